@@ -1,0 +1,113 @@
+-- migrate:up
+
+-- The user's own tables, created when absent and otherwise only completed: a column that exists is
+-- never altered (the adoption report compares types; see store/adoption.py).
+CREATE TABLE IF NOT EXISTS contatos (id bigint PRIMARY KEY);
+ALTER TABLE contatos
+    ADD COLUMN IF NOT EXISTS nome varchar(255),
+    ADD COLUMN IF NOT EXISTS codigo varchar(50),
+    ADD COLUMN IF NOT EXISTS fantasia varchar(255),
+    ADD COLUMN IF NOT EXISTS tipo_pessoa char(1),
+    ADD COLUMN IF NOT EXISTS cpf_cnpj varchar(20),
+    ADD COLUMN IF NOT EXISTS inscricao_estadual varchar(30),
+    ADD COLUMN IF NOT EXISTS rg varchar(20),
+    ADD COLUMN IF NOT EXISTS telefone varchar(20),
+    ADD COLUMN IF NOT EXISTS celular varchar(20),
+    ADD COLUMN IF NOT EXISTS email varchar(255),
+    ADD COLUMN IF NOT EXISTS id_endereco integer,
+    ADD COLUMN IF NOT EXISTS telefone_normalizado text,
+    ADD COLUMN IF NOT EXISTS celular_normalizado text;
+
+CREATE TABLE IF NOT EXISTS ordens_servico (id bigint PRIMARY KEY);
+ALTER TABLE ordens_servico
+    ADD COLUMN IF NOT EXISTS numero_ordem_servico varchar(50),
+    ADD COLUMN IF NOT EXISTS situacao varchar(10),
+    ADD COLUMN IF NOT EXISTS data_emissao date,
+    ADD COLUMN IF NOT EXISTS data_prevista timestamp,
+    ADD COLUMN IF NOT EXISTS data_conclusao date,
+    ADD COLUMN IF NOT EXISTS total_servicos numeric(10, 2),
+    ADD COLUMN IF NOT EXISTS total_ordem_servico numeric(10, 2),
+    ADD COLUMN IF NOT EXISTS total_pecas numeric(10, 2),
+    ADD COLUMN IF NOT EXISTS equipamento varchar(255),
+    ADD COLUMN IF NOT EXISTS equipamento_serie varchar(255),
+    ADD COLUMN IF NOT EXISTS descricao_problema text,
+    ADD COLUMN IF NOT EXISTS observacoes text,
+    ADD COLUMN IF NOT EXISTS observacoes_internas text,
+    ADD COLUMN IF NOT EXISTS orcar char(1),
+    ADD COLUMN IF NOT EXISTS orcado char(1),
+    ADD COLUMN IF NOT EXISTS alq_comissao numeric,
+    ADD COLUMN IF NOT EXISTS vlr_comissao numeric,
+    ADD COLUMN IF NOT EXISTS desconto numeric,
+    ADD COLUMN IF NOT EXISTS tecnico varchar(255),
+    ADD COLUMN IF NOT EXISTS id_contato bigint,
+    ADD COLUMN IF NOT EXISTS id_vendedor integer,
+    ADD COLUMN IF NOT EXISTS id_categoria_os integer,
+    ADD COLUMN IF NOT EXISTS id_forma_pagamento integer,
+    ADD COLUMN IF NOT EXISTS data_extracao timestamp,
+    ADD COLUMN IF NOT EXISTS linha_dispositivo varchar(50),
+    ADD COLUMN IF NOT EXISTS tipo_servico varchar(100),
+    ADD COLUMN IF NOT EXISTS origem_cliente varchar(50);
+
+CREATE INDEX IF NOT EXISTS contatos_telefone_normalizado_idx ON contatos (telefone_normalizado);
+CREATE INDEX IF NOT EXISTS contatos_celular_normalizado_idx ON contatos (celular_normalizado);
+CREATE INDEX IF NOT EXISTS ordens_servico_id_contato_idx ON ordens_servico (id_contato);
+CREATE INDEX IF NOT EXISTS ordens_servico_numero_idx ON ordens_servico (numero_ordem_servico);
+CREATE INDEX IF NOT EXISTS ordens_servico_emissao_idx ON ordens_servico (data_emissao);
+
+-- What the ERP says of a row beyond the user's own columns: its status, when it last changed, a hash
+-- that makes an unchanged row cost nothing, and the full text of phones that do not fit their column.
+CREATE TABLE contact_sources (
+    id_contato        bigint PRIMARY KEY,
+    situacao          text,
+    data_atualizacao  timestamp,
+    telefone          text,
+    celular           text,
+    item_hash         bytea NOT NULL,
+    field_names       text NOT NULL CHECK (field_names IN ('v2', 'v3')),
+    truncated         text[] NOT NULL DEFAULT '{}',
+    synced_at         timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE order_sources (
+    id_ordem_servico  bigint PRIMARY KEY,
+    item_hash         bytea NOT NULL,
+    has_detail        boolean NOT NULL DEFAULT false,
+    truncated         text[] NOT NULL DEFAULT '{}',
+    synced_at         timestamptz NOT NULL DEFAULT now()
+);
+
+-- One row a pass over an ERP listing; the watermark is that of the last pass that ended well.
+CREATE TABLE erp_passes (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    resource      text NOT NULL CHECK (resource IN ('contatos', 'ordem-servico')),
+    scope         text NOT NULL,
+    status        text NOT NULL CHECK (status IN ('running', 'complete', 'failed')),
+    watermark     timestamp,
+    cursor_state  jsonb NOT NULL DEFAULT '{}',
+    items         bigint NOT NULL DEFAULT 0,
+    expected      bigint,
+    started_at    timestamptz NOT NULL DEFAULT now(),
+    finished_at   timestamptz
+);
+CREATE INDEX erp_passes_resource_idx ON erp_passes (resource, scope, id DESC);
+
+-- A field can hold several numbers; the two *_normalizado columns of contatos hold the first.
+CREATE TABLE contact_phones (
+    id_contato       bigint NOT NULL,
+    field            text NOT NULL CHECK (field IN ('celular', 'telefone')),
+    position         smallint NOT NULL,
+    key              text,
+    kind             text NOT NULL
+        CHECK (kind IN ('mobile', 'fixed', 'service', 'foreign', 'lid', 'unknown_area')),
+    had_ninth_digit  boolean,
+    e164             text,
+    PRIMARY KEY (id_contato, field, position)
+);
+CREATE INDEX contact_phones_key_idx ON contact_phones (key) INCLUDE (id_contato, field, kind);
+-- What was normalized, so that only contacts whose phone fields changed are read again.
+CREATE TABLE contact_phone_inputs (
+    id_contato   bigint PRIMARY KEY,
+    input_hash   bytea NOT NULL
+);
+
+-- migrate:down
+-- Data is never thrown away by a migration: go back by restoring a backup.

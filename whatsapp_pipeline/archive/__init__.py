@@ -1,0 +1,1 @@
+"""Reaching chat files wherever they are, as streams of bytes."""

@@ -1,0 +1,1 @@
+"""The QA of each asset, a module each."""

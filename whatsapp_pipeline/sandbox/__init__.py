@@ -1,0 +1,1 @@
+"""What makes the demo run with no account: an ERP server and an archive generator with known truth."""

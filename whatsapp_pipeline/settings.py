@@ -1,0 +1,163 @@
+"""The environment, typed, in one place.
+
+What belongs here: every variable the project reads, with its default and what it takes. What does not:
+reading anything else (files, databases). A variable that is malformed is an error that names it.
+Values come from the process environment, completed by `.env` in the checkout.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from whatsapp_pipeline.errors import SettingError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says. Secrets have no repr, so that no log shows them."""
+
+    database_url: str | None = field(default=None, repr=False)
+    dagster_database_url: str | None = field(default=None, repr=False)
+    local_dir: Path = PROJECT_ROOT / ".local"
+    archive: str = str(PROJECT_ROOT / "data" / "organized_whatsapp_chats")
+    zone: str = "America/Sao_Paulo"
+    first_month: str = "2025-01"
+    default_area_code: str | None = None
+    owner: tuple[str, ...] = ()
+    log_format: str = "text"
+    erp: str = "tiny"
+    tiny_base_url: str = "https://api.tiny.com.br/public-api/v3"
+    tiny_token_url: str = "https://accounts.tiny.com.br/realms/tiny/protocol/openid-connect/token"  # noqa: S105
+    tiny_client_id: str | None = None
+    tiny_client_secret: str | None = field(default=None, repr=False)
+    tiny_refresh_token: str | None = field(default=None, repr=False)
+    whatsapp_enabled: bool = True
+    whatsapp_app_secrets: tuple[str, ...] = field(default=(), repr=False)
+    whatsapp_verify_token: str | None = field(default=None, repr=False)
+    whatsapp_spool_dir: Path | None = None
+    multitenant_enabled: bool = False
+    assistant_base_url: str | None = None
+    assistant_model: str | None = None
+    assistant_api_key: str | None = field(default=None, repr=False)
+    assistant_system_prompt: str | None = None
+
+    @property
+    def tzinfo(self) -> ZoneInfo:
+        """The zone in which the archive's naive times are read."""
+        return ZoneInfo(self.zone)
+
+
+def _text(name: str, value: str) -> str:
+    return value
+
+
+def _path(name: str, value: str) -> Path:
+    path = Path(value).expanduser()
+    return path if path.is_absolute() else PROJECT_ROOT / path
+
+
+def _flag(name: str, value: str) -> bool:
+    lowered = value.strip().lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off"}:
+        return False
+    raise SettingError(f"{name}={value!r}: expected true or false")
+
+
+def _list(name: str, value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _zone(name: str, value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise SettingError(f"{name}={value!r}: no such time zone; example: America/Sao_Paulo") from None
+    return value
+
+
+def _month(name: str, value: str) -> str:
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", value):
+        raise SettingError(f"{name}={value!r}: expected a month such as 2025-01")
+    return value
+
+
+def _area_code(name: str, value: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]", value):
+        raise SettingError(f"{name}={value!r}: expected a two-digit area code such as 41")
+    return value
+
+
+def _log_format(name: str, value: str) -> str:
+    if value not in {"text", "json"}:
+        raise SettingError(f"{name}={value!r}: expected text or json")
+    return value
+
+
+# Field → (variable, parser). A variable that is set but empty counts as not set.
+_VARIABLES = {
+    "database_url": ("DATABASE_URL", _text),
+    "dagster_database_url": ("DAGSTER_DATABASE_URL", _text),
+    "local_dir": ("PIPELINE_LOCAL_DIR", _path),
+    "archive": ("CHAT_ARCHIVE", _text),
+    "zone": ("CHAT_TIME_ZONE", _zone),
+    "first_month": ("FIRST_MONTH", _month),
+    "default_area_code": ("DEFAULT_AREA_CODE", _area_code),
+    "owner": ("CHAT_OWNER", _list),
+    "log_format": ("LOG_FORMAT", _log_format),
+    "erp": ("ERP", _text),
+    "tiny_base_url": ("TINY_BASE_URL", _text),
+    "tiny_token_url": ("TINY_TOKEN_URL", _text),
+    "tiny_client_id": ("TINY_CLIENT_ID", _text),
+    "tiny_client_secret": ("TINY_CLIENT_SECRET", _text),
+    "tiny_refresh_token": ("TINY_REFRESH_TOKEN", _text),
+    "whatsapp_enabled": ("WHATSAPP_ENABLED", _flag),
+    "whatsapp_app_secrets": ("WHATSAPP_APP_SECRET", _list),
+    "whatsapp_verify_token": ("WHATSAPP_VERIFY_TOKEN", _text),
+    "whatsapp_spool_dir": ("WHATSAPP_SPOOL_DIR", _path),
+    "multitenant_enabled": ("MULTITENANT_ENABLED", _flag),
+    "assistant_base_url": ("ASSISTANT_BASE_URL", _text),
+    "assistant_model": ("ASSISTANT_MODEL", _text),
+    "assistant_api_key": ("ASSISTANT_API_KEY", _text),
+    "assistant_system_prompt": ("ASSISTANT_SYSTEM_PROMPT", _text),
+}
+
+
+def from_mapping(environment: Mapping[str, str]) -> Settings:
+    """Read the settings from `environment`; raises SettingError naming the variable that is malformed."""
+    values: dict[str, object] = {}
+    for name, (variable, parse) in _VARIABLES.items():
+        if raw := environment.get(variable, "").strip():
+            values[name] = parse(variable, raw)
+    return Settings(**values)  # type: ignore[arg-type]  # each parser above returns its field's type
+
+
+@cache
+def load_dotenv_once() -> None:
+    """Complete the environment from `.env` in the checkout, once a process; what is set already wins."""
+    from dotenv import load_dotenv
+
+    load_dotenv(PROJECT_ROOT / ".env", override=False)
+
+
+def load() -> Settings:
+    """Read the settings of this process (environment, then `.env`)."""
+    load_dotenv_once()
+    return from_mapping(os.environ)
+
+
+def variable_of(field_name: str) -> str:
+    """Name the environment variable behind a settings field, for error messages."""
+    return _VARIABLES[field_name][0]
+
+
+assert {f.name for f in fields(Settings)} == set(_VARIABLES)  # noqa: S101  # a field nobody can set is a slip

@@ -1,0 +1,35 @@
+"""Advisory locks: two runs over the same month wait for each other instead of racing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from whatsapp_pipeline.store.connection import Connection
+
+
+@contextmanager
+def named_lock(conn: Connection, name: str, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the session-level advisory lock called `name`; waits until it is free.
+
+    The server frees it when the connection ends, so a killed run leaves nothing to break. `on_wait` is
+    called once, before waiting, when somebody else holds the lock.
+    """
+    key = f"whatsapp-pipeline:{name}"
+    row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,)).fetchone()
+    if row is None or not row[0]:
+        if on_wait is not None:
+            on_wait()
+        conn.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (key,))
+    try:
+        yield
+    finally:
+        if not conn.closed and not conn.broken and conn.info.transaction_status.name != "INERROR":
+            conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
+
+
+def month_lock(
+    conn: Connection, asset: str, month: str, *, on_wait: Callable[[], None] | None = None
+) -> AbstractContextManager[None]:
+    """Hold the lock of one asset's month, so that two runs of it take turns."""
+    return named_lock(conn, f"{asset}:{month}", on_wait=on_wait)

@@ -1,0 +1,79 @@
+"""Bringing a database to the current schema: dbmate over `sql/migrations/`.
+
+dbmate applies each plain SQL file in a transaction of its own, under an advisory lock, so two processes may
+migrate at once and a killed one leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from psycopg.conninfo import conninfo_to_dict
+
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.store.connection import connect, describe
+
+MIGRATIONS_DIR = PROJECT_ROOT / "sql" / "migrations"
+
+
+def _dbmate() -> str:
+    beside = Path(sys.executable).parent / "dbmate"
+    found = str(beside) if beside.exists() else shutil.which("dbmate")
+    if found is None:
+        raise PipelineError("dbmate is not installed; run `make setup`")
+    return found
+
+
+def _dbmate_url(url: str) -> str:
+    """Spell `url` for dbmate's driver, which wants a URL and does not negotiate TLS by itself."""
+    with connect(url) as conn:
+        encrypted = conn.pgconn.ssl_in_use
+    parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    user, password = quote(parts.pop("user", ""), safe=""), quote(parts.pop("password", ""), safe="")
+    dbname = quote(parts.pop("dbname", ""), safe="")
+    host, port = parts.pop("host", ""), parts.pop("port", "")
+    if host and not host.startswith("/"):
+        place = f"{host}:{port}" if port else host
+        query = {}
+    else:  # a socket directory travels in the query
+        place, query = "", {"host": host or "/var/run/postgresql"}
+        if port:
+            query["port"] = port
+    query["sslmode"] = parts.get("sslmode", "require") if encrypted else "disable"
+    if query["sslmode"] in {"prefer", "allow"}:
+        query["sslmode"] = "require"
+    for name in ("sslrootcert", "sslcert", "sslkey"):
+        if name in parts:
+            query[name] = parts[name]
+    login = f"{user}:{password}" if password else user
+    return f"postgres://{login}@{place}/{dbname}?{urlencode(query)}"
+
+
+def migrate(url: str) -> list[str]:
+    """Apply the migrations that `url` has not seen; return their file names, in order.
+
+    Raises PipelineError with the server's own words when one fails; that one is rolled back whole.
+    """
+    result = subprocess.run(  # noqa: S603  # our own binary, no shell
+        [
+            _dbmate(), "--migrations-dir", str(MIGRATIONS_DIR), "--migrations-table", "pipeline_migrations",
+            "--no-dump-schema", "--migration-lock", "--env-file", os.devnull, "migrate",
+        ],
+        env={**os.environ, "DATABASE_URL": _dbmate_url(url)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    applied = [
+        line.removeprefix("Applied: ").split(" in ")[0]
+        for line in result.stdout.splitlines()
+        if line.startswith("Applied: ")
+    ]
+    if result.returncode != 0:
+        reason = (result.stderr or result.stdout).strip().splitlines()[-1]
+        raise PipelineError(f"migrating {describe(url)} failed, nothing of that file was kept: {reason}")
+    return applied

@@ -1,0 +1,17 @@
+"""The set-based statements kept in `sql/queries/`, too long to read inside Python."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import LiteralString
+
+from whatsapp_pipeline.settings import PROJECT_ROOT
+
+QUERIES_DIR = PROJECT_ROOT / "sql" / "queries"
+
+
+@cache
+def load(name: str) -> LiteralString:
+    """Return the statement in `sql/queries/<name>.sql` (psycopg placeholders, one statement a file)."""
+    # The files are ours and take values only through placeholders, which is what LiteralString vouches for.
+    return (QUERIES_DIR / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,88 @@
+"""One embedded server a session, a fresh migrated database a module."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from whatsapp_pipeline.embedded import server_url
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.migrate import migrate
+
+# No test may depend on the environment of the person who runs it.
+for _name in ("DATABASE_URL", "DAGSTER_DATABASE_URL", "CHAT_ARCHIVE", "ERP", "FIRST_MONTH"):
+    os.environ.pop(_name, None)
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+
+
+@pytest.fixture(scope="session")
+def admin_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A server of the session's own; durability is not what these tests measure."""
+    # A short path: socket names have a length limit.
+    local_dir = Path(tempfile.mkdtemp(prefix="wp-"))
+    url = server_url(local_dir, "postgres")
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("ALTER SYSTEM SET fsync = off")
+        conn.execute("ALTER SYSTEM SET synchronous_commit = off")
+        conn.execute("SELECT pg_reload_conf()")
+    return url
+
+
+def _create(admin_url: str, name: str, template: str) -> str:
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        conn.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+    return make_conninfo(admin_url, dbname=name)
+
+
+def _drop(admin_url: str, name: str) -> None:
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def migrated_template(admin_url: str) -> str:
+    """Name of a migrated, empty database to copy from: a copy is faster than migrating again."""
+    name = "template_migrated"
+    migrate(_create(admin_url, name, "template0"))
+    return name
+
+
+@pytest.fixture(scope="module")
+def database_url(admin_url: str, migrated_template: str) -> Iterator[str]:
+    """A fresh migrated database for the module."""
+    name = f"test_{uuid4().hex[:12]}"
+    yield _create(admin_url, name, migrated_template)
+    _drop(admin_url, name)
+
+
+@pytest.fixture
+def fresh_database_url(admin_url: str, migrated_template: str) -> Iterator[str]:
+    """A fresh migrated database for one test."""
+    name = f"test_{uuid4().hex[:12]}"
+    yield _create(admin_url, name, migrated_template)
+    _drop(admin_url, name)
+
+
+@pytest.fixture
+def empty_database_url(admin_url: str) -> Iterator[str]:
+    """A database with nothing in it, for one test."""
+    name = f"test_{uuid4().hex[:12]}"
+    yield _create(admin_url, name, "template0")
+    _drop(admin_url, name)
+
+
+@pytest.fixture
+def conn(database_url: str) -> Iterator[Connection]:
+    """A connection to the module's database, in autocommit mode."""
+    with connect(database_url) as connection:
+        yield connection
