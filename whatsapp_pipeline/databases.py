@@ -1,0 +1,66 @@
+"""Which databases the project uses: the user's, or the embedded server's.
+
+What belongs here: turning settings into the URL of the pipeline's database and of Dagster's own. What does
+not: starting the embedded server (embedded.py) and opening connections (store/connection.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from whatsapp_pipeline.embedded import DAGSTER_DATABASE, PIPELINE_DATABASE, server_url
+from whatsapp_pipeline.errors import SettingError
+from whatsapp_pipeline.settings import Settings
+
+
+def pipeline_url(settings: Settings) -> str:
+    """Return the URL of the pipeline's database; starts or joins the embedded server when none is set."""
+    return settings.database_url or server_url(settings.local_dir, PIPELINE_DATABASE)
+
+
+def dagster_url(settings: Settings) -> str:
+    """Return the URL of Dagster's own database, which is never the pipeline's.
+
+    Order: DAGSTER_DATABASE_URL; `<database>_dagster` on the server of DATABASE_URL, created when absent; the
+    embedded server. Raises SettingError when that database is absent and may not be created.
+    """
+    if settings.dagster_database_url:
+        return settings.dagster_database_url
+    if not settings.database_url:
+        return server_url(settings.local_dir, DAGSTER_DATABASE)
+    name = f"{conninfo_to_dict(settings.database_url).get('dbname') or 'postgres'}_dagster"
+    url = make_conninfo(settings.database_url, dbname=name)
+    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, connect_timeout=5):
+        return url
+    try:
+        with psycopg.connect(settings.database_url, autocommit=True, connect_timeout=5) as conn:
+            conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except psycopg.errors.DuplicateDatabase:
+        pass
+    except psycopg.Error as error:
+        raise SettingError(
+            f"Dagster keeps its runs in a database of its own and {name!r} could not be opened or created; "
+            "create it, or set DAGSTER_DATABASE_URL"
+        ) from error
+    return url
+
+
+def sqlalchemy_url(url: str) -> str:
+    """Spell a libpq URL for dagster-postgres, whose SQLAlchemy must be told to use psycopg2."""
+    from sqlalchemy import URL
+
+    parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    known = {name: parts.pop(name, None) for name in ("user", "password", "dbname")}
+    host, port = parts.pop("host", None), parts.pop("port", None)
+    if host and host.startswith("/"):  # a socket directory travels in the query
+        parts["host"], host = host, None
+        if port:
+            parts["port"], port = port, None
+    return URL.create(
+        "postgresql+psycopg2", known["user"], known["password"], host, int(port) if port else None,
+        known["dbname"], parts,
+    ).render_as_string(hide_password=False)  # fmt: skip
