@@ -27,13 +27,13 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)
     dagster_database_url: str | None = field(default=None, repr=False)
     local_dir: Path = PROJECT_ROOT / ".local"
-    archive: str = str(PROJECT_ROOT / "data" / "organized_whatsapp_chats")
+    archive: str | None = None
     zone: str = "America/Sao_Paulo"
     first_month: str = "2025-01"
     default_area_code: str | None = None
     owner: tuple[str, ...] = ()
     log_format: str = "text"
-    erp: str = "tiny"
+    erp: str | None = None
     tiny_base_url: str = "https://api.tiny.com.br/public-api/v3"
     tiny_token_url: str = "https://accounts.tiny.com.br/realms/tiny/protocol/openid-connect/token"  # noqa: S105
     tiny_client_id: str | None = None

@@ -77,3 +77,13 @@ def migrate(url: str) -> list[str]:
         reason = (result.stderr or result.stdout).strip().splitlines()[-1]
         raise PipelineError(f"migrating {describe(url)} failed, nothing of that file was kept: {reason}")
     return applied
+
+
+def pending(url: str) -> list[str]:
+    """Return the migration files that `url` has not seen, in order."""
+    known = sorted(path.name for path in MIGRATIONS_DIR.glob("*.sql"))
+    with connect(url) as conn:
+        if conn.execute("SELECT to_regclass('pipeline_migrations')").fetchone() == (None,):
+            return known
+        applied = {row[0] for row in conn.execute("SELECT version FROM pipeline_migrations")}
+    return [name for name in known if name.split("_")[0] not in applied]

@@ -1,0 +1,136 @@
+"""tiny_contacts, tiny_orders and normalized_contacts: the ERP's rows, ready to be matched."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_table
+from whatsapp_pipeline.domain.masking import mask_name, mask_phone
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.sources import Erp
+from whatsapp_pipeline.steps.erp_sync import sync_contacts, sync_orders
+from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
+from whatsapp_pipeline.store import status
+from whatsapp_pipeline.store.connection import Connection
+
+
+class ErpConfig(StepConfig):
+    """How the ERP is read."""
+
+    full: bool = Field(
+        default=False, description="Read every row again, not only those changed since the last pass."
+    )
+    since: str | None = Field(
+        default=None,
+        description="Orders only: the first emission date to read, YYYY-MM-DD. Left out: the first month's.",
+    )
+    backup: bool = Field(default=True, description="Save each page as JSON under .local/ before it is loaded.")
+
+
+def _backup_dir(config: ErpConfig) -> Path | None:
+    return settings.load().local_dir / "erp_backup" if config.backup else None
+
+
+@dg.asset(
+    group_name="contacts",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    tags={"source": "tiny"},
+    code_version="1",
+    output_required=False,
+    metadata={"dagster/table_name": "contatos"},
+)
+def tiny_contacts(
+    context: dg.AssetExecutionContext, config: ErpConfig, database: Database, erp: Erp
+) -> Events:
+    """The ERP's contacts in `contatos`, whatever their status: pages backed up, upserted, verified.
+
+    A contact that the ERP no longer lists is never deleted.
+    """
+
+    def more(conn: Connection) -> Metadata:
+        rows = status.contact_preview(conn)
+        return {"preview": preview([{"id": i, "nome": mask_name(n), "celular": mask_phone(c)} for i, n, c in rows])}
+
+    with erp.open() as source:
+        yield from run_table(
+            context, database, config, table="contatos", more=more,
+            step=lambda conn: sync_contacts(
+                conn, source, full=config.full, backup_dir=_backup_dir(config), log=context.log
+            ),
+        )  # fmt: skip
+
+
+@dg.asset(
+    group_name="contacts",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    tags={"source": "tiny"},
+    code_version="1",
+    output_required=False,
+    deps=[tiny_contacts],
+    metadata={"dagster/table_name": "ordens_servico"},
+)
+def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: Database, erp: Erp) -> Events:
+    """The ERP's service orders in `ordens_servico`; for databases that no other program fills.
+
+    Read by emission window, open orders again at every pass, since the ERP has no updated-since filter.
+    """
+    since = date.fromisoformat(config.since or f"{settings.load().first_month}-01")
+
+    with erp.open() as source:
+        yield from run_table(
+            context, database, config, table="ordens_servico",
+            step=lambda conn: sync_orders(
+                conn, source, since=since, backup_dir=_backup_dir(config), log=context.log
+            ),
+        )  # fmt: skip
+
+
+@dg.asset(
+    group_name="contacts",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    code_version="1",
+    output_required=False,
+    deps=[tiny_contacts],
+    metadata={"dagster/table_name": "contact_phones"},
+)
+def normalized_contacts(context: dg.AssetExecutionContext, config: StepConfig, database: Database) -> Events:
+    """Every phone of every contact as a key for matching: area code and last eight digits.
+
+    A field can hold several numbers; `contatos.celular_normalizado` and `telefone_normalizado` hold the first.
+    Only contacts whose fields changed are read again.
+    """
+
+    def more(conn: Connection) -> Metadata:
+        return {
+            "phones_by_kind": preview(
+                [{"field": f, "kind": k, "phones": n} for f, k, n in status.phones_by_kind(conn)]
+            )
+        }
+
+    yield from run_table(
+        context, database, config, table="contact_phones", more=more,
+        step=lambda conn: normalize_contacts(
+            conn, default_area_code=settings.load().default_area_code, log=context.log
+        ),
+    )  # fmt: skip
+
+
+# Orders that another program keeps in the database: the catalog shows them, nobody has to materialize them.
+ordens_servico = dg.AssetSpec(
+    "ordens_servico",
+    group_name="contacts",
+    kinds={"postgres"},
+    owners=OWNERS,
+    description="The table of service orders, filled by the user's own programs or by tiny_orders.",
+    metadata={"dagster/table_name": "ordens_servico"},
+)
+
+ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [tiny_contacts, tiny_orders, normalized_contacts, ordens_servico]

@@ -1,0 +1,66 @@
+"""The months: partitions `YYYY-MM`, from FIRST_MONTH to the current one."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import dagster as dg
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.errors import PipelineError
+
+FORMAT = "%Y-%m"
+
+MONTHS = dg.MonthlyPartitionsDefinition(
+    start_date=settings.load().first_month,
+    fmt=FORMAT,
+    timezone=settings.load().zone,
+    end_offset=1,  # the month that is not over yet has a partition too
+)
+
+# A range of months is one run: the work is a second a month, a run's own cost several.
+RANGED = dg.BackfillPolicy.single_run()
+
+
+def parse_months(text: str, available: list[str]) -> list[str]:
+    """Read `2025-01..2025-03`, `2025-01,2025-03` or `all` into sorted months.
+
+    `available` are the archive's months, which `all` means. Raises PipelineError for a month that is
+    malformed or outside the partitions.
+    """
+    known = MONTHS.get_partition_keys()
+    if text.strip() == "all":
+        months = set(available)
+    else:
+        months = set()
+        for part in text.split(","):
+            first, _, last = part.strip().partition("..")
+            last = last or first
+            if not all(re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month) for month in (first, last)) or first > last:
+                raise PipelineError(
+                    f"{part.strip()!r} is not a month or a range; examples: 2025-01, 2025-01..2025-03, all"
+                )
+            months |= {month for month in known if first <= month <= last} | {first, last}
+    outside = sorted(months - set(known))
+    if outside:
+        raise PipelineError(
+            f"{outside[0]} is outside {known[0]}..{known[-1]}, the months of this project; "
+            "FIRST_MONTH sets where they begin"
+        )
+    return sorted(months)
+
+
+def contiguous(months: list[str]) -> list[tuple[str, str]]:
+    """Cut sorted months into ranges without a gap, first and last month of each: one run a range."""
+    if not months:
+        return []
+    known = MONTHS.get_partition_keys()
+    position = {month: index for index, month in enumerate(known)}
+    breaks = [
+        index + 1
+        for index, (before, after) in enumerate(pairwise(months))
+        if position[after] != position[before] + 1
+    ]
+    edges = [0, *breaks, len(months)]
+    return [(months[start], months[end - 1]) for start, end in pairwise(edges)]

@@ -1,0 +1,73 @@
+"""The pipeline's database as a Dagster resource.
+
+What belongs here: handing assets a connection, and the one shared connection of a dry run. What does not:
+statements (store/) and which server it is (databases.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+
+import dagster as dg
+from pydantic import Field
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.migrate import migrate, pending
+
+# The connection of a dry run of the whole chain, while one is under way in this process.
+_dry_run_connection: ContextVar[Connection | None] = ContextVar("dry_run_connection", default=None)
+
+
+@cache
+def _ready_url(url: str | None) -> str:
+    """Resolve the database once a process and make sure that its schema is current."""
+    configured = settings.load()
+    resolved = url or pipeline_url(configured)
+    if missing := pending(resolved):
+        if url or configured.database_url:
+            raise PipelineError(
+                f"the database lacks {len(missing)} migration(s), the first is {missing[0]}; "
+                "run `whatsapp-pipeline migrate`"
+            )
+        migrate(resolved)  # the embedded server is ours alone, nobody has to be asked
+    return resolved
+
+
+class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
+    """The PostgreSQL that holds contacts, orders, chats and everything made of them."""
+
+    url: str | None = Field(
+        default=None,
+        description="PostgreSQL URL. Left out: DATABASE_URL, else the embedded server under .local/.",
+    )
+
+    @contextmanager
+    def connect(
+        self, *, application_name: str = "whatsapp-pipeline", dry_run: bool = False
+    ) -> Iterator[Connection]:
+        """Open a connection in autocommit mode; with `dry_run` everything done on it is rolled back."""
+        if shared := _dry_run_connection.get():
+            yield shared
+            return
+        with connect(_ready_url(self.url), application_name=application_name) as conn:
+            if dry_run:
+                with conn.transaction(force_rollback=True):
+                    yield conn
+            else:
+                yield conn
+
+    @contextmanager
+    def dry_run_of_everything(self) -> Iterator[Connection]:
+        """Hand every `connect` of this block one connection, and roll it back at the end."""
+        with self.connect(application_name="whatsapp-pipeline dry run", dry_run=True) as conn:
+            token = _dry_run_connection.set(conn)
+            try:
+                yield conn
+            finally:
+                _dry_run_connection.reset(token)

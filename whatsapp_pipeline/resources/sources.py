@@ -1,0 +1,58 @@
+"""Where chats and ERP rows come from, as Dagster resources.
+
+What belongs here: choosing the archive and the ERP from config and settings, and the one rule that keeps the
+sample data out of a user's own database. What does not: reading either (archive/, erp/).
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+from pydantic import Field
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.erp.source import ErpSource, open_source
+from whatsapp_pipeline.errors import SettingError
+
+SAMPLE_DIR = settings.PROJECT_ROOT / "data"
+
+
+class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
+    """The folder (or any place UPath reaches) with the exported chats, by year and month."""
+
+    root: str | None = Field(
+        default=None,
+        description="Folder or URL of the archive. Left out: CHAT_ARCHIVE, else the sample in data/.",
+    )
+
+    def open(self) -> ChatArchive:
+        """Return the archive; raises SettingError rather than load the sample into a user's database."""
+        configured = settings.load()
+        root = self.root or configured.archive
+        if root is None and configured.database_url:
+            raise SettingError(
+                "CHAT_ARCHIVE is not set: name the folder of your chats (the sample archive is only for the "
+                "embedded database)"
+            )
+        return ChatArchive(root or str(SAMPLE_DIR / "organized_whatsapp_chats"))
+
+
+class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
+    """The ERP that contacts and service orders come from."""
+
+    source: str | None = Field(
+        default=None,
+        description="`tiny`, an http(s) URL of a Tiny-like server, or a folder of saved pages. "
+        "Left out: ERP, else `tiny` where credentials are set, else the sample pages in data/.",
+    )
+
+    def open(self) -> ErpSource:
+        """Return the source; raises SettingError when none is set for a database of the user's own."""
+        configured = settings.load()
+        spec = self.source or configured.erp or ("tiny" if configured.tiny_client_id else None)
+        if spec is None and configured.database_url:
+            raise SettingError(
+                "no ERP is set: give TINY_CLIENT_ID and TINY_CLIENT_SECRET, or ERP=<folder of saved pages>; "
+                "a database that already holds contatos needs neither: leave tiny_contacts out of the run"
+            )
+        return open_source(configured, spec or str(SAMPLE_DIR / "erp"))
