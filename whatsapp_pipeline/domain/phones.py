@@ -1,0 +1,254 @@
+"""Phone numbers as people type them, read into one key that equal numbers share.
+
+What belongs here: every rule about numbers: areas, the ninth digit, trunk and carrier prefixes, several
+numbers in a field, service numbers, placeholders, foreign numbers, WhatsApp's LIDs. What does not: where
+numbers are stored or what a match is worth.
+
+The rules are Brazilian and our own; `phonenumbers` is imported only for a number that is not Brazilian.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class PhoneKind(StrEnum):
+    """What a number is; `unknown_area` is a Brazilian number written without a usable area code."""
+
+    MOBILE = "mobile"
+    FIXED = "fixed"
+    SERVICE = "service"
+    FOREIGN = "foreign"
+    LID = "lid"
+    UNKNOWN_AREA = "unknown_area"
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """One number of a field.
+
+    `key` is what equal numbers share: area code + last 8 digits for Brazil (`4199990000`), `xx99990000`
+    without an area code, E.164 for foreign numbers (`+14155550100`), `lid:…` for LIDs, None for a number
+    that must never match anybody (service numbers, placeholders such as 99999-9999).
+    `e164` is for display and is None without a written area code. `had_ninth_digit` is None where the
+    question makes no sense. With a default area code a number without one gets a full key and keeps the
+    kind `unknown_area`: the area is assumed, which is worth less than one that was written.
+    """
+
+    raw: str
+    key: str | None
+    kind: PhoneKind
+    e164: str | None
+    had_ninth_digit: bool | None
+
+
+_AREAS = """
+    11 12 13 14 15 16 17 18 19 21 22 24 27 28 31 32 33 34 35 37 38 41 42 43 44 45 46 47 48 49 51 53 54 55
+    61 62 63 64 65 66 67 68 69 71 73 74 75 77 79 81 82 83 84 85 86 87 88 89 91 92 93 94 95 96 97 98 99
+"""
+AREA_CODES = frozenset(_AREAS.split())
+
+# Nearly every number there is: [+55] (area) [9]NNNN-NNNN, with a trunk zero and any separators.
+_COMMON = re.compile(
+    r"\s*(?:(?:\+\s?|00\s?)?55[\s.-]*)?\(?\s?0?([1-9][1-9])\s?\)?[\s.-]*"
+    r"(?:(9)[\s.-]?(\d{4})|([2-9]\d{3}))\s?[.-]?\s?(\d{4})\s*",
+    re.ASCII,
+)
+_PLACEHOLDERS = frozenset([digit * 8 for digit in "0123456789"] + ["12345678"])
+_SERVICE_PREFIXES = ("0800", "0300", "0500", "0900")
+
+_MOBILE, _FIXED = PhoneKind.MOBILE, PhoneKind.FIXED
+
+
+def parse_phones(text: str, *, default_area_code: str | None = None) -> list[Phone]:
+    """Read every number of a field, in order; `[]` when there is none.
+
+    A number without an area code takes that of the number before it in the same field, else
+    `default_area_code` (two digits, such as `"41"`), else it stays of unknown area. Never raises.
+    """
+    common = _COMMON.fullmatch(text)
+    if common is not None:
+        area, ninth, after_ninth, eight, tail = common.groups()
+        if area in AREA_CODES:
+            return [_brazilian(text, area, ninth is not None, (after_ninth or eight) + tail)]
+    return _parse_uncommon(text, default_area_code)
+
+
+def parse_phone(text: str, *, default_area_code: str | None = None) -> Phone | None:
+    """Read the first number of a field; None when there is none."""
+    phones = parse_phones(text, default_area_code=default_area_code)
+    return phones[0] if phones else None
+
+
+def _brazilian(raw: str, area: str, had_ninth: bool, last8: str) -> Phone:
+    """Build a number whose area code is valid."""
+    if last8 in _PLACEHOLDERS:
+        return Phone(raw, None, _MOBILE if had_ninth or last8[0] > "5" else _FIXED, None, None)
+    if had_ninth:
+        return Phone(raw, area + last8, _MOBILE, f"+55{area}9{last8}", True)
+    if last8[0] > "5":
+        return Phone(raw, area + last8, _MOBILE, f"+55{area}9{last8}", False)
+    if last8.startswith("400"):  # 4004, 4003 …: one number for the whole country, an area code or not
+        return Phone(raw, None, PhoneKind.SERVICE, None, None)
+    return Phone(raw, area + last8, _FIXED, f"+55{area}{last8}", None)
+
+
+# The uncommon rest: several numbers, words, missing areas, foreign numbers.
+
+_EXTENSION = re.compile(r"\b(?:ramal|ram|ext|extens[aã]o|r)\b\s*[.:]?\s*\d{1,5}\b", re.IGNORECASE)
+_JID = re.compile(r"(\d{6,20})(?::\d+)?@(lid|s\.whatsapp\.net|c\.us)\b")
+# `(0xx11)`: the xx stands for a carrier, the area follows; `(xx) 9…`: the area itself is unknown.
+_CARRIER_XX = re.compile(r"0\s?[xX*]{2}\s?(?=\d\d(?:\D|9?\d{8}))|\([xX]{2}\s?(?=\d\d\s?\))")
+_UNKNOWN_AREA = re.compile(r"\(\s*(?:[xX?*_#-]{1,3}|000?|)\s*\)|(?<![A-Za-z])[xX]{2}(?=[\s.-]*\d)")
+_SEPARATOR = re.compile(r"[/;,|&\n\t]|\s(?:e|ou|or|and)\s|(?<=\d)\s*(?=\+)|(?<=\d)\s*(?=\(\s*0?\d\d)")
+_CHUNK = re.compile(r"[+(]{0,2}\s?~?\d[\d\s().\-~]*\d|\d")
+# Two numbers with nothing but a space between them.
+_SEVERAL = re.compile(
+    r"(?:\+?55[\s.-]*)?(?:\(?0?[1-9]{2}\)?[\s.-]*)?(?<!\d\d\d)(?:9[\s.-]?\d{4}|[2-9]\d{3})[\s.-]?\d{4}(?!\d)"
+)
+_DASHES = dict.fromkeys(map(ord, "‐‑‒–—−"), "-")
+_UNKNOWN_MARK = "~"
+
+
+def _parse_uncommon(text: str, default_area_code: str | None) -> list[Phone]:
+    if not any(char.isdigit() for char in text):
+        return []
+    clean = unicodedata.normalize("NFKC", text).translate(_DASHES)
+    clean = "".join(char for char in clean if unicodedata.category(char) != "Cf")
+    if jid := _JID.search(clean):
+        digits, server = jid.groups()
+        found = [_lid(text, digits)] if server == "lid" else parse_phones("+" + digits)
+        return [replace(phone, raw=text) for phone in found]
+    if "@g.us" in clean:
+        return []
+    clean = _EXTENSION.sub(" ", clean)
+    clean = _CARRIER_XX.sub("0", clean)
+    clean = _UNKNOWN_AREA.sub(_UNKNOWN_MARK, clean)
+    phones: list[Phone] = []
+    inherited: str | None = None
+    for part in _SEPARATOR.split(clean):
+        for chunk in _chunks(part):
+            phone = _shorthand(chunk, phones) or _read(chunk, inherited, default_area_code)
+            if phone is None:
+                continue
+            phones.append(phone)
+            if phone.kind in (_MOBILE, _FIXED) and phone.key is not None:
+                inherited = phone.key[:2]
+    # The only number of a field is the field; of several, each keeps the piece it was read from.
+    return [replace(phones[0], raw=text)] if len(phones) == 1 else phones
+
+
+def _chunks(part: str) -> list[str]:
+    """Cut a part into pieces that hold one number each."""
+    chunks = [match.group().strip() for match in _CHUNK.finditer(part)]
+    out: list[str] = []
+    for chunk in chunks:
+        if sum(char.isdigit() for char in chunk) >= 16:
+            out += [match.group().strip() for match in _SEVERAL.finditer(chunk)] or [chunk]
+        else:
+            out.append(chunk)
+    return out
+
+
+def _shorthand(chunk: str, before: list[Phone]) -> Phone | None:
+    """Read `3333-4444/5555`: four digits that replace the last four of the number before."""
+    if not before or len(chunk) != 4 or not chunk.isdigit():
+        return None
+    model = before[-1]
+    if model.kind not in (_MOBILE, _FIXED) or model.key is None:
+        return None
+    return _brazilian(chunk, model.key[:2], bool(model.had_ninth_digit), model.key[2:6] + chunk)
+
+
+def _read(  # noqa: PLR0911  # one return a kind of number reads as the table of rules it is
+    chunk: str, inherited: str | None, default_area_code: str | None
+) -> Phone | None:
+    """Read one number; None when the piece is none."""
+    digits = "".join(char for char in chunk if "0" <= char <= "9")
+    if len(digits) < 8:
+        return None
+    if len(set(digits)) == 1:
+        return Phone(chunk, None, PhoneKind.UNKNOWN_AREA, None, None)
+    if digits.startswith(_SERVICE_PREFIXES) and 10 <= len(digits) <= 11:
+        return Phone(chunk, None, PhoneKind.SERVICE, None, None)
+    plus = chunk.lstrip("( ").startswith("+")
+    if not plus and digits.startswith("00") and _is_dialled_abroad(digits):
+        plus, digits = True, digits[2:]
+    if plus and not digits.startswith("55"):
+        return _foreign(chunk, digits, certain=True)
+    national = _national(digits, plus)
+    area_written = len(national) in (10, 11) and _UNKNOWN_MARK not in chunk
+    if area_written and (phone := _with_area(chunk, national)) is not None:
+        return phone
+    if len(national) in (8, 9):
+        return _without_area(chunk, national, inherited, default_area_code)
+    if plus or len(digits) < 11:
+        # A Brazilian number whose area code does not exist: the rest of it may still be right.
+        return _without_area(chunk, national[-9:] if len(national) == 11 else national[-8:], None, None)
+    return _foreign(chunk, digits, certain=False)
+
+
+def _is_dialled_abroad(digits: str) -> bool:
+    """Tell `00 55 11 …` (dialled abroad) from `00` typed where the area code is missing."""
+    return not (len(digits) in (10, 11) and digits[2] in "23456789") or digits.startswith("0055")
+
+
+def _national(digits: str, plus: bool) -> str:
+    """Drop the country, trunk and carrier prefixes: what is left is area code and number."""
+    if digits.startswith("55") and (plus or len(digits) in (12, 13) or digits.startswith("550")):
+        digits = digits[2:]
+    if not digits.startswith("0"):
+        return digits
+    rest = digits.lstrip("0")
+    # 0 + carrier + area + number: only with the trunk zero, so a plain number is never cut.
+    return rest[2:] if len(rest) in (12, 13) and rest[2:4] in AREA_CODES else rest
+
+
+def _with_area(chunk: str, national: str) -> Phone | None:
+    area, number = national[:2], national[2:]
+    if area not in AREA_CODES:
+        return None
+    if len(number) == 9:
+        return _brazilian(chunk, area, True, number[1:]) if number[0] == "9" else None
+    return _brazilian(chunk, area, False, number) if number[0] >= "2" else None
+
+
+def _without_area(chunk: str, number: str, inherited: str | None, default: str | None) -> Phone | None:
+    if len(number) == 9 and number[0] not in "9":
+        return None
+    last8, had_ninth = number[-8:], len(number) == 9
+    if last8 in _PLACEHOLDERS or (not had_ninth and last8[0] in "01"):
+        return Phone(chunk, None, PhoneKind.UNKNOWN_AREA, None, None)
+    if not had_ninth and last8.startswith(("400", "300")):
+        return Phone(chunk, None, PhoneKind.SERVICE, None, None)
+    if inherited is not None:
+        return _brazilian(chunk, inherited, had_ninth, last8)
+    ninth = had_ninth if had_ninth or last8[0] > "5" else None
+    return Phone(chunk, (default or "xx") + last8, PhoneKind.UNKNOWN_AREA, None, ninth)
+
+
+def _lid(raw: str, digits: str) -> Phone:
+    return Phone(raw, f"lid:{digits}", PhoneKind.LID, None, None)
+
+
+def _foreign(raw: str, digits: str, *, certain: bool) -> Phone | None:
+    """Read a number of another country; `certain` when it was written with its country code."""
+    import phonenumbers
+
+    if len(digits) >= 15:  # E.164 ends at 15 digits and no country uses them all: WhatsApp's own identifier
+        return _lid(raw, digits)
+    try:
+        number = phonenumbers.parse("+" + digits, None)
+    except phonenumbers.NumberParseException:
+        number = None
+    accepted = number is not None and (
+        phonenumbers.is_possible_number(number) if certain else phonenumbers.is_valid_number(number)
+    )
+    if accepted and len(set(digits[-8:])) > 1:
+        return Phone(raw, "+" + digits, PhoneKind.FOREIGN, "+" + digits, None)
+    if len(digits) == 14:
+        return _lid(raw, digits)
+    return Phone(raw, None, PhoneKind.FOREIGN, None, None) if certain else None

@@ -1,0 +1,148 @@
+"""What a chat's title says: a phone, a name, an order, a device.
+
+What belongs here: reading file names and titles. What does not: cleaning a name for comparison
+(domain/matching/names/) and what numbers mean (domain/phones.py).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
+from whatsapp_pipeline.domain.vocabulary import find_devices, find_title_words, fold
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """What `WhatsApp - 2025-01-05 10 00 00 - <title>.txt` says; the time is metadata, no message's date."""
+
+    time: datetime
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A title's parts. `name` is what is left for a person or company, as written; None when nothing is.
+
+    `is_lid`: the title is one of WhatsApp's privacy identifiers; `is_opaque`: it is the base64 identifier
+    of an unsaved contact. Neither is a phone or a name. `is_cut`: a long label that the export cut.
+    """
+
+    raw: str
+    phone: Phone | None
+    name: str | None
+    order_reference: str | None
+    devices: tuple[str, ...]
+    is_lid: bool = False
+    is_opaque: bool = False
+    is_cut: bool = False
+
+
+_FILE_NAME = re.compile(
+    r"WhatsApp\s+-\s+(\d{4})-(\d\d)-(\d\d)[ T_]+(\d\d)[ ._:-](\d\d)[ ._:-](\d\d)\s+-\s+(.*?)"
+    r"(?:\.(?:txt|zip))?",
+    re.IGNORECASE | re.DOTALL,
+)
+
+# "OS 30123" in all its shapes. A strong mark (O.S., OS:, OS#, nº, ordem de serviço) takes short numbers too;
+# a bare "os" is also Portuguese for "the", so it takes four digits and more, and no year.
+_ORDER = re.compile(
+    r"""(?<![^\W_]) (?:
+        (?: o\.\s?s\.? | ordem(?:\s+de\s+servi[cç]o)?
+          | os (?= \s?[:\#=] | \s?-\s?\d | \s+n[uú]?m?(?:ero)?[ºo°.] ) )
+        \s* [:\#=.-]* \s* (?: n (?: [uú]m(?:ero)? | [ºo°] )? [.:º°]* \s* )? [:\#]? \s*
+        (\d{1,3}\.\d{3}|\d{2,8})
+      | os \s? (\d{4,8})
+      | OS \s (\d{3})
+      ) (?![\d]|[.,]\d|[^\W\d_]|\s?(?:%|reais|real|dias|horas|anos|mil\b))
+      | (?<![\w&]) \# \s? (\d{4,8}) (?!\w)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
+_OPAQUE = re.compile(r"[A-Za-z0-9+/]{8,}={1,2}")
+_PHONE_ONLY = re.compile(r"[+\d\s().xX\-–‐‑‒\u2066-\u2069\u200e\u200f\u202a-\u202e\u00a0~]+")
+# A number inside words: an area code or a country code is needed, or it may be a price or a document.
+_PHONE_INSIDE = re.compile(
+    r"(?<![\w.])(?:\+\d[\d\s().\-]{8,}\d|(?:55[\s.-]?)?\(?0?[1-9]{2}\)?[\s.-]*9?[\s.-]?\d{4}[\s.-]?\d{4})(?![\w])"
+)
+_COPY_SUFFIX = re.compile(r"\s*\(\d{1,3}\)\s*$")
+_EDGE = re.compile(r"^[\s\-–—_,.;:#/|*]+|[\s\-–—_,.;:#/|*]+$")
+
+
+def parse_file_name(name: str) -> FileName | None:
+    """Read an archive file's name; None when it is not of the archive's shape or names no real time."""
+    match = _FILE_NAME.fullmatch(unicodedata.normalize("NFC", name).strip())
+    if match is None:
+        return None
+    *numbers, title = match.groups()
+    try:
+        time = datetime(*map(int, numbers))  # type: ignore[arg-type]  # six integers, which mypy can't count
+    except ValueError:
+        return None
+    return FileName(time, title.strip())
+
+
+def parse_title(title: str, *, default_area_code: str | None = None) -> Title:
+    """Read a chat's title; never raises, and a title that says nothing has only its raw text."""
+    text = unicodedata.normalize("NFC", title).strip()
+    if _OPAQUE.fullmatch(text):
+        return Title(title, None, None, None, (), is_opaque=True)
+    is_cut = text.endswith("-") and len(text) > 20
+    text = _COPY_SUFFIX.sub("", text.removesuffix("-").rstrip() if is_cut else text)
+    if _PHONE_ONLY.fullmatch(text):
+        phone = parse_phone(text, default_area_code=default_area_code)
+        if phone is not None and phone.kind is PhoneKind.LID:
+            return Title(title, None, None, None, (), is_lid=True, is_cut=is_cut)
+        if phone is not None:
+            return Title(title, phone, None, None, (), is_cut=is_cut)
+    orders = find_order_numbers(text)
+    rest = _ORDER.sub(" ", text) if orders else text
+    phone = None
+    if inside := _PHONE_INSIDE.search(rest):
+        phone = parse_phone(inside.group(), default_area_code=default_area_code)
+        if phone is not None:
+            rest = rest[: inside.start()] + " " + rest[inside.end() :]
+    return Title(
+        title, phone, _name(rest), orders[0] if orders else None, tuple(find_devices(rest)), is_cut=is_cut
+    )
+
+
+def find_order_numbers(text: str) -> list[str]:
+    """Return the order numbers that `text` names explicitly (`OS 30123` → `["30123"]`), each once.
+
+    Digits only, without leading zeros or a thousands dot.
+    """
+    lowered = text.lower()
+    if "os" not in lowered and "o." not in lowered and "#" not in text and "ordem" not in lowered:
+        return []
+    found: dict[str, None] = {}
+    for match in _ORDER.finditer(text):
+        strong, bare, capital, sharp = match.groups()
+        number = (strong or bare or capital or sharp).replace(".", "").lstrip("0")
+        if bare is not None and _YEAR.fullmatch(bare):
+            continue
+        if capital is not None and not match.group().lstrip().startswith("OS"):
+            continue
+        if number:
+            found[number] = None
+    return list(found)
+
+
+def _name(text: str) -> str | None:
+    """What is left of a title once devices, work and ornaments are gone; None when no letter is."""
+    plain = "".join(
+        " " if unicodedata.category(char) in ("So", "Sk", "Cf", "Cs", "Co", "Cn") or char in "️" else char
+        for char in text
+    )
+    folded = fold(plain)
+    if len(folded) == len(plain):  # spans carry over only when folding kept every character
+        for start, end in reversed(find_title_words(folded)):
+            plain = plain[:start] + " " + plain[end:]
+    name = _EDGE.sub("", " ".join(plain.split()))
+    name = re.sub(r"\s+\d{1,3}$", "", name)  # what a model number leaves behind: "Ana iphone 11"
+    return name if any(char.isalpha() for char in name) else None

@@ -1,0 +1,70 @@
+"""What a title says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from whatsapp_pipeline.domain.titles import FileName, find_order_numbers, parse_file_name, parse_title
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("Maria Silva OS 30415", ["30415"]),
+        ("OS:30123", ["30123"]),
+        ("Os 30123", ["30123"]),
+        ("OS#30123", ["30123"]),
+        ("O.S. 30123", ["30123"]),
+        ("os30123", ["30123"]),
+        ("OS-4567 Bia", ["4567"]),
+        ("OS nº 30.123", ["30123"]),
+        ("ordem de serviço 030123", ["30123"]),
+        ("#12345", ["12345"]),
+        ("a OS 30123 e a OS 30415", ["30123", "30415"]),
+        ("NOTEBOOKS 2024", []),
+        ("CARLOS 123", []),
+        ("ATENDIMENTOS 55", []),
+        ("os 15 dias", []),
+        ("todos os 2024 modelos", []),
+        ("os 3000 reais", []),
+        ("moro no lote #3", []),
+    ],
+)
+def test_order_numbers_are_explicit_references_only(text: str, numbers: list[str]) -> None:
+    assert find_order_numbers(text) == numbers
+
+
+@pytest.mark.parametrize(
+    ("title", "key", "name", "order", "devices"),
+    [
+        ("+55 41 99999-0000", "4199990000", None, None, ()),
+        ("Maria Silva OS 30415", None, "Maria Silva", "30415", ()),
+        ("João notebook dell OS:30123", None, "João", "30123", ("notebook", "dell")),
+        ("Ana iphone 11 📱 (2)", None, "Ana", None, ("iphone", "apple")),
+        ("Maria 41 99999-0000", "4199990000", "Maria", None, ()),
+        ("José Müller placa mãe", None, "José Müller", None, ()),
+        ("📱🔧", None, None, None, ()),
+    ],
+)
+def test_titles(
+    title: str, key: str | None, name: str | None, order: str | None, devices: tuple[str, ...]
+) -> None:
+    parsed = parse_title(title)
+    found = parsed.phone.key if parsed.phone else None
+    assert (found, parsed.name, parsed.order_reference, parsed.devices) == (key, name, order, devices)
+
+
+def test_identifiers_are_neither_phones_nor_names() -> None:
+    assert parse_title("123456789012345").is_lid
+    opaque = parse_title("aB3xYz09GIAA=")
+    assert opaque.is_opaque
+    assert (opaque.phone, opaque.name) == (None, None)
+
+
+def test_file_names() -> None:
+    name = "WhatsApp - 2025-01-20 09 12 01 - Maria - Silva.txt"
+    assert parse_file_name(name) == FileName(datetime(2025, 1, 20, 9, 12, 1), "Maria - Silva")
+    assert parse_file_name("WhatsApp - 844 sesiones de chat.txt") is None
+    assert parse_file_name("WhatsApp - 2025-13-20 09 12 01 - Maria.txt") is None
