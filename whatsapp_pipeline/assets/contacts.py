@@ -29,7 +29,9 @@ class ErpConfig(StepConfig):
         default=None,
         description="Orders only: the first emission date to read, YYYY-MM-DD. Left out: the first month's.",
     )
-    backup: bool = Field(default=True, description="Save each page as JSON under .local/ before it is loaded.")
+    backup: bool = Field(
+        default=True, description="Save each page as JSON under .local/ before it is loaded."
+    )
 
 
 def _backup_dir(config: ErpConfig) -> Path | None:
@@ -55,7 +57,11 @@ def tiny_contacts(
 
     def more(conn: Connection) -> Metadata:
         rows = status.contact_preview(conn)
-        return {"preview": preview([{"id": i, "nome": mask_name(n), "celular": mask_phone(c)} for i, n, c in rows])}
+        return {
+            "preview": preview(
+                [{"id": i, "nome": mask_name(n), "celular": mask_phone(c)} for i, n, c in rows]
+            )
+        }
 
     with erp.open() as source:
         yield from run_table(
@@ -133,4 +139,9 @@ ordens_servico = dg.AssetSpec(
     metadata={"dagster/table_name": "ordens_servico"},
 )
 
-ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [tiny_contacts, tiny_orders, normalized_contacts, ordens_servico]
+ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
+    tiny_contacts,
+    tiny_orders,
+    normalized_contacts,
+    ordens_servico,
+]

@@ -37,7 +37,10 @@ def parse_months(text: str, available: list[str]) -> list[str]:
         for part in text.split(","):
             first, _, last = part.strip().partition("..")
             last = last or first
-            if not all(re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month) for month in (first, last)) or first > last:
+            if (
+                not all(re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month) for month in (first, last))
+                or first > last
+            ):
                 raise PipelineError(
                     f"{part.strip()!r} is not a month or a range; examples: 2025-01, 2025-01..2025-03, all"
                 )

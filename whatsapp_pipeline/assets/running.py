@@ -112,7 +112,9 @@ def run_months(
             by_month[month]["dagster/partition_row_count"] = month_rows(conn, month)
             for name, value in by_month[month].items():
                 total[name] = total.get(name, 0) + value
-            context.log.info("%s %s: %s", context.asset_key.to_user_string(), month, _in_words(by_month[month]))
+            context.log.info(
+                "%s %s: %s", context.asset_key.to_user_string(), month, _in_words(by_month[month])
+            )
         shared: dict[str, Any] = {
             "dagster/row_count": catalog.row_count(conn, table),
             "dagster/column_schema": column_schema(conn, table),

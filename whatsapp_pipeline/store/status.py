@@ -101,3 +101,47 @@ def link_methods(conn: Connection, months_of_run: list[str]) -> list[tuple[str, 
         """,
         (months_of_run,),
     ).fetchall()
+
+
+def order_methods(conn: Connection, months_of_run: list[str]) -> list[tuple[str, str, str, int]]:
+    """Count sessions as month, status, method, sessions for the months given."""
+    return conn.execute(
+        """
+        SELECT f.month, s.order_match_status, coalesce(s.order_match_method, 'none'), count(*)
+        FROM chat_sessions s JOIN chat_files f ON f.id = s.id_chat_file
+        WHERE f.month = ANY(%s) AND f.processing_status <> 'vanished'
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        """,
+        (months_of_run,),
+    ).fetchall()
+
+
+def chat_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> list[tuple[Any, ...]]:
+    """Return month, title, message count and format of a few chats; the caller masks the title."""
+    return conn.execute(
+        "SELECT month, title, message_count, format FROM chat_files WHERE month = ANY(%s) ORDER BY id LIMIT %s",
+        (months_of_run, limit),
+    ).fetchall()
+
+
+def message_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> list[tuple[Any, ...]]:
+    """Return time, direction, type and text of a few messages; the caller masks the text."""
+    return conn.execute(
+        """
+        SELECT m.message_timestamp, m.direction, m.type, m.message_text
+        FROM (SELECT id FROM chat_files WHERE month = ANY(%(months)s) ORDER BY id LIMIT 1) f
+        JOIN chat_messages m ON m.id_chat_file = f.id ORDER BY m.ordinal LIMIT %(limit)s
+        """,
+        {"months": months_of_run, "limit": limit},
+    ).fetchall()
+
+
+def messages_by_type(conn: Connection, months_of_run: list[str]) -> list[tuple[str, int]]:
+    """Count the messages of the months by type, most frequent first."""
+    return conn.execute(
+        """
+        SELECT m.type, count(*) FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
+        WHERE f.month = ANY(%s) GROUP BY m.type ORDER BY 2 DESC, 1
+        """,
+        (months_of_run,),
+    ).fetchall()

@@ -1,0 +1,136 @@
+"""chat_file_index and chat_messages: the archive's files, and every message in them."""
+
+from __future__ import annotations
+
+import dagster as dg
+from pydantic import Field
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
+from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_months
+from whatsapp_pipeline.domain.masking import mask_text, mask_title
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
+from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
+from whatsapp_pipeline.store import status
+from whatsapp_pipeline.store.connection import Connection
+
+
+class IndexConfig(StepConfig):
+    """How the archive is walked."""
+
+    sample: int | None = Field(
+        default=None,
+        ge=1,
+        description="Take only so many files a month, stratified; for a first careful try.",
+    )
+    seed: int = Field(default=0, description="Which sample: the same seed takes the same files.")
+    verify_hashes: bool = Field(
+        default=False, description="Read every file again, also where size and time say that nothing changed."
+    )
+
+
+class LoadConfig(StepConfig):
+    """How messages are loaded."""
+
+    batch_size: int = Field(default=80, ge=1, le=1000, description="Files a transaction.")
+    delay_seconds: float = Field(
+        default=0.0, ge=0, description="Rest between batches, for a database that others work on."
+    )
+
+
+@dg.asset(
+    partitions_def=MONTHS,
+    backfill_policy=RANGED,
+    group_name="chats",
+    kinds={"python", "file", "postgres"},
+    owners=OWNERS,
+    code_version="1",
+    output_required=False,
+    metadata={"dagster/table_name": "chat_files"},
+)
+def chat_file_index(
+    context: dg.AssetExecutionContext, config: IndexConfig, database: Database, archive: Archive
+) -> Events:
+    """One row a chat of the month's folder, with the evidence that linking reads.
+
+    Title, hash, size and validity of each file; phones of its headers; its sessions with the order numbers,
+    devices and stage words said in them. Unchanged files are skipped, vanished ones marked.
+    """
+    configured = settings.load()
+    options = IndexOptions(
+        sample=config.sample, seed=config.seed, verify_hashes=config.verify_hashes, zone=configured.zone,
+        owner=configured.owner, default_area_code=configured.default_area_code,
+    )  # fmt: skip
+    chats = archive.open()
+
+    def more(conn: Connection, months: list[str]) -> Metadata:
+        rows = status.chat_preview(conn, months)
+        return {
+            "preview": preview(
+                [
+                    {"month": month, "title": mask_title(title), "messages": messages, "format": form}
+                    for month, title, messages, form in rows
+                ]
+            )
+        }
+
+    yield from run_months(
+        context, database, config, table="chat_files", month_rows=status.chat_files_in, more=more,
+        step=lambda conn, month: index_month(conn, chats, month, options, log=context.log),
+    )  # fmt: skip
+
+
+@dg.asset(
+    partitions_def=MONTHS,
+    backfill_policy=RANGED,
+    group_name="chats",
+    kinds={"python", "file", "postgres"},
+    owners=OWNERS,
+    code_version="1",
+    output_required=False,
+    deps=[chat_file_index, "order_links"],
+    metadata={"dagster/table_name": "chat_messages"},
+)
+def chat_messages(
+    context: dg.AssetExecutionContext, config: LoadConfig, database: Database, archive: Archive
+) -> Events:
+    """Every message of the month's chats; what can't be read is a row in `exceptions`.
+
+    A batch of files is one transaction, so a run that is killed goes on where it stopped. A file that was
+    exported again keeps the ids of the messages it still holds.
+    """
+    configured = settings.load()
+    options = LoadOptions(
+        batch_size=config.batch_size, delay_seconds=config.delay_seconds, zone=configured.zone,
+        owner=configured.owner,
+    )  # fmt: skip
+    chats = archive.open()
+
+    def more(conn: Connection, months: list[str]) -> Metadata:
+        rows = status.message_preview(conn, months)
+        return {
+            "preview": preview(
+                [
+                    {
+                        "time": f"{time:%Y-%m-%d %H:%M}",
+                        "direction": direction,
+                        "type": kind,
+                        "text": mask_text(text),
+                    }
+                    for time, direction, kind, text in rows
+                ]
+            ),
+            "messages_by_type": preview(
+                [{"type": kind, "messages": count} for kind, count in status.messages_by_type(conn, months)]
+            ),
+        }
+
+    yield from run_months(
+        context, database, config, table="chat_messages", month_rows=status.messages_in, more=more,
+        step=lambda conn, month: load_month(conn, chats, month, options, log=context.log),
+    )  # fmt: skip
+
+
+ASSETS = [chat_file_index, chat_messages]

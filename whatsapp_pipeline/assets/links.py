@@ -1,0 +1,111 @@
+"""contact_links and order_links: whose chat it is, and which service order it is about."""
+
+from __future__ import annotations
+
+import dagster as dg
+from pydantic import Field
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.chats import chat_file_index
+from whatsapp_pipeline.assets.contacts import normalized_contacts
+from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
+from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_months
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, link_orders_month
+from whatsapp_pipeline.store import status
+from whatsapp_pipeline.store.connection import Connection
+
+
+class ContactLinkConfig(StepConfig):
+    """How sure a link must be."""
+
+    link_at: float = Field(default=0.95, ge=0.5, le=1, description="Link from this confidence on.")
+    propose_at: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Propose for review from this confidence on; below it: unmatched.",
+    )
+
+
+class OrderLinkConfig(StepConfig):
+    """How a session finds its order."""
+
+    method: str = Field(
+        default="model",
+        pattern="^(model|window_15d)$",
+        description="`model`, or `window_15d`: the order issued nearest, at most 15 days away.",
+    )
+
+
+@dg.asset(
+    partitions_def=MONTHS,
+    backfill_policy=RANGED,
+    group_name="links",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    code_version="1",
+    output_required=False,
+    deps=[chat_file_index, normalized_contacts],
+    metadata={"dagster/table_name": "chat_files"},
+)
+def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, database: Database) -> Events:
+    """Each chat's contact with method, confidence, rivals and why.
+
+    Overrides first, then phones, order number, name and equipment. Several candidates are ambiguous, never the
+    first of them; a group is never linked to a person by its name.
+    """
+    options = LinkOptions(
+        link_at=config.link_at, propose_at=config.propose_at,
+        default_area_code=settings.load().default_area_code,
+    )  # fmt: skip
+
+    def more(conn: Connection, months: list[str]) -> Metadata:
+        return {
+            "links": preview(
+                [
+                    {"month": month, "status": state, "method": method, "chats": count}
+                    for month, state, method, count in status.link_methods(conn, months)
+                ]
+            )
+        }
+
+    yield from run_months(
+        context, database, config, table="chat_files", month_rows=status.chat_files_in, more=more,
+        step=lambda conn, month: link_month(conn, month, options, log=context.log),
+    )  # fmt: skip
+
+
+@dg.asset(
+    partitions_def=MONTHS,
+    backfill_policy=RANGED,
+    group_name="links",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    code_version="1",
+    output_required=False,
+    deps=[contact_links, "ordens_servico"],
+    metadata={"dagster/table_name": "chat_sessions"},
+)
+def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, database: Database) -> Events:
+    """Each session's service order: an explicit number checked against the contact, else time and device."""
+    options = OrderLinkOptions(method=config.method)
+
+    def more(conn: Connection, months: list[str]) -> Metadata:
+        return {
+            "orders": preview(
+                [
+                    {"month": month, "status": state, "method": method, "sessions": count}
+                    for month, state, method, count in status.order_methods(conn, months)
+                ]
+            )
+        }
+
+    yield from run_months(
+        context, database, config, table="chat_sessions", month_rows=status.sessions_in, more=more,
+        step=lambda conn, month: link_orders_month(conn, month, options, log=context.log),
+    )  # fmt: skip
+
+
+ASSETS = [contact_links, order_links]

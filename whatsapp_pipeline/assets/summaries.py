@@ -1,0 +1,59 @@
+"""customer_summaries: what people read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import dagster as dg
+from pydantic import Field
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.chats import chat_messages
+from whatsapp_pipeline.assets.running import OWNERS, Events, StepConfig, run_table
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
+
+
+class SummaryConfig(StepConfig):
+    """How customers are summarised."""
+
+    rebuild: bool = Field(
+        default=False, description="Recompute every contact, not only those whose chats or orders changed."
+    )
+    conversation_gap_hours: int = Field(
+        default=24, ge=1, description="A conversation ends where nobody wrote for so many hours."
+    )
+
+
+@dg.asset(
+    group_name="summaries",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    code_version="1",
+    output_required=False,
+    deps=[
+        dg.AssetDep(chat_messages, partition_mapping=dg.AllPartitionMapping()),
+        dg.AssetDep("order_links", partition_mapping=dg.AllPartitionMapping()),
+    ],
+    # After a burst of monthly runs, once: not while one of them is still under way, and although months of
+    # the future archive were never materialized.
+    automation_condition=(dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())),
+    freshness_policy=dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(days=3), warn_window=timedelta(days=2)
+    ),
+    metadata={"dagster/table_name": "customer_chat_summaries"},
+)
+def customer_summaries(
+    context: dg.AssetExecutionContext, config: SummaryConfig, database: Database
+) -> Events:
+    """Per customer: who they are, what is open, how they feel, and the messages that say so."""
+    options = SummaryOptions(
+        rebuild=config.rebuild, gap=timedelta(hours=config.conversation_gap_hours), zone=settings.load().zone
+    )
+    yield from run_table(
+        context, database, config, table="customer_chat_summaries",
+        step=lambda conn: summarize(conn, options, log=context.log),
+    )  # fmt: skip
+
+
+ASSETS = [customer_summaries]

@@ -1,0 +1,87 @@
+"""Jobs and schedules: the current month every day, the closed month once, the ERP before both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.partitions import FORMAT
+
+ZONE = settings.load().zone
+
+MONTHLY_ASSETS = dg.AssetSelection.assets("chat_file_index", "contact_links", "order_links", "chat_messages")
+
+# customer_summaries is left out on purpose: it has no partitions, and a partitioned job that selected it
+# would rebuild it in every month's run. Its automation condition runs it once after them.
+monthly_chats = dg.define_asset_job(
+    "monthly_chats",
+    selection=MONTHLY_ASSETS,
+    description="One month, or a range, of the archive: index, link, load.",
+    tags={"dagster/max_retries": "1"},
+)
+contacts = dg.define_asset_job(
+    "contacts",
+    selection=dg.AssetSelection.assets("tiny_contacts", "tiny_orders", "normalized_contacts"),
+    description="Contacts and orders from the ERP, and their phones normalized.",
+    tags={"dagster/max_retries": "1"},
+)
+summaries = dg.define_asset_job(
+    "summaries",
+    selection=dg.AssetSelection.assets("customer_summaries"),
+    description="The summaries of customers whose chats or orders changed.",
+)
+
+
+@dg.schedule(
+    job=contacts,
+    cron_schedule="0 2 * * *",
+    execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def daily_contacts(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Read what changed in the ERP, every night at 2."""
+    return dg.RunRequest(run_key=f"contacts:{context.scheduled_execution_time:%Y-%m-%d}")
+
+
+@dg.schedule(
+    job=monthly_chats,
+    cron_schedule="0 3 * * *",
+    execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def daily_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Load what came into the current month's folder, every night at 3."""
+    now = context.scheduled_execution_time
+    return dg.RunRequest(run_key=f"current:{now:%Y-%m-%d}", partition_key=now.strftime(FORMAT))
+
+
+@dg.schedule(
+    job=monthly_chats,
+    cron_schedule="0 4 2 * *",
+    execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Load the month just closed once more, on the 2nd at 4, when late exports have arrived."""
+    closed = context.scheduled_execution_time.replace(day=1) - timedelta(days=1)
+    month = closed.strftime(FORMAT)
+    if month < settings.load().first_month:
+        yield dg.SkipReason(f"{month} is before the first month, {settings.load().first_month}")
+    else:
+        yield dg.RunRequest(run_key=f"closed:{month}", partition_key=month)
+
+
+# One automation sensor of the project's own, so that it runs without being switched on by hand.
+automation = dg.AutomationConditionSensorDefinition(
+    "summaries_after_months",
+    target=dg.AssetSelection.assets("customer_summaries"),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+)
+
+JOBS = [monthly_chats, contacts, summaries]
+SCHEDULES = [daily_contacts, daily_current_month, monthly_closed_month]
+SENSORS = [automation]

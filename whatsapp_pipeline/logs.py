@@ -1,0 +1,64 @@
+"""How the pipeline's own log lines look: short text, or one JSON object a line (LOG_FORMAT=json).
+
+`dagster.yaml` names the handler below, so runs from the UI and from the command line log alike. Messages hold
+no phone, name or text of a chat: who logs masks first.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+
+class PipelineHandler(logging.StreamHandler[Any]):
+    """Writes to standard error what the pipeline's steps say; Dagster's own chatter stays out of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        json_lines = os.environ.get("LOG_FORMAT", "text").strip().lower() == "json"
+        self.setFormatter(_JsonLines() if json_lines else _Short())
+        self.addFilter(_is_ours_or_serious)
+
+
+def _meta(record: logging.LogRecord) -> dict[str, Any]:
+    meta = getattr(record, "dagster_meta", None)
+    return meta if isinstance(meta, dict) else {}
+
+
+def _text(record: logging.LogRecord) -> str:
+    return str(_meta(record).get("orig_message") or record.getMessage())
+
+
+def _is_ours_or_serious(record: logging.LogRecord) -> bool:
+    # An engine event carries its event; what a step logs does not.
+    return _meta(record).get("dagster_event") is None or record.levelno >= logging.ERROR
+
+
+class _Short(logging.Formatter):
+    """`12:00:01 chat_messages  text`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        step = str(_meta(record).get("step_key") or "")
+        level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        return f"{datetime.fromtimestamp(record.created, UTC).astimezone():%H:%M:%S} {step:<20} {level}{_text(record)}"
+
+
+class _JsonLines(logging.Formatter):
+    """One object a line: time, level, run, job, asset, message, and what the step attached as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        meta = _meta(record)
+        fields = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "run_id": meta.get("run_id"),
+            "job": meta.get("job_name"),
+            "asset": meta.get("step_key"),
+            "partition": getattr(record, "partition", None),
+            "batch": getattr(record, "batch", None),
+            "message": _text(record),
+        }
+        return json.dumps({k: v for k, v in fields.items() if v is not None}, ensure_ascii=False)
