@@ -43,7 +43,8 @@ class _Short(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         step = str(_meta(record).get("step_key") or "")
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        return f"{datetime.fromtimestamp(record.created, UTC).astimezone():%H:%M:%S} {step:<20} {level}{_text(record)}"
+        time = datetime.fromtimestamp(record.created, UTC).astimezone()
+        return f"{time:%H:%M:%S} {step:<20} {level}{_text(record)}"
 
 
 class _JsonLines(logging.Formatter):

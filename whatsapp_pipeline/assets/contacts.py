@@ -110,8 +110,8 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
 def normalized_contacts(context: dg.AssetExecutionContext, config: StepConfig, database: Database) -> Events:
     """Every phone of every contact as a key for matching: area code and last eight digits.
 
-    A field can hold several numbers; `contatos.celular_normalizado` and `telefone_normalizado` hold the first.
-    Only contacts whose fields changed are read again.
+    A field can hold several numbers; `celular_normalizado` and `telefone_normalizado` of `contatos` hold the
+    first. Only contacts whose fields changed are read again.
     """
 
     def more(conn: Connection) -> Metadata:

@@ -53,8 +53,8 @@ class OrderLinkConfig(StepConfig):
 def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, database: Database) -> Events:
     """Each chat's contact with method, confidence, rivals and why.
 
-    Overrides first, then phones, order number, name and equipment. Several candidates are ambiguous, never the
-    first of them; a group is never linked to a person by its name.
+    Overrides first, then phones, order number, name and equipment. Several candidates are ambiguous, never
+    the first of them; a group is never linked to a person by its name.
     """
     options = LinkOptions(
         link_at=config.link_at, propose_at=config.propose_at,

@@ -41,6 +41,16 @@ def mask_title(text: str | None) -> str:
     return mask_phone(text) if _DIGIT_RUN.fullmatch(text.strip()) else mask_name(text)
 
 
+def mask_path(path: str | None) -> str:
+    """Mask a chat file's path: folder, time and ending stay, the title is masked."""
+    if not path:
+        return ""
+    folder, slash, name = path.rpartition("/")
+    stem, dot, ending = name.rpartition(".")
+    head, dash, title = (stem or ending).rpartition(" - ")
+    return f"{folder}{slash}{head}{dash}{mask_title(title)}{dot}{ending if dot else ''}"
+
+
 def mask_text(text: str | None, *, limit: int = 60) -> str:
     """Show the shape of a message without its content: letters and digits become dots, at most `limit`."""
     if not text:

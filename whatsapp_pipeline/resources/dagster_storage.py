@@ -25,7 +25,7 @@ class PipelineDagsterStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Any
+        cls, inst_data: ConfigurableClassData | None, config_value: object
     ) -> PipelineDagsterStorage:
         """Build the storage; called by Dagster."""
         return cls(postgres_url=sqlalchemy_url(dagster_url(settings.load())), inst_data=inst_data)

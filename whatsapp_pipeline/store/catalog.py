@@ -1,6 +1,7 @@
 """What the database says of its own tables: columns with their comments, row counts, small samples.
 
-Column descriptions live once, as comments in the migrations; one that starts with `[pii]` marks personal data.
+Column descriptions live once, as comments in the migrations; one that starts with `[pii]` marks personal
+data.
 """
 
 from __future__ import annotations

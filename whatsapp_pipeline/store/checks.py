@@ -13,12 +13,12 @@ from typing import Any, LiteralString
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from whatsapp_pipeline.domain.masking import mask_title
+from whatsapp_pipeline.domain.masking import mask_path, mask_title
 from whatsapp_pipeline.store.connection import Connection
 
 SAMPLE_ROWS = 50
-# Columns that hold a chat's title or file name: personal data, shown masked.
-_TITLES = frozenset({"title", "file"})
+# Columns that hold personal data, and how each is shown.
+_MASKS = {"title": mask_title, "file": mask_path}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ class Findings:
     failing: int
     rows: list[dict[str, Any]] = field(default_factory=list)
     by_month: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, examined: int, rows: list[dict[str, Any]], by_month: Mapping[str, int]) -> Findings:
+        """Make findings of all failing rows, masked here."""
+        return cls(examined, len(rows), [_shown(row) for row in rows[:SAMPLE_ROWS]], by_month)
 
 
 def find(
@@ -42,7 +47,8 @@ def find(
     base = sql.SQL("WITH failing AS MATERIALIZED ({}) ").format(sql.SQL(failing))
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
-            base + sql.SQL("SELECT *, count(*) OVER () AS _total FROM failing LIMIT {}").format(SAMPLE_ROWS), params
+            base + sql.SQL("SELECT *, count(*) OVER () AS _total FROM failing LIMIT {}").format(SAMPLE_ROWS),
+            params,
         ).fetchall()
         count = int(rows[0]["_total"]) if rows else 0
         by_month: dict[str, int] = {}
@@ -56,7 +62,19 @@ def find(
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: mask_title(str(value)) if name in _TITLES and value else value
+        name: _MASKS[name](str(value)) if name in _MASKS and value else value
         for name, value in row.items()
         if not name.startswith("_")
     }
+
+
+def indexed_paths(conn: Connection, month: str) -> set[str]:
+    """Return the paths of a month's files that have a row, or an exception that says why not."""
+    rows = conn.execute(
+        """
+        SELECT file_path FROM chat_files WHERE month = %(month)s
+        UNION SELECT file_path FROM exceptions WHERE stage = 'chat_file_index' AND month = %(month)s
+        """,
+        {"month": month},
+    )
+    return {row[0] for row in rows}

@@ -119,7 +119,8 @@ def order_methods(conn: Connection, months_of_run: list[str]) -> list[tuple[str,
 def chat_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> list[tuple[Any, ...]]:
     """Return month, title, message count and format of a few chats; the caller masks the title."""
     return conn.execute(
-        "SELECT month, title, message_count, format FROM chat_files WHERE month = ANY(%s) ORDER BY id LIMIT %s",
+        "SELECT month, title, message_count, format FROM chat_files"
+        " WHERE month = ANY(%s) ORDER BY id LIMIT %s",
         (months_of_run, limit),
     ).fetchall()
 
