@@ -14,7 +14,14 @@ import click
 from whatsapp_pipeline.errors import PipelineError
 
 # Command → (module:attribute, one line for --help).
-_COMMANDS: dict[str, tuple[str, str]] = {}
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("run:demo", "Run everything on the sample archive."),
+    "run": ("run:run", "Index, link, load and summarise an archive."),
+    "up": ("up:up", "Serve Dagster's UI and daemon, and the webhook receiver."),
+    "status": ("database:status", "Show what is in the database."),
+    "migrate": ("database:migrate", "Bring the database to the current schema."),
+    "psql": ("database:psql", "Open psql on the database."),
+}
 
 
 class _LazyGroup(click.Group):

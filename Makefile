@@ -1,0 +1,59 @@
+# What a person types. Needs Python >= 3.11 and make; everything else goes into .venv/ and .local/.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test up ci lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-scale drill lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12"; exit 1; }
+	@echo "setting up .venv …"
+	@$(PYTHON) -m venv .venv && touch $@
+
+.venv/ready: .venv/python requirements.lock pyproject.toml
+	@echo "installing the pinned packages …"
+	@$(PIP) -r requirements.lock && $(PIP) --no-deps --no-build-isolation -e . && touch $@
+
+.venv/ready-dev: .venv/ready requirements-dev.lock
+	@echo "installing the test tools …"
+	@$(PIP) -r requirements-dev.lock && touch $@
+
+setup: .venv/ready ## install everything into .venv/
+
+demo: setup ## the whole pipeline on the sample archive, through Dagster
+	@$(BIN)/whatsapp-pipeline demo
+
+up: setup ## Dagster's UI and daemon, and the webhook receiver; Ctrl-C stops them
+	@exec $(BIN)/whatsapp-pipeline up
+
+test: .venv/ready-dev ## the tests, on a real PostgreSQL
+	@$(BIN)/pytest -q
+
+lint: .venv/ready-dev ## style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready-dev ## strict types
+	$(BIN)/mypy
+
+layers: .venv/ready-dev ## imports run one way
+	$(BIN)/lint-imports
+
+defs: .venv/ready-dev ## Dagster loads the definitions
+	DAGSTER_HOME= $(BIN)/dg check defs
+
+ci: lint types layers defs test ## all of the above; what the gate runs
+
+lock: .venv/ready-dev ## pin the newest packages that pyproject.toml allows
+	$(PIP) uv
+	$(BIN)/uv pip compile -q --upgrade --universal -p 3.11 --no-emit-index-url --no-header --no-annotate pyproject.toml --group build -o requirements.lock
+	$(BIN)/uv pip compile -q --universal -p 3.11 --no-emit-index-url --no-header --no-annotate pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove the environment and the embedded database
+	rm -rf .venv .local storage history schedules logs .logs_queue .nux .telemetry

@@ -1,0 +1,171 @@
+"""Running the whole chain without the UI: the same jobs, on the same instance, in this process.
+
+What belongs here: which jobs run in which order for a set of months, and gathering what they report. What does
+not: the command line's words (cli/run.py) and what the jobs contain (schedules.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.partitions import contiguous
+from whatsapp_pipeline.checks.qa import RANGE_END, RANGE_START
+
+_QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}  # the project's own handler prints the progress
+_LOGS = {
+    "python_logs": {
+        "dagster_handler_config": {
+            "handlers": {"pipeline": {"class": "whatsapp_pipeline.logs.PipelineHandler", "level": "INFO"}}
+        }
+    }
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What one check said in one run; `failing_by_month` counts the rows that failed."""
+
+    asset: str
+    name: str
+    passed: bool
+    severity: str
+    blocking: bool
+    description: str
+    failing_by_month: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a chain of runs did: counts by asset, and by asset and month; checks; the first error."""
+
+    months: list[str]
+    assets: dict[str, dict[str, int]] = field(default_factory=dict)
+    by_month: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    checks: list[CheckOutcome] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step ended well and no blocking check failed."""
+        return not self.errors and all(check.passed or not check.blocking for check in self.checks)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that `run --json` prints."""
+        return {
+            "ok": self.ok,
+            "months": self.months,
+            "assets": self.assets,
+            "checks": [
+                {
+                    "asset": check.asset, "name": check.name, "passed": check.passed,
+                    "severity": check.severity, "description": check.description,
+                }
+                for check in self.checks
+            ],
+            **({"errors": self.errors} if self.errors else {}),
+        }  # fmt: skip
+
+
+@contextlib.contextmanager
+def open_instance(*, ephemeral: bool) -> Iterator[dg.DagsterInstance]:
+    """Open the project's Dagster instance, or one that forgets everything (for dry runs)."""
+    if ephemeral:
+        with dg.DagsterInstance.ephemeral(settings=_LOGS) as instance:
+            yield instance
+        return
+    os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def run_chain(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    *,
+    months: Sequence[str],
+    with_erp: bool,
+    config: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Outcome:
+    """Run contacts, then the months (a run a range without a gap), then the summaries.
+
+    `config` is by asset. A failed step or blocking check ends the chain: later assets would build on it.
+    """
+    outcome = Outcome(months=list(months))
+    contacts = (
+        ["tiny_contacts", "tiny_orders", "normalized_contacts"] if with_erp else ["normalized_contacts"]
+    )
+    stages: list[tuple[str, list[str] | None, dict[str, str]]] = [("contacts", contacts, {})]
+    stages += [
+        ("monthly_chats", None, {RANGE_START: first, RANGE_END: last})
+        for first, last in contiguous(list(months))
+    ]
+    stages.append(("summaries", None, {}))
+    for job_name, assets, tags in stages:
+        job = defs.resolve_job_def(job_name)
+        in_job = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+        result = job.execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey(name) for name in assets] if assets else None,
+            tags={**tags, "whatsapp_pipeline/launched_by": "command line"},
+            run_config={
+                "loggers": _QUIET,
+                "ops": {
+                    name: {"config": dict(values)}
+                    for name, values in (config or {}).items()
+                    if name in in_job and (assets is None or name in assets)
+                },
+            },
+            raise_on_error=False,
+        )
+        _gather(outcome, result)
+        if not result.success or not outcome.ok:
+            break
+    return outcome
+
+
+def _gather(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
+    for event in result.get_asset_materialization_events():
+        counts = {
+            name.removeprefix("dagster/"): value.value
+            for name, value in event.materialization.metadata.items()
+            if isinstance(value, dg.IntMetadataValue) and value.value is not None
+        }
+        asset = event.materialization.asset_key.to_user_string()
+        total = outcome.assets.setdefault(asset, {})
+        for name, value in counts.items():
+            # The whole table's rows are the same in every partition's event; all else adds up.
+            total[name] = value if name == "row_count" else total.get(name, 0) + value
+        if event.partition:
+            outcome.by_month[asset, event.partition] = counts
+    for evaluation in result.get_asset_check_evaluations():
+        outcome.checks.append(_check(evaluation))
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            outcome.errors.append(f"{event.step_key}: {_one_line(error.message if error else 'failed')}")
+
+
+def _check(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
+    table = evaluation.metadata.get("by_month")
+    failing = {}
+    if isinstance(table, dg.TableMetadataValue):
+        failing = {str(r.data["month"]): int(str(r.data["failing"])) for r in table.records}
+    return CheckOutcome(
+        asset=evaluation.asset_key.to_user_string(), name=evaluation.check_name, passed=evaluation.passed,
+        severity=evaluation.severity.value, blocking=evaluation.blocking or False, description=evaluation.description or "",
+        failing_by_month=failing,
+    )  # fmt: skip
+
+
+def _one_line(message: str) -> str:
+    lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
+    return lines[0] if lines else "failed"

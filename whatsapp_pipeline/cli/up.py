@@ -1,0 +1,99 @@
+"""`up`: Dagster's UI and daemon and the webhook receiver, until Ctrl-C.
+
+What belongs here: starting and stopping those processes together. What does not: what they do.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.databases import dagster_url, pipeline_url
+from whatsapp_pipeline.errors import PipelineError
+
+GRACE_SECONDS = 20
+
+
+@click.command()
+@click.option("--port", default=3000, show_default=True, help="Port of Dagster's UI.")
+@click.option("--webhook-port", default=8080, show_default=True, help="Port of the webhook receiver.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+def up(port: int, webhook_port: int, host: str) -> None:
+    """Serve Dagster's UI and daemon and the webhook receiver; Ctrl-C stops all of it."""
+    configured = settings.load()
+    # Held by this process for as long as it lives, so that the embedded server outlasts each child.
+    pipeline_url(configured)
+    dagster_url(configured)
+    bin_dir = Path(sys.executable).parent
+    commands = {
+        "dagster": [
+            str(bin_dir / "dagster"), "dev", "--workspace", str(settings.PROJECT_ROOT / "workspace.yaml"),
+            "--port", str(port), "--host", host, "--log-level", "warning",
+        ],
+    }  # fmt: skip
+    if configured.whatsapp_enabled and configured.whatsapp_app_secrets:
+        commands["webhook"] = [
+            str(bin_dir / "whatsapp-pipeline"), "webhook", "serve", "--port", str(webhook_port), "--host", host,
+        ]  # fmt: skip
+    else:
+        click.echo(
+            "webhook receiver: not started (set WHATSAPP_APP_SECRET, or run `webhook serve --insecure`)"
+        )
+    click.echo(f"Dagster: http://{host}:{port}   (Ctrl-C stops everything)")
+    raise SystemExit(_supervise(commands))
+
+
+def _supervise(commands: dict[str, list[str]]) -> int:
+    """Run the commands until one ends or a signal comes; leave no process of theirs behind."""
+    environment = {**os.environ, "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(settings.PROJECT_ROOT))}
+    ended = threading.Event()
+    asked = False
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    processes = {
+        # A session of its own: Ctrl-C reaches this process first, and its whole family can be ended.
+        name: subprocess.Popen(command, cwd=settings.PROJECT_ROOT, env=environment, start_new_session=True)  # noqa: S603
+        for name, command in commands.items()
+    }
+    for process in processes.values():
+        threading.Thread(target=lambda p: (p.wait(), ended.set()), args=(process,), daemon=True).start()
+    ended.wait()
+    failed = [name for name, process in processes.items() if process.poll() not in (None, 0)]
+    for process in processes.values():
+        _end(process)
+    if failed and not asked:
+        raise PipelineError(f"{' and '.join(failed)} ended unexpectedly; its messages are above")
+    return 0
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to stop, then make sure that none of its descendants is left."""
+    import psutil
+
+    try:
+        family = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        family = []
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    _, alive = psutil.wait_procs(family, timeout=5)
+    for descendant in alive:
+        descendant.kill()
