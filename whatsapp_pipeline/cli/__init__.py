@@ -21,6 +21,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("database:status", "Show what is in the database."),
     "migrate": ("database:migrate", "Bring the database to the current schema."),
     "psql": ("database:psql", "Open psql on the database."),
+    "sample": ("sample:sample", "Invent a chat archive whose truth is known."),
+    "erp": ("erp:erp", "Authorise the ERP, and show whether it answers."),
 }
 
 

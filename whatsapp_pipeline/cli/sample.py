@@ -1,0 +1,74 @@
+"""`whatsapp-pipeline sample`: invent an archive with its ERP pages and its truth."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import click
+
+from whatsapp_pipeline.sandbox.archive import write_sample
+from whatsapp_pipeline.sandbox.plan import SampleOptions, month_keys
+
+_MONTHS = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))(?:\.\.(\d{4}-(?:0[1-9]|1[0-2])))?")
+
+
+class _MonthRange(click.ParamType[tuple[str, ...]]):
+    """`2025-01` or `2025-01..2025-03`."""
+
+    name = "A..B"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        match = _MONTHS.fullmatch(str(value))
+        if match is None or not (months := month_keys(match[1], match[2] or match[1])):
+            self.fail(f"{value!r}: expected months such as 2025-01..2025-03", param, ctx)
+        return months
+
+
+@click.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write to."
+)
+@click.option("--seed", type=int, default=2025, show_default=True, help="The same seed gives the same bytes.")
+@click.option(
+    "--contacts", type=click.IntRange(1), help="Contacts in the ERP.  [default: two thirds of --files]"
+)
+@click.option("--files", type=click.IntRange(1), default=60, show_default=True, help="Chat files.")
+@click.option(
+    "--months", type=_MonthRange(), default="2025-01..2025-03", show_default=True, help="Months to fill."
+)
+@click.option(
+    "--messages", type=click.FloatRange(2), default=14, show_default=True,
+    help="Median number of messages a file, notifications included; p95 is 5.5 times that.",
+)  # fmt: skip
+@click.option(
+    "--largest", type=click.IntRange(0), default=0, show_default=True,
+    help="Let one file have about this many messages, going back up to three years.",
+)  # fmt: skip
+def sample(
+    out: Path,
+    seed: int,
+    contacts: int | None,
+    files: int,
+    months: tuple[str, ...],
+    messages: float,
+    largest: int,
+) -> None:
+    """Invent a chat archive whose truth is known.
+
+    Writes OUT/organized_whatsapp_chats/, OUT/erp/ (contacts and orders as the ERP's own JSON pages),
+    OUT/truth.csv (a line a file) and OUT/truth_sessions.csv (a line a session). OUT must be empty or absent.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise click.UsageError(f"{out} is not empty; give a new folder")
+    out.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    options = SampleOptions(seed, contacts or max(20, files * 2 // 3), files, months, messages, largest)
+    report = write_sample(out, options)
+    click.echo(
+        f"{report.files} files, {report.messages} messages, {report.size_bytes / 1e6:.1f} MB, "
+        f"{report.contacts} contacts, {report.orders} orders in {time.monotonic() - started:.1f} s → {out}"
+    )

@@ -1,0 +1,277 @@
+"""Invented conversations: one session's messages, with times, quotes and attachments.
+
+What belongs here: who says what and when within one session. What does not: the sentences (`phrases`), the
+sessions of a chat over months (`archive`), and the text layout of a file (`blocks`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from whatsapp_pipeline.sandbox.orders import TECHNICIANS, Device, Order, pick_device
+from whatsapp_pipeline.sandbox.phrases import CHAINS, DASHES, DELETED, PASTED, POOLS
+
+STAFF: Final = ("Patrícia", "Juliano", "Débora", "Rodrigo")
+LONGEST_SESSION_SECONDS: Final = 9 * 3600
+
+# Moments of each kind of session, in order: c = customer, s = staff. `?` marks one left out half the time.
+SCRIPTS: Final[dict[str, tuple[str, ...]]] = {
+    "opening": (
+        "c_greeting?", "c_problem", "s_greeting?", "s_diagnose", "c_bring", "s_bring", "c_thanks?", "s_received",
+        "c_thanks?", "s_close?",
+    ),
+    "approval": (
+        "s_quote", "c_haggle?", "s_haggle?", "c_approve", "s_approved", "c_thanks?",
+    ),
+    "refusal": ("s_quote", "c_haggle", "s_haggle", "c_reject", "s_reject", "c_thanks?"),
+    "status": ("c_status", "s_status", "c_thanks?", "s_close?"),
+    "ready": ("s_ready", "c_pickup", "s_pickup", "c_end", "s_close?"),
+    "late": ("c_status", "c_complaint", "s_apology", "c_after_apology", "s_status?"),
+    "warranty": ("c_warranty", "s_warranty", "c_thanks", "s_close?"),
+    "price": ("c_greeting?", "c_price", "s_greeting?", "s_price", "c_haggle?", "s_haggle?", "c_thanks", "s_close?"),
+    "hours": ("c_greeting?", "c_hours", "s_hours", "c_thanks?"),
+    "stranger": ("c_stranger", "s_greeting", "c_problem", "s_diagnose", "c_thanks?", "s_close?"),
+    "supplier": ("c_supplier", "s_supplier", "c_thanks?"),
+}  # fmt: skip
+
+
+class Line(NamedTuple):
+    """One message: `who` is c (customer), s (staff) or n (notification); `kind` is text, image, audio, voice, …
+
+    `number` is a draw of 30 bits for what an attachment needs, so that exporting a chat again repeats it.
+    """
+
+    at: datetime
+    who: str
+    kind: str
+    text: str
+    member: int = 0
+    number: int = 0
+    quoted: Line | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """How the customer of a chat writes."""
+
+    name: str
+    first_name: str
+    woman: bool
+    casual: bool
+    plain: bool = False
+    """Plain text can be written in Windows-1252: no emoji, no replies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session to be told: when it starts, what it is about and about how many messages it has."""
+
+    start: datetime
+    kind: str
+    mood: str
+    order: Order | None
+    size: int
+    names_order: bool = False
+
+
+def _greeting(at: datetime) -> str:
+    return "Bom dia" if at.hour < 12 else "Boa tarde" if at.hour < 18 else "Boa noite"
+
+
+def _slots(rng: random.Random, session: Session, speaker: Speaker) -> Mapping[str, str]:
+    order = session.order
+    device: Device
+    if order is not None:
+        device, model, fault = order.device, order.model, order.fault
+        value, number, technician = order.total, order.number, order.technician
+    else:
+        device, model = pick_device(rng)
+        fault = device.faults[int(rng.random() * len(device.faults))]
+        value, number, technician = rng.randint(8, 60) * 10.0, "", TECHNICIANS[0]
+    she = device.feminine
+    return {
+        "nome": speaker.first_name, "nome_completo": speaker.name,
+        "atendente": STAFF[int(rng.random() * len(STAFF))], "cumprimento": _greeting(session.start),
+        "aparelho": f"{device.word} {model}", "coisa": device.word, "defeito": fault,
+        "o": "a" if she else "o", "meu": "Minha" if she else "Meu", "meu_solto": "minha" if she else "meu",
+        "seu": "Sua" if she else "Seu", "esse": "essa" if she else "esse", "ele": "ela" if she else "ele",
+        "pronto": "pronta" if she else "pronto", "novo": "uma nova" if she else "um novo",
+        "otimo": "ótima" if she else "ótimo", "a_o": "a" if she else "o",
+        "a_o_cliente": "a" if speaker.woman else "o", "a_cliente": "a" if speaker.woman else "",
+        "valor": f"{value:.2f}".replace(".", ","), "prazo": str(rng.randint(2, 7)), "os": number,
+        "hora": ("amanhã cedo", "depois das 14h", "no fim da tarde", "às 10h")[int(rng.random() * 4)],
+        "tecnico": technician, "parcelas": str(rng.choice((3, 6, 10))),
+    }  # fmt: skip
+
+
+def _pick(rng: random.Random, pool: Sequence[str]) -> str:
+    return pool[int(rng.random() * len(pool))]
+
+
+def _moment(rng: random.Random, name: str, session: Session) -> str:
+    """Choose the pool for a script's moment, by mood and by whether the order's number may be said."""
+    if name == "c_end":
+        return {"positive": "c_praise", "negative": "c_complaint"}.get(session.mood, "c_neutral_end")
+    if name == "s_received" and not session.names_order:
+        return "s_received_plain"
+    return name
+
+
+def _sentence(rng: random.Random, pool: str, session: Session) -> str:
+    """Draw a sentence; one that says the order's number only where the session is meant to say it."""
+    for _ in range(12):
+        text = _pick(rng, POOLS[pool])
+        if session.names_order or "{os}" not in text:
+            return text
+    return next(text for text in POOLS[pool] if "{os}" not in text)
+
+
+def _turns(rng: random.Random, session: Session) -> list[tuple[str, str]]:
+    """Put the session's sentences in order, about `session.size` of them."""
+    if session.kind == "group":
+        return [
+            ("c", _pick(rng, POOLS["g_member"]))
+            if rng.random() < 0.8
+            else ("s", _pick(rng, POOLS["g_staff"]))
+            for _ in range(session.size)
+        ]
+    moments = [name for name in SCRIPTS[session.kind] if not name.endswith("?") or rng.random() < 0.5]
+    script: list[tuple[str, str]] = []
+    for moment in moments:
+        pool = _moment(rng, moment.rstrip("?"), session)
+        script.append((pool[0], _sentence(rng, pool, session)))
+    if session.size <= len(script):
+        return script[: max(1, session.size)]
+    split = max(2, len(script) // 2)
+    return script[:split] + _filler(rng, session.size - len(script)) + script[split:]
+
+
+def _filler(rng: random.Random, count: int) -> list[tuple[str, str]]:
+    turns: list[tuple[str, str]] = []
+    used: set[int] = set()
+    while len(turns) < count:
+        if rng.random() < 0.3:
+            turns.append(
+                ("c", _pick(rng, POOLS["c_odd"])) if rng.random() < 0.6 else ("s", _pick(rng, POOLS["s_odd"]))
+            )
+            continue
+        index = int(rng.random() * len(CHAINS))
+        if index in used:
+            if len(used) < len(CHAINS):
+                continue
+            used.clear()
+        used.add(index)
+        turns.extend(CHAINS[index])
+    return turns[:count]
+
+
+_CASUAL = (("você", "vc"), ("Vocês", "Vcs"), ("vocês", "vcs"), ("para ", "pra "), ("também", "tb"), ("quando", "qdo"),
+           ("não", "nao"), ("está", "ta"), ("hoje", "hj"), ("por favor", "pfv"), ("obrigad", "brigad"))  # fmt: skip
+
+
+def _casual(text: str) -> str:
+    for formal, short in _CASUAL:
+        text = text.replace(formal, short)
+    return text.lower()
+
+
+def _plain(text: str) -> str:
+    return text.encode("cp1252", "ignore").decode("cp1252").rstrip()
+
+
+def _gap(rng: random.Random, who: str, previous: str) -> float:
+    """Seconds to the next message: equal seconds are common, staff answers take minutes."""
+    if who == previous:
+        return 0.0 if rng.random() < 0.2 else rng.expovariate(1 / 35)
+    if rng.random() < 0.06:
+        return rng.expovariate(1 / 5400)
+    return 3 + rng.expovariate(1 / (240 if who == "s" else 130))
+
+
+def _media(rng: random.Random) -> str:
+    """Draw what a message is: nearly always text."""
+    draw = rng.random()
+    if draw > 0.11:
+        return "text"
+    if draw < 0.045:
+        return "image"
+    if draw < 0.075:
+        return "voice"
+    if draw < 0.085:
+        return "audio"
+    if draw < 0.092:
+        return "document"
+    if draw < 0.097:
+        return "video"
+    if draw < 0.101:
+        return "sticker"
+    if draw < 0.105:
+        return "deleted"
+    return "call" if draw < 0.108 else "empty"
+
+
+def _odd_text(rng: random.Random, who: str, text: str) -> str:
+    """Now and then, what breaks readers: U+2028, typed dashes, a pasted transcript."""
+    draw = rng.random()
+    if draw < 0.004:
+        return text.replace(" ", "\u2028", 1)
+    if who == "c" and draw < 0.0055:
+        return _pick(rng, DASHES)
+    if who == "c" and draw < 0.006:
+        return PASTED
+    return text
+
+
+def tell(seed: str, session: Session, speaker: Speaker, *, group: bool = False) -> Iterator[Line]:
+    """Yield the session's messages in the order they were written; the same ones for the same seed and session.
+
+    The first message carries `session.start`; no pause within is as long as a day. A media line's `text` is its
+    caption; a call is a notification.
+    """
+    rng = random.Random(seed)
+    slots = _slots(rng, session, speaker)
+    recent: list[Line] = []
+    elapsed, previous = 0.0, ""
+    # Sample sentences about an order must stay text, or the file would say less than its truth.
+    for position, (who, template) in enumerate(_turns(rng, session)):
+        if position:
+            elapsed += min(_gap(rng, who, previous), 6 * 3600) if elapsed < LONGEST_SESSION_SECONDS else 4.0
+        previous = who
+        kind = "text" if "{os}" in template or not position else _media(rng)
+        text = (
+            _odd_text(rng, who, template).format_map(slots)
+            if kind == "text"
+            else _caption(rng, kind, speaker)
+        )
+        if kind == "text":
+            text = _styled(text, who, speaker)
+        at = session.start + timedelta(seconds=int(elapsed))
+        quoted = None
+        if recent and not speaker.plain and kind == "text" and rng.random() < 0.05:
+            quoted = recent[int(rng.random() * len(recent))]
+        member = int(rng.random() * 6) if group else 0
+        line = Line(at, "n" if kind == "call" else who, kind, text, member, rng.getrandbits(30), quoted)
+        yield line
+        if kind not in {"call", "deleted", "empty"}:
+            recent.append(line)
+            del recent[:-10]
+
+
+def _styled(text: str, who: str, speaker: Speaker) -> str:
+    if who == "c" and speaker.casual:
+        text = _casual(text)
+    elif text[:1].islower():
+        text = text[0].upper() + text[1:]
+    return _plain(text) or "ok" if speaker.plain else text
+
+
+def _caption(rng: random.Random, kind: str, speaker: Speaker) -> str:
+    if kind in {"image", "video"}:
+        return _pick(rng, POOLS["photo_caption"])
+    if kind == "document":
+        return _pick(rng, POOLS["doc_caption"])
+    return DELETED if kind == "deleted" else ""

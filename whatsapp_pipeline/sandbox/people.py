@@ -1,0 +1,242 @@
+"""Invented customers: who they are, and how a hurried attendant typed their phones into the ERP.
+
+What belongs here: people, their true number and the fields the ERP holds for them. What does not: what they
+say (`phrases`, `dialogue`) and how pages are written (`pages`). Names are composed from lists of the most
+common Brazilian given names and surnames; numbers come from `numbers`; nobody here exists.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from whatsapp_pipeline.sandbox import numbers
+
+WOMEN: Final = (
+    "Maria Ana Juliana Fernanda Camila Patrícia Aline Sandra Bruna Letícia Mariana Vanessa Carla Beatriz "
+    "Larissa Gabriela Rafaela Luciana Adriana Cláudia Simone Renata Débora Tatiane Priscila Eliane Rosângela "
+    "Isabela Natália Amanda Daniela Cristina Márcia Sônia Regina Helena Alice Laura Valentina Andréia Elisângela "
+    "Francisca Terezinha Antônia Jéssica Thaís Viviane Michele Kátia Solange"
+).split()
+MEN: Final = (
+    "João José Carlos Paulo Pedro Lucas Marcos Luiz Gabriel Rafael Daniel Marcelo Bruno Eduardo Felipe Rodrigo "
+    "Gustavo Leonardo André Fernando Fábio Ricardo Sérgio Roberto Antônio Francisco Diego Thiago Vinícius "
+    "Matheus Guilherme Leandro Anderson Alexandre Márcio Cláudio Maurício Renato Vítor Henrique Caio Igor "
+    "Otávio Sebastião Raimundo Adriano Wagner Wesley Everton Davi"
+).split()
+SURNAMES: Final = (
+    "Silva Santos Oliveira Souza Rodrigues Ferreira Alves Pereira Lima Gomes Costa Ribeiro Martins Carvalho "
+    "Almeida Lopes Soares Fernandes Vieira Barbosa Rocha Dias Nascimento Andrade Moreira Nunes Marques Machado "
+    "Mendes Freitas Cardoso Ramos Gonçalves Santana Teixeira Moura Correia Batista Campos Araújo Monteiro Pinto "
+    "Castro Borges Cavalcanti Kowalski Schmidt Bianchi Nakamura Czarnecki Farias Peixoto Amaral Siqueira Rezende "
+    "Guimarães Medeiros Azevedo Xavier Furtado"
+).split()
+NICKNAMES: Final = {
+    "Maria": "Mari", "Juliana": "Ju", "Fernanda": "Fer", "Camila": "Mila", "Patrícia": "Paty", "Letícia": "Lelê",
+    "Gabriela": "Gabi", "Rafaela": "Rafa", "Luciana": "Lu", "Adriana": "Dri", "Beatriz": "Bia", "Isabela": "Isa",
+    "Daniela": "Dani", "Cristina": "Cris", "Francisca": "Chica", "José": "Zé", "Carlos": "Carlão", "Luiz": "Luizinho",
+    "Gabriel": "Biel", "Rafael": "Rafa", "Marcelo": "Celo", "Eduardo": "Edu", "Felipe": "Lipe", "Rodrigo": "Digo",
+    "Gustavo": "Guga", "Leonardo": "Leo", "Fernando": "Nando", "Ricardo": "Cadu", "Roberto": "Beto",
+    "Antônio": "Toninho", "Francisco": "Chico", "Thiago": "Thi", "Vinícius": "Vini", "Guilherme": "Gui",
+    "Alexandre": "Xande", "Maurício": "Mau", "Henrique": "Rick", "Sebastião": "Tião", "Paulo": "Paulinho",
+}  # fmt: skip
+BUSINESSES: Final = (
+    "Papelaria", "Padaria", "Clínica", "Escritório Contábil", "Mercado", "Auto Peças", "Farmácia",
+    "Escola", "Imobiliária", "Restaurante", "Oficina", "Advocacia",
+)  # fmt: skip
+BUSINESS_SUFFIXES: Final = ("LTDA", "ME", "Ltda ME", "EIRELI", "Comércio e Serviços LTDA")
+TOWNS: Final = (
+    ("Curitiba", "PR"), ("São José dos Pinhais", "PR"), ("Colombo", "PR"), ("Pinhais", "PR"), ("Araucária", "PR"),
+)  # fmt: skip
+DISTRICTS: Final = ("Centro", "Água Verde", "Boqueirão", "Portão", "Santa Felicidade", "Cajuru", "Bacacheri")
+STREETS: Final = (
+    "Rua das Araucárias",
+    "Rua do Ipê",
+    "Avenida das Flores",
+    "Rua da Fonte",
+    "Travessa do Moinho",
+)
+FIRST_ID: Final = 701_000_001
+
+# How the number stands in the ERP: the name of the way, its share, in the order tiny-api.md tells them.
+_WAYS: Final = (
+    ("celular", 52), ("celular_no_ninth", 10), ("unknown_area", 16), ("celular_e164", 5), ("celular_words", 4),
+    ("two_numbers", 3), ("telefone", 6), ("none", 4),
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Person:
+    """A customer as they are (`number`: national digits) and as the ERP has them (`telefone`, `celular`)."""
+
+    id: int
+    index: int
+    name: str
+    first_name: str
+    woman: bool
+    company: bool
+    number: str
+    phone_way: str
+    telefone: str
+    celular: str
+    document: str
+    email: str
+    situacao: str
+    created: datetime
+    updated: datetime
+    shared_with: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Area code and last eight digits: what tells numbers apart."""
+        return self.number[:2] + self.number[-8:]
+
+
+class Registry:
+    """The last eight digits in use, so that two people share them only where that is meant."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def fresh(
+        self, rng: random.Random, make: Callable[[random.Random, int | None], str], area_code: int | None
+    ) -> str:
+        """Draw numbers with `make` until one's last eight digits are new; return its national digits."""
+        while (number := make(rng, area_code))[-8:] in self._taken:
+            pass
+        self._taken.add(number[-8:])
+        return number
+
+
+def full_name(rng: random.Random, *, woman: bool) -> str:
+    """Compose a name: a given name, sometimes a second one, and one to three surnames."""
+    names = WOMEN if woman else MEN
+    first = names[int(len(names) * rng.random() ** 1.5)]
+    parts = [first]
+    if rng.random() < 0.25:
+        second = rng.choice(names)
+        if second != first:
+            parts.append(second)
+    count = 1 + (rng.random() < 0.7) + (rng.random() < 0.12)
+    surnames = rng.sample(SURNAMES, count) if rng.random() < 0.4 else _common_surnames(rng, count)
+    if rng.random() < 0.18:
+        surnames.insert(len(surnames) - 1, rng.choice(("da", "de", "dos")))
+    return " ".join(parts + surnames)
+
+
+def _common_surnames(rng: random.Random, count: int) -> list[str]:
+    chosen: list[str] = []
+    while len(chosen) < count:
+        surname = SURNAMES[int(len(SURNAMES) * rng.random() ** 2)]
+        if surname not in chosen:
+            chosen.append(surname)
+    return chosen
+
+
+def typed(number: str) -> str:
+    """Write national digits as an attendant does: `(41) 98765-0123`."""
+    return f"({number[:2]}) {number[2:-4]}-{number[-4:]}"
+
+
+def _weighted(rng: random.Random, shares: tuple[tuple[str, int], ...]) -> str:
+    draw = rng.random() * sum(share for _, share in shares)
+    for name, share in shares:
+        draw -= share
+        if draw < 0:
+            return name
+    return shares[-1][0]
+
+
+def _phone_fields(rng: random.Random, registry: Registry, number: str, way: str) -> tuple[str, str]:
+    """Return (telefone, celular) as they stand in the ERP for a true `number`."""
+    area_code = int(number[:2])
+    landline = typed(registry.fresh(rng, numbers.landline, area_code)) if rng.random() < 0.15 else ""
+    if len(number) == 10:  # a landline's own place is telefone
+        return (typed(number), "") if way != "none" else ("", "")
+    match way:
+        case "celular":
+            return landline, typed(number)
+        case "celular_no_ninth":
+            return landline, typed(numbers.without_ninth_digit(number))
+        case "unknown_area":
+            return landline, "(xx)" + typed(number)[4:]
+        case "celular_e164":
+            return landline, "+55" + number
+        case "celular_words":
+            words = rng.choice(("esposa", "recado c/ mãe", "só whats", "filho", "falar com a secretária"))
+            return landline, f"{typed(number)} {words}"
+        case "two_numbers":
+            other = registry.fresh(rng, numbers.mobile, area_code)
+            return landline, f"{typed(number)} / {other[2:-4]}-{other[-4:]}"
+        case "telefone":
+            return typed(number), ""
+        case _:
+            return landline, ""
+
+
+def _document(rng: random.Random, *, company: bool) -> str:
+    """Invent a document whose check digits are left 00, so that it belongs to nobody."""
+    if company:
+        return f"{rng.randint(10, 99)}.{rng.randint(0, 999):03d}.{rng.randint(0, 999):03d}/0001-00"
+    return f"{rng.randint(100, 999)}.{rng.randint(0, 999):03d}.{rng.randint(0, 999):03d}-00"
+
+
+def make_people(seed: int, count: int, first_day: datetime, registry: Registry) -> list[Person]:
+    """Invent `count` customers, the same ones for the same seed, created in the six years before `first_day`.
+
+    About 1 % share a number with an earlier one, and a few share only its last eight digits; all other
+    numbers differ in their last eight digits too. `registry` remembers them.
+    """
+    rng = random.Random(f"people/{seed}")
+    people: list[Person] = []
+    for index in range(count):
+        woman, company = rng.random() < 0.5, rng.random() < 0.09
+        name = full_name(rng, woman=woman)
+        first_name = name.split()[0]
+        if company:
+            name = f"{rng.choice(BUSINESSES)} {rng.choice(SURNAMES)} {rng.choice(BUSINESS_SUFFIXES)}"
+        number, shared_with = _number(rng, people, registry)
+        way = _weighted(rng, _WAYS)
+        if shared_with is not None and way == "none":
+            way = "celular"
+        if len(number) == 10 and way != "none":
+            way = "telefone"
+        telefone, celular = _phone_fields(rng, registry, number, way)
+        created = first_day - timedelta(minutes=rng.randint(60, 6 * 365 * 1440))
+        people.append(
+            Person(
+                id=FIRST_ID + index * 7 + rng.randint(0, 6),
+                index=index,
+                name=name.upper() if rng.random() < 0.08 else name,
+                first_name=first_name,
+                woman=woman,
+                company=company,
+                number=number,
+                phone_way=way,
+                telefone=telefone,
+                celular=celular,
+                document=_document(rng, company=company) if rng.random() < 0.7 else "",
+                email=f"{first_name.lower()}{index}@example.com" if rng.random() < 0.45 else "",
+                situacao=_weighted(rng, (("B", 88), ("A", 1), ("I", 7), ("E", 4))),
+                created=created,
+                updated=created + (first_day - created) * rng.random(),
+                shared_with=shared_with,
+            )
+        )
+    return people
+
+
+def _number(rng: random.Random, people: list[Person], registry: Registry) -> tuple[str, int | None]:
+    """Draw a number nobody has, or (rarely, on purpose) one that somebody has; return it and whose it is."""
+    draw = rng.random()
+    if people and draw < 0.014:
+        other = people[int(rng.random() * len(people))]
+        if draw < 0.01:
+            return other.number, other.index if other.shared_with is None else other.shared_with
+        elsewhere = next(code for code in numbers.AREA_CODES if str(code) != other.number[:2])
+        return f"{elsewhere}{other.number[2:]}", None
+    make = numbers.landline if rng.random() < 0.035 else numbers.mobile
+    return registry.fresh(rng, make, 41 if rng.random() < 0.78 else None), None
