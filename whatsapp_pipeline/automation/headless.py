@@ -1,7 +1,7 @@
 """Running the whole chain without the UI: the same jobs, on the same instance, in this process.
 
-What belongs here: which jobs run in which order for a set of months, and gathering what they report. What does
-not: the command line's words (cli/run.py) and what the jobs contain (schedules.py).
+What belongs here: which jobs run in which order for a set of months, and gathering what they report. What
+does not: the command line's words (cli/run.py) and what the jobs contain (schedules.py).
 """
 
 from __future__ import annotations
@@ -161,8 +161,8 @@ def _check(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
         failing = {str(r.data["month"]): int(str(r.data["failing"])) for r in table.records}
     return CheckOutcome(
         asset=evaluation.asset_key.to_user_string(), name=evaluation.check_name, passed=evaluation.passed,
-        severity=evaluation.severity.value, blocking=evaluation.blocking or False, description=evaluation.description or "",
-        failing_by_month=failing,
+        severity=evaluation.severity.value, blocking=evaluation.blocking or False,
+        description=evaluation.description or "", failing_by_month=failing,
     )  # fmt: skip
 
 

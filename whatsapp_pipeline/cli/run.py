@@ -7,12 +7,15 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.automation.headless import Outcome
 
 
 @click.command()
@@ -55,8 +58,8 @@ def run(
 
 def execute(
     archive_root: str, erp: str | None, months: str, *, config: dict[str, dict[str, Any]], dry_run: bool
-) -> Any:
-    """Run the chain over `months` of the archive and return headless.Outcome."""
+) -> Outcome:
+    """Run the chain over `months` of the archive and gather what every step reported."""
     click.echo("loading Dagster …", err=True)
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Heavy, and only this command needs them.
@@ -106,7 +109,7 @@ def demo() -> None:
 
     if settings.load().database_url:
         raise PipelineError(
-            "the demo fills its database with invented contacts and DATABASE_URL is set; unset it for the demo"
+            "the demo fills its database with invented contacts, and DATABASE_URL is set; unset it"
         )
     sample = settings.PROJECT_ROOT / "data" / "organized_whatsapp_chats"
     outcome = execute(str(sample), "sandbox", "all", config={}, dry_run=False)
@@ -115,7 +118,7 @@ def demo() -> None:
         raise SystemExit(1)
     click.echo(
         "\nNext:\n"
-        "  make up                                    Dagster on http://127.0.0.1:3000, with all of this in it\n"
+        "  make up                                    Dagster with all of this, http://127.0.0.1:3000\n"
         "  .venv/bin/whatsapp-pipeline status         what is in the database\n"
         "  .venv/bin/whatsapp-pipeline psql           look around in SQL\n"
         "  .venv/bin/whatsapp-pipeline run --help     your own archive"

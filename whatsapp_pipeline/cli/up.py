@@ -41,7 +41,8 @@ def up(port: int, webhook_port: int, host: str) -> None:
     }  # fmt: skip
     if configured.whatsapp_enabled and configured.whatsapp_app_secrets:
         commands["webhook"] = [
-            str(bin_dir / "whatsapp-pipeline"), "webhook", "serve", "--port", str(webhook_port), "--host", host,
+            str(bin_dir / "whatsapp-pipeline"), "webhook", "serve",
+            "--port", str(webhook_port), "--host", host,
         ]  # fmt: skip
     else:
         click.echo(
