@@ -1,0 +1,24 @@
+"""Which contact a name in a title belongs to, among thousands of namesakes, and how sure that is.
+
+What belongs here: names alone. What does not: phones, orders and the decision over all evidence
+(domain/matching/).
+
+    model = fit(contacts)                     # seconds, no labels: on the client's own table
+    matches = NameIndex(contacts, model).match(["Zé Silva notebook", "Padaria Central"])
+"""
+
+from whatsapp_pipeline.domain.matching.names.fitting import fit
+from whatsapp_pipeline.domain.matching.names.index import ContactName
+from whatsapp_pipeline.domain.matching.names.matching import NameCandidate, NameFeature, NameIndex, NameMatch
+from whatsapp_pipeline.domain.matching.names.model import NameModel, ReliabilityBand
+
+__all__ = [
+    "ContactName",
+    "NameCandidate",
+    "NameFeature",
+    "NameIndex",
+    "NameMatch",
+    "NameModel",
+    "ReliabilityBand",
+    "fit",
+]

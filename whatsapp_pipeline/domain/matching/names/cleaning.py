@@ -1,0 +1,112 @@
+"""From a title or a contact's name to the words that are compared.
+
+What belongs here: what is dropped, what is kept apart, and the order of words. What does not: comparing
+them (similarity.py, features.py).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from whatsapp_pipeline.domain.matching.names.words import (
+    COMPANY_SUFFIXES,
+    COMPANY_WORDS,
+    GENERATIONS,
+    HONORIFICS,
+    PARTICLES,
+    WEAK_WORDS,
+)
+from whatsapp_pipeline.domain.vocabulary import find_title_words, fold
+
+MAX_TITLE_WORDS = 7
+MAX_NAME_WORDS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class CleanName:
+    """A name's words, folded. Particles stand at the word they precede.
+
+    `particles[i]` is the particle before `words[i]`, or "". `weak[i]`: the word may say something about the
+    job or the device instead of the person. `is_company`: a legal form or a trade's word was found.
+    """
+
+    words: tuple[str, ...]
+    particles: tuple[str, ...]
+    weak: tuple[bool, ...]
+    is_company: bool = False
+
+
+_COPY = re.compile(r"\(\s*\d{1,3}\s*\)\s*$")
+_ORDER = re.compile(
+    r"(?:\bo\.?\s?s\.?|\bordem(?:\s+de\s+servico)?|\bped(?:ido)?\b\.?|\bprotocolo|\bnf\b|#)\s*[:#.\-]*\s*"
+    r"(?:n[uo]?m?(?:ero)?[o.:]*\s*)?\d[\d.\-/]*"
+)
+_LEGAL_FORM = re.compile(r"\bs\s*[/.]\s*a\b\.?")
+_DOCUMENT = re.compile(r"\d[\d./\-]{3,}")
+_NUMBER = re.compile(r"\d[\d.,/\-]*\d|\d")
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+def clean_contact(text: str) -> CleanName:
+    """Read a contact's `nome` or `fantasia`: legal forms, document numbers and punctuation go."""
+    folded = _LEGAL_FORM.sub(" sa ", fold(text)).replace("'", "")
+    words = _WORD.findall(_DOCUMENT.sub(" ", folded))
+    is_company = False
+    while len(words) > 1 and words[-1] in COMPANY_SUFFIXES:
+        words.pop()
+        is_company = True
+    return _assemble(words, [False] * len(words), is_company, MAX_NAME_WORDS)
+
+
+def clean_title(text: str) -> CleanName:
+    """Read a chat's title: order numbers, forms of address, copy marks and numbers go, the rest stays.
+
+    Words about devices and jobs are kept but marked weak: they may be a surname or a trade name.
+    """
+    folded = _COPY.sub(" ", _LEGAL_FORM.sub(" sa ", fold(text)).replace("'", ""))
+    folded = _ORDER.sub(" ", folded)
+    spans = find_title_words(folded)
+    words: list[str] = []
+    weak: list[bool] = []
+    for match in _WORD.finditer(_NUMBER.sub(lambda number: " " * len(number.group()), folded)):
+        word = match.group()
+        words.append(word)
+        weak.append(
+            word in WEAK_WORDS
+            or any(start <= match.start() < end for start, end in spans)
+            or not word.isalpha()
+        )
+    while len(words) > 1 and words[0] in HONORIFICS:
+        del words[0], weak[0]
+    is_company = False
+    for position in range(len(words) - 1, 0, -1):
+        if words[position] in COMPANY_SUFFIXES and position >= 1 and not _is_lone_initial(words, position):
+            del words[position], weak[position]
+            is_company = True
+    if all(weak):  # nothing else is left: then these words are all there is to compare
+        weak = [False] * len(weak)
+    return _assemble(words, weak, is_company, MAX_TITLE_WORDS)
+
+
+def _is_lone_initial(words: list[str], position: int) -> bool:
+    return len(words[position]) == 1
+
+
+def _assemble(words: list[str], weak: list[bool], is_company: bool, limit: int) -> CleanName:
+    kept: list[str] = []
+    particles: list[str] = []
+    weakness: list[bool] = []
+    pending = ""
+    for word, is_weak in zip(words, weak, strict=True):
+        if word in PARTICLES:
+            pending = word
+            continue
+        kept.append(GENERATIONS.get(word, word) if kept else word)
+        particles.append(pending if len(kept) > 1 else "")
+        weakness.append(is_weak)
+        is_company = is_company or word in COMPANY_WORDS
+        pending = ""
+    if not kept and words:
+        kept, particles, weakness = [words[0]], [""], [False]
+    return CleanName(tuple(kept[:limit]), tuple(particles[:limit]), tuple(weakness[:limit]), is_company)

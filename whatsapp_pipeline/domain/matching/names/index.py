@@ -1,0 +1,196 @@
+"""A table of contacts made ready for matching: its words, who holds them, and the search for candidates.
+
+What belongs here: the arrays, the vocabulary and blocking (which contacts are worth comparing). What does
+not: comparing (features.py) and deciding (model.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from whatsapp_pipeline.domain.matching.names.cleaning import MAX_NAME_WORDS, CleanName, clean_contact
+from whatsapp_pipeline.domain.matching.names.similarity import STRENGTH, WRITTEN_SO, Likeness, Vocabulary
+from whatsapp_pipeline.domain.matching.names.words import GENERATIONS, PARTICLES
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+Bytes = npt.NDArray[np.uint8]
+
+NAMES_PER_TITLE = 90  # names kept by blocking; a contact has up to two
+_LENGTH_PENALTY = 0.05  # among names that match alike, the ones with less besides come first
+_PARTICLE_CODE = {particle: code for code, particle in enumerate(sorted(PARTICLES), start=1)}
+_GENERATIONS = frozenset(GENERATIONS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ContactName:
+    """A contact's number and its two names; either may be empty."""
+
+    id: int
+    nome: str
+    fantasia: str
+
+
+@dataclass(frozen=True, slots=True)
+class TitleWords:
+    """The distinct words of a batch of titles and what they may stand for (shapes: W words).
+
+    `likeness[w, v]`: a `Likeness` of title word w and vocabulary word v. `information[w]`: natural log of one
+    in how many names one finds a word that may be written so; `first_information` looks at first words alone.
+    `known[w]`: log(1 + how many names hold the word itself). `letter`: its first; `initial`: it is one letter.
+    """
+
+    number: dict[str, int]
+    likeness: Bytes
+    information: Floats
+    first_information: Floats
+    known: npt.NDArray[np.float32]
+    letter: Bytes
+    initial: npt.NDArray[np.bool_]
+    weights: sparse.csr_matrix  # W × V: what a shared word counts in blocking
+
+
+def particle_code(particle: str) -> int:
+    """Return a small number for a particle, 0 for none."""
+    return _PARTICLE_CODE.get(particle, 0)
+
+
+class ContactTable:
+    """The contacts' names as arrays. A *name* is one distinct `nome` or `fantasia` of a contact (D of them)."""
+
+    def __init__(self, contacts: Sequence[ContactName]) -> None:
+        self.ids = np.array([contact.id for contact in contacts], dtype=np.int64)
+        owners: list[int] = []
+        names: list[CleanName] = []
+        trade: list[bool] = []
+        for position, contact in enumerate(contacts):
+            nome, fantasia = clean_contact(contact.nome), clean_contact(contact.fantasia)
+            for name, is_trade in ((nome, False), (fantasia, True)):
+                if name.words and not (is_trade and name.words == nome.words):
+                    owners.append(position)
+                    names.append(name)
+                    trade.append(is_trade)
+        self.owner = np.array(owners, dtype=np.int32)
+        self.is_trade = np.array(trade, dtype=np.float32)
+        self.is_company = np.array([name.is_company for name in names], dtype=np.float32)
+        self._fill(names)
+
+    def _fill(self, names: Sequence[CleanName]) -> None:
+        number: dict[str, int] = {}
+        count = len(names)
+        self.words = np.full((count, MAX_NAME_WORDS), -1, dtype=np.int32)
+        self.particles = np.zeros((count, MAX_NAME_WORDS), dtype=np.uint8)
+        self.length = np.array([len(name.words) for name in names], dtype=np.int32)
+        for row, name in enumerate(names):
+            for column, word in enumerate(name.words):
+                self.words[row, column] = number.setdefault(word, len(number))
+                if name.particles[column]:
+                    self.particles[row, column] = _PARTICLE_CODE[name.particles[column]]
+        vocabulary = list(number)
+        filled = self.words >= 0
+        rows = np.repeat(np.arange(count, dtype=np.int32), self.length)
+        holders = sparse.csr_matrix(
+            (np.ones(len(rows), dtype=np.float32), (self.words[filled], rows)), shape=(len(vocabulary), count)
+        )
+        holders.data[:] = 1.0  # a word twice in a name is one word
+        self.holders = holders
+        self.frequency = np.diff(holders.indptr).astype(np.float32)
+        self.first_frequency = np.bincount(self.words[:, 0], minlength=len(vocabulary)).astype(np.float32)
+        self.vocabulary = Vocabulary(vocabulary, self.frequency.astype(int).tolist())
+        self.word_information = np.log((count + 1) / (self.frequency + 0.5)).astype(np.float32)
+        self.letter = np.array([ord(word[0]) for word in vocabulary], dtype=np.uint8)
+        self.is_initial = np.array([len(word) == 1 for word in vocabulary], dtype=bool)
+        self.is_generation = np.array([word in _GENERATIONS for word in vocabulary], dtype=bool)
+        self.letter_share = np.bincount(
+            self.letter, weights=self.frequency / max(count, 1), minlength=256
+        ).astype(np.float32)
+
+    @property
+    def size(self) -> int:
+        """How many names the table holds (D)."""
+        return len(self.owner)
+
+    @cached_property
+    def log_size(self) -> float:
+        """Natural log of the number of contacts."""
+        return float(np.log(max(len(self.ids), 1)))
+
+    def read_words(self, titles: Sequence[CleanName]) -> TitleWords:
+        """Find what every distinct word of `titles` may stand for; memory: words × vocabulary bytes."""
+        number: dict[str, int] = {}
+        for title in titles:
+            for word in title.words:
+                number.setdefault(word, len(number))
+        width = len(self.vocabulary.words)
+        likeness = np.zeros((len(number), width), dtype=np.uint8)
+        rows: list[int] = []
+        columns: list[int] = []
+        for word, row in number.items():
+            alike = self.vocabulary.alike(word)
+            rows.extend([row] * len(alike))
+            columns.extend(alike)
+            if alike:
+                likeness[row, list(alike)] = list(alike.values())
+        row_of, column_of = np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64)
+        kind = likeness[row_of, column_of]
+        share = np.array(WRITTEN_SO)[kind] / max(self.size, 1)
+        expected = np.bincount(row_of, weights=share * self.frequency[column_of], minlength=len(number))
+        expected_first = np.bincount(
+            row_of, weights=share * self.first_frequency[column_of], minlength=len(number)
+        )
+        floor = 0.5 / max(self.size, 1)
+        letter = np.array([ord(word[0]) for word in number], dtype=np.uint8)
+        initial = np.array([len(word) == 1 for word in number], dtype=bool)
+        expected[initial] = np.maximum(expected[initial], self.letter_share[letter[initial]])
+        information = -np.log(np.minimum(expected + floor, 1.0))
+        weights = sparse.csr_matrix(
+            (np.array(STRENGTH)[kind] * information[row_of], (row_of, column_of)),
+            shape=(len(number), width),
+            dtype=np.float32,
+        )
+        known = np.zeros(len(number), dtype=np.float32)
+        exact = kind == Likeness.EXACT
+        known[row_of[exact]] = np.log1p(self.frequency[column_of[exact]])
+        return TitleWords(
+            number,
+            likeness,
+            information.astype(np.float32),
+            -np.log(np.minimum(expected_first + floor, 1.0)).astype(np.float32),
+            known,
+            letter,
+            initial,
+            weights,
+        )
+
+    def block(self, titles: Sequence[CleanName], words: TitleWords) -> tuple[Ints, Ints]:
+        """Return the pairs worth comparing: (position of the title, number of the name), by title."""
+        rows: list[int] = []
+        columns: list[int] = []
+        factors: list[float] = []
+        for position, title in enumerate(titles):
+            for word, is_weak in zip(title.words, title.weak, strict=True):
+                rows.append(position)
+                columns.append(words.number[word])
+                factors.append(0.5 if is_weak else 1.0)
+        selection = sparse.csr_matrix(
+            (factors, (rows, columns)), shape=(len(titles), len(words.number)), dtype=np.float32
+        )
+        scores = (selection @ words.weights) @ self.holders
+        scores.data -= _LENGTH_PENALTY * self.length[scores.indices]
+        titles_out: list[Ints] = []
+        names_out: list[Ints] = []
+        for position in range(len(titles)):
+            start, end = scores.indptr[position], scores.indptr[position + 1]
+            names = scores.indices[start:end]
+            if len(names) > NAMES_PER_TITLE:
+                best = np.argpartition(scores.data[start:end], -NAMES_PER_TITLE)[-NAMES_PER_TITLE:]
+                names = names[best]
+            names_out.append(names.astype(np.int32))
+            titles_out.append(np.full(len(names), position, dtype=np.int32))
+        return np.concatenate(titles_out), np.concatenate(names_out)

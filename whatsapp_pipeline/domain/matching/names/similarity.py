@@ -1,0 +1,132 @@
+"""How a word of a title may stand for a word of the table: exactly, by sound, as a nickname, mistyped …
+
+What belongs here: the kinds of likeness and the search for likely words in the table's vocabulary. What does
+not: whole names (features.py).
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from enum import IntEnum
+
+from rapidfuzz.distance import OSA, JaroWinkler
+
+from whatsapp_pipeline.domain.matching.names.phonetic import phonetic_key
+from whatsapp_pipeline.domain.matching.names.words import NAMES_CALLED, NICKNAMES_OF
+
+
+class Likeness(IntEnum):
+    """How two words are alike, the closest first."""
+
+    NONE = 0
+    EXACT = 1
+    SOUND = 2
+    TYPO = 3
+    NICKNAME = 4
+    CUT = 5
+    FAR = 6
+    INITIAL = 7
+
+
+# The share of a name's bearers that is written this other way: the order of magnitude alone matters, since
+# the fit weighs each kind afresh. Used to say how telling a word is and to rank candidates.
+WRITTEN_SO = (0.0, 1.0, 0.04, 0.006, 0.06, 0.02, 0.002, 0.03)
+# What a likeness counts when candidates are searched and aligned.
+STRENGTH = (0.0, 1.0, 0.88, 0.8, 0.78, 0.7, 0.6, 0.45)
+
+_DIMINUTIVE = re.compile(r"^(.{2,}?)(?:z?inh[oa]s?|z?it[oa]s?|z?[aã]o|quinh[oa]s?|guinh[oa]s?|im)$")
+_MAX_PREFIXED = 40
+
+
+class Vocabulary:
+    """The words of a table of names, and the search for those that a written word may stand for."""
+
+    def __init__(self, words: Sequence[str], frequency: Sequence[int]) -> None:
+        """`words` are distinct and folded; `frequency[i]` counts the contacts that hold `words[i]`."""
+        self.words = list(words)
+        self.number = {word: i for i, word in enumerate(self.words)}
+        self._frequency = frequency
+        self._by_sound: dict[str, list[int]] = defaultdict(list)
+        self._without_letter: dict[str, list[int]] = defaultdict(list)
+        self._sound_without_letter: dict[str, list[int]] = defaultdict(list)
+        sounds: dict[str, None] = {}
+        for i, word in enumerate(self.words):
+            if len(word) < 3 or not word.isalpha():
+                continue
+            sound = phonetic_key(word)
+            self._by_sound[sound].append(i)
+            sounds[sound] = None
+            for shorter in _deletions(word):
+                self._without_letter[shorter].append(i)
+        for sound in sounds:
+            if len(sound) >= 5:
+                for shorter in _deletions(sound):
+                    self._sound_without_letter[shorter].extend(self._by_sound[sound])
+        self._sorted = sorted(range(len(self.words)), key=lambda i: self.words[i])
+        self._sorted_words = [self.words[i] for i in self._sorted]
+
+    def alike(self, word: str) -> dict[int, Likeness]:
+        """Return the numbers of the vocabulary's words that `word` may stand for, each with its kind."""
+        found: dict[int, Likeness] = {}
+        exact = self.number.get(word)
+        if exact is not None:
+            found[exact] = Likeness.EXACT
+        for name in NAMES_CALLED.get(word, ()) + NICKNAMES_OF.get(word, ()):
+            if (i := self.number.get(name)) is not None:
+                found.setdefault(i, Likeness.NICKNAME)
+        if len(word) < 3 or not word.isalpha():
+            return found
+        sound = phonetic_key(word)
+        for i in self._by_sound.get(sound, ()):
+            found.setdefault(i, Likeness.SOUND)
+        self._add_typos(word, sound, found)
+        for i in self._starting_with(word):
+            found.setdefault(i, Likeness.CUT)
+        if diminutive := _DIMINUTIVE.match(word):
+            self._add_diminutives(diminutive.group(1), found)
+        return found
+
+    def _add_typos(self, word: str, sound: str, found: dict[int, Likeness]) -> None:
+        near: set[int] = set(self._without_letter.get(word, ()))
+        for shorter in _deletions(word):
+            near.update(self._without_letter.get(shorter, ()))
+            if (i := self.number.get(shorter)) is not None:
+                near.add(i)
+        for i in near:
+            if i not in found and OSA.distance(word, self.words[i], score_cutoff=1) <= 1:
+                long_enough = min(len(word), len(self.words[i])) >= 4
+                found[i] = Likeness.TYPO if long_enough else Likeness.FAR
+        if len(sound) < 5:
+            return
+        far: set[int] = set(self._sound_without_letter.get(sound, ()))
+        for shorter in _deletions(sound):
+            far.update(self._sound_without_letter.get(shorter, ()))
+            far.update(self._by_sound.get(shorter, ()))
+        for i in far:
+            if i not in found and JaroWinkler.similarity(word, self.words[i]) >= 0.86:
+                found[i] = Likeness.FAR
+
+    def _starting_with(self, beginning: str) -> list[int]:
+        low = bisect.bisect_right(self._sorted_words, beginning)
+        high = bisect.bisect_right(self._sorted_words, beginning + "~")
+        longer = self._sorted[low:high]
+        if len(longer) > _MAX_PREFIXED:
+            longer = sorted(longer, key=lambda i: -self._frequency[i])[:_MAX_PREFIXED]
+        return longer
+
+    def _add_diminutives(self, stem: str, found: dict[int, Likeness]) -> None:
+        stems = (
+            {stem, stem.removesuffix("qu") + "c", stem.removesuffix("gu") + "g"} if len(stem) > 2 else set()
+        )
+        for each in stems:
+            if len(each) >= 3:
+                for i in self._starting_with(each):
+                    if len(self.words[i]) <= len(each) + 3:
+                        found.setdefault(i, Likeness.NICKNAME)
+
+
+def _deletions(word: str) -> set[str]:
+    return {word[:i] + word[i + 1 :] for i in range(len(word))}

@@ -1,0 +1,190 @@
+"""Titles as a shop might have saved the contacts it has: the labelled examples that nobody has to label.
+
+What belongs here: how people write a customer's name into a phone. What does not: the fit (fitting.py).
+The shares are broad on purpose; each title draws its own strength of noise, so that the fitted weights
+hold for tidy and for careless address books alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from whatsapp_pipeline.domain.matching.names.cleaning import CleanName, clean_contact
+from whatsapp_pipeline.domain.matching.names.index import ContactName
+from whatsapp_pipeline.domain.matching.names.words import COMPANY_WORDS, HONORIFICS, NICKNAMES_OF, WEAK_WORDS
+
+_KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_NEIGHBOURS = {
+    char: "".join(row[max(i - 1, 0) : i] + row[i + 1 : i + 2])
+    for row in _KEYBOARD
+    for i, char in enumerate(row)
+}
+# Spellings that swap in Brazilian names, both ways where both are seen.
+_SPELLINGS = (
+    ("s", "z"), ("z", "s"), ("i", "y"), ("y", "i"), ("c", "k"), ("k", "c"), ("w", "v"), ("v", "w"), ("ph", "f"),
+    ("f", "ph"), ("t", "th"), ("th", "t"), ("ll", "l"), ("l", "ll"), ("nn", "n"), ("n", "nn"), ("ss", "s"),
+    ("ch", "x"), ("x", "ch"), ("e", "i"), ("i", "e"), ("o", "u"), ("u", "o"), ("qu", "k"), ("g", "j"), ("h", ""),
+    ("m", "n"), ("n", "m"), ("ou", "o"), ("ei", "e"), ("c", "ss"), ("lh", "li"),
+)  # fmt: skip
+_SYLLABLES = (
+    "ba",
+    "ca",
+    "do",
+    "fe",
+    "gra",
+    "lo",
+    "ma",
+    "ni",
+    "po",
+    "que",
+    "ri",
+    "sa",
+    "ta",
+    "ve",
+    "vi",
+    "zo",
+)
+_HONORIFICS = tuple(sorted(HONORIFICS))
+_WEAK = tuple(sorted(WEAK_WORDS))
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedTitle:
+    """A title and the contact it was made from (None: a contact that the table does not hold)."""
+
+    title: str
+    id_contato: int | None
+
+
+def simulate_titles(
+    present: Sequence[ContactName], absent: Sequence[ContactName], count: int, none_share: float, seed: int
+) -> list[SimulatedTitle]:
+    """Write `count` titles, a `none_share` of them from `absent`; the same seed gives the same titles."""
+    rng = np.random.default_rng(seed)
+    titles: list[SimulatedTitle] = []
+    while len(titles) < count:
+        from_absent = bool(absent) and rng.random() < none_share
+        source = absent if from_absent else present
+        contact = source[int(rng.integers(len(source)))]
+        text = _Writer(rng).write(contact)
+        if text:
+            titles.append(SimulatedTitle(text, None if from_absent else contact.id))
+    return titles
+
+
+class _Writer:
+    """Writes one title; its strength of noise is its own."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._strength = (0.4, 1.0, 1.0, 1.8)[int(rng.integers(4))]
+
+    def _chance(self, share: float) -> bool:
+        return self._rng.random() < share * self._strength
+
+    def _pick(self, options: Sequence[str]) -> str:
+        return options[int(self._rng.integers(len(options)))]
+
+    def write(self, contact: ContactName) -> str:
+        nome, fantasia = clean_contact(contact.nome), clean_contact(contact.fantasia)
+        trade_chance = 0.7 if nome.is_company or fantasia.is_company else 0.2
+        name = fantasia if fantasia.words and (not nome.words or self._rng.random() < trade_chance) else nome
+        if not name.words:
+            return ""
+        is_company = name.is_company and any(word in COMPANY_WORDS for word in name.words)
+        words = self._company(name) if is_company else self._person(name)
+        words = [self._misspell(word) for word in words]
+        return self._decorate(" ".join(words))
+
+    def _person(self, name: CleanName) -> list[str]:
+        rng, words = self._rng, list(name.words)
+        if len(words) == 1:
+            return words
+        draw = rng.random()
+        if draw < 0.34:
+            chosen = list(range(len(words)))
+        elif draw < 0.58:
+            chosen = [0, len(words) - 1]
+        elif draw < 0.72:
+            chosen = [0, 1]
+        elif draw < 0.80:
+            chosen = [0, int(rng.integers(1, len(words)))]
+        elif draw < 0.89:
+            chosen = sorted({0, 1, int(rng.integers(1, len(words)))})
+        elif draw < 0.92:
+            chosen = [len(words) - 1, 0]
+        elif draw < 0.95:
+            chosen = [0, 1, len(words) - 1][: len(words)]
+        else:
+            chosen = [0]
+        keeps_particles = rng.random() < (0.9 if len(chosen) == len(words) else 0.35)
+        first = words[0]
+        if first in NICKNAMES_OF and self._chance(0.12):
+            words[0] = self._pick(NICKNAMES_OF[first])
+        elif len(first) > 5 and self._chance(0.03):
+            words[0] = first[: int(rng.integers(3, 5))]
+        if len(chosen) > 2 and self._chance(0.08):
+            words = [words[0], *(word[0] for word in words[1:-1]), words[-1]]
+        elif self._chance(0.015):
+            words[chosen[-1]] = words[chosen[-1]][0]
+        written: list[str] = []
+        for i in dict.fromkeys(chosen):
+            if keeps_particles and written and name.particles[i]:
+                written.append(name.particles[i])
+            written.append(words[i])
+        return written
+
+    def _company(self, name: CleanName) -> list[str]:
+        rng, words = self._rng, list(name.words)
+        if len(words) > 2 and rng.random() < 0.12:
+            del words[int(rng.integers(1, len(words)))]
+        elif len(words) > 1 and rng.random() < 0.04:
+            words = words[1:]
+        elif len(words[0]) > 6 and rng.random() < 0.03:
+            words[0] = words[0][: int(rng.integers(3, 6))]
+        keeps_particles = rng.random() < 0.9
+        written: list[str] = []
+        for word, particle in zip(words, name.particles, strict=False):
+            if keeps_particles and written and particle:
+                written.append(particle)
+            written.append(word)
+        if rng.random() < 0.06:
+            written.append(self._pick(("ltda", "me", "eireli", "mei")))
+        return written
+
+    def _misspell(self, word: str) -> str:
+        if len(word) < 4 or not word.isalpha():
+            return word
+        if self._chance(0.09):
+            word = self._typo(word)
+        if self._chance(0.06):
+            fitting = [(old, new) for old, new in _SPELLINGS if old in word]
+            if fitting:
+                old, new = fitting[int(self._rng.integers(len(fitting)))]
+                word = word.replace(old, new, 1)
+        return word
+
+    def _typo(self, word: str) -> str:
+        at, kind = int(self._rng.integers(1, len(word))), int(self._rng.integers(4))
+        if kind == 0:
+            return word[:at] + word[at + 1 :]
+        if kind == 1:
+            return word[:at] + word[at] + word[at:]
+        if kind == 2 and at + 1 < len(word):
+            return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+        return word[:at] + self._pick(_NEIGHBOURS[word[at]]) + word[at + 1 :]
+
+    def _decorate(self, text: str) -> str:
+        rng = self._rng
+        if self._chance(0.09):
+            text = f"{self._pick(_HONORIFICS)} {text}"
+        if self._chance(0.24):
+            text = f"{text} {self._pick(_WEAK)}"
+        if self._chance(0.06):  # a word that no list knows: a place, a model, a joke
+            text = f"{text} {''.join(self._pick(_SYLLABLES) for _ in range(int(rng.integers(2, 5))))}"
+        if self._chance(0.12):
+            text = f"{text} os {int(rng.integers(100, 99999))}"
+        return text

@@ -1,0 +1,45 @@
+"""The word lists of name matching, read once from `words.toml`.
+
+What belongs here: loading and inverting the lists. What does not: what a word is worth (similarity.py) and
+the words of devices and jobs, which `domain/vocabulary.py` owns and this package only adds to.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+
+from whatsapp_pipeline.domain.vocabulary import fold
+
+_DATA = tomllib.loads((files(__package__) / "words.toml").read_text(encoding="utf-8"))
+
+PARTICLES: frozenset[str] = frozenset(_DATA["particles"])
+HONORIFICS: frozenset[str] = frozenset(_DATA["honorifics"])
+GENERATIONS: dict[str, str] = _DATA["generations"]
+COMPANY_SUFFIXES: frozenset[str] = frozenset(fold(word) for word in _DATA["company"]["suffixes"])
+COMPANY_WORDS: frozenset[str] = frozenset(_DATA["company"]["words"])
+WEAK_WORDS: frozenset[str] = frozenset(_DATA["title"]["weak"])
+
+NICKNAMES_OF: dict[str, tuple[str, ...]] = {
+    name: tuple(dict.fromkeys(fold(nick) for nick in nicks)) for name, nicks in _DATA["nicknames"].items()
+}
+"""Name → what its bearer is called."""
+
+ABBREVIATIONS: dict[str, tuple[str, ...]] = {
+    short: tuple(full) for short, full in _DATA["abbreviations"].items()
+}
+
+
+def _invert() -> dict[str, tuple[str, ...]]:
+    inverted: dict[str, dict[str, None]] = {}
+    for name, nicks in NICKNAMES_OF.items():
+        for nick in nicks:
+            inverted.setdefault(nick, {})[name] = None
+    for short, fulls in ABBREVIATIONS.items():
+        for full in fulls:
+            inverted.setdefault(short, {})[full] = None
+    return {nick: tuple(names) for nick, names in inverted.items()}
+
+
+NAMES_CALLED: dict[str, tuple[str, ...]] = _invert()
+"""Nickname or abbreviation → the names it may stand for."""
