@@ -35,8 +35,8 @@ def parse_months(text: str, available: list[str]) -> list[str]:
     else:
         months = set()
         for part in text.split(","):
-            first, _, last = part.strip().partition("..")
-            last = last or first
+            first, dots, last = part.strip().partition("..")
+            last = last if dots else first
             if (
                 not all(re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month) for month in (first, last))
                 or first > last

@@ -13,7 +13,7 @@ def _files_not_indexed(scope: Scope) -> Findings:
     examined = 0
     for month in sorted(set(scope.months) & set(chats.months())):
         known = indexed_paths(scope.conn, month)
-        on_disk = [file.path for file in chats.month_files(month)]
+        on_disk = [file.path for file in chats.listing(month).files]
         examined += len(on_disk)
         absent = [path for path in on_disk if path not in known]
         if absent:
