@@ -1,0 +1,26 @@
+-- Lease the next due deliveries of a range, at most so many rows and bytes (always at least one row).
+-- A row that still carries a token lost its worker: unless the server itself restarted since, that counts
+-- as a crash. Such rows are taken by `suspects` calls only, one at a time, so that a body that kills its
+-- worker takes no other with it.
+WITH locked AS (
+    SELECT id, octet_length(body) AS size
+      FROM webhook_inbox
+     WHERE status = 'pending'
+       AND id BETWEEN %(first_id)s AND %(last_id)s
+       AND next_attempt_at <= now()
+       AND (lease_until IS NULL OR lease_until < now())
+       AND (lease_token IS NOT NULL OR crashes > 0) = %(suspects)s
+     ORDER BY id
+     LIMIT %(rows)s
+       FOR UPDATE SKIP LOCKED
+), sized AS (
+    SELECT id, sum(size) OVER (ORDER BY id) - size AS bytes_before FROM locked
+)
+UPDATE webhook_inbox AS i
+   SET crashes = crashes + (lease_token IS NOT NULL AND leased_under = pg_postmaster_start_time())::integer,
+       lease_token = %(token)s,
+       lease_until = now() + make_interval(secs => %(seconds)s),
+       leased_under = pg_postmaster_start_time()
+  FROM sized
+ WHERE i.id = sized.id AND (sized.bytes_before IS NULL OR sized.bytes_before < %(bytes)s)
+RETURNING i.id, i.delivery_id, i.received_at, i.body, i.attempts, i.crashes

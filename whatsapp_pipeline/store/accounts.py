@@ -1,0 +1,76 @@
+"""Tenants and the business numbers that belong to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from whatsapp_pipeline.store.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One business number; `tenant` is the tenant's name, if it has one."""
+
+    phone_number_id: str
+    tenant_id: int | None
+    tenant: str | None
+    is_active: bool
+
+
+def ensure_tenant(conn: Connection, name: str) -> int:
+    """Return the id of the tenant called `name`, creating it if absent."""
+    conn.execute("INSERT INTO tenants (name) VALUES (%s) ON CONFLICT (name) DO NOTHING", (name,))
+    row: Any = conn.execute("SELECT id FROM tenants WHERE name = %s", (name,)).fetchone()
+    return int(row[0])
+
+
+def add_account(conn: Connection, phone_number_id: str, tenant_id: int | None) -> None:
+    """Add an account, or enable it again; conversations that had no tenant get this one."""
+    conn.execute(
+        """
+        INSERT INTO whatsapp_accounts (phone_number_id, tenant_id) VALUES (%s, %s)
+        ON CONFLICT (phone_number_id) DO UPDATE
+           SET tenant_id = coalesce(EXCLUDED.tenant_id, whatsapp_accounts.tenant_id), is_active = true,
+               updated_at = now()
+         WHERE NOT whatsapp_accounts.is_active
+            OR whatsapp_accounts.tenant_id
+               IS DISTINCT FROM coalesce(EXCLUDED.tenant_id, whatsapp_accounts.tenant_id)
+        """,
+        (phone_number_id, tenant_id),
+    )
+    conn.execute(
+        "UPDATE conversations SET tenant_id = %s, updated_at = now()"
+        " WHERE phone_number_id = %s AND tenant_id IS NULL AND %s::bigint IS NOT NULL",
+        (tenant_id, phone_number_id, tenant_id),
+    )
+
+
+def disable_account(conn: Connection, phone_number_id: str) -> bool:
+    """Disable an account: what it receives is kept and parked. Returns whether there is such an account."""
+    return bool(
+        conn.execute(
+            "UPDATE whatsapp_accounts SET is_active = false, updated_at = now() WHERE phone_number_id = %s",
+            (phone_number_id,),
+        ).rowcount
+    )
+
+
+def accounts(conn: Connection) -> list[Account]:
+    """Read all accounts, by phone_number_id."""
+    rows = conn.execute(
+        "SELECT a.phone_number_id, a.tenant_id, t.name, a.is_active FROM whatsapp_accounts a"
+        " LEFT JOIN tenants t ON t.id = a.tenant_id ORDER BY 1"
+    ).fetchall()
+    return [Account(*row) for row in rows]
+
+
+def known(conn: Connection, phone_number_ids: Collection[str]) -> Mapping[str, Account]:
+    """Read those of the given accounts that exist."""
+    rows = conn.execute(
+        "SELECT a.phone_number_id, a.tenant_id, NULL, a.is_active FROM whatsapp_accounts a"
+        " WHERE a.phone_number_id = ANY(%s)",
+        (list(phone_number_ids),),
+    ).fetchall()
+    return {row[0]: Account(*row) for row in rows}

@@ -1,0 +1,294 @@
+"""Conversations and their messages: finding or making one, adding to it, reading its end.
+
+What belongs here: who is one correspondent (identities), the plan's three functions, links to contacts. What
+does not: storing what a delivery said in bulk (deliveries) and the inbox itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import uuid4
+
+from whatsapp_pipeline.domain.conversations import Identity, preference, wa_identity
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection
+
+Correspondent = tuple[str, tuple[Identity, ...]]  # phone_number_id, every name it is known by
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One message of a conversation, as read back."""
+
+    id: int
+    role: str
+    text: str
+    sent_at: datetime
+    type: str
+
+
+def lock_accounts(conn: Connection, phone_number_ids: Iterable[str]) -> None:
+    """Take turns per account until the transaction ends: after the commit, so no two can make one row twice.
+
+    A status and its message, or two names of one person, may arrive in two workers at the same moment;
+    whoever comes second then sees what the first one wrote. Sorted, so that two never wait for each other.
+    """
+    for name in sorted(set(phone_number_ids)):
+        conn.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"whatsapp-pipeline:account:{name}",)
+        )
+
+
+def get_or_create_conversation(
+    conn: Connection, tenant_id: int | None, phone_number_id: str, wa_from: str
+) -> int:
+    """Return the id of the conversation with `wa_from` (a phone or a user id), creating it if absent."""
+    if not wa_from.strip():
+        raise PipelineError("a conversation needs a sender: wa_from is empty")
+    with conn.transaction():
+        lock_accounts(conn, [phone_number_id])
+        correspondent = (phone_number_id, (wa_identity(wa_from.strip()),))
+        return resolve(conn, [correspondent], {phone_number_id: tenant_id})[0][0]
+
+
+def add_conversation_message(
+    conn: Connection, conversation_id: int, role: Literal["user", "assistant", "system"], text: str
+) -> int:
+    """Append a message of our own making to a conversation and return its id."""
+    if not text.strip():
+        raise PipelineError(f"a message of conversation {conversation_id} needs text")
+    row = conn.execute(
+        """
+        WITH touched AS (
+            UPDATE conversations SET last_message_at = greatest(last_message_at, now()), updated_at = now()
+             WHERE id = %(conversation)s RETURNING id, phone_number_id)
+        INSERT INTO conversation_messages
+               (conversation_id, role, text, origin, phone_number_id, message_key, sent_at)
+        SELECT id, %(role)s, %(text)s, 'local', phone_number_id, %(key)s, clock_timestamp() FROM touched
+        RETURNING id
+        """,
+        {"conversation": conversation_id, "role": role, "text": text, "key": f"local:{uuid4()}"},
+    ).fetchone()
+    if row is None:
+        raise PipelineError(f"there is no conversation {conversation_id}")
+    return int(row[0])
+
+
+def get_last_messages(
+    conn: Connection, conversation_id: int, limit: int = 20, *, up_to: int | None = None
+) -> list[StoredMessage]:
+    """Read the last `limit` messages, oldest first; with `up_to`, those up to and including that message.
+
+    The order is that of the provider's time, then of the inbox, then of the position in the delivery.
+    """
+    rows = conn.execute(
+        """
+        SELECT m.id, m.role, m.text, m.sent_at, m.type
+          FROM conversation_messages m
+         WHERE m.conversation_id = %(conversation)s
+           AND (%(up_to)s::bigint IS NULL
+                OR (m.sent_at, coalesce(m.inbox_id, 9223372036854775807), m.position, m.id)
+                <= (SELECT (t.sent_at, coalesce(t.inbox_id, 9223372036854775807), t.position, t.id)
+                      FROM conversation_messages t WHERE t.id = %(up_to)s))
+         ORDER BY m.sent_at DESC, m.inbox_id DESC NULLS FIRST, m.position DESC, m.id DESC
+         LIMIT %(limit)s
+        """,
+        {"conversation": conversation_id, "up_to": up_to, "limit": limit},
+    ).fetchall()
+    return [StoredMessage(*row) for row in reversed(rows)]
+
+
+def resolve(
+    conn: Connection, correspondents: Sequence[Correspondent], tenants: Mapping[str, int | None]
+) -> tuple[list[int], int]:
+    """Find or make the conversation of each correspondent; return their ids, and how many were made.
+
+    Call it under `lock_accounts`. Names that turn out to be one person's join their conversations into the
+    oldest, so the outcome does not depend on which name came first.
+    """
+    groups = _Groups(correspondents)
+    known = conn.execute(
+        """
+        SELECT i.phone_number_id, i.canonical, i.value, i.conversation_id
+          FROM conversation_identities i
+          JOIN unnest(%b::text[], %b::text[]) AS n (account, canonical)
+            ON i.phone_number_id = n.account AND i.canonical = n.canonical
+        """,
+        (groups.accounts, groups.canonicals),
+    ).fetchall()
+    conversation: dict[tuple[str, str], int] = {}
+    existing: dict[tuple[str, str], set[int]] = {}
+    seen = {(account, value) for account, _, value, _ in known}
+    for account, canonical, _, conversation_id in known:
+        existing.setdefault(groups.root((account, canonical)), set()).add(conversation_id)
+    for root, ids in existing.items():
+        keep, *others = sorted(ids)
+        conversation[root] = keep
+        if others:
+            _merge(conn, keep, others)
+    made = _create(conn, groups, [root for root in groups.members if root not in conversation], tenants)
+    conversation |= made
+    fresh = [
+        (root, identity)
+        for root, identities in groups.members.items()
+        for identity in identities
+        if (root[0], identity.value) not in seen
+    ]
+    _remember(conn, [(root[0], identity, conversation[root]) for root, identity in fresh])
+    joined = {conversation[root] for root, ids in existing.items() if len(ids) > 1}
+    _rename(conn, sorted(joined | {conversation[root] for root, _ in fresh if root not in made}))
+    return [conversation[groups.root(_node(c))] for c in correspondents], len(made)
+
+
+def _node(correspondent: Correspondent) -> tuple[str, str]:
+    account, identities = correspondent
+    return account, identities[0].canonical
+
+
+class _Groups:
+    """Which names belong together, by union-find over (account, canonical)."""
+
+    def __init__(self, correspondents: Sequence[Correspondent]) -> None:
+        self._parent: dict[tuple[str, str], tuple[str, str]] = {}
+        unique = dict.fromkeys(correspondents)
+        for account, identities in unique:
+            first = self.root((account, identities[0].canonical))
+            for identity in identities[1:]:
+                self._parent[self.root((account, identity.canonical))] = first
+        self.members: dict[tuple[str, str], dict[Identity, None]] = {}
+        for account, identities in unique:
+            root = self.root((account, identities[0].canonical))
+            self.members.setdefault(root, {}).update(dict.fromkeys(identities))
+        self.accounts = [account for account, _ in self._parent]
+        self.canonicals = [canonical for _, canonical in self._parent]
+
+    def root(self, node: tuple[str, str]) -> tuple[str, str]:
+        parent = self._parent.setdefault(node, node)
+        while parent != node:
+            node, parent = parent, self._parent[parent]
+        return node
+
+
+def _create(
+    conn: Connection,
+    groups: _Groups,
+    roots: Sequence[tuple[str, str]],
+    tenants: Mapping[str, int | None],
+) -> dict[tuple[str, str], int]:
+    if not roots:
+        return {}
+    best = [min(groups.members[root], key=preference) for root in roots]
+    rows = conn.execute(
+        """
+        INSERT INTO conversations (tenant_id, phone_number_id, external_id, is_group)
+        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::boolean[])
+        -- One that was inserted by other means has no identities yet: adopt it.
+        ON CONFLICT (channel, phone_number_id, external_id) DO UPDATE SET is_active = conversations.is_active
+        RETURNING phone_number_id, external_id, id
+        """,
+        (
+            [tenants.get(account) for account, _ in roots],
+            [account for account, _ in roots],
+            [identity.value for identity in best],
+            [identity.kind == "group" for identity in best],
+        ),
+    ).fetchall()
+    ids = {(account, external_id): row_id for account, external_id, row_id in rows}
+    return {root: ids[root[0], identity.value] for root, identity in zip(roots, best, strict=True)}
+
+
+def _remember(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> None:
+    if not names:
+        return
+    conn.execute(
+        """
+        INSERT INTO conversation_identities
+               (phone_number_id, value, canonical, kind, phone_key, conversation_id)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+        ON CONFLICT (channel, phone_number_id, value) DO NOTHING
+        """,
+        (
+            [account for account, _, _ in names],
+            [identity.value for _, identity, _ in names],
+            [identity.canonical for _, identity, _ in names],
+            [identity.kind for _, identity, _ in names],
+            [identity.phone_key for _, identity, _ in names],
+            [conversation_id for _, _, conversation_id in names],
+        ),
+    )
+
+
+def _merge(conn: Connection, keep: int, others: Sequence[int]) -> None:
+    """Join conversations that turned out to be with one person."""
+    parameters: dict[str, Any] = {"keep": keep, "others": list(others)}
+    for table in ("conversation_messages", "conversation_identities"):
+        conn.execute(
+            f"UPDATE {table} SET conversation_id = %(keep)s WHERE conversation_id = ANY(%(others)s)",
+            parameters,
+        )
+    conn.execute(
+        """
+        UPDATE conversations c
+           SET last_message_at = greatest(c.last_message_at, o.last_message_at),
+               (profile_name, profile_name_at) = (
+                    SELECT profile_name, profile_name_at FROM conversations
+                     WHERE id = %(keep)s OR id = ANY(%(others)s)
+                     ORDER BY profile_name_at DESC NULLS LAST, profile_name DESC LIMIT 1),
+               id_contato = CASE WHEN c.match_status = 'manual' THEN c.id_contato
+                                 ELSE coalesce(o.manual, c.id_contato) END,
+               match_status = CASE WHEN o.manual IS NULL THEN c.match_status ELSE 'manual' END,
+               updated_at = now()
+          FROM (SELECT max(last_message_at) AS last_message_at,
+                       max(id_contato) FILTER (WHERE match_status = 'manual') AS manual
+                  FROM conversations WHERE id = ANY(%(others)s)) o
+         WHERE c.id = %(keep)s
+        """,
+        parameters,
+    )
+    conn.execute("DELETE FROM conversations WHERE id = ANY(%(others)s)", parameters)
+
+
+def _rename(conn: Connection, ids: Sequence[int]) -> None:
+    """Name conversations by the best of all their identities, whichever of them came first."""
+    if not ids:
+        return
+    conn.execute(
+        """
+        UPDATE conversations c SET external_id = best.value, updated_at = now()
+          FROM (SELECT DISTINCT ON (conversation_id) conversation_id, value
+                  FROM conversation_identities WHERE conversation_id = ANY(%s)
+                 ORDER BY conversation_id, kind = 'user_id', length(value) DESC, value COLLATE "C") best
+         WHERE c.id = best.conversation_id AND c.external_id <> best.value
+        """,
+        (list(ids),),
+    )
+
+
+def link_conversations(conn: Connection) -> int:
+    """Link every conversation to the contact that holds its number; return how many links changed.
+
+    A number that several contacts share is ambiguous and links to none; a manual link stands.
+    """
+    return conn.execute(
+        """
+        WITH found AS (
+            SELECT c.id, count(DISTINCT p.id_contato) AS contacts, min(p.id_contato) AS id_contato
+              FROM conversations c
+              LEFT JOIN conversation_identities i ON i.conversation_id = c.id
+              LEFT JOIN contact_phones p ON p.key = i.phone_key
+             WHERE c.match_status <> 'manual' AND NOT c.is_group
+             GROUP BY c.id
+        ), decided AS (
+            SELECT id, CASE WHEN contacts = 1 THEN id_contato END AS id_contato,
+                   CASE contacts WHEN 0 THEN 'unmatched' WHEN 1 THEN 'linked' ELSE 'ambiguous' END AS status
+              FROM found
+        )
+        UPDATE conversations c
+           SET id_contato = d.id_contato, match_status = d.status, updated_at = now()
+          FROM decided d
+         WHERE c.id = d.id AND (c.id_contato, c.match_status) IS DISTINCT FROM (d.id_contato, d.status)
+        """
+    ).rowcount
