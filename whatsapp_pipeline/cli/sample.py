@@ -48,15 +48,14 @@ class _MonthRange(click.ParamType[tuple[str, ...]]):
     "--largest", type=click.IntRange(0), default=0, show_default=True,
     help="Let one file have about this many messages, going back up to three years.",
 )  # fmt: skip
+@click.option(
+    "--named", type=click.FloatRange(0, 1), default=0.079, show_default=True,
+    help="Share of customers' chats whose title is a name; the others' is their bare number.",
+)  # fmt: skip
 def sample(
-    out: Path,
-    seed: int,
-    contacts: int | None,
-    files: int,
-    months: tuple[str, ...],
-    messages: float,
-    largest: int,
-) -> None:
+    out: Path, seed: int, contacts: int | None, files: int, months: tuple[str, ...], messages: float,
+    largest: int, named: float,
+) -> None:  # fmt: skip
     """Invent a chat archive whose truth is known.
 
     Writes OUT/organized_whatsapp_chats/, OUT/erp/ (contacts and orders as the ERP's own JSON pages),
@@ -66,7 +65,9 @@ def sample(
         raise click.UsageError(f"{out} is not empty; give a new folder")
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    options = SampleOptions(seed, contacts or max(20, files * 2 // 3), files, months, messages, largest)
+    options = SampleOptions(
+        seed, contacts or max(20, files * 2 // 3), files, months, messages, largest, named
+    )
     report = write_sample(out, options)
     click.echo(
         f"{report.files} files, {report.messages} messages, {report.size_bytes / 1e6:.1f} MB, "

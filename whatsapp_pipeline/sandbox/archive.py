@@ -10,12 +10,12 @@ import csv
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from whatsapp_pipeline.sandbox.blocks import write_chat
 from whatsapp_pipeline.sandbox.chats import Chat, file_title
@@ -27,12 +27,15 @@ from whatsapp_pipeline.sandbox.plan import SampleOptions, World, make_world, siz
 CHATS_FOLDER: Final = "organized_whatsapp_chats"
 # p95 is 5.5 times the median, as in the archive that was measured (14 and 77).
 _SIGMA: Final = math.log(5.5) / 1.645
+_Row: TypeAlias = tuple[object, ...]
 _FILE_COLUMNS: Final = (
-    "file_path", "month", "title_kind", "id_contato", "phone_key", "phone_contacts", "erp_phone", "is_group", "orders",
+    "file_path", "month", "title_kind", "id_contato", "phone_key", "phone_contacts", "erp_phone",
+    "is_group", "orders",
     "order_numbers", "sessions", "blocks",
 )  # fmt: skip
 _SESSION_COLUMNS: Final = (
-    "file_path", "session", "started_at", "kind", "mood", "messages", "id_ordem_servico", "numero_ordem_servico",
+    "file_path", "session", "started_at", "kind", "mood", "messages", "id_ordem_servico",
+    "numero_ordem_servico",
     "names_order",
 )  # fmt: skip
 
@@ -74,16 +77,16 @@ class _Writer:
             (root / month[:4] / month[5:]).mkdir(parents=True, exist_ok=True)
         largest = self._largest()
         with ExitStack() as stack:
-            files = self._table(stack, "truth.csv", _FILE_COLUMNS)
-            sessions = self._table(stack, "truth_sessions.csv", _SESSION_COLUMNS)
+            add_file = self._table(stack, "truth.csv", _FILE_COLUMNS)
+            add_session = self._table(stack, "truth_sessions.csv", _SESSION_COLUMNS)
             for position, (chat, place) in enumerate(self.world.files):
                 rng = random.Random(f"file/{self.options.seed}/{chat.index}/{place}")
                 told = self._sessions(rng, chat, place, largest=position == largest)
                 path = self._path(rng, chat, place)
-                blocks, counts = self._write_file(rng, root / path, chat, told)
-                files.writerow(self._file_truth(path, chat, place, told, blocks))
-                for number, (session, count) in enumerate(zip(told, counts, strict=True), 1):
-                    sessions.writerow(_session_truth(path, number, session, count))
+                blocks, counts, named = self._write_file(rng, root / path, chat, told)
+                add_file(self._file_truth(path, chat, place, told, blocks))
+                for number, session in enumerate(told):
+                    add_session(_session_truth(path, number + 1, session, counts[number], named[number]))
         return SampleReport(
             len(self.world.people),
             len(self.world.orders),
@@ -92,11 +95,11 @@ class _Writer:
             self.size_bytes,
         )
 
-    def _table(self, stack: ExitStack, name: str, columns: tuple[str, ...]) -> _CsvWriter:
+    def _table(self, stack: ExitStack, name: str, columns: tuple[str, ...]) -> Callable[[_Row], object]:
         handle = stack.enter_context((self.out / name).open("w", encoding="utf-8", newline=""))
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(columns)
-        return _CsvWriter(writer)
+        return writer.writerow
 
     def _largest(self) -> int | None:
         """The last file of a customer is the one that grows to `options.largest` messages."""
@@ -114,7 +117,7 @@ class _Writer:
             size = rng.lognormvariate(math.log(self.options.median_messages), _SIGMA)
             target = min(int(size), 900 * max(1, int(self.options.median_messages / 14)))
         # The notices count as messages of the file: most begin with two.
-        told = sized(rng, planned, max(1, target - 2), self.first_day, history=chat.kind == "person")
+        told = sized(rng, planned, max(2, target - 2), self.first_day, history=chat.kind == "person")
         earlier = [position for position in chat.files if position < month]
         if earlier and rng.random() < 0.08:
             again = random.Random(f"file/{self.options.seed}/{chat.index}/{max(earlier)}")
@@ -141,15 +144,17 @@ class _Writer:
 
     def _write_file(
         self, rng: random.Random, path: Path, chat: Chat, told: list[Session]
-    ) -> tuple[int, list[int]]:
-        """Write one chat; return its number of blocks and each session's number of messages."""
-        counts = [0] * len(told)
+    ) -> tuple[int, list[int], list[bool]]:
+        """Write one chat; return its blocks, each session's messages, and whether it names its order."""
+        counts, named = [0] * len(told), [False] * len(told)
 
         def lines() -> Iterator[Line]:
             for number, session in enumerate(told):
                 seed = f"tell/{self.options.seed}/{chat.index}/{session.start}"
                 for line in tell(seed, session, chat.speaker, group=chat.kind == "group"):
                     counts[number] += 1
+                    if session.names_order and session.order and session.order.number in line.text:
+                        named[number] = True
                     yield line
 
         encoding, mark, newline = _encoding(rng, plain=chat.speaker.plain)
@@ -163,30 +168,18 @@ class _Writer:
                 handle.write(text.encode(encoding, "replace"))
             self.size_bytes += handle.tell()
         self.messages += blocks
-        return blocks, counts
+        return blocks, counts, named
 
-    def _file_truth(
-        self, path: str, chat: Chat, month: int, told: list[Session], blocks: int
-    ) -> tuple[object, ...]:
+    def _file_truth(self, path: str, chat: Chat, month: int, told: list[Session], blocks: int) -> _Row:
         person = chat.person
         orders = {session.order.id: session.order.number for session in told if session.order is not None}
         key = _phone_key(chat)
         return (
             path, self.options.months[month], chat.title_kind, person.id if person else "", key,
-            self.holders[key] if key else "", person.phone_way if person else "", str(chat.kind == "group").lower(),
+            self.holders[key] if key else "", person.phone_way if person else "",
+            str(chat.kind == "group").lower(),
             ";".join(map(str, orders)), ";".join(orders.values()), len(told), blocks,
         )  # fmt: skip
-
-
-class _CsvWriter:
-    """A CSV table being written."""
-
-    def __init__(self, writer: object) -> None:
-        self._writer = writer
-
-    def writerow(self, row: tuple[object, ...]) -> None:
-        """Append a row."""
-        self._writer.writerow(row)  # type: ignore[attr-defined]
 
 
 def _findable(person: Person) -> bool:
@@ -203,11 +196,11 @@ def _phone_key(chat: Chat) -> str:
     return chat.number[:2] + chat.number[-8:]
 
 
-def _session_truth(path: str, number: int, session: Session, messages: int) -> tuple[object, ...]:
+def _session_truth(path: str, number: int, session: Session, messages: int, named: bool) -> _Row:
     order = session.order
     return (
         path, number, session.start, session.kind, session.mood, messages, order.id if order else "",
-        order.number if order else "", str(session.names_order and order is not None).lower(),
+        order.number if order else "", str(named).lower(),
     )  # fmt: skip
 
 

@@ -22,7 +22,8 @@ _MEDIA: Final = {
     "document": ("Documento", "DOC", "pdf"), "sticker": ("Figurinha", "STK", "webp"),
 }  # fmt: skip
 _QUOTED_MEDIA: Final = {
-    "image": "(Imagem)", "audio": "(Áudio)", "voice": "(Áudio)", "video": "(Vídeo)", "document": "(Documento)",
+    "image": "(Imagem)", "audio": "(Áudio)", "voice": "(Áudio)", "video": "(Vídeo)",
+    "document": "(Documento)",
     "sticker": "(Figurinha)",
 }  # fmt: skip
 

@@ -20,7 +20,8 @@ from whatsapp_pipeline.sandbox.orders import DEVICES, Order
 from whatsapp_pipeline.sandbox.people import NICKNAMES, Person, Registry, full_name
 
 GROUPS: Final = (
-    "Equipe Assistência", "Entregas e Coletas", "Oficina - Bancada", "Plantão de Sábado", "Fornecedores de Telas PR",
+    "Equipe Assistência", "Entregas e Coletas", "Oficina - Bancada", "Plantão de Sábado",
+    "Fornecedores de Telas PR",
     "Administração e Recepção da Assistência Técnica - Unidade Centro e Unidade Portão",
 )  # fmt: skip
 LONGEST_TITLE: Final = 60
@@ -51,22 +52,35 @@ class Chat:
     def style(self, seed: int) -> ChatStyle:
         """Draw the label and the names in the headers, the same ones for the same seed."""
         if self._style is None:
+            if self.title_kind == "name_os" and all(session.order is None for session in self.sessions):
+                self.title_kind = "name"  # there is no order to name
             self._style = _draw_style(random.Random(f"style/{seed}/{self.index}"), self)
         return self._style
 
 
 def _speaker(rng: random.Random, name: str, *, woman: bool) -> Speaker:
-    return Speaker(name, name.split()[0], woman, casual=rng.random() < 0.3, plain=rng.random() < 0.02)
+    return Speaker(
+        name, name.split(maxsplit=1)[0], woman, casual=rng.random() < 0.3, plain=rng.random() < 0.02
+    )
 
 
-def of_person(rng: random.Random, index: int, person: Person) -> Chat:
-    """Make a customer's chat: nine titles in ten are their bare number."""
+def _capitalized(name: str) -> str:
+    return " ".join(word if word in {"da", "de", "dos"} else word.capitalize() for word in name.split())
+
+
+def of_person(rng: random.Random, index: int, person: Person, named: float) -> Chat:
+    """Make a customer's chat, whose title is a name with probability `named`, else their bare number."""
     title_kind = "landline" if len(person.number) == 10 else "mobile"
-    if rng.random() < 0.079:
+    if rng.random() < named:
         title_kind = rng.choices(_NAME_KINDS, _NAME_SHARES)[0]
     name = person.name if not person.company else full_name(rng, woman=person.woman)
     return Chat(
-        index, "person", person, person.number, title_kind, _speaker(rng, name.title(), woman=person.woman)
+        index,
+        "person",
+        person,
+        person.number,
+        title_kind,
+        _speaker(rng, _capitalized(name), woman=person.woman),
     )
 
 
@@ -95,7 +109,7 @@ def _opaque(rng: random.Random) -> str:
 
 
 def _header_digits(rng: random.Random, number: str) -> str | None:
-    """How a header gives the number: mostly without the ninth digit, sometimes a LID, sometimes not at all."""
+    """How a header gives the number: mostly without the ninth digit, now and then a LID or not at all."""
     draw = rng.random()
     if number.startswith("+"):
         return "".join(filter(str.isdigit, number))
@@ -126,29 +140,24 @@ def _draw_style(rng: random.Random, chat: Chat) -> ChatStyle:
 
 def _title(rng: random.Random, chat: Chat) -> str:
     """Write the chat's title: the number as WhatsApp shows it, or the name as somebody saved it."""
-    kind = chat.title_kind
-    if kind == "foreign":
+    if chat.title_kind == "foreign":
         return chat.number
-    if kind not in _NAME_KINDS or chat.person is None:
+    if chat.title_kind not in _NAME_KINDS or chat.person is None:
         return numbers.international(chat.number)
     name = chat.person.name if chat.person.company else chat.speaker.name
     words = [word for word in name.split() if word not in {"da", "de", "dos"}]
     order = next((session.order for session in chat.sessions if session.order is not None), None)
-    match kind:
-        case "name_os" if order is not None:
-            return _with_order(rng, name, words, order)
-        case "name_device":
-            device = f"{order.device.word} {order.model}" if order else rng.choice(DEVICES).word
-            first = words[0] if rng.random() < 0.6 else f"{words[0]} {words[-1]}"
-            return f"{first} {device.lower() if rng.random() < 0.6 else device}"
-        case "first_last":
-            return f"{words[0]} {words[-1]}"
-        case "nickname":
-            return f"{NICKNAMES.get(words[0], words[0])} {words[-1]}"
-        case "emoji":
-            return f"{name} {rng.choice(('📱', '💻', '⭐', '🔧'))}"
-        case _:
-            return name.lower() if rng.random() < 0.1 else name
+    if chat.title_kind == "name_os" and order is not None:
+        return _with_order(rng, name, words, order)
+    device = f"{order.device.word} {order.model}" if order else rng.choice(DEVICES).word
+    device = device.lower() if rng.random() < 0.6 else device
+    whole = name.lower() if rng.random() < 0.1 else name
+    return {
+        "name_device": f"{words[0] if rng.random() < 0.6 else f'{words[0]} {words[-1]}'} {device}",
+        "first_last": f"{words[0]} {words[-1]}",
+        "nickname": f"{NICKNAMES.get(words[0], words[0])} {words[-1]}",
+        "emoji": f"{name} {rng.choice(('📱', '💻', '⭐', '🔧'))}",
+    }.get(chat.title_kind, whole)
 
 
 def _with_order(rng: random.Random, name: str, words: Sequence[str], order: Order) -> str:

@@ -10,37 +10,34 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from whatsapp_pipeline.sandbox.orders import TECHNICIANS, Device, Order, pick_device
-from whatsapp_pipeline.sandbox.phrases import CHAINS, DASHES, DELETED, PASTED, POOLS
+from whatsapp_pipeline.sandbox.phrases import CHAINS, DASHES, DELETED, PAIRS, PASTED, POOLS
 
 STAFF: Final = ("Patrícia", "Juliano", "Débora", "Rodrigo")
 LONGEST_SESSION_SECONDS: Final = 9 * 3600
+_Said = TypeVar("_Said", str, tuple[str, str])
 
-# Moments of each kind of session, in order: c = customer, s = staff. `?` marks one left out half the time.
-SCRIPTS: Final[dict[str, tuple[str, ...]]] = {
-    "opening": (
-        "c_greeting?", "c_problem", "s_greeting?", "s_diagnose", "c_bring", "s_bring", "c_thanks?", "s_received",
-        "c_thanks?", "s_close?",
-    ),
-    "approval": (
-        "s_quote", "c_haggle?", "s_haggle?", "c_approve", "s_approved", "c_thanks?",
-    ),
-    "refusal": ("s_quote", "c_haggle", "s_haggle", "c_reject", "s_reject", "c_thanks?"),
-    "status": ("c_status", "s_status", "c_thanks?", "s_close?"),
-    "ready": ("s_ready", "c_pickup", "s_pickup", "c_end", "s_close?"),
-    "late": ("c_status", "c_complaint", "s_apology", "c_after_apology", "s_status?"),
-    "warranty": ("c_warranty", "s_warranty", "c_thanks", "s_close?"),
-    "price": ("c_greeting?", "c_price", "s_greeting?", "s_price", "c_haggle?", "s_haggle?", "c_thanks", "s_close?"),
-    "hours": ("c_greeting?", "c_hours", "s_hours", "c_thanks?"),
-    "stranger": ("c_stranger", "s_greeting", "c_problem", "s_diagnose", "c_thanks?", "s_close?"),
-    "supplier": ("c_supplier", "s_supplier", "c_thanks?"),
-}  # fmt: skip
+# Moments of each kind of session, in order: c_ customer, s_ staff, p_ a sentence with its answer. `?` marks
+# one left out half the time.
+SCRIPTS: Final[dict[str, str]] = {
+    "opening": "c_greeting? c_problem s_greeting? s_diagnose p_bring c_thanks? s_received c_thanks? s_close?",
+    "approval": "s_quote p_haggle? c_approve s_approved c_thanks?",
+    "refusal": "s_quote p_haggle c_reject s_reject c_thanks?",
+    "status": "p_status c_thanks? s_close?",
+    "ready": "s_ready p_pickup c_end s_close?",
+    "late": "p_status? c_complaint s_apology c_after_apology",
+    "warranty": "p_warranty c_thanks s_close?",
+    "price": "c_greeting? p_price p_haggle? c_thanks s_close?",
+    "hours": "c_greeting? p_hours c_thanks?",
+    "stranger": "c_stranger s_greeting c_problem s_diagnose c_thanks? s_close?",
+    "supplier": "p_supplier c_thanks?",
+}
 
 
 class Line(NamedTuple):
-    """One message: `who` is c (customer), s (staff) or n (notification); `kind` is text, image, audio, voice, …
+    """One message: `who` is c (customer), s (staff) or n (notification); `kind` is text, image, voice, …
 
     `number` is a draw of 30 bits for what an attachment needs, so that exporting a chat again repeats it.
     """
@@ -108,26 +105,37 @@ def _slots(rng: random.Random, session: Session, speaker: Speaker) -> Mapping[st
     }  # fmt: skip
 
 
-def _pick(rng: random.Random, pool: Sequence[str]) -> str:
+def _pick(rng: random.Random, pool: Sequence[_Said]) -> _Said:
     return pool[int(rng.random() * len(pool))]
 
 
-def _moment(rng: random.Random, name: str, session: Session) -> str:
-    """Choose the pool for a script's moment, by mood and by whether the order's number may be said."""
-    if name == "c_end":
-        return {"positive": "c_praise", "negative": "c_complaint"}.get(session.mood, "c_neutral_end")
-    if name == "s_received" and not session.names_order:
-        return "s_received_plain"
-    return name
-
-
-def _sentence(rng: random.Random, pool: str, session: Session) -> str:
-    """Draw a sentence; one that says the order's number only where the session is meant to say it."""
+def _sayable(rng: random.Random, texts: Sequence[_Said], session: Session) -> _Said:
+    """Draw one of `texts`; one that says the order's number only (but then often) in sessions meant to."""
+    if session.names_order and rng.random() < 0.6:
+        naming = [said for said in texts if _names_order(said)]
+        if naming:
+            return _pick(rng, naming)
     for _ in range(12):
-        text = _pick(rng, POOLS[pool])
-        if session.names_order or "{os}" not in text:
-            return text
-    return next(text for text in POOLS[pool] if "{os}" not in text)
+        said = _pick(rng, texts)
+        if session.names_order or not _names_order(said):
+            return said
+    return next(said for said in texts if not _names_order(said))
+
+
+def _names_order(said: str | tuple[str, str]) -> bool:
+    return any("{os}" in text for text in ((said,) if isinstance(said, str) else said))
+
+
+def _turns_of(rng: random.Random, moment: str, session: Session) -> list[tuple[str, str]]:
+    """What is said at a script's moment, by mood and by whether the order's number may be said."""
+    if moment.startswith("p_"):
+        said, answer = _sayable(rng, PAIRS[moment[2:]], session)
+        return [("c", said), ("s", answer)]
+    if moment == "c_end":
+        moment = {"positive": "c_praise", "negative": "c_complaint"}.get(session.mood, "c_neutral_end")
+    if moment == "s_received" and not session.names_order:
+        moment = "s_received_plain"
+    return [(moment[0], _sayable(rng, POOLS[moment], session))]
 
 
 def _turns(rng: random.Random, session: Session) -> list[tuple[str, str]]:
@@ -139,11 +147,10 @@ def _turns(rng: random.Random, session: Session) -> list[tuple[str, str]]:
             else ("s", _pick(rng, POOLS["g_staff"]))
             for _ in range(session.size)
         ]
-    moments = [name for name in SCRIPTS[session.kind] if not name.endswith("?") or rng.random() < 0.5]
     script: list[tuple[str, str]] = []
-    for moment in moments:
-        pool = _moment(rng, moment.rstrip("?"), session)
-        script.append((pool[0], _sentence(rng, pool, session)))
+    for moment in SCRIPTS[session.kind].split():
+        if not moment.endswith("?") or rng.random() < 0.5:
+            script.extend(_turns_of(rng, moment.rstrip("?"), session))
     if session.size <= len(script):
         return script[: max(1, session.size)]
     split = max(2, len(script) // 2)
@@ -169,8 +176,11 @@ def _filler(rng: random.Random, count: int) -> list[tuple[str, str]]:
     return turns[:count]
 
 
-_CASUAL = (("você", "vc"), ("Vocês", "Vcs"), ("vocês", "vcs"), ("para ", "pra "), ("também", "tb"), ("quando", "qdo"),
-           ("não", "nao"), ("está", "ta"), ("hoje", "hj"), ("por favor", "pfv"), ("obrigad", "brigad"))  # fmt: skip
+_CASUAL: Final = (
+    ("você", "vc"), ("Vocês", "Vcs"), ("vocês", "vcs"), ("para ", "pra "), ("também", "tb"), ("quando",
+    "qdo"),
+    ("não", "nao"), ("está", "ta"), ("hoje", "hj"), ("por favor", "pfv"), ("obrigad", "brigad"),
+)  # fmt: skip
 
 
 def _casual(text: str) -> str:
@@ -192,26 +202,19 @@ def _gap(rng: random.Random, who: str, previous: str) -> float:
     return 3 + rng.expovariate(1 / (240 if who == "s" else 130))
 
 
+# What a message is when it is not text, each with its cumulative share of all messages.
+_MEDIA_SHARES: Final = (
+    ("image", 0.045), ("voice", 0.075), ("audio", 0.085), ("document", 0.092), ("video", 0.097),
+    ("sticker", 0.101), ("deleted", 0.105), ("call", 0.108), ("empty", 0.110),
+)  # fmt: skip
+
+
 def _media(rng: random.Random) -> str:
     """Draw what a message is: nearly always text."""
     draw = rng.random()
-    if draw > 0.11:
+    if draw >= _MEDIA_SHARES[-1][1]:
         return "text"
-    if draw < 0.045:
-        return "image"
-    if draw < 0.075:
-        return "voice"
-    if draw < 0.085:
-        return "audio"
-    if draw < 0.092:
-        return "document"
-    if draw < 0.097:
-        return "video"
-    if draw < 0.101:
-        return "sticker"
-    if draw < 0.105:
-        return "deleted"
-    return "call" if draw < 0.108 else "empty"
+    return next(kind for kind, share in _MEDIA_SHARES if draw < share)
 
 
 def _odd_text(rng: random.Random, who: str, text: str) -> str:
@@ -227,10 +230,10 @@ def _odd_text(rng: random.Random, who: str, text: str) -> str:
 
 
 def tell(seed: str, session: Session, speaker: Speaker, *, group: bool = False) -> Iterator[Line]:
-    """Yield the session's messages in the order they were written; the same ones for the same seed and session.
+    """Yield the session's messages in the order they were written; the same seed gives the same ones.
 
-    The first message carries `session.start`; no pause within is as long as a day. A media line's `text` is its
-    caption; a call is a notification.
+    The first message carries `session.start`; no pause within is as long as a day. A media line's `text` is
+    its caption; a call is a notification.
     """
     rng = random.Random(seed)
     slots = _slots(rng, session, speaker)

@@ -22,11 +22,13 @@ Item = dict[str, Any]
 
 
 def contact_item(person: Person) -> Item:
-    """Spell a contact as `GET /contatos` lists it; what is missing is an empty text, an address may be null."""
+    """Spell a contact as `GET /contatos` lists it; what is missing is an empty text."""
     town, state = TOWNS[person.index % len(TOWNS)]
     address: Item | None = {
-        "endereco": STREETS[person.index % len(STREETS)], "numero": str(person.index % 900 + 1), "complemento": "",
-        "bairro": DISTRICTS[person.index % len(DISTRICTS)], "municipio": town, "cep": "", "uf": state, "pais": "",
+        "endereco": STREETS[person.index % len(STREETS)], "numero": str(person.index % 900 + 1),
+        "complemento": "",
+        "bairro": DISTRICTS[person.index % len(DISTRICTS)], "municipio": town, "cep": "", "uf": state,
+        "pais": "",
     }  # fmt: skip
     return {
         "id": person.id, "nome": person.name, "codigo": str(1000 + person.index) if person.index % 3 else "",
@@ -42,7 +44,8 @@ def order_item(order: Order, person: Person) -> Item:
     """Spell an order as `GET /ordem-servico` lists it."""
     return {
         "id": order.id, "situacao": order.situacao, "data": order.opened.date().isoformat(),
-        "dataPrevista": order.promised.isoformat() if order.id % 5 else "0000-00-00", "valor": f"{order.total:.2f}",
+        "dataPrevista": order.promised.isoformat() if order.id % 5 else "0000-00-00",
+        "valor": f"{order.total:.2f}",
         "numeroOrdemServico": order.number,
         "cliente": {"id": person.id, "nome": person.name, "codigo": "", "cpfCnpj": person.document},
         "marcadores": [{"descricao": "garantia"}] if order.id % 17 == 0 else [],

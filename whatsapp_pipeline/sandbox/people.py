@@ -8,62 +8,31 @@ common Brazilian given names and surnames; numbers come from `numbers`; nobody h
 from __future__ import annotations
 
 import random
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from importlib.resources import files
+from typing import Any, Final
 
 from whatsapp_pipeline.sandbox import numbers
 
-WOMEN: Final = (
-    "Maria Ana Juliana Fernanda Camila Patrícia Aline Sandra Bruna Letícia Mariana Vanessa Carla Beatriz "
-    "Larissa Gabriela Rafaela Luciana Adriana Cláudia Simone Renata Débora Tatiane Priscila Eliane Rosângela "
-    "Isabela Natália Amanda Daniela Cristina Márcia Sônia Regina Helena Alice Laura Valentina Andréia Elisângela "
-    "Francisca Terezinha Antônia Jéssica Thaís Viviane Michele Kátia Solange"
-).split()
-MEN: Final = (
-    "João José Carlos Paulo Pedro Lucas Marcos Luiz Gabriel Rafael Daniel Marcelo Bruno Eduardo Felipe Rodrigo "
-    "Gustavo Leonardo André Fernando Fábio Ricardo Sérgio Roberto Antônio Francisco Diego Thiago Vinícius "
-    "Matheus Guilherme Leandro Anderson Alexandre Márcio Cláudio Maurício Renato Vítor Henrique Caio Igor "
-    "Otávio Sebastião Raimundo Adriano Wagner Wesley Everton Davi"
-).split()
-SURNAMES: Final = (
-    "Silva Santos Oliveira Souza Rodrigues Ferreira Alves Pereira Lima Gomes Costa Ribeiro Martins Carvalho "
-    "Almeida Lopes Soares Fernandes Vieira Barbosa Rocha Dias Nascimento Andrade Moreira Nunes Marques Machado "
-    "Mendes Freitas Cardoso Ramos Gonçalves Santana Teixeira Moura Correia Batista Campos Araújo Monteiro Pinto "
-    "Castro Borges Cavalcanti Kowalski Schmidt Bianchi Nakamura Czarnecki Farias Peixoto Amaral Siqueira Rezende "
-    "Guimarães Medeiros Azevedo Xavier Furtado"
-).split()
-NICKNAMES: Final = {
-    "Maria": "Mari", "Juliana": "Ju", "Fernanda": "Fer", "Camila": "Mila", "Patrícia": "Paty", "Letícia": "Lelê",
-    "Gabriela": "Gabi", "Rafaela": "Rafa", "Luciana": "Lu", "Adriana": "Dri", "Beatriz": "Bia", "Isabela": "Isa",
-    "Daniela": "Dani", "Cristina": "Cris", "Francisca": "Chica", "José": "Zé", "Carlos": "Carlão", "Luiz": "Luizinho",
-    "Gabriel": "Biel", "Rafael": "Rafa", "Marcelo": "Celo", "Eduardo": "Edu", "Felipe": "Lipe", "Rodrigo": "Digo",
-    "Gustavo": "Guga", "Leonardo": "Leo", "Fernando": "Nando", "Ricardo": "Cadu", "Roberto": "Beto",
-    "Antônio": "Toninho", "Francisco": "Chico", "Thiago": "Thi", "Vinícius": "Vini", "Guilherme": "Gui",
-    "Alexandre": "Xande", "Maurício": "Mau", "Henrique": "Rick", "Sebastião": "Tião", "Paulo": "Paulinho",
-}  # fmt: skip
-BUSINESSES: Final = (
-    "Papelaria", "Padaria", "Clínica", "Escritório Contábil", "Mercado", "Auto Peças", "Farmácia",
-    "Escola", "Imobiliária", "Restaurante", "Oficina", "Advocacia",
-)  # fmt: skip
-BUSINESS_SUFFIXES: Final = ("LTDA", "ME", "Ltda ME", "EIRELI", "Comércio e Serviços LTDA")
-TOWNS: Final = (
-    ("Curitiba", "PR"), ("São José dos Pinhais", "PR"), ("Colombo", "PR"), ("Pinhais", "PR"), ("Araucária", "PR"),
-)  # fmt: skip
-DISTRICTS: Final = ("Centro", "Água Verde", "Boqueirão", "Portão", "Santa Felicidade", "Cajuru", "Bacacheri")
-STREETS: Final = (
-    "Rua das Araucárias",
-    "Rua do Ipê",
-    "Avenida das Flores",
-    "Rua da Fonte",
-    "Travessa do Moinho",
+_NAMES: Final[dict[str, Any]] = tomllib.loads(
+    files("whatsapp_pipeline.sandbox").joinpath("names.toml").read_text("utf-8")
 )
+WOMEN: Final[list[str]] = _NAMES["women"]
+MEN: Final[list[str]] = _NAMES["men"]
+SURNAMES: Final[list[str]] = _NAMES["surnames"]
+NICKNAMES: Final[dict[str, str]] = _NAMES["nicknames"]
+TOWNS: Final[list[list[str]]] = _NAMES["towns"]
+DISTRICTS: Final[list[str]] = _NAMES["districts"]
+STREETS: Final[list[str]] = _NAMES["streets"]
 FIRST_ID: Final = 701_000_001
 
 # How the number stands in the ERP: the name of the way, its share, in the order tiny-api.md tells them.
 _WAYS: Final = (
-    ("celular", 52), ("celular_no_ninth", 10), ("unknown_area", 16), ("celular_e164", 5), ("celular_words", 4),
+    ("celular", 52), ("celular_no_ninth", 10), ("unknown_area", 16), ("celular_e164", 5), ("celular_words",
+    4),
     ("two_numbers", 3), ("telefone", 6), ("none", 4),
 )  # fmt: skip
 
@@ -154,27 +123,21 @@ def _phone_fields(rng: random.Random, registry: Registry, number: str, way: str)
     """Return (telefone, celular) as they stand in the ERP for a true `number`."""
     area_code = int(number[:2])
     landline = typed(registry.fresh(rng, numbers.landline, area_code)) if rng.random() < 0.15 else ""
-    if len(number) == 10:  # a landline's own place is telefone
-        return (typed(number), "") if way != "none" else ("", "")
-    match way:
-        case "celular":
-            return landline, typed(number)
-        case "celular_no_ninth":
-            return landline, typed(numbers.without_ninth_digit(number))
-        case "unknown_area":
-            return landline, "(xx)" + typed(number)[4:]
-        case "celular_e164":
-            return landline, "+55" + number
-        case "celular_words":
-            words = rng.choice(("esposa", "recado c/ mãe", "só whats", "filho", "falar com a secretária"))
-            return landline, f"{typed(number)} {words}"
-        case "two_numbers":
-            other = registry.fresh(rng, numbers.mobile, area_code)
-            return landline, f"{typed(number)} / {other[2:-4]}-{other[-4:]}"
-        case "telefone":
-            return typed(number), ""
-        case _:
-            return landline, ""
+    if way == "none":
+        return landline, ""
+    if way == "telefone" or len(number) == 10:  # a landline's own place is telefone
+        return typed(number), ""
+    words = rng.choice(("esposa", "recado c/ mãe", "só whats", "filho", "falar com a secretária"))
+    celular = {
+        "celular_no_ninth": typed(numbers.without_ninth_digit(number)),
+        "unknown_area": "(xx)" + typed(number)[4:],
+        "celular_e164": "+55" + number,
+        "celular_words": f"{typed(number)} {words}",
+    }.get(way, typed(number))
+    if way == "two_numbers":
+        other = registry.fresh(rng, numbers.mobile, area_code)
+        celular += f" / {other[2:-4]}-{other[-4:]}"
+    return landline, celular
 
 
 def _document(rng: random.Random, *, company: bool) -> str:
@@ -197,7 +160,8 @@ def make_people(seed: int, count: int, first_day: datetime, registry: Registry) 
         name = full_name(rng, woman=woman)
         first_name = name.split()[0]
         if company:
-            name = f"{rng.choice(BUSINESSES)} {rng.choice(SURNAMES)} {rng.choice(BUSINESS_SUFFIXES)}"
+            business, suffix = rng.choice(_NAMES["businesses"]), rng.choice(_NAMES["business_suffixes"])
+            name = f"{business} {rng.choice(SURNAMES)} {suffix}"
         number, shared_with = _number(rng, people, registry)
         way = _weighted(rng, _WAYS)
         if shared_with is not None and way == "none":

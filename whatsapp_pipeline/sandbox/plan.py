@@ -31,7 +31,8 @@ class SampleOptions:
     """What to invent. `months` are keys such as `2025-01`, in order and without gaps.
 
     `median_messages` is the median number of messages a file, notifications included (p95 is 5.5 times that);
-    `largest` adds to one file until it has about that many messages, 0 for none.
+    `largest` adds to one file until it has about that many messages, 0 for none. `named` is the share of
+    customers' chats whose title is a name.
     """
 
     seed: int
@@ -40,6 +41,7 @@ class SampleOptions:
     months: tuple[str, ...]
     median_messages: float = 14.0
     largest: int = 0
+    named: float = 0.079
 
 
 @dataclass(slots=True)
@@ -91,7 +93,7 @@ class _Planner:
         return self.starts[0] + timedelta(days=self.rng.random() * (self.end - self.starts[0]).days)
 
     def add(self, chat: Chat, session: Session) -> bool:
-        """Plan a session if its month is in the archive, has room for its file, and the chat is quiet then."""
+        """Plan a session if its month is in the archive and has room for its file, and the chat is quiet."""
         month = self.month_of(session.start)
         if month is None or chat.taken(session.start, SESSIONS_APART):
             return False
@@ -149,32 +151,31 @@ class _Planner:
         kind = self.rng.choices(("stranger", "price", "hours", "supplier"), (40, 30, 18, 12))[0]
         self.add(chat, Session(self.moment(self.any_day()), kind, "neutral", None, 0))
 
-    def _customer_chat(self) -> Chat:
-        """A customer's chat; some return often. Who share a number share the chat."""
+    def _customer_chat(self) -> tuple[Chat, Person]:
+        """Draw a customer's chat; some return often. Those who share a number share the chat."""
         person = self.people[int(len(self.people) * self.rng.random() ** 1.25)]
         if person.shared_with is not None:
             person = self.people[person.shared_with]
         chat = self.by_person.get(person.index)
         if chat is None:
-            chat = self._keep(chat_makers.of_person(self.rng, len(self.chats), person))
+            chat = self._keep(chat_makers.of_person(self.rng, len(self.chats), person, self.options.named))
             self.by_person[person.index] = chat
-        return chat
+        return chat, person
 
     def _customer_case(self) -> None:
-        chat = self._customer_chat()
+        chat, person = self._customer_chat()
         start = self.moment(self.any_day())
         if self.rng.random() < 0.3:
             kind = "price" if self.rng.random() < 0.65 else "hours"
             self.add(chat, Session(start, kind, "neutral", None, 0))
         else:
-            self._repair(chat, start)
+            self._repair(chat, person, start)
 
-    def _repair(self, chat: Chat, start: datetime) -> None:
+    def _repair(self, chat: Chat, person: Person, start: datetime) -> None:
         rng = self.rng
-        assert chat.person is not None
         mood = rng.choices(("positive", "neutral", "negative"), (42, 38, 20))[0]
         opened = start + timedelta(hours=rng.choice((0, 1, 3, 24, 26, 48)))
-        order = make_order(rng, chat.person.index, opened, self.end + timedelta(days=20))
+        order = make_order(rng, person.index, opened, self.end + timedelta(days=20))
         if not self.add(chat, Session(start, "opening", mood, order, 0, names_order=rng.random() < 0.35)):
             return
         self.orders.append(order)
@@ -209,7 +210,7 @@ class _Planner:
 
 
 def make_world(options: SampleOptions) -> World:
-    """Plan contacts, chats, orders and files; raises PipelineError when the contacts are too few for the files."""
+    """Plan contacts, chats, orders and files; PipelineError when contacts are too few for the files."""
     return _Planner(options).run()
 
 
@@ -229,8 +230,8 @@ def sized(
 ) -> list[Session]:
     """Give a file's sessions their sizes, about `target` messages together, adding sessions to a long file.
 
-    Added sessions lie before the archive's first day, going back up to three years: a file named 2025 can hold
-    messages of 2023. They belong to no order.
+    Added sessions lie before the archive's first day, going back up to three years: a file named 2025 can
+    hold messages of 2023. They belong to no order.
     """
     extra: list[Session] = []
     if history and target > 60:
