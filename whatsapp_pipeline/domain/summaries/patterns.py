@@ -1,0 +1,190 @@
+"""Words and phrases of a rule file, matched over a message's tokens.
+
+What belongs here: how a message is cut into normalized tokens and how patterns (`stem*`, `a|b`, `...`) are
+found in them. What does not: what a match means — sentiment and topics decide that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+# One letter for one letter, so that positions in the folded text are positions in the original.
+_FOLD = str.maketrans("áàâãäåéèêëíìîïóòôõöúùûüçñýÿ", "aaaaaaeeeeiiiiooooouuuucnyy")
+_TOKEN = re.compile(
+    r"d\+|[:=;]-?[()d/]|:'\(|[()]:|<3"  # slang and typed smileys
+    r"|10/10|[a-z0-9\u0300-\u036f]+"
+    r"|[.,;!?\n]+"
+    r"|[^\s\x00-\x7f\ufe0e\ufe0f\u200d\U0001f3fb-\U0001f3ff\u0300-\u036f“”‘’–—«»…·•ºª]"  # emoji
+)
+_COMBINING = re.compile(r"[\u0300-\u036f]")
+_ELONGATED = re.compile(r"([a-z])\1{2,}")
+_LAUGHTER = re.compile(r"k{2,}|(?:ha){2,}h?|(?:he){2,}|(?:rs)+s?|(?:hua){1,}|(?:hau)+|(?:ks)+|a?hah?a+h?a*")
+_MISSPELLED = {
+    "n": "nao", "nn": "nao", "naum": "nao", "nao": "nao", "num": "nao", "ñ": "nao", "vc": "voce", "vcs": "voces",
+    "ce": "voce", "ces": "voces", "mt": "muito", "mto": "muito", "mta": "muita", "mtos": "muitos", "muinto": "muito",
+    "mtu": "muito", "mui": "muito", "mtas": "muitas", "pq": "porque", "q": "que", "oq": "que", "tb": "tambem",
+    "tbm": "tambem", "td": "tudo", "tds": "todos", "blz": "beleza", "obg": "obrigado", "obgd": "obrigado",
+    "obgda": "obrigada", "brigado": "obrigado", "brigada": "obrigada", "brigadao": "obrigado", "brigaduu": "obrigado",
+    "vlw": "valeu", "vlww": "valeu", "msm": "mesmo", "hj": "hoje", "qdo": "quando", "qnd": "quando", "qndo": "quando",
+    "qto": "quanto", "qnt": "quanto", "qnto": "quanto", "qts": "quanto", "qtos": "quantos", "qtas": "quantas",
+    "qntos": "quantos", "pra": "para", "pro": "para", "p": "para", "pras": "para", "pros": "para", "ta": "esta",
+    "tah": "esta", "to": "estou", "tou": "estou", "tao": "tao", "tava": "estava", "tive": "tive", "eh": "e",
+    "cmg": "comigo", "dnv": "denovo", "dps": "depois", "agr": "agora", "amg": "amigo", "pfv": "favor", "pf": "favor",
+    "pfvr": "favor", "d+": "demais", "dms": "demais", "vdd": "verdade", "gnt": "gente", "ngm": "ninguem",
+    "nd": "nada", "mal": "mal", "pessimo": "pessimo", "pecimo": "pessimo", "exelente": "excelente",
+    "ecelente": "excelente", "excelete": "excelente", "otmo": "otimo", "horivel": "horrivel", "orrivel": "horrivel",
+    "discaso": "descaso", "recomeno": "recomendo", "recumendo": "recomendo", "concerto": "conserto",
+    "concertar": "consertar", "concertaram": "consertaram", "probleminha": "problema", "pobrema": "problema",
+    "orcamneto": "orcamento", "atendimeto": "atendimento", "bjs": "beijos", "qd": "quando", "eu": "eu",
+    "nunk": "nunca", "axei": "achei", "koisa": "coisa", "cel": "celular", "note": "notebook", "tec": "tecnico",
+    "oficina": "oficina", "hr": "hora", "hrs": "horas", "vlr": "valor", "orc": "orcamento", "serv": "servico",
+    "rapidao": "rapido", "prob": "problema", "probs": "problemas", "atend": "atendimento",
+}  # fmt: skip
+GAP = "..."
+_GAP_WORDS = 3
+SENTENCE_END = frozenset(".!?;\n")
+_MEMO_LIMIT = 300_000
+
+
+class Token(NamedTuple):
+    """A word, mark or emoji: its normalized form and its place in the original text."""
+
+    form: str
+    start: int
+    end: int
+
+
+def fold(text: str) -> str:
+    """Lower-case and strip accents, keeping every position; combining marks stay for `tokenize` to drop."""
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a rare letter whose lower case is two characters
+        lowered = "".join(low if len(low := char.lower()) == 1 else char for char in text)
+    return lowered if lowered.isascii() else lowered.translate(_FOLD)
+
+
+def _normalize(raw: str) -> str:
+    """Undo elongation, slang and laughter of one folded token."""
+    if not raw[0].isalnum():
+        # Marks are told by their strongest: "?!" asks, "..." ends.
+        return next((mark for mark in "?!\n;.," if mark in raw), raw) if raw[0] in ".,;!?\n" else raw
+    word = _COMBINING.sub("", raw) if not raw.isascii() else raw
+    if word in _MISSPELLED:
+        return _MISSPELLED[word]
+    if len(word) > 2 and _LAUGHTER.fullmatch(word):
+        return "haha"
+    word = _ELONGATED.sub(r"\1", word)
+    return _MISSPELLED.get(word, word)
+
+
+class _Forms(dict[str, str]):
+    def __missing__(self, raw: str) -> str:
+        form = _normalize(raw)
+        if len(self) < _MEMO_LIMIT:
+            self[raw] = form
+        return form
+
+
+_FORMS = _Forms()
+
+
+def tokenize(text: str) -> list[Token]:
+    """Cut a message into normalized tokens."""
+    forms = _FORMS
+    return [Token(forms[m[0]], m.start(), m.end()) for m in _TOKEN.finditer(fold(text))]
+
+
+def words_of(text: str) -> list[str]:
+    """Cut a phrase of a rule file into normalized words."""
+    return [token.form for token in tokenize(text)]
+
+
+class _Element(NamedTuple):
+    exact: frozenset[str]
+    stems: tuple[str, ...]
+
+    def fits(self, form: str) -> bool:
+        return form in self.exact or (bool(self.stems) and form.startswith(self.stems))
+
+
+def _element(alternatives: str) -> _Element:
+    exact, stems = set(), []
+    for part in alternatives.split("|"):
+        if part.endswith("*"):
+            stems.append("".join(words_of(part[:-1])) if len(part) > 3 else part[:-1])
+        else:
+            exact.add("".join(words_of(part)) or part)
+    return _Element(frozenset(exact), tuple(stems))
+
+
+class Pattern(NamedTuple):
+    """One entry of a rule file: its elements (None is a gap) and what it stands for."""
+
+    elements: tuple[_Element | None, ...]
+    payload: int
+
+    def match(self, forms: list[str], at: int) -> int | None:
+        """Return where the match that starts at `at` ends, or None."""
+        return self._match(forms, at + 1, 1)
+
+    def _match(self, forms: list[str], at: int, element_number: int) -> int | None:
+        if element_number == len(self.elements):
+            return at
+        element = self.elements[element_number]
+        if element is None:
+            for start in range(at, min(at + _GAP_WORDS + 1, len(forms))):
+                end = self._match(forms, start, element_number + 1)
+                if end is not None:
+                    return end
+                if forms[start] in SENTENCE_END:
+                    return None
+            return None
+        if at < len(forms) and element.fits(forms[at]):
+            return self._match(forms, at + 1, element_number + 1)
+        return None
+
+
+def parse_pattern(text: str, payload: int) -> Pattern:
+    """Read one pattern; raises ValueError when it is empty or starts with a gap."""
+    elements = tuple(None if part == GAP else _element(part) for part in text.split())
+    if not elements or elements[0] is None or elements[-1] is None:
+        raise ValueError(f"pattern {text!r}: expected words, with ... only between them")
+    return Pattern(elements, payload)
+
+
+class Matcher:
+    """Finds which patterns can start at a word; what it learns of a word is remembered."""
+
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
+        self._exact: dict[str, list[Pattern]] = {}
+        self._stems: dict[str, list[Pattern]] = {}
+        for pattern in patterns:
+            first = pattern.elements[0]
+            assert first is not None  # noqa: S101  # parse_pattern refuses it
+            for word in first.exact:
+                self._exact.setdefault(word, []).append(pattern)
+            for stem in first.stems:
+                self._stems.setdefault(stem, []).append(pattern)
+        self._longest = max(map(len, self._stems), default=0)
+        self._memo: dict[str, tuple[Pattern, ...]] = {}
+
+    def starting_with(self, form: str) -> tuple[Pattern, ...]:
+        """Return the patterns whose first word is `form`, longest phrases first."""
+        known = self._memo.get(form)
+        if known is None:
+            found = list(self._exact.get(form, ()))
+            for size in range(1, min(len(form), self._longest) + 1):
+                found.extend(self._stems.get(form[:size], ()))
+            known = tuple(sorted(found, key=lambda pattern: -len(pattern.elements)))
+            if len(self._memo) < _MEMO_LIMIT:
+                self._memo[form] = known
+        return known
+
+    def find(self, forms: list[str]) -> Iterator[tuple[Pattern, int, int]]:
+        """Yield (pattern, start, end) for every match, overlapping ones included."""
+        for at, form in enumerate(forms):
+            for pattern in self.starting_with(form):
+                end = at + 1 if len(pattern.elements) == 1 else pattern.match(forms, at)
+                if end is not None:
+                    yield pattern, at, end

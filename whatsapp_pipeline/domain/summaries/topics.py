@@ -1,0 +1,121 @@
+"""Topics of one message, and the equipment and parts it names, by the taxonomy a user can edit.
+
+What belongs here: reading the taxonomy and applying its patterns. What does not: the taxonomy itself
+(`taxonomy.toml`) and topic shares of a customer (the store's SQL).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from whatsapp_pipeline.domain.summaries.patterns import Matcher, Pattern, Token, parse_pattern, tokenize
+from whatsapp_pipeline.errors import PipelineError
+
+_STRONG, _WEAK, _BLOCK = 1.0, 0.5, -100.0
+
+
+class Mentions(NamedTuple):
+    """What a message is about: topic names, equipment and part names, each in the taxonomy's order."""
+
+    topics: tuple[str, ...]
+    equipment: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """The taxonomy in memory. `rules[payload]` is (kind, number of the name, weight)."""
+
+    topics: tuple[str, ...]
+    equipment: tuple[str, ...]
+    parts: tuple[str, ...]
+    rules: tuple[tuple[str, int, float], ...]
+    matcher: Matcher
+    digest: str
+
+
+def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
+    """Read the taxonomy's TOML; raises PipelineError that names what is wrong in `source`."""
+    patterns: list[Pattern] = []
+    rules: list[tuple[str, int, float]] = []
+
+    def add(pattern: str, kind: str, number: int, weight: float) -> None:
+        patterns.append(parse_pattern(pattern, len(patterns)))
+        rules.append((kind, number, weight))
+
+    def add_terms(kind: str, entries: list[list[str]]) -> tuple[str, ...]:
+        for number, (_, *forms) in enumerate(entries):
+            for form in forms:
+                add(form, kind, number, _STRONG)
+        return tuple(entry[0] for entry in entries)
+
+    try:
+        table: dict[str, Any] = tomllib.loads(text)
+        for number, topic in enumerate(table["topics"]):
+            for key, weight in (("strong", _STRONG), ("weak", _WEAK), ("blocked_by", _BLOCK)):
+                for pattern in topic.get(key, ()):
+                    add(pattern, "topic", number, weight)
+        terms = table.get("terms", {})
+        equipment = add_terms("equipment", terms.get("equipment", []))
+        parts = add_terms("parts", terms.get("parts", []))
+        names = tuple(str(topic["name"]) for topic in table["topics"])
+    except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
+        raise PipelineError(f"{source} is not a taxonomy: {error!r}; compare it with the packaged one") from error
+    if len(set(names)) != len(names):
+        raise PipelineError(f"{source}: a topic's name stands twice")
+    digest = sha256(text.encode()).hexdigest()[:16]
+    return Taxonomy(names, equipment, parts, tuple(rules), Matcher(patterns), digest)
+
+
+@cache
+def load_taxonomy(path: Path | None = None) -> Taxonomy:
+    """Return the taxonomy in `path`, or the one that comes with the package."""
+    if path is None:
+        return parse_taxonomy(files(__package__).joinpath("taxonomy.toml").read_text(encoding="utf-8"))
+    try:
+        return parse_taxonomy(path.read_text(encoding="utf-8"), source=path.name)
+    except OSError as error:
+        raise PipelineError(f"the taxonomy {path} cannot be read: {error.strerror}") from error
+
+
+class TopicReader:
+    """Finds the topics and terms of messages with one taxonomy."""
+
+    def __init__(self, taxonomy: Taxonomy | None = None) -> None:
+        self.taxonomy = taxonomy or load_taxonomy()
+
+    def read(self, text: str) -> Mentions:
+        """Find what `text` is about."""
+        return self.read_tokens(tokenize(text))
+
+    def read_tokens(self, tokens: Sequence[Token]) -> Mentions:
+        """Find what a message already cut into tokens is about."""
+        taxonomy = self.taxonomy
+        found: dict[int, tuple[int, int]] = {}
+        for pattern, start, end in taxonomy.matcher.find([token.form for token in tokens]):
+            found.setdefault(pattern.payload, (start, end))
+        if not found:
+            return _NOTHING
+        scores: dict[int, float] = {}
+        terms: dict[str, set[int]] = {"equipment": set(), "parts": set()}
+        for payload in found:
+            kind, number, weight = taxonomy.rules[payload]
+            if kind == "topic":
+                scores[number] = scores.get(number, 0.0) + weight
+            else:
+                terms[kind].add(number)
+        return Mentions(
+            tuple(taxonomy.topics[number] for number in sorted(scores) if scores[number] >= _STRONG),
+            tuple(taxonomy.equipment[number] for number in sorted(terms["equipment"])),
+            tuple(taxonomy.parts[number] for number in sorted(terms["parts"])),
+        )
+
+
+_NOTHING = Mentions((), (), ())
