@@ -48,6 +48,20 @@ class Settings:
     assistant_model: str | None = None
     assistant_api_key: str | None = field(default=None, repr=False)
     assistant_system_prompt: str | None = None
+    backup_dir: Path | None = None
+    backup_keep_daily: int = 7
+    backup_keep_monthly: int = 12
+    backup_before_write: bool = True
+    pg_bin_dir: Path | None = None
+    privacy_key: str | None = field(default=None, repr=False)
+    retention_months: int | None = None
+    checkpoints: tuple[str, ...] = ("contacts_complete", "files_indexed")
+    check_tolerances: tuple[tuple[str, float], ...] = ()
+    report_dir: Path | None = None
+    alert_webhook_url: str | None = field(default=None, repr=False)
+    alert_email_to: tuple[str, ...] = ()
+    alert_email_from: str | None = None
+    smtp_url: str | None = field(default=None, repr=False)
 
     @property
     def tzinfo(self) -> ZoneInfo:
@@ -103,6 +117,30 @@ def _log_format(name: str, value: str) -> str:
     return value
 
 
+def _count(name: str, value: str) -> int:
+    if not re.fullmatch(r"\d{1,5}", value) or int(value) < 1:
+        raise SettingError(f"{name}={value!r}: expected a whole number from 1")
+    return int(value)
+
+
+def _checkpoints(name: str, value: str) -> tuple[str, ...]:
+    known = ("contacts_complete", "files_indexed", "links_reviewed")
+    chosen = () if value == "none" else _list(name, value)
+    if unknown := [part for part in chosen if part not in known]:
+        raise SettingError(f"{name}: {unknown[0]!r} is no checkpoint; there are {', '.join(known)}, or none")
+    return chosen
+
+
+def _shares(name: str, value: str) -> tuple[tuple[str, float], ...]:
+    shares = []
+    for part in _list(name, value):
+        check, _, share = part.partition("=")
+        if not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", share.strip()):
+            raise SettingError(f"{name}: {part!r} is not check=share; example: chats_are_linked=0.4")
+        shares.append((check.strip(), float(share)))
+    return tuple(shares)
+
+
 # Field → (variable, parser). A variable that is set but empty counts as not set.
 _VARIABLES = {
     "database_url": ("DATABASE_URL", _text),
@@ -129,6 +167,20 @@ _VARIABLES = {
     "assistant_model": ("ASSISTANT_MODEL", _text),
     "assistant_api_key": ("ASSISTANT_API_KEY", _text),
     "assistant_system_prompt": ("ASSISTANT_SYSTEM_PROMPT", _text),
+    "backup_dir": ("BACKUP_DIR", _path),
+    "backup_keep_daily": ("BACKUP_KEEP_DAILY", _count),
+    "backup_keep_monthly": ("BACKUP_KEEP_MONTHLY", _count),
+    "backup_before_write": ("BACKUP_BEFORE_WRITE", _flag),
+    "pg_bin_dir": ("PG_BIN_DIR", _path),
+    "privacy_key": ("PRIVACY_KEY", _text),
+    "retention_months": ("RETENTION_MONTHS", _count),
+    "checkpoints": ("CHECKPOINTS", _checkpoints),
+    "check_tolerances": ("CHECK_TOLERANCES", _shares),
+    "report_dir": ("REPORT_DIR", _path),
+    "alert_webhook_url": ("ALERT_WEBHOOK_URL", _text),
+    "alert_email_to": ("ALERT_EMAIL_TO", _list),
+    "alert_email_from": ("ALERT_EMAIL_FROM", _text),
+    "smtp_url": ("SMTP_URL", _text),
 }
 
 
