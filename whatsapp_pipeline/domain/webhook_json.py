@@ -47,8 +47,8 @@ def loads(body: bytes) -> object:
     """Decode a raw body.
 
     Bytes that are no UTF-8 become U+FFFD, NaN and infinities the strings that spelled them, and what nests
-    deeper than `MAX_DEPTH` the string `TOO_DEEP`, so that its siblings stay readable. Raises UnreadableBodyError
-    for anything that is not one JSON document.
+    deeper than `MAX_DEPTH` the string `TOO_DEEP`, so that its siblings stay readable.
+    Raises UnreadableBodyError for anything that is not one JSON document.
     """
     text = body.decode("utf-8-sig", errors="replace")
     if text.count("[") + text.count("{") > MAX_DEPTH:

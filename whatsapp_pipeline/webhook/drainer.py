@@ -1,0 +1,166 @@
+"""Moves the spool into the inbox table; one owner at a time, by a lock.
+
+Order: segments by name, records as they stand. A delivery id is unique in the inbox, so a commit whose
+answer was lost is absorbed on the second try. A segment is deleted only when it is final and all of it is
+committed; one that is damaged gives up its whole records and is set aside under `corrupt/`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store import inbox
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.webhook import records, spool
+
+_LOG = logging.getLogger(__name__)
+CORRUPT = "corrupt"
+_READ_BYTES = 2 * 2**20  # also the size of one transaction, about
+_IDLE_SECONDS = 0.2
+_LONGEST_PAUSE = 5.0
+
+
+@contextmanager
+def ownership(directory: Path) -> Iterator[bool]:
+    """Try to become the one who drains this spool; yields whether it worked."""
+    descriptor = os.open(directory / "drain.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(slots=True)
+class DrainState:
+    """What the drainer last did, for /health and the status command."""
+
+    drained: int = 0
+    last_error: str | None = None
+    owner: bool = False
+    offsets: dict[Path, int] = field(default_factory=dict)
+
+
+class Drainer:
+    """Drains one spool directory. `seal` asks the writer of this process to make its segment final."""
+
+    def __init__(self, directory: Path, url: str, *, seal: Callable[[], object] | None = None) -> None:
+        self._directory = directory
+        self._url = url
+        self._seal = seal
+        self.state = DrainState()
+
+    def run(self, stop: threading.Event) -> None:
+        """Drain until `stop` is set, whatever happens to the database meanwhile."""
+        while not stop.is_set():
+            with ownership(self._directory) as mine:
+                self.state.owner = mine
+                if mine:
+                    self._run_as_owner(stop)
+            stop.wait(1)
+
+    def _run_as_owner(self, stop: threading.Event) -> None:
+        pause = _IDLE_SECONDS
+        while not stop.is_set():
+            try:
+                with connect(self._url, application_name="whatsapp-pipeline webhook drainer") as conn:
+                    conn.execute("SET statement_timeout = '30s'")
+                    while not stop.is_set():
+                        drained = self.drain(conn)
+                        self._recovered()
+                        pause = _IDLE_SECONDS
+                        if not drained:
+                            stop.wait(_IDLE_SECONDS)
+            except (psycopg.Error, PipelineError, OSError) as error:
+                self._failed(error)
+                stop.wait(pause)
+                pause = min(_LONGEST_PAUSE, pause * 2)
+
+    def _failed(self, error: Exception) -> None:
+        if self.state.last_error is None:  # once an outage, not once an attempt
+            _LOG.warning("the spool waits: %s", type(error).__name__)
+        self.state.last_error = type(error).__name__
+
+    def _recovered(self) -> None:
+        if self.state.last_error is not None:
+            _LOG.info("the spool is being drained again")
+            self.state.last_error = None
+
+    def drain(self, conn: Connection) -> int:
+        """Move everything that is in the spool now; return the number of records. Needs ownership."""
+        drained = sum(self._drain_segment(conn, path) for path in spool.segments(self._directory))
+        self.state.drained += drained
+        return drained
+
+    def _drain_segment(self, conn: Connection, path: Path) -> int:
+        offsets = self.state.offsets
+        drained = 0
+        with path.open("rb") as file:
+            final = spool.is_final(file.fileno())  # asked before reading: what is read then is all there is
+            size = os.fstat(file.fileno()).st_size
+            while True:
+                offset = offsets.get(path, 0)
+                wanted = _READ_BYTES
+                data = os.pread(file.fileno(), wanted, offset)
+                found = records.scan(data, complete=final)
+                if not found.records and len(data) == wanted:  # one record larger than a reading
+                    data = os.pread(file.fileno(), wanted + records.MAX_BODY_BYTES, offset)
+                    found = records.scan(data, complete=final)
+                if not found.records:
+                    break
+                inbox.add_deliveries(conn, found.records)
+                offsets[path] = offset + found.next_offset
+                drained += len(found.records)
+            if final:
+                if found.ending == "corrupt":
+                    drained += self._set_aside(conn, path)
+                else:
+                    path.unlink(missing_ok=True)
+                offsets.pop(path, None)
+            elif self._seal is not None and not drained and 0 < size == offsets.get(path, 0):
+                self._seal()  # nothing new since the last look: let it be deleted
+        return drained
+
+    def _set_aside(self, conn: Connection, path: Path) -> int:
+        saved = list(records.read_file(path))
+        inbox.add_deliveries(conn, saved)
+        aside = self._directory / CORRUPT
+        aside.mkdir(exist_ok=True, mode=0o700)
+        path.replace(aside / path.name)
+        _LOG.error("segment %s is damaged: %d whole records were saved, the file is in %s/",
+                   path.name, len(saved), CORRUPT)  # fmt: skip
+        return len(saved)
+
+
+def drain_now(directory: Path, conn: Connection, *, wait_seconds: float = 10) -> bool:
+    """Have the spool emptied: by us when nobody owns it, else by its owner.
+
+    Returns whether it was empty within `wait_seconds`.
+    """
+    if not directory.exists():
+        return True
+    deadline = time.monotonic() + wait_seconds
+    patience = threading.Event()
+    while time.monotonic() < deadline:
+        with ownership(directory) as mine:
+            if mine:
+                Drainer(directory, "").drain(conn)
+        if not spool.segments(directory):
+            return True
+        patience.wait(0.2)
+    return False

@@ -1,0 +1,51 @@
+"""Where bodies with a bad signature are kept: bounded, never processed, for a person to look at."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from whatsapp_pipeline.webhook import records
+
+_LOG = logging.getLogger(__name__)
+CURRENT, PREVIOUS = "current.rec", "previous.rec"
+MAX_BYTES = 16 * 2**20
+
+
+class Quarantine:
+    """Two files of at most half of `max_bytes` each (plus one body); the older half goes first."""
+
+    def __init__(self, directory: Path, *, max_bytes: int = MAX_BYTES) -> None:
+        self._directory = directory
+        self._half = max_bytes // 2
+
+    def keep(self, body: bytes) -> None:
+        """Keep a body; when that fails it is logged and the body is given up, as it proved nothing."""
+        current = self._directory / CURRENT
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if current.exists() and current.stat().st_size + len(body) > self._half:
+                current.replace(self._directory / PREVIOUS)
+            with current.open("ab") as file:
+                file.write(records.encode(body))
+        except OSError as error:
+            _LOG.warning("a body with a bad signature could not be kept (%s)", error.strerror)
+
+
+def files(directory: Path) -> list[Path]:
+    """List the quarantine's files, older first."""
+    return [path for name in (PREVIOUS, CURRENT) if (path := directory / name).exists()]
+
+
+def count(directory: Path) -> int:
+    """Count the bodies in quarantine."""
+    return sum(1 for path in files(directory) for _ in records.read_file(path))
+
+
+def forget(directory: Path, *, days: int) -> int:
+    """Delete files whose last body is older than `days`; return how many."""
+    old = [path for path in files(directory) if path.stat().st_mtime < time.time() - days * 86400]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)

@@ -1,0 +1,108 @@
+"""The record format of spool and quarantine files, and reading them back from any damage.
+
+A record: magic (8 bytes), length of the body (4), CRC-32 (4) of all that follows it and of the length, time
+received in microseconds (8), delivery id (16), body. Numbers are big-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, TypeAlias
+from uuid import UUID, uuid4
+
+MAGIC = b"WHSPOOL1"
+MAX_BODY_BYTES = 4 * 2**20
+_HEADER = struct.Struct(">8sIIQ16s")
+_CHECKED_FROM = 16  # time, id and body follow the checksum
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Ending: TypeAlias = Literal["end", "torn", "corrupt"]
+Record: TypeAlias = tuple[UUID, datetime, bytes]
+
+
+def encode(body: bytes, *, delivery_id: UUID | None = None, received_at: datetime | None = None) -> bytes:
+    """Frame one body under a new delivery id and the present time, unless given."""
+    micros = (
+        time.time_ns() // 1000 if received_at is None else (received_at - _EPOCH) // timedelta(microseconds=1)
+    )
+    rest = struct.pack(">Q16s", micros, (delivery_id or uuid4()).bytes)
+    checksum = zlib.crc32(body, zlib.crc32(rest, len(body)))
+    return b"".join((MAGIC, struct.pack(">II", len(body), checksum), rest, body))
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a stretch of a file holds: its whole records, where the next would begin, and what is there."""
+
+    records: list[Record]
+    next_offset: int
+    ending: Ending
+
+
+def scan(data: bytes, *, complete: bool) -> Scan:
+    """Read records from the start of `data`.
+
+    Ends with `end` when nothing is left, `torn` when what is left may be a record cut short (or, in a file
+    that is `complete`, one that its writer did not live to finish), `corrupt` when it can be neither.
+    """
+    records: list[Record] = []
+    offset = 0
+    while offset < len(data):
+        found = _record_at(data, offset)
+        if isinstance(found, str):
+            # A crash leaves an unfinished tail: part of one record, or zeros that were never written.
+            if found == "corrupt" and complete and not data[offset:].strip(b"\0"):
+                found = "torn"
+            # A length that was damaged looks like a record cut short, with others behind it.
+            elif found == "torn" and complete and data.find(MAGIC, offset + 1) >= 0:
+                found = "corrupt"
+            return Scan(records, offset, found)
+        records.append(found)
+        offset += _HEADER.size + len(found[2])
+    return Scan(records, offset, "end")
+
+
+def _record_at(data: bytes, offset: int) -> Record | Ending:
+    if offset + _HEADER.size > len(data):
+        tail = data[offset : offset + len(MAGIC)]
+        return "torn" if MAGIC.startswith(tail) else "corrupt"
+    magic, length, checksum, micros, delivery_id = _HEADER.unpack_from(data, offset)
+    if magic != MAGIC or length > MAX_BODY_BYTES:
+        return "corrupt"
+    start = offset + _HEADER.size
+    body = data[start : start + length]
+    if len(body) < length:
+        return "torn"
+    rest = data[offset + _CHECKED_FROM : start]
+    if zlib.crc32(body, zlib.crc32(rest, length)) != checksum:
+        return "corrupt"
+    return UUID(bytes=delivery_id), _EPOCH + timedelta(microseconds=micros), body
+
+
+def salvage(data: bytes) -> list[Record]:
+    """Read every whole record of a damaged file, wherever it stands."""
+    records: list[Record] = []
+    offset = data.find(MAGIC)
+    while offset >= 0:
+        found = _record_at(data, offset)
+        if isinstance(found, str):
+            offset = data.find(MAGIC, offset + 1)
+        else:
+            records.append(found)
+            offset = data.find(MAGIC, offset + _HEADER.size + len(found[2]))
+    return records
+
+
+def read_file(path: Path) -> Iterator[Record]:
+    """Read every whole record of a file; one that vanished meanwhile holds none."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return
+    yield from salvage(data)

@@ -1,0 +1,183 @@
+"""The on-disk spool: what is answered 200 is on disk first.
+
+What belongs here: appending with grouped fdatasync, and which files there are. What does not: the record
+format (records) and moving records on (drainer).
+
+A writer holds a lock on its segment for as long as it may append to it; a segment without that lock is
+final. A segment gets its name only once it is locked, so a reader never takes a new one for an orphan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.webhook import records
+
+SEGMENT_BYTES = 16 * 2**20
+SUFFIX = ".seg"
+_UNBORN = ".new"
+
+
+class SpoolError(PipelineError):
+    """The spool cannot take a record now: disk full, or not writable."""
+
+
+def segments(directory: Path) -> list[Path]:
+    """List the segments, oldest first."""
+    return sorted(path for path in directory.glob(f"*{SUFFIX}"))
+
+
+def is_final(descriptor: int) -> bool:
+    """Tell whether no writer holds the segment open any more; takes its lock if so."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class _Segment:
+    """One file that is being appended to."""
+
+    def __init__(self, directory: Path) -> None:
+        newest = max((path.name for path in segments(directory)), default="0")
+        number = max(time.time_ns(), int(newest.split("-")[0].removesuffix(SUFFIX)) + 1)
+        self.path = directory / f"{number:020d}-{os.getpid()}{SUFFIX}"
+        unborn = self.path.with_suffix(_UNBORN)
+        self._descriptor = os.open(unborn, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self.size = 0
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            os.rename(unborn, self.path)
+            _sync_directory(directory)
+        except OSError:
+            os.close(self._descriptor)
+            unborn.unlink(missing_ok=True)
+            raise
+
+    def append(self, data: bytes) -> None:
+        """Write and sync, or leave the file as it was and raise OSError."""
+        try:
+            view = memoryview(data)
+            while view:
+                written = os.write(self._descriptor, view)
+                if not written:
+                    raise OSError(errno.ENOSPC, "nothing was written")
+                view = view[written:]
+            os.fdatasync(self._descriptor)
+        except OSError:
+            with suppress(OSError):  # should this fail too, the records stand: delivered twice, not lost
+                os.ftruncate(self._descriptor, self.size)
+            raise
+        self.size += len(data)
+
+    def close(self) -> None:
+        """Give the lock up: from now on the file is final."""
+        os.close(self._descriptor)
+
+
+class SpoolWriter:
+    """Appends bodies; every `append` that returns is on disk. One event loop, one writing thread."""
+
+    def __init__(self, directory: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        """Open the spool under `directory`, creating it; raises SpoolError when it is not writable."""
+        self._directory = directory
+        self._segment_bytes = segment_bytes
+        self._segment: _Segment | None = None
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._writing = False
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="spool-writer")
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            probe = directory / f"probe-{os.getpid()}"
+            probe.write_bytes(b"probe")
+            probe.unlink()
+            for orphan in directory.glob(f"*{_UNBORN}"):  # its writer died between making and naming it
+                if orphan.stat().st_mtime < time.time() - 60:
+                    orphan.unlink(missing_ok=True)
+        except OSError as error:
+            raise SpoolError(
+                f"the webhook spool {directory} is not writable ({error.strerror}); "
+                "free it up or set WHATSAPP_SPOOL_DIR"
+            ) from error
+
+    async def append(self, body: bytes) -> None:
+        """Put a body on disk under a new delivery id.
+
+        All bodies that arrive while one sync is under way share the next. Raises SpoolError when the disk
+        takes none; nothing of the body is then kept.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((records.encode(body), done))
+        if not self._writing:
+            self._writing = True
+            loop.call_soon(self._begin, loop)
+        await done
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        group, self._waiting = self._waiting, []
+        written = loop.run_in_executor(self._executor, self._write, b"".join(data for data, _ in group))
+        written.add_done_callback(partial(self._finish, loop, [done for _, done in group]))
+
+    def _finish(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        group: list[asyncio.Future[None]],
+        written: asyncio.Future[None],
+    ) -> None:
+        error = written.exception()
+        for done in group:
+            if done.done():  # its request was given up meanwhile
+                continue
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(SpoolError(f"the webhook spool took no record ({error})"))
+        if self._waiting:
+            self._begin(loop)
+        else:
+            self._writing = False
+
+    def _write(self, data: bytes) -> None:
+        if self._segment is None:
+            self._segment = _Segment(self._directory)
+        try:
+            self._segment.append(data)
+        except OSError:
+            # After a failed sync nobody knows what the disk holds of this file: go on in another.
+            self._close_segment()
+            raise
+        if self._segment.size >= self._segment_bytes:
+            self._close_segment()
+
+    def _close_segment(self) -> None:
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.close()
+
+    def seal(self) -> Future[None]:
+        """Make the present segment final (from any thread), so that the drainer may delete it."""
+        return self._executor.submit(self._close_segment)
+
+    def close(self) -> None:
+        """Finish what is being written and make the segment final."""
+        self._executor.submit(self._close_segment)
+        self._executor.shutdown(wait=True)
