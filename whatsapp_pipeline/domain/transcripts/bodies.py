@@ -1,0 +1,156 @@
+"""What stands inside a message: quotes, attachments, places, WhatsApp's own phrases.
+
+What belongs here: the shapes of a message's body. What does not: where a message begins (`block.py`,
+`native.py`) and the phrases of a language (`languages/`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import NamedTuple
+
+from .phrases import fold, kind_of_file, phrases, visible
+
+
+class Body(NamedTuple):
+    """A body taken apart; `text` is what a person wrote."""
+
+    text: str
+    type: str = "text"
+    attachment_name: str | None = None
+    attachment_kind: str | None = None
+    attachment_size: int | None = None
+    attachment_duration: int | None = None
+    reply_timestamp: datetime | None = None
+    reply_quote: str | None = None
+
+
+# ➜ Respondendo para aB3x=, 2025-01-05 10:00:00: « Bom dia … »
+#
+# answer
+REPLY_MARK = "➜"
+_REPLY = re.compile(
+    r"➜ [^\n]*?, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): « ?(.*?) ?»(?:\n\n(.*)|\s*)\Z", re.DOTALL | re.ASCII
+)
+# photo.jpg (Imagem)
+_ATTACHED = re.compile(r"(?P<name>[^\n]+?) \((?P<kind>[^()\n]{2,30})\)")
+_SIZE = re.compile(r"(?P<number>\d{1,9}(?:[.,]\d{1,3})?) ?(?P<unit>B|[KMG]i?B|bytes)", re.ASCII)
+_DURATION = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d\d)", re.ASCII)
+_UNITS = {
+    "B": 1,
+    "bytes": 1,
+    "KB": 1024,
+    "KiB": 1024,
+    "MB": 1024**2,
+    "MiB": 1024**2,
+    "GB": 1024**3,
+    "GiB": 1024**3,
+}
+_MAPS = re.compile(
+    r"https?://(?:maps\.google\.|www\.google\.[a-z.]+/maps|goo\.gl/maps|maps\.app\.goo\.gl|maps\.apple\.)\S*"
+)
+
+# The last characters that an attachment line, a size, a duration or a mark can have: anything else is plain text.
+BLOCK_ENDINGS = frozenset("0123456789Bs)")
+NATIVE_ENDINGS = frozenset(")>")
+
+
+def parse_block_body(body: str) -> Body:
+    """Take apart a body of the block format: quote first, then text, then attachment."""
+    time: datetime | None = None
+    quote: str | None = None
+    if body.startswith(REPLY_MARK) and (match := _REPLY.match(body)):
+        try:
+            time = datetime.fromisoformat(match[1])
+        except ValueError:  # the 31st of February: not a quote of WhatsApp's
+            match = None
+        else:
+            quote, body = match[2], (match[3] or "").strip("\n")
+    found = _block_attachment(body) or _plain(body)
+    return found._replace(reply_timestamp=time, reply_quote=quote) if quote is not None else found
+
+
+def parse_native_body(body: str) -> Body:
+    """Take apart a body of a native export; marks such as `<Mensagem editada>` are taken off the text."""
+    table = phrases()
+    shown = visible(body).strip()
+    folded = shown.casefold()
+    if (kind := table.type_of_text(shown)) is not None:
+        is_file = folded in table.omitted
+        return Body("" if is_file else body, kind, attachment_kind=kind if is_file else None)
+    if folded.endswith(table.edited):
+        # Where the mark starts in the raw text: invisible marks may stand around it.
+        return parse_native_body(body[: body.rindex("<")].rstrip())._replace(type="edited")
+    return _native_attachment(body, shown, folded) or _plain(body)
+
+
+def _block_attachment(body: str) -> Body | None:
+    head, _, last = body.rpartition("\n")
+    size = _SIZE.fullmatch(last)
+    duration = _DURATION.fullmatch(last) if size is None else None
+    if duration is not None and not head:
+        # A duration alone, right under the header, is a voice message.
+        return Body("", "audio", None, "audio", None, _seconds(duration))
+    line = last
+    if size is not None or duration is not None:
+        head, _, line = head.rpartition("\n")
+    attached = _ATTACHED.fullmatch(visible(line))
+    kind = phrases().attachment_kinds.get(attached["kind"].casefold()) if attached else None
+    if attached is None or kind is None or (head and not head.endswith("\n")):
+        return None
+    return Body(
+        head.strip("\n"),
+        kind,
+        attached["name"],
+        kind,
+        _size(size) if size else None,
+        _seconds(duration) if duration else None,
+    )
+
+
+def _native_attachment(body: str, shown: str, folded: str) -> Body | None:
+    """`X.jpg (arquivo anexado)` with a caption below, or `<anexado: X>` with a caption above."""
+    table = phrases()
+    first, _, caption = shown.partition("\n")
+    for suffix in table.attached_suffixes:
+        if first.casefold().endswith(suffix):
+            name = first[: -len(suffix)].strip()
+            return _file(name, body.partition("\n")[2]) if name else None
+    if not folded.endswith(">"):
+        return None
+    head, _, tail = shown.rpartition("<")
+    for prefix in table.attached_prefixes:
+        if tail.casefold().startswith(prefix):
+            name = tail[len(prefix) : -1].strip()
+            return _file(name, head.strip()) if name and "\n" not in name else None
+    head, _, last = shown.rpartition("\n")
+    kind = table.omitted.get(last.casefold())
+    return Body(head, kind, attachment_kind=kind) if kind and head else None
+
+
+def _file(name: str, caption: str) -> Body:
+    kind = kind_of_file(name)
+    return Body(caption, kind, name, kind)
+
+
+def _plain(body: str) -> Body:
+    table = phrases()
+    if len(body) < 400:
+        folded = fold(body)
+        if (folded.startswith(table.location) and "://" in folded) or _MAPS.fullmatch(folded):
+            return Body(body, "location")
+        if folded.startswith(table.poll) and "\n" in folded:
+            return Body(body, "poll")
+        if (kind := table.type_of_text(body)) is not None:
+            return Body(body, kind)
+    return Body(body)
+
+
+def _seconds(match: re.Match[str]) -> int:
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
+
+
+def _size(match: re.Match[str]) -> int:
+    return round(float(match["number"].replace(",", ".")) * _UNITS[match["unit"]])

@@ -1,0 +1,136 @@
+"""Bytes to text, a bounded piece at a time: encodings, byte order marks, line ends.
+
+What belongs here: everything between a byte stream and clean text. What does not: what the text means.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from .model import Finding
+
+CHUNK_BYTES = 1 << 19
+# A line that never ends is cut here, so that memory stays bounded.
+_LONGEST_LINE = 1 << 22
+
+_UTF16_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+class TextChunks:
+    r"""Iterate over a stream's text in chunks that end at a line end, the last one excepted.
+
+    Line ends are `\n` only (`\r\n` is made so; U+2028 is text). Bytes that are not UTF-8 are read as
+    Windows-1252, line by line, and NULs (which no database takes) become U+FFFD; both are in `findings`
+    once the iteration is over. Never raises for any bytes.
+    """
+
+    def __init__(self, stream: BinaryIO, chunk_bytes: int = CHUNK_BYTES) -> None:
+        self.encoding = "utf-8"
+        self._stream = stream
+        self._chunk_bytes = chunk_bytes
+        self._lines = 0
+        self._foreign: list[int] = [0, 0]  # first line, number of lines
+        self._nul: list[int] = [0, 0]
+
+    def __iter__(self) -> Iterator[str]:
+        head = self._stream.read(self._chunk_bytes)
+        if head[:2] in _UTF16_MARKS:
+            yield from map(self._clean, self._utf16(head))
+            return
+        if head.startswith(codecs.BOM_UTF8):
+            self.encoding, head = "utf-8-sig", head[3:]
+        for data in self._whole_lines(head):
+            yield self._clean(self._utf8(data))
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What had to be assumed, complete once the text was read to its end."""
+        found = []
+        if self._foreign[1]:
+            detail = f"{self._foreign[1]} lines from here on are not UTF-8 and were read as Windows-1252"
+            found.append(Finding(self._foreign[0], "encoding_assumed", "warning", detail))
+        if self._nul[1]:
+            detail = f"{self._nul[1]} NUL characters from here on became U+FFFD"
+            found.append(Finding(self._nul[0], "nul_character", "warning", detail))
+        return found
+
+    def _whole_lines(self, data: bytes) -> Iterator[bytes]:
+        """Cut the stream after line ends; `data` is what was read already."""
+        while data:
+            more = self._stream.read(self._chunk_bytes)
+            if not more:
+                break
+            end = data.rfind(b"\n") + 1
+            if not end and len(data) > _LONGEST_LINE:
+                end = _character_start(data)
+            if end:
+                yield data[:end]
+                data = data[end:]
+            data += more
+        if data:
+            yield data
+
+    def _utf8(self, data: bytes) -> str:
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+        texts = []
+        for number, line in enumerate(data.split(b"\n"), start=self._lines + 1):
+            try:
+                texts.append(line.decode("utf-8"))
+            except UnicodeDecodeError:
+                self.encoding = "windows-1252"
+                self._foreign[0] = self._foreign[0] or number
+                self._foreign[1] += 1
+                texts.append(_western(line))
+        return "\n".join(texts)
+
+    def _utf16(self, head: bytes) -> Iterator[str]:
+        self.encoding = _UTF16_MARKS[head[:2]]
+        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
+        text, data = "", head[2:]
+        while data:
+            text += decoder.decode(data)
+            end = text.rfind("\n") + 1
+            if not end and len(text) > _LONGEST_LINE:
+                end = len(text) - 1
+            if end:
+                yield text[:end]
+                text = text[end:]
+            data = self._stream.read(self._chunk_bytes)
+        text += decoder.decode(b"", True)
+        if text:
+            yield text
+
+    def _clean(self, text: str) -> str:
+        if "\r\n" in text:
+            text = text.replace("\r\n", "\n")
+        if "\x00" in text:
+            self._nul[0] = self._nul[0] or self._lines + 1 + text.count("\n", 0, text.index("\x00"))
+            self._nul[1] += text.count("\x00")
+            text = text.replace("\x00", "\ufffd")
+        self._lines += text.count("\n")
+        return text
+
+
+def _western(line: bytes) -> str:
+    try:
+        return line.decode("windows-1252")
+    except UnicodeDecodeError:  # five bytes stand for nothing there
+        return line.decode("latin-1")
+
+
+def _character_start(data: bytes) -> int:
+    """The last place near the end of `data` where a character starts, no line end being cut in two."""
+    end = len(data) - 1
+    while end > len(data) - 4 and data[end] & 0xC0 == 0x80:
+        end -= 1
+    return end
+
+
+def line_count(text: str) -> int:
+    r"""The lines of a text: one for each `\n`, and one more for what follows the last."""
+    return text.count("\n") + (text[-1:] not in ("\n", ""))

@@ -1,0 +1,199 @@
+"""The phrases of every language as look-up tables, read once a process from `languages/`.
+
+What belongs here: turning the language files into tables, and asking them. What does not: the phrases
+themselves, and the shapes of a format.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+# Marks that show nothing: byte order, left-to-right and right-to-left, isolates, zero width joiner's siblings.
+INVISIBLE = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+_DROP_INVISIBLE: dict[int, str | None] = dict.fromkeys(map(ord, INVISIBLE))
+# Spaces that stand where a plain one is meant (before PM, inside phones).
+_DROP_INVISIBLE.update(dict.fromkeys(map(ord, "\u00a0\u202f\u2007\u2009"), " "))
+
+FILE_KINDS = {
+    "image": "jpg jpeg png heic webp-image bmp tiff",
+    "audio": "opus ogg m4a mp3 aac amr wav",
+    "video": "mp4 mov 3gp avi mkv webm",
+    "sticker": "webp",
+    "gif": "gif",
+    "contact": "vcf",
+}
+_KIND_OF_EXTENSION = {extension: kind for kind, names in FILE_KINDS.items() for extension in names.split()}
+
+
+def visible(text: str) -> str:
+    """The text as it shows: invisible marks gone, special spaces plain."""
+    return text.translate(_DROP_INVISIBLE)
+
+
+def fold(text: str) -> str:
+    """The form in which phrases are compared."""
+    return visible(text).strip().casefold()
+
+
+def kind_of_file(name: str) -> str:
+    """The kind of attachment a file name tells: `PTT-1.opus` → audio; `document` when it tells none."""
+    return _KIND_OF_EXTENSION.get(name.rpartition(".")[2].lower(), "document")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """The tables of all languages; keys are folded."""
+
+    statuses: frozenset[str]
+    attachment_kinds: dict[str, str]
+    omitted: dict[str, str]
+    attached_suffixes: tuple[str, ...]
+    attached_prefixes: tuple[str, ...]
+    edited: tuple[str, ...]
+    location: tuple[str, ...]
+    poll: tuple[str, ...]
+    you: frozenset[str]
+    titles: tuple[re.Pattern[str], ...]
+    combined_title: re.Pattern[str]
+    whole_texts: dict[str, str]
+    text_patterns: re.Pattern[str]
+    notification_patterns: re.Pattern[str]
+    encryption: tuple[tuple[str, re.Pattern[str]], ...]
+    date_orders: dict[str, str]
+    text_starts: frozenset[str]
+    """The first five characters of every text that may be more than what a person wrote."""
+
+    def type_of_text(self, text: str) -> str | None:
+        """The type of a message whose whole text is a phrase of WhatsApp's own, else None."""
+        folded = fold(text)
+        if (kind := self.whole_texts.get(folded)) is not None:
+            return kind
+        match = self.text_patterns.fullmatch(folded)
+        return match.lastgroup if match else None
+
+    def notification(self, text: str) -> str | None:
+        """Which notification a text is (call, deleted, encryption, group, system), None when it is none known."""
+        match = self.notification_patterns.fullmatch(fold(text))
+        return match.lastgroup if match else None
+
+    def title(self, name: str) -> str:
+        """The chat's own title out of a native export's file name, the name itself when no phrase fits."""
+        plain = visible(name).strip()
+        for pattern in self.titles:
+            if match := pattern.fullmatch(plain):
+                return match[1].strip()
+        return plain
+
+    def is_combined(self, name: str) -> bool:
+        """Whether a file name says that the file holds many chats."""
+        return self.combined_title.search(fold(name)) is not None
+
+    def language(self, text: str) -> str | None:
+        """The language of the first encryption notice in `text`, None when there is none."""
+        folded = fold(text)
+        for language, pattern in self.encryption:
+            if pattern.search(folded):
+                return language
+        return None
+
+
+def _pattern(phrase: str) -> str:
+    """A phrase as an expression: `*` stands for anything but nothing."""
+    words = [re.escape(part) for part in fold(phrase).split("*")]
+    return ".+".join(words[:-1] + [""]) + words[-1] if len(words) > 1 else words[0]
+
+
+def _one_of(groups: dict[str, Iterable[str]]) -> re.Pattern[str]:
+    alternatives = (
+        f"(?P<{name}>{'|'.join(_open_end(phrase) for phrase in phrases)})" for name, phrases in groups.items()
+    )
+    return re.compile("|".join(alternatives), re.DOTALL)
+
+
+def _open_end(phrase: str) -> str:
+    """A trailing `*` may stand for nothing: the notice can end where the phrase does."""
+    return _pattern(phrase[:-1]) + ".*" if phrase.endswith("*") else _pattern(phrase)
+
+
+def _gather(languages: dict[str, dict[str, Any]], *path: str) -> dict[str, None]:
+    """The phrases of every language at a place in its file, each once, in the files' order."""
+    gathered: dict[str, None] = {}
+    for data in languages.values():
+        found: Any = data
+        for step in path:
+            found = found.get(step, {})
+        gathered.update(dict.fromkeys(found))
+    return gathered
+
+
+def _kinds(languages: dict[str, dict[str, Any]], section: str) -> dict[str, str]:
+    return {
+        fold(phrase): kind
+        for data in languages.values()
+        for kind, phrases in data[section].items()
+        for phrase in phrases
+    }
+
+
+def _folded(phrases: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(fold(phrase) for phrase in phrases))
+
+
+def _gather_texts(languages: dict[str, dict[str, Any]]) -> list[str]:
+    sections = [_gather(languages, "texts", kind) for kind in ("deleted", "call")]
+    sections += [_gather(languages, "omitted", kind) for kind in _KINDS]
+    sections += [_gather(languages, "marks", kind) for kind in ("location", "poll")]
+    return [phrase for section in sections for phrase in section]
+
+
+def _starts(texts: Iterable[str]) -> frozenset[str]:
+    forms = (form for text in texts for form in (text, text.casefold(), text.capitalize(), text.upper()))
+    return frozenset(form[:5] for form in forms)
+
+
+_KINDS = ("media", "image", "audio", "video", "gif", "sticker", "document", "contact")
+
+
+@cache
+def phrases() -> Phrases:
+    """The tables of every file in `languages/`, built at the first call."""
+    languages = {
+        path.name.removesuffix(".toml"): tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(files(__package__).joinpath("languages").iterdir(), key=lambda path: path.name)
+        if path.name.endswith(".toml")
+    }
+    texts = {kind: _gather(languages, "texts", kind) for kind in ("deleted", "call")}
+    whole = _kinds(languages, "omitted")
+    whole.update({fold(p): kind for kind, found in texts.items() for p in found if "*" not in p})
+    notices = ("encryption", "call", "deleted", "group", "system")
+    return Phrases(
+        statuses=frozenset(_folded(_gather(languages, "statuses"))),
+        attachment_kinds=_kinds(languages, "attachment_kinds"),
+        omitted=_kinds(languages, "omitted"),
+        attached_suffixes=_folded(_gather(languages, "attached", "suffixes")),
+        attached_prefixes=_folded(_gather(languages, "attached", "prefixes")),
+        edited=_folded(_gather(languages, "marks", "edited")),
+        location=_folded(_gather(languages, "marks", "location")),
+        poll=_folded(_gather(languages, "marks", "poll")),
+        you=frozenset(_folded(_gather(languages, "you"))),
+        titles=tuple(
+            re.compile(re.escape(title).replace(r"\*", "(.+)"), re.IGNORECASE)
+            for title in _gather(languages, "titles")
+        ),
+        combined_title=re.compile("|".join(_gather(languages, "combined_titles"))),
+        whole_texts=whole,
+        text_patterns=_one_of({kind: [p for p in found if "*" in p] for kind, found in texts.items()}),
+        notification_patterns=_one_of({kind: _gather(languages, "notifications", kind) for kind in notices}),
+        encryption=tuple(
+            (name, re.compile("|".join(_pattern(p.rstrip("*")) for p in data["notifications"]["encryption"])))
+            for name, data in languages.items()
+        ),
+        text_starts=_starts([*_gather_texts(languages), "https", "http:"]),
+        date_orders={name: data["date_order"] for name, data in languages.items()},
+    )
