@@ -1,0 +1,25 @@
+-- Every contact that has a phone of a staged chat: the title's, else the one most frequent inside the file.
+-- `area` is unknown when either side lacks it: then only the last eight digits are compared.
+WITH wanted AS (
+    SELECT id, 'title' AS source, phone_key AS key FROM linking WHERE phone_key IS NOT NULL AND NOT is_group
+    UNION ALL
+    SELECT id, 'header', header_keys[1] FROM linking
+    WHERE header_keys[1] IS NOT NULL AND NOT is_group AND header_keys[1] IS DISTINCT FROM phone_key
+), hits AS (
+    SELECT w.id, w.source, p.id_contato, p.field, p.had_ninth_digit,
+           CASE p.kind WHEN 'unknown_area' THEN 'assumed' ELSE 'written' END AS area
+    FROM wanted w JOIN contact_phones p ON p.key = w.key
+    WHERE left(w.key, 2) <> 'xx'
+    UNION ALL
+    SELECT w.id, w.source, p.id_contato, p.field, p.had_ninth_digit, 'unknown'
+    FROM wanted w JOIN contact_phones p ON p.key = 'xx' || right(w.key, 8)
+    WHERE w.key ~ '^\d{10}$'
+    UNION ALL
+    SELECT w.id, w.source, p.id_contato, p.field, p.had_ninth_digit, 'unknown'
+    FROM wanted w JOIN contact_phones p ON right(p.key, 8) = right(w.key, 8)
+    WHERE left(w.key, 2) = 'xx' AND p.kind <> 'foreign' AND p.kind <> 'lid'
+)
+SELECT id, source, id_contato, field, area, had_ninth_digit
+FROM hits
+GROUP BY id, source, id_contato, field, area, had_ninth_digit
+ORDER BY id, source, id_contato, field, area, had_ninth_digit

@@ -1,0 +1,328 @@
+"""The cascade: which contact a chat belongs to, how sure that is, and why.
+
+What belongs here: the order of the evidence, its weights in log-odds, and the flags. What does not: names
+(names/) and orders of sessions (orders.py). Every decision is a pure function of the chat and its evidence.
+
+The first kind of evidence that names a contact decides who the candidates are; the kinds after it can
+only choose among them. So a name never outvotes a phone, and a shared phone is decided by the name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from rapidfuzz import fuzz
+
+from whatsapp_pipeline.domain.matching.model import (
+    Candidate,
+    ChatToLink,
+    Evidence,
+    Feature,
+    LinkDecision,
+    OwnedDevice,
+    PhoneHit,
+    Policy,
+    softmax,
+    status_of,
+)
+from whatsapp_pipeline.domain.phones import PhoneKind
+from whatsapp_pipeline.domain.vocabulary import fold
+
+# What evidence is worth, in log-odds against "none of these". Seven is one error in a thousand.
+_PHONE = {
+    "phone_exact": (7.0, "the title's phone is this contact's mobile, digit by digit"),
+    "phone_normalized": (6.0, "the title's phone is this contact's mobile once both are normalized"),
+    "phone_telefone": (5.0, "the title's phone is this contact's telephone"),
+    "phone_header": (4.5, "the phone inside the file is this contact's"),
+}
+_ASSUMED_AREA = Feature(
+    "assumed_area", 1, -2.8, "the contact's area code is not written: the default one was assumed"
+)
+_UNKNOWN_AREA = Feature(
+    "unknown_area", 1, -4.0, "an area code is unknown: only the last eight digits are compared"
+)
+_FOREIGN_HEADER = Feature("header_differs", 1, -3.0, "the title holds another phone, which no contact has")
+_NAME_AGREES = ("name_agrees", 4.0, "the title's name fits this contact's")
+_NAME_DIFFERS = ("name_differs", -1.0, "the title's name has nothing of this contact's")
+_NAME_ELSEWHERE = ("name_elsewhere", -1.0, "the title's name fits another contact better")
+_ORDER_IN_TITLE = ("order_in_title", 5.0, "the order in the title is this contact's")
+_ORDER_ID_IN_TITLE = (
+    "order_id_in_title",
+    3.0,
+    "the number in the title is the id of an order of this contact's",
+)
+_ORDER_IN_MESSAGES = ("order_in_messages", 3.0, "an order named in the messages is this contact's")
+_ORDER_ELSEWHERE = ("order_elsewhere", -1.5, "the order in the title belongs to another contact")
+_DEVICE_NEAR = ("equipment_near", 3.2, "alone among its rivals has an order for this device at that time")
+_DEVICE_EVER = ("equipment_ever", 1.5, "alone among its rivals has an order for this device")
+_MESSAGE_ORDER_ALONE = -1.0  # nothing but an order number somewhere in the messages: a proposal, no link
+_NEAR_DAYS = 60
+
+_AGREES, _DIFFERS = 85, 60  # token_set_ratio of folded names
+
+_Reasons = dict[int, list[Feature]]
+
+
+def decide(chat: ChatToLink, evidence: Evidence, policy: Policy) -> LinkDecision:
+    """Link one chat. Overrides are applied before (see overrides.py); a group is nobody's."""
+    if chat.is_group:
+        return LinkDecision(chat.id, "group", "none", None, None)
+    flags: set[str] = set()
+    reasons, method = _phone_tier(chat, evidence, flags)
+    if not reasons:
+        reasons, method = _order_tier(chat, evidence, flags)
+    if reasons:
+        return _conclude(chat, evidence, reasons, method, policy, flags)
+    if evidence.name is not None and evidence.name.candidates:
+        reasons = _name_tier(evidence)
+        method = dict.fromkeys(reasons, "name")
+    else:
+        reasons = _message_order_tier(evidence)
+        method = dict.fromkeys(reasons, "order_number")
+    return _conclude(chat, evidence, reasons, method, policy, flags)
+
+
+def _conclude(
+    chat: ChatToLink,
+    evidence: Evidence,
+    reasons: _Reasons,
+    method: dict[int, str],
+    policy: Policy,
+    flags: set[str],
+) -> LinkDecision:
+    """Let the later kinds of evidence choose among the candidates, then apply the policy."""
+    before = _posteriors(reasons)
+    if any(name == "name" for name in method.values()) or len(reasons) > 1:
+        _add_orders_of_messages(evidence, reasons)
+        after_orders = _posteriors(reasons)
+        _add_devices(chat, evidence, reasons)
+    else:
+        after_orders = before
+    posteriors = _posteriors(reasons)
+    ranked = sorted(posteriors, key=lambda contact: (-posteriors[contact], contact))
+    status = status_of([posteriors[contact] for contact in ranked], policy)
+    for contact in ranked[:1]:
+        # The method is the evidence that made the difference.
+        if status_of(_sorted(after_orders), policy) != status and posteriors[contact] > after_orders[contact]:
+            method[contact] = "equipment"
+        elif status_of(_sorted(before), policy) != status and after_orders[contact] > before[contact]:
+            method[contact] = "order_number"
+    candidates = tuple(
+        Candidate(contact, round(posteriors[contact], 6), method[contact], tuple(reasons[contact]))
+        for contact in ranked[: policy.shortlist]
+    )
+    best = candidates[0] if candidates else None
+    return LinkDecision(
+        chat.id,
+        status,
+        best.method if best is not None and status != "unmatched" else "none",
+        best.confidence if best else None,
+        best.id_contato if best is not None and status == "linked" else None,
+        candidates,
+        tuple(sorted(flags)),
+    )
+
+
+def _score(features: Iterable[Feature]) -> float:
+    return math.fsum(feature.weight for feature in features)
+
+
+def _posteriors(reasons: _Reasons) -> dict[int, float]:
+    return softmax({contact: _score(features) for contact, features in reasons.items()})
+
+
+def _sorted(posteriors: dict[int, float]) -> list[float]:
+    return sorted(posteriors.values(), reverse=True)
+
+
+# Phones.
+
+
+def phone_method(hit: PhoneHit) -> str:
+    """Name the method a phone hit stands for."""
+    if hit.source == "header":
+        return "phone_header"
+    if hit.field == "telefone":
+        return "phone_telefone"
+    return "phone_exact" if hit.same_digits and hit.area == "written" else "phone_normalized"
+
+
+def _hit_features(hit: PhoneHit) -> list[Feature]:
+    method = phone_method(hit)
+    weight, words = _PHONE[method]
+    features = [Feature(method, 1, weight, words)]
+    if hit.area != "written":
+        features.append(_ASSUMED_AREA if hit.area == "assumed" else _UNKNOWN_AREA)
+    return features
+
+
+def _phone_tier(chat: ChatToLink, evidence: Evidence, flags: set[str]) -> tuple[_Reasons, dict[int, str]]:
+    disagree = _title_header_disagree(chat)
+    if disagree:
+        flags.add("title_header_disagree")
+    best: dict[int, tuple[float, PhoneHit]] = {}
+    for hit in evidence.phones:
+        score = _score(_hit_features(hit))
+        if hit.id_contato not in best or score > best[hit.id_contato][0]:
+            best[hit.id_contato] = (score, hit)
+    reasons = {contact: _hit_features(hit) for contact, (_, hit) in best.items()}
+    method = {contact: phone_method(hit) for contact, (_, hit) in best.items()}
+    title_hit = any(hit.source == "title" for _, hit in best.values())
+    if disagree and not title_hit:
+        for features in reasons.values():
+            features.append(_FOREIGN_HEADER)
+    if len([contact for contact, (_, hit) in best.items() if hit.area == "written"]) > 1:
+        flags.add("shared_phone")
+    if reasons:
+        _add_names(chat, evidence, reasons, flags, "phone_name_disagree")
+        _add_title_order(chat, evidence, reasons, flags)
+    return reasons, method
+
+
+def _title_header_disagree(chat: ChatToLink) -> bool:
+    """Tell whether the phone in the title is none of those inside the file (areas that are unknown fit)."""
+    if (
+        chat.phone is None
+        or chat.phone.key is None
+        or chat.phone.kind is PhoneKind.LID
+        or not chat.header_keys
+    ):
+        return False
+    key = chat.phone.key
+    return not any(
+        key == other or ("xx" in (key[:2], other[:2]) and key[-8:] == other[-8:])
+        for other in chat.header_keys
+    )
+
+
+# Names, as a tie-break and a check.
+
+
+def name_similarity(name: str, names: Iterable[str]) -> float:
+    """Return how well `name` fits the best of `names`, 0 to 100, whatever the order of words and accents."""
+    folded = fold(name)
+    return max((fuzz.token_set_ratio(folded, fold(other)) for other in names if other), default=0.0)
+
+
+def _add_names(
+    chat: ChatToLink, evidence: Evidence, reasons: _Reasons, flags: set[str], disagreement: str
+) -> None:
+    """Weigh the candidates by the title's name, and flag a name that fits none of them."""
+    if not chat.name:
+        return
+    fits = {contact: name_similarity(chat.name, evidence.names.get(contact, ())) for contact in reasons}
+    for contact, fit in fits.items():
+        if fit >= _AGREES:
+            reasons[contact].append(_feature(_NAME_AGREES, fit / 100))
+        elif fit < _DIFFERS and evidence.names.get(contact):
+            reasons[contact].append(_feature(_NAME_DIFFERS, fit / 100))
+    if max(fits.values()) < _DIFFERS:
+        flags.add(disagreement)
+    named = evidence.name.candidates[:1] if evidence.name is not None else ()
+    for other, posterior, features in named:
+        if other in reasons or posterior < 0.5 or max(fits.values()) >= _AGREES:
+            continue
+        flags.add(disagreement)
+        for contact in list(reasons):
+            # A header's phone is weaker than a title's: there the name counts twice.
+            doubt = 2 if any(f.name == "phone_header" for f in reasons[contact]) else 1
+            reasons[contact] += [_feature(_NAME_ELSEWHERE, posterior)] * doubt
+        # Listed for the reviewer, and kept from outranking what names the contact directly.
+        ceiling = max(_score(reasons[contact]) for contact in reasons) - 3.5
+        reasons[other] = [
+            *features,
+            Feature("outranked", 1, ceiling - _score(features), "a phone or order outranks a name"),
+        ]
+
+
+def _feature(kind: tuple[str, float, str], value: float = 1.0) -> Feature:
+    name, weight, words = kind
+    return Feature(name, round(value, 4), weight, words)
+
+
+# Orders and devices.
+
+
+def _add_title_order(chat: ChatToLink, evidence: Evidence, reasons: _Reasons, flags: set[str]) -> None:
+    owners = {hit.id_contato for hit in evidence.orders if hit.source == "title" and not hit.by_id}
+    if not owners or chat.order_reference is None:
+        return
+    if owners.isdisjoint(reasons):
+        flags.add("order_contact_disagree")
+    for contact, features in reasons.items():
+        if contact in owners:
+            features.append(_feature(_ORDER_IN_TITLE))
+        elif owners.isdisjoint(reasons):
+            features.append(_feature(_ORDER_ELSEWHERE))
+
+
+def _order_tier(chat: ChatToLink, evidence: Evidence, flags: set[str]) -> tuple[_Reasons, dict[int, str]]:
+    titled = [hit for hit in evidence.orders if hit.source == "title"]
+    reasons: _Reasons = {}
+    for hit in sorted(titled, key=lambda hit: (hit.by_id, hit.id_contato)):
+        if hit.id_contato not in reasons:
+            reasons[hit.id_contato] = [_feature(_ORDER_ID_IN_TITLE if hit.by_id else _ORDER_IN_TITLE)]
+    if reasons:
+        _add_names(chat, evidence, reasons, flags, "order_name_disagree")
+    if "order_name_disagree" in flags:
+        for features in reasons.values():  # two texts typed by hand: neither alone makes a link
+            features.append(
+                Feature("doubt", 1, -2.0, "an order and a name that disagree are for a person to decide")
+            )
+    return reasons, dict.fromkeys(reasons, "order_number")
+
+
+def _message_order_tier(evidence: Evidence) -> _Reasons:
+    """A contact known by nothing but an order number in the messages."""
+    owners = {hit.id_contato for hit in evidence.orders if hit.source == "messages" and not hit.by_id}
+    alone = Feature("alone", 1, _MESSAGE_ORDER_ALONE, "nothing else speaks for it")
+    return {contact: [_feature(_ORDER_IN_MESSAGES), alone] for contact in sorted(owners)}
+
+
+def _add_orders_of_messages(evidence: Evidence, reasons: _Reasons) -> None:
+    for contact in {hit.id_contato for hit in evidence.orders if hit.source == "messages" and not hit.by_id}:
+        features = reasons.get(contact)
+        if features is not None and not any(feature.name.startswith("order_") for feature in features):
+            features.append(_feature(_ORDER_IN_MESSAGES))
+
+
+def _add_devices(chat: ChatToLink, evidence: Evidence, reasons: _Reasons) -> None:
+    """A device that only one of the candidates has an order for speaks for that one."""
+    for device in dict.fromkeys((*chat.devices, *chat.seen_devices)):
+        owners = {
+            contact: [owned for owned in evidence.devices.get(contact, ()) if owned.device == device]
+            for contact in reasons
+        }
+        holders = [contact for contact, owned in owners.items() if owned]
+        near = [contact for contact in holders if any(_near(chat, owned) for owned in owners[contact])]
+        if len(near) == 1:
+            reasons[near[0]].append(_feature(_DEVICE_NEAR))
+            return  # one device is one piece of evidence, however many words name it
+        if len(holders) == 1 and not near:
+            reasons[holders[0]].append(_feature(_DEVICE_EVER))
+            return
+
+
+def _near(chat: ChatToLink, owned: OwnedDevice) -> bool:
+    if chat.first_day is None or chat.last_day is None or owned.opened is None:
+        return False
+    closed = owned.closed or owned.opened
+    return (owned.opened - chat.last_day).days <= _NEAR_DAYS and (chat.first_day - closed).days <= _NEAR_DAYS
+
+
+# Names on their own.
+
+
+def _name_tier(evidence: Evidence) -> _Reasons:
+    """The name model's posteriors, restated as log-odds so that later evidence adds to them."""
+    assert evidence.name is not None  # noqa: S101  # the caller checked
+    listed = evidence.name.candidates
+    rest = max(1.0 - math.fsum(posterior for _, posterior, _ in listed), 1e-6)
+    reasons: _Reasons = {}
+    for contact, posterior, features in listed:
+        odds = math.log(max(posterior, 1e-9) / rest)
+        # The model's weights are relative to its own rivals; this closes the sum to the posterior.
+        closing = Feature("rivals", 1, odds - _score(features), "against every rival and none of them")
+        reasons[contact] = [*features, closing]
+    return reasons

@@ -1,0 +1,155 @@
+"""The words of linking: what is known of a chat, what speaks for a contact, and what was decided.
+
+What belongs here: types and the softmax that turns weights into confidence. What does not: any rule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+from whatsapp_pipeline.domain.phones import Phone
+
+Status = Literal["linked", "proposed", "ambiguous", "unmatched", "manual", "group"]
+Source = Literal["title", "header"]
+Area = Literal["written", "assumed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One reason: `weight` is in log-odds and adds up over a candidate's features; `words` is for people."""
+
+    name: str
+    value: float
+    weight: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A contact that a chat may belong to; `confidence` is its posterior among its rivals and "none"."""
+
+    id_contato: int
+    confidence: float
+    method: str
+    evidence: tuple[Feature, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDecision:
+    """What was decided of a chat.
+
+    `id_contato` is set for `linked` and `manual` only; the best candidate of any status stands first in
+    `candidates`. `confidence` is that of the best candidate.
+    """
+
+    id_chat_file: int
+    status: Status
+    method: str
+    confidence: float | None
+    id_contato: int | None
+    candidates: tuple[Candidate, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Where a posterior becomes a link, and where two candidates are rivals."""
+
+    link: float = 0.95
+    propose: float = 0.5
+    rival: float = 1 / 3
+    """A second candidate with at least this share of the first one's posterior makes a chat ambiguous."""
+    shortlist: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ChatToLink:
+    """A chat as its index row says. `devices` are those of the title; `seen_devices` those of messages."""
+
+    id: int
+    title: str
+    phone: Phone | None = None
+    name: str | None = None
+    order_reference: str | None = None
+    devices: tuple[str, ...] = ()
+    seen_devices: tuple[str, ...] = ()
+    header_keys: tuple[str, ...] = ()
+    """Keys of the phones inside the file, the most frequent first."""
+    is_group: bool = False
+    first_day: date | None = None
+    last_day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneHit:
+    """A contact's phone that equals one of the chat's."""
+
+    id_contato: int
+    source: Source
+    field: str  # celular | telefone
+    area: Area
+    same_digits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderHit:
+    """An order that the chat names: by its number, or (`by_id`) by its id."""
+
+    id_ordem_servico: int
+    id_contato: int
+    source: Literal["title", "messages"]
+    by_id: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedDevice:
+    """A device that a contact brought, with the days its order was open."""
+
+    device: str
+    opened: date | None
+    closed: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class NameEvidence:
+    """What the name model says of a title: posteriors of the best contacts, and of none of them."""
+
+    p_none: float
+    candidates: tuple[tuple[int, float, tuple[Feature, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found for a chat in the tables. `names` holds (nome, fantasia) of contacts that were hit."""
+
+    phones: Sequence[PhoneHit] = ()
+    orders: Sequence[OrderHit] = ()
+    name: NameEvidence | None = None
+    names: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    devices: Mapping[int, Sequence[OwnedDevice]] = field(default_factory=dict)
+
+
+def softmax(scores: Mapping[int, float], none: float = 0.0) -> dict[int, float]:
+    """Turn log-odds into posteriors beside the option "none of these" (log-odds `none`)."""
+    if not scores:
+        return {}
+    top = max(none, *scores.values())
+    parts = {key: math.exp(score - top) for key, score in scores.items()}
+    total = sum(parts.values()) + math.exp(none - top)
+    return {key: part / total for key, part in parts.items()}
+
+
+def status_of(posteriors: Sequence[float], policy: Policy) -> Status:
+    """Apply the policy to posteriors, best first."""
+    if not posteriors:
+        return "unmatched"
+    best, second = posteriors[0], posteriors[1] if len(posteriors) > 1 else 0.0
+    if best >= policy.link:
+        return "linked"
+    if second >= best * policy.rival and sum(posteriors[: policy.shortlist]) >= policy.propose:
+        return "ambiguous"
+    return "proposed" if best >= policy.propose else "unmatched"

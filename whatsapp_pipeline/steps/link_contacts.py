@@ -1,0 +1,204 @@
+"""contact_links: each chat of a month to its contact, with method, confidence, rivals and why.
+
+What belongs here: gathering evidence set-wise, deciding, writing what differs. What does not: the rules
+(domain/matching) and the statements (store/links.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from whatsapp_pipeline.domain.matching.contacts import decide
+from whatsapp_pipeline.domain.matching.model import (
+    ChatToLink,
+    Evidence,
+    LinkDecision,
+    OrderHit,
+    OwnedDevice,
+    PhoneHit,
+    Policy,
+)
+from whatsapp_pipeline.domain.matching.overrides import Override, apply
+from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
+from whatsapp_pipeline.domain.vocabulary import find_devices
+from whatsapp_pipeline.steps.name_evidence import name_evidence
+from whatsapp_pipeline.store import links as store
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.locks import month_lock
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """How sure a link must be. `default_area_code` is the one contacts were normalized with."""
+
+    link_at: float = 0.95
+    propose_at: float = 0.5
+    default_area_code: str | None = None
+    seed: int = 0
+
+    def policy(self) -> Policy:
+        """Return the policy these thresholds make."""
+        return Policy(link=self.link_at, propose=self.propose_at)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReport:
+    """What a month's linking found, in chats, and what it changed, in rows."""
+
+    month: str
+    chats: int = 0
+    by_status: Mapping[str, int] = field(default_factory=dict)
+    by_method: Mapping[str, int] = field(default_factory=dict)
+    by_flag: Mapping[str, int] = field(default_factory=dict)
+    chats_changed: int = 0
+    candidates_changed: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts, ready to show; methods count chats that have a contact."""
+        return {
+            "chats": self.chats,
+            **self.by_status,
+            **{f"by_{method}": count for method, count in self.by_method.items()},
+            **{f"flag_{flag}": count for flag, count in self.by_flag.items()},
+            "chats_changed": self.chats_changed,
+            "candidates_changed": self.candidates_changed,
+        }
+
+
+def link_month(conn: Connection, month: str, options: LinkOptions, *, log: logging.Logger) -> LinkReport:
+    """Link every chat of `month` (`YYYY-MM`), in one transaction; a second run changes nothing."""
+    with month_lock(conn, "contact_links", month), conn.transaction():
+        chats = store.stage_month(conn, month)
+        decisions = decide_staged(conn, chats, options, log=log)
+        written = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+    statuses = Counter[str](decision.status for decision in decisions)
+    methods = Counter(decision.method for decision in decisions if decision.id_contato is not None)
+    flags = Counter(flag for decision in decisions for flag in decision.flags)
+    log.info("%s: %d chats, %s", month, len(chats), dict(sorted(statuses.items())))
+    return LinkReport(
+        month, len(chats), dict(sorted(statuses.items())), dict(sorted(methods.items())),
+        dict(sorted(flags.items())), written.chats, written.candidates,
+    )  # fmt: skip
+
+
+def decide_staged(
+    conn: Connection, rows: Sequence[store.ChatRow], options: LinkOptions, *, log: logging.Logger
+) -> list[LinkDecision]:
+    """Decide the staged chats. Needs the transaction in which they were staged."""
+    chats = [_chat(row, options.default_area_code) for row in rows]
+    evidence = _gather(conn, chats, options, log)
+    overrides = {
+        row.id_chat_file: Override(row.id_contato, row.reason, row.made_by, row.contact_gone)
+        for row in store.overrides(conn)
+    }
+    policy = options.policy()
+    decisions = []
+    for chat in chats:
+        decision = decide(chat, evidence[chat.id], policy)
+        override = overrides.get(chat.id)
+        decisions.append(apply(override, decision) if override else decision)
+    return decisions
+
+
+def _chat(row: store.ChatRow, default_area_code: str | None) -> ChatToLink:
+    phone: Phone | None = None
+    if row.phone_key is not None:
+        # The index's key counts; the text only tells how the number was typed.
+        typed = parse_phone(row.phone_number or "", default_area_code=default_area_code)
+        phone = (
+            typed
+            if typed is not None and typed.key == row.phone_key
+            else Phone(row.phone_number or "", row.phone_key, PhoneKind.MOBILE, None, None)
+        )
+    return ChatToLink(
+        row.id, row.title, phone, row.name, row.order_reference, tuple(row.devices), tuple(row.seen_devices),
+        tuple(row.header_keys), row.is_group, row.first_day, row.last_day,
+    )  # fmt: skip
+
+
+def _gather(
+    conn: Connection, chats: Sequence[ChatToLink], options: LinkOptions, log: logging.Logger
+) -> dict[int, Evidence]:
+    """Collect what the tables say of each chat: one statement a kind of evidence."""
+    by_id = {chat.id: chat for chat in chats}
+    phones: defaultdict[int, list[PhoneHit]] = defaultdict(list)
+    for hit in store.phone_hits(conn):
+        chat = by_id[hit.id_chat_file]
+        typed = chat.phone.had_ninth_digit if chat.phone is not None and hit.source == "title" else None
+        phones[hit.id_chat_file].append(
+            PhoneHit(
+                hit.id_contato,
+                "title" if hit.source == "title" else "header",
+                hit.field,
+                "written" if hit.area == "written" else "assumed" if hit.area == "assumed" else "unknown",
+                typed == hit.had_ninth_digit,
+            )
+        )
+    orders: defaultdict[int, list[OrderHit]] = defaultdict(list)
+    for order in store.order_hits(conn):
+        orders[order.id_chat_file].append(
+            OrderHit(
+                order.id_ordem_servico,
+                order.id_contato,
+                "title" if order.source == "title" else "messages",
+                order.by_id,
+            )
+        )
+    named = [chat for chat in chats if chat.name and not chat.is_group]
+    names = name_evidence(conn, {chat.id: chat.title for chat in named}, seed=options.seed, log=log)
+    evidence = {chat.id: Evidence(phones[chat.id], orders[chat.id], names.get(chat.id)) for chat in chats}
+    return _add_contacts(conn, named, evidence)
+
+
+def _add_contacts(
+    conn: Connection, named: Iterable[ChatToLink], evidence: dict[int, Evidence]
+) -> dict[int, Evidence]:
+    """Add the names of contacts that a named chat hit, and the devices of contacts that are rivals."""
+    to_compare = {contact for chat in named for contact in _direct_contacts(evidence[chat.id])}
+    rivals = {
+        contact
+        for found in evidence.values()
+        for contact in (_all_contacts(found) if len(_all_contacts(found)) > 1 else ())
+    }
+    names = store.contact_names(conn, to_compare) if to_compare else {}
+    devices: defaultdict[int, list[OwnedDevice]] = defaultdict(list)
+    for order in store.order_texts(conn, rivals) if rivals else ():
+        for device in find_devices(order.equipment):
+            devices[order.id_contato].append(OwnedDevice(device, order.opened, order.closed))
+    return {
+        chat: replace(
+            found,
+            names={c: names[c] for c in _direct_contacts(found) if c in names},
+            devices={c: devices[c] for c in _all_contacts(found) if c in devices},
+        )
+        for chat, found in evidence.items()
+    }
+
+
+def _direct_contacts(found: Evidence) -> set[int]:
+    return {hit.id_contato for hit in found.phones} | {hit.id_contato for hit in found.orders}
+
+
+def _all_contacts(found: Evidence) -> set[int]:
+    listed = found.name.candidates if found.name is not None else ()
+    return _direct_contacts(found) | {candidate[0] for candidate in listed}
+
+
+def _rows(decisions: Iterable[LinkDecision]) -> Iterator[store.DecisionRow]:
+    for decision in decisions:
+        yield store.DecisionRow(
+            decision.id_chat_file, decision.status, decision.method, decision.confidence,
+            decision.id_contato, list(decision.flags),
+        )  # fmt: skip
+
+
+def _candidate_rows(decisions: Iterable[LinkDecision]) -> Iterator[store.CandidateRow]:
+    for decision in decisions:
+        for rank, candidate in enumerate(decision.candidates, 1):
+            yield store.CandidateRow(
+                decision.id_chat_file, rank, candidate.id_contato, candidate.confidence, candidate.method,
+                store.to_json(asdict(feature) for feature in candidate.evidence),
+            )  # fmt: skip

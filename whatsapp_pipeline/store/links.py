@@ -1,0 +1,205 @@
+"""Links: what is known of a month's chats, what hits them in the tables, and writing what was decided.
+
+What belongs here: the set-based statements around domain/matching. What does not: any decision, overrides
+(overrides.py), fitted models (models.py) and the report (link_report.py).
+
+The functions work on a temporary table `linking` that `stage_month` or `stage_title` fills: call them
+inside one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+
+
+class ChatRow(NamedTuple):
+    """One staged chat; keys and numbers as in `chat_files`, evidence of sessions and headers gathered."""
+
+    id: int
+    title: str
+    phone_number: str | None
+    phone_key: str | None
+    name: str | None
+    order_reference: str | None
+    devices: list[str]
+    is_group: bool
+    first_day: date | None
+    last_day: date | None
+    header_keys: list[str]
+    seen_devices: list[str]
+    order_numbers: list[str]
+
+
+class PhoneHitRow(NamedTuple):
+    """A contact's phone that equals a staged chat's; `area` is written, assumed or unknown."""
+
+    id_chat_file: int
+    source: str
+    id_contato: int
+    field: str
+    area: str
+    had_ninth_digit: bool | None
+
+
+class OrderHitRow(NamedTuple):
+    """An order that a staged chat names."""
+
+    id_chat_file: int
+    id_ordem_servico: int
+    id_contato: int
+    source: str
+    by_id: bool
+
+
+class OverrideRow(NamedTuple):
+    """The decision in force for a staged chat."""
+
+    id_chat_file: int
+    id_override: int
+    decision: str
+    id_contato: int | None
+    reason: str
+    made_by: str
+    contact_gone: bool
+
+
+class OrderText(NamedTuple):
+    """What an order says of its device, and when it was open."""
+
+    id_contato: int
+    equipment: str
+    opened: date | None
+    closed: date | None
+
+
+class DecisionRow(NamedTuple):
+    """A decision as `chat_files` keeps it."""
+
+    id: int
+    status: str
+    method: str
+    confidence: float | None
+    id_contato: int | None
+    flags: list[str]
+
+
+class CandidateRow(NamedTuple):
+    """A row of `match_candidates`; `evidence` is JSON text."""
+
+    id_chat_file: int
+    rank: int
+    id_contato: int
+    confidence: float
+    method: str
+    evidence: str
+
+
+class LinksWritten(NamedTuple):
+    """How many rows differed from before."""
+
+    chats: int
+    candidates: int
+
+
+_STAGED = ", ".join(ChatRow._fields)
+
+
+def stage_month(conn: Connection, month: str) -> list[ChatRow]:
+    """Stage the month's chats that are still in the archive and return them by id."""
+    conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
+    conn.execute(queries.load("link_stage_month"), {"month": month})
+    return _staged(conn)
+
+
+def stage_title(conn: Connection, values: Mapping[str, Any]) -> ChatRow:
+    """Stage one title (title, phone_number, phone_key, name, order_reference, devices, day) as chat 0."""
+    conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
+    conn.execute(queries.load("link_stage_title"), dict(values))
+    return _staged(conn)[0]
+
+
+def _staged(conn: Connection) -> list[ChatRow]:
+    conn.execute("ANALYZE linking")
+    return [ChatRow(*row) for row in conn.execute(f"SELECT {_STAGED} FROM linking ORDER BY id")]
+
+
+def phone_hits(conn: Connection) -> list[PhoneHitRow]:
+    """Return every contact's phone that equals a staged chat's, by chat."""
+    return [PhoneHitRow(*row) for row in conn.execute(queries.load("link_phone_hits"))]
+
+
+def order_hits(conn: Connection) -> list[OrderHitRow]:
+    """Return every order that a staged chat names, by chat."""
+    return [OrderHitRow(*row) for row in conn.execute(queries.load("link_order_hits"))]
+
+
+def overrides(conn: Connection) -> list[OverrideRow]:
+    """Return the contact decision in force for each staged chat that has one."""
+    return [OverrideRow(*row) for row in conn.execute(queries.load("link_overrides_for"))]
+
+
+def contact_names(conn: Connection, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """Return (nome, fantasia) of contacts; "" for what is missing."""
+    rows = conn.execute(
+        """SELECT id, coalesce(nome, ''), coalesce(fantasia, '') FROM contatos
+           WHERE id = ANY(%s)""",
+        (sorted(set(ids)),),
+    )
+    return {id_: (nome, fantasia) for id_, nome, fantasia in rows}
+
+
+def order_texts(conn: Connection, contacts: Iterable[int]) -> list[OrderText]:
+    """Return the devices that these contacts brought, as their orders word them."""
+    rows = conn.execute(
+        """SELECT id_contato, concat_ws(' ', equipamento, linha_dispositivo), data_emissao, data_conclusao
+           FROM ordens_servico WHERE id_contato = ANY(%s) ORDER BY id""",
+        (sorted(set(contacts)),),
+    )
+    return [OrderText(*row) for row in rows]
+
+
+def write(
+    conn: Connection, decisions: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
+) -> LinksWritten:
+    """Bring chats and their candidates to what was decided; only what differs is written."""
+    _fill(
+        conn, "decided",
+        "id bigint PRIMARY KEY, status text, method text, confidence double precision, id_contato bigint,"
+        " flags text[]", decisions,
+    )  # fmt: skip
+    _fill(
+        conn, "candidates",
+        "id_chat_file bigint, rank smallint, id_contato bigint, confidence double precision, method text,"
+        " evidence jsonb", candidates,
+    )  # fmt: skip
+    # A chat that stays `manual` and loses its contact looks like a contact deleted under it to the trigger
+    # that watches for that; leaving its status first tells the two apart.
+    conn.execute(
+        """UPDATE chat_files f SET match_status = 'pending' FROM decided d
+           WHERE f.id = d.id AND f.match_status = d.status
+             AND f.id_contato IS NOT NULL AND d.id_contato IS NULL"""
+    )
+    chats = conn.execute(queries.load("links_update")).rowcount
+    changed = conn.execute(queries.load("links_candidates_gone")).rowcount
+    changed += conn.execute(queries.load("links_candidates_upsert")).rowcount
+    return LinksWritten(chats, changed)
+
+
+def _fill(conn: Connection, table: str, columns: str, rows: Iterable[Sequence[object]]) -> None:
+    conn.execute(f"DROP TABLE IF EXISTS pg_temp.{table}")
+    conn.execute(f"CREATE TEMP TABLE {table} ({columns}) ON COMMIT DROP")
+    with conn.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+    conn.execute(f"ANALYZE {table}")
+
+
+def to_json(evidence: Iterable[Mapping[str, object]]) -> str:
+    """Write a candidate's features as the `evidence` columns hold them."""
+    return json.dumps(list(evidence), ensure_ascii=False)
