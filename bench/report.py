@@ -52,14 +52,16 @@ def machine() -> str:
         if line.startswith("model name"):
             cpu = line.partition(":")[2].strip()
             break
-    return f"{os.cpu_count()} cores ({cpu}), {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
+    python = platform.python_version()
+    return f"{os.cpu_count()} cores ({cpu}), {memory:.0f} GiB, {platform.system()}, Python {python}"
 
 
 def markdown(title: str, rows: Sequence[Row], *, command: str, notes: Sequence[str] = ()) -> str:
     """Return the table as Markdown, with the machine and the command that makes it."""
     lines = [
         f"# {title}", "",
-        f"`{command}` on {machine()}, {datetime.now(UTC):%Y-%m-%d}. Median of the runs (lowest to highest).", "",
+        f"`{command}` on {machine()}, {datetime.now(UTC):%Y-%m-%d}.",
+        "Median of the runs, lowest to highest.", "",
         "| what | figure | spread | runs | ratio | memory | note |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]  # fmt: skip
@@ -67,9 +69,8 @@ def markdown(title: str, rows: Sequence[Row], *, command: str, notes: Sequence[s
         spread = "" if row.runs == 1 else f"{row.lowest:,.2f} to {row.highest:,.2f}"
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         memory = "" if row.memory_mb is None else f"{row.memory_mb:,.0f} MB"
-        lines.append(
-            f"| {row.name} | {row.median:,.2f} {row.unit} | {spread} | {row.runs} | {ratio} | {memory} | {row.note} |"
-        )
+        cells = (row.name, f"{row.median:,.2f} {row.unit}", spread, str(row.runs), ratio, memory, row.note)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", *notes, ""])
 
 
