@@ -1,8 +1,9 @@
 """The whole pipeline beside the database's limit and the naive way: `make bench-scale`.
 
-    python -m bench.end_to_end [--files 20000] [--contacts 50000] [--messages 1000000] [--months 12] [--runs 3]
+    python -m bench.end_to_end [--files 20000] [--contacts 50000] [--messages 1000000] [--months 12]
 
-Everything happens on an embedded server of the bench's own, on archives it generates (kept under .local/bench/).
+Everything happens on an embedded server of the bench's own, on archives it generates and keeps under
+.local/bench/.
 """
 
 from __future__ import annotations
@@ -53,9 +54,7 @@ def archive(files: int, contacts: int, messages: int, months: int) -> tuple[Path
         median = messages / files / 1.72
         write_sample(
             out,
-            SampleOptions(
-                seed=1, contacts=contacts, files=files, months=tuple(keys), messages=median, largest=0
-            ),
+            SampleOptions(seed=1, contacts=contacts, files=files, months=tuple(keys), median_messages=median),
         )
         (out / "complete").touch()
     return out, keys
@@ -72,8 +71,8 @@ def fresh_database(url: str) -> None:
 def chain(root: Path, months: list[str], how: str, environment: dict[str, str]) -> Run:
     """Run the chain in a process of its own and watch the memory of its family, the server's left out."""
     command = [
-        sys.executable, "-m", "bench.end_to_end.chain", str(root / "organized_whatsapp_chats"), str(root / "erp"),
-        ",".join(months), how,
+        sys.executable, "-m", "bench.end_to_end.chain",
+        str(root / "organized_whatsapp_chats"), str(root / "erp"), ",".join(months), how,
     ]  # fmt: skip
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -137,8 +136,8 @@ def _measure(
             copy_limit.export(conn, WORK / "rows")
             cost = naive.measure(conn)
             files = conn.execute(
-                "SELECT count(*) FILTER (WHERE phone_key IS NOT NULL), count(*) FILTER (WHERE phone_key IS NULL)"
-                " FROM chat_files"
+                "SELECT count(*) FILTER (WHERE phone_key IS NOT NULL),"
+                " count(*) FILTER (WHERE phone_key IS NULL) FROM chat_files"
             ).fetchone()
             messages = conn.execute("SELECT count(*) FROM chat_messages").fetchone()
         fresh_database(url)
@@ -164,15 +163,18 @@ def _measure(
         report.measured(f"  {step}", "s", [run.seconds[step] for run in plain]) for step in plain[0].seconds
     ]
     rows += [
-        report.measured("everything, empty database to summaries", "s", [run.total for run in plain], reference=whole,
-                        memory_mb=memory),
+        report.measured(
+            "everything, empty database to summaries", "s", [run.total for run in plain],
+            reference=whole, memory_mb=memory,
+        ),
         report.measured("again, nothing new", "s", [run.total for run in again], reference=whole),
         report.measured("everything through one ranged Dagster run", "s", [dagster.total], reference=whole,
                         memory_mb=dagster.memory_mb),
         report.measured(
             "the naive way, extrapolated", "s", [extrapolated], reference=whole,
-            note=f"{files[0]:,} x {cost.phone_query * 1000:.1f} ms (LIKE) + {files[1]:,} x {cost.name_match:.2f} s "
-            f"(difflib) + {messages[0]:,} x {cost.insert * 1000:.2f} ms (INSERT)",
+            note=f"{files[0]:,} x {cost.phone_query * 1000:.1f} ms (LIKE)"
+            f" + {files[1]:,} x {cost.name_match:.2f} s (difflib)"
+            f" + {messages[0]:,} x {cost.insert * 1000:.2f} ms (INSERT)",
         ),
     ]  # fmt: skip
     return rows

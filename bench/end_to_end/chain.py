@@ -2,7 +2,8 @@
 
     python -m bench.end_to_end.chain ARCHIVE ERP MONTHS plain|dagster
 
-prints a JSON object: seconds by step and in all. `plain` calls the steps themselves, `dagster` runs the same through one ranged headless run.
+prints a JSON object: seconds by step and in all. `plain` calls the steps themselves, `dagster` runs the same
+through one ranged headless run.
 """
 
 from __future__ import annotations
