@@ -38,6 +38,8 @@ class LinkOptions:
     propose_at: float = 0.5
     default_area_code: str | None = None
     seed: int = 0
+    name_fit_titles: int = 9000
+    """How many simulated titles the name model is fitted on, when it has to be."""
 
     def policy(self) -> Policy:
         """Return the policy these thresholds make."""
@@ -148,7 +150,10 @@ def _gather(
             )
         )
     named = [chat for chat in chats if chat.name and not chat.is_group]
-    names = name_evidence(conn, {chat.id: chat.title for chat in named}, seed=options.seed, log=log)
+    names = name_evidence(
+        conn, {chat.id: chat.title for chat in named}, seed=options.seed,
+        fit_titles=options.name_fit_titles, log=log,
+    )  # fmt: skip
     evidence = {chat.id: Evidence(phones[chat.id], orders[chat.id], names.get(chat.id)) for chat in chats}
     return _add_contacts(conn, named, evidence)
 

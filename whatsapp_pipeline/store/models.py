@@ -1,0 +1,83 @@
+"""`link_models`: fitted weights, and what they are fitted on: contacts' names and people's decisions.
+
+What belongs here: keeping models and reading their inputs. What does not: fitting them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from whatsapp_pipeline.store.connection import Connection
+
+
+class StoredModel(NamedTuple):
+    """A fitted model; `model` is JSON text, `contacts` and `overrides` count what it was fitted on."""
+
+    id: int
+    version: str
+    fitted_at: datetime
+    seed: int
+    contacts: int
+    overrides: int
+    model: str
+    reliability: list[dict[str, Any]]
+
+
+def newest(conn: Connection, kind: str) -> StoredModel | None:
+    """Return the newest model of a kind (`names`, `orders`), or None when there is none."""
+    row = conn.execute(
+        """SELECT id, version, fitted_at, seed, contacts, overrides, model::text, reliability
+           FROM link_models WHERE kind = %s ORDER BY id DESC LIMIT 1""",
+        (kind,),
+    ).fetchone()
+    return StoredModel(*row) if row else None
+
+
+def save(
+    conn: Connection,
+    kind: str,
+    *,
+    version: str,
+    seed: int,
+    contacts: int,
+    overrides: int,
+    model: str,
+    reliability: Sequence[dict[str, Any]],
+) -> int:
+    """Keep a fitted model as the newest of its kind and return its id."""
+    row = conn.execute(
+        """INSERT INTO link_models (kind, version, seed, contacts, overrides, model, reliability)
+           VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb) RETURNING id""",
+        (kind, version, seed, contacts, overrides, model, json.dumps(list(reliability))),
+    ).fetchone()
+    assert row is not None  # noqa: S101  # an INSERT that succeeds returns its row
+    return int(row[0])
+
+
+def contact_names(conn: Connection) -> list[tuple[int, str, str]]:
+    """Return (id, nome, fantasia) of every contact that has a name, by id."""
+    return conn.execute(
+        """SELECT id, coalesce(nome, ''), coalesce(fantasia, '') FROM contatos
+           WHERE coalesce(nome, '') <> '' OR coalesce(fantasia, '') <> '' ORDER BY id"""
+    ).fetchall()
+
+
+def decided_titles(conn: Connection) -> list[tuple[str, int | None]]:
+    """Return the titles whose contact a person decided: (title, contact or None for nobody), sorted."""
+    return conn.execute(
+        """WITH in_force AS (
+               SELECT * FROM link_overrides o
+               WHERE removed_at IS NULL AND (decision = 'no_contact' OR (decision = 'contact'
+                 AND EXISTS (SELECT FROM contatos c WHERE c.id = o.id_contato)))
+           )
+           SELECT target, id_contato FROM in_force WHERE target_kind = 'title'
+           UNION
+           SELECT f.title, o.id_contato FROM in_force o JOIN chat_files f
+             ON o.target_kind = 'file' AND o.target = f.file_path
+             AND coalesce(o.chat_number, f.chat_number) = f.chat_number
+           WHERE f.title IS NOT NULL AND NOT f.is_group
+           ORDER BY 1, 2"""
+    ).fetchall()
