@@ -17,7 +17,9 @@ CREATE TABLE chat_files (
     chat_key           text,
     is_group           boolean NOT NULL DEFAULT false,
     duplicate_of       bigint REFERENCES chat_files ON DELETE SET NULL,
+    duplicate_count    integer NOT NULL DEFAULT 0,
     content_hash       bytea,
+    indexed_hash       bytea,
     size_bytes         bigint,
     modified_at        timestamptz,
     format             text,
@@ -48,7 +50,33 @@ CREATE INDEX chat_files_chat_key_idx ON chat_files (chat_key);
 CREATE INDEX chat_files_reference_os_idx ON chat_files (reference_os) WHERE reference_os IS NOT NULL;
 CREATE INDEX chat_files_id_contato_idx ON chat_files (id_contato);
 CREATE INDEX chat_files_id_ordem_servico_idx ON chat_files (id_ordem_servico);
+CREATE INDEX chat_files_content_hash_idx ON chat_files (content_hash);
 CREATE INDEX chat_files_duplicate_of_idx ON chat_files (duplicate_of) WHERE duplicate_of IS NOT NULL;
+
+COMMENT ON TABLE chat_files IS 'One row a chat: a file is usually one chat, a combined export or a zip holds many';
+COMMENT ON COLUMN chat_files.filename IS '[pii] Last part of the path; its title is a phone or a name';
+COMMENT ON COLUMN chat_files.file_path IS '[pii] Path in the archive, with /';
+COMMENT ON COLUMN chat_files.chat_number IS 'Number of the chat in its file, from 1';
+COMMENT ON COLUMN chat_files.month IS 'Folder''s month, else the name''s, else the first message''s';
+COMMENT ON COLUMN chat_files.file_date IS 'Time in the file''s name: metadata, no message''s date';
+COMMENT ON COLUMN chat_files.title IS '[pii] Title from the file''s name, else the chat''s own label';
+COMMENT ON COLUMN chat_files.phone_number IS '[pii] Phone in the title, as written';
+COMMENT ON COLUMN chat_files.phone_key IS '[pii] Phone in the title as matching sees it: area code and last eight digits';
+COMMENT ON COLUMN chat_files.customer_name IS '[pii] Name in the title, without phone, order and device words';
+COMMENT ON COLUMN chat_files.reference_os IS 'Order number that the title names';
+COMMENT ON COLUMN chat_files.devices IS 'Device words in the title';
+COMMENT ON COLUMN chat_files.chat_key IS '[pii] Identity of the chat across files: its phone key, else its label';
+COMMENT ON COLUMN chat_files.is_group IS 'Whether several customers write in it';
+COMMENT ON COLUMN chat_files.duplicate_of IS 'File that holds every message of this one';
+COMMENT ON COLUMN chat_files.duplicate_count IS 'Messages of this file that an earlier file of the same chat holds';
+COMMENT ON COLUMN chat_files.content_hash IS 'BLAKE2b of the transcript; null when it could not be read';
+COMMENT ON COLUMN chat_files.indexed_hash IS 'Content and options as chat_file_index last read them';
+COMMENT ON COLUMN chat_files.format IS 'block, android, ios or unknown';
+COMMENT ON COLUMN chat_files.parse_options IS 'What a person decided about reading this file: format, date_order, owner';
+COMMENT ON COLUMN chat_files.first_message_at IS 'Earliest message, local time';
+COMMENT ON COLUMN chat_files.last_message_at IS 'Latest message, local time';
+COMMENT ON COLUMN chat_files.processing_status IS 'pending, linked, loaded, failed (can''t be read) or vanished (no longer in the archive)';
+COMMENT ON COLUMN chat_files.loaded_hash IS 'Content and options as chat_messages last loaded them';
 
 -- A chat cut where nobody wrote for 24 h: a chat of three years spans many orders.
 CREATE TABLE chat_sessions (
@@ -111,6 +139,23 @@ CREATE TABLE chat_messages (
 );
 CREATE INDEX chat_messages_timestamp_idx ON chat_messages (message_timestamp);
 CREATE INDEX chat_messages_duplicate_of_idx ON chat_messages (duplicate_of) WHERE duplicate_of IS NOT NULL;
+
+COMMENT ON TABLE chat_messages IS 'Every message; rows with duplicate_of null are what was said, each once';
+COMMENT ON COLUMN chat_messages.ordinal IS 'Place in the chat as the file has it, from 1';
+COMMENT ON COLUMN chat_messages.message_timestamp IS 'Local time as written in the file';
+COMMENT ON COLUMN chat_messages.timestamp_utc IS 'The same instant, read in the archive''s zone';
+COMMENT ON COLUMN chat_messages.direction IS 'from the customer, to the customer, notification; null when it can''t be told';
+COMMENT ON COLUMN chat_messages.message_text IS '[pii] Text as written, less quote and attachment lines';
+COMMENT ON COLUMN chat_messages.responding_to IS '[pii] The quoted text of a reply';
+COMMENT ON COLUMN chat_messages.reply_to_id IS 'Message replied to, where it was found';
+COMMENT ON COLUMN chat_messages.sender_name IS '[pii] Sender''s name as the export has it';
+COMMENT ON COLUMN chat_messages.sender_phone IS '[pii] Sender''s phone as the export has it';
+COMMENT ON COLUMN chat_messages.attachment_name IS '[pii] File name of the attachment';
+COMMENT ON COLUMN chat_messages.attachment_size IS 'Bytes';
+COMMENT ON COLUMN chat_messages.attachment_duration IS 'Seconds';
+COMMENT ON COLUMN chat_messages.line IS 'Line of the message''s header in the file';
+COMMENT ON COLUMN chat_messages.body_hash IS 'Hash of the body: with time, direction and occurrence it names a message across exports';
+COMMENT ON COLUMN chat_messages.duplicate_of IS 'The same message in an earlier file of the same chat';
 
 -- What could not be read, kept or placed: with file, line and reason, so that a person can act.
 CREATE TABLE exceptions (

@@ -1,0 +1,187 @@
+"""The archive: which chat files there are, and in which month each of them stands.
+
+A file stands in its folder's month (`YYYY/MM/`, at any depth below), else in the month its name tells, else
+in that of its first message. Paths are relative to the root, with `/`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from upath import UPath
+
+from whatsapp_pipeline.archive.peek import first_message_month
+from whatsapp_pipeline.archive.sources import ChatSource, UnreadableFileError, open_source
+from whatsapp_pipeline.domain.titles import parse_file_name
+from whatsapp_pipeline.errors import PipelineError
+
+_YEAR = re.compile(r"[12]\d{3}")
+_MONTH = re.compile(r"0[1-9]|1[0-2]")
+_CHAT_SUFFIXES = (".txt", ".zip")
+
+
+class ArchiveFile(NamedTuple):
+    """A file that may hold chats. `folder_month` is None for a file outside all months."""
+
+    path: str
+    size: int
+    modified_at: datetime
+    folder_month: str | None
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class MonthListing:
+    """What a month holds: its files by path, what is no chat (suffix → count), names that can't be kept."""
+
+    files: list[ArchiveFile]
+    other_suffixes: Counter[str]
+    unreadable_names: list[str]
+
+
+class ChatArchive:
+    """Chat files under `root`: a folder, or any URL fsspec knows (`s3://…`, `memory://…`)."""
+
+    def __init__(self, root: str) -> None:
+        self.root = UPath(root).absolute()
+        self._fs: Any = self.root.fs
+        # Local files are opened without fsspec, which costs more than reading a median chat.
+        self._local = Path(self.root.path) if self._fs.protocol in ("file", ("file", "local")) else None
+        self._base = self.root.path.rstrip("/")
+        self._peeked: dict[tuple[str, int, datetime], str | None] = {}
+
+    def months(self) -> list[str]:
+        """Return the months that hold files, in order, as `YYYY-MM`.
+
+        Raises PipelineError when there is no such archive.
+        """
+        found = {f"{year}-{month}" for year, month, _ in self._month_folders()}
+        found.update(month for file in self.outside() if (month := self.month_of(file)) is not None)
+        return sorted(found)
+
+    def listing(self, month: str) -> MonthListing:
+        """List the files of a month: those in its folder, and those outside all months that belong to it."""
+        year, _, number = month.partition("-")
+        listing = MonthListing([], Counter(), [])
+        for path, info in self._find(f"{self._base}/{year}/{number}"):
+            self._sort_in(listing, path, info, month)
+        listing.files.extend(file for file in self.outside() if self.month_of(file) == month)
+        listing.files.sort()
+        return listing
+
+    def outside(self) -> list[ArchiveFile]:
+        """List the chat files that lie in no month's folder."""
+        listing = MonthListing([], Counter(), [])
+        month_folders = {folder for _, _, folder in self._month_folders()}
+        years = {folder.rsplit("/", 1)[0] for folder in month_folders}
+        for place in (self._base, *sorted(years)):
+            for entry in self._entries(place):
+                name = entry["name"].rstrip("/")
+                if entry["type"] == "directory" and name not in month_folders and name not in years:
+                    for path, info in self._find(name):
+                        self._sort_in(listing, path, info, None)
+                elif entry["type"] != "directory":
+                    self._sort_in(listing, name, entry, None)
+        return sorted(listing.files)
+
+    def month_of(self, file: ArchiveFile) -> str | None:
+        """Tell a file's month: its folder's, its name's or its first message's; None when nothing tells."""
+        if file.folder_month is not None:
+            return file.folder_month
+        named = parse_file_name(file.name)
+        if named is not None:
+            return f"{named.time:%Y-%m}"
+        key = (file.path, file.size, file.modified_at)
+        if key not in self._peeked:
+            try:
+                with self.open(file.path) as source:
+                    self._peeked[key] = first_message_month(source)
+            except UnreadableFileError:
+                self._peeked[key] = None
+        return self._peeked[key]
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file is still where it was."""
+        return bool(self._fs.exists(f"{self._base}/{path}"))
+
+    def open(self, path: str) -> AbstractContextManager[ChatSource]:
+        """Open a file's transcripts; see sources.open_source for what it raises."""
+        return open_source(path.rsplit("/", 1)[-1], self._opener(path))
+
+    def _opener(self, path: str) -> Callable[[], BinaryIO]:
+        local = self._local
+        if local is not None:
+            return lambda: open(local / path, "rb")  # the source closes it
+        return lambda: self._fs.open(f"{self._base}/{path}", "rb")
+
+    def _entries(self, folder: str) -> list[dict[str, Any]]:
+        try:
+            entries: list[dict[str, Any]] = self._fs.ls(folder, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            raise PipelineError(
+                f"there is no chat archive at {self.root}; give --archive or set CHAT_ARCHIVE"
+            ) from None
+        return entries
+
+    def _month_folders(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (year, month, folder) of each `YYYY/MM` folder."""
+        for entry in self._entries(self._base):
+            year = entry["name"].rstrip("/").rsplit("/", 1)[-1]
+            if entry["type"] != "directory" or not _YEAR.fullmatch(year):
+                continue
+            for inner in self._entries(entry["name"]):
+                folder = inner["name"].rstrip("/")
+                number = folder.rsplit("/", 1)[-1]
+                if inner["type"] == "directory" and _MONTH.fullmatch(number):
+                    yield year, number, folder
+
+    def _find(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield every file below a folder with its details; nothing when there is no such folder."""
+        found: dict[str, dict[str, Any]] = self._fs.find(folder, detail=True, withdirs=False)
+        yield from found.items()
+
+    def _sort_in(self, listing: MonthListing, full: str, info: dict[str, Any], month: str | None) -> None:
+        path = full.removeprefix(self._base).lstrip("/")
+        name = path.rsplit("/", 1)[-1]
+        if name.startswith(".") or "__MACOSX/" in path:  # .DS_Store, ._resource forks: never chats
+            return
+        if not name.lower().endswith(_CHAT_SUFFIXES):
+            dot = name.rfind(".")
+            listing.other_suffixes[name[dot:].lower() if dot > 0 else "(none)"] += 1
+            return
+        try:
+            path.encode("utf-8")
+        except UnicodeEncodeError:
+            listing.unreadable_names.append(
+                path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            )
+            return
+        listing.files.append(ArchiveFile(path, int(info.get("size") or 0), _modified(info), month))
+
+
+def _modified(info: dict[str, Any]) -> datetime:
+    """Return when a file last changed, whichever way its file system says it."""
+    value = next(
+        (
+            info[key]
+            for key in ("mtime", "LastModified", "last_modified", "updated", "created")
+            if info.get(key)
+        ),
+        0,
+    )
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    return datetime.fromtimestamp(float(value), UTC)

@@ -1,0 +1,207 @@
+"""One file of the archive as transcripts: a `.txt` is one stream, a `.zip` one for each chat in it.
+
+What belongs here: opening, hashing on the way, and refusing what is unsafe in a zip. Nothing is ever
+extracted: media inside a zip are counted and left where they are.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import BinaryIO, Literal, NamedTuple, Protocol
+
+HASH_BYTES = 20
+# Text packs five- to twentyfold; deflate's own limit is about 1030. What claims more than this and is large
+# is a bomb, and so is a zip whose members together claim more than its size can hold.
+MAX_RATIO = 150
+MAX_RATIO_APPLIES_FROM = 16 << 20
+MAX_MEMBERS = 100_000
+_CHUNK = 1 << 20
+
+# How the exports name the chat inside a zip; any other .txt beside one of these is an attached document.
+_CHAT_MEMBER = re.compile(
+    r"(?:_chat|whatsapp\b.*|conversa (?:do|com) .*|chat de whatsapp .*|chat do whatsapp .*)\.txt",
+    re.IGNORECASE,
+)
+
+
+class UnreadableFileError(Exception):
+    """A file that can't be read as chats; `kind` is the exception's kind, the text says why (no names)."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
+class SourceFinding(NamedTuple):
+    """Something about a file as a container: a refused member, media left alone."""
+
+    kind: str
+    severity: Literal["info", "warning", "error"]
+    detail: str
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+class _HashingReader(io.RawIOBase):
+    """A raw stream that feeds what is read through it into a hash."""
+
+    def __init__(self, inner: BinaryIO, digest: _Hash) -> None:
+        self._inner = inner
+        self._digest = digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed: Buffer; BufferedReader passes a memoryview
+        with _reading_errors():
+            data = self._inner.read(len(buffer))
+        self._digest.update(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A transcript in a file: the name that holds its title, and how to open it."""
+
+    name: str
+    open_raw: Callable[[], BinaryIO]
+
+
+class ChatSource:
+    """An opened file: its transcripts, its findings, and the hash of their content once they were read."""
+
+    def __init__(self, members: list[Member], findings: list[SourceFinding]) -> None:
+        self.members = members
+        self.findings = findings
+        self._digest = blake2b(digest_size=HASH_BYTES)
+
+    def streams(self) -> Iterator[tuple[Member, BinaryIO]]:
+        """Open the transcripts one after the other; each is read to its end before the next is handed out.
+
+        Raises UnreadableFileError when the bytes can't be had (a bad checksum, an I/O error).
+        """
+        for member in self.members:
+            if len(self.members) > 1:
+                self._digest.update(member.name.encode("utf-8", "surrogateescape") + b"\0")
+            with _opened(member) as raw:
+                stream = io.BufferedReader(_HashingReader(raw, self._digest), _CHUNK)
+                yield member, stream
+                while stream.read(_CHUNK):  # the hash is of the whole text, however much was wanted of it
+                    pass
+
+    def heads(self, size: int) -> Iterator[bytes]:
+        """Read the first `size` bytes of each transcript; raises as `streams` does."""
+        for member in self.members:
+            with _opened(member) as raw:
+                with _reading_errors():
+                    head = raw.read(size)
+                yield head
+
+    def content_hash(self) -> bytes:
+        """Return the hash (20 bytes) of the transcripts; call it after `streams` has ended."""
+        return self._digest.digest()
+
+
+@contextmanager
+def _reading_errors() -> Iterator[None]:
+    """Tell what a file did wrong while being read, without its name."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise UnreadableFileError("zip_damaged", f"the zip is damaged ({type(error).__name__})") from error
+    except (NotImplementedError, RuntimeError) as error:
+        raise UnreadableFileError("zip_unsupported", "the zip is packed in a way not supported") from error
+    except OSError as error:
+        raise UnreadableFileError(
+            "file_unreadable", f"the file can't be read ({error.strerror or type(error).__name__})"
+        ) from error
+
+
+def _opened(member: Member) -> BinaryIO:
+    with _reading_errors():
+        return member.open_raw()
+
+
+@contextmanager
+def open_source(name: str, open_raw: Callable[[], BinaryIO]) -> Iterator[ChatSource]:
+    """Open the file called `name` (its last path part); `open_raw` yields its bytes.
+
+    Raises UnreadableFileError when it is a zip that is damaged, a bomb, or without any chat.
+    """
+    if not name.lower().endswith(".zip"):
+        yield ChatSource([Member(name, open_raw)], [])
+        return
+    with _reading_errors():
+        raw = open_raw()
+    with raw:
+        with _reading_errors():
+            packed = zipfile.ZipFile(raw)
+        with packed:
+            size = raw.seek(0, io.SEEK_END)
+            yield _zip_source(packed, size)
+
+
+def _zip_source(packed: zipfile.ZipFile, size: int) -> ChatSource:
+    infos = [info for info in packed.infolist() if not info.is_dir()]
+    if len(infos) > MAX_MEMBERS:
+        raise UnreadableFileError("zip_refused", f"the zip holds {len(infos)} files; refused as a bomb")
+    findings: list[SourceFinding] = []
+    chats: list[zipfile.ZipInfo] = []
+    media = 0
+    for info in infos:
+        base = info.filename.rsplit("/", 1)[-1]
+        if not base.lower().endswith(".txt") or base.startswith("._") or "__MACOSX" in info.filename:
+            media += 1
+        elif reason := _refusal(info):
+            findings.append(SourceFinding("zip_member_refused", "error", f"a member was refused: {reason}"))
+        else:
+            chats.append(info)
+    named = [info for info in chats if _CHAT_MEMBER.fullmatch(info.filename.rsplit("/", 1)[-1])]
+    if named:
+        media += len(chats) - len(named)
+        chats = named
+    if sum(info.file_size for info in chats) > max(size * MAX_RATIO, MAX_RATIO_APPLIES_FROM):
+        raise UnreadableFileError("zip_refused", f"the chats claim over {MAX_RATIO} times the zip's size")
+    if not chats:
+        why = findings[0].detail if findings else "no .txt in it"
+        raise UnreadableFileError("zip_without_chat", f"the zip holds no chat that can be read ({why})")
+    if media:
+        findings.append(SourceFinding("zip_media", "info", f"{media} media files in the zip, not extracted"))
+    chats.sort(key=lambda info: info.filename)
+    return ChatSource([_zip_member(packed, info) for info in chats], findings)
+
+
+def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    def open_raw() -> BinaryIO:
+        return packed.open(info)  # type: ignore[return-value]  # ZipExtFile is a BufferedIOBase; typeshed says IO[bytes]
+
+    return Member(info.filename.rsplit("/", 1)[-1], open_raw)
+
+
+def _refusal(info: zipfile.ZipInfo) -> str | None:
+    """Say why a member is not to be touched, or None when it is sound."""
+    # The name as stored: zipfile cuts at NUL and turns the platform's separator around.
+    name = info.orig_filename
+    if "\0" in name or "\\" in name or name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        return "its path is absolute or malformed"
+    if ".." in name.split("/"):
+        return "its path leads out of the archive"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "it is a symbolic link"
+    if info.flag_bits & 0x1:
+        return "it is encrypted"
+    if info.file_size > max(info.compress_size * MAX_RATIO, MAX_RATIO_APPLIES_FROM):
+        return f"it claims to unpack to over {MAX_RATIO} times its size"
+    return None

@@ -1,0 +1,70 @@
+"""What a chat file is called, in every way that exports name files.
+
+What belongs here: from a file's path to its title, and what names a chat across files. What does not: what
+the title says (titles.py), and the phrases of native names (transcripts/languages/).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+from whatsapp_pipeline.domain.titles import parse_file_name
+from whatsapp_pipeline.domain.transcripts.phrases import phrases
+
+_SUFFIX = re.compile(r"\.(?:txt|zip)$", re.IGNORECASE)
+_COPY = re.compile(r"\s*\(\d{1,3}\)$")
+# An iOS export's chat, whose title is the name of the zip or folder around it.
+_NAMELESS = "_chat"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatName:
+    """What a file's name says: the time in it, the chat's title, whether its shape is a known one.
+
+    `is_combined`: the name says that the file holds many chats; it has no title then.
+    """
+
+    time: datetime | None
+    title: str | None
+    is_known: bool
+    is_combined: bool = False
+
+
+def read_chat_name(path: str, member: str | None = None) -> ChatName:
+    """Read the name of the file at `path` (`/` separators), or of `member`, the chat inside that zip.
+
+    A nameless chat (`_chat.txt`) takes its title from the zip or the folder that holds it. A name of no known
+    shape is its own title.
+    """
+    parts = path.split("/")
+    if member is not None and member != parts[-1]:
+        parts.append(member)
+    name = _read(parts[-1])
+    if name.title is None and not name.is_combined and len(parts) > 1:
+        holder = _read(parts[-2])
+        return holder if holder.is_known else ChatName(None, None, True)
+    return name
+
+
+def _read(part: str) -> ChatName:
+    archived = parse_file_name(part)
+    if archived is not None:
+        return ChatName(archived.time, archived.title or None, True)
+    stem = _COPY.sub("", _SUFFIX.sub("", unicodedata.normalize("NFC", part)).strip())
+    if stem.lower() == _NAMELESS:
+        return ChatName(None, None, True)
+    if phrases().is_combined(stem):
+        return ChatName(None, None, True, is_combined=True)
+    title = phrases().title(stem)
+    return ChatName(None, title or None, title != stem)
+
+
+def chat_key(title: str | None, phone_key: str | None, *, is_group: bool) -> str | None:
+    """Name a chat across files: a person's phone key, else the normalised title; None without either."""
+    if phone_key is not None and not is_group:
+        return phone_key
+    label = " ".join(unicodedata.normalize("NFKC", title or "").casefold().split())
+    return (f"group:{label}" if is_group else f"label:{label}") if label else None

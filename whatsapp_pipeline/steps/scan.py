@@ -1,0 +1,198 @@
+"""One pass over a file for chat_file_index: its hash, its chats, and the evidence in each of them.
+
+What belongs here: from a file to plain rows. What does not: the database, and which files to read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from whatsapp_pipeline.archive import ArchiveFile, ChatArchive, UnreadableFileError
+from whatsapp_pipeline.domain.chat_names import ChatName, chat_key, read_chat_name
+from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
+from whatsapp_pipeline.domain.titles import find_order_numbers, parse_title
+from whatsapp_pipeline.domain.transcripts.evidence import Evidence, EvidenceCollector
+from whatsapp_pipeline.domain.transcripts.model import ChatEnd, ChatStart, ChatSummary, MessageBatch
+from whatsapp_pipeline.domain.vocabulary import find_devices, find_stages
+from whatsapp_pipeline.steps.reading import ReadingOptions, read_source, reading_hash
+from whatsapp_pipeline.store.chat_files import ChatRow, PhoneRow, SessionRow
+from whatsapp_pipeline.store.exceptions import ExceptionRow
+
+STAGE = "chat_file_index"
+# Raise it when the evidence of the same messages changes: every file is then scanned again.
+EVIDENCE_VERSION = "1"
+
+# A personal chat's phone names the chat; these kinds name a person.
+_PERSONAL = {PhoneKind.MOBILE, PhoneKind.FIXED, PhoneKind.FOREIGN, PhoneKind.LID}
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """How files are scanned; `default_area_code` completes phones that lack theirs."""
+
+    reading: ReadingOptions
+    default_area_code: str | None = None
+
+    def hash_of(self, content_hash: bytes, path: str, remembered: Mapping[str, Any]) -> bytes:
+        """Hash of everything that decides what a scan of this content gives."""
+        return reading_hash(
+            content_hash, path, self.reading, remembered, EVIDENCE_VERSION, self.default_area_code
+        )
+
+
+@dataclass(slots=True)
+class FileScan:
+    """What a file gave: rows for the database. `content_hash` is None when it could not be read."""
+
+    path: str
+    content_hash: bytes | None = None
+    chats: list[ChatRow] = field(default_factory=list)
+    sessions: list[SessionRow] = field(default_factory=list)
+    phones: list[PhoneRow] = field(default_factory=list)
+    findings: list[ExceptionRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanJob:
+    """A file to scan, the month it is indexed in, and what a person decided about reading it."""
+
+    file: ArchiveFile
+    month: str
+    remembered: Mapping[str, Any]
+
+
+def scan_file(archive: ChatArchive, job: ScanJob, options: ScanOptions) -> FileScan:
+    """Read a file once; what can't be read is a finding in the result, never an error."""
+    scan = FileScan(job.file.path)
+    found: list[tuple[ChatName, ChatSummary, Evidence]] = []
+    try:
+        with archive.open(job.file.path) as source:
+            collector = _collector()
+            for item in read_source(source, job.file.path, options.reading, job.remembered):
+                match item.event:
+                    case MessageBatch(messages):
+                        collector.add(messages)
+                    case ChatStart():
+                        collector = _collector()
+                    case ChatEnd(summary):
+                        found.append((item.name, summary, collector.result(summary)))
+            scan.content_hash = source.content_hash()
+            for kind, severity, detail in source.findings:
+                _note(scan, job, kind, severity, detail)
+    except UnreadableFileError as error:
+        _note(scan, job, error.kind, "error", str(error))
+        scan.chats.append(_blank_row(job))
+        return scan
+    _add_chats(scan, job, found, options)
+    _judge(scan, job, found)
+    return scan
+
+
+def _collector() -> EvidenceCollector:
+    return EvidenceCollector(
+        find_order_numbers=find_order_numbers, find_devices=find_devices, find_stages=find_stages
+    )
+
+
+def _add_chats(
+    scan: FileScan, job: ScanJob, found: list[tuple[ChatName, ChatSummary, Evidence]], options: ScanOptions
+) -> None:
+    assert scan.content_hash is not None  # noqa: S101  # the caller has set it
+    blank = _blank_row(job)._replace(
+        content_hash=scan.content_hash,
+        indexed_hash=options.hash_of(scan.content_hash, job.file.path, job.remembered),
+    )
+    for number, (name, summary, evidence) in enumerate(found, start=1):
+        phones = [
+            (raw, parse_phone(raw, default_area_code=options.default_area_code), count)
+            for raw, count in evidence.header_phones.items()
+        ]
+        # In a combined file only the label says which chat it is; else the file's name says more.
+        named = name.title if name.is_known and len(found) == 1 else None
+        title = named or summary.label or name.title
+        row = _describe(
+            blank._replace(chat_number=number, file_date=name.time), title, summary, phones, options
+        )
+        scan.chats.append(row)
+        scan.phones.extend(
+            PhoneRow(
+                row.file_path,
+                number,
+                raw,
+                phone.key if phone else None,
+                phone.kind if phone else "unknown",
+                count,
+            )
+            for raw, phone, count in phones
+        )
+        scan.sessions.extend(
+            SessionRow(
+                row.file_path, number, s.number, s.start, s.end, s.message_count, list(s.order_numbers),
+                list(s.devices), list(s.stages),
+            )
+            for s in evidence.sessions
+        )  # fmt: skip
+
+
+def _blank_row(job: ScanJob) -> ChatRow:
+    """The row of a file that nothing is known of but where it is."""
+    return ChatRow(
+        filename=job.file.name, file_path=job.file.path, chat_number=1, month=job.month,
+        file_date=read_chat_name(job.file.path).time, title=None, phone_number=None, phone_key=None,
+        customer_name=None, reference_os=None, devices=[], chat_key=None, is_group=False, content_hash=None,
+        indexed_hash=None, size_bytes=job.file.size, modified_at=job.file.modified_at, format=None,
+        parse_options=json.dumps(dict(job.remembered)), first_message_at=None, last_message_at=None,
+        line_count=None, message_count=None, processing_status="failed",
+    )  # fmt: skip
+
+
+def _describe(
+    row: ChatRow,
+    title: str | None,
+    summary: ChatSummary,
+    phones: list[tuple[str, Phone | None, int]],
+    options: ScanOptions,
+) -> ChatRow:
+    """Complete the row of a chat from its title and from what was read."""
+    parts = parse_title(title or "", default_area_code=options.default_area_code)
+    phone_key = parts.phone.key if parts.phone else None
+    # A chat exported as a number, then as a saved name: its headers name the same phone.
+    header_keys = {phone.key for _, phone, _ in phones if phone and phone.key and phone.kind in _PERSONAL}
+    identity = phone_key or (header_keys.pop() if len(header_keys) == 1 else None)
+    return row._replace(
+        title=title, phone_number=parts.phone.raw if parts.phone else None, phone_key=phone_key,
+        customer_name=parts.name, reference_os=parts.order_reference, devices=list(parts.devices),
+        chat_key=chat_key(title, identity, is_group=summary.is_group), is_group=summary.is_group,
+        format=summary.format, first_message_at=summary.first_time, last_message_at=summary.last_time,
+        line_count=summary.line_count, message_count=summary.message_count,
+        processing_status="pending" if summary.message_count else "failed",
+    )  # fmt: skip
+
+
+def _judge(scan: FileScan, job: ScanJob, found: list[tuple[ChatName, ChatSummary, Evidence]]) -> None:
+    """Note what is odd about a file that could be read: no messages, a month that does not agree."""
+    name = read_chat_name(job.file.path)
+    if not any(summary.message_count for _, summary, _ in found):
+        _note(scan, job, "no_messages", "error", "no message of any known format was found in it")
+        return
+    if not name.is_known:
+        _note(scan, job, "name_unknown", "info", "the name has no known shape; it was taken as the title")
+    if job.file.folder_month is None:
+        _note(
+            scan, job, "outside_months", "warning", f"the file lies outside all months; taken as {job.month}"
+        )
+    elif name.time is not None and f"{name.time:%Y-%m}" != job.month:
+        detail = f"the name says {name.time:%Y-%m}, the folder {job.month}; the folder was followed"
+        _note(scan, job, "month_name_differs", "warning", detail)
+    firsts = [evidence.first_time for _, _, evidence in found if evidence.first_time]
+    lasts = [evidence.last_time for _, _, evidence in found if evidence.last_time]
+    if firsts and not f"{min(firsts):%Y-%m}" <= job.month <= f"{max(lasts):%Y-%m}":
+        detail = f"the messages are of {min(firsts):%Y-%m} to {max(lasts):%Y-%m}, none of {job.month}"
+        _note(scan, job, "month_messages_differ", "info", detail)
+
+
+def _note(scan: FileScan, job: ScanJob, kind: str, severity: str, detail: str) -> None:
+    scan.findings.append(ExceptionRow(STAGE, job.file.path, None, job.month, None, kind, severity, detail))

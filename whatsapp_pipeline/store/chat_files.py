@@ -1,0 +1,283 @@
+"""`chat_files`, `chat_sessions` and `chat_phones`: which chats the archive holds, and what they tell.
+
+What belongs here: the rows that chat_file_index and chat_messages write. What does not: links to contacts and
+orders (store of linking), and messages (messages.py). Rows are never deleted: a file that is gone is marked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+
+
+class ChatRow(NamedTuple):
+    """What chat_file_index knows of one chat; the columns of `chat_files` of the same names.
+
+    `parse_options` is JSON text and only taken for a row that is new. A row whose `content_hash` is None
+    could not be read: an older row then keeps what it had and is marked failed.
+    """
+
+    filename: str
+    file_path: str
+    chat_number: int
+    month: str
+    file_date: datetime | None
+    title: str | None
+    phone_number: str | None
+    phone_key: str | None
+    customer_name: str | None
+    reference_os: str | None
+    devices: list[str]
+    chat_key: str | None
+    is_group: bool
+    content_hash: bytes | None
+    indexed_hash: bytes | None
+    size_bytes: int
+    modified_at: datetime
+    format: str | None
+    parse_options: str
+    first_message_at: datetime | None
+    last_message_at: datetime | None
+    line_count: int | None
+    message_count: int | None
+    processing_status: str
+
+
+class SessionRow(NamedTuple):
+    """One session of the chat (`file_path`, `chat_number`); times are local and naive."""
+
+    file_path: str
+    chat_number: int
+    number: int
+    started_at: datetime
+    ended_at: datetime
+    message_count: int
+    order_numbers: list[str]
+    devices: list[str]
+    stages: list[str]
+
+
+class PhoneRow(NamedTuple):
+    """One phone in the headers of the chat (`file_path`, `chat_number`)."""
+
+    file_path: str
+    chat_number: int
+    raw: str
+    key: str | None
+    kind: str
+    occurrences: int
+
+
+class KnownFile(NamedTuple):
+    """What the database has of a file, to tell whether it changed."""
+
+    file_path: str
+    month: str
+    size_bytes: int | None
+    modified_at: datetime | None
+    content_hash: bytes | None
+    indexed_hash: bytes | None
+    parse_options: dict[str, Any]
+    processing_status: str
+
+
+class LoadRow(NamedTuple):
+    """A chat as chat_messages sees it before loading."""
+
+    id: int
+    file_path: str
+    chat_number: int
+    title: str | None
+    chat_key: str | None
+    content_hash: bytes
+    loaded_hash: bytes | None
+    parse_options: dict[str, Any]
+    message_count: int
+    size_bytes: int
+    processing_status: str
+
+
+class IndexCounts(NamedTuple):
+    """Rows of chat_files that one write touched, and the chats whose duplicates are to be marked again."""
+
+    inserted: int
+    updated: int
+    chat_keys: list[str]
+
+
+def known_files(conn: Connection, month: str, paths: Sequence[str]) -> dict[str, KnownFile]:
+    """Return what is known of the files of `month` and of those at `paths`, by path."""
+    rows = conn.execute(
+        """SELECT DISTINCT ON (file_path) file_path, month, size_bytes, modified_at, content_hash,
+                  indexed_hash, parse_options, processing_status
+           FROM chat_files WHERE month = %s OR file_path = ANY(%s)
+           ORDER BY file_path, processing_status = 'vanished', chat_number""",
+        (month, list(paths)),
+    )
+    return {row[0]: KnownFile(*row) for row in rows}
+
+
+def paths_with_content(conn: Connection, hashes: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """Return (content hash, path) of files that hold what `hashes` name: where new ones may come from."""
+    return conn.execute(
+        """SELECT DISTINCT content_hash, file_path FROM chat_files
+           WHERE content_hash = ANY(%s) ORDER BY content_hash, file_path""",
+        (list(hashes),),
+    ).fetchall()
+
+
+def move(conn: Connection, moves: Sequence[tuple[str, str]]) -> int:
+    """Give the rows of files that were renamed their new paths, (old, new) each; return how many rows."""
+    if not moves:
+        return 0
+    old, new = zip(*moves, strict=True)
+    return conn.execute(
+        """UPDATE chat_files f SET file_path = m.new, updated_at = now()
+           FROM unnest(%s::text[], %s::text[]) AS m(old, new) WHERE f.file_path = m.old""",
+        (list(old), list(new)),
+    ).rowcount
+
+
+def write_index(
+    conn: Connection, chats: Sequence[ChatRow], sessions: Iterable[SessionRow], phones: Iterable[PhoneRow]
+) -> IndexCounts:
+    """Bring the rows of the files in `chats` to what was read; only what differs is written.
+
+    A chat keeps its row by its number in the file or, where chats of a combined file changed places, by its
+    key. A chat that a file no longer holds is marked vanished. Call it inside a transaction.
+    """
+    _copy(conn, "incoming_chats", "chat_files", ChatRow._fields, chats)
+    if any(chat.chat_number > 1 for chat in chats):
+        _renumber(conn)
+    changed = conn.execute(queries.load("index_changed_keys")).fetchall()
+    updated = conn.execute(queries.load("index_update")).rowcount
+    updated += conn.execute(queries.load("index_update_failed")).rowcount
+    updated += conn.execute(queries.load("index_chats_gone")).rowcount
+    inserted = conn.execute(queries.load("index_insert")).rowcount
+    _write_evidence(conn, sessions, phones)
+    return IndexCounts(inserted, updated, [row[0] for row in changed])
+
+
+def _write_evidence(conn: Connection, sessions: Iterable[SessionRow], phones: Iterable[PhoneRow]) -> None:
+    _copy(
+        conn, "incoming_sessions", "chat_sessions", SessionRow._fields[2:], sessions,
+        extra="NULL::text AS file_path, NULL::int AS chat_number", fields=SessionRow._fields,
+    )  # fmt: skip
+    _copy(
+        conn, "incoming_phones", "chat_phones", PhoneRow._fields[2:], phones,
+        extra="NULL::text AS file_path, NULL::int AS chat_number", fields=PhoneRow._fields,
+    )  # fmt: skip
+    for name in ("sessions_gone", "sessions_update", "sessions_insert", "phones_gone", "phones_upsert"):
+        conn.execute(queries.load(f"index_{name}"))
+
+
+def _renumber(conn: Connection) -> None:
+    """Let chats of combined files that changed places take their rows along, by key."""
+    moved = conn.execute(queries.load("index_renumbered")).fetchall()
+    if not moved:
+        return
+    paths = sorted({path for path, _, _ in moved})
+    # First out of the way, for numbers are unique in a file; what stays there is a chat the file lost.
+    conn.execute(
+        "UPDATE chat_files SET chat_number = chat_number + 1000000 WHERE file_path = ANY(%s)", (paths,)
+    )
+    conn.execute(
+        """UPDATE chat_files f SET chat_number = m.number
+           FROM unnest(%s::bigint[], %s::int[]) AS m(id, number) WHERE f.id = m.id""",
+        ([id_ for _, id_, _ in moved], [number for _, _, number in moved]),
+    )
+
+
+def _copy(
+    conn: Connection,
+    temporary: str,
+    table: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    extra: str = "",
+    fields: Sequence[str] = (),
+) -> None:
+    """Fill the temporary table with `rows`, its columns typed as those of `table`."""
+    listed = ", ".join(columns) + (f", {extra}" if extra else "")
+    conn.execute(f"DROP TABLE IF EXISTS pg_temp.{temporary}")
+    conn.execute(f"CREATE TEMP TABLE {temporary} ON COMMIT DROP AS SELECT {listed} FROM {table} WITH NO DATA")
+    named = ", ".join(fields or columns)
+    with conn.cursor() as cursor, cursor.copy(f"COPY {temporary} ({named}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+    conn.execute(f"ANALYZE {temporary}")
+
+
+def mark_vanished(conn: Connection, month: str, paths: Sequence[str]) -> list[str]:
+    """Mark the chats of files that are no longer there; return the keys of the loaded ones among them."""
+    rows = conn.execute(
+        """UPDATE chat_files SET processing_status = 'vanished', updated_at = now()
+           WHERE month = %s AND file_path = ANY(%s) AND processing_status <> 'vanished'
+           RETURNING CASE WHEN loaded_hash IS NOT NULL THEN chat_key END""",
+        (month, list(paths)),
+    ).fetchall()
+    return [row[0] for row in rows if row[0] is not None]
+
+
+def to_load(conn: Connection, month: str) -> list[LoadRow]:
+    """Return the readable chats of `month`, by path and number."""
+    rows = conn.execute(
+        """SELECT id, file_path, chat_number, title, chat_key, content_hash, loaded_hash, parse_options,
+                  coalesce(message_count, 0), coalesce(size_bytes, 0), processing_status
+           FROM chat_files
+           WHERE month = %s AND content_hash IS NOT NULL AND processing_status <> 'vanished'
+             AND coalesce(message_count, 0) > 0
+           ORDER BY file_path, chat_number""",
+        (month,),
+    )
+    return [LoadRow(*row) for row in rows]
+
+
+def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> int:
+    """Note what was loaded for each chat, (id, loaded hash); return how many rows differ from before."""
+    return conn.execute(
+        """UPDATE chat_files f SET loaded_hash = l.hash, processing_status = 'loaded', updated_at = now()
+           FROM unnest(%s::bigint[], %s::bytea[]) AS l(id, hash)
+           WHERE f.id = l.id AND f.processing_status <> 'vanished'
+             AND (f.loaded_hash, f.processing_status) IS DISTINCT FROM (l.hash, 'loaded')""",
+        ([id_ for id_, _ in loaded], [hash_ for _, hash_ in loaded]),
+    ).rowcount
+
+
+def mark_failed(conn: Connection, paths: Sequence[str]) -> int:
+    """Mark the chats of files that could not be loaded; they are tried again by the next run."""
+    return conn.execute(
+        """UPDATE chat_files SET processing_status = 'failed', updated_at = now()
+           WHERE file_path = ANY(%s) AND processing_status NOT IN ('failed', 'vanished')""",
+        (list(paths),),
+    ).rowcount
+
+
+def set_parse_options(
+    conn: Connection, options: Mapping[str, Any], *, path: str | None, month: str | None
+) -> list[tuple[str, str]]:
+    """Remember how to read a file, or every file of a month; return the (month, path) it holds for.
+
+    An option that is None is forgotten: the file is read by itself again.
+    """
+    kept = json.dumps({name: value for name, value in options.items() if value is not None})
+    forgotten = [name for name, value in options.items() if value is None]
+    return conn.execute(
+        """WITH chosen AS (
+               SELECT id, month, file_path,
+                      (parse_options - %(forgotten)s::text[]) || %(kept)s::jsonb AS wanted
+               FROM chat_files
+               WHERE (file_path = %(path)s OR month = %(month)s) AND processing_status <> 'vanished'
+           ), changed AS (
+               UPDATE chat_files f SET parse_options = c.wanted, updated_at = now()
+               FROM chosen c WHERE c.id = f.id AND f.parse_options IS DISTINCT FROM c.wanted
+           )
+           SELECT DISTINCT month, file_path FROM chosen ORDER BY 1, 2""",
+        {"forgotten": forgotten, "kept": kept, "path": path, "month": month},
+    ).fetchall()

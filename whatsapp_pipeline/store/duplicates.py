@@ -1,0 +1,55 @@
+"""The same chat in several files: which messages an earlier file holds already.
+
+What belongs here: marking `duplicate_of` on messages and files. Nothing is deleted: the first file of a chat
+(live before vanished, then by month, path and number) keeps its messages unmarked, in later ones those that
+it holds too point at it. A reader takes the rows where `duplicate_of` is null and has everything once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+
+
+def lock(conn: Connection) -> None:
+    """Take turns at marking, until the transaction ends: a batch then sees what the one before it loaded."""
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('whatsapp-pipeline:duplicates', 0))")
+
+
+def shared_keys(conn: Connection, chat_keys: Sequence[str]) -> list[str]:
+    """Return those of `chat_keys` under which several files lie whose times overlap, loaded or not.
+
+    Files of one chat that do not overlap in time have no message in common, and most don't.
+    """
+    return [row[0] for row in conn.execute(queries.load("duplicates_shared"), (list(chat_keys),))]
+
+
+def mark(conn: Connection, chat_keys: Sequence[str]) -> int:
+    """Bring the marks of the chats `chat_keys` to what they should be; return how many messages changed.
+
+    Call it inside a transaction, after `lock`.
+    """
+    if not chat_keys:
+        return 0
+    files = conn.execute(queries.load("duplicates_files"), (list(chat_keys),)).fetchall()
+    overlapping = [(id_, rank) for id_, rank, overlaps, _ in files if overlaps]
+    alone = [id_ for id_, _, overlaps, marked in files if not overlaps and marked]
+    changed = 0
+    if overlapping:
+        ids, ranks = [id_ for id_, _ in overlapping], [rank for _, rank in overlapping]
+        changed += conn.execute(queries.load("duplicates_mark"), (ids, ranks)).rowcount
+        conn.execute(queries.load("duplicates_count"), (ids,))
+    if alone:
+        changed += conn.execute(
+            """UPDATE chat_messages SET duplicate_of = NULL
+               WHERE id_chat_file = ANY(%s) AND duplicate_of IS NOT NULL""",
+            (alone,),
+        ).rowcount
+        conn.execute(
+            """UPDATE chat_files SET duplicate_count = 0, duplicate_of = NULL, updated_at = now()
+               WHERE id = ANY(%s)""",
+            (alone,),
+        )
+    return changed

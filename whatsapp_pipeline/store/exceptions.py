@@ -1,0 +1,97 @@
+"""The `exceptions` table: what could not be read, kept or placed, a row each.
+
+Findings are written as a set: what a file had before and has no longer goes, what it still has keeps its id
+and time, what is new is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from whatsapp_pipeline.store.connection import Connection
+
+
+class ExceptionRow(NamedTuple):
+    """One finding. `line` is 1-based, None for the whole file; `severity` is info, warning or error."""
+
+    stage: str
+    file_path: str
+    chat_number: int | None
+    month: str | None
+    line: int | None
+    kind: str
+    severity: str
+    detail: str
+
+
+_COLUMNS = ", ".join(ExceptionRow._fields)
+_CHOSEN = """(%(month)s::text IS NULL OR month = %(month)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)"""
+
+
+def replace_for_files(
+    conn: Connection, stage: str, paths: Sequence[str], rows: Iterable[ExceptionRow]
+) -> int:
+    """Make `rows` the findings of `stage` for the files at `paths`; return how many rows there are now."""
+    return _replace(conn, rows, "e.stage = %s AND e.file_path = ANY(%s)", (stage, list(paths)))
+
+
+def replace_for_kind(
+    conn: Connection, stage: str, kind: str, month: str | None, rows: Iterable[ExceptionRow]
+) -> int:
+    """Make `rows` the findings of `stage` and `kind` in `month` (None: in no month)."""
+    return _replace(
+        conn, rows, "e.stage = %s AND e.kind = %s AND e.month IS NOT DISTINCT FROM %s", (stage, kind, month)
+    )
+
+
+def _replace(conn: Connection, rows: Iterable[ExceptionRow], scope: str, values: tuple[object, ...]) -> int:
+    # One row a key: a finding that comes twice is one.
+    unique = {(r.stage, r.file_path, r.chat_number, r.line, r.kind, r.detail): r for r in rows}
+    if not unique:
+        conn.execute(f"DELETE FROM exceptions e WHERE {scope}", values)
+        return 0
+    conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_exceptions")
+    conn.execute(
+        f"""CREATE TEMP TABLE incoming_exceptions ON COMMIT DROP AS
+            SELECT {_COLUMNS} FROM exceptions WITH NO DATA"""
+    )
+    with conn.cursor() as cursor, cursor.copy(f"COPY incoming_exceptions ({_COLUMNS}) FROM STDIN") as copy:
+        for row in unique.values():
+            copy.write_row(row)
+    same = """i.stage = e.stage AND i.file_path = e.file_path AND i.kind = e.kind AND i.detail = e.detail
+              AND i.chat_number IS NOT DISTINCT FROM e.chat_number AND i.line IS NOT DISTINCT FROM e.line"""
+    conn.execute(
+        f"""DELETE FROM exceptions e
+            WHERE {scope} AND NOT EXISTS (SELECT FROM incoming_exceptions i WHERE {same})""",
+        values,
+    )
+    conn.execute(
+        f"""INSERT INTO exceptions AS e ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming_exceptions
+            ON CONFLICT (stage, file_path, chat_number, line, kind, detail)
+            DO UPDATE SET month = EXCLUDED.month, severity = EXCLUDED.severity
+            WHERE (e.month, e.severity) IS DISTINCT FROM (EXCLUDED.month, EXCLUDED.severity)"""
+    )
+    return len(unique)
+
+
+def find(conn: Connection, *, month: str | None, kind: str | None, limit: int) -> list[ExceptionRow]:
+    """Return findings, gravest first, then by file and line; at most `limit`."""
+    rows = conn.execute(
+        f"""SELECT {_COLUMNS} FROM exceptions
+            WHERE {_CHOSEN}
+            ORDER BY array_position(ARRAY['error', 'warning', 'info'], severity),
+                     month, file_path, chat_number, line, id
+            LIMIT %(limit)s""",
+        {"month": month, "kind": kind, "limit": limit},
+    )
+    return [ExceptionRow(*row) for row in rows]
+
+
+def count(conn: Connection, *, month: str | None, kind: str | None) -> int:
+    """Count the findings that `find` would return without a limit."""
+    row = conn.execute(
+        f"SELECT count(*) FROM exceptions WHERE {_CHOSEN}",
+        {"month": month, "kind": kind},
+    ).fetchone()
+    return int(row[0]) if row else 0
