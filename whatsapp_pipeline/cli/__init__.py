@@ -21,8 +21,11 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("database:status", "Show what is in the database."),
     "migrate": ("database:migrate", "Bring the database to the current schema."),
     "psql": ("database:psql", "Open psql on the database."),
+    "backup": ("backup:backup", "Take and list backups of the database."),
+    "restore": ("backup:restore", "Restore a backup into a database."),
     "sample": ("sample:sample", "Invent a chat archive whose truth is known."),
     "erp": ("erp:erp", "Authorise the ERP, and show whether it answers."),
+    "webhook": ("webhook:webhook", "Receive, look at, replay and verify webhook deliveries."),
 }
 
 

