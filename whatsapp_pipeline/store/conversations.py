@@ -292,3 +292,15 @@ def link_conversations(conn: Connection) -> int:
          WHERE c.id = d.id AND (c.id_contato, c.match_status) IS DISTINCT FROM (d.id_contato, d.status)
         """
     ).rowcount
+
+
+def latest_conversations(conn: Connection, limit: int) -> list[tuple[int, str | None, str, str | None, int]]:
+    """Read (id, profile name, match status, last message at, messages), the latest first."""
+    return conn.execute(
+        """
+        SELECT c.id, c.profile_name, c.match_status, c.last_message_at::text,
+               (SELECT count(*) FROM conversation_messages m WHERE m.conversation_id = c.id)
+          FROM conversations c ORDER BY c.last_message_at DESC NULLS LAST LIMIT %s
+        """,
+        (limit,),
+    ).fetchall()

@@ -1,0 +1,85 @@
+"""webhook_inbox and conversations: what came in by webhook, and what it became."""
+
+from __future__ import annotations
+
+import dagster as dg
+from pydantic import Field
+
+from whatsapp_pipeline.assets.running import OWNERS, PREVIEW_ROWS, column_schema, preview
+from whatsapp_pipeline.domain.masking import mask_name
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
+from whatsapp_pipeline.steps.answer_messages import answer_messages
+from whatsapp_pipeline.steps.process_webhooks import process_batch, process_due
+from whatsapp_pipeline.store import catalog, inbox
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.conversations import latest_conversations
+
+webhook_inbox = dg.AssetSpec(
+    "webhook_inbox",
+    description="Raw deliveries as the receiver spooled them; written outside Dagster, within a second.",
+    group_name="conversations",
+    kinds={"postgres"},
+    owners=OWNERS,
+    metadata={"dagster/table_name": "webhook_inbox"},
+)
+
+
+class ConversationsConfig(dg.Config):
+    """Which part of the inbox to process."""
+
+    batch_id: int | None = Field(
+        default=None, description="A batch that the sensor planned; left out: everything that is due."
+    )
+
+
+@dg.asset(
+    group_name="conversations",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    code_version="1",
+    deps=[webhook_inbox],
+    metadata={"dagster/table_name": "conversation_messages"},
+)
+def conversations(
+    context: dg.AssetExecutionContext,
+    config: ConversationsConfig,
+    database: Database,
+    webhook_inbox: WebhookInbox,
+) -> dg.MaterializeResult[None]:
+    """Messages, statuses and leads out of the raw deliveries; each once, whatever was sent twice."""
+    options = webhook_inbox.options()
+    assistant = webhook_inbox.assistant()
+    name = f"whatsapp-pipeline {context.run_id[:8]} conversations"
+    with database.connect(application_name=name) as conn:
+        if config.batch_id is None:
+            report = process_due(conn, options, log=context.log)
+        else:
+            report = process_batch(conn, config.batch_id, options, log=context.log)
+        answers = answer_messages(conn, assistant, log=context.log).counts() if assistant else {}
+        waiting = inbox.status(conn)
+        return dg.MaterializeResult(
+            metadata={
+                **report.counts(),
+                **answers,
+                "dagster/row_count": catalog.row_count(conn, "conversation_messages"),
+                "dagster/column_schema": column_schema(conn, "conversation_messages"),
+                "still_pending": waiting.pending,
+                "lag_seconds": round(waiting.oldest_pending_seconds, 1),
+                "dead_letters": waiting.dead,
+                "parked_deliveries": waiting.parked,
+                "latest_conversations": _latest(conn),
+            }
+        )
+
+
+def _latest(conn: Connection) -> dg.TableMetadataValue:
+    return preview(
+        [
+            {"conversation": i, "name": mask_name(name), "contact": status, "last message": at, "messages": n}
+            for i, name, status, at, n in latest_conversations(conn, PREVIEW_ROWS)
+        ]
+    )
+
+
+ASSETS = [webhook_inbox, conversations]

@@ -1,0 +1,1 @@
+"""The client of the language model that answers customers, behind a small protocol."""

@@ -1,0 +1,142 @@
+"""The webhook's sensor, jobs and daily housekeeping.
+
+The inbox itself is the sensor's cursor: a batch that was planned and not finished is asked for again, under
+a run key that holds the batch and the attempt, because Dagster never starts a run key twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
+from whatsapp_pipeline.store import inbox
+from whatsapp_pipeline.webhook import quarantine
+from whatsapp_pipeline.webhook.receiver import quarantine_directory, spool_directory
+
+BATCH_TAG = "webhook/batch"
+ATTEMPT_TAG = "webhook/attempt"
+INTERVAL_SECONDS = 5
+RAW_DAYS, HELD_DAYS = 14, 90
+RUN_LOG_DAYS = 7
+
+process_webhooks = dg.define_asset_job(
+    "process_webhooks",
+    selection=dg.AssetSelection.assets("conversations"),
+    description="A batch of raw deliveries into conversations, messages, statuses and leads.",
+)
+
+
+@dg.sensor(
+    job=process_webhooks,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def webhook_inbox_sensor(
+    context: dg.SensorEvaluationContext, database: Database, webhook_inbox: WebhookInbox
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask for a run per batch of new deliveries; a tick with nothing to do makes none."""
+    if not settings.load().whatsapp_enabled:
+        yield dg.SkipReason("WHATSAPP_ENABLED is false")
+        return
+    with database.connect(application_name="whatsapp-pipeline webhook sensor") as conn:
+        under_way = 0
+        requests: list[dg.RunRequest] = []
+        for batch in inbox.open_batches(conn):
+            if _in_progress(context, batch):
+                under_way += 1
+            elif batch.attempt >= webhook_inbox.max_launches:
+                inbox.close_batch(conn, batch.id, dead=True)
+                context.log.error(f"batch {batch.id} never ended in {batch.attempt} launches; given up")
+            elif datetime.now(UTC) - batch.requested_at >= _pause(batch.attempt):
+                requests.append(_request(batch.id, inbox.next_attempt(conn, batch.id)))
+        while under_way + len(requests) < webhook_inbox.batches_per_tick:
+            planned = webhook_inbox.plan(conn)
+            if planned is None:
+                break
+            requests.append(_request(planned.id, planned.attempt))
+        waiting = inbox.status(conn)
+    yield from requests[: webhook_inbox.batches_per_tick]
+    if not requests:
+        yield dg.SkipReason(_why_nothing(under_way, waiting))
+
+
+def _in_progress(context: dg.SensorEvaluationContext, batch: inbox.Batch) -> bool:
+    runs = context.instance.get_runs(
+        dg.RunsFilter(tags={BATCH_TAG: str(batch.id), ATTEMPT_TAG: str(batch.attempt)}), limit=1
+    )
+    return bool(runs) and not runs[0].is_finished
+
+
+def _pause(attempt: int) -> timedelta:
+    """How long a batch that did not end waits for its next launch; requests may be under way for a while."""
+    return timedelta(seconds=min(600, 15 * 2 ** (attempt - 1)))
+
+
+def _request(batch_id: int, attempt: int) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"webhook-batch-{batch_id}-attempt-{attempt}",
+        run_config=dg.RunConfig(ops={"conversations": {"config": {"batch_id": batch_id}}}),
+        tags={BATCH_TAG: str(batch_id), ATTEMPT_TAG: str(attempt)},
+    )
+
+
+def _why_nothing(under_way: int, waiting: inbox.InboxStatus) -> str:
+    if under_way:
+        return f"{under_way} batch(es) under way, {waiting.pending} deliveries wait"
+    held = f"; {waiting.dead} dead, {waiting.parked} parked" if waiting.dead or waiting.parked else ""
+    if waiting.pending:
+        return f"{waiting.pending} deliveries wait for their next attempt{held}"
+    return f"no new deliveries{held}"
+
+
+@dg.op
+def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> None:
+    """Empty raw bodies after their days, and forget old quarantined ones."""
+    with database.connect(application_name="whatsapp-pipeline webhook retention") as conn:
+        redacted = inbox.redact(conn, days=RAW_DAYS, held_days=HELD_DAYS)
+    directory = quarantine_directory(spool_directory(settings.load()))
+    forgotten = quarantine.forget(directory, days=RAW_DAYS)
+    context.log.info(f"{redacted} raw bodies redacted, {forgotten} quarantine files deleted")
+
+
+@dg.op
+def forget_old_runs(context: dg.OpExecutionContext) -> None:
+    """Delete the run log of batches that ended well, so that it does not grow with every tick."""
+    before = datetime.now(UTC) - timedelta(days=RUN_LOG_DAYS)
+    records = context.instance.get_run_records(
+        dg.RunsFilter(
+            job_name=process_webhooks.name, statuses=[dg.DagsterRunStatus.SUCCESS], updated_before=before
+        ),
+        limit=10_000,
+    )
+    for record in records:
+        context.instance.delete_run(record.dagster_run.run_id)
+    context.log.info(f"{len(records)} runs deleted")
+
+
+@dg.job(description="Redact raw webhook bodies, delete old run logs.")
+def webhook_retention() -> None:
+    """Keep what was promised to be kept, and no longer."""
+    redact_raw_bodies()
+    forget_old_runs()
+
+
+@dg.schedule(
+    job=webhook_retention,
+    cron_schedule="30 1 * * *",
+    execution_timezone=settings.load().zone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def daily_webhook_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Redact and delete every night at half past one."""
+    return dg.RunRequest(run_key=f"retention:{context.scheduled_execution_time:%Y-%m-%d}")
+
+
+JOBS = [process_webhooks, webhook_retention]
+SENSORS = [webhook_inbox_sensor]
+SCHEDULES = [daily_webhook_retention]

@@ -1,0 +1,176 @@
+"""`webhook`: receive, look at, replay and verify webhook deliveries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection, connect
+
+
+@contextmanager
+def _database() -> Iterator[Connection]:
+    with connect(_url(), application_name="whatsapp-pipeline webhook") as conn:
+        yield conn
+
+
+def _url() -> str:
+    from whatsapp_pipeline.store.migrate import migrate, pending
+
+    configured = settings.load()
+    url = pipeline_url(configured)
+    if pending(url):
+        if configured.database_url:
+            raise PipelineError("the database is not migrated; run `whatsapp-pipeline migrate`")
+        migrate(url)
+    return url
+
+
+@click.group()
+def webhook() -> None:
+    """Receive, look at, replay and verify webhook deliveries."""
+
+
+@webhook.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, help="Port to listen on.")
+@click.option("--insecure", is_flag=True, help="Accept unsigned bodies; for trying things out only.")
+def serve(host: str, port: int, insecure: bool) -> None:
+    """Receive deliveries until interrupted."""
+    from whatsapp_pipeline.webhook import receiver
+
+    configured = settings.load()
+    if not configured.whatsapp_enabled:
+        click.echo("WHATSAPP_ENABLED is false: nothing to serve")
+        return
+    config = receiver.config_from(configured, insecure=insecure)
+    receiver.serve(config, _receiver_url, host=host, port=port, say=lambda text: click.echo(text, err=True))
+
+
+def _receiver_url() -> str:
+    """Name the database without needing it: deliveries are taken while it is down."""
+    configured = settings.load()
+    return configured.database_url or _url()
+
+
+@webhook.group()
+def account() -> None:
+    """Business numbers and the tenants they belong to."""
+
+
+@account.command("add")
+@click.option("--phone-number-id", required=True, help="Meta's id of the business number.")
+@click.option("--tenant", help="Name of the tenant; created when absent.")
+def account_add(phone_number_id: str, tenant: str | None) -> None:
+    """Add a business number, or enable it again; deliveries that waited for it are processed."""
+    from whatsapp_pipeline.store import accounts, inbox
+
+    with _database() as conn, conn.transaction():
+        tenant_id = accounts.ensure_tenant(conn, tenant) if tenant else None
+        accounts.add_account(conn, phone_number_id, tenant_id)
+        waiting = inbox.unpark(conn, phone_number_id)
+    click.echo(f"{phone_number_id}: active; {waiting} parked deliveries are back in line")
+
+
+@account.command("list")
+def account_list() -> None:
+    """List business numbers."""
+    from whatsapp_pipeline.store import accounts
+
+    with _database() as conn:
+        for row in accounts.accounts(conn):
+            state = "active" if row.is_active else "disabled"
+            click.echo(f"{row.phone_number_id}\t{row.tenant or '-'}\t{state}")
+
+
+@account.command("disable")
+@click.option("--phone-number-id", required=True, help="Meta's id of the business number.")
+def account_disable(phone_number_id: str) -> None:
+    """Disable a business number: what it receives is kept and parked."""
+    from whatsapp_pipeline.store import accounts
+
+    with _database() as conn:
+        if not accounts.disable_account(conn, phone_number_id):
+            raise PipelineError(f"there is no account {phone_number_id}; `webhook account list` shows them")
+    click.echo(f"{phone_number_id}: disabled; its deliveries are parked until it is added again")
+
+
+@webhook.command()
+@click.option("--dead", is_flag=True, help="All dead letters.")
+@click.option("--id", "ids", type=int, multiple=True, help="One delivery, by its inbox id; repeatable.")
+@click.option("--since", type=click.DateTime(), help="Everything received since then, local time.")
+def replay(dead: bool, ids: tuple[int, ...], since: datetime | None) -> None:
+    """Put deliveries back in line; what was stored already is not stored again."""
+    from whatsapp_pipeline.store import inbox
+
+    if not (dead or ids or since):
+        raise click.UsageError("say what to replay: --dead, --id or --since")
+    moment = since.replace(tzinfo=settings.load().tzinfo) if since else None
+    with _database() as conn:
+        click.echo(f"{inbox.replay(conn, dead=dead, ids=ids, since=moment)} deliveries are back in line")
+
+
+@webhook.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(as_json: bool) -> None:
+    """Show what waits: in the spool, in the inbox, dead, parked, in quarantine."""
+    from whatsapp_pipeline.store import inbox
+    from whatsapp_pipeline.webhook import quarantine, receiver, spool
+
+    directory = receiver.spool_directory(settings.load())
+    with _database() as conn:
+        found = {**asdict(inbox.status(conn))}
+        letters = inbox.dead_letters(conn)
+    found["spool_segments"] = len(spool.segments(directory))
+    found["quarantined"] = quarantine.count(receiver.quarantine_directory(directory))
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for name, value in found.items():
+        click.echo(f"{name.replace('_', ' ')}: {value}")
+    for inbox_id, received_at, attempts, error in letters:
+        click.echo(f"dead {inbox_id} ({received_at:%Y-%m-%d %H:%M}, {attempts} attempts): {error}")
+
+
+@webhook.command()
+def drain() -> None:
+    """Move the spool into the inbox, when no receiver is running that does."""
+    from whatsapp_pipeline.webhook import receiver
+    from whatsapp_pipeline.webhook.drainer import drain_now
+
+    directory = receiver.spool_directory(settings.load())
+    with _database() as conn:
+        if not drain_now(directory, conn):
+            raise PipelineError(f"the spool {directory} did not empty within 10 s; see `webhook status`")
+    click.echo("the spool is empty")
+
+
+@webhook.command()
+def process() -> None:
+    """Process what waits in the inbox now, without Dagster."""
+    import logging
+
+    from whatsapp_pipeline.steps.process_webhooks import ProcessOptions, process_due
+
+    options = ProcessOptions(multitenant=settings.load().multitenant_enabled)
+    with _database() as conn:
+        report = process_due(conn, options, log=logging.getLogger(__name__))
+    click.echo(", ".join(f"{value} {name}" for name, value in report.counts().items() if value) or "nothing")
+
+
+@webhook.command()
+def verify() -> None:
+    """Try the conversation functions on the database, and leave nothing behind."""
+    from whatsapp_pipeline.steps.verify_conversations import verify_conversations
+
+    with _database() as conn:
+        for line in verify_conversations(conn):
+            click.echo(line)

@@ -1,0 +1,85 @@
+"""The webhook inbox as Dagster resources: what was received, and who answers.
+
+What belongs here: how much a run takes, and building the assistant from the settings. What does not:
+statements (store/inbox) and processing (steps/process_webhooks).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.assistant.client import OpenAiAssistant, assistant_from
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.steps.process_webhooks import ProcessOptions
+from whatsapp_pipeline.store import inbox
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.webhook import spool
+from whatsapp_pipeline.webhook.receiver import spool_directory
+
+APPLICATION = "whatsapp-pipeline webhook inbox"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolStatus:
+    """What lies in the spool: segments, bytes, damaged files."""
+
+    segments: int
+    bytes: int
+    corrupt: int
+
+
+class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
+    """What the receiver kept: deliveries in the database, and the spool before it."""
+
+    database: dg.ResourceDependency[Database]
+    batch_size: int = Field(default=5000, ge=1, description="Deliveries a run works through at most.")
+    batches_per_tick: int = Field(default=2, ge=1, description="Runs a sensor tick asks for at most.")
+    max_attempts: int = Field(
+        default=5, ge=1, description="Failures after which a delivery is a dead letter."
+    )
+    max_launches: int = Field(
+        default=10, ge=1, description="Launches after which a batch that never ends is given up."
+    )
+
+    def status(self) -> inbox.InboxStatus:
+        """Count what waits."""
+        with self.database.connect(application_name=APPLICATION) as conn:
+            return inbox.status(conn)
+
+    def options(self) -> ProcessOptions:
+        """Return how deliveries are processed, from this config and the settings."""
+        configured = settings.load()
+        return ProcessOptions(
+            multitenant=configured.multitenant_enabled,
+            ask_assistant=bool(configured.assistant_base_url),
+            max_attempts=self.max_attempts,
+        )
+
+    def assistant(self) -> OpenAiAssistant | None:
+        """Return the assistant of the settings, None when it is off."""
+        return assistant_from(settings.load())
+
+    def plan(self, conn: Connection) -> inbox.Batch | None:
+        """Open a batch over what is due; None when nothing is."""
+        return inbox.plan_batch(conn, self.batch_size)
+
+    def spool_status(self) -> SpoolStatus:
+        """Look at the spool's folder, as far as this machine sees it."""
+        directory = spool_directory(settings.load())
+        return SpoolStatus(
+            segments=len(spool.segments(directory)),
+            bytes=sum(_size(path) for path in spool.segments(directory)),
+            corrupt=len(list((directory / "corrupt").glob("*"))),
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # drained this very moment
+        return 0
