@@ -54,6 +54,25 @@ CREATE INDEX IF NOT EXISTS ordens_servico_id_contato_idx ON ordens_servico (id_c
 CREATE INDEX IF NOT EXISTS ordens_servico_numero_idx ON ordens_servico (numero_ordem_servico);
 CREATE INDEX IF NOT EXISTS ordens_servico_emissao_idx ON ordens_servico (data_emissao);
 
+-- A link into one of the user's own tables. A foreign key needs a unique id there; a table that has none is
+-- left as it is and the link goes unguarded (the adoption report says so, and how to add both).
+CREATE FUNCTION link_to_adopted(child regclass, child_column name, parent regclass, on_delete text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = parent AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indnkeyatts = 1
+          AND i.indpred IS NULL AND i.indexprs IS NULL AND a.attname = 'id'
+          AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+    ) THEN
+        RAISE NOTICE '% has no unique integer id: %.% gets no foreign key', parent, child, child_column;
+        RETURN false;
+    END IF;
+    EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES %s (id) ON DELETE %s',
+                   child, format('%s_%s_fkey', child, child_column), child_column, parent, on_delete);
+    RETURN true;
+END $$;
+
 -- What the ERP says of a row beyond the user's own columns: its status, when it last changed, a hash
 -- that makes an unchanged row cost nothing, and the full text of phones that do not fit their column.
 CREATE TABLE contact_sources (
@@ -70,7 +89,7 @@ CREATE TABLE contact_sources (
 CREATE TABLE order_sources (
     id_ordem_servico  bigint PRIMARY KEY,
     item_hash         bytea NOT NULL,
-    has_detail        boolean NOT NULL DEFAULT false,
+    detail_hash       bytea,
     truncated         text[] NOT NULL DEFAULT '{}',
     synced_at         timestamptz NOT NULL DEFAULT now()
 );
@@ -89,6 +108,14 @@ CREATE TABLE erp_passes (
     finished_at   timestamptz
 );
 CREATE INDEX erp_passes_resource_idx ON erp_passes (resource, scope, id DESC);
+-- The ids that an unfinished pass has seen, by listing and by reading of it; emptied when the pass ends well.
+CREATE TABLE erp_pass_items (
+    id_pass  bigint NOT NULL REFERENCES erp_passes ON DELETE CASCADE,
+    listing  text NOT NULL,
+    sweep    integer NOT NULL,
+    id_item  bigint NOT NULL,
+    PRIMARY KEY (id_pass, listing, sweep, id_item)
+);
 
 -- A field can hold several numbers; the two *_normalizado columns of contatos hold the first.
 CREATE TABLE contact_phones (

@@ -175,12 +175,9 @@ CREATE INDEX exceptions_month_idx ON exceptions (month, kind);
 
 -- Links into the user's own tables: deleting a contact or an order there must never be refused here,
 -- so the link is cleared and the row waits to be linked again.
-ALTER TABLE chat_files ADD CONSTRAINT chat_files_id_contato_fkey
-    FOREIGN KEY (id_contato) REFERENCES contatos (id) ON DELETE SET NULL;
-ALTER TABLE chat_files ADD CONSTRAINT chat_files_id_ordem_servico_fkey
-    FOREIGN KEY (id_ordem_servico) REFERENCES ordens_servico (id) ON DELETE SET NULL;
-ALTER TABLE chat_sessions ADD CONSTRAINT chat_sessions_id_ordem_servico_fkey
-    FOREIGN KEY (id_ordem_servico) REFERENCES ordens_servico (id) ON DELETE SET NULL;
+SELECT link_to_adopted('chat_files', 'id_contato', 'contatos', 'SET NULL');
+SELECT link_to_adopted('chat_files', 'id_ordem_servico', 'ordens_servico', 'SET NULL');
+SELECT link_to_adopted('chat_sessions', 'id_ordem_servico', 'ordens_servico', 'SET NULL');
 
 CREATE FUNCTION chat_files_link_lost() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -2,31 +2,33 @@
 
 -- Numbers of unknown area are compared by their last eight digits; order numbers without leading zeros.
 CREATE INDEX contact_phones_last8_idx ON contact_phones (right(key, 8));
-CREATE INDEX ordens_servico_numero_plain_idx ON ordens_servico (ltrim(numero_ordem_servico, '0'));
+CREATE INDEX ordens_servico_numero_plain_idx ON ordens_servico (ltrim(numero_ordem_servico::text, '0'));
 
 -- The contacts a chat may belong to, best first, and why: [{name, value, weight, words}], weights in log-odds.
 CREATE TABLE match_candidates (
     id_chat_file  bigint NOT NULL REFERENCES chat_files ON DELETE CASCADE,
     rank          smallint NOT NULL CHECK (rank >= 1),
-    id_contato    bigint NOT NULL REFERENCES contatos (id) ON DELETE CASCADE,
+    id_contato    bigint NOT NULL,
     confidence    double precision NOT NULL CHECK (confidence BETWEEN 0 AND 1),
     method        text NOT NULL,
     evidence      jsonb NOT NULL,
     PRIMARY KEY (id_chat_file, rank)
 );
 CREATE INDEX match_candidates_id_contato_idx ON match_candidates (id_contato);
+SELECT link_to_adopted('match_candidates', 'id_contato', 'contatos', 'CASCADE');
 
 -- The orders a session may be about, best first, and why.
 CREATE TABLE order_candidates (
     id_chat_session   bigint NOT NULL REFERENCES chat_sessions ON DELETE CASCADE,
     rank              smallint NOT NULL CHECK (rank >= 1),
-    id_ordem_servico  bigint NOT NULL REFERENCES ordens_servico (id) ON DELETE CASCADE,
+    id_ordem_servico  bigint NOT NULL,
     confidence        double precision NOT NULL CHECK (confidence BETWEEN 0 AND 1),
     method            text NOT NULL,
     evidence          jsonb NOT NULL,
     PRIMARY KEY (id_chat_session, rank)
 );
 CREATE INDEX order_candidates_id_ordem_servico_idx ON order_candidates (id_ordem_servico);
+SELECT link_to_adopted('order_candidates', 'id_ordem_servico', 'ordens_servico', 'CASCADE');
 
 -- Fitted weights, with what they were fitted on and how reliable they proved; the newest of a kind counts.
 CREATE TABLE link_models (

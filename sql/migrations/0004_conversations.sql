@@ -66,7 +66,7 @@ CREATE TABLE conversations (
     profile_name     text,
     profile_name_at  timestamptz,
     last_message_at  timestamptz,
-    id_contato       bigint REFERENCES contatos (id) ON DELETE SET NULL,
+    id_contato       bigint,
     match_status     text NOT NULL DEFAULT 'unmatched'
         CHECK (match_status IN ('unmatched', 'linked', 'ambiguous', 'manual')),
     created_at       timestamptz NOT NULL DEFAULT now(),
@@ -74,6 +74,7 @@ CREATE TABLE conversations (
     UNIQUE (channel, phone_number_id, external_id)
 );
 CREATE INDEX conversations_id_contato_idx ON conversations (id_contato);
+SELECT link_to_adopted('conversations', 'id_contato', 'contatos', 'SET NULL');
 CREATE INDEX conversations_tenant_idx ON conversations (tenant_id);
 
 -- Every name one correspondent was seen under: a phone with and without its ninth digit, a user id.
