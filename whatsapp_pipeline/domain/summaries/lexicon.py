@@ -36,6 +36,7 @@ class Lexicon:
     phrase_values: tuple[float, ...]
     phrase_denies: tuple[bool, ...]
     contrast_phrases: frozenset[int]
+    closing: frozenset[str]
     digest: str
 
 
@@ -100,8 +101,9 @@ def parse_lexicon(text: str) -> Lexicon:
         values.append(0.0)
         denies.append(False)
     digest = sha256(text.encode()).hexdigest()[:16]
+    closing = frozenset("".join(words_of(word)) for word in _entries(table["closing"]["words"]))
     return Lexicon(
-        exact, stems, Matcher(patterns), tuple(values), tuple(denies), frozenset(contrast), digest
+        exact, stems, Matcher(patterns), tuple(values), tuple(denies), frozenset(contrast), closing, digest
     )
 
 

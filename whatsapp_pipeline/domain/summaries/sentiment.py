@@ -153,7 +153,9 @@ class SentimentReader:
             end = at + 1 if len(pattern.elements) == 1 else pattern.match(forms, at)
             if end is not None and (best[0] is None or end > best[0]):
                 number = pattern.payload
-                value = None if number in self.lexicon.contrast_phrases else self.lexicon.phrase_values[number]
+                value = (
+                    None if number in self.lexicon.contrast_phrases else self.lexicon.phrase_values[number]
+                )
                 best = (end, value, self.lexicon.phrase_denies[number])
         return best
 

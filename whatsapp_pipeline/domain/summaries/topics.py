@@ -38,6 +38,9 @@ class Taxonomy:
     parts: tuple[str, ...]
     rules: tuple[tuple[str, int, float], ...]
     matcher: Matcher
+    customer_only: frozenset[str]  # staff who write such words are not the ones who feel so
+    faults: frozenset[str]  # a fault described is no opinion …
+    complaints: frozenset[str]  # … unless these are in it too
     digest: str
 
 
@@ -67,11 +70,20 @@ def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
         parts = add_terms("parts", terms.get("parts", []))
         names = tuple(str(topic["name"]) for topic in table["topics"])
     except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
-        raise PipelineError(f"{source} is not a taxonomy: {error!r}; compare it with the packaged one") from error
+        raise PipelineError(
+            f"{source} is not a taxonomy: {error!r}; compare it with the packaged one"
+        ) from error
     if len(set(names)) != len(names):
         raise PipelineError(f"{source}: a topic's name stands twice")
     digest = sha256(text.encode()).hexdigest()[:16]
-    return Taxonomy(names, equipment, parts, tuple(rules), Matcher(patterns), digest)
+
+    def marked(flag: str) -> frozenset[str]:
+        return frozenset(topic["name"] for topic in table["topics"] if topic.get(flag))
+
+    return Taxonomy(
+        names, equipment, parts, tuple(rules), Matcher(patterns),
+        marked("customer_only"), marked("fault"), marked("complaint"), digest,
+    )  # fmt: skip
 
 
 @cache

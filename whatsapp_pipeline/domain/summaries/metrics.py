@@ -1,0 +1,99 @@
+"""What the figures of a summary mean: the options that define them and the business calendar.
+
+What belongs here: definitions and their bounds. What does not: counting, which the store's SQL does.
+
+Definitions
+- conversation: messages of customer and staff, over all the contact's chats, without a gap of more than `gap`.
+- first response: from a conversation's opening message, if the customer wrote it, to the staff's next one.
+- reply: from the customer's first unanswered message to the staff's next one, at every change of turn.
+  Both are told in calendar seconds and in business seconds; an answer after `reply_limit` is none.
+- open: the customer's last words are unanswered, courtesies aside, or a linked order is neither finished,
+  refused nor cancelled; since the first unanswered message or the order's date, whichever is earlier.
+- frequency: see `FrequencyBounds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, time, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+_CLOSED: tuple[time, time] | None = None
+_WEEKDAY = (time(8), time(18))
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessHours:
+    """Opening hours by weekday, Monday first (None: closed), and whose holidays close the desk.
+
+    `state` is a Brazilian state ("PR") whose own holidays count beside the national ones.
+    """
+
+    week: tuple[tuple[time, time] | None, ...] = (
+        _WEEKDAY, _WEEKDAY, _WEEKDAY, _WEEKDAY, _WEEKDAY, (time(8), time(12)), _CLOSED,
+    )  # fmt: skip
+    holidays: bool = True
+    state: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.week) != 7 or any(hours is not None and hours[0] >= hours[1] for hours in self.week):
+            raise ValueError("business hours: expected seven days, each closed or opening before it closes")
+
+
+@dataclass(frozen=True, slots=True)
+class FrequencyBounds:
+    """A contact's class is the first whose number of conversations began in its window; else rare.
+
+    The windows (days) end at the moment of the summary, so a customer who stops writing becomes rare.
+    """
+
+    frequent_days: int = 90
+    frequent_count: int = 3
+    regular_days: int = 365
+    regular_count: int = 3
+    occasional_days: int = 365
+    occasional_count: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class MetricOptions:
+    """What defines the figures."""
+
+    gap: timedelta = timedelta(hours=24)
+    reply_limit: timedelta = timedelta(days=30)
+    hours: BusinessHours = field(default_factory=BusinessHours)
+    frequency: FrequencyBounds = field(default_factory=FrequencyBounds)
+
+
+class BusinessDay(NamedTuple):
+    """A day's opening, in seconds after midnight, and the business seconds of all days before it."""
+
+    day: date
+    opens: int
+    closes: int
+    seconds_before: int
+
+
+def _seconds(moment: time) -> int:
+    return moment.hour * 3600 + moment.minute * 60 + moment.second
+
+
+@lru_cache(maxsize=8)
+def _holidays(first_year: int, last_year: int, state: str | None) -> frozenset[date]:
+    from holidays.countries import Brazil
+
+    return frozenset(Brazil(subdiv=state, years=range(first_year, last_year + 1)))
+
+
+def business_days(first: date, last: date, hours: BusinessHours) -> Iterator[BusinessDay]:
+    """Yield every day from `first` to `last`; a closed day opens and closes at 0."""
+    closed = _holidays(first.year, last.year, hours.state) if hours.holidays else frozenset()
+    total = 0
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(days=offset)
+        opening = None if day in closed else hours.week[day.weekday()]
+        opens, closes = (0, 0) if opening is None else (_seconds(opening[0]), _seconds(opening[1]))
+        yield BusinessDay(day, opens, closes, total)
+        total += closes - opens

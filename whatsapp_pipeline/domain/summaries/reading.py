@@ -1,0 +1,59 @@
+"""All that the rules read in one message's text, in one pass over its words."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from whatsapp_pipeline.domain.summaries.patterns import tokenize
+from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader
+from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
+
+# Raised when a rule in the code changes what is read: kept readings are then read again.
+RULES_VERSION = "1"
+# Longer texts are pasted documents: what the customer has to say stands at the beginning.
+TEXT_LIMIT = 2000
+_FAULT_WEIGHT = 0.25
+_MARKS = frozenset(".,;!\n")
+
+
+class Reading(NamedTuple):
+    """What one text says. `start`, `end`: place of the phrase that decides the score, if any."""
+
+    score: float
+    weight: float
+    start: int | None
+    end: int | None
+    closes: bool
+    topics: list[str]
+    equipment: list[str]
+    parts: list[str]
+
+
+class MessageReader:
+    """Reads texts with the packaged lexicon and one taxonomy."""
+
+    def __init__(self, taxonomy: Path | None = None) -> None:
+        self._sentiment = SentimentReader()
+        self._topics = TopicReader(load_taxonomy(taxonomy))
+        self.taxonomy = self._topics.taxonomy
+        digests = (RULES_VERSION, self._sentiment.lexicon.digest, self.taxonomy.digest)
+        self.rules = sha256("/".join(digests).encode()).hexdigest()[:16]
+
+    def read(self, text: str) -> Reading:
+        """Read one text; only its first TEXT_LIMIT characters count."""
+        tokens = tokenize(text[:TEXT_LIMIT])
+        sentiment = self._sentiment.read_tokens(tokens)
+        topics, equipment, parts = self._topics.read_tokens(tokens)
+        describes = (
+            sentiment.score < 0
+            and not self.taxonomy.faults.isdisjoint(topics)
+            and self.taxonomy.complaints.isdisjoint(topics)
+        )
+        closing = self._sentiment.lexicon.closing
+        closes = bool(tokens) and all(token.form in closing or token.form in _MARKS for token in tokens)
+        return Reading(
+            sentiment.score, _FAULT_WEIGHT if describes else 1.0, sentiment.start, sentiment.end, closes,
+            list(topics), list(equipment), list(parts),
+        )  # fmt: skip
