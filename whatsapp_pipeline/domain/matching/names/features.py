@@ -50,8 +50,13 @@ CANDIDATE_FEATURES: dict[str, str] = {
     "name_information_missed": "the words that the title lacks are this rare ({v:.1f})",
     "whole_name": "no word of the contact's name is missing",
     "whole_name_exact": "the title is the contact's whole name, letter by letter",
+    "all_exact": "every word of the title is in the contact's name",
+    "third_exact_word": "{v:.0f} more than two words are the same",
     "first_and_last_only": "the title is the first and the last of the contact's names",
     "first_and_second_only": "the title is the first two of the contact's names",
+    "first_and_family_only": "the title is the contact's first name and the first surname",
+    "given_and_family": "the title skips surnames but has every given name",
+    "given_name_missed": "the title lacks a further given name",
     "first_only": "the title is the contact's first name alone",
     "beginning_only": "the title is how the contact's name begins",
     "order_breaks": "{v:.0f} word(s) stand in another order",
@@ -60,6 +65,8 @@ CANDIDATE_FEATURES: dict[str, str] = {
     "particles_missed": "{v:.0f} particle(s) of the contact's name are not in the title",
     "generation_missed": "the contact's Júnior, Filho or Neto is missing in the title",
     "weak_words_same": "{v:.0f} word(s) about devices or jobs are in the contact's name, too",
+    "rarer_than_chance": "what fits is rarer than one name in this table (log odds {v:.1f})",
+    "commoner_than_chance": "what fits is found in several names of this table (log odds {v:.1f})",
     "trade_name": "the trade name (fantasia) is what fits",
     "company": "the contact is a company",
 }
@@ -67,6 +74,8 @@ NONE_FEATURES: dict[str, str] = {
     "constant": "nobody in the table",
     "title_information": "how rare the title's words are together ({v:.1f})",
     "title_first_information": "how rare its first word is as a first name ({v:.1f})",
+    "namesakes": "log of how many people of the table one expects to be called so ({v:.1f})",
+    "no_namesakes": "how far below one that expectation is (log {v:.1f})",
     "title_words": "{v:.0f} word(s) to compare",
     "one_word": "only one word to compare",
     "two_words": "two words to compare",
@@ -75,6 +84,11 @@ NONE_FEATURES: dict[str, str] = {
     "uncovered": "share of the title that even the best candidate leaves open ({v:.2f})",
     "uncovered_information": "what even the best candidate leaves open ({v:.1f})",
     "rivals": "log of how many candidates fit about as well as the best ({v:.1f})",
+    "same": "somebody has all the words of the title",
+    "same_namesakes": "… and one expects several to be called so (log {v:.1f})",
+    "same_no_namesakes": "… and one expects nobody else to be called so (log {v:.1f})",
+    "same_rivals": "… and so do others (log {v:.1f})",
+    "same_two_words": "… and these are two",
     "best_inexact": "the best candidate is only alike, not the same ({v:.1f})",
     "company_title": "the title names a company",
 }
@@ -133,7 +147,7 @@ def compare(table: ContactTable, titles: Sequence[CleanName]) -> Comparison:
     kept = _best_name_of_each_contact(table, title_of, name_of, fit)
     title_of, name_of, values, fit, kind = title_of[kept], name_of[kept], values[kept], fit[kept], kind[kept]
     start = np.searchsorted(title_of, np.arange(len(titles) + 1))
-    none_values = _none_values(words, batch, start, title_of, kind, fit)
+    none_values = _none_values(table, words, batch, start, title_of, kind, fit)
     return Comparison(start, table.owner[name_of], values, none_values, fit)
 
 
@@ -249,16 +263,28 @@ def _candidate_values(  # noqa: PLR0915  a list of features reads best in one pl
     put("last_with_last", (position[rows, last_title] == last) & (last > 0))
     put("whole_name", name_missed == 0)
     put("whole_name_exact", (name_missed == 0) & all_title & ~inexact.any(axis=1))
+    put("all_exact", all_title & ~inexact.any(axis=1))
+    put("third_exact_word", np.maximum(exact.sum(axis=1) - 2, 0))
     second_used = used[:, 1] & used[:, 0]
     two = all_title & (title_count == 2) & (length - ends_in_generation >= 3)
     put("first_and_last_only", two & used[:, 0] & used[rows, last])
     put("first_and_second_only", two & second_used)
+    family = table.family[name_of]
+    has_family = (family > 0) & (family < length)
+    family_used = has_family & used[rows, np.minimum(family, length - 1)]
+    put("first_and_family_only", two & used[:, 0] & family_used)
+    given_used = (used | (np.arange(used.shape[1]) >= family[:, None])).all(axis=1)
+    put("given_and_family", all_title & given_used & (family > 1) & (name_missed > 0))
+    put("given_name_missed", ~given_used & (family > 1) & used[:, 0])
     put("first_only", all_title & (title_count == 1) & used[:, 0] & (length > 1))
     matched_count = used.sum(axis=1)
     begins = used[:, :1].astype(np.int32)[:, 0] * (np.cumprod(used, axis=1).sum(axis=1) == matched_count)
     put("beginning_only", all_title & (begins > 0) & (title_count >= 2) & (name_missed > 0))
     put("order_breaks", _order_breaks(position))
     _put_particles(table, batch, title_of, name_of, position, put)
+    surplus = (information * matched).sum(axis=1) - table.log_size
+    put("rarer_than_chance", np.clip(surplus, 0, 8))
+    put("commoner_than_chance", np.clip(surplus, -6, 0))
     put("trade_name", table.is_trade[name_of])
     put("company", table.is_company[name_of])
 
@@ -309,6 +335,7 @@ def _best_name_of_each_contact(
 
 
 def _none_values(
+    table: ContactTable,
     words: TitleWords,
     batch: _Titles,
     start: npt.NDArray[np.int64],
@@ -320,6 +347,7 @@ def _none_values(
     information = np.minimum(words.information[batch.word], _INFORMATION_CAP) * counts
     total = information.sum(axis=1)
     n_words = counts.sum(axis=1)
+    first_information = np.minimum(words.first_information[batch.word[:, 0]], _INFORMATION_CAP) * counts[:, 0]
     values = np.zeros((len(batch.word), N_NONE), dtype=np.float32)
     has = start[1:] > start[:-1]
     covered = np.zeros(len(total), dtype=np.float32)
@@ -335,10 +363,15 @@ def _none_values(
         covered[has] = np.maximum.reduceat(pair_cover * near, at)
         pair_inexact = (information[title_of] * (kind > 1)).sum(axis=1)
         inexact[has] = -np.maximum.reduceat(np.where(near, -pair_inexact, -99.0), at)
+    by_place = total - information[:, 0] + first_information
+    namesakes = table.log_size - by_place
+    same = has & (total - covered < 0.01) & (inexact < 0.01)
     columns = (
         np.ones(len(total)),
         total,
-        np.minimum(words.first_information[batch.word[:, 0]], _INFORMATION_CAP) * counts[:, 0],
+        first_information,
+        np.clip(namesakes, 0, 8),
+        np.clip(namesakes, -8, 0),
         n_words,
         n_words == 1,
         n_words == 2,
@@ -347,6 +380,11 @@ def _none_values(
         1 - covered / np.maximum(total, 1e-3),
         total - covered,
         rivals,
+        same,
+        same * np.clip(namesakes, 0, 8),
+        same * np.clip(namesakes, -8, 0),
+        same * rivals,
+        same * (n_words == 2),
         inexact,
         batch.company,
     )

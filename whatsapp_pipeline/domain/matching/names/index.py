@@ -23,6 +23,8 @@ Ints = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
 
 NAMES_PER_TITLE = 90  # names kept by blocking; a contact has up to two
+# A word that begins this share of the names holding it is a given name.
+GIVEN_NAME_SHARE = 0.4
 _LENGTH_PENALTY = 0.05  # among names that match alike, the ones with less besides come first
 _PARTICLE_CODE = {particle: code for code, particle in enumerate(sorted(PARTICLES), start=1)}
 _GENERATIONS = frozenset(GENERATIONS.values())
@@ -107,9 +109,17 @@ class ContactTable:
         self.letter = np.array([ord(word[0]) for word in vocabulary], dtype=np.uint8)
         self.is_initial = np.array([len(word) == 1 for word in vocabulary], dtype=bool)
         self.is_generation = np.array([word in _GENERATIONS for word in vocabulary], dtype=bool)
+        self.family = self._family_position(filled)
         self.letter_share = np.bincount(
             self.letter, weights=self.frequency / max(count, 1), minlength=256
         ).astype(np.float32)
+
+    def _family_position(self, filled: npt.NDArray[np.bool_]) -> Ints:
+        """Where each name's surnames begin: after the first word, at the first that seldom begins a name."""
+        given = (self.first_frequency / np.maximum(self.frequency, 1.0) > GIVEN_NAME_SHARE)[self.words]
+        given[:, 0] = True
+        given &= filled
+        return np.cumprod(given, axis=1).sum(axis=1).astype(np.int32)
 
     @property
     def size(self) -> int:

@@ -124,7 +124,7 @@ def fit_weights(
     comparison: Comparison,
     truth: npt.NDArray[np.int64],
     importance: Doubles,
-    ridge: float = 2.0,
+    ridge: float = 0.3,
     iterations: int = 250,
 ) -> tuple[Doubles, Doubles]:
     """Fit the logit by maximum likelihood with an L2 penalty on the standardised weights.

@@ -7,13 +7,14 @@ hold for tidy and for careless address books alike.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from whatsapp_pipeline.domain.matching.names.cleaning import CleanName, clean_contact
-from whatsapp_pipeline.domain.matching.names.index import ContactName
+from whatsapp_pipeline.domain.matching.names.index import GIVEN_NAME_SHARE, ContactName
 from whatsapp_pipeline.domain.matching.names.words import COMPANY_WORDS, HONORIFICS, NICKNAMES_OF, WEAK_WORDS
 
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -64,23 +65,35 @@ def simulate_titles(
 ) -> list[SimulatedTitle]:
     """Write `count` titles, a `none_share` of them from `absent`; the same seed gives the same titles."""
     rng = np.random.default_rng(seed)
+    writer = _Writer(rng, _given_names(present))
     titles: list[SimulatedTitle] = []
     while len(titles) < count:
         from_absent = bool(absent) and rng.random() < none_share
         source = absent if from_absent else present
         contact = source[int(rng.integers(len(source)))]
-        text = _Writer(rng).write(contact)
+        text = writer.write(contact)
         if text:
             titles.append(SimulatedTitle(text, None if from_absent else contact.id))
     return titles
 
 
-class _Writer:
-    """Writes one title; its strength of noise is its own."""
+def _given_names(contacts: Sequence[ContactName]) -> frozenset[str]:
+    first: Counter[str] = Counter()
+    anywhere: Counter[str] = Counter()
+    for contact in contacts:
+        words = clean_contact(contact.nome or contact.fantasia).words
+        first.update(words[:1])
+        anywhere.update(words)
+    return frozenset(word for word, count in first.items() if count > GIVEN_NAME_SHARE * anywhere[word])
 
-    def __init__(self, rng: np.random.Generator) -> None:
+
+class _Writer:
+    """Writes titles; each has a strength of noise of its own."""
+
+    def __init__(self, rng: np.random.Generator, given_names: frozenset[str]) -> None:
         self._rng = rng
-        self._strength = (0.4, 1.0, 1.0, 1.8)[int(rng.integers(4))]
+        self._given_names = given_names
+        self._strength = 1.0
 
     def _chance(self, share: float) -> bool:
         return self._rng.random() < share * self._strength
@@ -89,6 +102,7 @@ class _Writer:
         return options[int(self._rng.integers(len(options)))]
 
     def write(self, contact: ContactName) -> str:
+        self._strength = (0.4, 1.0, 1.0, 1.8)[int(self._rng.integers(4))]
         nome, fantasia = clean_contact(contact.nome), clean_contact(contact.fantasia)
         trade_chance = 0.7 if nome.is_company or fantasia.is_company else 0.2
         name = fantasia if fantasia.words and (not nome.words or self._rng.random() < trade_chance) else nome
@@ -103,23 +117,7 @@ class _Writer:
         rng, words = self._rng, list(name.words)
         if len(words) == 1:
             return words
-        draw = rng.random()
-        if draw < 0.34:
-            chosen = list(range(len(words)))
-        elif draw < 0.58:
-            chosen = [0, len(words) - 1]
-        elif draw < 0.72:
-            chosen = [0, 1]
-        elif draw < 0.80:
-            chosen = [0, int(rng.integers(1, len(words)))]
-        elif draw < 0.89:
-            chosen = sorted({0, 1, int(rng.integers(1, len(words)))})
-        elif draw < 0.92:
-            chosen = [len(words) - 1, 0]
-        elif draw < 0.95:
-            chosen = [0, 1, len(words) - 1][: len(words)]
-        else:
-            chosen = [0]
+        chosen = self._choose(words)
         keeps_particles = rng.random() < (0.9 if len(chosen) == len(words) else 0.35)
         first = words[0]
         if first in NICKNAMES_OF and self._chance(0.12):
@@ -136,6 +134,31 @@ class _Writer:
                 written.append(name.particles[i])
             written.append(words[i])
         return written
+
+    def _choose(self, words: list[str]) -> list[int]:
+        """Which words of a person's name are written, in their order."""
+        draw, last = self._rng.random(), len(words) - 1
+        family = 1
+        while family < last and words[family] in self._given_names:
+            family += 1
+        given, any_surname = list(range(family)), int(self._rng.integers(family, last + 1))
+        choices = (
+            (0.34, list(range(last + 1))),
+            (0.22, [0, last]),
+            (0.12, [0, family]),
+            (0.06, [0, 1]),
+            (0.05, [0, any_surname]),
+            (0.07, [*given, any_surname]),
+            (0.04, [*given, last]),
+            (0.02, given),
+            (0.03, [last, 0]),
+            (0.05, [0]),
+        )
+        for share, chosen in choices:
+            draw -= share
+            if draw < 0:
+                return chosen
+        return choices[0][1]
 
     def _company(self, name: CleanName) -> list[str]:
         rng, words = self._rng, list(name.words)
