@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from itertools import chain
 from typing import BinaryIO
 
-from .block import BlockReader
+from .block import BlockReader, find_start
+from .columns import Totals
 from .decoding import TextChunks
 from .model import (
     ChatEnd,
@@ -23,6 +25,8 @@ from .model import (
     MessageBatch,
     ParseOptions,
 )
+from .native import NativeReader
+from .native_shapes import find_layout
 
 __all__ = [
     "ChatEnd",
@@ -46,7 +50,43 @@ def read(stream: BinaryIO, options: ParseOptions) -> Iterator[Event]:
     transcript at all is a chat of format "unknown" whose every line is an exception. Never raises for any
     bytes; what the stream raises passes through.
     """
-    return _uncollected(BlockReader(options).read(TextChunks(stream)))
+    return _uncollected(_read(TextChunks(stream), options))
+
+
+def _read(source: TextChunks, options: ParseOptions) -> Iterator[Event]:
+    """Find out the format from the first chunk (the block format first: its dates look native) and read."""
+    chunks = iter(source)
+    head = next(chunks, "")
+    chunks = chain([head], chunks)
+    if options.format in ("auto", "block") and find_start(head) is not None:
+        yield from BlockReader(options).read(chunks, source)
+        return
+    layout = find_layout(f"\n{head}", options.format) if options.format != "block" else None
+    if layout is not None:
+        yield from NativeReader(options, layout).read(chunks, source)
+        return
+    yield from _unread(chunks, source, options)
+
+
+def _unread(chunks: Iterator[str], source: TextChunks, options: ParseOptions) -> Iterator[Event]:
+    """What is no transcript: every line an exception."""
+    totals = Totals(1, options.default_title, 1, "unknown")
+    yield ChatStart(1, options.default_title, 1, "unknown")
+    lines, end = 0, ""
+    for chunk in chunks:
+        lines += chunk.count("\n")
+        end = chunk[-1:] or end
+    lines += end not in ("\n", "")
+    totals.lines[LineKind.EXCEPTION] = lines
+    if lines:
+        wanted = "a transcript" if options.format == "auto" else f"of the {options.format} format"
+        yield totals.note(
+            Finding(0, "unknown_format", "error", f"the file is not {wanted}: no header was found")
+        )
+    else:
+        yield totals.note(Finding(0, "empty_file", "info", "the file is empty"))
+    yield from map(totals.note, source.findings)
+    yield ChatEnd(totals.summary(source.encoding))
 
 
 def _uncollected(events: Iterator[Event]) -> Iterator[Event]:

@@ -17,7 +17,7 @@ in a body, and what every format does with a batch.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from typing import NamedTuple
 from .block_header import NOTIFICATION, TIME_MARKS, WhoCache, is_header
 from .bodies import BLOCK_ENDINGS, REPLY_MARK, Body, parse_block_body
 from .columns import ChatBuilder, Clock, Sender, Totals
-from .decoding import TextChunks, line_count
+from .decoding import TextChunks, line_count, with_last
 from .model import ChatEnd, ChatStart, Event, Finding, LineKind, MessageBatch, ParseOptions
 from .phrases import phrases, visible
 
@@ -97,30 +97,24 @@ class BlockReader:
         self._shortened = False
         self._cut_off = 0  # lines of a block that the file's end cuts off
 
-    def read(self, chunks: TextChunks) -> Iterator[Event]:
-        """Yield the events of the whole file; memory is bounded by a chunk and the longest message."""
+    def read(self, chunks: Iterator[str], source: TextChunks) -> Iterator[Event]:
+        """Yield the events of a file whose first chunk has a block.
+
+        Memory is bounded by a chunk and the longest message.
+        """
         held, started = "", False
-        for chunk, is_last in _with_last(chunks):
+        for chunk, is_last in with_last(chunks):
             held += chunk
-            self._encoding = chunks.encoding
+            self._encoding = source.encoding
             if not started:
-                start = find_start(held)
-                if start is not None:
-                    started, self._labelled = True, start[1]
-                    self._preamble += held.count("\n", 0, start[0]) - 1
-                    self._line = self._preamble + 2
-                    held = held[start[0] :]
-                elif not is_last and len(held) > _BLOCK_LIMIT:
-                    self._preamble += held.count("\n", 0, -_MESSAGE_LIMIT)
-                    held = held[-_MESSAGE_LIMIT:]
-            if started:
-                held = yield from self._read_text(held, is_last=is_last)
-        if not started:
-            self._preamble += line_count(held)
-            yield from self._open(self._title, 1)
+                started, (at, self._labelled) = True, find_start(held) or (len(held), False)
+                self._preamble = held.count("\n", 0, at) - 1
+                self._line = self._preamble + 2
+                held = held[at:]
+            held = yield from self._read_text(held, is_last=is_last)
         totals = self._chat.totals
-        yield from map(totals.note, chunks.findings)
-        yield ChatEnd(totals.summary(chunks.encoding))
+        yield from map(totals.note, source.findings)
+        yield ChatEnd(totals.summary(source.encoding))
 
     def _read_text(self, text: str, *, is_last: bool) -> Generator[Event, None, str]:
         """Read text that starts inside a valid block; returns what must wait for more text."""
@@ -281,7 +275,10 @@ class BlockReader:
         parsed = {
             at: parse_block_body(body)
             for at, body in enumerate(columns.bodies)
-            if body[-1:] in BLOCK_ENDINGS or body[:5] in self._starts or body[:1] == REPLY_MARK
+            if body[-1:] in BLOCK_ENDINGS
+            or body[:5] in self._starts
+            or body[:1] == REPLY_MARK
+            or body[-6:] == " bytes"
         }
         for at, sender in enumerate(columns.senders):
             if sender is NOTIFICATION:
@@ -372,14 +369,3 @@ def _same_title(title: str | None, label: str) -> bool:
         return False
     mine, theirs = ("".join(filter(str.isalnum, visible(text).casefold())) for text in (title, label))
     return bool(mine) and (mine == theirs or (title.rstrip().endswith("-") and theirs.startswith(mine)))
-
-
-def _with_last(chunks: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    """Each chunk, and whether it is the last."""
-    waiting: str | None = None
-    for chunk in chunks:
-        if waiting is not None:
-            yield waiting, False
-        waiting = chunk
-    if waiting is not None:
-        yield waiting, True

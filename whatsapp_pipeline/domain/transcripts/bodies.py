@@ -37,6 +37,7 @@ _REPLY = re.compile(
 _ATTACHED = re.compile(r"(?P<name>[^\n]+?) \((?P<kind>[^()\n]{2,30})\)")
 _SIZE = re.compile(r"(?P<number>\d{1,9}(?:[.,]\d{1,3})?) ?(?P<unit>B|[KMG]i?B|bytes)", re.ASCII)
 _DURATION = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d\d)", re.ASCII)
+_LONGEST_MEASURE = 16
 _UNITS = {
     "B": 1,
     "bytes": 1,
@@ -52,7 +53,7 @@ _MAPS = re.compile(
 )
 
 # The last characters that an attachment line, a size, a duration or a mark can have: anything else is plain text.
-BLOCK_ENDINGS = frozenset("0123456789Bs)")
+BLOCK_ENDINGS = frozenset("0123456789B)")
 NATIVE_ENDINGS = frozenset(")>")
 
 
@@ -76,17 +77,22 @@ def parse_native_body(body: str) -> Body:
     table = phrases()
     shown = visible(body).strip()
     folded = shown.casefold()
-    if (kind := table.type_of_text(shown)) is not None:
+    if (kind := table.type_of_text(folded)) is not None:
         is_file = folded in table.omitted
         return Body("" if is_file else body, kind, attachment_kind=kind if is_file else None)
     if folded.endswith(table.edited):
-        # Where the mark starts in the raw text: invisible marks may stand around it.
-        return parse_native_body(body[: body.rindex("<")].rstrip())._replace(type="edited")
+        # Cut where the mark starts in the raw text: invisible marks may stand around it.
+        body = body[: body.rindex("<")].rstrip()
+        shown = visible(body).strip()
+        edited = _native_attachment(body, shown, shown.casefold()) or Body(body)
+        return edited._replace(type="edited")
     return _native_attachment(body, shown, folded) or _plain(body)
 
 
 def _block_attachment(body: str) -> Body | None:
     head, _, last = body.rpartition("\n")
+    if len(last) > _LONGEST_MEASURE and not last.endswith(")"):
+        return None
     size = _SIZE.fullmatch(last)
     duration = _DURATION.fullmatch(last) if size is None else None
     if duration is not None and not head:
@@ -112,7 +118,7 @@ def _block_attachment(body: str) -> Body | None:
 def _native_attachment(body: str, shown: str, folded: str) -> Body | None:
     """`X.jpg (arquivo anexado)` with a caption below, or `<anexado: X>` with a caption above."""
     table = phrases()
-    first, _, caption = shown.partition("\n")
+    first = shown.partition("\n")[0]
     for suffix in table.attached_suffixes:
         if first.casefold().endswith(suffix):
             name = first[: -len(suffix)].strip()
@@ -142,7 +148,7 @@ def _plain(body: str) -> Body:
             return Body(body, "location")
         if folded.startswith(table.poll) and "\n" in folded:
             return Body(body, "poll")
-        if (kind := table.type_of_text(body)) is not None:
+        if (kind := table.type_of_text(folded)) is not None:
             return Body(body, kind)
     return Body(body)
 

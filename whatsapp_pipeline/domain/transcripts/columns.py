@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
-from itertools import islice, repeat
+from itertools import islice
 from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
@@ -236,7 +236,7 @@ class ChatBuilder:
         first = totals.count + 1
         directions, names, phones, statuses, header_phones, identities = zip(*senders, strict=True)
         types, hashed = ["text"] * count, texts
-        extras: tuple[Iterable[object], ...] = (repeat(None, count),) * 7
+        extras: tuple[Iterable[object], ...] = ([None] * count,) * 7
         if parsed:
             texts, hashed = list(texts), list(texts)
             for at, body in parsed.items():

@@ -6,7 +6,7 @@ What belongs here: everything between a byte stream and clean text. What does no
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from .model import Finding
@@ -35,7 +35,7 @@ class TextChunks:
         self._nul: list[int] = [0, 0]
 
     def __iter__(self) -> Iterator[str]:
-        head = self._stream.read(self._chunk_bytes)
+        head = self._read()
         if head[:2] in _UTF16_MARKS:
             yield from map(self._clean, self._utf16(head))
             return
@@ -56,10 +56,19 @@ class TextChunks:
             found.append(Finding(self._nul[0], "nul_character", "warning", detail))
         return found
 
+    def _read(self) -> bytes:
+        """The next full chunk; less only at the stream's end, though pipes hand out what they have."""
+        data = self._stream.read(self._chunk_bytes)
+        while 0 < len(data) < self._chunk_bytes and (
+            more := self._stream.read(self._chunk_bytes - len(data))
+        ):
+            data += more
+        return data
+
     def _whole_lines(self, data: bytes) -> Iterator[bytes]:
         """Cut the stream after line ends; `data` is what was read already."""
         while data:
-            more = self._stream.read(self._chunk_bytes)
+            more = self._read()
             if not more:
                 break
             end = data.rfind(b"\n") + 1
@@ -100,7 +109,7 @@ class TextChunks:
             if end:
                 yield text[:end]
                 text = text[end:]
-            data = self._stream.read(self._chunk_bytes)
+            data = self._read()
         text += decoder.decode(b"", True)
         if text:
             yield text
@@ -134,3 +143,14 @@ def _character_start(data: bytes) -> int:
 def line_count(text: str) -> int:
     r"""The lines of a text: one for each `\n`, and one more for what follows the last."""
     return text.count("\n") + (text[-1:] not in ("\n", ""))
+
+
+def with_last(chunks: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Each chunk, and whether it is the last."""
+    waiting: str | None = None
+    for chunk in chunks:
+        if waiting is not None:
+            yield waiting, False
+        waiting = chunk
+    if waiting is not None:
+        yield waiting, True

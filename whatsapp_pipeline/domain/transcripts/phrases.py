@@ -14,11 +14,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-# Marks that show nothing: byte order, left-to-right and right-to-left, isolates, zero width joiner's siblings.
+from .model import DateOrder
+
+# Marks that show nothing: byte order, direction, isolates, zero width space and word joiner.
 INVISIBLE = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 _DROP_INVISIBLE: dict[int, str | None] = dict.fromkeys(map(ord, INVISIBLE))
 # Spaces that stand where a plain one is meant (before PM, inside phones).
-_DROP_INVISIBLE.update(dict.fromkeys(map(ord, "\u00a0\u202f\u2007\u2009"), " "))
+_SPACES = "\u00a0\u202f\u2007\u2009"
+_DROP_INVISIBLE.update(dict.fromkeys(map(ord, _SPACES), " "))
+_IS_ODD = re.compile(f"[{INVISIBLE}{_SPACES}]").search
+
+# No notice is longer; a longer text is a person's, and not searched.
+LONGEST_PHRASE = 1_000
 
 FILE_KINDS = {
     "image": "jpg jpeg png heic webp-image bmp tiff",
@@ -33,6 +40,8 @@ _KIND_OF_EXTENSION = {extension: kind for kind, names in FILE_KINDS.items() for 
 
 def visible(text: str) -> str:
     """The text as it shows: invisible marks gone, special spaces plain."""
+    if text.isascii() or _IS_ODD(text) is None:
+        return text
     return text.translate(_DROP_INVISIBLE)
 
 
@@ -65,21 +74,20 @@ class Phrases:
     text_patterns: re.Pattern[str]
     notification_patterns: re.Pattern[str]
     encryption: tuple[tuple[str, re.Pattern[str]], ...]
-    date_orders: dict[str, str]
+    date_orders: dict[str, DateOrder]
     text_starts: frozenset[str]
     """The first five characters of every text that may be more than what a person wrote."""
 
-    def type_of_text(self, text: str) -> str | None:
-        """The type of a message whose whole text is a phrase of WhatsApp's own, else None."""
-        folded = fold(text)
+    def type_of_text(self, folded: str) -> str | None:
+        """The type of a message whose whole folded text is a phrase of WhatsApp's own, else None."""
         if (kind := self.whole_texts.get(folded)) is not None:
             return kind
-        match = self.text_patterns.fullmatch(folded)
+        match = self.text_patterns.fullmatch(folded) if len(folded) < LONGEST_PHRASE else None
         return match.lastgroup if match else None
 
     def notification(self, text: str) -> str | None:
-        """Which notification a text is (call, deleted, encryption, group, system), None when it is none known."""
-        match = self.notification_patterns.fullmatch(fold(text))
+        """Which notification a text is (call, deleted, encryption, group, system), None when none."""
+        match = self.notification_patterns.fullmatch(fold(text)) if len(text) < LONGEST_PHRASE else None
         return match.lastgroup if match else None
 
     def title(self, name: str) -> str:
@@ -106,7 +114,7 @@ class Phrases:
 def _pattern(phrase: str) -> str:
     """A phrase as an expression: `*` stands for anything but nothing."""
     words = [re.escape(part) for part in fold(phrase).split("*")]
-    return ".+".join(words[:-1] + [""]) + words[-1] if len(words) > 1 else words[0]
+    return ".+".join(words)
 
 
 def _one_of(groups: dict[str, Iterable[str]]) -> re.Pattern[str]:

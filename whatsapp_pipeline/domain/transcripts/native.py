@@ -1,0 +1,287 @@
+r"""WhatsApp's own "Export chat", of Android and iOS.
+
+    05/01/2025 10:00 - As mensagens e as ligações são protegidas …      no `Name: `: a notification
+    05/01/2025 10:00 - Maria: Bom dia                                   the first line of a message
+    vocês consertam?                                                    and its next
+
+What belongs here: cutting text into messages, senders, and who of them is staff. What does not: header shapes
+(`native_shapes.py`), what stands in a message (`bodies.py`), what is done with a batch (`columns.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator, Sequence
+from datetime import datetime
+from itertools import accumulate, chain
+from operator import gt
+from typing import NamedTuple, cast
+
+from .bodies import NATIVE_ENDINGS, Body, parse_native_body
+from .columns import ChatBuilder, Clock, Sender, Totals
+from .decoding import TextChunks, line_count, with_last
+from .model import ChatEnd, ChatStart, DateOrder, Event, Finding, LineKind, MessageBatch, ParseOptions
+from .native_senders import NOTIFICATION, Senders
+from .native_shapes import Dates, DateVotes, Decision, Layout, Times, combine
+from .phrases import INVISIBLE, phrases
+
+# How many chunks are looked at for a date that tells day from month.
+_LOOK_AHEAD = 16
+# A message that goes on for longer than this is none; its middle is left out and recorded.
+_MESSAGE_LIMIT = 1 << 22
+_KEPT = 65_536
+_MARKS = frozenset(INVISIBLE)
+
+
+class _Columns(NamedTuple):
+    """Messages field by field; `rests` is what follows the header."""
+
+    times: list[datetime]
+    rests: list[str]
+
+
+class NativeReader:
+    """Reads one file of a native format; see `read`."""
+
+    def __init__(self, options: ParseOptions, layout: Layout) -> None:
+        title = options.default_title
+        self._title = phrases().title(title) if title is not None else None
+        self._options = options
+        self._layout = layout
+        self._chat = ChatBuilder(Totals(1, self._title, 1, layout.format), Clock(options.tzinfo))
+        self._dates = Dates("dmy")
+        self._times = Times()
+        self._senders = Senders((), None, "")
+        self._starts = phrases().text_starts
+        self._notices: dict[str, Body] = {}
+        self._line = 1  # of the header that is read next
+        self._left_out = 0  # lines of the message in hand that were too many to keep
+        self._shortened = False
+        self._latest: datetime | None = None
+        self._findings: list[Finding] = []
+
+    def read(self, chunks: Iterator[str], source: TextChunks) -> Iterator[Event]:
+        """Yield the events of a file whose first chunk has a header of the layout.
+
+        Memory is bounded by a few chunks and the longest message.
+        """
+        totals = self._chat.totals
+        yield ChatStart(1, self._title, 1, self._layout.format)
+        ahead, decision = self._look_ahead(chunks)
+        self._dates = Dates(decision.order)
+        self._senders = Senders(self._options.owner, self._title, ahead[0])
+        totals.date_order = decision.order
+        yield from map(totals.note, _doubts(decision))
+        held, started = "\n", False
+        for chunk, is_last in with_last(chain(ahead, chunks)):
+            held += chunk
+            if not started:
+                started, at = True, self._first_header(held)
+                if at:
+                    preamble = line_count(held[1 : at + 1])
+                    totals.lines[LineKind.EXCEPTION] += preamble
+                    self._line += preamble
+                    detail = f"{preamble} lines before the first message"
+                    yield totals.note(Finding(1, "preamble", "warning", detail))
+                    held = held[at:]
+            if held:
+                held = yield from self._read_text(held, is_last=is_last)
+        if self._senders.is_undecided:
+            detail = "who is staff could not be told: set the owner's name or number"
+            yield totals.note(Finding(0, "direction_unknown", "warning", detail))
+        totals.is_group |= self._senders.is_group
+        yield from map(totals.note, source.findings)
+        yield ChatEnd(totals.summary(source.encoding))
+
+    def _look_ahead(self, chunks: Iterator[str]) -> tuple[list[str], Decision]:
+        """Read on until the order of the dates is told, within bounds."""
+        ahead: list[str] = []
+        votes = DateVotes()
+        for chunk in chunks:
+            ahead.append(chunk)
+            if self._options.date_order != "auto":
+                return ahead, Decision(self._options.date_order, "option")
+            found = self._layout.header.findall(f"\n{chunk}")
+            group = self._layout.date_group - 1
+            votes.add([parts[group] for parts in found], [parts[1 - group] for parts in found])
+            if votes.is_decided or len(ahead) == _LOOK_AHEAD:
+                break
+        language = phrases().language(ahead[0][:_KEPT])
+        locale_order = phrases().date_orders[language] if language else "dmy"
+        return ahead, votes.decide(locale_order)
+
+    def _first_header(self, text: str) -> int:
+        """Where the first header with a true date starts; the text's length when there is none."""
+        matches = self._layout.header.finditer(text)
+        return next((match.start() for match in matches if self._time_of(match)), len(text))
+
+    def _last_header(self, text: str) -> int:
+        """Where the last header with a true date starts."""
+        at = len(text)
+        while (at := text.rfind("\n", 0, at)) > 0:
+            match = self._layout.header.match(text, at)
+            if match is not None and self._time_of(match):
+                return at
+        return 0
+
+    def _time_of(self, match: re.Match[str]) -> datetime | None:
+        group = self._layout.date_group
+        try:
+            return datetime.combine(self._dates[match[group]], self._times[match[3 - group]])
+        except KeyError:
+            return None
+
+    def _read_text(self, text: str, *, is_last: bool) -> Generator[Event, None, str]:
+        """Read text that starts with a header; returns what must wait for more text."""
+        held = ""
+        if not is_last:
+            at = self._last_header(text)
+            text, held = text[:at], text[at:]
+        if text:
+            lines = line_count(text[1:]) if is_last else text.count("\n")
+            shown = text.rstrip("\n") if is_last else text
+            yield from self._messages(self._columns(shown), lines)
+        return self._shorten(held) if len(held) > _MESSAGE_LIMIT else held
+
+    def _columns(self, text: str) -> _Columns:
+        """Cut text that starts with a header into messages; a header without a true date is text."""
+        parts = self._layout.header.split(text)
+        group = self._layout.date_group
+        try:
+            days = list(map(self._dates.__getitem__, parts[group::3]))
+            clocks = list(map(self._times.__getitem__, parts[3 - group :: 3]))
+        except KeyError:
+            return self._careful_columns(text)
+        return _Columns(combine(days, clocks), parts[3::3])
+
+    def _careful_columns(self, text: str) -> _Columns:
+        columns = _Columns([], [])
+        line, begin = self._line, 0
+        for match in self._layout.header.finditer(text):
+            time = self._time_of(match)
+            if time is None:
+                at = line + text.count("\n", 1, match.start() + 1)
+                detail = "a header whose date or time does not exist: kept as text"
+                self._findings.append(Finding(at, "invalid_date", "warning", detail))
+                continue
+            if columns.times:
+                columns.rests.append(text[begin : match.start()])
+            columns.times.append(time)
+            begin = match.end()
+        columns.rests.append(text[begin:])
+        return columns
+
+    def _messages(self, columns: _Columns, line_total: int) -> Iterator[Event]:
+        """The messages of a text of so many lines, and what is odd about them."""
+        times, rests = columns
+        counts = [rest.count("\n") + 1 for rest in rests]
+        counts[0] += self._left_out
+        counts[-1] += line_total + self._left_out - sum(counts)
+        starts = list(accumulate(counts, initial=self._line))
+        self._line = starts.pop()
+        splits = [rest.partition(": ") for rest in rests]
+        texts = [text for _, _, text in splits]
+        found = [self._senders.get(name) for name, _, _ in splits]
+        if None in found:
+            for at, sender in enumerate(found):
+                if sender is None:
+                    found[at], texts[at] = self._learn(rests[at])
+        senders = cast("list[Sender]", found)
+        parsed = self._parse(senders, texts)
+        yield MessageBatch(self._chat.build(starts, times, senders, texts, parsed))
+        counted = self._chat.totals.lines
+        counted[LineKind.HEADER] += len(rests)
+        counted[LineKind.EXCEPTION] += self._left_out
+        counted[LineKind.BODY] += sum(counts) - len(rests) - self._left_out
+        yield from map(self._chat.totals.note, self._oddities(times, starts))
+
+    def _learn(self, rest: str) -> tuple[Sender, str]:
+        """The sender and text of a line whose sender was not met before, or has none."""
+        name, colon, text = rest.partition(": ")
+        if not colon and rest.endswith(":"):  # an empty message whose last space is lost
+            name, colon, text = rest[:-1], ":", ""
+        sender = self._senders.get(name) or self._senders.learn(name) if colon else None
+        return (sender, text) if sender is not None else (NOTIFICATION, rest)
+
+    def _parse(self, senders: list[Sender], texts: Sequence[str]) -> dict[int, Body]:
+        """The texts that are more than text, by index; system lines lose their senders."""
+        parsed: dict[int, Body] = {}
+        starts = self._starts
+        special = [
+            at
+            for at, text in enumerate(texts)
+            if text[-1:] in NATIVE_ENDINGS or text[:5] in starts or text[:1] in _MARKS
+        ]
+        for at in special:
+            if senders[at] is not NOTIFICATION:
+                if self._is_system(senders[at], texts[at]):
+                    senders[at] = NOTIFICATION
+                else:
+                    parsed[at] = parse_native_body(texts[at])
+        if NOTIFICATION in senders:
+            for at, sender in enumerate(senders):
+                if sender is NOTIFICATION:
+                    parsed[at] = self._notice(texts[at])
+        return parsed
+
+    def _is_system(self, sender: Sender, text: str) -> bool:
+        """Whether a text under a name is WhatsApp's own: iOS marks those, and names the chat as their sender."""
+        kind = phrases().notification(text)
+        if kind == "encryption":
+            return True
+        return kind in ("group", "system") and text[:1] in _MARKS
+
+    def _notice(self, text: str) -> Body:
+        notice = self._notices.get(text)
+        if notice is None:
+            kind = phrases().notification(text)
+            self._senders.is_group |= kind == "group"
+            notice = Body(text, kind if kind in ("call", "deleted") else "system")
+            if len(self._notices) > 1_000:
+                self._notices.clear()
+            self._notices[text] = notice
+        return notice
+
+    def _oddities(self, times: Sequence[datetime], starts: Sequence[int]) -> list[Finding]:
+        """What does not fit: headers without a date, messages out of order, messages too long to be one."""
+        findings, self._findings = self._findings, []
+        if self._shortened:
+            detail = (
+                f"a message of more than {_MESSAGE_LIMIT} characters; {self._left_out} lines were left out"
+            )
+            findings.append(Finding(starts[0], "oversized_message", "error", detail))
+            self._shortened, self._left_out = False, 0
+        before = self._latest or times[0]
+        if times[0] < before or any(map(gt, times, times[1:])):
+            for time, line in zip(times, starts, strict=True):
+                if time < before:
+                    detail = "earlier than the message before: pasted from another export, or the clock was changed"
+                    findings.append(Finding(line, "out_of_order", "info", detail))
+                before = time
+        self._latest = times[-1]
+        return findings
+
+    def _shorten(self, held: str) -> str:
+        """Leave out the middle of a message that is too long to be one, counting its lines."""
+        start = held.rfind("\n", 0, _MESSAGE_LIMIT // 2) + 1
+        start = start if start > 1 else _MESSAGE_LIMIT // 2
+        end = held.find("\n", len(held) - _KEPT) + 1 or len(held) - _KEPT
+        # A line break stays on either side, or none.
+        self._left_out += held.count("\n", start, end)
+        self._shortened = True
+        return held[:start] + held[end:]
+
+
+def _doubts(decision: Decision) -> Iterator[Finding]:
+    """What has to be said about how the order of dates was found."""
+    order = decision.order
+    if decision.grounds == "mixed":
+        detail = f"dates speak for more than one order; {order} was taken, as most of them do"
+        yield Finding(0, "mixed_dates", "warning", detail)
+    elif decision.grounds == "sorted":
+        yield Finding(
+            0, "date_order_inferred", "info", f"{order}: the only order in which the dates are sorted"
+        )
+    elif decision.grounds in ("clock", "locale"):
+        detail = f"every date could be read two ways; {order} was taken from the {decision.grounds}"
+        yield Finding(0, "date_order_assumed", "warning", detail)
