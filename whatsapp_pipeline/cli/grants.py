@@ -1,0 +1,37 @@
+"""`grants`: the roles that let people read what they should and no more."""
+
+from __future__ import annotations
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.store.connection import connect
+
+
+@click.command()
+@click.option("--print", "only_print", is_flag=True, help="Print the SQL and run nothing.")
+def grants(only_print: bool) -> None:
+    """Create the roles whatsapp_reader, whatsapp_analyst and whatsapp_writer with their rights.
+
+    A reader sees summaries and metrics and no message; an analyst reads messages; a writer runs the pipeline.
+    Where the database refuses, the SQL is printed for an administrator, and the exit status is 1.
+    """
+    from whatsapp_pipeline.store import grants as roles
+
+    with connect(pipeline_url(settings.load())) as conn:
+        refused = roles.statements(conn) if only_print else roles.apply(conn)
+    if not refused:
+        click.echo(
+            f"{roles.READER}, {roles.ANALYST} and {roles.WRITER} are in place; "
+            f"put a login into one with: GRANT {roles.READER} TO <login>"
+        )
+        return
+    for statement in refused:
+        click.echo(f"{statement};")
+    if not only_print:
+        click.echo(
+            "error: this role may not create roles or grant rights; have an administrator run the SQL above",
+            err=True,
+        )
+        raise SystemExit(1)

@@ -1,0 +1,133 @@
+"""Who may read what: three roles, and the tables each of them sees.
+
+What belongs here: the statements that make the roles. What does not: people's own logins, which an
+administrator puts into a role with `GRANT whatsapp_reader TO maria`.
+"""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+from whatsapp_pipeline.store.connection import Connection
+
+READER, ANALYST, WRITER = "whatsapp_reader", "whatsapp_analyst", "whatsapp_writer"
+
+# What a reader sees: customers' summaries and metrics, and how the pipeline did. No message, no phone column.
+_READER_TABLES = (
+    "customer_chat_summaries", "customer_conversations", "link_runs", "webhook_batches", "checkpoint_waivers",
+    "pauses",
+)  # fmt: skip
+_READER_COLUMNS = {
+    "contatos": ("id", "nome"),
+    "chat_files": (
+        "id", "month", "chat_number", "is_group", "format", "first_message_at", "last_message_at",
+        "message_count", "processing_status", "id_contato", "match_status", "match_method",
+        "match_confidence", "match_flags", "id_ordem_servico", "order_match_method", "created_at",
+        "updated_at",
+    ),
+    "ordens_servico": ("id", "numero_ordem_servico", "situacao", "data_emissao", "data_prevista",
+                       "data_conclusao", "id_contato"),
+}  # fmt: skip
+# What not even an analyst sees: raw deliveries, and what privacy is kept with.
+_NO_ANALYST = {"webhook_inbox", "webhook_events", "privacy_suppressions", "privacy_key", "audit_log"}
+# Only ever added to by the writer.
+_APPEND_ONLY = {"audit_log"}
+# The user's own tables: the writer fills them and never deletes from them.
+_ADOPTED = {"contatos", "ordens_servico"}
+
+
+def statements(conn: Connection) -> list[str]:
+    """Return the SQL that makes the roles and grants, in order; running it twice changes nothing."""
+    tables = _pipeline_tables(conn)
+    made: list[sql.Composable] = [_create(role) for role in (READER, ANALYST, WRITER)]
+    row = conn.execute("SELECT current_database(), current_schema()").fetchone()
+    assert row is not None  # noqa: S101  # a SELECT without FROM has one row
+    database, schema = (sql.Identifier(name) for name in row)
+    everyone = sql.SQL(", ").join(sql.Identifier(role) for role in (READER, ANALYST, WRITER))
+    made.append(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, everyone))
+    made.append(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, everyone))
+    # A table's own rights are taken first, so that one that left a list is not kept by an older grant.
+    made += [
+        sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.Identifier(table), everyone) for table in tables
+    ]  # fmt: skip
+    made += _reader(tables)
+    for table in tables:
+        if table not in _NO_ANALYST:
+            made.append(_grant("SELECT", table, ANALYST))
+        rights = "SELECT, INSERT" if table in _APPEND_ONLY else "SELECT, INSERT, UPDATE"
+        made.append(
+            _grant(rights if table in _APPEND_ONLY | _ADOPTED else f"{rights}, DELETE", table, WRITER)
+        )
+    made.append(
+        sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}").format(schema, sql.Identifier(WRITER))
+    )
+    return [statement.as_string(conn) for statement in made]
+
+
+def apply(conn: Connection) -> list[str]:
+    """Make the roles and grants; return the statements that the server refused, for an administrator."""
+    todo = statements(conn)
+    try:
+        with conn.transaction():
+            for statement in todo:
+                conn.execute(statement.encode())
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedObject):
+        return todo
+    return []
+
+
+def _reader(tables: list[str]) -> list[sql.Composable]:
+    granted = [_grant("SELECT", table, READER) for table in _READER_TABLES if table in tables]
+    for table, columns in _READER_COLUMNS.items():
+        names = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+        granted.append(
+            sql.SQL("GRANT SELECT ({}) ON {} TO {}").format(
+                names, sql.Identifier(table), sql.Identifier(READER)
+            )
+        )
+    return granted
+
+
+def _grant(rights: str, table: str, role: str) -> sql.Composable:
+    words = sql.SQL(", ").join(sql.SQL(right) for right in _RIGHTS if right in rights.split(", "))
+    return sql.SQL("GRANT {} ON {} TO {}").format(words, sql.Identifier(table), sql.Identifier(role))
+
+
+_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def _create(role: str) -> sql.Composable:
+    # Without a password nobody logs in as the role itself; logins are made members of it.
+    return sql.SQL(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {}) "
+        "THEN CREATE ROLE {} NOLOGIN; END IF; END $$"
+    ).format(sql.Literal(role), sql.Identifier(role))
+
+
+def _pipeline_tables(conn: Connection) -> list[str]:
+    """Name the tables and views of the pipeline: those that its migrations made, and the adopted two."""
+    rows = conn.execute(
+        """
+        SELECT c.relname FROM pg_class c
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v')
+          AND c.relname = ANY(%s) ORDER BY 1
+        """,
+        (_names_in_migrations(),),
+    )
+    return [row[0] for row in rows]
+
+
+def _names_in_migrations() -> list[str]:
+    import re
+
+    from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR
+
+    made = re.compile(r"^CREATE (?:TABLE|VIEW)(?: IF NOT EXISTS)? (\w+)", re.MULTILINE)
+    return sorted(
+        {
+            name
+            for path in MIGRATIONS_DIR.glob("*.sql")
+            for name in made.findall(path.read_text(encoding="utf-8"))
+        }
+    )

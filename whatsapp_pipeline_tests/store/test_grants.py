@@ -1,0 +1,79 @@
+"""Roles, tried by connecting as somebody in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from whatsapp_pipeline.store import grants
+from whatsapp_pipeline.store.connection import Connection, connect
+
+LOGINS = {"reads": grants.READER, "analyses": grants.ANALYST, "writes": grants.WRITER}
+
+
+@pytest.fixture(scope="module")
+def logins(database_url: str) -> Iterator[dict[str, str]]:
+    with connect(database_url) as conn:
+        assert grants.apply(conn) == []
+        assert grants.apply(conn) == []  # twice changes nothing
+        for login, role in LOGINS.items():
+            conn.execute(f"CREATE ROLE {login} LOGIN PASSWORD 'x' IN ROLE {role}".encode())
+    yield {login: make_conninfo(database_url, user=login, password="x") for login in LOGINS}
+    with connect(database_url) as conn:
+        for login in LOGINS:
+            conn.execute(f"DROP ROLE {login}".encode())
+        for role in LOGINS.values():
+            conn.execute(f"DROP OWNED BY {role}".encode())
+            conn.execute(f"DROP ROLE {role}".encode())
+
+
+def _may(url: str, statement: str) -> bool:
+    with psycopg.connect(url) as conn:
+        try:
+            conn.execute(statement.encode())
+        except psycopg.errors.InsufficientPrivilege:
+            return False
+        finally:
+            conn.rollback()
+        return True
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("SELECT * FROM customer_chat_summaries", {"reads", "analyses", "writes"}),
+        ("SELECT id, nome FROM contatos", {"reads", "analyses", "writes"}),
+        ("SELECT month, match_status FROM chat_files", {"reads", "analyses", "writes"}),
+        ("SELECT * FROM chat_messages", {"analyses", "writes"}),
+        ("SELECT celular FROM contatos", {"analyses", "writes"}),
+        ("SELECT title FROM chat_files", {"analyses", "writes"}),
+        ("SELECT * FROM conversation_messages", {"analyses", "writes"}),
+        ("SELECT * FROM conversation_contact_messages", {"analyses", "writes"}),
+        ("SELECT body FROM webhook_inbox", {"writes"}),
+        ("SELECT * FROM audit_log", {"writes"}),
+        ("INSERT INTO contatos (id) VALUES (1)", {"writes"}),
+        ("INSERT INTO chat_files (filename, file_path, month) VALUES ('a', 'a', '2025-01')", {"writes"}),
+        ("DELETE FROM chat_files", {"writes"}),
+        ("DELETE FROM contatos", set()),
+        ("DELETE FROM audit_log", set()),
+        ("DROP TABLE chat_files", set()),
+    ],
+)
+def test_each_role_may_do_its_own_and_no_more(
+    logins: dict[str, str], statement: str, allowed: set[str]
+) -> None:
+    assert {login for login, url in logins.items() if _may(url, statement)} == allowed
+
+
+def test_a_role_that_may_not_grant_gets_the_sql(database_url: str, conn: Connection) -> None:
+    conn.execute("CREATE ROLE nobody LOGIN PASSWORD 'x'")
+    try:
+        with connect(make_conninfo(database_url, user="nobody", password="x")) as as_nobody:
+            refused = grants.apply(as_nobody)
+    finally:
+        conn.execute("DROP ROLE nobody")
+    assert any("CREATE ROLE" in statement for statement in refused)
+    assert any("GRANT SELECT" in statement and "whatsapp_analyst" in statement for statement in refused)
