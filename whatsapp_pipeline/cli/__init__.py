@@ -24,6 +24,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "grants": ("grants:grants", "Create the roles that read, analyse and write."),
     "backup": ("backup:backup", "Take and list backups of the database."),
     "restore": ("backup:restore", "Restore a backup into a database."),
+    "parse": ("parse:parse", "Write the messages of chat exports as JSON lines; needs no database."),
     "exceptions": ("exceptions:exceptions", "Look at what could not be read, kept or placed."),
     "reparse": ("reparse:reparse", "Read a file or a month in another way, and remember it."),
     "sample": ("sample:sample", "Invent a chat archive whose truth is known."),

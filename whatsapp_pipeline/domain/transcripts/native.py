@@ -107,8 +107,7 @@ class NativeReader:
             if votes.is_decided or len(ahead) == _LOOK_AHEAD:
                 break
         language = phrases().language(ahead[0][:_KEPT])
-        locale_order = phrases().date_orders[language] if language else "dmy"
-        return ahead, votes.decide(locale_order)
+        return ahead, votes.decide(phrases().date_orders.get(language or ""))
 
     def _first_header(self, text: str) -> int:
         """Where the first header with a true date starts; the text's length when there is none."""

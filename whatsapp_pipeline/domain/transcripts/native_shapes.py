@@ -30,6 +30,7 @@ _COMMA = rf"[,،]?{_MARK}{_SPACE}{{1,2}}{_MARK}"
 _AFTERNOON = re.compile(r"[Pp]|م|下|午[后後]|후")
 _MORNING = re.compile(r"[Aa]|ص|上|午前|전")
 _NUMBERS = re.compile(r"\d+")
+_IS_ENGLISH_CLOCK = re.compile("[AP]M", re.IGNORECASE).search  # Spanish writes `p. m.`
 _SAMPLE = 1 << 16
 _ERAS = {"R": 2018, "H": 1988, "S": 1925}
 
@@ -50,8 +51,8 @@ class Layout:
 
 LAYOUTS = (
     Layout("android", re.compile(rf"\n{_MARK}({_DATE}){_COMMA}({_TIME}){_SPACE}[-–]{_SPACE}{_MARK}"), 1),
-    Layout("ios", re.compile(rf"\n{_MARK}\[({_DATE}){_COMMA}({_TIME})\]{_SPACE}"), 1),
-    Layout("ios_time_first", re.compile(rf"\n{_MARK}\[({_TIME}){_COMMA}({_DATE})\]{_SPACE}"), 2),
+    Layout("ios", re.compile(rf"\n{_MARK}\[{_MARK}({_DATE}){_COMMA}({_TIME})\]{_SPACE}"), 1),
+    Layout("ios_time_first", re.compile(rf"\n{_MARK}\[{_MARK}({_TIME}){_COMMA}({_DATE})\]{_SPACE}"), 2),
 )
 
 
@@ -98,7 +99,7 @@ class DateVotes:
             self._seen.add(written)
             self._vote(written)
         if not self._united_states:
-            self._united_states = any("M" in clock or "m" in clock for clock in times)
+            self._united_states = any(map(_IS_ENGLISH_CLOCK, times))
 
     def _vote(self, written: str) -> None:
         parts = _numbers(written)
@@ -119,8 +120,8 @@ class DateVotes:
         """Whether some date allows one order only."""
         return any(self._votes.values())
 
-    def decide(self, locale_order: DateOrder) -> Decision:
-        """The order that most dates ask for; the locale's when none asks."""
+    def decide(self, locale_order: DateOrder | None) -> Decision:
+        """The order that most dates ask for; the locale's when none asks (None: the locale is not known)."""
         cast_votes = sorted(self._votes.items(), key=lambda item: -item[1])
         if cast_votes[0][1]:
             order: DateOrder = cast_votes[0][0]  # type: ignore[assignment]  # its keys are date orders
@@ -130,9 +131,10 @@ class DateVotes:
         if day_first != month_first:
             return Decision("dmy" if day_first else "mdy", "sorted")
         # Two-digit years and a clock of twelve hours: only the United States write both.
-        if self._united_states and all(year < 100 for _, _, year in self._ambiguous):
+        is_short = all(year < 100 for _, _, year in self._ambiguous)
+        if locale_order is None and self._united_states and is_short:
             return Decision("mdy", "clock")
-        return Decision(locale_order, "locale")
+        return Decision(locale_order or "dmy", "locale")
 
 
 def _is_sorted(days: Sequence[tuple[int, int, int]]) -> bool:

@@ -203,5 +203,5 @@ def phrases() -> Phrases:
             for name, data in languages.items()
         ),
         text_starts=_starts([*_gather_texts(languages), "https", "http:"]),
-        date_orders={name: data["date_order"] for name, data in languages.items()},
+        date_orders={name: data["date_order"] for name, data in languages.items() if "date_order" in data},
     )
