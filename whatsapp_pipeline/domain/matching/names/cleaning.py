@@ -44,7 +44,7 @@ _ORDER = re.compile(
 )
 _LEGAL_FORM = re.compile(r"\bs\s*[/.]\s*a\b\.?")
 _DOCUMENT = re.compile(r"\d[\d./\-]{3,}")
-_NUMBER = re.compile(r"\d[\d.,/\-]*\d|\d")
+_NUMBER = re.compile(r"(?<![a-z0-9])\d[\d.,/\-]*(?![a-z0-9])")
 _WORD = re.compile(r"[a-z0-9]+")
 
 

@@ -40,6 +40,7 @@ CANDIDATE_FEATURES: dict[str, str] = {
     "missed_known_words": "{v:.0f} word(s) of the title are other people's names",
     "missed_known_information": "the title's words that don't fit are this rare ({v:.1f})",
     "missed_new_words": "{v:.0f} word(s) of the title are in nobody's name",
+    "missed_initials": "{v:.0f} initial(s) of the title fit nothing",
     "first_word_missed": "the title's first word does not fit",
     "second_word_missed": "the title's second word does not fit",
     "first_with_first": "both begin with the same name",
@@ -138,6 +139,7 @@ class _Titles:
 
 def compare(table: ContactTable, titles: Sequence[CleanName]) -> Comparison:
     """Find and compare the candidates of a batch of titles; memory grows with the batch (see model.py)."""
+    titles = [table.unglue(title) for title in titles]
     words = table.read_words(titles)
     title_of, name_of = table.block(titles, words)
     batch = _Titles.of(titles, words)
@@ -227,10 +229,12 @@ def _candidate_values(  # noqa: PLR0915  a list of features reads best in one pl
     spelled = inexact & (kind_counted != Likeness.INITIAL) & (kind_counted != Likeness.NICKNAME)
     put("inexact_but_known", (known * spelled).sum(axis=1))
     missed = counts & ~matched
-    missed_known = missed & (known > 0)
+    one_letter = words.initial[word]
+    missed_known = missed & (known > 0) & ~one_letter
     put("missed_known_words", missed_known.sum(axis=1))
     put("missed_known_information", (information * missed_known).sum(axis=1))
-    put("missed_new_words", (missed & (known == 0)).sum(axis=1))
+    put("missed_new_words", (missed & (known == 0) & ~one_letter).sum(axis=1))
+    put("missed_initials", (missed & one_letter).sum(axis=1))
     put("first_word_missed", missed[:, 0])
     put("second_word_missed", missed[:, 1])
     put("weak_words_same", (weak & (kind > 0)).sum(axis=1))

@@ -14,8 +14,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from whatsapp_pipeline.domain.matching.names.cleaning import MAX_NAME_WORDS, CleanName, clean_contact
-from whatsapp_pipeline.domain.matching.names.similarity import STRENGTH, WRITTEN_SO, Likeness, Vocabulary
+from whatsapp_pipeline.domain.matching.names.cleaning import (
+    MAX_NAME_WORDS,
+    MAX_TITLE_WORDS,
+    CleanName,
+    clean_contact,
+)
+from whatsapp_pipeline.domain.matching.names.similarity import (
+    MIN_GLUED,
+    STRENGTH,
+    WRITTEN_SO,
+    Likeness,
+    Vocabulary,
+)
 from whatsapp_pipeline.domain.matching.names.words import GENERATIONS, PARTICLES
 
 Floats = npt.NDArray[np.float32]
@@ -130,6 +141,25 @@ class ContactTable:
     def log_size(self) -> float:
         """Natural log of the number of contacts."""
         return float(np.log(max(len(self.ids), 1)))
+
+    def unglue(self, title: CleanName) -> CleanName:
+        """Take apart a word that is two of the table's written as one: `mariaclara`."""
+        if all(word in self.vocabulary.number or len(word) < 2 * MIN_GLUED for word in title.words):
+            return title
+        words: list[str] = []
+        particles: list[str] = []
+        weak: list[bool] = []
+        for word, particle, is_weak in zip(title.words, title.particles, title.weak, strict=True):
+            parts = self.vocabulary.split(word) if not is_weak else (word,)
+            words.extend(parts)
+            particles.extend([particle, ""][: len(parts)])
+            weak.extend([is_weak] * len(parts))
+        return CleanName(
+            tuple(words[:MAX_TITLE_WORDS]),
+            tuple(particles[:MAX_TITLE_WORDS]),
+            tuple(weak[:MAX_TITLE_WORDS]),
+            title.is_company,
+        )
 
     def read_words(self, titles: Sequence[CleanName]) -> TitleWords:
         """Find what every distinct word of `titles` may stand for; memory: words × vocabulary bytes."""

@@ -39,6 +39,8 @@ STRENGTH = (0.0, 1.0, 0.88, 0.8, 0.78, 0.7, 0.6, 0.45)
 
 _DIMINUTIVE = re.compile(r"^(.{2,}?)(?:z?inh[oa]s?|z?it[oa]s?|z?[aã]o|quinh[oa]s?|guinh[oa]s?|im)$")
 _MAX_PREFIXED = 40
+MIN_GLUED = 3  # letters that each half of a glued word has at least
+_TELLING = frozenset({Likeness.EXACT, Likeness.SOUND, Likeness.TYPO})
 
 
 class Vocabulary:
@@ -88,6 +90,17 @@ class Vocabulary:
         if diminutive := _DIMINUTIVE.match(word):
             self._add_diminutives(diminutive.group(1), found)
         return found
+
+    def split(self, word: str) -> tuple[str, ...]:
+        """Return the two known words that an unknown `word` is made of, else `(word,)`."""
+        halves = [
+            (word[:at], word[at:])
+            for at in range(MIN_GLUED, len(word) - MIN_GLUED + 1)
+            if word[:at] in self.number and word[at:] in self.number
+        ]
+        if not halves or not _TELLING.isdisjoint(self.alike(word).values()):
+            return (word,)
+        return max(halves, key=lambda pair: min(self._frequency[self.number[half]] for half in pair))
 
     def _add_typos(self, word: str, sound: str, found: dict[int, Likeness]) -> None:
         near: set[int] = set(self._without_letter.get(word, ()))

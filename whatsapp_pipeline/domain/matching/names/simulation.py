@@ -49,6 +49,7 @@ _SYLLABLES = (
     "zo",
 )
 _HONORIFICS = tuple(sorted(HONORIFICS))
+_COMPANY = tuple(sorted(COMPANY_WORDS))
 _WEAK = tuple(sorted(WEAK_WORDS))
 
 
@@ -111,7 +112,8 @@ class _Writer:
         is_company = name.is_company and any(word in COMPANY_WORDS for word in name.words)
         words = self._company(name) if is_company else self._person(name)
         words = [self._misspell(word) for word in words]
-        return self._decorate(" ".join(words))
+        glue = "" if len(words) == 2 and self._chance(0.01) else " "
+        return self._decorate(glue.join(words))
 
     def _person(self, name: CleanName) -> list[str]:
         rng, words = self._rng, list(name.words)
@@ -200,14 +202,19 @@ class _Writer:
             return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
         return word[:at] + self._pick(_NEIGHBOURS[word[at]]) + word[at + 1 :]
 
+    def _beside(self, text: str, word: str) -> str:
+        return f"{text} {word}" if self._rng.random() < 0.85 else f"{word} {text}"
+
     def _decorate(self, text: str) -> str:
         rng = self._rng
         if self._chance(0.09):
             text = f"{self._pick(_HONORIFICS)} {text}"
         if self._chance(0.24):
             text = f"{text} {self._pick(_WEAK)}"
-        if self._chance(0.06):  # a word that no list knows: a place, a model, a joke
-            text = f"{text} {''.join(self._pick(_SYLLABLES) for _ in range(int(rng.integers(2, 5))))}"
+        if self._chance(0.09):  # a word that no list knows: a place, a trade, a joke
+            text = self._beside(text, "".join(self._pick(_SYLLABLES) for _ in range(int(rng.integers(2, 5)))))
+        if self._chance(0.01):  # … or one that is part of somebody else's name
+            text = self._beside(text, self._pick(_COMPANY))
         if self._chance(0.12):
             text = f"{text} os {int(rng.integers(100, 99999))}"
         return text
