@@ -25,11 +25,10 @@ def without_person(payload: object, canonicals: Collection[str]) -> tuple[object
         if isinstance(value, dict):
             return {key: clean(child) for key, child in value.items()}
         if isinstance(value, list):
-            return [take_out(child) if _is_about(child, canonicals) else clean(child) for child in value]
+            about = [_is_about(child, canonicals) for child in value]
+            removed.extend(child for child, taken in zip(value, about, strict=True) if taken)
+            return [None if taken else clean(child) for child, taken in zip(value, about, strict=True)]
         return value
-
-    def take_out(item: object) -> None:
-        removed.append(item)
 
     return clean(payload), removed
 

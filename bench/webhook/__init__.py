@@ -1,0 +1,1 @@
+"""The webhook under load and under faults."""
