@@ -104,11 +104,12 @@ END $$;
 CREATE TABLE message_readings (
     text_hash       bigint PRIMARY KEY,
     rules           text NOT NULL,         -- digest of lexicon, taxonomy and rules that read it
-    score           real NOT NULL CHECK (score BETWEEN -1 AND 1),
-    weight          real NOT NULL,         -- a described defect weighs less than an opinion
+    -- Exact, so that sums of them do not depend on the order they are added in.
+    score           numeric(4, 3) NOT NULL CHECK (score BETWEEN -1 AND 1),
+    weight          numeric(3, 2) NOT NULL,   -- a described defect weighs less than an opinion
     evidence_start  integer,
     evidence_end    integer,
-    closes          boolean NOT NULL,      -- courtesy only: asks for no answer
+    closes          boolean NOT NULL,      -- courtesy or praise only: asks for no answer
     topics          text[] NOT NULL,
     equipment       text[] NOT NULL,
     parts           text[] NOT NULL
@@ -127,7 +128,7 @@ CREATE TABLE customer_conversations (
     staff_messages           integer NOT NULL,
     first_response_s         bigint CHECK (first_response_s >= 0),
     first_response_business_s bigint CHECK (first_response_business_s >= 0),
-    sentiment_score          real,
+    sentiment_score          numeric(4, 3),
     sentiment                text NOT NULL CHECK (sentiment IN ('positive', 'neutral', 'negative')),
     topics                   text[] NOT NULL DEFAULT '{}',
     id_ordem_servico         bigint,
@@ -146,8 +147,8 @@ CREATE TABLE customer_chat_summaries (
         CHECK (communication_frequency IN ('frequent', 'regular', 'occasional', 'rare')),
     common_topics             text[] NOT NULL DEFAULT '{}',
     sentiment_analysis        text NOT NULL CHECK (sentiment_analysis IN ('positive', 'neutral', 'negative')),
-    sentiment_score           real,
-    sentiment_change          real,        -- last conversation less the 90 days before it
+    sentiment_score           numeric(4, 3),
+    sentiment_change          numeric(4, 3),        -- last conversation less the 90 days before it
     summary                   text NOT NULL,
     message_count             integer NOT NULL,
     customer_messages         integer NOT NULL,

@@ -4,25 +4,20 @@ INSERT INTO customer_conversations AS kept (
     staff_messages, first_response_s, first_response_business_s, sentiment_score, sentiment, topics,
     id_ordem_servico, resolved_at)
 WITH talk AS (
-    SELECT w.*, r.score, r.weight, r.topics,
-           w.direction = 'from' AND abs(r.score) >= %(opinion)s AS opinion,
-           min(w.seq) FILTER (WHERE w.direction = 'to') OVER (
-               PARTITION BY w.id_contato ORDER BY w.seq DESC ROWS UNBOUNDED PRECEDING) AS next_staff_seq
-      FROM work_messages w
-      LEFT JOIN message_readings r USING (text_hash)
-     WHERE w.conversation IS NOT NULL
+    SELECT *, min(seq) FILTER (WHERE direction = 'to') OVER (
+                  PARTITION BY id_contato ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS next_staff_seq
+      FROM work_talk
 ), grouped AS (
     SELECT id_contato, conversation, min(at) AS started_at, max(at) AS ended_at,
            min(seq) AS first_seq, max(seq) AS last_seq, count(*) AS messages,
            count(*) FILTER (WHERE direction = 'from') AS customer, count(*) FILTER (WHERE direction = 'to') AS staff,
-           sum(score * weight) FILTER (WHERE opinion) / (sum(weight) FILTER (WHERE opinion) + 0.5) AS score
+           round(sum(score * weight) FILTER (WHERE opinion) / (sum(weight) FILTER (WHERE opinion) + 0.5), 3) AS score
       FROM talk
      GROUP BY id_contato, conversation
 ), topics AS (
-    SELECT id_contato, conversation, array_agg(topic ORDER BY n DESC, topic) AS topics
+    SELECT id_contato, conversation, array_agg(topic ORDER BY n DESC, topic COLLATE "C") AS topics
       FROM (SELECT id_contato, conversation, topic, count(*) AS n
-              FROM talk, unnest(topics) AS topic
-             WHERE direction = 'from' OR topic <> ALL (%(customer_only)s::text[])
+              FROM work_talk, unnest(topics) AS topic
              GROUP BY id_contato, conversation, topic) t
      GROUP BY id_contato, conversation
 ), orders AS (

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,7 @@ def _compute_part(
         conn, part, reply_limit=options.reply_limit, opinion=OPINION, customer_only=customer_only,
         as_of=as_of, bounds=options.frequency,
     )  # fmt: skip
-    facts = store.facts_of_part(conn, part, opinion=OPINION, customer_only=customer_only)
+    facts = store.facts_of_part(conn, part, opinion=OPINION)
     return messages, texts, store.save_summaries(conn, [summary_row(row) for row in facts])
 
 
@@ -152,9 +153,8 @@ def _read_texts(conn: Connection, reader: MessageReader) -> int:
     return count
 
 
-def _rounded(value: float | None) -> float | None:
-    # Sums of the same scores differ in the last bits by the order they were added in.
-    return None if value is None else round(value, 3)
+def _rounded(value: Decimal | None) -> float | None:
+    return None if value is None else float(round(value, 3))
 
 
 def _facts(row: dict[str, Any], mood: float | None, change: float | None) -> Facts:
@@ -164,10 +164,10 @@ def _facts(row: dict[str, Any], mood: float | None, change: float | None) -> Fac
         conversations=row["conversations"], first_at=row["first_at"], last_at=row["last_at"],
         first_ref=row["first_ref"], last_ref=row["last_ref"],
         last_speaker=_SPEAKERS.get(row["last_direction"] or ""), frequency=row["frequency"],
-        topics=row["topics"], terms=row["terms"], sentiment=label_of(mood or 0.0), mood=mood,
+        topics=row["topics"] or (), terms=row["terms"] or (), sentiment=label_of(mood or 0.0), mood=mood,
         mood_change=change, mood_ref=row["mood_ref"], reply_median=row["reply_median"],
         reply_p90=row["reply_p90"], reply_median_business=row["reply_median_business"], reply_refs=refs,
-        orders=row["orders"], waiting_since=row["waiting_since"], waiting_ref=row["waiting_ref"],
+        orders=row["orders"] or (), waiting_since=row["waiting_since"], waiting_ref=row["waiting_ref"],
     )  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def summary_row(row: dict[str, Any]) -> store.SummaryRow:
     ]
     since = min(filter(None, (row["waiting_since"], row["order_open_since"])), default=None)
     kept = {
-        "types": row["types"], "topics": row["topics"], "terms": row["terms"], "orders": row["orders"],
+        "types": row["types"], "topics": facts.topics, "terms": facts.terms, "orders": facts.orders,
         "sentiment": {
             "score": mood, "last_conversation": last, "before": before, "evidence": row["mood_ref"],
             "evidence_start": row["mood_start"], "evidence_end": row["mood_end"],
@@ -203,7 +203,7 @@ def summary_row(row: dict[str, Any]) -> store.SummaryRow:
     return store.SummaryRow(
         id_contato=row["id_contato"], first_interaction_date=row["first_at"],
         last_interaction_date=row["last_at"], communication_frequency=row["frequency"],
-        common_topics=[topic["name"] for topic in row["topics"][:_TOPICS_KEPT]],
+        common_topics=[topic["name"] for topic in facts.topics[:_TOPICS_KEPT]],
         sentiment_analysis=facts.sentiment, sentiment_score=mood, sentiment_change=change,
         summary=" ".join(claim["text"] for claim in claims), message_count=row["messages"],
         customer_messages=row["customer"], staff_messages=row["staff"], other_messages=row["other"],

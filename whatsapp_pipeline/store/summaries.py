@@ -23,12 +23,17 @@ from whatsapp_pipeline.store.queries import load
 # Temporary tables of one run; made anew, so that a dry run inside one transaction works as well.
 _WORK_TABLES = """
 DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies, work_frequency, business_days,
-    work_readings;
+    work_readings, work_talk;
 CREATE TEMP TABLE work_contacts (id_contato bigint PRIMARY KEY, messages bigint, input_hash text, part integer);
 CREATE TEMP TABLE work_messages (
     id_contato bigint, seq bigint, source text, id bigint, at timestamp, direction text, type text, body text,
     text_hash bigint, conversation integer);
 CREATE INDEX ON work_messages (id_contato, seq);
+CREATE TEMP TABLE work_talk (
+    id_contato bigint, seq bigint, ref text, at timestamp, direction text, conversation integer, size integer,
+    score numeric, weight numeric, opinion boolean, closes boolean, evidence_start integer, evidence_end integer,
+    topics text[], equipment text[], parts text[]);
+CREATE INDEX ON work_talk (id_contato, seq);
 CREATE TEMP TABLE work_sessions (
     id_contato bigint, id_ordem_servico bigint, started_at timestamp, ended_at timestamp,
     confidence double precision);
@@ -38,7 +43,8 @@ CREATE TEMP TABLE work_frequency (id_contato bigint PRIMARY KEY, class text);
 CREATE TEMP TABLE business_days (day date PRIMARY KEY, opens_s integer, closes_s integer, seconds_before bigint);
 CREATE TEMP TABLE work_readings (LIKE message_readings);
 """
-_PART_TABLES = ("work_messages", "work_sessions", "work_replies", "work_frequency", "work_readings")
+_FACTS = ("summaries_totals", "summaries_moods", "summaries_topics", "summaries_times", "summaries_open")
+_PART_TABLES = ("work_messages", "work_talk", "work_sessions", "work_replies", "work_frequency", "work_readings")
 
 
 class SummaryRow(NamedTuple):
@@ -262,6 +268,8 @@ def measure_part(
         "opinion": opinion,
         "customer_only": list(customer_only),
     }
+    conn.execute(load("summaries_talk"), values)
+    conn.execute("ANALYZE work_talk")
     conn.execute(load("summaries_replies"), values)
     conn.execute("ANALYZE work_replies")
     conn.execute(load("summaries_conversations"), values)
@@ -277,16 +285,25 @@ def measure_part(
     conn.execute(load("summaries_frequency"), _frequency_values(as_of, bounds, part))
 
 
-def facts_of_part(
-    conn: Connection, part: int, *, opinion: float, customer_only: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Return one row a contact of the part with everything its summary is made of."""
-    with conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(
-            load("summaries_facts"),
-            {"part": part, "opinion": opinion, "customer_only": list(customer_only)},
-        )
-        return cursor.fetchall()
+def facts_of_part(conn: Connection, part: int, *, opinion: float) -> list[dict[str, Any]]:
+    """Return one row a contact of the part with everything its summary is made of.
+
+    Several statements rather than one: each is planned on tables whose sizes are known.
+    """
+    values = {"part": part, "opinion": opinion}
+    facts: dict[int, dict[str, Any]] = {}
+    for name in _FACTS:
+        with conn.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(load(name), values)
+            columns = [column.name for column in cursor.description or ()]
+            nothing = dict.fromkeys(columns)
+            found = {row["id_contato"]: row for row in cursor}
+        if not facts:
+            facts = found
+        else:
+            for number, row in facts.items():
+                row.update(found.get(number, {**nothing, "id_contato": number}))
+    return list(facts.values())
 
 
 def save_summaries(conn: Connection, rows: Sequence[SummaryRow]) -> int:
@@ -294,7 +311,9 @@ def save_summaries(conn: Connection, rows: Sequence[SummaryRow]) -> int:
     conn.execute("DROP TABLE IF EXISTS work_summaries")
     names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
     conn.execute(
-        sql.SQL("CREATE TEMP TABLE work_summaries AS SELECT {} FROM customer_chat_summaries LIMIT 0").format(names)
+        sql.SQL("CREATE TEMP TABLE work_summaries AS SELECT {} FROM customer_chat_summaries LIMIT 0").format(
+            names
+        )
     )
     with conn.cursor().copy(sql.SQL("COPY work_summaries ({}) FROM STDIN").format(names)) as copy:
         for row in rows:
@@ -317,7 +336,5 @@ def finish(conn: Connection) -> None:
     """Drop this session's work tables."""
     conn.execute(
         "DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies, work_frequency, "
-        "business_days, work_readings, work_summaries"
+        "business_days, work_readings, work_talk, work_summaries"
     )
-
-

@@ -3,11 +3,11 @@
 What belongs here: definitions and their bounds. What does not: counting, which the store's SQL does.
 
 Definitions
-- conversation: messages of customer and staff, over all the contact's chats, without a gap of more than `gap`.
+- conversation: messages of customer and staff, over all the contact's chats, without a gap over `gap`.
 - first response: from a conversation's opening message, if the customer wrote it, to the staff's next one.
 - reply: from the customer's first unanswered message to the staff's next one, at every change of turn.
   Both are told in calendar seconds and in business seconds; an answer after `reply_limit` is none.
-- open: the customer's last words are unanswered, courtesies aside, or a linked order is neither finished,
+- open: the customer's last words are unanswered, courtesies and praise aside, or a linked order is neither finished,
   refused nor cancelled; since the first unanswered message or the order's date, whichever is earlier.
 - frequency: see `FrequencyBounds`.
 """

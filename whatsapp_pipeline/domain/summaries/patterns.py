@@ -21,27 +21,25 @@ _TOKEN = re.compile(
 _COMBINING = re.compile(r"[\u0300-\u036f]")
 _ELONGATED = re.compile(r"([a-z])\1{2,}")
 _LAUGHTER = re.compile(r"k{2,}|(?:ha){2,}h?|(?:he){2,}|(?:rs)+s?|(?:hua){1,}|(?:hau)+|(?:ks)+|a?hah?a+h?a*")
+# Word = how chats spell it.
+_SPELLINGS = """
+    nao=n,nn,naum,num,ñ voce=vc,ce voces=vcs,ces muito=mt,mto,muinto,mtu,mui muita=mta muitos=mtos
+    muitas=mtas porque=pq que=q,oq tambem=tb,tbm tudo=td todos=tds beleza=blz
+    obrigado=obg,obgd,brigado,brigadao,brigaduu obrigada=obgda,brigada valeu=vlw,vlww mesmo=msm hoje=hj
+    quando=qdo,qnd,qndo,qd quanto=qto,qnt,qnto,qts quantos=qtos,qntos quantas=qtas para=pra,pro,p,pras,pros
+    esta=ta,tah estou=to,tou estava=tava e=eh comigo=cmg denovo=dnv depois=dps agora=agr amigo=amg
+    favor=pfv,pf,pfvr demais=d+,dms verdade=vdd gente=gnt ninguem=ngm nada=nd pessimo=pecimo
+    excelente=exelente,ecelente,excelete otimo=otmo horrivel=horivel,orrivel descaso=discaso
+    recomendo=recomeno,recumendo conserto=concerto consertar=concertar consertaram=concertaram
+    problema=probleminha,pobrema,prob orcamento=orcamneto,orc atendimento=atendimeto,atend beijos=bjs
+    nunca=nunk achei=axei coisa=koisa celular=cel notebook=note tecnico=tec hora=hr horas=hrs valor=vlr
+    servico=serv rapido=rapidao problemas=probs
+"""
 _MISSPELLED = {
-    "n": "nao", "nn": "nao", "naum": "nao", "nao": "nao", "num": "nao", "ñ": "nao", "vc": "voce", "vcs": "voces",
-    "ce": "voce", "ces": "voces", "mt": "muito", "mto": "muito", "mta": "muita", "mtos": "muitos", "muinto": "muito",
-    "mtu": "muito", "mui": "muito", "mtas": "muitas", "pq": "porque", "q": "que", "oq": "que", "tb": "tambem",
-    "tbm": "tambem", "td": "tudo", "tds": "todos", "blz": "beleza", "obg": "obrigado", "obgd": "obrigado",
-    "obgda": "obrigada", "brigado": "obrigado", "brigada": "obrigada", "brigadao": "obrigado", "brigaduu": "obrigado",
-    "vlw": "valeu", "vlww": "valeu", "msm": "mesmo", "hj": "hoje", "qdo": "quando", "qnd": "quando", "qndo": "quando",
-    "qto": "quanto", "qnt": "quanto", "qnto": "quanto", "qts": "quanto", "qtos": "quantos", "qtas": "quantas",
-    "qntos": "quantos", "pra": "para", "pro": "para", "p": "para", "pras": "para", "pros": "para", "ta": "esta",
-    "tah": "esta", "to": "estou", "tou": "estou", "tao": "tao", "tava": "estava", "tive": "tive", "eh": "e",
-    "cmg": "comigo", "dnv": "denovo", "dps": "depois", "agr": "agora", "amg": "amigo", "pfv": "favor", "pf": "favor",
-    "pfvr": "favor", "d+": "demais", "dms": "demais", "vdd": "verdade", "gnt": "gente", "ngm": "ninguem",
-    "nd": "nada", "mal": "mal", "pessimo": "pessimo", "pecimo": "pessimo", "exelente": "excelente",
-    "ecelente": "excelente", "excelete": "excelente", "otmo": "otimo", "horivel": "horrivel", "orrivel": "horrivel",
-    "discaso": "descaso", "recomeno": "recomendo", "recumendo": "recomendo", "concerto": "conserto",
-    "concertar": "consertar", "concertaram": "consertaram", "probleminha": "problema", "pobrema": "problema",
-    "orcamneto": "orcamento", "atendimeto": "atendimento", "bjs": "beijos", "qd": "quando", "eu": "eu",
-    "nunk": "nunca", "axei": "achei", "koisa": "coisa", "cel": "celular", "note": "notebook", "tec": "tecnico",
-    "oficina": "oficina", "hr": "hora", "hrs": "horas", "vlr": "valor", "orc": "orcamento", "serv": "servico",
-    "rapidao": "rapido", "prob": "problema", "probs": "problemas", "atend": "atendimento",
-}  # fmt: skip
+    written: word
+    for word, _, spellings in (entry.partition("=") for entry in _SPELLINGS.split())
+    for written in spellings.split(",")
+}
 GAP = "..."
 _GAP_WORDS = 3
 SENTENCE_END = frozenset(".!?;\n")

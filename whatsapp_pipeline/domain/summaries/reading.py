@@ -15,6 +15,7 @@ RULES_VERSION = "1"
 # Longer texts are pasted documents: what the customer has to say stands at the beginning.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
+_HAPPY = 0.5
 _MARKS = frozenset(".,;!\n")
 
 
@@ -52,7 +53,14 @@ class MessageReader:
             and self.taxonomy.complaints.isdisjoint(topics)
         )
         closing = self._sentiment.lexicon.closing
-        closes = bool(tokens) and all(token.form in closing or token.form in _MARKS for token in tokens)
+        closes = bool(tokens) and (
+            all(token.form in closing or token.form in _MARKS for token in tokens)
+            or (
+                sentiment.score >= _HAPPY
+                and self.taxonomy.praises.issuperset(topics)
+                and all(token.form != "?" for token in tokens)
+            )
+        )
         return Reading(
             sentiment.score, _FAULT_WEIGHT if describes else 1.0, sentiment.start, sentiment.end, closes,
             list(topics), list(equipment), list(parts),

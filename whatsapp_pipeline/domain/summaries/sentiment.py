@@ -87,7 +87,6 @@ class SentimentReader:
         return Sentiment(score, tokens[strongest.first].start, tokens[strongest.last].end)
 
     def _hits(self, forms: list[str]) -> tuple[list[_Hit], int | None, list[tuple[int, int]]]:  # noqa: C901, PLR0912, PLR0915  # one pass over the words; split, its state would travel through every part
-        lexicon = self.lexicon
         hits: list[_Hit] = []
         contrast_at: int | None = None
         conceded: list[tuple[int, int]] = []

@@ -115,7 +115,7 @@ def _refs(*refs: str | None) -> list[str]:
 def _contact(facts: Facts) -> Claim:
     if not facts.conversations:
         text = f"Sem conversa registrada: {_count(facts.messages, 'aviso', 'avisos')} do sistema."
-        return Claim(kind="contact", text=text, messages=[], orders=[])
+        return Claim(kind="contact", text=text, messages=_refs(facts.first_ref, facts.last_ref), orders=[])
     when = (
         f"em {say_date(facts.first_at)}"
         if facts.first_at.date() == facts.last_at.date()

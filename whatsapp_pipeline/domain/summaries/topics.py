@@ -41,6 +41,7 @@ class Taxonomy:
     customer_only: frozenset[str]  # staff who write such words are not the ones who feel so
     faults: frozenset[str]  # a fault described is no opinion …
     complaints: frozenset[str]  # … unless these are in it too
+    praises: frozenset[str]
     digest: str
 
 
@@ -82,7 +83,7 @@ def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
 
     return Taxonomy(
         names, equipment, parts, tuple(rules), Matcher(patterns),
-        marked("customer_only"), marked("fault"), marked("complaint"), digest,
+        marked("customer_only"), marked("fault"), marked("complaint"), marked("praise"), digest,
     )  # fmt: skip
 
 

@@ -1,0 +1,109 @@
+"""A million messages: how long summaries, an incremental run and a search take, and how much memory.
+
+    DATABASE_URL=… python -m bench.summaries.scale [--messages 1000000]
+
+Makes a database of its own on that server (or on the embedded one) and drops it afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import resource
+import tempfile
+import time
+from pathlib import Path
+from statistics import median, quantiles
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from bench.summaries.accuracy import HERE, read_pairs
+from whatsapp_pipeline.embedded import server_url
+from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.migrate import migrate
+
+_NAME = "bench_summaries"
+_PER_CHAT = 60
+
+
+def fill(conn: Connection, messages: int) -> None:
+    """Invent chats: sentences of the evaluation sets, three in four made unlike all others."""
+    rng = random.Random(7)
+    texts = [t for f in ("heldout_sentiment.tsv", "heldout_topics.tsv") for _, t in read_pairs(HERE / f)]
+    chats = messages // _PER_CHAT
+    conn.execute("INSERT INTO contatos (id, nome) SELECT g, 'C' || g FROM generate_series(1, %s) g", (chats,))
+    conn.execute(
+        "INSERT INTO ordens_servico (id, numero_ordem_servico, situacao, equipamento, data_emissao, id_contato)"
+        " SELECT g, g::text, (g %% 8)::text, 'Notebook', '2024-01-01'::date + (g %% 365)::int, g"
+        " FROM generate_series(1, %s) g", (chats,),
+    )  # fmt: skip
+    conn.execute(
+        "INSERT INTO chat_files (filename, file_path, month, id_contato, match_status, processing_status,"
+        " id_ordem_servico, first_message_at, last_message_at)"
+        " SELECT g::text, g::text, '2024-01', g, 'linked', 'loaded', g, '2024-01-01', '2024-12-01'"
+        " FROM generate_series(1, %s) g", (chats,),
+    )  # fmt: skip
+    columns = "id_chat_file, ordinal, message_timestamp, direction, type, message_text, line, body_hash"
+    with conn.cursor().copy(f"COPY chat_messages ({columns}) FROM STDIN") as copy:
+        for chat in range(1, chats + 1):
+            at = 1_704_067_200.0 + rng.random() * 2e7
+            for ordinal in range(_PER_CHAT):
+                at += rng.expovariate(1 / 1800) if rng.random() < 0.93 else rng.expovariate(1 / 1e6)
+                text = rng.choice(texts)
+                if rng.random() < 0.75:
+                    text += f" {rng.choice(texts).lower()} {rng.randrange(10**7)}"
+                if rng.random() < 0.005:
+                    text += " tela quebrada"
+                stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
+                side = "from" if rng.random() < 0.55 else "to"
+                copy.write_row((chat, ordinal, stamp, side, "text", text, ordinal, rng.getrandbits(60)))
+    conn.execute("VACUUM ANALYZE chat_messages")
+
+
+def search_times(conn: Connection) -> list[float]:
+    """Milliseconds of searches for a term in half a percent of the messages."""
+    out = []
+    for words in ("quebrada tela", '"tela quebrada"', "telas quebradas", "tela quebrada") * 5:
+        start = time.perf_counter()
+        conn.execute("SELECT * FROM search_messages(%s)", (words,)).fetchall()
+        out.append(1000 * (time.perf_counter() - start))
+    return out
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--url", help="server; default: an embedded one of its own")
+    arguments = parser.parse_args()
+    base = arguments.url or server_url(Path(tempfile.mkdtemp(prefix="wp-")), "postgres")
+    log = logging.getLogger("bench")
+    with psycopg.connect(base, autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(_NAME)))
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_NAME)))
+        url = make_conninfo(base, dbname=_NAME)
+        migrate(url)
+        with connect(url) as conn:
+            start = time.perf_counter()
+            fill(conn, arguments.messages)
+            print(f"filled in {time.perf_counter() - start:.1f} s", flush=True)
+            for title, options in (
+                ("first", SummaryOptions()), ("nothing new", SummaryOptions()),
+                ("rebuild", SummaryOptions(rebuild=True)),
+            ):  # fmt: skip
+                start = time.perf_counter()
+                report = summarize(conn, options, log=log)
+                print(f"{title}: {time.perf_counter() - start:.1f} s {report.counts()}", flush=True)
+            times = search_times(conn)
+            print(f"search: median {median(times):.0f} ms, p95 {quantiles(times, n=20)[-1]:.0f} ms")
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"peak memory of the process {peak:.0f} MB")
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(_NAME)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+-- What customer and staff said in the part, with what the rules read in it.
+INSERT INTO work_talk (id_contato, seq, ref, at, direction, conversation, size, score, weight, opinion, closes,
+                       evidence_start, evidence_end, topics, equipment, parts)
+SELECT w.id_contato, w.seq, w.source || ':' || w.id, w.at, w.direction, w.conversation, length(w.body),
+       r.score, r.weight, w.direction = 'from' AND abs(r.score) >= %(opinion)s AND r.score IS NOT NULL,
+       r.closes IS TRUE, r.evidence_start, r.evidence_end,
+       -- Staff who write of complaints are not the ones who complain.
+       CASE WHEN w.direction = 'from' THEN r.topics
+            ELSE ARRAY(SELECT t FROM unnest(r.topics) AS t WHERE t <> ALL (%(customer_only)s::text[])) END,
+       CASE WHEN w.direction = 'from' THEN r.equipment END, CASE WHEN w.direction = 'from' THEN r.parts END
+  FROM work_messages w
+  LEFT JOIN message_readings r USING (text_hash)
+ WHERE w.conversation IS NOT NULL

@@ -1,0 +1,40 @@
+-- How long customers waited, and the exchanges that say so.
+WITH replies AS (
+    SELECT id_contato, count(*) AS n,
+           percentile_disc(0.5) WITHIN GROUP (ORDER BY seconds) AS median,
+           percentile_disc(0.9) WITHIN GROUP (ORDER BY seconds) AS p90,
+           percentile_disc(0.5) WITHIN GROUP (ORDER BY business_seconds) AS median_business,
+           percentile_disc(0.9) WITHIN GROUP (ORDER BY business_seconds) AS p90_business
+      FROM work_replies
+     GROUP BY id_contato
+), reply_evidence AS (
+    -- The very exchange that is the median, and the one that is the p90.
+    SELECT DISTINCT ON (w.id_contato, which.name) w.id_contato, which.name,
+           jsonb_build_array(asked.ref, answered.ref) AS refs
+      FROM work_replies w
+      JOIN replies r USING (id_contato)
+      CROSS JOIN LATERAL (VALUES ('median', r.median), ('p90', r.p90)) AS which (name, seconds)
+      JOIN work_talk asked ON asked.id_contato = w.id_contato AND asked.seq = w.asked_seq
+      JOIN work_talk answered ON answered.id_contato = w.id_contato AND answered.seq = w.seq
+     WHERE w.seconds = which.seconds
+     ORDER BY w.id_contato, which.name, w.seq DESC
+), first_responses AS (
+    SELECT id_contato, count(first_response_s) AS n,
+           percentile_disc(0.5) WITHIN GROUP (ORDER BY first_response_s) AS median,
+           percentile_disc(0.9) WITHIN GROUP (ORDER BY first_response_s) AS p90,
+           percentile_disc(0.5) WITHIN GROUP (ORDER BY first_response_business_s) AS median_business,
+           percentile_disc(0.9) WITHIN GROUP (ORDER BY first_response_business_s) AS p90_business
+      FROM customer_conversations
+     WHERE id_contato IN (SELECT c.id_contato FROM work_contacts c WHERE c.part = %(part)s)
+     GROUP BY id_contato
+)
+SELECT id_contato,
+       fr.n AS first_responses, fr.median AS first_median, fr.p90 AS first_p90,
+       fr.median_business AS first_median_business, fr.p90_business AS first_p90_business,
+       rp.n AS replies, rp.median AS reply_median, rp.p90 AS reply_p90,
+       rp.median_business AS reply_median_business, rp.p90_business AS reply_p90_business,
+       median_exchange.refs AS median_refs, p90_exchange.refs AS p90_refs
+  FROM first_responses fr
+  LEFT JOIN replies rp USING (id_contato)
+  LEFT JOIN (SELECT id_contato, refs FROM reply_evidence WHERE name = 'median') median_exchange USING (id_contato)
+  LEFT JOIN (SELECT id_contato, refs FROM reply_evidence WHERE name = 'p90') p90_exchange USING (id_contato)
