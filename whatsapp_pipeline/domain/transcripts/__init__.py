@@ -39,6 +39,7 @@ __all__ = [
     "MessageBatch",
     "ParseOptions",
     "read",
+    "read_chunks",
 ]
 
 
@@ -50,10 +51,10 @@ def read(stream: BinaryIO, options: ParseOptions) -> Iterator[Event]:
     transcript at all is a chat of format "unknown" whose every line is an exception. Never raises for any
     bytes; what the stream raises passes through.
     """
-    return _uncollected(_read(TextChunks(stream), options))
+    return _uncollected(read_chunks(TextChunks(stream), options))
 
 
-def _read(source: TextChunks, options: ParseOptions) -> Iterator[Event]:
+def read_chunks(source: TextChunks, options: ParseOptions) -> Iterator[Event]:
     """Find out the format from the first chunk (the block format first: its dates look native) and read."""
     chunks = iter(source)
     head = next(chunks, "")

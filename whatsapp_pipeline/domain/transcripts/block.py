@@ -248,9 +248,8 @@ class BlockReader:
             counts[-1] -= 1
         counts[0] += self._left_out
         if columns is None:
-            if texts[-1].count("\n") <= self._labelled:  # the file ends with a header
-                texts[-1] += "\n"
-            columns = self._columns(texts)
+            # A block may end with its header, when the next one or the file's end follows at once.
+            columns = self._columns([f"{text}\n" for text in texts])
             assert columns is not None, "every text is a valid block"  # noqa: S101
         starts = list(accumulate(counts, initial=self._line))
         self._line = starts.pop()
