@@ -168,12 +168,12 @@ def write(
     conn: Connection, decisions: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
 ) -> LinksWritten:
     """Bring chats and their candidates to what was decided; only what differs is written."""
-    _fill(
+    fill(
         conn, "decided",
         "id bigint PRIMARY KEY, status text, method text, confidence double precision, id_contato bigint,"
         " flags text[]", decisions,
     )  # fmt: skip
-    _fill(
+    fill(
         conn, "candidates",
         "id_chat_file bigint, rank smallint, id_contato bigint, confidence double precision, method text,"
         " evidence jsonb", candidates,
@@ -191,7 +191,8 @@ def write(
     return LinksWritten(chats, changed)
 
 
-def _fill(conn: Connection, table: str, columns: str, rows: Iterable[Sequence[object]]) -> None:
+def fill(conn: Connection, table: str, columns: str, rows: Iterable[Sequence[object]]) -> None:
+    """Make the temporary `table` of `columns` (with types) and copy `rows` into it."""
     conn.execute(f"DROP TABLE IF EXISTS pg_temp.{table}")
     conn.execute(f"CREATE TEMP TABLE {table} ({columns}) ON COMMIT DROP")
     with conn.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:

@@ -1,0 +1,150 @@
+"""order_links: each session of a month's chats to the service order it is about.
+
+What belongs here: gathering sessions and orders set-wise, deciding, writing what differs. What does not: the
+rules (domain/matching/orders.py) and the statements (store/order_links.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from whatsapp_pipeline.domain.matching.model import Feature
+from whatsapp_pipeline.domain.matching.orders import (
+    Order,
+    OrderCandidate,
+    OrderDecision,
+    OrderPolicy,
+    SessionToLink,
+    link_session,
+    with_rates,
+)
+from whatsapp_pipeline.domain.vocabulary import find_devices
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store import links
+from whatsapp_pipeline.store import order_links as store
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.locks import month_lock
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLinkOptions:
+    """How a session finds its order: `model`, or `window_15d`, the plan's rule."""
+
+    method: str = "model"
+
+    def policy(self) -> OrderPolicy:
+        """Return the policy of the method; raises PipelineError when there is no such method."""
+        if self.method == "model":
+            return OrderPolicy()
+        if self.method == "window_15d":
+            return OrderPolicy(method="window_15d")
+        raise PipelineError(f"order links: no method {self.method!r}; use model or window_15d")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLinkReport:
+    """What a month's order linking found, in sessions, and what it changed, in rows."""
+
+    month: str
+    sessions: int = 0
+    by_status: Mapping[str, int] = field(default_factory=dict)
+    by_method: Mapping[str, int] = field(default_factory=dict)
+    by_flag: Mapping[str, int] = field(default_factory=dict)
+    sessions_changed: int = 0
+    candidates_changed: int = 0
+    files_changed: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts, ready to show; methods count sessions that have an order."""
+        return {
+            "sessions": self.sessions,
+            **self.by_status,
+            **{f"by_{method}": count for method, count in self.by_method.items()},
+            **{f"flag_{flag}": count for flag, count in self.by_flag.items()},
+            "sessions_changed": self.sessions_changed,
+            "candidates_changed": self.candidates_changed,
+            "files_changed": self.files_changed,
+        }
+
+
+def link_orders_month(
+    conn: Connection, month: str, options: OrderLinkOptions, *, log: logging.Logger
+) -> OrderLinkReport:
+    """Link every session of the month's chats, in one transaction; a second run changes nothing."""
+    policy = options.policy()
+    with month_lock(conn, "order_links", month), conn.transaction():
+        rows = store.stage_month(conn, month)
+        decisions = _decide(conn, rows, policy)
+        written = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+    statuses = Counter[str](decision.status for decision in decisions)
+    methods = Counter(decision.method for decision in decisions if decision.id_ordem_servico is not None)
+    flags = Counter(flag for decision in decisions for flag in decision.flags)
+    log.info("%s: %d sessions, %s", month, len(rows), dict(sorted(statuses.items())))
+    return OrderLinkReport(
+        month, len(rows), dict(sorted(statuses.items())), dict(sorted(methods.items())),
+        dict(sorted(flags.items())), written.sessions, written.candidates, written.files,
+    )  # fmt: skip
+
+
+def _decide(conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy) -> list[OrderDecision]:
+    by_contact: defaultdict[int, list[Order]] = defaultdict(list)
+    by_name: defaultdict[str, list[Order]] = defaultdict(list)
+    for row in store.orders(conn):
+        order = Order(
+            row.id, row.number, row.id_contato, row.opened, row.closed, tuple(find_devices(row.equipment))
+        )
+        if row.id_contato is not None:
+            by_contact[row.id_contato].append(order)
+        for name in {row.number, str(row.id)} - {""}:
+            by_name[name].append(order)
+    sessions = with_rates([_session(row) for row in rows], by_contact, store.contacts_with_orders(conn))
+    overrides = {row.id_session: row for row in store.overrides(conn)}
+    decisions = []
+    for session in sessions:
+        named = [order for number in session.numbers for order in by_name.get(number, ())]
+        decision = link_session(session, by_contact.get(session.id_contato or -1, ()), named, policy)
+        override = overrides.get(session.id)
+        decisions.append(_apply(override, decision) if override else decision)
+    return decisions
+
+
+def _session(row: store.SessionRow) -> SessionToLink:
+    return SessionToLink(
+        row.id, row.id_contato, row.first_day, row.last_day,
+        tuple(number.lstrip("0") for number in row.order_numbers), tuple(row.devices), tuple(row.stages),
+        row.title_number, tuple(row.title_devices),
+    )  # fmt: skip
+
+
+def _apply(override: store.OrderOverrideRow, decision: OrderDecision) -> OrderDecision:
+    """Put a person's decision over the model's; one whose order was deleted is flagged and left out."""
+    if override.order_gone:
+        return replace(decision, flags=tuple(sorted({*decision.flags, "override_order_gone"})))
+    candidates = decision.candidates
+    if override.id_ordem_servico is not None:
+        why = Feature("override", 1, 0.0, f"decided by {override.made_by}: {override.reason}")
+        others = tuple(c for c in candidates if c.id_ordem_servico != override.id_ordem_servico)
+        candidates = (OrderCandidate(override.id_ordem_servico, 1.0, "override", (why,)), *others)
+    return OrderDecision(
+        decision.id_session, "manual", "override", 1.0, override.id_ordem_servico, candidates, decision.flags
+    )
+
+
+def _rows(decisions: Iterable[OrderDecision]) -> Iterator[store.OrderDecisionRow]:
+    for decision in decisions:
+        yield store.OrderDecisionRow(
+            decision.id_session, decision.status, decision.method, decision.confidence,
+            decision.id_ordem_servico, list(decision.flags),
+        )  # fmt: skip
+
+
+def _candidate_rows(decisions: Iterable[OrderDecision]) -> Iterator[store.OrderCandidateRow]:
+    for decision in decisions:
+        for rank, candidate in enumerate(decision.candidates, 1):
+            yield store.OrderCandidateRow(
+                decision.id_session, rank, candidate.id_ordem_servico, candidate.confidence, candidate.method,
+                links.to_json(asdict(feature) for feature in candidate.evidence),
+            )  # fmt: skip

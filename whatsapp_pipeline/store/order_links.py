@@ -1,0 +1,140 @@
+"""Links of sessions to orders: what a month's sessions say, the orders around them, and writing decisions.
+
+What belongs here: the set-based statements around domain/matching/orders.py. What does not: any decision.
+The functions work on a temporary table that `stage_month` fills: call them inside one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import NamedTuple
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import fill
+
+
+class SessionRow(NamedTuple):
+    """One staged session; days are local."""
+
+    id: int
+    id_chat_file: int
+    number: int
+    first_day: date
+    last_day: date
+    order_numbers: list[str]
+    devices: list[str]
+    stages: list[str]
+    id_contato: int | None
+    title_number: str | None
+    title_devices: list[str]
+
+
+class OrderRow(NamedTuple):
+    """A service order; `number` is without leading zeros, "" when it has none."""
+
+    id: int
+    number: str
+    id_contato: int | None
+    opened: date | None
+    closed: date | None
+    equipment: str
+
+
+class OrderOverrideRow(NamedTuple):
+    """The decision in force for a staged session; no order means "about none"."""
+
+    id_session: int
+    id_ordem_servico: int | None
+    reason: str
+    made_by: str
+    order_gone: bool
+
+
+class OrderDecisionRow(NamedTuple):
+    """A decision as `chat_sessions` keeps it."""
+
+    id: int
+    status: str
+    method: str
+    confidence: float | None
+    id_ordem_servico: int | None
+    flags: list[str]
+
+
+class OrderCandidateRow(NamedTuple):
+    """A row of `order_candidates`; `evidence` is JSON text."""
+
+    id_chat_session: int
+    rank: int
+    id_ordem_servico: int
+    confidence: float
+    method: str
+    evidence: str
+
+
+class OrderLinksWritten(NamedTuple):
+    """How many rows differed from before."""
+
+    sessions: int
+    candidates: int
+    files: int
+
+
+def stage_month(conn: Connection, month: str) -> list[SessionRow]:
+    """Stage the sessions of the month's chats and return them by id."""
+    conn.execute("DROP TABLE IF EXISTS pg_temp.order_linking")
+    conn.execute(queries.load("order_stage_month"), {"month": month})
+    conn.execute("ANALYZE order_linking")
+    columns = ", ".join(SessionRow._fields)
+    return [SessionRow(*row) for row in conn.execute(f"SELECT {columns} FROM order_linking ORDER BY id")]
+
+
+def orders(conn: Connection) -> list[OrderRow]:
+    """Return the orders of the staged sessions' contacts and those that anything names, by id."""
+    return [OrderRow(*row) for row in conn.execute(queries.load("order_of_contacts"))]
+
+
+def overrides(conn: Connection) -> list[OrderOverrideRow]:
+    """Return the order decision in force for each staged session that has one."""
+    return [OrderOverrideRow(*row) for row in conn.execute(queries.load("order_overrides_for"))]
+
+
+def contacts_with_orders(conn: Connection) -> int:
+    """Count the contacts that have any order."""
+    row = conn.execute("SELECT count(DISTINCT id_contato) FROM ordens_servico").fetchone()
+    return int(row[0]) if row else 0
+
+
+def write(
+    conn: Connection, decisions: Iterable[OrderDecisionRow], candidates: Iterable[OrderCandidateRow]
+) -> OrderLinksWritten:
+    """Bring sessions, candidates and their chats to what was decided; only what differs is written."""
+    fill(
+        conn, "decided_orders",
+        "id bigint PRIMARY KEY, status text, method text, confidence double precision,"
+        " id_ordem_servico bigint, flags text[]", decisions,
+    )  # fmt: skip
+    fill(
+        conn, "candidates",
+        "id_chat_session bigint, rank smallint, id_ordem_servico bigint, confidence double precision,"
+        " method text, evidence jsonb", candidates,
+    )  # fmt: skip
+    # As in links.write: a row that stays `manual` and loses its order is no deletion of the order.
+    conn.execute(
+        """UPDATE chat_sessions s SET order_match_status = 'pending' FROM decided_orders d
+           WHERE s.id = d.id AND s.order_match_status = d.status
+             AND s.id_ordem_servico IS NOT NULL AND d.id_ordem_servico IS NULL"""
+    )
+    sessions = conn.execute(queries.load("orders_update")).rowcount
+    changed = conn.execute(queries.load("orders_candidates_gone")).rowcount
+    changed += conn.execute(queries.load("orders_candidates_upsert")).rowcount
+    conn.execute(
+        """UPDATE chat_files f SET order_match_method = NULL
+           WHERE order_match_method = 'override' AND id_ordem_servico IS NOT NULL
+             AND EXISTS (
+                 SELECT FROM order_linking l JOIN decided_orders d USING (id)
+                 WHERE l.id_chat_file = f.id AND d.status = 'manual' AND d.id_ordem_servico IS NULL)"""
+    )
+    return OrderLinksWritten(sessions, changed, conn.execute(queries.load("orders_update_files")).rowcount)
