@@ -23,7 +23,7 @@ HASH_BYTES = 20
 MAX_RATIO = 150
 MAX_RATIO_APPLIES_FROM = 16 << 20
 MAX_MEMBERS = 100_000
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 
 # How the exports name the chat inside a zip; any other .txt beside one of these is an attached document.
 _CHAT_MEMBER = re.compile(
@@ -54,9 +54,10 @@ class _Hash(Protocol):
 
 
 class _HashingReader(io.RawIOBase):
-    """A raw stream that feeds what is read through it into a hash."""
+    """A raw stream that feeds what is read through it into a hash; `head` was read from it before."""
 
-    def __init__(self, inner: BinaryIO, digest: _Hash) -> None:
+    def __init__(self, head: bytes, inner: BinaryIO, digest: _Hash) -> None:
+        self._head = head
         self._inner = inner
         self._digest = digest
 
@@ -65,7 +66,8 @@ class _HashingReader(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed: Buffer; BufferedReader passes a memoryview
         with _reading_errors():
-            data = self._inner.read(len(buffer))
+            data = self._head[: len(buffer)] or self._inner.read(len(buffer))
+        self._head = self._head[len(data) :]
         self._digest.update(data)
         buffer[: len(data)] = data
         return len(data)
@@ -96,7 +98,13 @@ class ChatSource:
             if len(self.members) > 1:
                 self._digest.update(member.name.encode("utf-8", "surrogateescape") + b"\0")
             with _opened(member) as raw:
-                stream = io.BufferedReader(_HashingReader(raw, self._digest), _CHUNK)
+                with _reading_errors():
+                    head = raw.read(_CHUNK)
+                if len(head) < _CHUNK:  # nearly every file: no machinery
+                    self._digest.update(head)
+                    yield member, io.BytesIO(head)
+                    continue
+                stream = io.BufferedReader(_HashingReader(head, raw, self._digest), _CHUNK)
                 yield member, stream
                 while stream.read(_CHUNK):  # the hash is of the whole text, however much was wanted of it
                     pass

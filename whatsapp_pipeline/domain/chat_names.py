@@ -10,6 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from whatsapp_pipeline.domain.titles import parse_file_name
 from whatsapp_pipeline.domain.transcripts.phrases import phrases
@@ -33,6 +34,7 @@ class ChatName:
     is_combined: bool = False
 
 
+@lru_cache(maxsize=4096)
 def read_chat_name(path: str, member: str | None = None) -> ChatName:
     """Read the name of the file at `path` (`/` separators), or of `member`, the chat inside that zip.
 

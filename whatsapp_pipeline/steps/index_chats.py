@@ -16,6 +16,7 @@ from itertools import islice
 from whatsapp_pipeline.archive import ArchiveFile, ChatArchive, MonthListing
 from whatsapp_pipeline.domain.chat_names import read_chat_name
 from whatsapp_pipeline.domain.titles import parse_title
+from whatsapp_pipeline.steps.erased import without_erased_chats
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.steps.reading import ReadingOptions
 from whatsapp_pipeline.steps.scan import STAGE, FileScan, ScanJob, ScanOptions
@@ -62,6 +63,7 @@ class IndexReport:
     failed: int = 0
     chats_written: int = 0
     findings: int = 0
+    suppressed: int = 0
     bytes_read: int = 0
 
     def counts(self) -> dict[str, int]:
@@ -140,6 +142,8 @@ class _MonthIndex:
 
     def _write(self, scans: Sequence[FileScan], missing: set[str]) -> None:
         """Write a chunk of scans; a file that was only moved takes its rows along."""
+        scans, suppressed = without_erased_chats(self._conn, scans)
+        self._counts["suppressed"] += suppressed
         paths = [scan.path for scan in scans]
         if any(path in self._known for path in paths):
             duplicates.lock(self._conn)  # before any row lock, as chat_messages does

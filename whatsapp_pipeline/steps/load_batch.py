@@ -15,7 +15,7 @@ from functools import cached_property
 from whatsapp_pipeline.archive import ChatArchive, UnreadableFileError
 from whatsapp_pipeline.domain.transcripts.model import Finding, Message, MessageBatch
 from whatsapp_pipeline.steps.reading import ReadingOptions, read_source
-from whatsapp_pipeline.store import chat_files, duplicates, exceptions, messages
+from whatsapp_pipeline.store import chat_files, duplicates, exceptions, messages, suppression
 from whatsapp_pipeline.store.chat_files import LoadRow
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.exceptions import ExceptionRow
@@ -79,6 +79,7 @@ class BatchLoader:
 
     def __init__(self, conn: Connection, archive: ChatArchive, month: str, reading: ReadingOptions) -> None:
         self._conn, self._archive, self._month, self._reading = conn, archive, month, reading
+        self._is_erased = suppression.erased_file_chats(conn)
 
     def load(self, files: Sequence[FileToLoad], problems: Sequence[FileProblemError]) -> BatchResult:
         """Load `files` and record `problems`; call it inside a transaction.
@@ -153,6 +154,8 @@ class BatchLoader:
             with self._archive.open(file.path) as source:
                 for item in read_source(source, file.path, self._reading, file.chats[0].parse_options):
                     event = item.event
+                    if item.chat_number not in chats and self._is_erased(file.path, item.chat_number):
+                        continue
                     if isinstance(event, MessageBatch):
                         chat = chats.get(item.chat_number)
                         counted[item.chat_number] += len(event.messages)

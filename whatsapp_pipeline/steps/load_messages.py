@@ -75,9 +75,9 @@ def load_month(
     """Bring `chat_messages` to what the files indexed for `month` (`YYYY-MM`) hold.
 
     Only files whose content or reading changed since they were loaded are read. A killed run goes on with
-    the first batch that was not committed. A file that can't be loaded is a row in `exceptions`, marked failed
-    and tried again next time. Waits when another run loads the same month. Raises PipelineError when the database
-    refuses a batch.
+    the first batch that was not committed. A file that can't be loaded is a row in `exceptions`, marked
+    failed and tried again next time. Waits when another run loads the same month. Raises PipelineError when
+    the database refuses a batch.
     """
     with month_lock(
         conn, STAGE, month, on_wait=lambda: log.info("another run loads %s; waiting for it", month)

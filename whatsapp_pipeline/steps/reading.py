@@ -7,12 +7,13 @@ a file was read like this before. What does not: what is done with the messages.
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
-from whatsapp_pipeline.archive import ChatSource
+from whatsapp_pipeline.archive import ChatSource, UnreadableFileError
 from whatsapp_pipeline.domain.chat_names import ChatName, read_chat_name
 from whatsapp_pipeline.domain.transcripts import Event, ParseOptions, read
 from whatsapp_pipeline.domain.transcripts.model import ChatStart
@@ -29,8 +30,7 @@ class ReadingOptions:
     owner: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NumberedEvent:
+class NumberedEvent(NamedTuple):
     """An event of a file's `chat_number`-th chat, which lies in the transcript called `name`."""
 
     chat_number: int
@@ -71,7 +71,22 @@ def read_source(
     number = 0
     for member, stream in source.streams():
         name = read_chat_name(path, member.name)
-        for event in read(stream, parse_options(reading, remembered, name)):
+        events = read(stream, parse_options(reading, remembered, name))
+        while (event := _next(events)) is not None:
             if isinstance(event, ChatStart):
                 number += 1
             yield NumberedEvent(number, name, event)
+
+
+def _next(events: Iterator[Event]) -> Event | None:
+    try:
+        return next(events, None)
+    except (UnreadableFileError, MemoryError):
+        raise
+    except Exception as error:
+        # The reader raises for no bytes; should it all the same, one file must not stop the others. The
+        # error's own text may quote the file, so only its type and place are told.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise UnreadableFileError(
+            "reader_failed", f"reading failed: {type(error).__name__} in {place.name}, line {place.lineno}"
+        ) from error

@@ -39,7 +39,7 @@ def reserve_ids(conn: Connection, count: int) -> int:
     while True:
         row = conn.execute(
             """SELECT min(v), max(v) FROM (
-                   SELECT nextval(pg_get_serial_sequence('chat_messages', 'id')) AS v
+                   SELECT nextval('chat_messages_id_seq') AS v
                    FROM generate_series(1, %s)
                ) ids""",
             (count,),

@@ -1,0 +1,1 @@
+"""Loading messages beside the database's own limit."""

@@ -1,0 +1,99 @@
+"""`reparse`: read a file, or a month, in another way, and remember it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection, connect
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.archive import ChatArchive
+
+
+@click.command()
+@click.option("--file", "path", help="Path of the file in the archive, as `exceptions list` shows it.")
+@click.option("--month", metavar="YYYY-MM", help="Every file of a month instead.")
+@click.option(
+    "--format", "form", type=click.Choice(["auto", "block", "android", "ios"]), help="Export format."
+)
+@click.option("--date-order", type=click.Choice(["auto", "dmy", "mdy", "ymd"]), help="Order of native dates.")
+@click.option("--owner", multiple=True, help="Name or number of the staff side; repeat for several.")
+@click.option("--reset", is_flag=True, help="Forget what was remembered, then apply the other options.")
+@click.option("--archive", "root", help="Folder or URL of the chats; default: CHAT_ARCHIVE.")
+def reparse(
+    path: str | None,
+    month: str | None,
+    form: str | None,
+    date_order: str | None,
+    owner: tuple[str, ...],
+    reset: bool,
+    root: str | None,
+) -> None:
+    """Read a file or a month again in the way given, now and in every later run.
+
+    Messages keep their ids where they are still the same. `auto` forgets a choice.
+    """
+    if (path is None) == (month is None):
+        raise click.UsageError("give either --file or --month")
+    options: dict[str, object] = dict.fromkeys(("format", "date_order", "owner")) if reset else {}
+    for name, value in (("format", form), ("date_order", date_order)):
+        if value is not None:
+            options[name] = None if value == "auto" else value
+    if owner:
+        options["owner"] = list(owner)
+    if not options:
+        raise click.UsageError("say what is to change: --format, --date-order, --owner or --reset")
+    from whatsapp_pipeline.resources.sources import Archive
+
+    configured = settings.load()
+    with connect(pipeline_url(configured)) as conn:
+        months, files = _remember(conn, options, path, month)
+        counts = _read_again(conn, months, Archive(root=root).open(), configured)
+    click.echo(
+        f"remembered for {files} file(s) of {', '.join(months)}; "
+        + (
+            ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in counts.items())
+            or "no message changed"
+        )
+    )
+    click.echo(f"links are brought up to date by `whatsapp-pipeline run --months {','.join(months)} …`")
+
+
+def _remember(
+    conn: Connection, options: dict[str, object], path: str | None, month: str | None
+) -> tuple[list[str], int]:
+    from whatsapp_pipeline.store import chat_files
+
+    chosen = chat_files.set_parse_options(conn, options, path=path, month=month)
+    if not chosen:
+        what = "no indexed file has that path" if path else f"no file of {month} is indexed"
+        raise PipelineError(
+            f"{what}; index first, and give paths as `whatsapp-pipeline exceptions list` does"
+        )
+    return sorted({found for found, _ in chosen}), len(chosen)
+
+
+def _read_again(
+    conn: Connection, months: list[str], archive: ChatArchive, configured: settings.Settings
+) -> dict[str, int]:
+    from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
+    from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
+
+    log = logging.getLogger("whatsapp_pipeline.reparse")
+    index = IndexOptions(
+        zone=configured.zone, owner=configured.owner, default_area_code=configured.default_area_code
+    )
+    load = LoadOptions(zone=configured.zone, owner=configured.owner)
+    total: dict[str, int] = {}
+    for month in months:
+        index_month(conn, archive, month, index, log=log)
+        for name, value in load_month(conn, archive, month, load, log=log).counts().items():
+            if value and name.startswith(("messages_", "failed")):
+                total[name] = total.get(name, 0) + value
+    return total

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from whatsapp_pipeline.domain.chat_names import ChatName, chat_key, read_chat_name
+
+
+@pytest.mark.parametrize(
+    ("path", "member", "expected"),
+    [
+        (
+            "2025/01/WhatsApp - 2025-01-20 09 12 01 - Maria Silva OS 30415.txt",
+            None,
+            ChatName(datetime(2025, 1, 20, 9, 12, 1), "Maria Silva OS 30415", True),
+        ),
+        ("2025/01/Conversa do WhatsApp com Ana.txt", None, ChatName(None, "Ana", True)),
+        ("2025/01/Conversa do WhatsApp com Ana (2).zip", None, ChatName(None, "Ana", True)),
+        ("2025/01/WhatsApp Chat - Ana.zip", "_chat.txt", ChatName(None, "Ana", True)),
+        ("2025/01/WhatsApp Chat - Ana/_chat.txt", "_chat.txt", ChatName(None, "Ana", True)),
+        ("2025/01/_chat.txt", None, ChatName(None, None, True)),
+        ("2025/01/export.zip", "WhatsApp Chat with Bia.txt", ChatName(None, "Bia", True)),
+        ("2025/01/WhatsApp - 844 sesiones de chat.txt", None, ChatName(None, None, True, is_combined=True)),
+        ("2025/01/qualquer coisa.txt", None, ChatName(None, "qualquer coisa", False)),
+        ("2025/01/WhatsApp - 2025-13-45 10 00 00 - Ana.txt", None, None),
+    ],
+)
+def test_names(path: str, member: str | None, expected: ChatName | None) -> None:
+    found = read_chat_name(path, member)
+    if expected is None:
+        assert found.time is None
+        assert not found.is_known
+    else:
+        assert found == expected
+
+
+def test_a_chat_is_named_by_its_phone_else_by_its_label() -> None:
+    assert chat_key("+55 41 99999-0000", "4199990000", is_group=False) == "4199990000"
+    assert chat_key("  Maria   SILVA ", None, is_group=False) == "label:maria silva"
+    assert chat_key("Equipe", "4199990000", is_group=True) == "group:equipe"
+    assert chat_key(None, None, is_group=False) is None
