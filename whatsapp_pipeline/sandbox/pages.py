@@ -13,11 +13,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from whatsapp_pipeline.erp.source import CONTACT_STATUSES
 from whatsapp_pipeline.sandbox.orders import CATEGORIES, Order
 from whatsapp_pipeline.sandbox.people import DISTRICTS, STREETS, TOWNS, Person
 
 PAGE_SIZE: Final = 100
-CONTACT_STATUSES: Final = ("B", "A", "I", "E")
 Item = dict[str, Any]
 
 

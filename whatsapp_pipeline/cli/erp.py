@@ -1,0 +1,79 @@
+"""`whatsapp-pipeline erp`: authorise the ERP once, and see whether it answers."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.erp.source import open_source, open_tokens, token_store
+
+
+@click.group()
+def erp() -> None:
+    """Authorise the ERP, and show whether it answers."""
+
+
+@erp.command()
+@click.option(
+    "--redirect-uri", default="http://localhost", show_default=True,
+    help="The redirect address registered with the application in the ERP.",
+)  # fmt: skip
+@click.option("--code", help="The code, or the whole address the ERP led to.  [default: asked for]")
+def authorize(redirect_uri: str, code: str | None) -> None:
+    """Allow this program to read the ERP: once, and again when no run has used it for a day.
+
+    Open the printed page, sign in and allow the access. The browser is then led to the redirect address,
+    which need not exist: paste that address (or the code in it) here.
+    """
+    configured = settings.load()
+    tokens = open_tokens(configured)
+    state = secrets.token_urlsafe(12)
+    if code is None:
+        page = tokens.authorize_page(redirect_uri, state)
+        click.echo(f"Open this page, sign in and allow the access:\n\n  {page}\n")
+        code = click.prompt("Paste the address you were led to, or the code in it")
+    tokens.exchange_code(_code_in(str(code).strip(), state), redirect_uri)
+    click.echo(f"Authorised; the tokens are in {token_store(configured).path} and renew themselves.")
+
+
+def _code_in(text: str, state: str) -> str:
+    """Take the code out of an address; a state that is not ours belongs to another request."""
+    query = parse_qs(urlsplit(text).query)
+    if "code" not in query:
+        return text
+    if query.get("state", [state])[0] != state:
+        raise click.UsageError("that address belongs to another authorisation; start again")
+    return query["code"][0]
+
+
+@erp.command()
+@click.option(
+    "--erp", "spec", help="`tiny`, an http(s) address or a folder of saved pages.  [default: ERP or tiny]"
+)
+def status(spec: str | None) -> None:
+    """Say whether the ERP can be read: the tokens' state, and how many contacts it counts."""
+    configured = settings.load()
+    chosen = spec or configured.erp or "tiny"
+    if chosen == "tiny":
+        tokens = token_store(configured).load()
+        if tokens is None:
+            click.echo("tokens    none yet: whatsapp-pipeline erp authorize")
+        else:
+            click.echo(f"tokens    access for {_minutes(tokens.expires_at)}, renewable for "
+                       f"{_minutes(tokens.refresh_expires_at)}")  # fmt: skip
+    with open_source(configured, chosen) as source:
+        for scope in source.contact_scopes:
+            page = source.contacts_page(scope, 0, None)
+            click.echo(f"contacts  {scope or 'all'}: {page.total}")
+        click.echo(f"orders    {source.orders_page(0, None).total}")
+
+
+def _minutes(at: float | None) -> str:
+    if at is None:
+        return "an unknown time"
+    minutes = int((at - time.time()) // 60)
+    return f"{minutes} min" if minutes > 0 else "no longer"

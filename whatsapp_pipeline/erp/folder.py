@@ -1,0 +1,131 @@
+"""A folder of saved pages in the ERP's place: a backup of ours, or what any other program saved.
+
+The folder holds `contatos/*.json`, or `ordem-servico/*.json`, or both: pages of v3 or v2, or
+bare lists, in any number of files. Files are read one at a time; of each id only its place is remembered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from whatsapp_pipeline.erp.items import Item, ItemError, item_id, items_of
+from whatsapp_pipeline.erp.source import Page
+from whatsapp_pipeline.errors import PipelineError
+
+
+@dataclass(slots=True)
+class _Listing:
+    """Files that together are a listing: the offset at which each begins, and how many ids they hold."""
+
+    files: list[Path] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    length: int = 0
+    ids: set[int] = field(default_factory=set)
+
+
+def _read(path: Path) -> list[Item]:
+    try:
+        return items_of(json.loads(path.read_text(encoding="utf-8-sig")))
+    except (ValueError, ItemError) as error:
+        reason = str(error) if isinstance(error, ItemError) else "it is not JSON"
+        raise PipelineError(
+            f"{path.parent.name}/{path.name} is no saved page of the ERP ({reason}); mend or remove it"
+        ) from error
+
+
+def _ids(items: Sequence[Item]) -> Iterator[int]:
+    for item in items:
+        with contextlib.suppress(ItemError):  # reported where the page is loaded
+            yield item_id(item)
+
+
+def _is_detail(item: Item) -> bool:
+    return "contato" in item or "equipamento" in item
+
+
+class FolderSource:
+    """Saved pages. Raises PipelineError for a file that is none, rather than leave it out in silence."""
+
+    live = False
+    contact_scopes: Sequence[str] = ("",)
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.name = f"folder {folder.resolve()}"
+        # A page and its details are asked for together, then never again.
+        self._read = lru_cache(maxsize=8)(_read)
+        if not any(folder.glob("contatos/*.json")) and not any(folder.glob("ordem-servico/*.json")):
+            raise PipelineError(f"{folder} holds no saved pages: expected {folder}/contatos/*.json")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._read.cache_clear()
+
+    def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> Page:
+        """Return the saved contacts at `offset`; all of them, whenever they changed."""
+        return self._page(self._contacts, offset)
+
+    def orders_page(self, offset: int, issued_since: date | None) -> Page:
+        """Return the saved orders at `offset`; all of them, whenever they were issued."""
+        return self._page(self._orders, offset)
+
+    def order(self, order_id: int) -> Item | None:
+        """Return the details saved for an order; the last file that has them counts."""
+        path = self._details.get(order_id)
+        if path is None:
+            return None
+        return next((item for item in reversed(self._read(path)) if order_id in _ids([item])), None)
+
+    @cached_property
+    def _contacts(self) -> _Listing:
+        return self._scan(sorted((self._folder / "contatos").glob("*.json")))
+
+    @cached_property
+    def _order_files(self) -> tuple[list[Path], list[Path]]:
+        """The files of the listing, and those of details; details alone are a listing as well."""
+        lists: list[Path] = []
+        details: list[Path] = []
+        for path in sorted((self._folder / "ordem-servico").glob("*.json")):
+            items = self._read(path)
+            (details if items and _is_detail(items[0]) else lists).append(path)
+        return (lists or details), details
+
+    @cached_property
+    def _orders(self) -> _Listing:
+        return self._scan(self._order_files[0])
+
+    @cached_property
+    def _details(self) -> dict[int, Path]:
+        return {order: path for path in self._order_files[1] for order in _ids(self._read(path))}
+
+    def _scan(self, paths: Sequence[Path]) -> _Listing:
+        listing = _Listing()
+        for path in paths:
+            items = self._read(path)
+            if items:
+                listing.files.append(path)
+                listing.starts.append(listing.length)
+                listing.length += len(items)
+                listing.ids.update(_ids(items))
+        return listing
+
+    def _page(self, listing: _Listing, offset: int) -> Page:
+        if offset >= listing.length:
+            return Page([], offset, len(listing.ids), None)
+        position = bisect_right(listing.starts, offset) - 1
+        items = self._read(listing.files[position])[offset - listing.starts[position] :]
+        end = offset + len(items)
+        return Page(items, offset, len(listing.ids), end if end < listing.length else None)

@@ -1,0 +1,176 @@
+"""Where contacts and orders come from: the ERP's API, or a folder of pages saved earlier.
+
+What belongs here: the one interface both have, and choosing between them. What does not: what is done with a
+page (steps/erp_sync.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from whatsapp_pipeline.erp.client import ErpClient, ErpError
+from whatsapp_pipeline.erp.clock import Clock
+from whatsapp_pipeline.erp.items import Item, ItemError, items_of
+from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenStore
+from whatsapp_pipeline.errors import PipelineError, SettingError
+from whatsapp_pipeline.settings import Settings, variable_of
+
+PAGE_SIZE: Final = 100
+CONTACT_STATUSES: Final = ("B", "A", "I", "E")
+# A sandbox gives a first pair for this refresh token, whatever pairs it gave before.
+SANDBOX_REFRESH_TOKEN: Final = "sandbox"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a listing.
+
+    `total` is the listing's count as the source states it now; `next_offset` is None at the end.
+    """
+
+    items: Sequence[Item]
+    offset: int
+    total: int
+    next_offset: int | None
+
+
+class ErpSource(Protocol):
+    """Pages of contacts and orders. Used as a context manager."""
+
+    @property
+    def name(self) -> str:
+        """Names the source in the passes it feeds; a pass is resumed by the same source only."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Whether rows can shift while one reads: then a page begins with the last row of the one before."""
+        ...
+
+    @property
+    def contact_scopes(self) -> Sequence[str]:
+        """The listings that together hold every contact: one a status, or a single one."""
+        ...
+
+    def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> Page:
+        """Return the contacts at `offset` of a listing, of those changed since; raises PipelineError."""
+        ...
+
+    def orders_page(self, offset: int, issued_since: date | None) -> Page:
+        """Return the page of orders at `offset`, of those issued since; raises PipelineError."""
+        ...
+
+    def order(self, order_id: int) -> Item | None:
+        """Return an order's details, None when there are none; raises PipelineError."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class ApiSource:
+    """The ERP's API."""
+
+    live = True
+    contact_scopes: Sequence[str] = CONTACT_STATUSES
+
+    def __init__(self, client: ErpClient, name: str = "tiny") -> None:
+        self._client, self.name = client, name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> Page:
+        """Return the page of contacts with the status `scope`."""
+        params: dict[str, str | int] = {"situacao": scope}
+        if updated_since is not None:
+            params["dataAtualizacao"] = updated_since.strftime("%Y-%m-%d %H:%M:%S")
+        return self._page("/contatos", offset, params)
+
+    def orders_page(self, offset: int, issued_since: date | None) -> Page:
+        """Return the page of orders."""
+        params: dict[str, str | int] = {}
+        if issued_since is not None:
+            params["dataInicialEmissao"] = issued_since.isoformat()
+        return self._page("/ordem-servico", offset, params)
+
+    def order(self, order_id: int) -> Item | None:
+        """Return an order's details."""
+        return self._client.get_or_none(f"/ordem-servico/{order_id}", {})
+
+    def _page(self, path: str, offset: int, params: dict[str, str | int]) -> Page:
+        query = {**params, "orderBy": "asc", "limit": PAGE_SIZE, "offset": offset}
+        body = self._client.get(path, query)
+        try:
+            items = items_of(body)
+            total = int(body["paginacao"]["total"])
+        except (ItemError, KeyError, TypeError, ValueError) as error:
+            raise ErpError(
+                f"the ERP answered {path} without itens and paginacao.total; is TINY_BASE_URL right?"
+            ) from error
+        end = offset + len(items)
+        # One row of overlap shows whether rows moved between two pages. A lone row can't overlap itself.
+        more = bool(items) and end < total
+        return Page(items, offset, total, (end - 1 if len(items) > 1 else end) if more else None)
+
+
+def open_source(settings: Settings, spec: str, *, clock: Clock | None = None) -> ErpSource:
+    """Open `tiny`, an `http(s)://` address of a server like it (the sandbox), or a folder of saved pages.
+
+    Raises SettingError when the credentials are missing, PipelineError when the folder holds no pages.
+    """
+    if spec == "tiny":
+        return ApiSource(ErpClient(settings.tiny_base_url, open_tokens(settings, clock=clock), clock=clock))
+    if spec.startswith(("http://", "https://")):
+        base = spec.rstrip("/")
+        credentials = Credentials(
+            f"{base}/realms/tiny/protocol/openid-connect/token", "sandbox", "sandbox", SANDBOX_REFRESH_TOKEN
+        )
+        store = TokenStore(settings.local_dir / "sandbox_tokens.json")
+        tokens = AccessTokens(store, credentials, clock=clock)
+        return ApiSource(ErpClient(f"{base}/public-api/v3", tokens, clock=clock), "sandbox")
+    from whatsapp_pipeline.erp.folder import FolderSource
+
+    folder = Path(spec).expanduser()
+    if not folder.is_dir():
+        raise PipelineError(f"--erp {spec}: expected `tiny`, an http(s) address, or a folder of saved pages")
+    return FolderSource(folder)
+
+
+def open_tokens(settings: Settings, *, clock: Clock | None = None) -> AccessTokens:
+    """Return the keeper of the real ERP's tokens; raises SettingError when the credentials are missing."""
+    if not settings.tiny_client_id or not settings.tiny_client_secret:
+        missing = [
+            variable_of(name)
+            for name in ("tiny_client_id", "tiny_client_secret")
+            if not getattr(settings, name)
+        ]
+        raise SettingError(
+            f"{' and '.join(missing)} not set: create an application in the ERP and put its id and secret in "
+            ".env, or read a folder of saved pages with --erp DIR"
+        )
+    credentials = Credentials(
+        settings.tiny_token_url,
+        settings.tiny_client_id,
+        settings.tiny_client_secret,
+        settings.tiny_refresh_token,
+    )
+    return AccessTokens(token_store(settings), credentials, clock=clock)
+
+
+def token_store(settings: Settings) -> TokenStore:
+    """Return the file that holds the real ERP's tokens."""
+    return TokenStore(settings.local_dir / "tiny_tokens.json")

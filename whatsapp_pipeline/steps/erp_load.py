@@ -1,0 +1,240 @@
+"""A page of the ERP in the database: which rows changed, fitted, written, and reported where they don't fit.
+
+What belongs here: one page at a time. What does not: going from page to page (`erp_sync`). The caller holds a
+transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+from whatsapp_pipeline.erp.items import Contact, Item, ItemError, Order, read_contact, read_order
+from whatsapp_pipeline.erp.source import ErpSource
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.erased import blank_mentions
+from whatsapp_pipeline.steps.erp_backup import Backup
+from whatsapp_pipeline.store import adoption, erp, erp_rows, exceptions, suppression
+from whatsapp_pipeline.store.connection import Connection
+
+_Row = TypeVar("_Row", Contact, Order)
+
+
+@dataclass(slots=True)
+class Loaded:
+    """Counts of what was loaded."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    truncated: int = 0
+    exceptions: int = 0
+    details_read: int = 0
+    v2_names: int = 0
+
+    def add(self, other: Loaded) -> None:
+        """Add another page's counts."""
+        for column in fields(self):
+            setattr(self, column.name, getattr(self, column.name) + getattr(other, column.name))
+
+
+class _Loader:
+    """What loading contacts and loading orders have in common."""
+
+    def __init__(self, conn: Connection, table: str, stage: str) -> None:
+        self.conn, self.table, self.stage = conn, table, stage
+        self.columns = adoption.columns(conn, table)
+        if "id" not in self.columns or self.columns["id"].family != "integer":
+            raise PipelineError(f"the column {table}.id is no integer: the ERP's rows cannot be kept there")
+
+    def write(
+        self, rows: Iterable[tuple[int, Mapping[str, erp_rows.Value]]], loaded: Loaded
+    ) -> erp_rows.Fitted:
+        """Fit and write rows, and make their misfits the findings about them."""
+        listed = list(rows)
+        fitted = erp_rows.fit(self.columns, listed)
+        written = erp_rows.upsert(self.conn, self.table, self.columns, fitted)
+        loaded.inserted += written.inserted
+        loaded.updated += written.updated
+        loaded.unchanged += len(fitted.rows) - written.inserted - written.updated
+        loaded.truncated += sum(misfit.kind == "truncated" for misfit in fitted.misfits)
+        loaded.exceptions += exceptions.replace_for_files(
+            self.conn, self.stage, [self.place(row_id) for row_id, _ in listed],
+            [self.finding(m.id, m.kind, "warning", m.detail) for m in fitted.misfits],
+        )  # fmt: skip
+        return fitted
+
+    def unreadable(self, reasons: Sequence[str], loaded: Loaded) -> None:
+        """Keep that items of the page could not be read at all."""
+        rows = [self.finding("?", "unreadable_item", "error", reason) for reason in dict.fromkeys(reasons)]
+        if rows:
+            loaded.exceptions += exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], rows)
+
+    def place(self, row_id: int | str) -> str:
+        """How findings name a row: `contatos/123`."""
+        return f"{self.table}/{row_id}"
+
+    def finding(self, row_id: int | str, kind: str, severity: str, detail: str) -> exceptions.ExceptionRow:
+        """Make a finding about a row."""
+        return exceptions.ExceptionRow(
+            self.stage, self.place(row_id), None, None, None, kind, severity, detail
+        )
+
+    def readable(
+        self, items: Sequence[Item], read: Callable[[Item], _Row], loaded: Loaded
+    ) -> dict[int, _Row]:
+        """Read a page's items by id, the last of an id; those that can't be read are findings."""
+        rows: dict[int, _Row] = {}
+        reasons: list[str] = []
+        for item in items:
+            try:
+                row = read(item)
+            except ItemError as reason:
+                reasons.append(str(reason))
+                continue
+            rows[row.id] = row
+        self.unreadable(reasons, loaded)
+        return rows
+
+
+class ContactLoader(_Loader):
+    """Loads pages of contacts."""
+
+    def __init__(self, conn: Connection) -> None:
+        super().__init__(conn, "contatos", "tiny_contacts")
+
+    def prepare(self, items: Sequence[Item]) -> None:
+        """Contacts need nothing beyond their page."""
+
+    def load(self, items: Sequence[Item]) -> Loaded:
+        """Keep a page of contacts; those that are as they were cost one lookup."""
+        loaded = Loaded()
+        contacts = self.readable(items, read_contact, loaded)
+        for erased in suppression.suppressed_contact_ids(self.conn, contacts):
+            del contacts[erased]
+        same = erp.unchanged_contacts(self.conn, {c.id: c.item_hash for c in contacts.values()})
+        changed = [contact for contact in contacts.values() if contact.id not in same]
+        loaded.unchanged += len(same)
+        loaded.v2_names += sum(contact.field_names == "v2" for contact in contacts.values())
+        fitted = self.write(((contact.id, contact.values) for contact in changed), loaded)
+        erp.remember_contacts(
+            self.conn, [_source(c, fitted.cut_columns(c.id)) for c in changed if c.id in fitted.rows]
+        )
+        return loaded
+
+
+def _source(contact: Contact, cut: list[str]) -> erp.ContactSource:
+    return erp.ContactSource(
+        contact.id, contact.situacao, contact.updated, contact.values.get("telefone"),
+        contact.values.get("celular"), contact.item_hash, contact.field_names, cut,
+    )  # fmt: skip
+
+
+class OrderLoader(_Loader):
+    """Loads pages of orders with the details that their list items lack."""
+
+    def __init__(
+        self, conn: Connection, source: ErpSource, backup: Backup | None, log: logging.Logger
+    ) -> None:
+        super().__init__(conn, "ordens_servico", "tiny_orders")
+        self._source, self._backup, self._log = source, backup, log
+        self._details: dict[int, Order] = {}
+        self._missing: list[int] = []
+        self._asked = 0
+
+    def prepare(self, items: Sequence[Item]) -> None:
+        """Fetch the details of a page's orders that are new or changed, before the transaction begins."""
+        orders = self.readable(items, read_order, Loaded())
+        known = erp.known_orders(self.conn, list(orders))
+        self._fetch([o.id for o in orders.values() if not self._source.live or _changed(o, known.get(o.id))])
+
+    def load(self, items: Sequence[Item]) -> Loaded:
+        """Keep a page of orders, with the details that `prepare` fetched."""
+        loaded = Loaded(details_read=self._asked)
+        orders = self.readable(items, read_order, loaded)
+        known = erp.known_orders(self.conn, list(orders))
+        sources, rows = [], []
+        for order in orders.values():
+            detail = self._details.get(order.id)
+            before = known.get(order.id)
+            if detail is None and not _changed(order, before):
+                loaded.unchanged += 1
+                continue
+            rows.append((order.id, order.values | (detail.values if detail else {})))
+            sources.append((order.id, order.item_hash, detail.item_hash if detail else None))
+        self._keep(rows, sources, loaded)
+        return loaded
+
+    def prepare_open(self, batch: Sequence[erp.OrderSource]) -> None:
+        """Fetch the details of orders outside the window that were open, before the transaction begins."""
+        self._fetch([order.id_ordem_servico for order in batch])
+
+    def load_open(self, batch: Sequence[erp.OrderSource]) -> Loaded:
+        """Keep the details of orders outside the window."""
+        loaded = Loaded(details_read=self._asked)
+        sources, rows = [], []
+        for before in batch:
+            detail = self._details.get(before.id_ordem_servico)
+            if detail is None or (detail.item_hash == before.detail_hash and not before.truncated):
+                loaded.unchanged += 1
+                continue
+            rows.append((detail.id, detail.values))
+            sources.append((detail.id, before.item_hash, detail.item_hash))
+        self._keep(rows, sources, loaded)
+        return loaded
+
+    def _fetch(self, ids: Sequence[int]) -> None:
+        self._details, self._missing, self._asked = {}, [], 0
+        kept: list[Item] = []
+        for order_id in ids:
+            item = self._source.order(order_id)
+            if item is not None:
+                item = blank_mentions(self.conn, [item])[0]
+            self._asked += 1
+            if self._asked % 50 == 0:
+                self._log.info("details of %d of %d orders", self._asked, len(ids))
+            if item is None:
+                self._missing.append(order_id)
+                continue
+            try:
+                self._details[order_id] = read_order(item)
+            except ItemError:
+                self._missing.append(order_id)
+                continue
+            kept.append(item)
+        if self._backup is not None:
+            self._backup.save_details(kept)
+
+    def _keep(
+        self,
+        rows: Sequence[tuple[int, Mapping[str, erp_rows.Value]]],
+        sources: Sequence[tuple[int, bytes, bytes | None]],
+        loaded: Loaded,
+    ) -> None:
+        fitted = self.write(rows, loaded)
+        erp.remember_orders(
+            self.conn,
+            [
+                erp.OrderSource(order_id, item_hash, detail_hash, fitted.cut_columns(order_id))
+                for order_id, item_hash, detail_hash in sources
+                if order_id in fitted.rows
+            ],
+        )
+        if self._source.live and self._missing:
+            gone = "the ERP lists the order but has no details of it"
+            loaded.exceptions += exceptions.replace_for_files(
+                self.conn, self.stage, [self.place(order_id) for order_id in self._missing],
+                [self.finding(order_id, "no_details", "info", gone) for order_id in self._missing],
+            )  # fmt: skip
+
+
+def _changed(order: Order, before: erp.OrderSource | None) -> bool:
+    """Say whether an order must be read in detail: new, changed in the list, never detailed, or cut."""
+    return (
+        before is None
+        or before.item_hash != order.item_hash
+        or before.detail_hash is None
+        or bool(before.truncated)
+    )

@@ -1,0 +1,126 @@
+"""`erp_passes`: readings of the ERP's listings, where they stand, and up to when they are known.
+
+What belongs here: opening, resuming, advancing and closing a pass, and the ids it has seen. What does not:
+the rows that a pass brings (`erp_rows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from whatsapp_pipeline.store.connection import Connection
+
+
+@dataclass(slots=True)
+class Pass:
+    """A pass that is running. `state` is what a killed one needs to go on; `resumed` says that it did."""
+
+    id: int
+    resource: str
+    scope: str
+    state: dict[str, Any] = field(default_factory=dict)
+    resumed: bool = False
+
+
+def watermark(conn: Connection, resource: str, source: str) -> datetime | None:
+    """Return the ERP's time up to which the last pass that ended well knows every change, if known."""
+    row = conn.execute(
+        """SELECT watermark FROM erp_passes
+           WHERE resource = %s AND status = 'complete' AND watermark IS NOT NULL
+             AND cursor_state ->> 'source' = %s
+           ORDER BY id DESC LIMIT 1""",
+        (resource, source),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def begin(conn: Connection, resource: str, scope: str, state: dict[str, Any]) -> Pass:
+    """Go on with the last pass of this resource where it stopped, or start one with `state`.
+
+    It goes on when the last pass did not end well, began within a day, and was of the same scope, source and
+    window. The caller holds the lock, so a pass that is `running` was killed.
+    """
+    row = conn.execute(
+        """SELECT id, cursor_state FROM erp_passes
+           WHERE id = (SELECT max(id) FROM erp_passes WHERE resource = %(resource)s)
+             AND scope = %(scope)s AND status <> 'complete' AND started_at > now() - interval '1 day'
+             AND cursor_state ->> 'source' = %(source)s
+             AND cursor_state ->> 'since' IS NOT DISTINCT FROM %(since)s""",
+        {"resource": resource, "scope": scope, "source": state["source"], "since": state.get("since")},
+    ).fetchone()
+    if row is not None:
+        conn.execute("UPDATE erp_passes SET status = 'running', finished_at = NULL WHERE id = %s", (row[0],))
+        return Pass(row[0], resource, scope, row[1], resumed=True)
+    row = conn.execute(
+        """INSERT INTO erp_passes (resource, scope, status, cursor_state, started_at)
+           VALUES (%s, %s, 'running', %s, clock_timestamp()) RETURNING id""",
+        (resource, scope, Jsonb(state)),
+    ).fetchone()
+    assert row is not None  # noqa: S101  # RETURNING gives a row
+    return Pass(row[0], resource, scope, state)
+
+
+def advance(conn: Connection, run: Pass, listing: str, sweep: int, ids: Iterable[int]) -> None:
+    """Keep how far the pass is, and the ids that its current page brought."""
+    conn.execute("UPDATE erp_passes SET cursor_state = %s WHERE id = %s", (Jsonb(run.state), run.id))
+    conn.execute(
+        """INSERT INTO erp_pass_items (id_pass, listing, sweep, id_item)
+           SELECT %s, %s, %s, unnest(%s::bigint[]) ON CONFLICT DO NOTHING""",
+        (run.id, listing, sweep, list(ids)),
+    )
+
+
+def seen(conn: Connection, run: Pass, listing: str, sweep: int) -> set[int]:
+    """Return the ids seen in one reading of a listing."""
+    rows = conn.execute(
+        "SELECT id_item FROM erp_pass_items WHERE id_pass = %s AND listing = %s AND sweep = %s",
+        (run.id, listing, sweep),
+    )
+    return {row[0] for row in rows}
+
+
+def count_seen(conn: Connection, run: Pass, listing: str | None = None) -> int:
+    """Count the different ids seen, in one listing or in all."""
+    row = conn.execute(
+        """SELECT count(DISTINCT id_item) FROM erp_pass_items
+           WHERE id_pass = %s AND (%s::text IS NULL OR listing = %s)""",
+        (run.id, listing, listing),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def elapsed_seconds(conn: Connection, run: Pass) -> float:
+    """Return how long ago the pass began, its interruptions included."""
+    row = conn.execute(
+        "SELECT extract(epoch FROM clock_timestamp() - started_at)::float8 FROM erp_passes WHERE id = %s",
+        (run.id,),
+    ).fetchone()
+    return float(row[0]) if row else 0.0
+
+
+def complete(conn: Connection, run: Pass, *, until: datetime | None, items: int, expected: int) -> None:
+    """Close a pass that ended well: its watermark counts, its ids and older broken passes go."""
+    conn.execute(
+        """UPDATE erp_passes SET status = 'complete', watermark = %s, items = %s, expected = %s,
+               cursor_state = %s, finished_at = clock_timestamp() WHERE id = %s""",
+        (until, items, expected, Jsonb(run.state), run.id),
+    )
+    conn.execute("DELETE FROM erp_pass_items WHERE id_pass = %s", (run.id,))
+    conn.execute(
+        "DELETE FROM erp_passes WHERE resource = %s AND id < %s AND status <> 'complete'",
+        (run.resource, run.id),
+    )
+
+
+def fail(conn: Connection, run: Pass, *, items: int, expected: int) -> None:
+    """Close a pass that could not go on; the next one resumes it after the last page that was kept."""
+    conn.execute(
+        """UPDATE erp_passes SET status = 'failed', items = %s, expected = %s, finished_at = clock_timestamp()
+           WHERE id = %s""",
+        (items, expected, run.id),
+    )
