@@ -35,7 +35,7 @@ def parse_who(text: str) -> Sender | None:
     if match := _NAME_PHONE.fullmatch(shown):
         name, phone = match[1], match[2]
     elif _PHONE.fullmatch(shown):
-        phone = shown
+        name, phone = "", shown
     if phone and _OPAQUE_ID.fullmatch(name):
         name = ""  # an identifier of the program's, not a name
     if direction == "to":

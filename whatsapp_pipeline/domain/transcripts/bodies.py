@@ -10,7 +10,7 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
-from .phrases import fold, kind_of_file, phrases, visible
+from .phrases import INVISIBLE, fold, kind_of_file, phrases, visible
 
 
 class Body(NamedTuple):
@@ -82,7 +82,7 @@ def parse_native_body(body: str) -> Body:
         return Body("" if is_file else body, kind, attachment_kind=kind if is_file else None)
     if folded.endswith(table.edited):
         # Cut where the mark starts in the raw text: invisible marks may stand around it.
-        body = body[: body.rindex("<")].rstrip()
+        body = body[: body.rindex("<")].rstrip(f"\n {INVISIBLE}")
         shown = visible(body).strip()
         edited = _native_attachment(body, shown, shown.casefold()) or Body(body)
         return edited._replace(type="edited")

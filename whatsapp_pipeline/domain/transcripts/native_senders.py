@@ -59,9 +59,8 @@ class Senders(dict[str, Sender]):
             return "to"
         if self._owner_speaks or same == self._customer:
             return "from"
-        if self._customer is not None and self._others <= {self._customer}:
+        if self._customer is not None and not self._owners:
             self._owners |= {same}
-            self._owner_speaks = True
             return "to"
         self.is_undecided = True
         return None
