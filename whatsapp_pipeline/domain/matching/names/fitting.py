@@ -30,8 +30,8 @@ from whatsapp_pipeline.domain.matching.names.model import (
 from whatsapp_pipeline.domain.matching.names.simulation import SimulatedTitle, simulate_titles
 
 HIDDEN_SHARE = 0.15
-TITLES_PER_FIT = 9000
-HELD_OUT_SHARE = 0.25
+TITLES_PER_FIT = 14000
+HELD_OUT_SHARE = 0.2
 # How many simulated titles one decision of a person is worth.
 EXAMPLE_IMPORTANCE = 5.0
 _BATCH = 300

@@ -144,17 +144,17 @@ class _Writer:
         while family < last and words[family] in self._given_names:
             family += 1
         given, any_surname = list(range(family)), int(self._rng.integers(family, last + 1))
+        # Two given names are one as often as not: Ana Beatriz is called so, José Carlos just José.
+        called = given if self._rng.random() < 0.5 else [0]
         choices = (
             (0.34, list(range(last + 1))),
-            (0.22, [0, last]),
-            (0.12, [0, family]),
-            (0.06, [0, 1]),
-            (0.05, [0, any_surname]),
-            (0.07, [*given, any_surname]),
-            (0.04, [*given, last]),
-            (0.02, given),
+            (0.25, [*called, last]),
+            (0.16, [*called, family]),
+            (0.07, [*called, any_surname]),
+            (0.06, [*given, any_surname]),
+            (0.04, [0, 1]),
             (0.03, [last, 0]),
-            (0.05, [0]),
+            (0.05, called),
         )
         for share, chosen in choices:
             draw -= share
