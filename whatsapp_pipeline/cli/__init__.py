@@ -21,6 +21,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("database:status", "Show what is in the database."),
     "migrate": ("database:migrate", "Bring the database to the current schema."),
     "psql": ("database:psql", "Open psql on the database."),
+    "privacy": ("privacy:privacy", "Export or erase what is held of one contact."),
     "grants": ("grants:grants", "Create the roles that read, analyse and write."),
     "backup": ("backup:backup", "Take and list backups of the database."),
     "restore": ("backup:restore", "Restore a backup into a database."),

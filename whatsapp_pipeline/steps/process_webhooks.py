@@ -14,13 +14,14 @@ from uuid import UUID
 
 import psycopg
 
-from whatsapp_pipeline.domain.conversations import Other, read_delivery
+from whatsapp_pipeline.domain.conversations import Message, Other, Status, read_delivery
 from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, loads
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store import accounts, inbox
+from whatsapp_pipeline.store import accounts, inbox, suppression
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import link_conversations
 from whatsapp_pipeline.store.deliveries import Received, Stored, store
+from whatsapp_pipeline.store.privacy_webhooks import cleaned_body
 
 _MAX_ID = 2**63 - 1
 # SQLSTATE classes that speak of the server, not of what it was given: connection, transaction rollback,
@@ -219,6 +220,7 @@ def _split_off_unknown(
 
     With several tenants an account has to be known. An account that was disabled is never served.
     """
+    _leave_out_erased(conn, reads)
     named = {r.item.phone_number_id for read in reads for r in read.received if not isinstance(r.item, Other)}
     known = accounts.known(conn, named)
     refused = {
@@ -233,6 +235,27 @@ def _split_off_unknown(
             if waiting:
                 read.received = [r for r in read.received if _account(r) not in refused]
     return {name: account.tenant_id for name, account in known.items()}
+
+
+def _leave_out_erased(conn: Connection, reads: Sequence[_Read]) -> None:
+    """Drop what erased people sent or were sent, from the items and from the bodies that are kept."""
+    names = {name for read in reads for r in read.received for name in _people(r)}
+    erased = suppression.suppressed(conn, "identity", names)
+    for read in reads if erased else ():
+        if any(erased & _people(r) for r in read.received):
+            read.received = [r for r in read.received if not erased & _people(r)]
+            if read.delivery.body is not None:
+                inbox.replace_body(conn, read.delivery.id, cleaned_body(bytes(read.delivery.body), erased))
+
+
+def _people(received: Received) -> set[str]:
+    """Name whom an item is from or for, in canonical form."""
+    match received.item:
+        case Message(identities=identities):
+            return {identity.canonical for identity in identities}
+        case Status(recipient=recipient):
+            return {recipient} if recipient else set()
+    return set()
 
 
 def _account(received: Received) -> str | None:

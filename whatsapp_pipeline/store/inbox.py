@@ -249,6 +249,14 @@ def dead_letters(conn: Connection, limit: int = 20) -> list[tuple[int, datetime,
     ).fetchall()
 
 
+def replace_body(conn: Connection, inbox_id: int, body: bytes | None) -> None:
+    """Keep `body` instead of what was received; None leaves it as it is."""
+    if body is not None:
+        conn.execute(
+            "UPDATE webhook_inbox SET body = %s, redacted_at = now() WHERE id = %s", (body, inbox_id)
+        )
+
+
 def redact(conn: Connection, *, days: int, held_days: int) -> int:
     """Empty raw bodies `days` after receipt, those of dead and parked deliveries after `held_days`.
 

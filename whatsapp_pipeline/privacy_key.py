@@ -1,0 +1,56 @@
+"""The key under which erased people are remembered: PRIVACY_KEY, else a file in `.local/`.
+
+What belongs here: finding or making the key. What does not: what is hashed with it (store/suppression.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.errors import PipelineError
+
+KEY_FILE = "privacy.key"
+_MINIMUM_LENGTH = 16
+
+
+def find() -> bytes | None:
+    """Return the key, or None where there is none yet."""
+    configured = settings.load()
+    if configured.privacy_key:
+        return _checked(configured.privacy_key, "PRIVACY_KEY")
+    path = configured.local_dir / KEY_FILE
+    with contextlib.suppress(FileNotFoundError):
+        return _checked(path.read_text(encoding="ascii").strip(), f"{path.parent.name}/{KEY_FILE}")
+    return None
+
+
+def find_or_make() -> bytes:
+    """Return the key; make one in `.local/privacy.key`, readable by its owner alone, where there is none."""
+    if (key := find()) is not None:
+        return key
+    path = settings.load().local_dir / KEY_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_new(path, secrets.token_hex(32))
+    made = find()
+    assert made is not None  # noqa: S101  # written above, by this process or by another at the same moment
+    return made
+
+
+def _write_new(path: Path, text: str) -> None:
+    # Two processes may get here at once: the one that comes second takes the first one's key.
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+
+
+def _checked(text: str, place: str) -> bytes:
+    if len(text) < _MINIMUM_LENGTH:
+        raise PipelineError(f"{place} is too short for a key: at least {_MINIMUM_LENGTH} characters")
+    return text.encode()

@@ -1,0 +1,163 @@
+"""Who must not come back: the keyed hashes of erased people, and asking whether somebody is among them.
+
+What belongs here: the suppression list. What does not: erasing (privacy.py). Sync, index, webhook processing
+and restore ask here before they write. An empty list costs one query and needs no key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeAlias
+
+from whatsapp_pipeline import privacy_key
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection
+
+Kind: TypeAlias = Literal["contact", "phone", "file", "chat", "identity"]
+
+_BLOCK = 64  # of SHA-256, as HMAC pads its key
+
+
+def hash_of(key: bytes, kind: Kind, value: str) -> bytes:
+    """Return the keyed hash that the list holds for a value; `is_suppressed` in SQL computes the same."""
+    return hmac.digest(key, f"{kind}:{value}".encode(), "sha256")
+
+
+def is_empty(conn: Connection) -> bool:
+    """Tell whether nobody was ever erased here."""
+    return conn.execute("SELECT EXISTS (SELECT FROM privacy_suppressions)").fetchone() != (True,)
+
+
+def key_in_use(conn: Connection, *, make: bool = False) -> bytes:
+    """Return the key that the list was made with; `make` one for an empty list.
+
+    Raises PipelineError when there is none or another: nobody could be recognised with it, so nothing may be
+    written.
+    """
+    key = privacy_key.find_or_make() if make and is_empty(conn) else privacy_key.find()
+    if key is None:
+        raise PipelineError(
+            "people were erased from this database and the key that recognises them is missing; "
+            "put it back into PRIVACY_KEY or .local/privacy.key"
+        )
+    row = conn.execute("SELECT fingerprint FROM privacy_key").fetchone()
+    if row is not None and not is_empty(conn) and bytes(row[0]) != _fingerprint(key):
+        raise PipelineError(
+            "PRIVACY_KEY (or .local/privacy.key) is not the key that erased people were recorded with; "
+            "put the right one back"
+        )
+    return key
+
+
+def _fingerprint(key: bytes) -> bytes:
+    return hashlib.sha256(b"fingerprint:" + key).digest()
+
+
+def arm(conn: Connection) -> None:
+    """Hand this session the key, so that `is_suppressed(kind, value)` works in joins."""
+    if is_empty(conn):
+        return
+    key = key_in_use(conn)
+    block = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+    conn.execute(
+        "SELECT set_config('whatsapp_pipeline.suppression_inner', %s, false),"
+        " set_config('whatsapp_pipeline.suppression_outer', %s, false)",
+        (bytes(b ^ 0x36 for b in block).hex(), bytes(b ^ 0x5C for b in block).hex()),
+    )
+
+
+def suppressed(conn: Connection, kind: Kind, values: Iterable[str]) -> set[str]:
+    """Return those of `values` that are on the list, in one query."""
+    if is_empty(conn):
+        return set()
+    key = key_in_use(conn)
+    by_hash = {hash_of(key, kind, value): value for value in values}
+    rows = conn.execute(
+        "SELECT key_hash FROM privacy_suppressions WHERE kind = %s AND key_hash = ANY(%s)",
+        (kind, list(by_hash)),
+    )
+    return {by_hash[bytes(row[0])] for row in rows}
+
+
+def suppressed_contact_ids(conn: Connection, ids: Iterable[int]) -> set[int]:
+    """Return those of the ERP's contact ids that must not be written again."""
+    return {int(value) for value in suppressed(conn, "contact", (str(i) for i in ids))}
+
+
+def suppressed_phone_keys(conn: Connection, keys: Iterable[str]) -> set[str]:
+    """Return those of the phone keys that belong to erased people."""
+    return suppressed(conn, "phone", keys)
+
+
+def file_value(file_path: str, chat_number: int) -> str:
+    """Spell one chat of one file as the list knows it."""
+    return f"{file_path}#{chat_number}"
+
+
+def suppressed_chats(
+    conn: Connection, chats: Iterable[tuple[str, int, str | None, str | None]]
+) -> set[tuple[str, int]]:
+    """Return the (path, chat number) that must not be indexed, of (path, chat number, phone key, chat key).
+
+    A chat is known by its place, by the phone in its title, or by its label where it has no phone.
+    """
+    if is_empty(conn):
+        return set()
+    given = list(chats)
+    files = suppressed(conn, "file", (file_value(path, number) for path, number, _, _ in given))
+    phones = suppressed_phone_keys(conn, {phone for _, _, phone, _ in given if phone})
+    labels = suppressed(conn, "chat", {label for _, _, _, label in given if label})
+    return {
+        (path, number)
+        for path, number, phone, label in given
+        if file_value(path, number) in files or phone in phones or label in labels
+    }
+
+
+def add(conn: Connection, entries: Iterable[tuple[Kind, str]]) -> int:
+    """Put entries on the list; return how many are new. Call it in the erasure's transaction."""
+    key = key_in_use(conn, make=True)
+    conn.execute(
+        "INSERT INTO privacy_key (fingerprint) VALUES (%s) ON CONFLICT (one) DO UPDATE"
+        " SET fingerprint = EXCLUDED.fingerprint",
+        (_fingerprint(key),),
+    )
+    hashed = sorted({(kind, hash_of(key, kind, value)) for kind, value in entries})
+    return add_hashes(conn, hashed)
+
+
+def add_hashes(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> int:
+    """Put hashes made elsewhere under the same key on the list; return how many are new."""
+    kinds, hashes = [], []
+    for kind, value in hashed:
+        kinds.append(kind)
+        hashes.append(value)
+    return conn.execute(
+        "INSERT INTO privacy_suppressions (kind, key_hash)"
+        " SELECT * FROM unnest(%s::text[], %s::bytea[]) ON CONFLICT DO NOTHING",
+        (kinds, hashes),
+    ).rowcount
+
+
+def entries(conn: Connection) -> list[tuple[str, bytes]]:
+    """Return the whole list as (kind, hash); empty for a database from before there was one."""
+    if conn.execute("SELECT to_regclass('privacy_suppressions')").fetchone() == (None,):
+        return []
+    rows = conn.execute("SELECT kind, key_hash FROM privacy_suppressions ORDER BY kind, key_hash")
+    return [(kind, bytes(key_hash)) for kind, key_hash in rows]
+
+
+def fingerprint_of(key: bytes) -> bytes:
+    """Return what tells this key from another, without telling it."""
+    return _fingerprint(key)
+
+
+def erased_file_chats(conn: Connection) -> Callable[[str, int], bool]:
+    """Return what tells whether a chat (path, number) is on the list, without asking the database again."""
+    if is_empty(conn):
+        return lambda path, number: False
+    key = key_in_use(conn)
+    hashes = {value for kind, value in entries(conn) if kind == "file"}
+    return lambda path, number: hash_of(key, "file", file_value(path, number)) in hashes
