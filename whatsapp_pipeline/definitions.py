@@ -6,35 +6,43 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from whatsapp_pipeline.assets import chats, contacts, links, summaries
-from whatsapp_pipeline.automation import schedules
+from whatsapp_pipeline.assets import chats, contacts, conversations, links, operations, summaries
+from whatsapp_pipeline.automation import operations as upkeep
+from whatsapp_pipeline.automation import schedules, webhook
 from whatsapp_pipeline.checks import chats as chat_checks
 from whatsapp_pipeline.checks import contacts as contact_checks
+from whatsapp_pipeline.checks import conversations as conversation_checks
 from whatsapp_pipeline.checks import links as link_checks
 from whatsapp_pipeline.checks import qa
 from whatsapp_pipeline.checks import summaries as summary_checks
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive, Erp
+from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 
 QA_CHECKS = [
     *contact_checks.CHECKS, *chat_checks.CHECKS, *link_checks.CHECKS, *summary_checks.CHECKS,
+    *conversation_checks.CHECKS,
 ]  # fmt: skip
 
 
 def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """Build the code location; tests and the command line hand other resources than the settings' own."""
+    resources = {"database": Database(), "archive": Archive(), "erp": Erp(), **(resource_overrides or {})}
+    resources.setdefault("webhook_inbox", WebhookInbox(database=resources["database"]))
     return dg.Definitions(
-        assets=[*contacts.ASSETS, *chats.ASSETS, *links.ASSETS, *summaries.ASSETS],
+        assets=[
+            *contacts.ASSETS,
+            *chats.ASSETS,
+            *links.ASSETS,
+            *summaries.ASSETS,
+            *conversations.ASSETS,
+            *operations.ASSETS,
+        ],  # fmt: skip
         asset_checks=[qa.build(check) for check in QA_CHECKS],
-        jobs=schedules.JOBS,
-        schedules=schedules.SCHEDULES,
-        sensors=schedules.SENSORS,
-        resources={
-            "database": Database(),
-            "archive": Archive(),
-            "erp": Erp(),
-            **(resource_overrides or {}),
-        },
+        jobs=[*schedules.JOBS, *webhook.JOBS, *upkeep.JOBS],
+        schedules=[*schedules.SCHEDULES, *webhook.SCHEDULES, *upkeep.SCHEDULES],
+        sensors=[*schedules.SENSORS, *webhook.SENSORS],
+        resources=resources,
         # One process a run: the work of a step is small beside the start of another process.
         executor=dg.in_process_executor,
     )

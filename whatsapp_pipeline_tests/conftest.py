@@ -36,7 +36,8 @@ def admin_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
-def _create(admin_url: str, name: str, template: str) -> str:
+def create_database(admin_url: str, name: str, template: str) -> str:
+    """Create a database from a template and return its URL."""
     with psycopg.connect(admin_url, autocommit=True) as conn:
         conn.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
@@ -44,7 +45,8 @@ def _create(admin_url: str, name: str, template: str) -> str:
     return make_conninfo(admin_url, dbname=name)
 
 
-def _drop(admin_url: str, name: str) -> None:
+def drop_database(admin_url: str, name: str) -> None:
+    """Drop a database with whoever is still connected to it."""
     with psycopg.connect(admin_url, autocommit=True) as conn:
         conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -53,7 +55,7 @@ def _drop(admin_url: str, name: str) -> None:
 def migrated_template(admin_url: str) -> str:
     """Name of a migrated, empty database to copy from: a copy is faster than migrating again."""
     name = "template_migrated"
-    migrate(_create(admin_url, name, "template0"))
+    migrate(create_database(admin_url, name, "template0"))
     return name
 
 
@@ -61,24 +63,24 @@ def migrated_template(admin_url: str) -> str:
 def database_url(admin_url: str, migrated_template: str) -> Iterator[str]:
     """A fresh migrated database for the module."""
     name = f"test_{uuid4().hex[:12]}"
-    yield _create(admin_url, name, migrated_template)
-    _drop(admin_url, name)
+    yield create_database(admin_url, name, migrated_template)
+    drop_database(admin_url, name)
 
 
 @pytest.fixture
 def fresh_database_url(admin_url: str, migrated_template: str) -> Iterator[str]:
     """A fresh migrated database for one test."""
     name = f"test_{uuid4().hex[:12]}"
-    yield _create(admin_url, name, migrated_template)
-    _drop(admin_url, name)
+    yield create_database(admin_url, name, migrated_template)
+    drop_database(admin_url, name)
 
 
 @pytest.fixture
 def empty_database_url(admin_url: str) -> Iterator[str]:
     """A database with nothing in it, for one test."""
     name = f"test_{uuid4().hex[:12]}"
-    yield _create(admin_url, name, "template0")
-    _drop(admin_url, name)
+    yield create_database(admin_url, name, "template0")
+    drop_database(admin_url, name)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """chat_file_index and chat_messages: the archive's files, and every message in them."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 import dagster as dg
 from pydantic import Field
 

@@ -1,7 +1,6 @@
 """tiny_contacts, tiny_orders and normalized_contacts: the ERP's rows, ready to be matched."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 from datetime import date
 from pathlib import Path
 

@@ -1,7 +1,6 @@
 """webhook_inbox and conversations: what came in by webhook, and what it became."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 import dagster as dg
 from pydantic import Field
 

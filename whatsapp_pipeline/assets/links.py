@@ -1,7 +1,6 @@
 """contact_links and order_links: whose chat it is, and which service order it is about."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 import dagster as dg
 from pydantic import Field
 

@@ -1,7 +1,6 @@
 """What keeps the rest safe: database_backup."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 import dagster as dg
 
 from whatsapp_pipeline import settings

@@ -1,7 +1,6 @@
 """customer_summaries: what people read."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 from datetime import timedelta
 
 import dagster as dg
@@ -9,6 +8,7 @@ from pydantic import Field
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.chats import chat_messages
+from whatsapp_pipeline.assets.conversations import conversations
 from whatsapp_pipeline.assets.running import OWNERS, Events, StepConfig, run_table
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
@@ -34,10 +34,15 @@ class SummaryConfig(StepConfig):
     deps=[
         dg.AssetDep(chat_messages, partition_mapping=dg.AllPartitionMapping()),
         dg.AssetDep("order_links", partition_mapping=dg.AllPartitionMapping()),
+        conversations,
     ],
-    # After a burst of monthly runs, once: not while one of them is still under way, and although months of
-    # the future archive were never materialized.
-    automation_condition=(dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())),
+    # After a burst of monthly runs, once: not while one of them is still under way, and although some months
+    # were never materialized. Webhooks come all day: for them the nightly schedule is enough.
+    automation_condition=(
+        dg.AutomationCondition.eager()
+        .without(~dg.AutomationCondition.any_deps_missing())
+        .ignore(dg.AssetSelection.assets(conversations))
+    ),
     freshness_policy=dg.FreshnessPolicy.time_window(
         fail_window=timedelta(days=3), warn_window=timedelta(days=2)
     ),

@@ -1,7 +1,6 @@
 """Jobs and schedules of operation: the nightly backup."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 import dagster as dg
 
 from whatsapp_pipeline.automation.schedules import ZONE

@@ -1,7 +1,6 @@
 """Jobs and schedules: the current month every day, the closed month once, the ERP before both."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -74,6 +73,17 @@ def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> Iterator[dg.R
         yield dg.RunRequest(run_key=f"closed:{month}", partition_key=month)
 
 
+@dg.schedule(
+    job=summaries,
+    cron_schedule="0 5 * * *",
+    execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def daily_summaries(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Summarise the customers who wrote by webhook, every night at 5."""
+    return dg.RunRequest(run_key=f"summaries:{context.scheduled_execution_time:%Y-%m-%d}")
+
+
 # One automation sensor of the project's own, so that it runs without being switched on by hand.
 automation = dg.AutomationConditionSensorDefinition(
     "summaries_after_months",
@@ -83,5 +93,5 @@ automation = dg.AutomationConditionSensorDefinition(
 )
 
 JOBS = [monthly_chats, contacts, summaries]
-SCHEDULES = [daily_contacts, daily_current_month, monthly_closed_month]
+SCHEDULES = [daily_contacts, daily_current_month, monthly_closed_month, daily_summaries]
 SENSORS = [automation]

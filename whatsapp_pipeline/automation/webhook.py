@@ -4,8 +4,7 @@ The inbox itself is the sensor's cursor: a batch that was planned and not finish
 a run key that holds the batch and the attempt, because Dagster never starts a run key twice.
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 

@@ -7,8 +7,7 @@ A check looks at the months of its run, one or a range, and at all months when i
 checks can't say that for a ranged run, so these have no partitions and show a row a month instead.
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -75,3 +75,12 @@ def main() -> None:
             raise
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except Exception as error:
+        if "--debug" in sys.argv[1:]:
+            raise
+        # The first line only: a server's DETAIL line can quote a row.
+        first = str(error).strip().partition("\n")[0]
+        click.echo(
+            f"error: {type(error).__name__}: {first} (`whatsapp-pipeline --debug …` shows where)", err=True
+        )
+        sys.exit(1)

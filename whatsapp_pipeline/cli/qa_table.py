@@ -6,25 +6,22 @@ import click
 
 from whatsapp_pipeline.automation.headless import CheckOutcome, Outcome
 
-# Asset → the counts worth a column's words, in the order to show them.
-_METHOD_COUNTS = ("linked", "manual", "proposed", "ambiguous", "unmatched", "group")
+# What became of a chat or session that no method linked.
+_NOT_LINKED = ("proposed", "ambiguous", "unmatched", "group")
 
 
 def show(outcome: Outcome, *, dry_run: bool) -> None:
     """Print the table, the checks that failed with the way to see more, and the errors."""
-    import pandas as pd
-
+    months = {asset for asset, _ in outcome.by_month}
     lines = [
         _line(outcome, asset, "all", counts)
         for asset, counts in outcome.assets.items()
-        if not any(name == asset for name, _ in outcome.by_month)
+        if asset not in months
     ]
     lines += [_line(outcome, asset, month, counts) for (asset, month), counts in outcome.by_month.items()]
     if lines:
-        frame = pd.DataFrame(
-            lines, columns=["asset", "month", "rows", "linked by", "exceptions", "checks passed"]
-        )
-        click.echo("\n" + frame.to_string(index=False, justify="left"))
+        click.echo()
+        _print_table(["asset", "month", "rows in", "exceptions", "checks", "linked by"], lines)
     failed = [check for check in outcome.checks if not check.passed]
     if failed:
         click.echo("\nChecks with findings (rows and how to fix them: `make up`, the asset's Checks tab):")
@@ -39,23 +36,35 @@ def show(outcome: Outcome, *, dry_run: bool) -> None:
 
 def _line(outcome: Outcome, asset: str, month: str, counts: dict[str, int]) -> tuple[str, ...]:
     rows = counts.get("partition_row_count", counts.get("row_count", 0))
+    findings = counts.get("findings", counts.get("exceptions"))
     return (
         asset,
         month,
         f"{rows:,}",
-        _linked_by(counts),
-        f"{counts['exceptions']:,}" if "exceptions" in counts else "",
+        "" if findings is None else f"{findings:,}",
         _checks(outcome.checks, asset, month),
+        _linked_by(counts),
     )
+
+
+def _print_table(heads: list[str], lines: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[i]) for row in [tuple(heads), *lines]) for i in range(len(heads))]
+    for row in [tuple(heads), *lines]:
+        # Numbers to the right, words to the left.
+        cells = [
+            text.rjust(width) if 2 <= i <= 4 else text.ljust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
 
 
 def _linked_by(counts: dict[str, int]) -> str:
     methods = [
         f"{name.removeprefix('method_')} {value:,}"
         for name, value in sorted(counts.items(), key=lambda item: -item[1])
-        if name.startswith("method_") and value
+        if name.startswith("by_") and value
     ]
-    states = [f"{name} {counts[name]:,}" for name in _METHOD_COUNTS[2:] if counts.get(name)]
+    states = [f"{name} {counts[name]:,}" for name in _NOT_LINKED if counts.get(name)]
     return ", ".join(methods + states)
 
 

@@ -4,8 +4,7 @@ What belongs here: how much a run takes, and building the assistant from the set
 statements (store/inbox) and processing (steps/process_webhooks).
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of fields from the annotations themselves.
 from dataclasses import dataclass
 from pathlib import Path
 

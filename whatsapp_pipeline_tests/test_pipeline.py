@@ -1,0 +1,222 @@
+"""The whole chain through Dagster, on invented archives with known truth and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from whatsapp_pipeline.automation.headless import Outcome, open_instance, run_chain
+from whatsapp_pipeline.definitions import build_defs
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.sources import Archive, Erp
+from whatsapp_pipeline.sandbox.archive import write_sample
+from whatsapp_pipeline.sandbox.plan import SampleOptions
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline_tests.tables import content, everything
+
+MONTHS = ("2025-01", "2025-02", "2025-03")
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of 240 files with its ERP pages and its truth."""
+    out = tmp_path_factory.mktemp("sample")
+    write_sample(out, SampleOptions(seed=7, contacts=160, files=240, months=MONTHS))
+    return out
+
+
+def _run(url: str, sample: Path, months: tuple[str, ...] = MONTHS, *, erp: bool = True) -> Outcome:
+    defs = build_defs(
+        {
+            "database": Database(url=url),
+            "archive": Archive(root=str(sample / "organized_whatsapp_chats")),
+            "erp": Erp(source=str(sample / "erp")),
+        }
+    )
+    with open_instance(ephemeral=True) as instance:
+        return run_chain(defs, instance, months=months, with_erp=erp)
+
+
+@pytest.fixture(scope="module")
+def ranged(admin_url: str, migrated_template: str, sample: Path) -> Iterator[str]:
+    """A database that one ranged run filled."""
+    from whatsapp_pipeline_tests.conftest import create_database, drop_database
+
+    url = create_database(admin_url, "ranged", migrated_template)
+    outcome = _run(url, sample)
+    assert outcome.errors == []
+    yield url
+    drop_database(admin_url, "ranged")
+
+
+def test_the_second_run_changes_nothing(ranged: str, sample: Path) -> None:
+    with connect(ranged) as conn:
+        before = everything(conn)
+        assert all(rows > 0 for rows, _ in before.values()), before
+    assert _run(ranged, sample).ok
+    with connect(ranged) as conn:
+        assert everything(conn) == before
+
+
+def test_single_months_in_any_order_give_what_one_range_gives(
+    ranged: str, fresh_database_url: str, sample: Path
+) -> None:
+    for month in reversed(MONTHS):
+        assert _run(fresh_database_url, sample, (month,), erp=month == MONTHS[-1]).errors == []
+    with connect(ranged) as one, connect(fresh_database_url) as many:
+        assert content(many) == content(one)
+
+
+def test_phone_titles_that_name_one_contact_find_it(ranged: str, sample: Path) -> None:
+    with (sample / "truth.csv").open(encoding="utf-8") as file:
+        truth = [row for row in csv.DictReader(file) if row["phone_contacts"] == "1" and row["id_contato"]]
+    phones = [row for row in truth if row["title_kind"] in {"phone", "mobile", "landline"}]
+    with connect(ranged) as conn:
+        linked = dict(
+            conn.execute("SELECT file_path, id_contato FROM chat_files WHERE match_status = 'linked'")
+        )
+    right = sum(linked.get(row["file_path"]) == int(row["id_contato"]) for row in phones)
+    assert len(phones) > 100
+    assert right / len(phones) >= 0.99
+
+
+def test_every_check_says_how_to_mend_what_it_found(ranged: str, sample: Path) -> None:
+    outcome = _run(ranged, sample)
+    assert {check.asset for check in outcome.checks} >= {
+        "tiny_contacts", "normalized_contacts", "chat_file_index", "contact_links", "order_links",
+        "chat_messages", "customer_summaries",
+    }  # fmt: skip
+    assert all(check.description for check in outcome.checks)
+
+
+def test_a_dry_run_from_the_ui_observes_and_writes_nothing(fresh_database_url: str, sample: Path) -> None:
+    defs = build_defs(
+        {
+            "database": Database(url=fresh_database_url),
+            "archive": Archive(root=str(sample / "organized_whatsapp_chats")),
+        }
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_job_def("monthly_chats").execute_in_process(
+            instance=instance,
+            partition_key="2025-01",
+            asset_selection=[dg.AssetKey("chat_file_index")],
+            run_config={"ops": {"chat_file_index": {"config": {"dry_run": True}}}},
+        )
+    assert result.success
+    assert result.get_asset_materialization_events() == []
+    (observation,) = result.get_asset_observation_events()
+    assert observation.asset_observation_data.asset_observation.metadata["files"].value > 50
+    with connect(fresh_database_url) as conn:
+        assert conn.execute("SELECT count(*) FROM chat_files").fetchone() == (0,)
+
+
+def _command(url: str, tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DATABASE_URL": url,
+        "PIPELINE_LOCAL_DIR": str(tmp_path),
+        "DAGSTER_HOME": str(tmp_path),
+    }
+
+
+def _run_command(sample: Path, *more: str) -> list[str]:
+    program = "from whatsapp_pipeline.cli import main; main()"
+    return [
+        sys.executable, "-c", program, "run", "--archive", str(sample / "organized_whatsapp_chats"),
+        "--erp", str(sample / "erp"), *more,
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def dagster_home(tmp_path: Path) -> Path:
+    """A Dagster home whose runs live in SQLite, so that the commands need no other database."""
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    return tmp_path
+
+
+def test_run_prints_one_json_object(fresh_database_url: str, sample: Path, dagster_home: Path) -> None:
+    result = subprocess.run(
+        _run_command(sample, "--months", "2025-01", "--sample", "20", "--json"),
+        env=_command(fresh_database_url, dagster_home), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    printed = json.loads(result.stdout)
+    assert set(printed) == {"ok", "months", "assets", "checks"}
+    assert printed["ok"] is True
+    assert printed["months"] == ["2025-01"]
+    assert printed["assets"]["chat_file_index"]["partition_row_count"] == 20
+    assert set(printed["checks"][0]) == {"asset", "name", "passed", "severity", "description"}
+
+
+def test_a_dry_run_of_everything_writes_nothing(
+    fresh_database_url: str, sample: Path, dagster_home: Path
+) -> None:
+    result = subprocess.run(
+        _run_command(sample, "--months", "all", "--dry-run", "--json"),
+        env=_command(fresh_database_url, dagster_home), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["assets"]["customer_summaries"]["row_count"] > 0
+    with connect(fresh_database_url) as conn:
+        assert all(rows == 0 for rows, _ in content(conn).values())
+
+
+def test_bad_usage_is_one_clear_line(sample: Path, dagster_home: Path, fresh_database_url: str) -> None:
+    for more, status, words in (
+        (("--months", "2025-13"), 1, "is not a month or a range"),
+        (("--sample", "0"), 2, "--sample"),
+    ):
+        result = subprocess.run(
+            _run_command(sample, *more), env=_command(fresh_database_url, dagster_home),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode == status
+        assert words in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_killed_between_batches_and_run_again_it_ends_the_same(
+    ranged: str, fresh_database_url: str, sample: Path, dagster_home: Path
+) -> None:
+    process = subprocess.Popen(
+        _run_command(sample, "--months", "all"), env=_command(fresh_database_url, dagster_home),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    with connect(fresh_database_url) as conn:
+        # The moment the first messages are committed, whatever the machine's speed.
+        while process.poll() is None:
+            if conn.execute("SELECT EXISTS (SELECT FROM chat_messages)").fetchone() == (True,):
+                break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert _run(fresh_database_url, sample).errors == []
+    with connect(ranged) as undisturbed, connect(fresh_database_url) as conn:
+        assert content(conn) == content(undisturbed)
+
+
+def test_two_runs_of_the_same_months_at_once_take_turns(
+    ranged: str, fresh_database_url: str, sample: Path, dagster_home: Path
+) -> None:
+    environment = _command(fresh_database_url, dagster_home)
+    both = [
+        subprocess.Popen(
+            _run_command(sample, "--months", "all", "--json"), env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for process in both:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    with connect(ranged) as undisturbed, connect(fresh_database_url) as conn:
+        assert content(conn) == content(undisturbed)
