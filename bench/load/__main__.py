@@ -100,11 +100,13 @@ def _compare(conn: Connection, archive: ChatArchive, runs: int) -> None:
             "Loading messages: read, parse and COPY beside COPY alone",
             [
                 measured("COPY of ready-made rows", "messages/s", copies, reference=limit),
-                measured("chat_messages (read, parse, COPY)", "messages/s", loads, reference=limit, memory_mb=peak,
-                         note="memory includes the ready-made rows"),
+                measured(
+                    "chat_messages (read, parse, COPY)", "messages/s", loads, reference=limit, memory_mb=peak,
+                    note="memory includes the ready-made rows",
+                ),
             ],
             command="python -m bench.load",
-            notes=[f"{messages:,} messages; time ratio {limit / statistics.median(loads):.2f}, target ≤ 1.30."],
+            notes=[f"{messages:,} messages; {limit / statistics.median(loads):.2f} times COPY, target ≤ 1.30."],
         )
     )  # fmt: skip
 

@@ -178,7 +178,7 @@ def _judge(scan: FileScan, job: ScanJob, found: list[tuple[ChatName, ChatSummary
     if not any(summary.message_count for _, summary, _ in found):
         _note(scan, job, "no_messages", "error", "no message of any known format was found in it")
         return
-    if not name.is_known:
+    if not (name.is_known or any(inner.is_known for inner, _, _ in found)):
         _note(scan, job, "name_unknown", "info", "the name has no known shape; it was taken as the title")
     if job.file.folder_month is None:
         _note(

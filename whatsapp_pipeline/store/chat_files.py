@@ -183,9 +183,7 @@ def _renumber(conn: Connection) -> None:
         return
     paths = sorted({path for path, _, _ in moved})
     # First out of the way, for numbers are unique in a file; what stays there is a chat the file lost.
-    conn.execute(
-        "UPDATE chat_files SET chat_number = chat_number + 1000000 WHERE file_path = ANY(%s)", (paths,)
-    )
+    conn.execute(queries.load("index_park"), (paths,))
     conn.execute(
         """UPDATE chat_files f SET chat_number = m.number
            FROM unnest(%s::bigint[], %s::int[]) AS m(id, number) WHERE f.id = m.id""",
