@@ -29,12 +29,14 @@ class CleanName:
 
     `particles[i]` is the particle before `words[i]`, or "". `weak[i]`: the word may say something about the
     job or the device instead of the person. `is_company`: a legal form or a trade's word was found.
+    `legal` is the legal form as written ("ltda me"), or "".
     """
 
     words: tuple[str, ...]
     particles: tuple[str, ...]
     weak: tuple[bool, ...]
     is_company: bool = False
+    legal: str = ""
 
 
 _COPY = re.compile(r"\(\s*\d{1,3}\s*\)\s*$")
@@ -43,6 +45,7 @@ _ORDER = re.compile(
     r"(?:n[uo]?m?(?:ero)?[o.:]*\s*)?\d[\d.\-/]*"
 )
 _LEGAL_FORM = re.compile(r"\bs\s*[/.]\s*a\b\.?")
+_ANONYMOUS = " anonima "  # S/A in a word of its own: "sa" alone is the surname Sá
 _DOCUMENT = re.compile(r"\d[\d./\-]{3,}")
 _NUMBER = re.compile(r"(?<![a-z0-9])\d[\d.,/\-]*(?![a-z0-9])")
 _WORD = re.compile(r"[a-z0-9]+")
@@ -50,13 +53,12 @@ _WORD = re.compile(r"[a-z0-9]+")
 
 def clean_contact(text: str) -> CleanName:
     """Read a contact's `nome` or `fantasia`: legal forms, document numbers and punctuation go."""
-    folded = _LEGAL_FORM.sub(" sa ", fold(text)).replace("'", "")
+    folded = _LEGAL_FORM.sub(_ANONYMOUS, fold(text)).replace("'", "")
     words = _WORD.findall(_DOCUMENT.sub(" ", folded))
-    is_company = False
+    legal: list[str] = []
     while len(words) > 1 and words[-1] in COMPANY_SUFFIXES:
-        words.pop()
-        is_company = True
-    return _assemble(words, [False] * len(words), is_company, MAX_NAME_WORDS)
+        legal.insert(0, words.pop())
+    return _assemble(words, [False] * len(words), " ".join(legal), MAX_NAME_WORDS)
 
 
 def clean_title(text: str) -> CleanName:
@@ -64,7 +66,7 @@ def clean_title(text: str) -> CleanName:
 
     Words about devices and jobs are kept but marked weak: they may be a surname or a trade name.
     """
-    folded = _COPY.sub(" ", _LEGAL_FORM.sub(" sa ", fold(text)).replace("'", ""))
+    folded = _COPY.sub(" ", _LEGAL_FORM.sub(_ANONYMOUS, fold(text)).replace("'", ""))
     folded = _ORDER.sub(" ", folded)
     spans = find_title_words(folded)
     words: list[str] = []
@@ -79,21 +81,18 @@ def clean_title(text: str) -> CleanName:
         )
     while len(words) > 1 and words[0] in HONORIFICS:
         del words[0], weak[0]
-    is_company = False
+    legal: list[str] = []
     for position in range(len(words) - 1, 0, -1):
-        if words[position] in COMPANY_SUFFIXES and position >= 1 and not _is_lone_initial(words, position):
-            del words[position], weak[position]
-            is_company = True
+        if words[position] in COMPANY_SUFFIXES:
+            legal.insert(0, words.pop(position))
+            del weak[position]
     if all(weak):  # nothing else is left: then these words are all there is to compare
         weak = [False] * len(weak)
-    return _assemble(words, weak, is_company, MAX_TITLE_WORDS)
+    return _assemble(words, weak, " ".join(legal), MAX_TITLE_WORDS)
 
 
-def _is_lone_initial(words: list[str], position: int) -> bool:
-    return len(words[position]) == 1
-
-
-def _assemble(words: list[str], weak: list[bool], is_company: bool, limit: int) -> CleanName:
+def _assemble(words: list[str], weak: list[bool], legal: str, limit: int) -> CleanName:
+    is_company = bool(legal)
     kept: list[str] = []
     particles: list[str] = []
     weakness: list[bool] = []
@@ -109,4 +108,6 @@ def _assemble(words: list[str], weak: list[bool], is_company: bool, limit: int) 
         pending = ""
     if not kept and words:
         kept, particles, weakness = [words[0]], [""], [False]
-    return CleanName(tuple(kept[:limit]), tuple(particles[:limit]), tuple(weakness[:limit]), is_company)
+    return CleanName(
+        tuple(kept[:limit]), tuple(particles[:limit]), tuple(weakness[:limit]), is_company, legal
+    )

@@ -21,6 +21,7 @@ from whatsapp_pipeline.domain.matching.names.index import (
     Floats,
     Ints,
     TitleWords,
+    legal_code,
     particle_code,
 )
 from whatsapp_pipeline.domain.matching.names.similarity import STRENGTH, Likeness
@@ -58,6 +59,8 @@ CANDIDATE_FEATURES: dict[str, str] = {
     "first_and_family_only": "the title is the contact's first name and the first surname",
     "given_and_family": "the title skips surnames but has every given name",
     "given_name_missed": "the title lacks a further given name",
+    "pair_broken": "the title lacks one of two given names that go together",
+    "pair_kept": "the title has both given names that go together",
     "first_only": "the title is the contact's first name alone",
     "beginning_only": "the title is how the contact's name begins",
     "order_breaks": "{v:.0f} word(s) stand in another order",
@@ -68,6 +71,9 @@ CANDIDATE_FEATURES: dict[str, str] = {
     "weak_words_same": "{v:.0f} word(s) about devices or jobs are in the contact's name, too",
     "rarer_than_chance": "what fits is rarer than one name in this table (log odds {v:.1f})",
     "commoner_than_chance": "what fits is found in several names of this table (log odds {v:.1f})",
+    "legal_form_same": "both have the same legal form",
+    "legal_form_other": "both have a legal form, not the same",
+    "legal_form_missed": "the title has a legal form, the contact has none",
     "trade_name": "the trade name (fantasia) is what fits",
     "company": "the contact is a company",
 }
@@ -122,6 +128,7 @@ class _Titles:
     weak: npt.NDArray[np.bool_]
     particle: npt.NDArray[np.uint8]
     company: npt.NDArray[np.bool_]
+    legal: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, titles: Sequence[CleanName], words: TitleWords) -> _Titles:
@@ -134,7 +141,9 @@ class _Titles:
                 word[row, column] = words.number[text]
                 weak[row, column] = title.weak[column]
                 particle[row, column] = particle_code(title.particles[column])
-        return cls(word, weak, particle, np.array([title.is_company for title in titles], dtype=bool))
+        company = np.array([title.is_company for title in titles], dtype=bool)
+        legal = np.array([legal_code(title.legal) for title in titles], dtype=np.int64)
+        return cls(word, weak, particle, company, legal)
 
 
 def compare(table: ContactTable, titles: Sequence[CleanName]) -> Comparison:
@@ -280,6 +289,9 @@ def _candidate_values(  # noqa: PLR0915  a list of features reads best in one pl
     given_used = (used | (np.arange(used.shape[1]) >= family[:, None])).all(axis=1)
     put("given_and_family", all_title & given_used & (family > 1) & (name_missed > 0))
     put("given_name_missed", ~given_used & (family > 1) & used[:, 0])
+    pair = table.called_by_two[name_of]
+    put("pair_broken", pair & used[:, 0] & ~used[:, 1])
+    put("pair_kept", pair & used[:, 0] & used[:, 1])
     put("first_only", all_title & (title_count == 1) & used[:, 0] & (length > 1))
     matched_count = used.sum(axis=1)
     begins = used[:, :1].astype(np.int32)[:, 0] * (np.cumprod(used, axis=1).sum(axis=1) == matched_count)
@@ -289,6 +301,10 @@ def _candidate_values(  # noqa: PLR0915  a list of features reads best in one pl
     surplus = (information * matched).sum(axis=1) - table.log_size
     put("rarer_than_chance", np.clip(surplus, 0, 8))
     put("commoner_than_chance", np.clip(surplus, -6, 0))
+    legal, name_legal = batch.legal[title_of], table.legal[name_of]
+    put("legal_form_same", (legal > 0) & (legal == name_legal))
+    put("legal_form_other", (legal > 0) & (name_legal > 0) & (legal != name_legal))
+    put("legal_form_missed", (legal > 0) & (name_legal == 0))
     put("trade_name", table.is_trade[name_of])
     put("company", table.is_company[name_of])
 

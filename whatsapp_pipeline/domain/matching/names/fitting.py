@@ -57,8 +57,8 @@ def fit(
         shown, hidden = _hide(contacts, titles // rounds, seed + number)
         if not shown:
             continue
-        simulated = simulate_titles(shown, hidden, titles // rounds, DEFAULT_PRIOR_NONE, seed + number)
         table = ContactTable(shown)
+        simulated = simulate_titles(table, shown, hidden, titles // rounds, DEFAULT_PRIOR_NONE, seed + number)
         parts.extend(_compare_examples(table, simulated, 1.0))
         decided = [SimulatedTitle(title, id_contato) for title, id_contato in examples]
         parts.extend(_compare_examples(table, decided, EXAMPLE_IMPORTANCE / rounds))

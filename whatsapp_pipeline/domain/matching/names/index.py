@@ -74,6 +74,11 @@ def particle_code(particle: str) -> int:
     return _PARTICLE_CODE.get(particle, 0)
 
 
+def legal_code(legal: str) -> int:
+    """Return a number for a legal form, 0 for none; the same in every process."""
+    return int.from_bytes(legal.encode()[:7], "big")
+
+
 class ContactTable:
     """The contacts' names as arrays. A *name* is one distinct `nome` or `fantasia` of a contact (D of them)."""
 
@@ -92,6 +97,7 @@ class ContactTable:
         self.owner = np.array(owners, dtype=np.int32)
         self.is_trade = np.array(trade, dtype=np.float32)
         self.is_company = np.array([name.is_company for name in names], dtype=np.float32)
+        self.legal = np.array([legal_code(name.legal) for name in names], dtype=np.int64)
         self._fill(names)
 
     def _fill(self, names: Sequence[CleanName]) -> None:
@@ -121,16 +127,44 @@ class ContactTable:
         self.is_initial = np.array([len(word) == 1 for word in vocabulary], dtype=bool)
         self.is_generation = np.array([word in _GENERATIONS for word in vocabulary], dtype=bool)
         self.family = self._family_position(filled)
+        self.called_by_two = self._called_by_two()
         self.letter_share = np.bincount(
             self.letter, weights=self.frequency / max(count, 1), minlength=256
         ).astype(np.float32)
 
     def _family_position(self, filled: npt.NDArray[np.bool_]) -> Ints:
         """Where each name's surnames begin: after the first word, at the first that seldom begins a name."""
-        given = (self.first_frequency / np.maximum(self.frequency, 1.0) > GIVEN_NAME_SHARE)[self.words]
+        self.is_given = self.first_frequency / np.maximum(self.frequency, 1.0) > GIVEN_NAME_SHARE
+        given = self.is_given[self.words]
         given[:, 0] = True
         given &= filled
         return np.cumprod(given, axis=1).sum(axis=1).astype(np.int32)
+
+    def _called_by_two(self) -> npt.NDArray[np.bool_]:
+        """Whose two given names go together (Maria Clara): the pair is commoner than its words explain."""
+        two = self.family >= 2
+        width = len(self.first_frequency)
+        pair = self.words[:, 0].astype(np.int64) * width + np.maximum(self.words[:, 1], 0)
+        _, inverse, counts = np.unique(np.where(two, pair, -1), return_inverse=True, return_counts=True)
+        together = counts[inverse]
+        by_chance = (
+            self.first_frequency[self.words[:, 0]] * self.first_frequency[self.words[:, 1]] / max(len(two), 1)
+        )
+        called = two & (together >= 3) & (together > by_chance)
+        self.pairs = {(int(first), int(second)) for first, second in self.words[called, :2]}
+        return called
+
+    def given_words(self, name: CleanName) -> tuple[int, bool]:
+        """Return how many words of `name` are given names, and whether two of them go together."""
+        number = self.vocabulary.number
+        family = 1
+        while family < len(name.words) - 1:
+            word = number.get(name.words[family], -1)
+            if word < 0 or not self.is_given[word]:
+                break
+            family += 1
+        pair = (number.get(name.words[0], -1), number.get(name.words[1], -1)) if family > 1 else (-1, -1)
+        return family, pair in self.pairs
 
     @property
     def size(self) -> int:
@@ -159,6 +193,7 @@ class ContactTable:
             tuple(particles[:MAX_TITLE_WORDS]),
             tuple(weak[:MAX_TITLE_WORDS]),
             title.is_company,
+            title.legal,
         )
 
     def read_words(self, titles: Sequence[CleanName]) -> TitleWords:

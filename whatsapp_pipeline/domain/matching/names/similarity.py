@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from enum import IntEnum
 
+from rapidfuzz import process
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from whatsapp_pipeline.domain.matching.names.phonetic import phonetic_key
@@ -87,6 +88,8 @@ class Vocabulary:
         self._add_typos(word, sound, found)
         for i in self._starting_with(word):
             found.setdefault(i, Likeness.CUT)
+        if len(word) >= 5 and _TELLING.isdisjoint(found.values()):
+            self._add_distant(word, found)
         if diminutive := _DIMINUTIVE.match(word):
             self._add_diminutives(diminutive.group(1), found)
         return found
@@ -121,6 +124,13 @@ class Vocabulary:
         for i in far:
             if i not in found and JaroWinkler.similarity(word, self.words[i]) >= 0.86:
                 found[i] = Likeness.FAR
+
+    def _add_distant(self, word: str, found: dict[int, Likeness]) -> None:
+        """Look through all words: only for the few that are like no other."""
+        edits = 2 if len(word) < 9 else 3
+        for _, _, i in process.extract(word, self.words, scorer=OSA.distance, score_cutoff=edits, limit=8):
+            if len(self.words[i]) >= 4:
+                found.setdefault(i, Likeness.FAR)
 
     def _starting_with(self, beginning: str) -> list[int]:
         low = bisect.bisect_right(self._sorted_words, beginning)

@@ -7,14 +7,13 @@ hold for tidy and for careless address books alike.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from whatsapp_pipeline.domain.matching.names.cleaning import CleanName, clean_contact
-from whatsapp_pipeline.domain.matching.names.index import GIVEN_NAME_SHARE, ContactName
+from whatsapp_pipeline.domain.matching.names.index import ContactName, ContactTable
 from whatsapp_pipeline.domain.matching.names.words import COMPANY_WORDS, HONORIFICS, NICKNAMES_OF, WEAK_WORDS
 
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -62,11 +61,19 @@ class SimulatedTitle:
 
 
 def simulate_titles(
-    present: Sequence[ContactName], absent: Sequence[ContactName], count: int, none_share: float, seed: int
+    table: ContactTable,
+    present: Sequence[ContactName],
+    absent: Sequence[ContactName],
+    count: int,
+    none_share: float,
+    seed: int,
 ) -> list[SimulatedTitle]:
-    """Write `count` titles, a `none_share` of them from `absent`; the same seed gives the same titles."""
+    """Write `count` titles, a `none_share` of them from `absent`; the same seed gives the same titles.
+
+    `table` holds `present`: it tells given names from surnames.
+    """
     rng = np.random.default_rng(seed)
-    writer = _Writer(rng, _given_names(present))
+    writer = _Writer(rng, table)
     titles: list[SimulatedTitle] = []
     while len(titles) < count:
         from_absent = bool(absent) and rng.random() < none_share
@@ -78,22 +85,12 @@ def simulate_titles(
     return titles
 
 
-def _given_names(contacts: Sequence[ContactName]) -> frozenset[str]:
-    first: Counter[str] = Counter()
-    anywhere: Counter[str] = Counter()
-    for contact in contacts:
-        words = clean_contact(contact.nome or contact.fantasia).words
-        first.update(words[:1])
-        anywhere.update(words)
-    return frozenset(word for word, count in first.items() if count > GIVEN_NAME_SHARE * anywhere[word])
-
-
 class _Writer:
     """Writes titles; each has a strength of noise of its own."""
 
-    def __init__(self, rng: np.random.Generator, given_names: frozenset[str]) -> None:
+    def __init__(self, rng: np.random.Generator, table: ContactTable) -> None:
         self._rng = rng
-        self._given_names = given_names
+        self._table = table
         self._strength = 1.0
 
     def _chance(self, share: float) -> bool:
@@ -112,6 +109,8 @@ class _Writer:
         is_company = name.is_company and any(word in COMPANY_WORDS for word in name.words)
         words = self._company(name) if is_company else self._person(name)
         words = [self._misspell(word) for word in words]
+        if name.legal and self._rng.random() < 0.12:
+            words.append(name.legal)
         glue = "" if len(words) == 2 and self._chance(0.01) else " "
         return self._decorate(glue.join(words))
 
@@ -119,7 +118,7 @@ class _Writer:
         rng, words = self._rng, list(name.words)
         if len(words) == 1:
             return words
-        chosen = self._choose(words)
+        chosen = self._choose(name)
         keeps_particles = rng.random() < (0.9 if len(chosen) == len(words) else 0.35)
         first = words[0]
         if first in NICKNAMES_OF and self._chance(0.12):
@@ -137,15 +136,13 @@ class _Writer:
             written.append(words[i])
         return written
 
-    def _choose(self, words: list[str]) -> list[int]:
+    def _choose(self, name: CleanName) -> list[int]:
         """Which words of a person's name are written, in their order."""
-        draw, last = self._rng.random(), len(words) - 1
-        family = 1
-        while family < last and words[family] in self._given_names:
-            family += 1
+        draw, last = self._rng.random(), len(name.words) - 1
+        family, go_together = self._table.given_words(name)
         given, any_surname = list(range(family)), int(self._rng.integers(family, last + 1))
-        # Two given names are one as often as not: Ana Beatriz is called so, José Carlos just José.
-        called = given if self._rng.random() < 0.5 else [0]
+        # Maria Clara is called so; of two given names that are no fixed pair often only the first is.
+        called = given if self._rng.random() < (0.8 if go_together else 0.4) else [0]
         choices = (
             (0.34, list(range(last + 1))),
             (0.25, [*called, last]),
@@ -176,8 +173,6 @@ class _Writer:
             if keeps_particles and written and particle:
                 written.append(particle)
             written.append(word)
-        if rng.random() < 0.06:
-            written.append(self._pick(("ltda", "me", "eireli", "mei")))
         return written
 
     def _misspell(self, word: str) -> str:
