@@ -40,7 +40,7 @@ def test_a_finding_is_shown_with_its_line_and_neighbours(root: Path, fresh_datab
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     assert "encoding_assumed" in lines[0]
-    assert [line.strip() for line in lines[2:5]] == ["11 |", "> 12 | Olá", "13 | segunda linha"]
+    assert [line.strip() for line in lines[2:5]] == ["11 |", ">     12 | Olá", "13 | segunda linha"]
     assert lines[-1] == "1 of 1 findings"
 
 
