@@ -25,6 +25,7 @@ from whatsapp_pipeline.domain.matching.overrides import Override, apply
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.vocabulary import find_devices
 from whatsapp_pipeline.steps.name_evidence import name_evidence
+from whatsapp_pipeline.store import link_report
 from whatsapp_pipeline.store import links as store
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import month_lock
@@ -75,7 +76,10 @@ def link_month(conn: Connection, month: str, options: LinkOptions, *, log: loggi
     with month_lock(conn, "contact_links", month), conn.transaction():
         chats = store.stage_month(conn, month)
         decisions = decide_staged(conn, chats, options, log=log)
+        before = link_report.statuses(conn, month)
         written = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+        if written.chats:
+            link_report.record_run(conn, month, before, link_report.statuses(conn, month))
     statuses = Counter[str](decision.status for decision in decisions)
     methods = Counter(decision.method for decision in decisions if decision.id_contato is not None)
     flags = Counter(flag for decision in decisions for flag in decision.flags)

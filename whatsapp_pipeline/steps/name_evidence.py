@@ -13,9 +13,10 @@ from dataclasses import asdict
 from functools import lru_cache
 
 from whatsapp_pipeline.domain.matching.few_names import FEW, match_few
-from whatsapp_pipeline.domain.matching.model import Feature, NameEvidence
-from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameMatch, NameModel, fit
+from whatsapp_pipeline.domain.matching.model import NameEvidence
+from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameModel, fit
 from whatsapp_pipeline.domain.matching.names.model import MODEL_VERSION
+from whatsapp_pipeline.domain.matching.naming import as_evidence
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.store import models as store
 from whatsapp_pipeline.store.connection import Connection
@@ -43,24 +44,6 @@ def name_evidence(
     model = _model(conn, contacts, seed, fit_titles, log)
     matches = _index(contacts, model).match(list(titles.values()))
     return {chat: as_evidence(match) for chat, match in zip(titles, matches, strict=True)}
-
-
-def as_evidence(match: NameMatch) -> NameEvidence:
-    """Restate a match with its features in log-odds."""
-    return NameEvidence(
-        match.p_none,
-        tuple(
-            (
-                candidate.id_contato,
-                candidate.posterior,
-                tuple(
-                    Feature(f.name, round(f.value, 4), round(f.value * f.weight, 4), f.words)
-                    for f in candidate.features
-                ),
-            )
-            for candidate in match.candidates
-        ),
-    )
 
 
 def _model(

@@ -6,7 +6,7 @@ The functions work on a temporary table that `stage_month` fills: call them insi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -94,6 +94,13 @@ def stage_month(conn: Connection, month: str) -> list[SessionRow]:
 def orders(conn: Connection) -> list[OrderRow]:
     """Return the orders of the staged sessions' contacts and those that anything names, by id."""
     return [OrderRow(*row) for row in conn.execute(queries.load("order_of_contacts"))]
+
+
+def orders_about(conn: Connection, contact: int | None, numbers: Sequence[str]) -> list[OrderRow]:
+    """Return a contact's orders and those that have one of `numbers` as number or id, by id."""
+    ids = [int(number) for number in numbers if number.isdigit() and len(number) < 10]
+    values = {"contact": contact, "numbers": list(numbers), "ids": ids}
+    return [OrderRow(*row) for row in conn.execute(queries.load("order_about"), values)]
 
 
 def overrides(conn: Connection) -> list[OrderOverrideRow]:

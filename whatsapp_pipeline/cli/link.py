@@ -1,0 +1,242 @@
+"""`link`: one title explained with the database, or a file of titles linked without one."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.domain.matching.model import Candidate, Feature, LinkDecision
+    from whatsapp_pipeline.domain.matching.names import NameModel
+    from whatsapp_pipeline.domain.matching.offline import TitleDecision
+    from whatsapp_pipeline.domain.matching.orders import Order, OrderDecision
+
+_EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+DECISION_COLUMNS = (
+    "title", "id_contato", "status", "method", "confidence", "id_ordem_servico", "order_method",
+    "order_confidence", "candidates",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("title", required=False)
+@click.option("--date", "day", help="The chat's date, YYYY-MM-DD: finds the order, too.")
+@click.option("--contacts", type=_EXISTING, help="CSV: id,nome,fantasia,telefone,celular.")
+@click.option("--titles", type=_EXISTING, help="CSV: title,date[,header_phone].")
+@click.option(
+    "--orders", type=_EXISTING,
+    help="CSV: id,numero_ordem_servico,id_contato,data_emissao,data_conclusao,equipamento.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where the decisions go, as CSV."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the name model's simulation.")
+@click.option(
+    "--model", "model_file", type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the fitted name model in this file, and use it when it is there.",
+)  # fmt: skip
+def link(
+    title: str | None, day: str | None, contacts: Path | None, titles: Path | None, orders: Path | None,
+    out: Path | None, seed: int, model_file: Path | None,
+) -> None:  # fmt: skip
+    """Explain how TITLE is linked, with the database; or link a CSV of titles without one.
+
+    `whatsapp-pipeline link "Zé da Padaria OS 30123" --date 2025-01-20` prints the decision, the candidates
+    and what speaks for each. With --contacts, --titles and --out no database is used.
+    """
+    offline = (contacts, titles, out)
+    if title is not None and not any(offline):
+        _explain(title, _date(day, "--date") if day else None)
+    elif title is None and contacts is not None and titles is not None and out is not None:
+        _link_files(contacts, titles, orders, out, seed, model_file)
+    else:
+        raise click.UsageError("give a TITLE, or --contacts, --titles and --out")
+
+
+def _date(text: str, where: str) -> date:
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        raise PipelineError(f"{where}: {text!r} is no date; write YYYY-MM-DD") from None
+
+
+# One title, with the database.
+
+
+def _explain(title: str, day: date | None) -> None:
+    from whatsapp_pipeline.databases import pipeline_url
+    from whatsapp_pipeline.steps.explain import explain_title
+    from whatsapp_pipeline.steps.link_contacts import LinkOptions
+    from whatsapp_pipeline.store.connection import connect
+
+    configured = settings.load()
+    options = LinkOptions(default_area_code=configured.default_area_code)
+    with connect(pipeline_url(configured)) as conn:
+        found = explain_title(conn, title, day, options, log=logging.getLogger(__name__))
+    for line in _decision_lines(found.contact, found.names):
+        click.echo(line)
+    if found.order is not None:
+        for line in _order_lines(found.order):
+            click.echo(line)
+
+
+def _decision_lines(decision: LinkDecision, names: dict[int, tuple[str, str]]) -> Iterator[str]:
+    sure = "" if decision.confidence is None else f", confidence {decision.confidence:.3f}"
+    target = f" → contact {decision.id_contato}" if decision.id_contato is not None else ""
+    yield f"{decision.status}{target} by {decision.method}{sure}"
+    if decision.flags:
+        yield f"flags: {', '.join(decision.flags)}"
+    if not decision.candidates:
+        yield "no candidate: nothing in the tables speaks for anybody"
+    for rank, candidate in enumerate(decision.candidates, 1):
+        yield ""
+        nome, fantasia = names.get(candidate.id_contato, ("", ""))
+        label = " / ".join(name for name in (nome, fantasia) if name)
+        yield f"{rank}. contact {candidate.id_contato}  {label}"
+        yield from _waterfall(candidate)
+
+
+def _waterfall(candidate: Candidate) -> Iterator[str]:
+    yield from waterfall(candidate.evidence)
+    yield f"   → {candidate.confidence:.3f} among its rivals and none of them ({candidate.method})"
+
+
+def waterfall(evidence: Sequence[Feature]) -> Iterator[str]:
+    """Show what each reason adds, in log-odds, and the running sum."""
+    total = 0.0
+    for feature in evidence:
+        total += feature.weight
+        yield f"   {feature.weight:+7.2f}  {total:+7.2f}  {feature.words}"
+
+
+def _order_lines(order: OrderDecision) -> Iterator[str]:
+    yield ""
+    sure = "" if order.confidence is None else f", confidence {order.confidence:.3f}"
+    target = f" → order {order.id_ordem_servico}" if order.id_ordem_servico is not None else ""
+    yield f"order: {order.status}{target} by {order.method}{sure}"
+    for candidate in order.candidates:
+        yield f"   order {candidate.id_ordem_servico}: {candidate.confidence:.3f}"
+        yield from waterfall(candidate.evidence)
+
+
+# Files of titles, without a database.
+
+
+def _link_files(
+    contacts: Path, titles: Path, orders: Path | None, out: Path, seed: int, model_file: Path | None
+) -> None:
+    from whatsapp_pipeline.domain.matching.model import Policy
+    from whatsapp_pipeline.domain.matching.offline import ContactRow, Tables, TitleRow, link_titles
+
+    rows = [
+        ContactRow(_number(row, "id", contacts, line), *(row.get(c) or "" for c in ContactRow._fields[1:]))
+        for line, row in _read(contacts, ("id", "nome"))
+    ]
+    wanted = [
+        TitleRow(
+            row["title"], _date(row["date"], f"{titles}:{line}") if row.get("date") else None,
+            row.get("header_phone") or "",
+        )
+        for line, row in _read(titles, ("title",))
+    ]  # fmt: skip
+    tables = Tables(rows, _orders(orders) if orders else (), settings.load().default_area_code)
+    model = _model(tables.contacts, model_file, seed) if model_file is not None else None
+    decisions = link_titles(tables, wanted, policy=Policy(), model=model, seed=seed)
+    _write(out, decisions)
+    linked = sum(decision.contact.status == "linked" for decision in decisions)
+    click.echo(f"{len(decisions):,} titles, {linked:,} linked → {out}")
+
+
+def _read(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in needed if name not in (reader.fieldnames or ())]
+        if missing:
+            raise PipelineError(f"{path}: no column {', '.join(missing)} in its first line")
+        for row in reader:
+            yield reader.line_num, row
+
+
+def _number(row: dict[str, str], column: str, path: Path, line: int) -> int:
+    try:
+        return int(row[column])
+    except (TypeError, ValueError):
+        raise PipelineError(f"{path}:{line}: {column} is no whole number") from None
+
+
+def _orders(path: Path) -> list[Order]:
+    from whatsapp_pipeline.domain.matching.orders import Order
+    from whatsapp_pipeline.domain.vocabulary import find_devices
+
+    found = []
+    for line, row in _read(path, ("id", "numero_ordem_servico", "id_contato", "data_emissao")):
+        opened, closed = row.get("data_emissao"), row.get("data_conclusao")
+        found.append(
+            Order(
+                _number(row, "id", path, line),
+                (row["numero_ordem_servico"] or "").lstrip("0"),
+                _number(row, "id_contato", path, line) if row.get("id_contato") else None,
+                _date(opened, f"{path}:{line}") if opened else None,
+                _date(closed, f"{path}:{line}") if closed else None,
+                tuple(find_devices(row.get("equipamento") or "")),
+            )
+        )
+    return found
+
+
+def _model(contacts: dict[int, tuple[str, str]], path: Path, seed: int) -> NameModel:
+    from whatsapp_pipeline.domain.matching.names import ContactName, NameModel, fit
+
+    if path.exists():
+        try:
+            return NameModel.from_json(path.read_text(encoding="utf-8"))
+        except (ValueError, KeyError, TypeError) as error:
+            raise PipelineError(f"{path}: no name model of this version; delete it to fit anew") from error
+    model = fit(
+        [ContactName(id_, *names) for id_, names in sorted(contacts.items()) if any(names)], seed=seed
+    )
+    path.write_text(model.to_json(), encoding="utf-8")
+    return model
+
+
+def _write(path: Path, decisions: Sequence[TitleDecision]) -> None:
+    """Write the decisions; `id_contato` and `confidence` are the best candidate's, whatever the status."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(DECISION_COLUMNS)
+        for decision in decisions:
+            contact, order = decision.contact, decision.order
+            best = contact.candidates[0] if contact.candidates else None
+            writer.writerow(
+                (
+                    decision.title,
+                    best.id_contato if best else "",
+                    contact.status,
+                    contact.method,
+                    f"{best.confidence:.6f}" if best else "",
+                    _order_of(order) if order else "",
+                    order.method if order else "",
+                    "" if order is None or order.confidence is None else f"{order.confidence:.6f}",
+                    json.dumps([asdict(candidate) for candidate in contact.candidates], ensure_ascii=False),
+                )
+            )
+
+
+def _order_of(order: OrderDecision) -> int | str:
+    """The best order, where it is likelier than no order at all."""
+    if order.id_ordem_servico is not None:
+        return order.id_ordem_servico
+    best = order.candidates[0] if order.candidates else None
+    none = 1.0 - sum(candidate.confidence for candidate in order.candidates)
+    return best.id_ordem_servico if best is not None and best.confidence >= none else ""

@@ -1,0 +1,106 @@
+"""`link_overrides`: people's decisions, kept for ever.
+
+What belongs here: adding, listing and taking back decisions, through the same functions of the database that
+plain SQL uses (`override_link`, `remove_override`). What does not: what a decision does (domain/matching).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import psycopg
+
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection
+
+TARGETS = ("file", "phone", "title")
+DECISIONS = ("contact", "no_contact", "order", "no_order")
+
+
+class Override(NamedTuple):
+    """A decision on record; `removed_at` is None while it is in force."""
+
+    id: int
+    target_kind: str
+    target: str
+    chat_number: int | None
+    session_number: int | None
+    decision: str
+    id_contato: int | None
+    id_ordem_servico: int | None
+    reason: str
+    made_by: str
+    made_at: datetime
+    removed_at: datetime | None
+    removed_by: str | None
+    removed_reason: str | None
+
+
+class NewOverride(NamedTuple):
+    """A decision to add: `target` is a path, a phone with its area code, or a title; `id` per `decision`."""
+
+    target_kind: str
+    target: str
+    decision: str
+    id: int | None
+    reason: str
+    made_by: str
+    chat_number: int | None = None
+    session_number: int | None = None
+
+
+def add(conn: Connection, new: NewOverride) -> int:
+    """Add a decision and return its id; one in force on the same question is superseded.
+
+    Raises PipelineError when the contact or order does not exist or the decision makes no sense.
+    """
+    try:
+        row = conn.execute("SELECT override_link(%s, %s, %s, %s, %s, %s, %s, %s)", tuple(new)).fetchone()
+    except psycopg.errors.CheckViolation as error:
+        rule = (error.diag.constraint_name or "").replace("_", " ")
+        raise PipelineError(f"override: refused by the rule “{rule}”") from error
+    except (psycopg.errors.ForeignKeyViolation, psycopg.errors.InvalidParameterValue) as error:
+        raise PipelineError(f"override: {error.diag.message_primary}") from error
+    assert row is not None  # noqa: S101  # a function returns its row
+    return int(row[0])
+
+
+def remove(conn: Connection, id_: int, *, reason: str, removed_by: str) -> bool:
+    """Take a decision back, keeping it on record; return whether it was in force."""
+    row = conn.execute("SELECT remove_override(%s, %s, %s)", (id_, reason, removed_by)).fetchone()
+    return bool(row and row[0])
+
+
+def list_all(conn: Connection, *, removed: bool = False) -> list[Override]:
+    """Return the decisions in force, or all of them, the oldest first."""
+    columns = ", ".join(Override._fields)
+    rows = conn.execute(
+        f"SELECT {columns} FROM link_overrides WHERE %s OR removed_at IS NULL ORDER BY id", (removed,)
+    )
+    return [Override(*row) for row in rows]
+
+
+def chats_of(conn: Connection, id_: int) -> list[tuple[str, int]]:
+    """Return how many chats a decision is about, by month."""
+    return conn.execute(
+        """SELECT f.month, count(*) FROM link_overrides o JOIN chat_files f
+             ON (o.target_kind = 'file' AND f.file_path = o.target
+                 AND coalesce(o.chat_number, f.chat_number) = f.chat_number)
+             OR (o.target_kind = 'phone' AND f.phone_key = o.target)
+             OR (o.target_kind = 'title'
+                 AND lower(btrim(regexp_replace(f.title, '\\s+', ' ', 'g'))) = o.target)
+           WHERE o.id = %s GROUP BY f.month ORDER BY f.month""",
+        (id_,),
+    ).fetchall()
+
+
+def path_of(conn: Connection, path: str) -> list[str]:
+    """Return the archive paths that `path` may mean: itself, or those that end with it."""
+    rows = conn.execute(
+        """SELECT DISTINCT file_path FROM chat_files
+           WHERE file_path = %(path)s OR right(file_path, length(%(path)s) + 1) = '/' || %(path)s
+           ORDER BY file_path LIMIT 5""",
+        {"path": path},
+    )
+    return [row[0] for row in rows]
