@@ -37,7 +37,7 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
             *summaries.ASSETS,
             *conversations.ASSETS,
             *operations.ASSETS,
-        ],  # fmt: skip
+        ],
         asset_checks=[qa.build(check) for check in QA_CHECKS],
         jobs=[*schedules.JOBS, *webhook.JOBS, *upkeep.JOBS],
         schedules=[*schedules.SCHEDULES, *webhook.SCHEDULES, *upkeep.SCHEDULES],

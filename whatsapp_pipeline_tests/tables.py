@@ -7,7 +7,7 @@ from whatsapp_pipeline.store.connection import Connection
 # Tables that say what was made of the archive; run bookkeeping (erp_passes …) differs by nature.
 CONTENT: dict[str, str] = {
     "contatos": "SELECT * FROM contatos",
-    "ordens_servico": "SELECT * FROM ordens_servico",
+    "ordens_servico": "SELECT to_jsonb(o) - 'data_extracao' FROM ordens_servico o",
     "contact_phones": "SELECT * FROM contact_phones",
     "chat_files": """
         SELECT file_path, chat_number, month, title, phone_key, reference_os, chat_key, is_group, format,

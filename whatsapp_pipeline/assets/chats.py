@@ -1,6 +1,8 @@
 """chat_file_index and chat_messages: the archive's files, and every message in them."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+from dataclasses import replace
+
 import dagster as dg
 from pydantic import Field
 
@@ -10,6 +12,7 @@ from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfi
 from whatsapp_pipeline.domain.masking import mask_text, mask_title
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.steps import gates
 from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.store import status
@@ -128,7 +131,9 @@ def chat_messages(
 
     yield from run_months(
         context, database, config, table="chat_messages", month_rows=status.messages_in, more=more,
-        step=lambda conn, month: load_month(conn, chats, month, options, log=context.log),
+        step=lambda conn, month: load_month(
+            conn, chats, month, replace(options, should_stop=gates.should_stop(conn)), log=context.log
+        ),
     )  # fmt: skip
 
 

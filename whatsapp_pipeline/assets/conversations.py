@@ -49,7 +49,7 @@ def conversations(
     """Messages, statuses and leads out of the raw deliveries; each once, whatever was sent twice."""
     options = webhook_inbox.options()
     assistant = webhook_inbox.assistant()
-    name = f"whatsapp-pipeline {context.run_id[:8]} conversations"
+    name = f"whatsapp-pipeline {context.run.run_id[:8]} conversations"
     with database.connect(application_name=name) as conn:
         if config.batch_id is None:
             report = process_due(conn, options, log=context.log)
@@ -81,4 +81,4 @@ def _latest(conn: Connection) -> dg.TableMetadataValue:
     )
 
 
-ASSETS = [webhook_inbox, conversations]
+ASSETS: list[dg.AssetSpec | dg.AssetsDefinition] = [webhook_inbox, conversations]

@@ -12,7 +12,9 @@ from typing import Any, Protocol, TypeAlias
 import dagster as dg
 from pydantic import Field
 
+from whatsapp_pipeline import settings
 from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.steps import gates
 from whatsapp_pipeline.store import catalog
 from whatsapp_pipeline.store.connection import Connection
 
@@ -82,6 +84,7 @@ def run_table(
 ) -> Events:
     """Run `step` for an unpartitioned asset that fills `table`, and report it."""
     with database.connect(application_name=_application(context), dry_run=config.dry_run) as conn:
+        _ask_gates(context, conn, [])
         counts = step(conn).counts()
         metadata: dict[str, Any] = {
             "dagster/row_count": catalog.row_count(conn, table),
@@ -108,13 +111,14 @@ def run_months(
     by_month: dict[str, dict[str, int]] = {}
     with database.connect(application_name=_application(context), dry_run=config.dry_run) as conn:
         for month in months:
+            _ask_gates(context, conn, [month])
             by_month[month] = step(conn, month).counts()
+            if by_month[month].get("stopped"):
+                raise gates.PausedError(f"{month} was stopped by a pause; what is done stays, run it again")
             by_month[month]["dagster/partition_row_count"] = month_rows(conn, month)
             for name, value in by_month[month].items():
                 total[name] = total.get(name, 0) + value
-            context.log.info(
-                "%s %s: %s", context.asset_key.to_user_string(), month, _in_words(by_month[month])
-            )
+            context.log.info("%s: %s", month, _in_words(by_month[month]))
         shared: dict[str, Any] = {
             "dagster/row_count": catalog.row_count(conn, table),
             "dagster/column_schema": column_schema(conn, table),
@@ -127,6 +131,11 @@ def run_months(
     for month in months:
         context.add_asset_metadata(by_month[month], partition_key=month)
     yield dg.MaterializeResult(metadata=shared)
+
+
+def _ask_gates(context: dg.AssetExecutionContext, conn: Connection, months: list[str]) -> None:
+    required = settings.load().checkpoints
+    gates.check(conn, context.asset_key.to_user_string(), months, required=required)
 
 
 def _event(
@@ -148,4 +157,4 @@ def _in_words(counts: Mapping[str, int]) -> str:
 
 
 def _application(context: dg.AssetExecutionContext) -> str:
-    return f"whatsapp-pipeline {context.run_id[:8]} {context.asset_key.to_user_string()}"
+    return f"whatsapp-pipeline {context.run.run_id[:8]} {context.asset_key.to_user_string()}"

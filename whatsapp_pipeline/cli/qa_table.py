@@ -60,7 +60,7 @@ def _print_table(heads: list[str], lines: list[tuple[str, ...]]) -> None:
 
 def _linked_by(counts: dict[str, int]) -> str:
     methods = [
-        f"{name.removeprefix('method_')} {value:,}"
+        f"{name.removeprefix('by_').replace('_', ' ')} {value:,}"
         for name, value in sorted(counts.items(), key=lambda item: -item[1])
         if name.startswith("by_") and value
     ]
