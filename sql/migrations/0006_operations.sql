@@ -32,14 +32,11 @@ CREATE TABLE checkpoint_waivers (
 CREATE UNIQUE INDEX checkpoint_waivers_in_force_idx ON checkpoint_waivers (checkpoint, coalesce(month, ''))
     WHERE removed_at IS NULL;
 
--- While a row has no end, schedules stand still and steps stop after their batch. `schedules` and `sensors`
--- are those that the pause stopped, so that `resume` starts these and no others.
+-- While a row has no end, schedules request nothing and steps stop after the batch they are at.
 CREATE TABLE pauses (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     reason     text NOT NULL DEFAULT '',
     made_by    text NOT NULL DEFAULT current_user,
-    schedules  text[] NOT NULL DEFAULT '{}',
-    sensors    text[] NOT NULL DEFAULT '{}',
     began_at   timestamptz NOT NULL DEFAULT now(),
     ended_at   timestamptz
 );

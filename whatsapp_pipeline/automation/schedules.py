@@ -1,13 +1,13 @@
 """Jobs and schedules: the current month every day, the closed month once, the ERP before both."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partitions import FORMAT
+from whatsapp_pipeline.automation.pausing import unless_paused
 
 ZONE = settings.load().zone
 
@@ -40,6 +40,7 @@ summaries = dg.define_asset_job(
     execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+@unless_paused
 def daily_contacts(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Read what changed in the ERP, every night at 2."""
     return dg.RunRequest(run_key=f"contacts:{context.scheduled_execution_time:%Y-%m-%d}")
@@ -51,6 +52,7 @@ def daily_contacts(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+@unless_paused
 def daily_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Load what came into the current month's folder, every night at 3."""
     now = context.scheduled_execution_time
@@ -63,14 +65,14 @@ def daily_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+@unless_paused
+def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Load the month just closed once more, on the 2nd at 4, when late exports have arrived."""
     closed = context.scheduled_execution_time.replace(day=1) - timedelta(days=1)
     month = closed.strftime(FORMAT)
     if month < settings.load().first_month:
-        yield dg.SkipReason(f"{month} is before the first month, {settings.load().first_month}")
-    else:
-        yield dg.RunRequest(run_key=f"closed:{month}", partition_key=month)
+        return dg.SkipReason(f"{month} is before the first month, {settings.load().first_month}")
+    return dg.RunRequest(run_key=f"closed:{month}", partition_key=month)
 
 
 @dg.schedule(
@@ -79,6 +81,7 @@ def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> Iterator[dg.R
     execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+@unless_paused
 def daily_summaries(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Summarise the customers who wrote by webhook, every night at 5."""
     return dg.RunRequest(run_key=f"summaries:{context.scheduled_execution_time:%Y-%m-%d}")

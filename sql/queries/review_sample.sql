@@ -1,0 +1,35 @@
+-- The chats of a month that a person should look at: warnings first, then the rest of the sample.
+WITH problems AS (
+    SELECT file_path, array_agg(DISTINCT kind ORDER BY kind) AS kinds
+    FROM exceptions WHERE month = %(month)s AND severity <> 'info' GROUP BY file_path
+), chats AS (
+    SELECT f.*, coalesce(p.kinds, '{}') || f.match_flags AS warnings,
+           CASE WHEN f.reference_os IS NOT NULL THEN 'order' WHEN f.phone_key IS NOT NULL THEN 'phone'
+                ELSE 'name' END AS stratum,
+           md5(f.file_path || '#' || f.chat_number) AS draw
+    FROM chat_files f LEFT JOIN problems p USING (file_path)
+    WHERE f.month = %(month)s AND f.processing_status <> 'vanished'
+), placed AS (
+    SELECT *, row_number() OVER (PARTITION BY stratum ORDER BY draw) AS place,
+           count(*) OVER (PARTITION BY stratum) AS of_stratum, count(*) OVER () AS of_all
+    FROM chats
+), ranked AS (
+    -- The first of each stratum, then each by how far down its own stratum it stands: every stratum its share.
+    SELECT *, row_number() OVER (
+        ORDER BY CASE WHEN place = 1 THEN 0 ELSE (place - 0.5) / of_stratum END, of_stratum, draw
+    ) AS rank
+    FROM placed
+), latest AS (
+    SELECT DISTINCT ON (v.id_chat_file) v.*
+    FROM review_verdicts v JOIN chats c ON c.id = v.id_chat_file
+    WHERE (v.match_status, v.id_contato, v.id_ordem_servico)
+        IS NOT DISTINCT FROM (c.match_status, c.id_contato, c.id_ordem_servico)
+    ORDER BY v.id_chat_file, v.id DESC
+)
+SELECT r.id, r.month, r.stratum, r.file_path, r.title, r.message_count, r.match_status, r.match_method,
+       r.match_confidence, r.id_contato, c.nome, r.id_ordem_servico, r.warnings, l.verdict, l.reviewer
+FROM ranked r
+LEFT JOIN contatos c ON c.id = r.id_contato
+LEFT JOIN latest l ON l.id_chat_file = r.id
+WHERE r.rank <= greatest(%(least)s, ceil(r.of_all * %(share)s)) OR r.warnings <> '{}'
+ORDER BY r.warnings = '{}', r.stratum, r.draw

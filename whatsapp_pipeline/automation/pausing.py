@@ -1,0 +1,31 @@
+"""Schedules that request nothing during a pause, and say so in their tick."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeAlias
+
+import dagster as dg
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.steps.gates import pause_in_words
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.migrate import pending
+
+Answer: TypeAlias = dg.RunRequest | dg.SkipReason
+Evaluate: TypeAlias = Callable[[dg.ScheduleEvaluationContext], Answer]
+
+
+def unless_paused(evaluate: Evaluate) -> Evaluate:
+    """Wrap what a schedule evaluates: during a pause it skips, with since when, by whom and why."""
+
+    @wraps(evaluate)
+    def evaluate_unless_paused(context: dg.ScheduleEvaluationContext) -> Answer:
+        url = pipeline_url(settings.load())
+        if not pending(url):
+            with connect(url, application_name="whatsapp-pipeline schedule") as conn:
+                if words := pause_in_words(conn):
+                    return dg.SkipReason(words)
+        return evaluate(context)
+
+    return evaluate_unless_paused

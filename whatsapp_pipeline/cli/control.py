@@ -1,0 +1,64 @@
+"""`pause`, `resume` and `checkpoint`: holding the pipeline, and letting it pass."""
+
+from __future__ import annotations
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.store import gates
+from whatsapp_pipeline.store.connection import connect
+
+_CHECKPOINTS = click.Choice(["contacts_complete", "files_indexed", "links_reviewed"])
+
+
+@click.command()
+@click.option("--reason", default="", help="Why, for those who find it paused.")
+def pause(reason: str) -> None:
+    """Stop schedules, and runs after the batch they are at; what is done stays."""
+    with connect(pipeline_url(settings.load())) as conn:
+        began = gates.pause(conn, reason)
+    click.echo("paused; `whatsapp-pipeline resume` goes on" if began else "it was paused already")
+
+
+@click.command()
+def resume() -> None:
+    """Let schedules and runs go on; a run that was stopped is continued by running it again."""
+    with connect(pipeline_url(settings.load())) as conn:
+        ended = gates.resume(conn)
+    click.echo("resumed" if ended else "it was not paused")
+
+
+@click.group()
+def checkpoint() -> None:
+    """Checkpoints between phases: which hold, and letting one pass."""
+
+
+@checkpoint.command("list")
+def checkpoint_list() -> None:
+    """Show which checkpoints count, whether they hold, and waivers."""
+    from whatsapp_pipeline.steps.gates import unmet
+
+    configured = settings.load()
+    with connect(pipeline_url(configured)) as conn:
+        months = gates.loaded_months(conn)
+        for name in _CHECKPOINTS.choices:
+            reason = unmet(conn, name, months)
+            counts = "counts" if name in configured.checkpoints else "off"
+            click.echo(f"{name:<18} {counts:<7} {'holds' if reason is None else reason}")
+        for waiver in gates.waivers(conn):
+            click.echo(
+                f"waived: {waiver.checkpoint} {waiver.month or 'all months'} by {waiver.made_by} "
+                f"on {waiver.made_at:%Y-%m-%d}: {waiver.reason}"
+            )
+
+
+@checkpoint.command("waive")
+@click.argument("name", type=_CHECKPOINTS)
+@click.option("--month", help="Only for this month, such as 2025-01.")
+@click.option("--reason", required=True, help="Why; it is kept.")
+def checkpoint_waive(name: str, month: str | None, reason: str) -> None:
+    """Let a checkpoint pass, on record."""
+    with connect(pipeline_url(settings.load())) as conn:
+        gates.waive(conn, name, month, reason)
+    click.echo(f"{name} is waived for {month or 'all months'}")
