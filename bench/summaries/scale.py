@@ -37,8 +37,8 @@ def fill(conn: Connection, messages: int) -> None:
     chats = messages // _PER_CHAT
     conn.execute("INSERT INTO contatos (id, nome) SELECT g, 'C' || g FROM generate_series(1, %s) g", (chats,))
     conn.execute(
-        "INSERT INTO ordens_servico (id, numero_ordem_servico, situacao, equipamento, data_emissao, id_contato)"
-        " SELECT g, g::text, (g %% 8)::text, 'Notebook', '2024-01-01'::date + (g %% 365)::int, g"
+        "INSERT INTO ordens_servico (id, numero_ordem_servico, situacao, equipamento, data_emissao,"
+        " id_contato) SELECT g, g::text, (g %% 8)::text, 'Notebook', '2024-01-01'::date + (g %% 365)::int, g"
         " FROM generate_series(1, %s) g", (chats,),
     )  # fmt: skip
     conn.execute(

@@ -101,6 +101,16 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
     return report
 
 
+def stale_contacts(conn: Connection, options: SummaryOptions) -> list[int]:
+    """Return the ids of contacts whose messages, orders or options are not those of their summary."""
+    reader = MessageReader(options.taxonomy)
+    store.prepare(conn)
+    store.stage_contacts(conn, options.digest(reader.rules))
+    contacts = store.stale(conn)
+    store.finish(conn)
+    return contacts
+
+
 def _compute(
     conn: Connection,
     options: SummaryOptions,

@@ -24,15 +24,16 @@ from whatsapp_pipeline.store.queries import load
 _WORK_TABLES = """
 DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies, work_frequency, business_days,
     work_readings, work_talk;
-CREATE TEMP TABLE work_contacts (id_contato bigint PRIMARY KEY, messages bigint, input_hash text, part integer);
+CREATE TEMP TABLE work_contacts (
+    id_contato bigint PRIMARY KEY, messages bigint, input_hash text, part integer);
 CREATE TEMP TABLE work_messages (
     id_contato bigint, seq bigint, source text, id bigint, at timestamp, direction text, type text, body text,
     text_hash bigint, conversation integer);
 CREATE INDEX ON work_messages (id_contato, seq);
 CREATE TEMP TABLE work_talk (
     id_contato bigint, seq bigint, ref text, at timestamp, direction text, conversation integer, size integer,
-    score numeric, weight numeric, opinion boolean, closes boolean, evidence_start integer, evidence_end integer,
-    topics text[], equipment text[], parts text[]);
+    score numeric, weight numeric, opinion boolean, closes boolean,
+    evidence_start integer, evidence_end integer, topics text[], equipment text[], parts text[]);
 CREATE INDEX ON work_talk (id_contato, seq);
 CREATE TEMP TABLE work_sessions (
     id_contato bigint, id_ordem_servico bigint, started_at timestamp, ended_at timestamp,
@@ -40,11 +41,19 @@ CREATE TEMP TABLE work_sessions (
 CREATE TEMP TABLE work_replies (
     id_contato bigint, asked_seq bigint, seq bigint, seconds bigint, business_seconds bigint);
 CREATE TEMP TABLE work_frequency (id_contato bigint PRIMARY KEY, class text);
-CREATE TEMP TABLE business_days (day date PRIMARY KEY, opens_s integer, closes_s integer, seconds_before bigint);
+CREATE TEMP TABLE business_days (
+    day date PRIMARY KEY, opens_s integer, closes_s integer, seconds_before bigint);
 CREATE TEMP TABLE work_readings (LIKE message_readings);
 """
 _FACTS = ("summaries_totals", "summaries_moods", "summaries_topics", "summaries_times", "summaries_open")
-_PART_TABLES = ("work_messages", "work_talk", "work_sessions", "work_replies", "work_frequency", "work_readings")
+_PART_TABLES = (
+    "work_messages",
+    "work_talk",
+    "work_sessions",
+    "work_replies",
+    "work_frequency",
+    "work_readings",
+)
 
 
 class SummaryRow(NamedTuple):
@@ -111,6 +120,19 @@ def stage_contacts(conn: Connection, options_digest: str) -> int:
     return count
 
 
+def stale(conn: Connection) -> list[int]:
+    """Return the staged contacts whose stored summary rests on other inputs, or is missing."""
+    rows = conn.execute(
+        """
+        SELECT w.id_contato FROM work_contacts w
+         WHERE NOT EXISTS (SELECT FROM customer_chat_summaries s
+                            WHERE s.id_contato = w.id_contato AND s.input_hash = w.input_hash)
+         ORDER BY w.id_contato
+        """
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def remove_gone(conn: Connection) -> int:
     """Delete the summaries of contacts that have no linked message any more; return how many."""
     conn.execute(
@@ -148,7 +170,7 @@ class Touched(NamedTuple):
 def choose_touched(
     conn: Connection, as_of: datetime, bounds: FrequencyBounds, *, rebuild: bool, part_size: int
 ) -> Touched:
-    """Keep the staged contacts that must be computed and cut them into parts of about `part_size` messages."""
+    """Keep the staged contacts to compute and cut them into parts of about `part_size` messages."""
     if rebuild:
         aged = 0
     else:

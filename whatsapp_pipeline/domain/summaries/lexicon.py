@@ -44,46 +44,49 @@ def _entries(block: str) -> list[str]:
     return [entry.strip() for entry in re.split(r"[,\n]", block) if entry.strip()]
 
 
-def _words(table: dict[str, Any]) -> tuple[dict[str, WordEntry], dict[str, WordEntry]]:
-    exact: dict[str, WordEntry] = {}
-    stems: dict[str, WordEntry] = {}
+class _Entries:
+    """The words of the lexicon as they are read, exact forms and stems apart."""
 
-    def add(word: str, entry: WordEntry) -> None:
-        target = stems if word.endswith("*") else exact
+    def __init__(self) -> None:
+        self.exact: dict[str, WordEntry] = {}
+        self.stems: dict[str, WordEntry] = {}
+
+    def add(self, word: str, entry: WordEntry) -> None:
+        target = self.stems if word.endswith("*") else self.exact
         key = fold(word[:-1]) if word.endswith("*") else "".join(words_of(word))
         known = target.setdefault(key, entry)
         if known is not entry and known.value != entry.value and not entry.expected:
             raise ValueError(f"lexicon.toml: {word!r} stands twice, as {known.value} and {entry.value}")
 
-    negators, weak = _entries(table["negators"]["words"]), _entries(table["negators"]["weak"])
-    for word in negators:
-        add(word, WordEntry(negator=True, weak_negator=word in weak))
+
+def _words(table: dict[str, Any]) -> _Entries:
+    entries = _Entries()
+    weak = _entries(table["negators"]["weak"])
+    for word in _entries(table["negators"]["words"]):
+        entries.add(word, WordEntry(negator=True, weak_negator=word in weak))
     for word in _entries(table["contrast"]["words"]):
-        add(word, WordEntry(contrast=True))
+        entries.add(word, WordEntry(contrast=True))
     for word in _entries(table["contrast"]["concession"]):
-        if " " not in word:
-            add(word, WordEntry(concession=True))
-    values: dict[str, float] = {
-        word: float(value) for value, block in table["words"].items() for word in _entries(block)
-    }
+        entries.add(word, WordEntry(concession=True))
+    values = {word: float(value) for value, block in table["words"].items() for word in _entries(block)}
     for intensity, block in table["intensifiers"].items():
         for word in _entries(block):
-            add(word, WordEntry(intensity=float(intensity), value=values.pop(word, 0.0)))
+            entries.add(word, WordEntry(intensity=float(intensity), value=values.pop(word, 0.0)))
     for word, value in values.items():
-        add(word, WordEntry(value=value))
+        entries.add(word, WordEntry(value=value))
     for word in _entries(table["expected"]["words"]):
-        add(word, WordEntry(expected=True))
+        entries.add(word, WordEntry(expected=True))
     emoji = table["emoji"]
-    for value, block in ((2.0, emoji["positive"]), (-2.0, emoji["negative"]), (0.25, emoji["courtesy"])):
-        for mark in block.split():
-            exact.setdefault(mark, WordEntry(value=value))
-    return exact, stems
+    for value, marks in ((2.0, emoji["positive"]), (-2.0, emoji["negative"]), (0.25, emoji["courtesy"])):
+        for mark in marks.split():
+            entries.exact.setdefault(mark, WordEntry(value=value))
+    return entries
 
 
 def parse_lexicon(text: str) -> Lexicon:
     """Read the lexicon's TOML; raises ValueError naming the entry that is wrong or stands twice."""
     table = tomllib.loads(text)
-    exact, stems = _words(table)
+    words = _words(table)
     patterns: list[Pattern] = []
     values: list[float] = []
     denies: list[bool] = []
@@ -93,7 +96,9 @@ def parse_lexicon(text: str) -> Lexicon:
             first = pattern.elements[0]
             patterns.append(pattern)
             values.append(float(value))
-            denies.append(first is not None and any(w in exact and exact[w].negator for w in first.exact))
+            denies.append(
+                first is not None and any(w in words.exact and words.exact[w].negator for w in first.exact)
+            )
     contrast = set()
     for phrase in _entries(table["contrast"]["phrases"]):
         contrast.add(len(patterns))
@@ -103,7 +108,14 @@ def parse_lexicon(text: str) -> Lexicon:
     digest = sha256(text.encode()).hexdigest()[:16]
     closing = frozenset("".join(words_of(word)) for word in _entries(table["closing"]["words"]))
     return Lexicon(
-        exact, stems, Matcher(patterns), tuple(values), tuple(denies), frozenset(contrast), closing, digest
+        words.exact,
+        words.stems,
+        Matcher(patterns),
+        tuple(values),
+        tuple(denies),
+        frozenset(contrast),
+        closing,
+        digest,
     )
 
 

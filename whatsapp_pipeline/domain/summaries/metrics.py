@@ -7,8 +7,8 @@ Definitions
 - first response: from a conversation's opening message, if the customer wrote it, to the staff's next one.
 - reply: from the customer's first unanswered message to the staff's next one, at every change of turn.
   Both are told in calendar seconds and in business seconds; an answer after `reply_limit` is none.
-- open: the customer's last words are unanswered, courtesies and praise aside, or a linked order is neither finished,
-  refused nor cancelled; since the first unanswered message or the order's date, whichever is earlier.
+- open: the customer's last words are unanswered, courtesies and praise aside, or a linked order is neither
+  finished, refused nor cancelled; since the first unanswered message or the order's date, the earlier.
 - frequency: see `FrequencyBounds`.
 """
 
@@ -82,7 +82,7 @@ def _seconds(moment: time) -> int:
 
 @lru_cache(maxsize=8)
 def _holidays(first_year: int, last_year: int, state: str | None) -> frozenset[date]:
-    from holidays.countries import Brazil
+    from holidays.countries.brazil import Brazil
 
     return frozenset(Brazil(subdiv=state, years=range(first_year, last_year + 1)))
 

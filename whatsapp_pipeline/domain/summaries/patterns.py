@@ -166,9 +166,9 @@ class Matcher:
                 self._stems.setdefault(stem, []).append(pattern)
         self._longest = max(map(len, self._stems), default=0)
         self._memo: dict[str, tuple[Pattern, ...]] = {}
+        self._pairs: dict[tuple[str, str], tuple[Pattern, ...]] = {}
 
-    def starting_with(self, form: str) -> tuple[Pattern, ...]:
-        """Return the patterns whose first word is `form`, longest phrases first."""
+    def _starting_with(self, form: str) -> tuple[Pattern, ...]:
         known = self._memo.get(form)
         if known is None:
             found = list(self._exact.get(form, ()))
@@ -179,10 +179,27 @@ class Matcher:
                 self._memo[form] = known
         return known
 
+    def candidates(self, form: str, following: str) -> tuple[Pattern, ...]:
+        """Return the patterns that `form`, with `following` after it, can begin; longest first."""
+        pair = (form, following)
+        known = self._pairs.get(pair)
+        if known is None:
+            known = tuple(
+                pattern
+                for pattern in self._starting_with(form)
+                if len(pattern.elements) == 1
+                or pattern.elements[1] is None
+                or pattern.elements[1].fits(following)
+            )
+            if len(self._pairs) < _MEMO_LIMIT:
+                self._pairs[pair] = known
+        return known
+
     def find(self, forms: list[str]) -> Iterator[tuple[Pattern, int, int]]:
         """Yield (pattern, start, end) for every match, overlapping ones included."""
+        last = len(forms) - 1
         for at, form in enumerate(forms):
-            for pattern in self.starting_with(form):
+            for pattern in self.candidates(form, forms[at + 1] if at < last else ""):
                 end = at + 1 if len(pattern.elements) == 1 else pattern.match(forms, at)
                 if end is not None:
                     yield pattern, at, end

@@ -148,7 +148,8 @@ class SentimentReader:
     def _phrase(self, forms: list[str], at: int) -> tuple[int | None, float | None, bool]:
         """Return (end, value, denies) of the longest phrase at `at`; value None marks a contrast."""
         best: tuple[int | None, float | None, bool] = (None, None, False)
-        for pattern in self.lexicon.phrases.starting_with(forms[at]):
+        following = forms[at + 1] if at + 1 < len(forms) else ""
+        for pattern in self.lexicon.phrases.candidates(forms[at], following):
             end = at + 1 if len(pattern.elements) == 1 else pattern.match(forms, at)
             if end is not None and (best[0] is None or end > best[0]):
                 number = pattern.payload

@@ -45,45 +45,54 @@ class Taxonomy:
     digest: str
 
 
-def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
-    """Read the taxonomy's TOML; raises PipelineError that names what is wrong in `source`."""
-    patterns: list[Pattern] = []
-    rules: list[tuple[str, int, float]] = []
+class _Rules:
+    """The patterns of a taxonomy as they are read."""
 
-    def add(pattern: str, kind: str, number: int, weight: float) -> None:
-        patterns.append(parse_pattern(pattern, len(patterns)))
-        rules.append((kind, number, weight))
+    def __init__(self) -> None:
+        self.patterns: list[Pattern] = []
+        self.rules: list[tuple[str, int, float]] = []
 
-    def add_terms(kind: str, entries: list[list[str]]) -> tuple[str, ...]:
-        for number, (_, *forms) in enumerate(entries):
-            for form in forms:
-                add(form, kind, number, _STRONG)
-        return tuple(entry[0] for entry in entries)
+    def add(self, pattern: str, kind: str, number: int, weight: float) -> None:
+        self.patterns.append(parse_pattern(pattern, len(self.patterns)))
+        self.rules.append((kind, number, weight))
 
-    try:
-        table: dict[str, Any] = tomllib.loads(text)
-        for number, topic in enumerate(table["topics"]):
+    def add_topics(self, topics: list[dict[str, Any]]) -> tuple[str, ...]:
+        for number, topic in enumerate(topics):
             for key, weight in (("strong", _STRONG), ("weak", _WEAK), ("blocked_by", _BLOCK)):
                 for pattern in topic.get(key, ()):
-                    add(pattern, "topic", number, weight)
+                    self.add(pattern, "topic", number, weight)
+        return tuple(str(topic["name"]) for topic in topics)
+
+    def add_terms(self, kind: str, entries: list[list[str]]) -> tuple[str, ...]:
+        for number, (_, *forms) in enumerate(entries):
+            for form in forms:
+                self.add(form, kind, number, _STRONG)
+        return tuple(entry[0] for entry in entries)
+
+
+def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
+    """Read the taxonomy's TOML; raises PipelineError that names what is wrong in `source`."""
+    rules = _Rules()
+    try:
+        table: dict[str, Any] = tomllib.loads(text)
+        names = rules.add_topics(table["topics"])
         terms = table.get("terms", {})
-        equipment = add_terms("equipment", terms.get("equipment", []))
-        parts = add_terms("parts", terms.get("parts", []))
-        names = tuple(str(topic["name"]) for topic in table["topics"])
-    except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
+        equipment = rules.add_terms("equipment", terms.get("equipment", []))
+        parts = rules.add_terms("parts", terms.get("parts", []))
+    except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise PipelineError(
             f"{source} is not a taxonomy: {error!r}; compare it with the packaged one"
         ) from error
     if len(set(names)) != len(names):
         raise PipelineError(f"{source}: a topic's name stands twice")
-    digest = sha256(text.encode()).hexdigest()[:16]
 
     def marked(flag: str) -> frozenset[str]:
         return frozenset(topic["name"] for topic in table["topics"] if topic.get(flag))
 
     return Taxonomy(
-        names, equipment, parts, tuple(rules), Matcher(patterns),
-        marked("customer_only"), marked("fault"), marked("complaint"), marked("praise"), digest,
+        names, equipment, parts, tuple(rules.rules), Matcher(rules.patterns),
+        marked("customer_only"), marked("fault"), marked("complaint"), marked("praise"),
+        sha256(text.encode()).hexdigest()[:16],
     )  # fmt: skip
 
 

@@ -1,0 +1,135 @@
+"""`customer`: all that is known of one customer, on the terminal or as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.domain.summaries.text import (
+    FREQUENCY_WORDS,
+    ORDER_STATUS,
+    SENTIMENT_WORDS,
+    say_date,
+    say_duration,
+)
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.customer import Dossier
+from whatsapp_pipeline.store.connection import connect
+
+_SHOWN_CONVERSATIONS = 8
+_SIDES = {"from": "cliente", "to": "equipe"}
+
+
+@click.command()
+@click.argument("who", metavar="ID|PHONE|NAME")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a one-page report that prints well.",
+)
+@click.option(
+    "--messages", type=click.IntRange(0, 1000), default=20, show_default=True, help="Last messages shown."
+)
+def customer(who: str, html: Path | None, messages: int) -> None:
+    """Show a customer's metrics, summary with its evidence, orders and last conversations."""
+    from whatsapp_pipeline.steps.customer import dossier, find_customer
+
+    configured = settings.load()
+    with connect(pipeline_url(configured)) as conn:
+        conn.execute("SELECT set_config('TimeZone', %s, false)", (configured.zone,))
+        number = find_customer(conn, who, default_area_code=configured.default_area_code)
+        known = dossier(conn, number, messages=messages)
+    if html is None:
+        click.echo("\n".join(text_report(known)))
+        return
+    from whatsapp_pipeline.cli.customer_page import page
+
+    try:
+        html.write_text(page(known), encoding="utf-8")
+    except OSError as error:
+        raise PipelineError(f"cannot write {html}: {error.strerror}") from error
+    click.echo(f"wrote {html}")
+
+
+def metrics(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The figures of a summary as (name, value) in Portuguese, without those that are not known."""
+    times = {"Primeira resposta": "first_response", "Respostas": "reply"}
+    rows = [
+        ("Primeiro contato", say_date(summary["first_interaction_date"])),
+        ("Último contato", say_date(summary["last_interaction_date"])),
+        ("Frequência", FREQUENCY_WORDS[summary["communication_frequency"]]),
+        ("Conversas", str(summary["conversation_count"])),
+        ("Mensagens", f"{summary['customer_messages']} do cliente, {summary['staff_messages']} da equipe"),
+        ("Assuntos", ", ".join(summary["common_topics"]) or "—"),
+        ("Sentimento estimado", SENTIMENT_WORDS[summary["sentiment_analysis"]]),
+    ]
+    for name, column in times.items():
+        median = summary[f"{column}_median_s"]
+        if median is not None:
+            value = f"mediana {say_duration(median)}, p90 {say_duration(summary[f'{column}_p90_s'])}"
+            business = say_duration(summary[f"{column}_median_business_s"])
+            rows.append((name, f"{value}, mediana em horário comercial {business}"))
+    opened = summary["open_since"]
+    rows.append(("Em aberto", f"desde {say_date(opened)}" if opened else "nada"))
+    return rows
+
+
+def order_line(order: dict[str, Any]) -> str:
+    """One order in a line."""
+    status = ORDER_STATUS.get(order["situacao"] or "", "situação não informada")
+    opened = f", aberta em {say_date(order['data_emissao'])}" if order["data_emissao"] else ""
+    closed = f", concluída em {say_date(order['data_conclusao'])}" if order["data_conclusao"] else ""
+    equipment = f"{order['equipamento']}, " if order["equipamento"] else ""
+    return f"OS {order['numero_ordem_servico'] or order['id']}: {equipment}{status}{opened}{closed}"
+
+
+def conversation_line(conversation: dict[str, Any]) -> str:
+    """One conversation in a line."""
+    topics = ", ".join(conversation["topics"][:4]) or "sem assunto reconhecido"
+    response = conversation["first_response_s"]
+    count = conversation["message_count"]
+    messages = f"{count} {'mensagem' if count == 1 else 'mensagens'}"
+    answered = f", respondida em {say_duration(response)}" if response is not None else ""
+    return (
+        f"{conversation['started_at']:%d/%m/%Y %H:%M}: {messages}, {topics}, "
+        f"{SENTIMENT_WORDS[conversation['sentiment']]}{answered}"
+    )
+
+
+def text_report(known: Dossier) -> list[str]:
+    """The dossier as lines for a terminal."""
+    contact, summary = known.contact, known.summary
+    phones = " / ".join(filter(None, (contact["celular"], contact["telefone"])))
+    lines = [
+        f"{contact['nome'] or 'Sem nome'} (contato {contact['id']}){'  ' + phones if phones else ''}",
+        "",
+    ]
+    if summary is None:
+        lines += ["Ainda sem resumo: nenhuma conversa ligada, ou customer_summaries não foi executado.", ""]
+    else:
+        lines += [f"{name + ':':<22}{value}" for name, value in metrics(summary)] + [""]
+        for claim in summary["claims"]:
+            lines.append(f"• {claim['text']}")
+            for ref in claim["messages"][:3]:
+                quote = known.quotes.get(ref)
+                if quote and quote["text"]:
+                    said = " ".join(quote["text"].split())[:100]
+                    lines.append(
+                        f"    {quote['at']:%d/%m/%Y %H:%M} {_SIDES.get(quote['direction'], '')}: “{said}”"
+                    )
+        lines.append("")
+    if known.orders:
+        lines += ["Ordens de serviço", *(f"  {order_line(order)}" for order in known.orders), ""]
+    if known.conversations:
+        latest = known.conversations[-_SHOWN_CONVERSATIONS:]
+        lines += ["Últimas conversas", *(f"  {conversation_line(item)}" for item in reversed(latest)), ""]
+    if known.messages:
+        lines.append("Últimas mensagens")
+        for message in known.messages:
+            said = " ".join((message["text"] or f"[{message['type']}]").split())[:160]
+            lines.append(f"  {message['at']:%d/%m/%Y %H:%M} {_SIDES.get(message['direction'], '—'):<8}{said}")
+    return lines

@@ -1,0 +1,88 @@
+"""`search`: find messages by their words."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime, timedelta
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.search import SearchHit, SearchQuery
+
+# Marks that no message holds, so that what a customer typed is never taken for one.
+_START, _END = "\x02", "\x03"
+_SIDES = {"from": "customer", "to": "staff", "notification": "notice"}
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--phrase", is_flag=True, help="Only messages with the words in this order, side by side.")
+@click.option("--contact", metavar="ID|PHONE|NAME", help="Only this customer's messages.")
+@click.option(
+    "--order", type=int, metavar="ID", help="Only sessions linked to this order (id in ordens_servico)."
+)
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day.")
+@click.option("--from", "side", flag_value="from", help="Only what customers wrote.")
+@click.option("--to", "side", flag_value="to", help="Only what the staff wrote.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def search(  # noqa: PLR0913, PLR0917  # one parameter an option
+    words: tuple[str, ...],
+    phrase: bool,
+    contact: str | None,
+    order: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    side: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Find messages with WORDS, whatever their accents and endings; the best first.
+
+    As in a search box: "a phrase" in double quotes, `or` between words, -word to leave out.
+    """
+    from whatsapp_pipeline.steps.customer import find_customer
+    from whatsapp_pipeline.store.search import search as find
+
+    configured = settings.load()
+    text = " ".join(words)
+    if not any(char.isalnum() for char in text):
+        raise click.UsageError("give at least one word to find")
+    with connect(pipeline_url(configured)) as conn:
+        conn.execute("SELECT set_config('TimeZone', %s, false)", (configured.zone,))
+        number = (
+            find_customer(conn, contact, default_area_code=configured.default_area_code) if contact else None
+        )
+        query = SearchQuery(
+            words='"' + text.replace('"', " ") + '"' if phrase else text, contact=number, order=order,
+            since=since, until=until + timedelta(days=1) if until else None, direction=side, limit=limit,
+            mark_start=_START, mark_end=_END,
+        )  # fmt: skip
+        hits = find(conn, query)
+    for hit in hits:
+        click.echo(_as_json(hit) if as_json else _as_text(hit))
+    if not hits and not as_json:
+        click.echo("nothing found", err=True)
+
+
+def _as_json(hit: SearchHit) -> str:
+    snippet = hit.snippet.replace(_START, "«").replace(_END, "»")
+    return json.dumps(
+        {**hit._asdict(), "sent_at": hit.sent_at.isoformat(), "snippet": snippet}, ensure_ascii=False
+    )
+
+
+def _as_text(hit: SearchHit) -> str:
+    strong = sys.stdout.isatty()
+    snippet = " ".join(hit.snippet.split())
+    snippet = snippet.replace(_START, "\x1b[1m" if strong else "«").replace(
+        _END, "\x1b[0m" if strong else "»"
+    )
+    who = f"contact {hit.id_contato}" if hit.id_contato is not None else "no contact"
+    side = _SIDES.get(hit.side or "", "unknown side")
+    return f"{hit.sent_at:%Y-%m-%d %H:%M}  {who}, {side}, {hit.source} {hit.message_id}\n    {snippet}"

@@ -1,0 +1,122 @@
+"""One customer, for a person who looks them up: finding who is meant, and everything to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from whatsapp_pipeline.store.connection import Connection
+
+
+def find_by_id(conn: Connection, number: int) -> list[int]:
+    """Return the contact of that id, if there is one."""
+    return [row[0] for row in conn.execute("SELECT id FROM contatos WHERE id = %s", (number,))]
+
+
+def find_by_phone(conn: Connection, key: str) -> list[int]:
+    """Return the contacts that have a phone of this key (as in contact_phones)."""
+    rows = conn.execute(
+        "SELECT DISTINCT id_contato FROM contact_phones WHERE key = %s ORDER BY 1 LIMIT 20", (key,)
+    )
+    return [row[0] for row in rows]
+
+
+def find_by_name(conn: Connection, name: str, *, limit: int = 20) -> list[tuple[int, str]]:
+    """Return (id, name) of contacts with every word of `name` in theirs; an exact name goes alone."""
+    rows = conn.execute(
+        """
+        WITH wanted AS (SELECT unaccent(lower(%(name)s)) AS name),
+        named AS (
+            SELECT c.id, c.nome, unaccent(lower(concat_ws(' ', c.nome, c.fantasia))) AS words,
+                   unaccent(lower(c.nome)) = wanted.name AS exact
+              FROM contatos c, wanted
+        )
+        SELECT id, nome, exact FROM named, wanted
+         WHERE words LIKE ALL (SELECT '%%' || replace(replace(w, '%%', ''), '_', '') || '%%'
+                                 FROM regexp_split_to_table(wanted.name, '\\s+') AS w)
+         ORDER BY exact DESC, id LIMIT %(limit)s
+        """,
+        {"name": name.strip(), "limit": limit},
+    ).fetchall()
+    exact = [row for row in rows if row[2]]
+    return [(row[0], row[1] or "") for row in (exact or rows)]
+
+
+def _one(conn: Connection, statement: str, number: int) -> dict[str, Any] | None:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement.encode(), (number,)).fetchone()
+
+
+def _many(conn: Connection, statement: str, *values: object) -> list[dict[str, Any]]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement.encode(), values).fetchall()
+
+
+def contact(conn: Connection, number: int) -> dict[str, Any] | None:
+    """Return id, nome, fantasia, telefone, celular and email of a contact."""
+    return _one(
+        conn, "SELECT id, nome, fantasia, telefone, celular, email FROM contatos WHERE id = %s", number
+    )
+
+
+def summary(conn: Connection, number: int) -> dict[str, Any] | None:
+    """Return the contact's row of customer_chat_summaries."""
+    return _one(conn, "SELECT * FROM customer_chat_summaries WHERE id_contato = %s", number)
+
+
+def conversations(conn: Connection, number: int) -> list[dict[str, Any]]:
+    """Return the contact's conversations, oldest first."""
+    return _many(conn, "SELECT * FROM customer_conversations WHERE id_contato = %s ORDER BY number", number)
+
+
+def orders(conn: Connection, number: int) -> list[dict[str, Any]]:
+    """Return all service orders of the contact in the ERP, newest first."""
+    return _many(
+        conn,
+        "SELECT id, numero_ordem_servico, situacao, equipamento, data_emissao, data_conclusao"
+        " FROM ordens_servico WHERE id_contato = %s ORDER BY data_emissao DESC NULLS LAST, id DESC LIMIT 100",
+        number,
+    )
+
+
+def quotes(
+    conn: Connection, chat_ids: Sequence[int], webhook_ids: Sequence[int]
+) -> dict[str, dict[str, Any]]:
+    """Return {"chat:1": {at, direction, text}, …} of the messages that exist."""
+    rows = _many(
+        conn,
+        """
+        SELECT 'chat:' || id AS ref, message_timestamp AS at, direction, message_text AS text
+          FROM chat_messages WHERE id = ANY (%s)
+        UNION ALL
+        SELECT 'webhook:' || id, sent_at AT TIME ZONE current_setting('TimeZone'),
+               CASE role WHEN 'user' THEN 'from' WHEN 'assistant' THEN 'to' ELSE 'notification' END, text
+          FROM conversation_messages WHERE id = ANY (%s)
+        """,
+        list(chat_ids), list(webhook_ids),
+    )  # fmt: skip
+    return {row["ref"]: row for row in rows}
+
+
+def last_messages(conn: Connection, number: int, *, limit: int) -> list[dict[str, Any]]:
+    """Return the contact's last messages of archive and webhook, oldest first: at, direction, type, text."""
+    return _many(
+        conn,
+        """
+        SELECT * FROM (
+            SELECT m.message_timestamp AS at, m.direction, m.type, m.message_text AS text
+              FROM chat_files f
+              JOIN chat_messages m ON m.id_chat_file = f.id
+             WHERE f.id_contato = %s AND f.match_status IN ('linked', 'manual')
+               AND f.duplicate_of IS NULL AND m.duplicate_of IS NULL
+            UNION ALL
+            SELECT w.sent_at AT TIME ZONE current_setting('TimeZone'), w.direction, w.type, w.text
+              FROM conversation_contact_messages w
+             WHERE w.id_contato = %s AND w.match_status IN ('linked', 'manual') AND NOT w.in_archive
+            ORDER BY at DESC LIMIT %s
+        ) latest ORDER BY at
+        """,
+        number, number, limit,
+    )  # fmt: skip
