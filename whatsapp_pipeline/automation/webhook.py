@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (  # the type, exported nowhere else
+    UnresolvedAssetJobDefinition,
+)
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.resources.database import Database
@@ -48,10 +51,13 @@ def webhook_inbox_sensor(
         for batch in inbox.open_batches(conn):
             if _in_progress(context, batch):
                 under_way += 1
+            elif datetime.now(UTC) - batch.requested_at < _pause(batch.attempt):
+                continue
             elif batch.attempt >= webhook_inbox.max_launches:
+                # What of it still waits goes to a new batch; its own attempts decide what is dead.
                 inbox.close_batch(conn, batch.id, dead=True)
                 context.log.error(f"batch {batch.id} never ended in {batch.attempt} launches; given up")
-            elif datetime.now(UTC) - batch.requested_at >= _pause(batch.attempt):
+            else:
                 requests.append(_request(batch.id, inbox.next_attempt(conn, batch.id)))
         while under_way + len(requests) < webhook_inbox.batches_per_tick:
             planned = webhook_inbox.plan(conn)
@@ -136,6 +142,6 @@ def daily_webhook_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequ
     return dg.RunRequest(run_key=f"retention:{context.scheduled_execution_time:%Y-%m-%d}")
 
 
-JOBS = [process_webhooks, webhook_retention]
+JOBS: list[UnresolvedAssetJobDefinition | dg.JobDefinition] = [process_webhooks, webhook_retention]
 SENSORS = [webhook_inbox_sensor]
 SCHEDULES = [daily_webhook_retention]

@@ -91,7 +91,7 @@ def get_last_messages(
          WHERE m.conversation_id = %(conversation)s
            AND (%(up_to)s::bigint IS NULL
                 OR (m.sent_at, coalesce(m.inbox_id, 9223372036854775807), m.position, m.id)
-                <= (SELECT (t.sent_at, coalesce(t.inbox_id, 9223372036854775807), t.position, t.id)
+                <= (SELECT t.sent_at, coalesce(t.inbox_id, 9223372036854775807), t.position, t.id
                       FROM conversation_messages t WHERE t.id = %(up_to)s))
          ORDER BY m.sent_at DESC, m.inbox_id DESC NULLS FIRST, m.position DESC, m.id DESC
          LIMIT %(limit)s
@@ -275,10 +275,11 @@ def link_conversations(conn: Connection) -> int:
     return conn.execute(
         """
         WITH found AS (
-            SELECT c.id, count(DISTINCT p.id_contato) AS contacts, min(p.id_contato) AS id_contato
+            SELECT c.id, count(DISTINCT k.id) AS contacts, min(k.id) AS id_contato
               FROM conversations c
               LEFT JOIN conversation_identities i ON i.conversation_id = c.id
               LEFT JOIN contact_phones p ON p.key = i.phone_key
+              LEFT JOIN contatos k ON k.id = p.id_contato  -- its phones may outlive a contact for a while
              WHERE c.match_status <> 'manual' AND NOT c.is_group
              GROUP BY c.id
         ), decided AS (

@@ -1,0 +1,109 @@
+"""`whatsapp-pipeline webhook …` as a person runs it, receiver and all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from bench.webhook.machine import free_port
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.webhook.receiver import PATH
+from whatsapp_pipeline_tests.webhook.deliveries import clear, delivery, one, put, text
+
+COMMAND = [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "webhook"]
+
+
+@pytest.fixture
+def environment(database_url: str, tmp_path: Path, conn: Connection) -> Iterator[dict[str, str]]:
+    yield {
+        **os.environ, "DATABASE_URL": database_url, "WHATSAPP_SPOOL_DIR": str(tmp_path / "spool"),
+        "WHATSAPP_APP_SECRET": "",
+    }  # fmt: skip
+    clear(conn)
+
+
+def webhook(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_it_refuses_to_serve_without_a_secret(environment: dict[str, str]) -> None:
+    result = webhook(environment, "serve")
+    assert result.returncode == 1
+    assert "WHATSAPP_APP_SECRET" in result.stderr
+    assert result.stderr.count("\n") == 1
+    result = webhook({**environment, "WHATSAPP_ENABLED": "false"}, "serve")
+    assert (result.returncode, result.stdout) == (0, "WHATSAPP_ENABLED is false: nothing to serve\n")
+
+
+def test_two_posts_of_one_unsigned_body_are_two_messages_of_one_conversation(
+    conn: Connection, environment: dict[str, str]
+) -> None:
+    port = free_port()
+    receiver = subprocess.Popen(
+        [*COMMAND, "serve", "--insecure", "--port", str(port)],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        base = f"http://127.0.0.1:{port}"
+        _wait_for(base)
+        body = json.dumps(delivery(text(None, "oi", at=None)))
+        for expected in (1, 2):
+            # As curl posts it: unsigned, without id and timestamp.
+            assert requests.post(base + PATH, data=body, timeout=5).json() == {"ok": True}
+            deadline = time.monotonic() + 5
+            while one(conn, "SELECT count(*) FROM webhook_inbox") < expected:
+                assert time.monotonic() < deadline
+                threading.Event().wait(0.05)
+            assert webhook(environment, "process").returncode == 0
+            assert one(conn, "SELECT count(*) FROM conversation_messages") == expected
+            assert one(conn, "SELECT count(*) FROM conversations") == 1
+    finally:
+        receiver.send_signal(signal.SIGINT)
+        _, said = receiver.communicate(timeout=20)
+    assert "--insecure" in said
+
+
+def _wait_for(base: str) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            requests.get(base + "/health", timeout=1)
+        except requests.ConnectionError:
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.1)
+        else:
+            return
+
+
+def test_accounts_dead_letters_and_verify(conn: Connection, environment: dict[str, str]) -> None:
+    several = {**environment, "MULTITENANT_ENABLED": "true"}
+    put(conn, delivery(text("w1", "oi"), account="42"), b"rubbish")
+    assert webhook(several, "process").returncode == 0
+    status = json.loads(webhook(several, "status", "--json").stdout)
+    assert (status["parked"], status["waiting_for"], status["dead"]) == (1, ["42"], 1)
+    result = webhook(several, "account", "add", "--phone-number-id", "42", "--tenant", "Loja")
+    assert result.stdout == "42: active; 1 parked deliveries are back in line\n"
+    assert webhook(several, "replay", "--dead").stdout == "1 deliveries are back in line\n"
+    assert "1 messages" in webhook(several, "process").stdout
+    assert webhook(several, "account", "disable", "--phone-number-id", "42").returncode == 0
+    assert webhook(several, "account", "list").stdout == "42\tLoja\tdisabled\n"
+    assert webhook(several, "account", "disable", "--phone-number-id", "43").returncode == 1
+    assert webhook(several, "replay").returncode == 2
+    result = webhook(several, "verify")
+    assert result.returncode == 0
+    assert result.stdout.count("ok: ") == 5
+    assert one(conn, "SELECT count(*) FROM tenants") == 1

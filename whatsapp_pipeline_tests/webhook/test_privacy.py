@@ -1,0 +1,100 @@
+"""One contact out of everything, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.webhook import quarantine, records, spool
+from whatsapp_pipeline.webhook.drainer import CORRUPT
+from whatsapp_pipeline.webhook.privacy import erase_contact, export_contact
+from whatsapp_pipeline.webhook.receiver import quarantine_directory
+from whatsapp_pipeline_tests.webhook.deliveries import (
+    SENDER,
+    clear,
+    delivery,
+    process,
+    put,
+    rows,
+    status,
+    take,
+    text,
+    texts,
+)
+
+OTHER = "5541988880000"
+
+
+@pytest.fixture
+def spool_dir(conn: Connection, tmp_path: Path) -> Iterator[Path]:
+    conn.execute("INSERT INTO contatos (id, nome) VALUES (7, 'Ana') ON CONFLICT DO NOTHING")
+    conn.execute("INSERT INTO contact_phones VALUES (7, 'celular', 1, '4199990000', 'mobile', true, NULL)")
+    yield tmp_path / "spool"
+    clear(conn)
+
+
+def everything(conn: Connection, spool_dir: Path) -> str:
+    """All that is kept, as one text."""
+    found = [str(rows(conn, f"SELECT x::text FROM {table} x")) for table in (
+        "conversations", "conversation_identities", "conversation_messages", "message_statuses", "leads",
+        "webhook_events",
+    )]  # fmt: skip
+    found += [
+        bytes(b).decode() for (b,) in rows(conn, "SELECT body FROM webhook_inbox WHERE body IS NOT NULL")
+    ]
+    found += [p.read_bytes().decode(errors="replace") for p in spool_dir.rglob("*") if p.is_file()]
+    return "\n".join(found)
+
+
+def test_a_contact_is_erased_everywhere_and_others_stay(conn: Connection, spool_dir: Path) -> None:
+    both = delivery(
+        text("w1", "da Ana", sender="554199990000"), text("w2", "do outro", sender=OTHER),
+        contacts=[{"wa_id": SENDER, "user_id": "BR.7", "profile": {"name": "Ana"}}],
+        statuses=[status("w9", "read")],
+    )  # fmt: skip
+    take(conn, both, delivery(text("w3", "por nome", sender=None, from_user_id="BR.7")))
+    put(conn, delivery(text("w4", "parada", account="x"), account="parked"), both)
+    process(conn, multitenant=True)
+
+    async def spool_one() -> None:
+        writer = spool.SpoolWriter(spool_dir)
+        await writer.append(json.dumps(delivery(text("w5", "no spool"))).encode())
+        writer.close()
+
+    asyncio.run(spool_one())
+    quarantine.Quarantine(quarantine_directory(spool_dir)).keep(json.dumps(both).encode())
+    (spool_dir / CORRUPT).mkdir()
+    (spool_dir / CORRUPT / "1.seg").write_bytes(b"junk" + records.encode(json.dumps(both).encode()))
+
+    exported = export_contact(conn, 7, spool_dir)
+    assert {m["text"] for m in exported["conversation_messages"]} == {"da Ana", "por nome"}
+    held = " ".join(item["raw_json"] for item in exported["webhook_inbox"])
+    assert "parada" in held
+    assert "no spool" in held
+    assert "outro" not in json.dumps(exported)
+
+    erased = erase_contact(conn, 7, spool_dir)
+    assert (erased.conversations, erased.messages) == (1, 2)
+    left = everything(conn, spool_dir)
+    for trace in ("99990000", "BR.7", "da Ana", "por nome", "parada", "no spool"):
+        assert trace not in left
+    assert "do outro" in left
+    assert quarantine.count(quarantine_directory(spool_dir)) == 1
+
+    process(conn)  # what waits is still processed, without the person, and doubles nothing
+    assert texts(conn) == ["do outro"]
+
+
+def test_a_body_nobody_can_read_is_emptied_when_it_names_the_person(
+    conn: Connection, spool_dir: Path
+) -> None:
+    take(conn, b'{"broken 554199990000', b'{"broken 554188880000')
+    erase_contact(conn, 7, spool_dir)
+    assert [bytes(b) for (b,) in rows(conn, "SELECT body FROM webhook_inbox ORDER BY id")] == [
+        b"{}", b'{"broken 554188880000',
+    ]  # fmt: skip
