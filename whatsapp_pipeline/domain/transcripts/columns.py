@@ -6,14 +6,14 @@ loops run inside the interpreter's C code; that is worth a factor of three. What
 
 from __future__ import annotations
 
-import struct
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
-from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
+from operator import gt
 from typing import Any, NamedTuple, cast
+from zlib import adler32, crc32
 from zoneinfo import ZoneInfo
 
 from .bodies import Body
@@ -24,28 +24,38 @@ from .phrases import phrases
 _message = cast("Callable[[Iterable[Any]], Message]", partial(tuple.__new__, Message))
 
 
-class Clock:
-    """Resolves naive times in a zone. A day without a change of offset costs one look-up a message."""
+class Clock(dict[int, "tuple[datetime, datetime] | None"]):
+    """Resolves naive times in a zone. A day without a change of offset costs one look-up a message.
+
+    Maps a day's number to its midnight, naive and in UTC; to None when the offset changes on that day.
+    """
 
     def __init__(self, zone: ZoneInfo) -> None:
+        super().__init__()
         self._zone = zone
-        # Day → its midnight, naive and in UTC; None when the offset changes on that day.
-        self._days: dict[int, tuple[datetime, datetime] | None] = {}
+
+    def __missing__(self, day: int) -> tuple[datetime, datetime] | None:
+        if len(self) > 20_000:
+            self.clear()
+        midnight = datetime.fromordinal(day)
+        start, end = self.exact(midnight), self.exact(midnight.replace(hour=23, minute=59, second=59))
+        is_steady = (end - start).total_seconds() == 86_399 and 1 < day < _LAST_DAY
+        self[day] = found = (midnight, start) if is_steady else None
+        return found
 
     def resolve(self, times: Sequence[datetime]) -> list[datetime]:
-        """The instants of naive times; a time that occurs twice is its first, one that is skipped is moved on."""
-        days, bases = self._days, []
-        for day in map(datetime.toordinal, times):
-            if day not in days:
-                self._learn(day)
-            bases.append(days[day])
+        """The instants of naive times.
+
+        A time that occurs twice is its first; one that the clocks skip is read with the offset before.
+        """
+        bases = list(map(self.__getitem__, map(datetime.toordinal, times)))
         if None in bases:
             return [
                 self.exact(time) if base is None else base[1] + (time - base[0])
                 for time, base in zip(times, bases, strict=True)
             ]
-        known = cast("list[tuple[datetime, datetime]]", bases)
-        return [utc + (time - midnight) for time, (midnight, utc) in zip(times, known, strict=True)]
+        steady = cast("list[tuple[datetime, datetime]]", bases)
+        return [utc + (time - midnight) for time, (midnight, utc) in zip(times, steady, strict=True)]
 
     def exact(self, time: datetime) -> datetime:
         """The instant of one naive time."""
@@ -54,51 +64,91 @@ class Clock:
         except OverflowError:  # within a day of the calendar's ends
             return time.replace(tzinfo=UTC)
 
-    def _learn(self, day: int) -> None:
-        if len(self._days) > 20_000:
-            self._days.clear()
-        midnight = datetime.fromordinal(day)
-        start, end = self.exact(midnight), self.exact(midnight.replace(hour=23, minute=59, second=59))
-        steady = (end - start).total_seconds() == 86_399 and 1 < day < datetime.max.toordinal()
-        self._days[day] = (midnight, start) if steady else None
+
+_LAST_DAY = date.max.toordinal()
+
+
+def body_hashes(bodies: Sequence[str]) -> list[int]:
+    """Signed 64-bit hashes, the same in every process: CRC-32 in the upper half, Adler-32 in the lower.
+
+    They tell apart messages of one chat, moment and sender; a stronger hash would cost a tenth of the reading.
+    """
+    data = [body.encode() for body in bodies]
+    return [
+        (crc - 0x8000_0000) << 32 | adler
+        for crc, adler in zip(map(crc32, data), map(adler32, data), strict=True)
+    ]
 
 
 class Identities:
-    """Gives every message its body hash and says which of its likes it is."""
+    """Says which of its likes a message is: the n-th of the same time, sender and body in the chat.
+
+    As long as times never go back, likes stand side by side and only neighbours are compared. The first time
+    that does go back ends that; from then on every message is looked up.
+    """
 
     # How many messages back an equal one is remembered: chats are far shorter, memory stays bounded.
     WINDOW = 100_000
 
     def __init__(self) -> None:
-        self._first: dict[Hashable, int] = {}
-        self._repeats: Counter[Hashable] = Counter()
-        self._count = 0
+        self._is_sorted = True
+        self._latest: datetime | None = None
+        self._neighbours: Counter[Hashable] = Counter()  # of the latest time
+        self._batches: deque[tuple[Sequence[Hashable], ...]] = deque()
+        self._remembered = 0
+        self._counts: dict[Hashable, int] = {}
 
-    def assign(
-        self, times: Sequence[datetime], senders: Sequence[Hashable], bodies: Sequence[str]
-    ) -> tuple[Sequence[int], Sequence[int]]:
-        """Body hashes (signed, 64 bits, the same in every process) and occurrences, from 1.
+    def occurrences(
+        self, times: Sequence[datetime], senders: Sequence[Hashable], hashes: Sequence[int]
+    ) -> list[int]:
+        """Which of its likes each message is, from 1; `senders` tells senders and directions apart."""
+        if self._is_sorted and times[0] >= (self._latest or times[0]) and not any(map(gt, times, times[1:])):
+            self._batches.append((times, senders, hashes))
+            self._remembered += len(times)
+            while self._remembered > self.WINDOW and len(self._batches) > 1:
+                self._remembered -= len(self._batches.popleft()[0])
+            return self._among_neighbours(times, senders, hashes)
+        if self._is_sorted:
+            self._is_sorted = False
+            for columns in self._batches:
+                self._among_all(*columns)
+            self._batches.clear()
+        return self._among_all(times, senders, hashes)
 
-        `senders` holds whatever tells senders and directions apart.
-        """
-        count = len(bodies)
-        digests = b"".join([blake2b(body.encode(), digest_size=8).digest() for body in bodies])
-        hashes = struct.unpack(f"<{count}q", digests)
-        if len(self._first) > self.WINDOW:
-            self._first = dict(islice(self._first.items(), self.WINDOW // 2, None))
-            self._repeats.clear() if len(self._repeats) > self.WINDOW else None
-        keys = zip(times, senders, hashes, strict=True)
-        ordinals = list(range(self._count, self._count + count))
-        firsts = list(map(self._first.setdefault, keys, ordinals))
-        self._count += count
-        occurrences = [1] * count
-        if firsts != ordinals:
-            for at, (first, ordinal) in enumerate(zip(firsts, ordinals, strict=True)):
-                if first != ordinal:
-                    key = (times[at], senders[at], hashes[at])
-                    self._repeats[key] += 1
-                    occurrences[at] += self._repeats[key]
-        return hashes, occurrences
+    def _among_neighbours(
+        self, times: Sequence[datetime], senders: Sequence[Hashable], hashes: Sequence[int]
+    ) -> list[int]:
+        occurrences = [1] * len(times)
+        seen, done = self._neighbours, 0
+        if times[0] != self._latest:
+            seen.clear()
+            seen[senders[0], hashes[0]] = done = 1
+        repeated = [
+            at for at, (time, before) in enumerate(zip(times[1:], times, strict=False), 1) if time == before
+        ]
+        for at in repeated if done else chain([0], repeated):
+            if at > done:  # a new time
+                seen.clear()
+                seen[senders[at - 1], hashes[at - 1]] = 1
+            key = (senders[at], hashes[at])
+            seen[key] += 1
+            occurrences[at] = seen[key]
+            done = at + 1
+        if done < len(times):
+            seen.clear()
+            seen[senders[-1], hashes[-1]] = 1
+        self._latest = times[-1]
+        return occurrences
+
+    def _among_all(self, *columns: Sequence[Hashable]) -> list[int]:
+        counts, occurrences = self._counts, []
+        for key in zip(*columns, strict=True):
+            count = counts.get(key, 0) + 1
+            counts[key] = count
+            occurrences.append(count)
+        if len(counts) > self.WINDOW:
+            self._counts = dict(islice(counts.items(), len(counts) - self.WINDOW // 2, None))
+        return occurrences
 
 
 class Replies:
@@ -249,7 +299,8 @@ class ChatBuilder:
         self._replies.remember(first, times, texts, types)
         if parsed:
             extras = self._extras(first, count, parsed)
-        hashes, occurrences = self._identities.assign(times, identities, hashed)
+        hashes = body_hashes(hashed)
+        occurrences = self._identities.occurrences(times, identities, hashes)
         return list(
             map(
                 _message,

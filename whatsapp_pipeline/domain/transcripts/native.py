@@ -54,6 +54,7 @@ class NativeReader:
         self._senders = Senders((), None, "")
         self._starts = phrases().text_starts
         self._notices: dict[str, Body] = {}
+        self._known: dict[str, Body] = {}
         self._line = 1  # of the header that is read next
         self._left_out = 0  # lines of the message in hand that were too many to keep
         self._shortened = False
@@ -213,22 +214,33 @@ class NativeReader:
         ]
         for at in special:
             if senders[at] is not NOTIFICATION:
-                if self._is_system(senders[at], texts[at]):
+                body = self._special(texts[at])
+                if body is None:
                     senders[at] = NOTIFICATION
                 else:
-                    parsed[at] = parse_native_body(texts[at])
+                    parsed[at] = body
         if NOTIFICATION in senders:
             for at, sender in enumerate(senders):
                 if sender is NOTIFICATION:
                     parsed[at] = self._notice(texts[at])
         return parsed
 
-    def _is_system(self, sender: Sender, text: str) -> bool:
-        """Whether a text under a name is WhatsApp's own: iOS marks those, and names the chat as their sender."""
-        kind = phrases().notification(text)
-        if kind == "encryption":
-            return True
-        return kind in ("group", "system") and text[:1] in _MARKS
+    def _special(self, text: str) -> Body | None:
+        """A text that is more than words; None when it is WhatsApp's own.
+
+        iOS marks its own lines, and names the chat as their sender.
+        """
+        body = self._known.get(text)
+        if body is None:
+            body = parse_native_body(text)
+            if body.type == "text":
+                kind = phrases().notification(text)
+                if kind == "encryption" or (kind in ("group", "system") and text[:1] in _MARKS):
+                    return None
+            if len(self._known) > 1_000:
+                self._known.clear()
+            self._known[text] = body
+        return body
 
     def _notice(self, text: str) -> Body:
         notice = self._notices.get(text)

@@ -29,10 +29,11 @@ class Senders(dict[str, Sender]):
         self.is_group = False
         self.is_undecided = False
         """Whether some sender's direction could not be told."""
-        self._owners = frozenset(_same(name) for name in owner) - {""}
-        folded = fold(sample)
-        self._owner_speaks = any(f"{fold(name)}: " in folded for name in owner)
-        self._customer = _same(title) if title is not None and f"{fold(title)}: " in folded else None
+        self._owners = frozenset(_same(name) for name in owner if fold(name)) - {""}
+        self._staff_of_title: str | None = None
+        folded = fold(sample) if self._owners or title else ""
+        self._owner_speaks = any(f"{fold(name)}: " in folded for name in owner if fold(name))
+        self._customer = _same(title) if title and f"{fold(title)}: " in folded else None
         self._others: set[str] = set()
 
     def learn(self, written: str) -> Sender | None:
@@ -59,8 +60,8 @@ class Senders(dict[str, Sender]):
             return "to"
         if self._owner_speaks or same == self._customer:
             return "from"
-        if self._customer is not None and not self._owners:
-            self._owners |= {same}
+        if self._customer is not None and self._staff_of_title in (None, same):
+            self._staff_of_title = same
             return "to"
         self.is_undecided = True
         return None

@@ -157,6 +157,7 @@ def _gather_texts(languages: dict[str, dict[str, Any]]) -> list[str]:
     sections = [_gather(languages, "texts", kind) for kind in ("deleted", "call")]
     sections += [_gather(languages, "omitted", kind) for kind in _KINDS]
     sections += [_gather(languages, "marks", kind) for kind in ("location", "poll")]
+    sections.append(_gather(languages, "notifications", "encryption"))
     return [phrase for section in sections for phrase in section]
 
 
