@@ -36,6 +36,8 @@ Bytes = npt.NDArray[np.uint8]
 NAMES_PER_TITLE = 90  # names kept by blocking; a contact has up to two
 # A word that begins this share of the names holding it is a given name.
 GIVEN_NAME_SHARE = 0.4
+# A word that ends fewer of the names holding it is no surname: Hugo in Vitor Hugo Souza.
+SURNAME_SHARE = 0.12
 _LENGTH_PENALTY = 0.05  # among names that match alike, the ones with less besides come first
 _PARTICLE_CODE = {particle: code for code, particle in enumerate(sorted(PARTICLES), start=1)}
 _GENERATIONS = frozenset(GENERATIONS.values())
@@ -133,8 +135,13 @@ class ContactTable:
         ).astype(np.float32)
 
     def _family_position(self, filled: npt.NDArray[np.bool_]) -> Ints:
-        """Where each name's surnames begin: after the first word, at the first that seldom begins a name."""
-        self.is_given = self.first_frequency / np.maximum(self.frequency, 1.0) > GIVEN_NAME_SHARE
+        """Where each name's surnames begin: after the first word, at the first that is no given name."""
+        counted = np.maximum(self.frequency, 1.0)
+        end = self.words[np.arange(len(self.length)), self.length - 1]
+        ends = np.bincount(end, minlength=len(counted)) / counted
+        self.is_given = (self.first_frequency / counted > GIVEN_NAME_SHARE) | (
+            (ends < SURNAME_SHARE) & (counted >= 4)
+        )
         given = self.is_given[self.words]
         given[:, 0] = True
         given &= filled
