@@ -34,7 +34,7 @@ class _MonthRange(click.ParamType[tuple[str, ...]]):
 )
 @click.option("--seed", type=int, default=2025, show_default=True, help="The same seed gives the same bytes.")
 @click.option(
-    "--contacts", type=click.IntRange(1), help="Contacts in the ERP.  [default: two thirds of --files]"
+    "--contacts", type=click.IntRange(1), help="Contacts in the ERP.  [default: enough for --files]"
 )
 @click.option("--files", type=click.IntRange(1), default=60, show_default=True, help="Chat files.")
 @click.option(
@@ -66,7 +66,13 @@ def sample(
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     options = SampleOptions(
-        seed, contacts or max(20, files * 2 // 3), files, months, messages, largest, named
+        seed,
+        contacts or max(20, files * 2 // 3, files * 2 // len(months)),
+        files,
+        months,
+        messages,
+        largest,
+        named,
     )
     report = write_sample(out, options)
     click.echo(

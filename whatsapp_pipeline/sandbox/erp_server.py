@@ -105,7 +105,7 @@ class ErpSandbox:
                 return Answer(429, b"", limits)
             fault = self._fault(path)
             if fault is not None:
-                answer = self._misbehave(fault, path, query, token, limits)
+                answer = self._misbehave(fault, limits)
                 if fault.kind in {"status", "unauthorized", "drop"}:
                     return answer
                 query = {k: v for k, v in query.items() if k not in fault.params}
@@ -126,9 +126,7 @@ class ErpSandbox:
                 return fault
         return None
 
-    def _misbehave(
-        self, fault: Fault, path: str, query: Mapping[str, str], token: str, limits: dict[str, str]
-    ) -> Answer | None:
+    def _misbehave(self, fault: Fault, limits: dict[str, str]) -> Answer | None:
         if fault.kind == "status":
             html = "text/html" if fault.body.startswith("<") else "application/json"
             return Answer(fault.status, fault.body.encode(), {**limits, **fault.headers}, html)
@@ -206,7 +204,9 @@ class ErpSandbox:
             self.token_requests.append(form.get("grant_type", ""))
             fault = self._fault(TOKEN_PATH)
             if fault is not None:
-                return self._misbehave(fault, TOKEN_PATH, {}, "", {})
+                answer = self._misbehave(fault, {})
+                if fault.kind != "slow":
+                    return answer
             if not form.get("client_id") or not form.get("client_secret"):
                 return Answer(401, _json({"error": "invalid_client"}), {})
             if form.get("grant_type") == "authorization_code":

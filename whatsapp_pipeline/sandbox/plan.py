@@ -23,6 +23,8 @@ SESSIONS_APART: Final = 36 * 3600.0
 STRANGER_SHARE: Final = 0.13
 GROUP_SHARE: Final = 0.006
 WALK_IN_SHARE: Final = 0.35
+# Files a contact and month at the most: not everybody writes every month.
+FULLEST: Final = 0.8
 _STALLED: Final = 2000
 
 
@@ -107,21 +109,27 @@ class _Planner:
         return True
 
     def run(self) -> World:
+        """Plan cases until there are as many files as wanted, or raise PipelineError."""
+        if self.wanted > FULLEST * len(self.people) * len(self.starts):
+            raise self._too_few()  # else strangers would fill the archive
         stalled = 0
         while self.files < self.wanted:
             before = self.files
             self._one_case()
             stalled = 0 if self.files > before else stalled + 1
             if stalled > _STALLED:
-                raise PipelineError(
-                    f"{self.options.contacts} contacts cannot fill {self.wanted} files in {len(self.starts)} "
-                    "month(s): ask for more contacts or fewer files"
-                )
+                raise self._too_few()
         self._walk_ins()
         number_orders(self.rng, self.orders)
         files = [(chat, month) for chat in self.chats for month in sorted(chat.files)]
         files.sort(key=lambda entry: (entry[1], entry[0].files[entry[1]][0].start, entry[0].index))
         return World(self.options, self.people, self.chats, self.orders, files)
+
+    def _too_few(self) -> PipelineError:
+        return PipelineError(
+            f"{self.options.contacts} contacts cannot fill {self.wanted} files in {len(self.starts)} "
+            "month(s): ask for more contacts or fewer files"
+        )
 
     def _one_case(self) -> None:
         draw = self.rng.random()

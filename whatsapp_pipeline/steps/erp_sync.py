@@ -140,8 +140,12 @@ class _Reader:
                     f"the ERP gave the same rows of {name} again at offset {offset}: it ignores paging; "
                     "nothing is lost, report it to the ERP's support if it stays so"
                 )
-            if self.live and ids and state["last_id"] not in (None, ids[0]):
-                state["moved"] = True
+            items = page.items
+            if self.live and ids and state["last_id"] is not None:
+                if ids[0] == state["last_id"]:
+                    items = items[1:]  # the row that overlaps is loaded already
+                else:
+                    state["moved"] = True
             if state["total"] not in (None, page.total):
                 state["moved"] = True
             seen.update(ids)
@@ -151,18 +155,18 @@ class _Reader:
                 total=page.total, last_id=ids[-1] if ids else state["last_id"],
                 bad=state["bad"] + len(page.items) - len(ids), offset=page.next_offset,
             )  # fmt: skip
-            self._keep(listing, page, ids)
+            self._keep(listing, items, ids)
             offset = page.next_offset
             if self.tally.pages % 20 == 0:
                 self.log.info("%s: %d of %d", name, len(seen), page.total)
 
-    def _keep(self, listing: str, page: Page, ids: Sequence[int]) -> None:
-        for start in range(0, max(1, len(page.items)), LARGEST_LOAD):
-            part = page.items[start : start + LARGEST_LOAD]
+    def _keep(self, listing: str, items: Sequence[Item], ids: Sequence[int]) -> None:
+        for start in range(0, max(1, len(items)), LARGEST_LOAD):
+            part = items[start : start + LARGEST_LOAD]
             self.prepare(part)
             with self.conn.transaction():
                 self.tally.loaded.add(self.load(part))
-                if start + LARGEST_LOAD >= len(page.items):
+                if start + LARGEST_LOAD >= len(items):
                     self._save(listing, ids)
 
     def items(self) -> int:

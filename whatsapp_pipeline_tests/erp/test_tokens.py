@@ -1,0 +1,184 @@
+"""The token file: rotation, one refresher at a time, and what a dead token says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from whatsapp_pipeline.cli.erp import erp
+from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenError, Tokens, TokenStore
+from whatsapp_pipeline.sandbox.erp_server import TOKEN_PATH, ErpSandbox, Fault, serving
+from whatsapp_pipeline_tests.erp import worlds
+
+_RACER = """
+import sys
+from pathlib import Path
+from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenStore
+url, path, refused = sys.argv[1:]
+tokens = AccessTokens(TokenStore(Path(path)), Credentials(url, "client", "secret"))
+print("ready", flush=True)
+sys.stdin.readline()
+print(tokens.renew(refused))
+"""
+
+
+@pytest.fixture
+def sandbox() -> ErpSandbox:
+    return worlds.sandbox(5)
+
+
+@pytest.fixture
+def base(sandbox: ErpSandbox) -> Iterator[str]:
+    with serving(sandbox) as url:
+        yield url
+
+
+def _given(sandbox: ErpSandbox, store: TokenStore, *, expires_at: float = 4e9) -> None:
+    """Put a pair into the file that the sandbox knows."""
+    sandbox.access_tokens.add("access-0")
+    sandbox.refresh_tokens.add("refresh-0")
+    store.save(Tokens("access-0", "refresh-0", expires_at))
+
+
+def test_a_token_that_lasts_is_used_as_it_is(sandbox: ErpSandbox, base: str, tmp_path: Path) -> None:
+    _given(sandbox, TokenStore(tmp_path / "tokens.json"))
+    assert worlds.tokens(base, tmp_path, seed=None).get() == "access-0"
+    assert sandbox.token_requests == []
+
+
+def test_an_expired_token_is_traded_for_a_new_pair(sandbox: ErpSandbox, base: str, tmp_path: Path) -> None:
+    store = TokenStore(tmp_path / "tokens.json")
+    _given(sandbox, store, expires_at=0)
+    access = worlds.tokens(base, tmp_path, seed=None).get()
+    saved = store.load()
+    assert saved is not None
+    assert saved.access_token == access in sandbox.access_tokens
+    assert saved.refresh_token in sandbox.refresh_tokens
+    assert "refresh-0" not in sandbox.refresh_tokens
+
+
+def test_the_file_is_the_owners_alone_and_no_repr_shows_tokens(tmp_path: Path) -> None:
+    store = TokenStore(tmp_path / "deep" / "tokens.json")
+    store.save(Tokens("secret-access", "secret-refresh", 1.0))
+    assert store.path.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in store.path.parent.iterdir()] == ["tokens.json"]
+    assert "secret" not in repr(store.load())
+    assert "secret" not in repr(Credentials("url", "client", "secret", "secret"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"access_token": "x"}'])
+def test_a_spoilt_file_counts_as_none(tmp_path: Path, text: str) -> None:
+    store = TokenStore(tmp_path / "tokens.json")
+    store.path.write_text(text)
+    assert store.load() is None
+
+
+def test_two_processes_refused_at_once_refresh_once(sandbox: ErpSandbox, base: str, tmp_path: Path) -> None:
+    store = TokenStore(tmp_path / "tokens.json")
+    _given(sandbox, store)
+    sandbox.access_tokens.clear()
+    sandbox.faults = [Fault("slow", TOKEN_PATH, seconds=0.3)]  # the other one waits for the lock meanwhile
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _RACER, base + TOKEN_PATH, str(store.path), "access-0"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    answers = {racer.communicate(timeout=30)[0].strip() for racer in racers}
+    assert len(answers) == 1
+    assert answers <= sandbox.access_tokens
+    assert sandbox.token_requests == ["refresh_token"]
+
+
+def test_invalid_grant_looks_at_the_file_again(sandbox: ErpSandbox, base: str, tmp_path: Path) -> None:
+    """Somebody without our lock (another machine, a shared folder) refreshed after our read."""
+    store = TokenStore(tmp_path / "tokens.json")
+    _given(sandbox, store, expires_at=0)
+
+    class StaleOnce(TokenStore):
+        reads = 0
+
+        def load(self) -> Tokens | None:
+            self.reads += 1
+            return Tokens("old", "dead-refresh", 0) if self.reads <= 2 else super().load()
+
+    tokens = AccessTokens(
+        StaleOnce(store.path), Credentials(base + TOKEN_PATH, "client", "secret"), clock=worlds.FakeClock()
+    )
+    assert tokens.get() in sandbox.access_tokens
+    assert sandbox.token_requests == ["refresh_token", "refresh_token"]
+
+
+def test_a_token_given_by_hand_helps_when_the_saved_one_is_dead(
+    sandbox: ErpSandbox, base: str, tmp_path: Path
+) -> None:
+    TokenStore(tmp_path / "tokens.json").save(Tokens("old", "dead", 0))
+    sandbox.refresh_tokens.add("given")
+    assert worlds.tokens(base, tmp_path, seed="given").get() in sandbox.access_tokens
+
+
+def test_dead_tokens_say_how_to_authorise_again(base: str, tmp_path: Path) -> None:
+    store = TokenStore(tmp_path / "tokens.json")
+    with pytest.raises(TokenError, match="no ERP tokens yet; authorise again: whatsapp-pipeline erp"):
+        worlds.tokens(base, tmp_path, seed=None).get()
+    store.save(Tokens("old", "dead", 0))
+    with pytest.raises(TokenError, match=r"no longer accepts .* erp authorize"):
+        worlds.tokens(base, tmp_path, seed=None).get()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault("status", TOKEN_PATH, status=401, body='{"error": "invalid_client"}'), "TINY_CLIENT_SECRET"),
+        (Fault("status", TOKEN_PATH, status=500, times=99), "tokens are kept"),
+        (Fault("status", TOKEN_PATH, status=429, times=99), "tokens are kept"),
+        (Fault("status", TOKEN_PATH, status=200, body="<html>", times=9), "without tokens"),
+    ],
+)  # fmt: skip
+def test_what_is_no_revocation_does_not_ask_to_authorise(
+    sandbox: ErpSandbox, base: str, tmp_path: Path, fault: Fault, words: str
+) -> None:
+    store = TokenStore(tmp_path / "tokens.json")
+    _given(sandbox, store, expires_at=0)
+    before = store.path.read_bytes()
+    sandbox.faults = [fault]
+    with pytest.raises(TokenError, match=words) as caught:
+        worlds.tokens(base, tmp_path, seed=None).get()
+    assert "erp authorize" not in str(caught.value)
+    assert "hidden-secret" not in str(caught.value)
+    assert store.path.read_bytes() == before
+
+
+def test_authorize_takes_the_address_the_browser_was_led_to(
+    sandbox: ErpSandbox, base: str, tmp_path: Path
+) -> None:
+    environment = {
+        "TINY_CLIENT_ID": "client", "TINY_CLIENT_SECRET": "secret", "TINY_TOKEN_URL": base + TOKEN_PATH,
+        "TINY_BASE_URL": base + "/public-api/v3", "PIPELINE_LOCAL_DIR": str(tmp_path),
+    }  # fmt: skip
+    runner = CliRunner()
+    asked = runner.invoke(erp, ["authorize"], env=environment, input="sandbox-code\n")
+    assert asked.exit_code == 0, asked.output
+    assert f"{base}/realms/tiny/protocol/openid-connect/auth?client_id=client&redirect_uri=" in asked.output
+    saved = json.loads((tmp_path / "tiny_tokens.json").read_text())
+    assert saved["access_token"] in sandbox.access_tokens
+    shown = runner.invoke(erp, ["status", "--erp", "tiny"], env=environment)
+    assert shown.exit_code == 0, shown.output
+    assert "contacts  B: 2" in shown.output
+    again = runner.invoke(erp, ["authorize", "--code", "http://localhost/?code=used-up"], env=environment)
+    assert isinstance(again.exception, TokenError)
+    assert json.loads((tmp_path / "tiny_tokens.json").read_text()) == saved
