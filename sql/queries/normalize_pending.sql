@@ -1,18 +1,20 @@
--- Contacts whose phone fields differ from what was normalized last, after %(after)s, at most %(limit)s.
+-- Contacts with ids in (%(after)s, %(upto)s] whose phone fields differ from what was normalized last.
 -- A field that was cut to fit its column is read in full, as long as the column still holds its beginning.
 WITH fields AS (
     SELECT c.id,
-           CASE WHEN c.celular <> '' AND starts_with(s.celular, c.celular) THEN s.celular ELSE c.celular END AS celular,
-           CASE WHEN c.telefone <> '' AND starts_with(s.telefone, c.telefone) THEN s.telefone ELSE c.telefone END AS telefone
+           CASE WHEN c.celular <> '' AND starts_with(s.celular, c.celular) THEN s.celular ELSE c.celular END
+               AS celular,
+           CASE WHEN c.telefone <> '' AND starts_with(s.telefone, c.telefone) THEN s.telefone ELSE c.telefone END
+               AS telefone
     FROM contatos c LEFT JOIN contact_sources s ON s.id_contato = c.id
-    WHERE c.id > %(after)s
+    WHERE c.id > %(after)s AND c.id <= %(upto)s
 ), hashed AS (
     SELECT id, celular, telefone,
            decode(md5(jsonb_build_array(%(rules)s::text, celular, telefone)::text), 'hex') AS input_hash
     FROM fields
 )
 SELECT h.id, coalesce(h.celular, ''), coalesce(h.telefone, ''), h.input_hash
-FROM hashed h LEFT JOIN contact_phone_inputs i ON i.id_contato = h.id
+FROM hashed h LEFT JOIN contact_phone_inputs i
+    ON i.id_contato = h.id AND i.id_contato > %(after)s AND i.id_contato <= %(upto)s
 WHERE i.input_hash IS DISTINCT FROM h.input_hash
 ORDER BY h.id
-LIMIT %(limit)s

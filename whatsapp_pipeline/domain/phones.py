@@ -57,6 +57,11 @@ _COMMON = re.compile(
     r"(?:(9)[\s.-]?(\d{4})|([2-9]\d{3}))\s?[.-]?\s?(\d{4})\s*",
     re.ASCII,
 )
+# The next most frequent: the same without an area code, or with `(xx)` in its place.
+_AREALESS = re.compile(
+    r"\s*(?:\(\s?[xX]{2}\s?\)|[xX]{2})?[\s.-]*(?:(9)[\s.-]?(\d{4})|([2-9]\d{3}))\s?[.-]?\s?(\d{4})\s*",
+    re.ASCII,
+)
 _PLACEHOLDERS = frozenset([digit * 8 for digit in "0123456789"] + ["12345678"])
 _SERVICE_PREFIXES = ("0800", "0300", "0500", "0900")
 
@@ -74,6 +79,11 @@ def parse_phones(text: str, *, default_area_code: str | None = None) -> list[Pho
         area, ninth, after_ninth, eight, tail = common.groups()
         if area in AREA_CODES:
             return [_brazilian(text, area, ninth is not None, (after_ninth or eight) + tail)]
+    arealess = _AREALESS.fullmatch(text)
+    if arealess is not None:
+        ninth, after_ninth, eight, tail = arealess.groups()
+        phone = _without_area(text, (ninth or "") + (after_ninth or eight) + tail, None, default_area_code)
+        return [phone] if phone is not None else []
     return _parse_uncommon(text, default_area_code)
 
 
@@ -116,8 +126,10 @@ _UNKNOWN_MARK = "~"
 def _parse_uncommon(text: str, default_area_code: str | None) -> list[Phone]:
     if not any(char.isdigit() for char in text):
         return []
-    clean = unicodedata.normalize("NFKC", text).translate(_DASHES)
-    clean = "".join(char for char in clean if unicodedata.category(char) != "Cf")
+    clean = text
+    if not text.isascii():
+        clean = unicodedata.normalize("NFKC", text).translate(_DASHES)
+        clean = "".join(char for char in clean if unicodedata.category(char) != "Cf")
     if jid := _JID.search(clean):
         digits, server = jid.groups()
         found = [_lid(text, digits)] if server == "lid" else parse_phones("+" + digits)

@@ -39,10 +39,14 @@ def normalize_contacts(
     `default_area_code` (two digits) completes numbers that were typed without one.
     """
     rules = f"{RULES_VERSION}:{default_area_code or ''}"
-    read = updated = changed = after = 0
+    read = updated = changed = 0
+    after = store.LOWEST
     with named_lock(conn, "normalized_contacts"):
-        while fields := store.pending(conn, rules, after=after, limit=_BATCH):
-            after = fields[-1].id_contato
+        while (upto := store.next_range(conn, after=after, size=_BATCH)) is not None:
+            fields = store.pending(conn, rules, after=after, upto=upto)
+            after = upto
+            if not fields:
+                continue
             with conn.transaction():
                 written = store.write(conn, fields, _phones(fields, default_area_code))
             read += len(fields)

@@ -41,11 +41,22 @@ class Written(NamedTuple):
     contacts: int
 
 
-def pending(conn: Connection, rules: str, *, after: int, limit: int) -> list[PhoneFields]:
-    """Return contacts with an id above `after` whose fields, or the `rules` they are read by, changed."""
-    rows = conn.execute(
-        queries.load("normalize_pending"), {"rules": rules, "after": after, "limit": limit}
-    ).fetchall()
+# Below every id there is.
+LOWEST = -(2**63)
+
+
+def next_range(conn: Connection, *, after: int, size: int) -> int | None:
+    """Return the id that ends the next `size` contacts after an id; None at the end."""
+    row = conn.execute(
+        "SELECT max(id) FROM (SELECT id FROM contatos WHERE id > %s ORDER BY id LIMIT %s) chunk",
+        (after, size),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def pending(conn: Connection, rules: str, *, after: int, upto: int) -> list[PhoneFields]:
+    """Return the contacts in (after, upto] whose fields, or the `rules` they are read by, changed."""
+    rows = conn.execute(queries.load("normalize_pending"), {"rules": rules, "after": after, "upto": upto})
     return [PhoneFields(*row) for row in rows]
 
 
