@@ -1,0 +1,173 @@
+"""Which months need work, and why: missing, failed, or stale.
+
+What belongs here: reading Dagster's record, the archive and the database for months that are behind. What
+does not: running them (headless.py, schedules). A month is stale when its files changed since they were
+indexed, contacts or overrides since it was linked, or the code of an asset since it was materialized.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import dagster as dg
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus  # exported nowhere else
+
+from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.assets.partitions import MONTHS, contiguous
+from whatsapp_pipeline.store import backlog
+from whatsapp_pipeline.store.connection import Connection
+
+Kind: TypeAlias = Literal["missing", "failed", "stale"]
+KINDS: tuple[Kind, ...] = ("missing", "failed", "stale")
+MONTHLY = ("chat_file_index", "contact_links", "order_links", "chat_messages")
+CODE_VERSION_TAG = "dagster/code_version"
+_EVENTS = 1000  # read at once
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Months that need work, with the reasons, in words, of each; `kinds` are what they amount to."""
+
+    reasons: Mapping[str, list[str]] = field(default_factory=dict)
+    kinds: Mapping[str, set[Kind]] = field(default_factory=dict)
+
+    @property
+    def months(self) -> list[str]:
+        """The months, in order."""
+        return sorted(self.reasons)
+
+    @property
+    def ranges(self) -> list[tuple[str, str]]:
+        """The runs it takes: first and last month of each range without a gap."""
+        return contiguous(self.months)
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The last time an asset was materialized for a month."""
+
+    timestamp: float
+    code_version: str | None
+
+
+def plan(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    conn: Connection,
+    archive: ChatArchive,
+    *,
+    kinds: Collection[Kind] = KINDS,
+    since: str | None = None,
+) -> Plan:
+    """Find the archive's months from `since` on that are missing, failed or stale, as `kinds` asks.
+
+    Files whose months begin before FIRST_MONTH are outside of every plan; the caller says so.
+    """
+    known = set(MONTHS.get_partition_keys())
+    months = [m for m in archive.months() if m in known and (since is None or m >= since)]
+    reasons: dict[str, list[str]] = defaultdict(list)
+    found: dict[str, set[Kind]] = defaultdict(set)
+
+    def note(month: str, kind: Kind, words: str) -> None:
+        if kind in kinds:
+            reasons[month].append(words)
+            found[month].add(kind)
+
+    last = {asset: _last(instance, asset) for asset in MONTHLY}
+    for month, asset in failed_partitions(instance, months):
+        note(month, "failed", f"{asset} failed")
+    for month in months:
+        absent = [asset for asset in MONTHLY if month not in last[asset]]
+        if absent:
+            note(month, "missing", f"{', '.join(absent)} never materialized")
+    if "stale" in kinds:
+        done = [month for month in months if all(month in last[asset] for asset in MONTHLY)]
+        for month, words in _stale(defs, instance, conn, archive, done, last):
+            note(month, "stale", words)
+    return Plan(dict(reasons), dict(found))
+
+
+def failed_partitions(instance: dg.DagsterInstance, months: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (month, asset) of the monthly partitions whose last run failed, in order."""
+    failed = []
+    for asset in MONTHLY:
+        statuses = instance.get_status_by_partition(dg.AssetKey(asset), list(months), MONTHS) or {}
+        failed += [(m, asset) for m, status in statuses.items() if status == AssetPartitionStatus.FAILED]
+    return sorted(failed, key=lambda pair: (pair[0], MONTHLY.index(pair[1])))
+
+
+def _last(instance: dg.DagsterInstance, asset: str) -> dict[str, _Last]:
+    key = dg.AssetKey(asset)
+    ids = instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    latest: dict[str, _Last] = {}
+    stored = list(ids.values())
+    for start in range(0, len(stored), _EVENTS):
+        batch = stored[start : start + _EVENTS]
+        for record in instance.fetch_materializations(
+            dg.AssetRecordsFilter(key, storage_ids=batch), limit=_EVENTS
+        ).records:
+            if (materialization := record.asset_materialization) and materialization.partition:
+                tags = materialization.tags or {}
+                latest[materialization.partition] = _Last(record.timestamp, tags.get(CODE_VERSION_TAG))
+    return latest
+
+
+def _stale(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    conn: Connection,
+    archive: ChatArchive,
+    months: Sequence[str],
+    last: Mapping[str, Mapping[str, _Last]],
+) -> list[tuple[str, str]]:
+    """Return (month, why) of the months that were materialized and are behind."""
+    versions = _code_versions(defs)
+    contacts_changed = _contacts_changed(instance)
+    overrides = backlog.overrides_changed(conn, months)
+    found = []
+    for month in months:
+        for asset in MONTHLY:
+            then = last[asset][month].code_version
+            if then is not None and then != versions[asset]:
+                found.append((month, f"{asset}: code version {then} → {versions[asset]}"))
+        if words := _files_changed(conn, archive, month):
+            found.append((month, words))
+        linked = last["contact_links"][month].timestamp
+        if contacts_changed > linked:
+            found.append((month, "contacts changed since it was linked"))
+        if overrides.get(month, 0.0) > linked:
+            found.append((month, "overrides changed since it was linked"))
+    return found
+
+
+def _code_versions(defs: dg.Definitions) -> dict[str, str | None]:
+    graph = defs.resolve_asset_graph()
+    return {asset: graph.get(dg.AssetKey(asset)).code_version for asset in MONTHLY}
+
+
+def _contacts_changed(instance: dg.DagsterInstance) -> float:
+    """Return when normalized_contacts last changed something, as a Unix time; 0 when never."""
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(dg.AssetKey("normalized_contacts")), limit=_EVENTS
+    ).records
+    for record in records:
+        metadata = record.asset_materialization.metadata if record.asset_materialization else {}
+        changed = [metadata.get(name) for name in ("contacts_updated", "phones_changed")]
+        if any(isinstance(value, dg.IntMetadataValue) and value.value for value in changed):
+            return record.timestamp
+    return 0.0
+
+
+def _files_changed(conn: Connection, archive: ChatArchive, month: str) -> str | None:
+    """Compare what lies in the month's folder with what was indexed, by path, size and time."""
+    there = {file.path: (file.size, file.modified_at) for file in archive.listing(month).files}
+    known = backlog.indexed_files(conn, month)
+    unknown = sorted(set(there) - set(known))
+    new = len(set(unknown) - backlog.erased_paths(conn, unknown))
+    gone = len(set(known) - set(there))
+    changed = sum(there[path] != known[path] for path in set(there) & set(known))
+    words = [f"{n} {what}" for n, what in ((new, "new"), (changed, "changed"), (gone, "gone")) if n]
+    return f"files: {', '.join(words)}" if words else None

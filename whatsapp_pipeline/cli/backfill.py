@@ -1,0 +1,63 @@
+"""`backfill`: run the months that are missing, failed or stale, and only those."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.errors import PipelineError
+
+
+@click.command()
+@click.option("--missing", is_flag=True, help="Months that were never materialized.")
+@click.option("--failed", is_flag=True, help="Months whose last run failed.")
+@click.option("--stale", is_flag=True, help="Months whose files, contacts, overrides or rules changed since.")
+@click.option("--since", help="Only months from this one on, such as 2019-01.")
+@click.option("--archive", "archive_root", help="Folder or URL of the chats.  [default: CHAT_ARCHIVE]")
+@click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
+def backfill(
+    missing: bool, failed: bool, stale: bool, since: str | None, archive_root: str | None, dry_run: bool
+) -> None:
+    """Run what is behind, a run a range of months. Without a choice of kinds: all three.
+
+    Older years come in by setting FIRST_MONTH to their first month. Exit status: 0 all well, 1 a failure.
+    """
+    os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
+    # Heavy, and only this command needs them.
+    from whatsapp_pipeline.assets.partitions import MONTHS
+    from whatsapp_pipeline.automation import headless
+    from whatsapp_pipeline.automation.backfill import KINDS, plan
+    from whatsapp_pipeline.cli.qa_table import show
+    from whatsapp_pipeline.definitions import build_defs
+    from whatsapp_pipeline.resources.database import Database
+    from whatsapp_pipeline.resources.sources import Archive
+
+    first = MONTHS.get_first_partition_key()
+    if since and first and since < first:
+        raise PipelineError(
+            f"{since} is before the first month of this project, {first}; set FIRST_MONTH={since}"
+        )
+    chosen = dict(zip(KINDS, (missing, failed, stale), strict=True))
+    kinds = [kind for kind, is_chosen in chosen.items() if is_chosen] or list(KINDS)
+    archive, database = Archive(root=archive_root), Database()
+    defs = build_defs({"archive": archive, "database": database})
+    chats = archive.open()
+    with headless.open_instance(ephemeral=False) as instance:
+        with database.connect(dry_run=True) as conn:
+            todo = plan(defs, instance, conn, chats, kinds=kinds, since=since)
+        outside = [month for month in chats.months() if first and month < first]
+        if outside:
+            click.echo(
+                f"{len(outside)} months before {first} are left out; FIRST_MONTH={outside[0]} takes them in"
+            )
+        for month in todo.months:
+            click.echo(f"{month}  {'; '.join(todo.reasons[month])}")
+        runs = [one if one == two else f"{one}..{two}" for one, two in todo.ranges]
+        click.echo(f"{len(todo.months)} months to run: {', '.join(runs)}" if runs else "nothing is behind")
+        if dry_run or not runs:
+            return
+        outcome = headless.run_chain(defs, instance, months=todo.months, with_erp=False)
+    show(outcome, dry_run=False)
+    raise SystemExit(0 if outcome.ok else 1)

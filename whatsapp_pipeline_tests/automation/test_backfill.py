@@ -1,0 +1,147 @@
+"""What the planner finds behind, on a real archive, database and Dagster instance."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.automation import backfill
+from whatsapp_pipeline.automation.headless import run_chain
+from whatsapp_pipeline.definitions import build_defs
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.sources import Archive, Erp
+from whatsapp_pipeline.sandbox.archive import write_sample
+from whatsapp_pipeline.sandbox.plan import SampleOptions
+from whatsapp_pipeline.store import gates
+from whatsapp_pipeline.store.connection import Connection, connect
+
+MONTHS = ("2025-01", "2025-02", "2025-03")
+
+
+@dataclass
+class World:
+    """An archive of its own, a database, and an instance that forgets."""
+
+    root: Path
+    conn: Connection
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+
+    def plan(self, *kinds: backfill.Kind, since: str | None = None) -> backfill.Plan:
+        chats = ChatArchive(str(self.root))
+        chosen = kinds or backfill.KINDS
+        return backfill.plan(self.defs, self.instance, self.conn, chats, kinds=chosen, since=since)
+
+    def run(self, months: list[str], *, with_erp: bool = False) -> list[str]:
+        return run_chain(self.defs, self.instance, months=months, with_erp=with_erp).errors
+
+    def a_file(self, month: str) -> Path:
+        return min((self.root / month.replace("-", "/")).rglob("*.txt"))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[World]:
+    out = tmp_path_factory.mktemp("sample")
+    write_sample(out, SampleOptions(seed=3, contacts=30, files=24, months=MONTHS))
+    root = out / "organized_whatsapp_chats"
+    defs = build_defs(
+        {
+            "database": Database(url=database_url),
+            "archive": Archive(root=str(root)),
+            "erp": Erp(source=str(out / "erp")),
+        }
+    )
+    with connect(database_url) as conn, dg.DagsterInstance.ephemeral() as instance:
+        yield World(root, conn, defs, instance)
+
+
+# The tests below are one story, in order: each leaves the months current for the next.
+
+
+def test_an_empty_instance_misses_every_month(world: World) -> None:
+    todo = world.plan()
+    assert todo.months == list(MONTHS)
+    assert todo.ranges == [("2025-01", "2025-03")]
+    assert all(found == {"missing"} for found in todo.kinds.values())
+    assert world.plan(since="2025-03").months == ["2025-03"]
+    assert world.plan("failed", "stale").months == []
+
+
+def test_what_was_run_is_behind_no_more(world: World) -> None:
+    assert world.run(["2025-01", "2025-02", "2025-03"], with_erp=True) == []
+    assert world.plan().reasons == {}
+
+
+def test_changed_files_make_their_month_stale(world: World) -> None:
+    changed, gone = world.a_file("2025-01"), world.a_file("2025-03")
+    os.utime(changed, (1_700_000_000, 1_700_000_000))
+    gone.rename(gone.with_suffix(".bak"))
+    todo = world.plan()
+    assert todo.reasons == {"2025-01": ["files: 1 changed"], "2025-03": ["files: 1 gone"]}
+    assert world.run(todo.months) == []
+    assert world.plan().reasons == {}
+
+
+def test_a_changed_contact_makes_linked_months_stale(world: World) -> None:
+    world.conn.execute(
+        "UPDATE contatos SET celular = '41 99123-0001' WHERE id = (SELECT min(id) FROM contatos)"
+    )
+    world.conn.execute("UPDATE contact_sources SET celular = '41 99123-0001', item_hash = '\\x00'"
+                       " WHERE id_contato = (SELECT min(id) FROM contatos)")  # fmt: skip
+    job = world.defs.resolve_job_def("contacts")
+    normalized = job.execute_in_process(
+        instance=world.instance, asset_selection=[dg.AssetKey("normalized_contacts")]
+    )
+    assert normalized.success
+    assert world.plan().reasons == {month: ["contacts changed since it was linked"] for month in MONTHS}
+    assert world.run(list(MONTHS)) == []
+    assert world.plan().reasons == {}
+
+
+def test_an_override_makes_the_month_of_its_file_stale(world: World) -> None:
+    world.conn.execute(
+        """
+        SELECT override_link('file', (SELECT min(file_path) FROM chat_files WHERE month = '2025-02'
+                                      AND processing_status <> 'vanished'),
+                             'contact', (SELECT min(id) FROM contatos), 'disse no balcão')
+        """
+    )
+    assert world.plan().reasons == {"2025-02": ["overrides changed since it was linked"]}
+    assert world.run(["2025-02"]) == []
+    assert world.plan().reasons == {}
+
+
+def test_new_rules_make_every_month_stale(world: World) -> None:
+    def newer(spec: dg.AssetSpec) -> dg.AssetSpec:
+        is_links = spec.key == dg.AssetKey("contact_links")
+        return spec.replace_attributes(code_version="next") if is_links else spec
+
+    defs = world.defs.map_asset_specs(func=newer)
+    todo = replace(world, defs=defs).plan()
+    assert todo.months == list(MONTHS)
+    assert todo.reasons["2025-01"] == ["contact_links: code version 1 → next"]
+
+
+def test_a_failed_range_is_failed_in_each_of_its_months(world: World) -> None:
+    gates.pause(world.conn, "")
+    assert world.run(["2025-02", "2025-03"]) != []
+    # The chain ends at the first stage that a pause refuses: the monthly job is what is asked for here.
+    job = world.defs.resolve_job_def("monthly_chats")
+    result = job.execute_in_process(
+        instance=world.instance, raise_on_error=False,
+        tags={"dagster/asset_partition_range_start": "2025-02", "dagster/asset_partition_range_end": "2025-03"},
+    )  # fmt: skip
+    assert not result.success
+    gates.resume(world.conn)
+    todo = world.plan()
+    assert todo.months == ["2025-02", "2025-03"]
+    assert "chat_file_index failed" in todo.reasons["2025-02"]
+    assert todo.kinds["2025-03"] == {"failed"}
+    assert world.run(todo.months) == []
+    assert world.plan().reasons == {}
