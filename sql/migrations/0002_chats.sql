@@ -43,7 +43,7 @@ CREATE TABLE chat_files (
     updated_at         timestamptz NOT NULL DEFAULT now(),
     UNIQUE (file_path, chat_number),
     CHECK (id_contato IS NOT NULL OR match_status NOT IN ('linked'))
-);
+) WITH (fillfactor = 75);  -- loading and linking each update a row
 CREATE INDEX chat_files_month_idx ON chat_files (month, id);
 CREATE INDEX chat_files_phone_key_idx ON chat_files (phone_key);
 CREATE INDEX chat_files_chat_key_idx ON chat_files (chat_key);

@@ -1,10 +1,11 @@
--- Point each message of the files given at the same message in the file of the lowest rank; unmark the others.
+-- Point each message of the files given at the same message in the file of the lowest rank, unmark the others,
+-- and count per file; a file whose messages are all marked is a duplicate of the one that holds most of them.
 -- A message's identity: chat, time, direction, in a group the sender, body, and which of several equal ones.
 WITH files AS (
     SELECT f.id, f.chat_key, f.is_group, r.rank
     FROM unnest(%s::bigint[], %s::bigint[]) AS r(id, rank) JOIN chat_files f ON f.id = r.id
 ), numbered AS (
-    SELECT m.id, m.duplicate_of, m.message_timestamp, m.direction, m.body_hash, f.chat_key, f.rank,
+    SELECT m.id, m.id_chat_file, m.duplicate_of, m.message_timestamp, m.direction, m.body_hash, f.chat_key, f.rank,
            CASE WHEN f.is_group THEN coalesce(m.sender_phone, m.sender_name) END AS sender,
            row_number() OVER (
                PARTITION BY m.id_chat_file, m.message_timestamp, m.direction, m.body_hash,
@@ -13,12 +14,22 @@ WITH files AS (
            ) AS nth
     FROM files f JOIN chat_messages m ON m.id_chat_file = f.id
 ), ranked AS (
-    SELECT id, duplicate_of,
-           first_value(id) OVER (
-               PARTITION BY chat_key, message_timestamp, direction, sender, body_hash, nth ORDER BY rank
-           ) AS original
+    SELECT id, id_chat_file, duplicate_of,
+           first_value(id) OVER same AS original, first_value(id_chat_file) OVER same AS original_file
     FROM numbered
+    WINDOW same AS (PARTITION BY chat_key, message_timestamp, direction, sender, body_hash, nth ORDER BY rank)
+), counted AS (
+    SELECT id_chat_file, count(*) AS total, count(*) FILTER (WHERE original <> id) AS marked,
+           mode() WITHIN GROUP (ORDER BY original_file) FILTER (WHERE original <> id) AS mostly
+    FROM ranked GROUP BY id_chat_file
+), noted AS (
+    UPDATE chat_files f
+    SET duplicate_count = c.marked, duplicate_of = CASE WHEN c.marked = c.total THEN c.mostly END, updated_at = now()
+    FROM counted c
+    WHERE f.id = c.id_chat_file
+      AND (f.duplicate_count, f.duplicate_of)
+          IS DISTINCT FROM (c.marked, CASE WHEN c.marked = c.total THEN c.mostly END)
 )
 UPDATE chat_messages m SET duplicate_of = nullif(r.original, r.id)
 FROM ranked r
-WHERE m.id = r.id AND m.duplicate_of IS DISTINCT FROM nullif(r.original, r.id)
+WHERE m.id = r.id AND r.duplicate_of IS DISTINCT FROM nullif(r.original, r.id)

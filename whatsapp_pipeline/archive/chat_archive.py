@@ -61,6 +61,16 @@ class ChatArchive:
         self._base = self.root.path.rstrip("/")
         self._peeked: dict[tuple[str, int, datetime], str | None] = {}
 
+    @property
+    def url(self) -> str:
+        """What opens the same archive again, in this process or another."""
+        return str(self.root)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether another process sees the same files."""
+        return "memory" not in str(self.root.protocol)
+
     def months(self) -> list[str]:
         """Return the months that hold files, in order, as `YYYY-MM`.
 

@@ -40,7 +40,6 @@ def mark(conn: Connection, chat_keys: Sequence[str]) -> int:
     if overlapping:
         ids, ranks = [id_ for id_, _ in overlapping], [rank for _, rank in overlapping]
         changed += conn.execute(queries.load("duplicates_mark"), (ids, ranks)).rowcount
-        conn.execute(queries.load("duplicates_count"), (ids,))
     if alone:
         changed += conn.execute(
             """UPDATE chat_messages SET duplicate_of = NULL

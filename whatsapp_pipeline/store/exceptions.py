@@ -26,6 +26,9 @@ class ExceptionRow(NamedTuple):
 
 
 _COLUMNS = ", ".join(ExceptionRow._fields)
+_INCOMING = (
+    "unnest(%s::text[], %s::text[], %s::int[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[])"
+)
 _CHOSEN = """(%(month)s::text IS NULL OR month = %(month)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)"""
 
 
@@ -51,26 +54,21 @@ def _replace(conn: Connection, rows: Iterable[ExceptionRow], scope: str, values:
     if not unique:
         conn.execute(f"DELETE FROM exceptions e WHERE {scope}", values)
         return 0
-    conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_exceptions")
+    columns = [list(column) for column in zip(*unique.values(), strict=True)]
     conn.execute(
-        f"""CREATE TEMP TABLE incoming_exceptions ON COMMIT DROP AS
-            SELECT {_COLUMNS} FROM exceptions WITH NO DATA"""
-    )
-    with conn.cursor() as cursor, cursor.copy(f"COPY incoming_exceptions ({_COLUMNS}) FROM STDIN") as copy:
-        for row in unique.values():
-            copy.write_row(row)
-    same = """i.stage = e.stage AND i.file_path = e.file_path AND i.kind = e.kind AND i.detail = e.detail
-              AND i.chat_number IS NOT DISTINCT FROM e.chat_number AND i.line IS NOT DISTINCT FROM e.line"""
-    conn.execute(
-        f"""DELETE FROM exceptions e
-            WHERE {scope} AND NOT EXISTS (SELECT FROM incoming_exceptions i WHERE {same})""",
-        values,
+        f"""DELETE FROM exceptions e WHERE {scope} AND NOT EXISTS (
+                SELECT FROM {_INCOMING} AS i ({_COLUMNS})
+                WHERE (i.stage, i.file_path, i.kind, i.detail) = (e.stage, e.file_path, e.kind, e.detail)
+                  AND i.chat_number IS NOT DISTINCT FROM e.chat_number AND i.line IS NOT DISTINCT FROM e.line
+            )""",
+        (*values, *columns),
     )
     conn.execute(
-        f"""INSERT INTO exceptions AS e ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming_exceptions
+        f"""INSERT INTO exceptions AS e ({_COLUMNS}) SELECT {_COLUMNS} FROM {_INCOMING} AS i ({_COLUMNS})
             ON CONFLICT (stage, file_path, chat_number, line, kind, detail)
             DO UPDATE SET month = EXCLUDED.month, severity = EXCLUDED.severity
-            WHERE (e.month, e.severity) IS DISTINCT FROM (EXCLUDED.month, EXCLUDED.severity)"""
+            WHERE (e.month, e.severity) IS DISTINCT FROM (EXCLUDED.month, EXCLUDED.severity)""",
+        columns,
     )
     return len(unique)
 
