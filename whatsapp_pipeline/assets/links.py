@@ -1,10 +1,13 @@
 """contact_links and order_links: whose chat it is, and which service order it is about."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+from collections import Counter
+
 import dagster as dg
 from pydantic import Field
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_file_index
 from whatsapp_pipeline.assets.contacts import normalized_contacts
 from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
@@ -61,13 +64,18 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
     )  # fmt: skip
 
     def more(conn: Connection, months: list[str]) -> Metadata:
+        rows = status.link_methods(conn, months)
+        by_method: Counter[str] = Counter()
+        for _, state, method, count in rows:
+            by_method[f"{state}: {method}" if method != "none" else state] += count
         return {
+            "chart": bars("links by status and method", dict(by_method.most_common())),
             "links": preview(
                 [
                     {"month": month, "status": state, "method": method, "chats": count}
-                    for month, state, method, count in status.link_methods(conn, months)
+                    for month, state, method, count in rows
                 ]
-            )
+            ),
         }
 
     yield from run_months(

@@ -35,8 +35,8 @@ def up(port: int, webhook_port: int, host: str) -> None:
     bin_dir = Path(sys.executable).parent
     commands = {
         "dagster": [
-            str(bin_dir / "dagster"), "dev", "--workspace", str(settings.PROJECT_ROOT / "workspace.yaml"),
-            "--port", str(port), "--host", host, "--log-level", "warning",
+            str(bin_dir / "dg"), "dev", "--port", str(port), "--host", host,
+            "--log-level", "warning", "--no-check-yaml",
         ],
     }  # fmt: skip
     if configured.whatsapp_enabled and configured.whatsapp_app_secrets:
@@ -54,7 +54,11 @@ def up(port: int, webhook_port: int, host: str) -> None:
 
 def _supervise(commands: dict[str, list[str]]) -> int:
     """Run the commands until one ends or a signal comes; leave no process of theirs behind."""
-    environment = {**os.environ, "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(settings.PROJECT_ROOT))}
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(settings.PROJECT_ROOT)),
+        "VIRTUAL_ENV": sys.prefix,  # dg warns when it can't tell that it runs in the project's own
+    }
     ended = threading.Event()
     asked = False
 
