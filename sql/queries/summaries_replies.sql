@@ -1,11 +1,12 @@
--- Every change of turn from customer to staff: how long the customer's first unanswered message waited.
+-- Every change of turn from customer to staff: how long the customer's first unanswered message waited,
+-- courtesies that end an exchange aside.
 -- Business seconds of a moment are those of all days before it and those of its own day so far.
 INSERT INTO work_replies (id_contato, asked_seq, seq, seconds, business_seconds)
 WITH turns AS (
     SELECT id_contato, seq, at, direction,
            lag(direction) OVER (PARTITION BY id_contato ORDER BY seq) AS before
-      FROM work_messages
-     WHERE conversation IS NOT NULL
+      FROM work_talk
+     WHERE NOT (direction = 'from' AND closes)
 ), starts AS (
     SELECT id_contato, seq, at, direction, lag(seq) OVER contact AS asked_seq, lag(at) OVER contact AS asked_at
       FROM turns

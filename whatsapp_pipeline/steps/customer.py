@@ -48,7 +48,7 @@ def find_customer(conn: Connection, who: str, *, default_area_code: str | None =
                 f"{len(found)} customers have this phone: ids {', '.join(map(str, found))}; give an id"
             )
         raise PipelineError("no customer has this phone; try the name, or the id in contatos")
-    named = store.find_by_name(conn, text) if text else []
+    named = store.find_by_name(conn, text) if any(map(str.isalnum, text)) else []
     if len(named) == 1:
         return named[0][0]
     if named:

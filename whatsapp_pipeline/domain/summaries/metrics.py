@@ -5,8 +5,8 @@ What belongs here: definitions and their bounds. What does not: counting, which 
 Definitions
 - conversation: messages of customer and staff, over all the contact's chats, without a gap over `gap`.
 - first response: from a conversation's opening message, if the customer wrote it, to the staff's next one.
-- reply: from the customer's first unanswered message to the staff's next one, at every change of turn.
-  Both are told in calendar seconds and in business seconds; an answer after `reply_limit` is none.
+- reply: from the customer's first unanswered message, courtesies that end an exchange aside, to the staff's
+  next one. Both are told in calendar and in business seconds; an answer after `reply_limit` is none.
 - open: the customer's last words are unanswered, courtesies and praise aside, or a linked order is neither
   finished, refused nor cancelled; since the first unanswered message or the order's date, the earlier.
 - frequency: see `FrequencyBounds`.

@@ -27,6 +27,7 @@ _BEFORE_CONTRAST = 0.5
 _AFTER_CONTRAST = 1.3
 _CONCEDED = 0.4
 _IN_QUESTION = 0.5
+_HINT = 0.36
 
 
 class Sentiment(NamedTuple):
@@ -78,10 +79,7 @@ class SentimentReader:
         hits = _weigh(forms, self._hits(forms))
         if not hits:
             return Sentiment(0.0, None, None)
-        total = sum(hit.value for hit in hits)
-        if total < 0 or any(hit.value < -0.5 for hit in hits):
-            # A courtesy after a complaint is no praise.
-            total = sum(hit.value for hit in hits if not 0 < hit.value <= 0.3)
+        total = _total(hits)
         strongest = max(hits, key=lambda hit: abs(hit.value) if hit.value * total > 0 else 0.0)
         score = round(total / math.sqrt(total * total + _SPREAD), 3)
         return Sentiment(score, tokens[strongest.first].start, tokens[strongest.last].end)
@@ -188,6 +186,14 @@ def _weigh(forms: list[str], found: tuple[list[_Hit], int | None, list[tuple[int
             factor *= _IN_QUESTION
         out.append(hit._replace(value=hit.value * factor))
     return out
+
+
+def _total(hits: list[_Hit]) -> float:
+    """Add up: hints count once however many, and a courtesy beside a complaint is no praise."""
+    hints = [hit.value for hit in hits if abs(hit.value) <= _HINT]
+    opinions = [hit.value for hit in hits if abs(hit.value) > _HINT]
+    courtesy = 0.0 if any(value < 0 for value in opinions) else max((0.0, *hints))
+    return sum(opinions) + courtesy + min((0.0, *hints))
 
 
 def label_of(score: float) -> Label:

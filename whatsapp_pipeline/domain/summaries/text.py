@@ -83,7 +83,7 @@ def say_date(day: date | str) -> str:
 
 def say_duration(seconds: int) -> str:
     """Write a duration in the unit a person would use: `12 min`, `3 h 20 min`, `2 dias e 4 h`."""
-    minutes, hours, days = round(seconds / 60), seconds // 3600, seconds // 86400
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if seconds < 60:
         return "menos de 1 min"
     if minutes < 60:

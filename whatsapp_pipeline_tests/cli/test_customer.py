@@ -1,0 +1,97 @@
+"""`customer` and `search` as a person types them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from whatsapp_pipeline.cli import cli
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline_tests.summaries_data import Said, add_chat, add_contact, add_order
+
+HOSTILE = '<script>alert("x")</script> & não gostei'
+
+
+@pytest.fixture(scope="module")
+def filled_url(database_url: str) -> str:
+    with connect(database_url) as conn:
+        add_contact(conn, 1, "Ana <b>Teste")
+        add_contact(conn, 2, "Bia Teste")
+        add_contact(conn, 3, "Sem Conversa")
+        conn.execute(
+            "INSERT INTO contact_phones (id_contato, field, position, key, kind) VALUES"
+            " (1, 'celular', 0, '4199990000', 'mobile')"
+        )
+        chat = add_chat(
+            conn, 1, "a",
+            [Said(0, "from", HOSTILE), Said(5, "to", "Vamos resolver"), Said(72_000, "from", "e a tela?")],
+        )  # fmt: skip
+        add_order(conn, chat, 1, 30123, "6")
+        add_chat(conn, 2, "b", [Said(0, "from", "obrigada")])
+        summarize(conn, SummaryOptions(), log=logging.getLogger(__name__))
+    return database_url
+
+
+def invoke(url: str, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments, env={"DATABASE_URL": url, "DEFAULT_AREA_CODE": ""})
+
+
+@pytest.mark.parametrize("who", ["1", "+55 41 99999-0000", "(41) 9999-0000", "ana", "ANÁ teste"])
+def test_a_customer_by_id_phone_or_name(filled_url: str, who: str) -> None:
+    result = invoke(filled_url, "customer", who)
+    assert result.exit_code == 0, result.exception
+    assert "contato 1" in result.output
+    assert "OS 30123" in result.output
+    assert "Vamos resolver" in result.output
+
+
+@pytest.mark.parametrize(
+    ("who", "says"),
+    [
+        ("Teste", r"several customers .*1 \(A"), ("999", "no customer"), ("%", "no customer"),
+        ("+55 41 98888-0000", "no customer has this phone"), (" ", "no customer"),
+    ],
+)  # fmt: skip
+def test_who_is_not_clear(filled_url: str, who: str, says: str) -> None:
+    result = invoke(filled_url, "customer", who)
+    assert isinstance(result.exception, PipelineError)
+    assert re.search(says, str(result.exception))
+    assert "Bia" not in str(result.exception)
+
+
+def test_a_customer_without_conversations(filled_url: str) -> None:
+    result = invoke(filled_url, "customer", "3")
+    assert result.exit_code == 0
+    assert "Ainda sem resumo" in result.output
+
+
+def test_the_page_is_escaped_and_loads_nothing(filled_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "ana.html"
+    assert invoke(filled_url, "customer", "1", "--html", str(path)).exit_code == 0
+    page = path.read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "Ana &lt;b&gt;Teste" in page
+    assert "<svg" in page
+    assert not re.search(r"(?:src|href)=|url\(|@import|https?://", page)
+    assert "@media print" in page
+    result = invoke(filled_url, "customer", "1", "--html", str(tmp_path / "absent" / "x.html"))
+    assert isinstance(result.exception, PipelineError)
+
+
+def test_search(filled_url: str) -> None:
+    assert "«tela»" in invoke(filled_url, "search", "telas").output
+    found = [json.loads(line) for line in invoke(filled_url, "search", "tela", "--json").output.splitlines()]
+    assert [(hit["id_contato"], hit["side"]) for hit in found] == [(1, "from")]
+    assert invoke(filled_url, "search", "tela", "--contact", "Bia", "--json").output == ""
+    assert invoke(filled_url, "search", "tela", "--until", "2025-01-10", "--json").output == ""
+    assert invoke(filled_url, "search", "--phrase", "vamos", "resolver", "--to", "--json").output
+    assert invoke(filled_url, "search", "?").exit_code == 2
+    assert "nothing found" in invoke(filled_url, "search", "xyzzy").output

@@ -1,0 +1,95 @@
+"""Topics: the pattern language, the user's own file, and the bar on sentences written before the rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.summaries.accuracy import HERE, topics_report
+from whatsapp_pipeline.domain.summaries.patterns import parse_pattern, words_of
+from whatsapp_pipeline.domain.summaries.reading import MessageReader
+from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy, parse_taxonomy
+from whatsapp_pipeline.errors import PipelineError
+
+READER = TopicReader()
+TAXONOMY = """
+[[topics]]
+name = "café"
+strong = ["cafe*", "xicara ... quente"]
+weak = ["quente", "copo"]
+blocked_by = ["nao quero"]
+[terms]
+equipment = [["cafeteira", "cafeteira*"]]
+"""
+
+
+def test_several_topics_and_terms_in_one_message() -> None:
+    found = READER.read("Quanto fica a troca da bateria do notebook? aceita pix?")
+    assert {"orçamento", "pagamento"} <= set(found.topics)
+    assert found.equipment == ("notebook",)
+    assert found.parts == ("bateria",)
+
+
+def test_nothing_is_no_topic() -> None:
+    assert READER.read("bom dia").topics == ()
+    assert READER.read("").topics == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("um cafezinho", True), ("a xícara está bem quente", True), ("quente", False), ("copo quente", True),
+        ("xícara. muito fria e o dia quente", False), ("não quero café", False),
+    ],
+)  # fmt: skip
+def test_pattern_language(text: str, found: bool) -> None:
+    assert (TopicReader(parse_taxonomy(TAXONOMY)).read(text).topics == ("café",)) is found
+
+
+def test_a_pattern_needs_words_at_both_ends() -> None:
+    assert parse_pattern("a ... b", 0).match(words_of("a x b"), 0) == 3
+    for wrong in ("", "... a", "a ..."):
+        with pytest.raises(ValueError, match="pattern"):
+            parse_pattern(wrong, 0)
+
+
+def test_the_users_own_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(TAXONOMY, encoding="utf-8")
+    reader = MessageReader(path)
+    assert reader.read("cadê o café?").topics == ["café"]
+    assert reader.rules != MessageReader().rules
+    for text in (
+        "[[topics]]\nnome = 1",
+        "x =",
+        "topics = 3",
+        TAXONOMY + TAXONOMY.replace("[terms]", "[other]"),
+    ):
+        with pytest.raises(PipelineError):
+            parse_taxonomy(text)
+    with pytest.raises(PipelineError, match="cannot be read"):
+        load_taxonomy(tmp_path / "absent.toml")
+
+
+def test_the_bar_on_sentences_written_before_the_rules() -> None:
+    figures = topics_report(HERE / "heldout_topics.tsv", errors=False)
+    assert float(str(figures["macro_f1"])) >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("text", "closes"),
+    [
+        ("ok, obrigado!", True), ("👍", True), ("Boa tarde", True),
+        ("Ficou ótimo, adorei o serviço", True), ("ok, e quando fica pronto?", False),
+        ("obrigado, mas não liga", False), ("", False), ("quanto?", False),
+    ],
+)  # fmt: skip
+def test_what_asks_for_no_answer(text: str, closes: bool) -> None:
+    assert MessageReader().read(text).closes is closes
+
+
+def test_a_described_fault_weighs_less_than_a_complaint() -> None:
+    reader = MessageReader()
+    assert reader.read("meu notebook não liga e a tela quebrou").weight < 1
+    assert reader.read("não liga e ninguém resolve, péssimo atendimento").weight == 1
