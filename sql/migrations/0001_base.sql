@@ -48,6 +48,57 @@ ALTER TABLE ordens_servico
     ADD COLUMN IF NOT EXISTS tipo_servico varchar(100),
     ADD COLUMN IF NOT EXISTS origem_cliente varchar(50);
 
+-- Descriptions for the catalog; [pii] marks personal data. A comment of the user's own stays.
+DO $$
+DECLARE
+    described record;
+BEGIN
+    FOR described IN
+        SELECT c.oid::regclass AS tab, a.attname AS col, v.text
+        FROM (VALUES
+            ('contatos', 'id', 'The ERP''s id of the contact'),
+            ('contatos', 'nome', '[pii] Name of the person or company'),
+            ('contatos', 'codigo', 'The user''s own code for the contact'),
+            ('contatos', 'fantasia', '[pii] Trade name'),
+            ('contatos', 'tipo_pessoa', 'J company, F person, E foreigner, X foreigner abroad'),
+            ('contatos', 'cpf_cnpj', '[pii] Taxpayer number'),
+            ('contatos', 'inscricao_estadual', '[pii] State registration'),
+            ('contatos', 'rg', '[pii] Identity card'),
+            ('contatos', 'telefone', '[pii] Phone as typed; may hold several numbers'),
+            ('contatos', 'celular', '[pii] Mobile as typed; may hold several numbers'),
+            ('contatos', 'email', '[pii] E-mail address'),
+            ('contatos', 'telefone_normalizado', '[pii] First number of telefone: area code and last eight digits'),
+            ('contatos', 'celular_normalizado', '[pii] First number of celular: area code and last eight digits'),
+            ('ordens_servico', 'id', 'The ERP''s id of the order'),
+            ('ordens_servico', 'numero_ordem_servico', 'Number that people use; not unique'),
+            ('ordens_servico', 'situacao',
+             '0 open, 1 quoted, 2 service done, 3 finished, 4 not approved, 5 approved, 6 in progress, 7 cancelled'),
+            ('ordens_servico', 'data_emissao', 'Day the order was opened'),
+            ('ordens_servico', 'data_prevista', 'Promised for'),
+            ('ordens_servico', 'data_conclusao', 'Day the order was closed'),
+            ('ordens_servico', 'total_servicos', 'Services, in reais'),
+            ('ordens_servico', 'total_pecas', 'Parts, in reais'),
+            ('ordens_servico', 'total_ordem_servico', 'Total, in reais'),
+            ('ordens_servico', 'desconto', 'Discount, in reais'),
+            ('ordens_servico', 'equipamento', 'The device, as typed'),
+            ('ordens_servico', 'equipamento_serie', 'Serial number of the device'),
+            ('ordens_servico', 'descricao_problema', '[pii] What the customer says is wrong'),
+            ('ordens_servico', 'observacoes', '[pii] Notes for the customer'),
+            ('ordens_servico', 'observacoes_internas', '[pii] Notes for the staff'),
+            ('ordens_servico', 'orcar', 'Whether a quote is wanted: S or N'),
+            ('ordens_servico', 'orcado', 'Whether it was quoted: S or N'),
+            ('ordens_servico', 'tecnico', '[pii] Technician'),
+            ('ordens_servico', 'id_contato', 'The customer: contatos.id'),
+            ('ordens_servico', 'data_extracao', 'When the row was last written from the ERP')
+        ) AS v (tab, col, text)
+        JOIN pg_class c ON c.oid = to_regclass(v.tab)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = v.col AND NOT a.attisdropped
+        WHERE col_description(c.oid, a.attnum) IS NULL
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', described.tab, described.col, described.text);
+    END LOOP;
+END $$;
+
 CREATE INDEX IF NOT EXISTS contatos_telefone_normalizado_idx ON contatos (telefone_normalizado);
 CREATE INDEX IF NOT EXISTS contatos_celular_normalizado_idx ON contatos (celular_normalizado);
 CREATE INDEX IF NOT EXISTS ordens_servico_id_contato_idx ON ordens_servico (id_contato);
@@ -135,6 +186,21 @@ CREATE TABLE contact_phone_inputs (
     id_contato   bigint PRIMARY KEY,
     input_hash   bytea NOT NULL
 );
+
+COMMENT ON TABLE contact_sources IS 'What the ERP says of a contact beyond the columns of contatos';
+COMMENT ON COLUMN contact_sources.situacao IS 'B active, A active with system access, I inactive, E deleted';
+COMMENT ON COLUMN contact_sources.telefone IS '[pii] Phone in full, whatever the width of its column';
+COMMENT ON COLUMN contact_sources.celular IS '[pii] Mobile in full, whatever the width of its column';
+COMMENT ON COLUMN contact_sources.field_names IS 'Which version of the ERP named the fields: v2 or v3';
+COMMENT ON COLUMN contact_sources.truncated IS 'Columns of contatos that do not hold their value whole';
+COMMENT ON COLUMN order_sources.item_hash IS 'Hash of the order as listed';
+COMMENT ON COLUMN order_sources.detail_hash IS 'Hash of its details; null when they were never read';
+COMMENT ON TABLE erp_passes IS 'One row a reading of an ERP listing; a pass that did not end well is resumed';
+COMMENT ON COLUMN erp_passes.watermark IS 'The ERP''s time up to which every change is known';
+COMMENT ON TABLE contact_phones IS 'Every number of every contact, as matching sees it';
+COMMENT ON COLUMN contact_phones.key IS '[pii] Area code and last eight digits; xx for an unknown area';
+COMMENT ON COLUMN contact_phones.e164 IS '[pii] The number for display';
+COMMENT ON COLUMN contact_phones.had_ninth_digit IS 'Whether the mobile was written with its ninth digit';
 
 -- migrate:down
 -- Data is never thrown away by a migration: go back by restoring a backup.

@@ -67,6 +67,9 @@ class Finding:
     expected: str
     consequence: str
 
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column} is {self.found}, expected {self.expected}: {self.consequence}"
+
 
 def columns(conn: Connection, table: str) -> dict[str, Column]:
     """Return the columns of `table` by name; empty when there is no such table."""

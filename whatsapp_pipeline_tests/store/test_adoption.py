@@ -9,7 +9,7 @@ import pytest
 
 from whatsapp_pipeline.sandbox.erp_server import serving
 from whatsapp_pipeline.steps.erp_sync import sync_contacts, sync_orders
-from whatsapp_pipeline.store import adoption
+from whatsapp_pipeline.store import adoption, catalog
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline_tests.erp import worlds
@@ -148,3 +148,21 @@ def test_a_required_column_of_the_users_own_is_reported(conn: Connection, empty_
     conn.execute("CREATE TABLE contatos (id INTEGER PRIMARY KEY, filial INTEGER NOT NULL)")
     migrate(empty_database_url)
     assert _problems(conn) == {("contatos", "filial", "required")}
+
+
+def test_the_users_own_comments_stay(conn: Connection, empty_database_url: str) -> None:
+    conn.execute("CREATE TABLE contatos (id INTEGER PRIMARY KEY, nome VARCHAR(255))")
+    conn.execute("COMMENT ON COLUMN contatos.nome IS 'ours'")
+    migrate(empty_database_url)
+    described = {column.name: column for column in catalog.columns(conn, "contatos")}
+    assert described["nome"].description == "ours"
+    assert described["celular"].pii
+
+
+def test_a_finding_reads_as_a_sentence(conn: Connection, empty_database_url: str) -> None:
+    conn.execute("CREATE TABLE contatos (id INTEGER PRIMARY KEY, rg VARCHAR(9))")
+    migrate(empty_database_url)
+    assert list(map(str, adoption.report(conn))) == [
+        "contatos.rg is character varying(9), expected varchar(20): "
+        "longer values of the ERP are cut to fit, a row each in exceptions"
+    ]
