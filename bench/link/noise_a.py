@@ -4,6 +4,7 @@ Names come from frequent Brazilian first names and surnames with falling frequen
 companies. This is the noise to develop against.
 """
 
+# ruff: noqa: E501, SIM905, C901, PLW2901  lists of names, and noise that reads best in one place
 from __future__ import annotations
 
 import random
@@ -149,11 +150,11 @@ def write(rng: random.Random, words: tuple[str, ...]) -> str:
             out.append(rng.choice(nicks))
             continue
         if len(word) > 3 and rng.random() < 0.10:
-            word = _typo(rng, word)  # noqa: PLW2901
+            word = _typo(rng, word)
         if len(word) > 3 and rng.random() < 0.05:
             swaps = [pair for pair in _SOUND if pair[0] in word]
             if swaps:
-                word = word.replace(*rng.choice(swaps), 1)  # noqa: PLW2901
+                word = word.replace(*rng.choice(swaps), 1)
         out.append(word)
     if len(out) > 2 and rng.random() < 0.08:
         out = [out[0], *(word[0] for word in out[1:-1]), out[-1]]

@@ -6,6 +6,7 @@ depends on its place; nicknames are cut out of the name by sound, not looked up;
 titles carry places, jobs and dates instead of devices, and are cut at a length.
 """
 
+# ruff: noqa: E501, SIM905, C901, PLW2901  lists of names, and noise that reads best in one place
 from __future__ import annotations
 
 import random
@@ -115,7 +116,7 @@ def write(rng: random.Random, words: tuple[str, ...]) -> str:
     out = []
     for position, word in enumerate(words):
         if position == 0 and rng.random() < 0.08:
-            word = _pet_name(rng, word)  # noqa: PLW2901
+            word = _pet_name(rng, word)
         elif position > 0 and rng.random() < 0.05:
             out.append(word[0] if rng.random() < 0.5 else word[:4])
             continue

@@ -1,7 +1,7 @@
 """What speaks for and against a contact being the one a title names, as numbers.
 
-What belongs here: the alignment of a title's words with a name's and the features drawn from it, for a whole
-batch at once. What does not: their weights (model.py).
+What belongs here: the features of a title and a candidate, for a whole batch at once. What does not: which
+word goes with which (alignment.py), the features of "nobody" (nobody.py) and their weights (model.py).
 
 A feature's scale is that of log-likelihoods: `information` of a word is the natural log of one in how many
 names hold it, so with a weight of 1 a match says exactly what it says under independence.
@@ -11,20 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from whatsapp_pipeline.domain.matching.names.cleaning import MAX_TITLE_WORDS, CleanName
-from whatsapp_pipeline.domain.matching.names.index import (
-    ContactTable,
-    Floats,
-    Ints,
-    TitleWords,
-    legal_code,
-    particle_code,
+from whatsapp_pipeline.domain.matching.names.alignment import (
+    Alignment,
+    TitleBatch,
+    align,
+    order_breaks,
+    particles,
+    used_words,
 )
+from whatsapp_pipeline.domain.matching.names.cleaning import MAX_TITLE_WORDS, CleanName
+from whatsapp_pipeline.domain.matching.names.index import Bools, ContactTable, Floats, Ints, TitleWords
+from whatsapp_pipeline.domain.matching.names.nobody import INFORMATION_CAP, none_values
 from whatsapp_pipeline.domain.matching.names.similarity import STRENGTH, Likeness
+
+Columns = dict[str, npt.NDArray[Any]]
 
 # Name of the feature → how a value of it reads. {v} is the value.
 CANDIDATE_FEATURES: dict[str, str] = {
@@ -77,32 +82,16 @@ CANDIDATE_FEATURES: dict[str, str] = {
     "trade_name": "the trade name (fantasia) is what fits",
     "company": "the contact is a company",
 }
-NONE_FEATURES: dict[str, str] = {
-    "constant": "nobody in the table",
-    "title_information": "how rare the title's words are together ({v:.1f})",
-    "title_first_information": "how rare its first word is as a first name ({v:.1f})",
-    "namesakes": "log of how many people of the table one expects to be called so ({v:.1f})",
-    "no_namesakes": "how far below one that expectation is (log {v:.1f})",
-    "title_words": "{v:.0f} word(s) to compare",
-    "one_word": "only one word to compare",
-    "two_words": "two words to compare",
-    "new_words": "{v:.0f} word(s) that nobody in the table has",
-    "title_initials": "{v:.0f} initial(s)",
-    "uncovered": "share of the title that even the best candidate leaves open ({v:.2f})",
-    "uncovered_information": "what even the best candidate leaves open ({v:.1f})",
-    "rivals": "log of how many candidates fit about as well as the best ({v:.1f})",
-    "same": "somebody has all the words of the title",
-    "same_namesakes": "… and one expects several to be called so (log {v:.1f})",
-    "same_no_namesakes": "… and one expects nobody else to be called so (log {v:.1f})",
-    "same_rivals": "… and so do others (log {v:.1f})",
-    "same_two_words": "… and these are two",
-    "best_inexact": "the best candidate is only alike, not the same ({v:.1f})",
-    "company_title": "the title names a company",
-}
 N_CANDIDATE = len(CANDIDATE_FEATURES)
-N_NONE = len(NONE_FEATURES)
-_COLUMN = {name: i for i, name in enumerate(CANDIDATE_FEATURES)}
-_INFORMATION_CAP = 13.0
+_KIND_FEATURES = {
+    "exact_words": Likeness.EXACT,
+    "sound_words": Likeness.SOUND,
+    "typo_words": Likeness.TYPO,
+    "nickname_words": Likeness.NICKNAME,
+    "cut_words": Likeness.CUT,
+    "far_words": Likeness.FAR,
+    "initial_words": Likeness.INITIAL,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,294 +109,188 @@ class Comparison:
     fit: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class _Titles:
-    """The batch's titles as arrays, padded to MAX_TITLE_WORDS."""
-
-    word: Ints
-    weak: npt.NDArray[np.bool_]
-    particle: npt.NDArray[np.uint8]
-    company: npt.NDArray[np.bool_]
-    legal: npt.NDArray[np.int64]
-
-    @classmethod
-    def of(cls, titles: Sequence[CleanName], words: TitleWords) -> _Titles:
-        shape = (len(titles), MAX_TITLE_WORDS)
-        word = np.full(shape, -1, dtype=np.int32)
-        weak = np.zeros(shape, dtype=bool)
-        particle = np.zeros(shape, dtype=np.uint8)
-        for row, title in enumerate(titles):
-            for column, text in enumerate(title.words):
-                word[row, column] = words.number[text]
-                weak[row, column] = title.weak[column]
-                particle[row, column] = particle_code(title.particles[column])
-        company = np.array([title.is_company for title in titles], dtype=bool)
-        legal = np.array([legal_code(title.legal) for title in titles], dtype=np.int64)
-        return cls(word, weak, particle, company, legal)
-
-
 def compare(table: ContactTable, titles: Sequence[CleanName]) -> Comparison:
-    """Find and compare the candidates of a batch of titles; memory grows with the batch (see model.py)."""
+    """Find and compare the candidates of a batch of titles; memory grows with the batch (see matching.py)."""
     titles = [table.unglue(title) for title in titles]
     words = table.read_words(titles)
-    title_of, name_of = table.block(titles, words)
-    batch = _Titles.of(titles, words)
-    likeness = _likeness(table, words, batch, title_of, name_of)
-    position, kind = _align(likeness)
-    values, fit = _candidate_values(table, words, batch, title_of, name_of, position, kind)
-    kept = _best_name_of_each_contact(table, title_of, name_of, fit)
-    title_of, name_of, values, fit, kind = title_of[kept], name_of[kept], values[kept], fit[kept], kind[kept]
-    start = np.searchsorted(title_of, np.arange(len(titles) + 1))
-    none_values = _none_values(table, words, batch, start, title_of, kind, fit)
-    return Comparison(start, table.owner[name_of], values, none_values, fit)
-
-
-def _likeness(
-    table: ContactTable, words: TitleWords, batch: _Titles, title_of: Ints, name_of: Ints
-) -> npt.NDArray[np.uint8]:
-    """Likeness of every title word with every word of the name: P × title words × name words."""
-    title_word = batch.word[title_of][:, :, None]
-    name_word = table.words[name_of][:, None, :]
-    if not len(title_of):
-        return np.zeros((0, title_word.shape[1], name_word.shape[2]), dtype=np.uint8)
-    likeness = words.likeness[title_word, name_word]
-    same_letter = words.letter[title_word] == table.letter[name_word]
-    one_letter = words.initial[title_word] | table.is_initial[name_word]
-    likeness[same_letter & one_letter & (likeness == 0)] = Likeness.INITIAL
-    likeness[batch.weak[title_of][:, :, None] & (likeness != Likeness.EXACT)] = 0
-    likeness[(title_word < 0) | (name_word < 0)] = 0
-    return likeness
-
-
-def _align(likeness: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.uint8]]:
-    """Pair each title word with at most one word of the name, the same words first, then the most alike.
-
-    Returns (position in the name or -1, kind), both P × title words.
-    """
-    pairs, title_words, _ = likeness.shape
-    strength = np.array(STRENGTH, dtype=np.float32)[likeness]
-    position = np.full((pairs, title_words), -1, dtype=np.int8)
-    kind = np.zeros((pairs, title_words), dtype=np.uint8)
-    rows = np.arange(pairs)
-    for threshold in (1.0, 0.01):
-        for column in range(title_words):
-            best = strength[:, column, :].argmax(axis=1)
-            hit = (strength[rows, column, best] >= threshold) & (position[:, column] < 0)
-            where, at = rows[hit], best[hit]
-            position[where, column] = at
-            kind[where, column] = likeness[where, column, at]
-            strength[where, :, at] = 0
-    return position, kind
-
-
-def _candidate_values(  # noqa: PLR0915  a list of features reads best in one place
-    table: ContactTable,
-    words: TitleWords,
-    batch: _Titles,
-    title_of: Ints,
-    name_of: Ints,
-    position: npt.NDArray[np.int8],
-    kind: npt.NDArray[np.uint8],
-) -> tuple[Floats, Floats]:
-    values = np.zeros((len(title_of), N_CANDIDATE), dtype=np.float32)
-
-    def put(name: str, column: npt.NDArray[np.generic]) -> None:
-        values[:, _COLUMN[name]] = column
-
-    word = batch.word[title_of]
-    weak = batch.weak[title_of]
-    counts = (word >= 0) & ~weak
-    information = np.minimum(words.information[word], _INFORMATION_CAP)
-    known = words.known[word]
-    kind_counted = np.where(weak, 0, kind)
-    matched = kind_counted > 0
-    exact = kind_counted == Likeness.EXACT
-    inexact = matched & ~exact
-    for name, likeness in (
-        ("exact_words", Likeness.EXACT),
-        ("sound_words", Likeness.SOUND),
-        ("typo_words", Likeness.TYPO),
-        ("nickname_words", Likeness.NICKNAME),
-        ("cut_words", Likeness.CUT),
-        ("far_words", Likeness.FAR),
-        ("initial_words", Likeness.INITIAL),
-    ):
-        put(name, (kind_counted == likeness).sum(axis=1))
-    put("exact_information", (information * exact).sum(axis=1))
-    put("inexact_information", (information * inexact).sum(axis=1))
-    spelled = inexact & (kind_counted != Likeness.INITIAL) & (kind_counted != Likeness.NICKNAME)
-    put("inexact_but_known", (known * spelled).sum(axis=1))
-    missed = counts & ~matched
-    one_letter = words.initial[word]
-    missed_known = missed & (known > 0) & ~one_letter
-    put("missed_known_words", missed_known.sum(axis=1))
-    put("missed_known_information", (information * missed_known).sum(axis=1))
-    put("missed_new_words", (missed & (known == 0) & ~one_letter).sum(axis=1))
-    put("missed_initials", (missed & one_letter).sum(axis=1))
-    put("first_word_missed", missed[:, 0])
-    put("second_word_missed", missed[:, 1])
-    put("weak_words_same", (weak & (kind > 0)).sum(axis=1))
-
-    name_words = table.words[name_of]
-    length = table.length[name_of]
-    filled = name_words >= 0
-    used = np.zeros(filled.shape, dtype=bool)
-    rows = np.arange(len(title_of))
-    for column in range(position.shape[1]):
-        hit = position[:, column] >= 0
-        used[rows[hit], position[hit, column]] = True
-    generation = filled & table.is_generation[name_words]
-    lacking = filled & ~used
-    ends_in_generation = generation[rows, length - 1] & (length > 1)
-    last = length - 1 - ends_in_generation
-    name_missed = (lacking & ~generation).sum(axis=1)
-    title_count = counts.sum(axis=1)
-    all_title = ~missed.any(axis=1) & (title_count > 0)
-    put("name_words_missed", name_missed)
-    put(
-        "name_information_missed",
-        np.minimum((table.word_information[name_words] * lacking).sum(axis=1), 30.0),
+    batch = TitleBatch.of(titles, words)
+    alignment = align(table, words, batch, *table.block(titles, words))
+    evidence = _Evidence.of(table, words, batch, alignment)
+    fit = evidence.rough_fit()
+    kept = _best_name_of_each_contact(table, alignment, fit)
+    columns = (
+        evidence.of_words() | evidence.of_coverage() | evidence.of_shape() | evidence.of_particles_and_kind()
     )
-    put("generation_missed", (lacking & generation).any(axis=1))
-    put("name_first_missed", ~used[:, 0])
-    put("name_last_missed", ~used[rows, last])
-    put("first_with_first", position[:, 0] == 0)
-    last_title = np.maximum((counts * np.arange(1, MAX_TITLE_WORDS + 1)).max(axis=1) - 1, 0)
-    put("last_with_last", (position[rows, last_title] == last) & (last > 0))
-    put("whole_name", name_missed == 0)
-    put("whole_name_exact", (name_missed == 0) & all_title & ~inexact.any(axis=1))
-    put("all_exact", all_title & ~inexact.any(axis=1))
-    put("third_exact_word", np.maximum(exact.sum(axis=1) - 2, 0))
-    second_used = used[:, 1] & used[:, 0]
-    two = all_title & (title_count == 2) & (length - ends_in_generation >= 3)
-    put("first_and_last_only", two & used[:, 0] & used[rows, last])
-    put("first_and_second_only", two & second_used)
-    family = table.family[name_of]
-    has_family = (family > 0) & (family < length)
-    family_used = has_family & used[rows, np.minimum(family, length - 1)]
-    put("first_and_family_only", two & used[:, 0] & family_used)
-    given_used = (used | (np.arange(used.shape[1]) >= family[:, None])).all(axis=1)
-    put("given_and_family", all_title & given_used & (family > 1) & (name_missed > 0))
-    put("given_name_missed", ~given_used & (family > 1) & used[:, 0])
-    pair = table.called_by_two[name_of]
-    put("pair_broken", pair & used[:, 0] & ~used[:, 1])
-    put("pair_kept", pair & used[:, 0] & used[:, 1])
-    put("first_only", all_title & (title_count == 1) & used[:, 0] & (length > 1))
-    matched_count = used.sum(axis=1)
-    begins = used[:, :1].astype(np.int32)[:, 0] * (np.cumprod(used, axis=1).sum(axis=1) == matched_count)
-    put("beginning_only", all_title & (begins > 0) & (title_count >= 2) & (name_missed > 0))
-    put("order_breaks", _order_breaks(position))
-    _put_particles(table, batch, title_of, name_of, position, put)
-    surplus = (information * matched).sum(axis=1) - table.log_size
-    put("rarer_than_chance", np.clip(surplus, 0, 8))
-    put("commoner_than_chance", np.clip(surplus, -6, 0))
-    legal, name_legal = batch.legal[title_of], table.legal[name_of]
-    put("legal_form_same", (legal > 0) & (legal == name_legal))
-    put("legal_form_other", (legal > 0) & (name_legal > 0) & (legal != name_legal))
-    put("legal_form_missed", (legal > 0) & (name_legal == 0))
-    put("trade_name", table.is_trade[name_of])
-    put("company", table.is_company[name_of])
-
-    strength = np.array(STRENGTH, dtype=np.float32)[kind_counted]
-    # Words that fit inexactly count less than those left open cost, so that the right name of two wins.
-    fit = (information * (strength - 0.4 * missed_known)).sum(axis=1) - 0.3 * name_missed
-    return values, fit.astype(np.float32)
+    values = np.empty((len(kept), N_CANDIDATE), dtype=np.float32)
+    for column, name in enumerate(CANDIDATE_FEATURES):
+        values[:, column] = columns[name][kept]
+    title, kind, fit = alignment.title[kept], alignment.kind[kept], fit[kept]
+    start = np.searchsorted(title, np.arange(len(titles) + 1))
+    nobody = none_values(table, words, batch, start, title, kind, fit)
+    return Comparison(start, table.owner[alignment.name[kept]], values, nobody, fit)
 
 
-def _order_breaks(position: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
-    """How often the next matched word of the title stands before the one matched last."""
-    breaks = np.zeros(len(position), dtype=np.int32)
-    furthest = np.full(len(position), -1, dtype=np.int8)
-    for column in range(position.shape[1]):
-        here = position[:, column]
-        breaks += (here >= 0) & (here < furthest)
-        furthest = np.maximum(furthest, here)
-    return breaks
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What the feature groups share: P pairs × title words, and P pairs × name words."""
 
+    table: ContactTable
+    batch: TitleBatch
+    alignment: Alignment
+    counts: Bools  # the title's words that say something about a name
+    information: Floats
+    known: Floats
+    one_letter: Bools
+    kind: npt.NDArray[np.uint8]  # of the words that count
+    used: Bools
+    length: Ints
+    last: Ints  # the name's last word that is no Júnior, Filho or Neto
+    generation: Bools
 
-def _put_particles(table, batch, title_of, name_of, position, put) -> None:  # type: ignore[no-untyped-def]
-    same = np.zeros(len(title_of), dtype=np.int32)
-    other, missed = same.copy(), same.copy()
-    rows = np.arange(len(title_of))
-    for column in range(position.shape[1]):
-        at = position[:, column]
-        here = batch.particle[title_of, column]
-        there = np.where(at >= 0, table.particles[name_of, np.maximum(at, 0)], 0)
-        same += (here > 0) & (here == there)
-        other += (here > 0) & (here != there) & (at >= 0)
-        missed += (here == 0) & (there > 0)
-    del rows
-    put("particles_same", same)
-    put("particles_other", other)
-    put("particles_missed", missed)
+    @classmethod
+    def of(cls, table: ContactTable, words: TitleWords, batch: TitleBatch, alignment: Alignment) -> _Evidence:
+        word, weak = batch.word[alignment.title], batch.weak[alignment.title]
+        name_words, length = table.words[alignment.name], table.length[alignment.name]
+        generation = (name_words >= 0) & table.is_generation[name_words]
+        ends_in_generation = generation[np.arange(len(length)), length - 1] & (length > 1)
+        return cls(
+            table,
+            batch,
+            alignment,
+            (word >= 0) & ~weak,
+            np.minimum(words.information[word], INFORMATION_CAP),
+            words.known[word],
+            words.initial[word],
+            np.where(weak, 0, alignment.kind).astype(np.uint8),
+            used_words(alignment, name_words.shape[1]),
+            length,
+            (length - 1 - ends_in_generation).astype(np.int32),
+            generation,
+        )
+
+    @property
+    def missed(self) -> Bools:
+        return self.counts & (self.kind == 0)
+
+    @property
+    def inexact(self) -> Bools:
+        return self.kind > Likeness.EXACT
+
+    @property
+    def all_title(self) -> Bools:
+        """Every word of the title goes with one of the name."""
+        return np.asarray(~self.missed.any(axis=1) & self.counts.any(axis=1), dtype=np.bool_)
+
+    @property
+    def lacking(self) -> Bools:
+        """The name's words that the title does not have."""
+        return np.asarray((np.arange(self.used.shape[1]) < self.length[:, None]) & ~self.used, dtype=np.bool_)
+
+    @property
+    def lacking_count(self) -> npt.NDArray[np.int64]:
+        return np.asarray((self.lacking & ~self.generation).sum(axis=1), dtype=np.int64)
+
+    def rough_fit(self) -> Floats:
+        """A score without fitted weights: which of a contact's names fits, and who are near the best."""
+        strength = np.array(STRENGTH, dtype=np.float32)[self.kind]
+        missed_known = self.missed & (self.known > 0)
+        fit = (self.information * (strength - 0.4 * missed_known)).sum(axis=1) - 0.3 * self.lacking_count
+        return np.asarray(fit, dtype=np.float32)
+
+    def of_words(self) -> Columns:
+        """How the title's words are matched."""
+        exact, missed = self.kind == Likeness.EXACT, self.missed
+        # A nickname or an initial says little by being somebody's name as well; a near spelling says much.
+        spelled = self.inexact & (self.kind != Likeness.INITIAL) & (self.kind != Likeness.NICKNAME)
+        missed_known = missed & (self.known > 0) & ~self.one_letter
+        surplus = (self.information * (self.kind > 0)).sum(axis=1) - self.table.log_size
+        weak = self.batch.weak[self.alignment.title]
+        return {name: (self.kind == kind).sum(axis=1) for name, kind in _KIND_FEATURES.items()} | {
+            "exact_information": (self.information * exact).sum(axis=1),
+            "inexact_information": (self.information * self.inexact).sum(axis=1),
+            "inexact_but_known": (self.known * spelled).sum(axis=1),
+            "missed_known_words": missed_known.sum(axis=1),
+            "missed_known_information": (self.information * missed_known).sum(axis=1),
+            "missed_new_words": (missed & (self.known == 0) & ~self.one_letter).sum(axis=1),
+            "missed_initials": (missed & self.one_letter).sum(axis=1),
+            "first_word_missed": missed[:, 0],
+            "second_word_missed": missed[:, 1],
+            "weak_words_same": (weak & (self.alignment.kind > 0)).sum(axis=1),
+            "third_exact_word": np.maximum(exact.sum(axis=1) - 2, 0),
+            "rarer_than_chance": np.clip(surplus, 0, 8),
+            "commoner_than_chance": np.clip(surplus, -6, 0),
+        }
+
+    def of_coverage(self) -> Columns:
+        """What of the contact's name the title has."""
+        rows = np.arange(len(self.used))
+        information = self.table.word_information[self.table.words[self.alignment.name]]
+        position = self.alignment.position
+        last_title = np.maximum((self.counts * np.arange(1, MAX_TITLE_WORDS + 1)).max(axis=1) - 1, 0)
+        whole = self.lacking_count == 0
+        all_exact = self.all_title & ~self.inexact.any(axis=1)
+        return {
+            "first_with_first": position[:, 0] == 0,
+            "last_with_last": (position[rows, last_title] == self.last) & (self.last > 0),
+            "name_first_missed": ~self.used[:, 0],
+            "name_last_missed": ~self.used[rows, self.last],
+            "name_words_missed": self.lacking_count,
+            "name_information_missed": np.minimum((information * self.lacking).sum(axis=1), 30.0),
+            "generation_missed": (self.lacking & self.generation).any(axis=1),
+            "whole_name": whole,
+            "whole_name_exact": whole & all_exact,
+            "all_exact": all_exact,
+            "order_breaks": order_breaks(self.alignment),
+        }
+
+    def of_shape(self) -> Columns:
+        """Which words of a long name the title picks: people are saved by few patterns."""
+        rows = np.arange(len(self.used))
+        used, all_title = self.used, self.all_title
+        title_count = self.counts.sum(axis=1)
+        two = all_title & (title_count == 2) & (self.last >= 2) & used[:, 0]
+        family = self.table.family[self.alignment.name]
+        family_used = (family < self.length) & used[rows, np.minimum(family, self.length - 1)]
+        given_used = (used | (np.arange(used.shape[1]) >= family[:, None])).all(axis=1)
+        several_given = family > 1
+        pair = self.table.called_by_two[self.alignment.name] & used[:, 0]
+        begins = np.cumprod(used, axis=1).sum(axis=1) == used.sum(axis=1)
+        part = self.lacking_count > 0
+        return {
+            "first_and_last_only": two & used[rows, self.last],
+            "first_and_second_only": two & used[:, 1],
+            "first_and_family_only": two & family_used,
+            "given_and_family": all_title & given_used & several_given & part,
+            "given_name_missed": ~given_used & several_given & used[:, 0],
+            "pair_broken": pair & ~used[:, 1],
+            "pair_kept": pair & used[:, 1],
+            "first_only": all_title & (title_count == 1) & used[:, 0] & (self.length > 1),
+            "beginning_only": all_title & used[:, 0] & begins & (title_count >= 2) & part,
+        }
+
+    def of_particles_and_kind(self) -> Columns:
+        """Particles, legal forms, and what kind of name it is."""
+        same, other, missed = particles(self.table, self.batch, self.alignment)
+        legal, name_legal = self.batch.legal[self.alignment.title], self.table.legal[self.alignment.name]
+        return {
+            "particles_same": same,
+            "particles_other": other,
+            "particles_missed": missed,
+            "legal_form_same": (legal > 0) & (legal == name_legal),
+            "legal_form_other": (legal > 0) & (name_legal > 0) & (legal != name_legal),
+            "legal_form_missed": (legal > 0) & (name_legal == 0),
+            "trade_name": self.table.is_trade[self.alignment.name],
+            "company": self.table.is_company[self.alignment.name],
+        }
 
 
 def _best_name_of_each_contact(
-    table: ContactTable, title_of: Ints, name_of: Ints, fit: Floats
+    table: ContactTable, alignment: Alignment, fit: Floats
 ) -> npt.NDArray[np.int64]:
     """Of a contact's two names keep the one that fits best; the pairs stay sorted by title."""
-    owner = table.owner[name_of]
-    order = np.lexsort((-fit, owner, title_of))
-    sorted_title, sorted_owner = title_of[order], owner[order]
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = (sorted_title[1:] != sorted_title[:-1]) | (sorted_owner[1:] != sorted_owner[:-1])
+    owner = table.owner[alignment.name]
+    order = np.lexsort((-fit, owner, alignment.title))
+    title, sorted_owner = alignment.title[order], owner[order]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = (title[1:] != title[:-1]) | (sorted_owner[1:] != sorted_owner[:-1])
     return order[first]
-
-
-def _none_values(
-    table: ContactTable,
-    words: TitleWords,
-    batch: _Titles,
-    start: npt.NDArray[np.int64],
-    title_of: Ints,
-    kind: npt.NDArray[np.uint8],
-    fit: Floats,
-) -> Floats:
-    counts = (batch.word >= 0) & ~batch.weak
-    information = np.minimum(words.information[batch.word], _INFORMATION_CAP) * counts
-    total = information.sum(axis=1)
-    n_words = counts.sum(axis=1)
-    first_information = np.minimum(words.first_information[batch.word[:, 0]], _INFORMATION_CAP) * counts[:, 0]
-    values = np.zeros((len(batch.word), N_NONE), dtype=np.float32)
-    has = start[1:] > start[:-1]
-    covered = np.zeros(len(total), dtype=np.float32)
-    rivals = np.zeros(len(total), dtype=np.float32)
-    inexact = np.zeros(len(total), dtype=np.float32)
-    if has.any():
-        at = start[:-1][has]
-        best_fit = np.zeros(len(total), dtype=np.float32)
-        best_fit[has] = np.maximum.reduceat(fit, at)
-        pair_cover = (information[title_of] * (kind > 0)).sum(axis=1)
-        near = fit >= best_fit[title_of] - 0.7
-        rivals[has] = np.log(np.add.reduceat(near.astype(np.float32), at))
-        covered[has] = np.maximum.reduceat(pair_cover * near, at)
-        pair_inexact = (information[title_of] * (kind > 1)).sum(axis=1)
-        inexact[has] = -np.maximum.reduceat(np.where(near, -pair_inexact, -99.0), at)
-    by_place = total - information[:, 0] + first_information
-    namesakes = table.log_size - by_place
-    same = has & (total - covered < 0.01) & (inexact < 0.01)
-    columns = (
-        np.ones(len(total)),
-        total,
-        first_information,
-        np.clip(namesakes, 0, 8),
-        np.clip(namesakes, -8, 0),
-        n_words,
-        n_words == 1,
-        n_words == 2,
-        ((words.known[batch.word] == 0) & counts & ~words.initial[batch.word]).sum(axis=1),
-        (words.initial[batch.word] & counts).sum(axis=1),
-        1 - covered / np.maximum(total, 1e-3),
-        total - covered,
-        rivals,
-        same,
-        same * np.clip(namesakes, 0, 8),
-        same * np.clip(namesakes, -8, 0),
-        same * rivals,
-        same * (n_words == 2),
-        inexact,
-        batch.company,
-    )
-    for column, each in enumerate(columns):
-        values[:, column] = each
-    return values

@@ -7,17 +7,13 @@ seen. What does not: the noise itself (simulation.py) and the logit (model.py).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from whatsapp_pipeline.domain.matching.names.cleaning import clean_title
-from whatsapp_pipeline.domain.matching.names.features import (
-    CANDIDATE_FEATURES,
-    NONE_FEATURES,
-    Comparison,
-    compare,
-)
+from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, Comparison, compare
 from whatsapp_pipeline.domain.matching.names.index import ContactName, ContactTable
 from whatsapp_pipeline.domain.matching.names.model import (
     DEFAULT_PRIOR_NONE,
@@ -27,6 +23,7 @@ from whatsapp_pipeline.domain.matching.names.model import (
     fit_weights,
     posteriors,
 )
+from whatsapp_pipeline.domain.matching.names.nobody import NONE_FEATURES
 from whatsapp_pipeline.domain.matching.names.simulation import SimulatedTitle, simulate_titles
 
 HIDDEN_SHARE = 0.15
@@ -46,7 +43,7 @@ def fit(
     examples: Sequence[tuple[str, int | None]] = (),
     titles: int = TITLES_PER_FIT,
 ) -> NameModel:
-    """Fit a model to `contacts`: hide some, simulate titles of hidden and kept ones, learn to tell them apart.
+    """Fit a model to `contacts`: hide some, simulate titles of hidden and kept ones, tell them apart.
 
     `examples` are titles that a person decided: (title, id of the contact, or None for nobody in the table).
     The same arguments give the same model. An empty table gives a model that always says "none".
@@ -171,7 +168,7 @@ def _reliability(
             top[title], right[title] = result.candidate[best], best == truth[title]
     bands = []
     error = 0.0
-    for low, high in zip(_BANDS[:-1], _BANDS[1:], strict=True):
+    for low, high in pairwise(_BANDS):
         inside = (top >= low) & (top < high)
         if inside.any():
             predicted, observed = float(top[inside].mean()), float(right[inside].mean())

@@ -32,6 +32,7 @@ from whatsapp_pipeline.domain.matching.names.words import GENERATIONS, PARTICLES
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
 
 NAMES_PER_TITLE = 90  # names kept by blocking; a contact has up to two
 # A word that begins this share of the names holding it is a given name.
@@ -56,18 +57,19 @@ class ContactName:
 class TitleWords:
     """The distinct words of a batch of titles and what they may stand for (shapes: W words).
 
-    `likeness[w, v]`: a `Likeness` of title word w and vocabulary word v. `information[w]`: natural log of one
-    in how many names one finds a word that may be written so; `first_information` looks at first words alone.
-    `known[w]`: log(1 + how many names hold the word itself). `letter`: its first; `initial`: it is one letter.
+    `likeness[w, v]`: a `Likeness` of title word w and vocabulary word v. `information[w]`: natural log of
+    one in how many names one finds a word that may be written so; `first_information` looks at first words
+    alone. `known[w]`: log(1 + how many names hold the word itself). `letter`: its first one; `initial`: the
+    word is one letter.
     """
 
     number: dict[str, int]
     likeness: Bytes
     information: Floats
     first_information: Floats
-    known: npt.NDArray[np.float32]
+    known: Floats
     letter: Bytes
-    initial: npt.NDArray[np.bool_]
+    initial: Bools
     weights: sparse.csr_matrix  # W × V: what a shared word counts in blocking
 
 
@@ -82,7 +84,7 @@ def legal_code(legal: str) -> int:
 
 
 class ContactTable:
-    """The contacts' names as arrays. A *name* is one distinct `nome` or `fantasia` of a contact (D of them)."""
+    """The contacts' names as arrays; a *name* is a distinct `nome` or `fantasia` of a contact (D of them)."""
 
     def __init__(self, contacts: Sequence[ContactName]) -> None:
         self.ids = np.array([contact.id for contact in contacts], dtype=np.int64)
@@ -145,7 +147,7 @@ class ContactTable:
         given = self.is_given[self.words]
         given[:, 0] = True
         given &= filled
-        return np.cumprod(given, axis=1).sum(axis=1).astype(np.int32)
+        return np.asarray(np.cumprod(given, axis=1).sum(axis=1), dtype=np.int32)
 
     def _called_by_two(self) -> npt.NDArray[np.bool_]:
         """Whose two given names go together (Maria Clara): the pair is commoner than its words explain."""

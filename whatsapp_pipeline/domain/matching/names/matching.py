@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from whatsapp_pipeline.domain.matching.names.cleaning import clean_title
-from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, Floats, compare
-from whatsapp_pipeline.domain.matching.names.index import ContactName, ContactTable
+from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, compare
+from whatsapp_pipeline.domain.matching.names.index import ContactName, ContactTable, Floats
 from whatsapp_pipeline.domain.matching.names.model import NameModel, posteriors, prior_shift
 
 TOP = 5

@@ -14,12 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from whatsapp_pipeline.domain.matching.names.features import (
-    CANDIDATE_FEATURES,
-    N_CANDIDATE,
-    NONE_FEATURES,
-    Comparison,
-)
+from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, N_CANDIDATE, Comparison
+from whatsapp_pipeline.domain.matching.names.nobody import NONE_FEATURES
 
 Doubles = npt.NDArray[np.float64]
 

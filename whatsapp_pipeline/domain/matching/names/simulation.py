@@ -14,7 +14,14 @@ import numpy as np
 
 from whatsapp_pipeline.domain.matching.names.cleaning import CleanName, clean_contact
 from whatsapp_pipeline.domain.matching.names.index import ContactName, ContactTable
-from whatsapp_pipeline.domain.matching.names.words import COMPANY_WORDS, HONORIFICS, NICKNAMES_OF, WEAK_WORDS
+from whatsapp_pipeline.domain.matching.names.words import (
+    COMPANY_WORDS,
+    HONORIFICS,
+    NICKNAMES_OF,
+    SPELLINGS,
+    SYLLABLES,
+    WEAK_WORDS,
+)
 
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _NEIGHBOURS = {
@@ -22,31 +29,6 @@ _NEIGHBOURS = {
     for row in _KEYBOARD
     for i, char in enumerate(row)
 }
-# Spellings that swap in Brazilian names, both ways where both are seen.
-_SPELLINGS = (
-    ("s", "z"), ("z", "s"), ("i", "y"), ("y", "i"), ("c", "k"), ("k", "c"), ("w", "v"), ("v", "w"), ("ph", "f"),
-    ("f", "ph"), ("t", "th"), ("th", "t"), ("ll", "l"), ("l", "ll"), ("nn", "n"), ("n", "nn"), ("ss", "s"),
-    ("ch", "x"), ("x", "ch"), ("e", "i"), ("i", "e"), ("o", "u"), ("u", "o"), ("qu", "k"), ("g", "j"), ("h", ""),
-    ("m", "n"), ("n", "m"), ("ou", "o"), ("ei", "e"), ("c", "ss"), ("lh", "li"),
-)  # fmt: skip
-_SYLLABLES = (
-    "ba",
-    "ca",
-    "do",
-    "fe",
-    "gra",
-    "lo",
-    "ma",
-    "ni",
-    "po",
-    "que",
-    "ri",
-    "sa",
-    "ta",
-    "ve",
-    "vi",
-    "zo",
-)
 _HONORIFICS = tuple(sorted(HONORIFICS))
 _COMPANY = tuple(sorted(COMPANY_WORDS))
 _WEAK = tuple(sorted(WEAK_WORDS))
@@ -181,7 +163,7 @@ class _Writer:
         if self._chance(0.09):
             word = self._typo(word)
         if self._chance(0.06):
-            fitting = [(old, new) for old, new in _SPELLINGS if old in word]
+            fitting = [(old, new) for old, new in SPELLINGS if old in word]
             if fitting:
                 old, new = fitting[int(self._rng.integers(len(fitting)))]
                 word = word.replace(old, new, 1)
@@ -207,7 +189,7 @@ class _Writer:
         if self._chance(0.24):
             text = f"{text} {self._pick(_WEAK)}"
         if self._chance(0.09):  # a word that no list knows: a place, a trade, a joke
-            text = self._beside(text, "".join(self._pick(_SYLLABLES) for _ in range(int(rng.integers(2, 5)))))
+            text = self._beside(text, "".join(self._pick(SYLLABLES) for _ in range(int(rng.integers(2, 5)))))
         if self._chance(0.01):  # … or one that is part of somebody else's name
             text = self._beside(text, self._pick(_COMPANY))
         if self._chance(0.12):

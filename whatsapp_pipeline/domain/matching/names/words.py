@@ -19,6 +19,10 @@ GENERATIONS: dict[str, str] = _DATA["generations"]
 COMPANY_SUFFIXES: frozenset[str] = frozenset(fold(word) for word in _DATA["company"]["suffixes"])
 COMPANY_WORDS: frozenset[str] = frozenset(_DATA["company"]["words"])
 WEAK_WORDS: frozenset[str] = frozenset(_DATA["title"]["weak"])
+SPELLINGS: tuple[tuple[str, str], ...] = tuple(
+    (old, new) for old, _, new in (pair.partition(">") for pair in _DATA["simulation"]["spellings"])
+)
+SYLLABLES: tuple[str, ...] = tuple(_DATA["simulation"]["syllables"])
 
 NICKNAMES_OF: dict[str, tuple[str, ...]] = {
     name: tuple(dict.fromkeys(fold(nick) for nick in nicks)) for name, nicks in _DATA["nicknames"].items()

@@ -1,0 +1,111 @@
+"""What speaks for a title naming nobody in the table.
+
+What belongs here: the features of the option "none of these": how rare the title's words are together, how
+many one expects to be called so, and what even the best candidate leaves open. What does not: the candidates
+themselves (features.py).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from whatsapp_pipeline.domain.matching.names.alignment import TitleBatch
+from whatsapp_pipeline.domain.matching.names.index import Bytes, ContactTable, Floats, Ints, TitleWords
+from whatsapp_pipeline.domain.matching.names.similarity import Likeness
+
+# A word that nobody has says no more than this, however large the table is.
+INFORMATION_CAP = 13.0
+# Candidates whose rough score is this near the best one's count as its rivals.
+_NEAR = 0.7
+
+NONE_FEATURES: dict[str, str] = {
+    "constant": "nobody in the table",
+    "title_information": "how rare the title's words are together ({v:.1f})",
+    "title_first_information": "how rare its first word is as a first name ({v:.1f})",
+    "namesakes": "log of how many people of the table one expects to be called so ({v:.1f})",
+    "no_namesakes": "how far below one that expectation is (log {v:.1f})",
+    "title_words": "{v:.0f} word(s) to compare",
+    "one_word": "only one word to compare",
+    "two_words": "two words to compare",
+    "new_words": "{v:.0f} word(s) that nobody in the table has",
+    "title_initials": "{v:.0f} initial(s)",
+    "uncovered": "share of the title that even the best candidate leaves open ({v:.2f})",
+    "uncovered_information": "what even the best candidate leaves open ({v:.1f})",
+    "rivals": "log of how many candidates fit about as well as the best ({v:.1f})",
+    "same": "somebody has all the words of the title",
+    "same_namesakes": "… and one expects several to be called so (log {v:.1f})",
+    "same_no_namesakes": "… and one expects nobody else to be called so (log {v:.1f})",
+    "same_rivals": "… and so do others (log {v:.1f})",
+    "same_two_words": "… and these are two",
+    "best_inexact": "the best candidate is only alike, not the same ({v:.1f})",
+    "company_title": "the title names a company",
+}
+N_NONE = len(NONE_FEATURES)
+
+
+def none_values(
+    table: ContactTable,
+    words: TitleWords,
+    batch: TitleBatch,
+    start: npt.NDArray[np.int64],
+    title: Ints,
+    kind: Bytes,
+    fit: Floats,
+) -> Floats:
+    """Return T × N_NONE; `start`, `title`, `kind` and `fit` describe the candidates' pairs by title."""
+    counts = batch.counts
+    information = np.minimum(words.information[batch.word], INFORMATION_CAP) * counts
+    total = information.sum(axis=1)
+    n_words = counts.sum(axis=1)
+    first = np.minimum(words.first_information[batch.word[:, 0]], INFORMATION_CAP) * counts[:, 0]
+    # Under independence: as many as hold the other words, of those whose name begins with the first.
+    namesakes = table.log_size - (total - information[:, 0] + first)
+    covered, rivals, inexact = _best_candidates(information, start, title, kind, fit)
+    has = start[1:] > start[:-1]
+    same = has & (total - covered < 0.01) & (inexact < 0.01)
+    one_letter = words.initial[batch.word]
+    columns = {
+        "constant": np.ones(len(total)),
+        "title_information": total,
+        "title_first_information": first,
+        "namesakes": np.clip(namesakes, 0, 8),
+        "no_namesakes": np.clip(namesakes, -8, 0),
+        "title_words": n_words,
+        "one_word": n_words == 1,
+        "two_words": n_words == 2,
+        "new_words": ((words.known[batch.word] == 0) & counts & ~one_letter).sum(axis=1),
+        "title_initials": (one_letter & counts).sum(axis=1),
+        "uncovered": 1 - covered / np.maximum(total, 1e-3),
+        "uncovered_information": total - covered,
+        "rivals": rivals,
+        "same": same,
+        "same_namesakes": same * np.clip(namesakes, 0, 8),
+        "same_no_namesakes": same * np.clip(namesakes, -8, 0),
+        "same_rivals": same * rivals,
+        "same_two_words": same * (n_words == 2),
+        "best_inexact": inexact,
+        "company_title": batch.company,
+    }
+    return np.stack([columns[name] for name in NONE_FEATURES], axis=1).astype(np.float32)
+
+
+def _best_candidates(
+    information: Floats, start: npt.NDArray[np.int64], title: Ints, kind: Bytes, fit: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """By title: the information that the best candidates cover, the log of their number, the part inexact."""
+    count = len(information)
+    covered = np.zeros(count, dtype=np.float32)
+    rivals, inexact, best = covered.copy(), covered.copy(), covered.copy()
+    has = start[1:] > start[:-1]
+    if not has.any():
+        return covered, rivals, inexact
+    at = start[:-1][has]
+    best[has] = np.maximum.reduceat(fit, at)
+    near = fit >= best[title] - _NEAR
+    rivals[has] = np.log(np.add.reduceat(near.astype(np.float32), at))
+    by_word = information[title]
+    covered[has] = np.maximum.reduceat((by_word * (kind > 0)).sum(axis=1) * near, at)
+    pair_inexact = (by_word * (kind > Likeness.EXACT)).sum(axis=1)
+    inexact[has] = np.minimum.reduceat(np.where(near, pair_inexact, np.inf), at)
+    return covered, rivals, inexact
