@@ -92,6 +92,8 @@ def _conclude(
     flags: set[str],
 ) -> LinkDecision:
     """Let the later kinds of evidence choose among the candidates, then apply the policy."""
+    for contact in reasons:
+        method.setdefault(contact, "name")  # a rival of a phone or an order that only the name brought
     before = _posteriors(reasons)
     if any(name == "name" for name in method.values()) or len(reasons) > 1:
         _add_orders_of_messages(evidence, reasons)
