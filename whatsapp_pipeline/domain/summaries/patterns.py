@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 # One letter for one letter, so that positions in the folded text are positions in the original.
@@ -46,14 +47,6 @@ SENTENCE_END = frozenset(".!?;\n")
 _MEMO_LIMIT = 300_000
 
 
-class Token(NamedTuple):
-    """A word, mark or emoji: its normalized form and its place in the original text."""
-
-    form: str
-    start: int
-    end: int
-
-
 def fold(text: str) -> str:
     """Lower-case and strip accents, keeping every position; combining marks stay for `tokenize` to drop."""
     lowered = text.lower()
@@ -87,15 +80,22 @@ class _Forms(dict[str, str]):
 _FORMS = _Forms()
 
 
-def tokenize(text: str) -> list[Token]:
-    """Cut a message into normalized tokens."""
+def tokenize(text: str) -> list[str]:
+    """Cut a message into words, marks and emoji, each in its normalized form."""
     forms = _FORMS
-    return [Token(forms[m[0]], m.start(), m.end()) for m in _TOKEN.finditer(fold(text))]
+    return [forms[raw] for raw in _TOKEN.findall(fold(text))]
+
+
+def place(text: str, first: int, last: int) -> tuple[int, int]:
+    """Return where tokens number `first` to `last` of `text` stand in it: start and end."""
+    # Only messages whose place is asked for pay for it.
+    found = list(islice(_TOKEN.finditer(fold(text)), first, last + 1))
+    return found[0].start(), found[-1].end()
 
 
 def words_of(text: str) -> list[str]:
     """Cut a phrase of a rule file into normalized words."""
-    return [token.form for token in tokenize(text)]
+    return tokenize(text)
 
 
 class _Element(NamedTuple):

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from whatsapp_pipeline.domain.summaries.patterns import tokenize
+from whatsapp_pipeline.domain.summaries.patterns import place, tokenize
 from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
@@ -44,24 +44,22 @@ class MessageReader:
 
     def read(self, text: str) -> Reading:
         """Read one text; only its first TEXT_LIMIT characters count."""
-        tokens = tokenize(text[:TEXT_LIMIT])
-        sentiment = self._sentiment.read_tokens(tokens)
-        topics, equipment, parts = self._topics.read_tokens(tokens)
+        text = text[:TEXT_LIMIT]
+        forms = tokenize(text)
+        score, first, last = self._sentiment.read_forms(forms)
+        start, end = (None, None) if first is None or last is None else place(text, first, last)
+        topics, equipment, parts = self._topics.read_forms(forms)
         describes = (
-            sentiment.score < 0
+            score < 0
             and not self.taxonomy.faults.isdisjoint(topics)
             and self.taxonomy.complaints.isdisjoint(topics)
         )
         closing = self._sentiment.lexicon.closing
-        closes = bool(tokens) and (
-            all(token.form in closing or token.form in _MARKS for token in tokens)
-            or (
-                sentiment.score >= _HAPPY
-                and self.taxonomy.praises.issuperset(topics)
-                and all(token.form != "?" for token in tokens)
-            )
+        closes = bool(forms) and (
+            all(form in closing or form in _MARKS for form in forms)
+            or (score >= _HAPPY and self.taxonomy.praises.issuperset(topics) and "?" not in forms)
         )
         return Reading(
-            sentiment.score, _FAULT_WEIGHT if describes else 1.0, sentiment.start, sentiment.end, closes,
+            score, _FAULT_WEIGHT if describes else 1.0, start, end, closes,
             list(topics), list(equipment), list(parts),
         )  # fmt: skip

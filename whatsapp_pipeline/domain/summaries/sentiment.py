@@ -7,11 +7,10 @@ themselves (`lexicon.toml`) and how messages add up to a conversation (the store
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from whatsapp_pipeline.domain.summaries.lexicon import Lexicon, WordEntry, default_lexicon
-from whatsapp_pipeline.domain.summaries.patterns import SENTENCE_END, Token, tokenize
+from whatsapp_pipeline.domain.summaries.patterns import SENTENCE_END, place, tokenize
 
 Label = Literal["positive", "neutral", "negative"]
 
@@ -71,18 +70,20 @@ class SentimentReader:
 
     def read(self, text: str) -> Sentiment:
         """Score `text`."""
-        return self.read_tokens(tokenize(text))
+        score, first, last = self.read_forms(tokenize(text))
+        if first is None or last is None:
+            return Sentiment(score, None, None)
+        return Sentiment(score, *place(text, first, last))
 
-    def read_tokens(self, tokens: Sequence[Token]) -> Sentiment:
-        """Score a message that is already cut into tokens."""
-        forms = [token.form for token in tokens]
+    def read_forms(self, forms: list[str]) -> tuple[float, int | None, int | None]:
+        """Score a message that is cut into tokens; return its score, and the first and last token that weigh."""
         hits = _weigh(forms, self._hits(forms))
         if not hits:
-            return Sentiment(0.0, None, None)
+            return 0.0, None, None
         total = _total(hits)
         strongest = max(hits, key=lambda hit: abs(hit.value) if hit.value * total > 0 else 0.0)
         score = round(total / math.sqrt(total * total + _SPREAD), 3)
-        return Sentiment(score, tokens[strongest.first].start, tokens[strongest.last].end)
+        return score, strongest.first, strongest.last
 
     def _hits(self, forms: list[str]) -> tuple[list[_Hit], int | None, list[tuple[int, int]]]:  # noqa: C901, PLR0912, PLR0915  # one pass over the words; split, its state would travel through every part
         hits: list[_Hit] = []

@@ -7,7 +7,6 @@ What belongs here: reading the taxonomy and applying its patterns. What does not
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -15,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from whatsapp_pipeline.domain.summaries.patterns import Matcher, Pattern, Token, parse_pattern, tokenize
+from whatsapp_pipeline.domain.summaries.patterns import Matcher, Pattern, parse_pattern, tokenize
 from whatsapp_pipeline.errors import PipelineError
 
 _STRONG, _WEAK, _BLOCK = 1.0, 0.5, -100.0
@@ -115,13 +114,13 @@ class TopicReader:
 
     def read(self, text: str) -> Mentions:
         """Find what `text` is about."""
-        return self.read_tokens(tokenize(text))
+        return self.read_forms(tokenize(text))
 
-    def read_tokens(self, tokens: Sequence[Token]) -> Mentions:
+    def read_forms(self, forms: list[str]) -> Mentions:
         """Find what a message already cut into tokens is about."""
         taxonomy = self.taxonomy
         found: dict[int, tuple[int, int]] = {}
-        for pattern, start, end in taxonomy.matcher.find([token.form for token in tokens]):
+        for pattern, start, end in taxonomy.matcher.find(forms):
             found.setdefault(pattern.payload, (start, end))
         if not found:
             return _NOTHING
