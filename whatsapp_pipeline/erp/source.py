@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+import requests
+
 from whatsapp_pipeline.erp.client import ErpClient, ErpError
 from whatsapp_pipeline.erp.clock import Clock
 from whatsapp_pipeline.erp.items import Item, ItemError, items_of
@@ -140,8 +142,10 @@ def open_source(settings: Settings, spec: str, *, clock: Clock | None = None) ->
             f"{base}/realms/tiny/protocol/openid-connect/token", "sandbox", "sandbox", SANDBOX_REFRESH_TOKEN
         )
         store = TokenStore(settings.local_dir / "sandbox_tokens.json")
-        tokens = AccessTokens(store, credentials, clock=clock)
-        return ApiSource(ErpClient(f"{base}/public-api/v3", tokens, clock=clock), "sandbox")
+        session = requests.Session()
+        session.trust_env = False  # a proxy of the environment does not lead to loopback
+        tokens = AccessTokens(store, credentials, session=session, clock=clock)
+        return ApiSource(ErpClient(f"{base}/public-api/v3", tokens, session=session, clock=clock), "sandbox")
     from whatsapp_pipeline.erp.folder import FolderSource
 
     folder = Path(spec).expanduser()

@@ -134,7 +134,7 @@ class ErpSandbox:
             self.access_tokens.clear()
             return Answer(401, b"", limits)
         if fault.kind == "slow":
-            time.sleep(fault.seconds)
+            time.sleep(fault.seconds)  # being slow is what was asked for
         return None
 
     def _limit(self) -> tuple[dict[str, str], bool]:

@@ -72,6 +72,10 @@ class _Loader:
         if rows:
             loaded.exceptions += exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], rows)
 
+    def forget_unreadable(self) -> None:
+        """Drop the findings about items without an id: a new pass finds those that are left."""
+        exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], [])
+
     def place(self, row_id: int | str) -> str:
         """How findings name a row: `contatos/123`."""
         return f"{self.table}/{row_id}"

@@ -75,15 +75,14 @@ class _Tally:
 class _Reader:
     """One pass at work.
 
-    `prepare` fetches what a page's items lack; `load` keeps them, in the transaction that also keeps how far
-    the pass is.
+    The loader first fetches what a page's items lack, then keeps them in the transaction that also keeps how
+    far the pass is.
     """
 
     conn: Connection
     run: erp_passes.Pass
     live: bool
-    prepare: Callable[[Sequence[Item]], None]
-    load: Callable[[Sequence[Item]], Loaded]
+    loader: ContactLoader | OrderLoader
     backup: Backup | None
     log: _Log
     tally: _Tally = field(default_factory=_Tally)
@@ -163,9 +162,9 @@ class _Reader:
     def _keep(self, listing: str, items: Sequence[Item], ids: Sequence[int]) -> None:
         for start in range(0, max(1, len(items)), LARGEST_LOAD):
             part = items[start : start + LARGEST_LOAD]
-            self.prepare(part)
+            self.loader.prepare(part)
             with self.conn.transaction():
-                self.tally.loaded.add(self.load(part))
+                self.tally.loaded.add(self.loader.load(part))
                 if start + LARGEST_LOAD >= len(items):
                     self._save(listing, ids)
 
@@ -190,7 +189,7 @@ def sync_contacts(
         run = _begin(conn, "contatos", "full" if since is None else "incremental", source, since)
         loader = ContactLoader(conn)
         backup = _backup(backup_dir, source, run)
-        reader = _Reader(conn, run, source.live, loader.prepare, loader.load, backup, log)
+        reader = _Reader(conn, run, source.live, loader, backup, log)
 
         def fetch(status: str, at: int) -> Page:
             page = source.contacts_page(status, at, since)
@@ -222,7 +221,7 @@ def sync_orders(
         run = _begin(conn, "ordem-servico", "window", source, since)
         backup = _backup(backup_dir, source, run)
         loader = OrderLoader(conn, source, backup, log)
-        reader = _Reader(conn, run, source.live, loader.prepare, loader.load, backup, log)
+        reader = _Reader(conn, run, source.live, loader, backup, log)
 
         def fetch(at: int) -> Page:
             page = source.orders_page(at, since)
@@ -273,6 +272,8 @@ def _run(conn: Connection, run: erp_passes.Pass, reader: _Reader, work: Callable
     """Do the work of a pass; one that fails is closed as failed, with how far it came."""
     if run.resumed:
         reader.log.info("resuming the pass over %s that did not end", run.resource)
+    else:
+        reader.loader.forget_unreadable()
     try:
         work()
     except BaseException:
@@ -292,6 +293,8 @@ def _finish(conn: Connection, run: erp_passes.Pass, reader: _Reader, *, until: d
         "%s: %d rows, %d new, %d changed, %d as before",
         run.resource, items, loaded.inserted, loaded.updated, loaded.unchanged,
     )  # fmt: skip
+    if loaded.v2_names:
+        reader.log.info("%d of them came with the field names of API v2", loaded.v2_names)
     return SyncReport(
         pages=tally.pages, items=items, expected=tally.expected, read_again=tally.read_again,
         resumed=int(run.resumed), incremental=int(run.scope == "incremental"), **asdict(loaded),
