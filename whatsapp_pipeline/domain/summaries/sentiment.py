@@ -76,7 +76,7 @@ class SentimentReader:
         return Sentiment(score, *place(text, first, last))
 
     def read_forms(self, forms: list[str]) -> tuple[float, int | None, int | None]:
-        """Score a message that is cut into tokens; return its score, and the first and last token that weigh."""
+        """Score a message cut into tokens; return its score, and the first and last token that weigh."""
         hits = _weigh(forms, self._hits(forms))
         if not hits:
             return 0.0, None, None
