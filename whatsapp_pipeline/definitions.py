@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import dagster as dg
 
 from whatsapp_pipeline.assets import chats, contacts, conversations, links, operations, summaries
+from whatsapp_pipeline.automation import alerts, schedules, webhook
 from whatsapp_pipeline.automation import operations as upkeep
-from whatsapp_pipeline.automation import schedules, webhook
 from whatsapp_pipeline.checks import chats as chat_checks
 from whatsapp_pipeline.checks import contacts as contact_checks
 from whatsapp_pipeline.checks import conversations as conversation_checks
@@ -41,7 +41,7 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
         asset_checks=[qa.build(check) for check in QA_CHECKS],
         jobs=[*schedules.JOBS, *webhook.JOBS, *upkeep.JOBS],
         schedules=[*schedules.SCHEDULES, *webhook.SCHEDULES, *upkeep.SCHEDULES],
-        sensors=[*schedules.SENSORS, *webhook.SENSORS],
+        sensors=[*schedules.SENSORS, *webhook.SENSORS, *alerts.SENSORS],
         resources=resources,
         # One process a run: the work of a step is small beside the start of another process.
         executor=dg.in_process_executor,

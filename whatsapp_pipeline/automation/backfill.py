@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph  # exported nowhere else
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus  # exported nowhere else
 
 from whatsapp_pipeline.archive import ChatArchive
@@ -54,7 +55,7 @@ class _Last:
 
 
 def plan(
-    defs: dg.Definitions,
+    graph: AssetGraph,
     instance: dg.DagsterInstance,
     conn: Connection,
     archive: ChatArchive,
@@ -85,7 +86,7 @@ def plan(
             note(month, "missing", f"{', '.join(absent)} never materialized")
     if "stale" in kinds:
         done = [month for month in months if all(month in last[asset] for asset in MONTHLY)]
-        for month, words in _stale(defs, instance, conn, archive, done, last):
+        for month, words in _stale(graph, instance, conn, archive, done, last):
             note(month, "stale", words)
     return Plan(dict(reasons), dict(found))
 
@@ -116,7 +117,7 @@ def _last(instance: dg.DagsterInstance, asset: str) -> dict[str, _Last]:
 
 
 def _stale(
-    defs: dg.Definitions,
+    graph: AssetGraph,
     instance: dg.DagsterInstance,
     conn: Connection,
     archive: ChatArchive,
@@ -124,7 +125,7 @@ def _stale(
     last: Mapping[str, Mapping[str, _Last]],
 ) -> list[tuple[str, str]]:
     """Return (month, why) of the months that were materialized and are behind."""
-    versions = _code_versions(defs)
+    versions = _code_versions(graph)
     contacts_changed = _contacts_changed(instance)
     overrides = backlog.overrides_changed(conn, months)
     found = []
@@ -143,8 +144,7 @@ def _stale(
     return found
 
 
-def _code_versions(defs: dg.Definitions) -> dict[str, str | None]:
-    graph = defs.resolve_asset_graph()
+def _code_versions(graph: AssetGraph) -> dict[str, str | None]:
     return {asset: graph.get(dg.AssetKey(asset)).code_version for asset in MONTHLY}
 
 

@@ -1,9 +1,14 @@
-"""Jobs and schedules of operation: the nightly backup."""
+"""Jobs and schedules of operation: the nightly backup, the weekly catch-up."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 import dagster as dg
 
-from whatsapp_pipeline.automation.schedules import ZONE
+from whatsapp_pipeline.assets.partitions import FORMAT
+from whatsapp_pipeline.automation import backfill
+from whatsapp_pipeline.automation.pausing import unless_paused
+from whatsapp_pipeline.automation.schedules import ZONE, monthly_chats
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.sources import Archive
 
 backups = dg.define_asset_job(
     "backups",
@@ -23,5 +28,34 @@ def nightly_backup(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"backup:{context.scheduled_execution_time:%Y-%m-%d}")
 
 
+@dg.schedule(
+    job=monthly_chats,
+    cron_schedule="0 4 * * 0",
+    execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+@unless_paused
+def weekly_catch_up(
+    context: dg.ScheduleEvaluationContext, database: Database, archive: Archive
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Run the months that are missing, failed or stale, on Sundays at 4; the current month has its own."""
+    repository = context.repository_def
+    if repository is None:
+        return dg.SkipReason("asked outside of the code location")
+    with database.connect(application_name="whatsapp-pipeline catch-up", dry_run=True) as conn:
+        todo = backfill.plan(repository.asset_graph, context.instance, conn, archive.open())
+    now = context.scheduled_execution_time
+    months = [month for month in todo.months if month != now.strftime(FORMAT)]
+    if not months:
+        return dg.SkipReason("nothing is missing, failed or stale")
+    return [
+        dg.RunRequest(
+            run_key=f"catch-up:{now:%Y-%m-%d}:{month}", partition_key=month,
+            tags={"whatsapp_pipeline/why": "; ".join(todo.reasons[month])},
+        )
+        for month in months
+    ]  # fmt: skip
+
+
 JOBS = [backups]
-SCHEDULES = [nightly_backup]
+SCHEDULES = [nightly_backup, weekly_catch_up]

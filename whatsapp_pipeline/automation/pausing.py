@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TypeAlias
+from typing import Concatenate, ParamSpec, TypeVar
 
 import dagster as dg
 
@@ -12,20 +12,24 @@ from whatsapp_pipeline.steps.gates import pause_in_words
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.migrate import pending
 
-Answer: TypeAlias = dg.RunRequest | dg.SkipReason
-Evaluate: TypeAlias = Callable[[dg.ScheduleEvaluationContext], Answer]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-def unless_paused(evaluate: Evaluate) -> Evaluate:
+def unless_paused(
+    evaluate: Callable[Concatenate[dg.ScheduleEvaluationContext, P], T],
+) -> Callable[Concatenate[dg.ScheduleEvaluationContext, P], T | dg.SkipReason]:
     """Wrap what a schedule evaluates: during a pause it skips, with since when, by whom and why."""
 
     @wraps(evaluate)
-    def evaluate_unless_paused(context: dg.ScheduleEvaluationContext) -> Answer:
+    def evaluate_unless_paused(
+        context: dg.ScheduleEvaluationContext, /, *args: P.args, **kwargs: P.kwargs
+    ) -> T | dg.SkipReason:
         url = pipeline_url(settings.load())
         if not pending(url):
             with connect(url, application_name="whatsapp-pipeline schedule") as conn:
                 if words := pause_in_words(conn):
                     return dg.SkipReason(words)
-        return evaluate(context)
+        return evaluate(context, *args, **kwargs)
 
     return evaluate_unless_paused

@@ -46,7 +46,7 @@ def backfill(
     chats = archive.open()
     with headless.open_instance(ephemeral=False) as instance:
         with database.connect(dry_run=True) as conn:
-            todo = plan(defs, instance, conn, chats, kinds=kinds, since=since)
+            todo = plan(defs.resolve_asset_graph(), instance, conn, chats, kinds=kinds, since=since)
         outside = [month for month in chats.months() if first and month < first]
         if outside:
             click.echo(

@@ -13,6 +13,7 @@ import pytest
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.automation import backfill
 from whatsapp_pipeline.automation.headless import run_chain
+from whatsapp_pipeline.checks.qa import RANGE_END, RANGE_START
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive, Erp
@@ -36,7 +37,9 @@ class World:
     def plan(self, *kinds: backfill.Kind, since: str | None = None) -> backfill.Plan:
         chats = ChatArchive(str(self.root))
         chosen = kinds or backfill.KINDS
-        return backfill.plan(self.defs, self.instance, self.conn, chats, kinds=chosen, since=since)
+        return backfill.plan(
+            self.defs.resolve_asset_graph(), self.instance, self.conn, chats, kinds=chosen, since=since
+        )
 
     def run(self, months: list[str], *, with_erp: bool = False) -> list[str]:
         return run_chain(self.defs, self.instance, months=months, with_erp=with_erp).errors
@@ -135,7 +138,7 @@ def test_a_failed_range_is_failed_in_each_of_its_months(world: World) -> None:
     job = world.defs.resolve_job_def("monthly_chats")
     result = job.execute_in_process(
         instance=world.instance, raise_on_error=False,
-        tags={"dagster/asset_partition_range_start": "2025-02", "dagster/asset_partition_range_end": "2025-03"},
+        tags={RANGE_START: "2025-02", RANGE_END: "2025-03"},
     )  # fmt: skip
     assert not result.success
     gates.resume(world.conn)
