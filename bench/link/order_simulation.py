@@ -36,6 +36,32 @@ FEW = Clues(device=0.15, number=0.03, stage=0.2, other_device=0.03, other_stage=
 
 
 @dataclass(frozen=True, slots=True)
+class Habits:
+    """When people write about an order in `visits`: shares of orders, and sessions between, on average."""
+
+    opening: float = 0.85
+    between: float = 0.8
+    closing: float = 0.8
+    afterwards: float = 0.08
+
+
+def some_clues(rng: random.Random) -> Clues:
+    """Draw how much people say and how much small talk there is: no shop is like another."""
+    talk = rng.uniform(0.1, 0.6)
+    return Clues(
+        device=talk, number=talk / 5, stage=rng.uniform(0.15, 0.6), other_device=talk * rng.uniform(0.1, 0.3),
+        other_stage=rng.uniform(0.03, 0.15), unrelated=2 ** rng.uniform(-1.5, 2),
+    )  # fmt: skip
+
+
+def some_habits(rng: random.Random) -> Habits:
+    """Draw when people write."""
+    return Habits(
+        rng.uniform(0.6, 0.95), rng.uniform(0.3, 3.0), rng.uniform(0.6, 0.9), rng.uniform(0.05, 0.4)
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """Sessions with the true order of each (None: about no order), and every contact's orders."""
 
@@ -44,9 +70,11 @@ class Task:
     orders: dict[int, list[Order]]
 
 
-def visits(seed: int, customers: int = 3000, clues: Clues | None = None) -> Task:
+def visits(
+    seed: int, customers: int = 3000, clues: Clues | None = None, habits: Habits | None = None
+) -> Task:
     """A customer asks, brings a device, is told it is ready, fetches it, and sometimes asks afterwards."""
-    clues = clues or Clues()
+    clues, habits = clues or Clues(), habits or Habits()
     rng = random.Random(seed)
     task = Task([], [], {})
     for contact in range(1, customers + 1):
@@ -59,7 +87,7 @@ def visits(seed: int, customers: int = 3000, clues: Clues | None = None) -> Task
         task.orders[contact] = orders
         related = 0
         for order in orders:
-            for day, stage in _visit_days(rng, order):
+            for day, stage in _visit_days(rng, order, habits):
                 _say(rng, task, contact, day, order, stage, clues)
                 related += 1
         for _ in range(_poisson(rng, related * clues.unrelated)):
@@ -67,18 +95,18 @@ def visits(seed: int, customers: int = 3000, clues: Clues | None = None) -> Task
     return _rated(task)
 
 
-def _visit_days(rng: random.Random, order: Order) -> list[tuple[date, str | None]]:
+def _visit_days(rng: random.Random, order: Order, habits: Habits) -> list[tuple[date, str | None]]:
     assert order.opened is not None
     end = order.closed or order.opened + timedelta(days=rng.randrange(3, 30))
     days: list[tuple[date, str | None]] = []
-    if rng.random() < 0.85:
+    if rng.random() < habits.opening:
         days.append((order.opened - timedelta(days=rng.choice((0, 0, 0, 0, 1, 1, 2))), "opening"))
     length = (end - order.opened).days
-    between = rng.choice((0, 0, 1, 1, 2)) if length > 2 else 0
+    between = _poisson(rng, habits.between) if length > 2 else 0
     days += [(order.opened + timedelta(days=rng.randrange(1, length)), None) for _ in range(between)]
-    if rng.random() < 0.8:
+    if rng.random() < habits.closing:
         days.append((end + timedelta(days=rng.choice((0, 0, 0, 0, 1, 2, -1))), "closing"))
-    if rng.random() < 0.08:
+    if rng.random() < habits.afterwards:
         days.append((end + timedelta(days=rng.randrange(2, 8)), None))
     return days or [(order.opened, "opening")]
 

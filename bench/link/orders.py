@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from bench.link.order_simulation import FEW, Clues, Task, errands, visits
+from bench.link.order_oracle import answers as oracle
+from bench.link.order_simulation import FEW, Clues, Task, errands, some_clues, some_habits, visits
 from whatsapp_pipeline.domain.matching import orders as domain
 from whatsapp_pipeline.domain.matching.orders import (
     WORDS,
@@ -29,8 +32,26 @@ from whatsapp_pipeline.domain.matching.orders import (
 
 WEIGHTS = Path(domain.__file__).parent / "order_weights.json"
 NAMES = tuple(WORDS)
+LEVELS = {
+    "many, 1 unrelated : 2": Clues(unrelated=0.5),
+    "many, 1 : 1": Clues(),
+    "few, 3 : 2": replace(FEW, unrelated=1.5),
+    "few, 3 : 1": FEW,
+}
 # Numbers and devices are near-certain where they are given; a prior keeps their weights from running away.
 RIDGE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Precision and recall of links, and the mean distance of confidence and share right."""
+
+    precision: float
+    recall: float
+    f1: float
+    calibration: float
+    seconds: float
+
 
 Answer = Callable[[SessionToLink, list[Order]], tuple[int | None, float]]
 Doubles = npt.NDArray[np.float64]
@@ -109,20 +130,27 @@ def by_window(session: SessionToLink, orders: list[Order]) -> tuple[int | None, 
     return (min(inside)[2] if inside else None), 1.0
 
 
-def measure(task: Task, answer: Answer) -> tuple[float, float, float, float, float]:
-    """Return precision, recall, F1, calibration error over sessions with a candidate, and seconds."""
+def measure(task: Task, answer: Answer) -> Figures:
+    """Ask `answer` about every session of the task."""
+    started = time.process_time()
+    found = [answer(session, task.orders[session.id_contato or 0]) for session in task.sessions]
+    seconds = time.process_time() - started
+    return figures(task, found, seconds, calibrated=answer is by_model)
+
+
+def figures(
+    task: Task, found: list[tuple[int | None, float]], seconds: float, *, calibrated: bool
+) -> Figures:
+    """Compare answers with the truth; the calibration error is over sessions that have a candidate."""
     tp = fp = fn = 0
     confidence: list[float] = []
     correct: list[float] = []
-    started = time.perf_counter()
-    answers = [answer(s, task.orders[s.id_contato or 0]) for s in task.sessions]
-    seconds = time.perf_counter() - started
-    for (found, p), truth, session in zip(answers, task.truth, task.sessions, strict=True):
-        tp += found is not None and found == truth
-        fp += found is not None and found != truth
-        fn += truth is not None and found != truth
-        if answer is by_model and p > 0:
-            best = found
+    for (answer, p), truth, session in zip(found, task.truth, task.sessions, strict=True):
+        tp += answer is not None and answer == truth
+        fp += answer is not None and answer != truth
+        fn += truth is not None and answer != truth
+        if calibrated and p > 0:
+            best = answer
             if best is None:
                 decision = link_session(session, task.orders[session.id_contato or 0], (), OrderPolicy())
                 best = decision.candidates[0].id_ordem_servico
@@ -130,7 +158,8 @@ def measure(task: Task, answer: Answer) -> tuple[float, float, float, float, flo
             correct.append(float(best == truth))
     precision, recall = tp / max(tp + fp, 1), tp / max(tp + fn, 1)
     f1 = 2 * precision * recall / max(precision + recall, 1e-9)
-    return precision, recall, f1, calibration_error(np.array(confidence), np.array(correct)), seconds
+    error = calibration_error(np.array(confidence), np.array(correct))
+    return Figures(precision, recall, f1, error, seconds)
 
 
 def calibration_error(p: Doubles, y: Doubles, bands: int = 15) -> float:
@@ -151,7 +180,8 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=3000)
     arguments = parser.parse_args()
     if arguments.fit:
-        train = [visits(11, 2500, Clues()), visits(12, 2500, FEW)]
+        rng = random.Random(11)
+        train = [visits(n, 400, some_clues(rng), some_habits(rng)) for n in range(20)]
         WEIGHTS.write_text(json.dumps({"version": 1, "weights": fit(train)}, indent=1) + "\n")
         domain.default_weights.cache_clear()
     contestants: dict[str, Answer] = {
@@ -163,14 +193,22 @@ def main() -> None:
     print("| simulation | clues | method | P | R | F1 | calibration error | sessions/s |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, simulate in (("visits", visits), ("errands", errands)):
-        for label, clues in (("many, 1:1", Clues()), ("few, 1:3", FEW)):
+        for label, clues in LEVELS.items():
             task = simulate(arguments.seed, arguments.customers, clues)
             for method, answer in contestants.items():
-                p, r, f1, ece, seconds = measure(task, answer)
-                print(
-                    f"| {name} | {label} | {method} | {p:.3f} | {r:.3f} | {f1:.3f} | "
-                    f"{'' if np.isnan(ece) else f'{ece:.3f}'} | {len(task.sessions) / seconds:,.0f} |"
-                )
+                _show(name, label, method, measure(task, answer), len(task.sessions))
+            if simulate is visits:
+                ceiling = figures(task, oracle(task, clues), float("nan"), calibrated=False)
+                _show(name, label, "(oracle)", ceiling, len(task.sessions))
+
+
+def _show(name: str, label: str, method: str, got: Figures, sessions: int) -> None:
+    error = "" if np.isnan(got.calibration) else f"{got.calibration:.3f}"
+    speed = "" if np.isnan(got.seconds) else f"{sessions / max(got.seconds, 1e-9):,.0f}"
+    print(
+        f"| {name} | {label} | {method} | {got.precision:.3f} | {got.recall:.3f} | {got.f1:.3f} "
+        f"| {error} | {speed} |"
+    )
 
 
 if __name__ == "__main__":
