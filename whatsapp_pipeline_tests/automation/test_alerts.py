@@ -195,7 +195,7 @@ def test_an_e_mail_reaches_its_server() -> None:
                 "SMTP_URL": f"smtp://127.0.0.1:{server.server_address[1]}",
                 "ALERT_EMAIL_TO": "ops@example.com",
                 "ALERT_EMAIL_FROM": "pipeline@example.com",
-            }  # fmt: skip
+            }
         )
         send(configured, Alert("run", "monthly_chats 2025-01", "it failed"))
         server.shutdown()
