@@ -57,8 +57,8 @@ def parse(
 ) -> None:
     """Write each message of chat exports (.txt or .zip, - for standard input) as a line of JSON.
 
-    Messages go to standard output, a summary of each file to standard error. A file that can't be read is told
-    there too and fails the command at its end, after the others.
+    Messages go to standard output, a summary of each file to standard error. A file that can't be read is
+    told there too and fails the command at its end, after the others.
     """
     configured = settings.load()
     options = partial(

@@ -46,8 +46,8 @@ __all__ = [
 def read(stream: BinaryIO, options: ParseOptions) -> Iterator[Event]:
     """Read one transcript as a stream of events, in memory that does not grow with it.
 
-    For each chat: one ChatStart, its MessageBatches and Findings, one ChatEnd, whose summary's line counts add
-    up, over the chats, to the file's lines. There is always at least one chat, be it empty; what is no
+    For each chat: one ChatStart, its MessageBatches and Findings, one ChatEnd, whose summary's line counts
+    add up, over the chats, to the file's lines. There is always at least one chat, be it empty; what is no
     transcript at all is a chat of format "unknown" whose every line is an exception. Never raises for any
     bytes; what the stream raises passes through.
     """

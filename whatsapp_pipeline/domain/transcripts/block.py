@@ -56,7 +56,7 @@ class _Block(NamedTuple):
 
 
 def find_start(text: str) -> tuple[int, bool] | None:
-    """Where the first block's content starts in `text` and whether blocks have labels; None without a block."""
+    """Where the first block's content starts and whether blocks have labels; None without a block."""
     at = len(_RULE) if text.startswith(_RULE) else text.find(_CUT) + len(_CUT)
     while at >= len(_RULE):
         first, _, rest = text[at : at + 2 * _LONGEST_LABEL].partition("\n")
@@ -165,7 +165,7 @@ class BlockReader:
         return held
 
     def _pasted_until(self, blocks: Sequence[_Block], at: int, *, is_last: bool) -> int | None:
-        """Up to where blocks of other labels were pasted: `at` when they were not, None when it is too early."""
+        """Up to where blocks of other labels were pasted: `at` when not at all, None when it is too early."""
         if self._combined:
             return at
         size = 0

@@ -52,7 +52,7 @@ _MAPS = re.compile(
     r"https?://(?:maps\.google\.|www\.google\.[a-z.]+/maps|goo\.gl/maps|maps\.app\.goo\.gl|maps\.apple\.)\S*"
 )
 
-# The last characters that an attachment line, a size, a duration or a mark can have: anything else is plain text.
+# The last characters that an attachment line, a size, a duration or a mark can have.
 BLOCK_ENDINGS = frozenset("0123456789B)")
 NATIVE_ENDINGS = frozenset(")>")
 

@@ -71,7 +71,7 @@ _LAST_DAY = date.max.toordinal()
 def body_hashes(bodies: Sequence[str]) -> list[int]:
     """Signed 64-bit hashes, the same in every process: CRC-32 in the upper half, Adler-32 in the lower.
 
-    They tell apart messages of one chat, moment and sender; a stronger hash would cost a tenth of the reading.
+    They tell apart messages of one chat, moment and sender; a stronger hash costs a tenth of the reading.
     """
     data = [body.encode() for body in bodies]
     return [

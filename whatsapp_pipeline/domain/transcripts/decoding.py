@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from .model import Finding
 
-CHUNK_BYTES = 1 << 19
+CHUNK_BYTES = 1 << 17  # more text than this and its pieces no longer fit the processor's cache
 # A line that never ends is cut here, so that memory stays bounded.
 _LONGEST_LINE = 1 << 22
 

@@ -19,11 +19,12 @@ Finder = Callable[[str], Sequence[str]]
 # Stands between the texts of a session when they are searched at once: no expression of words, digits and
 # spaces reaches across it.
 _BETWEEN = "\n\x00\n"
+_EARLIEST, _LATEST = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionEvidence:
-    """A stretch of a chat in which nobody was silent for as long as the gap; times are naive, as in the file."""
+    """A stretch of a chat without a silence as long as the gap; times are naive, as in the file."""
 
     number: int
     start: datetime
@@ -70,8 +71,8 @@ class _Session:
 class EvidenceCollector:
     """Collects the evidence of one chat, a batch at a time, in memory that grows with its sessions only.
 
-    Sessions are those of the messages sorted by time, whatever their order in the file: two messages are in one
-    session when less than `gap` lies between them or between a chain of others. Notifications (a missed call,
+    Sessions are those of the messages sorted by time, whatever their order in the file: two messages are in
+    one session when less than `gap` lies between them or between a chain of others. Notifications (a missed call,
     a changed number) neither open nor bridge a session.
     """
 
@@ -109,7 +110,7 @@ class EvidenceCollector:
             self._merge(self._read(stretch))
 
     def result(self, summary: ChatSummary | None = None) -> Evidence:
-        """The evidence so far; with the reader's `summary`, its phones of headers (staff's too) are the phones."""
+        """The evidence so far; with the reader's `summary`, its header phones (staff's headers too) are taken."""
         phones = summary.header_phones if summary is not None else self._phones
         return Evidence(
             header_phones=dict(sorted(phones.items(), key=lambda item: (-item[1], item[0]))),
@@ -132,14 +133,14 @@ class EvidenceCollector:
 
     def _stretches(self, messages: Iterable[Message]) -> Iterable[list[Message]]:
         """Cut a batch where the time between neighbours, either way, is at least the gap."""
-        gap, stretch, low, high = self._gap, list[Message](), datetime.max, datetime.min
+        gap, stretch, low, high = self._gap, list[Message](), _LATEST, _EARLIEST
         for message in messages:
             if message.direction == "notification":
                 continue
             at = message.timestamp
             if stretch and (at - high >= gap or low - at >= gap):
                 yield stretch
-                stretch, low, high = [], datetime.max, datetime.min
+                stretch, low, high = [], _LATEST, _EARLIEST
             stretch.append(message)
             low, high = min(low, at), max(high, at)
         if stretch:

@@ -45,8 +45,8 @@ class Message(NamedTuple):
     `timestamp` is the naive time as the file has it; `timestamp_utc` the same instant in UTC, read in the
     options' zone. `sender_name` and `sender_phone` are None for staff in the block format (the owner is never
     named there) and for notifications. `text` is as written, less the quote and attachment lines, which have
-    fields of their own; "" when nothing is left. Sizes are bytes, durations seconds. `line` is the 1-based line
-    of the header. `body_hash` is stable across processes and versions; `occurrence` counts equal
+    fields of their own; "" when nothing is left. Sizes are bytes, durations seconds. `line` is the 1-based
+    line of the header. `body_hash` is stable across processes and versions; `occurrence` counts equal
     (timestamp, direction, sender, body_hash) from 1.
     """
 
@@ -126,7 +126,7 @@ class ChatSummary:
     by_type: Mapping[str, int]
     findings: Mapping[str, int]
     header_phones: Mapping[str, int]
-    """Phones in message headers, staff's included (there the header names the customer), with their counts."""
+    """Phones in message headers, staff's too (they name the customer there), with their counts."""
     first_time: datetime | None
     last_time: datetime | None
     is_group: bool
@@ -151,9 +151,9 @@ Event: TypeAlias = ChatStart | MessageBatch | Finding | ChatEnd
 class ParseOptions:
     """How to read a transcript; the defaults suit a file that is known by its content alone.
 
-    `owner`: names or phones of the staff side, needed for native exports only. `default_title`: what the file's
-    name says the chat is, used as the label where the content has none. Raises PipelineError when `zone` is no
-    IANA zone.
+    `owner`: names or phones of the staff side, needed for native exports only. `default_title`: what the
+    file's name says the chat is, used as the label where the content has none. Raises PipelineError when
+    `zone` is no IANA zone.
     """
 
     format: FormatName = "auto"

@@ -20,13 +20,13 @@ from typing import NamedTuple, cast
 from .bodies import NATIVE_ENDINGS, Body, parse_native_body
 from .columns import ChatBuilder, Clock, Sender, Totals
 from .decoding import TextChunks, line_count, with_last
-from .model import ChatEnd, ChatStart, DateOrder, Event, Finding, LineKind, MessageBatch, ParseOptions
+from .model import ChatEnd, ChatStart, Event, Finding, LineKind, MessageBatch, ParseOptions
 from .native_senders import NOTIFICATION, Senders
 from .native_shapes import Dates, DateVotes, Decision, Layout, Times, combine
 from .phrases import INVISIBLE, phrases
 
 # How many chunks are looked at for a date that tells day from month.
-_LOOK_AHEAD = 16
+_LOOK_AHEAD = 64
 # A message that goes on for longer than this is none; its middle is left out and recorded.
 _MESSAGE_LIMIT = 1 << 22
 _KEPT = 65_536
@@ -179,9 +179,9 @@ class NativeReader:
         counts[-1] += line_total + self._left_out - sum(counts)
         starts = list(accumulate(counts, initial=self._line))
         self._line = starts.pop()
-        splits = [rest.partition(": ") for rest in rests]
-        texts = [text for _, _, text in splits]
-        found = [self._senders.get(name) for name, _, _ in splits]
+        names, _, found_texts = zip(*[rest.partition(": ") for rest in rests], strict=True)
+        texts = list(found_texts)
+        found = list(map(self._senders.get, names))
         if None in found:
             for at, sender in enumerate(found):
                 if sender is None:
@@ -266,7 +266,9 @@ class NativeReader:
         if times[0] < before or any(map(gt, times, times[1:])):
             for time, line in zip(times, starts, strict=True):
                 if time < before:
-                    detail = "earlier than the message before: pasted from another export, or the clock was changed"
+                    detail = (
+                        "earlier than the message before: pasted from elsewhere, or the clock was changed"
+                    )
                     findings.append(Finding(line, "out_of_order", "info", detail))
                 before = time
         self._latest = times[-1]

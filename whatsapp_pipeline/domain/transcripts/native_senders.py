@@ -1,6 +1,7 @@
 """Who wrote a line of a native export, and whether that is staff.
 
-What belongs here: telling names from system lines, and the owner from the others. What does not: cutting lines.
+What belongs here: telling names from system lines, and the owner from the others. What does not: cutting
+lines.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _LONGEST_NAME = 120
 class Senders(dict[str, Sender]):
     """Names as written → senders, in the chat of one file.
 
-    Staff is who `owner` names. Where that tells nothing, a chat whose title is one of its two senders is a chat
-    with that customer, and the other is staff. Else the direction is None: nothing is guessed.
+    Staff is who `owner` names. Where that tells nothing, a chat whose title is one of its two senders is a
+    chat with that customer, and the other is staff. Else the direction is None: nothing is guessed.
     """
 
     def __init__(self, owner: Iterable[str], title: str | None, sample: str) -> None:

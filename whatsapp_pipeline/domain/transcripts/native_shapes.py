@@ -4,7 +4,7 @@ What belongs here: every shape a native header is known to have; another one is 
 What does not: senders and texts (`native.py`).
 
     android    05/01/2025, 10:00 - Maria: oi          5/1/25, 10:00 p. m. - …       05/01/2025 10:00 - …
-    ios        [05/01/2025, 10:00:00] Maria: oi       [5/1/25 10.00.00] …           [2025-01-05, 10:00:00 PM] …
+    ios        [05/01/2025, 10:00:00] Maria: oi       [5/1/25 10.00.00] …           [2025-01-05, 1:00:00 PM] …
     ios, time first                                   [10:00:00, 05/01/2025] …
 """
 
@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from itertools import pairwise
 from typing import Literal
 
 from .model import DateOrder, FormatName
@@ -22,10 +23,13 @@ from .phrases import INVISIBLE, visible
 _MARK = f"[{INVISIBLE}]*"
 _SPACE = "[ \u00a0\u202f\u2009]"
 # Digits of any script; years of four digits, two, Buddhist (2567) or of a Japanese era (R6).
-_DATE = rf"[RHS]?\d{{1,4}}{_MARK}[/.\-]{_MARK}\d{{1,2}}{_MARK}[/.\-]{_MARK}\d{{1,4}}"
+_ANY_DATE = rf"[RHS]?\d{{1,4}}{_MARK}[/.\-]{_MARK}\d{{1,2}}{_MARK}[/.\-]{_MARK}\d{{1,4}}"
 _HALF = rf"[AaPp]\.?{_SPACE}?[Mm]\.?|[صم]|[上下]午|午[前后後]|오[전후]"
-_TIME = rf"\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}})?{_MARK}(?:{_SPACE}?(?:{_HALF}))?{_MARK}"
-_COMMA = rf"[,،]?{_MARK}{_SPACE}{{1,2}}{_MARK}"
+_ANY_TIME = rf"\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}})?{_MARK}(?:{_SPACE}?(?:{_HALF}))?{_MARK}"
+# The usual way of writing is tried first: that saves a third of the search.
+_DATE = rf"\d\d?/\d\d?/\d\d(?:\d\d)?|{_ANY_DATE}"
+_TIME = rf"\d\d?:\d\d(?::\d\d)?(?=\]| - )|{_ANY_TIME}"
+_COMMA = rf"(?:, |[,،]?{_MARK}{_SPACE}{{1,2}}{_MARK})"
 
 _AFTERNOON = re.compile(r"[Pp]|م|下|午[后後]|후")
 _MORNING = re.compile(r"[Aa]|ص|上|午前|전")
@@ -74,8 +78,8 @@ def find_layout(text: str, wanted: FormatName = "auto") -> Layout | None:
 class Decision:
     """The order of a file's dates and what it rests on.
 
-    `grounds`: option, dates (some date allows one order only), sorted (one order alone leaves the dates sorted),
-    mixed (dates speak for both), clock (the United States' way of writing) or locale.
+    `grounds`: option, dates (some date allows one order only), sorted (one order alone leaves the dates
+    sorted), mixed (dates speak for both), clock (the United States' way of writing) or locale.
     """
 
     order: DateOrder
@@ -138,7 +142,7 @@ class DateVotes:
 
 
 def _is_sorted(days: Sequence[tuple[int, int, int]]) -> bool:
-    return all(before <= after for before, after in zip(days, days[1:], strict=False))
+    return all(before <= after for before, after in pairwise(days))
 
 
 def _numbers(written: str) -> tuple[int, int, int] | None:

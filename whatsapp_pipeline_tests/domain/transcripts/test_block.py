@@ -1,5 +1,7 @@
 """The block format: its traps, one by one, by hand."""
 
+# ruff: noqa: E501  # tables of cases read best with a case a line
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

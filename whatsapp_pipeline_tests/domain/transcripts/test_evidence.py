@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from .helpers import Said, block, parse, write_block
 START = datetime(2025, 1, 1)
 
 
-def words(start: str):  # type: ignore[no-untyped-def]
+def words(start: str) -> Callable[[str], list[str]]:
     return lambda text: [word for word in text.split() if word.startswith(start)]
 
 

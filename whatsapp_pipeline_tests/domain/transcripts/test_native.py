@@ -1,5 +1,7 @@
 """WhatsApp's own exports: header shapes, phrases, dates, senders, by hand."""
 
+# ruff: noqa: E501  # tables of cases read best with a case a line
+
 from __future__ import annotations
 
 from datetime import datetime
