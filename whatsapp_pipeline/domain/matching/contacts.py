@@ -52,11 +52,11 @@ _ORDER_ID_IN_TITLE = (
     3.0,
     "the number in the title is the id of an order of this contact's",
 )
-_ORDER_IN_MESSAGES = ("order_in_messages", 3.0, "an order named in the messages is this contact's")
+_ORDER_IN_MESSAGES = ("order_in_messages", 4.0, "an order named in the messages is this contact's")
 _ORDER_ELSEWHERE = ("order_elsewhere", -1.5, "the order in the title belongs to another contact")
 _DEVICE_NEAR = ("equipment_near", 3.2, "alone among its rivals has an order for this device at that time")
 _DEVICE_EVER = ("equipment_ever", 1.5, "alone among its rivals has an order for this device")
-_MESSAGE_ORDER_ALONE = -1.0  # nothing but an order number somewhere in the messages: a proposal, no link
+_MESSAGE_ORDER_ALONE = -2.0  # nothing but an order number somewhere in the messages: a proposal, no link
 _NEAR_DAYS = 60
 
 _AGREES, _DIFFERS = 85, 60  # token_set_ratio of folded names

@@ -1,0 +1,78 @@
+"""Sessions and orders as a pure function."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from bench.link.order_simulation import Clues, visits
+from bench.link.orders import by_model, by_window, measure
+from whatsapp_pipeline.domain.matching.model import softmax
+from whatsapp_pipeline.domain.matching.orders import (
+    WORDS,
+    Order,
+    OrderPolicy,
+    SessionToLink,
+    default_weights,
+    link_session,
+    with_rates,
+)
+
+DAY = date(2025, 1, 10)
+SESSION = SessionToLink(1, 7, DAY, DAY)
+NOTEBOOK = Order(10, "30415", 7, DAY, DAY + timedelta(days=6), ("notebook", "dell"))
+TV = Order(11, "30416", 7, DAY - timedelta(days=1), DAY + timedelta(days=6), ("tv", "lg"))
+POLICY = OrderPolicy()
+
+
+def test_every_feature_has_a_weight_and_words() -> None:
+    assert set(default_weights()) == set(WORDS)
+
+
+def test_the_device_decides_between_two_open_orders() -> None:
+    said = replace(SESSION, devices=("tv",))
+    assert link_session(said, [NOTEBOOK, TV], [], POLICY).id_ordem_servico == 11
+    doubt = link_session(SESSION, [NOTEBOOK, replace(NOTEBOOK, id=12)], [], POLICY)
+    assert (doubt.status, [c.id_ordem_servico for c in doubt.candidates]) == ("proposed", [10, 12])
+
+
+def test_a_day_far_from_every_order_is_about_none() -> None:
+    far = replace(SESSION, first_day=date(2024, 6, 1), last_day=date(2024, 6, 1))
+    assert link_session(far, [NOTEBOOK, TV], [], POLICY).status == "unmatched"
+
+
+def test_reasons_add_up_to_the_confidence() -> None:
+    decision = link_session(replace(SESSION, devices=("notebook",)), [NOTEBOOK, TV], [], POLICY)
+    scores = {c.id_ordem_servico: math.fsum(f.weight for f in c.evidence) for c in decision.candidates}
+    for candidate in decision.candidates:
+        assert candidate.confidence == pytest.approx(softmax(scores)[candidate.id_ordem_servico], abs=1e-3)
+
+
+def test_a_number_of_somebody_else_is_flagged_and_not_linked() -> None:
+    said = replace(SESSION, numbers=("30999",))
+    other = Order(20, "30999", 8, DAY)
+    decision = link_session(said, [], [other], POLICY)
+    assert (decision.status, decision.flags) == ("unmatched", ("order_of_another_contact",))
+
+
+def test_an_unknown_number_is_flagged() -> None:
+    assert link_session(replace(SESSION, numbers=("1",)), [], [], POLICY).flags == ("order_number_unknown",)
+
+
+def test_small_talk_is_counted_where_no_order_is_near() -> None:
+    days = [DAY - timedelta(days=100 + 9 * n) for n in range(30)]
+    chatty = [replace(SESSION, id=n, first_day=day, last_day=day) for n, day in enumerate(days, 2)]
+    rated = with_rates([SESSION, *chatty], {7: [NOTEBOOK]}, 1)
+    quiet = with_rates([SESSION], {7: [NOTEBOOK]}, 1)
+    assert rated[0].unrelated_rate > 5 * quiet[0].unrelated_rate
+
+
+def test_the_model_beats_the_window_on_customers_it_was_not_fitted_on() -> None:
+    task = visits(99, 400, Clues(unrelated=0.5))
+    model, window = measure(task, by_model), measure(task, by_window)
+    assert model.f1 >= 0.97
+    assert model.f1 > window.f1
+    assert model.calibration <= 0.03  # 400 customers are few; the bench measures 3,000
