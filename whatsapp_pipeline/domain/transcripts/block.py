@@ -96,6 +96,7 @@ class BlockReader:
         self._left_out = 0  # lines that were too many to keep
         self._shortened = False
         self._cut_off = 0  # lines of a block that the file's end cuts off
+        self._ends_blank: bool | None = None  # whether the file's first block ends with a blank line
 
     def read(self, chunks: Iterator[str], source: TextChunks) -> Iterator[Event]:
         """Yield the events of a file whose first chunk has a block.
@@ -258,7 +259,7 @@ class BlockReader:
         yield MessageBatch(self._chat.build(lines, *columns, parsed))
         totals = self._chat.totals
         self._count_lines(len(texts), sum(counts))
-        yield from map(totals.note, list(self._oddities(texts, starts)))
+        yield from map(totals.note, list(self._oddities(texts, starts, at_end=at_end)))
         self._left_out = self._cut_off = 0
 
     def _count_lines(self, blocks: int, lines: int) -> None:
@@ -298,7 +299,7 @@ class BlockReader:
             self._notices[text] = notice
         return notice
 
-    def _oddities(self, texts: Sequence[str], starts: Sequence[int]) -> Iterator[Finding]:
+    def _oddities(self, texts: Sequence[str], starts: Sequence[int], *, at_end: bool) -> Iterator[Finding]:
         """What people typed or pasted that looks like a block, and what was cut."""
         if self._left_out or self._shortened:
             detail = (
@@ -306,6 +307,16 @@ class BlockReader:
             )
             yield Finding(starts[0], "oversized_message", "error", detail)
             self._shortened = False
+        if self._ends_blank is None:
+            self._ends_blank = texts[0].endswith("\n")
+        if self._ends_blank:
+            followers = zip(texts, [*starts[1:], None if at_end else self._line], strict=True)
+            for text, follower in followers:
+                if text[-1:] != "\n" and follower is not None:
+                    detail = (
+                        "a block right below text, without a blank line: read, but it may have been pasted"
+                    )
+                    yield Finding(follower, "forged_header", "warning", detail)
         if self._cut_off:
             yield Finding(self._line - 1, "cut_off", "warning", "the file ends inside a block's first lines")
         for text, start in zip(texts, starts, strict=True):

@@ -72,8 +72,8 @@ class EvidenceCollector:
     """Collects the evidence of one chat, a batch at a time, in memory that grows with its sessions only.
 
     Sessions are those of the messages sorted by time, whatever their order in the file: two messages are in
-    one session when less than `gap` lies between them or between a chain of others. Notifications (a missed call,
-    a changed number) neither open nor bridge a session.
+    one session when less than `gap` lies between them or between a chain of others. Notifications (a missed
+    call, a changed number) neither open nor bridge a session.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class EvidenceCollector:
             self._merge(self._read(stretch))
 
     def result(self, summary: ChatSummary | None = None) -> Evidence:
-        """The evidence so far; with the reader's `summary`, its header phones (staff's headers too) are taken."""
+        """The evidence so far; with the reader's `summary`, its header phones (staff's too) are taken."""
         phones = summary.header_phones if summary is not None else self._phones
         return Evidence(
             header_phones=dict(sorted(phones.items(), key=lambda item: (-item[1], item[0]))),
