@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,16 +26,23 @@ os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
 
 @pytest.fixture(scope="session")
-def admin_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+def embedded_admin_url() -> str:
     """A server of the session's own; durability is not what these tests measure."""
     # A short path: socket names have a length limit.
     local_dir = Path(tempfile.mkdtemp(prefix="wp-"))
+    atexit.register(shutil.rmtree, local_dir, ignore_errors=True)  # runs after the server's own exit handler
     url = server_url(local_dir, "postgres")
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("ALTER SYSTEM SET fsync = off")
         conn.execute("ALTER SYSTEM SET synchronous_commit = off")
         conn.execute("SELECT pg_reload_conf()")
     return url
+
+
+@pytest.fixture(scope="session")
+def admin_url(embedded_admin_url: str) -> str:
+    """The server that databases are made on."""
+    return embedded_admin_url
 
 
 def create_database(admin_url: str, name: str, template: str) -> str:
