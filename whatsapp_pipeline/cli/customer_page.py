@@ -92,7 +92,12 @@ def _summary(known: Dossier, summary: dict[str, Any]) -> str:
                 quotes.append(f"<blockquote>{quote['at']:%d/%m/%Y %H:%M}, {side}: “{said}”</blockquote>")
         items.append(f"<li>{escape(claim['text'])}{''.join(quotes)}</li>")
     rows = "".join(f"<tr><th>{escape(n)}</th><td>{escape(v)}</td></tr>" for n, v in metrics(summary))
-    return f"<h2>Resumo</h2><ol>{''.join(items)}</ol><h2>Números</h2><table>{rows}</table>"
+    abstract = (
+        f"<h2>Nas palavras de um modelo</h2><p>{escape(summary['abstract'])}</p>"
+        if summary["abstract"]
+        else ""
+    )
+    return f"<h2>Resumo</h2><ol>{''.join(items)}</ol>{abstract}<h2>Números</h2><table>{rows}</table>"
 
 
 def _message(message: dict[str, Any]) -> str:
