@@ -27,8 +27,16 @@ QA_CHECKS = [
 
 def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """Build the code location; tests and the command line hand other resources than the settings' own."""
-    resources = {"database": Database(), "archive": Archive(), "erp": Erp(), **(resource_overrides or {})}
-    resources.setdefault("webhook_inbox", WebhookInbox(database=resources["database"]))
+    overrides = dict(resource_overrides or {})
+    database = overrides.pop("database", Database())
+    assert isinstance(database, Database)  # noqa: S101  # every other resource may be anything with its methods
+    resources: dict[str, object] = {
+        "database": database,
+        "archive": Archive(),
+        "erp": Erp(),
+        "webhook_inbox": WebhookInbox(database=database),
+        **overrides,
+    }
     return dg.Definitions(
         assets=[
             *contacts.ASSETS,

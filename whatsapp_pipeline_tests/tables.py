@@ -48,7 +48,7 @@ def everything(conn: Connection) -> dict[str, tuple[int, str | None]]:
 
 def _hash(conn: Connection, statement: str) -> tuple[int, str | None]:
     row = conn.execute(
-        f"SELECT count(*), md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) FROM ({statement}) t"  # type: ignore[call-overload]  # ours
+        f"SELECT count(*), md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) FROM ({statement}) t"
     ).fetchone()
     assert row is not None
     return row[0], row[1]

@@ -47,7 +47,7 @@ def _described() -> dict[str, Any]:
     return {
         "assets": assets,
         "jobs": sorted(job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")),
-        "schedules": {s.name: s.cron_schedule for s in defs.schedules or []},
+        "schedules": {s.name: str(getattr(s, "cron_schedule", "")) for s in defs.schedules or []},
         "sensors": sorted(sensor.name for sensor in defs.sensors or []),
     }
 

@@ -22,7 +22,7 @@ def migrate() -> None:
     from whatsapp_pipeline.backups import backup_options
     from whatsapp_pipeline.cli.backup import cli_log
     from whatsapp_pipeline.steps.backup import before_migration
-    from whatsapp_pipeline.store import adoption
+    from whatsapp_pipeline.store.adoption import report
     from whatsapp_pipeline.store.migrate import migrate as apply
     from whatsapp_pipeline.store.migrate import pending
 
@@ -33,8 +33,8 @@ def migrate() -> None:
     applied = apply(url)
     click.echo(f"{describe(url)}: {len(applied)} migration(s) applied" + "".join(f"\n  {n}" for n in applied))
     with connect(url) as conn:
-        for line in adoption.report(conn):
-            click.echo(f"warning: {line}", err=True)
+        for finding in report(conn):
+            click.echo(f"warning: {finding}", err=True)
 
 
 @click.command()

@@ -75,7 +75,7 @@ def _supervise(commands: dict[str, list[str]]) -> int:
         for name, command in commands.items()
     }
     for process in processes.values():
-        threading.Thread(target=lambda p: (p.wait(), ended.set()), args=(process,), daemon=True).start()
+        threading.Thread(target=_tell_when_it_ends, args=(process, ended), daemon=True).start()
     ended.wait()
     failed = [name for name, process in processes.items() if process.poll() not in (None, 0)]
     for process in processes.values():
@@ -83,6 +83,11 @@ def _supervise(commands: dict[str, list[str]]) -> int:
     if failed and not asked:
         raise PipelineError(f"{' and '.join(failed)} ended unexpectedly; its messages are above")
     return 0
+
+
+def _tell_when_it_ends(process: subprocess.Popen[bytes], ended: threading.Event) -> None:
+    process.wait()
+    ended.set()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
