@@ -89,8 +89,9 @@ def fit(tasks: list[Task]) -> dict[str, float]:
     found = minimize(loss, np.zeros(len(NAMES)), jac=True, method="L-BFGS-B")
     print(f"fitted on {sessions} sessions, {none_right.mean():.2f} of them about no order")
     weights = dict(zip(NAMES, np.round(found.x, 4).tolist(), strict=True))
-    # A title's number is not simulated: what it is worth is set, not fitted.
-    return weights | {"number_same": 6.0, "number_other": -3.0}
+    # Numbers of sessions are explicit and a title's is not simulated: what they are worth is set, not fitted.
+    given = {"number_same": 6.0, "number_other": -3.0, "title_same": 2.0, "title_other": -1.0}
+    return weights | given
 
 
 def by_model(session: SessionToLink, orders: list[Order]) -> tuple[int | None, float]:

@@ -1,7 +1,8 @@
 -- A chat has an order of its own when its title names one of its contact's, or all its sessions agree on one.
 WITH titled AS (
     SELECT l.id_chat_file, min(o.id) AS id_ordem_servico
-    FROM (SELECT DISTINCT id_chat_file, id_contato, title_number FROM order_linking) l
+    FROM (SELECT DISTINCT id_chat_file, id_contato, title_number FROM order_linking
+          WHERE contact_confidence = 1) l
     JOIN ordens_servico o ON ltrim(o.numero_ordem_servico, '0') = l.title_number AND o.id_contato = l.id_contato
     GROUP BY l.id_chat_file HAVING count(*) = 1
 ), agreed AS (

@@ -167,10 +167,9 @@ def _add_contacts(
 ) -> dict[int, Evidence]:
     """Add the names of contacts that a named chat hit, and the devices of contacts that are rivals."""
     to_compare = {contact for chat in named for contact in _direct_contacts(evidence[chat.id])}
+    # Devices are asked of rivals, and of a contact that only an unknown area code keeps from being sure.
     rivals = {
-        contact
-        for found in evidence.values()
-        for contact in (_all_contacts(found) if len(_all_contacts(found)) > 1 else ())
+        contact for found in evidence.values() if _is_doubtful(found) for contact in _all_contacts(found)
     }
     names = store.contact_names(conn, to_compare) if to_compare else {}
     devices: defaultdict[int, list[OwnedDevice]] = defaultdict(list)
@@ -185,6 +184,10 @@ def _add_contacts(
         )
         for chat, found in evidence.items()
     }
+
+
+def _is_doubtful(found: Evidence) -> bool:
+    return len(_all_contacts(found)) > 1 or any(hit.area != "written" for hit in found.phones)
 
 
 def _direct_contacts(found: Evidence) -> set[int]:

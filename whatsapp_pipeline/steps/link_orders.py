@@ -92,31 +92,58 @@ def link_orders_month(
 def _decide(conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy) -> list[OrderDecision]:
     by_contact: defaultdict[int, list[Order]] = defaultdict(list)
     by_name: defaultdict[str, list[Order]] = defaultdict(list)
-    for row in store.orders(conn):
+    for found in store.orders(conn):
         order = Order(
-            row.id, row.number, row.id_contato, row.opened, row.closed, tuple(find_devices(row.equipment))
+            found.id,
+            found.number,
+            found.id_contato,
+            found.opened,
+            found.closed,
+            tuple(find_devices(found.equipment)),
         )
-        if row.id_contato is not None:
-            by_contact[row.id_contato].append(order)
-        for name in {row.number, str(row.id)} - {""}:
+        if found.id_contato is not None:
+            by_contact[found.id_contato].append(order)
+        for name in {found.number, str(found.id)} - {""}:
             by_name[name].append(order)
-    sessions = with_rates([_session(row) for row in rows], by_contact, store.contacts_with_orders(conn))
+    of_chat = Counter(row.id_chat_file for row in rows)
+    sessions = with_rates(
+        [_session(row, alone=of_chat[row.id_chat_file] == 1) for row in rows],
+        by_contact,
+        store.contacts_with_orders(conn),
+    )
     overrides = {row.id_session: row for row in store.overrides(conn)}
     decisions = []
-    for session in sessions:
+    for row, session in zip(rows, sessions, strict=True):
         named = [order for number in session.numbers for order in by_name.get(number, ())]
         decision = link_session(session, by_contact.get(session.id_contato or -1, ()), named, policy)
+        if row.id_contato is not None and row.contact_confidence is not None and row.contact_confidence < 1:
+            decision = _of_proposed_contact(decision, row.contact_confidence)
         override = overrides.get(session.id)
         decisions.append(_apply(override, decision) if override else decision)
     return decisions
 
 
-def _session(row: store.SessionRow) -> SessionToLink:
+def _session(row: store.SessionRow, *, alone: bool) -> SessionToLink:
+    """Restate a row; in a chat of one session the title's number is the session's own."""
+    titled = (row.title_number,) if alone and row.title_number else ()
     return SessionToLink(
         row.id, row.id_contato, row.first_day, row.last_day,
-        tuple(number.lstrip("0") for number in row.order_numbers), tuple(row.devices), tuple(row.stages),
-        row.title_number, tuple(row.title_devices),
+        tuple(dict.fromkeys((*(number.lstrip("0") for number in row.order_numbers), *titled))),
+        tuple(row.devices), tuple(row.stages), None if alone else row.title_number, tuple(row.title_devices),
     )  # fmt: skip
+
+
+def _of_proposed_contact(decision: OrderDecision, contact: float) -> OrderDecision:
+    """An order can't be surer than the contact it is checked against: at most a proposal."""
+    return replace(
+        decision,
+        status="proposed" if decision.status == "linked" else decision.status,
+        id_ordem_servico=None,
+        confidence=None if decision.confidence is None else round(decision.confidence * contact, 6),
+        candidates=tuple(
+            replace(c, confidence=round(c.confidence * contact, 6)) for c in decision.candidates
+        ),
+    )
 
 
 def _apply(override: store.OrderOverrideRow, decision: OrderDecision) -> OrderDecision:

@@ -16,7 +16,7 @@ from whatsapp_pipeline.store.links import fill
 
 
 class SessionRow(NamedTuple):
-    """One staged session; days are local."""
+    """One staged session; days are local. `contact_confidence` is below 1 for a contact only proposed."""
 
     id: int
     id_chat_file: int
@@ -27,6 +27,7 @@ class SessionRow(NamedTuple):
     devices: list[str]
     stages: list[str]
     id_contato: int | None
+    contact_confidence: float | None
     title_number: str | None
     title_devices: list[str]
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from rapidfuzz import fuzz
-
+from whatsapp_pipeline.domain.matching.few_names import agreement
 from whatsapp_pipeline.domain.matching.model import (
     Candidate,
     ChatToLink,
@@ -27,7 +26,6 @@ from whatsapp_pipeline.domain.matching.model import (
     status_of,
 )
 from whatsapp_pipeline.domain.phones import PhoneKind
-from whatsapp_pipeline.domain.vocabulary import fold
 
 # What evidence is worth, in log-odds against "none of these". Seven is one error in a thousand.
 _PHONE = {
@@ -55,11 +53,14 @@ _ORDER_ID_IN_TITLE = (
 _ORDER_IN_MESSAGES = ("order_in_messages", 4.0, "an order named in the messages is this contact's")
 _ORDER_ELSEWHERE = ("order_elsewhere", -1.5, "the order in the title belongs to another contact")
 _DEVICE_NEAR = ("equipment_near", 3.2, "alone among its rivals has an order for this device at that time")
+_DEVICE_FITS = ("equipment_fits", 1.5, "has an order for this device at that time")
 _DEVICE_EVER = ("equipment_ever", 1.5, "alone among its rivals has an order for this device")
 _MESSAGE_ORDER_ALONE = -2.0  # nothing but an order number somewhere in the messages: a proposal, no link
 _NEAR_DAYS = 60
 
-_AGREES, _DIFFERS = 85, 60  # token_set_ratio of folded names
+# From this share of a title's words, or this posterior of the name model, a name fits.
+_AGREES = 0.6
+_MODEL_AGREES = 0.1
 
 _Reasons = dict[int, list[Feature]]
 
@@ -95,12 +96,11 @@ def _conclude(
     for contact in reasons:
         method.setdefault(contact, "name")  # a rival of a phone or an order that only the name brought
     before = _posteriors(reasons)
-    if any(name == "name" for name in method.values()) or len(reasons) > 1:
+    after_orders = before
+    if status_of(_sorted(before), policy) != "linked":
         _add_orders_of_messages(evidence, reasons)
         after_orders = _posteriors(reasons)
         _add_devices(chat, evidence, reasons)
-    else:
-        after_orders = before
     posteriors = _posteriors(reasons)
     ranked = sorted(posteriors, key=lambda contact: (-posteriors[contact], contact))
     status = status_of([posteriors[contact] for contact in ranked], policy)
@@ -201,10 +201,14 @@ def _title_header_disagree(chat: ChatToLink) -> bool:
 # Names, as a tie-break and a check.
 
 
-def name_similarity(name: str, names: Iterable[str]) -> float:
-    """Return how well `name` fits the best of `names`, 0 to 100, whatever the order of words and accents."""
-    folded = fold(name)
-    return max((fuzz.token_set_ratio(folded, fold(other)) for other in names if other), default=0.0)
+def _fit(chat: ChatToLink, evidence: Evidence, contact: int) -> float:
+    """Return how well the title's name fits a contact's, 0 to 1: by its words, or by the name model."""
+    words = max(
+        (agreement(chat.title, name) for name in evidence.names.get(contact, ()) if name), default=0.0
+    )
+    listed = evidence.name.candidates if evidence.name is not None else ()
+    modelled = max((posterior for other, posterior, _ in listed if other == contact), default=0.0)
+    return max(words, 1.0 if modelled >= _MODEL_AGREES else 0.0)
 
 
 def _add_names(
@@ -213,13 +217,13 @@ def _add_names(
     """Weigh the candidates by the title's name, and flag a name that fits none of them."""
     if not chat.name:
         return
-    fits = {contact: name_similarity(chat.name, evidence.names.get(contact, ())) for contact in reasons}
+    fits = {contact: _fit(chat, evidence, contact) for contact in reasons}
     for contact, fit in fits.items():
         if fit >= _AGREES:
-            reasons[contact].append(_feature(_NAME_AGREES, fit / 100))
-        elif fit < _DIFFERS and evidence.names.get(contact):
-            reasons[contact].append(_feature(_NAME_DIFFERS, fit / 100))
-    if max(fits.values()) < _DIFFERS:
+            reasons[contact].append(_feature(_NAME_AGREES, fit))
+        elif fit == 0 and any(evidence.names.get(contact, ())):
+            reasons[contact].append(_feature(_NAME_DIFFERS))
+    if max(fits.values()) == 0:
         flags.add(disagreement)
     named = evidence.name.candidates[:1] if evidence.name is not None else ()
     for other, posterior, features in named:
@@ -232,10 +236,8 @@ def _add_names(
             reasons[contact] += [_feature(_NAME_ELSEWHERE, posterior)] * doubt
         # Listed for the reviewer, and kept from outranking what names the contact directly.
         ceiling = max(_score(reasons[contact]) for contact in reasons) - 3.5
-        reasons[other] = [
-            *features,
-            Feature("outranked", 1, ceiling - _score(features), "a phone or order outranks a name"),
-        ]
+        closing = Feature("outranked", 1, ceiling - _score(features), "a phone or order outranks a name")
+        reasons[other] = [*features, closing]
 
 
 def _feature(kind: tuple[str, float, str], value: float = 1.0) -> Feature:
@@ -299,9 +301,9 @@ def _add_devices(chat: ChatToLink, evidence: Evidence, reasons: _Reasons) -> Non
         holders = [contact for contact, owned in owners.items() if owned]
         near = [contact for contact in holders if any(_near(chat, owned) for owned in owners[contact])]
         if len(near) == 1:
-            reasons[near[0]].append(_feature(_DEVICE_NEAR))
+            reasons[near[0]].append(_feature(_DEVICE_NEAR if len(reasons) > 1 else _DEVICE_FITS))
             return  # one device is one piece of evidence, however many words name it
-        if len(holders) == 1 and not near:
+        if len(holders) == 1 and not near and len(reasons) > 1:
             reasons[holders[0]].append(_feature(_DEVICE_EVER))
             return
 

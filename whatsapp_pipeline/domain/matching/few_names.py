@@ -34,13 +34,24 @@ def match_few(titles: Sequence[str], contacts: Sequence[ContactName]) -> list[Na
     return [_match(title, words) for title in titles]
 
 
-def _match(title: str, contacts: Sequence[tuple[int, list[tuple[str, ...]]]]) -> NameEvidence:
+def agreement(title: str, name: str) -> float:
+    """Return the share of a title's telling words that agree with one of the name's, 0 to 1."""
+    wanted = _telling_words(title)
+    return _agreeing(wanted, clean_contact(name).words) / len(wanted) if wanted else 0.0
+
+
+def _telling_words(title: str) -> list[str]:
+    """The words of a title that may be a name's; words of devices and jobs only when there are no others."""
     cleaned = clean_title(title)
-    wanted = [
+    return [
         word
         for word, weak in zip(cleaned.words, cleaned.weak, strict=True)
         if not weak and _LETTER.search(word)
     ]
+
+
+def _match(title: str, contacts: Sequence[tuple[int, list[tuple[str, ...]]]]) -> NameEvidence:
+    wanted = _telling_words(title)
     scores: dict[int, float] = {}
     reasons: dict[int, tuple[Feature, ...]] = {}
     for contact, names in contacts:

@@ -209,7 +209,7 @@ def _evidence(tables: Tables, chat: ChatToLink, name: NameEvidence | None) -> Ev
         orders,
         name,
         {c: tables.contacts[c] for c in direct if c in tables.contacts} if chat.name else {},
-        {c: tables.owned(c) for c in rivals} if len(rivals) > 1 else {},
+        {c: tables.owned(c) for c in rivals},
     )
 
 

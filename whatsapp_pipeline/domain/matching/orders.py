@@ -46,7 +46,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class SessionToLink:
-    """A session and what its chat says. `title_number` is the order in the title, if any."""
+    """A session and what its chat says.
+
+    `numbers` are those the session itself names; a chat of one session adds its title's. `title_number` is
+    the order in the title of a longer chat.
+    """
 
     id: int
     id_contato: int | None
@@ -121,6 +125,8 @@ WORDS = {
     "device_other": "only other devices are named",
     "number_same": "its number is named",
     "number_other": "another order's number is named",
+    "title_same": "its number is in the chat's title",
+    "title_other": "another order's number is in the chat's title",
     "opening_words": "words of an opening, near the opening",
     "closing_words": "words of a closing, near the closing",
     "stage_elsewhere": "words of a repair, though far from opening and closing",
@@ -325,10 +331,11 @@ def _device_values(session: SessionToLink, order: Order) -> dict[str, float]:
 
 
 def _number_values(session: SessionToLink, order: Order) -> dict[str, float]:
-    said = session.numbers or ((session.title_number,) if session.title_number else ())
-    if not said:
-        return {}
-    return {"number_same": 1.0} if order.number in said else {"number_other": 1.0}
+    if session.numbers:
+        return {"number_same": 1.0} if order.number in session.numbers else {"number_other": 1.0}
+    if session.title_number:  # one title stands for all sessions of a chat, and they may be about others
+        return {"title_same": 1.0} if order.number == session.title_number else {"title_other": 1.0}
+    return {}
 
 
 def _features(session: SessionToLink, order: Order, policy: OrderPolicy) -> list[Feature]:
