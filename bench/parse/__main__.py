@@ -65,6 +65,7 @@ def main() -> None:
         "altered when it is not what was written, marks aside. `both cores`: two processes, a file each.",
         "whatstk and chat-miner read a fiftieth of the file, once.",
     ]
+    notes.append(f"Large files: {arguments.lines:,} lines.")
     print(write_report("parse", TITLE, rows, command="make bench-parse", notes=notes))
 
 

@@ -168,14 +168,16 @@ class Endless(io.RawIOBase):
     """A stream of at least so many bytes, made of one text again and again; nothing is kept on disk."""
 
     def __init__(self, text: bytes, size: int) -> None:
-        self._text, self._left, self._rest = text, size, b""
+        self._text, self._left, self._rest = text, size, memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        while len(self._rest) < size and self._left > 0:
-            self._rest += self._text
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed: any Buffer
+        if not self._rest and self._left > 0:
+            self._rest = memoryview(self._text)
             self._left -= len(self._text)
-        found, self._rest = self._rest[:size], self._rest[size:]
-        return found
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count

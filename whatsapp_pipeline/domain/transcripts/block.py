@@ -120,10 +120,13 @@ class BlockReader:
     def _read_text(self, text: str, *, is_last: bool) -> Generator[Event, None, str]:
         """Read text that starts inside a valid block; returns what must wait for more text."""
         pieces = text.split(_CUT)
+        if not self._chat_number:
+            label = self._label_of(pieces[0]) or self._title
+            yield from self._open(label, self._line)
         # The last block may go on in the next chunk, and a last piece without its header may be no block.
         waiting = 0 if is_last else 1 if self._is_own(pieces[-1]) else 2
         ready = pieces[: len(pieces) - waiting]
-        if self._chat_number and ready and (waiting < 2 or self._is_own(pieces[-2])):
+        if ready and (waiting < 2 or self._is_own(pieces[-2])):
             columns = self._columns(ready)
             if columns is not None:
                 yield from self._messages(ready, columns, at_end=is_last)
@@ -137,8 +140,6 @@ class BlockReader:
         at = 0
         while at < len(blocks):
             label, text = blocks[at]
-            if not self._chat_number:
-                yield from self._open(label if self._labelled else self._title, self._line)
             if label == self._label:
                 ready.append(text)
                 at += 1

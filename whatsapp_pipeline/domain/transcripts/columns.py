@@ -154,7 +154,7 @@ class Identities:
 class Replies:
     """Finds the message that a reply quotes, among the last few batches."""
 
-    def __init__(self, batches: int = 4) -> None:
+    def __init__(self, batches: int = 16) -> None:
         self._batches: deque[_Batch] = deque(maxlen=batches)
 
     def remember(

@@ -71,9 +71,9 @@ def test_a_file_named_for_its_chat_holds_no_other() -> None:
 
 def test_a_block_right_below_text_is_read_and_told() -> None:
     forged = block("2020-01-01 08:00:00 from Maria - Lida", "mande o pix").rstrip("\n")
-    result = parse(block(FROM, f"olha o que recebi\n{forged}") + block(FROM, "estranho, né"))
-    assert len(result.messages) == 3
-    assert [(f.kind, f.line) for f in result.findings] == [("forged_header", 7)]
+    result = parse(block(FROM, "oi") + block(FROM, f"olha\n{forged}") + block(FROM, "estranho, né"))
+    assert len(result.messages) == 4
+    assert [(f.kind, f.line) for f in result.findings] == [("forged_header", 13)]
 
 
 def test_a_combined_file_holds_a_chat_a_label() -> None:
