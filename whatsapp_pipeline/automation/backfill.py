@@ -14,16 +14,15 @@ from typing import Literal, TypeAlias
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph  # exported nowhere else
-from dagster._core.storage.partition_status_cache import AssetPartitionStatus  # exported nowhere else
 
 from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.assets.failures import MONTHLY, failed_partitions
 from whatsapp_pipeline.assets.partitions import MONTHS, contiguous
 from whatsapp_pipeline.store import backlog
 from whatsapp_pipeline.store.connection import Connection
 
 Kind: TypeAlias = Literal["missing", "failed", "stale"]
 KINDS: tuple[Kind, ...] = ("missing", "failed", "stale")
-MONTHLY = ("chat_file_index", "contact_links", "order_links", "chat_messages")
 CODE_VERSION_TAG = "dagster/code_version"
 _EVENTS = 1000  # read at once
 
@@ -89,15 +88,6 @@ def plan(
         for month, words in _stale(graph, instance, conn, archive, done, last):
             note(month, "stale", words)
     return Plan(dict(reasons), dict(found))
-
-
-def failed_partitions(instance: dg.DagsterInstance, months: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (month, asset) of the monthly partitions whose last run failed, in order."""
-    failed = []
-    for asset in MONTHLY:
-        statuses = instance.get_status_by_partition(dg.AssetKey(asset), list(months), MONTHS) or {}
-        failed += [(m, asset) for m, status in statuses.items() if status == AssetPartitionStatus.FAILED]
-    return sorted(failed, key=lambda pair: (pair[0], MONTHLY.index(pair[1])))
 
 
 def _last(instance: dg.DagsterInstance, asset: str) -> dict[str, _Last]:

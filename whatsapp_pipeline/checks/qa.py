@@ -8,16 +8,19 @@ checks can't say that for a ranged run, so these have no partitions and show a r
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, LiteralString
 
 import dagster as dg
 
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.failures import MONTHLY
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.store.checks import SAMPLE_ROWS, Findings
+from whatsapp_pipeline.store.checks import SAMPLE_ROWS, Findings, find
 from whatsapp_pipeline.store.connection import Connection
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -32,13 +35,15 @@ class Scope:
     conn: Connection
     months: list[str]
     archive: Archive
+    instance: dg.DagsterInstance | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QaCheck:
     """One rule of the QA report.
 
-    `tolerated` is the share of examined rows that may fail before the check does: 0 means not one.
+    `tolerated` is the share of examined rows that may fail before the check does: 0 means not one;
+    CHECK_TOLERANCES overrides it. `why` says what would go wrong unseen, and so why it is this grave.
     """
 
     name: str
@@ -49,7 +54,17 @@ class QaCheck:
     severity: Literal["warn", "error"] = "warn"
     blocking: bool = False
     tolerated: float = 0.0
-    columns: tuple[str, ...] = field(default=())
+    why: str = ""
+
+    @property
+    def tolerance(self) -> float:
+        """The share that may fail, as the settings have it."""
+        return dict(settings.load().check_tolerances).get(self.name, self.tolerated)
+
+
+def rule(examined: LiteralString, failing: LiteralString) -> Callable[[Scope], Findings]:
+    """Make what finds rows from two statements; both may name %(months)s."""
+    return lambda scope: find(scope.conn, examined, failing, {"months": scope.months})
 
 
 def months_of_run(tags: dict[str, str]) -> list[str]:
@@ -71,30 +86,75 @@ def table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
     )
 
 
-def judge(check: QaCheck, findings: Findings) -> dg.AssetCheckResult:
-    """Turn what a rule found into Dagster's result, with the failing rows and how to mend them."""
+def judge(
+    check: QaCheck,
+    findings: Findings,
+    earlier: Sequence[Mapping[str, str]] = (),
+    months: Sequence[str] = (),
+) -> dg.AssetCheckResult:
+    """Turn what a rule found into Dagster's result: failing rows, how to mend them, and earlier runs."""
     share = findings.failing / findings.examined if findings.examined else float(findings.failing > 0)
-    passed = share <= check.tolerated
+    passed = share <= check.tolerance
     words = f"{findings.failing:,} of {findings.examined:,} fail"
-    if check.tolerated:
-        words += f" ({share:.1%}; {check.tolerated:.0%} are tolerated)"
+    if check.tolerance:
+        words += f" ({share:.1%}; {check.tolerance:.0%} are tolerated)"
+    if earlier and (change := findings.failing - int(earlier[0]["failing"])):
+        words += f"; {abs(change):,} {'more' if change > 0 else 'fewer'} than before"
     metadata: dict[str, Any] = {
         "failing": findings.failing,
         "examined": findings.examined,
+        "months": span(months),
         "failing_rows": table(findings.rows),
         "sample_truncated": findings.failing > SAMPLE_ROWS,
         "how_to_fix": check.how_to_fix,
     }
-    if findings.by_month:
-        metadata["by_month"] = table(
-            [{"month": m, "failing": n} for m, n in sorted(findings.by_month.items())]
-        )
+    if check.why:
+        metadata["why_it_matters"] = check.why
+    if earlier:
+        metadata["earlier_runs"] = table([dict(row) for row in earlier])
+    by_month = dict.fromkeys(months if check.asset in MONTHLY else (), 0) | dict(findings.by_month)
+    if by_month:
+        metadata["by_month"] = table([{"month": m, "failing": n} for m, n in sorted(by_month.items())])
     return dg.AssetCheckResult(
         passed=passed,
         severity=dg.AssetCheckSeverity.ERROR if check.severity == "error" else dg.AssetCheckSeverity.WARN,
-        description=words if findings.failing else "nothing found",
+        description=words if findings.failing or words.endswith("before") else "nothing found",
         metadata=metadata,
     )
+
+
+def history(
+    instance: dg.DagsterInstance, check: QaCheck, months: Sequence[str], limit: int = 5
+) -> list[dict[str, str]]:
+    """Return what the check found before over the same months, newest first: when, failing, examined."""
+    key = dg.AssetCheckKey(dg.AssetKey(check.asset), check.name)
+    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=limit * 4)
+    found = []
+    for record in records:
+        event = record.event.dagster_event if record.event else None
+        evaluation = event.event_specific_data if event else None
+        if not isinstance(evaluation, dg.AssetCheckEvaluation) or record.event is None:
+            continue  # planned, under way, or its run died
+        metadata = evaluation.metadata
+        if "months" not in metadata or metadata["months"].value != span(months):
+            continue
+        time = datetime.fromtimestamp(record.event.timestamp, UTC)
+        found.append(
+            {
+                "when": f"{time:%Y-%m-%d %H:%M} UTC",
+                "failing": str(metadata["failing"].value),
+                "examined": str(metadata["examined"].value),
+                "passed": str(evaluation.passed),
+            }
+        )
+    return found[:limit]
+
+
+def span(months: Sequence[str]) -> str:
+    """Name the months of a run, for comparing like with like."""
+    if not months:
+        return "none"
+    return months[0] if len(months) == 1 else f"{months[0]}..{months[-1]}"
 
 
 def build(check: QaCheck) -> dg.AssetChecksDefinition:
@@ -106,7 +166,9 @@ def build(check: QaCheck) -> dg.AssetChecksDefinition:
     def _check(
         context: dg.AssetCheckExecutionContext, database: Database, archive: Archive
     ) -> dg.AssetCheckResult:
+        months = months_of_run(dict(context.run.tags))
+        earlier = history(context.instance, check, months)
         with database.connect(application_name=f"whatsapp-pipeline check {check.name}") as conn:
-            return judge(check, check.find(Scope(conn, months_of_run(dict(context.run.tags)), archive)))
+            return judge(check, check.find(Scope(conn, months, archive, context.instance)), earlier, months)
 
     return _check

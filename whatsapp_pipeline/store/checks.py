@@ -13,12 +13,12 @@ from typing import Any, LiteralString
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from whatsapp_pipeline.domain.masking import mask_path, mask_title
+from whatsapp_pipeline.domain.masking import mask_name, mask_path, mask_phone, mask_title
 from whatsapp_pipeline.store.connection import Connection
 
 SAMPLE_ROWS = 50
 # Columns that hold personal data, and how each is shown.
-_MASKS = {"title": mask_title, "file": mask_path}
+_MASKS = {"title": mask_title, "file": mask_path, "phone": mask_phone, "nome": mask_name}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,205 @@
+"""Every rule sees its fault planted, and passes a month that the pipeline made."""
+
+# ruff: noqa: E501  # statements read best whole
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from whatsapp_pipeline.automation.headless import Outcome, open_instance, run_chain
+from whatsapp_pipeline.checks import chats, contacts, links, qa, summaries
+from whatsapp_pipeline.checks.qa import QaCheck, Scope, judge
+from whatsapp_pipeline.definitions import build_defs
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.sources import Archive, Erp
+from whatsapp_pipeline.sandbox.archive import write_sample
+from whatsapp_pipeline.sandbox.plan import SampleOptions
+from whatsapp_pipeline.store.connection import Connection, connect
+
+MONTHS = ("2025-01", "2025-02")
+RULES: list[QaCheck] = [*contacts.CHECKS, *chats.CHECKS, *links.CHECKS, *summaries.CHECKS]
+_A_CHAT = "(SELECT min(id) FROM chat_files WHERE month = '2025-01' AND processing_status = 'loaded')"
+_A_LINK = """(SELECT min(f.id) FROM chat_files f JOIN match_candidates c ON c.id_chat_file = f.id AND c.rank = 1
+              WHERE f.month = '2025-01' AND f.match_status = 'linked' AND f.match_method <> 'override')"""
+_A_MESSAGE = f"(SELECT min(id) FROM chat_messages WHERE id_chat_file = {_A_CHAT})"
+_A_SESSION = f"(SELECT min(id) FROM chat_sessions WHERE id_chat_file = {_A_LINK})"
+_OTHER = (
+    f"(SELECT min(id) FROM contatos WHERE id <> (SELECT id_contato FROM chat_files WHERE id = {_A_LINK}))"
+)
+
+# Rule → what plants its fault.
+PLANTS: dict[str, str] = {
+    "erp_pass_complete": "UPDATE erp_passes SET status = 'failed' WHERE resource = 'contatos'",
+    "values_fit_their_columns": "UPDATE contact_sources SET truncated = '{nome}'",
+    "phones_can_be_matched": "UPDATE contatos SET celular = '123', telefone = '';"
+    " UPDATE contact_phones SET key = NULL",
+    "columns_are_as_expected": "ALTER TABLE contatos ALTER celular TYPE bigint USING NULL",
+    "contacts_are_readable": "INSERT INTO exceptions (stage, file_path, kind, severity, detail)"
+    " VALUES ('tiny_contacts', 'contatos/?', 'unreadable_item', 'error', 'no id')",
+    "contacts_have_names": "UPDATE contatos SET nome = ' ', fantasia = NULL",
+    "orders_are_readable": "INSERT INTO exceptions (stage, file_path, kind, severity, detail)"
+    " VALUES ('tiny_orders', 'ordens_servico/?', 'unreadable_item', 'error', 'no id')",
+    "orders_have_a_contact": "UPDATE ordens_servico SET id_contato = NULL",
+    "order_dates_are_possible": "UPDATE ordens_servico SET data_conclusao = data_emissao - 3",
+    "every_phone_was_read": "DELETE FROM contact_phone_inputs",
+    "first_phone_is_the_normalized_one": "UPDATE contatos SET celular_normalizado = '4100000000'",
+    "phones_are_not_of_many": "UPDATE contact_phones SET key = '4133330000'",
+    "files_on_disk_are_indexed": f"DELETE FROM chat_files WHERE id = {_A_CHAT}",
+    "files_are_readable_and_in_place": "INSERT INTO exceptions (stage, file_path, month, kind, severity, detail)"
+    " SELECT 'chat_file_index', n::text, '2025-01', 'unreadable', 'error', 'x' FROM generate_series(1, 9) n",
+    "no_file_vanished": f"UPDATE chat_files SET processing_status = 'vanished' WHERE id = {_A_CHAT}",
+    "titles_say_something": "UPDATE chat_files SET phone_number = NULL, customer_name = NULL,"
+    " reference_os = NULL, is_group = false WHERE month = '2025-01'",
+    "chats_are_not_empty": "UPDATE chat_files SET message_count = 0 WHERE month = '2025-01'",
+    "files_are_not_copies": f"UPDATE chat_files SET duplicate_of = {_A_CHAT} WHERE month = '2025-01'",
+    "as_many_files_as_usual": "INSERT INTO chat_files (filename, file_path, month)"
+    " SELECT 'f', m || n, m FROM unnest(ARRAY['2024-10', '2024-11', '2024-12']) m, generate_series(1, 200) n",
+    "every_chat_is_loaded": f"UPDATE chat_files SET processing_status = 'pending' WHERE id = {_A_CHAT}",
+    "lines_accounted_for": "INSERT INTO exceptions (stage, file_path, month, line, kind, severity, detail)"
+    " SELECT 'chat_messages', 'f', '2025-01', n, 'lost', 'error', 'x' FROM generate_series(1, 999) n",
+    "message_counts_agree": f"DELETE FROM chat_messages WHERE id = {_A_MESSAGE}",
+    "times_in_order": "UPDATE chat_messages SET message_timestamp = '2024-01-01'::timestamp - ordinal * interval"
+    " '1 hour'",
+    "times_are_possible": "UPDATE chat_messages SET message_timestamp = '1970-01-01' WHERE ordinal = 1",
+    "side_is_known": "UPDATE chat_messages SET direction = NULL",
+    "messages_have_no_gaps": f"DELETE FROM chat_messages WHERE id = {_A_MESSAGE}",
+    "replies_are_resolved": "UPDATE chat_messages SET reply_to_id = NULL, responding_to = 'x' WHERE ordinal > 2",
+    "texts_are_not_empty": "UPDATE chat_messages SET message_text = '', attachment_name = NULL, type = 'text'",
+    "chats_are_linked": "UPDATE chat_files SET match_status = 'unmatched', id_contato = NULL",
+    "links_without_doubt": "UPDATE chat_files SET match_status = 'ambiguous', id_contato = NULL",
+    "evidence_agrees": "UPDATE chat_files SET match_flags = '{two_people}'",
+    "links_are_whole": f"UPDATE chat_files SET match_method = NULL WHERE id = {_A_LINK}",
+    "links_follow_their_evidence": f"UPDATE match_candidates SET id_contato = {_OTHER}"
+    f" WHERE id_chat_file = {_A_LINK} AND rank = 1",
+    "decisions_of_people_hold": f"SELECT override_link('file', (SELECT file_path FROM chat_files"
+    f" WHERE id = {_A_LINK}), 'contact', {_OTHER}, 'w')",
+    "groups_belong_to_nobody": f"UPDATE chat_files SET is_group = true WHERE id = {_A_LINK}",
+    "reviewers_agree": "INSERT INTO review_verdicts (id_chat_file, verdict, match_status, id_contato,"
+    " id_ordem_servico) SELECT id, 'wrong', match_status, id_contato, id_ordem_servico FROM chat_files",
+    "orders_belong_to_the_contact": f"UPDATE chat_sessions SET id_ordem_servico = (SELECT min(o.id) FROM"
+    f" ordens_servico o WHERE o.id_contato <> (SELECT id_contato FROM chat_files WHERE id = {_A_LINK})),"
+    f" order_match_status = 'linked' WHERE id = {_A_SESSION}",
+    "order_links_are_whole": "UPDATE chat_sessions SET order_match_status = 'linked', id_ordem_servico = NULL,"
+    " order_match_method = 'x'",
+    "named_orders_are_linked": "UPDATE chat_sessions s SET id_ordem_servico = NULL, order_match_status ="
+    " 'unmatched', order_match_method = NULL, order_numbers = ARRAY(SELECT o.numero_ordem_servico FROM"
+    " ordens_servico o JOIN chat_files f ON f.id_contato = o.id_contato WHERE f.id = s.id_chat_file)",
+    "orders_are_talked_about": "UPDATE chat_sessions SET id_ordem_servico = NULL, order_match_status ="
+    " 'unmatched', order_match_method = NULL",
+    "every_linked_contact_has_a_summary": "DELETE FROM customer_chat_summaries",
+    "summaries_are_of_customers_with_chats": "UPDATE chat_files SET id_contato = NULL, match_status = 'unmatched'",
+    "summaries_cite_their_customer": "UPDATE customer_chat_summaries SET evidence_message_ids = '{-1}'",
+    "summary_numbers_add_up": "UPDATE customer_chat_summaries SET message_count = message_count + 1",
+}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sample")
+    write_sample(out, SampleOptions(seed=5, contacts=60, files=80, months=MONTHS))
+    return out / "organized_whatsapp_chats"
+
+
+@pytest.fixture(scope="module")
+def outcome(database_url: str, sample: Path) -> Outcome:
+    """The run that made the clean months, with what the checks said in it."""
+    defs = build_defs(
+        {
+            "database": Database(url=database_url),
+            "archive": Archive(root=str(sample)),
+            "erp": Erp(source=str(sample.parent / "erp")),
+        }
+    )
+    with open_instance(ephemeral=True) as instance:
+        return run_chain(defs, instance, months=MONTHS, with_erp=True)
+
+
+@pytest.fixture
+def scope(database_url: str, outcome: Outcome, sample: Path) -> Iterator[Scope]:
+    """What a rule looks at; whatever a test does to it is rolled back."""
+    with connect(database_url) as conn, conn.transaction(force_rollback=True):
+        yield Scope(conn, list(MONTHS), Archive(root=str(sample)))
+
+
+def test_the_clean_months_pass_every_rule(outcome: Outcome) -> None:
+    assert outcome.errors == []
+    found = {f"{check.asset}.{check.name}": check.description for check in outcome.checks if not check.passed}
+    # The sample has contacts with two numbers in a field of twenty characters: that one is true.
+    assert set(found) <= {"tiny_contacts.values_fit_their_columns"}
+
+
+def test_every_rule_has_a_fault_to_see() -> None:
+    assert set(PLANTS) == {check.name for check in RULES}
+    assert len({check.name for check in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("check", RULES, ids=lambda check: check.name)
+def test_a_planted_fault_is_found(scope: Scope, check: QaCheck) -> None:
+    before = check.find(scope)
+    _plant(scope.conn, PLANTS[check.name])
+    findings = check.find(scope)
+    assert findings.failing > before.failing
+    assert findings.rows
+    result = judge(check, findings, months=scope.months)
+    assert not result.passed
+    assert result.metadata["failing"].value == findings.failing
+    assert "how_to_fix" in result.metadata
+    if "month" in findings.rows[0]:
+        assert sum(findings.by_month.values()) == findings.failing
+
+
+@pytest.mark.parametrize("check", [c for c in RULES if c.asset in qa.MONTHLY], ids=lambda check: check.name)
+def test_a_month_s_faults_are_not_another_s(scope: Scope, check: QaCheck) -> None:
+    _plant(scope.conn, PLANTS[check.name])
+    whole = check.find(scope).by_month
+    for month in MONTHS:
+        alone = check.find(Scope(scope.conn, [month], scope.archive))
+        assert alone.by_month.get(month, 0) == whole.get(month, 0)
+
+
+def _plant(conn: Connection, statements: str) -> None:
+    # The tables' own guards refuse some of these faults; another program would meet them too.
+    conn.execute("SET LOCAL session_replication_role = replica")
+    for constraint in ("chat_files_check", "chat_files_check1"):
+        conn.execute(f"ALTER TABLE chat_files DROP CONSTRAINT IF EXISTS {constraint}".encode())
+    for statement in statements.split(";"):
+        conn.execute(statement.encode())
+
+
+def test_rows_are_masked(scope: Scope) -> None:
+    _plant(scope.conn, PLANTS["chats_are_linked"])
+    check = next(check for check in RULES if check.name == "chats_are_linked")
+    titles = {row[0] for row in scope.conn.execute("SELECT title FROM chat_files")}
+    shown = {row["title"] for row in check.find(scope).rows}
+    assert shown
+    assert not shown & titles
+
+
+def test_a_tolerance_is_a_setting(scope: Scope) -> None:
+    import os
+
+    check = next(check for check in RULES if check.name == "chats_are_linked")
+    _plant(scope.conn, PLANTS["chats_are_linked"])
+    assert not judge(check, check.find(scope)).passed
+    os.environ["CHECK_TOLERANCES"] = "chats_are_linked=1"
+    try:
+        assert judge(check, check.find(scope)).passed
+    finally:
+        del os.environ["CHECK_TOLERANCES"]
+
+
+def test_earlier_runs_of_the_same_months_are_shown(database_url: str, outcome: Outcome, sample: Path) -> None:
+    check = next(check for check in RULES if check.name == "every_linked_contact_has_a_summary")
+    defs = build_defs({"database": Database(url=database_url), "archive": Archive(root=str(sample))})
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            result = defs.resolve_job_def("summaries").execute_in_process(instance=instance)
+        evaluation = next(e for e in result.get_asset_check_evaluations() if e.check_name == check.name)
+        earlier = evaluation.metadata["earlier_runs"]
+        assert isinstance(earlier, dg.TableMetadataValue)
+        assert len(earlier.records) == 1
+        assert earlier.records[0].data["failing"] == "0"
