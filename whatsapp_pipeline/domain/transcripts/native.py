@@ -75,6 +75,7 @@ class NativeReader:
         yield from map(totals.note, _doubts(decision))
         held, started = "\n", False
         for chunk, is_last in with_last(chain(ahead, chunks)):
+            searched = len(held)
             held += chunk
             if not started:
                 started, at = True, self._first_header(held)
@@ -84,9 +85,9 @@ class NativeReader:
                     self._line += preamble
                     detail = f"{preamble} lines before the first message"
                     yield totals.note(Finding(1, "preamble", "warning", detail))
-                    held = held[at:]
+                    held, searched = held[at:], 0
             if held:
-                held = yield from self._read_text(held, is_last=is_last)
+                held = yield from self._read_text(held, searched, is_last=is_last)
         if self._senders.is_undecided:
             detail = "who is staff could not be told: set the owner's name or number"
             yield totals.note(Finding(0, "direction_unknown", "warning", detail))
@@ -115,10 +116,10 @@ class NativeReader:
         matches = self._layout.header.finditer(text)
         return next((match.start() for match in matches if self._time_of(match)), len(text))
 
-    def _last_header(self, text: str) -> int:
-        """Where the last header with a true date starts."""
+    def _last_header(self, text: str, searched: int) -> int:
+        """Where the last header with a true date starts; so much of the text has none but the first."""
         at = len(text)
-        while (at := text.rfind("\n", 0, at)) > 0:
+        while (at := text.rfind("\n", max(searched - 1, 0), at)) > 0:
             match = self._layout.header.match(text, at)
             if match is not None and self._time_of(match):
                 return at
@@ -131,11 +132,11 @@ class NativeReader:
         except KeyError:
             return None
 
-    def _read_text(self, text: str, *, is_last: bool) -> Generator[Event, None, str]:
+    def _read_text(self, text: str, searched: int, *, is_last: bool) -> Generator[Event, None, str]:
         """Read text that starts with a header; returns what must wait for more text."""
         held = ""
         if not is_last:
-            at = self._last_header(text)
+            at = self._last_header(text, searched)
             text, held = text[:at], text[at:]
         if text:
             lines = line_count(text[1:]) if is_last else text.count("\n")
