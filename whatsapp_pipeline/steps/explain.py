@@ -13,6 +13,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     OrderPolicy,
     SessionToLink,
     link_session,
+    with_title,
 )
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.domain.vocabulary import find_devices
@@ -57,11 +58,13 @@ def _order(conn: Connection, row: links.ChatRow, decision: LinkDecision, day: da
     if contact is None and decision.status == "proposed":
         contact = decision.candidates[0].id_contato
     numbers = (row.order_reference,) if row.order_reference else ()
-    session = SessionToLink(row.id, contact, day, day, numbers, title_devices=tuple(row.devices))
+    session = SessionToLink(
+        row.id, contact, day, day, title_number=row.order_reference, title_devices=tuple(row.devices)
+    )
     found = [
         Order(o.id, o.number, o.id_contato, o.opened, o.closed, tuple(find_devices(o.equipment)))
         for o in order_links.orders_about(conn, contact, numbers)
     ]
     own = [order for order in found if order.id_contato is not None and order.id_contato == contact]
     named = [order for order in found if order.number in numbers or str(order.id) in numbers]
-    return link_session(session, own, named, OrderPolicy())
+    return link_session(with_title(session, own), own, named, OrderPolicy())

@@ -20,6 +20,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     SessionToLink,
     link_session,
     with_rates,
+    with_title,
 )
 from whatsapp_pipeline.domain.vocabulary import find_devices
 from whatsapp_pipeline.errors import PipelineError
@@ -106,16 +107,14 @@ def _decide(conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPol
         for name in {found.number, str(found.id)} - {""}:
             by_name[name].append(order)
     of_chat = Counter(row.id_chat_file for row in rows)
-    sessions = with_rates(
-        [_session(row, alone=of_chat[row.id_chat_file] == 1) for row in rows],
-        by_contact,
-        store.contacts_with_orders(conn),
-    )
+    sessions = with_rates([_session(row) for row in rows], by_contact, store.contacts_with_orders(conn))
     overrides = {row.id_session: row for row in store.overrides(conn)}
     decisions = []
     for row, session in zip(rows, sessions, strict=True):
-        named = [order for number in session.numbers for order in by_name.get(number, ())]
-        decision = link_session(session, by_contact.get(session.id_contato or -1, ()), named, policy)
+        own = by_contact.get(session.id_contato or -1, [])
+        asked = with_title(session, own) if of_chat[row.id_chat_file] == 1 else session
+        named = [order for number in asked.numbers for order in by_name.get(number, ())]
+        decision = link_session(asked, own, named, policy)
         if row.id_contato is not None and row.contact_confidence is not None and row.contact_confidence < 1:
             decision = _of_proposed_contact(decision, row.contact_confidence)
         override = overrides.get(session.id)
@@ -123,13 +122,11 @@ def _decide(conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPol
     return decisions
 
 
-def _session(row: store.SessionRow, *, alone: bool) -> SessionToLink:
-    """Restate a row; in a chat of one session the title's number is the session's own."""
-    titled = (row.title_number,) if alone and row.title_number else ()
+def _session(row: store.SessionRow) -> SessionToLink:
     return SessionToLink(
         row.id, row.id_contato, row.first_day, row.last_day,
-        tuple(dict.fromkeys((*(number.lstrip("0") for number in row.order_numbers), *titled))),
-        tuple(row.devices), tuple(row.stages), None if alone else row.title_number, tuple(row.title_devices),
+        tuple(number.lstrip("0") for number in row.order_numbers), tuple(row.devices), tuple(row.stages),
+        row.title_number, tuple(row.title_devices),
     )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     SessionToLink,
     link_session,
     with_rates,
+    with_title,
 )
 from whatsapp_pipeline.domain.phones import PhoneKind, parse_phone, parse_phones
 from whatsapp_pipeline.domain.titles import parse_title
@@ -138,6 +139,10 @@ class Tables:
             if order.id_contato is not None
         ]
 
+    def orders_named(self, number: str) -> list[Order]:
+        """Return the orders of anybody that have the number, or the id."""
+        return [order for order, _ in self._orders_by_name.get(number, ())]
+
     def owned(self, contact: int) -> list[OwnedDevice]:
         """Return the devices of a contact's orders."""
         return [
@@ -222,15 +227,20 @@ def _orders(
             continue
         sure = decision.candidates and decision.status in ("linked", "proposed")
         contact = decision.candidates[0].id_contato if sure else None
-        numbers = (chat.order_reference,) if chat.order_reference else ()
         sessions.append(
             SessionToLink(
-                chat.id, contact, chat.first_day, chat.first_day, numbers, title_devices=chat.devices
+                chat.id,
+                contact,
+                chat.first_day,
+                chat.first_day,
+                title_number=chat.order_reference,
+                title_devices=chat.devices,
             )
         )
     found = {}
     for session in with_rates(sessions, tables.orders, len(tables.orders)):
-        named = [order for number in session.numbers for order, _ in tables._orders_by_name.get(number, ())]
         own = tables.orders.get(session.id_contato or -1, [])
-        found[session.id] = link_session(session, own, named, policy)
+        asked = with_title(session, own)
+        named = [order for number in asked.numbers for order in tables.orders_named(number)]
+        found[session.id] = link_session(asked, own, named, policy)
     return found

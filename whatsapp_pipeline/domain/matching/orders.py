@@ -48,8 +48,8 @@ class Order:
 class SessionToLink:
     """A session and what its chat says.
 
-    `numbers` are those the session itself names; a chat of one session adds its title's. `title_number` is
-    the order in the title of a longer chat.
+    `numbers` are those the session itself names. `title_number` is the order in the chat's title, if any
+    (see `with_title`).
     """
 
     id: int
@@ -236,6 +236,22 @@ def _conclude(
         candidates,
         tuple(sorted(flags)),
     )
+
+
+def with_title(session: SessionToLink, orders: Sequence[Order]) -> SessionToLink:
+    """Take the number in the title of a chat of one session for the session's own.
+
+    Not where time contradicts it: the order so numbered is far away and another of the contact's is near.
+    """
+    number = session.title_number
+    if not number:
+        return session
+    near = [order for order in orders if _is_candidate(session, order)]
+    named_near = any(order.number == number for order in near)
+    named_far = any(order.number == number for order in orders) and not named_near
+    if named_far and near:
+        return session
+    return replace(session, numbers=tuple(dict.fromkeys((*session.numbers, number))), title_number=None)
 
 
 def with_rates(

@@ -19,6 +19,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     default_weights,
     link_session,
     with_rates,
+    with_title,
 )
 
 DAY = date(2025, 1, 10)
@@ -60,6 +61,14 @@ def test_a_number_of_somebody_else_is_flagged_and_not_linked() -> None:
 
 def test_an_unknown_number_is_flagged() -> None:
     assert link_session(replace(SESSION, numbers=("1",)), [], [], POLICY).flags == ("order_number_unknown",)
+
+
+def test_a_titles_number_holds_unless_time_contradicts_it() -> None:
+    titled = replace(SESSION, title_number="30999")
+    far = Order(20, "30999", 7, DAY + timedelta(days=80))
+    assert with_title(titled, [far]).numbers == ("30999",)
+    assert with_title(titled, [far, NOTEBOOK]).numbers == ()
+    assert with_title(replace(SESSION, title_number="30415"), [far, NOTEBOOK]).numbers == ("30415",)
 
 
 def test_small_talk_is_counted_where_no_order_is_near() -> None:
