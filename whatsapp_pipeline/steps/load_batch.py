@@ -1,8 +1,8 @@
 """One batch of files into `chat_messages`, within the caller's transaction.
 
 New files go straight into the table; files that were loaded before are merged, so that messages keep their
-ids. What belongs here: reading a batch and handing it over. What does not: batches and retries
-(load_messages.py).
+ids. What belongs here: what becomes of a batch in the database. What does not: reading (load_reading.py),
+batches and retries (load_messages.py).
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
-from whatsapp_pipeline.archive import ChatArchive, UnreadableFileError
-from whatsapp_pipeline.domain.transcripts.model import Finding, Message, MessageBatch
-from whatsapp_pipeline.steps.reading import ReadingOptions, read_source
-from whatsapp_pipeline.store import chat_files, duplicates, exceptions, messages, suppression
-from whatsapp_pipeline.store.chat_files import LoadRow
+from whatsapp_pipeline.domain.transcripts.model import Finding
+from whatsapp_pipeline.steps.load_reading import FileProblemError, FileToLoad, ReadAhead, ReadMessages
+from whatsapp_pipeline.store import chat_files, duplicates, exceptions, messages
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.exceptions import ExceptionRow
 
@@ -24,46 +21,6 @@ STAGE = "chat_messages"
 # Findings of one kind that a file may have a row each for; the rest are counted in one more row.
 _ROWS_A_KIND = 500
 _REPLY = messages.REPLY_FIELD
-
-
-class FileProblemError(Exception):
-    """A file that can't be loaded in this run; `kind`, `severity` and the text make its row in `exceptions`.
-
-    `is_failure`: the file is marked failed; else it waits for the next index as it is.
-    """
-
-    def __init__(self, path: str, kind: str, detail: str, *, is_failure: bool) -> None:
-        super().__init__(detail)
-        self.path, self.kind, self.is_failure = path, kind, is_failure
-
-
-@dataclass
-class FileToLoad:
-    """A file's chats as indexed, and the hash that says how it would be loaded now."""
-
-    path: str
-    chats: list[LoadRow]
-    wanted_hash: bytes
-
-    @cached_property
-    def is_loaded(self) -> bool:
-        """Whether every chat is loaded just so."""
-        return all(chat.loaded_hash == self.wanted_hash for chat in self.chats)
-
-    @property
-    def is_new(self) -> bool:
-        """Whether no chat of it was ever loaded."""
-        return all(chat.loaded_hash is None for chat in self.chats)
-
-    @property
-    def message_count(self) -> int:
-        """Messages in all its chats, as indexed."""
-        return sum(chat.message_count for chat in self.chats)
-
-    @property
-    def hashes(self) -> list[tuple[int, bytes]]:
-        """(chat_files id, hash) of each chat once it is loaded."""
-        return [(chat.id, self.wanted_hash) for chat in self.chats]
 
 
 @dataclass
@@ -77,9 +34,8 @@ class BatchResult:
 class BatchLoader:
     """Loads batches of one month's files."""
 
-    def __init__(self, conn: Connection, archive: ChatArchive, month: str, reading: ReadingOptions) -> None:
-        self._conn, self._archive, self._month, self._reading = conn, archive, month, reading
-        self._is_erased = suppression.erased_file_chats(conn)
+    def __init__(self, conn: Connection, month: str, reader: ReadAhead) -> None:
+        self._conn, self._month, self._reader = conn, month, reader
 
     def load(self, files: Sequence[FileToLoad], problems: Sequence[FileProblemError]) -> BatchResult:
         """Load `files` and record `problems`; call it inside a transaction.
@@ -108,7 +64,7 @@ class BatchLoader:
         with messages.copy_new(self._conn) as copy:
             write = copy.write_row
             for file in files:
-                for chat, batch in self._read(file, findings):
+                for chat, batch in self._messages(file, findings):
                     base = bases[chat.id]
                     for message in batch:
                         reply = message.reply_ordinal
@@ -128,7 +84,7 @@ class BatchLoader:
             return []
         with messages.copy_changed(self._conn) as copy:
             for file in files:
-                for chat, batch in self._read(file, findings):
+                for chat, batch in self._messages(file, findings):
                     for message in batch:
                         copy.write_row((chat.id, *message))
         ids = [chat.id for file in files for chat in file.chats]
@@ -143,34 +99,13 @@ class BatchLoader:
                     findings.add(file.path, chat.chat_number, Finding(0, "messages_gone", "info", detail))
         return ids
 
-    def _read(self, file: FileToLoad, findings: _Findings) -> Iterator[tuple[LoadRow, list[Message]]]:
-        """Yield the messages of a file with the chat they are of.
-
-        Raises FileProblemError when it can't be read, or is not what was indexed.
-        """
-        chats = {chat.chat_number: chat for chat in file.chats}
-        counted: Counter[int] = Counter()
-        try:
-            with self._archive.open(file.path) as source:
-                for item in read_source(source, file.path, self._reading, file.chats[0].parse_options):
-                    event = item.event
-                    if item.chat_number not in chats and self._is_erased(file.path, item.chat_number):
-                        continue
-                    if isinstance(event, MessageBatch):
-                        chat = chats.get(item.chat_number)
-                        counted[item.chat_number] += len(event.messages)
-                        if chat is None or counted[item.chat_number] > chat.message_count:
-                            raise _changed(file)
-                        yield chat, event.messages
-                    elif isinstance(event, Finding):
-                        findings.add(file.path, item.chat_number, event)
-                content_hash = source.content_hash()
-        except UnreadableFileError as error:
-            raise FileProblemError(file.path, error.kind, str(error), is_failure=True) from error
-        if content_hash != file.chats[0].content_hash or counted != {
-            number: chat.message_count for number, chat in chats.items()
-        }:
-            raise _changed(file)
+    def _messages(self, file: FileToLoad, findings: _Findings) -> Iterator[ReadMessages]:
+        """Yield a file's messages and put its findings aside; raises FileProblemError."""
+        for item in self._reader.read(file):
+            if isinstance(item, ReadMessages):
+                yield item
+            else:
+                findings.add(file.path, item.chat_number, item.finding)
 
     def _record(
         self,
@@ -223,11 +158,6 @@ def _bases(files: Sequence[FileToLoad], first_id: int) -> dict[int, int]:
         bases[chat.id] = base
         base += chat.message_count
     return bases
-
-
-def _changed(file: FileToLoad) -> FileProblemError:
-    detail = "the file is not what chat_file_index saw; materialize chat_file_index again, then load"
-    return FileProblemError(file.path, "changed_since_indexed", detail, is_failure=False)
 
 
 class _Findings:

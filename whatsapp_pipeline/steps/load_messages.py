@@ -17,10 +17,11 @@ import psycopg
 
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.load_batch import STAGE, BatchLoader, FileProblemError, FileToLoad
+from whatsapp_pipeline.steps.load_batch import STAGE, BatchLoader
+from whatsapp_pipeline.steps.load_reading import FileProblemError, FileReader, FileToLoad, ReadAhead
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.steps.reading import ReadingOptions, reading_hash
-from whatsapp_pipeline.store import chat_files, duplicates
+from whatsapp_pipeline.store import chat_files, duplicates, suppression
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import month_lock
 
@@ -93,7 +94,7 @@ class _MonthLoad:
     ) -> None:
         self._conn, self._month, self._options, self._log = conn, month, options, log
         self._reading = ReadingOptions(options.zone, options.owner)
-        self._loader = BatchLoader(conn, archive, month, self._reading)
+        self._reader = FileReader(archive, self._reading, suppression.erased_file_chats(conn))
         self._counts: dict[str, int] = defaultdict(int)
         self._alone: list[str] = []
 
@@ -109,15 +110,18 @@ class _MonthLoad:
                 self._conn, [pair for file in files if file.is_loaded for pair in file.hashes]
             )
         progress = Progress(self._log, f"chat_messages {self._month}", len(todo), "files")
-        for number, batch in enumerate(_batches(todo, self._options.batch_size)):
-            if self._options.should_stop():
-                self._counts["stopped"] = 1
-                break
-            if number and self._options.delay_seconds:
-                time.sleep(self._options.delay_seconds)  # the rest a user asked for, not a wait for something
-            before = self._counts["messages_inserted"]
-            self._load(batch)
-            progress.advance(len(batch), self._counts["messages_inserted"] - before)
+        batches = list(_batches(todo, self._options.batch_size))
+        with ReadAhead(self._reader, [file for batch in batches for file in batch]) as reader:
+            loader = BatchLoader(self._conn, self._month, reader)
+            for number, batch in enumerate(batches):
+                if self._options.should_stop():
+                    self._counts["stopped"] = 1
+                    break
+                if number and self._options.delay_seconds:
+                    time.sleep(self._options.delay_seconds)  # the rest a user asked for
+                before = self._counts["messages_inserted"]
+                self._load(loader, batch)
+                progress.advance(len(batch), self._counts["messages_inserted"] - before)
         self._mark_late_duplicates()
         return LoadReport(**self._counts)
 
@@ -132,13 +136,13 @@ class _MonthLoad:
             for path, group in groupby(rows, key=lambda row: row.file_path)
         ]
 
-    def _load(self, batch: Sequence[FileToLoad]) -> None:
+    def _load(self, loader: BatchLoader, batch: Sequence[FileToLoad]) -> None:
         """Load a batch in one transaction; a file that can't be is left out and the others are loaded."""
         files, problems, attempts = list(batch), list[FileProblemError](), 0
         while True:
             try:
                 with self._conn.transaction():
-                    result = self._loader.load(files, problems)
+                    result = loader.load(files, problems)
                 break
             except FileProblemError as problem:
                 problems.append(problem)
@@ -167,14 +171,14 @@ class _MonthLoad:
 
 
 def _batches(files: Sequence[FileToLoad], size: int) -> Iterator[list[FileToLoad]]:
-    """Cut the files into batches of `size`, or fewer where they are large."""
+    """Cut the files into batches of `size`, or fewer where they are large; in each the new files first."""
     batch: list[FileToLoad] = []
     messages = 0
     for file in files:
         if batch and (len(batch) >= size or messages + file.message_count > _MESSAGES_A_BATCH):
-            yield batch
+            yield sorted(batch, key=lambda file: not file.is_new)
             batch, messages = [], 0
         batch.append(file)
         messages += file.message_count
     if batch:
-        yield batch
+        yield sorted(batch, key=lambda file: not file.is_new)
