@@ -1,6 +1,7 @@
 """chat_file_index and chat_messages: the archive's files, and every message in them."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
 from dataclasses import replace
 
 import dagster as dg
@@ -13,8 +14,6 @@ from whatsapp_pipeline.domain.masking import mask_text, mask_title
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps import gates
-from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
-from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.store import status
 from whatsapp_pipeline.store.connection import Connection
 
@@ -60,6 +59,8 @@ def chat_file_index(
     Title, hash, size and validity of each file; phones of its headers; its sessions with the order numbers,
     devices and stage words said in them. Unchanged files are skipped, vanished ones marked.
     """
+    from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
+
     configured = settings.load()
     options = IndexOptions(
         sample=config.sample, seed=config.seed, verify_hashes=config.verify_hashes, zone=configured.zone,
@@ -103,6 +104,8 @@ def chat_messages(
     A batch of files is one transaction, so a run that is killed goes on where it stopped. A file that was
     exported again keeps the ids of the messages it still holds.
     """
+    from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
+
     configured = settings.load()
     options = LoadOptions(
         batch_size=config.batch_size, delay_seconds=config.delay_seconds, zone=configured.zone,

@@ -1,6 +1,7 @@
 """tiny_contacts, tiny_orders and normalized_contacts: the ERP's rows, ready to be matched."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
 from datetime import date
 from pathlib import Path
 
@@ -12,8 +13,6 @@ from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfi
 from whatsapp_pipeline.domain.masking import mask_name, mask_phone
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Erp
-from whatsapp_pipeline.steps.erp_sync import sync_contacts, sync_orders
-from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.store import status
 from whatsapp_pipeline.store.connection import Connection
 
@@ -53,6 +52,7 @@ def tiny_contacts(
 
     A contact that the ERP no longer lists is never deleted.
     """
+    from whatsapp_pipeline.steps.erp_sync import sync_contacts
 
     def more(conn: Connection) -> Metadata:
         rows = status.contact_preview(conn)
@@ -86,6 +86,8 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
 
     Read by emission window, open orders again at every pass, since the ERP has no updated-since filter.
     """
+    from whatsapp_pipeline.steps.erp_sync import sync_orders
+
     since = date.fromisoformat(config.since or f"{settings.load().first_month}-01")
 
     with erp.open() as source:
@@ -112,6 +114,7 @@ def normalized_contacts(context: dg.AssetExecutionContext, config: StepConfig, d
     A field can hold several numbers; `celular_normalizado` and `telefone_normalizado` of `contatos` hold the
     first. Only contacts whose fields changed are read again.
     """
+    from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
 
     def more(conn: Connection) -> Metadata:
         return {

@@ -1,6 +1,7 @@
 """contact_links and order_links: whose chat it is, and which service order it is about."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
 from collections import Counter
 
 import dagster as dg
@@ -13,8 +14,6 @@ from whatsapp_pipeline.assets.contacts import normalized_contacts
 from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
 from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_months
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
-from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, link_orders_month
 from whatsapp_pipeline.store import status
 from whatsapp_pipeline.store.connection import Connection
 
@@ -58,6 +57,8 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
     Overrides first, then phones, order number, name and equipment. Several candidates are ambiguous, never
     the first of them; a group is never linked to a person by its name.
     """
+    from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
+
     options = LinkOptions(
         link_at=config.link_at, propose_at=config.propose_at,
         default_area_code=settings.load().default_area_code,
@@ -97,6 +98,8 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
 )
 def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, database: Database) -> Events:
     """Each session's service order: an explicit number checked against the contact, else time and device."""
+    from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, link_orders_month
+
     options = OrderLinkOptions(method=config.method)
 
     def more(conn: Connection, months: list[str]) -> Metadata:

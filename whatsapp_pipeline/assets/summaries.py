@@ -1,6 +1,7 @@
 """customer_summaries: what people read."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
 from datetime import timedelta
 
 import dagster as dg
@@ -13,7 +14,6 @@ from whatsapp_pipeline.assets.conversations import conversations
 from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_table
 from whatsapp_pipeline.domain.masking import mask_name, mask_phone
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store import summary_reports as reports
 from whatsapp_pipeline.store.connection import Connection
 
@@ -56,6 +56,8 @@ def customer_summaries(
     context: dg.AssetExecutionContext, config: SummaryConfig, database: Database
 ) -> Events:
     """Per customer: who they are, what is open, how they feel, and the messages that say so."""
+    from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
+
     options = SummaryOptions(
         rebuild=config.rebuild, gap=timedelta(hours=config.conversation_gap_hours), zone=settings.load().zone
     )

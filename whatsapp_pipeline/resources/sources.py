@@ -6,13 +6,17 @@ sample data out of a user's own database. What does not: reading either (archive
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 from pydantic import Field
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.archive import ChatArchive
-from whatsapp_pipeline.erp.source import ErpSource, open_source
 from whatsapp_pipeline.errors import SettingError
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.archive import ChatArchive
+    from whatsapp_pipeline.erp.source import ErpSource
 
 SAMPLE_DIR = settings.PROJECT_ROOT / "data"
 
@@ -27,6 +31,8 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value ty
 
     def open(self) -> ChatArchive:
         """Return the archive; raises SettingError rather than load the sample into a user's database."""
+        from whatsapp_pipeline.archive import ChatArchive
+
         configured = settings.load()
         root = self.root or configured.archive
         if root is None and configured.database_url:
@@ -48,6 +54,8 @@ class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: 
 
     def open(self) -> ErpSource:
         """Return the source; raises SettingError when none is set for a database of the user's own."""
+        from whatsapp_pipeline.erp.source import open_source
+
         configured = settings.load()
         spec = self.source or configured.erp or ("tiny" if configured.tiny_client_id else None)
         if spec is None and configured.database_url:
