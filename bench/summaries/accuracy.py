@@ -56,7 +56,7 @@ def sentiment_report(path: Path, *, errors: bool) -> dict[str, float]:
 
 
 def topics_report(path: Path, *, errors: bool) -> dict[str, object]:
-    """F1 of each topic over the file, and their mean."""
+    """F1 of each topic that the file has an example of, and their mean."""
     reader = TopicReader()
     hits: Counter[str] = Counter()
     extra: Counter[str] = Counter()
@@ -68,7 +68,7 @@ def topics_report(path: Path, *, errors: bool) -> dict[str, object]:
         missed.update(wanted - found)
         if errors and wanted != found:
             print(f"wanted {sorted(wanted)} found {sorted(found)}: {text}")
-    names = reader.taxonomy.topics
+    names = [name for name in reader.taxonomy.topics if hits[name] + missed[name]]
     f1 = {t: round(2 * hits[t] / max(1, 2 * hits[t] + extra[t] + missed[t]), 3) for t in names}
     return {"macro_f1": round(sum(f1.values()) / len(f1), 3), **f1}
 

@@ -27,6 +27,7 @@ from whatsapp_pipeline.domain.summaries.metrics import (
 from whatsapp_pipeline.domain.summaries.reading import TEXT_LIMIT, MessageReader
 from whatsapp_pipeline.domain.summaries.sentiment import OPINION, label_of
 from whatsapp_pipeline.domain.summaries.text import TEXT_VERSION, Claim, Facts, compose
+from whatsapp_pipeline.steps.read_texts import TextReader
 from whatsapp_pipeline.store import summaries as store
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import named_lock
@@ -86,16 +87,18 @@ class SummaryReport:
 
 def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger) -> SummaryReport:
     """Bring customer_chat_summaries and customer_conversations up to date with the messages."""
-    reader = MessageReader(options.taxonomy)
-    with named_lock(conn, "customer_summaries", on_wait=lambda: log.info("waiting for another run")):
+    with (
+        TextReader(options.taxonomy) as texts,
+        named_lock(conn, "customer_summaries", on_wait=lambda: log.info("waiting for another run")),
+    ):
         as_of = options.as_of or store.latest_message(conn, options.zone)
         store.prepare(conn)
-        contacts = store.stage_contacts(conn, options.digest(reader.rules))
+        contacts = store.stage_contacts(conn, options.digest(texts.reader.rules))
         with conn.transaction():
             removed = store.remove_gone(conn)
         report = SummaryReport(contacts=contacts, summaries_removed=removed)
         if as_of is not None:
-            report = _compute(conn, options, as_of, reader, report, log)
+            report = _compute(conn, options, as_of, texts, report, log)
         store.finish(conn)
     log.info("customer_summaries: %s", report.counts())
     return report
@@ -115,7 +118,7 @@ def _compute(
     conn: Connection,
     options: SummaryOptions,
     as_of: datetime,
-    reader: MessageReader,
+    texts: TextReader,
     report: SummaryReport,
     log: logging.Logger,
 ) -> SummaryReport:
@@ -126,39 +129,40 @@ def _compute(
     numbers = store.parts(conn)
     for done, part in enumerate(numbers, start=1):
         with conn.transaction():
-            messages, texts, written = _compute_part(conn, options, as_of, reader, part)
+            messages, count, written = _compute_part(conn, options, as_of, texts, part)
         report = replace(
             report,
             summaries_written=report.summaries_written + written,
             messages_measured=report.messages_measured + messages,
-            texts_read=report.texts_read + texts,
+            texts_read=report.texts_read + count,
         )
         log.info("part %d of %d: %d messages", done, len(numbers), messages)
     return report
 
 
 def _compute_part(
-    conn: Connection, options: SummaryOptions, as_of: datetime, reader: MessageReader, part: int
+    conn: Connection, options: SummaryOptions, as_of: datetime, texts: TextReader, part: int
 ) -> tuple[int, int, int]:
     """Compute one part; return (messages, texts read, summaries written)."""
     messages = store.stage_part(conn, part, gap=options.gap, zone=options.zone)
-    texts = _read_texts(conn, reader)
+    count = _read_texts(conn, texts)
     days = store.staged_days(conn)
     if days is not None:
         store.save_business_days(conn, business_days(*days, options.hours))
-    customer_only = sorted(reader.taxonomy.customer_only)
+    customer_only = sorted(texts.reader.taxonomy.customer_only)
     store.measure_part(
         conn, part, reply_limit=options.reply_limit, opinion=OPINION, customer_only=customer_only,
         as_of=as_of, bounds=options.frequency,
     )  # fmt: skip
     facts = store.facts_of_part(conn, part, opinion=OPINION)
-    return messages, texts, store.save_summaries(conn, [summary_row(row) for row in facts])
+    return messages, count, store.save_summaries(conn, [summary_row(row) for row in facts])
 
 
-def _read_texts(conn: Connection, reader: MessageReader) -> int:
-    count = 0
-    for batch in store.unread_texts(conn, reader.rules, limit=TEXT_LIMIT):
-        store.save_readings(conn, reader.rules, ((number, reader.read(text)) for number, text in batch))
+def _read_texts(conn: Connection, texts: TextReader) -> int:
+    count, rules = 0, texts.reader.rules
+    for batch in store.unread_texts(conn, rules, limit=TEXT_LIMIT):
+        readings = texts.read([text for _, text in batch])
+        store.save_readings(conn, rules, zip((number for number, _ in batch), readings, strict=True))
         count += len(batch)
     return count
 

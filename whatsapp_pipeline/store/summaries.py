@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from psycopg import sql
@@ -240,12 +241,30 @@ def unread_texts(conn: Connection, rules: str, *, limit: int, batch: int = 5000)
             yield rows
 
 
+@lru_cache(maxsize=100_000)
+def _array(names: tuple[str, ...]) -> str:
+    """Write an array as COPY's text format has it: quoted for the array, then escaped for COPY."""
+    quoted = ('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"' for name in names)
+    array = "{" + ",".join(quoted) + "}"
+    return array.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _reading_line(text_hash: int, rules: str, reading: Reading) -> str:
+    start = "\\N" if reading.start is None else reading.start
+    end = "\\N" if reading.end is None else reading.end
+    return (
+        f"{text_hash}\t{rules}\t{reading.score}\t{reading.weight}"
+        f"\t{start}\t{end}\t{reading.closes}"
+        f"\t{_array(reading.topics)}\t{_array(reading.equipment)}\t{_array(reading.parts)}\n"
+    )
+
+
 def save_readings(conn: Connection, rules: str, readings: Iterable[tuple[int, Reading]]) -> None:
     """Keep what the rules read in texts, by text hash."""
     conn.execute("TRUNCATE work_readings")
     with conn.cursor().copy("COPY work_readings FROM STDIN") as copy:
-        for text_hash, reading in readings:
-            copy.write_row((text_hash, rules, *reading))
+        # Lines of our own making: adapting ten values a row took as long as reading the text.
+        copy.write("".join([_reading_line(text_hash, rules, reading) for text_hash, reading in readings]))
     conn.execute(
         """
         INSERT INTO message_readings AS kept SELECT * FROM work_readings

@@ -27,9 +27,9 @@ class Reading(NamedTuple):
     start: int | None
     end: int | None
     closes: bool
-    topics: list[str]
-    equipment: list[str]
-    parts: list[str]
+    topics: tuple[str, ...]
+    equipment: tuple[str, ...]
+    parts: tuple[str, ...]
 
 
 class MessageReader:
@@ -61,5 +61,5 @@ class MessageReader:
         )
         return Reading(
             score, _FAULT_WEIGHT if describes else 1.0, start, end, closes,
-            list(topics), list(equipment), list(parts),
+            topics, equipment, parts,
         )  # fmt: skip

@@ -58,7 +58,7 @@ def test_the_users_own_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(TAXONOMY, encoding="utf-8")
     reader = MessageReader(path)
-    assert reader.read("cadê o café?").topics == ["café"]
+    assert reader.read("cadê o café?").topics == ("café",)
     assert reader.rules != MessageReader().rules
     for text in (
         "[[topics]]\nnome = 1",
