@@ -120,6 +120,7 @@ def _gigabyte(path: Path) -> Row:
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_read_gigabyte, args=(str(path), sender))
     process.start()
+    sender.close()  # else a reader that dies would leave this end waiting
     result = json.loads(receiver.recv())
     process.join()
     return Row(
