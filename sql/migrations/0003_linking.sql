@@ -177,5 +177,16 @@ BEGIN
     RETURN FOUND;
 END $$;
 
+COMMENT ON TABLE match_candidates IS 'The contacts a chat may belong to, best first, and why';
+COMMENT ON COLUMN match_candidates.confidence IS 'Posterior among its rivals and none of them';
+COMMENT ON COLUMN match_candidates.evidence IS 'Reasons: name, value, weight in log-odds, words; weights add up';
+COMMENT ON TABLE order_candidates IS 'The orders a session may be about, best first, and why';
+COMMENT ON TABLE link_models IS 'Fitted weights of linking; the newest of a kind counts';
+COMMENT ON COLUMN link_models.reliability IS 'Bands of confidence: predicted against simulated precision';
+COMMENT ON TABLE link_runs IS 'What each run of contact_links changed, by month';
+COMMENT ON TABLE link_overrides IS 'Decisions of people: they outrank all evidence and are never deleted';
+COMMENT ON COLUMN link_overrides.target IS '[pii] A path in the archive, a phone''s key, or a title in lower case';
+COMMENT ON COLUMN link_overrides.reason IS '[pii] Why, in the words of who decided';
+
 -- migrate:down
 -- Data is never thrown away by a migration: go back by restoring a backup.

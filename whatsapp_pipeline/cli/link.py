@@ -75,14 +75,13 @@ def _date(text: str, where: str) -> date:
 
 
 def _explain(title: str, day: date | None) -> None:
-    from whatsapp_pipeline.databases import pipeline_url
+    from whatsapp_pipeline.cli.opening import open_database
     from whatsapp_pipeline.steps.explain import explain_title
     from whatsapp_pipeline.steps.link_contacts import LinkOptions
-    from whatsapp_pipeline.store.connection import connect
 
     configured = settings.load()
     options = LinkOptions(default_area_code=configured.default_area_code)
-    with connect(pipeline_url(configured)) as conn:
+    with open_database(configured) as conn:
         found = explain_title(conn, title, day, options, log=logging.getLogger(__name__))
     for line in _decision_lines(found.contact, found.names):
         click.echo(line)

@@ -9,11 +9,11 @@ import re
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.cli.opening import open_database
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store import overrides as store
-from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.connection import Connection
 
 
 @click.group()
@@ -54,7 +54,7 @@ def add(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
     if chat is not None and "file" not in targets:
         raise click.UsageError("--chat goes with --file")
     kind, target = next(iter(targets.items()))
-    with connect(pipeline_url(settings.load())) as conn:
+    with open_database(settings.load()) as conn:
         resolved = _resolve(conn, kind, target)
         id_ = store.add(
             conn,
@@ -92,7 +92,7 @@ def _resolve(conn: Connection, kind: str, target: str) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def list_(all_: bool, as_json: bool) -> None:
     """List the decisions in force, the oldest first."""
-    with connect(pipeline_url(settings.load())) as conn:
+    with open_database(settings.load()) as conn:
         rows = store.list_all(conn, removed=all_)
     if as_json:
         click.echo(json.dumps([row._asdict() for row in rows], default=str, ensure_ascii=False))
@@ -120,7 +120,7 @@ def remove(override_id: int, reason: str, by: str | None) -> None:
     """Take a decision back; it stays on record."""
     if not reason.strip():
         raise click.UsageError("--reason must say why")
-    with connect(pipeline_url(settings.load())) as conn:
+    with open_database(settings.load()) as conn:
         if not store.remove(conn, override_id, reason=reason.strip(), removed_by=by or getpass.getuser()):
             raise PipelineError(f"override {override_id} is not in force; see `override list --all`")
     click.echo(f"override {override_id} is taken back; its chats are decided anew when their month is linked")

@@ -11,11 +11,11 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.link import waterfall
-from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.cli.opening import open_database
 from whatsapp_pipeline.domain.matching.model import Feature
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store import overrides
-from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.review import ChatInDoubt, queue
 
 _KEYS = "1-5 that contact · o another contact · n no contact · e evidence · s skip · q quit"
@@ -36,7 +36,7 @@ def review(context: click.Context, month: str | None, limit: int | None, by: str
     if month is None or not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
         raise click.UsageError("give --month YYYY-MM")
     configured = settings.load()
-    with connect(pipeline_url(configured)) as conn:
+    with open_database(configured) as conn:
         chats = queue(conn, month, limit)
         if not chats:
             click.echo(f"{month}: nothing is in doubt")
@@ -45,6 +45,21 @@ def review(context: click.Context, month: str | None, limit: int | None, by: str
         if decided:
             _link_again(conn, month, configured.default_area_code)
     click.echo(f"\n{decided} decision(s) kept" + (f", {month} linked again" if decided else ""))
+
+
+@review.command("record")
+@click.argument("chat", type=int)
+@click.argument("verdict", type=click.Choice(["right", "wrong", "unsure"]))
+@click.option("--note", help="What you saw.")
+@click.option("--by", help="Who says so. Left out: your user name.")
+def record(chat: int, verdict: str, note: str | None, by: str | None) -> None:
+    """Record what you say of the link of CHAT, a number in the report's review sample."""
+    from whatsapp_pipeline.store import verdicts
+
+    with open_database(settings.load()) as conn:
+        if not verdicts.record(conn, chat, verdict, note=note, reviewer=by or getpass.getuser()):
+            raise PipelineError(f"there is no chat {chat}; the report's review sample gives their numbers")
+    click.echo(f"chat {chat}: {verdict}")
 
 
 def _link_again(conn: Connection, month: str, default_area_code: str | None) -> None:

@@ -1,0 +1,49 @@
+"""The phone key in SQL is the one in Python: plain SQL and the command line target the same chats."""
+
+from __future__ import annotations
+
+import random
+
+import psycopg
+import pytest
+
+from whatsapp_pipeline.domain.phones import parse_phone
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.sandbox import numbers
+from whatsapp_pipeline.store import overrides
+from whatsapp_pipeline.store.connection import Connection
+
+
+def test_the_key_in_sql_is_the_key_in_python(conn: Connection) -> None:
+    rng = random.Random(5)
+    typed = ["+1 415 555 0100", "+351 912 345 678"]
+    for _ in range(50):
+        mobile = numbers.mobile(rng)
+        short = numbers.without_ninth_digit(mobile)
+        typed += [
+            numbers.international(mobile),
+            mobile,
+            short,
+            f"55{short}",
+            f"0{mobile}",
+            numbers.landline(rng),
+        ]
+    expected = [phone.key for text in typed if (phone := parse_phone(text)) is not None]
+    rows = conn.execute(
+        "SELECT phone_key(t) FROM unnest(%s::text[]) WITH ORDINALITY AS u(t, n) ORDER BY n", (typed,)
+    )
+    assert [row[0] for row in rows] == expected
+
+
+@pytest.mark.parametrize("text", ["99999-0000", "190", "", "41 1999 0000 0"])
+def test_a_phone_without_an_area_code_is_refused(conn: Connection, text: str) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
+        conn.execute("SELECT phone_key(%s)", (text,))
+
+
+def test_a_refusal_names_the_rule_and_no_person(conn: Connection) -> None:
+    new = overrides.NewOverride("title", "Maria", "contact", None, "why", "me")
+    with pytest.raises(PipelineError, match="a contact decision names its contact"):
+        overrides.add(conn, new)
+    with pytest.raises(PipelineError, match="there is no order with id 9"):
+        overrides.add(conn, new._replace(decision="order", id=9))
