@@ -151,6 +151,7 @@ class _Worker:
             [sys.executable, "-m", "whatsapp_pipeline.steps.scan_pool"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for this process, which then ends the other
         )
         atexit.register(self.stop)
         return process

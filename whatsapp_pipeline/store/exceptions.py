@@ -43,9 +43,10 @@ def replace_for_kind(
     conn: Connection, stage: str, kind: str, month: str | None, rows: Iterable[ExceptionRow]
 ) -> int:
     """Make `rows` the findings of `stage` and `kind` in `month` (None: in no month)."""
-    return _replace(
-        conn, rows, "e.stage = %s AND e.kind = %s AND e.month IS NOT DISTINCT FROM %s", (stage, kind, month)
-    )
+    # Not "IS NOT DISTINCT FROM": no index serves that.
+    if month is None:
+        return _replace(conn, rows, "e.stage = %s AND e.kind = %s AND e.month IS NULL", (stage, kind))
+    return _replace(conn, rows, "e.stage = %s AND e.kind = %s AND e.month = %s", (stage, kind, month))
 
 
 def _replace(conn: Connection, rows: Iterable[ExceptionRow], scope: str, values: tuple[object, ...]) -> int:
