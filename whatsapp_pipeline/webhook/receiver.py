@@ -146,7 +146,8 @@ def create_app(config: ReceiverConfig, writer: SpoolWriter, drainer: Drainer | N
     """Build the application; it owns `writer` and `drainer` (None: somebody else drains) while it runs."""
     receiver = Receiver(config, writer)
     stop = threading.Event()
-    thread = threading.Thread(target=drainer.run, args=(stop,), name="drainer") if drainer else None
+    # A daemon: a database that hangs must not keep the process, and the spool is on disk.
+    thread = threading.Thread(target=drainer.run, args=(stop,), daemon=True) if drainer else None
 
     async def health(_: Request) -> Response:
         state = drainer.state if drainer else None
@@ -162,7 +163,7 @@ def create_app(config: ReceiverConfig, writer: SpoolWriter, drainer: Drainer | N
         finally:
             stop.set()
             if thread is not None:
-                thread.join(timeout=10)  # a database that hangs must not keep us: the spool is on disk
+                thread.join(timeout=10)
             writer.close()
 
     routes = [

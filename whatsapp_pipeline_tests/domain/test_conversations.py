@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +20,7 @@ from whatsapp_pipeline.domain.conversations import (
     wa_identity,
 )
 from whatsapp_pipeline.domain.webhook_json import loads
+from whatsapp_pipeline_tests.webhook.damage import damaged
 from whatsapp_pipeline_tests.webhook.deliveries import NOON, RECEIVED, SENDER, delivery, status, text
 
 
@@ -161,68 +160,20 @@ def test_timestamps(value: object, expected: datetime | None) -> None:
     assert provider_time(value, RECEIVED) == expected
 
 
-SAMPLE = delivery(
-    text("w1", "um", context={"id": "w0"}),
-    {"from": SENDER, "id": "w2", "timestamp": str(NOON), "type": "image", "image": {"caption": "x"}},
-    contacts=[{"profile": {"name": "Ana"}, "wa_id": SENDER, "user_id": "BR.1"}],
-    statuses=[status("w9", "delivered")],
-    errors=[{"code": 1}],
-)
-SAMPLE["entry"].append(delivery(text("sibling", "irmã", sender="5541988880000"), account="acc-2")["entry"][0])
-
-
-def paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    if at:
-        yield at
-    for key, child in (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    ):
-        yield from paths(child, (*at, key))
-
-
-DELETED = object()
-SHAPES: list[Any] = [
-    DELETED,
-    None,
-    [],
-    {},
-    7,
-    -1,
-    1e9,
-    "",
-    "x",
-    True,
-    [None],
-    [[]],
-    {"a": {}},
-    "\0\ud800",
-    10**40,
-]
-
-
 def test_no_path_of_a_delivery_can_hide_its_siblings() -> None:
     """Every JSON path deleted or retyped: nothing raises, and what is elsewhere is read."""
-    for path in paths(SAMPLE):
-        for shape in SHAPES:
-            broken = copy.deepcopy(SAMPLE)
-            place: Any = broken
-            for key in path[:-1]:
-                place = place[key]
-            if shape is DELETED:
-                del place[path[-1]]
-            else:
-                place[path[-1]] = shape
-            found = read(broken)
-            ids = {item.provider_id for item in found if isinstance(item, Message)}
-            if path[0] != "entry":
-                assert ids == {"w1", "w2", "sibling"}
-            elif len(path) > 1:
-                untouched = {"sibling"} if path[1] == 0 else {"w1", "w2"}
-                assert untouched <= ids, (path, shape)
-                # Within a change, a message stands whatever happened to the one beside it.
-                if path[4:6] == ("value", "messages") and len(path) > 6 and path[1] == 0:
-                    assert {"w2", "w1"}.difference({("w1", "w2")[path[6]]}) <= ids
-            assert [item.position for item in found] == list(range(len(found)))
+    for path, shape, broken in damaged():
+        found = read(broken)
+        ids = {item.provider_id for item in found if isinstance(item, Message)}
+        if path[0] != "entry":
+            assert ids == {"w1", "w2", "sibling"}
+        elif len(path) > 1:
+            untouched = {"sibling"} if path[1] == 0 else {"w1", "w2"}
+            assert untouched <= ids, (path, shape)
+            # Within a change, a message stands whatever happened to the one beside it.
+            if path[4:6] == ("value", "messages") and len(path) > 6 and path[1] == 0:
+                assert {"w2", "w1"}.difference({("w1", "w2")[path[6]]}) <= ids
+        assert [item.position for item in found] == list(range(len(found)))
 
 
 json_values = st.recursive(

@@ -23,6 +23,7 @@ from whatsapp_pipeline.steps.process_webhooks import (
 from whatsapp_pipeline.store import accounts, inbox
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.conversations import get_last_messages
+from whatsapp_pipeline_tests.webhook.damage import damaged
 from whatsapp_pipeline_tests.webhook.deliveries import (
     LOG,
     NOON,
@@ -245,6 +246,25 @@ def test_unusual_items_are_kept_beside_their_siblings(conn: Connection) -> None:
     assert kinds == {
         "unexpected message", "message without sender", "unexpected status", "error", "field account_update",
     }  # fmt: skip
+
+
+def test_no_damage_of_a_delivery_costs_a_sibling_its_place_in_the_tables(conn: Connection) -> None:
+    """Every JSON path deleted or retyped, each beside a sibling of its own, down to the tables."""
+    count = 0
+    for _, _, broken in damaged():
+        entries = broken.get("entry")
+        sibling = delivery(text(f"sibling-{count}", "irmã"), account="s")["entry"]
+        put(conn, {**broken, "entry": [*(entries if isinstance(entries, list) else [entries]), *sibling]})
+        count += 1
+    assert count > 800
+    report = process(conn)
+    assert (report.failed, report.dead, report.parked) == (0, 0, 0)
+    assert (
+        one(conn, "SELECT count(*) FROM conversation_messages WHERE provider_id LIKE 'sibling-%%'") == count
+    )
+    assert (
+        one(conn, "SELECT count(*) FROM conversation_messages WHERE provider_id = 'w1' AND text = 'um'") > 0
+    )
 
 
 def test_unknown_accounts_are_parked_and_replayed(conn: Connection) -> None:

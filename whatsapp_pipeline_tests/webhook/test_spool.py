@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,27 @@ def test_a_disk_that_takes_nothing_is_an_error_and_then_heals(conn: Connection, 
 
     asyncio.run(scenario())
     assert drained(conn, directory) == [b"taken"]
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_record_leaves_whole_ones(
+    conn: Connection, directory: Path
+) -> None:
+    async def scenario() -> None:
+        writer = spool.SpoolWriter(directory)
+        await writer.append(b"a" * 1000)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, hard))  # the next write stops half-way
+        try:
+            with pytest.raises(spool.SpoolError, match="File too large"):
+                await writer.append(b"b" * 1000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        await writer.append(b"c" * 1000)
+        writer.close()
+
+    asyncio.run(scenario())
+    assert drained(conn, directory) == [b"a" * 1000, b"c" * 1000]
+    assert not (directory / CORRUPT).exists()
 
 
 def test_one_owner_at_a_time(conn: Connection, directory: Path) -> None:
