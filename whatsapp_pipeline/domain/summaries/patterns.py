@@ -33,7 +33,7 @@ _SPELLINGS = """
     excelente=exelente,ecelente,excelete otimo=otmo horrivel=horivel,orrivel descaso=discaso
     recomendo=recomeno,recumendo conserto=concerto consertar=concertar consertaram=concertaram
     problema=probleminha,pobrema,prob orcamento=orcamneto,orc atendimento=atendimeto,atend beijos=bjs
-    nunca=nunk achei=axei coisa=koisa celular=cel notebook=note tecnico=tec hora=hr horas=hrs valor=vlr
+    nunca=nunk,nuca achei=axei coisa=koisa celular=cel notebook=note tecnico=tec hora=hr horas=hrs valor=vlr
     servico=serv rapido=rapidao problemas=probs
 """
 _MISSPELLED = {
