@@ -13,6 +13,7 @@ from whatsapp_pipeline.checks import chats as chat_checks
 from whatsapp_pipeline.checks import contacts as contact_checks
 from whatsapp_pipeline.checks import conversations as conversation_checks
 from whatsapp_pipeline.checks import links as link_checks
+from whatsapp_pipeline.checks import operations as operation_checks
 from whatsapp_pipeline.checks import qa
 from whatsapp_pipeline.checks import summaries as summary_checks
 from whatsapp_pipeline.resources.database import Database
@@ -21,7 +22,7 @@ from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 
 QA_CHECKS = [
     *contact_checks.CHECKS, *chat_checks.CHECKS, *link_checks.CHECKS, *summary_checks.CHECKS,
-    *conversation_checks.CHECKS,
+    *conversation_checks.CHECKS, *operation_checks.CHECKS,
 ]  # fmt: skip
 
 

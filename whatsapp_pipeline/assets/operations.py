@@ -1,13 +1,19 @@
-"""What keeps the rest safe: database_backup."""
+"""What keeps the rest safe and shows how it went: database_backup and qa_report."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+from datetime import UTC, datetime
+
 import dagster as dg
+from pydantic import Field
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.history import history
 from whatsapp_pipeline.assets.running import OWNERS, preview
 from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.steps import backup
+from whatsapp_pipeline.steps.qa_report import make, write
+from whatsapp_pipeline.store import status
 
 
 class BackupConfig(dg.Config):
@@ -46,4 +52,30 @@ def database_backup(
     )
 
 
-ASSETS = [database_backup]
+class ReportConfig(dg.Config):
+    """What the report shows."""
+
+    month: str | None = Field(default=None, description="One month, YYYY-MM. Left out: all of them.")
+
+
+@dg.asset(
+    group_name="operations",
+    kinds={"html", "file"},
+    owners=OWNERS,
+    code_version="1",
+    deps=["customer_summaries"],
+)
+def qa_report(
+    context: dg.AssetExecutionContext, config: ReportConfig, database: Database
+) -> dg.MaterializeResult[None]:
+    """One page: links, orders, messages, findings, checks, runs, and the review sample; names are masked."""
+    with database.connect(application_name="whatsapp-pipeline report") as conn:
+        months = [config.month] if config.month else [row["month"] for row in status.months(conn)]
+        checks = list(context.job_def.asset_layer.asset_graph.asset_check_keys)
+        report = make(conn, months, history(context.instance, checks), made_at=datetime.now(UTC))
+    folder = settings.load().report_dir or settings.load().local_dir / "reports"
+    path = write(folder / f"qa-{config.month or 'all'}.html", report.html)
+    return dg.MaterializeResult(metadata={**report.counts(), "page": dg.MetadataValue.path(path)})
+
+
+ASSETS = [database_backup, qa_report]

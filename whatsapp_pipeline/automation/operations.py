@@ -17,6 +17,24 @@ backups = dg.define_asset_job(
 )
 
 
+reports = dg.define_asset_job(
+    "reports",
+    selection=dg.AssetSelection.assets("qa_report"),
+    description="The QA report over all months.",
+)
+
+
+@dg.schedule(
+    job=reports,
+    cron_schedule="0 6 * * *",
+    execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def daily_report(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Write the QA report every morning at 6, after the night's runs."""
+    return dg.RunRequest(run_key=f"report:{context.scheduled_execution_time:%Y-%m-%d}")
+
+
 @dg.schedule(
     job=backups,
     cron_schedule="0 1 * * *",
@@ -57,5 +75,5 @@ def weekly_catch_up(
     ]  # fmt: skip
 
 
-JOBS = [backups]
-SCHEDULES = [nightly_backup, weekly_catch_up]
+JOBS = [backups, reports]
+SCHEDULES = [nightly_backup, daily_report, weekly_catch_up]

@@ -18,6 +18,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("run:demo", "Run everything on the sample archive."),
     "run": ("run:run", "Index, link, load and summarise an archive."),
     "up": ("up:up", "Serve Dagster's UI and daemon, and the webhook receiver."),
+    "report": ("report:report", "Write the QA report: one page, with the sample to review."),
     "backfill": ("backfill:backfill", "Run the months that are missing, failed or stale."),
     "status": ("database:status", "Show what is in the database."),
     "migrate": ("database:migrate", "Bring the database to the current schema."),

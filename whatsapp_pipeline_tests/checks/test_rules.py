@@ -10,8 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from whatsapp_pipeline.assets.failures import MONTHLY
 from whatsapp_pipeline.automation.headless import Outcome, open_instance, run_chain
-from whatsapp_pipeline.checks import chats, contacts, links, qa, summaries
+from whatsapp_pipeline.checks import chats, contacts, links, summaries
 from whatsapp_pipeline.checks.qa import QaCheck, Scope, judge
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.resources.database import Database
@@ -152,7 +153,7 @@ def test_a_planted_fault_is_found(scope: Scope, check: QaCheck) -> None:
         assert sum(findings.by_month.values()) == findings.failing
 
 
-@pytest.mark.parametrize("check", [c for c in RULES if c.asset in qa.MONTHLY], ids=lambda check: check.name)
+@pytest.mark.parametrize("check", [c for c in RULES if c.asset in MONTHLY], ids=lambda check: check.name)
 def test_a_month_s_faults_are_not_another_s(scope: Scope, check: QaCheck) -> None:
     _plant(scope.conn, PLANTS[check.name])
     whole = check.find(scope).by_month

@@ -1,0 +1,57 @@
+"""`report`: the QA report as one HTML page."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import connect
+
+
+@click.command()
+@click.option("--month", help="One month, such as 2025-01.")
+@click.option("--all", "every", is_flag=True, help="All months.")
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write.  [default: .local/reports/qa-MONTH.html]",
+)  # fmt: skip
+@click.option("--names", is_flag=True, help="Show names and titles, which are masked otherwise.")
+def report(month: str | None, every: bool, html: Path | None, names: bool) -> None:
+    """Write the QA report: links, orders, findings, checks, runs, and what a person should review."""
+    if (month is None) != every:
+        raise click.UsageError("give --month YYYY-MM or --all")
+    if month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+        raise click.UsageError(f"{month!r} is not a month; example: 2025-01")
+    os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
+    # Heavy, and only this command needs them.
+    from whatsapp_pipeline.assets.history import history
+    from whatsapp_pipeline.automation.headless import open_instance
+    from whatsapp_pipeline.definitions import defs
+    from whatsapp_pipeline.steps.qa_report import make, write
+    from whatsapp_pipeline.store import status
+
+    configured = settings.load()
+    with connect(pipeline_url(configured)) as conn, open_instance(ephemeral=False) as instance:
+        known = [str(row["month"]) for row in status.months(conn)]
+        if month is not None and month not in known:
+            raise PipelineError(
+                f"no chats of {month} in the database; there are {', '.join(known) or 'none'}"
+            )
+        checks = list(defs.resolve_asset_graph().asset_check_keys)
+        made = make(
+            conn, [month] if month else known, history(instance, checks),
+            made_at=datetime.now(UTC), show_names=names,
+        )  # fmt: skip
+    folder = configured.report_dir or configured.local_dir / "reports"
+    path = write(html or folder / f"qa-{month or 'all'}.html", made.html)
+    click.echo(
+        f"{made.chats:,} chats in {made.months} months, {made.linked:,} linked; {made.reviewed} of "
+        f"{made.sampled} in the review sample have a verdict → {path}"
+    )

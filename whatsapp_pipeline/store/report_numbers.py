@@ -1,0 +1,59 @@
+"""The numbers of the QA report that no other module has: exceptions by kind, times out of order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from whatsapp_pipeline.store.connection import Connection
+
+
+class ExceptionCount(NamedTuple):
+    """How often a kind of finding occurred in a stage."""
+
+    stage: str
+    kind: str
+    severity: str
+    files: int
+    findings: int
+
+
+def exceptions_by_kind(conn: Connection, months: Sequence[str]) -> list[ExceptionCount]:
+    """Count findings of the months, and those of no month, gravest first."""
+    rows = conn.execute(
+        """
+        SELECT stage, kind, severity, count(DISTINCT file_path), count(*) FROM exceptions
+        WHERE month = ANY(%s) OR month IS NULL GROUP BY 1, 2, 3
+        ORDER BY array_position(ARRAY['error', 'warning', 'info'], severity), 5 DESC, 1, 2
+        """,
+        (list(months),),
+    )
+    return [ExceptionCount(*row) for row in rows]
+
+
+def order_faults(conn: Connection, months: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Count, by month, messages dated before the one above them: of people, and of notifications."""
+    return conn.execute(
+        """
+        SELECT month, count(*) FILTER (WHERE time < before AND direction IS DISTINCT FROM 'notification'),
+               count(*) FILTER (WHERE time < before AND direction = 'notification')
+        FROM (
+            SELECT f.month, m.direction, m.message_timestamp AS time,
+                   lag(m.message_timestamp) OVER (PARTITION BY f.id ORDER BY m.ordinal) AS before
+            FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file WHERE f.month = ANY(%s)
+        ) ordered GROUP BY month ORDER BY month
+        """,
+        (list(months),),
+    ).fetchall()
+
+
+def month_coverage(conn: Connection, months: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Count, by month, the orders issued in it, and those that some session is linked to."""
+    return conn.execute(
+        """
+        SELECT to_char(o.data_emissao, 'YYYY-MM') AS month, count(*),
+               count(*) FILTER (WHERE EXISTS (SELECT FROM chat_sessions s WHERE s.id_ordem_servico = o.id))
+        FROM ordens_servico o WHERE to_char(o.data_emissao, 'YYYY-MM') = ANY(%s) GROUP BY 1 ORDER BY 1
+        """,
+        (list(months),),
+    ).fetchall()
