@@ -135,7 +135,7 @@ def test_header_phones_link_name_titles_and_disagreements_are_flagged(fresh: Con
     assert links["Ana"] == ("linked", "phone_header", 1)
     assert _flags(fresh, "Ana") == []
     assert "phone_name_disagree" in _flags(fresh, "Zuleica Prado")
-    assert _flags(fresh, "+55 41 99999-0002") == ["shared_phone", "title_header_disagree"]
+    assert _flags(fresh, "+55 41 99999-0002") == ["title_header_disagree"]
     assert links["+55 41 99999-0002"][0] != "linked"
     assert links["+55 41 97777-0009"][:2] == ("proposed", "phone_header")
 

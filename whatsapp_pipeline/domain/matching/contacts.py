@@ -10,6 +10,7 @@ only choose among them. So a name never outvotes a phone, and a shared phone is 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 
 from whatsapp_pipeline.domain.matching.few_names import agreement
@@ -174,7 +175,8 @@ def _phone_tier(chat: ChatToLink, evidence: Evidence, flags: set[str]) -> tuple[
     if disagree and not title_hit:
         for features in reasons.values():
             features.append(_FOREIGN_HEADER)
-    if len([contact for contact, (_, hit) in best.items() if hit.area == "written"]) > 1:
+    written = Counter(hit.source for _, hit in best.values() if hit.area == "written")
+    if any(contacts > 1 for contacts in written.values()):
         flags.add("shared_phone")
     if reasons:
         _add_names(chat, evidence, reasons, flags, "phone_name_disagree")
