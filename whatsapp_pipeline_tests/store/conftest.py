@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline_tests.conftest import create_database
+
 PG15_BIN = Path("/usr/lib/postgresql/15/bin")
 SERVERS = ["embedded", *(["15"] if (PG15_BIN / "postgres").exists() else [])]
 
@@ -40,3 +43,11 @@ def admin_url(request: pytest.FixtureRequest, embedded_admin_url: str) -> Iterat
     yield f"postgresql://postgres@/postgres?host={folder}"
     run(str(PG15_BIN / "pg_ctl"), "-D", str(data), "-w", "-m", "immediate", "stop")
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(admin_url: str) -> str:
+    """A migrated database on each of those servers; the one of other tests is on the embedded server alone."""
+    name = "template_migrated_store"
+    migrate(create_database(admin_url, name, "template0"))
+    return name
