@@ -47,7 +47,7 @@ def admin_url(request: pytest.FixtureRequest, embedded_admin_url: str) -> Iterat
 
 @pytest.fixture(scope="session")
 def migrated_template(admin_url: str) -> str:
-    """A migrated database on each of those servers; the one of other tests is on the embedded server alone."""
+    """A migrated database on each of those servers; that of other tests is on the embedded one alone."""
     name = "template_migrated_store"
     migrate(create_database(admin_url, name, "template0"))
     return name
