@@ -119,7 +119,7 @@ CREATE TABLE conversation_messages (
 CREATE INDEX conversation_messages_order_idx
     ON conversation_messages (conversation_id, sent_at, inbox_id, position, id);
 COMMENT ON COLUMN conversation_messages.raw_json IS
-    'json, not jsonb: it keeps \u0000 and lone surrogates as they were sent (read such a row as raw_json::text). '
+    '[pii] json, not jsonb: it keeps \u0000 and lone surrogates as they were sent (read such a row as raw_json::text). '
     'NaN, infinities and integers of over 4,000 digits, which JSON or its readers lack, stand as strings.';
 
 -- sent < delivered < read < played; a failure ends what was only sent. Anything else is kept and ranks lowest.
@@ -176,6 +176,31 @@ CREATE TABLE assistant_replies (
     updated_at   timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX assistant_replies_pending_idx ON assistant_replies (trigger_id) WHERE state = 'pending';
+
+COMMENT ON COLUMN conversations.external_id IS '[pii] The best identity seen so far, verbatim: a phone before a user id';
+COMMENT ON COLUMN conversations.profile_name IS '[pii] Name of the WhatsApp profile, the latest';
+COMMENT ON COLUMN conversations.match_status IS 'Whether the number belongs to one contact; manual stands for ever';
+COMMENT ON COLUMN conversation_identities.value IS '[pii] A phone or user id, verbatim';
+COMMENT ON COLUMN conversation_identities.canonical IS '[pii] The same for all spellings of one phone';
+COMMENT ON COLUMN conversation_identities.phone_key IS '[pii] The key under which contacts hold the number';
+COMMENT ON COLUMN conversation_messages.role IS 'user wrote to the business, assistant answered, system is neither';
+COMMENT ON COLUMN conversation_messages.text IS '[pii] The text; for other types what they read like, as [image: caption]';
+COMMENT ON COLUMN conversation_messages.origin IS 'How it came: message, echo, history, assistant, local (our own)';
+COMMENT ON COLUMN conversation_messages.type IS 'Type as the provider names it';
+COMMENT ON COLUMN conversation_messages.phone_number_id IS 'The business number''s account';
+COMMENT ON COLUMN conversation_messages.provider_id IS 'The wamid; null where there was none';
+COMMENT ON COLUMN conversation_messages.message_key IS 'What makes it itself, for ever: the wamid, or delivery and position';
+COMMENT ON COLUMN conversation_messages.provider_time IS 'Time as the provider gave it, where that makes sense';
+COMMENT ON COLUMN conversation_messages.sent_at IS 'The provider''s time, or else when it was received';
+COMMENT ON COLUMN conversation_messages.inbox_id IS 'Delivery it first came in; second key of the order';
+COMMENT ON COLUMN conversation_messages.position IS 'Place in that delivery; third key of the order';
+COMMENT ON COLUMN conversation_messages.status IS 'The highest status known: sent, failed, delivered, read, played';
+COMMENT ON COLUMN conversation_messages.reply_to_provider_id IS 'Message it answers, reacts to, edits or revokes';
+COMMENT ON COLUMN conversation_messages.in_reply_to IS 'Message the assistant answered; one answer each';
+COMMENT ON COLUMN leads.wa_id IS '[pii] Number as it first wrote';
+COMMENT ON COLUMN leads.canonical IS '[pii] The same for all spellings of the number';
+COMMENT ON COLUMN leads.phone_key IS '[pii] The key under which contacts would hold it';
+COMMENT ON COLUMN leads.profile_name IS '[pii] Name of the WhatsApp profile at the time';
 
 -- The webhook's messages as customer_summaries counts them: direction in the archive's words, the contact
 -- of the conversation, and whether an export holds the same message (same phone key and direction, ± 2 s,
