@@ -273,7 +273,7 @@ def _load(
     return out + rows(conn, "customer_conversations")
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000), order=st.permutations(range(5)))
 def test_the_order_of_loading_never_matters(empty: Connection, seed: int, order: list[int]) -> None:
     rng = random.Random(seed)
