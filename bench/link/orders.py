@@ -212,7 +212,7 @@ def _row(name: str, got: Figures, reference: float) -> Row:
     note = f"P {got.precision:.3f}, R {got.recall:.3f}"
     if not np.isnan(got.calibration):
         note += f", calibration error {got.calibration:.3f}"
-    return measured(name, "F1", [round(got.f1, 4)], reference=reference, note=note)
+    return measured(name, "% F1", [100 * got.f1], reference=100 * reference, note=note)
 
 
 if __name__ == "__main__":
