@@ -104,11 +104,10 @@ class _MonthLoad:
         todo = [file for file in files if not file.is_loaded]
         self._counts["files"] = len(files)
         self._counts["unchanged"] = len(files) - len(todo)
-        with self._conn.transaction():
-            # A link that was lost, or a file that came back, leaves its messages as they were.
-            chat_files.mark_loaded(
-                self._conn, [pair for file in files if file.is_loaded for pair in file.hashes]
-            )
+        # A link that was lost, or a file that came back, leaves its messages as they were.
+        unsettled = [pair for file in files if file.is_loaded and not file.is_settled for pair in file.hashes]
+        if unsettled:
+            chat_files.mark_loaded(self._conn, unsettled)
         progress = Progress(self._log, f"chat_messages {self._month}", len(todo), "files")
         batches = list(_batches(todo, self._options.batch_size))
         with ReadAhead(self._reader, [file for batch in batches for file in batch]) as reader:

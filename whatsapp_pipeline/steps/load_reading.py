@@ -61,6 +61,11 @@ class FileToLoad:
         return sum(chat.message_count for chat in self.chats)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether it is loaded and marked so."""
+        return self.is_loaded and all(chat.processing_status == "loaded" for chat in self.chats)
+
+    @property
     def hashes(self) -> list[tuple[int, bytes]]:
         """(chat_files id, hash) of each chat once it is loaded."""
         return [(chat.id, self.wanted_hash) for chat in self.chats]
