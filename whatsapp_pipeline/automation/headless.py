@@ -17,6 +17,7 @@ import dagster as dg
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partitions import contiguous
 from whatsapp_pipeline.checks.qa import RANGE_END, RANGE_START
+from whatsapp_pipeline.store.difference import Change
 
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}  # the project's own handler prints the progress
 _LOGS = {
@@ -50,6 +51,7 @@ class Outcome:
     by_month: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     checks: list[CheckOutcome] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    changes: list[Change] | None = None  # of a dry run: what it would change
 
     @property
     def ok(self) -> bool:
@@ -70,6 +72,7 @@ class Outcome:
                 for check in self.checks
             ],
             **({"errors": self.errors} if self.errors else {}),
+            **({} if self.changes is None else {"changes": [c.as_dict() for c in self.changes]}),
         }  # fmt: skip
 
 

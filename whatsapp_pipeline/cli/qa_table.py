@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from whatsapp_pipeline.automation.headless import CheckOutcome, Outcome
+from whatsapp_pipeline.store.difference import Change
 
 # What became of a chat or session that no method linked.
 _NOT_LINKED = ("proposed", "ambiguous", "unmatched", "group")
@@ -30,8 +31,18 @@ def show(outcome: Outcome, *, dry_run: bool) -> None:
             click.echo(f"  {word:<8} {check.asset}.{check.name}: {check.description}")
     for error in outcome.errors:
         click.echo(f"error: {error}", err=True)
+    if outcome.changes is not None:
+        _show_changes(outcome.changes)
     if dry_run:
         click.echo("\nDry run: everything was rolled back.")
+
+
+def _show_changes(changes: list[Change]) -> None:
+    click.echo("\nWhat a real run would change:" if changes else "\nA real run would change nothing.")
+    for change in changes:
+        click.echo(f"  {change.what}: {change.count:,} {change.change}")
+        for example in change.examples:
+            click.echo(f"      {example}")
 
 
 def _line(outcome: Outcome, asset: str, month: str, counts: dict[str, int]) -> tuple[str, ...]:

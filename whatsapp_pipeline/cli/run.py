@@ -68,6 +68,7 @@ def execute(
     from whatsapp_pipeline.definitions import build_defs
     from whatsapp_pipeline.resources.database import Database
     from whatsapp_pipeline.resources.sources import Archive, Erp
+    from whatsapp_pipeline.store import difference
 
     archive = Archive(root=archive_root)
     chosen = parse_months(months, archive.open().months())
@@ -80,12 +81,16 @@ def execute(
         overrides: dict[str, object] = {"archive": archive, "database": database}
         if erp:
             overrides["erp"] = Erp(source=stack.enter_context(_erp_source(erp, archive_root)))
-        if dry_run:
-            stack.enter_context(database.dry_run_of_everything())
+        dry_conn = stack.enter_context(database.dry_run_of_everything()) if dry_run else None
+        if dry_conn:
+            difference.remember(dry_conn)
         instance = stack.enter_context(headless.open_instance(ephemeral=dry_run))
-        return headless.run_chain(
+        outcome = headless.run_chain(
             build_defs(overrides), instance, months=chosen, with_erp=erp is not None, config=config
         )
+        if dry_conn:
+            outcome.changes = difference.compare(dry_conn)
+        return outcome
 
 
 @contextlib.contextmanager

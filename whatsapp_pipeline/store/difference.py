@@ -1,0 +1,124 @@
+"""What a dry run would change: the database before and after it, compared inside its transaction.
+
+What belongs here: remembering what matters of each table, and the counts and examples of what became of it.
+What does not: showing them. Examples are masked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from whatsapp_pipeline.domain.masking import mask_title
+from whatsapp_pipeline.store.connection import Connection
+
+EXAMPLES = 5
+
+_REMEMBER: LiteralString = """
+DROP TABLE IF EXISTS before_contacts, before_orders, before_chats, before_sessions, before_messages,
+    before_summaries;
+CREATE TEMP TABLE before_contacts ON COMMIT DROP AS SELECT id, md5(t::text) AS content FROM contatos t;
+CREATE TEMP TABLE before_orders ON COMMIT DROP AS SELECT id, md5(t::text) AS content FROM ordens_servico t;
+CREATE TEMP TABLE before_chats ON COMMIT DROP AS
+    SELECT id, match_status, id_contato, processing_status, content_hash FROM chat_files;
+CREATE TEMP TABLE before_sessions ON COMMIT DROP AS SELECT id, id_ordem_servico FROM chat_sessions;
+CREATE TEMP TABLE before_messages ON COMMIT DROP AS
+    SELECT id_chat_file, count(*) AS messages FROM chat_messages GROUP BY 1;
+CREATE TEMP TABLE before_summaries ON COMMIT DROP AS
+    SELECT id_contato, md5(summary) AS content FROM customer_chat_summaries;
+"""
+
+# What is compared → a statement with a row each: what became of it, an example's words, month, title.
+_COMPARE: dict[str, LiteralString] = {
+    "contacts": """
+        SELECT CASE WHEN b.id IS NULL THEN 'inserted' ELSE 'changed' END, 'contact ' || a.id, NULL, NULL
+        FROM contatos a LEFT JOIN before_contacts b USING (id)
+        WHERE b.content IS DISTINCT FROM md5(a::text) ORDER BY a.id
+    """,
+    "orders": """
+        SELECT CASE WHEN b.id IS NULL THEN 'inserted' ELSE 'changed' END, 'order ' || a.id, NULL, NULL
+        FROM ordens_servico a LEFT JOIN before_orders b USING (id)
+        WHERE b.content IS DISTINCT FROM md5(a::text) ORDER BY a.id
+    """,
+    "chats": """
+        SELECT CASE WHEN b.id IS NULL THEN 'inserted'
+                    WHEN a.processing_status = 'vanished' THEN 'vanished' ELSE 'changed' END,
+               'chat ' || a.id, a.month, a.title
+        FROM chat_files a LEFT JOIN before_chats b USING (id)
+        WHERE b.id IS NULL OR b.content_hash IS DISTINCT FROM a.content_hash
+           OR (a.processing_status = 'vanished') <> (b.processing_status = 'vanished') ORDER BY a.id
+    """,
+    "links to contacts": """
+        SELECT CASE WHEN b.id_contato IS NULL THEN 'linked'
+                    WHEN a.id_contato IS NULL THEN 'unlinked' ELSE 'changed' END,
+               coalesce('contact ' || b.id_contato, coalesce(b.match_status, 'new')) || ' → '
+               || coalesce('contact ' || a.id_contato, a.match_status)
+               || ' (' || coalesce(a.match_method, 'none')
+               || coalesce(' ' || round(a.match_confidence::numeric, 2), '') || ')',
+               a.month, a.title
+        FROM chat_files a LEFT JOIN before_chats b USING (id)
+        WHERE a.id_contato IS DISTINCT FROM b.id_contato ORDER BY a.month, a.id
+    """,
+    "links to orders": """
+        SELECT CASE WHEN b.id_ordem_servico IS NULL THEN 'linked'
+                    WHEN a.id_ordem_servico IS NULL THEN 'unlinked' ELSE 'changed' END,
+               'session ' || a.number || ': ' || coalesce('order ' || b.id_ordem_servico, 'none') || ' → '
+               || coalesce('order ' || a.id_ordem_servico, 'none'),
+               f.month, f.title
+        FROM chat_sessions a JOIN chat_files f ON f.id = a.id_chat_file
+        LEFT JOIN before_sessions b ON b.id = a.id
+        WHERE a.id_ordem_servico IS DISTINCT FROM b.id_ordem_servico ORDER BY f.month, f.id, a.number
+    """,
+    "chats with messages": """
+        SELECT CASE WHEN n.messages > coalesce(b.messages, 0) THEN 'inserted' ELSE 'removed' END,
+               abs(n.messages - coalesce(b.messages, 0)) || ' messages', f.month, f.title
+        FROM (SELECT id_chat_file, count(*) AS messages FROM chat_messages GROUP BY 1) n
+        JOIN chat_files f ON f.id = n.id_chat_file LEFT JOIN before_messages b USING (id_chat_file)
+        WHERE n.messages <> coalesce(b.messages, 0) ORDER BY f.month, f.id
+    """,
+    "summaries": """
+        SELECT CASE WHEN b.id_contato IS NULL THEN 'inserted' WHEN a.id_contato IS NULL THEN 'removed'
+                    ELSE 'changed' END, 'contact ' || coalesce(a.id_contato, b.id_contato), NULL, NULL
+        FROM customer_chat_summaries a FULL JOIN before_summaries b USING (id_contato)
+        WHERE b.content IS DISTINCT FROM md5(a.summary) ORDER BY 2
+    """,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would become of rows of one kind: how many, and a few of them in words, masked."""
+
+    what: str
+    change: str
+    count: int
+    examples: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "what": self.what, "change": self.change, "count": self.count, "examples": list(self.examples)
+        }  # fmt: skip
+
+
+def remember(conn: Connection) -> None:
+    """Remember the database as it is; call it first in the dry run's transaction."""
+    conn.execute(_REMEMBER)
+
+
+def compare(conn: Connection) -> list[Change]:
+    """Return what changed since `remember`, in the order of the pipeline; call it before the rollback."""
+    changes = []
+    for what, statement in _COMPARE.items():
+        counts: dict[str, int] = {}
+        examples: dict[str, list[str]] = {}
+        for change, words, month, title in conn.execute(statement):
+            counts[change] = counts.get(change, 0) + 1
+            shown = examples.setdefault(change, [])
+            if len(shown) < EXAMPLES:
+                place = f"{month} {mask_title(title)}: " if month else ""
+                shown.append(place + words)
+        changes += [
+            Change(what, name, count, tuple(examples[name])) for name, count in sorted(counts.items())
+        ]
+    return changes
