@@ -170,7 +170,7 @@ class _Evidence:
 
     @property
     def missed(self) -> Bools:
-        return self.counts & (self.kind == 0)
+        return np.asarray(self.counts & (self.kind == 0), dtype=np.bool_)
 
     @property
     def inexact(self) -> Bools:

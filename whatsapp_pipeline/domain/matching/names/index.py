@@ -211,6 +211,8 @@ class ContactTable:
         for title in titles:
             for word in title.words:
                 number.setdefault(word, len(number))
+        if not number:
+            number["-"] = 0  # titles without a single word still need something to index
         width = len(self.vocabulary.words)
         likeness = np.zeros((len(number), width), dtype=np.uint8)
         rows: list[int] = []

@@ -50,14 +50,16 @@ def simulate_titles(
     none_share: float,
     seed: int,
 ) -> list[SimulatedTitle]:
-    """Write `count` titles, a `none_share` of them from `absent`; the same seed gives the same titles.
+    """Write up to `count` titles, a `none_share` of them from `absent`; the same seed gives the same.
+
+    A contact without a name gives no title.
 
     `table` holds `present`: it tells given names from surnames.
     """
     rng = np.random.default_rng(seed)
     writer = _Writer(rng, table)
     titles: list[SimulatedTitle] = []
-    while len(titles) < count:
+    for _ in range(count):
         from_absent = bool(absent) and rng.random() < none_share
         source = absent if from_absent else present
         contact = source[int(rng.integers(len(source)))]
