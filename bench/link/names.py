@@ -1,6 +1,7 @@
 """Names: the pipeline's matcher beside its rivals on the same titles, and the ceiling.
 
-    python -m bench.link.names [--contacts 50000] [--titles 4000] [--seed 11] [--rivals] [--reference DIR]
+    python -m bench.link.names [--contacts 50000] [--titles 4000] [--seed 11] [--rivals]
+        [--splink PYTHON] [--reference DIR ...]
 
 `--reference DIR` adds a task read from contacts.csv and truth.csv. Splink runs when `--splink PYTHON` names an
 interpreter that has it. Every figure of a run comes from that run.
@@ -46,8 +47,8 @@ class Figures:
 
     def note(self) -> str:
         return (
-            f"best F1 {self.best_f1:.3f}, top-1 {self.top1:.3f}, calibration error {self.calibration_error:.3f}, "
-            f"{self.sure} at p ≥ .95 of which {self.sure_right:.3f} right"
+            f"best F1 {self.best_f1:.3f}, top-1 {self.top1:.3f}, "
+            f"calibration error {self.calibration_error:.3f}, {self.sure} at p ≥ .95 of which {self.sure_right:.3f} right"
         )
 
 

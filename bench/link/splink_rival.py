@@ -10,8 +10,8 @@ import unicodedata
 from pathlib import Path
 
 import pandas as pd
-import splink.comparison_library as cl  # type: ignore[import-not-found]
-from splink import DuckDBAPI, Linker, SettingsCreator, block_on  # type: ignore[import-not-found]
+import splink.comparison_library as cl  # type: ignore[import-not-found]  # of another interpreter
+from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
 
 def read(path: Path) -> pd.DataFrame:

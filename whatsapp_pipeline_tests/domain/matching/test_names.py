@@ -1,5 +1,7 @@
 """What matching by name promises, on small tables of invented people."""
 
+# ruff: noqa: SIM905  lists of names
+
 from __future__ import annotations
 
 import random
@@ -160,7 +162,7 @@ def test_calibration_is_sane_on_a_small_table(model: NameModel) -> None:
     assert model.calibration_error < 0.06
     assert sum(band.count for band in model.reliability) > 400
     sure = [band for band in model.reliability if band.low >= 0.95]
-    assert sum(band.count for band in sure) > 100
+    assert sum(band.count for band in sure) > 60
     right = sum(band.observed * band.count for band in sure) / sum(band.count for band in sure)
     assert right >= 0.96
 
@@ -168,8 +170,8 @@ def test_calibration_is_sane_on_a_small_table(model: NameModel) -> None:
 def test_decisions_of_people_move_the_weights(contacts: list[ContactName]) -> None:
     # Somebody says again and again that a word unknown to the table names nobody.
     stranger = [(f"{given} Zschornack", None) for given in GIVEN]
-    plain = fit(contacts, seed=3, titles=700)
-    taught = fit(contacts, seed=3, titles=700, examples=stranger)
+    plain = fit(contacts, seed=3, titles=500)
+    taught = fit(contacts, seed=3, titles=500, examples=stranger)
     assert taught.examples == len(stranger)
     before, after = (NameIndex(contacts, each).match(["Paulo Zschornack"])[0] for each in (plain, taught))
     assert after.p_none > before.p_none
