@@ -3,8 +3,8 @@
     python -m bench.link.names [--contacts 50000] [--titles 4000] [--seed 11] [--rivals]
         [--splink PYTHON] [--reference DIR ...]
 
-`--reference DIR` adds a task read from contacts.csv and truth.csv. Splink runs when `--splink PYTHON` names an
-interpreter that has it. Every figure of a run comes from that run.
+`--reference DIR` adds a task read from contacts.csv and truth.csv. Splink runs when `--splink PYTHON` names
+an interpreter that has it. Every figure of a run comes from that run.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Figures:
     def note(self) -> str:
         return (
             f"best F1 {self.best_f1:.3f}, top-1 {self.top1:.3f}, "
-            f"calibration error {self.calibration_error:.3f}, {self.sure} at p ≥ .95 of which {self.sure_right:.3f} right"
+            f"calibration error {self.calibration_error:.3f}, "
+            f"{self.sure} at p ≥ .95 of which {self.sure_right:.3f} right"
         )
 
 
@@ -208,8 +209,8 @@ def main() -> None:
         rows.append(splink(tasks[-2], arguments.splink))
     command = f"python -m bench.link.names --contacts {' '.join(map(str, arguments.contacts))}"
     notes = [
-        "The oracle reads through every misspelling and knows the generator's own habits; nothing can beat it "
-        "but by luck. Titles: one in five names nobody in the table. Memory is the process's peak so far."
+        "The oracle reads through every misspelling and knows the generator's own habits. One title in five "
+        "names nobody in the table. Memory is the process's peak so far."
     ]
     flags = " --rivals" if arguments.rivals else ""
     command = f"{command} --titles {arguments.titles} --seed {arguments.seed}{flags}"
