@@ -22,7 +22,7 @@ from whatsapp_pipeline.steps.process_webhooks import (
 )
 from whatsapp_pipeline.store import accounts, inbox
 from whatsapp_pipeline.store.connection import Connection, connect
-from whatsapp_pipeline.store.conversations import get_last_messages
+from whatsapp_pipeline.store.conversations import get_last_messages, get_or_create_conversation
 from whatsapp_pipeline_tests.webhook.damage import damaged
 from whatsapp_pipeline_tests.webhook.deliveries import (
     LOG,
@@ -443,3 +443,40 @@ def test_raw_bodies_are_redacted_after_their_days(conn: Connection) -> None:
     ]
     assert texts(conn) == ["antiga"]
     assert inbox.redact(conn, days=14, held_days=90) == 0
+
+
+def test_whoever_comes_second_waits_and_sees_the_first(conn: Connection, database_url: str) -> None:
+    """Two spellings of one number in two transactions at the same moment, one of them still open."""
+    made: list[int] = []
+
+    def second() -> None:
+        with connect(database_url) as other:
+            made.append(get_or_create_conversation(other, None, "acc-1", "554199990000"))
+
+    thread = threading.Thread(target=second)
+    with conn.transaction():
+        first = get_or_create_conversation(conn, None, "acc-1", SENDER)
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+    thread.join()
+    assert made == [first]
+    assert one(conn, "SELECT count(*) FROM conversations") == 1
+
+
+def test_a_status_from_the_history_is_not_lowered_either(conn: Connection) -> None:
+    old = text("h1", "antiga", history_context={"status": "READ"})
+    take(conn, delivery(history=[{"threads": [{"id": SENDER, "messages": [old]}]}]))
+    take(conn, delivery(statuses=[status("h1", "sent")]))
+    assert one(conn, "SELECT status FROM conversation_messages") == "read"
+
+
+def test_a_copy_processed_later_that_came_earlier_gives_its_place(conn: Connection) -> None:
+    put(conn, delivery(text("w1", "primeira", at=None)))
+    put(conn, delivery(text("w2", "segunda", at=None)), delivery(text("w1", "primeira", at=None)))
+    conn.execute("UPDATE webhook_inbox SET next_attempt_at = now() + interval '1 hour' WHERE id = 1")
+    process(conn)
+    assert texts(conn) == ["segunda", "primeira"]
+    conn.execute("UPDATE webhook_inbox SET next_attempt_at = now()")
+    process(conn)
+    assert texts(conn) == ["primeira", "segunda"]
