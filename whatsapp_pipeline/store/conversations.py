@@ -270,7 +270,8 @@ def _rename(conn: Connection, ids: Sequence[int]) -> None:
 def link_conversations(conn: Connection) -> int:
     """Link every conversation to the contact that holds its number; return how many links changed.
 
-    A number that several contacts share is ambiguous and links to none; a manual link stands.
+    A number that several contacts share is ambiguous and links to none; a manual link stands. One that
+    another worker holds at this moment is left to the next call.
     """
     return conn.execute(
         """
@@ -286,11 +287,17 @@ def link_conversations(conn: Connection) -> int:
             SELECT id, CASE WHEN contacts = 1 THEN id_contato END AS id_contato,
                    CASE contacts WHEN 0 THEN 'unmatched' WHEN 1 THEN 'linked' ELSE 'ambiguous' END AS status
               FROM found
+        ), free AS (
+            -- Never wait for a worker that is adding to one of them: it could be waiting for us.
+            SELECT c.id, d.id_contato, d.status
+              FROM conversations c JOIN decided d USING (id)
+             WHERE (c.id_contato, c.match_status) IS DISTINCT FROM (d.id_contato, d.status)
+               FOR UPDATE OF c SKIP LOCKED
         )
         UPDATE conversations c
-           SET id_contato = d.id_contato, match_status = d.status, updated_at = now()
-          FROM decided d
-         WHERE c.id = d.id AND (c.id_contato, c.match_status) IS DISTINCT FROM (d.id_contato, d.status)
+           SET id_contato = f.id_contato, match_status = f.status, updated_at = now()
+          FROM free f
+         WHERE c.id = f.id
         """
     ).rowcount
 
