@@ -32,8 +32,10 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def main(folder: Path) -> None:
+    titles, contacts = read(folder / "titles.csv"), read(folder / "contacts.csv")
     settings = SettingsCreator(
         link_type="link_only",
+        probability_two_random_records_match=0.8 / len(contacts),  # told what it can't know
         comparisons=[
             cl.JaroWinklerAtThresholds("first", [0.9, 0.8]).configure(term_frequency_adjustments=True),
             cl.JaroWinklerAtThresholds("last", [0.9, 0.8]).configure(term_frequency_adjustments=True),
@@ -45,10 +47,16 @@ def main(folder: Path) -> None:
             block_on("whole"),
         ],
     )
-    tables = [read(folder / "titles.csv"), read(folder / "contacts.csv")]
-    linker = Linker(tables, settings, DuckDBAPI(), input_table_aliases=["a_titles", "b_contacts"])
+    database = DuckDBAPI()
+    # The names sort so that the title is the left side of every pair.
+    tables = [
+        database.register(titles, dataset_display_name="a_titles"),
+        database.register(contacts, dataset_display_name="b_contacts"),
+    ]
+    linker = Linker(tables, settings)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6)
-    linker.training.estimate_parameters_using_expectation_maximisation(block_on("first"))
+    for column in ("first", "last"):
+        linker.training.estimate_parameters_using_expectation_maximisation(block_on(column))
     pairs = linker.inference.predict().as_pandas_dataframe()
     best = pairs.sort_values("match_probability").groupby("unique_id_l").tail(1)
     best = best.rename(
