@@ -100,8 +100,8 @@ def ours(task: Task, seed: int) -> list[Row]:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     label = f"{task.name}, {len(task.contacts):,} × {len(task.titles):,}"
     rows = [
-        measured(f"{label}: recall at precision .95", "", [result.recall_at_95], note=result.note()),
-        measured(f"{label}: top-5", "", [top5]),
+        measured(f"{label}: recall at precision .95", "%", [100 * result.recall_at_95], note=result.note()),
+        measured(f"{label}: top-5", "%", [100 * top5]),
         measured(f"{label}: fit", "s", [fitted - started]),
         measured(f"{label}: index and match", "s", [matched - fitted], memory_mb=memory),
     ]
@@ -109,7 +109,10 @@ def ours(task: Task, seed: int) -> list[Row]:
         ceiling = figures(task.oracle, task.truth)
         rows.append(
             measured(
-                f"{label}: oracle, recall at precision .95", "", [ceiling.recall_at_95], note=ceiling.note()
+                f"{label}: oracle, recall at precision .95",
+                "%",
+                [100 * ceiling.recall_at_95],
+                note=ceiling.note(),
             )
         )
     return rows
@@ -122,7 +125,9 @@ def _rival(name: str, task: Task, sample: int, answer: Callable[[str], Answer]) 
     result = figures(answers, task.truth[:sample])
     whole = seconds / sample * len(task.titles)
     note = f"best F1 {result.best_f1:.3f}, top-1 {result.top1:.3f}; {sample} titles, {whole:,.0f} s for all"
-    return measured(f"{task.name}: {name}, recall at precision .95", "", [result.recall_at_95], note=note)
+    return measured(
+        f"{task.name}: {name}, recall at precision .95", "%", [100 * result.recall_at_95], note=note
+    )
 
 
 def rivals(task: Task) -> list[Row]:
@@ -171,8 +176,8 @@ def splink(task: Task, python: str) -> Row:
                 answers[int(row["title"])] = (int(row["contact"]), float(row["probability"]))
     return measured(
         f"{task.name}: Splink, recall at precision .95",
-        "",
-        [figures(answers, task.truth).recall_at_95],
+        "%",
+        [100 * figures(answers, task.truth).recall_at_95],
         note=f"{figures(answers, task.truth).note()}; {seconds:.0f} s",
     )
 
@@ -213,6 +218,8 @@ def main() -> None:
         "names nobody in the table. Memory is the process's peak so far."
     ]
     flags = " --rivals" if arguments.rivals else ""
+    flags += " --splink PYTHON" if arguments.splink else ""
+    flags += " --reference DIR …" if arguments.reference else ""
     command = f"{command} --titles {arguments.titles} --seed {arguments.seed}{flags}"
     print(write("link_names", "Names", rows, command=command, notes=notes))
 
