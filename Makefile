@@ -50,6 +50,12 @@ defs: .venv/ready-dev ## Dagster loads the definitions
 
 ci: lint types layers defs test ## all of the above; what the gate runs
 
+drill: .venv/ready-dev ## disturb a backfill in every way, compare its end with an undisturbed one (10 min)
+	$(BIN)/python -m bench.drill
+
+drill-short: .venv/ready-dev
+	$(BIN)/python -m bench.drill --short
+
 lock: .venv/ready-dev ## pin the newest packages that pyproject.toml allows
 	$(PIP) uv
 	$(BIN)/uv pip compile -q --upgrade --universal -p 3.11 --no-emit-index-url --no-header --no-annotate pyproject.toml --group build -o requirements.lock

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
+import time
 import warnings
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from whatsapp_pipeline.errors import PipelineError
 
 PIPELINE_DATABASE = "whatsapp"
 DAGSTER_DATABASE = "dagster"
+RECOVERY_SECONDS = 300
 
 
 def server_url(local_dir: Path, database: str) -> str:
@@ -39,7 +42,15 @@ def server_url(local_dir: Path, database: str) -> str:
     pgdata = local_dir / "postgres"
     _forget_dead_handles(pgdata)
     try:
-        server = get_server(pgdata)
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        while True:
+            try:
+                server = get_server(pgdata)
+                break
+            except subprocess.TimeoutExpired:
+                # After a crash it replays its log first, for longer than the wheel waits.
+                if time.monotonic() > deadline:
+                    raise
     except Exception as error:
         raise PipelineError(
             f"the embedded PostgreSQL under {local_dir.name}/ did not start ({type(error).__name__}); "

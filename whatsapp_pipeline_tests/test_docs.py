@@ -1,0 +1,99 @@
+"""Every command in the guides of operation is run, in the guide's own order."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from whatsapp_pipeline import cli
+from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline_tests.conftest import create_database, drop_database
+
+DOCS = PROJECT_ROOT / "docs"
+GUIDES = ("operate.md", "review.md", "recover.md", "security.md")
+_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def commands(guide: str) -> list[str]:
+    """The lines of a guide's sh blocks."""
+    blocks = _BLOCK.findall((DOCS / guide).read_text(encoding="utf-8"))
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def environment(
+    admin_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """Databases, an archive and what else the guides name by a variable."""
+    suffix = uuid4().hex[:8]
+    names = {"DATABASE_URL": f"docs_{suffix}", "DAGSTER_DATABASE_URL": f"docs_dagster_{suffix}"}
+    private = tmp_path_factory.mktemp("docs")
+    data = PROJECT_ROOT / "data"
+    before = dict(os.environ)
+    made = {
+        "DATABASE_URL": create_database(admin_url, names["DATABASE_URL"], migrated_template),
+        "DAGSTER_DATABASE_URL": create_database(admin_url, names["DAGSTER_DATABASE_URL"], "template0"),
+        "EMPTY_DATABASE_URL": create_database(admin_url, f"docs_empty_{suffix}", "template0"),
+        "ARCHIVE": str(data / "organized_whatsapp_chats"),
+        "CHAT_ARCHIVE": str(data / "organized_whatsapp_chats"),
+        "PIPELINE_LOCAL_DIR": str(private / "local"),
+        "PRIVATE": str(private),
+    }
+    os.environ.update(made)
+    yield made
+    os.environ.clear()
+    os.environ.update(before)
+    for name in (*names.values(), f"docs_empty_{suffix}"):
+        drop_database(admin_url, name)
+    with connect(admin_url) as conn:  # roles belong to the server, not to the database
+        for role in ("whatsapp_reader", "whatsapp_analyst", "whatsapp_writer"):
+            conn.execute(f"DROP ROLE IF EXISTS {role}".encode())
+
+
+def _run(line: str) -> None:
+    words = [os.path.expandvars(word) for word in shlex.split(line)]
+    assert not any("$" in word for word in words), f"a variable that the test does not set: {line}"
+    if words[0] == "make":
+        subprocess.run([*words, "-n"], cwd=PROJECT_ROOT, check=True, capture_output=True)
+        return
+    assert words[0] == "whatsapp-pipeline", line
+    ended = 0
+    try:
+        cli.cli.main(words[1:], standalone_mode=False)
+    except SystemExit as end:
+        ended = int(end.code or 0)
+    assert ended == 0, line
+
+
+def test_the_guides_commands_work_in_order(environment: dict[str, str]) -> None:
+    if environment:
+        with connect(environment["DATABASE_URL"]) as conn:
+            conn.execute(
+                "INSERT INTO contatos (id, nome, celular) VALUES (7, 'Fulana de Tal', '41 99999-0001')"
+            )
+    for guide in GUIDES:
+        found = commands(guide)
+        assert found, guide
+        for line in found:
+            with connect(environment["DATABASE_URL"]) as conn:
+                row = conn.execute("SELECT min(id) FROM chat_files").fetchone()
+            os.environ.update(CONTACT="7", CHAT=str(row[0] if row and row[0] else ""))
+            _run(line)
+    assert Path(environment["PRIVATE"], "customer.json").exists()
+
+
+def test_the_commands_that_tables_and_sentences_name_exist() -> None:
+    for guide in GUIDES:
+        text = (DOCS / guide).read_text(encoding="utf-8")
+        for name in re.findall(r"`whatsapp-pipeline ([a-z]+)", text):
+            assert name in cli._COMMANDS, f"{guide}: {name}"
+        for target in re.findall(r"`make ([a-z-]+)`", text):
+            subprocess.run(["make", "-n", target], cwd=PROJECT_ROOT, check=True, capture_output=True)
