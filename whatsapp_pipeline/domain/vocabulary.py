@@ -3,8 +3,8 @@
 What belongs here: finding them in a text. The words themselves stand in `vocabulary.toml`. What does not:
 what a match of them is worth (domain/matching/).
 
-Both functions run on every message of an archive: a text is cut into words once, and only one that holds
-the beginning of a known word or phrase is searched for phrases.
+Both functions run on every message of an archive, so a vocabulary is one expression whose phrases are grouped
+by their first letter: at a word that begins none of them it tries a score of letters, not all the phrases.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from itertools import groupby
+from operator import itemgetter
 
 _DATA = tomllib.loads((files(__package__) / "vocabulary.toml").read_text(encoding="utf-8"))
-_WORD = re.compile(r"[a-z0-9]+")
 
 
 def fold(text: str) -> str:
@@ -24,6 +25,11 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
+
+
+def _expression(phrase: str) -> str:
+    """Turn a phrase into an expression that takes a hyphen or nothing for its spaces."""
+    return re.escape(phrase).replace(r"\ ", r"[\s-]?")
 
 
 class _Finder:
@@ -35,27 +41,22 @@ class _Finder:
             for key, phrases in group.items():
                 for phrase in phrases:
                     keys.setdefault(phrase, []).append(key)
-        self._keys = {phrase: tuple(names) for phrase, names in keys.items()}
-        self._first_words = frozenset(phrase.split()[0] for phrase in keys)
-        # Longest first, so that "macbook air" is not read as "macbook" and a rest; digits may follow a
-        # letter ("iphone11", "ps4") but a letter may not ("notebooks" is listed, "notebookshop" is not).
-        longest = sorted(keys, key=lambda phrase: (-len(phrase), phrase))
-        body = "|".join(re.escape(phrase).replace(r"\ ", r"[\s-]?") for phrase in longest)
+        # Longest first within a letter, so that "macbook air" is not read as "macbook" and a rest; digits may
+        # follow a letter ("iphone11", "ps4") but a letter may not ("notebooks" is listed, "notebookshop" is not).
+        ordered = sorted(keys, key=lambda phrase: (phrase[0], -len(phrase), phrase))
+        body = "|".join(
+            f"{re.escape(letter)}(?:{'|'.join(_expression(phrase[1:]) for phrase in phrases)})"
+            for letter, phrases in groupby(ordered, key=itemgetter(0))
+        )
         self.pattern = re.compile(rf"(?<![a-z0-9])(?:{body})(?![a-z])")
         self._spaces = re.compile(r"[\s-]+")
-        self._squeezed = {phrase.replace(" ", ""): names for phrase, names in self._keys.items()}
+        self._keys = {phrase.replace(" ", ""): tuple(names) for phrase, names in keys.items()}
 
     def find(self, text: str) -> list[str]:
         """Return the keys found in `text`, each once, in order of appearance."""
-        folded = fold(text)
-        words = _WORD.findall(folded)
-        if self._first_words.isdisjoint(words) and self._first_words.isdisjoint(
-            [word.rstrip("0123456789") for word in words if word[-1] <= "9"]
-        ):
-            return []
         found: dict[str, None] = {}
-        for match in self.pattern.finditer(folded):
-            for key in self._squeezed[self._spaces.sub("", match.group())]:
+        for match in self.pattern.finditer(fold(text)):
+            for key in self._keys[self._spaces.sub("", match.group())]:
                 found[key] = None
         return list(found)
 
