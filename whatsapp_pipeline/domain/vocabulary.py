@@ -41,8 +41,8 @@ class _Finder:
             for key, phrases in group.items():
                 for phrase in phrases:
                     keys.setdefault(phrase, []).append(key)
-        # Longest first within a letter, so that "macbook air" is not read as "macbook" and a rest; digits may
-        # follow a letter ("iphone11", "ps4") but a letter may not ("notebooks" is listed, "notebookshop" is not).
+        # Longest first within a letter, so that "macbook air" is not read as "macbook" and a rest. Digits may
+        # follow a letter ("iphone11", "ps4"), a letter may not: "notebooks" is listed, "notebookshop" is not.
         ordered = sorted(keys, key=lambda phrase: (phrase[0], -len(phrase), phrase))
         body = "|".join(
             f"{re.escape(letter)}(?:{'|'.join(_expression(phrase[1:]) for phrase in phrases)})"
