@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TypeVar
 
 import dagster as dg
 
@@ -12,24 +12,22 @@ from whatsapp_pipeline.steps.gates import pause_in_words
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.migrate import pending
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def unless_paused(
-    evaluate: Callable[Concatenate[dg.ScheduleEvaluationContext, P], T],
-) -> Callable[Concatenate[dg.ScheduleEvaluationContext, P], T | dg.SkipReason]:
-    """Wrap what a schedule evaluates: during a pause it skips, with since when, by whom and why."""
+def unless_paused(evaluate: Callable[..., T]) -> Callable[..., T | dg.SkipReason]:
+    """Wrap what a schedule evaluates: during a pause it skips, with since when, by whom and why.
+
+    Dagster hands the context and the resources by the names in the wrapped function's signature.
+    """
 
     @wraps(evaluate)
-    def evaluate_unless_paused(
-        context: dg.ScheduleEvaluationContext, /, *args: P.args, **kwargs: P.kwargs
-    ) -> T | dg.SkipReason:
+    def evaluate_unless_paused(*args: object, **kwargs: object) -> T | dg.SkipReason:
         url = pipeline_url(settings.load())
         if not pending(url):
             with connect(url, application_name="whatsapp-pipeline schedule") as conn:
                 if words := pause_in_words(conn):
                     return dg.SkipReason(words)
-        return evaluate(context, *args, **kwargs)
+        return evaluate(*args, **kwargs)
 
     return evaluate_unless_paused
