@@ -40,7 +40,7 @@ def main() -> None:
             found = here.state(url)
             differ = [table for table in expected if expected[table] != found[table]]
             wrong += bool(differ)
-            verdict = f"differs: {', '.join(differ)}" if differ else f"equal, {len(expected)} tables"
+            verdict = f"DIFFERS: {', '.join(differ)}" if differ else f"equal, {len(expected)} tables"
             print(f"{name:<32} {words:<62} {verdict:<26} {time.monotonic() - started:.0f}", flush=True)
     raise SystemExit(1 if wrong else 0)
 

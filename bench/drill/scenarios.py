@@ -60,7 +60,7 @@ def disk_full(world: World) -> tuple[str, str]:
     left = sorted(path.name for path in folder.glob("*")) if folder.exists() else []
     if status == 0 or left:
         raise SystemExit(f"a backup without room ended with {status} and left {left}")
-    return url, f"exit {status}, nothing left behind: {printed.strip().splitlines()[-1][:60]}"
+    return url, f"exit {status}, nothing left behind: {printed.strip().rpartition(': ')[2]}"
 
 
 def files_vanish(world: World) -> tuple[str, str]:

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph  # exported nowhere else
 
+from whatsapp_pipeline import settings
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.assets.failures import MONTHLY, failed_partitions
 from whatsapp_pipeline.assets.partitions import MONTHS, contiguous
+from whatsapp_pipeline.steps.retention import first_month_kept
 from whatsapp_pipeline.store import backlog
 from whatsapp_pipeline.store.connection import Connection
 
@@ -64,10 +67,12 @@ def plan(
 ) -> Plan:
     """Find the archive's months from `since` on that are missing, failed or stale, as `kinds` asks.
 
-    Files whose months begin before FIRST_MONTH are outside of every plan; the caller says so.
+    Months before FIRST_MONTH, and those that retention deletes, are outside of every plan.
     """
     known = set(MONTHS.get_partition_keys())
-    months = [m for m in archive.months() if m in known and (since is None or m >= since)]
+    kept = first_month_kept(settings.load().retention_months, datetime.now(UTC).date())
+    oldest = max(since or "", kept or "")
+    months = [m for m in archive.months() if m in known and m >= oldest]
     reasons: dict[str, list[str]] = defaultdict(list)
     found: dict[str, set[Kind]] = defaultdict(set)
 

@@ -1,14 +1,18 @@
 """Jobs and schedules of operation: the nightly backup, the weekly catch-up."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+from datetime import UTC, datetime
+
 import dagster as dg
 
+from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partitions import FORMAT
 from whatsapp_pipeline.automation import backfill
 from whatsapp_pipeline.automation.pausing import unless_paused
 from whatsapp_pipeline.automation.schedules import ZONE, monthly_chats
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.steps.retention import delete_old
 
 backups = dg.define_asset_job(
     "backups",
@@ -75,5 +79,35 @@ def weekly_catch_up(
     ]  # fmt: skip
 
 
-JOBS = [backups, reports]
-SCHEDULES = [nightly_backup, daily_report, weekly_catch_up]
+@dg.op(description="Delete chats of months older than RETENTION_MONTHS from the database.")
+def delete_old_chats(context: dg.OpExecutionContext, database: Database) -> None:
+    """Delete what is older than the setting keeps; nothing where there is no setting."""
+    months = settings.load().retention_months
+    if months is None:
+        context.log.info("RETENTION_MONTHS is not set: everything stays")
+        return
+    with database.connect(application_name="whatsapp-pipeline retention") as conn:
+        delete_old(conn, months, today=datetime.now(UTC).date(), log=context.log)
+
+
+@dg.job(description="Retention by age: RETENTION_MONTHS.")
+def retention() -> None:
+    """Delete what is too old."""
+    delete_old_chats()
+
+
+@dg.schedule(
+    job=retention,
+    cron_schedule="30 5 * * 0",
+    execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Delete what is too old, on Sundays at 5:30, where RETENTION_MONTHS says what that is."""
+    if settings.load().retention_months is None:
+        return dg.SkipReason("RETENTION_MONTHS is not set: everything stays")
+    return dg.RunRequest(run_key=f"retention:{context.scheduled_execution_time:%Y-%m-%d}")
+
+
+JOBS = [backups, reports, retention]
+SCHEDULES = [nightly_backup, daily_report, weekly_catch_up, weekly_retention]

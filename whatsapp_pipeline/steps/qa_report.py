@@ -206,7 +206,7 @@ def _messages(conn: Connection, rows: list[dict[str, int]]) -> Html:
         "Messages and findings",
         page.stacked_bars("Messages by month", bars, ["messages"]),
         page.table(["found by", "kind", "severity", "files", "findings"], kinds, empty="no findings"),
-        page.table(["month", "messages before the one above", "of which notifications"], faults),
+        page.table(["month", "messages before the one above", "of which around notifications"], faults),
         note="Notifications out of order are the exporter's habit; people's messages out of order are not.",
     )
 

@@ -32,15 +32,18 @@ def exceptions_by_kind(conn: Connection, months: Sequence[str]) -> list[Exceptio
 
 
 def order_faults(conn: Connection, months: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Count, by month, messages dated before the one above them: of people, and of notifications."""
+    """Count, by month, messages dated before the one above them: between people, and around notifications."""
     return conn.execute(
         """
-        SELECT month, count(*) FILTER (WHERE time < before AND direction IS DISTINCT FROM 'notification'),
-               count(*) FILTER (WHERE time < before AND direction = 'notification')
+        SELECT month, count(*) FILTER (WHERE time < before AND NOT explained),
+               count(*) FILTER (WHERE time < before AND explained)
         FROM (
-            SELECT f.month, m.direction, m.message_timestamp AS time,
-                   lag(m.message_timestamp) OVER (PARTITION BY f.id ORDER BY m.ordinal) AS before
+            SELECT f.month, m.message_timestamp AS time,
+                   lag(m.message_timestamp) OVER chat AS before,
+                   'notification' IN (coalesce(m.direction, ''), lag(coalesce(m.direction, '')) OVER chat)
+                       AS explained
             FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file WHERE f.month = ANY(%s)
+            WINDOW chat AS (PARTITION BY f.id ORDER BY m.ordinal)
         ) ordered GROUP BY month ORDER BY month
         """,
         (list(months),),
