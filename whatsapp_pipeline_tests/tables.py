@@ -16,21 +16,22 @@ CONTENT: dict[str, str] = {
         FROM chat_files
     """,
     "chat_sessions": """
-        SELECT f.file_path, f.chat_number, s.number, s.started_at, s.ended_at, s.message_count, s.order_numbers,
-               s.devices, s.stages, s.id_ordem_servico, s.order_match_method, s.order_match_status,
+        SELECT f.file_path, f.chat_number, s.number, s.started_at, s.ended_at, s.message_count,
+               s.order_numbers, s.devices, s.stages, s.id_ordem_servico, s.order_match_method, s.order_match_status,
                round(s.order_match_confidence::numeric, 6), s.order_flags
         FROM chat_sessions s JOIN chat_files f ON f.id = s.id_chat_file
     """,
     "chat_messages": """
-        SELECT f.file_path, f.chat_number, m.ordinal, m.message_timestamp, m.timestamp_utc, m.direction, m.type,
-               m.message_text, m.responding_to, r.ordinal AS reply_to, m.sender_name, m.sender_phone,
+        SELECT f.file_path, f.chat_number, m.ordinal, m.message_timestamp, m.timestamp_utc, m.direction,
+               m.type, m.message_text, m.responding_to, r.ordinal AS reply_to, m.sender_name, m.sender_phone,
                m.delivery_status, m.attachment_name, m.line, m.body_hash, m.occurrence, m.duplicate_of IS NULL
         FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
         LEFT JOIN chat_messages r ON r.id = m.reply_to_id
     """,
     "exceptions": "SELECT stage, file_path, chat_number, month, line, kind, severity, detail FROM exceptions",
     "customer_chat_summaries": """
-        SELECT id_contato, last_interaction_date, communication_frequency, common_topics, sentiment_analysis, summary
+        SELECT id_contato, last_interaction_date, communication_frequency, common_topics, sentiment_analysis,
+               summary
         FROM customer_chat_summaries
     """,
 }

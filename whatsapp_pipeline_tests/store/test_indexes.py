@@ -27,7 +27,7 @@ from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.store.connection import Connection, connect
 
 LOG = logging.getLogger(__name__)
-# They grow with the archive; contatos and ordens_servico are read whole on purpose (the name model, new rows).
+# They grow with the archive; contatos and ordens_servico are read whole on purpose, for the name model.
 LARGE = ("chat_files", "chat_sessions", "chat_phones", "chat_messages", "match_candidates", "exceptions")
 
 
@@ -58,7 +58,8 @@ def _scans(conn: Connection) -> dict[str, int]:
     conn.execute("SELECT pg_stat_clear_snapshot()")
     return dict(
         conn.execute(
-            sql.SQL("SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname = ANY(%s)"), (list(LARGE),)
+            sql.SQL("SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname = ANY(%s)"),
+            (list(LARGE),),
         )
     )
 
