@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up ci lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-scale drill lock clean
+.PHONY: help setup demo test up ci lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-scale drill drill-short lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -48,7 +48,7 @@ layers: .venv/ready-dev ## imports run one way
 defs: .venv/ready-dev ## Dagster loads the definitions
 	DAGSTER_HOME= $(BIN)/dg check defs
 
-ci: lint types layers defs test ## all of the above; what the gate runs
+ci: lint types layers defs test drill-short ## all of the above; what the gate runs
 
 drill: .venv/ready-dev ## disturb a backfill in every way, compare its end with an undisturbed one (10 min)
 	$(BIN)/python -m bench.drill

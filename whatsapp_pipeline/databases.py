@@ -38,9 +38,10 @@ def dagster_url(settings: Settings) -> str:
         return url
     try:
         with psycopg.connect(settings.database_url, autocommit=True, connect_timeout=5) as conn:
-            conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    except psycopg.errors.DuplicateDatabase:
-        pass
+            # template0: nobody is connected to it, so that two processes may create at once.
+            conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+        pass  # another process was faster
     except psycopg.Error as error:
         raise SettingError(
             f"Dagster keeps its runs in a database of its own and {name!r} could not be opened or created; "

@@ -14,6 +14,7 @@ import pytest
 
 from whatsapp_pipeline import cli
 from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.steps.backup import FIRST_WRITE, kept
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 
@@ -88,6 +89,9 @@ def test_the_guides_commands_work_in_order(environment: dict[str, str]) -> None:
             os.environ.update(CONTACT="7", CHAT=str(row[0] if row and row[0] else ""))
             _run(line)
     assert Path(environment["PRIVATE"], "customer.json").exists()
+    # The database held a contact before anything was written to it.
+    taken = kept(Path(environment["PIPELINE_LOCAL_DIR"], "backups"))
+    assert [backup.reason for backup in reversed(taken)] == [FIRST_WRITE, "by hand"]
 
 
 def test_the_commands_that_tables_and_sentences_name_exist() -> None:

@@ -1,4 +1,7 @@
-"""What goes wrong. Each scenario returns its database's URL and, in words, what was done to it."""
+"""What goes wrong. Each scenario returns its database's URL and, in words, what was done to it.
+
+The end state is compared with the undisturbed run's, or with that of the database a scenario names besides.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from bench.drill.world import World, kill, no_room_for_files
 from whatsapp_pipeline.sandbox.erp_server import ErpSandbox, Fault, serving
 from whatsapp_pipeline.store.connection import connect
 
-Scenario = Callable[[World], tuple[str, str]]
+Scenario = Callable[[World], tuple[str, str] | tuple[str, str, str]]
 
 _HALF_LOADED = "SELECT count(*) > 0 FROM chat_messages"
 _SOME_INDEXED = "SELECT count(*) > 0 FROM chat_files"
@@ -88,9 +91,11 @@ def files_vanish(world: World) -> tuple[str, str]:
     return url, f"{len(away)} files vanished, {len(touched)} changed, all came back"
 
 
-def erp_fails(world: World) -> tuple[str, str]:
+def erp_fails(world: World) -> tuple[str, str, str]:
     """Let the ERP break off in the middle of a pass, in every way the sandbox knows."""
-    url = world.database()
+    url, undisturbed = world.database(), world.database()
+    with serving(ErpSandbox.of_folder(world.pages)) as address:
+        world.run(undisturbed, erp=address)
     sandbox = ErpSandbox.of_folder(world.pages)
     faults = [
         Fault("drop", path="contatos", after=1, times=2),
@@ -106,13 +111,13 @@ def erp_fails(world: World) -> tuple[str, str]:
         third, printed = world.run(url, erp=address)
     if third != 0:
         raise SystemExit(f"the run after the ERP's return failed:\n{printed[-3000:]}")
-    return url, f"drops, 503, 401: exit {first}; then gone: exit {second}; then back: exit 0"
+    return url, f"drops, 503, 401: exit {first}; gone: {second}; back: exit 0", undisturbed
 
 
 def _break_off(world: World, url: str, address: str) -> str:
     process = world.start(url, erp=address)
     time.sleep(8)  # into its retries
-    return "killed while it retried" if kill(process) else str(process.returncode)
+    return "killed in its retries" if kill(process) else f"exit {process.returncode}"
 
 
 def two_at_once(world: World) -> tuple[str, str]:
