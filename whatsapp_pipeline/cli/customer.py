@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.customer_words import conversation_line, metrics, order_line
 from whatsapp_pipeline.databases import pipeline_url
-from whatsapp_pipeline.domain.summaries.text import (
-    FREQUENCY_WORDS,
-    ORDER_STATUS,
-    SENTIMENT_WORDS,
-    say_date,
-    say_duration,
-)
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.customer import Dossier
 from whatsapp_pipeline.store.connection import connect
@@ -53,51 +46,6 @@ def customer(who: str, html: Path | None, messages: int) -> None:
     except OSError as error:
         raise PipelineError(f"cannot write {html}: {error.strerror}") from error
     click.echo(f"wrote {html}")
-
-
-def metrics(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """The figures of a summary as (name, value) in Portuguese, without those that are not known."""
-    times = {"Primeira resposta": "first_response", "Respostas": "reply"}
-    rows = [
-        ("Primeiro contato", say_date(summary["first_interaction_date"])),
-        ("Último contato", say_date(summary["last_interaction_date"])),
-        ("Frequência", FREQUENCY_WORDS[summary["communication_frequency"]]),
-        ("Conversas", str(summary["conversation_count"])),
-        ("Mensagens", f"{summary['customer_messages']} do cliente, {summary['staff_messages']} da equipe"),
-        ("Assuntos", ", ".join(summary["common_topics"]) or "—"),
-        ("Sentimento estimado", SENTIMENT_WORDS[summary["sentiment_analysis"]]),
-    ]
-    for name, column in times.items():
-        median = summary[f"{column}_median_s"]
-        if median is not None:
-            value = f"mediana {say_duration(median)}, p90 {say_duration(summary[f'{column}_p90_s'])}"
-            business = say_duration(summary[f"{column}_median_business_s"])
-            rows.append((name, f"{value}, mediana em horário comercial {business}"))
-    opened = summary["open_since"]
-    rows.append(("Em aberto", f"desde {say_date(opened)}" if opened else "nada"))
-    return rows
-
-
-def order_line(order: dict[str, Any]) -> str:
-    """One order in a line."""
-    status = ORDER_STATUS.get(order["situacao"] or "", "situação não informada")
-    opened = f", aberta em {say_date(order['data_emissao'])}" if order["data_emissao"] else ""
-    closed = f", concluída em {say_date(order['data_conclusao'])}" if order["data_conclusao"] else ""
-    equipment = f"{order['equipamento']}, " if order["equipamento"] else ""
-    return f"OS {order['numero_ordem_servico'] or order['id']}: {equipment}{status}{opened}{closed}"
-
-
-def conversation_line(conversation: dict[str, Any]) -> str:
-    """One conversation in a line."""
-    topics = ", ".join(conversation["topics"][:4]) or "sem assunto reconhecido"
-    response = conversation["first_response_s"]
-    count = conversation["message_count"]
-    messages = f"{count} {'mensagem' if count == 1 else 'mensagens'}"
-    answered = f", respondida em {say_duration(response)}" if response is not None else ""
-    return (
-        f"{conversation['started_at']:%d/%m/%Y %H:%M}: {messages}, {topics}, "
-        f"{SENTIMENT_WORDS[conversation['sentiment']]}{answered}"
-    )
 
 
 def text_report(known: Dossier) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from whatsapp_pipeline.cli.customer import conversation_line, metrics, order_line
+from whatsapp_pipeline.cli.customer_words import conversation_line, metrics, order_line
 from whatsapp_pipeline.domain.summaries.text import SENTIMENT_WORDS
 from whatsapp_pipeline.steps.customer import Dossier
 

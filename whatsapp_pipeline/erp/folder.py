@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from whatsapp_pipeline.erp.items import Item, ItemError, item_id, items_of
-from whatsapp_pipeline.erp.source import Page
+from whatsapp_pipeline.erp.pages import Page
 from whatsapp_pipeline.errors import PipelineError
 
 

@@ -7,7 +7,6 @@ page (steps/erp_sync.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +16,9 @@ import requests
 
 from whatsapp_pipeline.erp.client import ErpClient, ErpError
 from whatsapp_pipeline.erp.clock import Clock
+from whatsapp_pipeline.erp.folder import FolderSource
 from whatsapp_pipeline.erp.items import Item, ItemError, items_of
+from whatsapp_pipeline.erp.pages import Page
 from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenStore
 from whatsapp_pipeline.errors import PipelineError, SettingError
 from whatsapp_pipeline.settings import Settings, variable_of
@@ -26,19 +27,6 @@ PAGE_SIZE: Final = 100
 CONTACT_STATUSES: Final = ("B", "A", "I", "E")
 # A sandbox gives a first pair for this refresh token, whatever pairs it gave before.
 SANDBOX_REFRESH_TOKEN: Final = "sandbox"  # noqa: S105
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a listing.
-
-    `total` is the listing's count as the source states it now; `next_offset` is None at the end.
-    """
-
-    items: Sequence[Item]
-    offset: int
-    total: int
-    next_offset: int | None
 
 
 class ErpSource(Protocol):
@@ -146,8 +134,6 @@ def open_source(settings: Settings, spec: str, *, clock: Clock | None = None) ->
         session.trust_env = False  # a proxy of the environment does not lead to loopback
         tokens = AccessTokens(store, credentials, session=session, clock=clock)
         return ApiSource(ErpClient(f"{base}/public-api/v3", tokens, session=session, clock=clock), "sandbox")
-    from whatsapp_pipeline.erp.folder import FolderSource
-
     folder = Path(spec).expanduser()
     if not folder.is_dir():
         raise PipelineError(f"--erp {spec}: expected `tiny`, an http(s) address, or a folder of saved pages")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from whatsapp_pipeline.erp.items import Item
-from whatsapp_pipeline.erp.source import Page
+from whatsapp_pipeline.erp.pages import Page
 
 
 class Backup:

@@ -19,7 +19,8 @@ from typing import Any, Final, TypeAlias
 import psycopg
 
 from whatsapp_pipeline.erp.items import Item, ItemError, item_id, parse_time
-from whatsapp_pipeline.erp.source import ErpSource, Page
+from whatsapp_pipeline.erp.pages import Page
+from whatsapp_pipeline.erp.source import ErpSource
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.erased import blank_contacts, blank_mentions
 from whatsapp_pipeline.steps.erp_backup import Backup
