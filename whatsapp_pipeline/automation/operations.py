@@ -4,6 +4,9 @@
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (  # the type, exported nowhere else
+    UnresolvedAssetJobDefinition,
+)
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partitions import FORMAT
@@ -109,5 +112,5 @@ def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | d
     return dg.RunRequest(run_key=f"retention:{context.scheduled_execution_time:%Y-%m-%d}")
 
 
-JOBS = [backups, reports, retention]
+JOBS: list[UnresolvedAssetJobDefinition | dg.JobDefinition] = [backups, reports, retention]
 SCHEDULES = [nightly_backup, daily_report, weekly_catch_up, weekly_retention]

@@ -162,16 +162,16 @@ _named_orders_missed = rule(
 _orders_without_talk = rule(
     """
     SELECT count(*) FROM ordens_servico o
-    WHERE to_char(o.data_emissao, 'YYYY-MM') = ANY(%(months)s)
+    WHERE to_char(o.data_emissao::date, 'YYYY-MM') = ANY(%(months)s)
       AND EXISTS (SELECT FROM chat_files f WHERE f.id_contato = o.id_contato
-                  AND f.month = to_char(o.data_emissao, 'YYYY-MM'))
+                  AND f.month = to_char(o.data_emissao::date, 'YYYY-MM'))
     """,
     """
-    SELECT to_char(o.data_emissao, 'YYYY-MM') AS month, o.id AS id_ordem_servico, o.id_contato
+    SELECT to_char(o.data_emissao::date, 'YYYY-MM') AS month, o.id AS id_ordem_servico, o.id_contato
     FROM ordens_servico o
-    WHERE to_char(o.data_emissao, 'YYYY-MM') = ANY(%(months)s)
+    WHERE to_char(o.data_emissao::date, 'YYYY-MM') = ANY(%(months)s)
       AND EXISTS (SELECT FROM chat_files f WHERE f.id_contato = o.id_contato
-                  AND f.month = to_char(o.data_emissao, 'YYYY-MM'))
+                  AND f.month = to_char(o.data_emissao::date, 'YYYY-MM'))
       AND NOT EXISTS (SELECT FROM chat_sessions s WHERE s.id_ordem_servico = o.id)
     ORDER BY 1, 2
     """,

@@ -155,17 +155,20 @@ def _rows(conn: Connection, statement: LiteralString, parameters: Mapping[str, A
 
 
 def _blank_contact(conn: Connection, id_contato: int) -> int:
-    """Empty the personal columns: NULL, or '' where the user's table forbids it."""
+    """Empty the personal columns: NULL, or '' (0 for a number) where the user's table forbids it."""
     columns = conn.execute(
         """
-        SELECT attname, attnotnull FROM pg_attribute
-        WHERE attrelid = 'contatos'::regclass AND attnum > 0 AND NOT attisdropped AND attname = ANY(%s)
+        SELECT a.attname, a.attnotnull, t.typcategory = 'N'
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = 'contatos'::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY(%s)
         """,
         (list(_PERSONAL),),
     ).fetchall()
     changes = sql.SQL(", ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL("''" if is_required else "NULL"))
-        for name, is_required in columns
+        sql.SQL("{} = {}").format(
+            sql.Identifier(name), sql.SQL(("0" if is_number else "''") if is_required else "NULL")
+        )
+        for name, is_required, is_number in columns
     )
     return conn.execute(
         sql.SQL("UPDATE contatos SET {} WHERE id = {}").format(changes, sql.Literal(id_contato))

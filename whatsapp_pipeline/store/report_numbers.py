@@ -54,9 +54,9 @@ def month_coverage(conn: Connection, months: Sequence[str]) -> list[tuple[str, i
     """Count, by month, the orders issued in it, and those that some session is linked to."""
     return conn.execute(
         """
-        SELECT to_char(o.data_emissao, 'YYYY-MM') AS month, count(*),
+        SELECT to_char(o.data_emissao::date, 'YYYY-MM') AS month, count(*),
                count(*) FILTER (WHERE EXISTS (SELECT FROM chat_sessions s WHERE s.id_ordem_servico = o.id))
-        FROM ordens_servico o WHERE to_char(o.data_emissao, 'YYYY-MM') = ANY(%s) GROUP BY 1 ORDER BY 1
+        FROM ordens_servico o WHERE to_char(o.data_emissao::date, 'YYYY-MM') = ANY(%s) GROUP BY 1 ORDER BY 1
         """,
         (list(months),),
     ).fetchall()
