@@ -67,6 +67,7 @@ BEGIN
             ('contatos', 'telefone', '[pii] Phone as typed; may hold several numbers'),
             ('contatos', 'celular', '[pii] Mobile as typed; may hold several numbers'),
             ('contatos', 'email', '[pii] E-mail address'),
+            ('contatos', 'id_endereco', 'The address, in a table of the user''s own'),
             ('contatos', 'telefone_normalizado', '[pii] First number of telefone: area code and last eight digits'),
             ('contatos', 'celular_normalizado', '[pii] First number of celular: area code and last eight digits'),
             ('ordens_servico', 'id', 'The ERP''s id of the order'),
@@ -89,6 +90,14 @@ BEGIN
             ('ordens_servico', 'orcado', 'Whether it was quoted: S or N'),
             ('ordens_servico', 'tecnico', '[pii] Technician'),
             ('ordens_servico', 'id_contato', 'The customer: contatos.id'),
+            ('ordens_servico', 'alq_comissao', 'Commission, in percent'),
+            ('ordens_servico', 'vlr_comissao', 'Commission, in reais'),
+            ('ordens_servico', 'id_vendedor', 'The seller, in a table of the user''s own'),
+            ('ordens_servico', 'id_categoria_os', 'The category, in a table of the user''s own'),
+            ('ordens_servico', 'id_forma_pagamento', 'The way of payment, in a table of the user''s own'),
+            ('ordens_servico', 'linha_dispositivo', 'Line of the device'),
+            ('ordens_servico', 'tipo_servico', 'Kind of service'),
+            ('ordens_servico', 'origem_cliente', 'How the customer came'),
             ('ordens_servico', 'data_extracao', 'When the row was last written from the ERP')
         ) AS v (tab, col, text)
         JOIN pg_class c ON c.oid = to_regclass(v.tab)

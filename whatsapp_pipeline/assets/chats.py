@@ -44,7 +44,7 @@ class LoadConfig(StepConfig):
 @dg.asset(
     partitions_def=MONTHS,
     backfill_policy=RANGED,
-    group_name="chats",
+    group_name="archive",
     kinds={"python", "file", "postgres"},
     owners=OWNERS,
     code_version="1",
@@ -88,7 +88,7 @@ def chat_file_index(
 @dg.asset(
     partitions_def=MONTHS,
     backfill_policy=RANGED,
-    group_name="chats",
+    group_name="messages",
     kinds={"python", "file", "postgres"},
     owners=OWNERS,
     code_version="1",
