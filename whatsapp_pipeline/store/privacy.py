@@ -160,7 +160,8 @@ def _blank_contact(conn: Connection, id_contato: int) -> int:
         """
         SELECT a.attname, a.attnotnull, t.typcategory = 'N'
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-        WHERE a.attrelid = 'contatos'::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY(%s)
+        WHERE a.attrelid = 'contatos'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+          AND a.attname = ANY(%s)
         """,
         (list(_PERSONAL),),
     ).fetchall()

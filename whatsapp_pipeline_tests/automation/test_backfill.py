@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -13,13 +14,16 @@ import pytest
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.automation import backfill
 from whatsapp_pipeline.automation.headless import run_chain
-from whatsapp_pipeline.checks.qa import RANGE_END, RANGE_START
+from whatsapp_pipeline.automation.operations import weekly_catch_up
+from whatsapp_pipeline.checks.operations import CHECKS
+from whatsapp_pipeline.checks.qa import RANGE_END, RANGE_START, Scope
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive, Erp
 from whatsapp_pipeline.sandbox.archive import write_sample
 from whatsapp_pipeline.sandbox.plan import SampleOptions
 from whatsapp_pipeline.store import gates
+from whatsapp_pipeline.store.checks import Findings
 from whatsapp_pipeline.store.connection import Connection, connect
 
 MONTHS = ("2025-01", "2025-02", "2025-03")
@@ -60,7 +64,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterat
             "erp": Erp(source=str(out / "erp")),
         }
     )
-    with connect(database_url) as conn, dg.DagsterInstance.ephemeral() as instance:
+    # A schedule's context takes no instance that lives in memory only.
+    with connect(database_url) as conn, dg.instance_for_test() as instance:
         yield World(root, conn, defs, instance)
 
 
@@ -131,6 +136,32 @@ def test_new_rules_make_every_month_stale(world: World) -> None:
     assert todo.reasons["2025-01"] == ["contact_links: code version 1 → next"]
 
 
+def _forgotten(world: World) -> Findings:
+    check = next(check for check in CHECKS if check.name == "no_failed_month_is_forgotten")
+    return check.find(Scope(world.conn, list(MONTHS), Archive(root=str(world.root)), world.instance))
+
+
+def test_the_weekly_catch_up_asks_for_what_is_behind(world: World, database_url: str) -> None:
+    context = dg.build_schedule_context(
+        instance=world.instance,
+        repository_def=world.defs.get_repository_def(),
+        scheduled_execution_time=datetime(2026, 1, 4, 4, tzinfo=UTC),
+        resources={"database": Database(url=database_url), "archive": Archive(root=str(world.root))},
+    )
+    nothing = weekly_catch_up(context)
+    assert isinstance(nothing, dg.SkipReason)
+    assert "nothing is missing" in str(nothing.skip_message)
+    file = world.a_file("2025-02")
+    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    os.utime(file, (1_600_000_000, 1_600_000_000))
+    requests = weekly_catch_up(context)
+    os.utime(file, ns=times)
+    assert isinstance(requests, list)
+    assert [request.partition_key for request in requests] == ["2025-02"]
+    assert requests[0].tags["whatsapp_pipeline/why"] == "files: 1 changed"
+    assert _forgotten(world).failing == 0
+
+
 def test_a_failed_range_is_failed_in_each_of_its_months(world: World) -> None:
     gates.pause(world.conn, "")
     assert world.run(["2025-02", "2025-03"]) != []
@@ -146,5 +177,8 @@ def test_a_failed_range_is_failed_in_each_of_its_months(world: World) -> None:
     assert todo.months == ["2025-02", "2025-03"]
     assert "chat_file_index failed" in todo.reasons["2025-02"]
     assert todo.kinds["2025-03"] == {"failed"}
+    forgotten = _forgotten(world)
+    assert forgotten.failing == 8  # four assets in two months
+    assert forgotten.rows[0]["way_out"] == "whatsapp-pipeline backfill --failed --since 2025-02"
     assert world.run(todo.months) == []
     assert world.plan().reasons == {}
