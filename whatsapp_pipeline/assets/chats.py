@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
 from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_months
 from whatsapp_pipeline.domain.masking import mask_text, mask_title
@@ -94,7 +95,7 @@ def chat_file_index(
     code_version="1",
     output_required=False,
     deps=[chat_file_index, "order_links"],
-    metadata={"dagster/table_name": "chat_messages"},
+    metadata={"dagster/table_name": "chat_messages", **lineage.CHAT_MESSAGES},
 )
 def chat_messages(
     context: dg.AssetExecutionContext, config: LoadConfig, database: Database, archive: Archive

@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_table
 from whatsapp_pipeline.domain.masking import mask_name, mask_phone
 from whatsapp_pipeline.resources.database import Database
@@ -106,7 +107,7 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
     code_version="1",
     output_required=False,
     deps=[tiny_contacts],
-    metadata={"dagster/table_name": "contact_phones"},
+    metadata={"dagster/table_name": "contact_phones", **lineage.NORMALIZED_CONTACTS},
 )
 def normalized_contacts(context: dg.AssetExecutionContext, config: StepConfig, database: Database) -> Events:
     """Every phone of every contact as a key for matching: area code and last eight digits.

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_file_index
 from whatsapp_pipeline.assets.contacts import normalized_contacts
@@ -49,7 +50,7 @@ class OrderLinkConfig(StepConfig):
     code_version="1",
     output_required=False,
     deps=[chat_file_index, normalized_contacts],
-    metadata={"dagster/table_name": "chat_files"},
+    metadata={"dagster/table_name": "chat_files", **lineage.CONTACT_LINKS},
 )
 def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, database: Database) -> Events:
     """Each chat's contact with method, confidence, rivals and why.
@@ -94,7 +95,7 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
     code_version="1",
     output_required=False,
     deps=[contact_links, "ordens_servico"],
-    metadata={"dagster/table_name": "chat_sessions"},
+    metadata={"dagster/table_name": "chat_sessions", **lineage.ORDER_LINKS},
 )
 def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, database: Database) -> Events:
     """Each session's service order: an explicit number checked against the contact, else time and device."""

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_messages
 from whatsapp_pipeline.assets.conversations import conversations
@@ -50,7 +51,7 @@ class SummaryConfig(StepConfig):
     freshness_policy=dg.FreshnessPolicy.time_window(
         fail_window=timedelta(days=3), warn_window=timedelta(days=2)
     ),
-    metadata={"dagster/table_name": "customer_chat_summaries"},
+    metadata={"dagster/table_name": "customer_chat_summaries", **lineage.CUSTOMER_SUMMARIES},
 )
 def customer_summaries(
     context: dg.AssetExecutionContext, config: SummaryConfig, database: Database

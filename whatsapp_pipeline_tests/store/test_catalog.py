@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dagster as dg
 import pytest
 
 from whatsapp_pipeline.definitions import defs
@@ -39,3 +40,23 @@ def test_personal_columns_are_marked(conn: Connection, table: str, personal: set
 
 def test_an_absent_table_has_no_columns(conn: Connection) -> None:
     assert catalog.columns(conn, "no_such_table") == []
+
+
+def test_lineage_names_columns_that_exist(conn: Connection) -> None:
+    graph = defs.resolve_asset_graph()
+    table_of = {
+        key.to_user_string(): str(graph.get(key).metadata.get("dagster/table_name"))
+        for key in graph.get_all_asset_keys()
+    }
+    edges = 0
+    for name, table in table_of.items():
+        lineage = graph.get(dg.AssetKey(name)).metadata.get("dagster/column_lineage")
+        if not isinstance(lineage, dg.TableColumnLineage):
+            continue
+        for column, origins in lineage.deps_by_column.items():
+            assert column in {known.name for known in catalog.columns(conn, table)}, (name, column)
+            for origin in origins:
+                source = table_of[origin.asset_key.to_user_string()]
+                assert origin.column_name in {known.name for known in catalog.columns(conn, source)}, origin
+                edges += 1
+    assert edges > 20
