@@ -32,9 +32,21 @@ def _text(record: logging.LogRecord) -> str:
     return str(_meta(record).get("orig_message") or record.getMessage())
 
 
+def _months(meta: dict[str, Any]) -> str | None:
+    """Return the month of the run, or the first and last of its range as `2025-01..2025-03`."""
+    tags = meta.get("job_tags") or {}
+    if partition := tags.get("dagster/partition"):
+        return str(partition)
+    ends = [str(tags.get(f"dagster/asset_partition_range_{end}", "")) for end in ("start", "end")]
+    return "..".join(ends) if all(ends) else None
+
+
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
-    # An engine event carries its event; what a step logs does not.
-    return _meta(record).get("dagster_event") is None or record.levelno >= logging.ERROR
+    # An engine event carries its event; what a step logs does not. Of a failure every later step would report
+    # that it did not run: the first says it all.
+    if _meta(record).get("dagster_event") is None:
+        return True
+    return record.levelno >= logging.ERROR and not _text(record).startswith("Dependencies for step")
 
 
 class _Short(logging.Formatter):
@@ -58,7 +70,7 @@ class _JsonLines(logging.Formatter):
             "run_id": meta.get("run_id"),
             "job": meta.get("job_name"),
             "asset": meta.get("step_key"),
-            "partition": getattr(record, "partition", None),
+            "partition": getattr(record, "partition", None) or _months(meta),
             "batch": getattr(record, "batch", None),
             "message": _text(record),
         }

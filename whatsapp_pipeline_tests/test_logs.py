@@ -38,6 +38,31 @@ def test_json_lines_name_run_and_asset(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fields["level"] == "warning"
 
 
+@pytest.mark.parametrize(
+    ("tags", "months"),
+    [
+        ({"dagster/partition": "2025-01"}, "2025-01"),
+        (
+            {
+                "dagster/asset_partition_range_start": "2025-01",
+                "dagster/asset_partition_range_end": "2025-03",
+            },
+            "2025-01..2025-03",
+        ),
+        ({}, None),
+    ],
+)
+def test_json_lines_name_the_months_of_the_run(
+    monkeypatch: pytest.MonkeyPatch, tags: dict[str, str], months: str | None
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    assert json.loads(_line(_record("x", job_tags=tags))).get("partition") == months
+
+
 def test_engine_chatter_is_left_out_but_not_its_errors() -> None:
     assert _line(_record("engine", dagster_event=object())) == ""
     assert "boom" in _line(_record("boom", level=logging.ERROR, dagster_event=object()))
+    skipped = _record(
+        "Dependencies for step b failed: ['a']. Not executing.", logging.ERROR, dagster_event=object()
+    )
+    assert _line(skipped) == ""
