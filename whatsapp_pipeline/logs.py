@@ -38,7 +38,7 @@ def _months(meta: dict[str, Any]) -> str | None:
     if partition := tags.get("dagster/partition"):
         return str(partition)
     ends = [str(tags.get(f"dagster/asset_partition_range_{end}", "")) for end in ("start", "end")]
-    return "..".join(ends) if all(ends) else None
+    return "..".join(dict.fromkeys(ends)) if all(ends) else None
 
 
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
