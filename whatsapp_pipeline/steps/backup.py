@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -152,7 +152,8 @@ def kept(folder: Path, database: str | None = None) -> list[Backup]:
 def superfluous(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[Backup]:
     """Return those to remove: not the newest of one of the last `daily` days or `monthly` months with one.
 
-    A backup from before the first write is never among them: it is the way back to the user's own data.
+    A backup from before the first write is never among them: it is the way back to the user's own data. Nor
+    is any of the day before the newest: somebody may have taken it for what they are about to do.
     """
     newest_first = sorted(backups, key=lambda backup: backup.taken_at, reverse=True)
     keep: set[str] = set()
@@ -161,7 +162,13 @@ def superfluous(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[
         for backup in newest_first:
             periods.setdefault(backup.time.strftime(form), backup.file)
         keep |= set(list(periods.values())[:limit])
-    return [b for b in newest_first if b.file not in keep and b.reason != FIRST_WRITE]
+    return [
+        backup
+        for backup in newest_first
+        if backup.file not in keep
+        and backup.reason != FIRST_WRITE
+        and newest_first[0].time - backup.time > timedelta(days=1)
+    ]
 
 
 def remove_old(options: BackupOptions, database: str, *, log: logging.Logger) -> int:
