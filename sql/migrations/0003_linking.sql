@@ -44,6 +44,14 @@ CREATE TABLE link_models (
 );
 CREATE INDEX link_models_kind_idx ON link_models (kind, id DESC);
 
+-- Hashes of what a month's links rested on when they were last decided: while it is the same, they stand.
+CREATE TABLE link_stamps (
+    stage   text NOT NULL,
+    month   text NOT NULL,
+    stamp   bytea NOT NULL,
+    PRIMARY KEY (stage, month)
+);
+
 -- What a month's chats were linked by when a run last changed something: the report's "since the last run".
 CREATE TABLE link_runs (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -136,6 +144,10 @@ BEGIN
     RETURN left(digits, 2) || right(digits, 8);
 END $$;
 
+-- A title as decisions on titles name it: capitals and runs of blanks do not count.
+CREATE FUNCTION title_key(title text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN lower(btrim(regexp_replace(title, '\s+', ' ', 'g')));
+
 -- Decide a link for good. target_kind: 'file' (its path in the archive), 'phone' or 'title'; decision:
 -- 'contact' and 'order' with the id, 'no_contact' and 'no_order' without. A decision in force on the same
 -- question is superseded. Returns the override's id. Takes effect when the month is linked again.
@@ -145,7 +157,7 @@ CREATE FUNCTION override_link(
 ) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     wanted text := CASE target_kind WHEN 'phone' THEN phone_key(target)
-                                    WHEN 'title' THEN lower(btrim(regexp_replace(target, '\s+', ' ', 'g')))
+                                    WHEN 'title' THEN title_key(target)
                                     ELSE target END;
     about_order boolean := decision IN ('order', 'no_order');
     made bigint;

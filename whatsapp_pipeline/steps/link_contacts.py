@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from whatsapp_pipeline.domain.matching.contacts import decide
 from whatsapp_pipeline.domain.matching.model import (
@@ -24,8 +24,9 @@ from whatsapp_pipeline.domain.matching.model import (
 from whatsapp_pipeline.domain.matching.overrides import Override, apply
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.vocabulary import find_devices
+from whatsapp_pipeline.steps.link_rules import rules_hash
 from whatsapp_pipeline.steps.name_evidence import name_evidence
-from whatsapp_pipeline.store import link_report
+from whatsapp_pipeline.store import link_report, link_stamps
 from whatsapp_pipeline.store import links as store
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import month_lock
@@ -72,22 +73,38 @@ class LinkReport:
 
 
 def link_month(conn: Connection, month: str, options: LinkOptions, *, log: logging.Logger) -> LinkReport:
-    """Link every chat of `month` (`YYYY-MM`), in one transaction; a second run changes nothing."""
+    """Link every chat of `month` (`YYYY-MM`), in one transaction.
+
+    A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
+    """
     with month_lock(conn, "contact_links", month), conn.transaction():
         chats = store.stage_month(conn, month)
-        decisions = decide_staged(conn, chats, options, log=log)
-        before = link_report.statuses(conn, month)
-        written = store.write(conn, _rows(decisions), _candidate_rows(decisions))
-        if written.chats:
-            link_report.record_run(conn, month, before, link_report.statuses(conn, month))
-    statuses = Counter[str](decision.status for decision in decisions)
-    methods = Counter(decision.method for decision in decisions if decision.id_contato is not None)
-    flags = Counter(flag for decision in decisions for flag in decision.flags)
+        inputs = link_stamps.rests_on(conn, "contact_links", rules_hash(), repr(options))
+        if link_stamps.stands(conn, "contact_links", month, inputs):
+            links, written = store.staged_links(conn), store.LinksWritten(0, 0)
+        else:
+            links, written = _link_staged(conn, month, chats, options, log)
+            link_stamps.keep(conn, "contact_links", month, inputs)
+    statuses = Counter[str](link.status for link in links)
+    methods = Counter(link.method for link in links if link.id_contato is not None)
+    flags = Counter(flag for link in links for flag in link.flags)
     log.info("%s: %d chats, %s", month, len(chats), dict(sorted(statuses.items())))
     return LinkReport(
         month, len(chats), dict(sorted(statuses.items())), dict(sorted(methods.items())),
         dict(sorted(flags.items())), written.chats, written.candidates,
     )  # fmt: skip
+
+
+def _link_staged(
+    conn: Connection, month: str, chats: Sequence[store.ChatRow], options: LinkOptions, log: logging.Logger
+) -> tuple[list[store.DecisionRow], store.LinksWritten]:
+    decisions = decide_staged(conn, chats, options, log=log)
+    before = link_report.statuses(conn, month)
+    links = list(_rows(decisions))
+    written = store.write(conn, links, _candidate_rows(decisions))
+    if written.chats:
+        link_report.record_run(conn, month, before, link_report.statuses(conn, month))
+    return links, written
 
 
 def decide_staged(
@@ -212,5 +229,5 @@ def _candidate_rows(decisions: Iterable[LinkDecision]) -> Iterator[store.Candida
         for rank, candidate in enumerate(decision.candidates, 1):
             yield store.CandidateRow(
                 decision.id_chat_file, rank, candidate.id_contato, candidate.confidence, candidate.method,
-                store.to_json(asdict(feature) for feature in candidate.evidence),
+                store.to_json(feature.as_dict() for feature in candidate.evidence),
             )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from whatsapp_pipeline.domain.matching.model import Feature
 from whatsapp_pipeline.domain.matching.orders import (
@@ -24,7 +24,8 @@ from whatsapp_pipeline.domain.matching.orders import (
 )
 from whatsapp_pipeline.domain.vocabulary import find_devices
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store import links
+from whatsapp_pipeline.steps.link_rules import rules_hash
+from whatsapp_pipeline.store import link_stamps, links
 from whatsapp_pipeline.store import order_links as store
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import month_lock
@@ -74,15 +75,24 @@ class OrderLinkReport:
 def link_orders_month(
     conn: Connection, month: str, options: OrderLinkOptions, *, log: logging.Logger
 ) -> OrderLinkReport:
-    """Link every session of the month's chats, in one transaction; a second run changes nothing."""
+    """Link every session of the month's chats, in one transaction.
+
+    A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
+    """
     policy = options.policy()
     with month_lock(conn, "order_links", month), conn.transaction():
         rows = store.stage_month(conn, month)
-        decisions = _decide(conn, rows, policy)
-        written = store.write(conn, _rows(decisions), _candidate_rows(decisions))
-    statuses = Counter[str](decision.status for decision in decisions)
-    methods = Counter(decision.method for decision in decisions if decision.id_ordem_servico is not None)
-    flags = Counter(flag for decision in decisions for flag in decision.flags)
+        inputs = link_stamps.rests_on(conn, "order_links", rules_hash(), repr(options))
+        if link_stamps.stands(conn, "order_links", month, inputs):
+            sessions, written = store.staged_links(conn), store.OrderLinksWritten(0, 0, 0)
+        else:
+            decisions = _decide(conn, rows, policy)
+            sessions = list(_rows(decisions))
+            written = store.write(conn, sessions, _candidate_rows(decisions))
+            link_stamps.keep(conn, "order_links", month, inputs)
+    statuses = Counter[str](session.status for session in sessions)
+    methods = Counter(session.method for session in sessions if session.id_ordem_servico is not None)
+    flags = Counter(flag for session in sessions for flag in session.flags)
     log.info("%s: %d sessions, %s", month, len(rows), dict(sorted(statuses.items())))
     return OrderLinkReport(
         month, len(rows), dict(sorted(statuses.items())), dict(sorted(methods.items())),
@@ -170,5 +180,5 @@ def _candidate_rows(decisions: Iterable[OrderDecision]) -> Iterator[store.OrderC
         for rank, candidate in enumerate(decision.candidates, 1):
             yield store.OrderCandidateRow(
                 decision.id_session, rank, candidate.id_ordem_servico, candidate.confidence, candidate.method,
-                links.to_json(asdict(feature) for feature in candidate.evidence),
+                links.to_json(feature.as_dict() for feature in candidate.evidence),
             )  # fmt: skip

@@ -36,7 +36,7 @@ def name_evidence(
     """
     if not titles:
         return {}
-    contacts = tuple(ContactName(*row) for row in store.contact_names(conn))
+    contacts = _contacts(conn)
     if not contacts:
         return {}
     if len(contacts) < FEW:
@@ -44,6 +44,20 @@ def name_evidence(
     model = _model(conn, contacts, seed, fit_titles, log)
     matches = _index(contacts, model).match(list(titles.values()))
     return {chat: as_evidence(match) for chat, match in zip(titles, matches, strict=True)}
+
+
+_kept: dict[str, tuple[ContactName, ...]] = {}
+
+
+def _contacts(conn: Connection) -> tuple[ContactName, ...]:
+    """Return every named contact; the last table's are kept, for the months of one run ask for the same."""
+    digest = store.contact_names_digest(conn)
+    contacts = _kept.get(digest)
+    if contacts is None:
+        contacts = tuple(ContactName(*row) for row in store.contact_names(conn))
+        _kept.clear()
+        _kept[digest] = contacts
+    return contacts
 
 
 def _model(

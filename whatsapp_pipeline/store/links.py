@@ -147,8 +147,8 @@ def overrides(conn: Connection) -> list[OverrideRow]:
 def contact_names(conn: Connection, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
     """Return (nome, fantasia) of contacts; "" for what is missing."""
     rows = conn.execute(
-        """SELECT id, coalesce(nome, ''), coalesce(fantasia, '') FROM contatos
-           WHERE id = ANY(%s)""",
+        """SELECT DISTINCT ON (id) id, coalesce(nome, ''), coalesce(fantasia, '') FROM contatos
+           WHERE id = ANY(%s) ORDER BY id, nome, fantasia""",
         (sorted(set(ids)),),
     )
     return {id_: (nome, fantasia) for id_, nome, fantasia in rows}
@@ -157,11 +157,21 @@ def contact_names(conn: Connection, ids: Iterable[int]) -> dict[int, tuple[str, 
 def order_texts(conn: Connection, contacts: Iterable[int]) -> list[OrderText]:
     """Return the devices that these contacts brought, as their orders word them."""
     rows = conn.execute(
-        """SELECT id_contato, concat_ws(' ', equipamento, linha_dispositivo), data_emissao, data_conclusao
+        """SELECT id_contato, concat_ws(' ', equipamento, linha_dispositivo),
+                  data_emissao::date, data_conclusao::date
            FROM ordens_servico WHERE id_contato = ANY(%s) ORDER BY id""",
         (sorted(set(contacts)),),
     )
     return [OrderText(*row) for row in rows]
+
+
+def staged_links(conn: Connection) -> list[DecisionRow]:
+    """Return how the staged chats are linked now."""
+    rows = conn.execute(
+        """SELECT f.id, f.match_status, f.match_method, f.match_confidence, f.id_contato, f.match_flags
+           FROM linking l JOIN chat_files f USING (id)"""
+    )
+    return [DecisionRow(*row) for row in rows]
 
 
 def write(

@@ -115,6 +115,16 @@ def contacts_with_orders(conn: Connection) -> int:
     return int(row[0]) if row else 0
 
 
+def staged_links(conn: Connection) -> list[OrderDecisionRow]:
+    """Return how the staged sessions are linked now."""
+    rows = conn.execute(
+        """SELECT s.id, s.order_match_status, s.order_match_method, s.order_match_confidence,
+                  s.id_ordem_servico, s.order_flags
+           FROM order_linking l JOIN chat_sessions s USING (id)"""
+    )
+    return [OrderDecisionRow(*row) for row in rows]
+
+
 def write(
     conn: Connection, decisions: Iterable[OrderDecisionRow], candidates: Iterable[OrderCandidateRow]
 ) -> OrderLinksWritten:

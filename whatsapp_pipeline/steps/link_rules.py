@@ -1,0 +1,31 @@
+"""The version of the rules of linking: a hash of the files that hold them.
+
+What belongs here: which files decide a link. A number to raise by hand would be forgotten one day, and links
+of old rules would then stand beside those of new ones.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+
+from whatsapp_pipeline.store.queries import QUERIES_DIR
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+@cache
+def rules_hash() -> str:
+    """Hash every file that has a say in what a chat or a session is linked to."""
+    steps, store = _PACKAGE / "steps", _PACKAGE / "store"
+    files = [
+        *(path for path in (_PACKAGE / "domain").rglob("*") if path.suffix in (".py", ".toml")),
+        steps / "link_contacts.py", steps / "link_orders.py", steps / "name_evidence.py",
+        store / "links.py", store / "order_links.py", store / "models.py",
+        *QUERIES_DIR.glob("link_*.sql"), *QUERIES_DIR.glob("order*.sql"),
+    ]  # fmt: skip
+    digest = blake2b(digest_size=20)
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,107 @@
+"""Links that still stand are not decided again; whatever they rest on changes, they are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, link_orders_month
+from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
+from whatsapp_pipeline.store import link_stamps
+from whatsapp_pipeline.store import links as link_store
+from whatsapp_pipeline.store import order_links as order_store
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline_tests.steps.linking_rows import Session, add_chat, add_contact, add_order
+
+LOG = logging.getLogger(__name__)
+MONTH = "2025-01"
+
+
+@pytest.fixture
+def linked(fresh_database_url: str) -> Iterator[Connection]:
+    """One chat with one session, linked to its contact and its order."""
+    with connect(fresh_database_url) as conn:
+        add_contact(conn, 1, "Ana Souza", "(41) 99999-0001")
+        add_contact(conn, 2, "Bia Lima", "(41) 99999-0002")
+        add_order(conn, 7, 1, equipment="notebook")
+        add_chat(conn, "+55 41 99999-0001", sessions=(Session(devices=["notebook"], stages=["opening"]),))
+        normalize_contacts(conn, default_area_code=None, log=LOG)
+        _link(conn)
+        yield conn
+
+
+def _link(conn: Connection) -> tuple[dict[str, int], dict[str, int]]:
+    return (
+        link_month(conn, MONTH, LinkOptions(), log=LOG).counts(),
+        link_orders_month(conn, MONTH, OrderLinkOptions(), log=LOG).counts(),
+    )
+
+
+def _stand(conn: Connection) -> tuple[bool, bool]:
+    """Whether contact links and order links stand, by the stamps that were kept."""
+    with conn.transaction():
+        link_store.stage_month(conn, MONTH)
+        order_store.stage_month(conn, MONTH)
+        return (_stands(conn, "contact_links"), _stands(conn, "order_links"))
+
+
+def _stands(conn: Connection, stage: link_stamps.Stage) -> bool:
+    inputs = link_stamps.rests_on(conn, stage)
+    return link_stamps.stands(conn, stage, MONTH, inputs)
+
+
+def _keep(conn: Connection) -> None:
+    with conn.transaction():
+        link_store.stage_month(conn, MONTH)
+        order_store.stage_month(conn, MONTH)
+        for stage in ("contact_links", "order_links"):
+            link_stamps.keep(conn, stage, MONTH, link_stamps.rests_on(conn, stage))
+
+
+def test_a_run_over_links_that_stand_reports_the_same_and_changes_nothing(linked: Connection) -> None:
+    first = _link(linked)
+    assert first[0]["linked"] == 1
+    assert first[0]["by_phone_exact"] == 1
+    assert first[1]["linked"] == 1
+    linked.execute("DELETE FROM link_stamps")
+    assert _link(linked) == first  # decided
+    assert _link(linked) == first  # left to stand
+
+
+def test_a_decision_taken_by_hand_on_the_rows_is_brought_back(linked: Connection) -> None:
+    linked.execute("UPDATE chat_files SET match_confidence = 0.5")
+    linked.execute("UPDATE chat_sessions SET order_match_confidence = 0.5")
+    contacts, orders = _link(linked)
+    assert (contacts["chats_changed"], orders["sessions_changed"]) == (1, 1)
+
+
+def test_other_thresholds_decide_again(linked: Connection) -> None:
+    report = link_month(linked, MONTH, LinkOptions(link_at=1.0), log=LOG)
+    assert report.by_status == {"proposed": 1}
+
+
+CHANGES: dict[str, tuple[str, tuple[bool, bool]]] = {
+    "a contact's name": ("UPDATE contatos SET nome = 'Ana S' WHERE id = 1", (False, True)),
+    "another contact's phone": ("UPDATE contact_phones SET key = '4199990009' WHERE id_contato = 2", (False, True)),
+    "a contact that goes": ("DELETE FROM contatos WHERE id = 2", (False, True)),
+    "an order's device": ("UPDATE ordens_servico SET equipamento = 'iphone' WHERE id = 7", (False, False)),
+    "a decision": ("SELECT override_link('phone', '4199990001', 'no_contact', NULL, 'test')", (False, False)),
+    "the chat's title": ("UPDATE chat_files SET title = 'Ana'", (False, False)),
+    "a session's words": ("UPDATE chat_sessions SET devices = '{tv}'", (False, False)),
+    "a link": ("UPDATE chat_files SET id_contato = 2", (False, False)),
+    "a candidate that goes": ("DELETE FROM match_candidates", (False, True)),
+    "an order's candidate": ("DELETE FROM order_candidates", (True, False)),
+    "a message count": ("UPDATE chat_files SET message_count = 9, loaded_hash = 'x'", (True, True)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("statement", "stand"), CHANGES.values(), ids=CHANGES)
+def test_what_links_rest_on(linked: Connection, statement: str, stand: tuple[bool, bool]) -> None:
+    _keep(linked)
+    assert _stand(linked) == (True, True)
+    execute: Callable[[str], object] = linked.execute  # type: ignore[assignment]  # texts of this module
+    execute(statement)
+    assert _stand(linked) == stand
