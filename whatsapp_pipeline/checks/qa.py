@@ -103,7 +103,7 @@ def judge(
     metadata: dict[str, Any] = {
         "failing": findings.failing,
         "examined": findings.examined,
-        "months": span(months),
+        "months": span(check, months),
         "failing_rows": table(findings.rows),
         "sample_truncated": findings.failing > SAMPLE_ROWS,
         "how_to_fix": check.how_to_fix,
@@ -136,7 +136,7 @@ def history(
         if not isinstance(evaluation, dg.AssetCheckEvaluation) or record.event is None:
             continue  # planned, under way, or its run died
         metadata = evaluation.metadata
-        if "months" not in metadata or metadata["months"].value != span(months):
+        if "months" not in metadata or metadata["months"].value != span(check, months):
             continue
         time = datetime.fromtimestamp(record.event.timestamp, UTC)
         found.append(
@@ -150,10 +150,10 @@ def history(
     return found[:limit]
 
 
-def span(months: Sequence[str]) -> str:
-    """Name the months of a run, for comparing like with like."""
-    if not months:
-        return "none"
+def span(check: QaCheck, months: Sequence[str]) -> str:
+    """Name what a check looked at, for comparing like with like: months, or the whole table."""
+    if check.asset not in MONTHLY or not months:
+        return "all"
     return months[0] if len(months) == 1 else f"{months[0]}..{months[-1]}"
 
 
