@@ -21,7 +21,7 @@ def rules_hash() -> str:
     steps, store = _PACKAGE / "steps", _PACKAGE / "store"
     files = [
         *(path for path in (_PACKAGE / "domain").rglob("*") if path.suffix in (".py", ".toml")),
-        steps / "link_contacts.py", steps / "link_orders.py", steps / "name_evidence.py",
+        *steps.glob("link_*.py"), *steps.glob("*_evidence.py"),
         store / "links.py", store / "order_links.py", store / "models.py",
         *QUERIES_DIR.glob("link_*.sql"), *QUERIES_DIR.glob("order*.sql"),
     ]  # fmt: skip
