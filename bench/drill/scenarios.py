@@ -27,12 +27,13 @@ def killed_at_random(world: World, kills: int) -> tuple[str, str]:
         process = world.start(url)
         # Most of a run's time is its start: half of the moments lie where it writes.
         time.sleep(world.rng.uniform(0.2, 1.0) * world.usual_seconds)
-        hits += kill(process)
+        was_hit = kill(process)
+        hits += was_hit
         with connect(url) as conn:
             row = conn.execute("SELECT count(*) FROM chat_messages").fetchone()
             furthest = max(furthest, row[0] if row else 0)
-            # Start over now and then: an almost finished run leaves little to disturb.
-            if hits % 5 == 0 and hits < kills:
+            # Start over where it got to the end, and now and then: a finished run leaves little to disturb.
+            if not was_hit or (hits % 5 == 0 and hits < kills):
                 conn.execute("TRUNCATE chat_files CASCADE")
     world.finish(url)
     return url, f"{hits} × kill -9, up to {furthest:,} messages in"
