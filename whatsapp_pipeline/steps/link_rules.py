@@ -20,7 +20,7 @@ def rules_hash() -> str:
     """Hash every file that has a say in what a chat or a session is linked to."""
     steps, store = _PACKAGE / "steps", _PACKAGE / "store"
     files = [
-        *(path for path in (_PACKAGE / "domain").rglob("*") if path.suffix in (".py", ".toml")),
+        *(path for path in (_PACKAGE / "domain").rglob("*") if path.suffix in (".py", ".toml", ".json")),
         *steps.glob("link_*.py"), *steps.glob("*_evidence.py"),
         store / "links.py", store / "order_links.py", store / "models.py",
         *QUERIES_DIR.glob("link_*.sql"), *QUERIES_DIR.glob("order*.sql"),
