@@ -1,5 +1,6 @@
 -- Every contact that has a phone of a staged chat: the title's, else the one most frequent inside the file.
--- `area` is unknown when either side lacks it: then only the last eight digits are compared.
+-- `area` is unknown when either side lacks it: then only the last eight digits are compared. A contact that was
+-- deleted since its phones were normalized is no hit.
 WITH wanted AS (
     SELECT id, 'title' AS source, phone_key AS key FROM linking WHERE phone_key IS NOT NULL AND NOT is_group
     UNION ALL
@@ -20,6 +21,7 @@ WITH wanted AS (
     WHERE left(w.key, 2) = 'xx' AND p.kind <> 'foreign' AND p.kind <> 'lid'
 )
 SELECT id, source, id_contato, field, area, had_ninth_digit
-FROM hits
+FROM hits h
+WHERE EXISTS (SELECT FROM contatos c WHERE c.id = h.id_contato)
 GROUP BY id, source, id_contato, field, area, had_ninth_digit
 ORDER BY id, source, id_contato, field, area, had_ninth_digit

@@ -225,6 +225,23 @@ def test_deleting_a_contact_leaves_the_chat_waiting(fresh: Connection) -> None:
     assert _links(fresh)["+55 41 99999-0001"] == ("unmatched", "none", None)
 
 
+def test_contacts_that_are_not_in_the_table_are_no_hit(fresh: Connection) -> None:
+    """Deleted since its phones were normalized, or named by an order and never read from the ERP."""
+    add_contact(fresh, 1, "Ana", "(41) 99999-0001")
+    add_contact(fresh, 2, "Bia", "(41) 99999-0002")
+    add_order(fresh, 5, 77, number="30123")
+    for title in ("+55 41 99999-0001", "+55 41 99999-0002", "OS 30123"):
+        add_chat(fresh, title)
+    normalize_contacts(fresh, default_area_code=None, log=LOG)
+    fresh.execute("DELETE FROM contatos WHERE id = 1")
+    link_month(fresh, "2025-01", LinkOptions(), log=LOG)
+    assert {title: (status, contact) for title, (status, _, contact) in _links(fresh).items()} == {
+        "+55 41 99999-0001": ("unmatched", None),
+        "+55 41 99999-0002": ("linked", 2),
+        "OS 30123": ("unmatched", None),
+    }
+
+
 @pytest.mark.parametrize(
     "statement",
     [
