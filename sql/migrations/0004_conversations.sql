@@ -77,6 +77,17 @@ CREATE INDEX conversations_id_contato_idx ON conversations (id_contato);
 SELECT link_to_adopted('conversations', 'id_contato', 'contatos', 'SET NULL');
 CREATE INDEX conversations_tenant_idx ON conversations (tenant_id);
 
+CREATE FUNCTION conversations_link_lost() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- As in chat_files: only the foreign key clears a link and leaves its status as it was.
+    IF OLD.id_contato IS NOT NULL AND NEW.id_contato IS NULL AND NEW.match_status = OLD.match_status THEN
+        NEW.match_status := 'unmatched';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER conversations_link_lost BEFORE UPDATE OF id_contato ON conversations
+    FOR EACH ROW EXECUTE FUNCTION conversations_link_lost();
+
 -- Every name one correspondent was seen under: a phone with and without its ninth digit, a user id.
 CREATE TABLE conversation_identities (
     channel          text NOT NULL DEFAULT 'whatsapp',

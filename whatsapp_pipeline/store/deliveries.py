@@ -189,7 +189,9 @@ def _add_leads(conn: Connection, messages: Sequence[Message], tenants: Mapping[s
                AS n (phone_number_id, canonical, wa_id, name, tenant_id)
           LEFT JOIN conversation_identities i
             ON i.channel = 'whatsapp' AND i.phone_number_id = n.phone_number_id AND i.value = n.wa_id
-         WHERE NOT EXISTS (SELECT 1 FROM contact_phones p WHERE p.key = i.phone_key)
+         -- The phones of a deleted contact stay until they are normalized again.
+         WHERE NOT EXISTS (SELECT 1 FROM contact_phones p JOIN contatos k ON k.id = p.id_contato
+                            WHERE p.key = i.phone_key)
            AND NOT EXISTS (SELECT 1 FROM leads l
                             WHERE l.phone_number_id = n.phone_number_id AND l.canonical = n.canonical)
         ON CONFLICT (phone_number_id, canonical) DO NOTHING

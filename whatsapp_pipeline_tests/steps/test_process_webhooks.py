@@ -294,6 +294,7 @@ def test_without_tenants_an_unknown_account_is_served_and_a_disabled_one_is_not(
 
 
 def test_a_number_that_matches_no_contact_is_a_lead_once(conn: Connection) -> None:
+    conn.execute("INSERT INTO contatos (id, nome) VALUES (1, 'Um'), (2, 'Dois') ON CONFLICT DO NOTHING")
     conn.execute(
         "INSERT INTO contact_phones (id_contato, field, position, key, kind)"
         " VALUES (1, 'celular', 1, '4199990000', 'mobile')"
@@ -324,6 +325,22 @@ def test_conversations_are_linked_by_phone_key(conn: Connection) -> None:
     conn.execute("UPDATE conversations SET id_contato = 2, match_status = 'manual'")
     process(conn)
     assert one(conn, "SELECT id_contato, match_status FROM conversations") == (2, "manual")
+
+
+def test_a_conversation_whose_contact_is_deleted_is_linked_anew(conn: Connection) -> None:
+    conn.execute("INSERT INTO contatos (id, nome) VALUES (8, 'Oito'), (9, 'Nove')")
+    conn.execute("INSERT INTO contact_phones VALUES (8, 'celular', 1, '4199990000', 'mobile', true, NULL)")
+    take(conn, delivery(text("w1", "oi", sender="554199990000")))
+    conn.execute("UPDATE conversations SET id_contato = 9, match_status = 'manual'")
+    conn.execute("DELETE FROM contatos WHERE id = 9")
+    assert one(conn, "SELECT id_contato, match_status FROM conversations") == (None, "unmatched")
+    process(conn)
+    assert one(conn, "SELECT id_contato, match_status FROM conversations") == (8, "linked")
+    conn.execute("DELETE FROM contatos WHERE id = 8")
+    # Its phones are still there; somebody new who writes from the number is a lead all the same.
+    conn.execute("DELETE FROM leads")
+    take(conn, delivery(text("w2", "de novo", sender="554199990000")))
+    assert one(conn, "SELECT count(*) FROM leads") == 1
 
 
 def test_what_an_export_holds_too_is_marked(conn: Connection) -> None:
