@@ -17,8 +17,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 from whatsapp_pipeline.store import inbox
-from whatsapp_pipeline.webhook import quarantine
-from whatsapp_pipeline.webhook.receiver import quarantine_directory, spool_directory
+from whatsapp_pipeline.webhook import quarantine, spool
 
 BATCH_TAG = "webhook/batch"
 ATTEMPT_TAG = "webhook/attempt"
@@ -104,7 +103,7 @@ def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> Non
     """Empty raw bodies after their days, and forget old quarantined ones."""
     with database.connect(application_name="whatsapp-pipeline webhook retention") as conn:
         redacted = inbox.redact(conn, days=RAW_DAYS, held_days=HELD_DAYS)
-    directory = quarantine_directory(spool_directory(settings.load()))
+    directory = quarantine.quarantine_directory(spool.spool_directory(settings.load()))
     forgotten = quarantine.forget(directory, days=RAW_DAYS)
     context.log.info(f"{redacted} raw bodies redacted, {forgotten} quarantine files deleted")
 

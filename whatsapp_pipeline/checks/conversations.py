@@ -6,7 +6,6 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
 from whatsapp_pipeline.store.checks import Findings, find
 from whatsapp_pipeline.webhook import spool
-from whatsapp_pipeline.webhook.receiver import spool_directory
 
 MAX_AGE_SECONDS = 300
 
@@ -69,7 +68,7 @@ def _duplicates(scope: Scope) -> Findings:
 
 
 def _spool(_: Scope) -> Findings:
-    directory = spool_directory(settings.load())
+    directory = spool.spool_directory(settings.load())
     held = spool.segments(directory) if directory.exists() else []
     damaged = sorted((directory / "corrupt").glob("*"))
     rows = [{"file": path.name, "state": "damaged"} for path in damaged]

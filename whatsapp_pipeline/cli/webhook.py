@@ -123,14 +123,14 @@ def replay(dead: bool, ids: tuple[int, ...], since: datetime | None) -> None:
 def status(as_json: bool) -> None:
     """Show what waits: in the spool, in the inbox, dead, parked, in quarantine."""
     from whatsapp_pipeline.store import inbox
-    from whatsapp_pipeline.webhook import quarantine, receiver, spool
+    from whatsapp_pipeline.webhook import quarantine, spool
 
-    directory = receiver.spool_directory(settings.load())
+    directory = spool.spool_directory(settings.load())
     with _database() as conn:
         found = {**asdict(inbox.status(conn))}
         letters = inbox.dead_letters(conn)
     found["spool_segments"] = len(spool.segments(directory))
-    found["quarantined"] = quarantine.count(receiver.quarantine_directory(directory))
+    found["quarantined"] = quarantine.count(quarantine.quarantine_directory(directory))
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -143,10 +143,10 @@ def status(as_json: bool) -> None:
 @webhook.command()
 def drain() -> None:
     """Move the spool into the inbox, when no receiver is running that does."""
-    from whatsapp_pipeline.webhook import receiver
+    from whatsapp_pipeline.webhook import spool
     from whatsapp_pipeline.webhook.drainer import drain_now
 
-    directory = receiver.spool_directory(settings.load())
+    directory = spool.spool_directory(settings.load())
     with _database() as conn:
         if not drain_now(directory, conn):
             raise PipelineError(f"the spool {directory} did not empty within 10 s; see `webhook status`")

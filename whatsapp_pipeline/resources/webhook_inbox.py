@@ -5,9 +5,6 @@ statements (store/inbox) and processing (steps/process_webhooks).
 """
 
 # No postponed annotations here: Dagster reads the types of fields from the annotations themselves.
-from dataclasses import dataclass
-from pathlib import Path
-
 import dagster as dg
 from pydantic import Field
 
@@ -17,19 +14,8 @@ from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.steps.process_webhooks import ProcessOptions
 from whatsapp_pipeline.store import inbox
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.webhook import spool
-from whatsapp_pipeline.webhook.receiver import spool_directory
 
 APPLICATION = "whatsapp-pipeline webhook inbox"
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolStatus:
-    """What lies in the spool: segments, bytes, damaged files."""
-
-    segments: int
-    bytes: int
-    corrupt: int
 
 
 class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
@@ -66,19 +52,3 @@ class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no val
     def plan(self, conn: Connection) -> inbox.Batch | None:
         """Open a batch over what is due; None when nothing is."""
         return inbox.plan_batch(conn, self.batch_size)
-
-    def spool_status(self) -> SpoolStatus:
-        """Look at the spool's folder, as far as this machine sees it."""
-        directory = spool_directory(settings.load())
-        return SpoolStatus(
-            segments=len(spool.segments(directory)),
-            bytes=sum(_size(path) for path in spool.segments(directory)),
-            corrupt=len(list((directory / "corrupt").glob("*"))),
-        )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # drained this very moment
-        return 0

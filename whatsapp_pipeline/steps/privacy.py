@@ -23,6 +23,7 @@ from whatsapp_pipeline.store import privacy, suppression
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.privacy_webhooks import person_of_contact
 from whatsapp_pipeline.webhook import privacy as webhooks
+from whatsapp_pipeline.webhook.spool import spool_directory
 
 # Beside the key: what a restored backup from before an erasure does not know.
 LIST_FILE = "privacy.list"
@@ -43,7 +44,7 @@ def export_contact(conn: Connection, settings: Settings, id_contato: int) -> dic
     """
     subject = _subject(conn, id_contato)
     held = privacy.export(conn, subject)
-    held.update(webhooks.export_contact(conn, id_contato, _spool(settings)))
+    held.update(webhooks.export_contact(conn, id_contato, spool_directory(settings)))
     held["erp_backup"] = [item for _, item in _saved_items(settings.local_dir / "erp_backup", id_contato)]
     key = privacy_key.find_or_make()
     privacy.audit(
@@ -65,7 +66,7 @@ def erase_contact(
     stays = privacy.remaining(conn, subject)
     user_ids = [name for name in person_of_contact(conn, id_contato).canonicals if name.startswith("id:")]
     # First, since it looks the person's numbers up in the tables that are emptied below.
-    from_webhooks = webhooks.erase_contact(conn, id_contato, _spool(settings))
+    from_webhooks = webhooks.erase_contact(conn, id_contato, spool_directory(settings))
     try:
         with conn.transaction():
             entries = privacy.suppression_entries(conn, subject)
@@ -95,10 +96,6 @@ def _subject(conn: Connection, id_contato: int) -> privacy.Subject:
     if subject is None:
         raise PipelineError(f"there is no contact {id_contato} in contatos")
     return subject
-
-
-def _spool(settings: Settings) -> Path:
-    return settings.whatsapp_spool_dir or settings.local_dir / "spool"
 
 
 def _identities(subject: privacy.Subject) -> list[str]:
@@ -156,7 +153,7 @@ def _erase_listed(conn: Connection, settings: Settings) -> int:
     for id_contato in sorted(suppression.suppressed_contact_ids(conn, privacy.contact_ids(conn))):
         subject = privacy.find_subject(conn, id_contato)
         assert subject is not None  # noqa: S101  # its id was just read
-        webhooks.erase_contact(conn, id_contato, _spool(settings))
+        webhooks.erase_contact(conn, id_contato, spool_directory(settings))
         with conn.transaction():
             removed = privacy.erase(conn, subject, keep_contact_row=False)
             if sum(removed.values()) > removed["contatos"]:

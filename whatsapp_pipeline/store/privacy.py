@@ -122,12 +122,14 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
     kept as it is. Overrides, an audit, lose what they name and stay.
     """
     p = _parameters(subject)
+    duplicates.lock(conn)  # before any row lock, as loading does
     counts = {
         "exceptions": _rows(conn, """
-            DELETE FROM exceptions WHERE file_path = 'contatos/' || %(id)s::text
-               OR file_path IN (SELECT file_path FROM chat_files f WHERE f.id = ANY(%(chats)s)
-                                AND NOT EXISTS (SELECT FROM chat_files o WHERE o.file_path = f.file_path
-                                                AND o.id <> ALL(%(chats)s)))""", p),
+            DELETE FROM exceptions e WHERE file_path = 'contatos/' || %(id)s::text
+               OR EXISTS (SELECT FROM chat_files f WHERE f.id = ANY(%(chats)s) AND f.file_path = e.file_path
+                          AND (f.chat_number = e.chat_number  -- of a combined file, the chat's own
+                               OR NOT EXISTS (SELECT FROM chat_files o WHERE o.file_path = f.file_path
+                                              AND o.id <> ALL(%(chats)s))))""", p),
         "chat_messages": _rows(conn, "DELETE FROM chat_messages WHERE id_chat_file = ANY(%(chats)s)", p),
         "customer_chat_summaries": _rows(
             conn, "DELETE FROM customer_chat_summaries WHERE id_contato = %(id)s", p),
@@ -136,7 +138,6 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
         "match_candidates": _rows(conn, "DELETE FROM match_candidates WHERE id_contato = %(id)s", p),
     }  # fmt: skip
     counts["link_overrides"] = _pseudonymise_overrides(conn, p)
-    duplicates.lock(conn)
     keys = conn.execute(
         "DELETE FROM chat_files WHERE id = ANY(%(chats)s) RETURNING chat_key", p
     ).fetchall()  # sessions, phones, candidates and verdicts go with it
@@ -189,6 +190,10 @@ def _pseudonymise_overrides(conn: Connection, parameters: Mapping[str, Any]) -> 
         WHERE id_contato = %(id)s OR (target_kind = 'phone' AND target = ANY(%(keys)s))
            OR (target_kind = 'file'
                AND target IN (SELECT file_path FROM chat_files WHERE id = ANY(%(chats)s)))
+           OR (target_kind = 'title'
+               AND target IN (SELECT title_key(title) FROM chat_files WHERE id = ANY(%(chats)s))
+               AND target NOT IN (SELECT title_key(title) FROM chat_files
+                                  WHERE id <> ALL(%(chats)s) AND title IS NOT NULL))
         """,
         parameters,
     )
@@ -246,12 +251,10 @@ def delete_chats(conn: Connection, chats: list[tuple[str, int]]) -> int:
 
 def delete_months_before(conn: Connection, month: str) -> int:
     """Delete the chats of months before `month` (`YYYY-MM`), for retention; return how many."""
-    rows = conn.execute(
-        "DELETE FROM chat_files WHERE month < %s RETURNING id_contato, chat_key", (month,)
-    ).fetchall()
+    duplicates.lock(conn)  # before any row lock, as loading does
+    rows = conn.execute("DELETE FROM chat_files WHERE month < %s RETURNING chat_key", (month,)).fetchall()
     conn.execute("DELETE FROM exceptions WHERE month < %s", (month,))
-    duplicates.lock(conn)
-    duplicates.mark(conn, sorted({key for _, key in rows if key}))
+    duplicates.mark(conn, sorted({key for (key,) in rows if key}))
     return len(rows)
 
 

@@ -15,7 +15,6 @@ from whatsapp_pipeline.store import privacy_webhooks as tables
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.webhook import quarantine, records
 from whatsapp_pipeline.webhook.drainer import CORRUPT, drain_now
-from whatsapp_pipeline.webhook.receiver import quarantine_directory
 
 
 def export_contact(conn: Connection, id_contato: int, spool_dir: Path) -> dict[str, list[dict[str, Any]]]:
@@ -39,8 +38,8 @@ def erase_contact(conn: Connection, id_contato: int, spool_dir: Path) -> tables.
     with conn.transaction():
         erased = tables.erase_person(conn, person)
     if person.canonicals:
-        held = [*quarantine.files(quarantine_directory(spool_dir)), *sorted((spool_dir / CORRUPT).glob("*"))]
-        for path in held:
+        quarantined = quarantine.files(quarantine.quarantine_directory(spool_dir))
+        for path in [*quarantined, *sorted((spool_dir / CORRUPT).glob("*"))]:
             _rewrite_file(path, person.canonicals)
     return erased
 

@@ -13,6 +13,11 @@ CURRENT, PREVIOUS = "current.rec", "previous.rec"
 MAX_BYTES = 16 * 2**20
 
 
+def quarantine_directory(spool_dir: Path) -> Path:
+    """Return where bodies with a bad signature are kept."""
+    return spool_dir / "quarantine"
+
+
 class Quarantine:
     """Two files of at most half of `max_bytes` each (plus one body); the older half goes first."""
 

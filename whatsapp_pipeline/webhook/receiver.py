@@ -22,10 +22,10 @@ from starlette.routing import Route
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.webhook.drainer import Drainer
-from whatsapp_pipeline.webhook.quarantine import Quarantine
+from whatsapp_pipeline.webhook.quarantine import Quarantine, quarantine_directory
 from whatsapp_pipeline.webhook.records import MAX_BODY_BYTES
 from whatsapp_pipeline.webhook.signature import HEADER, is_signed
-from whatsapp_pipeline.webhook.spool import SpoolError, SpoolWriter
+from whatsapp_pipeline.webhook.spool import SpoolError, SpoolWriter, spool_directory
 
 _LOG = logging.getLogger(__name__)
 PATH = "/api/whatsapp/webhook"
@@ -60,16 +60,6 @@ def config_from(settings: Settings, *, insecure: bool) -> ReceiverConfig:
         verify_token=settings.whatsapp_verify_token,
         insecure=insecure,
     )
-
-
-def spool_directory(settings: Settings) -> Path:
-    """Return where the spool is: WHATSAPP_SPOOL_DIR, else `webhook-spool` in the local directory."""
-    return settings.whatsapp_spool_dir or settings.local_dir / "webhook-spool"
-
-
-def quarantine_directory(spool_dir: Path) -> Path:
-    """Return where bodies with a bad signature are kept."""
-    return spool_dir / "quarantine"
 
 
 class TooLargeError(Exception):

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.webhook import records
 
 SEGMENT_BYTES = 16 * 2**20
@@ -29,6 +30,11 @@ _UNBORN = ".new"
 
 class SpoolError(PipelineError):
     """The spool cannot take a record now: disk full, or not writable."""
+
+
+def spool_directory(settings: Settings) -> Path:
+    """Return where the spool is: WHATSAPP_SPOOL_DIR, else `webhook-spool` in the local directory."""
+    return settings.whatsapp_spool_dir or settings.local_dir / "webhook-spool"
 
 
 def segments(directory: Path) -> list[Path]:

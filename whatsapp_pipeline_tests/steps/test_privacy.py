@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -26,6 +27,9 @@ from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.process_webhooks import ProcessOptions, process_due
 from whatsapp_pipeline.store import dumps, suppression
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.webhook.quarantine import Quarantine, quarantine_directory
+from whatsapp_pipeline.webhook.receiver import config_from
+from whatsapp_pipeline.webhook.spool import SpoolWriter
 
 LOG = logging.getLogger(__name__)
 MONTH = "2025-01"
@@ -124,6 +128,50 @@ def test_nothing_in_the_database_names_an_erased_contact(filled: Connection) -> 
     )
     detail = filled.execute("SELECT detail->>'chat_files', subject IS NOT NULL FROM audit_log").fetchall()
     assert detail == [("1", True)]
+
+
+def test_what_still_lies_in_the_spool_is_erased(filled: Connection) -> None:
+    message = {"from": "5541999990001", "id": "wamid.S", "type": "text", "text": {"body": "oi da Maria"}}
+    value = {"metadata": {"phone_number_id": "1"}, "messages": [message]}
+    body = json.dumps({"entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()
+    # Where the receiver writes by default: the erasure must look in the same place.
+    directory = config_from(settings.load(), insecure=True).spool_dir
+
+    async def receive() -> None:
+        writer = SpoolWriter(directory)
+        await writer.append(body)
+        writer.close()
+
+    asyncio.run(receive())
+    Quarantine(quarantine_directory(directory)).keep(body)
+    erasure = _erase(filled)
+    assert erasure.removed["webhook deliveries"] == 1
+    left = [path.read_bytes() for path in directory.rglob("*") if path.is_file()]
+    left += [bytes(row[0]) for row in filled.execute("SELECT body FROM webhook_inbox")]
+    assert left
+    assert not any(b"Maria" in data for data in left)
+
+
+def test_decisions_on_a_title_and_findings_of_a_combined_file_go_too(filled: Connection) -> None:
+    path = "2025/01/all.txt"
+    filled.execute(
+        "INSERT INTO chat_files (filename, file_path, chat_number, month, title, id_contato) VALUES"
+        " ('all.txt', %(path)s, 1, '2025-01', 'Maria S', %(maria)s),"
+        " ('all.txt', %(path)s, 2, '2025-01', 'Joao A', %(joao)s)",
+        {"path": path, "maria": MARIA, "joao": JOAO},
+    )
+    filled.execute(
+        "INSERT INTO exceptions (stage, file_path, chat_number, month, kind, severity, detail)"
+        " SELECT 'chat_messages', %s, n, '2025-01', 'cut_off', 'info', '' FROM generate_series(1, 2) n",
+        (path,),
+    )
+    filled.execute("SELECT override_link('title', 'maria s', 'no_contact', NULL, 'a supplier')")
+    filled.execute("SELECT override_link('title', 'joao a', 'no_contact', NULL, 'a supplier')")
+    _erase(filled)
+    assert _holds(filled, "maria") == []
+    found = filled.execute("SELECT chat_number FROM exceptions WHERE file_path = %s", (path,)).fetchall()
+    assert found == [(2,)]
+    assert _holds(filled, "joao a") == ["chat_files", "contatos", "link_overrides"]
 
 
 def test_saved_pages_keep_the_id_alone(filled: Connection, local_dir: Path) -> None:

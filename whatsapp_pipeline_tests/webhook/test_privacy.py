@@ -13,7 +13,7 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.webhook import quarantine, records, spool
 from whatsapp_pipeline.webhook.drainer import CORRUPT
 from whatsapp_pipeline.webhook.privacy import erase_contact, export_contact
-from whatsapp_pipeline.webhook.receiver import quarantine_directory
+from whatsapp_pipeline.webhook.quarantine import quarantine_directory
 from whatsapp_pipeline_tests.webhook.deliveries import (
     SENDER,
     clear,

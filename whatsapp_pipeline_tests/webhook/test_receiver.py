@@ -25,7 +25,6 @@ from whatsapp_pipeline.webhook.receiver import (
     ReceiverConfig,
     config_from,
     create_app,
-    quarantine_directory,
 )
 from whatsapp_pipeline.webhook.signature import sign
 from whatsapp_pipeline_tests.webhook.deliveries import clear, rows
@@ -96,7 +95,7 @@ def test_a_bad_signature_is_answered_and_quarantined(
     answer = post(base, b"forged", secret=secret)
     assert (answer.status_code, answer.json()) == (200, {"ok": True})
     assert spooled(config) == []
-    assert quarantine.count(quarantine_directory(config.spool_dir)) == 1
+    assert quarantine.count(quarantine.quarantine_directory(config.spool_dir)) == 1
 
 
 @pytest.mark.parametrize("header", [b"", b"sha256", b"sha256=\xe9\xe9", b"sha256=" + b"f" * 5000, b"md5=1"])
