@@ -6,10 +6,13 @@ administrator puts into a role with `GRANT whatsapp_reader TO maria`.
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 from psycopg import sql
 
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, MIGRATIONS_TABLE
 
 READER, ANALYST, WRITER = "whatsapp_reader", "whatsapp_analyst", "whatsapp_writer"
 
@@ -59,6 +62,8 @@ def statements(conn: Connection) -> list[str]:
         made.append(
             _grant(rights if table in _APPEND_ONLY | _ADOPTED else f"{rights}, DELETE", table, WRITER)
         )
+    # Who runs the pipeline asks first whether the schema is current.
+    made.append(_grant("SELECT", MIGRATIONS_TABLE, WRITER))
     made.append(
         sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}").format(schema, sql.Identifier(WRITER))
     )
@@ -119,10 +124,6 @@ def _pipeline_tables(conn: Connection) -> list[str]:
 
 
 def _names_in_migrations() -> list[str]:
-    import re
-
-    from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR
-
     made = re.compile(r"^CREATE (?:TABLE|VIEW)(?: IF NOT EXISTS)? (\w+)", re.MULTILINE)
     return sorted(
         {

@@ -20,6 +20,8 @@ from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect, describe
 
 MIGRATIONS_DIR = PROJECT_ROOT / "sql" / "migrations"
+MIGRATIONS_TABLE = "pipeline_migrations"
+"""Where dbmate keeps which files it has applied."""
 
 
 def _dbmate() -> str:
@@ -62,7 +64,7 @@ def migrate(url: str) -> list[str]:
     """
     result = subprocess.run(  # noqa: S603  # our own binary, no shell
         [
-            _dbmate(), "--migrations-dir", str(MIGRATIONS_DIR), "--migrations-table", "pipeline_migrations",
+            _dbmate(), "--migrations-dir", str(MIGRATIONS_DIR), "--migrations-table", MIGRATIONS_TABLE,
             "--no-dump-schema", "--migration-lock", "--env-file", os.devnull, "migrate",
         ],
         env={**os.environ, "DATABASE_URL": _dbmate_url(url)},
@@ -83,7 +85,7 @@ def pending(url: str) -> list[str]:
     """Return the migration files that `url` has not seen, in order."""
     known = sorted(path.name for path in MIGRATIONS_DIR.glob("*.sql"))
     with connect(url) as conn:
-        if conn.execute("SELECT to_regclass('pipeline_migrations')").fetchone() == (None,):
+        if conn.execute("SELECT to_regclass(%s)", (MIGRATIONS_TABLE,)).fetchone() == (None,):
             return known
-        applied = {row[0] for row in conn.execute("SELECT version FROM pipeline_migrations")}
+        applied = {row[0] for row in conn.execute(f"SELECT version FROM {MIGRATIONS_TABLE}")}
     return [name for name in known if name.split("_")[0] not in applied]

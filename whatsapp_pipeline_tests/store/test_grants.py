@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
+from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store import grants
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.migrate import pending
+from whatsapp_pipeline_tests.steps.linking_rows import add_chat, add_contact
 
 LOGINS = {"reads": grants.READER, "analyses": grants.ANALYST, "writes": grants.WRITER}
 
@@ -66,6 +72,18 @@ def test_each_role_may_do_its_own_and_no_more(
     logins: dict[str, str], statement: str, allowed: set[str]
 ) -> None:
     assert {login for login, url in logins.items() if _may(url, statement)} == allowed
+
+
+def test_a_writer_runs_the_pipeline(logins: dict[str, str]) -> None:
+    """What an asset does first and last: see that the schema is current, and link."""
+    assert pending(logins["writes"]) == []
+    with connect(logins["writes"]) as conn, conn.transaction(force_rollback=True):
+        add_contact(conn, 1, "Ana", "(41) 99999-0001")
+        add_chat(conn, "+55 41 99999-0001")
+        normalize_contacts(conn, default_area_code=None, log=logging.getLogger(__name__))
+        report = link_month(conn, "2025-01", LinkOptions(), log=logging.getLogger(__name__))
+        assert report.by_status == {"linked": 1}
+        assert summarize(conn, SummaryOptions(), log=logging.getLogger(__name__)).contacts == 0
 
 
 def test_a_role_that_may_not_grant_gets_the_sql(database_url: str, conn: Connection) -> None:
