@@ -10,7 +10,7 @@ WITH in_force AS (
     SELECT l.id, 2, o.id
     FROM linking l
     JOIN in_force o ON o.target_kind = 'title'
-        AND o.target = lower(btrim(regexp_replace(l.title, '\s+', ' ', 'g')))
+        AND o.target = title_key(l.title)
     UNION ALL
     SELECT l.id, 3, o.id
     FROM linking l

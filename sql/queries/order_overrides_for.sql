@@ -11,7 +11,7 @@ WITH in_force AS (
     SELECT l.id, 2, o.id
     FROM order_linking l JOIN chat_files f ON f.id = l.id_chat_file
     JOIN in_force o ON o.target_kind = 'title'
-        AND o.target = lower(btrim(regexp_replace(f.title, '\s+', ' ', 'g')))
+        AND o.target = title_key(f.title)
         AND coalesce(o.session_number, l.number) = l.number
     UNION ALL
     SELECT l.id, 3, o.id

@@ -42,7 +42,7 @@ def overrides_changed(conn: Connection, months: Sequence[str]) -> dict[str, floa
         JOIN chat_files f
           ON (o.target_kind = 'file' AND f.file_path = o.target)
           OR (o.target_kind = 'phone' AND f.phone_key = o.target)
-          OR (o.target_kind = 'title' AND lower(btrim(regexp_replace(f.title, '\\s+', ' ', 'g'))) = o.target)
+          OR (o.target_kind = 'title' AND title_key(f.title) = o.target)
         WHERE f.month = ANY(%s) GROUP BY f.month
         """,
         (list(months),),

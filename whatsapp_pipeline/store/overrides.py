@@ -14,9 +14,6 @@ import psycopg
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
 
-TARGETS = ("file", "phone", "title")
-DECISIONS = ("contact", "no_contact", "order", "no_order")
-
 
 class Override(NamedTuple):
     """A decision on record; `removed_at` is None while it is in force."""
@@ -88,8 +85,7 @@ def chats_of(conn: Connection, id_: int) -> list[tuple[str, int]]:
              ON (o.target_kind = 'file' AND f.file_path = o.target
                  AND coalesce(o.chat_number, f.chat_number) = f.chat_number)
              OR (o.target_kind = 'phone' AND f.phone_key = o.target)
-             OR (o.target_kind = 'title'
-                 AND lower(btrim(regexp_replace(f.title, '\\s+', ' ', 'g'))) = o.target)
+             OR (o.target_kind = 'title' AND title_key(f.title) = o.target)
            WHERE o.id = %s GROUP BY f.month ORDER BY f.month""",
         (id_,),
     ).fetchall()
