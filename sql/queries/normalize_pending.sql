@@ -1,13 +1,19 @@
 -- Contacts with ids in (%(after)s, %(upto)s] whose phone fields differ from what was normalized last.
 -- A field that was cut to fit its column is read in full, as long as the column still holds its beginning.
-WITH fields AS (
+-- Where the user's table has an id twice, the fields of its rows are read as one.
+WITH contacts AS (
+    SELECT id, string_agg(celular::text, ' / ' ORDER BY celular::text) AS celular,
+           string_agg(telefone::text, ' / ' ORDER BY telefone::text) AS telefone
+    FROM contatos WHERE id > %(after)s AND id <= %(upto)s
+    GROUP BY id
+), fields AS (
     SELECT c.id,
            CASE WHEN c.celular <> '' AND starts_with(s.celular, c.celular) THEN s.celular ELSE c.celular END
                AS celular,
            CASE WHEN c.telefone <> '' AND starts_with(s.telefone, c.telefone) THEN s.telefone ELSE c.telefone END
                AS telefone
-    FROM contatos c LEFT JOIN contact_sources s ON s.id_contato = c.id
-    WHERE c.id > %(after)s AND c.id <= %(upto)s
+    FROM contacts c LEFT JOIN contact_sources s ON s.id_contato = c.id
+    AND s.id_contato > %(after)s AND s.id_contato <= %(upto)s
 ), hashed AS (
     SELECT id, celular, telefone,
            decode(md5(jsonb_build_array(%(rules)s::text, celular, telefone)::text), 'hex') AS input_hash

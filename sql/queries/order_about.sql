@@ -1,7 +1,8 @@
--- A contact's orders, and those whose number or id is one of %(numbers)s.
-SELECT id, coalesce(ltrim(numero_ordem_servico, '0'), ''), id_contato, data_emissao, data_conclusao,
+-- A contact's orders, and those whose number or id is one of %(numbers)s; an id that stands twice counts once.
+SELECT DISTINCT ON (id) id, coalesce(ltrim(numero_ordem_servico::text, '0'), ''), id_contato,
+       data_emissao::date, data_conclusao::date,
        concat_ws(' ', equipamento, linha_dispositivo)
 FROM ordens_servico
-WHERE id_contato = %(contact)s OR ltrim(numero_ordem_servico, '0') = ANY(%(numbers)s)
+WHERE id_contato = %(contact)s OR ltrim(numero_ordem_servico::text, '0') = ANY(%(numbers)s)
    OR id = ANY(%(ids)s)
-ORDER BY id
+ORDER BY id, data_emissao, numero_ordem_servico, id_contato

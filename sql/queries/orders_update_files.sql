@@ -3,8 +3,8 @@ WITH titled AS (
     SELECT l.id_chat_file, min(o.id) AS id_ordem_servico
     FROM (SELECT DISTINCT id_chat_file, id_contato, title_number FROM order_linking
           WHERE contact_confidence = 1) l
-    JOIN ordens_servico o ON ltrim(o.numero_ordem_servico, '0') = l.title_number AND o.id_contato = l.id_contato
-    GROUP BY l.id_chat_file HAVING count(*) = 1
+    JOIN ordens_servico o ON ltrim(o.numero_ordem_servico::text, '0') = l.title_number AND o.id_contato = l.id_contato
+    GROUP BY l.id_chat_file HAVING count(DISTINCT o.id) = 1
 ), agreed AS (
     SELECT l.id_chat_file, min(d.id_ordem_servico) AS id_ordem_servico,
            (array_agg(d.method ORDER BY d.confidence DESC, d.id))[1] AS method,

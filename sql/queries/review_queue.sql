@@ -7,7 +7,7 @@ CROSS JOIN LATERAL (
     SELECT coalesce(sum(m.confidence), 0) AS mass,
            coalesce(jsonb_agg(jsonb_build_object(
                'id', m.id_contato, 'nome', coalesce(k.nome, ''), 'fantasia', coalesce(k.fantasia, ''),
-               'celular', coalesce(k.celular, ''), 'telefone', coalesce(k.telefone, ''),
+               'celular', coalesce(k.celular::text, ''), 'telefone', coalesce(k.telefone::text, ''),
                'confidence', m.confidence, 'method', m.method, 'evidence', m.evidence) ORDER BY m.rank), '[]')
                AS candidates
     FROM match_candidates m JOIN contatos k ON k.id = m.id_contato

@@ -22,7 +22,7 @@ WITH talk AS (
      GROUP BY id_contato, conversation
 ), orders AS (
     SELECT DISTINCT ON (g.id_contato, g.conversation) g.id_contato, g.conversation, o.id,
-           CASE WHEN o.situacao = '3' THEN o.data_conclusao END AS resolved_at
+           CASE WHEN o.situacao::text = '3' THEN o.data_conclusao END AS resolved_at
       FROM grouped g
       JOIN work_sessions s ON s.id_contato = g.id_contato
                           AND s.started_at <= g.ended_at AND s.ended_at >= g.started_at

@@ -12,13 +12,15 @@ WITH spoken AS MATERIALIZED (
      WHERE t.direction = 'from' AND NOT t.closes AND t.seq > coalesce(s.last_staff_seq, 0)
      ORDER BY t.id_contato, t.seq
 ), linked_orders AS (
-    SELECT l.id_contato, o.id, o.numero_ordem_servico, o.situacao, o.equipamento, o.data_emissao, o.data_conclusao,
-           o.situacao IN ('0', '1', '2', '5', '6') IS TRUE AS is_open,
+    SELECT DISTINCT ON (l.id_contato, o.id) l.id_contato, o.id, o.numero_ordem_servico::text, o.situacao::text,
+           o.equipamento, o.data_emissao::date, o.data_conclusao::date,
+           o.situacao::text IN ('0', '1', '2', '5', '6') IS TRUE AS is_open,
            (SELECT t.ref FROM work_talk t
              WHERE t.id_contato = l.id_contato AND t.at >= l.said_at ORDER BY t.seq LIMIT 1) AS ref
       FROM (SELECT id_contato, id_ordem_servico, max(started_at) AS said_at
               FROM work_sessions GROUP BY id_contato, id_ordem_servico) l
       JOIN ordens_servico o ON o.id = l.id_ordem_servico
+     ORDER BY l.id_contato, o.id, o.data_emissao
 ), orders AS (
     SELECT id_contato,
            jsonb_agg(jsonb_build_object(

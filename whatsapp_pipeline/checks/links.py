@@ -153,7 +153,7 @@ _named_orders_missed = rule(
     WHERE f.month = ANY(%(months)s) AND s.id_ordem_servico IS NULL AND f.processing_status <> 'vanished'
       AND EXISTS (
           SELECT FROM unnest(s.order_numbers) n
-          JOIN ordens_servico o ON ltrim(o.numero_ordem_servico, '0') = ltrim(n, '0')
+          JOIN ordens_servico o ON ltrim(o.numero_ordem_servico::text, '0') = ltrim(n, '0')
           WHERE o.id_contato = f.id_contato)
     ORDER BY f.month, f.id, s.number
     """,

@@ -100,7 +100,11 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
         if as_of is not None:
             report = _compute(conn, options, as_of, texts, report, log)
         store.finish(conn)
-    log.info("customer_summaries: %s", report.counts())
+    log.info(
+        "%d contacts, %d changed, %d summaries written, %d removed, %d messages measured",
+        report.contacts, report.contacts_changed, report.summaries_written, report.summaries_removed,
+        report.messages_measured,
+    )  # fmt: skip
     return report
 
 

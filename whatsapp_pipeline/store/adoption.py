@@ -141,7 +141,9 @@ def _key_findings(conn: Connection, table: str, real: dict[str, Column]) -> list
 def _column_findings(table: str, real: Column, type_: str) -> list[Finding]:
     family, length, precision = _read_type(type_)
     if real.family != family and not (
-        real.family == "text" or {real.family, family} <= {"integer", "number"}
+        real.family == "text"
+        or {real.family, family} <= {"integer", "number"}
+        or (real.family, family) == ("time", "date")
     ):
         consequence = "values of the ERP that do not fit this type are left out, a row each in exceptions"
         return [Finding(table, real.name, "other_type", real.type, type_, consequence)]

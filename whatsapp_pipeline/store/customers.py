@@ -75,8 +75,9 @@ def orders(conn: Connection, number: int) -> list[dict[str, Any]]:
     """Return all service orders of the contact in the ERP, newest first."""
     return _many(
         conn,
-        "SELECT id, numero_ordem_servico, situacao, equipamento, data_emissao, data_conclusao"
-        " FROM ordens_servico WHERE id_contato = %s ORDER BY data_emissao DESC NULLS LAST, id DESC LIMIT 100",
+        "SELECT id, numero_ordem_servico::text, situacao::text, equipamento, data_emissao::date,"
+        " data_conclusao::date FROM ordens_servico WHERE id_contato = %s"
+        " ORDER BY data_emissao DESC NULLS LAST, id DESC LIMIT 100",
         number,
     )
 

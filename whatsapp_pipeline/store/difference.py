@@ -31,14 +31,16 @@ CREATE TEMP TABLE before_summaries ON COMMIT DROP AS
 # What is compared → a statement with a row each: what became of it, an example's words, month, title.
 _COMPARE: dict[str, LiteralString] = {
     "contacts": """
-        SELECT CASE WHEN b.id IS NULL THEN 'inserted' ELSE 'changed' END, 'contact ' || a.id, NULL, NULL
-        FROM contatos a LEFT JOIN before_contacts b USING (id)
-        WHERE b.content IS DISTINCT FROM md5(a::text) ORDER BY a.id
+        SELECT CASE WHEN a.id IN (SELECT id FROM before_contacts WHERE id IS NOT NULL)
+                    THEN 'changed' ELSE 'inserted' END, 'contact ' || a.id, NULL, NULL
+        FROM contatos a LEFT JOIN before_contacts b ON b.id = a.id AND b.content = md5(a::text)
+        WHERE a.id IS NOT NULL AND b.id IS NULL ORDER BY a.id
     """,
     "orders": """
-        SELECT CASE WHEN b.id IS NULL THEN 'inserted' ELSE 'changed' END, 'order ' || a.id, NULL, NULL
-        FROM ordens_servico a LEFT JOIN before_orders b USING (id)
-        WHERE b.content IS DISTINCT FROM md5(a::text) ORDER BY a.id
+        SELECT CASE WHEN a.id IN (SELECT id FROM before_orders WHERE id IS NOT NULL)
+                    THEN 'changed' ELSE 'inserted' END, 'order ' || a.id, NULL, NULL
+        FROM ordens_servico a LEFT JOIN before_orders b ON b.id = a.id AND b.content = md5(a::text)
+        WHERE a.id IS NOT NULL AND b.id IS NULL ORDER BY a.id
     """,
     "chats": """
         SELECT CASE WHEN b.id IS NULL THEN 'inserted'

@@ -91,7 +91,7 @@ def no_contact_normalized(conn: Connection) -> bool:
     row = conn.execute(
         """
         SELECT NOT EXISTS (SELECT FROM contact_phone_inputs)
-           AND EXISTS (SELECT FROM contatos WHERE coalesce(celular, '') || coalesce(telefone, '') ~ '[0-9]')
+           AND EXISTS (SELECT FROM contatos WHERE concat(celular, telefone) ~ '[0-9]')
         """
     ).fetchone()
     return row == (True,)

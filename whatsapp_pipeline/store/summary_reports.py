@@ -117,8 +117,8 @@ def most_urgent(conn: Connection, *, limit: int = 10) -> list[OpenIssue]:
     with conn.cursor(row_factory=class_row(OpenIssue)) as cursor:
         return cursor.execute(
             """
-            SELECT s.id_contato, c.nome AS name, coalesce(nullif(c.celular, ''), c.telefone) AS phone,
-                   s.open_since,
+            SELECT s.id_contato, c.nome AS name,
+                   coalesce(nullif(c.celular::text, ''), c.telefone::text) AS phone, s.open_since,
                    s.open_reasons AS reasons, s.sentiment_analysis AS sentiment, s.sentiment_score::float8,
                    s.last_interaction_date, s.common_topics AS topics
               FROM customer_chat_summaries s
