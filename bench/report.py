@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,13 +35,14 @@ class Row:
 
 
 def measured(
-    name: str, unit: str, values: Sequence[float], *, reference: float | None = None,
+    name: str, unit: str, values: Iterable[float], *, reference: float | None = None,
     memory_mb: float | None = None, note: str = "",
 ) -> Row:  # fmt: skip
     """Make a row of one or more runs' figures; `reference` is the median that the ratio is taken to."""
-    median = statistics.median(values)
+    figures = list(values)
+    median = statistics.median(figures)
     ratio = median / reference if reference else None
-    return Row(name, unit, median, min(values), max(values), len(values), ratio, memory_mb, note)
+    return Row(name, unit, median, min(figures), max(figures), len(figures), ratio, memory_mb, note)
 
 
 def machine() -> str:

@@ -11,12 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -27,6 +30,7 @@ from bench.end_to_end import copy_limit, naive
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.embedded import PIPELINE_DATABASE, server_url
 from whatsapp_pipeline.sandbox.archive import write_sample
+from whatsapp_pipeline.sandbox.numbers import mobile
 from whatsapp_pipeline.sandbox.plan import SampleOptions, month_keys
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.migrate import migrate
@@ -37,9 +41,13 @@ LOADING = ("index", "link", "orders", "load")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One chain: seconds by step, in all with the start of the process, and its peak memory in MB."""
+    """One chain: seconds by step, in all with the start of the process, and its peak memory in MB.
+
+    `cpu`: the processor's seconds of a step, ours and the server's, which others on the machine change less.
+    """
 
     seconds: dict[str, float]
+    cpu: dict[str, list[float]]
     total: float
     memory_mb: float
 
@@ -87,7 +95,8 @@ def chain(root: Path, months: list[str], how: str, environment: dict[str, str]) 
     output = process.stdout.read().strip().splitlines()
     if process.returncode != 0:
         raise SystemExit(f"the chain failed with status {process.returncode}")
-    return Run(json.loads(output[-1])["seconds"], time.perf_counter() - started, peak)
+    told = json.loads(output[-1])
+    return Run(told["seconds"], told["cpu"], time.perf_counter() - started, peak)
 
 
 def _memory(pid: int) -> float:
@@ -122,16 +131,27 @@ def main() -> None:
     print(report.write("end_to_end", "End to end", rows, command=command.strip()))
 
 
+@dataclass
+class _Measured:
+    """What the runs gave."""
+
+    plain: list[Run] = field(default_factory=list)
+    again: list[Run] = field(default_factory=list)
+    one_more: list[Run] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
+    unchecked: list[float] = field(default_factory=list)
+
+
 def _measure(
     root: Path, months: list[str], url: str, environment: dict[str, str], runs: int
 ) -> list[report.Row]:
-    plain: list[Run] = []
-    limits: list[float] = []
-    again: list[Run] = []
+    found = _Measured()
     for _ in range(runs):
         fresh_database(url)
-        plain.append(chain(root, months, "plain", environment))
-        again.append(chain(root, months, "plain", environment))
+        found.plain.append(chain(root, months, "plain", environment))
+        found.again.append(chain(root, months, "plain", environment))
+        with _one_more_file(root, months[-1]):
+            found.one_more.append(chain(root, months, "plain", environment))
         with connect(url) as conn:
             copy_limit.export(conn, WORK / "rows")
             cost = naive.measure(conn)
@@ -140,36 +160,21 @@ def _measure(
                 " count(*) FILTER (WHERE phone_key IS NULL) FROM chat_files"
             ).fetchone()
             messages = conn.execute("SELECT count(*) FROM chat_messages").fetchone()
-        fresh_database(url)
-        with connect(url) as conn:
-            conn.execute("SET session_replication_role = replica")  # the limit leaves foreign keys out
-            limits.append(copy_limit.load(conn, WORK / "rows"))
+        for seconds, role in ((found.limits, "origin"), (found.unchecked, "replica")):
+            fresh_database(url)
+            with connect(url) as conn:
+                conn.execute(f"SET session_replication_role = {role}")
+                seconds.append(copy_limit.load(conn, WORK / "rows"))
     fresh_database(url)
     dagster = chain(root, months, "dagster", environment)
     assert files is not None
     assert messages is not None
-    limit = statistics.median(limits)
-    whole = statistics.median(run.total for run in plain)
-    memory = max(run.memory_mb for run in plain)
+    whole = statistics.median(run.total for run in found.plain)
     extrapolated = cost.total(phone_files=files[0], name_files=files[1], messages=messages[0])
-    rows = [
-        report.measured("COPY of the same rows, the limit", "s", limits, reference=limit),
-        report.measured(
-            "index + link + orders + load", "s",
-            [sum(run.seconds[step] for step in LOADING) for run in plain], reference=limit, memory_mb=memory,
-        ),
-    ]  # fmt: skip
-    rows += [
-        report.measured(f"  {step}", "s", [run.seconds[step] for run in plain]) for step in plain[0].seconds
-    ]
-    rows += [
-        report.measured(
-            "everything, empty database to summaries", "s", [run.total for run in plain],
-            reference=whole, memory_mb=memory,
-        ),
-        report.measured("again, nothing new", "s", [run.total for run in again], reference=whole),
-        report.measured("everything through one ranged Dagster run", "s", [dagster.total], reference=whole,
-                        memory_mb=dagster.memory_mb),
+    return [
+        *_loading_rows(found),
+        *_step_rows(found),
+        *_whole_rows(found, whole, dagster),
         report.measured(
             "the naive way, extrapolated", "s", [extrapolated], reference=whole,
             note=f"{files[0]:,} x {cost.phone_query * 1000:.1f} ms (LIKE)"
@@ -177,7 +182,68 @@ def _measure(
             f" + {messages[0]:,} x {cost.insert * 1000:.2f} ms (INSERT)",
         ),
     ]  # fmt: skip
-    return rows
+
+
+def _loading_rows(found: _Measured) -> list[report.Row]:
+    limit = statistics.median(found.limits)
+    return [
+        report.measured("COPY of the same rows into the same tables, the limit", "s", found.limits,
+                        reference=limit),
+        report.measured("the same without checking foreign keys", "s", found.unchecked, reference=limit),
+        report.measured(
+            "index + link + orders + load", "s",
+            [sum(run.seconds[step] for step in LOADING) for run in found.plain], reference=limit,
+            note=_cpu_note(found, LOADING) + "; the fitting of weights aside",
+        ),
+    ]  # fmt: skip
+
+
+def _step_rows(found: _Measured) -> list[report.Row]:
+    return [
+        report.measured(
+            f"  {step}", "s", [run.seconds[step] for run in found.plain], note=_cpu_note(found, (step,))
+        )
+        for step in found.plain[0].seconds
+    ]
+
+
+def _whole_rows(found: _Measured, whole: float, dagster: Run) -> list[report.Row]:
+    def without_erp(run: Run) -> float:
+        return sum(run.seconds.values()) - run.seconds["erp"]
+
+    return [
+        report.measured(
+            "everything, empty database to summaries", "s", [run.total for run in found.plain],
+            reference=whole, memory_mb=max(run.memory_mb for run in found.plain),
+        ),
+        report.measured("again, nothing new", "s", [run.total for run in found.again], reference=whole,
+                        note="with the start of the process, and reading the ERP's pages again"),
+        report.measured("again, nothing new, the chats alone", "s", map(without_erp, found.again),
+                        reference=whole),
+        report.measured("one file more, the chats alone", "s", map(without_erp, found.one_more),
+                        reference=whole),
+        report.measured("everything through one ranged Dagster run", "s", [dagster.total], reference=whole,
+                        memory_mb=dagster.memory_mb),
+    ]  # fmt: skip
+
+
+def _cpu_note(found: _Measured, steps: Iterable[str]) -> str:
+    spent = [[run.cpu.get(step, [0.0, 0.0]) for step in steps] for run in found.plain]
+    own, server = (statistics.median(sum(pair[side] for pair in run) for run in spent) for side in (0, 1))
+    return f"processor: {own:.1f} s ours, {server:.1f} s the server's" if own + server else ""
+
+
+@contextmanager
+def _one_more_file(root: Path, month: str) -> Iterator[None]:
+    """Put one more chat into the last month's folder, and take it away again."""
+    folder = root / "organized_whatsapp_chats" / month.replace("-", "/")
+    model = min(folder.glob("*.txt"))
+    extra = folder / f"WhatsApp - {month}-28 10 00 00 - {mobile(random.Random(7))}.txt"
+    extra.write_bytes(model.read_bytes())
+    try:
+        yield
+    finally:
+        extra.unlink()
 
 
 if __name__ == "__main__":

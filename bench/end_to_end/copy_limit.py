@@ -9,7 +9,12 @@ from psycopg import sql
 
 from whatsapp_pipeline.store.connection import Connection
 
-TABLES = ("chat_files", "chat_sessions", "chat_phones", "chat_messages")
+TABLES = (
+    "chat_files", "chat_sessions", "chat_phones", "match_candidates", "order_candidates", "exceptions",
+    "chat_messages",
+)  # fmt: skip
+# What those point at: there before the clock starts.
+PARENTS = ("contatos", "ordens_servico")
 
 
 def _columns(conn: Connection, table: str) -> sql.Composed:
@@ -24,7 +29,7 @@ def _columns(conn: Connection, table: str) -> sql.Composed:
 def export(conn: Connection, folder: Path) -> None:
     """Write the tables' rows to files, in COPY's binary format."""
     folder.mkdir(parents=True, exist_ok=True)
-    for table in TABLES:
+    for table in (*PARENTS, *TABLES):
         statement = sql.SQL("COPY (SELECT {} FROM {} ORDER BY 1) TO STDOUT (FORMAT binary)").format(
             _columns(conn, table), sql.Identifier(table)
         )
@@ -35,12 +40,18 @@ def export(conn: Connection, folder: Path) -> None:
 
 def load(conn: Connection, folder: Path) -> float:
     """COPY the files into the empty tables of another database; return the seconds it took."""
+    for table in PARENTS:
+        _copy(conn, folder, table)
     started = time.perf_counter()
     for table in TABLES:
-        statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-            sql.Identifier(table), _columns(conn, table)
-        )
-        with (folder / table).open("rb") as file, conn.cursor().copy(statement) as copy:
-            while chunk := file.read(1 << 20):
-                copy.write(chunk)
+        _copy(conn, folder, table)
     return time.perf_counter() - started
+
+
+def _copy(conn: Connection, folder: Path, table: str) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
+        sql.Identifier(table), _columns(conn, table)
+    )
+    with (folder / table).open("rb") as file, conn.cursor().copy(statement) as copy:
+        while chunk := file.read(1 << 20):
+            copy.write(chunk)
