@@ -150,7 +150,8 @@ def _run(command: list[str], url: str | None, failed: str) -> str:
         command, env=environment(url) if url else None, capture_output=True, text=True, check=False
     )
     if result.returncode != 0:
-        raise PipelineError(f"{failed}: {_reason(result.stderr)}")
+        said = _reason(result.stderr) if result.stderr.strip() else f"it ended with {result.returncode}"
+        raise PipelineError(f"{failed}: {said}")
     return result.stdout
 
 
