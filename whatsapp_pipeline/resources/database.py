@@ -7,12 +7,14 @@ statements (store/) and which server it is (databases.py).
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 
 import dagster as dg
+import psycopg
 from pydantic import Field
 
 from whatsapp_pipeline import settings
@@ -51,6 +53,29 @@ def _backed_up(url: str) -> None:
         before_first_write(url, backup_options(configured), log=logging.getLogger("whatsapp_pipeline.backup"))
 
 
+@contextmanager
+def _errors_without_rows() -> Iterator[None]:
+    """Raise what the database refuses without the server's DETAIL and values: Dagster keeps errors."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise PipelineError(_in_words(error)) from None
+    except PipelineError as error:
+        if isinstance(error.__cause__, psycopg.Error):
+            raise error from None
+        raise
+
+
+def _in_words(error: psycopg.Error) -> str:
+    ours = [f for f in traceback.extract_tb(error.__traceback__) if "/whatsapp_pipeline/" in f.filename]
+    place = f" in {ours[-1].name}, line {ours[-1].lineno}" if ours else ""
+    # The primary message names tables and rules; of class 22, data exceptions, it quotes the value.
+    words = error.diag.message_primary if error.sqlstate and not error.sqlstate.startswith("22") else None
+    return f"the database: {type(error).__name__} ({error.sqlstate or 'no answer'}){place}" + (
+        f": {words}" if words else ""
+    )
+
+
 class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
     """The PostgreSQL that holds contacts, orders, chats and everything made of them."""
 
@@ -67,19 +92,23 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value t
     def connect(
         self, *, application_name: str = "whatsapp-pipeline", dry_run: bool = False
     ) -> Iterator[Connection]:
-        """Open a connection in autocommit mode; with `dry_run` everything done on it is rolled back."""
-        if shared := _dry_run_connection.get():
-            yield shared
-            return
-        url = self.resolved_url()
-        if not dry_run:
-            _backed_up(url)
-        with connect(url, application_name=application_name) as conn:
-            if dry_run:
-                with conn.transaction(force_rollback=True):
+        """Open a connection in autocommit mode; with `dry_run` everything done on it is rolled back.
+
+        Raises PipelineError for every error of the database: its own words can hold rows.
+        """
+        with _errors_without_rows():
+            if shared := _dry_run_connection.get():
+                yield shared
+                return
+            url = self.resolved_url()
+            if not dry_run:
+                _backed_up(url)
+            with connect(url, application_name=application_name) as conn:
+                if dry_run:
+                    with conn.transaction(force_rollback=True):
+                        yield conn
+                else:
                     yield conn
-            else:
-                yield conn
 
     @contextmanager
     def dry_run_of_everything(self) -> Iterator[Connection]:
