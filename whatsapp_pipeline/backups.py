@@ -1,4 +1,7 @@
-"""How the settings have backups taken; used by the command line, the asset and the guard of first writes."""
+"""How the settings have backups taken; for the command line, the asset and the guard of first writes.
+
+What belongs here: from settings to options. What does not: taking, keeping and restoring (steps/backup.py).
+"""
 
 from __future__ import annotations
 

@@ -2,15 +2,18 @@
 
 `dagster.yaml` names the handler below, so runs from the UI and from the command line log alike. Messages hold
 no phone, name or text of a chat: who logs masks first.
+
+What belongs here: how a line looks and which lines are shown. What does not: what steps say.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 from datetime import UTC, datetime
 from typing import Any
+
+from whatsapp_pipeline import settings
 
 
 class PipelineHandler(logging.StreamHandler[Any]):
@@ -18,8 +21,7 @@ class PipelineHandler(logging.StreamHandler[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        json_lines = os.environ.get("LOG_FORMAT", "text").strip().lower() == "json"
-        self.setFormatter(_JsonLines() if json_lines else _Short())
+        self.setFormatter(_JsonLines() if settings.load().log_format == "json" else _Short())
         self.addFilter(_is_ours_or_serious)
 
 

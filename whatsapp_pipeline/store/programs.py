@@ -1,7 +1,7 @@
 """PostgreSQL's own client programs: which ones are used, and how they are told where to connect.
 
 What belongs here: finding pg_dump and its companions in one matching set, and their environment. What does
-not: what they are run for (backups.py).
+not: what they are run for (dumps.py).
 """
 
 from __future__ import annotations
