@@ -1,6 +1,7 @@
 """webhook_inbox and conversations: what came in by webhook, and what it became."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Steps are imported where they run: they bring libraries that every load of the definitions would wait for.
 import dagster as dg
 from pydantic import Field
 
@@ -8,8 +9,6 @@ from whatsapp_pipeline.assets.running import OWNERS, PREVIEW_ROWS, column_schema
 from whatsapp_pipeline.domain.masking import mask_name
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
-from whatsapp_pipeline.steps.answer_messages import answer_messages
-from whatsapp_pipeline.steps.process_webhooks import process_batch, process_due
 from whatsapp_pipeline.store import catalog, inbox
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import latest_conversations
@@ -47,6 +46,9 @@ def conversations(
     webhook_inbox: WebhookInbox,
 ) -> dg.MaterializeResult[None]:
     """Messages, statuses and leads out of the raw deliveries; each once, whatever was sent twice."""
+    from whatsapp_pipeline.steps.answer_messages import answer_messages
+    from whatsapp_pipeline.steps.process_webhooks import process_batch, process_due
+
     options = webhook_inbox.options()
     assistant = webhook_inbox.assistant()
     name = f"whatsapp-pipeline {context.run.run_id[:8]} conversations"

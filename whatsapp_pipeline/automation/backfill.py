@@ -11,18 +11,20 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph  # exported nowhere else
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.assets.failures import MONTHLY, failed_partitions
 from whatsapp_pipeline.assets.partitions import MONTHS, contiguous
 from whatsapp_pipeline.steps.retention import first_month_kept
 from whatsapp_pipeline.store import backlog
 from whatsapp_pipeline.store.connection import Connection
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.archive import ChatArchive
 
 Kind: TypeAlias = Literal["missing", "failed", "stale"]
 KINDS: tuple[Kind, ...] = ("missing", "failed", "stale")

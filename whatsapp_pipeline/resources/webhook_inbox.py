@@ -5,15 +5,21 @@ statements (store/inbox) and processing (steps/process_webhooks).
 """
 
 # No postponed annotations here: Dagster reads the types of fields from the annotations themselves.
+# The step and the assistant's client are imported where they are used: they bring libraries that every load
+# of the definitions would wait for.
+from typing import TYPE_CHECKING
+
 import dagster as dg
 from pydantic import Field
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.assistant.client import OpenAiAssistant, assistant_from
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.steps.process_webhooks import ProcessOptions
 from whatsapp_pipeline.store import inbox
 from whatsapp_pipeline.store.connection import Connection
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.assistant.client import OpenAiAssistant
+    from whatsapp_pipeline.steps.process_webhooks import ProcessOptions
 
 APPLICATION = "whatsapp-pipeline webhook inbox"
 
@@ -36,8 +42,10 @@ class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no val
         with self.database.connect(application_name=APPLICATION) as conn:
             return inbox.status(conn)
 
-    def options(self) -> ProcessOptions:
+    def options(self) -> "ProcessOptions":
         """Return how deliveries are processed, from this config and the settings."""
+        from whatsapp_pipeline.steps.process_webhooks import ProcessOptions
+
         configured = settings.load()
         return ProcessOptions(
             multitenant=configured.multitenant_enabled,
@@ -45,8 +53,10 @@ class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no val
             max_attempts=self.max_attempts,
         )
 
-    def assistant(self) -> OpenAiAssistant | None:
+    def assistant(self) -> "OpenAiAssistant | None":
         """Return the assistant of the settings, None when it is off."""
+        from whatsapp_pipeline.assistant.client import assistant_from
+
         return assistant_from(settings.load())
 
     def plan(self, conn: Connection) -> inbox.Batch | None:

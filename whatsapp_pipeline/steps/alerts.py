@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
-import requests
-
 from whatsapp_pipeline.errors import PipelineError, SettingError
 from whatsapp_pipeline.settings import Settings
 
@@ -43,6 +41,8 @@ def send(settings: Settings, alert: Alert) -> None:
 
 
 def _post(url: str, alert: Alert) -> None:
+    import requests  # not by every process that only loads the definitions
+
     try:
         # `text` is what chat programs' incoming webhooks show; the rest is for programs.
         answer = requests.post(url, json=asdict(alert), timeout=_TIMEOUT, allow_redirects=False)
