@@ -19,7 +19,7 @@ from whatsapp_pipeline.domain.transcripts import Event, ParseOptions, read
 from whatsapp_pipeline.domain.transcripts.model import ChatStart
 
 # Raise it when the reader gives other messages for the same file: every file is then read again.
-READER_VERSION = 1
+READER_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

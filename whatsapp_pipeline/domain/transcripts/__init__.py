@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from .block import BlockReader, find_start
 from .columns import Totals
-from .decoding import TextChunks
+from .decoding import TextChunks, lenient
 from .model import (
     ChatEnd,
     ChatStart,
@@ -56,28 +56,29 @@ def read(stream: BinaryIO, options: ParseOptions) -> Iterator[Event]:
 
 def read_chunks(source: TextChunks, options: ParseOptions) -> Iterator[Event]:
     """Find out the format from the first chunk (the block format first: its dates look native) and read."""
-    chunks = iter(source)
-    head = next(chunks, "")
+    chunks = source.raw()
+    head = next(chunks, b"")
     chunks = chain([head], chunks)
     if options.format in ("auto", "block") and find_start(head) is not None:
         yield from BlockReader(options).read(chunks, source)
         return
-    layout = find_layout(f"\n{head}", options.format) if options.format != "block" else None
+    layout = find_layout(f"\n{lenient(head)}", options.format) if options.format != "block" else None
     if layout is not None:
         yield from NativeReader(options, layout).read(chunks, source)
         return
     yield from _unread(chunks, source, options)
 
 
-def _unread(chunks: Iterator[str], source: TextChunks, options: ParseOptions) -> Iterator[Event]:
+def _unread(chunks: Iterator[bytes], source: TextChunks, options: ParseOptions) -> Iterator[Event]:
     """What is no transcript: every line an exception."""
     totals = Totals(1, options.default_title, 1, "unknown")
     yield ChatStart(1, options.default_title, 1, "unknown")
-    lines, end = 0, ""
+    lines, end = 0, b""
     for chunk in chunks:
-        lines += chunk.count("\n")
+        source.mend(chunk, lines + 1)  # for what it finds
+        lines += chunk.count(b"\n")
         end = chunk[-1:] or end
-    lines += end not in ("\n", "")
+    lines += end not in (b"\n", b"")
     totals.lines[LineKind.EXCEPTION] = lines
     if lines:
         wanted = "a transcript" if options.format == "auto" else f"of the {options.format} format"

@@ -55,6 +55,15 @@ def parse_time(header: str) -> datetime | None:
         return None
 
 
+def parse_times(written: list[str]) -> list[datetime]:
+    """The times that many header lines start with, all at once; ValueError when one starts with none."""
+    joined = "".join(written)
+    for place, mark in zip(range(4, 17, 3), TIME_MARKS, strict=True):
+        if joined[place::19].count(mark) != len(written):
+            raise ValueError("not a time")
+    return list(map(datetime.fromisoformat, written))
+
+
 def is_header(line: str) -> bool:
     """Whether a line is a complete block header."""
     return parse_time(line) is not None and line[19:20] == " " and parse_who(line[20:]) is not None

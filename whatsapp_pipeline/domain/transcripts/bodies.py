@@ -33,8 +33,6 @@ REPLY_MARK = "➜"
 _REPLY = re.compile(
     r"➜ [^\n]*?, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): « ?(.*?) ?»(?:\n\n(.*)|\s*)\Z", re.DOTALL | re.ASCII
 )
-# photo.jpg (Imagem)
-_ATTACHED = re.compile(r"(?P<name>[^\n]+?) \((?P<kind>[^()\n]{2,30})\)")
 _SIZE = re.compile(r"(?P<number>\d{1,9}(?:[.,]\d{1,3})?) ?(?P<unit>B|[KMG]i?B|bytes)", re.ASCII)
 _DURATION = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d\d)", re.ASCII)
 _LONGEST_MEASURE = 16
@@ -101,14 +99,17 @@ def _block_attachment(body: str) -> Body | None:
     line = last
     if size is not None or duration is not None:
         head, _, line = head.rpartition("\n")
-    attached = _ATTACHED.fullmatch(visible(line))
-    kind = phrases().attachment_kinds.get(attached["kind"].casefold()) if attached else None
-    if attached is None or kind is None or (head and not head.endswith("\n")):
+    # photo.jpg (Imagem)
+    name, _, words = visible(line).rpartition(" (")
+    if not name or not words.endswith(")") or (head and not head.endswith("\n")):
+        return None
+    kind = phrases().attachment_kinds.get(words[:-1].casefold())
+    if kind is None:
         return None
     return Body(
         head.strip("\n"),
         kind,
-        attached["name"],
+        name,
         kind,
         _size(size) if size else None,
         _seconds(duration) if duration else None,
@@ -144,6 +145,8 @@ def _plain(body: str) -> Body:
     table = phrases()
     if len(body) < 400:
         folded = fold(body)
+        if folded[:3] not in table.folded_starts:
+            return Body(body)
         if (folded.startswith(table.location) and "://" in folded) or _MAPS.fullmatch(folded):
             return Body(body, "location")
         if folded.startswith(table.poll) and "\n" in folded:

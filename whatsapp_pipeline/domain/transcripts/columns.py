@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from functools import partial
-from itertools import chain, islice
-from operator import gt
+from datetime import UTC, date, datetime, timedelta
+from functools import cache, partial
+from itertools import chain, compress, count, islice
+from operator import eq, gt
 from typing import Any, NamedTuple, cast
 from zlib import adler32, crc32
 from zoneinfo import ZoneInfo
@@ -24,23 +24,28 @@ from .phrases import phrases
 _message = cast("Callable[[Iterable[Any]], Message]", partial(tuple.__new__, Message))
 
 
-class Clock(dict[int, "tuple[datetime, datetime] | None"]):
+class Clock(dict[int, "datetime | None"]):
     """Resolves naive times in a zone. A day without a change of offset costs one look-up a message.
 
-    Maps a day's number to its midnight, naive and in UTC; to None when the offset changes on that day.
+    Maps a day's number to what the epoch is in UTC with that day's offset; to None when the offset changes
+    on that day.
     """
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__()
         self._zone = zone
+        self._bases: dict[timedelta | None, datetime] = {}
 
-    def __missing__(self, day: int) -> tuple[datetime, datetime] | None:
+    def __missing__(self, day: int) -> datetime | None:
         if len(self) > 20_000:
             self.clear()
-        midnight = datetime.fromordinal(day)
-        start, end = self.exact(midnight), self.exact(midnight.replace(hour=23, minute=59, second=59))
-        is_steady = (end - start).total_seconds() == 86_399 and 1 < day < _LAST_DAY
-        self[day] = found = (midnight, start) if is_steady else None
+        found = None
+        if 1 < day < _LAST_DAY:
+            midnight = datetime.fromordinal(day).replace(tzinfo=self._zone)
+            offset = midnight.utcoffset()
+            if offset is not None and offset == (midnight + _DAYS_LENGTH).utcoffset():
+                found = self._bases.setdefault(offset, (_EPOCH - offset).replace(tzinfo=UTC))
+        self[day] = found
         return found
 
     def resolve(self, times: Sequence[datetime]) -> list[datetime]:
@@ -48,14 +53,14 @@ class Clock(dict[int, "tuple[datetime, datetime] | None"]):
 
         A time that occurs twice is its first; one that the clocks skip is read with the offset before.
         """
-        bases = list(map(self.__getitem__, map(datetime.toordinal, times)))
-        if None in bases:
-            return [
-                self.exact(time) if base is None else base[1] + (time - base[0])
-                for time, base in zip(times, bases, strict=True)
-            ]
-        steady = cast("list[tuple[datetime, datetime]]", bases)
-        return [utc + (time - midnight) for time, (midnight, utc) in zip(times, steady, strict=True)]
+        days = list(map(datetime.toordinal, times))
+        bases = set(map(self.__getitem__, set(days)))
+        if len(bases) == 1 and (base := bases.pop()) is not None:
+            return [base + (time - _EPOCH) for time in times]
+        return [
+            self.exact(time) if base is None else base + (time - _EPOCH)
+            for time, base in zip(times, map(self.__getitem__, days), strict=True)
+        ]
 
     def exact(self, time: datetime) -> datetime:
         """The instant of one naive time."""
@@ -66,6 +71,14 @@ class Clock(dict[int, "tuple[datetime, datetime] | None"]):
 
 
 _LAST_DAY = date.max.toordinal()
+_DAYS_LENGTH = timedelta(hours=23, minutes=59, seconds=59)
+_EPOCH = datetime(2020, 1, 1)
+
+
+@cache
+def clock_of(zone: ZoneInfo) -> Clock:
+    """The zone's clock, shared by all that is read in this process: files hold the same days."""
+    return Clock(zone)
 
 
 def body_hashes(bodies: Sequence[str]) -> list[int]:
@@ -73,7 +86,10 @@ def body_hashes(bodies: Sequence[str]) -> list[int]:
 
     They tell apart messages of one chat, moment and sender; a stronger hash costs a tenth of the reading.
     """
-    data = [body.encode() for body in bodies]
+    return _hashes([body.encode() for body in bodies])
+
+
+def _hashes(data: Sequence[bytes]) -> list[int]:
     return [
         (crc - 0x8000_0000) << 32 | adler
         for crc, adler in zip(map(crc32, data), map(adler32, data), strict=True)
@@ -123,9 +139,7 @@ class Identities:
         if times[0] != self._latest:
             seen.clear()
             seen[senders[0], hashes[0]] = done = 1
-        repeated = [
-            at for at, (time, before) in enumerate(zip(times[1:], times, strict=False), 1) if time == before
-        ]
+        repeated = list(compress(count(1), map(eq, times[1:], times)))
         for at in repeated if done else chain([0], repeated):
             if at > done:  # a new time
                 seen.clear()
@@ -243,6 +257,11 @@ class Totals:
         self.findings[finding.kind] += 1
         return finding
 
+    def add_phones(self, phones: Sequence[str | None]) -> None:
+        """Take the phones of a batch's headers."""
+        if phones.count(None) < len(phones):
+            self.phones.update(phones)
+
     def summary(self, encoding: str) -> ChatSummary:
         """What was added up; `encoding` is the file's."""
         return ChatSummary(
@@ -279,33 +298,36 @@ class ChatBuilder:
         times: Sequence[datetime],
         senders: Sequence[Sender],
         texts: Sequence[str],
+        data: Sequence[bytes],
         parsed: Mapping[int, Body],
     ) -> list[Message]:
-        """The next messages. `parsed` holds the bodies, by index, that are more than their plain text."""
-        totals, count = self.totals, len(times)
+        """The next messages, whose `texts` are `data` decoded.
+
+        `parsed` holds the bodies, by index, that are more than their plain text.
+        """
+        totals, size = self.totals, len(times)
         first = totals.count + 1
         directions, names, phones, statuses, header_phones, identities = zip(*senders, strict=True)
-        types, hashed = ["text"] * count, texts
-        extras: tuple[Iterable[object], ...] = ([None] * count,) * 7
+        types = ["text"] * size
+        extras: tuple[Iterable[object], ...] = ([None] * size,) * 7
         if parsed:
-            texts, hashed = list(texts), list(texts)
+            texts, data = list(texts), list(data)
             for at, body in parsed.items():
-                types[at] = body.type
-                texts[at] = body.text
+                texts[at], types[at] = body[:2]
                 if body[2:] != _NOTHING_MORE:
-                    hashed[at] = _identity_of(body)
+                    data[at] = _identity_of(body)
         totals.add(times, directions, types)
-        totals.phones.update(header_phones)
+        totals.add_phones(header_phones)
         self._replies.remember(first, times, texts, types)
         if parsed:
-            extras = self._extras(first, count, parsed)
-        hashes = body_hashes(hashed)
+            extras = self._extras(first, size, parsed)
+        hashes = _hashes(data)
         occurrences = self._identities.occurrences(times, identities, hashes)
         return list(
             map(
                 _message,
                 zip(
-                    range(first, first + count),
+                    range(first, first + size),
                     times,
                     self._clock.resolve(times),
                     directions,
@@ -323,26 +345,22 @@ class ChatBuilder:
             )
         )
 
-    def _extras(self, first: int, count: int, parsed: Mapping[int, Body]) -> tuple[list[object], ...]:
+    def _extras(self, first: int, size: int, parsed: Mapping[int, Body]) -> tuple[list[object], ...]:
         """The columns from the attachment's name to the quoted message's ordinal."""
-        columns: tuple[list[object], ...] = tuple([None] * count for _ in range(7))
-        name, kind, size, duration, reply_time, reply_quote, reply_ordinal = columns
+        columns: tuple[list[object], ...] = tuple([None] * size for _ in range(7))
+        name, kind, bytes_, duration, reply_time, reply_quote, reply_ordinal = columns
         for at, body in parsed.items():
-            if body.attachment_kind is not None:
-                name[at] = body.attachment_name
-                kind[at] = body.attachment_kind
-                size[at] = body.attachment_size
-                duration[at] = body.attachment_duration
-            if body.reply_timestamp is not None and body.reply_quote is not None:
-                reply_time[at] = body.reply_timestamp
-                reply_quote[at] = body.reply_quote
-                reply_ordinal[at] = self._replies.resolve(first + at, body.reply_timestamp, body.reply_quote)
+            _, _, name[at], kind[at], bytes_[at], duration[at], time, quote = body
+            if time is not None and quote is not None:
+                reply_time[at], reply_quote[at] = time, quote
+                reply_ordinal[at] = self._replies.resolve(first + at, time, quote)
         return columns
 
 
 _NOTHING_MORE = (None,) * 6
 
 
-def _identity_of(body: Body) -> str:
-    """The text that a body with an attachment or a quote is hashed by; no plain text holds a NUL."""
-    return "\0".join((body.text, body.attachment_name or body.attachment_kind or "", body.reply_quote or ""))
+def _identity_of(body: Body) -> bytes:
+    """What a body with an attachment or a quote is hashed by; no plain text holds a NUL."""
+    text, _, name, kind, _, _, _, quote = body
+    return f"{text}\0{name or kind or ''}\0{quote or ''}".encode()

@@ -19,30 +19,58 @@ _UTF16_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-b
 
 
 class TextChunks:
-    r"""Iterate over a stream's text in chunks that end at a line end, the last one excepted.
+    r"""A stream's text in chunks that end at a line end, the last one excepted.
 
     Line ends are `\n` only (`\r\n` is made so; U+2028 is text). Bytes that are not UTF-8 are read as
     Windows-1252, line by line, and NULs (which no database takes) become U+FFFD; both are in `findings`
     once the iteration is over. Never raises for any bytes.
+
+    Iterate for text. `raw()` gives the same chunks as bytes that nobody has looked at yet: readers cut them
+    first, which is cheaper than cutting text, and hand to `mend` what turns out not to be UTF-8.
     """
 
     def __init__(self, stream: BinaryIO, chunk_bytes: int = CHUNK_BYTES) -> None:
         self.encoding = "utf-8"
         self._stream = stream
         self._chunk_bytes = chunk_bytes
-        self._lines = 0
         self._foreign: list[int] = [0, 0]  # first line, number of lines
         self._nul: list[int] = [0, 0]
 
     def __iter__(self) -> Iterator[str]:
+        line = 1
+        for data in self.raw():
+            yield self.mend(data, line).decode()
+            line += data.count(b"\n")
+
+    def raw(self) -> Iterator[bytes]:
+        """The chunks in UTF-8, but for what `mend` is for."""
         head = self._read()
         if head[:2] in _UTF16_MARKS:
-            yield from map(self._clean, self._utf16(head))
+            yield from map(_with_plain_ends, self._utf16(head))
             return
         if head.startswith(codecs.BOM_UTF8):
             self.encoding, head = "utf-8-sig", head[3:]
-        for data in self._whole_lines(head):
-            yield self._clean(self._utf8(data))
+        yield from map(_with_plain_ends, self._whole_lines(head))
+
+    def mend(self, data: bytes, line: int) -> bytes:
+        """Valid UTF-8 without NULs; `data` itself when it is that. It starts on `line`, for the findings."""
+        if not is_utf8(data):
+            data = b"\n".join(self._mended_lines(data, line))
+        if b"\x00" in data:
+            self._nul[0] = self._nul[0] or line + data.count(b"\n", 0, data.index(b"\x00"))
+            self._nul[1] += data.count(b"\x00")
+            data = data.replace(b"\x00", "\ufffd".encode())
+        return data
+
+    def _mended_lines(self, data: bytes, first: int) -> Iterator[bytes]:
+        for number, line in enumerate(data.split(b"\n"), start=first):
+            if is_utf8(line):
+                yield line
+                continue
+            self.encoding = "windows-1252"
+            self._foreign[0] = self._foreign[0] or number
+            self._foreign[1] += 1
+            yield _western(line).encode()
 
     @property
     def findings(self) -> list[Finding]:
@@ -81,23 +109,7 @@ class TextChunks:
         if data:
             yield data
 
-    def _utf8(self, data: bytes) -> str:
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError:
-            pass
-        texts = []
-        for number, line in enumerate(data.split(b"\n"), start=self._lines + 1):
-            try:
-                texts.append(line.decode("utf-8"))
-            except UnicodeDecodeError:
-                self.encoding = "windows-1252"
-                self._foreign[0] = self._foreign[0] or number
-                self._foreign[1] += 1
-                texts.append(_western(line))
-        return "\n".join(texts)
-
-    def _utf16(self, head: bytes) -> Iterator[str]:
+    def _utf16(self, head: bytes) -> Iterator[bytes]:
         self.encoding = _UTF16_MARKS[head[:2]]
         decoder = codecs.getincrementaldecoder(self.encoding)("replace")
         text, data = "", head[2:]
@@ -107,22 +119,12 @@ class TextChunks:
             if not end and len(text) > _LONGEST_LINE:
                 end = len(text) - 1
             if end:
-                yield text[:end]
+                yield text[:end].encode()
                 text = text[end:]
             data = self._read()
         text += decoder.decode(b"", True)
         if text:
-            yield text
-
-    def _clean(self, text: str) -> str:
-        if "\r\n" in text:
-            text = text.replace("\r\n", "\n")
-        if "\x00" in text:
-            self._nul[0] = self._nul[0] or self._lines + 1 + text.count("\n", 0, text.index("\x00"))
-            self._nul[1] += text.count("\x00")
-            text = text.replace("\x00", "\ufffd")
-        self._lines += text.count("\n")
-        return text
+            yield text.encode()
 
 
 def _western(line: bytes) -> str:
@@ -140,14 +142,34 @@ def _character_start(data: bytes) -> int:
     return end
 
 
-def line_count(text: str) -> int:
+def _with_plain_ends(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n") if b"\r" in data else data
+
+
+def lenient(data: bytes) -> str:
+    """What bytes say at a glance: nothing is noted about those that are not UTF-8."""
+    if is_utf8(data):
+        return data.decode()
+    return "\n".join(line.decode() if is_utf8(line) else _western(line) for line in data.split(b"\n"))
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether bytes are valid UTF-8."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def line_count(text: bytes) -> int:
     r"""The lines of a text: one for each `\n`, and one more for what follows the last."""
-    return text.count("\n") + (text[-1:] not in ("\n", ""))
+    return text.count(b"\n") + (text[-1:] not in (b"\n", b""))
 
 
-def with_last(chunks: Iterable[str]) -> Iterator[tuple[str, bool]]:
+def with_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     """Each chunk, and whether it is the last."""
-    waiting: str | None = None
+    waiting: bytes | None = None
     for chunk in chunks:
         if waiting is not None:
             yield waiting, False

@@ -13,16 +13,16 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
-from itertools import accumulate, chain
+from itertools import accumulate, chain, compress, repeat
 from operator import gt
 from typing import NamedTuple, cast
 
 from .bodies import NATIVE_ENDINGS, Body, parse_native_body
-from .columns import ChatBuilder, Clock, Sender, Totals
-from .decoding import TextChunks, line_count, with_last
+from .columns import ChatBuilder, Sender, Totals, clock_of
+from .decoding import TextChunks, is_utf8, lenient, line_count, with_last
 from .model import ChatEnd, ChatStart, Event, Finding, LineKind, MessageBatch, ParseOptions
 from .native_senders import NOTIFICATION, Senders
-from .native_shapes import Dates, DateVotes, Decision, Layout, Times, combine
+from .native_shapes import Dates, DateVotes, Decision, Layout, Times, combine, narrow_header
 from .phrases import INVISIBLE, phrases
 
 # How many chunks are looked at for a date that tells day from month.
@@ -30,14 +30,21 @@ _LOOK_AHEAD = 64
 # A message that goes on for longer than this is none; its middle is left out and recorded.
 _MESSAGE_LIMIT = 1 << 22
 _KEPT = 65_536
+# Headers whose shape could not be used before the reader stops to look for one that can.
+_MISSES = 8
+_LONGEST_HEADER = 100
 _MARKS = frozenset(INVISIBLE)
 
 
 class _Columns(NamedTuple):
-    """Messages field by field; `rests` is what follows the header."""
+    """Messages field by field; `rests` is what follows the header, `counts` the line ends in that."""
 
     times: list[datetime]
-    rests: list[str]
+    rests: list[bytes]
+    counts: list[int]
+    names: list[bytes]
+    texts: list[str]
+    data: list[bytes]  # the texts, before decoding
 
 
 class NativeReader:
@@ -48,10 +55,13 @@ class NativeReader:
         self._title = phrases().title(title) if title is not None else None
         self._options = options
         self._layout = layout
-        self._chat = ChatBuilder(Totals(1, self._title, 1, layout.format), Clock(options.tzinfo))
+        self._chat = ChatBuilder(Totals(1, self._title, 1, layout.format), clock_of(options.tzinfo))
         self._dates = Dates("dmy")
         self._times = Times()
         self._senders = Senders((), None, "")
+        self._known_senders: dict[bytes, Sender] = {}
+        self._narrow: re.Pattern[bytes] | None = None  # what this file's headers look like
+        self._misses = 0
         self._starts = phrases().text_starts
         self._notices: dict[str, Body] = {}
         self._known: dict[str, Body] = {}
@@ -61,7 +71,7 @@ class NativeReader:
         self._latest: datetime | None = None
         self._findings: list[Finding] = []
 
-    def read(self, chunks: Iterator[str], source: TextChunks) -> Iterator[Event]:
+    def read(self, chunks: Iterator[bytes], source: TextChunks) -> Iterator[Event]:
         """Yield the events of a file whose first chunk has a header of the layout.
 
         Memory is bounded by a few chunks and the longest message.
@@ -70,14 +80,15 @@ class NativeReader:
         yield ChatStart(1, self._title, 1, self._layout.format)
         ahead, decision = self._look_ahead(chunks)
         self._dates = Dates(decision.order)
-        self._senders = Senders(self._options.owner, self._title, ahead[0])
+        self._senders = Senders(self._options.owner, self._title, lenient(ahead[0]))
         totals.date_order = decision.order
         yield from map(totals.note, _doubts(decision))
-        held, started = "\n", False
+        held, started = b"\n", False
         for chunk, is_last in with_last(chain(ahead, chunks)):
             searched = len(held)
             held += chunk
             if not started:
+                held = source.mend(held, 0)
                 started, at = True, self._first_header(held)
                 if at:
                     preamble = line_count(held[1 : at + 1])
@@ -87,7 +98,7 @@ class NativeReader:
                     yield totals.note(Finding(1, "preamble", "warning", detail))
                     held, searched = held[at:], 0
             if held:
-                held = yield from self._read_text(held, searched, is_last=is_last)
+                held = yield from self._read_data(held, searched, source, is_last=is_last)
         if self._senders.is_undecided:
             detail = "who is staff could not be told: set the owner's name or number"
             yield totals.note(Finding(0, "direction_unknown", "warning", detail))
@@ -95,26 +106,29 @@ class NativeReader:
         yield from map(totals.note, source.findings)
         yield ChatEnd(totals.summary(source.encoding))
 
-    def _look_ahead(self, chunks: Iterator[str]) -> tuple[list[str], Decision]:
+    def _look_ahead(self, chunks: Iterator[bytes]) -> tuple[list[bytes], Decision]:
         """Read on until the order of the dates is told, within bounds."""
-        ahead: list[str] = []
+        ahead: list[bytes] = []
         votes = DateVotes()
         for chunk in chunks:
             ahead.append(chunk)
             if self._options.date_order != "auto":
                 return ahead, Decision(self._options.date_order, "option")
-            found = self._layout.header.findall(f"\n{chunk}")
+            found = self._layout.header.findall(f"\n{lenient(chunk)}")
             group = self._layout.date_group - 1
             votes.add([parts[group] for parts in found], [parts[1 - group] for parts in found])
             if votes.is_decided or len(ahead) == _LOOK_AHEAD:
                 break
-        language = phrases().language(ahead[0][:_KEPT])
+        language = phrases().language(lenient(ahead[0])[:_KEPT])
         return ahead, votes.decide(phrases().date_orders.get(language or ""))
 
-    def _first_header(self, text: str) -> int:
-        """Where the first header with a true date starts; the text's length when there is none."""
-        matches = self._layout.header.finditer(text)
-        return next((match.start() for match in matches if self._time_of(match)), len(text))
+    def _first_header(self, data: bytes) -> int:
+        """Where the first header with a true date starts; the length when there is none."""
+        text = data.decode()
+        for match in self._layout.header.finditer(text):
+            if self._time_of(match):
+                return len(text[: match.start()].encode())
+        return len(data)
 
     def _last_header(self, text: str, searched: int) -> int:
         """Where the last header with a true date starts; so much of the text has none but the first."""
@@ -125,38 +139,82 @@ class NativeReader:
                 return at
         return 0
 
-    def _time_of(self, match: re.Match[str]) -> datetime | None:
+    def _time_of(self, match: re.Match[str] | re.Match[bytes]) -> datetime | None:
         group = self._layout.date_group
         try:
             return datetime.combine(self._dates[match[group]], self._times[match[3 - group]])
         except KeyError:
             return None
 
-    def _read_text(self, text: str, searched: int, *, is_last: bool) -> Generator[Event, None, str]:
-        """Read text that starts with a header; returns what must wait for more text."""
-        held = ""
+    def _read_data(
+        self, data: bytes, searched: int, source: TextChunks, *, is_last: bool
+    ) -> Generator[Event, None, bytes]:
+        """Read what starts with a header; returns what must wait for more."""
+        line = self._line - 1 + self._left_out
+        if b"\x00" in data:
+            data, searched = source.mend(data, line), 0
+        at = len(data) if is_last else self._last_narrow(data, searched)
+        columns = self._narrow_columns(data.rstrip(b"\n") if is_last else data[:at]) if at else None
+        if columns is not None:
+            yield from self._messages(columns, line_count(data[1:at]) if is_last else None)
+            return data[at:]
+        mended = source.mend(data, line)
+        text, held = mended.decode(), ""
         if not is_last:
-            at = self._last_header(text, searched)
+            known = len(data[:searched].decode(errors="ignore")) if mended is data else 0
+            at = self._last_header(text, known)
             text, held = text[:at], text[at:]
         if text:
-            lines = line_count(text[1:]) if is_last else text.count("\n")
-            shown = text.rstrip("\n") if is_last else text
-            yield from self._messages(self._columns(shown), lines)
-        return self._shorten(held) if len(held) > _MESSAGE_LIMIT else held
+            if self._misses < _MISSES:
+                self._misses += 1
+                self._narrow = narrow_header(text[:_LONGEST_HEADER], self._layout)
+            lines = line_count(text[1:].encode()) if is_last else None
+            yield from self._messages(self._columns(text.rstrip("\n") if is_last else text), lines)
+        return (self._shorten(held) if len(held) > _MESSAGE_LIMIT else held).encode()
+
+    def _last_narrow(self, data: bytes, searched: int) -> int:
+        """Where the last header of the usual shape starts; 0 when only the first is one."""
+        at = len(data) if self._narrow is not None else 0
+        while (at := data.rfind(b"\n", max(searched - 1, 0), at)) > 0:
+            match = self._narrow.match(data, at) if self._narrow is not None else None
+            if match is not None and self._time_of(match):
+                # A line in another encoding is mended first; its marks may then be no marks.
+                return at if is_utf8(data[at:]) else 0
+        return 0
+
+    def _narrow_columns(self, data: bytes) -> _Columns | None:
+        """Cut what starts with a header, when all its headers have the usual shape and true dates."""
+        if self._narrow is None:
+            return None
+        first, *parts = self._narrow.split(data)
+        try:
+            columns = self._cut(parts) if not first else None
+        except (KeyError, UnicodeDecodeError):
+            return None
+        # Headers of another shape hide in what looks like more lines of a message.
+        if columns is not None and any(columns.counts):
+            longer = b"\0".join(compress(columns.rests, columns.counts)).decode()
+            if self._layout.header.search(longer):
+                return None
+        return columns
 
     def _columns(self, text: str) -> _Columns:
         """Cut text that starts with a header into messages; a header without a true date is text."""
-        parts = self._layout.header.split(text)
-        group = self._layout.date_group
+        _, *parts = self._layout.header.split(text)
         try:
-            days = list(map(self._dates.__getitem__, parts[group::3]))
-            clocks = list(map(self._times.__getitem__, parts[3 - group :: 3]))
+            return self._cut([part.encode() for part in parts])
         except KeyError:
             return self._careful_columns(text)
-        return _Columns(combine(days, clocks), parts[3::3])
+
+    def _cut(self, parts: Sequence[bytes]) -> _Columns:
+        """Messages field by field, from dates, times and rests by turns; KeyError for no true date."""
+        group = self._layout.date_group
+        days = list(map(self._dates.__getitem__, parts[group - 1 :: 3]))
+        clocks = list(map(self._times.__getitem__, parts[2 - group :: 3]))
+        return _with_fields(combine(days, clocks), parts[2::3])
 
     def _careful_columns(self, text: str) -> _Columns:
-        columns = _Columns([], [])
+        times, rests = list[datetime](), list[str]()
         line, begin = self._line, 0
         for match in self._layout.header.finditer(text):
             time = self._time_of(match)
@@ -165,44 +223,52 @@ class NativeReader:
                 detail = "a header whose date or time does not exist: kept as text"
                 self._findings.append(Finding(at, "invalid_date", "warning", detail))
                 continue
-            if columns.times:
-                columns.rests.append(text[begin : match.start()])
-            columns.times.append(time)
+            if times:
+                rests.append(text[begin : match.start()])
+            times.append(time)
             begin = match.end()
-        columns.rests.append(text[begin:])
-        return columns
+        rests.append(text[begin:])
+        return _with_fields(times, [rest.encode() for rest in rests])
 
-    def _messages(self, columns: _Columns, line_total: int) -> Iterator[Event]:
-        """The messages of a text of so many lines, and what is odd about them."""
-        times, rests = columns
-        counts = [rest.count("\n") + 1 for rest in rests]
+    def _messages(self, columns: _Columns, line_total: int | None) -> Iterator[Event]:
+        """The messages of a text, and what is odd about them; `line_total` counts empty lines at its end."""
+        times, rests, ends, names, texts, data = columns
+        counts = [end + 1 for end in ends]
         counts[0] += self._left_out
-        counts[-1] += line_total + self._left_out - sum(counts)
+        if line_total is not None:
+            counts[-1] += line_total + self._left_out - sum(counts)
         starts = list(accumulate(counts, initial=self._line))
         self._line = starts.pop()
-        names, _, found_texts = zip(*[rest.partition(": ") for rest in rests], strict=True)
-        texts = list(found_texts)
-        found = list(map(self._senders.get, names))
+        found = list(map(self._known_senders.get, names))
         if None in found:
             for at, sender in enumerate(found):
                 if sender is None:
-                    found[at], texts[at] = self._learn(rests[at])
+                    found[at], data[at] = self._learn(rests[at])
+                    texts[at] = data[at].decode()
         senders = cast("list[Sender]", found)
         parsed = self._parse(senders, texts)
-        yield MessageBatch(self._chat.build(starts, times, senders, texts, parsed))
+        yield MessageBatch(self._chat.build(starts, times, senders, texts, data, parsed))
         counted = self._chat.totals.lines
         counted[LineKind.HEADER] += len(rests)
         counted[LineKind.EXCEPTION] += self._left_out
         counted[LineKind.BODY] += sum(counts) - len(rests) - self._left_out
         yield from map(self._chat.totals.note, self._oddities(times, starts))
 
-    def _learn(self, rest: str) -> tuple[Sender, str]:
+    def _learn(self, rest: bytes) -> tuple[Sender, bytes]:
         """The sender and text of a line whose sender was not met before, or has none."""
-        name, colon, text = rest.partition(": ")
-        if not colon and rest.endswith(":"):  # an empty message whose last space is lost
-            name, colon, text = rest[:-1], ":", ""
-        sender = self._senders.get(name) or self._senders.learn(name) if colon else None
-        return (sender, text) if sender is not None else (NOTIFICATION, rest)
+        name, colon, text = rest.partition(b": ")
+        if not colon and rest.endswith(b":"):  # an empty message whose last space is lost
+            name, colon, text = rest[:-1], b":", b""
+        if not colon:
+            return NOTIFICATION, rest
+        written = name.decode()
+        sender = self._senders.get(written) or self._senders.learn(written)
+        if sender is None:
+            return NOTIFICATION, rest
+        if len(self._known_senders) > 10_000:
+            self._known_senders.clear()
+        self._known_senders[name] = sender
+        return sender, text
 
     def _parse(self, senders: list[Sender], texts: Sequence[str]) -> dict[int, Body]:
         """The texts that are more than text, by index; system lines lose their senders."""
@@ -284,6 +350,13 @@ class NativeReader:
         self._left_out += held.count("\n", start, end)
         self._shortened = True
         return held[:start] + held[end:]
+
+
+def _with_fields(times: list[datetime], rests: Sequence[bytes]) -> _Columns:
+    names, _, data = zip(*[rest.partition(b": ") for rest in rests], strict=True)
+    b"".join(set(names)).decode()  # whether they are UTF-8
+    counts = list(map(bytes.count, rests, repeat(b"\n")))
+    return _Columns(times, list(rests), counts, list(names), list(map(bytes.decode, data)), list(data))
 
 
 def _doubts(decision: Decision) -> Iterator[Finding]:

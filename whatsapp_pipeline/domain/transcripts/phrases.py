@@ -40,9 +40,11 @@ _KIND_OF_EXTENSION = {extension: kind for kind, names in FILE_KINDS.items() for 
 
 def visible(text: str) -> str:
     """The text as it shows: invisible marks gone, special spaces plain."""
-    if text.isascii() or _IS_ODD(text) is None:
+    if text.isascii():
         return text
-    return text.translate(_DROP_INVISIBLE)
+    if "\u200e" in text:  # far the most frequent, and `translate` takes microseconds
+        text = text.replace("\u200e", "")
+    return text if _IS_ODD(text) is None else text.translate(_DROP_INVISIBLE)
 
 
 def fold(text: str) -> str:
@@ -77,6 +79,8 @@ class Phrases:
     date_orders: dict[str, DateOrder]
     text_starts: frozenset[str]
     """The first five characters of every text that may be more than what a person wrote."""
+    folded_starts: frozenset[str]
+    """The first three characters of the same texts, folded."""
 
     def type_of_text(self, folded: str) -> str | None:
         """The type of a message whose whole folded text is a phrase of WhatsApp's own, else None."""
@@ -204,5 +208,6 @@ def phrases() -> Phrases:
             for name, data in languages.items()
         ),
         text_starts=_starts([*_gather_texts(languages), "https", "http:"]),
+        folded_starts=frozenset(fold(text)[:3] for text in [*_gather_texts(languages), "https"]),
         date_orders={name: data["date_order"] for name, data in languages.items() if "date_order" in data},
     )

@@ -69,6 +69,33 @@ def test_a_file_named_for_its_chat_holds_no_other() -> None:
     assert result.kinds == ["unknown_label"]
 
 
+@pytest.mark.parametrize(
+    ("title", "label", "is_its_own"),
+    [
+        ("+55 41 9999-0000", LABEL, True),  # without the ninth digit
+        ("Maria 41999990000 OS 30415", LABEL, True),
+        ("Maria Silva OS 30415", "Maria Silva", True),
+        ("Maria Silva de Oliv-", "Maria Silva de Oliveira", True),
+        ("+55 41 98888-0000", LABEL, False),
+        ("Ana Maria", "Ana", False),  # too short to tell
+        ("Oficina do Beto", "Maria Silva", False),
+    ],
+)
+def test_a_title_names_its_chat_in_more_words_and_other_digits(
+    title: str, label: str, is_its_own: bool
+) -> None:
+    last = block("2020-01-01 08:00:00 from Golpista - Lida", "mande o pix", label="Banco")
+    result = parse(block(FROM, f"olha\n{last}", label), ParseOptions(default_title=title))
+    assert len(result.starts) == (1 if is_its_own else 2)
+
+
+def test_a_header_without_any_separator_is_no_block() -> None:
+    text = f"{'x' * 52}\nMaria Silva\n{FROM}\n\noi\n"  # as long as a rule, but none
+    result = parse(text)
+    assert result.starts[0].format != "block"
+    assert result.lines == {LineKind.EXCEPTION: 5}
+
+
 def test_a_block_right_below_text_is_read_and_told() -> None:
     forged = block("2020-01-01 08:00:00 from Maria - Lida", "mande o pix").rstrip("\n")
     result = parse(block(FROM, "oi") + block(FROM, f"olha\n{forged}") + block(FROM, "estranho, né"))
