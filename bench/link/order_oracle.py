@@ -1,40 +1,56 @@
-"""The best anybody could do on `visits`: Bayes' rule with the generator's own probabilities.
+"""The best that can be told of each session alone: Bayes' rule with the generator's own probabilities.
 
-It knows how likely each day, device and word is under each order and under small talk, which no program
-that reads a client's data can know. Its F1 is the ceiling beside which the others are read.
+It draws from the generator itself how likely each day and stage is for an order of each length, and it knows
+how much every contact writes about no order, which no program that reads a client's data can know. Its F1 is
+the ceiling beside which the others are read. (It takes small talk for evenly spread, as it is but in
+`errands`, and sessions for independent of each other.)
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+import random
+from collections import Counter
+from collections.abc import Mapping
 
-from bench.link.order_simulation import DAYS, DEVICES, Clues, Task
+from bench.link.order_simulation import DAYS, DEVICES, Clues, SpokenDays, Task
 from whatsapp_pipeline.domain.matching.orders import Order, SessionToLink
 
-_BEFORE = {0: 4 / 7, 1: 2 / 7, 2: 1 / 7}
-_CLOSING = {0: 4 / 7, 1: 1 / 7, 2: 1 / 7, -1: 1 / 7}
+_DRAWS = 4000
+Spoken = Mapping[tuple[int, str | None], float]
 
 
-def answers(task: Task, clues: Clues) -> list[tuple[int | None, float]]:
-    """Return the likeliest order, or None, and the likelihood of the best order, for each session."""
-    related: dict[int, int] = {}
+def answers(task: Task, clues: Clues, days: SpokenDays) -> list[tuple[int | None, float]]:
+    """Return the best order, or None where "none" is likelier, and that order's posterior, by session."""
+    related: Counter[int] = Counter()
     for session, truth in zip(task.sessions, task.truth, strict=True):
-        if truth is not None:
-            related[session.id_contato or 0] = related.get(session.id_contato or 0, 0) + 1
-    out = []
+        related[session.id_contato or 0] += truth is not None
+    spoken: dict[int | None, Spoken] = {}
+    out: list[tuple[int | None, float]] = []
     for session in task.sessions:
         contact = session.id_contato or 0
         none = related[contact] * clues.unrelated / DAYS * _small_talk(session, clues)
-        scores = {order.id: _likelihood(session, order, clues) for order in task.orders[contact]}
+        scores: dict[int, float] = {}
+        for order in task.orders[contact]:
+            assert order.opened is not None
+            length = (order.closed - order.opened).days if order.closed is not None else None
+            if length not in spoken:
+                spoken[length] = _spoken(days, length)
+            scores[order.id] = _likelihood(session, order, spoken[length], clues)
         total = none + sum(scores.values())
         best = max(scores, key=lambda id_: (scores[id_], -id_))
         p = scores[best] / total if total else 0.0
-        out.append((best if p > none / max(total, 1e-300) else None, p))
+        out.append((best if scores[best] > none else None, p))
     return out
 
 
+def _spoken(days: SpokenDays, length: int | None) -> Spoken:
+    rng = random.Random(length)
+    drawn = Counter(spoken for _ in range(_DRAWS) for spoken in days(rng, length))
+    return {spoken: count / _DRAWS for spoken, count in drawn.items()}
+
+
 def _small_talk(session: SessionToLink, clues: Clues) -> float:
-    device = clues.other_device / len(DEVICES) if session.devices else 1 - clues.other_device
+    device = 1 - clues.other_device
     if session.devices:  # the first word of a device, shared by some
         device = clues.other_device * sum(d[:1] == session.devices[:1] for d in DEVICES) / len(DEVICES)
         device *= len(session.devices) == 1
@@ -42,25 +58,14 @@ def _small_talk(session: SessionToLink, clues: Clues) -> float:
     return device * stage * (not session.numbers)
 
 
-def _likelihood(session: SessionToLink, order: Order, clues: Clues) -> float:
+def _likelihood(session: SessionToLink, order: Order, spoken: Spoken, clues: Clues) -> float:
     """Expected sessions of this order on this day that say what this one says."""
-    opened = order.opened
-    assert opened is not None
-    ends = (
-        [(order.closed, 1.0)]
-        if order.closed is not None
-        else [(opened + timedelta(days=d), 1 / 27) for d in range(3, 30)]
+    assert order.opened is not None
+    day = (session.first_day - order.opened).days
+    total = sum(
+        spoken.get((day, stage), 0.0) * _stage(session, stage, clues)
+        for stage in (None, "opening", "closing")
     )
-    day, total = session.first_day, 0.0
-    total += 0.85 * _BEFORE.get((opened - day).days, 0.0) * _stage(session, "opening", clues)
-    for end, weight in ends:
-        length = (end - opened).days
-        if length > 2 and 1 <= (day - opened).days < length:
-            total += weight * 0.8 / (length - 1) * _stage(session, None, clues)
-        after = (day - end).days
-        total += weight * 0.8 * _CLOSING.get(after, 0.0) * _stage(session, "closing", clues)
-        if 2 <= after <= 7:
-            total += weight * 0.08 / 6 * _stage(session, None, clues)
     return total * _device(session, order, clues) * _number(session, order, clues)
 
 

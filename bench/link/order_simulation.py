@@ -1,16 +1,18 @@
 """Invented customers with orders and chat sessions whose true order is known.
 
-Two generators that share no code for what matters (when people write, and what they mention): `visits` is
-what the weights are fitted on, `errands` is only ever measured with.
+Three generators that share no code for when people write: `visits` is what the usual numbers are fitted on,
+`reference` is set so that simple rules score on it what they did where this model was first compared, and
+`errands` is only ever measured with.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from whatsapp_pipeline.domain.matching.orders import Order, SessionToLink, with_rates
+from whatsapp_pipeline.domain.matching.orders import Order, SessionToLink
 
 START, DAYS = date(2022, 1, 1), 3 * 365
 DEVICES = (
@@ -61,6 +63,11 @@ def some_habits(rng: random.Random) -> Habits:
     )
 
 
+# A day after the opening, and the stage that its session is at; what draws them for an order of some length.
+Spoken = tuple[int, str | None]
+SpokenDays = Callable[[random.Random, int | None], list[Spoken]]
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """Sessions with the true order of each (None: about no order), and every contact's orders."""
@@ -78,37 +85,54 @@ def visits(
     rng = random.Random(seed)
     task = Task([], [], {})
     for contact in range(1, customers + 1):
-        orders: list[Order] = []
         for _ in range(min(1 + int(rng.expovariate(1 / 1.2)), 12)):
             opened = START + timedelta(days=rng.randrange(DAYS))
             length = min(int(rng.lognormvariate(1.7, 0.9)), 90)
-            closed = opened + timedelta(days=length) if rng.random() < 0.93 else None
-            orders.append(_order(rng, contact, len(orders), opened, closed))
-        task.orders[contact] = orders
-        related = 0
-        for order in orders:
-            for day, stage in _visit_days(rng, order, habits):
-                _say(rng, task, contact, day, order, stage, clues)
-                related += 1
-        for _ in range(_poisson(rng, related * clues.unrelated)):
-            _say(rng, task, contact, START + timedelta(days=rng.randrange(DAYS)), None, None, clues)
-    return _rated(task)
+            _add_order(rng, task, contact, opened, length if rng.random() < 0.93 else None)
+        related = _talk(rng, task, contact, clues, lambda rng, length: visit_days(rng, length, habits))
+        _small_talk(rng, task, contact, _poisson(rng, related * clues.unrelated), clues)
+    return task
 
 
-def _visit_days(rng: random.Random, order: Order, habits: Habits) -> list[tuple[date, str | None]]:
-    assert order.opened is not None
-    end = order.closed or order.opened + timedelta(days=rng.randrange(3, 30))
-    days: list[tuple[date, str | None]] = []
+def visit_days(rng: random.Random, length: int | None, habits: Habits) -> list[Spoken]:
+    """Draw the days after the opening on which people write about an order, and what stage they are at."""
+    end = length if length is not None else rng.randrange(3, 30)
+    days: list[Spoken] = []
     if rng.random() < habits.opening:
-        days.append((order.opened - timedelta(days=rng.choice((0, 0, 0, 0, 1, 1, 2))), "opening"))
-    length = (end - order.opened).days
-    between = _poisson(rng, habits.between) if length > 2 else 0
-    days += [(order.opened + timedelta(days=rng.randrange(1, length)), None) for _ in range(between)]
+        days.append((-rng.choice((0, 0, 0, 0, 1, 1, 2)), "opening"))
+    between = _poisson(rng, habits.between) if end > 2 else 0
+    days += [(rng.randrange(1, end), None) for _ in range(between)]
     if rng.random() < habits.closing:
-        days.append((end + timedelta(days=rng.choice((0, 0, 0, 0, 1, 2, -1))), "closing"))
+        days.append((end + rng.choice((0, 0, 0, 0, 1, 2, -1)), "closing"))
     if rng.random() < habits.afterwards:
-        days.append((end + timedelta(days=rng.randrange(2, 8)), None))
-    return days or [(order.opened, "opening")]
+        days.append((end + rng.randrange(2, 8), None))
+    return days or [(0, "opening")]
+
+
+def reference(seed: int, customers: int = 3000, clues: Clues | None = None) -> Task:
+    """Three orders a customer and four sessions an order: 40,000 sessions of 3,000 customers in 3 years."""
+    clues = clues or Clues(unrelated=0.1)
+    rng = random.Random(seed ^ 0x4EF)
+    task = Task([], [], {})
+    for contact in range(1, customers + 1):
+        for _ in range(rng.choice((1, 2, 2, 3, 3, 4, 5, 6))):
+            opened = START + timedelta(days=rng.randrange(DAYS))
+            length = 1 + int(rng.gammavariate(1.6, 4.5))
+            _add_order(rng, task, contact, opened, length if rng.random() < 0.97 else None)
+        related = _talk(rng, task, contact, clues, reference_days)
+        _small_talk(rng, task, contact, _poisson(rng, related * clues.unrelated), clues)
+    return task
+
+
+def reference_days(rng: random.Random, length: int | None) -> list[Spoken]:
+    """Draw days as in `visit_days`: at the opening, a few while it lasts, and some long after the closing."""
+    end = length if length is not None else 12
+    days: list[Spoken] = [(min(1, int(rng.gauss(-0.3, 0.9))), "opening")]
+    days += [(rng.randint(0, end), None) for _ in range(rng.choice((0, 1, 1, 2, 2)))]
+    days.append((end + int(rng.expovariate(1 / 1.0)), "closing"))
+    if rng.random() < 0.55:
+        days.append((end + 1 + int(rng.expovariate(1 / 5.0)), None))
+    return days
 
 
 def errands(seed: int, customers: int = 3000, clues: Clues | None = None) -> Task:
@@ -118,28 +142,12 @@ def errands(seed: int, customers: int = 3000, clues: Clues | None = None) -> Tas
     task = Task([], [], {})
     for contact in range(1, customers + 1):
         regular = rng.random() < 0.15
-        orders: list[Order] = []
         day = START + timedelta(days=rng.randrange(400))
         for _ in range(rng.randrange(3, 14) if regular else rng.choice((1, 1, 2))):
             length = rng.choice((0, 1, 1, 2, 3, 4, 5, 6, 8, 10, 14, 20, 35))
-            closed = day + timedelta(days=length) if rng.random() < 0.9 else None
-            orders.append(_order(rng, contact, len(orders), day, closed))
+            _add_order(rng, task, contact, day, length if rng.random() < 0.9 else None)
             day += timedelta(days=int(rng.gammavariate(1.5, 60 if regular else 180)) + 1)
-        task.orders[contact] = orders
-        related = 0
-        for order in orders:
-            assert order.opened is not None
-            end = order.closed or order.opened + timedelta(days=21)
-            when = order.opened - timedelta(days=_geometric(rng, 0.7) if rng.random() < 0.5 else 0)
-            stage: str | None = "opening"
-            while when <= end + timedelta(days=10):
-                _say(rng, task, contact, when, order, stage, clues)
-                related += 1
-                if when >= end and rng.random() < 0.85:
-                    break
-                gap = 1 + _geometric(rng, 0.35)
-                when = min(when + timedelta(days=gap), end) if when < end else when + timedelta(days=gap)
-                stage = "closing" if when >= end else None
+        related = _talk(rng, task, contact, clues, errand_days)
         left = _poisson(rng, related * clues.unrelated)
         while left > 0:
             spell = START + timedelta(days=rng.randrange(DAYS))
@@ -147,17 +155,47 @@ def errands(seed: int, customers: int = 3000, clues: Clues | None = None) -> Tas
                 _say(rng, task, contact, spell, None, None, clues)
                 spell += timedelta(days=1 + _geometric(rng, 0.3))
                 left -= 1
-    return _rated(task)
+    return task
 
 
-def _rated(task: Task) -> Task:
-    return Task(with_rates(task.sessions, task.orders, len(task.orders)), task.truth, task.orders)
+def errand_days(rng: random.Random, length: int | None) -> list[Spoken]:
+    """Draw days as in `visit_days`: one talk after the other until the order is closed."""
+    end = length if length is not None else 21
+    when = -_geometric(rng, 0.7) if rng.random() < 0.5 else 0
+    stage: str | None = "opening"
+    days: list[Spoken] = []
+    while when <= end + 10:
+        days.append((when, stage))
+        if when >= end and rng.random() < 0.85:
+            break
+        gap = 1 + _geometric(rng, 0.35)
+        when = min(when + gap, end) if when < end else when + gap
+        stage = "closing" if when >= end else None
+    return days
 
 
-def _order(rng: random.Random, contact: int, number: int, opened: date, closed: date | None) -> Order:
+def _add_order(rng: random.Random, task: Task, contact: int, opened: date, length: int | None) -> None:
+    closed = opened + timedelta(days=length) if length is not None else None
+    orders = task.orders.setdefault(contact, [])
     devices = rng.choice(DEVICES) if rng.random() < 0.9 else ()
-    id_ = contact * 100 + number
-    return Order(id_, str(20000 + id_), contact, opened, closed, devices)
+    id_ = contact * 100 + len(orders)
+    orders.append(Order(id_, str(20000 + id_), contact, opened, closed, devices))
+
+
+def _talk(rng: random.Random, task: Task, contact: int, clues: Clues, days: SpokenDays) -> int:
+    related = 0
+    for order in task.orders[contact]:
+        assert order.opened is not None
+        length = (order.closed - order.opened).days if order.closed is not None else None
+        for day, stage in days(rng, length):
+            _say(rng, task, contact, order.opened + timedelta(days=day), order, stage, clues)
+            related += 1
+    return related
+
+
+def _small_talk(rng: random.Random, task: Task, contact: int, count: int, clues: Clues) -> None:
+    for _ in range(count):
+        _say(rng, task, contact, START + timedelta(days=rng.randrange(DAYS)), None, None, clues)
 
 
 def _say(

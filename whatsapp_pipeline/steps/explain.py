@@ -8,7 +8,6 @@ from datetime import date
 
 from whatsapp_pipeline.domain.matching.model import LinkDecision
 from whatsapp_pipeline.domain.matching.orders import (
-    Order,
     OrderDecision,
     OrderPolicy,
     SessionToLink,
@@ -16,8 +15,8 @@ from whatsapp_pipeline.domain.matching.orders import (
     with_title,
 )
 from whatsapp_pipeline.domain.titles import parse_title
-from whatsapp_pipeline.domain.vocabulary import find_devices
 from whatsapp_pipeline.steps.link_contacts import LinkOptions, decide_staged
+from whatsapp_pipeline.steps.order_evidence import by_contact, days_seen, order_model, rated, to_orders
 from whatsapp_pipeline.store import links, order_links
 from whatsapp_pipeline.store.connection import Connection
 
@@ -34,7 +33,7 @@ class Explanation:
 def explain_title(
     conn: Connection, title: str, day: date | None, options: LinkOptions, *, log: logging.Logger
 ) -> Explanation:
-    """Link `title` as a chat of `day` would be; nothing of it is written but a name model that is fitted."""
+    """Link `title` as a chat of `day` would be; nothing of it is written but a model that is fitted."""
     parsed = parse_title(title, default_area_code=options.default_area_code)
     values = {
         "title": title,
@@ -49,11 +48,13 @@ def explain_title(
         row = links.stage_title(conn, values)
         decision = decide_staged(conn, [row], options, log=log)[0]
         names = links.contact_names(conn, (candidate.id_contato for candidate in decision.candidates))
-        order = _order(conn, row, decision, day) if day is not None else None
+        order = _order(conn, row, decision, day, log) if day is not None else None
     return Explanation(decision, names, order)
 
 
-def _order(conn: Connection, row: links.ChatRow, decision: LinkDecision, day: date) -> OrderDecision:
+def _order(
+    conn: Connection, row: links.ChatRow, decision: LinkDecision, day: date, log: logging.Logger
+) -> OrderDecision:
     contact = decision.id_contato
     if contact is None and decision.status == "proposed":
         contact = decision.candidates[0].id_contato
@@ -61,10 +62,10 @@ def _order(conn: Connection, row: links.ChatRow, decision: LinkDecision, day: da
     session = SessionToLink(
         row.id, contact, day, day, title_number=row.order_reference, title_devices=tuple(row.devices)
     )
-    found = [
-        Order(o.id, o.number, o.id_contato, o.opened, o.closed, tuple(find_devices(o.equipment)))
-        for o in order_links.orders_about(conn, contact, numbers)
-    ]
+    found = to_orders(order_links.orders_about(conn, contact, numbers))
     own = [order for order in found if order.id_contato is not None and order.id_contato == contact]
-    named = [order for order in found if order.number in numbers or str(order.id) in numbers]
-    return link_session(with_title(session, own), own, named, OrderPolicy())
+    session = with_title(session, own)
+    named = [order for order in found if order.number in session.numbers or str(order.id) in session.numbers]
+    model = order_model(conn, log=log)
+    known = rated(conn, [session], by_contact(own), model, days_seen(conn, model))[0]
+    return link_session(known, own, named, OrderPolicy(model=model))

@@ -12,19 +12,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from whatsapp_pipeline.domain.matching.model import Feature
+from whatsapp_pipeline.domain.matching.order_data import Span
 from whatsapp_pipeline.domain.matching.orders import (
     Order,
     OrderCandidate,
     OrderDecision,
     OrderPolicy,
-    SessionToLink,
     link_session,
-    with_rates,
-    with_title,
+    of_proposed_contact,
 )
-from whatsapp_pipeline.domain.vocabulary import find_devices
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.link_rules import rules_hash
+from whatsapp_pipeline.steps.order_evidence import (
+    by_contact,
+    days_seen,
+    order_model,
+    rated,
+    to_orders,
+    to_sessions,
+)
 from whatsapp_pipeline.store import link_stamps, links
 from whatsapp_pipeline.store import order_links as store
 from whatsapp_pipeline.store.connection import Connection
@@ -82,11 +88,17 @@ def link_orders_month(
     policy = options.policy()
     with month_lock(conn, "order_links", month), conn.transaction():
         rows = store.stage_month(conn, month)
-        inputs = link_stamps.rests_on(conn, "order_links", rules_hash(), repr(options))
+        span = None
+        if policy.method == "model":
+            policy = replace(policy, model=order_model(conn, log=log))
+            span = days_seen(conn, policy.model)
+        inputs = link_stamps.rests_on(
+            conn, "order_links", rules_hash(), repr(options), policy.model.to_json(), repr(span)
+        )
         if link_stamps.stands(conn, "order_links", month, inputs):
             sessions, written = store.staged_links(conn), store.OrderLinksWritten(0, 0, 0)
         else:
-            decisions = _decide(conn, rows, policy)
+            decisions = _decide(conn, rows, policy, span)
             sessions = list(_rows(decisions))
             written = store.write(conn, sessions, _candidate_rows(decisions))
             link_stamps.keep(conn, "order_links", month, inputs)
@@ -100,57 +112,29 @@ def link_orders_month(
     )  # fmt: skip
 
 
-def _decide(conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy) -> list[OrderDecision]:
-    by_contact: defaultdict[int, list[Order]] = defaultdict(list)
+def _decide(
+    conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy, span: Span | None
+) -> list[OrderDecision]:
+    orders = to_orders(store.orders(conn))
+    own_orders = by_contact(orders)
     by_name: defaultdict[str, list[Order]] = defaultdict(list)
-    for found in store.orders(conn):
-        order = Order(
-            found.id,
-            found.number,
-            found.id_contato,
-            found.opened,
-            found.closed,
-            tuple(find_devices(found.equipment)),
-        )
-        if found.id_contato is not None:
-            by_contact[found.id_contato].append(order)
-        for name in {found.number, str(found.id)} - {""}:
+    for order in orders:
+        for name in {order.number, str(order.id)} - {""}:
             by_name[name].append(order)
-    of_chat = Counter(row.id_chat_file for row in rows)
-    sessions = with_rates([_session(row) for row in rows], by_contact, store.contacts_with_orders(conn))
+    sessions = to_sessions(rows, own_orders)
+    if policy.method == "model":
+        sessions = rated(conn, sessions, own_orders, policy.model, span)
     overrides = {row.id_session: row for row in store.overrides(conn)}
     decisions = []
     for row, session in zip(rows, sessions, strict=True):
-        own = by_contact.get(session.id_contato or -1, [])
-        asked = with_title(session, own) if of_chat[row.id_chat_file] == 1 else session
-        named = [order for number in asked.numbers for order in by_name.get(number, ())]
-        decision = link_session(asked, own, named, policy)
+        own = own_orders.get(session.id_contato or -1, [])
+        named = [order for number in session.numbers for order in by_name.get(number, ())]
+        decision = link_session(session, own, named, policy)
         if row.id_contato is not None and row.contact_confidence is not None and row.contact_confidence < 1:
-            decision = _of_proposed_contact(decision, row.contact_confidence)
+            decision = of_proposed_contact(decision, row.contact_confidence)
         override = overrides.get(session.id)
         decisions.append(_apply(override, decision) if override else decision)
     return decisions
-
-
-def _session(row: store.SessionRow) -> SessionToLink:
-    return SessionToLink(
-        row.id, row.id_contato, row.first_day, row.last_day,
-        tuple(number.lstrip("0") for number in row.order_numbers), tuple(row.devices), tuple(row.stages),
-        row.title_number, tuple(row.title_devices),
-    )  # fmt: skip
-
-
-def _of_proposed_contact(decision: OrderDecision, contact: float) -> OrderDecision:
-    """An order can't be surer than the contact it is checked against: at most a proposal."""
-    return replace(
-        decision,
-        status="proposed" if decision.status == "linked" else decision.status,
-        id_ordem_servico=None,
-        confidence=None if decision.confidence is None else round(decision.confidence * contact, 6),
-        candidates=tuple(
-            replace(c, confidence=round(c.confidence * contact, 6)) for c in decision.candidates
-        ),
-    )
 
 
 def _apply(override: store.OrderOverrideRow, decision: OrderDecision) -> OrderDecision:

@@ -6,7 +6,7 @@ The functions work on a temporary table that `stage_month` fills: call them insi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -109,10 +109,37 @@ def overrides(conn: Connection) -> list[OrderOverrideRow]:
     return [OrderOverrideRow(*row) for row in conn.execute(queries.load("order_overrides_for"))]
 
 
-def contacts_with_orders(conn: Connection) -> int:
-    """Count the contacts that have any order."""
-    row = conn.execute("SELECT count(DISTINCT id_contato) FROM ordens_servico").fetchone()
+def history(conn: Connection, *, contacts: Collection[int] | None = None, every: int = 1) -> list[SessionRow]:
+    """Return the sessions of linked `contacts`, each once however many exports hold it.
+
+    Without `contacts`, of every `every`-th contact that has an order.
+    """
+    columns = ", ".join(f"found.{column}" for column in SessionRow._fields)
+    values = {"contacts": None if contacts is None else sorted(contacts), "every": every}
+    query = f"SELECT {columns} FROM ({queries.load('order_history')}) found ORDER BY found.id"
+    return [SessionRow(*row) for row in conn.execute(query, values)]
+
+
+def orders_of(conn: Connection, contacts: Collection[int]) -> list[OrderRow]:
+    """Return the orders of `contacts`, by id."""
+    rows = conn.execute(queries.load("order_of_list"), {"contacts": sorted(contacts)})
+    return [OrderRow(*row) for row in rows]
+
+
+def linked_sessions(conn: Connection) -> int:
+    """Count the sessions of chats whose contact is known and has an order."""
+    row = conn.execute(
+        """SELECT count(*) FROM chat_files f JOIN chat_sessions s ON s.id_chat_file = f.id
+           WHERE f.processing_status <> 'vanished'
+             AND f.id_contato IN (SELECT id_contato FROM ordens_servico WHERE data_emissao IS NOT NULL)"""
+    ).fetchone()
     return int(row[0]) if row else 0
+
+
+def span(conn: Connection) -> tuple[date, date] | None:
+    """Return the first and the last day of which sessions are known; None when there is none."""
+    row = conn.execute(queries.load("order_span")).fetchone()
+    return (row[0], row[1]) if row and row[0] is not None else None
 
 
 def staged_links(conn: Connection) -> list[OrderDecisionRow]:

@@ -28,17 +28,19 @@ from whatsapp_pipeline.domain.matching.model import (
 )
 from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameModel, fit
 from whatsapp_pipeline.domain.matching.naming import as_evidence
+from whatsapp_pipeline.domain.matching.order_fitting import fit_orders, with_rates
 from whatsapp_pipeline.domain.matching.orders import (
     Order,
     OrderDecision,
     OrderPolicy,
     SessionToLink,
     link_session,
-    with_rates,
+    of_proposed_contact,
     with_title,
 )
 from whatsapp_pipeline.domain.phones import PhoneKind, parse_phone, parse_phones
 from whatsapp_pipeline.domain.titles import parse_title
+from whatsapp_pipeline.domain.vocabulary import find_stages
 
 _UNPLACED = (PhoneKind.FOREIGN, PhoneKind.LID, PhoneKind.SERVICE)
 
@@ -179,7 +181,7 @@ def link_titles(
     decisions = [decide(chat, _evidence(tables, chat, names.get(chat.id)), policy) for chat in chats]
     if not tables.orders:
         return [TitleDecision(row.title, d) for row, d in zip(rows, decisions, strict=True)]
-    orders = _orders(tables, chats, decisions, order_policy or OrderPolicy())
+    orders = _orders(tables, chats, decisions, order_policy)
     return [
         TitleDecision(row.title, decision, orders.get(chat.id))
         for row, chat, decision in zip(rows, chats, decisions, strict=True)
@@ -219,28 +221,33 @@ def _evidence(tables: Tables, chat: ChatToLink, name: NameEvidence | None) -> Ev
 
 
 def _orders(
-    tables: Tables, chats: Sequence[ChatToLink], decisions: Sequence[LinkDecision], policy: OrderPolicy
+    tables: Tables,
+    chats: Sequence[ChatToLink],
+    decisions: Sequence[LinkDecision],
+    given: OrderPolicy | None,
 ) -> dict[int, OrderDecision]:
+    """Link each title that has a date, as a chat of one session; without a policy, by a model fitted here."""
+    contacts: dict[int, LinkDecision] = {}
     sessions = []
     for chat, decision in zip(chats, decisions, strict=True):
         if chat.first_day is None:
             continue
         sure = decision.candidates and decision.status in ("linked", "proposed")
         contact = decision.candidates[0].id_contato if sure else None
-        sessions.append(
-            SessionToLink(
-                chat.id,
-                contact,
-                chat.first_day,
-                chat.first_day,
-                title_number=chat.order_reference,
-                title_devices=chat.devices,
-            )
-        )
+        session = SessionToLink(
+            chat.id, contact, chat.first_day, chat.first_day, stages=tuple(find_stages(chat.title)),
+            title_number=chat.order_reference, title_devices=chat.devices,
+        )  # fmt: skip
+        sessions.append(with_title(session, tables.orders.get(contact or -1, [])))
+        contacts[chat.id] = decision
+    policy = given or OrderPolicy(model=fit_orders(sessions, tables.orders))
     found = {}
-    for session in with_rates(sessions, tables.orders, len(tables.orders)):
+    for session in with_rates(sessions, tables.orders, policy.model):
         own = tables.orders.get(session.id_contato or -1, [])
-        asked = with_title(session, own)
-        named = [order for number in asked.numbers for order in tables.orders_named(number)]
-        found[session.id] = link_session(asked, own, named, policy)
+        named = [order for number in session.numbers for order in tables.orders_named(number)]
+        decided = link_session(session, own, named, policy)
+        contact_decision = contacts[session.id]
+        if contact_decision.status == "proposed":
+            decided = of_proposed_contact(decided, contact_decision.candidates[0].confidence)
+        found[session.id] = decided
     return found

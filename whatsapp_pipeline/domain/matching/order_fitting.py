@@ -1,0 +1,300 @@
+"""Fitting the mixture of order_model.py to a client's own sessions, without a label.
+
+What belongs here: expectation and maximization, and how much each contact writes. What does not: the model's
+meaning (order_model.py) and reading tables.
+
+Orders' dates are known, so what people write about them shows as an excess over the steady rate of small
+talk; sessions that name a number are known outright. Few data leave the usual numbers as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from whatsapp_pipeline.domain.matching.order_data import (
+    DEVICES,
+    Doubles,
+    Integers,
+    OrderData,
+    Span,
+    gather,
+    span_of,
+)
+from whatsapp_pipeline.domain.matching.order_model import (
+    STAGES,
+    TIMES,
+    ZONES,
+    Order,
+    OrderModel,
+    Reliability,
+    SessionToLink,
+    default_model,
+    device_weights,
+    month_factor,
+)
+
+_ROUNDS = 40
+_RATE_ROUNDS = 8
+# How many sessions the usual numbers are worth against the client's own.
+_RATE_PRIOR = 3.0
+_WORD_PRIOR = 10.0
+_MONTH_PRIOR = 10.0
+# Fewer sessions than this say too little: the usual numbers hold as they are.
+ENOUGH = 200
+_BANDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001)
+
+
+def fit_orders(
+    sessions: Sequence[SessionToLink], orders: Mapping[int, Sequence[Order]], span: Span | None = None
+) -> OrderModel:
+    """Fit a model to all `sessions` at hand and the orders of their contacts, by contact.
+
+    `span`: the first and last day of which sessions were seen, if not theirs. The same arguments give the
+    same model; too few sessions give the usual one, with the shares of the devices in `orders`.
+    """
+    model = default_model()
+    usual = replace(model, device_shares=_device_shares(orders) or model.device_shares)
+    if len(sessions) < ENOUGH:
+        return usual
+    span = span or span_of([session.first_day for session in sessions])
+    data = gather(sessions, orders, usual, span)
+    if data is None or len(data.contact) < ENOUGH:
+        return usual
+    model = usual
+    small_talk = _first_rates(data, model)
+    for _ in range(_ROUNDS):
+        related, none = _expect(data, model, small_talk)
+        model = _maximize(data, usual, model, related, none)
+        small_talk = _contact_rates(data, model, none)
+    related, none = _expect(data, model, small_talk)
+    bands, error = _reliability(data, model, small_talk)
+    days = (span[0].isoformat(), span[1].isoformat())
+    return replace(model, span=days, sessions=len(sessions), reliability=bands, calibration_error=error)
+
+
+def with_rates(
+    sessions: Sequence[SessionToLink],
+    orders: Mapping[int, Sequence[Order]],
+    model: OrderModel,
+    span: Span | None = None,
+) -> list[SessionToLink]:
+    """Add to each session how much its contact writes about no order, judged by the contact's other ones.
+
+    `orders`: by contact, those of the sessions' contacts; `span`: where the model names none, the days that
+    count. What is found for a contact rests on the model, and on that contact's sessions on those days.
+    """
+    if model.span is not None:
+        span = (date.fromisoformat(model.span[0]), date.fromisoformat(model.span[1]))
+    data = gather(sessions, orders, model, span)
+    rated = [replace(session, unrelated_rate=model.small_talk) for session in sessions]
+    if data is None:
+        return rated
+    small_talk = _first_rates(data, model)
+    for _ in range(_RATE_ROUNDS):
+        _, none = _expect(data, model, small_talk)
+        small_talk = _contact_rates(data, model, none)
+    for i, rate in zip(data.index.tolist(), small_talk.tolist(), strict=True):
+        rated[i] = replace(rated[i], unrelated_rate=rate)
+    return rated
+
+
+def _device_shares(orders: Mapping[int, Sequence[Order]]) -> dict[str, float]:
+    named = [set(order.devices) for own in orders.values() for order in own if order.devices]
+    counts = Counter(device for devices in named for device in sorted(devices))
+    # Half an order more of each, so that a word seen once is not taken for a fingerprint.
+    return {device: round((n + 0.5) / (len(named) + 10), 6) for device, n in sorted(counts.items())}
+
+
+# Expectation.
+
+
+def _expect(data: OrderData, model: OrderModel, small_talk: Doubles) -> tuple[Doubles, Doubles]:
+    """Return the posterior of each pair, and of "none" for each session."""
+    score = _scores(data, model, small_talk)
+    return _posteriors(data, np.where(data.allowed, score, -np.inf), data.named)
+
+
+def _scores(data: OrderData, model: OrderModel, small_talk: Doubles) -> Doubles:
+    rates = np.log(np.array([model.rates[time] for time in TIMES]))
+    stages = np.log(np.array([model.stages[zone] for zone in ZONES]))
+    words = stages - np.log(np.array(model.stages["none"]))
+    plain = device_weights(model, 0.5)
+    devices = np.array([plain[name] for name in DEVICES])[data.device]
+    chance = data.chance[data.session]
+    devices -= np.where(data.device == 2, np.log(2 * chance), 0.0)
+    devices -= np.where(data.device == 3, np.log(2 * (1 - chance)), 0.0)
+    found: Doubles = (
+        rates[data.time]
+        + words[data.zone, data.stage[data.session]]
+        + devices
+        + data.fixed
+        + np.log(1 - model.named)
+        + (np.log(_by_month(data, model.months)) - np.log(small_talk))[data.session]
+    )
+    return found
+
+
+def _posteriors(data: OrderData, score: Doubles, certain: npt.NDArray[np.bool_]) -> tuple[Doubles, Doubles]:
+    """Share each session out among its orders and "none", which a `certain` one does not have."""
+    size = len(data.contact)
+    top = np.full(size, -50.0)
+    np.maximum.at(top, data.session, score)
+    top = np.where(certain, top, np.maximum(top, 0.0))
+    part = np.exp(score - top[data.session])
+    none = np.where(certain, 0.0, np.exp(-top))
+    total = _sums(data.session, part, size) + none
+    return part / total[data.session], none / total
+
+
+# How much each contact writes.
+
+
+def _first_rates(data: OrderData, model: OrderModel) -> Doubles:
+    near = np.zeros(len(data.contact))
+    near[data.session] = 1.0
+    return _contact_rates(data, model, np.where(near > 0, 0.3, 1.0))
+
+
+def _contact_rates(data: OrderData, model: OrderModel, none: Doubles) -> Doubles:
+    """Return each session's rate of small talk, judged by the contact's other sessions."""
+    shape = model.small_talk_shape
+    counted = none * data.counts
+    others = _sums(data.contact, counted, data.contacts)[data.contact] - counted
+    seen = data.month_days @ _factors(data, model.quiet_months)
+    rate: Doubles = (shape + others) / (shape / model.small_talk + seen)
+    return rate * _by_month(data, model.quiet_months)
+
+
+def _by_month(data: OrderData, factors: Mapping[str, float]) -> Doubles:
+    found: Doubles = _factors(data, factors)[data.month]
+    return found
+
+
+def _factors(data: OrderData, factors: Mapping[str, float]) -> Doubles:
+    return np.array([month_factor(factors, month) for month in data.months])
+
+
+# Maximization.
+
+
+def _maximize(
+    data: OrderData, usual: OrderModel, model: OrderModel, related: Doubles, none: Doubles
+) -> OrderModel:
+    every = _sums(data.session, related, len(data.contact))
+    said, stage = data.says[data.session], data.stage[data.session]
+    comparable = said & (data.device >= 2)
+    rates, months = _rates(data, usual, model, related)
+    quiet = _sums(data.month, none, len(data.months))
+    quiet_months = _month_factors(quiet, data.month_days * none.sum() / data.month_days.sum())
+    seen = float(data.month_days @ quiet_months)
+    mean, shape = _gamma(_sums(data.contact, none * data.counts, data.contacts), seen, usual)
+    return replace(
+        model,
+        rates=rates,
+        months=dict(zip(data.months, months.tolist(), strict=True)),
+        quiet_months=dict(zip(data.months, quiet_months.tolist(), strict=True)),
+        stages={
+            zone: _shares(related * (data.zone == at), stage, usual.stages[zone])
+            for at, zone in enumerate(ZONES)
+        }
+        | {"none": _shares(none, data.stage, usual.stages["none"])},
+        device_said=_share(related * said, related, usual.device_said),
+        device_same=_share(
+            related * (comparable & (data.device == 2)), related * comparable, usual.device_same
+        ),
+        device_none=_share(none * data.says, none, usual.device_none),
+        named=_share(every[data.named], every, usual.named),
+        small_talk=mean,
+        small_talk_shape=shape,
+    )
+
+
+def _rates(
+    data: OrderData, usual: OrderModel, model: OrderModel, related: Doubles
+) -> tuple[dict[str, float], Doubles]:
+    """Rates by time and their factor by month: the client's own as far as there are sessions, else usual."""
+    count = _sums(data.time, related, len(TIMES))
+    by_month = _sums(data.month[data.session], related, len(data.months))
+    expected = np.array([model.rates[time] for time in TIMES]) @ data.exposure
+    months = _month_factors(by_month, expected)
+    days = data.exposure @ months
+    prior = np.array([usual.rates[time] for time in TIMES])
+    prior = prior * (count.sum() + 10.0) / (days @ prior + 10.0)
+    fitted = np.maximum((_RATE_PRIOR + count) / (_RATE_PRIOR / prior + days), 1e-6)
+    return dict(zip(TIMES, fitted.tolist(), strict=True)), months
+
+
+def _month_factors(found: Doubles, expected: Doubles) -> Doubles:
+    """How much more was written in each month than is usual; few sessions leave it at 1."""
+    factor: Doubles = (found + _MONTH_PRIOR) / (expected + _MONTH_PRIOR)
+    return factor
+
+
+def _sums(index: Integers, weight: Doubles, size: int) -> Doubles:
+    """Sum the weights that have the same index, for each of `size`."""
+    return np.bincount(index, weight, size).astype(np.float64)
+
+
+def _gamma(count: Doubles, days: float, usual: OrderModel) -> tuple[float, float]:
+    """Mean rate and shape of small talk among contacts, by moments."""
+    prior = 5.0
+    mean = (count.sum() + prior) / (len(count) * days + prior / usual.small_talk)
+    spread = float(count.var()) - float(count.mean())
+    shape = float(count.mean()) ** 2 / spread if spread > 0 else 50.0
+    weight = len(count) / (len(count) + 50)
+    return float(mean), float(
+        np.clip(
+            math.exp(
+                weight * math.log(np.clip(shape, 0.05, 50)) + (1 - weight) * math.log(usual.small_talk_shape)
+            ),
+            0.05,
+            50,
+        )
+    )
+
+
+def _shares(weight: Doubles, outcome: Integers, usual: Sequence[float]) -> tuple[float, ...]:
+    count = _sums(outcome, weight, len(STAGES)) + _WORD_PRIOR * np.array(usual)
+    return tuple((count / count.sum()).tolist())
+
+
+def _share(part: Doubles, whole: Doubles, usual: float) -> float:
+    """The share that `part` has of `whole`, both summed up."""
+    share = (float(part.sum()) + _WORD_PRIOR * usual) / (float(whole.sum()) + _WORD_PRIOR)
+    return min(max(share, 1e-3), 1 - 1e-3)
+
+
+def _reliability(
+    data: OrderData, model: OrderModel, small_talk: Doubles
+) -> tuple[tuple[Reliability, ...], float]:
+    """Compare posteriors with the numbers that sessions name, as if they had not named them.
+
+    Only sessions about an order name one: so many of each band's as the model expects stand beside as many.
+    """
+    related, _ = _posteriors(data, _scores(data, model, small_talk), np.zeros(len(data.contact), bool))
+    size = len(data.contact)
+    best = np.zeros(size)
+    np.maximum.at(best, data.session, related)
+    right = np.zeros(size)
+    mine = data.named[data.session] & data.allowed & (related == best[data.session])
+    right[data.session[mine]] = 1.0
+    # A related session names its number with the same chance anywhere: each right one stands for so many.
+    named = max(model.named, 1e-3)
+    bands = []
+    for low, high in pairwise(_BANDS):
+        inside = (best >= low) & (best < high) & (best > 0)
+        count = int(inside.sum())
+        if count:
+            observed = min(float(right[inside].sum()) / named / count, 1.0)
+            bands.append(Reliability(low, high, count, float(best[inside].mean()), observed))
+    total = sum(band.count for band in bands)
+    error = sum(abs(b.predicted - b.observed) * b.count for b in bands) / total if total else 0.0
+    return tuple(bands), float(error)

@@ -1,0 +1,314 @@
+"""What speaks for an order: when people write about one, what they say of it, and how sure that makes us.
+
+What belongs here: orders and sessions as linking sees them, the model's numbers, and the reasons it gives.
+What does not: fitting those numbers (order_fitting.py) and decisions (orders.py).
+
+A contact's sessions are taken for a mixture: small talk at a steady rate, and around each order its own
+sessions, at a rate that depends on where in the order's life a day lies. The odds of an order against small
+talk are the ratio of the two rates there, times how much likelier the words and devices are; all orders of
+the contact and "none" share one denominator.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from whatsapp_pipeline.domain.matching.model import Feature
+from whatsapp_pipeline.domain.vocabulary import BRANDS
+
+ORDER_MODEL_VERSION = 2
+# Orders further away than this from a session are no candidates.
+DAYS_BEFORE, DAYS_AFTER = 30, 60
+# How long an order that was never closed may go on.
+DAYS_OPEN = 120
+# Sessions a day about no order, where nothing is known of it: four a year.
+USUAL_RATE = 4 / 365
+# What a day too far from an order is worth where its number is named all the same.
+_FAR_RATE = 1e-5
+# Fixed: sessions that name a number hardly ever reach the model, and titles are not what it is fitted on.
+_NUMBER_OTHER, _TITLE_SAME, _TITLE_OTHER = -3.0, 2.0, -1.0
+
+_BEFORE = ((30, 16), (15, 8), (7, 4), (3, 3), (2, 2), (1, 1))
+_AFTER = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 7), (8, 10), (11, 15), (16, 30), (31, 60))
+_STILL_OPEN = ((1, 1), (2, 3), (4, 7), (8, 15), (16, 30), (31, 60), (61, 120))
+_STAYS = (5, 8, 14, 24, 45, 90)
+
+# Where in an order's life a day lies, to the stretch of it over which words change.
+ZONE_OF: dict[str, str] = (
+    {f"before_{first}": "arrival" for first, _ in _BEFORE}
+    | {"opening": "arrival", "same_day": "same_day", "closing": "leaving"}
+    | {f"stay_{days}": "repair" for days in (2, 3, 4, 5)}
+    | {f"{part}_{days}": "repair" for part in ("first", "middle", "last") for days in (*_STAYS[1:], 91)}
+    | {f"after_{first}": "leaving" if first < 4 else "afterwards" for first, _ in _AFTER}
+    | {f"open_{first}": "repair" if first == 1 else "unclosed" for first, _ in _STILL_OPEN}
+)
+TIMES = tuple(ZONE_OF)
+ZONES = tuple(dict.fromkeys(ZONE_OF.values()))
+STAGES = ("no_words", "opening_words", "closing_words", "both_words")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A service order; `devices` are the devices and brands its equipment names."""
+
+    id: int
+    number: str
+    id_contato: int | None
+    opened: date | None
+    closed: date | None = None
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionToLink:
+    """A session and what its chat says.
+
+    `numbers` are those the session itself names. `title_number` is the order in the chat's title, if any
+    (see orders.with_title).
+    """
+
+    id: int
+    id_contato: int | None
+    first_day: date
+    last_day: date
+    numbers: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    title_number: str | None = None
+    title_devices: tuple[str, ...] = ()
+    unrelated_rate: float = USUAL_RATE
+    """How many sessions a day this contact has that are about no order (see order_fitting.with_rates)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Sessions whose best order's posterior lies in [low, high): predicted and observed share right."""
+
+    low: float
+    high: float
+    count: int
+    predicted: float
+    observed: float
+
+
+@dataclass(frozen=True)
+class OrderModel:
+    """The numbers of the mixture; see order_fitting.fit_orders for how they are found.
+
+    `rates`: sessions a day about an order, by time (TIMES). `stages`: chances of each of STAGES, by zone
+    and for "none". `device_said`, `device_same`: chances that a session about an order names a device, and
+    that it is the order's; `device_none`: that small talk names one. `named`: that a session names its
+    order's number. `small_talk`, `small_talk_shape`: mean (sessions a day) and shape of how much contacts
+    write about no order.
+    """
+
+    rates: Mapping[str, float]
+    stages: Mapping[str, tuple[float, ...]]
+    device_said: float = 0.3
+    device_same: float = 0.9
+    device_none: float = 0.05
+    device_shares: Mapping[str, float] = field(default_factory=dict)
+    """Share of the orders that name each device: how likely a word is right by chance."""
+    named: float = 0.05
+    small_talk: float = USUAL_RATE
+    small_talk_shape: float = 1.0
+    months: Mapping[str, float] = field(default_factory=dict)
+    """How much more than usual was written of orders, by month ("2025-01"): archives have gaps."""
+    quiet_months: Mapping[str, float] = field(default_factory=dict)
+    """The same of small talk."""
+    span: tuple[str, str] | None = None
+    """The first and the last day of the sessions that it was fitted on (ISO), which say how much is usual."""
+    sessions: int = 0
+    calibration_error: float = 0.0
+    reliability: tuple[Reliability, ...] = ()
+    version: int = ORDER_MODEL_VERSION
+
+    def to_json(self) -> str:
+        """Return the model as JSON; `from_json` reads it back unchanged."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> OrderModel:
+        """Read a model; raises ValueError, KeyError or TypeError when it is none of this version."""
+        values = json.loads(text)
+        if values["version"] != ORDER_MODEL_VERSION:
+            raise ValueError(f"order model of version {values['version']}")
+        values["stages"] = {zone: tuple(chances) for zone, chances in values["stages"].items()}
+        values["span"] = None if values["span"] is None else tuple(values["span"])
+        values["reliability"] = tuple(Reliability(**band) for band in values["reliability"])
+        model = cls(**values)
+        if set(model.rates) != set(TIMES) or set(model.stages) != {*ZONES, "none"}:
+            raise ValueError("order model of other times or zones")
+        return model
+
+
+@cache
+def default_model() -> OrderModel:
+    """Return the model that bench/link/orders.py --fit writes: what is usual before a client is known."""
+    return OrderModel.from_json((files(__package__) / "order_weights.json").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=4096)
+def times_of(length: int | None) -> tuple[str, ...]:
+    """Return the time of each day of an order that was open for `length` days (None: never closed).
+
+    The first is that of `DAYS_BEFORE` days before the opening.
+    """
+    days = [f"before_{first}" for first, last in _BEFORE for _ in range(first - last + 1)]
+    after = _STILL_OPEN if length is None else _AFTER
+    if length is None:
+        days += ["opening"]
+    elif length == 0:
+        days += ["same_day"]
+    else:
+        days += ["opening", *_stay(length), "closing"]
+    name = "open" if length is None else "after"
+    return tuple(days + [f"{name}_{first}" for first, last in after for _ in range(last - first + 1)])
+
+
+def _stay(length: int) -> list[str]:
+    """The days between opening and closing."""
+    if length <= _STAYS[0]:
+        return [f"stay_{length}"] * (length - 1)
+    size = next((limit for limit in _STAYS if length <= limit), 91)
+    return [f"first_{size}"] * 2 + [f"middle_{size}"] * (length - 4) + [f"last_{size}"]
+
+
+def length_of(order: Order) -> int | None:
+    """Return how many days the order was open; 0 when its dates contradict each other."""
+    if order.opened is None or order.closed is None:
+        return None
+    return max((order.closed - order.opened).days, 0)
+
+
+def time_of(session: SessionToLink, order: Order) -> str | None:
+    """Return where in the order's life the session lies; None when it is too far from it."""
+    if order.opened is None:
+        return None
+    first, last = (session.first_day - order.opened).days, (session.last_day - order.opened).days
+    length = length_of(order)
+    # Of a session of several days that day counts which lies nearest to the opening, else to the closing.
+    day = 0 if first < 0 <= last else last if last < 0 else first
+    if length is not None and first < length <= last and day != 0:
+        day = length
+    times = times_of(length)
+    return times[day + DAYS_BEFORE] if 0 <= day + DAYS_BEFORE < len(times) else None
+
+
+def stage_of(session: SessionToLink) -> str:
+    """Return which of STAGES a session has."""
+    return STAGES[("opening" in session.stages) + 2 * ("closing" in session.stages)]
+
+
+def device_of(session: SessionToLink, order: Order) -> str:
+    """Compare the devices that are named: device_same, device_other, device_unknown, device_unsaid."""
+    said = session.devices or session.title_devices
+    if not said:
+        return "device_unsaid"
+    if not order.devices:
+        return "device_unknown"
+    kinds = {device for device in said if device not in BRANDS}
+    owned = {device for device in order.devices if device not in BRANDS}
+    same = bool(kinds & owned) if kinds and owned else bool(set(said) & set(order.devices))
+    return "device_same" if same else "device_other"
+
+
+def chance_of(session: SessionToLink, model: OrderModel) -> float:
+    """Return how likely the devices that a session names are some order's by chance."""
+    said = session.devices or session.title_devices
+    kinds = [device for device in said if device not in BRANDS] or said
+    return min(max(math.fsum(model.device_shares.get(device, 0.05) for device in kinds), 0.02), 0.9)
+
+
+def device_weights(model: OrderModel, chance: float) -> dict[str, float]:
+    """Return what each outcome of `device_of` is worth, in log-odds."""
+    said = model.device_said / model.device_none
+    return {
+        "device_unsaid": math.log((1 - model.device_said) / (1 - model.device_none)),
+        "device_unknown": math.log(said),
+        "device_same": math.log(said * model.device_same / chance),
+        "device_other": math.log(said * (1 - model.device_same) / (1 - chance)),
+    }
+
+
+def fixed_weights(session: SessionToLink, order: Order) -> dict[str, float]:
+    """Return what numbers that are named are worth, in log-odds."""
+    if session.numbers:
+        return {"number_same": 0.0} if order.number in session.numbers else {"number_other": _NUMBER_OTHER}
+    if session.title_number:  # one title stands for all sessions of a chat, and they may be about others
+        same = order.number == session.title_number
+        return {"title_same": _TITLE_SAME} if same else {"title_other": _TITLE_OTHER}
+    return {}
+
+
+def month_factor(factors: Mapping[str, float], month: str) -> float:
+    """Return the month's factor, of a later or earlier one that of the last or first month known."""
+    if not factors:
+        return 1.0
+    return factors.get(month) or factors[min(max(month, min(factors)), max(factors))]
+
+
+def reasons(session: SessionToLink, order: Order, model: OrderModel) -> Iterator[Feature]:
+    """Yield what speaks for and against the order; the weights add up to its log-odds against none."""
+    time = time_of(session, order)
+    rate = _FAR_RATE
+    if time is not None:
+        rate = model.rates[time] * month_factor(model.months, session.first_day.isoformat()[:7])
+    yield _reason("when", rate, math.log(rate / USUAL_RATE), _time_words(time))
+    yield _reason("small_talk", session.unrelated_rate, math.log(USUAL_RATE / session.unrelated_rate))
+    device = device_of(session, order)
+    yield _reason(device, 1.0, device_weights(model, chance_of(session, model))[device])
+    if time is not None:
+        stage = stage_of(session)
+        at = STAGES.index(stage)
+        yield _reason(stage, 1.0, math.log(model.stages[ZONE_OF[time]][at] / model.stages["none"][at]))
+    if not session.numbers:
+        yield _reason("number_unsaid", 1.0, math.log(1 - model.named))
+    for name, weight in fixed_weights(session, order).items():
+        yield _reason(name, 1.0, weight)
+
+
+WORDS = {
+    "when": "how often people write about an order at such a time",
+    "small_talk": "how much the contact writes about no order at all (sessions a day)",
+    "device_same": "a device that is named is this order's",
+    "device_other": "only other devices are named",
+    "device_unknown": "a device is named, and the order names none",
+    "device_unsaid": "no device is named",
+    "number_same": "its number is named",
+    "number_other": "another order's number is named",
+    "number_unsaid": "no number is named",
+    "title_same": "its number is in the chat's title",
+    "title_other": "another order's number is in the chat's title",
+    "no_words": "no words of an opening or a closing",
+    "opening_words": "words of an opening, at such a time",
+    "closing_words": "words of a closing, at such a time",
+    "both_words": "words of an opening and of a closing, at such a time",
+}
+
+
+def _reason(name: str, value: float, weight: float, words: str | None = None) -> Feature:
+    return Feature(name, round(value, 4), round(weight, 4), words or WORDS[name])
+
+
+def _time_words(time: str | None) -> str:
+    if time is None:
+        return "the order is far away in time"
+    name, _, number = time.partition("_")
+    if time in ("opening", "same_day", "closing"):
+        return f"the session is on the day of the {'closing' if time == 'closing' else 'opening'}"
+    if name in ("before", "after", "open"):
+        spans = {"before": _BEFORE, "after": _AFTER, "open": _STILL_OPEN}[name]
+        first, last = next(span for span in spans if span[0] == int(number))
+        days = f"{first} days" if first == last else f"{min(first, last)} to {max(first, last)} days"
+        days = "a day" if days == "1 days" else days
+        words = {"before": "before the opening", "after": "after the closing"}
+        return f"the session is {days} {words.get(name, 'after the opening, and nothing was closed')}"
+    part = {"first": ", near the opening", "last": ", on the eve of the closing"}.get(name, "")
+    return f"the session lies between opening and closing{part}"

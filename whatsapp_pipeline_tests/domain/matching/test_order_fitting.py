@@ -1,0 +1,90 @@
+"""Fitting the order model to sessions without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from bench.link.order_oracle import answers
+from bench.link.order_simulation import (
+    FEW,
+    Clues,
+    SpokenDays,
+    Task,
+    errand_days,
+    errands,
+    reference,
+    reference_days,
+)
+from bench.link.orders import by_model, by_window, each, figures, measure
+from whatsapp_pipeline.domain.matching.order_data import span_of
+from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, with_rates
+from whatsapp_pipeline.domain.matching.order_model import Order, OrderModel, SessionToLink, default_model
+
+DAY = date(2025, 1, 10)
+SESSION = SessionToLink(1, 7, DAY, DAY)
+NOTEBOOK = Order(10, "30415", 7, DAY, DAY + timedelta(days=6), ("notebook", "dell"))
+
+
+@pytest.mark.parametrize(
+    ("simulate", "days"), [(reference, reference_days), (errands, errand_days)], ids=["reference", "errands"]
+)
+def test_customers_never_seen_are_linked_nearly_as_well_as_can_be(
+    simulate: Callable[[int, int, Clues], Task], days: SpokenDays
+) -> None:
+    clues = replace(FEW, unrelated=0.3)
+    task = simulate(99, 500, clues)
+    model, window = measure(task, by_model, calibrated=True), measure(task, each(by_window))
+    ideal = [(answer, p, answer) for answer, p in answers(task, clues, days)]
+    oracle = figures(task, ideal, 0.0, calibrated=False)
+    assert model.f1 >= 0.965
+    assert model.f1 >= oracle.f1 - 0.01
+    assert model.f1 > window.f1
+    assert model.calibration <= 0.025  # 500 customers are few; the bench measures 3,000
+
+
+def test_the_same_sessions_give_the_same_model_that_survives_json() -> None:
+    task = reference(5, 60)
+    model = fit_orders(task.sessions, task.orders)
+    assert model == fit_orders(task.sessions, task.orders)
+    assert OrderModel.from_json(model.to_json()) == model
+    assert model.span is not None
+    assert sum(band.count for band in model.reliability) > 0
+
+
+def test_few_sessions_leave_the_usual_numbers() -> None:
+    model = fit_orders([SESSION] * (ENOUGH - 1), {7: [NOTEBOOK]})
+    assert model.rates == default_model().rates
+    assert model.device_shares["notebook"] == model.device_shares["dell"] < 0.2
+
+
+def test_a_contact_who_writes_much_about_nothing_is_believed_less() -> None:
+    days = [DAY - timedelta(days=100 + 9 * n) for n in range(30)]
+    chatty = [replace(SESSION, id=n, first_day=day, last_day=day) for n, day in enumerate(days, 2)]
+    span = (DAY - timedelta(days=400), DAY)
+    rated = with_rates([SESSION, *chatty], {7: [NOTEBOOK]}, default_model(), span)
+    quiet = with_rates([SESSION], {7: [NOTEBOOK]}, default_model(), span)
+    assert rated[0].unrelated_rate > 5 * quiet[0].unrelated_rate
+
+
+def test_other_contacts_have_no_say_in_how_much_one_writes() -> None:
+    task = reference(5, 60)
+    model = fit_orders(task.sessions, task.orders)
+    together = {s.id: s.unrelated_rate for s in with_rates(task.sessions, task.orders, model)}
+    for contact in (3, 40):
+        alone = [session for session in task.sessions if session.id_contato == contact]
+        for session in with_rates(alone, task.orders, model):
+            assert session.unrelated_rate == pytest.approx(together[session.id], rel=1e-9)
+
+
+def test_a_wrong_clock_does_not_stretch_the_days_seen() -> None:
+    days = [DAY + timedelta(days=n % 300) for n in range(5000)]
+    assert span_of([date(1970, 1, 1), *days])[0] >= DAY
+
+
+def test_no_sessions_and_no_orders() -> None:
+    assert fit_orders([], {}).rates == default_model().rates
+    assert with_rates([SESSION], {}, default_model())[0].unrelated_rate == default_model().small_talk
