@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.run_tags import months_in_words
 
 
 class PipelineHandler(logging.StreamHandler[Any]):
@@ -32,15 +33,6 @@ def _meta(record: logging.LogRecord) -> dict[str, Any]:
 
 def _text(record: logging.LogRecord) -> str:
     return str(_meta(record).get("orig_message") or record.getMessage())
-
-
-def _months(meta: dict[str, Any]) -> str | None:
-    """Return the month of the run, or the first and last of its range as `2025-01..2025-03`."""
-    tags = meta.get("job_tags") or {}
-    if partition := tags.get("dagster/partition"):
-        return str(partition)
-    ends = [str(tags.get(f"dagster/asset_partition_range_{end}", "")) for end in ("start", "end")]
-    return "..".join(dict.fromkeys(ends)) if all(ends) else None
 
 
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
@@ -66,13 +58,14 @@ class _JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         meta = _meta(record)
+        months = months_in_words(meta.get("job_tags") or {})
         fields = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "run_id": meta.get("run_id"),
             "job": meta.get("job_name"),
             "asset": meta.get("step_key"),
-            "partition": getattr(record, "partition", None) or _months(meta),
+            "partition": getattr(record, "partition", None) or months or None,
             "batch": getattr(record, "batch", None),
             "message": _text(record),
         }

@@ -32,7 +32,8 @@ CREATE TABLE checkpoint_waivers (
 CREATE UNIQUE INDEX checkpoint_waivers_in_force_idx ON checkpoint_waivers (checkpoint, coalesce(month, ''))
     WHERE removed_at IS NULL;
 
--- While a row has no end, schedules request nothing and steps stop after the batch they are at.
+-- While a row has no end, the schedules that fill or empty tables request nothing and steps stop after the batch
+-- they are at. Backups, the report and the webhook's housekeeping go on.
 CREATE TABLE pauses (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     reason     text NOT NULL DEFAULT '',

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from whatsapp_pipeline.run_tags import months_in_words
 from whatsapp_pipeline.steps.qa_report import CheckLine, History, RunLine
 
 _RUNS = 40
@@ -37,12 +38,9 @@ def _runs(instance: dg.DagsterInstance) -> list[RunLine]:
     found = []
     for record in instance.get_run_records(limit=_RUNS):
         run, start = record.dagster_run, record.start_time or record.create_timestamp.timestamp()
-        tags = run.tags
-        ends = [tags.get(f"dagster/asset_partition_range_{end}", "") for end in ("start", "end")]
-        months = tags.get("dagster/partition") or "..".join(filter(None, ends))
         found.append(
             RunLine(
-                datetime.fromtimestamp(start, UTC), run.job_name, months, run.status.value,
+                datetime.fromtimestamp(start, UTC), run.job_name, months_in_words(run.tags), run.status.value,
                 (record.end_time or start) - start,
             )
         )  # fmt: skip

@@ -14,8 +14,8 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.checks.qa import PARTITION, RANGE_END, RANGE_START
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.run_tags import months_in_words
 from whatsapp_pipeline.steps.alerts import Alert, is_configured, send
 
 _RUNS_AT_ONCE = 200
@@ -86,10 +86,7 @@ def _problems(context: dg.SensorEvaluationContext, since: float) -> tuple[list[A
 
 
 def _run_name(run: dg.DagsterRun) -> str:
-    months = run.tags.get(PARTITION) or "..".join(
-        month for tag in (RANGE_START, RANGE_END) if (month := run.tags.get(tag))
-    )
-    return f"{run.job_name} {months}".strip()
+    return f"{run.job_name} {months_in_words(run.tags)}".strip()
 
 
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:

@@ -16,7 +16,7 @@ import dagster as dg
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partitions import contiguous
-from whatsapp_pipeline.checks.qa import RANGE_END, RANGE_START
+from whatsapp_pipeline.run_tags import RANGE_END, RANGE_START
 from whatsapp_pipeline.store.difference import Change
 
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}  # the project's own handler prints the progress

@@ -1,18 +1,16 @@
-"""Jobs and schedules of operation: the nightly backup, the weekly catch-up."""
+"""Jobs and schedules of operation: backups, the report, the weekly catch-up, retention by age."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import (  # the type, exported nowhere else
-    UnresolvedAssetJobDefinition,
-)
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partitions import FORMAT
 from whatsapp_pipeline.automation import backfill
+from whatsapp_pipeline.automation.clock import Job, at, once_a_day
 from whatsapp_pipeline.automation.pausing import unless_paused
-from whatsapp_pipeline.automation.schedules import ZONE, monthly_chats
+from whatsapp_pipeline.automation.schedules import monthly_chats
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.retention import delete_old
@@ -31,34 +29,19 @@ reports = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=reports,
-    cron_schedule="0 6 * * *",
-    execution_timezone=ZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+@at("0 6 * * *", reports)
 def daily_report(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Write the QA report every morning at 6, after the night's runs."""
-    return dg.RunRequest(run_key=f"report:{context.scheduled_execution_time:%Y-%m-%d}")
+    return once_a_day("report", context)
 
 
-@dg.schedule(
-    job=backups,
-    cron_schedule="0 1 * * *",
-    execution_timezone=ZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+@at("0 1 * * *", backups)
 def nightly_backup(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Back the database up every night at 1, before the ERP and the current month are read."""
-    return dg.RunRequest(run_key=f"backup:{context.scheduled_execution_time:%Y-%m-%d}")
+    return once_a_day("backup", context)
 
 
-@dg.schedule(
-    job=monthly_chats,
-    cron_schedule="0 4 * * 0",
-    execution_timezone=ZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+@at("0 4 * * 0", monthly_chats)
 @unless_paused
 def weekly_catch_up(
     context: dg.ScheduleEvaluationContext, database: Database, archive: Archive
@@ -99,18 +82,14 @@ def retention() -> None:
     delete_old_chats()
 
 
-@dg.schedule(
-    job=retention,
-    cron_schedule="30 5 * * 0",
-    execution_timezone=ZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+@at("30 5 * * 0", retention)
+@unless_paused
 def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Delete what is too old, on Sundays at 5:30, where RETENTION_MONTHS says what that is."""
     if settings.load().retention_months is None:
         return dg.SkipReason("RETENTION_MONTHS is not set: everything stays")
-    return dg.RunRequest(run_key=f"retention:{context.scheduled_execution_time:%Y-%m-%d}")
+    return once_a_day("retention", context)
 
 
-JOBS: list[UnresolvedAssetJobDefinition | dg.JobDefinition] = [backups, reports, retention]
+JOBS: list[Job] = [backups, reports, retention]
 SCHEDULES = [nightly_backup, daily_report, weekly_catch_up, weekly_retention]

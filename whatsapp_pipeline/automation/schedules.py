@@ -7,9 +7,8 @@ import dagster as dg
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partitions import FORMAT
+from whatsapp_pipeline.automation.clock import at, once_a_day
 from whatsapp_pipeline.automation.pausing import unless_paused
-
-ZONE = settings.load().zone
 
 MONTHLY_ASSETS = dg.AssetSelection.assets("chat_file_index", "contact_links", "order_links", "chat_messages")
 
@@ -34,24 +33,14 @@ summaries = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=contacts,
-    cron_schedule="0 2 * * *",
-    execution_timezone=ZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+@at("0 2 * * *", contacts)
 @unless_paused
 def daily_contacts(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Read what changed in the ERP, every night at 2."""
-    return dg.RunRequest(run_key=f"contacts:{context.scheduled_execution_time:%Y-%m-%d}")
+    return once_a_day("contacts", context)
 
 
-@dg.schedule(
-    job=monthly_chats,
-    cron_schedule="0 3 * * *",
-    execution_timezone=ZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+@at("0 3 * * *", monthly_chats)
 @unless_paused
 def daily_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Load what came into the current month's folder, every night at 3."""
@@ -59,12 +48,7 @@ def daily_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"current:{now:%Y-%m-%d}", partition_key=now.strftime(FORMAT))
 
 
-@dg.schedule(
-    job=monthly_chats,
-    cron_schedule="0 4 2 * *",
-    execution_timezone=ZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+@at("0 4 2 * *", monthly_chats)
 @unless_paused
 def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Load the month just closed once more, on the 2nd at 4, when late exports have arrived."""
@@ -75,16 +59,11 @@ def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest
     return dg.RunRequest(run_key=f"closed:{month}", partition_key=month)
 
 
-@dg.schedule(
-    job=summaries,
-    cron_schedule="0 5 * * *",
-    execution_timezone=ZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+@at("0 5 * * *", summaries)
 @unless_paused
 def daily_summaries(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Summarise the customers who wrote by webhook, every night at 5."""
-    return dg.RunRequest(run_key=f"summaries:{context.scheduled_execution_time:%Y-%m-%d}")
+    return once_a_day("summaries", context)
 
 
 # One automation sensor of the project's own, so that it runs without being switched on by hand.

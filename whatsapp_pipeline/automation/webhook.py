@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import (  # the type, exported nowhere else
-    UnresolvedAssetJobDefinition,
-)
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.automation.clock import Job, at, once_a_day
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 from whatsapp_pipeline.store import inbox
@@ -130,17 +128,12 @@ def webhook_retention() -> None:
     forget_old_runs()
 
 
-@dg.schedule(
-    job=webhook_retention,
-    cron_schedule="30 1 * * *",
-    execution_timezone=settings.load().zone,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+@at("30 1 * * *", webhook_retention)
 def daily_webhook_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Redact and delete every night at half past one."""
-    return dg.RunRequest(run_key=f"retention:{context.scheduled_execution_time:%Y-%m-%d}")
+    return once_a_day("retention", context)
 
 
-JOBS: list[UnresolvedAssetJobDefinition | dg.JobDefinition] = [process_webhooks, webhook_retention]
+JOBS: list[Job] = [process_webhooks, webhook_retention]
 SENSORS = [webhook_inbox_sensor]
 SCHEDULES = [daily_webhook_retention]

@@ -20,12 +20,9 @@ from whatsapp_pipeline.assets.failures import MONTHLY
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.run_tags import PARTITION, RANGE_END, RANGE_START
 from whatsapp_pipeline.store.checks import SAMPLE_ROWS, Findings, find
 from whatsapp_pipeline.store.connection import Connection
-
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
-PARTITION = "dagster/partition"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,22 +16,19 @@ from whatsapp_pipeline.automation import backfill
 from whatsapp_pipeline.automation.headless import run_chain
 from whatsapp_pipeline.automation.operations import weekly_catch_up
 from whatsapp_pipeline.checks.operations import CHECKS
-from whatsapp_pipeline.checks.qa import RANGE_END, RANGE_START, Scope
-from whatsapp_pipeline.definitions import build_defs
+from whatsapp_pipeline.checks.qa import Scope
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.resources.sources import Archive, Erp
-from whatsapp_pipeline.sandbox.archive import write_sample
-from whatsapp_pipeline.sandbox.plan import SampleOptions
+from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.run_tags import RANGE_END, RANGE_START
 from whatsapp_pipeline.store import gates
 from whatsapp_pipeline.store.checks import Findings
 from whatsapp_pipeline.store.connection import Connection, connect
-
-MONTHS = ("2025-01", "2025-02", "2025-03")
+from whatsapp_pipeline_tests.prepared import MONTHS, Prepared, definitions
 
 
 @dataclass
 class World:
-    """An archive of its own, a database, and an instance that forgets."""
+    """An archive of its own, the prepared database, and an instance that knows of no run."""
 
     root: Path
     conn: Connection
@@ -53,20 +50,12 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[World]:
-    out = tmp_path_factory.mktemp("sample")
-    write_sample(out, SampleOptions(seed=3, contacts=30, files=24, months=MONTHS))
-    root = out / "organized_whatsapp_chats"
-    defs = build_defs(
-        {
-            "database": Database(url=database_url),
-            "archive": Archive(root=str(root)),
-            "erp": Erp(source=str(out / "erp")),
-        }
-    )
+def world(tmp_path_factory: pytest.TempPathFactory, prepared_url: str, prepared: Prepared) -> Iterator[World]:
+    sample = prepared.copy_sample(tmp_path_factory.mktemp("world"))
+    defs = definitions(prepared_url, sample)
     # A schedule's context takes no instance that lives in memory only.
-    with connect(database_url) as conn, dg.instance_for_test() as instance:
-        yield World(root, conn, defs, instance)
+    with connect(prepared_url) as conn, dg.instance_for_test() as instance:
+        yield World(sample / "organized_whatsapp_chats", conn, defs, instance)
 
 
 # The tests below are one story, in order: each leaves the months current for the next.
@@ -141,12 +130,12 @@ def _forgotten(world: World) -> Findings:
     return check.find(Scope(world.conn, list(MONTHS), Archive(root=str(world.root)), world.instance))
 
 
-def test_the_weekly_catch_up_asks_for_what_is_behind(world: World, database_url: str) -> None:
+def test_the_weekly_catch_up_asks_for_what_is_behind(world: World, prepared_url: str) -> None:
     context = dg.build_schedule_context(
         instance=world.instance,
         repository_def=world.defs.get_repository_def(),
         scheduled_execution_time=datetime(2026, 1, 4, 4, tzinfo=UTC),
-        resources={"database": Database(url=database_url), "archive": Archive(root=str(world.root))},
+        resources={"database": Database(url=prepared_url), "archive": Archive(root=str(world.root))},
     )
     nothing = weekly_catch_up(context)
     assert isinstance(nothing, dg.SkipReason)

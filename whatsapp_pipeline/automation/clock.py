@@ -1,0 +1,32 @@
+"""When schedules fire: in the archive's zone, and running from the start.
+
+What belongs here: what all schedules share. What does not: what they run, and the pause (pausing.py).
+"""
+
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (  # the type, exported nowhere else
+    UnresolvedAssetJobDefinition,
+)
+
+from whatsapp_pipeline import settings
+
+Job = dg.JobDefinition | UnresolvedAssetJobDefinition
+
+
+def at(cron: str, job: Job) -> Callable[[Callable[..., Any]], dg.ScheduleDefinition]:
+    """Make a schedule of the function below, which says what to run when `cron` comes round."""
+    return dg.schedule(
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=settings.load().zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def once_a_day(name: str, context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for a run under a key of its day: a tick that is evaluated twice starts one run."""
+    return dg.RunRequest(run_key=f"{name}:{context.scheduled_execution_time:%Y-%m-%d}")
