@@ -88,7 +88,6 @@ def link_month(conn: Connection, month: str, options: LinkOptions, *, log: loggi
     statuses = Counter[str](link.status for link in links)
     methods = Counter(link.method for link in links if link.id_contato is not None)
     flags = Counter(flag for link in links for flag in link.flags)
-    log.info("%s: %d chats, %s", month, len(chats), dict(sorted(statuses.items())))
     return LinkReport(
         month, len(chats), dict(sorted(statuses.items())), dict(sorted(methods.items())),
         dict(sorted(flags.items())), written.chats, written.candidates,

@@ -105,7 +105,6 @@ def link_orders_month(
     statuses = Counter[str](session.status for session in sessions)
     methods = Counter(session.method for session in sessions if session.id_ordem_servico is not None)
     flags = Counter(flag for session in sessions for flag in session.flags)
-    log.info("%s: %d sessions, %s", month, len(rows), dict(sorted(statuses.items())))
     return OrderLinkReport(
         month, len(rows), dict(sorted(statuses.items())), dict(sorted(methods.items())),
         dict(sorted(flags.items())), written.sessions, written.candidates, written.files,
