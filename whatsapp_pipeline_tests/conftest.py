@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg
@@ -18,6 +19,9 @@ from psycopg.conninfo import make_conninfo
 from whatsapp_pipeline.embedded import server_url
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline_tests.prepared import Prepared
 
 # No test may depend on the environment of the person who runs it.
 for _name in ("DATABASE_URL", "DAGSTER_DATABASE_URL", "CHAT_ARCHIVE", "ERP", "FIRST_MONTH"):
@@ -73,6 +77,25 @@ def database_url(admin_url: str, migrated_template: str) -> Iterator[str]:
     """A fresh migrated database for the module."""
     name = f"test_{uuid4().hex[:12]}"
     yield create_database(admin_url, name, migrated_template)
+    drop_database(admin_url, name)
+
+
+@pytest.fixture(scope="session")
+def prepared(admin_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """The sample's months as the chain fills them, to copy from: fitting and loading are paid for once."""
+    # After the environment was cleared above: the definitions read it when they are loaded.
+    from whatsapp_pipeline_tests.prepared import prepare
+
+    name = "template_prepared"
+    url = create_database(admin_url, name, migrated_template)
+    return prepare(url, name, tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture(scope="module")
+def prepared_url(admin_url: str, prepared: Prepared) -> Iterator[str]:
+    """A database of the module's own that the chain has filled from the sample."""
+    name = f"test_{uuid4().hex[:12]}"
+    yield create_database(admin_url, name, prepared.template)
     drop_database(admin_url, name)
 
 

@@ -17,8 +17,8 @@ CONTENT: dict[str, str] = {
     """,
     "chat_sessions": """
         SELECT f.file_path, f.chat_number, s.number, s.started_at, s.ended_at, s.message_count,
-               s.order_numbers, s.devices, s.stages, s.id_ordem_servico, s.order_match_method, s.order_match_status,
-               round(s.order_match_confidence::numeric, 6), s.order_flags
+               s.order_numbers, s.devices, s.stages, s.id_ordem_servico, s.order_match_method,
+               s.order_match_status, round(s.order_match_confidence::numeric, 6), s.order_flags
         FROM chat_sessions s JOIN chat_files f ON f.id = s.id_chat_file
     """,
     "chat_messages": """

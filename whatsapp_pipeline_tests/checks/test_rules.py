@@ -5,23 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from whatsapp_pipeline.assets.failures import MONTHLY
-from whatsapp_pipeline.automation.headless import Outcome, open_instance, run_chain
 from whatsapp_pipeline.checks import chats, contacts, links, summaries
 from whatsapp_pipeline.checks.qa import QaCheck, Scope, judge
-from whatsapp_pipeline.definitions import build_defs
-from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.resources.sources import Archive, Erp
-from whatsapp_pipeline.sandbox.archive import write_sample
-from whatsapp_pipeline.sandbox.plan import SampleOptions
+from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline_tests.prepared import MONTHS, Prepared, definitions
 
-MONTHS = ("2025-01", "2025-02")
 RULES: list[QaCheck] = [*contacts.CHECKS, *chats.CHECKS, *links.CHECKS, *summaries.CHECKS]
 _A_CHAT = "(SELECT min(id) FROM chat_files WHERE month = '2025-01' AND processing_status = 'loaded')"
 _A_LINK = """(SELECT min(f.id) FROM chat_files f JOIN match_candidates c ON c.id_chat_file = f.id AND c.rank = 1
@@ -98,37 +92,17 @@ PLANTS: dict[str, str] = {
 }
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("sample")
-    write_sample(out, SampleOptions(seed=5, contacts=60, files=80, months=MONTHS))
-    return out / "organized_whatsapp_chats"
-
-
-@pytest.fixture(scope="module")
-def outcome(database_url: str, sample: Path) -> Outcome:
-    """The run that made the clean months, with what the checks said in it."""
-    defs = build_defs(
-        {
-            "database": Database(url=database_url),
-            "archive": Archive(root=str(sample)),
-            "erp": Erp(source=str(sample.parent / "erp")),
-        }
-    )
-    with open_instance(ephemeral=True) as instance:
-        return run_chain(defs, instance, months=MONTHS, with_erp=True)
-
-
 @pytest.fixture
-def scope(database_url: str, outcome: Outcome, sample: Path) -> Iterator[Scope]:
+def scope(prepared_url: str, prepared: Prepared) -> Iterator[Scope]:
     """What a rule looks at; whatever a test does to it is rolled back."""
-    with connect(database_url) as conn, conn.transaction(force_rollback=True):
-        yield Scope(conn, list(MONTHS), Archive(root=str(sample)))
+    with connect(prepared_url) as conn, conn.transaction(force_rollback=True):
+        yield Scope(conn, list(MONTHS), Archive(root=str(prepared.archive)))
 
 
-def test_the_clean_months_pass_every_rule(outcome: Outcome) -> None:
-    assert outcome.errors == []
-    found = {f"{check.asset}.{check.name}": check.description for check in outcome.checks if not check.passed}
+def test_the_clean_months_pass_every_rule(prepared: Prepared) -> None:
+    checks = prepared.outcome.checks
+    assert {rule.name for rule in RULES} <= {check.name for check in checks}
+    found = {f"{check.asset}.{check.name}": check.description for check in checks if not check.passed}
     # The sample has contacts with two numbers in a field of twenty characters: that one is true.
     assert set(found) <= {"tiny_contacts.values_fit_their_columns"}
 
@@ -193,9 +167,9 @@ def test_a_tolerance_is_a_setting(scope: Scope) -> None:
         del os.environ["CHECK_TOLERANCES"]
 
 
-def test_earlier_runs_of_the_same_months_are_shown(database_url: str, outcome: Outcome, sample: Path) -> None:
+def test_earlier_runs_of_the_same_months_are_shown(prepared_url: str, prepared: Prepared) -> None:
     check = next(check for check in RULES if check.name == "every_linked_contact_has_a_summary")
-    defs = build_defs({"database": Database(url=database_url), "archive": Archive(root=str(sample))})
+    defs = definitions(prepared_url, prepared.sample)
     with dg.DagsterInstance.ephemeral() as instance:
         for _ in range(2):
             result = defs.resolve_job_def("summaries").execute_in_process(instance=instance)
