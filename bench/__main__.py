@@ -40,15 +40,17 @@ def join() -> str:
     lines = [
         "# Benches", "",
         f"On {machine()}.",
-        "Each section is one run of the command it names; figures are compared within a section only. The ratio",
-        "is to the row that has 1.00. Runs differ by what else the machine did: the spread says how much.", "",
+        "Each section is one run of the command it names; figures are compared within a section only.",
+        "The ratio is to the row that has 1.00. Other work on the machine shows in the wall clock, less in the",
+        "processor's time.", "",
     ]  # fmt: skip
     for name in documents:
         text = (RESULTS_DIR / f"{name}.md").read_text(encoding="utf-8").strip()
         lines += [text.replace("# ", "## ", 1), ""]
     lines += [
         "The webhook's figures are in [webhook/RESULTS.md](webhook/RESULTS.md), more on reading in",
-        "[parse/RESULTS.md](parse/RESULTS.md), on summaries in [summaries/README.md](summaries/README.md).", "",
+        "[parse/RESULTS.md](parse/RESULTS.md) and on summaries in",
+        "[summaries/README.md](summaries/README.md).", "",
     ]  # fmt: skip
     document = "\n".join(lines)
     (RESULTS_DIR / "all.md").write_text(document, encoding="utf-8")

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -43,12 +44,14 @@ LOADING = ("index", "link", "orders", "load")
 class Run:
     """One chain: seconds by step, in all with the start of the process, and its peak memory in MB.
 
-    `cpu`: the processor's seconds of a step, ours and the server's, which others on the machine change less.
+    `cpu`: the processor's seconds of a step, ours and the server's, which others on the machine change less;
+    `own_cpu`: ours in all, from the start of the process.
     """
 
     seconds: dict[str, float]
     cpu: dict[str, list[float]]
     total: float
+    own_cpu: float
     memory_mb: float
 
 
@@ -82,7 +85,7 @@ def chain(root: Path, months: list[str], how: str, environment: dict[str, str]) 
         sys.executable, "-m", "bench.end_to_end.chain",
         str(root / "organized_whatsapp_chats"), str(root / "erp"), ",".join(months), how,
     ]  # fmt: skip
-    started = time.perf_counter()
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     peak = 0.0
     while process.poll() is None:
@@ -96,15 +99,18 @@ def chain(root: Path, months: list[str], how: str, environment: dict[str, str]) 
     if process.returncode != 0:
         raise SystemExit(f"the chain failed with status {process.returncode}")
     told = json.loads(output[-1])
-    return Run(told["seconds"], told["cpu"], time.perf_counter() - started, peak)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(told["seconds"], told["cpu"], time.perf_counter() - started, own, peak)
 
 
 def _memory(pid: int) -> float:
     try:
         root = psutil.Process(pid)
         family = [root, *root.children(recursive=True)]
-        return sum(p.memory_info().rss for p in family if "postgres" not in p.name()) / 2**20
-    except psutil.NoSuchProcess:
+        # A page that several of them share counts once.
+        return sum(p.memory_full_info().pss for p in family if "postgres" not in p.name()) / 2**20
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0.0
 
 
@@ -215,6 +221,7 @@ def _whole_rows(found: _Measured, whole: float, dagster: Run) -> list[report.Row
         report.measured(
             "everything, empty database to summaries", "s", [run.total for run in found.plain],
             reference=whole, memory_mb=max(run.memory_mb for run in found.plain),
+            note=f"processor: {statistics.median(run.own_cpu for run in found.plain):.1f} s ours",
         ),
         report.measured("again, nothing new", "s", [run.total for run in found.again], reference=whole,
                         note="with the start of the process, and reading the ERP's pages again"),
@@ -223,7 +230,7 @@ def _whole_rows(found: _Measured, whole: float, dagster: Run) -> list[report.Row
         report.measured("one file more, the chats alone", "s", map(without_erp, found.one_more),
                         reference=whole),
         report.measured("everything through one ranged Dagster run", "s", [dagster.total], reference=whole,
-                        memory_mb=dagster.memory_mb),
+                        memory_mb=dagster.memory_mb, note=f"processor: {dagster.own_cpu:.1f} s ours"),
     ]  # fmt: skip
 
 

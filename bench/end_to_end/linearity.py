@@ -17,7 +17,7 @@ from whatsapp_pipeline.embedded import PIPELINE_DATABASE, server_url
 from whatsapp_pipeline.store.connection import Connection, connect
 
 MESSAGES_A_FILE = 50
-FILES_A_CONTACT = 0.4
+CONTACTS_A_FILE = 2
 
 
 def _sizes(conn: Connection) -> str:
@@ -45,7 +45,7 @@ def main() -> None:
     rows: list[report.Row] = []
     for messages in arguments.messages:
         files = messages // MESSAGES_A_FILE
-        root, months = archive(files, int(files / FILES_A_CONTACT), messages, 12)
+        root, months = archive(files, files * CONTACTS_A_FILE, messages, 12)
         fresh_database(url)
         run = chain(root, months, "plain", environment)
         with connect(url) as conn:
