@@ -48,7 +48,8 @@ _FILE_NAME = re.compile(
 )
 
 # "OS 30123" in all its shapes. A strong mark (O.S., OS:, OS#, nº, ordem de serviço) takes short numbers too;
-# a bare "os" is also Portuguese for "the", so it takes four digits and more, and no year.
+# a bare "os" is also Portuguese for "the", so it takes four digits and more, and no year; so does what is
+# said in words ("sua OS é 31930", "os de número 31930").
 # The first letter is matched as it stands and looked behind only then: a text is passed over at the speed of
 # finding an "o", which counts because every message is searched.
 _ORDER = re.compile(
@@ -59,7 +60,11 @@ _ORDER = re.compile(
         (\d{1,3}\.\d{3}|\d{2,8})
       | s \s? (\d{4,8})
       | s \s (\d{3})
-      ) (?![\d]|[.,]\d|[^\W\d_]|\s?(?:%|reais|real|dias|horas|anos|mil\b))
+      | (?: s | \.\s?s\.? | rdem\s+de\s+servi[cç]o ) (?: [\s:*-]+
+          (?: (?:é|eh) (?:\s+[ao])? (?:\s+n[uú]mero)?
+            | (?:de\s+)? n (?: [uú]m(?:ero)? | ro? | [ºo°] )? (?:\s+(?:é|eh))? )
+        | \* ) [\s.:º°*]* (\d{4,8})
+      ) (?![\d]|[.,]\d|-(?!20\d\d\b)\d{4}\b|[^\W\d_]|\s?(?:%|reais|real|dias|horas|anos|mil\b))
       | \# (?<![\w&].) \s? (\d{4,8}) (?!\w)
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
@@ -121,9 +126,9 @@ def find_order_numbers(text: str) -> list[str]:
     """
     found: dict[str, None] = {}
     for match in _ORDER.finditer(text):
-        strong, bare, capital, sharp = match.groups()
-        number = (strong or bare or capital or sharp).replace(".", "").lstrip("0")
-        if bare is not None and _YEAR.fullmatch(bare):
+        strong, bare, capital, worded, sharp = match.groups()
+        number = (strong or bare or capital or worded or sharp).replace(".", "").lstrip("0")
+        if _YEAR.fullmatch(bare or worded or ""):
             continue
         if capital is not None and not match.group().lstrip().startswith("OS"):
             continue
