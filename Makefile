@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up ci lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-scale drill drill-short lock clean
+.PHONY: help setup demo test up ci lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale drill drill-short lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -55,6 +55,18 @@ drill: .venv/ready-dev ## disturb a backfill in every way, compare its end with 
 
 drill-short: .venv/ready-dev
 	$(BIN)/python -m bench.drill --short
+
+# Rivals that Python can't share an environment with; the others are installed by the benches themselves.
+.local/bench-venv/ready:
+	@$(PYTHON) -m venv .local/bench-venv
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 .local/bench-venv/bin/python -m pip install --quiet splink && touch $@
+
+bench: .venv/ready-dev .local/bench-venv/ready ## every speed and accuracy claim, beside its rivals (an hour or two)
+	@$(BIN)/python -m bench
+
+bench-link: .local/bench-venv/ready
+bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale: bench-%: .venv/ready-dev
+	@$(BIN)/python -m bench $*
 
 lock: .venv/ready-dev ## pin the newest packages that pyproject.toml allows
 	$(PIP) uv

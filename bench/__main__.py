@@ -41,8 +41,8 @@ def join() -> str:
         "# Benches", "",
         f"On {machine()}.",
         "Each section is one run of the command it names; figures are compared within a section only.",
-        "The ratio is to the row that has 1.00. Other work on the machine shows in the wall clock, less in the",
-        "processor's time.", "",
+        "The ratio is to the row that has 1.00. Other work on the machine shows in the wall clock, and less",
+        "in the processor's time.", "",
     ]  # fmt: skip
     for name in documents:
         text = (RESULTS_DIR / f"{name}.md").read_text(encoding="utf-8").strip()
