@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import private_files, settings
 from whatsapp_pipeline.cli.customer_words import conversation_line, metrics, order_line
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
@@ -42,7 +42,7 @@ def customer(who: str, html: Path | None, messages: int) -> None:
     from whatsapp_pipeline.cli.customer_page import page
 
     try:
-        html.write_text(page(known), encoding="utf-8")
+        private_files.write(html, page(known))
     except OSError as error:
         raise PipelineError(f"cannot write {html}: {error.strerror}") from error
     click.echo(f"wrote {html}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import click
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import private_files, settings
 from whatsapp_pipeline.cli.backup import cli_log
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.connection import connect
@@ -35,8 +34,7 @@ def export(contact: int, out: Path | None) -> None:
     if out is None:
         click.echo(text)
         return
-    with os.fdopen(os.open(out, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        file.write(text + "\n")
+    private_files.write(out, text + "\n")
     click.echo(f"{sum(len(rows) for rows in held.values())} rows → {out}")
 
 

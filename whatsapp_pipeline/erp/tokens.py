@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 
 import requests
 
+from whatsapp_pipeline import private_files
 from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.waits import backoff, retry_after
 from whatsapp_pipeline.errors import PipelineError
@@ -67,13 +68,7 @@ class TokenStore:
     def save(self, tokens: Tokens) -> None:
         """Replace the pair in one step: a reader sees the old one or the new one, whole."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(f".{os.getpid()}.new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-            json.dump(asdict(tokens), handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        beside.replace(self.path)
+        private_files.write(self.path, json.dumps(asdict(tokens)))
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

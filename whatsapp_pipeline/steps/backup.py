@@ -19,6 +19,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from whatsapp_pipeline import private_files
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store import dumps
 from whatsapp_pipeline.store.connection import connect, describe
@@ -84,7 +85,7 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
             path.name, database, reason, now.isoformat(), round(time.monotonic() - started, 2),
             partial.stat().st_size, version, verified, tables,
         )  # fmt: skip
-        _write_private(path.with_suffix(".json"), json.dumps(asdict(backup), indent=1))
+        private_files.write(path.with_suffix(".json"), json.dumps(asdict(backup), indent=1))
         partial.replace(path)
     except OSError as error:
         raise PipelineError(
@@ -255,10 +256,3 @@ def _private_folder(folder: Path) -> Path:
     except OSError as error:
         raise PipelineError(f"BACKUP_DIR {folder} can't be used: {error.strerror}") from error
     return folder
-
-
-def _write_private(path: Path, text: str) -> None:
-    with os.fdopen(
-        os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8"
-    ) as file:
-        file.write(text)

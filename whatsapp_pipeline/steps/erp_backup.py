@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from whatsapp_pipeline import private_files
 from whatsapp_pipeline.erp.items import Item
 from whatsapp_pipeline.erp.pages import Page
 
@@ -36,8 +36,4 @@ class Backup:
     def _save(self, name: str, body: Mapping[str, Any]) -> None:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside = path.with_suffix(".new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-            json.dump(body, handle, ensure_ascii=True)
-        beside.replace(path)
+        private_files.write(path, json.dumps(body))

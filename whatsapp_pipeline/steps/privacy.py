@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from whatsapp_pipeline import privacy_key
+from whatsapp_pipeline import privacy_key, private_files
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store import privacy, suppression
@@ -169,9 +168,7 @@ def _remember(settings: Settings, entries: list[tuple[str, bytes]]) -> None:
     path = settings.local_dir / LIST_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     everything = sorted({*entries, *_remembered(settings)})
-    replacement = path.with_suffix(".new")
-    replacement.write_text("".join(f"{kind} {value.hex()}\n" for kind, value in everything), encoding="ascii")
-    os.replace(replacement, path)
+    private_files.write(path, "".join(f"{kind} {value.hex()}\n" for kind, value in everything))
 
 
 def _remembered(settings: Settings) -> list[tuple[str, bytes]]:
@@ -229,8 +226,6 @@ def _scrub_pages(folder: Path, id_contato: int) -> int:
             item.clear()
             item["id"] = kept
         if found:
-            replacement = path.with_suffix(".new")
-            replacement.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-            os.replace(replacement, path)
+            private_files.write(path, json.dumps(content))
             changed += 1
     return changed

@@ -7,12 +7,12 @@ for.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from whatsapp_pipeline import private_files
 from whatsapp_pipeline.domain import page
 from whatsapp_pipeline.domain.masking import mask_name, mask_path, mask_title
 from whatsapp_pipeline.domain.page import Html
@@ -109,11 +109,7 @@ def make(
 def write(path: Path, html: str) -> Path:
     """Write the page in one step, readable by its owner alone; return where it is."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    beside = path.with_suffix(".new")
-    descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(html)
-    beside.replace(path)
+    private_files.write(path, html)
     return path
 
 

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from whatsapp_pipeline import private_files
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store import privacy_webhooks as tables
 from whatsapp_pipeline.store.connection import Connection
@@ -65,6 +65,4 @@ def _rewrite_file(path: Path, canonicals: Collection[str]) -> None:
             )
         )
     if changed:
-        replacement = path.with_suffix(".rewritten")
-        replacement.write_bytes(b"".join(kept))
-        os.replace(replacement, path)
+        private_files.write(path, b"".join(kept))
