@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from bench import report
 from bench.summaries.accuracy import HERE, read_pairs
 from whatsapp_pipeline.embedded import server_url
 from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
@@ -104,18 +105,34 @@ def main() -> None:
             start = time.perf_counter()
             fill(conn, arguments.messages)
             print(f"filled in {time.perf_counter() - start:.1f} s", flush=True)
+            rows = []
             for title, options in (
                 ("first", SummaryOptions()), ("nothing new", SummaryOptions()),
                 ("rebuild", SummaryOptions(rebuild=True)),
             ):  # fmt: skip
                 start = time.perf_counter()
-                report = summarize(conn, options, log=log)
-                print(f"{title}: {time.perf_counter() - start:.1f} s {report.counts()}", flush=True)
-            times = search_times(conn)
-            print(f"search: median {median(times):.0f} ms, p95 {quantiles(times, n=20)[-1]:.0f} ms")
-            print(f"the same by ILIKE, without rank or inflection: median {median(scan_times(conn)):.0f} ms")
+                summarized = summarize(conn, options, log=log)
+                seconds = time.perf_counter() - start
+                counts = ", ".join(
+                    f"{value:,} {name}" for name, value in summarized.counts().items() if value
+                )
+                rows.append(report.measured(f"summaries, {title}", "s", [seconds], note=counts))
+            times, scans = search_times(conn), scan_times(conn)
+            rows.append(
+                report.measured(
+                    "a search", "ms", times, reference=median(times),
+                    note=f"p95 {quantiles(times, n=20)[-1]:.0f} ms",
+                )
+            )  # fmt: skip
+            rows.append(
+                report.measured(
+                    "the same by ILIKE, without rank or inflection", "ms", scans, reference=median(times)
+                )
+            )
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"peak memory of the process {peak:.0f} MB")
+            notes = [f"{arguments.messages:,} messages; peak memory of the process {peak:.0f} MB."]
+            command = f"python -m bench.summaries.scale --messages {arguments.messages}"
+            print(report.write("summaries", "Summaries and search", rows, command=command, notes=notes))
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(_NAME)))
 
 
