@@ -66,7 +66,8 @@ _STAGES = _Finder(_DATA["stages"])
 _TITLE_WORDS = _Finder(_DATA["devices"], _DATA["brands"], _DATA["work"])
 
 BRANDS: frozenset[str] = frozenset(_DATA["brands"])
-DEVICE_TYPES: frozenset[str] = frozenset(_DATA["devices"])
+DEVICES: Mapping[str, Sequence[str]] = _DATA["devices"]
+"""The phrases of each type of device, folded; for those who name devices in their own words."""
 
 
 def find_devices(text: str) -> list[str]:

@@ -6,6 +6,7 @@ What belongs here: reading the taxonomy and applying its patterns. What does not
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from whatsapp_pipeline.domain.summaries.patterns import Matcher, Pattern, parse_pattern, tokenize
+from whatsapp_pipeline.domain.vocabulary import DEVICES
 from whatsapp_pipeline.errors import PipelineError
 
 _STRONG, _WEAK, _BLOCK = 1.0, 0.5, -100.0
@@ -65,7 +67,9 @@ class _Rules:
     def add_terms(self, kind: str, entries: list[list[str]]) -> tuple[str, ...]:
         for number, (_, *forms) in enumerate(entries):
             for form in forms:
-                self.add(form, kind, number, _STRONG)
+                # A device of another name is the writer's slip: KeyError, told as such.
+                for pattern in DEVICES[form[1:]] if form.startswith("@") else (form,):
+                    self.add(pattern, kind, number, _STRONG)
         return tuple(entry[0] for entry in entries)
 
 
@@ -91,7 +95,7 @@ def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
     return Taxonomy(
         names, equipment, parts, tuple(rules.rules), Matcher(rules.patterns),
         marked("customer_only"), marked("fault"), marked("complaint"), marked("praise"),
-        sha256(text.encode()).hexdigest()[:16],
+        sha256((text + json.dumps(DEVICES, sort_keys=True)).encode()).hexdigest()[:16],
     )  # fmt: skip
 
 

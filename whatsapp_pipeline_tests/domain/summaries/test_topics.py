@@ -31,6 +31,17 @@ def test_several_topics_and_terms_in_one_message() -> None:
     assert found.parts == ("bateria",)
 
 
+@pytest.mark.parametrize(
+    ("text", "device"),
+    [
+        ("meu Galaxy caiu", "celular"), ("o mac book do meu filho", "notebook"), ("o celu não liga", None),
+        ("a smart-tv apagou", "televisão"), ("o nobreak apita", None), ("impressoras da loja", "impressora"),
+    ],
+)  # fmt: skip
+def test_devices_are_those_that_chats_are_linked_by(text: str, device: str | None) -> None:
+    assert READER.read(text).equipment == ((device,) if device else ())
+
+
 def test_nothing_is_no_topic() -> None:
     assert READER.read("bom dia").topics == ()
     assert READER.read("").topics == ()
@@ -65,6 +76,7 @@ def test_the_users_own_file(tmp_path: Path) -> None:
         "x =",
         "topics = 3",
         TAXONOMY + TAXONOMY.replace("[terms]", "[other]"),
+        TAXONOMY.replace('"cafeteira*"', '"@cafeteira"'),
     ):
         with pytest.raises(PipelineError):
             parse_taxonomy(text)
