@@ -122,14 +122,16 @@ def run_months(
         shared: dict[str, Any] = {
             "dagster/row_count": catalog.row_count(conn, table),
             "dagster/column_schema": column_schema(conn, table),
-            **(more(conn, months) if more else {}),
         }
+        shown = {month: more(conn, [month]) if more and not config.dry_run else {} for month in months}
+        if config.dry_run and more:
+            shared |= more(conn, months)
     if config.dry_run:
         total.pop("dagster/partition_row_count", None)
         yield _event(context, config, {**shared, **total})
         return
     for month in months:
-        context.add_asset_metadata(by_month[month], partition_key=month)
+        context.add_asset_metadata({**by_month[month], **shown[month]}, partition_key=month)
     yield dg.MaterializeResult(metadata=shared)
 
 

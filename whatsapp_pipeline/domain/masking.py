@@ -8,6 +8,10 @@ from __future__ import annotations
 import re
 
 _DOT = "•"
+# What a path may show: a folder's year, month or day, what stands before a file's title, and its ending.
+_DATE = re.compile(r"\d{2}|\d{4}(?:-\d{2}){0,2}")
+_HEAD = re.compile(r"(?:WhatsApp - )?(?:\d{4}-\d{2}-\d{2} \d{2} \d{2} \d{2} - )?", re.IGNORECASE)
+_ENDING = re.compile(r"\.[A-Za-z]{2,4}$")
 _DIGIT_RUN = re.compile(r"(?:\+?\d[\d\s().\-]{6,}\d)")
 
 
@@ -42,13 +46,21 @@ def mask_title(text: str | None) -> str:
 
 
 def mask_path(path: str | None) -> str:
-    """Mask a chat file's path: folder, time and ending stay, the title is masked."""
-    if not path:
-        return ""
-    folder, slash, name = path.rpartition("/")
-    stem, dot, ending = name.rpartition(".")
-    head, dash, title = (stem or ending).rpartition(" - ")
-    return f"{folder}{slash}{head}{dash}{mask_title(title)}{dot}{ending if dot else ''}"
+    """Mask a chat file's path: years, months, times and endings stay; all else may be a title, and is masked.
+
+    Folders are masked as files are: an export can be a folder or an archive that is named after its chat.
+    """
+    return "/".join(_mask_part(part) for part in (path or "").split("/"))
+
+
+def _mask_part(part: str) -> str:
+    if _DATE.fullmatch(part):
+        return part
+    head = _HEAD.match(part)
+    rest = part[head.end() :] if head else part
+    ending = _ENDING.search(rest)
+    stem = rest[: ending.start()] if ending else rest
+    return part[: len(part) - len(rest)] + mask_title(stem) + (ending[0] if ending else "")
 
 
 def mask_text(text: str | None, *, limit: int = 60) -> str:

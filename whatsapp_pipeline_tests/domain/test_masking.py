@@ -37,6 +37,22 @@ def test_paths_keep_folder_and_time() -> None:
     assert mask_path(path) == "2025/01/WhatsApp - 2025-01-20 09 12 01 - M•••• S•••• O•••• ••••.txt"
 
 
+@pytest.mark.parametrize(
+    ("path", "masked"),
+    [
+        (
+            "2025/01/2025-01-13 17 42 25 - +55 41 99999-0000/WhatsApp - 2025-01-01 15 00 58 - Ana - OS 1.txt",
+            "2025/01/2025-01-13 17 42 25 - +55 41 9••••-••00/"
+            "WhatsApp - 2025-01-01 15 00 58 - A•••• •••• O•••• ••••.txt",
+        ),
+        ("2025/2025-01/Maria Silva.zip/_chat.txt", "2025/2025-01/M•••• S••••.zip/••••.txt"),
+        ("Conversa do WhatsApp com João.Silva", "C•••• d•••• W•••• c•••• J••••"),
+    ],
+)
+def test_paths_show_no_title_wherever_it_stands(path: str, masked: str) -> None:
+    assert mask_path(path) == masked
+
+
 def test_text_shows_no_letter() -> None:
     masked = mask_text("Olá, meu número é 41 9!", limit=10)
     assert masked == "•••, ••• •…"

@@ -11,39 +11,21 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from whatsapp_pipeline.assets.history import history
-from whatsapp_pipeline.automation.headless import run_chain
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.domain import page
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.resources.sources import Archive, Erp
-from whatsapp_pipeline.sandbox.archive import write_sample
-from whatsapp_pipeline.sandbox.plan import SampleOptions
 from whatsapp_pipeline.steps.qa_report import History, QaReport, make, write
 from whatsapp_pipeline.store import verdicts
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline_tests.prepared import FILES, MONTHS, Prepared
 
-MONTHS = ("2025-01", "2025-02")
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def filled(
-    database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Connection, History]]:
-    out = tmp_path_factory.mktemp("sample")
-    write_sample(out, SampleOptions(seed=11, contacts=40, files=40, months=MONTHS))
-    defs = build_defs(
-        {
-            "database": Database(url=database_url),
-            "archive": Archive(root=str(out / "organized_whatsapp_chats")),
-            "erp": Erp(source=str(out / "erp")),
-        }
-    )
-    with connect(database_url) as conn, dg.DagsterInstance.ephemeral() as instance:
-        assert run_chain(defs, instance, months=MONTHS, with_erp=True).errors == []
-        checks = list(defs.resolve_asset_graph().asset_check_keys)
-        yield conn, history(instance, checks)
+def filled(prepared_url: str, prepared: Prepared) -> Iterator[tuple[Connection, History]]:
+    with connect(prepared_url) as conn:
+        yield conn, prepared.history
 
 
 @pytest.fixture
@@ -98,8 +80,8 @@ def test_the_page_has_every_section_and_fetches_nothing(report: QaReport) -> Non
     ]  # fmt: skip
     assert found.fetches == []
     assert "url(" not in report.html
-    assert report.chats == 40
-    assert report.counts()["months"] == 2
+    assert report.chats == FILES
+    assert report.counts()["months"] == len(MONTHS)
     assert "monthly_chats" in report.html  # the run history
     assert "erp_pass_complete" in report.html  # the checks
 
@@ -161,14 +143,12 @@ def test_an_empty_database_makes_a_page_too(fresh_database_url: str, tmp_path: P
     assert oct(path.stat().st_mode & 0o777) == "0o600"
 
 
-def test_the_asset_writes_the_page(
-    database_url: str, filled: tuple[Connection, History], tmp_path: Path
-) -> None:
+def test_the_asset_writes_the_page(prepared_url: str, tmp_path: Path) -> None:
     import os
 
     os.environ["REPORT_DIR"] = str(tmp_path)
     try:
-        defs = build_defs({"database": Database(url=database_url)})
+        defs = build_defs({"database": Database(url=prepared_url)})
         with dg.DagsterInstance.ephemeral() as instance:
             result = defs.resolve_job_def("reports").execute_in_process(instance=instance)
         assert result.success
