@@ -16,9 +16,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.report import machine
 from bench.webhook.bodies import delivery, message, senders
 from bench.webhook.client import Measured, load, requests_of
-from bench.webhook.machine import Postgres, ReceiverProcess, describe, postgres, workshop
+from bench.webhook.machine import Postgres, ReceiverProcess, postgres, workshop
 from bench.webhook.rivals import POOL
 from whatsapp_pipeline.steps.process_webhooks import ProcessOptions, process_due
 from whatsapp_pipeline.store import inbox
@@ -138,7 +139,7 @@ def compare(server: Postgres, directory: Path, seconds: float, rounds: int) -> I
 def lines(seconds: float, rounds: int, backlog_size: int, processed: int) -> Iterator[str]:
     yield "# Webhook: what it takes and what it keeps"
     yield ""
-    yield f"`python -m bench.webhook --write`, {time.strftime('%Y-%m-%d')}, on {describe()};"
+    yield f"`python -m bench.webhook --write`, {time.strftime('%Y-%m-%d')}, on {machine()};"
     yield f"load average {os.getloadavg()[0]:.1f} before the run: whatever else ran shared the cores with it."
     yield f"PostgreSQL with fsync and synchronous_commit on; the load generator ({CONNECTIONS} connections)"
     yield f"on the same machine; uvicorn with one process; every body signed and checked; {seconds:g} s each,"

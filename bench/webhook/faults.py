@@ -24,8 +24,9 @@ from typing import Any
 import psycopg
 import requests
 
+from bench.report import machine
 from bench.webhook import bodies
-from bench.webhook.machine import Postgres, ReceiverProcess, describe, postgres, workshop
+from bench.webhook.machine import Postgres, ReceiverProcess, postgres, workshop
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.process_webhooks import ProcessOptions, process_due
 from whatsapp_pipeline.store import inbox
@@ -347,7 +348,7 @@ def main() -> None:
         with connect(arguments.work) as conn:
             process_due(conn, OPTIONS, log=LOG)
         return
-    print(describe())
+    print(machine())
     lost, doubled = run(arguments.messages, PHASES, print)
     print(f"lost {lost}, doubled {doubled}")
     sys.exit(1 if lost or doubled else 0)

@@ -17,9 +17,9 @@ from whatsapp_pipeline.store import status
 
 
 class BackupConfig(dg.Config):
-    """How a backup is named."""
+    """What is said of a backup."""
 
-    reason: str = "daily"
+    reason: str = Field(default="daily", description="What the list of backups shall say of it.")
 
 
 @dg.asset(group_name="operations", kinds={"postgres", "file"}, owners=OWNERS, code_version="1")
