@@ -106,7 +106,7 @@ def measure(conn: Connection, messages: int) -> str:
     rows += [
         measured(
             "search, top 20 by rank", "ms", searches, reference=median(scans), memory_mb=peak,
-            note=f"p95 {quantiles(searches, n=20)[-1]:,.0f} ms; memory: the process's peak, summaries included",
+            note=f"p95 {quantiles(searches, n=20)[-1]:,.0f} ms; memory: the peak, summaries included",
         ),
         measured(
             "the rival: ILIKE", "ms", scans, reference=median(scans), note="no rank, no inflection",
