@@ -113,8 +113,8 @@ def measure(conn: Connection, messages: int) -> str:
         ),
     ]  # fmt: skip
     return write(
-        "summaries_scale",
-        "Summaries and search at scale",
+        "summaries",
+        "Summaries and search",
         rows,
         command=f"python -m bench.summaries.scale --messages {messages}",
         notes=[f"{messages:,} messages. Targets for a million: under 120 s, 500 MB; search 100 ms at most."],
