@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from whatsapp_pipeline.store import suppression
+from whatsapp_pipeline.store import overrides, suppression
 from whatsapp_pipeline.store.connection import Connection
 
 
@@ -36,13 +36,9 @@ def erased_paths(conn: Connection, paths: Sequence[str]) -> set[str]:
 def overrides_changed(conn: Connection, months: Sequence[str]) -> dict[str, float]:
     """Return, by month, when a decision about one of its chats was last made or removed, as a Unix time."""
     rows = conn.execute(
-        """
+        f"""
         SELECT f.month, extract(epoch FROM max(greatest(o.made_at, o.removed_at)))::float8
-        FROM link_overrides o
-        JOIN chat_files f
-          ON (o.target_kind = 'file' AND f.file_path = o.target)
-          OR (o.target_kind = 'phone' AND f.phone_key = o.target)
-          OR (o.target_kind = 'title' AND title_key(f.title) = o.target)
+        FROM link_overrides o JOIN chat_files f ON {overrides.ABOUT}
         WHERE f.month = ANY(%s) GROUP BY f.month
         """,
         (list(months),),

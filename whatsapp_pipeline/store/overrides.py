@@ -7,12 +7,24 @@ plain SQL uses (`override_link`, `remove_override`). What does not: what a decis
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 import psycopg
 
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
+
+# Which chats `f` a decision `o` is about; what it decides about them is linking's (link_overrides_for.sql). A
+# chat that has no phone in its title is known by the one most frequent inside it.
+ABOUT: LiteralString = """(
+    (o.target_kind = 'file' AND f.file_path = o.target
+     AND coalesce(o.chat_number, f.chat_number) = f.chat_number)
+    OR (o.target_kind = 'title' AND title_key(f.title) = o.target)
+    OR (o.target_kind = 'phone' AND NOT f.is_group AND o.target = coalesce(f.phone_key, (
+            SELECT p.key FROM chat_phones p
+            WHERE p.id_chat_file = f.id AND p.key IS NOT NULL AND p.kind NOT IN ('lid', 'service')
+            ORDER BY p.occurrences DESC, p.raw LIMIT 1)))
+)"""
 
 
 class Override(NamedTuple):
@@ -81,12 +93,8 @@ def list_all(conn: Connection, *, removed: bool = False) -> list[Override]:
 def chats_of(conn: Connection, id_: int) -> list[tuple[str, int]]:
     """Return how many chats a decision is about, by month."""
     return conn.execute(
-        """SELECT f.month, count(*) FROM link_overrides o JOIN chat_files f
-             ON (o.target_kind = 'file' AND f.file_path = o.target
-                 AND coalesce(o.chat_number, f.chat_number) = f.chat_number)
-             OR (o.target_kind = 'phone' AND f.phone_key = o.target)
-             OR (o.target_kind = 'title' AND title_key(f.title) = o.target)
-           WHERE o.id = %s GROUP BY f.month ORDER BY f.month""",
+        f"""SELECT f.month, count(*) FROM link_overrides o JOIN chat_files f ON {ABOUT}
+            WHERE o.id = %s GROUP BY f.month ORDER BY f.month""",
         (id_,),
     ).fetchall()
 
