@@ -6,7 +6,10 @@ in that of its first message. Paths are relative to the root, with `/`.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -132,7 +135,7 @@ class ChatArchive:
     def _opener(self, path: str) -> Callable[[], BinaryIO]:
         local = self._local
         if local is not None:
-            return lambda: open(local / path, "rb")  # the source closes it
+            return lambda: open(local / path, "rb", opener=_open_regular)  # the source closes it
         return lambda: self._fs.open(f"{self._base}/{path}", "rb")
 
     def _entries(self, folder: str) -> list[dict[str, Any]]:
@@ -178,6 +181,16 @@ class ChatArchive:
             )
             return
         listing.files.append(ArchiveFile(path, int(info.get("size") or 0), _modified(info), month))
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open as `open` does, but refuse a pipe or a device at once: a read of one could wait for ever."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder `open` says itself that it is one
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "a pipe or a device, not a file", path)
+    return descriptor
 
 
 def _modified(info: dict[str, Any]) -> datetime:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.archive.sources import UnreadableFileError
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline_tests.block_files import block, talk, write_chat
 
@@ -74,3 +75,12 @@ def test_a_relative_root_and_a_memory_url_work(root: Path) -> None:
         [(_, stream)] = source.streams()
         assert stream.closed or file.size > 0
     assert archive.months() == ["2025-03"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="only POSIX has named pipes")
+def test_a_named_pipe_is_unreadable_and_never_waited_for(root: Path) -> None:
+    os.mkfifo(root / "2025" / "01" / "cano.txt")
+    archive = ChatArchive(str(root))
+    [file] = [file for file in archive.listing("2025-01").files if file.name == "cano.txt"]
+    with archive.open(file.path) as source, pytest.raises(UnreadableFileError, match="a pipe or a device"):
+        list(source.streams())
