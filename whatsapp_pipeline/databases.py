@@ -15,10 +15,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from whatsapp_pipeline.embedded import DAGSTER_DATABASE, PIPELINE_DATABASE, server_url
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import Settings
+from whatsapp_pipeline.store.connection import connect, describe
 
 
 def pipeline_url(settings: Settings) -> str:
     """Return the URL of the pipeline's database; starts or joins the embedded server when none is set."""
+    if settings.database_url:
+        describe(settings.database_url)  # says in one line when it is no URL
     return settings.database_url or server_url(settings.local_dir, PIPELINE_DATABASE)
 
 
@@ -26,18 +29,20 @@ def dagster_url(settings: Settings) -> str:
     """Return the URL of Dagster's own database, which is never the pipeline's.
 
     Order: DAGSTER_DATABASE_URL; `<database>_dagster` on the server of DATABASE_URL, created when absent; the
-    embedded server. Raises SettingError when that database is absent and may not be created.
+    embedded server. Raises SettingError when that database is absent and may not be created,
+    and PipelineError when the server can't be reached.
     """
     if settings.dagster_database_url:
         return settings.dagster_database_url
     if not settings.database_url:
         return server_url(settings.local_dir, DAGSTER_DATABASE)
+    describe(settings.database_url)
     name = f"{conninfo_to_dict(settings.database_url).get('dbname') or 'postgres'}_dagster"
     url = make_conninfo(settings.database_url, dbname=name)
     with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, connect_timeout=5):
         return url
     try:
-        with psycopg.connect(settings.database_url, autocommit=True, connect_timeout=5) as conn:
+        with connect(settings.database_url) as conn:
             # template0: nobody is connected to it, so that two processes may create at once.
             conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
     except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):

@@ -175,7 +175,7 @@ def test_a_dry_run_of_everything_writes_nothing(
 
 def test_bad_usage_is_one_clear_line(sample: Path, dagster_home: Path, fresh_database_url: str) -> None:
     for more, status, words in (
-        (("--months", "2025-13"), 1, "is not a month or a range"),
+        (("--months", "2025-13"), 2, "is not a month or a range"),
         (("--sample", "0"), 2, "--sample"),
     ):
         result = subprocess.run(

@@ -7,6 +7,7 @@ import json
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.opening import a_month
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.connection import connect
 
@@ -17,7 +18,7 @@ def exceptions() -> None:
 
 
 @exceptions.command("list")
-@click.option("--month", metavar="YYYY-MM", help="Only findings of this month.")
+@click.option("--month", metavar="YYYY-MM", callback=a_month, help="Only findings of this month.")
 @click.option("--kind", help="Only findings of this kind.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
 @click.option("--context", default=2, show_default=True, type=click.IntRange(0), help="Lines either side.")

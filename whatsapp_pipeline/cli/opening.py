@@ -1,9 +1,13 @@
-"""Opening the pipeline's database for a command that needs its schema."""
+"""What several commands need first: the database with its schema, a free port, a month that is one."""
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import click
 
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
@@ -20,3 +24,23 @@ def open_database(configured: Settings) -> Iterator[Connection]:
         raise PipelineError(f"{describe(url)} is not migrated; run `whatsapp-pipeline migrate`")
     with connect(url) as conn:
         yield conn
+
+
+def require_free(host: str, port: int, option: str) -> None:
+    """Raise PipelineError when nothing can listen at `host:port`; `option` is the way out."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.create_server((str(address[0]), port), family=family):
+            pass
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PipelineError(
+            f"cannot listen on {host}:{port} ({reason}); stop what runs there, or choose another {option}"
+        ) from error
+
+
+def a_month(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Check an option `--month YYYY-MM`, as a click callback."""
+    if value is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", value):
+        raise click.BadParameter(f"{value!r} is no month; write YYYY-MM")
+    return value

@@ -107,7 +107,12 @@ def _ask(chat: ChatInDoubt) -> int | str | None:
     """Return a contact's id, None for "no contact", or "skip" or "quit"."""
     click.echo(_KEYS)
     while True:
-        key = click.getchar()
+        try:
+            key = click.getchar()
+        except OSError as error:
+            raise PipelineError(
+                "review waits for a key and has no terminal; `override add` decides without one"
+            ) from error
         if key in ("q", "\x03", "\x04", ""):
             return "quit"
         if key == "s":

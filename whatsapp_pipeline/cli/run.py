@@ -71,7 +71,11 @@ def execute(
     from whatsapp_pipeline.store import difference
 
     archive = Archive(root=archive_root)
-    chosen = parse_months(months, archive.open().months())
+    available = archive.open().months()
+    try:
+        chosen = parse_months(months, available)
+    except PipelineError as error:
+        raise click.BadParameter(str(error), param_hint="--months") from error
     if not chosen:
         raise PipelineError(
             f"no months in {archive_root}: expected folders such as {archive_root}/2025/01 with .txt files"

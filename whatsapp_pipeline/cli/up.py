@@ -16,6 +16,7 @@ from types import FrameType
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.opening import require_free
 from whatsapp_pipeline.databases import dagster_url, pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 
@@ -29,6 +30,10 @@ GRACE_SECONDS = 20
 def up(port: int, webhook_port: int, host: str) -> None:
     """Serve Dagster's UI and daemon and the webhook receiver; Ctrl-C stops all of it."""
     configured = settings.load()
+    receives = configured.whatsapp_enabled and bool(configured.whatsapp_app_secrets)
+    require_free(host, port, "--port")
+    if receives:
+        require_free(host, webhook_port, "--webhook-port")
     # Held by this process for as long as it lives, so that the embedded server outlasts each child.
     pipeline_url(configured)
     dagster_url(configured)
@@ -39,7 +44,7 @@ def up(port: int, webhook_port: int, host: str) -> None:
             "--log-level", "warning", "--no-check-yaml",
         ],
     }  # fmt: skip
-    if configured.whatsapp_enabled and configured.whatsapp_app_secrets:
+    if receives:
         commands["webhook"] = [
             str(bin_dir / "whatsapp-pipeline"), "webhook", "serve",
             "--port", str(webhook_port), "--host", host,

@@ -11,6 +11,7 @@ from datetime import datetime
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.opening import require_free
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -52,6 +53,7 @@ def serve(host: str, port: int, insecure: bool) -> None:
         click.echo("WHATSAPP_ENABLED is false: nothing to serve")
         return
     config = receiver.config_from(configured, insecure=insecure)
+    require_free(host, port, "--port")
     receiver.serve(config, _receiver_url, host=host, port=port, say=lambda text: click.echo(text, err=True))
 
 

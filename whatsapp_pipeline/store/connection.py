@@ -21,8 +21,17 @@ MINIMUM_SERVER_VERSION = 150000
 
 
 def describe(url: str) -> str:
-    """Name a database without its password, for messages: `host:port/dbname`."""
-    parts = conninfo_to_dict(url)
+    """Name a database without its password, for messages: `host:port/dbname`.
+
+    Raises PipelineError when the URL is none.
+    """
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # libpq's text would repeat the URL, and the password in it.
+        raise PipelineError(
+            "the database's URL can't be read; write DATABASE_URL as postgresql://user:password@host:5432/name"
+        ) from None
     return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
 
 
@@ -32,20 +41,21 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
 
     Raises PipelineError when the server can't be reached or is older than PostgreSQL 15.
     """
+    place = describe(url)
     try:
         conn = psycopg.connect(
             url, autocommit=True, application_name=application_name[:63], connect_timeout=10
         )
     except psycopg.OperationalError as error:
         # libpq's text can repeat the user name, never the password.
-        reason = str(error).strip().splitlines()[-1]
+        said = [line for line in str(error).strip().splitlines() if line and not line[0].isspace()]
         raise PipelineError(
-            f"cannot reach the database at {describe(url)} ({reason}); check DATABASE_URL"
+            f"cannot reach the database at {place} ({said[-1]}); check DATABASE_URL"
         ) from error
     with conn:
         if conn.info.server_version < MINIMUM_SERVER_VERSION:
             raise PipelineError(
-                f"the server at {describe(url)} is PostgreSQL {conn.info.server_version // 10000}; "
+                f"the server at {place} is PostgreSQL {conn.info.server_version // 10000}; "
                 "15 or newer is needed"
             )
         yield conn

