@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,16 @@ BENCHES: dict[str, tuple[tuple[str, ...], ...]] = {
 PUBLISHED = Path(__file__).with_name("RESULTS.md")
 
 
+def _with_anchors(name: str, table: str) -> str:
+    """Give each row an anchor, `bench-row-in-words`, for a claim elsewhere to link to."""
+
+    def anchored(row: re.Match[str]) -> str:
+        slug = re.sub(r"[^a-z0-9]+", "-", f"{name} {row[1]}".lower()).strip("-")
+        return f'| <a id="{slug}"></a>{row[1]} |'
+
+    return re.sub(r"^\| (?!what \||-)(.+?) \|", anchored, table, flags=re.MULTILINE)
+
+
 def join() -> str:
     """Put the results of all benches into one document; write it beside them, as Markdown and as JSON."""
     found = [path for path in sorted(RESULTS_DIR.glob("*.json")) if path.stem != "all"]
@@ -46,7 +57,7 @@ def join() -> str:
     ]  # fmt: skip
     for name in documents:
         text = (RESULTS_DIR / f"{name}.md").read_text(encoding="utf-8").strip()
-        lines += [text.replace("# ", "## ", 1), ""]
+        lines += [_with_anchors(name, text.replace("# ", "## ", 1)), ""]
     lines += [
         "The webhook's figures are in [webhook/RESULTS.md](webhook/RESULTS.md), more on reading in",
         "[parse/RESULTS.md](parse/RESULTS.md) and on summaries in",
