@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="runs of each reader; the median counts")
     parser.add_argument("--gigabyte", action="store_true", help="also read a block file of 1 GB")
     arguments = parser.parse_args()
+    loads_before = os.getloadavg()
     ready = peers.install()
     with tempfile.TemporaryDirectory(prefix="bench-parse-") as folder:
         rows = block_rows(Path(folder), arguments.lines, arguments.runs, gigabyte=arguments.gigabyte)
@@ -58,14 +60,17 @@ def main() -> None:
         takers = [name for name in ready if name in ("chatpack", peers.NODE_PEER)]
         rows += _native_rows("android_comma", Path(folder), arguments.lines, arguments.runs, takers)
     notes += [
-        "Ratios: native readers to the fastest peer on the same file, block readers to the bare expression",
-        "of the same run; the median of the ratios round by round. Rates of one process are by its processor",
+        "Ratios: native readers to the fastest peer on the same file, block readers to the bare header",
+        "expression of the same run; the median of the ratios round by round. Rates of one process are by its processor",
         "time (another program on the machine then costs nobody's figure), of both cores by the clock.",
         "`lost`: what a reader did not give back, counted against the generator's truth; a text counts as",
         "altered when it is not what was written, marks aside. `both cores`: two processes, a file each.",
         "whatstk and chat-miner read a fiftieth of the file, once.",
     ]
-    notes.append(f"Large files: {arguments.lines:,} lines.")
+    loads = ", ".join(f"{load:.1f}" for load in (*loads_before, *os.getloadavg()))
+    notes.append(
+        f"Large files: {arguments.lines:,} lines. Load averages (1, 5, 15 minutes) before and after: {loads}."
+    )
     print(write_report("parse", TITLE, rows, command="make bench-parse", notes=notes))
 
 

@@ -24,7 +24,8 @@ BARE = re.compile(
     r"(?: - (\w+))?\n\n(.*?)\n\n(?=-{52}\n|\Z)",
     re.MULTILINE | re.DOTALL,
 )
-# The header alone, bodies skipped.
+# The header alone, bodies skipped: what the reader is compared with. It finds separator, label and header and
+# captures the header's fields, as one would write it; it does not tell staff from customer, ids from names.
 BARE_HEADER = re.compile(
     r"^-{52}\n([^\n]*)\n(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (from|to|notification)(?: ([^\n]*?))?"
     r"(?: \((\+?\d+)\))?(?: - (\w+))?\n",
@@ -89,10 +90,10 @@ def block_rows(folder: Path, lines: int, rounds: int, *, gigabyte: bool) -> list
         rates["small"].append(_rate(lambda: sum(map(_ours, small))) / SMALL_MESSAGES)
     assert _ours(path) == truth.messages + truth.notices
     rows = [
-        _row("block: one bare expression, header and body", "messages/s", rates["bare"], rates["bare"]),
-        _row("block: one bare expression, header alone", "messages/s", rates["header"], rates["bare"]),
-        _row("block: this project, everything extracted", "messages/s", rates["ours"], rates["bare"]),
-        _row("block: this project, both cores", "messages/s", rates["both"], rates["bare"]),
+        _row("block: one bare expression, header alone", "messages/s", rates["header"], rates["header"]),
+        _row("block: one bare expression, header and body", "messages/s", rates["bare"], rates["header"]),
+        _row("block: this project, everything extracted", "messages/s", rates["ours"], rates["header"]),
+        _row("block: this project, both cores", "messages/s", rates["both"], rates["header"]),
         _row(f"block: files of {SMALL_MESSAGES} messages", "files/s", rates["small"], None),
     ]
     return [*rows, _gigabyte(path)] if gigabyte else rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from .phrases import INVISIBLE, fold, kind_of_file, phrases, visible
@@ -30,9 +31,7 @@ class Body(NamedTuple):
 #
 # answer
 REPLY_MARK = "➜"
-_REPLY = re.compile(
-    r"➜ [^\n]*?, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): « ?(.*?) ?»(?:\n\n(.*)|\s*)\Z", re.DOTALL | re.ASCII
-)
+_REPLY = re.compile(r"➜ [^\n]*?, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): « ?", re.ASCII)
 _SIZE = re.compile(r"(?P<number>\d{1,9}(?:[.,]\d{1,3})?) ?(?P<unit>B|[KMG]i?B|bytes)", re.ASCII)
 _DURATION = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d\d)", re.ASCII)
 _LONGEST_MEASURE = 16
@@ -57,17 +56,33 @@ NATIVE_ENDINGS = frozenset(")>")
 
 def parse_block_body(body: str) -> Body:
     """Take apart a body of the block format: quote first, then text, then attachment."""
-    time: datetime | None = None
-    quote: str | None = None
-    if body.startswith(REPLY_MARK) and (match := _REPLY.match(body)):
-        try:
-            time = datetime.fromisoformat(match[1])
-        except ValueError:  # the 31st of February: not a quote of WhatsApp's
-            match = None
-        else:
-            quote, body = match[2], (match[3] or "").strip("\n")
+    if not body.startswith(REPLY_MARK) or (reply := _reply(body)) is None:
+        return _block_attachment(body) or _plain(body)
+    time, quote, body = reply
     found = _block_attachment(body) or _plain(body)
-    return found._replace(reply_timestamp=time, reply_quote=quote) if quote is not None else found
+    return Body(*found[:6], time, quote)
+
+
+def _reply(body: str) -> tuple[datetime, str, str] | None:
+    """The quoted message's time, the quote and the answer; None when the body is no reply."""
+    match = _REPLY.match(body)
+    if match is None:
+        return None
+    start = at = match.end()
+    # The quote may hold a » itself: its end has a blank line or nothing behind it.
+    while (at := body.find("»", at)) >= 0:
+        answer = body[at + 1 :]
+        if answer.startswith("\n\n") or not answer.strip(" \t\n\r\f\v"):
+            break
+        at += 1
+    else:
+        return None
+    try:
+        time = datetime.fromisoformat(match[1])
+    except ValueError:  # the 31st of February: not a quote of WhatsApp's
+        return None
+    text = answer.strip("\n") if answer.startswith("\n\n") else ""
+    return time, body[start:at].removesuffix(" "), text
 
 
 def parse_native_body(body: str) -> Body:
@@ -83,19 +98,20 @@ def parse_native_body(body: str) -> Body:
         body = body[: body.rindex("<")].rstrip(f"\n {INVISIBLE}")
         shown = visible(body).strip()
         edited = _native_attachment(body, shown, shown.casefold()) or Body(body)
-        return edited._replace(type="edited")
+        return Body(edited.text, "edited", *edited[2:])
     return _native_attachment(body, shown, folded) or _plain(body)
 
 
 def _block_attachment(body: str) -> Body | None:
     head, _, last = body.rpartition("\n")
-    if len(last) > _LONGEST_MEASURE and not last.endswith(")"):
+    size = duration = None
+    if last[:1].isdigit() and len(last) <= _LONGEST_MEASURE:
+        size, duration = _measure(last)
+    elif last[-1:] != ")" and len(last) > _LONGEST_MEASURE:
         return None
-    size = _SIZE.fullmatch(last)
-    duration = _DURATION.fullmatch(last) if size is None else None
     if duration is not None and not head:
         # A duration alone, right under the header, is a voice message.
-        return Body("", "audio", None, "audio", None, _seconds(duration))
+        return Body("", "audio", None, "audio", None, duration)
     line = last
     if size is not None or duration is not None:
         head, _, line = head.rpartition("\n")
@@ -106,14 +122,7 @@ def _block_attachment(body: str) -> Body | None:
     kind = phrases().attachment_kinds.get(words[:-1].casefold())
     if kind is None:
         return None
-    return Body(
-        head.strip("\n"),
-        kind,
-        name,
-        kind,
-        _size(size) if size else None,
-        _seconds(duration) if duration else None,
-    )
+    return Body(head.strip("\n"), kind, name, kind, size, duration)
 
 
 def _native_attachment(body: str, shown: str, folded: str) -> Body | None:
@@ -156,10 +165,12 @@ def _plain(body: str) -> Body:
     return Body(body)
 
 
-def _seconds(match: re.Match[str]) -> int:
-    hours, minutes, seconds = match.groups()
-    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
-
-
-def _size(match: re.Match[str]) -> int:
-    return round(float(match["number"].replace(",", ".")) * _UNITS[match["unit"]])
+@lru_cache(4_096)
+def _measure(text: str) -> tuple[int | None, int | None]:
+    """The size in bytes or the duration in seconds that a line tells, both None when it tells none."""
+    if match := _DURATION.fullmatch(text):
+        hours, minutes, seconds = match.groups()
+        return None, int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
+    if match := _SIZE.fullmatch(text):
+        return round(float(match["number"].replace(",", ".")) * _UNITS[match["unit"]]), None
+    return None, None
