@@ -61,8 +61,9 @@ def main() -> None:
         rows += _native_rows("android_comma", Path(folder), arguments.lines, arguments.runs, takers)
     notes += [
         "Ratios: native readers to the fastest peer on the same file, block readers to the bare header",
-        "expression of the same run; the median of the ratios round by round. Rates of one process are by its processor",
-        "time (another program on the machine then costs nobody's figure), of both cores by the clock.",
+        "expression of the same run; the median of the ratios round by round. Rates of one process are by",
+        "its processor time (another program on the machine then costs nobody's figure), of both cores by",
+        "the clock.",
         "`lost`: what a reader did not give back, counted against the generator's truth; a text counts as",
         "altered when it is not what was written, marks aside. `both cores`: two processes, a file each.",
         "whatstk and chat-miner read a fiftieth of the file, once.",
