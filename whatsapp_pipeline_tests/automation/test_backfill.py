@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -17,12 +18,14 @@ from whatsapp_pipeline.automation.headless import run_chain
 from whatsapp_pipeline.automation.operations import weekly_catch_up
 from whatsapp_pipeline.checks.operations import CHECKS
 from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.databases import sqlalchemy_url
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.run_tags import RANGE_END, RANGE_START
 from whatsapp_pipeline.store import gates
 from whatsapp_pipeline.store.checks import Findings
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline_tests.conftest import create_database, drop_database
 from whatsapp_pipeline_tests.prepared import MONTHS, Prepared, definitions
 
 
@@ -50,11 +53,26 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, prepared_url: str, prepared: Prepared) -> Iterator[World]:
+def instance(admin_url: str) -> Iterator[dg.DagsterInstance]:
+    """An instance that knows of no run, in PostgreSQL as users have it; SQLite waits for the disk."""
+    name = f"dagster_{uuid4().hex[:8]}"
+    url = sqlalchemy_url(create_database(admin_url, name, "template0"))
+    # A schedule's context takes no instance that lives in memory only.
+    with dg.instance_for_test(overrides={"storage": {"postgres": {"postgres_url": url}}}) as made:
+        yield made
+    drop_database(admin_url, name)
+
+
+@pytest.fixture(scope="module")
+def world(
+    tmp_path_factory: pytest.TempPathFactory,
+    prepared_url: str,
+    prepared: Prepared,
+    instance: dg.DagsterInstance,
+) -> Iterator[World]:
     sample = prepared.copy_sample(tmp_path_factory.mktemp("world"))
     defs = definitions(prepared_url, sample)
-    # A schedule's context takes no instance that lives in memory only.
-    with connect(prepared_url) as conn, dg.instance_for_test() as instance:
+    with connect(prepared_url) as conn:
         yield World(sample / "organized_whatsapp_chats", conn, defs, instance)
 
 
