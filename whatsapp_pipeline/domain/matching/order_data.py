@@ -59,8 +59,10 @@ class OrderData:
     allowed: npt.NDArray[np.bool_]
     contacts: int
     counts: Doubles  # of each session: 1, or 0 outside the days that count
+    day: Integers  # of each session, from 0, the nearest day that counts
     month: Integers  # of each session, from 0
     months: tuple[str, ...]
+    calendar: Integers  # the month of each day
     month_days: Doubles  # how many days of each month were seen
     exposure: Doubles  # (TIMES, months): days of orders at each time and month, within what was seen
 
@@ -99,6 +101,7 @@ def gather(
     days = [session.first_day for session in chosen]
     first, last = given or span_of(days)
     calendar = np.array([_month_at(first + timedelta(days=n), first) for n in range((last - first).days + 1)])
+    day = np.array([(min(max(day, first), last) - first).days for day in days])
     columns = list(zip(*pairs, strict=True)) or [(), (), (), (), ()]
     time = np.array(columns[1], dtype=np.int64)
     zones = np.array([ZONES.index(ZONE_OF[name]) for name in TIMES])
@@ -117,8 +120,10 @@ def gather(
         np.array(columns[4], dtype=np.bool_),
         len(contacts),
         np.array([float(first <= day <= last) for day in days]),
-        np.array([_month_at(min(max(day, first), last), first) for day in days]),
+        day,
+        calendar[day],
         tuple(f"{at // 12:04}-{at % 12 + 1:02}" for at in range(_month(first), _month(last) + 1)),
+        calendar,
         np.bincount(calendar).astype(np.float64),
         _exposure([order for contact in contacts for order in orders[contact]], first, last, calendar),
     )

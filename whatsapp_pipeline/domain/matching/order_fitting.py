@@ -47,6 +47,8 @@ _RATE_ROUNDS = 8
 _RATE_PRIOR = 3.0
 _WORD_PRIOR = 10.0
 _MONTH_PRIOR = 10.0
+# Days before and after a session in which its contact's small talk says most, and months to compare.
+_SPELL, _SPELL_MONTHS = 120, 4
 # Fewer sessions than this say too little: the usual numbers hold as they are.
 ENOUGH = 200
 _BANDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001)
@@ -169,8 +171,27 @@ def _contact_rates(data: OrderData, model: OrderModel, none: Doubles) -> Doubles
     counted = none * data.counts
     others = _sums(data.contact, counted, data.contacts)[data.contact] - counted
     seen = data.month_days @ _factors(data, model.quiet_months)
-    rate: Doubles = (shape + others) / (shape / model.small_talk + seen)
+    usual = (shape + others) / (shape / model.small_talk + seen)
+    near, days = _near(data, counted, _factors(data, model.quiet_months))
+    rate: Doubles = (model.spell_shape + near) / (model.spell_shape / usual + days)
     return rate * _by_month(data, model.quiet_months)
+
+
+def _near(data: OrderData, counted: Doubles, quiet_months: Doubles) -> tuple[Doubles, Doubles]:
+    """Count the small talk of the same contact around each session, itself left out, and the days it spans.
+
+    People come and go, and write more at some times: what they write in these days says most about a day.
+    """
+    key = data.contact * (2 * len(data.calendar) + 2 * _SPELL) + data.day
+    order = np.argsort(key, kind="stable")
+    found = np.concatenate([[0.0], np.cumsum(counted[order])])
+    ranked = key[order]
+    near = (
+        found[np.searchsorted(ranked, key + _SPELL, "right")] - found[np.searchsorted(ranked, key - _SPELL)]
+    )
+    days = np.concatenate([[0.0], np.cumsum(quiet_months[data.calendar])])
+    end = np.minimum(data.day + _SPELL + 1, len(data.calendar))
+    return np.maximum(near - counted, 0.0), days[end] - days[np.maximum(data.day - _SPELL, 0)]
 
 
 def _by_month(data: OrderData, factors: Mapping[str, float]) -> Doubles:
@@ -214,6 +235,7 @@ def _maximize(
         named=_share(every[data.named], every, usual.named),
         small_talk=mean,
         small_talk_shape=shape,
+        spell_shape=_spell_shape(data, none * data.counts, quiet_months, (mean, shape), usual),
     )
 
 
@@ -259,6 +281,27 @@ def _gamma(count: Doubles, days: float, usual: OrderModel) -> tuple[float, float
             50,
         )
     )
+
+
+def _spell_shape(
+    data: OrderData, counted: Doubles, quiet_months: Doubles, talk: tuple[float, float], usual: OrderModel
+) -> float:
+    """Shape of how a contact's small talk varies between thirds of a year, by moments."""
+    spells = -(-len(data.months) // _SPELL_MONTHS)
+    if spells < 2:
+        return usual.spell_shape
+    at = np.arange(len(data.months)) // _SPELL_MONTHS
+    days = _sums(at, data.month_days * quiet_months, spells)
+    count = _sums(data.contact * spells + at[data.month], counted, data.contacts * spells)
+    table = count.reshape(data.contacts, spells)
+    mean, shape = talk
+    rate = (shape + table.sum(axis=1)) / (shape / mean + days.sum())
+    expected = rate[:, None] * days
+    # The rate was found on the same counts, which takes one part of them from the spread.
+    spread = float(((table - expected) ** 2).sum()) * spells / (spells - 1) - float(table.sum())
+    square = float((expected**2).sum())
+    prior = 20.0
+    return float(np.clip((square + prior) / (max(spread, 0.0) + prior / usual.spell_shape), 0.1, 50))
 
 
 def _shares(weight: Doubles, outcome: Integers, usual: Sequence[float]) -> tuple[float, ...]:

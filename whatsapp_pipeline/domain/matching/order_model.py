@@ -105,7 +105,7 @@ class OrderModel:
     and for "none". `device_said`, `device_same`: chances that a session about an order names a device, and
     that it is the order's; `device_none`: that small talk names one. `named`: that a session names its
     order's number. `small_talk`, `small_talk_shape`: mean (sessions a day) and shape of how much contacts
-    write about no order.
+    write about no order; `spell_shape`: shape of how much a contact's small talk changes from time to time.
     """
 
     rates: Mapping[str, float]
@@ -118,6 +118,7 @@ class OrderModel:
     named: float = 0.05
     small_talk: float = USUAL_RATE
     small_talk_shape: float = 1.0
+    spell_shape: float = 3.0
     months: Mapping[str, float] = field(default_factory=dict)
     """How much more than usual was written of orders, by month ("2025-01"): archives have gaps."""
     quiet_months: Mapping[str, float] = field(default_factory=dict)
