@@ -2,13 +2,14 @@
 -- A row that still carries a token lost its worker: unless the server itself restarted since, that counts
 -- as a crash. Such rows are taken by `suspects` calls only, one at a time, so that a body that kills its
 -- worker takes no other with it.
+-- A time further ahead than any wait or lease of ours was written by a clock that ran ahead: it counts as due.
 WITH locked AS (
     SELECT id, octet_length(body) AS size
       FROM webhook_inbox
      WHERE status = 'pending'
        AND id BETWEEN %(first_id)s AND %(last_id)s
-       AND next_attempt_at <= now()
-       AND (lease_until IS NULL OR lease_until < now())
+       AND (next_attempt_at <= now() OR next_attempt_at > now() + interval '2 hours')
+       AND (lease_until IS NULL OR lease_until < now() OR lease_until > now() + interval '2 hours')
        AND (lease_token IS NOT NULL OR crashes > 0) = %(suspects)s
      ORDER BY id
      LIMIT %(rows)s

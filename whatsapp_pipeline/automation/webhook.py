@@ -48,7 +48,8 @@ def webhook_inbox_sensor(
         for batch in inbox.open_batches(conn):
             if _in_progress(context, batch):
                 under_way += 1
-            elif datetime.now(UTC) - batch.requested_at < _pause(batch.attempt):
+            # Either way: a launch in the future was noted by a clock that ran ahead.
+            elif abs(datetime.now(UTC) - batch.requested_at) < _pause(batch.attempt):
                 continue
             elif batch.attempt >= webhook_inbox.max_launches:
                 # What of it still waits goes to a new batch; its own attempts decide what is dead.

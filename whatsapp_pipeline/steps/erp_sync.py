@@ -205,9 +205,11 @@ def sync_contacts(
         _run(conn, run, reader, work)
         newest = parse_time(run.state["newest"] or "")
         until = None
-        if newest is not None:
+        elapsed = erp_passes.elapsed_seconds(conn, run)
+        # A clock that was set back during the pass can't say how long it took: the watermark stays.
+        if newest is not None and elapsed >= 0:
             # Changed before the pass began: a row that changed behind the reader's back is read next time.
-            until = newest - timedelta(seconds=ceil(erp_passes.elapsed_seconds(conn, run)))
+            until = newest - timedelta(seconds=ceil(elapsed))
         return _finish(conn, run, reader, until=max(filter(None, (until, known)), default=None))
 
 

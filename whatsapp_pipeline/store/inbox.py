@@ -80,7 +80,9 @@ def plan_batch(conn: Connection, size: int) -> Batch | None:
         """
         WITH due AS (
             SELECT id FROM webhook_inbox i
-             WHERE status = 'pending' AND next_attempt_at <= now()
+             WHERE status = 'pending'
+               -- Further ahead than any wait: a clock that ran ahead wrote it.
+               AND (next_attempt_at <= now() OR next_attempt_at > now() + interval '2 hours')
                AND NOT EXISTS (SELECT 1 FROM webhook_batches b
                                 WHERE b.status = 'open' AND i.id BETWEEN b.first_id AND b.last_id)
              ORDER BY id LIMIT %s)

@@ -125,6 +125,23 @@ def test_the_watermark_moves_only_after_the_whole_pass(
     assert _one(conn, "SELECT count(*) FROM erp_passes WHERE status <> 'complete'") == 0
 
 
+def test_the_watermark_stays_where_the_clock_was_set_back_during_the_pass(
+    conn: Connection, sandbox: ErpSandbox, sync: Callable[..., SyncReport]
+) -> None:
+    sync()
+    known = _one(conn, "SELECT max(watermark) FROM erp_passes WHERE status = 'complete'")
+    sandbox.contacts[5] = worlds.contact(5, updated="2025-06-01 09:00:00")
+    sandbox.contacts[2] = worlds.contact(2, status="I", updated="2025-06-01 09:00:00")
+    sandbox.faults = [Fault("status", "/contatos", after=2, times=99, status=500)]
+    with pytest.raises(PipelineError):
+        sync()
+    conn.execute("UPDATE erp_passes SET started_at = now() + interval '1 year' WHERE status = 'failed'")
+    sandbox.faults = []
+    assert sync().resumed == 1
+    assert _one(conn, "SELECT max(watermark) FROM erp_passes WHERE status = 'complete'") == known
+    assert _one(conn, "SELECT data_atualizacao FROM contact_sources WHERE id_contato = 1002").year == 2025
+
+
 def test_a_failed_pass_resumes_where_it_was(
     conn: Connection, sandbox: ErpSandbox, sync: Callable[..., SyncReport]
 ) -> None:

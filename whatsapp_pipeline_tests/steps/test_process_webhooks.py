@@ -88,6 +88,20 @@ def test_order_is_time_then_inbox_then_position(conn: Connection) -> None:
     assert [m.text for m in get_last_messages(conn, conversation, 2)] == ["quatro", "cinco"]
 
 
+def test_a_clock_that_ran_ahead_and_was_put_right_delays_nothing(conn: Connection) -> None:
+    put(conn, delivery(text("w1", "oi")), delivery(text("w2", "olá")))
+    # A worker took them and died while the clock was a year ahead.
+    conn.execute(
+        "UPDATE webhook_inbox SET next_attempt_at = now() + interval '1 year',"
+        " lease_token = gen_random_uuid(),"
+        " lease_until = now() + interval '1 year 2 minutes', leased_under = pg_postmaster_start_time()"
+    )
+    assert inbox.plan_batch(conn, 10) is not None
+    process(conn)
+    assert one(conn, "SELECT count(*) FROM conversation_messages") == 2
+    assert one(conn, "SELECT count(*) FROM webhook_inbox WHERE status = 'done'") == 2
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_one_person_under_three_names_is_one_conversation(conn: Connection, order: tuple[int, ...]) -> None:
     seen = [
