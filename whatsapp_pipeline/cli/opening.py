@@ -33,7 +33,7 @@ def require_free(host: str, port: int, option: str) -> None:
         with socket.create_server((str(address[0]), port), family=family):
             pass
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
         raise PipelineError(
             f"cannot listen on {host}:{port} ({reason}); stop what runs there, or choose another {option}"
         ) from error
