@@ -84,10 +84,14 @@ def usual(shops: int = 24, customers: int = 400) -> OrderModel:
     for number in range(shops):
         task = visits(number, customers, some_clues(rng), some_habits(rng))
         fitted.append(fit_orders(task.sessions, task.orders))
-    rates = {time: _mean([model.rates[time] for model in fitted]) for time in domain.TIMES}
+    # Nothing is impossible: what no invented shop has, both words at once or a late return, a real one may.
+    rates = {time: max(_mean([model.rates[time] for model in fitted]), 5e-4) for time in domain.TIMES}
     stages = {}
     for zone in (*domain.ZONES, "none"):
-        chances = [_mean([model.stages[zone][at] for model in fitted]) for at in range(len(domain.STAGES))]
+        chances = [
+            max(_mean([model.stages[zone][at] for model in fitted]), 0.005)
+            for at in range(len(domain.STAGES))
+        ]
         stages[zone] = tuple(round(chance / sum(chances), 6) for chance in chances)
     return OrderModel(
         rates,
