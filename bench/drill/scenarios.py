@@ -6,15 +6,30 @@ The end state is compared with the undisturbed run's, or with that of the databa
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
-from bench.drill.world import World, kill, no_room_for_files
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from bench.drill.world import LONGEST_RUN, World, end_family, kill, no_room_for_files
 from whatsapp_pipeline.sandbox.erp_server import ErpSandbox, Fault, serving
+from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
 
 Scenario = Callable[[World], tuple[str, str] | tuple[str, str, str]]
 
+_BIN = Path(sys.executable).parent
+_YEAR_NS = 365 * 86_400 * 10**9
+# What the clock wrote: every column that defaults to now.
+_OUR_STAMPS = """
+    SELECT format('UPDATE %I SET %I = %2$I + make_interval(years => 1)', table_name, column_name)
+    FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
+    WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND column_default LIKE '%now()%'
+"""
 _HALF_LOADED = "SELECT count(*) > 0 FROM chat_messages"
 _SOME_INDEXED = "SELECT count(*) > 0 FROM chat_files"
 
@@ -122,7 +137,7 @@ def _break_off(world: World, url: str, address: str) -> str:
 
 
 def two_at_once(world: World) -> tuple[str, str]:
-    """Run everything twice at the same time, as two daemons would."""
+    """Run everything twice at the same time."""
     url = world.database()
     both = [world.start(url) for _ in range(2)]
     statuses = []
@@ -132,6 +147,66 @@ def two_at_once(world: World) -> tuple[str, str]:
         if process.returncode:
             raise SystemExit(f"one of two runs at once failed:\n{printed[-3000:]}")
     return url, f"two whole runs beside each other: exit {statuses[0]} and {statuses[1]}"
+
+
+def two_daemons(world: World) -> tuple[str, str]:
+    """Let two of Dagster's daemons take the runs of one queued backfill."""
+    url = world.database()
+    archive = ("run", "--archive", str(world.archive), "--erp", str(world.pages))
+    world.run(url, *archive, "--months", world.months[0])  # contacts and orders, which a backfill rests on
+    workspace = str(PROJECT_ROOT / "workspace.yaml")
+    queue = [f"{_BIN}/dagster", "job", "backfill", "-w", workspace, "-j", "monthly_chats", "--noprompt"]
+    queueing = world.start_program([*queue, "--partitions", ",".join(world.months)], url)
+    printed, _ = queueing.communicate(timeout=LONGEST_RUN)
+    if queueing.returncode:
+        raise SystemExit(f"the backfill could not be queued:\n{printed[-3000:]}")
+    # What they print is of no use here, and a full pipe would hold them up.
+    quiet = ["sh", "-c", f'exec "{_BIN}/dagster-daemon" run -w "{workspace}" >/dev/null 2>&1']
+    daemons = [world.start_program(quiet, url) for _ in range(2)]
+    try:
+        ended = _wait_for_runs(url, len(world.months), daemons)
+    finally:
+        for daemon in daemons:
+            end_family(daemon)
+    world.finish(url)
+    return url, f"two daemons, {len(world.months)} queued runs: {ended}"
+
+
+def _wait_for_runs(url: str, queued: int, daemons: list[subprocess.Popen[str]]) -> str:
+    """Wait until the backfill's runs have ended; return how, in words."""
+    own = make_conninfo(url, dbname=f"{conninfo_to_dict(url)['dbname']}_dagster")
+    deadline = time.monotonic() + LONGEST_RUN
+    statement = (
+        """SELECT r.status FROM runs r JOIN run_tags t USING (run_id) WHERE t.key = 'dagster/backfill'"""
+    )
+    statuses: Counter[str] = Counter()
+    with connect(own) as conn:
+        while time.monotonic() < deadline and all(daemon.poll() is None for daemon in daemons):
+            statuses = Counter(row[0] for row in conn.execute(statement))
+            if statuses["SUCCESS"] + statuses["FAILURE"] + statuses["CANCELED"] >= queued:
+                return ", ".join(f"{n} {status.lower()}" for status, n in sorted(statuses.items()))
+            time.sleep(0.5)  # the daemons' progress can only be looked at
+    raise SystemExit(f"the queued runs did not end: {dict(statuses)}")
+
+
+def clock_set_back(world: World) -> tuple[str, str]:
+    """Leave what a clock a year ahead leaves behind in files and tables, in the middle of a run; go on."""
+    url = world.database()
+    files = [path for path in world.archive.rglob("*") if path.is_file()]
+    times = {path: (path.stat().st_atime_ns, path.stat().st_mtime_ns) for path in files}
+    for path, (read, written) in times.items():
+        os.utime(path, ns=(read + _YEAR_NS, written + _YEAR_NS))
+    process = world.start(url)
+    world.wait_for_rows(url, _HALF_LOADED, process)
+    kill(process)
+    with connect(url) as conn:
+        stamps = conn.execute(_OUR_STAMPS).fetchall()
+        for (statement,) in stamps:
+            conn.execute(statement.encode())
+    for path, stamp in times.items():
+        os.utime(path, ns=stamp)
+    world.finish(url)
+    return url, f"killed a year ahead: {len(files)} files, {len(stamps)} columns of times"
 
 
 def contacts_changed(world: World) -> tuple[str, str]:
@@ -162,6 +237,8 @@ def scenarios(*, kills: int, short: bool) -> dict[str, Scenario]:
         "files vanish and change": files_vanish,
         "ERP fails mid-pass": erp_fails,
         "two runs at once": two_at_once,
+        "two daemons": two_daemons,
+        "clock set back a year": clock_set_back,
         "contacts changed, month re-run": contacts_changed,
     }
     if short:

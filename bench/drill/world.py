@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -24,6 +25,7 @@ from psycopg.conninfo import make_conninfo
 from whatsapp_pipeline.embedded import server_url
 from whatsapp_pipeline.sandbox.archive import write_sample
 from whatsapp_pipeline.sandbox.plan import SampleOptions
+from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline_tests.tables import content
@@ -75,12 +77,25 @@ class World:
             PROGRAM,
             *(arguments or ("run", "--archive", str(self.archive), "--erp", erp or str(self.pages))),
         ]
+        return self.start_program(command, url, environment=environment, before=before)
+
+    def start_program(
+        self,
+        command: Sequence[str],
+        url: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> subprocess.Popen[str]:
+        """Start any program of the project's against `url`, in a session of its own."""
         return subprocess.Popen(
             command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
             preexec_fn=before,  # noqa: PLW1509  # only sets a limit of the child's own
             env={
                 **os.environ, "DATABASE_URL": url, "PIPELINE_LOCAL_DIR": str(self.folder / "local"),
-                "BACKUP_BEFORE_WRITE": "false", "FIRST_MONTH": self.months[0], **(environment or {}),
+                "BACKUP_BEFORE_WRITE": "false", "FIRST_MONTH": self.months[0],
+                "DAGSTER_HOME": str(PROJECT_ROOT), "CHAT_ARCHIVE": str(self.archive), "ERP": str(self.pages),
+                **(environment or {}),
             },
         )  # fmt: skip
 
@@ -140,6 +155,16 @@ def kill(process: subprocess.Popen[str]) -> bool:
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     return was_alive
+
+
+def end_family(process: subprocess.Popen[str]) -> None:
+    """Kill a program and whatever it started, in sessions of their own too."""
+    family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    kill(process)
+    for child in family:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    psutil.wait_procs(family, timeout=10)
 
 
 def no_room_for_files() -> None:
