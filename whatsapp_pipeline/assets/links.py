@@ -3,6 +3,7 @@
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 # Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
 from collections import Counter
+from dataclasses import replace
 
 import dagster as dg
 from pydantic import Field
@@ -13,7 +14,15 @@ from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_file_index
 from whatsapp_pipeline.assets.contacts import normalized_contacts
 from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
-from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_months
+from whatsapp_pipeline.assets.running import (
+    OWNERS,
+    Events,
+    Metadata,
+    StepConfig,
+    months_of,
+    preview,
+    run_months,
+)
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.store import status
 from whatsapp_pipeline.store.connection import Connection
@@ -38,6 +47,11 @@ class OrderLinkConfig(StepConfig):
         default="model",
         pattern="^(model|window_15d)$",
         description="`model`, or `window_15d`: the order issued nearest, at most 15 days away.",
+    )
+    refit: bool = Field(
+        default=False,
+        description="Fit the model to all linked sessions first and keep it; then run every month again, "
+        "since links made with another model stay as they are.",
     )
 
 
@@ -102,6 +116,7 @@ def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, data
     from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, link_orders_month
 
     options = OrderLinkOptions(method=config.method)
+    first = months_of(context)[0]
 
     def more(conn: Connection, months: list[str]) -> Metadata:
         return {
@@ -115,7 +130,9 @@ def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, data
 
     yield from run_months(
         context, database, config, table="chat_sessions", month_rows=status.sessions_in, more=more,
-        step=lambda conn, month: link_orders_month(conn, month, options, log=context.log),
+        step=lambda conn, month: link_orders_month(
+            conn, month, replace(options, refit=config.refit and month == first), log=context.log
+        ),
     )  # fmt: skip
 
 

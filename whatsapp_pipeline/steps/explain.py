@@ -16,7 +16,7 @@ from whatsapp_pipeline.domain.matching.orders import (
 )
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.steps.link_contacts import LinkOptions, decide_staged
-from whatsapp_pipeline.steps.order_evidence import by_contact, days_seen, order_model, rated, to_orders
+from whatsapp_pipeline.steps.order_evidence import by_contact, order_model, rated, to_orders
 from whatsapp_pipeline.store import links, order_links
 from whatsapp_pipeline.store.connection import Connection
 
@@ -66,6 +66,6 @@ def _order(
     own = [order for order in found if order.id_contato is not None and order.id_contato == contact]
     session = with_title(session, own)
     named = [order for order in found if order.number in session.numbers or str(order.id) in session.numbers]
-    model = order_model(conn, log=log)
-    known = rated(conn, [session], by_contact(own), model, days_seen(conn, model))[0]
+    model = order_model(conn, refit=False, log=log)
+    known = rated([session], by_contact(own), model)[0]
     return link_session(known, own, named, OrderPolicy(model=model))

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from whatsapp_pipeline.domain.matching.model import Feature
-from whatsapp_pipeline.domain.matching.order_data import Span
 from whatsapp_pipeline.domain.matching.orders import (
     Order,
     OrderCandidate,
@@ -25,7 +24,6 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.link_rules import rules_hash
 from whatsapp_pipeline.steps.order_evidence import (
     by_contact,
-    days_seen,
     order_model,
     rated,
     to_orders,
@@ -39,9 +37,13 @@ from whatsapp_pipeline.store.locks import month_lock
 
 @dataclass(frozen=True, slots=True)
 class OrderLinkOptions:
-    """How a session finds its order: `model`, or `window_15d`, the plan's rule."""
+    """How a session finds its order: `model`, or `window_15d`, the plan's rule.
+
+    `refit` fits the model to all linked sessions before, and keeps it for this run and later ones.
+    """
 
     method: str = "model"
+    refit: bool = False
 
     def policy(self) -> OrderPolicy:
         """Return the policy of the method; raises PipelineError when there is no such method."""
@@ -88,17 +90,15 @@ def link_orders_month(
     policy = options.policy()
     with month_lock(conn, "order_links", month), conn.transaction():
         rows = store.stage_month(conn, month)
-        span = None
         if policy.method == "model":
-            policy = replace(policy, model=order_model(conn, log=log))
-            span = days_seen(conn, policy.model)
+            policy = replace(policy, model=order_model(conn, refit=options.refit, log=log))
         inputs = link_stamps.rests_on(
-            conn, "order_links", rules_hash(), repr(options), policy.model.to_json(), repr(span)
+            conn, "order_links", rules_hash(), options.method, policy.model.to_json()
         )
         if link_stamps.stands(conn, "order_links", month, inputs):
             sessions, written = store.staged_links(conn), store.OrderLinksWritten(0, 0, 0)
         else:
-            decisions = _decide(conn, rows, policy, span)
+            decisions = _decide(conn, rows, policy)
             sessions = list(_rows(decisions))
             written = store.write(conn, sessions, _candidate_rows(decisions))
             link_stamps.keep(conn, "order_links", month, inputs)
@@ -111,9 +111,7 @@ def link_orders_month(
     )  # fmt: skip
 
 
-def _decide(
-    conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy, span: Span | None
-) -> list[OrderDecision]:
+def _decide(conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy) -> list[OrderDecision]:
     orders = to_orders(store.orders(conn))
     own_orders = by_contact(orders)
     by_name: defaultdict[str, list[Order]] = defaultdict(list)
@@ -122,7 +120,7 @@ def _decide(
             by_name[name].append(order)
     sessions = to_sessions(rows, own_orders)
     if policy.method == "model":
-        sessions = rated(conn, sessions, own_orders, policy.model, span)
+        sessions = rated(sessions, own_orders, policy.model)
     overrides = {row.id_session: row for row in store.overrides(conn)}
     decisions = []
     for row, session in zip(rows, sessions, strict=True):
