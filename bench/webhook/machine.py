@@ -59,8 +59,8 @@ class Postgres:
         migrate(self.url)
 
     def _call(self, *command: str, as_root: bool = False) -> None:
-        prefix = ["runuser", "-u", self._run_as, "--"] if self._run_as and not as_root else []
-        subprocess.run([*prefix, *command], check=True, stdout=subprocess.DEVNULL, cwd="/")
+        user = self._run_as if self._run_as and not as_root else None
+        subprocess.run(command, user=user, check=True, stdout=subprocess.DEVNULL, cwd="/")
 
     def start(self) -> None:
         log = self._data / "server.log"
