@@ -93,10 +93,11 @@ def _run(instance: dg.DagsterInstance) -> None:
 
 
 def _tick(instance: dg.DagsterInstance, state: dict[str, str | None]) -> str:
-    context = dg.build_sensor_context(
+    # Closed here, not whenever it is collected: it would put back another test's storage then.
+    with dg.build_sensor_context(
         instance=instance, cursor=state["cursor"], repository_def=DEFS.get_repository_def()
-    )
-    result = alerts(context)
+    ) as context:
+        result = alerts(context)
     assert isinstance(result, dg.SensorResult)
     state["cursor"] = result.cursor or state["cursor"]
     return str(result.skip_reason)

@@ -149,20 +149,20 @@ def _forgotten(world: World) -> Findings:
 
 
 def test_the_weekly_catch_up_asks_for_what_is_behind(world: World, prepared_url: str) -> None:
-    context = dg.build_schedule_context(
+    file = world.a_file("2025-02")
+    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    with dg.build_schedule_context(
         instance=world.instance,
         repository_def=world.defs.get_repository_def(),
         scheduled_execution_time=datetime(2026, 1, 4, 4, tzinfo=UTC),
         resources={"database": Database(url=prepared_url), "archive": Archive(root=str(world.root))},
-    )
-    nothing = weekly_catch_up(context)
+    ) as context:
+        nothing = weekly_catch_up(context)
+        os.utime(file, (1_600_000_000, 1_600_000_000))
+        requests = weekly_catch_up(context)
+        os.utime(file, ns=times)
     assert isinstance(nothing, dg.SkipReason)
     assert "nothing is missing" in str(nothing.skip_message)
-    file = world.a_file("2025-02")
-    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
-    os.utime(file, (1_600_000_000, 1_600_000_000))
-    requests = weekly_catch_up(context)
-    os.utime(file, ns=times)
     assert isinstance(requests, list)
     assert [request.partition_key for request in requests] == ["2025-02"]
     assert requests[0].tags["whatsapp_pipeline/why"] == "files: 1 changed"

@@ -54,15 +54,16 @@ def test_a_pause_holds_every_step_until_resumed(db: Connection) -> None:
 
 def test_a_schedule_skips_during_a_pause_and_says_why(fresh_database_url: str) -> None:
     os.environ["DATABASE_URL"] = fresh_database_url
+    fires_at = datetime(2025, 3, 2, 4, tzinfo=UTC)
     try:
-        context = dg.build_schedule_context(scheduled_execution_time=datetime(2025, 3, 2, 4, tzinfo=UTC))
-        assert isinstance(daily_current_month(context), dg.RunRequest)
-        with connect(fresh_database_url) as conn:
-            store.pause(conn, "")
-        for schedule in (daily_current_month, monthly_closed_month):
-            answer = schedule(context)
-            assert isinstance(answer, dg.SkipReason)
-            assert "paused since" in str(answer.skip_message)
+        with dg.build_schedule_context(scheduled_execution_time=fires_at) as context:
+            assert isinstance(daily_current_month(context), dg.RunRequest)
+            with connect(fresh_database_url) as conn:
+                store.pause(conn, "")
+            for schedule in (daily_current_month, monthly_closed_month):
+                answer = schedule(context)
+                assert isinstance(answer, dg.SkipReason)
+                assert "paused since" in str(answer.skip_message)
     finally:
         del os.environ["DATABASE_URL"]
 
