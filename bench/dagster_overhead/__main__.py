@@ -75,7 +75,7 @@ class Ui:
                 nodes = None
             if nodes:
                 return {"repository": nodes[0]["name"], "location": nodes[0]["location"]["name"]}
-            time.sleep(0.1)
+            time.sleep(0.1)  # another process's start can only be asked for
         raise SystemExit("the UI did not come up")
 
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Ui:
             run = self.ask(STATUS, id=launched["run"]["runId"])["runOrError"]
             if run["status"] in ENDED:
                 break
-            time.sleep(0.1)
+            time.sleep(0.1)  # a run's end can only be asked for; a tenth is what the figure is good to
         if run["status"] != "SUCCESS":
             raise SystemExit(f"the run ended as {run['status']}")
         return time.perf_counter() - started, run["endTime"] - run["startTime"]

@@ -127,7 +127,7 @@ class ReceiverProcess:
                 if requests.get(f"{self.base}/health", timeout=1).ok:
                     return
             except requests.RequestException:
-                time.sleep(pause)
+                time.sleep(pause)  # its start can only be asked for
         raise RuntimeError("the receiver did not start")
 
     def kill(self) -> None:

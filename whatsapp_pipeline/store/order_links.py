@@ -109,15 +109,11 @@ def overrides(conn: Connection) -> list[OrderOverrideRow]:
     return [OrderOverrideRow(*row) for row in conn.execute(queries.load("order_overrides_for"))]
 
 
-def history(conn: Connection, *, contacts: Collection[int] | None = None, every: int = 1) -> list[SessionRow]:
-    """Return the sessions of linked `contacts`, each once however many exports hold it.
-
-    Without `contacts`, of every `every`-th contact that has an order.
-    """
+def history(conn: Connection, *, every: int) -> list[SessionRow]:
+    """Return the sessions of every `every`-th contact that has an order, each once whatever holds it."""
     columns = ", ".join(f"found.{column}" for column in SessionRow._fields)
-    values = {"contacts": None if contacts is None else sorted(contacts), "every": every}
     query = f"SELECT {columns} FROM ({queries.load('order_history')}) found ORDER BY found.id"
-    return [SessionRow(*row) for row in conn.execute(query, values)]
+    return [SessionRow(*row) for row in conn.execute(query, {"every": every})]
 
 
 def orders_of(conn: Connection, contacts: Collection[int]) -> list[OrderRow]:
