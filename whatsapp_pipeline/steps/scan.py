@@ -73,8 +73,8 @@ def scan_file(archive: ChatArchive, job: ScanJob, options: ScanOptions) -> FileS
             collector = _collector()
             for item in read_source(source, job.file.path, options.reading, job.remembered):
                 match item.event:
-                    case MessageBatch(messages):
-                        collector.add(messages)
+                    case MessageBatch():
+                        collector.add(item.event.messages)
                     case ChatStart():
                         collector = _collector()
                     case ChatEnd(summary):

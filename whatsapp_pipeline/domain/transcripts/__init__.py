@@ -24,9 +24,12 @@ from .model import (
     Message,
     MessageBatch,
     ParseOptions,
+    Source,
+    Window,
 )
 from .native import NativeReader
 from .native_shapes import find_layout
+from .windows import read_many
 
 __all__ = [
     "ChatEnd",
@@ -38,8 +41,11 @@ __all__ = [
     "Message",
     "MessageBatch",
     "ParseOptions",
+    "Source",
+    "Window",
     "read",
     "read_chunks",
+    "read_many",
 ]
 
 

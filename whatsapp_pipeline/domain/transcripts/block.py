@@ -24,9 +24,9 @@ from typing import NamedTuple
 from .block_columns import Columns, columns_of
 from .block_header import NOTIFICATION, WhoCache, is_header
 from .bodies import BLOCK_ENDINGS, REPLY_MARK, Body, parse_block_body
-from .columns import ChatBuilder, Totals, clock_of
+from .columns import ChatBuilder, Totals, batch_of, clock_of
 from .decoding import TextChunks, lenient, line_count, with_last
-from .model import ChatEnd, ChatStart, Event, Finding, LineKind, MessageBatch, ParseOptions
+from .model import ChatEnd, ChatStart, Event, Finding, LineKind, ParseOptions
 from .phrases import phrases, visible
 
 SEPARATOR = "-" * 52
@@ -258,7 +258,7 @@ class BlockReader:
         parsed = self._parse(columns)
         lines = [start + 1 for start in starts] if self._labelled else starts
         times, _, senders, bodies, data, *_ = columns
-        yield MessageBatch(self._chat.build(lines, times, senders, bodies, data, parsed))
+        yield batch_of(self._chat.build(lines, times, senders, bodies, data, parsed))
         totals = self._chat.totals
         self._count_lines(len(pieces), sum(counts))
         yield from map(totals.note, list(self._oddities(pieces, starts, at_end=at_end)))

@@ -16,8 +16,10 @@ from typing import Any, NamedTuple, cast
 from zlib import adler32, crc32
 from zoneinfo import ZoneInfo
 
+import polars as pl
+
 from .bodies import Body
-from .model import ChatSummary, DateOrder, Finding, FormatName, LineKind, Message
+from .model import MESSAGE_SCHEMA, ChatSummary, DateOrder, Finding, FormatName, LineKind, Message, MessageBatch
 from .phrases import phrases
 
 # A Message from a sequence of its fields, in half the time of Message(*fields).
@@ -364,3 +366,10 @@ def _identity_of(body: Body) -> bytes:
     """What a body with an attachment or a quote is hashed by; no plain text holds a NUL."""
     text, _, name, kind, _, _, _, quote = body
     return f"{text}\0{name or kind or ''}\0{quote or ''}".encode()
+
+
+def batch_of(messages: Sequence[Message]) -> MessageBatch:
+    """Interim: a batch of messages that were read one by one."""
+    return MessageBatch(
+        pl.DataFrame([(0, *message) for message in messages], schema=dict(MESSAGE_SCHEMA), orient="row")
+    )

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NamedTuple, TypeAlias
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import polars as pl
 
 from whatsapp_pipeline.errors import PipelineError
 
@@ -71,6 +73,31 @@ class Message(NamedTuple):
     occurrence: int
 
 
+# The columns of frames of messages: the chat a message is of (its number in the reading), then Message's fields.
+MESSAGE_SCHEMA: Mapping[str, pl.DataType] = {
+    "chat": pl.Int64(),
+    "ordinal": pl.Int64(),
+    "timestamp": pl.Datetime("us"),
+    "timestamp_utc": pl.Datetime("us", "UTC"),
+    "direction": pl.String(),
+    "sender_name": pl.String(),
+    "sender_phone": pl.String(),
+    "type": pl.String(),
+    "text": pl.String(),
+    "attachment_name": pl.String(),
+    "attachment_kind": pl.String(),
+    "attachment_size": pl.Int64(),
+    "attachment_duration": pl.Int64(),
+    "reply_timestamp": pl.Datetime("us"),
+    "reply_quote": pl.String(),
+    "reply_ordinal": pl.Int64(),
+    "status": pl.String(),
+    "line": pl.Int64(),
+    "body_hash": pl.Int64(),
+    "occurrence": pl.Int64(),
+}
+
+
 class Finding(NamedTuple):
     """Something that was read with a doubt, or not placed: 1-based `line` (0: the whole file) and the reason.
 
@@ -105,9 +132,14 @@ class ChatStart:
 
 @dataclass(frozen=True, slots=True)
 class MessageBatch:
-    """Up to a few thousand messages, in file order."""
+    """Some messages of the chat, in file order, as a frame of MESSAGE_SCHEMA; never none."""
 
-    messages: list[Message]
+    frame: pl.DataFrame
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages one by one, at several times the cost of reading them."""
+        return [Message._make(row[1:]) for row in self.frame.iter_rows()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +174,38 @@ class ChatEnd:
     """A chat is over."""
 
     summary: ChatSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A transcript to read: its bytes, which are read once, and how."""
+
+    stream: BinaryIO
+    options: ParseOptions
+
+
+class OpenedChat(NamedTuple):
+    """A chat that begins: its number in the reading, that of its source (both from 0), and how it begins."""
+
+    chat: int
+    source: int
+    start: ChatStart
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was read at once: many small sources whole, or a part of a large one.
+
+    `frame` holds the messages of all its chats (MESSAGE_SCHEMA; a chat's rows lie together, in file order);
+    findings and summaries come with their chats' numbers. A source in `failed` could not be read to its end:
+    what its stream raised; its chats are not closed.
+    """
+
+    opened: list[OpenedChat]
+    frame: pl.DataFrame
+    findings: list[tuple[int, Finding]]
+    closed: list[tuple[int, ChatSummary]]
+    failed: list[tuple[int, Exception]]
 
 
 Event: TypeAlias = ChatStart | MessageBatch | Finding | ChatEnd

@@ -18,9 +18,9 @@ from operator import gt
 from typing import NamedTuple, cast
 
 from .bodies import NATIVE_ENDINGS, Body, parse_native_body
-from .columns import ChatBuilder, Sender, Totals, clock_of
+from .columns import ChatBuilder, Sender, Totals, batch_of, clock_of
 from .decoding import TextChunks, is_utf8, lenient, line_count, with_last
-from .model import ChatEnd, ChatStart, Event, Finding, LineKind, MessageBatch, ParseOptions
+from .model import ChatEnd, ChatStart, Event, Finding, LineKind, ParseOptions
 from .native_senders import NOTIFICATION, Senders
 from .native_shapes import Dates, DateVotes, Decision, Layout, Times, combine, narrow_header
 from .phrases import INVISIBLE, phrases
@@ -247,7 +247,7 @@ class NativeReader:
                     texts[at] = data[at].decode()
         senders = cast("list[Sender]", found)
         parsed = self._parse(senders, texts)
-        yield MessageBatch(self._chat.build(starts, times, senders, texts, data, parsed))
+        yield batch_of(self._chat.build(starts, times, senders, texts, data, parsed))
         counted = self._chat.totals.lines
         counted[LineKind.HEADER] += len(rests)
         counted[LineKind.EXCEPTION] += self._left_out

@@ -67,9 +67,9 @@ def gather(events: Iterable[Event]) -> Result:
                 assert event.number == len(result.starts) + 1
                 result.starts.append(event)
                 result.chats.append([])
-            case MessageBatch(messages):
-                assert messages
-                result.chats[-1].extend(messages)
+            case MessageBatch():
+                assert len(event.frame)
+                result.chats[-1].extend(event.messages)
             case Finding():
                 result.findings.append(event)
             case ChatEnd(summary):
