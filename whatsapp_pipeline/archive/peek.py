@@ -18,6 +18,6 @@ def first_message_month(source: ChatSource) -> str | None:
     """
     for head in source.heads(_HEAD_BYTES):
         for event in read(io.BytesIO(head), ParseOptions()):
-            if isinstance(event, MessageBatch) and event.messages:
-                return f"{event.messages[0].timestamp:%Y-%m}"
+            if isinstance(event, MessageBatch):
+                return f"{event.frame.item(0, 'timestamp'):%Y-%m}"
     return None

@@ -7,8 +7,7 @@ from typing import BinaryIO
 
 from whatsapp_pipeline.archive import ChatArchive, UnreadableFileError
 from whatsapp_pipeline.domain.transcripts.decoding import TextChunks
-from whatsapp_pipeline.domain.transcripts.model import ChatStart
-from whatsapp_pipeline.steps.reading import ReadingOptions, read_source
+from whatsapp_pipeline.steps.reading import FileRequest, ReadingOptions, read_files
 
 
 def lines_around(
@@ -48,11 +47,10 @@ def _member_of(archive: ChatArchive, path: str, chat_number: int | None) -> int:
     with archive.open(path) as source:
         if len(source.members) == 1 or chat_number is None:
             return 0
-        transcript, last_name = -1, None
-        for item in read_source(source, path, ReadingOptions(), {}):
-            if isinstance(item.event, ChatStart):
-                if item.name is not last_name:
-                    transcript, last_name = transcript + 1, item.name
-                if item.chat_number == chat_number:
-                    break
+    transcript = -1
+    for window in read_files(archive, [FileRequest(path, {})], ReadingOptions()):
+        for chat in window.chats:
+            transcript += chat.start.number == 1
+            if chat.chat_number == chat_number:
+                return transcript
     return max(transcript, 0)

@@ -1,22 +1,27 @@
-"""Reading one archive file, as chat_file_index and chat_messages both do it.
+"""Reading archive files, as chat_file_index and chat_messages both do it.
 
-What belongs here: how a file's options come about, how its chats are numbered, and the hash that says whether
-a file was read like this before. What does not: what is done with the messages.
+What belongs here: how a file's options come about, how its chats are numbered, which files are over when, and
+the hash that says whether a file was read like this before. What does not: what is done with the messages.
 """
 
 from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from whatsapp_pipeline.archive import ChatSource, UnreadableFileError
+import polars as pl
+
+from whatsapp_pipeline.archive import ChatArchive, ChatSource, SourceFinding, UnreadableFileError
 from whatsapp_pipeline.domain.chat_names import ChatName, read_chat_name
-from whatsapp_pipeline.domain.transcripts import Event, ParseOptions, read
-from whatsapp_pipeline.domain.transcripts.model import ChatStart
+from whatsapp_pipeline.domain.transcripts import Event, ParseOptions, Source, Window, read, read_many
+from whatsapp_pipeline.domain.transcripts.model import MESSAGE_SCHEMA, ChatStart, ChatSummary, Finding
+from whatsapp_pipeline.errors import PipelineError
 
 # Raise it when the reader gives other messages for the same file: every file is then read again.
 READER_VERSION = 2
@@ -28,6 +33,52 @@ class ReadingOptions:
 
     zone: str = "America/Sao_Paulo"
     owner: tuple[str, ...] = ()
+
+
+class FileRequest(NamedTuple):
+    """A file to read: its path in the archive, and what a person decided about reading it."""
+
+    path: str
+    remembered: Mapping[str, Any]
+
+
+class ReadChat(NamedTuple):
+    """A chat that begins: its number in the frames, its file's place among the requests (both from 0).
+
+    `chat_number` is its number in the file, from 1 and on across the transcripts of a zip; `name` is what its
+    transcript is called.
+    """
+
+    chat: int
+    file: int
+    chat_number: int
+    name: ChatName
+    start: ChatStart
+
+
+class ReadFile(NamedTuple):
+    """A file that was read to its end: its place among the requests, its hash, and what is odd about it."""
+
+    file: int
+    content_hash: bytes
+    findings: list[SourceFinding]
+
+
+@dataclass(slots=True)
+class FileWindow:
+    """What was read at once: many small files whole, or a part of a large one.
+
+    `chats` begin here; findings and summaries come with their chats' numbers in `frame` (MESSAGE_SCHEMA). A
+    file that stands in `read` or `failed` is over: no later window has anything of it. What was read of a
+    file before it failed is in the frames all the same, for those who take them to drop.
+    """
+
+    chats: list[ReadChat] = field(default_factory=list)
+    frame: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MESSAGE_SCHEMA))
+    findings: list[tuple[int, Finding]] = field(default_factory=list)
+    closed: list[tuple[int, ChatSummary]] = field(default_factory=list)
+    read: list[ReadFile] = field(default_factory=list)
+    failed: list[tuple[int, UnreadableFileError]] = field(default_factory=list)
 
 
 class NumberedEvent(NamedTuple):
@@ -81,12 +132,166 @@ def read_source(
 def _next(events: Iterator[Event]) -> Event | None:
     try:
         return next(events, None)
-    except (UnreadableFileError, MemoryError):
-        raise
     except Exception as error:
-        # The reader raises for no bytes; should it all the same, one file must not stop the others. The
-        # error's own text may quote the file, so only its type and place are told.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        raise UnreadableFileError(
-            "reader_failed", f"reading failed: {type(error).__name__} in {place.name}, line {place.lineno}"
-        ) from error
+        raise _unreadable(error) from error
+
+
+def read_files(
+    archive: ChatArchive, files: Sequence[FileRequest], reading: ReadingOptions
+) -> Iterator[FileWindow]:
+    """Read files in their order, the small ones many at once; every one ends up in `read` or in `failed`.
+
+    Should the reader itself fail, which it does for no bytes, the files it had in hand are read again one by
+    one, so that only the one it failed for is lost. Raises PipelineError for options that make no sense.
+    """
+    waiting = deque([range(len(files))])
+    chats = 0
+    while waiting:
+        if some := waiting.popleft():
+            run = _Run(archive, files, reading, some, chats)
+            yield from run.windows()
+            chats = run.next_chat
+            waiting.extendleft(reversed(run.left))
+
+
+class _Run:
+    """One reading of neighbouring files; those it did not come to are in `left` when it is over.
+
+    A window is held back until the next one shows which files were over with it: the reader asks for more
+    files before it hands out what it read of those before.
+    """
+
+    def __init__(
+        self,
+        archive: ChatArchive,
+        requests: Sequence[FileRequest],
+        reading: ReadingOptions,
+        files: range,
+        first_chat: int,
+    ) -> None:
+        self._archive, self._requests, self._reading, self._files = archive, requests, reading, files
+        self.left: list[range] = []
+        self._first_chat = first_chat
+        self._transcripts: list[tuple[int, ChatName]] = []  # of each, its file and its name
+        self._chats: list[int] = []  # of each, its file
+        self._chat_number = 0
+        self._in_hand = files.start
+        # What became of files, until the window they were over with says so; and the first that none did.
+        self._read: dict[int, ReadFile] = {}
+        self._failed: dict[int, UnreadableFileError] = {}
+        self._unsettled = files.start
+        self._failure: UnreadableFileError | None = None
+
+    @property
+    def next_chat(self) -> int:
+        """The number of the next reading's first chat."""
+        return self._first_chat + len(self._chats)
+
+    def windows(self) -> Iterator[FileWindow]:
+        """Yield what is read, until the end or until the reader fails."""
+        held: FileWindow | None = None
+        with closing(self._sources()) as sources:
+            windows = read_many(sources)
+            while (window := self._next(windows)) is not None:
+                taken = self._take(window)
+                if held is not None:
+                    self._settle(held, self._first_file(window))
+                    yield held
+                held = taken
+        held = held or FileWindow()
+        if self._failure is None:
+            self._settle(held, self._files.stop)
+        else:
+            self._give_up(held, self._failure)
+        yield held
+
+    def _next(self, windows: Iterator[Window]) -> Window | None:
+        try:
+            return next(windows, None)
+        except (MemoryError, PipelineError):
+            raise
+        except Exception as error:
+            self._failure = _unreadable(error)
+            return None
+
+    def _sources(self) -> Generator[Source]:
+        """Open the transcripts of one file after the other."""
+        for file in self._files:
+            self._in_hand = file
+            path, remembered = self._requests[file]
+            try:
+                with self._archive.open(path) as source:
+                    for member, stream in source.streams():
+                        name = read_chat_name(path, member.name)
+                        self._transcripts.append((file, name))
+                        yield Source(stream, parse_options(self._reading, remembered, name))
+                    self._read[file] = ReadFile(file, source.content_hash(), source.findings)
+            except UnreadableFileError as error:
+                self._failed[file] = error
+
+    def _take(self, window: Window) -> FileWindow:
+        """Number the window's chats, and note the files whose streams failed."""
+        chats = []
+        for chat, transcript, start in window.opened:
+            file, name = self._transcripts[transcript]
+            is_new_file = not self._chats or self._chats[-1] != file
+            self._chat_number = 1 if is_new_file else self._chat_number + 1
+            self._chats.append(file)
+            chats.append(ReadChat(self._first_chat + chat, file, self._chat_number, name, start))
+        for transcript, error in window.failed:
+            self._failed.setdefault(self._transcripts[transcript][0], _unreadable(error))
+        if not self._first_chat:
+            return FileWindow(chats, window.frame, window.findings, window.closed)
+        return FileWindow(
+            chats,
+            window.frame.with_columns(pl.col("chat") + self._first_chat),
+            [(self._first_chat + chat, finding) for chat, finding in window.findings],
+            [(self._first_chat + chat, summary) for chat, summary in window.closed],
+        )
+
+    def _first_file(self, window: Window) -> int:
+        """The first of the files that the window has anything of."""
+        chats = {opened.chat for opened in window.opened}
+        chats.update(chat for chat, _ in window.findings)
+        chats.update(chat for chat, _ in window.closed)
+        if window.frame.height:
+            chats.add(cast(int, window.frame["chat"].min()))
+        files = [self._chats[chat] for chat in chats]
+        files += [self._transcripts[transcript][0] for transcript, _ in window.failed]
+        return min(files, default=self._unsettled)
+
+    def _settle(self, window: FileWindow, until: int) -> None:
+        """Say of the files before `until` that they are over with `window`."""
+        for file in range(self._unsettled, until):
+            if file in self._failed:
+                window.failed.append((file, self._failed.pop(file)))
+            else:
+                window.read.append(self._read.pop(file))
+        self._unsettled = max(self._unsettled, until)
+
+    def _give_up(self, held: FileWindow, failure: UnreadableFileError) -> None:
+        """Leave the files in hand to be read one by one; what is alone, or handed out in part, has failed."""
+        if self._chats:
+            shown = self._chats[-1]
+            if shown not in self._read:
+                self._failed.setdefault(shown, failure)
+            self._settle(held, shown + 1)
+        in_hand = range(self._unsettled, self._in_hand + 1)
+        if len(in_hand) == 1:
+            self._failed.setdefault(self._in_hand, failure)
+            self._settle(held, in_hand.stop)
+            in_hand = range(0)
+        one_by_one = [range(file, file + 1) for file in in_hand]
+        self.left = [*one_by_one, range(self._in_hand + 1, self._files.stop)]
+
+
+def _unreadable(error: Exception) -> UnreadableFileError:
+    """What a file failed of. An error's own text may quote the file, so only its type and place are told."""
+    if isinstance(error, UnreadableFileError):
+        return error
+    if isinstance(error, MemoryError):
+        raise error
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return UnreadableFileError(
+        "reader_failed", f"reading failed: {type(error).__name__} in {place.name}, line {place.lineno}"
+    )
