@@ -11,8 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import polars as pl
+
 from whatsapp_pipeline.domain.transcripts.model import Finding
-from whatsapp_pipeline.steps.load_reading import FileProblemError, FileToLoad, ReadAhead, ReadMessages
+from whatsapp_pipeline.steps.load_reading import ChatMessages, FileProblemError, FileToLoad, ReadAhead
 from whatsapp_pipeline.store import chat_files, duplicates, exceptions, messages
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.exceptions import ExceptionRow
@@ -20,7 +23,9 @@ from whatsapp_pipeline.store.exceptions import ExceptionRow
 STAGE = "chat_messages"
 # Findings of one kind that a file may have a row each for; the rest are counted in one more row.
 _ROWS_A_KIND = 500
-_REPLY = messages.REPLY_FIELD
+# Messages that become text for the server at once: many, for each step on a frame has a cost of its own, and
+# so few that the server still has the ones before to work on meanwhile.
+_ROWS_AT_ONCE = 10_000
 
 
 @dataclass
@@ -40,81 +45,64 @@ class BatchLoader:
     def load(self, files: Sequence[FileToLoad], problems: Sequence[FileProblemError]) -> BatchResult:
         """Load `files` and record `problems`; call it inside a transaction.
 
-        Raises FileProblemError for the first file that can't be loaded; the transaction is then to be rolled
-        back and the rest tried without it.
+        A file that can't be loaded is left out and recorded too. Raises FileProblemError when that shows
+        only after some of it went to the server; the transaction is then to be rolled back and the rest tried
+        without it.
         """
         result = BatchResult()
-        findings = _Findings(self._month)
-        new = [file for file in files if file.is_new]
+        batch = _Batch(self._reader, _Findings(self._month), list(problems))
         changed = [file for file in files if not file.is_new]
         if changed:
             duplicates.lock(self._conn)  # before any row lock: merging and marking touch the same rows
-        open_replies = self._copy_new(new, findings, result) + self._merge(changed, findings, result)
-        self._record(files, problems, findings, result)
-        self._finish(files, open_replies, result)
+        open_replies = self._copy_new([file for file in files if file.is_new], batch, result)
+        open_replies += self._merge(changed, batch, result)
+        self._record(files, batch, result)
+        self._finish(batch.without_problems(files), open_replies, result)
         return result
 
-    def _copy_new(self, files: Sequence[FileToLoad], findings: _Findings, result: BatchResult) -> list[int]:
+    def _copy_new(self, files: Sequence[FileToLoad], batch: _Batch, result: BatchResult) -> list[int]:
         """Copy files not loaded before; return the ids of chats with replies that reading left open."""
         total = sum(file.message_count for file in files)
         if not total:
             return []
         bases = _bases(files, messages.reserve_ids(self._conn, total))
-        open_replies: dict[int, None] = {}
-        with messages.copy_new(self._conn) as copy:
-            write = copy.write_row
-            for file in files:
-                for chat, batch in self._messages(file, findings):
-                    base = bases[chat.id]
-                    for message in batch:
-                        reply = message.reply_ordinal
-                        if reply is not None:
-                            row = (*message[:_REPLY], base + reply, *message[_REPLY + 1 :])
-                            write((base + message.ordinal, chat.id, *row))
-                            continue
-                        if message.reply_timestamp is not None:
-                            open_replies[chat.id] = None
-                        write((base + message.ordinal, chat.id, *message))
-        result.counts["messages_inserted"] += total
-        return list(open_replies)
+        open_replies: set[int] = set()
+        with messages.copy_new(self._conn) as write:
+            for chats in batch.messages(files):
+                base = _repeated(chats, [bases[chat.id] for chat, _ in chats])
+                frame = _stacked(chats).with_columns(
+                    id=base + pl.col("ordinal"), reply_to_id=base + pl.col("reply_ordinal")
+                )
+                write(frame)
+                is_open = pl.col("reply_timestamp").is_not_null() & pl.col("reply_ordinal").is_null()
+                open_replies.update(frame.filter(is_open)["id_chat_file"])
+                result.counts["messages_inserted"] += frame.height
+        return sorted(open_replies)
 
-    def _merge(self, files: Sequence[FileToLoad], findings: _Findings, result: BatchResult) -> list[int]:
+    def _merge(self, files: Sequence[FileToLoad], batch: _Batch, result: BatchResult) -> list[int]:
         """Merge files that were loaded before; return the ids of their chats."""
         if not files:
             return []
-        with messages.copy_changed(self._conn) as copy:
-            for file in files:
-                for chat, batch in self._messages(file, findings):
-                    for message in batch:
-                        copy.write_row((chat.id, *message))
-        ids = [chat.id for file in files for chat in file.chats]
+        with messages.copy_changed(self._conn) as write:
+            for chats in batch.messages(files):
+                write(_stacked(chats))
+        sound = batch.without_problems(files)
+        ids = [chat.id for file in sound for chat in file.chats]
         merged = messages.merge_changed(self._conn, ids)
         result.counts["messages_inserted"] += merged.inserted
         result.counts["messages_updated"] += merged.updated
-        for file in files:
+        for file in sound:
             for chat in file.chats:
                 if gone := merged.gone.get(chat.id):
                     result.counts["messages_gone"] += gone
                     detail = f"{gone} messages loaded before are no longer in the file"
-                    findings.add(file.path, chat.chat_number, Finding(0, "messages_gone", "info", detail))
+                    batch.findings.add(
+                        file.path, chat.chat_number, Finding(0, "messages_gone", "info", detail)
+                    )
         return ids
 
-    def _messages(self, file: FileToLoad, findings: _Findings) -> Iterator[ReadMessages]:
-        """Yield a file's messages and put its findings aside; raises FileProblemError."""
-        for item in self._reader.read(file):
-            if isinstance(item, ReadMessages):
-                yield item
-            else:
-                findings.add(file.path, item.chat_number, item.finding)
-
-    def _record(
-        self,
-        files: Sequence[FileToLoad],
-        problems: Sequence[FileProblemError],
-        findings: _Findings,
-        result: BatchResult,
-    ) -> None:
-        rows = findings.rows()
+    def _record(self, files: Sequence[FileToLoad], batch: _Batch, result: BatchResult) -> None:
+        rows, problems = batch.findings.rows(), batch.problems
         rows += [
             ExceptionRow(
                 STAGE, problem.path, None, self._month, None, problem.kind,
@@ -122,7 +110,7 @@ class BatchLoader:
             )
             for problem in problems
         ]  # fmt: skip
-        paths = [*(file.path for file in files), *(problem.path for problem in problems)]
+        paths = list({*(file.path for file in files), *(problem.path for problem in problems)})
         result.counts["findings"] += exceptions.replace_for_files(self._conn, STAGE, paths, rows)
         failed = [problem.path for problem in problems if problem.is_failure]
         if failed:
@@ -158,6 +146,55 @@ def _bases(files: Sequence[FileToLoad], first_id: int) -> dict[int, int]:
         bases[chat.id] = base
         base += chat.message_count
     return bases
+
+
+def _stacked(chats: Sequence[ChatMessages]) -> pl.DataFrame:
+    """Put the chats' messages into one frame that says whose each is."""
+    frame = pl.concat([frame for _, frame in chats])
+    return frame.with_columns(id_chat_file=_repeated(chats, [chat.id for chat, _ in chats]))
+
+
+def _repeated(chats: Sequence[ChatMessages], values: Sequence[int]) -> pl.Series:
+    """Give each message its chat's value."""
+    return pl.Series(np.repeat(np.array(values), [frame.height for _, frame in chats]))
+
+
+class _Batch:
+    """What reading the files of a batch gives: messages, and findings and problems put aside."""
+
+    def __init__(self, reader: ReadAhead, findings: _Findings, problems: list[FileProblemError]) -> None:
+        self._reader, self.findings, self.problems = reader, findings, problems
+
+    def without_problems(self, files: Sequence[FileToLoad]) -> list[FileToLoad]:
+        """Return those of `files` that have no problem so far."""
+        bad = {problem.path for problem in self.problems}
+        return [file for file in files if file.path not in bad]
+
+    def messages(self, files: Sequence[FileToLoad]) -> Iterator[list[ChatMessages]]:
+        """Yield the files' messages, those of many small files at once.
+
+        Raises FileProblemError for a file of which some were yielded before its problem showed.
+        """
+        gathered: list[ChatMessages] = []
+        height = 0
+        for file in files:
+            has_begun = False
+            try:
+                for part in self._reader.read(file):
+                    has_begun = True
+                    for chat_number, finding in part.findings:
+                        self.findings.add(file.path, chat_number, finding)
+                    gathered += part.messages
+                    height += part.height
+                    if height >= _ROWS_AT_ONCE:
+                        yield gathered
+                        gathered, height = [], 0
+            except FileProblemError as problem:
+                if has_begun:
+                    raise
+                self.problems.append(problem)
+        if gathered:
+            yield gathered
 
 
 class _Findings:

@@ -1,7 +1,7 @@
 """Reading the files that are to be loaded, ahead of the database.
 
-What belongs here: a file as it was indexed, reading it and making sure that it still is that file, and doing
-so in a thread while the caller waits for the server. What does not: the database.
+What belongs here: a file as it was indexed, reading many of them at once and making sure that each still is
+that file, and doing so in a thread while the caller waits for the server. What does not: the database.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from types import TracebackType
 from typing import NamedTuple, TypeAlias
 
-from whatsapp_pipeline.archive import ChatArchive, UnreadableFileError
-from whatsapp_pipeline.domain.transcripts.model import Finding, Message, MessageBatch
-from whatsapp_pipeline.steps.reading import ReadingOptions, read_source
+import numpy as np
+import polars as pl
+
+from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.domain.transcripts.model import Finding
+from whatsapp_pipeline.steps.reading import FileRequest, FileWindow, ReadChat, ReadingOptions, read_files
 from whatsapp_pipeline.store.chat_files import LoadRow
 
 # Messages that may wait for the server: enough to bridge the end of a COPY, when it checks every row's file.
-_AHEAD = 20_000
+_AHEAD = 30_000
 # Handing the interpreter from thread to thread takes up to so many seconds; each statement would wait for it.
 _SWITCH_SECONDS = 0.0002
 
@@ -71,21 +75,32 @@ class FileToLoad:
         return [(chat.id, self.wanted_hash) for chat in self.chats]
 
 
-class ReadMessages(NamedTuple):
-    """Messages of a chat, in file order."""
+class ChatMessages(NamedTuple):
+    """Messages of a chat, in file order: a frame of MESSAGE_SCHEMA, whose `chat` says nothing here."""
 
     chat: LoadRow
-    messages: list[Message]
+    frame: pl.DataFrame
 
 
-class ReadFinding(NamedTuple):
-    """A finding of a file's `chat_number`-th chat."""
+class FilePart(NamedTuple):
+    """Some of the file at `place` among those to read: never more than was indexed.
 
-    chat_number: int
-    finding: Finding
+    `findings` come with the number of their chat in the file. Once a part `is_last` there are no more of the
+    file; then the file is what was indexed, or the part has nothing but the `problem`.
+    """
+
+    place: int
+    messages: list[ChatMessages]
+    findings: list[tuple[int, Finding]]
+    is_last: bool
+    problem: FileProblemError | None
+
+    @property
+    def height(self) -> int:
+        """Number of messages."""
+        return sum(frame.height for _, frame in self.messages)
 
 
-Item: TypeAlias = ReadMessages | ReadFinding
 IsErased: TypeAlias = Callable[[str, int], bool]
 
 
@@ -95,49 +110,115 @@ class FileReader:
     def __init__(self, archive: ChatArchive, reading: ReadingOptions, is_erased: IsErased) -> None:
         self._archive, self._reading, self._is_erased = archive, reading, is_erased
 
-    def read(self, file: FileToLoad) -> Iterator[Item]:
-        """Yield what a file holds.
+    def read(self, files: Sequence[FileToLoad]) -> Iterator[list[FilePart]]:
+        """Yield what the files hold, in their order: of many small ones at once, of a large one in parts."""
+        requests = [FileRequest(file.path, file.chats[0].parse_options) for file in files]
+        comparison = _Comparison(files, self._is_erased)
+        for window in read_files(self._archive, requests, self._reading):
+            yield comparison.parts(window)
 
-        Raises FileProblemError when it can't be read, or is not what was indexed.
-        """
-        chats = {chat.chat_number: chat for chat in file.chats}
-        counted: Counter[int] = Counter()
-        try:
-            with self._archive.open(file.path) as source:
-                for item in read_source(source, file.path, self._reading, file.chats[0].parse_options):
-                    number, event = item.chat_number, item.event
-                    chat = chats.get(number)
-                    if chat is None and self._is_erased(file.path, number):
-                        continue
-                    if isinstance(event, MessageBatch):
-                        counted[number] += len(event.messages)
-                        if chat is None or counted[number] > chat.message_count:
-                            raise _changed(file)
-                        yield ReadMessages(chat, event.messages)
-                    elif isinstance(event, Finding):
-                        yield ReadFinding(number, event)
-                content_hash = source.content_hash()
-        except UnreadableFileError as error:
-            raise FileProblemError(file.path, error.kind, str(error), is_failure=True) from error
-        if content_hash != file.chats[0].content_hash or counted != {
-            number: chat.message_count for number, chat in chats.items()
-        }:
-            raise _changed(file)
+
+class _Comparison:
+    """Shares out what is read among the files, beside what was indexed of them."""
+
+    def __init__(self, files: Sequence[FileToLoad], is_erased: IsErased) -> None:
+        self._files, self._is_erased = files, is_erased
+        self._in_hand: dict[int, _FileInHand] = {}
+        # Chats of files in hand that are to be loaded, or that the index does not know.
+        self._chats: dict[int, tuple[_FileInHand, int]] = {}
+
+    def parts(self, window: FileWindow) -> list[FilePart]:
+        """Return what a window has of each file that is not given up, in the files' order."""
+        for opened in window.chats:
+            self._open(opened)
+        for number, frame in _by_chat(window.frame):
+            if number in self._chats:
+                file, chat_number = self._chats[number]
+                file.take(chat_number, frame)
+        for number, finding in window.findings:
+            if number in self._chats:
+                file, chat_number = self._chats[number]
+                file.findings.append((chat_number, finding))
+        for place, error in window.failed:
+            problem = FileProblemError(self._files[place].path, error.kind, str(error), is_failure=True)
+            self._file(place).end(problem)
+        for place, content_hash, _ in window.read:
+            self._file(place).compare(content_hash)
+        parts = [part for _, file in sorted(self._in_hand.items()) if (part := file.hand_over()) is not None]
+        for place in (*(place for place, _ in window.failed), *(done.file for done in window.read)):
+            for number in self._in_hand.pop(place).numbers:
+                del self._chats[number]
+        return parts
+
+    def _file(self, place: int) -> _FileInHand:
+        if place not in self._in_hand:
+            self._in_hand[place] = _FileInHand(place, self._files[place])
+        return self._in_hand[place]
+
+    def _open(self, opened: ReadChat) -> None:
+        file = self._file(opened.file)
+        number = opened.chat_number
+        if number in file.chats or not self._is_erased(file.file.path, number):
+            file.numbers.append(opened.chat)
+            self._chats[opened.chat] = file, number
+
+
+class _FileInHand:
+    """A file while it is read: what a window has of it, and how much of each chat there was in all."""
+
+    def __init__(self, place: int, file: FileToLoad) -> None:
+        self.place, self.file = place, file
+        self.chats = {chat.chat_number: chat for chat in file.chats}
+        self.numbers: list[int] = []
+        self.findings: list[tuple[int, Finding]] = []
+        self._messages: list[ChatMessages] = []
+        self._counted: Counter[int] = Counter()
+        self._is_over = self._is_handed_over = False
+        self._problem: FileProblemError | None = None
+
+    def take(self, chat_number: int, frame: pl.DataFrame) -> None:
+        """Take messages of a chat; too many of them end the file."""
+        chat = self.chats.get(chat_number)
+        self._counted[chat_number] += frame.height
+        if chat is None or self._counted[chat_number] > chat.message_count:
+            self.end(_changed(self.file))
+        else:
+            self._messages.append(ChatMessages(chat, frame))
+
+    def compare(self, content_hash: bytes) -> None:
+        """End the file, which was read: it is what was indexed or has changed."""
+        expected = {number: chat.message_count for number, chat in self.chats.items()}
+        is_same = content_hash == self.file.chats[0].content_hash and self._counted == expected
+        self.end(None if is_same else _changed(self.file))
+
+    def end(self, problem: FileProblemError | None) -> None:
+        """Note that there is no more to come; the first problem counts."""
+        self._is_over = True
+        self._problem = self._problem or problem
+
+    def hand_over(self) -> FilePart | None:
+        """Return what came since it was last asked for; None when the last part was handed over."""
+        messages, findings = self._messages, self.findings
+        self._messages, self.findings = [], []
+        if self._is_handed_over:
+            return None
+        self._is_handed_over = self._is_over
+        if self._problem is not None:
+            return FilePart(self.place, [], [], True, self._problem)
+        return FilePart(self.place, messages, findings, self._is_over, None)
+
+
+def _by_chat(frame: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Cut a window's frame where another chat begins."""
+    numbers = frame["chat"].to_numpy()
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1)).tolist()
+    for start, stop in pairwise([*starts, len(numbers)]):
+        yield int(numbers[start]), frame.slice(start, stop - start)
 
 
 def _changed(file: FileToLoad) -> FileProblemError:
     detail = "the file is not what chat_file_index saw; materialize chat_file_index again, then load"
     return FileProblemError(file.path, "changed_since_indexed", detail, is_failure=False)
-
-
-class _Part(NamedTuple):
-    """Some items of the file at `place` among those to read; the last part has no more, or the problem."""
-
-    place: int
-    items: list[Item]
-    messages: int
-    is_last: bool
-    problem: BaseException | None
 
 
 class ReadAhead:
@@ -149,8 +230,9 @@ class ReadAhead:
     def __init__(self, reader: FileReader, files: Sequence[FileToLoad]) -> None:
         self._reader, self._files = reader, files
         self._places = {file.path: place for place, file in enumerate(files)}
-        self._parts: deque[_Part] = deque()
+        self._parts: deque[FilePart] = deque()
         self._waiting = 0
+        self._failure: BaseException | None = None
         self._stopped = False
         self._taken = -1
         self._changed = threading.Condition()
@@ -171,56 +253,58 @@ class ReadAhead:
         self._thread.join()
         sys.setswitchinterval(self._interval)
 
-    def read(self, file: FileToLoad) -> Iterator[Item]:
-        """Yield what a file holds; raises FileProblemError as FileReader.read does."""
-        place = self._places.get(file.path, -1)
-        if place <= self._taken:
-            yield from self._reader.read(file)
-            return
-        self._taken = place
-        while True:
-            part = self._get()
-            if part.place < place:  # of a file that was given up, or that nobody asked for
-                continue
-            yield from part.items
+    def read(self, file: FileToLoad) -> Iterator[FilePart]:
+        """Yield what a file holds, part by part.
+
+        Raises FileProblemError when it can't be read, or is not what was indexed: before the first part
+        where one window has the whole file, else after any.
+        """
+        for part in self._parts_of(file):
             if part.problem is not None:
                 raise part.problem
-            if part.is_last:
-                return
+            yield part
 
-    def _get(self) -> _Part:
+    def _parts_of(self, file: FileToLoad) -> Iterator[FilePart]:
+        place = self._places.get(file.path, -1)
+        if place <= self._taken:
+            for parts in self._reader.read([file]):
+                yield from parts
+            return
+        self._taken = place
+        is_last = False
+        while not is_last:
+            part = self._get()
+            if part.place == place:  # else of a file that was given up, or that nobody asked for
+                is_last = part.is_last
+                yield part
+
+    def _get(self) -> FilePart:
         with self._changed:
             while not self._parts:
+                if self._failure is not None:
+                    raise self._failure
                 self._changed.wait()
             part = self._parts.popleft()
-            self._waiting -= part.messages
+            self._waiting -= part.height
             self._changed.notify_all()
             return part
 
     def _run(self) -> None:
-        for place, file in enumerate(self._files):
-            items: list[Item] = []
-            count = 0
-            problem: BaseException | None = None
-            try:
-                for item in self._reader.read(file):
-                    items.append(item)
-                    count += len(item.messages) if isinstance(item, ReadMessages) else 1
-                    if count > _AHEAD // 8:
-                        if not self._put(_Part(place, items, count, False, None)):
-                            return
-                        items, count = [], 0
-            except BaseException as error:  # it belongs to who asks for the file
-                problem = error
-            if not self._put(_Part(place, items, count, True, problem)):
-                return
+        try:
+            for parts in self._reader.read(self._files):
+                if not self._put(parts):
+                    return
+        except BaseException as error:  # it belongs to who asks for a file
+            with self._changed:
+                self._failure = error
+                self._changed.notify_all()
 
-    def _put(self, part: _Part) -> bool:
-        """Hand over a part when there is room; False when nobody wants any more."""
+    def _put(self, parts: Sequence[FilePart]) -> bool:
+        """Hand over parts when there is room; False when nobody wants any more."""
         with self._changed:
             while self._waiting > _AHEAD and not self._stopped:
                 self._changed.wait()
-            self._parts.append(part)
-            self._waiting += part.messages
+            self._parts.extend(parts)
+            self._waiting += sum(part.height for part in parts)
             self._changed.notify_all()
             return not self._stopped

@@ -6,24 +6,41 @@ another file repeats (duplicates.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import NamedTuple
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, TypeAlias
 
-import psycopg
+import polars as pl
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
-# The order of transcripts.Message, so that a row is (id, file) and the message as it stands. Generated
-# columns are not listed: the server fills them.
-_MESSAGE_COLUMNS = (
-    "ordinal, message_timestamp, timestamp_utc, direction, sender_name, sender_phone, type, message_text, "
-    "attachment_name, attachment_kind, attachment_size, attachment_duration, reply_timestamp, responding_to, "
-    "{reply}, delivery_status, line, body_hash, occurrence"
-)
-REPLY_FIELD = 14
-"""Where a message has its reply's ordinal, and a row of `copy_new` the id of the message replied to."""
+# Columns of the table, and what they are called in frames of messages (transcripts.model.MESSAGE_SCHEMA).
+# Generated columns are not listed: the server fills them.
+_MESSAGE_COLUMNS: Mapping[str, str] = {
+    "id_chat_file": "id_chat_file",
+    "ordinal": "ordinal",
+    "message_timestamp": "timestamp",
+    "timestamp_utc": "timestamp_utc",
+    "direction": "direction",
+    "sender_name": "sender_name",
+    "sender_phone": "sender_phone",
+    "type": "type",
+    "message_text": "text",
+    "attachment_name": "attachment_name",
+    "attachment_kind": "attachment_kind",
+    "attachment_size": "attachment_size",
+    "attachment_duration": "attachment_duration",
+    "reply_timestamp": "reply_timestamp",
+    "responding_to": "reply_quote",
+    "delivery_status": "status",
+    "line": "line",
+    "body_hash": "body_hash",
+    "occurrence": "occurrence",
+}
+
+WriteFrame: TypeAlias = Callable[[pl.DataFrame], None]
 
 
 class MergeCounts(NamedTuple):
@@ -50,26 +67,48 @@ def reserve_ids(conn: Connection, count: int) -> int:
             return int(first)
 
 
-def copy_new(conn: Connection) -> AbstractContextManager[psycopg.Copy]:
-    """Open the COPY of messages of files not loaded before: rows are (id, id_chat_file, *message).
+@contextmanager
+def copy_new(conn: Connection) -> Iterator[WriteFrame]:
+    """Open the COPY of messages of files not loaded before; yields what takes frames of them.
 
-    At REPLY_FIELD of the message stands the id of the message replied to.
+    They have MESSAGE_SCHEMA's columns and `id`, `id_chat_file` and `reply_to_id`.
     """
-    columns = _MESSAGE_COLUMNS.format(reply="reply_to_id")
-    return conn.cursor().copy(f"COPY chat_messages (id, id_chat_file, {columns}) FROM STDIN")
+    columns = {"id": "id", **_MESSAGE_COLUMNS, "reply_to_id": "reply_to_id"}
+    with _copy(conn, "chat_messages", columns) as write:
+        yield write
 
 
-def copy_changed(conn: Connection) -> AbstractContextManager[psycopg.Copy]:
-    """Open the COPY of changed files' messages into a temporary table: rows are (id_chat_file, *message)."""
+@contextmanager
+def copy_changed(conn: Connection) -> Iterator[WriteFrame]:
+    """Open the COPY of changed files' messages into a temporary table; yields what takes frames of them.
+
+    They have MESSAGE_SCHEMA's columns and `id_chat_file`.
+    """
     conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_messages")
-    listed = _MESSAGE_COLUMNS.format(reply="NULL::int AS reply_ordinal")
     conn.execute(
         f"""CREATE TEMP TABLE incoming_messages ON COMMIT DROP AS
-            SELECT NULL::bigint AS id, NULL::boolean AS is_new, id_chat_file, {listed}
+            SELECT NULL::bigint AS id, NULL::boolean AS is_new, {", ".join(_MESSAGE_COLUMNS)},
+                   NULL::int AS reply_ordinal
             FROM chat_messages WITH NO DATA"""
     )
-    columns = _MESSAGE_COLUMNS.format(reply="reply_ordinal")
-    return conn.cursor().copy(f"COPY incoming_messages (id_chat_file, {columns}) FROM STDIN")
+    columns = {**_MESSAGE_COLUMNS, "reply_ordinal": "reply_ordinal"}
+    with _copy(conn, "incoming_messages", columns) as write:
+        yield write
+
+
+@contextmanager
+def _copy(conn: Connection, table: str, columns: Mapping[str, str]) -> Iterator[WriteFrame]:
+    """Open a COPY; in its CSV NULL is nothing, and a text that is empty is `""`."""
+    names = list(columns.values())
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
+    with conn.cursor() as cursor, cursor.copy(statement) as copy:
+
+        def write(frame: pl.DataFrame) -> None:
+            buffer = io.BytesIO()
+            frame.select(names).write_csv(buffer, include_header=False)
+            copy.write(buffer.getbuffer())
+
+        yield write
 
 
 def merge_changed(conn: Connection, file_ids: Sequence[int]) -> MergeCounts:
