@@ -11,28 +11,33 @@ A separator counts only with its label and a valid header behind it: people type
 transcripts. A separator that completes the pattern with another label opens another chat of a combined file,
 unless it stands inside what one message can hold; then it was pasted.
 
-What belongs here: cutting text into blocks, headers, and which chat a block is of. What does not: what stands
-in a body, and what every format does with a batch.
+Nearly every part of a file is plain: it can be cut at its separators. That is tried first, many files at once;
+what turns out not to be plain is looked at block by block.
+
+What belongs here: cutting text into blocks, and which chat a block is of. What does not: the fields of blocks
+(`block_columns.py`) and what stands in a body (`bodies.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from .block_columns import Columns, columns_of
-from .block_header import NOTIFICATION, WhoCache, is_header
-from .bodies import BLOCK_ENDINGS, REPLY_MARK, Body, parse_block_body
-from .columns import ChatBuilder, Totals, batch_of, clock_of
-from .decoding import TextChunks, lenient, line_count, with_last
-from .model import ChatEnd, ChatStart, Event, Finding, LineKind, ParseOptions
+import polars as pl
+
+from .block_columns import CUT, SEPARATOR, Run, rows_of
+from .block_header import is_header
+from .chats import Chat, Journal
+from .columns import ROW_SCHEMA
+from .decoding import TextChunks, is_utf8, lenient, line_count, with_last
+from .model import Finding, LineKind, ParseOptions, Severity
+from .parts import Part
 from .phrases import phrases, visible
 
-SEPARATOR = "-" * 52
 _RULE = f"{SEPARATOR}\n"
-_CUT = f"\n{SEPARATOR}\n"
-_CUT_BYTES = _CUT.encode()
+_CUT = CUT.encode()
+_RULE_AT_END = f"\n{SEPARATOR}".encode()
 
 # A message holds at most 65,536 characters: blocks of other labels that fit in one may have been pasted.
 _MESSAGE_LIMIT = 65_536
@@ -49,9 +54,28 @@ class _Block(NamedTuple):
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A part that can be cut at its separators, if it is what it looks like; `held` waits for the next."""
+
+    reader: BlockReader
+    run: Run
+    data: bytes
+    held: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Careful:
+    """Blocks that were looked at one by one."""
+
+    reader: BlockReader
+    run: Run
+    texts: list[str]
+
+
 def find_start(data: bytes) -> tuple[int, bool] | None:
     """Where the first block's content starts and whether blocks have labels; None without a block."""
-    rule, cut = _RULE.encode(), _CUT_BYTES
+    rule, cut = _RULE.encode(), _CUT
     at = len(rule) if data.startswith(rule) else _after(data, cut)
     while at:
         first, _, rest = lenient(data[at : at + _PEEK])[: 2 * _LONGEST_LABEL].partition("\n")
@@ -71,80 +95,149 @@ def _after(data: bytes, part: bytes, start: int = 0) -> int:
 
 
 class BlockReader:
-    """Reads one file of the block format; see `read`."""
+    """Cuts one file of the block format into runs of blocks; `read_parts` makes rows of them."""
 
-    def __init__(self, options: ParseOptions) -> None:
+    def __init__(self, options: ParseOptions, source: int, text: TextChunks, journal: Journal) -> None:
         self._title = options.default_title
         self._combined = options.combined or phrases().is_combined(options.default_title or "")
-        self._starts = phrases().text_starts
-        self._clock = clock_of(options.tzinfo)
+        self._source, self._text, self._journal = source, text, journal
         # Of the file.
-        self._encoding = "utf-8"
         self._labelled = True
         self._single = False  # the file's own title says that it is one chat
-        self._preamble = 0  # lines before the first block
+        self._ends_blank: bool | None = None  # whether the file's first block ends with a blank line
         self._line = 1  # of the label (or header) that is read next
+        self._held = b""
         # Of the chat in hand.
-        self._chat_number = 0
+        self._chat: Chat | None = None
         self._label: str | None = None
-        self._label_data: bytes | None = None
-        self._chat = ChatBuilder(Totals(0, None, 0, "block"), self._clock)
-        self._who = WhoCache()
-        self._notices: dict[str, Body] = {}
         self._members: set[str | None] = set()
         # Of the block in hand.
         self._left_out = 0  # lines that were too many to keep
         self._shortened = False
         self._cut_off = 0  # lines of a block that the file's end cuts off
-        self._ends_blank: bool | None = None  # whether the file's first block ends with a blank line
 
-    def read(self, chunks: Iterator[bytes], source: TextChunks) -> Iterator[Event]:
-        """Yield the events of a file whose first chunk has a block.
+    def parts(self, chunks: Iterator[bytes]) -> Iterator[Part[BlockReader]]:
+        """Yield parts of a file whose first chunk has a block; each starts inside a valid block.
 
         Memory is bounded by a chunk and the longest message.
         """
-        held, started = b"", False
         for chunk, is_last in with_last(chunks):
-            held += chunk
-            if not started:
-                started, (at, self._labelled) = True, find_start(held) or (len(held), False)
-                source.mend(held[:at], 1)  # for what it finds
-                self._preamble = held.count(b"\n", 0, at) - 1
-                self._line = self._preamble + 2
-                held = held[at:]
-            held = yield from self._read_data(held, source, is_last=is_last)
-        totals = self._chat.totals
-        yield from map(totals.note, source.findings)
-        yield ChatEnd(totals.summary(source.encoding))
+            data = self._held + chunk
+            if self._chat is None:
+                data = self._begin(data)
+            if is_last or len(data) > _BLOCK_LIMIT or _CUT in data:
+                yield Part(self, data, is_last)
+            else:
+                self._held = data
 
-    def _read_data(self, data: bytes, source: TextChunks, *, is_last: bool) -> Generator[Event, None, bytes]:
-        """Read what starts inside a valid block; returns what must wait for more."""
-        line = self._line + self._left_out
-        if b"\x00" in data:
-            data = source.mend(data, line)
-        self._encoding = source.encoding
-        if not self._chat_number:
-            label = self._label_of(lenient(data[:_PEEK])) or self._title
-            yield from self._open(label, self._line)
-        pieces = data.split(_CUT_BYTES)
-        if len(pieces) == 1 and not is_last and len(data) <= _BLOCK_LIMIT:
-            return data
-        # The last block may go on in the next chunk, and a last piece without its header may be no block.
-        waiting = 0 if is_last else 1 if self._is_own(pieces[-1]) else 2
-        ready = pieces[: len(pieces) - waiting]
-        if ready and (waiting < 2 or self._is_own(pieces[-2])):
-            columns = self._columns(ready, data)
-            if columns is not None:
-                yield from self._messages(ready, columns, at_end=is_last)
-                return _CUT_BYTES.join(pieces[len(ready) :])
-        text = source.mend(data, line).decode()
-        self._encoding = source.encoding
-        blocks = self._blocks(text.split(_CUT), is_last=is_last)
-        held = yield from self._read_carefully(blocks, is_last=is_last)
-        return (self._shorten(held) if len(held) > _BLOCK_LIMIT else held).encode()
+    def _begin(self, data: bytes) -> bytes:
+        """Open the file's first chat; returns the data from its first block on."""
+        at, self._labelled = find_start(data) or (len(data), False)
+        self._text.mend(data[:at], 1)  # for what it finds
+        preamble = data.count(b"\n", 0, at) - 1
+        self._line = preamble + 2
+        data = data[at:]
+        if b"\x00" in data[:_PEEK]:
+            data = self._text.mend(data, self._line)
+        label = self._label_of(lenient(data[:_PEEK])) or self._title
+        self._single = not self._combined and label is not None and _same_title(self._title, label)
+        chat = self._open(1, label)
+        if preamble:
+            chat.totals.lines[LineKind.EXCEPTION] += preamble
+            self._note(1, "preamble", "warning", f"{preamble} lines before the first message")
+        return data
 
-    def _read_carefully(self, blocks: Sequence[_Block], *, is_last: bool) -> Generator[Event, None, str]:
-        """Read blocks of which some are pasted or of other chats; returns what must wait for more text."""
+    def _open(self, number: int, label: str | None) -> Chat:
+        """Begin the file's `number`-th chat, whose first block starts on the line read next."""
+        self._label = label if self._labelled else None
+        self._members = set()
+        self._chat = self._journal.open(self._source, number, label, self._line, "block")
+        return self._chat
+
+    def _close(self) -> None:
+        self._journal.close(self._open_chat, self._text)
+
+    @property
+    def _open_chat(self) -> Chat:
+        assert self._chat is not None, "a part begins inside a chat"  # noqa: S101
+        return self._chat
+
+    def _note(self, line: int, kind: str, severity: Severity, detail: str) -> None:
+        self._journal.note(self._open_chat, Finding(line, kind, severity, detail))
+
+    # ---- a part that can be cut at its separators
+
+    def plain(self, part: Part[BlockReader]) -> _Plain | None:
+        """Take a part for plain; None when it is not, as far as can be seen without its fields."""
+        data, held = part.data, b""
+        if not part.is_last:
+            at = data.rfind(_CUT)
+            if not self._is_own(data[at + len(_CUT) :]):
+                # A last piece without its header may be no block: then the one before waits too.
+                at = data.rfind(_CUT, 0, at) if at > 0 else at
+                if not self._is_own(data[at + len(_CUT) :]):
+                    return None
+            if at < 0:
+                return None
+            data, held = data[:at], data[at + len(_CUT) :]
+        # A rule right above a separator: only the second of them is one.
+        if b"\x00" in data or data.endswith(_RULE_AT_END):
+            return None
+        return _Plain(self, self._run(data.split(_CUT, 1)[0], at_end=part.is_last), data, held)
+
+    def accept(self, plain: _Plain) -> None:
+        """Go on behind a part that was plain."""
+        run = plain.run
+        lines = plain.data.count(b"\n") + 2 + run.left_out
+        self._end_run(run, lines - (run.at_end and plain.data.endswith(b"\n")))
+        self._held = plain.held
+        if run.at_end:
+            self._finish()
+
+    def _run(self, first: bytes, *, at_end: bool) -> Run:
+        ends_blank = first.endswith(b"\n") if self._ends_blank is None else self._ends_blank
+        label = self._label if self._labelled else None
+        return Run(
+            self._open_chat,
+            self._members,
+            self._line,
+            label,
+            ends_blank=ends_blank,
+            at_end=at_end,
+            left_out=self._left_out,
+        )
+
+    def _end_run(self, run: Run, lines: int) -> None:
+        """Go on behind a run of so many lines."""
+        self._line += lines
+        self._ends_blank = run.ends_blank
+        if self._left_out or self._shortened:
+            detail = (
+                f"a block of more than {_BLOCK_LIMIT} characters; {self._left_out} lines of it were left out"
+            )
+            self._note(run.line, "oversized_message", "error", detail)
+        self._left_out, self._shortened = 0, False
+
+    def _finish(self) -> None:
+        for finding in self._text.findings:
+            self._journal.note(self._open_chat, finding)
+        self._close()
+
+    # ---- a part that is looked at block by block
+
+    def careful(self, part: Part[BlockReader]) -> list[_Careful]:
+        """Cut a part of which some may be pasted, or of other chats; the rest waits for the next."""
+        text = self._text.mend(part.data, self._line + self._left_out).decode()
+        blocks = self._blocks(text.split(CUT), is_last=part.is_last)
+        runs, held = self._runs(blocks, is_last=part.is_last)
+        self._held = (self._shorten(held) if len(held) > _BLOCK_LIMIT else held).encode()
+        if part.is_last:
+            self._finish()
+        return runs
+
+    def _runs(self, blocks: Sequence[_Block], *, is_last: bool) -> tuple[list[_Careful], str]:
+        """Share out blocks among chats; also returns what must wait for more text."""
+        runs: list[_Careful] = []
         ready: list[str] = []
         at = 0
         while at < len(blocks):
@@ -155,25 +248,39 @@ class BlockReader:
                 continue
             after = self._pasted_until(blocks, at, is_last=is_last)
             if after is None:
-                return (yield from self._hold(ready, [text for _, text in blocks[at:]]))
+                held = CUT.join([ready.pop(), *(text for _, text in blocks[at:])])
+                return [*runs, *self._careful_run(ready)], held
             if after > at:
-                ready[-1] = _CUT.join([ready[-1], *(text for _, text in blocks[at:after])])
+                ready[-1] = CUT.join([ready[-1], *(text for _, text in blocks[at:after])])
                 at = after
                 continue
-            yield from self._careful_messages(ready)
+            runs += self._careful_run(ready)
             ready = []
-            yield ChatEnd(self._chat.totals.summary(self._encoding))
-            yield from self._open(label, self._line)
-        if not is_last:
-            return (yield from self._hold(ready, []))
-        yield from self._careful_messages(ready, at_end=not self._cut_off)
-        return ""
+            self._next_chat(label)
+        if is_last:
+            return [*runs, *self._careful_run(ready, at_end=not self._cut_off)], ""
+        held = ready.pop()
+        return [*runs, *self._careful_run(ready)], held
 
-    def _hold(self, ready: list[str], rest: Sequence[str]) -> Generator[Event, None, str]:
-        """Read all but the last of the blocks that are ready, which waits with the rest."""
-        held = _CUT.join([ready.pop(), *rest])
-        yield from self._careful_messages(ready)
-        return held
+    def _careful_run(self, texts: list[str], *, at_end: bool = False) -> list[_Careful]:
+        """The run of some blocks, none of no blocks."""
+        if not texts:
+            return []
+        run = self._run(texts[0].encode(), at_end=at_end)
+        lines = sum(text.count("\n") + 2 for text in texts) + run.left_out
+        self._end_run(run, lines - (at_end and texts[-1].endswith("\n")))
+        if self._cut_off:
+            self._open_chat.totals.lines[LineKind.EXCEPTION] += self._cut_off
+            self._note(self._line - 1, "cut_off", "warning", "the file ends inside a block's first lines")
+            self._cut_off = 0
+        return [_Careful(self, run, texts)]
+
+    def _next_chat(self, label: str | None) -> None:
+        number = self._open_chat.totals.number + 1
+        self._close()
+        self._open(number, label)
+        if not self._combined:
+            self._note(self._line, "new_label", "info", "blocks of another label: read as another chat")
 
     def _pasted_until(self, blocks: Sequence[_Block], at: int, *, is_last: bool) -> int | None:
         """Up to where blocks of other labels were pasted: `at` when not at all, None when it is too early."""
@@ -184,7 +291,7 @@ class BlockReader:
             label, text = blocks[index]
             if label == self._label:
                 return index
-            size += len(text) + len(_CUT)
+            size += len(text) + len(CUT)
             if size > _MESSAGE_LIMIT and not self._single:
                 return at
         if self._single:
@@ -202,13 +309,13 @@ class BlockReader:
                 rest = rest[len(_RULE) :]
             found = self._label_of(rest)
             if found is not None:
-                blocks.append(_Block(label, _CUT.join(parts)))
+                blocks.append(_Block(label, CUT.join(parts)))
                 label, parts = found or None, [rest]
             elif is_last and number == len(pieces) and self._is_cut_off(rest, label):
                 self._cut_off = 1 + line_count(rest.encode())
             else:
                 parts.append(rest)
-        blocks.append(_Block(label, _CUT.join(parts)))
+        blocks.append(_Block(label, CUT.join(parts)))
         return blocks
 
     def _label_of(self, piece: str) -> str | None:
@@ -232,110 +339,21 @@ class BlockReader:
             first, header = (label or ""), piece
         return (label or "").startswith(first) and "\n" not in header and header[:1].isdigit() | (not header)
 
-    def _columns(self, pieces: Sequence[bytes], whole: bytes) -> Columns | None:
-        return columns_of(pieces, whole, self._label_data if self._labelled else None, self._who)
+    def note_pasted(self, run: Run, texts: Sequence[str]) -> None:
+        """Note what people pasted that looks like a block; the run has been read."""
+        for text, start in zip(texts, run.starts.tolist(), strict=True):
+            if CUT in text:
+                for finding in self._pasted_in(text, start):
+                    self._journal.note(run.chat, finding)
 
-    def _careful_messages(self, texts: Sequence[str], *, at_end: bool = False) -> Iterator[Event]:
-        """The messages of blocks of which some may hold what was pasted."""
-        if texts:
-            pieces = [text.encode() for text in texts]
-            # A block may end with its header, when the next one or the file's end follows at once.
-            columns = self._columns([piece + b"\n" for piece in pieces], b"\n".join(pieces))
-            assert columns is not None, "every text is a valid block"  # noqa: S101
-            starts = yield from self._messages(pieces, columns, at_end=at_end)
-            yield from map(self._chat.totals.note, self._pasted(texts, starts))
-
-    def _messages(
-        self, pieces: Sequence[bytes], columns: Columns, *, at_end: bool
-    ) -> Generator[Event, None, list[int]]:
-        """The messages of valid blocks of this chat, and what is odd about them; returns their lines."""
-        counts = [piece.count(b"\n") + 2 for piece in pieces]
-        if at_end and pieces[-1].endswith(b"\n"):
-            counts[-1] -= 1
-        counts[0] += self._left_out
-        starts = list(accumulate(counts, initial=self._line))
-        self._line = starts.pop()
-        parsed = self._parse(columns)
-        lines = [start + 1 for start in starts] if self._labelled else starts
-        times, _, senders, bodies, data, *_ = columns
-        yield batch_of(self._chat.build(lines, times, senders, bodies, data, parsed))
-        totals = self._chat.totals
-        self._count_lines(len(pieces), sum(counts))
-        yield from map(totals.note, list(self._oddities(pieces, starts, at_end=at_end)))
-        self._left_out = self._cut_off = 0
-        return starts
-
-    def _count_lines(self, blocks: int, lines: int) -> None:
-        counted = self._chat.totals.lines
-        counted[LineKind.SEPARATOR] += blocks
-        counted[LineKind.HEADER] += blocks
-        counted[LineKind.LABEL] += blocks * self._labelled
-        counted[LineKind.EXCEPTION] += self._left_out + self._cut_off
-        counted[LineKind.BODY] += lines - self._left_out - blocks * (2 + self._labelled)
-
-    def _parse(self, columns: Columns) -> dict[int, Body]:
-        """The bodies that are more than text, by index."""
-        starts, has_replies, has_bytes = self._starts, columns.has_replies, columns.has_bytes
-        parsed = {
-            at: parse_block_body(body)
-            for at, body in enumerate(columns.bodies)
-            if body[-1:] in BLOCK_ENDINGS
-            or body[:5] in starts
-            or (has_replies and body[:1] == REPLY_MARK)
-            or (has_bytes and body[-6:] == " bytes")
-        }
-        people = set(columns.headers)
-        if any(self._who[header] is NOTIFICATION for header in people):
-            for at, sender in enumerate(columns.senders):
-                if sender is NOTIFICATION:
-                    parsed[at] = self._notice(columns.bodies[at])
-        if len(self._members) < 3:
-            senders = map(self._who.__getitem__, people)
-            self._members.update(s.phone or s.sender_name for s in senders if s.direction == "from")
-            self._chat.totals.is_group |= len(self._members) > 1
-        return parsed
-
-    def _notice(self, text: str) -> Body:
-        notice = self._notices.get(text)
-        if notice is None:
-            kind = phrases().notification(text)
-            self._chat.totals.is_group |= kind == "group"
-            notice = Body(text, kind if kind in ("call", "deleted") else "system")
-            if len(self._notices) > 1_000:
-                self._notices.clear()
-            self._notices[text] = notice
-        return notice
-
-    def _oddities(self, pieces: Sequence[bytes], starts: Sequence[int], *, at_end: bool) -> Iterator[Finding]:
-        """What people typed that looks like a block, and what was cut."""
-        if self._left_out or self._shortened:
-            detail = (
-                f"a block of more than {_BLOCK_LIMIT} characters; {self._left_out} lines of it were left out"
-            )
-            yield Finding(starts[0], "oversized_message", "error", detail)
-            self._shortened = False
-        if self._ends_blank is None:
-            self._ends_blank = pieces[0].endswith(b"\n")
-        ends = [piece[-1:] for piece in pieces]
-        if self._ends_blank and ends.count(b"\n") < len(ends):
-            followers = zip(ends, [*starts[1:], None if at_end else self._line], strict=True)
-            for end, follower in followers:
-                if end != b"\n" and follower is not None:
-                    detail = (
-                        "a block right below text, without a blank line: read, but it may have been pasted"
-                    )
-                    yield Finding(follower, "forged_header", "warning", detail)
-        if self._cut_off:
-            yield Finding(self._line - 1, "cut_off", "warning", "the file ends inside a block's first lines")
-
-    def _pasted(self, texts: Sequence[str], starts: Sequence[int]) -> Iterator[Finding]:
-        """What people pasted that looks like a block."""
-        for text, start in zip(texts, starts, strict=True):
-            if _CUT in text:
-                yield from self._pasted_in(text, start)
+    def note_crowded(self, run: Run) -> None:
+        """Note blocks right below text; the run has been read."""
+        for line in run.crowded:
+            detail = "a block right below text, without a blank line: read, but it may have been pasted"
+            self._journal.note(run.chat, Finding(line, "forged_header", "warning", detail))
 
     def _pasted_in(self, text: str, start: int) -> Iterator[Finding]:
-        first, *rest = text.split(_CUT)
+        first, *rest = text.split(CUT)
         line = start + first.count("\n") + 2
         for piece in rest:
             if self._label_of(piece) is not None:
@@ -354,28 +372,6 @@ class BlockReader:
                 )
             line += piece.count("\n") + 2
 
-    def _open(self, label: str | None, line: int) -> Iterator[Event]:
-        """Begin the next chat, whose first block starts on `line`."""
-        self._chat_number += 1
-        number, previous = self._chat_number, self._label
-        self._label = label if self._labelled else None
-        self._label_data = self._label.encode() if self._label is not None else None
-        if number == 1:
-            self._single = not self._combined and label is not None and _same_title(self._title, label)
-        totals = Totals(number, label, line, "block")
-        self._chat = ChatBuilder(totals, self._clock)
-        self._who, self._members, self._notices = WhoCache(), set(), {}
-        yield ChatStart(number, label, line, "block")
-        if self._preamble:
-            totals.lines[LineKind.EXCEPTION] += self._preamble
-            detail = f"{self._preamble} lines before the first message"
-            yield totals.note(Finding(1, "preamble", "warning", detail))
-            self._preamble = 0
-        if previous is not None and not self._combined:
-            yield totals.note(
-                Finding(line, "new_label", "info", "blocks of another label: read as another chat")
-            )
-
     def _shorten(self, held: str) -> str:
         """Leave out the middle of a block that is too long to be a message, counting its lines."""
         start = held.rfind("\n", 0, _BLOCK_LIMIT // 2) + 1 or _BLOCK_LIMIT // 2
@@ -383,6 +379,55 @@ class BlockReader:
         self._left_out += held.count("\n", start, end)
         self._shortened = True
         return held[:start] + held[end:]
+
+
+def read_parts(parts: Sequence[Part[BlockReader]]) -> pl.DataFrame:
+    """Make rows (ROW_SCHEMA) of parts of many files, each at most once among them."""
+    plains = [part.reader.plain(part) for part in parts]
+    frames = _read_plain([plain for plain in plains if plain is not None])
+    careful: list[_Careful] = []
+    for part, plain in zip(parts, plains, strict=True):
+        if plain is None or plain.run.is_broken:
+            careful += part.reader.careful(part)
+        else:
+            part.reader.accept(plain)
+            part.reader.note_crowded(plain.run)
+    frames += _read_careful(careful)
+    return pl.concat([pl.DataFrame(schema=dict(ROW_SCHEMA)), *frames])
+
+
+def _read_plain(plains: Sequence[_Plain]) -> list[pl.DataFrame]:
+    """The rows of parts that look plain; runs that are not are marked broken."""
+    frames = []
+    for has_label in (True, False):
+        mine = [plain for plain in plains if (plain.run.label is not None) is has_label]
+        try:
+            texts = _texts_of(mine)
+        except pl.exceptions.PolarsError:  # some bytes are no UTF-8: those parts are mended
+            for plain in mine:
+                plain.run.is_broken = not is_utf8(plain.data)
+            mine = [plain for plain in mine if not plain.run.is_broken]
+            texts = _texts_of(mine)
+        if mine:
+            frames.append(rows_of(texts.str.split(CUT), [plain.run for plain in mine], trusted=False))
+    return frames
+
+
+def _texts_of(plains: Sequence[_Plain]) -> pl.Series:
+    return pl.Series([plain.data for plain in plains], dtype=pl.Binary).cast(pl.String)
+
+
+def _read_careful(found: Sequence[_Careful]) -> list[pl.DataFrame]:
+    frames = []
+    for has_label in (True, False):
+        mine = [one for one in found if (one.run.label is not None) is has_label]
+        if mine:
+            texts = pl.Series([one.texts for one in mine], dtype=pl.List(pl.String))
+            frames.append(rows_of(texts, [one.run for one in mine], trusted=True))
+        for one in mine:
+            one.reader.note_crowded(one.run)
+            one.reader.note_pasted(one.run, one.texts)
+    return frames
 
 
 def _same_title(title: str | None, label: str) -> bool:

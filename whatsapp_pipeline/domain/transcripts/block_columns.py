@@ -1,55 +1,179 @@
-r"""Blocks field by field: times, senders, bodies of a chunk at a time.
+r"""Blocks field by field: the rows of many runs of blocks at once.
 
-What belongs here: taking apart many plain blocks at once, as bytes as long as that is cheaper. What does not:
-where blocks begin, and those that are not plain (`block.py`).
+What belongs here: taking apart blocks whose beginnings are known. What does not: where blocks begin, and which
+chat they are of (`block.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
-from .block_header import WhoCache, parse_times
-from .bodies import REPLY_MARK
-from .columns import Sender
+import numpy as np
+import numpy.typing as npt
+import polars as pl
 
-_REPLY_BYTES = REPLY_MARK.encode()
+from .block_header import parse_who
+from .bodies import BLOCK_ENDING, REPLY_MARK, Body, parse_block_body, read_notice
+from .chats import Chat
+from .columns import ROW_SCHEMA, sender_frame, with_bodies
+from .model import LineKind
+from .phrases import phrases
 
+SEPARATOR = "-" * 52
+CUT = f"\n{SEPARATOR}\n"
 
-class Columns(NamedTuple):
-    """Blocks field by field."""
-
-    times: list[datetime]
-    headers: list[str]
-    """What follows the times in the header lines."""
-    senders: list[Sender]
-    bodies: list[str]
-    data: list[bytes]
-    """The bodies before decoding."""
-    has_replies: bool
-    """Whether any of them may hold a quote; whether any may hold a size in bytes."""
-    has_bytes: bool
+# A true time, but for days that their month does not have.
+_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
+_MANY = 3  # members of a chat that are remembered: two make a group
 
 
-def columns_of(pieces: Sequence[bytes], whole: bytes, label: bytes | None, who: WhoCache) -> Columns | None:
-    """Take apart blocks that were cut out of a whole; None when one is no plain block with that label.
+@dataclass(slots=True)
+class Run:
+    """Blocks of one chat that follow each other; the first starts on `line`."""
 
-    `label` is None where blocks have none.
+    chat: Chat
+    members: set[str | None]
+    """Who wrote in the chat, as far as it takes to tell a group."""
+    line: int
+    label: str | None
+    """What each block begins with; None where blocks have no label."""
+    ends_blank: bool
+    """Whether blocks of this file end with a blank line, as they should."""
+    at_end: bool
+    """Whether the file ends with them."""
+    left_out: int = 0
+    """Lines of the first that were too many to keep."""
+    blocks: int = field(default=0, init=False)
+    """Found: how many they are."""
+    is_broken: bool = field(default=False, init=False)
+    """Found: one of them is no block with that label."""
+    starts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), init=False)
+    """Found: the line that each begins on."""
+    crowded: list[int] = field(default_factory=list, init=False)
+    """Found: lines of blocks that stand right below text, without the blank line."""
+
+
+def rows_of(pieces: pl.Series, runs: Sequence[Run], *, trusted: bool) -> pl.DataFrame:
+    """Make rows (ROW_SCHEMA) of blocks: each of `pieces` is the list of a run's, from the label on.
+
+    All runs have labels or none has. A run with a piece that is no block with its label is marked broken and
+    has no rows; none is when the pieces are `trusted`, since they were looked at one by one.
     """
-    try:
-        if label is None:
-            heads, found = zip(*[piece.split(b"\n", 1) for piece in pieces], strict=True)
+    blocks = pieces.list.len().to_list()
+    for run, count in zip(runs, blocks, strict=True):
+        run.blocks = count
+    number = pl.Series("run", np.repeat(np.arange(len(runs)), blocks))
+    rows = _with_fields(pieces.explode(), number, runs, trusted=trusted)
+    valid = pl.all_horizontal(pl.col("timestamp", "direction", "body").is_not_null(), "is_own")
+    broken = rows.filter(~valid)["run"].unique()
+    if len(broken):
+        for at in broken:
+            runs[at].is_broken = True
+        rows = rows.filter(~pl.col("run").is_in(broken.implode()))
+    if rows.is_empty():
+        return pl.DataFrame(schema=dict(ROW_SCHEMA))
+    rows = _with_lines(rows, runs)
+    _note_groups(rows, runs)
+    return with_bodies(rows, _parse(rows, runs)).select(*ROW_SCHEMA)
+
+
+def _with_fields(pieces: pl.Series, number: pl.Series, runs: Sequence[Run], *, trusted: bool) -> pl.DataFrame:
+    """Each block's header, senders, body; null where there is none, `is_own` where the label is the run's."""
+    names = ["header", "body"] if runs[0].label is None else ["label", "header", "body"]
+    header, body = pl.col("header"), pl.col("body")
+    labels = pl.Series([run.label for run in runs], dtype=pl.String).gather(number)
+    rows = (
+        pl.DataFrame({"run": number, "piece": pieces})
+        .with_columns(
+            pl.col("piece").str.splitn("\n", len(names)).struct.rename_fields(names).alias("fields"),
+            newlines=pl.col("piece").str.count_matches("\n", literal=True).cast(pl.Int64),
+            is_blank=pl.col("piece").str.ends_with("\n"),
+            chat=pl.Series([run.chat.number for run in runs], dtype=pl.Int64).gather(number),
+        )
+        .drop("piece")
+        .unnest("fields")
+        .with_columns(
+            timestamp=pl.when(header.str.contains(_TIME) & ~header.str.starts_with("0000"))
+            .then(header.str.head(19))
+            .str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False),
+            who=header.str.slice(19),
+            # A block may end with its header, when the next one or the file's end follows at once.
+            body=(body.fill_null("") if trusted else body).str.strip_chars("\n"),
+            is_own=pl.lit(True) if runs[0].label is None else pl.col("label") == labels,
+        )
+    )
+    written = rows["who"].unique().drop_nulls()
+    known = {who: sender for who in written if who[:1] == " " and (sender := parse_who(who[1:])) is not None}
+    return rows.join(sender_frame("who", known), on="who", how="left", maintain_order="left")
+
+
+def _with_lines(rows: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
+    """Add the line of each header, and count every line of the runs."""
+    number = rows["run"].to_numpy()
+    firsts = np.flatnonzero(np.diff(number, prepend=-1))
+    lasts = np.append(firsts[1:], len(number)) - 1
+    here = [runs[at] for at in number[firsts]]
+    is_blank = rows["is_blank"].to_numpy()
+    # A separator and the line end in front of it stand between two pieces.
+    counts = rows["newlines"].to_numpy() + 2
+    counts[lasts] -= np.array([run.at_end for run in here]) & is_blank[lasts]
+    counts[firsts] += np.array([run.left_out for run in here])
+    ends = np.cumsum(counts)
+    totals = np.diff(ends[lasts], prepend=0)
+    ends += np.repeat([run.line for run in here] - (ends[lasts] - totals), lasts - firsts + 1)
+    starts = ends - counts
+    for run, first, last, lines in zip(here, firsts, lasts, totals.tolist(), strict=True):
+        run.starts = starts[first : last + 1]
+        _count_lines(run, lines)
+    for at in np.flatnonzero(~is_blank):
+        run = runs[number[at]]
+        if run.ends_blank and not (run.at_end and run.starts[-1] == starts[at]):
+            run.crowded.append(int(ends[at]))
+    return rows.with_columns(line=pl.Series(starts + (runs[0].label is not None), dtype=pl.Int64))
+
+
+def _count_lines(run: Run, lines: int) -> None:
+    counted = run.chat.totals.lines
+    has_label = run.label is not None
+    counted[LineKind.SEPARATOR] += run.blocks
+    counted[LineKind.HEADER] += run.blocks
+    counted[LineKind.LABEL] += run.blocks * has_label
+    counted[LineKind.EXCEPTION] += run.left_out
+    counted[LineKind.BODY] += lines - run.left_out - run.blocks * (2 + has_label)
+
+
+def _note_groups(rows: pl.DataFrame, runs: Sequence[Run]) -> None:
+    """Mark the chats in which more than one customer wrote."""
+    writers = rows.filter(pl.col("direction") == "from").select(
+        "run", pl.coalesce("sender_phone", "sender_name")
+    )
+    for number, name in writers.unique().iter_rows():
+        run = runs[number]
+        if len(run.members) < _MANY:
+            run.members.add(name)
+        run.chat.totals.is_group |= len(run.members) > 1
+
+
+def _parse(rows: pl.DataFrame, runs: Sequence[Run]) -> dict[int, Body]:
+    """The bodies that are more than text, by row."""
+    body = pl.col("body")
+    special = (
+        rows.select("run", "body", is_notice=pl.col("direction") == "notification")
+        .with_row_index("row")
+        .filter(
+            pl.col("is_notice")
+            | body.str.contains(BLOCK_ENDING)
+            | body.str.head(5).is_in(phrases().text_starts)
+            | body.str.starts_with(REPLY_MARK)
+        )
+    )
+    parsed: dict[int, Body] = {}
+    for row, number, text, is_notice in special.iter_rows():
+        if is_notice:
+            notice = read_notice(text)
+            parsed[row] = notice.body
+            runs[number].chat.totals.is_group |= notice.is_group
         else:
-            labels, heads, found = zip(*[piece.split(b"\n", 2) for piece in pieces], strict=True)
-            if labels.count(label) != len(labels):
-                return None
-        headers = b"\n".join(heads).decode().split("\n")
-        times = parse_times([header[:19] for header in headers])
-        rests = [header[19:] for header in headers]
-        senders = list(map(who.__getitem__, rests))
-        data = [body.strip(b"\n") for body in found]
-        bodies = list(map(bytes.decode, data))
-    except (ValueError, KeyError):  # a UnicodeDecodeError is a ValueError
-        return None
-    return Columns(times, rests, senders, bodies, data, _REPLY_BYTES in whole, b" bytes" in whole)
+            parsed[row] = parse_block_body(text)
+    return parsed

@@ -44,39 +44,17 @@ def parse_who(text: str) -> Sender | None:
 
 
 # What stands between the numbers of `2025-01-05 10:00:00`: every third character from the fifth on.
-TIME_MARKS = "-- ::"
+_TIME_MARKS = "-- ::"
 
 
 def parse_time(header: str) -> datetime | None:
     """The time a header line starts with, None when it starts with none."""
     try:
-        return datetime.fromisoformat(header[:19]) if header[4:17:3] == TIME_MARKS else None
+        return datetime.fromisoformat(header[:19]) if header[4:17:3] == _TIME_MARKS else None
     except ValueError:
         return None
-
-
-def parse_times(written: list[str]) -> list[datetime]:
-    """The times that many header lines start with, all at once; ValueError when one starts with none."""
-    joined = "".join(written)
-    for place, mark in zip(range(4, 17, 3), TIME_MARKS, strict=True):
-        if joined[place::19].count(mark) != len(written):
-            raise ValueError("not a time")
-    return list(map(datetime.fromisoformat, written))
 
 
 def is_header(line: str) -> bool:
     """Whether a line is a complete block header."""
     return parse_time(line) is not None and line[19:20] == " " and parse_who(line[20:]) is not None
-
-
-class WhoCache(dict[str, Sender]):
-    """Headers without their times, each parsed once; KeyError for what is none."""
-
-    def __missing__(self, key: str) -> Sender:
-        who = parse_who(key[1:]) if key[:1] == " " else None
-        if who is None:
-            raise KeyError(key)
-        if len(self) > 10_000:
-            self.clear()
-        self[key] = who
-        return who

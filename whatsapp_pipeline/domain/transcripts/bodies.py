@@ -49,6 +49,8 @@ _MAPS = re.compile(
     r"https?://(?:maps\.google\.|www\.google\.[a-z.]+/maps|goo\.gl/maps|maps\.app\.goo\.gl|maps\.apple\.)\S*"
 )
 
+# How a body with an attachment line, a size or a duration ends, for the frames' own expressions.
+BLOCK_ENDING = r"\)$|(?:^|\n)[0-9][0-9.,:]{0,13} ?(?:[KMG]?i?B|bytes)?$"
 # The last characters that an attachment line, a size, a duration or a mark can have.
 BLOCK_ENDINGS = frozenset("0123456789B)")
 NATIVE_ENDINGS = frozenset(")>")
@@ -83,6 +85,20 @@ def _reply(body: str) -> tuple[datetime, str, str] | None:
         return None
     text = answer.strip("\n") if answer.startswith("\n\n") else ""
     return time, body[start:at].removesuffix(" "), text
+
+
+class Notice(NamedTuple):
+    """A line of WhatsApp's own; `is_group` when only a group's chat has such."""
+
+    body: Body
+    is_group: bool
+
+
+@lru_cache(4_096)
+def read_notice(text: str) -> Notice:
+    """What a line of WhatsApp's own says."""
+    kind = phrases().notification(text)
+    return Notice(Body(text, kind if kind in ("call", "deleted") else "system"), kind == "group")
 
 
 def parse_native_body(body: str) -> Body:

@@ -18,11 +18,11 @@ from operator import gt
 from typing import NamedTuple, cast
 
 from .bodies import NATIVE_ENDINGS, Body, parse_native_body
-from .columns import ChatBuilder, Sender, Totals, batch_of, clock_of
 from .decoding import TextChunks, is_utf8, lenient, line_count, with_last
 from .model import ChatEnd, ChatStart, Event, Finding, LineKind, ParseOptions
 from .native_senders import NOTIFICATION, Senders
 from .native_shapes import Dates, DateVotes, Decision, Layout, Times, combine, narrow_header
+from .old_columns import ChatBuilder, Sender, Totals, batch_of, clock_of
 from .phrases import INVISIBLE, phrases
 
 # How many chunks are looked at for a date that tells day from month.

@@ -1,53 +1,152 @@
-"""Reading many transcripts at once, a window of a few megabytes after the other. (Interim: by the old readers.)"""
+"""Reading many transcripts at once, a window of a megabyte or two after the other.
+
+A window is many small transcripts whole, or a part of a large one: work on columns costs the same for a file as
+for hundreds of them. What belongs here: what is read together, and which format reads it. What does not: what
+a format looks like (`block.py`, `native.py`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from .decoding import TextChunks
-from .model import (
-    MESSAGE_SCHEMA,
-    ChatEnd,
-    ChatStart,
-    ChatSummary,
-    Finding,
-    MessageBatch,
-    OpenedChat,
-    Source,
-    Window,
-)
+from . import block, unread
+from .chats import Journal
+from .columns import ROW_SCHEMA, messages_of
+from .decoding import TextChunks, lenient
+from .model import MESSAGE_SCHEMA, ParseOptions, Source, Window
+from .native_shapes import find_layout
+from .parts import Part, Reader
+
+# More text at once makes no row cheaper, and memory is a dozen times a window.
+WINDOW_BYTES = 1 << 21
+# So many small transcripts are a window too, however little they hold.
+_SOURCES = 1_000
+_READ_PARTS: dict[type, Callable[[Sequence[Part[Any]]], pl.DataFrame]] = {
+    block.BlockReader: block.read_parts,
+    unread.UnreadReader: unread.read_parts,
+}
 
 
-def read_many(sources: Iterable[Source]) -> Iterator[Window]:
+def read_many(sources: Iterable[Source], *, window_bytes: int = WINDOW_BYTES) -> Iterator[Window]:
     """Read transcripts in their order, in memory that does not grow with them.
 
-    A source is opened by iterating: the next one is asked for when the one before was read to its end.
+    A source is asked for when the one before was read to its end; the window with its messages may come when
+    others were read too. Never raises for any bytes. What a stream raises ends its source, not the others.
     """
-    from . import read_chunks
-
-    chat = -1
+    reading = _Reading(window_bytes)
     for number, source in enumerate(sources):
-        window = Window([], pl.DataFrame(schema=MESSAGE_SCHEMA), [], [], [])
-        frames: list[pl.DataFrame] = []
-        findings: list[tuple[int, Finding]] = []
-        closed: list[tuple[int, ChatSummary]] = []
-        failed: list[tuple[int, Exception]] = []
-        opened: list[OpenedChat] = []
+        yield from reading.take(number, source)
+    yield from reading.rest()
+
+
+class _Reading:
+    """Small transcripts that wait to be a window, and what all of them are noted in."""
+
+    def __init__(self, window_bytes: int) -> None:
+        self._window_bytes = window_bytes
+        self._journal = Journal()
+        self._zone: ZoneInfo | None = None
+        self._waiting: list[Part[Any]] = []
+        self._size = 0
+
+    def take(self, number: int, source: Source) -> Iterator[Window]:
+        """Read a source: now, when it is large; else when enough of them wait."""
+        if self._zone != source.options.tzinfo:
+            yield from self.rest()
+            self._zone = source.options.tzinfo
+        parts = self._parts(number, source)
         try:
-            for event in read_chunks(TextChunks(source.stream), source.options):
-                match event:
-                    case ChatStart():
-                        chat += 1
-                        opened.append(OpenedChat(chat, number, event))
-                    case MessageBatch():
-                        frames.append(event.frame.with_columns(chat=pl.lit(chat, pl.Int64)))
-                    case Finding():
-                        findings.append((chat, event))
-                    case ChatEnd(summary):
-                        closed.append((chat, summary))
-        except Exception as error:
-            failed.append((number, error))
-        frame = pl.concat(frames) if frames else window.frame
-        yield Window(opened, frame, findings, closed, failed)
+            first = next(parts, None)
+        except _InterimNativeError as interim:
+            yield from self.rest()
+            yield _interim_native(number, interim, self._journal)
+            return
+        if first is None:
+            return
+        if first.is_last:
+            self._waiting.append(first)
+            self._size += len(first.data)
+            if self._size >= self._window_bytes or len(self._waiting) >= _SOURCES:
+                yield self._window()
+            return
+        yield from self.rest()
+        for part in chain([first], parts):
+            self._waiting.append(part)
+            yield self._window()
+
+    def rest(self) -> Iterator[Window]:
+        """Read what waits."""
+        if self._waiting or not self._journal.is_empty:
+            yield self._window()
+
+    def _parts(self, number: int, source: Source) -> Iterator[Part[Any]]:
+        """The parts of a source, as far as its stream gives them."""
+        try:
+            text = TextChunks(source.stream, self._window_bytes)
+            chunks = text.raw()
+            head = next(chunks, b"")
+            reader = self._reader(number, source.options, text, head)
+            if reader is None:
+                raise _InterimNativeError(text, head, chunks, source.options)
+            yield from reader.parts(chain([head], chunks))
+        except _InterimNativeError:
+            raise
+        except Exception as error:  # the stream's own, of any kind: it is handed on with the window
+            self._journal.fail(number, error)
+
+    def _reader(self, number: int, options: ParseOptions, text: TextChunks, head: bytes) -> Reader | None:
+        """Find out the format from the first chunk: the block format first, since its dates look native."""
+        if options.format in ("auto", "block") and block.find_start(head) is not None:
+            return block.BlockReader(options, number, text, self._journal)
+        if options.format != "block":
+            layout = find_layout(f"\n{lenient(head)}", options.format)
+            if layout is not None:
+                return None
+        return unread.UnreadReader(options, number, text, self._journal)
+
+    def _window(self) -> Window:
+        parts, self._waiting, self._size = self._waiting, [], 0
+        rows = pl.concat([pl.DataFrame(schema=dict(ROW_SCHEMA)), *_rows(parts)])
+        assert self._zone is not None, "a source came before its rows"  # noqa: S101
+        frame = messages_of(rows, self._journal.chats, list(self._journal.going_on()), self._zone)
+        return self._journal.window(frame)
+
+
+def _rows(parts: Sequence[Part[Any]]) -> Iterator[pl.DataFrame]:
+    for kind, read_parts in _READ_PARTS.items():
+        mine = [part for part in parts if isinstance(part.reader, kind)]
+        if mine:
+            yield read_parts(mine)
+
+
+class _InterimNativeError(Exception):
+    """Interim, until native.py has `read_parts`."""
+
+
+def _interim_native(number: int, interim: _InterimNativeError, journal: Journal) -> Window:
+    from .model import ChatEnd, ChatStart, MessageBatch
+    from .native import NativeReader
+
+    text, head, chunks, options = interim.args
+    layout = find_layout(f"\n{lenient(head)}", options.format)
+    assert layout is not None
+    frames, ends, chat = [], [], -1
+    for event in NativeReader(options, layout).read(chain([head], chunks), text):
+        if isinstance(event, ChatStart):
+            opened = journal.open(number, event.number, event.label, event.line, event.format)
+            chat = opened.number
+        elif isinstance(event, MessageBatch):
+            frames.append(event.frame.with_columns(chat=pl.lit(chat, pl.Int64)))
+        elif isinstance(event, ChatEnd):
+            ends.append((chat, event.summary))
+        else:
+            journal.note(opened, event)
+    window = journal.window(pl.concat([pl.DataFrame(schema=dict(MESSAGE_SCHEMA)), *frames]))
+    del journal.chats[chat]
+    window.closed.extend(ends)
+    return window

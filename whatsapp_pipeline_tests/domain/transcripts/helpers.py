@@ -19,9 +19,7 @@ from whatsapp_pipeline.domain.transcripts import (
     MessageBatch,
     ParseOptions,
     read,
-    read_chunks,
 )
-from whatsapp_pipeline.domain.transcripts.decoding import TextChunks
 
 RULE = "-" * 52
 LABEL = "+55 41 99999-0000"
@@ -90,7 +88,7 @@ def parse(text: str | bytes, options: ParseOptions | None = None, *, chunk: int 
     if chunk is None:
         result = gather(read(stream, options))
     else:
-        result = gather(read_chunks(TextChunks(stream, chunk), options))
+        result = gather(read(stream, options, window_bytes=chunk))
     if data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         assert sum(result.lines.values()) == lines_of(data), (result.lines, data)
     return result

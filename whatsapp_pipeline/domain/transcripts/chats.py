@@ -1,0 +1,134 @@
+"""The chats of a reading, and what happened to them in the window in hand.
+
+What belongs here: numbering chats, adding up what each held, and the journal in which readers note what they
+found. What does not: rows (`columns.py`) and formats.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+import polars as pl
+
+from .decoding import TextChunks
+from .model import (
+    ChatStart,
+    ChatSummary,
+    DateOrder,
+    Finding,
+    FormatName,
+    LineKind,
+    OpenedChat,
+    Window,
+)
+
+
+class Totals:
+    """Adds up what a chat held; `number`, `label`, `line` and `format` are those of its start."""
+
+    def __init__(self, number: int, label: str | None, line: int, form: FormatName) -> None:
+        self.number, self.label, self.line, self.format = number, label, line, form
+        self.date_order: DateOrder | None = None
+        self.lines: Counter[LineKind] = Counter()
+        self.count = 0
+        self.directions: Counter[str | None] = Counter()
+        self.types: Counter[str] = Counter()
+        self.findings: Counter[str] = Counter()
+        self.phones: Counter[str] = Counter()
+        self.first: datetime | None = None
+        self.last: datetime | None = None
+        self.is_group = False
+
+    def span(self, first: datetime, last: datetime) -> None:
+        """Take the earliest and the latest time of some messages."""
+        self.first = first if self.first is None else min(self.first, first)
+        self.last = last if self.last is None else max(self.last, last)
+
+    def summary(self, encoding: str) -> ChatSummary:
+        """What was added up; `encoding` is the file's."""
+        return ChatSummary(
+            number=self.number,
+            label=self.label,
+            format=self.format,
+            date_order=self.date_order,
+            encoding=encoding,
+            line=self.line,
+            lines={kind: self.lines[kind] for kind in LineKind if self.lines[kind]},
+            message_count=self.count,
+            by_direction=dict(self.directions),
+            by_type=dict(self.types),
+            findings=dict(self.findings),
+            header_phones=dict(self.phones),
+            first_time=self.first,
+            last_time=self.last,
+            is_group=self.is_group,
+        )
+
+
+class Chat:
+    """One chat: its number in the reading, its totals, and rows of earlier windows."""
+
+    __slots__ = ("likes", "number", "quotable", "totals")
+
+    def __init__(self, number: int, totals: Totals) -> None:
+        self.number = number
+        self.totals = totals
+        self.likes: pl.DataFrame | None = None
+        """Of a chat that goes on in the next window, what its messages may be like (see `columns.py`)."""
+        self.quotable: pl.DataFrame | None = None
+        """And what they may quote."""
+
+
+class Journal:
+    """What happened in the window in hand, noted by the readers of all its transcripts."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self.chats: dict[int, Chat] = {}
+        """Chats that rows of this window may belong to: opened in it, or open since an earlier one."""
+        self._opened: list[OpenedChat] = []
+        self._findings: list[tuple[int, Finding]] = []
+        self._closed: list[tuple[Chat, TextChunks]] = []
+        self._failed: list[tuple[int, Exception]] = []
+
+    def open(self, source: int, number: int, label: str | None, line: int, form: FormatName) -> Chat:
+        """Begin the `number`-th chat (from 1) of a source, whose first block starts on `line`."""
+        chat = Chat(self._count, Totals(number, label, line, form))
+        self._count += 1
+        self.chats[chat.number] = chat
+        self._opened.append(OpenedChat(chat.number, source, ChatStart(number, label, line, form)))
+        return chat
+
+    def note(self, chat: Chat, finding: Finding) -> None:
+        """Count a finding of the chat and hand it on."""
+        chat.totals.findings[finding.kind] += 1
+        self._findings.append((chat.number, finding))
+
+    def close(self, chat: Chat, text: TextChunks) -> None:
+        """End a chat; it is summed up with the window, when all its rows were added."""
+        self._closed.append((chat, text))
+
+    def fail(self, source: int, error: Exception) -> None:
+        """Note that a source could not be read to its end; its chats stay open."""
+        self._failed.append((source, error))
+
+    def window(self, frame: pl.DataFrame) -> Window:
+        """End the window in hand, whose messages are in `frame`, and begin the next."""
+        closed = [(chat.number, chat.totals.summary(text.encoding)) for chat, text in self._closed]
+        window = Window(self._opened, frame, self._findings, closed, self._failed)
+        for chat, _ in self._closed:
+            del self.chats[chat.number]
+        self._opened, self._findings, self._closed, self._failed = [], [], [], []
+        return window
+
+    def going_on(self) -> Iterator[Chat]:
+        """Chats of this window that are not at their end."""
+        ended = {chat.number for chat, _ in self._closed}
+        return (chat for number, chat in self.chats.items() if number not in ended)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was noted since the last window."""
+        return not (self._opened or self._findings or self._closed or self._failed)
