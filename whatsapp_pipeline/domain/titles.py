@@ -69,6 +69,10 @@ _ORDER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+ORDER_EXPRESSION = (
+    r"(?i)\#[\s\x1c-\x1f]?\d{4}|o(?:\.?[\s\x1c-\x1f]?s|rdem)[\s\x1c-\x1f:\#=.*º°\-a-zúéçıİſ]*\d"
+)
+"""For polars, that is Rust's regex: what a text holds that an order number is found in."""
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 _OPAQUE = re.compile(r"[A-Za-z0-9+/]{8,}={1,2}")

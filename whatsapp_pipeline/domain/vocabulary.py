@@ -3,8 +3,9 @@
 What belongs here: finding them in a text. The words themselves stand in `vocabulary.toml`. What does not:
 what a match of them is worth (domain/matching/).
 
-Both functions run on every message of an archive, so a vocabulary is one expression whose phrases are grouped
-by their first letter: at a word that begins none of them it tries a score of letters, not all the phrases.
+Every message of an archive is searched, so a vocabulary is one expression whose phrases are grouped by their
+first letter: at a word that begins none of them it tries a score of letters, not all the phrases. Columns of
+texts are searched by another engine first, with expressions made of the same phrases.
 """
 
 from __future__ import annotations
@@ -29,11 +30,17 @@ def fold(text: str) -> str:
 
 def _expression(phrase: str) -> str:
     """Turn a phrase into an expression that takes a hyphen or nothing for its spaces."""
-    return re.escape(phrase).replace(r"\ ", r"[\s-]?")
+    # The separators are spaces in Python, but not to the other engine.
+    return re.escape(phrase).replace(r"\ ", r"[\s\x1c-\x1f-]?")
 
 
-class _Finder:
-    """Finds the phrases of a vocabulary in a text and names their keys."""
+class Finder:
+    """Finds the phrases of a vocabulary in a text and names their keys.
+
+    `phrases` is what the phrases are, without regard to what stands around them. `expression` cuts the words
+    out of a folded text, be it with capitals: what `find` finds in each of them in turn is what it finds in
+    the text. Both are for polars, that is Rust's regex, which looks neither ahead nor behind.
+    """
 
     def __init__(self, *groups: Mapping[str, Sequence[str]]) -> None:
         keys: dict[str, list[str]] = {}
@@ -44,11 +51,14 @@ class _Finder:
         # Longest first within a letter, so that "macbook air" is not read as "macbook" and a rest. Digits may
         # follow a letter ("iphone11", "ps4"), a letter may not: "notebooks" is listed, "notebookshop" is not.
         ordered = sorted(keys, key=lambda phrase: (phrase[0], -len(phrase), phrase))
-        body = "|".join(
+        self.phrases = "|".join(
             f"{re.escape(letter)}(?:{'|'.join(_expression(phrase[1:]) for phrase in phrases)})"
             for letter, phrases in groupby(ordered, key=itemgetter(0))
         )
-        self.pattern = re.compile(rf"(?<![a-z0-9])(?:{body})(?![a-z])")
+        self.pattern = re.compile(rf"(?<![a-z0-9])(?:{self.phrases})(?![a-z])")
+        # A digit may follow; what else does is left to the next word, which begins with what is no letter.
+        # An underscore can't be left, for it counts as a letter there: the rest is then cut out whole.
+        self.expression = rf"(?i)(?:^|[^a-z0-9])(?:{self.phrases})(?:[0-9]|(?-u:\b{{end-half}})|_(?s:.)*)"
         self._spaces = re.compile(r"[\s-]+")
         self._keys = {phrase.replace(" ", ""): tuple(names) for phrase, names in keys.items()}
 
@@ -61,9 +71,12 @@ class _Finder:
         return list(found)
 
 
-_DEVICES = _Finder(_DATA["devices"], _DATA["brands"])
-_STAGES = _Finder(_DATA["stages"])
-_TITLE_WORDS = _Finder(_DATA["devices"], _DATA["brands"], _DATA["work"])
+DEVICE_FINDER = Finder(_DATA["devices"], _DATA["brands"])
+STAGE_FINDER = Finder(_DATA["stages"])
+_TITLE_WORDS = Finder(_DATA["devices"], _DATA["brands"], _DATA["work"])
+
+ANY_EXPRESSION = f"(?i){DEVICE_FINDER.phrases}|{STAGE_FINDER.phrases}"
+"""For polars: what a folded text holds that any device or stage is found in."""
 
 BRANDS: frozenset[str] = frozenset(_DATA["brands"])
 DEVICES: Mapping[str, Sequence[str]] = _DATA["devices"]
@@ -72,12 +85,12 @@ DEVICES: Mapping[str, Sequence[str]] = _DATA["devices"]
 
 def find_devices(text: str) -> list[str]:
     """Return the devices and brands named in `text` (`["notebook", "dell"]`), each once, in order."""
-    return _DEVICES.find(text)
+    return DEVICE_FINDER.find(text)
 
 
 def find_stages(text: str) -> list[str]:
     """Return `"opening"` and `"closing"` as the words of `text` suggest, each once, in order."""
-    return _STAGES.find(text)
+    return STAGE_FINDER.find(text)
 
 
 def find_title_words(folded: str) -> list[tuple[int, int]]:

@@ -20,7 +20,7 @@ from whatsapp_pipeline.steps.erased import without_erased_chats
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.steps.reading import ReadingOptions
 from whatsapp_pipeline.steps.scan import STAGE, FileScan, ScanJob, ScanOptions
-from whatsapp_pipeline.steps.scan_pool import scan_files
+from whatsapp_pipeline.steps.scan_pool import scan_spread
 from whatsapp_pipeline.store import chat_files, duplicates, exceptions
 from whatsapp_pipeline.store.chat_files import KnownFile
 from whatsapp_pipeline.store.connection import Connection
@@ -106,7 +106,7 @@ class _MonthIndex:
         self._counts["files"] = len(files)
         self._counts["unchanged"] = len(files) - len(jobs)
         progress = Progress(self._log, f"chat_file_index {self._month}", len(jobs), "files")
-        scans = scan_files(self._archive, jobs, self._scan, workers=self._options.workers)
+        scans = scan_spread(self._archive, jobs, self._scan, workers=self._options.workers)
         while chunk := list(islice(scans, _CHUNK)):
             with self._conn.transaction():
                 self._write(chunk, missing)

@@ -1,29 +1,36 @@
-"""One pass over a file for chat_file_index: its hash, its chats, and the evidence in each of them.
+"""One pass over files for chat_file_index: their hashes, their chats, and the evidence in each of them.
 
-What belongs here: from a file to plain rows. What does not: the database, and which files to read.
+What belongs here: from files to plain rows. What does not: the database, and which files to read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from whatsapp_pipeline.archive import ArchiveFile, ChatArchive, UnreadableFileError
-from whatsapp_pipeline.domain.chat_names import ChatName, chat_key, read_chat_name
+from whatsapp_pipeline.domain.chat_names import chat_key, read_chat_name
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
-from whatsapp_pipeline.domain.titles import find_order_numbers, parse_title
-from whatsapp_pipeline.domain.transcripts.evidence import Evidence, EvidenceCollector
-from whatsapp_pipeline.domain.transcripts.model import ChatEnd, ChatStart, ChatSummary, MessageBatch
-from whatsapp_pipeline.domain.vocabulary import find_devices, find_stages
-from whatsapp_pipeline.steps.reading import ReadingOptions, read_source, reading_hash
+from whatsapp_pipeline.domain.titles import parse_title
+from whatsapp_pipeline.domain.transcripts.evidence import EvidenceCollector, SessionEvidence
+from whatsapp_pipeline.domain.transcripts.model import ChatSummary
+from whatsapp_pipeline.steps.reading import (
+    FileRequest,
+    FileWindow,
+    ReadChat,
+    ReadFile,
+    ReadingOptions,
+    read_files,
+    reading_hash,
+)
 from whatsapp_pipeline.store.chat_files import ChatRow, PhoneRow, SessionRow
 from whatsapp_pipeline.store.exceptions import ExceptionRow
 
 STAGE = "chat_file_index"
 # Raise it when the evidence of the same messages changes: every file is then scanned again.
-EVIDENCE_VERSION = "2"
+EVIDENCE_VERSION = "3"
 
 # A personal chat's phone names the chat; these kinds name a person.
 _PERSONAL = {PhoneKind.MOBILE, PhoneKind.FIXED, PhoneKind.FOREIGN, PhoneKind.LID}
@@ -64,51 +71,76 @@ class ScanJob:
     remembered: Mapping[str, Any]
 
 
-def scan_file(archive: ChatArchive, job: ScanJob, options: ScanOptions) -> FileScan:
-    """Read a file once; what can't be read is a finding in the result, never an error."""
-    scan = FileScan(job.file.path)
-    found: list[tuple[ChatName, ChatSummary, Evidence]] = []
-    try:
-        with archive.open(job.file.path) as source:
-            collector = _collector()
-            for item in read_source(source, job.file.path, options.reading, job.remembered):
-                match item.event:
-                    case MessageBatch():
-                        collector.add(item.event.messages)
-                    case ChatStart():
-                        collector = _collector()
-                    case ChatEnd(summary):
-                        found.append((item.name, summary, collector.result(summary)))
-            scan.content_hash = source.content_hash()
-            for kind, severity, detail in source.findings:
-                _note(scan, job, kind, severity, detail)
-    except UnreadableFileError as error:
-        _note(scan, job, error.kind, "error", str(error))
-        scan.chats.append(_blank_row(job))
+class _FoundChat(NamedTuple):
+    """A chat that was read to its end."""
+
+    chat: ReadChat
+    summary: ChatSummary
+    sessions: Sequence[SessionEvidence]
+
+
+def scan_files(archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions) -> Iterator[FileScan]:
+    """Read files once, in their order; what can't be read is a finding in a scan, never an error."""
+    scanner = _Scanner(jobs, options)
+    requests = [FileRequest(job.file.path, job.remembered) for job in jobs]
+    for window in read_files(archive, requests, options.reading):
+        yield from scanner.scans(window)
+
+
+class _Scanner:
+    """Makes scans of what is read of `jobs`; it remembers what it has of files that are not over."""
+
+    def __init__(self, jobs: Sequence[ScanJob], options: ScanOptions) -> None:
+        self._jobs, self._options = jobs, options
+        self._evidence = EvidenceCollector()
+        self._open: dict[int, ReadChat] = {}
+        self._found: dict[int, list[_FoundChat]] = {}
+
+    def scans(self, window: FileWindow) -> list[FileScan]:
+        """Take a window; return the scans of the files that are over with it."""
+        self._open.update((chat.chat, chat) for chat in window.chats)
+        failures = dict(window.failed)
+        broken_off = [number for number, chat in self._open.items() if chat.file in failures]
+        over = [*broken_off, *(number for number, _ in window.closed)]
+        sessions = self._evidence.add(window.frame, over)
+        for number, summary in window.closed:
+            chat = self._open[number]
+            found = _FoundChat(chat, summary, sessions.get(number, ()))
+            self._found.setdefault(chat.file, []).append(found)
+        for number in set(over):
+            del self._open[number]
+        scans = {file.file: self._read(file) for file in window.read}
+        scans.update((file, self._failed(file, error)) for file, error in failures.items())
+        return [scans[file] for file in sorted(scans)]
+
+    def _read(self, file: ReadFile) -> FileScan:
+        job = self._jobs[file.file]
+        found = sorted(self._found.pop(file.file), key=lambda chat: chat.chat.chat_number)
+        scan = FileScan(job.file.path, file.content_hash)
+        for kind, severity, detail in file.findings:
+            _note(scan, job, kind, severity, detail)
+        _add_chats(scan, job, found, self._options)
+        _judge(scan, job, found)
         return scan
-    _add_chats(scan, job, found, options)
-    _judge(scan, job, found)
-    return scan
+
+    def _failed(self, file: int, error: UnreadableFileError) -> FileScan:
+        self._found.pop(file, None)
+        scan = FileScan(self._jobs[file].file.path, chats=[_blank_row(self._jobs[file])])
+        _note(scan, self._jobs[file], error.kind, "error", str(error))
+        return scan
 
 
-def _collector() -> EvidenceCollector:
-    return EvidenceCollector(
-        find_order_numbers=find_order_numbers, find_devices=find_devices, find_stages=find_stages
-    )
-
-
-def _add_chats(
-    scan: FileScan, job: ScanJob, found: list[tuple[ChatName, ChatSummary, Evidence]], options: ScanOptions
-) -> None:
+def _add_chats(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat], options: ScanOptions) -> None:
     assert scan.content_hash is not None  # noqa: S101  # the caller has set it
     blank = _blank_row(job)._replace(
         content_hash=scan.content_hash,
         indexed_hash=options.hash_of(scan.content_hash, job.file.path, job.remembered),
     )
-    for number, (name, summary, evidence) in enumerate(found, start=1):
+    for chat, summary, sessions in found:
+        number, name = chat.chat_number, chat.name
         phones = [
             (raw, parse_phone(raw, default_area_code=options.default_area_code), count)
-            for raw, count in evidence.header_phones.items()
+            for raw, count in sorted(summary.header_phones.items(), key=lambda item: (-item[1], item[0]))
         ]
         # In a combined file only the label says which chat it is; else the file's name says more.
         named = name.title if name.is_known and len(found) == 1 else None
@@ -130,10 +162,10 @@ def _add_chats(
         )
         scan.sessions.extend(
             SessionRow(
-                row.file_path, number, s.number, s.start, s.end, s.message_count, list(s.order_numbers),
-                list(s.devices), list(s.stages),
+                row.file_path, number, s.number, s.start, s.end, s.message_count, s.order_numbers, s.devices,
+                s.stages,
             )
-            for s in evidence.sessions
+            for s in sessions
         )  # fmt: skip
 
 
@@ -172,13 +204,13 @@ def _describe(
     )  # fmt: skip
 
 
-def _judge(scan: FileScan, job: ScanJob, found: list[tuple[ChatName, ChatSummary, Evidence]]) -> None:
+def _judge(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat]) -> None:
     """Note what is odd about a file that could be read: no messages, a month that does not agree."""
     name = read_chat_name(job.file.path)
-    if not any(summary.message_count for _, summary, _ in found):
+    if not any(chat.summary.message_count for chat in found):
         _note(scan, job, "no_messages", "error", "no message of any known format was found in it")
         return
-    if not (name.is_known or any(inner.is_known for inner, _, _ in found)):
+    if not (name.is_known or any(chat.chat.name.is_known for chat in found)):
         _note(scan, job, "name_unknown", "info", "the name has no known shape; it was taken as the title")
     if job.file.folder_month is None:
         _note(
@@ -187,8 +219,8 @@ def _judge(scan: FileScan, job: ScanJob, found: list[tuple[ChatName, ChatSummary
     elif name.time is not None and f"{name.time:%Y-%m}" != job.month:
         detail = f"the name says {name.time:%Y-%m}, the folder {job.month}; the folder was followed"
         _note(scan, job, "month_name_differs", "warning", detail)
-    firsts = [evidence.first_time for _, _, evidence in found if evidence.first_time]
-    lasts = [evidence.last_time for _, _, evidence in found if evidence.last_time]
+    firsts = [chat.summary.first_time for chat in found if chat.summary.first_time]
+    lasts = [chat.summary.last_time for chat in found if chat.summary.last_time]
     if firsts and not f"{min(firsts):%Y-%m}" <= job.month <= f"{max(lasts):%Y-%m}":
         detail = f"the messages are of {min(firsts):%Y-%m} to {max(lasts):%Y-%m}, none of {job.month}"
         _note(scan, job, "month_messages_differ", "info", detail)

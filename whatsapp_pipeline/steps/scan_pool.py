@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from whatsapp_pipeline.archive import ChatArchive
-from whatsapp_pipeline.steps.scan import FileScan, ScanJob, ScanOptions, scan_file
+from whatsapp_pipeline.steps.scan import FileScan, ScanJob, ScanOptions, scan_files
 
 _CHUNK = 40
 # Text below this is scanned sooner than another process has started.
@@ -28,14 +28,13 @@ _WORTH_BYTES = 6 << 20
 _AHEAD = 24
 
 
-def scan_files(
+def scan_spread(
     archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions, *, workers: int
 ) -> Iterator[FileScan]:
     """Yield the scans of `jobs`, in their order; `workers` 0 takes every core when it is worth it."""
     wanted = workers or (_cores() if sum(job.file.size for job in jobs) >= _WORTH_BYTES else 1)
     if wanted == 1 or not archive.is_shared:
-        for job in jobs:
-            yield scan_file(archive, job, options)
+        yield from scan_files(archive, jobs, options)
         return
     chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
     yield from _Spread(archive, options, chunks).run([_worker(number) for number in range(wanted - 1)])
@@ -100,7 +99,7 @@ class _Spread:
             self._changed.notify_all()
 
     def _scan_here(self, number: int) -> list[FileScan]:
-        return [scan_file(self._archive, job, self._options) for job in self._chunks[number]]
+        return list(scan_files(self._archive, self._chunks[number], self._options))
 
     def _drive(self, worker: _Worker) -> None:
         while True:
@@ -172,7 +171,7 @@ def serve() -> None:
         except EOFError:
             return
         archive = archives.get(url) or archives.setdefault(url, ChatArchive(url))
-        pickle.dump([scan_file(archive, job, options) for job in jobs], sys.stdout.buffer)
+        pickle.dump(list(scan_files(archive, jobs, options)), sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 

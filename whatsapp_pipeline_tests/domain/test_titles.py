@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from whatsapp_pipeline.domain.titles import FileName, find_order_numbers, parse_file_name, parse_title
+from whatsapp_pipeline.domain.titles import (
+    ORDER_EXPRESSION,
+    FileName,
+    find_order_numbers,
+    parse_file_name,
+    parse_title,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +60,57 @@ from whatsapp_pipeline.domain.titles import FileName, find_order_numbers, parse_
 )
 def test_order_numbers_are_explicit_references_only(text: str, numbers: list[str]) -> None:
     assert find_order_numbers(text) == numbers
+
+
+MARKS = [
+    "OS",
+    "os",
+    "Oſ",
+    "o.s.",
+    "O. S",
+    "ordem de serviço",
+    "ORDEM DE SERVIÇO",
+    "ordem de servıço",
+    "ordem",
+    "#",
+]
+WORDS = [
+    "é",
+    "eh",
+    "a",
+    "o",
+    "nº",
+    "n°",
+    "n",
+    "ro",
+    "número",
+    "NÚMERO",
+    "num",
+    "de",
+    ".",
+    ":",
+    "=",
+    "-",
+    "*",
+    "z",
+]
+SPACES = [" ", " ", "", "\n", "\u00a0", "\x1c"]
+NUMBERS = ["30123", "30.123", "042", "12", "4567-8901", "2025", "٣٤٥٦", "30123 reais", "x"]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.sampled_from(MARKS),
+    st.lists(st.tuples(st.sampled_from(SPACES), st.sampled_from(WORDS), st.sampled_from(SPACES)), max_size=4),
+    st.sampled_from(NUMBERS),
+    st.text(max_size=3),
+)
+def test_a_text_with_an_order_number_holds_what_is_looked_for_first(
+    mark: str, words: list[tuple[str, ...]], number: str, rest: str
+) -> None:
+    text = f"{rest} {mark}{''.join(map(''.join, words))}{number}{rest}"
+    if find_order_numbers(text):
+        assert pl.Series([text]).str.contains(ORDER_EXPRESSION).item()
 
 
 @pytest.mark.parametrize(

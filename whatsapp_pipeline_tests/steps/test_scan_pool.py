@@ -12,7 +12,7 @@ import pytest
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.steps.reading import ReadingOptions
 from whatsapp_pipeline.steps.scan import ScanJob, ScanOptions
-from whatsapp_pipeline.steps.scan_pool import scan_files
+from whatsapp_pipeline.steps.scan_pool import scan_spread
 from whatsapp_pipeline_tests.block_files import block, talk, write_chat
 
 OPTIONS = ScanOptions(ReadingOptions())
@@ -27,20 +27,20 @@ def jobs(tmp_path: Path) -> list[ScanJob]:
 
 def test_several_processes_give_what_one_does(tmp_path: Path, jobs: list[ScanJob]) -> None:
     archive = ChatArchive(str(tmp_path))
-    alone = list(scan_files(archive, jobs, OPTIONS, workers=1))
-    assert list(scan_files(archive, jobs, OPTIONS, workers=3)) == alone
+    alone = list(scan_spread(archive, jobs, OPTIONS, workers=1))
+    assert list(scan_spread(archive, jobs, OPTIONS, workers=3)) == alone
     assert [scan.path for scan in alone] == [job.file.path for job in jobs]
     # Half taken, the rest left: nothing hangs.
-    iterator = scan_files(archive, jobs, OPTIONS, workers=3)
+    iterator = scan_spread(archive, jobs, OPTIONS, workers=3)
     assert next(iterator) == alone[0]
     iterator.close()  # type: ignore[attr-defined]  # a generator
 
 
 def test_a_worker_that_is_killed_loses_no_file(tmp_path: Path, jobs: list[ScanJob]) -> None:
     archive = ChatArchive(str(tmp_path))
-    alone = list(scan_files(archive, jobs, OPTIONS, workers=1))
+    alone = list(scan_spread(archive, jobs, OPTIONS, workers=1))
     found = []
-    for place, scan in enumerate(scan_files(archive, jobs, OPTIONS, workers=2)):
+    for place, scan in enumerate(scan_spread(archive, jobs, OPTIONS, workers=2)):
         if place in {0, 60}:
             for child in psutil.Process().children():
                 if child.status() != psutil.STATUS_ZOMBIE and "scan_pool" in " ".join(child.cmdline()):
@@ -53,10 +53,10 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path, jobs: list[ScanJob]) -
     code = (
         "import os, psutil, signal, sys\n"
         "from whatsapp_pipeline.archive import ChatArchive\n"
-        "from whatsapp_pipeline_tests.steps.test_scan_pool import OPTIONS, ScanJob, scan_files\n"
+        "from whatsapp_pipeline_tests.steps.test_scan_pool import OPTIONS, ScanJob, scan_spread\n"
         "archive = ChatArchive(sys.argv[1])\n"
         "jobs = [ScanJob(file, '2025-01', {}) for file in archive.listing('2025-01').files]\n"
-        "list(scan_files(archive, jobs, OPTIONS, workers=2))\n"
+        "list(scan_spread(archive, jobs, OPTIONS, workers=2))\n"
         "print(psutil.Process().children()[0].pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -1,176 +1,169 @@
-"""What a chat tells about whose it is: the phones in its headers and its sessions, from one pass.
+"""What chats tell about whose they are: their sessions, and the words said in them, a window at a time.
 
 What belongs here: collecting evidence from messages that were read. What does not: judging it (matching), and
-the vocabulary of orders, devices and stages, which is handed in.
+which words there are (vocabulary, titles).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from .model import ChatSummary, Message
+import polars as pl
 
-Finder = Callable[[str], Sequence[str]]
+from whatsapp_pipeline.domain import titles, vocabulary
 
-# Stands between the texts of a session when they are searched at once: no expression of words, digits and
-# spaces reaches across it.
-_BETWEEN = "\n\x00\n"
-_EARLIEST, _LATEST = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)
+SESSION_GAP = timedelta(hours=24)
+
+_Finder = Callable[[str], Sequence[str]]
+
+# Stretches of a chat: what is known of its sessions so far.
+_STRETCHES = {
+    "chat": pl.Int64(), "start": pl.Datetime("us"), "end": pl.Datetime("us"), "count": pl.Int64(),
+}  # fmt: skip
+# What was said in them, each key of a kind where it was said first; a message's in order of appearance.
+_WORDS = {
+    "chat": pl.Int64(), "timestamp": pl.Datetime("us"), "ordinal": pl.Int64(), "kind": pl.String(),
+    "key": pl.String(),
+}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SessionEvidence:
-    """A stretch of a chat without a silence as long as the gap; times are naive, as in the file."""
+    """A stretch of a chat without a silence as long as the gap; times are naive, as in the file.
+
+    The words are in the order they were first said: by time, then as the file has them.
+    """
 
     number: int
     start: datetime
     end: datetime
     message_count: int
-    order_numbers: tuple[str, ...]
-    devices: tuple[str, ...]
-    stages: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What was found in one chat; `message_count` counts notifications too, sessions do not."""
-
-    header_phones: Mapping[str, int]
-    first_time: datetime | None
-    last_time: datetime | None
-    message_count: int
-    sessions: tuple[SessionEvidence, ...]
-
-
-class _Session:
-    """A session in the making. Dicts are ordered sets."""
-
-    __slots__ = ("count", "devices", "end", "orders", "stages", "start")
-
-    def __init__(self, start: datetime, end: datetime) -> None:
-        self.start = start
-        self.end = end
-        self.count = 0
-        self.orders: dict[str, None] = {}
-        self.devices: dict[str, None] = {}
-        self.stages: dict[str, None] = {}
-
-    def absorb(self, other: _Session) -> None:
-        self.start = min(self.start, other.start)
-        self.end = max(self.end, other.end)
-        self.count += other.count
-        self.orders.update(other.orders)
-        self.devices.update(other.devices)
-        self.stages.update(other.stages)
+    order_numbers: list[str] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
+    stages: list[str] = field(default_factory=list)
 
 
 class EvidenceCollector:
-    """Collects the evidence of one chat, a batch at a time, in memory that grows with its sessions only.
+    """Collects the sessions of chats, in memory that grows with the sessions of those that are not over.
 
     Sessions are those of the messages sorted by time, whatever their order in the file: two messages are in
-    one session when less than `gap` lies between them or between a chain of others. Notifications (a missed
-    call, a changed number) neither open nor bridge a session.
+    one session when less than SESSION_GAP lies between them or between a chain of others. Notifications (a
+    missed call, a changed number) neither open nor bridge a session.
     """
 
-    def __init__(
-        self,
-        *,
-        find_order_numbers: Finder,
-        find_devices: Finder,
-        find_stages: Finder,
-        gap: timedelta = timedelta(hours=24),
-    ) -> None:
-        self._find_order_numbers = find_order_numbers
-        self._find_devices = find_devices
-        self._find_stages = find_stages
-        self._gap = gap
-        # Disjoint sessions ordered by time; `_starts` repeats their starts for bisection.
-        self._sessions: list[_Session] = []
-        self._starts: list[datetime] = []
-        self._phones: Counter[str] = Counter()
-        self._first: datetime | None = None
-        self._last: datetime | None = None
-        self._count = 0
+    def __init__(self) -> None:
+        self._stretches = pl.DataFrame(schema=_STRETCHES)
+        self._words = pl.DataFrame(schema=_WORDS)
 
-    def add(self, messages: Sequence[Message]) -> None:
-        """Take the next messages of the chat, in any order."""
-        if not messages:
-            return
-        self._count += len(messages)
-        times = [message.timestamp for message in messages]
-        first, last = min(times), max(times)
-        self._first = first if self._first is None else min(self._first, first)
-        self._last = last if self._last is None else max(self._last, last)
-        self._phones.update(message.sender_phone for message in messages if message.sender_phone)
-        for stretch in self._stretches(messages):
-            self._merge(self._read(stretch))
+    def add(self, frame: pl.DataFrame, over: Collection[int]) -> dict[int, list[SessionEvidence]]:
+        """Take a window's messages; return the sessions of the chats in `over`, of which no more will come.
 
-    def result(self, summary: ChatSummary | None = None) -> Evidence:
-        """The evidence so far; with the reader's `summary`, its header phones (staff's too) are taken."""
-        phones = summary.header_phones if summary is not None else self._phones
-        return Evidence(
-            header_phones=dict(sorted(phones.items(), key=lambda item: (-item[1], item[0]))),
-            first_time=self._first,
-            last_time=self._last,
-            message_count=self._count,
-            sessions=tuple(
-                SessionEvidence(
-                    number=number,
-                    start=session.start,
-                    end=session.end,
-                    message_count=session.count,
-                    order_numbers=tuple(session.orders),
-                    devices=tuple(session.devices),
-                    stages=tuple(session.stages),
-                )
-                for number, session in enumerate(self._sessions, start=1)
-            ),
+        A chat without a session is left out.
+        """
+        talk = (
+            frame.select("chat", "timestamp", "ordinal", "direction", "text")
+            .filter(pl.col("direction").ne_missing("notification"))
+            .sort("chat", "timestamp", maintain_order=True)
         )
+        sessions = _joined(pl.concat([self._stretches, _stretches(talk)]))
+        words = _first_said(sessions, pl.concat([self._words, _words(talk)]))
+        is_over = pl.col("chat").is_in(list(over))
+        self._stretches = sessions.filter(~is_over).drop("session")
+        self._words = words.filter(~is_over).drop("session")
+        return _by_chat(sessions.filter(is_over), words.filter(is_over))
 
-    def _stretches(self, messages: Iterable[Message]) -> Iterable[list[Message]]:
-        """Cut a batch where the time between neighbours, either way, is at least the gap."""
-        gap, stretch, low, high = self._gap, list[Message](), _LATEST, _EARLIEST
-        for message in messages:
-            if message.direction == "notification":
-                continue
-            at = message.timestamp
-            if stretch and (at - high >= gap or low - at >= gap):
-                yield stretch
-                stretch, low, high = [], _LATEST, _EARLIEST
-            stretch.append(message)
-            low, high = min(low, at), max(high, at)
-        if stretch:
-            yield stretch
 
-    def _read(self, stretch: list[Message]) -> _Session:
-        times = [message.timestamp for message in stretch]
-        session = _Session(min(times), max(times))
-        session.count = len(stretch)
-        # One search over the joined texts costs a fraction of one search a message.
-        text = _BETWEEN.join([message.text for message in stretch if message.text])
-        session.orders.update(dict.fromkeys(self._find_order_numbers(text)))
-        session.devices.update(dict.fromkeys(self._find_devices(text)))
-        session.stages.update(dict.fromkeys(self._find_stages(text)))
-        return session
+def _stretches(talk: pl.DataFrame) -> pl.DataFrame:
+    """The stretches of messages that are sorted by chat and time."""
+    is_first = (pl.col("chat") != pl.col("chat").shift()) | (pl.col("timestamp").diff() >= SESSION_GAP)
+    first = talk.select(is_first.fill_null(value=True)).to_series().arg_true()
+    after = first.shift(-1, fill_value=talk.height)
+    return pl.DataFrame(
+        {
+            "chat": talk["chat"].gather(first),
+            "start": talk["timestamp"].gather(first),
+            "end": talk["timestamp"].gather(after - 1),
+            "count": (after - first).cast(pl.Int64),
+        }
+    )
 
-    def _merge(self, new: _Session) -> None:
-        """Put a stretch among the sessions, joining every one that it touches."""
-        first = bisect_left(self._starts, new.start)
-        # The one before may reach near; sessions are disjoint, so only one can.
-        if first and new.start - self._sessions[first - 1].end < self._gap:
-            first -= 1
-        after = bisect_right(self._starts, new.end)
-        while after < len(self._starts) and self._starts[after] - new.end < self._gap:
-            after += 1
-        touched = self._sessions[first:after]
-        if touched:
-            earliest, *others = touched
-            for other in (*others, new):
-                earliest.absorb(other)
-            new = earliest
-        self._sessions[first:after] = [new]
-        self._starts[first:after] = [new.start]
+
+def _joined(stretches: pl.DataFrame) -> pl.DataFrame:
+    """Join the stretches of a chat that lie less than the gap apart, and number them all as `session`."""
+    reached = pl.col("end").cum_max().over("chat").shift()
+    is_first = (pl.col("chat") != pl.col("chat").shift()) | (pl.col("start") - reached >= SESSION_GAP)
+    return (
+        stretches.sort("chat", "start")
+        .with_columns(session=is_first.fill_null(value=True).cum_sum())
+        .group_by("session", maintain_order=True)
+        .agg(
+            pl.col("chat").first(), pl.col("start").first(), pl.col("end").max(), pl.col("count").sum()
+        )
+    )  # fmt: skip
+
+
+def _first_said(sessions: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
+    """Each word where its session has it first, with the number of that session."""
+    return (
+        words.sort("chat", "timestamp", "ordinal", maintain_order=True)
+        .join_asof(
+            sessions.select("chat", "session", "start"), left_on="timestamp", right_on="start", by="chat",
+            check_sortedness=False,  # both are
+        )
+        .drop("start")
+        .unique(["session", "kind", "key"], keep="first", maintain_order=True)
+    )  # fmt: skip
+
+
+def _words(talk: pl.DataFrame) -> pl.DataFrame:
+    """Find the words of every message."""
+    texts = talk.select("text").with_row_index("row")
+    folded = _folded(texts).filter(pl.col("text").str.contains(vocabulary.ANY_EXPRESSION))
+    devices, stages = (
+        folded.with_columns(pl.col("text").str.extract_all(finder.expression))
+        .explode("text")
+        .drop_nulls("text")
+        for finder in (vocabulary.DEVICE_FINDER, vocabulary.STAGE_FINDER)
+    )
+    orders = texts.filter(pl.col("text").str.contains(titles.ORDER_EXPRESSION))
+    found = pl.concat(
+        [
+            _keys("order_numbers", orders, titles.find_order_numbers),
+            _keys("devices", devices, vocabulary.find_devices),
+            _keys("stages", stages, vocabulary.find_stages),
+        ]
+    )
+    return pl.concat(
+        [talk.select("chat", "timestamp", "ordinal")[found["row"]], found.select("kind", "key")],
+        how="horizontal",
+    )
+
+
+def _folded(texts: pl.DataFrame) -> pl.DataFrame:
+    """Texts as `vocabulary.fold` has them, but for capitals; in no order."""
+    is_ascii = pl.col("text").str.len_bytes() == pl.col("text").str.len_chars()
+    plain = pl.col("text").str.normalize("NFKD").str.replace_all(r"[^\x00-\x7F]+", "")
+    return pl.concat([texts.filter(is_ascii), texts.filter(~is_ascii).with_columns(plain)])
+
+
+def _keys(kind: str, excerpts: pl.DataFrame, find: _Finder) -> pl.DataFrame:
+    """What `find` finds in each of the excerpts, which it is asked for once each."""
+    found = [(text, keys) for text in excerpts["text"].unique() if (keys := find(text))]
+    known = pl.DataFrame(found, schema={"text": pl.String(), "key": pl.List(pl.String())}, orient="row")
+    return excerpts.join(known.explode("key"), on="text", maintain_order="left_right").select(
+        "row", "key", kind=pl.lit(kind)
+    )
+
+
+def _by_chat(sessions: pl.DataFrame, words: pl.DataFrame) -> dict[int, list[SessionEvidence]]:
+    chats: dict[int, list[SessionEvidence]] = {}
+    numbered: dict[int, SessionEvidence] = {}
+    for session, chat, start, end, count in sessions.iter_rows():
+        of_chat = chats.setdefault(chat, [])
+        numbered[session] = SessionEvidence(len(of_chat) + 1, start, end, count)
+        of_chat.append(numbered[session])
+    for session, kind, key in words.select("session", "kind", "key").iter_rows():
+        getattr(numbered[session], kind).append(key)
+    return chats
