@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 
 import psutil
 
@@ -26,8 +27,8 @@ from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.erp.source import open_source
 from whatsapp_pipeline.steps.erp_sync import sync_contacts, sync_orders
 from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
-from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
-from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, link_orders_month
+from whatsapp_pipeline.steps.link_contacts import ContactLinking, LinkOptions
+from whatsapp_pipeline.steps.link_orders import OrderLinking, OrderLinkOptions
 from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
@@ -88,8 +89,8 @@ def plain(archive_root: str, erp: str, months: list[str]) -> dict[str, object]:
         clock.timed("normalize", lambda: normalize_contacts(conn, default_area_code=None, log=LOG))
         monthly: dict[str, Callable[[str], object]] = {
             "index": lambda month: index_month(conn, archive, month, IndexOptions(), log=LOG),
-            "link": lambda month: link_month(conn, month, LinkOptions(), log=LOG),
-            "orders": lambda month: link_orders_month(conn, month, OrderLinkOptions(), log=LOG),
+            "link": partial(ContactLinking(LinkOptions(), log=LOG).link, conn),
+            "orders": partial(OrderLinking(OrderLinkOptions(), log=LOG).link, conn),
             "load": lambda month: load_month(conn, archive, month, LoadOptions(), log=LOG),
         }
         for name, step in monthly.items():

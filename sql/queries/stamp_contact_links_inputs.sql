@@ -1,8 +1,14 @@
--- What linking the staged chats reads: their own rows by content, other tables by the versions of all their rows.
-SELECT (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(l, 0)), 0) FROM linking l),
-       (SELECT coalesce(sum(hash_record_extended(ROW(f.id, f.file_path, f.chat_number), 0)), 0)
-        FROM linking l JOIN chat_files f USING (id)),
-       (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(t.ctid, t.xmin), 0)), 0) FROM contatos t),
-       (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(t.ctid, t.xmin), 0)), 0) FROM contact_phones t),
-       (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(t.ctid, t.xmin), 0)), 0) FROM ordens_servico t),
-       (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(t.ctid, t.xmin), 0)), 0) FROM link_overrides t)
+-- What linking the chats of %(month)s reads of them: their own rows, their sessions' and their phones', by content.
+WITH chats AS MATERIALIZED (
+    SELECT id, file_path, chat_number, title, phone_number, phone_key, customer_name, reference_os, devices,
+           is_group, coalesce(first_message_at, file_date)::date AS first_day,
+           coalesce(last_message_at, file_date)::date AS last_day
+    FROM chat_files WHERE month = %(month)s AND processing_status <> 'vanished'
+)
+SELECT (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(c, 0)), 0) FROM chats c),
+       (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(
+            ROW(s.id_chat_file, s.order_numbers, s.devices), 0)), 0)
+        FROM chats c JOIN chat_sessions s ON s.id_chat_file = c.id),
+       (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(
+            ROW(p.id_chat_file, p.raw, p.key, p.kind, p.occurrences), 0)), 0)
+        FROM chats c JOIN chat_phones p ON p.id_chat_file = c.id)

@@ -3,7 +3,6 @@
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 # Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
 from collections import Counter
-from dataclasses import replace
 
 import dagster as dg
 from pydantic import Field
@@ -19,7 +18,6 @@ from whatsapp_pipeline.assets.running import (
     Events,
     Metadata,
     StepConfig,
-    months_of,
     preview,
     run_months,
 )
@@ -72,7 +70,7 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
     Overrides first, then phones, order number, name and equipment. Several candidates are ambiguous, never
     the first of them; a group is never linked to a person by its name.
     """
-    from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
+    from whatsapp_pipeline.steps.link_contacts import ContactLinking, LinkOptions
 
     options = LinkOptions(
         link_at=config.link_at, propose_at=config.propose_at,
@@ -96,7 +94,7 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
 
     yield from run_months(
         context, database, config, table="chat_files", month_rows=status.chat_files_in, more=more,
-        step=lambda conn, month: link_month(conn, month, options, log=context.log),
+        step=ContactLinking(options, log=context.log).link,
     )  # fmt: skip
 
 
@@ -113,10 +111,9 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
 )
 def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, database: Database) -> Events:
     """Each session's service order: an explicit number checked against the contact, else time and device."""
-    from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, link_orders_month
+    from whatsapp_pipeline.steps.link_orders import OrderLinking, OrderLinkOptions
 
-    options = OrderLinkOptions(method=config.method)
-    first = months_of(context)[0]
+    options = OrderLinkOptions(method=config.method, refit=config.refit)
 
     def more(conn: Connection, months: list[str]) -> Metadata:
         return {
@@ -130,9 +127,7 @@ def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, data
 
     yield from run_months(
         context, database, config, table="chat_sessions", month_rows=status.sessions_in, more=more,
-        step=lambda conn, month: link_orders_month(
-            conn, month, replace(options, refit=config.refit and month == first), log=context.log
-        ),
+        step=OrderLinking(options, log=context.log).link,
     )  # fmt: skip
 
 

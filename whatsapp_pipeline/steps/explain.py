@@ -15,7 +15,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     with_title,
 )
 from whatsapp_pipeline.domain.titles import parse_title
-from whatsapp_pipeline.steps.link_contacts import LinkOptions, decide_staged
+from whatsapp_pipeline.steps.link_contacts import ContactLinking, LinkOptions
 from whatsapp_pipeline.steps.order_evidence import by_contact, order_model, rated, to_orders
 from whatsapp_pipeline.store import links, order_links
 from whatsapp_pipeline.store.connection import Connection
@@ -46,7 +46,7 @@ def explain_title(
     }
     with conn.transaction():
         row = links.stage_title(conn, values)
-        decision = decide_staged(conn, [row], options, log=log)[0]
+        decision = ContactLinking(options, log=log).decide_staged(conn, [row])[0]
         names = links.contact_names(conn, (candidate.id_contato for candidate in decision.candidates))
         order = _order(conn, row, decision, day, log) if day is not None else None
     return Explanation(decision, names, order)

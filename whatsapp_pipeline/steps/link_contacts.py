@@ -25,7 +25,7 @@ from whatsapp_pipeline.domain.matching.overrides import Override, apply
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.vocabulary import find_devices
 from whatsapp_pipeline.steps.link_rules import rules_hash
-from whatsapp_pipeline.steps.name_evidence import name_evidence
+from whatsapp_pipeline.steps.name_evidence import TitleNames
 from whatsapp_pipeline.store import link_report, link_stamps
 from whatsapp_pipeline.store import links as store
 from whatsapp_pipeline.store.connection import Connection
@@ -73,56 +73,73 @@ class LinkReport:
 
 
 def link_month(conn: Connection, month: str, options: LinkOptions, *, log: logging.Logger) -> LinkReport:
-    """Link every chat of `month` (`YYYY-MM`), in one transaction.
+    """Link every chat of `month` (`YYYY-MM`), in one transaction; of several months see `ContactLinking`."""
+    return ContactLinking(options, log=log).link(conn, month)
 
-    A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
-    """
-    with month_lock(conn, "contact_links", month), conn.transaction():
-        chats = store.stage_month(conn, month)
-        inputs = link_stamps.rests_on(conn, "contact_links", rules_hash(), repr(options))
-        if link_stamps.stands(conn, "contact_links", month, inputs):
-            links, written = store.staged_links(conn), store.LinksWritten(0, 0)
-        else:
-            links, written = _link_staged(conn, month, chats, options, log)
-            link_stamps.keep(conn, "contact_links", month, inputs)
-    statuses = Counter[str](link.status for link in links)
-    methods = Counter(link.method for link in links if link.id_contato is not None)
-    flags = Counter(flag for link in links for flag in link.flags)
+
+class ContactLinking:
+    """Links the months of one run. What they share of the tables is read once, for the first of them."""
+
+    def __init__(self, options: LinkOptions, *, log: logging.Logger) -> None:
+        self._options = options
+        self._names = TitleNames(seed=options.seed, fit_titles=options.name_fit_titles, log=log)
+        self._versions: str | None = None
+
+    def link(self, conn: Connection, month: str) -> LinkReport:
+        """Link every chat of `month` (`YYYY-MM`), in one transaction.
+
+        A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
+        """
+        with month_lock(conn, "contact_links", month), conn.transaction():
+            if self._versions is None:
+                self._versions = link_stamps.versions(conn, "contact_links")
+            inputs = link_stamps.rests_on(
+                conn, "contact_links", month, self._versions, rules_hash(), repr(self._options)
+            )
+            if link_stamps.stands(conn, "contact_links", month, inputs):
+                written = store.LinksWritten(0, 0)
+            else:
+                written = self._decide_and_write(conn, month)
+                link_stamps.keep(conn, "contact_links", month, inputs)
+            return _report(month, store.tally(conn, month), written)
+
+    def _decide_and_write(self, conn: Connection, month: str) -> store.LinksWritten:
+        decisions = self.decide_staged(conn, store.stage_month(conn, month))
+        before = link_report.statuses(conn, month)
+        written = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+        if written.chats:
+            link_report.record_run(conn, month, before, link_report.statuses(conn, month))
+        return written
+
+    def decide_staged(self, conn: Connection, rows: Sequence[store.ChatRow]) -> list[LinkDecision]:
+        """Decide the staged chats. Needs the transaction in which they were staged."""
+        chats = [_chat(row, self._options.default_area_code) for row in rows]
+        evidence = _gather(conn, chats, self._names)
+        overrides = {
+            row.id_chat_file: Override(row.id_contato, row.reason, row.made_by, row.contact_gone)
+            for row in store.overrides(conn)
+        }
+        policy = self._options.policy()
+        decisions = []
+        for chat in chats:
+            decision = decide(chat, evidence[chat.id], policy)
+            override = overrides.get(chat.id)
+            decisions.append(apply(override, decision) if override else decision)
+        return decisions
+
+
+def _report(month: str, tallies: Iterable[store.LinkTally], written: store.LinksWritten) -> LinkReport:
+    statuses, methods, flags = Counter[str](), Counter[str](), Counter[str]()
+    for tally in tallies:
+        statuses[tally.status] += tally.chats
+        if tally.linked:
+            methods[tally.method] += tally.chats
+        for flag in tally.flags:
+            flags[flag] += tally.chats
     return LinkReport(
-        month, len(chats), dict(sorted(statuses.items())), dict(sorted(methods.items())),
+        month, statuses.total(), dict(sorted(statuses.items())), dict(sorted(methods.items())),
         dict(sorted(flags.items())), written.chats, written.candidates,
     )  # fmt: skip
-
-
-def _link_staged(
-    conn: Connection, month: str, chats: Sequence[store.ChatRow], options: LinkOptions, log: logging.Logger
-) -> tuple[list[store.DecisionRow], store.LinksWritten]:
-    decisions = decide_staged(conn, chats, options, log=log)
-    before = link_report.statuses(conn, month)
-    links = list(_rows(decisions))
-    written = store.write(conn, links, _candidate_rows(decisions))
-    if written.chats:
-        link_report.record_run(conn, month, before, link_report.statuses(conn, month))
-    return links, written
-
-
-def decide_staged(
-    conn: Connection, rows: Sequence[store.ChatRow], options: LinkOptions, *, log: logging.Logger
-) -> list[LinkDecision]:
-    """Decide the staged chats. Needs the transaction in which they were staged."""
-    chats = [_chat(row, options.default_area_code) for row in rows]
-    evidence = _gather(conn, chats, options, log)
-    overrides = {
-        row.id_chat_file: Override(row.id_contato, row.reason, row.made_by, row.contact_gone)
-        for row in store.overrides(conn)
-    }
-    policy = options.policy()
-    decisions = []
-    for chat in chats:
-        decision = decide(chat, evidence[chat.id], policy)
-        override = overrides.get(chat.id)
-        decisions.append(apply(override, decision) if override else decision)
-    return decisions
 
 
 def _chat(row: store.ChatRow, default_area_code: str | None) -> ChatToLink:
@@ -141,9 +158,7 @@ def _chat(row: store.ChatRow, default_area_code: str | None) -> ChatToLink:
     )  # fmt: skip
 
 
-def _gather(
-    conn: Connection, chats: Sequence[ChatToLink], options: LinkOptions, log: logging.Logger
-) -> dict[int, Evidence]:
+def _gather(conn: Connection, chats: Sequence[ChatToLink], title_names: TitleNames) -> dict[int, Evidence]:
     """Collect what the tables say of each chat: one statement a kind of evidence."""
     by_id = {chat.id: chat for chat in chats}
     phones: defaultdict[int, list[PhoneHit]] = defaultdict(list)
@@ -170,10 +185,7 @@ def _gather(
             )
         )
     named = [chat for chat in chats if chat.name and not chat.is_group]
-    names = name_evidence(
-        conn, {chat.id: chat.title for chat in named}, seed=options.seed,
-        fit_titles=options.name_fit_titles, log=log,
-    )  # fmt: skip
+    names = title_names.evidence(conn, {chat.id: chat.title for chat in named})
     evidence = {chat.id: Evidence(phones[chat.id], orders[chat.id], names.get(chat.id)) for chat in chats}
     return _add_contacts(conn, named, evidence)
 

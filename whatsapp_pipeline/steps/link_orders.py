@@ -83,30 +83,59 @@ class OrderLinkReport:
 def link_orders_month(
     conn: Connection, month: str, options: OrderLinkOptions, *, log: logging.Logger
 ) -> OrderLinkReport:
-    """Link every session of the month's chats, in one transaction.
+    """Link every session of the month's chats, in one transaction; of several months see `OrderLinking`."""
+    return OrderLinking(options, log=log).link(conn, month)
 
-    A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
+
+class OrderLinking:
+    """Links the sessions of the months of one run. The model and what else they share is read once.
+
+    A model that is fitted anew is so for the first month, and serves them all.
     """
-    policy = options.policy()
-    with month_lock(conn, "order_links", month), conn.transaction():
-        rows = store.stage_month(conn, month)
-        if policy.method == "model":
-            policy = replace(policy, model=order_model(conn, refit=options.refit, log=log))
-        inputs = link_stamps.rests_on(
-            conn, "order_links", rules_hash(), options.method, policy.model.to_json()
-        )
-        if link_stamps.stands(conn, "order_links", month, inputs):
-            sessions, written = store.staged_links(conn), store.OrderLinksWritten(0, 0, 0)
-        else:
-            decisions = _decide(conn, rows, policy)
-            sessions = list(_rows(decisions))
-            written = store.write(conn, sessions, _candidate_rows(decisions))
-            link_stamps.keep(conn, "order_links", month, inputs)
-    statuses = Counter[str](session.status for session in sessions)
-    methods = Counter(session.method for session in sessions if session.id_ordem_servico is not None)
-    flags = Counter(flag for session in sessions for flag in session.flags)
+
+    def __init__(self, options: OrderLinkOptions, *, log: logging.Logger) -> None:
+        self._options, self._log = options, log
+        self._policy: OrderPolicy | None = None
+        self._versions: str | None = None
+
+    def link(self, conn: Connection, month: str) -> OrderLinkReport:
+        """Link every session of the month's chats, in one transaction.
+
+        A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
+        """
+        with month_lock(conn, "order_links", month), conn.transaction():
+            if self._policy is None:
+                self._policy = self._options.policy()
+                if self._policy.method == "model":
+                    model = order_model(conn, refit=self._options.refit, log=self._log)
+                    self._policy = replace(self._policy, model=model)
+            if self._versions is None:
+                self._versions = link_stamps.versions(conn, "order_links")
+            inputs = link_stamps.rests_on(
+                conn, "order_links", month, self._versions, rules_hash(), self._policy.method,
+                self._policy.model.to_json(),
+            )  # fmt: skip
+            if link_stamps.stands(conn, "order_links", month, inputs):
+                written = store.OrderLinksWritten(0, 0, 0)
+            else:
+                decisions = _decide(conn, store.stage_month(conn, month), self._policy)
+                written = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+                link_stamps.keep(conn, "order_links", month, inputs)
+            return _report(month, store.tally(conn, month), written)
+
+
+def _report(
+    month: str, tallies: Iterable[store.OrderLinkTally], written: store.OrderLinksWritten
+) -> OrderLinkReport:
+    statuses, methods, flags = Counter[str](), Counter[str](), Counter[str]()
+    for tally in tallies:
+        statuses[tally.status] += tally.sessions
+        if tally.linked:
+            methods[tally.method] += tally.sessions
+        for flag in tally.flags:
+            flags[flag] += tally.sessions
     return OrderLinkReport(
-        month, len(rows), dict(sorted(statuses.items())), dict(sorted(methods.items())),
+        month, statuses.total(), dict(sorted(statuses.items())), dict(sorted(methods.items())),
         dict(sorted(flags.items())), written.sessions, written.candidates, written.files,
     )  # fmt: skip
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from functools import lru_cache
+from functools import partial
 
 from whatsapp_pipeline.domain.matching.few_names import FEW, match_few
 from whatsapp_pipeline.domain.matching.model import NameEvidence
@@ -27,37 +27,30 @@ _CHANGED_SHARE = 0.2
 _NEW_EXAMPLES = 20
 
 
-def name_evidence(
-    conn: Connection, titles: Mapping[int, str], *, seed: int, fit_titles: int, log: logging.Logger
-) -> dict[int, NameEvidence]:
-    """Return, for each titled chat, the contacts whose names fit and how likely none of them does.
+class TitleNames:
+    """What contacts' names say of titles, for the months of one run: the contacts are read once.
 
     A model that has to be fitted learns from `fit_titles` simulated titles.
     """
-    if not titles:
-        return {}
-    contacts = _contacts(conn)
-    if not contacts:
-        return {}
-    if len(contacts) < FEW:
-        return dict(zip(titles, match_few(list(titles.values()), contacts), strict=True))
-    model = _model(conn, contacts, seed, fit_titles, log)
-    matches = _index(contacts, model).match(list(titles.values()))
-    return {chat: as_evidence(match) for chat, match in zip(titles, matches, strict=True)}
 
+    def __init__(self, *, seed: int, fit_titles: int, log: logging.Logger) -> None:
+        self._seed, self._fit_titles, self._log = seed, fit_titles, log
+        self._match: Callable[[Sequence[str]], Sequence[NameEvidence]] | None = None
 
-_kept: dict[str, tuple[ContactName, ...]] = {}
+    def evidence(self, conn: Connection, titles: Mapping[int, str]) -> dict[int, NameEvidence]:
+        """Return, for each titled chat, the contacts whose names fit and how likely none of them does."""
+        if not titles:
+            return {}
+        if self._match is None:
+            self._match = self._matcher(conn)
+        return dict(zip(titles, self._match(list(titles.values())), strict=True))
 
-
-def _contacts(conn: Connection) -> tuple[ContactName, ...]:
-    """Return every named contact; the last table's are kept, for the months of one run ask for the same."""
-    digest = store.contact_names_digest(conn)
-    contacts = _kept.get(digest)
-    if contacts is None:
-        contacts = tuple(ContactName(*row) for row in store.contact_names(conn))
-        _kept.clear()
-        _kept[digest] = contacts
-    return contacts
+    def _matcher(self, conn: Connection) -> Callable[[Sequence[str]], Sequence[NameEvidence]]:
+        contacts = [ContactName(*row) for row in store.contact_names(conn)]
+        if len(contacts) < FEW:
+            return partial(match_few, contacts=contacts)
+        index = NameIndex(contacts, _model(conn, contacts, self._seed, self._fit_titles, self._log))
+        return lambda titles: [as_evidence(match) for match in index.match(titles)]
 
 
 def _model(
@@ -93,13 +86,3 @@ def _is_stale(stored: store.StoredModel, contacts: int, examples: int, seed: int
         return True
     changed = abs(contacts - stored.contacts) > _CHANGED_SHARE * max(stored.contacts, 1)
     return changed or abs(examples - stored.overrides) >= _NEW_EXAMPLES
-
-
-@lru_cache(maxsize=1)
-def _index_of(contacts: tuple[ContactName, ...], model: str) -> NameIndex:
-    return NameIndex(contacts, NameModel.from_json(model))
-
-
-def _index(contacts: tuple[ContactName, ...], model: NameModel) -> NameIndex:
-    """Keep the last index: the months of one run share their contacts."""
-    return _index_of(contacts, model.to_json())

@@ -8,17 +8,44 @@ does not: what else decides, rules and options, which the caller hands in.
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Literal, TypeAlias
+from typing import Literal, LiteralString, TypeAlias
+
+from psycopg import sql
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
 Stage: TypeAlias = Literal["contact_links", "order_links"]
 
+_READ_ANYWHERE: dict[Stage, tuple[str, ...]] = {
+    "contact_links": ("contatos", "contact_phones", "ordens_servico", "link_overrides"),
+    "order_links": ("ordens_servico", "link_overrides"),
+}
 
-def rests_on(conn: Connection, stage: Stage, *more: str) -> bytes:
-    """Hash what deciding the staged rows will read; call it before reading. `more` is what else decides."""
-    return _hash(conn, f"stamp_{stage}_inputs", repr(more).encode())
+
+def versions(conn: Connection, stage: Stage) -> str:
+    """Hash the tables that deciding may read anywhere in, whatever the month; call it before reading them.
+
+    The months of one run share the hash. A row that changes while they run makes the months after it differ
+    from their stamps: at worst they are decided once more.
+    """
+    whole = sql.SQL(
+        "(SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(t.ctid, t.xmin), 0)), 0) FROM {} t)"
+    )
+    tables = [whole.format(sql.Identifier(table)) for table in _READ_ANYWHERE[stage]]
+    return repr(conn.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(tables))).fetchone())
+
+
+def rests_on(conn: Connection, stage: Stage, month: str, *more: str) -> bytes:
+    """Hash what deciding the month will read of its chats; call it before reading.
+
+    `more` is what else decides.
+    """
+    statements = [queries.load(f"stamp_{stage}_inputs")]
+    if stage == "order_links":
+        sessions = queries.load("order_sessions")
+        statements.append(f"SELECT count(*), sum(hash_record_extended(l, 0)) FROM ({sessions}) l")
+    return _hash(conn, month, statements, repr(more).encode())
 
 
 def stands(conn: Connection, stage: Stage, month: str, inputs: bytes) -> bool:
@@ -26,7 +53,7 @@ def stands(conn: Connection, stage: Stage, month: str, inputs: bytes) -> bool:
     row = conn.execute(
         "SELECT stamp FROM link_stamps WHERE stage = %s AND month = %s", (stage, month)
     ).fetchone()
-    return row is not None and row[0] == _hash(conn, f"stamp_{stage}_outputs", inputs)
+    return row is not None and row[0] == _outputs(conn, stage, month, inputs)
 
 
 def keep(conn: Connection, stage: Stage, month: str, inputs: bytes) -> None:
@@ -34,10 +61,17 @@ def keep(conn: Connection, stage: Stage, month: str, inputs: bytes) -> None:
     conn.execute(
         """INSERT INTO link_stamps (stage, month, stamp) VALUES (%s, %s, %s)
            ON CONFLICT (stage, month) DO UPDATE SET stamp = excluded.stamp""",
-        (stage, month, _hash(conn, f"stamp_{stage}_outputs", inputs)),
+        (stage, month, _outputs(conn, stage, month, inputs)),
     )
 
 
-def _hash(conn: Connection, query: str, seed: bytes) -> bytes:
-    row = conn.execute(queries.load(query)).fetchone()
-    return blake2b(seed + repr([str(value) for value in row or ()]).encode(), digest_size=20).digest()
+def _outputs(conn: Connection, stage: Stage, month: str, inputs: bytes) -> bytes:
+    return _hash(conn, month, [queries.load(f"stamp_{stage}_outputs")], inputs)
+
+
+def _hash(conn: Connection, month: str, statements: list[LiteralString], seed: bytes) -> bytes:
+    digest = blake2b(seed, digest_size=20)
+    for statement in statements:
+        row = conn.execute(statement, {"month": month}).fetchone()
+        digest.update(repr([str(value) for value in row or ()]).encode())
+    return digest.digest()

@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
-from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store import queries, statistics
 from whatsapp_pipeline.store.connection import Connection
 
 
@@ -100,6 +100,16 @@ class CandidateRow(NamedTuple):
     evidence: str
 
 
+class LinkTally(NamedTuple):
+    """How many chats are linked alike; `linked`: they have a contact."""
+
+    status: str
+    method: str
+    linked: bool
+    flags: list[str]
+    chats: int
+
+
 class LinksWritten(NamedTuple):
     """How many rows differed from before."""
 
@@ -107,11 +117,21 @@ class LinksWritten(NamedTuple):
     candidates: int
 
 
+# What statements of linking look rows up by.
+_JOINED = {
+    "contatos": ("id",),
+    "contact_phones": ("id_contato", "key"),
+    "ordens_servico": ("id", "id_contato", "numero_ordem_servico"),
+    "chat_files": ("id", "month", "processing_status"),
+    "chat_sessions": ("id", "id_chat_file"),
+    "chat_phones": ("id_chat_file",),
+}
 _STAGED = ", ".join(ChatRow._fields)
 
 
 def stage_month(conn: Connection, month: str) -> list[ChatRow]:
     """Stage the month's chats that are still in the archive and return them by id."""
+    statistics.have(conn, _JOINED)
     conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
     conn.execute(queries.load("link_stage_month"), {"month": month})
     return _staged(conn)
@@ -125,7 +145,7 @@ def stage_title(conn: Connection, values: Mapping[str, Any]) -> ChatRow:
 
 
 def _staged(conn: Connection) -> list[ChatRow]:
-    conn.execute("ANALYZE linking")
+    conn.execute("ANALYZE linking (id, phone_key, order_reference, is_group)")
     return [ChatRow(*row) for row in conn.execute(f"SELECT {_STAGED} FROM linking ORDER BY id")]
 
 
@@ -165,13 +185,15 @@ def order_texts(conn: Connection, contacts: Iterable[int]) -> list[OrderText]:
     return [OrderText(*row) for row in rows]
 
 
-def staged_links(conn: Connection) -> list[DecisionRow]:
-    """Return how the staged chats are linked now."""
+def tally(conn: Connection, month: str) -> list[LinkTally]:
+    """Return how the month's chats are linked now."""
     rows = conn.execute(
-        """SELECT f.id, f.match_status, f.match_method, f.match_confidence, f.id_contato, f.match_flags
-           FROM linking l JOIN chat_files f USING (id)"""
+        """SELECT match_status, match_method, id_contato IS NOT NULL, match_flags, count(*)
+           FROM chat_files WHERE month = %s AND processing_status <> 'vanished'
+           GROUP BY 1, 2, 3, 4""",
+        (month,),
     )
-    return [DecisionRow(*row) for row in rows]
+    return [LinkTally(*row) for row in rows]
 
 
 def write(
@@ -181,12 +203,12 @@ def write(
     fill(
         conn, "decided",
         "id bigint PRIMARY KEY, status text, method text, confidence double precision, id_contato bigint,"
-        " flags text[]", decisions,
+        " flags text[]", decisions, joined_by="id",
     )  # fmt: skip
     fill(
         conn, "candidates",
         "id_chat_file bigint, rank smallint, id_contato bigint, confidence double precision, method text,"
-        " evidence jsonb", candidates,
+        " evidence jsonb", candidates, joined_by="id_chat_file, rank",
     )  # fmt: skip
     # A chat that stays `manual` and loses its contact looks like a contact deleted under it to the trigger
     # that watches for that; leaving its status first tells the two apart.
@@ -201,14 +223,21 @@ def write(
     return LinksWritten(chats, changed)
 
 
-def fill(conn: Connection, table: str, columns: str, rows: Iterable[Sequence[object]]) -> None:
-    """Make the temporary `table` of `columns` (with types) and copy `rows` into it."""
+def fill(
+    conn: Connection,
+    table: LiteralString,
+    columns: LiteralString,
+    rows: Iterable[Sequence[object]],
+    *,
+    joined_by: LiteralString,
+) -> None:
+    """Make the temporary `table` of `columns` (with types), copy `rows` into it, and know what joins use."""
     conn.execute(f"DROP TABLE IF EXISTS pg_temp.{table}")
     conn.execute(f"CREATE TEMP TABLE {table} ({columns}) ON COMMIT DROP")
     with conn.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
-    conn.execute(f"ANALYZE {table}")
+    conn.execute(f"ANALYZE {table} ({joined_by})")
 
 
 def to_json(evidence: Iterable[Mapping[str, object]]) -> str:

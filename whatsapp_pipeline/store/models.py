@@ -66,17 +66,6 @@ def contact_names(conn: Connection) -> list[tuple[int, str, str]]:
     ).fetchall()
 
 
-def contact_names_digest(conn: Connection) -> str:
-    """Return a hash of what `contact_names` would return, at a tenth of its cost."""
-    row = conn.execute(
-        """SELECT count(*) || ':' || coalesce(
-               sum(hash_record_extended(ROW(id, coalesce(nome, ''), coalesce(fantasia, '')), 0)), 0)
-           FROM contatos"""
-    ).fetchone()
-    assert row is not None  # noqa: S101  # an aggregate always gives a row
-    return str(row[0])
-
-
 def decided_titles(conn: Connection) -> list[tuple[str, int | None]]:
     """Return the titles whose contact a person decided: (title, contact or None for nobody), sorted."""
     return conn.execute(

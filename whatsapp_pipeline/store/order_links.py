@@ -75,6 +75,16 @@ class OrderCandidateRow(NamedTuple):
     evidence: str
 
 
+class OrderLinkTally(NamedTuple):
+    """How many sessions are linked alike; `linked`: they have an order."""
+
+    status: str
+    method: str
+    linked: bool
+    flags: list[str]
+    sessions: int
+
+
 class OrderLinksWritten(NamedTuple):
     """How many rows differed from before."""
 
@@ -86,8 +96,11 @@ class OrderLinksWritten(NamedTuple):
 def stage_month(conn: Connection, month: str) -> list[SessionRow]:
     """Stage the sessions of the month's chats and return them by id."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.order_linking")
-    conn.execute(queries.load("order_stage_month"), {"month": month})
-    conn.execute("ANALYZE order_linking")
+    conn.execute(
+        f"CREATE TEMP TABLE order_linking ON COMMIT DROP AS {queries.load('order_sessions')}",
+        {"month": month},
+    )
+    conn.execute("ANALYZE order_linking (id, id_chat_file, id_contato, title_number, contact_confidence)")
     columns = ", ".join(SessionRow._fields)
     return [SessionRow(*row) for row in conn.execute(f"SELECT {columns} FROM order_linking ORDER BY id")]
 
@@ -138,14 +151,17 @@ def span(conn: Connection) -> tuple[date, date] | None:
     return (row[0], row[1]) if row and row[0] is not None else None
 
 
-def staged_links(conn: Connection) -> list[OrderDecisionRow]:
-    """Return how the staged sessions are linked now."""
+def tally(conn: Connection, month: str) -> list[OrderLinkTally]:
+    """Return how the sessions of the month's chats are linked now."""
     rows = conn.execute(
-        """SELECT s.id, s.order_match_status, s.order_match_method, s.order_match_confidence,
-                  s.id_ordem_servico, s.order_flags
-           FROM order_linking l JOIN chat_sessions s USING (id)"""
+        """SELECT s.order_match_status, s.order_match_method, s.id_ordem_servico IS NOT NULL, s.order_flags,
+                  count(*)
+           FROM chat_files f JOIN chat_sessions s ON s.id_chat_file = f.id
+           WHERE f.month = %s AND f.processing_status <> 'vanished'
+           GROUP BY 1, 2, 3, 4""",
+        (month,),
     )
-    return [OrderDecisionRow(*row) for row in rows]
+    return [OrderLinkTally(*row) for row in rows]
 
 
 def write(
@@ -155,12 +171,12 @@ def write(
     fill(
         conn, "decided_orders",
         "id bigint PRIMARY KEY, status text, method text, confidence double precision,"
-        " id_ordem_servico bigint, flags text[]", decisions,
+        " id_ordem_servico bigint, flags text[]", decisions, joined_by="id",
     )  # fmt: skip
     fill(
         conn, "candidates",
         "id_chat_session bigint, rank smallint, id_ordem_servico bigint, confidence double precision,"
-        " method text, evidence jsonb", candidates,
+        " method text, evidence jsonb", candidates, joined_by="id_chat_session, rank",
     )  # fmt: skip
     # As in links.write: a row that stays `manual` and loses its order is no deletion of the order.
     conn.execute(

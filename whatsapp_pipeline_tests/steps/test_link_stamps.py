@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import LiteralString
 
 import pytest
 
-from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.link_contacts import ContactLinking, LinkOptions, link_month
 from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, link_orders_month
+from whatsapp_pipeline.steps.link_rules import rule_files, rules_hash
 from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.store import link_stamps
-from whatsapp_pipeline.store import links as link_store
-from whatsapp_pipeline.store import order_links as order_store
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.steps.linking_rows import Session, add_chat, add_contact, add_order
 
 LOG = logging.getLogger(__name__)
 MONTH = "2025-01"
+STAGES: tuple[link_stamps.Stage, ...] = ("contact_links", "order_links")
 
 
 @pytest.fixture
@@ -43,23 +47,20 @@ def _link(conn: Connection) -> tuple[dict[str, int], dict[str, int]]:
 
 def _stand(conn: Connection) -> tuple[bool, bool]:
     """Whether contact links and order links stand, by the stamps that were kept."""
-    with conn.transaction():
-        link_store.stage_month(conn, MONTH)
-        order_store.stage_month(conn, MONTH)
-        return (_stands(conn, "contact_links"), _stands(conn, "order_links"))
+    return (_stands(conn, "contact_links"), _stands(conn, "order_links"))
+
+
+def _inputs(conn: Connection, stage: link_stamps.Stage) -> bytes:
+    return link_stamps.rests_on(conn, stage, MONTH, link_stamps.versions(conn, stage))
 
 
 def _stands(conn: Connection, stage: link_stamps.Stage) -> bool:
-    inputs = link_stamps.rests_on(conn, stage)
-    return link_stamps.stands(conn, stage, MONTH, inputs)
+    return link_stamps.stands(conn, stage, MONTH, _inputs(conn, stage))
 
 
 def _keep(conn: Connection) -> None:
-    with conn.transaction():
-        link_store.stage_month(conn, MONTH)
-        order_store.stage_month(conn, MONTH)
-        for stage in ("contact_links", "order_links"):
-            link_stamps.keep(conn, stage, MONTH, link_stamps.rests_on(conn, stage))
+    for stage in STAGES:
+        link_stamps.keep(conn, stage, MONTH, _inputs(conn, stage))
 
 
 def test_a_run_over_links_that_stand_reports_the_same_and_changes_nothing(linked: Connection) -> None:
@@ -105,3 +106,35 @@ def test_what_links_rest_on(linked: Connection, statement: LiteralString, stand:
     assert _stand(linked) == (True, True)
     linked.execute(statement)
     assert _stand(linked) == stand
+
+
+def _february_stands(conn: Connection) -> bool:
+    seen = link_stamps.versions(conn, "contact_links")
+    inputs = link_stamps.rests_on(conn, "contact_links", "2025-02", seen, rules_hash(), repr(LinkOptions()))
+    return link_stamps.stands(conn, "contact_links", "2025-02", inputs)
+
+
+def test_a_table_that_changes_between_the_months_of_a_run_makes_the_next_run_decide(
+    linked: Connection,
+) -> None:
+    add_chat(linked, "+55 41 99999-0002", month="2025-02")
+    run = ContactLinking(LinkOptions(), log=LOG)
+    run.link(linked, MONTH)
+    linked.execute("UPDATE contatos SET nome = 'Bia Lima Reis' WHERE id = 2")
+    assert run.link(linked, "2025-02").by_status == {"linked": 1}
+    assert not _february_stands(linked)
+    ContactLinking(LinkOptions(), log=LOG).link(linked, "2025-02")
+    assert _february_stands(linked)
+
+
+def test_every_module_of_the_rules_is_hashed() -> None:
+    """What linking imports of the domain and of the steps decides links, but for what only shows them."""
+    code = (
+        "import sys, json\n"
+        "import whatsapp_pipeline.steps.link_contacts, whatsapp_pipeline.steps.link_orders\n"
+        "ours = ('whatsapp_pipeline.domain.', 'whatsapp_pipeline.steps.')\n"
+        "print(json.dumps([m.__file__ for name, m in sys.modules.items() if name.startswith(ours)]))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = {Path(name) for name in json.loads(result.stdout) if not name.endswith("masking.py")}
+    assert imported <= set(rule_files())
