@@ -14,17 +14,15 @@ import numpy.typing as npt
 import polars as pl
 
 from .block_header import parse_who
-from .bodies import BLOCK_ENDING, REPLY_MARK, Body, parse_block_body, read_notice
+from .block_bodies import is_special, parse_block_bodies, times_of
+from .bodies import read_notice
 from .chats import Chat
-from .columns import ROW_SCHEMA, sender_frame, with_bodies
+from .columns import ROW_SCHEMA, body_frame, sender_frame, with_bodies
 from .model import LineKind
-from .phrases import phrases
 
 SEPARATOR = "-" * 52
 CUT = f"\n{SEPARATOR}\n"
 
-# A true time, but for days that their month does not have.
-_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
 _MANY = 3  # members of a chat that are remembered: two make a group
 
 
@@ -75,7 +73,7 @@ def rows_of(pieces: pl.Series, runs: Sequence[Run], *, trusted: bool) -> pl.Data
         return pl.DataFrame(schema=dict(ROW_SCHEMA))
     rows = _with_lines(rows, runs)
     _note_groups(rows, runs)
-    return with_bodies(rows, _parse(rows, runs)).select(*ROW_SCHEMA)
+    return with_bodies(rows, *_parse(rows, runs)).select(*ROW_SCHEMA)
 
 
 def _with_fields(pieces: pl.Series, number: pl.Series, runs: Sequence[Run], *, trusted: bool) -> pl.DataFrame:
@@ -94,9 +92,7 @@ def _with_fields(pieces: pl.Series, number: pl.Series, runs: Sequence[Run], *, t
         .drop("piece")
         .unnest("fields")
         .with_columns(
-            timestamp=pl.when(header.str.contains(_TIME) & ~header.str.starts_with("0000"))
-            .then(header.str.head(19))
-            .str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False),
+            timestamp=times_of(header),
             who=header.str.slice(19),
             # A block may end with its header, when the next one or the file's end follows at once.
             body=(body.fill_null("") if trusted else body).str.strip_chars("\n"),
@@ -155,25 +151,16 @@ def _note_groups(rows: pl.DataFrame, runs: Sequence[Run]) -> None:
         run.chat.totals.is_group |= len(run.members) > 1
 
 
-def _parse(rows: pl.DataFrame, runs: Sequence[Run]) -> dict[int, Body]:
-    """The bodies that are more than text, by row."""
-    body = pl.col("body")
+def _parse(rows: pl.DataFrame, runs: Sequence[Run]) -> tuple[pl.Series, pl.DataFrame]:
+    """The places of bodies that are more than text, and what they say."""
     special = (
         rows.select("run", "body", is_notice=pl.col("direction") == "notification")
         .with_row_index("row")
-        .filter(
-            pl.col("is_notice")
-            | body.str.contains(BLOCK_ENDING)
-            | body.str.head(5).is_in(phrases().text_starts)
-            | body.str.starts_with(REPLY_MARK)
-        )
+        .filter(pl.col("is_notice") | is_special(pl.col("body")))
     )
-    parsed: dict[int, Body] = {}
-    for row, number, text, is_notice in special.iter_rows():
-        if is_notice:
-            notice = read_notice(text)
-            parsed[row] = notice.body
-            runs[number].chat.totals.is_group |= notice.is_group
-        else:
-            parsed[row] = parse_block_body(text)
-    return parsed
+    notices, bodies = special.filter("is_notice"), special.filter(~pl.col("is_notice"))
+    found = [read_notice(text) for text in notices["body"]]
+    for number, notice in zip(notices["run"], found, strict=True):
+        runs[number].chat.totals.is_group |= notice.is_group
+    frames = [body_frame([notice.body for notice in found]), parse_block_bodies(bodies["body"])]
+    return pl.concat([notices["row"], bodies["row"]]), pl.concat(frames)

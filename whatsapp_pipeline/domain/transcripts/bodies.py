@@ -7,9 +7,12 @@ What belongs here: the shapes of a message's body. What does not: where a messag
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
+
+import polars as pl
 
 from .phrases import INVISIBLE, fold, kind_of_file, phrases, visible
 
@@ -27,14 +30,20 @@ class Body(NamedTuple):
     reply_quote: str | None = None
 
 
-# ➜ Respondendo para aB3x=, 2025-01-05 10:00:00: « Bom dia … »
-#
-# answer
-REPLY_MARK = "➜"
-_REPLY = re.compile(r"➜ [^\n]*?, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): « ?", re.ASCII)
+BODY_SCHEMA: Mapping[str, pl.DataType] = {
+    "text": pl.String(),
+    "type": pl.String(),
+    "attachment_name": pl.String(),
+    "attachment_kind": pl.String(),
+    "attachment_size": pl.Int64(),
+    "attachment_duration": pl.Int64(),
+    "reply_timestamp": pl.Datetime("us"),
+    "reply_quote": pl.String(),
+}
+
+
 _SIZE = re.compile(r"(?P<number>\d{1,9}(?:[.,]\d{1,3})?) ?(?P<unit>B|[KMG]i?B|bytes)", re.ASCII)
 _DURATION = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d\d)", re.ASCII)
-_LONGEST_MEASURE = 16
 _UNITS = {
     "B": 1,
     "bytes": 1,
@@ -49,42 +58,8 @@ _MAPS = re.compile(
     r"https?://(?:maps\.google\.|www\.google\.[a-z.]+/maps|goo\.gl/maps|maps\.app\.goo\.gl|maps\.apple\.)\S*"
 )
 
-# How a body with an attachment line, a size or a duration ends, for the frames' own expressions.
-BLOCK_ENDING = r"\)$|(?:^|\n)[0-9][0-9.,:]{0,13} ?(?:[KMG]?i?B|bytes)?$"
-# The last characters that an attachment line, a size, a duration or a mark can have.
-BLOCK_ENDINGS = frozenset("0123456789B)")
+# The last characters that an attachment line or a mark of a native export can have.
 NATIVE_ENDINGS = frozenset(")>")
-
-
-def parse_block_body(body: str) -> Body:
-    """Take apart a body of the block format: quote first, then text, then attachment."""
-    if not body.startswith(REPLY_MARK) or (reply := _reply(body)) is None:
-        return _block_attachment(body) or _plain(body)
-    time, quote, body = reply
-    found = _block_attachment(body) or _plain(body)
-    return Body(*found[:6], time, quote)
-
-
-def _reply(body: str) -> tuple[datetime, str, str] | None:
-    """The quoted message's time, the quote and the answer; None when the body is no reply."""
-    match = _REPLY.match(body)
-    if match is None:
-        return None
-    start = at = match.end()
-    # The quote may hold a » itself: its end has a blank line or nothing behind it.
-    while (at := body.find("»", at)) >= 0:
-        answer = body[at + 1 :]
-        if answer.startswith("\n\n") or not answer.strip(" \t\n\r\f\v"):
-            break
-        at += 1
-    else:
-        return None
-    try:
-        time = datetime.fromisoformat(match[1])
-    except ValueError:  # the 31st of February: not a quote of WhatsApp's
-        return None
-    text = answer.strip("\n") if answer.startswith("\n\n") else ""
-    return time, body[start:at].removesuffix(" "), text
 
 
 class Notice(NamedTuple):
@@ -115,30 +90,7 @@ def parse_native_body(body: str) -> Body:
         shown = visible(body).strip()
         edited = _native_attachment(body, shown, shown.casefold()) or Body(body)
         return Body(edited.text, "edited", *edited[2:])
-    return _native_attachment(body, shown, folded) or _plain(body)
-
-
-def _block_attachment(body: str) -> Body | None:
-    head, _, last = body.rpartition("\n")
-    size = duration = None
-    if last[:1].isdigit() and len(last) <= _LONGEST_MEASURE:
-        size, duration = _measure(last)
-    elif last[-1:] != ")" and len(last) > _LONGEST_MEASURE:
-        return None
-    if duration is not None and not head:
-        # A duration alone, right under the header, is a voice message.
-        return Body("", "audio", None, "audio", None, duration)
-    line = last
-    if size is not None or duration is not None:
-        head, _, line = head.rpartition("\n")
-    # photo.jpg (Imagem)
-    name, _, words = visible(line).rpartition(" (")
-    if not name or not words.endswith(")") or (head and not head.endswith("\n")):
-        return None
-    kind = phrases().attachment_kinds.get(words[:-1].casefold())
-    if kind is None:
-        return None
-    return Body(head.strip("\n"), kind, name, kind, size, duration)
+    return _native_attachment(body, shown, folded) or plain_body(body)
 
 
 def _native_attachment(body: str, shown: str, folded: str) -> Body | None:
@@ -166,7 +118,8 @@ def _file(name: str, caption: str) -> Body:
     return Body(caption, kind, name, kind)
 
 
-def _plain(body: str) -> Body:
+def plain_body(body: str) -> Body:
+    """A body without an attachment: text, or one of the things that WhatsApp writes as text."""
     table = phrases()
     if len(body) < 400:
         folded = fold(body)
@@ -182,7 +135,7 @@ def _plain(body: str) -> Body:
 
 
 @lru_cache(4_096)
-def _measure(text: str) -> tuple[int | None, int | None]:
+def read_measure(text: str) -> tuple[int | None, int | None]:
     """The size in bytes or the duration in seconds that a line tells, both None when it tells none."""
     if match := _DURATION.fullmatch(text):
         hours, minutes, seconds = match.groups()

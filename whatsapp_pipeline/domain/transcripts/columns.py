@@ -19,24 +19,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from .bodies import Body
+from .bodies import BODY_SCHEMA, Body
 from .chats import Chat
 from .model import MESSAGE_SCHEMA
 from .phrases import phrases
 
 _TEXT = pl.String()
-_BODY_SCHEMA: dict[str, pl.DataType] = {
-    "type": _TEXT,
-    "text": _TEXT,
-    "attachment_name": _TEXT,
-    "attachment_kind": _TEXT,
-    "attachment_size": pl.Int64(),
-    "attachment_duration": pl.Int64(),
-    "reply_timestamp": pl.Datetime("us"),
-    "reply_quote": _TEXT,
-    # What the body's hash is of: the body as it stands in the file, unless it holds more than text.
-    "hashed": _TEXT,
-}
 SENDER_COLUMNS = ("direction", "sender_name", "sender_phone", "status", "header_phone", "identity")
 # What the formats hand over. `header_phone` is the header's own, staff's too; `identity` tells senders apart.
 ROW_SCHEMA: Mapping[str, pl.DataType] = {
@@ -44,7 +32,9 @@ ROW_SCHEMA: Mapping[str, pl.DataType] = {
     "line": pl.Int64(),
     "timestamp": pl.Datetime("us"),
     **dict.fromkeys(SENDER_COLUMNS, _TEXT),
-    **_BODY_SCHEMA,
+    **BODY_SCHEMA,
+    # What the body's hash is of: the body as it stands in the file, unless it holds more than text.
+    "hashed": _TEXT,
 }
 
 # How many messages of a chat back an equal one is remembered, and one that a reply quotes is found.
@@ -80,37 +70,36 @@ def _texts(*more: str) -> dict[str, pl.DataType]:
     return dict.fromkeys((*more, *SENDER_COLUMNS), _TEXT)
 
 
-def with_bodies(rows: pl.DataFrame, parsed: Mapping[int, Body]) -> pl.DataFrame:
-    """Replace the column `body` by what it says; `parsed`, by row, are those that are more than text."""
-    found = pl.DataFrame(
-        {
-            **{name: [body[at] for body in parsed.values()] for at, name in enumerate(Body._fields)},
-            "hashed": [_identity_of(body) for body in parsed.values()],
-        },
-        schema_overrides=_BODY_SCHEMA,
-    )
-    places = np.full(len(rows), len(parsed), np.uint32)  # behind the last: no row, which gives nulls
-    places[list(parsed)] = np.arange(len(parsed), dtype=np.uint32)
-    body = pl.col("body")
+def body_frame(bodies: Sequence[Body]) -> pl.DataFrame:
+    """A row (BODY_SCHEMA) a body."""
+    columns = {name: [body[at] for body in bodies] for at, name in enumerate(Body._fields)}
+    return pl.DataFrame(columns, schema_overrides=dict(BODY_SCHEMA))
+
+
+def with_bodies(rows: pl.DataFrame, places: Sequence[int] | pl.Series, found: pl.DataFrame) -> pl.DataFrame:
+    """Replace the column `body` by what it says.
+
+    Bodies that are more than text stand in `found` (BODY_SCHEMA), those of the rows at `places`.
+    """
+    at = np.full(len(rows), len(found), np.uint32)  # behind the last: no row, which gives nulls
+    at[np.asarray(places, np.uint32)] = np.arange(len(found), dtype=np.uint32)
+    body, kind = pl.col("body"), pl.col("type")
+    more = [name for name in BODY_SCHEMA if name not in ("text", "type")]
+    # No plain text holds a NUL.
+    name = pl.coalesce("attachment_name", "attachment_kind", pl.lit(""))
+    identity = pl.concat_str("text", name, pl.col("reply_quote").fill_null(""), separator="\0")
+    hashed = pl.when(pl.any_horizontal(pl.col(more).is_not_null())).then(identity)
     return (
-        rows.hstack(found.select(pl.all().gather(pl.Series(places), null_on_oob=True)))
+        rows.hstack(
+            found.with_columns(hashed=hashed).select(pl.all().gather(pl.Series(at), null_on_oob=True))
+        )
         .with_columns(
-            text=pl.when(pl.col("type").is_null()).then(body).otherwise("text"),
+            text=pl.when(kind.is_null()).then(body).otherwise("text"),
             hashed=pl.coalesce("hashed", body),
-            type=pl.col("type").fill_null("text"),
+            type=kind.fill_null("text"),
         )
         .drop("body")
     )
-
-
-def _identity_of(body: Body) -> str | None:
-    """What a body with an attachment or a quote is hashed by (no plain text holds a NUL), else None."""
-    if body[2:] == _NOTHING_MORE:
-        return None
-    return f"{body.text}\0{body.attachment_name or body.attachment_kind or ''}\0{body.reply_quote or ''}"
-
-
-_NOTHING_MORE = (None,) * 6
 
 
 def messages_of(

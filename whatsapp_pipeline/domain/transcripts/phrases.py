@@ -20,9 +20,9 @@ from .model import DateOrder
 INVISIBLE = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 _DROP_INVISIBLE: dict[int, str | None] = dict.fromkeys(map(ord, INVISIBLE))
 # Spaces that stand where a plain one is meant (before PM, inside phones).
-_SPACES = "\u00a0\u202f\u2007\u2009"
-_DROP_INVISIBLE.update(dict.fromkeys(map(ord, _SPACES), " "))
-_IS_ODD = re.compile(f"[{INVISIBLE}{_SPACES}]").search
+SPACES = "\u00a0\u202f\u2007\u2009"
+_DROP_INVISIBLE.update(dict.fromkeys(map(ord, SPACES), " "))
+_IS_ODD = re.compile(f"[{INVISIBLE}{SPACES}]").search
 
 # No notice is longer; a longer text is a person's, and not searched.
 LONGEST_PHRASE = 1_000
