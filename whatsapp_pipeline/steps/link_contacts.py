@@ -24,6 +24,7 @@ from whatsapp_pipeline.domain.matching.model import (
 from whatsapp_pipeline.domain.matching.overrides import Override, apply
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.vocabulary import find_devices
+from whatsapp_pipeline.steps.garbage import uncollected
 from whatsapp_pipeline.steps.link_rules import rules_hash
 from whatsapp_pipeline.steps.name_evidence import TitleNames
 from whatsapp_pipeline.store import link_report, link_stamps
@@ -90,7 +91,7 @@ class ContactLinking:
 
         A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
         """
-        with month_lock(conn, "contact_links", month), conn.transaction():
+        with month_lock(conn, "contact_links", month), conn.transaction(), uncollected():
             if self._versions is None:
                 self._versions = link_stamps.versions(conn, "contact_links")
             inputs = link_stamps.rests_on(
@@ -240,5 +241,5 @@ def _candidate_rows(decisions: Iterable[LinkDecision]) -> Iterator[store.Candida
         for rank, candidate in enumerate(decision.candidates, 1):
             yield store.CandidateRow(
                 decision.id_chat_file, rank, candidate.id_contato, candidate.confidence, candidate.method,
-                store.to_json(feature.as_dict() for feature in candidate.evidence),
+                store.to_json(candidate.evidence),
             )  # fmt: skip

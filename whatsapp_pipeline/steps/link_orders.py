@@ -21,6 +21,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     of_proposed_contact,
 )
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.garbage import uncollected
 from whatsapp_pipeline.steps.link_rules import rules_hash
 from whatsapp_pipeline.steps.order_evidence import (
     by_contact,
@@ -103,7 +104,7 @@ class OrderLinking:
 
         A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
         """
-        with month_lock(conn, "order_links", month), conn.transaction():
+        with month_lock(conn, "order_links", month), conn.transaction(), uncollected():
             if self._policy is None:
                 self._policy = self._options.policy()
                 if self._policy.method == "model":
@@ -190,5 +191,5 @@ def _candidate_rows(decisions: Iterable[OrderDecision]) -> Iterator[store.OrderC
         for rank, candidate in enumerate(decision.candidates, 1):
             yield store.OrderCandidateRow(
                 decision.id_session, rank, candidate.id_ordem_servico, candidate.confidence, candidate.method,
-                links.to_json(feature.as_dict() for feature in candidate.evidence),
+                links.to_json(candidate.evidence),
             )  # fmt: skip

@@ -12,8 +12,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
 
+from whatsapp_pipeline.domain.matching.model import Feature
 from whatsapp_pipeline.store import queries, statistics
 from whatsapp_pipeline.store.connection import Connection
 
@@ -240,6 +242,12 @@ def fill(
     conn.execute(f"ANALYZE {table} ({joined_by})")
 
 
-def to_json(evidence: Iterable[Mapping[str, object]]) -> str:
+def to_json(evidence: Iterable[Feature]) -> str:
     """Write a candidate's features as the `evidence` columns hold them."""
-    return json.dumps(list(evidence), ensure_ascii=False)
+    return f"[{', '.join(map(_feature_json, evidence))}]"
+
+
+# Most of a candidate's features are the same as others have: a few hundred make up a month's.
+@lru_cache(maxsize=16_384)
+def _feature_json(feature: Feature) -> str:
+    return json.dumps(feature.as_dict(), ensure_ascii=False)

@@ -109,7 +109,7 @@ def gather(
         np.array(index),
         np.array([contacts[s.id_contato or 0] for s in chosen]),
         np.array([STAGES.index(stage_of(s)) for s in chosen]),
-        np.array([chance_of(s, model) for s in chosen]),
+        np.array([chance_of(s.devices or s.title_devices, model) for s in chosen]),
         np.array([bool(s.devices or s.title_devices) for s in chosen]),
         np.array(named),
         np.array(columns[0], dtype=np.int64),

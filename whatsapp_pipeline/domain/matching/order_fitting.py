@@ -96,16 +96,14 @@ def with_rates(
     if model.span is not None:
         span = (date.fromisoformat(model.span[0]), date.fromisoformat(model.span[1]))
     data = gather(sessions, orders, model, span)
-    rated = [replace(session, unrelated_rate=model.small_talk) for session in sessions]
-    if data is None:
-        return rated
-    small_talk = _first_rates(data, model)
-    for _ in range(_RATE_ROUNDS):
-        _, none = _expect(data, model, small_talk)
-        small_talk = _contact_rates(data, model, none)
-    for i, rate in zip(data.index.tolist(), small_talk.tolist(), strict=True):
-        rated[i] = replace(rated[i], unrelated_rate=rate)
-    return rated
+    rates = np.full(len(sessions), model.small_talk)
+    if data is not None:
+        small_talk = _first_rates(data, model)
+        for _ in range(_RATE_ROUNDS):
+            _, none = _expect(data, model, small_talk)
+            small_talk = _contact_rates(data, model, none)
+        rates[data.index] = small_talk
+    return [replace(s, unrelated_rate=rate) for s, rate in zip(sessions, rates.tolist(), strict=True)]
 
 
 def _device_shares(orders: Mapping[int, Sequence[Order]]) -> dict[str, float]:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 
 from whatsapp_pipeline.domain.matching.model import Feature
@@ -130,6 +130,11 @@ class OrderModel:
     reliability: tuple[Reliability, ...] = ()
     version: int = ORDER_MODEL_VERSION
 
+    @cached_property
+    def reasons(self) -> _Reasons:
+        """The reasons it gives, see `reasons`."""
+        return _Reasons(self)
+
     def to_json(self) -> str:
         """Return the model as JSON; `from_json` reads it back unchanged."""
         return json.dumps(asdict(self), sort_keys=True)
@@ -209,20 +214,22 @@ def stage_of(session: SessionToLink) -> str:
 
 def device_of(session: SessionToLink, order: Order) -> str:
     """Compare the devices that are named: device_same, device_other, device_unknown, device_unsaid."""
-    said = session.devices or session.title_devices
+    return _compare_devices(session.devices or session.title_devices, order.devices)
+
+
+@lru_cache(maxsize=4096)
+def _compare_devices(said: tuple[str, ...], owned: tuple[str, ...]) -> str:
     if not said:
         return "device_unsaid"
-    if not order.devices:
+    if not owned:
         return "device_unknown"
-    kinds = {device for device in said if device not in BRANDS}
-    owned = {device for device in order.devices if device not in BRANDS}
-    same = bool(kinds & owned) if kinds and owned else bool(set(said) & set(order.devices))
+    said_kinds, owned_kinds = ({d for d in devices if d not in BRANDS} for devices in (said, owned))
+    same = said_kinds & owned_kinds if said_kinds and owned_kinds else set(said) & set(owned)
     return "device_same" if same else "device_other"
 
 
-def chance_of(session: SessionToLink, model: OrderModel) -> float:
+def chance_of(said: Sequence[str], model: OrderModel) -> float:
     """Return how likely the devices that a session names are some order's by chance."""
-    said = session.devices or session.title_devices
     kinds = [device for device in said if device not in BRANDS] or said
     return min(max(math.fsum(model.device_shares.get(device, 0.05) for device in kinds), 0.02), 0.9)
 
@@ -257,22 +264,52 @@ def month_factor(factors: Mapping[str, float], month: str) -> float:
 
 def reasons(session: SessionToLink, order: Order, model: OrderModel) -> Iterator[Feature]:
     """Yield what speaks for and against the order; the weights add up to its log-odds against none."""
-    time = time_of(session, order)
-    rate = _FAR_RATE
+    known, time = model.reasons, time_of(session, order)
+    yield known.when(time, session.first_day.year, session.first_day.month)
+    rate = session.unrelated_rate
+    yield _reason("small_talk", rate, math.log(USUAL_RATE / rate))
+    yield known.device(device_of(session, order), session.devices or session.title_devices)
     if time is not None:
-        rate = model.rates[time] * month_factor(model.months, session.first_day.isoformat()[:7])
-    yield _reason("when", rate, math.log(rate / USUAL_RATE), _time_words(time))
-    yield _reason("small_talk", session.unrelated_rate, math.log(USUAL_RATE / session.unrelated_rate))
-    device = device_of(session, order)
-    yield _reason(device, 1.0, device_weights(model, chance_of(session, model))[device])
-    if time is not None:
-        stage = stage_of(session)
-        at = STAGES.index(stage)
-        yield _reason(stage, 1.0, math.log(model.stages[ZONE_OF[time]][at] / model.stages["none"][at]))
+        yield known.stage(stage_of(session), ZONE_OF[time])
     if not session.numbers:
-        yield _reason("number_unsaid", 1.0, math.log(1 - model.named))
+        yield known.number_unsaid
     for name, weight in fixed_weights(session, order).items():
         yield _reason(name, 1.0, weight)
+
+
+class _Reasons:
+    """The reasons that a model gives for the few things there are to say; each is made once."""
+
+    def __init__(self, model: OrderModel) -> None:
+        self._model = model
+        self._found: dict[tuple[object, ...], Feature] = {}
+        self.number_unsaid = _reason("number_unsaid", 1.0, math.log(1 - model.named))
+
+    def when(self, time: str | None, year: int, month: int) -> Feature:
+        """How often people write about an order at such a time of its life, in such a month."""
+        key = (time, year, month)
+        if key not in self._found:
+            rate = _FAR_RATE
+            if time is not None:
+                rate = self._model.rates[time] * month_factor(self._model.months, f"{year:04}-{month:02}")
+            self._found[key] = _reason("when", rate, math.log(rate / USUAL_RATE), _time_words(time))
+        return self._found[key]
+
+    def device(self, outcome: str, said: tuple[str, ...]) -> Feature:
+        """What an outcome of `device_of` is worth where these devices are named."""
+        key = (outcome, said)
+        if key not in self._found:
+            weights = device_weights(self._model, chance_of(said, self._model))
+            self._found[key] = _reason(outcome, 1.0, weights[outcome])
+        return self._found[key]
+
+    def stage(self, stage: str, zone: str) -> Feature:
+        """What words of an opening or a closing are worth in a stretch of an order's life."""
+        key = (stage, zone)
+        if key not in self._found:
+            stages, at = self._model.stages, STAGES.index(stage)
+            self._found[key] = _reason(stage, 1.0, math.log(stages[zone][at] / stages["none"][at]))
+        return self._found[key]
 
 
 WORDS = {

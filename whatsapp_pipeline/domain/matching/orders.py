@@ -103,10 +103,11 @@ def _reference(
     session: SessionToLink, own: Sequence[Order], flags: set[str], policy: OrderPolicy
 ) -> OrderDecision:
     """Numbers are not unique, and a session may name several: time and device choose among them."""
-    scores = {order.id: math.fsum(f.weight for f in _features(session, order, policy)) for order in own}
+    evidence = {order.id: tuple(reasons(session, order, policy.model)) for order in own}
+    scores = _scores(evidence)
     # No "none" here: the session says in words that it is about one of these.
     posteriors = softmax({id_: score + 6.0 for id_, score in scores.items()}, none=min(scores.values()))
-    candidates = _ranked(session, own, posteriors, "reference", policy)
+    candidates = _ranked(evidence, posteriors, "reference", policy)
     return _conclude(session, candidates, "reference", flags, policy)
 
 
@@ -128,25 +129,27 @@ def _without_contact(
 def _by_model(
     session: SessionToLink, orders: Sequence[Order], flags: set[str], policy: OrderPolicy
 ) -> OrderDecision:
-    near = [order for order in orders if _is_candidate(session, order)]
-    scores = {order.id: math.fsum(f.weight for f in _features(session, order, policy)) for order in near}
-    candidates = _ranked(session, near, softmax(scores), "model", policy)
+    evidence = {
+        order.id: tuple(reasons(session, order, policy.model))
+        for order in orders
+        if _is_candidate(session, order)
+    }
+    candidates = _ranked(evidence, softmax(_scores(evidence)), "model", policy)
     return _conclude(session, candidates, "model", flags, policy)
 
 
+def _scores(evidence: Mapping[int, Sequence[Feature]]) -> dict[int, float]:
+    return {id_: math.fsum(feature.weight for feature in found) for id_, found in evidence.items()}
+
+
 def _ranked(
-    session: SessionToLink,
-    orders: Sequence[Order],
+    evidence: Mapping[int, tuple[Feature, ...]],
     posteriors: Mapping[int, float],
     method: str,
     policy: OrderPolicy,
 ) -> tuple[OrderCandidate, ...]:
-    by_id = {order.id: order for order in orders}
     ranked = sorted(posteriors, key=lambda id_: (-posteriors[id_], id_))[: policy.shortlist]
-    return tuple(
-        OrderCandidate(id_, round(posteriors[id_], 6), method, tuple(_features(session, by_id[id_], policy)))
-        for id_ in ranked
-    )
+    return tuple(OrderCandidate(id_, round(posteriors[id_], 6), method, evidence[id_]) for id_ in ranked)
 
 
 def _conclude(
@@ -204,10 +207,6 @@ def with_title(session: SessionToLink, orders: Sequence[Order]) -> SessionToLink
 
 def _is_candidate(session: SessionToLink, order: Order) -> bool:
     return time_of(session, order) is not None
-
-
-def _features(session: SessionToLink, order: Order, policy: OrderPolicy) -> list[Feature]:
-    return list(reasons(session, order, policy.model))
 
 
 def _window_15d(session: SessionToLink, orders: Sequence[Order], flags: set[str]) -> OrderDecision:

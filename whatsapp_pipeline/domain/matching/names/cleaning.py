@@ -39,6 +39,7 @@ class CleanName:
     legal: str = ""
 
 
+_NAMELESS = CleanName((), (), ())
 _COPY = re.compile(r"\(\s*\d{1,3}\s*\)\s*$")
 _ORDER = re.compile(
     r"(?:\bo\.?\s?s\.?|\bordem(?:\s+de\s+servico)?|\bped(?:ido)?\b\.?|\bprotocolo|\bnf\b|#)\s*[:#.\-]*\s*"
@@ -53,6 +54,8 @@ _WORD = re.compile(r"[a-z0-9]+")
 
 def clean_contact(text: str) -> CleanName:
     """Read a contact's `nome` or `fantasia`: legal forms, document numbers and punctuation go."""
+    if not text:
+        return _NAMELESS
     folded = _LEGAL_FORM.sub(_ANONYMOUS, fold(text)).replace("'", "")
     words = _WORD.findall(_DOCUMENT.sub(" ", folded))
     legal: list[str] = []

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -49,11 +50,17 @@ class NameCandidate:
         """The evidence, the weightiest first; `value * weight` adds up to `score`."""
         weights = self.model.weights
         found = [
-            NameFeature(name, float(value), weights[name], words.format(v=value))
-            for (name, words), value in zip(CANDIDATE_FEATURES.items(), self.values, strict=True)
+            NameFeature(name, value, weights[name], _in_words(words, value))
+            for (name, words), value in zip(CANDIDATE_FEATURES.items(), self.values.tolist(), strict=True)
             if value
         ]
         return tuple(sorted(found, key=lambda feature: -abs(feature.value * feature.weight)))
+
+
+@lru_cache(maxsize=16_384)
+def _in_words(words: str, value: float) -> str:
+    """Say a feature's value; most values are small counts."""
+    return words.format(v=value)
 
 
 @dataclass(frozen=True, slots=True)
