@@ -3,7 +3,7 @@
 -- A message's identity: chat, time, direction, in a group the sender, body, and which of several equal ones.
 WITH files AS (
     SELECT f.id, f.chat_key, f.is_group, r.rank
-    FROM unnest(%s::bigint[], %s::bigint[]) AS r(id, rank) JOIN chat_files f ON f.id = r.id
+    FROM unnest(%(ids)s::bigint[], %(ranks)s::bigint[]) AS r(id, rank) JOIN chat_files f ON f.id = r.id
 ), numbered AS (
     SELECT m.id, m.id_chat_file, m.duplicate_of, m.message_timestamp, m.direction, m.body_hash, f.chat_key, f.rank,
            CASE WHEN f.is_group THEN coalesce(m.sender_phone, m.sender_name) END AS sender,
@@ -26,10 +26,12 @@ WITH files AS (
     UPDATE chat_files f
     SET duplicate_count = c.marked, duplicate_of = CASE WHEN c.marked = c.total THEN c.mostly END, updated_at = now()
     FROM counted c
-    WHERE f.id = c.id_chat_file
+    WHERE f.id = c.id_chat_file AND f.id = ANY(%(ids)s)
       AND (f.duplicate_count, f.duplicate_of)
           IS DISTINCT FROM (c.marked, CASE WHEN c.marked = c.total THEN c.mostly END)
 )
 UPDATE chat_messages m SET duplicate_of = nullif(r.original, r.id)
 FROM ranked r
-WHERE m.id = r.id AND r.duplicate_of IS DISTINCT FROM nullif(r.original, r.id)
+WHERE m.id = r.id
+  -- As an array, for how few they are is not to be foreseen: a join would rather read the whole table.
+  AND m.id = ANY(ARRAY(SELECT id FROM ranked WHERE duplicate_of IS DISTINCT FROM nullif(original, id)))

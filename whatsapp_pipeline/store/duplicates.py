@@ -38,8 +38,8 @@ def mark(conn: Connection, chat_keys: Sequence[str]) -> int:
     alone = [id_ for id_, _, overlaps, marked in files if not overlaps and marked]
     changed = 0
     if overlapping:
-        ids, ranks = [id_ for id_, _ in overlapping], [rank for _, rank in overlapping]
-        changed += conn.execute(queries.load("duplicates_mark"), (ids, ranks)).rowcount
+        given = {"ids": [id_ for id_, _ in overlapping], "ranks": [rank for _, rank in overlapping]}
+        changed += conn.execute(queries.load("duplicates_mark"), given).rowcount
     if alone:
         changed += conn.execute(
             """UPDATE chat_messages SET duplicate_of = NULL
