@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 
@@ -39,6 +40,9 @@ _MESSAGE_COLUMNS: Mapping[str, str] = {
     "body_hash": "body_hash",
     "occurrence": "occurrence",
 }
+
+# Times as the server reads them fastest: no more digits than there are.
+_TIME = "%Y-%m-%d %H:%M:%S%.f"
 
 WriteFrame: TypeAlias = Callable[[pl.DataFrame], None]
 
@@ -98,17 +102,33 @@ def copy_changed(conn: Connection) -> Iterator[WriteFrame]:
 
 @contextmanager
 def _copy(conn: Connection, table: str, columns: Mapping[str, str]) -> Iterator[WriteFrame]:
-    """Open a COPY; in its CSV NULL is nothing, and a text that is empty is `""`."""
+    """Open a COPY; yields what takes a frame with `columns` (by name in the table) and returns.
+
+    A frame becomes text while the one before is on its way to the server.
+    """
     names = list(columns.values())
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
-    with conn.cursor() as cursor, cursor.copy(statement) as copy:
+    sent: Future[None] | None = None
+    with conn.cursor() as cursor, cursor.copy(statement) as copy, ThreadPoolExecutor(1) as sender:
 
         def write(frame: pl.DataFrame) -> None:
-            buffer = io.BytesIO()
-            frame.select(names).write_csv(buffer, include_header=False)
-            copy.write(buffer.getbuffer())
+            nonlocal sent
+            text = _csv(frame.select(names))
+            if sent is not None:
+                sent.result()
+            sent = sender.submit(copy.write, text)
 
         yield write
+        if sent is not None:
+            sent.result()
+
+
+def _csv(frame: pl.DataFrame) -> memoryview:
+    """Spell rows as COPY reads them: NULL is nothing, an empty text is `""`."""
+    instants = pl.selectors.datetime(time_zone="*").dt.to_string(f"{_TIME}Z")
+    buffer = io.BytesIO()
+    frame.with_columns(instants).write_csv(buffer, include_header=False, datetime_format=_TIME)
+    return buffer.getbuffer()
 
 
 def merge_changed(conn: Connection, file_ids: Sequence[int]) -> MergeCounts:
