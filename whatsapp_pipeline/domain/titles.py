@@ -70,7 +70,8 @@ _ORDER = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 ORDER_EXPRESSION = (
-    r"(?i)\#[\s\x1c-\x1f]?\d{4}|o(?:\.?[\s\x1c-\x1f]?s|rdem)[\s\x1c-\x1f:\#=.*º°\-a-zúéçıİſ]*\d"
+    r"(?i)(?:^|[^a-z0-9])o(?:\.?[\s\x1c-\x1f]?s|rdem)[\s\x1c-\x1f:\#=.*º°\-a-zúéçıİſ]*(?:\d\d|\d\.\d)"
+    r"|\#[\s\x1c-\x1f]?\d{4}"
 )
 """For polars, that is Rust's regex: what a text holds that an order number is found in."""
 _YEAR = re.compile(r"(?:19|20)\d\d")

@@ -37,9 +37,8 @@ def _expression(phrase: str) -> str:
 class Finder:
     """Finds the phrases of a vocabulary in a text and names their keys.
 
-    `phrases` is what the phrases are, without regard to what stands around them. `expression` cuts the words
-    out of a folded text, be it with capitals: what `find` finds in each of them in turn is what it finds in
-    the text. Both are for polars, that is Rust's regex, which looks neither ahead nor behind.
+    `expression` cuts the words out of a folded text, be it with capitals: what `find` finds in each of them
+    is what it finds in the text. It is for polars, that is Rust's regex, which looks to neither side.
     """
 
     def __init__(self, *groups: Mapping[str, Sequence[str]]) -> None:
@@ -51,14 +50,14 @@ class Finder:
         # Longest first within a letter, so that "macbook air" is not read as "macbook" and a rest. Digits may
         # follow a letter ("iphone11", "ps4"), a letter may not: "notebooks" is listed, "notebookshop" is not.
         ordered = sorted(keys, key=lambda phrase: (phrase[0], -len(phrase), phrase))
-        self.phrases = "|".join(
+        body = "|".join(
             f"{re.escape(letter)}(?:{'|'.join(_expression(phrase[1:]) for phrase in phrases)})"
             for letter, phrases in groupby(ordered, key=itemgetter(0))
         )
-        self.pattern = re.compile(rf"(?<![a-z0-9])(?:{self.phrases})(?![a-z])")
+        self.pattern = re.compile(rf"(?<![a-z0-9])(?:{body})(?![a-z])")
         # A digit may follow; what else does is left to the next word, which begins with what is no letter.
         # An underscore can't be left, for it counts as a letter there: the rest is then cut out whole.
-        self.expression = rf"(?i)(?:^|[^a-z0-9])(?:{self.phrases})(?:[0-9]|(?-u:\b{{end-half}})|_(?s:.)*)"
+        self.expression = rf"(?i)(?:^|[^a-z0-9])(?:{body})(?:[0-9]|(?-u:\b{{end-half}})|_(?s:.)*)"
         self._spaces = re.compile(r"[\s-]+")
         self._keys = {phrase.replace(" ", ""): tuple(names) for phrase, names in keys.items()}
 
@@ -74,9 +73,6 @@ class Finder:
 DEVICE_FINDER = Finder(_DATA["devices"], _DATA["brands"])
 STAGE_FINDER = Finder(_DATA["stages"])
 _TITLE_WORDS = Finder(_DATA["devices"], _DATA["brands"], _DATA["work"])
-
-ANY_EXPRESSION = f"(?i){DEVICE_FINDER.phrases}|{STAGE_FINDER.phrases}"
-"""For polars: what a folded text holds that any device or stage is found in."""
 
 BRANDS: frozenset[str] = frozenset(_DATA["brands"])
 DEVICES: Mapping[str, Sequence[str]] = _DATA["devices"]

@@ -19,9 +19,12 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.domain.transcripts.windows import WINDOW_BYTES
 from whatsapp_pipeline.steps.scan import FileScan, ScanJob, ScanOptions, scan_files
 
-_CHUNK = 40
+# A chunk is about what the reader takes for one window, whose cost is the same for less text.
+_CHUNK_BYTES = WINDOW_BYTES
+_CHUNK_FILES = 1_000
 # Text below this is scanned sooner than another process has started.
 _WORTH_BYTES = 6 << 20
 # Chunks that may be ready before the first of them is taken, which bounds memory.
@@ -36,8 +39,21 @@ def scan_spread(
     if wanted == 1 or not archive.is_shared:
         yield from scan_files(archive, jobs, options)
         return
-    chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
-    yield from _Spread(archive, options, chunks).run([_worker(number) for number in range(wanted - 1)])
+    spread = _Spread(archive, options, list(_chunks(jobs)))
+    yield from spread.run([_worker(number) for number in range(wanted - 1)])
+
+
+def _chunks(jobs: Sequence[ScanJob]) -> Iterator[list[ScanJob]]:
+    chunk: list[ScanJob] = []
+    size = 0
+    for job in jobs:
+        if chunk and (size + job.file.size > _CHUNK_BYTES or len(chunk) == _CHUNK_FILES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(job)
+        size += job.file.size
+    if chunk:
+        yield chunk
 
 
 def _cores() -> int:

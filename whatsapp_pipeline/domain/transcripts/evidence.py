@@ -18,6 +18,9 @@ SESSION_GAP = timedelta(hours=24)
 
 _Finder = Callable[[str], Sequence[str]]
 
+# Nearly all letters that are not ASCII are these; replacing them costs a third of taking all apart.
+_LATIN = {letter: vocabulary.fold(letter) for letter in map(chr, range(0x80, 0x100))}
+
 # Stretches of a chat: what is known of its sessions so far.
 _STRETCHES = {
     "chat": pl.Int64(), "start": pl.Datetime("us"), "end": pl.Datetime("us"), "count": pl.Int64(),
@@ -120,7 +123,7 @@ def _first_said(sessions: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
 def _words(talk: pl.DataFrame) -> pl.DataFrame:
     """Find the words of every message."""
     texts = talk.select("text").with_row_index("row")
-    folded = _folded(texts).filter(pl.col("text").str.contains(vocabulary.ANY_EXPRESSION))
+    folded = _folded(texts)
     devices, stages = (
         folded.with_columns(pl.col("text").str.extract_all(finder.expression))
         .explode("text")
@@ -144,15 +147,20 @@ def _words(talk: pl.DataFrame) -> pl.DataFrame:
 def _folded(texts: pl.DataFrame) -> pl.DataFrame:
     """Texts as `vocabulary.fold` has them, but for capitals; in no order."""
     is_ascii = pl.col("text").str.len_bytes() == pl.col("text").str.len_chars()
-    plain = pl.col("text").str.normalize("NFKD").str.replace_all(r"[^\x00-\x7F]+", "")
-    return pl.concat([texts.filter(is_ascii), texts.filter(~is_ascii).with_columns(plain)])
+    plain = texts.filter(is_ascii)
+    accented = texts.filter(~is_ascii).with_columns(pl.col("text").str.replace_many(_LATIN))
+    other = pl.col("text").str.normalize("NFKD").str.replace_all(r"[^\x00-\x7F]+", "")
+    return pl.concat([plain, accented.filter(is_ascii), accented.filter(~is_ascii).with_columns(other)])
 
 
 def _keys(kind: str, excerpts: pl.DataFrame, find: _Finder) -> pl.DataFrame:
     """What `find` finds in each of the excerpts, which it is asked for once each."""
-    found = [(text, keys) for text in excerpts["text"].unique() if (keys := find(text))]
-    known = pl.DataFrame(found, schema={"text": pl.String(), "key": pl.List(pl.String())}, orient="row")
-    return excerpts.join(known.explode("key"), on="text", maintain_order="left_right").select(
+    found = [(text, key) for text in excerpts["text"].unique().to_list() for key in find(text)]
+    known = pl.DataFrame(
+        {"text": [text for text, _ in found], "key": [key for _, key in found]},
+        schema={"text": pl.String(), "key": pl.String()},
+    )
+    return excerpts.join(known, on="text", maintain_order="left_right").select(
         "row", "key", kind=pl.lit(kind)
     )
 
