@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, cast
 
 import polars as pl
 
-from whatsapp_pipeline.archive import ChatArchive, ChatSource, SourceFinding, UnreadableFileError
+from whatsapp_pipeline.archive import ChatArchive, SourceFinding, UnreadableFileError
 from whatsapp_pipeline.domain.chat_names import ChatName, read_chat_name
-from whatsapp_pipeline.domain.transcripts import Event, ParseOptions, Source, Window, read, read_many
+from whatsapp_pipeline.domain.transcripts import ParseOptions, Source, Window, read_many
 from whatsapp_pipeline.domain.transcripts.model import MESSAGE_SCHEMA, ChatStart, ChatSummary, Finding
 from whatsapp_pipeline.errors import PipelineError
 
@@ -81,14 +81,6 @@ class FileWindow:
     failed: list[tuple[int, UnreadableFileError]] = field(default_factory=list)
 
 
-class NumberedEvent(NamedTuple):
-    """An event of a file's `chat_number`-th chat, which lies in the transcript called `name`."""
-
-    chat_number: int
-    name: ChatName
-    event: Event
-
-
 def parse_options(reading: ReadingOptions, remembered: Mapping[str, Any], name: ChatName) -> ParseOptions:
     """Put together how to read a transcript: what a person decided for its file goes before the run's."""
     options = ParseOptions(
@@ -112,34 +104,12 @@ def reading_hash(
     return blake2b(content_hash + json.dumps(parts, sort_keys=True).encode(), digest_size=20).digest()
 
 
-def read_source(
-    source: ChatSource, path: str, reading: ReadingOptions, remembered: Mapping[str, Any]
-) -> Iterator[NumberedEvent]:
-    """Yield the events of every chat in a file; chats are numbered on across the transcripts of a zip.
-
-    Raises UnreadableFileError when the bytes can't be had.
-    """
-    number = 0
-    for member, stream in source.streams():
-        name = read_chat_name(path, member.name)
-        events = read(stream, parse_options(reading, remembered, name))
-        while (event := _next(events)) is not None:
-            if isinstance(event, ChatStart):
-                number += 1
-            yield NumberedEvent(number, name, event)
-
-
-def _next(events: Iterator[Event]) -> Event | None:
-    try:
-        return next(events, None)
-    except Exception as error:
-        raise _unreadable(error) from error
-
-
 def read_files(
-    archive: ChatArchive, files: Sequence[FileRequest], reading: ReadingOptions
+    archive: ChatArchive, files: Sequence[FileRequest], reading: ReadingOptions, *, identities: bool = False
 ) -> Iterator[FileWindow]:
     """Read files in their order, the small ones many at once; every one ends up in `read` or in `failed`.
+
+    `identities`: also work out what messages are told apart by, which is null else.
 
     Should the reader itself fail, which it does for no bytes, the files it had in hand are read again one by
     one, so that only the one it failed for is lost. Raises PipelineError for options that make no sense.
@@ -148,7 +118,7 @@ def read_files(
     chats = 0
     while waiting:
         if some := waiting.popleft():
-            run = _Run(archive, files, reading, some, chats)
+            run = _Run(archive, files, reading, some, chats, identities=identities)
             yield from run.windows()
             chats = run.next_chat
             waiting.extendleft(reversed(run.left))
@@ -168,8 +138,11 @@ class _Run:
         reading: ReadingOptions,
         files: range,
         first_chat: int,
+        *,
+        identities: bool,
     ) -> None:
         self._archive, self._requests, self._reading, self._files = archive, requests, reading, files
+        self._identities = identities
         self.left: list[range] = []
         self._first_chat = first_chat
         self._transcripts: list[tuple[int, ChatName]] = []  # of each, its file and its name
@@ -191,7 +164,7 @@ class _Run:
         """Yield what is read, until the end or until the reader fails."""
         held: FileWindow | None = None
         with closing(self._sources()) as sources:
-            windows = read_many(sources)
+            windows = read_many(sources, identities=self._identities)
             while (window := self._next(windows)) is not None:
                 taken = self._take(window)
                 if held is not None:

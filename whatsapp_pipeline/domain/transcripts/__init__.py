@@ -41,7 +41,9 @@ __all__ = [
 ]
 
 
-def read(stream: BinaryIO, options: ParseOptions, *, window_bytes: int = WINDOW_BYTES) -> Iterator[Event]:
+def read(
+    stream: BinaryIO, options: ParseOptions, *, identities: bool = False, window_bytes: int = WINDOW_BYTES
+) -> Iterator[Event]:
     """Read one transcript as a stream of events, in memory that does not grow with it.
 
     For each chat: one ChatStart, its MessageBatches and Findings, one ChatEnd, whose summary's line counts
@@ -49,7 +51,7 @@ def read(stream: BinaryIO, options: ParseOptions, *, window_bytes: int = WINDOW_
     transcript at all is a chat of format "unknown" whose every line is an exception. Never raises for any
     bytes; what the stream raises passes through. Many small files are read far sooner by `read_many`.
     """
-    for window in read_many([Source(stream, options)], window_bytes=window_bytes):
+    for window in read_many([Source(stream, options)], identities=identities, window_bytes=window_bytes):
         yield from _events(window)
         for _, error in window.failed:
             raise error

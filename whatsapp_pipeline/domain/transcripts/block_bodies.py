@@ -13,24 +13,30 @@ language stand in `languages/`), and what native exports write instead (`bodies.
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 
-from .bodies import BODY_SCHEMA, plain_body, read_measure
+from .bodies import BODY_SCHEMA, plain_body
 from .phrases import INVISIBLE, SPACES, phrases
 
 REPLY_MARK = "➜"
-# The parts of a true time, but for days that their month does not have, and the year 0.
-TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
-# A quote ends with the first » that has a blank line or nothing behind it: it may hold others.
-_REPLY = rf"^{REPLY_MARK} [^\n]*?, ({TIME}): « ?(?s:(.*?)) ?»(?:\n\n(?s:(.*))|[ \t\n\r\f\v]*)$"
-_MEASURE = r"[0-9][0-9.,:]{0,13} ?(?:[KMG]?i?B|bytes)?$"
-_NAMED = r"^(.+) \((.*)\)$"  # foto.jpg (Imagem)
+# A true time, but for days that their month does not have, and the year 0.
+_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
+_REPLY = rf"^{REPLY_MARK} [^\n]*?, ({_TIME}): « ?"
+_SIZE = r"^([0-9]{1,9}(?:[.,][0-9]{1,3})?) ?(B|[KMG]i?B|bytes)$"
+_DURATION = r"^(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})$"
+_NAMED = r"^(.+) \((.*)\)$"
+_ENDINGS = r"\)$|(?:^|\n)[0-9][0-9.,:]{0,13} ?(?:[KMG]?i?B|bytes)?$"
+_UNITS = {unit: 1024**power for power, units in enumerate(("B bytes", "KB KiB", "MB MiB", "GB GiB")) for unit in units.split()}  # fmt: skip
 
 
-def is_special(body: pl.Expr) -> pl.Expr:
-    """Whether a body may be more than text: true of all that are, and of few others."""
+@cache
+def is_special() -> pl.Expr:
+    """Whether the column `body` may be more than text: true of all that are, and of few others."""
+    body = pl.col("body")
     return (
-        body.str.contains(rf"\)$|(?:^|\n){_MEASURE}")
+        body.str.contains(_ENDINGS)
         | body.str.head(5).is_in(phrases().text_starts)
         | body.str.starts_with(REPLY_MARK)
     )
@@ -39,7 +45,7 @@ def is_special(body: pl.Expr) -> pl.Expr:
 def times_of(text: pl.Expr) -> pl.Expr:
     """The times that texts begin with, null where they do not."""
     return (
-        pl.when(text.str.contains(f"^{TIME}") & ~text.str.starts_with("0000"))
+        pl.when(text.str.contains(f"^{_TIME}") & ~text.str.starts_with("0000"))
         .then(text.str.head(19))
         .str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
     )
@@ -47,66 +53,73 @@ def times_of(text: pl.Expr) -> pl.Expr:
 
 def parse_block_bodies(bodies: pl.Series) -> pl.DataFrame:
     """Take bodies apart: quote first, then text, then attachment. A row (BODY_SCHEMA) a body."""
-    rows = _with_attachments(_with_replies(bodies.alias("body").to_frame()))
-    parsed = rows.select(
-        pl.col("kind").fill_null("text").alias("type"),
-        pl.when(pl.col("kind").is_null()).then("text").otherwise("caption").alias("text"),
-        pl.col("name").alias("attachment_name"),
-        pl.col("kind").alias("attachment_kind"),
-        pl.when(pl.col("kind").is_not_null()).then("size").alias("attachment_size"),
-        pl.when(pl.col("kind").is_not_null()).then("duration").alias("attachment_duration"),
+    rows = bodies.alias("body").to_frame().lazy()
+    parsed = _with_attachment(_without_reply(rows)).select(
+        pl.when("is_file").then("caption").otherwise("text").alias("text"),
+        pl.when("is_file").then("kind").otherwise(pl.lit("text")).alias("type"),
+        pl.when("is_file").then("name").alias("attachment_name"),
+        pl.when("is_file").then("kind").alias("attachment_kind"),
+        pl.when("is_file").then("size").alias("attachment_size"),
+        pl.when("is_file").then("duration").alias("attachment_duration"),
         "reply_timestamp",
         "reply_quote",
     )
-    return _with_phrases(parsed).select(*BODY_SCHEMA)
+    return _with_phrases(parsed.collect())
 
 
-def _with_replies(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the quoted time and the quote, null where there is none, and the `text` without them."""
-    groups = pl.col("body").str.extract_groups(_REPLY).struct
-    answer = pl.col("answer").fill_null("").str.strip_chars("\n")
-    is_reply = pl.col("reply_timestamp").is_not_null()  # the 31st of February: not a quote of WhatsApp's
+def _without_reply(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Add the quoted time and the quote, null where there is none, and the `text` without them.
+
+    The quote ends with the first » that has a blank line or nothing behind it: it may hold others.
+    """
+    start, cut, answer = pl.col("start"), pl.col("cut").struct, pl.col("answer")
+    whole = pl.col("quote").str.strip_chars_end(" \t\n\r\f\v")
+    quoted = (
+        pl.when(answer.is_not_null()).then("quote").when(whole.str.ends_with("»")).then(whole.str.head(-1))
+    )
+    is_reply = pl.all_horizontal(pl.col("time", "quoted").is_not_null())
     return (
-        rows.with_columns(
-            reply_timestamp=times_of(groups.field("1")),
-            reply_quote=groups.field("2"),
-            answer=groups.field("3"),
-        )
+        rows.with_columns(start=pl.col("body").str.extract(_REPLY, 0))
         .with_columns(
-            reply_quote=pl.when(is_reply).then("reply_quote"),
-            text=pl.when(is_reply).then(answer).otherwise("body"),
+            time=times_of(start.str.strip_chars_end(" «:").str.tail(19)),
+            cut=pl.col("body").str.strip_prefix(start).str.splitn("»\n\n", 2),
         )
-        .drop("body", "answer")
+        .with_columns(quote=cut.field("field_0"), answer=cut.field("field_1"))
+        .with_columns(quoted=quoted.str.strip_suffix(" "))
+        .select(
+            reply_timestamp=pl.when(is_reply).then("time"),
+            reply_quote=pl.when(is_reply).then("quoted"),
+            text=pl.when(is_reply).then(answer.fill_null("").str.strip_chars("\n")).otherwise("body"),
+        )
     )
 
 
-def _with_attachments(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add `kind`, `name`, `size`, `duration` and `caption`, null where there is no attachment."""
-    lines, last = pl.col("lines"), pl.col("last")
-    rows = rows.with_columns(lines=pl.col("text").str.split("\n")).with_columns(
-        last=lines.list.last(), count=lines.list.len()
-    )
-    rows = rows.join(_measures(rows["last"]), on="last", how="left", maintain_order="left")
+def _with_attachment(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Add `is_file`, and of files `kind`, `name`, `size`, `duration` and `caption`."""
+    lines, last, taken = pl.col("lines"), pl.col("last"), pl.col("taken")
     is_measured = pl.any_horizontal(pl.col("size", "duration").is_not_null())
-    # How many lines the attachment takes: its name's, and that of its measure.
-    rows = rows.with_columns(taken=pl.when(is_measured).then(2).otherwise(1).cast(pl.Int64))
-    above = lines.list.get(-1 - pl.col("taken"), null_on_oob=True)
     line = pl.when(is_measured).then(lines.list.get(-2, null_on_oob=True)).otherwise(last)
-    groups = _visible(line).str.extract_groups(_NAMED).struct
-    rows = rows.with_columns(
-        name=groups.field("1"),
-        word=groups.field("2"),
-        stands_apart=above.is_null() | (above == ""),
-        # A duration alone, right under the header, is a voice message.
-        is_voice=pl.col("duration").is_not_null() & (pl.col("count") == 1),
-    )
-    rows = rows.join(_kinds(rows["word"]), on="word", how="left", maintain_order="left")
-    is_file = pl.col("kind").is_not_null() & pl.col("stands_apart")
-    caption = lines.list.head(pl.col("count").cast(pl.Int64) - pl.col("taken")).list.join("\n")
-    return rows.with_columns(
-        kind=pl.when("is_voice").then(pl.lit("audio")).when(is_file).then("kind"),
-        name=pl.when(is_file & ~pl.col("is_voice")).then("name"),
-        caption=pl.when("is_voice").then(pl.lit("")).otherwise(caption.str.strip_chars("\n")),
+    named = pl.col("named").struct
+    # A duration alone, right under the header, is a voice message.
+    is_voice = pl.col("duration").is_not_null() & (lines.list.len() == 1)
+    above = lines.list.get(-1 - taken, null_on_oob=True)
+    is_named = pl.col("kind").is_not_null() & (above.is_null() | (above == ""))
+    caption = lines.list.head(lines.list.len() - taken).list.join("\n").str.strip_chars("\n")
+    return (
+        rows.with_columns(lines=pl.col("text").str.split("\n"))
+        .with_columns(last=lines.list.last())
+        .with_columns(size=_size(last), duration=_duration(last))
+        .with_columns(
+            taken=pl.when(is_measured).then(2).otherwise(1),  # lines: the name's, and its measure's
+            named=_visible(line).str.extract_groups(_NAMED),
+        )
+        .with_columns(kind=_kind(named.field("2")), name=named.field("1"), is_voice=is_voice)
+        .with_columns(
+            is_file=is_named | pl.col("is_voice"),
+            kind=pl.when("is_voice").then(pl.lit("audio")).otherwise("kind"),
+            name=pl.when("is_voice").then(None).otherwise("name"),
+            caption=pl.when("is_voice").then(pl.lit("")).otherwise(caption),
+        )
     )
 
 
@@ -115,31 +128,27 @@ def _visible(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all(f"[{INVISIBLE}]", "").str.replace_all(f"[{SPACES}]", " ")
 
 
-def _measures(lasts: pl.Series) -> pl.DataFrame:
-    """The sizes and durations that last lines tell, each looked at once."""
-    found = {text: read_measure(text) for text in lasts.filter(lasts.str.contains(f"^{_MEASURE}")).unique()}
-    return pl.DataFrame(
-        {
-            "last": list(found),
-            "size": [size for size, _ in found.values()],
-            "duration": [duration for _, duration in found.values()],
-        },
-        schema_overrides={"last": pl.String(), "size": pl.Int64(), "duration": pl.Int64()},
-    )
+def _size(text: pl.Expr) -> pl.Expr:
+    """The bytes that a line tells (`123.45 KB`), null when it tells none."""
+    number = text.str.extract(_SIZE, 1).str.replace(",", ".", literal=True).cast(pl.Float64)
+    unit = text.str.extract(_SIZE, 2).replace_strict(_UNITS, default=None, return_dtype=pl.Int64)
+    return (number * unit).round().cast(pl.Int64)
 
 
-def _kinds(words: pl.Series) -> pl.DataFrame:
+def _duration(text: pl.Expr) -> pl.Expr:
+    """The seconds that a line tells (`1:00:12`), null when it tells none."""
+    hours, minutes, seconds = (text.str.extract(_DURATION, group).cast(pl.Int64) for group in (1, 2, 3))
+    return hours.fill_null(0) * 3600 + minutes * 60 + seconds
+
+
+def _kind(word: pl.Expr) -> pl.Expr:
     table = phrases().attachment_kinds
-    found = {word: kind for word in words.unique().drop_nulls() if (kind := table.get(word.casefold()))}
-    return pl.DataFrame(
-        {"word": list(found), "kind": list(found.values())},
-        schema_overrides={"word": pl.String(), "kind": pl.String()},
-    )
+    return word.str.to_lowercase().replace_strict(table, default=None, return_dtype=pl.String)
 
 
 def _with_phrases(parsed: pl.DataFrame) -> pl.DataFrame:
     """Look for WhatsApp's own words in what is text alone."""
-    may_be = (parsed["type"] == "text") & parsed["text"].str.head(5).is_in(phrases().text_starts)
-    places = may_be.arg_true()
+    starts = pl.col("text").str.head(5).is_in(phrases().text_starts)
+    places = parsed.select(((pl.col("type") == "text") & starts).arg_true()).to_series()
     kinds = pl.Series([plain_body(text).type for text in parsed["text"].gather(places)], dtype=pl.String)
-    return parsed.with_columns(type=parsed["type"].scatter(places, kinds))
+    return parsed.with_columns(type=parsed["type"].scatter(places, kinds)).select(*BODY_SCHEMA)

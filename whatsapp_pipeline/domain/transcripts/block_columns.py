@@ -156,7 +156,7 @@ def _parse(rows: pl.DataFrame, runs: Sequence[Run]) -> tuple[pl.Series, pl.DataF
     special = (
         rows.select("run", "body", is_notice=pl.col("direction") == "notification")
         .with_row_index("row")
-        .filter(pl.col("is_notice") | is_special(pl.col("body")))
+        .filter(pl.col("is_notice") | is_special())
     )
     notices, bodies = special.filter("is_notice"), special.filter(~pl.col("is_notice"))
     found = [read_notice(text) for text in notices["body"]]

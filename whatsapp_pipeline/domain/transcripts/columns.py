@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from .bodies import BODY_SCHEMA, Body
-from .chats import Chat
+from .chats import Chat, Journal
 from .model import MESSAGE_SCHEMA
 from .phrases import phrases
 
@@ -102,29 +102,44 @@ def with_bodies(rows: pl.DataFrame, places: Sequence[int] | pl.Series, found: pl
     )
 
 
-def messages_of(
-    rows: pl.DataFrame, chats: Mapping[int, Chat], going_on: Sequence[Chat], zone: ZoneInfo
-) -> pl.DataFrame:
+def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identities: bool) -> pl.DataFrame:
     """Make messages (MESSAGE_SCHEMA) of rows (ROW_SCHEMA) and add them up in their chats' totals.
 
-    Chats in `going_on` have more rows in the next window; of them is remembered what those may refer to.
+    Of chats that go on in the next window is remembered what its rows may refer to. Without `identities`
+    nothing is hashed, and `body_hash` and `occurrence` are null.
     """
     if rows.is_empty():
         return pl.DataFrame(schema=dict(MESSAGE_SCHEMA))
+    chats, going_on = journal.chats, list(journal.going_on())
     rows = rows.with_columns(
-        ordinal=_ordinals(rows["chat"], chats),
-        timestamp_utc=clock_of(zone).resolve(rows["timestamp"]),
-        body_hash=body_hashes(rows["hashed"]),
+        ordinal=_ordinals(rows["chat"], chats), timestamp_utc=clock_of(zone).resolve(rows["timestamp"])
     )
-    here = [chats[number] for number in rows["chat"].unique()]
     rows = rows.with_columns(
-        occurrence=_occurrences(rows, [chat.likes for chat in here if chat.likes is not None]),
-        reply_ordinal=_quoted(rows, [chat.quotable for chat in here if chat.quotable is not None]),
+        reply_ordinal=_quoted(rows, [chat.quotable for chat in chats.values() if chat.quotable is not None])
     )
+    if identities:
+        rows = with_identities(rows, chats, going_on)
     _add_up(rows, chats)
     for chat in going_on:
-        _remember(chat, rows)
-    return rows.select(*MESSAGE_SCHEMA)
+        own = rows.filter(pl.col("chat") == chat.number)
+        chat.quotable = _latest(chat.quotable, own.select(_QUOTED), _QUOTABLE)
+    return rows.select(
+        *(
+            name if name in rows.columns else pl.lit(None, kind).alias(name)
+            for name, kind in MESSAGE_SCHEMA.items()
+        )
+    )
+
+
+def with_identities(rows: pl.DataFrame, chats: Mapping[int, Chat], going_on: Sequence[Chat]) -> pl.DataFrame:
+    """Add `body_hash` and `occurrence`: which of its likes in the chat a message is."""
+    rows = rows.with_columns(body_hash=body_hashes(rows["hashed"]))
+    before = [chat.likes for chat in chats.values() if chat.likes is not None]
+    rows = rows.with_columns(occurrence=_occurrences(rows, before))
+    for chat in going_on:
+        own = rows.filter(pl.col("chat") == chat.number)
+        chat.likes = _latest(chat.likes, own.select(_LIKES), _REMEMBERED)
+    return rows
 
 
 def _ordinals(chat: pl.Series, chats: Mapping[int, Chat]) -> pl.Series:
@@ -288,13 +303,6 @@ def _add_up(rows: pl.DataFrame, chats: Mapping[int, Chat]) -> None:
 
 def _counts(rows: pl.DataFrame, column: str) -> list[tuple[int, str | None, int]]:
     return rows.group_by("chat", column, maintain_order=True).agg(pl.len()).rows()
-
-
-def _remember(chat: Chat, rows: pl.DataFrame) -> None:
-    """Keep what the chat's next rows may be like, and may quote."""
-    own = rows.filter(pl.col("chat") == chat.number)
-    chat.likes = _latest(chat.likes, own.select(_LIKES), _REMEMBERED)
-    chat.quotable = _latest(chat.quotable, own.select(_QUOTED), _QUOTABLE)
 
 
 def _latest(before: pl.DataFrame | None, new: pl.DataFrame, count: int) -> pl.DataFrame:

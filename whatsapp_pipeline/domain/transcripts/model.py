@@ -49,7 +49,7 @@ class Message(NamedTuple):
     named there) and for notifications. `text` is as written, less the quote and attachment lines, which have
     fields of their own; "" when nothing is left. Sizes are bytes, durations seconds. `line` is the 1-based
     line of the header. `body_hash` is stable across processes and versions; `occurrence` counts equal
-    (timestamp, direction, sender, body_hash) from 1.
+    (timestamp, direction, sender, body_hash) from 1. Both are None unless asked for.
     """
 
     ordinal: int
@@ -69,8 +69,8 @@ class Message(NamedTuple):
     reply_ordinal: int | None
     status: str | None
     line: int
-    body_hash: int
-    occurrence: int
+    body_hash: int | None
+    occurrence: int | None
 
 
 # The columns of frames of messages: the chat a message is of (its number in the reading), then Message's fields.

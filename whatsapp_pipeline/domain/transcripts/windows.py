@@ -32,13 +32,18 @@ _READ_PARTS: dict[type, Callable[[Sequence[Part[Any]]], pl.DataFrame]] = {
 }
 
 
-def read_many(sources: Iterable[Source], *, window_bytes: int = WINDOW_BYTES) -> Iterator[Window]:
+def read_many(
+    sources: Iterable[Source], *, identities: bool = False, window_bytes: int = WINDOW_BYTES
+) -> Iterator[Window]:
     """Read transcripts in their order, in memory that does not grow with them.
+
+    `identities`: also work out `body_hash` and `occurrence`, which only those need who compare messages with
+    stored ones; they are null else.
 
     A source is asked for when the one before was read to its end; the window with its messages may come when
     others were read too. Never raises for any bytes. What a stream raises ends its source, not the others.
     """
-    reading = _Reading(window_bytes)
+    reading = _Reading(window_bytes, identities=identities)
     for number, source in enumerate(sources):
         yield from reading.take(number, source)
     yield from reading.rest()
@@ -47,8 +52,8 @@ def read_many(sources: Iterable[Source], *, window_bytes: int = WINDOW_BYTES) ->
 class _Reading:
     """Small transcripts that wait to be a window, and what all of them are noted in."""
 
-    def __init__(self, window_bytes: int) -> None:
-        self._window_bytes = window_bytes
+    def __init__(self, window_bytes: int, *, identities: bool) -> None:
+        self._window_bytes, self._identities = window_bytes, identities
         self._journal = Journal()
         self._zone: ZoneInfo | None = None
         self._waiting: list[Part[Any]] = []
@@ -113,7 +118,7 @@ class _Reading:
         parts, self._waiting, self._size = self._waiting, [], 0
         rows = pl.concat([pl.DataFrame(schema=dict(ROW_SCHEMA)), *_rows(parts)])
         assert self._zone is not None, "a source came before its rows"  # noqa: S101
-        frame = messages_of(rows, self._journal.chats, list(self._journal.going_on()), self._zone)
+        frame = messages_of(rows, self._journal, self._zone, identities=self._identities)
         return self._journal.window(frame)
 
 

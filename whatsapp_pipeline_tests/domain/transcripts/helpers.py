@@ -86,9 +86,9 @@ def parse(text: str | bytes, options: ParseOptions | None = None, *, chunk: int 
     stream = io.BytesIO(data)
     options = options or ParseOptions()
     if chunk is None:
-        result = gather(read(stream, options))
+        result = gather(read(stream, options, identities=True))
     else:
-        result = gather(read(stream, options, window_bytes=chunk))
+        result = gather(read(stream, options, identities=True, window_bytes=chunk))
     if data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         assert sum(result.lines.values()) == lines_of(data), (result.lines, data)
     return result

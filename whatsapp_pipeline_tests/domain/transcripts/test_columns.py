@@ -40,7 +40,7 @@ def test_occurrences_are_those_of_a_plain_count(
         }
         nothing = {name: [None] * len(times) for name in ROW_SCHEMA if name not in columns}
         window = pl.DataFrame({**columns, **nothing}, schema_overrides=dict(ROW_SCHEMA)).select(*ROW_SCHEMA)
-        found += messages_of(window, journal.chats, [chat], ZoneInfo("UTC"))["occurrence"].to_list()
+        found += messages_of(window, journal, ZoneInfo("UTC"), identities=True)["occurrence"].to_list()
     assert found == expected
 
 
