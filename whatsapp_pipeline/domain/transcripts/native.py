@@ -4,359 +4,197 @@ r"""WhatsApp's own "Export chat", of Android and iOS.
     05/01/2025 10:00 - Maria: Bom dia                                   the first line of a message
     vocês consertam?                                                    and its next
 
-What belongs here: cutting text into messages, senders, and who of them is staff. What does not: header shapes
-(`native_shapes.py`), what stands in a message (`bodies.py`), what is done with a batch (`columns.py`).
+`NativeReader` says which part of a file can be read; `read_parts` reads those of many files together. What
+belongs here: where parts begin and end, and whose messages they hold. What does not: header shapes
+(`native_shapes.py`), cutting lines (`native_columns.py`), what a message holds (`native_bodies.py`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Generator, Iterator, Sequence
-from datetime import datetime
-from itertools import accumulate, chain, compress, repeat
-from operator import gt
-from typing import NamedTuple, cast
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, pairwise
+from re import Match
 
-from .bodies import NATIVE_ENDINGS, Body, parse_native_body
-from .decoding import TextChunks, is_utf8, lenient, line_count, with_last
-from .model import ChatEnd, ChatStart, Event, Finding, LineKind, ParseOptions
-from .native_senders import NOTIFICATION, Senders
-from .native_shapes import Dates, DateVotes, Decision, Layout, Times, combine, narrow_header
-from .old_columns import ChatBuilder, Sender, Totals, batch_of, clock_of
-from .phrases import INVISIBLE, phrases
+import numpy as np
+import polars as pl
 
-# How many chunks are looked at for a date that tells day from month.
-_LOOK_AHEAD = 64
+from .chats import Journal
+from .columns import ROW_SCHEMA, with_bodies
+from .decoding import TextChunks, lenient, line_count, with_last
+from .model import DateOrder, Finding, LineKind, ParseOptions
+from .native_bodies import parse_bodies
+from .native_columns import Ints, Times, find_headers, times_of, with_more_lines
+from .native_senders import Senders, who_wrote
+from .native_shapes import LAYOUTS, DateVotes, Decision, Layout, dates_in, times
+from .parts import Part
+from .phrases import phrases
+
+# Dates are looked at in pieces of this size, so many at most, until one tells day from month.
+_PIECE = 1 << 17
+_PIECES = 64
+_LANGUAGE_SAMPLE = 1 << 16
 # A message that goes on for longer than this is none; its middle is left out and recorded.
 _MESSAGE_LIMIT = 1 << 22
 _KEPT = 65_536
-# Headers whose shape could not be used before the reader stops to look for one that can.
-_MISSES = 8
-_LONGEST_HEADER = 100
-_MARKS = frozenset(INVISIBLE)
-
-
-class _Columns(NamedTuple):
-    """Messages field by field; `rests` is what follows the header, `counts` the line ends in that."""
-
-    times: list[datetime]
-    rests: list[bytes]
-    counts: list[int]
-    names: list[bytes]
-    texts: list[str]
-    data: list[bytes]  # the texts, before decoding
 
 
 class NativeReader:
-    """Reads one file of a native format; see `read`."""
+    """Says which parts of one file can be read, and keeps what they share."""
 
-    def __init__(self, options: ParseOptions, layout: Layout) -> None:
+    def __init__(
+        self, options: ParseOptions, layout: Layout, source: int, text: TextChunks, journal: Journal
+    ) -> None:
         title = options.default_title
         self._title = phrases().title(title) if title is not None else None
-        self._options = options
-        self._layout = layout
-        self._chat = ChatBuilder(Totals(1, self._title, 1, layout.format), clock_of(options.tzinfo))
-        self._dates = Dates("dmy")
-        self._times = Times()
-        self._senders = Senders((), None, "")
-        self._known_senders: dict[bytes, Sender] = {}
-        self._narrow: re.Pattern[bytes] | None = None  # what this file's headers look like
-        self._misses = 0
-        self._starts = phrases().text_starts
-        self._notices: dict[str, Body] = {}
-        self._known: dict[str, Body] = {}
-        self._line = 1  # of the header that is read next
-        self._left_out = 0  # lines of the message in hand that were too many to keep
-        self._shortened = False
-        self._latest: datetime | None = None
-        self._findings: list[Finding] = []
+        self._options, self._text, self._journal = options, text, journal
+        self.layout = layout
+        self.chat = journal.open(source, 1, self._title, 1, layout.format)
+        self.order: DateOrder = "dmy"
+        self.senders = Senders((), None, "")
+        self.line = 1
+        """Of the first line that was not read yet."""
+        self.left_out = 0
+        """Lines that were too many to keep, of the message that is read next."""
+        self._is_shortened = False
+        self._preamble: int | None = 0  # lines before the first message; None when that was found
+        self._latest: np.datetime64 | None = None
 
-    def read(self, chunks: Iterator[bytes], source: TextChunks) -> Iterator[Event]:
-        """Yield the events of a file whose first chunk has a header of the layout.
+    def parts(self, chunks: Iterator[bytes]) -> Iterator[Part[NativeReader]]:
+        """Yield parts that start with a true header, and hold back the last message, which may go on.
 
         Memory is bounded by a few chunks and the longest message.
         """
-        totals = self._chat.totals
-        yield ChatStart(1, self._title, 1, self._layout.format)
-        ahead, decision = self._look_ahead(chunks)
-        self._dates = Dates(decision.order)
-        self._senders = Senders(self._options.owner, self._title, lenient(ahead[0]))
-        totals.date_order = decision.order
-        yield from map(totals.note, _doubts(decision))
-        held, started = b"\n", False
+        ahead = self._look_ahead(chunks)
+        held = b""
         for chunk, is_last in with_last(chain(ahead, chunks)):
-            searched = len(held)
-            held += chunk
-            if not started:
-                held = source.mend(held, 0)
-                started, at = True, self._first_header(held)
-                if at:
-                    preamble = line_count(held[1 : at + 1])
-                    totals.lines[LineKind.EXCEPTION] += preamble
-                    self._line += preamble
-                    detail = f"{preamble} lines before the first message"
-                    yield totals.note(Finding(1, "preamble", "warning", detail))
-                    held, searched = held[at:], 0
-            if held:
-                held = yield from self._read_data(held, searched, source, is_last=is_last)
-        if self._senders.is_undecided:
-            detail = "who is staff could not be told: set the owner's name or number"
-            yield totals.note(Finding(0, "direction_unknown", "warning", detail))
-        totals.is_group |= self._senders.is_group
-        yield from map(totals.note, source.findings)
-        yield ChatEnd(totals.summary(source.encoding))
+            searched, data = len(held), held + chunk
+            if self._preamble is not None:
+                data = self._without_preamble(data, is_last=is_last)
+            at = len(data) if is_last else self._last_header(data, searched)
+            if at or is_last:
+                yield Part(self, data[:at], is_last)
+            held = self._shortened(data[at:])
 
-    def _look_ahead(self, chunks: Iterator[bytes]) -> tuple[list[bytes], Decision]:
-        """Read on until the order of the dates is told, within bounds."""
+    def _look_ahead(self, chunks: Iterator[bytes]) -> list[bytes]:
+        """Read on until the order of the dates is told, within bounds; returns what was read."""
         ahead: list[bytes] = []
-        votes = DateVotes()
-        for chunk in chunks:
-            ahead.append(chunk)
-            if self._options.date_order != "auto":
-                return ahead, Decision(self._options.date_order, "option")
-            found = self._layout.header.findall(f"\n{lenient(chunk)}")
-            group = self._layout.date_group - 1
-            votes.add([parts[group] for parts in found], [parts[1 - group] for parts in found])
-            if votes.is_decided or len(ahead) == _LOOK_AHEAD:
-                break
-        language = phrases().language(lenient(ahead[0])[:_KEPT])
-        return ahead, votes.decide(phrases().date_orders.get(language or ""))
+        pieces = _pieces(chunks, ahead)
+        sample = next(pieces, "")
+        self.senders = Senders(self._options.owner, self._title, sample)
+        decision = Decision(self._options.date_order, "option")
+        if decision.order == "auto":
+            votes, group = DateVotes(), self.layout.date_group - 1
+            for piece in islice(chain([sample], pieces), _PIECES):
+                found = self.layout.header.findall(f"\n{piece}")
+                votes.add([parts[group] for parts in found], [parts[1 - group] for parts in found])
+                if votes.is_decided:
+                    break
+            language = phrases().language(sample[:_LANGUAGE_SAMPLE])
+            decision = votes.decide(phrases().date_orders.get(language or ""))
+        self.order = self.chat.totals.date_order = decision.order
+        for doubt in _doubts(decision):
+            self.note(doubt)
+        return ahead
 
-    def _first_header(self, data: bytes) -> int:
-        """Where the first header with a true date starts; the length when there is none."""
-        text = data.decode()
-        for match in self._layout.header.finditer(text):
-            if self._time_of(match):
-                return len(text[: match.start()].encode())
-        return len(data)
+    def _without_preamble(self, data: bytes, *, is_last: bool) -> bytes:
+        """What is left of data from the first header with a true date on."""
+        data = self._text.mend(data, self.line)
+        text = f"\n{data.decode()}"
+        headers = self.layout.header.finditer(text)
+        first = next((match.start() for match in headers if self._is_true(match)), None)
+        before = len(data) if first is None else len(text[1 : first + 1].encode())
+        lines = line_count(data[:before]) if is_last else data.count(b"\n", 0, before)
+        self.line += lines
+        self.chat.totals.lines[LineKind.EXCEPTION] += lines
+        preamble = (self._preamble or 0) + lines
+        self._preamble = preamble if first is None else None
+        if preamble and (is_last or first is not None):
+            detail = f"{preamble} lines before the first message"
+            self.note(Finding(1, "preamble", "warning", detail))
+        return data[before:]
 
-    def _last_header(self, text: str, searched: int) -> int:
-        """Where the last header with a true date starts; so much of the text has none but the first."""
-        at = len(text)
-        while (at := text.rfind("\n", max(searched - 1, 0), at)) > 0:
-            match = self._layout.header.match(text, at)
-            if match is not None and self._time_of(match):
-                return at
+    def _last_header(self, data: bytes, searched: int) -> int:
+        """Where the last header with a true date starts; so much of the data has none but the first."""
+        at = len(data)
+        while (at := data.rfind(b"\n", max(searched - 1, 0), at)) >= 0:
+            end = data.find(b"\n", at + 1)
+            match = self.layout.header.match(lenient(data[at : end if end >= 0 else len(data)]))
+            if match is not None and self._is_true(match):
+                return at + 1
         return 0
 
-    def _time_of(self, match: re.Match[str] | re.Match[bytes]) -> datetime | None:
-        group = self._layout.date_group
-        try:
-            return datetime.combine(self._dates[match[group]], self._times[match[3 - group]])
-        except KeyError:
-            return None
+    def _is_true(self, match: Match[str]) -> bool:
+        group = self.layout.date_group
+        return None not in (dates_in(self.order)[match[group]], times()[match[3 - group]])
 
-    def _read_data(
-        self, data: bytes, searched: int, source: TextChunks, *, is_last: bool
-    ) -> Generator[Event, None, bytes]:
-        """Read what starts with a header; returns what must wait for more."""
-        line = self._line - 1 + self._left_out
-        if b"\x00" in data:
-            data, searched = source.mend(data, line), 0
-        at = len(data) if is_last else self._last_narrow(data, searched)
-        columns = self._narrow_columns(data.rstrip(b"\n") if is_last else data[:at]) if at else None
-        if columns is not None:
-            yield from self._messages(columns, line_count(data[1:at]) if is_last else None)
-            return data[at:]
-        mended = source.mend(data, line)
-        text, held = mended.decode(), ""
-        if not is_last:
-            known = len(data[:searched].decode(errors="ignore")) if mended is data else 0
-            at = self._last_header(text, known)
-            text, held = text[:at], text[at:]
-        if text:
-            if self._misses < _MISSES:
-                self._misses += 1
-                self._narrow = narrow_header(text[:_LONGEST_HEADER], self._layout)
-            lines = line_count(text[1:].encode()) if is_last else None
-            yield from self._messages(self._columns(text.rstrip("\n") if is_last else text), lines)
-        return (self._shorten(held) if len(held) > _MESSAGE_LIMIT else held).encode()
-
-    def _last_narrow(self, data: bytes, searched: int) -> int:
-        """Where the last header of the usual shape starts; 0 when only the first is one."""
-        at = len(data) if self._narrow is not None else 0
-        while (at := data.rfind(b"\n", max(searched - 1, 0), at)) > 0:
-            match = self._narrow.match(data, at) if self._narrow is not None else None
-            if match is not None and self._time_of(match):
-                # A line in another encoding is mended first; its marks may then be no marks.
-                return at if is_utf8(data[at:]) else 0
-        return 0
-
-    def _narrow_columns(self, data: bytes) -> _Columns | None:
-        """Cut what starts with a header, when all its headers have the usual shape and true dates."""
-        if self._narrow is None:
-            return None
-        first, *parts = self._narrow.split(data)
-        try:
-            columns = self._cut(parts) if not first else None
-        except (KeyError, UnicodeDecodeError):
-            return None
-        # Headers of another shape hide in what looks like more lines of a message.
-        if columns is not None and any(columns.counts):
-            longer = b"\0".join(compress(columns.rests, columns.counts)).decode()
-            if self._layout.header.search(longer):
-                return None
-        return columns
-
-    def _columns(self, text: str) -> _Columns:
-        """Cut text that starts with a header into messages; a header without a true date is text."""
-        _, *parts = self._layout.header.split(text)
-        try:
-            return self._cut([part.encode() for part in parts])
-        except KeyError:
-            return self._careful_columns(text)
-
-    def _cut(self, parts: Sequence[bytes]) -> _Columns:
-        """Messages field by field, from dates, times and rests by turns; KeyError for no true date."""
-        group = self._layout.date_group
-        days = list(map(self._dates.__getitem__, parts[group - 1 :: 3]))
-        clocks = list(map(self._times.__getitem__, parts[2 - group :: 3]))
-        return _with_fields(combine(days, clocks), parts[2::3])
-
-    def _careful_columns(self, text: str) -> _Columns:
-        times, rests = list[datetime](), list[str]()
-        line, begin = self._line, 0
-        for match in self._layout.header.finditer(text):
-            time = self._time_of(match)
-            if time is None:
-                at = line + text.count("\n", 1, match.start() + 1)
-                detail = "a header whose date or time does not exist: kept as text"
-                self._findings.append(Finding(at, "invalid_date", "warning", detail))
-                continue
-            if times:
-                rests.append(text[begin : match.start()])
-            times.append(time)
-            begin = match.end()
-        rests.append(text[begin:])
-        return _with_fields(times, [rest.encode() for rest in rests])
-
-    def _messages(self, columns: _Columns, line_total: int | None) -> Iterator[Event]:
-        """The messages of a text, and what is odd about them; `line_total` counts empty lines at its end."""
-        times, rests, ends, names, texts, data = columns
-        counts = [end + 1 for end in ends]
-        counts[0] += self._left_out
-        if line_total is not None:
-            counts[-1] += line_total + self._left_out - sum(counts)
-        starts = list(accumulate(counts, initial=self._line))
-        self._line = starts.pop()
-        found = list(map(self._known_senders.get, names))
-        if None in found:
-            for at, sender in enumerate(found):
-                if sender is None:
-                    found[at], data[at] = self._learn(rests[at])
-                    texts[at] = data[at].decode()
-        senders = cast("list[Sender]", found)
-        parsed = self._parse(senders, texts)
-        yield batch_of(self._chat.build(starts, times, senders, texts, data, parsed))
-        counted = self._chat.totals.lines
-        counted[LineKind.HEADER] += len(rests)
-        counted[LineKind.EXCEPTION] += self._left_out
-        counted[LineKind.BODY] += sum(counts) - len(rests) - self._left_out
-        yield from map(self._chat.totals.note, self._oddities(times, starts))
-
-    def _learn(self, rest: bytes) -> tuple[Sender, bytes]:
-        """The sender and text of a line whose sender was not met before, or has none."""
-        name, colon, text = rest.partition(b": ")
-        if not colon and rest.endswith(b":"):  # an empty message whose last space is lost
-            name, colon, text = rest[:-1], b":", b""
-        if not colon:
-            return NOTIFICATION, rest
-        written = name.decode()
-        sender = self._senders.get(written) or self._senders.learn(written)
-        if sender is None:
-            return NOTIFICATION, rest
-        if len(self._known_senders) > 10_000:
-            self._known_senders.clear()
-        self._known_senders[name] = sender
-        return sender, text
-
-    def _parse(self, senders: list[Sender], texts: Sequence[str]) -> dict[int, Body]:
-        """The texts that are more than text, by index; system lines lose their senders."""
-        parsed: dict[int, Body] = {}
-        starts = self._starts
-        special = [
-            at
-            for at, text in enumerate(texts)
-            if text[-1:] in NATIVE_ENDINGS or text[:5] in starts or text[:1] in _MARKS
-        ]
-        for at in special:
-            if senders[at] is not NOTIFICATION:
-                body = self._special(texts[at])
-                if body is None:
-                    senders[at] = NOTIFICATION
-                else:
-                    parsed[at] = body
-        if NOTIFICATION in senders:
-            for at, sender in enumerate(senders):
-                if sender is NOTIFICATION:
-                    parsed[at] = self._notice(texts[at])
-        return parsed
-
-    def _special(self, text: str) -> Body | None:
-        """A text that is more than words; None when it is WhatsApp's own.
-
-        iOS marks its own lines, and names the chat as their sender.
-        """
-        body = self._known.get(text)
-        if body is None:
-            body = parse_native_body(text)
-            if body.type == "text":
-                kind = phrases().notification(text)
-                if kind == "encryption" or (kind in ("group", "system") and text[:1] in _MARKS):
-                    return None
-            if len(self._known) > 1_000:
-                self._known.clear()
-            self._known[text] = body
-        return body
-
-    def _notice(self, text: str) -> Body:
-        notice = self._notices.get(text)
-        if notice is None:
-            kind = phrases().notification(text)
-            self._senders.is_group |= kind == "group"
-            notice = Body(text, kind if kind in ("call", "deleted") else "system")
-            if len(self._notices) > 1_000:
-                self._notices.clear()
-            self._notices[text] = notice
-        return notice
-
-    def _oddities(self, times: Sequence[datetime], starts: Sequence[int]) -> list[Finding]:
-        """What does not fit: headers without a date, messages out of order, messages too long to be one."""
-        findings, self._findings = self._findings, []
-        if self._shortened:
-            detail = (
-                f"a message of more than {_MESSAGE_LIMIT} characters; {self._left_out} lines were left out"
-            )
-            findings.append(Finding(starts[0], "oversized_message", "error", detail))
-            self._shortened, self._left_out = False, 0
-        before = self._latest or times[0]
-        if times[0] < before or any(map(gt, times, times[1:])):
-            for time, line in zip(times, starts, strict=True):
-                if time < before:
-                    detail = (
-                        "earlier than the message before: pasted from elsewhere, or the clock was changed"
-                    )
-                    findings.append(Finding(line, "out_of_order", "info", detail))
-                before = time
-        self._latest = times[-1]
-        return findings
-
-    def _shorten(self, held: str) -> str:
+    def _shortened(self, held: bytes) -> bytes:
         """Leave out the middle of a message that is too long to be one, counting its lines."""
-        start = held.rfind("\n", 0, _MESSAGE_LIMIT // 2) + 1
-        start = start if start > 1 else _MESSAGE_LIMIT // 2
-        end = held.find("\n", len(held) - _KEPT) + 1 or len(held) - _KEPT
+        if len(held) <= _MESSAGE_LIMIT:
+            return held
+        text = self._text.mend(held, self.line + self.left_out).decode()
+        if len(text) <= _MESSAGE_LIMIT:
+            return text.encode()
+        start = text.rfind("\n", 0, _MESSAGE_LIMIT // 2) + 1 or _MESSAGE_LIMIT // 2
+        end = text.find("\n", len(text) - _KEPT) + 1 or len(text) - _KEPT
         # A line break stays on either side, or none.
-        self._left_out += held.count("\n", start, end)
-        self._shortened = True
-        return held[:start] + held[end:]
+        self.left_out += text.count("\n", start, end)
+        self._is_shortened = True
+        return (text[:start] + text[end:]).encode()
+
+    def note(self, finding: Finding) -> None:
+        """Note something about the file."""
+        self._journal.note(self.chat, finding)
+
+    def mend(self, data: bytes) -> bytes:
+        """Valid UTF-8 without NULs, of the data that is read next."""
+        return self._text.mend(data, self.line + self.left_out)
+
+    def take(self, part: Part[NativeReader], lines: int, times: Times) -> None:
+        """Add up a part that was read: its lines, the empty ones at a file's end left out, and its times."""
+        if part.is_last:
+            ends = len(part.data) - len(part.data.rstrip(b"\n"))
+            lines += max(ends - 1, 0)
+        lines += self.left_out
+        counted = self.chat.totals.lines
+        counted[LineKind.HEADER] += len(times)
+        counted[LineKind.EXCEPTION] += self.left_out
+        counted[LineKind.BODY] += lines - len(times) - self.left_out
+        if self._is_shortened:
+            detail = (
+                f"a message of more than {_MESSAGE_LIMIT} characters; {self.left_out} lines were left out"
+            )
+            self.note(Finding(self.line, "oversized_message", "error", detail))
+        if len(times):
+            if self._latest is not None and times[0] < self._latest:
+                self.note(_out_of_order(self.line))
+            self._latest = times[-1]
+        self.line += lines
+        self._is_shortened, self.left_out = False, 0
+        if part.is_last:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self.senders.is_undecided:
+            detail = "who is staff could not be told: set the owner's name or number"
+            self.note(Finding(0, "direction_unknown", "warning", detail))
+        self.chat.totals.is_group |= self.senders.is_group
+        for finding in self._text.findings:
+            self.note(finding)
+        self._journal.close(self.chat, self._text)
 
 
-def _with_fields(times: list[datetime], rests: Sequence[bytes]) -> _Columns:
-    names, _, data = zip(*[rest.partition(b": ") for rest in rests], strict=True)
-    b"".join(set(names)).decode()  # whether they are UTF-8
-    counts = list(map(bytes.count, rests, repeat(b"\n")))
-    return _Columns(times, list(rests), counts, list(names), list(map(bytes.decode, data)), list(data))
+def _pieces(chunks: Iterator[bytes], ahead: list[bytes]) -> Iterator[str]:
+    """The text of chunks at a glance, in pieces of whole lines; what was read for that goes `ahead`."""
+    waiting = b""
+    for chunk in chunks:
+        ahead.append(chunk)
+        waiting += chunk
+        while len(waiting) >= _PIECE:
+            end = waiting.rfind(b"\n", 0, _PIECE) + 1 or _PIECE
+            yield lenient(waiting[:end])
+            waiting = waiting[end:]
+    if waiting:
+        yield lenient(waiting)
 
 
 def _doubts(decision: Decision) -> Iterator[Finding]:
@@ -372,3 +210,103 @@ def _doubts(decision: Decision) -> Iterator[Finding]:
     elif decision.grounds in ("clock", "locale"):
         detail = f"every date could be read two ways; {order} was taken from the {decision.grounds}"
         yield Finding(0, "date_order_assumed", "warning", detail)
+
+
+def _out_of_order(line: int) -> Finding:
+    detail = "earlier than the message before: pasted from elsewhere, or the clock was changed"
+    return Finding(line, "out_of_order", "info", detail)
+
+
+def read_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
+    """Read parts of files, each of which starts with a header of a true date; rows of ROW_SCHEMA."""
+    frames = [pl.DataFrame(schema=dict(ROW_SCHEMA))]
+    for layout in LAYOUTS:
+        mine = [part for part in parts if part.reader.layout is layout]
+        # Nothing is left of a file without any message.
+        filled = [part for part in mine if part.data]
+        if filled:
+            frames.append(_read(filled, layout))
+        for part in mine:
+            if not part.data:
+                part.reader.take(part, 0, np.empty(0, "datetime64[us]"))
+    return pl.concat(frames)
+
+
+def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
+    """Read parts of one layout, none of them empty."""
+    whole, lines, counts = _lines_of(parts)
+    begins = np.cumsum(counts) - counts
+    headers = find_headers(lines, layout)
+    part_of = np.searchsorted(begins, headers.at, side="right") - 1
+    when = times_of(headers, part_of, [part.reader.order for part in parts])
+    numbers = _line_numbers(parts, headers.at, begins, part_of)
+    is_true = ~np.isnat(when)
+    if not is_true.all():
+        for at in np.flatnonzero(~is_true).tolist():
+            detail = "a header whose date or time does not exist: kept as text"
+            finding = Finding(int(numbers[at]), "invalid_date", "warning", detail)
+            parts[part_of[at]].reader.note(finding)
+        headers = headers.only(is_true)
+        part_of, when, numbers = part_of[is_true], when[is_true], numbers[is_true]
+    more = np.diff(headers.at, append=len(lines)) - 1
+    written = who_wrote(headers, part_of, more, [part.reader.senders for part in parts])
+    texts = with_more_lines(written.texts, whole, lines, headers.at, more)
+    bodies = parse_bodies(texts, written.numbers == 0)
+    written.numbers[bodies.own] = 0
+    for at in bodies.of_groups.tolist():
+        parts[part_of[at]].reader.senders.is_group = True
+    rows = pl.DataFrame(
+        {
+            "chat": np.array([part.reader.chat.number for part in parts])[part_of],
+            "line": numbers,
+            "timestamp": when,
+            "body": texts,
+        }
+    ).hstack(written.frame().get_columns())
+    _take(parts, counts, part_of, when, numbers)
+    return with_bodies(rows, pl.Series(bodies.places), bodies.found).select(*ROW_SCHEMA)
+
+
+def _lines_of(parts: Sequence[Part[NativeReader]]) -> tuple[bytes, pl.Series, Ints]:
+    """The lines of all parts, together and one by one, and how many each part has.
+
+    Empty lines at a file's end are none.
+    """
+    data = [part.data.rstrip(b"\n") if part.is_last else part.data.removesuffix(b"\n") for part in parts]
+    texts = _as_texts(data)
+    if texts is None:
+        data = [part.reader.mend(text) for part, text in zip(parts, data, strict=True)]
+        texts = pl.Series(data, dtype=pl.Binary).cast(pl.String)
+    lines = texts.str.split("\n")
+    return b"\n".join(data), lines.explode(), lines.list.len().cast(pl.Int64).to_numpy()
+
+
+def _as_texts(data: Sequence[bytes]) -> pl.Series | None:
+    """Bytes as texts, None when some are not UTF-8, or hold NULs."""
+    if any(b"\0" in text for text in data):
+        return None
+    try:
+        return pl.Series(data, dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.ComputeError:
+        return None
+
+
+def _line_numbers(parts: Sequence[Part[NativeReader]], at: Ints, begins: Ints, part_of: Ints) -> Ints:
+    """The lines of their files that headers stand on."""
+    first = np.array([part.reader.line for part in parts])
+    left_out = np.array([part.reader.left_out for part in parts])
+    own = at - begins[part_of]
+    numbers: Ints = first[part_of] + own + np.where(own, left_out[part_of], 0)
+    return numbers
+
+
+def _take(
+    parts: Sequence[Part[NativeReader]], counts: Ints, part_of: Ints, when: Times, numbers: Ints
+) -> None:
+    """Tell the readers what their parts held."""
+    is_earlier = (when[1:] < when[:-1]) & (part_of[1:] == part_of[:-1])
+    for at in (np.flatnonzero(is_earlier) + 1).tolist():
+        parts[part_of[at]].reader.note(_out_of_order(int(numbers[at])))
+    firsts = np.searchsorted(part_of, np.arange(len(parts) + 1)).tolist()
+    for part, count, (first, after) in zip(parts, counts.tolist(), pairwise(firsts), strict=True):
+        part.reader.take(part, count, when[first:after])

@@ -1,15 +1,20 @@
 """Who wrote a line of a native export, and whether that is staff.
 
 What belongs here: telling names from system lines, and the owner from the others. What does not: cutting
-lines.
+lines (`native_columns.py`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from .columns import Sender
+import numpy as np
+import polars as pl
+
+from .columns import Sender, sender_frame
+from .native_columns import Headers, Ints, replaced
 from .phrases import fold, phrases, visible
 
 NOTIFICATION = Sender("notification", None, None, None, None, ("notification",))
@@ -75,3 +80,60 @@ def _same(name: str) -> str:
         # A Brazilian mobile is written with and without its ninth digit: the last eight tell.
         return "".join(filter(str.isdigit, shown))[-8:]
     return shown
+
+
+@dataclass(slots=True)
+class Written:
+    """Who wrote the messages of a window."""
+
+    texts: pl.Series
+    """Their first lines, without the names."""
+    senders: list[Sender]
+    numbers: Ints
+    """Which of the senders each is from; 0 is NOTIFICATION."""
+
+    def frame(self) -> pl.DataFrame:
+        """SENDER_COLUMNS, a row a message."""
+        senders = sender_frame("number", {str(number): sender for number, sender in enumerate(self.senders)})
+        return senders.drop("number")[self.numbers]
+
+
+def who_wrote(headers: Headers, part_of: Ints, more: Ints, known: Sequence[Senders]) -> Written:
+    """Tell names from the starts of system lines; `more` are the lines that follow a header's own.
+
+    `known` are the senders of each part's file.
+    """
+    names, texts = headers.names, headers.texts
+    bare = texts.is_null().arg_true()
+    if len(bare):
+        written = names.gather(bare).to_list()
+        is_alone = (more[bare.to_numpy()] == 0).tolist()
+        # The space behind the colon of an empty message may be lost.
+        is_name = [alone and text.endswith(":") for alone, text in zip(is_alone, written, strict=True)]
+        found = list(zip(is_name, written, strict=True))
+        texts = replaced(texts, bare, pl.Series(["" if is_name else text for is_name, text in found]))
+        only = [text[:-1] if is_name else None for is_name, text in found]
+        names = replaced(names, bare, pl.Series(only, dtype=pl.String))
+    senders, numbers = _learned(names, part_of, known)
+    refused = np.flatnonzero((numbers == 0) & names.is_not_null().to_numpy())
+    if len(refused):
+        after = (": " + headers.texts.gather(refused)).fill_null("")
+        texts = replaced(texts, refused, headers.names.gather(refused) + after)
+    return Written(texts, senders, numbers)
+
+
+def _learned(names: pl.Series, part_of: Ints, known: Sequence[Senders]) -> tuple[list[Sender], Ints]:
+    """The senders, and whose each message is: 0 where no name is one."""
+    distinct = names.unique(maintain_order=True).drop_nulls()
+    codes = names.cast(pl.Enum(distinct)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+    pairs = np.where(codes < 0, -1, part_of * len(distinct) + codes)
+    keys, firsts, which = np.unique(pairs, return_index=True, return_inverse=True)
+    written, parts = names.gather(firsts).to_list(), part_of[firsts].tolist()
+    found, numbers = [NOTIFICATION], np.zeros(len(keys), np.int64)
+    for at in np.argsort(firsts).tolist():  # in the order in which they spoke
+        senders, name = known[parts[at]], written[at]
+        sender = None if name is None else senders.get(name) or senders.learn(name)
+        if sender is not None:
+            numbers[at] = len(found)
+            found.append(sender)
+    return found, numbers[which]

@@ -13,7 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Literal
 
@@ -22,10 +23,20 @@ from .phrases import INVISIBLE, visible
 
 _MARK = f"[{INVISIBLE}]*"
 _SPACE = "[ \u00a0\u202f\u2009]"
-# Digits of any script; years of four digits, two, Buddhist (2567) or of a Japanese era (R6).
-_ANY_DATE = rf"[RHS]?\d{{1,4}}{_MARK}[/.\-]{_MARK}\d{{1,2}}{_MARK}[/.\-]{_MARK}\d{{1,4}}"
 _HALF = rf"[AaPp]\.?{_SPACE}?[Mm]\.?|[صم]|[上下]午|午[前后後]|오[전후]"
-_ANY_TIME = rf"\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}})?{_MARK}(?:{_SPACE}?(?:{_HALF}))?{_MARK}"
+
+
+def _date_with(mark: str) -> str:
+    """Digits of any script; years of four digits, two, Buddhist (2567) or of a Japanese era (R6)."""
+    return rf"[RHS]?\d{{1,4}}{mark}[/.\-]{mark}\d{{1,2}}{mark}[/.\-]{mark}\d{{1,4}}"
+
+
+def _time_with(mark: str) -> str:
+    return rf"\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}})?{mark}(?:{_SPACE}?(?:{_HALF}))?{mark}"
+
+
+_ANY_DATE, _ANY_TIME = _date_with(_MARK), _time_with(_MARK)
+_PLAIN_DATE, _PLAIN_TIME = _date_with(""), _time_with("")
 # The usual way of writing is tried first: that saves a third of the search.
 _DATE = rf"\d\d?/\d\d?/\d\d(?:\d\d)?|{_ANY_DATE}"
 _TIME = rf"\d\d?:\d\d(?::\d\d)?(?=\]| - )|{_ANY_TIME}"
@@ -36,26 +47,25 @@ _MORNING = re.compile(r"[Aa]|ص|上|午前|전")
 _NUMBERS = re.compile(r"\d+")
 _IS_ENGLISH_CLOCK = re.compile("[AP]M", re.IGNORECASE).search  # Spanish writes `p. m.`
 _SAMPLE = 1 << 16
-# What `narrow_header` takes: dates and times in ASCII digits.
-_IS_USUAL_DATE = re.compile(
-    r"\d\d?[/.-]\d\d?[/.-](?:\d\d){1,2}|\d{4}[/.-]\d\d?[/.-]\d\d?", re.ASCII
-).fullmatch
-_IS_USUAL_TIME = re.compile(
-    rf"\d\d?[:.]\d\d(?:[:.]\d\d)?(?:{_SPACE}?[AaPp]\.?{_SPACE}?[Mm]\.?)?", re.ASCII
-).fullmatch
-_HALVES = re.compile("[AaPp](?=.*[Mm])")
-_TO_STRIP = f"\n{INVISIBLE}"
-_MARKS_AFTER = b"(?:(?=[\xe2\xef])(?:" + b"|".join(mark.encode() for mark in INVISIBLE) + b"))*"
+_is_date, _is_time = re.compile(_ANY_DATE).fullmatch, re.compile(_ANY_TIME).fullmatch
 _ERAS = {"R": 2018, "H": 1988, "S": 1925}
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    r"""One order of marks around date and time. `header` starts with the `\n` before the line."""
+    r"""One order of marks around date and time.
+
+    `header` starts with the `\n` before the line. `line` is the same for the expressions of frames: it has no
+    look-ahead, and starts with the line. `usual` finds most of those lines, the ones whose header is so plain
+    that its date ends with the first space, and it ends with the first `closing`.
+    """
 
     name: Literal["android", "ios", "ios_time_first"]
     header: re.Pattern[str]
     date_group: Literal[1, 2]
+    line: str
+    usual: str | None = None
+    closing: str = ""
 
     @property
     def format(self) -> FormatName:
@@ -63,42 +73,33 @@ class Layout:
         return "android" if self.name == "android" else "ios"
 
 
+def _android(date_part: str, time_part: str) -> str:
+    return rf"{_MARK}({date_part}){_COMMA}({time_part}){_SPACE}[-–]{_SPACE}{_MARK}"
+
+
+def _ios(first: str, second: str) -> str:
+    return rf"{_MARK}\[{_MARK}({first}){_COMMA}({second})\]{_SPACE}"
+
+
 LAYOUTS = (
-    Layout("android", re.compile(rf"\n{_MARK}({_DATE}){_COMMA}({_TIME}){_SPACE}[-–]{_SPACE}{_MARK}"), 1),
-    Layout("ios", re.compile(rf"\n{_MARK}\[{_MARK}({_DATE}){_COMMA}({_TIME})\]{_SPACE}"), 1),
-    Layout("ios_time_first", re.compile(rf"\n{_MARK}\[{_MARK}({_TIME}){_COMMA}({_DATE})\]{_SPACE}"), 2),
+    Layout(
+        "android",
+        re.compile("\n" + _android(_DATE, _TIME)),
+        1,
+        "^" + _android(_ANY_DATE, _ANY_TIME),
+        rf"^\u200e?{_PLAIN_DATE},? {_PLAIN_TIME} - (?:[^{INVISIBLE}]|$)",
+        " - ",
+    ),
+    Layout(
+        "ios",
+        re.compile("\n" + _ios(_DATE, _TIME)),
+        1,
+        "^" + _ios(_ANY_DATE, _ANY_TIME),
+        rf"^\u200e?\[{_PLAIN_DATE},? {_PLAIN_TIME}\] ",
+        "] ",
+    ),
+    Layout("ios_time_first", re.compile("\n" + _ios(_TIME, _DATE)), 2, "^" + _ios(_ANY_TIME, _ANY_DATE)),
 )
-
-
-def narrow_header(written: str, layout: Layout) -> re.Pattern[bytes] | None:
-    r"""The expression of headers written just as this one, for bytes; None when it is an unusual one.
-
-    A file writes all its headers alike, and an expression without alternatives takes a quarter of the time.
-    Its groups are those of the layout's expression, which matches the same wherever this one does.
-    """
-    match = layout.header.match(f"\n{written.lstrip(_TO_STRIP)}")
-    if match is None:
-        return None
-    date_text, time_text = match[layout.date_group], match[3 - layout.date_group]
-    if not _IS_USUAL_DATE(date_text) or not _IS_USUAL_TIME(time_text):
-        return None
-    date_part = re.sub(r"\d+", _two_or_four, re.escape(date_text))
-    hour, *others = re.split(r"\d+", time_text)[1:]
-    time_part = r"\d\d?" + "".join(
-        [rf"{re.escape(hour)}\d\d", *(rf"{re.escape(o)}\d\d" for o in others[:-1])]
-    )
-    time_part += _HALVES.sub("[AaPp]", re.escape(others[-1]))
-    first, second = (date_part, time_part) if layout.date_group == 1 else (time_part, date_part)
-    opening, between = match.string[1 : match.start(1)], match.string[match.end(1) : match.start(2)]
-    closing = match.string[match.end(2) : match.end()].rstrip(INVISIBLE)
-    if any(mark in opening + between for mark in INVISIBLE):
-        return None
-    pattern = f"\n(?:\u200e)?{re.escape(opening)}({first}){re.escape(between)}({second}){re.escape(closing)}"
-    return re.compile(pattern.encode() + (_MARKS_AFTER if layout.name == "android" else b""))
-
-
-def _two_or_four(digits: re.Match[str]) -> str:
-    return r"\d{4}" if len(digits[0]) == 4 else r"\d\d" if digits.end() == len(digits.string) else r"\d\d?"
 
 
 def find_layout(text: str, wanted: FormatName = "auto") -> Layout | None:
@@ -193,7 +194,7 @@ def _numbers(written: str) -> tuple[int, int, int] | None:
 
 def parse_date(written: str, order: DateOrder) -> date | None:
     """A date as written, None when there is no such day."""
-    numbers = _numbers(written)
+    numbers = _numbers(written) if _is_date(written) else None
     if numbers is None:
         return None
     if order == "ymd":
@@ -216,54 +217,51 @@ def parse_date(written: str, order: DateOrder) -> date | None:
         return None
 
 
-def parse_time(written: str) -> time | None:
-    """A time as written, on a clock of 12 or 24 hours; None when there is no such time."""
-    numbers = [int(number) for number in _NUMBERS.findall(written)]
-    hour, minute, second = (*numbers, 0)[:3]
+def parse_time(written: str) -> timedelta | None:
+    """How long after midnight a time is, on a clock of 12 or 24 hours; None when there is no such time."""
+    if _is_time(written) is None:  # digits of a script that the frames know, and Python does not yet
+        return None
+    hour, minute, second = (*map(int, _NUMBERS.findall(written)), 0)[:3]
     if _AFTERNOON.search(written):
         hour += 12 if hour < 12 else 0
     elif _MORNING.search(written) and hour == 12:
         hour = 0
-    try:
-        return time(hour, minute, second)
-    except ValueError:
+    if hour > 23 or minute > 59 or second > 59:
         return None
+    return timedelta(hours=hour, minutes=minute, seconds=second)
 
 
-def _text(written: str | bytes) -> str:
-    return written if isinstance(written, str) else written.decode()
-
-
-class Dates(dict[str | bytes, date]):
-    """Dates as written, each parsed once; KeyError for what is none."""
+class Dates(dict[str, "date | None"]):
+    """Dates as written, each parsed once; None for what is none."""
 
     def __init__(self, order: DateOrder) -> None:
         super().__init__()
         self._order = order
 
-    def __missing__(self, written: str | bytes) -> date:
-        found = parse_date(_text(written), self._order)
-        if found is None:
-            raise KeyError(written)
+    def __missing__(self, written: str) -> date | None:
         if len(self) > 50_000:
             self.clear()
-        self[written] = found
+        self[written] = found = parse_date(written, self._order)
         return found
 
 
-class Times(dict[str | bytes, time]):
-    """Times as written, each parsed once; KeyError for what is none."""
+class Times(dict[str, "timedelta | None"]):
+    """Times as written, each parsed once; None for what is none."""
 
-    def __missing__(self, written: str | bytes) -> time:
-        found = parse_time(_text(written))
-        if found is None:
-            raise KeyError(written)
+    def __missing__(self, written: str) -> timedelta | None:
         if len(self) > 100_000:
             self.clear()
-        self[written] = found
+        self[written] = found = parse_time(written)
         return found
 
 
-def combine(days: Iterable[date], clocks: Iterable[time]) -> list[datetime]:
-    """Naive times from days and clock times."""
-    return list(map(datetime.combine, days, clocks))
+@cache
+def dates_in(order: DateOrder) -> Dates:
+    """The dates of that order that were met in this process: files hold the same days."""
+    return Dates(order)
+
+
+@cache
+def times() -> Times:
+    """The times that were met in this process."""
+    return Times()

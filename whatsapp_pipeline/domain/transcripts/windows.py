@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from . import block, unread
+from . import block, native, unread
 from .chats import Journal
 from .columns import ROW_SCHEMA, messages_of
 from .decoding import TextChunks, lenient
-from .model import MESSAGE_SCHEMA, ParseOptions, Source, Window
+from .model import ParseOptions, Source, Window
 from .native_shapes import find_layout
 from .parts import Part, Reader
 
@@ -28,6 +28,7 @@ WINDOW_BYTES = 1 << 21
 _SOURCES = 1_000
 _READ_PARTS: dict[type, Callable[[Sequence[Part[Any]]], pl.DataFrame]] = {
     block.BlockReader: block.read_parts,
+    native.NativeReader: native.read_parts,
     unread.UnreadReader: unread.read_parts,
 }
 
@@ -65,12 +66,7 @@ class _Reading:
             yield from self.rest()
             self._zone = source.options.tzinfo
         parts = self._parts(number, source)
-        try:
-            first = next(parts, None)
-        except _InterimNativeError as interim:
-            yield from self.rest()
-            yield _interim_native(number, interim, self._journal)
-            return
+        first = next(parts, None)
         if first is None:
             return
         if first.is_last:
@@ -96,22 +92,18 @@ class _Reading:
             chunks = text.raw()
             head = next(chunks, b"")
             reader = self._reader(number, source.options, text, head)
-            if reader is None:
-                raise _InterimNativeError(text, head, chunks, source.options)
             yield from reader.parts(chain([head], chunks))
-        except _InterimNativeError:
-            raise
         except Exception as error:  # the stream's own, of any kind: it is handed on with the window
             self._journal.fail(number, error)
 
-    def _reader(self, number: int, options: ParseOptions, text: TextChunks, head: bytes) -> Reader | None:
+    def _reader(self, number: int, options: ParseOptions, text: TextChunks, head: bytes) -> Reader:
         """Find out the format from the first chunk: the block format first, since its dates look native."""
         if options.format in ("auto", "block") and block.find_start(head) is not None:
             return block.BlockReader(options, number, text, self._journal)
         if options.format != "block":
             layout = find_layout(f"\n{lenient(head)}", options.format)
             if layout is not None:
-                return None
+                return native.NativeReader(options, layout, number, text, self._journal)
         return unread.UnreadReader(options, number, text, self._journal)
 
     def _window(self) -> Window:
@@ -127,31 +119,3 @@ def _rows(parts: Sequence[Part[Any]]) -> Iterator[pl.DataFrame]:
         mine = [part for part in parts if isinstance(part.reader, kind)]
         if mine:
             yield read_parts(mine)
-
-
-class _InterimNativeError(Exception):
-    """Interim, until native.py has `read_parts`."""
-
-
-def _interim_native(number: int, interim: _InterimNativeError, journal: Journal) -> Window:
-    from .model import ChatEnd, ChatStart, MessageBatch
-    from .native import NativeReader
-
-    text, head, chunks, options = interim.args
-    layout = find_layout(f"\n{lenient(head)}", options.format)
-    assert layout is not None
-    frames, ends, chat = [], [], -1
-    for event in NativeReader(options, layout).read(chain([head], chunks), text):
-        if isinstance(event, ChatStart):
-            opened = journal.open(number, event.number, event.label, event.line, event.format)
-            chat = opened.number
-        elif isinstance(event, MessageBatch):
-            frames.append(event.frame.with_columns(chat=pl.lit(chat, pl.Int64)))
-        elif isinstance(event, ChatEnd):
-            ends.append((chat, event.summary))
-        else:
-            journal.note(opened, event)
-    window = journal.window(pl.concat([pl.DataFrame(schema=dict(MESSAGE_SCHEMA)), *frames]))
-    del journal.chats[chat]
-    window.closed.extend(ends)
-    return window
