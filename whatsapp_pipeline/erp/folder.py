@@ -15,11 +15,14 @@ from datetime import date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from whatsapp_pipeline.erp.items import Item, ItemError, item_id, items_of
 from whatsapp_pipeline.erp.pages import Page
 from whatsapp_pipeline.errors import PipelineError
+
+# Files are handed on as one page until they hold so many items: each page is a transaction.
+PAGE_SIZE: Final = 2000
 
 
 @dataclass(slots=True)
@@ -48,6 +51,14 @@ def _ids(items: Sequence[Item]) -> Iterator[int]:
             yield item_id(item)
 
 
+def _by_id(path: Path) -> dict[int, Item]:
+    """Return a file's items by id, the last of an id."""
+    found: dict[int, Item] = {}
+    for item in _read(path):
+        found.update((id_, item) for id_ in _ids([item]))
+    return found
+
+
 def _is_detail(item: Item) -> bool:
     return "contato" in item or "equipamento" in item
 
@@ -63,6 +74,7 @@ class FolderSource:
         self.name = f"folder {folder.resolve()}"
         # A page and its details are asked for together, then never again.
         self._read = lru_cache(maxsize=8)(_read)
+        self._read_details = lru_cache(maxsize=8)(_by_id)
         if not any(folder.glob("contatos/*.json")) and not any(folder.glob("ordem-servico/*.json")):
             raise PipelineError(f"{folder} holds no saved pages: expected {folder}/contatos/*.json")
 
@@ -73,6 +85,7 @@ class FolderSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._read.cache_clear()
+        self._read_details.cache_clear()
 
     def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> Page:
         """Return the saved contacts at `offset`; all of them, whenever they changed."""
@@ -85,9 +98,7 @@ class FolderSource:
     def order(self, order_id: int) -> Item | None:
         """Return the details saved for an order; the last file that has them counts."""
         path = self._details.get(order_id)
-        if path is None:
-            return None
-        return next((item for item in reversed(self._read(path)) if order_id in _ids([item])), None)
+        return None if path is None else self._read_details(path)[order_id]
 
     @cached_property
     def _contacts(self) -> _Listing:
@@ -127,5 +138,9 @@ class FolderSource:
             return Page([], offset, len(listing.ids), None)
         position = bisect_right(listing.starts, offset) - 1
         items = self._read(listing.files[position])[offset - listing.starts[position] :]
+        for path in listing.files[position + 1 :]:
+            if len(items) >= PAGE_SIZE:
+                break
+            items = items + self._read(path)
         end = offset + len(items)
         return Page(items, offset, len(listing.ids), end if end < listing.length else None)

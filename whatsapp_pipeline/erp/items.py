@@ -68,12 +68,24 @@ _REFERENCES: Final[dict[str, tuple[str, ...]]] = {
     "id_categoria_os": ("categoria",),
     "id_forma_pagamento": ("formaPagamento", "forma_pagamento"),
 }
+_V2_NAMES: Final = frozenset(name for v3, names in _CONTACT_FIELDS.values() for name in names if name != v3)
+_V3_NAMES: Final = frozenset(v3 for v3, names in _CONTACT_FIELDS.values() if v3 not in names)
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 _ISO_DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?")
 _BR_DATE: Final = re.compile(r"(\d{2})/(\d{2})/(\d{4})(?: (\d{2}):(\d{2})(?::(\d{2}))?)?")
 
 
 class ItemError(ValueError):
     """An item that cannot be kept; the text names what is wrong, never a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """An item without what is around it in v2, its id, and a hash of its content: whether it changed."""
+
+    id: int
+    item: Item
+    item_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +97,6 @@ class Contact:
     situacao: str | None
     updated: datetime | None
     field_names: FieldNames
-    item_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +105,12 @@ class Order:
 
     id: int
     values: dict[str, str | int | Decimal | date | datetime | None]
-    item_hash: bytes
+
+
+def identify(item: Item) -> Identified:
+    """Tell which row an item is, and hash it; raises ItemError when it has no usable id."""
+    item = _unwrap(_unwrap(item, "contato"), "ordem_servico")
+    return Identified(_id(item), item, _hash(item))
 
 
 def read_contact(item: Item) -> Contact:
@@ -109,7 +125,7 @@ def read_contact(item: Item) -> Contact:
                 break
     situacao = values.pop("situacao", None)
     updated = parse_time(values.pop("data_atualizacao", ""))
-    return Contact(_id(item), values, situacao, updated, field_names, item_hash(item))
+    return Contact(_id(item), values, situacao, updated, field_names)
 
 
 def read_order(item: Item) -> Order:
@@ -127,7 +143,7 @@ def read_order(item: Item) -> Order:
                 held = item[name]
                 values[column] = _reference(held.get("id") if isinstance(held, Mapping) else held)
                 break
-    return Order(_id(item), values, item_hash(item))
+    return Order(_id(item), values)
 
 
 def _order_value(column: str, raw: object, item: Item) -> str | Decimal | date | datetime | None:
@@ -167,10 +183,9 @@ def item_id(item: Item) -> int:
     return _id(_unwrap(_unwrap(item, "contato"), "ordem_servico"))
 
 
-def item_hash(item: Item) -> bytes:
+def _hash(item: Item) -> bytes:
     """Hash an item's content, whatever the order of its fields (16 bytes)."""
-    canonical = json.dumps(item, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(_CANONICAL.encode(item).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def parse_time(text: str) -> datetime | None:
@@ -211,15 +226,12 @@ def parse_discount(text: str, total: Decimal | None) -> Decimal | None:
 
 
 def _field_names(item: Item) -> FieldNames:
-    v2_only = {name for v3, names in _CONTACT_FIELDS.values() for name in names if name != v3}
-    v3_only = {v3 for v3, names in _CONTACT_FIELDS.values() if v3 not in names}
-    keys = set(item)
-    return "v2" if keys & v2_only and not keys & v3_only else "v3"
+    return "v3" if _V2_NAMES.isdisjoint(item) or not _V3_NAMES.isdisjoint(item) else "v2"
 
 
 def _unwrap(item: Item, name: str) -> Item:
-    inner = item.get(name)
-    return inner if isinstance(inner, Mapping) and set(item) == {name} else item
+    inner = item.get(name) if len(item) == 1 else None
+    return inner if isinstance(inner, Mapping) else item
 
 
 def _items(values: Sequence[object]) -> list[Item]:
@@ -246,4 +258,6 @@ def _text(raw: object) -> str:
     """Write a JSON value as text that PostgreSQL can keep: without NUL, without half a surrogate pair."""
     if raw is None:
         return ""
+    if isinstance(raw, str) and raw.isascii() and "\x00" not in raw:
+        return raw.strip()
     return str(raw).replace("\x00", "").encode("utf-8", "replace").decode().strip()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def blank_contacts(conn: Connection, items: Sequence[Item]) -> list[Item]:
     """Return contacts of an ERP page, those of erased people reduced to their id: counts stay true."""
     erased = _erased_ids(conn, items)
+    if not erased:
+        return list(items)
     return [{"id": item["id"]} if str(item.get("id")) in erased else item for item in items]
 
 

@@ -7,19 +7,26 @@ transaction.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import TypeVar
 
-from whatsapp_pipeline.erp.items import Contact, Item, ItemError, Order, read_contact, read_order
+from whatsapp_pipeline.erp.items import (
+    Contact,
+    Identified,
+    Item,
+    ItemError,
+    identify,
+    read_contact,
+    read_order,
+)
 from whatsapp_pipeline.erp.source import ErpSource
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.erased import blank_mentions
 from whatsapp_pipeline.steps.erp_backup import Backup
 from whatsapp_pipeline.store import adoption, erp, erp_rows, exceptions, suppression
 from whatsapp_pipeline.store.connection import Connection
-
-_Row = TypeVar("_Row", Contact, Order)
 
 
 @dataclass(slots=True)
@@ -54,6 +61,8 @@ class _Loader:
     ) -> erp_rows.Fitted:
         """Fit and write rows, and make their misfits the findings about them."""
         listed = list(rows)
+        if not listed:
+            return erp_rows.Fitted()
         fitted = erp_rows.fit(self.columns, listed)
         written = erp_rows.upsert(self.conn, self.table, self.columns, fitted)
         loaded.inserted += written.inserted
@@ -86,21 +95,19 @@ class _Loader:
             self.stage, self.place(row_id), None, None, None, kind, severity, detail
         )
 
-    def readable(
-        self, items: Sequence[Item], read: Callable[[Item], _Row], loaded: Loaded
-    ) -> dict[int, _Row]:
-        """Read a page's items by id, the last of an id; those that can't be read are findings."""
-        rows: dict[int, _Row] = {}
+    def identified(self, items: Sequence[Item], loaded: Loaded) -> dict[int, Identified]:
+        """Return a page's items by id, the last of an id; those without one are findings."""
+        found: dict[int, Identified] = {}
         reasons: list[str] = []
         for item in items:
             try:
-                row = read(item)
+                row = identify(item)
             except ItemError as reason:
                 reasons.append(str(reason))
                 continue
-            rows[row.id] = row
+            found[row.id] = row
         self.unreadable(reasons, loaded)
-        return rows
+        return found
 
 
 class ContactLoader(_Loader):
@@ -115,24 +122,30 @@ class ContactLoader(_Loader):
     def load(self, items: Sequence[Item]) -> Loaded:
         """Keep a page of contacts; those that are as they were cost one lookup."""
         loaded = Loaded()
-        contacts = self.readable(items, read_contact, loaded)
-        for erased in suppression.suppressed_contact_ids(self.conn, contacts):
-            del contacts[erased]
-        same = erp.unchanged_contacts(self.conn, {c.id: c.item_hash for c in contacts.values()})
-        changed = [contact for contact in contacts.values() if contact.id not in same]
+        listed = self.identified(items, loaded)
+        for erased in suppression.suppressed_contact_ids(self.conn, listed):
+            del listed[erased]
+        same = erp.unchanged_contacts(self.conn, {row.id: row.item_hash for row in listed.values()})
+        changed = [read_contact(row.item) for row in listed.values() if row.id not in same]
         loaded.unchanged += len(same)
-        loaded.v2_names += sum(contact.field_names == "v2" for contact in contacts.values())
+        names = Counter([*same.values(), *(contact.field_names for contact in changed)])
+        loaded.v2_names += names["v2"]
         fitted = self.write(((contact.id, contact.values) for contact in changed), loaded)
         erp.remember_contacts(
-            self.conn, [_source(c, fitted.cut_columns(c.id)) for c in changed if c.id in fitted.rows]
+            self.conn,
+            [
+                _source(contact, listed[contact.id].item_hash, fitted.cut_columns(contact.id))
+                for contact in changed
+                if contact.id in fitted.rows
+            ],
         )
         return loaded
 
 
-def _source(contact: Contact, cut: list[str]) -> erp.ContactSource:
+def _source(contact: Contact, item_hash: bytes, cut: list[str]) -> erp.ContactSource:
     return erp.ContactSource(
         contact.id, contact.situacao, contact.updated, contact.values.get("telefone"),
-        contact.values.get("celular"), contact.item_hash, contact.field_names, cut,
+        contact.values.get("celular"), item_hash, contact.field_names, cut,
     )  # fmt: skip
 
 
@@ -144,29 +157,30 @@ class OrderLoader(_Loader):
     ) -> None:
         super().__init__(conn, "ordens_servico", "tiny_orders")
         self._source, self._backup, self._log = source, backup, log
-        self._details: dict[int, Order] = {}
+        self._details: dict[int, Identified] = {}
         self._missing: list[int] = []
         self._asked = 0
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Fetch the details of a page's orders that are new or changed, before the transaction begins."""
-        orders = self.readable(items, read_order, Loaded())
-        known = erp.known_orders(self.conn, list(orders))
-        self._fetch([o.id for o in orders.values() if not self._source.live or _changed(o, known.get(o.id))])
+        listed = self.identified(items, Loaded())
+        known = erp.known_orders(self.conn, list(listed))
+        self._fetch([o.id for o in listed.values() if not self._source.live or _changed(o, known.get(o.id))])
 
     def load(self, items: Sequence[Item]) -> Loaded:
         """Keep a page of orders, with the details that `prepare` fetched."""
         loaded = Loaded(details_read=self._asked)
-        orders = self.readable(items, read_order, loaded)
-        known = erp.known_orders(self.conn, list(orders))
+        listed = self.identified(items, loaded)
+        known = erp.known_orders(self.conn, list(listed))
         sources, rows = [], []
-        for order in orders.values():
+        for order in listed.values():
             detail = self._details.get(order.id)
             before = known.get(order.id)
-            if detail is None and not _changed(order, before):
+            if not _changed(order, before) and (detail is None or not _changed_in_detail(detail, before)):
                 loaded.unchanged += 1
                 continue
-            rows.append((order.id, order.values | (detail.values if detail else {})))
+            values = read_order(order.item).values
+            rows.append((order.id, values | (read_order(detail.item).values if detail else {})))
             sources.append((order.id, order.item_hash, detail.item_hash if detail else None))
         self._keep(rows, sources, loaded)
         return loaded
@@ -181,35 +195,31 @@ class OrderLoader(_Loader):
         sources, rows = [], []
         for before in batch:
             detail = self._details.get(before.id_ordem_servico)
-            if detail is None or (detail.item_hash == before.detail_hash and not before.truncated):
+            if detail is None or not _changed_in_detail(detail, before):
                 loaded.unchanged += 1
                 continue
-            rows.append((detail.id, detail.values))
+            rows.append((detail.id, read_order(detail.item).values))
             sources.append((detail.id, before.item_hash, detail.item_hash))
         self._keep(rows, sources, loaded)
         return loaded
 
     def _fetch(self, ids: Sequence[int]) -> None:
         self._details, self._missing, self._asked = {}, [], 0
-        kept: list[Item] = []
+        found: dict[int, Item] = {}
         for order_id in ids:
             item = self._source.order(order_id)
-            if item is not None:
-                item = blank_mentions(self.conn, [item])[0]
             self._asked += 1
-            if self._asked % 50 == 0:
+            if self._asked % 50 == 0 and self._source.live:
                 self._log.info("details of %d of %d orders", self._asked, len(ids))
-            if item is None:
-                self._missing.append(order_id)
-                continue
-            try:
-                self._details[order_id] = read_order(item)
-            except ItemError:
-                self._missing.append(order_id)
-                continue
-            kept.append(item)
+            if item is not None:
+                found[order_id] = item
+        kept = blank_mentions(self.conn, list(found.values()))
+        for order_id, item in zip(found, kept, strict=True):
+            with suppress(ItemError):  # an answer that is no order says nothing of this one
+                self._details[order_id] = identify(item)
+        self._missing = [order_id for order_id in ids if order_id not in self._details]
         if self._backup is not None:
-            self._backup.save_details(kept)
+            self._backup.save_details([detail.item for detail in self._details.values()])
 
     def _keep(
         self,
@@ -234,7 +244,7 @@ class OrderLoader(_Loader):
             )  # fmt: skip
 
 
-def _changed(order: Order, before: erp.OrderSource | None) -> bool:
+def _changed(order: Identified, before: erp.OrderSource | None) -> bool:
     """Say whether an order must be read in detail: new, changed in the list, never detailed, or cut."""
     return (
         before is None
@@ -242,3 +252,8 @@ def _changed(order: Order, before: erp.OrderSource | None) -> bool:
         or before.detail_hash is None
         or bool(before.truncated)
     )
+
+
+def _changed_in_detail(detail: Identified, before: erp.OrderSource | None) -> bool:
+    """Say whether an order's details are other than those read last, or were not kept whole."""
+    return before is None or before.detail_hash != detail.item_hash or bool(before.truncated)

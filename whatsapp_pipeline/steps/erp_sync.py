@@ -32,7 +32,7 @@ from whatsapp_pipeline.store.locks import named_lock
 
 # An incremental pass looks back this far behind the watermark: clocks differ, and times have whole seconds.
 OVERLAP: Final = timedelta(minutes=10)
-LARGEST_LOAD: Final = 500
+LARGEST_LOAD: Final = 2000
 _SWEEPS: Final = 4
 _RECHECK_BATCH: Final = 50
 

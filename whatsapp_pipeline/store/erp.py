@@ -6,6 +6,7 @@ themselves (`erp_rows`) and passes (`erp_passes`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
@@ -37,15 +38,18 @@ class OrderSource(NamedTuple):
     truncated: list[str]
 
 
-def unchanged_contacts(conn: Connection, hashes: Mapping[int, bytes]) -> set[int]:
-    """Return the ids whose item is the one read last, was kept whole, and is still in `contatos`."""
+def unchanged_contacts(conn: Connection, hashes: Mapping[int, bytes]) -> dict[int, str]:
+    """Return the ids whose item is the one read last, was kept whole, and is still in `contatos`.
+
+    With each comes the version of the ERP that named its fields.
+    """
     rows = conn.execute(
-        """SELECT s.id_contato FROM unnest(%s::bigint[], %s::bytea[]) AS i (id, hash)
+        """SELECT s.id_contato, s.field_names FROM unnest(%s::bigint[], %s::bytea[]) AS i (id, hash)
            JOIN contact_sources s ON s.id_contato = i.id AND s.item_hash = i.hash AND s.truncated = '{}'
            WHERE EXISTS (SELECT FROM contatos c WHERE c.id = i.id)""",
         (list(hashes), list(hashes.values())),
     )
-    return {row[0] for row in rows}
+    return dict(rows.fetchall())
 
 
 def known_orders(conn: Connection, ids: Sequence[int]) -> dict[int, OrderSource]:
@@ -61,35 +65,46 @@ def known_orders(conn: Connection, ids: Sequence[int]) -> dict[int, OrderSource]
 
 def remember_contacts(conn: Connection, contacts: Iterable[ContactSource]) -> None:
     """Keep what the ERP says of these contacts; rows that say the same are left alone."""
-    rows = list(contacts)
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            """INSERT INTO contact_sources AS s (id_contato, situacao, data_atualizacao, telefone, celular,
-                                                 item_hash, field_names, truncated)
-               VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
-               ON CONFLICT (id_contato) DO UPDATE SET
-                   situacao = EXCLUDED.situacao, data_atualizacao = EXCLUDED.data_atualizacao,
-                   telefone = EXCLUDED.telefone, celular = EXCLUDED.celular, item_hash = EXCLUDED.item_hash,
-                   field_names = EXCLUDED.field_names, truncated = EXCLUDED.truncated, synced_at = now()
-               WHERE (s.item_hash, s.truncated) IS DISTINCT FROM (EXCLUDED.item_hash, EXCLUDED.truncated)""",
-            rows,
-        )
+    conn.execute(
+        """INSERT INTO contact_sources AS s (id_contato, situacao, data_atualizacao, telefone, celular,
+                                             item_hash, field_names, truncated)
+           SELECT id_contato, situacao, data_atualizacao, telefone, celular,
+                  decode(item_hash, 'hex'), field_names, truncated
+           FROM json_to_recordset(%s::json) AS i (
+               id_contato bigint, situacao text, data_atualizacao timestamp, telefone text, celular text,
+               item_hash text, field_names text, truncated text[])
+           ON CONFLICT (id_contato) DO UPDATE SET
+               situacao = EXCLUDED.situacao, data_atualizacao = EXCLUDED.data_atualizacao,
+               telefone = EXCLUDED.telefone, celular = EXCLUDED.celular, item_hash = EXCLUDED.item_hash,
+               field_names = EXCLUDED.field_names, truncated = EXCLUDED.truncated, synced_at = now()
+           WHERE (s.item_hash, s.truncated) IS DISTINCT FROM (EXCLUDED.item_hash, EXCLUDED.truncated)""",
+        (_as_json(contacts),),
+    )
 
 
 def remember_orders(conn: Connection, orders: Iterable[OrderSource]) -> None:
     """Keep the hashes of these orders; an order read without details keeps the details' hash it had."""
-    rows = list(orders)
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            """INSERT INTO order_sources AS s (id_ordem_servico, item_hash, detail_hash, truncated)
-               VALUES (%s, %s, %s, %s)
-               ON CONFLICT (id_ordem_servico) DO UPDATE SET
-                   item_hash = EXCLUDED.item_hash, truncated = EXCLUDED.truncated, synced_at = now(),
-                   detail_hash = coalesce(EXCLUDED.detail_hash, s.detail_hash)
-               WHERE (s.item_hash, s.truncated) IS DISTINCT FROM (EXCLUDED.item_hash, EXCLUDED.truncated)
-                  OR s.detail_hash IS DISTINCT FROM coalesce(EXCLUDED.detail_hash, s.detail_hash)""",
-            rows,
-        )
+    conn.execute(
+        """INSERT INTO order_sources AS s (id_ordem_servico, item_hash, detail_hash, truncated)
+           SELECT id_ordem_servico, decode(item_hash, 'hex'), decode(detail_hash, 'hex'), truncated
+           FROM json_to_recordset(%s::json) AS i (
+               id_ordem_servico bigint, item_hash text, detail_hash text, truncated text[])
+           ON CONFLICT (id_ordem_servico) DO UPDATE SET
+               item_hash = EXCLUDED.item_hash, truncated = EXCLUDED.truncated, synced_at = now(),
+               detail_hash = coalesce(EXCLUDED.detail_hash, s.detail_hash)
+           WHERE (s.item_hash, s.truncated) IS DISTINCT FROM (EXCLUDED.item_hash, EXCLUDED.truncated)
+              OR s.detail_hash IS DISTINCT FROM coalesce(EXCLUDED.detail_hash, s.detail_hash)""",
+        (_as_json(orders),),
+    )
+
+
+def _as_json(rows: Iterable[ContactSource | OrderSource]) -> str:
+    """Write rows as JSON objects: bytes in hexadecimal, times as PostgreSQL reads them."""
+    return json.dumps([row._asdict() for row in rows], default=_plain)
+
+
+def _plain(value: bytes | datetime) -> str:
+    return value.hex() if isinstance(value, bytes) else value.isoformat()
 
 
 def open_orders(conn: Connection, *, issued_before: date | None, after: int, limit: int) -> list[OrderSource]:

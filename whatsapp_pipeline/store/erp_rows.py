@@ -7,6 +7,8 @@ value that does not fit never fails a page: it is cut or left out, and reported.
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -15,7 +17,6 @@ from typing import Final, TypeAlias
 
 import psycopg
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.adoption import Column
@@ -138,13 +139,15 @@ def upsert(conn: Connection, table: str, columns: Mapping[str, Column], fitted: 
     No unique key is needed; empty text and null count as the same. Raises PipelineError when a rule of the
     user's own table refuses the rows.
     """
-    if not fitted.rows:
-        return Written(0, 0)
-    rows = Jsonb(list(fitted.rows.values()))
-    names = sorted({name for row in fitted.rows.values() for name in row} - {"id"})
+    alike: defaultdict[tuple[str, ...], list[dict[str, str | None]]] = defaultdict(list)
+    for row in fitted.rows.values():
+        alike[tuple(row)].append(row)  # a column that a row does not name stays as it is
+    inserted = updated = 0
     try:
-        updated = conn.execute(_update(table, columns, names), (rows,)).rowcount if names else 0
-        inserted = conn.execute(_insert(table, columns, names), (rows,)).rowcount
+        for names, rows in alike.items():
+            found = conn.execute(_statement(table, columns, names), (json.dumps(rows),)).fetchone()
+            assert found is not None  # noqa: S101  # counts always come
+            inserted, updated = inserted + found[0], updated + found[1]
     except psycopg.IntegrityError as error:
         rule = error.diag.column_name or error.diag.constraint_name or "a constraint"
         raise PipelineError(
@@ -154,52 +157,48 @@ def upsert(conn: Connection, table: str, columns: Mapping[str, Column], fitted: 
     return Written(inserted, updated)
 
 
-def _incoming(columns: Mapping[str, Column], column: str) -> sql.Composable:
-    """The value of a column in an incoming row, in the column's own type."""
-    return sql.SQL("(r.item ->> {})::{}").format(sql.Literal(column), sql.SQL(columns[column].type))
-
-
-def _update(table: str, columns: Mapping[str, Column], names: Sequence[str]) -> sql.Composed:
-    settings: list[sql.Composable] = []
-    differences: list[sql.Composable] = []
-    for name in names:
-        new, old, given = (
-            _incoming(columns, name),
-            sql.SQL("t.{}").format(sql.Identifier(name)),
-            sql.Literal(name),
-        )
-        settings.append(
-            sql.SQL("{} = CASE WHEN r.item ? {} THEN {} ELSE {} END").format(
-                sql.Identifier(name), given, new, old
-            )
-        )
-        if columns[name].family == "text":
-            differs = sql.SQL("coalesce({}, '') <> coalesce({}, '')").format(old, new)
-        else:
-            differs = sql.SQL("{} IS DISTINCT FROM {}").format(old, new)
-        differences.append(sql.SQL("(r.item ? {} AND {})").format(given, differs))
+def _statement(table: str, columns: Mapping[str, Column], names: Sequence[str]) -> sql.Composed:
+    """Compose the write of rows that name the same columns, of which `id` is one."""
+    others = [name for name in names if name != "id"]
+    targets: list[sql.Composable] = [sql.Identifier(name) for name in names]
+    changes: list[sql.Composable] = [sql.SQL("{0} = r.{0}").format(sql.Identifier(name)) for name in others]
+    new: list[sql.Composable] = [sql.SQL("r.{}").format(name) for name in targets]
     if columns.get("data_extracao") and columns["data_extracao"].family == "time":
-        settings.append(sql.SQL("data_extracao = localtimestamp(0)"))
-    return sql.SQL(
-        "UPDATE {table} t SET {settings} FROM jsonb_array_elements(%s::jsonb) AS r(item) "
-        "WHERE t.id = {id} AND ({differences})"
-    ).format(
-        table=sql.Identifier(table), settings=sql.SQL(", ").join(settings), id=_incoming(columns, "id"),
-        differences=sql.SQL(" OR ").join(differences),
-    )  # fmt: skip
-
-
-def _insert(table: str, columns: Mapping[str, Column], names: Sequence[str]) -> sql.Composed:
-    targets: list[sql.Composable] = [sql.Identifier(name) for name in ("id", *names)]
-    values: list[sql.Composable] = [_incoming(columns, name) for name in ("id", *names)]
-    if columns.get("data_extracao") and columns["data_extracao"].family == "time":
+        changes.append(sql.SQL("data_extracao = localtimestamp(0)"))
         targets.append(sql.Identifier("data_extracao"))
-        values.append(sql.SQL("localtimestamp(0)"))
+        new.append(sql.SQL("localtimestamp(0)"))
+    differences = [_differs(columns[name]) for name in others]
+    comma = sql.SQL(", ")
     # ON CONFLICT without a target needs no key; it only matters when another program inserts meanwhile.
     return sql.SQL(
-        "INSERT INTO {table} ({targets}) SELECT {values} FROM jsonb_array_elements(%s::jsonb) AS r(item) "
-        "WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.id = {id}) ON CONFLICT DO NOTHING"
+        """WITH r AS MATERIALIZED (
+               SELECT {values} FROM json_to_recordset(%s::json) AS i ({texts})
+           ), updated AS (
+               UPDATE {table} t SET {changes} FROM r WHERE t.id = r.id AND ({differences}) RETURNING 1
+           ), inserted AS (
+               INSERT INTO {table} ({targets}) SELECT {new} FROM r
+               WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.id = r.id)
+               ON CONFLICT DO NOTHING RETURNING 1
+           )
+           SELECT (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)"""
     ).format(
-        table=sql.Identifier(table), targets=sql.SQL(", ").join(targets), values=sql.SQL(", ").join(values),
-        id=_incoming(columns, "id"),
-    )  # fmt: skip
+        values=comma.join(_typed(columns[name]) for name in names),
+        texts=comma.join(sql.SQL("{} text").format(sql.Identifier(name)) for name in names),
+        table=sql.Identifier(table),
+        changes=comma.join(changes) if changes else sql.SQL("id = r.id"),
+        differences=sql.SQL(" OR ").join(differences) if others else sql.SQL("false"),
+        targets=comma.join(targets),
+        new=comma.join(new),
+    )
+
+
+def _typed(column: Column) -> sql.Composed:
+    """The value of a column in an incoming row, in the column's own type."""
+    return sql.SQL("{0}::{1} AS {0}").format(sql.Identifier(column.name), sql.SQL(column.type))
+
+
+def _differs(column: Column) -> sql.Composed:
+    name = sql.Identifier(column.name)
+    if column.family == "text":
+        return sql.SQL("coalesce(t.{0}, '') <> coalesce(r.{0}, '')").format(name)
+    return sql.SQL("t.{0} IS DISTINCT FROM r.{0}").format(name)

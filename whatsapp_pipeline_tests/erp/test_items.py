@@ -9,6 +9,7 @@ import pytest
 
 from whatsapp_pipeline.erp.items import (
     ItemError,
+    identify,
     items_of,
     parse_amount,
     parse_discount,
@@ -41,8 +42,9 @@ def test_a_field_that_is_absent_is_not_a_field_that_is_empty() -> None:
 
 def test_the_hash_does_not_depend_on_the_order_of_fields() -> None:
     item = contact(1)
-    assert read_contact(item).item_hash == read_contact(dict(reversed(item.items()))).item_hash
-    assert read_contact(item).item_hash != read_contact(item | {"nome": "Outra"}).item_hash
+    assert identify(item).item_hash == identify(dict(reversed(item.items()))).item_hash
+    assert identify(item).item_hash != identify(item | {"nome": "Outra"}).item_hash
+    assert identify({"contato": item}) == identify(item)
 
 
 def test_an_order_in_detail() -> None:

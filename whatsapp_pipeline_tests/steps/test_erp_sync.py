@@ -390,3 +390,27 @@ def test_a_table_that_refuses_a_row_is_named(conn: Connection, sync: Callable[..
     conn.execute("ALTER TABLE contatos ADD COLUMN filial integer NOT NULL")
     with pytest.raises(PipelineError, match="contatos refuses rows of the ERP because of filial"):
         sync()
+
+
+def test_saved_orders_are_written_again_only_where_the_list_or_the_details_changed(
+    conn: Connection, tmp_path: Path
+) -> None:
+    pages = tmp_path / "ordem-servico"
+    pages.mkdir()
+
+    def run(*orders: tuple[dict[str, Any], dict[str, Any]]) -> tuple[int, int, int]:
+        for name, position in (("list-0", 0), ("details-0", 1)):
+            (pages / f"{name}.json").write_text(json.dumps({"itens": [order[position] for order in orders]}))
+        with open_source(Settings(), str(tmp_path)) as source:
+            report = sync_orders(conn, source, since=None, backup_dir=None, log=LOG)
+        return report.inserted, report.updated, report.unchanged
+
+    first, second = worlds.order(1), worlds.order(2)
+    assert run(first, second) == (2, 0, 0)
+    before = _table(conn, "ordens_servico"), _table(conn, "order_sources")
+    assert run(first, second) == (0, 0, 2)
+    assert (_table(conn, "ordens_servico"), _table(conn, "order_sources")) == before
+    assert run(first, (second[0], second[1] | {"tecnico": "Rita"})) == (0, 1, 1)
+    assert run((first[0] | {"situacao": "6"}, first[1] | {"situacao": "6"}), second) == (0, 2, 0)
+    conn.execute("DELETE FROM ordens_servico WHERE id = 9001")
+    assert run(first, second) == (1, 0, 1)
