@@ -56,12 +56,12 @@ class _Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Plain:
-    """A part that can be cut at its separators, if it is what it looks like; `held` waits for the next."""
+    """A part that can be cut at its separators, if it is what it looks like; what is behind `end` waits."""
 
     reader: BlockReader
     run: Run
     data: bytes
-    held: bytes
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,7 @@ class BlockReader:
         """
         for chunk, is_last in with_last(chunks):
             data = self._held + chunk
+            del chunk  # which may be large
             if self._chat is None:
                 data = self._begin(data)
             if is_last or len(data) > _BLOCK_LIMIT or _CUT in data:
@@ -169,32 +170,30 @@ class BlockReader:
 
     def plain(self, part: Part[BlockReader]) -> _Plain | None:
         """Take a part for plain; None when it is not, as far as can be seen without its fields."""
-        data, held = part.data, b""
+        data, end, waiting = part.data, len(part.data), 0
         if not part.is_last:
-            at = data.rfind(_CUT)
-            if not self._is_own(data[at + len(_CUT) :]):
+            end, waiting = data.rfind(_CUT), 1
+            if end > 0 and not self._is_own(data[end + len(_CUT) :]):
                 # A last piece without its header may be no block: then the one before waits too.
-                at = data.rfind(_CUT, 0, at) if at > 0 else at
-                if not self._is_own(data[at + len(_CUT) :]):
-                    return None
-            if at < 0:
+                end, waiting = data.rfind(_CUT, 0, end), 2
+            if end < 0 or not self._is_own(data[end + len(_CUT) : end + len(_CUT) + _PEEK]):
                 return None
-            data, held = data[:at], data[at + len(_CUT) :]
         # A rule right above a separator: only the second of them is one.
-        if b"\x00" in data or data.endswith(_RULE_AT_END):
+        if b"\x00" in data or data.endswith(_RULE_AT_END, 0, end):
             return None
-        return _Plain(self, self._run(data.split(_CUT, 1)[0], at_end=part.is_last), data, held)
+        first = data[: data.find(_CUT)] if _CUT in data else data
+        return _Plain(self, self._run(first, at_end=part.is_last, waiting=waiting), data, end)
 
     def accept(self, plain: _Plain) -> None:
         """Go on behind a part that was plain."""
         run = plain.run
-        lines = plain.data.count(b"\n") + 2 + run.left_out
+        lines = plain.data.count(b"\n", 0, plain.end) + 2 + run.left_out
         self._end_run(run, lines - (run.at_end and plain.data.endswith(b"\n")))
-        self._held = plain.held
+        self._held = plain.data[plain.end + len(_CUT) :]
         if run.at_end:
             self._finish()
 
-    def _run(self, first: bytes, *, at_end: bool) -> Run:
+    def _run(self, first: bytes, *, at_end: bool, waiting: int = 0) -> Run:
         ends_blank = first.endswith(b"\n") if self._ends_blank is None else self._ends_blank
         label = self._label if self._labelled else None
         return Run(
@@ -205,6 +204,7 @@ class BlockReader:
             ends_blank=ends_blank,
             at_end=at_end,
             left_out=self._left_out,
+            waiting=waiting,
         )
 
     def _end_run(self, run: Run, lines: int) -> None:

@@ -53,24 +53,18 @@ def times_of(text: pl.Expr) -> pl.Expr:
 
 def parse_block_bodies(bodies: pl.Series) -> pl.DataFrame:
     """Take bodies apart: quote first, then text, then attachment. A row (BODY_SCHEMA) a body."""
-    rows = bodies.alias("body").to_frame().lazy()
-    parsed = _with_attachment(_without_reply(rows)).select(
-        pl.when("is_file").then("caption").otherwise("text").alias("text"),
-        pl.when("is_file").then("kind").otherwise(pl.lit("text")).alias("type"),
-        pl.when("is_file").then("name").alias("attachment_name"),
-        pl.when("is_file").then("kind").alias("attachment_kind"),
-        pl.when("is_file").then("size").alias("attachment_size"),
-        pl.when("is_file").then("duration").alias("attachment_duration"),
-        "reply_timestamp",
-        "reply_quote",
-    )
-    return _with_phrases(parsed.collect())
+    rows = bodies.alias("body").to_frame()
+    for columns in (*_reply(), *_attachment()):
+        rows = rows.with_columns(columns)
+    return _with_phrases(rows.select(*BODY_SCHEMA))
 
 
-def _without_reply(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Add the quoted time and the quote, null where there is none, and the `text` without them.
+@cache
+def _reply() -> tuple[list[pl.Expr], ...]:
+    """From `body` to the quoted time and the quote, null where there is none, and the text without them.
 
-    The quote ends with the first » that has a blank line or nothing behind it: it may hold others.
+    Column after column; each list may use what the lists before it made. The quote ends with the first » that
+    has a blank line or nothing behind it: it may hold others.
     """
     start, cut, answer = pl.col("start"), pl.col("cut").struct, pl.col("answer")
     whole = pl.col("quote").str.strip_chars_end(" \t\n\r\f\v")
@@ -79,47 +73,55 @@ def _without_reply(rows: pl.LazyFrame) -> pl.LazyFrame:
     )
     is_reply = pl.all_horizontal(pl.col("time", "quoted").is_not_null())
     return (
-        rows.with_columns(start=pl.col("body").str.extract(_REPLY, 0))
-        .with_columns(
-            time=times_of(start.str.strip_chars_end(" «:").str.tail(19)),
-            cut=pl.col("body").str.strip_prefix(start).str.splitn("»\n\n", 2),
-        )
-        .with_columns(quote=cut.field("field_0"), answer=cut.field("field_1"))
-        .with_columns(quoted=quoted.str.strip_suffix(" "))
-        .select(
-            reply_timestamp=pl.when(is_reply).then("time"),
-            reply_quote=pl.when(is_reply).then("quoted"),
-            text=pl.when(is_reply).then(answer.fill_null("").str.strip_chars("\n")).otherwise("body"),
-        )
+        [pl.col("body").str.extract(_REPLY, 0).alias("start")],
+        [
+            times_of(start.str.strip_chars_end(" «:").str.tail(19)).alias("time"),
+            pl.col("body").str.strip_prefix(start).str.splitn("»\n\n", 2).alias("cut"),
+        ],
+        [cut.field("field_0").alias("quote"), cut.field("field_1").alias("answer")],
+        [quoted.str.strip_suffix(" ").alias("quoted")],
+        [
+            pl.when(is_reply).then("time").alias("reply_timestamp"),
+            pl.when(is_reply).then("quoted").alias("reply_quote"),
+            pl.when(is_reply)
+            .then(answer.fill_null("").str.strip_chars("\n"))
+            .otherwise("body")
+            .alias("words"),
+        ],
     )
 
 
-def _with_attachment(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Add `is_file`, and of files `kind`, `name`, `size`, `duration` and `caption`."""
+@cache
+def _attachment() -> tuple[list[pl.Expr], ...]:
+    """From `words` to the attachment, null where there is none, and the text without it; as `_reply`."""
     lines, last, taken = pl.col("lines"), pl.col("last"), pl.col("taken")
-    is_measured = pl.any_horizontal(pl.col("size", "duration").is_not_null())
+    size, duration, kind = pl.col("size"), pl.col("duration"), pl.col("kind")
+    is_measured = size.is_not_null() | duration.is_not_null()
     line = pl.when(is_measured).then(lines.list.get(-2, null_on_oob=True)).otherwise(last)
     named = pl.col("named").struct
-    # A duration alone, right under the header, is a voice message.
-    is_voice = pl.col("duration").is_not_null() & (lines.list.len() == 1)
     above = lines.list.get(-1 - taken, null_on_oob=True)
-    is_named = pl.col("kind").is_not_null() & (above.is_null() | (above == ""))
     caption = lines.list.head(lines.list.len() - taken).list.join("\n").str.strip_chars("\n")
+    is_file, is_voice = pl.col("is_file"), pl.col("is_voice")
     return (
-        rows.with_columns(lines=pl.col("text").str.split("\n"))
-        .with_columns(last=lines.list.last())
-        .with_columns(size=_size(last), duration=_duration(last))
-        .with_columns(
-            taken=pl.when(is_measured).then(2).otherwise(1),  # lines: the name's, and its measure's
-            named=_visible(line).str.extract_groups(_NAMED),
-        )
-        .with_columns(kind=_kind(named.field("2")), name=named.field("1"), is_voice=is_voice)
-        .with_columns(
-            is_file=is_named | pl.col("is_voice"),
-            kind=pl.when("is_voice").then(pl.lit("audio")).otherwise("kind"),
-            name=pl.when("is_voice").then(None).otherwise("name"),
-            caption=pl.when("is_voice").then(pl.lit("")).otherwise(caption),
-        )
+        [pl.col("words").str.split("\n").alias("lines")],
+        [lines.list.last().alias("last")],
+        [_size(last).alias("size"), _duration(last).alias("duration")],
+        [
+            pl.when(is_measured).then(2).otherwise(1).alias("taken"),  # lines: the name's, its measure's
+            _visible(line).str.extract_groups(_NAMED).alias("named"),
+            # A duration alone, right under the header, is a voice message.
+            (duration.is_not_null() & (lines.list.len() == 1)).alias("is_voice"),
+        ],
+        [_kind(named.field("2")).alias("kind")],
+        [(is_voice | (kind.is_not_null() & (above.is_null() | (above == "")))).alias("is_file")],
+        [
+            pl.when(is_voice).then(pl.lit("")).when(is_file).then(caption).otherwise("words").alias("text"),
+            pl.when(is_voice).then(pl.lit("audio")).when(is_file).then(kind).alias("attachment_kind"),
+            pl.when(is_file & ~is_voice).then(named.field("1")).alias("attachment_name"),
+            pl.when(is_file).then(size).alias("attachment_size"),
+            pl.when(is_file).then(duration).alias("attachment_duration"),
+        ],
+        [pl.col("attachment_kind").fill_null("text").alias("type")],
     )
 
 
@@ -150,5 +152,7 @@ def _with_phrases(parsed: pl.DataFrame) -> pl.DataFrame:
     """Look for WhatsApp's own words in what is text alone."""
     starts = pl.col("text").str.head(5).is_in(phrases().text_starts)
     places = parsed.select(((pl.col("type") == "text") & starts).arg_true()).to_series()
+    if places.is_empty():
+        return parsed
     kinds = pl.Series([plain_body(text).type for text in parsed["text"].gather(places)], dtype=pl.String)
-    return parsed.with_columns(type=parsed["type"].scatter(places, kinds)).select(*BODY_SCHEMA)
+    return parsed.with_columns(type=parsed["type"].scatter(places, kinds))

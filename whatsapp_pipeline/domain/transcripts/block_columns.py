@@ -42,6 +42,8 @@ class Run:
     """Whether the file ends with them."""
     left_out: int = 0
     """Lines of the first that were too many to keep."""
+    waiting: int = 0
+    """Pieces behind them that are not theirs."""
     blocks: int = field(default=0, init=False)
     """Found: how many they are."""
     is_broken: bool = field(default=False, init=False)
@@ -58,6 +60,9 @@ def rows_of(pieces: pl.Series, runs: Sequence[Run], *, trusted: bool) -> pl.Data
     All runs have labels or none has. A run with a piece that is no block with its label is marked broken and
     has no rows; none is when the pieces are `trusted`, since they were looked at one by one.
     """
+    if any(run.waiting for run in runs):
+        own = pl.col("pieces").list.len().cast(pl.Int64) - pl.Series([run.waiting for run in runs])
+        pieces = pieces.alias("pieces").to_frame().select(pl.col("pieces").list.head(own)).to_series()
     blocks = pieces.list.len().to_list()
     for run, count in zip(runs, blocks, strict=True):
         run.blocks = count

@@ -121,8 +121,8 @@ def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identit
         rows = with_identities(rows, chats, going_on)
     _add_up(rows, chats)
     for chat in going_on:
-        own = rows.filter(pl.col("chat") == chat.number)
-        chat.quotable = _latest(chat.quotable, own.select(_QUOTED), _QUOTABLE)
+        own = rows.select(_QUOTED).filter(pl.col("chat") == chat.number)
+        chat.quotable = _latest(chat.quotable, own, _QUOTABLE)
     return rows.select(
         *(
             name if name in rows.columns else pl.lit(None, kind).alias(name)
@@ -137,8 +137,8 @@ def with_identities(rows: pl.DataFrame, chats: Mapping[int, Chat], going_on: Seq
     before = [chat.likes for chat in chats.values() if chat.likes is not None]
     rows = rows.with_columns(occurrence=_occurrences(rows, before))
     for chat in going_on:
-        own = rows.filter(pl.col("chat") == chat.number)
-        chat.likes = _latest(chat.likes, own.select(_LIKES), _REMEMBERED)
+        own = rows.select(_LIKES).filter(pl.col("chat") == chat.number)
+        chat.likes = _latest(chat.likes, own, _REMEMBERED)
     return rows
 
 
@@ -241,32 +241,27 @@ def _occurrences(rows: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.Serie
 
 
 def _quoted(rows: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.Series:
-    """The ordinal of the message that each reply quotes: that of the quoted time which begins as the quote does.
+    """The ordinal of the message that each reply quotes: of the quoted time, and beginning as the quote does.
 
     Null where there is none; never the reply's own.
     """
-    replies = rows.select("chat", "ordinal", "reply_timestamp", "reply_quote").filter(
-        pl.col("reply_timestamp").is_not_null()
-    )
+    found = pl.repeat(None, len(rows), dtype=pl.Int64, eager=True)
+    asked = rows.select("chat", "reply_timestamp", "ordinal", "reply_quote").with_row_index("row")
+    replies = asked.filter(pl.col("reply_timestamp").is_not_null())
     if replies.is_empty():
-        return pl.repeat(None, len(rows), dtype=pl.Int64, eager=True)
-    quotable = rows.select(_QUOTED).filter(pl.col("timestamp").is_in(replies["reply_timestamp"].implode()))
-    quotable = pl.concat([quotable, *before])
-    candidates = replies.with_row_index("reply").join(
-        quotable,
-        left_on=["chat", "reply_timestamp"],
-        right_on=["chat", "timestamp"],
-        maintain_order="left_right",
-    )
-    found: dict[int, int] = {}
-    for reply, own, quote, ordinal, text, kind in candidates.select(
-        "reply", "ordinal", "reply_quote", "ordinal_right", "text", "type"
-    ).iter_rows():
-        if reply not in found and ordinal != own and is_quoted(quote, text, kind):
-            found[reply] = ordinal
-    ordinals = pl.Series([found.get(reply) for reply in range(len(replies))], dtype=pl.Int64)
-    places = rows["reply_timestamp"].is_not_null().arg_true()
-    return pl.repeat(None, len(rows), dtype=pl.Int64, eager=True).scatter(places, ordinals)
+        return found
+    times = replies["reply_timestamp"].unique().implode()
+    by_time: dict[tuple[int, datetime], list[tuple[int, str, str]]] = {}
+    for frame in (rows, *reversed(before)):
+        quotable = frame.select(_QUOTED).filter(pl.col("timestamp").is_in(times))
+        for chat, time, *message in quotable.iter_rows():
+            by_time.setdefault((chat, time), []).append(message)
+    ordinals: list[int | None] = []
+    for _, chat, time, own, quote in replies.iter_rows():
+        candidates = by_time.get((chat, time), ())
+        fitting = (at for at, text, kind in candidates if at != own and is_quoted(quote, text, kind))
+        ordinals.append(next(fitting, None))
+    return found.scatter(replies["row"], pl.Series(ordinals, dtype=pl.Int64))
 
 
 _QUOTED = ["chat", "timestamp", "ordinal", "text", "type"]
@@ -285,24 +280,17 @@ def is_quoted(quote: str, text: str, kind: str) -> bool:
 
 
 def _add_up(rows: pl.DataFrame, chats: Mapping[int, Chat]) -> None:
-    spans = rows.group_by("chat").agg(
+    groups = rows.group_by("chat", "direction", "type", "header_phone", maintain_order=True).agg(
         pl.len(), pl.col("timestamp").min().alias("first"), pl.col("timestamp").max().alias("last")
     )
-    for number, count, first, last in spans.iter_rows():
+    for number, direction, kind, phone, count, first, last in groups.iter_rows():
         totals = chats[number].totals
         totals.count += count
+        totals.directions[direction] += count
+        totals.types[kind] += count
+        if phone is not None:
+            totals.phones[phone] += count
         totals.span(first, last)
-    for number, direction, count in _counts(rows, "direction"):
-        chats[number].totals.directions[direction] += count
-    for number, kind, count in _counts(rows, "type"):
-        chats[number].totals.types[kind] += count  # type: ignore[index]  # never null
-    with_phones = rows.select("chat", "header_phone").drop_nulls()
-    for number, phone, count in _counts(with_phones, "header_phone"):
-        chats[number].totals.phones[phone] += count  # type: ignore[index]  # never null
-
-
-def _counts(rows: pl.DataFrame, column: str) -> list[tuple[int, str | None, int]]:
-    return rows.group_by("chat", column, maintain_order=True).agg(pl.len()).rows()
 
 
 def _latest(before: pl.DataFrame | None, new: pl.DataFrame, count: int) -> pl.DataFrame:

@@ -103,8 +103,9 @@ class TextChunks:
             if not end and len(data) > _LONGEST_LINE:
                 end = _character_start(data)
             if end:
-                yield data[:end]
+                whole = [data[:end]]
                 data = data[end:]
+                yield whole.pop()  # not held on to, since it may be large
             data += more
         if data:
             yield data
@@ -168,11 +169,12 @@ def line_count(text: bytes) -> int:
 
 
 def with_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Each chunk, and whether it is the last."""
-    waiting: bytes | None = None
+    """Each chunk, and whether it is the last; a chunk that was handed out is not held on to."""
+    waiting: list[bytes] = []
     for chunk in chunks:
-        if waiting is not None:
-            yield waiting, False
-        waiting = chunk
-    if waiting is not None:
-        yield waiting, True
+        if waiting:
+            yield waiting.pop(), False
+        waiting.append(chunk)
+        del chunk
+    if waiting:
+        yield waiting.pop(), True

@@ -114,7 +114,10 @@ class NativeReader:
         return data[before:]
 
     def _last_header(self, data: bytes, searched: int) -> int:
-        """Where the last header with a true date starts; so much of the data has none but the first."""
+        """Where the last header with a true date starts, 0 when only the first is one.
+
+        So many bytes were `searched` before: they hold no other.
+        """
         at = len(data)
         while (at := data.rfind(b"\n", max(searched - 1, 0), at)) >= 0:
             end = data.find(b"\n", at + 1)
