@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import io
 from datetime import datetime
 
 import pytest
 
-from whatsapp_pipeline.domain.transcripts import LineKind, ParseOptions
+from whatsapp_pipeline.domain.transcripts import LineKind, Message, ParseOptions, Source, read_many
 
 from .helpers import parse
 
@@ -241,6 +242,73 @@ def test_the_format_can_be_forced() -> None:
     assert parse(text).summaries[0].format == "ios"
     assert parse(text, ParseOptions(format="android")).summaries[0].format == "android"
     assert parse(text, ParseOptions(format="block")).kinds == ["unknown_format"]
+
+
+FILES = [
+    "25/01/2025 10:00 - Maria: oi\nde novo\n25/01/2025 10:01 - Maria adicionou João\n\n",
+    "[1/25/25, 3:05:07 PM] Loja: hi\n[1/26/25, 3:05:07 PM] Maria: bye",
+    "Exportado\n25/01/2025 09:00 - Maria: antes\n24/01/2025 09:00 - Maria: depois\n",
+    "31/02/2025 10:00 - Ana: x\n",
+    "[10:00:00, 25/1/25] Bia: oi\n[10:00:00, 31/2/25] Bia: oi\n",
+    "25/01/2025 10:00 - Ana: \x00\n25/01/2025 10:00 - Ana:",
+    "1/2/25, 3:05\u202fPM - Loja: oi\n",
+]
+
+
+def test_files_that_are_read_together_do_not_touch_each_other() -> None:
+    """Each keeps its own lines, order of dates, senders, findings and end."""
+    options = ParseOptions(owner=("Loja",))
+    alone = [parse(text, options) for text in FILES]
+    (window,) = read_many((Source(io.BytesIO(text.encode()), options) for text in FILES), identities=True)
+    assert [opened.source for opened in window.opened] == list(range(len(FILES)))
+    messages: list[list[Message]] = [[] for _ in FILES]
+    for chat, *fields in window.frame.iter_rows():
+        messages[chat].append(Message._make(fields))
+    assert messages == [result.messages for result in alone]
+    for chat, summary in window.closed:
+        assert summary == alone[chat].summaries[0]
+        assert sorted(finding for of, finding in window.findings if of == chat) == sorted(
+            alone[chat].findings
+        )
+
+
+def test_a_file_writes_its_headers_in_more_than_one_way() -> None:
+    result = parse(
+        "25/01/2025 10:00 - Ana: a\n25/1/25, 10:01\u202fAM - Ana: b\n٢٥/١/٢٠٢٥، ٠٩:٠٥ - Ana: c\n"
+        f"25/01/2025 10:02 - {MARK}Ana saiu\n"
+    )
+    assert result.texts == ["a", "b", "c", "Ana saiu"]
+    assert [message.timestamp.minute for message in result.messages] == [0, 1, 5, 2]
+
+
+@pytest.mark.parametrize(
+    "line", ["Ana", "Ana:\nmais", ":", ": oi", f"{'A' * 121}: oi", "Chamada: perdida\nX: y"]
+)
+def test_what_is_no_name_and_text_is_kept_whole(line: str) -> None:
+    result = parse(f"25/01/2025 10:00 - Ana: oi\n25/01/2025 10:00 - {line}\n25/01/2025 10:01 - Ana:\n")
+    names = ["Ana", "Chamada" if line.startswith("Chamada") else None, "Ana"]
+    assert [message.sender_name for message in result.messages] == names
+    assert result.texts == ["oi", line.removeprefix("Chamada: "), ""]
+
+
+def test_what_is_no_text_is_mended_wherever_a_file_is_cut() -> None:
+    text = b"25/01/2025 10:00 - Ana: \xe9\n25/01/2025\xa010:01 - Ana: a\x00b\n" * 20
+    whole = parse(text)
+    assert whole.texts == ["é", "a\ufffdb"] * 20
+    assert [(f.kind, f.line) for f in whole.findings if f.line] == [
+        *(("out_of_order", line) for line in range(3, 41, 2)), ("encoding_assumed", 1), ("nul_character", 2),
+    ]  # fmt: skip
+    cut = parse(text, chunk=100)
+    assert (cut.messages, sorted(cut.findings)) == (whole.messages, sorted(whole.findings))
+
+
+def test_lines_before_the_first_message_may_be_many() -> None:
+    text = "31/02/2025 10:00 - Ana: x\n" + "linha\n" * 100 + "25/01/2025 10:00 - Ana: oi\n"
+    result = parse(text, chunk=200)
+    assert [(m.text, m.line) for m in result.messages] == [("oi", 102)]
+    assert [f.detail for f in result.findings if f.kind == "preamble"] == [
+        "101 lines before the first message"
+    ]
 
 
 def test_a_message_without_end_is_shortened_and_told() -> None:
