@@ -36,7 +36,7 @@ class IndexConfig(StepConfig):
 class LoadConfig(StepConfig):
     """How messages are loaded."""
 
-    batch_size: int = Field(default=80, ge=1, le=1000, description="Files a transaction.")
+    batch_size: int = Field(default=400, ge=1, le=1000, description="Files a transaction.")
     delay_seconds: float = Field(
         default=0.0, ge=0, description="Rest between batches, for a database that others work on."
     )

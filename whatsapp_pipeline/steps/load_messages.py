@@ -41,7 +41,7 @@ class LoadOptions:
     `should_stop` is asked between batches; what is loaded by then stays.
     """
 
-    batch_size: int = 80
+    batch_size: int = 400
     delay_seconds: float = 0.0
     zone: str = "America/Sao_Paulo"
     owner: tuple[str, ...] = ()
@@ -151,7 +151,7 @@ class _MonthLoad:
                 attempts += 1
                 if attempts == _ATTEMPTS:
                     raise
-            except psycopg.DataError as error:
+            except (psycopg.DataError, psycopg.IntegrityError) as error:
                 # The server's full message quotes the row; only its first line is fit for a log.
                 raise PipelineError(
                     f"the database refused messages of {self._month}: {error.diag.message_primary}"

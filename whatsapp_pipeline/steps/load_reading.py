@@ -11,7 +11,6 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from types import TracebackType
 from typing import NamedTuple, TypeAlias
@@ -49,17 +48,17 @@ class FileToLoad:
     chats: list[LoadRow]
     wanted_hash: bytes
 
-    @cached_property
+    @property
     def is_loaded(self) -> bool:
         """Whether every chat is loaded just so."""
         return all(chat.loaded_hash == self.wanted_hash for chat in self.chats)
 
-    @cached_property
+    @property
     def is_new(self) -> bool:
         """Whether no chat of it was ever loaded."""
         return all(chat.loaded_hash is None for chat in self.chats)
 
-    @cached_property
+    @property
     def message_count(self) -> int:
         """Messages in all its chats, as indexed."""
         return sum(chat.message_count for chat in self.chats)
@@ -114,7 +113,7 @@ class FileReader:
         """Yield what the files hold, in their order: of many small ones at once, of a large one in parts."""
         requests = [FileRequest(file.path, file.chats[0].parse_options) for file in files]
         comparison = _Comparison(files, self._is_erased)
-        for window in read_files(self._archive, requests, self._reading):
+        for window in read_files(self._archive, requests, self._reading, identities=True):
             yield comparison.parts(window)
 
 
