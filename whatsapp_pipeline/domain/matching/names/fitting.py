@@ -7,7 +7,7 @@ seen. What does not: the noise itself (simulation.py) and the logit (model.py).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, starmap
 
 import numpy as np
 import numpy.typing as npt
@@ -49,23 +49,25 @@ def fit(
     The same arguments give the same model. An empty table gives a model that always says "none".
     """
     rounds = max(1, min(4, 3000 // max(len(contacts), 1)))
-    parts: list[tuple[Comparison, npt.NDArray[np.int64], Doubles]] = []
+    batches: list[tuple[Comparison, npt.NDArray[np.int64], Doubles]] = []
     for number in range(rounds):
         shown, hidden = _hide(contacts, titles // rounds, seed + number)
         if not shown:
             continue
         table = ContactTable(shown)
         simulated = simulate_titles(table, shown, hidden, titles // rounds, DEFAULT_PRIOR_NONE, seed + number)
-        parts.extend(_compare_examples(table, simulated, 1.0))
+        batches.extend(starmap(_trim, _compare_examples(table, simulated, 1.0)))
         decided = [SimulatedTitle(title, id_contato) for title, id_contato in examples]
-        parts.extend(_compare_examples(table, decided, EXAMPLE_IMPORTANCE / rounds))
-    if not parts:
+        batches.extend(starmap(_trim, _compare_examples(table, decided, EXAMPLE_IMPORTANCE / rounds)))
+    if not batches:
         return _empty_model(seed)
-    batches = [_trim(*part) for part in parts]
-    held = [i for i in range(len(batches)) if i % round(1 / HELD_OUT_SHARE) == 1]
-    trained = [i for i in range(len(batches)) if i not in held] or held
-    candidate, none = fit_weights(*_join([batches[i] for i in trained]))
-    bands, error = _reliability([batches[i] for i in held or trained], candidate, none)
+    held = batches[1 :: round(1 / HELD_OUT_SHARE)] or batches
+    trained = [batch for i, batch in enumerate(batches) if i % round(1 / HELD_OUT_SHARE) != 1]
+    del batches
+    together = _join(trained)
+    del trained  # the features of a large table's titles fill 100 MB: one copy is enough
+    candidate, none = fit_weights(*together)
+    bands, error = _reliability(held, candidate, none)
     return NameModel(
         dict(zip(CANDIDATE_FEATURES, candidate.tolist(), strict=True)),
         dict(zip(NONE_FEATURES, none.tolist(), strict=True)),
