@@ -20,6 +20,7 @@ HEAVY = {
     "pandas",
     "scipy",
     "numpy",
+    "polars",
     "holidays",
     "phonenumbers",
     "requests",
