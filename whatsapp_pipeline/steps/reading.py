@@ -147,6 +147,8 @@ class _Run:
         self._first_chat = first_chat
         self._transcripts: list[tuple[int, ChatName]] = []  # of each, its file and its name
         self._chats: list[int] = []  # of each, its file
+        # The last file of which chats were handed out, and how many.
+        self._shown: int | None = None
         self._chat_number = 0
         self._in_hand = files.start
         # What became of files, until the window they were over with says so; and the first that none did.
@@ -205,11 +207,13 @@ class _Run:
     def _take(self, window: Window) -> FileWindow:
         """Number the window's chats, and note the files whose streams failed."""
         chats = []
-        for chat, transcript, start in window.opened:
+        self._chats.extend(self._transcripts[opened.source][0] for opened in window.opened)
+        # Where transcripts are read together, the second chat of one begins after the first ones of others.
+        in_order = sorted(window.opened, key=lambda opened: (opened.source, opened.start.number))
+        for chat, transcript, start in in_order:
             file, name = self._transcripts[transcript]
-            is_new_file = not self._chats or self._chats[-1] != file
-            self._chat_number = 1 if is_new_file else self._chat_number + 1
-            self._chats.append(file)
+            self._chat_number = self._chat_number + 1 if file == self._shown else 1
+            self._shown = file
             chats.append(ReadChat(self._first_chat + chat, file, self._chat_number, name, start))
         for transcript, error in window.failed:
             self._failed.setdefault(self._transcripts[transcript][0], _unreadable(error))
@@ -244,11 +248,10 @@ class _Run:
 
     def _give_up(self, held: FileWindow, failure: UnreadableFileError) -> None:
         """Leave the files in hand to be read one by one; what is alone, or handed out in part, has failed."""
-        if self._chats:
-            shown = self._chats[-1]
-            if shown not in self._read:
-                self._failed.setdefault(shown, failure)
-            self._settle(held, shown + 1)
+        if self._shown is not None:
+            if self._shown not in self._read:
+                self._failed.setdefault(self._shown, failure)
+            self._settle(held, self._shown + 1)
         in_hand = range(self._unsettled, self._in_hand + 1)
         if len(in_hand) == 1:
             self._failed.setdefault(self._in_hand, failure)
