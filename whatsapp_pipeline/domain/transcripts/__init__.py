@@ -1,7 +1,7 @@
 """Reading WhatsApp transcripts: every export there is, as one stream of messages.
 
-`read_many(sources)` is the way in, `read(stream, options)` for a single one. What belongs here: text formats, from bytes to messages. What does not:
-opening files and zips, storing messages, judging whose a chat is.
+`read_many(sources)` is the way in, `read(stream, options)` for a single one. What belongs here: text formats,
+from bytes to messages. What does not: opening files and zips, storing messages, judging whose a chat is.
 """
 
 from __future__ import annotations

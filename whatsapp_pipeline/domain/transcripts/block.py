@@ -11,11 +11,11 @@ A separator counts only with its label and a valid header behind it: people type
 transcripts. A separator that completes the pattern with another label opens another chat of a combined file,
 unless it stands inside what one message can hold; then it was pasted.
 
-Nearly every part of a file is plain: it can be cut at its separators. That is tried first, many files at once;
-what turns out not to be plain is looked at block by block.
+Nearly every part of a file is plain: it can be cut at its separators. That is tried first, for many files at
+once; what turns out not to be plain is looked at block by block.
 
-What belongs here: cutting text into blocks, and which chat a block is of. What does not: the fields of blocks
-(`block_columns.py`) and what stands in a body (`bodies.py`).
+What belongs here: cutting text into blocks, and which chat a block is of. What does not: what a block begins
+with (`block_labels.py`), its fields (`block_columns.py`) and its body (`block_bodies.py`).
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ from typing import NamedTuple
 
 import polars as pl
 
-from .block_columns import CUT, SEPARATOR, Run, rows_of
-from .block_header import is_header
+from .block_columns import Run, rows_of
+from .block_labels import CUT, PEEK, RULE, SEPARATOR, find_start, label_of, pasted_in, same_title
 from .chats import Chat, Journal
 from .columns import ROW_SCHEMA
 from .decoding import TextChunks, is_utf8, lenient, line_count, with_last
 from .model import Finding, LineKind, ParseOptions, Severity
 from .parts import Part
-from .phrases import phrases, visible
+from .phrases import phrases
 
-_RULE = f"{SEPARATOR}\n"
 _CUT = CUT.encode()
 _RULE_AT_END = f"\n{SEPARATOR}".encode()
 
@@ -43,8 +42,6 @@ _RULE_AT_END = f"\n{SEPARATOR}".encode()
 _MESSAGE_LIMIT = 65_536
 # A block that goes on for longer than this is no message; its middle is left out and recorded.
 _BLOCK_LIMIT = 1 << 22
-_LONGEST_LABEL = 1 << 10
-_PEEK = 16 * _LONGEST_LABEL  # bytes that hold any label and header
 
 
 class _Block(NamedTuple):
@@ -71,27 +68,6 @@ class _Careful:
     reader: BlockReader
     run: Run
     texts: list[str]
-
-
-def find_start(data: bytes) -> tuple[int, bool] | None:
-    """Where the first block's content starts and whether blocks have labels; None without a block."""
-    rule, cut = _RULE.encode(), _CUT
-    at = len(rule) if data.startswith(rule) else _after(data, cut)
-    while at:
-        first, _, rest = lenient(data[at : at + _PEEK])[: 2 * _LONGEST_LABEL].partition("\n")
-        if is_header(first):
-            return at, False
-        if first.strip() and len(first) <= _LONGEST_LABEL and is_header(rest.partition("\n")[0]):
-            return at, True
-        # A rule right after a rule: only the second may start a block.
-        at = _after(data, cut, at - 1)
-    return None
-
-
-def _after(data: bytes, part: bytes, start: int = 0) -> int:
-    """Where the first `part` in `data` ends, 0 when there is none."""
-    found = data.find(part, start)
-    return found + len(part) if found >= 0 else 0
 
 
 class BlockReader:
@@ -138,10 +114,10 @@ class BlockReader:
         preamble = data.count(b"\n", 0, at) - 1
         self._line = preamble + 2
         data = data[at:]
-        if b"\x00" in data[:_PEEK]:
+        if b"\x00" in data[:PEEK]:
             data = self._text.mend(data, self._line)
-        label = self._label_of(lenient(data[:_PEEK])) or self._title
-        self._single = not self._combined and label is not None and _same_title(self._title, label)
+        label = label_of(lenient(data[:PEEK]), labelled=self._labelled) or self._title
+        self._single = not self._combined and label is not None and same_title(self._title, label)
         chat = self._open(1, label)
         if preamble:
             chat.totals.lines[LineKind.EXCEPTION] += preamble
@@ -176,7 +152,7 @@ class BlockReader:
             if end > 0 and not self._is_own(data[end + len(_CUT) :]):
                 # A last piece without its header may be no block: then the one before waits too.
                 end, waiting = data.rfind(_CUT, 0, end), 2
-            if end < 0 or not self._is_own(data[end + len(_CUT) : end + len(_CUT) + _PEEK]):
+            if end < 0 or not self._is_own(data[end + len(_CUT) : end + len(_CUT) + PEEK]):
                 return None
         # A rule right above a separator: only the second of them is one.
         if b"\x00" in data or data.endswith(_RULE_AT_END, 0, end):
@@ -300,14 +276,14 @@ class BlockReader:
 
     def _blocks(self, pieces: Sequence[str], *, is_last: bool) -> list[_Block]:
         """Join what is no block of its own to the block before; the first piece is one."""
-        label = self._label_of(pieces[0])
+        label = label_of(pieces[0], labelled=self._labelled)
         label, parts, blocks = label or None, [pieces[0]], list[_Block]()
         for number, piece in enumerate(pieces[1:], start=2):
             rest = piece
-            while rest.startswith(_RULE):  # a rule typed right above a true separator
+            while rest.startswith(RULE):  # a rule typed right above a true separator
                 parts[-1] += f"\n{SEPARATOR}"
-                rest = rest[len(_RULE) :]
-            found = self._label_of(rest)
+                rest = rest[len(RULE) :]
+            found = label_of(rest, labelled=self._labelled)
             if found is not None:
                 blocks.append(_Block(label, CUT.join(parts)))
                 label, parts = found or None, [rest]
@@ -318,18 +294,10 @@ class BlockReader:
         blocks.append(_Block(label, CUT.join(parts)))
         return blocks
 
-    def _label_of(self, piece: str) -> str | None:
-        """The label of a piece that is a valid block ("" where blocks have none), else None."""
-        first, _, rest = piece[: 4 * _LONGEST_LABEL].partition("\n")
-        if not self._labelled:
-            return "" if is_header(first) else None
-        fits = first.strip() and len(first) <= _LONGEST_LABEL and is_header(rest.partition("\n")[0])
-        return first if fits else None
-
     def _is_own(self, piece: bytes) -> bool:
         """Whether a piece is a block of this chat whose header is complete."""
-        start = lenient(piece[:_PEEK])
-        label = self._label_of(start)
+        start = lenient(piece[:PEEK])
+        label = label_of(start, labelled=self._labelled)
         return label is not None and (label or None) == self._label and start.count("\n") > self._labelled
 
     def _is_cut_off(self, piece: str, label: str | None) -> bool:
@@ -343,7 +311,7 @@ class BlockReader:
         """Note what people pasted that looks like a block; the run has been read."""
         for text, start in zip(texts, run.starts.tolist(), strict=True):
             if CUT in text:
-                for finding in self._pasted_in(text, start):
+                for finding in pasted_in(text, start, labelled=self._labelled):
                     self._journal.note(run.chat, finding)
 
     def note_crowded(self, run: Run) -> None:
@@ -351,26 +319,6 @@ class BlockReader:
         for line in run.crowded:
             detail = "a block right below text, without a blank line: read, but it may have been pasted"
             self._journal.note(run.chat, Finding(line, "forged_header", "warning", detail))
-
-    def _pasted_in(self, text: str, start: int) -> Iterator[Finding]:
-        first, *rest = text.split(CUT)
-        line = start + first.count("\n") + 2
-        for piece in rest:
-            if self._label_of(piece) is not None:
-                yield Finding(
-                    line,
-                    "unknown_label",
-                    "warning",
-                    "a block of another label inside a message: kept as its text",
-                )
-            elif any(map(is_header, piece.split("\n", 2)[:2])):
-                yield Finding(
-                    line,
-                    "forged_header",
-                    "info",
-                    "a header without its label inside a message: kept as its text",
-                )
-            line += piece.count("\n") + 2
 
     def _shorten(self, held: str) -> str:
         """Leave out the middle of a block that is too long to be a message, counting its lines."""
@@ -428,19 +376,3 @@ def _read_careful(found: Sequence[_Careful]) -> list[pl.DataFrame]:
             one.reader.note_crowded(one.run)
             one.reader.note_pasted(one.run, one.texts)
     return frames
-
-
-def _same_title(title: str | None, label: str) -> bool:
-    """Whether a file's title names the chat: with more words behind, with another way of writing its phone.
-
-    Long titles are cut, with a `-` at the end.
-    """
-    if title is None:
-        return False
-    mine, theirs = ("".join(filter(str.isalnum, visible(text).casefold())) for text in (title, label))
-    number = "".join(filter(str.isdecimal, label))[-8:]
-    if len(number) == 8 and not any(map(str.isalpha, theirs)):
-        return number in "".join(filter(str.isdecimal, title))
-    if title.rstrip().endswith("-") and mine and theirs.startswith(mine):
-        return True
-    return mine == theirs != "" or (len(theirs) > 4 and mine.startswith(theirs))

@@ -1,14 +1,14 @@
 r"""What stands in the bodies of blocks: quotes, attachments, places, phrases.
 
-    ➜ Respondendo para aB3x=, 2025-01-05 10:00:00: « Bom dia … »        a quote, then a blank line and the answer
+    ➜ Respondendo para aB3x=, 2025-01-05 10:00:00: « Bom dia … »     a quote, then a blank line and the answer
 
-    segue a foto                                                        a caption, then a blank line and
-    <blank>                                                             the attachment with its size or duration
+    segue a foto                                                     a caption, then a blank line and
+    <blank>                                                          the attachment with its size or duration
     foto.jpg (Imagem)
     123.45 KB
 
-What belongs here: those shapes, for many bodies at once. What does not: which bodies these are (the words of a
-language stand in `languages/`), and what native exports write instead (`bodies.py`).
+What belongs here: those shapes, for many bodies at once. What does not: a language's words (`languages/`),
+and what native exports write instead (`native_bodies.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ _SIZE = r"^([0-9]{1,9}(?:[.,][0-9]{1,3})?) ?(B|[KMG]i?B|bytes)$"
 _DURATION = r"^(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})$"
 _NAMED = r"^(.+) \((.*)\)$"
 _ENDINGS = r"\)$|(?:^|\n)[0-9][0-9.,:]{0,13} ?(?:[KMG]?i?B|bytes)?$"
-_UNITS = {unit: 1024**power for power, units in enumerate(("B bytes", "KB KiB", "MB MiB", "GB GiB")) for unit in units.split()}  # fmt: skip
+_UNITS = {
+    unit: 1024**power
+    for power, units in enumerate(["B bytes", "KB KiB", "MB MiB", "GB GiB"])
+    for unit in units.split()
+}
 
 
 @cache

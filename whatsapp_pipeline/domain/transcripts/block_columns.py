@@ -1,7 +1,7 @@
 r"""Blocks field by field: the rows of many runs of blocks at once.
 
-What belongs here: taking apart blocks whose beginnings are known. What does not: where blocks begin, and which
-chat they are of (`block.py`).
+What belongs here: taking apart blocks whose beginnings are known. What does not: where blocks begin, and
+which chat they are of (`block.py`).
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from .block_header import parse_who
 from .block_bodies import is_special, parse_block_bodies, times_of
+from .block_header import parse_who
 from .bodies import read_notice
 from .chats import Chat
 from .columns import ROW_SCHEMA, body_frame, sender_frame, with_bodies
 from .model import LineKind
-
-SEPARATOR = "-" * 52
-CUT = f"\n{SEPARATOR}\n"
 
 _MANY = 3  # members of a chat that are remembered: two make a group
 

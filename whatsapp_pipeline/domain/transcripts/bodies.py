@@ -42,18 +42,6 @@ BODY_SCHEMA: Mapping[str, pl.DataType] = {
 }
 
 
-_SIZE = re.compile(r"(?P<number>\d{1,9}(?:[.,]\d{1,3})?) ?(?P<unit>B|[KMG]i?B|bytes)", re.ASCII)
-_DURATION = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d\d)", re.ASCII)
-_UNITS = {
-    "B": 1,
-    "bytes": 1,
-    "KB": 1024,
-    "KiB": 1024,
-    "MB": 1024**2,
-    "MiB": 1024**2,
-    "GB": 1024**3,
-    "GiB": 1024**3,
-}
 _MAPS = re.compile(
     r"https?://(?:maps\.google\.|www\.google\.[a-z.]+/maps|goo\.gl/maps|maps\.app\.goo\.gl|maps\.apple\.)\S*"
 )
@@ -132,14 +120,3 @@ def plain_body(body: str) -> Body:
         if (kind := table.type_of_text(folded)) is not None:
             return Body(body, kind)
     return Body(body)
-
-
-@lru_cache(4_096)
-def read_measure(text: str) -> tuple[int | None, int | None]:
-    """The size in bytes or the duration in seconds that a line tells, both None when it tells none."""
-    if match := _DURATION.fullmatch(text):
-        hours, minutes, seconds = match.groups()
-        return None, int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
-    if match := _SIZE.fullmatch(text):
-        return round(float(match["number"].replace(",", ".")) * _UNITS[match["unit"]]), None
-    return None, None

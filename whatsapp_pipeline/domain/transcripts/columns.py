@@ -1,4 +1,4 @@
-"""What is done with the rows of a window, whatever their format: bodies, instants, identities, replies, totals.
+"""What is done with the rows of a window, whatever their format: instants, identities, replies, totals.
 
 Rows are frames; a chat's rows lie together, in file order. The formats' own modules make them (ROW_SCHEMA),
 `messages_of` makes messages of them. A call into a frame costs as much as a hundred rows, so that it is made
@@ -59,15 +59,11 @@ class Sender(NamedTuple):
 
 def sender_frame(key: str, senders: Mapping[str, Sender]) -> pl.DataFrame:
     """A row a sender: the column `key` with its key in the mapping, and SENDER_COLUMNS; for a left join."""
-    columns: list[list[str | None]] = [list(senders)]
-    for field in range(5):
-        columns.append([sender[field] for sender in senders.values()])  # type: ignore[misc]  # fields of text
-    columns.append(["\0".join(part or "" for part in sender.identity) for sender in senders.values()])
-    return pl.DataFrame(dict(zip((key, *SENDER_COLUMNS), columns, strict=True)), schema_overrides=_texts(key))
-
-
-def _texts(*more: str) -> dict[str, pl.DataType]:
-    return dict.fromkeys((*more, *SENDER_COLUMNS), _TEXT)
+    rows = [
+        (written, *sender[:5], "\0".join(part or "" for part in sender.identity))
+        for written, sender in senders.items()
+    ]
+    return pl.DataFrame(rows, schema=dict.fromkeys((key, *SENDER_COLUMNS), _TEXT), orient="row")
 
 
 def body_frame(bodies: Sequence[Body]) -> pl.DataFrame:
@@ -254,8 +250,8 @@ def _quoted(rows: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.Series:
     by_time: dict[tuple[int, datetime], list[tuple[int, str, str]]] = {}
     for frame in (rows, *reversed(before)):
         quotable = frame.select(_QUOTED).filter(pl.col("timestamp").is_in(times))
-        for chat, time, *message in quotable.iter_rows():
-            by_time.setdefault((chat, time), []).append(message)
+        for chat, time, ordinal, text, kind in quotable.iter_rows():
+            by_time.setdefault((chat, time), []).append((ordinal, text, kind))
     ordinals: list[int | None] = []
     for _, chat, time, own, quote in replies.iter_rows():
         candidates = by_time.get((chat, time), ())

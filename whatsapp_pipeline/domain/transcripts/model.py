@@ -73,7 +73,7 @@ class Message(NamedTuple):
     occurrence: int | None
 
 
-# The columns of frames of messages: the chat a message is of (its number in the reading), then Message's fields.
+# The columns of frames of messages: the number of the message's chat in the reading, and Message's fields.
 MESSAGE_SCHEMA: Mapping[str, pl.DataType] = {
     "chat": pl.Int64(),
     "ordinal": pl.Int64(),

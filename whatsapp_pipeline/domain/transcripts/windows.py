@@ -1,8 +1,8 @@
 """Reading many transcripts at once, a window of a megabyte or two after the other.
 
-A window is many small transcripts whole, or a part of a large one: work on columns costs the same for a file as
-for hundreds of them. What belongs here: what is read together, and which format reads it. What does not: what
-a format looks like (`block.py`, `native.py`).
+A window is many small transcripts whole, or a part of a large one: work on columns costs the same for a file
+as for hundreds of them. What belongs here: what is read together, and which format reads it. What does not:
+what a format looks like (`block.py`, `native.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from . import block, native, unread
+from .block_labels import find_start
 from .chats import Journal
 from .columns import ROW_SCHEMA, messages_of
 from .decoding import TextChunks, lenient
@@ -98,7 +99,7 @@ class _Reading:
 
     def _reader(self, number: int, options: ParseOptions, text: TextChunks, head: bytes) -> Reader:
         """Find out the format from the first chunk: the block format first, since its dates look native."""
-        if options.format in ("auto", "block") and block.find_start(head) is not None:
+        if options.format in ("auto", "block") and find_start(head) is not None:
             return block.BlockReader(options, number, text, self._journal)
         if options.format != "block":
             layout = find_layout(f"\n{lenient(head)}", options.format)

@@ -257,7 +257,7 @@ def test_files_need_not_be_sorted_and_equal_messages_are_numbered() -> None:
     assert [message.occurrence for message in result.messages] == [1, 1, 2, 3, 1]
     hashes = [message.body_hash for message in result.messages]
     assert hashes[0] == hashes[2] == hashes[3] != hashes[4]
-    assert all(-(2**63) <= value < 2**63 for value in hashes)
+    assert all(value is not None and -(2**63) <= value < 2**63 for value in hashes)
 
 
 def test_a_body_hash_never_changes() -> None:

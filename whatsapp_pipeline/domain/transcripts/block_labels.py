@@ -1,0 +1,80 @@
+r"""What a block begins with: separator, label and header, and whose chat a label names.
+
+What belongs here: telling a block from text that looks like one, piece by piece. What does not: what becomes
+of them (`block.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .block_header import is_header
+from .decoding import lenient
+from .model import Finding
+from .phrases import visible
+
+SEPARATOR = "-" * 52
+RULE = f"{SEPARATOR}\n"
+CUT = f"\n{SEPARATOR}\n"
+_LONGEST_LABEL = 1 << 10
+PEEK = 16 * _LONGEST_LABEL  # bytes that hold any label and header
+
+
+def find_start(data: bytes) -> tuple[int, bool] | None:
+    """Where the first block's content starts and whether blocks have labels; None without a block."""
+    rule, cut = RULE.encode(), CUT.encode()
+    at = len(rule) if data.startswith(rule) else _after(data, cut)
+    while at:
+        first, _, rest = lenient(data[at : at + PEEK])[: 2 * _LONGEST_LABEL].partition("\n")
+        if is_header(first):
+            return at, False
+        if first.strip() and len(first) <= _LONGEST_LABEL and is_header(rest.partition("\n")[0]):
+            return at, True
+        # A rule right after a rule: only the second may start a block.
+        at = _after(data, cut, at - 1)
+    return None
+
+
+def _after(data: bytes, part: bytes, start: int = 0) -> int:
+    """Where the first `part` in `data` ends, 0 when there is none."""
+    found = data.find(part, start)
+    return found + len(part) if found >= 0 else 0
+
+
+def label_of(piece: str, *, labelled: bool) -> str | None:
+    """The label of a piece that is a valid block ("" where blocks have none), else None."""
+    first, _, rest = piece[: 4 * _LONGEST_LABEL].partition("\n")
+    if not labelled:
+        return "" if is_header(first) else None
+    fits = first.strip() and len(first) <= _LONGEST_LABEL and is_header(rest.partition("\n")[0])
+    return first if fits else None
+
+
+def pasted_in(text: str, start: int, *, labelled: bool) -> Iterator[Finding]:
+    """What of a message's text, which starts on a line, looks like blocks."""
+    first, *rest = text.split(CUT)
+    line = start + first.count("\n") + 2
+    for piece in rest:
+        if label_of(piece, labelled=labelled) is not None:
+            detail = "a block of another label inside a message: kept as its text"
+            yield Finding(line, "unknown_label", "warning", detail)
+        elif any(map(is_header, piece.split("\n", 2)[:2])):
+            detail = "a header without its label inside a message: kept as its text"
+            yield Finding(line, "forged_header", "info", detail)
+        line += piece.count("\n") + 2
+
+
+def same_title(title: str | None, label: str) -> bool:
+    """Whether a file's title names the chat: with more words behind, with another way of writing its phone.
+
+    Long titles are cut, with a `-` at the end.
+    """
+    if title is None:
+        return False
+    mine, theirs = ("".join(filter(str.isalnum, visible(text).casefold())) for text in (title, label))
+    number = "".join(filter(str.isdecimal, label))[-8:]
+    if len(number) == 8 and not any(map(str.isalpha, theirs)):
+        return number in "".join(filter(str.isdecimal, title))
+    if title.rstrip().endswith("-") and mine and theirs.startswith(mine):
+        return True
+    return mine == theirs != "" or (len(theirs) > 4 and mine.startswith(theirs))
