@@ -22,25 +22,27 @@ Run = Callable[[str], Callable[[], Found]]
 
 
 def ours(path: str) -> Callable[[], Found]:
-    from whatsapp_pipeline.domain.transcripts import Message, MessageBatch, ParseOptions, read
+    from whatsapp_pipeline.domain.transcripts import ParseOptions, Source, read_many
 
-    kept: list[Message] = []
+    options = ParseOptions(owner=("Loja Técnica",))
     with open(path, "rb") as stream:
-        for event in read(stream, ParseOptions(owner=("Loja Técnica",))):
-            if isinstance(event, MessageBatch):
-                kept += event.messages
-    return lambda: ((m.direction != "notification", m.text) for m in kept)
+        kept = [window.frame for window in read_many([Source(stream, options)])]
+
+    def found() -> Found:
+        for frame in kept:
+            for direction, text in frame.select("direction", "text").iter_rows():
+                yield direction != "notification", text
+
+    return found
 
 
 def ours_streaming(path: str) -> Callable[[], Found]:
     """As ours, but a batch is let go of before the next is read, as the pipeline does."""
-    from whatsapp_pipeline.domain.transcripts import MessageBatch, ParseOptions, read
+    from whatsapp_pipeline.domain.transcripts import ParseOptions, Source, read_many
 
-    count = 0
+    options = ParseOptions(owner=("Loja Técnica",))
     with open(path, "rb") as stream:
-        for event in read(stream, ParseOptions(owner=("Loja Técnica",))):
-            if isinstance(event, MessageBatch):
-                count += len(event.messages)
+        count = sum(len(window.frame) for window in read_many([Source(stream, options)]))
     return lambda: ((True, "") for _ in range(count))
 
 
@@ -72,6 +74,15 @@ def chat_miner(path: str) -> Callable[[], Found]:
     return lambda: ((True, text) for text in frame["message"])
 
 
+# Loaded before the clock starts, as node's module is.
+MODULES = {
+    "ours": "whatsapp_pipeline.domain.transcripts",
+    "ours_streaming": "whatsapp_pipeline.domain.transcripts",
+    "wakit": "wakit.export_import",
+    "chatpack": "chatpack",
+    "whatstk": "whatstk",
+    "chat-miner": "chatminer.chatparsers",
+}
 CONTESTANTS: dict[str, Run] = {
     "ours": ours,
     "ours_streaming": ours_streaming,
@@ -85,6 +96,7 @@ CONTESTANTS: dict[str, Run] = {
 def main() -> None:
     name, path, texts = sys.argv[1:4]
     with contextlib.redirect_stdout(sys.stderr):
+        import_module(MODULES[name])
         started, clock = time.time(), time.process_time()
         found = CONTESTANTS[name](path)
         seconds, ended = time.process_time() - clock, time.time()
