@@ -1,7 +1,7 @@
-"""What stands inside a message: quotes, attachments, places, WhatsApp's own phrases.
+"""What stands inside one message: attachments, places, WhatsApp's own phrases.
 
-What belongs here: the shapes of a message's body. What does not: where a message begins (`block.py`,
-`native.py`) and the phrases of a language (`languages/`).
+What belongs here: what a body taken apart is, and taking apart a single one. What does not: doing so for many
+at once (`block_bodies.py`, `native_bodies.py`) and the phrases of a language (`languages/`).
 """
 
 from __future__ import annotations

@@ -246,31 +246,38 @@ def _quoted(rows: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.Series:
     replies = asked.filter(pl.col("reply_timestamp").is_not_null())
     if replies.is_empty():
         return found
-    times = replies["reply_timestamp"].unique().implode()
-    by_time: dict[tuple[int, datetime], list[tuple[int, str, str]]] = {}
-    for frame in (rows, *reversed(before)):
-        quotable = frame.select(_QUOTED).filter(pl.col("timestamp").is_in(times))
-        for chat, time, ordinal, text, kind in quotable.iter_rows():
-            by_time.setdefault((chat, time), []).append((ordinal, text, kind))
-    ordinals: list[int | None] = []
-    for _, chat, time, own, quote in replies.iter_rows():
-        candidates = by_time.get((chat, time), ())
-        fitting = (at for at, text, kind in candidates if at != own and is_quoted(quote, text, kind))
-        ordinals.append(next(fitting, None))
-    return found.scatter(replies["row"], pl.Series(ordinals, dtype=pl.Int64))
+    of_those_times = pl.col("timestamp").is_in(replies["reply_timestamp"].unique().implode())
+    pairs = replies.join(
+        pl.concat([frame.select(_QUOTED).filter(of_those_times) for frame in (rows, *before)]),
+        left_on=["chat", "reply_timestamp"],
+        right_on=["chat", "timestamp"],
+        maintain_order="left_right",
+    ).filter(pl.col("ordinal") != pl.col("ordinal_right"))
+    plain = pairs.filter(_begins_as_quoted()).unique("row", keep="first", maintain_order=True)
+    answers = dict(plain.select("row", "ordinal_right").iter_rows())
+    others = pairs.join(plain, on="row", how="anti", maintain_order="left")
+    columns = "row", "ordinal_right", "reply_quote", "text", "type"
+    for row, ordinal, quote, text, kind in others.select(columns).iter_rows():
+        if row not in answers and _is_quoted(quote, text, kind):
+            answers[row] = ordinal
+    return found.scatter(list(answers), pl.Series(list(answers.values()), dtype=pl.Int64))
 
 
 _QUOTED = ["chat", "timestamp", "ordinal", "text", "type"]
 
 
-def is_quoted(quote: str, text: str, kind: str) -> bool:
-    """Whether a reply's quote is of a message with that text and type."""
-    prefix = quote.removesuffix("...").removesuffix("…")
-    if prefix and text.startswith(prefix):
-        return True
+@cache
+def _begins_as_quoted() -> pl.Expr:
+    prefix = pl.col("reply_quote").str.strip_suffix("...").str.strip_suffix("…")
+    return (prefix != "") & pl.col("text").str.starts_with(prefix)
+
+
+def _is_quoted(quote: str, text: str, kind: str) -> bool:
+    """Whether a quote is of a message that does not begin just as it does."""
     if quote.startswith("(") and quote.endswith(")"):
         return phrases().attachment_kinds.get(quote[1:-1].casefold()) == kind
     # Line breaks may have been made spaces in the quote.
+    prefix = quote.removesuffix("...").removesuffix("…")
     words = " ".join(prefix.split())
     return bool(words) and " ".join(text[: 4 * len(prefix)].split()).startswith(words)
 
