@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -44,6 +45,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     SessionToLink,
     link_session,
 )
+from whatsapp_pipeline.steps.order_evidence import rated
 
 WEIGHTS = Path(domain.__file__).parent / "order_weights.json"
 LEVELS = {
@@ -124,6 +126,26 @@ def by_usual(task: Task) -> list[Found]:
     return [_answer(session, task.orders[session.id_contato or 0], policy) for session in rated]
 
 
+def by_month(task: Task, *, refitted: bool) -> list[Found]:
+    """What the database gives: each month judged by its own chats, with the shipped numbers or refitted."""
+    model = fit_orders(task.sessions, task.orders) if refitted else domain.default_model()
+    return judged_by_month(task, model)
+
+
+def judged_by_month(task: Task, model: OrderModel) -> list[Found]:
+    """Decide each month's sessions by themselves, as `order_links` does with its model."""
+    policy = OrderPolicy(model=model)
+    months: defaultdict[str, list[int]] = defaultdict(list)
+    for at, session in enumerate(task.sessions):
+        months[f"{session.first_day:%Y-%m}"].append(at)
+    found: dict[int, Found] = {}
+    for places in months.values():
+        sessions = rated([task.sessions[at] for at in places], task.orders, model)
+        for at, session in zip(places, sessions, strict=True):
+            found[at] = _answer(session, task.orders[session.id_contato or 0], policy)
+    return [found[at] for at in range(len(task.sessions))]
+
+
 def by_window_15d(session: SessionToLink, orders: list[Order]) -> Found:
     """The plan's ±15 days."""
     return _answer(session, orders, OrderPolicy(method="window_15d"))
@@ -202,11 +224,13 @@ def main() -> None:
     if arguments.fit:
         WEIGHTS.write_text(json.dumps(asdict(usual()), indent=1) + "\n", encoding="utf-8")
         domain.default_model.cache_clear()
-    contestants = {
+    contestants: dict[str, Callable[[Task], list[Found]]] = {
         "nearest opening date": each(by_nearest),
         "window [-3, +7]": each(by_window),
         "window_15d": each(by_window_15d),
         "model, usual numbers": by_usual,
+        "model, as the database has it": partial(by_month, refitted=False),
+        "model, as the database has it after a refit": partial(by_month, refitted=True),
         "model": by_model,
     }
     rows: list[Row] = []
@@ -224,7 +248,8 @@ def main() -> None:
     notes = [
         "`visits` is of the kind the usual numbers come from, `reference` and `errands` are of others; clues",
         "many or few, and unrelated sessions for related ones. The oracle knows the generator's own",
-        "probabilities and judges each session by itself.",
+        "probabilities and judges each session by itself. The database judges each month by its own chats,",
+        "with the usual numbers until it is asked to fit its own.",
     ]
     print(write("link_orders", "Orders by session", rows, command=command, notes=notes))
 

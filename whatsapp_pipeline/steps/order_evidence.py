@@ -69,14 +69,13 @@ def rated(
     """Add to each session how much its contact writes, judged by the month's own chats.
 
     `orders`: by contact. Other months say nothing here, whether they are indexed already or not: a month's
-    links are the same whatever was run before it.
+    links are the same whatever was run before it. So the days that count are the month's, too: over all those
+    that the model was fitted on, what is written in one month would look like next to nothing.
     """
     if not sessions:
         return []
-    span = None
-    if model.span is None:
-        span = span_of([day for session in sessions for day in (session.first_day, session.last_day)])
-    return with_rates(list(sessions), orders, model, span)
+    days = [day for session in sessions for day in (session.first_day, session.last_day)]
+    return with_rates(sessions, orders, model, span_of(days))
 
 
 def to_orders(rows: Iterable[store.OrderRow]) -> list[Order]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from bench.link.order_simulation import Clues, Task, reference
+from bench.link.order_simulation import FEW, Clues, Task, errands, reference
+from bench.link.orders import by_model, judged_by_month, measure
 from whatsapp_pipeline.cli.link import link
+from whatsapp_pipeline.domain.matching.order_fitting import fit_orders
 from whatsapp_pipeline.domain.matching.order_model import SessionToLink, default_model
-from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, link_orders_month
+from whatsapp_pipeline.steps.link_orders import OrderLinking, OrderLinkOptions, link_orders_month
 from whatsapp_pipeline.steps.order_evidence import order_model
 from whatsapp_pipeline.store import models
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -76,6 +78,17 @@ def _links(conn: Connection) -> dict[int, tuple[int | None, float | None]]:
     return {session: (order, confidence) for session, order, confidence in rows}
 
 
+def _answers(conn: Connection) -> dict[int, tuple[int | None, float]]:
+    """Each session's order, linked or at least likelier than none at all, and the best one's confidence."""
+    rows = conn.execute(
+        """SELECT f.file_path::int, s.order_match_confidence, coalesce(s.id_ordem_servico, (
+                   SELECT (array_agg(c.id_ordem_servico ORDER BY c.rank))[1] FROM order_candidates c
+                   WHERE c.id_chat_session = s.id HAVING max(c.confidence) >= 1 - sum(c.confidence)))
+           FROM chat_sessions s JOIN chat_files f ON f.id = s.id_chat_file"""
+    )
+    return {session: (order, confidence or 0.0) for session, confidence, order in rows}
+
+
 def test_no_link_depends_on_the_order_of_the_months(conn: Connection) -> None:
     months = _months(conn)
     for month in reversed(months):
@@ -101,10 +114,43 @@ def test_the_model_is_fitted_when_asked_and_kept(conn: Connection) -> None:
     assert models.newest(conn, "orders") == stored
 
 
+def test_a_model_of_another_version_is_passed_over(conn: Connection) -> None:
+    order_model(conn, refit=True, log=LOG)
+    conn.execute("UPDATE link_models SET version = '1'")
+    assert order_model(conn, refit=False, log=LOG) == default_model()
+
+
 def test_a_few_sessions_leave_the_usual_model_and_keep_nothing(conn: Connection) -> None:
     conn.execute("DELETE FROM chat_files WHERE file_path::int > 100")
     order_model(conn, refit=True, log=LOG)
     assert models.newest(conn, "orders") is None
+
+
+@pytest.mark.parametrize("refit", [False, True], ids=["shipped model", "refitted"])
+def test_the_database_links_as_the_bench_measures(conn: Connection, task: Task, refit: bool) -> None:
+    linking = OrderLinking(OrderLinkOptions(refit=refit), log=LOG)
+    for month in _months(conn):
+        linking.link(conn, month)
+    model = order_model(conn, refit=False, log=LOG)
+    assert (model == default_model()) is not refit
+    kept = _links(conn)
+    for session, (answer, confidence, _) in zip(task.sessions, judged_by_month(task, model), strict=True):
+        order, kept_confidence = kept[session.id]
+        assert kept_confidence or pytest.approx(confidence, abs=1e-9) == 0.0
+        assert order in (answer, None)
+
+
+@pytest.mark.parametrize("simulate", [reference, errands])
+def test_a_refitted_model_judges_single_months_nearly_as_well_as_all_at_once(
+    simulate: Callable[[int, int, Clues], Task],
+) -> None:
+    """Three times as much small talk as talk of orders: over the wrong days it would pass for none."""
+    task = simulate(7, 300, FEW)
+    model = fit_orders(task.sessions, task.orders)
+    whole = measure(task, by_model, calibrated=True)
+    monthly = measure(task, lambda task: judged_by_month(task, model), calibrated=True)
+    assert monthly.f1 >= whole.f1 - 0.01
+    assert monthly.calibration <= 0.04
 
 
 def test_a_months_list_of_titles_is_linked_as_the_database_links_the_month(
@@ -112,18 +158,17 @@ def test_a_months_list_of_titles_is_linked_as_the_database_links_the_month(
 ) -> None:
     for month in _months(conn):
         link_orders_month(conn, month, OrderLinkOptions(), log=LOG)
-    kept = _links(conn)
-    compared = same = 0
+    kept = _answers(conn)
+    orders = []
     for month in _months(conn)[::6]:
         sessions = [s for s in task.sessions if f"{s.first_day:%Y-%m}" == month]
         for session, row in zip(sessions, _decided(task, sessions, tmp_path), strict=True):
             order, confidence = kept[session.id]
-            # A list may name a chat twice a day; the database takes that for the same export seen twice.
-            assert float(row["order_confidence"] or 0) == pytest.approx(confidence or 0, abs=0.1)
-            same += order is None or row["id_ordem_servico"] == str(order)
-            compared += 1
-    assert compared > 100
-    assert same >= 0.995 * compared
+            assert float(row["order_confidence"] or 0) == pytest.approx(confidence, abs=1e-6)
+            assert row["id_ordem_servico"] == str(order or "")
+            orders.append(order)
+    assert len(orders) > 100
+    assert orders.count(None) < len(orders) / 2
 
 
 def _decided(task: Task, sessions: Sequence[SessionToLink], folder: Path) -> list[dict[str, str]]:

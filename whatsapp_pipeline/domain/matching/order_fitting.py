@@ -13,7 +13,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from itertools import pairwise
 
 import numpy as np
@@ -90,11 +89,10 @@ def with_rates(
 ) -> list[SessionToLink]:
     """Add to each session how much its contact writes about no order, judged by the contact's other ones.
 
-    `orders`: by contact, those of the sessions' contacts; `span`: where the model names none, the days that
-    count. What is found for a contact rests on the model, and on that contact's sessions on those days.
+    `orders`: by contact, those of the sessions' contacts; `span`: the days of which these sessions are all
+    there is, if not theirs. What is found for a contact rests on the model, and on that contact's sessions on
+    those days.
     """
-    if model.span is not None:
-        span = (date.fromisoformat(model.span[0]), date.fromisoformat(model.span[1]))
     data = gather(sessions, orders, model, span)
     rates = np.full(len(sessions), model.small_talk)
     if data is not None:

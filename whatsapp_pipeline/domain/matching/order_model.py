@@ -124,7 +124,7 @@ class OrderModel:
     quiet_months: Mapping[str, float] = field(default_factory=dict)
     """The same of small talk."""
     span: tuple[str, str] | None = None
-    """The first and the last day of the sessions that it was fitted on (ISO), which say how much is usual."""
+    """The first and the last day of the sessions that it was fitted on (ISO)."""
     sessions: int = 0
     calibration_error: float = 0.0
     reliability: tuple[Reliability, ...] = ()

@@ -73,10 +73,11 @@ def test_a_contact_who_writes_much_about_nothing_is_believed_less() -> None:
 def test_other_contacts_have_no_say_in_how_much_one_writes() -> None:
     task = reference(5, 60)
     model = fit_orders(task.sessions, task.orders)
-    together = {s.id: s.unrelated_rate for s in with_rates(task.sessions, task.orders, model)}
+    span = span_of([session.first_day for session in task.sessions])
+    together = {s.id: s.unrelated_rate for s in with_rates(task.sessions, task.orders, model, span)}
     for contact in (3, 40):
         alone = [session for session in task.sessions if session.id_contato == contact]
-        for session in with_rates(alone, task.orders, model):
+        for session in with_rates(alone, task.orders, model, span):
             assert session.unrelated_rate == pytest.approx(together[session.id], rel=1e-9)
 
 
