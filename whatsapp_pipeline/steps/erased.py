@@ -7,14 +7,17 @@ What belongs here: leaving them out, at each of the places where data comes in. 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from whatsapp_pipeline.store import suppression
 from whatsapp_pipeline.store.connection import Connection
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.erp.items import Item
-    from whatsapp_pipeline.steps.scan import FileScan
+    from whatsapp_pipeline.steps.scan import Scans
 
 
 def blank_contacts(conn: Connection, items: Sequence[Item]) -> list[Item]:
@@ -47,7 +50,7 @@ def _erased_ids(conn: Connection, items: Iterable[Item]) -> set[str]:
     return suppression.suppressed(conn, "contact", {str(item.get("id")) for item in items})
 
 
-def without_erased_chats(conn: Connection, scans: Sequence[FileScan]) -> tuple[list[FileScan], int]:
+def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
     """Return scans without the chats of erased people, and how many chats that were; in a transaction.
 
     A file that holds nothing else is left out whole, its findings too. What was recognised by its phone or
@@ -55,19 +58,21 @@ def without_erased_chats(conn: Connection, scans: Sequence[FileScan]) -> tuple[l
     """
     erased = suppression.suppressed_chats(
         conn,
-        ((c.file_path, c.chat_number, c.phone_key, c.chat_key) for scan in scans for c in scan.chats),
+        ((c.file_path, c.chat_number, c.phone_key, c.chat_key) for scan in scans.files for c in scan.chats),
     )
     if not erased:
-        return list(scans), 0
+        return scans, 0
     suppression.add(conn, [("file", suppression.file_value(*place)) for place in erased])
     kept = []
-    for scan in scans:
+    for scan in scans.files:
         gone = {number for path, number in erased if path == scan.path}
         if gone and len(gone) == len(scan.chats):
             continue
         scan.chats = [row for row in scan.chats if row.chat_number not in gone]
-        scan.sessions = [row for row in scan.sessions if row.chat_number not in gone]
-        scan.phones = [row for row in scan.phones if row.chat_number not in gone]
         scan.findings = [row for row in scan.findings if row.chat_number not in gone]
         kept.append(scan)
-    return kept, len(erased)
+    places = pl.DataFrame(list(erased), schema=["file_path", "chat_number"], orient="row")
+    sessions, phones = (
+        rows.join(places, on=places.columns, how="anti") for rows in (scans.sessions, scans.phones)
+    )
+    return replace(scans, files=kept, sessions=sessions, phones=phones), len(erased)

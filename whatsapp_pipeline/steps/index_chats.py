@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from itertools import islice
 
 from whatsapp_pipeline.archive import ArchiveFile, ChatArchive, MonthListing
 from whatsapp_pipeline.domain.chat_names import read_chat_name
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.steps.erased import without_erased_chats
+from whatsapp_pipeline.steps.garbage import uncollected
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.steps.reading import ReadingOptions
-from whatsapp_pipeline.steps.scan import STAGE, FileScan, ScanJob, ScanOptions
+from whatsapp_pipeline.steps.scan import STAGE, FileScan, ScanJob, ScanOptions, Scans
 from whatsapp_pipeline.steps.scan_pool import scan_spread
 from whatsapp_pipeline.store import chat_files, duplicates, exceptions
 from whatsapp_pipeline.store.chat_files import KnownFile
@@ -106,11 +106,12 @@ class _MonthIndex:
         self._counts["files"] = len(files)
         self._counts["unchanged"] = len(files) - len(jobs)
         progress = Progress(self._log, f"chat_file_index {self._month}", len(jobs), "files")
-        scans = scan_spread(self._archive, jobs, self._scan, workers=self._options.workers)
-        while chunk := list(islice(scans, _CHUNK)):
-            with self._conn.transaction():
-                self._write(chunk, missing)
-            progress.advance(len(chunk))
+        with uncollected():
+            scans = scan_spread(self._archive, jobs, self._scan, workers=self._options.workers)
+            for chunk in _chunks(scans):
+                with self._conn.transaction():
+                    self._write(chunk, missing)
+                progress.advance(len(chunk.files))
         with self._conn.transaction():
             self._mark_vanished(sorted(missing))
             self._note_listing(listing)
@@ -140,32 +141,32 @@ class _MonthIndex:
             return None
         return ScanJob(file, self._month, known.parse_options)
 
-    def _write(self, scans: Sequence[FileScan], missing: set[str]) -> None:
+    def _write(self, scans: Scans, missing: set[str]) -> None:
         """Write a chunk of scans; a file that was only moved takes its rows along."""
         scans, suppressed = without_erased_chats(self._conn, scans)
         self._counts["suppressed"] += suppressed
-        paths = [scan.path for scan in scans]
+        paths = [scan.path for scan in scans.files]
         if any(path in self._known for path in paths):
             duplicates.lock(self._conn)  # before any row lock, as chat_messages does
-        moves = self._moves(scans, missing)
+        moves = self._moves(scans.files, missing)
         self._counts["moved"] += len(moves)
         chat_files.move(self._conn, moves)
         missing.difference_update(old for old, _ in moves)
         moved = {new for _, new in moves}
         counts = chat_files.write_index(
             self._conn,
-            [chat for scan in scans for chat in scan.chats],
-            [session for scan in scans for session in scan.sessions],
-            [phone for scan in scans for phone in scan.phones],
+            [chat for scan in scans.files for chat in scan.chats],
+            scans.sessions,
+            scans.phones,
         )
-        findings = [finding for scan in scans for finding in scan.findings]
+        findings = [finding for scan in scans.files for finding in scan.findings]
         old_paths = [old for old, _ in moves]
         self._counts["findings"] += exceptions.replace_for_files(
             self._conn, STAGE, [*paths, *old_paths], findings
         )
         duplicates.mark(self._conn, counts.chat_keys)
         self._counts["chats_written"] += counts.inserted + counts.updated
-        for scan in scans:
+        for scan in scans.files:
             self._count(scan, is_moved=scan.path in moved)
 
     def _count(self, scan: FileScan, *, is_moved: bool) -> None:
@@ -243,6 +244,18 @@ class _MonthIndex:
             ("no_month", None, lost_rows),
         ):
             self._counts["findings"] += exceptions.replace_for_kind(self._conn, STAGE, kind, month, rows)
+
+
+def _chunks(scans: Iterable[Scans]) -> Iterator[Scans]:
+    """Gather scans until they are worth a transaction."""
+    waiting: list[Scans] = []
+    for some in scans:
+        waiting.append(some)
+        if sum(len(part.files) for part in waiting) >= _CHUNK:
+            yield Scans.joined(waiting)
+            waiting = []
+    if waiting:
+        yield Scans.joined(waiting)
 
 
 def _sample(files: Sequence[ArchiveFile], options: IndexOptions) -> list[ArchiveFile]:

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import polars as pl
+
 from whatsapp_pipeline.archive import ArchiveFile, ChatArchive, UnreadableFileError
 from whatsapp_pipeline.domain.chat_names import chat_key, read_chat_name
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.titles import parse_title
-from whatsapp_pipeline.domain.transcripts.evidence import EvidenceCollector, SessionEvidence
+from whatsapp_pipeline.domain.transcripts.evidence import SESSION_SCHEMA, EvidenceCollector
 from whatsapp_pipeline.domain.transcripts.model import ChatSummary
 from whatsapp_pipeline.steps.reading import (
     FileRequest,
@@ -25,7 +27,8 @@ from whatsapp_pipeline.steps.reading import (
     read_files,
     reading_hash,
 )
-from whatsapp_pipeline.store.chat_files import ChatRow, PhoneRow, SessionRow
+from whatsapp_pipeline.store import chat_files
+from whatsapp_pipeline.store.chat_files import ChatRow
 from whatsapp_pipeline.store.exceptions import ExceptionRow
 
 STAGE = "chat_file_index"
@@ -57,9 +60,28 @@ class FileScan:
     path: str
     content_hash: bytes | None = None
     chats: list[ChatRow] = field(default_factory=list)
-    sessions: list[SessionRow] = field(default_factory=list)
-    phones: list[PhoneRow] = field(default_factory=list)
     findings: list[ExceptionRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Scans:
+    """What some files gave, in their order, with the evidence of all their chats.
+
+    `sessions` and `phones` are frames of chat_files.SESSION_SCHEMA and PHONE_SCHEMA.
+    """
+
+    files: list[FileScan]
+    sessions: pl.DataFrame
+    phones: pl.DataFrame
+
+    @staticmethod
+    def joined(parts: Sequence[Scans]) -> Scans:
+        """All of some scans, at least one, in one."""
+        return Scans(
+            [file for part in parts for file in part.files],
+            pl.concat([part.sessions for part in parts]),
+            pl.concat([part.phones for part in parts]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +98,25 @@ class _FoundChat(NamedTuple):
 
     chat: ReadChat
     summary: ChatSummary
-    sessions: Sequence[SessionEvidence]
 
 
-def scan_files(archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions) -> Iterator[FileScan]:
+class _FoundPhone(NamedTuple):
+    """A phone in the headers of a chat: a row of PHONE_SCHEMA."""
+
+    file_path: str
+    chat_number: int
+    raw: str
+    key: str | None
+    kind: str
+    occurrences: int
+
+
+def scan_files(archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions) -> Iterator[Scans]:
     """Read files once, in their order; what can't be read is a finding in a scan, never an error."""
     scanner = _Scanner(jobs, options)
     requests = [FileRequest(job.file.path, job.remembered) for job in jobs]
     for window in read_files(archive, requests, options.reading):
-        yield from scanner.scans(window)
+        yield scanner.scans(window)
 
 
 class _Scanner:
@@ -95,31 +127,53 @@ class _Scanner:
         self._evidence = EvidenceCollector()
         self._open: dict[int, ReadChat] = {}
         self._found: dict[int, list[_FoundChat]] = {}
+        self._sessions = pl.DataFrame(schema=SESSION_SCHEMA)
 
-    def scans(self, window: FileWindow) -> list[FileScan]:
+    def scans(self, window: FileWindow) -> Scans:
         """Take a window; return the scans of the files that are over with it."""
         self._open.update((chat.chat, chat) for chat in window.chats)
         failures = dict(window.failed)
         broken_off = [number for number, chat in self._open.items() if chat.file in failures]
-        over = [*broken_off, *(number for number, _ in window.closed)]
-        sessions = self._evidence.add(window.frame, over)
+        over = {*broken_off, *(number for number, _ in window.closed)}
+        self._sessions.extend(self._evidence.add(window.frame, over))
         for number, summary in window.closed:
             chat = self._open[number]
-            found = _FoundChat(chat, summary, sessions.get(number, ()))
-            self._found.setdefault(chat.file, []).append(found)
-        for number in set(over):
+            self._found.setdefault(chat.file, []).append(_FoundChat(chat, summary))
+        for number in over:
             del self._open[number]
-        scans = {file.file: self._read(file) for file in window.read}
+        sessions = self._sessions_of([file.file for file in window.read])
+        phones: list[_FoundPhone] = []
+        scans = {file.file: self._read(file, phones) for file in window.read}
         scans.update((file, self._failed(file, error)) for file, error in failures.items())
-        return [scans[file] for file in sorted(scans)]
+        waiting = [found.chat.chat for chats in self._found.values() for found in chats]
+        self._sessions = self._sessions.filter(pl.col("chat").is_in(waiting))
+        return Scans(
+            [scans[file] for file in sorted(scans)],
+            sessions,
+            pl.DataFrame(phones, schema=chat_files.PHONE_SCHEMA, orient="row"),
+        )
 
-    def _read(self, file: ReadFile) -> FileScan:
+    def _sessions_of(self, files: Sequence[int]) -> pl.DataFrame:
+        """The sessions of files that are over, under their names in the database."""
+        chats = [
+            (chat.chat, self._jobs[file].file.path, chat.chat_number)
+            for file in files
+            for chat, _ in self._found[file]
+        ]
+        schema = {"chat": pl.Int64(), "file_path": pl.String(), "chat_number": pl.Int64()}
+        return (
+            self._sessions.join(pl.DataFrame(chats, schema=schema, orient="row"), on="chat")
+            .rename({"start": "started_at", "end": "ended_at"})
+            .select(*chat_files.SESSION_SCHEMA)
+        )
+
+    def _read(self, file: ReadFile, phones: list[_FoundPhone]) -> FileScan:
         job = self._jobs[file.file]
         found = sorted(self._found.pop(file.file), key=lambda chat: chat.chat.chat_number)
         scan = FileScan(job.file.path, file.content_hash)
         for kind, severity, detail in file.findings:
             _note(scan, job, kind, severity, detail)
-        _add_chats(scan, job, found, self._options)
+        _add_chats(scan, phones, job, found, self._options)
         _judge(scan, job, found)
         return scan
 
@@ -130,43 +184,40 @@ class _Scanner:
         return scan
 
 
-def _add_chats(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat], options: ScanOptions) -> None:
+def _add_chats(
+    scan: FileScan,
+    phones: list[_FoundPhone],
+    job: ScanJob,
+    found: Sequence[_FoundChat],
+    options: ScanOptions,
+) -> None:
     assert scan.content_hash is not None  # noqa: S101  # the caller has set it
     blank = _blank_row(job)._replace(
         content_hash=scan.content_hash,
         indexed_hash=options.hash_of(scan.content_hash, job.file.path, job.remembered),
     )
-    for chat, summary, sessions in found:
+    for chat, summary in found:
         number, name = chat.chat_number, chat.name
-        phones = [
+        of_chat = [
             (raw, parse_phone(raw, default_area_code=options.default_area_code), count)
-            for raw, count in sorted(summary.header_phones.items(), key=lambda item: (-item[1], item[0]))
+            for raw, count in summary.header_phones.items()
         ]
-        # In a combined file only the label says which chat it is; else the file's name says more.
-        named = name.title if name.is_known and len(found) == 1 else None
-        title = named or summary.label or name.title
-        row = _describe(
-            blank._replace(chat_number=number, file_date=name.time), title, summary, phones, options
-        )
-        scan.chats.append(row)
-        scan.phones.extend(
-            PhoneRow(
-                row.file_path,
+        phones.extend(
+            _FoundPhone(
+                scan.path,
                 number,
                 raw,
                 phone.key if phone else None,
                 phone.kind if phone else "unknown",
                 count,
             )
-            for raw, phone, count in phones
+            for raw, phone, count in of_chat
         )
-        scan.sessions.extend(
-            SessionRow(
-                row.file_path, number, s.number, s.start, s.end, s.message_count, s.order_numbers, s.devices,
-                s.stages,
-            )
-            for s in sessions
-        )  # fmt: skip
+        # In a combined file only the label says which chat it is; else the file's name says more.
+        named = name.title if name.is_known and len(found) == 1 else None
+        title = named or summary.label or name.title
+        row = blank._replace(chat_number=number, file_date=name.time)
+        scan.chats.append(_describe(row, title, summary, of_chat, options))
 
 
 def _blank_row(job: ScanJob) -> ChatRow:

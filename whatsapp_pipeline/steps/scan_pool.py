@@ -20,7 +20,7 @@ from functools import cache
 
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.domain.transcripts.windows import WINDOW_BYTES
-from whatsapp_pipeline.steps.scan import FileScan, ScanJob, ScanOptions, scan_files
+from whatsapp_pipeline.steps.scan import ScanJob, ScanOptions, Scans, scan_files
 
 # A chunk is about what the reader takes for one window, whose cost is the same for less text.
 _CHUNK_BYTES = WINDOW_BYTES
@@ -33,7 +33,7 @@ _AHEAD = 24
 
 def scan_spread(
     archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions, *, workers: int
-) -> Iterator[FileScan]:
+) -> Iterator[Scans]:
     """Yield the scans of `jobs`, in their order; `workers` 0 takes every core when it is worth it."""
     wanted = workers or (_cores() if sum(job.file.size for job in jobs) >= _WORTH_BYTES else 1)
     if wanted == 1 or not archive.is_shared:
@@ -67,13 +67,13 @@ class _Spread:
         self, archive: ChatArchive, options: ScanOptions, chunks: Sequence[Sequence[ScanJob]]
     ) -> None:
         self._archive, self._options, self._chunks = archive, options, chunks
-        self._ready: dict[int, list[FileScan]] = {}
+        self._ready: dict[int, list[Scans]] = {}
         self._next = 0
         self._yielded = 0
         self._stopped = False
         self._changed = threading.Condition()
 
-    def run(self, workers: Sequence[_Worker]) -> Iterator[FileScan]:
+    def run(self, workers: Sequence[_Worker]) -> Iterator[Scans]:
         """Yield the scans of all chunks, in order."""
         threads = [threading.Thread(target=self._drive, args=(worker,), daemon=True) for worker in workers]
         for thread in threads:
@@ -88,7 +88,7 @@ class _Spread:
             for thread in threads:
                 thread.join()
 
-    def _result(self, number: int) -> list[FileScan]:
+    def _result(self, number: int) -> list[Scans]:
         """Return a chunk's scans; works on other chunks until they are there."""
         while True:
             with self._changed:
@@ -109,12 +109,12 @@ class _Spread:
         self._next += 1
         return self._next - 1
 
-    def _put(self, number: int, scans: list[FileScan]) -> None:
+    def _put(self, number: int, scans: list[Scans]) -> None:
         with self._changed:
             self._ready[number] = scans
             self._changed.notify_all()
 
-    def _scan_here(self, number: int) -> list[FileScan]:
+    def _scan_here(self, number: int) -> list[Scans]:
         return list(scan_files(self._archive, self._chunks[number], self._options))
 
     def _drive(self, worker: _Worker) -> None:
@@ -136,9 +136,7 @@ class _Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
-    def scan(
-        self, archive: ChatArchive, options: ScanOptions, jobs: Sequence[ScanJob]
-    ) -> list[FileScan] | None:
+    def scan(self, archive: ChatArchive, options: ScanOptions, jobs: Sequence[ScanJob]) -> list[Scans] | None:
         """Return the scans of `jobs`; None when the process is lost."""
         with self._lock:
             if self._process is None or self._process.poll() is not None:
@@ -148,7 +146,7 @@ class _Worker:
             try:
                 pickle.dump((archive.url, options, list(jobs)), self._process.stdin)
                 self._process.stdin.flush()
-                scans: list[FileScan] = pickle.load(self._process.stdout)  # noqa: S301  # from our own child
+                scans: list[Scans] = pickle.load(self._process.stdout)  # noqa: S301  # from our own child
             except (OSError, EOFError, pickle.UnpicklingError):
                 self.stop()
                 return None

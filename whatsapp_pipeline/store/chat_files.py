@@ -6,10 +6,13 @@ orders (store of linking), and messages (messages.py). Rows are never deleted: a
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+
+import polars as pl
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
@@ -48,29 +51,27 @@ class ChatRow(NamedTuple):
     processing_status: str
 
 
-class SessionRow(NamedTuple):
-    """One session of the chat (`file_path`, `chat_number`); times are local and naive."""
-
-    file_path: str
-    chat_number: int
-    number: int
-    started_at: datetime
-    ended_at: datetime
-    message_count: int
-    order_numbers: list[str]
-    devices: list[str]
-    stages: list[str]
-
-
-class PhoneRow(NamedTuple):
-    """One phone in the headers of the chat (`file_path`, `chat_number`)."""
-
-    file_path: str
-    chat_number: int
-    raw: str
-    key: str | None
-    kind: str
-    occurrences: int
+# Frames of sessions of chats (`file_path`, `chat_number`); times are local and naive.
+SESSION_SCHEMA: Mapping[str, pl.DataType] = {
+    "file_path": pl.String(), "chat_number": pl.Int64(), "number": pl.Int64(),
+    "started_at": pl.Datetime("us"), "ended_at": pl.Datetime("us"), "message_count": pl.Int64(),
+    "order_numbers": pl.List(pl.String()), "devices": pl.List(pl.String()), "stages": pl.List(pl.String()),
+}  # fmt: skip
+# Frames of phones in the headers of chats.
+PHONE_SCHEMA: Mapping[str, pl.DataType] = {
+    "file_path": pl.String(), "chat_number": pl.Int64(), "raw": pl.String(), "key": pl.String(),
+    "kind": pl.String(), "occurrences": pl.Int64(),
+}  # fmt: skip
+_CHAT_SCHEMA: Mapping[str, pl.DataType] = {
+    "filename": pl.String(), "file_path": pl.String(), "chat_number": pl.Int64(), "month": pl.String(),
+    "file_date": pl.Datetime("us"), "title": pl.String(), "phone_number": pl.String(),
+    "phone_key": pl.String(), "customer_name": pl.String(), "reference_os": pl.String(),
+    "devices": pl.List(pl.String()), "chat_key": pl.String(), "is_group": pl.Boolean(),
+    "content_hash": pl.Binary(), "indexed_hash": pl.Binary(), "size_bytes": pl.Int64(),
+    "modified_at": pl.Datetime("us", "UTC"), "format": pl.String(), "parse_options": pl.String(),
+    "first_message_at": pl.Datetime("us"), "last_message_at": pl.Datetime("us"), "line_count": pl.Int64(),
+    "message_count": pl.Int64(), "processing_status": pl.String(),
+}  # fmt: skip
 
 
 class KnownFile(NamedTuple):
@@ -144,14 +145,16 @@ def move(conn: Connection, moves: Sequence[tuple[str, str]]) -> int:
 
 
 def write_index(
-    conn: Connection, chats: Sequence[ChatRow], sessions: Iterable[SessionRow], phones: Iterable[PhoneRow]
+    conn: Connection, chats: Sequence[ChatRow], sessions: pl.DataFrame, phones: pl.DataFrame
 ) -> IndexCounts:
     """Bring the rows of the files in `chats` to what was read; only what differs is written.
+
+    `sessions` and `phones` are frames of SESSION_SCHEMA and PHONE_SCHEMA.
 
     A chat keeps its row by its number in the file or, where chats of a combined file changed places, by its
     key. A chat that a file no longer holds is marked vanished. Call it inside a transaction.
     """
-    _copy(conn, "incoming_chats", "chat_files", ChatRow._fields, chats)
+    _copy(conn, "incoming_chats", "chat_files", pl.DataFrame(chats, schema=_CHAT_SCHEMA, orient="row"))
     if any(chat.chat_number > 1 for chat in chats):
         _renumber(conn)
     changed = conn.execute(queries.load("index_changed_keys")).fetchall()
@@ -163,15 +166,9 @@ def write_index(
     return IndexCounts(inserted, updated, [row[0] for row in changed])
 
 
-def _write_evidence(conn: Connection, sessions: Iterable[SessionRow], phones: Iterable[PhoneRow]) -> None:
-    _copy(
-        conn, "incoming_sessions", "chat_sessions", SessionRow._fields[2:], sessions,
-        extra="NULL::text AS file_path, NULL::int AS chat_number", fields=SessionRow._fields,
-    )  # fmt: skip
-    _copy(
-        conn, "incoming_phones", "chat_phones", PhoneRow._fields[2:], phones,
-        extra="NULL::text AS file_path, NULL::int AS chat_number", fields=PhoneRow._fields,
-    )  # fmt: skip
+def _write_evidence(conn: Connection, sessions: pl.DataFrame, phones: pl.DataFrame) -> None:
+    _copy(conn, "incoming_sessions", "chat_sessions", sessions)
+    _copy(conn, "incoming_phones", "chat_phones", phones)
     for name in ("sessions_gone", "sessions_update", "sessions_insert", "phones_gone", "phones_upsert"):
         conn.execute(queries.load(f"index_{name}"))
 
@@ -191,25 +188,31 @@ def _renumber(conn: Connection) -> None:
     )
 
 
-def _copy(
-    conn: Connection,
-    temporary: str,
-    table: str,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    *,
-    extra: str = "",
-    fields: Sequence[str] = (),
-) -> None:
-    """Fill the temporary table with `rows`, its columns typed as those of `table`."""
-    listed = ", ".join(columns) + (f", {extra}" if extra else "")
+def _copy(conn: Connection, temporary: str, table: str, rows: pl.DataFrame) -> None:
+    """Fill the temporary table with `rows`, its columns typed as those of `table` or what names a chat."""
+    columns = ", ".join(rows.columns)
+    named = "(SELECT file_path, chat_number FROM chat_files) AS named"
+    source = table if table == "chat_files" else f"{table}, {named}"
     conn.execute(f"DROP TABLE IF EXISTS pg_temp.{temporary}")
-    conn.execute(f"CREATE TEMP TABLE {temporary} ON COMMIT DROP AS SELECT {listed} FROM {table} WITH NO DATA")
-    named = ", ".join(fields or columns)
-    with conn.cursor() as cursor, cursor.copy(f"COPY {temporary} ({named}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+    conn.execute(
+        f"CREATE TEMP TABLE {temporary} ON COMMIT DROP AS SELECT {columns} FROM {source} WITH NO DATA"
+    )
+    with (
+        conn.cursor() as cursor,
+        cursor.copy(f"COPY {temporary} ({columns}) FROM STDIN (FORMAT csv)") as copy,
+    ):
+        copy.write(_csv(rows))
     conn.execute(f"ANALYZE {temporary}")
+
+
+def _csv(rows: pl.DataFrame) -> memoryview:
+    """Spell rows as COPY reads them: NULL is nothing, an empty text is `""`."""
+    # Lists are of our own keys and of digits: they hold no character that means anything in an array.
+    arrays = ("{" + pl.selectors.list().list.join(",") + "}").name.keep()
+    hashes = ("\\x" + pl.selectors.binary().bin.encode("hex")).name.keep()
+    buffer = io.BytesIO()
+    rows.with_columns(arrays, hashes).write_csv(buffer, include_header=False)
+    return buffer.getbuffer()
 
 
 def mark_vanished(conn: Connection, month: str, paths: Sequence[str]) -> list[str]:

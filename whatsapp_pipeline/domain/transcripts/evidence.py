@@ -6,15 +6,23 @@ which words there are (vocabulary, titles).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
 
 import polars as pl
 
 from whatsapp_pipeline.domain import titles, vocabulary
 
 SESSION_GAP = timedelta(hours=24)
+
+# What is found of a chat: its sessions, numbered from 1. Times are naive, as in the file; the words of each
+# kind are in the order they were first said: by time, then as the file has them.
+SESSION_SCHEMA: Mapping[str, pl.DataType] = {
+    "chat": pl.Int64(), "number": pl.Int64(), "start": pl.Datetime("us"), "end": pl.Datetime("us"),
+    "message_count": pl.Int64(), "order_numbers": pl.List(pl.String()), "devices": pl.List(pl.String()),
+    "stages": pl.List(pl.String()),
+}  # fmt: skip
+_KINDS = ("order_numbers", "devices", "stages")
 
 _Finder = Callable[[str], Sequence[str]]
 
@@ -32,22 +40,6 @@ _WORDS = {
 }  # fmt: skip
 
 
-@dataclass(slots=True)
-class SessionEvidence:
-    """A stretch of a chat without a silence as long as the gap; times are naive, as in the file.
-
-    The words are in the order they were first said: by time, then as the file has them.
-    """
-
-    number: int
-    start: datetime
-    end: datetime
-    message_count: int
-    order_numbers: list[str] = field(default_factory=list)
-    devices: list[str] = field(default_factory=list)
-    stages: list[str] = field(default_factory=list)
-
-
 class EvidenceCollector:
     """Collects the sessions of chats, in memory that grows with the sessions of those that are not over.
 
@@ -60,10 +52,10 @@ class EvidenceCollector:
         self._stretches = pl.DataFrame(schema=_STRETCHES)
         self._words = pl.DataFrame(schema=_WORDS)
 
-    def add(self, frame: pl.DataFrame, over: Collection[int]) -> dict[int, list[SessionEvidence]]:
+    def add(self, frame: pl.DataFrame, over: Collection[int]) -> pl.DataFrame:
         """Take a window's messages; return the sessions of the chats in `over`, of which no more will come.
 
-        A chat without a session is left out.
+        They are a frame of SESSION_SCHEMA, by chat and number.
         """
         talk = (
             frame.select("chat", "timestamp", "ordinal", "direction", "text")
@@ -75,7 +67,7 @@ class EvidenceCollector:
         is_over = pl.col("chat").is_in(list(over))
         self._stretches = sessions.filter(~is_over).drop("session")
         self._words = words.filter(~is_over).drop("session")
-        return _by_chat(sessions.filter(is_over), words.filter(is_over))
+        return _with_words(sessions.filter(is_over), words.filter(is_over))
 
 
 def _stretches(talk: pl.DataFrame) -> pl.DataFrame:
@@ -165,13 +157,16 @@ def _keys(kind: str, excerpts: pl.DataFrame, find: _Finder) -> pl.DataFrame:
     )
 
 
-def _by_chat(sessions: pl.DataFrame, words: pl.DataFrame) -> dict[int, list[SessionEvidence]]:
-    chats: dict[int, list[SessionEvidence]] = {}
-    numbered: dict[int, SessionEvidence] = {}
-    for session, chat, start, end, count in sessions.iter_rows():
-        of_chat = chats.setdefault(chat, [])
-        numbered[session] = SessionEvidence(len(of_chat) + 1, start, end, count)
-        of_chat.append(numbered[session])
-    for session, kind, key in words.select("session", "kind", "key").iter_rows():
-        getattr(numbered[session], kind).append(key)
-    return chats
+def _with_words(sessions: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
+    """Number the sessions of each chat and give them their words."""
+    said = words.group_by("session", maintain_order=True).agg(
+        pl.col("key").filter(pl.col("kind") == kind).alias(kind) for kind in _KINDS
+    )
+    return sessions.join(said, on="session", how="left", maintain_order="left").select(
+        "chat",
+        (pl.col("session") - pl.col("session").min().over("chat") + 1).cast(pl.Int64).alias("number"),
+        "start",
+        "end",
+        pl.col("count").alias("message_count"),
+        *(pl.col(kind).fill_null([]) for kind in _KINDS),
+    )

@@ -13,11 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whatsapp_pipeline.domain.titles import find_order_numbers
-from whatsapp_pipeline.domain.transcripts.evidence import EvidenceCollector, SessionEvidence
+from whatsapp_pipeline.domain.transcripts.evidence import SESSION_SCHEMA, EvidenceCollector
 from whatsapp_pipeline.domain.transcripts.model import MESSAGE_SCHEMA
 from whatsapp_pipeline.domain.vocabulary import find_devices, find_stages
 
 START = datetime(2025, 1, 1)
+
+
+class Session(NamedTuple):
+    """A session as it comes."""
+
+    number: int
+    start: datetime
+    end: datetime
+    message_count: int
+    order_numbers: list[str]
+    devices: list[str]
+    stages: list[str]
 
 
 class Said(NamedTuple):
@@ -41,29 +53,35 @@ def frame_of(said: Sequence[Said], *, before: int = 0) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=MESSAGE_SCHEMA)
 
 
-def collect(said: Sequence[Said], *, cuts: Sequence[int] = ()) -> dict[int, list[SessionEvidence]]:
+def by_chat(sessions: pl.DataFrame) -> dict[int, list[Session]]:
+    assert dict(sessions.schema) == SESSION_SCHEMA
+    chats: dict[int, list[Session]] = {}
+    for chat, *rest in sessions.iter_rows():
+        chats.setdefault(chat, []).append(Session(*rest))
+    return chats
+
+
+def collect(said: Sequence[Said], *, cuts: Sequence[int] = ()) -> dict[int, list[Session]]:
     """The sessions of chats whose messages come in windows that end at `cuts`."""
     collector = EvidenceCollector()
     places = [0, *sorted(min(cut, len(said)) for cut in cuts)]
     for start, end in pairwise(places):
-        assert collector.add(frame_of(said[start:end], before=start), []) == {}
+        assert collector.add(frame_of(said[start:end], before=start), []).is_empty()
     last = frame_of(said[places[-1] :], before=places[-1])
-    return collector.add(last, {message.chat for message in said})
+    return by_chat(collector.add(last, {message.chat for message in said}))
 
 
-def expected(said: Sequence[Said]) -> dict[int, list[SessionEvidence]]:
+def expected(said: Sequence[Said]) -> dict[int, list[Session]]:
     """The same, message by message."""
-    chats: dict[int, list[SessionEvidence]] = {}
+    chats: dict[int, list[Session]] = {}
     for message in sorted(said, key=lambda message: message[:2]):  # a stable sort: else as they stand
         if message.direction == "notification":
             continue
         sessions = chats.setdefault(message.chat, [])
         at = START + timedelta(hours=message.hour)
         if not sessions or at - sessions[-1].end >= timedelta(hours=24):
-            sessions.append(SessionEvidence(len(sessions) + 1, at, at, 0))
-        session = sessions[-1]
-        session.end = at
-        session.message_count += 1
+            sessions.append(Session(len(sessions) + 1, at, at, 0, [], [], []))
+        session = sessions[-1] = sessions[-1]._replace(end=at, message_count=sessions[-1].message_count + 1)
         for keys, found in (
             (session.order_numbers, find_order_numbers(message.text)),
             (session.devices, find_devices(message.text)),
@@ -101,8 +119,8 @@ def test_notifications_neither_open_nor_bridge_a_session() -> None:
     ]
     assert collect(said) == {
         0: [
-            SessionEvidence(1, START, START, 1, [], ["notebook"], ["closing"]),
-            SessionEvidence(
+            Session(1, START, START, 1, [], ["notebook"], ["closing"]),
+            Session(
                 2, START + timedelta(hours=40), START + timedelta(hours=40), 1, [], ["notebook"], ["closing"]
             ),
         ]
@@ -111,11 +129,11 @@ def test_notifications_neither_open_nor_bridge_a_session() -> None:
 
 def test_chats_that_are_over_are_forgotten() -> None:
     collector = EvidenceCollector()
-    first = collector.add(frame_of([Said(0, 0, "tv"), Said(1, 0, "tv"), Said(2, 0, "tv")]), [0, 2])
+    first = by_chat(collector.add(frame_of([Said(0, 0, "tv"), Said(1, 0, "tv"), Said(2, 0, "tv")]), [0, 2]))
     assert set(first) == {0, 2}
-    second = collector.add(frame_of([Said(1, 23, "OS 30123")], before=3), [1])
+    second = by_chat(collector.add(frame_of([Said(1, 23, "OS 30123")], before=3), [1]))
     assert [(s.message_count, s.order_numbers, s.devices) for s in second[1]] == [(2, ["30123"], ["tv"])]
-    assert collector.add(frame_of([]), [0, 1, 2]) == {}
+    assert collector.add(frame_of([]), [0, 1, 2]).is_empty()
 
 
 @settings(max_examples=300, deadline=None)
