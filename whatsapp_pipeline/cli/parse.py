@@ -10,26 +10,18 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, get_args
 
 import click
+import polars as pl
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.archive.sources import ChatSource, UnreadableFileError, open_source
 from whatsapp_pipeline.domain.chat_names import read_chat_name
-from whatsapp_pipeline.domain.transcripts import (
-    ChatEnd,
-    ChatStart,
-    ChatSummary,
-    Finding,
-    Message,
-    MessageBatch,
-    ParseOptions,
-    read,
-)
+from whatsapp_pipeline.domain.transcripts import ChatSummary, ParseOptions, Source, Window, read_many
 from whatsapp_pipeline.domain.transcripts.model import DateOrder, FormatName
 
 _FORMATS = [name for name in get_args(FormatName) if name != "unknown"]
@@ -71,8 +63,8 @@ def parse(
     failed = False
     try:
         for path in files:
-            failed |= not _parse_file(path, options, sys.stdout, sys.stderr)
-        sys.stdout.flush()
+            failed |= not _parse_file(path, options, sys.stdout.buffer, sys.stderr)
+        sys.stdout.buffer.flush()
     except BrokenPipeError:
         # The reader had enough (`| head`); the interpreter must not try to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -80,7 +72,7 @@ def parse(
         sys.exit(1)
 
 
-def _parse_file(path: str, options: Callable[..., ParseOptions], out: TextIO, err: TextIO) -> bool:
+def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO, err: TextIO) -> bool:
     """Write a file's messages and its summary; False when it could not be read to its end."""
     summaries: list[ChatSummary] = []
     findings: list[dict[str, object]] = []
@@ -88,13 +80,14 @@ def _parse_file(path: str, options: Callable[..., ParseOptions], out: TextIO, er
     try:
         with open_source(Path(path).name, partial(_open, path)) as source:
             findings += [found._asdict() for found in source.findings]
-            for event in _events(source, path, options):
-                if isinstance(event, MessageBatch):
-                    out.write("".join(lines_of(path, len(summaries) + 1, event.messages)))
-                elif isinstance(event, ChatEnd):
-                    summaries.append(event.summary)
-                elif isinstance(event, Finding):
-                    findings.append({"chat": len(summaries) + 1, **event._asdict()})
+            for first_chat, window in _windows(source, path, options):
+                write_lines(path, first_chat, window.frame, out)
+                summaries += [summary for _, summary in window.closed]
+                findings += [
+                    {"chat": first_chat + chat, **finding._asdict()} for chat, finding in window.findings
+                ]
+                for _, unreadable in window.failed:
+                    raise unreadable
     except UnreadableFileError as unreadable:
         error = {"kind": unreadable.kind, "detail": str(unreadable)}
     summary = summary_of(path, summaries, findings)
@@ -102,57 +95,55 @@ def _parse_file(path: str, options: Callable[..., ParseOptions], out: TextIO, er
     return error is None
 
 
-def _events(
+def _windows(
     source: ChatSource, path: str, options: Callable[..., ParseOptions]
-) -> Iterable[ChatStart | MessageBatch | Finding | ChatEnd]:
+) -> Iterator[tuple[int, Window]]:
+    """Read a file's transcripts one by one; each window comes with the number in the file of its chat 0."""
+    first_chat = 1
     for member, stream in source.streams():
         name = read_chat_name(path.replace(os.sep, "/"), member.name)
-        yield from read(stream, options(default_title=name.title, combined=name.is_combined))
+        chats = 0
+        transcript = Source(stream, options(default_title=name.title, combined=name.is_combined))
+        for window in read_many([transcript]):
+            chats += len(window.opened)
+            yield first_chat, window
+        first_chat += chats
 
 
 def _open(path: str) -> BinaryIO:
     return sys.stdin.buffer if path == "-" else open(path, "rb")  # the source closes it
 
 
-def lines_of(path: str, chat: int, messages: Iterable[Message]) -> Iterable[str]:
-    """Each message as a line of JSON; `chat` is the chat's number in the file, from 1."""
-    for m in messages:
-        attachment: dict[str, object] | None = None
-        if m.attachment_kind is not None:
-            attachment = {
-                "name": m.attachment_name,
-                "kind": m.attachment_kind,
-                "size_bytes": m.attachment_size,
-                "duration_seconds": m.attachment_duration,
-            }
-        reply: dict[str, object] | None = None
-        if m.reply_timestamp is not None:
-            reply = {
-                "timestamp": m.reply_timestamp.isoformat(),
-                "quote": m.reply_quote,
-                "ordinal": m.reply_ordinal,
-            }
-        yield (
-            _encode(
-                {
-                    "file": path,
-                    "chat": chat,
-                    "ordinal": m.ordinal,
-                    "timestamp": m.timestamp.isoformat(),
-                    "timestamp_utc": m.timestamp_utc.isoformat(),
-                    "direction": m.direction,
-                    "sender_name": m.sender_name,
-                    "sender_phone": m.sender_phone,
-                    "type": m.type,
-                    "text": m.text,
-                    "attachment": attachment,
-                    "reply_to": reply,
-                    "status": m.status,
-                    "line": m.line,
-                }
-            )
-            + "\n"
-        )
+def write_lines(path: str, first_chat: int, messages: pl.DataFrame, out: BinaryIO) -> None:
+    """Write each message as a line of JSON; the frame's chat 0 is the file's `first_chat`-th, from 1."""
+    attachment = pl.struct(
+        name="attachment_name",
+        kind="attachment_kind",
+        size_bytes="attachment_size",
+        duration_seconds="attachment_duration",
+    )
+    reply = pl.struct(timestamp=_iso("reply_timestamp"), quote="reply_quote", ordinal="reply_ordinal")
+    messages.select(
+        pl.lit(path).alias("file"),
+        pl.col("chat") + first_chat,
+        "ordinal",
+        _iso("timestamp"),
+        _iso("timestamp_utc", "+00:00"),
+        "direction",
+        "sender_name",
+        "sender_phone",
+        "type",
+        "text",
+        attachment=pl.when(pl.col("attachment_kind").is_not_null()).then(attachment),
+        reply_to=pl.when(pl.col("reply_timestamp").is_not_null()).then(reply),
+        status="status",
+        line="line",
+    ).write_ndjson(out)
+
+
+def _iso(column: str, offset: str = "") -> pl.Expr:
+    """Spell times as ISO 8601; exports have no fractions of seconds."""
+    return pl.col(column).dt.to_string(f"%Y-%m-%dT%H:%M:%S{offset}")
 
 
 def summary_of(path: str, chats: list[ChatSummary], findings: list[dict[str, object]]) -> dict[str, Any]:

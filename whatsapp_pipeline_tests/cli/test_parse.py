@@ -63,6 +63,19 @@ def test_a_message_is_a_line_and_a_file_a_summary(chat: Path) -> None:
     assert (summary["format"], summary["date_order"], summary["exceptions"]) == ("block", None, {})
 
 
+def test_a_line_is_spelt_as_json_is_with_nothing_escaped_that_need_not_be(tmp_path: Path) -> None:
+    text = 'aspas " barra \\ tab\t sino\x07 linha\u2028 ação 😀 </b>'
+    path = tmp_path / "chat.txt"
+    path.write_text(block("2025-01-05 10:00:00 from Maria (+554199990000) - Lida", text), encoding="utf-8")
+    (line,) = run(path).stdout_bytes.decode().split("\n")[:-1]
+    message = json.loads(line)
+    assert message["text"] == text
+    assert line == json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    assert list(message)[:4] == ["file", "chat", "ordinal", "timestamp"]
+    assert message["attachment"] is None
+    assert message["reply_to"] is None
+
+
 def test_options_steer_native_exports_and_the_title_comes_from_the_name(tmp_path: Path) -> None:
     path = tmp_path / "Conversa do WhatsApp com Maria.txt"
     path.write_text(NATIVE, encoding="utf-8")
