@@ -219,6 +219,38 @@ def test_a_file_that_changes_after_the_index_waits(db: Connection, tmp_path: Pat
     assert db.execute("SELECT count(*) FROM chat_messages").fetchone() == (6,)
 
 
+def test_a_large_file_that_changes_after_the_index_leaves_nothing(db: Connection, tmp_path: Path) -> None:
+    """That shows when some of it is at the server already: the batch is loaded again without it."""
+    large = write_chat(tmp_path, block(talk(30_000)), title="Bia")
+    for title in ("Ana", "Caio"):
+        write_chat(tmp_path, block(talk(3)), title=title)
+    index(db, tmp_path)
+    data = large.read_text(encoding="utf-8")
+    large.write_text(data + block(talk(1, first=40_000)), encoding="utf-8")
+    report = load(db, tmp_path)
+    assert (report.loaded, report.failed, report.messages_inserted) == (2, 1, 6)
+    assert db.execute("SELECT kind FROM exceptions").fetchall() == [("changed_since_indexed",)]
+    rows = db.execute(
+        "SELECT f.title, count(*) FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file GROUP BY 1"
+        " ORDER BY 1"
+    ).fetchall()
+    assert rows == [("Ana", 3), ("Caio", 3)]
+    large.write_text(data, encoding="utf-8")
+    assert load(db, tmp_path).messages_inserted == 30_000
+
+
+def test_a_changed_file_that_is_gone_keeps_what_was_loaded(db: Connection, tmp_path: Path) -> None:
+    paths = [write_chat(tmp_path, block(talk(3)), title=title) for title in ("Ana", "Bia")]
+    both(db, tmp_path)
+    for path in paths:
+        path.write_text(block(talk(5)))
+    index(db, tmp_path)
+    paths[0].unlink()
+    report = load(db, tmp_path)
+    assert (report.loaded, report.failed, report.messages_inserted, report.messages_gone) == (1, 1, 2, 0)
+    assert db.execute("SELECT count(*) FROM chat_messages").fetchone() == (8,)
+
+
 def test_a_file_that_is_gone_at_loading_fails_alone(db: Connection, tmp_path: Path) -> None:
     bad = write_chat(tmp_path, block(talk(3)), title="Ana")
     write_chat(tmp_path, block(talk(3)), title="Bia")

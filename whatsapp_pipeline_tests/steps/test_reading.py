@@ -83,6 +83,21 @@ def test_every_file_is_over_once_with_all_that_it_holds(tmp_path: Path, archive:
     assert names == ["Ana", "Bia"]
 
 
+def test_chats_of_transcripts_read_together_are_numbered_in_the_files_order(
+    tmp_path: Path, archive: ChatArchive
+) -> None:
+    def combined(*labels: str) -> str:
+        return "".join(block(talk(2), label=label) for label in labels)
+
+    zipped = {"WhatsApp - 2 sesiones de chat.txt": combined("C", "D"), "WhatsApp - Eva.txt": combined("E")}
+    paths = [write(tmp_path, 1, f"{n} sesiones de chat") for n in (2, 3)]
+    (tmp_path / paths[0]).write_text(combined("A", "B"), encoding="utf-8")
+    paths[1] = write_zip(tmp_path, "dois.zip", zipped)
+    windows = list(read_files(archive, requests(paths), ReadingOptions()))
+    numbered = [(chat.file, chat.chat_number, chat.start.label) for w in windows for chat in w.chats]
+    assert numbered == [(0, 1, "A"), (0, 2, "B"), (1, 1, "C"), (1, 2, "D"), (1, 3, "E")]
+
+
 def hashes(windows: Sequence[FileWindow]) -> list[bytes]:
     read = sorted(item for window in windows for item in window.read)
     return [item.content_hash for item in read]
