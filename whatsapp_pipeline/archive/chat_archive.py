@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from upath import UPath
@@ -60,7 +59,7 @@ class ChatArchive:
         self.root = UPath(root).absolute()
         self._fs: Any = self.root.fs
         # Local files are opened without fsspec, which costs more than reading a median chat.
-        self._local = Path(self.root.path) if self._fs.protocol in ("file", ("file", "local")) else None
+        self._is_local = self._fs.protocol in ("file", ("file", "local"))
         self._base = self.root.path.rstrip("/")
         self._peeked: dict[tuple[str, int, datetime], str | None] = {}
 
@@ -133,10 +132,10 @@ class ChatArchive:
         return open_source(path.rsplit("/", 1)[-1], self._opener(path))
 
     def _opener(self, path: str) -> Callable[[], BinaryIO]:
-        local = self._local
-        if local is not None:
-            return lambda: open(local / path, "rb", opener=_open_regular)  # the source closes it
-        return lambda: self._fs.open(f"{self._base}/{path}", "rb")
+        full = f"{self._base}/{path}"
+        if self._is_local:
+            return lambda: open(full, "rb", opener=_open_regular)  # joining Paths costs a fourth of it
+        return lambda: self._fs.open(full, "rb")
 
     def _entries(self, folder: str) -> list[dict[str, Any]]:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -267,14 +268,19 @@ def _judge(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat]) -> None:
         _note(
             scan, job, "outside_months", "warning", f"the file lies outside all months; taken as {job.month}"
         )
-    elif name.time is not None and f"{name.time:%Y-%m}" != job.month:
-        detail = f"the name says {name.time:%Y-%m}, the folder {job.month}; the folder was followed"
+    elif name.time is not None and _month(name.time) != job.month:
+        detail = f"the name says {_month(name.time)}, the folder {job.month}; the folder was followed"
         _note(scan, job, "month_name_differs", "warning", detail)
     firsts = [chat.summary.first_time for chat in found if chat.summary.first_time]
     lasts = [chat.summary.last_time for chat in found if chat.summary.last_time]
-    if firsts and not f"{min(firsts):%Y-%m}" <= job.month <= f"{max(lasts):%Y-%m}":
-        detail = f"the messages are of {min(firsts):%Y-%m} to {max(lasts):%Y-%m}, none of {job.month}"
+    first, last = _month(min(firsts)), _month(max(lasts))  # there are messages, and each has a time
+    if not first <= job.month <= last:
+        detail = f"the messages are of {first} to {last}, none of {job.month}"
         _note(scan, job, "month_messages_differ", "info", detail)
+
+
+def _month(time: datetime) -> str:
+    return time.isoformat()[:7]  # a fourth of strftime's time
 
 
 def _note(scan: FileScan, job: ScanJob, kind: str, severity: str, detail: str) -> None:
