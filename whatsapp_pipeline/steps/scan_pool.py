@@ -20,6 +20,7 @@ from functools import cache
 
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.domain.transcripts.windows import WINDOW_BYTES
+from whatsapp_pipeline.steps.garbage import uncollected
 from whatsapp_pipeline.steps.scan import ScanJob, ScanOptions, Scans, scan_files
 
 # A chunk is about what the reader takes for one window, whose cost is the same for less text.
@@ -164,6 +165,7 @@ class _Worker:
             [sys.executable, "-m", "whatsapp_pipeline.steps.scan_pool"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env={**os.environ, "POLARS_MAX_THREADS": "1"},  # there is a process for each core
             start_new_session=True,  # Ctrl-C is for this process, which then ends the other
         )
         atexit.register(self.stop)
@@ -185,7 +187,8 @@ def serve() -> None:
         except EOFError:
             return
         archive = archives.get(url) or archives.setdefault(url, ChatArchive(url))
-        pickle.dump(list(scan_files(archive, jobs, options)), sys.stdout.buffer)
+        with uncollected():
+            pickle.dump(list(scan_files(archive, jobs, options)), sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 
