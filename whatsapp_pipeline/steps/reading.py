@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -125,11 +125,7 @@ def read_files(
 
 
 class _Run:
-    """One reading of neighbouring files; those it did not come to are in `left` when it is over.
-
-    A window is held back until the next one shows which files were over with it: the reader asks for more
-    files before it hands out what it read of those before.
-    """
+    """One reading of neighbouring files; those it did not come to are in `left` when it is over."""
 
     def __init__(
         self,
@@ -150,7 +146,7 @@ class _Run:
         # The last file of which chats were handed out, and how many.
         self._shown: int | None = None
         self._chat_number = 0
-        self._in_hand = files.start
+        self._in_hand = self._passed = files.start  # of what is not passed yet windows may still tell
         # What became of files, until the window they were over with says so; and the first that none did.
         self._read: dict[int, ReadFile] = {}
         self._failed: dict[int, UnreadableFileError] = {}
@@ -164,21 +160,19 @@ class _Run:
 
     def windows(self) -> Iterator[FileWindow]:
         """Yield what is read, until the end or until the reader fails."""
-        held: FileWindow | None = None
         with closing(self._sources()) as sources:
             windows = read_many(sources, identities=self._identities)
             while (window := self._next(windows)) is not None:
                 taken = self._take(window)
-                if held is not None:
-                    self._settle(held, self._first_file(window))
-                    yield held
-                held = taken
-        held = held or FileWindow()
+                self._settle(taken, self._passed)
+                yield taken
+        last = FileWindow()
         if self._failure is None:
-            self._settle(held, self._files.stop)
+            self._settle(last, self._files.stop)
         else:
-            self._give_up(held, self._failure)
-        yield held
+            self._give_up(last, self._failure)
+        if last.read or last.failed:
+            yield last
 
     def _next(self, windows: Iterator[Window]) -> Window | None:
         try:
@@ -203,6 +197,7 @@ class _Run:
                     self._read[file] = ReadFile(file, source.content_hash(), source.findings)
             except UnreadableFileError as error:
                 self._failed[file] = error
+            self._passed = file + 1
 
     def _take(self, window: Window) -> FileWindow:
         """Number the window's chats, and note the files whose streams failed."""
@@ -226,17 +221,6 @@ class _Run:
             [(self._first_chat + chat, summary) for chat, summary in window.closed],
         )
 
-    def _first_file(self, window: Window) -> int:
-        """The first of the files that the window has anything of."""
-        chats = {opened.chat for opened in window.opened}
-        chats.update(chat for chat, _ in window.findings)
-        chats.update(chat for chat, _ in window.closed)
-        if window.frame.height:
-            chats.add(cast(int, window.frame["chat"].min()))
-        files = [self._chats[chat] for chat in chats]
-        files += [self._transcripts[transcript][0] for transcript, _ in window.failed]
-        return min(files, default=self._unsettled)
-
     def _settle(self, window: FileWindow, until: int) -> None:
         """Say of the files before `until` that they are over with `window`."""
         for file in range(self._unsettled, until):
@@ -246,16 +230,16 @@ class _Run:
                 window.read.append(self._read.pop(file))
         self._unsettled = max(self._unsettled, until)
 
-    def _give_up(self, held: FileWindow, failure: UnreadableFileError) -> None:
+    def _give_up(self, last: FileWindow, failure: UnreadableFileError) -> None:
         """Leave the files in hand to be read one by one; what is alone, or handed out in part, has failed."""
-        if self._shown is not None:
+        if self._shown is not None and self._shown >= self._unsettled:
             if self._shown not in self._read:
                 self._failed.setdefault(self._shown, failure)
-            self._settle(held, self._shown + 1)
+            self._settle(last, self._shown + 1)
         in_hand = range(self._unsettled, self._in_hand + 1)
         if len(in_hand) == 1:
             self._failed.setdefault(self._in_hand, failure)
-            self._settle(held, in_hand.stop)
+            self._settle(last, in_hand.stop)
             in_hand = range(0)
         one_by_one = [range(file, file + 1) for file in in_hand]
         self.left = [*one_by_one, range(self._in_hand + 1, self._files.stop)]

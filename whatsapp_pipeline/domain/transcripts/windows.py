@@ -43,7 +43,9 @@ def read_many(
     stored ones; they are null else.
 
     A source is asked for when the one before was read to its end; the window with its messages may come when
-    others were read too. Never raises for any bytes. What a stream raises ends its source, not the others.
+    others were read too, but none that comes leaves anything of a source before the last one asked for: later
+    windows tell of that one and those after it. Never raises for any bytes. What a stream raises ends its
+    source, not the others.
     """
     reading = _Reading(window_bytes, identities=identities)
     for number, source in enumerate(sources):
