@@ -36,7 +36,9 @@ def replace_for_files(
     conn: Connection, stage: str, paths: Sequence[str], rows: Iterable[ExceptionRow]
 ) -> int:
     """Make `rows` the findings of `stage` for the files at `paths`; return how many rows there are now."""
-    return _replace(conn, rows, "e.stage = %s AND e.file_path = ANY(%s)", (stage, list(paths)))
+    # By its hash, which is what the index holds: a path may be longer than a row of an index.
+    scope = "e.stage = %s AND md5(e.file_path) = ANY(ARRAY(SELECT md5(p) FROM unnest(%s::text[]) AS p))"
+    return _replace(conn, rows, scope, (stage, list(paths)))
 
 
 def replace_for_kind(
@@ -66,7 +68,7 @@ def _replace(conn: Connection, rows: Iterable[ExceptionRow], scope: str, values:
     )
     conn.execute(
         f"""INSERT INTO exceptions AS e ({_COLUMNS}) SELECT {_COLUMNS} FROM {_INCOMING} AS i ({_COLUMNS})
-            ON CONFLICT (stage, file_path, chat_number, line, kind, detail)
+            ON CONFLICT (stage, md5(file_path), chat_number, line, kind, md5(detail))
             DO UPDATE SET month = EXCLUDED.month, severity = EXCLUDED.severity
             WHERE (e.month, e.severity) IS DISTINCT FROM (EXCLUDED.month, EXCLUDED.severity)""",
         columns,

@@ -57,14 +57,14 @@ def _dbmate_url(url: str) -> str:
     return f"postgres://{login}@{place}/{dbname}?{urlencode(query)}"
 
 
-def migrate(url: str) -> list[str]:
-    """Apply the migrations that `url` has not seen; return their file names, in order.
+def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
+    """Apply the migrations of `directory` that `url` has not seen; return their file names, in order.
 
     Raises PipelineError with the server's own words when one fails; that one is rolled back whole.
     """
     result = subprocess.run(  # noqa: S603  # our own binary, no shell
         [
-            _dbmate(), "--migrations-dir", str(MIGRATIONS_DIR), "--migrations-table", MIGRATIONS_TABLE,
+            _dbmate(), "--migrations-dir", str(directory), "--migrations-table", MIGRATIONS_TABLE,
             "--no-dump-schema", "--migration-lock", "--env-file", os.devnull, "migrate",
         ],
         env={**os.environ, "DATABASE_URL": _dbmate_url(url)},

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from hashlib import sha512
+
 import pytest
 
 from whatsapp_pipeline.store import exceptions
@@ -36,6 +38,21 @@ def test_findings_are_replaced_as_a_set(table: Connection) -> None:
     }
     exceptions.replace_for_files(table, "chat_messages", ["a", "b"], [])
     assert stored(table) == {}
+
+
+def test_a_path_and_a_detail_may_be_longer_than_a_row_of_an_index(table: Connection) -> None:
+    # Of nothing that repeats, or the server would press it into a short row.
+    noise = "".join(sha512(str(n).encode()).hexdigest() for n in range(60))
+    path = f"2025/01/Conversa de Antônio/{noise}.txt"
+    found = row(path)._replace(detail=f"línea 1: {noise}")
+    other = found._replace(detail=found.detail + "!")
+    for rows in ([found], [found, other], [found, other]):
+        assert exceptions.replace_for_files(table, "chat_messages", [path], rows) == len(rows)
+    assert exceptions.find(table, month=None, kind=None, limit=9) == [found, other]
+    exceptions.replace_for_files(table, "chat_messages", [path], [other])
+    assert exceptions.find(table, month=None, kind=None, limit=9) == [other]
+    exceptions.replace_for_kind(table, "chat_messages", "odd", "2025-01", [found])
+    assert exceptions.find(table, month=None, kind=None, limit=9) == [found]
 
 
 def test_a_finding_that_got_worse_keeps_its_row(table: Connection) -> None:

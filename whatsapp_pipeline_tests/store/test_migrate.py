@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+from whatsapp_pipeline.store import exceptions
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, migrate
 
@@ -20,3 +23,27 @@ def test_processes_that_migrate_at_once_apply_each_file_once(empty_database_url:
     assert migrate(empty_database_url) == []
     with connect(empty_database_url) as conn:
         assert conn.execute("SELECT count(*) FROM chat_files").fetchone() == (0,)
+
+
+def _migrate_through(url: str, last: str, folder: Path) -> None:
+    """Bring a database to where it was when `last` was the newest migration."""
+    folder.mkdir()
+    for path in MIGRATIONS_DIR.glob("*.sql"):
+        if path.name[:4] <= last:
+            shutil.copy(path, folder)
+    migrate(url, folder)
+
+
+def test_a_database_with_findings_gets_the_shorter_key(empty_database_url: str, tmp_path: Path) -> None:
+    _migrate_through(empty_database_url, "0007", tmp_path / "migrations")
+    with connect(empty_database_url) as conn:
+        conn.execute("""
+            INSERT INTO exceptions (stage, file_path, chat_number, month, line, kind, severity, detail)
+            SELECT 'chat_messages', 'a.txt', n, '2025-01', nullif(n, 2), 'odd', 'warning', 'why'
+            FROM (VALUES (1), (2), (NULL)) AS n (n)""")
+        before = conn.execute("SELECT * FROM exceptions ORDER BY id").fetchall()
+        migrate(empty_database_url)
+        assert conn.execute("SELECT * FROM exceptions ORDER BY id").fetchall() == before
+        same = exceptions.find(conn, month=None, kind=None, limit=9)
+        assert exceptions.replace_for_files(conn, "chat_messages", ["a.txt"], same) == 3
+        assert conn.execute("SELECT * FROM exceptions ORDER BY id").fetchall() == before
