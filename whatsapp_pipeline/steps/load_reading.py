@@ -6,7 +6,6 @@ that file, and doing so in a thread while the caller waits for the server. What 
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +24,6 @@ from whatsapp_pipeline.store.chat_files import LoadRow
 
 # Messages that may wait for the server: enough to bridge the end of a COPY, when it checks every row's file.
 _AHEAD = 30_000
-# Handing the interpreter from thread to thread takes up to so many seconds; each statement would wait for it.
-_SWITCH_SECONDS = 0.0002
 
 
 class FileProblemError(Exception):
@@ -238,8 +235,6 @@ class ReadAhead:
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
 
     def __enter__(self) -> ReadAhead:
-        self._interval = sys.getswitchinterval()
-        sys.setswitchinterval(min(_SWITCH_SECONDS, self._interval))
         self._thread.start()
         return self
 
@@ -250,7 +245,6 @@ class ReadAhead:
             self._stopped = True
             self._changed.notify_all()
         self._thread.join()
-        sys.setswitchinterval(self._interval)
 
     def read(self, file: FileToLoad) -> Iterator[FilePart]:
         """Yield what a file holds, part by part.
