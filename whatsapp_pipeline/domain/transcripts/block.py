@@ -27,7 +27,7 @@ from typing import NamedTuple
 import polars as pl
 
 from .block_columns import Run, rows_of
-from .block_labels import CUT, PEEK, RULE, SEPARATOR, find_start, label_of, pasted_in, same_title
+from .block_labels import CUT, PEEK, RULE, SEPARATOR, Start, label_of, pasted_in, same_title
 from .chats import Chat, Journal
 from .columns import ROW_SCHEMA
 from .decoding import TextChunks, is_utf8, lenient, line_count, with_last
@@ -73,12 +73,15 @@ class _Careful:
 class BlockReader:
     """Cuts one file of the block format into runs of blocks; `read_parts` makes rows of them."""
 
-    def __init__(self, options: ParseOptions, source: int, text: TextChunks, journal: Journal) -> None:
+    def __init__(
+        self, options: ParseOptions, start: Start, source: int, text: TextChunks, journal: Journal
+    ) -> None:
         self._title = options.default_title
         self._combined = options.combined or phrases().is_combined(options.default_title or "")
         self._source, self._text, self._journal = source, text, journal
         # Of the file.
-        self._labelled = True
+        self._start = start  # in the first chunk
+        self._labelled = start.label is not None
         self._single = False  # the file's own title says that it is one chat
         self._ends_blank: bool | None = None  # whether the file's first block ends with a blank line
         self._line = 1  # of the label (or header) that is read next
@@ -109,20 +112,17 @@ class BlockReader:
 
     def _begin(self, data: bytes) -> bytes:
         """Open the file's first chat; returns the data from its first block on."""
-        at, self._labelled = find_start(data) or (len(data), False)
+        at, label = self._start
         self._text.mend(data[:at], 1)  # for what it finds
         preamble = data.count(b"\n", 0, at) - 1
         self._line = preamble + 2
-        data = data[at:]
-        if b"\x00" in data[:PEEK]:
-            data = self._text.mend(data, self._line)
-        label = label_of(lenient(data[:PEEK]), labelled=self._labelled) or self._title
+        label = self._title if label is None else label.replace("\0", "\ufffd")
         self._single = not self._combined and label is not None and same_title(self._title, label)
         chat = self._open(1, label)
         if preamble:
             chat.totals.lines[LineKind.EXCEPTION] += preamble
             self._note(1, "preamble", "warning", f"{preamble} lines before the first message")
-        return data
+        return data[at:]
 
     def _open(self, number: int, label: str | None) -> Chat:
         """Begin the file's `number`-th chat, whose first block starts on the line read next."""

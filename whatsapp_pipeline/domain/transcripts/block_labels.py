@@ -7,6 +7,7 @@ of them (`block.py`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from .block_header import is_header
 from .decoding import lenient
@@ -20,16 +21,25 @@ _LONGEST_LABEL = 1 << 10
 PEEK = 16 * _LONGEST_LABEL  # bytes that hold any label and header
 
 
-def find_start(data: bytes) -> tuple[int, bool] | None:
-    """Where the first block's content starts and whether blocks have labels; None without a block."""
+class Start(NamedTuple):
+    """Where the first block's content starts, and its label; None where blocks have none."""
+
+    at: int
+    label: str | None
+
+
+def find_start(data: bytes) -> Start | None:
+    """The start of the first block in a text; None without a block."""
     rule, cut = RULE.encode(), CUT.encode()
     at = len(rule) if data.startswith(rule) else _after(data, cut)
     while at:
-        first, _, rest = lenient(data[at : at + PEEK])[: 2 * _LONGEST_LABEL].partition("\n")
-        if is_header(first):
-            return at, False
-        if first.strip() and len(first) <= _LONGEST_LABEL and is_header(rest.partition("\n")[0]):
-            return at, True
+        end = data.find(b"\n", at, at + PEEK)
+        first, second = (data[at:end], data[end + 1 : at + PEEK]) if end >= 0 else (data[at : at + PEEK], b"")
+        label = lenient(first)
+        if is_header(label):
+            return Start(at, None)
+        if label.strip() and len(label) <= _LONGEST_LABEL and is_header(lenient(second.split(b"\n", 1)[0])):
+            return Start(at, label)
         # A rule right after a rule: only the second may start a block.
         at = _after(data, cut, at - 1)
     return None

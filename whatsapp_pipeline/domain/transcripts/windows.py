@@ -101,8 +101,8 @@ class _Reading:
 
     def _reader(self, number: int, options: ParseOptions, text: TextChunks, head: bytes) -> Reader:
         """Find out the format from the first chunk: the block format first, since its dates look native."""
-        if options.format in ("auto", "block") and find_start(head) is not None:
-            return block.BlockReader(options, number, text, self._journal)
+        if options.format in ("auto", "block") and (start := find_start(head)) is not None:
+            return block.BlockReader(options, start, number, text, self._journal)
         if options.format != "block":
             layout = find_layout(f"\n{lenient(head)}", options.format)
             if layout is not None:
