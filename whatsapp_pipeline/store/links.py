@@ -133,7 +133,7 @@ _STAGED = ", ".join(ChatRow._fields)
 
 def stage_month(conn: Connection, month: str) -> list[ChatRow]:
     """Stage the month's chats that are still in the archive and return them by id."""
-    statistics.have(conn, _JOINED)
+    statistics.refresh(conn, _JOINED)
     conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
     conn.execute(queries.load("link_stage_month"), {"month": month})
     return _staged(conn)

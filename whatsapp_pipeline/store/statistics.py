@@ -1,8 +1,9 @@
-"""What the server's planner knows of tables that were filled for the first time a moment ago.
+"""What the server's planner knows of tables that were filled a moment ago.
 
 What belongs here: having them looked at before they are joined. What does not: keeping statistics fresh
 afterwards, which is autovacuum's work. It comes by once a minute; until then what a table holds is a guess,
-and the plans made with it sort every contact there is for a month of chats.
+or what it held before a step wrote every row of it: no links yet, a thousand messages where a million are.
+The plans made from that sort every contact there is, or read all messages once a contact.
 """
 
 from __future__ import annotations
@@ -14,14 +15,26 @@ from psycopg import sql
 from whatsapp_pipeline.store.connection import Connection
 
 
-def have(conn: Connection, columns: Mapping[str, tuple[str, ...]]) -> None:
-    """Analyze these `columns`, by table, of the tables that never were; waits for nobody who is at it.
+def refresh(conn: Connection, columns: Mapping[str, tuple[str, ...]]) -> None:
+    """Analyze the tables that grew by a fifth since that was done last, or for which it never was.
 
-    A table that the user's role may not analyze is left as it is.
+    `columns`: by table, those that decide on plans; () is all of them. Waits for nobody who is at it, and
+    leaves a table as it is that the user's role may not analyze.
     """
     rows = conn.execute(
-        "SELECT relname FROM pg_class WHERE oid = ANY(%s::regclass[]) AND reltuples < 0", (list(columns),)
+        """SELECT relname FROM pg_class
+           WHERE oid = ANY(%s::regclass[])
+             AND pg_relation_size(oid) > 1.2 * relpages * current_setting('block_size')::bigint""",
+        (list(columns),),
     )
-    for (table,) in rows.fetchall():
-        names = sql.SQL(", ").join(map(sql.Identifier, columns[table]))
-        conn.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {} ({})").format(sql.Identifier(table), names))
+    grown = [_named(table, columns[table]) for (table,) in rows.fetchall()]
+    if grown:
+        conn.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {}").format(sql.SQL(", ").join(grown)))
+
+
+def _named(table: str, columns: tuple[str, ...]) -> sql.Composed:
+    if not columns:
+        return sql.SQL("{}").format(sql.Identifier(table))
+    return sql.SQL("{} ({})").format(
+        sql.Identifier(table), sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+    )

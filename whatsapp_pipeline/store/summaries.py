@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from whatsapp_pipeline.domain.summaries.metrics import BusinessDay, FrequencyBounds
 from whatsapp_pipeline.domain.summaries.reading import Reading
+from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.queries import load
 
@@ -116,6 +117,7 @@ def latest_message(conn: Connection, zone: str) -> datetime | None:
 
 def stage_contacts(conn: Connection, options_digest: str) -> int:
     """Stage every contact that has linked messages, with its input hash; return how many."""
+    statistics.refresh(conn, {"chat_files": (), "chat_sessions": (), "chat_messages": ()})
     count = conn.execute(load("summaries_inputs"), {"options": options_digest}).rowcount
     conn.execute("ANALYZE work_contacts")
     return count
