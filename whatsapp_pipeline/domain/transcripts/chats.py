@@ -24,7 +24,6 @@ from .model import (
     Window,
 )
 
-
 _KINDS = tuple(LineKind)
 
 

@@ -7,6 +7,7 @@ what a format looks like (`block.py`, `native.py`).
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
@@ -47,10 +48,28 @@ def read_many(
     windows tell of that one and those after it. Never raises for any bytes. What a stream raises ends its
     source, not the others.
     """
-    reading = _Reading(window_bytes, identities=identities)
+    return _uncollected(_windows(sources, _Reading(window_bytes, identities=identities)))
+
+
+def _windows(sources: Iterable[Source], reading: _Reading) -> Iterator[Window]:
     for number, source in enumerate(sources):
         yield from reading.take(number, source)
     yield from reading.rest()
+
+
+def _uncollected(windows: Iterator[Window]) -> Iterator[Window]:
+    """Make each window with the collector of cycles off: it is many objects and no cycle (a sixth faster)."""
+    while True:
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            window = next(windows, None)
+        finally:
+            if was_enabled:
+                gc.enable()
+        if window is None:
+            return
+        yield window
 
 
 class _Reading:
