@@ -14,9 +14,9 @@ from hashlib import blake2b
 
 from whatsapp_pipeline.archive import ArchiveFile, ChatArchive, MonthListing
 from whatsapp_pipeline.domain.chat_names import read_chat_name
+from whatsapp_pipeline.domain.garbage import uncollected
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.steps.erased import without_erased_chats
-from whatsapp_pipeline.steps.garbage import uncollected
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.steps.reading import ReadingOptions
 from whatsapp_pipeline.steps.scan import STAGE, FileScan, ScanJob, ScanOptions, Scans

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from whatsapp_pipeline.domain.garbage import uncollected
 from whatsapp_pipeline.domain.matching.contacts import decide
 from whatsapp_pipeline.domain.matching.model import (
     ChatToLink,
@@ -24,7 +25,6 @@ from whatsapp_pipeline.domain.matching.model import (
 from whatsapp_pipeline.domain.matching.overrides import Override, apply
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.vocabulary import find_devices
-from whatsapp_pipeline.steps.garbage import uncollected
 from whatsapp_pipeline.steps.link_rules import rules_hash
 from whatsapp_pipeline.steps.name_evidence import TitleNames
 from whatsapp_pipeline.store import link_report, link_stamps

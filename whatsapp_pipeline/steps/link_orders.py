@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from whatsapp_pipeline.domain.garbage import uncollected
 from whatsapp_pipeline.domain.matching.model import Feature
 from whatsapp_pipeline.domain.matching.orders import (
     Order,
@@ -21,7 +22,6 @@ from whatsapp_pipeline.domain.matching.orders import (
     of_proposed_contact,
 )
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.garbage import uncollected
 from whatsapp_pipeline.steps.link_rules import rules_hash
 from whatsapp_pipeline.steps.order_evidence import (
     by_contact,

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.domain.garbage import uncollected
 from whatsapp_pipeline.domain.transcripts.windows import WINDOW_BYTES
-from whatsapp_pipeline.steps.garbage import uncollected
 from whatsapp_pipeline.steps.scan import ScanJob, ScanOptions, Scans, scan_files
 
 # A chunk is about what the reader takes for one window, whose cost is the same for less text.

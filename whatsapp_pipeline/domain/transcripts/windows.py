@@ -7,13 +7,14 @@ what a format looks like (`block.py`, `native.py`).
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
+
+from whatsapp_pipeline.domain.garbage import uncollected
 
 from . import block, native, unread
 from .block_labels import find_start
@@ -58,15 +59,10 @@ def _windows(sources: Iterable[Source], reading: _Reading) -> Iterator[Window]:
 
 
 def _uncollected(windows: Iterator[Window]) -> Iterator[Window]:
-    """Make each window with the collector of cycles off: it is many objects and no cycle (a sixth faster)."""
+    """Each window, made without a look for cycles: that is a sixth of the time."""
     while True:
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
+        with uncollected():
             window = next(windows, None)
-        finally:
-            if was_enabled:
-                gc.enable()
         if window is None:
             return
         yield window
