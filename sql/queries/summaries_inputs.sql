@@ -16,8 +16,8 @@ WITH linked AS MATERIALIZED (
 ), live AS (
     SELECT id_contato, count(*) AS n,
            bit_xor(hash_record_extended(ROW(message_id, sent_at, direction, type, text), 0)) AS h
-      FROM conversation_contact_messages
-     WHERE id_contato IS NOT NULL AND match_status IN ('linked', 'manual') AND NOT in_archive
+      FROM conversation_only_messages
+     WHERE id_contato IS NOT NULL AND match_status IN ('linked', 'manual')
      GROUP BY id_contato
 ), sessions AS (
     SELECT f.id_contato, s.id_ordem_servico,

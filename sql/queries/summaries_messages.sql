@@ -14,8 +14,8 @@ WITH contacts AS MATERIALIZED (
     SELECT w.id_contato, 'webhook', w.message_id, w.sent_at AT TIME ZONE %(zone)s, w.direction, w.type, 0,
            hashtextextended(w.text, 0), w.text
       FROM contacts c
-      JOIN conversation_contact_messages w USING (id_contato)
-     WHERE w.match_status IN ('linked', 'manual') AND NOT w.in_archive
+      JOIN conversation_only_messages w USING (id_contato)
+     WHERE w.match_status IN ('linked', 'manual')
 ), ordered AS (
     SELECT *, direction IN ('from', 'to') IS TRUE AS talks,
            row_number() OVER (PARTITION BY id_contato ORDER BY at, source, ordinal, direction, body_hash, id) AS seq

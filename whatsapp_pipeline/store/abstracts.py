@@ -43,9 +43,9 @@ def messages(conn: Connection, contact: int, *, limit: int) -> list[dict[str, An
                    AND m.direction IN ('from', 'to') AND m.message_text <> ''
                 UNION ALL
                 SELECT 'webhook:' || w.message_id, w.direction, w.text, w.sent_at, 0
-                  FROM conversation_contact_messages w
+                  FROM conversation_only_messages w
                  WHERE w.id_contato = %(contact)s AND w.match_status IN ('linked', 'manual')
-                   AND NOT w.in_archive AND w.direction IN ('from', 'to')
+                   AND w.direction IN ('from', 'to')
                  ORDER BY at DESC, ordinal DESC LIMIT %(limit)s
             ) latest ORDER BY at, ordinal
             """,

@@ -114,8 +114,8 @@ def last_messages(conn: Connection, number: int, *, limit: int) -> list[dict[str
                AND f.duplicate_of IS NULL AND m.duplicate_of IS NULL
             UNION ALL
             SELECT w.sent_at AT TIME ZONE current_setting('TimeZone'), w.direction, w.type, w.text
-              FROM conversation_contact_messages w
-             WHERE w.id_contato = %s AND w.match_status IN ('linked', 'manual') AND NOT w.in_archive
+              FROM conversation_only_messages w
+             WHERE w.id_contato = %s AND w.match_status IN ('linked', 'manual')
             ORDER BY at DESC LIMIT %s
         ) latest ORDER BY at
         """,

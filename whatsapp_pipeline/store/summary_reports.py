@@ -22,8 +22,8 @@ _COUNTED = """
        AND f.duplicate_of IS NULL AND m.duplicate_of IS NULL
     UNION ALL
     SELECT w.id_contato, w.direction
-      FROM conversation_contact_messages w
-     WHERE w.id_contato IS NOT NULL AND w.match_status IN ('linked', 'manual') AND NOT w.in_archive
+      FROM conversation_only_messages w
+     WHERE w.id_contato IS NOT NULL AND w.match_status IN ('linked', 'manual')
 """
 
 

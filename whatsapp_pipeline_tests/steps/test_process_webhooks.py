@@ -382,6 +382,17 @@ def test_what_an_export_holds_too_is_marked(conn: Connection) -> None:
         " JOIN conversation_messages m ON m.id = v.message_id ORDER BY 1",
     )
     assert marks == [("e", False), ("w1", True), ("w2", False), ("w3", False), ("w4", False)]
+    assert rows(
+        conn,
+        "SELECT message_id, conversation_id, id_contato, match_status, tenant_id, direction, sent_at, type,"
+        " text FROM conversation_contact_messages WHERE NOT in_archive ORDER BY 1",
+    ) == rows(conn, "SELECT * FROM conversation_only_messages ORDER BY 1")
+
+
+def test_what_no_export_holds_is_found_without_a_look_per_message(conn: Connection) -> None:
+    plan = "\n".join(line for (line,) in rows(conn, "EXPLAIN SELECT * FROM conversation_only_messages"))
+    assert "Anti Join" in plan
+    assert "SubPlan" not in plan
 
 
 def test_a_worker_killed_after_its_lease_loses_nothing(conn: Connection) -> None:

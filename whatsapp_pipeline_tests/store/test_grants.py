@@ -58,6 +58,7 @@ def _may(url: str, statement: str) -> bool:
         ("SELECT title FROM chat_files", {"analyses", "writes"}),
         ("SELECT * FROM conversation_messages", {"analyses", "writes"}),
         ("SELECT * FROM conversation_contact_messages", {"analyses", "writes"}),
+        ("SELECT * FROM conversation_only_messages", {"analyses", "writes"}),
         ("SELECT body FROM webhook_inbox", {"writes"}),
         ("SELECT * FROM audit_log", {"writes"}),
         ("INSERT INTO contatos (id) VALUES (1)", {"writes"}),

@@ -47,3 +47,20 @@ def test_a_database_with_findings_gets_the_shorter_key(empty_database_url: str, 
         same = exceptions.find(conn, month=None, kind=None, limit=9)
         assert exceptions.replace_for_files(conn, "chat_messages", ["a.txt"], same) == 3
         assert conn.execute("SELECT * FROM exceptions ORDER BY id").fetchall() == before
+
+
+def test_roles_that_read_conversations_read_what_a_migration_adds_of_them(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    _migrate_through(empty_database_url, "0008", tmp_path / "migrations")
+    with connect(empty_database_url) as conn:
+        conn.execute('CREATE ROLE "Reads It"')
+        try:
+            conn.execute('GRANT SELECT ON conversation_contact_messages TO "Reads It"')
+            migrate(empty_database_url)
+            conn.execute('SET ROLE "Reads It"')
+            assert conn.execute("SELECT count(*) FROM conversation_only_messages").fetchone() == (0,)
+        finally:
+            conn.execute("RESET ROLE")
+            conn.execute('DROP OWNED BY "Reads It"')
+            conn.execute('DROP ROLE "Reads It"')
