@@ -136,6 +136,7 @@ def status(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
+    found["waiting_for"] = ", ".join(found["waiting_for"]) or "no account"
     for name, value in found.items():
         click.echo(f"{name.replace('_', ' ')}: {value}")
     for inbox_id, received_at, attempts, error in letters:
