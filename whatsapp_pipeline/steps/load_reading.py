@@ -22,8 +22,8 @@ from whatsapp_pipeline.domain.transcripts.model import Finding
 from whatsapp_pipeline.steps.reading import FileRequest, FileWindow, ReadChat, ReadingOptions, read_files
 from whatsapp_pipeline.store.chat_files import LoadRow
 
-# Messages that may wait for the server: enough to bridge the end of a COPY, when it checks every row's file.
-_AHEAD = 30_000
+# Messages that may wait for the server before another window is read: that bridges the end of a COPY.
+_AHEAD = 10_000
 
 
 class FileProblemError(Exception):
