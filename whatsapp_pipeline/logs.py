@@ -25,6 +25,15 @@ class PipelineHandler(logging.StreamHandler[Any]):
         self.setFormatter(_JsonLines() if settings.load().log_format == "json" else _Short())
         self.addFilter(_is_ours_or_serious)
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write the record, unless it is filtered out; say whether it was written."""
+        shown = bool(super().handle(record))
+        if shown and not _is_event(record) and not record.exc_info:
+            # Dagster hands it to its own console next, which no setting turns off for every run; at no level
+            # it is below that one's threshold. Events stay: of an error the console writes the whole trace.
+            record.levelno = logging.NOTSET
+        return shown
+
 
 def _meta(record: logging.LogRecord) -> dict[str, Any]:
     meta = getattr(record, "dagster_meta", None)
@@ -35,10 +44,14 @@ def _text(record: logging.LogRecord) -> str:
     return str(_meta(record).get("orig_message") or record.getMessage())
 
 
+def _is_event(record: logging.LogRecord) -> bool:
+    return _meta(record).get("dagster_event") is not None
+
+
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
     # An engine event carries its event; what a step logs does not. Of a failure every later step would report
     # that it did not run: the first says it all.
-    if _meta(record).get("dagster_event") is None:
+    if not _is_event(record):
         return True
     return record.levelno >= logging.ERROR and not _text(record).startswith("Dependencies for step")
 

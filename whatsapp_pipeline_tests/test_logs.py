@@ -1,14 +1,17 @@
 """Log lines: short text, or one JSON object a line."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 import io
 import json
 import logging
 
+import dagster as dg
 import pytest
+from dagster_shared.yaml_utils import load_yaml_from_path
 
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import PipelineHandler
+from whatsapp_pipeline.settings import PROJECT_ROOT
 
 
 def _line(record: logging.LogRecord) -> str:
@@ -66,3 +69,34 @@ def test_engine_chatter_is_left_out_but_not_its_errors() -> None:
         "Dependencies for step b failed: ['a']. Not executing.", logging.ERROR, dagster_event=object()
     )
     assert _line(skipped) == ""
+
+
+@dg.op
+def _says(context: dg.OpExecutionContext) -> None:
+    context.log.info("2 of 3 files")
+    context.log.warning("one is missing")
+
+
+@dg.op
+def _breaks() -> None:
+    raise PipelineError("no archive there")
+
+
+@dg.job
+def _says_and_breaks() -> None:
+    _says()
+    _breaks()
+
+
+def test_a_run_of_the_projects_instance_writes_each_line_once(capfd: pytest.CaptureFixture[str]) -> None:
+    configured = load_yaml_from_path(str(PROJECT_ROOT / "dagster.yaml"))
+    assert isinstance(configured, dict)
+    with dg.DagsterInstance.ephemeral(settings={"python_logs": configured["python_logs"]}) as instance:
+        result = _says_and_breaks.execute_in_process(instance=instance, raise_on_error=False)
+        level = {entry.user_message: entry.level for entry in instance.all_logs(result.run_id)}
+    written = capfd.readouterr().err
+    assert written.count("2 of 3 files") == 1
+    assert written.count("warning: one is missing") == 1
+    assert written.count("one is missing") == 1
+    assert "Traceback" in written or "Stack Trace" in written  # of what nobody expected, all there is to know
+    assert (level["2 of 3 files"], level["one is missing"]) == (logging.INFO, logging.WARNING)
