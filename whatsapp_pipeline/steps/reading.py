@@ -24,7 +24,7 @@ from whatsapp_pipeline.domain.transcripts.model import MESSAGE_SCHEMA, ChatStart
 from whatsapp_pipeline.errors import PipelineError
 
 # Raise it when the reader gives other messages for the same file: every file is then read again.
-READER_VERSION = 2
+READER_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
