@@ -29,12 +29,21 @@ class ErpConfig(StepConfig):
         description="Orders only: the first emission date to read, YYYY-MM-DD. Left out: the first month's.",
     )
     backup: bool = Field(
-        default=True, description="Save each page as JSON under .local/ before it is loaded."
+        default=True,
+        description="Save each page as JSON under .local/ before it is loaded; the newest passes stay.",
     )
 
 
 def _backup_dir(config: ErpConfig) -> Path | None:
     return settings.load().local_dir / "erp_backup" if config.backup else None
+
+
+def _forget_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> None:
+    from whatsapp_pipeline.steps.erp_backup import remove_old
+
+    root = _backup_dir(config)
+    if root is not None and not config.dry_run:
+        remove_old(root, settings.load().erp_backup_keep, log=context.log)
 
 
 @dg.asset(
@@ -70,6 +79,7 @@ def tiny_contacts(
                 conn, source, full=config.full, backup_dir=_backup_dir(config), log=context.log
             ),
         )  # fmt: skip
+    _forget_old_pages(context, config)
 
 
 @dg.asset(
@@ -98,6 +108,7 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
                 conn, source, since=since, backup_dir=_backup_dir(config), log=context.log
             ),
         )  # fmt: skip
+    _forget_old_pages(context, config)
 
 
 @dg.asset(

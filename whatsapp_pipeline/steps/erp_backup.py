@@ -1,8 +1,15 @@
-"""Pages of the ERP saved as JSON before they are loaded, in the layout that a folder source reads."""
+"""Pages of the ERP saved as JSON before they are loaded, in the layout that a folder source reads.
+
+What belongs here: saving a pass's pages, and how many passes stay. What does not: reading them
+(erp/folder.py).
+"""
 
 from __future__ import annotations
 
 import json
+import logging
+import re
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +18,8 @@ from typing import Any
 from whatsapp_pipeline import private_files
 from whatsapp_pipeline.erp.items import Item
 from whatsapp_pipeline.erp.pages import Page
+
+_PASS = re.compile(r"\d{8}T\d{12}")
 
 
 class Backup:
@@ -37,3 +46,27 @@ class Backup:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         private_files.write(path, json.dumps(body))
+
+
+def remove_old(root: Path, keep: int, *, log: logging.Logger) -> int:
+    """Remove all but the newest `keep` passes of each listing under `root`; return how many folders went.
+
+    A pass that is resumed is the newest of its listing, so it never goes. What no pass made stays, and so
+    does a folder that can't be removed, with a warning.
+    """
+    passes = sorted((path for path in root.glob("*") if _PASS.fullmatch(path.name)), reverse=True)
+    kept: dict[str, int] = {}
+    removed = 0
+    for folder in passes:
+        listings = [path.name for path in folder.glob("*") if path.is_dir()]
+        for listing in listings:
+            kept[listing] = kept.get(listing, 0) + 1
+        if not listings or any(kept[listing] <= keep for listing in listings):
+            continue
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            log.warning("the saved ERP pages %s can't be removed: %s", folder.name, error.strerror)
+        else:
+            removed += 1
+    return removed
