@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store import privacy, suppression
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.grants import WRITER
 from whatsapp_pipeline.store.privacy_webhooks import person_of_contact
 from whatsapp_pipeline.webhook import privacy as webhooks
 from whatsapp_pipeline.webhook.spool import spool_directory
@@ -41,15 +43,16 @@ def export_contact(conn: Connection, settings: Settings, id_contato: int) -> dic
 
     Raises PipelineError when there is no such contact.
     """
-    subject = _subject(conn, id_contato)
-    held = privacy.export(conn, subject)
-    held.update(webhooks.export_contact(conn, id_contato, spool_directory(settings)))
-    held["erp_backup"] = [item for _, item in _saved_items(settings.local_dir / "erp_backup", id_contato)]
-    key = privacy_key.find_or_make()
-    privacy.audit(
-        conn, "privacy.export", suppression.hash_of(key, "contact", str(id_contato)),
-        {name: len(rows) for name, rows in held.items() if rows},
-    )  # fmt: skip
+    with _as_writer("export a contact"):
+        subject = _subject(conn, id_contato)
+        held = privacy.export(conn, subject)
+        held.update(webhooks.export_contact(conn, id_contato, spool_directory(settings)))
+        held["erp_backup"] = [item for _, item in _saved_items(settings.local_dir / "erp_backup", id_contato)]
+        key = privacy_key.find_or_make()
+        privacy.audit(
+            conn, "privacy.export", suppression.hash_of(key, "contact", str(id_contato)),
+            {name: len(rows) for name, rows in held.items() if rows},
+        )  # fmt: skip
     return held
 
 
@@ -59,14 +62,14 @@ def erase_contact(
     """Erase a contact everywhere, and see that the next run does not bring them back.
 
     The database's part is one transaction. Files follow; a kill between the two is mended by running it
-    again. Raises PipelineError when there is no such contact, or the role may not change the overrides.
+    again. Raises PipelineError when there is no such contact, or the role may not erase.
     """
-    subject = _subject(conn, id_contato)
-    stays = privacy.remaining(conn, subject)
-    user_ids = [name for name in person_of_contact(conn, id_contato).canonicals if name.startswith("id:")]
-    # First, since it looks the person's numbers up in the tables that are emptied below.
-    from_webhooks = webhooks.erase_contact(conn, id_contato, spool_directory(settings))
-    try:
+    with _as_writer("erase a contact"):
+        subject = _subject(conn, id_contato)
+        stays = privacy.remaining(conn, subject)
+        user_ids = [name for name in person_of_contact(conn, id_contato).canonicals if name.startswith("id:")]
+        # First, since it looks the person's numbers up in the tables that are emptied below.
+        from_webhooks = webhooks.erase_contact(conn, id_contato, spool_directory(settings))
         with conn.transaction():
             entries = privacy.suppression_entries(conn, subject)
             entries += [("identity", name) for name in [*_identities(subject), *user_ids]]
@@ -76,11 +79,7 @@ def erase_contact(
             privacy.audit(
                 conn, "privacy.erase", suppression.hash_of(key, "contact", str(id_contato)), removed
             )
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise PipelineError(
-            f"this role may not erase ({error.diag.message_primary}); run it as the owner of the tables"
-        ) from None
-    _remember(settings, suppression.entries(conn))
+        _remember(settings, suppression.entries(conn))
     removed["conversations"] = from_webhooks.conversations
     removed["conversation_messages"] = from_webhooks.messages
     removed["webhook deliveries"] = from_webhooks.deliveries
@@ -88,6 +87,18 @@ def erase_contact(
     removed["saved ERP pages"] = _scrub_pages(settings.local_dir / "erp_backup", id_contato)
     log.info("one contact erased: %s", ", ".join(f"{n} {name}" for name, n in removed.items() if n))
     return Erasure(removed, _what_stays(stays, subject, keep_contact_row=keep_contact_row))
+
+
+@contextmanager
+def _as_writer(what: str) -> Iterator[None]:
+    """Turn the server's refusal into what to do about it."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise PipelineError(
+            f"this role may not {what} ({error.diag.message_primary}); run it under a login in {WRITER} "
+            f"(`whatsapp-pipeline grants` makes that role), or as the owner of the tables"
+        ) from None
 
 
 def _subject(conn: Connection, id_contato: int) -> privacy.Subject:

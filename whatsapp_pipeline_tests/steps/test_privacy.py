@@ -25,7 +25,7 @@ from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
 from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.process_webhooks import ProcessOptions, process_due
-from whatsapp_pipeline.store import dumps, suppression
+from whatsapp_pipeline.store import dumps, grants, suppression
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.webhook.quarantine import Quarantine, quarantine_directory
 from whatsapp_pipeline.webhook.receiver import config_from
@@ -128,6 +128,53 @@ def test_nothing_in_the_database_names_an_erased_contact(filled: Connection) -> 
     )
     detail = filled.execute("SELECT detail->>'chat_files', subject IS NOT NULL FROM audit_log").fetchall()
     assert detail == [("1", True)]
+
+
+@pytest.fixture
+def roles(filled: Connection) -> Iterator[Connection]:
+    """A connection of the owner's, who may take on the roles of `grants`."""
+    assert grants.apply(filled) == []
+    yield filled
+    filled.execute("RESET ROLE")
+    for role in (grants.READER, grants.ANALYST, grants.WRITER):
+        filled.execute(f"DROP OWNED BY {role}".encode())
+        filled.execute(f"DROP ROLE {role}".encode())
+
+
+def test_whoever_runs_the_pipeline_may_export_and_erase(roles: Connection) -> None:
+    roles.execute(f"SET ROLE {grants.WRITER}".encode())
+    assert privacy.export_contact(roles, settings.load(), MARIA)["contatos"]
+    assert _erase(roles).removed["link_overrides"] == 1
+    assert _erase(roles).removed["chat_files"] == 0  # again, and of overrides that are erased already
+    roles.execute("RESET ROLE")
+    for words in ("Maria", "99999-0001", "4199990001"):
+        assert _holds(roles, words) == []
+
+
+def test_who_only_reads_is_told_which_role_may_erase(roles: Connection) -> None:
+    roles.execute(f"SET ROLE {grants.ANALYST}".encode())
+    with pytest.raises(PipelineError, match=r"may not erase a contact .*whatsapp_writer") as refused:
+        _erase(roles)
+    assert "\n" not in str(refused.value)
+    with pytest.raises(PipelineError, match=r"may not export a contact .*whatsapp_writer"):
+        privacy.export_contact(roles, settings.load(), MARIA)
+    roles.execute("RESET ROLE")
+    assert _holds(roles, "Maria")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "target_kind = 'title', target = 'erased:' || id, reason = 'erased'",  # and still in force
+        "target_kind = 'title', target = 'somebody', reason = 'erased', removed_at = now(),"
+        " removed_by = 'me', removed_reason = 'erased'",
+        "target_kind = 'title', target = 'erased:' || id, reason = 'erased', removed_at = now(),"
+        " removed_by = 'me', removed_reason = 'erased', made_by = 'me'",
+    ],
+)
+def test_no_other_change_of_a_decision_passes_as_an_erasure(filled: Connection, change: str) -> None:
+    with pytest.raises(psycopg.errors.RaiseException, match="never rewritten"):
+        filled.execute(f"UPDATE link_overrides SET {change}".encode())
 
 
 def test_what_still_lies_in_the_spool_is_erased(filled: Connection) -> None:
