@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from whatsapp_pipeline.domain.message_text import message_text, message_type
+from whatsapp_pipeline.domain.message_text import edited_text, message_text, message_type
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.domain.webhook_json import clean_text, dumps, id_text
 
@@ -62,6 +62,7 @@ class Message:
     provider_time: datetime | None
     type: str
     text: str
+    new_text: str | None  # of an edit: what the message it speaks of now reads like
     reply_to: str | None
     profile_name: str | None
     status: str | None
@@ -283,6 +284,7 @@ class _Reader:
             provider_time=provider_time(item.get("timestamp"), self._received_at),
             type=kind,
             text=message_text(item, kind),
+            new_text=edited_text(item) if kind == "edit" else None,
             reply_to=_refers_to(item, kind),
             profile_name=name if role == "user" else None,
             status=clean_text(status).lower()[:40] if isinstance(status, str) else None,

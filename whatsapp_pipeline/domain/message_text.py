@@ -16,6 +16,7 @@ KNOWN_TYPES = (
     "text", "button", "image", "audio", "video", "document", "sticker", "location", "contacts",
     "interactive", "reaction", "order", "system", "unsupported", "edit", "revoke",
 )  # fmt: skip
+_EDITABLE = ("text", "image", "video", "document")
 _MAX_TYPE_LENGTH = 40
 
 
@@ -39,6 +40,18 @@ def message_text(message: Mapping[str, Any], kind: str) -> str:
     render = _RENDERERS.get(kind)
     words = render(fields) if render else ""
     return f"[{kind}: {words}]" if words else f"[{kind}]"
+
+
+def edited_text(message: Mapping[str, Any]) -> str | None:
+    """Render what an edit makes of the message it speaks of; None where it does not say."""
+    content = message.get("edit")
+    edited = content.get("message") if isinstance(content, Mapping) else None
+    if not isinstance(edited, Mapping):
+        return None
+    kind = message_type(edited)
+    text = message_text(edited, kind)
+    # A text or a medium: nothing else can be edited, and a text without words says nothing.
+    return text if kind in _EDITABLE and (kind, text) != ("text", "[text]") else None
 
 
 def _string(value: object) -> str:

@@ -82,11 +82,13 @@ def get_last_messages(
 ) -> list[StoredMessage]:
     """Read the last `limit` messages, oldest first; with `up_to`, those up to and including that message.
 
-    The order is that of the provider's time, then of the inbox, then of the position in the delivery.
+    The order is that of the provider's time, then of the inbox, then of the position in the delivery. What
+    its author took back reads `[revoked]`.
     """
     rows = conn.execute(
         """
-        SELECT m.id, m.role, m.text, m.sent_at, m.type
+        SELECT m.id, m.role, CASE WHEN m.revoked_at IS NULL THEN m.text ELSE '[revoked]' END AS text,
+               m.sent_at, m.type
           FROM conversation_messages m
          WHERE m.conversation_id = %(conversation)s
            AND (%(up_to)s::bigint IS NULL

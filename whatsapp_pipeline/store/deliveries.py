@@ -18,6 +18,8 @@ from whatsapp_pipeline.store.conversations import lock_accounts, resolve
 
 # What a person does not wait for an answer to.
 _NOT_ASKING = ["reaction", "system", "edit", "revoke", "unsupported", "unknown"]
+# What changes a message that was sent before.
+_CHANGES = ("edit", "revoke")
 ASSISTANT_MAX_AGE = "24 hours"
 
 _T = TypeVar("_T", Message, Status, Other)
@@ -62,6 +64,7 @@ def store(
     )  # fmt: skip
     lock_accounts(conn, (r.item.phone_number_id for r in received if not isinstance(r.item, Other)))
     inserted, conversations = _add_messages(conn, messages, tenants) if messages else ([], 0)
+    _apply_changes(conn, [m for _, m in messages])
     leads = _add_leads(conn, [m for _, m in messages], tenants)
     added_statuses = _add_statuses(conn, statuses)
     _raise_statuses(
@@ -102,21 +105,22 @@ def _add_messages(
         row = (
             conversation_id, m.role, m.text, m.raw_json, m.origin, m.type, m.phone_number_id, m.provider_id,
             key, m.provider_time, m.provider_time or r.received_at, r.inbox_id, m.position, m.status,
-            m.reply_to,
+            m.reply_to, m.new_text,
         )  # fmt: skip
         first.setdefault((m.phone_number_id, key), row)
     rows = conn.execute(
         """
         INSERT INTO conversation_messages
                (conversation_id, role, text, raw_json, origin, type, phone_number_id, provider_id,
-                message_key, provider_time, sent_at, inbox_id, position, status, reply_to_provider_id)
+                message_key, provider_time, sent_at, inbox_id, position, status, reply_to_provider_id,
+                new_text)
         SELECT conversation_id, role, text, raw_json::json, origin, type, phone_number_id, provider_id,
-               message_key, provider_time, sent_at, inbox_id, position, status, reply_to
+               message_key, provider_time, sent_at, inbox_id, position, status, reply_to, new_text
           FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
                       %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[],
-                      %s::integer[], %s::text[], %s::text[])
+                      %s::integer[], %s::text[], %s::text[], %s::text[])
                AS m (conversation_id, role, text, raw_json, origin, type, phone_number_id, provider_id,
-                     message_key, provider_time, sent_at, inbox_id, position, status, reply_to)
+                     message_key, provider_time, sent_at, inbox_id, position, status, reply_to, new_text)
         -- A copy that came earlier but is processed later gives its place in the order.
         ON CONFLICT (phone_number_id, message_key) DO UPDATE
            SET inbox_id = EXCLUDED.inbox_id, position = EXCLUDED.position, sent_at = EXCLUDED.sent_at
@@ -127,6 +131,44 @@ def _add_messages(
     ).fetchall()
     _touch_conversations(conn, messages, ids)
     return [row_id for row_id, is_new in rows if is_new], made
+
+
+def _apply_changes(conn: Connection, messages: Sequence[Message]) -> None:
+    """Show the latest edit of a message and mark what was revoked, whichever of the two came first.
+
+    Only the author's: the role of the change is that of the message. A wamid is unique in its account.
+    """
+    changed = {(m.phone_number_id, m.reply_to) for m in messages if m.type in _CHANGES and m.reply_to}
+    keys = changed | {(m.phone_number_id, m.provider_id) for m in messages if m.provider_id}
+    if not keys:
+        return
+    conn.execute(
+        """
+        WITH asked AS MATERIALIZED (
+            SELECT c.phone_number_id, c.reply_to_provider_id, c.role,
+                   (array_agg(c.new_text ORDER BY c.sent_at DESC, c.message_key DESC)
+                       FILTER (WHERE c.new_text IS NOT NULL))[1] AS new_text,
+                   max(c.sent_at) FILTER (WHERE c.new_text IS NOT NULL) AS edited_at,
+                   min(c.sent_at) FILTER (WHERE c.type = 'revoke') AS revoked_at
+              FROM unnest(%s::text[], %s::text[]) AS k (account, provider_id)
+              JOIN conversation_messages c
+                ON c.phone_number_id = k.account AND c.reply_to_provider_id = k.provider_id
+             WHERE c.type IN ('edit', 'revoke')
+             GROUP BY 1, 2, 3
+        )
+        UPDATE conversation_messages m
+           SET text = coalesce(a.new_text, m.text),
+               original_text = CASE WHEN a.new_text IS NULL THEN m.original_text
+                                    ELSE coalesce(m.original_text, m.text) END,
+               edited_at = a.edited_at, revoked_at = a.revoked_at
+          FROM asked a
+         WHERE m.phone_number_id = a.phone_number_id AND m.message_key = a.reply_to_provider_id
+           AND m.role = a.role AND m.type NOT IN ('edit', 'revoke')
+           AND (m.text, m.edited_at, m.revoked_at)
+               IS DISTINCT FROM (coalesce(a.new_text, m.text), a.edited_at, a.revoked_at)
+        """,
+        [list(column) for column in zip(*sorted(keys), strict=True)],
+    )
 
 
 def _touch_conversations(

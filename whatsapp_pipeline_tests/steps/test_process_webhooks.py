@@ -31,9 +31,11 @@ from whatsapp_pipeline_tests.webhook.deliveries import (
     SENDER,
     clear,
     delivery,
+    edit,
     one,
     process,
     put,
+    revoke,
     rows,
     shuffled_copies,
     state,
@@ -151,6 +153,8 @@ def _traffic(rng: random.Random) -> list[dict[str, Any]]:
             for n in range(5)
             for i, s in enumerate(("sent", "read"))
         ),
+        *(delivery(edit(f"e{n}", f"w{n % 3}", f"corrigida {n}", at=NOON + 60 + n // 6)) for n in range(12)),
+        *(delivery(revoke(f"r{n}", f"w{2 + n % 2}", at=NOON + 90 + n)) for n in range(4)),
     ]
 
 
@@ -393,6 +397,56 @@ def test_what_no_export_holds_is_found_without_a_look_per_message(conn: Connecti
     plan = "\n".join(line for (line,) in rows(conn, "EXPLAIN SELECT * FROM conversation_only_messages"))
     assert "Anti Join" in plan
     assert "SubPlan" not in plan
+
+
+def test_an_edit_shows_the_latest_words_and_keeps_the_first(conn: Connection) -> None:
+    take(conn, delivery(edit("e1", "w1", "dia 21", at=NOON + 60)))  # before the message it speaks of
+    take(conn, delivery(text("w1", "dia 12"), text("w2", "outra")))
+    shown = (
+        "SELECT text, original_text, edited_at - sent_at FROM conversation_messages WHERE provider_id = 'w1'"
+    )
+    assert one(conn, shown) == ("dia 21", "dia 12", timedelta(seconds=60))
+    take(conn, delivery(edit("e3", "w1", "dia 23", at=NOON + 180)))
+    take(conn, delivery(edit("e2", "w1", "dia 22", at=NOON + 120)), delivery(text("w1", "dia 12")))
+    assert one(conn, shown) == ("dia 23", "dia 12", timedelta(seconds=180))
+    assert one(conn, "SELECT count(*) FROM conversation_messages WHERE edited_at IS NOT NULL") == 1
+    conversation = one(conn, "SELECT id FROM conversations")
+    assert [message.text for message in get_last_messages(conn, conversation)][:2] == ["dia 23", "outra"]
+
+
+def test_what_its_author_took_back_is_marked(conn: Connection) -> None:
+    take(conn, delivery(text("w1", "esqueça"), text("w2", "fica")))
+    take(conn, delivery(revoke("r1", "w1", at=NOON + 5)), delivery(revoke("r2", "w1", at=NOON + 9)))
+    marked = rows(
+        conn,
+        "SELECT provider_id, text, revoked_at - sent_at FROM conversation_messages"
+        " WHERE revoked_at IS NOT NULL",
+    )
+    assert marked == [("w1", "esqueça", timedelta(seconds=5))]
+    conversation = one(conn, "SELECT id FROM conversations")
+    assert [message.text for message in get_last_messages(conn, conversation)][:2] == ["[revoked]", "fica"]
+
+
+def test_nobody_changes_what_the_other_side_or_another_account_wrote(conn: Connection) -> None:
+    take(conn, delivery(text("w1", "minha")))
+    take(
+        conn,
+        delivery(message_echoes=[{**edit("e1", "w1", "sua"), "to": SENDER}]),
+        delivery(edit("e2", "w1", "de outra conta"), account="acc-2"),
+        delivery(
+            {**edit("e3", "w1", ""), "edit": {"original_message_id": "w1", "message": {"type": "text"}}}
+        ),
+        delivery({**edit("e4", "w1", ""), "edit": {"original_message_id": "w1"}}),
+    )
+    assert one(conn, "SELECT text, edited_at FROM conversation_messages WHERE provider_id = 'w1'") == (
+        "minha",
+        None,
+    )
+    take(conn, delivery(message_echoes=[{**text("b1", "da loja"), "to": SENDER}]))
+    take(conn, delivery(message_echoes=[{**edit("e5", "b1", "da loja, corrigida"), "to": SENDER}]))
+    assert (
+        one(conn, "SELECT text FROM conversation_messages WHERE provider_id = 'b1'") == "da loja, corrigida"
+    )
 
 
 def test_a_worker_killed_after_its_lease_loses_nothing(conn: Connection) -> None:

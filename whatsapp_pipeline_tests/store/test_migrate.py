@@ -64,3 +64,24 @@ def test_roles_that_read_conversations_read_what_a_migration_adds_of_them(
             conn.execute("RESET ROLE")
             conn.execute('DROP OWNED BY "Reads It"')
             conn.execute('DROP ROLE "Reads It"')
+
+
+def test_edits_and_revokes_that_came_before_are_applied(empty_database_url: str, tmp_path: Path) -> None:
+    _migrate_through(empty_database_url, "0010", tmp_path / "migrations")
+    with connect(empty_database_url) as conn:
+        conn.execute("""
+            WITH c AS (INSERT INTO conversations (external_id, phone_number_id) VALUES ('5541999990000', 'a')
+                       RETURNING id)
+            INSERT INTO conversation_messages (conversation_id, role, type, text, origin, phone_number_id,
+                                               provider_id, message_key, sent_at, reply_to_provider_id)
+            SELECT c.id, 'user', m.type, m.text, 'message', 'a', m.key, m.key, now(), m.target
+            FROM c, (VALUES ('text', 'dia 12', 'w1', NULL), ('text', 'oi', 'w2', NULL),
+                            ('edit', '[edit: dia 21]', 'e1', 'w1'), ('revoke', '[revoke]', 'r1', 'w2'))
+                     AS m (type, text, key, target)""")
+        migrate(empty_database_url)
+        assert conn.execute("""
+            SELECT text, original_text, edited_at IS NOT NULL, revoked_at IS NOT NULL
+            FROM conversation_messages WHERE type = 'text' ORDER BY provider_id""").fetchall() == [
+            ("dia 21", "dia 12", True, False),
+            ("oi", None, False, True),
+        ]

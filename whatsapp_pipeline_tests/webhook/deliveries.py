@@ -27,6 +27,16 @@ def text(
     return {k: v for k, v in fields.items() if v is not None} | {"text": {"body": body}} | more
 
 
+def edit(wamid: str, original: str, body: str, *, at: int = NOON, sender: str = SENDER) -> dict[str, Any]:
+    content = {"original_message_id": original, "message": {"type": "text", "text": {"body": body}}}
+    return {"from": sender, "id": wamid, "timestamp": str(at), "type": "edit", "edit": content}
+
+
+def revoke(wamid: str, original: str, *, at: int = NOON, sender: str = SENDER) -> dict[str, Any]:
+    content = {"original_message_id": original}
+    return {"from": sender, "id": wamid, "timestamp": str(at), "type": "revoke", "revoke": content}
+
+
 def delivery(
     *messages: Any,
     account: str | None = "acc-1",
@@ -110,7 +120,7 @@ def state(conn: Connection) -> dict[str, list[Any]]:
         "messages": rows(
             conn,
             "SELECT c.external_id, m.provider_id, m.role, m.text, m.type, m.status, m.sent_at,"
-            " m.raw_json::text"
+            " m.raw_json::text, m.original_text, m.edited_at, m.revoked_at"
             " FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id ORDER BY 1, 2",
         ),
         "statuses": rows(conn, "SELECT provider_id, status, status_time FROM message_statuses ORDER BY 1, 2"),
