@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -99,9 +100,16 @@ def reading_hash(
 
     When it is the same, so are the messages. `more` is what else the caller's result depends on.
     """
-    name = read_chat_name(path)
-    parts = [READER_VERSION, reading.zone, reading.owner, remembered, name.title, name.is_combined, *more]
-    return blake2b(content_hash + json.dumps(parts, sort_keys=True).encode(), digest_size=20).digest()
+    options = _options_hash(reading, json.dumps(remembered, sort_keys=True) if remembered else "", more)
+    # A title stands in the file's name, or in that of its folder.
+    names = "/".join(path.rsplit("/", 2)[-2:]).encode("utf-8", "surrogateescape")
+    return blake2b(content_hash + options + names, digest_size=20).digest()
+
+
+@lru_cache(256)
+def _options_hash(reading: ReadingOptions, remembered: str, more: tuple[str | None, ...]) -> bytes:
+    parts = [READER_VERSION, reading.zone, reading.owner, remembered, more]
+    return blake2b(json.dumps(parts).encode(), digest_size=20).digest()
 
 
 def read_files(
