@@ -76,6 +76,7 @@ def fresh_database(url: str) -> None:
     with psycopg.connect(url.replace(f"/{PIPELINE_DATABASE}?", "/postgres?"), autocommit=True) as conn:
         conn.execute(f"DROP DATABASE IF EXISTS {PIPELINE_DATABASE} WITH (FORCE)")
         conn.execute(f"CREATE DATABASE {PIPELINE_DATABASE} TEMPLATE template0")
+        conn.execute("CHECKPOINT")  # what the run before left unwritten is not the next one's to write
     migrate(url)
 
 
