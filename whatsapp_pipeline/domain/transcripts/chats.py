@@ -71,12 +71,13 @@ class Totals:
 
 
 class Chat:
-    """One chat: its number in the reading, its totals, and rows of earlier windows."""
+    """One chat: its number and its source's in the reading, its totals, and rows of earlier windows."""
 
-    __slots__ = ("likes", "number", "quotable", "totals")
+    __slots__ = ("likes", "number", "quotable", "source", "totals")
 
-    def __init__(self, number: int, totals: Totals) -> None:
+    def __init__(self, number: int, source: int, totals: Totals) -> None:
         self.number = number
+        self.source = source
         self.totals = totals
         self.likes: pl.DataFrame | None = None
         """Of a chat that goes on in the next window, what its messages may be like (see `columns.py`)."""
@@ -98,7 +99,7 @@ class Journal:
 
     def open(self, source: int, number: int, label: str | None, line: int, form: FormatName) -> Chat:
         """Begin the `number`-th chat (from 1) of a source, whose first block starts on `line`."""
-        chat = Chat(self._count, Totals(number, label, line, form))
+        chat = Chat(self._count, source, Totals(number, label, line, form))
         self._count += 1
         self.chats[chat.number] = chat
         self._opened.append(OpenedChat(chat.number, source, ChatStart(number, label, line, form)))
@@ -114,15 +115,16 @@ class Journal:
         self._closed.append((chat, text))
 
     def fail(self, source: int, error: Exception) -> None:
-        """Note that a source could not be read to its end; its chats stay open."""
+        """Note that a source could not be read to its end; its chats are not closed, but let go of."""
         self._failed.append((source, error))
+        self.chats = {number: chat for number, chat in self.chats.items() if chat.source != source}
 
     def window(self, frame: pl.DataFrame) -> Window:
         """End the window in hand, whose messages are in `frame`, and begin the next."""
         closed = [(chat.number, chat.totals.summary(text.encoding)) for chat, text in self._closed]
         window = Window(self._opened, frame, self._findings, closed, self._failed)
         for chat, _ in self._closed:
-            del self.chats[chat.number]
+            self.chats.pop(chat.number, None)
         self._opened, self._findings, self._closed, self._failed = [], [], [], []
         return window
 
