@@ -6,7 +6,6 @@ orders (store of linking), and messages (messages.py). Rows are never deleted: a
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,6 +15,7 @@ import polars as pl
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
 
 
 class ChatRow(NamedTuple):
@@ -199,20 +199,10 @@ def _copy(conn: Connection, temporary: str, table: str, rows: pl.DataFrame) -> N
     )
     with (
         conn.cursor() as cursor,
-        cursor.copy(f"COPY {temporary} ({columns}) FROM STDIN (FORMAT csv)") as copy,
+        cursor.copy(f"COPY {temporary} ({columns}) FROM STDIN {COPY_OPTIONS}") as copy,
     ):
-        copy.write(_csv(rows))
+        copy.write(csv_text(rows))
     conn.execute(f"ANALYZE {temporary}")
-
-
-def _csv(rows: pl.DataFrame) -> memoryview:
-    """Spell rows as COPY reads them: NULL is nothing, an empty text is `""`."""
-    # Lists are of our own keys and of digits: they hold no character that means anything in an array.
-    arrays = ("{" + pl.selectors.list().list.join(",") + "}").name.keep()
-    hashes = ("\\x" + pl.selectors.binary().bin.encode("hex")).name.keep()
-    buffer = io.BytesIO()
-    rows.with_columns(arrays, hashes).write_csv(buffer, include_header=False)
-    return buffer.getbuffer()
 
 
 def mark_vanished(conn: Connection, month: str, paths: Sequence[str]) -> list[str]:

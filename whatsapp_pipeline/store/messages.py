@@ -6,7 +6,6 @@ another file repeats (duplicates.py).
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import polars as pl
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
 
 # Columns of the table, and what they are called in frames of messages (transcripts.model.MESSAGE_SCHEMA).
 # Generated columns are not listed: the server fills them.
@@ -40,9 +40,6 @@ _MESSAGE_COLUMNS: Mapping[str, str] = {
     "body_hash": "body_hash",
     "occurrence": "occurrence",
 }
-
-# Times as the server reads them fastest: no more digits than there are.
-_TIME = "%Y-%m-%d %H:%M:%S%.f"
 
 WriteFrame: TypeAlias = Callable[[pl.DataFrame], None]
 
@@ -107,13 +104,13 @@ def _copy(conn: Connection, table: str, columns: Mapping[str, str]) -> Iterator[
     A frame becomes text while the one before is on its way to the server.
     """
     names = list(columns.values())
-    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN {COPY_OPTIONS}"
     sent: Future[None] | None = None
     with conn.cursor() as cursor, cursor.copy(statement) as copy, ThreadPoolExecutor(1) as sender:
 
         def write(frame: pl.DataFrame) -> None:
             nonlocal sent
-            text = _csv(frame.select(names))
+            text = csv_text(frame.select(names))
             if sent is not None:
                 sent.result()
             sent = sender.submit(copy.write, text)
@@ -121,14 +118,6 @@ def _copy(conn: Connection, table: str, columns: Mapping[str, str]) -> Iterator[
         yield write
         if sent is not None:
             sent.result()
-
-
-def _csv(frame: pl.DataFrame) -> memoryview:
-    """Spell rows as COPY reads them: NULL is nothing, an empty text is `""`."""
-    instants = pl.selectors.datetime(time_zone="*").dt.to_string(f"{_TIME}Z")
-    buffer = io.BytesIO()
-    frame.with_columns(instants).write_csv(buffer, include_header=False, datetime_format=_TIME)
-    return buffer.getbuffer()
 
 
 def merge_changed(conn: Connection, file_ids: Sequence[int]) -> MergeCounts:

@@ -285,3 +285,14 @@ def test_a_saved_name_is_the_chat_of_its_number(db: Connection, tmp_path: Path) 
     write_chat(tmp_path, block(talk(4), label="Ana"), title="Ana")
     index(db, tmp_path)
     assert chats(db, "chat_key") == [("4199990000",), ("4199990000",)]
+
+
+def test_what_the_sessions_encoding_is_does_not_matter(db: Connection, tmp_path: Path) -> None:
+    folder = tmp_path / "2025" / "01"
+    folder.mkdir(parents=True)
+    name = "WhatsApp - 2025-01-05 10 00 00 - João Conceição.txt"
+    (folder / name).write_text(block([Said(0, "from", "oi")]), encoding="utf-8")
+    db.execute("SET client_encoding = 'LATIN1'")
+    index(db, tmp_path)
+    db.execute("SET client_encoding = 'UTF8'")
+    assert chats(db, "title") == [("João Conceição",)]
