@@ -6,7 +6,6 @@ import io
 import json
 import multiprocessing
 import re
-import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import BinaryIO
 
+from bench.parse.contestant import peak_memory
 from bench.parse.generate import Endless, Truth, blocks, write
 from bench.report import Row, measured
 from whatsapp_pipeline.domain.transcripts import ParseOptions, Source, read_many
@@ -145,5 +145,4 @@ def _read_gigabyte(path: str, sender: Connection) -> None:
     text = text[: text.rindex(b"\n----------------------------------------------------\n") + 1]
     stream = io.BufferedReader(Endless(text, 1 << 30), 1 << 16)
     rate = _rate(lambda: count([stream]))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sender.send(json.dumps({"rate": rate, "memory": memory}))
+    sender.send(json.dumps({"rate": rate, "memory": peak_memory()}))

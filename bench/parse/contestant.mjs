@@ -11,7 +11,10 @@ const messages = whatsapp.parseString(fs.readFileSync(path, 'utf8'), { parseAtta
 const used = process.cpuUsage(clock);
 const seconds = (used.user + used.system) / 1e6;
 const ended = Date.now() / 1000;
-const memory = process.resourceUsage().maxRSS / 1024;
+// As in contestant.py: the process that started this one does not count.
+const status = fs.existsSync('/proc/self/status') ? fs.readFileSync('/proc/self/status', 'utf8') : '';
+const peak = Number(status.match(/VmHWM:\s*(\d+)/)?.[1] ?? process.resourceUsage().maxRSS);
+const memory = peak / 1024;
 const sums = new BigUint64Array(messages.length);
 let people = 0;
 messages.forEach((message, at) => {

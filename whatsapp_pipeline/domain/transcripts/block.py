@@ -101,14 +101,16 @@ class BlockReader:
         Memory is bounded by a chunk and the longest message.
         """
         for chunk, is_last in with_last(chunks):
-            data = self._held + chunk
+            self._held += chunk
             del chunk  # which may be large
             if self._chat is None:
-                data = self._begin(data)
-            if is_last or len(data) > _BLOCK_LIMIT or _CUT in data:
-                yield Part(self, data, is_last)
-            else:
-                self._held = data
+                self._held = self._begin(self._held)
+            if is_last or len(self._held) > _BLOCK_LIMIT or _CUT in self._held:
+                yield self._part(is_last=is_last)
+
+    def _part(self, *, is_last: bool) -> Part[BlockReader]:
+        data, self._held = self._held, b""
+        return Part(self, data, is_last)
 
     def _begin(self, data: bytes) -> bytes:
         """Open the file's first chat; returns the data from its first block on."""
@@ -350,19 +352,20 @@ def _read_plain(plains: Sequence[_Plain]) -> list[pl.DataFrame]:
     for has_label in (True, False):
         mine = [plain for plain in plains if (plain.run.label is not None) is has_label]
         try:
-            texts = _texts_of(mine)
+            pieces = _pieces_of(mine)
         except pl.exceptions.PolarsError:  # some bytes are no UTF-8: those parts are mended
             for plain in mine:
                 plain.run.is_broken = not is_utf8(plain.data)
             mine = [plain for plain in mine if not plain.run.is_broken]
-            texts = _texts_of(mine)
+            pieces = _pieces_of(mine)
         if mine:
-            frames.append(rows_of(texts.str.split(CUT), [plain.run for plain in mine], trusted=False))
+            frames.append(rows_of(pieces, [plain.run for plain in mine], trusted=False))
     return frames
 
 
-def _texts_of(plains: Sequence[_Plain]) -> pl.Series:
-    return pl.Series([plain.data for plain in plains], dtype=pl.Binary).cast(pl.String)
+def _pieces_of(plains: Sequence[_Plain]) -> pl.Series:
+    """The lists of pieces between separators."""
+    return pl.Series([plain.data for plain in plains], dtype=pl.Binary).cast(pl.String).str.split(CUT)
 
 
 def _read_careful(found: Sequence[_Careful]) -> list[pl.DataFrame]:

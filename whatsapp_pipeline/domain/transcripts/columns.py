@@ -10,13 +10,14 @@ What belongs here: work on columns that does not depend on the format. What does
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from functools import cache
 from typing import NamedTuple
 from zlib import adler32, crc32
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from .bodies import BODY_SCHEMA, Body
@@ -39,7 +40,9 @@ ROW_SCHEMA: Mapping[str, pl.DataType] = {
 
 # How many messages of a chat back an equal one is remembered, and one that a reply quotes is found.
 _REMEMBERED = 100_000
-_QUOTABLE = 20_000
+_QUOTABLE = 10_000
+# Quotes are cut near a hundred characters; line breaks made spaces may be several.
+_LONGEST_QUOTE = 500
 
 
 class Sender(NamedTuple):
@@ -117,7 +120,9 @@ def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identit
         rows = with_identities(rows, chats, going_on)
     _add_up(rows, chats)
     for chat in going_on:
-        own = rows.select(_QUOTED).filter(pl.col("chat") == chat.number)
+        own = rows.select(_QUOTED).filter(pl.col("chat") == chat.number).tail(_QUOTABLE)
+        # Beginnings are enough, and hold on to nothing else of the window.
+        own = own.with_columns(pl.col("text").str.head(_LONGEST_QUOTE))
         chat.quotable = _latest(chat.quotable, own, _QUOTABLE)
     return rows.select(
         *(
@@ -146,42 +151,40 @@ def _ordinals(chat: pl.Series, chats: Mapping[int, Chat]) -> pl.Series:
     return pl.Series(np.arange(len(chat)) + np.repeat(firsts - starts, lengths), dtype=pl.Int64)
 
 
-class Clock(dict[int, "int | None"]):
-    """A zone's offset from UTC in microseconds, by day since 1970; None for a day on which it changes."""
+class Clock(dict[int, npt.NDArray[np.int64]]):
+    """A zone's offsets from UTC in microseconds: by year, one a day, _CHANGES where it changes that day."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__()
         self._zone = zone
 
-    def __missing__(self, day: int) -> int | None:
-        if len(self) > 50_000:
+    def __missing__(self, year: int) -> npt.NDArray[np.int64]:
+        offsets = np.full(366, _CHANGES)
+        if MINYEAR < year < MAXYEAR:
+            midnight = datetime(year, 1, 1, tzinfo=self._zone)
+            for day in range(366):
+                offset = midnight.utcoffset()
+                if offset is not None and offset == (midnight + _DAYS_LENGTH).utcoffset():
+                    offsets[day] = offset // _MICROSECOND
+                midnight += _DAY
+        if len(self) > 1_000:
             self.clear()
-        found = None
-        number = day + _FIRST_DAY
-        if 1 < number < _LAST_DAY:
-            midnight = datetime.fromordinal(number).replace(tzinfo=self._zone)
-            offset = midnight.utcoffset()
-            if offset is not None and offset == (midnight + _DAYS_LENGTH).utcoffset():
-                found = offset // _MICROSECOND
-        self[day] = found
-        return found
+        self[year] = offsets
+        return offsets
 
     def resolve(self, times: pl.Series) -> pl.Series:
         """The instants of naive times.
 
         A time that occurs twice is its first; one that the clocks skip is read with the offset before.
         """
-        days = times.dt.date().to_physical()
-        known = days.unique()
-        offsets = list(map(self.__getitem__, known.to_list()))
-        micros = times.to_physical()
-        if len(set(offsets)) == 1 and offsets[0] is not None:
-            micros = micros - offsets[0]
-        else:
-            micros = micros - days.replace_strict(known, pl.Series(offsets, dtype=pl.Int64))
-        instants = micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        unclear = micros.is_null().arg_true()
-        if unclear.is_empty():
+        years, which = np.unique(times.dt.year().to_numpy(), return_inverse=True)
+        days = times.dt.ordinal_day().to_numpy() - 1
+        offsets = np.stack([self[year] for year in years.tolist()])[which, days]
+        instants: pl.Series = (
+            (times.to_physical() - offsets).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        )
+        unclear = np.flatnonzero(offsets == _CHANGES)
+        if not len(unclear):
             return instants
         exact = [self.exact(time) for time in times.gather(unclear)]
         return instants.scatter(unclear, pl.Series(exact, dtype=pl.Datetime("us", "UTC")))
@@ -194,9 +197,9 @@ class Clock(dict[int, "int | None"]):
             return time.replace(tzinfo=UTC)
 
 
-_FIRST_DAY, _LAST_DAY = date(1970, 1, 1).toordinal(), date.max.toordinal()
+_CHANGES = np.int64(-(1 << 60))  # no offset is that long
 _MICROSECOND = timedelta(microseconds=1)
-_DAYS_LENGTH = timedelta(hours=23, minutes=59, seconds=59)
+_DAY, _DAYS_LENGTH = timedelta(days=1), timedelta(hours=23, minutes=59, seconds=59)
 
 
 @cache

@@ -26,7 +26,7 @@ from .native_shapes import find_layout
 from .parts import Part, Reader
 
 # A window costs some 5 ms however little it holds, and memory grows by thirty times its size.
-WINDOW_BYTES = 1 << 21
+WINDOW_BYTES = 1_700_000
 # So many small transcripts are a window too, however little they hold.
 _SOURCES = 1_000
 _READ_PARTS: dict[type, Callable[[Sequence[Part[Any]]], pl.DataFrame]] = {
@@ -84,19 +84,20 @@ class _Reading:
             yield from self.rest()
             self._zone = source.options.tzinfo
         parts = self._parts(number, source)
-        first = next(parts, None)
-        if first is None:
-            return
-        if first.is_last:
-            self._waiting.append(first)
-            self._size += len(first.data)
+        part = next(parts, None)
+        if part is not None and part.is_last:
+            self._waiting.append(part)
+            self._size += len(part.data)
             if self._size >= self._window_bytes or len(self._waiting) >= _SOURCES:
                 yield self._window()
             return
-        yield from self.rest()
-        for part in chain([first], parts):
+        if part is not None:
+            yield from self.rest()
+        while part is not None:
             self._waiting.append(part)
+            part = None  # it may be large: no more of them than needed at once
             yield self._window()
+            part = next(parts, None)
 
     def rest(self) -> Iterator[Window]:
         """Read what waits."""
@@ -127,6 +128,7 @@ class _Reading:
     def _window(self) -> Window:
         parts, self._waiting, self._size = self._waiting, [], 0
         rows = pl.concat([pl.DataFrame(schema=dict(ROW_SCHEMA)), *_rows(parts)])
+        del parts  # the text is in the rows
         assert self._zone is not None, "a source came before its rows"  # noqa: S101
         frame = messages_of(rows, self._journal, self._zone, identities=self._identities)
         return self._journal.window(frame)
