@@ -29,7 +29,7 @@ import polars as pl
 from .block_columns import Run, rows_of
 from .block_labels import CUT, PEEK, RULE, SEPARATOR, Start, label_of, pasted_in, same_title
 from .chats import Chat, Journal
-from .columns import ROW_SCHEMA
+from .columns import NO_ROWS
 from .decoding import TextChunks, is_utf8, lenient, line_count, with_last
 from .model import Finding, LineKind, ParseOptions, Severity
 from .parts import Part
@@ -343,7 +343,7 @@ def read_parts(parts: Sequence[Part[BlockReader]]) -> pl.DataFrame:
             part.reader.accept(plain)
             part.reader.note_crowded(plain.run)
     frames += _read_careful(careful)
-    return pl.concat([pl.DataFrame(schema=dict(ROW_SCHEMA)), *frames])
+    return pl.concat([NO_ROWS, *frames])
 
 
 def _read_plain(plains: Sequence[_Plain]) -> list[pl.DataFrame]:

@@ -65,16 +65,15 @@ def parse_block_bodies(bodies: pl.Series) -> pl.DataFrame:
 
 @cache
 def _reply() -> tuple[list[pl.Expr], ...]:
-    """From `body` to the quoted time and the quote, null where there is none, and the text without them.
+    """From `body` to the quoted time and the quote, null where there is none, and the lines without them.
 
     Column after column; each list may use what the lists before it made. The quote ends with the first » that
     has a blank line or nothing behind it: it may hold others.
     """
-    start, cut, answer = pl.col("start"), pl.col("cut").struct, pl.col("answer")
-    whole = pl.col("quote").str.strip_chars_end(" \t\n\r\f\v")
-    quoted = (
-        pl.when(answer.is_not_null()).then("quote").when(whole.str.ends_with("»")).then(whole.str.head(-1))
-    )
+    start, cut = pl.col("start"), pl.col("cut").struct
+    quote, answer = cut.field("field_0"), cut.field("field_1")
+    whole = quote.str.strip_chars_end(" \t\n\r\f\v")
+    quoted = pl.when(answer.is_not_null()).then(quote).when(whole.str.ends_with("»")).then(whole.str.head(-1))
     is_reply = pl.all_horizontal(pl.col("time", "quoted").is_not_null())
     return (
         [pl.col("body").str.extract(_REPLY, 0).alias("start")],
@@ -82,50 +81,58 @@ def _reply() -> tuple[list[pl.Expr], ...]:
             times_of(start.str.strip_chars_end(" «:").str.tail(19)).alias("time"),
             pl.col("body").str.strip_prefix(start).str.splitn("»\n\n", 2).alias("cut"),
         ],
-        [cut.field("field_0").alias("quote"), cut.field("field_1").alias("answer")],
-        [quoted.str.strip_suffix(" ").alias("quoted")],
+        [quoted.str.strip_suffix(" ").alias("quoted"), answer.fill_null("").alias("answer")],
         [
             pl.when(is_reply).then("time").alias("reply_timestamp"),
             pl.when(is_reply).then("quoted").alias("reply_quote"),
             pl.when(is_reply)
-            .then(answer.fill_null("").str.strip_chars("\n"))
+            .then(pl.col("answer").str.strip_chars("\n"))
             .otherwise("body")
-            .alias("words"),
+            .str.split("\n")
+            .alias("lines"),
         ],
     )
 
 
 @cache
 def _attachment() -> tuple[list[pl.Expr], ...]:
-    """From `words` to the attachment, null where there is none, and the text without it; as `_reply`."""
-    lines, last, taken = pl.col("lines"), pl.col("last"), pl.col("taken")
+    """From `lines` to the attachment, null where there is none, and the text without it; as `_reply`."""
+    lines, taken = pl.col("lines"), pl.col("taken")
     size, duration, kind = pl.col("size"), pl.col("duration"), pl.col("kind")
     is_measured = size.is_not_null() | duration.is_not_null()
-    line = pl.when(is_measured).then(lines.list.get(-2, null_on_oob=True)).otherwise(last)
-    named = pl.col("named").struct
+    line = pl.when(is_measured).then(lines.list.get(-2, null_on_oob=True)).otherwise(lines.list.last())
+    name = pl.col("named").struct.field("1")
+    # A duration alone, right under the header, is a voice message.
+    is_voice = duration.is_not_null() & (lines.list.len() == 1)
     above = lines.list.get(-1 - taken, null_on_oob=True)
     caption = lines.list.head(lines.list.len() - taken).list.join("\n").str.strip_chars("\n")
-    is_file, is_voice = pl.col("is_file"), pl.col("is_voice")
+    is_file = pl.col("is_file")
     return (
-        [pl.col("words").str.split("\n").alias("lines")],
-        [lines.list.last().alias("last")],
-        [_size(last).alias("size"), _duration(last).alias("duration")],
+        [_size(lines.list.last()).alias("size"), _duration(lines.list.last()).alias("duration")],
         [
             pl.when(is_measured).then(2).otherwise(1).alias("taken"),  # lines: the name's, its measure's
             _visible(line).str.extract_groups(_NAMED).alias("named"),
-            # A duration alone, right under the header, is a voice message.
-            (duration.is_not_null() & (lines.list.len() == 1)).alias("is_voice"),
         ],
-        [_kind(named.field("2")).alias("kind")],
-        [(is_voice | (kind.is_not_null() & (above.is_null() | (above == "")))).alias("is_file")],
+        [_kind(pl.col("named").struct.field("2")).alias("kind"), is_voice.alias("is_voice")],
+        [(pl.col("is_voice") | (kind.is_not_null() & (above.is_null() | (above == "")))).alias("is_file")],
         [
-            pl.when(is_voice).then(pl.lit("")).when(is_file).then(caption).otherwise("words").alias("text"),
-            pl.when(is_voice).then(pl.lit("audio")).when(is_file).then(kind).alias("attachment_kind"),
-            pl.when(is_file & ~is_voice).then(named.field("1")).alias("attachment_name"),
+            pl.when("is_voice")
+            .then(pl.lit(""))
+            .when(is_file)
+            .then(caption)
+            .otherwise(lines.list.join("\n"))
+            .alias("text"),
+            pl.when("is_voice").then(pl.lit("audio")).when(is_file).then(kind).alias("attachment_kind"),
+            pl.when(is_file & ~pl.col("is_voice")).then(name).alias("attachment_name"),
             pl.when(is_file).then(size).alias("attachment_size"),
             pl.when(is_file).then(duration).alias("attachment_duration"),
+            pl.when("is_voice")
+            .then(pl.lit("audio"))
+            .when(is_file)
+            .then(kind)
+            .otherwise(pl.lit("text"))
+            .alias("type"),
         ],
-        [pl.col("attachment_kind").fill_null("text").alias("type")],
     )
 
 

@@ -17,7 +17,7 @@ from .block_bodies import is_special, parse_block_bodies, times_of
 from .block_header import parse_who
 from .bodies import read_notice
 from .chats import Chat
-from .columns import ROW_SCHEMA, body_frame, sender_frame, with_bodies
+from .columns import NO_ROWS, ROW_SCHEMA, body_frame, sender_frame, with_bodies
 from .model import LineKind
 
 _MANY = 3  # members of a chat that are remembered: two make a group
@@ -72,7 +72,7 @@ def rows_of(pieces: pl.Series, runs: Sequence[Run], *, trusted: bool) -> pl.Data
             runs[at].is_broken = True
         rows = rows.filter(~pl.col("run").is_in(broken.implode()))
     if rows.is_empty():
-        return pl.DataFrame(schema=dict(ROW_SCHEMA))
+        return NO_ROWS
     rows = _with_lines(rows, runs)
     _note_groups(rows, runs)
     return with_bodies(rows, *_parse(rows, runs)).select(*ROW_SCHEMA)

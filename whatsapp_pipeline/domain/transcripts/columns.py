@@ -38,6 +38,9 @@ ROW_SCHEMA: Mapping[str, pl.DataType] = {
     "hashed": _TEXT,
 }
 
+NO_ROWS = pl.DataFrame(schema=dict(ROW_SCHEMA))  # made once: a frame's schema takes longer than its rows
+_NO_MESSAGES = pl.DataFrame(schema=dict(MESSAGE_SCHEMA))
+
 # How many messages of a chat back an equal one is remembered, and one that a reply quotes is found.
 _REMEMBERED = 100_000
 _QUOTABLE = 10_000
@@ -108,7 +111,7 @@ def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identit
     nothing is hashed, and `body_hash` and `occurrence` are null.
     """
     if rows.is_empty():
-        return pl.DataFrame(schema=dict(MESSAGE_SCHEMA))
+        return _NO_MESSAGES
     chats, going_on = journal.chats, list(journal.going_on())
     rows = rows.with_columns(
         ordinal=_ordinals(rows["chat"], chats), timestamp_utc=clock_of(zone).resolve(rows["timestamp"])

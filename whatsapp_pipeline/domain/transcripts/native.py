@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from .chats import Journal
-from .columns import ROW_SCHEMA, with_bodies
+from .columns import NO_ROWS, ROW_SCHEMA, with_bodies
 from .decoding import TextChunks, lenient, line_count, with_last
 from .model import DateOrder, Finding, LineKind, ParseOptions
 from .native_bodies import parse_bodies
@@ -222,7 +222,7 @@ def _out_of_order(line: int) -> Finding:
 
 def read_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
     """Read parts of files, each of which starts with a header of a true date; rows of ROW_SCHEMA."""
-    frames = [pl.DataFrame(schema=dict(ROW_SCHEMA))]
+    frames = [NO_ROWS]
     for layout in LAYOUTS:
         mine = [part for part in parts if part.reader.layout is layout]
         # Nothing is left of a file without any message.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from .chats import Journal
-from .columns import ROW_SCHEMA
+from .columns import NO_ROWS
 from .decoding import TextChunks, with_last
 from .model import Finding, LineKind, ParseOptions
 from .parts import Part
@@ -49,4 +49,4 @@ def read_parts(parts: Sequence[Part[UnreadReader]]) -> pl.DataFrame:
     """Count the lines of parts; there are no rows."""
     for part in parts:
         part.reader.count(part)
-    return pl.DataFrame(schema=dict(ROW_SCHEMA))
+    return NO_ROWS

@@ -19,14 +19,14 @@ from whatsapp_pipeline.domain.garbage import uncollected
 from . import block, native, unread
 from .block_labels import find_start
 from .chats import Journal
-from .columns import ROW_SCHEMA, messages_of
+from .columns import NO_ROWS, messages_of
 from .decoding import TextChunks, lenient
 from .model import ParseOptions, Source, Window
 from .native_shapes import find_layout
 from .parts import Part, Reader
 
 # A window costs some 5 ms however little it holds, and memory grows by thirty times its size.
-WINDOW_BYTES = 1_700_000
+WINDOW_BYTES = 1_800_000
 # So many small transcripts are a window too, however little they hold.
 _SOURCES = 1_000
 _READ_PARTS: dict[type, Callable[[Sequence[Part[Any]]], pl.DataFrame]] = {
@@ -127,7 +127,7 @@ class _Reading:
 
     def _window(self) -> Window:
         parts, self._waiting, self._size = self._waiting, [], 0
-        rows = pl.concat([pl.DataFrame(schema=dict(ROW_SCHEMA)), *_rows(parts)])
+        rows = pl.concat([NO_ROWS, *_rows(parts)])
         del parts  # the text is in the rows
         assert self._zone is not None, "a source came before its rows"  # noqa: S101
         frame = messages_of(rows, self._journal, self._zone, identities=self._identities)
