@@ -33,6 +33,7 @@ from .phrases import phrases
 _PIECE = 1 << 17
 _PIECES = 64
 _LANGUAGE_SAMPLE = 1 << 16
+_PART = 1 << 20
 # A message that goes on for longer than this is none; its middle is left out and recorded.
 _MESSAGE_LIMIT = 1 << 22
 _KEPT = 65_536
@@ -66,7 +67,7 @@ class NativeReader:
         """
         ahead = self._look_ahead(chunks)
         held = b""
-        for chunk, is_last in with_last(chain(ahead, chunks)):
+        for chunk, is_last in with_last(_smaller(chain(ahead, chunks))):
             searched, data = len(held), held + chunk
             if self._preamble is not None:
                 data = self._without_preamble(data, is_last=is_last)
@@ -184,6 +185,16 @@ class NativeReader:
         for finding in self._text.findings:
             self.note(finding)
         self._journal.close(self.chat, self._text)
+
+
+def _smaller(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Chunks in parts of whole lines: native messages are short, and take more memory than their text."""
+    for chunk in chunks:
+        start = 0
+        while len(chunk) - start > _PART and (end := chunk.rfind(b"\n", start, start + _PART) + 1):
+            yield chunk[start:end]
+            start = end
+        yield chunk[start:]
 
 
 def _pieces(chunks: Iterator[bytes], ahead: list[bytes]) -> Iterator[str]:
