@@ -20,6 +20,7 @@ from whatsapp_pipeline.domain.transcripts import (
     ParseOptions,
     read,
 )
+from whatsapp_pipeline.domain.transcripts.model import MESSAGE_TYPES
 
 RULE = "-" * 52
 LABEL = "+55 41 99999-0000"
@@ -75,6 +76,7 @@ def gather(events: Iterable[Event]) -> Result:
                 chat = result.chats[-1]
                 assert summary.message_count == len(chat)
                 assert [message.ordinal for message in chat] == list(range(1, len(chat) + 1))
+                assert set(summary.by_type) <= set(MESSAGE_TYPES)
                 assert sum(summary.by_type.values()) == sum(summary.by_direction.values()) == len(chat)
     assert len(result.starts) == len(result.summaries) >= 1
     return result
