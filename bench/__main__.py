@@ -59,7 +59,7 @@ def join() -> str:
         text = (RESULTS_DIR / f"{name}.md").read_text(encoding="utf-8").strip()
         lines += [_with_anchors(name, text.replace("# ", "## ", 1)), ""]
     lines += [
-        "The webhook's figures are in [webhook/RESULTS.md](webhook/RESULTS.md). Where the time goes stands in",
+        "The webhook's figures are in [webhook/RESULTS.md](webhook/RESULTS.md). Where time goes is told in",
         "[parse/PROFILE.md](parse/PROFILE.md) and [end_to_end/PROFILE.md](end_to_end/PROFILE.md), more on",
         "summaries in [summaries/README.md](summaries/README.md).", "",
     ]  # fmt: skip
