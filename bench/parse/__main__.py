@@ -7,6 +7,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 from array import array
 from collections import Counter
@@ -72,7 +73,8 @@ def main() -> None:
     notes.append(
         f"Large files: {arguments.lines:,} lines. Load averages (1, 5, 15 minutes) before and after: {loads}."
     )
-    print(write_report("parse", TITLE, rows, command="make bench-parse", notes=notes))
+    command = "python -m bench.parse " + " ".join(sys.argv[1:])
+    print(write_report("parse", TITLE, rows, command=command.strip(), notes=notes))
 
 
 def _generate(form: str, folder: Path, lines: int) -> File:
