@@ -221,7 +221,7 @@ def test_two_runs_of_the_same_months_at_once_take_turns(
         for _ in range(2)
     ]  # fmt: skip
     for process in both:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
+        printed, errors = process.communicate()
+        assert process.returncode == 0, (json.loads(printed or "{}").get("errors"), errors)
     with connect(ranged) as undisturbed, connect(fresh_database_url) as conn:
         assert content(conn) == content(undisturbed)

@@ -183,8 +183,9 @@ def sync_contacts(
     under `backup_dir` (None: not) before it is loaded. Raises PipelineError; the next call resumes.
     """
     with named_lock(
-        conn, "tiny_contacts", on_wait=lambda: log.info("another run reads the contacts; waiting")
-    ):
+        conn, erp_passes.LOCKS["contatos"],
+        on_wait=lambda: log.info("another run reads the contacts; waiting"),
+    ):  # fmt: skip
         known = erp_passes.watermark(conn, "contatos", source.name)
         since = None if full or known is None or not source.live else known - OVERLAP
         run = _begin(conn, "contatos", "full" if since is None else "incremental", source, since)
@@ -220,7 +221,10 @@ def sync_orders(
 
     Orders issued before and still open are asked for one by one. Raises PipelineError; the next call resumes.
     """
-    with named_lock(conn, "tiny_orders", on_wait=lambda: log.info("another run reads the orders; waiting")):
+    with named_lock(
+        conn, erp_passes.LOCKS["ordem-servico"],
+        on_wait=lambda: log.info("another run reads the orders; waiting"),
+    ):  # fmt: skip
         run = _begin(conn, "ordem-servico", "window", source, since)
         backup = _backup(backup_dir, source, run)
         loader = OrderLoader(conn, source, backup, log)

@@ -7,13 +7,18 @@ the rows that a pass brings (`erp_rows`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.locks import free_lock
+
+# The lock that a run holds while it reads a resource.
+LOCKS: Final = {"contatos": "tiny_contacts", "ordem-servico": "tiny_orders"}
 
 
 @dataclass(slots=True)
@@ -25,6 +30,14 @@ class Pass:
     scope: str
     state: dict[str, Any] = field(default_factory=dict)
     resumed: bool = False
+
+
+def nobody_reads(conn: Connection, resource: str) -> AbstractContextManager[bool]:
+    """Tell whether no run reads the resource now; while that is so, none begins until the block ends.
+
+    A pass that is `running` then was killed. Otherwise it is another run's business, judged when it ends.
+    """
+    return free_lock(conn, LOCKS[resource])
 
 
 def watermark(conn: Connection, resource: str, source: str) -> datetime | None:

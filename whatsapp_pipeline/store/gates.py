@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+from whatsapp_pipeline.store import erp_passes
 from whatsapp_pipeline.store.connection import Connection
 
 
@@ -79,10 +80,16 @@ def waived_months(conn: Connection, checkpoint: str, months: list[str]) -> set[s
 
 
 def broken_contact_pass(conn: Connection) -> tuple[str, int, int | None] | None:
-    """Return (status, items, expected) of the newest pass over contacts, when it is not complete."""
-    row = conn.execute(
-        "SELECT status, items, expected FROM erp_passes WHERE resource = 'contatos' ORDER BY id DESC LIMIT 1"
-    ).fetchone()
+    """Return (status, items, expected) of the newest pass over contacts, when it is not complete.
+
+    A pass that another run is at now does not count: what it will bring is that run's to wait for.
+    """
+    with erp_passes.nobody_reads(conn, "contatos") as quiet:
+        row = conn.execute(
+            """SELECT status, items, expected FROM erp_passes
+               WHERE resource = 'contatos' AND (%s OR status <> 'running') ORDER BY id DESC LIMIT 1""",
+            (quiet,),
+        ).fetchone()
     return row if row is not None and row[0] != "complete" else None
 
 

@@ -15,7 +15,7 @@ def named_lock(conn: Connection, name: str, *, on_wait: Callable[[], None] | Non
     The server frees it when the connection ends, so a killed run leaves nothing to break. `on_wait` is
     called once, before waiting, when somebody else holds the lock.
     """
-    key = f"whatsapp-pipeline:{name}"
+    key = _key(name)
     row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,)).fetchone()
     if row is None or not row[0]:
         if on_wait is not None:
@@ -24,8 +24,20 @@ def named_lock(conn: Connection, name: str, *, on_wait: Callable[[], None] | Non
     try:
         yield
     finally:
-        if not conn.closed and not conn.broken and conn.info.transaction_status.name != "INERROR":
-            conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
+        _unlock(conn, key)
+
+
+@contextmanager
+def free_lock(conn: Connection, name: str) -> Iterator[bool]:
+    """Hold the lock called `name` where nobody does, and tell whether that is so; never waits."""
+    key = _key(name)
+    row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,)).fetchone()
+    is_free = row is not None and bool(row[0])
+    try:
+        yield is_free
+    finally:
+        if is_free:
+            _unlock(conn, key)
 
 
 def month_lock(
@@ -33,3 +45,12 @@ def month_lock(
 ) -> AbstractContextManager[None]:
     """Hold the lock of one asset's month, so that two runs of it take turns."""
     return named_lock(conn, f"{asset}:{month}", on_wait=on_wait)
+
+
+def _unlock(conn: Connection, key: str) -> None:
+    if not conn.closed and not conn.broken and conn.info.transaction_status.name != "INERROR":
+        conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
+
+
+def _key(name: str) -> str:
+    return f"whatsapp-pipeline:{name}"

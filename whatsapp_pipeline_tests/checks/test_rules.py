@@ -13,7 +13,9 @@ from whatsapp_pipeline.assets.failures import MONTHLY
 from whatsapp_pipeline.checks import chats, contacts, links, summaries
 from whatsapp_pipeline.checks.qa import QaCheck, Scope, judge
 from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.store import erp_passes, gates
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.locks import named_lock
 from whatsapp_pipeline_tests.prepared import MONTHS, Prepared, definitions
 
 RULES: list[QaCheck] = [*contacts.CHECKS, *chats.CHECKS, *links.CHECKS, *summaries.CHECKS]
@@ -134,6 +136,19 @@ def test_a_month_s_faults_are_not_another_s(scope: Scope, check: QaCheck) -> Non
     for month in MONTHS:
         alone = check.find(Scope(scope.conn, [month], scope.archive))
         assert alone.by_month.get(month, 0) == whole.get(month, 0)
+
+
+def test_a_contact_pass_of_another_run_is_judged_when_it_ends(scope: Scope, prepared_url: str) -> None:
+    check = next(check for check in RULES if check.name == "erp_pass_complete")
+    with connect(prepared_url) as other:
+        with named_lock(other, erp_passes.LOCKS["contatos"]):
+            run = erp_passes.begin(other, "contatos", "full", {"source": "another run"})
+            assert check.find(scope).failing == 0
+            assert gates.broken_contact_pass(scope.conn) is None
+        # The run is gone and its pass still says that it runs: it was killed.
+        assert check.find(scope).failing == 1
+        assert gates.broken_contact_pass(scope.conn) == ("running", 0, None)
+        other.execute("DELETE FROM erp_passes WHERE id = %s", (run.id,))
 
 
 def _plant(conn: Connection, statements: str) -> None:
