@@ -28,7 +28,7 @@ class PipelineHandler(logging.StreamHandler[Any]):
     def handle(self, record: logging.LogRecord) -> bool:
         """Write the record, unless it is filtered out; say whether it was written."""
         shown = bool(super().handle(record))
-        if shown and not _is_event(record) and not record.exc_info:
+        if not _is_event(record) and not record.exc_info:
             # Dagster hands it to its own console next, which no setting turns off for every run; at no level
             # it is below that one's threshold. Events stay: of an error the console writes the whole trace.
             record.levelno = logging.NOTSET
@@ -49,11 +49,11 @@ def _is_event(record: logging.LogRecord) -> bool:
 
 
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
-    # An engine event carries its event; what a step logs does not. Of a failure every later step would report
-    # that it did not run: the first says it all.
-    if not _is_event(record):
-        return True
-    return record.levelno >= logging.ERROR and not _text(record).startswith("Dependencies for step")
+    # An engine event carries its event; what a step logs does not. Of a failure the engine reports of every
+    # later step, in the step's name and with no event, that it did not run: the failure says it all.
+    if _text(record).startswith("Dependencies for step "):
+        return False
+    return not _is_event(record) or record.levelno >= logging.ERROR
 
 
 class _Short(logging.Formatter):
