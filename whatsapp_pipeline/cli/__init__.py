@@ -7,6 +7,8 @@ table names and is imported only when called, so that `--help` and small command
 from __future__ import annotations
 
 import importlib
+import os
+import select
 import sys
 
 import click
@@ -86,6 +88,10 @@ def main() -> None:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _reader_left():
+            # It had enough (`| head`). The interpreter must not try to flush at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
         if "--debug" in sys.argv[1:]:
             raise
         # The first line only: a server's DETAIL line can quote a row.
@@ -94,3 +100,10 @@ def main() -> None:
             f"error: {type(error).__name__}: {first} (`whatsapp-pipeline --debug …` shows where)", err=True
         )
         sys.exit(1)
+
+
+def _reader_left() -> bool:
+    """Say whether standard output is a pipe that nobody reads any more."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))

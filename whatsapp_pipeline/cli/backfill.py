@@ -7,6 +7,7 @@ import os
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.shapes import MONTH
 from whatsapp_pipeline.errors import PipelineError
 
 
@@ -14,7 +15,7 @@ from whatsapp_pipeline.errors import PipelineError
 @click.option("--missing", is_flag=True, help="Months that were never materialized.")
 @click.option("--failed", is_flag=True, help="Months whose last run failed.")
 @click.option("--stale", is_flag=True, help="Months whose files, contacts, overrides or rules changed since.")
-@click.option("--since", help="Only months from this one on, such as 2019-01.")
+@click.option("--since", type=MONTH, help="Only months from this one on.")
 @click.option("--archive", "archive_root", help="Folder or URL of the chats.  [default: CHAT_ARCHIVE]")
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
 def backfill(

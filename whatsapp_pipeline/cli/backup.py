@@ -9,6 +9,7 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.backups import backup_options
+from whatsapp_pipeline.cli.shapes import Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import PipelineHandler
@@ -25,7 +26,7 @@ def cli_log() -> logging.Logger:
     return log
 
 
-@click.group()
+@click.group(cls=Group)
 def backup() -> None:
     """Take and list backups of the database (BACKUP_DIR, or .local/backups)."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.shapes import MONTH, Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store import gates
 from whatsapp_pipeline.store.connection import connect
@@ -29,7 +30,7 @@ def resume() -> None:
     click.echo("resumed" if ended else "it was not paused")
 
 
-@click.group()
+@click.group(cls=Group)
 def checkpoint() -> None:
     """Checkpoints between phases: which hold, and letting one pass."""
 
@@ -54,11 +55,11 @@ def checkpoint_list() -> None:
 
 
 @checkpoint.command("waive")
-@click.argument("name", type=_CHECKPOINTS)
-@click.option("--month", help="Only for this month, such as 2025-01.")
+@click.argument("name", type=_CHECKPOINTS, metavar="CHECKPOINT")
+@click.option("--month", type=MONTH, help="Only for this month.")
 @click.option("--reason", required=True, help="Why; it is kept.")
 def checkpoint_waive(name: str, month: str | None, reason: str) -> None:
-    """Let a checkpoint pass, on record."""
+    """Let CHECKPOINT pass, on record: contacts_complete, files_indexed or links_reviewed."""
     with connect(pipeline_url(settings.load())) as conn:
         gates.waive(conn, name, month, reason)
     click.echo(f"{name} is waived for {month or 'all months'}")

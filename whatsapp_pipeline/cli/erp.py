@@ -9,10 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.shapes import Group
 from whatsapp_pipeline.erp.source import open_source, open_tokens, token_store
 
 
-@click.group()
+@click.group(cls=Group)
 def erp() -> None:
     """Authorise the ERP, and show whether it answers."""
 

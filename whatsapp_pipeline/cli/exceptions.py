@@ -7,18 +7,18 @@ import json
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.opening import a_month
+from whatsapp_pipeline.cli.shapes import MONTH, Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.connection import connect
 
 
-@click.group()
+@click.group(cls=Group)
 def exceptions() -> None:
     """Look at what could not be read, kept or placed."""
 
 
 @exceptions.command("list")
-@click.option("--month", metavar="YYYY-MM", callback=a_month, help="Only findings of this month.")
+@click.option("--month", type=MONTH, help="Only findings of this month.")
 @click.option("--kind", help="Only findings of this kind.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
 @click.option("--context", default=2, show_default=True, type=click.IntRange(0), help="Lines either side.")
@@ -39,6 +39,7 @@ def list_(
     with connect(pipeline_url(settings.load())) as conn:
         rows = findings.find(conn, month=month, kind=kind, limit=limit)
         total = findings.count(conn, month=month, kind=kind)
+        known = findings.kinds(conn, month=month)
     for row in rows:
         lines = (
             lines_around(archive, row.file_path, row.chat_number, row.line, context=context)
@@ -52,5 +53,10 @@ def list_(
         click.echo(f"{row.severity:<8}{row.kind}  {place}\n        {row.detail}")
         for number, text in lines:
             click.echo(f"    {'>' if number == row.line else ' '} {number:>6} | {text}")
-    if not as_json:
-        click.echo(f"{len(rows)} of {total} findings" if total else "no findings")
+    if as_json:
+        return
+    if kind is not None and kind not in known:
+        there = ", ".join(f"{name} ({number:,})" for name, number in known.items())
+        click.echo(f"no findings of kind {kind!r}; there are: {there or 'none'}")
+        return
+    click.echo(f"{len(rows):,} of {total:,} findings" if total else "no findings")

@@ -93,7 +93,8 @@ def _explain(title: str, day: date | None) -> None:
 def _decision_lines(decision: LinkDecision, names: dict[int, tuple[str, str]]) -> Iterator[str]:
     sure = "" if decision.confidence is None else f", confidence {decision.confidence:.3f}"
     target = f" → contact {decision.id_contato}" if decision.id_contato is not None else ""
-    yield f"{decision.status}{target} by {decision.method}{sure}"
+    by = "" if decision.method == "none" else f" by {decision.method}"
+    yield f"{decision.status}{target}{by}{sure}"
     if decision.flags:
         yield f"flags: {', '.join(decision.flags)}"
     if not decision.candidates:
@@ -123,7 +124,8 @@ def _order_lines(order: OrderDecision) -> Iterator[str]:
     yield ""
     sure = "" if order.confidence is None else f", confidence {order.confidence:.3f}"
     target = f" → order {order.id_ordem_servico}" if order.id_ordem_servico is not None else ""
-    yield f"order: {order.status}{target} by {order.method}{sure}"
+    by = "" if order.method == "none" else f" by {order.method}"
+    yield f"order: {order.status}{target}{by}{sure}"
     for candidate in order.candidates:
         yield f"   order {candidate.id_ordem_servico}: {candidate.confidence:.3f}"
         yield from waterfall(candidate.evidence)

@@ -1,13 +1,10 @@
-"""What several commands need first: the database with its schema, a free port, a month that is one."""
+"""What several commands need first: the database with its schema, and a free port."""
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import click
 
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
@@ -37,10 +34,3 @@ def require_free(host: str, port: int, option: str) -> None:
         raise PipelineError(
             f"cannot listen on {host}:{port} ({reason}); stop what runs there, or choose another {option}"
         ) from error
-
-
-def a_month(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """Check an option `--month YYYY-MM`, as a click callback."""
-    if value is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", value):
-        raise click.BadParameter(f"{value!r} is no month; write YYYY-MM")
-    return value

@@ -10,13 +10,14 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.opening import open_database
+from whatsapp_pipeline.cli.shapes import Group
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store import overrides as store
 from whatsapp_pipeline.store.connection import Connection
 
 
-@click.group()
+@click.group(cls=Group)
 def override() -> None:
     """Decide links for good: they outrank all evidence and survive every re-run."""
 

@@ -6,6 +6,7 @@ What belongs here: what a message and a file's summary look like as JSON. What d
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -35,7 +36,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
     "files",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    type=click.Path(allow_dash=True),
     metavar="FILE…",
 )
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="auto", help="Export format.")
@@ -49,8 +50,12 @@ def parse(
 ) -> None:
     """Write each message of chat exports (.txt or .zip, - for standard input) as a line of JSON.
 
-    Messages go to standard output, a summary of each file to standard error. A file that can't be read is
-    told there too and fails the command at its end, after the others.
+    Messages go to standard output, a summary of each file to standard error, as one object a line. A file
+    that is missing, can't be read or is no transcript has its reason there, and fails the command (exit 1)
+    at its end, after the others.
+
+    \b
+    Example: whatsapp-pipeline parse data/organized_whatsapp_chats/2025/01/*.txt 2>/dev/null | head
     """
     configured = settings.load()
     options = partial(
@@ -61,19 +66,15 @@ def parse(
         zone=zone or configured.zone,
     )
     failed = False
-    try:
-        for path in files:
-            failed |= not _parse_file(path, options, sys.stdout.buffer, sys.stderr)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # The reader had enough (`| head`); the interpreter must not try to flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for path in files:
+        failed |= not _parse_file(path, options, sys.stdout.buffer, sys.stderr)
+    sys.stdout.buffer.flush()
     if failed:
         sys.exit(1)
 
 
 def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO, err: TextIO) -> bool:
-    """Write a file's messages and its summary; False when it could not be read to its end."""
+    """Write a file's messages and its summary; False when it could not be read, or is no transcript."""
     summaries: list[ChatSummary] = []
     findings: list[dict[str, object]] = []
     error = None
@@ -92,7 +93,7 @@ def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO, 
         error = {"kind": unreadable.kind, "detail": str(unreadable)}
     summary = summary_of(path, summaries, findings)
     err.write(_encode({**summary, "error": error} if error else summary) + "\n")
-    return error is None
+    return error is None and "unknown_format" not in summary["exceptions"]
 
 
 def _windows(
@@ -122,6 +123,8 @@ def write_lines(path: str, first_chat: int, messages: pl.DataFrame, out: BinaryI
         size_bytes="attachment_size",
         duration_seconds="attachment_duration",
     )
+    # Through memory: polars would write to a pipe's descriptor itself, and name its errors in its own way.
+    written = io.BytesIO()
     reply = pl.struct(timestamp=_iso("reply_timestamp"), quote="reply_quote", ordinal="reply_ordinal")
     messages.select(
         pl.lit(path).alias("file"),
@@ -138,7 +141,8 @@ def write_lines(path: str, first_chat: int, messages: pl.DataFrame, out: BinaryI
         reply_to=pl.when(pl.col("reply_timestamp").is_not_null()).then(reply),
         status="status",
         line="line",
-    ).write_ndjson(out)
+    ).write_ndjson(written)
+    out.write(written.getbuffer())
 
 
 def _iso(column: str, offset: str = "") -> pl.Expr:

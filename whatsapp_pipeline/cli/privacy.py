@@ -9,11 +9,12 @@ import click
 
 from whatsapp_pipeline import private_files, settings
 from whatsapp_pipeline.cli.backup import cli_log
+from whatsapp_pipeline.cli.shapes import Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.connection import connect
 
 
-@click.group()
+@click.group(cls=Group)
 def privacy() -> None:
     """Export or erase one contact's data."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.opening import a_month
+from whatsapp_pipeline.cli.shapes import MONTH
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--file", "path", help="Path of the file in the archive, as `exceptions list` shows it.")
-@click.option("--month", metavar="YYYY-MM", callback=a_month, help="Every file of a month instead.")
+@click.option("--month", type=MONTH, help="Every file of a month instead.")
 @click.option(
     "--format", "form", type=click.Choice(["auto", "block", "android", "ios"]), help="Export format."
 )

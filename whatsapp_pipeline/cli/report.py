@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.shapes import MONTH
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import connect
 
 
 @click.command()
-@click.option("--month", help="One month, such as 2025-01.")
+@click.option("--month", type=MONTH, help="One month.")
 @click.option("--all", "every", is_flag=True, help="All months.")
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False),
@@ -27,8 +27,6 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
     """Write the QA report: links, orders, findings, checks, runs, and what a person should review."""
     if (month is None) != every:
         raise click.UsageError("give --month YYYY-MM or --all")
-    if month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
-        raise click.UsageError(f"{month!r} is not a month; example: 2025-01")
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Heavy, and only this command needs them.
     from whatsapp_pipeline.assets.history import history
@@ -52,6 +50,6 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
     folder = configured.report_dir or configured.local_dir / "reports"
     path = write(html or folder / f"qa-{month or 'all'}.html", made.html)
     click.echo(
-        f"{made.chats:,} chats in {made.months} months, {made.linked:,} linked; {made.reviewed} of "
+        f"{month or 'all months'}: {made.chats:,} chats, {made.linked:,} linked; {made.reviewed} of "
         f"{made.sampled} in the review sample have a verdict → {path}"
     )

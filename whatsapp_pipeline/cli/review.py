@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import logging
-import re
 from collections.abc import Iterator
 
 import click
@@ -12,6 +11,7 @@ import click
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.link import waterfall
 from whatsapp_pipeline.cli.opening import open_database
+from whatsapp_pipeline.cli.shapes import MONTH, Group
 from whatsapp_pipeline.domain.matching.model import Feature
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store import overrides
@@ -21,8 +21,8 @@ from whatsapp_pipeline.store.review import ChatInDoubt, queue
 _KEYS = "1-5 that contact · o another contact · n no contact · e evidence · s skip · q quit"
 
 
-@click.group(invoke_without_command=True)
-@click.option("--month", help="The month to review, YYYY-MM.")
+@click.group(cls=Group, invoke_without_command=True)
+@click.option("--month", type=MONTH, help="The month to review.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many chats.")
 @click.option("--by", help="Who decides. Left out: your user name.")
 @click.pass_context
@@ -33,7 +33,7 @@ def review(context: click.Context, month: str | None, limit: int | None, by: str
     """
     if context.invoked_subcommand is not None:
         return
-    if month is None or not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+    if month is None:
         raise click.UsageError("give --month YYYY-MM")
     configured = settings.load()
     with open_database(configured) as conn:

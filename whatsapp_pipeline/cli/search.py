@@ -25,8 +25,8 @@ _SIDES = {"from": "customer", "to": "staff", "notification": "notice"}
 @click.option(
     "--order", type=int, metavar="ID", help="Only sessions linked to this order (id in ordens_servico)."
 )
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day.")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="First day.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Last day.")
 @click.option("--from", "side", flag_value="from", help="Only what customers wrote.")
 @click.option("--to", "side", flag_value="to", help="Only what the staff wrote.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")

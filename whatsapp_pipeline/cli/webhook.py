@@ -12,6 +12,7 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.opening import require_free
+from whatsapp_pipeline.cli.shapes import Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -35,7 +36,7 @@ def _url() -> str:
     return url
 
 
-@click.group()
+@click.group(cls=Group)
 def webhook() -> None:
     """Receive, look at, replay and verify webhook deliveries."""
 
@@ -63,7 +64,7 @@ def _receiver_url() -> str:
     return configured.database_url or _url()
 
 
-@webhook.group()
+@webhook.group(cls=Group)
 def account() -> None:
     """Business numbers and the tenants they belong to."""
 
@@ -88,7 +89,10 @@ def account_list() -> None:
     from whatsapp_pipeline.store import accounts
 
     with _database() as conn:
-        for row in accounts.accounts(conn):
+        rows = accounts.accounts(conn)
+        if not rows:
+            click.echo("no business numbers; only MULTITENANT_ENABLED=true needs them", err=True)
+        for row in rows:
             state = "active" if row.is_active else "disabled"
             click.echo(f"{row.phone_number_id}\t{row.tenant or '-'}\t{state}")
 
@@ -108,7 +112,12 @@ def account_disable(phone_number_id: str) -> None:
 @webhook.command()
 @click.option("--dead", is_flag=True, help="All dead letters.")
 @click.option("--id", "ids", type=int, multiple=True, help="One delivery, by its inbox id; repeatable.")
-@click.option("--since", type=click.DateTime(), help="Everything received since then, local time.")
+@click.option(
+    "--since",
+    type=click.DateTime(),
+    metavar="TIME",
+    help="Everything received since then, local time: 2025-01-31, or '2025-01-31 08:00:00'.",
+)
 def replay(dead: bool, ids: tuple[int, ...], since: datetime | None) -> None:
     """Put deliveries back in line; what was stored already is not stored again."""
     from whatsapp_pipeline.store import inbox

@@ -89,6 +89,16 @@ def find(conn: Connection, *, month: str | None, kind: str | None, limit: int) -
     return [ExceptionRow(*row) for row in rows]
 
 
+def kinds(conn: Connection, *, month: str | None) -> dict[str, int]:
+    """Count the findings of each kind, the most frequent first."""
+    rows = conn.execute(
+        "SELECT kind, count(*) FROM exceptions WHERE %(month)s::text IS NULL OR month = %(month)s"
+        " GROUP BY kind ORDER BY count(*) DESC, kind",
+        {"month": month},
+    )
+    return {str(kind): int(number) for kind, number in rows}
+
+
 def count(conn: Connection, *, month: str | None, kind: str | None) -> int:
     """Count the findings that `find` would return without a limit."""
     row = conn.execute(

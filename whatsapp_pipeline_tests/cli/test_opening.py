@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import socket
 
-import click
 import pytest
-from click.testing import CliRunner
 
-from whatsapp_pipeline.cli.exceptions import exceptions
 from whatsapp_pipeline.cli.opening import require_free
 from whatsapp_pipeline.databases import dagster_url, pipeline_url
 from whatsapp_pipeline.errors import PipelineError
@@ -44,9 +41,3 @@ def test_a_server_that_is_down_is_named_whoever_asks() -> None:
     with pytest.raises(PipelineError, match=r"127\.0\.0\.1:1/shop .*refused.*check DATABASE_URL") as caught:
         dagster_url(settings)
     assert "s3cret" not in str(caught.value)
-
-
-def test_a_month_that_is_none_is_bad_usage() -> None:
-    result = CliRunner().invoke(exceptions, ["list", "--month", "2025-1"])
-    assert result.exit_code == click.UsageError.exit_code
-    assert "write YYYY-MM" in result.output

@@ -110,7 +110,30 @@ def test_a_file_that_cannot_be_read_fails_the_command_after_the_others(tmp_path:
     assert [summary.get("error", {}).get("kind") for summary in lines(result.stderr)] == ["zip_damaged", None]
 
 
-def test_bad_usage_is_told(tmp_path: Path, chat: Path) -> None:
-    assert run(tmp_path / "nowhere.txt").exit_code == 2
+@pytest.mark.parametrize("name", ["nowhere.txt", "folder", "noise.txt"])
+def test_what_is_no_transcript_fails_the_command_after_the_others(
+    tmp_path: Path, chat: Path, name: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "noise.txt").write_text("nothing of a chat\n", encoding="utf-8")
+    result = run(tmp_path / name, chat)
+    assert result.exit_code == 1
+    assert len(lines(result.stdout)) == 2
+    wrong, right = lines(result.stderr)
+    assert right["messages"] == 2
+    assert wrong["messages"] == 0
+    assert wrong.get("error", {}).get("kind") == "file_unreadable" or wrong["exceptions"] == {
+        "unknown_format": 1
+    }
+
+
+def test_an_empty_file_is_a_chat_without_messages(tmp_path: Path) -> None:
+    (tmp_path / "chat.txt").touch()
+    result = run(tmp_path / "chat.txt")
+    assert result.exit_code == 0
+    assert lines(result.stderr)[0]["exceptions"] == {"empty_file": 1}
+
+
+def test_bad_usage_is_told(chat: Path) -> None:
     assert run(chat, "--format", "json").exit_code == 2
     assert "Mars/Base" in str(run(chat, "--zone", "Mars/Base").exception)

@@ -1,0 +1,37 @@
+"""What the commands' help and options share: groups that list whole sentences, and a month as an option.
+
+What belongs here: how click shows and checks. What does not: what commands do.
+"""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+
+class Group(click.Group):
+    """A group whose help gives each command's first sentence whole; click cuts it to the line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, command.get_short_help_str(limit=500)) for name, command in commands if command]
+            )
+
+
+class Month(click.ParamType[str]):
+    """A calendar month, YYYY-MM."""
+
+    name = "YYYY-MM"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the month as it was given; anything else is bad usage."""
+        if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", value):
+            self.fail(f"{value!r} is no month; write it as 2025-01", param, ctx)
+        return value
+
+
+MONTH = Month()

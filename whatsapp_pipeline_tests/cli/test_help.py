@@ -1,0 +1,63 @@
+"""What every command shares: help that is whole, months that are months, and a reader that may leave."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from whatsapp_pipeline.cli import cli
+
+
+def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+ALL = sorted(commands())
+WITH_MONTH = [
+    (("backfill",), "--since"), (("checkpoint", "waive", "links_reviewed", "--reason", "x"), "--month"),
+    (("exceptions", "list"), "--month"), (("report",), "--month"), (("reparse",), "--month"),
+    (("review",), "--month"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=" ".join(path)) for path in ALL])
+def test_help_names_every_option_and_cuts_nothing(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*path, "--help"], terminal_width=80)
+    assert result.exit_code == 0
+    listed = result.output.partition("Commands:")[2]
+    assert "..." not in listed, "a sentence was cut"
+    assert "%Y" not in result.output, "a pattern of a program, not of a person"
+    assert all(len(line) <= 110 for line in result.output.splitlines())
+
+
+@pytest.mark.parametrize(("path", "option"), [pytest.param(*case, id=case[0][0]) for case in WITH_MONTH])
+@pytest.mark.parametrize("month", ["2025-13", "2025-1", "january"])
+def test_a_month_that_is_none_is_bad_usage(path: tuple[str, ...], option: str, month: str) -> None:
+    result = CliRunner().invoke(cli, [*path, option, month])
+    assert result.exit_code == 2
+    assert f"{month!r} is no month; write it as 2025-01" in result.output
+
+
+def test_a_reader_that_has_enough_ends_a_command_in_silence(tmp_path: Path) -> None:
+    line = "25/01/2025 10:00 - Maria: oi\n"
+    chat = tmp_path / "Conversa do WhatsApp com Maria.txt"
+    chat.write_text(line * 20_000, encoding="utf-8")  # more than a pipe holds
+    command = [str(Path(sys.executable).parent / "whatsapp-pipeline"), "parse", str(chat)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert b"error" not in process.stderr.read()
+        assert process.wait() == 0
