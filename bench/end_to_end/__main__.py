@@ -225,7 +225,7 @@ def _whole_rows(found: _Measured, whole: float, dagster: Run) -> list[report.Row
             note=f"processor: {statistics.median(run.own_cpu for run in found.plain):.1f} s ours",
         ),
         report.measured("again, nothing new", "s", [run.total for run in found.again], reference=whole,
-                        note="with the start of the process, and reading the ERP's pages again"),
+                        note="with the start of the process"),
         report.measured("again, nothing new, the chats alone", "s", map(without_erp, found.again),
                         reference=whole),
         report.measured("one file more, the chats alone", "s", map(without_erp, found.one_more),

@@ -22,7 +22,8 @@ class ErpConfig(StepConfig):
     """How the ERP is read."""
 
     full: bool = Field(
-        default=False, description="Read every row again, not only those changed since the last pass."
+        default=False,
+        description="Read every row again, not only those changed since the last pass; saved pages too.",
     )
     since: str | None = Field(
         default=None,
@@ -105,7 +106,7 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
         yield from run_table(
             context, database, config, table="ordens_servico",
             step=lambda conn: sync_orders(
-                conn, source, since=since, backup_dir=_backup_dir(config), log=context.log
+                conn, source, since=since, backup_dir=_backup_dir(config), log=context.log, full=config.full
             ),
         )  # fmt: skip
     _forget_old_pages(context, config)

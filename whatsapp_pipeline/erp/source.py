@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Literal, Protocol, Self, TypeAlias
 
 import requests
 
@@ -25,6 +25,7 @@ from whatsapp_pipeline.settings import Settings, variable_of
 
 PAGE_SIZE: Final = 100
 CONTACT_STATUSES: Final = ("B", "A", "I", "E")
+Resource: TypeAlias = Literal["contatos", "ordem-servico"]
 # A sandbox gives a first pair for this refresh token, whatever pairs it gave before.
 SANDBOX_REFRESH_TOKEN: Final = "sandbox"  # noqa: S105
 
@@ -45,6 +46,10 @@ class ErpSource(Protocol):
     @property
     def contact_scopes(self) -> Sequence[str]:
         """The listings that together hold every contact: one a status, or a single one."""
+        ...
+
+    def fingerprint(self, resource: Resource) -> str | None:
+        """Name what the listings of a resource hold; None where only reading them can tell."""
         ...
 
     def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> Page:
@@ -82,6 +87,10 @@ class ApiSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.close()
+
+    def fingerprint(self, resource: Resource) -> str | None:
+        """Return None: the ERP says nothing of a listing but its pages."""
+        return None
 
     def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> Page:
         """Return the page of contacts with the status `scope`."""

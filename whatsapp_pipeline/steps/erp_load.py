@@ -50,8 +50,8 @@ class Loaded:
 class _Loader:
     """What loading contacts and loading orders have in common."""
 
-    def __init__(self, conn: Connection, table: str, stage: str) -> None:
-        self.conn, self.table, self.stage = conn, table, stage
+    def __init__(self, conn: Connection, table: erp.Table) -> None:
+        self.conn, self.table, self.stage = conn, table, erp.STAGES[table]
         self.columns = adoption.columns(conn, table)
         if "id" not in self.columns or self.columns["id"].family != "integer":
             raise PipelineError(f"the column {table}.id is no integer: the ERP's rows cannot be kept there")
@@ -114,7 +114,7 @@ class ContactLoader(_Loader):
     """Loads pages of contacts."""
 
     def __init__(self, conn: Connection) -> None:
-        super().__init__(conn, "contatos", "tiny_contacts")
+        super().__init__(conn, "contatos")
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Contacts need nothing beyond their page."""
@@ -155,7 +155,7 @@ class OrderLoader(_Loader):
     def __init__(
         self, conn: Connection, source: ErpSource, backup: Backup | None, log: logging.Logger
     ) -> None:
-        super().__init__(conn, "ordens_servico", "tiny_orders")
+        super().__init__(conn, "ordens_servico")
         self._source, self._backup, self._log = source, backup, log
         self._details: dict[int, Identified] = {}
         self._missing: list[int] = []

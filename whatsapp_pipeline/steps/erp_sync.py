@@ -20,8 +20,9 @@ import psycopg
 
 from whatsapp_pipeline.erp.items import Item, ItemError, item_id, parse_time
 from whatsapp_pipeline.erp.pages import Page
-from whatsapp_pipeline.erp.source import ErpSource
+from whatsapp_pipeline.erp.source import ErpSource, Resource
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps import erp_unchanged
 from whatsapp_pipeline.steps.erased import blank_contacts, blank_mentions
 from whatsapp_pipeline.steps.erp_backup import Backup
 from whatsapp_pipeline.steps.erp_load import ContactLoader, Loaded, OrderLoader
@@ -41,7 +42,10 @@ _Log: TypeAlias = logging.Logger
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What a pass did. `expected` is what the ERP counts, `items` the different rows it gave."""
+    """What a pass did. `expected` is what the ERP counts, `items` the different rows it gave.
+
+    `same_pages`: none was read, since they are those of the last pass and the rows are as it left them.
+    """
 
     pages: int = 0
     items: int = 0
@@ -56,6 +60,7 @@ class SyncReport:
     resumed: int = 0
     incremental: int = 0
     v2_names: int = 0
+    same_pages: int = 0
 
     def counts(self) -> dict[str, int]:
         """Return the counts, ready to show."""
@@ -179,8 +184,9 @@ def sync_contacts(
 ) -> SyncReport:
     """Bring `contatos` to what the ERP lists: every contact, or those changed since the last pass.
 
-    It reads everything when `full`, and when no pass over this source has ended well. Each page is saved
-    under `backup_dir` (None: not) before it is loaded. Raises PipelineError; the next call resumes.
+    It reads everything when `full`, and when no pass over this source has ended well; of saved pages
+    everything or, where nothing could come of it, nothing. Each page is saved under `backup_dir` (None: not)
+    before it is loaded. Raises PipelineError; the next call resumes.
     """
     with named_lock(
         conn, erp_passes.LOCKS["contatos"],
@@ -188,7 +194,10 @@ def sync_contacts(
     ):  # fmt: skip
         known = erp_passes.watermark(conn, "contatos", source.name)
         since = None if full or known is None or not source.live else known - OVERLAP
-        run = _begin(conn, "contatos", "full" if since is None else "incremental", source, since)
+        state = _state(source, "contatos", since)
+        if not full and (same := _same_pages(conn, "contatos", state, log)):
+            return same
+        run = erp_passes.begin(conn, "contatos", "full" if since is None else "incremental", state)
         loader = ContactLoader(conn)
         backup = _backup(backup_dir, source, run)
         reader = _Reader(conn, run, source.live, loader, backup, log)
@@ -215,17 +224,27 @@ def sync_contacts(
 
 
 def sync_orders(
-    conn: Connection, source: ErpSource, *, since: date | None, backup_dir: Path | None, log: _Log
+    conn: Connection,
+    source: ErpSource,
+    *,
+    since: date | None,
+    backup_dir: Path | None,
+    log: _Log,
+    full: bool = False,
 ) -> SyncReport:
     """Bring `ordens_servico` to what the ERP lists from the emission date `since` on (None: all of them).
 
-    Orders issued before and still open are asked for one by one. Raises PipelineError; the next call resumes.
+    Orders issued before and still open are asked for one by one. Saved pages are passed over where nothing
+    could come of them, unless `full`. Raises PipelineError; the next call resumes.
     """
     with named_lock(
         conn, erp_passes.LOCKS["ordem-servico"],
         on_wait=lambda: log.info("another run reads the orders; waiting"),
     ):  # fmt: skip
-        run = _begin(conn, "ordem-servico", "window", source, since)
+        state = _state(source, "ordem-servico", since)
+        if not full and (same := _same_pages(conn, "ordem-servico", state, log)):
+            return same
+        run = erp_passes.begin(conn, "ordem-servico", "window", state)
         backup = _backup(backup_dir, source, run)
         loader = OrderLoader(conn, source, backup, log)
         reader = _Reader(conn, run, source.live, loader, backup, log)
@@ -257,13 +276,26 @@ def _recheck_open(reader: _Reader, loader: OrderLoader, since: date | None) -> N
             erp_passes.advance(reader.conn, reader.run, "recheck", 0, ())
 
 
-def _begin(
-    conn: Connection, resource: str, scope: str, source: ErpSource, since: date | None
-) -> erp_passes.Pass:
-    state: dict[str, Any] = {
-        "source": source.name, "since": since.isoformat() if since else None, "done": {}, "newest": None,
+def _state(source: ErpSource, resource: Resource, since: date | None) -> dict[str, Any]:
+    """What a pass begins with: what it reads, and that it has read nothing yet."""
+    return {
+        "source": source.name, "since": since.isoformat() if since else None,
+        "pages": erp_unchanged.pages_of(source, resource), "done": {}, "newest": None,
     }  # fmt: skip
-    return erp_passes.begin(conn, resource, scope, state)
+
+
+def _same_pages(conn: Connection, resource: Resource, state: dict[str, Any], log: _Log) -> SyncReport | None:
+    """Return the report of a pass that need not be made, None where it must."""
+    counts = erp_unchanged.counts_of_same(conn, resource, state)
+    if counts is None:
+        return None
+    last = SyncReport(**counts)
+    kept = last.inserted + last.updated + last.unchanged
+    log.info("%s: the saved pages are those of the last pass, %d rows as before", resource, kept)
+    return SyncReport(
+        items=last.items, expected=last.expected, unchanged=kept, truncated=last.truncated,
+        exceptions=last.exceptions, v2_names=last.v2_names, same_pages=1,
+    )  # fmt: skip
 
 
 def _backup(folder: Path | None, source: ErpSource, run: erp_passes.Pass) -> Backup | None:
@@ -292,20 +324,22 @@ def _run(conn: Connection, run: erp_passes.Pass, reader: _Reader, work: Callable
 
 def _finish(conn: Connection, run: erp_passes.Pass, reader: _Reader, *, until: datetime | None) -> SyncReport:
     tally, items = reader.tally, reader.items()
+    loaded = tally.loaded
+    report = SyncReport(
+        pages=tally.pages, items=items, expected=tally.expected, read_again=tally.read_again,
+        resumed=int(run.resumed), incremental=int(run.scope == "incremental"), **asdict(loaded),
+    )  # fmt: skip
     with conn.transaction():
+        erp_unchanged.keep(conn, run, report.counts())
         # Each listing was verified; together they may count a row twice that moved between two of them.
         erp_passes.complete(conn, run, until=until, items=items, expected=min(tally.expected, items))
-    loaded = tally.loaded
     reader.log.info(
         "%s: %d rows, %d new, %d changed, %d as before",
         run.resource, items, loaded.inserted, loaded.updated, loaded.unchanged,
     )  # fmt: skip
     if loaded.v2_names:
         reader.log.info("%d of them came with the field names of API v2", loaded.v2_names)
-    return SyncReport(
-        pages=tally.pages, items=items, expected=tally.expected, read_again=tally.read_again,
-        resumed=int(run.resumed), incremental=int(run.scope == "incremental"), **asdict(loaded),
-    )  # fmt: skip
+    return report
 
 
 def _id_or_none(item: Item) -> int | None:

@@ -1,32 +1,26 @@
 """The version of the rules of linking: a hash of the files that hold them.
 
-What belongs here: which files decide a link. A number to raise by hand would be forgotten one day, and links
-of old rules would then stand beside those of new ones.
+What belongs here: which files decide a link. What does not: hashing them (code_hash.py).
 """
 
 from __future__ import annotations
 
 from functools import cache
-from hashlib import blake2b
 from pathlib import Path
 
+from whatsapp_pipeline.steps.code_hash import PACKAGE, code_hash
 from whatsapp_pipeline.store.queries import QUERIES_DIR
-
-_PACKAGE = Path(__file__).parent.parent
 
 
 @cache
 def rules_hash() -> str:
     """Hash every file that has a say in what a chat or a session is linked to."""
-    digest = blake2b(digest_size=20)
-    for path in rule_files():
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    return code_hash(rule_files())
 
 
 def rule_files() -> list[Path]:
     """Return those files, sorted."""
-    domain, steps, store = (_PACKAGE / layer for layer in ("domain", "steps", "store"))
+    domain, steps, store = (PACKAGE / layer for layer in ("domain", "steps", "store"))
     return sorted([
         *(path for path in (domain / "matching").rglob("*") if path.suffix in (".py", ".toml", ".json")),
         domain / "phones.py", domain / "titles.py", *domain.glob("vocabulary.*"),

@@ -1,7 +1,7 @@
 """`contact_sources` and `order_sources`: what the ERP says of a row beyond the user's own columns.
 
-What belongs here: which rows changed since they were read last, and remembering them. What does not: the rows
-themselves (`erp_rows`) and passes (`erp_passes`).
+What belongs here: which rows changed since they were read last, whether any did, and remembering them. What
+does not: the rows themselves (`erp_rows`) and passes (`erp_passes`).
 """
 
 from __future__ import annotations
@@ -9,11 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from hashlib import blake2b
+from typing import Final, Literal, LiteralString, NamedTuple, TypeAlias
 
+from whatsapp_pipeline.store import adoption
 from whatsapp_pipeline.store.connection import Connection
 
+Table: TypeAlias = Literal["contatos", "ordens_servico"]
 OPEN_ORDER_STATUSES = ("0", "1", "2", "5", "6")
+# Table → the stage that its findings are recorded under.
+STAGES: Final[dict[Table, str]] = {"contatos": "tiny_contacts", "ordens_servico": "tiny_orders"}
+# What is remembered of the rows that are still there.
+_REMEMBERED: Final[dict[Table, LiteralString]] = {
+    "contatos": "FROM contact_sources s WHERE EXISTS (SELECT FROM contatos t WHERE t.id = s.id_contato)",
+    "ordens_servico": """FROM order_sources s
+        WHERE EXISTS (SELECT FROM ordens_servico t WHERE t.id = s.id_ordem_servico)""",
+}
 
 
 class ContactSource(NamedTuple):
@@ -61,6 +72,25 @@ def known_orders(conn: Connection, ids: Sequence[int]) -> dict[int, OrderSource]
         (list(ids),),
     )
     return {row[0]: OrderSource(*row) for row in rows}
+
+
+def version(conn: Connection, table: Table) -> str:
+    """Hash what decides whether items read before would be written again.
+
+    That is: what is remembered of the rows that are still in `table`, its columns, who may not come back, and
+    the findings. What other programs write into the columns of a row does not count, here as in a pass.
+    """
+    row = conn.execute(
+        f"""SELECT
+            (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(s, 0)), 0) {_REMEMBERED[table]}),
+            (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(key_hash), 0)), 0)
+             FROM privacy_suppressions WHERE kind = 'contact'),
+            (SELECT count(*) || ':'
+                    || coalesce(sum(hash_record_extended(ROW(file_path, kind, detail), 0)), 0)
+             FROM exceptions WHERE stage = %s)""",
+        (STAGES[table],),
+    ).fetchone()
+    return blake2b(repr((row, adoption.columns(conn, table))).encode(), digest_size=20).hexdigest()
 
 
 def remember_contacts(conn: Connection, contacts: Iterable[ContactSource]) -> None:

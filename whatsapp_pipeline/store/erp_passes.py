@@ -6,7 +6,7 @@ the rows that a pass brings (`erp_rows`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +19,11 @@ from whatsapp_pipeline.store.locks import free_lock
 
 # The lock that a run holds while it reads a resource.
 LOCKS: Final = {"contatos": "tiny_contacts", "ordem-servico": "tiny_orders"}
+
+
+_READ_THE_SAME: Final = """cursor_state ->> 'source' = %(source)s
+    AND cursor_state ->> 'since' IS NOT DISTINCT FROM %(since)s
+    AND cursor_state ->> 'pages' IS NOT DISTINCT FROM %(pages)s"""
 
 
 @dataclass(slots=True)
@@ -52,19 +57,29 @@ def watermark(conn: Connection, resource: str, source: str) -> datetime | None:
     return row[0] if row else None
 
 
+def last_like(conn: Connection, resource: str, state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the state of the newest pass of this resource when it ended well and read what `state` names."""
+    row = conn.execute(
+        f"""SELECT cursor_state FROM erp_passes
+            WHERE id = (SELECT max(id) FROM erp_passes WHERE resource = %(resource)s)
+              AND status = 'complete' AND {_READ_THE_SAME}""",
+        {"resource": resource, **_what_is_read(state)},
+    ).fetchone()
+    return row[0] if row else None
+
+
 def begin(conn: Connection, resource: str, scope: str, state: dict[str, Any]) -> Pass:
     """Go on with the last pass of this resource where it stopped, or start one with `state`.
 
-    It goes on when the last pass did not end well, began within a day, and was of the same scope, source and
-    window. The caller holds the lock, so a pass that is `running` was killed.
+    It goes on when the last pass did not end well, began within a day, and was of the same scope, source,
+    window and saved pages. The caller holds the lock, so a pass that is `running` was killed.
     """
     row = conn.execute(
-        """SELECT id, cursor_state FROM erp_passes
-           WHERE id = (SELECT max(id) FROM erp_passes WHERE resource = %(resource)s)
-             AND scope = %(scope)s AND status <> 'complete' AND started_at > now() - interval '1 day'
-             AND cursor_state ->> 'source' = %(source)s
-             AND cursor_state ->> 'since' IS NOT DISTINCT FROM %(since)s""",
-        {"resource": resource, "scope": scope, "source": state["source"], "since": state.get("since")},
+        f"""SELECT id, cursor_state FROM erp_passes
+            WHERE id = (SELECT max(id) FROM erp_passes WHERE resource = %(resource)s)
+              AND scope = %(scope)s AND status <> 'complete' AND started_at > now() - interval '1 day'
+              AND {_READ_THE_SAME}""",
+        {"resource": resource, "scope": scope, **_what_is_read(state)},
     ).fetchone()
     if row is not None:
         conn.execute("UPDATE erp_passes SET status = 'running', finished_at = NULL WHERE id = %s", (row[0],))
@@ -76,6 +91,10 @@ def begin(conn: Connection, resource: str, scope: str, state: dict[str, Any]) ->
     ).fetchone()
     assert row is not None  # noqa: S101  # RETURNING gives a row
     return Pass(row[0], resource, scope, state)
+
+
+def _what_is_read(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {"source": state["source"], "since": state.get("since"), "pages": state.get("pages")}
 
 
 def advance(conn: Connection, run: Pass, listing: str, sweep: int, ids: Iterable[int]) -> None:
