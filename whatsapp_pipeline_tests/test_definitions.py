@@ -102,3 +102,9 @@ def test_every_asset_says_who_what_and_where() -> None:
         assert asset["owners"], name
         assert asset["kinds"], name
         assert asset["group"] != "default", name
+
+
+def test_everything_that_starts_by_itself_says_what_it_does() -> None:
+    automations = [*(defs.schedules or []), *(defs.sensors or [])]
+    assert automations
+    assert [one.name for one in automations if not getattr(one, "description", None)] == []

@@ -22,7 +22,11 @@ _RUNS_AT_ONCE = 200
 _WILL_RETRY = "dagster/will_retry"
 
 
-@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tell of runs and checks that began to fail (ALERT_WEBHOOK_URL, ALERT_EMAIL_TO).",
+)
 def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Tell of runs and checks that began to fail (ALERT_WEBHOOK_URL, ALERT_EMAIL_TO), each problem once."""
     configured = settings.load()

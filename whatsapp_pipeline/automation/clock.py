@@ -18,13 +18,21 @@ Job = dg.JobDefinition | UnresolvedAssetJobDefinition
 
 
 def at(cron: str, job: Job) -> Callable[[Callable[..., Any]], dg.ScheduleDefinition]:
-    """Make a schedule of the function below, which says what to run when `cron` comes round."""
-    return dg.schedule(
-        job=job,
-        cron_schedule=cron,
-        execution_timezone=settings.load().zone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
+    """Make a schedule of the function below, which says what to run when `cron` comes round.
+
+    Its docstring is what the UI shows of the schedule: Dagster takes it of assets and jobs alone.
+    """
+
+    def make(function: Callable[..., Any]) -> dg.ScheduleDefinition:
+        return dg.schedule(
+            job=job,
+            cron_schedule=cron,
+            execution_timezone=settings.load().zone,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description=function.__doc__,
+        )(function)
+
+    return make
 
 
 def once_a_day(name: str, context: dg.ScheduleEvaluationContext) -> dg.RunRequest:

@@ -116,7 +116,7 @@ def run_chain(
         result = job.execute_in_process(
             instance=instance,
             asset_selection=[dg.AssetKey(name) for name in assets] if assets else None,
-            tags={**tags, "whatsapp_pipeline/launched_by": "command line"},
+            tags={**tags, "launched_by": "command line"},
             run_config={
                 "loggers": _QUIET,
                 "ops": {

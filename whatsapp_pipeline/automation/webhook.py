@@ -34,6 +34,7 @@ process_webhooks = dg.define_asset_job(
     job=process_webhooks,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ask for a run of what waits in the inbox; each tick says what it asked for, or what waits.",
 )
 def webhook_inbox_sensor(
     context: dg.SensorEvaluationContext, database: Database, webhook_inbox: WebhookInbox
