@@ -37,6 +37,7 @@ th { background: #f3f3f3; } td.n { text-align: right; font-variant-numeric: tabu
 .tile { border: 1px solid #ccc; border-radius: .4rem; padding: .5rem .9rem; }
 .tile b { display: block; font-size: 1.35rem; }
 svg { max-width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; fill: #333; }
+.choice { white-space: nowrap; } code { font-size: .92em; background: #f3f3f3; padding: 0 .2em; }
 .box { display: inline-block; width: .9em; height: .9em; border: 1.5px solid #444; margin-right: .25em;
        vertical-align: -1px; }
 .box.on { background: #444; }
@@ -58,9 +59,15 @@ def text(value: Cell) -> Html:
     return Html(escape(str(value)))
 
 
+def words_with_code(words: str) -> Html:
+    """Escape words; what stands between backticks is shown as a command."""
+    parts = escape(words).split("`")
+    return Html("".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts)))
+
+
 def section(title: str, *parts: Html, note: str = "") -> Html:
     """Make a section under a heading."""
-    words = f'<p class="note">{escape(note)}</p>' if note else ""
+    words = f'<p class="note">{words_with_code(note)}</p>' if note else ""
     return Html(f"<section><h2>{escape(title)}</h2>{words}{''.join(parts)}</section>")
 
 
@@ -95,7 +102,8 @@ def boxes(choices: Sequence[str], ticked: str | None) -> Html:
     """Make boxes to tick, on paper or as recorded."""
     return Html(
         " ".join(
-            f'<span class="box{" on" if choice == ticked else ""}"></span>{escape(choice)}'
+            f'<span class="choice"><span class="box{" on" if choice == ticked else ""}"></span>'
+            f"{escape(choice)}</span>"
             for choice in choices
         )
     )

@@ -157,13 +157,13 @@ def _waiting(conn: Connection, rows: list[dict[str, int]]) -> Html:
         for chat in link_report.match_report(conn, str(row["month"]), waiting=_LISTED).waiting
     ][:_LISTED]
     lines = [
-        (month, chat.id_chat_file, chat.title, chat.status, chat.confidence, len(chat.candidates),
+        (month, chat.id_chat_file, chat.title, chat.status, _sure(chat.confidence), len(chat.candidates),
          ", ".join(chat.flags))
         for month, chat in waiting
     ]  # fmt: skip
     total = sum(row["ambiguous"] + row["proposed"] + row["unmatched"] for row in rows)
     return page.section(
-        "Unmatched and ambiguous chats",
+        "Chats in doubt or without a contact",
         page.table(["month", "chat", "title", "status", "confidence", "candidates", "flags"], lines),
         note=f"{len(lines):,} of {total:,}, the likeliest first; "
         "`whatsapp-pipeline review --month MONTH` steps through them.",
@@ -202,7 +202,7 @@ def _messages(conn: Connection, rows: list[dict[str, int]]) -> Html:
         "Messages and findings",
         page.stacked_bars("Messages by month", bars, ["messages"]),
         page.table(["found by", "kind", "severity", "files", "findings"], kinds, empty="no findings"),
-        page.table(["month", "messages before the one above", "of which around notifications"], faults),
+        page.table(["month", "messages older than the one before", "of which around notifications"], faults),
         note="Notifications out of order are the exporter's habit; people's messages out of order are not.",
     )
 
@@ -239,9 +239,9 @@ def _sample(
     parts: list[Html] = []
     for month, sample in samples.items():
         agreed = agreements[month]
-        rate = "no verdict yet" if agreed.rate is None else f"{agreed.rate:.1%} agreement"
+        rate = "" if agreed.rate is None else f", {agreed.rate:.1%} agreement"
         parts.append(
-            page.paragraph(f"{month}: {agreed.sampled} chats, {agreed.reviewed} with a verdict, {rate}")
+            page.paragraph(f"{month}: {agreed.sampled} chats, {agreed.reviewed} with a verdict{rate}")
         )
         parts.append(
             page.table(
@@ -254,9 +254,14 @@ def _sample(
         "Manual review sample",
         *parts,
         note="10 % of each month's chats or 20, whichever is more, of every kind of title, and every chat "
-        "with warnings; the same each time. Record a verdict with: "
-        "whatsapp-pipeline review record CHAT right|wrong|unsure",
+        "with warnings; the same each time. Record a verdict with "
+        "`whatsapp-pipeline review record CHAT right|wrong|unsure`.",
     )
+
+
+def _sure(confidence: float | None) -> str | None:
+    """Show a confidence to three places, and none as certain that is not."""
+    return None if confidence is None else f"{min(confidence, 0.999) if confidence < 1 else 1:.3f}"
 
 
 def _sample_line(row: SampleRow, *, show_names: bool) -> tuple[page.Cell, ...]:
@@ -266,7 +271,7 @@ def _sample_line(row: SampleRow, *, show_names: bool) -> tuple[page.Cell, ...]:
     if not show_names and row.title and row.title not in row.file_path:
         shown += f" · {mask_title(row.title)}"
     return (
-        row.id_chat_file, shown, row.stratum, row.messages, contact, row.match_method, row.match_confidence,
-        str(row.id_ordem_servico or ""), ", ".join(row.warnings),
+        row.id_chat_file, shown, row.stratum, row.messages, contact, row.match_method,
+        _sure(row.match_confidence), str(row.id_ordem_servico or ""), ", ".join(row.warnings),
         page.boxes(("right", "wrong", "unsure"), row.verdict),
     )  # fmt: skip

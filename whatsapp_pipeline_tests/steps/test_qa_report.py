@@ -75,10 +75,12 @@ def _parse(html: str) -> _Page:
 def test_the_page_has_every_section_and_fetches_nothing(report: QaReport) -> None:
     found = _parse(report.html)
     assert found.headings == [
-        "Links to contacts", "Unmatched and ambiguous chats", "Links to service orders",
+        "Links to contacts", "Chats in doubt or without a contact", "Links to service orders",
         "Messages and findings", "Checks", "Run history", "Manual review sample",
     ]  # fmt: skip
     assert found.fetches == []
+    assert "`" not in report.html  # commands are marked as such
+    assert "<code>whatsapp-pipeline review --month MONTH</code>" in report.html
     assert "url(" not in report.html
     assert report.chats == FILES
     assert report.counts()["months"] == len(MONTHS)
