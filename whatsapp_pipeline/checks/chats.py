@@ -26,14 +26,25 @@ def _files_not_indexed(scope: Scope) -> Findings:
 
 
 def _index_exceptions(scope: Scope) -> Findings:
+    # Files, not findings nor chats: a file may have several of each. What vanished has a check of its own.
     return find(
         scope.conn,
-        "SELECT count(*) FROM chat_files WHERE month = ANY(%(months)s)",
         """
-        SELECT month, file_path AS file, kind, severity, left(detail, 120) AS detail
+        SELECT count(*) FROM (
+            SELECT file_path FROM chat_files WHERE month = ANY(%(months)s)
+            UNION SELECT file_path FROM exceptions
+            WHERE stage = 'chat_file_index' AND severity <> 'info' AND kind <> 'vanished'
+              AND (month = ANY(%(months)s) OR month IS NULL)
+        ) AS files
+        """,
+        """
+        SELECT min(month) AS month, file_path AS file, string_agg(DISTINCT kind, ', ') AS kinds,
+               left(min(detail), 120) AS detail
         FROM exceptions
-        WHERE stage = 'chat_file_index' AND severity <> 'info' AND (month = ANY(%(months)s) OR month IS NULL)
-        ORDER BY month, kind, file_path
+        WHERE stage = 'chat_file_index' AND severity <> 'info' AND kind <> 'vanished'
+          AND (month = ANY(%(months)s) OR month IS NULL)
+        GROUP BY file_path
+        ORDER BY month, kinds, file_path
         """,
         {"months": scope.months},
     )

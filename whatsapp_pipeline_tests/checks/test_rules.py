@@ -138,6 +138,20 @@ def test_a_month_s_faults_are_not_another_s(scope: Scope, check: QaCheck) -> Non
         assert alone.by_month.get(month, 0) == whole.get(month, 0)
 
 
+def test_a_file_out_of_place_is_one_file_however_much_is_wrong_with_it(scope: Scope) -> None:
+    check = next(check for check in RULES if check.name == "files_are_readable_and_in_place")
+    before = check.find(scope)
+    scope.conn.execute(
+        "INSERT INTO exceptions (stage, file_path, month, kind, severity, detail)"
+        " SELECT 'chat_file_index', path, '2025-01', kind, 'warning', 'x'"
+        " FROM (VALUES ('a.txt', 'name'), ('a.txt', 'month'), ('b.txt', 'vanished')) AS v (path, kind)"
+    )
+    after = check.find(scope)
+    assert (after.failing - before.failing, after.examined - before.examined) == (1, 1)
+    assert after.failing <= after.examined
+    assert "month, name" in {row["kinds"] for row in after.rows}
+
+
 def test_a_contact_pass_of_another_run_is_judged_when_it_ends(scope: Scope, prepared_url: str) -> None:
     check = next(check for check in RULES if check.name == "erp_pass_complete")
     with connect(prepared_url) as other:
