@@ -70,6 +70,7 @@ def daily_summaries(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 automation = dg.AutomationConditionSensorDefinition(
     "summaries_after_months",
     target=dg.AssetSelection.assets("customer_summaries"),
+    description="Summarise the customers whose chats or orders a month's run changed.",
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
 )
