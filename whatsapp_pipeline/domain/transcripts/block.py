@@ -24,13 +24,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
-from .block_columns import Run, rows_of
-from .block_labels import CUT, PEEK, RULE, SEPARATOR, Start, label_of, pasted_in, same_title
+from .block_columns import Blocks, Run, rows_of
+from .block_labels import CUT, PEEK, RULE, SEPARATOR, Start, label_of, pasted_in, same_title, separators
 from .chats import Chat, Journal
-from .columns import NO_ROWS
+from .columns import rows_together
 from .decoding import TextChunks, is_utf8, lenient, line_count, with_last
+from .lines import Lines
 from .model import Finding, LineKind, ParseOptions, Severity
 from .parts import Part
 from .phrases import phrases
@@ -148,30 +150,29 @@ class BlockReader:
 
     def plain(self, part: Part[BlockReader]) -> _Plain | None:
         """Take a part for plain; None when it is not, as far as can be seen without its fields."""
-        data, end, waiting = part.data, len(part.data), 0
+        data, end = part.data, len(part.data)
         if not part.is_last:
-            end, waiting = data.rfind(_CUT), 1
+            end = data.rfind(_CUT)
             if end > 0 and not self._is_own(data[end + len(_CUT) :]):
                 # A last piece without its header may be no block: then the one before waits too.
-                end, waiting = data.rfind(_CUT, 0, end), 2
+                end = data.rfind(_CUT, 0, end)
             if end < 0 or not self._is_own(data[end + len(_CUT) : end + len(_CUT) + PEEK]):
                 return None
         # A rule right above a separator: only the second of them is one.
         if b"\x00" in data or data.endswith(_RULE_AT_END, 0, end):
             return None
         first = data[: data.find(_CUT)] if _CUT in data else data
-        return _Plain(self, self._run(first, at_end=part.is_last, waiting=waiting), data, end)
+        return _Plain(self, self._run(first, at_end=part.is_last), data, end)
 
     def accept(self, plain: _Plain) -> None:
         """Go on behind a part that was plain."""
         run = plain.run
-        lines = plain.data.count(b"\n", 0, plain.end) + 2 + run.left_out
-        self._end_run(run, lines - (run.at_end and plain.data.endswith(b"\n")))
+        self._end_run(run, run.lines)
         self._held = plain.data[plain.end + len(_CUT) :]
         if run.at_end:
             self._finish()
 
-    def _run(self, first: bytes, *, at_end: bool, waiting: int = 0) -> Run:
+    def _run(self, first: bytes, *, at_end: bool) -> Run:
         ends_blank = first.endswith(b"\n") if self._ends_blank is None else self._ends_blank
         label = self._label if self._labelled else None
         return Run(
@@ -182,7 +183,6 @@ class BlockReader:
             ends_blank=ends_blank,
             at_end=at_end,
             left_out=self._left_out,
-            waiting=waiting,
         )
 
     def _end_run(self, run: Run, lines: int) -> None:
@@ -343,7 +343,7 @@ def read_parts(parts: Sequence[Part[BlockReader]]) -> pl.DataFrame:
             part.reader.accept(plain)
             part.reader.note_crowded(plain.run)
     frames += _read_careful(careful)
-    return pl.concat([NO_ROWS, *frames])
+    return rows_together(frames)
 
 
 def _read_plain(plains: Sequence[_Plain]) -> list[pl.DataFrame]:
@@ -351,21 +351,35 @@ def _read_plain(plains: Sequence[_Plain]) -> list[pl.DataFrame]:
     frames = []
     for has_label in (True, False):
         mine = [plain for plain in plains if (plain.run.label is not None) is has_label]
-        try:
-            pieces = _pieces_of(mine)
-        except pl.exceptions.PolarsError:  # some bytes are no UTF-8: those parts are mended
+        if not mine:
+            continue
+        lines = _lines_of(mine)
+        if not lines.is_utf8:  # those parts are mended
             for plain in mine:
                 plain.run.is_broken = not is_utf8(plain.data)
             mine = [plain for plain in mine if not plain.run.is_broken]
-            pieces = _pieces_of(mine)
-        if mine:
-            frames.append(rows_of(pieces, [plain.run for plain in mine], trusted=False))
+            if not mine:
+                continue
+            lines = _lines_of(mine)
+        frames.append(rows_of(_cut(lines, mine), [plain.run for plain in mine], trusted=False))
     return frames
 
 
-def _pieces_of(plains: Sequence[_Plain]) -> pl.Series:
-    """The lists of pieces between separators."""
-    return pl.Series([plain.data for plain in plains], dtype=pl.Binary).cast(pl.String).str.split(CUT)
+def _lines_of(plains: Sequence[_Plain]) -> Lines:
+    """The lines of parts with separators between them."""
+    if len(plains) == 1:
+        return Lines(plains[0].data, plains[0].end)
+    whole = _CUT.join([memoryview(plain.data)[: plain.end] for plain in plains])
+    return Lines(whole, len(whole))
+
+
+def _cut(lines: Lines, plains: Sequence[_Plain]) -> Blocks:
+    """Cut parts with separators between them at all separators."""
+    cuts = separators(lines)
+    first, last = np.concatenate([[0], cuts + 1]), np.append(cuts - 1, len(lines) - 1)
+    sizes = np.array([plain.end + len(_CUT) for plain in plains])
+    run = np.searchsorted(np.cumsum(sizes), lines.starts[first], side="right")
+    return Blocks(lines, first, last, run)
 
 
 def _read_careful(found: Sequence[_Careful]) -> list[pl.DataFrame]:
@@ -373,9 +387,18 @@ def _read_careful(found: Sequence[_Careful]) -> list[pl.DataFrame]:
     for has_label in (True, False):
         mine = [one for one in found if (one.run.label is not None) is has_label]
         if mine:
-            texts = pl.Series([one.texts for one in mine], dtype=pl.List(pl.String))
-            frames.append(rows_of(texts, [one.run for one in mine], trusted=True))
+            frames.append(rows_of(_joined(mine), [one.run for one in mine], trusted=True))
         for one in mine:
             one.reader.note_crowded(one.run)
             one.reader.note_pasted(one.run, one.texts)
     return frames
+
+
+def _joined(found: Sequence[_Careful]) -> Blocks:
+    """The blocks of runs as they were found, whatever their texts look like."""
+    texts = [text for one in found for text in one.texts]
+    whole = CUT.join(texts).encode()
+    counts = np.array([text.count("\n") + 1 for text in texts])
+    first = np.cumsum(counts + 1) - (counts + 1)
+    run = np.repeat(np.arange(len(found)), [len(one.texts) for one in found])
+    return Blocks(Lines(whole, len(whole)), first, first + counts - 1, run)

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from .block_bodies import is_special, parse_block_bodies, times_of
-from .block_header import parse_who
-from .bodies import read_notice
+from .block_bodies import parse_block_bodies
+from .block_header import NOTIFICATION, TIME_LENGTH, parse_who, times_at
 from .chats import Chat
-from .columns import NO_ROWS, ROW_SCHEMA, body_frame, sender_frame, with_bodies
+from .columns import NO_ROWS, ROW_SCHEMA, Sender, sender_columns
+from .lines import WORD_BYTES, Flags, Ints, Lines
 from .model import LineKind
 
 _MANY = 3  # members of a chat that are remembered: two make a group
@@ -39,130 +38,177 @@ class Run:
     """Whether the file ends with them."""
     left_out: int = 0
     """Lines of the first that were too many to keep."""
-    waiting: int = 0
-    """Pieces behind them that are not theirs."""
     blocks: int = field(default=0, init=False)
     """Found: how many they are."""
+    lines: int = field(default=0, init=False)
+    """Found: how many lines, separators included."""
     is_broken: bool = field(default=False, init=False)
     """Found: one of them is no block with that label."""
-    starts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), init=False)
+    starts: Ints = field(default_factory=lambda: np.zeros(0, np.int64), init=False)
     """Found: the line that each begins on."""
     crowded: list[int] = field(default_factory=list, init=False)
     """Found: lines of blocks that stand right below text, without the blank line."""
 
 
-def rows_of(pieces: pl.Series, runs: Sequence[Run], *, trusted: bool) -> pl.DataFrame:
-    """Make rows (ROW_SCHEMA) of blocks: each of `pieces` is the list of a run's, from the label on.
+@dataclass(slots=True)
+class Blocks:
+    """Blocks of some runs, one after the other; each array has a place a block."""
+
+    lines: Lines
+    first: Ints
+    """The line that each begins on, of `lines`."""
+    last: Ints
+    """And the last."""
+    run: Ints
+    """Which of the runs each is of."""
+
+    def only(self, which: Flags) -> Blocks:
+        """Some of them."""
+        return Blocks(self.lines, self.first[which], self.last[which], self.run[which])
+
+
+@dataclass(slots=True)
+class _Headers:
+    """The headers of blocks."""
+
+    line: Ints
+    times: Ints
+    """Microseconds from 1970 on."""
+    who: Ints
+    """Which of `senders` each names."""
+    senders: Sequence[Sender | None]
+    is_valid: Flags
+    """Whether there is one, with the run's label above it and a body below it."""
+
+    def only(self, which: Flags) -> _Headers:
+        """Some of them."""
+        return _Headers(
+            self.line[which], self.times[which], self.who[which], self.senders, self.is_valid[which]
+        )
+
+
+def rows_of(blocks: Blocks, runs: Sequence[Run], *, trusted: bool) -> pl.DataFrame:
+    """Make rows (ROW_SCHEMA) of blocks.
 
     All runs have labels or none has. A run with a piece that is no block with its label is marked broken and
-    has no rows; none is when the pieces are `trusted`, since they were looked at one by one.
+    has no rows; none is when the blocks are `trusted`, since they were looked at one by one.
     """
-    if any(run.waiting for run in runs):
-        own = pl.col("pieces").list.len().cast(pl.Int64) - pl.Series([run.waiting for run in runs])
-        pieces = pieces.alias("pieces").to_frame().select(pl.col("pieces").list.head(own)).to_series()
-    blocks = pieces.list.len().to_list()
-    for run, count in zip(runs, blocks, strict=True):
+    for run, count in zip(runs, np.bincount(blocks.run, minlength=len(runs)).tolist(), strict=True):
         run.blocks = count
-    number = pl.Series("run", np.repeat(np.arange(len(runs)), blocks))
-    rows = _with_fields(pieces.explode(), number, runs, trusted=trusted)
-    valid = pl.all_horizontal(pl.col("timestamp", "direction", "body").is_not_null(), "is_own")
-    broken = rows.filter(~valid)["run"].unique()
-    if len(broken):
-        for at in broken:
+    headers = _read_headers(blocks, runs, trusted=trusted)
+    if not headers.is_valid.all():
+        for at in np.unique(blocks.run[~headers.is_valid]).tolist():
             runs[at].is_broken = True
-        rows = rows.filter(~pl.col("run").is_in(broken.implode()))
-    if rows.is_empty():
+        is_whole = ~np.array([run.is_broken for run in runs])[blocks.run]
+        blocks, headers = blocks.only(is_whole), headers.only(is_whole)
+    if not len(blocks.run):
         return NO_ROWS
-    rows = _with_lines(rows, runs)
-    _note_groups(rows, runs)
-    return with_bodies(rows, *_parse(rows, runs)).select(*ROW_SCHEMA)
+    senders = [sender or NOTIFICATION for sender in headers.senders]  # those of no valid header name nobody
+    line = _count_lines(blocks, runs)
+    _note_groups(blocks, headers.who, senders, runs)
+    is_notice = np.array([sender.direction == NOTIFICATION.direction for sender in senders])[headers.who]
+    bodies = parse_block_bodies(blocks.lines, *_bodies(blocks, headers.line), is_notice)
+    for at in blocks.run[bodies.of_groups].tolist():
+        runs[at].chat.totals.is_group = True
+    return pl.DataFrame(
+        {
+            "chat": np.array([run.chat.number for run in runs])[blocks.run],
+            "line": line,
+            "timestamp": pl.Series(headers.times).cast(pl.Datetime("us")),
+            **sender_columns(senders, headers.who),
+            **bodies.columns,
+            "hashed": bodies.columns["text"],
+        }
+    ).select(*ROW_SCHEMA)
 
 
-def _with_fields(pieces: pl.Series, number: pl.Series, runs: Sequence[Run], *, trusted: bool) -> pl.DataFrame:
-    """Each block's header, senders, body; null where there is none, `is_own` where the label is the run's."""
-    names = ["header", "body"] if runs[0].label is None else ["label", "header", "body"]
-    header, body = pl.col("header"), pl.col("body")
-    labels = pl.Series([run.label for run in runs], dtype=pl.String).gather(number)
-    rows = (
-        pl.DataFrame({"run": number, "piece": pieces})
-        .with_columns(
-            pl.col("piece").str.splitn("\n", len(names)).struct.rename_fields(names).alias("fields"),
-            newlines=pl.col("piece").str.count_matches("\n", literal=True).cast(pl.Int64),
-            is_blank=pl.col("piece").str.ends_with("\n"),
-            chat=pl.Series([run.chat.number for run in runs], dtype=pl.Int64).gather(number),
-        )
-        .drop("piece")
-        .unnest("fields")
-        .with_columns(
-            timestamp=times_of(header),
-            who=header.str.slice(19),
-            # A block may end with its header, when the next one or the file's end follows at once.
-            body=(body.fill_null("") if trusted else body).str.strip_chars("\n"),
-            is_own=pl.lit(True) if runs[0].label is None else pl.col("label") == labels,
-        )
+def _read_headers(blocks: Blocks, runs: Sequence[Run], *, trusted: bool) -> _Headers:
+    """The header of each block: the first line, or the one below the label."""
+    lines, has_label = blocks.lines, runs[0].label is not None
+    line = blocks.first + has_label
+    # A block may end with its header, when the next one or the file's end follows at once.
+    is_valid = line < blocks.last + trusted
+    line = np.minimum(line, blocks.last)
+    if has_label:
+        is_valid &= _have_labels(blocks, [run.label or "" for run in runs])
+    times, have_times = times_at(lines, lines.starts[line])
+    is_valid &= have_times
+    written = lines.texts(
+        np.where(is_valid, lines.starts[line] + TIME_LENGTH, 0), np.where(is_valid, lines.ends[line], 0)
     )
-    written = rows["who"].unique().drop_nulls()
-    known = {who: sender for who in written if who[:1] == " " and (sender := parse_who(who[1:])) is not None}
-    return rows.join(sender_frame("who", known), on="who", how="left", maintain_order="left")
+    distinct = written.unique()
+    who = written.cast(pl.Enum(distinct)).to_physical().to_numpy().astype(np.int64)
+    senders = [parse_who(text[1:]) if text.startswith(" ") else None for text in distinct]
+    is_valid &= np.array([sender is not None for sender in senders], np.bool_)[who]
+    return _Headers(line, times, who, senders, is_valid)
 
 
-def _with_lines(rows: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
-    """Add the line of each header, and count every line of the runs."""
-    number = rows["run"].to_numpy()
+def _have_labels(blocks: Blocks, labels: Sequence[str]) -> Flags:
+    """Whether blocks begin with the labels of their runs."""
+    lines, written = blocks.lines, [label.encode() for label in labels]
+    lengths = np.array([len(label) for label in written])
+    found: Flags = lines.lengths[blocks.first] == lengths[blocks.run]
+    for at in range(0, int(lengths.max()), WORD_BYTES):
+        pieces = [label[at : at + WORD_BYTES] for label in written]
+        words = np.array([int.from_bytes(piece, "little") for piece in pieces], np.uint64)
+        masks = np.array([(1 << 8 * len(piece)) - 1 for piece in pieces], np.uint64)
+        places = np.minimum(lines.starts[blocks.first] + at, lines.length)
+        found &= (lines.words(places) & masks[blocks.run]) == words[blocks.run]
+    return found
+
+
+def _bodies(blocks: Blocks, headers: Ints) -> tuple[Ints, Ints, Ints]:
+    """Where bodies start and end, and where their last lines start; empty lines around them are left out."""
+    lines = blocks.lines
+    first, last = lines.filled_from(headers + 1), lines.filled_to(blocks.last)
+    is_body = (first >= 0) & (first <= last)
+    starts, ends = (np.where(is_body, at, 0) for at in (lines.starts[first], lines.ends[last]))
+    return starts, ends, lines.starts[last]
+
+
+def _count_lines(blocks: Blocks, runs: Sequence[Run]) -> Ints:
+    """The line of each header, counted from 1 in its file; counts every line of the runs."""
+    number, last = blocks.run, blocks.last
     firsts = np.flatnonzero(np.diff(number, prepend=-1))
     lasts = np.append(firsts[1:], len(number)) - 1
-    here = [runs[at] for at in number[firsts]]
-    is_blank = rows["is_blank"].to_numpy()
-    # A separator and the line end in front of it stand between two pieces.
-    counts = rows["newlines"].to_numpy() + 2
+    here = [runs[at] for at in number[firsts].tolist()]
+    is_blank = (blocks.lines.lengths[last] == 0) & (last > blocks.first)
+    # A separator and the line end in front of it stand between two blocks.
+    counts = last - blocks.first + 2
     counts[lasts] -= np.array([run.at_end for run in here]) & is_blank[lasts]
     counts[firsts] += np.array([run.left_out for run in here])
     ends = np.cumsum(counts)
     totals = np.diff(ends[lasts], prepend=0)
     ends += np.repeat([run.line for run in here] - (ends[lasts] - totals), lasts - firsts + 1)
     starts = ends - counts
-    for run, first, last, lines in zip(here, firsts, lasts, totals.tolist(), strict=True):
-        run.starts = starts[first : last + 1]
-        _count_lines(run, lines)
+    for run, begin, end, count in zip(here, firsts, lasts, totals.tolist(), strict=True):
+        run.starts, run.lines = starts[begin : end + 1], count
+        _add_up_lines(run)
     for at in np.flatnonzero(~is_blank):
         run = runs[number[at]]
         if run.ends_blank and not (run.at_end and run.starts[-1] == starts[at]):
             run.crowded.append(int(ends[at]))
-    return rows.with_columns(line=pl.Series(starts + (runs[0].label is not None), dtype=pl.Int64))
+    headers: Ints = starts + (runs[0].label is not None)
+    return headers
 
 
-def _count_lines(run: Run, lines: int) -> None:
+def _add_up_lines(run: Run) -> None:
     counted = run.chat.totals.lines
     has_label = run.label is not None
     counted[LineKind.SEPARATOR] += run.blocks
     counted[LineKind.HEADER] += run.blocks
     counted[LineKind.LABEL] += run.blocks * has_label
     counted[LineKind.EXCEPTION] += run.left_out
-    counted[LineKind.BODY] += lines - run.left_out - run.blocks * (2 + has_label)
+    counted[LineKind.BODY] += run.lines - run.left_out - run.blocks * (2 + has_label)
 
 
-def _note_groups(rows: pl.DataFrame, runs: Sequence[Run]) -> None:
+def _note_groups(blocks: Blocks, who: Ints, senders: Sequence[Sender], runs: Sequence[Run]) -> None:
     """Mark the chats in which more than one customer wrote."""
-    writers = rows.filter(pl.col("direction") == "from").select(
-        "run", pl.coalesce("sender_phone", "sender_name")
-    )
-    for number, name in writers.unique().iter_rows():
-        run = runs[number]
+    pairs = pl.Series(blocks.run * len(senders) + who).unique().to_list()
+    for number, at in (divmod(pair, len(senders)) for pair in pairs):
+        run, sender = runs[number], senders[at]
+        if sender.direction != "from":
+            continue
         if len(run.members) < _MANY:
-            run.members.add(name)
+            run.members.add(sender.sender_phone if sender.sender_phone is not None else sender.sender_name)
         run.chat.totals.is_group |= len(run.members) > 1
-
-
-def _parse(rows: pl.DataFrame, runs: Sequence[Run]) -> tuple[pl.Series, pl.DataFrame]:
-    """The places of bodies that are more than text, and what they say."""
-    special = (
-        rows.select("run", "body", is_notice=pl.col("direction") == "notification")
-        .with_row_index("row")
-        .filter(pl.col("is_notice") | is_special())
-    )
-    notices, bodies = special.filter("is_notice"), special.filter(~pl.col("is_notice"))
-    found = [read_notice(text) for text in notices["body"]]
-    for number, notice in zip(notices["run"], found, strict=True):
-        runs[number].chat.totals.is_group |= notice.is_group
-    frames = [body_frame([notice.body for notice in found]), parse_block_bodies(bodies["body"])]
-    return pl.concat([notices["row"], bodies["row"]]), pl.concat(frames)

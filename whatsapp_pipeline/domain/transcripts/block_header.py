@@ -1,14 +1,19 @@
 r"""The header line of the block format: `2025-01-05 10:00:00 from Maria (+554199990000) - Lida`.
 
-What belongs here: reading that one line. What does not: where it may stand (`block.py`).
+What belongs here: reading that one line, and its times for many lines at once. What does not: where it may
+stand (`block.py`).
 """
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import cache
+
+import numpy as np
 
 from .columns import Sender
+from .lines import Flags, Ints, Lines
 from .phrases import phrases, visible
 
 _NAME_PHONE = re.compile(r"(.*?) ?\((\+?\d[\d ().-]{5,24})\)", re.ASCII)
@@ -58,3 +63,32 @@ def parse_time(header: str) -> datetime | None:
 def is_header(line: str) -> bool:
     """Whether a line is a complete block header."""
     return parse_time(line) is not None and line[19:20] == " " and parse_who(line[20:]) is not None
+
+
+TIME_LENGTH = 19
+# The lowest and the highest that each byte of a time can be.
+_LOWEST = np.frombuffer(b"0000-00-00 00:00:00", np.uint8)[:, None]
+_HIGHEST = np.frombuffer(b"9999-99-99 29:59:59", np.uint8)[:, None]
+_MONTHS = 10_000 * 12
+
+
+def times_at(lines: Lines, places: Ints) -> tuple[Ints, Flags]:
+    """The times at places as microseconds from 1970 on, and where there is one: as `parse_time`."""
+    written = lines.bytes_at(places, TIME_LENGTH)
+    found = ((written >= _LOWEST) & (written <= _HIGHEST)).all(axis=0)
+    digits = np.where(found, written - _LOWEST, 0).astype(np.int32)
+    year = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3]
+    month, day, hour, minute, second = (digits[at] * 10 + digits[at + 1] for at in (5, 8, 11, 14, 17))
+    number = np.clip(year * 12 + month - 1, 0, _MONTHS - 1)
+    firsts = _first_days()
+    found &= (year > 0) & (month > 0) & (month <= 12) & (hour < 24)
+    found &= (day > 0) & (day <= firsts[number + 1] - firsts[number])
+    hours = (firsts[number] + day - 1) * np.int64(24) + hour
+    return ((hours * 60 + minute) * 60 + second) * 1_000_000, found
+
+
+@cache
+def _first_days() -> Ints:
+    """The days from 1970 on up to each month of the years 0 to 9999, and to the one behind them."""
+    months = np.arange("0000-01", "10000-02", dtype="datetime64[M]")
+    return months.astype("datetime64[D]").astype(np.int64)

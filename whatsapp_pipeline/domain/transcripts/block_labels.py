@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from .block_header import is_header
 from .decoding import lenient
+from .lines import WORD_BYTES, Ints, Lines
 from .model import Finding
 from .phrases import visible
 
@@ -19,6 +22,28 @@ RULE = f"{SEPARATOR}\n"
 CUT = f"\n{SEPARATOR}\n"
 _LONGEST_LABEL = 1 << 10
 PEEK = 16 * _LONGEST_LABEL  # bytes that hold any label and header
+
+
+# The places in a separator from which eight bytes each make up all of it.
+_WORDS = (*range(0, len(SEPARATOR) - WORD_BYTES, WORD_BYTES), len(SEPARATOR) - WORD_BYTES)
+
+
+def separators(lines: Lines) -> Ints:
+    """The lines at which a text is cut: those that are separators, with line ends before and behind them.
+
+    Of two right below each other only the first is one, since they share a line end.
+    """
+    found = np.flatnonzero(lines.lengths[1:-1] == len(SEPARATOR)) + 1
+    is_rule = np.ones(len(found), np.bool_)
+    for place in _WORDS:
+        is_rule &= lines.begin_with(SEPARATOR[:WORD_BYTES].encode(), lines.starts[found] + place)
+    found = found[is_rule]
+    is_below = np.diff(found, prepend=-1) == 1
+    if is_below.any():
+        at = np.arange(len(found))
+        above = np.maximum.accumulate(np.where(is_below, 0, at))
+        found = found[(at - above) % 2 == 0]
+    return found
 
 
 class Start(NamedTuple):

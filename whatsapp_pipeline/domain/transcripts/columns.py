@@ -34,12 +34,22 @@ ROW_SCHEMA: Mapping[str, pl.DataType] = {
     "timestamp": pl.Datetime("us"),
     **dict.fromkeys(SENDER_COLUMNS, _TEXT),
     **BODY_SCHEMA,
-    # What the body's hash is of: the body as it stands in the file, unless it holds more than text.
+    # What the body's hash is of, unless it holds more than text: the body as it stands in the file.
     "hashed": _TEXT,
 }
 
 NO_ROWS = pl.DataFrame(schema=dict(ROW_SCHEMA))  # made once: a frame's schema takes longer than its rows
+
+
+def rows_together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of all frames."""
+    return frames[0] if len(frames) == 1 else pl.concat([NO_ROWS, *frames])
+
+
+_NO_IDENTITIES = [pl.lit(None, MESSAGE_SCHEMA[name]).alias(name) for name in ("body_hash", "occurrence")]
 _NO_MESSAGES = pl.DataFrame(schema=dict(MESSAGE_SCHEMA))
+
+_PLAIN_BODY = pl.DataFrame([Body("")], schema=dict(BODY_SCHEMA), orient="row")
 
 # How many messages of a chat back an equal one is remembered, and one that a reply quotes is found.
 _REMEMBERED = 100_000
@@ -63,13 +73,14 @@ class Sender(NamedTuple):
     identity: tuple[str | None, ...]
 
 
-def sender_frame(key: str, senders: Mapping[str, Sender]) -> pl.DataFrame:
-    """A row a sender: the column `key` with its key in the mapping, and SENDER_COLUMNS; for a left join."""
-    rows = [
-        (written, *sender[:5], "\0".join(part or "" for part in sender.identity))
-        for written, sender in senders.items()
-    ]
-    return pl.DataFrame(rows, schema=dict.fromkeys((key, *SENDER_COLUMNS), _TEXT), orient="row")
+def sender_columns(senders: Sequence[Sender], which: npt.NDArray[np.int64]) -> dict[str, pl.Series]:
+    """SENDER_COLUMNS of rows: `which` of the senders each is from."""
+    rows = pl.Series(which)
+    known = [(*sender[:-1], "\0".join(part or "" for part in sender.identity)) for sender in senders]
+    return {
+        name: pl.Series([sender[at] for sender in known], dtype=_TEXT)[rows]
+        for at, name in enumerate(SENDER_COLUMNS)
+    }
 
 
 def body_frame(bodies: Sequence[Body]) -> pl.DataFrame:
@@ -78,30 +89,20 @@ def body_frame(bodies: Sequence[Body]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema_overrides=dict(BODY_SCHEMA))
 
 
-def with_bodies(rows: pl.DataFrame, places: Sequence[int] | pl.Series, found: pl.DataFrame) -> pl.DataFrame:
+def with_bodies(
+    rows: pl.DataFrame, places: Sequence[int] | npt.NDArray[np.int64], found: pl.DataFrame
+) -> pl.DataFrame:
     """Replace the column `body` by what it says.
 
     Bodies that are more than text stand in `found` (BODY_SCHEMA), those of the rows at `places`.
     """
-    at = np.full(len(rows), len(found), np.uint32)  # behind the last: no row, which gives nulls
-    at[np.asarray(places, np.uint32)] = np.arange(len(found), dtype=np.uint32)
-    body, kind = pl.col("body"), pl.col("type")
-    more = [name for name in BODY_SCHEMA if name not in ("text", "type")]
-    # No plain text holds a NUL.
-    name = pl.coalesce("attachment_name", "attachment_kind", pl.lit(""))
-    identity = pl.concat_str("text", name, pl.col("reply_quote").fill_null(""), separator="\0")
-    hashed = pl.when(pl.any_horizontal(pl.col(more).is_not_null())).then(identity)
-    return (
-        rows.hstack(
-            found.with_columns(hashed=hashed).select(pl.all().gather(pl.Series(at), null_on_oob=True))
-        )
-        .with_columns(
-            text=pl.when(kind.is_null()).then(body).otherwise("text"),
-            hashed=pl.coalesce("hashed", body),
-            type=kind.fill_null("text"),
-        )
-        .drop("body")
-    )
+    own, others = np.arange(len(rows)), np.full(len(rows), len(found))
+    own[places] = len(rows) + np.arange(len(found))
+    others[places] = np.arange(len(found))
+    bodies = pl.concat([found, _PLAIN_BODY])[others]
+    body = rows["body"]
+    texts = pl.concat([body, found["text"]])[own]
+    return rows.drop("body").hstack([body.alias("hashed"), *bodies.with_columns(text=texts).get_columns()])
 
 
 def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identities: bool) -> pl.DataFrame:
@@ -119,25 +120,19 @@ def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identit
     rows = rows.with_columns(
         reply_ordinal=_quoted(rows, [chat.quotable for chat in chats.values() if chat.quotable is not None])
     )
-    if identities:
-        rows = with_identities(rows, chats, going_on)
+    rows = with_identities(rows, chats, going_on) if identities else rows.with_columns(_NO_IDENTITIES)
     _add_up(rows, chats)
     for chat in going_on:
         own = rows.select(_QUOTED).filter(pl.col("chat") == chat.number).tail(_QUOTABLE)
         # Beginnings are enough, and hold on to nothing else of the window.
         own = own.with_columns(pl.col("text").str.head(_LONGEST_QUOTE))
         chat.quotable = _latest(chat.quotable, own, _QUOTABLE)
-    return rows.select(
-        *(
-            name if name in rows.columns else pl.lit(None, kind).alias(name)
-            for name, kind in MESSAGE_SCHEMA.items()
-        )
-    )
+    return rows[list(MESSAGE_SCHEMA)]
 
 
 def with_identities(rows: pl.DataFrame, chats: Mapping[int, Chat], going_on: Sequence[Chat]) -> pl.DataFrame:
     """Add `body_hash` and `occurrence`: which of its likes in the chat a message is."""
-    rows = rows.with_columns(body_hash=body_hashes(rows["hashed"]))
+    rows = rows.with_columns(body_hash=body_hashes(rows.select(_hashed()).to_series()))
     before = [chat.likes for chat in chats.values() if chat.likes is not None]
     rows = rows.with_columns(occurrence=_occurrences(rows, before))
     for chat in going_on:
@@ -146,12 +141,22 @@ def with_identities(rows: pl.DataFrame, chats: Mapping[int, Chat], going_on: Seq
     return rows
 
 
+@cache
+def _hashed() -> pl.Expr:
+    """What is hashed of rows: bodies, and what is read out of those that are more than text."""
+    more = [name for name in BODY_SCHEMA if name not in ("text", "type")]
+    # No plain text holds a NUL.
+    name = pl.coalesce("attachment_name", "attachment_kind", pl.lit(""))
+    identity = pl.concat_str("text", name, pl.col("reply_quote").fill_null(""), separator="\0")
+    return pl.when(pl.any_horizontal(pl.col(more).is_not_null())).then(identity).otherwise("hashed")
+
+
 def _ordinals(chat: pl.Series, chats: Mapping[int, Chat]) -> pl.Series:
-    runs = chat.rle().struct.unnest()
-    lengths = runs["len"].to_numpy()
-    firsts = np.array([chats[number].totals.count for number in runs["value"]]) + 1
-    starts = np.cumsum(lengths) - lengths
-    return pl.Series(np.arange(len(chat)) + np.repeat(firsts - starts, lengths), dtype=pl.Int64)
+    numbers = chat.to_numpy()
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    firsts = np.array([chats[number].totals.count for number in numbers[starts].tolist()]) + 1
+    lengths = np.diff(starts, append=len(numbers))
+    return pl.Series(np.arange(len(numbers)) + np.repeat(firsts - starts, lengths), dtype=pl.Int64)
 
 
 class Clock(dict[int, npt.NDArray[np.int64]]):
@@ -180,12 +185,12 @@ class Clock(dict[int, npt.NDArray[np.int64]]):
 
         A time that occurs twice is its first; one that the clocks skip is read with the offset before.
         """
-        years, which = np.unique(times.dt.year().to_numpy(), return_inverse=True)
-        days = times.dt.ordinal_day().to_numpy() - 1
-        offsets = np.stack([self[year] for year in years.tolist()])[which, days]
-        instants: pl.Series = (
-            (times.to_physical() - offsets).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        )
+        years, days = times.dt.year().to_numpy(), times.dt.ordinal_day().to_numpy()
+        there = np.flatnonzero(np.bincount(years))  # which years, and where their offsets are
+        where = np.zeros(there[-1] + 1, np.int64)
+        where[there] = np.arange(len(there))
+        offsets = np.stack([self[year] for year in there.tolist()])[where[years], days - 1]
+        instants = pl.Series(times.to_physical().to_numpy() - offsets).cast(pl.Datetime("us", "UTC"))
         unclear = np.flatnonzero(offsets == _CHANGES)
         if not len(unclear):
             return instants
@@ -248,27 +253,30 @@ def _quoted(rows: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.Series:
     Null where there is none; never the reply's own.
     """
     found = pl.repeat(None, len(rows), dtype=pl.Int64, eager=True)
-    asked = rows.select("chat", "reply_timestamp", "ordinal", "reply_quote").with_row_index("row")
-    replies = asked.filter(pl.col("reply_timestamp").is_not_null())
-    if replies.is_empty():
+    places = rows["reply_timestamp"].is_not_null().arg_true()
+    if places.is_empty():
         return found
+    replies = rows[_QUOTING][places].with_columns(row=places)
     of_those_times = pl.col("timestamp").is_in(replies["reply_timestamp"].unique().implode())
     pairs = replies.join(
-        pl.concat([frame.select(_QUOTED).filter(of_those_times) for frame in (rows, *before)]),
+        pl.concat([frame[_QUOTED].filter(of_those_times) for frame in (rows, *before)]),
         left_on=["chat", "reply_timestamp"],
         right_on=["chat", "timestamp"],
         maintain_order="left_right",
     ).filter(pl.col("ordinal") != pl.col("ordinal_right"))
-    plain = pairs.filter(_begins_as_quoted()).unique("row", keep="first", maintain_order=True)
-    answers = dict(plain.select("row", "ordinal_right").iter_rows())
-    others = pairs.join(plain, on="row", how="anti", maintain_order="left")
-    columns = "row", "ordinal_right", "reply_quote", "text", "type"
-    for row, ordinal, quote, text, kind in others.select(columns).iter_rows():
-        if row not in answers and _is_quoted(quote, text, kind):
-            answers[row] = ordinal
-    return found.scatter(list(answers), pl.Series(list(answers.values()), dtype=pl.Int64))
+    row, ordinals = pairs["row"].to_numpy(), pairs["ordinal_right"].to_numpy()
+    plain = np.flatnonzero(pairs.select(_begins_as_quoted()).to_series().to_numpy())[::-1]
+    answers = np.zeros(len(rows), np.int64)  # ordinals start at 1
+    answers[row[plain]] = ordinals[plain]  # the first of them is set last
+    rest = np.flatnonzero(answers[row] == 0)
+    for at, quoted in zip(rest.tolist(), pairs["reply_quote", "text", "type"][rest].iter_rows(), strict=True):
+        if answers[row[at]] == 0 and _is_quoted(*quoted):
+            answers[row[at]] = ordinals[at]
+    answered = np.flatnonzero(answers)
+    return found.scatter(answered, answers[answered])
 
 
+_QUOTING = ["chat", "reply_timestamp", "ordinal", "reply_quote"]
 _QUOTED = ["chat", "timestamp", "ordinal", "text", "type"]
 
 

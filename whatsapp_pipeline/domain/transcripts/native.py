@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from .chats import Journal
-from .columns import NO_ROWS, ROW_SCHEMA, with_bodies
+from .columns import ROW_SCHEMA, rows_together, with_bodies
 from .decoding import TextChunks, lenient, line_count, with_last
 from .model import DateOrder, Finding, LineKind, ParseOptions
 from .native_bodies import parse_bodies
@@ -233,7 +233,7 @@ def _out_of_order(line: int) -> Finding:
 
 def read_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
     """Read parts of files, each of which starts with a header of a true date; rows of ROW_SCHEMA."""
-    frames = [NO_ROWS]
+    frames = []
     for layout in LAYOUTS:
         mine = [part for part in parts if part.reader.layout is layout]
         # Nothing is left of a file without any message.
@@ -243,7 +243,7 @@ def read_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
         for part in mine:
             if not part.data:
                 part.reader.take(part, 0, np.empty(0, "datetime64[us]"))
-    return pl.concat(frames)
+    return rows_together(frames)
 
 
 def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
@@ -275,10 +275,11 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
             "line": numbers,
             "timestamp": when,
             "body": texts,
+            **written.columns(),
         }
-    ).hstack(written.frame().get_columns())
+    )
     _take(parts, counts, part_of, when, numbers)
-    return with_bodies(rows, pl.Series(bodies.places), bodies.found).select(*ROW_SCHEMA)
+    return with_bodies(rows, bodies.places, bodies.found).select(*ROW_SCHEMA)
 
 
 def _lines_of(parts: Sequence[Part[NativeReader]]) -> tuple[bytes, pl.Series, Ints]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from .columns import Sender, sender_frame
+from .columns import Sender, sender_columns
 from .native_columns import Headers, Ints, replaced
 from .phrases import fold, phrases, visible
 
@@ -92,10 +92,9 @@ class Written:
     numbers: Ints
     """Which of the senders each is from; 0 is NOTIFICATION."""
 
-    def frame(self) -> pl.DataFrame:
+    def columns(self) -> dict[str, pl.Series]:
         """SENDER_COLUMNS, a row a message."""
-        senders = sender_frame("number", {str(number): sender for number, sender in enumerate(self.senders)})
-        return senders.drop("number")[self.numbers]
+        return sender_columns(self.senders, self.numbers)
 
 
 def who_wrote(headers: Headers, part_of: Ints, more: Ints, known: Sequence[Senders]) -> Written:

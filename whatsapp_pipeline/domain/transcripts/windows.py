@@ -19,7 +19,7 @@ from whatsapp_pipeline.domain.garbage import uncollected
 from . import block, native, unread
 from .block_labels import find_start
 from .chats import Journal
-from .columns import NO_ROWS, messages_of
+from .columns import messages_of, rows_together
 from .decoding import TextChunks, lenient
 from .model import ParseOptions, Source, Window
 from .native_shapes import find_layout
@@ -127,7 +127,7 @@ class _Reading:
 
     def _window(self) -> Window:
         parts, self._waiting, self._size = self._waiting, [], 0
-        rows = pl.concat([NO_ROWS, *_rows(parts)])
+        rows = rows_together(list(_rows(parts)))
         del parts  # the text is in the rows
         assert self._zone is not None, "a source came before its rows"  # noqa: S101
         frame = messages_of(rows, self._journal, self._zone, identities=self._identities)

@@ -1,0 +1,124 @@
+r"""Text as bytes: where its lines begin, and what stands at places in it, for thousands of places at once.
+
+What belongs here: finding lines and cutting texts out of bytes. What does not: what any of them means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from numpy.lib.stride_tricks import sliding_window_view
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Words: TypeAlias = npt.NDArray[np.uint64]
+
+# So many bytes can be looked at from any place of a text on, its end included.
+_AHEAD = 64
+WORD_BYTES = 8
+
+
+_CUT = pl.col("text").bin.slice(pl.col("at"), pl.col("length")).cast(pl.String)
+
+
+@dataclass(eq=False)
+class Lines:
+    """The lines of a text in UTF-8: of the first `length` bytes of `data`.
+
+    Places are byte offsets, lines are counted from 0. What follows the last line end is a line, be it empty.
+    """
+
+    data: bytes
+    length: int
+    starts: Ints = field(init=False)
+    ends: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        if len(self.data) < self.length + _AHEAD:
+            self.data = self.data[: self.length] + bytes(_AHEAD)
+        breaks = np.flatnonzero(np.frombuffer(self.data, np.uint8, self.length) == ord("\n"))
+        self.starts = np.zeros(len(breaks) + 1, np.int64)
+        np.add(breaks, 1, out=self.starts[1:])
+        self.ends = np.append(breaks, self.length)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """The bytes of each line."""
+        return self.ends - self.starts
+
+    @cached_property
+    def _filled(self) -> tuple[Ints, Ints]:
+        """The lines that are not empty, -1 behind them, and how many of them there are before each line."""
+        is_filled = self.lengths > 0
+        counts = np.zeros(len(self) + 1, np.int64)
+        np.cumsum(is_filled, out=counts[1:])
+        return np.append(np.flatnonzero(is_filled), -1), counts
+
+    def filled_from(self, lines: Ints) -> Ints:
+        """The first line that is not empty from each line on; -1 where there is none."""
+        filled, before = self._filled
+        return filled[before[lines]]
+
+    def filled_to(self, lines: Ints) -> Ints:
+        """The last line that is not empty up to each line; -1 where there is none."""
+        filled, before = self._filled
+        return filled[before[lines + 1] - 1]
+
+    @cached_property
+    def _bytes(self) -> Bytes:
+        return np.frombuffer(self.data, np.uint8)
+
+    @cached_property
+    def _words(self) -> Words:
+        return np.ndarray(len(self.data) - WORD_BYTES + 1, "<u8", self.data, strides=(1,))
+
+    def words(self, places: Ints) -> Words:
+        """The eight bytes from each place on as a number, the first of them its lowest."""
+        found: Words = self._words[places]
+        return found
+
+    def begin_with(self, word: bytes, places: Ints) -> Flags:
+        """Whether a word of up to eight bytes stands at each place."""
+        mask = np.uint64((1 << 8 * len(word)) - 1)
+        found: Flags = (self.words(places) & mask) == np.uint64(int.from_bytes(word, "little"))
+        return found
+
+    def byte(self, places: Ints) -> Bytes:
+        """The byte at each place."""
+        return self._bytes[places]
+
+    def bytes_at(self, places: Ints, count: int) -> Bytes:
+        """The bytes from each place on: a row for the first of each, one for the second …; `count` <= 64."""
+        rows = sliding_window_view(self._bytes, count)[places]
+        return np.ascontiguousarray(rows.T)
+
+    @cached_property
+    def _text(self) -> pl.Series:
+        return pl.Series([self.data], dtype=pl.Binary)
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether all of the data is valid UTF-8."""
+        try:
+            self._text.cast(pl.String)
+        except pl.exceptions.PolarsError:
+            return False
+        return True
+
+    def texts(self, starts: Ints, ends: Ints) -> pl.Series:
+        """The texts between places, each of which is a character's first byte."""
+        whole = self._text.new_from_index(0, len(starts)).alias("text")
+        return (
+            pl.DataFrame([whole, pl.Series("at", starts), pl.Series("length", ends - starts)])
+            .select(_CUT)
+            .to_series()
+        )
