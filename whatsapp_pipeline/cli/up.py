@@ -5,6 +5,7 @@ What belongs here: starting and stopping those processes together. What does not
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +21,9 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.opening import require_free
 from whatsapp_pipeline.databases import dagster_url, pipeline_url
 from whatsapp_pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    import psutil
 
 GRACE_SECONDS = 20
 
@@ -82,11 +87,15 @@ def _supervise(commands: dict[str, list[str]]) -> int:
     for process in processes.values():
         threading.Thread(target=_tell_when_it_ends, args=(process, ended), daemon=True).start()
     ended.wait()
-    failed = [name for name, process in processes.items() if process.poll() not in (None, 0)]
+    # With whatever status: `dg dev` says 0 when its daemon was killed.
+    gone = [name for name, process in processes.items() if process.poll() is not None]
     for process in processes.values():
         _end(process)
-    if failed and not asked:
-        raise PipelineError(f"{' and '.join(failed)} ended unexpectedly; its messages are above")
+    if gone and not asked:
+        raise PipelineError(
+            f"{' and '.join(gone)} ended unexpectedly, and with it all; its messages are above. "
+            "Started again, it goes on with what was under way"
+        )
     return 0
 
 
@@ -99,16 +108,29 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Ask the process to stop, then make sure that none of its descendants is left."""
     import psutil
 
-    try:
-        family = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        family = []
+    family = _family(process.pid)
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         try:
             process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-    _, alive = psutil.wait_procs(family, timeout=5)
-    for descendant in alive:
-        descendant.kill()
+    for ask in (psutil.Process.terminate, psutil.Process.kill):
+        for descendant in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                ask(descendant)
+        _, family = psutil.wait_procs(family, timeout=5)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    """Find who descends from a process, or is of its session: whose parent is gone has no other tie."""
+    import psutil
+
+    family = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if process.pid != pid and os.getsid(process.pid) == pid:
+                family.append(process)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family += [one for one in psutil.Process(pid).children(recursive=True) if one not in family]
+    return family
