@@ -151,11 +151,12 @@ def _event(
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
-    return ", ".join(
+    words = ", ".join(
         f"{value:,} {name.replace('_', ' ')}"
         for name, value in counts.items()
         if value and not name.startswith("dagster/")
     )
+    return words or "nothing there"
 
 
 def _application(context: dg.AssetExecutionContext) -> str:
