@@ -6,12 +6,12 @@ WITH titled AS (
     JOIN ordens_servico o ON ltrim(o.numero_ordem_servico::text, '0') = l.title_number AND o.id_contato = l.id_contato
     GROUP BY l.id_chat_file HAVING count(DISTINCT o.id) = 1
 ), agreed AS (
-    SELECT l.id_chat_file, min(d.id_ordem_servico) AS id_ordem_servico,
+    SELECT l.id_chat_file, min(d.target) AS id_ordem_servico,
            (array_agg(d.method ORDER BY d.confidence DESC, d.id))[1] AS method,
            bool_or(d.status = 'manual') AS decided
-    FROM order_linking l JOIN decided_orders d ON d.id = l.id
+    FROM order_linking l JOIN decided d ON d.id = l.id
     GROUP BY l.id_chat_file
-    HAVING count(DISTINCT d.id_ordem_servico) <= 1
+    HAVING count(DISTINCT d.target) <= 1
 ), wanted AS (
     SELECT c.id_chat_file,
            CASE WHEN a.decided THEN a.id_ordem_servico

@@ -7,9 +7,9 @@ What belongs here: gathering evidence set-wise, deciding, writing what differs. 
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from whatsapp_pipeline.domain.garbage import uncollected
 from whatsapp_pipeline.domain.matching.contacts import decide
@@ -25,11 +25,13 @@ from whatsapp_pipeline.domain.matching.model import (
 from whatsapp_pipeline.domain.matching.overrides import Override, apply
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.vocabulary import find_devices
+from whatsapp_pipeline.steps.link_counts import LinkReport, report
 from whatsapp_pipeline.steps.link_rules import rules_hash
 from whatsapp_pipeline.steps.name_evidence import TitleNames
 from whatsapp_pipeline.store import link_report, link_stamps
 from whatsapp_pipeline.store import links as store
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.decisions import CandidateRow, DecisionRow, to_json
 from whatsapp_pipeline.store.locks import month_lock
 
 
@@ -47,30 +49,6 @@ class LinkOptions:
     def policy(self) -> Policy:
         """Return the policy these thresholds make."""
         return Policy(link=self.link_at, propose=self.propose_at)
-
-
-@dataclass(frozen=True, slots=True)
-class LinkReport:
-    """What a month's linking found, in chats, and what it changed, in rows."""
-
-    month: str
-    chats: int = 0
-    by_status: Mapping[str, int] = field(default_factory=dict)
-    by_method: Mapping[str, int] = field(default_factory=dict)
-    by_flag: Mapping[str, int] = field(default_factory=dict)
-    chats_changed: int = 0
-    candidates_changed: int = 0
-
-    def counts(self) -> dict[str, int]:
-        """Return the counts, ready to show; methods count chats that have a contact."""
-        return {
-            "chats": self.chats,
-            **self.by_status,
-            **{f"by_{method}": count for method, count in self.by_method.items()},
-            **{f"flag_{flag}": count for flag, count in self.by_flag.items()},
-            "chats_changed": self.chats_changed,
-            "candidates_changed": self.candidates_changed,
-        }
 
 
 def link_month(conn: Connection, month: str, options: LinkOptions, *, log: logging.Logger) -> LinkReport:
@@ -98,19 +76,19 @@ class ContactLinking:
                 conn, "contact_links", month, self._versions, rules_hash(), repr(self._options)
             )
             if link_stamps.stands(conn, "contact_links", month, inputs):
-                written = store.LinksWritten(0, 0)
+                changed = {"chats": 0, "candidates": 0}
             else:
-                written = self._decide_and_write(conn, month)
+                changed = self._decide_and_write(conn, month)
                 link_stamps.keep(conn, "contact_links", month, inputs)
-            return _report(month, store.tally(conn, month), written)
+            return report(month, "chats", store.tally(conn, month), changed)
 
-    def _decide_and_write(self, conn: Connection, month: str) -> store.LinksWritten:
+    def _decide_and_write(self, conn: Connection, month: str) -> dict[str, int]:
         decisions = self.decide_staged(conn, store.stage_month(conn, month))
         before = link_report.statuses(conn, month)
-        written = store.write(conn, _rows(decisions), _candidate_rows(decisions))
-        if written.chats:
+        changed = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+        if changed["chats"]:
             link_report.record_run(conn, month, before, link_report.statuses(conn, month))
-        return written
+        return changed
 
     def decide_staged(self, conn: Connection, rows: Sequence[store.ChatRow]) -> list[LinkDecision]:
         """Decide the staged chats. Needs the transaction in which they were staged."""
@@ -127,20 +105,6 @@ class ContactLinking:
             override = overrides.get(chat.id)
             decisions.append(apply(override, decision) if override else decision)
         return decisions
-
-
-def _report(month: str, tallies: Iterable[store.LinkTally], written: store.LinksWritten) -> LinkReport:
-    statuses, methods, flags = Counter[str](), Counter[str](), Counter[str]()
-    for tally in tallies:
-        statuses[tally.status] += tally.chats
-        if tally.linked:
-            methods[tally.method] += tally.chats
-        for flag in tally.flags:
-            flags[flag] += tally.chats
-    return LinkReport(
-        month, statuses.total(), dict(sorted(statuses.items())), dict(sorted(methods.items())),
-        dict(sorted(flags.items())), written.chats, written.candidates,
-    )  # fmt: skip
 
 
 def _chat(row: store.ChatRow, default_area_code: str | None) -> ChatToLink:
@@ -228,18 +192,18 @@ def _all_contacts(found: Evidence) -> set[int]:
     return _direct_contacts(found) | {candidate[0] for candidate in listed}
 
 
-def _rows(decisions: Iterable[LinkDecision]) -> Iterator[store.DecisionRow]:
+def _rows(decisions: Iterable[LinkDecision]) -> Iterator[DecisionRow]:
     for decision in decisions:
-        yield store.DecisionRow(
+        yield DecisionRow(
             decision.id_chat_file, decision.status, decision.method, decision.confidence,
             decision.id_contato, list(decision.flags),
         )  # fmt: skip
 
 
-def _candidate_rows(decisions: Iterable[LinkDecision]) -> Iterator[store.CandidateRow]:
+def _candidate_rows(decisions: Iterable[LinkDecision]) -> Iterator[CandidateRow]:
     for decision in decisions:
         for rank, candidate in enumerate(decision.candidates, 1):
-            yield store.CandidateRow(
+            yield CandidateRow(
                 decision.id_chat_file, rank, candidate.id_contato, candidate.confidence, candidate.method,
-                store.to_json(candidate.evidence),
+                to_json(candidate.evidence),
             )  # fmt: skip

@@ -7,9 +7,9 @@ rules (domain/matching/orders.py) and the statements (store/order_links.py).
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from whatsapp_pipeline.domain.garbage import uncollected
 from whatsapp_pipeline.domain.matching.model import Feature
@@ -22,6 +22,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     of_proposed_contact,
 )
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.link_counts import LinkReport, report
 from whatsapp_pipeline.steps.link_rules import rules_hash
 from whatsapp_pipeline.steps.order_evidence import (
     by_contact,
@@ -30,9 +31,10 @@ from whatsapp_pipeline.steps.order_evidence import (
     to_orders,
     to_sessions,
 )
-from whatsapp_pipeline.store import link_stamps, links
+from whatsapp_pipeline.store import link_stamps
 from whatsapp_pipeline.store import order_links as store
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.decisions import CandidateRow, DecisionRow, to_json
 from whatsapp_pipeline.store.locks import month_lock
 
 
@@ -55,35 +57,9 @@ class OrderLinkOptions:
         raise PipelineError(f"order links: no method {self.method!r}; use model or window_15d")
 
 
-@dataclass(frozen=True, slots=True)
-class OrderLinkReport:
-    """What a month's order linking found, in sessions, and what it changed, in rows."""
-
-    month: str
-    sessions: int = 0
-    by_status: Mapping[str, int] = field(default_factory=dict)
-    by_method: Mapping[str, int] = field(default_factory=dict)
-    by_flag: Mapping[str, int] = field(default_factory=dict)
-    sessions_changed: int = 0
-    candidates_changed: int = 0
-    files_changed: int = 0
-
-    def counts(self) -> dict[str, int]:
-        """Return the counts, ready to show; methods count sessions that have an order."""
-        return {
-            "sessions": self.sessions,
-            **self.by_status,
-            **{f"by_{method}": count for method, count in self.by_method.items()},
-            **{f"flag_{flag}": count for flag, count in self.by_flag.items()},
-            "sessions_changed": self.sessions_changed,
-            "candidates_changed": self.candidates_changed,
-            "files_changed": self.files_changed,
-        }
-
-
 def link_orders_month(
     conn: Connection, month: str, options: OrderLinkOptions, *, log: logging.Logger
-) -> OrderLinkReport:
+) -> LinkReport:
     """Link every session of the month's chats, in one transaction; of several months see `OrderLinking`."""
     return OrderLinking(options, log=log).link(conn, month)
 
@@ -99,7 +75,7 @@ class OrderLinking:
         self._policy: OrderPolicy | None = None
         self._versions: str | None = None
 
-    def link(self, conn: Connection, month: str) -> OrderLinkReport:
+    def link(self, conn: Connection, month: str) -> LinkReport:
         """Link every session of the month's chats, in one transaction.
 
         A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
@@ -117,28 +93,12 @@ class OrderLinking:
                 self._policy.model.to_json(),
             )  # fmt: skip
             if link_stamps.stands(conn, "order_links", month, inputs):
-                written = store.OrderLinksWritten(0, 0, 0)
+                changed = {"sessions": 0, "candidates": 0, "files": 0}
             else:
                 decisions = _decide(conn, store.stage_month(conn, month), self._policy)
-                written = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+                changed = store.write(conn, _rows(decisions), _candidate_rows(decisions))
                 link_stamps.keep(conn, "order_links", month, inputs)
-            return _report(month, store.tally(conn, month), written)
-
-
-def _report(
-    month: str, tallies: Iterable[store.OrderLinkTally], written: store.OrderLinksWritten
-) -> OrderLinkReport:
-    statuses, methods, flags = Counter[str](), Counter[str](), Counter[str]()
-    for tally in tallies:
-        statuses[tally.status] += tally.sessions
-        if tally.linked:
-            methods[tally.method] += tally.sessions
-        for flag in tally.flags:
-            flags[flag] += tally.sessions
-    return OrderLinkReport(
-        month, statuses.total(), dict(sorted(statuses.items())), dict(sorted(methods.items())),
-        dict(sorted(flags.items())), written.sessions, written.candidates, written.files,
-    )  # fmt: skip
+            return report(month, "sessions", store.tally(conn, month), changed)
 
 
 def _decide(conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy) -> list[OrderDecision]:
@@ -178,18 +138,18 @@ def _apply(override: store.OrderOverrideRow, decision: OrderDecision) -> OrderDe
     )
 
 
-def _rows(decisions: Iterable[OrderDecision]) -> Iterator[store.OrderDecisionRow]:
+def _rows(decisions: Iterable[OrderDecision]) -> Iterator[DecisionRow]:
     for decision in decisions:
-        yield store.OrderDecisionRow(
+        yield DecisionRow(
             decision.id_session, decision.status, decision.method, decision.confidence,
             decision.id_ordem_servico, list(decision.flags),
         )  # fmt: skip
 
 
-def _candidate_rows(decisions: Iterable[OrderDecision]) -> Iterator[store.OrderCandidateRow]:
+def _candidate_rows(decisions: Iterable[OrderDecision]) -> Iterator[CandidateRow]:
     for decision in decisions:
         for rank, candidate in enumerate(decision.candidates, 1):
-            yield store.OrderCandidateRow(
+            yield CandidateRow(
                 decision.id_session, rank, candidate.id_ordem_servico, candidate.confidence, candidate.method,
-                links.to_json(candidate.evidence),
+                to_json(candidate.evidence),
             )  # fmt: skip

@@ -25,6 +25,6 @@ def rule_files() -> list[Path]:
         *(path for path in (domain / "matching").rglob("*") if path.suffix in (".py", ".toml", ".json")),
         domain / "phones.py", domain / "titles.py", *domain.glob("vocabulary.*"),
         *steps.glob("link_*.py"), *steps.glob("*_evidence.py"),
-        store / "links.py", store / "order_links.py", store / "models.py",
+        store / "decisions.py", store / "links.py", store / "order_links.py", store / "models.py",
         *QUERIES_DIR.glob("link_*.sql"), *QUERIES_DIR.glob("order*.sql"),
     ])  # fmt: skip

@@ -1,7 +1,8 @@
 """Links: what is known of a month's chats, what hits them in the tables, and writing what was decided.
 
-What belongs here: the set-based statements around domain/matching. What does not: any decision, overrides
-(overrides.py), fitted models (models.py) and the report (link_report.py).
+What belongs here: the set-based statements around domain/matching. What does not: any decision, what writing
+decisions of contacts and of orders share (decisions.py), overrides (overrides.py), fitted models (models.py)
+and the report (link_report.py).
 
 The functions work on a temporary table `linking` that `stage_month` or `stage_title` fills: call them
 inside one transaction.
@@ -9,15 +10,13 @@ inside one transaction.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import lru_cache
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, NamedTuple
 
-from whatsapp_pipeline.domain.matching.model import Feature
-from whatsapp_pipeline.store import queries, statistics
+from whatsapp_pipeline.store import decisions, queries, statistics
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.decisions import CandidateRow, DecisionRow, Place, Tally
 
 
 class ChatRow(NamedTuple):
@@ -80,45 +79,6 @@ class OrderText(NamedTuple):
     closed: date | None
 
 
-class DecisionRow(NamedTuple):
-    """A decision as `chat_files` keeps it."""
-
-    id: int
-    status: str
-    method: str
-    confidence: float | None
-    id_contato: int | None
-    flags: list[str]
-
-
-class CandidateRow(NamedTuple):
-    """A row of `match_candidates`; `evidence` is JSON text."""
-
-    id_chat_file: int
-    rank: int
-    id_contato: int
-    confidence: float
-    method: str
-    evidence: str
-
-
-class LinkTally(NamedTuple):
-    """How many chats are linked alike; `linked`: they have a contact."""
-
-    status: str
-    method: str
-    linked: bool
-    flags: list[str]
-    chats: int
-
-
-class LinksWritten(NamedTuple):
-    """How many rows differed from before."""
-
-    chats: int
-    candidates: int
-
-
 # What statements of linking look rows up by.
 _JOINED = {
     "contatos": ("id",),
@@ -128,6 +88,7 @@ _JOINED = {
     "chat_sessions": ("id", "id_chat_file"),
     "chat_phones": ("id_chat_file",),
 }
+_PLACE = Place("chat_files", "match_status", "id_contato", "match_candidates", "id_chat_file")
 _STAGED = ", ".join(ChatRow._fields)
 
 
@@ -187,7 +148,7 @@ def order_texts(conn: Connection, contacts: Iterable[int]) -> list[OrderText]:
     return [OrderText(*row) for row in rows]
 
 
-def tally(conn: Connection, month: str) -> list[LinkTally]:
+def tally(conn: Connection, month: str) -> list[Tally]:
     """Return how the month's chats are linked now."""
     rows = conn.execute(
         """SELECT match_status, match_method, id_contato IS NOT NULL, match_flags, count(*)
@@ -195,59 +156,12 @@ def tally(conn: Connection, month: str) -> list[LinkTally]:
            GROUP BY 1, 2, 3, 4""",
         (month,),
     )
-    return [LinkTally(*row) for row in rows]
+    return [Tally(*row) for row in rows]
 
 
 def write(
-    conn: Connection, decisions: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
-) -> LinksWritten:
-    """Bring chats and their candidates to what was decided; only what differs is written."""
-    fill(
-        conn, "decided",
-        "id bigint PRIMARY KEY, status text, method text, confidence double precision, id_contato bigint,"
-        " flags text[]", decisions, joined_by="id",
-    )  # fmt: skip
-    fill(
-        conn, "candidates",
-        "id_chat_file bigint, rank smallint, id_contato bigint, confidence double precision, method text,"
-        " evidence jsonb", candidates, joined_by="id_chat_file, rank",
-    )  # fmt: skip
-    # A chat that stays `manual` and loses its contact looks like a contact deleted under it to the trigger
-    # that watches for that; leaving its status first tells the two apart.
-    conn.execute(
-        """UPDATE chat_files f SET match_status = 'pending' FROM decided d
-           WHERE f.id = d.id AND f.match_status = d.status
-             AND f.id_contato IS NOT NULL AND d.id_contato IS NULL"""
-    )
-    chats = conn.execute(queries.load("links_update")).rowcount
-    changed = conn.execute(queries.load("links_candidates_gone")).rowcount
-    changed += conn.execute(queries.load("links_candidates_upsert")).rowcount
-    return LinksWritten(chats, changed)
-
-
-def fill(
-    conn: Connection,
-    table: LiteralString,
-    columns: LiteralString,
-    rows: Iterable[Sequence[object]],
-    *,
-    joined_by: LiteralString,
-) -> None:
-    """Make the temporary `table` of `columns` (with types), copy `rows` into it, and know what joins use."""
-    conn.execute(f"DROP TABLE IF EXISTS pg_temp.{table}")
-    conn.execute(f"CREATE TEMP TABLE {table} ({columns}) ON COMMIT DROP")
-    with conn.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
-    conn.execute(f"ANALYZE {table} ({joined_by})")
-
-
-def to_json(evidence: Iterable[Feature]) -> str:
-    """Write a candidate's features as the `evidence` columns hold them."""
-    return f"[{', '.join(map(_feature_json, evidence))}]"
-
-
-# Most of a candidate's features are the same as others have: a few hundred make up a month's.
-@lru_cache(maxsize=16_384)
-def _feature_json(feature: Feature) -> str:
-    return json.dumps(feature.as_dict(), ensure_ascii=False)
+    conn: Connection, rows: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
+) -> dict[str, int]:
+    """Bring chats and their candidates to what was decided; return how many of each changed."""
+    chats, changed = decisions.write(conn, _PLACE, "links_update", rows, candidates)
+    return {"chats": chats, "candidates": changed}

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store import decisions, queries
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.links import fill
+from whatsapp_pipeline.store.decisions import CandidateRow, DecisionRow, Place, Tally
 
 
 class SessionRow(NamedTuple):
@@ -53,44 +53,9 @@ class OrderOverrideRow(NamedTuple):
     order_gone: bool
 
 
-class OrderDecisionRow(NamedTuple):
-    """A decision as `chat_sessions` keeps it."""
-
-    id: int
-    status: str
-    method: str
-    confidence: float | None
-    id_ordem_servico: int | None
-    flags: list[str]
-
-
-class OrderCandidateRow(NamedTuple):
-    """A row of `order_candidates`; `evidence` is JSON text."""
-
-    id_chat_session: int
-    rank: int
-    id_ordem_servico: int
-    confidence: float
-    method: str
-    evidence: str
-
-
-class OrderLinkTally(NamedTuple):
-    """How many sessions are linked alike; `linked`: they have an order."""
-
-    status: str
-    method: str
-    linked: bool
-    flags: list[str]
-    sessions: int
-
-
-class OrderLinksWritten(NamedTuple):
-    """How many rows differed from before."""
-
-    sessions: int
-    candidates: int
-    files: int
+_PLACE = Place(
+    "chat_sessions", "order_match_status", "id_ordem_servico", "order_candidates", "id_chat_session"
+)
 
 
 def stage_month(conn: Connection, month: str) -> list[SessionRow]:
@@ -151,7 +116,7 @@ def span(conn: Connection) -> tuple[date, date] | None:
     return (row[0], row[1]) if row and row[0] is not None else None
 
 
-def tally(conn: Connection, month: str) -> list[OrderLinkTally]:
+def tally(conn: Connection, month: str) -> list[Tally]:
     """Return how the sessions of the month's chats are linked now."""
     rows = conn.execute(
         """SELECT s.order_match_status, s.order_match_method, s.id_ordem_servico IS NOT NULL, s.order_flags,
@@ -161,37 +126,21 @@ def tally(conn: Connection, month: str) -> list[OrderLinkTally]:
            GROUP BY 1, 2, 3, 4""",
         (month,),
     )
-    return [OrderLinkTally(*row) for row in rows]
+    return [Tally(*row) for row in rows]
 
 
 def write(
-    conn: Connection, decisions: Iterable[OrderDecisionRow], candidates: Iterable[OrderCandidateRow]
-) -> OrderLinksWritten:
-    """Bring sessions, candidates and their chats to what was decided; only what differs is written."""
-    fill(
-        conn, "decided_orders",
-        "id bigint PRIMARY KEY, status text, method text, confidence double precision,"
-        " id_ordem_servico bigint, flags text[]", decisions, joined_by="id",
-    )  # fmt: skip
-    fill(
-        conn, "candidates",
-        "id_chat_session bigint, rank smallint, id_ordem_servico bigint, confidence double precision,"
-        " method text, evidence jsonb", candidates, joined_by="id_chat_session, rank",
-    )  # fmt: skip
-    # As in links.write: a row that stays `manual` and loses its order is no deletion of the order.
-    conn.execute(
-        """UPDATE chat_sessions s SET order_match_status = 'pending' FROM decided_orders d
-           WHERE s.id = d.id AND s.order_match_status = d.status
-             AND s.id_ordem_servico IS NOT NULL AND d.id_ordem_servico IS NULL"""
-    )
-    sessions = conn.execute(queries.load("orders_update")).rowcount
-    changed = conn.execute(queries.load("orders_candidates_gone")).rowcount
-    changed += conn.execute(queries.load("orders_candidates_upsert")).rowcount
+    conn: Connection, rows: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
+) -> dict[str, int]:
+    """Bring sessions, candidates and their chats to what was decided; return how many of each changed."""
+    sessions, changed = decisions.write(conn, _PLACE, "orders_update", rows, candidates)
+    # As with sessions: a chat that stays decided and loses its order is no deletion of the order.
     conn.execute(
         """UPDATE chat_files f SET order_match_method = NULL
            WHERE order_match_method = 'override' AND id_ordem_servico IS NOT NULL
              AND EXISTS (
-                 SELECT FROM order_linking l JOIN decided_orders d USING (id)
-                 WHERE l.id_chat_file = f.id AND d.status = 'manual' AND d.id_ordem_servico IS NULL)"""
+                 SELECT FROM order_linking l JOIN decided d USING (id)
+                 WHERE l.id_chat_file = f.id AND d.status = 'manual' AND d.target IS NULL)"""
     )
-    return OrderLinksWritten(sessions, changed, conn.execute(queries.load("orders_update_files")).rowcount)
+    files = conn.execute(queries.load("orders_update_files")).rowcount
+    return {"sessions": sessions, "candidates": changed, "files": files}

@@ -9,7 +9,8 @@ from datetime import date
 import psycopg
 import pytest
 
-from whatsapp_pipeline.steps.link_contacts import LinkOptions, LinkReport, link_month
+from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.link_counts import LinkReport
 from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.steps.linking_rows import Session, add_chat, add_contact, add_order
@@ -79,10 +80,10 @@ def test_a_second_run_changes_nothing(fresh: Connection) -> None:
     add_contact(fresh, 1, "Ana", "(41) 99999-0001")
     add_chat(fresh, "+55 41 99999-0001")
     add_chat(fresh, "Zeca")
-    assert _link(fresh).chats_changed == 2
+    assert _link(fresh).changed["chats"] == 2
     before = fresh.execute("SELECT id, xmin::text, updated_at FROM chat_files ORDER BY id").fetchall()
     again = _link(fresh)
-    assert (again.chats_changed, again.candidates_changed) == (0, 0)
+    assert again.changed == {"chats": 0, "candidates": 0}
     assert fresh.execute("SELECT id, xmin::text, updated_at FROM chat_files ORDER BY id").fetchall() == before
 
 
@@ -194,7 +195,7 @@ def test_overrides_outrank_survive_and_are_taken_back(fresh: Connection) -> None
     )
     _link(fresh)
     assert _links(fresh)[title] == ("manual", "override", None)
-    assert _link(fresh).chats_changed == 0
+    assert _link(fresh).changed["chats"] == 0
 
     assert first is not None
     fresh.execute("SELECT remove_override(id, 'mistaken') FROM link_overrides WHERE removed_at IS NULL")

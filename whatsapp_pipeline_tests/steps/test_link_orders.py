@@ -10,7 +10,8 @@ import pytest
 
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
-from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, OrderLinkReport, link_orders_month
+from whatsapp_pipeline.steps.link_counts import LinkReport
+from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, link_orders_month
 from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.steps.linking_rows import Session, add_chat, add_contact, add_order
@@ -27,7 +28,7 @@ def fresh(fresh_database_url: str) -> Iterator[Connection]:
         yield conn
 
 
-def _link(conn: Connection, method: str = "model") -> OrderLinkReport:
+def _link(conn: Connection, method: str = "model") -> LinkReport:
     normalize_contacts(conn, default_area_code=None, log=LOG)
     link_month(conn, "2025-01", LinkOptions(), log=LOG)
     return link_orders_month(conn, "2025-01", OrderLinkOptions(method), log=LOG)
@@ -72,7 +73,7 @@ def test_each_session_of_a_long_chat_finds_its_own_order(fresh: Connection) -> N
     assert _file(fresh) == (None, None)
     assert report.counts()["by_model"] == 3
     again = _link(fresh)
-    assert (again.sessions_changed, again.candidates_changed, again.files_changed) == (0, 0, 0)
+    assert again.changed == {"sessions": 0, "candidates": 0, "files": 0}
 
 
 def test_the_chat_has_an_order_when_there_is_one(fresh: Connection) -> None:
@@ -153,7 +154,7 @@ def test_overrides_of_orders(fresh: Connection) -> None:
     assert _sessions(fresh) == [("manual", "override", None)] * 2
     assert _file(fresh) == (None, "override")
     again = _link(fresh)
-    assert (again.sessions_changed, again.files_changed) == (0, 0)
+    assert (again.changed["sessions"], again.changed["files"]) == (0, 0)
 
 
 def test_a_deleted_order_leaves_the_session_waiting_and_is_found_again_by_none(fresh: Connection) -> None:

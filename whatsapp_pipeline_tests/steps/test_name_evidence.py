@@ -33,7 +33,7 @@ def _status(conn: Connection, title: str) -> tuple[str, int | None]:
 
 
 def _link(conn: Connection) -> int:
-    return link_month(conn, "2025-01", LinkOptions(name_fit_titles=1200), log=LOG).chats_changed
+    return link_month(conn, "2025-01", LinkOptions(name_fit_titles=1200), log=LOG).changed["chats"]
 
 
 def test_few_contacts_are_matched_by_plain_rules(fresh: Connection) -> None:

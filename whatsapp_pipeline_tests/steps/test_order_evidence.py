@@ -96,7 +96,7 @@ def test_no_link_depends_on_the_order_of_the_months(conn: Connection) -> None:
     backwards = _links(conn)
     conn.execute("DELETE FROM link_stamps")
     changed = [link_orders_month(conn, month, OrderLinkOptions(), log=LOG) for month in months]
-    assert sum(report.sessions_changed for report in changed) == 0
+    assert sum(report.changed["sessions"] for report in changed) == 0
     assert _links(conn) == backwards
     assert sum(order is not None for order, _ in backwards.values()) > 400
 
