@@ -33,6 +33,17 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
+class ReliabilityBand:
+    """Cases (titles, sessions) whose best posterior lies in [low, high): the mean posterior, the share right."""
+
+    low: float
+    high: float
+    count: int
+    predicted: float
+    observed: float
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A contact that a chat may belong to; `confidence` is its posterior among its rivals and "none"."""
 

@@ -18,6 +18,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from whatsapp_pipeline.domain.matching.model import ReliabilityBand
 from whatsapp_pipeline.domain.matching.order_data import (
     DEVICES,
     Doubles,
@@ -33,7 +34,6 @@ from whatsapp_pipeline.domain.matching.order_model import (
     ZONES,
     Order,
     OrderModel,
-    Reliability,
     SessionToLink,
     default_model,
     device_weights,
@@ -313,7 +313,7 @@ def _share(part: Doubles, whole: Doubles, usual: float) -> float:
 
 def _reliability(
     data: OrderData, model: OrderModel, small_talk: Doubles
-) -> tuple[tuple[Reliability, ...], float]:
+) -> tuple[tuple[ReliabilityBand, ...], float]:
     """Compare posteriors with the numbers that sessions name, as if they had not named them.
 
     Only sessions about an order name one: so many of each band's as the model expects stand beside as many.
@@ -333,7 +333,7 @@ def _reliability(
         count = int(inside.sum())
         if count:
             observed = min(float(right[inside].sum()) / named / count, 1.0)
-            bands.append(Reliability(low, high, count, float(best[inside].mean()), observed))
+            bands.append(ReliabilityBand(low, high, count, float(best[inside].mean()), observed))
     total = sum(band.count for band in bands)
     error = sum(abs(b.predicted - b.observed) * b.count for b in bands) / total if total else 0.0
     return tuple(bands), float(error)

@@ -19,7 +19,7 @@ from datetime import date
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 
-from whatsapp_pipeline.domain.matching.model import Feature
+from whatsapp_pipeline.domain.matching.model import Feature, ReliabilityBand
 from whatsapp_pipeline.domain.vocabulary import BRANDS
 
 ORDER_MODEL_VERSION = 2
@@ -86,17 +86,6 @@ class SessionToLink:
     """How many sessions a day this contact has that are about no order (see order_fitting.with_rates)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reliability:
-    """Sessions whose best order's posterior lies in [low, high): predicted and observed share right."""
-
-    low: float
-    high: float
-    count: int
-    predicted: float
-    observed: float
-
-
 @dataclass(frozen=True)
 class OrderModel:
     """The numbers of the mixture; see order_fitting.fit_orders for how they are found.
@@ -127,7 +116,7 @@ class OrderModel:
     """The first and the last day of the sessions that it was fitted on (ISO)."""
     sessions: int = 0
     calibration_error: float = 0.0
-    reliability: tuple[Reliability, ...] = ()
+    reliability: tuple[ReliabilityBand, ...] = ()
     version: int = ORDER_MODEL_VERSION
 
     @cached_property
@@ -147,7 +136,7 @@ class OrderModel:
             raise ValueError(f"order model of version {values['version']}")
         values["stages"] = {zone: tuple(chances) for zone, chances in values["stages"].items()}
         values["span"] = None if values["span"] is None else tuple(values["span"])
-        values["reliability"] = tuple(Reliability(**band) for band in values["reliability"])
+        values["reliability"] = tuple(ReliabilityBand(**band) for band in values["reliability"])
         model = cls(**values)
         if set(model.rates) != set(TIMES) or set(model.stages) != {*ZONES, "none"}:
             raise ValueError("order model of other times or zones")

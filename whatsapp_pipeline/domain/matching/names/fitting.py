@@ -12,6 +12,7 @@ from itertools import pairwise, starmap
 import numpy as np
 import numpy.typing as npt
 
+from whatsapp_pipeline.domain.matching.model import ReliabilityBand
 from whatsapp_pipeline.domain.matching.names.cleaning import clean_title
 from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, Comparison, compare
 from whatsapp_pipeline.domain.matching.names.index import ContactName, ContactTable
@@ -19,7 +20,6 @@ from whatsapp_pipeline.domain.matching.names.model import (
     DEFAULT_PRIOR_NONE,
     Doubles,
     NameModel,
-    ReliabilityBand,
     fit_weights,
     posteriors,
 )

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.optimize import minimize
 
+from whatsapp_pipeline.domain.matching.model import ReliabilityBand
 from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, N_CANDIDATE, Comparison
 from whatsapp_pipeline.domain.matching.names.index import Floats
 from whatsapp_pipeline.domain.matching.names.nobody import NONE_FEATURES
@@ -23,17 +24,6 @@ Doubles = npt.NDArray[np.float64]
 
 MODEL_VERSION = 1
 DEFAULT_PRIOR_NONE = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class ReliabilityBand:
-    """Simulated titles whose best posterior lies in [low, high): the mean posterior and the share right."""
-
-    low: float
-    high: float
-    count: int
-    predicted: float
-    observed: float
 
 
 @dataclass(frozen=True)
