@@ -34,7 +34,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBand:
-    """Cases (titles, sessions) whose best posterior lies in [low, high): the mean posterior, the share right."""
+    """Titles or sessions whose best posterior lies in [low, high): the mean posterior, the share right."""
 
     low: float
     high: float
