@@ -94,12 +94,18 @@ def main() -> None:
             sys.exit(0)
         if "--debug" in sys.argv[1:]:
             raise
-        # The first line only: a server's DETAIL line can quote a row.
-        first = str(error).strip().partition("\n")[0]
-        click.echo(
-            f"error: {type(error).__name__}: {first} (`whatsapp-pipeline --debug …` shows where)", err=True
-        )
+        click.echo(f"error: {_in_words(error)}", err=True)
         sys.exit(1)
+
+
+def _in_words(error: Exception) -> str:
+    """Put an error that nobody foresaw into one line: its first, for a server's DETAIL can quote a row."""
+    from psycopg.errors import InsufficientPrivilege
+
+    first = str(error).strip().partition("\n")[0]
+    if isinstance(error, InsufficientPrivilege):
+        return f"the database: {first}; `whatsapp-pipeline grants --print` shows which role may do what"
+    return f"{type(error).__name__}: {first} (`whatsapp-pipeline --debug …` shows where)"
 
 
 def _reader_left() -> bool:

@@ -62,8 +62,8 @@ def statements(conn: Connection) -> list[str]:
         made.append(
             _grant(rights if table in _APPEND_ONLY | _ADOPTED else f"{rights}, DELETE", table, WRITER)
         )
-    # Who runs the pipeline asks first whether the schema is current.
-    made.append(_grant("SELECT", MIGRATIONS_TABLE, WRITER))
+    # Whoever looks asks first whether the schema is current; the table holds versions and nothing else.
+    made += [_grant("SELECT", MIGRATIONS_TABLE, role) for role in (READER, ANALYST, WRITER)]
     made.append(
         sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}").format(schema, sql.Identifier(WRITER))
     )

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from psycopg.conninfo import make_conninfo
 
+from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
 from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
@@ -85,6 +91,27 @@ def test_a_writer_runs_the_pipeline(logins: dict[str, str]) -> None:
         report = link_month(conn, "2025-01", LinkOptions(), log=logging.getLogger(__name__))
         assert report.by_status == {"linked": 1}
         assert summarize(conn, SummaryOptions(), log=logging.getLogger(__name__)).contacts == 0
+
+
+@pytest.mark.parametrize("command", ["status", "override list", "search notebook", "checkpoint list"])
+def test_an_analyst_may_use_the_commands_that_look(logins: dict[str, str], command: str) -> None:
+    result = CliRunner().invoke(cli, command.split(), env={"DATABASE_URL": logins["analyses"]})
+    assert result.exit_code == 0, result.output
+
+
+def test_what_a_role_may_not_do_is_told_with_the_way_out(logins: dict[str, str]) -> None:
+    command = [str(Path(sys.executable).parent / "whatsapp-pipeline"), "search", "notebook"]
+    result = subprocess.run(
+        command,
+        env={**os.environ, "DATABASE_URL": logins["reads"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert "permission denied for table chat_messages" in line
+    assert "whatsapp-pipeline grants --print" in line
 
 
 def test_a_role_that_may_not_grant_gets_the_sql(database_url: str, conn: Connection) -> None:
