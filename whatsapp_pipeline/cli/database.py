@@ -8,6 +8,7 @@ import subprocess
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.text_table import print_table
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import connect, describe
@@ -49,11 +50,11 @@ def status(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"tables": tables, "months": months}))
         return
-    import pandas as pd
-
-    click.echo(pd.Series(tables, name="rows").map("{:,}".format).to_string())
+    print_table([(name, f"{rows:,}") for name, rows in tables.items()], right={1})
     if months:
-        click.echo("\n" + pd.DataFrame(months).to_string(index=False))
+        click.echo()
+        lines = [[f"{v:,}" if isinstance(v, int) else v for v in month.values()] for month in months]
+        print_table([list(months[0]), *lines], right=range(1, len(months[0])))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

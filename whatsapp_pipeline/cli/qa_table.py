@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from whatsapp_pipeline.automation.headless import CheckOutcome, Outcome
+from whatsapp_pipeline.cli.text_table import print_table
 from whatsapp_pipeline.store.difference import Change
 
 # What became of a chat or session that no method linked.
@@ -22,7 +23,8 @@ def show(outcome: Outcome, *, dry_run: bool) -> None:
     lines += [_line(outcome, asset, month, counts) for (asset, month), counts in outcome.by_month.items()]
     if lines:
         click.echo()
-        _print_table(["asset", "month", "rows in", "exceptions", "checks", "linked by"], lines)
+        heads = ("asset", "month", "rows in", "exceptions", "checks", "linked by")
+        print_table([heads, *lines], right=range(2, 5))
     failed = [check for check in outcome.checks if not check.passed]
     if failed:
         click.echo("\nChecks with findings (rows and how to fix them: `make up`, the asset's Checks tab):")
@@ -56,17 +58,6 @@ def _line(outcome: Outcome, asset: str, month: str, counts: dict[str, int]) -> t
         _checks(outcome.checks, asset, month),
         _linked_by(counts),
     )
-
-
-def _print_table(heads: list[str], lines: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[i]) for row in [tuple(heads), *lines]) for i in range(len(heads))]
-    for row in [tuple(heads), *lines]:
-        # Numbers to the right, words to the left.
-        cells = [
-            text.rjust(width) if 2 <= i <= 4 else text.ljust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        click.echo("  ".join(cells).rstrip())
 
 
 def _linked_by(counts: dict[str, int]) -> str:

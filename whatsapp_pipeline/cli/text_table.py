@@ -1,0 +1,21 @@
+"""Tables on a terminal: columns as wide as their widest cell.
+
+What belongs here: lining cells up. What does not: what a table says (the commands).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+import click
+
+
+def print_table(rows: Sequence[Sequence[str]], *, right: Container[int]) -> None:
+    """Print rows of as many cells each; the columns at the positions `right` are flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            text.rjust(width) if position in right else text.ljust(width)
+            for position, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
