@@ -145,7 +145,8 @@ def status(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
-    found["waiting_for"] = ", ".join(found["waiting_for"]) or "no account"
+    found["parked_accounts"] = ", ".join(found.pop("waiting_for")) or "none"
+    found["oldest_pending_seconds"] = round(found["oldest_pending_seconds"], 1)
     for name, value in found.items():
         click.echo(f"{name.replace('_', ' ')}: {value}")
     for inbox_id, received_at, attempts, error in letters:
