@@ -14,7 +14,7 @@ import dagster as dg
 # Dagster hides longer Markdown behind a link. Hence one text a bar, all bars in one path, and the last bars
 # added up where there are too many.
 SHOWN_AT_ONCE = 1000
-_LONGEST, _LABELS, _ROW = 260, 220, 20
+_LONGEST, _LABELS, _ROW = 150, 180, 20
 
 
 def bars(title: str, values: Mapping[str, int | float]) -> dg.MarkdownMetadataValue:
