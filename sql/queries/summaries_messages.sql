@@ -1,11 +1,12 @@
 -- The messages of one part of the contacts, in one timeline a contact over archive and webhook, with the
--- conversation each belongs to. Ties in time are broken by content, never by when a row was loaded.
+-- conversation each belongs to. Ties in time are broken by content, never by when a row was loaded. One that was
+-- deleted was written, and says nothing: its text in an export is WhatsApp's.
 INSERT INTO work_messages (id_contato, seq, source, id, at, direction, type, body, text_hash, conversation)
 WITH contacts AS MATERIALIZED (
     SELECT id_contato FROM work_contacts WHERE part = %(part)s
 ), both_sources AS (
     SELECT f.id_contato, 'chat' AS source, m.id, m.message_timestamp AS at, m.direction, m.type, m.ordinal,
-           m.body_hash, nullif(m.message_text, '') AS body
+           m.body_hash, CASE WHEN m.type <> 'deleted' THEN nullif(m.message_text, '') END AS body
       FROM contacts c
       JOIN chat_files f USING (id_contato)
       JOIN chat_messages m ON m.id_chat_file = f.id

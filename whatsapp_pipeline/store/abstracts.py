@@ -40,12 +40,12 @@ def messages(conn: Connection, contact: int, *, limit: int) -> list[dict[str, An
                   JOIN chat_messages m ON m.id_chat_file = f.id
                  WHERE f.id_contato = %(contact)s AND f.match_status IN ('linked', 'manual')
                    AND f.duplicate_of IS NULL AND m.duplicate_of IS NULL
-                   AND m.direction IN ('from', 'to') AND m.message_text <> ''
+                   AND m.direction IN ('from', 'to') AND m.type <> 'deleted' AND m.message_text <> ''
                 UNION ALL
                 SELECT 'webhook:' || w.message_id, w.direction, w.text, w.sent_at, 0
                   FROM conversation_only_messages w
                  WHERE w.id_contato = %(contact)s AND w.match_status IN ('linked', 'manual')
-                   AND w.direction IN ('from', 'to')
+                   AND w.direction IN ('from', 'to') AND w.text IS NOT NULL
                  ORDER BY at DESC, ordinal DESC LIMIT %(limit)s
             ) latest ORDER BY at, ordinal
             """,

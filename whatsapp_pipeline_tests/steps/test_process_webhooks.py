@@ -393,6 +393,52 @@ def test_what_an_export_holds_too_is_marked(conn: Connection) -> None:
     ) == rows(conn, "SELECT * FROM conversation_only_messages ORDER BY 1")
 
 
+def test_what_an_export_holds_from_before_or_after_a_change_is_the_same_message(conn: Connection) -> None:
+    chat = one(
+        conn,
+        "INSERT INTO chat_files (filename, file_path, month, phone_key)"
+        " VALUES ('a', %s, '2026-03', '4199990000') RETURNING id", str(uuid4()),
+    )  # fmt: skip
+    exported = [
+        ("dia 12", "text"),
+        ("dia 23", "edited"),
+        ("segredo", "text"),
+        ("Mensagem apagada", "deleted"),
+    ]
+    for number, (words, kind) in enumerate(exported, start=1):
+        conn.execute(
+            "INSERT INTO chat_messages (id_chat_file, ordinal, message_timestamp, timestamp_utc, direction,"
+            " type, message_text, line, body_hash) VALUES (%s, %s, now(), %s, 'from', %s, %s, 1, 1)",
+            (chat, number, RECEIVED + timedelta(minutes=number), kind, words),
+        )
+    at = [NOON + 60 * number for number in range(7)]
+    take(
+        conn,
+        delivery(
+            text("w1", "dia 12", at=at[1]), text("w2", "dia 22", at=at[2]), text("w3", "segredo", at=at[3])
+        ),
+        delivery(text("w4", "outro", at=at[4]), text("w5", "novo", at=at[5]), text("w6", "fica", at=at[6])),
+        delivery(edit("e1", "w1", "dia 13", at=at[6]), edit("e2", "w2", "dia 23", at=at[6])),
+        delivery(edit("e5", "w5", "o que vale", at=at[6])),
+        delivery(*(revoke(f"r{n}", f"w{n}", at=at[6]) for n in (3, 4, 6))),
+    )
+    shown = rows(
+        conn,
+        "SELECT m.provider_id, v.type, v.text, v.in_archive FROM conversation_contact_messages v"
+        " JOIN conversation_messages m ON m.id = v.message_id ORDER BY 1",
+    )
+    assert shown == [
+        ("w1", "text", "dia 13", True), ("w2", "text", "dia 23", True), ("w3", "deleted", None, True),
+        ("w4", "deleted", None, True), ("w5", "text", "o que vale", False), ("w6", "deleted", None, False),
+    ]  # fmt: skip
+    only = rows(
+        conn,
+        "SELECT m.provider_id, v.type, v.text, false FROM conversation_only_messages v"
+        " JOIN conversation_messages m ON m.id = v.message_id ORDER BY 1",
+    )
+    assert only == shown[4:]
+
+
 def test_what_no_export_holds_is_found_without_a_look_per_message(conn: Connection) -> None:
     plan = "\n".join(line for (line,) in rows(conn, "EXPLAIN SELECT * FROM conversation_only_messages"))
     assert "Anti Join" in plan

@@ -155,6 +155,60 @@ def test_what_is_not_linked_or_doubled_is_not_counted(empty: Connection) -> None
     assert row["evidence_webhook_ids"]
 
 
+def test_a_deleted_message_counts_and_says_nothing(empty: Connection) -> None:
+    add_contact(empty, 1)
+    add_chat(
+        empty, 1, "a",
+        [
+            Said(0, "from", "quanto fica o orçamento?"), Said(5, "to", "R$ 100"),
+            Said(9, "from", "Péssimo, quero meu dinheiro de volta"),
+            Said(9.5, "from", "que demora, o prazo passou"),
+        ],
+    )  # fmt: skip
+    run(empty)
+    said = one(empty)
+    assert (said["open_since"], said["sentiment_analysis"]) == (START + timedelta(minutes=9), "negative")
+    empty.execute("UPDATE chat_messages SET type = 'deleted' WHERE ordinal > 2")
+    assert run(empty).contacts_changed == 1
+    row = one(empty)
+    assert (row["message_count"], row["customer_messages"], row["facts"]["types"]) == (
+        4, 3, {"deleted": 2, "text": 2},
+    )  # fmt: skip
+    assert (row["open_since"], row["open_reasons"], row["sentiment_analysis"]) == (None, [], "neutral")
+    assert row["common_topics"] == ["orçamento"] != said["common_topics"]
+    assert reports.wrong_counts(empty) == []
+
+
+def test_a_webhook_s_edits_and_revokes_are_no_messages(empty: Connection) -> None:
+    add_contact(empty, 1)
+    add_webhook(
+        empty, 1,
+        [
+            Said(0, "from", "quanto fica o orçamento?"), Said(5, "to", "R$ 100"),
+            Said(9, "from", "aceita pix?"), Said(10, "from", "[edit: aceita cartão?]"),
+            Said(11, "from", "[revoke]"),
+        ],
+    )  # fmt: skip
+    empty.execute("UPDATE conversation_messages SET type = 'edit' WHERE message_key = '1-3'")
+    empty.execute("UPDATE conversation_messages SET type = 'revoke' WHERE message_key = '1-4'")
+    run(empty)
+    row = one(empty)
+    assert (row["message_count"], row["customer_messages"]) == (3, 2)
+    assert row["open_since"] == row["last_interaction_date"] == START + timedelta(minutes=9)
+    empty.execute(
+        "UPDATE conversation_messages SET original_text = text, text = 'gostei', edited_at = now()"
+        " WHERE message_key = '1-2'"
+    )
+    assert run(empty).contacts_changed == 1
+    assert (one(empty)["message_count"], one(empty)["open_since"]) == (3, None)  # praise wants no answer
+    empty.execute("UPDATE conversation_messages SET revoked_at = now() WHERE message_key = '1-0'")
+    assert run(empty).contacts_changed == 1
+    row = one(empty)
+    assert (row["message_count"], row["customer_messages"], row["common_topics"]) == (3, 2, ["elogio"])
+    assert row["facts"]["types"] == {"deleted": 1, "text": 2}
+    assert reports.wrong_counts(empty) == []
+
+
 def test_only_what_changed_is_computed(empty: Connection) -> None:
     for number in (1, 2):
         add_contact(empty, number)
