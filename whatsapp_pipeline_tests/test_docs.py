@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import click
 import pytest
 
 from whatsapp_pipeline import cli
@@ -101,3 +102,33 @@ def test_the_commands_that_tables_and_sentences_name_exist() -> None:
             assert name in cli._COMMANDS, f"{guide}: {name}"
         for target in re.findall(r"`make ([a-z-]+)`", text):
             subprocess.run(["make", "-n", target], cwd=PROJECT_ROOT, check=True, capture_output=True)
+
+
+def test_the_commands_of_the_readme_and_of_webhooks_are_well_formed() -> None:
+    for text in (PROJECT_ROOT / "README.md", DOCS / "webhooks.md"):
+        lines = re.findall(r"^(?:\.venv/bin/)?whatsapp-pipeline (.+)$", text.read_text("utf-8"), re.MULTILINE)
+        assert lines, text
+        for line in lines:
+            _parse(cli.cli, [word for word in shlex.split(line, comments=True) if word != "&"])
+
+
+def _parse(command: click.Command, words: list[str]) -> None:
+    """Let click judge the options; nothing is run."""
+    if isinstance(command, click.Group) and words:
+        inner = command.get_command(click.Context(command), words[0])
+        assert inner is not None, words
+        _parse(inner, words[1:])
+    else:
+        command.make_context(command.name, words)
+
+
+def test_every_link_of_the_guides_leads_somewhere() -> None:
+    for page in (PROJECT_ROOT / "README.md", *DOCS.glob("*.md")):
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+            if target.startswith("http"):
+                continue
+            path, _, anchor = target.partition("#")
+            found = page.parent / path
+            assert found.exists(), f"{page.name}: {target}"
+            if anchor:
+                assert f'<a id="{anchor}">' in found.read_text("utf-8"), f"{page.name}: {target}"
