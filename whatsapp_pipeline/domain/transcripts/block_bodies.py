@@ -17,34 +17,34 @@ write instead (`native_bodies.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from .block_header import times_at
+from .block_header import TIME_LENGTH, like_times, times_at
 from .bodies import BODY_SCHEMA, plain_body, read_notice
-from .lines import Flags, Ints, Lines
+from .lines import Flags, Ints, Lines, Words
 from .phrases import phrases, visible
 
 _MARK = "➜".encode()
-_TIME = rb"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
-_REPLY = re.compile(rb"%b [^\n]*?, (%b): \xc2\xab ?" % (_MARK, _TIME))
-_QUOTE_END = "»".encode()
+_BEFORE_TIME = b", "
+_QUOTE, _QUOTE_END = ": «".encode(), "»".encode()
+_MARKS_LEAD = "«".encode()[0]  # the first byte of both
 _ANSWER = _QUOTE_END + b"\n\n"
-_SIZE = re.compile(rb"([0-9]{1,9}(?:[.,][0-9]{1,3})?) ?(B|[KMG]i?B|bytes)")
-_DURATION = re.compile(rb"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
+_SIZE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,3})?) ?(B|[KMG]i?B|bytes)")
+_DURATION = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
 _LONGEST_MEASURE = len("123456789.123 bytes")
 _UNITS = {
-    unit.encode(): 1024**power
+    unit: 1024**power
     for power, units in enumerate(["B bytes", "KB KiB", "MB MiB", "GB GiB"])
     for unit in units.split()
 }
 _START = 5  # characters of a text that tell whether it may be more than what a person wrote
-_PAIR = np.uint64(0xFFFF)  # of bytes
-_LINE_END, _NOT_ASCII = ord("\n"), 0x80
+_NUMBERED = 4  # bytes of them that are looked at first
+_SPACE, _NOT_ASCII = ord(" "), 0x80
 
 
 class Bodies(NamedTuple):
@@ -54,25 +54,6 @@ class Bodies(NamedTuple):
     """Those of BODY_SCHEMA, a row a body."""
     of_groups: list[int]
     """Which of them only a group's chat has."""
-
-
-class _Reply(NamedTuple):
-    """Where in the data the quoted time stands, the quote starts and ends, and the answer starts."""
-
-    time: int
-    quote: int
-    quote_end: int
-    answer: int
-
-
-class _Attachment(NamedTuple):
-    """What the last lines of a body tell, and where in the data the text above them ends."""
-
-    text_end: int
-    attachment_kind: str
-    attachment_name: str | None
-    attachment_size: int | None
-    attachment_duration: int | None
 
 
 class _Measure(NamedTuple):
@@ -85,11 +66,11 @@ class _Measure(NamedTuple):
 _NO_MEASURE = _Measure()
 
 
-def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, lasts: Ints, is_notice: Flags) -> Bodies:
+def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, last: Ints, is_notice: Flags) -> Bodies:
     """Take bodies apart: quote first, then text, then attachment; notices are WhatsApp's own words.
 
-    A body goes from its start to its end in the lines' data, with no line ends around it, and its last line
-    from `lasts` on.
+    A body goes from its start to its end in the lines' data, with no line ends around it; `last` is its last
+    line.
     """
     starts, ends = starts.copy(), ends.copy()
     is_body = ~is_notice & (starts < ends)
@@ -98,9 +79,8 @@ def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, lasts: Ints, is_n
     is_body &= starts < ends
     phrased = _phrased(lines, starts, ends, is_body)
     is_special[phrased] = True
-    attached = is_body & _may_be_attached(lines, ends, lasts, is_special)
     kinds: dict[int, str] = {}
-    columns |= _take_attachments(lines, starts, ends, np.flatnonzero(attached), kinds)
+    columns |= _take_attachments(lines, starts, ends, last, is_body, is_special, kinds)
     texts = columns["text"] = lines.texts(starts, ends)
     plain = [place for place in phrased if place not in kinds]
     kinds.update(zip(plain, (plain_body(text).type for text in texts[plain]), strict=True))
@@ -113,8 +93,8 @@ def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, lasts: Ints, is_n
 
 def _phrased(lines: Lines, starts: Ints, ends: Ints, is_body: Flags) -> list[int]:
     """Which bodies begin as WhatsApp's own words do."""
-    words, (first, second) = lines.words(starts), _begins_of_phrases()
-    may_be = is_body & first[words & _PAIR] & second[words >> np.uint64(16) & _PAIR]
+    is_short = ends - starts < _NUMBERED
+    may_be = is_body & (is_short | _begins_of_phrases()[_numbers(lines.words(starts))])
     longest, begins = 4 * _START, phrases().text_starts
     return [
         place
@@ -123,14 +103,18 @@ def _phrased(lines: Lines, starts: Ints, ends: Ints, is_body: Flags) -> list[int
     ]
 
 
+def _numbers(words: Words) -> Words:
+    """Numbers of 16 bits that the first bytes of words make, seldom the same for others."""
+    return (words & np.uint64((1 << 8 * _NUMBERED) - 1)) * np.uint64(0x9E37_79B9_7F4A_7C15) >> np.uint64(48)
+
+
 @cache
-def _begins_of_phrases() -> tuple[Flags, Flags]:
-    """Which numbers the first two bytes of WhatsApp's own words make, and which the next two."""
-    first, second = (np.zeros(1 << 16, np.bool_) for _ in range(2))
-    for begin in (start.encode() for start in phrases().text_starts):
-        first[int.from_bytes(begin[:2], "little")] = True
-        second[int.from_bytes(begin[2:4], "little")] = True
-    return first, second
+def _begins_of_phrases() -> Flags:
+    """Which numbers WhatsApp's own words make, but for shorter ones."""
+    words = [int.from_bytes(start.encode()[:_NUMBERED], "little") for start in phrases().text_starts]
+    begins = np.zeros(1 << 16, np.bool_)
+    begins[_numbers(np.array(words, np.uint64))] = True
+    return begins
 
 
 def _types(kinds: Mapping[int, str], count: int) -> pl.Series:
@@ -164,106 +148,136 @@ def _ranges(starts: Ints, ends: Ints, places: Ints) -> Iterator[tuple[int, int, 
 
 
 def _take_replies(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> dict[str, pl.Series]:
-    """Find replies; what is left of them starts with the answer. Returns their columns."""
-    found = {
-        place: reply
-        for place, start, end in _ranges(starts, ends, places)
-        if (reply := cut_reply(lines.data, start, end)) is not None
-    }
-    written = np.array(list(found.values()), np.int64).reshape(-1, len(_Reply._fields))
-    times, exist = times_at(lines, written[:, 0])
-    replies = np.array(list(found), np.int64)[exist]
-    _, quotes, quote_ends, answers = written[exist].T
-    starts[replies] = answers
+    """Find replies, of which the answers are left. Returns their columns."""
+    marks = lines.places_of(_MARKS_LEAD)
+    quotes = _quotes(lines, marks, starts[places])
+    places, quotes = places[quotes >= 0], quotes[quotes >= 0]
+    times, are_times = times_at(lines, quotes - TIME_LENGTH)
+    quotes += len(_QUOTE)
+    quotes += lines.byte(quotes) == _SPACE
+    quote_ends, answers = _quote_ends(lines, marks, quotes, ends[places])
+    quote_ends -= (quotes < quote_ends) & (lines.byte(quote_ends - 1) == _SPACE)
+    are_replies = are_times & (quote_ends >= quotes)
+    places = places[are_replies]
+    starts[places] = answers[are_replies]
     columns = {
-        "reply_timestamp": pl.Series(times[exist]).cast(pl.Datetime("us")),
-        "reply_quote": lines.texts(quotes, quote_ends),
+        "reply_timestamp": pl.Series(times[are_replies]).cast(pl.Datetime("us")),
+        "reply_quote": lines.texts(quotes[are_replies], quote_ends[are_replies]),
     }
-    return _spread(columns, replies, len(starts))
+    return _spread(columns, places, len(starts))
 
 
-def cut_reply(data: bytes, start: int, end: int) -> _Reply | None:
-    """Cut a body that begins with the mark of replies; None when it quotes nothing.
+def _quotes(lines: Lines, marks: Ints, starts: Ints) -> Ints:
+    """Where `: «` stands behind the first time in the first lines of bodies, -1 where it does not."""
+    before = TIME_LENGTH + len(_BEFORE_TIME)
+    found = marks[marks >= before + len(": ")] - len(": ")
+    found = found[lines.begin_with(_QUOTE, found)]
+    found = found[lines.begin_with(_BEFORE_TIME, found - before) & like_times(lines, found - TIME_LENGTH)]
+    behind_mark = starts + len(_MARK)
+    nearest = np.append(found, lines.length)[np.searchsorted(found, behind_mark + 1 + before)]
+    is_there = (lines.byte(behind_mark) == _SPACE) & (nearest < lines.ends[lines.line_of(starts)])
+    return np.where(is_there, nearest, -1)
+
+
+def _quote_ends(lines: Lines, marks: Ints, quotes: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    """Where quotes end, -1 where they do not, and where the answers start.
 
     The quote ends with the first » that has a blank line or nothing behind it: it may hold others.
     """
-    head = _REPLY.match(data, start, end)
-    if head is None:
-        return None
-    quote = head.end()
-    quote_end = data.find(_ANSWER, quote, end)
-    if quote_end >= 0:
-        answer = quote_end + len(_ANSWER)
-        while data[answer] == _LINE_END:
-            answer += 1
-    else:
-        whole = data[quote:end].rstrip(b" \t\n\r\f\v")
-        if not whole.endswith(_QUOTE_END):
-            return None
-        quote_end, answer = quote + len(whole) - len(_QUOTE_END), end
-    if data.endswith(b" ", quote, quote_end):
-        quote_end -= 1
-    return _Reply(head.start(1), quote, quote_end, answer)
+    found = np.append(marks[lines.begin_with(_ANSWER, marks)], lines.length)
+    quote_ends = found[np.searchsorted(found, quotes)]
+    have_answer = quote_ends + len(_ANSWER) <= ends
+    below = lines.line_of(np.where(have_answer, quote_ends, 0)) + 1
+    answers = np.where(have_answer, lines.starts[lines.filled_from(below)], ends)
+    for at in np.flatnonzero(~have_answer).tolist():
+        whole = lines.data[quotes[at] : ends[at]].rstrip(b" \t\n\r\f\v")
+        quote_ends[at] = quotes[at] + len(whole) - len(_QUOTE_END) if whole.endswith(_QUOTE_END) else -1
+    return quote_ends, answers
 
 
 # ---- attachments
 
 
-def _may_be_attached(lines: Lines, ends: Ints, lasts: Ints, is_special: Flags) -> Flags:
-    """Which bodies may end with an attachment or its measure: all that do, and few others."""
-    first, last = lines.byte(lasts), lines.byte(ends - 1)
-    is_short = (first >= ord("0")) & (first <= ord("9")) & (ends - lasts <= _LONGEST_MEASURE)
-    is_measured = is_short & ((last == ord("B")) | (last == ord("s")) | (lines.byte(ends - 3) == ord(":")))
-    # A mark that shows nothing may follow the bracket.
-    may_be: Flags = is_measured | (last == ord(")")) | (is_special & (last >= _NOT_ASCII))
-    return may_be
-
-
 def _take_attachments(
-    lines: Lines, starts: Ints, ends: Ints, places: Ints, kinds: dict[int, str]
+    lines: Lines,
+    starts: Ints,
+    ends: Ints,
+    last: Ints,
+    is_body: Flags,
+    is_special: Flags,
+    kinds: dict[int, str],
 ) -> dict[str, pl.Series]:
     """Find attachments, and note their `kinds`; what is left is the caption. Returns their columns."""
-    found = {
-        place: attachment
-        for place, start, end in _ranges(starts, ends, places)
-        if (attachment := parse_attachment(lines.data, start, end)) is not None
-    }
-    attached = np.array(list(found), np.int64)
-    ends[attached] = [one.text_end for one in found.values()]
-    kinds.update((place, one.attachment_kind) for place, one in found.items())
-    columns = {
-        name: pl.Series([one[at] for one in found.values()], dtype=BODY_SCHEMA[name])
-        for at, name in enumerate(_Attachment._fields)
-        if name in BODY_SCHEMA
-    }
-    return _spread(columns, attached, len(starts))
+    may_be_measured, may_be_named = _may_be_attached(lines, ends, last, is_special)
+    places = np.flatnonzero(is_body & (may_be_measured | may_be_named))
+    first, line = starts[places], last[places]
+    measures = _measures(lines, line, may_be_measured[places])
+    is_measured = np.array([measure is not _NO_MEASURE for measure in measures], np.bool_)
+    is_alone = is_measured & (lines.starts[line] == first)
+    line = line - is_measured
+    above, is_top = line - 1, lines.starts[line] <= first
+    # Above a name stands nothing, or a caption with a blank line.
+    may_be_named = ~is_alone & (is_top | (lines.lengths[above] == 0))
+    found = _names(lines, line, np.flatnonzero(may_be_named))
+    for at in np.flatnonzero(is_alone).tolist():
+        # A duration alone, right under the header, is a voice message.
+        if measures[at].duration is not None:
+            found[at] = "audio", None
+    which = list(found)
+    places = places[which]
+    ends[places] = np.where(is_top, first, lines.ends[lines.filled_to(above)])[which]
+    kinds.update(zip(places.tolist(), (kind for kind, _ in found.values()), strict=True))
+    return _spread(_attached(found, measures), places, len(starts))
 
 
-def parse_attachment(data: bytes, start: int, end: int) -> _Attachment | None:
-    """What the last lines of a body tell; None when they tell of no attachment."""
-    line = data.rfind(b"\n", start, end) + 1 or start
-    size, duration = measure_of(data[line:end]) if end - line <= _LONGEST_MEASURE else _NO_MEASURE
-    if size is not None or duration is not None:
-        if line == start:  # a duration alone, right under the header, is a voice message
-            return _Attachment(start, "audio", None, None, duration) if size is None else None
-        end = line - 1
-        line = data.rfind(b"\n", start, end) + 1 or start
-    if line > start and data[line - 2] != _LINE_END:
-        return None  # only a caption with a blank line stands above
-    shown = visible(data[line:end].decode())
-    name, _, word = shown[:-1].rpartition(" (")
-    kind = phrases().attachment_kinds.get(word.lower()) if name and shown.endswith(")") else None
-    if kind is None:
-        return None
-    text_end = start + len(data[start:line].rstrip(b"\n"))
-    return _Attachment(text_end, kind, name, size, duration)
+def _attached(
+    found: Mapping[int, tuple[str, str | None]], measures: Sequence[_Measure]
+) -> dict[str, pl.Series]:
+    columns: dict[str, Sequence[str | int | None]] = {
+        "attachment_kind": [kind for kind, _ in found.values()],
+        "attachment_name": [name for _, name in found.values()],
+        "attachment_size": [measures[at].size for at in found],
+        "attachment_duration": [measures[at].duration for at in found],
+    }
+    return {name: pl.Series(values, dtype=BODY_SCHEMA[name]) for name, values in columns.items()}
+
+
+def _may_be_attached(lines: Lines, ends: Ints, last: Ints, is_special: Flags) -> tuple[Flags, Flags]:
+    """Whether the last lines of bodies may be measures, or names: true of all that are, and of few others."""
+    starts = lines.starts[last]
+    first, final = lines.byte(starts), lines.byte(ends - 1)
+    is_short = (first >= ord("0")) & (first <= ord("9")) & (ends - starts <= _LONGEST_MEASURE)
+    is_measured = is_short & ((final == ord("B")) | (final == ord("s")) | (lines.byte(ends - 3) == ord(":")))
+    # A mark that shows nothing may follow the bracket.
+    return is_measured, (final == ord(")")) | (is_special & (final >= _NOT_ASCII))
+
+
+def _names(lines: Lines, line: Ints, which: Ints) -> dict[int, tuple[str, str | None]]:
+    """Which of some lines are names of attachments: their kinds and names."""
+    table, asked, found = phrases().attachment_kinds, line[which], dict[int, tuple[str, str | None]]()
+    texts = lines.texts(lines.starts[asked], lines.ends[asked])
+    for at, text in zip(which.tolist(), texts.to_list(), strict=True):
+        shown = visible(text)
+        name, _, word = shown[:-1].rpartition(" (")
+        if name and shown.endswith(")") and (kind := table.get(word.lower())) is not None:
+            found[at] = kind, name
+    return found
+
+
+def _measures(lines: Lines, line: Ints, may_be: Flags) -> list[_Measure]:
+    """What the lines tell that may be measures."""
+    found, which = [_NO_MEASURE] * len(line), np.flatnonzero(may_be)
+    texts = lines.texts(lines.starts[line[which]], lines.ends[line[which]])
+    for at, text in zip(which.tolist(), texts.to_list(), strict=True):
+        found[at] = measure_of(text)
+    return found
 
 
 @lru_cache(4_096)
-def measure_of(line: bytes) -> _Measure:
+def measure_of(line: str) -> _Measure:
     """The bytes (`123.45 KB`) or the seconds (`1:00:12`) that a line tells."""
     if match := _SIZE.fullmatch(line):
-        return _Measure(round(float(match[1].replace(b",", b".")) * _UNITS[match[2]]))
+        return _Measure(round(float(match[1].replace(",", ".")) * _UNITS[match[2]]))
     if match := _DURATION.fullmatch(line):
         hours, minutes, seconds = (int(number or 0) for number in match.groups())
         return _Measure(duration=hours * 3600 + minutes * 60 + seconds)

@@ -110,16 +110,15 @@ def rows_of(blocks: Blocks, runs: Sequence[Run], *, trusted: bool) -> pl.DataFra
     bodies = parse_block_bodies(blocks.lines, *_bodies(blocks, headers.line), is_notice)
     for at in blocks.run[bodies.of_groups].tolist():
         runs[at].chat.totals.is_group = True
-    return pl.DataFrame(
-        {
-            "chat": np.array([run.chat.number for run in runs])[blocks.run],
-            "line": line,
-            "timestamp": pl.Series(headers.times).cast(pl.Datetime("us")),
-            **sender_columns(senders, headers.who),
-            **bodies.columns,
-            "hashed": bodies.columns["text"],
-        }
-    ).select(*ROW_SCHEMA)
+    columns = {
+        "chat": pl.Series(np.array([run.chat.number for run in runs])[blocks.run]),
+        "line": pl.Series(line),
+        "timestamp": pl.Series(headers.times).cast(pl.Datetime("us")),
+        **sender_columns(senders, headers.who),
+        **bodies.columns,
+        "hashed": bodies.columns["text"],
+    }
+    return pl.DataFrame({name: columns[name] for name in ROW_SCHEMA})
 
 
 def _read_headers(blocks: Blocks, runs: Sequence[Run], *, trusted: bool) -> _Headers:
@@ -158,12 +157,11 @@ def _have_labels(blocks: Blocks, labels: Sequence[str]) -> Flags:
 
 
 def _bodies(blocks: Blocks, headers: Ints) -> tuple[Ints, Ints, Ints]:
-    """Where bodies start and end, and where their last lines start; empty lines around them are left out."""
+    """Where bodies start and end, and their last lines: what is below headers, less empty lines around it."""
     lines = blocks.lines
     first, last = lines.filled_from(headers + 1), lines.filled_to(blocks.last)
     is_body = (first >= 0) & (first <= last)
-    starts, ends = (np.where(is_body, at, 0) for at in (lines.starts[first], lines.ends[last]))
-    return starts, ends, lines.starts[last]
+    return np.where(is_body, lines.starts[first], 0), np.where(is_body, lines.ends[last], 0), last
 
 
 def _count_lines(blocks: Blocks, runs: Sequence[Run]) -> Ints:

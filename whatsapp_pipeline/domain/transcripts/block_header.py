@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from .columns import Sender
-from .lines import Flags, Ints, Lines
+from .lines import Bytes, Flags, Ints, Lines
 from .phrases import phrases, visible
 
 _NAME_PHONE = re.compile(r"(.*?) ?\((\+?\d[\d ().-]{5,24})\)", re.ASCII)
@@ -75,7 +75,7 @@ _MONTHS = 10_000 * 12
 def times_at(lines: Lines, places: Ints) -> tuple[Ints, Flags]:
     """The times at places as microseconds from 1970 on, and where there is one: as `parse_time`."""
     written = lines.bytes_at(places, TIME_LENGTH)
-    found = ((written >= _LOWEST) & (written <= _HIGHEST)).all(axis=0)
+    found = _have_digits(written)
     digits = np.where(found, written - _LOWEST, 0).astype(np.int32)
     year = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3]
     month, day, hour, minute, second = (digits[at] * 10 + digits[at + 1] for at in (5, 8, 11, 14, 17))
@@ -85,6 +85,16 @@ def times_at(lines: Lines, places: Ints) -> tuple[Ints, Flags]:
     found &= (day > 0) & (day <= firsts[number + 1] - firsts[number])
     hours = (firsts[number] + day - 1) * np.int64(24) + hour
     return ((hours * 60 + minute) * 60 + second) * 1_000_000, found
+
+
+def like_times(lines: Lines, places: Ints) -> Flags:
+    """Where something is written as a time is, be it of a day that there is not."""
+    return _have_digits(lines.bytes_at(places, TIME_LENGTH))
+
+
+def _have_digits(written: Bytes) -> Flags:
+    found: Flags = np.all((written >= _LOWEST) & (written <= _HIGHEST), axis=0)
+    return found
 
 
 @cache

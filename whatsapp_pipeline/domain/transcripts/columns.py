@@ -114,16 +114,14 @@ def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identit
     if rows.is_empty():
         return _NO_MESSAGES
     chats, going_on = journal.chats, list(journal.going_on())
-    rows = rows.with_columns(
-        ordinal=_ordinals(rows["chat"], chats), timestamp_utc=clock_of(zone).resolve(rows["timestamp"])
-    )
-    rows = rows.with_columns(
-        reply_ordinal=_quoted(rows, [chat.quotable for chat in chats.values() if chat.quotable is not None])
-    )
+    ordinals, instants = _ordinals(rows["chat"], chats), clock_of(zone).resolve(rows["timestamp"])
+    rows = rows.hstack([ordinals.alias("ordinal"), instants.alias("timestamp_utc")])
+    quotable = [chat.quotable for chat in chats.values() if chat.quotable is not None]
+    rows = rows.hstack([_quoted(rows, quotable).alias("reply_ordinal")])
     rows = with_identities(rows, chats, going_on) if identities else rows.with_columns(_NO_IDENTITIES)
     _add_up(rows, chats)
     for chat in going_on:
-        own = rows.select(_QUOTED).filter(pl.col("chat") == chat.number).tail(_QUOTABLE)
+        own = rows[_QUOTED].filter(rows["chat"] == chat.number).tail(_QUOTABLE)
         # Beginnings are enough, and hold on to nothing else of the window.
         own = own.with_columns(pl.col("text").str.head(_LONGEST_QUOTE))
         chat.quotable = _latest(chat.quotable, own, _QUOTABLE)
@@ -136,7 +134,7 @@ def with_identities(rows: pl.DataFrame, chats: Mapping[int, Chat], going_on: Seq
     before = [chat.likes for chat in chats.values() if chat.likes is not None]
     rows = rows.with_columns(occurrence=_occurrences(rows, before))
     for chat in going_on:
-        own = rows.select(_LIKES).filter(pl.col("chat") == chat.number)
+        own = rows[_LIKES].filter(rows["chat"] == chat.number)
         chat.likes = _latest(chat.likes, own, _REMEMBERED)
     return rows
 
@@ -253,31 +251,55 @@ def _quoted(rows: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.Series:
     Null where there is none; never the reply's own.
     """
     found = pl.repeat(None, len(rows), dtype=pl.Int64, eager=True)
-    places = rows["reply_timestamp"].is_not_null().arg_true()
-    if places.is_empty():
+    replies = np.flatnonzero(rows["reply_timestamp"].is_not_null().to_numpy())
+    if not len(replies):
         return found
-    replies = rows[_QUOTING][places].with_columns(row=places)
-    of_those_times = pl.col("timestamp").is_in(replies["reply_timestamp"].unique().implode())
-    pairs = replies.join(
-        pl.concat([frame[_QUOTED].filter(of_those_times) for frame in (rows, *before)]),
-        left_on=["chat", "reply_timestamp"],
-        right_on=["chat", "timestamp"],
-        maintain_order="left_right",
-    ).filter(pl.col("ordinal") != pl.col("ordinal_right"))
-    row, ordinals = pairs["row"].to_numpy(), pairs["ordinal_right"].to_numpy()
-    plain = np.flatnonzero(pairs.select(_begins_as_quoted()).to_series().to_numpy())[::-1]
+    asked, known = rows[_QUOTING][replies], pl.concat([rows[_QUOTED], *before])
+    asking, quotable = _equal_pairs(
+        _moments(asked["chat"], asked["reply_timestamp"]), _moments(known["chat"], known["timestamp"])
+    )
+    row, asked, known = replies[asking], asked[asking], known[quotable]
+    is_same = (asked["chat"] == known["chat"]) & (asked["reply_timestamp"] == known["timestamp"])
+    may_be = (is_same & (asked["ordinal"] != known["ordinal"])).to_numpy()
+    quotes, texts, ordinals = asked["reply_quote"], known["text"], known["ordinal"].to_numpy()
+    begin = pl.DataFrame([quotes, texts]).select(_begins_as_quoted()).to_series().to_numpy()
+    plain = np.flatnonzero(may_be & begin)[::-1]
     answers = np.zeros(len(rows), np.int64)  # ordinals start at 1
-    answers[row[plain]] = ordinals[plain]  # the first of them is set last
-    rest = np.flatnonzero(answers[row] == 0)
-    for at, quoted in zip(rest.tolist(), pairs["reply_quote", "text", "type"][rest].iter_rows(), strict=True):
-        if answers[row[at]] == 0 and _is_quoted(*quoted):
+    answers[row[plain]] = ordinals[plain]  # the first of a row's is set last
+    rest = np.flatnonzero(may_be & (answers[row] == 0))
+    for at, quote, text, kind in zip(
+        rest.tolist(), quotes[rest], texts[rest], known["type"][rest], strict=True
+    ):
+        if not answers[row[at]] and _is_quoted(quote, text, kind):
             answers[row[at]] = ordinals[at]
     answered = np.flatnonzero(answers)
     return found.scatter(answered, answers[answered])
 
 
-_QUOTING = ["chat", "reply_timestamp", "ordinal", "reply_quote"]
 _QUOTED = ["chat", "timestamp", "ordinal", "text", "type"]
+_QUOTING = ["chat", "reply_timestamp", "ordinal", "reply_quote"]
+
+
+def _moments(chats: pl.Series, times: pl.Series) -> npt.NDArray[np.int64]:
+    """A number for each chat and time: the same for the same, and seldom for others."""
+    found: npt.NDArray[np.int64] = chats.to_numpy() * _ODD + times.to_physical().to_numpy()
+    return found
+
+
+_ODD = np.int64(0x1E37_79B9_7F4A_7C15)
+
+
+def _equal_pairs(
+    left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Which of `left` are equal to which of `right`: all pairs, in the order of both."""
+    order = np.argsort(right, kind="stable")
+    ascending = right[order]
+    firsts = np.searchsorted(ascending, left, "left")
+    counts = np.searchsorted(ascending, left, "right") - firsts
+    which = np.repeat(np.arange(len(left)), counts)
+    nth = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return which, order[np.repeat(firsts, counts) + nth]
 
 
 @cache

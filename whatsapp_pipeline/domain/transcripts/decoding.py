@@ -93,22 +93,24 @@ class TextChunks:
             data += more
         return data
 
-    def _whole_lines(self, data: bytes) -> Iterator[bytes]:
-        """Cut the stream after line ends; `data` is what was read already."""
-        while data:
-            more = self._read()
-            if not more:
-                break
-            end = data.rfind(b"\n") + 1
-            if not end and len(data) > _LONGEST_LINE:
-                end = _character_start(data)
-            if end:
-                whole = [data[:end]]
-                data = data[end:]
-                yield whole.pop()  # not held on to, since it may be large
-            data += more
-        if data:
-            yield data
+    def _whole_lines(self, chunk: bytes) -> Iterator[bytes]:
+        """Cut the stream after line ends; `chunk` is what was read already."""
+        rest = b""  # in front of the chunk, without a line end
+        while chunk and (more := self._read()):
+            if end := chunk.rfind(b"\n") + 1:
+                # Copied once, and not held on to, since it may be large.
+                whole = [b"".join((rest, memoryview(chunk)[:end]))]
+                rest, chunk = chunk[end:], more
+                del more
+                yield whole.pop()
+                continue
+            rest, chunk = rest + chunk, more
+            if len(rest) > _LONGEST_LINE:
+                end = _character_start(rest)
+                yield rest[:end]
+                rest = rest[end:]
+        if rest or chunk:
+            yield rest + chunk
 
     def _utf16(self, head: bytes) -> Iterator[bytes]:
         self.encoding = _UTF16_MARKS[head[:2]]

@@ -92,6 +92,14 @@ class Lines:
         found: Flags = (self.words(places) & mask) == np.uint64(int.from_bytes(word, "little"))
         return found
 
+    def places_of(self, byte: int) -> Ints:
+        """All places of a byte."""
+        return np.flatnonzero(self._bytes[: self.length] == byte)
+
+    def line_of(self, places: Ints) -> Ints:
+        """The line that each place is in."""
+        return np.searchsorted(self.starts, places, side="right") - 1
+
     def byte(self, places: Ints) -> Bytes:
         """The byte at each place."""
         return self._bytes[places]
