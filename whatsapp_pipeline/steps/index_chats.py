@@ -100,10 +100,13 @@ class _MonthIndex:
         """Do the month and report."""
         outside = [file.path for file in listing.files if file.folder_month is None]
         self._known = chat_files.known_files(self._conn, self._month, outside)
-        files = _sample(listing.files, self._options) if self._options.sample else listing.files
+        too_long = [file for file in listing.files if _is_too_long(file)]
+        kept = [file for file in listing.files if not _is_too_long(file)]
+        files = _sample(kept, self._options) if self._options.sample else kept
         missing = self._missing(listing)
         jobs = [job for file in files if (job := self._job(file)) is not None]
-        self._counts["files"] = len(files)
+        self._counts["files"] = len(files) + len(too_long)
+        self._counts["failed"] = len(too_long)
         self._counts["unchanged"] = len(files) - len(jobs)
         progress = Progress(self._log, f"chat_file_index {self._month}", len(jobs), "files")
         with uncollected():
@@ -114,7 +117,7 @@ class _MonthIndex:
                 progress.advance(len(chunk.files))
         with self._conn.transaction():
             self._mark_vanished(sorted(missing))
-            self._note_listing(listing)
+            self._note_listing(listing, too_long)
         return IndexReport(**self._counts)
 
     def _missing(self, listing: MonthListing) -> set[str]:
@@ -218,8 +221,8 @@ class _MonthIndex:
         self._counts["vanished"] = len(paths)
         self._counts["findings"] += len(paths)
 
-    def _note_listing(self, listing: MonthListing) -> None:
-        """Record what lies in the month and is no chat, and the files outside all months that tell none."""
+    def _note_listing(self, listing: MonthListing, too_long: Sequence[ArchiveFile]) -> None:
+        """Record what lies in the month and is no chat or can't be kept, and files that tell no month."""
         folder = self._month.replace("-", "/")
         others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(listing.other_suffixes.items()))
         other_rows = [
@@ -230,6 +233,16 @@ class _MonthIndex:
             ExceptionRow(STAGE, path, None, self._month, None, "name_unreadable", "error", name_detail)
             for path in listing.unreadable_names
         ]
+        long_detail = (
+            "the path has {:,} bytes, of which {:,} can be kept; move the file or rename its folders"
+        )
+        long_rows = [
+            ExceptionRow(
+                STAGE, file.path, None, self._month, None, "path_too_long", "error",
+                long_detail.format(len(file.path.encode()), chat_files.LONGEST_PATH),
+            )
+            for file in too_long
+        ]  # fmt: skip
         lost_detail = (
             "neither its folder, its name nor a message tells the month; move it to a month's folder"
         )
@@ -241,9 +254,14 @@ class _MonthIndex:
         for kind, month, rows in (
             ("other_files", self._month, other_rows if others else []),
             ("name_unreadable", self._month, name_rows),
+            ("path_too_long", self._month, long_rows),
             ("no_month", None, lost_rows),
         ):
             self._counts["findings"] += exceptions.replace_for_kind(self._conn, STAGE, kind, month, rows)
+
+
+def _is_too_long(file: ArchiveFile) -> bool:
+    return len(file.path.encode()) > chat_files.LONGEST_PATH
 
 
 def _chunks(scans: Iterable[Scans]) -> Iterator[Scans]:

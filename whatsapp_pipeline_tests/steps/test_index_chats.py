@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import logging
 import os
+import random
+import string
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.steps.index_chats import IndexOptions, IndexReport, index_month
+from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
+from whatsapp_pipeline.store import chat_files
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.block_files import Said, block, talk, write_chat
 from whatsapp_pipeline_tests.tables import everything
@@ -254,6 +258,35 @@ def test_names_that_cannot_be_kept_and_files_that_are_no_chats(db: Connection, t
     assert kinds(db) == ["name_unreadable", "other_files"]
     index(db, tmp_path)
     assert everything(db) == before
+
+
+def test_a_path_that_is_too_long_is_named_and_the_others_are_indexed(db: Connection, tmp_path: Path) -> None:
+    write_chat(tmp_path, block(talk(2)))
+    rng = random.Random(1)
+    folder = tmp_path / "2025/01"
+    for _ in range(12):  # of names that no compression makes short
+        folder /= "".join(rng.choices(string.ascii_letters + string.digits, k=200))
+    folder.mkdir(parents=True)
+    longest = chat_files.LONGEST_PATH - len(str(folder.relative_to(tmp_path))) - len("/.txt")
+    (folder / f"{'a' * longest}.txt").write_bytes(block(talk(3)).encode())
+    too_long = folder / f"{'b' * (longest + 1)}.txt"
+    too_long.write_bytes(block(talk(4)).encode())
+    report = index(db, tmp_path)
+    assert (report.files, report.new, report.failed) == (3, 2, 1)
+    assert len(chats(db, "file_path")) == 2
+    [found] = db.execute(
+        "SELECT file_path, severity, detail FROM exceptions WHERE kind = 'path_too_long'"
+    ).fetchall()
+    assert found[:2] == (str(too_long.relative_to(tmp_path)), "error")
+    assert "has 2,601 bytes, of which 2,600 can be kept" in found[2]
+    before = everything(db)
+    assert index(db, tmp_path).unchanged == 2
+    assert everything(db) == before
+    load_month(db, ChatArchive(str(tmp_path)), JANUARY, LoadOptions(), log=LOG)
+    too_long.rename(folder / "b.txt")
+    report = index(db, tmp_path)
+    assert (report.new, report.failed) == (1, 0)
+    assert "path_too_long" not in kinds(db)
 
 
 def test_a_sample_is_stratified_and_the_same_for_a_seed(db: Connection, tmp_path: Path) -> None:
