@@ -6,6 +6,7 @@ says, and the database, which no answer waits for.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import threading
@@ -98,6 +99,15 @@ class Receiver:
         self._refusing = False
         return self._ok
 
+    async def takes_deliveries(self) -> bool:
+        """Say whether the next delivery will be taken; after a refusal, by a trial.
+
+        Who asks may be what sends no deliveries here until the answer is yes.
+        """
+        if self._refusing:
+            self._refusing = not await asyncio.to_thread(self._writer.takes)
+        return not self._refusing
+
     def _accepts(self, request: Request, body: bytes) -> bool:
         header = next((value for name, value in request.scope["headers"] if name == HEADER), None)
         if header is None and self._config.insecure:
@@ -142,7 +152,8 @@ def create_app(config: ReceiverConfig, writer: SpoolWriter, drainer: Drainer | N
     async def health(_: Request) -> Response:
         state = drainer.state if drainer else None
         draining = {"drained": state.drained, "waiting": state.last_error} if state else {}
-        return JSONResponse({"ok": True, **draining})
+        ok = await receiver.takes_deliveries()
+        return JSONResponse({"ok": ok, **draining}, status_code=200 if ok else 503)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -26,6 +26,7 @@ from whatsapp_pipeline.webhook import records
 SEGMENT_BYTES = 16 * 2**20
 SUFFIX = ".seg"
 _UNBORN = ".new"
+_PROBE_BYTES = 64 * 1024
 
 
 class SpoolError(PipelineError):
@@ -99,6 +100,14 @@ class _Segment:
         os.close(self._descriptor)
 
 
+def _probe(directory: Path) -> None:
+    probe = directory / f"probe-{os.getpid()}"
+    try:
+        probe.write_bytes(bytes(_PROBE_BYTES))
+    finally:
+        probe.unlink(missing_ok=True)
+
+
 class SpoolWriter:
     """Appends bodies; every `append` that returns is on disk. One event loop, one writing thread."""
 
@@ -112,9 +121,7 @@ class SpoolWriter:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="spool-writer")
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            probe = directory / f"probe-{os.getpid()}"
-            probe.write_bytes(b"probe")
-            probe.unlink()
+            _probe(directory)
             for orphan in directory.glob(f"*{_UNBORN}"):  # its writer died between making and naming it
                 if orphan.stat().st_mtime < time.time() - 60:
                     orphan.unlink(missing_ok=True)
@@ -123,6 +130,14 @@ class SpoolWriter:
                 f"the webhook spool {directory} is not writable ({error.strerror}); "
                 "free it up or set WHATSAPP_SPOOL_DIR"
             ) from error
+
+    def takes(self) -> bool:
+        """Try whether a delivery of common size could be written now; nothing is kept of the trial."""
+        try:
+            _probe(self._directory)
+        except OSError:
+            return False
+        return True
 
     async def append(self, body: bytes) -> None:
         """Put a body on disk under a new delivery id.

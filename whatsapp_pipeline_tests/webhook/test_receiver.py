@@ -151,7 +151,9 @@ def test_a_spool_that_fails_is_503_with_the_same_body_until_it_heals(
     shutil.rmtree(config.spool_dir)
     answer = post(base, b"refused")
     assert (answer.status_code, answer.json()) == (503, {"ok": True})
+    assert requests.get(base + "/health", timeout=5).status_code == 503
     config.spool_dir.mkdir()
+    assert requests.get(base + "/health", timeout=5).json() == {"ok": True}  # before a delivery says so
     assert post(base, b"taken").status_code == 200
     assert spooled(config) == [b"taken"]
 
