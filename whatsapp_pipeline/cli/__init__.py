@@ -105,6 +105,8 @@ def _in_words(error: Exception) -> str:
     first = str(error).strip().partition("\n")[0]
     if isinstance(error, InsufficientPrivilege):
         return f"the database: {first}; `whatsapp-pipeline grants --print` shows which role may do what"
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
     return f"{type(error).__name__}: {first} (`whatsapp-pipeline --debug …` shows where)"
 
 

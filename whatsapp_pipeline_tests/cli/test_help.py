@@ -61,3 +61,9 @@ def test_a_reader_that_has_enough_ends_a_command_in_silence(tmp_path: Path) -> N
         process.stdout.close()
         assert b"error" not in process.stderr.read()
         assert process.wait() == 0
+
+
+def test_a_file_that_can_not_be_written_is_told_in_one_line() -> None:
+    command = [str(Path(sys.executable).parent / "whatsapp-pipeline"), "sample", "--out", "/proc/nowhere"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, "error: /proc/nowhere: No such file or directory\n")
