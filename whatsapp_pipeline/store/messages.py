@@ -16,6 +16,7 @@ import polars as pl
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
+from whatsapp_pipeline.store.locks import named_lock
 
 # Columns of the table, and what they are called in frames of messages (transcripts.model.MESSAGE_SCHEMA).
 # Generated columns are not listed: the server fills them.
@@ -54,18 +55,19 @@ class MergeCounts(NamedTuple):
 
 def reserve_ids(conn: Connection, count: int) -> int:
     """Take `count` consecutive message ids and return the first; so replies can be written with their ids."""
-    while True:
-        row = conn.execute(
-            """SELECT min(v), max(v) FROM (
-                   SELECT nextval('chat_messages_id_seq') AS v
-                   FROM generate_series(1, %s)
-               ) ids""",
-            (count,),
-        ).fetchone()
-        assert row is not None  # noqa: S101  # an aggregate always gives a row
-        first, last = row
-        if last - first + 1 == count:  # else somebody took ids in between: try again, ids are plenty
-            return int(first)
+    with named_lock(conn, "message_ids"):  # those who take many would only get in each other's way
+        while True:
+            row = conn.execute(
+                """SELECT min(v), max(v) FROM (
+                       SELECT nextval('chat_messages_id_seq') AS v
+                       FROM generate_series(1, %s)
+                   ) ids""",
+                (count,),
+            ).fetchone()
+            assert row is not None  # noqa: S101  # an aggregate always gives a row
+            first, last = row
+            if last - first + 1 == count:  # else somebody took ids in between: try again, ids are plenty
+                return int(first)
 
 
 @contextmanager
@@ -151,6 +153,17 @@ def unresolved_replies(conn: Connection, file_ids: Sequence[int]) -> list[int]:
         """SELECT id FROM chat_messages
            WHERE id_chat_file = ANY(%s) AND reply_timestamp IS NOT NULL AND reply_to_id IS NULL""",
         (list(file_ids),),
+    )
+    return [row[0] for row in rows]
+
+
+def replies_across_files(conn: Connection, chat_keys: Sequence[str]) -> list[int]:
+    """Return the ids of messages whose reply is open in chats of `chat_keys` that lie in several files."""
+    rows = conn.execute(
+        """SELECT m.id FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
+           WHERE m.reply_timestamp IS NOT NULL AND m.reply_to_id IS NULL AND f.chat_key = ANY(%s)
+             AND EXISTS (SELECT FROM chat_files g WHERE g.chat_key = f.chat_key AND g.id <> f.id)""",
+        (list(chat_keys),),
     )
     return [row[0] for row in rows]
 
