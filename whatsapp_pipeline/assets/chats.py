@@ -36,9 +36,14 @@ class IndexConfig(StepConfig):
 class LoadConfig(StepConfig):
     """How messages are loaded."""
 
-    batch_size: int = Field(default=400, ge=1, le=1000, description="Files a transaction.")
+    batch_size: int = Field(default=500, ge=1, le=1000, description="Files a transaction.")
+    writers: int = Field(
+        default=2, ge=1, le=8, description="Connections that load at once, where a month has enough for them."
+    )
     delay_seconds: float = Field(
-        default=0.0, ge=0, description="Rest between batches, for a database that others work on."
+        default=0.0,
+        ge=0,
+        description="Rest between batches, for a database that others work on; one connection loads then.",
     )
 
 
@@ -109,8 +114,8 @@ def chat_messages(
 
     configured = settings.load()
     options = LoadOptions(
-        batch_size=config.batch_size, delay_seconds=config.delay_seconds, zone=configured.zone,
-        owner=configured.owner,
+        batch_size=config.batch_size, delay_seconds=config.delay_seconds, writers=config.writers,
+        zone=configured.zone, owner=configured.owner,
     )  # fmt: skip
     chats = archive.open()
 

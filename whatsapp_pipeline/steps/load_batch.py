@@ -24,8 +24,9 @@ STAGE = "chat_messages"
 # Findings of one kind that a file may have a row each for; the rest are counted in one more row.
 _ROWS_A_KIND = 500
 # Messages that become text for the server at once: many, for each step on a frame has a cost of its own, and
-# so few that the server still has the ones before to work on meanwhile.
+# so few that the server still has the ones before to work on meanwhile: at first it has none.
 _ROWS_AT_ONCE = 10_000
+_ROWS_AT_FIRST = 1_000
 
 
 @dataclass
@@ -34,6 +35,11 @@ class BatchResult:
 
     counts: Counter[str] = field(default_factory=Counter)
     alone_keys: list[str] = field(default_factory=list)
+
+    def add(self, other: BatchResult) -> None:
+        """Add what another batch did."""
+        self.counts.update(other.counts)
+        self.alone_keys.extend(other.alone_keys)
 
 
 class BatchLoader:
@@ -176,7 +182,7 @@ class _Batch:
         Raises FileProblemError for a file of which some were yielded before its problem showed.
         """
         gathered: list[ChatMessages] = []
-        height = 0
+        height, enough = 0, _ROWS_AT_FIRST
         for file in files:
             has_begun = False
             try:
@@ -186,9 +192,9 @@ class _Batch:
                         self.findings.add(file.path, chat_number, finding)
                     gathered += part.messages
                     height += part.height
-                    if height >= _ROWS_AT_ONCE:
+                    if height >= enough:
                         yield gathered
-                        gathered, height = [], 0
+                        gathered, height, enough = [], 0, _ROWS_AT_ONCE
             except FileProblemError as problem:
                 if has_begun:
                     raise

@@ -1,33 +1,31 @@
-"""chat_messages: every message of a month's chats, a batch of files a transaction.
+"""chat_messages: every message of a month's chats.
 
-What belongs here: which files are loaded, in which batches, and what happens when one can't be. What does
-not: getting one batch's messages across (load_batch.py) and the statements (store.messages).
+What belongs here: which files are loaded, and how many write at once. What does not: batches, and what
+happens when one can't be loaded (load_writers.py), getting one across (load_batch.py) and the statements
+(store.messages).
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
-import psycopg
+from psycopg.pq import TransactionStatus
 
 from whatsapp_pipeline.archive import ChatArchive
-from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.load_batch import STAGE, BatchLoader
-from whatsapp_pipeline.steps.load_reading import FileProblemError, FileReader, FileToLoad, ReadAhead
+from whatsapp_pipeline.steps.load_batch import STAGE
+from whatsapp_pipeline.steps.load_reading import FileReader, FileToLoad
+from whatsapp_pipeline.steps.load_writers import Pace, Writers
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.steps.reading import ReadingOptions, reading_hash
-from whatsapp_pipeline.store import chat_files, duplicates, suppression
+from whatsapp_pipeline.store import chat_files, duplicates, messages, suppression
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.locks import month_lock
+from whatsapp_pipeline.store.locks import await_writers, month_lock
 
-# A batch ends early at so many messages: what a kill throws away stays small.
-_MESSAGES_A_BATCH = 50_000
-_ATTEMPTS = 5
+# Fewer are written in the time another connection takes to be opened and to read its first files.
+_MESSAGES_A_WRITER = 5_000
 
 
 def _never() -> bool:
@@ -38,11 +36,13 @@ def _never() -> bool:
 class LoadOptions:
     """How a month is loaded: `batch_size` files a transaction, `delay_seconds` of rest between batches.
 
-    `should_stop` is asked between batches; what is loaded by then stays.
+    `writers` connections load at once when there is enough for them, and none rests. `should_stop` is asked
+    between batches, from any of their threads; what is loaded by then stays.
     """
 
-    batch_size: int = 400
+    batch_size: int = 500
     delay_seconds: float = 0.0
+    writers: int = 2
     zone: str = "America/Sao_Paulo"
     owner: tuple[str, ...] = ()
     should_stop: Callable[[], bool] = _never
@@ -76,13 +76,14 @@ def load_month(
     """Bring `chat_messages` to what the files indexed for `month` (`YYYY-MM`) hold.
 
     Only files whose content or reading changed since they were loaded are read. A killed run goes on with
-    the first batch that was not committed. A file that can't be loaded is a row in `exceptions`, marked
+    what was not committed. A file that can't be loaded is a row in `exceptions`, marked
     failed and tried again next time. Waits when another run loads the same month. Raises PipelineError when
     the database refuses a batch.
     """
     with month_lock(
         conn, STAGE, month, on_wait=lambda: log.info("another run loads %s; waiting for it", month)
     ):
+        await_writers(conn, STAGE, month)
         return _MonthLoad(conn, archive, month, options, log).run()
 
 
@@ -95,34 +96,24 @@ class _MonthLoad:
         self._conn, self._month, self._options, self._log = conn, month, options, log
         self._reading = ReadingOptions(options.zone, options.owner)
         self._reader = FileReader(archive, self._reading, suppression.erased_file_chats(conn))
-        self._counts: dict[str, int] = defaultdict(int)
-        self._alone: list[str] = []
 
     def run(self) -> LoadReport:
         """Load what is to be loaded and report."""
         files = self._files()
         todo = [file for file in files if not file.is_loaded]
-        self._counts["files"] = len(files)
-        self._counts["unchanged"] = len(files) - len(todo)
         # A link that was lost, or a file that came back, leaves its messages as they were.
         unsettled = [pair for file in files if file.is_loaded and not file.is_settled for pair in file.hashes]
         if unsettled:
             chat_files.mark_loaded(self._conn, unsettled)
+        options = self._options
         progress = Progress(self._log, f"chat_messages {self._month}", len(todo), "files")
-        batches = list(_batches(todo, self._options.batch_size))
-        with ReadAhead(self._reader, [file for batch in batches for file in batch]) as reader:
-            loader = BatchLoader(self._conn, self._month, reader)
-            for number, batch in enumerate(batches):
-                if self._options.should_stop():
-                    self._counts["stopped"] = 1
-                    break
-                if number and self._options.delay_seconds:
-                    time.sleep(self._options.delay_seconds)  # the rest a user asked for
-                before = self._counts["messages_inserted"]
-                self._load(loader, batch)
-                progress.advance(len(batch), self._counts["messages_inserted"] - before)
-        self._mark_late_duplicates()
-        return LoadReport(**self._counts)
+        pace = Pace(options.batch_size, options.delay_seconds, options.should_stop)
+        writers = Writers(self._conn, self._month, self._reader, pace, progress)
+        result = writers.load(list(_shares(todo, self._writers(todo))))
+        result.counts["duplicates_marked"] += self._mark_late_duplicates(result.alone_keys)
+        result.counts["replies_resolved"] += self._resolve_late_replies(files)
+        result.counts["stopped"] = min(1, result.counts["stopped"])
+        return LoadReport(files=len(files), unchanged=len(files) - len(todo), **result.counts)
 
     def _files(self) -> list[FileToLoad]:
         rows = chat_files.to_load(self._conn, self._month)
@@ -135,49 +126,46 @@ class _MonthLoad:
             for path, group in groupby(rows, key=lambda row: row.file_path)
         ]
 
-    def _load(self, loader: BatchLoader, batch: Sequence[FileToLoad]) -> None:
-        """Load a batch in one transaction; a file that can't be is left out and the others are loaded."""
-        files, problems, attempts = list(batch), list[FileProblemError](), 0
-        while True:
-            try:
-                with self._conn.transaction():
-                    result = loader.load(files, problems)
-                break
-            except FileProblemError as problem:
-                problems.append(problem)
-                files = [file for file in files if file.path != problem.path]
-            except psycopg.errors.DeadlockDetected:
-                # Linking and marking touch the same rows in other orders; the one that gives way tries again.
-                attempts += 1
-                if attempts == _ATTEMPTS:
-                    raise
-            except (psycopg.DataError, psycopg.IntegrityError) as error:
-                # The server's full message quotes the row; only its first line is fit for a log.
-                raise PipelineError(
-                    f"the database refused messages of {self._month}: {error.diag.message_primary}"
-                ) from None
-        self._alone.extend(result.alone_keys)
-        for name, value in result.counts.items():
-            self._counts[name] += value
-        self._counts["batches"] += 1
+    def _writers(self, todo: Sequence[FileToLoad]) -> int:
+        """How many write at once: one for few messages, and where the server is to be spared.
 
-    def _mark_late_duplicates(self) -> None:
-        """Mark what another run loaded of the same chats while these batches did not see it yet."""
-        if shared := duplicates.shared_keys(self._conn, self._alone):
-            with self._conn.transaction():
-                duplicates.lock(self._conn)
-                self._counts["duplicates_marked"] += duplicates.mark(self._conn, shared)
+        One, too, inside the caller's transaction, which is to be undone as a whole: other connections would
+        write outside of it, and see nothing of what is in it.
+        """
+        if self._options.delay_seconds or self._conn.info.transaction_status is not TransactionStatus.IDLE:
+            return 1
+        total = sum(file.message_count for file in todo)
+        return max(1, min(self._options.writers, total // _MESSAGES_A_WRITER))
+
+    def _mark_late_duplicates(self, keys: Sequence[str]) -> int:
+        """Mark what others loaded of the same chats while these batches did not see it yet."""
+        shared = duplicates.shared_keys(self._conn, keys)
+        if not shared:
+            return 0
+        with self._conn.transaction():
+            duplicates.lock(self._conn)
+            return duplicates.mark(self._conn, shared)
+
+    def _resolve_late_replies(self, files: Sequence[FileToLoad]) -> int:
+        """Resolve replies to messages of other files, whichever was loaded first or by whom.
+
+        Asked for all chats of the month each time: a run killed before this has nothing left to load.
+        """
+        keys = {chat.chat_key for file in files for chat in file.chats if chat.chat_key}
+        open_replies = messages.replies_across_files(self._conn, sorted(keys))
+        return messages.resolve_replies(self._conn, open_replies)
 
 
-def _batches(files: Sequence[FileToLoad], size: int) -> Iterator[list[FileToLoad]]:
-    """Cut the files into batches of `size`, or fewer where they are large; in each the new files first."""
-    batch: list[FileToLoad] = []
+def _shares(files: Sequence[FileToLoad], count: int) -> Iterator[list[FileToLoad]]:
+    """Cut the files into at most `count` runs of about as many messages each."""
+    share: list[FileToLoad] = []
+    left = sum(file.message_count for file in files)
     messages = 0
     for file in files:
-        if batch and (len(batch) >= size or messages + file.message_count > _MESSAGES_A_BATCH):
-            yield sorted(batch, key=lambda file: not file.is_new)
-            batch, messages = [], 0
-        batch.append(file)
+        if share and messages + file.message_count / 2 > left / count:
+            yield share
+            share, left, messages, count = [], left - messages, 0, count - 1
+        share.append(file)
         messages += file.message_count
-    if batch:
-        yield sorted(batch, key=lambda file: not file.is_new)
+    if share:
+        yield share

@@ -10,7 +10,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from types import TracebackType
 from typing import NamedTuple, TypeAlias
 
@@ -24,6 +24,7 @@ from whatsapp_pipeline.store.chat_files import LoadRow
 
 # Messages that may wait for the server before another window is read: that bridges the end of a COPY.
 _AHEAD = 10_000
+_FIRST_MESSAGES = 1_500
 
 
 class FileProblemError(Exception):
@@ -204,6 +205,12 @@ class _FileInHand:
         return FilePart(self.place, messages, findings, self._is_over, None)
 
 
+def _up_to(files: Sequence[FileToLoad], messages: int) -> int:
+    """How many files, from the first on, hold so many messages."""
+    sums = accumulate(file.message_count for file in files)
+    return next((number for number, total in enumerate(sums, start=1) if total >= messages), len(files))
+
+
 def _by_chat(frame: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
     """Cut a window's frame where another chat begins."""
     numbers = frame["chat"].to_numpy()
@@ -283,10 +290,13 @@ class ReadAhead:
             return part
 
     def _run(self) -> None:
+        # A few by themselves, for the server waits for the first ones with nothing to do.
+        few = _up_to(self._files, _FIRST_MESSAGES)
         try:
-            for parts in self._reader.read(self._files):
-                if not self._put(parts):
-                    return
+            for start, files in ((0, self._files[:few]), (few, self._files[few:])):
+                for parts in self._reader.read(files):
+                    if not self._put([part._replace(place=start + part.place) for part in parts]):
+                        return
         except BaseException as error:  # it belongs to who asks for a file
             with self._changed:
                 self._failure = error

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import logging
+import threading
 from time import monotonic
 
 _EVERY_SECONDS = 5.0
 
 
 class Progress:
-    """Counts what is done of `total` and logs done, rate and time left; quiet for steps that are short."""
+    """Counts what is done of `total` and logs done, rate and time left; quiet for steps that are short.
+
+    Threads may share one.
+    """
 
     def __init__(self, log: logging.Logger, what: str, total: int, unit: str) -> None:
         self._log, self._what, self._total, self._unit = log, what, total, unit
         self._done = 0
         self._extra = 0
         self._started = self._told = monotonic()
+        self._lock = threading.Lock()
 
     def advance(self, done: int, extra: int = 0, extra_unit: str = "messages") -> None:
         """Add `done` units (and `extra` of another kind) and tell when it is time to."""
-        self._done += done
-        self._extra += extra
-        now = monotonic()
-        if now - self._told < _EVERY_SECONDS:
-            return
-        self._told = now
+        with self._lock:
+            self._done += done
+            self._extra += extra
+            now = monotonic()
+            if now - self._told < _EVERY_SECONDS:
+                return
+            self._told = now
         seconds = now - self._started
         left = seconds / self._done * (self._total - self._done) if self._done else 0.0
         more = f", {self._extra:,} {extra_unit} ({self._extra / seconds:,.0f}/s)" if self._extra else ""

@@ -7,11 +7,11 @@ from (settings, or the embedded server).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from whatsapp_pipeline.errors import PipelineError
 
@@ -59,3 +59,9 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
                 "15 or newer is needed"
             )
         yield conn
+
+
+def another(conn: Connection) -> AbstractContextManager[Connection]:
+    """Open one more connection to where `conn` goes, as the same user and under the same name."""
+    url = make_conninfo(conn.info.dsn, password=conn.info.password or None)
+    return connect(url, application_name=conn.info.parameter_status("application_name") or "")

@@ -47,6 +47,25 @@ def month_lock(
     return named_lock(conn, f"{asset}:{month}", on_wait=on_wait)
 
 
+def hold_as_writer(conn: Connection, asset: str, month: str) -> None:
+    """Be known, until this connection ends, as one that writes for the run that holds the month's lock.
+
+    A killed run's lock is free at once, while the server may still be at a statement of its writers.
+    """
+    key = _key(_writers(asset, month))
+    conn.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", (key,))
+
+
+def await_writers(conn: Connection, asset: str, month: str) -> None:
+    """Under the month's lock, wait until the server is done with the writers of a run that was killed."""
+    with named_lock(conn, _writers(asset, month)):
+        pass
+
+
+def _writers(asset: str, month: str) -> str:
+    return f"{asset}:{month}:writers"
+
+
 def _unlock(conn: Connection, key: str) -> None:
     if not conn.closed and not conn.broken and conn.info.transaction_status.name != "INERROR":
         conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))

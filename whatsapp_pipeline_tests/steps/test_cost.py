@@ -32,12 +32,15 @@ LOG = logging.getLogger(__name__)
 MONTH = "2025-01"
 FEW, MANY = 12, 120
 Step = Callable[[Connection, ChatArchive], object]
-# One batch, one chunk: what is counted is the cost inside one, of which a month has a number by its files.
+# One batch, one chunk, one writer: what is counted is the cost inside one, of which a month has a number by
+# its files.
 STEPS: dict[str, Step] = {
     "index": lambda conn, archive: index_month(conn, archive, MONTH, IndexOptions(workers=1), log=LOG),
     "link": lambda conn, _: link_month(conn, MONTH, LinkOptions(), log=LOG),
     "orders": lambda conn, _: link_orders_month(conn, MONTH, OrderLinkOptions(), log=LOG),
-    "load": lambda conn, archive: load_month(conn, archive, MONTH, LoadOptions(batch_size=MANY), log=LOG),
+    "load": lambda conn, archive: load_month(
+        conn, archive, MONTH, LoadOptions(batch_size=MANY, writers=1), log=LOG
+    ),
     "summarize": lambda conn, _: summarize(conn, SummaryOptions(), log=LOG),
 }
 

@@ -13,9 +13,11 @@ import psycopg
 import pytest
 
 from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.load_messages import LoadOptions, LoadReport, load_month
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.locks import hold_as_writer
 from whatsapp_pipeline_tests.block_files import Said, block, talk, write_chat
 from whatsapp_pipeline_tests.tables import content, everything
 
@@ -150,6 +152,19 @@ def test_a_reply_to_another_files_message_is_found(db: Connection, tmp_path: Pat
         " JOIN chat_messages o ON o.id = m.reply_to_id"
     ).fetchall()
     assert found == [(True,)]
+
+
+def test_a_reply_to_a_message_that_is_loaded_later_is_found(db: Connection, tmp_path: Path) -> None:
+    quote = "➜ Respondendo para você, 2025-01-05 10:01:00: « mensagem de teste 1 »\n\nisso"
+    answer = write_chat(tmp_path, block([Said(500, "from", quote)]), time="2025-01-05 20 00 00")
+    assert both(db, tmp_path).replies_resolved == 0
+    write_chat(tmp_path, block(talk(3)), month="2025/02", time="2025-02-01 10 00 00")
+    assert both(db, tmp_path, "2025-02").replies_resolved == 1
+    assert both(db, tmp_path).replies_resolved == 0
+    # A run that was killed before it looked for replies leaves that to the next, which has nothing to load.
+    db.execute("UPDATE chat_messages SET reply_to_id = NULL")
+    report = both(db, tmp_path)
+    assert (answer.exists(), report.loaded, report.replies_resolved) == (True, 0, 1)
 
 
 def test_the_same_chat_in_two_files_is_marked_once_and_unmarked(db: Connection, tmp_path: Path) -> None:
@@ -309,6 +324,80 @@ def test_a_dry_run_leaves_nothing(db: Connection, tmp_path: Path) -> None:
     assert everything(db) == before
 
 
+def _write_many(root: Path, day: int = 5) -> None:
+    """Enough for two writers: 20 files of 600 messages."""
+    for number in range(20):
+        write_chat(root, block(talk(600)), title=f"Cliente {number}", time=f"2025-01-{day:02d} 10 00 00")
+
+
+def test_several_writers_end_as_one_does(db: Connection, tmp_path: Path) -> None:
+    _write_many(tmp_path)
+    index(db, tmp_path)
+    report = load(db, tmp_path, writers=2)
+    assert (report.loaded, report.messages_inserted, report.batches, report.stopped) == (20, 12_000, 2, 0)
+    fresh = content(db)
+    db.execute("TRUNCATE chat_messages; UPDATE chat_files SET loaded_hash = NULL")
+    assert load(db, tmp_path, writers=1).batches == 1
+    assert content(db) == fresh
+
+
+def test_a_dry_run_of_many_messages_leaves_nothing(db: Connection, tmp_path: Path) -> None:
+    _write_many(tmp_path)
+    before = everything(db)
+    with db.transaction(force_rollback=True):
+        assert both(db, tmp_path).messages_inserted == 12_000
+    assert everything(db) == before
+
+
+def test_a_writer_that_fails_ends_the_others(db: Connection, tmp_path: Path) -> None:
+    """The first one waits for what somebody holds: it must not any more, once the second one is refused."""
+    _write_many(tmp_path)
+    index(db, tmp_path)
+    last = "Cliente 19"
+    db.execute(
+        f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF (SELECT title FROM chat_files WHERE id = NEW.id_chat_file) = '{last}' THEN
+                    RAISE check_violation USING MESSAGE = 'refused';
+                END IF;
+                IF (SELECT title FROM chat_files WHERE id = NEW.id_chat_file) = 'Cliente 0' THEN
+                    PERFORM pg_advisory_xact_lock(4711);
+                END IF;
+                RETURN NEW;
+            END $$"""
+    )
+    db.execute("CREATE TRIGGER refuse BEFORE INSERT ON chat_messages FOR EACH ROW EXECUTE FUNCTION refuse()")
+    with connect(db.info.dsn) as holder:
+        holder.execute("SELECT pg_advisory_lock(4711)")
+        with pytest.raises(PipelineError, match="refused messages of 2025-01: refused"):
+            load(db, tmp_path)
+    assert db.execute("SELECT count(*) FROM chat_messages").fetchone() == (0,)
+    db.execute("DROP TRIGGER refuse ON chat_messages")
+    assert load(db, tmp_path).messages_inserted == 12_000
+
+
+def test_a_run_waits_for_the_writers_of_a_killed_one(db: Connection, tmp_path: Path) -> None:
+    write_chat(tmp_path, block(talk(3)))
+    index(db, tmp_path)
+    done = threading.Event()
+
+    def run() -> None:
+        with connect(db.info.dsn) as conn:
+            load(conn, tmp_path)
+        done.set()
+
+    with connect(db.info.dsn) as left_behind:
+        hold_as_writer(left_behind, "chat_messages", JANUARY)
+        thread = threading.Thread(target=run)
+        thread.start()
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while db.execute(waiting).fetchone() == (0,):
+            assert thread.is_alive()
+        assert not done.is_set()
+    thread.join()
+    assert db.execute("SELECT count(*) FROM chat_messages").fetchone() == (3,)
+
+
 _KILLED = """
 import logging, os, psycopg, signal, sys
 from whatsapp_pipeline.archive import ChatArchive
@@ -352,13 +441,34 @@ def test_killed_and_run_again_it_ends_the_same(
         assert killed.returncode == -signal.SIGKILL
         loaded = conn.execute("SELECT count(*) FROM chat_files WHERE loaded_hash IS NOT NULL").fetchone()
         assert loaded in {(3,), (6,)}
-        load(conn, tmp_path)
-        resumed = content(conn)
-        conn.execute(
-            "TRUNCATE chat_messages; UPDATE chat_files SET loaded_hash = NULL, processing_status = 'pending'"
+        _load_rest_and_compare(conn, tmp_path)
+
+
+def _load_rest_and_compare(conn: Connection, root: Path) -> None:
+    load(conn, root)
+    resumed = content(conn)
+    conn.execute(
+        "TRUNCATE chat_messages; UPDATE chat_files SET loaded_hash = NULL, processing_status = 'pending'"
+    )
+    load(conn, root)
+    assert content(conn) == resumed
+
+
+@pytest.mark.parametrize("after", [2, 5])
+def test_several_writers_killed_and_run_again_end_the_same(
+    fresh_database_url: str, tmp_path: Path, after: int
+) -> None:
+    _write_many(tmp_path)
+    _write_many(tmp_path, day=6)  # the same chats, exported again
+    with connect(fresh_database_url) as conn:
+        index(conn, tmp_path)
+        killed = subprocess.run(
+            [sys.executable, "-c", _KILLED, fresh_database_url, str(tmp_path), str(after), "between"],
+            check=False,
         )
-        load(conn, tmp_path)
-        assert content(conn) == resumed
+        assert killed.returncode == -signal.SIGKILL
+        assert conn.execute("SELECT count(*) FROM chat_files WHERE loaded_hash IS NULL").fetchone() != (0,)
+        _load_rest_and_compare(conn, tmp_path)
 
 
 def _at_once(url: str, root: Path, months: list[str]) -> None:
