@@ -25,8 +25,8 @@ from .model import ParseOptions, Source, Window
 from .native_shapes import find_layout
 from .parts import Part, Reader
 
-# A window costs some 5 ms however little it holds, and memory grows by thirty times its size.
-WINDOW_BYTES = 1_900_000
+# A window costs some 3 ms however little it holds, and memory grows by twenty times its size.
+WINDOW_BYTES = 2_200_000
 # So many small transcripts are a window too, however little they hold.
 _SOURCES = 1_000
 _READ_PARTS: dict[type, Callable[[Sequence[Part[Any]]], pl.DataFrame]] = {
