@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--archive", "archive_root", required=True, help="Folder or URL of the exported chats.")
+@click.option(
+    "--archive", "archive_root", help="Folder or URL of the exported chats.  [default: CHAT_ARCHIVE]"
+)
 @click.option(
     "--erp",
     help="Where contacts and orders come from: a folder of saved pages, `sandbox` (an invented ERP on "
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Do everything in one transaction and roll it back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 def run(
-    archive_root: str,
+    archive_root: str | None,
     erp: str | None,
     months: str,
     sample: int | None,
@@ -42,6 +44,10 @@ def run(
     """Index, link, load and summarise the chats of an archive.
 
     Exit status: 0 all well, 1 a step or a blocking check failed, 2 bad usage.
+
+    \b
+    Examples: whatsapp-pipeline run --months 2025-01 --sample 25 --dry-run
+              whatsapp-pipeline run --archive data/organized_whatsapp_chats --erp sandbox --json
     """
     config: dict[str, dict[str, Any]] = {}
     if sample is not None:
@@ -57,9 +63,14 @@ def run(
 
 
 def execute(
-    archive_root: str, erp: str | None, months: str, *, config: dict[str, dict[str, Any]], dry_run: bool
+    archive_root: str | None,
+    erp: str | None,
+    months: str,
+    *,
+    config: dict[str, dict[str, Any]],
+    dry_run: bool,
 ) -> Outcome:
-    """Run the chain over `months` of the archive and gather what every step reported."""
+    """Run the chain over `months` of the archive (None: CHAT_ARCHIVE) and gather what every step reported."""
     click.echo("loading Dagster …", err=True)
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Heavy, and only this command needs them.
@@ -71,20 +82,21 @@ def execute(
     from whatsapp_pipeline.store import difference
 
     archive = Archive(root=archive_root)
-    available = archive.open().months()
+    chats = archive.open()
+    available = chats.months()
     try:
         chosen = parse_months(months, available)
     except PipelineError as error:
         raise click.BadParameter(str(error), param_hint="--months") from error
     if not chosen:
         raise PipelineError(
-            f"no months in {archive_root}: expected folders such as {archive_root}/2025/01 with .txt files"
+            f"no months in {chats.url}: expected folders such as {chats.url}/2025/01 with .txt files"
         )
     database = Database()
     with contextlib.ExitStack() as stack:
         overrides: dict[str, object] = {"archive": archive, "database": database}
         if erp:
-            overrides["erp"] = Erp(source=stack.enter_context(_erp_source(erp, archive_root)))
+            overrides["erp"] = Erp(source=stack.enter_context(_erp_source(erp, chats.url)))
         dry_conn = stack.enter_context(database.dry_run_of_everything()) if dry_run else None
         if dry_conn:
             difference.remember(dry_conn)

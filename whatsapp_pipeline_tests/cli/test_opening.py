@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from whatsapp_pipeline.cli.opening import require_free
+from whatsapp_pipeline.cli.run import run
 from whatsapp_pipeline.databases import dagster_url, pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import Settings
@@ -41,3 +44,12 @@ def test_a_server_that_is_down_is_named_whoever_asks() -> None:
     with pytest.raises(PipelineError, match=r"127\.0\.0\.1:1/shop .*refused.*check DATABASE_URL") as caught:
         dagster_url(settings)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_run_on_ones_own_database_wants_ones_own_archive(tmp_path: Path) -> None:
+    """The sample of the demo is never loaded into it; the setting is enough."""
+    own = {"DATABASE_URL": "postgresql://ana@127.0.0.1:1/shop", "CHAT_ARCHIVE": None}
+    result = CliRunner(env=own).invoke(run, ["--dry-run"])
+    assert "CHAT_ARCHIVE is not set" in str(result.exception)
+    result = CliRunner(env={**own, "CHAT_ARCHIVE": str(tmp_path)}).invoke(run, ["--dry-run"])
+    assert f"no months in {tmp_path}" in str(result.exception)
