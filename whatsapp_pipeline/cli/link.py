@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,10 @@ DECISION_COLUMNS = (
 
 @click.command()
 @click.argument("title", required=False)
-@click.option("--date", "day", help="The chat's date, YYYY-MM-DD: finds the order, too.")
+@click.option(
+    "--date", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD",
+    help="The chat's date: finds the order, too.",
+)  # fmt: skip
 @click.option("--contacts", type=_EXISTING, help="CSV: id,nome,fantasia,telefone,celular.")
 @click.option("--titles", type=_EXISTING, help="CSV: title,date[,header_phone].")
 @click.option(
@@ -47,7 +51,7 @@ DECISION_COLUMNS = (
     help="Keep the fitted name model in this file, and use it when it is there.",
 )  # fmt: skip
 def link(
-    title: str | None, day: str | None, contacts: Path | None, titles: Path | None, orders: Path | None,
+    title: str | None, day: datetime | None, contacts: Path | None, titles: Path | None, orders: Path | None,
     out: Path | None, seed: int, model_file: Path | None,
 ) -> None:  # fmt: skip
     """Explain how TITLE is linked, with the database; or link a CSV of titles without one.
@@ -57,7 +61,7 @@ def link(
     """
     offline = (contacts, titles, out)
     if title is not None and not any(offline):
-        _explain(title, _date(day, "--date") if day else None)
+        _explain(title, day.date() if day else None)
     elif title is None and contacts is not None and titles is not None and out is not None:
         _link_files(contacts, titles, orders, out, seed, model_file)
     else:
@@ -160,13 +164,21 @@ def _link_files(
 
 
 def _read(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in needed if name not in (reader.fieldnames or ())]
-        if missing:
-            raise PipelineError(f"{path}: no column {', '.join(missing)} in its first line")
-        for row in reader:
-            yield reader.line_num, row
+    """Read a CSV as programs write it: UTF-8 or Windows-1252, commas or, as Excel in Brazil, semicolons."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+    first = text.partition("\n")[0]
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ","
+    )
+    missing = [name for name in needed if name not in (reader.fieldnames or ())]
+    if missing:
+        raise PipelineError(f"{path}: no column {', '.join(missing)} in its first line")
+    for row in reader:
+        yield reader.line_num, row
 
 
 def _number(row: dict[str, str], column: str, path: Path, line: int) -> int:

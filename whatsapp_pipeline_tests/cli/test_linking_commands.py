@@ -122,6 +122,18 @@ def test_link_files_says_where_a_file_is_wrong(tmp_path: Path) -> None:
     assert "contacts.csv:2: id is no whole number" in str(result.exception)
 
 
+def test_link_reads_files_as_excel_in_brazil_writes_them(tmp_path: Path) -> None:
+    contacts = 'id;nome;fantasia;telefone;celular\r\n1;"João; filho";;;(41) 99999-0001\r\n'
+    (tmp_path / "contacts.csv").write_bytes(contacts.encode("cp1252"))
+    (tmp_path / "titles.csv").write_bytes(
+        "title;date\r\n+55 41 99999-0001;2025-01-01\r\n".encode("utf-8-sig")
+    )
+    names = [f"--{name}={tmp_path / (name + '.csv')}" for name in ("contacts", "titles", "out")]
+    result = CliRunner().invoke(link, names)
+    assert result.exit_code == 0, result.output
+    assert "1 titles, 1 linked" in result.output
+
+
 def test_override_adds_lists_and_takes_back(fresh: Connection, run: Run) -> None:
     added = run("add", "--title", "Lima", "--contact", "2", "--reason", "he says so", command=override)
     assert added.output == "override 1 is in force; it is about chats of 2025-01 (1)\n"
