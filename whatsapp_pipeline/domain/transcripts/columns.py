@@ -46,7 +46,6 @@ def rows_together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return frames[0] if len(frames) == 1 else pl.concat([NO_ROWS, *frames])
 
 
-_NO_IDENTITIES = [pl.lit(None, MESSAGE_SCHEMA[name]).alias(name) for name in ("body_hash", "occurrence")]
 _NO_MESSAGES = pl.DataFrame(schema=dict(MESSAGE_SCHEMA))
 
 _PLAIN_BODY = pl.DataFrame([Body("")], schema=dict(BODY_SCHEMA), orient="row")
@@ -118,14 +117,27 @@ def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identit
     rows = rows.hstack([ordinals.alias("ordinal"), instants.alias("timestamp_utc")])
     quotable = [chat.quotable for chat in chats.values() if chat.quotable is not None]
     rows = rows.hstack([_quoted(rows, quotable).alias("reply_ordinal")])
-    rows = with_identities(rows, chats, going_on) if identities else rows.with_columns(_NO_IDENTITIES)
+    rows = with_identities(rows, chats, going_on) if identities else rows.hstack(_no_identities(len(rows)))
     _add_up(rows, chats)
     for chat in going_on:
-        own = rows[_QUOTED].filter(rows["chat"] == chat.number).tail(_QUOTABLE)
+        own = _own(rows[_QUOTED], chat).tail(_QUOTABLE)
         # Beginnings are enough, and hold on to nothing else of the window.
-        own = own.with_columns(pl.col("text").str.head(_LONGEST_QUOTE))
-        chat.quotable = _latest(chat.quotable, own, _QUOTABLE)
+        texts = own["text"].str.head(_LONGEST_QUOTE)
+        chat.quotable = _latest(chat.quotable, own[_QUOTED[:-1]].hstack([texts]), _QUOTABLE)
     return rows[list(MESSAGE_SCHEMA)]
+
+
+def _own(rows: pl.DataFrame, chat: Chat) -> pl.DataFrame:
+    """A chat's rows, which lie together."""
+    places = np.flatnonzero(rows["chat"].to_numpy() == chat.number)
+    return rows.slice(int(places[0]), len(places)) if len(places) else rows.clear()
+
+
+def _no_identities(count: int) -> list[pl.Series]:
+    return [
+        pl.Series(name, dtype=MESSAGE_SCHEMA[name]).extend_constant(None, count)
+        for name in ("body_hash", "occurrence")
+    ]
 
 
 def with_identities(rows: pl.DataFrame, chats: Mapping[int, Chat], going_on: Sequence[Chat]) -> pl.DataFrame:
@@ -134,7 +146,7 @@ def with_identities(rows: pl.DataFrame, chats: Mapping[int, Chat], going_on: Seq
     before = [chat.likes for chat in chats.values() if chat.likes is not None]
     rows = rows.with_columns(occurrence=_occurrences(rows, before))
     for chat in going_on:
-        own = rows[_LIKES].filter(rows["chat"] == chat.number)
+        own = _own(rows[_LIKES], chat)
         chat.likes = _latest(chat.likes, own, _REMEMBERED)
     return rows
 
@@ -157,38 +169,36 @@ def _ordinals(chat: pl.Series, chats: Mapping[int, Chat]) -> pl.Series:
     return pl.Series(np.arange(len(numbers)) + np.repeat(firsts - starts, lengths), dtype=pl.Int64)
 
 
-class Clock(dict[int, npt.NDArray[np.int64]]):
-    """A zone's offsets from UTC in microseconds: by year, one a day, _CHANGES where it changes that day."""
+class Clock(dict[int, int]):
+    """A zone's offsets from UTC in microseconds: by day from 1970 on, _CHANGES where it changes that day."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__()
         self._zone = zone
 
-    def __missing__(self, year: int) -> npt.NDArray[np.int64]:
-        offsets = np.full(366, _CHANGES)
-        if MINYEAR < year < MAXYEAR:
-            midnight = datetime(year, 1, 1, tzinfo=self._zone)
-            for day in range(366):
-                offset = midnight.utcoffset()
-                if offset is not None and offset == (midnight + _DAYS_LENGTH).utcoffset():
-                    offsets[day] = offset // _MICROSECOND
-                midnight += _DAY
-        if len(self) > 1_000:
+    def __missing__(self, day: int) -> int:
+        found, midnight = _CHANGES, datetime.fromordinal(_FIRST_DAY + day).replace(tzinfo=self._zone)
+        if MINYEAR < midnight.year < MAXYEAR:
+            offset = midnight.utcoffset()
+            if offset is not None and offset == (midnight + _DAYS_LENGTH).utcoffset():
+                found = offset // _MICROSECOND
+        if len(self) > 300_000:
             self.clear()
-        self[year] = offsets
-        return offsets
+        self[day] = found
+        return found
 
     def resolve(self, times: pl.Series) -> pl.Series:
         """The instants of naive times.
 
         A time that occurs twice is its first; one that the clocks skip is read with the offset before.
         """
-        years, days = times.dt.year().to_numpy(), times.dt.ordinal_day().to_numpy()
-        there = np.flatnonzero(np.bincount(years))  # which years, and where their offsets are
-        where = np.zeros(there[-1] + 1, np.int64)
-        where[there] = np.arange(len(there))
-        offsets = np.stack([self[year] for year in there.tolist()])[where[years], days - 1]
-        instants = pl.Series(times.to_physical().to_numpy() - offsets).cast(pl.Datetime("us", "UTC"))
+        written = times.to_physical().to_numpy()
+        days = written // (_DAY // _MICROSECOND)
+        # Neighbours are mostly of one day.
+        firsts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+        known = np.array([self[day] for day in days[firsts].tolist()], np.int64)
+        offsets = np.repeat(known, np.diff(firsts, append=len(days)))
+        instants = pl.Series(written - offsets).cast(pl.Datetime("us", "UTC"))
         unclear = np.flatnonzero(offsets == _CHANGES)
         if not len(unclear):
             return instants
@@ -203,7 +213,8 @@ class Clock(dict[int, npt.NDArray[np.int64]]):
             return time.replace(tzinfo=UTC)
 
 
-_CHANGES = np.int64(-(1 << 60))  # no offset is that long
+_CHANGES = -(1 << 60)  # no offset is that long
+_FIRST_DAY = datetime(1970, 1, 1).toordinal()
 _MICROSECOND = timedelta(microseconds=1)
 _DAY, _DAYS_LENGTH = timedelta(days=1), timedelta(hours=23, minutes=59, seconds=59)
 
@@ -254,36 +265,37 @@ def _quoted(rows: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.Series:
     replies = np.flatnonzero(rows["reply_timestamp"].is_not_null().to_numpy())
     if not len(replies):
         return found
-    asked, known = rows[_QUOTING][replies], pl.concat([rows[_QUOTED], *before])
-    asking, quotable = _equal_pairs(
-        _moments(asked["chat"], asked["reply_timestamp"]), _moments(known["chat"], known["timestamp"])
-    )
-    row, asked, known = replies[asking], asked[asking], known[quotable]
-    is_same = (asked["chat"] == known["chat"]) & (asked["reply_timestamp"] == known["timestamp"])
-    may_be = (is_same & (asked["ordinal"] != known["ordinal"])).to_numpy()
-    quotes, texts, ordinals = asked["reply_quote"], known["text"], known["ordinal"].to_numpy()
-    begin = pl.DataFrame([quotes, texts]).select(_begins_as_quoted()).to_series().to_numpy()
-    plain = np.flatnonzero(may_be & begin)[::-1]
+    frames = [rows, *before]
+    chats, times, ordinals = (_numbers(frames, name) for name in ("chat", "timestamp", "ordinal"))
+    asked = rows["reply_timestamp"][replies].to_physical().to_numpy()
+    asking, said = _equal_pairs(_moments(chats[replies], asked), _moments(chats, times))
+    row = replies[asking]
+    may_be = (chats[row] == chats[said]) & (asked[asking] == times[said]) & (row != said)
+    row, said = row[may_be], said[may_be]
+    quotes = rows["reply_quote"][row]
+    texts, kinds = (pl.concat([frame[name] for frame in frames])[said] for name in ("text", "type"))
+    begin = pl.DataFrame([quotes, texts]).select_seq(_begins_as_quoted()).to_series().to_numpy()
+    plain = np.flatnonzero(begin)[::-1]
     answers = np.zeros(len(rows), np.int64)  # ordinals start at 1
-    answers[row[plain]] = ordinals[plain]  # the first of a row's is set last
-    rest = np.flatnonzero(may_be & (answers[row] == 0))
-    for at, quote, text, kind in zip(
-        rest.tolist(), quotes[rest], texts[rest], known["type"][rest], strict=True
-    ):
+    answers[row[plain]] = ordinals[said[plain]]  # the first of a row's is set last
+    rest = np.flatnonzero(answers[row] == 0)
+    for at, quote, text, kind in zip(rest.tolist(), quotes[rest], texts[rest], kinds[rest], strict=True):
         if not answers[row[at]] and _is_quoted(quote, text, kind):
-            answers[row[at]] = ordinals[at]
+            answers[row[at]] = ordinals[said[at]]
     answered = np.flatnonzero(answers)
     return found.scatter(answered, answers[answered])
 
 
-_QUOTED = ["chat", "timestamp", "ordinal", "text", "type"]
-_QUOTING = ["chat", "reply_timestamp", "ordinal", "reply_quote"]
+_QUOTED = ["chat", "timestamp", "ordinal", "type", "text"]
 
 
-def _moments(chats: pl.Series, times: pl.Series) -> npt.NDArray[np.int64]:
+def _numbers(frames: Sequence[pl.DataFrame], name: str) -> npt.NDArray[np.int64]:
+    return np.concatenate([frame[name].to_physical().to_numpy() for frame in frames])
+
+
+def _moments(chats: npt.NDArray[np.int64], times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """A number for each chat and time: the same for the same, and seldom for others."""
-    found: npt.NDArray[np.int64] = chats.to_numpy() * _ODD + times.to_physical().to_numpy()
-    return found
+    return chats * _ODD + times
 
 
 _ODD = np.int64(0x1E37_79B9_7F4A_7C15)

@@ -127,6 +127,6 @@ class Lines:
         whole = self._text.new_from_index(0, len(starts)).alias("text")
         return (
             pl.DataFrame([whole, pl.Series("at", starts), pl.Series("length", ends - starts)])
-            .select(_CUT)
+            .select_seq(_CUT)
             .to_series()
         )
