@@ -29,15 +29,18 @@ def named_lock(conn: Connection, name: str, *, on_wait: Callable[[], None] | Non
 
 @contextmanager
 def free_lock(conn: Connection, name: str) -> Iterator[bool]:
-    """Hold the lock called `name` where nobody does, and tell whether that is so; never waits."""
+    """Tell whether nobody holds the lock called `name`; nobody can take it then until the block ends.
+
+    Never waits. Several may ask at once: none of them takes another for a holder.
+    """
     key = _key(name)
-    row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,)).fetchone()
+    row = conn.execute("SELECT pg_try_advisory_lock_shared(hashtextextended(%s, 0))", (key,)).fetchone()
     is_free = row is not None and bool(row[0])
     try:
         yield is_free
     finally:
         if is_free:
-            _unlock(conn, key)
+            _unlock(conn, key, shared=True)
 
 
 def month_lock(
@@ -66,9 +69,10 @@ def _writers(asset: str, month: str) -> str:
     return f"{asset}:{month}:writers"
 
 
-def _unlock(conn: Connection, key: str) -> None:
+def _unlock(conn: Connection, key: str, *, shared: bool = False) -> None:
     if not conn.closed and not conn.broken and conn.info.transaction_status.name != "INERROR":
-        conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
+        unlock = "pg_advisory_unlock_shared" if shared else "pg_advisory_unlock"
+        conn.execute(f"SELECT {unlock}(hashtextextended(%s, 0))", (key,))
 
 
 def _key(name: str) -> str:
