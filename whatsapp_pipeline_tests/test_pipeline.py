@@ -206,6 +206,24 @@ def test_killed_between_batches_and_run_again_it_ends_the_same(
         assert content(conn) == content(undisturbed)
 
 
+def test_interrupted_it_says_so_and_that_it_goes_on(
+    fresh_database_url: str, sample: Path, dagster_home: Path
+) -> None:
+    process = subprocess.Popen(
+        _run_command(sample, "--months", "all"), env=_command(fresh_database_url, dagster_home), text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    with connect(fresh_database_url) as conn:
+        # In the midst of the months' run, whatever the machine's speed.
+        while process.poll() is None:
+            if conn.execute("SELECT EXISTS (SELECT FROM chat_files)").fetchone() == (True,):
+                break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert "interrupted; the same command goes on where it stopped" in errors
+
+
 def test_two_runs_of_the_same_months_at_once_take_turns(
     ranged: str, fresh_database_url: str, sample: Path, dagster_home: Path
 ) -> None:

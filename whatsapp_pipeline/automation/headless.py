@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError  # exported nowhere else
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partitions import contiguous
@@ -20,6 +21,8 @@ from whatsapp_pipeline.run_tags import RANGE_END, RANGE_START
 from whatsapp_pipeline.store.difference import Change
 
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}  # the project's own handler prints the progress
+# What Dagster makes of Ctrl-C within a step.
+_INTERRUPTED = f"{DagsterExecutionInterruptedError.__module__}.{DagsterExecutionInterruptedError.__name__}"
 _LOGS = {
     "python_logs": {
         "dagster_handler_config": {
@@ -52,11 +55,17 @@ class Outcome:
     checks: list[CheckOutcome] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     changes: list[Change] | None = None  # of a dry run: what it would change
+    interrupted: bool = False
 
     @property
     def ok(self) -> bool:
         """Whether every step ended well and no blocking check failed."""
         return not self.errors and all(check.passed or not check.blocking for check in self.checks)
+
+    @property
+    def exit_status(self) -> int:
+        """What a command ends with: 0 all well, 130 interrupted (as shells have it), else 1."""
+        return 130 if self.interrupted else 0 if self.ok else 1
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `run --json` prints."""
@@ -154,7 +163,9 @@ def _gather(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
             error = event.step_failure_data.error
             while error is not None and error.cause is not None:
                 error = error.cause
-            outcome.errors.append(f"{event.step_key}: {_in_words(error.message if error else '')}")
+            words = error.message if error else ""
+            outcome.interrupted |= words.startswith(_INTERRUPTED)
+            outcome.errors.append(f"{event.step_key}: {_in_words(words)}")
 
 
 def _check(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
@@ -171,6 +182,8 @@ def _check(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
 
 def _in_words(message: str) -> str:
     """Turn `module.Class: text` into one line; an error of our own speaks for itself."""
+    if message.startswith(_INTERRUPTED):
+        return "interrupted; the same command goes on where it stopped"
     first = message.strip().partition("\n")[0].strip()
     kind, _, text = first.partition(": ")
     if kind.endswith("DagsterAssetCheckFailedError"):

@@ -23,7 +23,8 @@ def backfill(
 ) -> None:
     """Run what is behind, a run a range of months. Without a choice of kinds: all three.
 
-    Older years come in by setting FIRST_MONTH to their first month. Exit status: 0 all well, 1 a failure.
+    Older years come in by setting FIRST_MONTH to their first month. Exit status: 0 all well, 1 a
+    failure, 130 interrupted.
     """
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Heavy, and only this command needs them.
@@ -61,4 +62,4 @@ def backfill(
             return
         outcome = headless.run_chain(defs, instance, months=todo.months, with_erp=False)
     show(outcome, dry_run=False)
-    raise SystemExit(0 if outcome.ok else 1)
+    raise SystemExit(outcome.exit_status)

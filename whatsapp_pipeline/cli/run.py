@@ -43,7 +43,8 @@ def run(
 ) -> None:
     """Index, link, load and summarise the chats of an archive.
 
-    Exit status: 0 all well, 1 a step or a blocking check failed, 2 bad usage.
+    Ctrl-C ends it at any time; the same command goes on where it stopped. Exit status: 0 all well, 1 a step
+    or a blocking check failed, 2 bad usage, 130 interrupted.
 
     \b
     Examples: whatsapp-pipeline run --months 2025-01 --sample 25 --dry-run
@@ -59,7 +60,7 @@ def run(
         from whatsapp_pipeline.cli.qa_table import show
 
         show(outcome, dry_run=dry_run)
-    raise SystemExit(0 if outcome.ok else 1)
+    raise SystemExit(outcome.exit_status)
 
 
 def execute(
@@ -136,7 +137,7 @@ def demo() -> None:
     outcome = execute(str(sample), "sandbox", "all", config={}, dry_run=False)
     show(outcome, dry_run=False)
     if not outcome.ok:
-        raise SystemExit(1)
+        raise SystemExit(outcome.exit_status)
     click.echo(
         "\nNext:\n"
         "  make up                                    Dagster with all of this, http://127.0.0.1:3000\n"
