@@ -21,6 +21,7 @@ from functools import partial
 
 import psutil
 
+from bench.server import ServerClock
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.databases import pipeline_url
@@ -29,7 +30,7 @@ from whatsapp_pipeline.steps.erp_sync import sync_contacts, sync_orders
 from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.link_contacts import ContactLinking, LinkOptions
 from whatsapp_pipeline.steps.link_orders import OrderLinking, OrderLinkOptions
-from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
+from whatsapp_pipeline.steps.load_messages import LoadOptions, MessageLoading
 from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import connect
@@ -52,9 +53,9 @@ class _Fits(logging.Handler):
 
 @dataclass
 class _Clock:
-    """Times steps: on the wall, and what the processor did for us and for the server's process."""
+    """Times steps: on the wall, and what the processor did for us and for the server."""
 
-    server: psutil.Process
+    server: ServerClock
     seconds: dict[str, float] = field(default_factory=dict)
     cpu: dict[str, list[float]] = field(default_factory=dict)
 
@@ -70,7 +71,7 @@ class _Clock:
     def _cpu(self) -> tuple[float, float]:
         own = psutil.Process()
         family = [own, *(child for child in own.children(recursive=True) if "postgres" not in child.name())]
-        return sum(sum(process.cpu_times()[:2]) for process in family), sum(self.server.cpu_times()[:2])
+        return sum(sum(process.cpu_times()[:2]) for process in family), self.server.seconds()
 
 
 def plain(archive_root: str, erp: str, months: list[str]) -> dict[str, object]:
@@ -81,8 +82,12 @@ def plain(archive_root: str, erp: str, months: list[str]) -> dict[str, object]:
     LOG.addHandler(fits)
     LOG.setLevel(logging.INFO)
     LOG.propagate = False
-    with connect(url) as conn, open_source(settings.load(), erp) as source:
-        clock = _Clock(psutil.Process(conn.info.backend_pid))
+    with (
+        connect(url) as conn,
+        open_source(settings.load(), erp) as source,
+        MessageLoading(archive, months, LoadOptions(), log=LOG) as loading,
+    ):
+        clock = _Clock(ServerClock(conn))
         first = date.fromisoformat(f"{months[0]}-01")
         clock.timed("erp", lambda: sync_contacts(conn, source, full=False, backup_dir=None, log=LOG))
         clock.timed("erp", lambda: sync_orders(conn, source, since=first, backup_dir=None, log=LOG))
@@ -91,7 +96,7 @@ def plain(archive_root: str, erp: str, months: list[str]) -> dict[str, object]:
             "index": lambda month: index_month(conn, archive, month, IndexOptions(), log=LOG),
             "link": partial(ContactLinking(LinkOptions(), log=LOG).link, conn),
             "orders": partial(OrderLinking(OrderLinkOptions(), log=LOG).link, conn),
-            "load": lambda month: load_month(conn, archive, month, LoadOptions(), log=LOG),
+            "load": partial(loading.load, conn),
         }
         for name, step in monthly.items():
             fitted = fits.seconds

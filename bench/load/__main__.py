@@ -21,13 +21,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from bench.load.indexed import index
 from bench.report import measured, write
+from bench.server import ServerClock
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.embedded import server_url
-from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
+from whatsapp_pipeline.steps.load_messages import LoadOptions, MessageLoading
 from whatsapp_pipeline.store.connection import Connection, connect
 
 LOG = logging.getLogger("bench.load")
@@ -51,12 +50,12 @@ class _Contestant:
         conn.execute("UPDATE chat_files SET loaded_hash = NULL, processing_status = 'pending'")
         conn.execute("VACUUM ANALYZE chat_files")
         conn.execute("CHECKPOINT")
-        server = psutil.Process(conn.info.backend_pid)
-        started = time.perf_counter(), time.process_time(), sum(server.cpu_times()[:2])
+        server = ServerClock(conn)
+        started = time.perf_counter(), time.process_time(), server.seconds()
         fill()
         self.wall.append(time.perf_counter() - started[0])
         self.own.append(time.process_time() - started[1])
-        self.server.append(sum(server.cpu_times()[:2]) - started[2])
+        self.server.append(server.seconds() - started[2])
 
     @property
     def note(self) -> str:
@@ -66,8 +65,10 @@ class _Contestant:
 
 
 def _load(conn: Connection, archive: ChatArchive) -> None:
-    for month in archive.months():
-        load_month(conn, archive, month, LoadOptions(), log=LOG)
+    months = archive.months()
+    with MessageLoading(archive, months, LoadOptions(), log=LOG) as loading:
+        for month in months:
+            loading.load(conn, month)
 
 
 def _export(conn: Connection, columns: str, path: Path) -> None:

@@ -1,5 +1,6 @@
--- Point each message of the files given at the same message in the file of the lowest rank, unmark the others,
--- and count per file; a file whose messages are all marked is a duplicate of the one that holds most of them.
+-- Find which marks of messages in the files given are to change, (id, the same message in the file of the lowest
+-- rank or NULL), and count per file; a file whose messages are all marked is a duplicate of the one that holds most
+-- of them.
 -- A message's identity: chat, time, direction, in a group the sender, body, and which of several equal ones.
 -- The hash comes first in what is sorted by: it decides nearly always, and is compared fastest.
 WITH files AS (
@@ -9,6 +10,7 @@ WITH files AS (
     SELECT m.id, m.id_chat_file, m.ordinal, m.duplicate_of, m.body_hash, m.message_timestamp, m.direction,
            f.chat, f.rank, CASE WHEN f.is_group THEN coalesce(m.sender_phone, m.sender_name) END AS sender
     FROM files f JOIN chat_messages m ON m.id_chat_file = f.id
+    WHERE m.id_chat_file = ANY(%(ids)s::bigint[])  -- so that it takes the index, however little it knows of the table
 ), numbered AS (
     SELECT *, row_number() OVER (
                PARTITION BY body_hash, message_timestamp, chat, direction, sender, id_chat_file ORDER BY ordinal
@@ -31,8 +33,4 @@ WITH files AS (
       AND (f.duplicate_count, f.duplicate_of)
           IS DISTINCT FROM (c.marked, CASE WHEN c.marked = c.total THEN c.mostly END)
 )
-UPDATE chat_messages m SET duplicate_of = nullif(r.original, r.id)
-FROM ranked r
-WHERE m.id = r.id
-  -- As an array, for how few they are is not to be foreseen: a join would rather read the whole table.
-  AND m.id = ANY(ARRAY(SELECT id FROM ranked WHERE duplicate_of IS DISTINCT FROM nullif(original, id)))
+SELECT id, nullif(original, id) FROM ranked WHERE duplicate_of IS DISTINCT FROM nullif(original, id)

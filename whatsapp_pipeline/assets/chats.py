@@ -2,7 +2,6 @@
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 # Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
-from dataclasses import replace
 
 import dagster as dg
 from pydantic import Field
@@ -10,7 +9,15 @@ from pydantic import Field
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
-from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_months
+from whatsapp_pipeline.assets.running import (
+    OWNERS,
+    Events,
+    Metadata,
+    StepConfig,
+    months_of,
+    preview,
+    run_months,
+)
 from whatsapp_pipeline.domain.masking import mask_text, mask_title
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
@@ -36,7 +43,7 @@ class IndexConfig(StepConfig):
 class LoadConfig(StepConfig):
     """How messages are loaded."""
 
-    batch_size: int = Field(default=500, ge=1, le=1000, description="Files a transaction.")
+    batch_size: int = Field(default=800, ge=1, le=1000, description="Files a transaction.")
     writers: int = Field(
         default=2, ge=1, le=8, description="Connections that load at once, where a month has enough for them."
     )
@@ -110,14 +117,13 @@ def chat_messages(
     A batch of files is one transaction, so a run that is killed goes on where it stopped. A file that was
     exported again keeps the ids of the messages it still holds.
     """
-    from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
+    from whatsapp_pipeline.steps.load_messages import LoadOptions, MessageLoading
 
     configured = settings.load()
     options = LoadOptions(
         batch_size=config.batch_size, delay_seconds=config.delay_seconds, writers=config.writers,
-        zone=configured.zone, owner=configured.owner,
+        zone=configured.zone, owner=configured.owner, should_stop=gates.is_paused,
     )  # fmt: skip
-    chats = archive.open()
 
     def more(conn: Connection, months: list[str]) -> Metadata:
         rows = status.message_preview(conn, months)
@@ -138,12 +144,11 @@ def chat_messages(
             ),
         }
 
-    yield from run_months(
-        context, database, config, table="chat_messages", month_rows=status.messages_in, more=more,
-        step=lambda conn, month: load_month(
-            conn, chats, month, replace(options, should_stop=gates.should_stop(conn)), log=context.log
-        ),
-    )  # fmt: skip
+    with MessageLoading(archive.open(), months_of(context), options, log=context.log) as loading:
+        yield from run_months(
+            context, database, config, table="chat_messages", month_rows=status.messages_in, more=more,
+            step=loading.load,
+        )  # fmt: skip
 
 
 ASSETS = [chat_file_index, chat_messages]

@@ -6,7 +6,7 @@ pass and records who did and why. CHECKPOINTS says which ones count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store import gates, verdicts
@@ -56,9 +56,9 @@ def pause_in_words(conn: Connection) -> str | None:
     )
 
 
-def should_stop(conn: Connection) -> Callable[[], bool]:
-    """Return what a step asks between its batches."""
-    return lambda: gates.current_pause(conn) is not None
+def is_paused(conn: Connection) -> bool:
+    """Tell whether there is a pause, for a step to ask between its batches."""
+    return gates.current_pause(conn) is not None
 
 
 def unmet(conn: Connection, checkpoint: str, months: list[str]) -> str | None:

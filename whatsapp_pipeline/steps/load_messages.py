@@ -1,51 +1,30 @@
 """chat_messages: every message of a month's chats.
 
-What belongs here: which files are loaded, and how many write at once. What does not: batches, and what
-happens when one can't be loaded (load_writers.py), getting one across (load_batch.py) and the statements
-(store.messages).
+What belongs here: a month from its lock to its report, and what is settled between its files at the end. What
+does not: which files are loaded and by how many (load_plan.py), batches and what happens when one can't be
+loaded (load_writers.py), getting one across (load_batch.py) and the statements (store.messages).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
-
-from psycopg.pq import TransactionStatus
+from itertools import pairwise
+from types import TracebackType
 
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.steps.load_batch import STAGE
-from whatsapp_pipeline.steps.load_reading import FileReader, FileToLoad
-from whatsapp_pipeline.steps.load_writers import Pace, Writers
+from whatsapp_pipeline.steps.load_plan import LoadOptions, MonthPlan
+from whatsapp_pipeline.steps.load_reading import FileToLoad
+from whatsapp_pipeline.steps.load_writers import Writers
 from whatsapp_pipeline.steps.progress import Progress
-from whatsapp_pipeline.steps.reading import ReadingOptions, reading_hash
-from whatsapp_pipeline.store import chat_files, duplicates, messages, suppression
+from whatsapp_pipeline.steps.reading import ReadingOptions
+from whatsapp_pipeline.store import chat_files, duplicates, messages
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import await_writers, month_lock
 
-# Fewer are written in the time another connection takes to be opened and to read its first files.
-_MESSAGES_A_WRITER = 5_000
-
-
-def _never() -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class LoadOptions:
-    """How a month is loaded: `batch_size` files a transaction, `delay_seconds` of rest between batches.
-
-    `writers` connections load at once when there is enough for them, and none rests. `should_stop` is asked
-    between batches, from any of their threads; what is loaded by then stays.
-    """
-
-    batch_size: int = 500
-    delay_seconds: float = 0.0
-    writers: int = 2
-    zone: str = "America/Sao_Paulo"
-    owner: tuple[str, ...] = ()
-    should_stop: Callable[[], bool] = _never
+__all__ = ["LoadOptions", "LoadReport", "MessageLoading", "load_month"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,99 +52,93 @@ class LoadReport:
 def load_month(
     conn: Connection, archive: ChatArchive, month: str, options: LoadOptions, *, log: logging.Logger
 ) -> LoadReport:
-    """Bring `chat_messages` to what the files indexed for `month` (`YYYY-MM`) hold.
+    """Load one month (`YYYY-MM`); of several see `MessageLoading`."""
+    with MessageLoading(archive, [month], options, log=log) as loading:
+        return loading.load(conn, month)
 
-    Only files whose content or reading changed since they were loaded are read. A killed run goes on with
-    what was not committed. A file that can't be loaded is a row in `exceptions`, marked
-    failed and tried again next time. Waits when another run loads the same month. Raises PipelineError when
-    the database refuses a batch.
+
+class MessageLoading:
+    """Loads `months`, one after the other; a context manager.
+
+    While the server is at the last files of one, the first of the next are read.
     """
-    with month_lock(
-        conn, STAGE, month, on_wait=lambda: log.info("another run loads %s; waiting for it", month)
-    ):
-        await_writers(conn, STAGE, month)
-        return _MonthLoad(conn, archive, month, options, log).run()
-
-
-class _MonthLoad:
-    """One run over one month."""
 
     def __init__(
-        self, conn: Connection, archive: ChatArchive, month: str, options: LoadOptions, log: logging.Logger
+        self, archive: ChatArchive, months: Sequence[str], options: LoadOptions, *, log: logging.Logger
     ) -> None:
-        self._conn, self._month, self._options, self._log = conn, month, options, log
+        self._archive, self._options, self._log = archive, options, log
         self._reading = ReadingOptions(options.zone, options.owner)
-        self._reader = FileReader(archive, self._reading, suppression.erased_file_chats(conn))
+        self._following = dict(pairwise(months))
+        self._ahead: MonthPlan | None = None
 
-    def run(self) -> LoadReport:
-        """Load what is to be loaded and report."""
-        files = self._files()
-        todo = [file for file in files if not file.is_loaded]
-        # A link that was lost, or a file that came back, leaves its messages as they were.
-        unsettled = [pair for file in files if file.is_loaded and not file.is_settled for pair in file.hashes]
-        if unsettled:
-            chat_files.mark_loaded(self._conn, unsettled)
-        options = self._options
-        progress = Progress(self._log, f"chat_messages {self._month}", len(todo), "files")
-        pace = Pace(options.batch_size, options.delay_seconds, options.should_stop)
-        writers = Writers(self._conn, self._month, self._reader, pace, progress)
-        result = writers.load(list(_shares(todo, self._writers(todo))))
-        result.counts["duplicates_marked"] += self._mark_late_duplicates(result.alone_keys)
-        result.counts["replies_resolved"] += self._resolve_late_replies(files)
-        result.counts["stopped"] = min(1, result.counts["stopped"])
-        return LoadReport(files=len(files), unchanged=len(files) - len(todo), **result.counts)
+    def __enter__(self) -> MessageLoading:
+        return self
 
-    def _files(self) -> list[FileToLoad]:
-        rows = chat_files.to_load(self._conn, self._month)
-        return [
-            FileToLoad(
-                path,
-                chats := list(group),
-                reading_hash(chats[0].content_hash, path, self._reading, chats[0].parse_options),
-            )
-            for path, group in groupby(rows, key=lambda row: row.file_path)
-        ]
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ahead is not None:
+            self._ahead.end()
 
-    def _writers(self, todo: Sequence[FileToLoad]) -> int:
-        """How many write at once: one for few messages, and where the server is to be spared.
+    def load(self, conn: Connection, month: str) -> LoadReport:
+        """Bring `chat_messages` to what the files indexed for `month` (`YYYY-MM`) hold.
 
-        One, too, inside the caller's transaction, which is to be undone as a whole: other connections would
-        write outside of it, and see nothing of what is in it.
+        Only files whose content or reading changed since they were loaded are read. A killed run goes on with
+        what was not committed. A file that can't be loaded is a row in `exceptions`, marked failed and tried
+        again next time. Waits when another run loads the same month. Raises PipelineError when the database
+        refuses a batch.
         """
-        if self._options.delay_seconds or self._conn.info.transaction_status is not TransactionStatus.IDLE:
-            return 1
-        total = sum(file.message_count for file in todo)
-        return max(1, min(self._options.writers, total // _MESSAGES_A_WRITER))
+        with month_lock(
+            conn, STAGE, month, on_wait=lambda: self._log.info("another run loads %s; waiting for it", month)
+        ):
+            await_writers(conn, STAGE, month)
+            plan = self._plan(conn, month)
+            # A link that was lost, or a file that came back, leaves its messages as they were.
+            unsettled = [pair for file in plan.files if file.is_unsettled for pair in file.hashes]
+            if unsettled:
+                chat_files.mark_loaded(conn, unsettled)
+            progress = Progress(self._log, f"chat_messages {month}", len(plan.todo), "files")
+            writers = Writers(conn, month, self._options, progress)
+            try:
+                result = writers.load(plan.shares, meanwhile=lambda: self._read_following(conn, month))
+            finally:
+                plan.end()
+            counts = result.counts
+            counts["duplicates_marked"] += _mark_late_duplicates(conn, result.alone_keys)
+            counts["replies_resolved"] += _resolve_late_replies(conn, plan.files)
+            counts["stopped"] = min(1, counts["stopped"])
+            return LoadReport(files=len(plan.files), unchanged=len(plan.files) - len(plan.todo), **counts)
 
-    def _mark_late_duplicates(self, keys: Sequence[str]) -> int:
-        """Mark what others loaded of the same chats while these batches did not see it yet."""
-        shared = duplicates.shared_keys(self._conn, keys)
-        if not shared:
-            return 0
-        with self._conn.transaction():
-            duplicates.lock(self._conn)
-            return duplicates.mark(self._conn, shared)
+    def _plan(self, conn: Connection, month: str) -> MonthPlan:
+        """Plan the month and begin to read, unless just that was begun already."""
+        plan = MonthPlan.make(conn, month, self._reading)
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or not plan.take_over(ahead):
+            plan.begin(conn, self._archive, self._reading, self._options)
+        return plan
 
-    def _resolve_late_replies(self, files: Sequence[FileToLoad]) -> int:
-        """Resolve replies to messages of other files, whichever was loaded first or by whom.
-
-        Asked for all chats of the month each time: a run killed before this has nothing left to load.
-        """
-        keys = {chat.chat_key for file in files for chat in file.chats if chat.chat_key}
-        open_replies = messages.replies_across_files(self._conn, sorted(keys))
-        return messages.resolve_replies(self._conn, open_replies)
+    def _read_following(self, conn: Connection, month: str) -> None:
+        """Begin to read the month that follows; it is not locked yet, so `_plan` looks what became of it."""
+        if (following := self._following.get(month)) is not None:
+            self._ahead = MonthPlan.make(conn, following, self._reading)
+            self._ahead.begin(conn, self._archive, self._reading, self._options)
 
 
-def _shares(files: Sequence[FileToLoad], count: int) -> Iterator[list[FileToLoad]]:
-    """Cut the files into at most `count` runs of about as many messages each."""
-    share: list[FileToLoad] = []
-    left = sum(file.message_count for file in files)
-    messages = 0
-    for file in files:
-        if share and messages + file.message_count / 2 > left / count:
-            yield share
-            share, left, messages, count = [], left - messages, 0, count - 1
-        share.append(file)
-        messages += file.message_count
-    if share:
-        yield share
+def _mark_late_duplicates(conn: Connection, keys: Sequence[str]) -> int:
+    """Mark what others loaded of the same chats while these batches did not see it yet."""
+    shared = duplicates.shared_keys(conn, keys)
+    if not shared:
+        return 0
+    with conn.transaction():
+        duplicates.lock(conn)
+        return duplicates.mark(conn, shared)
+
+
+def _resolve_late_replies(conn: Connection, files: Sequence[FileToLoad]) -> int:
+    """Resolve replies to messages of other files, whichever was loaded first or by whom.
+
+    Asked for all chats of the month each time: a run killed before this has nothing left to load.
+    """
+    keys = {chat.chat_key for file in files for chat in file.chats if chat.chat_key}
+    open_replies = messages.replies_across_files(conn, sorted(keys))
+    return messages.resolve_replies(conn, open_replies)

@@ -11,7 +11,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from types import TracebackType
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -62,9 +61,9 @@ class FileToLoad:
         return sum(chat.message_count for chat in self.chats)
 
     @property
-    def is_settled(self) -> bool:
-        """Whether it is loaded and marked so."""
-        return self.is_loaded and all(chat.processing_status == "loaded" for chat in self.chats)
+    def is_unsettled(self) -> bool:
+        """Whether it is loaded and not marked so."""
+        return self.is_loaded and any(chat.processing_status != "loaded" for chat in self.chats)
 
     @property
     def hashes(self) -> list[tuple[int, bytes]]:
@@ -225,7 +224,7 @@ def _changed(file: FileToLoad) -> FileProblemError:
 
 
 class ReadAhead:
-    """Reads files in their order in a thread, so many messages ahead of who takes them; a context manager.
+    """Reads files in their order in a thread, once it is started, so many messages ahead of who takes them.
 
     A file that is asked for again, or out of turn, is read on the spot.
     """
@@ -241,13 +240,16 @@ class ReadAhead:
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
 
-    def __enter__(self) -> ReadAhead:
+    def start(self) -> None:
+        """Begin to read."""
         self._thread.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def wait(self) -> None:
+        """Wait until everything is read, or nobody wants any more."""
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Read no further."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

@@ -1,8 +1,8 @@
 """Loading files batch by batch, over several connections at once.
 
 What belongs here: a writer's batches, each a transaction that is tried again where that helps, and several
-writers beside each other. What does not: which files are loaded (load_messages.py), and what becomes of a
-batch in the database (load_batch.py).
+writers beside each other. What does not: which files are loaded in which batches (load_plan.py), and what
+becomes of a batch in the database (load_batch.py).
 """
 
 from __future__ import annotations
@@ -12,56 +12,35 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import psycopg
 
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.load_batch import STAGE, BatchLoader, BatchResult
-from whatsapp_pipeline.steps.load_reading import FileProblemError, FileReader, FileToLoad, ReadAhead
+from whatsapp_pipeline.steps.load_plan import LoadOptions, Share
+from whatsapp_pipeline.steps.load_reading import FileProblemError, FileToLoad
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.store.connection import Connection, another
 from whatsapp_pipeline.store.locks import hold_as_writer
 
-# A batch ends early at so many messages: what a kill throws away stays small.
-_MESSAGES_A_BATCH = 50_000
 _ATTEMPTS = 5
 # How often statements are cancelled until their writers give up: between two there is none to cancel.
 _CANCEL_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How files are loaded: `batch_size` files a transaction, `delay_seconds` of rest between two.
-
-    `should_stop` is asked before each batch, from any thread.
-    """
-
-    batch_size: int
-    delay_seconds: float
-    should_stop: Callable[[], bool]
-
-
 class Writers:
     """Load one month's files; `conn` is the run's own, which holds the month's lock."""
 
-    def __init__(
-        self, conn: Connection, month: str, reader: FileReader, pace: Pace, progress: Progress
-    ) -> None:
-        self._conn, self._month, self._reader, self._pace, self._progress = (
-            conn,
-            month,
-            reader,
-            pace,
-            progress,
-        )
+    def __init__(self, conn: Connection, month: str, options: LoadOptions, progress: Progress) -> None:
+        self._conn, self._month, self._options, self._progress = conn, month, options, progress
         self._given_up = threading.Event()
 
-    def load(self, shares: Sequence[Sequence[FileToLoad]]) -> BatchResult:
+    def load(self, shares: Sequence[Share], *, meanwhile: Callable[[], None]) -> BatchResult:
         """Load the files of each share, several shares at once over connections of their own.
 
-        When a share fails, or the run is interrupted, the others end and their open batches are rolled back;
-        what was committed stays. Raises PipelineError when the database refuses a batch.
+        `meanwhile` is called while several write what was read last. When a share fails, or the run is
+        interrupted, the others end and their open batches are rolled back; what was committed stays. Raises
+        PipelineError when the database refuses a batch.
         """
         if len(shares) < 2:
             return _sum(self._write(self._conn, share) for share in shares)
@@ -74,6 +53,9 @@ class Writers:
                 pool.submit(self._write, conn, share) for conn, share in zip(conns, shares, strict=True)
             ]
             try:
+                for share in shares:
+                    share.reader.wait()
+                meanwhile()
                 return _sum(writer.result() for writer in as_completed(writers))
             except BaseException:
                 self._given_up.set()
@@ -82,22 +64,23 @@ class Writers:
                         conn.cancel_safe()
                 raise
 
-    def _write(self, conn: Connection, files: Sequence[FileToLoad]) -> BatchResult:
+    def _write(self, conn: Connection, share: Share) -> BatchResult:
         """Load a share's files over one connection, a batch after the other."""
-        batches = list(_batches(files, self._pace.batch_size))
         result = BatchResult()
-        with ReadAhead(self._reader, [file for batch in batches for file in batch]) as reader:
-            loader = BatchLoader(conn, self._month, reader)
-            for number, batch in enumerate(batches):
-                if self._given_up.is_set() or self._pace.should_stop():
+        loader = BatchLoader(conn, self._month, share.reader)
+        try:
+            for number, batch in enumerate(share.batches):
+                if self._given_up.is_set() or self._options.should_stop(self._conn):
                     result.counts["stopped"] = 1
                     break
-                if number and self._pace.delay_seconds:
-                    time.sleep(self._pace.delay_seconds)  # the rest a user asked for
+                if number and self._options.delay_seconds:
+                    time.sleep(self._options.delay_seconds)  # the rest a user asked for
                 done = self._load(conn, loader, batch)
                 done.counts["batches"] = 1
                 result.add(done)
                 self._progress.advance(len(batch), done.counts["messages_inserted"])
+        finally:
+            share.reader.stop()  # nobody else takes what it reads
         return result
 
     def _load(self, conn: Connection, loader: BatchLoader, batch: Sequence[FileToLoad]) -> BatchResult:
@@ -127,17 +110,3 @@ def _sum(results: Iterator[BatchResult]) -> BatchResult:
     for result in results:
         total.add(result)
     return total
-
-
-def _batches(files: Sequence[FileToLoad], size: int) -> Iterator[list[FileToLoad]]:
-    """Cut the files into batches of `size`, or fewer where they are large; in each the new files first."""
-    batch: list[FileToLoad] = []
-    messages = 0
-    for file in files:
-        if batch and (len(batch) >= size or messages + file.message_count > _MESSAGES_A_BATCH):
-            yield sorted(batch, key=lambda file: not file.is_new)
-            batch, messages = [], 0
-        batch.append(file)
-        messages += file.message_count
-    if batch:
-        yield sorted(batch, key=lambda file: not file.is_new)

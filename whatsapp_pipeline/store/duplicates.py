@@ -39,7 +39,14 @@ def mark(conn: Connection, chat_keys: Sequence[str]) -> int:
     changed = 0
     if overlapping:
         given = {"ids": [id_ for id_, _ in overlapping], "ranks": [rank for _, rank in overlapping]}
-        changed += conn.execute(queries.load("duplicates_mark"), given).rowcount
+        marks = conn.execute(queries.load("duplicates_mark"), given).fetchall()
+        # In a statement of its own, for how many they are is not to be foreseen: in one, a join with what is
+        # thought to be a few rows was tried row by row.
+        changed += conn.execute(
+            """UPDATE chat_messages m SET duplicate_of = c.original
+               FROM unnest(%s::bigint[], %s::bigint[]) AS c(id, original) WHERE m.id = c.id""",
+            ([id_ for id_, _ in marks], [original for _, original in marks]),
+        ).rowcount
     if alone:
         changed += conn.execute(
             """UPDATE chat_messages SET duplicate_of = NULL

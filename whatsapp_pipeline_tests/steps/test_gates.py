@@ -45,11 +45,11 @@ def test_a_pause_holds_every_step_until_resumed(db: Connection) -> None:
     assert not store.pause(db, "again")
     with pytest.raises(gates.PausedError, match=r"paused since .* \(inventário\).*resume"):
         _check(db, "tiny_contacts")
-    assert gates.should_stop(db)()
+    assert gates.is_paused(db)
     assert store.resume(db)
     assert not store.resume(db)
     _check(db, "tiny_contacts")
-    assert not gates.should_stop(db)()
+    assert not gates.is_paused(db)
 
 
 def test_a_schedule_skips_during_a_pause_and_says_why(fresh_database_url: str) -> None:

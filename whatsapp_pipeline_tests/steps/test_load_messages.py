@@ -15,7 +15,7 @@ import pytest
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
-from whatsapp_pipeline.steps.load_messages import LoadOptions, LoadReport, load_month
+from whatsapp_pipeline.steps.load_messages import LoadOptions, LoadReport, MessageLoading, load_month
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.locks import hold_as_writer
 from whatsapp_pipeline_tests.block_files import Said, block, talk, write_chat
@@ -303,7 +303,7 @@ def test_a_stop_is_heeded_between_batches(db: Connection, tmp_path: Path) -> Non
     index(db, tmp_path)
     asked: list[int] = []
 
-    def stop_after_two() -> bool:
+    def stop_after_two(_: Connection) -> bool:
         asked.append(1)
         return len(asked) > 2
 
@@ -324,10 +324,11 @@ def test_a_dry_run_leaves_nothing(db: Connection, tmp_path: Path) -> None:
     assert everything(db) == before
 
 
-def _write_many(root: Path, day: int = 5) -> None:
+def _write_many(root: Path, day: int = 5, month: str = "2025/01") -> None:
     """Enough for two writers: 20 files of 600 messages."""
+    time = f"{month.replace('/', '-')}-{day:02d} 10 00 00"
     for number in range(20):
-        write_chat(root, block(talk(600)), title=f"Cliente {number}", time=f"2025-01-{day:02d} 10 00 00")
+        write_chat(root, block(talk(600)), title=f"Cliente {number}", month=month, time=time)
 
 
 def test_several_writers_end_as_one_does(db: Connection, tmp_path: Path) -> None:
@@ -339,6 +340,52 @@ def test_several_writers_end_as_one_does(db: Connection, tmp_path: Path) -> None
     db.execute("TRUNCATE chat_messages; UPDATE chat_files SET loaded_hash = NULL")
     assert load(db, tmp_path, writers=1).batches == 1
     assert content(db) == fresh
+
+
+def _loading(root: Path) -> MessageLoading:
+    return MessageLoading(ChatArchive(str(root)), [JANUARY, "2025-02"], LoadOptions(), log=LOG)
+
+
+@pytest.fixture
+def two_months(db: Connection, tmp_path: Path) -> Path:
+    for month in ("2025/01", "2025/02"):
+        _write_many(tmp_path, month=month)
+        index(db, tmp_path, month.replace("/", "-"))
+    return tmp_path
+
+
+def test_months_read_ahead_end_as_each_by_itself(db: Connection, two_months: Path) -> None:
+    with _loading(two_months) as loading:
+        reports = [loading.load(db, month) for month in (JANUARY, "2025-02")]
+    assert [report.messages_inserted for report in reports] == [12_000, 12_000]
+    together = content(db)
+    db.execute("TRUNCATE chat_messages; UPDATE chat_files SET loaded_hash = NULL")
+    for month in (JANUARY, "2025-02"):
+        load(db, two_months, month)
+    assert content(db) == together
+
+
+def test_a_month_that_changed_since_it_was_read_ahead_is_read_again(db: Connection, two_months: Path) -> None:
+    with _loading(two_months) as loading:
+        loading.load(db, JANUARY)
+        write_chat(
+            two_months, block(talk(700)), title="Cliente 0", month="2025/02", time="2025-02-05 10 00 00"
+        )
+        write_chat(two_months, block(talk(3)), title="Davi", month="2025/02", time="2025-02-05 10 00 00")
+        index(db, two_months, "2025-02")
+        report = loading.load(db, "2025-02")
+    assert (report.loaded, report.failed, report.messages_inserted) == (21, 0, 12_103)
+
+
+def test_a_month_that_is_not_asked_for_is_read_no_further(db: Connection, two_months: Path) -> None:
+    for day in (6, 7, 8):  # more than is read ahead
+        _write_many(two_months, day, month="2025/02")
+    index(db, two_months, "2025-02")
+    with _loading(two_months) as loading:
+        loading.load(db, JANUARY)
+        assert "read-ahead" in {thread.name for thread in threading.enumerate()}
+    assert "read-ahead" not in {thread.name for thread in threading.enumerate()}
+    assert load(db, two_months, "2025-02").messages_inserted == 48_000
 
 
 def test_a_dry_run_of_many_messages_leaves_nothing(db: Connection, tmp_path: Path) -> None:
@@ -407,7 +454,7 @@ from whatsapp_pipeline.store.connection import connect
 url, root, after, where = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 seen = 0
 
-def strike():
+def strike(*_):
     global seen
     seen += 1
     if seen > after:
@@ -421,7 +468,7 @@ class Deadly(psycopg.Cursor):
 
 with connect(url) as conn:
     conn.cursor_factory = Deadly if where == "inside" else psycopg.Cursor
-    stop = strike if where == "between" else (lambda: False)
+    stop = strike if where == "between" else (lambda _: False)
     options = LoadOptions(batch_size=3, should_stop=stop)
     load_month(conn, ChatArchive(root), "2025-01", options, log=logging.getLogger())
 """
