@@ -17,7 +17,6 @@ from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
 
-
 # A row of a B-tree index holds 2,704 bytes, and paths are looked up by one: what is longer has no row here.
 LONGEST_PATH = 2_600  # bytes in UTF-8
 
