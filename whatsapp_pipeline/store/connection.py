@@ -6,8 +6,9 @@ from (settings, or the embedded server).
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TypeAlias
 
 import psycopg
@@ -62,6 +63,25 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
 
 
 def another(conn: Connection) -> AbstractContextManager[Connection]:
-    """Open one more connection to where `conn` goes, as the same user and under the same name."""
-    url = make_conninfo(conn.info.dsn, password=conn.info.password or None)
-    return connect(url, application_name=conn.info.parameter_status("application_name") or "")
+    """Open one more connection to where `conn` goes, as the same user and under the same name.
+
+    With everything that `conn` was opened with, defaults too, for the environment may say otherwise; and to
+    the one server it reached where several were named.
+    """
+    given = {option.keyword.decode(): option.val.decode() for option in conn.pgconn.info if option.val}
+    info = conn.info
+    reached = {"host": info.host, "hostaddr": info.hostaddr, "port": info.port, "password": info.password}
+    given |= {name: str(value) for name, value in reached.items()}
+    given = {name: value for name, value in given.items() if value}
+    name = info.parameter_status("application_name") or ""
+    return connect(make_conninfo("", **given), application_name=name)
+
+
+def hang_up(conn: Connection) -> None:
+    """End a connection that another thread waits on: that one finds it broken, and the server rolls back."""
+    with suppress(psycopg.OperationalError, OSError):  # it is closed already
+        line = socket.socket(fileno=conn.fileno())
+        try:
+            line.shutdown(socket.SHUT_RDWR)
+        finally:
+            line.detach()  # the file is the connection's

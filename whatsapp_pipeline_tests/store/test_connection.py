@@ -1,0 +1,56 @@
+"""One more connection to where another goes, and ending one from outside."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+
+from whatsapp_pipeline.store.connection import Connection, another, connect, hang_up
+
+
+def test_another_goes_to_the_same_place_with_the_same_settings(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_conninfo(
+        database_url, options="-c search_path=pg_temp,public -c work_mem=7MB", sslmode="prefer", port="5432",
+        keepalives_idle="77",
+    )  # fmt: skip
+    asked = (
+        "SELECT current_database(), current_user, current_setting('search_path'),"
+        " current_setting('work_mem'), current_setting('application_name')"
+    )
+    with connect(url, application_name="whatsapp-pipeline somebody") as conn:
+        # What the environment says, and it is libpq that reads it, holds only for what was not said: also
+        # where that is what holds by default.
+        monkeypatch.setenv("PGPORT", "1")
+        monkeypatch.setenv("PGSSLMODE", "require")
+        monkeypatch.setenv("PGOPTIONS", "-c work_mem=1MB")
+        with another(conn) as more:
+            assert more.execute(asked).fetchone() == conn.execute(asked).fetchone()
+            assert more.info.backend_pid != conn.info.backend_pid
+            assert more.autocommit
+            assert more.info.get_parameters()["keepalives_idle"] == "77"
+
+
+def test_another_goes_to_the_server_that_was_reached_of_several(database_url: str) -> None:
+    host = str(conninfo_to_dict(database_url)["host"])
+    url = make_conninfo(database_url, host=f"/nowhere,{host}", port="1,5432")
+    with connect(url) as conn, another(conn) as more:
+        assert (more.info.host, more.info.port) == (host, 5432)
+        assert more.info.get_parameters()["host"] == host
+
+
+def test_who_waits_on_a_connection_that_is_hung_up_is_told(conn: Connection, database_url: str) -> None:
+    conn.execute("SELECT pg_advisory_lock(4711)")
+    with connect(database_url) as other, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(other.execute, "SELECT pg_advisory_lock(4711)")
+        while other.info.transaction_status is not TransactionStatus.ACTIVE:
+            assert not waiting.done()
+        hang_up(other)
+        with pytest.raises(psycopg.OperationalError):
+            waiting.result(timeout=10)
+    hang_up(other)  # once more does no harm
