@@ -2,14 +2,13 @@
 
 New files go straight into the table; files that were loaded before are merged, so that messages keep their
 ids. What belongs here: what becomes of a batch in the database. What does not: reading (load_reading.py),
-batches and retries (load_messages.py).
+batches and retries (load_writers.py).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -29,44 +28,34 @@ _ROWS_AT_ONCE = 10_000
 _ROWS_AT_FIRST = 1_000
 
 
-@dataclass
-class BatchResult:
-    """What a batch did; `alone_keys` are chats that no other file was seen to share messages with."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    alone_keys: list[str] = field(default_factory=list)
-
-    def add(self, other: BatchResult) -> None:
-        """Add what another batch did."""
-        self.counts.update(other.counts)
-        self.alone_keys.extend(other.alone_keys)
-
-
 class BatchLoader:
     """Loads batches of one month's files."""
 
     def __init__(self, conn: Connection, month: str, reader: ReadAhead) -> None:
         self._conn, self._month, self._reader = conn, month, reader
 
-    def load(self, files: Sequence[FileToLoad], problems: Sequence[FileProblemError]) -> BatchResult:
-        """Load `files` and record `problems`; call it inside a transaction.
+    def load(self, files: Sequence[FileToLoad], problems: Sequence[FileProblemError]) -> Counter[str]:
+        """Load `files`, record `problems` and count by LoadReport's names; call it inside a transaction.
 
         A file that can't be loaded is left out and recorded too. Raises FileProblemError when that shows
         only after some of it went to the server; the transaction is then to be rolled back and the rest tried
         without it.
         """
-        result = BatchResult()
+        counts: Counter[str] = Counter()
         batch = _Batch(self._reader, _Findings(self._month), list(problems))
         changed = [file for file in files if not file.is_new]
         if changed:
             duplicates.lock(self._conn)  # before any row lock: merging and marking touch the same rows
-        open_replies = self._copy_new([file for file in files if file.is_new], batch, result)
-        open_replies += self._merge(changed, batch, result)
-        self._record(files, batch, result)
-        self._finish(batch.without_problems(files), open_replies, result)
-        return result
+        open_replies = self._copy_new([file for file in files if file.is_new], batch, counts)
+        open_replies += self._merge(changed, batch, counts)
+        # From here on one batch after the other, until it is committed: each sees what the one before it
+        # loaded, so that the last of those that share a chat finds all there is to find.
+        duplicates.lock(self._conn)
+        self._record(files, batch, counts)
+        self._finish(batch.without_problems(files), open_replies, counts)
+        return counts
 
-    def _copy_new(self, files: Sequence[FileToLoad], batch: _Batch, result: BatchResult) -> list[int]:
+    def _copy_new(self, files: Sequence[FileToLoad], batch: _Batch, counts: Counter[str]) -> list[int]:
         """Copy files not loaded before; return the ids of chats with replies that reading left open."""
         total = sum(file.message_count for file in files)
         if not total:
@@ -82,10 +71,10 @@ class BatchLoader:
                 write(frame)
                 is_open = pl.col("reply_timestamp").is_not_null() & pl.col("reply_ordinal").is_null()
                 open_replies.update(frame.filter(is_open)["id_chat_file"])
-                result.counts["messages_inserted"] += frame.height
+                counts["messages_inserted"] += frame.height
         return sorted(open_replies)
 
-    def _merge(self, files: Sequence[FileToLoad], batch: _Batch, result: BatchResult) -> list[int]:
+    def _merge(self, files: Sequence[FileToLoad], batch: _Batch, counts: Counter[str]) -> list[int]:
         """Merge files that were loaded before; return the ids of their chats."""
         if not files:
             return []
@@ -95,19 +84,19 @@ class BatchLoader:
         sound = batch.without_problems(files)
         ids = [chat.id for file in sound for chat in file.chats]
         merged = messages.merge_changed(self._conn, ids)
-        result.counts["messages_inserted"] += merged.inserted
-        result.counts["messages_updated"] += merged.updated
+        counts["messages_inserted"] += merged.inserted
+        counts["messages_updated"] += merged.updated
         for file in sound:
             for chat in file.chats:
                 if gone := merged.gone.get(chat.id):
-                    result.counts["messages_gone"] += gone
+                    counts["messages_gone"] += gone
                     detail = f"{gone} messages loaded before are no longer in the file"
                     batch.findings.add(
                         file.path, chat.chat_number, Finding(0, "messages_gone", "info", detail)
                     )
         return ids
 
-    def _record(self, files: Sequence[FileToLoad], batch: _Batch, result: BatchResult) -> None:
+    def _record(self, files: Sequence[FileToLoad], batch: _Batch, counts: Counter[str]) -> None:
         rows, problems = batch.findings.rows(), batch.problems
         rows += [
             ExceptionRow(
@@ -117,31 +106,26 @@ class BatchLoader:
             for problem in problems
         ]  # fmt: skip
         paths = list({*(file.path for file in files), *(problem.path for problem in problems)})
-        result.counts["findings"] += exceptions.replace_for_files(self._conn, STAGE, paths, rows)
+        counts["findings"] += exceptions.replace_for_files(self._conn, STAGE, paths, rows)
         failed = [problem.path for problem in problems if problem.is_failure]
         if failed:
             chat_files.mark_failed(self._conn, failed)
-        result.counts["failed"] += len(problems)
+        counts["failed"] += len(problems)
 
-    def _finish(self, files: Sequence[FileToLoad], open_replies: Sequence[int], result: BatchResult) -> None:
-        """Note the batch as loaded, mark what other files hold too, and resolve what replies are open."""
+    def _finish(self, files: Sequence[FileToLoad], open_replies: Sequence[int], counts: Counter[str]) -> None:
+        """Note the batch as loaded, mark what other files hold too, and find what is replied to."""
         if not files:
             return
         chat_files.mark_loaded(self._conn, [pair for file in files for pair in file.hashes])
-        result.counts["loaded"] += len(files)
+        counts["loaded"] += len(files)
         keys = sorted({chat.chat_key for file in files for chat in file.chats if chat.chat_key})
-        shared = set(duplicates.shared_keys(self._conn, keys))
-        result.alone_keys = sorted(set(keys) - shared)
+        shared = duplicates.shared_keys(self._conn, keys)
         # A changed file may share nothing any more, and has marks to lose.
-        shared.update(
-            chat.chat_key for file in files if not file.is_new for chat in file.chats if chat.chat_key
-        )
-        if shared:
-            duplicates.lock(self._conn)
-            result.counts["duplicates_marked"] += duplicates.mark(self._conn, sorted(shared))
-        if open_replies:
-            found = messages.unresolved_replies(self._conn, open_replies)
-            result.counts["replies_resolved"] += messages.resolve_replies(self._conn, found)
+        changed = {chat.chat_key for file in files if not file.is_new for chat in file.chats if chat.chat_key}
+        counts["duplicates_marked"] += duplicates.mark(self._conn, sorted(changed.union(shared)))
+        replies = messages.unresolved_replies(self._conn, open_replies) if open_replies else []
+        replies += messages.replies_across_files(self._conn, keys, shared)
+        counts["replies_resolved"] += messages.resolve_replies(self._conn, replies)
 
 
 def _bases(files: Sequence[FileToLoad], first_id: int) -> dict[int, int]:

@@ -1,8 +1,8 @@
 """chat_messages: every message of a month's chats.
 
-What belongs here: a month from its lock to its report, and what is settled between its files at the end. What
-does not: which files are loaded and by how many (load_plan.py), batches and what happens when one can't be
-loaded (load_writers.py), getting one across (load_batch.py) and the statements (store.messages).
+What belongs here: a month from its lock to its report, and the months after each other. What does not: which
+files are loaded and by how many (load_plan.py), batches and what happens when one can't be loaded
+(load_writers.py), getting one across (load_batch.py) and the statements (store.messages).
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from types import TracebackType
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.steps.load_batch import STAGE
 from whatsapp_pipeline.steps.load_plan import LoadOptions, MonthPlan
-from whatsapp_pipeline.steps.load_reading import FileToLoad
 from whatsapp_pipeline.steps.load_writers import Writers
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.steps.reading import ReadingOptions
-from whatsapp_pipeline.store import chat_files, duplicates, messages
+from whatsapp_pipeline.store import chat_files
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import await_writers, month_lock
 
@@ -91,21 +90,20 @@ class MessageLoading:
         with month_lock(
             conn, STAGE, month, on_wait=lambda: self._log.info("another run loads %s; waiting for it", month)
         ):
-            await_writers(conn, STAGE, month)
+            await_writers(
+                conn, STAGE, month,
+                on_wait=lambda: self._log.info("the server is still at what a killed run of %s sent", month),
+            )  # fmt: skip
             plan = self._plan(conn, month)
-            # A link that was lost, or a file that came back, leaves its messages as they were.
-            unsettled = [pair for file in plan.files if file.is_unsettled for pair in file.hashes]
-            if unsettled:
-                chat_files.mark_loaded(conn, unsettled)
-            progress = Progress(self._log, f"chat_messages {month}", len(plan.todo), "files")
-            writers = Writers(conn, month, self._options, progress)
             try:
-                result = writers.load(plan.shares, meanwhile=lambda: self._read_following(conn, month))
+                # A link that was lost, or a file that came back, leaves its messages as they were.
+                if unsettled := [pair for file in plan.files if file.is_unsettled for pair in file.hashes]:
+                    chat_files.mark_loaded(conn, unsettled)
+                progress = Progress(self._log, f"chat_messages {month}", len(plan.todo), "files")
+                writers = Writers(conn, month, self._options, progress, self._log)
+                counts = writers.load(plan.shares, meanwhile=lambda: self._read_following(conn, month))
             finally:
                 plan.end()
-            counts = result.counts
-            counts["duplicates_marked"] += _mark_late_duplicates(conn, result.alone_keys)
-            counts["replies_resolved"] += _resolve_late_replies(conn, plan.files)
             counts["stopped"] = min(1, counts["stopped"])
             return LoadReport(files=len(plan.files), unchanged=len(plan.files) - len(plan.todo), **counts)
 
@@ -122,23 +120,3 @@ class MessageLoading:
         if (following := self._following.get(month)) is not None:
             self._ahead = MonthPlan.make(conn, following, self._reading)
             self._ahead.begin(conn, self._archive, self._reading, self._options)
-
-
-def _mark_late_duplicates(conn: Connection, keys: Sequence[str]) -> int:
-    """Mark what others loaded of the same chats while these batches did not see it yet."""
-    shared = duplicates.shared_keys(conn, keys)
-    if not shared:
-        return 0
-    with conn.transaction():
-        duplicates.lock(conn)
-        return duplicates.mark(conn, shared)
-
-
-def _resolve_late_replies(conn: Connection, files: Sequence[FileToLoad]) -> int:
-    """Resolve replies to messages of other files, whichever was loaded first or by whom.
-
-    Asked for all chats of the month each time: a run killed before this has nothing left to load.
-    """
-    keys = {chat.chat_key for file in files for chat in file.chats if chat.chat_key}
-    open_replies = messages.replies_across_files(conn, sorted(keys))
-    return messages.resolve_replies(conn, open_replies)

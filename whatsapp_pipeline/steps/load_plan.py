@@ -84,7 +84,7 @@ class MonthPlan:
     ) -> None:
         """Share out the files to load and begin to read the first ones."""
         reader = FileReader(archive, reading, suppression.erased_file_chats(conn))
-        for files in _cut(self.todo, _writers(conn, self.todo, options)):
+        for files in _cut(self.todo, writers_for(conn, self.todo, options)):
             batches = list(_batches(files, options.batch_size))
             ahead = ReadAhead(reader, [file for batch in batches for file in batch])
             self.shares.append(Share(batches, ahead))
@@ -105,13 +105,14 @@ class MonthPlan:
             share.reader.stop()
 
 
-def _writers(conn: Connection, todo: Sequence[FileToLoad], options: LoadOptions) -> int:
+def writers_for(conn: Connection, todo: Sequence[FileToLoad], options: LoadOptions) -> int:
     """How many write at once: one for few messages, and where the server is to be spared.
 
     One, too, inside the caller's transaction, which is to be undone as a whole: other connections would write
-    outside of it, and see nothing of what is in it.
+    outside of it, and see nothing of what is in it. (While a month is read ahead, writers of the one before
+    use the connection, and it is active.)
     """
-    if options.delay_seconds or conn.info.transaction_status is not TransactionStatus.IDLE:
+    if options.delay_seconds or conn.info.transaction_status is TransactionStatus.INTRANS:
         return 1
     total = sum(file.message_count for file in todo)
     return max(1, min(options.writers, total // _MESSAGES_A_WRITER))

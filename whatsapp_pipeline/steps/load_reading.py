@@ -37,6 +37,10 @@ class FileProblemError(Exception):
         self.path, self.kind, self.is_failure = path, kind, is_failure
 
 
+class ReadingStoppedError(Exception):
+    """Nothing more is read, for somebody asked that it be so."""
+
+
 @dataclass
 class FileToLoad:
     """A file's chats as indexed, and the hash that says how it would be loaded now."""
@@ -249,17 +253,18 @@ class ReadAhead:
         self._thread.join()
 
     def stop(self) -> None:
-        """Read no further."""
+        """Read no further; who asks for more gets ReadingStoppedError."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        self._thread.join()
+        if self._thread.ident is not None:  # else it was never started
+            self._thread.join()
 
     def read(self, file: FileToLoad) -> Iterator[FilePart]:
         """Yield what a file holds, part by part.
 
         Raises FileProblemError when it can't be read, or is not what was indexed: before the first part
-        where one window has the whole file, else after any.
+        where one window has the whole file, else after any; and ReadingStoppedError.
         """
         for part in self._parts_of(file):
             if part.problem is not None:
@@ -285,6 +290,8 @@ class ReadAhead:
             while not self._parts:
                 if self._failure is not None:
                     raise self._failure
+                if self._stopped:
+                    raise ReadingStoppedError
                 self._changed.wait()
             part = self._parts.popleft()
             self._waiting -= part.height

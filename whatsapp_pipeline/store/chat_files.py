@@ -233,13 +233,23 @@ def to_load(conn: Connection, month: str) -> list[LoadRow]:
     return [LoadRow(*row) for row in rows]
 
 
+def existing(conn: Connection, ids: Sequence[int]) -> set[int]:
+    """Return those of the chats' ids that are there: erasing a contact takes its chats away."""
+    return {row[0] for row in conn.execute("SELECT id FROM chat_files WHERE id = ANY(%s)", (list(ids),))}
+
+
 def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> int:
-    """Note what was loaded for each chat, (id, loaded hash); return how many rows differ from before."""
+    """Note what was loaded for each chat, (id, loaded hash); return how many rows differ from before.
+
+    A file that vanished while it was loaded stays so, and has its messages all the same.
+    """
     return conn.execute(
-        """UPDATE chat_files f SET loaded_hash = l.hash, processing_status = 'loaded', updated_at = now()
+        """UPDATE chat_files f
+           SET loaded_hash = l.hash, updated_at = now(),
+               processing_status = CASE f.processing_status WHEN 'vanished' THEN 'vanished' ELSE 'loaded' END
            FROM unnest(%s::bigint[], %s::bytea[]) AS l(id, hash)
-           WHERE f.id = l.id AND f.processing_status <> 'vanished'
-             AND (f.loaded_hash, f.processing_status) IS DISTINCT FROM (l.hash, 'loaded')""",
+           WHERE f.id = l.id AND (f.loaded_hash IS DISTINCT FROM l.hash
+                                  OR f.processing_status NOT IN ('loaded', 'vanished'))""",
         ([id_ for id_, _ in loaded], [hash_ for _, hash_ in loaded]),
     ).rowcount
 

@@ -1,11 +1,36 @@
-"""Advisory locks: two runs over the same month wait for each other instead of racing."""
+"""Advisory locks: two runs over the same month wait for each other instead of racing.
+
+And what is to be done where the server finds two that wait for each other for ever: one of them again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
+
+import psycopg
 
 from whatsapp_pipeline.store.connection import Connection
+
+_T = TypeVar("_T")
+_ATTEMPTS = 5
+
+
+def in_transaction(conn: Connection, work: Callable[[], _T]) -> _T:
+    """Do `work` in a transaction (a savepoint within one); again when it gave way in a deadlock.
+
+    Loading, linking, marking and erasing touch the same rows in other orders. Raises DeadlockDetected when
+    that happens again and again.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            with conn.transaction():
+                return work()
+        except psycopg.errors.DeadlockDetected:
+            continue
+    with conn.transaction():
+        return work()
 
 
 @contextmanager
@@ -59,9 +84,11 @@ def hold_as_writer(conn: Connection, asset: str, month: str) -> None:
     conn.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", (key,))
 
 
-def await_writers(conn: Connection, asset: str, month: str) -> None:
+def await_writers(
+    conn: Connection, asset: str, month: str, *, on_wait: Callable[[], None] | None = None
+) -> None:
     """Under the month's lock, wait until the server is done with the writers of a run that was killed."""
-    with named_lock(conn, _writers(asset, month)):
+    with named_lock(conn, _writers(asset, month), on_wait=on_wait):
         pass
 
 

@@ -157,19 +157,20 @@ def unresolved_replies(conn: Connection, file_ids: Sequence[int]) -> list[int]:
     return [row[0] for row in rows]
 
 
-def replies_across_files(conn: Connection, chat_keys: Sequence[str]) -> list[int]:
-    """Return the ids of messages whose reply is open in chats of `chat_keys` that lie in several files."""
+def replies_across_files(conn: Connection, chat_keys: Sequence[str], shared: Sequence[str]) -> list[int]:
+    """Return the ids of messages that may reply to another file's, of chats that lie in several.
+
+    Those whose reply is open in chats of `chat_keys`; and of `shared`, whose files overlap, those that were
+    found to reply to another file's: a file loaded since may hold what is replied to as well.
+    """
     rows = conn.execute(
-        """SELECT m.id FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
-           WHERE m.reply_timestamp IS NOT NULL AND m.reply_to_id IS NULL AND f.chat_key = ANY(%s)
-             AND EXISTS (SELECT FROM chat_files g WHERE g.chat_key = f.chat_key AND g.id <> f.id)""",
-        (list(chat_keys),),
+        queries.load("messages_replies_across"), {"keys": list(chat_keys), "shared": list(shared)}
     )
     return [row[0] for row in rows]
 
 
 def resolve_replies(conn: Connection, message_ids: Sequence[int]) -> int:
-    """Find what the messages reply to by time and quote, anywhere in the same chat; return how many were."""
+    """Find what messages reply to by time and quote, anywhere in the same chat; return how many changed."""
     if not message_ids:
         return 0
     return conn.execute(queries.load("messages_resolve_replies"), (list(message_ids),)).rowcount

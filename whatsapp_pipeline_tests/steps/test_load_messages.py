@@ -6,16 +6,24 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.load_messages import LoadOptions, LoadReport, MessageLoading, load_month
+from whatsapp_pipeline.steps.load_plan import writers_for
+from whatsapp_pipeline.steps.load_reading import FileToLoad
+from whatsapp_pipeline.store.chat_files import LoadRow
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.locks import hold_as_writer
 from whatsapp_pipeline_tests.block_files import Said, block, talk, write_chat
@@ -156,15 +164,37 @@ def test_a_reply_to_another_files_message_is_found(db: Connection, tmp_path: Pat
 
 def test_a_reply_to_a_message_that_is_loaded_later_is_found(db: Connection, tmp_path: Path) -> None:
     quote = "➜ Respondendo para você, 2025-01-05 10:01:00: « mensagem de teste 1 »\n\nisso"
-    answer = write_chat(tmp_path, block([Said(500, "from", quote)]), time="2025-01-05 20 00 00")
+    write_chat(tmp_path, block([Said(500, "from", quote)]), time="2025-01-05 20 00 00")
     assert both(db, tmp_path).replies_resolved == 0
     write_chat(tmp_path, block(talk(3)), month="2025/02", time="2025-02-01 10 00 00")
     assert both(db, tmp_path, "2025-02").replies_resolved == 1
-    assert both(db, tmp_path).replies_resolved == 0
-    # A run that was killed before it looked for replies leaves that to the next, which has nothing to load.
-    db.execute("UPDATE chat_messages SET reply_to_id = NULL")
-    report = both(db, tmp_path)
-    assert (answer.exists(), report.loaded, report.replies_resolved) == (True, 0, 1)
+    # The message goes, and comes back.
+    write_chat(tmp_path, block(talk(1)), month="2025/02", time="2025-02-01 10 00 00")
+    assert both(db, tmp_path, "2025-02").messages_gone == 2
+    assert db.execute("SELECT count(reply_to_id) FROM chat_messages").fetchone() == (0,)
+    write_chat(tmp_path, block(talk(3)), month="2025/02", time="2025-02-01 10 00 00")
+    assert both(db, tmp_path, "2025-02").replies_resolved == 1
+
+
+@pytest.mark.parametrize("last", [JANUARY, "2025-02", "2025-03"])
+def test_what_is_replied_to_does_not_hang_on_the_order_of_months(
+    db: Connection, tmp_path: Path, last: str
+) -> None:
+    """Two files hold what a third one replies to: it is the first file's."""
+    quote = "➜ Respondendo para você, 2025-01-05 10:03:00: « mensagem de teste 3 »\n\nisso"
+    for month, said in (
+        ("2025/01", talk(5)),
+        ("2025/02", talk(7)[2:]),
+        ("2025/03", [*talk(7)[4:], Said(500, "from", quote)]),
+    ):
+        write_chat(tmp_path, block(said), month=month, time=f"{month.replace('/', '-')}-05 10 00 00")
+    for month in sorted((JANUARY, "2025-02", "2025-03"), key=lambda month: month == last):
+        both(db, tmp_path, month)
+    found = db.execute(
+        "SELECT f.month, o.ordinal FROM chat_messages m JOIN chat_messages o ON o.id = m.reply_to_id"
+        " JOIN chat_files f ON f.id = o.id_chat_file"
+    ).fetchall()
+    assert found == [(JANUARY, 4)]
 
 
 def test_the_same_chat_in_two_files_is_marked_once_and_unmarked(db: Connection, tmp_path: Path) -> None:
@@ -254,6 +284,38 @@ def test_a_large_file_that_changes_after_the_index_leaves_nothing(db: Connection
     assert load(db, tmp_path).messages_inserted == 30_000
 
 
+def _meanwhile(statement: str) -> Callable[[Connection], bool]:
+    """What changes the database once the month's files are chosen."""
+
+    def should_stop(conn: Connection) -> bool:
+        conn.execute(statement.encode())
+        return False
+
+    return should_stop
+
+
+def test_a_file_that_vanishes_while_it_is_loaded_comes_back_loaded(db: Connection, tmp_path: Path) -> None:
+    path = write_chat(tmp_path, block(talk(4)))
+    index(db, tmp_path)
+    load(db, tmp_path, should_stop=_meanwhile("UPDATE chat_files SET processing_status = 'vanished'"))
+    status = "SELECT processing_status, loaded_hash IS NULL FROM chat_files"
+    assert db.execute(status).fetchone() == ("vanished", False)
+    assert both(db, tmp_path).messages_inserted == 0
+    assert db.execute(status).fetchone() == ("loaded", False)
+    write_chat(tmp_path, block(talk(5)))
+    assert path.exists()
+    assert both(db, tmp_path).messages_inserted == 1
+
+
+def test_a_chat_that_is_erased_while_its_batch_is_loaded_is_left_out(db: Connection, tmp_path: Path) -> None:
+    for title in ("Ana", "Bia"):
+        write_chat(tmp_path, block(talk(3)), title=title)
+    index(db, tmp_path)
+    report = load(db, tmp_path, should_stop=_meanwhile("DELETE FROM chat_files WHERE title = 'Ana'"))
+    assert (report.loaded, report.messages_inserted) == (1, 3)
+    assert db.execute("SELECT title, processing_status FROM chat_files").fetchall() == [("Bia", "loaded")]
+
+
 def test_a_changed_file_that_is_gone_keeps_what_was_loaded(db: Connection, tmp_path: Path) -> None:
     paths = [write_chat(tmp_path, block(talk(3)), title=title) for title in ("Ana", "Bia")]
     both(db, tmp_path)
@@ -324,11 +386,12 @@ def test_a_dry_run_leaves_nothing(db: Connection, tmp_path: Path) -> None:
     assert everything(db) == before
 
 
-def _write_many(root: Path, day: int = 5, month: str = "2025/01") -> None:
-    """Enough for two writers: 20 files of 600 messages."""
+def _write_many(root: Path, day: int = 5, month: str = "2025/01", more: str = "") -> None:
+    """Enough for two writers: 20 files of 600 messages, each with `more` text."""
     time = f"{month.replace('/', '-')}-{day:02d} 10 00 00"
+    chat = block([said._replace(text=said.text + more) for said in talk(600)])
     for number in range(20):
-        write_chat(root, block(talk(600)), title=f"Cliente {number}", month=month, time=time)
+        write_chat(root, chat, title=f"Cliente {number}", month=month, time=time)
 
 
 def test_several_writers_end_as_one_does(db: Connection, tmp_path: Path) -> None:
@@ -397,8 +460,12 @@ def test_a_dry_run_of_many_messages_leaves_nothing(db: Connection, tmp_path: Pat
 
 
 def test_a_writer_that_fails_ends_the_others(db: Connection, tmp_path: Path) -> None:
-    """The first one waits for what somebody holds: it must not any more, once the second one is refused."""
-    _write_many(tmp_path)
+    """The first one waits for what somebody holds: it must not any more, once the second one is refused.
+
+    Nor does what reads for the first one, which has more than it reads ahead.
+    """
+    for day in range(5, 11):
+        _write_many(tmp_path, day, more=" e mais" * 70)
     index(db, tmp_path)
     last = "Cliente 19"
     db.execute(
@@ -407,7 +474,7 @@ def test_a_writer_that_fails_ends_the_others(db: Connection, tmp_path: Path) -> 
                 IF (SELECT title FROM chat_files WHERE id = NEW.id_chat_file) = '{last}' THEN
                     RAISE check_violation USING MESSAGE = 'refused';
                 END IF;
-                IF (SELECT title FROM chat_files WHERE id = NEW.id_chat_file) = 'Cliente 0' THEN
+                IF (SELECT min(id) FROM chat_files) = NEW.id_chat_file THEN
                     PERFORM pg_advisory_xact_lock(4711);
                 END IF;
                 RETURN NEW;
@@ -419,11 +486,63 @@ def test_a_writer_that_fails_ends_the_others(db: Connection, tmp_path: Path) -> 
         with pytest.raises(PipelineError, match="refused messages of 2025-01: refused"):
             load(db, tmp_path)
     assert db.execute("SELECT count(*) FROM chat_messages").fetchone() == (0,)
-    db.execute("DROP TRIGGER refuse ON chat_messages")
-    assert load(db, tmp_path).messages_inserted == 12_000
+    assert "read-ahead" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_a_run_waits_for_the_writers_of_a_killed_one(db: Connection, tmp_path: Path) -> None:
+@pytest.fixture
+def few_connections(db: Connection) -> Iterator[tuple[str, str]]:
+    """A role that may load, and the database's URL for it."""
+    role = f"loader_{uuid4().hex[:8]}"
+    db.execute(
+        f"CREATE ROLE {role} LOGIN;"
+        f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role};"
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}"
+    )
+    yield role, make_conninfo(db.info.dsn, user=role)
+    db.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+@pytest.mark.parametrize(("limit", "number"), [(1, 1), (2, 1), (3, 2)])
+def test_with_fewer_connections_than_wished_for_it_loads_over_those(
+    db: Connection,
+    tmp_path: Path,
+    few_connections: tuple[str, str],
+    limit: int,
+    number: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    role, url = few_connections
+    db.execute(f"ALTER ROLE {role} CONNECTION LIMIT {limit}")
+    for day in (5, 6):
+        _write_many(tmp_path, day)
+    index(db, tmp_path)
+    with connect(url) as conn:
+        report = load(conn, tmp_path, writers=3)
+    assert (report.messages_inserted, report.batches) == (24_000, 3)
+    assert f"2025-01 is loaded over {number} connection(s) instead of 3" in caplog.text
+    assert f'too many connections for role "{role}"' in caplog.text
+
+
+def test_what_uses_the_runs_connection_meanwhile_is_no_transaction(db: Connection) -> None:
+    """Writers ask through it whether to stop while the next month is planned."""
+    chat = LoadRow(1, "a.txt", 1, None, None, b"", None, {}, 20_000, 1, "pending")
+    file = FileToLoad("a.txt", [chat], b"")
+    with connect(db.info.dsn) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute("SELECT pg_advisory_lock(4711)")
+        asking = pool.submit(db.execute, "SELECT pg_advisory_lock(4711)")
+        while db.info.transaction_status is not TransactionStatus.ACTIVE:
+            assert not asking.done()
+        number = writers_for(db, [file], LoadOptions())
+        holder.execute("SELECT pg_advisory_unlock(4711)")
+    assert number == 2
+    with db.transaction():
+        assert writers_for(db, [file], LoadOptions()) == 1
+
+
+def test_a_run_waits_for_the_writers_of_a_killed_one(
+    db: Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     write_chat(tmp_path, block(talk(3)))
     index(db, tmp_path)
     done = threading.Event()
@@ -442,6 +561,7 @@ def test_a_run_waits_for_the_writers_of_a_killed_one(db: Connection, tmp_path: P
             assert thread.is_alive()
         assert not done.is_set()
     thread.join()
+    assert "the server is still at what a killed run of 2025-01 sent" in caplog.text
     assert db.execute("SELECT count(*) FROM chat_messages").fetchone() == (3,)
 
 
