@@ -32,7 +32,7 @@ from whatsapp_pipeline.store import link_report, link_stamps
 from whatsapp_pipeline.store import links as store
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.decisions import CandidateRow, DecisionRow, to_json
-from whatsapp_pipeline.store.locks import month_lock
+from whatsapp_pipeline.store.locks import in_transaction, month_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +69,21 @@ class ContactLinking:
 
         A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
         """
-        with month_lock(conn, "contact_links", month), conn.transaction(), uncollected():
-            if self._versions is None:
-                self._versions = link_stamps.versions(conn, "contact_links")
-            inputs = link_stamps.rests_on(
-                conn, "contact_links", month, self._versions, rules_hash(), repr(self._options)
-            )
-            if link_stamps.stands(conn, "contact_links", month, inputs):
-                changed = {"chats": 0, "candidates": 0}
-            else:
-                changed = self._decide_and_write(conn, month)
-                link_stamps.keep(conn, "contact_links", month, inputs)
-            return report(month, "chats", store.tally(conn, month), changed)
+        with month_lock(conn, "contact_links", month), uncollected():
+            return in_transaction(conn, lambda: self._link(conn, month))
+
+    def _link(self, conn: Connection, month: str) -> LinkReport:
+        if self._versions is None:
+            self._versions = link_stamps.versions(conn, "contact_links")
+        inputs = link_stamps.rests_on(
+            conn, "contact_links", month, self._versions, rules_hash(), repr(self._options)
+        )
+        if link_stamps.stands(conn, "contact_links", month, inputs):
+            changed = {"chats": 0, "candidates": 0}
+        else:
+            changed = self._decide_and_write(conn, month)
+            link_stamps.keep(conn, "contact_links", month, inputs)
+        return report(month, "chats", store.tally(conn, month), changed)
 
     def _decide_and_write(self, conn: Connection, month: str) -> dict[str, int]:
         decisions = self.decide_staged(conn, store.stage_month(conn, month))

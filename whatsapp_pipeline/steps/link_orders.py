@@ -35,7 +35,7 @@ from whatsapp_pipeline.store import link_stamps
 from whatsapp_pipeline.store import order_links as store
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.decisions import CandidateRow, DecisionRow, to_json
-from whatsapp_pipeline.store.locks import month_lock
+from whatsapp_pipeline.store.locks import in_transaction, month_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +80,28 @@ class OrderLinking:
 
         A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
         """
-        with month_lock(conn, "order_links", month), conn.transaction(), uncollected():
-            if self._policy is None:
-                self._policy = self._options.policy()
-                if self._policy.method == "model":
-                    model = order_model(conn, refit=self._options.refit, log=self._log)
-                    self._policy = replace(self._policy, model=model)
-            if self._versions is None:
-                self._versions = link_stamps.versions(conn, "order_links")
-            inputs = link_stamps.rests_on(
-                conn, "order_links", month, self._versions, rules_hash(), self._policy.method,
-                self._policy.model.to_json(),
-            )  # fmt: skip
-            if link_stamps.stands(conn, "order_links", month, inputs):
-                changed = {"sessions": 0, "candidates": 0, "files": 0}
-            else:
-                decisions = _decide(conn, store.stage_month(conn, month), self._policy)
-                changed = store.write(conn, _rows(decisions), _candidate_rows(decisions))
-                link_stamps.keep(conn, "order_links", month, inputs)
-            return report(month, "sessions", store.tally(conn, month), changed)
+        with month_lock(conn, "order_links", month), uncollected():
+            return in_transaction(conn, lambda: self._link(conn, month))
+
+    def _link(self, conn: Connection, month: str) -> LinkReport:
+        if self._policy is None:
+            policy = self._options.policy()
+            if policy.method == "model":
+                policy = replace(policy, model=order_model(conn, refit=self._options.refit, log=self._log))
+            self._policy = policy
+        if self._versions is None:
+            self._versions = link_stamps.versions(conn, "order_links")
+        inputs = link_stamps.rests_on(
+            conn, "order_links", month, self._versions, rules_hash(), self._policy.method,
+            self._policy.model.to_json(),
+        )  # fmt: skip
+        if link_stamps.stands(conn, "order_links", month, inputs):
+            changed = {"sessions": 0, "candidates": 0, "files": 0}
+        else:
+            decisions = _decide(conn, store.stage_month(conn, month), self._policy)
+            changed = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+            link_stamps.keep(conn, "order_links", month, inputs)
+        return report(month, "sessions", store.tally(conn, month), changed)
 
 
 def _decide(conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy) -> list[OrderDecision]:

@@ -22,6 +22,7 @@ from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store import privacy, suppression
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.grants import WRITER
+from whatsapp_pipeline.store.locks import in_transaction
 from whatsapp_pipeline.store.privacy_webhooks import person_of_contact
 from whatsapp_pipeline.webhook import privacy as webhooks
 from whatsapp_pipeline.webhook.spool import spool_directory
@@ -70,7 +71,8 @@ def erase_contact(
         user_ids = [name for name in person_of_contact(conn, id_contato).canonicals if name.startswith("id:")]
         # First, since it looks the person's numbers up in the tables that are emptied below.
         from_webhooks = webhooks.erase_contact(conn, id_contato, spool_directory(settings))
-        with conn.transaction():
+
+        def erase() -> dict[str, int]:
             entries = privacy.suppression_entries(conn, subject)
             entries += [("identity", name) for name in [*_identities(subject), *user_ids]]
             suppression.add(conn, entries)
@@ -79,6 +81,9 @@ def erase_contact(
             privacy.audit(
                 conn, "privacy.erase", suppression.hash_of(key, "contact", str(id_contato)), removed
             )
+            return removed
+
+        removed = in_transaction(conn, erase)
         _remember(settings, suppression.entries(conn))
     removed["conversations"] = from_webhooks.conversations
     removed["conversation_messages"] = from_webhooks.messages
