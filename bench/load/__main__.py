@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.load.indexed import index
-from bench.report import measured, write
+from bench.report import Row, measured, write
 from bench.server import ServerClock
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.embedded import server_url
@@ -30,6 +30,8 @@ from whatsapp_pipeline.steps.load_messages import LoadOptions, MessageLoading
 from whatsapp_pipeline.store.connection import Connection, connect
 
 LOG = logging.getLogger("bench.load")
+# The same files in one month, and in four that are loaded one after the other.
+_MONTHS = {"one month": "2025-01..2025-01", "four months": "2025-01..2025-04"}
 _COLUMNS = """
     SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute
     WHERE attrelid = 'chat_messages'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
@@ -101,21 +103,29 @@ def main() -> None:
     parser.add_argument("--messages", type=float, default=28, help="median messages a file")
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bl-") as folder:
-        sample = ["sample", "--out", f"{folder}/a", "--files", str(arguments.files)]
-        sample += ["--messages", str(arguments.messages), "--months", "2025-01..2025-04"]
-        program = Path(sys.executable).parent / "whatsapp-pipeline"
-        subprocess.run([str(program), *sample], check=True, stdout=subprocess.DEVNULL)
-        url = server_url(Path(folder) / "l", "bench")
-        root = f"{folder}/a/organized_whatsapp_chats"
-        # In a process of its own: its memory is not the loader's.
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
-            other.submit(index, url, root).result()
-        with connect(url) as conn:
-            _compare(conn, ChatArchive(root), Path(folder) / "rows", arguments.runs)
+    rows, notes = list[Row](), list[str]()
+    for words, months in _MONTHS.items():
+        with tempfile.TemporaryDirectory(prefix="bl-") as folder:
+            sample = ["sample", "--out", f"{folder}/a", "--files", str(arguments.files)]
+            sample += ["--messages", str(arguments.messages), "--months", months]
+            program = Path(sys.executable).parent / "whatsapp-pipeline"
+            subprocess.run([str(program), *sample], check=True, stdout=subprocess.DEVNULL)
+            url = server_url(Path(folder) / "l", "bench")
+            root = f"{folder}/a/organized_whatsapp_chats"
+            # In a process of its own: its memory is not the loader's.
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
+                other.submit(index, url, root).result()
+            with connect(url) as conn:
+                compared = _compare(conn, words, ChatArchive(root), Path(folder) / "rows", arguments.runs)
+        rows += compared[0]
+        notes.append(compared[1])
+    title = "Loading messages: read, parse and COPY beside COPY alone"
+    print(write("load", title, rows, command="python -m bench.load", notes=notes))
 
 
-def _compare(conn: Connection, archive: ChatArchive, path: Path, runs: int) -> None:
+def _compare(
+    conn: Connection, words: str, archive: ChatArchive, path: Path, runs: int
+) -> tuple[list[Row], str]:
     copying, loading = _Contestant(), _Contestant()
     _Contestant().run(conn, lambda: _load(conn, archive))  # both sides find warm files and a warm server
     row = conn.execute(_COLUMNS).fetchone()
@@ -131,23 +141,16 @@ def _compare(conn: Connection, archive: ChatArchive, path: Path, runs: int) -> N
     rates = [[messages / seconds for seconds in contestant.wall] for contestant in (copying, loading)]
     limit = statistics.median(rates[0])
     times = statistics.median(loading.wall) / statistics.median(copying.wall)
-    print(
-        write(
-            "load",
-            "Loading messages: read, parse and COPY beside COPY alone",
-            [
-                measured(
-                    "COPY of ready-made rows", "messages/s", rates[0], reference=limit, note=copying.note
-                ),
-                measured(
-                    "chat_messages (read, parse, COPY)", "messages/s", rates[1], reference=limit,
-                    memory_mb=peak, note=loading.note,
-                ),
-            ],
-            command="python -m bench.load",
-            notes=[f"{messages:,} messages; {times:.2f} times COPY, target ≤ 1.30."],
-        )
-    )  # fmt: skip
+    rows = [
+        measured(
+            f"{words}: COPY of ready-made rows", "messages/s", rates[0], reference=limit, note=copying.note
+        ),
+        measured(
+            f"{words}: read, parse, COPY", "messages/s", rates[1], reference=limit, memory_mb=peak,
+            note=loading.note,
+        ),
+    ]  # fmt: skip
+    return rows, f"{words}: {messages:,} messages, {times:.2f} times COPY, target ≤ 1.30."
 
 
 if __name__ == "__main__":
