@@ -21,5 +21,17 @@ class ServerClock:
         return float(
             ended.children_user
             + ended.children_system
-            + sum(sum(process.cpu_times()[:2]) for process in server.children())
+            + sum(_seconds_of(process) for process in server.children())
         )
+
+
+def _seconds_of(process: psutil.Process) -> float:
+    """Return the processor seconds of one server process; 0 when it ended since it was listed.
+
+    The server's own `children_*` counters hold its seconds from then on.
+    """
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)

@@ -10,6 +10,7 @@ import importlib
 import os
 import select
 import sys
+from typing import NoReturn
 
 import click
 
@@ -46,6 +47,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+class _ReaderClosedError(Exception):
+    """The program that reads standard output closed it, as `| head` does."""
+
+
 class _LazyGroup(click.Group):
     """A group whose commands are imported when used."""
 
@@ -59,6 +64,15 @@ class _LazyGroup(click.Group):
         command = getattr(importlib.import_module(f"whatsapp_pipeline.cli.{module}"), attribute)
         assert isinstance(command, click.Command)  # noqa: S101
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # click would answer a broken pipe with exit status 1 before `main` sees it.
+            if _stdout_reader_closed():
+                raise _ReaderClosedError from error
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -75,7 +89,11 @@ def cli(debug: bool) -> None:
 def main() -> None:
     """Run the command line: exit 0 all well, 1 a failure, 2 bad usage; an error is one clear line."""
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        status = cli.main(standalone_mode=False) or 0
+        sys.stdout.flush()
+        sys.exit(status)
+    except _ReaderClosedError:
+        _end_quietly()
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
@@ -88,10 +106,8 @@ def main() -> None:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
     except Exception as error:
-        if isinstance(error, BrokenPipeError) and _reader_left():
-            # It had enough (`| head`). The interpreter must not try to flush at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
+        if isinstance(error, BrokenPipeError) and _stdout_reader_closed():
+            _end_quietly()
         if "--debug" in sys.argv[1:]:
             raise
         click.echo(f"error: {_in_words(error)}", err=True)
@@ -110,8 +126,14 @@ def _in_words(error: Exception) -> str:
     return f"{type(error).__name__}: {first} (`whatsapp-pipeline --debug …` shows where)"
 
 
-def _reader_left() -> bool:
-    """Say whether standard output is a pipe that nobody reads any more."""
+def _end_quietly() -> NoReturn:
+    """Exit with status 0 and keep the interpreter from flushing standard output once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
+
+
+def _stdout_reader_closed() -> bool:
+    """Return whether standard output is a pipe whose reader has closed it."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))

@@ -5,6 +5,8 @@ And what is to be done where the server finds two that wait for each other for e
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
@@ -15,6 +17,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 _T = TypeVar("_T")
 _ATTEMPTS = 5
+_PAUSE = 0.1  # seconds, at most, after the first deadlock
 
 
 def in_transaction(conn: Connection, work: Callable[[], _T]) -> _T:
@@ -23,12 +26,14 @@ def in_transaction(conn: Connection, work: Callable[[], _T]) -> _T:
     Loading, linking, marking and erasing touch the same rows in other orders. Raises DeadlockDetected when
     that happens again and again.
     """
-    for _ in range(_ATTEMPTS - 1):
+    for attempt in range(1, _ATTEMPTS):
         try:
             with conn.transaction():
                 return work()
         except psycopg.errors.DeadlockDetected:
-            continue
+            # A retry at once can take the row that the other transaction is about to be given, and both
+            # wait for each other again. A pause of random length lets one of them finish.
+            time.sleep(random.uniform(0, _PAUSE * attempt))  # noqa: S311  # no secret
     with conn.transaction():
         return work()
 

@@ -39,7 +39,8 @@ def test_of_two_in_a_deadlock_both_end_what_they_do(conn: Connection, rows: None
 
     with ThreadPoolExecutor(2) as pool:
         attempts = list(pool.map(work, [(1, 2), (2, 1)]))
-    assert sorted(attempts) == [1, 2]
+    # The server decides which one it cancels, and may have to cancel again: see `in_transaction`.
+    assert sum(attempts) >= 3
     assert conn.execute("SELECT n FROM counted").fetchall() == [(2,), (2,)]
 
 
