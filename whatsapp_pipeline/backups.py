@@ -1,13 +1,14 @@
 """How the settings have backups taken; for the command line, the asset and the guard of first writes.
 
-What belongs here: from settings to options. What does not: taking, keeping and restoring (steps/backup.py).
+What belongs here: from settings to options. What does not: taking, keeping and restoring
+(steps/operations/backup.py).
 """
 
 from __future__ import annotations
 
 from whatsapp_pipeline.embedded import server_url
 from whatsapp_pipeline.settings import Settings
-from whatsapp_pipeline.steps.backup import BackupOptions
+from whatsapp_pipeline.steps.operations.backup import BackupOptions
 
 
 def backup_options(settings: Settings) -> BackupOptions:

@@ -1,6 +1,7 @@
 """The key under which erased people are remembered: PRIVACY_KEY, else a file in `.local/`.
 
-What belongs here: finding or making the key. What does not: what is hashed with it (store/suppression.py).
+What belongs here: finding or making the key. What does not: what is hashed with it
+(store/operations/suppression.py).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive, Erp
 from whatsapp_pipeline.sandbox.archive import write_sample
 from whatsapp_pipeline.sandbox.plan import SampleOptions
-from whatsapp_pipeline.steps.qa_report import History
+from whatsapp_pipeline.steps.operations.qa_report import History
 
 MONTHS = ("2025-01", "2025-02", "2025-03")
 FILES = 90

@@ -35,11 +35,11 @@ HEAVY = {
     "whatsapp_pipeline.domain.transcripts",
     "whatsapp_pipeline.erp.source",
     "whatsapp_pipeline.sandbox",
-    "whatsapp_pipeline.steps.index_chats",
-    "whatsapp_pipeline.steps.link_contacts",
-    "whatsapp_pipeline.steps.load_messages",
-    "whatsapp_pipeline.steps.process_webhooks",
-    "whatsapp_pipeline.steps.summarize",
+    "whatsapp_pipeline.steps.chats.index_chats",
+    "whatsapp_pipeline.steps.links.link_contacts",
+    "whatsapp_pipeline.steps.chats.load_messages",
+    "whatsapp_pipeline.steps.conversations.process_webhooks",
+    "whatsapp_pipeline.steps.summaries.summarize",
     "whatsapp_pipeline.webhook.receiver",
 }
 

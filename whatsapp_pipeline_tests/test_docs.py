@@ -15,7 +15,7 @@ import pytest
 
 from whatsapp_pipeline import cli
 from whatsapp_pipeline.settings import PROJECT_ROOT
-from whatsapp_pipeline.steps.backup import FIRST_WRITE, kept
+from whatsapp_pipeline.steps.operations.backup import FIRST_WRITE, kept
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 

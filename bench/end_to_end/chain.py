@@ -26,13 +26,13 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.erp.source import open_source
-from whatsapp_pipeline.steps.erp_sync import sync_contacts, sync_orders
-from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
-from whatsapp_pipeline.steps.link_contacts import ContactLinking, LinkOptions
-from whatsapp_pipeline.steps.link_orders import OrderLinking, OrderLinkOptions
-from whatsapp_pipeline.steps.load_messages import LoadOptions, MessageLoading
-from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
-from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
+from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
+from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, MessageLoading
+from whatsapp_pipeline.steps.contacts.erp_sync import sync_contacts, sync_orders
+from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
+from whatsapp_pipeline.steps.links.link_contacts import ContactLinking, LinkOptions
+from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
+from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import connect
 
 LOG = logging.getLogger("bench")

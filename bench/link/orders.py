@@ -45,7 +45,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     SessionToLink,
     link_session,
 )
-from whatsapp_pipeline.steps.order_evidence import rated
+from whatsapp_pipeline.steps.links.order_evidence import rated
 
 WEIGHTS = Path(domain.__file__).parent / "order_weights.json"
 LEVELS = {

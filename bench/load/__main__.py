@@ -26,7 +26,7 @@ from bench.report import Row, measured, write
 from bench.server import ServerClock
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.embedded import server_url
-from whatsapp_pipeline.steps.load_messages import LoadOptions, MessageLoading
+from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, MessageLoading
 from whatsapp_pipeline.store.connection import Connection, connect
 
 LOG = logging.getLogger("bench.load")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from whatsapp_pipeline.archive import ChatArchive
-from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
+from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.migrate import migrate
 

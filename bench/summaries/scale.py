@@ -23,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 from bench.report import measured, write
 from bench.summaries.accuracy import HERE, read_pairs
 from whatsapp_pipeline.embedded import server_url
-from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
+from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
 

@@ -21,9 +21,9 @@ from bench.webhook.bodies import delivery, message, senders
 from bench.webhook.client import Measured, load, requests_of
 from bench.webhook.machine import Postgres, ReceiverProcess, postgres, workshop
 from bench.webhook.rivals import POOL
-from whatsapp_pipeline.steps.process_webhooks import ProcessOptions, process_due
-from whatsapp_pipeline.store import inbox
+from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, process_due
 from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.webhook import records
 from whatsapp_pipeline.webhook.spool import segments
 

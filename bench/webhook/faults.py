@@ -28,9 +28,9 @@ from bench.report import machine
 from bench.webhook import bodies
 from bench.webhook.machine import Postgres, ReceiverProcess, postgres, workshop
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.process_webhooks import ProcessOptions, process_due
-from whatsapp_pipeline.store import inbox
+from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, process_due
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.webhook.receiver import PATH
 from whatsapp_pipeline.webhook.signature import sign
 from whatsapp_pipeline.webhook.spool import segments

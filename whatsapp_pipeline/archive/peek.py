@@ -6,7 +6,7 @@ import io
 
 from whatsapp_pipeline.archive.sources import ChatSource
 from whatsapp_pipeline.domain.transcripts import ParseOptions, read
-from whatsapp_pipeline.domain.transcripts.model import MessageBatch
+from whatsapp_pipeline.domain.transcripts.chat_message import MessageBatch
 
 _HEAD_BYTES = 1 << 16
 

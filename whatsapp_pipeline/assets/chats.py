@@ -8,8 +8,7 @@ from pydantic import Field
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import lineage
-from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
-from whatsapp_pipeline.assets.running import (
+from whatsapp_pipeline.assets.materialize import (
     OWNERS,
     Events,
     Metadata,
@@ -18,12 +17,13 @@ from whatsapp_pipeline.assets.running import (
     preview,
     run_months,
 )
+from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
 from whatsapp_pipeline.domain.masking import mask_text, mask_title
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.steps import gates
-from whatsapp_pipeline.store import status
+from whatsapp_pipeline.steps.operations import gates
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations import status
 
 
 class IndexConfig(StepConfig):
@@ -72,7 +72,7 @@ def chat_file_index(
     Title, hash, size and validity of each file; phones of its headers; its sessions with the order numbers,
     devices and stage words said in them. Unchanged files are skipped, vanished ones marked.
     """
-    from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
+    from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 
     configured = settings.load()
     options = IndexOptions(
@@ -117,7 +117,7 @@ def chat_messages(
     A batch of files is one transaction, so a run that is killed goes on where it stopped. A file that was
     exported again keeps the ids of the messages it still holds.
     """
-    from whatsapp_pipeline.steps.load_messages import LoadOptions, MessageLoading
+    from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, MessageLoading
 
     configured = settings.load()
     options = LoadOptions(

@@ -10,12 +10,12 @@ from pydantic import Field
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import lineage
-from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_table
+from whatsapp_pipeline.assets.materialize import OWNERS, Events, Metadata, StepConfig, preview, run_table
 from whatsapp_pipeline.domain.masking import mask_name, mask_phone
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Erp
-from whatsapp_pipeline.store import status
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations import status
 
 
 class ErpConfig(StepConfig):
@@ -40,7 +40,7 @@ def _backup_dir(config: ErpConfig) -> Path | None:
 
 
 def _forget_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> None:
-    from whatsapp_pipeline.steps.erp_backup import remove_old
+    from whatsapp_pipeline.steps.contacts.erp_backup import remove_old
 
     root = _backup_dir(config)
     if root is not None and not config.dry_run:
@@ -63,7 +63,7 @@ def tiny_contacts(
 
     A contact that the ERP no longer lists is never deleted.
     """
-    from whatsapp_pipeline.steps.erp_sync import sync_contacts
+    from whatsapp_pipeline.steps.contacts.erp_sync import sync_contacts
 
     def more(conn: Connection) -> Metadata:
         rows = status.contact_preview(conn)
@@ -98,7 +98,7 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
 
     Read by emission window, open orders again at every pass, since the ERP has no updated-since filter.
     """
-    from whatsapp_pipeline.steps.erp_sync import sync_orders
+    from whatsapp_pipeline.steps.contacts.erp_sync import sync_orders
 
     since = date.fromisoformat(config.since or f"{settings.load().first_month}-01")
 
@@ -127,7 +127,7 @@ def normalized_contacts(context: dg.AssetExecutionContext, config: StepConfig, d
     A field can hold several numbers; `celular_normalizado` and `telefone_normalizado` of `contatos` hold the
     first. Only contacts whose fields changed are read again.
     """
-    from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
+    from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 
     def more(conn: Connection) -> Metadata:
         return {

@@ -5,13 +5,14 @@
 import dagster as dg
 from pydantic import Field
 
-from whatsapp_pipeline.assets.running import OWNERS, PREVIEW_ROWS, column_schema, preview
+from whatsapp_pipeline.assets.materialize import OWNERS, PREVIEW_ROWS, column_schema, preview
 from whatsapp_pipeline.domain.masking import mask_name
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
-from whatsapp_pipeline.store import catalog, inbox
+from whatsapp_pipeline.store import catalog
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.conversations import latest_conversations
+from whatsapp_pipeline.store.conversations import inbox
+from whatsapp_pipeline.store.conversations.conversations import latest_conversations
 
 webhook_inbox = dg.AssetSpec(
     "webhook_inbox",
@@ -46,8 +47,8 @@ def conversations(
     webhook_inbox: WebhookInbox,
 ) -> dg.MaterializeResult[None]:
     """Messages, statuses and leads out of the raw deliveries; each once, whatever was sent twice."""
-    from whatsapp_pipeline.steps.answer_messages import answer_messages
-    from whatsapp_pipeline.steps.process_webhooks import process_batch, process_due
+    from whatsapp_pipeline.steps.conversations.answer_messages import answer_messages
+    from whatsapp_pipeline.steps.conversations.process_webhooks import process_batch, process_due
 
     options = webhook_inbox.options()
     assistant = webhook_inbox.assistant()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from whatsapp_pipeline.run_tags import months_in_words
-from whatsapp_pipeline.steps.qa_report import CheckLine, History, RunLine
+from whatsapp_pipeline.steps.operations.qa_report import CheckLine, History, RunLine
 
 _RUNS = 40
 _TREND = 5

@@ -12,18 +12,11 @@ from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_file_index
 from whatsapp_pipeline.assets.contacts import normalized_contacts
+from whatsapp_pipeline.assets.materialize import OWNERS, Events, Metadata, StepConfig, preview, run_months
 from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
-from whatsapp_pipeline.assets.running import (
-    OWNERS,
-    Events,
-    Metadata,
-    StepConfig,
-    preview,
-    run_months,
-)
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.store import status
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations import status
 
 
 class ContactLinkConfig(StepConfig):
@@ -70,7 +63,7 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
     Overrides first, then phones, order number, name and equipment. Several candidates are ambiguous, never
     the first of them; a group is never linked to a person by its name.
     """
-    from whatsapp_pipeline.steps.link_contacts import ContactLinking, LinkOptions
+    from whatsapp_pipeline.steps.links.link_contacts import ContactLinking, LinkOptions
 
     options = LinkOptions(
         link_at=config.link_at, propose_at=config.propose_at,
@@ -111,7 +104,7 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
 )
 def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, database: Database) -> Events:
     """Each session's service order: an explicit number checked against the contact, else time and device."""
-    from whatsapp_pipeline.steps.link_orders import OrderLinking, OrderLinkOptions
+    from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
 
     options = OrderLinkOptions(method=config.method, refit=config.refit)
 

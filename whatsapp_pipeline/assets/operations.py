@@ -8,12 +8,12 @@ from pydantic import Field
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.history import history
-from whatsapp_pipeline.assets.running import OWNERS, preview
+from whatsapp_pipeline.assets.materialize import OWNERS, preview
 from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.steps import backup
-from whatsapp_pipeline.steps.qa_report import make, write
-from whatsapp_pipeline.store import status
+from whatsapp_pipeline.steps.operations import backup
+from whatsapp_pipeline.steps.operations.qa_report import make, write
+from whatsapp_pipeline.store.operations import status
 
 
 class BackupConfig(dg.Config):

@@ -12,11 +12,11 @@ from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_messages
 from whatsapp_pipeline.assets.conversations import conversations
-from whatsapp_pipeline.assets.running import OWNERS, Events, Metadata, StepConfig, preview, run_table
+from whatsapp_pipeline.assets.materialize import OWNERS, Events, Metadata, StepConfig, preview, run_table
 from whatsapp_pipeline.domain.masking import mask_name, mask_phone
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.store import summary_reports as reports
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.summaries import summary_reports as reports
 
 
 class SummaryConfig(StepConfig):
@@ -57,7 +57,7 @@ def customer_summaries(
     context: dg.AssetExecutionContext, config: SummaryConfig, database: Database
 ) -> Events:
     """Per customer: who they are, what is open, how they feel, and the messages that say so."""
-    from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
+    from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 
     options = SummaryOptions(
         rebuild=config.rebuild, gap=timedelta(hours=config.conversation_gap_hours), zone=settings.load().zone

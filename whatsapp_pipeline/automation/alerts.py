@@ -16,7 +16,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.run_tags import months_in_words
-from whatsapp_pipeline.steps.alerts import Alert, is_configured, send
+from whatsapp_pipeline.steps.operations.alerts import Alert, is_configured, send
 
 _RUNS_AT_ONCE = 200
 _WILL_RETRY = "dagster/will_retry"

@@ -17,11 +17,11 @@ import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph  # exported nowhere else
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.assets.failures import MONTHLY, failed_partitions
+from whatsapp_pipeline.assets.partition_status import MONTHLY, failed_partitions
 from whatsapp_pipeline.assets.partitions import MONTHS, contiguous
-from whatsapp_pipeline.steps.retention import first_month_kept
-from whatsapp_pipeline.store import backlog
+from whatsapp_pipeline.steps.operations.retention import first_month_kept
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations import backlog
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.archive import ChatArchive

@@ -18,7 +18,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError  # exported no
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partitions import contiguous
 from whatsapp_pipeline.run_tags import RANGE_END, RANGE_START
-from whatsapp_pipeline.store.difference import Change
+from whatsapp_pipeline.store.operations.dry_run_diff import Change
 
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}  # the project's own handler prints the progress
 # What Dagster makes of Ctrl-C within a step.

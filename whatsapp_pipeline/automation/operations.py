@@ -8,12 +8,12 @@ import dagster as dg
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partitions import FORMAT
 from whatsapp_pipeline.automation import backfill
-from whatsapp_pipeline.automation.clock import Job, at, once_a_day
 from whatsapp_pipeline.automation.pausing import unless_paused
+from whatsapp_pipeline.automation.schedule_factory import Job, at, once_a_day
 from whatsapp_pipeline.automation.schedules import monthly_chats
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.steps.retention import delete_old
+from whatsapp_pipeline.steps.operations.retention import delete_old
 
 backups = dg.define_asset_job(
     "backups",

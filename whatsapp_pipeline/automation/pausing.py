@@ -8,7 +8,7 @@ import dagster as dg
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.databases import pipeline_url
-from whatsapp_pipeline.steps.gates import pause_in_words
+from whatsapp_pipeline.steps.operations.gates import pause_in_words
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.migrate import pending
 

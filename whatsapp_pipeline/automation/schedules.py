@@ -7,8 +7,8 @@ import dagster as dg
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partitions import FORMAT
-from whatsapp_pipeline.automation.clock import at, once_a_day
 from whatsapp_pipeline.automation.pausing import unless_paused
+from whatsapp_pipeline.automation.schedule_factory import at, once_a_day
 
 MONTHLY_ASSETS = dg.AssetSelection.assets("chat_file_index", "contact_links", "order_links", "chat_messages")
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.automation.clock import Job, at, once_a_day
+from whatsapp_pipeline.automation.schedule_factory import Job, at, once_a_day
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
-from whatsapp_pipeline.store import inbox
+from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.webhook import quarantine, spool
 
 BATCH_TAG = "webhook/batch"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from whatsapp_pipeline.checks.qa import QaCheck, Scope, rule
-from whatsapp_pipeline.store.backlog import erased_paths
-from whatsapp_pipeline.store.checks import Findings, find, indexed_paths
+from whatsapp_pipeline.store.operations.backlog import erased_paths
+from whatsapp_pipeline.store.operations.checks import Findings, find, indexed_paths
 
 
 def _files_not_indexed(scope: Scope) -> Findings:

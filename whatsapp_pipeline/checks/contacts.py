@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from whatsapp_pipeline.checks.qa import QaCheck, Scope, rule
-from whatsapp_pipeline.store import adoption, erp_passes
-from whatsapp_pipeline.store.checks import Findings, find
+from whatsapp_pipeline.store.contacts import adoption, erp_passes
+from whatsapp_pipeline.store.operations.checks import Findings, find
 
 
 def _incomplete_contacts(scope: Scope) -> Findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
-from whatsapp_pipeline.store.checks import Findings, find
+from whatsapp_pipeline.store.operations.checks import Findings, find
 from whatsapp_pipeline.webhook import spool
 
 MAX_AGE_SECONDS = 300

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from whatsapp_pipeline.checks.qa import QaCheck, Scope, rule
-from whatsapp_pipeline.store import verdicts
-from whatsapp_pipeline.store.checks import Findings, find
+from whatsapp_pipeline.store.links import verdicts
+from whatsapp_pipeline.store.operations.checks import Findings, find
 
 _CHATS = """
     SELECT count(*) FROM chat_files

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from psycopg.conninfo import conninfo_to_dict
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.assets.failures import failed_partitions
+from whatsapp_pipeline.assets.partition_status import failed_partitions
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
-from whatsapp_pipeline.steps import backup
-from whatsapp_pipeline.store.checks import Findings
+from whatsapp_pipeline.steps.operations import backup
+from whatsapp_pipeline.store.operations.checks import Findings
 
 OLDEST_BACKUP = timedelta(hours=50)
 

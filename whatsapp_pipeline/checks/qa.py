@@ -1,7 +1,7 @@
 """What every QA check is: a rule, the rows that break it, and the way out.
 
 What belongs here: the shape of a check and its result in Dagster. What does not: the rules (one module an
-asset) and their statements (store/checks.py).
+asset) and their statements (store/operations/checks.py).
 
 A check looks at the months of its run, one or a range, and at all months when it is run alone; partitioned
 checks can't say that for a ranged run, so these have no partitions and show a row a month instead.
@@ -16,13 +16,13 @@ from typing import Any, Literal, LiteralString
 import dagster as dg
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.assets.failures import MONTHLY
+from whatsapp_pipeline.assets.partition_status import MONTHLY
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.run_tags import PARTITION, RANGE_END, RANGE_START
-from whatsapp_pipeline.store.checks import SAMPLE_ROWS, Findings, find
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations.checks import SAMPLE_ROWS, Findings, find
 
 
 @dataclass(frozen=True, slots=True)

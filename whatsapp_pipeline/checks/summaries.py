@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whatsapp_pipeline.checks.qa import QaCheck, Scope, rule
-from whatsapp_pipeline.store.checks import Findings, find
+from whatsapp_pipeline.store.operations.checks import Findings, find
 
 _CUSTOMERS = """
     SELECT count(DISTINCT id_contato) FROM chat_files

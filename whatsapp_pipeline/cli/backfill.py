@@ -7,7 +7,7 @@ import os
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.shapes import MONTH
+from whatsapp_pipeline.cli.params import MONTH
 from whatsapp_pipeline.errors import PipelineError
 
 

@@ -9,11 +9,11 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.backups import backup_options
-from whatsapp_pipeline.cli.shapes import Group
+from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import PipelineHandler
-from whatsapp_pipeline.steps import backup as step
+from whatsapp_pipeline.steps.operations import backup as step
 
 
 def cli_log() -> logging.Logger:
@@ -62,7 +62,7 @@ def restore(url: str, name: str | None, overwrite: bool) -> None:
 
     People whose data was erased since the backup are erased from the restored database too.
     """
-    from whatsapp_pipeline.steps.privacy import reapply_erasures
+    from whatsapp_pipeline.steps.operations.privacy import reapply_erasures
 
     configured = settings.load()
     options = backup_options(configured)

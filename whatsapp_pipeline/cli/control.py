@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.shapes import MONTH, Group
+from whatsapp_pipeline.cli.params import MONTH, Group
 from whatsapp_pipeline.databases import pipeline_url
-from whatsapp_pipeline.store import gates
 from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.operations import gates
 
 _CHECKPOINTS = click.Choice(["contacts_complete", "files_indexed", "links_reviewed"])
 
@@ -38,7 +38,7 @@ def checkpoint() -> None:
 @checkpoint.command("list")
 def checkpoint_list() -> None:
     """Show which checkpoints count, whether they hold, and waivers."""
-    from whatsapp_pipeline.steps.gates import unmet
+    from whatsapp_pipeline.steps.operations.gates import unmet
 
     configured = settings.load()
     with connect(pipeline_url(configured)) as conn:

@@ -10,7 +10,7 @@ from whatsapp_pipeline import private_files, settings
 from whatsapp_pipeline.cli.customer_words import conversation_line, metrics, order_line
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.customer import Dossier
+from whatsapp_pipeline.steps.summaries.customer import Dossier
 from whatsapp_pipeline.store.connection import connect
 
 _SHOWN_CONVERSATIONS = 8
@@ -29,7 +29,7 @@ _SIDES = {"from": "cliente", "to": "equipe"}
 )
 def customer(who: str, html: Path | None, messages: int) -> None:
     """Show a customer's metrics, summary with its evidence, orders and last conversations."""
-    from whatsapp_pipeline.steps.customer import dossier, find_customer
+    from whatsapp_pipeline.steps.summaries.customer import dossier, find_customer
 
     configured = settings.load()
     with connect(pipeline_url(configured)) as conn:

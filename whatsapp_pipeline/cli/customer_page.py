@@ -11,7 +11,7 @@ from typing import Any
 
 from whatsapp_pipeline.cli.customer_words import conversation_line, metrics, order_line
 from whatsapp_pipeline.domain.summaries.text import SENTIMENT_WORDS
-from whatsapp_pipeline.steps.customer import Dossier
+from whatsapp_pipeline.steps.summaries.customer import Dossier
 
 _WIDTH, _HEIGHT, _LEFT, _BASE = 720, 150, 34, 120
 _COLOURS = {"positive": "#2e7d4f", "neutral": "#8a8f98", "negative": "#c0392b"}

@@ -19,8 +19,8 @@ def migrate() -> None:
     """Bring the database to the current schema; says what the user's own tables lack."""
     from whatsapp_pipeline.backups import backup_options
     from whatsapp_pipeline.cli.backup import cli_log
-    from whatsapp_pipeline.steps.backup import before_migration
-    from whatsapp_pipeline.store.adoption import report
+    from whatsapp_pipeline.steps.operations.backup import before_migration
+    from whatsapp_pipeline.store.contacts.adoption import report
     from whatsapp_pipeline.store.migrate import migrate as apply
     from whatsapp_pipeline.store.migrate import pending
 
@@ -39,8 +39,8 @@ def migrate() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(as_json: bool) -> None:
     """Show rows per table, and per month: files, links, messages, exceptions."""
-    from whatsapp_pipeline.store import status as numbers
     from whatsapp_pipeline.store.migrate import pending
+    from whatsapp_pipeline.store.operations import status as numbers
 
     url = pipeline_url(settings.load())
     if pending(url):
@@ -61,7 +61,7 @@ def status(as_json: bool) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(arguments: tuple[str, ...]) -> None:
     """Open psql on the database; arguments are passed on, as in `psql -c 'SELECT 1'`."""
-    from whatsapp_pipeline.store.programs import environment, find_programs
+    from whatsapp_pipeline.store.pg_tools import environment, find_programs
 
     url = pipeline_url(settings.load())
     with connect(url) as conn:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.shapes import Group
+from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.erp.source import open_source, open_tokens, token_store
 
 

@@ -7,7 +7,7 @@ import json
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.shapes import MONTH, Group
+from whatsapp_pipeline.cli.params import MONTH, Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.connection import connect
 
@@ -32,7 +32,7 @@ def list_(
     This shows text of customers: it is meant for the person who mends the file.
     """
     from whatsapp_pipeline.resources.sources import Archive
-    from whatsapp_pipeline.steps.file_lines import lines_around
+    from whatsapp_pipeline.steps.chats.file_lines import lines_around
     from whatsapp_pipeline.store import exceptions as findings
 
     archive = Archive(root=root).open()

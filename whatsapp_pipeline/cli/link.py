@@ -18,7 +18,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
-    from whatsapp_pipeline.domain.matching.model import Candidate, Feature, LinkDecision
+    from whatsapp_pipeline.domain.matching.link_types import Candidate, Feature, LinkDecision
     from whatsapp_pipeline.domain.matching.names import NameModel
     from whatsapp_pipeline.domain.matching.offline import TitleDecision
     from whatsapp_pipeline.domain.matching.orders import Order, OrderDecision
@@ -79,9 +79,9 @@ def _date(text: str, where: str) -> date:
 
 
 def _explain(title: str, day: date | None) -> None:
-    from whatsapp_pipeline.cli.opening import open_database
-    from whatsapp_pipeline.steps.explain import explain_title
-    from whatsapp_pipeline.steps.link_contacts import LinkOptions
+    from whatsapp_pipeline.cli.database_option import open_database
+    from whatsapp_pipeline.steps.links.explain import explain_title
+    from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 
     configured = settings.load()
     options = LinkOptions(default_area_code=configured.default_area_code)
@@ -141,7 +141,7 @@ def _order_lines(order: OrderDecision) -> Iterator[str]:
 def _link_files(
     contacts: Path, titles: Path, orders: Path | None, out: Path, seed: int, model_file: Path | None
 ) -> None:
-    from whatsapp_pipeline.domain.matching.model import Policy
+    from whatsapp_pipeline.domain.matching.link_types import Policy
     from whatsapp_pipeline.domain.matching.offline import ContactRow, Tables, TitleRow, link_titles
 
     rows = [

@@ -9,12 +9,12 @@ import re
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.opening import open_database
-from whatsapp_pipeline.cli.shapes import Group
+from whatsapp_pipeline.cli.database_option import open_database
+from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store import overrides as store
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import overrides as store
 
 
 @click.group(cls=Group)

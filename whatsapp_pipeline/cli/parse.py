@@ -23,7 +23,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.archive.sources import ChatSource, UnreadableFileError, open_source
 from whatsapp_pipeline.domain.chat_names import read_chat_name
 from whatsapp_pipeline.domain.transcripts import ChatSummary, ParseOptions, Source, Window, read_many
-from whatsapp_pipeline.domain.transcripts.model import DateOrder, FormatName
+from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder, FormatName
 
 _FORMATS = [name for name in get_args(FormatName) if name != "unknown"]
 # A damaged file may hold a finding a line; the counts are complete all the same.

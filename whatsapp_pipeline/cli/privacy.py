@@ -9,7 +9,7 @@ import click
 
 from whatsapp_pipeline import private_files, settings
 from whatsapp_pipeline.cli.backup import cli_log
-from whatsapp_pipeline.cli.shapes import Group
+from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.connection import connect
 
@@ -26,7 +26,7 @@ def privacy() -> None:
 )
 def export(contact: int, out: Path | None) -> None:
     """Give out everything that is held of a contact, as JSON."""
-    from whatsapp_pipeline.steps.privacy import export_contact
+    from whatsapp_pipeline.steps.operations.privacy import export_contact
 
     configured = settings.load()
     with connect(pipeline_url(configured)) as conn:
@@ -48,7 +48,7 @@ def erase(contact: int, keep_contact_row: bool, yes: bool) -> None:
 
     A keyed hash stays, so that no later run brings the contact back. What stays besides is named.
     """
-    from whatsapp_pipeline.steps.privacy import erase_contact
+    from whatsapp_pipeline.steps.operations.privacy import erase_contact
 
     configured = settings.load()
     if not yes:
@@ -66,7 +66,7 @@ def erase(contact: int, keep_contact_row: bool, yes: bool) -> None:
 @privacy.command("reapply")
 def reapply() -> None:
     """Erase again everybody on the list from the database, as after restoring an old backup."""
-    from whatsapp_pipeline.steps.privacy import reapply_erasures
+    from whatsapp_pipeline.steps.operations.privacy import reapply_erasures
 
     configured = settings.load()
     count = reapply_erasures(pipeline_url(configured), configured, log=cli_log())
@@ -76,7 +76,7 @@ def reapply() -> None:
 @privacy.command("audit")
 def audit() -> None:
     """Show who exported or erased when; people are named by keyed hashes."""
-    from whatsapp_pipeline.store.privacy import audit_rows
+    from whatsapp_pipeline.store.operations.privacy import audit_rows
 
     with connect(pipeline_url(settings.load())) as conn:
         rows = audit_rows(conn)

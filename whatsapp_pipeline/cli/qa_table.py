@@ -6,7 +6,7 @@ import click
 
 from whatsapp_pipeline.automation.headless import CheckOutcome, Outcome
 from whatsapp_pipeline.cli.text_table import print_table
-from whatsapp_pipeline.store.difference import Change
+from whatsapp_pipeline.store.operations.dry_run_diff import Change
 
 # What became of a chat or session that no method linked.
 _NOT_LINKED = ("proposed", "ambiguous", "unmatched", "group")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.shapes import MONTH
+from whatsapp_pipeline.cli.params import MONTH
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -69,7 +69,7 @@ def reparse(
 def _remember(
     conn: Connection, options: dict[str, object], path: str | None, month: str | None
 ) -> tuple[list[str], int]:
-    from whatsapp_pipeline.store import chat_files
+    from whatsapp_pipeline.store.chats import chat_files
 
     chosen = chat_files.set_parse_options(conn, options, path=path, month=month)
     if not chosen:
@@ -83,8 +83,8 @@ def _remember(
 def _read_again(
     conn: Connection, months: list[str], archive: ChatArchive, configured: settings.Settings
 ) -> dict[str, int]:
-    from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
-    from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
+    from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
+    from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
 
     log = logging.getLogger("whatsapp_pipeline.reparse")
     index = IndexOptions(

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.shapes import MONTH
+from whatsapp_pipeline.cli.params import MONTH
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import connect
@@ -32,8 +32,8 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
     from whatsapp_pipeline.assets.history import history
     from whatsapp_pipeline.automation.headless import open_instance
     from whatsapp_pipeline.definitions import defs
-    from whatsapp_pipeline.steps.qa_report import make, write
-    from whatsapp_pipeline.store import status
+    from whatsapp_pipeline.steps.operations.qa_report import make, write
+    from whatsapp_pipeline.store.operations import status
 
     configured = settings.load()
     with connect(pipeline_url(configured)) as conn, open_instance(ephemeral=False) as instance:

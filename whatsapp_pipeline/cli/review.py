@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.link import waterfall
-from whatsapp_pipeline.cli.opening import open_database
-from whatsapp_pipeline.cli.shapes import MONTH, Group
-from whatsapp_pipeline.domain.matching.model import Feature
+from whatsapp_pipeline.cli.params import MONTH, Group
+from whatsapp_pipeline.domain.matching.link_types import Feature
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store import overrides
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.review import ChatInDoubt, queue
+from whatsapp_pipeline.store.links import overrides
+from whatsapp_pipeline.store.links.review import ChatInDoubt, queue
 
 _KEYS = "1-5 that contact · o another contact · n no contact · e evidence · s skip · q quit"
 
@@ -54,7 +54,7 @@ def review(context: click.Context, month: str | None, limit: int | None, by: str
 @click.option("--by", help="Who says so. Left out: your user name.")
 def record(chat: int, verdict: str, note: str | None, by: str | None) -> None:
     """Record what you say of the link of CHAT, a number in the report's review sample."""
-    from whatsapp_pipeline.store import verdicts
+    from whatsapp_pipeline.store.links import verdicts
 
     with open_database(settings.load()) as conn:
         if not verdicts.record(conn, chat, verdict, note=note, reviewer=by or getpass.getuser()):
@@ -63,8 +63,8 @@ def record(chat: int, verdict: str, note: str | None, by: str | None) -> None:
 
 
 def _link_again(conn: Connection, month: str, default_area_code: str | None) -> None:
-    from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
-    from whatsapp_pipeline.steps.link_orders import OrderLinkOptions, link_orders_month
+    from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
+    from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions, link_orders_month
 
     log = logging.getLogger(__name__)
     link_month(conn, month, LinkOptions(default_area_code=default_area_code), log=log)

@@ -80,7 +80,7 @@ def execute(
     from whatsapp_pipeline.definitions import build_defs
     from whatsapp_pipeline.resources.database import Database
     from whatsapp_pipeline.resources.sources import Archive, Erp
-    from whatsapp_pipeline.store import difference
+    from whatsapp_pipeline.store.operations import dry_run_diff as difference
 
     archive = Archive(root=archive_root)
     chats = archive.open()

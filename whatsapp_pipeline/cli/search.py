@@ -10,8 +10,8 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.store.chats.search import SearchHit, SearchQuery
 from whatsapp_pipeline.store.connection import connect
-from whatsapp_pipeline.store.search import SearchHit, SearchQuery
 
 # Marks that no message holds, so that what a customer typed is never taken for one.
 _START, _END = "\x02", "\x03"
@@ -46,8 +46,8 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
 
     As in a search box: "a phrase" in double quotes, `or` between words, -word to leave out.
     """
-    from whatsapp_pipeline.steps.customer import find_customer
-    from whatsapp_pipeline.store.search import search as find
+    from whatsapp_pipeline.steps.summaries.customer import find_customer
+    from whatsapp_pipeline.store.chats.search import search as find
 
     configured = settings.load()
     text = " ".join(words)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.opening import require_free
+from whatsapp_pipeline.cli.database_option import require_free
 from whatsapp_pipeline.databases import dagster_url, pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 

@@ -11,8 +11,8 @@ from datetime import datetime
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.opening import require_free
-from whatsapp_pipeline.cli.shapes import Group
+from whatsapp_pipeline.cli.database_option import require_free
+from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -74,7 +74,7 @@ def account() -> None:
 @click.option("--tenant", help="Name of the tenant; created when absent.")
 def account_add(phone_number_id: str, tenant: str | None) -> None:
     """Add a business number, or enable it again; deliveries that waited for it are processed."""
-    from whatsapp_pipeline.store import accounts, inbox
+    from whatsapp_pipeline.store.conversations import accounts, inbox
 
     with _database() as conn, conn.transaction():
         tenant_id = accounts.ensure_tenant(conn, tenant) if tenant else None
@@ -86,7 +86,7 @@ def account_add(phone_number_id: str, tenant: str | None) -> None:
 @account.command("list")
 def account_list() -> None:
     """List business numbers."""
-    from whatsapp_pipeline.store import accounts
+    from whatsapp_pipeline.store.conversations import accounts
 
     with _database() as conn:
         rows = accounts.accounts(conn)
@@ -101,7 +101,7 @@ def account_list() -> None:
 @click.option("--phone-number-id", required=True, help="Meta's id of the business number.")
 def account_disable(phone_number_id: str) -> None:
     """Disable a business number: what it receives is kept and parked."""
-    from whatsapp_pipeline.store import accounts
+    from whatsapp_pipeline.store.conversations import accounts
 
     with _database() as conn:
         if not accounts.disable_account(conn, phone_number_id):
@@ -120,7 +120,7 @@ def account_disable(phone_number_id: str) -> None:
 )
 def replay(dead: bool, ids: tuple[int, ...], since: datetime | None) -> None:
     """Put deliveries back in line; what was stored already is not stored again."""
-    from whatsapp_pipeline.store import inbox
+    from whatsapp_pipeline.store.conversations import inbox
 
     if not (dead or ids or since):
         raise click.UsageError("say what to replay: --dead, --id or --since")
@@ -133,7 +133,7 @@ def replay(dead: bool, ids: tuple[int, ...], since: datetime | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(as_json: bool) -> None:
     """Show what waits: in the spool, in the inbox, dead, parked, in quarantine."""
-    from whatsapp_pipeline.store import inbox
+    from whatsapp_pipeline.store.conversations import inbox
     from whatsapp_pipeline.webhook import quarantine, spool
 
     directory = spool.spool_directory(settings.load())
@@ -171,7 +171,7 @@ def process() -> None:
     """Process what waits in the inbox now, without Dagster."""
     import logging
 
-    from whatsapp_pipeline.steps.process_webhooks import ProcessOptions, process_due
+    from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, process_due
 
     options = ProcessOptions(multitenant=settings.load().multitenant_enabled)
     with _database() as conn:
@@ -182,7 +182,7 @@ def process() -> None:
 @webhook.command()
 def verify() -> None:
     """Try the conversation functions on the database, and leave nothing behind."""
-    from whatsapp_pipeline.steps.verify_conversations import verify_conversations
+    from whatsapp_pipeline.steps.conversations.verify_conversations import verify_conversations
 
     with _database() as conn:
         for line in verify_conversations(conn):

@@ -1,7 +1,7 @@
 """Building blocks of a self-contained HTML page: escaped text, tables, charts as inline SVG.
 
-What belongs here: markup, pure. What does not: what a page says (steps/qa_report.py). Every value is escaped
-here, so that no title of a chat can put markup into the page.
+What belongs here: markup, pure. What does not: what a page says (steps/operations/qa_report.py). Every value
+is escaped here, so that no title of a chat can put markup into the page.
 """
 
 from __future__ import annotations

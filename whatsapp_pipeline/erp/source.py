@@ -1,7 +1,7 @@
 """Where contacts and orders come from: the ERP's API, or a folder of pages saved earlier.
 
 What belongs here: the one interface both have, and choosing between them. What does not: what is done with a
-page (steps/erp_sync.py).
+page (steps/contacts/erp_sync.py).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.backup import before_first_write
+from whatsapp_pipeline.steps.operations.backup import before_first_write
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate, pending
 

@@ -14,12 +14,12 @@ from pydantic import Field
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.store import inbox
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.conversations import inbox
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.assistant.client import OpenAiAssistant
-    from whatsapp_pipeline.steps.process_webhooks import ProcessOptions
+    from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions
 
 APPLICATION = "whatsapp-pipeline webhook inbox"
 
@@ -44,7 +44,7 @@ class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no val
 
     def options(self) -> "ProcessOptions":
         """Return how deliveries are processed, from this config and the settings."""
-        from whatsapp_pipeline.steps.process_webhooks import ProcessOptions
+        from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions
 
         configured = settings.load()
         return ProcessOptions(

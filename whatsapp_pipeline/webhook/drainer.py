@@ -20,8 +20,8 @@ from pathlib import Path
 import psycopg
 
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store import inbox
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.webhook import records, spool
 
 _LOG = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from typing import Any
 
 from whatsapp_pipeline import private_files
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store import privacy_webhooks as tables
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations import privacy_webhooks as tables
 from whatsapp_pipeline.webhook import quarantine, records
 from whatsapp_pipeline.webhook.drainer import CORRUPT, drain_now
 

@@ -16,7 +16,7 @@ import pytest
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.automation.alerts import alerts
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.alerts import Alert, send
+from whatsapp_pipeline.steps.operations.alerts import Alert, send
 
 
 class Receiver:

@@ -22,9 +22,9 @@ from whatsapp_pipeline.databases import sqlalchemy_url
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.run_tags import RANGE_END, RANGE_START
-from whatsapp_pipeline.store import gates
-from whatsapp_pipeline.store.checks import Findings
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.operations import gates
+from whatsapp_pipeline.store.operations.checks import Findings
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 from whatsapp_pipeline_tests.prepared import MONTHS, Prepared, definitions
 

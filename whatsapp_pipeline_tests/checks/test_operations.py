@@ -15,9 +15,9 @@ import pytest
 from whatsapp_pipeline.checks.operations import CHECKS
 from whatsapp_pipeline.checks.qa import Scope
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.steps.backup import BackupOptions, take
-from whatsapp_pipeline.store.checks import Findings
+from whatsapp_pipeline.steps.operations.backup import BackupOptions, take
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations.checks import Findings
 
 
 @pytest.fixture

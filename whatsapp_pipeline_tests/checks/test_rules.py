@@ -9,13 +9,14 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from whatsapp_pipeline.assets.failures import MONTHLY
+from whatsapp_pipeline.assets.partition_status import MONTHLY
 from whatsapp_pipeline.checks import chats, contacts, links, summaries
 from whatsapp_pipeline.checks.qa import QaCheck, Scope, judge
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.store import erp_passes, gates
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.contacts import erp_passes
 from whatsapp_pipeline.store.locks import named_lock
+from whatsapp_pipeline.store.operations import gates
 from whatsapp_pipeline_tests.prepared import MONTHS, Prepared, definitions
 
 RULES: list[QaCheck] = [*contacts.CHECKS, *chats.CHECKS, *links.CHECKS, *summaries.CHECKS]

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
+from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.summaries_data import Said, add_chat, add_contact, add_order
 

@@ -10,9 +10,9 @@ from click.testing import CliRunner, Result
 
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.cli import cli
-from whatsapp_pipeline.steps.file_lines import lines_around
-from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
-from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
+from whatsapp_pipeline.steps.chats.file_lines import lines_around
+from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
+from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.block_files import block, talk, write_chat
 

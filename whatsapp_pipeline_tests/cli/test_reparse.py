@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.index_chats import IndexOptions, index_month
-from whatsapp_pipeline.steps.load_messages import LoadOptions, load_month
+from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
+from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.store.connection import Connection, connect
 
 PATH = "2025/01/Conversa do WhatsApp com Ana.txt"

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.cli import cli
-from whatsapp_pipeline.steps.link_contacts import LinkOptions, link_month
-from whatsapp_pipeline.steps.normalize_contacts import normalize_contacts
-from whatsapp_pipeline.steps.summarize import SummaryOptions, summarize
+from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
+from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store import grants
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import pending
-from whatsapp_pipeline_tests.steps.linking_rows import add_chat, add_contact
+from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
 
 LOGINS = {"reads": grants.READER, "analyses": grants.ANALYST, "writes": grants.WRITER}
 

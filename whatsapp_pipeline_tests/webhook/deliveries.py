@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from whatsapp_pipeline.steps.process_webhooks import ProcessOptions, ProcessReport, process_due
-from whatsapp_pipeline.store import inbox
+from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, ProcessReport, process_due
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.conversations import inbox
 
 LOG = logging.getLogger(__name__)
 RECEIVED = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

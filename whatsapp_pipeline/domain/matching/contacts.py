@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from whatsapp_pipeline.domain.matching.few_names import agreement
-from whatsapp_pipeline.domain.matching.model import (
+from whatsapp_pipeline.domain.matching.link_types import (
     Candidate,
     ChatToLink,
     Evidence,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from rapidfuzz import fuzz
 
-from whatsapp_pipeline.domain.matching.model import Feature, NameEvidence, softmax
+from whatsapp_pipeline.domain.matching.link_types import Feature, NameEvidence, softmax
 from whatsapp_pipeline.domain.matching.names import ContactName
 from whatsapp_pipeline.domain.matching.names.cleaning import clean_contact, clean_title
 

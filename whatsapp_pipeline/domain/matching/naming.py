@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whatsapp_pipeline.domain.matching.model import Feature, NameEvidence
+from whatsapp_pipeline.domain.matching.link_types import Feature, NameEvidence
 from whatsapp_pipeline.domain.matching.names import NameMatch
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from whatsapp_pipeline.domain.matching.contacts import decide
 from whatsapp_pipeline.domain.matching.few_names import FEW, match_few
-from whatsapp_pipeline.domain.matching.model import (
+from whatsapp_pipeline.domain.matching.link_types import (
     Area,
     ChatToLink,
     Evidence,

@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from whatsapp_pipeline.domain.matching.model import ReliabilityBand
+from whatsapp_pipeline.domain.matching.link_types import ReliabilityBand
 from whatsapp_pipeline.domain.matching.order_data import (
     DEVICES,
     Doubles,

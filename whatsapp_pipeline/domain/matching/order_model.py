@@ -19,7 +19,7 @@ from datetime import date
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 
-from whatsapp_pipeline.domain.matching.model import Feature, ReliabilityBand
+from whatsapp_pipeline.domain.matching.link_types import Feature, ReliabilityBand
 from whatsapp_pipeline.domain.vocabulary import BRANDS
 
 ORDER_MODEL_VERSION = 2

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from whatsapp_pipeline.domain.matching.model import Feature, softmax
+from whatsapp_pipeline.domain.matching.link_types import Feature, softmax
 from whatsapp_pipeline.domain.matching.order_model import (
     Order,
     OrderModel,

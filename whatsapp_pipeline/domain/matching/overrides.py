@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from whatsapp_pipeline.domain.matching.model import Candidate, Feature, LinkDecision
+from whatsapp_pipeline.domain.matching.link_types import Candidate, Feature, LinkDecision
 
 
 @dataclass(frozen=True, slots=True)

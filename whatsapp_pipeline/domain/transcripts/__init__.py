@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from .model import (
+from whatsapp_pipeline.domain.transcripts.chat_message import (
     ChatEnd,
     ChatStart,
     ChatSummary,
@@ -22,7 +22,7 @@ from .model import (
     Source,
     Window,
 )
-from .windows import WINDOW_BYTES, read_many
+from whatsapp_pipeline.domain.transcripts.windows import WINDOW_BYTES, read_many
 
 __all__ = [
     "ChatEnd",

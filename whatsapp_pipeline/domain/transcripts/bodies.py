@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from .phrases import INVISIBLE, fold, kind_of_file, phrases, visible
+from whatsapp_pipeline.domain.transcripts.phrases import INVISIBLE, fold, kind_of_file, phrases, visible
 
 
 class Body(NamedTuple):

@@ -12,8 +12,7 @@ from datetime import datetime
 
 import polars as pl
 
-from .decoding import TextChunks
-from .model import (
+from whatsapp_pipeline.domain.transcripts.chat_message import (
     ChatStart,
     ChatSummary,
     DateOrder,
@@ -23,6 +22,7 @@ from .model import (
     OpenedChat,
     Window,
 )
+from whatsapp_pipeline.domain.transcripts.decoding import TextChunks
 
 _KINDS = tuple(LineKind)
 

@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from .bodies import BODY_SCHEMA, Body
-from .chats import Chat, Journal
-from .model import MESSAGE_SCHEMA
-from .phrases import phrases
+from whatsapp_pipeline.domain.transcripts.bodies import BODY_SCHEMA, Body
+from whatsapp_pipeline.domain.transcripts.chat_message import MESSAGE_SCHEMA
+from whatsapp_pipeline.domain.transcripts.chats import Chat, Journal
+from whatsapp_pipeline.domain.transcripts.phrases import phrases
 
 _TEXT = pl.String()
 SENDER_COLUMNS = ("direction", "sender_name", "sender_phone", "status", "header_phone", "identity")

@@ -9,7 +9,7 @@ import codecs
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from .model import Finding
+from whatsapp_pipeline.domain.transcripts.chat_message import Finding
 
 CHUNK_BYTES = 1 << 17  # more text than this and its pieces no longer fit the processor's cache
 # A line that never ends is cut here, so that memory stays bounded.

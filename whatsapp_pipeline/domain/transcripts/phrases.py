@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from .model import DateOrder
+from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder
 
 # Marks that show nothing: byte order, direction, isolates, zero width space and word joiner.
 INVISIBLE = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from .chats import Journal
-from .columns import NO_ROWS
-from .decoding import TextChunks, with_last
-from .model import Finding, LineKind, ParseOptions
-from .parts import Part
+from whatsapp_pipeline.domain.transcripts.chat_message import Finding, LineKind, ParseOptions
+from whatsapp_pipeline.domain.transcripts.chats import Journal
+from whatsapp_pipeline.domain.transcripts.columns import NO_ROWS
+from whatsapp_pipeline.domain.transcripts.decoding import TextChunks, with_last
+from whatsapp_pipeline.domain.transcripts.parts import Part
 
 
 class UnreadReader:

@@ -2,7 +2,7 @@
 
 A window is many small transcripts whole, or a part of a large one: work on columns costs the same for a file
 as for hundreds of them. What belongs here: what is read together, and which format reads it. What does not:
-what a format looks like (`block.py`, `native.py`).
+what a format looks like (`block_reader.py`, `native_reader.py`).
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from whatsapp_pipeline.domain.garbage import uncollected
-
-from . import block, native, unread
-from .block_labels import find_start
-from .chats import Journal
-from .columns import messages_of, rows_together
-from .decoding import TextChunks, lenient
-from .model import ParseOptions, Source, Window
-from .native_shapes import find_layout
-from .parts import Part, Reader
+from whatsapp_pipeline.domain.gc_disabled import uncollected
+from whatsapp_pipeline.domain.transcripts import unread
+from whatsapp_pipeline.domain.transcripts.block import block_reader as block
+from whatsapp_pipeline.domain.transcripts.block.block_labels import find_start
+from whatsapp_pipeline.domain.transcripts.chat_message import ParseOptions, Source, Window
+from whatsapp_pipeline.domain.transcripts.chats import Journal
+from whatsapp_pipeline.domain.transcripts.columns import messages_of, rows_together
+from whatsapp_pipeline.domain.transcripts.decoding import TextChunks, lenient
+from whatsapp_pipeline.domain.transcripts.native import native_reader as native
+from whatsapp_pipeline.domain.transcripts.native.native_shapes import find_layout
+from whatsapp_pipeline.domain.transcripts.parts import Part, Reader
 
 # A window costs some 3 ms however little it holds, and memory grows by twenty times its size.
 WINDOW_BYTES = 2_200_000

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whatsapp_pipeline.domain.matching.contacts import decide
-from whatsapp_pipeline.domain.matching.model import (
+from whatsapp_pipeline.domain.matching.link_types import (
     ChatToLink,
     Evidence,
     Feature,

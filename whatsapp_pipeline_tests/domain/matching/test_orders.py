@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from whatsapp_pipeline.domain.matching.model import softmax
+from whatsapp_pipeline.domain.matching.link_types import softmax
 from whatsapp_pipeline.domain.matching.orders import (
     Order,
     OrderPolicy,

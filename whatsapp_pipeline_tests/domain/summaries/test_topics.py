@@ -8,7 +8,7 @@ import pytest
 
 from bench.summaries.accuracy import HERE, topics_report
 from whatsapp_pipeline.domain.summaries.patterns import parse_pattern, words_of
-from whatsapp_pipeline.domain.summaries.reading import MessageReader
+from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy, parse_taxonomy
 from whatsapp_pipeline.errors import PipelineError
 

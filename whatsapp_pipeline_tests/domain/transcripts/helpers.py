@@ -20,7 +20,7 @@ from whatsapp_pipeline.domain.transcripts import (
     ParseOptions,
     read,
 )
-from whatsapp_pipeline.domain.transcripts.model import MESSAGE_TYPES
+from whatsapp_pipeline.domain.transcripts.chat_message import MESSAGE_TYPES
 
 RULE = "-" * 52
 LABEL = "+55 41 99999-0000"

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from whatsapp_pipeline.domain.transcripts.block_header import parse_time, times_at
-from whatsapp_pipeline.domain.transcripts.block_labels import CUT, SEPARATOR, separators
+from whatsapp_pipeline.domain.transcripts.block.block_header import parse_time, times_at
+from whatsapp_pipeline.domain.transcripts.block.block_labels import CUT, SEPARATOR, separators
 from whatsapp_pipeline.domain.transcripts.lines import Lines
 
 texts = st.lists(st.sampled_from(["\n", "\n\n", "a", "é ok", "😀", SEPARATOR, "-" * 51, "x" * 70])).map(

@@ -10,8 +10,16 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from whatsapp_pipeline.domain.transcripts import ParseOptions
-
-from .helpers import LABEL, RULE, Said, block, parse, write_android, write_block, write_ios
+from whatsapp_pipeline_tests.domain.transcripts.helpers import (
+    LABEL,
+    RULE,
+    Said,
+    block,
+    parse,
+    write_android,
+    write_block,
+    write_ios,
+)
 
 FRAGMENTS = [
     RULE, "-" * 51, LABEL, "Maria", "2025-01-05 10:00:00 from Maria (+554199990000) - Lida", "\n", "\n\n", " ", "",

@@ -17,9 +17,8 @@ from whatsapp_pipeline.domain.transcripts import (
     Window,
     read_many,
 )
-
-from .helpers import LABEL, block, parse
-from .test_properties import any_options, any_text
+from whatsapp_pipeline_tests.domain.transcripts.helpers import LABEL, block, parse
+from whatsapp_pipeline_tests.domain.transcripts.test_properties import any_options, any_text
 
 ANDROID = "05/01/2025 10:00 - Maria: oi\n05/01/2025 10:01 - Loja: bom dia\n"
 IOS = "[05/01/2025, 10:00:00] Maria: oi\n"

@@ -10,7 +10,7 @@ What belongs here: names alone. What does not: phones, orders and the decision o
 from whatsapp_pipeline.domain.matching.names.fitting import fit
 from whatsapp_pipeline.domain.matching.names.index import ContactName
 from whatsapp_pipeline.domain.matching.names.matching import NameCandidate, NameFeature, NameIndex, NameMatch
-from whatsapp_pipeline.domain.matching.names.model import NameModel
+from whatsapp_pipeline.domain.matching.names.name_model import NameModel
 
 __all__ = [
     "ContactName",

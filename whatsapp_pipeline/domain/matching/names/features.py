@@ -1,7 +1,7 @@
 """What speaks for and against a contact being the one a title names, as numbers.
 
 What belongs here: the features of a title and a candidate, for a whole batch at once. What does not: which
-word goes with which (alignment.py), the features of "nobody" (nobody.py) and their weights (model.py).
+word goes with which (alignment.py), the features of "nobody" (nobody.py) and their weights (name_model.py).
 
 A feature's scale is that of log-likelihoods: `information` of a word is the natural log of one in how many
 names hold it, so with a weight of 1 a match says exactly what it says under independence.

@@ -1,7 +1,7 @@
 """Fitting the model on the client's own table, without a label.
 
 What belongs here: hiding contacts, simulating titles, fitting, and measuring the fit on titles it has not
-seen. What does not: the noise itself (simulation.py) and the logit (model.py).
+seen. What does not: the noise itself (simulation.py) and the logit (name_model.py).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from itertools import pairwise, starmap
 import numpy as np
 import numpy.typing as npt
 
-from whatsapp_pipeline.domain.matching.model import ReliabilityBand
+from whatsapp_pipeline.domain.matching.link_types import ReliabilityBand
 from whatsapp_pipeline.domain.matching.names.cleaning import clean_title
 from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, Comparison, compare
 from whatsapp_pipeline.domain.matching.names.index import ContactName, ContactTable
-from whatsapp_pipeline.domain.matching.names.model import (
+from whatsapp_pipeline.domain.matching.names.name_model import (
     DEFAULT_PRIOR_NONE,
     Doubles,
     NameModel,

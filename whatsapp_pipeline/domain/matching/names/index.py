@@ -1,7 +1,7 @@
 """A table of contacts made ready for matching: its words, who holds them, and the search for candidates.
 
 What belongs here: the arrays, the vocabulary and blocking (which contacts are worth comparing). What does
-not: comparing (features.py) and deciding (model.py).
+not: comparing (features.py) and deciding (name_model.py).
 """
 
 from __future__ import annotations

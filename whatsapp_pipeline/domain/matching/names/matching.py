@@ -1,7 +1,7 @@
 """Matching titles with an index of contacts: the entry point, and what it answers.
 
 What belongs here: batches, threads and the answer with its explanation. What does not: the comparison
-(features.py) and the posterior (model.py).
+(features.py) and the posterior (name_model.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from whatsapp_pipeline.domain.matching.names.cleaning import clean_title
 from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, compare
 from whatsapp_pipeline.domain.matching.names.index import ContactName, ContactTable, Floats
-from whatsapp_pipeline.domain.matching.names.model import NameModel, posteriors, prior_shift
+from whatsapp_pipeline.domain.matching.names.name_model import NameModel, posteriors, prior_shift
 
 TOP = 5
 _BATCH = 300

@@ -1,0 +1,163 @@
+"""How an asset runs its step and tells what it did.
+
+What belongs here: the dry run, the months of a run, the metadata that every asset shows alike. What does not:
+what any one asset does (its own module) and what its numbers mean (its step's report).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeAlias
+
+import dagster as dg
+from pydantic import Field
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.steps.operations import gates
+from whatsapp_pipeline.store import catalog
+from whatsapp_pipeline.store.connection import Connection
+
+OWNERS = ["team:data-engineering"]
+PREVIEW_ROWS = 8
+
+Metadata: TypeAlias = Mapping[str, Any]
+Events: TypeAlias = Iterator[dg.AssetObservation | dg.MaterializeResult[Any]]
+
+
+class Report(Protocol):
+    """What a step returns: counts by name."""
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts, ready to show."""
+        ...
+
+
+class StepConfig(dg.Config):
+    """What every asset can be told."""
+
+    dry_run: bool = Field(
+        default=False,
+        description="Do everything, report it as an observation, and roll it back: nothing is written.",
+    )
+
+
+def column_schema(conn: Connection, table: str) -> dg.TableSchema:
+    """Describe `table` for the catalog, from the comments in the migrations."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type,
+                description=column.description or None,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.unique),
+                tags={"pii": "true"} if column.pii else None,
+            )
+            for column in catalog.columns(conn, table)
+        ]
+    )
+
+
+def preview(rows: list[dict[str, str | int | float | bool | None]]) -> dg.TableMetadataValue:
+    """Show rows as a table; the caller has masked what is personal, and asked for few."""
+    records = [dg.TableRecord({k: "" if v is None else v for k, v in row.items()}) for row in rows]
+    names = list(rows[0]) if rows else ["rows"]
+    return dg.MetadataValue.table(
+        records,
+        schema=dg.TableSchema(columns=[dg.TableColumn(name=name, type="string") for name in names]),
+    )
+
+
+def months_of(context: dg.AssetExecutionContext) -> list[str]:
+    """Return the months of this run, `YYYY-MM`, in order: one, or a range."""
+    return sorted(context.partition_keys)
+
+
+def run_table(
+    context: dg.AssetExecutionContext,
+    database: Database,
+    config: StepConfig,
+    *,
+    table: str,
+    step: Callable[[Connection], Report],
+    more: Callable[[Connection], Metadata] | None = None,
+) -> Events:
+    """Run `step` for an unpartitioned asset that fills `table`, and report it."""
+    with database.connect(application_name=_application(context), dry_run=config.dry_run) as conn:
+        _ask_gates(context, conn, [])
+        counts = step(conn).counts()
+        metadata: dict[str, Any] = {
+            "dagster/row_count": catalog.row_count(conn, table),
+            "dagster/column_schema": column_schema(conn, table),
+            **counts,
+            **(more(conn) if more else {}),
+        }
+    yield _event(context, config, metadata)
+
+
+def run_months(
+    context: dg.AssetExecutionContext,
+    database: Database,
+    config: StepConfig,
+    *,
+    table: str,
+    step: Callable[[Connection, str], Report],
+    month_rows: Callable[[Connection, str], int],
+    more: Callable[[Connection, list[str]], Metadata] | None = None,
+) -> Events:
+    """Run `step` for each month of the run, in order, and report each month and the sum."""
+    months = months_of(context)
+    total: dict[str, int] = {}
+    by_month: dict[str, dict[str, int]] = {}
+    with database.connect(application_name=_application(context), dry_run=config.dry_run) as conn:
+        for month in months:
+            _ask_gates(context, conn, [month])
+            by_month[month] = step(conn, month).counts()
+            if by_month[month].get("stopped"):
+                raise gates.PausedError(f"{month} was stopped by a pause; what is done stays, run it again")
+            by_month[month]["dagster/partition_row_count"] = month_rows(conn, month)
+            for name, value in by_month[month].items():
+                total[name] = total.get(name, 0) + value
+            context.log.info("%s: %s", month, _in_words(by_month[month]))
+        shared: dict[str, Any] = {
+            "dagster/row_count": catalog.row_count(conn, table),
+            "dagster/column_schema": column_schema(conn, table),
+        }
+        shown = {month: more(conn, [month]) if more and not config.dry_run else {} for month in months}
+        if config.dry_run and more:
+            shared |= more(conn, months)
+    if config.dry_run:
+        total.pop("dagster/partition_row_count", None)
+        yield _event(context, config, {**shared, **total})
+        return
+    for month in months:
+        context.add_asset_metadata({**by_month[month], **shown[month]}, partition_key=month)
+    yield dg.MaterializeResult(metadata=shared)
+
+
+def _ask_gates(context: dg.AssetExecutionContext, conn: Connection, months: list[str]) -> None:
+    required = settings.load().checkpoints
+    gates.check(conn, context.asset_key.to_user_string(), months, required=required)
+
+
+def _event(
+    context: dg.AssetExecutionContext, config: StepConfig, metadata: Metadata
+) -> dg.AssetObservation | dg.MaterializeResult[Any]:
+    if config.dry_run:
+        return dg.AssetObservation(
+            asset_key=context.asset_key, description="dry run: everything was rolled back", metadata=metadata
+        )
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _in_words(counts: Mapping[str, int]) -> str:
+    words = ", ".join(
+        f"{value:,} {name.replace('_', ' ')}"
+        for name, value in counts.items()
+        if value and not name.startswith("dagster/")
+    )
+    return words or "nothing there"
+
+
+def _application(context: dg.AssetExecutionContext) -> str:
+    return f"whatsapp-pipeline {context.run.run_id[:8]} {context.asset_key.to_user_string()}"

@@ -1,0 +1,163 @@
+"""The weights of name matching: what they are, how a posterior follows from them, how they are stored.
+
+What belongs here: one conditional logit over a title's candidates and "none of these", and its JSON. What
+does not: where the examples come from (simulation.py, fitting.py).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.optimize import minimize
+
+from whatsapp_pipeline.domain.matching.link_types import ReliabilityBand
+from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, N_CANDIDATE, Comparison
+from whatsapp_pipeline.domain.matching.names.index import Floats
+from whatsapp_pipeline.domain.matching.names.nobody import NONE_FEATURES
+
+Doubles = npt.NDArray[np.float64]
+
+MODEL_VERSION = 1
+DEFAULT_PRIOR_NONE = 0.2
+
+
+@dataclass(frozen=True)
+class NameModel:
+    """Fitted weights by feature, with what they were fitted on and how reliable they proved.
+
+    `prior_none`: the share of chats without a contact that the weights stand for. `contacts`: the size of the
+    table they were fitted on; weights of another size of table are badly calibrated, refit instead.
+    `calibration_error`: mean distance of posterior and share right over held-out titles, by bands.
+    """
+
+    weights: dict[str, float]
+    none_weights: dict[str, float]
+    prior_none: float
+    contacts: int
+    seed: int
+    examples: int
+    calibration_error: float
+    reliability: tuple[ReliabilityBand, ...]
+    version: int = MODEL_VERSION
+
+    @cached_property
+    def candidate_vector(self) -> Doubles:
+        """Weights in the order of `CANDIDATE_FEATURES`."""
+        return np.array([self.weights.get(name, 0.0) for name in CANDIDATE_FEATURES])
+
+    @cached_property
+    def none_vector(self) -> Doubles:
+        """Weights in the order of `NONE_FEATURES`."""
+        return np.array([self.none_weights.get(name, 0.0) for name in NONE_FEATURES])
+
+    def to_json(self) -> str:
+        """Return the model as JSON text; `from_json` reads it back to an equal model."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> NameModel:
+        """Read what `to_json` wrote; ValueError when it is of another version."""
+        data = json.loads(text)
+        if data.get("version") != MODEL_VERSION:
+            raise ValueError(
+                f"name model of version {data.get('version')}, expected {MODEL_VERSION}: refit it"
+            )
+        data["reliability"] = tuple(ReliabilityBand(**band) for band in data["reliability"])
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Posteriors:
+    """`candidate[p]` for each pair of a Comparison and `none[t]` for each title: they sum to 1 by title."""
+
+    candidate: Doubles
+    none: Doubles
+    score: Doubles
+    none_score: Doubles
+
+
+def prior_shift(prior_none: float, fitted_at: float) -> float:
+    """Return what "none" gains in log odds when the share without a contact is `prior_none`."""
+    low, high = 1e-4, 1 - 1e-4
+    given, old = min(max(prior_none, low), high), min(max(fitted_at, low), high)
+    return float(np.log(given / (1 - given)) - np.log(old / (1 - old)))
+
+
+def posteriors(
+    comparison: Comparison, candidate_weights: Doubles, none_weights: Doubles, shift: float = 0.0
+) -> Posteriors:
+    """Softmax over each title's candidates and "none"; `shift` is added to the score of "none"."""
+    # einsum, not @: a threaded BLAS spins on a busy machine and is several times slower there.
+    score = np.einsum("pf,f->p", comparison.values, candidate_weights)
+    none_score = np.einsum("tf,f->t", comparison.none_values, none_weights) + shift
+    return _softmax(comparison.start, score, none_score)
+
+
+def _softmax(start: npt.NDArray[np.int64], score: Doubles, none_score: Doubles) -> Posteriors:
+    counts = np.diff(start)
+    has = counts > 0
+    top = none_score.copy()
+    if has.any():
+        top[has] = np.maximum(top[has], np.maximum.reduceat(score, start[:-1][has]))
+    weight = np.exp(score - np.repeat(top, counts))
+    none_weight = np.exp(none_score - top)
+    total = none_weight.copy()
+    if has.any():
+        total[has] += np.add.reduceat(weight, start[:-1][has])
+    return Posteriors(weight / np.repeat(total, counts), none_weight / total, score, none_score)
+
+
+def _spread(values: Floats) -> Floats:
+    """Return each column's standard deviation, a few columns at a time: it copies what it looks at."""
+    parts = [values[:, first : first + 8].std(axis=0) for first in range(0, values.shape[1], 8)]
+    return np.concatenate(parts)
+
+
+def _sparse(values: Floats, scale: Doubles) -> sparse.csr_matrix:
+    """Return `values / scale` without its zeros, two thirds of it; its products need no threads either."""
+    rows = range(0, max(len(values), 1), 10_000)
+    return sparse.vstack([sparse.csr_matrix(values[row : row + 10_000] / scale) for row in rows], "csr")
+
+
+def fit_weights(
+    comparison: Comparison,
+    truth: npt.NDArray[np.int64],
+    importance: Doubles,
+    ridge: float = 0.3,
+    iterations: int = 200,
+) -> tuple[Doubles, Doubles]:
+    """Fit the logit by maximum likelihood with an L2 penalty on the standardised weights.
+
+    `truth[t]` is the number of the pair that is right for title t, -1 for "none"; `importance[t]` its weight.
+    """
+    start, counts = comparison.start, np.diff(comparison.start)
+    scale = np.maximum(_spread(comparison.values), 1e-3).astype(np.float64)
+    none_scale = np.maximum(np.abs(comparison.none_values).max(axis=0) / 3, 1e-3).astype(np.float64)
+    values, none_values = _sparse(comparison.values, scale), _sparse(comparison.none_values, none_scale)
+    by_feature, none_by_feature = values.T, none_values.T
+    pair_importance = np.repeat(importance, counts)
+    is_none = truth < 0
+    right = truth[~is_none]
+
+    def loss(packed: Doubles) -> tuple[float, Doubles]:
+        weights, none_weights = packed[:N_CANDIDATE], packed[N_CANDIDATE:]
+        result = _softmax(start, values @ weights, none_values @ none_weights)
+        chosen = np.where(is_none, result.none, 0.0)
+        chosen[~is_none] = result.candidate[right]
+        value = -(importance * np.log(np.maximum(chosen, 1e-300))).sum() + 0.5 * ridge * (packed**2).sum()
+        residual = result.candidate * pair_importance
+        residual[right] -= importance[~is_none]
+        none_residual = (result.none - is_none) * importance
+        gradient = np.concatenate([by_feature @ residual, none_by_feature @ none_residual])
+        return float(value), gradient + ridge * packed
+
+    start_at = np.zeros(N_CANDIDATE + none_values.shape[1])
+    found = minimize(
+        loss, start_at, jac=True, method="L-BFGS-B", options={"maxiter": iterations, "ftol": 1e-8}
+    )
+    return found.x[:N_CANDIDATE] / scale, found.x[N_CANDIDATE:] / none_scale

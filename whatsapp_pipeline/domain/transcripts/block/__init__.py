@@ -1,0 +1,1 @@
+"""The block format: text exports of desktop backup programs."""

@@ -1,0 +1,284 @@
+r"""What stands in the bodies of blocks: quotes, attachments, places, phrases.
+
+    ➜ Respondendo para aB3x=, 2025-01-05 10:00:00: « Bom dia … »     a quote, then a blank line and the answer
+
+    segue a foto                                                     a caption, then a blank line and
+    <blank>                                                          the attachment with its size or duration
+    foto.jpg (Imagem)
+    123.45 KB
+
+Most bodies are nothing but text, which a few of their bytes tell. The others are taken apart one by one, but
+never copied: what is left of them is the text from one place to another.
+
+What belongs here: those shapes. What does not: a language's words (`languages/`), and what native exports
+write instead (`native_bodies.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from whatsapp_pipeline.domain.transcripts.block.block_header import TIME_LENGTH, like_times, times_at
+from whatsapp_pipeline.domain.transcripts.bodies import BODY_SCHEMA, plain_body, read_notice
+from whatsapp_pipeline.domain.transcripts.lines import Flags, Ints, Lines, Words
+from whatsapp_pipeline.domain.transcripts.phrases import phrases, visible
+
+_MARK = "➜".encode()
+_BEFORE_TIME = b", "
+_QUOTE, _QUOTE_END = ": «".encode(), "»".encode()
+_MARKS_LEAD = "«".encode()[0]  # the first byte of both
+_ANSWER = _QUOTE_END + b"\n\n"
+_SIZE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,3})?) ?(B|[KMG]i?B|bytes)")
+_DURATION = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
+_LONGEST_MEASURE = len("123456789.123 bytes")
+_UNITS = {
+    unit: 1024**power
+    for power, units in enumerate(["B bytes", "KB KiB", "MB MiB", "GB GiB"])
+    for unit in units.split()
+}
+_START = 5  # characters of a text that tell whether it may be more than what a person wrote
+_NUMBERED = 4  # bytes of them that are looked at first
+_SPACE, _NOT_ASCII = ord(" "), 0x80
+
+
+class Bodies(NamedTuple):
+    """Bodies taken apart."""
+
+    columns: dict[str, pl.Series]
+    """Those of BODY_SCHEMA, a row a body."""
+    of_groups: list[int]
+    """Which of them only a group's chat has."""
+
+
+class _Measure(NamedTuple):
+    """Bytes or seconds."""
+
+    size: int | None = None
+    duration: int | None = None
+
+
+_NO_MEASURE = _Measure()
+
+
+def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, last: Ints, is_notice: Flags) -> Bodies:
+    """Take bodies apart: quote first, then text, then attachment; notices are WhatsApp's own words.
+
+    A body goes from its start to its end in the lines' data, with no line ends around it; `last` is its last
+    line.
+    """
+    starts, ends = starts.copy(), ends.copy()
+    is_body = ~is_notice & (starts < ends)
+    is_special = is_body & lines.begin_with(_MARK, starts)
+    columns = _take_replies(lines, starts, ends, np.flatnonzero(is_special))
+    is_body &= starts < ends
+    phrased = _phrased(lines, starts, ends, is_body)
+    is_special[phrased] = True
+    kinds: dict[int, str] = {}
+    columns |= _take_attachments(lines, starts, ends, last, is_body, is_special, kinds)
+    texts = columns["text"] = lines.texts(starts, ends)
+    plain = [place for place in phrased if place not in kinds]
+    kinds.update(zip(plain, (plain_body(text).type for text in texts[plain]), strict=True))
+    places = np.flatnonzero(is_notice)
+    notices = dict(zip(places.tolist(), map(read_notice, texts[places]), strict=True))
+    kinds.update((place, notice.body.type) for place, notice in notices.items())
+    columns["type"] = _types(kinds, len(starts))
+    return Bodies(columns, [place for place, notice in notices.items() if notice.is_group])
+
+
+def _phrased(lines: Lines, starts: Ints, ends: Ints, is_body: Flags) -> list[int]:
+    """Which bodies begin as WhatsApp's own words do."""
+    is_short = ends - starts < _NUMBERED
+    may_be = is_body & (is_short | _begins_of_phrases()[_numbers(lines.words(starts))])
+    longest, begins = 4 * _START, phrases().text_starts
+    return [
+        place
+        for place, start, end in _ranges(starts, ends, np.flatnonzero(may_be))
+        if lines.data[start : min(end, start + longest)].decode(errors="ignore")[:_START] in begins
+    ]
+
+
+def _numbers(words: Words) -> Words:
+    """Numbers of 16 bits that the first bytes of words make, seldom the same for others."""
+    return (words & np.uint64((1 << 8 * _NUMBERED) - 1)) * np.uint64(0x9E37_79B9_7F4A_7C15) >> np.uint64(48)
+
+
+@cache
+def _begins_of_phrases() -> Flags:
+    """Which numbers WhatsApp's own words make, but for shorter ones."""
+    words = [int.from_bytes(start.encode()[:_NUMBERED], "little") for start in phrases().text_starts]
+    begins = np.zeros(1 << 16, np.bool_)
+    begins[_numbers(np.array(words, np.uint64))] = True
+    return begins
+
+
+def _types(kinds: Mapping[int, str], count: int) -> pl.Series:
+    """The type of each body: text, but for those of other `kinds`."""
+    names = list(dict.fromkeys(["text", *kinds.values()]))
+    numbers = {name: number for number, name in enumerate(names)}
+    which = np.zeros(count, np.uint32)
+    which[list(kinds)] = [numbers[kind] for kind in kinds.values()]
+    return pl.Series(names)[which]
+
+
+def _spread(found: Mapping[str, pl.Series], places: Ints, count: int) -> dict[str, pl.Series]:
+    """Columns of so many rows that are null but for what was `found` at places."""
+    which = np.full(count, len(places))
+    which[places] = np.arange(len(places))
+    rows = pl.Series(which)
+    return {name: values.extend(_nothing(values.dtype))[rows] for name, values in found.items()}
+
+
+@cache
+def _nothing(kind: pl.DataType) -> pl.Series:
+    return pl.Series([None], dtype=kind)
+
+
+def _ranges(starts: Ints, ends: Ints, places: Ints) -> Iterator[tuple[int, int, int]]:
+    """Places with their starts and ends."""
+    return zip(places.tolist(), starts[places].tolist(), ends[places].tolist(), strict=True)
+
+
+# ---- replies
+
+
+def _take_replies(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> dict[str, pl.Series]:
+    """Find replies, of which the answers are left. Returns their columns."""
+    marks = lines.places_of(_MARKS_LEAD)
+    quotes = _quotes(lines, marks, starts[places])
+    places, quotes = places[quotes >= 0], quotes[quotes >= 0]
+    times, are_times = times_at(lines, quotes - TIME_LENGTH)
+    quotes += len(_QUOTE)
+    quotes += lines.byte(quotes) == _SPACE
+    quote_ends, answers = _quote_ends(lines, marks, quotes, ends[places])
+    quote_ends -= (quotes < quote_ends) & (lines.byte(quote_ends - 1) == _SPACE)
+    are_replies = are_times & (quote_ends >= quotes)
+    places = places[are_replies]
+    starts[places] = answers[are_replies]
+    columns = {
+        "reply_timestamp": pl.Series(times[are_replies]).cast(pl.Datetime("us")),
+        "reply_quote": lines.texts(quotes[are_replies], quote_ends[are_replies]),
+    }
+    return _spread(columns, places, len(starts))
+
+
+def _quotes(lines: Lines, marks: Ints, starts: Ints) -> Ints:
+    """Where `: «` stands behind the first time in the first lines of bodies, -1 where it does not."""
+    before = TIME_LENGTH + len(_BEFORE_TIME)
+    found = marks[marks >= before + len(": ")] - len(": ")
+    found = found[lines.begin_with(_QUOTE, found)]
+    found = found[lines.begin_with(_BEFORE_TIME, found - before) & like_times(lines, found - TIME_LENGTH)]
+    behind_mark = starts + len(_MARK)
+    nearest = np.append(found, lines.length)[np.searchsorted(found, behind_mark + 1 + before)]
+    is_there = (lines.byte(behind_mark) == _SPACE) & (nearest < lines.ends[lines.line_of(starts)])
+    return np.where(is_there, nearest, -1)
+
+
+def _quote_ends(lines: Lines, marks: Ints, quotes: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    """Where quotes end, -1 where they do not, and where the answers start.
+
+    The quote ends with the first » that has a blank line or nothing behind it: it may hold others.
+    """
+    found = np.append(marks[lines.begin_with(_ANSWER, marks)], lines.length)
+    quote_ends = found[np.searchsorted(found, quotes)]
+    have_answer = quote_ends + len(_ANSWER) <= ends
+    below = lines.line_of(np.where(have_answer, quote_ends, 0)) + 1
+    answers = np.where(have_answer, lines.starts[lines.filled_from(below)], ends)
+    for at in np.flatnonzero(~have_answer).tolist():
+        whole = lines.data[quotes[at] : ends[at]].rstrip(b" \t\n\r\f\v")
+        quote_ends[at] = quotes[at] + len(whole) - len(_QUOTE_END) if whole.endswith(_QUOTE_END) else -1
+    return quote_ends, answers
+
+
+# ---- attachments
+
+
+def _take_attachments(
+    lines: Lines,
+    starts: Ints,
+    ends: Ints,
+    last: Ints,
+    is_body: Flags,
+    is_special: Flags,
+    kinds: dict[int, str],
+) -> dict[str, pl.Series]:
+    """Find attachments, and note their `kinds`; what is left is the caption. Returns their columns."""
+    may_be_measured, may_be_named = _may_be_attached(lines, ends, last, is_special)
+    places = np.flatnonzero(is_body & (may_be_measured | may_be_named))
+    first, line = starts[places], last[places]
+    measures = _measures(lines, line, may_be_measured[places])
+    is_measured = np.array([measure is not _NO_MEASURE for measure in measures], np.bool_)
+    is_alone = is_measured & (lines.starts[line] == first)
+    line = line - is_measured
+    above, is_top = line - 1, lines.starts[line] <= first
+    # Above a name stands nothing, or a caption with a blank line.
+    may_be_named = ~is_alone & (is_top | (lines.lengths[above] == 0))
+    found = _names(lines, line, np.flatnonzero(may_be_named))
+    for at in np.flatnonzero(is_alone).tolist():
+        # A duration alone, right under the header, is a voice message.
+        if measures[at].duration is not None:
+            found[at] = "audio", None
+    which = list(found)
+    places = places[which]
+    ends[places] = np.where(is_top, first, lines.ends[lines.filled_to(above)])[which]
+    kinds.update(zip(places.tolist(), (kind for kind, _ in found.values()), strict=True))
+    return _spread(_attached(found, measures), places, len(starts))
+
+
+def _attached(
+    found: Mapping[int, tuple[str, str | None]], measures: Sequence[_Measure]
+) -> dict[str, pl.Series]:
+    columns: dict[str, Sequence[str | int | None]] = {
+        "attachment_kind": [kind for kind, _ in found.values()],
+        "attachment_name": [name for _, name in found.values()],
+        "attachment_size": [measures[at].size for at in found],
+        "attachment_duration": [measures[at].duration for at in found],
+    }
+    return {name: pl.Series(values, dtype=BODY_SCHEMA[name]) for name, values in columns.items()}
+
+
+def _may_be_attached(lines: Lines, ends: Ints, last: Ints, is_special: Flags) -> tuple[Flags, Flags]:
+    """Whether the last lines of bodies may be measures, or names: true of all that are, and of few others."""
+    starts = lines.starts[last]
+    first, final = lines.byte(starts), lines.byte(ends - 1)
+    is_short = (first >= ord("0")) & (first <= ord("9")) & (ends - starts <= _LONGEST_MEASURE)
+    is_measured = is_short & ((final == ord("B")) | (final == ord("s")) | (lines.byte(ends - 3) == ord(":")))
+    # A mark that shows nothing may follow the bracket.
+    return is_measured, (final == ord(")")) | (is_special & (final >= _NOT_ASCII))
+
+
+def _names(lines: Lines, line: Ints, which: Ints) -> dict[int, tuple[str, str | None]]:
+    """Which of some lines are names of attachments: their kinds and names."""
+    table, asked, found = phrases().attachment_kinds, line[which], dict[int, tuple[str, str | None]]()
+    texts = lines.texts(lines.starts[asked], lines.ends[asked])
+    for at, text in zip(which.tolist(), texts.to_list(), strict=True):
+        shown = visible(text)
+        name, _, word = shown[:-1].rpartition(" (")
+        if name and shown.endswith(")") and (kind := table.get(word.lower())) is not None:
+            found[at] = kind, name
+    return found
+
+
+def _measures(lines: Lines, line: Ints, may_be: Flags) -> list[_Measure]:
+    """What the lines tell that may be measures."""
+    found, which = [_NO_MEASURE] * len(line), np.flatnonzero(may_be)
+    texts = lines.texts(lines.starts[line[which]], lines.ends[line[which]])
+    for at, text in zip(which.tolist(), texts.to_list(), strict=True):
+        found[at] = measure_of(text)
+    return found
+
+
+@lru_cache(4_096)
+def measure_of(line: str) -> _Measure:
+    """The bytes (`123.45 KB`) or the seconds (`1:00:12`) that a line tells."""
+    if match := _SIZE.fullmatch(line):
+        return _Measure(round(float(match[1].replace(",", ".")) * _UNITS[match[2]]))
+    if match := _DURATION.fullmatch(line):
+        hours, minutes, seconds = (int(number or 0) for number in match.groups())
+        return _Measure(duration=hours * 3600 + minutes * 60 + seconds)
+    return _NO_MEASURE

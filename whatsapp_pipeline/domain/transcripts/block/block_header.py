@@ -1,0 +1,104 @@
+r"""The header line of the block format: `2025-01-05 10:00:00 from Maria (+554199990000) - Lida`.
+
+What belongs here: reading that one line, and its times for many lines at once. What does not: where it may
+stand (`block_reader.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import cache
+
+import numpy as np
+
+from whatsapp_pipeline.domain.transcripts.columns import Sender
+from whatsapp_pipeline.domain.transcripts.lines import Bytes, Flags, Ints, Lines
+from whatsapp_pipeline.domain.transcripts.phrases import phrases, visible
+
+_NAME_PHONE = re.compile(r"(.*?) ?\((\+?\d[\d ().-]{5,24})\)", re.ASCII)
+_PHONE = re.compile(r"\+?\d[\d ().-]{6,24}", re.ASCII)
+_OPAQUE_ID = re.compile(r"[A-Za-z0-9+/_-]{8,}={1,2}")
+
+
+NOTIFICATION = Sender("notification", None, None, None, None, ("notification",))
+
+
+def parse_who(text: str) -> Sender | None:
+    """Read `from Maria (+554199990000) - Lida`; None when it is no such thing."""
+    direction, _, rest = text.partition(" ")
+    if direction == "notification" and not rest.strip():
+        return NOTIFICATION
+    if direction not in ("from", "to"):
+        return None
+    name, status = rest.strip(), None
+    head, dash, tail = f" {name}".rpartition(" - ")
+    if dash and (visible(tail).strip().casefold() in phrases().statuses or head.endswith(")")):
+        name, status = head.strip(), tail.strip()
+    phone = None
+    shown = visible(name).strip()
+    if match := _NAME_PHONE.fullmatch(shown):
+        name, phone = match[1], match[2]
+    elif _PHONE.fullmatch(shown):
+        name, phone = "", shown
+    if phone and _OPAQUE_ID.fullmatch(name):
+        name = ""  # an identifier of the program's, not a name
+    if direction == "to":
+        return Sender("to", None, None, status, phone, ("to",))
+    return Sender("from", name or None, phone, status, phone, ("from", name, phone))
+
+
+# What stands between the numbers of `2025-01-05 10:00:00`: every third character from the fifth on.
+_TIME_MARKS = "-- ::"
+
+
+def parse_time(header: str) -> datetime | None:
+    """The time a header line starts with, None when it starts with none."""
+    try:
+        return datetime.fromisoformat(header[:19]) if header[4:17:3] == _TIME_MARKS else None
+    except ValueError:
+        return None
+
+
+def is_header(line: str) -> bool:
+    """Whether a line is a complete block header."""
+    return parse_time(line) is not None and line[19:20] == " " and parse_who(line[20:]) is not None
+
+
+TIME_LENGTH = 19
+# The lowest and the highest that each byte of a time can be.
+_LOWEST = np.frombuffer(b"0000-00-00 00:00:00", np.uint8)[:, None]
+_HIGHEST = np.frombuffer(b"9999-99-99 29:59:59", np.uint8)[:, None]
+_MONTHS = 10_000 * 12
+
+
+def times_at(lines: Lines, places: Ints) -> tuple[Ints, Flags]:
+    """The times at places as microseconds from 1970 on, and where there is one: as `parse_time`."""
+    written = lines.bytes_at(places, TIME_LENGTH)
+    found = _have_digits(written)
+    digits = np.where(found, written - _LOWEST, 0).astype(np.int32)
+    year = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3]
+    month, day, hour, minute, second = (digits[at] * 10 + digits[at + 1] for at in (5, 8, 11, 14, 17))
+    number = np.clip(year * 12 + month - 1, 0, _MONTHS - 1)
+    firsts = _first_days()
+    found &= (year > 0) & (month > 0) & (month <= 12) & (hour < 24)
+    found &= (day > 0) & (day <= firsts[number + 1] - firsts[number])
+    hours = (firsts[number] + day - 1) * np.int64(24) + hour
+    return ((hours * 60 + minute) * 60 + second) * 1_000_000, found
+
+
+def like_times(lines: Lines, places: Ints) -> Flags:
+    """Where something is written as a time is, be it of a day that there is not."""
+    return _have_digits(lines.bytes_at(places, TIME_LENGTH))
+
+
+def _have_digits(written: Bytes) -> Flags:
+    found: Flags = np.all((written >= _LOWEST) & (written <= _HIGHEST), axis=0)
+    return found
+
+
+@cache
+def _first_days() -> Ints:
+    """The days from 1970 on up to each month of the years 0 to 9999, and to the one behind them."""
+    months = np.arange("0000-01", "10000-02", dtype="datetime64[M]")
+    return months.astype("datetime64[D]").astype(np.int64)

@@ -1,0 +1,1 @@
+"""WhatsApp's own exports: the text of Android's and iOS's "Export chat"."""

@@ -1,0 +1,340 @@
+r"""WhatsApp's own "Export chat", of Android and iOS.
+
+    05/01/2025 10:00 - As mensagens e as ligações são protegidas …      no `Name: `: a notification
+    05/01/2025 10:00 - Maria: Bom dia                                   the first line of a message
+    vocês consertam?                                                    and its next
+
+`NativeReader` says which part of a file can be read; `read_parts` reads those of many files together. What
+belongs here: where parts begin and end, and whose messages they hold. What does not: header shapes
+(`native_shapes.py`), cutting lines (`native_columns.py`), what a message holds (`native_bodies.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, pairwise
+from re import Match
+
+import numpy as np
+import polars as pl
+
+from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder, Finding, LineKind, ParseOptions
+from whatsapp_pipeline.domain.transcripts.chats import Journal
+from whatsapp_pipeline.domain.transcripts.columns import ROW_SCHEMA, rows_together, with_bodies
+from whatsapp_pipeline.domain.transcripts.decoding import TextChunks, lenient, line_count, with_last
+from whatsapp_pipeline.domain.transcripts.native.native_bodies import parse_bodies
+from whatsapp_pipeline.domain.transcripts.native.native_columns import (
+    Ints,
+    Times,
+    find_headers,
+    times_of,
+    with_more_lines,
+)
+from whatsapp_pipeline.domain.transcripts.native.native_senders import Senders, who_wrote
+from whatsapp_pipeline.domain.transcripts.native.native_shapes import (
+    LAYOUTS,
+    DateVotes,
+    Decision,
+    Layout,
+    dates_in,
+    times,
+)
+from whatsapp_pipeline.domain.transcripts.parts import Part
+from whatsapp_pipeline.domain.transcripts.phrases import phrases
+
+# Dates are looked at in pieces of this size, so many at most, until one tells day from month.
+_PIECE = 1 << 17
+_PIECES = 64
+_LANGUAGE_SAMPLE = 1 << 16
+_PART = 1 << 20
+# A message that goes on for longer than this is none; its middle is left out and recorded.
+_MESSAGE_LIMIT = 1 << 22
+_KEPT = 65_536
+
+
+class NativeReader:
+    """Says which parts of one file can be read, and keeps what they share."""
+
+    def __init__(
+        self, options: ParseOptions, layout: Layout, source: int, text: TextChunks, journal: Journal
+    ) -> None:
+        title = options.default_title
+        self._title = phrases().title(title) if title is not None else None
+        self._options, self._text, self._journal = options, text, journal
+        self.layout = layout
+        self.chat = journal.open(source, 1, self._title, 1, layout.format)
+        self.order: DateOrder = "dmy"
+        self.senders = Senders((), None, "")
+        self.line = 1
+        """Of the first line that was not read yet."""
+        self.left_out = 0
+        """Lines that were too many to keep, of the message that is read next."""
+        self._is_shortened = False
+        self._preamble: int | None = 0  # lines before the first message; None when that was found
+        self._latest: np.datetime64 | None = None
+
+    def parts(self, chunks: Iterator[bytes]) -> Iterator[Part[NativeReader]]:
+        """Yield parts that start with a true header, and hold back the last message, which may go on.
+
+        Memory is bounded by a few chunks and the longest message.
+        """
+        ahead = self._look_ahead(chunks)
+        held = b""
+        for chunk, is_last in with_last(_smaller(chain(ahead, chunks))):
+            searched, data = len(held), held + chunk
+            if self._preamble is not None:
+                data = self._without_preamble(data, is_last=is_last)
+            at = len(data) if is_last else self._last_header(data, searched)
+            if at or is_last:
+                yield Part(self, data[:at], is_last)
+            held = self._shortened(data[at:])
+
+    def _look_ahead(self, chunks: Iterator[bytes]) -> list[bytes]:
+        """Read on until the order of the dates is told, within bounds; returns what was read."""
+        ahead: list[bytes] = []
+        pieces = _pieces(chunks, ahead)
+        sample = next(pieces, "")
+        self.senders = Senders(self._options.owner, self._title, sample)
+        decision = Decision(self._options.date_order, "option")
+        if decision.order == "auto":
+            votes, group = DateVotes(), self.layout.date_group - 1
+            for piece in islice(chain([sample], pieces), _PIECES):
+                found = self.layout.header.findall(f"\n{piece}")
+                votes.add([parts[group] for parts in found], [parts[1 - group] for parts in found])
+                if votes.is_decided:
+                    break
+            language = phrases().language(sample[:_LANGUAGE_SAMPLE])
+            decision = votes.decide(phrases().date_orders.get(language or ""))
+        self.order = self.chat.totals.date_order = decision.order
+        for doubt in _doubts(decision):
+            self.note(doubt)
+        return ahead
+
+    def _without_preamble(self, data: bytes, *, is_last: bool) -> bytes:
+        """What is left of data from the first header with a true date on."""
+        data = self._text.mend(data, self.line)
+        text = f"\n{data.decode()}"
+        headers = self.layout.header.finditer(text)
+        first = next((match.start() for match in headers if self._is_true(match)), None)
+        before = len(data) if first is None else len(text[1 : first + 1].encode())
+        lines = line_count(data[:before]) if is_last else data.count(b"\n", 0, before)
+        self.line += lines
+        self.chat.totals.lines[LineKind.EXCEPTION] += lines
+        preamble = (self._preamble or 0) + lines
+        self._preamble = preamble if first is None else None
+        if preamble and (is_last or first is not None):
+            detail = f"{preamble} lines before the first message"
+            self.note(Finding(1, "preamble", "warning", detail))
+        return data[before:]
+
+    def _last_header(self, data: bytes, searched: int) -> int:
+        """Where the last header with a true date starts, 0 when only the first is one.
+
+        So many bytes were `searched` before: they hold no other.
+        """
+        at = len(data)
+        while (at := data.rfind(b"\n", max(searched - 1, 0), at)) >= 0:
+            end = data.find(b"\n", at + 1)
+            match = self.layout.header.match(lenient(data[at : end if end >= 0 else len(data)]))
+            if match is not None and self._is_true(match):
+                return at + 1
+        return 0
+
+    def _is_true(self, match: Match[str]) -> bool:
+        group = self.layout.date_group
+        return None not in (dates_in(self.order)[match[group]], times()[match[3 - group]])
+
+    def _shortened(self, held: bytes) -> bytes:
+        """Leave out the middle of a message that is too long to be one, counting its lines."""
+        if len(held) <= _MESSAGE_LIMIT:
+            return held
+        text = self._text.mend(held, self.line + self.left_out).decode()
+        if len(text) <= _MESSAGE_LIMIT:
+            return text.encode()
+        start = text.rfind("\n", 0, _MESSAGE_LIMIT // 2) + 1 or _MESSAGE_LIMIT // 2
+        end = text.find("\n", len(text) - _KEPT) + 1 or len(text) - _KEPT
+        # A line break stays on either side, or none.
+        self.left_out += text.count("\n", start, end)
+        self._is_shortened = True
+        return (text[:start] + text[end:]).encode()
+
+    def note(self, finding: Finding) -> None:
+        """Note something about the file."""
+        self._journal.note(self.chat, finding)
+
+    def mend(self, data: bytes) -> bytes:
+        """Valid UTF-8 without NULs, of the data that is read next."""
+        return self._text.mend(data, self.line + self.left_out)
+
+    def take(self, part: Part[NativeReader], lines: int, times: Times) -> None:
+        """Add up a part that was read: its lines, the empty ones at a file's end left out, and its times."""
+        if part.is_last:
+            ends = len(part.data) - len(part.data.rstrip(b"\n"))
+            lines += max(ends - 1, 0)
+        lines += self.left_out
+        counted = self.chat.totals.lines
+        counted[LineKind.HEADER] += len(times)
+        counted[LineKind.EXCEPTION] += self.left_out
+        counted[LineKind.BODY] += lines - len(times) - self.left_out
+        if self._is_shortened:
+            detail = (
+                f"a message of more than {_MESSAGE_LIMIT} characters; {self.left_out} lines were left out"
+            )
+            self.note(Finding(self.line, "oversized_message", "error", detail))
+        if len(times):
+            if self._latest is not None and times[0] < self._latest:
+                self.note(_out_of_order(self.line))
+            self._latest = times[-1]
+        self.line += lines
+        self._is_shortened, self.left_out = False, 0
+        if part.is_last:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self.senders.is_undecided:
+            detail = "who is staff could not be told: set the owner's name or number"
+            self.note(Finding(0, "direction_unknown", "warning", detail))
+        self.chat.totals.is_group |= self.senders.is_group
+        for finding in self._text.findings:
+            self.note(finding)
+        self._journal.close(self.chat, self._text)
+
+
+def _smaller(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Chunks in parts of whole lines: native messages are short, and take more memory than their text."""
+    for chunk in chunks:
+        start = 0
+        while len(chunk) - start > _PART and (end := chunk.rfind(b"\n", start, start + _PART) + 1):
+            yield chunk[start:end]
+            start = end
+        yield chunk[start:]
+
+
+def _pieces(chunks: Iterator[bytes], ahead: list[bytes]) -> Iterator[str]:
+    """The text of chunks at a glance, in pieces of whole lines; what was read for that goes `ahead`."""
+    waiting = b""
+    for chunk in chunks:
+        ahead.append(chunk)
+        waiting += chunk
+        while len(waiting) >= _PIECE:
+            end = waiting.rfind(b"\n", 0, _PIECE) + 1 or _PIECE
+            yield lenient(waiting[:end])
+            waiting = waiting[end:]
+    if waiting:
+        yield lenient(waiting)
+
+
+def _doubts(decision: Decision) -> Iterator[Finding]:
+    """What has to be said about how the order of dates was found."""
+    order = decision.order
+    if decision.grounds == "mixed":
+        detail = f"dates speak for more than one order; {order} was taken, as most of them do"
+        yield Finding(0, "mixed_dates", "warning", detail)
+    elif decision.grounds == "sorted":
+        yield Finding(
+            0, "date_order_inferred", "info", f"{order}: the only order in which the dates are sorted"
+        )
+    elif decision.grounds in ("clock", "locale"):
+        detail = f"every date could be read two ways; {order} was taken from the {decision.grounds}"
+        yield Finding(0, "date_order_assumed", "warning", detail)
+
+
+def _out_of_order(line: int) -> Finding:
+    detail = "earlier than the message before: pasted from elsewhere, or the clock was changed"
+    return Finding(line, "out_of_order", "info", detail)
+
+
+def read_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
+    """Read parts of files, each of which starts with a header of a true date; rows of ROW_SCHEMA."""
+    frames = []
+    for layout in LAYOUTS:
+        mine = [part for part in parts if part.reader.layout is layout]
+        # Nothing is left of a file without any message.
+        filled = [part for part in mine if part.data]
+        if filled:
+            frames.append(_read(filled, layout))
+        for part in mine:
+            if not part.data:
+                part.reader.take(part, 0, np.empty(0, "datetime64[us]"))
+    return rows_together(frames)
+
+
+def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
+    """Read parts of one layout, none of them empty."""
+    whole, lines, counts = _lines_of(parts)
+    begins = np.cumsum(counts) - counts
+    headers = find_headers(lines, layout)
+    part_of = np.searchsorted(begins, headers.at, side="right") - 1
+    when = times_of(headers, part_of, [part.reader.order for part in parts])
+    numbers = _line_numbers(parts, headers.at, begins, part_of)
+    is_true = ~np.isnat(when)
+    if not is_true.all():
+        for at in np.flatnonzero(~is_true).tolist():
+            detail = "a header whose date or time does not exist: kept as text"
+            finding = Finding(int(numbers[at]), "invalid_date", "warning", detail)
+            parts[part_of[at]].reader.note(finding)
+        headers = headers.only(is_true)
+        part_of, when, numbers = part_of[is_true], when[is_true], numbers[is_true]
+    more = np.diff(headers.at, append=len(lines)) - 1
+    written = who_wrote(headers, part_of, more, [part.reader.senders for part in parts])
+    texts = with_more_lines(written.texts, whole, lines, headers.at, more)
+    bodies = parse_bodies(texts, written.numbers == 0)
+    written.numbers[bodies.own] = 0
+    for at in bodies.of_groups.tolist():
+        parts[part_of[at]].reader.senders.is_group = True
+    rows = pl.DataFrame(
+        {
+            "chat": np.array([part.reader.chat.number for part in parts])[part_of],
+            "line": numbers,
+            "timestamp": when,
+            "body": texts,
+            **written.columns(),
+        }
+    )
+    _take(parts, counts, part_of, when, numbers)
+    return with_bodies(rows, bodies.places, bodies.found).select(*ROW_SCHEMA)
+
+
+def _lines_of(parts: Sequence[Part[NativeReader]]) -> tuple[bytes, pl.Series, Ints]:
+    """The lines of all parts, together and one by one, and how many each part has.
+
+    Empty lines at a file's end are none.
+    """
+    data = [part.data.rstrip(b"\n") if part.is_last else part.data.removesuffix(b"\n") for part in parts]
+    texts = _as_texts(data)
+    if texts is None:
+        data = [part.reader.mend(text) for part, text in zip(parts, data, strict=True)]
+        texts = pl.Series(data, dtype=pl.Binary).cast(pl.String)
+    lines = texts.str.split("\n")
+    return b"\n".join(data), lines.explode(), lines.list.len().cast(pl.Int64).to_numpy()
+
+
+def _as_texts(data: Sequence[bytes]) -> pl.Series | None:
+    """Bytes as texts, None when some are not UTF-8, or hold NULs."""
+    if any(b"\0" in text for text in data):
+        return None
+    try:
+        return pl.Series(data, dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.ComputeError:
+        return None
+
+
+def _line_numbers(parts: Sequence[Part[NativeReader]], at: Ints, begins: Ints, part_of: Ints) -> Ints:
+    """The lines of their files that headers stand on."""
+    first = np.array([part.reader.line for part in parts])
+    left_out = np.array([part.reader.left_out for part in parts])
+    own = at - begins[part_of]
+    numbers: Ints = first[part_of] + own + np.where(own, left_out[part_of], 0)
+    return numbers
+
+
+def _take(
+    parts: Sequence[Part[NativeReader]], counts: Ints, part_of: Ints, when: Times, numbers: Ints
+) -> None:
+    """Tell the readers what their parts held."""
+    is_earlier = (when[1:] < when[:-1]) & (part_of[1:] == part_of[:-1])
+    for at in (np.flatnonzero(is_earlier) + 1).tolist():
+        parts[part_of[at]].reader.note(_out_of_order(int(numbers[at])))
+    firsts = np.searchsorted(part_of, np.arange(len(parts) + 1)).tolist()
+    for part, count, (first, after) in zip(parts, counts.tolist(), pairwise(firsts), strict=True):
+        part.reader.take(part, count, when[first:after])

@@ -1,0 +1,1 @@
+"""Steps for chat files: indexing, reading and loading."""

@@ -1,0 +1,56 @@
+"""The lines of an archive file around a finding, for a person to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from whatsapp_pipeline.archive import ChatArchive, UnreadableFileError
+from whatsapp_pipeline.domain.transcripts.decoding import TextChunks
+from whatsapp_pipeline.steps.chats.chat_reading import FileRequest, ReadingOptions, read_files
+
+
+def lines_around(
+    archive: ChatArchive, path: str, chat_number: int | None, line: int, *, context: int = 2
+) -> list[tuple[int, str]]:
+    """Return (number, text) of the 1-based `line` of the file at `path` and of `context` lines either side.
+
+    In a zip of several transcripts the line is counted in the one that holds `chat_number`. Empty when the
+    file is gone or can't be read.
+    """
+    try:
+        member = _member_of(archive, path, chat_number)
+        with archive.open(path) as source:
+            for number, (_, stream) in enumerate(source.streams()):
+                if number == member:
+                    return [pair for pair in _numbered(stream, line + context) if pair[0] >= line - context]
+    except UnreadableFileError:
+        pass
+    return []
+
+
+def _numbered(stream: BinaryIO, last: int) -> Iterator[tuple[int, str]]:
+    number, held = 1, ""
+    for chunk in TextChunks(stream):
+        *lines, held = (held + chunk).split("\n")
+        for text in lines:
+            if number > last:
+                return
+            yield number, text
+            number += 1
+    if held and number <= last:
+        yield number, held
+
+
+def _member_of(archive: ChatArchive, path: str, chat_number: int | None) -> int:
+    """Place of the transcript that holds a chat, from 0."""
+    with archive.open(path) as source:
+        if len(source.members) == 1 or chat_number is None:
+            return 0
+    transcript = -1
+    for window in read_files(archive, [FileRequest(path, {})], ReadingOptions()):
+        for chat in window.chats:
+            transcript += chat.start.number == 1
+            if chat.chat_number == chat_number:
+                return transcript
+    return max(transcript, 0)

@@ -1,0 +1,301 @@
+"""chat_file_index: what a month's folder holds, and what each chat in it tells about whose it is.
+
+What belongs here: which files to read, what became of the others, and writing in chunks. What does not:
+what a file gives (scan.py) and the statements (store.chat_files).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+
+from whatsapp_pipeline.archive import ArchiveFile, ChatArchive, MonthListing
+from whatsapp_pipeline.domain.chat_names import read_chat_name
+from whatsapp_pipeline.domain.gc_disabled import uncollected
+from whatsapp_pipeline.domain.titles import parse_title
+from whatsapp_pipeline.steps.chats.chat_reading import ReadingOptions
+from whatsapp_pipeline.steps.chats.scan import STAGE, FileScan, ScanJob, ScanOptions, Scans
+from whatsapp_pipeline.steps.chats.scan_pool import scan_spread
+from whatsapp_pipeline.steps.operations.erased import without_erased_chats
+from whatsapp_pipeline.steps.progress import Progress
+from whatsapp_pipeline.store import exceptions
+from whatsapp_pipeline.store.chats import chat_files, duplicates
+from whatsapp_pipeline.store.chats.chat_files import KnownFile
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.exceptions import ExceptionRow
+from whatsapp_pipeline.store.locks import month_lock
+
+# Files a transaction: enough to make its cost small, few enough to lose little when killed.
+_CHUNK = 400
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """How a month is indexed.
+
+    `sample` takes that many files, stratified by what their titles hold; `seed` says which. `verify_hashes`
+    reads also the files whose size and time say that nothing changed. `workers` processes read beside each
+    other; 0 lets the machine and the amount of work decide.
+    """
+
+    sample: int | None = None
+    seed: int = 0
+    verify_hashes: bool = False
+    zone: str = "America/Sao_Paulo"
+    owner: tuple[str, ...] = ()
+    default_area_code: str | None = None
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What indexing a month did, in files unless said otherwise; `files` are those on disk or sampled."""
+
+    files: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    returned: int = 0
+    vanished: int = 0
+    failed: int = 0
+    chats_written: int = 0
+    findings: int = 0
+    suppressed: int = 0
+    bytes_read: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
+
+def index_month(
+    conn: Connection, archive: ChatArchive, month: str, options: IndexOptions, *, log: logging.Logger
+) -> IndexReport:
+    """Bring `chat_files` and its evidence to what the archive holds for `month` (`YYYY-MM`).
+
+    A file that can't be read is a row in `exceptions` and marked failed; it never stops the others. Waits
+    when another run indexes the same month. Raises PipelineError when there is no archive.
+    """
+    with month_lock(
+        conn, STAGE, month, on_wait=lambda: log.info("another run indexes %s; waiting for it", month)
+    ):
+        return _MonthIndex(conn, archive, month, options, log).run(archive.listing(month))
+
+
+class _MonthIndex:
+    """One run over one month."""
+
+    def __init__(
+        self, conn: Connection, archive: ChatArchive, month: str, options: IndexOptions, log: logging.Logger
+    ) -> None:
+        self._conn, self._archive, self._month, self._options, self._log = conn, archive, month, options, log
+        self._scan = ScanOptions(ReadingOptions(options.zone, options.owner), options.default_area_code)
+        self._known: dict[str, KnownFile] = {}
+        self._counts: dict[str, int] = defaultdict(int)
+
+    def run(self, listing: MonthListing) -> IndexReport:
+        """Do the month and report."""
+        outside = [file.path for file in listing.files if file.folder_month is None]
+        self._known = chat_files.known_files(self._conn, self._month, outside)
+        too_long = [file for file in listing.files if _is_too_long(file)]
+        kept = [file for file in listing.files if not _is_too_long(file)]
+        files = _sample(kept, self._options) if self._options.sample else kept
+        missing = self._missing(listing)
+        jobs = [job for file in files if (job := self._job(file)) is not None]
+        self._counts["files"] = len(files) + len(too_long)
+        self._counts["failed"] = len(too_long)
+        self._counts["unchanged"] = len(files) - len(jobs)
+        progress = Progress(self._log, f"chat_file_index {self._month}", len(jobs), "files")
+        with uncollected():
+            scans = scan_spread(self._archive, jobs, self._scan, workers=self._options.workers)
+            for chunk in _chunks(scans):
+                with self._conn.transaction():
+                    self._write(chunk, missing)
+                progress.advance(len(chunk.files))
+        with self._conn.transaction():
+            self._mark_vanished(sorted(missing))
+            self._note_listing(listing, too_long)
+        return IndexReport(**self._counts)
+
+    def _missing(self, listing: MonthListing) -> set[str]:
+        """Paths of this month that the database has and the archive no longer."""
+        there = {file.path for file in listing.files}
+        return {
+            path
+            for path, known in self._known.items()
+            if path not in there and known.month == self._month and known.processing_status != "vanished"
+        }
+
+    def _job(self, file: ArchiveFile) -> ScanJob | None:
+        """What is to be read of a file; None when it is as it was."""
+        known = self._known.get(file.path)
+        if known is None:
+            return ScanJob(file, self._month, {})
+        is_same = (
+            (known.size_bytes, known.modified_at, known.month) == (file.size, file.modified_at, self._month)
+            and known.processing_status != "vanished"
+            and known.content_hash is not None
+            and known.indexed_hash == self._scan.hash_of(known.content_hash, file.path, known.parse_options)
+        )
+        if is_same and not self._options.verify_hashes:
+            return None
+        return ScanJob(file, self._month, known.parse_options)
+
+    def _write(self, scans: Scans, missing: set[str]) -> None:
+        """Write a chunk of scans; a file that was only moved takes its rows along."""
+        scans, suppressed = without_erased_chats(self._conn, scans)
+        self._counts["suppressed"] += suppressed
+        paths = [scan.path for scan in scans.files]
+        if any(path in self._known for path in paths):
+            duplicates.lock(self._conn)  # before any row lock, as chat_messages does
+        moves = self._moves(scans.files, missing)
+        self._counts["moved"] += len(moves)
+        chat_files.move(self._conn, moves)
+        missing.difference_update(old for old, _ in moves)
+        moved = {new for _, new in moves}
+        counts = chat_files.write_index(
+            self._conn,
+            [chat for scan in scans.files for chat in scan.chats],
+            scans.sessions,
+            scans.phones,
+        )
+        findings = [finding for scan in scans.files for finding in scan.findings]
+        old_paths = [old for old, _ in moves]
+        self._counts["findings"] += exceptions.replace_for_files(
+            self._conn, STAGE, [*paths, *old_paths], findings
+        )
+        duplicates.mark(self._conn, counts.chat_keys)
+        self._counts["chats_written"] += counts.inserted + counts.updated
+        for scan in scans.files:
+            self._count(scan, is_moved=scan.path in moved)
+
+    def _count(self, scan: FileScan, *, is_moved: bool) -> None:
+        known = self._known.get(scan.path)
+        self._counts["bytes_read"] += scan.chats[0].size_bytes if scan.chats else 0
+        if scan.content_hash is None or all(chat.processing_status == "failed" for chat in scan.chats):
+            self._counts["failed"] += 1
+        elif known is None:
+            self._counts["new"] += not is_moved
+        elif known.processing_status == "vanished":
+            self._counts["returned"] += 1
+        elif known.content_hash == scan.content_hash and known.indexed_hash == scan.chats[0].indexed_hash:
+            self._counts["unchanged"] += 1
+        else:
+            self._counts["changed"] += 1
+
+    def _moves(self, scans: Sequence[FileScan], missing: set[str]) -> list[tuple[str, str]]:
+        """Find new files whose content lay at a path that is gone now: (old path, new path)."""
+        new = {
+            scan.content_hash: scan.path
+            for scan in scans
+            if scan.path not in self._known and scan.content_hash
+        }
+        if not new:
+            return []
+        moves: dict[bytes, tuple[str, str]] = {}
+        taken = set(self._known) - missing
+        for content_hash, old in chat_files.paths_with_content(self._conn, list(new)):
+            path = new[content_hash]
+            is_gone = old in missing or (old not in taken and old != path and not self._archive.exists(old))
+            if content_hash not in moves and is_gone:
+                moves[content_hash] = (old, path)
+        return list(moves.values())
+
+    def _mark_vanished(self, paths: Sequence[str]) -> None:
+        if not paths:
+            return
+        duplicates.lock(self._conn)
+        keys = chat_files.mark_vanished(self._conn, self._month, paths)
+        duplicates.mark(self._conn, keys)
+        detail = "the file is no longer in the archive; what was read from it is kept"
+        exceptions.replace_for_files(
+            self._conn, STAGE, paths,
+            [
+                ExceptionRow(STAGE, path, None, self._month, None, "vanished", "warning", detail)
+                for path in paths
+            ],
+        )  # fmt: skip
+        self._counts["vanished"] = len(paths)
+        self._counts["findings"] += len(paths)
+
+    def _note_listing(self, listing: MonthListing, too_long: Sequence[ArchiveFile]) -> None:
+        """Record what lies in the month and is no chat or can't be kept, and files that tell no month."""
+        folder = self._month.replace("-", "/")
+        others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(listing.other_suffixes.items()))
+        other_rows = [
+            ExceptionRow(STAGE, folder, None, self._month, None, "other_files", "info", f"no chats: {others}")
+        ]
+        name_detail = "the name is not valid UTF-8, so the file can't be addressed; rename it"
+        name_rows = [
+            ExceptionRow(STAGE, path, None, self._month, None, "name_unreadable", "error", name_detail)
+            for path in listing.unreadable_names
+        ]
+        long_detail = (
+            "the path has {:,} bytes, of which {:,} can be kept; move the file or rename its folders"
+        )
+        long_rows = [
+            ExceptionRow(
+                STAGE, file.path, None, self._month, None, "path_too_long", "error",
+                long_detail.format(len(file.path.encode()), chat_files.LONGEST_PATH),
+            )
+            for file in too_long
+        ]  # fmt: skip
+        lost_detail = (
+            "neither its folder, its name nor a message tells the month; move it to a month's folder"
+        )
+        lost_rows = [
+            ExceptionRow(STAGE, file.path, None, None, None, "no_month", "error", lost_detail)
+            for file in self._archive.outside()
+            if self._archive.month_of(file) is None
+        ]
+        for kind, month, rows in (
+            ("other_files", self._month, other_rows if others else []),
+            ("name_unreadable", self._month, name_rows),
+            ("path_too_long", self._month, long_rows),
+            ("no_month", None, lost_rows),
+        ):
+            self._counts["findings"] += exceptions.replace_for_kind(self._conn, STAGE, kind, month, rows)
+
+
+def _is_too_long(file: ArchiveFile) -> bool:
+    return len(file.path.encode()) > chat_files.LONGEST_PATH
+
+
+def _chunks(scans: Iterable[Scans]) -> Iterator[Scans]:
+    """Gather scans until they are worth a transaction."""
+    waiting: list[Scans] = []
+    for some in scans:
+        waiting.append(some)
+        if sum(len(part.files) for part in waiting) >= _CHUNK:
+            yield Scans.joined(waiting)
+            waiting = []
+    if waiting:
+        yield Scans.joined(waiting)
+
+
+def _sample(files: Sequence[ArchiveFile], options: IndexOptions) -> list[ArchiveFile]:
+    """Choose `options.sample` files, of each kind of title its share and at least one; a seed's always."""
+    strata: dict[str, list[ArchiveFile]] = defaultdict(list)
+    for file in files:
+        strata[_stratum(file)].append(file)
+    for stratum in strata.values():
+        stratum.sort(key=lambda file: blake2b(f"{options.seed}:{file.path}".encode()).digest())
+    wanted = min(options.sample or 0, len(files))
+    # The first of each stratum, the rarest first; then each by how far down its own stratum it stands.
+    ranked = sorted(
+        (place and (place + 0.5) / len(stratum), len(stratum), file)
+        for stratum in strata.values()
+        for place, file in enumerate(stratum)
+    )
+    return sorted(file for _, _, file in ranked[:wanted])
+
+
+def _stratum(file: ArchiveFile) -> str:
+    parts = parse_title(read_chat_name(file.path).title or "")
+    if parts.order_reference:
+        return "order"
+    return "phone" if parts.phone else "name"

@@ -1,0 +1,234 @@
+"""One batch of files into `chat_messages`, within the caller's transaction.
+
+New files go straight into the table; files that were loaded before are merged, so that messages keep their
+ids. What belongs here: what becomes of a batch in the database. What does not: reading (load_reading.py),
+batches and retries (load_writers.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from whatsapp_pipeline.domain.transcripts.chat_message import Finding
+from whatsapp_pipeline.steps.chats.load_reading import ChatMessages, FileProblemError, FileToLoad, ReadAhead
+from whatsapp_pipeline.store import exceptions
+from whatsapp_pipeline.store.chats import chat_files, duplicates, messages
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.exceptions import ExceptionRow
+
+STAGE = "chat_messages"
+# Findings of one kind that a file may have a row each for; the rest are counted in one more row.
+_ROWS_A_KIND = 500
+# Messages that become text for the server at once: many, for each step on a frame has a cost of its own, and
+# so few that the server still has the ones before to work on meanwhile: at first it has none.
+_ROWS_AT_ONCE = 10_000
+_ROWS_AT_FIRST = 1_000
+
+
+class BatchLoader:
+    """Loads batches of one month's files."""
+
+    def __init__(self, conn: Connection, month: str, reader: ReadAhead) -> None:
+        self._conn, self._month, self._reader = conn, month, reader
+
+    def load(self, files: Sequence[FileToLoad], problems: Sequence[FileProblemError]) -> Counter[str]:
+        """Load `files`, record `problems` and count by LoadReport's names; call it inside a transaction.
+
+        A file that can't be loaded is left out and recorded too. Raises FileProblemError when that shows
+        only after some of it went to the server; the transaction is then to be rolled back and the rest tried
+        without it.
+        """
+        counts: Counter[str] = Counter()
+        batch = _Batch(self._reader, _Findings(self._month), list(problems))
+        changed = [file for file in files if not file.is_new]
+        if changed:
+            duplicates.lock(self._conn)  # before any row lock: merging and marking touch the same rows
+        open_replies = self._copy_new([file for file in files if file.is_new], batch, counts)
+        open_replies += self._merge(changed, batch, counts)
+        # From here on one batch after the other, until it is committed: each sees what the one before it
+        # loaded, so that the last of those that share a chat finds all there is to find.
+        duplicates.lock(self._conn)
+        self._record(files, batch, counts)
+        self._finish(batch.without_problems(files), open_replies, counts)
+        return counts
+
+    def _copy_new(self, files: Sequence[FileToLoad], batch: _Batch, counts: Counter[str]) -> list[int]:
+        """Copy files not loaded before; return the ids of chats with replies that reading left open."""
+        total = sum(file.message_count for file in files)
+        if not total:
+            return []
+        bases = _bases(files, messages.reserve_ids(self._conn, total))
+        open_replies: set[int] = set()
+        with messages.copy_new(self._conn) as write:
+            for chats in batch.messages(files):
+                base = _repeated(chats, [bases[chat.id] for chat, _ in chats])
+                frame = _stacked(chats).with_columns(
+                    id=base + pl.col("ordinal"), reply_to_id=base + pl.col("reply_ordinal")
+                )
+                write(frame)
+                is_open = pl.col("reply_timestamp").is_not_null() & pl.col("reply_ordinal").is_null()
+                open_replies.update(frame.filter(is_open)["id_chat_file"])
+                counts["messages_inserted"] += frame.height
+        return sorted(open_replies)
+
+    def _merge(self, files: Sequence[FileToLoad], batch: _Batch, counts: Counter[str]) -> list[int]:
+        """Merge files that were loaded before; return the ids of their chats."""
+        if not files:
+            return []
+        with messages.copy_changed(self._conn) as write:
+            for chats in batch.messages(files):
+                write(_stacked(chats))
+        sound = batch.without_problems(files)
+        ids = [chat.id for file in sound for chat in file.chats]
+        merged = messages.merge_changed(self._conn, ids)
+        counts["messages_inserted"] += merged.inserted
+        counts["messages_updated"] += merged.updated
+        for file in sound:
+            for chat in file.chats:
+                if gone := merged.gone.get(chat.id):
+                    counts["chats/messages_gone"] += gone
+                    detail = f"{gone} messages loaded before are no longer in the file"
+                    batch.findings.add(
+                        file.path, chat.chat_number, Finding(0, "chats/messages_gone", "info", detail)
+                    )
+        return ids
+
+    def _record(self, files: Sequence[FileToLoad], batch: _Batch, counts: Counter[str]) -> None:
+        rows, problems = batch.findings.rows(), batch.problems
+        rows += [
+            ExceptionRow(
+                STAGE, problem.path, None, self._month, None, problem.kind,
+                "error" if problem.is_failure else "warning", str(problem),
+            )
+            for problem in problems
+        ]  # fmt: skip
+        paths = list({*(file.path for file in files), *(problem.path for problem in problems)})
+        counts["findings"] += exceptions.replace_for_files(self._conn, STAGE, paths, rows)
+        failed = [problem.path for problem in problems if problem.is_failure]
+        if failed:
+            chat_files.mark_failed(self._conn, failed)
+        counts["failed"] += len(problems)
+
+    def _finish(self, files: Sequence[FileToLoad], open_replies: Sequence[int], counts: Counter[str]) -> None:
+        """Note the batch as loaded, mark what other files hold too, and find what is replied to."""
+        if not files:
+            return
+        chat_files.mark_loaded(self._conn, [pair for file in files for pair in file.hashes])
+        counts["loaded"] += len(files)
+        keys = sorted({chat.chat_key for file in files for chat in file.chats if chat.chat_key})
+        shared = duplicates.shared_keys(self._conn, keys)
+        # A changed file may share nothing any more, and has marks to lose.
+        changed = {chat.chat_key for file in files if not file.is_new for chat in file.chats if chat.chat_key}
+        counts["duplicates_marked"] += duplicates.mark(self._conn, sorted(changed.union(shared)))
+        replies = messages.unresolved_replies(self._conn, open_replies) if open_replies else []
+        replies += messages.replies_across_files(self._conn, keys, shared)
+        counts["replies_resolved"] += messages.resolve_replies(self._conn, replies)
+
+
+def _bases(files: Sequence[FileToLoad], first_id: int) -> dict[int, int]:
+    """Share out consecutive ids: what to add to a message's ordinal to get its id, by chat."""
+    bases: dict[int, int] = {}
+    base = first_id - 1
+    for chat in (chat for file in files for chat in file.chats):
+        bases[chat.id] = base
+        base += chat.message_count
+    return bases
+
+
+def _stacked(chats: Sequence[ChatMessages]) -> pl.DataFrame:
+    """Put the chats' messages into one frame that says whose each is."""
+    frame = pl.concat([frame for _, frame in chats])
+    return frame.with_columns(id_chat_file=_repeated(chats, [chat.id for chat, _ in chats]))
+
+
+def _repeated(chats: Sequence[ChatMessages], values: Sequence[int]) -> pl.Series:
+    """Give each message its chat's value."""
+    return pl.Series(np.repeat(np.array(values), [frame.height for _, frame in chats]))
+
+
+class _Batch:
+    """What reading the files of a batch gives: messages, and findings and problems put aside."""
+
+    def __init__(self, reader: ReadAhead, findings: _Findings, problems: list[FileProblemError]) -> None:
+        self._reader, self.findings, self.problems = reader, findings, problems
+
+    def without_problems(self, files: Sequence[FileToLoad]) -> list[FileToLoad]:
+        """Return those of `files` that have no problem so far."""
+        bad = {problem.path for problem in self.problems}
+        return [file for file in files if file.path not in bad]
+
+    def messages(self, files: Sequence[FileToLoad]) -> Iterator[list[ChatMessages]]:
+        """Yield the files' messages, those of many small files at once.
+
+        Raises FileProblemError for a file of which some were yielded before its problem showed.
+        """
+        gathered: list[ChatMessages] = []
+        height, enough = 0, _ROWS_AT_FIRST
+        for file in files:
+            has_begun = False
+            try:
+                for part in self._reader.read(file):
+                    has_begun = True
+                    for chat_number, finding in part.findings:
+                        self.findings.add(file.path, chat_number, finding)
+                    gathered += part.messages
+                    height += part.height
+                    if height >= enough:
+                        yield gathered
+                        gathered, height, enough = [], 0, _ROWS_AT_ONCE
+            except FileProblemError as problem:
+                if has_begun:
+                    raise
+                self.problems.append(problem)
+        if gathered:
+            yield gathered
+
+
+class _Findings:
+    """Collects the findings of a batch's files, at most so many of one kind a file."""
+
+    def __init__(self, month: str) -> None:
+        self._month = month
+        self._rows: list[ExceptionRow] = []
+        self._counts: Counter[tuple[str, int, str, str]] = Counter()
+
+    def add(self, path: str, chat_number: int, finding: Finding) -> None:
+        """Take a finding of a chat."""
+        key = (path, chat_number, finding.kind, finding.severity)
+        self._counts[key] += 1
+        if self._counts[key] <= _ROWS_A_KIND:
+            line = finding.line or None
+            self._rows.append(
+                ExceptionRow(
+                    STAGE,
+                    path,
+                    chat_number,
+                    self._month,
+                    line,
+                    finding.kind,
+                    finding.severity,
+                    finding.detail,
+                )
+            )
+
+    def rows(self) -> list[ExceptionRow]:
+        """Return the rows, those that stand for many included."""
+        more = [
+            ExceptionRow(
+                STAGE,
+                path,
+                number,
+                self._month,
+                None,
+                kind,
+                severity,
+                f"{count - _ROWS_A_KIND} more of this kind",
+            )
+            for (path, number, kind, severity), count in self._counts.items()
+            if count > _ROWS_A_KIND
+        ]
+        return self._rows + more

@@ -1,0 +1,122 @@
+"""chat_messages: every message of a month's chats.
+
+What belongs here: a month from its lock to its report, and the months after each other. What does not: which
+files are loaded and by how many (load_plan.py), batches and what happens when one can't be loaded
+(load_writers.py), getting one across (load_batch.py) and the statements (store.messages).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from types import TracebackType
+
+from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.steps.chats.chat_reading import ReadingOptions
+from whatsapp_pipeline.steps.chats.load_batch import STAGE
+from whatsapp_pipeline.steps.chats.load_plan import LoadOptions, MonthPlan
+from whatsapp_pipeline.steps.chats.load_writers import Writers
+from whatsapp_pipeline.steps.progress import Progress
+from whatsapp_pipeline.store.chats import chat_files
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.locks import await_writers, month_lock
+
+__all__ = ["LoadOptions", "LoadReport", "MessageLoading", "load_month"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What loading a month did. `stopped` is 1 when it was asked to stop before the end."""
+
+    files: int = 0
+    loaded: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    messages_inserted: int = 0
+    messages_updated: int = 0
+    messages_gone: int = 0
+    duplicates_marked: int = 0
+    replies_resolved: int = 0
+    findings: int = 0
+    batches: int = 0
+    stopped: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
+
+def load_month(
+    conn: Connection, archive: ChatArchive, month: str, options: LoadOptions, *, log: logging.Logger
+) -> LoadReport:
+    """Load one month (`YYYY-MM`); of several see `MessageLoading`."""
+    with MessageLoading(archive, [month], options, log=log) as loading:
+        return loading.load(conn, month)
+
+
+class MessageLoading:
+    """Loads `months`, one after the other; a context manager.
+
+    While the server is at the last files of one, the first of the next are read.
+    """
+
+    def __init__(
+        self, archive: ChatArchive, months: Sequence[str], options: LoadOptions, *, log: logging.Logger
+    ) -> None:
+        self._archive, self._options, self._log = archive, options, log
+        self._reading = ReadingOptions(options.zone, options.owner)
+        self._following = dict(pairwise(months))
+        self._ahead: MonthPlan | None = None
+
+    def __enter__(self) -> MessageLoading:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ahead is not None:
+            self._ahead.end()
+
+    def load(self, conn: Connection, month: str) -> LoadReport:
+        """Bring `chat_messages` to what the files indexed for `month` (`YYYY-MM`) hold.
+
+        Only files whose content or reading changed since they were loaded are read. A killed run goes on with
+        what was not committed. A file that can't be loaded is a row in `exceptions`, marked failed and tried
+        again next time. Waits when another run loads the same month. Raises PipelineError when the database
+        refuses a batch.
+        """
+        with month_lock(
+            conn, STAGE, month, on_wait=lambda: self._log.info("another run loads %s; waiting for it", month)
+        ):
+            await_writers(
+                conn, STAGE, month,
+                on_wait=lambda: self._log.info("the server is still at what a killed run of %s sent", month),
+            )  # fmt: skip
+            plan = self._plan(conn, month)
+            try:
+                # A link that was lost, or a file that came back, leaves its messages as they were.
+                if unsettled := [pair for file in plan.files if file.is_unsettled for pair in file.hashes]:
+                    chat_files.mark_loaded(conn, unsettled)
+                progress = Progress(self._log, f"chat_messages {month}", len(plan.todo), "files")
+                writers = Writers(conn, month, self._options, progress, self._log)
+                counts = writers.load(plan.shares, meanwhile=lambda: self._read_following(conn, month))
+            finally:
+                plan.end()
+            counts["stopped"] = min(1, counts["stopped"])
+            return LoadReport(files=len(plan.files), unchanged=len(plan.files) - len(plan.todo), **counts)
+
+    def _plan(self, conn: Connection, month: str) -> MonthPlan:
+        """Plan the month and begin to read, unless just that was begun already."""
+        plan = MonthPlan.make(conn, month, self._reading)
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or not plan.take_over(ahead):
+            plan.begin(conn, self._archive, self._reading, self._options)
+        return plan
+
+    def _read_following(self, conn: Connection, month: str) -> None:
+        """Begin to read the month that follows; it is not locked yet, so `_plan` looks what became of it."""
+        if (following := self._following.get(month)) is not None:
+            self._ahead = MonthPlan.make(conn, following, self._reading)
+            self._ahead.begin(conn, self._archive, self._reading, self._options)

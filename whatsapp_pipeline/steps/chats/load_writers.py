@@ -1,0 +1,163 @@
+"""Loading files batch by batch, over several connections at once.
+
+What belongs here: a writer's batches, each a transaction that is tried again where that helps, and several
+writers beside each other. What does not: which files are loaded in which batches (load_plan.py), and what
+becomes of a batch in the database (load_batch.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import ExitStack, suppress
+from functools import partial
+from queue import SimpleQueue
+
+import psycopg
+
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.chats.load_batch import STAGE, BatchLoader
+from whatsapp_pipeline.steps.chats.load_plan import LoadOptions, Share
+from whatsapp_pipeline.steps.chats.load_reading import FileProblemError, FileToLoad, ReadingStoppedError
+from whatsapp_pipeline.steps.progress import Progress
+from whatsapp_pipeline.store.chats import chat_files
+from whatsapp_pipeline.store.connection import Connection, another, hang_up
+from whatsapp_pipeline.store.locks import hold_as_writer, in_transaction
+
+# How often statements are cancelled until their writers give up: between two there is none to cancel.
+_CANCEL_SECONDS = 0.1
+# How long a server is asked to cancel before it is hung up on: it may not answer any more.
+_PATIENCE_SECONDS = 3.0
+
+
+class Writers:
+    """Load one month's files; `conn` is the run's own, which holds the month's lock."""
+
+    def __init__(
+        self, conn: Connection, month: str, options: LoadOptions, progress: Progress, log: logging.Logger
+    ) -> None:
+        self._conn, self._month, self._options, self._progress = conn, month, options, progress
+        self._log = log
+        self._given_up = threading.Event()
+
+    def load(self, shares: Sequence[Share], *, meanwhile: Callable[[], None]) -> Counter[str]:
+        """Load the files of each share, several shares at once over connections of their own.
+
+        `meanwhile` is called while several write what was read last. When a share fails, or the run is
+        interrupted, the others end and their open batches are rolled back; what was committed stays. Returns
+        counts by LoadReport's names. Raises PipelineError when the database refuses a batch.
+        """
+        with ExitStack() as stack:
+            conns = self._connections(stack, len(shares)) if len(shares) > 1 else []
+            if not conns:
+                return _sum(self._write(self._conn, share) for share in shares)
+            free: SimpleQueue[Connection] = SimpleQueue()
+            for conn in conns:
+                free.put(conn)
+
+            def write(share: Share) -> Counter[str]:
+                conn = free.get()
+                try:
+                    return self._write(conn, share)
+                except BaseException:
+                    self._give_up(shares)
+                    raise
+                finally:
+                    free.put(conn)
+
+            pool = stack.enter_context(ThreadPoolExecutor(len(conns), "writer"))
+            writers = [pool.submit(write, share) for share in shares]
+            try:
+                for share in shares:
+                    share.reader.wait()
+                if not self._given_up.is_set():
+                    meanwhile()
+                return _sum(writer.result() for writer in as_completed(writers))
+            except BaseException:
+                self._give_up(shares)
+                _end(writers, conns)
+                raise
+
+    def _connections(self, stack: ExitStack, count: int) -> list[Connection]:
+        """Open `count` connections, or as many as the server lets us: slower is better than not at all."""
+        conns: list[Connection] = []
+        try:
+            while len(conns) < count:
+                conns.append(stack.enter_context(another(self._conn)))
+        except PipelineError as error:
+            self._log.warning(
+                "%s is loaded over %d connection(s) instead of %d: %s",
+                self._month, len(conns) or 1, count, error,
+            )  # fmt: skip
+        for conn in conns:
+            hold_as_writer(conn, STAGE, self._month)
+        return conns
+
+    def _give_up(self, shares: Sequence[Share]) -> None:
+        """Let every writer end where it next looks, be it for another batch or for what was read."""
+        self._given_up.set()
+        for share in shares:
+            share.reader.stop()
+
+    def _write(self, conn: Connection, share: Share) -> Counter[str]:
+        """Load a share's files over one connection, a batch after the other."""
+        counts: Counter[str] = Counter()
+        loader = BatchLoader(conn, self._month, share.reader)
+        try:
+            for number, batch in enumerate(share.batches):
+                if self._given_up.is_set() or self._options.should_stop(self._conn):
+                    counts["stopped"] = 1
+                    break
+                if number and self._options.delay_seconds:
+                    time.sleep(self._options.delay_seconds)  # the rest a user asked for
+                done = self._load(conn, loader, batch)
+                counts.update(done, batches=1)
+                self._progress.advance(len(batch), done["messages_inserted"])
+        except ReadingStoppedError:
+            counts["stopped"] = 1  # somebody else failed, and tells of it
+        finally:
+            share.reader.stop()  # nobody else takes what it reads
+        return counts
+
+    def _load(self, conn: Connection, loader: BatchLoader, batch: Sequence[FileToLoad]) -> Counter[str]:
+        """Load a batch in one transaction; a file that can't be is left out and the others are loaded."""
+        files, problems = list(batch), list[FileProblemError]()
+        while True:
+            try:
+                return in_transaction(conn, partial(loader.load, files, problems))
+            except FileProblemError as problem:
+                problems.append(problem)
+                files = [file for file in files if file.path != problem.path]
+            except (psycopg.DataError, psycopg.IntegrityError) as error:
+                indexed = chat_files.existing(conn, [chat.id for file in files for chat in file.chats])
+                left = [file for file in files if indexed.issuperset(chat.id for chat in file.chats)]
+                if len(left) == len(files):
+                    # The server's full message quotes the row; only its first line is fit for a log.
+                    raise PipelineError(
+                        f"the database refused messages of {self._month}: {error.diag.message_primary}"
+                    ) from None
+                files = left  # the others' chats were erased meanwhile
+
+
+def _end(writers: Sequence[Future[Counter[str]]], conns: Sequence[Connection]) -> None:
+    """Wait until the writers have ended: the server cancels what they are at, or is hung up on."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    try:
+        while wait(writers, _CANCEL_SECONDS).not_done and time.monotonic() < deadline:
+            for conn in conns:
+                with suppress(psycopg.Error):  # it may be gone, which is then what is told of
+                    conn.cancel_safe(timeout=_PATIENCE_SECONDS)
+    finally:  # also for who can't wait
+        for conn in conns:
+            hang_up(conn)
+
+
+def _sum(results: Iterable[Counter[str]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for counts in results:
+        total.update(counts)
+    return total

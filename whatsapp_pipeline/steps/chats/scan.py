@@ -1,0 +1,287 @@
+"""One pass over files for chat_file_index: their hashes, their chats, and the evidence in each of them.
+
+What belongs here: from files to plain rows. What does not: the database, and which files to read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from whatsapp_pipeline.archive import ArchiveFile, ChatArchive, UnreadableFileError
+from whatsapp_pipeline.domain.chat_evidence import SESSION_SCHEMA, EvidenceCollector
+from whatsapp_pipeline.domain.chat_names import chat_key, read_chat_name
+from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
+from whatsapp_pipeline.domain.titles import parse_title
+from whatsapp_pipeline.domain.transcripts.chat_message import ChatSummary
+from whatsapp_pipeline.steps.chats.chat_reading import (
+    FileRequest,
+    FileWindow,
+    ReadChat,
+    ReadFile,
+    ReadingOptions,
+    read_files,
+    reading_hash,
+)
+from whatsapp_pipeline.store.chats import chat_files
+from whatsapp_pipeline.store.chats.chat_files import ChatRow
+from whatsapp_pipeline.store.exceptions import ExceptionRow
+
+STAGE = "chat_file_index"
+# Raise it when the evidence of the same messages changes: every file is then scanned again.
+EVIDENCE_VERSION = "3"
+
+# A personal chat's phone names the chat; these kinds name a person.
+_PERSONAL = {PhoneKind.MOBILE, PhoneKind.FIXED, PhoneKind.FOREIGN, PhoneKind.LID}
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """How files are scanned; `default_area_code` completes phones that lack theirs."""
+
+    reading: ReadingOptions
+    default_area_code: str | None = None
+
+    def hash_of(self, content_hash: bytes, path: str, remembered: Mapping[str, Any]) -> bytes:
+        """Hash of everything that decides what a scan of this content gives."""
+        return reading_hash(
+            content_hash, path, self.reading, remembered, EVIDENCE_VERSION, self.default_area_code
+        )
+
+
+@dataclass(slots=True)
+class FileScan:
+    """What a file gave: rows for the database. `content_hash` is None when it could not be read."""
+
+    path: str
+    content_hash: bytes | None = None
+    chats: list[ChatRow] = field(default_factory=list)
+    findings: list[ExceptionRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Scans:
+    """What some files gave, in their order, with the evidence of all their chats.
+
+    `sessions` and `phones` are frames of chat_files.SESSION_SCHEMA and PHONE_SCHEMA.
+    """
+
+    files: list[FileScan]
+    sessions: pl.DataFrame
+    phones: pl.DataFrame
+
+    @staticmethod
+    def joined(parts: Sequence[Scans]) -> Scans:
+        """All of some scans, at least one, in one."""
+        return Scans(
+            [file for part in parts for file in part.files],
+            pl.concat([part.sessions for part in parts]),
+            pl.concat([part.phones for part in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScanJob:
+    """A file to scan, the month it is indexed in, and what a person decided about reading it."""
+
+    file: ArchiveFile
+    month: str
+    remembered: Mapping[str, Any]
+
+
+class _FoundChat(NamedTuple):
+    """A chat that was read to its end."""
+
+    chat: ReadChat
+    summary: ChatSummary
+
+
+class _FoundPhone(NamedTuple):
+    """A phone in the headers of a chat: a row of PHONE_SCHEMA."""
+
+    file_path: str
+    chat_number: int
+    raw: str
+    key: str | None
+    kind: str
+    occurrences: int
+
+
+def scan_files(archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions) -> Iterator[Scans]:
+    """Read files once, in their order; what can't be read is a finding in a scan, never an error."""
+    scanner = _Scanner(jobs, options)
+    requests = [FileRequest(job.file.path, job.remembered) for job in jobs]
+    for window in read_files(archive, requests, options.reading):
+        yield scanner.scans(window)
+
+
+class _Scanner:
+    """Makes scans of what is read of `jobs`; it remembers what it has of files that are not over."""
+
+    def __init__(self, jobs: Sequence[ScanJob], options: ScanOptions) -> None:
+        self._jobs, self._options = jobs, options
+        self._evidence = EvidenceCollector()
+        self._open: dict[int, ReadChat] = {}
+        self._found: dict[int, list[_FoundChat]] = {}
+        self._sessions = pl.DataFrame(schema=SESSION_SCHEMA)
+
+    def scans(self, window: FileWindow) -> Scans:
+        """Take a window; return the scans of the files that are over with it."""
+        self._open.update((chat.chat, chat) for chat in window.chats)
+        failures = dict(window.failed)
+        broken_off = [number for number, chat in self._open.items() if chat.file in failures]
+        over = {*broken_off, *(number for number, _ in window.closed)}
+        self._sessions.extend(self._evidence.add(window.frame, over))
+        for number, summary in window.closed:
+            chat = self._open[number]
+            self._found.setdefault(chat.file, []).append(_FoundChat(chat, summary))
+        for number in over:
+            del self._open[number]
+        sessions = self._sessions_of([file.file for file in window.read])
+        phones: list[_FoundPhone] = []
+        scans = {file.file: self._read(file, phones) for file in window.read}
+        scans.update((file, self._failed(file, error)) for file, error in failures.items())
+        waiting = [found.chat.chat for chats in self._found.values() for found in chats]
+        self._sessions = self._sessions.filter(pl.col("chat").is_in(waiting))
+        return Scans(
+            [scans[file] for file in sorted(scans)],
+            sessions,
+            pl.DataFrame(phones, schema=chat_files.PHONE_SCHEMA, orient="row"),
+        )
+
+    def _sessions_of(self, files: Sequence[int]) -> pl.DataFrame:
+        """The sessions of files that are over, under their names in the database."""
+        chats = [
+            (chat.chat, self._jobs[file].file.path, chat.chat_number)
+            for file in files
+            for chat, _ in self._found[file]
+        ]
+        schema = {"chat": pl.Int64(), "file_path": pl.String(), "chat_number": pl.Int64()}
+        return (
+            self._sessions.join(pl.DataFrame(chats, schema=schema, orient="row"), on="chat")
+            .rename({"start": "started_at", "end": "ended_at"})
+            .select(*chat_files.SESSION_SCHEMA)
+        )
+
+    def _read(self, file: ReadFile, phones: list[_FoundPhone]) -> FileScan:
+        job = self._jobs[file.file]
+        found = sorted(self._found.pop(file.file), key=lambda chat: chat.chat.chat_number)
+        scan = FileScan(job.file.path, file.content_hash)
+        for kind, severity, detail in file.findings:
+            _note(scan, job, kind, severity, detail)
+        _add_chats(scan, phones, job, found, self._options)
+        _judge(scan, job, found)
+        return scan
+
+    def _failed(self, file: int, error: UnreadableFileError) -> FileScan:
+        self._found.pop(file, None)
+        scan = FileScan(self._jobs[file].file.path, chats=[_blank_row(self._jobs[file])])
+        _note(scan, self._jobs[file], error.kind, "error", str(error))
+        return scan
+
+
+def _add_chats(
+    scan: FileScan,
+    phones: list[_FoundPhone],
+    job: ScanJob,
+    found: Sequence[_FoundChat],
+    options: ScanOptions,
+) -> None:
+    assert scan.content_hash is not None  # noqa: S101  # the caller has set it
+    blank = _blank_row(job)._replace(
+        content_hash=scan.content_hash,
+        indexed_hash=options.hash_of(scan.content_hash, job.file.path, job.remembered),
+    )
+    for chat, summary in found:
+        number, name = chat.chat_number, chat.name
+        of_chat = [
+            (raw, parse_phone(raw, default_area_code=options.default_area_code), count)
+            for raw, count in summary.header_phones.items()
+        ]
+        phones.extend(
+            _FoundPhone(
+                scan.path,
+                number,
+                raw,
+                phone.key if phone else None,
+                phone.kind if phone else "unknown",
+                count,
+            )
+            for raw, phone, count in of_chat
+        )
+        # In a combined file only the label says which chat it is; else the file's name says more.
+        named = name.title if name.is_known and len(found) == 1 else None
+        title = named or summary.label or name.title
+        row = blank._replace(chat_number=number, file_date=name.time)
+        scan.chats.append(_describe(row, title, summary, of_chat, options))
+
+
+def _blank_row(job: ScanJob) -> ChatRow:
+    """The row of a file that nothing is known of but where it is."""
+    return ChatRow(
+        filename=job.file.name, file_path=job.file.path, chat_number=1, month=job.month,
+        file_date=read_chat_name(job.file.path).time, title=None, phone_number=None, phone_key=None,
+        customer_name=None, reference_os=None, devices=[], chat_key=None, is_group=False, content_hash=None,
+        indexed_hash=None, size_bytes=job.file.size, modified_at=job.file.modified_at, format=None,
+        parse_options=json.dumps(dict(job.remembered)), first_message_at=None, last_message_at=None,
+        line_count=None, message_count=None, processing_status="failed",
+    )  # fmt: skip
+
+
+def _describe(
+    row: ChatRow,
+    title: str | None,
+    summary: ChatSummary,
+    phones: list[tuple[str, Phone | None, int]],
+    options: ScanOptions,
+) -> ChatRow:
+    """Complete the row of a chat from its title and from what was read."""
+    parts = parse_title(title or "", default_area_code=options.default_area_code)
+    phone_key = parts.phone.key if parts.phone else None
+    # A chat exported as a number, then as a saved name: its headers name the same phone.
+    header_keys = {phone.key for _, phone, _ in phones if phone and phone.key and phone.kind in _PERSONAL}
+    identity = phone_key or (header_keys.pop() if len(header_keys) == 1 else None)
+    return row._replace(
+        title=title, phone_number=parts.phone.raw if parts.phone else None, phone_key=phone_key,
+        customer_name=parts.name, reference_os=parts.order_reference, devices=list(parts.devices),
+        chat_key=chat_key(title, identity, is_group=summary.is_group), is_group=summary.is_group,
+        format=summary.format, first_message_at=summary.first_time, last_message_at=summary.last_time,
+        line_count=summary.line_count, message_count=summary.message_count,
+        processing_status="pending" if summary.message_count else "failed",
+    )  # fmt: skip
+
+
+def _judge(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat]) -> None:
+    """Note what is odd about a file that could be read: no messages, a month that does not agree."""
+    name = read_chat_name(job.file.path)
+    if not any(chat.summary.message_count for chat in found):
+        _note(scan, job, "no_messages", "error", "no message of any known format was found in it")
+        return
+    if not (name.is_known or any(chat.chat.name.is_known for chat in found)):
+        _note(scan, job, "name_unknown", "info", "the name has no known shape; it was taken as the title")
+    if job.file.folder_month is None:
+        _note(
+            scan, job, "outside_months", "warning", f"the file lies outside all months; taken as {job.month}"
+        )
+    elif name.time is not None and _month(name.time) != job.month:
+        detail = f"the name says {_month(name.time)}, the folder {job.month}; the folder was followed"
+        _note(scan, job, "month_name_differs", "warning", detail)
+    firsts = [chat.summary.first_time for chat in found if chat.summary.first_time]
+    lasts = [chat.summary.last_time for chat in found if chat.summary.last_time]
+    first, last = _month(min(firsts)), _month(max(lasts))  # there are messages, and each has a time
+    if not first <= job.month <= last:
+        detail = f"the messages are of {first} to {last}, none of {job.month}"
+        _note(scan, job, "month_messages_differ", "info", detail)
+
+
+def _month(time: datetime) -> str:
+    return time.isoformat()[:7]  # a fourth of strftime's time
+
+
+def _note(scan: FileScan, job: ScanJob, kind: str, severity: str, detail: str) -> None:
+    scan.findings.append(ExceptionRow(STAGE, job.file.path, None, job.month, None, kind, severity, detail))

@@ -1,0 +1,261 @@
+"""A page of the ERP in the database: which rows changed, fitted, written, and reported where they don't fit.
+
+What belongs here: one page at a time. What does not: going from page to page (`erp_sync`). The caller holds a
+transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+
+from whatsapp_pipeline.erp.items import (
+    Contact,
+    Identified,
+    Item,
+    ItemError,
+    identify,
+    read_contact,
+    read_order,
+)
+from whatsapp_pipeline.erp.source import ErpSource
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.contacts.erp_backup import Backup
+from whatsapp_pipeline.steps.operations.erased import blank_mentions
+from whatsapp_pipeline.store import exceptions
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.contacts import adoption, erp, erp_rows
+from whatsapp_pipeline.store.operations import suppression
+
+
+@dataclass(slots=True)
+class Loaded:
+    """Counts of what was loaded."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    truncated: int = 0
+    exceptions: int = 0
+    details_read: int = 0
+    v2_names: int = 0
+
+    def add(self, other: Loaded) -> None:
+        """Add another page's counts."""
+        for column in fields(self):
+            setattr(self, column.name, getattr(self, column.name) + getattr(other, column.name))
+
+
+class _Loader:
+    """What loading contacts and loading orders have in common."""
+
+    def __init__(self, conn: Connection, table: erp.Table) -> None:
+        self.conn, self.table, self.stage = conn, table, erp.STAGES[table]
+        self.columns = adoption.columns(conn, table)
+        if "id" not in self.columns or self.columns["id"].family != "integer":
+            raise PipelineError(f"the column {table}.id is no integer: the ERP's rows cannot be kept there")
+
+    def write(
+        self, rows: Iterable[tuple[int, Mapping[str, erp_rows.Value]]], loaded: Loaded
+    ) -> erp_rows.Fitted:
+        """Fit and write rows, and make their misfits the findings about them."""
+        listed = list(rows)
+        if not listed:
+            return erp_rows.Fitted()
+        fitted = erp_rows.fit(self.columns, listed)
+        written = erp_rows.upsert(self.conn, self.table, self.columns, fitted)
+        loaded.inserted += written.inserted
+        loaded.updated += written.updated
+        loaded.unchanged += len(fitted.rows) - written.inserted - written.updated
+        loaded.truncated += sum(misfit.kind == "truncated" for misfit in fitted.misfits)
+        loaded.exceptions += exceptions.replace_for_files(
+            self.conn, self.stage, [self.place(row_id) for row_id, _ in listed],
+            [self.finding(m.id, m.kind, "warning", m.detail) for m in fitted.misfits],
+        )  # fmt: skip
+        return fitted
+
+    def unreadable(self, reasons: Sequence[str], loaded: Loaded) -> None:
+        """Keep that items of the page could not be read at all."""
+        rows = [self.finding("?", "unreadable_item", "error", reason) for reason in dict.fromkeys(reasons)]
+        if rows:
+            loaded.exceptions += exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], rows)
+
+    def forget_unreadable(self) -> None:
+        """Drop the findings about items without an id: a new pass finds those that are left."""
+        exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], [])
+
+    def place(self, row_id: int | str) -> str:
+        """How findings name a row: `contatos/123`."""
+        return f"{self.table}/{row_id}"
+
+    def finding(self, row_id: int | str, kind: str, severity: str, detail: str) -> exceptions.ExceptionRow:
+        """Make a finding about a row."""
+        return exceptions.ExceptionRow(
+            self.stage, self.place(row_id), None, None, None, kind, severity, detail
+        )
+
+    def identified(self, items: Sequence[Item], loaded: Loaded) -> dict[int, Identified]:
+        """Return a page's items by id, the last of an id; those without one are findings."""
+        found: dict[int, Identified] = {}
+        reasons: list[str] = []
+        for item in items:
+            try:
+                row = identify(item)
+            except ItemError as reason:
+                reasons.append(str(reason))
+                continue
+            found[row.id] = row
+        self.unreadable(reasons, loaded)
+        return found
+
+
+class ContactLoader(_Loader):
+    """Loads pages of contacts."""
+
+    def __init__(self, conn: Connection) -> None:
+        super().__init__(conn, "contatos")
+
+    def prepare(self, items: Sequence[Item]) -> None:
+        """Contacts need nothing beyond their page."""
+
+    def load(self, items: Sequence[Item]) -> Loaded:
+        """Keep a page of contacts; those that are as they were cost one lookup."""
+        loaded = Loaded()
+        listed = self.identified(items, loaded)
+        for erased in suppression.suppressed_contact_ids(self.conn, listed):
+            del listed[erased]
+        same = erp.unchanged_contacts(self.conn, {row.id: row.item_hash for row in listed.values()})
+        changed = [read_contact(row.item) for row in listed.values() if row.id not in same]
+        loaded.unchanged += len(same)
+        names = Counter([*same.values(), *(contact.field_names for contact in changed)])
+        loaded.v2_names += names["v2"]
+        fitted = self.write(((contact.id, contact.values) for contact in changed), loaded)
+        erp.remember_contacts(
+            self.conn,
+            [
+                _source(contact, listed[contact.id].item_hash, fitted.cut_columns(contact.id))
+                for contact in changed
+                if contact.id in fitted.rows
+            ],
+        )
+        return loaded
+
+
+def _source(contact: Contact, item_hash: bytes, cut: list[str]) -> erp.ContactSource:
+    return erp.ContactSource(
+        contact.id, contact.situacao, contact.updated, contact.values.get("telefone"),
+        contact.values.get("celular"), item_hash, contact.field_names, cut,
+    )  # fmt: skip
+
+
+class OrderLoader(_Loader):
+    """Loads pages of orders with the details that their list items lack."""
+
+    def __init__(
+        self, conn: Connection, source: ErpSource, backup: Backup | None, log: logging.Logger
+    ) -> None:
+        super().__init__(conn, "ordens_servico")
+        self._source, self._backup, self._log = source, backup, log
+        self._details: dict[int, Identified] = {}
+        self._missing: list[int] = []
+        self._asked = 0
+
+    def prepare(self, items: Sequence[Item]) -> None:
+        """Fetch the details of a page's orders that are new or changed, before the transaction begins."""
+        listed = self.identified(items, Loaded())
+        known = erp.known_orders(self.conn, list(listed))
+        self._fetch([o.id for o in listed.values() if not self._source.live or _changed(o, known.get(o.id))])
+
+    def load(self, items: Sequence[Item]) -> Loaded:
+        """Keep a page of orders, with the details that `prepare` fetched."""
+        loaded = Loaded(details_read=self._asked)
+        listed = self.identified(items, loaded)
+        known = erp.known_orders(self.conn, list(listed))
+        sources, rows = [], []
+        for order in listed.values():
+            detail = self._details.get(order.id)
+            before = known.get(order.id)
+            if not _changed(order, before) and (detail is None or not _changed_in_detail(detail, before)):
+                loaded.unchanged += 1
+                continue
+            values = read_order(order.item).values
+            rows.append((order.id, values | (read_order(detail.item).values if detail else {})))
+            sources.append((order.id, order.item_hash, detail.item_hash if detail else None))
+        self._keep(rows, sources, loaded)
+        return loaded
+
+    def prepare_open(self, batch: Sequence[erp.OrderSource]) -> None:
+        """Fetch the details of orders outside the window that were open, before the transaction begins."""
+        self._fetch([order.id_ordem_servico for order in batch])
+
+    def load_open(self, batch: Sequence[erp.OrderSource]) -> Loaded:
+        """Keep the details of orders outside the window."""
+        loaded = Loaded(details_read=self._asked)
+        sources, rows = [], []
+        for before in batch:
+            detail = self._details.get(before.id_ordem_servico)
+            if detail is None or not _changed_in_detail(detail, before):
+                loaded.unchanged += 1
+                continue
+            rows.append((detail.id, read_order(detail.item).values))
+            sources.append((detail.id, before.item_hash, detail.item_hash))
+        self._keep(rows, sources, loaded)
+        return loaded
+
+    def _fetch(self, ids: Sequence[int]) -> None:
+        self._details, self._missing, self._asked = {}, [], 0
+        found: dict[int, Item] = {}
+        for order_id in ids:
+            item = self._source.order(order_id)
+            self._asked += 1
+            if self._asked % 50 == 0 and self._source.live:
+                self._log.info("details of %d of %d orders", self._asked, len(ids))
+            if item is not None:
+                found[order_id] = item
+        kept = blank_mentions(self.conn, list(found.values()))
+        for order_id, item in zip(found, kept, strict=True):
+            with suppress(ItemError):  # an answer that is no order says nothing of this one
+                self._details[order_id] = identify(item)
+        self._missing = [order_id for order_id in ids if order_id not in self._details]
+        if self._backup is not None:
+            self._backup.save_details([detail.item for detail in self._details.values()])
+
+    def _keep(
+        self,
+        rows: Sequence[tuple[int, Mapping[str, erp_rows.Value]]],
+        sources: Sequence[tuple[int, bytes, bytes | None]],
+        loaded: Loaded,
+    ) -> None:
+        fitted = self.write(rows, loaded)
+        erp.remember_orders(
+            self.conn,
+            [
+                erp.OrderSource(order_id, item_hash, detail_hash, fitted.cut_columns(order_id))
+                for order_id, item_hash, detail_hash in sources
+                if order_id in fitted.rows
+            ],
+        )
+        if self._source.live and self._missing:
+            gone = "the ERP lists the order but has no details of it"
+            loaded.exceptions += exceptions.replace_for_files(
+                self.conn, self.stage, [self.place(order_id) for order_id in self._missing],
+                [self.finding(order_id, "no_details", "info", gone) for order_id in self._missing],
+            )  # fmt: skip
+
+
+def _changed(order: Identified, before: erp.OrderSource | None) -> bool:
+    """Say whether an order must be read in detail: new, changed in the list, never detailed, or cut."""
+    return (
+        before is None
+        or before.item_hash != order.item_hash
+        or before.detail_hash is None
+        or bool(before.truncated)
+    )
+
+
+def _changed_in_detail(detail: Identified, before: erp.OrderSource | None) -> bool:
+    """Say whether an order's details are other than those read last, or were not kept whole."""
+    return before is None or before.detail_hash != detail.item_hash or bool(before.truncated)

@@ -1,0 +1,356 @@
+"""tiny_contacts and tiny_orders: the ERP's listings, read whole and kept in the database.
+
+What belongs here: passes over listings that move while one reads, page by page, so that a killed pass goes on
+where it was. What does not: HTTP (erp/) and SQL (store/). Rows that the ERP no longer lists stay.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime, timedelta
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import psycopg
+
+from whatsapp_pipeline.erp.items import Item, ItemError, item_id, parse_time
+from whatsapp_pipeline.erp.pages import Page
+from whatsapp_pipeline.erp.source import ErpSource, Resource
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.contacts import erp_unchanged
+from whatsapp_pipeline.steps.contacts.erp_backup import Backup
+from whatsapp_pipeline.steps.contacts.erp_load import ContactLoader, Loaded, OrderLoader
+from whatsapp_pipeline.steps.operations.erased import blank_contacts, blank_mentions
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.contacts import erp as erp_store
+from whatsapp_pipeline.store.contacts import erp_passes
+from whatsapp_pipeline.store.locks import named_lock
+
+# An incremental pass looks back this far behind the watermark: clocks differ, and times have whole seconds.
+OVERLAP: Final = timedelta(minutes=10)
+LARGEST_LOAD: Final = 2000
+_SWEEPS: Final = 4
+_RECHECK_BATCH: Final = 50
+
+_Log: TypeAlias = logging.Logger
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a pass did. `expected` is what the ERP counts, `items` the different rows it gave.
+
+    `same_pages`: none was read, since they are those of the last pass and the rows are as it left them.
+    """
+
+    pages: int = 0
+    items: int = 0
+    expected: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    truncated: int = 0
+    exceptions: int = 0
+    details_read: int = 0
+    read_again: int = 0
+    resumed: int = 0
+    incremental: int = 0
+    v2_names: int = 0
+    same_pages: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts, ready to show."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """The counts of a pass while it runs."""
+
+    pages: int = 0
+    expected: int = 0
+    read_again: int = 0
+    loaded: Loaded = field(default_factory=Loaded)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One pass at work.
+
+    The loader first fetches what a page's items lack, then keeps them in the transaction that also keeps how
+    far the pass is.
+    """
+
+    conn: Connection
+    run: erp_passes.Pass
+    live: bool
+    loader: ContactLoader | OrderLoader
+    backup: Backup | None
+    log: _Log
+    tally: _Tally = field(default_factory=_Tally)
+
+    def read(self, listing: str, name: str, fetch: Callable[[int], Page]) -> None:
+        """Read one listing until every row that it counts has been seen; `name` is for files and messages.
+
+        Raises PipelineError when the listing repeats itself or never holds still.
+        """
+        state = self.run.state
+        if listing in state["done"]:
+            self.tally.expected += state["done"][listing]
+            return
+        if state.get("listing") != listing:
+            state.update(listing=listing, sweep=0, offset=0, last_id=None, total=None, moved=False, bad=0)
+        for _ in range(_SWEEPS):
+            self._sweep(listing, name, fetch)
+            seen = erp_passes.count_seen(self.conn, self.run, listing) + state["bad"]
+            if seen >= state["total"] and not state["moved"]:
+                state["done"][listing] = state["total"]
+                self.tally.expected += state["total"]
+                return
+            self.log.info(
+                "%s: rows moved while reading (%d of %d seen), reading again", name, seen, state["total"]
+            )
+            self.tally.read_again += 1
+            self._restart()
+        self._save(listing)
+        raise PipelineError(
+            f"the ERP's {name} changed during each of {_SWEEPS} readings; what was read is kept, run again "
+            "at a quieter hour"
+        )
+
+    def _restart(self) -> None:
+        state = self.run.state
+        state.update(sweep=state["sweep"] + 1, offset=0, last_id=None, total=None, moved=False, bad=0)
+
+    def _save(self, listing: str, ids: Sequence[int] = ()) -> None:
+        erp_passes.advance(self.conn, self.run, listing, self.run.state["sweep"], ids)
+
+    def _sweep(self, listing: str, name: str, fetch: Callable[[int], Page]) -> None:
+        """Read the listing once from where it stands to its end."""
+        state = self.run.state
+        seen = erp_passes.seen(self.conn, self.run, listing, state["sweep"])
+        offset: int | None = state["offset"]
+        while offset is not None:
+            page = fetch(offset)
+            self.tally.pages += 1
+            ids = [order for item in page.items if (order := _id_or_none(item)) is not None]
+            if self.live and len(ids) > 1 and seen.issuperset(ids):
+                self._restart()
+                self._save(listing)
+                raise PipelineError(
+                    f"the ERP gave the same rows of {name} again at offset {offset}: it ignores paging; "
+                    "nothing is lost, report it to the ERP's support if it stays so"
+                )
+            items = page.items
+            if self.live and ids and state["last_id"] is not None:
+                if ids[0] == state["last_id"]:
+                    items = items[1:]  # the row that overlaps is loaded already
+                else:
+                    state["moved"] = True
+            if state["total"] not in (None, page.total):
+                state["moved"] = True
+            seen.update(ids)
+            if self.backup is not None:
+                self.backup.save_page(name, page)
+            state.update(
+                total=page.total, last_id=ids[-1] if ids else state["last_id"],
+                bad=state["bad"] + len(page.items) - len(ids), offset=page.next_offset,
+            )  # fmt: skip
+            self._keep(listing, items, ids)
+            offset = page.next_offset
+            if self.tally.pages % 20 == 0:
+                self.log.info("%s: %d of %d", name, len(seen), page.total)
+
+    def _keep(self, listing: str, items: Sequence[Item], ids: Sequence[int]) -> None:
+        for start in range(0, max(1, len(items)), LARGEST_LOAD):
+            part = items[start : start + LARGEST_LOAD]
+            self.loader.prepare(part)
+            with self.conn.transaction():
+                self.tally.loaded.add(self.loader.load(part))
+                if start + LARGEST_LOAD >= len(items):
+                    self._save(listing, ids)
+
+    def items(self) -> int:
+        """Count the different rows the pass has seen."""
+        return erp_passes.count_seen(self.conn, self.run)
+
+
+def sync_contacts(
+    conn: Connection, source: ErpSource, *, full: bool, backup_dir: Path | None, log: _Log
+) -> SyncReport:
+    """Bring `contatos` to what the ERP lists: every contact, or those changed since the last pass.
+
+    It reads everything when `full`, and when no pass over this source has ended well; of saved pages
+    everything or, where nothing could come of it, nothing. Each page is saved under `backup_dir` (None: not)
+    before it is loaded. Raises PipelineError; the next call resumes.
+    """
+    with named_lock(
+        conn, erp_passes.LOCKS["contatos"],
+        on_wait=lambda: log.info("another run reads the contacts; waiting"),
+    ):  # fmt: skip
+        known = erp_passes.watermark(conn, "contatos", source.name)
+        since = None if full or known is None or not source.live else known - OVERLAP
+        state = _state(source, "contatos", since)
+        if not full and (same := _same_pages(conn, "contatos", state, log)):
+            return same
+        run = erp_passes.begin(conn, "contatos", "full" if since is None else "incremental", state)
+        loader = ContactLoader(conn)
+        backup = _backup(backup_dir, source, run)
+        reader = _Reader(conn, run, source.live, loader, backup, log)
+
+        def fetch(status: str, at: int) -> Page:
+            page = source.contacts_page(status, at, since)
+            page = replace(page, items=blank_contacts(conn, page.items))
+            run.state["newest"] = _later(run.state["newest"], page)
+            return page
+
+        def work() -> None:
+            for status in source.contact_scopes:
+                reader.read(status, f"contatos/{status}" if status else "contatos", partial(fetch, status))
+
+        _run(conn, run, reader, work)
+        newest = parse_time(run.state["newest"] or "")
+        until = None
+        elapsed = erp_passes.elapsed_seconds(conn, run)
+        # A clock that was set back during the pass can't say how long it took: the watermark stays.
+        if newest is not None and elapsed >= 0:
+            # Changed before the pass began: a row that changed behind the reader's back is read next time.
+            until = newest - timedelta(seconds=ceil(elapsed))
+        return _finish(conn, run, reader, until=max(filter(None, (until, known)), default=None))
+
+
+def sync_orders(
+    conn: Connection,
+    source: ErpSource,
+    *,
+    since: date | None,
+    backup_dir: Path | None,
+    log: _Log,
+    full: bool = False,
+) -> SyncReport:
+    """Bring `ordens_servico` to what the ERP lists from the emission date `since` on (None: all of them).
+
+    Orders issued before and still open are asked for one by one. Saved pages are passed over where nothing
+    could come of them, unless `full`. Raises PipelineError; the next call resumes.
+    """
+    with named_lock(
+        conn, erp_passes.LOCKS["ordem-servico"],
+        on_wait=lambda: log.info("another run reads the orders; waiting"),
+    ):  # fmt: skip
+        state = _state(source, "ordem-servico", since)
+        if not full and (same := _same_pages(conn, "ordem-servico", state, log)):
+            return same
+        run = erp_passes.begin(conn, "ordem-servico", "window", state)
+        backup = _backup(backup_dir, source, run)
+        loader = OrderLoader(conn, source, backup, log)
+        reader = _Reader(conn, run, source.live, loader, backup, log)
+
+        def fetch(at: int) -> Page:
+            page = source.orders_page(at, since)
+            return replace(page, items=blank_mentions(conn, page.items))
+
+        def work() -> None:
+            reader.read("", "ordem-servico/list", fetch)
+            _recheck_open(reader, loader, since)
+
+        _run(conn, run, reader, work)
+        return _finish(conn, run, reader, until=None)
+
+
+def _recheck_open(reader: _Reader, loader: OrderLoader, since: date | None) -> None:
+    """Ask again for orders that were open and lie before the window: the ERP has no updated-since filter."""
+    state = reader.run.state
+    if loader.columns["data_emissao"].family not in {"date", "time"}:
+        return  # the user's own table can't say which orders lie before the window
+    while batch := erp_store.open_orders(
+        reader.conn, issued_before=since, after=state.get("rechecked", 0), limit=_RECHECK_BATCH
+    ):
+        state["rechecked"] = batch[-1].id_ordem_servico
+        loader.prepare_open(batch)
+        with reader.conn.transaction():
+            reader.tally.loaded.add(loader.load_open(batch))
+            erp_passes.advance(reader.conn, reader.run, "recheck", 0, ())
+
+
+def _state(source: ErpSource, resource: Resource, since: date | None) -> dict[str, Any]:
+    """What a pass begins with: what it reads, and that it has read nothing yet."""
+    return {
+        "source": source.name, "since": since.isoformat() if since else None,
+        "pages": erp_unchanged.pages_of(source, resource), "done": {}, "newest": None,
+    }  # fmt: skip
+
+
+def _same_pages(conn: Connection, resource: Resource, state: dict[str, Any], log: _Log) -> SyncReport | None:
+    """Return the report of a pass that need not be made, None where it must."""
+    counts = erp_unchanged.counts_of_same(conn, resource, state)
+    if counts is None:
+        return None
+    last = SyncReport(**counts)
+    kept = last.inserted + last.updated + last.unchanged
+    log.info("%s: the saved pages are those of the last pass, %d rows as before", resource, kept)
+    return SyncReport(
+        items=last.items, expected=last.expected, unchanged=kept, truncated=last.truncated,
+        exceptions=last.exceptions, v2_names=last.v2_names, same_pages=1,
+    )  # fmt: skip
+
+
+def _backup(folder: Path | None, source: ErpSource, run: erp_passes.Pass) -> Backup | None:
+    # Saved pages are their own backup.
+    if folder is None or not source.live:
+        return None
+    backup = Backup(folder, run.state.get("backup"))
+    run.state["backup"] = backup.name
+    return backup
+
+
+def _run(conn: Connection, run: erp_passes.Pass, reader: _Reader, work: Callable[[], None]) -> None:
+    """Do the work of a pass; one that fails is closed as failed, with how far it came."""
+    if run.resumed:
+        reader.log.info("resuming the pass over %s that did not end", run.resource)
+    else:
+        reader.loader.forget_unreadable()
+    try:
+        work()
+    except BaseException:
+        # The connection may be what failed: then the pass stays `running` and is resumed all the same.
+        with suppress(psycopg.Error):
+            erp_passes.fail(conn, run, items=reader.items(), expected=reader.tally.expected)
+        raise
+
+
+def _finish(conn: Connection, run: erp_passes.Pass, reader: _Reader, *, until: datetime | None) -> SyncReport:
+    tally, items = reader.tally, reader.items()
+    loaded = tally.loaded
+    report = SyncReport(
+        pages=tally.pages, items=items, expected=tally.expected, read_again=tally.read_again,
+        resumed=int(run.resumed), incremental=int(run.scope == "incremental"), **asdict(loaded),
+    )  # fmt: skip
+    with conn.transaction():
+        erp_unchanged.keep(conn, run, report.counts())
+        # Each listing was verified; together they may count a row twice that moved between two of them.
+        erp_passes.complete(conn, run, until=until, items=items, expected=min(tally.expected, items))
+    reader.log.info(
+        "%s: %d rows, %d new, %d changed, %d as before",
+        run.resource, items, loaded.inserted, loaded.updated, loaded.unchanged,
+    )  # fmt: skip
+    if loaded.v2_names:
+        reader.log.info("%d of them came with the field names of API v2", loaded.v2_names)
+    return report
+
+
+def _id_or_none(item: Item) -> int | None:
+    try:
+        return item_id(item)
+    except ItemError:
+        return None
+
+
+def _later(newest: str | None, page: Page) -> str | None:
+    """The latest change seen so far, with a page's."""
+    times = (parse_time(str(item.get("dataAtualizacao") or "")) for item in page.items)
+    found = max(filter(None, (*times, parse_time(newest or ""))), default=None)
+    return found.isoformat(" ") if found else None

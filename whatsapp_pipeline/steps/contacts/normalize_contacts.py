@@ -1,0 +1,73 @@
+"""normalized_contacts: every phone of every contact as a key for matching."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from whatsapp_pipeline.domain.phones import parse_phones
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.contacts import phones as store
+from whatsapp_pipeline.store.locks import named_lock
+
+# Part of each contact's input hash: a change of the rules reads every contact again.
+RULES_VERSION = "1"
+_BATCH = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class NormalizeReport:
+    """What the step did, in contacts and phones."""
+
+    contacts: int = 0
+    contacts_with_phone: int = 0
+    contacts_read: int = 0
+    contacts_updated: int = 0
+    phones_changed: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts, ready to show."""
+        return asdict(self)
+
+
+def normalize_contacts(
+    conn: Connection, *, default_area_code: str | None, log: logging.Logger
+) -> NormalizeReport:
+    """Read the phone fields of contacts that changed; a batch is a transaction of its own.
+
+    `default_area_code` (two digits) completes numbers that were typed without one.
+    """
+    rules = f"{RULES_VERSION}:{default_area_code or ''}"
+    read = updated = changed = 0
+    after = store.LOWEST
+    with named_lock(conn, "normalized_contacts"):
+        while (upto := store.next_range(conn, after=after, size=_BATCH)) is not None:
+            fields = store.pending(conn, rules, after=after, upto=upto)
+            after = upto
+            if not fields:
+                continue
+            with conn.transaction():
+                written = store.write(conn, fields, _phones(fields, default_area_code))
+            read += len(fields)
+            updated += written.contacts
+            changed += written.phones
+            log.info("normalized %d contacts, %d phone rows changed", read, changed)
+        with conn.transaction():
+            changed += store.forget_deleted(conn)
+        contacts, with_phone = store.totals(conn)
+    return NormalizeReport(contacts, with_phone, read, updated, changed)
+
+
+def _phones(
+    fields: Sequence[store.PhoneFields], default_area_code: str | None
+) -> Iterator[store.ContactPhone]:
+    for contact in fields:
+        for name, text in (("celular", contact.celular), ("telefone", contact.telefone)):
+            if not text:
+                continue
+            for position, phone in enumerate(parse_phones(text, default_area_code=default_area_code), 1):
+                yield store.ContactPhone(
+                    contact.id_contato, name, position, phone.key, phone.kind.value,
+                    phone.had_ninth_digit, phone.e164,
+                )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Steps for webhook deliveries, live conversations and the assistant."""

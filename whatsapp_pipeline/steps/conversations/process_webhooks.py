@@ -1,0 +1,287 @@
+"""From the inbox into the tables: leases, one pass over many deliveries, and what happens when one is bad.
+
+A chunk of deliveries is stored in one set-based transaction. Only when that fails is it done again item by
+item, each in a savepoint, so that a bad item costs its siblings nothing; what failed is tried again later
+and ends as a dead letter. A database that is down or refuses to write uses up no attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from uuid import UUID
+
+import psycopg
+
+from whatsapp_pipeline.domain.conversations import Message, Other, Status, read_delivery
+from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, loads
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.conversations import accounts, inbox
+from whatsapp_pipeline.store.conversations.conversations import link_conversations
+from whatsapp_pipeline.store.conversations.deliveries import Received, Stored, store
+from whatsapp_pipeline.store.operations import suppression
+from whatsapp_pipeline.store.operations.privacy_webhooks import cleaned_body
+
+_MAX_ID = 2**63 - 1
+# SQLSTATE classes that speak of the server, not of what it was given: connection, transaction rollback,
+# insufficient resources, operator intervention, system error; and 25006, a read-only server.
+_SERVER_TROUBLE = ("08", "40", "53", "57", "58", "25006")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessOptions:
+    """How deliveries are processed."""
+
+    multitenant: bool = False
+    ask_assistant: bool = False
+    chunk: int = 1000
+    lease_seconds: float = 120
+    max_attempts: int = 5
+    max_crashes: int = 3
+
+
+@dataclass(slots=True)
+class ProcessReport:
+    """What a run did, in numbers."""
+
+    deliveries: int = 0
+    messages: int = 0
+    duplicates: int = 0
+    conversations: int = 0
+    statuses: int = 0
+    others: int = 0
+    leads: int = 0
+    parked: int = 0
+    failed: int = 0
+    dead: int = 0
+    links_changed: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
+    def add(self, stored: Stored) -> None:
+        """Add what one pass stored."""
+        for name, value in asdict(stored).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+class DatabaseTroubleError(PipelineError):
+    """The database went away or refused to write; nothing was lost, and no attempt was used up."""
+
+
+@dataclass(slots=True)
+class _Read:
+    """One delivery, decoded."""
+
+    delivery: inbox.Delivery
+    received: list[Received] = field(default_factory=list)
+    unknown_accounts: list[str] = field(default_factory=list)
+    error: str | None = None
+    hopeless: bool = False
+
+
+def process_batch(
+    conn: Connection, batch_id: int, options: ProcessOptions, *, log: logging.Logger
+) -> ProcessReport:
+    """Process what is due in one batch's range, then close the batch.
+
+    Raises DatabaseTroubleError when the database goes away; the batch then stays open for another launch.
+    """
+    batch = inbox.batch(conn, batch_id)
+    if batch is None:
+        raise PipelineError(f"there is no webhook batch {batch_id}")
+    report = process_due(conn, options, first_id=batch.first_id, last_id=batch.last_id, log=log)
+    inbox.close_batch(conn, batch_id)
+    return report
+
+
+def process_due(
+    conn: Connection,
+    options: ProcessOptions,
+    *,
+    first_id: int = 0,
+    last_id: int = _MAX_ID,
+    log: logging.Logger,
+) -> ProcessReport:
+    """Process every due delivery of a range of the inbox; any number of workers may do so at once."""
+    report = ProcessReport()
+    for suspects in (False, True):
+        rows = 1 if suspects else options.chunk
+        while True:
+            token, leased = inbox.lease(
+                conn, first_id, last_id, rows=rows, seconds=options.lease_seconds, suspects=suspects
+            )
+            if not leased:
+                break
+            _process_leased(conn, token, leased, options, report, log)
+    report.links_changed = link_conversations(conn)
+    log.info(
+        "webhooks: %s", ", ".join(f"{n} {name}" for name, n in report.counts().items() if n) or "nothing"
+    )
+    return report
+
+
+def _process_leased(
+    conn: Connection,
+    token: UUID,
+    leased: Sequence[inbox.Delivery],
+    options: ProcessOptions,
+    report: ProcessReport,
+    log: logging.Logger,
+) -> None:
+    report.deliveries += len(leased)
+    try:
+        reads = [_read(delivery, options) for delivery in leased]
+        try:
+            with conn.transaction():
+                stored = _store_all(conn, token, reads, options)
+            report.add(stored)
+        except Exception as error:  # whatever one item does, a fault of our own too, costs the others nothing
+            if _is_server_trouble(conn, error):
+                raise
+            log.warning("one of %d deliveries is bad (%s); storing item by item", len(leased), _name(error))
+            for read in reads:
+                with conn.transaction():
+                    report.add(_store_one_by_one(conn, token, read, options))
+    except psycopg.Error as error:
+        if not conn.closed:
+            try:
+                inbox.release(conn, token)
+            except psycopg.Error as second:  # it refuses this too: the lease runs out by itself
+                log.warning("the lease could not be given back (%s)", _name(second))
+        raise DatabaseTroubleError(
+            f"the database stopped serving ({_name(error)}); the deliveries wait, run it again later"
+        ) from error
+    for read in reads:
+        report.parked += bool(read.unknown_accounts) and read.error is None
+        report.failed += read.error is not None
+        if read.error is not None:
+            log.warning("delivery %d: %s", read.delivery.id, read.error)
+            report.dead += read.hopeless
+
+
+def _read(delivery: inbox.Delivery, options: ProcessOptions) -> _Read:
+    read = _Read(delivery)
+    if delivery.crashes >= options.max_crashes:
+        read.error, read.hopeless = f"its worker died {delivery.crashes} times", True
+        return read
+    if delivery.body is None:
+        read.error, read.hopeless = "the raw body was redacted", True
+        return read
+    try:
+        payload = loads(delivery.body)
+    except UnreadableBodyError as error:
+        read.error, read.hopeless = str(error), True
+        return read
+    try:
+        for item in read_delivery(payload, delivery.received_at):
+            read.received.append(Received(delivery.id, delivery.delivery_id, delivery.received_at, item))
+    except Exception as error:  # the reader raises for nothing it knows of: keep the rest, show the fault
+        read.error = f"item {len(read.received)} could not be read ({type(error).__name__})"
+    return read
+
+
+def _store_all(conn: Connection, token: UUID, reads: Sequence[_Read], options: ProcessOptions) -> Stored:
+    """Store all items of all deliveries and settle them, in the caller's transaction."""
+    tenants = _split_off_unknown(conn, reads, options)
+    items = [received for read in reads for received in read.received]
+    stored = store(conn, items, tenants, ask_assistant=options.ask_assistant) if items else Stored()
+    _settle(conn, token, reads, options)
+    return stored
+
+
+def _store_one_by_one(conn: Connection, token: UUID, read: _Read, options: ProcessOptions) -> Stored:
+    """Store one delivery's items each in a savepoint; what fails is noted and the rest is kept."""
+    tenants = _split_off_unknown(conn, [read], options)
+    report = ProcessReport()
+    errors: list[str] = []
+    for received in read.received:
+        try:
+            with conn.transaction():
+                report.add(store(conn, [received], tenants, ask_assistant=options.ask_assistant))
+        except Exception as error:  # as above: this item is tried again, its siblings are kept
+            if _is_server_trouble(conn, error):
+                raise
+            errors.append(f"item {received.item.position}: {_name(error)}")
+    if errors and read.error is None:
+        read.error = f"{len(errors)} of {len(read.received)} items failed: " + "; ".join(errors[:5])
+    _settle(conn, token, [read], options)
+    return Stored(
+        report.messages, report.duplicates, report.conversations, report.statuses, report.others, report.leads
+    )
+
+
+def _split_off_unknown(
+    conn: Connection, reads: Sequence[_Read], options: ProcessOptions
+) -> Mapping[str, int | None]:
+    """Keep the items whose account may be served; note the other accounts; return the tenants.
+
+    With several tenants an account has to be known. An account that was disabled is never served.
+    """
+    _leave_out_erased(conn, reads)
+    named = {r.item.phone_number_id for read in reads for r in read.received if not isinstance(r.item, Other)}
+    known = accounts.known(conn, named)
+    refused = {
+        name
+        for name in named
+        if (name in known and not known[name].is_active) or (options.multitenant and name not in known)
+    }
+    if refused:
+        for read in reads:
+            waiting = [r for r in read.received if _account(r) in refused]
+            read.unknown_accounts = sorted({r.item.phone_number_id for r in waiting})
+            if waiting:
+                read.received = [r for r in read.received if _account(r) not in refused]
+    return {name: account.tenant_id for name, account in known.items()}
+
+
+def _leave_out_erased(conn: Connection, reads: Sequence[_Read]) -> None:
+    """Drop what erased people sent or were sent, from the items and from the bodies that are kept."""
+    names = {name for read in reads for r in read.received for name in _people(r)}
+    erased = suppression.suppressed(conn, "identity", names)
+    for read in reads if erased else ():
+        if any(erased & _people(r) for r in read.received):
+            read.received = [r for r in read.received if not erased & _people(r)]
+            if read.delivery.body is not None:
+                inbox.replace_body(conn, read.delivery.id, cleaned_body(bytes(read.delivery.body), erased))
+
+
+def _people(received: Received) -> set[str]:
+    """Name whom an item is from or for, in canonical form."""
+    match received.item:
+        case Message(identities=identities):
+            return {identity.canonical for identity in identities}
+        case Status(recipient=recipient):
+            return {recipient} if recipient else set()
+    return set()
+
+
+def _account(received: Received) -> str | None:
+    """Name the account that must be known; events of no conversation need none."""
+    return None if isinstance(received.item, Other) else received.item.phone_number_id
+
+
+def _settle(conn: Connection, token: UUID, reads: Sequence[_Read], options: ProcessOptions) -> None:
+    done = [r.delivery.id for r in reads if r.error is None and not r.unknown_accounts]
+    inbox.finish(conn, done, token)
+    for read in reads:
+        if read.error is not None:
+            attempts = 1 if read.hopeless else options.max_attempts
+            read.hopeless = inbox.fail(conn, read.delivery.id, token, read.error, max_attempts=attempts)
+        elif read.unknown_accounts:
+            inbox.park(conn, read.delivery.id, token, read.unknown_accounts)
+
+
+def _is_server_trouble(conn: Connection, error: Exception) -> bool:
+    if conn.closed or conn.broken:
+        return True
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(_SERVER_TROUBLE)
+
+
+def _name(error: Exception) -> str:
+    """Name an error without its text, which may quote what was being stored."""
+    constraint = error.diag.constraint_name if isinstance(error, psycopg.Error) else None
+    return f"{type(error).__name__}{f' on {constraint}' if constraint else ''}"

@@ -1,0 +1,1 @@
+"""Steps for links of chats to contacts and of sessions to orders."""

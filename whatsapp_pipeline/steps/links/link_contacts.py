@@ -1,0 +1,213 @@
+"""contact_links: each chat of a month to its contact, with method, confidence, rivals and why.
+
+What belongs here: gathering evidence set-wise, deciding, writing what differs. What does not: the rules
+(domain/matching) and the statements (store/links/contact_links.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from whatsapp_pipeline.domain.gc_disabled import uncollected
+from whatsapp_pipeline.domain.matching.contacts import decide
+from whatsapp_pipeline.domain.matching.link_types import (
+    ChatToLink,
+    Evidence,
+    LinkDecision,
+    OrderHit,
+    OwnedDevice,
+    PhoneHit,
+    Policy,
+)
+from whatsapp_pipeline.domain.matching.overrides import Override, apply
+from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
+from whatsapp_pipeline.domain.vocabulary import find_devices
+from whatsapp_pipeline.steps.links.link_counts import LinkReport, report
+from whatsapp_pipeline.steps.links.link_rules import rules_hash
+from whatsapp_pipeline.steps.links.name_evidence import TitleNames
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import contact_links as store
+from whatsapp_pipeline.store.links import fingerprints as link_stamps
+from whatsapp_pipeline.store.links import link_report
+from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, to_json
+from whatsapp_pipeline.store.locks import in_transaction, month_lock
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """How sure a link must be. `default_area_code` is the one contacts were normalized with."""
+
+    link_at: float = 0.95
+    propose_at: float = 0.5
+    default_area_code: str | None = None
+    seed: int = 0
+    name_fit_titles: int = 9000
+    """How many simulated titles the name model is fitted on, when it has to be."""
+
+    def policy(self) -> Policy:
+        """Return the policy these thresholds make."""
+        return Policy(link=self.link_at, propose=self.propose_at)
+
+
+def link_month(conn: Connection, month: str, options: LinkOptions, *, log: logging.Logger) -> LinkReport:
+    """Link every chat of `month` (`YYYY-MM`), in one transaction; of several months see `ContactLinking`."""
+    return ContactLinking(options, log=log).link(conn, month)
+
+
+class ContactLinking:
+    """Links the months of one run. What they share of the tables is read once, for the first of them."""
+
+    def __init__(self, options: LinkOptions, *, log: logging.Logger) -> None:
+        self._options = options
+        self._names = TitleNames(seed=options.seed, fit_titles=options.name_fit_titles, log=log)
+        self._versions: str | None = None
+
+    def link(self, conn: Connection, month: str) -> LinkReport:
+        """Link every chat of `month` (`YYYY-MM`), in one transaction.
+
+        A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
+        """
+        with month_lock(conn, "contact_links", month), uncollected():
+            return in_transaction(conn, lambda: self._link(conn, month))
+
+    def _link(self, conn: Connection, month: str) -> LinkReport:
+        if self._versions is None:
+            self._versions = link_stamps.versions(conn, "contact_links")
+        inputs = link_stamps.rests_on(
+            conn, "contact_links", month, self._versions, rules_hash(), repr(self._options)
+        )
+        if link_stamps.stands(conn, "contact_links", month, inputs):
+            changed = {"chats": 0, "candidates": 0}
+        else:
+            changed = self._decide_and_write(conn, month)
+            link_stamps.keep(conn, "contact_links", month, inputs)
+        return report(month, "chats", store.tally(conn, month), changed)
+
+    def _decide_and_write(self, conn: Connection, month: str) -> dict[str, int]:
+        decisions = self.decide_staged(conn, store.stage_month(conn, month))
+        before = link_report.statuses(conn, month)
+        changed = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+        if changed["chats"]:
+            link_report.record_run(conn, month, before, link_report.statuses(conn, month))
+        return changed
+
+    def decide_staged(self, conn: Connection, rows: Sequence[store.ChatRow]) -> list[LinkDecision]:
+        """Decide the staged chats. Needs the transaction in which they were staged."""
+        chats = [_chat(row, self._options.default_area_code) for row in rows]
+        evidence = _gather(conn, chats, self._names)
+        overrides = {
+            row.id_chat_file: Override(row.id_contato, row.reason, row.made_by, row.contact_gone)
+            for row in store.overrides(conn)
+        }
+        policy = self._options.policy()
+        decisions = []
+        for chat in chats:
+            decision = decide(chat, evidence[chat.id], policy)
+            override = overrides.get(chat.id)
+            decisions.append(apply(override, decision) if override else decision)
+        return decisions
+
+
+def _chat(row: store.ChatRow, default_area_code: str | None) -> ChatToLink:
+    phone: Phone | None = None
+    if row.phone_key is not None:
+        # The index's key counts; the text only tells how the number was typed.
+        typed = parse_phone(row.phone_number or "", default_area_code=default_area_code)
+        phone = (
+            typed
+            if typed is not None and typed.key == row.phone_key
+            else Phone(row.phone_number or "", row.phone_key, PhoneKind.MOBILE, None, None)
+        )
+    return ChatToLink(
+        row.id, row.title, phone, row.name, row.order_reference, tuple(row.devices), tuple(row.seen_devices),
+        tuple(row.header_keys), row.is_group, row.first_day, row.last_day,
+    )  # fmt: skip
+
+
+def _gather(conn: Connection, chats: Sequence[ChatToLink], title_names: TitleNames) -> dict[int, Evidence]:
+    """Collect what the tables say of each chat: one statement a kind of evidence."""
+    by_id = {chat.id: chat for chat in chats}
+    phones: defaultdict[int, list[PhoneHit]] = defaultdict(list)
+    for hit in store.phone_hits(conn):
+        chat = by_id[hit.id_chat_file]
+        typed = chat.phone.had_ninth_digit if chat.phone is not None and hit.source == "title" else None
+        phones[hit.id_chat_file].append(
+            PhoneHit(
+                hit.id_contato,
+                "title" if hit.source == "title" else "header",
+                hit.field,
+                "written" if hit.area == "written" else "assumed" if hit.area == "assumed" else "unknown",
+                typed == hit.had_ninth_digit,
+            )
+        )
+    orders: defaultdict[int, list[OrderHit]] = defaultdict(list)
+    for order in store.order_hits(conn):
+        orders[order.id_chat_file].append(
+            OrderHit(
+                order.id_ordem_servico,
+                order.id_contato,
+                "title" if order.source == "title" else "messages",
+                order.by_id,
+            )
+        )
+    named = [chat for chat in chats if chat.name and not chat.is_group]
+    names = title_names.evidence(conn, {chat.id: chat.title for chat in named})
+    evidence = {chat.id: Evidence(phones[chat.id], orders[chat.id], names.get(chat.id)) for chat in chats}
+    return _add_contacts(conn, named, evidence)
+
+
+def _add_contacts(
+    conn: Connection, named: Iterable[ChatToLink], evidence: dict[int, Evidence]
+) -> dict[int, Evidence]:
+    """Add the names of contacts that a named chat hit, and the devices of contacts that are rivals."""
+    to_compare = {contact for chat in named for contact in _direct_contacts(evidence[chat.id])}
+    # Devices are asked of rivals, and of a contact that only an unknown area code keeps from being sure.
+    rivals = {
+        contact for found in evidence.values() if _is_doubtful(found) for contact in _all_contacts(found)
+    }
+    names = store.contact_names(conn, to_compare) if to_compare else {}
+    devices: defaultdict[int, list[OwnedDevice]] = defaultdict(list)
+    for order in store.order_texts(conn, rivals) if rivals else ():
+        for device in find_devices(order.equipment):
+            devices[order.id_contato].append(OwnedDevice(device, order.opened, order.closed))
+    return {
+        chat: replace(
+            found,
+            names={c: names[c] for c in _direct_contacts(found) if c in names},
+            devices={c: devices[c] for c in _all_contacts(found) if c in devices},
+        )
+        for chat, found in evidence.items()
+    }
+
+
+def _is_doubtful(found: Evidence) -> bool:
+    return len(_all_contacts(found)) > 1 or any(hit.area != "written" for hit in found.phones)
+
+
+def _direct_contacts(found: Evidence) -> set[int]:
+    return {hit.id_contato for hit in found.phones} | {hit.id_contato for hit in found.orders}
+
+
+def _all_contacts(found: Evidence) -> set[int]:
+    listed = found.name.candidates if found.name is not None else ()
+    return _direct_contacts(found) | {candidate[0] for candidate in listed}
+
+
+def _rows(decisions: Iterable[LinkDecision]) -> Iterator[DecisionRow]:
+    for decision in decisions:
+        yield DecisionRow(
+            decision.id_chat_file, decision.status, decision.method, decision.confidence,
+            decision.id_contato, list(decision.flags),
+        )  # fmt: skip
+
+
+def _candidate_rows(decisions: Iterable[LinkDecision]) -> Iterator[CandidateRow]:
+    for decision in decisions:
+        for rank, candidate in enumerate(decision.candidates, 1):
+            yield CandidateRow(
+                decision.id_chat_file, rank, candidate.id_contato, candidate.confidence, candidate.method,
+                to_json(candidate.evidence),
+            )  # fmt: skip

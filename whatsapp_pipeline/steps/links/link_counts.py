@@ -1,0 +1,51 @@
+"""What linking a month reports, of chats and of sessions alike.
+
+What belongs here: adding up how rows are linked. What does not: linking them (link_contacts.py,
+link_orders.py) and the report for people (store/links/link_report.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from whatsapp_pipeline.store.links.decisions import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReport:
+    """What a month's linking found, in chats or sessions, and what it changed, in rows by kind."""
+
+    month: str
+    of: Literal["chats", "sessions"]
+    by_status: Mapping[str, int]
+    by_method: Mapping[str, int]
+    by_flag: Mapping[str, int]
+    changed: Mapping[str, int]
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts, ready to show; methods count rows that have a contact, an order."""
+        return {
+            self.of: sum(self.by_status.values()),
+            **self.by_status,
+            **{f"by_{method}": count for method, count in self.by_method.items()},
+            **{f"flag_{flag}": count for flag, count in self.by_flag.items()},
+            **{f"{kind}_changed": count for kind, count in self.changed.items()},
+        }
+
+
+def report(
+    month: str, of: Literal["chats", "sessions"], tallies: Iterable[Tally], changed: Mapping[str, int]
+) -> LinkReport:
+    """Add up how the month's rows are linked now."""
+    statuses, methods, flags = Counter[str](), Counter[str](), Counter[str]()
+    for tally in tallies:
+        statuses[tally.status] += tally.rows
+        if tally.linked:
+            methods[tally.method] += tally.rows
+        for flag in tally.flags:
+            flags[flag] += tally.rows
+    by_status, by_method, by_flag = (dict(sorted(found.items())) for found in (statuses, methods, flags))
+    return LinkReport(month, of, by_status, by_method, by_flag, changed)

@@ -1,0 +1,158 @@
+"""order_links: each session of a month's chats to the service order it is about.
+
+What belongs here: gathering sessions and orders set-wise, deciding, writing what differs. What does not: the
+rules (domain/matching/orders.py) and the statements (store/links/order_links.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from whatsapp_pipeline.domain.gc_disabled import uncollected
+from whatsapp_pipeline.domain.matching.link_types import Feature
+from whatsapp_pipeline.domain.matching.orders import (
+    Order,
+    OrderCandidate,
+    OrderDecision,
+    OrderPolicy,
+    link_session,
+    of_proposed_contact,
+)
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.links.link_counts import LinkReport, report
+from whatsapp_pipeline.steps.links.link_rules import rules_hash
+from whatsapp_pipeline.steps.links.order_evidence import (
+    by_contact,
+    order_model,
+    rated,
+    to_orders,
+    to_sessions,
+)
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import fingerprints as link_stamps
+from whatsapp_pipeline.store.links import order_links as store
+from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, to_json
+from whatsapp_pipeline.store.locks import in_transaction, month_lock
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLinkOptions:
+    """How a session finds its order: `model`, or `window_15d`, the plan's rule.
+
+    `refit` fits the model to all linked sessions before, and keeps it for this run and later ones.
+    """
+
+    method: str = "model"
+    refit: bool = False
+
+    def policy(self) -> OrderPolicy:
+        """Return the policy of the method; raises PipelineError when there is no such method."""
+        if self.method == "model":
+            return OrderPolicy()
+        if self.method == "window_15d":
+            return OrderPolicy(method="window_15d")
+        raise PipelineError(f"order links: no method {self.method!r}; use model or window_15d")
+
+
+def link_orders_month(
+    conn: Connection, month: str, options: OrderLinkOptions, *, log: logging.Logger
+) -> LinkReport:
+    """Link every session of the month's chats, in one transaction; of several months see `OrderLinking`."""
+    return OrderLinking(options, log=log).link(conn, month)
+
+
+class OrderLinking:
+    """Links the sessions of the months of one run. The model and what else they share is read once.
+
+    A model that is fitted anew is so for the first month, and serves them all.
+    """
+
+    def __init__(self, options: OrderLinkOptions, *, log: logging.Logger) -> None:
+        self._options, self._log = options, log
+        self._policy: OrderPolicy | None = None
+        self._versions: str | None = None
+
+    def link(self, conn: Connection, month: str) -> LinkReport:
+        """Link every session of the month's chats, in one transaction.
+
+        A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
+        """
+        with month_lock(conn, "order_links", month), uncollected():
+            return in_transaction(conn, lambda: self._link(conn, month))
+
+    def _link(self, conn: Connection, month: str) -> LinkReport:
+        if self._policy is None:
+            policy = self._options.policy()
+            if policy.method == "model":
+                policy = replace(policy, model=order_model(conn, refit=self._options.refit, log=self._log))
+            self._policy = policy
+        if self._versions is None:
+            self._versions = link_stamps.versions(conn, "order_links")
+        inputs = link_stamps.rests_on(
+            conn, "order_links", month, self._versions, rules_hash(), self._policy.method,
+            self._policy.model.to_json(),
+        )  # fmt: skip
+        if link_stamps.stands(conn, "order_links", month, inputs):
+            changed = {"sessions": 0, "candidates": 0, "files": 0}
+        else:
+            decisions = _decide(conn, store.stage_month(conn, month), self._policy)
+            changed = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+            link_stamps.keep(conn, "order_links", month, inputs)
+        return report(month, "sessions", store.tally(conn, month), changed)
+
+
+def _decide(conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy) -> list[OrderDecision]:
+    orders = to_orders(store.orders(conn))
+    own_orders = by_contact(orders)
+    by_name: defaultdict[str, list[Order]] = defaultdict(list)
+    for order in orders:
+        for name in {order.number, str(order.id)} - {""}:
+            by_name[name].append(order)
+    sessions = to_sessions(rows, own_orders)
+    if policy.method == "model":
+        sessions = rated(sessions, own_orders, policy.model)
+    overrides = {row.id_session: row for row in store.overrides(conn)}
+    decisions = []
+    for row, session in zip(rows, sessions, strict=True):
+        own = own_orders.get(session.id_contato or -1, [])
+        named = [order for number in session.numbers for order in by_name.get(number, ())]
+        decision = link_session(session, own, named, policy)
+        if row.id_contato is not None and row.contact_confidence is not None and row.contact_confidence < 1:
+            decision = of_proposed_contact(decision, row.contact_confidence)
+        override = overrides.get(session.id)
+        decisions.append(_apply(override, decision) if override else decision)
+    return decisions
+
+
+def _apply(override: store.OrderOverrideRow, decision: OrderDecision) -> OrderDecision:
+    """Put a person's decision over the model's; one whose order was deleted is flagged and left out."""
+    if override.order_gone:
+        return replace(decision, flags=tuple(sorted({*decision.flags, "override_order_gone"})))
+    candidates = decision.candidates
+    if override.id_ordem_servico is not None:
+        why = Feature("override", 1, 0.0, f"decided by {override.made_by}: {override.reason}")
+        others = tuple(c for c in candidates if c.id_ordem_servico != override.id_ordem_servico)
+        candidates = (OrderCandidate(override.id_ordem_servico, 1.0, "override", (why,)), *others)
+    return OrderDecision(
+        decision.id_session, "manual", "override", 1.0, override.id_ordem_servico, candidates, decision.flags
+    )
+
+
+def _rows(decisions: Iterable[OrderDecision]) -> Iterator[DecisionRow]:
+    for decision in decisions:
+        yield DecisionRow(
+            decision.id_session, decision.status, decision.method, decision.confidence,
+            decision.id_ordem_servico, list(decision.flags),
+        )  # fmt: skip
+
+
+def _candidate_rows(decisions: Iterable[OrderDecision]) -> Iterator[CandidateRow]:
+    for decision in decisions:
+        for rank, candidate in enumerate(decision.candidates, 1):
+            yield CandidateRow(
+                decision.id_session, rank, candidate.id_ordem_servico, candidate.confidence, candidate.method,
+                to_json(candidate.evidence),
+            )  # fmt: skip

@@ -1,0 +1,88 @@
+"""What the name model says of titles: the fitted model from the database, refitted when it is stale.
+
+What belongs here: when to fit, what on, and keeping the index of names between months of one run. What does
+not: the model itself (domain/matching/names).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+
+from whatsapp_pipeline.domain.matching.few_names import FEW, match_few
+from whatsapp_pipeline.domain.matching.link_types import NameEvidence
+from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameModel, fit
+from whatsapp_pipeline.domain.matching.names.name_model import MODEL_VERSION
+from whatsapp_pipeline.domain.matching.naming import as_evidence
+from whatsapp_pipeline.domain.titles import parse_title
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import models as store
+from whatsapp_pipeline.store.locks import named_lock
+
+# A model is stale once the table has grown or shrunk by this share, or people decided this many more titles.
+_CHANGED_SHARE = 0.2
+_NEW_EXAMPLES = 20
+
+
+class TitleNames:
+    """What contacts' names say of titles, for the months of one run: the contacts are read once.
+
+    A model that has to be fitted learns from `fit_titles` simulated titles.
+    """
+
+    def __init__(self, *, seed: int, fit_titles: int, log: logging.Logger) -> None:
+        self._seed, self._fit_titles, self._log = seed, fit_titles, log
+        self._match: Callable[[Sequence[str]], Sequence[NameEvidence]] | None = None
+
+    def evidence(self, conn: Connection, titles: Mapping[int, str]) -> dict[int, NameEvidence]:
+        """Return, for each titled chat, the contacts whose names fit and how likely none of them does."""
+        if not titles:
+            return {}
+        if self._match is None:
+            self._match = self._matcher(conn)
+        return dict(zip(titles, self._match(list(titles.values())), strict=True))
+
+    def _matcher(self, conn: Connection) -> Callable[[Sequence[str]], Sequence[NameEvidence]]:
+        contacts = [ContactName(*row) for row in store.contact_names(conn)]
+        if len(contacts) < FEW:
+            return partial(match_few, contacts=contacts)
+        index = NameIndex(contacts, _model(conn, contacts, self._seed, self._fit_titles, self._log))
+        return lambda titles: [as_evidence(match) for match in index.match(titles)]
+
+
+def _model(
+    conn: Connection, contacts: Sequence[ContactName], seed: int, fit_titles: int, log: logging.Logger
+) -> NameModel:
+    """Return the newest model, or fit and keep one when there is none that suits the table."""
+    with named_lock(conn, "link_models:names"):
+        examples = [
+            (title, contact)
+            for title, contact in store.decided_titles(conn)
+            if parse_title(title).name is not None
+        ]
+        stored = store.newest(conn, "names")
+        if stored is not None and not _is_stale(stored, len(contacts), len(examples), seed):
+            return NameModel.from_json(stored.model)
+        started = time.monotonic()
+        model = fit(contacts, seed=seed, examples=examples, titles=fit_titles)
+        store.save(
+            conn, "names", version=str(model.version), seed=seed, contacts=len(contacts),
+            overrides=len(examples), model=model.to_json(),
+            reliability=[asdict(band) for band in model.reliability],
+        )  # fmt: skip
+        log.info(
+            "fitted the name model on %d contacts and %d decisions in %.1f s; calibration error %.3f",
+            len(contacts), len(examples), time.monotonic() - started, model.calibration_error,
+        )  # fmt: skip
+        # Read back, so that the run that fitted and the runs after it use the very same numbers.
+        return NameModel.from_json(model.to_json())
+
+
+def _is_stale(stored: store.StoredModel, contacts: int, examples: int, seed: int) -> bool:
+    if (stored.version, stored.seed) != (str(MODEL_VERSION), seed):
+        return True
+    changed = abs(contacts - stored.contacts) > _CHANGED_SHARE * max(stored.contacts, 1)
+    return changed or abs(examples - stored.overrides) >= _NEW_EXAMPLES

@@ -1,0 +1,112 @@
+"""What the order model says of sessions: the fitted model from the database, or the shipped one.
+
+What belongs here: fitting when asked, what on, and how much the contacts of the sessions write.
+What does not: the model itself (domain/matching/order_model.py, order_fitting.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+
+from whatsapp_pipeline.domain.matching.order_data import span_of
+from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, with_rates
+from whatsapp_pipeline.domain.matching.order_model import ORDER_MODEL_VERSION, default_model
+from whatsapp_pipeline.domain.matching.orders import Order, OrderModel, SessionToLink, with_title
+from whatsapp_pipeline.domain.vocabulary import find_devices
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import models
+from whatsapp_pipeline.store.links import order_links as store
+from whatsapp_pipeline.store.locks import named_lock
+
+# More sessions than this add time and no knowledge: every second, third … contact is taken then.
+_MOST_SESSIONS = 100_000
+
+
+def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderModel:
+    """Return the model kept in the database, or the shipped one; `refit` fits and keeps one before.
+
+    Only asked for, never by the way: a model fitted on the months that happen to be there first would make
+    the links depend on the order in which months are run.
+    """
+    with named_lock(conn, "link_models:orders"):
+        if refit and store.linked_sessions(conn) >= ENOUGH:
+            return _fit(conn, log=log)
+        stored = models.newest(conn, "orders")
+        if stored is not None and stored.version == str(ORDER_MODEL_VERSION):
+            return OrderModel.from_json(stored.model)
+    return default_model()
+
+
+def _fit(conn: Connection, *, log: logging.Logger) -> OrderModel:
+    started = time.monotonic()
+    count = store.linked_sessions(conn)
+    rows = store.history(conn, every=-(-count // _MOST_SESSIONS))
+    contacts = {row.id_contato for row in rows if row.id_contato is not None}
+    orders = by_contact(to_orders(store.orders_of(conn, contacts)))
+    model = fit_orders(to_sessions(rows, orders), orders, store.span(conn))
+    model = replace(model, sessions=count)
+    models.save(
+        conn, "orders", version=str(model.version), seed=0, contacts=len(contacts), overrides=0,
+        model=model.to_json(), reliability=[asdict(band) for band in model.reliability],
+    )  # fmt: skip
+    log.info(
+        "fitted the order model on %d sessions of %d contacts in %.1f s; calibration error %.3f",
+        len(rows), len(contacts), time.monotonic() - started, model.calibration_error,
+    )  # fmt: skip
+    # Read back, so that the run that fitted and the runs after it use the very same numbers.
+    return OrderModel.from_json(model.to_json())
+
+
+def rated(
+    sessions: Sequence[SessionToLink],
+    orders: Mapping[int, Sequence[Order]],
+    model: OrderModel,
+) -> list[SessionToLink]:
+    """Add to each session how much its contact writes, judged by the month's own chats.
+
+    `orders`: by contact. Other months say nothing here, whether they are indexed already or not: a month's
+    links are the same whatever was run before it. So the days that count are the month's, too: over all those
+    that the model was fitted on, what is written in one month would look like next to nothing.
+    """
+    if not sessions:
+        return []
+    days = [day for session in sessions for day in (session.first_day, session.last_day)]
+    return with_rates(sessions, orders, model, span_of(days))
+
+
+def to_orders(rows: Iterable[store.OrderRow]) -> list[Order]:
+    """Read orders as linking sees them."""
+    return [
+        Order(row.id, row.number, row.id_contato, row.opened, row.closed, tuple(find_devices(row.equipment)))
+        for row in rows
+    ]
+
+
+def by_contact(orders: Iterable[Order]) -> dict[int, list[Order]]:
+    """Group orders by contact."""
+    found: defaultdict[int, list[Order]] = defaultdict(list)
+    for order in orders:
+        if order.id_contato is not None:
+            found[order.id_contato].append(order)
+    return dict(found)
+
+
+def to_sessions(
+    rows: Sequence[store.SessionRow], orders: Mapping[int, Sequence[Order]]
+) -> list[SessionToLink]:
+    """Read sessions as linking sees them; the title of a chat of one session speaks for that session."""
+    of_chat = Counter(row.id_chat_file for row in rows)
+    found = []
+    for row in rows:
+        session = SessionToLink(
+            row.id, row.id_contato, row.first_day, row.last_day,
+            tuple(number.lstrip("0") for number in row.order_numbers), tuple(row.devices),
+            tuple(row.stages), row.title_number, tuple(row.title_devices),
+        )  # fmt: skip
+        alone = of_chat[row.id_chat_file] == 1
+        found.append(with_title(session, orders.get(row.id_contato or -1, [])) if alone else session)
+    return found

@@ -1,0 +1,1 @@
+"""Steps for what keeps the pipeline running: status, gates, alerts, backups, privacy, reports."""

@@ -1,0 +1,258 @@
+"""Backups: taken, verified, kept for a while, listed and restored.
+
+A backup is `<database>-<UTC time>.dump` (pg_dump's custom format) and beside it a `.json` that says what is
+in it. The folder is the only record, so that it can be read when the database is gone. Both are readable by
+their owner alone: they hold everything.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from whatsapp_pipeline import private_files
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import connect, describe
+from whatsapp_pipeline.store.operations import dumps
+from whatsapp_pipeline.store.pg_tools import Programs, find_programs
+
+FIRST_WRITE = "first write"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What the file beside a dump says. `tables` are exact row counts; `verified` is restored or listed."""
+
+    file: str
+    database: str
+    reason: str
+    taken_at: str
+    seconds: float
+    size_bytes: int
+    server_version: int
+    verified: str
+    tables: dict[str, int]
+
+    @property
+    def time(self) -> datetime:
+        """When it was taken, UTC."""
+        return datetime.fromisoformat(self.taken_at)
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts, ready to show."""
+        return {"size_bytes": self.size_bytes, "tables": len(self.tables), "rows": sum(self.tables.values())}
+
+
+@dataclass(frozen=True, slots=True)
+class BackupOptions:
+    """Where backups go and how many stay. `scratch_url` names a server to verify on where the own refuses."""
+
+    folder: Path
+    keep_daily: int = 7
+    keep_monthly: int = 12
+    bin_dir: Path | None = None
+    scratch_url: Callable[[], str] | None = None
+
+
+def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) -> Backup:
+    """Back up the database at `url`, verify the dump, and remove what is older than the options keep.
+
+    Raises PipelineError when the dump can't be written or does not hold what the database held; nothing that
+    looks like a backup is left then.
+    """
+    started = time.monotonic()
+    with connect(url) as conn:
+        version = conn.info.server_version
+    programs = find_programs(version // 10000, options.bin_dir)
+    now = datetime.now(UTC)
+    database = str(conninfo_to_dict(url).get("dbname") or "postgres")
+    path = _private_folder(options.folder) / f"{database}-{now:%Y%m%dT%H%M%S%fZ}.dump"
+    partial = path.with_suffix(".partial")
+    try:
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        tables = dumps.dump(url, programs, partial)
+        verified = _verify(url, programs, partial, tables, options, log)
+        backup = Backup(
+            path.name, database, reason, now.isoformat(), round(time.monotonic() - started, 2),
+            partial.stat().st_size, version, verified, tables,
+        )  # fmt: skip
+        private_files.write(path.with_suffix(".json"), json.dumps(asdict(backup), indent=1))
+        partial.replace(path)
+    except OSError as error:
+        raise PipelineError(
+            f"the backup could not be written to {options.folder.name}/ ({error.strerror}); "
+            "free space there, or set BACKUP_DIR"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+        if not path.exists():
+            path.with_suffix(".json").unlink(missing_ok=True)
+    log.info(
+        "backup %s: %.1f MB, %s rows in %d tables, %s, %.1f s",
+        path.name, backup.size_bytes / 1e6, f"{sum(tables.values()):,}", len(tables),
+        verified, backup.seconds,
+    )  # fmt: skip
+    remove_old(options, database, log=log)
+    return backup
+
+
+def _verify(
+    url: str,
+    programs: Programs,
+    path: Path,
+    tables: dict[str, int],
+    options: BackupOptions,
+    log: logging.Logger,
+) -> str:
+    """Read the dump's listing and restore it into a scratch database; return how far that went."""
+    if (listed := dumps.listed_tables(programs, path)) < len(tables):
+        raise PipelineError(f"the backup lists {listed} tables, not {len(tables)}; it was not kept")
+    try:
+        _restore_and_compare(url, programs, path, tables)
+    except psycopg.errors.InsufficientPrivilege:
+        if options.scratch_url is None:
+            log.warning("the backup was listed but not restored: this role may not create a scratch database")
+            return "listed"
+        _restore_and_compare(options.scratch_url(), programs, path, tables)
+    return "restored"
+
+
+def _restore_and_compare(url: str, programs: Programs, path: Path, tables: dict[str, int]) -> None:
+    with dumps.scratch_database(url) as scratch:
+        dumps.load(scratch, programs, path, clean=False)
+        with connect(scratch) as conn:
+            found = dumps.count_tables(conn)
+    if wrong := dumps.differences(tables, found):
+        raise PipelineError(f"the backup does not hold what the database held ({wrong[0]}); it was not kept")
+
+
+def kept(folder: Path, database: str | None = None) -> list[Backup]:
+    """Return the backups in a folder, newest first; files that are no backup of ours are passed over."""
+    backups = []
+    for path in folder.glob("*.json") if folder.is_dir() else ():
+        if not path.with_suffix(".dump").exists():
+            continue
+        try:
+            backup = Backup(**json.loads(path.read_text(encoding="utf-8")))
+        except (TypeError, ValueError):
+            continue
+        if database is None or backup.database == database:
+            backups.append(backup)
+    return sorted(backups, key=lambda backup: backup.taken_at, reverse=True)
+
+
+def superfluous(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[Backup]:
+    """Return those to remove: not the newest of one of the last `daily` days or `monthly` months with one.
+
+    A backup from before the first write is never among them: it is the way back to the user's own data. Nor
+    is any of the day before the newest: somebody may have taken it for what they are about to do.
+    """
+    newest_first = sorted(backups, key=lambda backup: backup.taken_at, reverse=True)
+    keep: set[str] = set()
+    for form, limit in (("%Y-%m-%d", daily), ("%Y-%m", monthly)):
+        periods: dict[str, str] = {}
+        for backup in newest_first:
+            periods.setdefault(backup.time.strftime(form), backup.file)
+        keep |= set(list(periods.values())[:limit])
+    return [
+        backup
+        for backup in newest_first
+        if backup.file not in keep
+        and backup.reason != FIRST_WRITE
+        and newest_first[0].time - backup.time > timedelta(days=1)
+    ]
+
+
+def remove_old(options: BackupOptions, database: str, *, log: logging.Logger) -> int:
+    """Remove the backups of `database` that the options no longer keep; return how many."""
+    old = superfluous(
+        kept(options.folder, database), daily=options.keep_daily, monthly=options.keep_monthly
+    )  # fmt: skip
+    for leftover in options.folder.glob(f"{database}-*.partial"):
+        if time.time() - leftover.stat().st_mtime > 24 * 3600:  # of a process that was killed
+            leftover.unlink(missing_ok=True)
+    for backup in old:
+        path = options.folder / backup.file
+        path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink(missing_ok=True)
+        log.info("backup %s removed: newer ones are kept", backup.file)
+    return len(old)
+
+
+def restore(
+    url: str, backup: Backup, options: BackupOptions, *, overwrite: bool, log: logging.Logger
+) -> dict[str, int]:
+    """Load a backup into the database at `url` and compare the counts; return the rows of each table.
+
+    A database that has tables is refused unless `overwrite`; then tables that the backup holds are replaced,
+    all others stay. Raises PipelineError and changes nothing when it fails.
+    """
+    with connect(url) as conn:
+        empty, version = dumps.is_empty(conn), conn.info.server_version
+    if not empty and not overwrite:
+        raise PipelineError(
+            f"{describe(url)} is not empty, nothing was changed; name an empty database, or add --overwrite"
+        )
+    programs = find_programs(max(version, backup.server_version) // 10000, options.bin_dir)
+    dumps.load(url, programs, options.folder / backup.file, clean=not empty)
+    with connect(url) as conn:
+        found = dumps.count_tables(conn)
+    if wrong := dumps.differences(backup.tables, {t: n for t, n in found.items() if t in backup.tables}):
+        raise PipelineError(f"the restored database differs from the backup: {wrong[0]}")
+    log.info("%s restored into %s", backup.file, describe(url))
+    return found
+
+
+def has_foreign_rows(url: str) -> bool:
+    """Tell whether the database holds rows of the user's own and none that the pipeline wrote."""
+    with connect(url) as conn:
+        tables = {table.split(".")[-1] for table in dumps.count_tables(conn)}
+        rows = [
+            conn.execute(f"SELECT EXISTS (SELECT FROM {table})").fetchone() == (True,)
+            for table in ("contatos", "ordens_servico")
+            if table in tables
+        ]
+        written = any(
+            conn.execute(f"SELECT EXISTS (SELECT FROM {table})").fetchone() == (True,)
+            for table in ("erp_passes", "chat_files", "contact_phones")
+            if table in tables
+        )
+    return any(rows) and not written
+
+
+def before_migration(url: str, options: BackupOptions, *, log: logging.Logger) -> Backup | None:
+    """Back up a database that has tables and is about to be migrated; None where it is empty."""
+    with connect(url) as conn:
+        if not any(dumps.count_tables(conn).values()):
+            return None
+    # Adopting a database is a migration too: that backup is the one from before the first write.
+    return take(url, options, reason=FIRST_WRITE if has_foreign_rows(url) else "migration", log=log)
+
+
+def before_first_write(url: str, options: BackupOptions, *, log: logging.Logger) -> Backup | None:
+    """Back up a database with the user's rows that the pipeline has not written to yet; else None.
+
+    A backup from before the first write that is still in the folder is enough.
+    """
+    database = str(conninfo_to_dict(url).get("dbname") or "postgres")
+    taken = any(backup.reason == FIRST_WRITE for backup in kept(options.folder, database))
+    if taken or not has_foreign_rows(url):
+        return None
+    return take(url, options, reason=FIRST_WRITE, log=log)
+
+
+def _private_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise PipelineError(f"BACKUP_DIR {folder} can't be used: {error.strerror}") from error
+    return folder

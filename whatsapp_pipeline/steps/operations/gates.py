@@ -1,0 +1,109 @@
+"""What is asked before a step begins and between its months: is there a pause, does its checkpoint hold?
+
+A checkpoint that does not hold ends the step with what to do; `whatsapp-pipeline checkpoint waive` lets it
+pass and records who did and why. CHECKPOINTS says which ones count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import verdicts
+from whatsapp_pipeline.store.operations import gates
+
+# Asset → the checkpoint before it.
+BEFORE = {
+    "chat_file_index": "contacts_complete",
+    "contact_links": "files_indexed",
+    "customer_summaries": "links_reviewed",
+}
+
+
+class PausedError(PipelineError):
+    """The pipeline is paused; what was done so far stays, and running it again goes on."""
+
+
+def check(conn: Connection, asset: str, months: list[str], *, required: Collection[str]) -> None:
+    """Raise PausedError during a pause, and PipelineError when the asset's checkpoint does not hold."""
+    refuse_pause(conn)
+    checkpoint = BEFORE.get(asset)
+    if checkpoint is None or checkpoint not in required:
+        return
+    reason = unmet(conn, checkpoint, months)
+    if reason:
+        raise PipelineError(
+            f"checkpoint {checkpoint}: {reason}; or let it pass with "
+            f"`whatsapp-pipeline checkpoint waive {checkpoint} --reason WHY`"
+        )
+
+
+def refuse_pause(conn: Connection) -> None:
+    """Raise PausedError during a pause."""
+    if words := pause_in_words(conn):
+        raise PausedError(words)
+
+
+def pause_in_words(conn: Connection) -> str | None:
+    """Say since when, by whom and why there is a pause; None when there is none."""
+    pause = gates.current_pause(conn)
+    if pause is None:
+        return None
+    why = f" ({pause.reason})" if pause.reason else ""
+    return (
+        f"paused since {pause.began_at:%Y-%m-%d %H:%M} by {pause.made_by}{why}; "
+        "`whatsapp-pipeline resume` goes on"
+    )
+
+
+def is_paused(conn: Connection) -> bool:
+    """Tell whether there is a pause, for a step to ask between its batches."""
+    return gates.current_pause(conn) is not None
+
+
+def unmet(conn: Connection, checkpoint: str, months: list[str]) -> str | None:
+    """Say why a checkpoint does not hold for `months` and what to do; None when it holds or is waived."""
+    waived = gates.waived_months(conn, checkpoint, months)
+    if checkpoint == "contacts_complete":
+        return None if _waived_for_all(conn, checkpoint) else _contacts(conn)
+    if checkpoint == "files_indexed":
+        open_ = {m: n for m, n in gates.chats_without_evidence(conn, months).items() if m not in waived}
+        if not open_:
+            return None
+        first = min(open_)
+        return (
+            f"{open_[first]:,} chats of {first} were not read yet; materialize chat_file_index for it first"
+        )
+    return _links_reviewed(conn)
+
+
+def _waived_for_all(conn: Connection, checkpoint: str) -> bool:
+    return any(w.checkpoint == checkpoint and w.month is None for w in gates.waivers(conn))
+
+
+def _contacts(conn: Connection) -> str | None:
+    if broken := gates.broken_contact_pass(conn):
+        status, items, expected = broken
+        return (
+            f"the last pass over the ERP's contacts is {status} after {items:,} of "
+            f"{'?' if expected is None else f'{expected:,}'}; materialize tiny_contacts again, it resumes"
+        )
+    if gates.no_contact_normalized(conn):
+        return "no contact's phone was normalized yet; materialize normalized_contacts"
+    return None
+
+
+def _links_reviewed(conn: Connection) -> str | None:
+    months = gates.loaded_months(conn)
+    waived = gates.waived_months(conn, "links_reviewed", months)
+    for month in months:
+        if month in waived:
+            continue
+        found = verdicts.agreement(conn, month)
+        if found.reviewed < found.sampled:
+            return (
+                f"{found.sampled - found.reviewed} of {found.sampled} chats in the review sample of {month} "
+                f"have no verdict; see `whatsapp-pipeline report --month {month}` and `review record`"
+            )
+    return None

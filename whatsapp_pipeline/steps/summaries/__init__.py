@@ -1,0 +1,1 @@
+"""Steps for customer summaries and what a customer's page shows."""

@@ -1,0 +1,79 @@
+"""Everything known of one customer, gathered for a person to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from whatsapp_pipeline.domain.masking import mask_name
+from whatsapp_pipeline.domain.phones import parse_phone
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.summaries import customers as store
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """A customer's contact data, summary (None before the first summarize), conversations and orders.
+
+    `quotes` are the messages that vouch for the summary, by the names the claims use (`chat:1`).
+    """
+
+    contact: dict[str, Any]
+    summary: dict[str, Any] | None
+    conversations: list[dict[str, Any]]
+    orders: list[dict[str, Any]]
+    quotes: dict[str, dict[str, Any]]
+    messages: list[dict[str, Any]]
+
+
+def find_customer(conn: Connection, who: str, *, default_area_code: str | None = None) -> int:
+    """Return the id of the contact that `who` names: an id, a phone or a name.
+
+    Raises PipelineError when there is none, or several; these are listed by id, names masked.
+    """
+    text = who.strip()
+    digits = "".join(filter(str.isdigit, text))
+    if text.isdecimal() and (found := store.find_by_id(conn, int(text))):
+        return found[0]
+    if len(digits) >= 8 and len(digits) * 2 > len(text):
+        phone = parse_phone(text, default_area_code=default_area_code)
+        found = store.find_by_phone(conn, phone.key) if phone is not None and phone.key else []
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise PipelineError(
+                f"{len(found)} customers have this phone: ids {', '.join(map(str, found))}; give an id"
+            )
+        raise PipelineError("no customer has this phone; try the name, or the id in contatos")
+    named = store.find_by_name(conn, text) if any(map(str.isalnum, text)) else []
+    if len(named) == 1:
+        return named[0][0]
+    if named:
+        shown = ", ".join(f"{number} ({mask_name(name)})" for number, name in named[:_SHOWN])
+        more = " …" if len(named) > _SHOWN else ""
+        raise PipelineError(f"several customers have this name: {shown}{more}; give an id")
+    raise PipelineError(
+        "no customer has this id, phone or name; `whatsapp-pipeline search` finds words in messages"
+    )
+
+
+def dossier(conn: Connection, number: int, *, messages: int = 30) -> Dossier:
+    """Gather what is known of contact `number`, with the last `messages` messages."""
+    contact = store.contact(conn, number)
+    if contact is None:
+        raise PipelineError(f"there is no contact {number} in contatos")
+    summary = store.summary(conn, number)
+    facts = summary["facts"] if summary else {}
+    refs = {ref for claim in (summary["claims"] if summary else ()) for ref in claim["messages"]}
+    refs |= {topic["evidence"] for topic in facts.get("topics", ())}
+    ids: dict[str, list[int]] = {"chat": [], "webhook": []}
+    for ref in sorted(refs):
+        source, _, value = ref.partition(":")
+        ids[source].append(int(value))
+    return Dossier(
+        contact, summary, store.conversations(conn, number), store.orders(conn, number),
+        store.quotes(conn, ids["chat"], ids["webhook"]), store.last_messages(conn, number, limit=messages),
+    )  # fmt: skip

@@ -1,0 +1,237 @@
+"""customer_summaries: what each customer's messages say, measured and put into sentences.
+
+Only contacts whose messages, orders or links changed are computed, a part of about 100,000 messages at a
+time and each part in a transaction of its own. A summary depends on the database's content and the options,
+never on what ran before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from whatsapp_pipeline.domain.summaries.metrics import (
+    BusinessHours,
+    FrequencyBounds,
+    MetricOptions,
+    business_days,
+)
+from whatsapp_pipeline.domain.summaries.sentiment import OPINION, label_of
+from whatsapp_pipeline.domain.summaries.text import TEXT_VERSION, Claim, Facts, compose
+from whatsapp_pipeline.domain.summaries.text_reading import TEXT_LIMIT, MessageReader
+from whatsapp_pipeline.steps.summaries.read_texts import TextReader
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.locks import named_lock
+from whatsapp_pipeline.store.summaries import summaries as store
+
+# Part of the input hash: raised when a statement computes something else from the same messages.
+METRICS_VERSION = "2"
+_PART_MESSAGES = 100_000
+_TOPICS_KEPT = 5
+_SPEAKERS = {"from": "customer", "to": "staff"}
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryOptions:
+    """How customers are summarised.
+
+    `as_of` is the moment that frequency windows end at (local, naive); None: the latest message known, so
+    that the same content always gives the same summaries. `taxonomy` replaces the packaged one.
+    """
+
+    rebuild: bool = False
+    gap: timedelta = timedelta(hours=24)
+    zone: str = "America/Sao_Paulo"
+    as_of: datetime | None = None
+    reply_limit: timedelta = timedelta(days=30)
+    hours: BusinessHours = field(default_factory=BusinessHours)
+    frequency: FrequencyBounds = field(default_factory=FrequencyBounds)
+    taxonomy: Path | None = None
+    part_messages: int = _PART_MESSAGES
+
+    @property
+    def metrics(self) -> MetricOptions:
+        """The options that define figures."""
+        return MetricOptions(self.gap, self.reply_limit, self.hours, self.frequency)
+
+    def digest(self, rules: str) -> str:
+        """Name everything besides the messages that a summary depends on; `rules` are those of the reader."""
+        parts = (METRICS_VERSION, TEXT_VERSION, rules, self.zone, repr(self.metrics))
+        return sha256("/".join(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryReport:
+    """What the step did, in contacts, messages and texts."""
+
+    contacts: int = 0
+    contacts_changed: int = 0
+    contacts_aged: int = 0
+    summaries_written: int = 0
+    summaries_removed: int = 0
+    messages_measured: int = 0
+    texts_read: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts, ready to show."""
+        return asdict(self)
+
+
+def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger) -> SummaryReport:
+    """Bring customer_chat_summaries and customer_conversations up to date with the messages."""
+    with (
+        TextReader(options.taxonomy) as texts,
+        named_lock(conn, "customer_summaries", on_wait=lambda: log.info("waiting for another run")),
+    ):
+        as_of = options.as_of or store.latest_message(conn, options.zone)
+        store.prepare(conn)
+        contacts = store.stage_contacts(conn, options.digest(texts.reader.rules))
+        with conn.transaction():
+            removed = store.remove_gone(conn)
+        report = SummaryReport(contacts=contacts, summaries_removed=removed)
+        if as_of is not None:
+            report = _compute(conn, options, as_of, texts, report, log)
+        store.finish(conn)
+    log.info(
+        "%d contacts, %d changed, %d summaries written, %d removed, %d messages measured",
+        report.contacts, report.contacts_changed, report.summaries_written, report.summaries_removed,
+        report.messages_measured,
+    )  # fmt: skip
+    return report
+
+
+def stale_contacts(conn: Connection, options: SummaryOptions) -> list[int]:
+    """Return the ids of contacts whose messages, orders or options are not those of their summary."""
+    reader = MessageReader(options.taxonomy)
+    store.prepare(conn)
+    store.stage_contacts(conn, options.digest(reader.rules))
+    contacts = store.stale(conn)
+    store.finish(conn)
+    return contacts
+
+
+def _compute(
+    conn: Connection,
+    options: SummaryOptions,
+    as_of: datetime,
+    texts: TextReader,
+    report: SummaryReport,
+    log: logging.Logger,
+) -> SummaryReport:
+    touched = store.choose_touched(
+        conn, as_of, options.frequency, rebuild=options.rebuild, part_size=options.part_messages
+    )
+    report = replace(report, contacts_changed=touched.changed, contacts_aged=touched.aged)
+    numbers = store.parts(conn)
+    for done, part in enumerate(numbers, start=1):
+        with conn.transaction():
+            messages, count, written = _compute_part(conn, options, as_of, texts, part)
+        report = replace(
+            report,
+            summaries_written=report.summaries_written + written,
+            messages_measured=report.messages_measured + messages,
+            texts_read=report.texts_read + count,
+        )
+        log.info("part %d of %d: %d messages", done, len(numbers), messages)
+    return report
+
+
+def _compute_part(
+    conn: Connection, options: SummaryOptions, as_of: datetime, texts: TextReader, part: int
+) -> tuple[int, int, int]:
+    """Compute one part; return (messages, texts read, summaries written)."""
+    messages = store.stage_part(conn, part, gap=options.gap, zone=options.zone)
+    count = _read_texts(conn, texts)
+    days = store.staged_days(conn)
+    if days is not None:
+        store.save_business_days(conn, business_days(*days, options.hours))
+    customer_only = sorted(texts.reader.taxonomy.customer_only)
+    store.measure_part(
+        conn, part, reply_limit=options.reply_limit, opinion=OPINION, customer_only=customer_only,
+        as_of=as_of, bounds=options.frequency,
+    )  # fmt: skip
+    facts = store.facts_of_part(conn, part, opinion=OPINION)
+    return messages, count, store.save_summaries(conn, [summary_row(row) for row in facts])
+
+
+def _read_texts(conn: Connection, texts: TextReader) -> int:
+    count, rules = 0, texts.reader.rules
+    for batch in store.unread_texts(conn, rules, limit=TEXT_LIMIT):
+        readings = texts.read([text for _, text in batch])
+        store.save_readings(conn, rules, zip((number for number, _ in batch), readings, strict=True))
+        count += len(batch)
+    return count
+
+
+def _rounded(value: Decimal | None) -> float | None:
+    return None if value is None else float(round(value, 3))
+
+
+def _facts(row: dict[str, Any], mood: float | None, change: float | None) -> Facts:
+    refs = [*(row["median_refs"] or ()), *(row["p90_refs"] or ())]
+    return Facts(
+        messages=row["messages"], customer=row["customer"], staff=row["staff"],
+        conversations=row["conversations"], first_at=row["first_at"], last_at=row["last_at"],
+        first_ref=row["first_ref"], last_ref=row["last_ref"],
+        last_speaker=_SPEAKERS.get(row["last_direction"] or ""), frequency=row["frequency"],
+        topics=row["topics"] or (), terms=row["terms"] or (), sentiment=label_of(mood or 0.0), mood=mood,
+        mood_change=change, mood_ref=row["mood_ref"], reply_median=row["reply_median"],
+        reply_p90=row["reply_p90"], reply_median_business=row["reply_median_business"], reply_refs=refs,
+        orders=row["orders"] or (), waiting_since=row["waiting_since"], waiting_ref=row["waiting_ref"],
+    )  # fmt: skip
+
+
+def _evidence(claims: Sequence[Claim], source: str) -> list[int]:
+    prefix = f"{source}:"
+    return sorted(
+        {int(ref[len(prefix) :]) for claim in claims for ref in claim["messages"] if ref.startswith(prefix)}
+    )
+
+
+def summary_row(row: dict[str, Any]) -> store.SummaryRow:
+    """Turn one contact's facts into the row that is kept."""
+    mood, last, before = _rounded(row["mood"]), _rounded(row["mood_last"]), _rounded(row["mood_before"])
+    change = round(last - before, 3) if last is not None and before is not None else None
+    facts = _facts(row, mood, change)
+    claims = compose(facts)
+    pending = any(order["open"] for order in facts.orders)
+    reasons = [
+        name for name, holds in (("unanswered", facts.waiting_since is not None), ("order", pending)) if holds
+    ]
+    since = min(filter(None, (row["waiting_since"], row["order_open_since"])), default=None)
+    kept = {
+        "types": row["types"], "topics": facts.topics, "terms": facts.terms, "orders": facts.orders,
+        "sentiment": {
+            "score": mood, "last_conversation": last, "before": before, "evidence": row["mood_ref"],
+            "evidence_start": row["mood_start"], "evidence_end": row["mood_end"],
+        },
+        "replies": {"count": row["replies"] or 0, "median": row["median_refs"], "p90": row["p90_refs"]},
+        "first_responses": row["first_responses"] or 0,
+        "waiting": row["waiting_ref"],
+        "resolution": next((order["closed"] for order in facts.orders if order["status"] == "3"), None),
+    }  # fmt: skip
+    return store.SummaryRow(
+        id_contato=row["id_contato"], first_interaction_date=row["first_at"],
+        last_interaction_date=row["last_at"], communication_frequency=row["frequency"],
+        common_topics=[topic["name"] for topic in facts.topics[:_TOPICS_KEPT]],
+        sentiment_analysis=facts.sentiment, sentiment_score=mood, sentiment_change=change,
+        summary=" ".join(claim["text"] for claim in claims), message_count=row["messages"],
+        customer_messages=row["customer"], staff_messages=row["staff"], other_messages=row["other"],
+        conversation_count=row["conversations"], last_speaker=facts.last_speaker,
+        first_response_median_s=row["first_median"], first_response_p90_s=row["first_p90"],
+        first_response_median_business_s=row["first_median_business"],
+        first_response_p90_business_s=row["first_p90_business"],
+        reply_median_s=row["reply_median"], reply_p90_s=row["reply_p90"],
+        reply_median_business_s=row["reply_median_business"], reply_p90_business_s=row["reply_p90_business"],
+        open_since=since, open_reasons=reasons, facts=Jsonb(kept), claims=Jsonb(claims),
+        evidence_message_ids=_evidence(claims, "chat"), evidence_webhook_ids=_evidence(claims, "webhook"),
+        input_hash=row["input_hash"],
+    )  # fmt: skip

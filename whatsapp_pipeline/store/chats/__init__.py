@@ -1,0 +1,1 @@
+"""Statements for chat files: indexing, reading and loading."""

@@ -1,0 +1,287 @@
+"""`chat_files`, `chat_sessions` and `chat_phones`: which chats the archive holds, and what they tell.
+
+What belongs here: the rows that chat_file_index and chat_messages write. What does not: links to contacts and
+orders (store of linking), and messages (messages.py). Rows are never deleted: a file that is gone is marked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
+
+# A row of a B-tree index holds 2,704 bytes, and paths are looked up by one: what is longer has no row here.
+LONGEST_PATH = 2_600  # bytes in UTF-8
+
+
+class ChatRow(NamedTuple):
+    """What chat_file_index knows of one chat; the columns of `chat_files` of the same names.
+
+    `parse_options` is JSON text and only taken for a row that is new. A row whose `content_hash` is None
+    could not be read: an older row then keeps what it had and is marked failed.
+    """
+
+    filename: str
+    file_path: str
+    chat_number: int
+    month: str
+    file_date: datetime | None
+    title: str | None
+    phone_number: str | None
+    phone_key: str | None
+    customer_name: str | None
+    reference_os: str | None
+    devices: list[str]
+    chat_key: str | None
+    is_group: bool
+    content_hash: bytes | None
+    indexed_hash: bytes | None
+    size_bytes: int
+    modified_at: datetime
+    format: str | None
+    parse_options: str
+    first_message_at: datetime | None
+    last_message_at: datetime | None
+    line_count: int | None
+    message_count: int | None
+    processing_status: str
+
+
+# Frames of sessions of chats (`file_path`, `chat_number`); times are local and naive.
+SESSION_SCHEMA: Mapping[str, pl.DataType] = {
+    "file_path": pl.String(), "chat_number": pl.Int64(), "number": pl.Int64(),
+    "started_at": pl.Datetime("us"), "ended_at": pl.Datetime("us"), "message_count": pl.Int64(),
+    "order_numbers": pl.List(pl.String()), "devices": pl.List(pl.String()), "stages": pl.List(pl.String()),
+}  # fmt: skip
+# Frames of phones in the headers of chats.
+PHONE_SCHEMA: Mapping[str, pl.DataType] = {
+    "file_path": pl.String(), "chat_number": pl.Int64(), "raw": pl.String(), "key": pl.String(),
+    "kind": pl.String(), "occurrences": pl.Int64(),
+}  # fmt: skip
+_CHAT_SCHEMA: Mapping[str, pl.DataType] = {
+    "filename": pl.String(), "file_path": pl.String(), "chat_number": pl.Int64(), "month": pl.String(),
+    "file_date": pl.Datetime("us"), "title": pl.String(), "phone_number": pl.String(),
+    "phone_key": pl.String(), "customer_name": pl.String(), "reference_os": pl.String(),
+    "devices": pl.List(pl.String()), "chat_key": pl.String(), "is_group": pl.Boolean(),
+    "content_hash": pl.Binary(), "indexed_hash": pl.Binary(), "size_bytes": pl.Int64(),
+    "modified_at": pl.Datetime("us", "UTC"), "format": pl.String(), "parse_options": pl.String(),
+    "first_message_at": pl.Datetime("us"), "last_message_at": pl.Datetime("us"), "line_count": pl.Int64(),
+    "message_count": pl.Int64(), "processing_status": pl.String(),
+}  # fmt: skip
+
+
+class KnownFile(NamedTuple):
+    """What the database has of a file, to tell whether it changed."""
+
+    file_path: str
+    month: str
+    size_bytes: int | None
+    modified_at: datetime | None
+    content_hash: bytes | None
+    indexed_hash: bytes | None
+    parse_options: dict[str, Any]
+    processing_status: str
+
+
+class LoadRow(NamedTuple):
+    """A chat as chat_messages sees it before loading."""
+
+    id: int
+    file_path: str
+    chat_number: int
+    title: str | None
+    chat_key: str | None
+    content_hash: bytes
+    loaded_hash: bytes | None
+    parse_options: dict[str, Any]
+    message_count: int
+    size_bytes: int
+    processing_status: str
+
+
+class IndexCounts(NamedTuple):
+    """Rows of chat_files that one write touched, and the chats whose duplicates are to be marked again."""
+
+    inserted: int
+    updated: int
+    chat_keys: list[str]
+
+
+def known_files(conn: Connection, month: str, paths: Sequence[str]) -> dict[str, KnownFile]:
+    """Return what is known of the files of `month` and of those at `paths`, by path."""
+    rows = conn.execute(
+        """SELECT DISTINCT ON (file_path) file_path, month, size_bytes, modified_at, content_hash,
+                  indexed_hash, parse_options, processing_status
+           FROM chat_files WHERE month = %s OR file_path = ANY(%s)
+           ORDER BY file_path, processing_status = 'vanished', chat_number""",
+        (month, list(paths)),
+    )
+    return {row[0]: KnownFile(*row) for row in rows}
+
+
+def paths_with_content(conn: Connection, hashes: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """Return (content hash, path) of files that hold what `hashes` name: where new ones may come from."""
+    return conn.execute(
+        """SELECT DISTINCT content_hash, file_path FROM chat_files
+           WHERE content_hash = ANY(%s) ORDER BY content_hash, file_path""",
+        (list(hashes),),
+    ).fetchall()
+
+
+def move(conn: Connection, moves: Sequence[tuple[str, str]]) -> int:
+    """Give the rows of files that were renamed their new paths, (old, new) each; return how many rows."""
+    if not moves:
+        return 0
+    old, new = zip(*moves, strict=True)
+    return conn.execute(
+        """UPDATE chat_files f SET file_path = m.new, updated_at = now()
+           FROM unnest(%s::text[], %s::text[]) AS m(old, new) WHERE f.file_path = m.old""",
+        (list(old), list(new)),
+    ).rowcount
+
+
+def write_index(
+    conn: Connection, chats: Sequence[ChatRow], sessions: pl.DataFrame, phones: pl.DataFrame
+) -> IndexCounts:
+    """Bring the rows of the files in `chats` to what was read; only what differs is written.
+
+    `sessions` and `phones` are frames of SESSION_SCHEMA and PHONE_SCHEMA.
+
+    A chat keeps its row by its number in the file or, where chats of a combined file changed places, by its
+    key. A chat that a file no longer holds is marked vanished. Call it inside a transaction.
+    """
+    _copy(conn, "incoming_chats", "chat_files", pl.DataFrame(chats, schema=_CHAT_SCHEMA, orient="row"))
+    if any(chat.chat_number > 1 for chat in chats):
+        _renumber(conn)
+    changed = conn.execute(queries.load("chats/index_changed_keys")).fetchall()
+    updated = conn.execute(queries.load("chats/index_update")).rowcount
+    updated += conn.execute(queries.load("chats/index_update_failed")).rowcount
+    updated += conn.execute(queries.load("chats/index_chats_gone")).rowcount
+    inserted = conn.execute(queries.load("chats/index_insert")).rowcount
+    _write_evidence(conn, sessions, phones)
+    return IndexCounts(inserted, updated, [row[0] for row in changed])
+
+
+def _write_evidence(conn: Connection, sessions: pl.DataFrame, phones: pl.DataFrame) -> None:
+    _copy(conn, "incoming_sessions", "chat_sessions", sessions)
+    _copy(conn, "incoming_phones", "chat_phones", phones)
+    for name in ("sessions_gone", "sessions_update", "sessions_insert", "phones_gone", "phones_upsert"):
+        conn.execute(queries.load(f"chats/index_{name}"))
+
+
+def _renumber(conn: Connection) -> None:
+    """Let chats of combined files that changed places take their rows along, by key."""
+    moved = conn.execute(queries.load("chats/index_renumbered")).fetchall()
+    if not moved:
+        return
+    paths = sorted({path for path, _, _ in moved})
+    # First out of the way, for numbers are unique in a file; what stays there is a chat the file lost.
+    conn.execute(queries.load("chats/index_park"), (paths,))
+    conn.execute(
+        """UPDATE chat_files f SET chat_number = m.number
+           FROM unnest(%s::bigint[], %s::int[]) AS m(id, number) WHERE f.id = m.id""",
+        ([id_ for _, id_, _ in moved], [number for _, _, number in moved]),
+    )
+
+
+def _copy(conn: Connection, temporary: str, table: str, rows: pl.DataFrame) -> None:
+    """Fill the temporary table with `rows`, its columns typed as those of `table` or what names a chat."""
+    columns = ", ".join(rows.columns)
+    named = "(SELECT file_path, chat_number FROM chat_files) AS named"
+    source = table if table == "chat_files" else f"{table}, {named}"
+    conn.execute(f"DROP TABLE IF EXISTS pg_temp.{temporary}")
+    conn.execute(
+        f"CREATE TEMP TABLE {temporary} ON COMMIT DROP AS SELECT {columns} FROM {source} WITH NO DATA"
+    )
+    with (
+        conn.cursor() as cursor,
+        cursor.copy(f"COPY {temporary} ({columns}) FROM STDIN {COPY_OPTIONS}") as copy,
+    ):
+        copy.write(csv_text(rows))
+    conn.execute(f"ANALYZE {temporary}")
+
+
+def mark_vanished(conn: Connection, month: str, paths: Sequence[str]) -> list[str]:
+    """Mark the chats of files that are no longer there; return the keys of the loaded ones among them."""
+    rows = conn.execute(
+        """UPDATE chat_files SET processing_status = 'vanished', updated_at = now()
+           WHERE month = %s AND file_path = ANY(%s) AND processing_status <> 'vanished'
+           RETURNING CASE WHEN loaded_hash IS NOT NULL THEN chat_key END""",
+        (month, list(paths)),
+    ).fetchall()
+    return [row[0] for row in rows if row[0] is not None]
+
+
+def to_load(conn: Connection, month: str) -> list[LoadRow]:
+    """Return the readable chats of `month`, by path and number."""
+    rows = conn.execute(
+        """SELECT id, file_path, chat_number, title, chat_key, content_hash, loaded_hash, parse_options,
+                  coalesce(message_count, 0), coalesce(size_bytes, 0), processing_status
+           FROM chat_files
+           WHERE month = %s AND content_hash IS NOT NULL AND processing_status <> 'vanished'
+             AND coalesce(message_count, 0) > 0
+           ORDER BY file_path, chat_number""",
+        (month,),
+    )
+    return [LoadRow(*row) for row in rows]
+
+
+def existing(conn: Connection, ids: Sequence[int]) -> set[int]:
+    """Return those of the chats' ids that are there: erasing a contact takes its chats away."""
+    return {row[0] for row in conn.execute("SELECT id FROM chat_files WHERE id = ANY(%s)", (list(ids),))}
+
+
+def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> int:
+    """Note what was loaded for each chat, (id, loaded hash); return how many rows differ from before.
+
+    A file that vanished while it was loaded stays so, and has its messages all the same.
+    """
+    return conn.execute(
+        """UPDATE chat_files f
+           SET loaded_hash = l.hash, updated_at = now(),
+               processing_status = CASE f.processing_status WHEN 'vanished' THEN 'vanished' ELSE 'loaded' END
+           FROM unnest(%s::bigint[], %s::bytea[]) AS l(id, hash)
+           WHERE f.id = l.id AND (f.loaded_hash IS DISTINCT FROM l.hash
+                                  OR f.processing_status NOT IN ('loaded', 'vanished'))""",
+        ([id_ for id_, _ in loaded], [hash_ for _, hash_ in loaded]),
+    ).rowcount
+
+
+def mark_failed(conn: Connection, paths: Sequence[str]) -> int:
+    """Mark the chats of files that could not be loaded; they are tried again by the next run."""
+    return conn.execute(
+        """UPDATE chat_files SET processing_status = 'failed', updated_at = now()
+           WHERE file_path = ANY(%s) AND processing_status NOT IN ('failed', 'vanished')""",
+        (list(paths),),
+    ).rowcount
+
+
+def set_parse_options(
+    conn: Connection, options: Mapping[str, Any], *, path: str | None, month: str | None
+) -> list[tuple[str, str]]:
+    """Remember how to read a file, or every file of a month; return the (month, path) it holds for.
+
+    An option that is None is forgotten: the file is read by itself again.
+    """
+    kept = json.dumps({name: value for name, value in options.items() if value is not None})
+    forgotten = [name for name, value in options.items() if value is None]
+    return conn.execute(
+        """WITH chosen AS (
+               SELECT id, month, file_path,
+                      (parse_options - %(forgotten)s::text[]) || %(kept)s::jsonb AS wanted
+               FROM chat_files
+               WHERE (file_path = %(path)s OR month = %(month)s) AND processing_status <> 'vanished'
+           ), changed AS (
+               UPDATE chat_files f SET parse_options = c.wanted, updated_at = now()
+               FROM chosen c WHERE c.id = f.id AND f.parse_options IS DISTINCT FROM c.wanted
+           )
+           SELECT DISTINCT month, file_path FROM chosen ORDER BY 1, 2""",
+        {"forgotten": forgotten, "kept": kept, "path": path, "month": month},
+    ).fetchall()

@@ -1,0 +1,177 @@
+"""`chat_messages`: getting messages in, at the speed of COPY, and keeping their ids when a file changes.
+
+What belongs here: the statements. What does not: reading files (steps.load_batch), and which message
+another file repeats (duplicates.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple, TypeAlias
+
+import polars as pl
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
+from whatsapp_pipeline.store.locks import named_lock
+
+# Columns of the table, and what they are called in frames of messages (transcripts.model.MESSAGE_SCHEMA).
+# Generated columns are not listed: the server fills them.
+_MESSAGE_COLUMNS: Mapping[str, str] = {
+    "id_chat_file": "id_chat_file",
+    "ordinal": "ordinal",
+    "message_timestamp": "timestamp",
+    "timestamp_utc": "timestamp_utc",
+    "direction": "direction",
+    "sender_name": "sender_name",
+    "sender_phone": "sender_phone",
+    "type": "type",
+    "message_text": "text",
+    "attachment_name": "attachment_name",
+    "attachment_kind": "attachment_kind",
+    "attachment_size": "attachment_size",
+    "attachment_duration": "attachment_duration",
+    "reply_timestamp": "reply_timestamp",
+    "responding_to": "reply_quote",
+    "delivery_status": "status",
+    "line": "line",
+    "body_hash": "body_hash",
+    "occurrence": "occurrence",
+}
+
+WriteFrame: TypeAlias = Callable[[pl.DataFrame], None]
+
+
+class MergeCounts(NamedTuple):
+    """What merging changed files did, in messages; `gone` counts by chat_files id."""
+
+    inserted: int
+    updated: int
+    gone: dict[int, int]
+
+
+def reserve_ids(conn: Connection, count: int) -> int:
+    """Take `count` consecutive message ids and return the first; so replies can be written with their ids."""
+    with named_lock(conn, "message_ids"):  # those who take many would only get in each other's way
+        while True:
+            row = conn.execute(
+                """SELECT min(v), max(v) FROM (
+                       SELECT nextval('chat_messages_id_seq') AS v
+                       FROM generate_series(1, %s)
+                   ) ids""",
+                (count,),
+            ).fetchone()
+            assert row is not None  # noqa: S101  # an aggregate always gives a row
+            first, last = row
+            if last - first + 1 == count:  # else somebody took ids in between: try again, ids are plenty
+                return int(first)
+
+
+@contextmanager
+def copy_new(conn: Connection) -> Iterator[WriteFrame]:
+    """Open the COPY of messages of files not loaded before; yields what takes frames of them.
+
+    They have MESSAGE_SCHEMA's columns and `id`, `id_chat_file` and `reply_to_id`.
+    """
+    columns = {"id": "id", **_MESSAGE_COLUMNS, "reply_to_id": "reply_to_id"}
+    with _copy(conn, "chat_messages", columns) as write:
+        yield write
+
+
+@contextmanager
+def copy_changed(conn: Connection) -> Iterator[WriteFrame]:
+    """Open the COPY of changed files' messages into a temporary table; yields what takes frames of them.
+
+    They have MESSAGE_SCHEMA's columns and `id_chat_file`.
+    """
+    conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_messages")
+    conn.execute(
+        f"""CREATE TEMP TABLE incoming_messages ON COMMIT DROP AS
+            SELECT NULL::bigint AS id, NULL::boolean AS is_new, {", ".join(_MESSAGE_COLUMNS)},
+                   NULL::int AS reply_ordinal
+            FROM chat_messages WITH NO DATA"""
+    )
+    columns = {**_MESSAGE_COLUMNS, "reply_ordinal": "reply_ordinal"}
+    with _copy(conn, "incoming_messages", columns) as write:
+        yield write
+
+
+@contextmanager
+def _copy(conn: Connection, table: str, columns: Mapping[str, str]) -> Iterator[WriteFrame]:
+    """Open a COPY; yields what takes a frame with `columns` (by name in the table) and returns.
+
+    A frame becomes text while the one before is on its way to the server.
+    """
+    names = list(columns.values())
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN {COPY_OPTIONS}"
+    sent: Future[None] | None = None
+    with conn.cursor() as cursor, cursor.copy(statement) as copy, ThreadPoolExecutor(1) as sender:
+
+        def write(frame: pl.DataFrame) -> None:
+            nonlocal sent
+            text = csv_text(frame.select(names))
+            if sent is not None:
+                sent.result()
+            sent = sender.submit(copy.write, text)
+
+        yield write
+        if sent is not None:
+            sent.result()
+
+
+def merge_changed(conn: Connection, file_ids: Sequence[int]) -> MergeCounts:
+    """Bring the messages of the files `file_ids` to what `copy_changed` was given.
+
+    A message is the one before when chat, time, direction, sender (in a group), body and its number among
+    equal ones agree; failing that, when place and body do (a file read with another date order or owner).
+    Those keep their ids, and are written only where something differs.
+    """
+    ids = list(file_ids)
+    conn.execute("ANALYZE incoming_messages")
+    conn.execute(queries.load("chats/messages_match"), {"files": ids})
+    conn.execute(queries.load("chats/messages_match_by_place"), {"files": ids})
+    gone_rows = conn.execute(queries.load("chats/messages_gone"), {"files": ids}).fetchall()
+    gone: dict[int, int] = {}
+    for _, file_id in gone_rows:
+        gone[file_id] = gone.get(file_id, 0) + 1
+    if gone_rows:
+        conn.execute(
+            queries.load("chats/messages_forget_replies"),
+            {"files": ids, "gone": [id_ for id_, _ in gone_rows]},
+        )
+    conn.execute(queries.load("chats/messages_number_new"))
+    updated = conn.execute(queries.load("chats/messages_update")).rowcount
+    inserted = conn.execute(queries.load("chats/messages_insert")).rowcount
+    return MergeCounts(inserted, updated, gone)
+
+
+def unresolved_replies(conn: Connection, file_ids: Sequence[int]) -> list[int]:
+    """Return the ids of the messages of some files whose reply was not found while reading."""
+    rows = conn.execute(
+        """SELECT id FROM chat_messages
+           WHERE id_chat_file = ANY(%s) AND reply_timestamp IS NOT NULL AND reply_to_id IS NULL""",
+        (list(file_ids),),
+    )
+    return [row[0] for row in rows]
+
+
+def replies_across_files(conn: Connection, chat_keys: Sequence[str], shared: Sequence[str]) -> list[int]:
+    """Return the ids of messages that may reply to another file's, of chats that lie in several.
+
+    Those whose reply is open in chats of `chat_keys`; and of `shared`, whose files overlap, those that were
+    found to reply to another file's: a file loaded since may hold what is replied to as well.
+    """
+    rows = conn.execute(
+        queries.load("chats/messages_replies_across"), {"keys": list(chat_keys), "shared": list(shared)}
+    )
+    return [row[0] for row in rows]
+
+
+def resolve_replies(conn: Connection, message_ids: Sequence[int]) -> int:
+    """Find what messages reply to by time and quote, anywhere in the same chat; return how many changed."""
+    if not message_ids:
+        return 0
+    return conn.execute(queries.load("chats/messages_resolve_replies"), (list(message_ids),)).rowcount

@@ -1,0 +1,1 @@
+"""Statements for contacts and orders: the ERP pass, the tables it fills, and their phones."""

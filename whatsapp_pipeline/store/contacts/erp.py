@@ -1,0 +1,152 @@
+"""`contact_sources` and `order_sources`: what the ERP says of a row beyond the user's own columns.
+
+What belongs here: which rows changed since they were read last, whether any did, and remembering them. What
+does not: the rows themselves (`erp_rows`) and passes (`erp_passes`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from hashlib import blake2b
+from typing import Final, Literal, LiteralString, NamedTuple, TypeAlias
+
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.contacts import adoption
+
+Table: TypeAlias = Literal["contatos", "ordens_servico"]
+OPEN_ORDER_STATUSES = ("0", "1", "2", "5", "6")
+# Table → the stage that its findings are recorded under.
+STAGES: Final[dict[Table, str]] = {"contatos": "tiny_contacts", "ordens_servico": "tiny_orders"}
+# What is remembered of the rows that are still there.
+_REMEMBERED: Final[dict[Table, LiteralString]] = {
+    "contatos": "FROM contact_sources s WHERE EXISTS (SELECT FROM contatos t WHERE t.id = s.id_contato)",
+    "ordens_servico": """FROM order_sources s
+        WHERE EXISTS (SELECT FROM ordens_servico t WHERE t.id = s.id_ordem_servico)""",
+}
+
+
+class ContactSource(NamedTuple):
+    """What is remembered of a contact; phones in full, whatever the width of their columns."""
+
+    id_contato: int
+    situacao: str | None
+    data_atualizacao: datetime | None
+    telefone: str | None
+    celular: str | None
+    item_hash: bytes
+    field_names: str
+    truncated: list[str]
+
+
+class OrderSource(NamedTuple):
+    """What is remembered of an order: hashes of its list item and of its details (None: never read)."""
+
+    id_ordem_servico: int
+    item_hash: bytes
+    detail_hash: bytes | None
+    truncated: list[str]
+
+
+def unchanged_contacts(conn: Connection, hashes: Mapping[int, bytes]) -> dict[int, str]:
+    """Return the ids whose item is the one read last, was kept whole, and is still in `contatos`.
+
+    With each comes the version of the ERP that named its fields.
+    """
+    rows = conn.execute(
+        """SELECT s.id_contato, s.field_names FROM unnest(%s::bigint[], %s::bytea[]) AS i (id, hash)
+           JOIN contact_sources s ON s.id_contato = i.id AND s.item_hash = i.hash AND s.truncated = '{}'
+           WHERE EXISTS (SELECT FROM contatos c WHERE c.id = i.id)""",
+        (list(hashes), list(hashes.values())),
+    )
+    return dict(rows.fetchall())
+
+
+def known_orders(conn: Connection, ids: Sequence[int]) -> dict[int, OrderSource]:
+    """Return what is remembered of those orders that are still in `ordens_servico`."""
+    rows = conn.execute(
+        """SELECT id_ordem_servico, item_hash, detail_hash, truncated FROM order_sources s
+           WHERE id_ordem_servico = ANY(%s::bigint[])
+             AND EXISTS (SELECT FROM ordens_servico o WHERE o.id = s.id_ordem_servico)""",
+        (list(ids),),
+    )
+    return {row[0]: OrderSource(*row) for row in rows}
+
+
+def version(conn: Connection, table: Table) -> str:
+    """Hash what decides whether items read before would be written again.
+
+    That is: what is remembered of the rows that are still in `table`, its columns, who may not come back, and
+    the findings. What other programs write into the columns of a row does not count, here as in a pass.
+    """
+    row = conn.execute(
+        f"""SELECT
+            (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(s, 0)), 0) {_REMEMBERED[table]}),
+            (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(key_hash), 0)), 0)
+             FROM privacy_suppressions WHERE kind = 'contact'),
+            (SELECT count(*) || ':'
+                    || coalesce(sum(hash_record_extended(ROW(file_path, kind, detail), 0)), 0)
+             FROM exceptions WHERE stage = %s)""",
+        (STAGES[table],),
+    ).fetchone()
+    return blake2b(repr((row, adoption.columns(conn, table))).encode(), digest_size=20).hexdigest()
+
+
+def remember_contacts(conn: Connection, contacts: Iterable[ContactSource]) -> None:
+    """Keep what the ERP says of these contacts; rows that say the same are left alone."""
+    conn.execute(
+        """INSERT INTO contact_sources AS s (id_contato, situacao, data_atualizacao, telefone, celular,
+                                             item_hash, field_names, truncated)
+           SELECT id_contato, situacao, data_atualizacao, telefone, celular,
+                  decode(item_hash, 'hex'), field_names, truncated
+           FROM json_to_recordset(%s::json) AS i (
+               id_contato bigint, situacao text, data_atualizacao timestamp, telefone text, celular text,
+               item_hash text, field_names text, truncated text[])
+           ON CONFLICT (id_contato) DO UPDATE SET
+               situacao = EXCLUDED.situacao, data_atualizacao = EXCLUDED.data_atualizacao,
+               telefone = EXCLUDED.telefone, celular = EXCLUDED.celular, item_hash = EXCLUDED.item_hash,
+               field_names = EXCLUDED.field_names, truncated = EXCLUDED.truncated, synced_at = now()
+           WHERE (s.item_hash, s.truncated) IS DISTINCT FROM (EXCLUDED.item_hash, EXCLUDED.truncated)""",
+        (_as_json(contacts),),
+    )
+
+
+def remember_orders(conn: Connection, orders: Iterable[OrderSource]) -> None:
+    """Keep the hashes of these orders; an order read without details keeps the details' hash it had."""
+    conn.execute(
+        """INSERT INTO order_sources AS s (id_ordem_servico, item_hash, detail_hash, truncated)
+           SELECT id_ordem_servico, decode(item_hash, 'hex'), decode(detail_hash, 'hex'), truncated
+           FROM json_to_recordset(%s::json) AS i (
+               id_ordem_servico bigint, item_hash text, detail_hash text, truncated text[])
+           ON CONFLICT (id_ordem_servico) DO UPDATE SET
+               item_hash = EXCLUDED.item_hash, truncated = EXCLUDED.truncated, synced_at = now(),
+               detail_hash = coalesce(EXCLUDED.detail_hash, s.detail_hash)
+           WHERE (s.item_hash, s.truncated) IS DISTINCT FROM (EXCLUDED.item_hash, EXCLUDED.truncated)
+              OR s.detail_hash IS DISTINCT FROM coalesce(EXCLUDED.detail_hash, s.detail_hash)""",
+        (_as_json(orders),),
+    )
+
+
+def _as_json(rows: Iterable[ContactSource | OrderSource]) -> str:
+    """Write rows as JSON objects: bytes in hexadecimal, times as PostgreSQL reads them."""
+    return json.dumps([row._asdict() for row in rows], default=_plain)
+
+
+def _plain(value: bytes | datetime) -> str:
+    return value.hex() if isinstance(value, bytes) else value.isoformat()
+
+
+def open_orders(conn: Connection, *, issued_before: date | None, after: int, limit: int) -> list[OrderSource]:
+    """Return orders of the ERP that are still open, issued before the window that a pass has read.
+
+    In order of id, above `after`, at most `limit`; none when the window had no beginning.
+    """
+    rows = conn.execute(
+        """SELECT s.id_ordem_servico, s.item_hash, s.detail_hash, s.truncated
+           FROM order_sources s JOIN ordens_servico o ON o.id = s.id_ordem_servico
+           WHERE o.situacao::text = ANY(%s) AND o.data_emissao::date < %s AND s.id_ordem_servico > %s
+           ORDER BY s.id_ordem_servico LIMIT %s""",
+        (list(OPEN_ORDER_STATUSES), issued_before, after, limit),
+    )
+    return [OrderSource(*row) for row in rows]

@@ -1,0 +1,1 @@
+"""Statements for webhook deliveries, live conversations and the assistant."""

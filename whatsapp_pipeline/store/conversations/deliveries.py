@@ -1,0 +1,319 @@
+"""Storing what deliveries said, in bulk: messages, statuses, other events, leads.
+
+What belongs here: one set-based pass over any number of items, which is idempotent and whose end state does
+not depend on their order or grouping. What does not: leases and retries (the processing step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from whatsapp_pipeline.domain.conversations import Item, Message, Other, Status
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.conversations.conversations import lock_accounts, resolve
+
+# What a person does not wait for an answer to.
+_NOT_ASKING = ["reaction", "system", "edit", "revoke", "unsupported", "unknown"]
+# What changes a message that was sent before.
+_CHANGES = ("edit", "revoke")
+ASSISTANT_MAX_AGE = "24 hours"
+
+_T = TypeVar("_T", Message, Status, Other)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One item and the delivery it came in."""
+
+    inbox_id: int
+    delivery_id: UUID
+    received_at: datetime
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What one pass added."""
+
+    messages: int = 0
+    duplicates: int = 0
+    conversations: int = 0
+    statuses: int = 0
+    others: int = 0
+    leads: int = 0
+
+
+def store(
+    conn: Connection,
+    received: Sequence[Received],
+    tenants: Mapping[str, int | None],
+    *,
+    ask_assistant: bool = False,
+) -> Stored:
+    """Store items of any deliveries; call it inside a transaction, whose end frees the accounts' locks.
+
+    `tenants` gives the tenant of each account's new conversations. With `ask_assistant` each new message of
+    a user that is not too old waits for an answer.
+    """
+    messages, statuses, others = (
+        _of(received, Message), _of(received, Status), _of(received, Other)
+    )  # fmt: skip
+    lock_accounts(conn, (r.item.phone_number_id for r in received if not isinstance(r.item, Other)))
+    inserted, conversations = _add_messages(conn, messages, tenants) if messages else ([], 0)
+    _apply_changes(conn, [m for _, m in messages])
+    leads = _add_leads(conn, [m for _, m in messages], tenants)
+    added_statuses = _add_statuses(conn, statuses)
+    _raise_statuses(
+        conn,
+        [(m.phone_number_id, m.provider_id) for _, m in messages if m.provider_id]
+        + [(s.phone_number_id, s.provider_id) for _, s in statuses],
+    )
+    if ask_assistant and inserted:
+        _await_answers(conn, inserted)
+    return Stored(
+        messages=len(inserted),
+        duplicates=len(messages) - len(inserted),
+        conversations=conversations,
+        statuses=added_statuses,
+        others=_add_others(conn, others),
+        leads=leads,
+    )
+
+
+def _of(received: Sequence[Received], kind: type[_T]) -> list[tuple[Received, _T]]:
+    return [(r, r.item) for r in received if isinstance(r.item, kind)]
+
+
+def _message_key(received: Received, message: Message) -> str:
+    return message.provider_id or f"{received.delivery_id}:{message.position}"
+
+
+def _add_messages(
+    conn: Connection, messages: Sequence[tuple[Received, Message]], tenants: Mapping[str, int | None]
+) -> tuple[list[int], int]:
+    """Insert what is new; return the new ids, and how many conversations were made."""
+    ids, made = resolve(conn, [(m.phone_number_id, m.identities) for _, m in messages], tenants)
+    first: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for (r, m), conversation_id in sorted(
+        zip(messages, ids, strict=True), key=lambda pair: (pair[0][0].inbox_id, pair[0][1].position)
+    ):
+        key = _message_key(r, m)
+        row = (
+            conversation_id, m.role, m.text, m.raw_json, m.origin, m.type, m.phone_number_id, m.provider_id,
+            key, m.provider_time, m.provider_time or r.received_at, r.inbox_id, m.position, m.status,
+            m.reply_to, m.new_text,
+        )  # fmt: skip
+        first.setdefault((m.phone_number_id, key), row)
+    rows = conn.execute(
+        """
+        INSERT INTO conversation_messages
+               (conversation_id, role, text, raw_json, origin, type, phone_number_id, provider_id,
+                message_key, provider_time, sent_at, inbox_id, position, status, reply_to_provider_id,
+                new_text)
+        SELECT conversation_id, role, text, raw_json::json, origin, type, phone_number_id, provider_id,
+               message_key, provider_time, sent_at, inbox_id, position, status, reply_to, new_text
+          FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+                      %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[],
+                      %s::integer[], %s::text[], %s::text[], %s::text[])
+               AS m (conversation_id, role, text, raw_json, origin, type, phone_number_id, provider_id,
+                     message_key, provider_time, sent_at, inbox_id, position, status, reply_to, new_text)
+        -- A copy that came earlier but is processed later gives its place in the order.
+        ON CONFLICT (phone_number_id, message_key) DO UPDATE
+           SET inbox_id = EXCLUDED.inbox_id, position = EXCLUDED.position, sent_at = EXCLUDED.sent_at
+         WHERE EXCLUDED.inbox_id < conversation_messages.inbox_id
+        RETURNING id, xmax = 0
+        """,
+        [list(column) for column in zip(*first.values(), strict=True)],
+    ).fetchall()
+    _touch_conversations(conn, messages, ids)
+    return [row_id for row_id, is_new in rows if is_new], made
+
+
+def _apply_changes(conn: Connection, messages: Sequence[Message]) -> None:
+    """Show the latest edit of a message and mark what was revoked, whichever of the two came first.
+
+    Only the author's: the role of the change is that of the message. A wamid is unique in its account.
+    """
+    changed = {(m.phone_number_id, m.reply_to) for m in messages if m.type in _CHANGES and m.reply_to}
+    keys = changed | {(m.phone_number_id, m.provider_id) for m in messages if m.provider_id}
+    if not keys:
+        return
+    conn.execute(
+        """
+        WITH asked AS MATERIALIZED (
+            SELECT c.phone_number_id, c.reply_to_provider_id, c.role,
+                   (array_agg(c.new_text ORDER BY c.sent_at DESC, c.message_key DESC)
+                       FILTER (WHERE c.new_text IS NOT NULL))[1] AS new_text,
+                   max(c.sent_at) FILTER (WHERE c.new_text IS NOT NULL) AS edited_at,
+                   min(c.sent_at) FILTER (WHERE c.type = 'revoke') AS revoked_at
+              FROM unnest(%s::text[], %s::text[]) AS k (account, provider_id)
+              JOIN conversation_messages c
+                ON c.phone_number_id = k.account AND c.reply_to_provider_id = k.provider_id
+             WHERE c.type IN ('edit', 'revoke')
+             GROUP BY 1, 2, 3
+        )
+        UPDATE conversation_messages m
+           SET text = coalesce(a.new_text, m.text),
+               original_text = CASE WHEN a.new_text IS NULL THEN m.original_text
+                                    ELSE coalesce(m.original_text, m.text) END,
+               edited_at = a.edited_at, revoked_at = a.revoked_at
+          FROM asked a
+         WHERE m.phone_number_id = a.phone_number_id AND m.message_key = a.reply_to_provider_id
+           AND m.role = a.role AND m.type NOT IN ('edit', 'revoke')
+           AND (m.text, m.edited_at, m.revoked_at)
+               IS DISTINCT FROM (coalesce(a.new_text, m.text), a.edited_at, a.revoked_at)
+        """,
+        [list(column) for column in zip(*sorted(keys), strict=True)],
+    )
+
+
+def _touch_conversations(
+    conn: Connection, messages: Sequence[tuple[Received, Message]], ids: Sequence[int]
+) -> None:
+    """Carry the latest message time and profile name to the conversations."""
+    latest: dict[int, datetime] = {}
+    names: dict[int, tuple[datetime, str]] = {}
+    for (r, m), conversation_id in zip(messages, ids, strict=True):
+        at = m.provider_time or r.received_at
+        latest[conversation_id] = max(at, latest.get(conversation_id, at))
+        if m.profile_name:
+            named = (at, m.profile_name)
+            names[conversation_id] = max(named, names.get(conversation_id, named))
+    conn.execute(
+        """
+        UPDATE conversations c
+           SET last_message_at = greatest(c.last_message_at, n.at),
+               profile_name = CASE WHEN n.newer THEN n.name ELSE c.profile_name END,
+               profile_name_at = CASE WHEN n.newer THEN n.name_at ELSE c.profile_name_at END,
+               updated_at = now()
+          FROM (SELECT u.*, o.last_message_at,
+                       u.name IS NOT NULL AND (o.profile_name_at IS NULL
+                           OR (u.name_at, u.name) > (o.profile_name_at, o.profile_name)) AS newer
+                  FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[])
+                       AS u (id, at, name_at, name)
+                  JOIN conversations o ON o.id = u.id) n
+         WHERE c.id = n.id AND (n.newer OR n.last_message_at IS NULL OR n.at > n.last_message_at)
+        """,
+        (
+            list(latest),
+            list(latest.values()),
+            [names[c][0] if c in names else None for c in latest],
+            [names[c][1] if c in names else None for c in latest],
+        ),
+    )
+
+
+def _add_leads(conn: Connection, messages: Sequence[Message], tenants: Mapping[str, int | None]) -> int:
+    """Make a lead of each number that writes and that no contact has; once, and never touched again."""
+    found: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for m in messages:
+        if m.role != "user" or m.origin != "message":
+            continue
+        for identity in m.identities:
+            if identity.kind == "wa_id":
+                found.setdefault(
+                    (m.phone_number_id, identity.canonical),
+                    (m.phone_number_id, identity.canonical, identity.value, m.profile_name,
+                     tenants.get(m.phone_number_id)),
+                )  # fmt: skip
+    if not found:
+        return 0
+    # The key is the one just written with the identity, not computed twice.
+    return conn.execute(
+        """
+        INSERT INTO leads (phone_number_id, canonical, wa_id, phone_key, profile_name, tenant_id)
+        SELECT n.phone_number_id, n.canonical, n.wa_id, i.phone_key, n.name, n.tenant_id
+          FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+               AS n (phone_number_id, canonical, wa_id, name, tenant_id)
+          LEFT JOIN conversation_identities i
+            ON i.channel = 'whatsapp' AND i.phone_number_id = n.phone_number_id AND i.value = n.wa_id
+         -- The phones of a deleted contact stay until they are normalized again.
+         WHERE NOT EXISTS (SELECT 1 FROM contact_phones p JOIN contatos k ON k.id = p.id_contato
+                            WHERE p.key = i.phone_key)
+           AND NOT EXISTS (SELECT 1 FROM leads l
+                            WHERE l.phone_number_id = n.phone_number_id AND l.canonical = n.canonical)
+        ON CONFLICT (phone_number_id, canonical) DO NOTHING
+        """,
+        [list(column) for column in zip(*found.values(), strict=True)],
+    ).rowcount
+
+
+def _add_statuses(conn: Connection, statuses: Sequence[tuple[Received, Status]]) -> int:
+    if not statuses:
+        return 0
+    first: dict[tuple[str, str, str], tuple[Any, ...]] = {}
+    for r, s in sorted(statuses, key=lambda pair: (pair[1].time or pair[0].received_at, pair[0].inbox_id)):
+        key = (s.phone_number_id, s.provider_id, s.status)
+        first.setdefault(key, (*key, s.time or r.received_at, s.recipient, s.raw_json))
+    rows = conn.execute(
+        """
+        INSERT INTO message_statuses (phone_number_id, provider_id, status, status_time, recipient, raw_json)
+        SELECT s.account, s.provider_id, s.status, s.at, s.recipient, s.raw_json::json
+          FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[])
+               AS s (account, provider_id, status, at, recipient, raw_json)
+        ON CONFLICT (phone_number_id, provider_id, status) DO UPDATE SET status_time = EXCLUDED.status_time
+         WHERE EXCLUDED.status_time < message_statuses.status_time
+        RETURNING xmax = 0
+        """,
+        [list(column) for column in zip(*first.values(), strict=True)],
+    ).fetchall()
+    return sum(is_new for (is_new,) in rows)
+
+
+def _raise_statuses(conn: Connection, keys: Sequence[tuple[str, str]]) -> None:
+    """Give messages the highest status known of them, whichever of the two came first; never a lower one."""
+    if not keys:
+        return
+    conn.execute(
+        """
+        UPDATE conversation_messages m SET status = best.status
+          FROM (SELECT DISTINCT ON (s.phone_number_id, s.provider_id)
+                       s.phone_number_id, s.provider_id, s.status
+                  FROM unnest(%s::text[], %s::text[]) AS k (account, provider_id)
+                  JOIN message_statuses s
+                    ON s.phone_number_id = k.account AND s.provider_id = k.provider_id
+                 ORDER BY s.phone_number_id, s.provider_id, message_status_rank(s.status) DESC, s.status) best
+         WHERE m.phone_number_id = best.phone_number_id AND m.message_key = best.provider_id
+           AND message_status_rank(best.status) > message_status_rank(m.status)
+        """,
+        [list(column) for column in zip(*keys, strict=True)],
+    )
+
+
+def _add_others(conn: Connection, others: Sequence[tuple[Received, Other]]) -> int:
+    if not others:
+        return 0
+    return conn.execute(
+        """
+        INSERT INTO webhook_events (delivery_id, position, phone_number_id, kind, raw_json, received_at)
+        SELECT e.delivery_id, e.position, e.account, e.kind, e.raw_json::json, e.received_at
+          FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+               AS e (delivery_id, position, account, kind, raw_json, received_at)
+        ON CONFLICT (delivery_id, position) DO NOTHING
+        """,
+        [
+            [r.delivery_id for r, _ in others],
+            [o.position for _, o in others],
+            [o.phone_number_id for _, o in others],
+            [o.kind for _, o in others],
+            [o.raw_json for _, o in others],
+            [r.received_at for r, _ in others],
+        ],
+    ).rowcount
+
+
+def _await_answers(conn: Connection, message_ids: Sequence[int]) -> None:
+    conn.execute(
+        f"""
+        INSERT INTO assistant_replies (trigger_id)
+        SELECT m.id FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
+         WHERE m.id = ANY(%s) AND m.role = 'user' AND m.origin = 'message' AND NOT c.is_group
+           AND m.type <> ALL(%s) AND m.sent_at > now() - interval '{ASSISTANT_MAX_AGE}'
+        ON CONFLICT (trigger_id) DO NOTHING
+        """,
+        (list(message_ids), _NOT_ASKING),
+    )

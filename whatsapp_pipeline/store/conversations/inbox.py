@@ -1,0 +1,275 @@
+"""The webhook inbox: raw deliveries, their leases, batches, dead letters and retention.
+
+What belongs here: statements on webhook_inbox and webhook_batches. What does not: what a body says
+(domain/conversations) and the tables it ends in (store/conversations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString
+from uuid import UUID, uuid4
+
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.queries import load
+
+# A failed delivery waits 5 s, 10 s, 20 s … at most an hour, each ± 50 %, so that retries spread out.
+_BACKOFF: LiteralString = "make_interval(secs => least(3600, 5 * 2 ^ least(attempts, 20)) * (0.5 + random()))"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One leased row of the inbox."""
+
+    id: int
+    delivery_id: UUID
+    received_at: datetime
+    body: bytes | None
+    attempts: int
+    crashes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A range of the inbox for one run; `attempt` counts its launches from 1."""
+
+    id: int
+    first_id: int
+    last_id: int
+    attempt: int
+    status: str
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InboxStatus:
+    """What waits in the inbox; ages in seconds, 0 when nothing waits."""
+
+    pending: int
+    oldest_pending_seconds: float
+    retrying: int
+    parked: int
+    waiting_for: tuple[str, ...]
+    dead: int
+    open_batches: int
+
+
+def add_deliveries(conn: Connection, deliveries: Sequence[tuple[UUID, datetime, bytes]]) -> int:
+    """Append (delivery id, received at, body) in this order; return how many were not there yet."""
+    if not deliveries:
+        return 0
+    ids, times, bodies = zip(*deliveries, strict=True)
+    return conn.execute(
+        """
+        INSERT INTO webhook_inbox (delivery_id, received_at, body)
+        SELECT delivery_id, received_at, body
+          FROM unnest(%b::uuid[], %b::timestamptz[], %b::bytea[]) WITH ORDINALITY
+               AS d (delivery_id, received_at, body, n)
+         ORDER BY n
+        ON CONFLICT (delivery_id) DO NOTHING
+        """,
+        (list(ids), list(times), list(bodies)),
+    ).rowcount
+
+
+def plan_batch(conn: Connection, size: int) -> Batch | None:
+    """Open a batch over the next `size` due deliveries that no open batch covers; None if there are none."""
+    row = conn.execute(
+        """
+        WITH due AS (
+            SELECT id FROM webhook_inbox i
+             WHERE status = 'pending'
+               -- Further ahead than any wait: a clock that ran ahead wrote it.
+               AND (next_attempt_at <= now() OR next_attempt_at > now() + interval '2 hours')
+               AND NOT EXISTS (SELECT 1 FROM webhook_batches b
+                                WHERE b.status = 'open' AND i.id BETWEEN b.first_id AND b.last_id)
+             ORDER BY id LIMIT %s)
+        INSERT INTO webhook_batches (first_id, last_id)
+        SELECT min(id), max(id) FROM due HAVING count(*) > 0
+        RETURNING id, first_id, last_id, attempt, status, requested_at
+        """,
+        (size,),
+    ).fetchone()
+    return Batch(*row) if row else None
+
+
+def batch(conn: Connection, batch_id: int) -> Batch | None:
+    """Read one batch."""
+    row = conn.execute(
+        "SELECT id, first_id, last_id, attempt, status, requested_at FROM webhook_batches WHERE id = %s",
+        (batch_id,),
+    ).fetchone()
+    return Batch(*row) if row else None
+
+
+def open_batches(conn: Connection) -> list[Batch]:
+    """Read the batches that no run has finished, oldest first."""
+    rows = conn.execute(
+        "SELECT id, first_id, last_id, attempt, status, requested_at FROM webhook_batches"
+        " WHERE status = 'open' ORDER BY id"
+    ).fetchall()
+    return [Batch(*row) for row in rows]
+
+
+def next_attempt(conn: Connection, batch_id: int) -> int:
+    """Count one more launch of an open batch and return its number."""
+    row = conn.execute(
+        "UPDATE webhook_batches SET attempt = attempt + 1, requested_at = now() WHERE id = %s"
+        " RETURNING attempt",
+        (batch_id,),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def close_batch(conn: Connection, batch_id: int, *, dead: bool = False) -> None:
+    """Mark a batch as done, or as given up; what of it still waits falls to a later batch."""
+    conn.execute(
+        "UPDATE webhook_batches SET status = %s, finished_at = now() WHERE id = %s AND status = 'open'",
+        ("dead" if dead else "done", batch_id),
+    )
+
+
+def lease(
+    conn: Connection, first_id: int, last_id: int, *, rows: int, seconds: float, suspects: bool = False
+) -> tuple[UUID, list[Delivery]]:
+    """Lease up to `rows` due deliveries (about 4 MB of bodies) for `seconds`; return the token and them.
+
+    `suspects` asks for those whose worker died; ask for them one at a time.
+    """
+    token = uuid4()
+    found = conn.execute(
+        load("conversations/lease_deliveries"),
+        {
+            "first_id": first_id, "last_id": last_id, "rows": rows, "seconds": seconds,
+            "suspects": suspects, "bytes": 4 * 2**20, "token": token,
+        },
+        binary=True,
+    ).fetchall()  # fmt: skip
+    return token, sorted((Delivery(*row) for row in found), key=lambda delivery: delivery.id)
+
+
+def finish(conn: Connection, ids: Sequence[int], token: UUID) -> None:
+    """Mark deliveries as processed; one whose lease went to another worker is left to it."""
+    conn.execute(
+        "UPDATE webhook_inbox SET status = 'done', processed_at = now(), error = NULL, lease_token = NULL,"
+        " lease_until = NULL, crashes = 0, waiting_for = '{}' WHERE id = ANY(%s) AND lease_token = %s",
+        (list(ids), token),
+    )
+
+
+def park(conn: Connection, inbox_id: int, token: UUID, accounts: Sequence[str]) -> None:
+    """Set a delivery aside until the accounts it speaks of are known and active."""
+    conn.execute(
+        "UPDATE webhook_inbox SET status = 'parked', waiting_for = %s, lease_token = NULL,"
+        " lease_until = NULL, processed_at = now(), error = NULL WHERE id = %s AND lease_token = %s",
+        (list(accounts), inbox_id, token),
+    )
+
+
+def fail(conn: Connection, inbox_id: int, token: UUID, error: str, *, max_attempts: int) -> bool:
+    """Count a failed attempt: try again later, or after `max_attempts` keep it as a dead letter.
+
+    Returns whether it is dead now.
+    """
+    row = conn.execute(
+        "UPDATE webhook_inbox SET attempts = attempts + 1, error = %s, lease_token = NULL,"
+        " lease_until = NULL, status = CASE WHEN attempts + 1 >= %s THEN 'dead' ELSE 'pending' END,"
+        f" next_attempt_at = now() + {_BACKOFF} WHERE id = %s AND lease_token = %s RETURNING status",
+        (error[:1000], max_attempts, inbox_id, token),
+    ).fetchone()
+    return row is not None and row[0] == "dead"
+
+
+def release(conn: Connection, token: UUID) -> None:
+    """Give a lease back as if it had never been taken: nothing here was the deliveries' fault."""
+    conn.execute(
+        "UPDATE webhook_inbox SET lease_token = NULL, lease_until = NULL"
+        " WHERE status = 'pending' AND lease_token = %s",
+        (token,),
+    )
+
+
+def unpark(conn: Connection, phone_number_id: str) -> int:
+    """Put the deliveries that waited for this account back in line; return how many."""
+    return conn.execute(
+        "UPDATE webhook_inbox SET status = 'pending', next_attempt_at = now()"
+        " WHERE status = 'parked' AND %s = ANY(waiting_for) AND body IS NOT NULL",
+        (phone_number_id,),
+    ).rowcount
+
+
+def replay(
+    conn: Connection, *, dead: bool = False, ids: Sequence[int] = (), since: datetime | None = None
+) -> int:
+    """Put dead letters, or deliveries by id, or all received since a time, back in line; return how many.
+
+    Processing is idempotent, so replaying what was already stored changes nothing. A redacted body can't
+    be replayed.
+    """
+    return conn.execute(
+        """
+        UPDATE webhook_inbox
+           SET status = 'pending', attempts = 0, crashes = 0, next_attempt_at = now(), error = NULL
+         WHERE body IS NOT NULL AND lease_token IS NULL
+           AND ((%s AND status = 'dead') OR id = ANY(%s) OR received_at >= %s)
+        """,
+        (dead, list(ids), since),
+    ).rowcount
+
+
+def status(conn: Connection) -> InboxStatus:
+    """Count what waits."""
+    row = conn.execute(
+        """
+        SELECT count(*) FILTER (WHERE status = 'pending'),
+               coalesce(extract(epoch FROM now() - min(received_at) FILTER (WHERE status = 'pending')),
+                        0)::float8,
+               count(*) FILTER (WHERE status = 'pending' AND attempts > 0),
+               count(*) FILTER (WHERE status = 'parked'),
+               count(*) FILTER (WHERE status = 'dead'),
+               (SELECT count(*) FROM webhook_batches WHERE status = 'open')
+          FROM webhook_inbox WHERE status IN ('pending', 'parked', 'dead')
+        """
+    ).fetchone()
+    accounts = conn.execute(
+        "SELECT DISTINCT unnest(waiting_for) FROM webhook_inbox WHERE status = 'parked' ORDER BY 1"
+    ).fetchall()
+    pending, oldest, retrying, parked, dead, batches = row or (0, 0.0, 0, 0, 0, 0)
+    return InboxStatus(
+        pending, max(0.0, oldest), retrying, parked, tuple(name for (name,) in accounts), dead, batches
+    )
+
+
+def dead_letters(conn: Connection, limit: int = 20) -> list[tuple[int, datetime, int, str]]:
+    """Read (id, received at, attempts, error) of the latest dead letters; errors quote no content."""
+    return conn.execute(
+        "SELECT id, received_at, attempts, coalesce(error, '') FROM webhook_inbox WHERE status = 'dead'"
+        " ORDER BY id DESC LIMIT %s",
+        (limit,),
+    ).fetchall()
+
+
+def replace_body(conn: Connection, inbox_id: int, body: bytes | None) -> None:
+    """Keep `body` instead of what was received; None leaves it as it is."""
+    if body is not None:
+        conn.execute(
+            "UPDATE webhook_inbox SET body = %s, redacted_at = now() WHERE id = %s", (body, inbox_id)
+        )
+
+
+def redact(conn: Connection, *, days: int, held_days: int) -> int:
+    """Empty raw bodies `days` after receipt, those of dead and parked deliveries after `held_days`.
+
+    Returns how many were emptied. The stored messages stay.
+    """
+    return conn.execute(
+        """
+        UPDATE webhook_inbox SET body = NULL, redacted_at = now()
+         WHERE body IS NOT NULL
+           AND ((status = 'done' AND received_at < now() - make_interval(days => %s))
+             OR (status IN ('dead', 'parked') AND received_at < now() - make_interval(days => %s)))
+        """,
+        (days, held_days),
+    ).rowcount

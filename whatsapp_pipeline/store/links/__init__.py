@@ -1,0 +1,1 @@
+"""Statements for links of chats to contacts and of sessions to orders."""

@@ -1,0 +1,168 @@
+"""Links: what is known of a month's chats, what hits them in the tables, and writing what was decided.
+
+What belongs here: the set-based statements around domain/matching. What does not: any decision, what writing
+decisions of contacts and of orders share (decisions.py), overrides (overrides.py), fitted models (models.py)
+and the report (link_report.py).
+
+The functions work on a temporary table `linking` that `stage_month` or `stage_title` fills: call them
+inside one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, NamedTuple
+
+from whatsapp_pipeline.store import queries, statistics
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import decisions
+from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, Place, Tally
+
+
+class ChatRow(NamedTuple):
+    """One staged chat; keys and numbers as in `chat_files`, evidence of sessions and headers gathered."""
+
+    id: int
+    title: str
+    phone_number: str | None
+    phone_key: str | None
+    name: str | None
+    order_reference: str | None
+    devices: list[str]
+    is_group: bool
+    first_day: date | None
+    last_day: date | None
+    header_keys: list[str]
+    seen_devices: list[str]
+    order_numbers: list[str]
+
+
+class PhoneHitRow(NamedTuple):
+    """A contact's phone that equals a staged chat's; `area` is written, assumed or unknown."""
+
+    id_chat_file: int
+    source: str
+    id_contato: int
+    field: str
+    area: str
+    had_ninth_digit: bool | None
+
+
+class OrderHitRow(NamedTuple):
+    """An order that a staged chat names."""
+
+    id_chat_file: int
+    id_ordem_servico: int
+    id_contato: int
+    source: str
+    by_id: bool
+
+
+class OverrideRow(NamedTuple):
+    """The decision in force for a staged chat."""
+
+    id_chat_file: int
+    id_override: int
+    decision: str
+    id_contato: int | None
+    reason: str
+    made_by: str
+    contact_gone: bool
+
+
+class OrderText(NamedTuple):
+    """What an order says of its device, and when it was open."""
+
+    id_contato: int
+    equipment: str
+    opened: date | None
+    closed: date | None
+
+
+# What statements of linking look rows up by.
+_JOINED = {
+    "contatos": ("id",),
+    "contact_phones": ("id_contato", "key"),
+    "ordens_servico": ("id", "id_contato", "numero_ordem_servico"),
+    "chat_files": ("id", "month", "processing_status"),
+    "chat_sessions": ("id", "id_chat_file"),
+    "chat_phones": ("id_chat_file",),
+}
+_PLACE = Place("chat_files", "match_status", "id_contato", "match_candidates", "id_chat_file")
+_STAGED = ", ".join(ChatRow._fields)
+
+
+def stage_month(conn: Connection, month: str) -> list[ChatRow]:
+    """Stage the month's chats that are still in the archive and return them by id."""
+    statistics.refresh(conn, _JOINED)
+    conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
+    conn.execute(queries.load("links/link_stage_month"), {"month": month})
+    return _staged(conn)
+
+
+def stage_title(conn: Connection, values: Mapping[str, Any]) -> ChatRow:
+    """Stage one title (title, phone_number, phone_key, name, order_reference, devices, day) as chat 0."""
+    conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
+    conn.execute(queries.load("links/link_stage_title"), dict(values))
+    return _staged(conn)[0]
+
+
+def _staged(conn: Connection) -> list[ChatRow]:
+    conn.execute("ANALYZE linking (id, phone_key, order_reference, is_group)")
+    return [ChatRow(*row) for row in conn.execute(f"SELECT {_STAGED} FROM linking ORDER BY id")]
+
+
+def phone_hits(conn: Connection) -> list[PhoneHitRow]:
+    """Return every contact's phone that equals a staged chat's, by chat."""
+    return [PhoneHitRow(*row) for row in conn.execute(queries.load("links/link_phone_hits"))]
+
+
+def order_hits(conn: Connection) -> list[OrderHitRow]:
+    """Return every order that a staged chat names, by chat."""
+    return [OrderHitRow(*row) for row in conn.execute(queries.load("links/link_order_hits"))]
+
+
+def overrides(conn: Connection) -> list[OverrideRow]:
+    """Return the contact decision in force for each staged chat that has one."""
+    return [OverrideRow(*row) for row in conn.execute(queries.load("links/link_overrides_for"))]
+
+
+def contact_names(conn: Connection, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """Return (nome, fantasia) of contacts; "" for what is missing."""
+    rows = conn.execute(
+        """SELECT DISTINCT ON (id) id, coalesce(nome, ''), coalesce(fantasia, '') FROM contatos
+           WHERE id = ANY(%s) ORDER BY id, nome, fantasia""",
+        (sorted(set(ids)),),
+    )
+    return {id_: (nome, fantasia) for id_, nome, fantasia in rows}
+
+
+def order_texts(conn: Connection, contacts: Iterable[int]) -> list[OrderText]:
+    """Return the devices that these contacts brought, as their orders word them."""
+    rows = conn.execute(
+        """SELECT id_contato, concat_ws(' ', equipamento, linha_dispositivo),
+                  data_emissao::date, data_conclusao::date
+           FROM ordens_servico WHERE id_contato = ANY(%s) ORDER BY id""",
+        (sorted(set(contacts)),),
+    )
+    return [OrderText(*row) for row in rows]
+
+
+def tally(conn: Connection, month: str) -> list[Tally]:
+    """Return how the month's chats are linked now."""
+    rows = conn.execute(
+        """SELECT match_status, match_method, id_contato IS NOT NULL, match_flags, count(*)
+           FROM chat_files WHERE month = %s AND processing_status <> 'vanished'
+           GROUP BY 1, 2, 3, 4""",
+        (month,),
+    )
+    return [Tally(*row) for row in rows]
+
+
+def write(
+    conn: Connection, rows: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
+) -> dict[str, int]:
+    """Bring chats and their candidates to what was decided; return how many of each changed."""
+    chats, changed = decisions.write(conn, _PLACE, "links/links_update", rows, candidates)
+    return {"chats": chats, "candidates": changed}

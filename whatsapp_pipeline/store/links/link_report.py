@@ -1,0 +1,127 @@
+"""The match report as plain data: how chats were linked, how sure, what waits, and what changed.
+
+What belongs here: numbers and short lists for checks and people; titles are masked. What does not: showing
+them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from whatsapp_pipeline.domain.masking import mask_title
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import models
+
+
+@dataclass(frozen=True, slots=True)
+class MethodBand:
+    """Chats by status, method and band of confidence (`0.95-0.99`; "" without one)."""
+
+    status: str
+    method: str
+    band: str
+    chats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A chat that is ambiguous, proposed or unmatched; the title is masked."""
+
+    id_chat_file: int
+    title: str
+    status: str
+    confidence: float | None
+    candidates: tuple[int, ...]
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the user's tables the chats reach, over all months."""
+
+    contacts: int
+    contacts_with_phone: int
+    contacts_with_chat: int
+    orders: int
+    orders_with_session: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatchReport:
+    """A month's links. `reliability`: bands of the name model, predicted against simulated precision.
+
+    `changes`: chats by "old status → new status" since the run before; empty when nothing changed.
+    """
+
+    month: str
+    methods: tuple[MethodBand, ...]
+    waiting: tuple[Waiting, ...]
+    coverage: Coverage
+    reliability: tuple[Mapping[str, float], ...]
+    changes: Mapping[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain lists and dicts."""
+        return asdict(self)
+
+
+def match_report(conn: Connection, month: str, *, waiting: int = 50) -> MatchReport:
+    """Report on a month; lists at most `waiting` chats that wait, the likeliest first."""
+    methods = tuple(MethodBand(*row) for row in conn.execute(queries.load("links/report_methods"), (month,)))
+    rows = conn.execute(queries.load("links/report_waiting"), {"month": month, "limit": waiting})
+    lists = tuple(
+        Waiting(id_, mask_title(title), status, confidence, tuple(candidates), tuple(flags))
+        for id_, title, status, confidence, candidates, flags in rows
+    )
+    model = models.newest(conn, "names")
+    return MatchReport(
+        month, methods, lists, coverage(conn), tuple(model.reliability) if model else (), changes(conn, month)
+    )
+
+
+def coverage(conn: Connection) -> Coverage:
+    """Count contacts and orders that some chat or session reached."""
+    row = conn.execute(queries.load("links/report_coverage")).fetchone()
+    assert row is not None  # noqa: S101  # counts always answer
+    return Coverage(*row)
+
+
+def statuses(conn: Connection, month: str) -> dict[int, str]:
+    """Return the link of each of the month's chats as one text, `status contact`, by chat."""
+    rows = conn.execute(
+        """SELECT id, match_status || coalesce(' ' || id_contato, '') FROM chat_files
+           WHERE month = %s AND processing_status <> 'vanished'""",
+        (month,),
+    )
+    return dict(rows.fetchall())
+
+
+def record_run(conn: Connection, month: str, before: Mapping[int, str], after: Mapping[int, str]) -> None:
+    """Keep what a run changed, statuses before → after by chats; no change leaves no row."""
+    moved: dict[str, int] = {}
+    for chat, new in after.items():
+        old = before.get(chat, "new")
+        if old != new:
+            move = f"{old.partition(' ')[0]} → {new.partition(' ')[0]}"
+            moved[move] = moved.get(move, 0) + 1
+    if not moved:
+        return
+    by_status: dict[str, int] = {}
+    for text in after.values():
+        by_status[text.partition(" ")[0]] = by_status.get(text.partition(" ")[0], 0) + 1
+    conn.execute(
+        "INSERT INTO link_runs (month, by_status, changes) VALUES (%s, %s::jsonb, %s::jsonb)",
+        (month, json.dumps(by_status, sort_keys=True), json.dumps(moved, sort_keys=True)),
+    )
+
+
+def changes(conn: Connection, month: str) -> dict[str, int]:
+    """Return what the last run that changed anything changed, by "old → new" status."""
+    row = conn.execute(
+        "SELECT changes FROM link_runs WHERE month = %s ORDER BY id DESC LIMIT 1", (month,)
+    ).fetchone()
+    return dict(row[0]) if row else {}

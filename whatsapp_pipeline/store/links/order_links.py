@@ -1,0 +1,147 @@
+"""Links of sessions to orders: what a month's sessions say, the orders around them, and writing decisions.
+
+What belongs here: the set-based statements around domain/matching/orders.py. What does not: any decision.
+The functions work on a temporary table that `stage_month` fills: call them inside one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import decisions
+from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, Place, Tally
+
+
+class SessionRow(NamedTuple):
+    """One staged session; days are local. `contact_confidence` is below 1 for a contact only proposed."""
+
+    id: int
+    id_chat_file: int
+    number: int
+    first_day: date
+    last_day: date
+    order_numbers: list[str]
+    devices: list[str]
+    stages: list[str]
+    id_contato: int | None
+    contact_confidence: float | None
+    title_number: str | None
+    title_devices: list[str]
+
+
+class OrderRow(NamedTuple):
+    """A service order; `number` is without leading zeros, "" when it has none."""
+
+    id: int
+    number: str
+    id_contato: int | None
+    opened: date | None
+    closed: date | None
+    equipment: str
+
+
+class OrderOverrideRow(NamedTuple):
+    """The decision in force for a staged session; no order means "about none"."""
+
+    id_session: int
+    id_ordem_servico: int | None
+    reason: str
+    made_by: str
+    order_gone: bool
+
+
+_PLACE = Place(
+    "chat_sessions", "order_match_status", "id_ordem_servico", "order_candidates", "id_chat_session"
+)
+
+
+def stage_month(conn: Connection, month: str) -> list[SessionRow]:
+    """Stage the sessions of the month's chats and return them by id."""
+    conn.execute("DROP TABLE IF EXISTS pg_temp.order_linking")
+    conn.execute(
+        f"CREATE TEMP TABLE order_linking ON COMMIT DROP AS {queries.load('links/order_sessions')}",
+        {"month": month},
+    )
+    conn.execute("ANALYZE order_linking (id, id_chat_file, id_contato, title_number, contact_confidence)")
+    columns = ", ".join(SessionRow._fields)
+    return [SessionRow(*row) for row in conn.execute(f"SELECT {columns} FROM order_linking ORDER BY id")]
+
+
+def orders(conn: Connection) -> list[OrderRow]:
+    """Return the orders of the staged sessions' contacts and those that anything names, by id."""
+    return [OrderRow(*row) for row in conn.execute(queries.load("links/order_of_contacts"))]
+
+
+def orders_about(conn: Connection, contact: int | None, numbers: Sequence[str]) -> list[OrderRow]:
+    """Return a contact's orders and those that have one of `numbers` as number or id, by id."""
+    ids = [int(number) for number in numbers if number.isdigit() and len(number) < 10]
+    values = {"contact": contact, "numbers": list(numbers), "ids": ids}
+    return [OrderRow(*row) for row in conn.execute(queries.load("links/order_about"), values)]
+
+
+def overrides(conn: Connection) -> list[OrderOverrideRow]:
+    """Return the order decision in force for each staged session that has one."""
+    return [OrderOverrideRow(*row) for row in conn.execute(queries.load("links/order_overrides_for"))]
+
+
+def history(conn: Connection, *, every: int) -> list[SessionRow]:
+    """Return the sessions of every `every`-th contact that has an order, each once whatever holds it."""
+    columns = ", ".join(f"found.{column}" for column in SessionRow._fields)
+    query = f"SELECT {columns} FROM ({queries.load('links/order_history')}) found ORDER BY found.id"
+    return [SessionRow(*row) for row in conn.execute(query, {"every": every})]
+
+
+def orders_of(conn: Connection, contacts: Collection[int]) -> list[OrderRow]:
+    """Return the orders of `contacts`, by id."""
+    rows = conn.execute(queries.load("links/order_of_list"), {"contacts": sorted(contacts)})
+    return [OrderRow(*row) for row in rows]
+
+
+def linked_sessions(conn: Connection) -> int:
+    """Count the sessions of chats whose contact is known and has an order."""
+    row = conn.execute(
+        """SELECT count(*) FROM chat_files f JOIN chat_sessions s ON s.id_chat_file = f.id
+           WHERE f.processing_status <> 'vanished'
+             AND f.id_contato IN (SELECT id_contato FROM ordens_servico WHERE data_emissao IS NOT NULL)"""
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def span(conn: Connection) -> tuple[date, date] | None:
+    """Return the first and the last day of which sessions are known; None when there is none."""
+    row = conn.execute(queries.load("links/order_span")).fetchone()
+    return (row[0], row[1]) if row and row[0] is not None else None
+
+
+def tally(conn: Connection, month: str) -> list[Tally]:
+    """Return how the sessions of the month's chats are linked now."""
+    rows = conn.execute(
+        """SELECT s.order_match_status, s.order_match_method, s.id_ordem_servico IS NOT NULL, s.order_flags,
+                  count(*)
+           FROM chat_files f JOIN chat_sessions s ON s.id_chat_file = f.id
+           WHERE f.month = %s AND f.processing_status <> 'vanished'
+           GROUP BY 1, 2, 3, 4""",
+        (month,),
+    )
+    return [Tally(*row) for row in rows]
+
+
+def write(
+    conn: Connection, rows: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
+) -> dict[str, int]:
+    """Bring sessions, candidates and their chats to what was decided; return how many of each changed."""
+    sessions, changed = decisions.write(conn, _PLACE, "links/orders_update", rows, candidates)
+    # As with sessions: a chat that stays decided and loses its order is no deletion of the order.
+    conn.execute(
+        """UPDATE chat_files f SET order_match_method = NULL
+           WHERE order_match_method = 'override' AND id_ordem_servico IS NOT NULL
+             AND EXISTS (
+                 SELECT FROM order_linking l JOIN decided d USING (id)
+                 WHERE l.id_chat_file = f.id AND d.status = 'manual' AND d.target IS NULL)"""
+    )
+    files = conn.execute(queries.load("links/orders_update_files")).rowcount
+    return {"sessions": sessions, "candidates": changed, "files": files}

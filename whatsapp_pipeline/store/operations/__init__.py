@@ -1,0 +1,1 @@
+"""Statements for what keeps the pipeline running: status, gates, alerts, backups, privacy, reports."""

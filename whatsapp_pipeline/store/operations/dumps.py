@@ -1,0 +1,163 @@
+"""Dumping a database to a file and loading one: pg_dump, pg_restore and psql.
+
+What belongs here: the commands, the exact counts that a dump must hold, scratch databases. What does not:
+where dumps are kept and for how long, and when one is taken (steps/operations/backup.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection, connect, describe
+from whatsapp_pipeline.store.pg_tools import Programs, environment
+
+# Schemas of the server itself, which no dump holds.
+_OWN_TABLES = """
+    SELECT n.nspname, c.relname
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+      AND n.nspname !~ '^pg_(toast|temp)'
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+    ORDER BY 1, 2
+"""
+
+
+def count_tables(conn: Connection) -> dict[str, int]:
+    """Count the rows of every table of the user's and ours, by `schema.table`."""
+    counts = {}
+    for schema, table in conn.execute(_OWN_TABLES).fetchall():
+        row = conn.execute(
+            sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
+        ).fetchone()
+        counts[f"{schema}.{table}"] = int(row[0]) if row else 0
+    return counts
+
+
+def is_empty(conn: Connection) -> bool:
+    """Tell whether the database has no table at all."""
+    return conn.execute(_OWN_TABLES).fetchone() is None
+
+
+def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
+    """Write a dump of the whole database to `target` (custom format); return the rows of each table in it.
+
+    Dump and counts see one snapshot. Raises PipelineError with pg_dump's own words when it fails.
+    """
+    with connect(url, application_name="whatsapp-pipeline backup") as conn, conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        row = conn.execute("SELECT pg_export_snapshot()").fetchone()
+        assert row is not None  # noqa: S101  # the function always returns a name
+        counts = count_tables(conn)
+        _run(
+            [programs.path("pg_dump"), "--format=custom", "--no-owner", "--no-privileges",
+             f"--snapshot={row[0]}", f"--file={target}"],
+            url, f"pg_dump of {describe(url)} failed",
+        )  # fmt: skip
+    return counts
+
+
+def listed_tables(programs: Programs, source: Path) -> int:
+    """Count the tables whose rows the dump says it holds; PipelineError when it can't be read."""
+    listing = _run(
+        [programs.path("pg_restore"), "--list", str(source)], None, f"{source.name} is no readable backup"
+    )
+    # Names are not compared: the listing puts schema, table and owner in one line without quotes.
+    return sum(" TABLE DATA " in line and not line.startswith(";") for line in listing.splitlines())
+
+
+def load(url: str, programs: Programs, source: Path, *, clean: bool) -> None:
+    """Load the dump into the database at `url` in one transaction; `clean` drops what it replaces first.
+
+    Raises PipelineError, and changes nothing, when any statement fails.
+    """
+    command = [programs.path("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(source)]
+    if clean:
+        command[1:1] = ["--clean", "--if-exists"]
+    psql = [programs.path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction", "--file=-"]
+    with connect(url) as conn:
+        major = conn.info.server_version // 10000
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader,  # noqa: S603
+        subprocess.Popen(  # noqa: S603
+            psql, env=environment(url), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as writer,
+    ):  # fmt: skip
+        assert reader.stdout is not None and reader.stderr is not None  # noqa: S101, PT018  # piped above
+        assert writer.stdin is not None and writer.stderr is not None  # noqa: S101, PT018
+        with contextlib.suppress(BrokenPipeError):  # psql stopped early: its own words follow
+            _pass_on(reader.stdout, writer.stdin, major)
+        with contextlib.suppress(BrokenPipeError):
+            writer.stdin.close()
+        said = writer.stderr.read().decode(errors="replace")
+        writer.wait()
+        if writer.returncode:
+            reader.kill()
+        complaint = reader.stderr.read().decode(errors="replace")
+    if writer.returncode or reader.returncode:
+        raise PipelineError(
+            f"restoring {source.name} into {describe(url)} failed and changed nothing: "
+            f"{_reason(said if writer.returncode else complaint)}"
+        )
+
+
+def _pass_on(script: IO[bytes], target: IO[bytes], server_major: int) -> None:
+    """Copy the script; a setting of its first lines that servers before 17 don't know is left out."""
+    for number, line in enumerate(script):
+        if server_major < 17 and number < 60 and line.startswith(b"SET transaction_timeout"):
+            continue
+        target.write(line)
+
+
+@contextlib.contextmanager
+def scratch_database(url: str) -> Iterator[str]:
+    """Create an empty database beside the one at `url`, yield its URL, and drop it.
+
+    Raises psycopg.errors.InsufficientPrivilege where the role may not create databases.
+    """
+    name = f"backup_check_{uuid4().hex[:12]}"
+    with connect(url) as conn:
+        conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        try:
+            yield make_conninfo(url, dbname=name)
+        finally:
+            # The connection may have died with the server; the name says what is left over.
+            with contextlib.suppress(psycopg.OperationalError):
+                conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def differences(expected: Mapping[str, int], found: Mapping[str, int]) -> list[str]:
+    """Name the tables whose rows differ, as `table: expected, found`."""
+    return [
+        f"{table}: {expected.get(table, 0):,} expected, {found.get(table, 0):,} found"
+        for table in sorted({*expected, *found})
+        if expected.get(table) != found.get(table)
+    ]
+
+
+def _run(command: list[str], url: str | None, failed: str) -> str:
+    result = subprocess.run(  # noqa: S603  # PostgreSQL's own programs, no shell
+        command, env=environment(url) if url else None, capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        said = _reason(result.stderr) if result.stderr.strip() else f"it ended with {result.returncode}"
+        raise PipelineError(f"{failed}: {said}")
+    return result.stdout
+
+
+def _reason(said: str) -> str:
+    """Return the first line that names an error; DETAIL and CONTEXT lines can hold rows and stay out."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return next(
+        (line for line in lines if "error:" in line.lower()), lines[0] if lines else "no reason given"
+    )

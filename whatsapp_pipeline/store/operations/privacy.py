@@ -1,0 +1,274 @@
+"""One contact in the pipeline's tables: everything held, and erasing it.
+
+What belongs here: the tables of contacts, chats and summaries, and the audit log. What does not: webhook
+tables (privacy_webhooks.py), files (steps/operations/privacy.py), and who must not come back
+(suppression.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from whatsapp_pipeline.store.chats import duplicates
+from whatsapp_pipeline.store.connection import Connection
+
+# Columns of contatos that say who somebody is; columns that other programs added are theirs to clear.
+_PERSONAL = (
+    "nome", "codigo", "fantasia", "cpf_cnpj", "inscricao_estadual", "rg", "telefone", "celular", "email",
+    "telefone_normalizado", "celular_normalizado",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A contact and what is theirs: the keys of phones that no other contact has, and their chats."""
+
+    id_contato: int
+    phone_keys: tuple[str, ...]
+    shared_phones: int
+    chat_ids: tuple[int, ...]
+
+
+def find_subject(conn: Connection, id_contato: int) -> Subject | None:
+    """Find a contact by its ERP id; None when there is none.
+
+    A phone that another contact has too stays that one's: only chats linked to this contact count then.
+    """
+    if conn.execute("SELECT 1 FROM contatos WHERE id = %s", (id_contato,)).fetchone() is None:
+        return None
+    phones = conn.execute(
+        """
+        SELECT key, EXISTS (SELECT FROM contact_phones o WHERE o.key = p.key AND o.id_contato <> p.id_contato)
+        FROM contact_phones p WHERE id_contato = %s AND key IS NOT NULL GROUP BY key, id_contato ORDER BY key
+        """,
+        (id_contato,),
+    ).fetchall()
+    own = [key for key, is_shared in phones if not is_shared]
+    chats = conn.execute(
+        """
+        SELECT id FROM chat_files
+        WHERE id_contato = %(id)s
+           OR (id_contato IS NULL AND NOT is_group AND phone_key = ANY(%(keys)s))
+        ORDER BY id
+        """,
+        {"id": id_contato, "keys": own},
+    ).fetchall()
+    return Subject(id_contato, tuple(own), len(phones) - len(own), tuple(row[0] for row in chats))
+
+
+_EXPORTS: dict[str, LiteralString] = {
+    "contatos": "SELECT to_jsonb(t) FROM contatos t WHERE id = %(id)s",
+    "contact_sources": "SELECT to_jsonb(t) - 'item_hash' FROM contact_sources t WHERE id_contato = %(id)s",
+    "contact_phones": "SELECT to_jsonb(t) FROM contact_phones t WHERE id_contato = %(id)s",
+    "ordens_servico": "SELECT to_jsonb(t) FROM ordens_servico t WHERE id_contato = %(id)s ORDER BY id",
+    "chat_files": """
+        SELECT to_jsonb(t) - '{content_hash,indexed_hash,loaded_hash}'::text[]
+        FROM chat_files t WHERE id = ANY(%(chats)s) ORDER BY id""",
+    "chat_sessions": """
+        SELECT to_jsonb(t) FROM chat_sessions t WHERE id_chat_file = ANY(%(chats)s) ORDER BY id""",
+    "chat_phones": "SELECT to_jsonb(t) FROM chat_phones t WHERE id_chat_file = ANY(%(chats)s)",
+    "chat_messages": """
+        SELECT to_jsonb(t) - '{search,body_hash}'::text[]
+        FROM chat_messages t WHERE id_chat_file = ANY(%(chats)s) ORDER BY id_chat_file, ordinal""",
+    "match_candidates": "SELECT to_jsonb(t) FROM match_candidates t WHERE id_contato = %(id)s",
+    "link_overrides": """
+        SELECT to_jsonb(t) FROM link_overrides t
+        WHERE id_contato = %(id)s OR (target_kind = 'phone' AND target = ANY(%(keys)s))""",
+    "customer_chat_summaries": "SELECT to_jsonb(t) FROM customer_chat_summaries t WHERE id_contato = %(id)s",
+    "customer_conversations": "SELECT to_jsonb(t) FROM customer_conversations t WHERE id_contato = %(id)s",
+    "review_verdicts": "SELECT to_jsonb(t) FROM review_verdicts t WHERE id_chat_file = ANY(%(chats)s)",
+    "exceptions": """
+        SELECT to_jsonb(t) FROM exceptions t WHERE file_path = 'contatos/' || %(id)s::text
+           OR file_path IN (SELECT file_path FROM chat_files WHERE id = ANY(%(chats)s))""",
+}
+
+
+def export(conn: Connection, subject: Subject) -> dict[str, list[dict[str, Any]]]:
+    """Return every row about the contact, by table, as JSON values."""
+    with conn.cursor() as cursor:
+        return {
+            table: [row[0] for row in cursor.execute(statement, _parameters(subject)).fetchall()]
+            for table, statement in _EXPORTS.items()
+        }
+
+
+def _parameters(subject: Subject) -> dict[str, Any]:
+    return {"id": subject.id_contato, "keys": list(subject.phone_keys), "chats": list(subject.chat_ids)}
+
+
+def suppression_entries(conn: Connection, subject: Subject) -> list[tuple[Any, str]]:
+    """Return what the suppression list must know the contact by, as (kind, value)."""
+    rows = conn.execute(
+        "SELECT file_path, chat_number, phone_key, chat_key FROM chat_files WHERE id = ANY(%s)",
+        (list(subject.chat_ids),),
+    ).fetchall()
+    entries = [("contact", str(subject.id_contato))]
+    entries += [("phone", key) for key in subject.phone_keys]
+    entries += [("file", f"{path}#{number}") for path, number, _, _ in rows]
+    # A chat named by a label comes back under another file name: its label is then what it is known by.
+    entries += [("chat", label) for _, _, phone, label in rows if phone is None and label]
+    return entries
+
+
+def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict[str, int]:
+    """Erase the contact's rows; return how many by table. Call it inside a transaction.
+
+    The row of contatos keeps its id, which orders refer to, and loses what says who it is, unless it is to be
+    kept as it is. Overrides, an audit, lose what they name and stay.
+    """
+    p = _parameters(subject)
+    duplicates.lock(conn)  # before any row lock, as loading does
+    counts = {
+        "exceptions": _rows(conn, """
+            DELETE FROM exceptions e WHERE file_path = 'contatos/' || %(id)s::text
+               OR EXISTS (SELECT FROM chat_files f WHERE f.id = ANY(%(chats)s) AND f.file_path = e.file_path
+                          AND (f.chat_number = e.chat_number  -- of a combined file, the chat's own
+                               OR NOT EXISTS (SELECT FROM chat_files o WHERE o.file_path = f.file_path
+                                              AND o.id <> ALL(%(chats)s))))""", p),
+        "chat_messages": _rows(conn, "DELETE FROM chat_messages WHERE id_chat_file = ANY(%(chats)s)", p),
+        "customer_chat_summaries": _rows(
+            conn, "DELETE FROM customer_chat_summaries WHERE id_contato = %(id)s", p),
+        "customer_conversations": _rows(
+            conn, "DELETE FROM customer_conversations WHERE id_contato = %(id)s", p),
+        "match_candidates": _rows(conn, "DELETE FROM match_candidates WHERE id_contato = %(id)s", p),
+    }  # fmt: skip
+    counts["link_overrides"] = _pseudonymise_overrides(conn, p)
+    keys = conn.execute(
+        "DELETE FROM chat_files WHERE id = ANY(%(chats)s) RETURNING chat_key", p
+    ).fetchall()  # sessions, phones, candidates and verdicts go with it
+    counts["chat_files"] = len(keys)
+    duplicates.mark(conn, sorted({key for (key,) in keys if key}))
+    if not keep_contact_row:
+        counts["contact_phones"] = _rows(conn, "DELETE FROM contact_phones WHERE id_contato = %(id)s", p)
+        _rows(conn, "DELETE FROM contact_phone_inputs WHERE id_contato = %(id)s", p)
+        counts["contact_sources"] = _rows(conn, "DELETE FROM contact_sources WHERE id_contato = %(id)s", p)
+        counts["contatos"] = _blank_contact(conn, subject.id_contato)
+    return counts
+
+
+def _rows(conn: Connection, statement: LiteralString, parameters: Mapping[str, Any]) -> int:
+    return conn.execute(statement, parameters).rowcount
+
+
+def _blank_contact(conn: Connection, id_contato: int) -> int:
+    """Empty the personal columns: NULL, or '' (0 for a number) where the user's table forbids it."""
+    columns = conn.execute(
+        """
+        SELECT a.attname, a.attnotnull, t.typcategory = 'N'
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = 'contatos'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+          AND a.attname = ANY(%s)
+        """,
+        (list(_PERSONAL),),
+    ).fetchall()
+    changes = sql.SQL(", ").join(
+        sql.SQL("{} = {}").format(
+            sql.Identifier(name), sql.SQL(("0" if is_number else "''") if is_required else "NULL")
+        )
+        for name, is_required, is_number in columns
+    )
+    return conn.execute(
+        sql.SQL("UPDATE contatos SET {} WHERE id = {}").format(changes, sql.Literal(id_contato))
+    ).rowcount
+
+
+def _pseudonymise_overrides(conn: Connection, parameters: Mapping[str, Any]) -> int:
+    """Take the person out of the audit of overrides; its guard lets no other change of a row through."""
+    return _rows(
+        conn,
+        """
+        UPDATE link_overrides
+        SET target_kind = 'title', target = 'erased:' || id, chat_number = NULL, reason = 'erased',
+            removed_at = coalesce(removed_at, now()), removed_by = coalesce(removed_by, current_user),
+            removed_reason = 'erased'
+        WHERE id_contato = %(id)s OR (target_kind = 'phone' AND target = ANY(%(keys)s))
+           OR (target_kind = 'file'
+               AND target IN (SELECT file_path FROM chat_files WHERE id = ANY(%(chats)s)))
+           OR (target_kind = 'title'
+               AND target IN (SELECT title_key(title) FROM chat_files WHERE id = ANY(%(chats)s))
+               AND target NOT IN (SELECT title_key(title) FROM chat_files
+                                  WHERE id <> ALL(%(chats)s) AND title IS NOT NULL))
+        """,
+        parameters,
+    )
+
+
+def remaining(conn: Connection, subject: Subject) -> dict[str, int]:
+    """Count what stays: orders, which tax law keeps, and words written in group chats."""
+    row = conn.execute(
+        """
+        SELECT (SELECT count(*) FROM ordens_servico WHERE id_contato = %(id)s),
+               (SELECT count(DISTINCT f.id) FROM chat_phones p JOIN chat_files f ON f.id = p.id_chat_file
+                WHERE f.is_group AND p.key = ANY(%(keys)s))
+        """,
+        _parameters(subject),
+    ).fetchone()
+    assert row is not None  # noqa: S101  # a SELECT without FROM has one row
+    return {"service orders": int(row[0]), "group chats with their messages": int(row[1])}
+
+
+def contact_ids(conn: Connection) -> list[int]:
+    """Return the ids of all contacts, for finding those that were erased."""
+    return [row[0] for row in conn.execute("SELECT id FROM contatos ORDER BY id")]
+
+
+def chats_known_by(conn: Connection) -> list[tuple[str, int, str | None, str | None]]:
+    """Return (path, chat number, phone key, chat key) of every chat, for finding those that were erased."""
+    return conn.execute("SELECT file_path, chat_number, phone_key, chat_key FROM chat_files").fetchall()
+
+
+def delete_chats(conn: Connection, chats: list[tuple[str, int]]) -> int:
+    """Delete chats by path and number with all that hangs on them; return how many. In a transaction."""
+    if not chats:
+        return 0
+    paths, numbers = zip(*chats, strict=True)
+    duplicates.lock(conn)
+    rows = conn.execute(
+        """
+        DELETE FROM chat_files f USING unnest(%s::text[], %s::integer[]) AS g(path, number)
+        WHERE f.file_path = g.path AND f.chat_number = g.number RETURNING f.chat_key
+        """,
+        (list(paths), list(numbers)),
+    ).fetchall()
+    conn.execute(
+        """
+        DELETE FROM exceptions e WHERE e.file_path = ANY(%s)
+        AND NOT EXISTS (SELECT FROM chat_files f WHERE f.file_path = e.file_path)
+        """,
+        (list(paths),),
+    )
+    duplicates.mark(conn, sorted({key for (key,) in rows if key}))
+    return len(rows)
+
+
+def delete_months_before(conn: Connection, month: str) -> int:
+    """Delete the chats of months before `month` (`YYYY-MM`), for retention; return how many."""
+    duplicates.lock(conn)  # before any row lock, as loading does
+    rows = conn.execute("DELETE FROM chat_files WHERE month < %s RETURNING chat_key", (month,)).fetchall()
+    conn.execute("DELETE FROM exceptions WHERE month < %s", (month,))
+    duplicates.mark(conn, sorted({key for (key,) in rows if key}))
+    return len(rows)
+
+
+def audit(conn: Connection, action: str, subject: bytes | None, detail: Mapping[str, Any]) -> None:
+    """Add a row to the audit log; `subject` is a keyed hash, `detail` holds counts and no personal data."""
+    conn.execute(
+        "INSERT INTO audit_log (action, subject, detail) VALUES (%s, %s, %s)",
+        (action, subject, json.dumps(dict(detail))),
+    )
+
+
+def audit_rows(conn: Connection, limit: int = 50) -> list[dict[str, Any]]:
+    """Return the newest rows of the audit log."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            "SELECT at, actor, action, encode(subject, 'hex') AS subject, detail FROM audit_log"
+            " ORDER BY id DESC LIMIT %s",
+            (limit,),
+        ).fetchall()

@@ -1,0 +1,148 @@
+"""What is in the database, in numbers: for `status`, asset metadata and the QA table.
+
+What belongs here: counts and small previews over the whole schema. What does not: checks (each asset's module
+in checks/ has its own statements in store/operations/checks.py) and writes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from whatsapp_pipeline.store.connection import Connection
+
+TABLES = (
+    "contatos", "ordens_servico", "contact_phones", "chat_files", "chat_sessions", "chat_messages",
+    "customer_chat_summaries", "conversations", "conversation_messages", "exceptions",
+)  # fmt: skip
+
+
+def contact_preview(conn: Connection, limit: int = 8) -> list[tuple[int, str | None, str | None]]:
+    """Return id, nome and celular of the contacts with the lowest ids; the caller masks them."""
+    return conn.execute("SELECT id, nome, celular FROM contatos ORDER BY id LIMIT %s", (limit,)).fetchall()
+
+
+def phones_by_kind(conn: Connection) -> list[tuple[str, str, int]]:
+    """Count contact phones by field and kind."""
+    return conn.execute(
+        "SELECT field, kind, count(*) FROM contact_phones GROUP BY field, kind ORDER BY field, kind"
+    ).fetchall()
+
+
+def chat_files_in(conn: Connection, month: str) -> int:
+    """Count the chats of a month."""
+    row = conn.execute("SELECT count(*) FROM chat_files WHERE month = %s", (month,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def sessions_in(conn: Connection, month: str) -> int:
+    """Count the sessions of a month's chats."""
+    row = conn.execute(
+        "SELECT count(*) FROM chat_sessions s JOIN chat_files f ON f.id = s.id_chat_file WHERE f.month = %s",
+        (month,),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def messages_in(conn: Connection, month: str) -> int:
+    """Count the messages of a month's chats."""
+    row = conn.execute(
+        "SELECT count(*) FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file WHERE f.month = %s",
+        (month,),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def table_counts(conn: Connection) -> dict[str, int]:
+    """Count the rows of the pipeline's tables."""
+    return {
+        table: int(conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # type: ignore[index]  # names above
+        for table in TABLES
+    }
+
+
+def months(conn: Connection) -> list[dict[str, Any]]:
+    """Return a row a month: files, how they are linked, messages, exceptions."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            """
+            WITH files AS (
+                SELECT month, count(*) AS files,
+                       count(*) FILTER (WHERE match_status IN ('linked', 'manual')) AS linked,
+                       count(*) FILTER (WHERE match_status = 'proposed') AS proposed,
+                       count(*) FILTER (WHERE match_status = 'ambiguous') AS ambiguous,
+                       count(*) FILTER (WHERE match_status = 'unmatched') AS unmatched,
+                       count(*) FILTER (WHERE match_status = 'group') AS groups,
+                       count(*) FILTER (WHERE match_status = 'pending') AS pending,
+                       count(*) FILTER (WHERE id_ordem_servico IS NOT NULL) AS with_order
+                FROM chat_files WHERE processing_status <> 'vanished' GROUP BY month
+            ), messages AS (
+                SELECT f.month, count(*) AS messages
+                FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file GROUP BY f.month
+            ), problems AS (
+                SELECT month, count(*) FILTER (WHERE severity <> 'info') AS exceptions
+                FROM exceptions WHERE month IS NOT NULL GROUP BY month
+            )
+            SELECT f.*, coalesce(m.messages, 0) AS messages, coalesce(p.exceptions, 0) AS exceptions
+            FROM files f LEFT JOIN messages m USING (month) LEFT JOIN problems p USING (month)
+            ORDER BY month
+            """
+        ).fetchall()
+
+
+def link_methods(conn: Connection, months_of_run: list[str]) -> list[tuple[str, str, str, int]]:
+    """Count links as month, status, method, chats for the months given."""
+    return conn.execute(
+        """
+        SELECT month, match_status, coalesce(match_method, 'none'), count(*)
+        FROM chat_files WHERE month = ANY(%s) AND processing_status <> 'vanished'
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        """,
+        (months_of_run,),
+    ).fetchall()
+
+
+def order_methods(conn: Connection, months_of_run: list[str]) -> list[tuple[str, str, str, int]]:
+    """Count sessions as month, status, method, sessions for the months given."""
+    return conn.execute(
+        """
+        SELECT f.month, s.order_match_status, coalesce(s.order_match_method, 'none'), count(*)
+        FROM chat_sessions s JOIN chat_files f ON f.id = s.id_chat_file
+        WHERE f.month = ANY(%s) AND f.processing_status <> 'vanished'
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        """,
+        (months_of_run,),
+    ).fetchall()
+
+
+def chat_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> list[tuple[Any, ...]]:
+    """Return month, title, message count and format of a few chats; the caller masks the title."""
+    return conn.execute(
+        "SELECT month, title, message_count, format FROM chat_files"
+        " WHERE month = ANY(%s) ORDER BY id LIMIT %s",
+        (months_of_run, limit),
+    ).fetchall()
+
+
+def message_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> list[tuple[Any, ...]]:
+    """Return time, direction, type and text of a few messages; the caller masks the text."""
+    return conn.execute(
+        """
+        SELECT m.message_timestamp, m.direction, m.type, m.message_text
+        FROM (SELECT id FROM chat_files WHERE month = ANY(%(months)s) ORDER BY id LIMIT 1) f
+        JOIN chat_messages m ON m.id_chat_file = f.id ORDER BY m.ordinal LIMIT %(limit)s
+        """,
+        {"months": months_of_run, "limit": limit},
+    ).fetchall()
+
+
+def messages_by_type(conn: Connection, months_of_run: list[str]) -> list[tuple[str, int]]:
+    """Count the messages of the months by type, most frequent first."""
+    return conn.execute(
+        """
+        SELECT m.type, count(*) FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
+        WHERE f.month = ANY(%s) GROUP BY m.type ORDER BY 2 DESC, 1
+        """,
+        (months_of_run,),
+    ).fetchall()

@@ -1,0 +1,1 @@
+"""Statements for customer summaries and what a customer's page shows."""

@@ -1,0 +1,178 @@
+"""The assistant: at most one reply a question, and nothing ever lost to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from whatsapp_pipeline.assistant.client import AssistantError, Turn
+from whatsapp_pipeline.steps.conversations.answer_messages import answer_messages, hide_phones
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.conversations import assistant as replies
+from whatsapp_pipeline_tests.webhook.deliveries import LOG, SENDER, clear, delivery, one, rows, take, text
+
+
+class Scripted:
+    """An assistant that answers by a function, and remembers what it was asked."""
+
+    def __init__(self, answer: Callable[[], str] = lambda: "Olá!") -> None:
+        self.answer = answer
+        self.asked: list[list[Turn]] = []
+
+    def reply(self, turns: Sequence[Turn]) -> str:
+        self.asked.append(list(turns))
+        return self.answer()
+
+
+@pytest.fixture(autouse=True)
+def _empty(conn: Connection) -> Iterator[None]:
+    yield
+    clear(conn)
+
+
+def now() -> int:
+    return int(time.time())
+
+
+def ask(conn: Connection, *messages: dict[str, Any]) -> None:
+    take(conn, *(delivery(m) for m in messages), received=datetime.now(UTC), ask_assistant=True)
+
+
+def states(conn: Connection) -> list[str]:
+    return [state for (state,) in rows(conn, "SELECT state FROM assistant_replies ORDER BY trigger_id")]
+
+
+def test_a_question_gets_one_reply(conn: Connection) -> None:
+    ask(conn, text("w1", "quanto custa?", at=now()))
+    assistant = Scripted()
+    assert answer_messages(conn, assistant, log=LOG).counts() == {"answered": 1, "superseded": 0, "failed": 0}
+    ask(conn, text("w1", "quanto custa?", at=now()))
+    assert answer_messages(conn, assistant, log=LOG).answered == 0
+    assert rows(conn, "SELECT role, text FROM conversation_messages ORDER BY id") == [
+        ("user", "quanto custa?"), ("assistant", "Olá!"),
+    ]  # fmt: skip
+    trigger, reply = one(conn, "SELECT min(id), max(in_reply_to) FROM conversation_messages")
+    assert trigger == reply
+    assert len(assistant.asked) == 1
+
+
+def test_only_the_newest_question_is_asked_about(conn: Connection) -> None:
+    ask(conn, text("w1", "oi", at=now() - 20), text("w2", "tudo bem?", at=now() - 10))
+    assistant = Scripted()
+    answer_messages(conn, assistant, log=LOG)
+    assert states(conn) == ["superseded", "answered"]
+    assert [turn["content"] for turn in assistant.asked[0]] == ["oi", "tudo bem?"]
+
+
+def test_a_message_that_comes_meanwhile_supersedes_the_reply(conn: Connection, database_url: str) -> None:
+    ask(conn, text("w1", "oi", at=now() - 20))
+
+    def answer() -> str:
+        with connect(database_url) as other:
+            ask(other, text("w2", "aliás, outra coisa", at=now() - 5))
+            # Nobody waits for us: no transaction of the asking connection is open.
+            assert one(other, "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+                              " AND datname = current_database()") == 0  # fmt: skip
+        return "tarde demais"
+
+    first = Scripted(answer)
+    report = answer_messages(conn, first, limit=1, log=LOG)
+    assert (report.answered, report.superseded) == (0, 1)
+    assert answer_messages(conn, Scripted(), log=LOG).answered == 1
+    assert states(conn) == ["superseded", "answered"]
+    assert one(conn, "SELECT count(*) FROM conversation_messages WHERE role = 'assistant'") == 1
+
+
+def test_what_is_not_a_question_gets_no_reply(conn: Connection) -> None:
+    take(
+        conn,
+        delivery(text("old", "ontem", at=now() - 90_000)),
+        delivery(
+            message_echoes=[{"to": SENDER, "id": "e", "timestamp": str(now()), "text": {"body": "eco"}}]
+        ),
+        delivery(history=[{"threads": [{"id": SENDER, "messages": [text("h", "antes", at=now())]}]}]),
+        delivery(
+            {
+                "from": SENDER,
+                "id": "r",
+                "timestamp": str(now()),
+                "reaction": {"message_id": "x", "emoji": "👍"},
+            }
+        ),
+        delivery(text("g", "grupo", at=now(), group_id="g1")),
+        delivery(statuses=[{"id": "old", "status": "read", "timestamp": str(now())}]),
+        received=datetime.now(UTC),
+        ask_assistant=True,
+    )
+    assert states(conn) == []
+    take(conn, delivery(text("w", "desligado", at=now())), received=datetime.now(UTC))
+    assert states(conn) == []
+
+
+@pytest.mark.parametrize(
+    "error", [AssistantError("no reply within 30 s"), RuntimeError("a bug of the client")]
+)
+def test_any_failure_is_a_state_and_the_message_stays(conn: Connection, error: Exception) -> None:
+    ask(conn, text("w1", "oi", at=now()))
+
+    def fail() -> str:
+        raise error
+
+    assert answer_messages(conn, Scripted(fail), log=LOG).failed == 1
+    assert states(conn) == ["failed"]
+    assert rows(conn, "SELECT role, text FROM conversation_messages") == [("user", "oi")]
+
+
+def test_the_last_twenty_oldest_first_with_a_word_for_every_type(conn: Connection) -> None:
+    start = now() - 1000
+    picture = {
+        "from": SENDER,
+        "id": "img",
+        "timestamp": str(start + 50),
+        "type": "image",
+        "image": {"caption": "tela"},
+    }
+    ask(conn, *(text(f"w{n}", f"m{n}", at=start + n) for n in range(30)), picture)
+    assistant = Scripted()
+    answer_messages(conn, assistant, log=LOG)
+    contents = [turn["content"] for turn in assistant.asked[0]]
+    assert contents == [f"m{n}" for n in range(11, 30)] + ["[image: tela]"]
+    assert {turn["role"] for turn in assistant.asked[0]} == {"user"}
+
+
+def test_eight_at_once_store_one_reply(conn: Connection, database_url: str) -> None:
+    ask(conn, text("w1", "oi", at=now()))
+    trigger = one(conn, "SELECT trigger_id FROM assistant_replies")
+    barrier = threading.Barrier(8)
+    stored: list[bool] = []
+
+    def work() -> None:
+        with connect(database_url) as mine:
+            barrier.wait()
+            with mine.transaction():
+                stored.append(replies.store_reply(mine, trigger, "Olá!"))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(stored) == [False] * 7 + [True]
+
+
+def test_phones_stay_out_of_prompts() -> None:
+    for number in ("+55 41 99999-0000", "5541999990000", "(41) 3333-0000", "41 99999 0000", "99999-0000"):
+        assert hide_phones(f"me liga no {number}, sim?") == "me liga no [telefone], sim?"
+    for plain in (
+        "OS 30123",
+        "R$ 1.250,00",
+        "12/03/2026",
+        "são 3 unidades",
+        datetime.now(UTC).strftime("%H:%M"),
+    ):
+        assert hide_phones(plain) == plain

@@ -1,0 +1,335 @@
+"""One contact exported, erased, and not brought back by anything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from whatsapp_pipeline import privacy_key, settings
+from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
+from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
+from whatsapp_pipeline.steps.contacts.erp_load import ContactLoader
+from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
+from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, process_due
+from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.operations import backup, privacy
+from whatsapp_pipeline.store import grants
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.operations import dumps, suppression
+from whatsapp_pipeline.webhook.quarantine import Quarantine, quarantine_directory
+from whatsapp_pipeline.webhook.receiver import config_from
+from whatsapp_pipeline.webhook.spool import SpoolWriter
+
+LOG = logging.getLogger(__name__)
+MONTH = "2025-01"
+MARIA, JOAO = 101, 102
+MOBILE = "+55 41 99999-0001"
+
+
+@pytest.fixture
+def local_dir(tmp_path: Path) -> Iterator[Path]:
+    """A `.local` of the test's own, for the key and the list."""
+    os.environ["PIPELINE_LOCAL_DIR"] = str(tmp_path / "local")
+    yield tmp_path / "local"
+    del os.environ["PIPELINE_LOCAL_DIR"]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> ChatArchive:
+    folder = tmp_path / "archive" / "2025" / "01"
+    folder.mkdir(parents=True)
+    sample = settings.PROJECT_ROOT / "data" / "organized_whatsapp_chats"
+    # Files of the sample under titles of our own: their bodies are what the reader knows.
+    bodies = sorted(path for path in sample.rglob("*.txt") if path.stat().st_size > 400)[:3]
+    for title, body, hour in zip(
+        (MOBILE, "Joao Andrade Lima", "+55 41 99999-0002"), bodies, (10, 11, 12), strict=True
+    ):
+        (folder / f"WhatsApp - 2025-01-05 {hour} 00 00 - {title}.txt").write_bytes(body.read_bytes())
+    return ChatArchive(str(tmp_path / "archive"))
+
+
+def _run(conn: Connection, archive: ChatArchive) -> None:
+    index_month(conn, archive, MONTH, IndexOptions(workers=1), log=LOG)
+    link_month(conn, MONTH, LinkOptions(), log=LOG)
+    load_month(conn, archive, MONTH, LoadOptions(), log=LOG)
+
+
+@pytest.fixture
+def filled(fresh_database_url: str, archive: ChatArchive, local_dir: Path) -> Iterator[Connection]:
+    with connect(fresh_database_url) as conn:
+        conn.execute(
+            "INSERT INTO contatos (id, nome, celular)"
+            " VALUES (%s, 'Maria Souza', %s), (%s, 'Joao Andrade Lima', '')",
+            (MARIA, MOBILE, JOAO),
+        )
+        conn.execute("INSERT INTO ordens_servico (id, id_contato) VALUES (9, %s)", (MARIA,))
+        conn.execute("SELECT override_link('phone', %s, 'contact', %s, 'Maria disse')", (MOBILE, MARIA))
+        normalize_contacts(conn, default_area_code=None, log=LOG)
+        _run(conn, archive)
+        assert conn.execute("SELECT count(*) FROM chat_files WHERE id_contato = %s", (MARIA,)).fetchone() == (
+            1,
+        )
+        pages = local_dir / "erp_backup" / "1" / "contatos"
+        pages.mkdir(parents=True)
+        item = {"id": MARIA, "nome": "Maria Souza", "celular": MOBILE}
+        (pages / "B-000000.json").write_text(json.dumps({"itens": [item, {"id": JOAO, "nome": "Joao"}]}))
+        yield conn
+
+
+def _erase(conn: Connection) -> privacy.Erasure:
+    return privacy.erase_contact(conn, settings.load(), MARIA, keep_contact_row=False, log=LOG)
+
+
+def _holds(conn: Connection, words: str) -> list[str]:
+    """Name the tables with any row whose text holds `words`."""
+    tables = [name.removeprefix("public.") for name in dumps.count_tables(conn)]
+    return [
+        table
+        for table in tables
+        if conn.execute(
+            f"SELECT EXISTS (SELECT FROM {table} t WHERE t::text ILIKE %s)".encode(), (f"%{words}%",)
+        ).fetchone() == (True,)
+    ]  # fmt: skip
+
+
+def test_an_export_holds_the_chat_and_is_audited(filled: Connection) -> None:
+    held = privacy.export_contact(filled, settings.load(), MARIA)
+    assert held["contatos"][0]["nome"] == "Maria Souza"
+    assert len(held["chat_files"]) == 1
+    assert len(held["chat_messages"]) == held["chat_files"][0]["message_count"]
+    assert held["erp_backup"] == [{"id": MARIA, "nome": "Maria Souza", "celular": MOBILE}]
+    json.dumps(held)
+    assert filled.execute("SELECT action FROM audit_log").fetchall() == [("privacy.export",)]
+
+
+def test_nothing_in_the_database_names_an_erased_contact(filled: Connection) -> None:
+    assert _holds(filled, "Maria")
+    erasure = _erase(filled)
+    assert erasure.removed["chat_files"] == 1
+    assert erasure.removed["saved ERP pages"] == 1
+    assert "1 service order(s)" in erasure.stays
+    for words in ("Maria", "99999-0001", "4199990001"):
+        assert _holds(filled, words) == []
+    # Joao is as he was.
+    assert filled.execute("SELECT count(*) FROM chat_files").fetchone() == (2,)
+    assert filled.execute("SELECT nome FROM contatos WHERE id = %s", (JOAO,)).fetchone() == (
+        "Joao Andrade Lima",
+    )
+    detail = filled.execute("SELECT detail->>'chat_files', subject IS NOT NULL FROM audit_log").fetchall()
+    assert detail == [("1", True)]
+
+
+@pytest.fixture
+def roles(filled: Connection) -> Iterator[Connection]:
+    """A connection of the owner's, who may take on the roles of `grants`."""
+    assert grants.apply(filled) == []
+    yield filled
+    filled.execute("RESET ROLE")
+    for role in (grants.READER, grants.ANALYST, grants.WRITER):
+        filled.execute(f"DROP OWNED BY {role}".encode())
+        filled.execute(f"DROP ROLE {role}".encode())
+
+
+def test_whoever_runs_the_pipeline_may_export_and_erase(roles: Connection) -> None:
+    roles.execute(f"SET ROLE {grants.WRITER}".encode())
+    assert privacy.export_contact(roles, settings.load(), MARIA)["contatos"]
+    assert _erase(roles).removed["link_overrides"] == 1
+    assert _erase(roles).removed["chat_files"] == 0  # again, and of overrides that are erased already
+    roles.execute("RESET ROLE")
+    for words in ("Maria", "99999-0001", "4199990001"):
+        assert _holds(roles, words) == []
+
+
+def test_who_only_reads_is_told_which_role_may_erase(roles: Connection) -> None:
+    roles.execute(f"SET ROLE {grants.ANALYST}".encode())
+    with pytest.raises(PipelineError, match=r"may not erase a contact .*whatsapp_writer") as refused:
+        _erase(roles)
+    assert "\n" not in str(refused.value)
+    with pytest.raises(PipelineError, match=r"may not export a contact .*whatsapp_writer"):
+        privacy.export_contact(roles, settings.load(), MARIA)
+    roles.execute("RESET ROLE")
+    assert _holds(roles, "Maria")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "target_kind = 'title', target = 'erased:' || id, reason = 'erased'",  # and still in force
+        "target_kind = 'title', target = 'somebody', reason = 'erased', removed_at = now(),"
+        " removed_by = 'me', removed_reason = 'erased'",
+        "target_kind = 'title', target = 'erased:' || id, reason = 'erased', removed_at = now(),"
+        " removed_by = 'me', removed_reason = 'erased', made_by = 'me'",
+    ],
+)
+def test_no_other_change_of_a_decision_passes_as_an_erasure(filled: Connection, change: str) -> None:
+    with pytest.raises(psycopg.errors.RaiseException, match="never rewritten"):
+        filled.execute(f"UPDATE link_overrides SET {change}".encode())
+
+
+def test_what_still_lies_in_the_spool_is_erased(filled: Connection) -> None:
+    message = {"from": "5541999990001", "id": "wamid.S", "type": "text", "text": {"body": "oi da Maria"}}
+    value = {"metadata": {"phone_number_id": "1"}, "messages": [message]}
+    body = json.dumps({"entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()
+    # Where the receiver writes by default: the erasure must look in the same place.
+    directory = config_from(settings.load(), insecure=True).spool_dir
+
+    async def receive() -> None:
+        writer = SpoolWriter(directory)
+        await writer.append(body)
+        writer.close()
+
+    asyncio.run(receive())
+    Quarantine(quarantine_directory(directory)).keep(body)
+    erasure = _erase(filled)
+    assert erasure.removed["webhook deliveries"] == 1
+    left = [path.read_bytes() for path in directory.rglob("*") if path.is_file()]
+    left += [bytes(row[0]) for row in filled.execute("SELECT body FROM webhook_inbox")]
+    assert left
+    assert not any(b"Maria" in data for data in left)
+
+
+def test_decisions_on_a_title_and_findings_of_a_combined_file_go_too(filled: Connection) -> None:
+    path = "2025/01/all.txt"
+    filled.execute(
+        "INSERT INTO chat_files (filename, file_path, chat_number, month, title, id_contato) VALUES"
+        " ('all.txt', %(path)s, 1, '2025-01', 'Maria S', %(maria)s),"
+        " ('all.txt', %(path)s, 2, '2025-01', 'Joao A', %(joao)s)",
+        {"path": path, "maria": MARIA, "joao": JOAO},
+    )
+    filled.execute(
+        "INSERT INTO exceptions (stage, file_path, chat_number, month, kind, severity, detail)"
+        " SELECT 'chat_messages', %s, n, '2025-01', 'cut_off', 'info', '' FROM generate_series(1, 2) n",
+        (path,),
+    )
+    filled.execute("SELECT override_link('title', 'maria s', 'no_contact', NULL, 'a supplier')")
+    filled.execute("SELECT override_link('title', 'joao a', 'no_contact', NULL, 'a supplier')")
+    _erase(filled)
+    assert _holds(filled, "maria") == []
+    found = filled.execute("SELECT chat_number FROM exceptions WHERE file_path = %s", (path,)).fetchall()
+    assert found == [(2,)]
+    assert _holds(filled, "joao a") == ["chat_files", "contatos", "link_overrides"]
+
+
+def test_saved_pages_keep_the_id_alone(filled: Connection, local_dir: Path) -> None:
+    _erase(filled)
+    page = json.loads(next(local_dir.rglob("B-000000.json")).read_text())
+    assert page["itens"] == [{"id": MARIA}, {"id": JOAO, "nome": "Joao"}]
+
+
+def test_the_next_run_brings_nothing_back(filled: Connection, archive: ChatArchive) -> None:
+    _erase(filled)
+    ContactLoader(filled).load(
+        [{"id": MARIA, "nome": "Maria Souza", "celular": MOBILE}, {"id": JOAO, "nome": "J"}]
+    )
+    normalize_contacts(filled, default_area_code=None, log=LOG)
+    report = index_month(filled, archive, MONTH, IndexOptions(workers=1, verify_hashes=True), log=LOG)
+    assert report.suppressed == 1
+    _run(filled, archive)
+    assert _holds(filled, "Maria") == []
+    assert _holds(filled, "99999-0001") == []
+    assert filled.execute("SELECT nome FROM contatos WHERE id = %s", (JOAO,)).fetchone() == ("J",)
+
+
+def test_a_new_export_of_the_same_phone_stays_out_too(
+    filled: Connection, archive: ChatArchive, tmp_path: Path
+) -> None:
+    _erase(filled)
+    folder = tmp_path / "archive" / "2025" / "01"
+    old = next(folder.glob(f"*{MOBILE}.txt"))
+    (folder / "WhatsApp - 2025-01-20 10 00 00 - (41) 9999-0001.txt").write_bytes(old.read_bytes() + b"\n")
+    assert index_month(filled, archive, MONTH, IndexOptions(workers=1), log=LOG).suppressed == 2
+    assert filled.execute("SELECT count(*) FROM chat_files").fetchone() == (2,)
+
+
+def test_webhooks_of_an_erased_number_are_not_stored(filled: Connection) -> None:
+    _erase(filled)
+    message = {
+        "from": "5541999990001",
+        "id": "wamid.X",
+        "timestamp": "1736000000",
+        "type": "text",
+        "text": {"body": "oi"},
+    }
+    other = {**message, "from": "5541999990009", "id": "wamid.Y"}
+    value = {
+        "messaging_product": "whatsapp", "metadata": {"phone_number_id": "1"},
+        "contacts": [{"wa_id": "5541999990001", "profile": {"name": "Maria S"}}],
+        "messages": [message, other],
+    }  # fmt: skip
+    body = json.dumps({"entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()
+    filled.execute(
+        "INSERT INTO webhook_inbox (delivery_id, received_at, body) VALUES (%s, %s, %s)",
+        (uuid4(), datetime.now(UTC), body),
+    )
+    process_due(filled, ProcessOptions(), log=LOG)
+    assert filled.execute("SELECT provider_id FROM conversation_messages").fetchall() == [("wamid.Y",)]
+    kept = filled.execute("SELECT body FROM webhook_inbox").fetchone()
+    assert kept is not None
+    assert b"5541999990001" not in bytes(kept[0])
+    assert b"wamid.Y" in bytes(kept[0])
+
+
+def test_a_restored_backup_is_erased_again(
+    filled: Connection, fresh_database_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    options = backup.BackupOptions(tmp_path / "backups")
+    taken = backup.take(fresh_database_url, options, reason="by hand", log=LOG)
+    _erase(filled)
+    backup.restore(empty_database_url, taken, options, overwrite=False, log=LOG)
+    with connect(empty_database_url) as restored:
+        assert _holds(restored, "Maria")
+        assert privacy.reapply_erasures(empty_database_url, settings.load(), log=LOG) == 1
+        assert _holds(restored, "Maria") == []
+        assert _holds(restored, "99999-0001") == []
+        assert restored.execute("SELECT count(*) FROM chat_files").fetchone() == (2,)
+
+
+def test_a_phone_of_two_contacts_is_not_taken_from_the_other(
+    filled: Connection, archive: ChatArchive
+) -> None:
+    filled.execute("UPDATE contatos SET celular = %s WHERE id = %s", (MOBILE, JOAO))
+    normalize_contacts(filled, default_area_code=None, log=LOG)
+    erasure = _erase(filled)
+    assert "1 phone(s)" in erasure.stays
+    assert suppression.suppressed_phone_keys(filled, ["4199990001"]) == set()
+
+
+def test_without_the_key_nothing_is_written(
+    filled: Connection, archive: ChatArchive, local_dir: Path
+) -> None:
+    _erase(filled)
+    (local_dir / privacy_key.KEY_FILE).unlink()
+    with pytest.raises(PipelineError, match="key that recognises them is missing"):
+        index_month(filled, archive, MONTH, IndexOptions(workers=1, verify_hashes=True), log=LOG)
+    (local_dir / privacy_key.KEY_FILE).write_text("another key of some length")
+    with pytest.raises(PipelineError, match="not the key"):
+        suppression.suppressed_phone_keys(filled, ["4199990001"])
+
+
+def test_python_and_sql_hash_alike(filled: Connection) -> None:
+    _erase(filled)
+    with pytest.raises(psycopg.errors.UndefinedObject):  # a session that was not handed the key is refused
+        filled.execute("SELECT is_suppressed('contact', '101')")
+    suppression.arm(filled)
+    row = filled.execute(
+        "SELECT is_suppressed('contact', '101'), is_suppressed('contact', '102'),"
+        " is_suppressed('contact', NULL)"
+    ).fetchone()
+    assert row == (True, False, False)
+
+
+def test_an_unknown_contact_is_named(filled: Connection) -> None:
+    with pytest.raises(PipelineError, match="no contact 7"):
+        privacy.export_contact(filled, replace(settings.load()), 7)

@@ -1,0 +1,162 @@
+"""The QA report on real months: complete, masked, escaped, self-contained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from whatsapp_pipeline.definitions import build_defs
+from whatsapp_pipeline.domain import page
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.steps.operations.qa_report import History, QaReport, make, write
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.links import verdicts
+from whatsapp_pipeline_tests.prepared import FILES, MONTHS, Prepared
+
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def filled(prepared_url: str, prepared: Prepared) -> Iterator[tuple[Connection, History]]:
+    with connect(prepared_url) as conn:
+        yield conn, prepared.history
+
+
+@pytest.fixture
+def report(filled: tuple[Connection, History]) -> QaReport:
+    conn, past = filled
+    return make(conn, MONTHS, past, made_at=NOW)
+
+
+class _Page(HTMLParser):
+    """Collects tags that were closed in order, what could be fetched, and headings."""
+
+    VOID = frozenset({"meta", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetches: list[str] = []
+        self.headings: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.fetches += [f"{tag} {name}" for name, _ in attrs if name in {"src", "href", "action"}]
+        if tag in {"script", "link", "iframe", "img"}:
+            self.fetches.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Nothing stays open."""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.VOID:
+            return
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+
+
+def _parse(html: str) -> _Page:
+    parser = _Page()
+    parser.feed(html)
+    assert parser.open == []
+    return parser
+
+
+def test_the_page_has_every_section_and_fetches_nothing(report: QaReport) -> None:
+    found = _parse(report.html)
+    assert found.headings == [
+        "Links to contacts", "Chats in doubt or without a contact", "Links to service orders",
+        "Messages and findings", "Checks", "Run history", "Manual review sample",
+    ]  # fmt: skip
+    assert found.fetches == []
+    assert "`" not in report.html  # commands are marked as such
+    assert "<code>whatsapp-pipeline review --month MONTH</code>" in report.html
+    assert "url(" not in report.html
+    assert report.chats == FILES
+    assert report.counts()["months"] == len(MONTHS)
+    assert "monthly_chats" in report.html  # the run history
+    assert "erp_pass_complete" in report.html  # the checks
+
+
+def test_no_phone_and_no_name_of_the_sample_is_on_it(
+    report: QaReport, filled: tuple[Connection, History]
+) -> None:
+    conn, _ = filled
+    digits = re.sub(r"[^\d]", "", re.sub(r"<[^>]+>", " ", report.html))
+    for phone, name in conn.execute("SELECT phone_number, customer_name FROM chat_files").fetchall():
+        if phone:
+            assert re.sub(r"\D", "", phone)[-8:] not in digits
+        if name and len(name) > 4:
+            assert f">{name}<" not in report.html
+    for (name,) in conn.execute("SELECT nome FROM contatos WHERE length(nome) > 4").fetchall():
+        assert name not in report.html
+
+
+def test_names_are_shown_when_asked_for(filled: tuple[Connection, History]) -> None:
+    conn, past = filled
+    row = verdicts.sample(conn, "2025-01")[0]
+    html = make(conn, ["2025-01"], past, made_at=NOW, show_names=True).html
+    assert page.text(row.file_path) in html
+    assert "keep it as you keep the chats" in html
+
+
+def test_titles_are_escaped(filled: tuple[Connection, History]) -> None:
+    conn, past = filled
+    with conn.transaction(force_rollback=True):
+        conn.execute(
+            "UPDATE chat_files SET title = '<script>alert(1)</script>', match_flags = '{\"<b>x\"}',"
+            " file_path = '<img src=x onerror=y>' || id"
+        )
+        for names in (False, True):
+            html = make(conn, MONTHS, past, made_at=NOW, show_names=names).html
+            assert _parse(html).fetches == []
+            assert "<script>" not in html
+            assert "<b>x" not in html
+
+
+def test_verdicts_show_in_the_next_report(filled: tuple[Connection, History]) -> None:
+    conn, past = filled
+    with conn.transaction(force_rollback=True):
+        sample = verdicts.sample(conn, "2025-01")
+        for number, row in enumerate(sample[:10]):
+            said = "wrong" if number == 0 else "right"
+            verdicts.record(conn, row.id_chat_file, said, note=None, reviewer="ana")
+        report = make(conn, ["2025-01"], past, made_at=NOW)
+        assert report.reviewed == 10
+        assert "90.0% agreement" in report.html
+
+
+def test_an_empty_database_makes_a_page_too(fresh_database_url: str, tmp_path: Path) -> None:
+    with connect(fresh_database_url) as conn:
+        report = make(conn, [], History(), made_at=NOW)
+    _parse(report.html)
+    path = write(tmp_path / "new" / "qa.html", report.html)
+    assert path.read_text(encoding="utf-8") == report.html
+    assert oct(path.stat().st_mode & 0o777) == "0o600"
+
+
+def test_the_asset_writes_the_page(prepared_url: str, tmp_path: Path) -> None:
+    import os
+
+    os.environ["REPORT_DIR"] = str(tmp_path)
+    try:
+        defs = build_defs({"database": Database(url=prepared_url)})
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = defs.resolve_job_def("reports").execute_in_process(instance=instance)
+        assert result.success
+        assert {e.check_name for e in result.get_asset_check_evaluations()} == {
+            "no_failed_month_is_forgotten"
+        }
+    finally:
+        del os.environ["REPORT_DIR"]
+    assert "Manual review sample" in (tmp_path / "qa-all.html").read_text(encoding="utf-8")
