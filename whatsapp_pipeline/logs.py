@@ -15,6 +15,7 @@ from typing import Any
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.run_tags import months_in_words
+from whatsapp_pipeline.safe_text import for_json, for_terminal
 
 
 class PipelineHandler(logging.StreamHandler[Any]):
@@ -63,7 +64,7 @@ class _Short(logging.Formatter):
         step = str(_meta(record).get("step_key") or "")
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         time = datetime.fromtimestamp(record.created, UTC).astimezone()
-        return f"{time:%H:%M:%S} {step:<20} {level}{_text(record)}"
+        return f"{time:%H:%M:%S} {step:<20} {level}{for_terminal(_text(record))}"
 
 
 class _JsonLines(logging.Formatter):
@@ -82,4 +83,4 @@ class _JsonLines(logging.Formatter):
             "batch": getattr(record, "batch", None),
             "message": _text(record),
         }
-        return json.dumps({k: v for k, v in fields.items() if v is not None}, ensure_ascii=False)
+        return for_json(json.dumps({k: v for k, v in fields.items() if v is not None}, ensure_ascii=False))

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.errors import PipelineError
 
 # Command → (module:attribute, one line for --help).
@@ -95,7 +96,7 @@ def main() -> None:
     except _ReaderClosedError:
         _end_quietly()
     except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+        say("interrupted", err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
@@ -103,14 +104,14 @@ def main() -> None:
     except PipelineError as error:
         if "--debug" in sys.argv[1:]:
             raise
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         sys.exit(1)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _stdout_reader_closed():
             _end_quietly()
         if "--debug" in sys.argv[1:]:
             raise
-        click.echo(f"error: {_in_words(error)}", err=True)
+        say(f"error: {_in_words(error)}", err=True)
         sys.exit(1)
 
 

@@ -7,6 +7,7 @@ import os
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH
 from whatsapp_pipeline.errors import PipelineError
 
@@ -51,13 +52,11 @@ def backfill(
             todo = plan(defs.resolve_asset_graph(), instance, conn, chats, kinds=kinds, since=since)
         outside = [month for month in chats.months() if first and month < first]
         if outside:
-            click.echo(
-                f"{len(outside)} months before {first} are left out; FIRST_MONTH={outside[0]} takes them in"
-            )
+            say(f"{len(outside)} months before {first} are left out; FIRST_MONTH={outside[0]} takes them in")
         for month in todo.months:
-            click.echo(f"{month}  {'; '.join(todo.reasons[month])}")
+            say(f"{month}  {'; '.join(todo.reasons[month])}")
         runs = [one if one == two else f"{one}..{two}" for one, two in todo.ranges]
-        click.echo(f"{len(todo.months)} months to run: {', '.join(runs)}" if runs else "nothing is behind")
+        say(f"{len(todo.months)} months to run: {', '.join(runs)}" if runs else "nothing is behind")
         if dry_run or not runs:
             return
         outcome = headless.run_chain(defs, instance, months=todo.months, with_erp=False)

@@ -9,6 +9,7 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.backups import backup_options
+from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
@@ -37,7 +38,7 @@ def backup_now(reason: str) -> None:
     """Back the database up, and restore it into a scratch database to see that it can be."""
     configured = settings.load()
     taken = step.take(pipeline_url(configured), backup_options(configured), reason=reason, log=cli_log())
-    click.echo(f"{taken.file}: {taken.size_bytes / 1e6:.1f} MB, {taken.verified}, {taken.seconds:.1f} s")
+    say(f"{taken.file}: {taken.size_bytes / 1e6:.1f} MB, {taken.verified}, {taken.seconds:.1f} s")
 
 
 @backup.command("list")
@@ -45,9 +46,9 @@ def backup_list() -> None:
     """List the backups that are kept, newest first."""
     found = step.kept(backup_options(settings.load()).folder)
     if not found:
-        click.echo("no backups yet; `whatsapp-pipeline backup now` takes one")
+        say("no backups yet; `whatsapp-pipeline backup now` takes one")
     for item in found:
-        click.echo(
+        say(
             f"{item.file}  {item.size_bytes / 1e6:8.1f} MB  {sum(item.tables.values()):>10,} rows  "
             f"{item.verified}  ({item.reason})"
         )
@@ -69,9 +70,9 @@ def restore(url: str, name: str | None, overwrite: bool) -> None:
     chosen = _choose(step.kept(options.folder), name)
     rows = step.restore(url, chosen, options, overwrite=overwrite, log=cli_log())
     erased = reapply_erasures(url, configured, log=cli_log())
-    click.echo(f"{chosen.file}: {sum(rows.values()):,} rows in {len(rows)} tables restored")
+    say(f"{chosen.file}: {sum(rows.values()):,} rows in {len(rows)} tables restored")
     if erased:
-        click.echo(f"{erased} contact(s) erased since that backup were erased again")
+        say(f"{erased} contact(s) erased since that backup were erased again")
 
 
 def _choose(found: list[step.Backup], name: str | None) -> step.Backup:

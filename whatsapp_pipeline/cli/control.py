@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH, Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.connection import connect
@@ -19,7 +20,7 @@ def pause(reason: str) -> None:
     """Stop schedules, and runs after the batch they are at; what is done stays."""
     with connect(pipeline_url(settings.load())) as conn:
         began = gates.pause(conn, reason)
-    click.echo("paused; `whatsapp-pipeline resume` goes on" if began else "it was paused already")
+    say("paused; `whatsapp-pipeline resume` goes on" if began else "it was paused already")
 
 
 @click.command()
@@ -27,7 +28,7 @@ def resume() -> None:
     """Let schedules and runs go on; a run that was stopped is continued by running it again."""
     with connect(pipeline_url(settings.load())) as conn:
         ended = gates.resume(conn)
-    click.echo("resumed" if ended else "it was not paused")
+    say("resumed" if ended else "it was not paused")
 
 
 @click.group(cls=Group)
@@ -46,9 +47,9 @@ def checkpoint_list() -> None:
         for name in _CHECKPOINTS.choices:
             reason = unmet(conn, name, months)
             counts = "counts" if name in configured.checkpoints else "off"
-            click.echo(f"{name:<18} {counts:<7} {'holds' if reason is None else reason}")
+            say(f"{name:<18} {counts:<7} {'holds' if reason is None else reason}")
         for waiver in gates.waivers(conn):
-            click.echo(
+            say(
                 f"waived: {waiver.checkpoint} {waiver.month or 'all months'} by {waiver.made_by} "
                 f"on {waiver.made_at:%Y-%m-%d}: {waiver.reason}"
             )
@@ -62,4 +63,4 @@ def checkpoint_waive(name: str, month: str | None, reason: str) -> None:
     """Let CHECKPOINT pass, on record: contacts_complete, files_indexed or links_reviewed."""
     with connect(pipeline_url(settings.load())) as conn:
         gates.waive(conn, name, month, reason)
-    click.echo(f"{name} is waived for {month or 'all months'}")
+    say(f"{name} is waived for {month or 'all months'}")

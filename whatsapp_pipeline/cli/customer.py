@@ -8,6 +8,7 @@ import click
 
 from whatsapp_pipeline import private_files, settings
 from whatsapp_pipeline.cli.customer_words import conversation_line, metrics, order_line
+from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.summaries.customer import Dossier
@@ -37,7 +38,7 @@ def customer(who: str, html: Path | None, messages: int) -> None:
         number = find_customer(conn, who, default_area_code=configured.default_area_code)
         known = dossier(conn, number, messages=messages)
     if html is None:
-        click.echo("\n".join(text_report(known)))
+        say_lines(text_report(known))
         return
     from whatsapp_pipeline.cli.customer_page import page
 
@@ -45,7 +46,7 @@ def customer(who: str, html: Path | None, messages: int) -> None:
         private_files.write(html, page(known))
     except OSError as error:
         raise PipelineError(f"cannot write {html}: {error.strerror}") from error
-    click.echo(f"wrote {html}")
+    say(f"wrote {html}")
 
 
 def text_report(known: Dossier) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.text_table import print_table
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
@@ -29,10 +29,10 @@ def migrate() -> None:
     if configured.backup_before_write and pending(url):
         before_migration(url, backup_options(configured), log=cli_log())
     applied = apply(url)
-    click.echo(f"{describe(url)}: {len(applied)} migration(s) applied" + "".join(f"\n  {n}" for n in applied))
+    say(f"{describe(url)}: {len(applied)} migration(s) applied" + "".join(f"\n  {n}" for n in applied))
     with connect(url) as conn:
         for finding in report(conn):
-            click.echo(f"warning: {finding}", err=True)
+            say(f"warning: {finding}", err=True)
 
 
 @click.command()
@@ -48,11 +48,11 @@ def status(as_json: bool) -> None:
     with connect(url) as conn:
         tables, months = numbers.table_counts(conn), numbers.months(conn)
     if as_json:
-        click.echo(json.dumps({"tables": tables, "months": months}))
+        say_json({"tables": tables, "months": months})
         return
     print_table([(name, f"{rows:,}") for name, rows in tables.items()], right={1})
     if months:
-        click.echo()
+        say()
         lines = [[f"{v:,}" if isinstance(v, int) else v for v in month.values()] for month in months]
         print_table([list(months[0]), *lines], right=range(1, len(months[0])))
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.erp.source import open_source, open_tokens, token_store
 
@@ -35,10 +36,10 @@ def authorize(redirect_uri: str, code: str | None) -> None:
     state = secrets.token_urlsafe(12)
     if code is None:
         page = tokens.authorize_page(redirect_uri, state)
-        click.echo(f"Open this page, sign in and allow the access:\n\n  {page}\n")
+        say(f"Open this page, sign in and allow the access:\n\n  {page}\n")
         code = click.prompt("Paste the address you were led to, or the code in it")
     tokens.exchange_code(_code_in(str(code).strip(), state), redirect_uri)
-    click.echo(f"Authorised; the tokens are in {token_store(configured).path} and renew themselves.")
+    say(f"Authorised; the tokens are in {token_store(configured).path} and renew themselves.")
 
 
 def _code_in(text: str, state: str) -> str:
@@ -62,15 +63,15 @@ def status(spec: str | None) -> None:
     if chosen == "tiny":
         tokens = token_store(configured).load()
         if tokens is None:
-            click.echo("tokens    none yet: whatsapp-pipeline erp authorize")
+            say("tokens    none yet: whatsapp-pipeline erp authorize")
         else:
-            click.echo(f"tokens    access for {_minutes(tokens.expires_at)}, renewable for "
+            say(f"tokens    access for {_minutes(tokens.expires_at)}, renewable for "
                        f"{_minutes(tokens.refresh_expires_at)}")  # fmt: skip
     with open_source(configured, chosen) as source:
         for scope in source.contact_scopes:
             page = source.contacts_page(scope, 0, None)
-            click.echo(f"contacts  {scope or 'all'}: {page.total}")
-        click.echo(f"orders    {source.orders_page(0, None).total}")
+            say(f"contacts  {scope or 'all'}: {page.total}")
+        say(f"orders    {source.orders_page(0, None).total}")
 
 
 def _minutes(at: float | None) -> str:

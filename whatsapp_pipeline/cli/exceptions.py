@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.output import say, say_json, say_lines
 from whatsapp_pipeline.cli.params import MONTH, Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.connection import connect
@@ -47,16 +46,15 @@ def list_(
             else []
         )
         if as_json:
-            click.echo(json.dumps({**row._asdict(), "lines": lines}, ensure_ascii=False))
+            say_json({**row._asdict(), "lines": lines})
             continue
         place = f"{row.file_path}:{row.line}" if row.line is not None else row.file_path
-        click.echo(f"{row.severity:<8}{row.kind}  {place}\n        {row.detail}")
-        for number, text in lines:
-            click.echo(f"    {'>' if number == row.line else ' '} {number:>6} | {text}")
+        say_lines([f"{row.severity:<8}{row.kind}  {place}", f"        {row.detail}"])
+        say_lines(f"    {'>' if number == row.line else ' '} {number:>6} | {text}" for number, text in lines)
     if as_json:
         return
     if kind is not None and kind not in known:
         there = ", ".join(f"{name} ({number:,})" for name, number in known.items())
-        click.echo(f"no findings of kind {kind!r}; there are: {there or 'none'}")
+        say(f"no findings of kind {kind!r}; there are: {there or 'none'}")
         return
-    click.echo(f"{len(rows):,} of {total:,} findings" if total else "no findings")
+    say(f"{len(rows):,} of {total:,} findings" if total else "no findings")

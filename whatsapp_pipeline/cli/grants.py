@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.connection import connect
 
@@ -22,15 +23,15 @@ def grants(only_print: bool) -> None:
     with connect(pipeline_url(settings.load())) as conn:
         refused = roles.statements(conn) if only_print else roles.apply(conn)
     if not refused:
-        click.echo(
+        say(
             f"{roles.READER}, {roles.ANALYST} and {roles.WRITER} are in place; "
             f"put a login into one with: GRANT {roles.READER} TO <login>"
         )
         return
     for statement in refused:
-        click.echo(f"{statement};")
+        say(f"{statement};")
     if not only_print:
-        click.echo(
+        say(
             "error: this role may not create roles or grant rights; have an administrator run the SQL above",
             err=True,
         )

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import private_files, settings
+from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.safe_text import for_spreadsheet
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.domain.matching.link_types import Candidate, Feature, LinkDecision
@@ -87,11 +89,9 @@ def _explain(title: str, day: date | None) -> None:
     options = LinkOptions(default_area_code=configured.default_area_code)
     with open_database(configured) as conn:
         found = explain_title(conn, title, day, options, log=logging.getLogger(__name__))
-    for line in _decision_lines(found.contact, found.names):
-        click.echo(line)
+    say_lines(_decision_lines(found.contact, found.names))
     if found.order is not None:
-        for line in _order_lines(found.order):
-            click.echo(line)
+        say_lines(_order_lines(found.order))
 
 
 def _decision_lines(decision: LinkDecision, names: dict[int, tuple[str, str]]) -> Iterator[str]:
@@ -160,7 +160,7 @@ def _link_files(
     decisions = link_titles(tables, wanted, policy=Policy(), model=model, seed=seed)
     _write(out, decisions)
     linked = sum(decision.contact.status == "linked" for decision in decisions)
-    click.echo(f"{len(decisions):,} titles, {linked:,} linked → {out}")
+    say(f"{len(decisions):,} titles, {linked:,} linked → {out}")
 
 
 def _read(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -219,31 +219,39 @@ def _model(contacts: dict[int, tuple[str, str]], path: Path, seed: int) -> NameM
     model = fit(
         [ContactName(id_, *names) for id_, names in sorted(contacts.items()) if any(names)], seed=seed
     )
-    path.write_text(model.to_json(), encoding="utf-8")
+    private_files.write(path, model.to_json())  # it holds parts of names
     return model
 
 
 def _write(path: Path, decisions: Sequence[TitleDecision]) -> None:
-    """Write the decisions; `id_contato` and `confidence` are the best candidate's, whatever the status."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(DECISION_COLUMNS)
-        for decision in decisions:
-            contact, order = decision.contact, decision.order
-            best = contact.candidates[0] if contact.candidates else None
-            writer.writerow(
-                (
-                    decision.title,
-                    best.id_contato if best else "",
-                    contact.status,
-                    contact.method,
-                    f"{best.confidence:.6f}" if best else "",
-                    _order_of(order) if order else "",
-                    order.method if order else "",
-                    "" if order is None or order.confidence is None else f"{order.confidence:.6f}",
-                    json.dumps([asdict(candidate) for candidate in contact.candidates], ensure_ascii=False),
-                )
-            )
+    """Write the decisions; `id_contato` and `confidence` are the best candidate's, whatever the status.
+
+    The file is its owner's alone, and no cell of it is a formula to a spreadsheet.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(DECISION_COLUMNS)
+    writer.writerows(map(_decision_row, decisions))
+    try:
+        private_files.write(path, text.getvalue())
+    except OSError as error:
+        raise PipelineError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _decision_row(decision: TitleDecision) -> tuple[object, ...]:
+    contact, order = decision.contact, decision.order
+    best = contact.candidates[0] if contact.candidates else None
+    return (
+        for_spreadsheet(decision.title),
+        best.id_contato if best else "",
+        contact.status,
+        contact.method,
+        f"{best.confidence:.6f}" if best else "",
+        _order_of(order) if order else "",
+        order.method if order else "",
+        "" if order is None or order.confidence is None else f"{order.confidence:.6f}",
+        json.dumps([asdict(candidate) for candidate in contact.candidates], ensure_ascii=False),
+    )
 
 
 def _order_of(order: OrderDecision) -> int | str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import json
 import re
 
 import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.database_option import open_database
+from whatsapp_pipeline.cli.output import say, say_json, say_lines
 from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.errors import PipelineError
@@ -66,9 +66,7 @@ def add(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
         )  # fmt: skip
         months = store.chats_of(conn, id_)
     found = ", ".join(f"{month} ({count})" for month, count in months)
-    click.echo(
-        f"override {id_} is in force; it is about " + (f"chats of {found}" if found else "no chat yet")
-    )
+    say(f"override {id_} is in force; it is about " + (f"chats of {found}" if found else "no chat yet"))
 
 
 def _resolve(conn: Connection, kind: str, target: str) -> str:
@@ -96,7 +94,7 @@ def list_(all_: bool, as_json: bool) -> None:
     with open_database(settings.load()) as conn:
         rows = store.list_all(conn, removed=all_)
     if as_json:
-        click.echo(json.dumps([row._asdict() for row in rows], default=str, ensure_ascii=False))
+        say_json([row._asdict() for row in rows], default=str)
         return
     for row in rows:
         number = row.id_contato if row.decision == "contact" else row.id_ordem_servico
@@ -104,13 +102,12 @@ def list_(all_: bool, as_json: bool) -> None:
         where = f"{row.target_kind} {row.target}"
         where += f" chat {row.chat_number}" if row.chat_number else ""
         where += f" session {row.session_number}" if row.session_number else ""
-        click.echo(f"{row.id:>5}  {row.made_at:%Y-%m-%d}  {row.made_by}: {where} → {what} ({row.reason})")
+        say_lines([f"{row.id:>5}  {row.made_at:%Y-%m-%d}  {row.made_by}: {where} → {what} ({row.reason})"])
         if row.removed_at is not None:
-            click.echo(
-                f"       taken back {row.removed_at:%Y-%m-%d} by {row.removed_by}: {row.removed_reason}"
-            )
+            back = f"       taken back {row.removed_at:%Y-%m-%d} by {row.removed_by}: {row.removed_reason}"
+            say_lines([back])
     if not rows:
-        click.echo("no overrides")
+        say("no overrides")
 
 
 @override.command()
@@ -124,4 +121,4 @@ def remove(override_id: int, reason: str, by: str | None) -> None:
     with open_database(settings.load()) as conn:
         if not store.remove(conn, override_id, reason=reason.strip(), removed_by=by or getpass.getuser()):
             raise PipelineError(f"override {override_id} is not in force; see `override list --all`")
-    click.echo(f"override {override_id} is taken back; its chats are decided anew when their month is linked")
+    say(f"override {override_id} is taken back; its chats are decided anew when their month is linked")

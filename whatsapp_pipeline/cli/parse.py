@@ -24,6 +24,7 @@ from whatsapp_pipeline.archive.sources import ChatSource, UnreadableFileError, o
 from whatsapp_pipeline.domain.chat_names import read_chat_name
 from whatsapp_pipeline.domain.transcripts import ChatSummary, ParseOptions, Source, Window, read_many
 from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder, FormatName
+from whatsapp_pipeline.safe_text import for_json, for_json_bytes
 
 _FORMATS = [name for name in get_args(FormatName) if name != "unknown"]
 # A damaged file may hold a finding a line; the counts are complete all the same.
@@ -92,7 +93,7 @@ def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO, 
     except UnreadableFileError as unreadable:
         error = {"kind": unreadable.kind, "detail": str(unreadable)}
     summary = summary_of(path, summaries, findings)
-    err.write(_encode({**summary, "error": error} if error else summary) + "\n")
+    err.write(for_json(_encode({**summary, "error": error} if error else summary)) + "\n")
     return error is None and "unknown_format" not in summary["exceptions"]
 
 
@@ -142,7 +143,7 @@ def write_lines(path: str, first_chat: int, messages: pl.DataFrame, out: BinaryI
         status="status",
         line="line",
     ).write_ndjson(written)
-    out.write(written.getbuffer())
+    out.write(for_json_bytes(written.getvalue()))
 
 
 def _iso(column: str, offset: str = "") -> pl.Expr:

@@ -9,6 +9,7 @@ import click
 
 from whatsapp_pipeline import private_files, settings
 from whatsapp_pipeline.cli.backup import cli_log
+from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.connection import connect
@@ -31,12 +32,12 @@ def export(contact: int, out: Path | None) -> None:
     configured = settings.load()
     with connect(pipeline_url(configured)) as conn:
         held = export_contact(conn, configured, contact)
-    text = json.dumps(held, ensure_ascii=False, indent=1, default=str)
     if out is None:
-        click.echo(text)
+        say_json(held, default=str, indent=1)
         return
+    text = json.dumps(held, ensure_ascii=False, indent=1, default=str)
     private_files.write(out, text + "\n")
-    click.echo(f"{sum(len(rows) for rows in held.values())} rows → {out}")
+    say(f"{sum(len(rows) for rows in held.values())} rows → {out}")
 
 
 @privacy.command("erase")
@@ -55,12 +56,12 @@ def erase(contact: int, keep_contact_row: bool, yes: bool) -> None:
         click.confirm(f"Erase contact {contact}? There is no way back", abort=True)
     with connect(pipeline_url(configured)) as conn:
         erasure = erase_contact(conn, configured, contact, keep_contact_row=keep_contact_row, log=cli_log())
-    click.echo("erased:")
+    say("erased:")
     for name, count in erasure.removed.items():
-        click.echo(f"  {name:<26} {count:>8,}")
-    click.echo("stays:")
+        say(f"  {name:<26} {count:>8,}")
+    say("stays:")
     for name, reason in erasure.stays.items():
-        click.echo(f"  {name}: {reason}")
+        say(f"  {name}: {reason}")
 
 
 @privacy.command("reapply")
@@ -70,7 +71,7 @@ def reapply() -> None:
 
     configured = settings.load()
     count = reapply_erasures(pipeline_url(configured), configured, log=cli_log())
-    click.echo(f"{count} contact(s) erased again")
+    say(f"{count} contact(s) erased again")
 
 
 @privacy.command("audit")
@@ -81,9 +82,9 @@ def audit() -> None:
     with connect(pipeline_url(settings.load())) as conn:
         rows = audit_rows(conn)
     for row in rows:
-        click.echo(
+        say(
             f"{row['at']:%Y-%m-%d %H:%M}  {row['actor']:<12} {row['action']:<16} "
             f"{(row['subject'] or '')[:12]}"
         )
     if not rows:
-        click.echo("nothing on record")
+        say("nothing on record")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import click
-
 from whatsapp_pipeline.automation.headless import CheckOutcome, Outcome
+from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.cli.text_table import print_table
 from whatsapp_pipeline.store.operations.dry_run_diff import Change
 
@@ -22,29 +21,28 @@ def show(outcome: Outcome, *, dry_run: bool) -> None:
     ]
     lines += [_line(outcome, asset, month, counts) for (asset, month), counts in outcome.by_month.items()]
     if lines:
-        click.echo()
+        say()
         heads = ("asset", "month", "rows in", "exceptions", "checks", "linked by")
         print_table([heads, *lines], right=range(2, 5))
     failed = [check for check in outcome.checks if not check.passed]
     if failed:
-        click.echo("\nChecks with findings (rows and how to fix them: `make up`, the asset's Checks tab):")
+        say("\nChecks with findings (rows and how to fix them: `make up`, the asset's Checks tab):")
         for check in failed:
             word = "BLOCKING" if check.blocking else check.severity.lower()
-            click.echo(f"  {word:<8} {check.asset}.{check.name}: {check.description}")
+            say(f"  {word:<8} {check.asset}.{check.name}: {check.description}")
     for error in outcome.errors:
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
     if outcome.changes is not None:
         _show_changes(outcome.changes)
     if dry_run:
-        click.echo("\nDry run: everything was rolled back.")
+        say("\nDry run: everything was rolled back.")
 
 
 def _show_changes(changes: list[Change]) -> None:
-    click.echo("\nWhat a real run would change:" if changes else "\nA real run would change nothing.")
+    say("\nWhat a real run would change:" if changes else "\nA real run would change nothing.")
     for change in changes:
-        click.echo(f"  {change.what}: {change.count:,} {change.change}")
-        for example in change.examples:
-            click.echo(f"      {example}")
+        say(f"  {change.what}: {change.count:,} {change.change}")
+        say_lines(f"      {example}" for example in change.examples)
 
 
 def _line(outcome: Outcome, asset: str, month: str, counts: dict[str, int]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
@@ -56,14 +57,14 @@ def reparse(
     with connect(pipeline_url(configured)) as conn:
         months, files = _remember(conn, options, path, month)
         counts = _read_again(conn, months, Archive(root=root).open(), configured)
-    click.echo(
+    say(
         f"remembered for {files} file(s) of {', '.join(months)}; "
         + (
             ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in counts.items())
             or "no message changed"
         )
     )
-    click.echo(f"links are brought up to date by `whatsapp-pipeline run --months {','.join(months)} …`")
+    say(f"links are brought up to date by `whatsapp-pipeline run --months {','.join(months)} …`")
 
 
 def _remember(

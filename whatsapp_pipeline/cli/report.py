@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
@@ -49,7 +50,7 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
         )  # fmt: skip
     folder = configured.report_dir or configured.local_dir / "reports"
     path = write(html or folder / f"qa-{month or 'all'}.html", made.html)
-    click.echo(
+    say(
         f"{month or 'all months'}: {made.chats:,} chats, {made.linked:,} linked; {made.reviewed} of "
         f"{made.sampled} in the review sample have a verdict → {path}"
     )

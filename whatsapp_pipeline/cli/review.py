@@ -11,6 +11,7 @@ import click
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.link import waterfall
+from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.cli.params import MONTH, Group
 from whatsapp_pipeline.domain.matching.link_types import Feature
 from whatsapp_pipeline.errors import PipelineError
@@ -39,12 +40,12 @@ def review(context: click.Context, month: str | None, limit: int | None, by: str
     with open_database(configured) as conn:
         chats = queue(conn, month, limit)
         if not chats:
-            click.echo(f"{month}: nothing is in doubt")
+            say(f"{month}: nothing is in doubt")
             return
         decided = _step_through(conn, chats, by or getpass.getuser())
         if decided:
             _link_again(conn, month, configured.default_area_code)
-    click.echo(f"\n{decided} decision(s) kept" + (f", {month} linked again" if decided else ""))
+    say(f"\n{decided} decision(s) kept" + (f", {month} linked again" if decided else ""))
 
 
 @review.command("record")
@@ -59,7 +60,7 @@ def record(chat: int, verdict: str, note: str | None, by: str | None) -> None:
     with open_database(settings.load()) as conn:
         if not verdicts.record(conn, chat, verdict, note=note, reviewer=by or getpass.getuser()):
             raise PipelineError(f"there is no chat {chat}; the report's review sample gives their numbers")
-    click.echo(f"chat {chat}: {verdict}")
+    say(f"chat {chat}: {verdict}")
 
 
 def _link_again(conn: Connection, month: str, default_area_code: str | None) -> None:
@@ -74,9 +75,8 @@ def _link_again(conn: Connection, month: str, default_area_code: str | None) -> 
 def _step_through(conn: Connection, chats: list[ChatInDoubt], by: str) -> int:
     decided = 0
     for number, chat in enumerate(chats, 1):
-        click.echo(f"\n[{number}/{len(chats)}]")
-        for line in _lines(chat):
-            click.echo(line)
+        say(f"\n[{number}/{len(chats)}]")
+        say_lines(_lines(chat))
         answer = _ask(chat)
         if answer == "quit":
             break
@@ -105,7 +105,7 @@ def _lines(chat: ChatInDoubt) -> Iterator[str]:
 
 def _ask(chat: ChatInDoubt) -> int | str | None:
     """Return a contact's id, None for "no contact", or "skip" or "quit"."""
-    click.echo(_KEYS)
+    say(_KEYS)
     while True:
         try:
             key = click.getchar()
@@ -129,9 +129,9 @@ def _ask(chat: ChatInDoubt) -> int | str | None:
 
 def _show_evidence(chat: ChatInDoubt) -> None:
     for candidate in chat.candidates:
-        click.echo(f"   contact {candidate['id']}: {candidate['confidence']:.3f} by {candidate['method']}")
-        for line in waterfall([Feature(**feature) for feature in candidate["evidence"]]):
-            click.echo(f"   {line}")
+        say(f"   contact {candidate['id']}: {candidate['confidence']:.3f} by {candidate['method']}")
+        evidence = waterfall([Feature(**feature) for feature in candidate["evidence"]])
+        say_lines(f"   {line}" for line in evidence)
 
 
 def _keep(conn: Connection, chat: ChatInDoubt, contact: int | str | None, by: str) -> None:
@@ -151,6 +151,6 @@ def _keep(conn: Connection, chat: ChatInDoubt, contact: int | str | None, by: st
             overrides.NewOverride(*target, "no_contact" if id_ is None else "contact", id_, reason, by),
         )
     except PipelineError as error:
-        click.echo(f"   not kept: {error}", err=True)
+        say(f"   not kept: {error}", err=True)
         return
-    click.echo(f"   kept: {'no contact' if id_ is None else f'contact {id_}'}")
+    say(f"   kept: {'no contact' if id_ is None else f'contact {id_}'}")

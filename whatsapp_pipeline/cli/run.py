@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run(
         config["chat_file_index"] = {"sample": sample, "seed": seed}
     outcome = execute(archive_root, erp, months, config=config, dry_run=dry_run)
     if as_json:
-        click.echo(json.dumps(outcome.as_json(), ensure_ascii=False))
+        say_json(outcome.as_json())
     else:
         from whatsapp_pipeline.cli.qa_table import show
 
@@ -72,7 +72,7 @@ def execute(
     dry_run: bool,
 ) -> Outcome:
     """Run the chain over `months` of the archive (None: CHAT_ARCHIVE) and gather what every step reported."""
-    click.echo("loading Dagster …", err=True)
+    say("loading Dagster …", err=True)
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Heavy, and only this command needs them.
     from whatsapp_pipeline.assets.partitions import parse_months
@@ -138,7 +138,7 @@ def demo() -> None:
     show(outcome, dry_run=False)
     if not outcome.ok:
         raise SystemExit(outcome.exit_status)
-    click.echo(
+    say(
         "\nNext:\n"
         "  make up                                    Dagster with all of this, http://127.0.0.1:3000\n"
         "  .venv/bin/whatsapp-pipeline status         what is in the database\n"

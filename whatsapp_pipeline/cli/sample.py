@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.sandbox.archive import write_sample
 from whatsapp_pipeline.sandbox.plan import SampleOptions, month_keys
 
@@ -75,7 +76,7 @@ def sample(
         named,
     )
     report = write_sample(out, options)
-    click.echo(
+    say(
         f"{report.files} files, {report.messages} messages, {report.size_bytes / 1e6:.1f} MB, "
         f"{report.contacts} contacts, {report.orders} orders in {time.monotonic() - started:.1f} s → {out}"
     )

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from datetime import datetime, timedelta
 
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.output import STRONG_END, STRONG_START, say, say_json, say_with_strong
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.chats.search import SearchHit, SearchQuery
 from whatsapp_pipeline.store.connection import connect
 
-# Marks that no message holds, so that what a customer typed is never taken for one.
-_START, _END = "\x02", "\x03"
 _SIDES = {"from": "customer", "to": "staff", "notification": "notice"}
 
 
@@ -61,28 +58,25 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
         query = SearchQuery(
             words='"' + text.replace('"', " ") + '"' if phrase else text, contact=number, order=order,
             since=since, until=until + timedelta(days=1) if until else None, direction=side, limit=limit,
-            mark_start=_START, mark_end=_END,
+            mark_start=STRONG_START, mark_end=STRONG_END,
         )  # fmt: skip
         hits = find(conn, query)
     for hit in hits:
-        click.echo(_as_json(hit) if as_json else _as_text(hit))
+        if as_json:
+            say_json(_as_json(hit))
+        else:
+            say_with_strong(_as_text(hit))
     if not hits and not as_json:
-        click.echo("nothing found", err=True)
+        say("nothing found", err=True)
 
 
-def _as_json(hit: SearchHit) -> str:
-    snippet = hit.snippet.replace(_START, "«").replace(_END, "»")
-    return json.dumps(
-        {**hit._asdict(), "sent_at": hit.sent_at.isoformat(), "snippet": snippet}, ensure_ascii=False
-    )
+def _as_json(hit: SearchHit) -> dict[str, object]:
+    snippet = hit.snippet.replace(STRONG_START, "«").replace(STRONG_END, "»")
+    return {**hit._asdict(), "sent_at": hit.sent_at.isoformat(), "snippet": snippet}
 
 
 def _as_text(hit: SearchHit) -> str:
-    strong = sys.stdout.isatty()
     snippet = " ".join(hit.snippet.split())
-    snippet = snippet.replace(_START, "\x1b[1m" if strong else "«").replace(
-        _END, "\x1b[0m" if strong else "»"
-    )
     who = f"contact {hit.id_contato}" if hit.id_contato is not None else "no contact"
     side = _SIDES.get(hit.side or "", "unknown side")
     return f"{hit.sent_at:%Y-%m-%d %H:%M}  {who}, {side}, {hit.source} {hit.message_id}\n    {snippet}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-import click
+from whatsapp_pipeline.cli.output import say
 
 
 def print_table(rows: Sequence[Sequence[str]], *, right: Container[int]) -> None:
@@ -18,4 +18,4 @@ def print_table(rows: Sequence[Sequence[str]], *, right: Container[int]) -> None
             text.rjust(width) if position in right else text.ljust(width)
             for position, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
-        click.echo("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())

@@ -19,6 +19,7 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.database_option import require_free
+from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.databases import dagster_url, pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 
@@ -55,10 +56,8 @@ def up(port: int, webhook_port: int, host: str) -> None:
             "--port", str(webhook_port), "--host", host,
         ]  # fmt: skip
     else:
-        click.echo(
-            "webhook receiver: not started (set WHATSAPP_APP_SECRET, or run `webhook serve --insecure`)"
-        )
-    click.echo(f"Dagster: http://{host}:{port}   (Ctrl-C stops everything)")
+        say("webhook receiver: not started (set WHATSAPP_APP_SECRET, or run `webhook serve --insecure`)")
+    say(f"Dagster: http://{host}:{port}   (Ctrl-C stops everything)")
     raise SystemExit(_supervise(commands))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,6 +11,7 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.database_option import require_free
+from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
@@ -51,11 +51,11 @@ def serve(host: str, port: int, insecure: bool) -> None:
 
     configured = settings.load()
     if not configured.whatsapp_enabled:
-        click.echo("WHATSAPP_ENABLED is false: nothing to serve")
+        say("WHATSAPP_ENABLED is false: nothing to serve")
         return
     config = receiver.config_from(configured, insecure=insecure)
     require_free(host, port, "--port")
-    receiver.serve(config, _receiver_url, host=host, port=port, say=lambda text: click.echo(text, err=True))
+    receiver.serve(config, _receiver_url, host=host, port=port, say=lambda text: say(text, err=True))
 
 
 def _receiver_url() -> str:
@@ -80,7 +80,7 @@ def account_add(phone_number_id: str, tenant: str | None) -> None:
         tenant_id = accounts.ensure_tenant(conn, tenant) if tenant else None
         accounts.add_account(conn, phone_number_id, tenant_id)
         waiting = inbox.unpark(conn, phone_number_id)
-    click.echo(f"{phone_number_id}: active; {waiting} parked deliveries are back in line")
+    say(f"{phone_number_id}: active; {waiting} parked deliveries are back in line")
 
 
 @account.command("list")
@@ -91,10 +91,10 @@ def account_list() -> None:
     with _database() as conn:
         rows = accounts.accounts(conn)
         if not rows:
-            click.echo("no business numbers; only MULTITENANT_ENABLED=true needs them", err=True)
+            say("no business numbers; only MULTITENANT_ENABLED=true needs them", err=True)
         for row in rows:
             state = "active" if row.is_active else "disabled"
-            click.echo(f"{row.phone_number_id}\t{row.tenant or '-'}\t{state}")
+            say(f"{row.phone_number_id}\t{row.tenant or '-'}\t{state}")
 
 
 @account.command("disable")
@@ -106,7 +106,7 @@ def account_disable(phone_number_id: str) -> None:
     with _database() as conn:
         if not accounts.disable_account(conn, phone_number_id):
             raise PipelineError(f"there is no account {phone_number_id}; `webhook account list` shows them")
-    click.echo(f"{phone_number_id}: disabled; its deliveries are parked until it is added again")
+    say(f"{phone_number_id}: disabled; its deliveries are parked until it is added again")
 
 
 @webhook.command()
@@ -126,7 +126,7 @@ def replay(dead: bool, ids: tuple[int, ...], since: datetime | None) -> None:
         raise click.UsageError("say what to replay: --dead, --id or --since")
     moment = since.replace(tzinfo=settings.load().tzinfo) if since else None
     with _database() as conn:
-        click.echo(f"{inbox.replay(conn, dead=dead, ids=ids, since=moment)} deliveries are back in line")
+        say(f"{inbox.replay(conn, dead=dead, ids=ids, since=moment)} deliveries are back in line")
 
 
 @webhook.command()
@@ -143,14 +143,14 @@ def status(as_json: bool) -> None:
     found["spool_segments"] = len(spool.segments(directory))
     found["quarantined"] = quarantine.count(quarantine.quarantine_directory(directory))
     if as_json:
-        click.echo(json.dumps(found))
+        say_json(found)
         return
     found["parked_accounts"] = ", ".join(found.pop("waiting_for")) or "none"
     found["oldest_pending_seconds"] = round(found["oldest_pending_seconds"], 1)
     for name, value in found.items():
-        click.echo(f"{name.replace('_', ' ')}: {value}")
+        say(f"{name.replace('_', ' ')}: {value}")
     for inbox_id, received_at, attempts, error in letters:
-        click.echo(f"dead {inbox_id} ({received_at:%Y-%m-%d %H:%M}, {attempts} attempts): {error}")
+        say(f"dead {inbox_id} ({received_at:%Y-%m-%d %H:%M}, {attempts} attempts): {error}")
 
 
 @webhook.command()
@@ -163,7 +163,7 @@ def drain() -> None:
     with _database() as conn:
         if not drain_now(directory, conn):
             raise PipelineError(f"the spool {directory} did not empty within 10 s; see `webhook status`")
-    click.echo("the spool is empty")
+    say("the spool is empty")
 
 
 @webhook.command()
@@ -176,7 +176,7 @@ def process() -> None:
     options = ProcessOptions(multitenant=settings.load().multitenant_enabled)
     with _database() as conn:
         report = process_due(conn, options, log=logging.getLogger(__name__))
-    click.echo(", ".join(f"{value} {name}" for name, value in report.counts().items() if value) or "nothing")
+    say(", ".join(f"{value} {name}" for name, value in report.counts().items() if value) or "nothing")
 
 
 @webhook.command()
@@ -186,4 +186,4 @@ def verify() -> None:
 
     with _database() as conn:
         for line in verify_conversations(conn):
-            click.echo(line)
+            say(line)

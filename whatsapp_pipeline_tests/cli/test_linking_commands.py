@@ -134,6 +134,18 @@ def test_link_reads_files_as_excel_in_brazil_writes_them(tmp_path: Path) -> None
     assert "1 titles, 1 linked" in result.output
 
 
+def test_the_files_that_link_writes_are_private_and_hold_no_formula(tmp_path: Path) -> None:
+    (tmp_path / "contacts.csv").write_text("id,nome\n1,Ana Lima\n", encoding="utf-8")
+    (tmp_path / "titles.csv").write_text(
+        'title\n"=HYPERLINK(""http://x"",""Ana Lima"")"\n+55 41 99999-0001\n', encoding="utf-8"
+    )
+    names = [f"--{name}={tmp_path / (name + '.csv')}" for name in ("contacts", "titles", "out")]
+    assert CliRunner().invoke(link, [*names, f"--model={tmp_path / 'model.json'}"]).exit_code == 0
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        assert [r["title"][:3] for r in csv.DictReader(file)] == ["'=H", "+55"]
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("out.csv", "model.json")} == {0o600}
+
+
 def test_override_adds_lists_and_takes_back(fresh: Connection, run: Run) -> None:
     added = run("add", "--title", "Lima", "--contact", "2", "--reason", "he says so", command=override)
     assert added.output == "override 1 is in force; it is about chats of 2025-01 (1)\n"

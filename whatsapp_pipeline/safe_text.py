@@ -1,0 +1,62 @@
+"""Text that other people wrote, made harmless for the place where it is shown.
+
+What belongs here: the characters that control a terminal or start a spreadsheet formula, and what replaces
+them. What does not: HTML (templates escape it) and masking personal data (domain/masking.py).
+"""
+
+from __future__ import annotations
+
+import re
+
+# C0 controls without tab and newline, DEL, C1 controls, and the marks that reorder a line of text (bidi).
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# The same characters as UTF-8, in JSON text: there C0 controls are always escaped already.
+_CONTROL_BYTES = re.compile(
+    rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]"  # U+2028–202E, U+2066–2069
+)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A phone or a number: without letters, references and operators other than these it can't do harm.
+_PHONE_OR_NUMBER = re.compile(r"[+-]?[\d ().,-]*")
+
+
+def for_terminal(text: str) -> str:
+    r"""Return the text with control characters written out (`\x1b`), so that a terminal obeys none of them.
+
+    Tabs and newlines stay; `on_one_line` writes these out too.
+    """
+    return _CONTROL.sub(_written_out, text) if _CONTROL.search(text) else text
+
+
+def on_one_line(text: str) -> str:
+    """Return the text as one line of a terminal: a newline in a name can't begin a line of its own."""
+    return for_terminal(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def for_json(text: str) -> str:
+    r"""Return JSON text with control characters as `\u` escapes; the value that it encodes stays the same."""
+    return _CONTROL.sub(_json_escape, text) if _CONTROL.search(text) else text
+
+
+def for_json_bytes(data: bytes) -> bytes:
+    """Do what `for_json` does, for JSON text in UTF-8."""
+    return _CONTROL_BYTES.sub(lambda match: _json_escape_text(match[0].decode()).encode(), data)
+
+
+def for_spreadsheet(cell: str) -> str:
+    """Return a CSV cell that no spreadsheet takes for a formula: such a cell gets an apostrophe in front."""
+    if cell.startswith(_FORMULA_STARTS) and not _PHONE_OR_NUMBER.fullmatch(cell):
+        return "'" + cell
+    return cell
+
+
+def _written_out(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    return _json_escape_text(match[0])
+
+
+def _json_escape_text(character: str) -> str:
+    return f"\\u{ord(character):04x}"
