@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up ci lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale drill drill-short lock clean
+.PHONY: help setup demo test up ci lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale drill drill-short lock clean purge
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -73,5 +73,39 @@ lock: .venv/ready-dev ## pin the newest packages that pyproject.toml allows
 	$(BIN)/uv pip compile -q --upgrade --universal -p 3.11 --no-emit-index-url --no-header --no-annotate pyproject.toml --group build -o requirements.lock
 	$(BIN)/uv pip compile -q --universal -p 3.11 --no-emit-index-url --no-header --no-annotate pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
 
-clean: ## remove the environment and the embedded database
-	rm -rf .venv .local storage history schedules logs .logs_queue .nux .telemetry
+# What is in .local/, for a person who decides what to delete.
+define name_what_stays
+	@for entry in .local/* .env; do \
+	  case "$$entry" in \
+	    .local/postgres) what="the embedded database: webhook messages, decisions, Dagster's runs" ;; \
+	    .local/backups) what="backups of the database" ;; \
+	    .local/privacy.key) what="the key that recognises erased people" ;; \
+	    .local/privacy.list) what="the list of erased people, as keyed hashes" ;; \
+	    .local/webhook-spool*) what="webhook deliveries that wait for the database" ;; \
+	    .local/erp_backup) what="saved pages of the ERP" ;; \
+	    .local/*token*) what="the ERP's access tokens" ;; \
+	    .env) what="your settings" ;; \
+	    *) what="" ;; \
+	  esac; \
+	  [ -e "$$entry" ] && printf '  stays: %-24s %s\n' "$$entry" "$$what"; \
+	done; true
+endef
+
+clean: ## remove what can be rebuilt (.venv, caches, reports); data, keys and backups stay
+	@rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .local/bench-venv .local/reports .local/sandbox_tokens.*
+	@find . -name __pycache__ -type d -not -path './.local/*' -prune -exec rm -rf {} +
+	@echo "removed the environment, caches and reports; \`make setup\` and \`whatsapp-pipeline report\` make them again"
+	$(name_what_stays)
+
+purge: ## delete the embedded database and Dagster's run logs, after asking (CONFIRM=purge does not ask)
+	@if pid=$$(head -n 1 .local/postgres/postmaster.pid 2>/dev/null) && kill -0 "$$pid" 2>/dev/null; then \
+	  echo "the embedded database is running (process $$pid): stop \`make up\` and other commands first"; exit 1; fi
+	@answer='$(CONFIRM)'; if [ "$$answer" != purge ]; then \
+	  echo "This deletes .local/postgres: webhook messages, decisions of people, links, Dagster's runs."; \
+	  echo "Only a backup brings them back (\`whatsapp-pipeline backup now\`). A database of your own is not touched."; \
+	  printf 'Type "purge" to delete: '; read -r answer || true; fi; \
+	  [ "$$answer" = purge ] || { echo "nothing was deleted"; exit 1; }
+	@rm -rf .local/postgres storage history schedules logs .logs_queue .nux .telemetry
+	@echo "deleted .local/postgres and Dagster's run logs"
+	$(name_what_stays)

@@ -9,6 +9,7 @@ from pydantic import Field
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.materialize import (
+    GROUP,
     OWNERS,
     Events,
     Metadata,
@@ -57,7 +58,8 @@ class LoadConfig(StepConfig):
 @dg.asset(
     partitions_def=MONTHS,
     backfill_policy=RANGED,
-    group_name="archive",
+    group_name=GROUP,
+    tags={"subject": "chats"},
     kinds={"python", "file", "postgres"},
     owners=OWNERS,
     code_version="1",
@@ -101,7 +103,8 @@ def chat_file_index(
 @dg.asset(
     partitions_def=MONTHS,
     backfill_policy=RANGED,
-    group_name="messages",
+    group_name=GROUP,
+    tags={"subject": "chats"},
     kinds={"python", "file", "postgres"},
     owners=OWNERS,
     code_version="1",

@@ -10,7 +10,15 @@ from pydantic import Field
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import lineage
-from whatsapp_pipeline.assets.materialize import OWNERS, Events, Metadata, StepConfig, preview, run_table
+from whatsapp_pipeline.assets.materialize import (
+    GROUP,
+    OWNERS,
+    Events,
+    Metadata,
+    StepConfig,
+    preview,
+    run_table,
+)
 from whatsapp_pipeline.domain.masking import mask_name, mask_phone
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Erp
@@ -48,10 +56,10 @@ def _forget_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> N
 
 
 @dg.asset(
-    group_name="contacts",
+    group_name=GROUP,
+    tags={"subject": "contacts", "source": "tiny"},
     kinds={"python", "postgres"},
     owners=OWNERS,
-    tags={"source": "tiny"},
     code_version="1",
     output_required=False,
     metadata={"dagster/table_name": "contatos"},
@@ -84,10 +92,10 @@ def tiny_contacts(
 
 
 @dg.asset(
-    group_name="contacts",
+    group_name=GROUP,
+    tags={"subject": "contacts", "source": "tiny"},
     kinds={"python", "postgres"},
     owners=OWNERS,
-    tags={"source": "tiny"},
     code_version="1",
     output_required=False,
     deps=[tiny_contacts],
@@ -113,7 +121,8 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
 
 
 @dg.asset(
-    group_name="contacts",
+    group_name=GROUP,
+    tags={"subject": "contacts"},
     kinds={"python", "postgres"},
     owners=OWNERS,
     code_version="1",
@@ -147,7 +156,9 @@ def normalized_contacts(context: dg.AssetExecutionContext, config: StepConfig, d
 # Orders that another program keeps in the database: the catalog shows them, nobody has to materialize them.
 ordens_servico = dg.AssetSpec(
     "ordens_servico",
-    group_name="contacts",
+    deps=[tiny_orders],
+    group_name=GROUP,
+    tags={"subject": "contacts"},
     kinds={"postgres"},
     owners=OWNERS,
     description="The table of service orders, filled by the user's own programs or by tiny_orders.",

@@ -5,7 +5,7 @@
 import dagster as dg
 from pydantic import Field
 
-from whatsapp_pipeline.assets.materialize import OWNERS, PREVIEW_ROWS, column_schema, preview
+from whatsapp_pipeline.assets.materialize import GROUP, OWNERS, PREVIEW_ROWS, column_schema, preview
 from whatsapp_pipeline.domain.masking import mask_name
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
@@ -17,7 +17,8 @@ from whatsapp_pipeline.store.conversations.conversations import latest_conversat
 webhook_inbox = dg.AssetSpec(
     "webhook_inbox",
     description="Raw deliveries as the receiver spooled them; written outside Dagster, within a second.",
-    group_name="conversations",
+    group_name=GROUP,
+    tags={"subject": "conversations"},
     kinds={"postgres"},
     owners=OWNERS,
     metadata={"dagster/table_name": "webhook_inbox"},
@@ -33,7 +34,8 @@ class ConversationsConfig(dg.Config):
 
 
 @dg.asset(
-    group_name="conversations",
+    group_name=GROUP,
+    tags={"subject": "conversations"},
     kinds={"python", "postgres"},
     owners=OWNERS,
     code_version="1",

@@ -12,7 +12,15 @@ from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_file_index
 from whatsapp_pipeline.assets.contacts import normalized_contacts
-from whatsapp_pipeline.assets.materialize import OWNERS, Events, Metadata, StepConfig, preview, run_months
+from whatsapp_pipeline.assets.materialize import (
+    GROUP,
+    OWNERS,
+    Events,
+    Metadata,
+    StepConfig,
+    preview,
+    run_months,
+)
 from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.store.connection import Connection
@@ -49,7 +57,8 @@ class OrderLinkConfig(StepConfig):
 @dg.asset(
     partitions_def=MONTHS,
     backfill_policy=RANGED,
-    group_name="links",
+    group_name=GROUP,
+    tags={"subject": "links"},
     kinds={"python", "postgres"},
     owners=OWNERS,
     code_version="1",
@@ -94,7 +103,8 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
 @dg.asset(
     partitions_def=MONTHS,
     backfill_policy=RANGED,
-    group_name="links",
+    group_name=GROUP,
+    tags={"subject": "links"},
     kinds={"python", "postgres"},
     owners=OWNERS,
     code_version="1",

@@ -19,6 +19,9 @@ from whatsapp_pipeline.store import catalog
 from whatsapp_pipeline.store.connection import Connection
 
 OWNERS = ["team:data-engineering"]
+# One group for all assets: with more than one, the Lineage page shows closed boxes instead of the chain.
+# The tag `subject` says which part of the project an asset belongs to.
+GROUP = "whatsapp_pipeline"
 PREVIEW_ROWS = 8
 
 Metadata: TypeAlias = Mapping[str, Any]

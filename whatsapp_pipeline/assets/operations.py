@@ -8,7 +8,7 @@ from pydantic import Field
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.history import history
-from whatsapp_pipeline.assets.materialize import OWNERS, preview
+from whatsapp_pipeline.assets.materialize import GROUP, OWNERS, preview
 from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.steps.operations import backup
@@ -22,7 +22,13 @@ class BackupConfig(dg.Config):
     reason: str = Field(default="daily", description="What the list of backups shall say of it.")
 
 
-@dg.asset(group_name="operations", kinds={"postgres", "file"}, owners=OWNERS, code_version="1")
+@dg.asset(
+    group_name=GROUP,
+    tags={"subject": "operations"},
+    kinds={"postgres", "file"},
+    owners=OWNERS,
+    code_version="1",
+)
 def database_backup(
     context: dg.AssetExecutionContext, config: BackupConfig, database: Database
 ) -> dg.MaterializeResult[None]:
@@ -59,7 +65,8 @@ class ReportConfig(dg.Config):
 
 
 @dg.asset(
-    group_name="operations",
+    group_name=GROUP,
+    tags={"subject": "operations"},
     kinds={"html", "file"},
     owners=OWNERS,
     code_version="1",

@@ -12,7 +12,15 @@ from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_messages
 from whatsapp_pipeline.assets.conversations import conversations
-from whatsapp_pipeline.assets.materialize import OWNERS, Events, Metadata, StepConfig, preview, run_table
+from whatsapp_pipeline.assets.materialize import (
+    GROUP,
+    OWNERS,
+    Events,
+    Metadata,
+    StepConfig,
+    preview,
+    run_table,
+)
 from whatsapp_pipeline.domain.masking import mask_name, mask_phone
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.store.connection import Connection
@@ -31,7 +39,8 @@ class SummaryConfig(StepConfig):
 
 
 @dg.asset(
-    group_name="summaries",
+    group_name=GROUP,
+    tags={"subject": "summaries"},
     kinds={"python", "postgres"},
     owners=OWNERS,
     code_version="1",
