@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from whatsapp_pipeline import private_files, settings
-from whatsapp_pipeline.cli.customer_words import conversation_line, metrics, order_line
 from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.summaries.customer import Dossier
+from whatsapp_pipeline.steps.summaries.customer_words import conversation_line, metrics, order_line
 from whatsapp_pipeline.store.connection import connect
 
 _SHOWN_CONVERSATIONS = 8
@@ -40,10 +40,10 @@ def customer(who: str, html: Path | None, messages: int) -> None:
     if html is None:
         say_lines(text_report(known))
         return
-    from whatsapp_pipeline.cli.customer_page import page
+    from whatsapp_pipeline.steps.summaries.customer_page import customer_page
 
     try:
-        private_files.write(html, page(known))
+        private_files.write(html, customer_page(known))
     except OSError as error:
         raise PipelineError(f"cannot write {html}: {error.strerror}") from error
     say(f"wrote {html}")

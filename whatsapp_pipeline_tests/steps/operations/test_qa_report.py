@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import dagster as dg
 import pytest
 
 from whatsapp_pipeline.definitions import build_defs
-from whatsapp_pipeline.domain import page
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.steps.operations.qa_report import History, QaReport, make, write
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -75,12 +75,12 @@ def _parse(html: str) -> _Page:
 def test_the_page_has_every_section_and_fetches_nothing(report: QaReport) -> None:
     found = _parse(report.html)
     assert found.headings == [
-        "Links to contacts", "Chats in doubt or without a contact", "Links to service orders",
-        "Messages and findings", "Checks", "Run history", "Manual review sample",
+        "Ligação com contatos", "Conversas em dúvida ou sem contato", "Ligação com ordens de serviço",
+        "Mensagens e ocorrências", "Verificações", "Execuções", "Amostra para revisão",
     ]  # fmt: skip
     assert found.fetches == []
     assert "`" not in report.html  # commands are marked as such
-    assert "<code>whatsapp-pipeline review --month MONTH</code>" in report.html
+    assert "<code>whatsapp-pipeline review --month MÊS</code>" in report.html
     assert "url(" not in report.html
     assert report.chats == FILES
     assert report.counts()["months"] == len(MONTHS)
@@ -106,8 +106,8 @@ def test_names_are_shown_when_asked_for(filled: tuple[Connection, History]) -> N
     conn, past = filled
     row = verdicts.sample(conn, "2025-01")[0]
     html = make(conn, ["2025-01"], past, made_at=NOW, show_names=True).html
-    assert page.text(row.file_path) in html
-    assert "keep it as you keep the chats" in html
+    assert escape(row.file_path) in html
+    assert "guarde esta página como guarda as conversas" in html
 
 
 def test_titles_are_escaped(filled: tuple[Connection, History]) -> None:
@@ -133,7 +133,7 @@ def test_verdicts_show_in_the_next_report(filled: tuple[Connection, History]) ->
             verdicts.record(conn, row.id_chat_file, said, note=None, reviewer="ana")
         report = make(conn, ["2025-01"], past, made_at=NOW)
         assert report.reviewed == 10
-        assert "90.0% agreement" in report.html
+        assert "90,0% de concordância" in report.html
 
 
 def test_an_empty_database_makes_a_page_too(fresh_database_url: str, tmp_path: Path) -> None:
@@ -159,4 +159,4 @@ def test_the_asset_writes_the_page(prepared_url: str, tmp_path: Path) -> None:
         }
     finally:
         del os.environ["REPORT_DIR"]
-    assert "Manual review sample" in (tmp_path / "qa-all.html").read_text(encoding="utf-8")
+    assert "Amostra para revisão" in (tmp_path / "qa-all.html").read_text(encoding="utf-8")

@@ -1,0 +1,86 @@
+"""Jinja2 as every page of the project uses it, with Portuguese formats for numbers, shares and times.
+
+What belongs here: the environment and the filters that templates need. What does not: what a page says (the
+`.html` files beside this module) and where its figures come from (steps/).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+# Text of customers may hold control characters. A browser shows them as nothing, or reverses what follows.
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def render(template: str, **values: object) -> str:
+    """Return the page that a template makes of `values`.
+
+    Args:
+        template: A file of this folder, such as `customer.html`.
+        values: What the template names. A name that is missing raises `jinja2.UndefinedError`.
+    """
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.do"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+    environment.filters |= {
+        "number": number, "share": share, "moment": moment, "commands": commands, "lines": lines,
+    }  # fmt: skip
+    return environment
+
+
+def _printable(value: object) -> object:
+    """Print None as nothing and control characters as a visible replacement."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _INVISIBLE.sub("\ufffd", value)
+    return value
+
+
+def number(value: float | None, places: int = 0) -> str:
+    """Write a number as Brazilians do: `1.234,5`; a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{value:,.{places}f}".translate(str.maketrans(",.", ".,"))
+
+
+def share(part: float, whole: float) -> str:
+    """Write `part` of `whole` as a percentage with one decimal: `97,5%`; a dash where the whole is 0."""
+    return f"{number(100 * part / whole, 1)}%" if whole else "–"
+
+
+def moment(value: datetime | None) -> str:
+    """Write a date with its time as Brazilians do: `05/01/2025 10:30`; nothing where there is none."""
+    return f"{value:%d/%m/%Y %H:%M}" if value else ""
+
+
+def commands(words: str) -> Markup:
+    """Escape words; text between backticks becomes a command."""
+    parts = words.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
+def lines(text: str) -> Markup:
+    """Escape text and keep its line breaks."""
+    shown = _INVISIBLE.sub("\ufffd", text.replace("\r\n", "\n"))
+    return Markup("<br>").join(escape(line) for line in shown.split("\n"))

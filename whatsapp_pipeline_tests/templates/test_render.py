@@ -1,0 +1,82 @@
+"""The formats that pages share, and that no value reaches a page without being escaped."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from whatsapp_pipeline import templates
+from whatsapp_pipeline.templates.render import commands, lines, moment, number, render, share
+
+HOSTILE = "<script>alert('x')</script>&\x1b[31m\u202egnp\x00"
+
+
+def _customer(**changes: object) -> dict[str, object]:
+    """Return what the customer's page needs, with nothing known of the customer."""
+    contact = {"id": 7, "nome": None, "celular": None, "telefone": None, "email": None}
+    return {
+        "contact": contact, "summary": None, "claims": [], "metrics": [], "months": {}, "conversations": [],
+        "orders": [], "messages": [], "sentiment_words": {}, **changes,
+    }  # fmt: skip
+
+
+def test_every_template_ends_in_html() -> None:
+    folder = Path(next(iter(templates.__path__)))
+    others = [
+        path.name for path in folder.iterdir() if path.suffix not in {".html", ".py"} and path.is_file()
+    ]
+    assert others == []
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "shown"),
+    [(0, 0, "0"), (999, 0, "999"), (1234567, 0, "1.234.567"), (1234.56, 1, "1.234,6"), (None, 0, "–")],
+)
+def test_numbers_are_written_as_brazilians_do(value: float | None, places: int, shown: str) -> None:
+    assert number(value, places) == shown
+
+
+def test_shares_and_moments() -> None:
+    assert share(39, 40) == "97,5%"
+    assert share(1, 0) == "–"
+    assert moment(datetime(2025, 3, 1, 8, 5)) == "01/03/2025 08:05"
+    assert moment(None) == ""
+
+
+def test_commands_are_marked_and_the_rest_is_escaped() -> None:
+    assert commands("do `a <b>` & rest") == "do <code>a &lt;b&gt;</code> &amp; rest"
+
+
+def test_line_breaks_stay_and_control_characters_show() -> None:
+    assert lines("a<\r\nb\x1b") == "a&lt;<br>b\ufffd"
+
+
+def test_hostile_text_is_escaped_wherever_a_customer_can_write() -> None:
+    message = {"at": datetime(2025, 1, 1), "direction": HOSTILE, "text": HOSTILE, "type": HOSTILE}
+    page = render(
+        "customer.html",
+        **_customer(
+            contact={"id": 7, "nome": HOSTILE, "celular": HOSTILE, "telefone": None, "email": HOSTILE},
+            claims=[{"text": HOSTILE, "quotes": [message]}],
+            summary={"computed_at": datetime(2025, 1, 1)},
+            metrics=[(HOSTILE, HOSTILE)],
+            conversations=[HOSTILE],
+            months={HOSTILE: {"positive": 3}},
+            sentiment_words={"positive": HOSTILE, "neutral": "", "negative": ""},
+            orders=[HOSTILE],
+            messages=[message, {**message, "text": None}],
+        ),
+    )
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 14
+    assert not {"\x1b", "\u202e", "\x00"} & set(page)
+
+
+def test_a_value_that_was_forgotten_is_an_error_and_not_a_gap() -> None:
+    values = _customer()
+    del values["orders"]
+    with pytest.raises(UndefinedError, match="orders"):
+        render("customer.html", **values)
