@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from psycopg.conninfo import conninfo_to_dict
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.assets.partition_status import failed_partitions
+from whatsapp_pipeline.assets.partition_status import MONTHLY, failed_partitions
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
@@ -21,50 +21,49 @@ def _no_recent_backup(scope: Scope) -> Findings:
     database = str(conninfo_to_dict(scope.conn.info.dsn).get("dbname"))
     taken = backup.kept(backup_options(settings.load()).folder, database)
     good = [item for item in taken if item.verified == "restored"]
-    if good and datetime.now(UTC) - good[0].time < OLDEST_BACKUP:
-        return Findings(len(taken), 0)
+    if good and scope.now - good[0].time < OLDEST_BACKUP:
+        return Findings.of(len(taken), [])
     newest = taken[0] if taken else None
-    return Findings.of(
-        max(1, len(taken)),
-        [{"newest": newest.taken_at if newest else "none", "verified": newest.verified if newest else ""}],
-        {},
-    )
+    row = {"newest": newest.taken_at if newest else "none", "verified": newest.verified if newest else ""}
+    return Findings.of(max(1, len(taken)), [row])
 
 
 def _forgotten_failures(scope: Scope) -> Findings:
     if scope.instance is None:
-        return Findings(0, 0)
+        return Findings({})
     months = MONTHS.get_partition_keys()
-    failed = failed_partitions(scope.instance, months)
-    rows: list[dict[str, object]] = [
-        {
-            "month": month,
-            "asset": asset,
-            "way_out": f"whatsapp-pipeline backfill --failed --since {month}",
-        }
-        for month, asset in failed
-    ]
-    by_month = {month: sum(m == month for m, _ in failed) for month, _ in failed}
-    return Findings.of(len(months), rows, by_month)
+    return Findings.of(
+        {month: len(MONTHLY) for month in months},
+        [
+            {
+                "month": month,
+                "asset": asset,
+                "way_out": f"whatsapp-pipeline backfill --failed --since {month}",
+            }
+            for month, asset in failed_partitions(scope.instance, months)
+        ],
+    )
 
 
 CHECKS = [
     QaCheck(
         name="a_recent_backup_restores",
+        subject="operations",
         asset="database_backup",
         description="There is a backup of the last two days that was restored into a scratch database.",
         how_to_fix="`whatsapp-pipeline backup now`; its error says what is in the way.",
         why="A backup that nobody restored is a hope.",
-        find=_no_recent_backup,
+        finder=_no_recent_backup,
         severity="error",
     ),
     QaCheck(
         name="no_failed_month_is_forgotten",
+        subject="operations",
         asset="qa_report",
         description="Months of any asset whose last run failed, however long ago.",
         how_to_fix="`whatsapp-pipeline backfill --failed` runs them again; each row has its own command.",
         why="A month that failed looks like one with few customers.",
-        find=_forgotten_failures,
+        finder=_forgotten_failures,
         severity="error",
     ),
 ]

@@ -1,7 +1,7 @@
 """What every QA check is: a rule, the rows that break it, and the way out.
 
-What belongs here: the shape of a check and its result in Dagster. What does not: the rules (one module an
-asset) and their statements (store/operations/checks.py).
+What belongs here: the shape of a check and its result in Dagster. What does not: the rules (one module per
+subject) and their statements (sql/queries/<subject>/check_<name>.sql).
 
 A check looks at the months of its run, one or a range, and at all months when it is run alone; partitioned
 checks can't say that for a ranged run, so these have no partitions and show a row a month instead.
@@ -9,13 +9,13 @@ checks can't say that for a ranged run, so these have no partitions and show a r
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal
 
 import dagster as dg
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.assets.partition_status import MONTHLY
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.resources.database import Database
@@ -27,12 +27,13 @@ from whatsapp_pipeline.store.operations.checks import SAMPLE_ROWS, Findings, fin
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a rule may look at."""
+    """What a rule may look at: months, and the clock by which it judges ages."""
 
     conn: Connection
     months: list[str]
     archive: Archive
     instance: dg.DagsterInstance | None = None
+    now: datetime = field(default_factory=clock.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +41,37 @@ class QaCheck:
     """One rule of the QA report.
 
     `tolerated` is the share of examined rows that may fail before the check does: 0 means not one;
-    CHECK_TOLERANCES overrides it. `why` says what would go wrong unseen, and so why it is this grave.
+    CHECK_TOLERANCES overrides it. `why` says what would go wrong unseen, and so why it is this grave. Where
+    there is no `finder`, the failing rows come from `sql/queries/<subject>/check_<name>.sql`.
     """
 
     name: str
+    subject: str
     asset: str
     description: str
     how_to_fix: str
-    find: Callable[[Scope], Findings]
+    finder: Callable[[Scope], Findings] | None = None
     severity: Literal["warn", "error"] = "warn"
     blocking: bool = False
     tolerated: float = 0.0
     why: str = ""
 
     @property
+    def monthly(self) -> bool:
+        """Whether the check is about months; all others are about whole tables."""
+        return self.asset in MONTHLY
+
+    @property
     def tolerance(self) -> float:
         """The share that may fail, as the settings have it."""
         return dict(settings.load().check_tolerances).get(self.name, self.tolerated)
 
-
-def rule(examined: LiteralString, failing: LiteralString) -> Callable[[Scope], Findings]:
-    """Make what finds rows from two statements; both may name %(months)s."""
-    return lambda scope: find(scope.conn, examined, failing, {"months": scope.months})
+    def find(self, scope: Scope) -> Findings:
+        """Return the rows that break the rule, by month."""
+        if self.finder is not None:
+            return self.finder(scope)
+        params = {"months": scope.months, "today": clock.today(scope.now), "now": scope.now}
+        return find(scope.conn, f"{self.subject}/check_{self.name}", params, monthly=self.monthly)
 
 
 def months_of_run(tags: dict[str, str]) -> list[str]:

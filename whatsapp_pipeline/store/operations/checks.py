@@ -1,70 +1,127 @@
-"""The statements behind the QA checks: which rows break a rule.
+"""Reading which rows break the rule of a check, for many months in one statement.
 
-What belongs here: finding rows. What does not: what a rule is called, how bad it is and how it is mended
+What belongs here: running a check's statements and the shape of what they return. What does not: the
+statements (sql/queries/<subject>/check_<name>.sql), what a rule is called, how grave it is and how to fix it
 (checks/). Rows are masked here, where they leave the database.
+
+A check's file holds two statements, each after a line `-- name: …`. `examined` counts the rows that the check
+looks at, `failing` selects those that break the rule, in the order in which they are shown. Both have a
+column `month` where the check is about months.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, LiteralString
+from functools import cache
+from typing import Any, LiteralString, TypeAlias, cast
 
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from whatsapp_pipeline.domain.masking import mask_name, mask_path, mask_phone, mask_title
+from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
 SAMPLE_ROWS = 50
 # Columns that hold personal data, and how each is shown.
 _MASKS = {"title": mask_title, "file": mask_path, "phone": mask_phone, "nome": mask_name}
 
+# None: rows that belong to no month, and everything that a check about no month finds.
+Month: TypeAlias = str | None
+Row: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MonthFindings:
+    """What a check found in one month: exact numbers, and a sample of at most SAMPLE_ROWS failing rows."""
+
+    examined: int = 0
+    failing: int = 0
+    rows: list[Row] = field(default_factory=list)
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Rows that break a rule: the exact number, a sample of at most SAMPLE_ROWS, the number by month."""
+    """What a check found, by month; a month that is not here has nothing to examine."""
 
-    examined: int
-    failing: int
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    by_month: Mapping[str, int] = field(default_factory=dict)
+    months: Mapping[Month, MonthFindings]
 
     @classmethod
-    def of(cls, examined: int, rows: list[dict[str, Any]], by_month: Mapping[str, int]) -> Findings:
-        """Make findings of all failing rows, masked here."""
-        return cls(examined, len(rows), [_shown(row) for row in rows[:SAMPLE_ROWS]], by_month)
+    def of(cls, examined: int | Mapping[Month, int], rows: Iterable[Row]) -> Findings:
+        """Make findings of all failing rows, each in the month that its column `month` names."""
+        counts: Mapping[Month, int] = {None: examined} if isinstance(examined, int) else examined
+        by_month: dict[Month, list[Row]] = {month: [] for month in counts}
+        for row in rows:
+            by_month.setdefault(row.get("month"), []).append(row)
+        return cls(
+            {
+                month: MonthFindings(
+                    counts.get(month, 0), len(found), [mask_row(row) for row in found[:SAMPLE_ROWS]]
+                )
+                for month, found in by_month.items()
+            }
+        )
+
+    @property
+    def examined(self) -> int:
+        """The rows that were looked at, over all months."""
+        return sum(month.examined for month in self.months.values())
+
+    @property
+    def failing(self) -> int:
+        """The rows that break the rule, over all months."""
+        return sum(month.failing for month in self.months.values())
+
+    @property
+    def rows(self) -> list[Row]:
+        """A sample of the failing rows of all months, in order of months."""
+        return [row for month in self.months.values() for row in month.rows][:SAMPLE_ROWS]
+
+    @property
+    def by_month(self) -> dict[str, int]:
+        """The failing rows by month, where there are any."""
+        return {month: found.failing for month, found in self.months.items() if month and found.failing}
 
 
-def find(
-    conn: Connection, examined: LiteralString, failing: LiteralString, params: Mapping[str, Any]
-) -> Findings:
-    """Run a rule: `examined` counts what it looks at, `failing` selects the rows that break it.
-
-    `failing` has a `month` column where months make sense of it; `title` and `file` come out masked.
-    """
-    total = conn.execute(examined, params).fetchone()
-    base = sql.SQL("WITH failing AS MATERIALIZED ({}) ").format(sql.SQL(failing))
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(
-            base + sql.SQL("SELECT *, count(*) OVER () AS _total FROM failing LIMIT {}").format(SAMPLE_ROWS),
-            params,
-        ).fetchall()
-        count = int(rows[0]["_total"]) if rows else 0
-        by_month: dict[str, int] = {}
-        if rows and "month" in rows[0]:
-            grouped = cursor.execute(
-                base + sql.SQL("SELECT month, count(*) AS n FROM failing GROUP BY month"), params
+def find(conn: Connection, name: str, params: Mapping[str, Any], *, monthly: bool) -> Findings:
+    """Run both statements of `sql/queries/<name>.sql` as one, whatever the number of months."""
+    examined, failing = _statements(name)
+    rows = conn.execute(
+        sql.SQL(queries.load("operations/check_by_month")).format(
+            examined=sql.SQL(examined),
+            failing=sql.SQL(failing),
+            # The statements of a check that is about no month have no such column.
+            examined_month=sql.SQL("month" if monthly else "NULL::text AS month"),
+            failing_month=sql.SQL("" if monthly else "NULL::text AS month,"),
+        ),
+        {**params, "sample_rows": SAMPLE_ROWS},
+    )
+    return Findings(
+        {
+            month: MonthFindings(
+                int(seen), int(broken), [mask_row(row, monthly=monthly) for row in sample or ()]
             )
-            by_month = {str(row["month"]): int(row["n"]) for row in grouped}
-    return Findings(int(total[0]) if total else 0, count, [_shown(row) for row in rows], by_month)
+            for month, seen, broken, sample in rows
+        }
+    )
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+@cache
+def _statements(name: str) -> tuple[LiteralString, LiteralString]:
+    """Return the statements `examined` and `failing` of a check's file."""
+    parts = re.split(r"^-- name: (\w+)$", queries.load(name), flags=re.MULTILINE)
+    named = dict(zip(parts[1::2], parts[2::2], strict=True))
+    # Parts of a file of ours are as literal as the whole.
+    return cast("LiteralString", named["examined"]), cast("LiteralString", named["failing"])
+
+
+def mask_row(row: Row, *, monthly: bool = True) -> Row:
+    """Return the row with its personal columns masked, without the columns that are only for counting."""
     return {
         name: _MASKS[name](str(value)) if name in _MASKS and value else value
         for name, value in row.items()
-        if not name.startswith("_")
+        if not name.startswith("_") and (monthly or name != "month")
     }
 
 

@@ -1,7 +1,7 @@
 """What is in the database, in numbers: for `status`, asset metadata and the QA table.
 
-What belongs here: counts and small previews over the whole schema. What does not: checks (each asset's module
-in checks/ has its own statements in store/operations/checks.py) and writes.
+What belongs here: counts and small previews over the whole schema. What does not: writes, and checks (their
+statements are sql/queries/<subject>/check_<name>.sql).
 """
 
 from __future__ import annotations

@@ -1,0 +1,8 @@
+-- Deliveries that were given up.
+
+-- name: examined
+SELECT count(*) AS examined FROM webhook_inbox
+
+-- name: failing
+SELECT id AS inbox_id, received_at::text AS received_at, attempts, error
+FROM webhook_inbox WHERE status = 'dead' ORDER BY id DESC

@@ -1,0 +1,36 @@
+"""The pipeline's clock: the one place that asks what time it is for a decision.
+
+What belongs here: now and today, and setting them in a test. What does not: time stamps that only record when
+a row was written, which the database sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from whatsapp_pipeline import settings
+
+_set_to: list[datetime] = []  # innermost block last
+
+
+def now() -> datetime:
+    """Return the current time, in UTC."""
+    return _set_to[-1] if _set_to else datetime.now(UTC)
+
+
+def today(at: datetime | None = None) -> date:
+    """Return the date in the archive's time zone."""
+    return (at or now()).astimezone(ZoneInfo(settings.load().zone)).date()
+
+
+@contextmanager
+def set_to(moment: datetime) -> Iterator[None]:
+    """Let the clock stand at `moment` inside the block, in every thread: for simulations and tests."""
+    _set_to.append(moment.astimezone(UTC))
+    try:
+        yield
+    finally:
+        _set_to.pop()
