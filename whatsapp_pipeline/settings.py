@@ -56,6 +56,7 @@ class Settings:
     pg_bin_dir: Path | None = None
     privacy_key: str | None = field(default=None, repr=False)
     retention_months: int | None = None
+    max_missing_share: float = 0.5
     checkpoints: tuple[str, ...] = ("contacts_complete", "files_indexed")
     check_tolerances: tuple[tuple[str, float], ...] = ()
     report_dir: Path | None = None
@@ -132,6 +133,12 @@ def _checkpoints(name: str, value: str) -> tuple[str, ...]:
     return chosen
 
 
+def _share(name: str, value: str) -> float:
+    if not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", value):
+        raise SettingError(f"{name}={value!r}: expected a share from 0 to 1, such as 0.5")
+    return float(value)
+
+
 def _shares(name: str, value: str) -> tuple[tuple[str, float], ...]:
     shares = []
     for part in _list(name, value):
@@ -176,6 +183,7 @@ _VARIABLES = {
     "pg_bin_dir": ("PG_BIN_DIR", _path),
     "privacy_key": ("PRIVACY_KEY", _text),
     "retention_months": ("RETENTION_MONTHS", _count),
+    "max_missing_share": ("MAX_MISSING_SHARE", _share),
     "checkpoints": ("CHECKPOINTS", _checkpoints),
     "check_tolerances": ("CHECK_TOLERANCES", _shares),
     "report_dir": ("REPORT_DIR", _path),

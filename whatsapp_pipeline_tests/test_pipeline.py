@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -120,6 +121,31 @@ def test_a_dry_run_from_the_ui_observes_and_writes_nothing(fresh_database_url: s
     assert files > 50
     with connect(fresh_database_url) as conn:
         assert conn.execute("SELECT count(*) FROM chat_files").fetchone() == (0,)
+
+
+def test_a_wrong_archive_ends_the_run_and_accept_missing_goes_on(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    for out, seed in ((right, 1), (wrong, 2)):
+        write_sample(out, SampleOptions(seed=seed, contacts=60, files=20, months=("2025-01",)))
+
+    def run(root: Path, *more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            _run_command(root, "--months", "2025-01", *more), env=_command(fresh_database_url, tmp_path),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert run(right).returncode == 0
+    stopped = run(wrong)
+    assert stopped.returncode == 1
+    assert re.search(r"\d+ of \d+ known files of 2025-01 are not in the archive", stopped.stderr)
+    with connect(fresh_database_url) as conn:
+        assert conn.execute("SELECT DISTINCT processing_status FROM chat_files").fetchall() == [("loaded",)]
+    assert run(wrong, "--accept-missing").returncode == 0
+    with connect(fresh_database_url) as conn:
+        found = conn.execute("SELECT processing_status, count(*) > 0 FROM chat_files GROUP BY 1 ORDER BY 1")
+        assert found.fetchall() == [("loaded", True), ("vanished", True)]
 
 
 def _command(url: str, tmp_path: Path) -> dict[str, str]:

@@ -45,11 +45,19 @@ class ArchiveFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MonthListing:
-    """What a month holds: its files by path, what is no chat (suffix → count), names that can't be kept."""
+    """What a month holds: its files by path, what is no chat (suffix → count), names that can't be kept.
+
+    `links_outside` are the paths of symbolic links that lead out of the archive; they are not followed.
+    """
 
     files: list[ArchiveFile]
     other_suffixes: Counter[str]
     unreadable_names: list[str]
+    links_outside: list[str]
+
+
+def _empty_listing() -> MonthListing:
+    return MonthListing([], Counter(), [], [])
 
 
 class ChatArchive:
@@ -85,16 +93,25 @@ class ChatArchive:
     def listing(self, month: str) -> MonthListing:
         """List the files of a month: those in its folder, and those outside all months that belong to it."""
         year, _, number = month.partition("-")
-        listing = MonthListing([], Counter(), [])
-        for path, info in self._find(f"{self._base}/{year}/{number}"):
-            self._sort_in(listing, path, info, month)
+        listing = _empty_listing()
+        folder = f"{self._base}/{year}/{number}"
+        if not self._leads_out(folder):
+            for path, info in self._find(folder):
+                self._sort_in(listing, path, info, month)
         listing.files.extend(file for file in self.outside() if self.month_of(file) == month)
         listing.files.sort()
         return listing
 
     def outside(self) -> list[ArchiveFile]:
         """List the chat files that lie in no month's folder."""
-        listing = MonthListing([], Counter(), [])
+        return sorted(self._outside().files)
+
+    def links_outside(self) -> list[str]:
+        """List symbolic links that lie in no month's folder and lead out of the archive; none is followed."""
+        return sorted(self._outside().links_outside)
+
+    def _outside(self) -> MonthListing:
+        listing = _empty_listing()
         month_folders = {folder for _, _, folder in self._month_folders()}
         years = {folder.rsplit("/", 1)[0] for folder in month_folders}
         for place in (self._base, *sorted(years)):
@@ -105,7 +122,7 @@ class ChatArchive:
                         self._sort_in(listing, path, info, None)
                 elif entry["type"] != "directory":
                     self._sort_in(listing, name, entry, None)
-        return sorted(listing.files)
+        return listing
 
     def month_of(self, file: ArchiveFile) -> str | None:
         """Tell a file's month: its folder's, its name's or its first message's; None when nothing tells."""
@@ -134,7 +151,7 @@ class ChatArchive:
     def _opener(self, path: str) -> Callable[[], BinaryIO]:
         full = f"{self._base}/{path}"
         if self._is_local:
-            return lambda: open(full, "rb", opener=_open_regular)  # joining Paths costs a fourth of it
+            return lambda: open(full, "rb", opener=self._open_regular)  # joining Paths costs a fourth of it
         return lambda: self._fs.open(full, "rb")
 
     def _entries(self, folder: str) -> list[dict[str, Any]]:
@@ -165,6 +182,9 @@ class ChatArchive:
 
     def _sort_in(self, listing: MonthListing, full: str, info: dict[str, Any], month: str | None) -> None:
         path = full.removeprefix(self._base).lstrip("/")
+        if info.get("islink") and self._leads_out(full):
+            listing.links_outside.append(_printable(path))
+            return
         name = path.rsplit("/", 1)[-1]
         if name.startswith(".") or "__MACOSX/" in path:  # .DS_Store, ._resource forks: never chats
             return
@@ -175,16 +195,40 @@ class ChatArchive:
         try:
             path.encode("utf-8")
         except UnicodeEncodeError:
-            listing.unreadable_names.append(
-                path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            )
+            listing.unreadable_names.append(_printable(path))
             return
         listing.files.append(ArchiveFile(path, int(info.get("size") or 0), _modified(info), month))
 
+    def _leads_out(self, path: str) -> bool:
+        """Return whether a local path, its symbolic links resolved, lies outside the archive."""
+        if not self._is_local:
+            return False
+        root = os.path.realpath(self._base)
+        return os.path.commonpath([root, os.path.realpath(path)]) != root
 
-def _open_regular(path: str, flags: int) -> int:
-    """Open as `open` does, but refuse a pipe or a device at once: a read of one could wait for ever."""
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    def _open_regular(self, path: str, flags: int) -> int:
+        """Open as `open` does, but refuse what could wait for ever or lies outside the archive.
+
+        The file may have become a link, a pipe or a device since the archive was listed.
+        """
+        flags |= getattr(os, "O_NONBLOCK", 0)
+        try:
+            return _checked_regular(os.open(path, flags | getattr(os, "O_NOFOLLOW", 0)), path)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+        if self._leads_out(path):
+            raise OSError(errno.ELOOP, "a symbolic link that leads out of the archive", path)
+        return _checked_regular(os.open(os.path.realpath(path), flags), path)
+
+
+def _printable(path: str) -> str:
+    """Return a path as UTF-8, bytes that are none written out."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _checked_regular(descriptor: int, path: str) -> int:
+    """Return the descriptor of a regular file; close that of a pipe or a device and raise OSError."""
     mode = os.fstat(descriptor).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder `open` says itself that it is one
         os.close(descriptor)

@@ -39,6 +39,11 @@ class IndexConfig(StepConfig):
     verify_hashes: bool = Field(
         default=False, description="Read every file again, also where size and time say that nothing changed."
     )
+    accept_missing: bool = Field(
+        default=False,
+        description="Mark files as missing however many they are. Otherwise a run stops before it writes "
+        "when more than MAX_MISSING_SHARE of a month's known files are not in the archive.",
+    )
 
 
 class LoadConfig(StepConfig):
@@ -75,6 +80,7 @@ def chat_file_index(
     devices and stage words said in them. Unchanged files are skipped, vanished ones marked.
     """
     from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
+    from whatsapp_pipeline.steps.chats.missing_files import refuse_wrong_archive
 
     configured = settings.load()
     options = IndexOptions(
@@ -82,6 +88,10 @@ def chat_file_index(
         owner=configured.owner, default_area_code=configured.default_area_code,
     )  # fmt: skip
     chats = archive.open()
+
+    def before(conn: Connection, months: list[str]) -> None:
+        if not config.accept_missing:
+            refuse_wrong_archive(conn, chats, months, max_missing_share=configured.max_missing_share)
 
     def more(conn: Connection, months: list[str]) -> Metadata:
         rows = status.chat_preview(conn, months)
@@ -96,7 +106,7 @@ def chat_file_index(
 
     yield from run_months(
         context, database, config, table="chat_files", month_rows=status.chat_files_in, more=more,
-        step=lambda conn, month: index_month(conn, chats, month, options, log=context.log),
+        before=before, step=lambda conn, month: index_month(conn, chats, month, options, log=context.log),
     )  # fmt: skip
 
 

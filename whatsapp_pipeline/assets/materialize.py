@@ -107,12 +107,18 @@ def run_months(
     step: Callable[[Connection, str], Report],
     month_rows: Callable[[Connection, str], int],
     more: Callable[[Connection, list[str]], Metadata] | None = None,
+    before: Callable[[Connection, list[str]], None] | None = None,
 ) -> Events:
-    """Run `step` for each month of the run, in order, and report each month and the sum."""
+    """Run `step` for each month of the run, in order, and report each month and the sum.
+
+    `before` may raise to end the run before the first month is written.
+    """
     months = months_of(context)
     total: dict[str, int] = {}
     by_month: dict[str, dict[str, int]] = {}
     with database.connect(application_name=_application(context), dry_run=config.dry_run) as conn:
+        if before:
+            before(conn, months)
         for month in months:
             _ask_gates(context, conn, [month])
             by_month[month] = step(conn, month).counts()

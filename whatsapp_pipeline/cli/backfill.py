@@ -19,9 +19,14 @@ from whatsapp_pipeline.errors import PipelineError
 @click.option("--since", type=MONTH, help="Only months from this one on.")
 @click.option("--archive", "archive_root", help="Folder or URL of the chats.  [default: CHAT_ARCHIVE]")
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
+@click.option(
+    "--accept-missing", is_flag=True,
+    help="Mark known files as missing even where most of a month's are not in the archive.",
+)  # fmt: skip
 def backfill(
-    missing: bool, failed: bool, stale: bool, since: str | None, archive_root: str | None, dry_run: bool
-) -> None:
+    missing: bool, failed: bool, stale: bool, since: str | None, archive_root: str | None, dry_run: bool,
+    accept_missing: bool,
+) -> None:  # fmt: skip
     """Run what is behind, a run a range of months. Without a choice of kinds: all three.
 
     Older years come in by setting FIRST_MONTH to their first month. Exit status: 0 all well, 1 a
@@ -59,6 +64,7 @@ def backfill(
         say(f"{len(todo.months)} months to run: {', '.join(runs)}" if runs else "nothing is behind")
         if dry_run or not runs:
             return
-        outcome = headless.run_chain(defs, instance, months=todo.months, with_erp=False)
+        config = {"chat_file_index": {"accept_missing": accept_missing}}
+        outcome = headless.run_chain(defs, instance, months=todo.months, with_erp=False, config=config)
     show(outcome, dry_run=False)
     raise SystemExit(outcome.exit_status)

@@ -86,6 +86,7 @@ def _read_again(
 ) -> dict[str, int]:
     from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
     from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
+    from whatsapp_pipeline.steps.chats.missing_files import refuse_wrong_archive
 
     log = logging.getLogger("whatsapp_pipeline.reparse")
     index = IndexOptions(
@@ -93,6 +94,7 @@ def _read_again(
     )
     load = LoadOptions(zone=configured.zone, owner=configured.owner)
     total: dict[str, int] = {}
+    refuse_wrong_archive(conn, archive, months, max_missing_share=configured.max_missing_share)
     for month in months:
         index_month(conn, archive, month, index, log=log)
         for name, value in load_month(conn, archive, month, load, log=log).counts().items():

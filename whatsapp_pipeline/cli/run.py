@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 @click.option("--sample", type=click.IntRange(min=1), help="Take so many files a month, stratified.")
 @click.option("--seed", default=0, show_default=True, help="Which sample.")
 @click.option("--dry-run", is_flag=True, help="Do everything in one transaction and roll it back.")
+@click.option(
+    "--accept-missing", is_flag=True,
+    help="Mark known files as missing even where most of a month's are not in the archive.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 def run(
     archive_root: str | None,
@@ -39,6 +43,7 @@ def run(
     sample: int | None,
     seed: int,
     dry_run: bool,
+    accept_missing: bool,
     as_json: bool,
 ) -> None:
     """Index, link, load and summarise the chats of an archive.
@@ -50,9 +55,9 @@ def run(
     Examples: whatsapp-pipeline run --months 2025-01 --sample 25 --dry-run
               whatsapp-pipeline run --archive data/organized_whatsapp_chats --erp sandbox --json
     """
-    config: dict[str, dict[str, Any]] = {}
+    config: dict[str, dict[str, Any]] = {"chat_file_index": {"accept_missing": accept_missing}}
     if sample is not None:
-        config["chat_file_index"] = {"sample": sample, "seed": seed}
+        config["chat_file_index"] |= {"sample": sample, "seed": seed}
     outcome = execute(archive_root, erp, months, config=config, dry_run=dry_run)
     if as_json:
         say_json(outcome.as_json())

@@ -252,7 +252,18 @@ class _MonthIndex:
             for file in self._archive.outside()
             if self._archive.month_of(file) is None
         ]
+        link_detail = "a symbolic link that leads out of the archive; it is not followed, copy the files here"
+        link_rows = [
+            ExceptionRow(STAGE, path, None, self._month, None, "link_outside", "warning", link_detail)
+            for path in listing.links_outside
+        ]
+        top_link_rows = [
+            ExceptionRow(STAGE, path, None, None, None, "link_outside", "warning", link_detail)
+            for path in self._archive.links_outside()
+        ]
         for kind, month, rows in (
+            ("link_outside", self._month, link_rows),
+            ("link_outside", None, top_link_rows),
             ("other_files", self._month, other_rows if others else []),
             ("name_unreadable", self._month, name_rows),
             ("path_too_long", self._month, long_rows),

@@ -13,6 +13,7 @@ import pytest
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, IndexReport, index_month
 from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
+from whatsapp_pipeline.steps.chats.missing_files import MissingFilesError, refuse_wrong_archive
 from whatsapp_pipeline.store.chats import chat_files
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.block_files import Said, block, talk, write_chat
@@ -329,3 +330,68 @@ def test_what_the_sessions_encoding_is_does_not_matter(db: Connection, tmp_path:
     index(db, tmp_path)
     db.execute("SET client_encoding = 'UTF8'")
     assert chats(db, "title") == [("João Conceição",)]
+
+
+def test_links_that_lead_out_of_the_archive_are_not_followed(db: Connection, tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "archive", tmp_path / "elsewhere"
+    inside = write_chat(root, block(talk(2)))
+    outside = write_chat(elsewhere, block(talk(3)), time="2025-01-06 10 00 00")
+    folder = inside.parent
+    (folder / "to-file.txt").symlink_to(outside)
+    (folder / "to-folder").symlink_to(outside.parent)
+    (folder / "within.txt").symlink_to(inside.name)
+    (root / "2025/02").symlink_to(outside.parent)
+    report = index(db, root)
+    assert report.files == 2
+    paths = {path.rsplit("/", 1)[-1] for (path,) in chats(db, "file_path")}
+    assert paths == {inside.name, "within.txt"}
+    found = db.execute("SELECT file_path, month, severity FROM exceptions WHERE kind = 'link_outside'")
+    assert sorted(found, key=str) == [
+        ("2025/01/to-file.txt", JANUARY, "warning"),
+        ("2025/01/to-folder", JANUARY, "warning"),
+        ("2025/02", None, "warning"),
+    ]
+    assert index(db, root, "2025-02").files == 0
+
+
+def test_a_file_that_becomes_a_link_out_is_not_read(db: Connection, tmp_path: Path) -> None:
+    root = tmp_path / "archive"
+    file = write_chat(root, block(talk(2)))
+    secret = write_chat(tmp_path / "elsewhere", block([Said(0, "from", "segredo")]))
+    index(db, root)
+    file.unlink()
+    file.symlink_to(secret)
+    load_month(db, ChatArchive(str(root)), JANUARY, LoadOptions(), log=LOG)
+    assert db.execute("SELECT count(*) FROM chat_messages").fetchone() == (0,)
+    assert "unreadable" in " ".join(kinds(db))
+
+
+def test_a_run_on_a_wrong_archive_stops_before_it_writes(db: Connection, tmp_path: Path) -> None:
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    for number in range(4):
+        write_chat(right, block(talk(2 + number)), title=f"Ana {number}")
+    write_chat(wrong, block(talk(20)), title="Other shop")
+    index(db, right)
+    before = everything(db)
+
+    def refused(root: Path, share: float = 0.5) -> str:
+        try:
+            refuse_wrong_archive(db, ChatArchive(str(root)), ["2024-12", JANUARY], max_missing_share=share)
+        except MissingFilesError as error:
+            return str(error)
+        return ""
+
+    assert "4 of 4 known files of 2025-01" in refused(wrong)
+    assert "--accept-missing" in refused(wrong)
+    assert refused(wrong, share=1.0) == ""
+    assert refused(right) == ""
+    files = sorted(right.rglob("*.txt"))
+    for file in files:  # renamed, not missing
+        file.rename(file.with_name(file.name.replace("Ana", "Bia")))
+    assert refused(right) == ""
+    sorted(right.rglob("*.txt"))[0].unlink()
+    sorted(right.rglob("*.txt"))[0].unlink()
+    assert refused(right) == ""  # a half is not more than a half
+    sorted(right.rglob("*.txt"))[0].unlink()
+    assert "3 of 4" in refused(right)
+    assert everything(db) == before
