@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import random
 from collections.abc import Sequence
@@ -12,6 +14,11 @@ from whatsapp_pipeline.sandbox.numbers import mobile, without_ninth_digit
 ACCOUNT = "100000000000001"
 SECRET = "invented-app-secret"
 STATUSES = ("sent", "delivered", "read")
+
+
+def sign(body: bytes, secret: str = SECRET) -> str:
+    """Return the signature header that Meta would send with a body."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 def senders(rng: random.Random, count: int) -> list[str]:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from bench.webhook.bodies import SECRET
+from bench.webhook.bodies import sign
 from whatsapp_pipeline.webhook.receiver import PATH
-from whatsapp_pipeline.webhook.signature import sign
 
 
 @dataclass
@@ -42,7 +41,7 @@ def requests_of(bodies: Iterable[bytes]) -> list[bytes]:
     return [
         (
             f"POST {PATH} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
-            f"X-Hub-Signature-256: {sign(body, SECRET)}\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"X-Hub-Signature-256: {sign(body)}\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode()
         + body
         for body in bodies

@@ -32,7 +32,6 @@ from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOption
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.webhook.receiver import PATH
-from whatsapp_pipeline.webhook.signature import sign
 from whatsapp_pipeline.webhook.spool import segments
 
 LOG = logging.getLogger("drill")
@@ -73,7 +72,7 @@ class Drill:
 def post_until_taken(drill: Drill, body: bytes, *, give_up_after: float = 60) -> None:
     """Post as Meta does: again and again, until the answer is 200."""
     deadline = time.monotonic() + give_up_after
-    headers = {"X-Hub-Signature-256": sign(body, bodies.SECRET)}
+    headers = {"X-Hub-Signature-256": bodies.sign(body)}
     while time.monotonic() < deadline:
         with contextlib.suppress(requests.RequestException):
             answer = requests.post(drill.receiver.base + PATH, data=body, headers=headers, timeout=10)

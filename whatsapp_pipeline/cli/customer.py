@@ -71,8 +71,6 @@ def text_report(known: Dossier) -> list[str]:
                         f"    {quote['at']:%d/%m/%Y %H:%M} {_SIDES.get(quote['direction'], '')}: “{said}”"
                     )
         lines.append("")
-        if summary["abstract"]:
-            lines += ["Nas palavras de um modelo", f"  {summary['abstract']}", ""]
     if known.orders:
         lines += ["Ordens de serviço", *(f"  {order_line(order)}" for order in known.orders), ""]
     if known.conversations:

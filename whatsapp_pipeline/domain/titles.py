@@ -27,8 +27,9 @@ class FileName:
 class Title:
     """A title's parts. `name` is what is left for a person or company, as written; None when nothing is.
 
-    `is_lid`: the title is one of WhatsApp's privacy identifiers; `is_opaque`: it is the base64 identifier
-    of an unsaved contact. Neither is a phone or a name. `is_cut`: a long label that the export cut.
+    WhatsApp's own identifiers (a privacy identifier, or the base64 identifier of an unsaved contact) are
+    neither a phone nor a name: such a title has only its raw text. `is_cut`: a long label that the export
+    cut.
     """
 
     raw: str
@@ -36,8 +37,6 @@ class Title:
     name: str | None
     order_reference: str | None
     devices: tuple[str, ...]
-    is_lid: bool = False
-    is_opaque: bool = False
     is_cut: bool = False
 
 
@@ -103,13 +102,13 @@ def parse_title(title: str, *, default_area_code: str | None = None) -> Title:
     """Read a chat's title; never raises, and a title that says nothing has only its raw text."""
     text = unicodedata.normalize("NFC", title).strip()
     if _OPAQUE.fullmatch(text):
-        return Title(title, None, None, None, (), is_opaque=True)
+        return Title(title, None, None, None, ())
     is_cut = text.endswith("-") and len(text) > 20
     text = _COPY_SUFFIX.sub("", text.removesuffix("-").rstrip() if is_cut else text)
     if _PHONE_ONLY.fullmatch(text):
         phone = parse_phone(text, default_area_code=default_area_code)
         if phone is not None and phone.kind is PhoneKind.LID:
-            return Title(title, None, None, None, (), is_lid=True, is_cut=is_cut)
+            return Title(title, None, None, None, (), is_cut=is_cut)
         if phone is not None:
             return Title(title, phone, None, None, (), is_cut=is_cut)
     orders = find_order_numbers(text)

@@ -10,11 +10,6 @@ HEADER = b"x-hub-signature-256"
 _PREFIX = b"sha256="
 
 
-def sign(body: bytes, secret: str) -> str:
-    """Return the header value a sender with this secret gives."""
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
 def is_signed(body: bytes, header: bytes | None, secrets: Sequence[str]) -> bool:
     """Tell whether `header` (raw bytes, None when absent) signs `body` with any of the secrets.
 

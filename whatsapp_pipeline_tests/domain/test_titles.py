@@ -134,10 +134,9 @@ def test_titles(
 
 
 def test_identifiers_are_neither_phones_nor_names() -> None:
-    assert parse_title("123456789012345").is_lid
-    opaque = parse_title("aB3xYz09GIAA=")
-    assert opaque.is_opaque
-    assert (opaque.phone, opaque.name) == (None, None)
+    for identifier in ("123456789012345", "aB3xYz09GIAA="):
+        parsed = parse_title(identifier)
+        assert (parsed.phone, parsed.name, parsed.order_reference) == (None, None, None)
 
 
 def test_file_names() -> None:

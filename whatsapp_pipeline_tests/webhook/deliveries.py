@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import logging
 from collections.abc import Iterable
@@ -17,6 +19,11 @@ LOG = logging.getLogger(__name__)
 RECEIVED = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NOON = int(RECEIVED.timestamp())
 SENDER = "5541999990000"
+
+
+def sign(body: bytes, secret: str) -> str:
+    """Return the signature header that a sender with this secret gives."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 def text(

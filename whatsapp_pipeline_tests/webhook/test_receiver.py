@@ -26,8 +26,7 @@ from whatsapp_pipeline.webhook.receiver import (
     config_from,
     create_app,
 )
-from whatsapp_pipeline.webhook.signature import sign
-from whatsapp_pipeline_tests.webhook.deliveries import clear, rows
+from whatsapp_pipeline_tests.webhook.deliveries import clear, rows, sign
 
 SECRET = "invented"
 

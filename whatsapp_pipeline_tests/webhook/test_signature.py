@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from whatsapp_pipeline.webhook.signature import is_signed, sign
+from whatsapp_pipeline.webhook.signature import is_signed
+from whatsapp_pipeline_tests.webhook.deliveries import sign
 
 BODY = b'{"entry": []}'
 

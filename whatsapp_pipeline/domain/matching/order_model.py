@@ -25,8 +25,6 @@ from whatsapp_pipeline.domain.vocabulary import BRANDS
 ORDER_MODEL_VERSION = 2
 # Orders further away than this from a session are no candidates.
 DAYS_BEFORE, DAYS_AFTER = 30, 60
-# How long an order that was never closed may go on.
-DAYS_OPEN = 120
 # Sessions a day about no order, where nothing is known of it: four a year.
 USUAL_RATE = 4 / 365
 # What a day too far from an order is worth where its number is named all the same.

@@ -17,28 +17,9 @@ import polars as pl
 
 from whatsapp_pipeline.errors import PipelineError
 
-Direction: TypeAlias = Literal["from", "to", "notification"]
 Severity: TypeAlias = Literal["info", "warning", "error"]
 FormatName: TypeAlias = Literal["auto", "block", "android", "ios", "unknown"]
 DateOrder: TypeAlias = Literal["auto", "dmy", "mdy", "ymd"]
-
-MESSAGE_TYPES = (
-    "text",
-    "image",
-    "audio",
-    "video",
-    "sticker",
-    "gif",
-    "document",
-    "contact",
-    "location",
-    "poll",
-    "media",  # an attachment whose kind the export does not tell: `<Mídia oculta>`
-    "call",
-    "deleted",
-    "edited",
-    "system",
-)
 
 
 class Message(NamedTuple):

@@ -17,9 +17,9 @@ from whatsapp_pipeline.domain.chat_names import read_chat_name
 from whatsapp_pipeline.domain.gc_disabled import uncollected
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.steps.chats.chat_reading import ReadingOptions
+from whatsapp_pipeline.steps.chats.erased_chats import without_erased_chats
 from whatsapp_pipeline.steps.chats.scan import STAGE, FileScan, ScanJob, ScanOptions, Scans
 from whatsapp_pipeline.steps.chats.scan_pool import scan_spread
-from whatsapp_pipeline.steps.operations.erased import without_erased_chats
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.store import exceptions
 from whatsapp_pipeline.store.chats import chat_files, duplicates

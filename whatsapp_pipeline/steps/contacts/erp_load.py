@@ -23,8 +23,8 @@ from whatsapp_pipeline.erp.items import (
 )
 from whatsapp_pipeline.erp.source import ErpSource
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.contacts.erased_contacts import blank_mentions
 from whatsapp_pipeline.steps.contacts.erp_backup import Backup
-from whatsapp_pipeline.steps.operations.erased import blank_mentions
 from whatsapp_pipeline.store import exceptions
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import adoption, erp, erp_rows

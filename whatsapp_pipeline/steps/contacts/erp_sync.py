@@ -23,9 +23,9 @@ from whatsapp_pipeline.erp.pages import Page
 from whatsapp_pipeline.erp.source import ErpSource, Resource
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.contacts import erp_unchanged
+from whatsapp_pipeline.steps.contacts.erased_contacts import blank_contacts, blank_mentions
 from whatsapp_pipeline.steps.contacts.erp_backup import Backup
 from whatsapp_pipeline.steps.contacts.erp_load import ContactLoader, Loaded, OrderLoader
-from whatsapp_pipeline.steps.operations.erased import blank_contacts, blank_mentions
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import erp as erp_store
 from whatsapp_pipeline.store.contacts import erp_passes

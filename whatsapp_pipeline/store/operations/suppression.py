@@ -17,11 +17,9 @@ from whatsapp_pipeline.store.connection import Connection
 
 Kind: TypeAlias = Literal["contact", "phone", "file", "chat", "identity"]
 
-_BLOCK = 64  # of SHA-256, as HMAC pads its key
-
 
 def hash_of(key: bytes, kind: Kind, value: str) -> bytes:
-    """Return the keyed hash that the list holds for a value; `is_suppressed` in SQL computes the same."""
+    """Return the keyed hash that the list holds for a value."""
     return hmac.digest(key, f"{kind}:{value}".encode(), "sha256")
 
 
@@ -53,19 +51,6 @@ def key_in_use(conn: Connection, *, make: bool = False) -> bytes:
 
 def _fingerprint(key: bytes) -> bytes:
     return hashlib.sha256(b"fingerprint:" + key).digest()
-
-
-def arm(conn: Connection) -> None:
-    """Hand this session the key, so that `is_suppressed(kind, value)` works in joins."""
-    if is_empty(conn):
-        return
-    key = key_in_use(conn)
-    block = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
-    conn.execute(
-        "SELECT set_config('whatsapp_pipeline.suppression_inner', %s, false),"
-        " set_config('whatsapp_pipeline.suppression_outer', %s, false)",
-        (bytes(b ^ 0x36 for b in block).hex(), bytes(b ^ 0x5C for b in block).hex()),
-    )
 
 
 def suppressed(conn: Connection, kind: Kind, values: Iterable[str]) -> set[str]:

@@ -374,12 +374,7 @@ def save_summaries(conn: Connection, rows: Sequence[SummaryRow]) -> int:
             """
             INSERT INTO customer_chat_summaries AS kept ({names})
             SELECT {names} FROM work_summaries ORDER BY id_contato
-            ON CONFLICT (id_contato) DO UPDATE SET ({names}, computed_at) = ROW({new}, now()),
-                -- What a model wrote of other inputs is of no use any more.
-                (abstract, abstract_claims, abstract_hash) = ROW(
-                    CASE WHEN kept.input_hash = excluded.input_hash THEN kept.abstract END,
-                    CASE WHEN kept.input_hash = excluded.input_hash THEN kept.abstract_claims END,
-                    CASE WHEN kept.input_hash = excluded.input_hash THEN kept.abstract_hash END)
+            ON CONFLICT (id_contato) DO UPDATE SET ({names}, computed_at) = ROW({new}, now())
              WHERE ({kept}) IS DISTINCT FROM ({new})
             """
         ).format(names=names, kept=kept, new=new)

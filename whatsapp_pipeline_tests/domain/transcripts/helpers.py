@@ -20,7 +20,25 @@ from whatsapp_pipeline.domain.transcripts import (
     ParseOptions,
     read,
 )
-from whatsapp_pipeline.domain.transcripts.chat_message import MESSAGE_TYPES
+
+# Every type that a message may have.
+MESSAGE_TYPES = (
+    "text",
+    "image",
+    "audio",
+    "video",
+    "sticker",
+    "gif",
+    "document",
+    "contact",
+    "location",
+    "poll",
+    "media",  # an attachment whose kind the export does not tell: `<Mídia oculta>`
+    "call",
+    "deleted",
+    "edited",
+    "system",
+)
 
 RULE = "-" * 52
 LABEL = "+55 41 99999-0000"

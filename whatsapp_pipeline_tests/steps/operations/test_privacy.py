@@ -318,18 +318,6 @@ def test_without_the_key_nothing_is_written(
         suppression.suppressed_phone_keys(filled, ["4199990001"])
 
 
-def test_python_and_sql_hash_alike(filled: Connection) -> None:
-    _erase(filled)
-    with pytest.raises(psycopg.errors.UndefinedObject):  # a session that was not handed the key is refused
-        filled.execute("SELECT is_suppressed('contact', '101')")
-    suppression.arm(filled)
-    row = filled.execute(
-        "SELECT is_suppressed('contact', '101'), is_suppressed('contact', '102'),"
-        " is_suppressed('contact', NULL)"
-    ).fetchone()
-    assert row == (True, False, False)
-
-
 def test_an_unknown_contact_is_named(filled: Connection) -> None:
     with pytest.raises(PipelineError, match="no contact 7"):
         privacy.export_contact(filled, replace(settings.load()), 7)

@@ -99,7 +99,8 @@ class Comparison:
     """A batch compared (P pairs, sorted by title; T titles).
 
     `start[t]:start[t + 1]` are title t's pairs; `contact[p]` is a position in the table's `ids`;
-    `values` is P × N_CANDIDATE; `none_values` is T × N_NONE; `fit[p]` is a rough score without weights.
+    `values` is P × N_CANDIDATE; `none_values` is T × NONE_FEATURES; `fit[p]` is a rough score without
+    weights.
     """
 
     start: npt.NDArray[np.int64]

@@ -41,7 +41,6 @@ NONE_FEATURES: dict[str, str] = {
     "best_inexact": "the best candidate is only alike, not the same ({v:.1f})",
     "company_title": "the title names a company",
 }
-N_NONE = len(NONE_FEATURES)
 
 
 def none_values(
@@ -53,7 +52,10 @@ def none_values(
     kind: Bytes,
     fit: Floats,
 ) -> Floats:
-    """Return T × N_NONE; `start`, `title`, `kind` and `fit` describe the candidates' pairs by title."""
+    """Return one row per title and one column per feature of NONE_FEATURES.
+
+    `start`, `title`, `kind` and `fit` describe the candidates' pairs by title.
+    """
     counts = batch.counts
     information = np.minimum(words.information[batch.word], INFORMATION_CAP) * counts
     total = information.sum(axis=1)

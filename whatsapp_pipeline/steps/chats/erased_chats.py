@@ -1,12 +1,12 @@
-"""Keeping erased people out of what is about to be written: ERP pages, scanned files, webhook items.
+"""Erased people in scanned files: their chats are left out before the index is written.
 
-What belongs here: leaving them out, at each of the places where data comes in. What does not: the list itself
-(store/operations/suppression.py) and erasing what is there (privacy.py).
+What belongs here: what an index leaves out. What does not: the list of erased people
+(store/operations/suppression.py), erasing (steps/operations/privacy.py) and the ERP's pages
+(steps/contacts/erased_contacts.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,38 +16,7 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import suppression
 
 if TYPE_CHECKING:
-    from whatsapp_pipeline.erp.items import Item
     from whatsapp_pipeline.steps.chats.scan import Scans
-
-
-def blank_contacts(conn: Connection, items: Sequence[Item]) -> list[Item]:
-    """Return contacts of an ERP page, those of erased people reduced to their id: counts stay true."""
-    erased = _erased_ids(conn, items)
-    if not erased:
-        return list(items)
-    return [{"id": item["id"]} if str(item.get("id")) in erased else item for item in items]
-
-
-def blank_mentions(conn: Connection, items: Sequence[Item]) -> list[Item]:
-    """Return orders of an ERP page, whose mention of an erased contact is reduced to the id."""
-    names = ("contato", "cliente")
-    mentions = [item[name] for item in items for name in names if isinstance(item.get(name), dict)]
-    erased = _erased_ids(conn, mentions)
-    if not erased:
-        return list(items)
-    return [
-        {
-            name: {"id": value["id"]}
-            if name in names and isinstance(value, dict) and str(value.get("id")) in erased
-            else value
-            for name, value in item.items()
-        }
-        for item in items
-    ]
-
-
-def _erased_ids(conn: Connection, items: Iterable[Item]) -> set[str]:
-    return suppression.suppressed(conn, "contact", {str(item.get("id")) for item in items})
 
 
 def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
