@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import chats, contacts, conversations, links, operations, summaries
 from whatsapp_pipeline.automation import alerts, schedules, webhook
 from whatsapp_pipeline.automation import operations as upkeep
@@ -17,7 +18,7 @@ from whatsapp_pipeline.checks import operations as operation_checks
 from whatsapp_pipeline.checks import qa
 from whatsapp_pipeline.checks import summaries as summary_checks
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.resources.sources import Archive, Erp
+from whatsapp_pipeline.resources.sources import Archive, Erp, configured_erp
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 
 QA_CHECKS = [
@@ -26,9 +27,19 @@ QA_CHECKS = [
 ]  # fmt: skip
 
 
-def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
-    """Build the code location; tests and the command line hand other resources than the settings' own."""
+def build_defs(
+    resource_overrides: Mapping[str, object] | None = None, *, with_erp: bool | None = None
+) -> dg.Definitions:
+    """Build the code location; tests and the command line pass other resources than the settings' own.
+
+    Args:
+        resource_overrides: Resources by name that replace the settings' own.
+        with_erp: Whether tiny_contacts and tiny_orders are part of the graph. None: where an ERP is set in
+            the settings or given in `resource_overrides`.
+    """
     overrides = dict(resource_overrides or {})
+    if with_erp is None:
+        with_erp = "erp" in overrides or configured_erp(settings.load()) is not None
     database = overrides.pop("database", Database())
     assert isinstance(database, Database)  # noqa: S101  # every other resource may be anything with its methods
     resources: dict[str, object] = {
@@ -40,14 +51,14 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
     }
     return dg.Definitions(
         assets=[
-            *contacts.ASSETS,
+            *contacts.build_assets(with_erp=with_erp),
             *chats.ASSETS,
-            *links.ASSETS,
+            *links.build_assets(with_erp=with_erp),
             *summaries.ASSETS,
             *conversations.ASSETS,
             *operations.ASSETS,
         ],
-        asset_checks=[qa.build(check) for check in QA_CHECKS],
+        asset_checks=_build_checks(with_erp=with_erp),
         jobs=[*schedules.JOBS, *webhook.JOBS, *upkeep.JOBS],
         schedules=[*schedules.SCHEDULES, *webhook.SCHEDULES, *upkeep.SCHEDULES],
         sensors=[*schedules.SENSORS, *webhook.SENSORS, *alerts.SENSORS],
@@ -55,6 +66,14 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
         # One process a run: the work of a step is small beside the start of another process.
         executor=dg.in_process_executor,
     )
+
+
+def _build_checks(*, with_erp: bool) -> list[dg.AssetChecksDefinition]:
+    """Build the checks of the assets that are there; a table's checks run after the asset that fills it."""
+    if not with_erp:
+        erp_assets = {asset.key.to_user_string() for asset in contacts.FILLED_BY.values()}
+        return [qa.build(check) for check in QA_CHECKS if check.asset not in erp_assets]
+    return [qa.build(check, run_after=contacts.FILLED_BY.get(check.asset)) for check in QA_CHECKS]
 
 
 defs = build_defs()

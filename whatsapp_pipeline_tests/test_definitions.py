@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from whatsapp_pipeline.definitions import build_defs, defs
+from whatsapp_pipeline.resources.sources import configured_erp
+from whatsapp_pipeline.settings import from_mapping
 
 SUBJECTS = {"contacts", "chats", "links", "conversations", "summaries", "operations"}
 SNAPSHOT = Path(__file__).with_name("definitions.json")
@@ -58,8 +61,75 @@ def test_definitions_load_in_a_fresh_interpreter_without_heavy_imports() -> None
     assert HEAVY.intersection(json.loads(result.stdout.splitlines()[-1])) == set()
 
 
-def test_definitions_are_valid() -> None:
-    dg.Definitions.validate_loadable(build_defs())
+@pytest.mark.parametrize("with_erp", [False, True])
+def test_definitions_are_valid(with_erp: bool) -> None:
+    dg.Definitions.validate_loadable(build_defs(with_erp=with_erp))
+
+
+@pytest.mark.parametrize(
+    ("environment", "with_erp"),
+    [
+        ({}, True),  # the sample: its archive, its pages, the embedded database
+        ({"DATABASE_URL": "postgresql://host/company"}, False),
+        ({"CHAT_ARCHIVE": "/data/chats"}, False),  # no invented contact meets a real chat
+        ({"DATABASE_URL": "postgresql://host/company", "ERP": "/data/pages"}, True),
+        ({"DATABASE_URL": "postgresql://host/company", "TINY_CLIENT_ID": "id"}, True),
+    ],
+)
+def test_an_erp_is_set_by_settings_or_by_the_sample(environment: dict[str, str], with_erp: bool) -> None:
+    assert (configured_erp(from_mapping(environment)) is not None) is with_erp
+
+
+def _steps_before(job: dg.JobDefinition, step: str) -> set[str]:
+    """Return the steps that a run of the job finishes before `step`, by its own graph."""
+    inputs = {invocation.name: ports for invocation, ports in job.dependencies.items()}
+    found: set[str] = set()
+    waiting = [step]
+    while waiting:
+        for port in inputs[waiting.pop()].values():
+            new = {node.node for node in port.get_node_dependencies()} - found
+            found |= new
+            waiting += new
+    return found
+
+
+def test_with_an_erp_its_pass_comes_before_what_reads_the_tables() -> None:
+    job = build_defs(with_erp=True).resolve_job_def("contacts")
+    assert "tiny_contacts" in _steps_before(job, "normalized_contacts")
+    table_checks = [i.name for i in job.dependencies if i.name.startswith("contatos_")]
+    assert len(table_checks) == 2
+    for check in table_checks:
+        assert "tiny_contacts" in _steps_before(job, check)
+    for check in ("orders_have_a_contact", "order_dates_are_possible"):
+        assert "tiny_orders" in _steps_before(job, f"ordens_servico_{check}")
+    everything = build_defs(with_erp=True).resolve_implicit_global_asset_job_def()
+    for asset in ("contact_links", "order_links"):
+        assert {"tiny_contacts", "tiny_orders", "normalized_contacts"} <= _steps_before(everything, asset)
+
+
+def test_without_an_erp_nothing_of_it_is_in_any_graph() -> None:
+    without = build_defs(with_erp=False)
+    graph = without.resolve_asset_graph()
+    assert not [key for key in graph.get_all_asset_keys() if key.path[-1].startswith("tiny_")]
+    assert not [key for key in graph.asset_check_keys if key.asset_key.path[-1].startswith("tiny_")]
+    job = without.resolve_job_def("contacts")
+    steps = {invocation.name for invocation in job.dependencies}
+    assert "normalized_contacts" in steps
+    assert "ordens_servico_orders_have_a_contact" in steps
+    assert "contatos_columns_are_as_expected" in steps
+    names = {job.name for job in without.resolve_all_job_defs()}
+    assert names == {job.name for job in build_defs(with_erp=True).resolve_all_job_defs()}
+    schedules = {schedule.name for schedule in without.schedules or []}
+    assert schedules == {schedule.name for schedule in defs.schedules or []}
+
+
+def test_both_tables_are_external_with_and_without_an_erp() -> None:
+    for with_erp in (False, True):
+        graph = build_defs(with_erp=with_erp).resolve_asset_graph()
+        for table in ("contatos", "ordens_servico"):
+            node = graph.get(dg.AssetKey(table))
+            assert node.is_external
+            assert bool(node.parent_keys) is with_erp
 
 
 def _described() -> dict[str, Any]:

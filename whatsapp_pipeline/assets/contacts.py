@@ -1,7 +1,12 @@
-"""tiny_contacts, tiny_orders and normalized_contacts: the ERP's rows, ready to be matched."""
+"""Contacts and orders: the two tables that linking reads, the assets that fill them from an ERP, and phones.
+
+What belongs here: `contatos` and `ordens_servico` as external assets, tiny_contacts and tiny_orders where an
+ERP is set, normalized_contacts always. What does not: whether an ERP is set (resources/sources.py).
+"""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 # Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -127,7 +132,7 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
     owners=OWNERS,
     code_version="1",
     output_required=False,
-    deps=[tiny_contacts],
+    deps=["contatos", tiny_contacts],
     metadata={"dagster/table_name": "contact_phones", **lineage.NORMALIZED_CONTACTS},
 )
 def normalized_contacts(context: dg.AssetExecutionContext, config: StepConfig, database: Database) -> Events:
@@ -153,21 +158,46 @@ def normalized_contacts(context: dg.AssetExecutionContext, config: StepConfig, d
     )  # fmt: skip
 
 
-# Orders that another program keeps in the database: the catalog shows them, nobody has to materialize them.
-ordens_servico = dg.AssetSpec(
-    "ordens_servico",
-    deps=[tiny_orders],
-    group_name=GROUP,
-    tags={"subject": "contacts"},
-    kinds={"postgres"},
-    owners=OWNERS,
-    description="The table of service orders, filled by the user's own programs or by tiny_orders.",
-    metadata={"dagster/table_name": "ordens_servico"},
-)
+FILLED_BY: Mapping[str, dg.AssetsDefinition] = {"contatos": tiny_contacts, "ordens_servico": tiny_orders}
 
-ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
-    tiny_contacts,
-    tiny_orders,
-    normalized_contacts,
-    ordens_servico,
-]
+
+def build_assets(*, with_erp: bool) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """Return the assets of this module; tiny_contacts and tiny_orders only where an ERP is set."""
+    if not with_erp:
+        return [_table("contatos"), _table("ordens_servico"), without_erp(normalized_contacts)]
+    return [
+        tiny_contacts,
+        tiny_orders,
+        _table("contatos", filled_by=tiny_contacts),
+        _table("ordens_servico", filled_by=tiny_orders),
+        normalized_contacts,
+    ]
+
+
+def without_erp(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    """Return `asset` without its dependencies on the assets that read the ERP.
+
+    Assets name both the table and the asset that fills it: an external asset between two others does not
+    order them within a run. They are taken away and not added, since a dependency that map_asset_specs adds
+    orders nothing (Dagster 1.13.27).
+    """
+    erp_keys = {filler.key for filler in FILLED_BY.values()}
+    return asset.map_asset_specs(
+        lambda spec: spec.replace_attributes(deps=[dep for dep in spec.deps if dep.asset_key not in erp_keys])
+    )
+
+
+def _table(name: str, *, filled_by: dg.AssetsDefinition | None = None) -> dg.AssetSpec:
+    """Describe one of the user's tables, which Dagster shows and never materializes."""
+    rows = "contacts" if name == "contatos" else "service orders"
+    filler = filled_by.key.to_user_string() if filled_by else "the user's own programs"
+    return dg.AssetSpec(
+        name,
+        deps=[filled_by] if filled_by else [],
+        group_name=GROUP,
+        tags={"subject": "contacts"},
+        kinds={"postgres"},
+        owners=OWNERS,
+        description=f"The table of {rows}, filled by {filler}.",
+        metadata={"dagster/table_name": name},
+    )

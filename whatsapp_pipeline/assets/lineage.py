@@ -29,10 +29,10 @@ def _metadata(origins: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     }
 
 
-_PHONE_FIELDS = ("tiny_contacts.celular", "tiny_contacts.telefone")
+_PHONE_FIELDS = ("contatos.celular", "contatos.telefone")
 
 NORMALIZED_CONTACTS = _metadata(
-    {"id_contato": ["tiny_contacts.id"], **dict.fromkeys(("key", "kind", "e164"), _PHONE_FIELDS)}
+    {"id_contato": ["contatos.id"], **dict.fromkeys(("key", "kind", "e164"), _PHONE_FIELDS)}
 )
 CONTACT_LINKS = _metadata(
     {

@@ -11,7 +11,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_file_index
-from whatsapp_pipeline.assets.contacts import normalized_contacts
+from whatsapp_pipeline.assets.contacts import normalized_contacts, tiny_orders, without_erp
 from whatsapp_pipeline.assets.materialize import (
     GROUP,
     OWNERS,
@@ -63,7 +63,7 @@ class OrderLinkConfig(StepConfig):
     owners=OWNERS,
     code_version="1",
     output_required=False,
-    deps=[chat_file_index, normalized_contacts],
+    deps=[chat_file_index, normalized_contacts, "ordens_servico", tiny_orders],
     metadata={"dagster/table_name": "chat_files", **lineage.CONTACT_LINKS},
 )
 def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, database: Database) -> Events:
@@ -109,7 +109,7 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
     owners=OWNERS,
     code_version="1",
     output_required=False,
-    deps=[contact_links, "ordens_servico"],
+    deps=[contact_links, "ordens_servico", tiny_orders],
     metadata={"dagster/table_name": "chat_sessions", **lineage.ORDER_LINKS},
 )
 def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, database: Database) -> Events:
@@ -134,4 +134,7 @@ def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, data
     )  # fmt: skip
 
 
-ASSETS = [contact_links, order_links]
+def build_assets(*, with_erp: bool) -> list[dg.AssetsDefinition]:
+    """Return the assets of this module; where an ERP is set they run after its pass over the orders."""
+    assets = [contact_links, order_links]
+    return assets if with_erp else [without_erp(asset) for asset in assets]

@@ -16,6 +16,7 @@ import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError  # exported nowhere else
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.contacts import FILLED_BY
 from whatsapp_pipeline.assets.partitions import contiguous
 from whatsapp_pipeline.run_tags import RANGE_END, RANGE_START
 from whatsapp_pipeline.store.operations.dry_run_diff import Change
@@ -105,33 +106,31 @@ def run_chain(
     with_erp: bool,
     config: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Outcome:
-    """Run contacts, then the months (a run a range without a gap), then the summaries.
+    """Run contacts, then the months (one run per range without a gap), then the summaries.
 
-    `config` is by asset. A failed step or blocking check ends the chain: later assets would build on it.
+    `config` is by asset; with_erp=False leaves the ERP's assets out also where one is set. A failed step or
+    blocking check ends the chain: later assets would build on it.
     """
     outcome = Outcome(months=list(months))
-    contacts = (
-        ["tiny_contacts", "tiny_orders", "normalized_contacts"] if with_erp else ["normalized_contacts"]
-    )
-    stages: list[tuple[str, list[str] | None, dict[str, str]]] = [("contacts", contacts, {})]
+    stages: list[tuple[str, dict[str, str]]] = [("contacts", {})]
     stages += [
-        ("monthly_chats", None, {RANGE_START: first, RANGE_END: last})
-        for first, last in contiguous(list(months))
+        ("monthly_chats", {RANGE_START: first, RANGE_END: last}) for first, last in contiguous(list(months))
     ]
-    stages.append(("summaries", None, {}))
-    for job_name, assets, tags in stages:
+    stages.append(("summaries", {}))
+    for job_name, tags in stages:
         job = defs.resolve_job_def(job_name)
+        if not with_erp:
+            job = _without_erp(job)
         in_job = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
         result = job.execute_in_process(
             instance=instance,
-            asset_selection=[dg.AssetKey(name) for name in assets] if assets else None,
             tags={**tags, "launched_by": "command line"},
             run_config={
                 "loggers": _QUIET,
                 "ops": {
                     name: {"config": dict(values)}
                     for name, values in (config or {}).items()
-                    if name in in_job and (assets is None or name in assets)
+                    if name in in_job
                 },
             },
             raise_on_error=False,
@@ -140,6 +139,19 @@ def run_chain(
         if not result.success or not outcome.ok:
             break
     return outcome
+
+
+def _without_erp(job: dg.JobDefinition) -> dg.JobDefinition:
+    """Return the job without the assets that read the ERP, and without the checks on them."""
+    erp_assets = {asset.key for asset in FILLED_BY.values()}
+    if not erp_assets & job.asset_layer.selected_asset_keys:
+        return job
+    return job.get_subset(
+        asset_selection=set(job.asset_layer.selected_asset_keys) - erp_assets,
+        asset_check_selection={
+            key for key in job.asset_layer.asset_graph.asset_check_keys if key.asset_key not in erp_assets
+        },
+    )
 
 
 def _gather(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:

@@ -1,4 +1,4 @@
-"""Jobs and schedules: the current month every day, the closed month once, the ERP before both."""
+"""Jobs and schedules: the current month every day, the closed month once, contacts before both."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 from datetime import timedelta
@@ -20,10 +20,14 @@ monthly_chats = dg.define_asset_job(
     description="One month, or a range, of the archive: index, link, load.",
     tags={"dagster/max_retries": "1"},
 )
+# The tag selects tiny_contacts and tiny_orders where an ERP is set, and nothing elsewhere. The checks of
+# external assets run only in a job that names them.
 contacts = dg.define_asset_job(
     "contacts",
-    selection=dg.AssetSelection.assets("tiny_contacts", "tiny_orders", "normalized_contacts"),
-    description="Contacts and orders from the ERP, and their phones normalized.",
+    selection=dg.AssetSelection.tag("source", "tiny")
+    | dg.AssetSelection.assets("normalized_contacts")
+    | dg.AssetSelection.checks_for_assets("contatos", "ordens_servico"),
+    description="Contacts and orders from the ERP where one is set, and the contacts' phones normalized.",
     tags={"dagster/max_retries": "1"},
 )
 summaries = dg.define_asset_job(
@@ -36,7 +40,7 @@ summaries = dg.define_asset_job(
 @at("0 2 * * *", contacts)
 @unless_paused
 def daily_contacts(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Read what changed in the ERP, every night at 2."""
+    """Read what changed in the ERP, where one is set, and normalize changed contacts, every night at 2."""
     return once_a_day("contacts", context)
 
 

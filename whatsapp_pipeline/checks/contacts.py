@@ -1,4 +1,4 @@
-"""QA of the contacts: the ERP pass was whole, values fit, phones can be matched.
+"""Checks of contacts and orders: both tables in every shop, the ERP's pass where one is set, and phones.
 
 What belongs here: rules as data. What does not: their statements (sql/queries/contacts/check_<name>.sql).
 """
@@ -31,7 +31,7 @@ CHECKS = [
     QaCheck(
         name="columns_are_as_expected",
         subject="contacts",
-        asset="tiny_contacts",
+        asset="contatos",
         description="Columns of contatos and ordens_servico are of types that the pipeline can fill.",
         how_to_fix="Alter the column to the expected type; `whatsapp-pipeline migrate` says what it lacks.",
         why="Values of the ERP that don't fit are left out, and without a key nothing guards the links.",
@@ -50,9 +50,9 @@ CHECKS = [
     QaCheck(
         name="contacts_have_names",
         subject="contacts",
-        asset="tiny_contacts",
-        description="Contacts from the ERP with neither name nor trade name.",
-        how_to_fix="Give the contact a name in the ERP.",
+        asset="contatos",
+        description="Contacts with neither name nor trade name.",
+        how_to_fix="Give the contact a name in the ERP, or in the program that fills contatos.",
         why="Chats that a name titles can't find it.",
         tolerated=0.02,
     ),
@@ -69,18 +69,19 @@ CHECKS = [
     QaCheck(
         name="orders_have_a_contact",
         subject="contacts",
-        asset="tiny_orders",
+        asset="ordens_servico",
         description="Service orders without a contact, or of one that is not in contatos.",
-        how_to_fix="Materialize tiny_contacts with `full`; an order without a contact is mended in the ERP.",
+        how_to_fix="Where an ERP is set, materialize tiny_contacts with `full`. Otherwise add the contact, "
+        "or correct the order, in the program that fills these tables.",
         why="Order numbers are evidence of who a chat is with.",
         tolerated=0.02,
     ),
     QaCheck(
         name="order_dates_are_possible",
         subject="contacts",
-        asset="tiny_orders",
+        asset="ordens_servico",
         description="Service orders closed before they were issued, or issued in the future or before 1990.",
-        how_to_fix="Correct the date in the ERP.",
+        how_to_fix="Correct the date in the ERP, or in the program that fills ordens_servico.",
         why="Sessions are linked to orders by date.",
         tolerated=0.005,
     ),
@@ -107,7 +108,8 @@ CHECKS = [
         subject="contacts",
         asset="normalized_contacts",
         description="Phones that more than three contacts have.",
-        how_to_fix="Merge duplicate contacts in the ERP, or clear a number that was put in as a placeholder.",
+        how_to_fix="Merge duplicate contacts where they are kept, or clear a number that was put in as a "
+        "placeholder.",
         why="Chats of such a number are ambiguous, or linked by chance.",
         tolerated=0.01,
     ),
@@ -133,7 +135,7 @@ CHECKS = [
         subject="contacts",
         asset="normalized_contacts",
         description="Contacts whose phone fields hold digits but no number that can be matched.",
-        how_to_fix="Correct the number in the ERP; the column shows its shape, each digit as 9.",
+        how_to_fix="Correct the number where contacts are kept; the column shows its shape, each digit as 9.",
         tolerated=0.10,
     ),
 ]

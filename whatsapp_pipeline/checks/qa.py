@@ -164,11 +164,15 @@ def span(check: QaCheck, months: Sequence[str]) -> str:
     return months[0] if len(months) == 1 else f"{months[0]}..{months[-1]}"
 
 
-def build(check: QaCheck) -> dg.AssetChecksDefinition:
-    """Make Dagster's check of a rule."""
+def build(check: QaCheck, *, run_after: dg.AssetsDefinition | None = None) -> dg.AssetChecksDefinition:
+    """Make Dagster's check of a rule; within a run it waits for its asset and for `run_after`."""
 
     @dg.asset_check(
-        asset=check.asset, name=check.name, description=check.description, blocking=check.blocking
+        asset=check.asset,
+        name=check.name,
+        description=check.description,
+        blocking=check.blocking,
+        additional_deps=[run_after] if run_after else None,
     )
     def _check(
         context: dg.AssetCheckExecutionContext, database: Database, archive: Archive

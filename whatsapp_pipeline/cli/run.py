@@ -108,7 +108,11 @@ def execute(
             difference.remember(dry_conn)
         instance = stack.enter_context(headless.open_instance(ephemeral=dry_run))
         outcome = headless.run_chain(
-            build_defs(overrides), instance, months=chosen, with_erp=erp is not None, config=config
+            build_defs(overrides, with_erp=erp is not None),
+            instance,
+            months=chosen,
+            with_erp=erp is not None,
+            config=config,
         )
         if dry_conn:
             outcome.changes = difference.compare(dry_conn)

@@ -21,6 +21,21 @@ if TYPE_CHECKING:
 SAMPLE_DIR = settings.PROJECT_ROOT / "data"
 
 
+def configured_erp(configured: settings.Settings) -> str | None:
+    """Return the ERP that the settings name, None where other programs fill the tables.
+
+    The sample pages in data/ count only while both the database and the archive are the sample's own:
+    invented contacts never reach a user's data.
+    """
+    if configured.erp:
+        return configured.erp
+    if configured.tiny_client_id:
+        return "tiny"
+    if configured.database_url or configured.archive:
+        return None
+    return str(SAMPLE_DIR / "erp")
+
+
 class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
     """The folder (or any place UPath reaches) with the exported chats, by year and month."""
 
@@ -49,7 +64,8 @@ class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: 
     source: str | None = Field(
         default=None,
         description="`tiny`, an http(s) URL of a Tiny-like server, or a folder of saved pages. "
-        "Left out: ERP, else `tiny` where credentials are set, else the sample pages in data/.",
+        "Left out: ERP, otherwise `tiny` where credentials are set, otherwise the sample pages in data/ for "
+        "the embedded database.",
     )
 
     def open(self) -> ErpSource:
@@ -57,10 +73,10 @@ class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: 
         from whatsapp_pipeline.erp.source import open_source
 
         configured = settings.load()
-        spec = self.source or configured.erp or ("tiny" if configured.tiny_client_id else None)
-        if spec is None and configured.database_url:
+        spec = self.source or configured_erp(configured)
+        if spec is None:
             raise SettingError(
                 "no ERP is set: give TINY_CLIENT_ID and TINY_CLIENT_SECRET, or ERP=<folder of saved pages>; "
-                "a database that already holds contatos needs neither: leave tiny_contacts out of the run"
+                "a database that other programs fill needs neither: leave tiny_contacts out of the run"
             )
-        return open_source(configured, spec or str(SAMPLE_DIR / "erp"))
+        return open_source(configured, spec)
