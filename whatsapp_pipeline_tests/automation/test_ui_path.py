@@ -84,7 +84,14 @@ def ui(
         environment.setenv("PIPELINE_LOCAL_DIR", str(home))
         if request.param:
             environment.setenv("ERP", str(prepared.sample / "erp"))
-        overrides = {"storage": {"postgres": {"postgres_url": dagster}}}
+        overrides = {
+            "storage": {"postgres": {"postgres_url": dagster}},
+            # A run starts when it is launched; the queue would need its daemon.
+            "run_coordinator": {
+                "module": "dagster._core.run_coordinator.default_run_coordinator",
+                "class": "DefaultRunCoordinator",
+            },
+        }
         target = ModuleTarget(
             module_name="whatsapp_pipeline.definitions", attribute=None, working_directory=None,
             location_name="whatsapp_pipeline.definitions",
