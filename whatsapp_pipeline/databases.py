@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from whatsapp_pipeline.embedded import DAGSTER_DATABASE, PIPELINE_DATABASE, server_url
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import connect, describe
+from whatsapp_pipeline.store.server_databases import create_database
 
 
 def pipeline_url(settings: Settings) -> str:
@@ -43,10 +43,7 @@ def dagster_url(settings: Settings) -> str:
         return url
     try:
         with connect(settings.database_url) as conn:
-            # template0: nobody is connected to it, so that two processes may create at once.
-            conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-    except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-        pass  # another process was faster
+            create_database(conn, name)
     except psycopg.Error as error:
         raise SettingError(
             f"Dagster keeps its runs in a database of its own and {name!r} could not be opened or created; "

@@ -15,9 +15,9 @@ import warnings
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.server_databases import create_database, has_database
 
 PIPELINE_DATABASE = "whatsapp"
 DAGSTER_DATABASE = "dagster"
@@ -78,8 +78,5 @@ def _forget_dead_handles(pgdata: Path) -> None:
 
 def _ensure_database(admin_url: str, name: str) -> None:
     with psycopg.connect(admin_url, autocommit=True) as conn:
-        exists = conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
-        if not exists:
-            # Two processes may get here at once: the loser finds the database made.
-            with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        if not has_database(conn, name):
+            create_database(conn, name)

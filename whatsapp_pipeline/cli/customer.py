@@ -12,7 +12,7 @@ from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.summaries.customer import Dossier
 from whatsapp_pipeline.steps.summaries.customer_words import conversation_line, metrics, order_line
-from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.connection import connect, use_time_zone
 
 _SHOWN_CONVERSATIONS = 8
 _SIDES = {"from": "cliente", "to": "equipe"}
@@ -34,7 +34,7 @@ def customer(who: str, html: Path | None, messages: int) -> None:
 
     configured = settings.load()
     with connect(pipeline_url(configured)) as conn:
-        conn.execute("SELECT set_config('TimeZone', %s, false)", (configured.zone,))
+        use_time_zone(conn, configured.zone)
         number = find_customer(conn, who, default_area_code=configured.default_area_code)
         known = dossier(conn, number, messages=messages)
     if html is None:

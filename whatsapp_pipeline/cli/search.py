@@ -10,7 +10,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.output import STRONG_END, STRONG_START, say, say_json, say_with_strong
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.chats.search import SearchHit, SearchQuery
-from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.connection import connect, use_time_zone
 
 _SIDES = {"from": "customer", "to": "staff", "notification": "notice"}
 
@@ -51,7 +51,7 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
     if not any(char.isalnum() for char in text):
         raise click.UsageError("give at least one word to find")
     with connect(pipeline_url(configured)) as conn:
-        conn.execute("SELECT set_config('TimeZone', %s, false)", (configured.zone,))
+        use_time_zone(conn, configured.zone)
         number = (
             find_customer(conn, contact, default_area_code=configured.default_area_code) if contact else None
         )

@@ -62,6 +62,16 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
         yield conn
 
 
+def use_time_zone(conn: Connection, zone: str) -> None:
+    """Show times in this zone (`America/Sao_Paulo`) for the rest of the session."""
+    conn.execute("SELECT set_config('TimeZone', %s, false)", (zone,))
+
+
+def limit_statements(conn: Connection, seconds: int) -> None:
+    """Cancel each later statement of the session that takes longer."""
+    conn.execute("SELECT set_config('statement_timeout', %s, false)", (f"{seconds}s",))
+
+
 def another(conn: Connection) -> AbstractContextManager[Connection]:
     """Open one more connection to where `conn` goes, as the same user and under the same name.
 

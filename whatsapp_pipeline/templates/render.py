@@ -40,8 +40,12 @@ def _environment() -> Environment:
         finalize=_printable,
     )
     environment.filters |= {
-        "number": number, "share": share, "moment": moment, "commands": commands, "lines": lines,
-    }  # fmt: skip
+        "number": number,
+        "share": share,
+        "moment": moment,
+        "commands": commands,
+        "lines": lines,
+    }
     return environment
 
 

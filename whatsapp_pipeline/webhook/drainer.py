@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.connection import Connection, connect, limit_statements
 from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.webhook import records, spool
 
@@ -79,7 +79,7 @@ class Drainer:
         while not stop.is_set():
             try:
                 with connect(self._url, application_name="whatsapp-pipeline webhook drainer") as conn:
-                    conn.execute("SET statement_timeout = '30s'")
+                    limit_statements(conn, 30)
                     while not stop.is_set():
                         drained = self.drain(conn)
                         self._recovered()

@@ -18,9 +18,17 @@ def _customer(**changes: object) -> dict[str, object]:
     """Return what the customer's page needs, with nothing known of the customer."""
     contact = {"id": 7, "nome": None, "celular": None, "telefone": None, "email": None}
     return {
-        "contact": contact, "summary": None, "claims": [], "metrics": [], "months": {}, "conversations": [],
-        "orders": [], "messages": [], "sentiment_words": {}, **changes,
-    }  # fmt: skip
+        "contact": contact,
+        "summary": None,
+        "claims": [],
+        "metrics": [],
+        "months": {},
+        "conversations": [],
+        "orders": [],
+        "messages": [],
+        "sentiment_words": {},
+        **changes,
+    }
 
 
 def test_every_template_ends_in_html() -> None:

@@ -213,20 +213,11 @@ def restore(
 
 
 def has_foreign_rows(url: str) -> bool:
-    """Tell whether the database holds rows of the user's own and none that the pipeline wrote."""
+    """Return whether the database holds rows of the user's own and none that the pipeline wrote."""
     with connect(url) as conn:
-        tables = {table.split(".")[-1] for table in dumps.count_tables(conn)}
-        rows = [
-            conn.execute(f"SELECT EXISTS (SELECT FROM {table})").fetchone() == (True,)
-            for table in ("contatos", "ordens_servico")
-            if table in tables
-        ]
-        written = any(
-            conn.execute(f"SELECT EXISTS (SELECT FROM {table})").fetchone() == (True,)
-            for table in ("erp_passes", "chat_files", "contact_phones")
-            if table in tables
-        )
-    return any(rows) and not written
+        filled = {table.split(".")[-1] for table, rows in dumps.count_tables(conn).items() if rows}
+    users, ours = {"contatos", "ordens_servico"}, {"erp_passes", "chat_files", "contact_phones"}
+    return bool(filled & users) and not filled & ours
 
 
 def before_migration(url: str, options: BackupOptions, *, log: logging.Logger) -> Backup | None:

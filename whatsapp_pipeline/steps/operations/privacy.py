@@ -147,7 +147,7 @@ def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger) -> in
     """
     with connect(url) as conn:
         remembered = _remembered(settings)
-        if conn.execute("SELECT to_regclass('privacy_suppressions')").fetchone() == (None,):
+        if not suppression.has_list(conn):
             if remembered:
                 log.warning("the restored database is older than the list of erased people; migrate it, then")
                 log.warning("run `whatsapp-pipeline privacy reapply`")
@@ -156,10 +156,7 @@ def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger) -> in
         if suppression.is_empty(conn):
             return 0
         key = suppression.key_in_use(conn)
-        conn.execute(
-            "INSERT INTO privacy_key (fingerprint) VALUES (%s) ON CONFLICT DO NOTHING",
-            (suppression.fingerprint_of(key),),
-        )
+        suppression.record_key(conn, key)
         return _erase_listed(conn, settings)
 
 

@@ -129,9 +129,12 @@ def _totals(
     waiting = sum(row["ambiguous"] + row["proposed"] + row["unmatched"] for row in rows)
     sums = {name: sum(row[name] for row in rows) for name in ("files", "linked", "messages", "exceptions")}
     return {
-        **sums, "waiting": waiting, "right": right, "decided": right + wrong,
+        **sums,
+        "waiting": waiting,
+        "right": right,
+        "decided": right + wrong,
         "coverage": link_report.coverage(conn),
-    }  # fmt: skip
+    }
 
 
 def _links(conn: Connection, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -159,9 +162,11 @@ def _orders(conn: Connection, months: list[str]) -> dict[str, Any]:
         bars[month][method] = bars[month].get(method, 0) + count
     names = sorted({method for _, _, method, _ in methods}, key=lambda name: (name == "none", name))
     return {
-        "bars": bars, "series": names, "methods": methods,
+        "bars": bars,
+        "series": names,
+        "methods": methods,
         "covered": report_numbers.month_coverage(conn, months),
-    }  # fmt: skip
+    }
 
 
 def _messages(conn: Connection, rows: list[dict[str, Any]]) -> dict[str, Any]:

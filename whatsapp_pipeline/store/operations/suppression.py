@@ -128,15 +128,22 @@ def add_hashes(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> int:
 
 def entries(conn: Connection) -> list[tuple[str, bytes]]:
     """Return the whole list as (kind, hash); empty for a database from before there was one."""
-    if conn.execute("SELECT to_regclass('privacy_suppressions')").fetchone() == (None,):
+    if not has_list(conn):
         return []
     rows = conn.execute("SELECT kind, key_hash FROM privacy_suppressions ORDER BY kind, key_hash")
     return [(kind, bytes(key_hash)) for kind, key_hash in rows]
 
 
-def fingerprint_of(key: bytes) -> bytes:
-    """Return what tells this key from another, without telling it."""
-    return _fingerprint(key)
+def has_list(conn: Connection) -> bool:
+    """Return whether the database has the list's table; one from an old backup may lack it."""
+    return conn.execute("SELECT to_regclass('privacy_suppressions')").fetchone() != (None,)
+
+
+def record_key(conn: Connection, key: bytes) -> None:
+    """Record which key the list was made with, unless the database records one already."""
+    conn.execute(
+        "INSERT INTO privacy_key (fingerprint) VALUES (%s) ON CONFLICT DO NOTHING", (_fingerprint(key),)
+    )
 
 
 def erased_file_chats(conn: Connection) -> Callable[[str, int], bool]:

@@ -1,0 +1,152 @@
+"""Scans of the package's syntax trees: code that only tests use, and SQL that is not in the store.
+
+What belongs here: finding. What does not: the rules and their few exceptions (test_structure.py).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import whatsapp_pipeline
+from whatsapp_pipeline.settings import PROJECT_ROOT
+
+PACKAGE = Path(whatsapp_pipeline.__file__).parent
+Trees: TypeAlias = Mapping[Path, ast.Module]
+_Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+# Beginnings of statements, also of those without FROM. Keywords are in capitals, as in all of this project.
+_STATEMENT = re.compile(
+    r"""\s* (--[^\n]*\n\s*)* (
+      SELECT\s | INSERT\s+INTO\s | UPDATE\s+\S+\s.*\bSET\b | DELETE\s+FROM\s | MERGE\s+INTO\s | TRUNCATE\s
+    | WITH\s+(RECURSIVE\s+)?\w+\s*(\([^)]*\)\s*)?AS\s | VALUES\s*\( | TABLE\s+\w+\s*$ | CALL\s | DO\s+\$
+    | SET\s+((LOCAL|SESSION)\s+)?[\w.]+\s*(=|TO\b|ISOLATION) | SHOW\s+\w | RESET\s+\w
+    | (CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(TEMP|TEMPORARY|UNLOGGED|UNIQUE|MATERIALIZED|TABLE|INDEX
+      |DATABASE|SCHEMA|ROLE|USER|EXTENSION|FUNCTION|PROCEDURE|TRIGGER|VIEW|TYPE|SEQUENCE|SYSTEM|DEFAULT|POLICY)\b
+    | COMMENT\s+ON\s | GRANT\s | REVOKE\s | ANALYZE\b | VACUUM\b | REINDEX\b | CLUSTER\b | REFRESH\s+MAT
+    | COPY\s+[\w{("] | LOCK\s+(TABLE\s+)?\w | NOTIFY\s | LISTEN\s | UNLISTEN\s | EXPLAIN\s | DECLARE\s
+    | FETCH\s+\w | BEGIN\b | COMMIT\b | ROLLBACK\b | SAVEPOINT\s | PREPARE\s | DISCARD\s )""",
+    re.DOTALL | re.VERBOSE,
+)
+_RUNS_A_STATEMENT = {"execute", "executemany"}
+_FROM_A_CLASS = {"property", "cached_property", "staticmethod", "classmethod"}
+
+
+class Finding(NamedTuple):
+    """Where something was found: the module's path in the package, the line, and what it is."""
+
+    module: str
+    line: int
+    what: str
+
+
+@cache
+def package() -> Trees:
+    """Parse every module of the package."""
+    return parse({path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")})
+
+
+def parse(sources: Mapping[Path, str]) -> Trees:
+    """Parse sources by path."""
+    return {path: ast.parse(text) for path, text in sorted(sources.items())}
+
+
+def sql_statements(trees: Trees) -> Iterator[Finding]:
+    """Yield each text that begins like a statement, and each use of a method that runs one."""
+    for path, tree in trees.items():
+        module = _module(path)
+        docstrings = set(map(id, _docstrings(tree)))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if id(node) not in docstrings and _STATEMENT.match(node.value):
+                    yield Finding(module, node.lineno, " ".join(node.value.split())[:60])
+            elif isinstance(node, ast.Attribute) and node.attr in _RUNS_A_STATEMENT:
+                yield Finding(module, node.lineno, f".{node.attr}")
+
+
+def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | _Definition) and node.body and isinstance(node.body[0], ast.Expr):
+            yield node.body[0].value
+
+
+def unused_names(trees: Trees, elsewhere: str = "") -> Iterator[Finding]:
+    """Yield public functions, classes, constants, methods and fields that no module of `trees` uses.
+
+    `elsewhere` is text of other kinds (configuration, templates): a word in it counts as a use. The scan
+    reads names and not meaning: a name that is used anywhere counts, whatever it belongs to.
+    """
+    uses = _uses(trees)
+    words = set(re.findall(r"\w+", elsewhere))
+    for path, tree in trees.items():
+        for name, node in _definitions(tree):
+            own = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            used = any(where != path or line not in own for where, line in uses.get(name.split(".")[-1], ()))
+            if not used and name.split(".")[-1] not in words:
+                yield Finding(_module(path), node.lineno, name)
+
+
+def _uses(trees: Trees) -> dict[str, set[tuple[Path, int]]]:
+    """Return where each name is read: as a name, an attribute, or a text that is an identifier."""
+    uses: dict[str, set[tuple[Path, int]]] = {}
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+                name = node.id if isinstance(node, ast.Name) else node.attr
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+                name = node.value
+            else:
+                continue
+            uses.setdefault(name, set()).add((path, node.lineno))
+    return uses
+
+
+def _definitions(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    for node in tree.body:
+        for name in _names(node):
+            yield name, node
+        if isinstance(node, ast.ClassDef):
+            for member in _members(node):
+                for name in _names(member):
+                    yield f"{node.name}.{name}", member
+
+
+def _members(node: ast.ClassDef) -> list[ast.stmt]:
+    """Return the members of a class whose use can be seen.
+
+    Methods of a derived class may be called by what it derives from. Fields of a class whose instances are
+    taken apart as a whole (`asdict`, tuples, Dagster's configuration) are read without their names.
+    """
+    if node.bases:
+        return []
+    whole = any(isinstance(n, ast.Name) and n.id in {"asdict", "astuple", "fields"} for n in ast.walk(node))
+    return [m for m in node.body if not (whole and isinstance(m, ast.AnnAssign))]
+
+
+def _names(node: ast.stmt) -> Iterator[str]:
+    """Yield the public names that a statement defines; a decorator may register its function elsewhere."""
+    found: list[str] = []
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if all(isinstance(d, ast.Name) and d.id in _FROM_A_CLASS for d in node.decorator_list):
+            found.append(node.name)
+    elif isinstance(node, ast.ClassDef):
+        found.append(node.name)
+    elif isinstance(node, ast.Assign):
+        found += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        found.append(node.target.id)
+    yield from (name for name in found if not name.startswith("_"))
+
+
+def _module(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.as_posix()
+
+
+def other_text() -> str:
+    """Return what names code without being Python: configuration and templates."""
+    paths = [PROJECT_ROOT / "pyproject.toml", PROJECT_ROOT / "dagster.yaml", *PACKAGE.rglob("*.html")]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)

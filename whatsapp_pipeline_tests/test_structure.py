@@ -1,0 +1,137 @@
+"""The shape of the package: SQL has one home, and nothing is kept alive by its tests alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from whatsapp_pipeline_tests.source_scan import (
+    PACKAGE,
+    other_text,
+    package,
+    parse,
+    sql_statements,
+    unused_names,
+)
+
+# Where statements belong; the sandbox has an ERP and people of its own.
+SQL_HOMES = {"store", "sandbox"}
+# The statements of these modules are on their way to sql/queries/.
+SQL_LEAVES = {"checks"}
+# Names that are used from outside of the package, with the one who uses them.
+USED_FROM_OUTSIDE: dict[str, str] = {}
+# Modules whose checks are being attached.
+BEING_ATTACHED = {"store/summaries/summary_reports.py", "steps/summaries/summarize.py"}
+
+
+def _scan(source: str, module: str = "steps/links/planted.py") -> list[str]:
+    return [finding.what for finding in sql_statements(parse({PACKAGE / module: source}))]
+
+
+def test_sql_is_in_the_store_alone() -> None:
+    found = [
+        f"{module}:{line}: {what}"
+        for module, line, what in sql_statements(package())
+        if module.split("/")[0] not in SQL_HOMES | SQL_LEAVES
+    ]
+    assert not found, "move these to store/<subject>/ or sql/queries/<subject>/:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 1",
+        "SELECT pg_advisory_unlock_all()",
+        "\n  -- why\n  SELECT a FROM b",
+        "INSERT INTO a VALUES (1)",
+        "UPDATE a SET b = 1",
+        "DELETE FROM a",
+        "WITH a AS (SELECT 1) SELECT 2",
+        "SET statement_timeout = '1s'",
+        "SET LOCAL work_mem TO '1MB'",
+        "ANALYZE a",
+        "CREATE TEMP TABLE a (b int)",
+        "CREATE DATABASE {}",
+        "DROP TABLE IF EXISTS a",
+        "COPY a FROM STDIN",
+        "TRUNCATE a",
+        "LOCK TABLE a",
+        "ALTER TABLE a ADD b int",
+        "GRANT SELECT ON a TO b",
+        "NOTIFY a",
+        "REFRESH MATERIALIZED VIEW a",
+        "VALUES (1)",
+        "SHOW server_version",
+    ],
+)
+def test_a_statement_outside_the_store_is_found(statement: str) -> None:
+    assert _scan(f"STATEMENT = {statement!r}") == [" ".join(statement.split())]
+    assert _scan(f"def f(name):\n    return f{statement.replace('{}', '{name}') + ' {name}'!r}")
+
+
+def test_running_a_statement_from_elsewhere_is_found() -> None:
+    assert _scan("def f(conn):\n    conn.execute(queries.load('links/x'))") == [".execute"]
+
+
+def test_words_and_docstrings_are_no_statements() -> None:
+    words = (
+        "Select a month",
+        "With a smile",
+        "Update the index",
+        "set it = later",
+        "Begin here",
+        "DOWN",
+        "SET",
+    )
+    assert _scan("\n".join(f"X{n} = {text!r}" for n, text in enumerate(words))) == []
+    assert _scan('def f():\n    """SELECT is explained here."""') == []
+
+
+def test_every_public_name_is_used_by_the_package() -> None:
+    found = [
+        f"{module}:{line}: {name}"
+        for module, line, name in unused_names(package(), other_text())
+        if name not in USED_FROM_OUTSIDE and module not in BEING_ATTACHED
+    ]
+    assert not found, "use these or delete them, with their tests:\n" + "\n".join(found)
+
+
+def test_every_exception_is_still_one() -> None:
+    unused = {finding.what for finding in unused_names(package(), other_text())}
+    assert unused >= USED_FROM_OUTSIDE.keys()
+
+
+def test_a_name_that_only_itself_or_nobody_uses_is_found() -> None:
+    source = """
+LIMIT = 3
+USED = 4
+
+def forgotten(n: int = USED) -> int:
+    return forgotten(n - 1)
+
+class Kept:
+    field: int
+    unread: int = 0
+
+    def method(self) -> int:
+        return self.field
+
+    @property
+    def shown(self) -> int:
+        return 1
+
+@registered
+def command() -> None:
+    print(Kept())
+"""
+    found = [name for _, _, name in unused_names(parse({Path("planted.py"): source}))]
+    assert found == ["LIMIT", "forgotten", "Kept.unread", "Kept.method", "Kept.shown"]
+    used = "from planted import forgotten\nforgotten(LIMIT).shown"
+    both = parse({Path("planted.py"): source, Path("user.py"): used})
+    assert [name for _, _, name in unused_names(both, "class: method")] == ["Kept.unread"]
+
+
+def test_an_import_alone_is_no_use() -> None:
+    trees = parse({Path("a.py"): "def f() -> int:\n    return 1\n", Path("b.py"): "from a import f\n"})
+    assert [name for _, _, name in unused_names(trees)] == ["f"]
