@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from whatsapp_pipeline.domain.message_text import edited_text, message_text, message_type
-from whatsapp_pipeline.domain.phones import parse_phone
+from whatsapp_pipeline.domain.phone_texts import plain_phone_text
+from whatsapp_pipeline.domain.phones import parse_phone, without_mobile_prefix
 from whatsapp_pipeline.domain.webhook_json import clean_text, dumps, id_text
 
 Role: TypeAlias = Literal["user", "assistant"]
@@ -98,14 +99,16 @@ Item: TypeAlias = Message | Status | Other
 def wa_identity(value: str) -> Identity:
     """Read a `from` or `wa_id`: a phone (with or without its ninth digit), or a user id in its place.
 
-    Only Brazilian mobiles share a canonical form; landlines and service numbers stand as they are.
+    Brazilian, Mexican and Argentinian mobiles share a canonical form; other numbers stand as they are.
     """
     if _USER_ID.fullmatch(value):
         return Identity("user_id", value, f"id:{value}")
-    if not _PHONE_SHAPE.fullmatch(value) or not (digits := _NOT_DIGITS.sub("", value)):
+    plain = plain_phone_text(value)
+    if not _PHONE_SHAPE.fullmatch(plain) or not (digits := _NOT_DIGITS.sub("", plain)):
         return Identity("wa_id", value, f"wa:{value}")
     mobile = _BRAZILIAN_MOBILE.fullmatch(digits)
-    return Identity("wa_id", value, f"wa:55{mobile[1]}{mobile[2]}" if mobile else f"wa:{digits}")
+    canonical = f"55{mobile[1]}{mobile[2]}" if mobile else without_mobile_prefix(digits)
+    return Identity("wa_id", value, f"wa:{canonical}")
 
 
 def preference(identity: Identity) -> tuple[int, int, str]:

@@ -1,8 +1,8 @@
 """Phone numbers as people type them, read into one key that equal numbers share.
 
-What belongs here: every rule about numbers: areas, the ninth digit, trunk and carrier prefixes, several
-numbers in a field, service numbers, placeholders, foreign numbers, WhatsApp's LIDs. What does not: where
-numbers are stored or what a match is worth.
+What belongs here: every rule about numbers: whether a text is one, areas, the ninth digit, trunk and carrier
+prefixes, several numbers in a field, service numbers, placeholders, foreign numbers, WhatsApp's LIDs. What
+does not: dashes, marks and documents (phone_texts.py), where numbers are stored, and match weights.
 
 The rules are Brazilian and our own; `phonenumbers` is imported only for a number that is not Brazilian.
 """
@@ -10,9 +10,10 @@ The rules are Brazilian and our own; `phonenumbers` is imported only for a numbe
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from whatsapp_pipeline.domain.phone_texts import is_cpf, plain_phone_text, without_documents
 
 
 class PhoneKind(StrEnum):
@@ -63,7 +64,12 @@ _AREALESS = re.compile(
     re.ASCII,
 )
 _PLACEHOLDERS = frozenset([digit * 8 for digit in "0123456789"] + ["12345678"])
-_SERVICE_PREFIXES = ("0800", "0300", "0500", "0900")
+# Numbers for the whole country, from the numbering plan; area codes 80, 30, 50 and 90 do not exist.
+_SERVICE_AREAS = ("800", "300", "303", "500", "900")
+# The first digits of eight that are one number in every area; the second list also where an area is written.
+_NATIONAL_PREFIXES = ("400", "300", "4020", "4370", "4864")
+_NATIONAL_IN_ANY_AREA = ("400", "4020")
+_LID_DIGITS = 14  # E.164 ends at 15 digits, but no country uses more than 13 for its people
 
 _MOBILE, _FIXED = PhoneKind.MOBILE, PhoneKind.FIXED
 
@@ -77,7 +83,7 @@ def parse_phones(text: str, *, default_area_code: str | None = None) -> list[Pho
     common = _COMMON.fullmatch(text)
     if common is not None:
         area, ninth, after_ninth, eight, tail = common.groups()
-        if area in AREA_CODES:
+        if area in AREA_CODES and not (text[0] == "0" and is_cpf(text.strip())):
             return [_brazilian(text, area, ninth is not None, (after_ninth or eight) + tail)]
     arealess = _AREALESS.fullmatch(text)
     if arealess is not None:
@@ -93,6 +99,43 @@ def parse_phone(text: str, *, default_area_code: str | None = None) -> Phone | N
     return phones[0] if phones else None
 
 
+# The shape of one number, with an area or country code or without.
+_ONE_NUMBER = re.compile(r"(?:\(?\+|00)? ?\(?\d[\d ().\-/]*", re.ASCII)
+_SHORTEST, _LONGEST = 8, 13
+
+
+def is_phone(text: str) -> bool:
+    """Whether a whole text is one phone number: not a LID, a CPF or a CNPJ, and without other words."""
+    plain = plain_phone_text(text).strip()
+    if _ONE_NUMBER.fullmatch(plain) is None:
+        return False
+    digits = _digits(plain)
+    if plain[0] == "+" and not digits.startswith("55"):
+        return _SHORTEST <= len(digits) <= _LONGEST
+    phones = parse_phones(plain)
+    return len(phones) == 1 and phones[0].kind is not PhoneKind.LID
+
+
+def is_lid(text: str) -> bool:
+    """Whether a whole text is one of WhatsApp's privacy identifiers, with its server or without."""
+    plain = plain_phone_text(text).strip()
+    match = _JID.fullmatch(plain)
+    if match is not None:
+        return match[2].endswith("lid")
+    if _ONE_NUMBER.fullmatch(plain) is None or len(_digits(plain)) < _LID_DIGITS:
+        return False
+    return [phone.kind for phone in parse_phones(plain)] == [PhoneKind.LID]
+
+
+def without_mobile_prefix(digits: str) -> str:
+    """Return international digits in the one form a number has: Mexico's 521 is 52, Argentina's 549 is 54."""
+    return digits[:2] + digits[3:] if len(digits) == 13 and digits.startswith(("521", "549")) else digits
+
+
+def _digits(text: str) -> str:
+    return "".join(char for char in text if "0" <= char <= "9")
+
+
 def _brazilian(raw: str, area: str, had_ninth: bool, last8: str) -> Phone:
     """Build a number whose area code is valid."""
     if last8 in _PLACEHOLDERS:
@@ -101,7 +144,7 @@ def _brazilian(raw: str, area: str, had_ninth: bool, last8: str) -> Phone:
         return Phone(raw, area + last8, _MOBILE, f"+55{area}9{last8}", True)
     if last8[0] > "5":
         return Phone(raw, area + last8, _MOBILE, f"+55{area}9{last8}", False)
-    if last8.startswith("400"):  # 4004, 4003 …: one number for the whole country, an area code or not
+    if last8.startswith(_NATIONAL_IN_ANY_AREA):
         return Phone(raw, None, PhoneKind.SERVICE, None, None)
     return Phone(raw, area + last8, _FIXED, f"+55{area}{last8}", None)
 
@@ -109,39 +152,41 @@ def _brazilian(raw: str, area: str, had_ninth: bool, last8: str) -> Phone:
 # The uncommon rest: several numbers, words, missing areas, foreign numbers.
 
 _EXTENSION = re.compile(r"\b(?:ramal|ram|ext|extens[aã]o|r)\b\s*[.:]?\s*\d{1,5}\b", re.IGNORECASE)
-_JID = re.compile(r"(\d{6,20})(?::\d+)?@(lid|s\.whatsapp\.net|c\.us)\b")
+_JID = re.compile(r"\+?(\d{6,20})(?:[.:_]\d+)*@((?:hosted\.)?lid|hosted|s\.whatsapp\.net|c\.us)\b", re.ASCII)
+_OTHER_JID = re.compile(r"[\w.-]@(?:g\.us|broadcast|newsletter|bot|call)\b")
 # `(0xx11)`: the xx stands for a carrier, the area follows; `(xx) 9…`: the area itself is unknown.
 _CARRIER_XX = re.compile(r"0\s?[xX*]{2}\s?(?=\d\d(?:\D|9?\d{8}))|\([xX]{2}\s?(?=\d\d\s?\))")
 _UNKNOWN_AREA = re.compile(r"\(\s*(?:[xX?*_#-]{1,3}|000?|)\s*\)|(?<![A-Za-z])[xX]{2}(?=[\s.-]*\d)")
-_SEPARATOR = re.compile(r"[/;,|&\n\t]|\s(?:e|ou|or|and)\s|(?<=\d)\s*(?=\+)|(?<=\d)\s*(?=\(\s*0?\d\d)")
+# A bracket begins another number only behind the last four digits of one: `+1 (415) …` is one number.
+_SEPARATOR = re.compile(
+    r"[/;,|&\n\t]|\s(?:e|ou|or|and)\s|(?<=\d)\s*(?=\+)|(?<=\d{4})(?<!\+\d{4})(?<!0055)\s*(?=\(\s*0?\d\d)"
+)
+# A part that ends behind a country code or an area: what follows belongs to it.
+_COUNTRY_CODE = re.compile(r"[^\d+]*(?:\+|00)\s?\(?(?:\d[\s().-]*){1,6}", re.ASCII)
 _CHUNK = re.compile(r"[+(]{0,2}\s?~?\d[\d\s().\-~]*\d|\d")
 # Two numbers with nothing but a space between them.
 _SEVERAL = re.compile(
     r"(?:\+?55[\s.-]*)?(?:\(?0?[1-9]{2}\)?[\s.-]*)?(?<!\d\d\d)(?:9[\s.-]?\d{4}|[2-9]\d{3})[\s.-]?\d{4}(?!\d)"
 )
-_DASHES = dict.fromkeys(map(ord, "‐‑‒–—−"), "-")
 _UNKNOWN_MARK = "~"
 
 
 def _parse_uncommon(text: str, default_area_code: str | None) -> list[Phone]:
     if not any(char.isdigit() for char in text):
         return []
-    clean = text
-    if not text.isascii():
-        clean = unicodedata.normalize("NFKC", text).translate(_DASHES)
-        clean = "".join(char for char in clean if unicodedata.category(char) != "Cf")
+    clean = plain_phone_text(text)
     if jid := _JID.search(clean):
         digits, server = jid.groups()
-        found = [_lid(text, digits)] if server == "lid" else parse_phones("+" + digits)
+        found = [_lid(text, digits)] if server.endswith("lid") else parse_phones("+" + digits)
         return [replace(phone, raw=text) for phone in found]
-    if "@g.us" in clean:
+    if _OTHER_JID.search(clean):
         return []
-    clean = _EXTENSION.sub(" ", clean)
+    clean = _EXTENSION.sub(" ", without_documents(clean))
     clean = _CARRIER_XX.sub("0", clean)
     clean = _UNKNOWN_AREA.sub(_UNKNOWN_MARK, clean)
     phones: list[Phone] = []
     inherited: str | None = None
-    for part in _SEPARATOR.split(clean):
+    for part in _parts(clean):
         for chunk in _chunks(part):
             phone = _shorthand(chunk, phones) or _read(chunk, inherited, default_area_code)
             if phone is None:
@@ -151,6 +196,18 @@ def _parse_uncommon(text: str, default_area_code: str | None) -> list[Phone]:
                 inherited = phone.key[:2]
     # The only number of a field is the field; of several, each keeps the piece it was read from.
     return [replace(phones[0], raw=text)] if len(phones) == 1 else phones
+
+
+def _parts(clean: str) -> list[str]:
+    """Cut a field at what stands between numbers, never behind a country code."""
+    parts: list[str] = []
+    for part in _SEPARATOR.split(clean):
+        joined = f"{parts[-1]} {part}" if parts and _COUNTRY_CODE.fullmatch(parts[-1]) else ""
+        if joined and len(_digits(joined)) <= _LONGEST:
+            parts[-1] = joined
+        else:
+            parts.append(part)
+    return parts
 
 
 def _chunks(part: str) -> list[str]:
@@ -179,28 +236,34 @@ def _read(  # noqa: PLR0911  # one return a kind of number reads as the table of
     chunk: str, inherited: str | None, default_area_code: str | None
 ) -> Phone | None:
     """Read one number; None when the piece is none."""
-    digits = "".join(char for char in chunk if "0" <= char <= "9")
+    digits = _digits(chunk)
     if len(digits) < 8:
         return None
     if len(set(digits)) == 1:
         return Phone(chunk, None, PhoneKind.UNKNOWN_AREA, None, None)
-    if digits.startswith(_SERVICE_PREFIXES) and 10 <= len(digits) <= 11:
-        return Phone(chunk, None, PhoneKind.SERVICE, None, None)
     plus = chunk.lstrip("( ").startswith("+")
     if not plus and digits.startswith("00") and _is_dialled_abroad(digits):
         plus, digits = True, digits[2:]
     if plus and not digits.startswith("55"):
         return _foreign(chunk, digits, certain=True)
     national = _national(digits, plus)
-    area_written = len(national) in (10, 11) and _UNKNOWN_MARK not in chunk
-    if area_written and (phone := _with_area(chunk, national)) is not None:
+    if len(national) in (9, 10) and national.startswith(_SERVICE_AREAS) and _UNKNOWN_MARK not in chunk:
+        return Phone(chunk, None, PhoneKind.SERVICE, None, None)
+    if _UNKNOWN_MARK not in chunk and (phone := _with_area(chunk, national)) is not None:
         return phone
     if len(national) in (8, 9):
         return _without_area(chunk, national, inherited, default_area_code)
-    if plus or len(digits) < 11:
+    return _unusual(chunk, digits, national, plus)
+
+
+def _unusual(chunk: str, digits: str, national: str, plus: bool) -> Phone | None:
+    """Read a number that is not Brazilian as written."""
+    if len(digits) >= _LID_DIGITS:
+        return _lid(chunk, digits)
+    if len(national) in (10, 11) and (plus or len(digits) < 11):
         # A Brazilian number whose area code does not exist: the rest of it may still be right.
         return _without_area(chunk, national[-9:] if len(national) == 11 else national[-8:], None, None)
-    return _foreign(chunk, digits, certain=False)
+    return None if plus else _foreign(chunk, digits, certain=False)
 
 
 def _is_dialled_abroad(digits: str) -> bool:
@@ -221,7 +284,7 @@ def _national(digits: str, plus: bool) -> str:
 
 def _with_area(chunk: str, national: str) -> Phone | None:
     area, number = national[:2], national[2:]
-    if area not in AREA_CODES:
+    if area not in AREA_CODES or len(number) not in (8, 9):
         return None
     if len(number) == 9:
         return _brazilian(chunk, area, True, number[1:]) if number[0] == "9" else None
@@ -234,7 +297,7 @@ def _without_area(chunk: str, number: str, inherited: str | None, default: str |
     last8, had_ninth = number[-8:], len(number) == 9
     if last8 in _PLACEHOLDERS or (not had_ninth and last8[0] in "01"):
         return Phone(chunk, None, PhoneKind.UNKNOWN_AREA, None, None)
-    if not had_ninth and last8.startswith(("400", "300")):
+    if not had_ninth and last8.startswith(_NATIONAL_PREFIXES):
         return Phone(chunk, None, PhoneKind.SERVICE, None, None)
     if inherited is not None:
         return _brazilian(chunk, inherited, had_ninth, last8)
@@ -250,17 +313,20 @@ def _foreign(raw: str, digits: str, *, certain: bool) -> Phone | None:
     """Read a number of another country; `certain` when it was written with its country code."""
     import phonenumbers
 
-    if len(digits) >= 15:  # E.164 ends at 15 digits and no country uses them all: WhatsApp's own identifier
+    is_grouped = re.search(r"\d[^\d]+\d", raw) is not None  # as nobody writes a LID
+    if len(digits) > _LID_DIGITS or (len(digits) == _LID_DIGITS and not is_grouped):
         return _lid(raw, digits)
+    certain = certain and len(digits) < _LID_DIGITS
     try:
-        number = phonenumbers.parse("+" + digits, None)
+        number = phonenumbers.parse("+" + without_mobile_prefix(digits), None)
     except phonenumbers.NumberParseException:
         number = None
-    accepted = number is not None and (
-        phonenumbers.is_possible_number(number) if certain else phonenumbers.is_valid_number(number)
-    )
-    if accepted and len(set(digits[-8:])) > 1:
-        return Phone(raw, "+" + digits, PhoneKind.FOREIGN, "+" + digits, None)
-    if len(digits) == 14:
+    if number is not None and len(set(digits[-8:])) > 1:
+        is_right = phonenumbers.is_possible_number if certain else phonenumbers.is_valid_number
+        if is_right(number):
+            written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+            e164 = "+" + without_mobile_prefix(written[1:])
+            return Phone(raw, e164, PhoneKind.FOREIGN, e164, None)
+    if len(digits) == _LID_DIGITS:
         return _lid(raw, digits)
     return Phone(raw, None, PhoneKind.FOREIGN, None, None) if certain else None

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
+from whatsapp_pipeline.domain.phone_texts import plain_phone_text, without_documents
+from whatsapp_pipeline.domain.phones import Phone, is_lid, parse_phone
 from whatsapp_pipeline.domain.vocabulary import find_devices, find_title_words, fold
 
 
@@ -76,7 +77,11 @@ ORDER_EXPRESSION = (
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 _OPAQUE = re.compile(r"[A-Za-z0-9+/]{8,}={1,2}")
-_PHONE_ONLY = re.compile(r"[+\d\s().xX\-–‐‑‒\u2066-\u2069\u200e\u200f\u202a-\u202e\u00a0~]+")
+_PHONE_ONLY = re.compile(r"[+\d\s().xX\-~]+", re.ASCII)
+# Any chat of WhatsApp's by its address: a person's phone or LID, a group, a channel, a list.
+_ADDRESS = re.compile(
+    r"[+\w.:-]+@(?:(?:hosted\.)?lid|hosted|s\.whatsapp\.net|c\.us|g\.us|broadcast|newsletter|bot|call)"
+)
 # A number inside words: an area code or a country code is needed, or it may be a price or a document.
 _PHONE_INSIDE = re.compile(
     r"(?<![\w.])(?:\+\d[\d\s().\-]{8,}\d|(?:55[\s.-]?)?\(?0?[1-9]{2}\)?[\s.-]*9?[\s.-]?\d{4}[\s.-]?\d{4})(?![\w])"
@@ -105,22 +110,32 @@ def parse_title(title: str, *, default_area_code: str | None = None) -> Title:
         return Title(title, None, None, None, ())
     is_cut = text.endswith("-") and len(text) > 20
     text = _COPY_SUFFIX.sub("", text.removesuffix("-").rstrip() if is_cut else text)
-    if _PHONE_ONLY.fullmatch(text):
-        phone = parse_phone(text, default_area_code=default_area_code)
-        if phone is not None and phone.kind is PhoneKind.LID:
-            return Title(title, None, None, None, (), is_cut=is_cut)
-        if phone is not None:
+    plain = plain_phone_text(text).strip()
+    if is_lid(plain):
+        return Title(title, None, None, None, (), is_cut=is_cut)
+    is_address = _ADDRESS.fullmatch(plain) is not None
+    if is_address or _PHONE_ONLY.fullmatch(plain):
+        phone = parse_phone(plain, default_area_code=default_area_code)
+        if is_address or phone is not None:
+            phone = phone if phone is None else replace(phone, raw=text)
             return Title(title, phone, None, None, (), is_cut=is_cut)
     orders = find_order_numbers(text)
     rest = _ORDER.sub(" ", text) if orders else text
-    phone = None
-    if inside := _PHONE_INSIDE.search(rest):
-        phone = parse_phone(inside.group(), default_area_code=default_area_code)
-        if phone is not None:
-            rest = rest[: inside.start()] + " " + rest[inside.end() :]
+    phone, rest = _phone_inside(rest, default_area_code)
     return Title(
         title, phone, _name(rest), orders[0] if orders else None, tuple(find_devices(rest)), is_cut=is_cut
     )
+
+
+def _phone_inside(text: str, default_area_code: str | None) -> tuple[Phone | None, str]:
+    """The phone among the words of a title, and the title without it."""
+    plain = plain_phone_text(text)
+    rest = without_documents(plain)
+    inside = _PHONE_INSIDE.search(rest)
+    phone = parse_phone(inside.group(), default_area_code=default_area_code) if inside else None
+    if inside is None or phone is None:
+        return None, text if rest == plain else rest
+    return phone, f"{rest[: inside.start()]} {rest[inside.end() :]}"
 
 
 def find_order_numbers(text: str) -> list[str]:

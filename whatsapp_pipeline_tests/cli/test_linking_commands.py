@@ -58,6 +58,25 @@ def test_link_explains_a_title_with_its_order(fresh: Connection, run: Run) -> No
     assert "order: linked → order 10 by reference" in result.output
 
 
+@pytest.mark.parametrize(
+    ("title", "phone"),
+    [
+        ("+1 (415) 555-0671", "(41) 5555-0671"),
+        ("+7 (912) 345-06-89", "(91) 2345-0689"),
+        ("+54 9 (11) 4321-0678", "(11) 4321-0678"),
+        ("98765432109876@lid", "(98) 7654-3210"),
+        ("123.456.789-09", "(12) 3456-7890"),
+    ],
+)
+def test_a_foreign_number_a_lid_and_a_document_link_to_no_stranger(
+    fresh: Connection, run: Run, title: str, phone: str
+) -> None:
+    add_contact(fresh, 4, "Davi Pires", phone)
+    normalize_contacts(fresh, default_area_code=None, log=LOG)
+    assert "no candidate" in run(title).output
+    assert "contact 4" in run(phone).output
+
+
 def test_link_says_so_when_nobody_fits(fresh: Connection, run: Run) -> None:
     assert "no candidate" in run("Zuleica Prado").output
 

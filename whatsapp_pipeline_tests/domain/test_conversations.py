@@ -89,6 +89,10 @@ def test_what_a_message_refers_to() -> None:
 def test_ninth_digit_is_an_alias_for_mobiles_only() -> None:
     assert wa_identity("5541999990000").canonical == wa_identity("554199990000").canonical
     assert wa_identity("5541999990000").canonical == wa_identity("+55 41 99999-0000").canonical
+    assert wa_identity("5541999990000").canonical == wa_identity("+55 41 99999\u20110000").canonical
+    for long, short in (("5215512340678", "525512340678"), ("5491143210678", "541143210678")):
+        assert wa_identity(long).canonical == wa_identity(short).canonical == f"wa:{short}"
+        assert wa_identity(long).phone_key == wa_identity(short).phone_key == f"+{short}"
     assert wa_identity("554133330000").canonical == "wa:554133330000"
     assert wa_identity("5541933330000").canonical == "wa:5541933330000"
     assert wa_identity("08007770000").canonical == "wa:08007770000"

@@ -123,6 +123,15 @@ def test_a_text_with_an_order_number_holds_what_is_looked_for_first(
         ("Maria 41 99999-0000", "4199990000", "Maria", None, ()),
         ("José Müller placa mãe", None, "José Müller", None, ()),
         ("📱🔧", None, None, None, ()),
+        ("Maria \u202a+55 41 99999\u20110000\u202c", "4199990000", "Maria", None, ()),
+        ("\u202a+55\u00a041\u00a099999\u22120000\u202c", "4199990000", None, None, ()),
+        ("+1 (415) 555-2671", "+14155552671", None, None, ()),
+        ("John +1 (415) 555-2671", "+14155552671", "John", None, ()),
+        ("Ivan +7 (912) 345-67-89", "+79123456789", "Ivan", None, ()),
+        ("João CPF 41999990000", None, "João", None, ()),
+        ("João 123.456.789-09", None, "João", None, ()),
+        ("5541999990000@s.whatsapp.net", "4199990000", None, None, ()),
+        ("120363041234567890@g.us", None, None, None, ()),
     ],
 )
 def test_titles(
@@ -134,7 +143,8 @@ def test_titles(
 
 
 def test_identifiers_are_neither_phones_nor_names() -> None:
-    for identifier in ("123456789012345", "aB3xYz09GIAA="):
+    lids = ("123456789012345", "98765432109876", "+98765432109876", "98765432109876@lid")
+    for identifier in (*lids, "aB3xYz09GIAA="):
         parsed = parse_title(identifier)
         assert (parsed.phone, parsed.name, parsed.order_reference) == (None, None, None)
 

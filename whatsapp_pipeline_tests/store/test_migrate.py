@@ -66,6 +66,36 @@ def test_roles_that_read_conversations_read_what_a_migration_adds_of_them(
             conn.execute('DROP ROLE "Reads It"')
 
 
+def test_a_number_of_mexico_or_argentina_gets_its_one_key(empty_database_url: str, tmp_path: Path) -> None:
+    _migrate_through(empty_database_url, "0036", tmp_path / "migrations")
+    with connect(empty_database_url) as conn:
+        conn.execute("INSERT INTO contatos (id, nome) VALUES (1, 'Ana'), (2, 'Bia'), (3, 'Caio')")
+        conn.execute("""
+            WITH c AS (INSERT INTO conversations (external_id, phone_number_id) VALUES ('5215512340678', 'a')
+                       RETURNING id)
+            INSERT INTO conversation_identities (phone_number_id, value, canonical, kind, conversation_id)
+            SELECT 'a', '5215512340678', 'wa:5215512340678', 'wa_id', id FROM c""")
+        conn.execute("""
+            INSERT INTO leads (phone_number_id, canonical, wa_id)
+            VALUES ('a', 'wa:5491143210678', '5491143210678'), ('a', 'wa:541143210678', '541143210678'),
+                   ('b', 'wa:5491143210678', '5491143210678')""")
+        for target, contact in (("+5215512340678", 1), ("+5491143210678", 2), ("+541143210678", 3)):
+            conn.execute(
+                "INSERT INTO link_overrides (target_kind, target, decision, id_contato, reason)"
+                " VALUES ('phone', %s, 'contact', %s, 'me ligou')",
+                (target, contact),
+            )
+        migrate(empty_database_url)
+        names = conn.execute("SELECT value, canonical, phone_key FROM conversation_identities").fetchall()
+        assert names == [("5215512340678", "wa:525512340678", "+525512340678")]
+        leads = conn.execute("SELECT phone_number_id, canonical FROM leads ORDER BY id").fetchall()
+        assert leads == [("a", "wa:5491143210678"), ("a", "wa:541143210678"), ("b", "wa:541143210678")]
+        decisions = conn.execute(
+            "SELECT target, id_contato FROM link_overrides WHERE removed_at IS NULL ORDER BY id_contato"
+        ).fetchall()
+        assert decisions == [("+525512340678", 1), ("+541143210678", 3)]
+
+
 def test_edits_and_revokes_that_came_before_are_applied(empty_database_url: str, tmp_path: Path) -> None:
     _migrate_through(empty_database_url, "0010", tmp_path / "migrations")
     with connect(empty_database_url) as conn:

@@ -34,7 +34,7 @@ from whatsapp_pipeline.store.exceptions import ExceptionRow
 
 STAGE = "chat_file_index"
 # Raise it when the evidence of the same messages changes: every file is then scanned again.
-EVIDENCE_VERSION = "3"
+EVIDENCE_VERSION = "4"
 
 # A personal chat's phone names the chat; these kinds name a person.
 _PERSONAL = {PhoneKind.MOBILE, PhoneKind.FIXED, PhoneKind.FOREIGN, PhoneKind.LID}

@@ -12,7 +12,7 @@ from whatsapp_pipeline.store.contacts import phones as store
 from whatsapp_pipeline.store.locks import named_lock
 
 # Part of each contact's input hash: a change of the rules reads every contact again.
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 _BATCH = 20_000
 
 

@@ -21,6 +21,7 @@ from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_conta
 def test_the_key_in_sql_is_the_key_in_python(conn: Connection) -> None:
     rng = random.Random(5)
     typed = ["+1 415 555 0100", "+351 912 345 678"]
+    typed += ["+52 1 55 1234 0678", "+52 55 1234 0678", "+54 9 11 4321 0678", "+54 11 4321 0678"]
     for _ in range(50):
         mobile = numbers.mobile(rng)
         short = numbers.without_ninth_digit(mobile)

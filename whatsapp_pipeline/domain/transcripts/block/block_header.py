@@ -12,12 +12,14 @@ from functools import cache
 
 import numpy as np
 
+from whatsapp_pipeline.domain.phone_texts import plain_phone_text
+from whatsapp_pipeline.domain.phones import is_lid, is_phone
 from whatsapp_pipeline.domain.transcripts.columns import Sender
 from whatsapp_pipeline.domain.transcripts.lines import Bytes, Flags, Ints, Lines
 from whatsapp_pipeline.domain.transcripts.phrases import phrases, visible
 
-_NAME_PHONE = re.compile(r"(.*?) ?\((\+?\d[\d ().-]{5,24})\)", re.ASCII)
-_PHONE = re.compile(r"\+?\d[\d ().-]{6,24}", re.ASCII)
+# The bracket at the end; a number in it may have brackets of its own: `Ana (+1 (415) 555-2671)`.
+_NAME_PHONE = re.compile(r"(.*?) ?\((\+?[ (]?\d(?:[^()]|\(\d+\))*)\)")
 _OPAQUE_ID = re.compile(r"[A-Za-z0-9+/_-]{8,}={1,2}")
 
 
@@ -35,17 +37,24 @@ def parse_who(text: str) -> Sender | None:
     head, dash, tail = f" {name}".rpartition(" - ")
     if dash and (visible(tail).strip().casefold() in phrases().statuses or head.endswith(")")):
         name, status = head.strip(), tail.strip()
-    phone = None
-    shown = visible(name).strip()
-    if match := _NAME_PHONE.fullmatch(shown):
-        name, phone = match[1], match[2]
-    elif _PHONE.fullmatch(shown):
-        name, phone = "", shown
-    if phone and _OPAQUE_ID.fullmatch(name):
-        name = ""  # an identifier of the program's, not a name
+    name, number = _name_and_number(name)
+    if number and _OPAQUE_ID.fullmatch(name):
+        name = ""  # an identifier that the program made, not a name
     if direction == "to":
-        return Sender("to", None, None, status, phone, ("to",))
-    return Sender("from", name or None, phone, status, phone, ("from", name, phone))
+        return Sender("to", None, None, status, number, ("to",))
+    phone = None if number is None or is_lid(number) else number
+    return Sender("from", name or None, phone, status, number, ("from", name, number))
+
+
+def _name_and_number(written: str) -> tuple[str, str | None]:
+    """The name of a header, and the phone or LID that follows it in brackets or stands in its place."""
+    shown = visible(written).strip()
+    if not any(char.isdigit() for char in shown):
+        return written, None
+    match = _NAME_PHONE.fullmatch(shown)
+    name, number = (match[1], match[2]) if match else ("", shown)
+    plain = plain_phone_text(number).strip()
+    return (name, plain) if is_phone(plain) or is_lid(plain) else (written, None)
 
 
 # What stands between the numbers of `2025-01-05 10:00:00`: every third character from the fifth on.

@@ -6,20 +6,20 @@ lines (`native_columns.py`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from whatsapp_pipeline.domain.phone_texts import plain_phone_text
+from whatsapp_pipeline.domain.phones import is_lid, is_phone
 from whatsapp_pipeline.domain.transcripts.columns import Sender, sender_columns
 from whatsapp_pipeline.domain.transcripts.native.native_columns import Headers, Ints, replaced
 from whatsapp_pipeline.domain.transcripts.phrases import fold, phrases, visible
 
 NOTIFICATION = Sender("notification", None, None, None, None, ("notification",))
 
-_PHONE = re.compile(r"\+?\d[\d ().-]{6,24}", re.ASCII)
 _LONGEST_NAME = 120
 
 
@@ -51,10 +51,11 @@ class Senders(dict[str, Sender]):
         if direction != "to":
             self._others.add(_same(shown))
             self.is_group |= len(self._others) > 1 + (direction is None)
-        phone = shown if _PHONE.fullmatch(shown) else None
-        name = None if phone else shown
-        customer_phone = phone if direction != "to" else None
-        sender = Sender(direction, name, phone, None, customer_phone, (direction, shown))
+        number = _written_number(shown)
+        phone = None if number is None or is_lid(number) else number
+        header_phone = number if direction != "to" else None
+        name = shown if number is None else None
+        sender = Sender(direction, name, phone, None, header_phone, (direction, shown))
         if len(self) > 10_000:
             self.clear()
         self[written] = sender
@@ -76,10 +77,19 @@ class Senders(dict[str, Sender]):
 def _same(name: str) -> str:
     """What two ways of writing one name or phone share."""
     shown = fold(name).removeprefix("~").strip()
-    if _PHONE.fullmatch(shown):
-        # A Brazilian mobile is written with and without its ninth digit: the last eight tell.
-        return "".join(filter(str.isdigit, shown))[-8:]
+    number = _written_number(shown)
+    if number is not None:
+        # A Brazilian mobile is written with and without its ninth digit: the last eight are the same.
+        return "".join(filter(str.isdigit, number))[-8:]
     return shown
+
+
+def _written_number(name: str) -> str | None:
+    """The phone or LID that a whole name is, in plain characters; None when it is a name."""
+    if not any(char.isdigit() for char in name):
+        return None
+    plain = plain_phone_text(name).strip()
+    return plain if is_phone(plain) or is_lid(plain) else None
 
 
 @dataclass(slots=True)

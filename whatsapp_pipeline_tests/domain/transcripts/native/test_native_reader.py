@@ -222,6 +222,28 @@ def test_an_unsaved_sender_is_a_phone_and_a_tilde_is_no_name() -> None:
     assert result.summaries[0].header_phones == {"+55 41 99999-0000": 1}
 
 
+@pytest.mark.parametrize(
+    ("written", "name", "phone"),
+    [
+        ("\u202a+55\u00a041\u00a099999\u20110000\u202c", None, "+55 41 99999-0000"),
+        ("+55 41 99999\u22120000", None, "+55 41 99999-0000"),
+        ("~\u202f+1 (415) 555-0671", None, "+1 (415) 555-0671"),
+        ("98765432109876", None, None),
+        ("123.456.789-09", "123.456.789-09", None),
+        ("4x4 Auto", "4x4 Auto", None),
+    ],
+)
+def test_a_sender_is_a_phone_a_lid_or_a_name(written: str, name: str | None, phone: str | None) -> None:
+    (message,) = parse(f"25/01/2025 10:00 - {written}: oi\n").messages
+    assert (message.sender_name, message.sender_phone, message.text) == (name, phone, "oi")
+
+
+def test_an_owner_is_found_by_a_number_with_any_dash() -> None:
+    text = "25/01/2025 10:00 - +55 41 99999\u20110000: oi\n25/01/2025 10:00 - Ana: oi\n"
+    result = parse(text, ParseOptions(owner=("+55 41 99999-0000",)))
+    assert result.messages[0].direction == "to"
+
+
 def test_a_pasted_web_transcript_is_text_and_one_of_the_same_shape_is_told_by_its_times() -> None:
     result = parse(
         "[25/01/25, 10:00:00] Ana: veja\n[10:30, 24/01/2025] Bia: oi\n[24/01/25, 09:00:00] Bia: colado\n"
