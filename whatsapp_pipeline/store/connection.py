@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
 
 Connection: TypeAlias = psycopg.Connection[Any]
@@ -59,6 +60,8 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
                 f"the server at {place} is PostgreSQL {conn.info.server_version // 10000}; "
                 "15 or newer is needed"
             )
+        # Local times are those of the archive's zone, whatever zone the server or the user's login has.
+        conn.execute("SELECT set_config('TimeZone', %s, false)", (settings.load().zone,))
         yield conn
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from psycopg.conninfo import conninfo_to_dict
 
+from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect, describe
@@ -53,6 +54,7 @@ def _dbmate_url(url: str) -> str:
     for name in ("sslrootcert", "sslcert", "sslkey"):
         if name in parts:
             query[name] = parts[name]
+    query["timezone"] = settings.load().zone  # migrations read local times in the archive's zone
     login = f"{user}:{password}" if password else user
     return f"postgres://{login}@{place}/{dbname}?{urlencode(query)}"
 

@@ -6,12 +6,17 @@ from functools import cache
 from typing import LiteralString
 
 from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
 
 QUERIES_DIR = PROJECT_ROOT / "sql" / "queries"
 
 
 @cache
 def load(name: str) -> LiteralString:
-    """Return the statement in `sql/queries/<name>.sql` (psycopg placeholders, one statement a file)."""
+    """Return the statement in `sql/queries/<name>.sql` (psycopg placeholders, one statement a file).
+
+    `{message_order}` stands for the one order of messages.
+    """
     # The files are ours and take values only through placeholders, which is what LiteralString vouches for.
-    return (QUERIES_DIR / f"{name}.sql").read_text(encoding="utf-8")
+    text = (QUERIES_DIR / f"{name}.sql").read_text(encoding="utf-8")
+    return text.replace("{message_order}", MESSAGE_ORDER)

@@ -33,7 +33,7 @@ from whatsapp_pipeline.store.locks import named_lock
 from whatsapp_pipeline.store.summaries import summaries as store
 
 # Part of the input hash: raised when a statement computes something else from the same messages.
-METRICS_VERSION = "2"
+METRICS_VERSION = "3"
 _PART_MESSAGES = 100_000
 _TOPICS_KEPT = 5
 _SPEAKERS = {"from": "customer", "to": "staff"}
@@ -44,7 +44,8 @@ class SummaryOptions:
     """How customers are summarised.
 
     `as_of` is the moment that frequency windows end at (local, naive); None: the latest message known, so
-    that the same content always gives the same summaries. `taxonomy` replaces the packaged one.
+    that the same content always gives the same summaries. `taxonomy` replaces the packaged one. `contacts`:
+    look at these only, None for all.
     """
 
     rebuild: bool = False
@@ -56,6 +57,7 @@ class SummaryOptions:
     frequency: FrequencyBounds = field(default_factory=FrequencyBounds)
     taxonomy: Path | None = None
     part_messages: int = _PART_MESSAGES
+    contacts: tuple[int, ...] | None = None
 
     @property
     def metrics(self) -> MetricOptions:
@@ -93,9 +95,9 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
     ):
         as_of = options.as_of or store.latest_message(conn, options.zone)
         store.prepare(conn)
-        contacts = store.stage_contacts(conn, options.digest(texts.reader.rules))
+        contacts = store.stage_contacts(conn, options.digest(texts.reader.rules), options.contacts)
         with conn.transaction():
-            removed = store.remove_gone(conn)
+            removed = store.remove_gone(conn, options.contacts)
         report = SummaryReport(contacts=contacts, summaries_removed=removed)
         if as_of is not None:
             report = _compute(conn, options, as_of, texts, report, log)
@@ -148,7 +150,7 @@ def _compute_part(
     conn: Connection, options: SummaryOptions, as_of: datetime, texts: TextReader, part: int
 ) -> tuple[int, int, int]:
     """Compute one part; return (messages, texts read, summaries written)."""
-    messages = store.stage_part(conn, part, gap=options.gap, zone=options.zone)
+    messages = store.stage_part(conn, part, gap=options.gap)
     count = _read_texts(conn, texts)
     days = store.staged_days(conn)
     if days is not None:

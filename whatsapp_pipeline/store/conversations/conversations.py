@@ -15,6 +15,7 @@ from uuid import uuid4
 from whatsapp_pipeline.domain.conversations import Identity, preference, wa_identity
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.message_order import LIVE_KEY, LIVE_NEWEST_FIRST
 
 Correspondent = tuple[str, tuple[Identity, ...]]  # phone_number_id, every name it is known by
 
@@ -86,16 +87,16 @@ def get_last_messages(
     its author took back reads `[revoked]`.
     """
     rows = conn.execute(
-        """
+        f"""
         SELECT m.id, m.role, CASE WHEN m.revoked_at IS NULL THEN m.text ELSE '[revoked]' END AS text,
                m.sent_at, m.type
           FROM conversation_messages m
          WHERE m.conversation_id = %(conversation)s
            AND (%(up_to)s::bigint IS NULL
-                OR (m.sent_at, coalesce(m.inbox_id, 9223372036854775807), m.position, m.id)
-                <= (SELECT t.sent_at, coalesce(t.inbox_id, 9223372036854775807), t.position, t.id
+                OR ({LIVE_KEY.replace("{m}", "m")})
+                <= (SELECT {LIVE_KEY.replace("{m}", "t")}
                       FROM conversation_messages t WHERE t.id = %(up_to)s))
-         ORDER BY m.sent_at DESC, m.inbox_id DESC NULLS FIRST, m.position DESC, m.id DESC
+         ORDER BY {LIVE_NEWEST_FIRST}
          LIMIT %(limit)s
         """,
         {"conversation": conversation_id, "up_to": up_to, "limit": limit},

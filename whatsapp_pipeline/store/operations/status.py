@@ -11,6 +11,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.message_order import CHAT_ORDER
 
 TABLES = (
     "contatos", "ordens_servico", "contact_phones", "chat_files", "chat_sessions", "chat_messages",
@@ -128,10 +129,10 @@ def chat_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> 
 def message_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> list[tuple[Any, ...]]:
     """Return time, direction, type and text of a few messages; the caller masks the text."""
     return conn.execute(
-        """
+        f"""
         SELECT m.message_timestamp, m.direction, m.type, m.message_text
         FROM (SELECT id FROM chat_files WHERE month = ANY(%(months)s) ORDER BY id LIMIT 1) f
-        JOIN chat_messages m ON m.id_chat_file = f.id ORDER BY m.ordinal LIMIT %(limit)s
+        JOIN chat_messages m ON m.id_chat_file = f.id ORDER BY {CHAT_ORDER} LIMIT %(limit)s
         """,
         {"months": months_of_run, "limit": limit},
     ).fetchall()

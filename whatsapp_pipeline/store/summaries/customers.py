@@ -8,6 +8,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.message_order import NEWEST_FIRST
 
 
 def find_by_id(conn: Connection, number: int) -> list[int]:
@@ -89,12 +90,11 @@ def quotes(
     rows = _many(
         conn,
         """
-        SELECT 'chat:' || id AS ref, message_timestamp AS at, direction, message_text AS text
-          FROM chat_messages WHERE id = ANY (%s)
+        SELECT source || ':' || message_id AS ref, at, side AS direction, text FROM messages_all
+         WHERE source = 'chat' AND message_id = ANY (%s)
         UNION ALL
-        SELECT 'webhook:' || id, sent_at AT TIME ZONE current_setting('TimeZone'),
-               CASE role WHEN 'user' THEN 'from' WHEN 'assistant' THEN 'to' ELSE 'notification' END, text
-          FROM conversation_messages WHERE id = ANY (%s)
+        SELECT source || ':' || message_id, at, side, text FROM messages_all
+         WHERE source = 'webhook' AND message_id = ANY (%s)
         """,
         list(chat_ids), list(webhook_ids),
     )  # fmt: skip
@@ -103,21 +103,12 @@ def quotes(
 
 def last_messages(conn: Connection, number: int, *, limit: int) -> list[dict[str, Any]]:
     """Return the contact's last messages of archive and webhook, oldest first: at, direction, type, text."""
-    return _many(
+    newest_first = _many(
         conn,
-        """
-        SELECT * FROM (
-            SELECT m.message_timestamp AS at, m.direction, m.type, m.message_text AS text
-              FROM chat_files f
-              JOIN chat_messages m ON m.id_chat_file = f.id
-             WHERE f.id_contato = %s AND f.match_status IN ('linked', 'manual')
-               AND f.duplicate_of IS NULL AND m.duplicate_of IS NULL
-            UNION ALL
-            SELECT w.sent_at AT TIME ZONE current_setting('TimeZone'), w.direction, w.type, w.text
-              FROM conversation_only_messages w
-             WHERE w.id_contato = %s AND w.match_status IN ('linked', 'manual')
-            ORDER BY at DESC LIMIT %s
-        ) latest ORDER BY at
+        f"""
+        SELECT at, side AS direction, type, text FROM messages_all
+         WHERE id_contato = %s ORDER BY {NEWEST_FIRST} LIMIT %s
         """,
-        number, number, limit,
+        number, limit,
     )  # fmt: skip
+    return newest_first[::-1]

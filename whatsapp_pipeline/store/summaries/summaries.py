@@ -121,10 +121,16 @@ def latest_message(conn: Connection, zone: str) -> datetime | None:
     return row[0] if row else None
 
 
-def stage_contacts(conn: Connection, options_digest: str) -> int:
-    """Stage every contact that has linked messages, with its input hash; return how many."""
-    statistics.refresh(conn, {"chat_files": (), "chat_sessions": (), "chat_messages": ()})
-    count = conn.execute(load("summaries/summaries_inputs"), {"options": options_digest}).rowcount
+def stage_contacts(conn: Connection, options_digest: str, contacts: Sequence[int] | None = None) -> int:
+    """Stage every contact that has linked messages, with its input hash; return how many.
+
+    `contacts`: stage only these, None for all.
+    """
+    statistics.refresh(
+        conn, {"chat_files": (), "chat_sessions": (), "chat_messages": (), "conversation_messages": ()}
+    )
+    values = {"options": options_digest, "contacts": None if contacts is None else list(contacts)}
+    count = conn.execute(load("summaries/summaries_inputs"), values).rowcount
     conn.execute("ANALYZE work_contacts")
     return count
 
@@ -142,16 +148,18 @@ def stale(conn: Connection) -> list[int]:
     return [row[0] for row in rows]
 
 
-def remove_gone(conn: Connection) -> int:
-    """Delete the summaries of contacts that have no linked message any more; return how many."""
-    conn.execute(
-        "DELETE FROM customer_conversations k WHERE NOT EXISTS "
-        "(SELECT FROM work_contacts w WHERE w.id_contato = k.id_contato)"
-    )
-    return conn.execute(
-        "DELETE FROM customer_chat_summaries k WHERE NOT EXISTS "
-        "(SELECT FROM work_contacts w WHERE w.id_contato = k.id_contato)"
-    ).rowcount
+def remove_gone(conn: Connection, contacts: Sequence[int] | None = None) -> int:
+    """Delete the summaries of contacts that have no linked message any more; return how many.
+
+    `contacts`: those that were staged, None for all.
+    """
+    values = {"contacts": None if contacts is None else list(contacts)}
+    gone = """
+        WHERE (%(contacts)s::bigint[] IS NULL OR k.id_contato = ANY (%(contacts)s))
+          AND NOT EXISTS (SELECT FROM work_contacts w WHERE w.id_contato = k.id_contato)
+    """
+    conn.execute(f"DELETE FROM customer_conversations k {gone}", values)
+    return conn.execute(f"DELETE FROM customer_chat_summaries k {gone}", values).rowcount
 
 
 def _frequency_values(
@@ -219,12 +227,13 @@ def parts(conn: Connection) -> list[int]:
     return [row[0] for row in rows]
 
 
-def stage_part(conn: Connection, part: int, *, gap: timedelta, zone: str) -> int:
+def stage_part(conn: Connection, part: int, *, gap: timedelta) -> int:
     """Stage the messages and order sessions of one part; return the number of messages."""
     conn.execute(
         sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(sql.Identifier(name) for name in _PART_TABLES))
     )
-    values = {"part": part, "gap": gap, "zone": zone}
+    contacts = conn.execute("SELECT id_contato FROM work_contacts WHERE part = %s", (part,)).fetchall()
+    values = {"contacts": [number for (number,) in contacts], "gap": gap}
     count = conn.execute(load("summaries/summaries_messages"), values).rowcount
     conn.execute(load("summaries/summaries_sessions"), values)
     conn.execute("ANALYZE work_messages")

@@ -14,17 +14,7 @@ from psycopg.rows import class_row, dict_row
 from whatsapp_pipeline.store.connection import Connection
 
 # Whose messages count, once: those that a summary is made of.
-_COUNTED = """
-    SELECT f.id_contato, m.direction
-      FROM chat_files f
-      JOIN chat_messages m ON m.id_chat_file = f.id
-     WHERE f.match_status IN ('linked', 'manual') AND f.id_contato IS NOT NULL
-       AND f.duplicate_of IS NULL AND m.duplicate_of IS NULL
-    UNION ALL
-    SELECT w.id_contato, w.direction
-      FROM conversation_only_messages w
-     WHERE w.id_contato IS NOT NULL AND w.match_status IN ('linked', 'manual')
-"""
+_COUNTED = "SELECT id_contato, side AS direction FROM messages_all WHERE id_contato IS NOT NULL"
 
 
 class Bucket(NamedTuple):
