@@ -213,7 +213,7 @@ def test_what_an_export_holds_too_counts_once(
 
 # Statements about messages that sort by something else, and why they may.
 _OTHER_ORDERS = {
-    "checks/chats.py": "the file's own order is what is checked",
+    "sql/queries/chats/check_times_in_order.sql": "the file's own order is what is checked",
     "store/operations/report_numbers.py": "the file's own order is what is measured",
     "store/operations/privacy.py": "raw rows of one table, by its key",
     "store/operations/privacy_webhooks.py": "raw rows of one table, by conversation",
