@@ -54,10 +54,19 @@ CHECKS = [
         name="decisions_of_people_hold",
         subject="links",
         asset="contact_links",
-        description="Files linked to another contact than a person decided.",
+        description="Files linked to another contact than a person decided, or to one that was refused.",
         how_to_fix="Materialize contact_links for the month again.",
         why="An override outranks every rule.",
         severity="error",
+    ),
+    QaCheck(
+        name="decisions_fit_phones",
+        subject="links",
+        asset="contact_links",
+        description="Chats that a decision on their title gives to another contact than their phone does.",
+        how_to_fix="`whatsapp-pipeline review --month MONTH` asks for a decision on each chat or phone; the "
+        "decision on the title then no longer counts for it.",
+        why="Two customers can share a title. The history of one would stand in the other's summary.",
     ),
     QaCheck(
         name="groups_belong_to_nobody",
@@ -76,7 +85,7 @@ CHECKS = [
         how_to_fix="`whatsapp-pipeline override add` corrects each; many of one method speak of its rules.",
         why="The sample stands for the month.",
         finder=_disagreement,
-        tolerated=0.05,
+        tolerated=verdicts.TOLERATED_DISAGREEMENT,
     ),
     QaCheck(
         name="order_links_are_whole",

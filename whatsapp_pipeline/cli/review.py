@@ -1,36 +1,61 @@
-"""`review`: chats in doubt, one key a decision; each decision becomes an override."""
+"""`review`: what waits for a person, one key per decision; each decision becomes an override.
+
+What belongs here: the order of questions and answers. What does not: how an item looks (review_item.py) and
+what an answer does (steps/links/decide.py).
+"""
 
 from __future__ import annotations
 
 import getpass
 import logging
-from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.cli.choices import choose_order
 from whatsapp_pipeline.cli.database_option import open_database
-from whatsapp_pipeline.cli.link import waterfall
 from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.cli.params import MONTH, Group
-from whatsapp_pipeline.domain.matching.link_types import Feature
+from whatsapp_pipeline.cli.review_item import (
+    NOBODY_KEYS,
+    digits,
+    item_lines,
+    read_key,
+    read_reason,
+    scope_line,
+    show_evidence,
+)
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.links import decide
+from whatsapp_pipeline.steps.links.chat_ends import chat_ends
+from whatsapp_pipeline.steps.links.decide import ChatDecision, DecisionKind, NobodyKind
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.links import overrides
-from whatsapp_pipeline.store.links.review import ChatInDoubt, queue
+from whatsapp_pipeline.store.links import chat_state
+from whatsapp_pipeline.store.links.review import ReviewItem, queue
 
-_KEYS = "1-5 that contact · o another contact · n no contact · e evidence · s skip · q quit"
+_SNOOZE = timedelta(days=7)
+_CHAT_KEYS = (
+    "1-9 that contact · o another contact · n nobody · t scope · e evidence · s put off a week · u undo · "
+    "q quit"
+)
+_SESSION_KEYS = (
+    "1-9 that order · o another order · n no order · e evidence · s put off a week · u undo · q quit"
+)
 
 
 @click.group(cls=Group, invoke_without_command=True)
 @click.option("--month", type=MONTH, help="The month to review.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many chats.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many items.")
 @click.option("--by", help="Who decides. Left out: your user name.")
 @click.pass_context
 def review(context: click.Context, month: str | None, limit: int | None, by: str | None) -> None:
-    """Step through ambiguous and proposed links, the most valuable first.
+    """Step through chats without a sure contact and sessions without a sure order, the most valuable first.
 
-    Each decision is kept as an override, for good; `override remove` takes it back.
+    A decision is about the chat's phone where it has one, otherwise about the chat alone; `t` changes that.
+    It is kept for good with its reason; `override remove` takes it back.
     """
     if context.invoked_subcommand is not None:
         return
@@ -38,14 +63,19 @@ def review(context: click.Context, month: str | None, limit: int | None, by: str
         raise click.UsageError("give --month YYYY-MM")
     configured = settings.load()
     with open_database(configured) as conn:
-        chats = queue(conn, month, limit)
-        if not chats:
+        reviewing = _Reviewing(conn, by or getpass.getuser(), _archive())
+        items = queue(conn, [month], reviewer=reviewing.by, limit=limit)
+        if not items:
             say(f"{month}: nothing is in doubt")
             return
-        decided = _step_through(conn, chats, by or getpass.getuser())
-        if decided:
-            _link_again(conn, month, configured.default_area_code)
-    say(f"\n{decided} decision(s) kept" + (f", {month} linked again" if decided else ""))
+        reviewing.step_through(items)
+        again = reviewing.months
+        if again:
+            decide.relink(
+                conn, again, default_area_code=configured.default_area_code, log=logging.getLogger(__name__)
+            )
+    linked = f", {', '.join(sorted(again))} linked again" if again else ""
+    say(f"\n{reviewing.kept} decision(s) kept{linked}")
 
 
 @review.command("record")
@@ -53,104 +83,193 @@ def review(context: click.Context, month: str | None, limit: int | None, by: str
 @click.argument("verdict", type=click.Choice(["right", "wrong", "unsure"]))
 @click.option("--note", help="What you saw.")
 @click.option("--by", help="Who says so. Left out: your user name.")
-def record(chat: int, verdict: str, note: str | None, by: str | None) -> None:
-    """Record what you say of the link of CHAT, a number in the report's review sample."""
-    from whatsapp_pipeline.store.links import verdicts
+def record(chat: int, verdict: decide.Verdict, note: str | None, by: str | None) -> None:
+    """Record what you say of the link of CHAT, a number in the report's review sample.
 
-    with open_database(settings.load()) as conn:
-        if not verdicts.record(conn, chat, verdict, note=note, reviewer=by or getpass.getuser()):
-            raise PipelineError(f"there is no chat {chat}; the report's review sample gives their numbers")
+    "wrong" unlinks the chat: its contact is refused for it, and the chat waits for a decision.
+    """
+    configured = settings.load()
+    with open_database(configured) as conn:
+        touched = decide.judge(conn, chat, verdict, note=note, reviewer=by or getpass.getuser())
+        if touched is not None:
+            decide.relink(
+                conn,
+                touched.months,
+                default_area_code=configured.default_area_code,
+                log=logging.getLogger(__name__),
+            )
+        state = decide.shown_state(conn, chat).link.status
     say(f"chat {chat}: {verdict}")
+    if touched is not None:
+        say(
+            f"its contact is refused for it (override {touched.id_override}; `override remove` takes that "
+            f"back); the chat is now {state} and waits in `review`"
+        )
 
 
-def _link_again(conn: Connection, month: str, default_area_code: str | None) -> None:
-    from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
-    from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions, link_orders_month
+def _archive() -> ChatArchive | None:
+    """Open the archive, for chats whose messages are not loaded yet; None when none is set."""
+    from whatsapp_pipeline.resources.sources import Archive
 
-    log = logging.getLogger(__name__)
-    link_month(conn, month, LinkOptions(default_area_code=default_area_code), log=log)
-    link_orders_month(conn, month, OrderLinkOptions(), log=log)
-
-
-def _step_through(conn: Connection, chats: list[ChatInDoubt], by: str) -> int:
-    decided = 0
-    for number, chat in enumerate(chats, 1):
-        say(f"\n[{number}/{len(chats)}]")
-        say_lines(_lines(chat))
-        answer = _ask(chat)
-        if answer == "quit":
-            break
-        if answer == "skip":
-            continue
-        _keep(conn, chat, answer, by)
-        decided += 1
-    return decided
+    try:
+        return Archive().open()
+    except PipelineError:
+        return None
 
 
-def _lines(chat: ChatInDoubt) -> Iterator[str]:
-    days = f"{chat.first_message_at:%Y-%m-%d} to {chat.last_message_at:%Y-%m-%d}" if (
-        chat.first_message_at and chat.last_message_at
-    ) else "no dates"  # fmt: skip
-    yield f"{chat.title}   {chat.status}, {chat.messages} messages, {days}"
-    if chat.flags:
-        yield f"   flags: {', '.join(chat.flags)}"
-    for rank, candidate in enumerate(chat.candidates, 1):
-        names = " / ".join(name for name in (candidate["nome"], candidate["fantasia"]) if name)
-        phones = " ".join(phone for phone in (candidate["celular"], candidate["telefone"]) if phone)
-        yield f"   {rank}  {candidate['confidence']:.2f}  {names} ({candidate['id']})  {phones}"
-        strongest = sorted(candidate["evidence"], key=lambda feature: -abs(feature["weight"]))[:2]
-        for feature in strongest:
-            yield f"            {feature['weight']:+.1f} {feature['words']}"
+@dataclass
+class _Reviewing:
+    """One sitting of one reviewer: what was decided, and the months that have to be linked again."""
 
+    conn: Connection
+    by: str
+    archive: ChatArchive | None
+    kept: int = 0
+    months: set[str] = field(default_factory=set)
+    made: list[int] = field(default_factory=list)
 
-def _ask(chat: ChatInDoubt) -> int | str | None:
-    """Return a contact's id, None for "no contact", or "skip" or "quit"."""
-    say(_KEYS)
-    while True:
-        try:
-            key = click.getchar()
-        except OSError as error:
-            raise PipelineError(
-                "review waits for a key and has no terminal; `override add` decides without one"
-            ) from error
-        if key in ("q", "\x03", "\x04", ""):
-            return "quit"
-        if key == "s":
-            return "skip"
+    def step_through(self, items: list[ReviewItem]) -> None:
+        for number, item in enumerate(items, 1):
+            say(f"\n[{number}/{len(items)}]")
+            ends = chat_ends(
+                self.conn,
+                self.archive,
+                item.id_chat_file,
+                item.file_path,
+                item.chat_number,
+                session=item.session_number,
+            )
+            say_lines(item_lines(item, ends))
+            if not (self._chat(item) if item.session_number is None else self._session(item)):
+                break
+
+    def _chat(self, item: ReviewItem) -> bool:
+        """Ask whose chat it is; return False to quit."""
+        offers = decide.scope_offers(self.conn, item.id_chat_file)
+        scope = 0
+        shown = decide.shown_state(self.conn, item.id_chat_file)
+        say(scope_line(offers[scope]))
+        say(_CHAT_KEYS)
+        while (key := read_key(digits(item.candidates) + "onetsuq")) != "q":
+            if key == "t":
+                scope = (scope + 1) % len(offers)
+                say(scope_line(offers[scope]))
+            elif key == "s":
+                return self._put_off(item)
+            elif self._common(item, key):
+                continue
+            else:
+                contact, kind, nobody = self._contact(item, key)
+                usual = self._usual_reason(item, contact)
+                wanted = ChatDecision(
+                    item.id_chat_file,
+                    kind,
+                    contact,
+                    read_reason(usual),
+                    self.by,
+                    offers[scope].scope,
+                    nobody_kind=nobody,
+                )
+                if self._keep(wanted, shown):
+                    return True
+        return False
+
+    def _session(self, item: ReviewItem) -> bool:
+        """Ask which order the session is about; return False to quit."""
+        shown = decide.shown_state(self.conn, item.id_chat_file, item.session_number)
+        say(_SESSION_KEYS)
+        while (key := read_key(digits(item.candidates) + "onesuq")) != "q":
+            if key == "s":
+                return self._put_off(item)
+            if self._common(item, key):
+                continue
+            order = self._order(item, key)
+            if order is None and key != "n":
+                continue
+            wanted = ChatDecision(
+                item.id_chat_file,
+                "order" if order is not None else "no_order",
+                order,
+                read_reason(self._usual_reason(item, order)),
+                self.by,
+                session=item.session_number,
+            )
+            if self._keep(wanted, shown):
+                return True
+        return False
+
+    def _common(self, item: ReviewItem, key: str) -> bool:
+        if key == "e":
+            show_evidence(item)
+        elif key == "u":
+            self._undo_last()
+        else:
+            return False
+        return True
+
+    def _contact(self, item: ReviewItem, key: str) -> tuple[int | None, DecisionKind, NobodyKind | None]:
+        if key == "n":
+            for number, (_, words) in NOBODY_KEYS.items():
+                say(f"   {number}  {words}")
+            return None, "no_contact", NOBODY_KEYS[self._nobody_key()][0]
+        if key == "o":
+            return int(click.prompt("contact id", type=click.IntRange(1))), "contact", None
+        return int(item.candidates[int(key) - 1]["id"]), "contact", None
+
+    def _nobody_key(self) -> str:
+        key = read_key("".join(NOBODY_KEYS) + "q")
+        return key if key in NOBODY_KEYS else "1"
+
+    def _order(self, item: ReviewItem, key: str) -> int | None:
         if key == "n":
             return None
         if key == "o":
-            return int(click.prompt("contact id", type=click.IntRange(1)))
-        if key == "e":
-            _show_evidence(chat)
-        if key.isdigit() and 1 <= int(key) <= len(chat.candidates):
-            return int(chat.candidates[int(key) - 1]["id"])
+            typed = click.prompt("order (id or number)", type=str)
+            try:
+                return choose_order(self.conn, typed)
+            except PipelineError as error:
+                say(f"   {error}", err=True)
+                return None
+        return int(item.candidates[int(key) - 1]["id"])
 
+    def _usual_reason(self, item: ReviewItem, chosen: int | None) -> str:
+        rank = next((n for n, c in enumerate(item.candidates, 1) if c["id"] == chosen), None)
+        said = "none" if chosen is None else f"number {rank}" if rank else "another"
+        return f"review: {said} of {len(item.candidates)} candidate(s)"
 
-def _show_evidence(chat: ChatInDoubt) -> None:
-    for candidate in chat.candidates:
-        say(f"   contact {candidate['id']}: {candidate['confidence']:.3f} by {candidate['method']}")
-        evidence = waterfall([Feature(**feature) for feature in candidate["evidence"]])
-        say_lines(f"   {line}" for line in evidence)
+    def _keep(self, wanted: ChatDecision, shown: decide.ShownState) -> bool:
+        """Make the decision; return whether the item is settled, by this or by somebody else's decision."""
+        try:
+            outcome = decide.decide(self.conn, wanted, shown=shown)
+        except decide.AlreadyDecidedError as error:
+            say(f"   {error}", err=True)
+            return True
+        except PipelineError as error:
+            say(f"   not kept: {error}", err=True)
+            return False
+        self.kept += 1
+        self.made.append(outcome.id_override)
+        self.months.update(outcome.months)
+        answer = wanted.kind.replace("_", " ") + (f" {wanted.id}" if wanted.id is not None else "")
+        say(f"   kept as override {outcome.id_override}: {answer}, {len(outcome.chats)} chat(s)")
+        return True
 
-
-def _keep(conn: Connection, chat: ChatInDoubt, contact: int | str | None, by: str) -> None:
-    """Keep the decision for the title: the same chat in other months and re-exports is decided with it."""
-    id_ = contact if isinstance(contact, int) else None
-    rank = next((n for n, c in enumerate(chat.candidates, 1) if c["id"] == id_), None)
-    shown = len(chat.candidates)
-    chosen = "none" if id_ is None else f"number {rank}" if rank else "another"
-    reason = f"review: {chosen} of {shown} candidate(s)"
-    phone_is_title = chat.phone_key is not None and not any(char.isalpha() for char in chat.title)
-    target = ("phone", str(chat.phone_key)) if phone_is_title else ("title", chat.title)
-    if not chat.title.strip():
-        target = ("file", chat.file_path)
-    try:
-        overrides.add(
-            conn,
-            overrides.NewOverride(*target, "no_contact" if id_ is None else "contact", id_, reason, by),
+    def _put_off(self, item: ReviewItem) -> bool:
+        chat_state.snooze(
+            self.conn,
+            item.id_chat_file,
+            item.session_number,
+            reviewer=self.by,
+            until=datetime.now(UTC) + _SNOOZE,
         )
-    except PipelineError as error:
-        say(f"   not kept: {error}", err=True)
-        return
-    say(f"   kept: {'no contact' if id_ is None else f'contact {id_}'}")
+        return True
+
+    def _undo_last(self) -> None:
+        if not self.made:
+            say("   nothing was decided in this sitting; `override remove` takes back older decisions")
+            return
+        last = self.made.pop()
+        outcome = decide.undo(self.conn, last, reason="review: undone at once", removed_by=self.by)
+        self.kept -= 1
+        self.months.update(outcome.months)
+        say(f"   override {last} is taken back")

@@ -76,6 +76,9 @@ PLANTS: dict[str, str] = {
     f" WHERE id_chat_file = {_A_LINK} AND rank = 1",
     "decisions_of_people_hold": f"SELECT override_link('file', (SELECT file_path FROM chat_files"
     f" WHERE id = {_A_LINK}), 'contact', {_OTHER}, 'w')",
+    "decisions_fit_phones": "SELECT override_link('title', title, 'contact',"
+    " (SELECT max(id) FROM contatos), 'w') FROM chat_files WHERE phone_key IN (SELECT key FROM contact_phones)"
+    " AND title <> '' GROUP BY title",
     "groups_belong_to_nobody": f"UPDATE chat_files SET is_group = true WHERE id = {_A_LINK}",
     "reviewers_agree": "INSERT INTO review_verdicts (id_chat_file, verdict, match_status, id_contato,"
     " id_ordem_servico) SELECT id, 'wrong', match_status, id_contato, id_ordem_servico FROM chat_files",

@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from whatsapp_pipeline.cli.override import override
 from whatsapp_pipeline.cli.review import review
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
+from whatsapp_pipeline.steps.links.decide import relink
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links.link_report import match_report
@@ -199,21 +201,104 @@ def test_override_names_a_contact_that_does_not_exist(fresh: Connection, run: Ru
 
 
 def test_review_decides_with_one_key_and_links_again(fresh: Connection, run: Run) -> None:
-    result = run("--month", "2025-01", "--by", "maria", command=review, keys="e1n")
+    result = run("--month", "2025-01", "--by", "maria", command=review, keys="e1says so\nn3\n")
     assert result.exit_code == 0, result.output
     assert "2 decision(s) kept, 2025-01 linked again" in result.output
+    assert "file: 2025/01/Lima.txt" in result.output
+    assert "about every chat of the phone 4199990001: 1 chat(s)" in result.output
+    assert "about this chat alone: 1 chat(s)" in result.output
     rows = fresh.execute(
-        "SELECT target_kind, decision, id_contato, made_by FROM link_overrides ORDER BY target_kind"
+        "SELECT target_kind, decision, id_contato, nobody_kind, made_by, reason FROM link_overrides"
+        " ORDER BY target_kind"
     ).fetchall()
-    assert rows == [("phone", "contact", 1, "maria"), ("title", "no_contact", None, "maria")]
+    assert rows == [
+        ("file", "no_contact", None, "private_or_supplier", "maria", "review: none of 2 candidate(s)"),
+        ("phone", "contact", 1, None, "maria", "says so"),
+    ]
     statuses = fresh.execute("SELECT DISTINCT match_status FROM chat_files").fetchall()
     assert statuses == [("manual",)]
     assert run("--month", "2025-01", command=review).output == "2025-01: nothing is in doubt\n"
 
 
-def test_review_can_be_left_and_skips(fresh: Connection, run: Run) -> None:
+def test_review_decides_on_a_title_only_when_that_is_chosen(fresh: Connection, run: Run) -> None:
+    add_chat(fresh, "Lima", path="2025/01/again.txt")
+    link_month(fresh, "2025-01", LinkOptions(), log=LOG)
+    result = run("--month", "2025-01", "--limit", "2", command=review, keys="stt2all of them\n")
+    assert "about EVERY chat with this title, whoever wrote it: 2 chat(s)" in result.output
+    assert "about this chat alone: 1 chat(s)" in result.output
+    made = run("--month", "2025-01", command=review, keys="t2all of them\n")
+    assert "1 decision(s) kept" in made.output
+    assert fresh.execute("SELECT target_kind, target FROM link_overrides").fetchall()[-1] == ("title", "lima")
+
+
+def test_review_steps_through_unmatched_chats_and_unlinked_sessions(fresh: Connection, run: Run) -> None:
+    chat = add_chat(fresh, "Zuleica", sessions=(Session(),))
+    far = add_chat(fresh, "+55 41 99999-0003", sessions=(Session(day=date(2025, 9, 1)),))
+    fresh.execute(
+        "INSERT INTO chat_messages (id_chat_file, ordinal, message_timestamp, type, direction, message_text,"
+        " line, body_hash) SELECT %s, n, '2025-01-10'::timestamp + n * interval '1 minute', 'text', 'from',"
+        " 'words ' || n, n, n FROM generate_series(1, 9) n",
+        (chat,),
+    )
+    relink(fresh, ["2025-01"], default_area_code=None, log=LOG)
+    result = run("--month", "2025-01", command=review, keys="sso30415\nshe says so\no3\nnow known\n")
+    assert result.exit_code == 0, result.output
+    assert f"chat {chat}: unmatched" in result.output
+    assert "| 2025-01-10 00:01 customer words 1\n" in result.output
+    assert "| 2025-01-10 00:09 customer words 9\n" in result.output
+    assert "words 5" not in result.output
+    assert f"chat {far}, session 1: unmatched" in result.output
+    assert "2 decision(s) kept" in result.output
+    linked = fresh.execute("SELECT id_contato FROM chat_files WHERE id = %s", (chat,)).fetchone()
+    orders = fresh.execute(
+        "SELECT order_match_status, id_ordem_servico FROM chat_sessions WHERE id_chat_file = %s", (far,)
+    ).fetchone()
+    assert (linked, orders) == ((3,), ("manual", 10))
+
+
+def test_review_can_be_left_and_puts_off(fresh: Connection, run: Run) -> None:
     assert "0 decision(s) kept" in run("--month", "2025-01", command=review, keys="sq").output
+    assert "[1/1]" in run("--month", "2025-01", command=review, keys="q").output
+    assert "[1/2]" in run("--month", "2025-01", "--by", "bia", command=review, keys="q").output
     assert run("--month", "january", command=review).exit_code == 2
+
+
+def test_review_undoes_what_was_just_decided(fresh: Connection, run: Run) -> None:
+    result = run("--month", "2025-01", command=review, keys="1\nuq")
+    assert "override 1 is taken back" in result.output
+    assert "0 decision(s) kept, 2025-01 linked again" in result.output
+    statuses = fresh.execute("SELECT DISTINCT match_status FROM chat_files").fetchall()
+    assert statuses == [("ambiguous",)]
+
+
+def test_review_record_wrong_unlinks_and_says_what_comes_next(fresh: Connection, run: Run) -> None:
+    chat = add_chat(fresh, "+55 41 99999-0003")
+    link_month(fresh, "2025-01", LinkOptions(), log=LOG)
+    result = run("record", str(chat), "wrong", "--note", "her sister", "--by", "maria", command=review)
+    assert result.exit_code == 0, result.output
+    assert "its contact is refused for it (override 1" in result.output
+    assert "is now unmatched and waits in `review`" in result.output
+    gone = run("remove", "1", "--reason", "mistaken", command=override)
+    assert gone.output == "override 1 is taken back; 2025-01 linked again\n"
+    row = fresh.execute("SELECT match_status, id_contato FROM chat_files WHERE id = %s", (chat,)).fetchone()
+    assert row == ("linked", 3)
+    assert isinstance(run("record", "999", "right", command=review).exception, PipelineError)
+
+
+def test_an_order_is_named_by_id_or_by_number(fresh: Connection, run: Run) -> None:
+    add = ("add", "--title", "Lima", "--reason", "x")
+    assert run(*add, "--order", "#030415", command=override).exit_code == 0
+    add_order(fresh, 11, 1, number="30415")
+    several = run(*add, "--order", "30415", command=override)
+    assert str(several.exception) == "2 orders have the number 30415; give one of these ids"
+    assert "id 10: number 30415, contact 3, 2025-01-10, Notebook Dell" in several.output
+    add_order(fresh, 30415, 2, number="7")
+    assert run(*add, "--order", "30415", command=override).exit_code == 0  # an id goes first
+    assert "no order with the id or number '99'" in str(
+        run(*add, "--order", "99", command=override).exception
+    )
+    orders = fresh.execute("SELECT id_ordem_servico FROM link_overrides ORDER BY id").fetchall()
+    assert orders == [(10,), (30415,)]
 
 
 def test_the_match_report_counts_waits_and_changes(fresh: Connection, run: Run) -> None:
@@ -222,5 +307,5 @@ def test_the_match_report_counts_waits_and_changes(fresh: Connection, run: Run) 
     assert report.changes == {"pending → ambiguous": 2}
     assert {w.title for w in report.waiting} == {"+55 41 9••••-••01", "L••••"}
     assert (report.coverage.contacts, report.coverage.contacts_with_chat) == (3, 0)
-    run("--month", "2025-01", command=review, keys="1q")
+    run("--month", "2025-01", command=review, keys="1\nq")
     assert match_report(fresh, "2025-01").changes == {"ambiguous → manual": 1}

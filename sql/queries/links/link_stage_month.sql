@@ -1,4 +1,4 @@
--- The month's chats with all that linking asks of them, one row a chat.
+-- The chats of %(month)s, or those of %(chats)s, with all that linking asks of them: one row per chat.
 CREATE TEMP TABLE linking ON COMMIT DROP AS
 WITH chats AS (
     SELECT id, coalesce(title, '') AS title, phone_number, phone_key, customer_name AS name,
@@ -6,7 +6,7 @@ WITH chats AS (
            coalesce(first_message_at, file_date)::date AS first_day,
            coalesce(last_message_at, file_date)::date AS last_day
     FROM chat_files
-    WHERE month = %(month)s AND processing_status <> 'vanished'
+    WHERE (month = %(month)s OR id = ANY(%(chats)s)) AND processing_status <> 'vanished'
 ), headers AS (
     SELECT p.id_chat_file AS id, array_agg(p.key ORDER BY p.occurrences DESC, p.raw) AS keys
     FROM chats c JOIN chat_phones p ON p.id_chat_file = c.id

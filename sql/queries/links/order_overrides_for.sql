@@ -1,26 +1,29 @@
--- The decision in force on the order of each staged session: its own, else its chat's, title's or phone's.
+-- Every decision in force on the order of a staged session: on the session itself, its chat's file, phone or title.
+-- Which of them holds is the domain's.
 WITH in_force AS (
-    SELECT * FROM link_overrides WHERE removed_at IS NULL AND decision IN ('order', 'no_order')
+    SELECT * FROM link_overrides WHERE removed_at IS NULL AND decision IN ('order', 'no_order', 'not_order')
+), chats AS (
+    SELECT f.id, f.file_path, f.chat_number, f.title, f.is_group,
+           coalesce(f.phone_key, (
+               SELECT p.key FROM chat_phones p
+               WHERE p.id_chat_file = f.id AND p.key IS NOT NULL AND p.kind NOT IN ('lid', 'service')
+               ORDER BY p.occurrences DESC, p.raw LIMIT 1)) AS phone
+    FROM chat_files f WHERE f.id IN (SELECT id_chat_file FROM order_linking) AND EXISTS (SELECT FROM in_force)
 ), found AS (
-    SELECT l.id AS id_session, 1 AS precedence, o.id AS id_override
-    FROM order_linking l JOIN chat_files f ON f.id = l.id_chat_file
-    JOIN in_force o ON o.target_kind = 'file' AND o.target = f.file_path
-        AND coalesce(o.chat_number, f.chat_number) = f.chat_number
-        AND coalesce(o.session_number, l.number) = l.number
+    SELECT c.id AS id_chat_file, o.*
+    FROM chats c JOIN in_force o ON o.target_kind = 'file' AND o.target = c.file_path
+        AND coalesce(o.chat_number, c.chat_number) = c.chat_number
     UNION ALL
-    SELECT l.id, 2, o.id
-    FROM order_linking l JOIN chat_files f ON f.id = l.id_chat_file
-    JOIN in_force o ON o.target_kind = 'title'
-        AND o.target = title_key(f.title)
-        AND coalesce(o.session_number, l.number) = l.number
+    SELECT c.id, o.* FROM chats c JOIN in_force o ON o.target_kind = 'title' AND o.target = title_key(c.title)
     UNION ALL
-    SELECT l.id, 3, o.id
-    FROM order_linking l JOIN chat_files f ON f.id = l.id_chat_file
-    JOIN in_force o ON o.target_kind = 'phone' AND o.target = f.phone_key
-        AND coalesce(o.session_number, l.number) = l.number
+    SELECT c.id, o.* FROM chats c JOIN in_force o ON o.target_kind = 'phone' AND o.target = c.phone
+    WHERE NOT c.is_group
 )
-SELECT DISTINCT ON (found.id_session) found.id_session, o.id_ordem_servico, o.reason, o.made_by,
-       o.decision = 'order'
-           AND NOT EXISTS (SELECT FROM ordens_servico s WHERE s.id = o.id_ordem_servico) AS order_gone
-FROM found JOIN link_overrides o ON o.id = found.id_override
-ORDER BY found.id_session, (o.session_number IS NULL), found.precedence, (o.chat_number IS NULL), o.id DESC
+SELECT l.id AS id_session, o.id, o.target_kind, o.id_ordem_servico, o.reason, o.made_by,
+       o.decision = 'not_order' AS refuses,
+       o.id_ordem_servico IS NOT NULL
+           AND NOT EXISTS (SELECT FROM ordens_servico s WHERE s.id = o.id_ordem_servico) AS is_gone,
+       o.chat_number IS NOT NULL AS of_chat, o.session_number IS NOT NULL AS of_session
+FROM order_linking l
+JOIN found o ON o.id_chat_file = l.id_chat_file AND coalesce(o.session_number, l.number) = l.number
+ORDER BY l.id, o.id

@@ -1,18 +1,50 @@
--- Chats that wait for a person, the most valuable first: many messages, and likely to find a contact.
-SELECT f.id, f.title, f.file_path, f.chat_number, f.phone_key, f.match_status, f.match_flags,
-       coalesce(f.message_count, 0) AS messages, f.first_message_at, f.last_message_at,
-       c.candidates
-FROM chat_files f
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(m.confidence), 0) AS mass,
-           coalesce(jsonb_agg(jsonb_build_object(
-               'id', m.id_contato, 'nome', coalesce(k.nome, ''), 'fantasia', coalesce(k.fantasia, ''),
-               'celular', coalesce(k.celular::text, ''), 'telefone', coalesce(k.telefone::text, ''),
-               'confidence', m.confidence, 'method', m.method, 'evidence', m.evidence) ORDER BY m.rank), '[]')
-               AS candidates
-    FROM match_candidates m JOIN contatos k ON k.id = m.id_contato
-    WHERE m.id_chat_file = f.id
-) c
-WHERE f.month = %(month)s AND f.match_status IN ('ambiguous', 'proposed') AND f.processing_status <> 'vanished'
-ORDER BY (coalesce(f.message_count, 0) + 1) * least(c.mass, 1) DESC, f.last_message_at DESC NULLS LAST, f.id
+-- What waits for a person, the most valuable first. The value of an item is (messages + 1) × chance, where the chance
+-- that a decision places it is the sum of its candidates' confidence, at least 0.05 and at most 1; a session counts
+-- half of a chat. What the reviewer put off is left out until it is due.
+WITH chats AS (
+    SELECT f.id, f.month, f.title, f.file_path, f.chat_number, NULL::int AS session_number, f.phone_key,
+           f.match_status AS status, f.match_flags AS flags, f.id_contato, coalesce(f.message_count, 0) AS messages,
+           f.first_message_at AS first_at, f.last_message_at AS last_at, c.mass, c.candidates, 1.0 AS share
+    FROM chat_files f
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(m.confidence), 0) AS mass,
+               coalesce(jsonb_agg(jsonb_build_object(
+                   'id', m.id_contato, 'nome', coalesce(k.nome, ''), 'fantasia', coalesce(k.fantasia, ''),
+                   'celular', coalesce(k.celular::text, ''), 'telefone', coalesce(k.telefone::text, ''),
+                   'confidence', m.confidence, 'method', m.method, 'evidence', m.evidence) ORDER BY m.rank), '[]')
+                   AS candidates
+        FROM match_candidates m JOIN contatos k ON k.id = m.id_contato
+        WHERE m.id_chat_file = f.id
+    ) c
+    WHERE f.month = ANY(%(months)s) AND f.processing_status <> 'vanished'
+      AND f.match_status IN ('ambiguous', 'proposed', 'unmatched', 'pending')
+), sessions AS (
+    SELECT f.id, f.month, f.title, f.file_path, f.chat_number, s.number AS session_number, f.phone_key,
+           s.order_match_status AS status, s.order_flags AS flags, f.id_contato, s.message_count AS messages,
+           s.started_at AS first_at, s.ended_at AS last_at, c.mass, c.candidates, 0.5 AS share
+    FROM chat_files f JOIN chat_sessions s ON s.id_chat_file = f.id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(m.confidence), 0) AS mass,
+               coalesce(jsonb_agg(jsonb_build_object(
+                   'id', o.id, 'numero', coalesce(o.numero_ordem_servico::text, ''),
+                   'situacao', coalesce(o.situacao::text, ''), 'equipamento', coalesce(o.equipamento::text, ''),
+                   'data_emissao', coalesce(o.data_emissao::date::text, ''),
+                   'confidence', m.confidence, 'method', m.method, 'evidence', m.evidence) ORDER BY m.rank), '[]')
+                   AS candidates
+        FROM order_candidates m JOIN ordens_servico o ON o.id = m.id_ordem_servico
+        WHERE m.id_chat_session = s.id
+    ) c
+    WHERE f.month = ANY(%(months)s) AND f.processing_status <> 'vanished' AND f.id_contato IS NOT NULL
+      AND s.order_match_status IN ('proposed', 'unmatched', 'pending')
+      AND EXISTS (SELECT FROM ordens_servico o WHERE o.id_contato = f.id_contato)
+)
+SELECT i.id, i.month, coalesce(i.title, ''), i.file_path, i.chat_number, i.session_number, i.phone_key, i.status,
+       i.flags, i.id_contato, i.messages, i.first_at, i.last_at, i.candidates
+FROM (SELECT * FROM chats UNION ALL SELECT * FROM sessions) i
+WHERE NOT EXISTS (
+    SELECT FROM review_snoozes z
+    WHERE z.id_chat_file = i.id AND z.session_number IS NOT DISTINCT FROM i.session_number
+      AND z.reviewer = %(reviewer)s AND z.until > now())
+ORDER BY (i.messages + 1) * least(greatest(i.mass, 0.05), 1) * i.share DESC, i.last_at DESC NULLS LAST, i.id,
+         i.session_number NULLS FIRST
 LIMIT %(limit)s

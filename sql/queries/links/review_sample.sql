@@ -22,8 +22,9 @@ WITH problems AS (
 ), latest AS (
     SELECT DISTINCT ON (v.id_chat_file) v.*
     FROM review_verdicts v JOIN chats c ON c.id = v.id_chat_file
-    WHERE (v.match_status, v.id_contato, v.id_ordem_servico)
-        IS NOT DISTINCT FROM (c.match_status, c.id_contato, c.id_ordem_servico)
+    WHERE v.withdrawn_at IS NULL
+      AND ((v.match_status, v.id_contato) IS NOT DISTINCT FROM (c.match_status, c.id_contato)
+           OR (v.id_override IS NOT NULL AND c.match_status <> 'linked'))  -- what the verdict itself changed
     ORDER BY v.id_chat_file, v.id DESC
 )
 SELECT r.id, r.month, r.stratum, r.file_path, r.title, r.message_count, r.match_status, r.match_method,

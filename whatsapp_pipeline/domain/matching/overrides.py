@@ -1,35 +1,149 @@
-"""A person's decision on a chat: it outranks every evidence."""
+"""People's decisions on a chat or a session: which of them holds, and what it makes of the evidence.
+
+What belongs here: the order of scopes, refusals, and how a decision changes what the rules decided. What does
+not: reading decisions (store/links) and making them (steps/links/decide.py).
+
+A decision on one file outranks one on a phone, and that outranks one on a title; within a scope the newest
+holds. A title is shared by strangers, so a decision on a title yields to a phone that belongs to somebody
+else and to every refusal. A refusal of a contact outranks decisions for that contact that are older than it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from whatsapp_pipeline.domain.matching.link_types import Candidate, Feature, LinkDecision
+from whatsapp_pipeline.domain.matching.link_types import Candidate, Evidence, Feature, LinkDecision
+
+OverrideScope = Literal["file", "phone", "title"]
+_SCOPES: tuple[OverrideScope, ...] = ("file", "phone", "title")
+CONTRADICTION = "decision_contradicts_phone"
+REFUSED = "contact_refused"
+GONE = "override_contact_gone"
 
 
 @dataclass(frozen=True, slots=True)
-class Override:
-    """A decision in force: the contact it names, or None for "no contact"; `gone` when that was deleted."""
+class PersonDecision:
+    """A decision in force about a chat or session: `target` is the contact or order, None for nobody or none.
 
-    id_contato: int | None
+    `refuses`: the target is what it is not. `gone`: the target was deleted. `of_session` and `of_chat`: it
+    names one session, or one chat of its file, and not all of them.
+    """
+
+    id: int
+    scope: OverrideScope
+    target: int | None
     reason: str
     made_by: str
+    refuses: bool = False
+    gone: bool = False
+    of_session: bool = False
+    of_chat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettledOverrides:
+    """What the decisions about one chat or session come to: the one that holds, and what is refused."""
+
+    holds: PersonDecision | None = None
+    refused: frozenset[int] = frozenset()
+    contradicted: PersonDecision | None = None
+    """A decision on the title that does not hold: the chat's phone belongs to somebody else."""
     gone: bool = False
 
 
-def apply(override: Override, decision: LinkDecision) -> LinkDecision:
-    """Put `override` over what the evidence says; the evidence's candidates stay on record.
+def settle_overrides(
+    decisions: Sequence[PersonDecision], phone_owners: Collection[int] = frozenset()
+) -> SettledOverrides:
+    """Choose the decision that holds. `phone_owners`: contacts that have the chat's phone."""
+    refusals = {
+        decision.target: decision.id
+        for decision in sorted(decisions, key=lambda decision: decision.id)
+        if decision.refuses and decision.target is not None
+    }
+    contradicted: PersonDecision | None = None
+    for decision in sorted(decisions, key=_precedence):
+        if decision.refuses:
+            continue
+        if decision.gone:
+            return SettledOverrides(None, frozenset(refusals), contradicted, gone=True)
+        refused_by = refusals.get(decision.target) if decision.target is not None else None
+        if refused_by is not None and (decision.scope == "title" or refused_by > decision.id):
+            continue
+        if decision.scope == "title" and phone_owners and decision.target not in phone_owners:
+            contradicted = contradicted or decision
+            continue
+        return SettledOverrides(decision, frozenset(refusals) - {decision.target}, contradicted)
+    return SettledOverrides(None, frozenset(refusals), contradicted)
 
-    A decision whose contact was deleted in the meantime is flagged and leaves the chat to its evidence.
-    """
-    if override.gone:
-        return replace(decision, flags=tuple(sorted({*decision.flags, "override_contact_gone"})))
-    if override.id_contato is None:
-        candidates = decision.candidates
-    else:
-        why = Feature("override", 1, 0.0, f"decided by {override.made_by}: {override.reason}")
-        others = tuple(c for c in decision.candidates if c.id_contato != override.id_contato)
-        candidates = (Candidate(override.id_contato, 1.0, "override", (why,)), *others)
-    return LinkDecision(
-        decision.id_chat_file, "manual", "override", 1.0, override.id_contato, candidates, decision.flags
+
+def _precedence(decision: PersonDecision) -> tuple[bool, int, bool, int]:
+    return not decision.of_session, _SCOPES.index(decision.scope), not decision.of_chat, -decision.id
+
+
+def phone_owners(evidence: Evidence) -> frozenset[int]:
+    """Return the contacts that have the chat's phone, its area code known."""
+    return frozenset(hit.id_contato for hit in evidence.phones if hit.area != "unknown")
+
+
+def without_refused(evidence: Evidence, refused: Collection[int]) -> Evidence:
+    """Leave out what speaks for contacts that people refused; their share goes to "none of these"."""
+    if not refused:
+        return evidence
+    name = evidence.name
+    if name is not None:
+        kept = tuple(candidate for candidate in name.candidates if candidate[0] not in refused)
+        lost = sum(candidate[1] for candidate in name.candidates if candidate[0] in refused)
+        name = replace(name, p_none=min(name.p_none + lost, 1.0), candidates=kept)
+    return replace(
+        evidence,
+        phones=[hit for hit in evidence.phones if hit.id_contato not in refused],
+        orders=[hit for hit in evidence.orders if hit.id_contato not in refused],
+        name=name,
     )
+
+
+def apply_overrides(settled: SettledOverrides, decision: LinkDecision) -> LinkDecision:
+    """Put people's decisions over what the evidence says; the evidence's candidates stay on record.
+
+    `decision` was made without the refused contacts. Where a person refused one, or where a decision on the
+    title contradicts the phone, the rules link nobody: a person decides.
+    """
+    if settled.holds is not None:
+        return _decided(settled.holds, decision)
+    if settled.gone:
+        decision = _flagged(decision, GONE)
+    if settled.contradicted is not None:
+        decision = _back_to_the_queue(_flagged(decision, CONTRADICTION), settled.contradicted)
+    if settled.refused and decision.status != "group":
+        decision = _flagged(decision, REFUSED)
+        if decision.status == "linked":
+            decision = replace(decision, status="proposed", id_contato=None)
+    return decision
+
+
+def _decided(override: PersonDecision, decision: LinkDecision) -> LinkDecision:
+    candidates = decision.candidates
+    if override.target is not None:
+        why = Feature("override", 1, 0.0, f"decided by {override.made_by}: {override.reason}")
+        others = tuple(c for c in candidates if c.id_contato != override.target)
+        candidates = (Candidate(override.target, 1.0, "override", (why,)), *others)
+    return LinkDecision(
+        decision.id_chat_file, "manual", "override", 1.0, override.target, candidates, decision.flags
+    )
+
+
+def _flagged(decision: LinkDecision, flag: str) -> LinkDecision:
+    return replace(decision, flags=tuple(sorted({*decision.flags, flag})))
+
+
+def _back_to_the_queue(decision: LinkDecision, contradicted: PersonDecision) -> LinkDecision:
+    """Make the chat ambiguous between what its phone says and what was decided on its title."""
+    candidates = decision.candidates
+    named = {candidate.id_contato for candidate in candidates}
+    if contradicted.target is not None and contradicted.target not in named:
+        words = f"decided on the title by {contradicted.made_by}, but the phone is another contact's"
+        why = Feature("override_on_title", 1, 0.0, words)
+        candidates = (*candidates, Candidate(contradicted.target, 0.0, "override", (why,)))
+    return replace(decision, status="ambiguous", id_contato=None, candidates=candidates)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -27,6 +29,33 @@ def lines_around(
     except UnreadableFileError:
         pass
     return []
+
+
+def first_and_last_lines(
+    archive: ChatArchive, path: str, chat_number: int | None, *, count: int
+) -> tuple[list[str], list[str]]:
+    """Return the first and the last `count` lines with text of the transcript that holds a chat.
+
+    Both are empty when the file is gone or can't be read. The whole file is read, one chunk at a time.
+    """
+    first: list[str] = []
+    last: deque[str] = deque(maxlen=count)
+    try:
+        member = _member_of(archive, path, chat_number)
+        with archive.open(path) as source:
+            for number, (_, stream) in enumerate(source.streams()):
+                if number != member:
+                    continue
+                for _, text in _numbered(stream, sys.maxsize):
+                    if not text.strip():
+                        continue
+                    if len(first) < count:
+                        first.append(text)
+                    else:
+                        last.append(text)
+    except UnreadableFileError:
+        pass
+    return first, list(last)
 
 
 def _numbered(stream: BinaryIO, last: int) -> Iterator[tuple[int, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from whatsapp_pipeline.domain.gc_disabled import uncollected
@@ -22,7 +22,14 @@ from whatsapp_pipeline.domain.matching.link_types import (
     PhoneHit,
     Policy,
 )
-from whatsapp_pipeline.domain.matching.overrides import Override, apply
+from whatsapp_pipeline.domain.matching.overrides import (
+    PersonDecision,
+    SettledOverrides,
+    apply_overrides,
+    phone_owners,
+    settle_overrides,
+    without_refused,
+)
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.vocabulary import find_devices
 from whatsapp_pipeline.steps.links.link_counts import LinkReport, report
@@ -96,19 +103,42 @@ class ContactLinking:
 
     def decide_staged(self, conn: Connection, rows: Sequence[store.ChatRow]) -> list[LinkDecision]:
         """Decide the staged chats. Needs the transaction in which they were staged."""
-        chats = [_chat(row, self._options.default_area_code) for row in rows]
+        chats = to_chats(rows, self._options.default_area_code)
         evidence = _gather(conn, chats, self._names)
-        overrides = {
-            row.id_chat_file: Override(row.id_contato, row.reason, row.made_by, row.contact_gone)
-            for row in store.overrides(conn)
-        }
+        settled = settled_by_people(conn, evidence)
         policy = self._options.policy()
         decisions = []
         for chat in chats:
-            decision = decide(chat, evidence[chat.id], policy)
-            override = overrides.get(chat.id)
-            decisions.append(apply(override, decision) if override else decision)
+            people = settled.get(chat.id, SettledOverrides())
+            found = without_refused(evidence[chat.id], people.refused)
+            decisions.append(apply_overrides(people, decide(chat, found, policy)))
         return decisions
+
+
+def settled_by_people(conn: Connection, evidence: Mapping[int, Evidence]) -> dict[int, SettledOverrides]:
+    """Settle the decisions of people about each staged chat that has any."""
+    by_chat: defaultdict[int, list[PersonDecision]] = defaultdict(list)
+    for row in store.overrides(conn):
+        by_chat[row.id_chat_file].append(
+            PersonDecision(
+                row.id_override,
+                row.target_kind,
+                row.id_contato,
+                row.reason,
+                row.made_by,
+                refuses=row.refuses,
+                gone=row.is_gone,
+                of_chat=row.of_chat,
+            )
+        )
+    return {
+        chat: settle_overrides(decisions, phone_owners(evidence[chat])) for chat, decisions in by_chat.items()
+    }
+
+
+def to_chats(rows: Iterable[store.ChatRow], default_area_code: str | None) -> list[ChatToLink]:
+    """Read staged chats as linking sees them."""
+    return [_chat(row, default_area_code) for row in rows]
 
 
 def _chat(row: store.ChatRow, default_area_code: str | None) -> ChatToLink:
@@ -129,20 +159,7 @@ def _chat(row: store.ChatRow, default_area_code: str | None) -> ChatToLink:
 
 def _gather(conn: Connection, chats: Sequence[ChatToLink], title_names: TitleNames) -> dict[int, Evidence]:
     """Collect what the tables say of each chat: one statement a kind of evidence."""
-    by_id = {chat.id: chat for chat in chats}
-    phones: defaultdict[int, list[PhoneHit]] = defaultdict(list)
-    for hit in store.phone_hits(conn):
-        chat = by_id[hit.id_chat_file]
-        typed = chat.phone.had_ninth_digit if chat.phone is not None and hit.source == "title" else None
-        phones[hit.id_chat_file].append(
-            PhoneHit(
-                hit.id_contato,
-                "title" if hit.source == "title" else "header",
-                hit.field,
-                "written" if hit.area == "written" else "assumed" if hit.area == "assumed" else "unknown",
-                typed == hit.had_ninth_digit,
-            )
-        )
+    phones = phone_evidence(conn, chats)
     orders: defaultdict[int, list[OrderHit]] = defaultdict(list)
     for order in store.order_hits(conn):
         orders[order.id_chat_file].append(
@@ -157,6 +174,25 @@ def _gather(conn: Connection, chats: Sequence[ChatToLink], title_names: TitleNam
     names = title_names.evidence(conn, {chat.id: chat.title for chat in named})
     evidence = {chat.id: Evidence(phones[chat.id], orders[chat.id], names.get(chat.id)) for chat in chats}
     return _add_contacts(conn, named, evidence)
+
+
+def phone_evidence(conn: Connection, chats: Sequence[ChatToLink]) -> defaultdict[int, list[PhoneHit]]:
+    """Return the contacts' phones that equal a staged chat's, by chat."""
+    by_id = {chat.id: chat for chat in chats}
+    phones: defaultdict[int, list[PhoneHit]] = defaultdict(list)
+    for hit in store.phone_hits(conn):
+        chat = by_id[hit.id_chat_file]
+        typed = chat.phone.had_ninth_digit if chat.phone is not None and hit.source == "title" else None
+        phones[hit.id_chat_file].append(
+            PhoneHit(
+                hit.id_contato,
+                "title" if hit.source == "title" else "header",
+                hit.field,
+                "written" if hit.area == "written" else "assumed" if hit.area == "assumed" else "unknown",
+                typed == hit.had_ninth_digit,
+            )
+        )
+    return phones
 
 
 def _add_contacts(

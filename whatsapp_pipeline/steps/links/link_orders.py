@@ -21,6 +21,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     link_session,
     of_proposed_contact,
 )
+from whatsapp_pipeline.domain.matching.overrides import PersonDecision, SettledOverrides, settle_overrides
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links.link_counts import LinkReport, report
 from whatsapp_pipeline.steps.links.link_rules import rules_hash
@@ -114,30 +115,65 @@ def _decide(conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPol
     sessions = to_sessions(rows, own_orders)
     if policy.method == "model":
         sessions = rated(sessions, own_orders, policy.model)
-    overrides = {row.id_session: row for row in store.overrides(conn)}
+    settled = _settled_by_people(conn)
     decisions = []
     for row, session in zip(rows, sessions, strict=True):
-        own = own_orders.get(session.id_contato or -1, [])
-        named = [order for number in session.numbers for order in by_name.get(number, ())]
+        people = settled.get(session.id, SettledOverrides())
+        own = _not_refused(own_orders.get(session.id_contato or -1, []), people)
+        named = _not_refused(
+            [order for number in session.numbers for order in by_name.get(number, ())], people
+        )
         decision = link_session(session, own, named, policy)
         if row.id_contato is not None and row.contact_confidence is not None and row.contact_confidence < 1:
             decision = of_proposed_contact(decision, row.contact_confidence)
-        override = overrides.get(session.id)
-        decisions.append(_apply(override, decision) if override else decision)
+        decisions.append(_apply(people, decision))
     return decisions
 
 
-def _apply(override: store.OrderOverrideRow, decision: OrderDecision) -> OrderDecision:
-    """Put a person's decision over the model's; one whose order was deleted is flagged and left out."""
-    if override.order_gone:
-        return replace(decision, flags=tuple(sorted({*decision.flags, "override_order_gone"})))
-    candidates = decision.candidates
-    if override.id_ordem_servico is not None:
+def _settled_by_people(conn: Connection) -> dict[int, SettledOverrides]:
+    by_session: defaultdict[int, list[PersonDecision]] = defaultdict(list)
+    for row in store.overrides(conn):
+        by_session[row.id_session].append(
+            PersonDecision(
+                row.id_override,
+                row.target_kind,
+                row.id_ordem_servico,
+                row.reason,
+                row.made_by,
+                refuses=row.refuses,
+                gone=row.is_gone,
+                of_session=row.of_session,
+                of_chat=row.of_chat,
+            )
+        )
+    return {session: settle_overrides(decisions) for session, decisions in by_session.items()}
+
+
+def _not_refused(orders: Sequence[Order], people: SettledOverrides) -> list[Order]:
+    return [order for order in orders if order.id not in people.refused]
+
+
+def _apply(people: SettledOverrides, decision: OrderDecision) -> OrderDecision:
+    """Put a person's decision over the model's; one whose order was deleted is flagged and left out.
+
+    Where a person refused an order, the model links no other by itself: it is at most proposed.
+    """
+    if people.gone:
+        decision = replace(decision, flags=tuple(sorted({*decision.flags, "override_order_gone"})))
+    if people.holds is None:
+        if people.refused:
+            flags = tuple(sorted({*decision.flags, "order_refused"}))
+            decision = replace(decision, flags=flags)
+        if people.refused and decision.status == "linked":
+            decision = replace(decision, status="proposed", id_ordem_servico=None)
+        return decision
+    override, candidates = people.holds, decision.candidates
+    if override.target is not None:
         why = Feature("override", 1, 0.0, f"decided by {override.made_by}: {override.reason}")
-        others = tuple(c for c in candidates if c.id_ordem_servico != override.id_ordem_servico)
-        candidates = (OrderCandidate(override.id_ordem_servico, 1.0, "override", (why,)), *others)
+        others = tuple(c for c in candidates if c.id_ordem_servico != override.target)
+        candidates = (OrderCandidate(override.target, 1.0, "override", (why,)), *others)
     return OrderDecision(
-        decision.id_session, "manual", "override", 1.0, override.id_ordem_servico, candidates, decision.flags
+        decision.id_session, "manual", "override", 1.0, override.target, candidates, decision.flags
     )
 
 

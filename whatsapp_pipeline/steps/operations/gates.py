@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import verdicts
@@ -106,4 +107,22 @@ def _links_reviewed(conn: Connection) -> str | None:
                 f"{found.sampled - found.reviewed} of {found.sampled} chats in the review sample of {month} "
                 f"have no verdict; see `whatsapp-pipeline report --month {month}` and `review record`"
             )
+        if found.sampled and (reason := _disagreement(found, month)):
+            return reason
     return None
+
+
+def _disagreement(found: verdicts.Agreement, month: str) -> str | None:
+    """Say that too few verdicts on a month's sample agree; None when enough do."""
+    if found.rate is None:
+        return (
+            f"no verdict on the review sample of {month} says right or wrong; `review --sample` asks for them"
+        )
+    least = 1 - dict(settings.load().check_tolerances).get("reviewers_agree", verdicts.TOLERATED_DISAGREEMENT)
+    if found.rate >= least:
+        return None
+    return (
+        f"reviewers agree with {found.rate:.1%} of the links in the review sample of {month} "
+        f"({found.wrong} of {found.right + found.wrong} are wrong), and {least:.0%} are asked for; "
+        f"`whatsapp-pipeline review --month {month}` corrects links"
+    )

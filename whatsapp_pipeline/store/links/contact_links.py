@@ -10,10 +10,11 @@ inside one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+from whatsapp_pipeline.domain.matching.overrides import OverrideScope
 from whatsapp_pipeline.store import queries, statistics
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import decisions
@@ -60,15 +61,17 @@ class OrderHitRow(NamedTuple):
 
 
 class OverrideRow(NamedTuple):
-    """The decision in force for a staged chat."""
+    """A decision in force about a staged chat; `refuses`: the contact is not the chat's."""
 
     id_chat_file: int
     id_override: int
-    decision: str
+    target_kind: OverrideScope
     id_contato: int | None
     reason: str
     made_by: str
-    contact_gone: bool
+    refuses: bool
+    is_gone: bool
+    of_chat: bool
 
 
 class OrderText(NamedTuple):
@@ -97,8 +100,25 @@ def stage_month(conn: Connection, month: str) -> list[ChatRow]:
     """Stage the month's chats that are still in the archive and return them by id."""
     statistics.refresh(conn, _JOINED)
     conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
-    conn.execute(queries.load("links/link_stage_month"), {"month": month})
+    conn.execute(queries.load("links/link_stage_month"), {"month": month, "chats": []})
     return _staged(conn)
+
+
+def stage_chats(conn: Connection, chats: Sequence[int]) -> list[ChatRow]:
+    """Stage the chats of these ids that are still in the archive and return them by id."""
+    conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
+    conn.execute(queries.load("links/link_stage_month"), {"month": None, "chats": list(chats)})
+    return _staged(conn)
+
+
+def stored_candidates(conn: Connection, chats: Sequence[int]) -> list[CandidateRow]:
+    """Return the candidates of these chats as they are stored, by chat and rank."""
+    rows = conn.execute(
+        """SELECT id_chat_file, rank, id_contato, confidence, method, evidence::text FROM match_candidates
+           WHERE id_chat_file = ANY(%s) ORDER BY id_chat_file, rank""",
+        (list(chats),),
+    )
+    return [CandidateRow(*row) for row in rows]
 
 
 def stage_title(conn: Connection, values: Mapping[str, Any]) -> ChatRow:
@@ -124,7 +144,7 @@ def order_hits(conn: Connection) -> list[OrderHitRow]:
 
 
 def overrides(conn: Connection) -> list[OverrideRow]:
-    """Return the contact decision in force for each staged chat that has one."""
+    """Return every contact decision in force about a staged chat, by chat."""
     return [OverrideRow(*row) for row in conn.execute(queries.load("links/link_overrides_for"))]
 
 

@@ -24,7 +24,7 @@ class DecisionRow(NamedTuple):
 
     id: int
     status: str
-    method: str
+    method: str | None
     confidence: float | None
     target: int | None
     flags: list[str]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
 
@@ -67,18 +68,10 @@ def contact_names(conn: Connection) -> list[tuple[int, str, str]]:
 
 
 def decided_titles(conn: Connection) -> list[tuple[str, int | None]]:
-    """Return the titles whose contact a person decided: (title, contact or None for nobody), sorted."""
-    return conn.execute(
-        """WITH in_force AS (
-               SELECT * FROM link_overrides o
-               WHERE removed_at IS NULL AND (decision = 'no_contact' OR (decision = 'contact'
-                 AND EXISTS (SELECT FROM contatos c WHERE c.id = o.id_contato)))
-           )
-           SELECT target, id_contato FROM in_force WHERE target_kind = 'title'
-           UNION
-           SELECT f.title, o.id_contato FROM in_force o JOIN chat_files f
-             ON o.target_kind = 'file' AND o.target = f.file_path
-             AND coalesce(o.chat_number, f.chat_number) = f.chat_number
-           WHERE f.title IS NOT NULL AND NOT f.is_group
-           ORDER BY 1, 2"""
-    ).fetchall()
+    """Return the titles that people judged: (title, contact or None for nobody in the table), sorted.
+
+    Decisions on titles and files count, and so do verdicts on links that the rules made: "right" names the
+    contact. Of a chat whose contact was refused and that nobody decided on since, only "not this one" is
+    known; it counts as nobody, so that the model trusts such a title less.
+    """
+    return conn.execute(queries.load("links/judged_titles")).fetchall()

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from whatsapp_pipeline.domain.matching.overrides import OverrideScope
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import decisions
@@ -45,13 +46,18 @@ class OrderRow(NamedTuple):
 
 
 class OrderOverrideRow(NamedTuple):
-    """The decision in force for a staged session; no order means "about none"."""
+    """A decision in force about a staged session; no order means "about none"; `refuses`: not this one."""
 
     id_session: int
+    id_override: int
+    target_kind: OverrideScope
     id_ordem_servico: int | None
     reason: str
     made_by: str
-    order_gone: bool
+    refuses: bool
+    is_gone: bool
+    of_chat: bool
+    of_session: bool
 
 
 _PLACE = Place(
@@ -84,7 +90,7 @@ def orders_about(conn: Connection, contact: int | None, numbers: Sequence[str]) 
 
 
 def overrides(conn: Connection) -> list[OrderOverrideRow]:
-    """Return the order decision in force for each staged session that has one."""
+    """Return every order decision in force about a staged session, by session."""
     return [OrderOverrideRow(*row) for row in conn.execute(queries.load("links/order_overrides_for"))]
 
 

@@ -1,7 +1,8 @@
-"""`link_overrides`: people's decisions, kept for ever.
+"""`link_overrides`: people's decisions, kept as an audit.
 
 What belongs here: adding, listing and taking back decisions, through the same functions of the database that
-plain SQL uses (`override_link`, `remove_override`). What does not: what a decision does (domain/matching).
+plain SQL uses (`override_link`, `remove_override`), and which chats a decision is about. What does not: what
+a decision does (domain/matching), and making one (steps/links/decide.py).
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ ABOUT: LiteralString = """(
 
 
 class Override(NamedTuple):
-    """A decision on record; `removed_at` is None while it is in force."""
+    """A decision on record; `removed_at` is None while it is in force.
+
+    `superseded_by` is the decision that replaced it; None with `removed_at`: a person took it back.
+    """
 
     id: int
     target_kind: str
@@ -44,6 +48,8 @@ class Override(NamedTuple):
     removed_at: datetime | None
     removed_by: str | None
     removed_reason: str | None
+    nobody_kind: str | None
+    superseded_by: int | None
 
 
 class NewOverride(NamedTuple):
@@ -57,6 +63,15 @@ class NewOverride(NamedTuple):
     made_by: str
     chat_number: int | None = None
     session_number: int | None = None
+    nobody_kind: str | None = None
+
+
+class ChatInScope(NamedTuple):
+    """A chat that a decision is about, and its messages."""
+
+    id_chat_file: int
+    month: str
+    messages: int
 
 
 def add(conn: Connection, new: NewOverride) -> int:
@@ -65,7 +80,7 @@ def add(conn: Connection, new: NewOverride) -> int:
     Raises PipelineError when the contact or order does not exist or the decision makes no sense.
     """
     try:
-        row = conn.execute("SELECT override_link(%s, %s, %s, %s, %s, %s, %s, %s)", tuple(new)).fetchone()
+        row = conn.execute("SELECT override_link(%s, %s, %s, %s, %s, %s, %s, %s, %s)", tuple(new)).fetchone()
     except psycopg.errors.CheckViolation as error:
         rule = (error.diag.constraint_name or "").replace("_", " ")
         raise PipelineError(f"override: refused by the rule “{rule}”") from error
@@ -76,7 +91,11 @@ def add(conn: Connection, new: NewOverride) -> int:
 
 
 def remove(conn: Connection, id_: int, *, reason: str, removed_by: str) -> bool:
-    """Take a decision back, keeping it on record; return whether it was in force."""
+    """Take a decision back, keeping it on record; return False when it was taken back before.
+
+    What it had superseded is in force again. A decision that is superseded itself only leaves the chain: what
+    is in force stays, and taking that back later passes over it.
+    """
     row = conn.execute("SELECT remove_override(%s, %s, %s)", (id_, reason, removed_by)).fetchone()
     return bool(row and row[0])
 
@@ -97,6 +116,53 @@ def chats_of(conn: Connection, id_: int) -> list[tuple[str, int]]:
             WHERE o.id = %s GROUP BY f.month ORDER BY f.month""",
         (id_,),
     ).fetchall()
+
+
+def chats_about(conn: Connection, id_: int) -> list[ChatInScope]:
+    """Return the chats that a decision is about, in force or not, by id."""
+    rows = conn.execute(
+        f"""SELECT f.id, f.month, coalesce(f.message_count, 0)
+            FROM link_overrides o JOIN chat_files f ON {ABOUT}
+            WHERE o.id = %s AND f.processing_status <> 'vanished' ORDER BY f.id""",
+        (id_,),
+    )
+    return [ChatInScope(*row) for row in rows]
+
+
+def chats_of_target(conn: Connection, kind: str, target: str, chat_number: int | None) -> list[ChatInScope]:
+    """Return the chats that a decision on `target` would be about, by id."""
+    rows = conn.execute(
+        f"""SELECT f.id, f.month, coalesce(f.message_count, 0)
+            FROM (SELECT %s::text AS target_kind, %s::text AS target, %s::int AS chat_number) o
+            JOIN chat_files f ON {ABOUT}
+            WHERE f.processing_status <> 'vanished' ORDER BY f.id""",
+        (kind, target, chat_number),
+    )
+    return [ChatInScope(*row) for row in rows]
+
+
+def in_force_about(conn: Connection, id_chat_file: int) -> list[Override]:
+    """Return the decisions in force about a chat or its sessions, the oldest first."""
+    columns = ", ".join(f"o.{column}" for column in Override._fields)
+    rows = conn.execute(
+        f"""SELECT {columns} FROM link_overrides o JOIN chat_files f ON {ABOUT}
+            WHERE f.id = %s AND o.removed_at IS NULL ORDER BY o.id""",
+        (id_chat_file,),
+    )
+    return [Override(*row) for row in rows]
+
+
+def title_key(conn: Connection, title: str) -> str:
+    """Return a title as decisions on titles name it: capitals and runs of blanks do not count."""
+    row = conn.execute("SELECT title_key(%s)", (title,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def find(conn: Connection, id_: int) -> Override | None:
+    """Return a decision by its id."""
+    columns = ", ".join(Override._fields)
+    row = conn.execute(f"SELECT {columns} FROM link_overrides WHERE id = %s", (id_,)).fetchone()
+    return Override(*row) if row else None
 
 
 def path_of(conn: Connection, path: str) -> list[str]:

@@ -1,7 +1,12 @@
-"""Chats that wait for a person's decision, with the evidence to decide by."""
+"""What waits for a person's decision, with the evidence to decide by.
+
+What belongs here: the queue and the first and last messages of an item. What does not: deciding
+(steps/links/decide.py) and the sample that verdicts are asked for (precision_sample.py).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,23 +14,69 @@ from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
 
-class ChatInDoubt(NamedTuple):
-    """An ambiguous or proposed chat; each candidate has id, names, phones, confidence, method, evidence."""
+class ReviewItem(NamedTuple):
+    """A chat without a sure contact, or with `session_number` one of its sessions without a sure order.
 
-    id: int
+    A chat's candidates have id, nome, fantasia, celular, telefone; a session's have id, numero, situacao,
+    equipamento, data_emissao. Both have confidence, method and evidence.
+    """
+
+    id_chat_file: int
+    month: str
     title: str
     file_path: str
     chat_number: int
+    session_number: int | None
     phone_key: str | None
     status: str
     flags: list[str]
+    id_contato: int | None
     messages: int
-    first_message_at: datetime | None
-    last_message_at: datetime | None
+    first_at: datetime | None
+    last_at: datetime | None
     candidates: list[dict[str, Any]]
 
 
-def queue(conn: Connection, month: str, limit: int | None = None) -> list[ChatInDoubt]:
-    """Return the month's chats in doubt, the most valuable first."""
-    rows = conn.execute(queries.load("links/review_queue"), {"month": month, "limit": limit})
-    return [ChatInDoubt(*row) for row in rows]
+class MessageLine(NamedTuple):
+    """A message as a reviewer reads it; the text is the customer's own."""
+
+    at: datetime
+    direction: str | None
+    text: str
+
+
+def queue(
+    conn: Connection, months: Sequence[str], *, reviewer: str = "", limit: int | None = None
+) -> list[ReviewItem]:
+    """Return what waits in these months, the most valuable first, without what the reviewer put off."""
+    rows = conn.execute(
+        queries.load("links/review_queue"),
+        {"months": list(months), "reviewer": reviewer, "limit": limit},
+    )
+    return [ReviewItem(*row) for row in rows]
+
+
+def ends_of_chat(
+    conn: Connection, id_chat_file: int, session_number: int | None, *, count: int
+) -> tuple[list[MessageLine], list[MessageLine]]:
+    """Return the first and the last messages of a chat or session; a message is in one list only.
+
+    Both are empty while the chat's messages are not loaded.
+    """
+    rows = conn.execute(
+        """
+        WITH said AS (
+            SELECT m.message_timestamp, m.direction, coalesce(m.message_text, '[' || m.type || ']'),
+                   row_number() OVER (ORDER BY m.ordinal) AS place,
+                   row_number() OVER (ORDER BY m.ordinal DESC) AS place_from_end
+            FROM chat_messages m
+            WHERE m.id_chat_file = %(chat)s AND (%(session)s::int IS NULL OR EXISTS (
+                SELECT FROM chat_sessions s WHERE s.id_chat_file = m.id_chat_file AND s.number = %(session)s
+                  AND m.message_timestamp BETWEEN s.started_at AND s.ended_at))
+        )
+        SELECT * FROM said WHERE place <= %(count)s OR place_from_end <= %(count)s ORDER BY place
+        """,
+        {"chat": id_chat_file, "session": session_number, "count": count},
+    ).fetchall()
+    first = [MessageLine(*row[:3]) for row in rows if row[3] <= count]
+    return first, [MessageLine(*row[:3]) for row in rows if row[3] > count]

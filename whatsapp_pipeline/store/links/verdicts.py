@@ -10,17 +10,24 @@ changes when files are added.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links.overrides import Override
 
 SHARE = 0.10
 LEAST = 20
+TOLERATED_DISAGREEMENT = 0.05
+"""Share of verdicts on a month's sample that may say "wrong" before the check and the checkpoint fail."""
 
 
 class SampleRow(NamedTuple):
-    """A chat of the review sample; `verdict` is the newest one on the link as it is now, None when none."""
+    """A chat of the review sample; `verdict` is the newest that counts: on the link as it is now.
+
+    A verdict that changed the link itself, as "wrong" does, counts until it is taken back.
+    """
 
     id_chat_file: int
     month: str
@@ -80,17 +87,59 @@ def agreement(conn: Connection, month: str) -> Agreement:
     return agreement_of(sample(conn, month))
 
 
-def record(conn: Connection, id_chat_file: int, verdict: str, *, note: str | None, reviewer: str) -> bool:
-    """Record what a person said of a chat's link as it is now; False when there is no such chat."""
+def record(
+    conn: Connection,
+    id_chat_file: int,
+    verdict: str,
+    *,
+    note: str | None,
+    reviewer: str,
+    id_override: int | None = None,
+    is_blind: bool = False,
+) -> bool:
+    """Record what a person said of a chat's link as it is now; False when there is no such chat.
+
+    `id_override` is the decision that the verdict made: it is taken back with the verdict.
+    """
     return (
         conn.execute(
             """
             INSERT INTO review_verdicts (id_chat_file, verdict, match_status, match_method, match_confidence,
-                                         id_contato, id_ordem_servico, note, reviewer)
-            SELECT id, %s, match_status, match_method, match_confidence, id_contato, id_ordem_servico, %s, %s
+                                         id_contato, id_ordem_servico, note, reviewer, id_override, is_blind)
+            SELECT id, %s, match_status, match_method, match_confidence, id_contato, id_ordem_servico, %s, %s,
+                   %s, %s
             FROM chat_files WHERE id = %s
             """,
-            (verdict, note, reviewer, id_chat_file),
+            (verdict, note, reviewer, id_override, is_blind, id_chat_file),
         ).rowcount
         == 1
     )
+
+
+def record_decision(conn: Connection, decision: Override, chats: Sequence[int]) -> int:
+    """Record what a decision says of links that the rules made; return how many verdicts it gave.
+
+    A link to the decided contact is right and one to another is wrong. A refusal says only that a link to the
+    refused contact is wrong. Call it before the decision is shown in the tables.
+    """
+    return conn.execute(
+        """
+        INSERT INTO review_verdicts (id_chat_file, verdict, match_status, match_method, match_confidence,
+                                     id_contato, id_ordem_servico, note, reviewer, id_override)
+        SELECT id,
+               CASE WHEN %(refuses)s OR id_contato IS DISTINCT FROM %(contact)s THEN 'wrong' ELSE 'right' END,
+               match_status, match_method, match_confidence, id_contato, id_ordem_servico, %(reason)s, %(by)s,
+               %(decision)s
+        FROM chat_files
+        WHERE id = ANY(%(chats)s) AND match_status = 'linked'
+          AND (NOT %(refuses)s OR id_contato = %(contact)s)
+        """,
+        {
+            "contact": decision.id_contato,
+            "refuses": decision.decision == "not_contact",
+            "reason": decision.reason,
+            "by": decision.made_by,
+            "decision": decision.id,
+            "chats": list(chats),
+        },
+    ).rowcount

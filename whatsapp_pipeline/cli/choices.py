@@ -1,0 +1,43 @@
+"""Orders and customers as people type them, and the choice when several are meant.
+
+What belongs here: asking on a terminal, and listing where there is none. What does not: finding
+(store/links/order_lookup.py, steps/summaries/customer.py).
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from whatsapp_pipeline.cli.output import say
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links.order_lookup import OrderFound, find_orders
+
+_LISTED = 20
+
+
+def choose_order(conn: Connection, text: str) -> int:
+    """Return the id of the order that `text` names: tried as an id first, then as numero_ordem_servico.
+
+    Several orders can have one number: they are listed, and a person at a terminal chooses. Raises
+    PipelineError when there is none, or several and no terminal.
+    """
+    found = find_orders(conn, text)
+    if not found:
+        raise PipelineError(f"there is no order with the id or number {text.strip()!r} in ordens_servico")
+    if len(found) == 1:
+        return found[0].id
+    for rank, order in enumerate(found[:_LISTED], 1):
+        say(f"  {rank}  {_order_line(order)}", err=True)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise PipelineError(f"{len(found)} orders have the number {text.strip()}; give one of these ids")
+    chosen = click.prompt("which", type=click.IntRange(1, min(len(found), _LISTED)), err=True)
+    return found[int(chosen) - 1].id
+
+
+def _order_line(order: OrderFound) -> str:
+    opened = f"{order.opened:%Y-%m-%d}" if order.opened else "no date"
+    details = ", ".join(value for value in (order.equipment, order.status) if value)
+    return f"id {order.id}: number {order.number}, contact {order.id_contato}, {opened}, {details}"

@@ -1,0 +1,119 @@
+"""How `review` shows an item, and the keys that answer it.
+
+What belongs here: lines for the terminal and reading a key. What does not: which items there are and what an
+answer does (steps/links).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from whatsapp_pipeline.cli.link import waterfall
+from whatsapp_pipeline.cli.output import say, say_lines
+from whatsapp_pipeline.domain.matching.link_types import Feature
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.links.chat_ends import ChatEnds
+from whatsapp_pipeline.steps.links.decide import NobodyKind, ScopeOffer
+from whatsapp_pipeline.store.links.review import ReviewItem
+
+NOBODY_KEYS: dict[str, tuple[NobodyKind, str]] = {
+    "1": ("unregistered", "a customer who is not in the register"),
+    "2": ("new_customer", "a new customer"),
+    "3": ("private_or_supplier", "private, or a supplier"),
+    "4": ("wrong_number", "a wrong number"),
+}
+
+
+def item_lines(item: ReviewItem, ends: ChatEnds) -> Iterator[str]:
+    """Show what an item is: title, status, path, first and last lines, candidates."""
+    days = (
+        f"{item.first_at:%Y-%m-%d} to {item.last_at:%Y-%m-%d}"
+        if item.first_at and item.last_at
+        else "no dates"
+    )
+    what = f"chat {item.id_chat_file}" + (f", session {item.session_number}" if item.session_number else "")
+    yield f"{item.title}   {what}: {item.status}, {item.messages} messages, {days}"
+    yield f"   file: {item.file_path}"
+    if item.session_number is not None:
+        yield f"   contact {item.id_contato}"
+    if item.flags:
+        yield f"   flags: {', '.join(item.flags)}"
+    yield from end_lines(ends)
+    for rank, candidate in enumerate(item.candidates, 1):
+        label = contact_label(candidate) if item.session_number is None else order_label(candidate)
+        yield f"   {rank}  {candidate['confidence']:.2f}  {label}"
+        strongest = sorted(candidate["evidence"], key=lambda feature: -abs(feature["weight"]))[:2]
+        for feature in strongest:
+            yield f"            {feature['weight'] + 0.0:+.1f} {feature['words']}"
+
+
+def end_lines(ends: ChatEnds) -> Iterator[str]:
+    """Show the first and the last lines of a chat."""
+    for line in ends.first:
+        yield f"   | {line}"
+    if ends.last:
+        yield "   | …"
+    for line in ends.last:
+        yield f"   | {line}"
+
+
+def contact_label(candidate: dict[str, Any]) -> str:
+    """Name a contact by its names, id and phones."""
+    names = " / ".join(name for name in (candidate["nome"], candidate["fantasia"]) if name)
+    phones = " ".join(phone for phone in (candidate["celular"], candidate["telefone"]) if phone)
+    return f"{names} ({candidate['id']})  {phones}".rstrip()
+
+
+def order_label(candidate: dict[str, Any]) -> str:
+    """Name a service order by its number, id, day, device and status."""
+    said = (candidate["data_emissao"], candidate["equipamento"], candidate["situacao"])
+    details = ", ".join(value for value in said if value)
+    return f"order {candidate['numero'] or '–'} (id {candidate['id']})  {details}".rstrip()
+
+
+def scope_line(offer: ScopeOffer) -> str:
+    """Say in words what a decision would be about, and how much that is."""
+    what = {
+        "chat": "this chat alone",
+        "phone": f"every chat of the phone {offer.target}",
+        "title": "EVERY chat with this title, whoever wrote it",
+    }[offer.scope]
+    months = ", ".join(offer.months[:6]) + (" …" if len(offer.months) > 6 else "")
+    return f"   about {what}: {offer.chats} chat(s), {offer.messages:,} messages, {months}"
+
+
+def show_evidence(item: ReviewItem) -> None:
+    """Show every reason for every candidate, with the running sum."""
+    what = "contact" if item.session_number is None else "order"
+    for candidate in item.candidates:
+        say(f"   {what} {candidate['id']}: {candidate['confidence']:.3f} by {candidate['method']}")
+        say_lines(f"   {line}" for line in waterfall([Feature(**f) for f in candidate["evidence"]]))
+
+
+def read_key(allowed: str) -> str:
+    """Wait for one of the keys; Ctrl-C, Ctrl-D and the end of the input are "q"."""
+    while True:
+        try:
+            key = click.getchar()
+        except OSError as error:
+            raise PipelineError(
+                "review waits for a key and has no terminal; `override add` decides without one"
+            ) from error
+        if key in ("\x03", "\x04", ""):
+            return "q"
+        if key in allowed:
+            return key
+
+
+def read_reason(usual: str) -> str:
+    """Ask why; an empty answer keeps what was chosen as the reason."""
+    given = click.prompt("why", default=usual, show_default=True)
+    return str(given).strip() or usual
+
+
+def digits(candidates: Sequence[object]) -> str:
+    """Return the keys that choose a candidate."""
+    return "".join(str(rank) for rank in range(1, min(len(candidates), 9) + 1))

@@ -1,0 +1,53 @@
+"""The first and last lines of a chat or session, for a person who decides on it.
+
+What belongs here: choosing where to read them. What does not: the two sources (store/links/review.py and
+steps/chats/file_lines.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.steps.chats.file_lines import first_and_last_lines
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links.review import MessageLine, ends_of_chat
+
+_SIDES = {"from": "customer", "to": "staff"}
+_LONGEST = 160
+
+
+@dataclass(frozen=True, slots=True)
+class ChatEnds:
+    """The first and the last lines, each as one line of text."""
+
+    first: tuple[str, ...]
+    last: tuple[str, ...]
+
+
+def chat_ends(
+    conn: Connection,
+    archive: ChatArchive | None,
+    chat: int,
+    path: str,
+    chat_number: int,
+    *,
+    session: int | None = None,
+    count: int = 3,
+) -> ChatEnds:
+    """Return the ends of a chat or session from its messages; while these are not loaded, from the file."""
+    first, last = ends_of_chat(conn, chat, session, count=count)
+    if first or archive is None:
+        return ChatEnds(tuple(map(_line, first)), tuple(map(_line, last)))
+    head, tail = first_and_last_lines(archive, path, chat_number, count=count)
+    return ChatEnds(tuple(map(_shortened, head)), tuple(map(_shortened, tail)))
+
+
+def _line(message: MessageLine) -> str:
+    side = _SIDES.get(message.direction or "", "notice")
+    return f"{message.at:%Y-%m-%d %H:%M} {side:<8} {_shortened(message.text)}"
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

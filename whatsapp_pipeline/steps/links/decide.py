@@ -1,0 +1,320 @@
+"""People's decisions on links: making one, taking one back, and showing it at once.
+
+What belongs here: what a command, a page or an API calls; it knows no terminal. What does not: which decision
+holds (domain/matching/overrides.py) and the tables (store/links).
+
+A decision is about one chat, or about its phone, or, only when a person chooses so, about every chat with its
+title. It shows at once: the chats it is about become `manual`, or `pending` where the rules have to decide
+again. `relink` lets the rules decide the months that it touched.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from whatsapp_pipeline.domain.matching.link_types import Evidence, Feature
+from whatsapp_pipeline.domain.matching.overrides import SettledOverrides
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.links.link_contacts import (
+    ContactLinking,
+    LinkOptions,
+    phone_evidence,
+    settled_by_people,
+    to_chats,
+)
+from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import chat_state, link_report, overrides, verdicts
+from whatsapp_pipeline.store.links import contact_links as links
+from whatsapp_pipeline.store.links.chat_state import ChatTarget, LinkState
+from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, to_json
+from whatsapp_pipeline.store.links.overrides import NewOverride, Override
+
+DecisionScope = Literal["chat", "phone", "title"]
+DecisionKind = Literal["contact", "no_contact", "not_contact", "order", "no_order", "not_order"]
+NobodyKind = Literal["unregistered", "new_customer", "private_or_supplier", "wrong_number"]
+Verdict = Literal["right", "wrong", "unsure"]
+_ABOUT_ORDERS = ("order", "no_order", "not_order")
+
+
+class AlreadyDecidedError(PipelineError):
+    """Somebody decided on the item since it was shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeOffer:
+    """Where a decision on a chat can point, and what that would touch."""
+
+    scope: DecisionScope
+    target_kind: str
+    target: str
+    chat_number: int | None
+    chats: int
+    messages: int
+    months: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownState:
+    """What a person saw of a chat or session: its link, and the decisions in force about it."""
+
+    link: LinkState
+    decisions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatDecision:
+    """A decision to make on a chat, or with `session` on the order of one of its sessions.
+
+    `id` is the contact or order that is meant or refused. Without `scope` it is about the chat's phone when
+    it has one and about the chat alone otherwise; refusals and orders are about the chat alone.
+    """
+
+    chat: int
+    kind: DecisionKind
+    id: int | None
+    reason: str
+    made_by: str
+    scope: DecisionScope | None = None
+    session: int | None = None
+    nobody_kind: NobodyKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionOutcome:
+    """What a decision, or taking it back, touched."""
+
+    id_override: int
+    chats: tuple[int, ...]
+    months: tuple[str, ...]
+
+
+def scope_offers(conn: Connection, chat: int) -> list[ScopeOffer]:
+    """Return where a decision on the chat can point, the usual scope first; a title is never the first."""
+    target = _target(conn, chat)
+    scopes: list[DecisionScope] = ["phone"] if target.phone_key is not None else []
+    scopes.append("chat")
+    if (target.title or "").strip():
+        scopes.append("title")
+    return [_offer(conn, target, scope) for scope in scopes]
+
+
+def shown_state(conn: Connection, chat: int, session: int | None = None) -> ShownState:
+    """Return the state to show beside an item; hand it to `decide` with the answer."""
+    link = chat_state.link_state(conn, chat, session)
+    if link is None:
+        raise PipelineError(f"there is no chat {chat}" + (f" with a session {session}" if session else ""))
+    return ShownState(link, tuple(row.id for row in overrides.in_force_about(conn, chat)))
+
+
+def decide(conn: Connection, wanted: ChatDecision, *, shown: ShownState | None = None) -> DecisionOutcome:
+    """Make a decision and show it in the tables at once.
+
+    Raises AlreadyDecidedError when the item is no longer as it was `shown`, and PipelineError when the chat,
+    the contact or the order does not exist.
+    """
+    target = _target(conn, wanted.chat)
+    offer = _offer(conn, target, wanted.scope or _usual_scope(wanted, target))
+    with conn.transaction():
+        chat_state.lock_decisions(conn)
+        if shown is not None:
+            _refuse_if_decided(conn, wanted, shown)
+        made = overrides.add(
+            conn,
+            NewOverride(
+                offer.target_kind,
+                offer.target,
+                wanted.kind,
+                wanted.id,
+                wanted.reason,
+                wanted.made_by,
+                offer.chat_number,
+                wanted.session,
+                wanted.nobody_kind,
+            ),
+        )
+        return _show(conn, made, judge=True)
+
+
+def add_override(conn: Connection, new: NewOverride) -> DecisionOutcome:
+    """Make a decision on a file, phone or title as it was typed, and show it in the tables at once."""
+    with conn.transaction():
+        chat_state.lock_decisions(conn)
+        return _show(conn, overrides.add(conn, new), judge=True)
+
+
+def judge(
+    conn: Connection, chat: int, verdict: Verdict, *, note: str | None, reviewer: str, is_blind: bool = False
+) -> DecisionOutcome | None:
+    """Record what a person says of a chat's link; "wrong" also refuses its contact and shows that at once.
+
+    Returns what the refusal touched; None when there was nothing to refuse.
+    """
+    _target(conn, chat)
+    with conn.transaction():
+        chat_state.lock_decisions(conn)
+        link = shown_state(conn, chat).link
+        made: int | None = None
+        if verdict == "wrong" and link.id_contato is not None:
+            target = _target(conn, chat)
+            reason = note or "review: the link is wrong"
+            made = overrides.add(
+                conn,
+                NewOverride(
+                    "file",
+                    target.file_path,
+                    "not_contact",
+                    link.id_contato,
+                    reason,
+                    reviewer,
+                    target.chat_number,
+                ),
+            )
+        verdicts.record(
+            conn, chat, verdict, note=note, reviewer=reviewer, id_override=made, is_blind=is_blind
+        )
+        return _show(conn, made, judge=False) if made is not None else None
+
+
+def undo(conn: Connection, id_override: int, *, reason: str, removed_by: str) -> DecisionOutcome:
+    """Take any past decision back; what was in force before it holds again.
+
+    Raises PipelineError when there is no such decision or it was taken back before.
+    """
+    with conn.transaction():
+        chat_state.lock_decisions(conn)
+        if not overrides.remove(conn, id_override, reason=reason, removed_by=removed_by):
+            raise PipelineError(
+                f"override {id_override} was taken back before or never made; see `override list --all`"
+            )
+        return _show(conn, id_override, judge=False)
+
+
+def relink(
+    conn: Connection, months: Iterable[str], *, default_area_code: str | None, log: logging.Logger
+) -> list[str]:
+    """Let the rules decide these months again, contacts and orders; return the months."""
+    contacts = ContactLinking(LinkOptions(default_area_code=default_area_code), log=log)
+    orders = OrderLinking(OrderLinkOptions(), log=log)
+    wanted = sorted(set(months))
+    for month in wanted:
+        contacts.link(conn, month)
+        orders.link(conn, month)
+    return wanted
+
+
+def _target(conn: Connection, chat: int) -> ChatTarget:
+    target = chat_state.target_of(conn, chat)
+    if target is None:
+        raise PipelineError(f"there is no chat {chat}; the QA report and `review` give their numbers")
+    return target
+
+
+def _usual_scope(wanted: ChatDecision, target: ChatTarget) -> DecisionScope:
+    by_phone = wanted.kind in {"contact", "no_contact"} and target.phone_key is not None
+    return "phone" if by_phone else "chat"
+
+
+def _offer(conn: Connection, target: ChatTarget, scope: DecisionScope) -> ScopeOffer:
+    kind, name, number = "file", target.file_path, None
+    if scope == "chat":
+        number = target.chat_number
+    elif scope == "phone":
+        if target.phone_key is None:
+            raise PipelineError(f"chat {target.id_chat_file} has no phone; decide on the chat itself")
+        kind, name = "phone", target.phone_key
+    else:
+        kind, name = "title", target.title or ""
+    known_as = overrides.title_key(conn, name) if kind == "title" else name
+    chats = overrides.chats_of_target(conn, kind, known_as, number)
+    return ScopeOffer(
+        scope,
+        kind,
+        name,
+        number,
+        len(chats),
+        sum(chat.messages for chat in chats),
+        tuple(sorted({chat.month for chat in chats})),
+    )
+
+
+def _refuse_if_decided(conn: Connection, wanted: ChatDecision, shown: ShownState) -> None:
+    now = shown_state(conn, wanted.chat, wanted.session)
+    if now == shown:
+        return
+    newest: Override | None = None
+    for row in overrides.in_force_about(conn, wanted.chat):
+        if row.id not in shown.decisions:
+            newest = row
+    if newest is not None:
+        raise AlreadyDecidedError(
+            f"chat {wanted.chat} was already decided by {newest.made_by} at {newest.made_at:%Y-%m-%d %H:%M}"
+        )
+    raise AlreadyDecidedError(f"chat {wanted.chat} was linked anew since it was shown; look at it again")
+
+
+def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome:
+    """Bring the tables to a decision that was made or taken back.
+
+    With `judge`, links of the rules that it confirms or corrects become verdicts: they teach the calibration.
+    """
+    decision = overrides.find(conn, id_override)
+    about = overrides.chats_about(conn, id_override)
+    chats = [chat.id_chat_file for chat in about]
+    months = tuple(sorted({chat.month for chat in about}))
+    if decision is not None and chats:
+        if decision.decision in _ABOUT_ORDERS:
+            _show_orders(conn, decision, chats)
+        else:
+            if judge:
+                verdicts.record_decision(conn, decision, chats)
+            before = {month: link_report.statuses(conn, month) for month in months}
+            _show_contacts(conn, chats)
+            for month in months:
+                link_report.record_run(conn, month, before[month], link_report.statuses(conn, month))
+    return DecisionOutcome(id_override, tuple(chats), months)
+
+
+def _show_contacts(conn: Connection, chats: Sequence[int]) -> None:
+    rows = to_chats(links.stage_chats(conn, chats), None)
+    phones = phone_evidence(conn, rows)
+    settled = settled_by_people(conn, {row.id: Evidence(phones=phones[row.id]) for row in rows})
+    stored: defaultdict[int, list[CandidateRow]] = defaultdict(list)
+    for candidate in links.stored_candidates(conn, chats):
+        stored[candidate.id].append(candidate)
+    decided: list[DecisionRow] = []
+    candidates: list[CandidateRow] = []
+    for row in rows:
+        people = settled.get(row.id, SettledOverrides())
+        if people.holds is None:
+            decided.append(DecisionRow(row.id, "pending", None, None, None, []))
+            candidates += stored[row.id]
+            continue
+        decided.append(DecisionRow(row.id, "manual", "override", 1.0, people.holds.target, []))
+        candidates += _decided_first(row.id, people, stored[row.id])
+    links.write(conn, decided, candidates)
+
+
+def _decided_first(
+    chat: int, people: SettledOverrides, stored: Sequence[CandidateRow]
+) -> Iterable[CandidateRow]:
+    holds = people.holds
+    if holds is None or holds.target is None:
+        return stored
+    why = Feature("override", 1, 0.0, f"decided by {holds.made_by}: {holds.reason}")
+    first = CandidateRow(chat, 1, holds.target, 1.0, "override", to_json([why]))
+    others = [row for row in stored if row.target != holds.target]
+    return [first, *(row._replace(rank=rank) for rank, row in enumerate(others, 2))]
+
+
+def _show_orders(conn: Connection, decision: Override, chats: list[int]) -> None:
+    """Show an order on the one session it was decided for; others wait until they are linked again."""
+    sessions = chat_state.sessions_of(conn, chats, decision.session_number)
+    if decision.session_number and decision.removed_at is None and decision.decision != "not_order":
+        chat_state.decide_sessions(conn, sessions, decision.id_ordem_servico)
+    else:
+        chat_state.reopen_sessions(conn, sessions)

@@ -1,0 +1,115 @@
+"""A chat's or session's link as a person sees it, and putting an item off.
+
+What belongs here: reading the state that a decision is compared with, where a decision can point to, and
+snoozes. What does not: decisions themselves (overrides.py) and the queue (review.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from whatsapp_pipeline.store.connection import Connection
+
+# Decisions are made one at a time: what was shown is compared and the decision written under one lock.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('whatsapp-pipeline:link_decisions', 0))"
+
+
+class ChatTarget(NamedTuple):
+    """What decisions can know a chat by; `phone_key` is the title's, otherwise the most frequent inside."""
+
+    id_chat_file: int
+    month: str
+    file_path: str
+    chat_number: int
+    title: str | None
+    phone_key: str | None
+    is_group: bool
+
+
+class LinkState(NamedTuple):
+    """How a chat, or one of its sessions, is linked."""
+
+    status: str
+    id_contato: int | None
+    id_ordem_servico: int | None
+
+
+def lock_decisions(conn: Connection) -> None:
+    """Wait for other decisions and hold them off until the transaction ends."""
+    conn.execute(_LOCK)
+
+
+def target_of(conn: Connection, id_chat_file: int) -> ChatTarget | None:
+    """Return what a chat can be known by; None when there is no such chat."""
+    row = conn.execute(
+        """
+        SELECT f.id, f.month, f.file_path, f.chat_number, f.title,
+               CASE WHEN NOT f.is_group THEN coalesce(f.phone_key, (
+                   SELECT p.key FROM chat_phones p
+                   WHERE p.id_chat_file = f.id AND p.key IS NOT NULL AND p.kind NOT IN ('lid', 'service')
+                   ORDER BY p.occurrences DESC, p.raw LIMIT 1)) END,
+               f.is_group
+        FROM chat_files f WHERE f.id = %s AND f.processing_status <> 'vanished'
+        """,
+        (id_chat_file,),
+    ).fetchone()
+    return ChatTarget(*row) if row else None
+
+
+def link_state(conn: Connection, id_chat_file: int, session_number: int | None) -> LinkState | None:
+    """Return how the chat is linked, or its session; None when there is none."""
+    if session_number is None:
+        row = conn.execute(
+            "SELECT match_status, id_contato, id_ordem_servico FROM chat_files WHERE id = %s", (id_chat_file,)
+        ).fetchone()
+    else:
+        row = conn.execute(
+            """SELECT s.order_match_status, f.id_contato, s.id_ordem_servico
+               FROM chat_sessions s JOIN chat_files f ON f.id = s.id_chat_file
+               WHERE f.id = %s AND s.number = %s""",
+            (id_chat_file, session_number),
+        ).fetchone()
+    return LinkState(*row) if row else None
+
+
+def snooze(
+    conn: Connection, id_chat_file: int, session_number: int | None, *, reviewer: str, until: datetime
+) -> None:
+    """Keep an item out of one reviewer's queue until a time."""
+    conn.execute(
+        """
+        INSERT INTO review_snoozes (id_chat_file, session_number, reviewer, until) VALUES (%s, %s, %s, %s)
+        ON CONFLICT (id_chat_file, coalesce(session_number, 0), reviewer)
+        DO UPDATE SET until = excluded.until, made_at = now()
+        """,
+        (id_chat_file, session_number, reviewer, until),
+    )
+
+
+def decide_sessions(conn: Connection, sessions: list[int], id_ordem_servico: int | None) -> None:
+    """Show a decision on these sessions' order at once; linking their month gives them their evidence."""
+    conn.execute(
+        """UPDATE chat_sessions SET order_match_status = 'manual', order_match_method = 'override',
+                  order_match_confidence = 1, id_ordem_servico = %s WHERE id = ANY(%s)""",
+        (id_ordem_servico, sessions),
+    )
+
+
+def reopen_sessions(conn: Connection, sessions: list[int]) -> None:
+    """Mark sessions as pending until their month is linked again."""
+    conn.execute(
+        """UPDATE chat_sessions SET order_match_status = 'pending', order_match_method = NULL,
+                  order_match_confidence = NULL, id_ordem_servico = NULL WHERE id = ANY(%s)""",
+        (sessions,),
+    )
+
+
+def sessions_of(conn: Connection, chats: list[int], session_number: int | None) -> list[int]:
+    """Return the sessions of these chats, or only those of one number."""
+    rows = conn.execute(
+        """SELECT id FROM chat_sessions WHERE id_chat_file = ANY(%s) AND coalesce(%s, number) = number
+           ORDER BY id""",
+        (chats, session_number),
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,44 @@
+"""Service orders as people name them: by id, or by number.
+
+What belongs here: finding the orders that a text names. What does not: choosing among them (cli/choices.py).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import NamedTuple
+
+from whatsapp_pipeline.store.connection import Connection
+
+
+class OrderFound(NamedTuple):
+    """An order that a text names."""
+
+    id: int
+    number: str
+    id_contato: int | None
+    opened: date | None
+    status: str
+    equipment: str
+
+
+def find_orders(conn: Connection, text: str) -> list[OrderFound]:
+    """Return the order whose id is `text`, otherwise all orders with that number, the newest first.
+
+    Leading zeros and a `#` before the number don't count.
+    """
+    plain = text.strip().lstrip("#").strip()
+    by_id = int(plain) if plain.isdecimal() and len(plain) < 19 else None
+    found = _find(conn, "id = %s", by_id) if by_id is not None else []
+    return found or _find(conn, "ltrim(numero_ordem_servico::text, '0') = %s", plain.lstrip("0"))
+
+
+def _find(conn: Connection, condition: str, value: object) -> list[OrderFound]:
+    rows = conn.execute(
+        f"""SELECT DISTINCT ON (id) id, coalesce(numero_ordem_servico::text, ''), id_contato,
+                   data_emissao::date, coalesce(situacao::text, ''), coalesce(equipamento::text, '')
+            FROM ordens_servico WHERE {condition} ORDER BY id, data_emissao""".encode(),
+        (value,),
+    ).fetchall()
+    newest_first = sorted(rows, key=lambda row: (row[3] or date.min, row[0]), reverse=True)
+    return [OrderFound(*row) for row in newest_first]
