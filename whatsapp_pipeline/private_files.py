@@ -6,7 +6,9 @@ spool, the quarantine).
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -30,3 +32,42 @@ def write(path: Path, content: str | bytes) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def prepared(path: Path, size: int) -> Iterator[Callable[[str], None]]:
+    """Reserve `size` bytes on the disk beside `path`; yield the function that makes them the file's content.
+
+    A full disk is noticed when the block begins, not when the content is there. Until the function is called
+    the file stays as it was. The folder must be there. Raises OSError when the disk refuses.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+
+    def save(content: str) -> None:
+        data = content.encode()
+        _write_all(descriptor, data)
+        os.ftruncate(descriptor, len(data))
+        os.fsync(descriptor)
+        beside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    try:
+        # Zeros are written rather than a length set: a file with holes has no room of its own.
+        _write_all(descriptor, bytes(size))
+        os.fsync(descriptor)
+        yield save
+    finally:
+        os.close(descriptor)
+        beside.unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write from the start of the file; a disk that has room for a part only raises OSError."""
+    written = 0
+    while written < len(data):
+        written += os.pwrite(descriptor, data[written:], written)

@@ -14,6 +14,7 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.automation.step_errors import own_words, shown_error
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.run_tags import months_in_words
 from whatsapp_pipeline.steps.operations.alerts import Alert, is_configured, send
@@ -98,27 +99,16 @@ def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
 
     Only this project's own errors are quoted: their texts hold no personal data.
     """
-    ours = {error.__name__ for error in _family(PipelineError)}
     failures = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     for entry in failures:
         event = entry.dagster_event
-        error = event.step_failure_data.error if event else None
-        while error is not None and error.cause is not None:
-            error = error.cause
+        error = shown_error(event.step_failure_data.error) if event else None
         if error is None or event is None:
             continue
         if error.cls_name == "PausedError":
             return None
-        quoted = error.message.strip().splitlines()[0].partition(": ")[2]  # after the class's full name
-        words = quoted if error.cls_name in ours else error.cls_name
-        return f"{event.step_key}: {words}"
+        return f"{event.step_key}: {own_words(error) or error.cls_name}"
     return "its process ended or never began"
-
-
-def _family(error: type[Exception]) -> Iterator[type[Exception]]:
-    yield error
-    for child in error.__subclasses__():
-        yield from _family(child)
 
 
 def _checks(context: dg.SensorEvaluationContext) -> Iterator[tuple[str, str | None]]:

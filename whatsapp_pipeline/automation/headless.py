@@ -14,16 +14,19 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError  # exported nowhere else
+from dagster_shared.error import SerializableErrorInfo
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.contacts import FILLED_BY
 from whatsapp_pipeline.assets.partitions import contiguous
+from whatsapp_pipeline.automation.step_errors import chain, first_line, own_words, shown_error
 from whatsapp_pipeline.run_tags import RANGE_END, RANGE_START
 from whatsapp_pipeline.store.operations.dry_run_diff import Change
 
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}  # the project's own handler prints the progress
 # What Dagster makes of Ctrl-C within a step.
 _INTERRUPTED = f"{DagsterExecutionInterruptedError.__module__}.{DagsterExecutionInterruptedError.__name__}"
+_INTERRUPTED_WORDS = "interrupted; the same command goes on where it stopped"
 _LOGS = {
     "python_logs": {
         "dagster_handler_config": {
@@ -173,11 +176,10 @@ def _gather(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            words = error.message if error else ""
-            outcome.interrupted |= words.startswith(_INTERRUPTED)
-            outcome.errors.append(f"{event.step_key}: {_in_words(words)}")
+            interrupted = any(first_line(one).startswith(_INTERRUPTED) for one in chain(error))
+            outcome.interrupted |= interrupted
+            words = _INTERRUPTED_WORDS if interrupted else _in_words(shown_error(error))
+            outcome.errors.append(f"{event.step_key}: {words}")
 
 
 def _check(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
@@ -192,12 +194,10 @@ def _check(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
     )  # fmt: skip
 
 
-def _in_words(message: str) -> str:
-    """Turn `module.Class: text` into one line; an error of our own speaks for itself."""
-    if message.startswith(_INTERRUPTED):
-        return "interrupted; the same command goes on where it stopped"
-    first = message.strip().partition("\n")[0].strip()
-    kind, _, text = first.partition(": ")
-    if kind.endswith("DagsterAssetCheckFailedError"):
+def _in_words(error: SerializableErrorInfo | None) -> str:
+    """Put an error into one line; an error of our own needs no class name before its text."""
+    if error is None:
+        return "failed"
+    if error.cls_name == "DagsterAssetCheckFailedError":
         return "a blocking check failed, and what builds on it did not run"
-    return text if kind.startswith("whatsapp_pipeline.") and text else first or "failed"
+    return own_words(error) or first_line(error) or "failed"

@@ -1,4 +1,4 @@
-"""Asking the ERP's API, politely and until it answers.
+"""GET requests to the ERP's API, repeated until it answers or the pass has waited too long.
 
 What belongs here: timeouts, retries, rate limits, refused tokens, and errors in words. What does not: which
 pages to ask for (`source`) and what items mean (`items`). Only an answer that says so is an answer: a failure
@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import requests
 
+from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, v2_advice
 from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.tokens import AUTHORIZE_AGAIN, AccessTokens
-from whatsapp_pipeline.erp.waits import backoff, retry_after, until_reset
+from whatsapp_pipeline.erp.waits import DEFAULT_LIMIT_WAIT, backoff, retry_after, until_reset
 from whatsapp_pipeline.errors import PipelineError
 
+WAIT_SECONDS: Final = 1800.0
+RESUMES: Final = "what was read is kept, the next run resumes"
 _log: Final = logging.getLogger(__name__)
 _TIMEOUT: Final = (10.0, 60.0)
 _ATTEMPTS: Final = 7
-_LIMIT_WAITS: Final = 30
+_BEHIND_A_WALL: Final = "a web page came in its place: is there a firewall, proxy or login page on the way?"
 
 
 class ErpError(PipelineError):
@@ -30,7 +34,7 @@ class ErpError(PipelineError):
 
 
 class ErpClient:
-    """GET requests to the API. One client a thread."""
+    """GET requests to the API. One client per thread and pass."""
 
     def __init__(
         self,
@@ -39,11 +43,22 @@ class ErpClient:
         *,
         session: requests.Session | None = None,
         clock: Clock | None = None,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
+        """Prepare requests below `base_url`.
+
+        Args:
+            base_url: address of the API, without a trailing slash or with one.
+            tokens: the keeper of access tokens.
+            session: connections to use; a new one when left out.
+            clock: the time that waits take.
+            wait_seconds: how long this client waits in all for an ERP that refuses or fails.
+        """
         self._base_url, self._tokens = base_url.rstrip("/"), tokens
         self._session = session or requests.Session()
         self._clock: Clock = clock or SystemClock()
-        self._pause = 0.0
+        self._wait_seconds, self._waited = wait_seconds, 0.0
+        self._pause = 0.0  # until the ERP allows the next request, as its last answer said
 
     def close(self) -> None:
         """Close the connections."""
@@ -58,81 +73,95 @@ class ErpClient:
 
     def get_or_none(self, path: str, params: Mapping[str, str | int]) -> Mapping[str, Any] | None:
         """Return the JSON object at `path`, None when it answers 404; raises ErpError."""
-        failures = limited = 0
-        refused: str | None = None
+        failures = limits = 0
+        refused = False
         token = self._tokens.get()
         while True:
-            answer, failure = self._ask(path, params, token)
-            status = answer.status_code if answer is not None else 0
-            body = _json_object(answer) if answer is not None and status == 200 else None
-            if body is not None:
-                return body
-            if status == 404:
+            answer = self._ask(path, params, token)
+            if answer.is_limit:
+                # API v2 has no such header: its limit is the minute.
+                seconds = retry_after(answer.headers) if answer.status == 429 else DEFAULT_LIMIT_WAIT
+                # A time that is over already, given again and again, must not make a loop without a pause.
+                self._wait(max(seconds, backoff(limits, 0)), path, f"too many requests ({answer.kind})")
+                limits += 1
+            elif answer.v2_error is not None:
+                code = answer.v2_error
+                raise ErpError(f"the ERP answered {path} with error {code} of API v2; {v2_advice(code)}")
+            elif answer.status == 200 and answer.body is not None:
+                return answer.body
+            elif answer.status == 404:
                 return None
-            if status == 401:
+            elif answer.status == 401:
                 # A token may be refused mid-pass; a fresh one that is refused as well will stay refused.
-                if refused is not None:
+                if refused:
                     raise ErpError(f"the ERP refuses a token it has just given (HTTP 401); {AUTHORIZE_AGAIN}")
-                refused, token = token, self._tokens.renew(token)
-                continue
-            if answer is not None and status == 429:
-                limited += 1
-                if limited > _LIMIT_WAITS:
-                    raise ErpError(
-                        f"the ERP keeps saying too many requests for {path} (HTTP 429); run again later"
-                    )
-                self._pause = retry_after(answer.headers, self._clock.now())
-                continue
-            if answer is not None and 400 <= status < 500:
+                refused, token = True, self._tokens.renew(token)
+            elif 400 <= answer.status < 500:
                 raise ErpError(_refusal(path, answer))
-            failures += 1
-            if failures >= _ATTEMPTS:
-                raise ErpError(
-                    f"the ERP failed {failures} times at {path} ({failure}); run again later, it resumes"
-                )
-            self._pause = backoff(failures - 1, random.random())  # noqa: S311  # spreads retries
-            _log.warning("ERP: %s at %s, trying again in %.0f s", failure, path, self._pause)
+            else:
+                failures += 1
+                if failures >= _ATTEMPTS:
+                    wall = f"; {_BEHIND_A_WALL}" if answer.is_html else ""
+                    raise ErpError(
+                        f"the ERP failed {failures} times at {path} ({answer.kind}){wall}; {RESUMES}"
+                    )
+                seconds = backoff(failures - 1, random.random())  # noqa: S311  # spreads retries
+                self._wait(max(seconds, self._pause), path, answer.kind)
 
-    def _ask(
-        self, path: str, params: Mapping[str, str | int], token: str
-    ) -> tuple[requests.Response | None, str]:
-        """Ask once, after the pause that is due; return the answer (None for none) and its failure's name."""
+    def _ask(self, path: str, params: Mapping[str, str | int], token: str) -> ErpAnswer:
+        """Ask once, after the pause that the last answer asked for; status 0 stands for no answer."""
         if self._pause > 0:
+            if self._pause > DEFAULT_LIMIT_WAIT:
+                self._spend(self._pause - DEFAULT_LIMIT_WAIT, path, "no request left")
             if self._pause > 5:
-                _log.info("ERP: waiting %.0f s, as its limits ask", self._pause)
+                _log.info("ERP: waiting %.0f s, its limit has no request left", self._pause)
             self._clock.wait(self._pause)
             self._pause = 0.0
+        began = self._clock.now()
         try:
-            answer = self._session.get(
+            response = self._session.get(
                 self._base_url + path,
                 params=dict(params),
                 headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
                 timeout=_TIMEOUT,
             )
         except requests.RequestException as error:
-            return None, type(error).__name__
-        self._pause = until_reset(answer.headers) or 0.0
-        kind = "" if answer.status_code != 200 else ", not JSON"
-        return answer, f"HTTP {answer.status_code}{kind}"
+            self._waited += max(0.0, self._clock.now() - began)
+            return ErpAnswer(0, f"no answer, {type(error).__name__}")
+        answer = read_answer(response)
+        self._pause = 0.0 if answer.is_limit else until_reset(answer.headers) or 0.0
+        return answer
+
+    def _wait(self, seconds: float, path: str, reason: str) -> None:
+        """Wait before the request is sent again, and log why; raises ErpError beyond the pass's limit."""
+        self._pause = 0.0
+        self._spend(seconds, path, reason)
+        _log.warning("ERP: %s at %s, trying again in %.0f s", reason, path, seconds)
+        self._clock.wait(seconds)
+
+    def _spend(self, seconds: float, path: str, reason: str) -> None:
+        if self._waited + seconds > self._wait_seconds:
+            raise ErpError(
+                f"the ERP asks this pass to wait for more than {self._wait_seconds / 60:.0f} minutes in all "
+                f"(ERP_WAIT_MINUTES), the last time at {path}: {reason}; {RESUMES}"
+            )
+        self._waited += seconds
 
 
-def _json_object(answer: requests.Response) -> Mapping[str, Any] | None:
-    try:
-        body = answer.json()
-    except ValueError:
-        return None
-    return body if isinstance(body, Mapping) else None
-
-
-def _refusal(path: str, answer: requests.Response) -> str:
+def _refusal(path: str, answer: ErpAnswer) -> str:
     """Say why a request was refused, by the names of fields alone: the ERP's words may repeat values."""
-    if answer.status_code == 403:
+    if answer.is_html and answer.status in {403, 406, 407, 451}:
+        return f"reading {path} was refused with HTTP {answer.status}; {_BEHIND_A_WALL}"
+    if answer.status == 403:
         return f"the ERP does not allow reading {path} (HTTP 403); give the application that permission there"
-    details = (_json_object(answer) or {}).get("detalhes")
+    details = (answer.body or {}).get("detalhes")
     fields = [
-        str(detail["campo"])[:40]
+        re.sub(r"[^\w.\[\]]", "", str(detail["campo"]))[:40]
         for detail in (details if isinstance(details, list) else [])
         if isinstance(detail, Mapping) and detail.get("campo")
     ]
     named = f" about {', '.join(fields)}" if fields else ""
-    return f"the ERP refused the request for {path} (HTTP {answer.status_code}){named}"
+    return (
+        f"the ERP refused the request for {path} (HTTP {answer.status}){named}; if it stays so, report these "
+        "words to the ERP's support"
+    )

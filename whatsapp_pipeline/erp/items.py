@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, TypeAlias
@@ -70,6 +70,8 @@ _REFERENCES: Final[dict[str, tuple[str, ...]]] = {
 }
 _V2_NAMES: Final = frozenset(name for v3, names in _CONTACT_FIELDS.values() for name in names if name != v3)
 _V3_NAMES: Final = frozenset(v3 for v3, names in _CONTACT_FIELDS.values() if v3 not in names)
+LARGEST_ID: Final = 2**63 - 1
+_LONGEST_ID: Final = 19  # digits of LARGEST_ID
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 _ISO_DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?")
 _BR_DATE: Final = re.compile(r"(\d{2})/(\d{2})/(\d{4})(?: (\d{2}):(\d{2})(?::(\d{2}))?)?")
@@ -97,6 +99,9 @@ class Contact:
     situacao: str | None
     updated: datetime | None
     field_names: FieldNames
+    odd: dict[str, str] = field(
+        default_factory=dict
+    )  # column left out → what stands there instead of a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,9 @@ class Order:
 
     id: int
     values: dict[str, str | int | Decimal | date | datetime | None]
+    odd: dict[str, str] = field(
+        default_factory=dict
+    )  # column left out → what stands there instead of a value
 
 
 def identify(item: Item) -> Identified:
@@ -118,24 +126,33 @@ def read_contact(item: Item) -> Contact:
     item = _unwrap(item, "contato")
     field_names = _field_names(item)
     values: dict[str, str] = {}
+    odd: dict[str, str] = {}
     for column, (v3, v2) in _CONTACT_FIELDS.items():
         for name in (v3, *v2):
             if name in item:
-                values[column] = _text(item[name])
+                if (shape := _odd_shape(item[name])) is None:
+                    values[column] = _text(item[name])
+                else:
+                    odd[column] = shape
                 break
     situacao = values.pop("situacao", None)
     updated = parse_time(values.pop("data_atualizacao", ""))
-    return Contact(_id(item), values, situacao, updated, field_names)
+    return Contact(_id(item), values, situacao, updated, field_names, odd)
 
 
 def read_order(item: Item) -> Order:
     """Read an order, from a list or in detail; raises ItemError when it has no usable id."""
     item = _unwrap(item, "ordem_servico")
     values: dict[str, str | int | Decimal | date | datetime | None] = {}
+    odd: dict[str, str] = {}
     for column, names in _ORDER_FIELDS.items():
         for name in names:
             if name in item:
-                values[column] = _order_value(column, item[name], item)
+                shape = None if column in _FLAGS and isinstance(item[name], bool) else _odd_shape(item[name])
+                if shape is None:
+                    values[column] = _order_value(column, item[name], item)
+                else:
+                    odd[column] = shape
                 break
     for column, names in _REFERENCES.items():
         for name in (*names, column):
@@ -143,7 +160,7 @@ def read_order(item: Item) -> Order:
                 held = item[name]
                 values[column] = _reference(held.get("id") if isinstance(held, Mapping) else held)
                 break
-    return Order(_id(item), values)
+    return Order(_id(item), values, odd)
 
 
 def _order_value(column: str, raw: object, item: Item) -> str | Decimal | date | datetime | None:
@@ -155,7 +172,8 @@ def _order_value(column: str, raw: object, item: Item) -> str | Decimal | date |
     if column in _AMOUNTS:
         return parse_amount(_text(raw))
     if column == "desconto":
-        return parse_discount(_text(raw), parse_amount(_text(item.get("totalOrdemServico", ""))))
+        total = item.get("totalOrdemServico", "")
+        return parse_discount(_text(raw), None if _odd_shape(total) else parse_amount(_text(total)))
     if column in _FLAGS and isinstance(raw, bool):
         return "S" if raw else "N"
     return _text(raw) or None
@@ -166,6 +184,10 @@ def items_of(page: object) -> list[Item]:
     if isinstance(page, Mapping):
         if isinstance(page.get("itens"), list):
             return _items(page["itens"])
+        if "itens" in page and page["itens"] is None:  # a status that no row has
+            return []
+        if str(page.get("status", "")).lower() == "erro":
+            raise ItemError("the ERP's answer is an error, not a page")
         if isinstance(page.get("retorno"), Mapping):
             return items_of(page["retorno"])
         for name in ("contatos", "ordens_servico", "ordem_servico", "data"):
@@ -242,16 +264,29 @@ def _items(values: Sequence[object]) -> list[Item]:
 
 def _id(item: Item) -> int:
     raw = item.get("id")
+    if isinstance(raw, str) and raw.strip().isdecimal():
+        raw = int(raw) if len(raw.strip()) <= _LONGEST_ID else LARGEST_ID + 1
     if isinstance(raw, int) and not isinstance(raw, bool) and raw > 0:
+        if raw > LARGEST_ID:
+            raise ItemError("an item's id is larger than any that the database can keep (bigint)")
         return raw
-    if isinstance(raw, str) and raw.strip().isdecimal() and int(raw) > 0:
-        return int(raw)
     raise ItemError("an item has no usable id")
 
 
 def _reference(raw: object) -> int | None:
-    text = _text(raw)
-    return int(text) if text.isdecimal() and int(text) > 0 else None
+    text = "" if _odd_shape(raw) else _text(raw)
+    if not text.isdecimal() or len(text) > _LONGEST_ID:
+        return None
+    return int(text) if 0 < int(text) <= LARGEST_ID else None
+
+
+def _odd_shape(raw: object) -> str | None:
+    """Name what stands where text or a number belongs, when it is neither; None for a value that is one."""
+    if isinstance(raw, Mapping):
+        return "an object"
+    if isinstance(raw, bool):
+        return "true or false"
+    return "a list" if isinstance(raw, list) else None
 
 
 def _text(raw: object) -> str:

@@ -121,8 +121,11 @@ class ApiSource:
                 f"the ERP answered {path} without itens and paginacao.total; is TINY_BASE_URL right?"
             ) from error
         end = offset + len(items)
+        # The stated total can be wrong, so a full page is never taken for the last one.
+        limit = body["paginacao"].get("limit")
+        full = min(PAGE_SIZE, limit) if isinstance(limit, int) and limit > 1 else PAGE_SIZE
+        more = bool(items) and (end < total or len(items) >= full)
         # One row of overlap shows whether rows moved between two pages. A lone row can't overlap itself.
-        more = bool(items) and end < total
         return Page(items, offset, total, (end - 1 if len(items) > 1 else end) if more else None)
 
 
@@ -131,8 +134,13 @@ def open_source(settings: Settings, spec: str, *, clock: Clock | None = None) ->
 
     Raises SettingError when the credentials are missing, PipelineError when the folder holds no pages.
     """
+    waits = settings.erp_wait_minutes * 60.0
     if spec == "tiny":
-        return ApiSource(ErpClient(settings.tiny_base_url, open_tokens(settings, clock=clock), clock=clock))
+        return ApiSource(
+            ErpClient(
+                settings.tiny_base_url, open_tokens(settings, clock=clock), clock=clock, wait_seconds=waits
+            )
+        )
     if spec.startswith(("http://", "https://")):
         base = spec.rstrip("/")
         credentials = Credentials(
@@ -142,7 +150,8 @@ def open_source(settings: Settings, spec: str, *, clock: Clock | None = None) ->
         session = requests.Session()
         session.trust_env = False  # a proxy of the environment does not lead to loopback
         tokens = AccessTokens(store, credentials, session=session, clock=clock)
-        return ApiSource(ErpClient(f"{base}/public-api/v3", tokens, session=session, clock=clock), "sandbox")
+        client = ErpClient(f"{base}/public-api/v3", tokens, session=session, clock=clock, wait_seconds=waits)
+        return ApiSource(client, "sandbox")
     folder = Path(spec).expanduser()
     if not folder.is_dir():
         raise PipelineError(f"--erp {spec}: expected `tiny`, an http(s) address, or a folder of saved pages")

@@ -1,8 +1,9 @@
 """The ERP's tokens: kept in one file, refreshed by one process at a time.
 
 What belongs here: the token file, the refresh with its rotation, the code flow's exchange. What does not:
-requests to the API (`client`). Each refresh gives a new refresh token and the old one may die at once, so
-the new pair is on disk before anybody uses it. No message holds a token.
+requests to the API (`client`). Each refresh gives a new refresh token and the old one may die at once: room
+for the new pair is on the disk before the old token is spent, and the new pair is saved before anybody uses
+it. No message holds a token.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,21 +23,29 @@ from urllib.parse import urlencode
 import requests
 
 from whatsapp_pipeline import private_files
+from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer
 from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.waits import backoff, retry_after
 from whatsapp_pipeline.errors import PipelineError
 
 AUTHORIZE_AGAIN: Final = "authorise again: whatsapp-pipeline erp authorize"
-_DEAD: Final = (
-    "the ERP no longer accepts the saved refresh token (they end after a day without use); " + AUTHORIZE_AGAIN
-)
 _REFUSED: Final = (
     "the ERP refused the program's credentials ({}); check TINY_CLIENT_ID and TINY_CLIENT_SECRET"
 )
 _BROKEN: Final = "the ERP's token endpoint does not work ({}); the saved tokens are kept, try again later"
+_WALL: Final = (
+    "a web page came instead of the ERP's tokens ({}): is there a firewall, proxy or login page on the way, "
+    "or is TINY_TOKEN_URL wrong? The saved tokens are kept"
+)
+_NO_ROOM: Final = (
+    "the ERP's tokens could not be saved in {} ({}); no token was spent: make room, then run again"
+)
+_FILE_BYTES: Final = 65_536  # more than any pair of tokens takes
 _EARLY_SECONDS: Final = 60.0
 _ATTEMPTS: Final = 6
 _TIMEOUT: Final = (10.0, 30.0)
+_WAIT_SECONDS: Final = 300.0  # other processes wait for the lock meanwhile
+_log: Final = logging.getLogger(__name__)
 
 
 class TokenError(PipelineError):
@@ -69,6 +79,13 @@ class TokenStore:
         """Replace the pair in one step: a reader sees the old one or the new one, whole."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         private_files.write(self.path, json.dumps(asdict(tokens)))
+
+    @contextlib.contextmanager
+    def room(self) -> Iterator[Callable[[Tokens], None]]:
+        """Reserve the file's space; yield the function that saves a pair there. Raises OSError."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with private_files.prepared(self.path, _FILE_BYTES) as write:
+            yield lambda tokens: write(json.dumps(asdict(tokens)))
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -111,10 +128,14 @@ class AccessTokens:
         self._store, self._credentials = store, credentials
         self._session = session or requests.Session()
         self._clock: Clock = clock or SystemClock()
+        # A pair that could not be saved, and the refresh token that it was traded for.
+        self._unsaved: tuple[Tokens, str] | None = None
 
     def get(self) -> str:
         """Return an access token that has not ended; raises TokenError."""
-        tokens = self._store.load()
+        if self._unsaved is not None:
+            self._save_again()
+        tokens = self._current()
         if tokens is not None and self._fresh(tokens):
             return tokens.access_token
         return self._renewed(refused=None)
@@ -125,7 +146,7 @@ class AccessTokens:
 
     def exchange_code(self, code: str, redirect_uri: str) -> None:
         """Turn the code of the authorisation page into a pair and save it; raises TokenError."""
-        with self._store.lock():
+        with self._store.lock(), self._room() as save:
             answer = self._post(
                 {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
             )
@@ -134,7 +155,7 @@ class AccessTokens:
                     "the ERP did not accept the code (they work once and for minutes only), or the redirect "
                     "address differs from the registered one; open the authorisation page again"
                 )
-            self._store.save(self._pair(answer))
+            self._keep(save, self._pair(answer, spent=""), spent="")
 
     def authorize_page(self, redirect_uri: str, state: str) -> str:
         """URL of the page where a person allows the access; it leads to `redirect_uri` with `?code=…`."""
@@ -150,10 +171,21 @@ class AccessTokens:
     def _renewed(self, *, refused: str | None) -> str:
         with self._store.lock():
             # Another process may have refreshed while this one waited for the lock.
-            tokens = self._store.load()
+            tokens = self._current()
             if tokens is not None and tokens.access_token != refused and self._fresh(tokens):
                 return tokens.access_token
             return self._refresh(tokens).access_token
+
+    def _current(self) -> Tokens | None:
+        """Return the file's pair, or ours where the disk refused it and nobody has saved another since."""
+        stored = self._store.load()
+        if self._unsaved is None:
+            return stored
+        pair, spent = self._unsaved
+        if stored is not None and stored.refresh_token != spent:
+            self._unsaved = None  # somebody has authorised or refreshed since
+            return stored
+        return pair
 
     def _refresh(self, tokens: Tokens | None) -> Tokens:
         """Trade a refresh token for a new pair, saved before it is returned.
@@ -168,22 +200,71 @@ class AccessTokens:
             candidates = [*known, *filter(None, [self._credentials.refresh_token])]
             candidate = next((token for token in candidates if token not in tried), None)
             if candidate is None:
-                raise TokenError(_DEAD if tried else f"no ERP tokens yet; {AUTHORIZE_AGAIN}")
+                raise TokenError(self._why_dead(tokens) if tried else f"no ERP tokens yet; {AUTHORIZE_AGAIN}")
             tried.add(candidate)
-            answer = self._post({"grant_type": "refresh_token", "refresh_token": candidate})
-            if answer is not None:
-                renewed = self._pair(answer)
-                self._store.save(renewed)
-                return renewed
+            with self._room() as save:
+                answer = self._post({"grant_type": "refresh_token", "refresh_token": candidate})
+                if answer is not None:
+                    renewed = self._pair(answer, spent=candidate)
+                    self._keep(save, renewed, spent=candidate)
+                    return renewed
             stored = self._store.load()
 
-    def _pair(self, answer: Mapping[str, Any]) -> Tokens:
+    @contextlib.contextmanager
+    def _room(self) -> Iterator[Callable[[Tokens], None]]:
+        """Reserve the room for a pair before a token is spent for it; raises TokenError."""
+        with contextlib.ExitStack() as stack:
+            try:
+                save = stack.enter_context(self._store.room())
+            except OSError as error:
+                raise TokenError(_NO_ROOM.format(self._store.path, error.strerror)) from error
+            yield save
+
+    def _keep(self, save: Callable[[Tokens], None], pair: Tokens, *, spent: str) -> None:
+        """Save a pair; one that the disk refuses all the same is used from memory by this process."""
+        try:
+            save(pair)
+        except OSError as error:
+            self._unsaved = (pair, spent)
+            _log.error(
+                "the ERP's new tokens could not be saved in %s (%s); this run goes on with them and tries to "
+                "save them again: make room. Should it end first, %s",
+                self._store.path, error.strerror, AUTHORIZE_AGAIN,
+            )  # fmt: skip
+        else:
+            self._unsaved = None
+
+    def _save_again(self) -> None:
+        """Save the pair that the disk refused before, if there is room now and nobody has saved another."""
+        with self._store.lock():
+            self._current()
+            if self._unsaved is not None:
+                with contextlib.suppress(OSError):
+                    self._store.save(self._unsaved[0])
+                    self._unsaved = None
+
+    def _why_dead(self, tokens: Tokens | None) -> str:
+        """Say why the ERP accepts no refresh token, as far as the saved times show it."""
+        ends = tokens.refresh_expires_at if tokens else None
+        if ends is not None and ends <= self._clock.now():
+            reason = "it ended unused: a refresh token lasts for a day, and no run has renewed it in time"
+        elif ends is not None:
+            reason = "it has not ended: another copy of this program has used it, or the ERP took it back"
+        else:
+            reason = "it ended, another copy of this program has used it, or the ERP took it back"
+        return f"the ERP no longer accepts the saved refresh token ({reason}); {AUTHORIZE_AGAIN}"
+
+    def _pair(self, answer: Mapping[str, Any], *, spent: str) -> Tokens:
+        """Read a pair; an answer without a refresh token keeps the one that it was asked with."""
         try:
             now = self._clock.now()
             ends = answer.get("refresh_expires_in")
+            refresh = answer.get("refresh_token") or spent
+            if not refresh:
+                raise KeyError("refresh_token")
             return Tokens(
                 access_token=str(answer["access_token"]),
-                refresh_token=str(answer["refresh_token"]),
+                refresh_token=str(refresh),
                 expires_at=now + float(answer.get("expires_in", 300)),
                 refresh_expires_at=now + float(ends) if ends else None,
             )
@@ -194,31 +275,27 @@ class AccessTokens:
         """Ask the token endpoint; None when it says that the grant is dead. Raises TokenError otherwise."""
         credentials = self._credentials
         body = {"client_id": credentials.client_id, "client_secret": credentials.client_secret, **form}
-        failure = "no answer"
+        answer = ErpAnswer(0, "no answer")
+        waited = 0.0
         for attempt in range(_ATTEMPTS):
             pause = backoff(attempt, random.random())  # noqa: S311  # spreads retries, guards nothing
             try:
-                answer = self._session.post(credentials.token_url, data=body, timeout=_TIMEOUT)
+                response = self._session.post(credentials.token_url, data=body, timeout=_TIMEOUT)
             except requests.RequestException as error:
-                failure = type(error).__name__
+                answer = ErpAnswer(0, f"no answer, {type(error).__name__}")
             else:
-                failure = f"HTTP {answer.status_code}"
-                if answer.status_code == 200:
-                    return _json_object(answer) or {}
-                if answer.status_code == 429:
-                    pause = retry_after(answer.headers, self._clock.now())
-                elif answer.status_code < 500:
-                    if (_json_object(answer) or {}).get("error") == "invalid_grant":
+                answer = read_answer(response)
+                if answer.status == 200 and not answer.is_html:
+                    return answer.body or {}
+                if answer.status == 429:
+                    pause = retry_after(answer.headers)
+                elif 400 <= answer.status < 500:
+                    if answer.oauth_error == "invalid_grant":
                         return None
-                    raise TokenError(_REFUSED.format(failure))
-            if attempt < _ATTEMPTS - 1:
-                self._clock.wait(pause)
-        raise TokenError(_BROKEN.format(failure))
-
-
-def _json_object(answer: requests.Response) -> Mapping[str, Any] | None:
-    try:
-        body = answer.json()
-    except ValueError:
-        return None
-    return body if isinstance(body, Mapping) else None
+                    raise TokenError((_WALL if answer.is_html else _REFUSED).format(answer.kind))
+            waited += pause
+            if attempt == _ATTEMPTS - 1 or waited > _WAIT_SECONDS:
+                break
+            _log.warning("ERP: its token endpoint: %s, trying again in %.0f s", answer.kind, pause)
+            self._clock.wait(pause)
+        raise TokenError((_WALL if answer.is_html else _BROKEN).format(answer.kind))

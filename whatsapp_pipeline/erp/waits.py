@@ -1,34 +1,35 @@
-"""How long to wait before asking again: what the ERP's headers say, else a growing pause."""
+"""How long to wait before the next request: what the ERP's headers say, otherwise a growing pause."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final
+
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 DEFAULT_LIMIT_WAIT: Final = 60.0
 LONGEST_WAIT: Final = 600.0
 _LONGEST_BACKOFF: Final = 60.0
+_HEADERS: Final = Retry(retry_after_max=int(LONGEST_WAIT))
 
 
-def retry_after(headers: Mapping[str, str], now: float) -> float:
-    """Seconds to wait after a 429: Retry-After (seconds or a date), else X-RateLimit-Reset, else 60.
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds to wait after a 429: Retry-After (seconds or a date), then X-RateLimit-Reset, then 60.
 
-    `now` is in seconds since the epoch. X-RateLimit-Reset is seconds from now, not an epoch.
+    X-RateLimit-Reset is seconds from now, not an epoch.
     """
-    for name in ("Retry-After", "X-RateLimit-Reset"):
-        text = headers.get(name, "").strip()
-        if not text:
-            continue
-        seconds = _number(text) if name != "Retry-After" else _seconds_or_date(text, now)
-        if seconds is not None:
-            return min(max(seconds, 0.0), LONGEST_WAIT)
-    return DEFAULT_LIMIT_WAIT
+    if text := headers.get("Retry-After", "").strip():
+        try:
+            return float(_HEADERS.parse_retry_after(text))
+        except InvalidHeader:
+            pass
+    seconds = _number(headers.get("X-RateLimit-Reset", ""))
+    return min(seconds, LONGEST_WAIT) if seconds is not None else DEFAULT_LIMIT_WAIT
 
 
 def until_reset(headers: Mapping[str, str]) -> float | None:
-    """Seconds until requests are allowed again, when the answer says that none is left; else None."""
+    """Seconds until requests are allowed again, when the answer says that none is left; otherwise None."""
     if _number(headers.get("X-RateLimit-Remaining", "")) != 0:
         return None
     reset = _number(headers.get("X-RateLimit-Reset", ""))
@@ -46,13 +47,3 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if value >= 0 else None
-
-
-def _seconds_or_date(text: str, now: float) -> float | None:
-    if (seconds := _number(text)) is not None:
-        return seconds
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now

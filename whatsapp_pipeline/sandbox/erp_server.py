@@ -33,7 +33,9 @@ class Fault:
 
     `kind`: `status` (answer `status` with `body` and `headers`), `unauthorized` (401, and every access token
     dies), `drop` (close without an answer), `ignore` (do as if the parameters in `params` were not there),
-    `shift` (answer, then delete the first contact and append `insert` if given), `slow` (wait `seconds`).
+    `shift` (answer, then delete the first contact and append `insert` if given), `slow` (wait `seconds`),
+    `total` (state `total` as the number of rows, whatever it is), `null` (`itens: null` where no row is),
+    `no_refresh` (tokens without a new refresh token; the old one lives on).
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Fault:
     params: list[str] = field(default_factory=list)
     insert: Item | None = None
     seconds: float = 0.0
+    total: int = 0
 
 
 @dataclass(slots=True)
@@ -112,6 +115,8 @@ class ErpSandbox:
             if token not in self.access_tokens:
                 return Answer(401, b"", limits)
             answer = self._serve(path, query, limits)
+            if fault is not None and fault.kind in {"total", "null"}:
+                answer = _distorted(answer, fault)
             if fault is not None and fault.kind == "shift":
                 self.contacts = [*self.contacts[1:], *([fault.insert] if fault.insert else [])]
             return answer
@@ -205,7 +210,7 @@ class ErpSandbox:
             fault = self._fault(TOKEN_PATH)
             if fault is not None:
                 answer = self._misbehave(fault, {})
-                if fault.kind != "slow":
+                if fault.kind not in {"slow", "no_refresh"}:
                     return answer
             if not form.get("client_id") or not form.get("client_secret"):
                 return Answer(401, _json({"error": "invalid_client"}), {})
@@ -217,18 +222,16 @@ class ErpSandbox:
                 return Answer(
                     400, _json({"error": "invalid_grant", "error_description": "Token is not active"}), {}
                 )
-            known.discard(grant)
-            access, refresh = f"access-{uuid4().hex}", f"refresh-{uuid4().hex}"
-            self.access_tokens.add(access)
-            self.refresh_tokens.add(refresh)
-            return Answer(
-                200,
-                _json({
-                    "access_token": access, "refresh_token": refresh, "token_type": "Bearer",
-                    "expires_in": self.access_seconds, "refresh_expires_in": 86_400,
-                }),
-                {},
-            )  # fmt: skip
+            pair = {
+                "access_token": f"access-{uuid4().hex}", "token_type": "Bearer",
+                "expires_in": self.access_seconds, "refresh_expires_in": 86_400,
+            }  # fmt: skip
+            self.access_tokens.add(str(pair["access_token"]))
+            if fault is None or fault.kind != "no_refresh":
+                known.discard(grant)
+                pair["refresh_token"] = f"refresh-{uuid4().hex}"
+                self.refresh_tokens.add(str(pair["refresh_token"]))
+            return Answer(200, _json(pair), {})
 
     def control(self, path: str, body: Mapping[str, Any]) -> Answer:
         """Do what a test in another process asks: set faults, change a contact, show the log."""
@@ -290,6 +293,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
         """Stay silent: requests hold filters, and the log is the sandbox's own."""
+
+
+def _distorted(answer: Answer, fault: Fault) -> Answer:
+    """Return a page that counts wrong, or that has null in the place of an empty list."""
+    page = json.loads(answer.body)
+    if fault.kind == "total":
+        page["paginacao"]["total"] = fault.total
+    elif not page["itens"]:
+        page["itens"] = None
+    return Answer(answer.status, _json(page), answer.headers)
 
 
 def _json(body: object) -> bytes:

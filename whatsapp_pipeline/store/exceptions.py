@@ -89,6 +89,15 @@ def find(conn: Connection, *, month: str | None, kind: str | None, limit: int) -
     return [ExceptionRow(*row) for row in rows]
 
 
+def details(conn: Connection, stage: str, path: str) -> list[str]:
+    """Return the details of a stage's findings about one file or row, oldest first."""
+    rows = conn.execute(
+        "SELECT detail FROM exceptions WHERE stage = %s AND md5(file_path) = md5(%s) ORDER BY id",
+        (stage, path),
+    )
+    return [row[0] for row in rows]
+
+
 def kinds(conn: Connection, *, month: str | None) -> dict[str, int]:
     """Count the findings of each kind, the most frequent first."""
     rows = conn.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -52,12 +53,12 @@ def test_429_waits_what_retry_after_says(world: World) -> None:
 
 
 def test_429_with_a_date(world: World) -> None:
-    at = datetime.fromtimestamp(world.clock.now(), UTC) + timedelta(seconds=90)
+    at = datetime.now(UTC) + timedelta(seconds=90)
     world.sandbox.faults = [
         Fault("status", "/contatos", status=429, headers={"Retry-After": format_datetime(at, usegmt=True)})
     ]
     assert world.total() == 147
-    assert world.clock.waits == [90.0]
+    assert 80 < world.clock.waits[0] <= 90
 
 
 def test_429_waits_until_the_reset_in_seconds_else_a_minute(world: World) -> None:
@@ -163,3 +164,88 @@ def test_a_token_endpoint_that_fails_keeps_the_tokens(world: World) -> None:
     world.sandbox.faults = [Fault("status", TOKEN_PATH, status=503, times=2)]
     assert world.total() == 147
     assert len(world.clock.waits) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault("status", "/contatos", status=200, body="[1]", times=9), "JSON that is not an object"),
+        (Fault("status", "/contatos", status=200, body="{", times=9), "a body that is not JSON"),
+        (Fault("status", "/contatos", status=200, body="", times=9), "an empty body"),
+        (Fault("status", "/contatos", status=200, body="<html>", times=9), "firewall, proxy or login page"),
+        (Fault("status", "/contatos", status=403, body="<html>"), "firewall, proxy or login page"),
+        (Fault("drop", "/contatos", times=9), "no answer, ConnectionError"),
+    ],
+)
+def test_an_error_names_what_came(world: World, fault: Fault, words: str) -> None:
+    world.sandbox.faults = [fault]
+    with pytest.raises(ErpError, match=words):
+        world.total()
+
+
+def _v2_error(code: str, words: str) -> Fault:
+    body = {"retorno": {"status": "Erro", "codigo_erro": code, "erros": [{"erro": words}]}}
+    return Fault("status", "/contatos", status=200, body=json.dumps(body))
+
+
+@pytest.mark.parametrize(("code", "text"), [("6", ""), ("11", ""), ("", "API Bloqueada - muitos acessos")])
+def test_the_limit_of_api_v2_is_waited_for(world: World, code: str, text: str) -> None:
+    world.sandbox.faults = [_v2_error(code, text)]
+    assert world.total() == 147
+    assert world.clock.waits == [60.0]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("5", "error 5 of API v2.*blocked: ask"),
+        ("2", "TINY_BASE_URL has to be"),
+        ("35", "error 35 of API v2"),
+    ],
+)
+def test_other_errors_of_api_v2_are_named(world: World, code: str, words: str) -> None:
+    world.sandbox.faults = [_v2_error(code, "API bloqueada para 123.456.789-00" if code == "5" else "x")]
+    with pytest.raises(ErpError, match=words) as caught:
+        world.total()
+    assert "123" not in str(caught.value)
+
+
+def test_each_wait_says_why(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    world.sandbox.faults = [
+        Fault("status", "/contatos", status=500, times=5),
+        Fault("status", "/contatos", status=429, headers={"Retry-After": "9"}),
+    ]
+    world.total()
+    lines = [record.getMessage() for record in caplog.records if record.name.endswith("erp.client")]
+    assert [line.split(" at ")[0] for line in lines] == [
+        *["ERP: HTTP 500 with an empty body"] * 5, "ERP: too many requests (HTTP 429 with an empty body)",
+    ]  # fmt: skip
+    assert not any("limit" in line for line in lines)
+
+
+@pytest.mark.parametrize("seconds", ["600", "0"])
+def test_an_endless_429_ends_the_pass_within_its_budget(world: World, seconds: str) -> None:
+    world.sandbox.faults = [
+        Fault("status", "/contatos", status=429, headers={"Retry-After": seconds}, times=9999)
+    ]
+    with pytest.raises(ErpError, match=r"30 minutes in all \(ERP_WAIT_MINUTES\).*the next run resumes"):
+        world.total()
+    assert sum(world.clock.waits) <= 1800
+    assert len(world.clock.waits) < 100
+
+
+def test_waits_of_one_pass_add_up(world: World) -> None:
+    """Each request may be answered in the end: the pass holds its lock all the same."""
+    for _ in range(3):
+        world.sandbox.faults = [Fault("status", "/contatos", status=429, headers={"Retry-After": "590"})]
+        world.total()
+    world.sandbox.faults = [Fault("status", "/contatos", status=429, headers={"Retry-After": "590"})]
+    with pytest.raises(ErpError, match="the next run resumes"):
+        world.total()
+
+
+def test_a_full_page_is_not_the_end(world: World) -> None:
+    for total in (0, 100):
+        world.sandbox.faults = [Fault("total", "/contatos", total=total)]
+        assert world.source.contacts_page("B", 0, None).next_offset == 99

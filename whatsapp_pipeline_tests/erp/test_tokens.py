@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,7 +148,10 @@ def test_dead_tokens_say_how_to_authorise_again(base: str, tmp_path: Path) -> No
         (Fault("status", TOKEN_PATH, status=401, body='{"error": "invalid_client"}'), "TINY_CLIENT_SECRET"),
         (Fault("status", TOKEN_PATH, status=500, times=99), "tokens are kept"),
         (Fault("status", TOKEN_PATH, status=429, times=99), "tokens are kept"),
-        (Fault("status", TOKEN_PATH, status=200, body="<html>", times=9), "without tokens"),
+        (Fault("status", TOKEN_PATH, status=200, body="<html>", times=9), "firewall, proxy or login page"),
+        (Fault("status", TOKEN_PATH, status=403, body="<html>no</html>"), "firewall, proxy or login page"),
+        (Fault("status", TOKEN_PATH, status=200, body="{}"), "without tokens"),
+        (Fault("status", TOKEN_PATH, status=200, body="[]"), "without tokens"),
     ],
 )  # fmt: skip
 def test_what_is_no_revocation_does_not_ask_to_authorise(
@@ -161,6 +166,94 @@ def test_what_is_no_revocation_does_not_ask_to_authorise(
     assert "erp authorize" not in str(caught.value)
     assert "hidden-secret" not in str(caught.value)
     assert store.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        (1.0, "it ended unused: a refresh token lasts for a day"),
+        (4e9, "it has not ended: another copy of this program"),
+        (None, "it ended, another copy of this program has used it, or"),
+    ],
+)
+def test_a_dead_token_says_why(base: str, tmp_path: Path, ends: float | None, words: str) -> None:
+    TokenStore(tmp_path / "tokens.json").save(Tokens("old", "dead", 0, ends))
+    with pytest.raises(TokenError, match=words):
+        worlds.tokens(base, tmp_path, seed=None).get()
+
+
+def test_an_answer_without_a_refresh_token_keeps_the_old_one(
+    sandbox: ErpSandbox, base: str, tmp_path: Path
+) -> None:
+    store = TokenStore(tmp_path / "tokens.json")
+    _given(sandbox, store, expires_at=0)
+    sandbox.faults = [Fault("no_refresh", TOKEN_PATH)]
+    access = worlds.tokens(base, tmp_path, seed=None).get()
+    saved = store.load()
+    assert saved is not None
+    assert (saved.access_token, saved.refresh_token) == (access, "refresh-0")
+
+
+_SMALL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenError, TokenStore
+url, path = sys.argv[1:]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # as a full disk: no file grows beyond 100 bytes
+try:
+    AccessTokens(TokenStore(Path(path)), Credentials(url, "client", "secret")).get()
+except TokenError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_noticed_before_the_token_is_spent(
+    sandbox: ErpSandbox, base: str, tmp_path: Path
+) -> None:
+    store = TokenStore(tmp_path / "tokens.json")
+    _given(sandbox, store, expires_at=0)
+    before = store.path.read_bytes()
+    said = subprocess.run(
+        [sys.executable, "-c", _SMALL_DISK, base + TOKEN_PATH, str(store.path)],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "could not be saved in" in said
+    assert "no token was spent: make room" in said
+    assert sandbox.token_requests == []
+    assert store.path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".new")] == []
+    # With room again the same token works: nobody has to authorise.
+    assert worlds.tokens(base, tmp_path, seed=None).get() in sandbox.access_tokens
+
+
+def test_a_pair_that_cannot_be_saved_is_used_from_memory_and_saved_later(
+    sandbox: ErpSandbox, base: str, tmp_path: Path
+) -> None:
+    store = TokenStore(tmp_path / "tokens.json")
+    _given(sandbox, store, expires_at=0)
+    keeper = worlds.tokens(base, tmp_path, seed=None)
+    sandbox.faults = [Fault("slow", TOKEN_PATH, seconds=0.5)]
+    answers: list[str] = []
+    thread = threading.Thread(target=lambda: answers.append(keeper.get()))
+    thread.start()
+    while not sandbox.token_requests:  # the room was made before the request; now the folder is lost
+        time.sleep(0.01)
+    (tmp_path / "tokens.json").rename(tmp_path / "aside")
+    (tmp_path / "tokens.json").mkdir()
+    (tmp_path / "tokens.json" / "in the way").touch()
+    thread.join()
+    assert answers[0] in sandbox.access_tokens
+    assert keeper.get() == answers[0]
+    assert len(sandbox.token_requests) == 1
+    (tmp_path / "tokens.json" / "in the way").unlink()
+    (tmp_path / "tokens.json").rmdir()
+    (tmp_path / "aside").rename(tmp_path / "tokens.json")
+    assert keeper.get() == answers[0]
+    saved = store.load()
+    assert saved is not None
+    assert saved.access_token == answers[0]
+    assert saved.refresh_token in sandbox.refresh_tokens
 
 
 def test_authorize_takes_the_address_the_browser_was_led_to(

@@ -59,13 +59,16 @@ class _Loader:
             raise PipelineError(f"the column {table}.id is no integer: the ERP's rows cannot be kept there")
 
     def write(
-        self, rows: Iterable[tuple[int, Mapping[str, erp_rows.Value]]], loaded: Loaded
+        self,
+        rows: Iterable[tuple[int, Mapping[str, erp_rows.Value]]],
+        odd: Mapping[int, Mapping[str, str]],
+        loaded: Loaded,
     ) -> erp_rows.Fitted:
         """Fit and write rows, and make their misfits the findings about them."""
         listed = list(rows)
         if not listed:
             return erp_rows.Fitted()
-        fitted = erp_rows.fit(self.columns, listed)
+        fitted = erp_rows.fit(self.columns, listed, odd)
         written = erp_rows.upsert(self.conn, self.table, self.columns, fitted)
         loaded.inserted += written.inserted
         loaded.updated += written.updated
@@ -78,10 +81,15 @@ class _Loader:
         return fitted
 
     def unreadable(self, reasons: Sequence[str], loaded: Loaded) -> None:
-        """Keep that items of the page could not be read at all."""
-        rows = [self.finding("?", "unreadable_item", "error", reason) for reason in dict.fromkeys(reasons)]
-        if rows:
-            loaded.exceptions += exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], rows)
+        """Keep that items of the page could not be read at all, beside the reasons of earlier pages."""
+        if not reasons:
+            return
+        known = exceptions.details(self.conn, self.stage, self.place("?"))
+        rows = [
+            self.finding("?", "unreadable_item", "error", reason)
+            for reason in dict.fromkeys([*known, *reasons])
+        ]
+        loaded.exceptions += exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], rows)
 
     def forget_unreadable(self) -> None:
         """Drop the findings about items without an id: a new pass finds those that are left."""
@@ -93,9 +101,11 @@ class _Loader:
 
     def finding(self, row_id: int | str, kind: str, severity: str, detail: str) -> exceptions.ExceptionRow:
         """Make a finding about a row."""
-        return exceptions.ExceptionRow(
-            self.stage, self.place(row_id), None, None, None, kind, severity, detail
-        )
+        return self.finding_about(self.place(row_id), kind, severity, detail)
+
+    def finding_about(self, place: str, kind: str, severity: str, detail: str) -> exceptions.ExceptionRow:
+        """Make a finding about a row or a listing, named as `place`."""
+        return exceptions.ExceptionRow(self.stage, place, None, None, None, kind, severity, detail)
 
     def identified(self, items: Sequence[Item], loaded: Loaded) -> dict[int, Identified]:
         """Return a page's items by id, the last of an id; those without one are findings."""
@@ -132,7 +142,11 @@ class ContactLoader(_Loader):
         loaded.unchanged += len(same)
         names = Counter([*same.values(), *(contact.field_names for contact in changed)])
         loaded.v2_names += names["v2"]
-        fitted = self.write(((contact.id, contact.values) for contact in changed), loaded)
+        fitted = self.write(
+            ((contact.id, contact.values) for contact in changed),
+            {contact.id: contact.odd for contact in changed},
+            loaded,
+        )
         erp.remember_contacts(
             self.conn,
             [
@@ -161,6 +175,7 @@ class OrderLoader(_Loader):
         self._source, self._backup, self._log = source, backup, log
         self._details: dict[int, Identified] = {}
         self._missing: list[int] = []
+        self._foreign: set[int] = set()  # orders that the ERP answered with the details of another one
         self._asked = 0
 
     def prepare(self, items: Sequence[Item]) -> None:
@@ -175,16 +190,19 @@ class OrderLoader(_Loader):
         listed = self.identified(items, loaded)
         known = erp.known_orders(self.conn, list(listed))
         sources, rows = [], []
+        odd: dict[int, dict[str, str]] = {}
         for order in listed.values():
             detail = self._details.get(order.id)
             before = known.get(order.id)
             if not _changed(order, before) and (detail is None or not _changed_in_detail(detail, before)):
                 loaded.unchanged += 1
                 continue
-            values = read_order(order.item).values
-            rows.append((order.id, values | (read_order(detail.item).values if detail else {})))
+            read = [read_order(item) for item in (order.item, *([detail.item] if detail else []))]
+            values = {name: value for one in read for name, value in one.values.items()}
+            odd[order.id] = {c: shape for one in read for c, shape in one.odd.items() if c not in values}
+            rows.append((order.id, values))
             sources.append((order.id, order.item_hash, detail.item_hash if detail else None))
-        self._keep(rows, sources, loaded)
+        self._keep(rows, odd, sources, loaded)
         return loaded
 
     def prepare_open(self, batch: Sequence[erp.OrderSource]) -> None:
@@ -195,18 +213,21 @@ class OrderLoader(_Loader):
         """Keep the details of orders outside the window."""
         loaded = Loaded(details_read=self._asked)
         sources, rows = [], []
+        odd: dict[int, dict[str, str]] = {}
         for before in batch:
             detail = self._details.get(before.id_ordem_servico)
             if detail is None or not _changed_in_detail(detail, before):
                 loaded.unchanged += 1
                 continue
-            rows.append((detail.id, read_order(detail.item).values))
+            read = read_order(detail.item)
+            rows.append((detail.id, read.values))
+            odd[detail.id] = read.odd
             sources.append((detail.id, before.item_hash, detail.item_hash))
-        self._keep(rows, sources, loaded)
+        self._keep(rows, odd, sources, loaded)
         return loaded
 
     def _fetch(self, ids: Sequence[int]) -> None:
-        self._details, self._missing, self._asked = {}, [], 0
+        self._details, self._missing, self._foreign, self._asked = {}, [], set(), 0
         found: dict[int, Item] = {}
         for order_id in ids:
             item = self._source.order(order_id)
@@ -218,7 +239,11 @@ class OrderLoader(_Loader):
         kept = blank_mentions(self.conn, list(found.values()))
         for order_id, item in zip(found, kept, strict=True):
             with suppress(ItemError):  # an answer that is no order says nothing of this one
-                self._details[order_id] = identify(item)
+                detail = identify(item)
+                if detail.id == order_id:
+                    self._details[order_id] = detail
+                else:
+                    self._foreign.add(order_id)
         self._missing = [order_id for order_id in ids if order_id not in self._details]
         if self._backup is not None:
             self._backup.save_details([detail.item for detail in self._details.values()])
@@ -226,10 +251,11 @@ class OrderLoader(_Loader):
     def _keep(
         self,
         rows: Sequence[tuple[int, Mapping[str, erp_rows.Value]]],
+        odd: Mapping[int, Mapping[str, str]],
         sources: Sequence[tuple[int, bytes, bytes | None]],
         loaded: Loaded,
     ) -> None:
-        fitted = self.write(rows, loaded)
+        fitted = self.write(rows, odd, loaded)
         erp.remember_orders(
             self.conn,
             [
@@ -239,11 +265,18 @@ class OrderLoader(_Loader):
             ],
         )
         if self._source.live and self._missing:
-            gone = "the ERP lists the order but has no details of it"
             loaded.exceptions += exceptions.replace_for_files(
                 self.conn, self.stage, [self.place(order_id) for order_id in self._missing],
-                [self.finding(order_id, "no_details", "info", gone) for order_id in self._missing],
+                [self._without_details(order_id) for order_id in self._missing],
             )  # fmt: skip
+
+    def _without_details(self, order_id: int) -> exceptions.ExceptionRow:
+        if order_id in self._foreign:
+            words = "the ERP answered with the details of another order; they were not stored"
+            return self.finding(order_id, "other_details", "warning", words)
+        return self.finding(
+            order_id, "no_details", "info", "the ERP lists the order but has no details of it"
+        )
 
 
 def _changed(order: Identified, before: erp.OrderSource | None) -> bool:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from hashlib import blake2b
 from math import ceil
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -26,6 +27,7 @@ from whatsapp_pipeline.steps.contacts import erp_unchanged
 from whatsapp_pipeline.steps.contacts.erased_contacts import blank_contacts, blank_mentions
 from whatsapp_pipeline.steps.contacts.erp_backup import Backup
 from whatsapp_pipeline.steps.contacts.erp_load import ContactLoader, Loaded, OrderLoader
+from whatsapp_pipeline.store import exceptions
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import erp as erp_store
 from whatsapp_pipeline.store.contacts import erp_passes
@@ -36,6 +38,11 @@ OVERLAP: Final = timedelta(minutes=10)
 LARGEST_LOAD: Final = 2000
 _SWEEPS: Final = 4
 _RECHECK_BATCH: Final = 50
+
+# What a reading of a listing begins with; `digest` names the rows that it has brought so far.
+_FIRST_READING: Final[dict[str, Any]] = {
+    "offset": 0, "last_id": None, "total": None, "moved": False, "bad": 0, "digest": "",
+}  # fmt: skip
 
 _Log: TypeAlias = logging.Logger
 
@@ -103,13 +110,19 @@ class _Reader:
             self.tally.expected += state["done"][listing]
             return
         if state.get("listing") != listing:
-            state.update(listing=listing, sweep=0, offset=0, last_id=None, total=None, moved=False, bad=0)
+            state.update(_FIRST_READING, listing=listing, sweep=0, before=None)
+        for key, value in {"digest": "", "before": None}.items():
+            state.setdefault(key, value)  # an earlier version began the pass
         for _ in range(_SWEEPS):
             self._sweep(listing, name, fetch)
             seen = erp_passes.count_seen(self.conn, self.run, listing) + state["bad"]
-            if seen >= state["total"] and not state["moved"]:
-                state["done"][listing] = state["total"]
-                self.tally.expected += state["total"]
+            whole = seen >= state["total"] and not state["moved"]
+            # Two readings that brought the same rows in the same order: nothing moved, the count is wrong.
+            same = state["digest"] == state["before"]
+            if whole or same:
+                state["done"][listing] = seen
+                self.tally.expected += seen
+                self._keep_difference(listing, name)
                 return
             self.log.info(
                 "%s: rows moved while reading (%d of %d seen), reading again", name, seen, state["total"]
@@ -118,13 +131,28 @@ class _Reader:
             self._restart()
         self._save(listing)
         raise PipelineError(
-            f"the ERP's {name} changed during each of {_SWEEPS} readings; what was read is kept, run again "
-            "at a quieter hour"
+            f"the ERP's {name} changed during each of {_SWEEPS} readings; what was read is kept, the "
+            "next run resumes: choose a quieter hour"
         )
 
     def _restart(self) -> None:
         state = self.run.state
-        state.update(sweep=state["sweep"] + 1, offset=0, last_id=None, total=None, moved=False, bad=0)
+        state.update(_FIRST_READING, sweep=state["sweep"] + 1, before=state["digest"])
+
+    def _keep_difference(self, listing: str, name: str) -> None:
+        """Make it a finding that the ERP counts other rows than it lists, or drop an earlier pass's."""
+        state = self.run.state
+        total, resource = state["total"], f"{self.loader.table}: {name}"
+        # The last reading alone: together they also hold rows that were deleted meanwhile.
+        seen = len(erp_passes.seen(self.conn, self.run, listing, state["sweep"])) + state["bad"]
+        words = f"the ERP counts {total} rows and lists {seen} different ones"
+        found = [self.loader.finding_about(resource, "count_differs", "warning", words)]
+        rows = found if seen != total else []
+        self.tally.loaded.exceptions += exceptions.replace_for_files(
+            self.conn, self.loader.stage, [resource], rows
+        )
+        if rows:
+            self.log.warning("%s: %s", name, words)
 
     def _save(self, listing: str, ids: Sequence[int] = ()) -> None:
         erp_passes.advance(self.conn, self.run, listing, self.run.state["sweep"], ids)
@@ -159,6 +187,7 @@ class _Reader:
             state.update(
                 total=page.total, last_id=ids[-1] if ids else state["last_id"],
                 bad=state["bad"] + len(page.items) - len(ids), offset=page.next_offset,
+                digest=_digest(state["digest"], page.total, ids),
             )  # fmt: skip
             self._keep(listing, items, ids)
             offset = page.next_offset
@@ -198,6 +227,7 @@ def sync_contacts(
         if not full and (same := _same_pages(conn, "contatos", state, log)):
             return same
         run = erp_passes.begin(conn, "contatos", "full" if since is None else "incremental", state)
+        began = erp_passes.began(conn, run)
         loader = ContactLoader(conn)
         backup = _backup(backup_dir, source, run)
         reader = _Reader(conn, run, source.live, loader, backup, log)
@@ -205,7 +235,7 @@ def sync_contacts(
         def fetch(status: str, at: int) -> Page:
             page = source.contacts_page(status, at, since)
             page = replace(page, items=blank_contacts(conn, page.items))
-            run.state["newest"] = _later(run.state["newest"], page)
+            run.state["newest"] = _later(run.state["newest"], page, began)
             return page
 
         def work() -> None:
@@ -349,8 +379,17 @@ def _id_or_none(item: Item) -> int | None:
         return None
 
 
-def _later(newest: str | None, page: Page) -> str | None:
-    """The latest change seen so far, with a page's."""
+def _later(newest: str | None, page: Page, began: datetime) -> str | None:
+    """Return the latest change seen so far, with a page's, and none after the pass began.
+
+    A contact can carry a date in the future. A watermark taken from it would hide every change until then.
+    """
     times = (parse_time(str(item.get("dataAtualizacao") or "")) for item in page.items)
-    found = max(filter(None, (*times, parse_time(newest or ""))), default=None)
+    known = parse_time(newest or "")
+    found = max((min(time, began) for time in (*times, known) if time is not None), default=None)
     return found.isoformat(" ") if found else None
+
+
+def _digest(before: str, total: int, ids: Sequence[int]) -> str:
+    """Name the rows of a reading up to and including a page; equal for equal pages in equal order."""
+    return blake2b(f"{before} {total} {ids}".encode(), digest_size=16).hexdigest()

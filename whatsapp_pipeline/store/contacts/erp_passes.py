@@ -21,6 +21,8 @@ from whatsapp_pipeline.store.locks import free_lock
 LOCKS: Final = {"contatos": "tiny_contacts", "ordem-servico": "tiny_orders"}
 
 
+# The ERP writes Brazilian local time without saying so.
+_BEGAN: Final = "(started_at AT TIME ZONE 'America/Sao_Paulo')"
 _READ_THE_SAME: Final = """cursor_state ->> 'source' = %(source)s
     AND cursor_state ->> 'since' IS NOT DISTINCT FROM %(since)s
     AND cursor_state ->> 'pages' IS NOT DISTINCT FROM %(pages)s"""
@@ -46,9 +48,13 @@ def nobody_reads(conn: Connection, resource: str) -> AbstractContextManager[bool
 
 
 def watermark(conn: Connection, resource: str, source: str) -> datetime | None:
-    """Return the ERP's time up to which the last pass that ended well knows every change, if known."""
+    """Return the ERP's time up to which the last pass that ended well knows every change, if known.
+
+    None as well for a watermark after its own pass, which an earlier version took from a date in the future:
+    the passes after it read nothing, so everything has to be read again.
+    """
     row = conn.execute(
-        """SELECT watermark FROM erp_passes
+        f"""SELECT CASE WHEN watermark <= {_BEGAN} + interval '1 day' THEN watermark END FROM erp_passes
            WHERE resource = %s AND status = 'complete' AND watermark IS NOT NULL
              AND cursor_state ->> 'source' = %s
            ORDER BY id DESC LIMIT 1""",
@@ -124,6 +130,14 @@ def count_seen(conn: Connection, run: Pass, listing: str | None = None) -> int:
         (run.id, listing, listing),
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def began(conn: Connection, run: Pass) -> datetime:
+    """Return when the pass began by the database's clock, as the ERP writes times: local, without a zone."""
+    row = conn.execute(f"SELECT {_BEGAN} FROM erp_passes WHERE id = %s", (run.id,)).fetchone()
+    assert row is not None  # noqa: S101  # the caller has just begun it
+    found: datetime = row[0]
+    return found.replace(microsecond=0)
 
 
 def elapsed_seconds(conn: Connection, run: Pass) -> float:

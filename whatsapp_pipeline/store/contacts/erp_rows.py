@@ -60,8 +60,15 @@ class _UnfitError(ValueError):
     """A value that a column cannot hold; the text says why."""
 
 
-def fit(columns: Mapping[str, Column], rows: Iterable[tuple[int, Mapping[str, Value]]]) -> Fitted:
-    """Fit each row's values into `columns`; a value for a column that is not there is left out."""
+def fit(
+    columns: Mapping[str, Column],
+    rows: Iterable[tuple[int, Mapping[str, Value]]],
+    odd: Mapping[int, Mapping[str, str]] | None = None,
+) -> Fitted:
+    """Fit each row's values into `columns`; a value for a column that is not there is left out.
+
+    `odd` names by row and column what the ERP sent where a value belongs; such a column stays as it was.
+    """
     fitted = Fitted()
     for row_id, values in rows:
         out: dict[str, str | None] = {"id": str(row_id)}
@@ -70,6 +77,9 @@ def fit(columns: Mapping[str, Column], rows: Iterable[tuple[int, Mapping[str, Va
         except _UnfitError as reason:
             fitted.misfits.append(Misfit(row_id, "id", "unfit", f"id: {reason}; the row was left out"))
             continue
+        for name, shape in (odd or {}).get(row_id, {}).items():
+            detail = f"{name}: {shape} where a value belongs; left as it was"
+            fitted.misfits.append(Misfit(row_id, name, "unfit", detail))
         for name, value in values.items():
             column = columns.get(name)
             if column is None:
@@ -127,7 +137,10 @@ def _fit_integer(column: Column, value: int | Decimal) -> int:
 
 def _fit_number(column: Column, value: Decimal) -> Decimal:
     if column.precision is not None and column.scale is not None:
-        value = round(value, column.scale)
+        try:
+            value = round(value, column.scale)
+        except ArithmeticError:  # more digits than a Decimal rounds
+            raise _UnfitError(f"the number does not fit {column.type}") from None
         if abs(value) >= Decimal(10) ** (column.precision - column.scale):
             raise _UnfitError(f"the number does not fit {column.type}")
     return value

@@ -1,0 +1,92 @@
+"""What came back from a request to the ERP: JSON, or something else that stood in its place.
+
+What belongs here: reading a body once, naming what it is without quoting it, and API v2's error codes. What
+does not: whether to ask again (`client`, `tokens`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import requests
+
+# Error codes of API v2: the minute's limit, and too many requests at once. Both pass by themselves.
+_V2_LIMITS: Final = frozenset({"6", "11"})
+_V2_ADVICE: Final[dict[str, str]] = {
+    "1": "it asks for a token of API v2: TINY_BASE_URL has to be the address of API v3",
+    "2": "it asks for a token of API v2: TINY_BASE_URL has to be the address of API v3",
+    "5": "the account's access to the API is blocked: ask the ERP's support, or look at the plan there",
+    "8": "the company's account is blocked in the ERP: ask the ERP's support",
+    "99": "the ERP is under maintenance: run again later, it resumes",
+}
+_LONGEST_INTEGER: Final = 4000  # digits; Python refuses to read more than 4300
+
+
+@dataclass(frozen=True, slots=True)
+class ErpAnswer:
+    """One answer. `body` is None unless a JSON object came; `kind` names what came, in words."""
+
+    status: int
+    kind: str
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_html: bool = False
+
+    @property
+    def v2_error(self) -> str | None:
+        """The code of an error in API v2's shape, "?" for an error without a code; None for no error."""
+        retorno = self.body.get("retorno") if self.body else None
+        if not isinstance(retorno, Mapping) or str(retorno.get("status", "")).lower() != "erro":
+            return None
+        code = str(retorno.get("codigo_erro") or "").strip()[:10]
+        if not code and "bloquead" in json.dumps(retorno.get("erros", ""), ensure_ascii=False).lower():
+            return "6"
+        return code or "?"
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether the ERP says that too many requests came: HTTP 429, or API v2's "API bloqueada"."""
+        return self.status == 429 or self.v2_error in _V2_LIMITS
+
+    @property
+    def oauth_error(self) -> str | None:
+        """The `error` of a token endpoint's refusal."""
+        error = self.body.get("error") if self.body else None
+        return error if isinstance(error, str) else None
+
+
+def v2_advice(code: str) -> str:
+    """Say what to do about an error code of API v2."""
+    return _V2_ADVICE.get(code, "is TINY_BASE_URL the address of API v3?")
+
+
+def read_answer(response: requests.Response) -> ErpAnswer:
+    """Read a response; its `kind` says for example `HTTP 200 with a web page instead of JSON`."""
+    status = response.status_code
+    body: object = None
+    is_json = True
+    try:
+        body = json.loads(response.content, parse_int=_integer)
+    except (ValueError, RecursionError):
+        is_json = False
+    start = response.content[:200].lstrip().lower()
+    is_html = not is_json and (start.startswith(b"<") or "html" in response.headers.get("Content-Type", ""))
+    if isinstance(body, Mapping):
+        return ErpAnswer(status, f"HTTP {status}", body, response.headers)
+    if not response.content.strip():
+        kind = f"HTTP {status} with an empty body"
+    elif is_html:
+        kind = f"HTTP {status} with a web page instead of JSON"
+    elif is_json:
+        kind = f"HTTP {status} with JSON that is not an object"
+    else:
+        kind = f"HTTP {status} with a body that is not JSON"
+    return ErpAnswer(status, kind, None, response.headers, is_html)
+
+
+def _integer(digits: str) -> int | str:
+    """Keep an integer that Python refuses to read as its digits: its item is then reported, not the page."""
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else digits
