@@ -114,6 +114,42 @@ CHECKS = [
         tolerated=0.01,
     ),
     QaCheck(
+        name="erp_lists_known_contacts",
+        subject="contacts",
+        asset="tiny_contacts",
+        description="The last pass over the ERP's contacts brought at least half of those known before.",
+        how_to_fix="Look in the ERP whether its contacts are there and whether the application may read"
+        " them; then materialize tiny_contacts with `full`. Rows that are known stay.",
+        why="An answer without rows looks like a success: a contact that is new in the ERP is missing here.",
+        severity="error",
+    ),
+    QaCheck(
+        name="erp_counts_agree_on_contacts",
+        subject="contacts",
+        asset="tiny_contacts",
+        description="Listings of the ERP's contacts hold as many different rows as the ERP counts.",
+        how_to_fix="The rows shown were read twice alike: look in the ERP for a duplicate or hidden row, and"
+        " report the difference to the ERP's support if it stays.",
+    ),
+    QaCheck(
+        name="erp_lists_known_orders",
+        subject="contacts",
+        asset="tiny_orders",
+        description="The last pass over the ERP's orders brought at least half of those known before.",
+        how_to_fix="Look in the ERP whether its orders are there and whether the application may read"
+        " them; then materialize tiny_orders with `full`. Rows that are known stay.",
+        why="An answer without rows looks like a success: an order that is new in the ERP is missing here.",
+        severity="error",
+    ),
+    QaCheck(
+        name="erp_counts_agree_on_orders",
+        subject="contacts",
+        asset="tiny_orders",
+        description="Listings of the ERP's orders hold as many different rows as the ERP counts.",
+        how_to_fix="The rows shown were read twice alike: look in the ERP for a duplicate or hidden row, and"
+        " report the difference to the ERP's support if it stays.",
+    ),
+    QaCheck(
         name="erp_pass_complete",
         subject="contacts",
         asset="tiny_contacts",

@@ -48,7 +48,7 @@ def _job() -> dg.JobDefinition:
         @dg.op(name="at_" + place.replace(".", "_").replace(":", "_"))
         def fails() -> None:
             try:
-                {}["paginacao"]
+                json.loads("{}")["paginacao"]
             except KeyError as error:
                 raise kind(f"words of {place}") from error
 

@@ -33,6 +33,13 @@ _OTHER = (
 # Rule → what plants its fault.
 PLANTS: dict[str, str] = {
     "erp_pass_complete": "UPDATE erp_passes SET status = 'failed' WHERE resource = 'contatos'",
+    "erp_lists_known_contacts": "UPDATE erp_passes SET items = 0, expected = 0 WHERE resource = 'contatos'",
+    "erp_lists_known_orders": "INSERT INTO erp_passes (resource, scope, status, cursor_state, items)"
+    " SELECT resource, scope, status, cursor_state, 0 FROM erp_passes WHERE resource = 'ordem-servico'",
+    "erp_counts_agree_on_contacts": "INSERT INTO exceptions (stage, file_path, kind, severity, detail)"
+    " VALUES ('tiny_contacts', 'contatos: contatos/B', 'count_differs', 'warning', 'x')",
+    "erp_counts_agree_on_orders": "INSERT INTO exceptions (stage, file_path, kind, severity, detail)"
+    " VALUES ('tiny_orders', 'ordens_servico: list', 'count_differs', 'warning', 'x')",
     "values_fit_their_columns": "UPDATE contact_sources SET truncated = '{nome}'",
     "phones_can_be_matched": "UPDATE contatos SET celular = '123', telefone = '';"
     " UPDATE contact_phones SET key = NULL",

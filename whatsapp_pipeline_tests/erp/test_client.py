@@ -249,3 +249,9 @@ def test_a_full_page_is_not_the_end(world: World) -> None:
     for total in (0, 100):
         world.sandbox.faults = [Fault("total", "/contatos", total=total)]
         assert world.source.contacts_page("B", 0, None).next_offset == 99
+
+
+def test_a_number_that_python_refuses_to_read_does_not_spoil_its_page(world: World) -> None:
+    body = '{"itens": [{"id": ' + "9" * 5000 + '}, {"id": 7}], "paginacao": {"total": 2}}'
+    world.sandbox.faults = [Fault("status", "/contatos", status=200, body=body)]
+    assert world.source.contacts_page("B", 0, None).items == [{"id": "9" * 5000}, {"id": 7}]

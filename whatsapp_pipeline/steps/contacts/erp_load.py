@@ -174,7 +174,7 @@ class OrderLoader(_Loader):
         super().__init__(conn, "ordens_servico")
         self._source, self._backup, self._log = source, backup, log
         self._details: dict[int, Identified] = {}
-        self._missing: list[int] = []
+        self._missing: set[int] = set()
         self._foreign: set[int] = set()  # orders that the ERP answered with the details of another one
         self._asked = 0
 
@@ -201,7 +201,10 @@ class OrderLoader(_Loader):
             values = {name: value for one in read for name, value in one.values.items()}
             odd[order.id] = {c: shape for one in read for c, shape in one.odd.items() if c not in values}
             rows.append((order.id, values))
-            sources.append((order.id, order.item_hash, detail.item_hash if detail else None))
+            # Without the details that it asked for, the order counts as not read: the next pass asks again.
+            unread = before if order.id in self._missing else None
+            item_hash = unread.item_hash if unread else order.item_hash
+            sources.append((order.id, item_hash, detail.item_hash if detail else None))
         self._keep(rows, odd, sources, loaded)
         return loaded
 
@@ -227,7 +230,7 @@ class OrderLoader(_Loader):
         return loaded
 
     def _fetch(self, ids: Sequence[int]) -> None:
-        self._details, self._missing, self._foreign, self._asked = {}, [], set(), 0
+        self._details, self._missing, self._foreign, self._asked = {}, set(), set(), 0
         found: dict[int, Item] = {}
         for order_id in ids:
             item = self._source.order(order_id)
@@ -244,7 +247,7 @@ class OrderLoader(_Loader):
                     self._details[order_id] = detail
                 else:
                     self._foreign.add(order_id)
-        self._missing = [order_id for order_id in ids if order_id not in self._details]
+        self._missing = {order_id for order_id in ids if order_id not in self._details}
         if self._backup is not None:
             self._backup.save_details([detail.item for detail in self._details.values()])
 

@@ -54,7 +54,7 @@ def _reader() -> str:
     return code_hash(
         [
             *(PACKAGE / "erp").glob("*.py"),
-            *(PACKAGE / "steps").glob("er*.py"),
-            *(PACKAGE / "store").glob("erp*.py"),
+            *(PACKAGE / "steps" / "contacts").glob("erp*.py"),
+            *(PACKAGE / "store" / "contacts").glob("erp*.py"),
         ]
     )

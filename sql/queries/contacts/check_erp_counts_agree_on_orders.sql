@@ -1,0 +1,9 @@
+-- Listings of the ERP whose stated number of rows is not the number of different rows that they hold.
+
+-- name: examined
+SELECT count(*) AS examined FROM erp_passes
+WHERE resource = 'ordem-servico' AND status = 'complete'
+
+-- name: failing
+SELECT file_path AS listing, detail FROM exceptions
+WHERE stage = 'tiny_orders' AND kind = 'count_differs' ORDER BY file_path

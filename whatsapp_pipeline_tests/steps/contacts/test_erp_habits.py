@@ -1,0 +1,209 @@
+"""Passes over an ERP that counts wrong, dates wrong and sends odd values: nothing is lost, all is shown."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from whatsapp_pipeline.checks import contacts as rules
+from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.sandbox.erp_server import ErpSandbox, Fault, serving
+from whatsapp_pipeline.steps.contacts.erp_sync import SyncReport, sync_contacts, sync_orders
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline_tests.erp import worlds
+
+LOG = logging.getLogger(__name__)
+Sync = Callable[..., SyncReport]
+
+
+@pytest.fixture
+def conn(fresh_database_url: str) -> Iterator[Connection]:
+    with connect(fresh_database_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def sandbox() -> ErpSandbox:
+    return worlds.sandbox(233, orders=3)  # 230 of the status B
+
+
+@pytest.fixture
+def base(sandbox: ErpSandbox) -> Iterator[str]:
+    with serving(sandbox) as url:
+        yield url
+
+
+@pytest.fixture
+def sync(conn: Connection, base: str, tmp_path: Path) -> Sync:
+    def run(*, full: bool = False) -> SyncReport:
+        with worlds.source(base, tmp_path) as source:
+            return sync_contacts(conn, source, full=full, backup_dir=None, log=LOG)
+
+    return run
+
+
+@pytest.fixture
+def orders(conn: Connection, base: str, tmp_path: Path) -> Sync:
+    def run() -> SyncReport:
+        with worlds.source(base, tmp_path) as source:
+            return sync_orders(conn, source, since=None, backup_dir=None, log=LOG)
+
+    return run
+
+
+def _one(conn: Connection, query: str, *values: object) -> Any:
+    row = conn.execute(query, values).fetchone()
+    assert row is not None
+    return row[0] if len(row) == 1 else row
+
+
+def _findings(conn: Connection) -> list[tuple[str, str, str]]:
+    return conn.execute("SELECT file_path, kind, detail FROM exceptions ORDER BY 1, 2, 3").fetchall()
+
+
+def _failing(conn: Connection, name: str) -> int:
+    check = next(check for check in rules.CHECKS if check.name == name)
+    return check.find(Scope(conn, [], Archive())).failing
+
+
+def test_a_date_in_the_future_does_not_end_incremental_reading(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync
+) -> None:
+    sandbox.contacts[7] = worlds.contact(7, updated="9999-12-31 00:00:00")
+    sync()
+    assert _one(conn, "SELECT max(watermark) <= localtimestamp + interval '1 day' FROM erp_passes")
+    today = _one(conn, "SELECT to_char(now() AT TIME ZONE 'America/Sao_Paulo', 'YYYY-MM-DD HH24:MI:SS')")
+    sandbox.contacts[5] = worlds.contact(5, nome="Outro nome", updated=today)
+    report = sync()
+    assert (report.incremental, report.updated) == (1, 1)
+    assert _one(conn, "SELECT nome FROM contatos WHERE id = 1005") == "Outro nome"
+
+
+def test_a_watermark_in_the_future_that_was_stored_before_is_not_believed(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync
+) -> None:
+    sync()
+    conn.execute("UPDATE erp_passes SET watermark = '9999-12-31'")
+    sandbox.contacts[5] = worlds.contact(5, nome="Outro nome", updated="2025-02-02 09:00:00")
+    report = sync()
+    assert (report.incremental, report.items, report.updated) == (0, 233, 1)
+    assert sync().incremental == 1
+
+
+@pytest.mark.parametrize("total", [0, 100, 229, 231])
+def test_a_wrong_total_loses_no_row_and_is_a_finding(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync, total: int
+) -> None:
+    sandbox.faults = [Fault("total", "/contatos", total=total, times=99)]
+    report = sync()
+    assert _one(conn, "SELECT count(*) FROM contatos") == report.items == report.expected == 233
+    assert report.read_again <= 4  # at most one more reading of each of the four listings
+    words = f"the ERP counts {total} rows and lists 230 different ones"
+    assert ("contatos: contatos/B", "count_differs", words) in _findings(conn)
+    assert _failing(conn, "erp_counts_agree_on_contacts") >= 1
+    assert _failing(conn, "erp_pass_complete") == 0
+    # When the ERP counts right again, the finding goes.
+    sandbox.faults = []
+    sync(full=True)
+    assert _findings(conn) == []
+
+
+def test_a_duplicate_id_does_not_stop_the_pass(conn: Connection, sandbox: ErpSandbox, sync: Sync) -> None:
+    sandbox.contacts.insert(120, dict(sandbox.contacts[120]))
+    report = sync()
+    assert (report.items, report.read_again) == (233, 1)
+    assert _findings(conn) == [
+        ("contatos: contatos/B", "count_differs", "the ERP counts 231 rows and lists 230 different ones")
+    ]
+
+
+def test_an_empty_status_may_be_null(conn: Connection, sandbox: ErpSandbox, sync: Sync) -> None:
+    sandbox.contacts = [item for item in sandbox.contacts if item["situacao"] != "I"]
+    sandbox.faults = [Fault("null", "/contatos", times=99)]
+    assert sync().items == 232
+    assert _findings(conn) == []
+
+
+def test_odd_values_are_findings_and_the_pass_goes_on(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync
+) -> None:
+    sync()
+    sandbox.contacts[4]["id"] = 2**63
+    sandbox.contacts[5] = worlds.contact(5) | {"nome": {"primeiro": "Ana"}, "email": True}
+    sandbox.contacts[6] = worlds.contact(6) | {"celular": ["41", "x"], "fantasia": "Loja"}
+    report = sync(full=True)
+    assert (report.items, report.updated) == (232, 1)
+    assert _findings(conn) == [
+        ("contatos/1005", "unfit", "email: true or false where a value belongs; left as it was"),
+        ("contatos/1005", "unfit", "nome: an object where a value belongs; left as it was"),
+        ("contatos/1006", "unfit", "celular: a list where a value belongs; left as it was"),
+        ("contatos/?", "unreadable_item",
+         "an item's id is larger than any that the database can keep (bigint)"),
+    ]  # fmt: skip
+    assert _one(conn, "SELECT nome, email FROM contatos WHERE id = 1005") == ("Cliente 5", None)
+    celular, fantasia = _one(conn, "SELECT celular, fantasia FROM contatos WHERE id = 1006")
+    assert celular == worlds.contact(6)["celular"]
+    assert fantasia == "Loja"
+    sandbox.contacts[4]["id"] = "9" * 5000
+    sandbox.contacts[5], sandbox.contacts[6] = worlds.contact(5), worlds.contact(6, fantasia="Loja")
+    sync(full=True)
+    assert [kind for _, kind, _ in _findings(conn)] == ["unreadable_item"]
+
+
+def test_reasons_of_two_pages_are_both_kept(conn: Connection, sandbox: ErpSandbox, sync: Sync) -> None:
+    sandbox.contacts[50]["id"] = 2**63
+    sandbox.contacts[150]["id"] = None
+    sync()
+    assert len(_findings(conn)) == 2
+
+
+def test_details_of_another_order_are_not_stored(conn: Connection, sandbox: ErpSandbox, orders: Sync) -> None:
+    orders()
+    sandbox.orders[1], _ = worlds.order(1, value="120.00")
+    sandbox.details[9001] = worlds.order(2)[1] | {"equipamento": "de outra pessoa"}
+    report = orders()
+    assert report.details_read == 1
+    assert _findings(conn) == [
+        ("ordens_servico/9001", "other_details",
+         "the ERP answered with the details of another order; they were not stored"),
+    ]  # fmt: skip
+    assert _one(conn, "SELECT equipamento FROM ordens_servico WHERE id = 9001") == "notebook"
+    sandbox.details[9001] = worlds.order(1, value="120.00")[1]
+    orders()
+    assert _findings(conn) == []
+
+
+def test_odd_values_of_an_order_are_findings(conn: Connection, sandbox: ErpSandbox, orders: Sync) -> None:
+    sandbox.details[9001] |= {
+        "equipamento": {"nome": "x"}, "totalOrdemServico": ["1"], "contato": {"id": 2**70}, "orcar": True,
+        "totalPecas": "9" * 40,
+    }  # fmt: skip
+    report = orders()
+    assert (report.items, report.inserted) == (3, 3)
+    assert [(path, detail.partition(":")[0]) for path, _, detail in _findings(conn)] == [
+        ("ordens_servico/9001", "equipamento"), ("ordens_servico/9001", "total_pecas"),
+    ]  # fmt: skip
+    assert _one(conn, "SELECT equipamento, orcar FROM ordens_servico WHERE id = 9001") == (None, "S")
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_pass_that_brings_nothing_fails_a_check(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync, orders: Sync, full: bool
+) -> None:
+    sync()
+    orders()
+    assert _failing(conn, "erp_lists_known_contacts") == _failing(conn, "erp_lists_known_orders") == 0
+    sandbox.contacts, kept = [], sandbox.contacts
+    sandbox.orders = []
+    sync(full=full)
+    orders()
+    assert _failing(conn, "erp_lists_known_contacts") == _failing(conn, "erp_lists_known_orders") == 1
+    assert _one(conn, "SELECT count(*) FROM contatos") == 233
+    sandbox.contacts = kept
+    sync(full=full)
+    assert _failing(conn, "erp_lists_known_contacts") == 0
