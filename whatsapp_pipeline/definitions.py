@@ -18,6 +18,7 @@ from whatsapp_pipeline.checks import operations as operation_checks
 from whatsapp_pipeline.checks import qa
 from whatsapp_pipeline.checks import summaries as summary_checks
 from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.resources.sources import Archive, Erp, configured_erp
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 
@@ -25,6 +26,13 @@ QA_CHECKS = [
     *contact_checks.CHECKS, *chat_checks.CHECKS, *link_checks.CHECKS, *summary_checks.CHECKS,
     *conversation_checks.CHECKS, *operation_checks.CHECKS,
 ]  # fmt: skip
+
+
+def rule_book(*, with_erp: bool | None = None) -> RuleBook:
+    """Return the rules of the checks that the code location has; `with_erp` as for `build_defs`."""
+    if with_erp is None:
+        with_erp = configured_erp(settings.load()) is not None
+    return RuleBook([check.declared for check in _chosen_checks(with_erp=with_erp)])
 
 
 def build_defs(
@@ -47,6 +55,7 @@ def build_defs(
         "archive": Archive(),
         "erp": Erp(),
         "webhook_inbox": WebhookInbox(database=database),
+        "rule_book": rule_book(with_erp=with_erp),
         **overrides,
     }
     return dg.Definitions(
@@ -68,12 +77,18 @@ def build_defs(
     )
 
 
+def _chosen_checks(*, with_erp: bool) -> list[qa.QaCheck]:
+    """Return the checks of the assets that are there."""
+    erp_assets = set() if with_erp else {asset.key.to_user_string() for asset in contacts.FILLED_BY.values()}
+    return [check for check in QA_CHECKS if check.asset not in erp_assets]
+
+
 def _build_checks(*, with_erp: bool) -> list[dg.AssetChecksDefinition]:
-    """Build the checks of the assets that are there; a table's checks run after the asset that fills it."""
-    if not with_erp:
-        erp_assets = {asset.key.to_user_string() for asset in contacts.FILLED_BY.values()}
-        return [qa.build(check) for check in QA_CHECKS if check.asset not in erp_assets]
-    return [qa.build(check, run_after=contacts.FILLED_BY.get(check.asset)) for check in QA_CHECKS]
+    """Build the checks; those of a table run after the asset that fills it, where that is there."""
+    filled_by = contacts.FILLED_BY if with_erp else {}
+    return [
+        qa.build(check, run_after=filled_by.get(check.asset)) for check in _chosen_checks(with_erp=with_erp)
+    ]
 
 
 defs = build_defs()

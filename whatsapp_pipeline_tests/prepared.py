@@ -14,7 +14,7 @@ import dagster as dg
 
 from whatsapp_pipeline.assets.history import history
 from whatsapp_pipeline.automation.headless import Outcome, run_chain
-from whatsapp_pipeline.definitions import build_defs
+from whatsapp_pipeline.definitions import build_defs, rule_book
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive, Erp
 from whatsapp_pipeline.sandbox.archive import write_sample
@@ -63,5 +63,5 @@ def prepare(url: str, template: str, sample: Path) -> Prepared:
         outcome = run_chain(defs, instance, months=MONTHS, with_erp=True)
         if outcome.errors:
             raise RuntimeError(f"the sample could not be prepared: {outcome.errors}")
-        past = history(instance, list(defs.resolve_asset_graph().asset_check_keys))
+        past = history(instance, rule_book(with_erp=True).rules())
     return Prepared(template, sample, outcome, past)

@@ -21,6 +21,7 @@ from whatsapp_pipeline.assets.materialize import (
     Events,
     Metadata,
     StepConfig,
+    is_dry_run,
     preview,
     run_table,
 )
@@ -56,7 +57,7 @@ def _forget_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> N
     from whatsapp_pipeline.steps.contacts.erp_backup import remove_old
 
     root = _backup_dir(config)
-    if root is not None and not config.dry_run:
+    if root is not None and not is_dry_run(context, config):
         remove_old(root, settings.load().erp_backup_keep, log=context.log)
 
 

@@ -1,37 +1,25 @@
-"""What Dagster remembers of runs and checks, as plain rows for the QA report."""
+"""Dagster's record of runs and checks, as plain rows for the QA report."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
+from whatsapp_pipeline.assets.check_state import earlier_results
+from whatsapp_pipeline.domain.quality import Rule
 from whatsapp_pipeline.run_tags import months_in_words
-from whatsapp_pipeline.steps.operations.qa_report import CheckLine, History, RunLine
+from whatsapp_pipeline.steps.operations.qa_report import History, RunLine
 
 _RUNS = 40
-_TREND = 5
 
 
-def history(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> History:
-    """Read the last runs, newest first, and what each check said last, with the counts before that."""
-    lines = [line for key in checks if (line := _check(instance, key)) is not None]
-    return History(sorted(lines, key=lambda line: (line.passed, line.asset, line.name)), _runs(instance))
-
-
-def _check(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> CheckLine | None:
-    evaluations = []
-    for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=_TREND):
-        event = record.event.dagster_event if record.event else None
-        if event and isinstance(event.event_specific_data, dg.AssetCheckEvaluation):
-            evaluations.append(event.event_specific_data)
-    if not evaluations:
-        return None
-    last = evaluations[0]
-    counts = [e.metadata["failing"].value for e in evaluations[1:] if "failing" in e.metadata]
-    return CheckLine(
-        key.asset_key.to_user_string(), key.name, last.passed, last.severity.value, last.description or "",
-        " ← ".join(str(count) for count in counts),
-    )  # fmt: skip
+def history(instance: dg.DagsterInstance, rules: Sequence[Rule]) -> History:
+    """Read the last runs, and the failing rows that each check counted before, both newest first."""
+    trends = {}
+    for rule in rules:
+        key = dg.AssetCheckKey(dg.AssetKey(rule.asset), rule.name)
+        trends[rule.name] = [int(row["failing"]) for row in earlier_results(instance, key)]
+    return History(trends, _runs(instance))
 
 
 def _runs(instance: dg.DagsterInstance) -> list[RunLine]:

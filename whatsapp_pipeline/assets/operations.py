@@ -1,16 +1,15 @@
 """What keeps the rest safe and shows how it went: database_backup and qa_report."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-from datetime import UTC, datetime
-
 import dagster as dg
 from pydantic import Field
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.assets.history import history
 from whatsapp_pipeline.assets.materialize import GROUP, OWNERS, preview
 from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations import backup
 from whatsapp_pipeline.steps.operations.qa_report import make, write
 from whatsapp_pipeline.store.operations import status
@@ -73,13 +72,16 @@ class ReportConfig(dg.Config):
     deps=["customer_summaries"],
 )
 def qa_report(
-    context: dg.AssetExecutionContext, config: ReportConfig, database: Database
+    context: dg.AssetExecutionContext,
+    config: ReportConfig,
+    database: Database,
+    rule_book: dg.ResourceParam[RuleBook],
 ) -> dg.MaterializeResult[None]:
     """One page: links, orders, messages, findings, checks, runs, and the review sample; names are masked."""
     with database.connect(application_name="whatsapp-pipeline report") as conn:
         months = [config.month] if config.month else [row["month"] for row in status.months(conn)]
-        checks = list(context.job_def.asset_layer.asset_graph.asset_check_keys)
-        report = make(conn, months, history(context.instance, checks), made_at=datetime.now(UTC))
+        rules = rule_book.rules()
+        report = make(conn, months, history(context.instance, rules), rules, made_at=clock.now())
     folder = settings.load().report_dir or settings.load().local_dir / "reports"
     path = write(folder / f"qa-{config.month or 'all'}.html", report.html)
     return dg.MaterializeResult(metadata={**report.counts(), "page": dg.MetadataValue.path(path)})

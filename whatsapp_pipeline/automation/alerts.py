@@ -1,42 +1,53 @@
-"""The sensor that tells somebody of failed runs and failed checks, once a problem.
+"""The sensor that reports failed runs and failed checks to people, each problem once.
 
-A problem is a job's months, or a check. It is told when it begins and is over when the same months, or the
-check, succeed; the cursor holds the problems that are open. What could not be delivered is tried again.
+A problem is a job's months, or a check in a month. It is reported when it begins. It is over when the job
+succeeds for the same months, or when the month is no longer red. The cursor holds the open problems. What
+could not be delivered is tried again.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.automation.step_errors import own_words, shown_error
+from whatsapp_pipeline.domain.quality import Month, Rule, month_name
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.run_tags import months_in_words
 from whatsapp_pipeline.steps.operations.alerts import Alert, is_configured, send
+from whatsapp_pipeline.steps.operations.quality import standings
 
 _RUNS_AT_ONCE = 200
 _WILL_RETRY = "dagster/will_retry"
+_CHECK_FAILED = "DagsterAssetCheckFailedError"  # what Dagster makes of a blocking check with an error
+_CHECK = "check "  # how the name of a check's problem begins
 
 
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tell of runs and checks that began to fail (ALERT_WEBHOOK_URL, ALERT_EMAIL_TO).",
+    description="Report runs and checks that began to fail (ALERT_WEBHOOK_URL, ALERT_EMAIL_TO).",
 )
-def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Tell of runs and checks that began to fail (ALERT_WEBHOOK_URL, ALERT_EMAIL_TO), each problem once."""
+def alerts(
+    context: dg.SensorEvaluationContext, database: Database, rule_book: dg.ResourceParam[RuleBook]
+) -> dg.SensorResult:
+    """Report runs and checks that began to fail (ALERT_WEBHOOK_URL, ALERT_EMAIL_TO), each problem once."""
     configured = settings.load()
     if not is_configured(configured):
         return dg.SensorResult(skip_reason="set ALERT_WEBHOOK_URL or ALERT_EMAIL_TO to be told of failures")
     # What failed before anybody asked to be told is not news.
     state: dict[str, Any] = json.loads(context.cursor) if context.cursor else {"since": _now(), "open": []}
     now, open_ = _now(), set(state["open"])
-    failing, over = _problems(context, float(state["since"]))
+    failing, over = _runs(context, float(state["since"]))
+    red = _red_months(context, database, rule_book)
+    if red is not None:
+        failing += red
+        over |= {name for name in open_ if name.startswith(_CHECK)} - {alert.problem for alert in red}
     open_ -= over
     told = 0
     for alert in failing:
@@ -61,8 +72,8 @@ def _now() -> float:
     return datetime.now(UTC).timestamp()
 
 
-def _problems(context: dg.SensorEvaluationContext, since: float) -> tuple[list[Alert], set[str]]:
-    """Return the problems that are, and the names of those that are over, by the newest run of each."""
+def _runs(context: dg.SensorEvaluationContext, since: float) -> tuple[list[Alert], set[str]]:
+    """Return the runs that fail, and the names of those that succeed again, by the newest run of each."""
     newest: dict[str, dg.RunRecord] = {}
     records = context.instance.get_run_records(
         dg.RunsFilter(
@@ -82,11 +93,6 @@ def _problems(context: dg.SensorEvaluationContext, since: float) -> tuple[list[A
             reason = _reason(context.instance, run.run_id)
             if reason is not None:
                 failing.append(Alert("run", name, f"{name} failed: {reason} (run {run.run_id[:8]})"))
-    for name, words in _checks(context):
-        if words is None:
-            over.add(name)
-        else:
-            failing.append(Alert("check", name, f"{name} failed: {words}"))
     return failing, over
 
 
@@ -95,10 +101,11 @@ def _run_name(run: dg.DagsterRun) -> str:
 
 
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """Say which step failed and why; None for a pause, which is no problem.
+    """Say which step failed and why; None for a pause, and for a check, which has a problem of its own.
 
     Only this project's own errors are quoted: their texts hold no personal data.
     """
+    only_checks = False
     failures = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     for entry in failures:
         event = entry.dagster_event
@@ -107,25 +114,38 @@ def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
             continue
         if error.cls_name == "PausedError":
             return None
-        return f"{event.step_key}: {own_words(error) or error.cls_name}"
-    return "its process ended or never began"
-
-
-def _checks(context: dg.SensorEvaluationContext) -> Iterator[tuple[str, str | None]]:
-    """Yield each check by name with what it found, None where it passed; warnings are the report's matter."""
-    repository = context.repository_def
-    keys = list(repository.asset_graph.asset_check_keys) if repository else []
-    storage = context.instance.event_log_storage
-    for key, summary in storage.get_asset_check_summary_records(keys).items():
-        record = summary.last_check_execution_record
-        if record is None or record.event is None or record.event.dagster_event is None:
+        if error.cls_name == _CHECK_FAILED:
+            only_checks = True
             continue
-        if record.status == AssetCheckExecutionRecordStatus.SUCCEEDED:
-            yield f"check {key.to_user_string()}", None
-        elif record.status == AssetCheckExecutionRecordStatus.FAILED:
-            evaluation = record.event.dagster_event.event_specific_data
-            if isinstance(evaluation, dg.AssetCheckEvaluation) and evaluation.severity.value == "ERROR":
-                yield f"check {key.to_user_string()}", evaluation.description or "see its table"
+        return f"{event.step_key}: {own_words(error) or error.cls_name}"
+    return None if only_checks else "its process ended or never began"
+
+
+def _red_months(
+    context: dg.SensorEvaluationContext, database: Database, rule_book: RuleBook
+) -> list[Alert] | None:
+    """Return an alert per check and month that is red with an error; warnings are the report's matter.
+
+    None where the database does not answer: problems that are open stay open then.
+    """
+    rules = [rule for rule in rule_book.rules() if rule.severity == "error"]
+    try:
+        with database.connect(application_name="whatsapp-pipeline alerts", dry_run=True) as conn:
+            found = standings(conn, rules)
+    except PipelineError as error:
+        context.log.error(f"the checks could not be read: {error}")
+        return None
+    return [
+        Alert("check", problem, f"{problem} failed: {standing.in_months([verdict.month]).words()}")
+        for standing in found
+        for verdict in standing.of("red")
+        if (problem := _problem(standing.rule, verdict.month))
+    ]
+
+
+def _problem(rule: Rule, month: Month) -> str:
+    name = f"{_CHECK}{rule.asset}:{rule.name}"
+    return f"{name} {month_name(month)}" if rule.monthly else name
 
 
 SENSORS = [alerts]

@@ -6,9 +6,11 @@ from datetime import timedelta
 import dagster as dg
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.partition_status import MONTHLY
 from whatsapp_pipeline.assets.partitions import FORMAT
 from whatsapp_pipeline.automation.pausing import unless_paused
 from whatsapp_pipeline.automation.schedule_factory import at, once_a_day
+from whatsapp_pipeline.run_tags import DRY_RUN
 
 MONTHLY_ASSETS = dg.AssetSelection.assets("chat_file_index", "contact_links", "order_links", "chat_messages")
 
@@ -17,8 +19,32 @@ MONTHLY_ASSETS = dg.AssetSelection.assets("chat_file_index", "contact_links", "o
 monthly_chats = dg.define_asset_job(
     "monthly_chats",
     selection=MONTHLY_ASSETS,
-    description="One month, or a range, of the archive: index, link, load.",
+    description="One month of the archive: index, link, load, check. For a range: monthly_load.",
     tags={"dagster/max_retries": "1"},
+)
+# Dagster plans a check once per month of a run and resolves one of them. So a range is loaded without checks,
+# which a run of their own evaluates afterwards.
+monthly_load = dg.define_asset_job(
+    "monthly_load",
+    selection=MONTHLY_ASSETS.without_checks(),
+    description="A range of months of the archive: index, link, load. Run monthly_checks after it.",
+    tags={"dagster/max_retries": "1"},
+)
+monthly_dry_run = dg.define_asset_job(
+    "monthly_dry_run",
+    selection=MONTHLY_ASSETS.without_checks(),
+    description="What a run of the months would do: everything is rolled back, and no check changes.",
+    tags={DRY_RUN: "true"},
+)
+monthly_checks = dg.define_asset_job(
+    "monthly_checks",
+    selection=dg.AssetSelection.checks_for_assets(*MONTHLY),
+    description="The checks of the monthly assets; the tag whatsapp_pipeline/months names some months.",
+)
+all_checks = dg.define_asset_job(
+    "all_checks",
+    selection=dg.AssetSelection.all_asset_checks(),
+    description="Every check over all months: overrides, erasing and SQL change data without a run.",
 )
 # The tag selects tiny_contacts and tiny_orders where an ERP is set, and nothing elsewhere. The checks of
 # external assets run only in a job that names them.
@@ -70,6 +96,12 @@ def daily_summaries(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return once_a_day("summaries", context)
 
 
+@at("45 5 * * *", all_checks)
+def daily_checks(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Evaluate every check over all months, every day at 5:45, before the report."""
+    return once_a_day("checks", context)
+
+
 # One automation sensor of the project's own, so that it runs without being switched on by hand.
 automation = dg.AutomationConditionSensorDefinition(
     "summaries_after_months",
@@ -79,6 +111,6 @@ automation = dg.AutomationConditionSensorDefinition(
     minimum_interval_seconds=30,
 )
 
-JOBS = [monthly_chats, contacts, summaries]
-SCHEDULES = [daily_contacts, daily_current_month, monthly_closed_month, daily_summaries]
+JOBS = [monthly_chats, monthly_load, monthly_dry_run, monthly_checks, all_checks, contacts, summaries]
+SCHEDULES = [daily_contacts, daily_current_month, monthly_closed_month, daily_summaries, daily_checks]
 SENSORS = [automation]

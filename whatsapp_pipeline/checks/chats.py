@@ -6,8 +6,9 @@ What belongs here: rules as data. What does not: their statements (sql/queries/c
 from __future__ import annotations
 
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
+from whatsapp_pipeline.domain.quality import Month
 from whatsapp_pipeline.store.operations.backlog import erased_paths
-from whatsapp_pipeline.store.operations.checks import Findings, Month, Row, indexed_paths
+from whatsapp_pipeline.store.operations.checks import Findings, Row, indexed_paths
 
 
 def _files_not_indexed(scope: Scope) -> Findings:

@@ -6,8 +6,9 @@ What belongs here: rules as data. What does not: their statements (sql/queries/l
 from __future__ import annotations
 
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
+from whatsapp_pipeline.domain.quality import Month
 from whatsapp_pipeline.store.links import verdicts
-from whatsapp_pipeline.store.operations.checks import Findings, Month, Row
+from whatsapp_pipeline.store.operations.checks import Findings, Row
 
 
 def _disagreement(scope: Scope) -> Findings:

@@ -64,6 +64,7 @@ CHECKS = [
         how_to_fix="`whatsapp-pipeline backfill --failed` runs them again; each row has its own command.",
         why="A month that failed looks like one with few customers.",
         finder=_forgotten_failures,
+        per_month=True,
         severity="error",
     ),
 ]

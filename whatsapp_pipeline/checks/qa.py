@@ -3,26 +3,32 @@
 What belongs here: the shape of a check and its result in Dagster. What does not: the rules (one module per
 subject) and their statements (sql/queries/<subject>/check_<name>.sql).
 
-A check looks at the months of its run, one or a range, and at all months when it is run alone; partitioned
-checks can't say that for a ranged run, so these have no partitions and show a row a month instead.
+A run evaluates the months that its tags name, or all of them, and records what it found per month. What
+Dagster shows is made of all months: the check fails while any month fails. Dagster's own partitioned checks
+can't say that for a run over a range of months, so these checks have no partitions.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import datetime
+from typing import Literal
 
 import dagster as dg
 
-from whatsapp_pipeline import clock, settings
+from whatsapp_pipeline import clock
+from whatsapp_pipeline.assets.check_state import earlier_results, evaluation
 from whatsapp_pipeline.assets.partition_status import MONTHLY
 from whatsapp_pipeline.assets.partitions import MONTHS
+from whatsapp_pipeline.domain.quality import Month, MonthResult, Rule, Standing, stand
 from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.run_tags import PARTITION, RANGE_END, RANGE_START
+from whatsapp_pipeline.run_tags import PARTITION, RANGE_END, RANGE_START, RECORD, RUN_MONTHS, is_partial
+from whatsapp_pipeline.steps.operations import quality
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.operations.checks import SAMPLE_ROWS, Findings, find
+from whatsapp_pipeline.store.operations import qa_results
+from whatsapp_pipeline.store.operations.checks import Findings, find
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +61,12 @@ class QaCheck:
     blocking: bool = False
     tolerated: float = 0.0
     why: str = ""
+    per_month: bool = False
 
     @property
     def monthly(self) -> bool:
         """Whether the check is about months; all others are about whole tables."""
-        return self.asset in MONTHLY
-
-    @property
-    def tolerance(self) -> float:
-        """The share that may fail, as the settings have it."""
-        return dict(settings.load().check_tolerances).get(self.name, self.tolerated)
+        return self.per_month or self.asset in MONTHLY
 
     def find(self, scope: Scope) -> Findings:
         """Return the rows that break the rule, by month."""
@@ -73,95 +75,59 @@ class QaCheck:
         params = {"months": scope.months, "today": clock.today(scope.now), "now": scope.now}
         return find(scope.conn, f"{self.subject}/check_{self.name}", params, monthly=self.monthly)
 
+    @property
+    def declared(self) -> Rule:
+        """The check as data; CHECK_TOLERANCES is not applied."""
+        return Rule(
+            self.name, self.asset, severity=self.severity, blocking=self.blocking, tolerance=self.tolerated,
+            monthly=self.monthly, description=self.description, how_to_fix=self.how_to_fix, why=self.why,
+        )  # fmt: skip
 
-def months_of_run(tags: dict[str, str]) -> list[str]:
-    """Return the months a run's tags name, or all of them."""
+    @property
+    def rule(self) -> Rule:
+        """The check as data, with its tolerance as the settings have it."""
+        return RuleBook([self.declared]).rules()[0]
+
+
+def months_of_run(tags: Mapping[str, str]) -> list[str]:
+    """Return the months that a run's tags name, or all of them."""
     known = MONTHS.get_partition_keys()
     if partition := tags.get(PARTITION):
         return [partition]
+    if listed := tags.get(RUN_MONTHS):
+        return [month for month in known if month in set(listed.split(","))]
     first, last = tags.get(RANGE_START, known[0]), tags.get(RANGE_END, known[-1])
     return [month for month in known if first <= month <= last]
 
 
-def table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
-    """Show rows as a table, every value as text."""
-    names = list(rows[0]) if rows else ["result"]
-    records = [dg.TableRecord({k: "" if v is None else str(v) for k, v in row.items()}) for row in rows]
-    return dg.MetadataValue.table(
-        records or [dg.TableRecord({"result": "nothing found"})],
-        schema=dg.TableSchema(columns=[dg.TableColumn(name=name, type="string") for name in names]),
-    )
+def names_months(tags: Mapping[str, str]) -> bool:
+    """Whether the run is about some months; one that is not evaluates all of them."""
+    return any(tag in tags for tag in (PARTITION, RUN_MONTHS, RANGE_START, RANGE_END))
 
 
-def judge(
-    check: QaCheck,
-    findings: Findings,
-    earlier: Sequence[Mapping[str, str]] = (),
-    months: Sequence[str] = (),
-) -> dg.AssetCheckResult:
-    """Turn what a rule found into Dagster's result: failing rows, how to mend them, and earlier runs."""
-    share = findings.failing / findings.examined if findings.examined else float(findings.failing > 0)
-    passed = share <= check.tolerance
-    words = f"{findings.failing:,} of {findings.examined:,} fail"
-    if check.tolerance:
-        words += f" ({share:.1%}; {check.tolerance:.0%} are tolerated)"
-    if earlier and (change := findings.failing - int(earlier[0]["failing"])):
-        words += f"; {abs(change):,} {'more' if change > 0 else 'fewer'} than before"
-    metadata: dict[str, Any] = {
-        "failing": findings.failing,
-        "examined": findings.examined,
-        "months": span(check, months),
-        "failing_rows": table(findings.rows),
-        "sample_truncated": findings.failing > SAMPLE_ROWS,
-        "how_to_fix": check.how_to_fix,
-    }
-    if check.why:
-        metadata["why_it_matters"] = check.why
-    if earlier:
-        metadata["earlier_runs"] = table([dict(row) for row in earlier])
-    by_month = dict.fromkeys(months if check.asset in MONTHLY else (), 0) | dict(findings.by_month)
-    if by_month:
-        metadata["by_month"] = table([{"month": m, "failing": n} for m, n in sorted(by_month.items())])
-    return dg.AssetCheckResult(
-        passed=passed,
-        severity=dg.AssetCheckSeverity.ERROR if check.severity == "error" else dg.AssetCheckSeverity.WARN,
-        description=words if findings.failing or words.endswith("before") else "nothing found",
-        metadata=metadata,
-    )
+def evaluate(check: QaCheck, scope: Scope, *, run_id: str | None, every_month: bool) -> Standing:
+    """Evaluate the months of `scope`, record what was found, and return the standing of all months.
+
+    One run at a time evaluates a check, so that an older evaluation never replaces a newer one.
+    """
+    with qa_results.evaluation_lock(scope.conn, check.name), scope.conn.transaction():
+        findings = check.find(scope)
+        qa_results.record(
+            scope.conn, check.name, check.severity, findings, scope.months if check.monthly else [],
+            run_id=run_id, at=scope.now, every_month=every_month,
+        )  # fmt: skip
+        return quality.standing_of(scope.conn, check.rule)
 
 
-def history(
-    instance: dg.DagsterInstance, check: QaCheck, months: Sequence[str], limit: int = 5
-) -> list[dict[str, str]]:
-    """Return what the check found before over the same months, newest first: when, failing, examined."""
-    key = dg.AssetCheckKey(dg.AssetKey(check.asset), check.name)
-    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=limit * 4)
-    found = []
-    for record in records:
-        event = record.event.dagster_event if record.event else None
-        evaluation = event.event_specific_data if event else None
-        if not isinstance(evaluation, dg.AssetCheckEvaluation) or record.event is None:
-            continue  # planned, under way, or its run died
-        metadata = evaluation.metadata
-        if "months" not in metadata or metadata["months"].value != span(check, months):
-            continue
-        time = datetime.fromtimestamp(record.event.timestamp, UTC)
-        found.append(
-            {
-                "when": f"{time:%Y-%m-%d %H:%M} UTC",
-                "failing": str(metadata["failing"].value),
-                "examined": str(metadata["examined"].value),
-                "passed": str(evaluation.passed),
-            }
-        )
-    return found[:limit]
-
-
-def span(check: QaCheck, months: Sequence[str]) -> str:
-    """Name what a check looked at, for comparing like with like: months, or the whole table."""
-    if check.asset not in MONTHLY or not months:
-        return "all"
-    return months[0] if len(months) == 1 else f"{months[0]}..{months[-1]}"
+def evaluate_alone(check: QaCheck, scope: Scope) -> Standing:
+    """Evaluate the months of `scope` for whoever asked, and record nothing."""
+    found = check.find(scope).months
+    results = [
+        MonthResult(check.name, month, of_month.examined, of_month.failing, of_month.rows)
+        for month, of_month in found.items()
+    ]
+    accepted = qa_results.acceptances(scope.conn, check.name)
+    return stand([check.rule], results, accepted, clock.today(scope.now))[0]
 
 
 def build(check: QaCheck, *, run_after: dg.AssetsDefinition | None = None) -> dg.AssetChecksDefinition:
@@ -177,9 +143,18 @@ def build(check: QaCheck, *, run_after: dg.AssetsDefinition | None = None) -> dg
     def _check(
         context: dg.AssetCheckExecutionContext, database: Database, archive: Archive
     ) -> dg.AssetCheckResult:
-        months = months_of_run(dict(context.run.tags))
-        earlier = history(context.instance, check, months)
+        tags = dict(context.run.tags)
+        months = months_of_run(tags)
+        here: set[Month] = {None, *months}
+        earlier = earlier_results(context.instance, dg.AssetCheckKey(dg.AssetKey(check.asset), check.name))
         with database.connect(application_name=f"whatsapp-pipeline check {check.name}") as conn:
-            return judge(check, check.find(Scope(conn, months, archive, context.instance)), earlier, months)
+            scope = Scope(conn, months, archive, context.instance)
+            if tags.get(RECORD) == "false":
+                return evaluation(evaluate_alone(check, scope), here)
+            if is_partial(context.run.run_config):
+                note = "not evaluated: the run was a dry run or took a sample"
+                return evaluation(quality.standing_of(conn, check.rule), (), earlier, note)
+            standing = evaluate(check, scope, run_id=context.run.run_id, every_month=not names_months(tags))
+            return evaluation(standing, here, earlier)
 
     return _check

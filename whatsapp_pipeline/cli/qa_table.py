@@ -28,7 +28,7 @@ def show(outcome: Outcome, *, dry_run: bool) -> None:
     if failed:
         say("\nChecks with findings (rows and how to fix them: `make up`, the asset's Checks tab):")
         for check in failed:
-            word = "BLOCKING" if check.blocking else check.severity.lower()
+            word = "BLOCKING" if check.blocks else check.severity.lower()
             say(f"  {word:<8} {check.asset}.{check.name}: {check.description}")
     for error in outcome.errors:
         say(f"error: {error}", err=True)

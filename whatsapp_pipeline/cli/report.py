@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH
 from whatsapp_pipeline.databases import pipeline_url
@@ -32,7 +31,7 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
     # Heavy, and only this command needs them.
     from whatsapp_pipeline.assets.history import history
     from whatsapp_pipeline.automation.headless import open_instance
-    from whatsapp_pipeline.definitions import defs
+    from whatsapp_pipeline.definitions import rule_book
     from whatsapp_pipeline.steps.operations.qa_report import make, write
     from whatsapp_pipeline.store.operations import status
 
@@ -43,10 +42,10 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
             raise PipelineError(
                 f"no chats of {month} in the database; there are {', '.join(known) or 'none'}"
             )
-        checks = list(defs.resolve_asset_graph().asset_check_keys)
+        rules = rule_book().rules()
         made = make(
-            conn, [month] if month else known, history(instance, checks),
-            made_at=datetime.now(UTC), show_names=names,
+            conn, [month] if month else known, history(instance, rules), rules,
+            made_at=clock.now(), show_names=names,
         )  # fmt: skip
     folder = configured.report_dir or configured.local_dir / "reports"
     path = write(html or folder / f"qa-{month or 'all'}.html", made.html)

@@ -8,15 +8,22 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
 import pytest
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.automation.alerts import alerts
+from whatsapp_pipeline.domain.quality import Rule
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations.alerts import Alert, send
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.operations import qa_results
+from whatsapp_pipeline.store.operations.checks import Findings, MonthFindings
 
 
 class Receiver:
@@ -62,7 +69,6 @@ class Trouble:
     """What the asset below does when it is materialized."""
 
     error: Exception | None = None
-    passes = True
 
 
 @dg.asset
@@ -71,19 +77,13 @@ def fragile() -> None:
         raise Trouble.error
 
 
-@dg.asset_check(asset=fragile)
-def holds() -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(passed=Trouble.passes, description="3 of 9 fail")
-
-
-DEFS = dg.Definitions(
-    assets=[fragile], asset_checks=[holds], jobs=[dg.define_asset_job("fragile_job", selection="*")]
-)
+RULE = Rule("holds", "fragile", severity="error", monthly=True)
+DEFS = dg.Definitions(assets=[fragile], jobs=[dg.define_asset_job("fragile_job", selection="*")])
 
 
 @contextmanager
 def _world() -> Iterator[tuple[dg.DagsterInstance, dict[str, str | None]]]:
-    Trouble.error, Trouble.passes = None, True
+    Trouble.error = None
     with dg.DagsterInstance.ephemeral() as instance:
         yield instance, {"cursor": None}
 
@@ -92,10 +92,24 @@ def _run(instance: dg.DagsterInstance) -> None:
     DEFS.resolve_job_def("fragile_job").execute_in_process(instance=instance, raise_on_error=False)
 
 
-def _tick(instance: dg.DagsterInstance, state: dict[str, str | None]) -> str:
+def _find(url: str, **failing: int) -> None:
+    """Record how many of nine rows fail, by month."""
+    found = Findings({f"2025-0{month[-1]}": MonthFindings(9, rows) for month, rows in failing.items()})
+    with connect(url) as conn:
+        qa_results.record(conn, RULE.name, "error", found, [], run_id=None, at=clock.now(), every_month=True)
+
+
+def _tick(
+    instance: dg.DagsterInstance, state: dict[str, str | None], url: str = "", rule: Rule = RULE
+) -> str:
     # Closed here, not whenever it is collected: it would put back another test's storage then.
     with dg.build_sensor_context(
-        instance=instance, cursor=state["cursor"], repository_def=DEFS.get_repository_def()
+        instance=instance,
+        cursor=state["cursor"],
+        resources={
+            "database": Database(url=url or "postgresql://127.0.0.1:1/none"),
+            "rule_book": RuleBook([rule]),
+        },
     ) as context:
         result = alerts(context)
     assert isinstance(result, dg.SensorResult)
@@ -131,15 +145,41 @@ def test_an_error_that_may_quote_a_customer_is_named_and_not_quoted(receiver: Re
         assert "fragile: ValueError" in receiver.received[0]["text"]
 
 
-def test_a_failing_check_is_told_once_until_it_passes(receiver: Receiver) -> None:
+def test_a_red_month_is_told_once_until_it_is_mended(receiver: Receiver, database_url: str) -> None:
     with _world() as (instance, state):
-        _tick(instance, state)
-        Trouble.passes = False
-        for _ in range(2):
-            _run(instance)
-            _tick(instance, state)
-        assert receiver.problems == ["check fragile:holds"]
-        assert "3 of 9 fail" in receiver.received[0]["text"]
+        for failing in ({"m1": 3, "m2": 0}, {"m1": 4, "m2": 0}, {"m1": 4, "m2": 1}, {"m1": 0, "m2": 1}):
+            _find(database_url, **failing)
+            _tick(instance, state, database_url)
+        assert receiver.problems == ["check fragile:holds 2025-01", "check fragile:holds 2025-02"]
+        assert "2025-01 (3 of 9 fail)" in receiver.received[0]["text"]
+        assert "0 told, 1 open" in _tick(instance, state, database_url)
+        _find(database_url, m1=1, m2=1)
+        _tick(instance, state, database_url)
+        assert receiver.problems[2:] == ["check fragile:holds 2025-01"]
+
+
+def test_an_accepted_month_and_a_warning_are_not_told(receiver: Receiver, database_url: str) -> None:
+    _find(database_url, m1=2)
+    with connect(database_url) as conn:
+        qa_results.accept(conn, "holds", "2025-01", failing=2, reason="old", until=clock.today())
+    with _world() as (instance, state):
+        _tick(instance, state, database_url)
+        _find(database_url, m1=3)
+        _tick(instance, state, database_url, replace(RULE, severity="warn"))
+        assert receiver.problems == []
+        _tick(instance, state, database_url)
+        assert receiver.problems == ["check fragile:holds 2025-01"]
+        with connect(database_url) as conn:
+            assert qa_results.withdraw(conn, "holds", "2025-01")
+
+
+def test_a_database_that_does_not_answer_closes_no_problem(receiver: Receiver, database_url: str) -> None:
+    with _world() as (instance, state):
+        _find(database_url, m1=2)
+        _tick(instance, state, database_url)
+        assert "0 told, 1 open" in _tick(instance, state)
+        _tick(instance, state, database_url)
+        assert len(receiver.problems) == 1
 
 
 def test_what_could_not_be_delivered_is_tried_again(receiver: Receiver) -> None:

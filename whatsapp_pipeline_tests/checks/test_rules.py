@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from whatsapp_pipeline.assets.check_state import evaluation
 from whatsapp_pipeline.assets.partition_status import MONTHLY
 from whatsapp_pipeline.checks import chats, contacts, links, summaries
-from whatsapp_pipeline.checks.qa import QaCheck, Scope, judge
+from whatsapp_pipeline.checks.qa import QaCheck, Scope, evaluate_alone
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.contacts import erp_passes
@@ -133,8 +134,9 @@ def test_a_planted_fault_is_found(scope: Scope, check: QaCheck) -> None:
     findings = check.find(scope)
     assert findings.failing > before.failing
     assert findings.rows
-    result = judge(check, findings, months=scope.months)
+    result = evaluation(evaluate_alone(check, scope), {None, *scope.months})
     assert not result.passed
+    assert result.severity.value == check.severity.upper()
     assert result.metadata["failing"].value == findings.failing
     assert "how_to_fix" in result.metadata
     if "month" in findings.rows[0]:
@@ -202,10 +204,10 @@ def test_a_tolerance_is_a_setting(scope: Scope) -> None:
 
     check = next(check for check in RULES if check.name == "chats_are_linked")
     _plant(scope.conn, PLANTS["chats_are_linked"])
-    assert not judge(check, check.find(scope)).passed
+    assert not evaluate_alone(check, scope).passed
     os.environ["CHECK_TOLERANCES"] = "chats_are_linked=1"
     try:
-        assert judge(check, check.find(scope)).passed
+        assert evaluate_alone(check, scope).passed
     finally:
         del os.environ["CHECK_TOLERANCES"]
 

@@ -11,7 +11,8 @@ ranked AS (
 counted AS (
     SELECT {examined_month}, examined, 0 AS failing, NULL::json AS sample FROM examined
     UNION ALL
-    SELECT month, 0, count(*), json_agg(ranked ORDER BY _rank) FILTER (WHERE _rank <= %(sample_rows)s) FROM ranked GROUP BY month
+    SELECT month, 0, count(*), json_agg(ranked ORDER BY _rank) FILTER (WHERE _rank <= %(sample_rows)s)
+    FROM ranked GROUP BY month
 )
 SELECT month, sum(examined), sum(failing), (array_agg(sample) FILTER (WHERE sample IS NOT NULL))[1]
 FROM counted GROUP BY month ORDER BY month NULLS FIRST

@@ -7,7 +7,7 @@ masked unless the caller asks for them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,26 +15,18 @@ from typing import Any
 
 from whatsapp_pipeline import private_files
 from whatsapp_pipeline.domain.masking import mask_name, mask_path, mask_title
+from whatsapp_pipeline.domain.quality import Rule, state_of
+from whatsapp_pipeline.steps.operations.quality import standings
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import link_report, verdicts
 from whatsapp_pipeline.store.links.verdicts import SampleRow
 from whatsapp_pipeline.store.operations import report_numbers, status
+from whatsapp_pipeline.store.operations.improvements import improvements
 from whatsapp_pipeline.templates.render import render
 
 _LINKS = ("linked", "proposed", "ambiguous", "unmatched", "groups", "pending")
 _LISTED = 100
-
-
-@dataclass(frozen=True, slots=True)
-class CheckLine:
-    """The last result of a check, as Dagster records it."""
-
-    asset: str
-    name: str
-    passed: bool
-    severity: str
-    words: str
-    trend: str
+_FAILING_ROWS = 20  # of one check; Dagster's Checks tab has more
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +42,12 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Dagster's record of checks and runs; empty where there is no instance."""
+    """Dagster's record of checks and runs; empty where there is no instance.
 
-    checks: Sequence[CheckLine] = field(default=())
+    `trends` has the failing rows over all months that each check counted, newest first.
+    """
+
+    trends: Mapping[str, Sequence[int]] = field(default_factory=dict)
     runs: Sequence[RunLine] = field(default=())
 
 
@@ -76,13 +71,21 @@ class QaReport:
 
 
 def make(
-    conn: Connection, months: Sequence[str], history: History, *, made_at: datetime, show_names: bool = False
+    conn: Connection,
+    months: Sequence[str],
+    history: History,
+    rules: Sequence[Rule],
+    *,
+    made_at: datetime,
+    show_names: bool = False,
 ) -> QaReport:
-    """Read the figures of `months` and render the page."""
+    """Read the figures of `months` and what `rules` found in them, and render the page."""
     rows = [row for row in status.months(conn) if row["month"] in set(months)]
     found = [str(row["month"]) for row in rows]
     samples = {month: verdicts.sample(conn, month) for month in found}
     agreements = {month: verdicts.agreement_of(sample) for month, sample in samples.items()}
+    waiting = _waiting(conn, found)
+    waiting_ids = {line["chat"].id_chat_file for line in waiting}
     html = render(
         "qa_report.html",
         months=list(months),
@@ -90,10 +93,14 @@ def make(
         show_names=show_names,
         totals=_totals(conn, rows, agreements),
         links=_links(conn, rows),
-        waiting=_waiting(conn, found),
+        waiting=waiting,
+        waiting_ids=waiting_ids,
+        listed=waiting_ids | {row.id_chat_file for sample in samples.values() for row in sample},
         orders=_orders(conn, found),
         messages=_messages(conn, rows),
         history=history,
+        checks=_checks(conn, months, history, rules),
+        improvements=improvements(conn, months),
         samples=[
             {
                 "month": month,
@@ -177,6 +184,28 @@ def _messages(conn: Connection, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "kinds": report_numbers.exceptions_by_kind(conn, months),
         "order_faults": report_numbers.order_faults(conn, months),
     }
+
+
+def _checks(
+    conn: Connection, months: Sequence[str], history: History, rules: Sequence[Rule]
+) -> list[dict[str, Any]]:
+    """Return what each check found in the months of the page: red checks first, then accepted ones."""
+    found = [standing.in_months([None, *months]) for standing in standings(conn, rules)]
+    lines = [
+        {
+            "standing": standing,
+            "state": state_of(standing),
+            "trend": list(history.trends.get(standing.rule.name, ()))[1:],
+            "rows": [
+                {"month": verdict.month, **row}
+                for verdict in standing.of("red", "accepted")
+                for row in verdict.result.sample
+            ][:_FAILING_ROWS],
+        }
+        for standing in found
+    ]
+    order = ("red", "accepted", "passed", "empty", "unknown")
+    return sorted(lines, key=lambda line: order.index(str(line["state"])))
 
 
 def _confidence(value: float | None) -> str:

@@ -20,6 +20,7 @@ from typing import Any, LiteralString, TypeAlias, cast
 from psycopg import sql
 
 from whatsapp_pipeline.domain.masking import mask_name, mask_path, mask_phone, mask_title
+from whatsapp_pipeline.domain.quality import Month
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
@@ -27,8 +28,7 @@ SAMPLE_ROWS = 50
 # Columns that hold personal data, and how each is shown.
 _MASKS = {"title": mask_title, "file": mask_path, "phone": mask_phone, "nome": mask_name}
 
-# None: rows that belong to no month, and everything that a check about no month finds.
-Month: TypeAlias = str | None
+
 Row: TypeAlias = dict[str, Any]
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from whatsapp_pipeline.definitions import build_defs
+from whatsapp_pipeline.definitions import build_defs, rule_book
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.steps.operations.qa_report import History, QaReport, make, write
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import verdicts
 from whatsapp_pipeline_tests.prepared import FILES, MONTHS, Prepared
 
+RULES = rule_book(with_erp=True).rules()
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
 
@@ -31,7 +32,7 @@ def filled(prepared_url: str, prepared: Prepared) -> Iterator[tuple[Connection, 
 @pytest.fixture
 def report(filled: tuple[Connection, History]) -> QaReport:
     conn, past = filled
-    return make(conn, MONTHS, past, made_at=NOW)
+    return make(conn, MONTHS, past, RULES, made_at=NOW)
 
 
 class _Page(HTMLParser):
@@ -46,7 +47,11 @@ class _Page(HTMLParser):
         self.headings: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.fetches += [f"{tag} {name}" for name, _ in attrs if name in {"src", "href", "action"}]
+        self.fetches += [
+            f"{tag} {name}"
+            for name, value in attrs
+            if name in {"src", "href", "action"} and not (value or "").startswith("#")
+        ]
         if tag in {"script", "link", "iframe", "img"}:
             self.fetches.append(tag)
         if tag not in self.VOID:
@@ -76,7 +81,7 @@ def test_the_page_has_every_section_and_fetches_nothing(report: QaReport) -> Non
     found = _parse(report.html)
     assert found.headings == [
         "Ligação com contatos", "Conversas em dúvida ou sem contato", "Ligação com ordens de serviço",
-        "Mensagens e ocorrências", "Verificações", "Execuções", "Amostra para revisão",
+        "Mensagens e ocorrências", "Verificações", "Execuções", "Amostra para revisão", "O que melhorar",
     ]  # fmt: skip
     assert found.fetches == []
     assert "`" not in report.html  # commands are marked as such
@@ -84,7 +89,7 @@ def test_the_page_has_every_section_and_fetches_nothing(report: QaReport) -> Non
     assert "url(" not in report.html
     assert report.chats == FILES
     assert report.counts()["months"] == len(MONTHS)
-    assert "monthly_chats" in report.html  # the run history
+    assert "monthly_load" in report.html  # the run history
     assert "erp_pass_complete" in report.html  # the checks
 
 
@@ -105,7 +110,7 @@ def test_no_phone_and_no_name_of_the_sample_is_on_it(
 def test_names_are_shown_when_asked_for(filled: tuple[Connection, History]) -> None:
     conn, past = filled
     row = verdicts.sample(conn, "2025-01")[0]
-    html = make(conn, ["2025-01"], past, made_at=NOW, show_names=True).html
+    html = make(conn, ["2025-01"], past, RULES, made_at=NOW, show_names=True).html
     assert escape(row.file_path) in html
     assert "guarde esta página como guarda as conversas" in html
 
@@ -118,7 +123,7 @@ def test_titles_are_escaped(filled: tuple[Connection, History]) -> None:
             " file_path = '<img src=x onerror=y>' || id"
         )
         for names in (False, True):
-            html = make(conn, MONTHS, past, made_at=NOW, show_names=names).html
+            html = make(conn, MONTHS, past, RULES, made_at=NOW, show_names=names).html
             assert _parse(html).fetches == []
             assert "<script>" not in html
             assert "<b>x" not in html
@@ -131,14 +136,14 @@ def test_verdicts_show_in_the_next_report(filled: tuple[Connection, History]) ->
         for number, row in enumerate(sample[:10]):
             said = "wrong" if number == 0 else "right"
             verdicts.record(conn, row.id_chat_file, said, note=None, reviewer="ana")
-        report = make(conn, ["2025-01"], past, made_at=NOW)
+        report = make(conn, ["2025-01"], past, RULES, made_at=NOW)
         assert report.reviewed == 10
         assert "90,0% de concordância" in report.html
 
 
 def test_an_empty_database_makes_a_page_too(fresh_database_url: str, tmp_path: Path) -> None:
     with connect(fresh_database_url) as conn:
-        report = make(conn, [], History(), made_at=NOW)
+        report = make(conn, [], History(), RULES, made_at=NOW)
     _parse(report.html)
     path = write(tmp_path / "new" / "qa.html", report.html)
     assert path.read_text(encoding="utf-8") == report.html

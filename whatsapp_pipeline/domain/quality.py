@@ -1,0 +1,200 @@
+"""How a check's results in many months become one state, and the words for it.
+
+What belongs here: judging counts against a tolerance and an acceptance, and describing the outcome. What
+does not: reading results (store/operations/qa_results.py), the rules and Dagster's own result (checks/).
+
+- A *result* is what a check found in one month.
+- An *acceptance* is a person's decision that a month's failing rows are no fault, until a date.
+- A *verdict* is a result with its state: `red`, `accepted`, `passed`, or `empty` (nothing to examine).
+- A *standing* is all verdicts of one check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+# None: rows that belong to no month, and everything that a check about no month finds.
+Month: TypeAlias = str | None
+State: TypeAlias = Literal["red", "accepted", "passed", "empty"]
+_NAMED = 3  # months that a description names; the table has all
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one check asks. `tolerance` is the share of examined rows that may fail, settings included."""
+
+    name: str
+    asset: str
+    severity: Literal["warn", "error"] = "warn"
+    blocking: bool = False
+    tolerance: float = 0.0
+    monthly: bool = False
+    description: str = ""
+    how_to_fix: str = ""
+    why: str = ""
+
+
+class MonthResult(NamedTuple):
+    """What a check found in one month; `sample` holds the first failing rows, masked."""
+
+    check: str
+    month: Month
+    examined: int
+    failing: int
+    sample: Sequence[Mapping[str, Any]]
+    evaluated_at: datetime | None = None
+
+
+class Acceptance(NamedTuple):
+    """A person's decision about a check in a month; `failing` is the count that was accepted."""
+
+    check: str
+    month: Month
+    failing: int
+    reason: str
+    made_by: str
+    made_at: datetime
+    until: date
+
+
+class Verdict(NamedTuple):
+    """A result and its state; `acceptance` is the one in force, also where it no longer holds."""
+
+    result: MonthResult
+    state: State
+    acceptance: Acceptance | None = None
+
+    @property
+    def month(self) -> Month:
+        """The month that was judged."""
+        return self.result.month
+
+
+def judge(rule: Rule, result: MonthResult, acceptance: Acceptance | None, today: date) -> Verdict:
+    """Judge one month. An acceptance holds until its last day, and while no more rows fail than it names."""
+    if not result.examined and not result.failing:
+        return Verdict(result, "empty", acceptance)
+    share = result.failing / result.examined if result.examined else 1.0
+    if share <= rule.tolerance:
+        return Verdict(result, "passed", acceptance)
+    if acceptance and today <= acceptance.until and result.failing <= acceptance.failing:
+        return Verdict(result, "accepted", acceptance)
+    return Verdict(result, "red", acceptance)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All verdicts of one check, red months first, then accepted ones, then by month."""
+
+    rule: Rule
+    verdicts: Sequence[Verdict] = field(default=())
+
+    def of(self, *states: State) -> list[Verdict]:
+        """Return the verdicts in these states."""
+        return [verdict for verdict in self.verdicts if verdict.state in states]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no month is red."""
+        return not self.of("red")
+
+    @property
+    def examined(self) -> int:
+        """Rows examined in all months."""
+        return sum(verdict.result.examined for verdict in self.verdicts)
+
+    @property
+    def failing(self) -> int:
+        """Failing rows in all months."""
+        return sum(verdict.result.failing for verdict in self.verdicts)
+
+    def in_months(self, months: Collection[Month]) -> Standing:
+        """Return the standing of these months alone."""
+        chosen = set(months)
+        return Standing(self.rule, [verdict for verdict in self.verdicts if verdict.month in chosen])
+
+    def words(self, here: Collection[Month] | None = None) -> str:
+        """Describe the standing in one line.
+
+        Args:
+            here: Months of the run that reports. Red months outside of it are named as being elsewhere.
+        """
+        red = self.of("red")
+        if red:
+            ours = [v for v in red if here is None or v.month in here]
+            place = "" if ours else "red elsewhere: "
+            return place + self._red_words(ours or red) + self._accepted_words()
+        if not self.of("passed", "accepted"):
+            return "nothing to examine"
+        tolerated = sum(verdict.result.failing for verdict in self.of("passed"))
+        words = f"passed: {tolerated:,} fail, which is tolerated" if tolerated else "nothing found"
+        return ("passed" if self.of("accepted") and not tolerated else words) + self._accepted_words()
+
+    def _red_words(self, red: Sequence[Verdict]) -> str:
+        if not self.rule.monthly:
+            return "; ".join(self._counts(verdict.result) + _no_longer(verdict) for verdict in red)
+        named = ", ".join(
+            f"{month_name(verdict.month)} ({self._counts(verdict.result)}){_no_longer(verdict)}"
+            for verdict in red[:_NAMED]
+        )
+        return named + (f" and {len(red) - _NAMED} more months" if len(red) > _NAMED else "")
+
+    def _counts(self, result: MonthResult) -> str:
+        share = result.failing / result.examined if result.examined else 1.0
+        words = f"{result.failing:,} of {result.examined:,} fail"
+        return words + (
+            f", {share:.1%}; {self.rule.tolerance:.1%} is tolerated" if self.rule.tolerance else ""
+        )
+
+    def _accepted_words(self) -> str:
+        accepted = [v.acceptance for v in self.of("accepted") if v.acceptance]
+        if not accepted:
+            return ""
+        until = min(acceptance.until for acceptance in accepted)
+        count = f"{len(accepted)} month{'s' if len(accepted) > 1 else ''} " if self.rule.monthly else ""
+        return f", {count}accepted until {until}"
+
+
+def state_of(standing: Standing) -> State | Literal["unknown"]:
+    """Return the gravest state of a check; `unknown` when it was never evaluated."""
+    return standing.verdicts[0].state if standing.verdicts else "unknown"
+
+
+def _no_longer(verdict: Verdict) -> str:
+    """Say that an acceptance of a red month no longer holds, and why."""
+    accepted = verdict.acceptance
+    if accepted is None:
+        return ""
+    if verdict.result.failing > accepted.failing:
+        return f"; {accepted.failing:,} were accepted"
+    return f"; accepted until {accepted.until}"
+
+
+def month_name(month: Month) -> str:
+    """Name a month for people."""
+    return month or "no month"
+
+
+_ORDER: dict[State, int] = {"red": 0, "accepted": 1, "passed": 2, "empty": 3}
+
+
+def stand(
+    rules: Iterable[Rule], results: Iterable[MonthResult], acceptances: Iterable[Acceptance], today: date
+) -> list[Standing]:
+    """Judge every month of every rule; a rule without results has no verdicts."""
+    by_check: dict[str, list[MonthResult]] = {}
+    for result in results:
+        by_check.setdefault(result.check, []).append(result)
+    accepted = {(acceptance.check, acceptance.month): acceptance for acceptance in acceptances}
+    standings = []
+    for rule in rules:
+        verdicts = [
+            judge(rule, result, accepted.get((rule.name, result.month)), today)
+            for result in by_check.get(rule.name, ())
+        ]
+        verdicts.sort(key=lambda verdict: (_ORDER[verdict.state], verdict.month or ""))
+        standings.append(Standing(rule, verdicts))
+    return standings
