@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from whatsapp_pipeline.store.connection import Connection
 
@@ -102,7 +103,12 @@ def _writers(asset: str, month: str) -> str:
 
 
 def _unlock(conn: Connection, key: str, *, shared: bool = False) -> None:
-    if not conn.closed and not conn.broken and conn.info.transaction_status.name != "INERROR":
+    """Free a lock, unless the connection can take no statement: then the server frees it with the connection.
+
+    Ctrl-C in the middle of a statement leaves such a connection, and an error here would hide the interrupt.
+    """
+    ready = (TransactionStatus.IDLE, TransactionStatus.INTRANS)
+    if not conn.closed and not conn.broken and conn.info.transaction_status in ready:
         unlock = "pg_advisory_unlock_shared" if shared else "pg_advisory_unlock"
         conn.execute(f"SELECT {unlock}(hashtextextended(%s, 0))", (key,))
 

@@ -21,12 +21,9 @@ PG15_BIN = Path("/usr/lib/postgresql/15/bin")
 SERVERS = ["embedded", *(["15"] if (PG15_BIN / "postgres").exists() else [])]
 
 
-@pytest.fixture(scope="session", params=SERVERS)
-def admin_url(request: pytest.FixtureRequest, embedded_admin_url: str) -> Iterator[str]:
-    """The embedded server, then PostgreSQL 15."""
-    if request.param == "embedded":
-        yield embedded_admin_url
-        return
+@pytest.fixture(scope="session")
+def postgres15_admin_url() -> Iterator[str]:
+    """A PostgreSQL 15, once a session: in random order pytest sets up `admin_url` again and again."""
     # PostgreSQL refuses to run as root; Debian's package brings a user for it.
     user = "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="wp15-"))
@@ -45,9 +42,24 @@ def admin_url(request: pytest.FixtureRequest, embedded_admin_url: str) -> Iterat
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", params=SERVERS)
+def admin_url(request: pytest.FixtureRequest) -> str:
+    """The embedded server, and PostgreSQL 15."""
+    name = "embedded_admin_url" if request.param == "embedded" else "postgres15_admin_url"
+    return str(request.getfixturevalue(name))
+
+
 @pytest.fixture(scope="session")
-def migrated_template(admin_url: str) -> str:
+def migrated_servers() -> set[str]:
+    """URLs of the servers that have the template already."""
+    return set()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(admin_url: str, migrated_servers: set[str]) -> str:
     """A migrated database on each of those servers; that of other tests is on the embedded one alone."""
     name = "template_migrated_store"
-    migrate(create_database(admin_url, name, "template0"))
+    if admin_url not in migrated_servers:
+        migrate(create_database(admin_url, name, "template0"))
+        migrated_servers.add(admin_url)
     return name

@@ -90,10 +90,10 @@ class BatchLoader:
         for file in sound:
             for chat in file.chats:
                 if gone := merged.gone.get(chat.id):
-                    counts["chats/messages_gone"] += gone
+                    counts["messages_gone"] += gone
                     detail = f"{gone} messages loaded before are no longer in the file"
                     batch.findings.add(
-                        file.path, chat.chat_number, Finding(0, "chats/messages_gone", "info", detail)
+                        file.path, chat.chat_number, Finding(0, "messages_gone", "info", detail)
                     )
         return ids
 
