@@ -78,13 +78,13 @@ def make_contact(rng: random.Random, number: int) -> ContactName:
         head = rng.choice(TRADE)
         tail = rng.choice(EPITHET) if rng.random() < 0.6 else rng.choices(LAST, cum_weights=_LAST_WEIGHTS)[0]
         trade = f"{head} {tail}"
-        owner = trade if rng.random() < 0.6 else _person(rng)
+        owner = trade if rng.random() < 0.6 else person_name(rng)
         return ContactName(number, f"{owner} {rng.choice(LEGAL)}".upper(), trade)
-    name = _person(rng)
+    name = person_name(rng)
     return ContactName(number, name.upper() if rng.random() < 0.4 else name, "")
 
 
-def _person(rng: random.Random) -> str:
+def person_name(rng: random.Random) -> str:
     given = rng.choices(FIRST, cum_weights=_FIRST_WEIGHTS, k=2 if rng.random() < 0.25 else 1)
     family = rng.choices(LAST, cum_weights=_LAST_WEIGHTS, k=rng.choices((1, 2, 3), (0.3, 0.55, 0.15))[0])
     words = list(dict.fromkeys(given))

@@ -146,9 +146,9 @@ def judged_by_month(task: Task, model: OrderModel) -> list[Found]:
     return [found[at] for at in range(len(task.sessions))]
 
 
-def by_temporal_match(session: SessionToLink, orders: list[Order]) -> Found:
+def by_window_15d(session: SessionToLink, orders: list[Order]) -> Found:
     """The plan's ±15 days."""
-    return _answer(session, orders, OrderPolicy(method="temporal_match"))
+    return _answer(session, orders, OrderPolicy(method="window_15d"))
 
 
 def _answer(session: SessionToLink, orders: list[Order], policy: OrderPolicy) -> Found:
@@ -227,7 +227,7 @@ def main() -> None:
     contestants: dict[str, Callable[[Task], list[Found]]] = {
         "nearest opening date": each(by_nearest),
         "window [-3, +7]": each(by_window),
-        "temporal_match": each(by_temporal_match),
+        "window_15d": each(by_window_15d),
         "model, usual numbers": by_usual,
         "model, as the database has it": partial(by_month, refitted=False),
         "model, as the database has it after a refit": partial(by_month, refitted=True),

@@ -38,7 +38,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     of_proposed_contact,
     with_title,
 )
-from whatsapp_pipeline.domain.phones import PhoneKind, parse_phone, parse_phones
+from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone, parse_phones
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.domain.vocabulary import find_stages
 
@@ -75,6 +75,7 @@ class TitleDecision:
 class _PhoneOfContact(NamedTuple):
     id_contato: int
     field: str
+    key: str
     kind: PhoneKind
     had_ninth_digit: bool | None
 
@@ -105,31 +106,40 @@ class Tables:
                 for phone in parse_phones(text, default_area_code=default_area_code) if text else ():
                     if phone.key is None:
                         continue
-                    found = _PhoneOfContact(contact.id, field, phone.kind, phone.had_ninth_digit)
+                    found = _PhoneOfContact(contact.id, field, phone.key, phone.kind, phone.had_ninth_digit)
                     self._by_key[phone.key].append(found)
                     if phone.kind not in _UNPLACED:
                         self._by_last8[phone.key[-8:]].append(found)
 
-    def phone_hits(self, key: str | None, typed_ninth: bool | None, source: Source) -> list[PhoneHit]:
+    def phone_hits(self, phone: Phone | None, source: Source) -> list[PhoneHit]:
         """Return the contacts that have the number; of unknown area when either side lacks it."""
-        if key is None:
+        if phone is None or phone.key is None:
             return []
+        key = phone.key
+        assumed_here = phone.kind is PhoneKind.UNKNOWN_AREA
         found: list[tuple[_PhoneOfContact, Area]]
         if key.startswith("xx"):
-            found = [(phone, "unknown") for phone in self._by_last8.get(key[-8:], ())]
+            found = [(other, "unknown") for other in self._by_last8.get(key[-8:], ())]
         else:
             found = [
-                (phone, "assumed" if phone.kind is PhoneKind.UNKNOWN_AREA else "written")
-                for phone in self._by_key.get(key, ())
+                (other, "assumed" if assumed_here or other.kind is PhoneKind.UNKNOWN_AREA else "written")
+                for other in self._by_key.get(key, ())
             ]
-            found += [(phone, "unknown") for phone in self._by_key.get("xx" + key[-8:], ())]
+            found += [
+                (other, "unknown")
+                for other in self._by_last8.get(key[-8:], ())
+                if other.kind is PhoneKind.UNKNOWN_AREA and other.key[:2] != key[:2]
+            ]
         return [
             PhoneHit(
-                phone.id_contato, source, phone.field, area,
-                source == "title" and typed_ninth == phone.had_ninth_digit,
+                other.id_contato,
+                source,
+                other.field,
+                area,
+                source == "title" and phone.had_ninth_digit == other.had_ninth_digit,
             )
-            for phone, area in found
-        ]  # fmt: skip
+            for other, area in found
+        ]
 
     def order_hits(self, reference: str | None) -> list[OrderHit]:
         """Return the orders that a title's number names, by number or id."""
@@ -203,11 +213,11 @@ def _names(
 
 
 def _evidence(tables: Tables, chat: ChatToLink, name: NameEvidence | None) -> Evidence:
+    phones = tables.phone_hits(chat.phone, "title")
     title_key = chat.phone.key if chat.phone is not None else None
-    typed = chat.phone.had_ninth_digit if chat.phone is not None else None
-    phones = tables.phone_hits(title_key, typed, "title")
     if chat.header_keys and chat.header_keys[0] != title_key:
-        phones += tables.phone_hits(chat.header_keys[0], None, "header")
+        header = Phone("", chat.header_keys[0], PhoneKind.MOBILE, None, None)
+        phones += tables.phone_hits(header, "header")
     orders = tables.order_hits(chat.order_reference)
     direct = {hit.id_contato for hit in phones} | {hit.id_contato for hit in orders}
     rivals = direct | ({candidate[0] for candidate in name.candidates} if name is not None else set())

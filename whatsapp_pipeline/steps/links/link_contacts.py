@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from whatsapp_pipeline.domain.gc_disabled import uncollected
 from whatsapp_pipeline.domain.matching.contacts import decide
 from whatsapp_pipeline.domain.matching.link_types import (
+    Area,
     ChatToLink,
     Evidence,
     LinkDecision,
@@ -157,6 +158,16 @@ def _chat(row: store.ChatRow, default_area_code: str | None) -> ChatToLink:
     )  # fmt: skip
 
 
+def _area(hit: store.PhoneHitRow, chat: ChatToLink) -> Area:
+    """Return how both sides' area codes are known; a title's own may be the default one."""
+    if hit.area == "unknown":
+        return "unknown"
+    assumed_in_title = (
+        hit.source == "title" and chat.phone is not None and chat.phone.kind is PhoneKind.UNKNOWN_AREA
+    )
+    return "assumed" if hit.area == "assumed" or assumed_in_title else "written"
+
+
 def _gather(conn: Connection, chats: Sequence[ChatToLink], title_names: TitleNames) -> dict[int, Evidence]:
     """Collect what the tables say of each chat: one statement a kind of evidence."""
     phones = phone_evidence(conn, chats)
@@ -188,7 +199,7 @@ def phone_evidence(conn: Connection, chats: Sequence[ChatToLink]) -> defaultdict
                 hit.id_contato,
                 "title" if hit.source == "title" else "header",
                 hit.field,
-                "written" if hit.area == "written" else "assumed" if hit.area == "assumed" else "unknown",
+                _area(hit, chat),
                 typed == hit.had_ninth_digit,
             )
         )

@@ -150,7 +150,7 @@ def test_the_model_survives_json(contacts: list[ContactName], model: NameModel) 
     before, after = (NameIndex(contacts, each).match(titles) for each in (model, again))
     assert [match.p_none for match in before] == [match.p_none for match in after]
     with pytest.raises(ValueError, match="refit"):
-        NameModel.from_json(model.to_json().replace('"version": 1', '"version": 0'))
+        NameModel.from_json(model.to_json().replace('"version": 2', '"version": 0'))
 
 
 def test_the_same_seed_gives_the_same_model() -> None:
@@ -184,3 +184,70 @@ def test_tiny_tables_do_no_harm(table: list[ContactName]) -> None:
     index = NameIndex(table, fit(table, titles=200))
     for match in index.match(["Maria Silva", "Wolfgang Kreutzfeldt", ""]):
         assert 0.0 <= match.p_none <= 1.0
+
+
+def _best(match: NameMatch) -> tuple[int | None, float]:
+    return (
+        (match.candidates[0].id_contato, match.candidates[0].posterior) if match.candidates else (None, 0.0)
+    )
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Mãe do Thiago Wanderley Siqueira",
+        "amiga da Thiago Wanderley Siqueira",
+        "Thiago Wanderley Siqueira indicou",
+        "indicação do Thiago Wanderley Siqueira",
+        "esposa Thiago Wanderley Siqueira",
+        "Tiaga Wanderley Siqueira",
+    ],
+)
+def test_a_relative_is_proposed_and_never_linked(index: NameIndex, title: str) -> None:
+    contact, posterior = _best(index.match([title])[0])
+    assert contact == 912
+    assert 0.5 <= posterior <= 0.6
+
+
+def test_a_title_that_names_its_writer_and_a_relative_is_about_the_writer(index: NameIndex) -> None:
+    alone, with_relative = index.match(
+        ["Guilherme Zschornack", "Guilherme Zschornack primo do Thiago Wanderley"]
+    )
+    assert _best(with_relative) == _best(alone)
+    assert _best(alone)[1] >= 0.95
+
+
+@pytest.mark.parametrize("title", ["Tia Thiago Wanderley Siqueira", "Amigo Thiago Wanderley Siqueira"])
+def test_a_form_of_address_is_no_relation(index: NameIndex, title: str) -> None:
+    contact, posterior = _best(index.match([title])[0])
+    assert contact == 912
+    assert posterior >= 0.95
+
+
+@pytest.mark.parametrize("title", ["Thiago de Wanderley Siqueira", "Thiago Wanderley da Siqueira"])
+def test_a_particle_that_the_register_lacks_is_no_veto(index: NameIndex, title: str) -> None:
+    contact, posterior = _best(index.match([title])[0])
+    assert contact == 912
+    assert posterior >= 0.95
+
+
+def test_an_initial_for_the_given_name_is_shared_with_everybody_who_has_it(
+    contacts: list[ContactName],
+) -> None:
+    namesakes = [ContactName(950, "José Gomes Souza", ""), ContactName(951, "Joana Gomes Souza", "")]
+    table = contacts + namesakes
+    match = NameIndex(table, fit(table, seed=3, titles=1800)).match(["J. Gomes Souza"])[0]
+    assert {candidate.id_contato for candidate in match.candidates[:2]} == {950, 951}
+    assert match.candidates[0].posterior < 0.95
+
+
+def test_html_entities_of_the_register_are_read(contacts: list[ContactName]) -> None:
+    table = [*contacts, ContactName(960, "Quitanda &amp; Cia", "")]
+    contact, posterior = _best(NameIndex(table, fit(table, seed=3, titles=1800)).match(["Quitanda & Cia"])[0])
+    assert contact == 960
+    assert posterior >= 0.95
+
+
+def test_no_weight_grows_into_a_veto(model: NameModel) -> None:
+    for name in ("particles_added", "particles_changed", "particles_missed"):
+        assert -2.5 <= model.weights[name] <= 0.5, name

@@ -124,15 +124,16 @@ def order_breaks(alignment: Alignment) -> Ints:
     return breaks
 
 
-def particles(table: ContactTable, batch: TitleBatch, alignment: Alignment) -> tuple[Ints, Ints, Ints]:
-    """Count the particles before matched words: the same, another or only the title's, only the name's."""
+def particles(table: ContactTable, batch: TitleBatch, alignment: Alignment) -> tuple[Ints, Ints, Ints, Ints]:
+    """Count the particles before matched words: the same, changed, only the title's, only the name's."""
     same = np.zeros(len(alignment.title), dtype=np.int32)
-    other, missed = same.copy(), same.copy()
+    changed, added, missed = same.copy(), same.copy(), same.copy()
     for column in range(alignment.position.shape[1]):
         at = alignment.position[:, column]
         here = batch.particle[alignment.title, column]
         there = np.where(at >= 0, table.particles[alignment.name, np.maximum(at, 0)], 0)
         same += (here > 0) & (here == there)
-        other += (here > 0) & (here != there) & (at >= 0)
+        changed += (here > 0) & (here != there) & (there > 0)
+        added += (here > 0) & (there == 0) & (at >= 0)
         missed += (here == 0) & (there > 0)
-    return same, other, missed
+    return same, changed, added, missed

@@ -7,8 +7,10 @@ them (similarity.py, features.py).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from html import unescape
 
+from whatsapp_pipeline.domain.matching.names.relations import find_relation
 from whatsapp_pipeline.domain.matching.names.words import (
     COMPANY_SUFFIXES,
     COMPANY_WORDS,
@@ -29,7 +31,8 @@ class CleanName:
 
     `particles[i]` is the particle before `words[i]`, or "". `weak[i]`: the word may say something about the
     job or the device instead of the person. `is_company`: a legal form or a trade's word was found.
-    `legal` is the legal form as written ("ltda me"), or "".
+    `legal` is the legal form as written ("ltda me"), or "". `relation` is the word that makes a title name
+    somebody else than the person who writes ("mae" in "Mãe do Marcos"), or "".
     """
 
     words: tuple[str, ...]
@@ -37,6 +40,7 @@ class CleanName:
     weak: tuple[bool, ...]
     is_company: bool = False
     legal: str = ""
+    relation: str = ""
 
 
 _NAMELESS = CleanName((), (), ())
@@ -56,8 +60,9 @@ def clean_contact(text: str) -> CleanName:
     """Read a contact's `nome` or `fantasia`: legal forms, document numbers and punctuation go."""
     if not text:
         return _NAMELESS
-    folded = _LEGAL_FORM.sub(_ANONYMOUS, fold(text)).replace("'", "")
+    folded = _LEGAL_FORM.sub(_ANONYMOUS, fold(unescape(text))).replace("'", "")
     words = _WORD.findall(_DOCUMENT.sub(" ", folded))
+    _join_anonymous(words)
     legal: list[str] = []
     while len(words) > 1 and words[-1] in COMPANY_SUFFIXES:
         legal.insert(0, words.pop())
@@ -82,7 +87,12 @@ def clean_title(text: str) -> CleanName:
             or any(start <= match.start() < end for start, end in spans)
             or not word.isalpha()
         )
-    while len(words) > 1 and words[0] in HONORIFICS:
+    if len(words) > 1 and words[-1] == "sa" and any(word in COMPANY_WORDS for word in words):
+        words[-1] = _ANONYMOUS.strip()
+    relation = find_relation(words)
+    if relation.end > relation.start:
+        words, weak = words[relation.start : relation.end], weak[relation.start : relation.end]
+    while len(words) > 1 and (words[0] in HONORIFICS or (relation.word and words[0] in PARTICLES)):
         del words[0], weak[0]
     legal: list[str] = []
     for position in range(len(words) - 1, 0, -1):
@@ -91,7 +101,17 @@ def clean_title(text: str) -> CleanName:
             del weak[position]
     if all(weak):  # nothing else is left: then these words are all there is to compare
         weak = [False] * len(weak)
-    return _assemble(words, weak, " ".join(legal), MAX_TITLE_WORDS)
+    return replace(_assemble(words, weak, " ".join(legal), MAX_TITLE_WORDS), relation=relation.word)
+
+
+def _join_anonymous(words: list[str]) -> None:
+    """Read a company's closing "SA" or "S A" as its legal form; a person's "Sá" stays a surname."""
+    if not any(word in COMPANY_WORDS for word in words[:-1]):
+        return
+    if words[-1] == "sa":
+        words[-1] = _ANONYMOUS.strip()
+    elif words[-2:] == ["s", "a"]:
+        words[-2:] = [_ANONYMOUS.strip()]
 
 
 def _assemble(words: list[str], weak: list[bool], legal: str, limit: int) -> CleanName:

@@ -25,6 +25,7 @@ from whatsapp_pipeline.domain.matching.names.alignment import (
     used_words,
 )
 from whatsapp_pipeline.domain.matching.names.cleaning import MAX_TITLE_WORDS, CleanName
+from whatsapp_pipeline.domain.matching.names.gender import differs_in_gender
 from whatsapp_pipeline.domain.matching.names.index import Bools, ContactTable, Floats, Ints, TitleWords
 from whatsapp_pipeline.domain.matching.names.nobody import INFORMATION_CAP, none_values
 from whatsapp_pipeline.domain.matching.names.similarity import STRENGTH, Likeness
@@ -70,8 +71,10 @@ CANDIDATE_FEATURES: dict[str, str] = {
     "beginning_only": "the title is how the contact's name begins",
     "order_breaks": "{v:.0f} word(s) stand in another order",
     "particles_same": "{v:.0f} particle(s) (da, de, dos …) stand in the same place",
-    "particles_other": "{v:.0f} particle(s) of the title are not in the contact's name",
+    "particles_changed": "{v:.0f} particle(s) of the title are others in the contact's name",
+    "particles_added": "{v:.0f} particle(s) of the title are not in the contact's name",
     "particles_missed": "{v:.0f} particle(s) of the contact's name are not in the title",
+    "gender_differs": "the given name is the other gender's form of the contact's",
     "generation_missed": "the contact's Júnior, Filho or Neto is missing in the title",
     "weak_words_same": "{v:.0f} word(s) about devices or jobs are in the contact's name, too",
     "rarer_than_chance": "what fits is rarer than one name in this table (log odds {v:.1f})",
@@ -136,6 +139,7 @@ class _Evidence:
     """What the feature groups share: P pairs × title words, and P pairs × name words."""
 
     table: ContactTable
+    title_words: TitleWords
     batch: TitleBatch
     alignment: Alignment
     counts: Bools  # the title's words that say something about a name
@@ -156,6 +160,7 @@ class _Evidence:
         ends_in_generation = generation[np.arange(len(length)), length - 1] & (length > 1)
         return cls(
             table,
+            words,
             batch,
             alignment,
             (word >= 0) & ~weak,
@@ -242,7 +247,30 @@ class _Evidence:
             "whole_name_exact": whole & all_exact,
             "all_exact": all_exact,
             "order_breaks": order_breaks(self.alignment),
+            "gender_differs": self.gender_differs(),
         }
+
+    def gender_differs(self) -> Bools:
+        """Return which pairs align a given name with the other gender's form of it: Fábia with Fábio."""
+        found = np.zeros(len(self.used), dtype=np.bool_)
+        family = self.table.family[self.alignment.name]
+        texts = {number: text for text, number in self.title_words.number.items()}
+        for column in range(self.kind.shape[1]):
+            at = self.alignment.position[:, column]
+            rows = np.flatnonzero(self.inexact[:, column] & (at >= 0) & (at < family))
+            if not len(rows):
+                continue
+            title_word = self.batch.word[self.alignment.title[rows], column]
+            name_word = self.table.words[self.alignment.name[rows], at[rows]]
+            pairs, inverse = np.unique(np.stack([title_word, name_word]), axis=1, return_inverse=True)
+            differs = np.array(
+                [
+                    differs_in_gender(texts[int(one)], self.table.vocabulary.words[int(other)])
+                    for one, other in pairs.T
+                ]
+            )
+            found[rows] |= differs[inverse.reshape(-1)]
+        return found
 
     def of_shape(self) -> Columns:
         """Which words of a long name the title picks: people are saved by few patterns."""
@@ -271,11 +299,12 @@ class _Evidence:
 
     def of_particles_and_kind(self) -> Columns:
         """Particles, legal forms, and what kind of name it is."""
-        same, other, missed = particles(self.table, self.batch, self.alignment)
+        same, changed, added, missed = particles(self.table, self.batch, self.alignment)
         legal, name_legal = self.batch.legal[self.alignment.title], self.table.legal[self.alignment.name]
         return {
             "particles_same": same,
-            "particles_other": other,
+            "particles_changed": changed,
+            "particles_added": added,
             "particles_missed": missed,
             "legal_form_same": (legal > 0) & (legal == name_legal),
             "legal_form_other": (legal > 0) & (name_legal > 0) & (legal != name_legal),

@@ -7,7 +7,7 @@ not: comparing (features.py) and deciding (name_model.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -197,12 +197,11 @@ class ContactTable:
             words.extend(parts)
             particles.extend([particle, ""][: len(parts)])
             weak.extend([is_weak] * len(parts))
-        return CleanName(
-            tuple(words[:MAX_TITLE_WORDS]),
-            tuple(particles[:MAX_TITLE_WORDS]),
-            tuple(weak[:MAX_TITLE_WORDS]),
-            title.is_company,
-            title.legal,
+        return replace(
+            title,
+            words=tuple(words[:MAX_TITLE_WORDS]),
+            particles=tuple(particles[:MAX_TITLE_WORDS]),
+            weak=tuple(weak[:MAX_TITLE_WORDS]),
         )
 
     def read_words(self, titles: Sequence[CleanName]) -> TitleWords:

@@ -9,21 +9,24 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from whatsapp_pipeline.domain.matching.names.cleaning import clean_title
-from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, compare
+from whatsapp_pipeline.domain.matching.names.cleaning import CleanName, clean_title
+from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, Comparison, compare
 from whatsapp_pipeline.domain.matching.names.index import ContactName, ContactTable, Floats
-from whatsapp_pipeline.domain.matching.names.name_model import NameModel, posteriors, prior_shift
+from whatsapp_pipeline.domain.matching.names.name_model import NameModel, Posteriors, posteriors, prior_shift
 
 TOP = 5
 _BATCH = 300
 # A batch holds one byte for each of its words against each word of the table.
 _LIKENESS_BYTES = 64_000_000
+# The share of chats titled with a relative's words that are nevertheless the contact's own.
+OWN_SHARE = 0.6
+_GENDER = list(CANDIDATE_FEATURES).index("gender_differs")
 
 
 class NameFeature(NamedTuple):
@@ -76,6 +79,22 @@ class NameMatch:
     none_score: float
 
 
+def _doubt_relatives(comparison: Comparison, titles: Sequence[CleanName], found: Posteriors) -> Posteriors:
+    """Take a share of the posterior from candidates whom the title may name only as a relative.
+
+    "Mãe do Marcos" and "Fábia" (for Fábio) name another person more often than any text can show. Such a
+    candidate keeps `OWN_SHARE` of its posterior, so that it can be proposed and is never linked.
+    """
+    counts = np.diff(comparison.start)
+    related = np.repeat(np.array([bool(title.relation) for title in titles]), counts)
+    doubtful = related | (comparison.values[:, _GENDER] > 0)
+    candidate = np.where(doubtful, found.candidate * OWN_SHARE, found.candidate)
+    lost = np.bincount(
+        np.repeat(np.arange(len(counts)), counts), weights=found.candidate - candidate, minlength=len(counts)
+    )
+    return replace(found, candidate=candidate, none=found.none + lost)
+
+
 class NameIndex:
     """Contacts ready to be matched with titles. Building it takes about 15 µs a contact."""
 
@@ -106,8 +125,11 @@ class NameIndex:
         model = self._model
         if not self._table.size:
             return [NameMatch(1.0, (), 0.0) for _ in titles]
-        comparison = compare(self._table, [clean_title(title) for title in titles])
-        result = posteriors(comparison, model.candidate_vector, model.none_vector, shift)
+        cleaned = [clean_title(title) for title in titles]
+        comparison = compare(self._table, cleaned)
+        result = _doubt_relatives(
+            comparison, cleaned, posteriors(comparison, model.candidate_vector, model.none_vector, shift)
+        )
         matches = []
         for i in range(len(titles)):
             start, end = int(comparison.start[i]), int(comparison.start[i + 1])

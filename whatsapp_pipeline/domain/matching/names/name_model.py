@@ -22,8 +22,9 @@ from whatsapp_pipeline.domain.matching.names.nobody import NONE_FEATURES
 
 Doubles = npt.NDArray[np.float64]
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 DEFAULT_PRIOR_NONE = 0.2
+WEIGHT_SPREAD = 3.0
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,14 @@ def fit_weights(
     truth: npt.NDArray[np.int64],
     importance: Doubles,
     ridge: float = 0.3,
+    spread: float = WEIGHT_SPREAD,
     iterations: int = 200,
 ) -> tuple[Doubles, Doubles]:
-    """Fit the logit by maximum likelihood with an L2 penalty on the standardised weights.
+    """Fit the logit by maximum likelihood with two normal priors on the weights.
+
+    `ridge` is the precision of the prior on the standardised weights. `spread` is the standard deviation, in
+    log odds, of the prior on the weights themselves: without it, the weight of a feature that the right
+    candidate never shows would grow until one such feature is a veto.
 
     `truth[t]` is the number of the pair that is right for title t, -1 for "none"; `importance[t]` its weight.
     """
@@ -144,17 +150,19 @@ def fit_weights(
     is_none = truth < 0
     right = truth[~is_none]
 
+    penalty = ridge + 1 / (np.concatenate([scale, none_scale]) * spread) ** 2
+
     def loss(packed: Doubles) -> tuple[float, Doubles]:
         weights, none_weights = packed[:N_CANDIDATE], packed[N_CANDIDATE:]
         result = _softmax(start, values @ weights, none_values @ none_weights)
         chosen = np.where(is_none, result.none, 0.0)
         chosen[~is_none] = result.candidate[right]
-        value = -(importance * np.log(np.maximum(chosen, 1e-300))).sum() + 0.5 * ridge * (packed**2).sum()
+        value = -(importance * np.log(np.maximum(chosen, 1e-300))).sum() + 0.5 * (penalty * packed**2).sum()
         residual = result.candidate * pair_importance
         residual[right] -= importance[~is_none]
         none_residual = (result.none - is_none) * importance
         gradient = np.concatenate([by_feature @ residual, none_by_feature @ none_residual])
-        return float(value), gradient + ridge * packed
+        return float(value), gradient + penalty * packed
 
     start_at = np.zeros(N_CANDIDATE + none_values.shape[1])
     found = minimize(

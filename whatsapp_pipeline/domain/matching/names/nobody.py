@@ -40,6 +40,9 @@ NONE_FEATURES: dict[str, str] = {
     "same_two_words": "… and these are two",
     "best_inexact": "the best candidate is only alike, not the same ({v:.1f})",
     "company_title": "the title names a company",
+    "same_company": "somebody has all the words of the title, and it names a company",
+    "same_company_words": "… and these are {v:.0f} word(s)",
+    "same_company_namesakes": "… and one expects several to be called so (log {v:.1f})",
 }
 
 
@@ -88,6 +91,9 @@ def none_values(
         "same_two_words": same * (n_words == 2),
         "best_inexact": inexact,
         "company_title": batch.company,
+        "same_company": same * batch.company,
+        "same_company_words": same * batch.company * n_words,
+        "same_company_namesakes": same * batch.company * np.clip(namesakes, -8, 8),
     }
     return np.stack([columns[name] for name in NONE_FEATURES], axis=1).astype(np.float32)
 

@@ -23,6 +23,8 @@ from whatsapp_pipeline.domain.matching.names.words import (
     WEAK_WORDS,
 )
 
+# The share of titles of people who are not in the table that name a relative of somebody who is.
+RELATIVE_SHARE = 0.1
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _NEIGHBOURS = {
     char: "".join(row[max(i - 1, 0) : i] + row[i + 1 : i + 2])
@@ -32,6 +34,8 @@ _NEIGHBOURS = {
 _HONORIFICS = tuple(sorted(HONORIFICS))
 _COMPANY = tuple(sorted(COMPANY_WORDS))
 _WEAK = tuple(sorted(WEAK_WORDS))
+_JOINING = ("da", "de", "do", "dos", "das")
+_LEGAL_FORMS = ("ltda", "me", "eireli", "epp", "mei", "anonima")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,23 @@ def simulate_titles(
         from_absent = bool(absent) and rng.random() < none_share
         source = absent if from_absent else present
         contact = source[int(rng.integers(len(source)))]
+        if from_absent and rng.random() < RELATIVE_SHARE:
+            contact = _relative(rng, present) or contact
         text = writer.write(contact)
         if text:
             titles.append(SimulatedTitle(text, None if from_absent else contact.id))
     return titles
+
+
+def _relative(rng: np.random.Generator, present: Sequence[ContactName]) -> ContactName | None:
+    """Return somebody with a contact's surnames and another contact's given name; None for a company."""
+    one, other = (clean_contact(present[int(rng.integers(len(present)))].nome) for _ in range(2))
+    if one.is_company or other.is_company or len(one.words) < 2 or other.words[:1] == one.words[:1]:
+        return None
+    joined = [other.words[0]] if other.words else []
+    for particle, word in zip(one.particles[1:], one.words[1:], strict=True):
+        joined.extend(text for text in (particle, word) if text)
+    return ContactName(-1, " ".join(joined), "")
 
 
 class _Writer:
@@ -94,9 +111,24 @@ class _Writer:
         words = self._company(name) if is_company else self._person(name)
         words = [self._misspell(word) for word in words]
         if name.legal and self._rng.random() < 0.12:
-            words.append(name.legal)
+            words.append(self._legal(name.legal))
         glue = "" if len(words) == 2 and self._chance(0.01) else " "
         return self._decorate(glue.join(words))
+
+    def _legal(self, legal: str) -> str:
+        """Return the legal form as registered, one of its words, or now and then another form."""
+        draw = self._rng.random()
+        if draw < 0.6:
+            return legal
+        return self._pick(legal.split()) if draw < 0.85 else self._pick(_LEGAL_FORMS)
+
+    def _particles(self, chosen: Sequence[int], name: CleanName, keep: bool) -> list[str]:
+        """Return the particle written before each chosen word; registers and people differ in them."""
+        written = [name.particles[i] if keep and at else "" for at, i in enumerate(chosen)]
+        for at in range(1, len(written)):
+            if self._chance(0.12):
+                written[at] = "" if written[at] and self._rng.random() < 0.4 else self._pick(_JOINING)
+        return written
 
     def _person(self, name: CleanName) -> list[str]:
         rng, words = self._rng, list(name.words)
@@ -109,16 +141,19 @@ class _Writer:
             words[0] = self._pick(NICKNAMES_OF[first])
         elif len(first) > 5 and self._chance(0.03):
             words[0] = first[: int(rng.integers(3, 5))]
-        if len(chosen) > 2 and self._chance(0.08):
+        if self._chance(0.012):
+            words[0] = words[0][0]
+        elif len(chosen) > 2 and self._chance(0.08):
             words = [words[0], *(word[0] for word in words[1:-1]), words[-1]]
         elif self._chance(0.015):
             words[chosen[-1]] = words[chosen[-1]][0]
-        written: list[str] = []
-        for i in dict.fromkeys(chosen):
-            if keeps_particles and written and name.particles[i]:
-                written.append(name.particles[i])
-            written.append(words[i])
-        return written
+        kept = list(dict.fromkeys(chosen))
+        if len(kept) > 2 and self._chance(0.015):  # surnames in another order than in the register
+            kept[-2:] = kept[:-3:-1]
+        particles = self._particles(kept, name, keeps_particles)
+        return [
+            word for particle, i in zip(particles, kept, strict=True) for word in (particle, words[i]) if word
+        ]
 
     def _choose(self, name: CleanName) -> list[int]:
         """Which words of a person's name are written, in their order."""

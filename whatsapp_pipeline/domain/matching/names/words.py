@@ -16,6 +16,10 @@ _DATA = tomllib.loads((files(__package__) / "words.toml").read_text(encoding="ut
 PARTICLES: frozenset[str] = frozenset(_DATA["particles"])
 HONORIFICS: frozenset[str] = frozenset(_DATA["honorifics"])
 GENERATIONS: dict[str, str] = _DATA["generations"]
+RELATIONS: frozenset[str] = frozenset(_DATA["relations"]["words"])
+SOFT_RELATIONS: frozenset[str] = frozenset(_DATA["relations"]["soft"])
+REFERRALS: frozenset[str] = frozenset(_DATA["relations"]["referrals"])
+LINKING_PARTICLES: frozenset[str] = frozenset(_DATA["relations"]["particles"])
 COMPANY_SUFFIXES: frozenset[str] = frozenset(fold(word) for word in _DATA["company"]["suffixes"])
 COMPANY_WORDS: frozenset[str] = frozenset(_DATA["company"]["words"])
 WEAK_WORDS: frozenset[str] = frozenset(_DATA["title"]["weak"])
