@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, MIGRATIONS_TABLE
+from whatsapp_pipeline.store.migrate import CHECKSUMS_TABLE, MIGRATIONS_DIR, MIGRATIONS_TABLE
 
 READER, ANALYST, WRITER = "whatsapp_reader", "whatsapp_analyst", "whatsapp_writer"
 
@@ -56,14 +56,20 @@ def statements(conn: Connection) -> list[str]:
     ]  # fmt: skip
     made += _reader(tables)
     for table in tables:
+        if table == CHECKSUMS_TABLE:
+            continue  # granted below; only the owner, who migrates, writes there
         if table not in _NO_ANALYST:
             made.append(_grant("SELECT", table, ANALYST))
         rights = "SELECT, INSERT" if table in _APPEND_ONLY else "SELECT, INSERT, UPDATE"
         made.append(
             _grant(rights if table in _APPEND_ONLY | _ADOPTED else f"{rights}, DELETE", table, WRITER)
         )
-    # Whoever looks asks first whether the schema is current; the table holds versions and nothing else.
-    made += [_grant("SELECT", MIGRATIONS_TABLE, role) for role in (READER, ANALYST, WRITER)]
+    # Whoever looks asks first whether the schema is current; these tables hold versions and checksums.
+    made += [
+        _grant("SELECT", table, role)
+        for table in (MIGRATIONS_TABLE, CHECKSUMS_TABLE)
+        for role in (READER, ANALYST, WRITER)
+    ]
     made.append(
         sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}").format(schema, sql.Identifier(WRITER))
     )

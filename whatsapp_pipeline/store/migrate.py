@@ -1,7 +1,8 @@
 """Bringing a database to the current schema: dbmate over `sql/migrations/`.
 
 dbmate applies each plain SQL file in a transaction of its own, under an advisory lock, so two processes may
-migrate at once and a killed one leaves nothing half done.
+migrate at once and a killed one leaves nothing half done. The checksum of each applied file is stored: a file
+that was edited or removed afterwards is refused, because two databases with the same version would differ.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -18,11 +20,16 @@ from psycopg.conninfo import conninfo_to_dict
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import PROJECT_ROOT
-from whatsapp_pipeline.store.connection import connect, describe
+from whatsapp_pipeline.store.connection import Connection, connect, describe
 
 MIGRATIONS_DIR = PROJECT_ROOT / "sql" / "migrations"
 MIGRATIONS_TABLE = "pipeline_migrations"
 """Where dbmate keeps which files it has applied."""
+CHECKSUMS_TABLE = "pipeline_migration_checksums"
+"""Where this module keeps what those files held."""
+# Migrations up to here were edited in place until the trigger below was added to 0004, and never again.
+_LAST_WITHOUT_CHECKSUMS = "0013"
+_LAST_EDIT = ("0004", "conversations_link_lost")
 
 
 def _dbmate() -> str:
@@ -62,8 +69,12 @@ def _dbmate_url(url: str) -> str:
 def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
     """Apply the migrations of `directory` that `url` has not seen; return their file names, in order.
 
-    Raises PipelineError with the server's own words when one fails; that one is rolled back whole.
+    Raises PipelineError with the server's own words when one fails; that one is rolled back whole. Raises it
+    before anything is applied when a file that was applied has been edited or is missing.
     """
+    with connect(url) as conn:
+        _refuse_early_schema(conn)
+        _refuse_changed_files(conn, directory)
     result = subprocess.run(  # noqa: S603  # our own binary, no shell
         [
             _dbmate(), "--migrations-dir", str(directory), "--migrations-table", MIGRATIONS_TABLE,
@@ -80,14 +91,93 @@ def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
     if result.returncode != 0:
         reason = (result.stderr or result.stdout).strip().splitlines()[-1]
         raise PipelineError(f"migrating {describe(url)} failed, nothing of that file was kept: {reason}")
+    with connect(url) as conn:
+        _store_checksums(conn, directory)
     return applied
 
 
 def pending(url: str) -> list[str]:
-    """Return the migration files that `url` has not seen, in order."""
-    known = sorted(path.name for path in MIGRATIONS_DIR.glob("*.sql"))
+    """Return the migration files that `url` has not seen, in order.
+
+    Raises PipelineError when a file that was applied has been edited or is missing.
+    """
     with connect(url) as conn:
-        if conn.execute("SELECT to_regclass(%s)", (MIGRATIONS_TABLE,)).fetchone() == (None,):
-            return known
-        applied = {row[0] for row in conn.execute(f"SELECT version FROM {MIGRATIONS_TABLE}")}
-    return [name for name in known if name.split("_")[0] not in applied]
+        _refuse_changed_files(conn, MIGRATIONS_DIR)
+        applied = _applied(conn)
+    return [path.name for version, path in _files(MIGRATIONS_DIR).items() if version not in applied]
+
+
+def _files(directory: Path) -> dict[str, Path]:
+    """Return the migration files by version, in order."""
+    return {path.name.split("_")[0]: path for path in sorted(directory.glob("*.sql"))}
+
+
+def _checksum(path: Path) -> str:
+    """Return the SHA-256 of a file; line ends do not count, since git may have changed them."""
+    return sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def _applied(conn: Connection) -> set[str]:
+    """Return the versions that dbmate has applied."""
+    if conn.execute("SELECT to_regclass(%s)", (MIGRATIONS_TABLE,)).fetchone() == (None,):
+        return set()
+    return {row[0] for row in conn.execute(f"SELECT version FROM {MIGRATIONS_TABLE}")}
+
+
+def _may_read(conn: Connection, table: str) -> bool:
+    """Return whether the table is there and this role may read it."""
+    row = conn.execute("SELECT has_table_privilege(to_regclass(%s), 'SELECT')", (table,)).fetchone()
+    return bool(row and row[0])
+
+
+def _refuse_changed_files(conn: Connection, directory: Path) -> None:
+    """Raise PipelineError when a file that was applied to the database is missing or has another content."""
+    files = _files(directory)
+    stored = (
+        {row[0]: (row[1], row[2]) for row in
+         conn.execute(f"SELECT version, file_name, checksum FROM {CHECKSUMS_TABLE}")}
+        if _may_read(conn, CHECKSUMS_TABLE) else {}
+    )  # fmt: skip
+    missing = sorted((_applied(conn) | set(stored)) - set(files))
+    if missing:
+        name = stored[missing[0]][0] if missing[0] in stored else missing[0]
+        raise PipelineError(
+            f"the database has migration {name}, which this version of the program lacks: a newer version "
+            "has migrated it. Install that version, or restore a backup taken before (docs/recover.md)"
+        )
+    edited = [files[v].name for v, (_, checksum) in stored.items() if _checksum(files[v]) != checksum]
+    if edited:
+        raise PipelineError(
+            f"sql/migrations/{min(edited)} was edited after the database had applied it: put back the file "
+            "of the release that was installed then; write a new migration for the change (docs/recover.md)"
+        )
+
+
+def _refuse_early_schema(conn: Connection) -> None:
+    """Raise PipelineError for a database that applied migrations which were edited in place afterwards."""
+    applied = _applied(conn)
+    version, trigger = _LAST_EDIT
+    if version not in applied or max(applied) > _LAST_WITHOUT_CHECKSUMS:
+        return
+    row = conn.execute("SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = %s)", (trigger,)).fetchone()
+    if row == (False,):
+        raise PipelineError(
+            "a development version from before 2026-11-22 migrated this database, and its migrations were "
+            "changed since: the schema can't be brought forward, and nothing was changed. Make an empty "
+            "database, copy contatos and ordens_servico there, and run the pipeline on it (docs/recover.md)"
+        )
+
+
+def _store_checksums(conn: Connection, directory: Path) -> None:
+    """Store the checksum of each applied file that has none yet."""
+    if not _may_read(conn, CHECKSUMS_TABLE):
+        return
+    applied = _applied(conn)
+    rows = [(v, path.name, _checksum(path)) for v, path in _files(directory).items() if v in applied]
+    if not rows:
+        return
+    conn.execute(
+        f"""INSERT INTO {CHECKSUMS_TABLE} (version, file_name, checksum)
+            SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]) ON CONFLICT (version) DO NOTHING""",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
