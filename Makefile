@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up ci lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale drill drill-short lock clean purge
+.PHONY: help setup demo test up ci test-fast lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale drill drill-short drill-all lock clean purge
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -32,8 +32,18 @@ demo: setup ## the whole pipeline on the sample archive, through Dagster
 up: setup ## Dagster's UI and daemon, and the webhook receiver; Ctrl-C stops them
 	@exec $(BIN)/whatsapp-pipeline up
 
-test: .venv/ready-dev ## the tests, on a real PostgreSQL
-	@$(BIN)/pytest -q
+# Each test file runs in one worker, so that its fixtures are set up once. SEED=N repeats an order.
+SEED := $(or $(SEED),$(shell date +%s))
+WORKERS ?= 2
+PYTEST = $(BIN)/pytest -q --randomly-seed=$(SEED) -n $(WORKERS) --dist loadfile
+
+test: .venv/ready-dev ## all tests, on a real PostgreSQL, in random order, with coverage
+	@echo "tests in random order; the same order again: make test SEED=$(SEED)"
+	@$(PYTEST) --cov --cov-report=term:skip-covered --durations=15
+
+test-fast: .venv/ready-dev ## the tests that need no database and no processes (a minute)
+	@echo "tests in random order; the same order again: make test-fast SEED=$(SEED)"
+	@$(PYTEST) -m "not slow and not database"
 
 lint: .venv/ready-dev ## style and format
 	$(BIN)/ruff check .
@@ -48,13 +58,24 @@ layers: .venv/ready-dev ## imports run one way
 defs: .venv/ready-dev ## Dagster loads the definitions
 	DAGSTER_HOME= $(BIN)/dg check defs
 
-ci: lint types layers defs test drill-short ## all of the above; what the gate runs
+GATE = lint types layers defs test drill-short
+
+ci: .venv/ready-dev ## what the gate runs, with the time of each part
+	@for part in $(GATE); do \
+	  began=$$(date +%s); echo "=== $$part"; \
+	  $(MAKE) --no-print-directory $$part || { echo "=== $$part failed"; exit 1; }; \
+	  echo "=== $$part: $$(( $$(date +%s) - began )) s"; \
+	done
 
 drill: .venv/ready-dev ## disturb a backfill in every way, compare its end with an undisturbed one (10 min)
 	$(BIN)/python -m bench.drill
 
-drill-short: .venv/ready-dev
+drill-short: .venv/ready-dev ## the drills with few kills and few messages, for the gate
 	$(BIN)/python -m bench.drill --short
+	$(BIN)/python -m bench.webhook.faults --messages 80
+
+drill-all: .venv/ready-dev drill ## every drill in full, before a larger change is called done (30 min)
+	$(BIN)/python -m bench.webhook.faults
 
 # Rivals that Python can't share an environment with; the others are installed by the benches themselves.
 .local/bench-venv/ready:

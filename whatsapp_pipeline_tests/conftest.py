@@ -29,6 +29,13 @@ for _name in ("DATABASE_URL", "DAGSTER_DATABASE_URL", "CHAT_ARCHIVE", "ERP", "FI
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start the embedded server, so that `make test-fast` can leave them out."""
+    for item in items:
+        if "admin_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.database)
+
+
 @pytest.fixture(scope="session")
 def embedded_admin_url() -> str:
     """A server of the session's own; durability is not what these tests measure."""

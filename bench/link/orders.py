@@ -9,18 +9,35 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from bench.link.order_oracle import answers as oracle
-from bench.link.order_simulation import (
+from bench.report import Row, measured, write
+from whatsapp_pipeline.domain.matching import order_model as domain
+from whatsapp_pipeline.domain.matching.order_fitting import fit_orders, with_rates
+from whatsapp_pipeline.domain.matching.orders import (
+    Order,
+    OrderModel,
+    OrderPolicy,
+    SessionToLink,
+)
+from whatsapp_pipeline.sandbox.truth.order_answers import (
+    Figures,
+    Found,
+    answer_of,
+    by_model,
+    by_window,
+    each,
+    figures,
+    judged_by_month,
+    measure,
+)
+from whatsapp_pipeline.sandbox.truth.order_oracle import answers as oracle
+from whatsapp_pipeline.sandbox.truth.order_simulation import (
     FEW,
     Clues,
     Habits,
@@ -35,17 +52,6 @@ from bench.link.order_simulation import (
     visit_days,
     visits,
 )
-from bench.report import Row, measured, write
-from whatsapp_pipeline.domain.matching import order_model as domain
-from whatsapp_pipeline.domain.matching.order_fitting import fit_orders, with_rates
-from whatsapp_pipeline.domain.matching.orders import (
-    Order,
-    OrderModel,
-    OrderPolicy,
-    SessionToLink,
-    link_session,
-)
-from whatsapp_pipeline.steps.links.order_evidence import rated
 
 WEIGHTS = Path(domain.__file__).parent / "order_weights.json"
 LEVELS = {
@@ -60,23 +66,6 @@ SIMULATIONS: dict[str, tuple[Simulation, SpokenDays]] = {
     "visits": (visits, partial(visit_days, habits=Habits())),
     "errands": (errands, errand_days),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Precision and recall of links, and the mean distance of confidence and share right."""
-
-    precision: float
-    recall: float
-    f1: float
-    calibration: float
-    seconds: float
-
-
-Found = tuple[int | None, float, int | None]
-"""The answer, or None; the best order's posterior; and that order, whether it is the answer or not."""
-Answer = Callable[[SessionToLink, list[Order]], Found]
-Doubles = npt.NDArray[np.float64]
 
 
 def usual(shops: int = 24, customers: int = 400) -> OrderModel:
@@ -112,18 +101,11 @@ def _mean(values: Sequence[float]) -> float:
     return round(float(np.exp(np.mean(np.log(values)))), 6)
 
 
-def by_model(task: Task) -> list[Found]:
-    """The default method: fit to the task's own sessions, then decide each."""
-    policy = OrderPolicy(model=fit_orders(task.sessions, task.orders))
-    rated = with_rates(task.sessions, task.orders, policy.model)
-    return [_answer(session, task.orders[session.id_contato or 0], policy) for session in rated]
-
-
 def by_usual(task: Task) -> list[Found]:
     """The same with the numbers that are shipped."""
     policy = OrderPolicy()
     rated = with_rates(task.sessions, task.orders, policy.model)
-    return [_answer(session, task.orders[session.id_contato or 0], policy) for session in rated]
+    return [answer_of(session, task.orders[session.id_contato or 0], policy) for session in rated]
 
 
 def by_month(task: Task, *, refitted: bool) -> list[Found]:
@@ -132,86 +114,15 @@ def by_month(task: Task, *, refitted: bool) -> list[Found]:
     return judged_by_month(task, model)
 
 
-def judged_by_month(task: Task, model: OrderModel) -> list[Found]:
-    """Decide each month's sessions by themselves, as `order_links` does with its model."""
-    policy = OrderPolicy(model=model)
-    months: defaultdict[str, list[int]] = defaultdict(list)
-    for at, session in enumerate(task.sessions):
-        months[f"{session.first_day:%Y-%m}"].append(at)
-    found: dict[int, Found] = {}
-    for places in months.values():
-        sessions = rated([task.sessions[at] for at in places], task.orders, model)
-        for at, session in zip(places, sessions, strict=True):
-            found[at] = _answer(session, task.orders[session.id_contato or 0], policy)
-    return [found[at] for at in range(len(task.sessions))]
-
-
 def by_window_15d(session: SessionToLink, orders: list[Order]) -> Found:
     """The plan's ±15 days."""
-    return _answer(session, orders, OrderPolicy(method="window_15d"))
-
-
-def _answer(session: SessionToLink, orders: list[Order], policy: OrderPolicy) -> Found:
-    named = [order for order in orders if order.number in session.numbers]
-    decision = link_session(session, orders, named, policy)
-    best = decision.candidates[0].id_ordem_servico if decision.candidates else None
-    confidence = decision.confidence or 0.0
-    none = 1 - sum(candidate.confidence for candidate in decision.candidates)
-    return (best if confidence >= none or decision.status == "linked" else None), confidence, best
+    return answer_of(session, orders, OrderPolicy(method="window_15d"))
 
 
 def by_nearest(session: SessionToLink, orders: list[Order]) -> Found:
     """The order opened nearest to the session, whatever the distance."""
     _, id_ = min((abs(((o.opened or session.first_day) - session.first_day).days), o.id) for o in orders)
     return id_, 1.0, id_
-
-
-def by_window(session: SessionToLink, orders: list[Order]) -> Found:
-    """Within [opening − 3 days, closing + 7 days], a device as the tie-break."""
-    inside = []
-    for order in orders:
-        assert order.opened is not None
-        closed = order.closed or order.opened
-        if (order.opened - session.last_day).days <= 3 and (session.first_day - closed).days <= 7:
-            match = bool(set(session.devices) & set(order.devices))
-            inside.append((not match, abs((order.opened - session.first_day).days), order.id))
-    best = min(inside)[2] if inside else None
-    return best, 1.0, best
-
-
-def each(answer: Answer) -> Callable[[Task], list[Found]]:
-    """Turn a rule for one session into one for a task."""
-    return lambda task: [answer(session, task.orders[session.id_contato or 0]) for session in task.sessions]
-
-
-def measure(task: Task, answer: Callable[[Task], list[Found]], *, calibrated: bool = False) -> Figures:
-    """Ask `answer` about every session of the task."""
-    started = time.process_time()
-    found = answer(task)
-    return figures(task, found, time.process_time() - started, calibrated=calibrated)
-
-
-def figures(task: Task, found: Sequence[Found], seconds: float, *, calibrated: bool) -> Figures:
-    """Compare answers with the truth; the calibration error is over sessions that have a candidate."""
-    pairs = list(zip(found, task.truth, strict=True))
-    tp = sum(answer is not None and answer == truth for (answer, _, _), truth in pairs)
-    fp = sum(answer is not None and answer != truth for (answer, _, _), truth in pairs)
-    fn = sum(truth is not None and answer != truth for (answer, _, _), truth in pairs)
-    near = [(p, float(best == truth)) for (_, p, best), truth in pairs if p > 0] if calibrated else []
-    error = calibration_error(np.array([p for p, _ in near]), np.array([right for _, right in near]))
-    precision, recall = tp / max(tp + fp, 1), tp / max(tp + fn, 1)
-    f1 = 2 * precision * recall / max(precision + recall, 1e-9)
-    return Figures(precision, recall, f1, error, seconds)
-
-
-def calibration_error(p: Doubles, y: Doubles, bands: int = 15) -> float:
-    """Return the mean distance of predicted and observed shares, by bands of equal width."""
-    if not len(p):
-        return float("nan")
-    band = np.minimum((p * bands).astype(int), bands - 1)
-    return float(
-        sum(abs(p[band == b].mean() - y[band == b].mean()) * (band == b).mean() for b in np.unique(band))
-    )
 
 
 def main() -> None:

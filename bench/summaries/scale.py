@@ -21,8 +21,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from bench.report import measured, write
-from bench.summaries.accuracy import HERE, read_pairs
 from whatsapp_pipeline.embedded import server_url
+from whatsapp_pipeline.sandbox.truth.text_accuracy import HELDOUT_SENTIMENT, HELDOUT_TOPICS, read_pairs
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
@@ -34,7 +34,7 @@ _PER_CHAT = 60
 def fill(conn: Connection, messages: int) -> None:
     """Invent chats: sentences of the evaluation sets, three in four made unlike all others."""
     rng = random.Random(7)
-    texts = [t for f in ("heldout_sentiment.tsv", "heldout_topics.tsv") for _, t in read_pairs(HERE / f)]
+    texts = [t for f in (HELDOUT_SENTIMENT, HELDOUT_TOPICS) for _, t in read_pairs(f)]
     chats = messages // _PER_CHAT
     conn.execute("INSERT INTO contatos (id, nome) SELECT g, 'C' || g FROM generate_series(1, %s) g", (chats,))
     conn.execute(

@@ -8,8 +8,12 @@ from datetime import date, timedelta
 
 import pytest
 
-from bench.link.order_oracle import answers
-from bench.link.order_simulation import (
+from whatsapp_pipeline.domain.matching.order_data import span_of
+from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, with_rates
+from whatsapp_pipeline.domain.matching.order_model import Order, OrderModel, SessionToLink, default_model
+from whatsapp_pipeline.sandbox.truth.order_answers import by_model, by_window, each, figures, measure
+from whatsapp_pipeline.sandbox.truth.order_oracle import answers
+from whatsapp_pipeline.sandbox.truth.order_simulation import (
     FEW,
     Clues,
     SpokenDays,
@@ -19,10 +23,6 @@ from bench.link.order_simulation import (
     reference,
     reference_days,
 )
-from bench.link.orders import by_model, by_window, each, figures, measure
-from whatsapp_pipeline.domain.matching.order_data import span_of
-from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, with_rates
-from whatsapp_pipeline.domain.matching.order_model import Order, OrderModel, SessionToLink, default_model
 
 DAY = date(2025, 1, 10)
 SESSION = SessionToLink(1, 7, DAY, DAY)

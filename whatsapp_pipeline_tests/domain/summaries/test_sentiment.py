@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.summaries.accuracy import HERE, sentiment_report
 from whatsapp_pipeline.domain.summaries.lexicon import default_lexicon, parse_lexicon
 from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, label_of
+from whatsapp_pipeline.sandbox.truth.text_accuracy import HELDOUT_SENTIMENT, sentiment_report
 
 READER = SentimentReader()
 
@@ -73,7 +73,7 @@ def test_any_text_has_a_score_and_a_place(text: str) -> None:
 
 
 def test_the_bar_on_sentences_written_before_the_lexicon() -> None:
-    figures = sentiment_report(HERE / "heldout_sentiment.tsv", errors=False)
+    figures = sentiment_report(HELDOUT_SENTIMENT)
     assert figures["auc"] >= 0.97
     assert figures["two_class_accuracy"] >= 0.95
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.summaries.accuracy import HERE, topics_report
 from whatsapp_pipeline.domain.summaries.patterns import parse_pattern, words_of
 from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy, parse_taxonomy
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.sandbox.truth.text_accuracy import HELDOUT_TOPICS, topics_report
 
 READER = TopicReader()
 TAXONOMY = """
@@ -85,7 +85,7 @@ def test_the_users_own_file(tmp_path: Path) -> None:
 
 
 def test_the_bar_on_sentences_written_before_the_rules() -> None:
-    figures = topics_report(HERE / "heldout_topics.tsv", errors=False)
+    figures = topics_report(HELDOUT_TOPICS)
     assert float(str(figures["macro_f1"])) >= 0.95
 
 

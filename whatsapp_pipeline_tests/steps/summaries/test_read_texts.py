@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.summaries.accuracy import HERE, read_pairs
 from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
+from whatsapp_pipeline.sandbox.truth.text_accuracy import HELDOUT_TOPICS, read_pairs
 from whatsapp_pipeline.steps.summaries.read_texts import TextReader
 
-TEXTS = [text for _, text in read_pairs(HERE / "heldout_topics.tsv")]
+TEXTS = [text for _, text in read_pairs(HELDOUT_TOPICS)]
 ALONE = [MessageReader().read(text) for text in TEXTS]
 
 

@@ -12,8 +12,8 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 
-from bench.link.order_simulation import DAYS, DEVICES, Clues, SpokenDays, Task
 from whatsapp_pipeline.domain.matching.orders import Order, SessionToLink
+from whatsapp_pipeline.sandbox.truth.order_simulation import DAYS, DEVICES, Clues, SpokenDays, Task
 
 _DRAWS = 4000
 Spoken = Mapping[tuple[int, str | None], float]
@@ -31,7 +31,7 @@ def answers(task: Task, clues: Clues, days: SpokenDays) -> list[tuple[int | None
         none = related[contact] * clues.unrelated / DAYS * _small_talk(session, clues)
         scores: dict[int, float] = {}
         for order in task.orders[contact]:
-            assert order.opened is not None
+            assert order.opened is not None  # noqa: S101  # every simulated order was opened
             length = (order.closed - order.opened).days if order.closed is not None else None
             if length not in spoken:
                 spoken[length] = _spoken(days, length)
@@ -60,7 +60,7 @@ def _small_talk(session: SessionToLink, clues: Clues) -> float:
 
 def _likelihood(session: SessionToLink, order: Order, spoken: Spoken, clues: Clues) -> float:
     """Expected sessions of this order on this day that say what this one says."""
-    assert order.opened is not None
+    assert order.opened is not None  # noqa: S101  # every simulated order was opened
     day = (session.first_day - order.opened).days
     total = sum(
         spoken.get((day, stage), 0.0) * _stage(session, stage, clues)
