@@ -28,6 +28,7 @@ from whatsapp_pipeline.cli.review_item import (
     scope_line,
     show_evidence,
 )
+from whatsapp_pipeline.cli.review_sample import judge_sample
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links import decide
 from whatsapp_pipeline.steps.links.chat_ends import chat_ends
@@ -35,8 +36,10 @@ from whatsapp_pipeline.steps.links.decide import ChatDecision, DecisionKind, Nob
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import chat_state
 from whatsapp_pipeline.store.links.review import ReviewItem, queue
+from whatsapp_pipeline.store.operations import status
 
 _SNOOZE = timedelta(days=7)
+_SAMPLE = 20
 _CHAT_KEYS = (
     "1-9 that contact · o another contact · n nobody · t scope · e evidence · s put off a week · u undo · "
     "q quit"
@@ -50,18 +53,27 @@ _SESSION_KEYS = (
 @click.option("--month", type=MONTH, help="The month to review.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many items.")
 @click.option("--by", help="Who decides. Left out: your user name.")
+@click.option("--sample", is_flag=True, help="Judge links blind: the QA sample, of one month or of all.")
 @click.pass_context
-def review(context: click.Context, month: str | None, limit: int | None, by: str | None) -> None:
+def review(
+    context: click.Context, month: str | None, limit: int | None, by: str | None, sample: bool
+) -> None:
     """Step through chats without a sure contact and sessions without a sure order, the most valuable first.
 
     A decision is about the chat's phone where it has one, otherwise about the chat alone; `t` changes that.
-    It is kept for good with its reason; `override remove` takes it back.
+    It is kept for good with its reason; `override remove` takes it back. With --sample you say whose chat it
+    is before the link and its score are shown: these verdicts guarantee the precision in the QA report.
     """
     if context.invoked_subcommand is not None:
         return
-    if month is None:
-        raise click.UsageError("give --month YYYY-MM")
     configured = settings.load()
+    if sample:
+        with open_database(configured) as conn:
+            months = [month] if month else [str(row["month"]) for row in status.months(conn)]
+            judge_sample(conn, _archive(), months, by=by or getpass.getuser(), limit=limit or _SAMPLE)
+        return
+    if month is None:
+        raise click.UsageError("give --month YYYY-MM, or --sample")
     with open_database(configured) as conn:
         reviewing = _Reviewing(conn, by or getpass.getuser(), _archive())
         items = queue(conn, [month], reviewer=reviewing.by, limit=limit)

@@ -285,6 +285,33 @@ def test_review_record_wrong_unlinks_and_says_what_comes_next(fresh: Connection,
     assert isinstance(run("record", "999", "right", command=review).exception, PipelineError)
 
 
+def test_the_sample_is_judged_blind(fresh: Connection, run: Run) -> None:
+    chats = {add_chat(fresh, "+55 41 99999-0003", path=f"2025/01/{n}.txt"): n for n in range(3)}
+    link_month(fresh, "2025-01", LinkOptions(), log=LOG)
+    # Chat by chat in the order of the draws: the linked contact, unsure, another contact.
+    shown = run("--sample", command=review, keys="q").output
+    assert "confidence" not in shown.split("[1/3]")[1].split("0 verdict(s)")[0]
+    assert "linked" not in shown
+    assert "no share of right links is guaranteed yet" in shown
+    options = [line.split()[0] for line in shown.splitlines() if line.rstrip().find("(3)") > 0]
+    result = run("--sample", "--by", "ana", command=review, keys=f"{options[0]}?o1\nher husband\n")
+    assert result.exit_code == 0, result.output
+    assert "right: the rules linked contact 3 by " in result.output
+    assert "kept: the chat is contact 1's" in result.output
+    assert "3 verdict(s) kept" in result.output
+    assert "right links: ≥ " in result.output
+    assert "3 verdicts (2 wrong or unsure) of 2 links" in result.output
+    verdicts = fresh.execute("SELECT verdict, is_blind, reviewer FROM review_verdicts ORDER BY id").fetchall()
+    assert verdicts == [("right", True, "ana"), ("unsure", True, "ana"), ("wrong", True, "ana")]
+    links = fresh.execute(
+        "SELECT match_status, id_contato, count(*) FROM chat_files WHERE id = ANY(%s)"
+        " GROUP BY 1, 2 ORDER BY 1",
+        (list(chats),),
+    ).fetchall()
+    assert links == [("linked", 3, 2), ("manual", 1, 1)]
+    assert "every link of the rules in these months has a verdict" in run("--sample", command=review).output
+
+
 def test_an_order_is_named_by_id_or_by_number(fresh: Connection, run: Run) -> None:
     add = ("add", "--title", "Lima", "--reason", "x")
     assert run(*add, "--order", "#030415", command=override).exit_code == 0

@@ -6,13 +6,17 @@ WITH problems AS (
     SELECT f.*, coalesce(p.kinds, '{}') || f.match_flags AS warnings,
            CASE WHEN f.reference_os IS NOT NULL THEN 'order' WHEN f.phone_key IS NOT NULL THEN 'phone'
                 ELSE 'name' END AS stratum,
-           md5(f.file_path || '#' || f.chat_number) AS draw
-    FROM chat_files f LEFT JOIN problems p USING (file_path)
+           md5(f.file_path || '#' || f.chat_number) AS draw, r.draw AS link_draw
+    FROM chat_files f
+    LEFT JOIN problems p USING (file_path)
+    LEFT JOIN rule_links r ON r.id_chat_file = f.id AND r.month = %(month)s
     WHERE f.month = %(month)s AND f.processing_status <> 'vanished'
 ), placed AS (
-    SELECT *, row_number() OVER (PARTITION BY stratum ORDER BY draw) AS place,
-           count(*) OVER (PARTITION BY stratum) AS of_stratum, count(*) OVER () AS of_all
-    FROM chats
+    -- The links of the rules are a stratum of their own, in the order of their draws: the precision bound needs the
+    -- first of them without a gap.
+    SELECT *, row_number() OVER (PARTITION BY part ORDER BY link_draw, draw) AS place,
+           count(*) OVER (PARTITION BY part) AS of_stratum, count(*) OVER () AS of_all
+    FROM (SELECT *, CASE WHEN link_draw IS NULL THEN stratum ELSE 'link' END AS part FROM chats) parted
 ), ranked AS (
     -- The first of each stratum, then each by how far down its own stratum it stands: every stratum its share.
     SELECT *, row_number() OVER (

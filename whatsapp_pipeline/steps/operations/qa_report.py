@@ -7,6 +7,7 @@ masked unless the caller asks for them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -84,7 +85,7 @@ def make(
     found = [str(row["month"]) for row in rows]
     samples = {month: verdicts.sample(conn, month) for month in found}
     agreements = {month: verdicts.agreement_of(sample) for month, sample in samples.items()}
-    waiting = _waiting(conn, found)
+    waiting = _waiting(conn, found, show_names=show_names)
     waiting_ids = {line["chat"].id_chat_file for line in waiting}
     html = render(
         "qa_report.html",
@@ -93,6 +94,7 @@ def make(
         show_names=show_names,
         totals=_totals(conn, rows, agreements),
         links=_links(conn, rows),
+        precision=_precision(conn, found),
         waiting=waiting,
         waiting_ids=waiting_ids,
         listed=waiting_ids | {row.id_chat_file for sample in samples.values() for row in sample},
@@ -151,9 +153,24 @@ def _links(conn: Connection, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"bars": {str(row["month"]): {name: row[name] for name in _LINKS} for row in rows}, "bands": bands}
 
 
-def _waiting(conn: Connection, months: list[str]) -> list[dict[str, Any]]:
+def _precision(conn: Connection, months: list[str]) -> list[dict[str, Any]]:
+    """Return what verdicts guarantee of the links, all methods first; the bound is rounded down."""
+    from whatsapp_pipeline.steps.links.guaranteed_precision import guaranteed_precision  # loads numpy
+
+    found = guaranteed_precision(conn, months)
+    bounds = [(None, found.overall), *found.by_method.items()]
+    return [
+        {"method": method, "bound": bound, "least": math.floor(bound.share * 1000) / 1000}
+        for method, bound in bounds
+        if bound is not None
+    ]
+
+
+def _waiting(conn: Connection, months: list[str], *, show_names: bool) -> list[dict[str, Any]]:
     """Return the chats that wait for a person, the likeliest of each month first."""
-    reports = (link_report.match_report(conn, month, waiting=_LISTED) for month in months)
+    reports = (
+        link_report.match_report(conn, month, waiting=_LISTED, show_names=show_names) for month in months
+    )
     return [
         {"month": report.month, "chat": chat, "confidence": _confidence(chat.confidence)}
         for report in reports

@@ -29,7 +29,10 @@ class MethodBand:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A chat that is ambiguous, proposed or unmatched; the title is masked."""
+    """A chat that is ambiguous, proposed or unmatched; the title is masked unless names were asked for.
+
+    `names` are those of the candidates, empty unless asked for.
+    """
 
     id_chat_file: int
     title: str
@@ -37,6 +40,7 @@ class Waiting:
     confidence: float | None
     candidates: tuple[int, ...]
     flags: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +73,21 @@ class MatchReport:
         return asdict(self)
 
 
-def match_report(conn: Connection, month: str, *, waiting: int = 50) -> MatchReport:
+def match_report(conn: Connection, month: str, *, waiting: int = 50, show_names: bool = False) -> MatchReport:
     """Report on a month; lists at most `waiting` chats that wait, the likeliest first."""
     methods = tuple(MethodBand(*row) for row in conn.execute(queries.load("links/report_methods"), (month,)))
     rows = conn.execute(queries.load("links/report_waiting"), {"month": month, "limit": waiting})
     lists = tuple(
-        Waiting(id_, mask_title(title), status, confidence, tuple(candidates), tuple(flags))
-        for id_, title, status, confidence, candidates, flags in rows
+        Waiting(
+            id_,
+            title if show_names else mask_title(title),
+            status,
+            confidence,
+            tuple(candidates),
+            tuple(flags),
+            tuple(names) if show_names else (),
+        )
+        for id_, title, status, confidence, candidates, flags, names in rows
     )
     model = models.newest(conn, "names")
     return MatchReport(

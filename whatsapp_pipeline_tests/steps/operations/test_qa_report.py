@@ -17,6 +17,7 @@ from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.steps.operations.qa_report import History, QaReport, make, write
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import verdicts
+from whatsapp_pipeline.store.links.precision_sample import next_links
 from whatsapp_pipeline_tests.prepared import FILES, MONTHS, Prepared
 
 RULES = rule_book(with_erp=True).rules()
@@ -77,10 +78,15 @@ def _parse(html: str) -> _Page:
     return parser
 
 
+def _text(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
 def test_the_page_has_every_section_and_fetches_nothing(report: QaReport) -> None:
     found = _parse(report.html)
     assert found.headings == [
-        "Ligação com contatos", "Conversas em dúvida ou sem contato", "Ligação com ordens de serviço",
+        "Ligação com contatos", "Precisão garantida das ligações", "Conversas em dúvida ou sem contato",
+        "Ligação com ordens de serviço",
         "Mensagens e ocorrências", "Verificações", "Execuções", "Amostra para revisão", "O que melhorar",
     ]  # fmt: skip
     assert found.fetches == []
@@ -112,6 +118,13 @@ def test_names_are_shown_when_asked_for(filled: tuple[Connection, History]) -> N
     row = verdicts.sample(conn, "2025-01")[0]
     html = make(conn, ["2025-01"], past, RULES, made_at=NOW, show_names=True).html
     assert escape(row.file_path) in html
+    doubtful = conn.execute(
+        "SELECT f.title, k.nome FROM chat_files f JOIN match_candidates m ON m.id_chat_file = f.id"
+        " JOIN contatos k ON k.id = m.id_contato WHERE f.match_status IN ('ambiguous', 'proposed')"
+    ).fetchall()
+    whole = make(conn, MONTHS, past, RULES, made_at=NOW, show_names=True).html
+    assert doubtful
+    assert all(escape(title) in whole and escape(name) in whole for title, name in doubtful)
     assert "guarde esta página como guarda as conversas" in html
 
 
@@ -139,6 +152,11 @@ def test_verdicts_show_in_the_next_report(filled: tuple[Connection, History]) ->
         report = make(conn, ["2025-01"], past, RULES, made_at=NOW)
         assert report.reviewed == 10
         assert "90,0% de concordância" in report.html
+        drawn = next_links(conn, ["2025-01"], limit=100)
+        for item in drawn:
+            verdicts.record(conn, item.id_chat_file, "right", note=None, reviewer="ana")
+        everything = _text(make(conn, ["2025-01"], past, RULES, made_at=NOW).html)
+        assert re.search(r"todos ≥ \d+,\d% \d+ [01] \d+", everything)
 
 
 def test_an_empty_database_makes_a_page_too(fresh_database_url: str, tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""`review --sample`: links judged blind, in the order of their draws.
+
+What belongs here: the questions and what is shown before and after a verdict. What does not: which links are
+drawn (store/links/precision_sample.py) and what a verdict does (steps/links/decide.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.cli.output import say, say_lines
+from whatsapp_pipeline.cli.review_item import contact_label, digits, end_lines, read_key
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.links import decide
+from whatsapp_pipeline.steps.links.chat_ends import ChatEnds, chat_ends
+from whatsapp_pipeline.steps.links.decide import ChatDecision
+from whatsapp_pipeline.steps.links.guaranteed_precision import guaranteed_precision
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links.precision_sample import BlindItem, next_links
+
+_KEYS = "1-9 that contact · o another contact · n none of them · ? unsure · q quit"
+
+
+def judge_sample(
+    conn: Connection, archive: ChatArchive | None, months: Sequence[str], *, by: str, limit: int
+) -> None:
+    """Ask whose chat each of the next links is; compare with the link only then."""
+    items = next_links(conn, months, limit=limit)
+    if not items:
+        say("every link of the rules in these months has a verdict")
+    judged = 0
+    touched: set[str] = set()
+    for number, item in enumerate(items, 1):
+        say(f"\n[{number}/{len(items)}]")
+        ends = chat_ends(conn, archive, item.id_chat_file, item.file_path, item.chat_number)
+        say_lines(_blind_lines(item, ends))
+        say(_KEYS)
+        key = read_key(digits(item.contacts) + "on?q")
+        if key == "q":
+            break
+        touched |= _judge(conn, item, key, by)
+        judged += 1
+    if touched:
+        decide.relink(
+            conn,
+            touched,
+            default_area_code=settings.load().default_area_code,
+            log=logging.getLogger(__name__),
+        )
+    say(f"\n{judged} verdict(s) kept")
+    say(precision_line(conn, months))
+
+
+def precision_line(conn: Connection, months: Sequence[str]) -> str:
+    """Say what the verdicts guarantee, rounded down."""
+    bound = guaranteed_precision(conn, months).overall
+    if bound is None or not bound.verdicts:
+        return "no share of right links is guaranteed yet: the first drawn link has no verdict"
+    least = math.floor(bound.share * 1000) / 10
+    return (
+        f"right links: ≥ {least:.1f} % at {bound.confidence:.0%} confidence, {bound.verdicts} verdicts "
+        f"({bound.wrong} wrong or unsure) of {bound.links:,} links"
+    )
+
+
+def _blind_lines(item: BlindItem, ends: ChatEnds) -> Iterator[str]:
+    days = (
+        f"{item.first_at:%Y-%m-%d} to {item.last_at:%Y-%m-%d}"
+        if item.first_at and item.last_at
+        else "no dates"
+    )
+    yield f"{item.title}   chat {item.id_chat_file}: {item.messages} messages, {days}"
+    yield f"   file: {item.file_path}"
+    yield from end_lines(ends)
+    for rank, contact in enumerate(item.contacts, 1):
+        yield f"   {rank}  {contact_label(contact)}"
+
+
+def _judge(conn: Connection, item: BlindItem, key: str, by: str) -> set[str]:
+    """Keep the verdict and show the link; return the months that have to be linked again."""
+    if key == "?":
+        decide.judge(conn, item.id_chat_file, "unsure", note=None, reviewer=by, is_blind=True)
+        say_lines([_linked_line(item, "unsure")])
+        return set()
+    chosen = _chosen(item, key)
+    if chosen == item.id_contato:
+        decide.judge(conn, item.id_chat_file, "right", note=None, reviewer=by, is_blind=True)
+        say_lines([_linked_line(item, "right")])
+        return set()
+    note = click.prompt("why", default="review: judged blind", show_default=True)
+    outcome = decide.judge(conn, item.id_chat_file, "wrong", note=str(note), reviewer=by, is_blind=True)
+    say_lines([_linked_line(item, "wrong")])
+    months = set(outcome.months) if outcome is not None else set()
+    if chosen is not None:
+        wanted = ChatDecision(item.id_chat_file, "contact", chosen, str(note), by, "chat")
+        try:
+            months |= set(decide.decide(conn, wanted).months)
+            say(f"   kept: the chat is contact {chosen}'s")
+        except PipelineError as error:
+            say(f"   not kept: {error}", err=True)
+    return months
+
+
+def _chosen(item: BlindItem, key: str) -> int | None:
+    if key == "n":
+        return None
+    if key == "o":
+        return int(click.prompt("contact id", type=click.IntRange(1)))
+    return int(item.contacts[int(key) - 1]["id"])
+
+
+def _linked_line(item: BlindItem, verdict: str) -> str:
+    sure = "" if item.confidence is None else f", confidence {min(item.confidence, 0.999):.3f}"
+    return f"   {verdict}: the rules linked contact {item.id_contato} by {item.method or 'none'}{sure}"

@@ -1,0 +1,49 @@
+"""What reviewers' verdicts guarantee about the links of some months, over all methods and by method.
+
+What belongs here: handing the sample to the bound. What does not: either of the two
+(store/links/precision_sample.py, domain/matching/precision.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from whatsapp_pipeline.domain.matching.precision import (
+    ENOUGH_VERDICTS,
+    LinkDraw,
+    LinkPopulation,
+    PrecisionBound,
+    precision_bound,
+)
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import precision_sample
+
+
+@dataclass(frozen=True, slots=True)
+class GuaranteedPrecision:
+    """The bound over all links of the rules, None without links, and by method where verdicts are enough."""
+
+    overall: PrecisionBound | None
+    by_method: dict[str, PrecisionBound]
+
+
+def guaranteed_precision(conn: Connection, months: Sequence[str]) -> GuaranteedPrecision:
+    """Return what the verdicts on these months' links guarantee; "unsure" counts as wrong."""
+    overall: PrecisionBound | None = None
+    by_method: dict[str, PrecisionBound] = {}
+    for group in precision_sample.groups(conn, months):
+        if group.method is not None and len(group.drawn) < ENOUGH_VERDICTS:
+            continue
+        bound = precision_bound(
+            [
+                LinkDraw(weight, is_wrong=verdict != "right", is_removed=not is_in_force)
+                for weight, verdict, is_in_force in group.drawn
+            ],
+            LinkPopulation(group.links, group.total_weight, group.least_weight),
+        )
+        if group.method is None:
+            overall = bound
+        else:
+            by_method[group.method] = bound
+    return GuaranteedPrecision(overall, by_method)
