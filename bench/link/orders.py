@@ -114,9 +114,9 @@ def by_month(task: Task, *, refitted: bool) -> list[Found]:
     return judged_by_month(task, model)
 
 
-def by_window_15d(session: SessionToLink, orders: list[Order]) -> Found:
+def by_temporal_match(session: SessionToLink, orders: list[Order]) -> Found:
     """The plan's ±15 days."""
-    return answer_of(session, orders, OrderPolicy(method="window_15d"))
+    return answer_of(session, orders, OrderPolicy(method="temporal_match"))
 
 
 def by_nearest(session: SessionToLink, orders: list[Order]) -> Found:
@@ -138,7 +138,7 @@ def main() -> None:
     contestants: dict[str, Callable[[Task], list[Found]]] = {
         "nearest opening date": each(by_nearest),
         "window [-3, +7]": each(by_window),
-        "window_15d": each(by_window_15d),
+        "temporal_match": each(by_temporal_match),
         "model, usual numbers": by_usual,
         "model, as the database has it": partial(by_month, refitted=False),
         "model, as the database has it after a refit": partial(by_month, refitted=True),

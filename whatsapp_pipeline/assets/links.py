@@ -44,8 +44,8 @@ class OrderLinkConfig(StepConfig):
 
     method: str = Field(
         default="model",
-        pattern="^(model|window_15d)$",
-        description="`model`, or `window_15d`: the order issued nearest, at most 15 days away.",
+        pattern="^(model|temporal_match)$",
+        description="`model`, or `temporal_match`: the order issued nearest, at most 15 days away.",
     )
     refit: bool = Field(
         default=False,

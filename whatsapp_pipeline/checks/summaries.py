@@ -5,7 +5,18 @@ What belongs here: rules as data. What does not: their statements (sql/queries/s
 
 from __future__ import annotations
 
-from whatsapp_pipeline.checks.qa import QaCheck
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.checks.qa import QaCheck, Scope
+from whatsapp_pipeline.store.operations.checks import Findings
+
+
+def _stale(scope: Scope) -> Findings:
+    # Heavy, and not for every process that only loads the definitions.
+    from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, stale_contacts
+
+    contacts, stale = stale_contacts(scope.conn, SummaryOptions(zone=settings.load().zone))
+    return Findings.of(contacts, [{"id_contato": contact} for contact in stale])
+
 
 CHECKS = [
     QaCheck(
@@ -38,8 +49,53 @@ CHECKS = [
         name="every_linked_contact_has_a_summary",
         subject="summaries",
         asset="customer_summaries",
-        description="Contacts with linked, loaded chats and no summary.",
+        description="Contacts with linked messages and no summary.",
         how_to_fix="Materialize customer_summaries.",
         severity="error",
+    ),
+    QaCheck(
+        name="summary_counts_are_right",
+        subject="summaries",
+        asset="customer_summaries",
+        description="Summaries whose numbers of messages or conversations differ from the messages.",
+        how_to_fix="Materialize customer_summaries with `rebuild`.",
+        why="Whoever counts the messages of a customer finds other numbers than the summary.",
+        severity="error",
+    ),
+    QaCheck(
+        name="summary_evidence_exists",
+        subject="summaries",
+        asset="customer_summaries",
+        description="Summaries that cite messages which do not exist.",
+        how_to_fix="Materialize customer_summaries with `rebuild`.",
+        why="A sentence whose message nobody can open can't be checked.",
+        severity="error",
+    ),
+    QaCheck(
+        name="summary_claims_are_supported",
+        subject="summaries",
+        asset="customer_summaries",
+        description="Sentences of summaries that name neither a message nor an order.",
+        how_to_fix="Materialize customer_summaries with `rebuild`.",
+        why="A sentence without a source may be invented.",
+        severity="error",
+    ),
+    QaCheck(
+        name="summary_times_are_possible",
+        subject="summaries",
+        asset="customer_summaries",
+        description="Summaries with a negative or impossibly long reply time, or dates in the wrong order.",
+        how_to_fix="See whether times_are_possible fails for the customer's chats, then `rebuild`.",
+        why="Response times are reported to people.",
+        severity="error",
+    ),
+    QaCheck(
+        name="summaries_are_current",
+        subject="summaries",
+        asset="customer_summaries",
+        description="Contacts whose messages or orders changed after their summary was written.",
+        how_to_fix="Materialize customer_summaries; the nightly schedule does.",
+        why="A stale summary calls a settled matter open, or the other way round.",
+        finder=_stale,
     ),
 ]

@@ -97,7 +97,7 @@ def _explain(title: str, day: date | None) -> None:
 def _decision_lines(decision: LinkDecision, names: dict[int, tuple[str, str]]) -> Iterator[str]:
     sure = "" if decision.confidence is None else f", confidence {decision.confidence:.3f}"
     target = f" → contact {decision.id_contato}" if decision.id_contato is not None else ""
-    by = "" if decision.method == "none" else f" by {decision.method}"
+    by = f" by {decision.method}" if decision.method else ""
     yield f"{decision.status}{target}{by}{sure}"
     if decision.flags:
         yield f"flags: {', '.join(decision.flags)}"
@@ -128,7 +128,7 @@ def _order_lines(order: OrderDecision) -> Iterator[str]:
     yield ""
     sure = "" if order.confidence is None else f", confidence {order.confidence:.3f}"
     target = f" → order {order.id_ordem_servico}" if order.id_ordem_servico is not None else ""
-    by = "" if order.method == "none" else f" by {order.method}"
+    by = f" by {order.method}" if order.method else ""
     yield f"order: {order.status}{target}{by}{sure}"
     for candidate in order.candidates:
         yield f"   order {candidate.id_ordem_servico}: {candidate.confidence:.3f}"
@@ -245,10 +245,10 @@ def _decision_row(decision: TitleDecision) -> tuple[object, ...]:
         for_spreadsheet(decision.title),
         best.id_contato if best else "",
         contact.status,
-        contact.method,
+        contact.method or "",
         f"{best.confidence:.6f}" if best else "",
         _order_of(order) if order else "",
-        order.method if order else "",
+        (order.method or "") if order else "",
         "" if order is None or order.confidence is None else f"{order.confidence:.6f}",
         json.dumps([asdict(candidate) for candidate in contact.candidates], ensure_ascii=False),
     )

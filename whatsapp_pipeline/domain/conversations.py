@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from whatsapp_pipeline.domain.message_text import edited_text, message_text, message_type
+from whatsapp_pipeline.domain.message_text import edited_text, error_reasons, message_text, message_type
 from whatsapp_pipeline.domain.phone_texts import plain_phone_text
 from whatsapp_pipeline.domain.phones import parse_phone, without_mobile_prefix
 from whatsapp_pipeline.domain.webhook_json import clean_text, dumps, id_text
 
-Role: TypeAlias = Literal["user", "assistant"]
+Role: TypeAlias = Literal["user", "assistant", "system"]
 Origin: TypeAlias = Literal["message", "echo", "history"]
 IdentityKind: TypeAlias = Literal["wa_id", "user_id", "group"]
 
@@ -30,6 +30,7 @@ _AHEAD = timedelta(days=2)
 _BRAZILIAN_MOBILE = re.compile(r"55([1-9][1-9])9?([6-9]\d{7})")
 _USER_ID = re.compile(r"[A-Z]{2}\.\S+")
 _NOT_DIGITS = re.compile(r"\D")
+_NUMBER = re.compile(r"(?<!\d)\d{8,15}(?!\d)", re.ASCII)
 _PHONE_SHAPE = re.compile(r"[\d\s()+.\-]+")
 
 
@@ -51,8 +52,20 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Renaming:
+    """Names that a correspondent gave up, and those they took instead."""
+
+    old: tuple[Identity, ...]
+    new: tuple[Identity, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a delivery; `identities` is never empty, `text` is never empty."""
+    """One message of a delivery; `identities` is never empty, `text` is never empty.
+
+    `identities` name the conversation; `sender` is who wrote, which differs in a group. `key` is what makes
+    an item without a wamid itself, where its content does.
+    """
 
     position: int
     phone_number_id: str
@@ -68,11 +81,18 @@ class Message:
     profile_name: str | None
     status: str | None
     raw_json: str
+    sender: Identity | None = None
+    sender_name: str | None = None
+    renaming: Renaming | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One status of a message; it may arrive before the message it speaks of."""
+    """One status of a message; it may arrive before the message it speaks of.
+
+    In a group each participant has one: `participant` is their canonical identity, else None.
+    """
 
     position: int
     phone_number_id: str
@@ -81,6 +101,8 @@ class Status:
     time: datetime | None
     recipient: str | None
     raw_json: str
+    participant: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +167,7 @@ def read_delivery(payload: object, received_at: datetime) -> Iterator[Item]:
             yield reader.other("", "unexpected entry", entry)
         for change in changes:
             yield from reader.change(change)
+    yield from reader.rest()
 
 
 def _items(value: object) -> list[Any]:
@@ -159,22 +182,26 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 class _Contacts:
-    """The `contacts` of one change: which names belong to one correspondent."""
+    """The `contacts` of one change: which names belong to one correspondent. The business is none of them."""
 
-    def __init__(self, value: object) -> None:
+    def __init__(self, value: object, business: frozenset[str]) -> None:
         self._entries: list[tuple[tuple[Identity, ...], str | None]] = []
         for contact in _items(value):
             fields = _mapping(contact)
-            identities = _identities(fields.get("wa_id"), fields.get("user_id"))
+            identities = _identities(*(fields.get(name) for name in ("wa_id", "user_id", "parent_user_id")))
             name = _mapping(fields.get("profile")).get("name")
             cleaned = clean_text(name).strip()[:200] if isinstance(name, str) else ""
-            if identities:
+            if identities and not any(identity.canonical in business for identity in identities):
                 self._entries.append((identities, cleaned or None))
 
-    def complete(self, named: tuple[Identity, ...]) -> tuple[tuple[Identity, ...], str | None]:
+    def complete(
+        self, named: tuple[Identity, ...], *, alone: bool = False
+    ) -> tuple[tuple[Identity, ...], str | None]:
         """Add the other names of the contact that shares one with `named`.
 
-        A message that names nobody belongs to the contact, if there is exactly one.
+        A message that names nobody belongs to the contact, if there is exactly one. `alone`: everything in
+        the change is from one sender, so that the only contact is the sender's, even where `from` and `wa_id`
+        differ: the name is theirs; the numbers are not joined on that evidence.
         """
         if not named:
             return self._entries[0] if len(self._entries) == 1 else ((), None)
@@ -183,12 +210,45 @@ class _Contacts:
             if any(identity.canonical in canonicals for identity in identities):
                 more = tuple(i for i in identities if i not in named)
                 return named + more, name
-        return named, None
+        return named, self._entries[0][1] if alone and len(self._entries) == 1 else None
 
 
 def _identities(*values: object) -> tuple[Identity, ...]:
     found = (wa_identity(text) for value in values if (text := id_text(value)))
     return tuple(dict.fromkeys(found))
+
+
+_SENDER = ("from", "from_user_id", "from_parent_user_id", "user_id", "parent_user_id")
+_RECIPIENT = ("to", "to_user_id", "to_parent_user_id")
+# Parts of a change's value that say what the change is about; every other part holds items.
+_NO_ITEMS = frozenset({"messaging_product", "metadata", "contacts"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What the items of one change share."""
+
+    account: str
+    business: frozenset[str]
+    contacts: _Contacts
+    one_sender: bool
+
+    def is_business(self, identities: tuple[Identity, ...]) -> bool:
+        """Tell whether one of the names is the business's own number."""
+        return any(identity.canonical in self.business for identity in identities)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """How an item of a change was said: with whom, by whom, and on which way it came."""
+
+    identities: tuple[Identity, ...]
+    role: Role
+    origin: Origin
+    name: str | None = None
+    sender: tuple[Identity, ...] = ()
+    renaming: Renaming | None = None
+    key: str | None = None
 
 
 class _Reader:
@@ -197,6 +257,7 @@ class _Reader:
     def __init__(self, received_at: datetime) -> None:
         self._received_at = received_at
         self._position = -1
+        self._unknown: list[tuple[str, str, object]] = []
 
     def _next(self) -> int:
         self._position += 1
@@ -210,106 +271,223 @@ class _Reader:
         if not isinstance(value, dict):
             yield self.other("", "unexpected change", change)
             return
-        account = id_text(_mapping(value.get("metadata")).get("phone_number_id")) or ""
-        contacts = _Contacts(value.get("contacts"))
+        field = _mapping(change).get("field")
+        shared = _shared(value)
+        read_messages = self._history_message if field == "history" else self._message
         # By content, not by `field`: a change that lost its name loses no message.
-        sections: tuple[tuple[str, Callable[[Any], Iterator[Item]]], ...] = (
-            ("messages", lambda item: self._message(account, contacts, item)),
-            ("message_echoes", lambda item: self._echo(account, contacts, item)),
-            ("history", lambda item: self._history(account, contacts, item)),
-            ("statuses", lambda item: self._status(account, item)),
-            ("errors", lambda item: iter((self.other(account, "error", item),))),
-        )
+        sections: Mapping[str, Callable[[_Change, Any], Iterator[Item]]] = {
+            "messages": read_messages,
+            "message_echoes": self._echo,
+            "history": self._history,
+            "statuses": self._status,
+            "user_id_update": self._user_id_update,
+            "errors": lambda shared, item: iter((self.other(shared.account, "error", item),)),
+        }
         found = False
-        for name, read in sections:
+        for name, read in sections.items():
             for item in _items(value.get(name)):
                 found = True
-                yield from read(item)
+                yield from read(shared, item)
         if not found:
-            label = _mapping(change).get("field")
-            yield self.other(account, f"field {label}" if isinstance(label, str) else "no items", change)
+            yield self.other(
+                shared.account, f"field {field}" if isinstance(field, str) else "no items", change
+            )
+            return
+        for name in value:
+            if name not in sections and name not in _NO_ITEMS:
+                self._unknown += [(shared.account, f"section {name}", item) for item in _items(value[name])]
 
-    def _message(self, account: str, contacts: _Contacts, item: object) -> Iterator[Item]:
+    def rest(self) -> Iterator[Item]:
+        """Yield the parts nobody knows that stood beside known ones.
+
+        They come after all other items of the delivery, so that the positions of those are what they were.
+        """
+        for account, kind, item in self._unknown:
+            yield self.other(account, kind, item)
+
+    def _message(self, shared: _Change, item: object) -> Iterator[Item]:
         fields = _mapping(item)
-        named = _identities(fields.get("from"), fields.get("from_user_id"), fields.get("user_id"))
-        system = _mapping(fields.get("system"))
-        renamed = _identities(*(system.get(n) for n in ("wa_id", "new_wa_id", "user_id", "new_user_id")))
-        identities, name = contacts.complete(named)
-        known = tuple(dict.fromkeys(identities + renamed))
-        yield self._as_message(account, known, item, "user", "message", name)
+        sender = _identities(*(fields.get(name) for name in _SENDER))
+        if shared.is_business(sender):
+            yield self._from_business(shared, item, "echo", ())
+            return
+        identities, name = shared.contacts.complete(sender, alone=shared.one_sender)
+        renaming = _number_change(fields, sender or identities)
+        if renaming is not None:
+            identities = tuple(dict.fromkeys(identities + renaming.old + renaming.new))
+        role: Role = "system" if message_type(fields) == "system" else "user"
+        said = _Spoken(identities, role, "message", name, sender or identities, renaming)
+        yield self._as_message(shared, item, said)
 
-    def _echo(self, account: str, contacts: _Contacts, item: object) -> Iterator[Item]:
+    def _echo(self, shared: _Change, item: object) -> Iterator[Item]:
+        yield self._from_business(shared, item, "echo", ())
+
+    def _from_business(
+        self, shared: _Change, item: object, origin: Origin, thread: tuple[Identity, ...]
+    ) -> Item:
+        """Read a message of the staff: the conversation is with whom it went to."""
         fields = _mapping(item)
-        identities, _ = contacts.complete(_identities(fields.get("to"), fields.get("to_user_id")))
-        yield self._as_message(account, identities, item, "assistant", "echo", None)
+        to = _identities(*(fields.get(name) for name in _RECIPIENT)) or thread
+        identities, _ = shared.contacts.complete(to)
+        if shared.is_business(identities):
+            return self.other(shared.account, f"{origin} to the business itself", item)
+        return self._as_message(shared, item, _Spoken(identities, "assistant", origin))
 
-    def _history(self, account: str, contacts: _Contacts, chunk: object) -> Iterator[Item]:
+    def _history_message(self, shared: _Change, item: object) -> Iterator[Item]:
+        """Read a message of a history change that stands beside the threads, such as a medium sent later."""
+        yield self._of_history(shared, item, (), None)
+
+    def _history(self, shared: _Change, chunk: object) -> Iterator[Item]:
         threads = _items(_mapping(chunk).get("threads"))
         if not threads:
-            yield self.other(account, "history without threads", chunk)
+            yield self.other(shared.account, "history without threads", chunk)
         for thread in threads:
             fields = _mapping(thread)
-            identities, name = contacts.complete(_identities(fields.get("id"), fields.get("user_id")))
-            user = {identity.canonical for identity in identities}
+            context = _mapping(fields.get("context"))
+            named = (
+                fields.get("id"),
+                fields.get("wa_id"),
+                fields.get("user_id"),
+                fields.get("parent_user_id"),
+            )
+            more = (context.get("wa_id"), context.get("user_id"), context.get("parent_user_id"))
+            identities, name = shared.contacts.complete(_identities(*named, *more))
             messages = _items(fields.get("messages"))
             if not messages:
-                yield self.other(account, "history without messages", thread)
+                yield self.other(shared.account, "history without messages", thread)
             for item in messages:
-                sender = _identities(_mapping(item).get("from"), _mapping(item).get("from_user_id"))
-                by_user = any(identity.canonical in user for identity in sender)
-                role: Role = "user" if by_user or not sender else "assistant"
-                yield self._as_message(account, identities, item, role, "history", name)
+                yield self._of_history(shared, item, identities, name)
 
-    def _as_message(
-        self,
-        account: str,
-        identities: tuple[Identity, ...],
-        item: object,
-        role: Role,
-        origin: Origin,
-        name: str | None,
+    def _of_history(
+        self, shared: _Change, item: object, thread: tuple[Identity, ...], name: str | None
     ) -> Item:
+        fields = _mapping(item)
+        sender = _identities(*(fields.get(field) for field in _SENDER))
+        in_thread = {identity.canonical for identity in thread}
+        by_user = any(identity.canonical in in_thread for identity in sender)
+        # Without the business's number only the thread tells who wrote.
+        is_staff = shared.is_business(sender) or (
+            bool(thread) and bool(sender) and not by_user and not shared.business
+        )
+        if is_staff:
+            return self._from_business(shared, item, "history", thread)
+        if not thread:
+            thread, name = shared.contacts.complete(sender, alone=shared.one_sender)
+        identities = tuple(dict.fromkeys((*thread, *sender)))
+        role: Role = "system" if message_type(fields) == "system" else "user"
+        said = _Spoken(identities, role, "history", name, sender or identities)
+        return self._as_message(shared, item, said)
+
+    def _user_id_update(self, shared: _Change, item: object) -> Iterator[Item]:
+        """Read that a correspondent's user id changed, as a notice in their conversation."""
+        fields = _mapping(item)
+        old, new = (
+            _identities(
+                *(
+                    _mapping(fields.get(name)).get(key)
+                    for name in ("user_id", "parent_user_id")
+                    for key in keys
+                ),
+                *(fields.get(f"{key}_{name}") for name in ("user_id", "parent_user_id") for key in keys),
+            )
+            for keys in (("previous", "old"), ("current", "new"))
+        )
+        plain = _identities(
+            *(fields.get(name) for name in ("wa_id", "from", "user_id", "parent_user_id", "from_user_id"))
+        )
+        identities, _ = shared.contacts.complete(tuple(dict.fromkeys(plain + old + new)))
+        names = ">".join(",".join(identity.canonical for identity in side) for side in (old, new))
+        key = f"user_id_update:{names}:{id_text(fields.get('timestamp')) or ''}" if old and new else None
+        notice = {**fields, "type": "user_id_update", "user_id_update": _mapping(item)}
+        said = _Spoken(identities, "system", "message", renaming=Renaming(old, new), key=key)
+        yield self._as_message(shared, notice, said)
+
+    def _as_message(self, shared: _Change, item: object, said: _Spoken) -> Item:
         if not isinstance(item, dict):
-            return self.other(account, f"unexpected {origin}", item)
+            return self.other(shared.account, f"unexpected {said.origin}", item)
+        identities, profile_name = said.identities, said.name if said.role == "user" else None
         if group := id_text(item.get("group_id")):
-            identities, name = (Identity("group", group, f"group:{group}"),), None
+            identities, profile_name = (Identity("group", group, f"group:{group}"),), None
         if not identities:
-            return self.other(account, f"{origin} without sender", item)
+            return self.other(shared.account, f"{said.origin} without sender", item)
         kind = message_type(item)
         status = _mapping(item.get("history_context")).get("status")
         return Message(
             position=self._next(),
-            phone_number_id=account,
+            phone_number_id=shared.account,
             identities=identities,
-            role=role,
-            origin=origin,
+            role=said.role,
+            origin=said.origin,
             provider_id=id_text(item.get("id")),
             provider_time=provider_time(item.get("timestamp"), self._received_at),
             type=kind,
             text=message_text(item, kind),
             new_text=edited_text(item) if kind == "edit" else None,
             reply_to=_refers_to(item, kind),
-            profile_name=name if role == "user" else None,
+            profile_name=profile_name,
             status=clean_text(status).lower()[:40] if isinstance(status, str) else None,
             raw_json=dumps(item),
+            sender=said.sender[0] if said.sender and said.role != "assistant" else None,
+            sender_name=said.name if said.role != "assistant" else None,
+            renaming=said.renaming,
+            key=said.key,
         )
 
-    def _status(self, account: str, item: object) -> Iterator[Item]:
+    def _status(self, shared: _Change, item: object) -> Iterator[Item]:
         fields = _mapping(item)
         provider_id, status = id_text(fields.get("id")), fields.get("status")
         if not provider_id or not isinstance(status, str) or not status.strip():
-            yield self.other(account, "unexpected status", item)
+            yield self.other(shared.account, "unexpected status", item)
             return
-        recipient = _identities(fields.get("recipient_id"), fields.get("recipient_user_id"))
+        recipient = _identities(
+            *(fields.get(f"recipient_{name}") for name in ("id", "user_id", "parent_user_id"))
+        )
+        group = id_text(fields.get("recipient_id")) if fields.get("recipient_type") == "group" else None
+        participant = _identities(
+            *(fields.get(f"recipient_participant_{name}") for name in ("id", "user_id", "parent_user_id"))
+        )
         yield Status(
             position=self._next(),
-            phone_number_id=account,
+            phone_number_id=shared.account,
             provider_id=provider_id,
             status=clean_text(status).strip().lower()[:40],
             time=provider_time(fields.get("timestamp"), self._received_at),
-            recipient=recipient[0].canonical if recipient else None,
+            recipient=f"group:{group}" if group else recipient[0].canonical if recipient else None,
             raw_json=dumps(item),
+            participant=participant[0].canonical if participant else None,
+            reason=error_reasons(fields),
         )
+
+
+def _shared(value: Mapping[str, Any]) -> _Change:
+    metadata = _mapping(value.get("metadata"))
+    business = frozenset(identity.canonical for identity in _identities(metadata.get("display_phone_number")))
+    senders = {
+        _identities(*(_mapping(item).get(name) for name in _SENDER)) for item in _items(value.get("messages"))
+    }
+    return _Change(
+        id_text(metadata.get("phone_number_id")) or "",
+        business,
+        _Contacts(value.get("contacts"), business),
+        len(senders) == 1,
+    )
+
+
+def _number_change(fields: Mapping[str, Any], sender: tuple[Identity, ...]) -> Renaming | None:
+    """Read a notice that a correspondent changed their number or id; None for any other message.
+
+    The sender is the old number; where a provider gives the new one there, the notice's words have the old.
+    """
+    system = _mapping(fields.get("system"))
+    new = _identities(*(system.get(name) for name in ("wa_id", "new_wa_id", "user_id", "new_user_id")))
+    old = tuple(dict.fromkeys(sender + _identities(system.get("customer"), system.get("old_wa_id"))))
+    canonicals = {identity.canonical for identity in new}
+    old = tuple(identity for identity in old if identity.canonical not in canonicals)
+    body = system.get("body")
+    if new and not old and isinstance(body, str):
+        written = [wa_identity(number) for number in _NUMBER.findall(body)]
+        old = tuple(identity for identity in written[:1] if identity.canonical not in canonicals)
+    return Renaming(old, new) if new and old else None
 
 
 def _refers_to(message: Mapping[str, Any], kind: str) -> str | None:

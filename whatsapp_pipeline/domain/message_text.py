@@ -6,10 +6,11 @@ it, and storing it. Objects arrive in any shape; nothing here raises.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from whatsapp_pipeline.domain.webhook_json import clean_text
+from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, clean_text, loads
 
 # Types whose content is an object of the same name; also how a message that lost its `type` is recognised.
 KNOWN_TYPES = (
@@ -18,6 +19,30 @@ KNOWN_TYPES = (
 )  # fmt: skip
 _EDITABLE = ("text", "image", "video", "document")
 _MAX_TYPE_LENGTH = 40
+_MAX_WORDS = 10_000  # characters of one message's words; the rest stays in raw_json
+_MAX_ITEMS = 50
+_MAX_DEPTH = 6
+# Keys under which an object of a type that nobody knows holds words for people.
+_WORD_KEYS = frozenset(
+    {
+        "body",
+        "text",
+        "title",
+        "description",
+        "caption",
+        "headline",
+        "name",
+        "formatted_name",
+        "detail",
+        "details",
+        "reason",
+        "question",
+        "emoji",
+        "address",
+        "option_name",
+        "message",
+    }
+)
 
 
 def message_type(message: Mapping[str, Any]) -> str:
@@ -29,17 +54,31 @@ def message_type(message: Mapping[str, Any]) -> str:
 
 
 def message_text(message: Mapping[str, Any], kind: str) -> str:
-    """Render the message as text: a text as itself, anything else as `[kind: what it says]`."""
+    """Render the message as text: a text as itself, anything else as `[kind: what it says]`.
+
+    What led to the message (an advertisement, a product) follows on a line of its own.
+    """
+    led_here = [line for line in (_referral(message), _referred_product(message)) if line]
+    return "\n".join([_own_text(message, kind), *led_here])
+
+
+def _own_text(message: Mapping[str, Any], kind: str) -> str:
     content = message.get(kind)
     if kind == "text":
         body = _string(content.get("body")) if isinstance(content, Mapping) else _string(content)
         return body or "[text]"
+    reasons = _reasons(message.get("errors"))
     if kind == "contacts":
-        return f"[contacts: {len(content)}]" if isinstance(content, list) and content else "[contacts]"
-    fields = content if isinstance(content, Mapping) else {}
-    render = _RENDERERS.get(kind)
-    words = render(fields) if render else ""
-    return f"[{kind}: {words}]" if words else f"[{kind}]"
+        words = _shared_contacts(content)
+    elif kind == "unsupported":
+        declared = _string(content.get("type")) if isinstance(content, Mapping) else ""
+        words = ": ".join(word for word in (declared, reasons) if word)
+    elif isinstance(content, Mapping):
+        words = _RENDERERS.get(kind, _any_words)(content)
+    else:
+        words = _string(content)
+    words = words or reasons
+    return f"[{kind}: {words[:_MAX_WORDS]}]" if words else f"[{kind}]"
 
 
 def edited_text(message: Mapping[str, Any]) -> str | None:
@@ -79,11 +118,141 @@ def _location(fields: Mapping[str, Any]) -> str:
 
 
 def _interactive(fields: Mapping[str, Any]) -> str:
-    for name in ("button_reply", "list_reply", "nfm_reply"):
+    for name, render in _REPLIES.items():
         reply = fields.get(name)
         if isinstance(reply, Mapping):
-            return _string(reply.get("title")) or _string(reply.get("body")) or _string(reply.get("name"))
+            return render(reply)
+    return _any_words(fields)
+
+
+def _choice(reply: Mapping[str, Any]) -> str:
+    return _joined(reply.get("title") or reply.get("id"), reply.get("description"))
+
+
+def _flow_answers(reply: Mapping[str, Any]) -> str:
+    """Render the answers of a flow: `response_json` is JSON inside a string, or anything else."""
+    response: object = reply.get("response_json")
+    if isinstance(response, str):
+        try:
+            response = loads(response.encode(errors="replace"))
+        except UnreadableBodyError:
+            response = _string(response) if re.search(r"\w", str(response)) else None
+    if isinstance(response, Mapping):
+        response = {key: value for key, value in response.items() if key != "flow_token"}
+    return _answers(response) or _string(reply.get("body")) or _string(reply.get("name"))
+
+
+def _answers(value: object, depth: int = 0) -> str:
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, int | float):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if depth > _MAX_DEPTH:
+        return ""
+    if isinstance(value, Mapping):
+        pairs = [(str(key), _answers(child, depth + 1)) for key, child in list(value.items())[:_MAX_ITEMS]]
+        return "; ".join(f"{clean_text(key)}: {words}" for key, words in pairs if words)
+    if isinstance(value, list):
+        return ", ".join(words for child in value[:_MAX_ITEMS] if (words := _answers(child, depth + 1)))
     return ""
+
+
+def _call_permission(reply: Mapping[str, Any]) -> str:
+    return (
+        f"call permission {response}" if (response := _string(reply.get("response"))) else "call permission"
+    )
+
+
+def _any_words(fields: Mapping[str, Any]) -> str:
+    """Collect what reads like words from an object of any shape, in its order."""
+    found: list[str] = []
+
+    def walk(value: object, depth: int) -> None:
+        if depth > _MAX_DEPTH or len(found) >= _MAX_ITEMS:
+            return
+        if isinstance(value, Mapping):
+            for key, child in value.items():
+                if isinstance(child, str):
+                    if key in _WORD_KEYS and (words := _string(child)):
+                        found.append(words)
+                else:
+                    walk(child, depth + 1)
+        elif isinstance(value, list):
+            for child in value:
+                walk(child, depth + 1)
+
+    walk(fields, 0)
+    return " — ".join(dict.fromkeys(found))
+
+
+def _shared_contacts(content: object) -> str:
+    """Render shared contacts: each with its name, company and numbers."""
+    if not isinstance(content, list):
+        return ""
+    cards = [words for card in content[:_MAX_ITEMS] if isinstance(card, Mapping) and (words := _card(card))]
+    if not cards:
+        left = sum(card is not None for card in content)
+        return str(left) if left else ""
+    return "; ".join(cards)
+
+
+def _card(card: Mapping[str, Any]) -> str:
+    name = card.get("name")
+    names = name if isinstance(name, Mapping) else {"formatted_name": name}
+    full = _string(names.get("formatted_name")) or " ".join(
+        word for key in ("first_name", "last_name") if (word := _string(names.get(key)))
+    )
+    org = card.get("org")
+    company = _string(org.get("company")) if isinstance(org, Mapping) else ""
+    numbers = [
+        _string(phone.get("phone")) or _string(phone.get("wa_id")) for phone in _mappings(card.get("phones"))
+    ]
+    mails = [_string(mail.get("email")) for mail in _mappings(card.get("emails"))]
+    return " ".join(word for word in (full, company, *numbers, *mails) if word)
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return (
+        [item for item in value if isinstance(item, Mapping)][:_MAX_ITEMS] if isinstance(value, list) else []
+    )
+
+
+def _joined(*values: object) -> str:
+    return " — ".join(word for value in values if (word := _string(value)))
+
+
+def _reasons(errors: object) -> str:
+    """Render why the provider could not deliver the content: title, message and details of each error."""
+    reasons = []
+    for error in _mappings(errors):
+        data = error.get("error_data")
+        details = data.get("details") if isinstance(data, Mapping) else None
+        words = dict.fromkeys(
+            word for value in (error.get("title"), error.get("message"), details) if (word := _string(value))
+        )
+        reasons.append(" — ".join(words))
+    return "; ".join(filter(None, dict.fromkeys(reasons)))
+
+
+def error_reasons(item: Mapping[str, Any]) -> str | None:
+    """Return the reasons that an item's `errors` give; None when it has none."""
+    return _reasons(item.get("errors"))[:_MAX_WORDS] or None
+
+
+def _referral(message: Mapping[str, Any]) -> str:
+    referral = message.get("referral")
+    if not isinstance(referral, Mapping):
+        return ""
+    source = _string(referral.get("source_url")) or _string(referral.get("source_id"))
+    words = _joined(referral.get("headline"), referral.get("body"), referral.get("source_type"), source)
+    return f"[referral: {words[:_MAX_WORDS]}]" if words else ""
+
+
+def _referred_product(message: Mapping[str, Any]) -> str:
+    context = message.get("context")
+    product = context.get("referred_product") if isinstance(context, Mapping) else None
+    name = _string(product.get("product_retailer_id")) if isinstance(product, Mapping) else ""
+    return f"[product: {name}]" if name else ""
 
 
 def _reaction(fields: Mapping[str, Any]) -> str:
@@ -92,7 +261,22 @@ def _reaction(fields: Mapping[str, Any]) -> str:
 
 def _order(fields: Mapping[str, Any]) -> str:
     items = fields.get("product_items")
-    return f"{len(items)} items" if isinstance(items, list) else ""
+    lines = [line for item in _mappings(items) if (line := _order_line(item))]
+    count = f"{len(items)} items" if isinstance(items, list) else ""
+    listed = "; ".join(lines) if lines and len(lines) == len(_items(items)) else "; ".join([*lines, count])
+    return " — ".join(word for word in (_string(fields.get("text")), listed) if word)
+
+
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _order_line(item: Mapping[str, Any]) -> str:
+    product = _string(item.get("name")) or _string(item.get("product_retailer_id"))
+    quantity, price = _answers(item.get("quantity")), _answers(item.get("item_price"))
+    words = f"{quantity} × {product}" if quantity and product else product
+    cost = " ".join(word for word in (price, _string(item.get("currency"))) if word)
+    return ", ".join(word for word in (words, cost) if word)
 
 
 def _system(fields: Mapping[str, Any]) -> str:
@@ -115,4 +299,10 @@ _RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "order": _order,
     "system": _system,
     "edit": _edit,
+}
+_REPLIES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "button_reply": _choice,
+    "list_reply": _choice,
+    "nfm_reply": _flow_answers,
+    "call_permission_reply": _call_permission,
 }

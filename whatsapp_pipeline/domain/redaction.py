@@ -9,8 +9,13 @@ from whatsapp_pipeline.domain.webhook_json import id_text
 
 # Where an item says whom it is from, to or about.
 _PERSON_FIELDS = (
-    "from", "to", "wa_id", "user_id", "from_user_id", "to_user_id", "recipient_id", "recipient_user_id",
+    "from", "to", "wa_id", "user_id", "parent_user_id", "from_user_id", "from_parent_user_id", "to_user_id",
+    "to_parent_user_id", "recipient_id", "recipient_user_id", "recipient_parent_user_id",
+    "recipient_participant_id", "recipient_participant_user_id", "recipient_participant_parent_user_id",
+    "phone", "phone_number", "previous", "current",
 )  # fmt: skip
+# Objects of an item that speak of its person: a card of the address book, a change of id. `phones` is a list.
+_PERSON_OBJECTS = ("contact", "user_id", "parent_user_id", "wa_id")
 
 
 def without_person(payload: object, canonicals: Collection[str]) -> tuple[object, list[object]]:
@@ -36,7 +41,9 @@ def without_person(payload: object, canonicals: Collection[str]) -> tuple[object
 def _is_about(item: object, canonicals: Collection[str]) -> bool:
     if not isinstance(item, dict):
         return False
-    names = [item.get(name) for name in _PERSON_FIELDS]
+    phones = item.get("phones")  # a shared contact: the whole card goes, with the name on it
+    inner = [item.get(name) for name in _PERSON_OBJECTS] + (phones if isinstance(phones, list) else [])
+    names = [part.get(name) for part in (item, *inner) if isinstance(part, dict) for name in _PERSON_FIELDS]
     if isinstance(item.get("messages"), list):  # a history thread carries its person as its id
         names.append(item.get("id"))
     texts = (id_text(name) for name in names)

@@ -103,6 +103,13 @@ PLANTS: dict[str, str] = {
     "every_linked_contact_has_a_summary": "DELETE FROM customer_chat_summaries",
     "summaries_are_of_customers_with_chats": "UPDATE chat_files SET id_contato = NULL, match_status = 'unmatched'",
     "summaries_cite_their_customer": "UPDATE customer_chat_summaries SET evidence_message_ids = '{-1}'",
+    "summary_counts_are_right": "UPDATE customer_chat_summaries SET message_count = message_count + 1,"
+    " other_messages = other_messages + 1",
+    "summary_evidence_exists": "UPDATE customer_chat_summaries SET evidence_webhook_ids = '{-1}'",
+    "summary_claims_are_supported": "UPDATE customer_chat_summaries SET claims ="
+    """ '[{"kind": "x", "messages": [], "orders": []}]'""",
+    "summary_times_are_possible": "UPDATE customer_chat_summaries SET reply_median_s = -1",
+    "summaries_are_current": "UPDATE customer_chat_summaries SET input_hash = '\\x00'",
     "summary_numbers_add_up": "UPDATE customer_chat_summaries SET message_count = message_count + 1",
 }
 
@@ -130,7 +137,7 @@ def test_every_rule_has_a_fault_to_see() -> None:
 @pytest.mark.parametrize("check", RULES, ids=lambda check: check.name)
 def test_a_planted_fault_is_found(scope: Scope, check: QaCheck) -> None:
     before = check.find(scope)
-    _plant(scope.conn, PLANTS[check.name])
+    plant(scope.conn, PLANTS[check.name])
     findings = check.find(scope)
     assert findings.failing > before.failing
     assert findings.rows
@@ -145,7 +152,7 @@ def test_a_planted_fault_is_found(scope: Scope, check: QaCheck) -> None:
 
 @pytest.mark.parametrize("check", [c for c in RULES if c.asset in MONTHLY], ids=lambda check: check.name)
 def test_a_month_s_faults_are_not_another_s(scope: Scope, check: QaCheck) -> None:
-    _plant(scope.conn, PLANTS[check.name])
+    plant(scope.conn, PLANTS[check.name])
     whole = check.find(scope)
     for month in MONTHS:
         alone = check.find(Scope(scope.conn, [month], scope.archive))
@@ -181,7 +188,7 @@ def test_a_contact_pass_of_another_run_is_judged_when_it_ends(scope: Scope, prep
         other.execute("DELETE FROM erp_passes WHERE id = %s", (run.id,))
 
 
-def _plant(conn: Connection, statements: str) -> None:
+def plant(conn: Connection, statements: str) -> None:
     # The tables' own guards refuse some of these faults; another program would meet them too.
     conn.execute("SET LOCAL session_replication_role = replica")
     for constraint in ("chat_files_check", "chat_files_check1"):
@@ -191,7 +198,7 @@ def _plant(conn: Connection, statements: str) -> None:
 
 
 def test_rows_are_masked(scope: Scope) -> None:
-    _plant(scope.conn, PLANTS["chats_are_linked"])
+    plant(scope.conn, PLANTS["chats_are_linked"])
     check = next(check for check in RULES if check.name == "chats_are_linked")
     titles = {row[0] for row in scope.conn.execute("SELECT title FROM chat_files")}
     shown = {row["title"] for row in check.find(scope).rows}
@@ -203,7 +210,7 @@ def test_a_tolerance_is_a_setting(scope: Scope) -> None:
     import os
 
     check = next(check for check in RULES if check.name == "chats_are_linked")
-    _plant(scope.conn, PLANTS["chats_are_linked"])
+    plant(scope.conn, PLANTS["chats_are_linked"])
     assert not evaluate_alone(check, scope).passed
     os.environ["CHECK_TOLERANCES"] = "chats_are_linked=1"
     try:

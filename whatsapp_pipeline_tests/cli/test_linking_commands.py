@@ -57,7 +57,7 @@ def test_link_explains_a_title_with_its_order(fresh: Connection, run: Run) -> No
     assert result.exit_code == 0, result.output
     assert result.output.startswith("linked → contact 3 by order_number")
     assert "the order in the title is this contact's" in result.output
-    assert "order: linked → order 10 by reference" in result.output
+    assert "order: linked → order 10 by direct_os_ref" in result.output
 
 
 @pytest.mark.parametrize(
@@ -119,15 +119,15 @@ def test_link_files_without_a_database(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     found = {r["title"]: (r["id_contato"], r["status"], r["method"], r["id_ordem_servico"]) for r in rows}
     assert found == {
-        "+55 41 99999-0001": ("1", "linked", "phone_exact", "10"),
-        "Padaria Central": ("2", "linked", "name", ""),
+        "+55 41 99999-0001": ("1", "linked", "exact_phone", "10"),
+        "Padaria Central": ("2", "linked", "name_match", ""),
         "Bruno OS 30415": ("2", "linked", "order_number", "11"),
-        "+55 41 99999-0003": ("3", "proposed", "phone_normalized", ""),
+        "+55 41 99999-0003": ("3", "proposed", "normalized_phone", ""),
         "Aninha": ("1", "linked", "phone_header", "10"),
-        "Zuleica Prado": ("", "unmatched", "none", ""),
+        "Zuleica Prado": ("", "unmatched", "", ""),
     }
     candidates = json.loads(rows[0]["candidates"])
-    assert candidates[0]["evidence"][0]["name"] == "phone_exact"
+    assert candidates[0]["evidence"][0]["name"] == "exact_phone"
     assert list(rows[0]) == [
         "title", "id_contato", "status", "method", "confidence", "id_ordem_servico", "order_method",
         "order_confidence", "candidates",

@@ -113,10 +113,25 @@ def test_a_username_user_has_no_phone() -> None:
 
 
 def test_a_name_is_never_taken_from_another_contact() -> None:
-    contacts = [{"profile": {"name": "Outra"}, "wa_id": "5541988880000"}]
+    contacts = [
+        {"profile": {"name": "Outra"}, "wa_id": "5541988880000"},
+        {"profile": {"name": "Mais uma"}, "wa_id": "5541988880001"},
+    ]
     (found,) = messages(delivery(text("w1", "oi"), contacts=contacts))
     assert found.profile_name is None
-    assert [i.value for i in found.identities] == [SENDER]
+    two = messages(
+        delivery(text("w1", "oi"), text("w2", "oi", sender="5541988880002"), contacts=contacts[:1])
+    )
+    assert [m.profile_name for m in two] == [None, None]
+
+
+def test_the_only_contact_of_the_only_sender_names_them() -> None:
+    """Meta warns that `from` and `wa_id` may differ; a change with one of each speaks of one person."""
+    contacts = [{"profile": {"name": "Ana"}, "wa_id": "551150000000"}]
+    found = messages(delivery(text("w1", "oi"), text("w2", "alô"), contacts=contacts))
+    assert [m.profile_name for m in found] == ["Ana", "Ana"]
+    # The number of the contact is no proof: nobody's conversations are joined by it.
+    assert {i.value for m in found for i in m.identities} == {SENDER}
 
 
 def test_echoes_and_history() -> None:

@@ -115,3 +115,37 @@ def test_edits_and_revokes_that_came_before_are_applied(empty_database_url: str,
             ("dia 21", "dia 12", True, False),
             ("oi", None, False, True),
         ]
+
+
+def test_stored_methods_get_their_new_names(empty_database_url: str, tmp_path: Path) -> None:
+    _migrate_through(empty_database_url, "0016", tmp_path / "migrations")
+    before = ["phone_exact", "phone_normalized", "phone_telefone", "phone_header", "order_number", "name",
+              "equipment", "override", "none", None]  # fmt: skip
+    with connect(empty_database_url) as conn:
+        conn.execute("INSERT INTO contatos (id) VALUES (1)")
+        conn.execute(
+            """INSERT INTO chat_files (filename, file_path, month, chat_number, match_method)
+               SELECT 'a', 'a', '2025-01', n, method FROM unnest(%s::text[]) WITH ORDINALITY u (method, n)""",
+            (before,),
+        )
+        conn.execute("""
+            INSERT INTO chat_sessions (id_chat_file, number, started_at, ended_at, message_count,
+                                       order_match_method)
+            SELECT (SELECT min(id) FROM chat_files), n, now(), now(), 1, method
+            FROM unnest('{reference,model,window_15d,none}'::text[]) WITH ORDINALITY u (method, n)""")
+        conn.execute("""
+            INSERT INTO match_candidates (id_chat_file, rank, id_contato, confidence, method, evidence)
+            SELECT min(id), 1, 1, 0.9, 'phone_telefone',
+                   '[{"name": "phone_telefone", "words": "phone_telefone"}]' FROM chat_files""")
+        migrate(empty_database_url)
+        methods = conn.execute("SELECT match_method FROM chat_files ORDER BY chat_number").fetchall()
+        assert [row[0] for row in methods] == [
+            "exact_phone", "normalized_phone", "secondary_phone", "phone_header", "order_number",
+            "name_match", "equipment_match", "override", None, None,
+        ]  # fmt: skip
+        sessions = conn.execute("SELECT order_match_method FROM chat_sessions ORDER BY number").fetchall()
+        assert [row[0] for row in sessions] == ["direct_os_ref", "model", "temporal_match", None]
+        assert conn.execute("SELECT method, evidence FROM match_candidates").fetchone() == (
+            "secondary_phone",
+            [{"name": "secondary_phone", "words": "phone_telefone"}],
+        )

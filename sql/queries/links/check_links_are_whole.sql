@@ -9,5 +9,5 @@ SELECT month, id AS chat, title, match_status AS status, match_method AS method
 FROM chat_files
 WHERE month = ANY(%(months)s) AND processing_status <> 'vanished'
   AND match_status = 'linked'
-  AND (id_contato IS NULL OR match_method IS NULL OR match_method = 'none' OR match_confidence IS NULL)
+  AND (id_contato IS NULL OR match_method IS NULL OR match_confidence IS NULL)
 ORDER BY month, id

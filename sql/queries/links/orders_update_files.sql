@@ -16,7 +16,7 @@ WITH titled AS (
     SELECT c.id_chat_file,
            CASE WHEN a.decided THEN a.id_ordem_servico
                 ELSE coalesce(t.id_ordem_servico, a.id_ordem_servico) END AS id_ordem_servico,
-           CASE WHEN a.decided THEN 'override' WHEN t.id_ordem_servico IS NOT NULL THEN 'reference'
+           CASE WHEN a.decided THEN 'override' WHEN t.id_ordem_servico IS NOT NULL THEN 'direct_os_ref'
                 WHEN a.id_ordem_servico IS NOT NULL THEN a.method END AS method
     FROM (SELECT DISTINCT id_chat_file FROM order_linking) c
     LEFT JOIN titled t USING (id_chat_file) LEFT JOIN agreed a USING (id_chat_file)

@@ -30,9 +30,9 @@ from whatsapp_pipeline.domain.phones import PhoneKind
 
 # What evidence is worth, in log-odds against "none of these". Seven is one error in a thousand.
 _PHONE = {
-    "phone_exact": (7.0, "the title's phone is this contact's mobile, digit by digit"),
-    "phone_normalized": (6.0, "the title's phone is this contact's mobile once both are normalized"),
-    "phone_telefone": (5.0, "the title's phone is this contact's telephone"),
+    "exact_phone": (7.0, "the title's phone is this contact's mobile, digit by digit"),
+    "normalized_phone": (6.0, "the title's phone is this contact's mobile once both are normalized"),
+    "secondary_phone": (5.0, "the title's phone is this contact's telephone"),
     "phone_header": (4.5, "the phone inside the file is this contact's"),
 }
 _ASSUMED_AREA = Feature("assumed_area", 1, -3.3, "an area code is not written: the default one was assumed")
@@ -67,7 +67,7 @@ _Reasons = dict[int, list[Feature]]
 def decide(chat: ChatToLink, evidence: Evidence, policy: Policy) -> LinkDecision:
     """Link one chat. Overrides are applied before (see overrides.py); a group is nobody's."""
     if chat.is_group:
-        return LinkDecision(chat.id, "group", "none", None, None)
+        return LinkDecision(chat.id, "group", None, None, None)
     flags: set[str] = set()
     reasons, method = _phone_tier(chat, evidence, flags)
     if not reasons:
@@ -76,7 +76,7 @@ def decide(chat: ChatToLink, evidence: Evidence, policy: Policy) -> LinkDecision
         return _conclude(chat, evidence, reasons, method, policy, flags)
     if evidence.name is not None and evidence.name.candidates:
         reasons = _name_tier(evidence)
-        method = dict.fromkeys(reasons, "name")
+        method = dict.fromkeys(reasons, "name_match")
     else:
         reasons = _message_order_tier(evidence)
         method = dict.fromkeys(reasons, "order_number")
@@ -93,7 +93,7 @@ def _conclude(
 ) -> LinkDecision:
     """Let the later kinds of evidence choose among the candidates, then apply the policy."""
     for contact in reasons:
-        method.setdefault(contact, "name")  # a rival of a phone or an order that only the name brought
+        method.setdefault(contact, "name_match")  # a rival of a phone or an order that only the name brought
     before = _posteriors(reasons)
     after_orders = before
     if status_of(_sorted(before), policy) != "linked":
@@ -106,7 +106,7 @@ def _conclude(
     for contact in ranked[:1]:
         # The method is the evidence that made the difference.
         if status_of(_sorted(after_orders), policy) != status and posteriors[contact] > after_orders[contact]:
-            method[contact] = "equipment"
+            method[contact] = "equipment_match"
         elif status_of(_sorted(before), policy) != status and after_orders[contact] > before[contact]:
             method[contact] = "order_number"
     candidates = tuple(
@@ -117,7 +117,7 @@ def _conclude(
     return LinkDecision(
         chat.id,
         status,
-        best.method if best is not None and status != "unmatched" else "none",
+        best.method if best is not None and status != "unmatched" else None,
         best.confidence if best else None,
         best.id_contato if best is not None and status == "linked" else None,
         candidates,
@@ -145,8 +145,8 @@ def phone_method(hit: PhoneHit) -> str:
     if hit.source == "header":
         return "phone_header"
     if hit.field == "telefone":
-        return "phone_telefone"
-    return "phone_exact" if hit.same_digits and hit.area == "written" else "phone_normalized"
+        return "secondary_phone"
+    return "exact_phone" if hit.same_digits and hit.area == "written" else "normalized_phone"
 
 
 def _hit_features(hit: PhoneHit) -> list[Feature]:

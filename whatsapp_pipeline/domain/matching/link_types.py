@@ -58,12 +58,13 @@ class LinkDecision:
     """What was decided of a chat.
 
     `id_contato` is set for `linked` and `manual` only; the best candidate of any status stands first in
-    `candidates`. `confidence` is that of the best candidate.
+    `candidates`. `method` is None where nothing decided: `unmatched` and `group`. `confidence` is that of the
+    best candidate.
     """
 
     id_chat_file: int
     status: Status
-    method: str
+    method: str | None
     confidence: float | None
     id_contato: int | None
     candidates: tuple[Candidate, ...] = ()

@@ -30,7 +30,12 @@ __all__ = [
 ]  # fmt: skip
 
 OrderStatus = Literal["linked", "proposed", "unmatched", "manual"]
-OrderMethod = Literal["model", "window_15d"]
+OrderMethod = Literal["model", "temporal_match"]
+
+# The method that stands for a decision in which only these kinds of evidence made a difference.
+_DATES = frozenset({"when", "small_talk", "number_unsaid"})
+_DEVICES = frozenset({"device_same", "device_other", "device_unknown", "device_unsaid"})
+_ALONE = {"temporal_match": _DATES, "equipment_match": _DATES | _DEVICES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class OrderDecision:
 
     id_session: int
     status: OrderStatus
-    method: str
+    method: str | None
     confidence: float | None
     id_ordem_servico: int | None
     candidates: tuple[OrderCandidate, ...] = ()
@@ -81,8 +86,8 @@ def link_session(
         flags.add("order_of_another_contact")
     if own:
         return _reference(session, own, flags, policy)
-    if policy.method == "window_15d":
-        return _window_15d(session, orders, flags)
+    if policy.method == "temporal_match":
+        return _nearest_issued(session, orders, flags)
     return _by_model(session, orders, flags, policy)
 
 
@@ -107,8 +112,8 @@ def _reference(
     scores = _scores(evidence)
     # No "none" here: the session says in words that it is about one of these.
     posteriors = softmax({id_: score + 6.0 for id_, score in scores.items()}, none=min(scores.values()))
-    candidates = _ranked(evidence, posteriors, "reference", policy)
-    return _conclude(session, candidates, "reference", flags, policy)
+    candidates = _ranked(evidence, posteriors, "direct_os_ref", policy)
+    return _conclude(session, candidates, "direct_os_ref", flags, policy)
 
 
 def _without_contact(
@@ -116,14 +121,16 @@ def _without_contact(
 ) -> OrderDecision:
     """Without a contact to check a number against, it is at most a proposal."""
     if not explicit:
-        return OrderDecision(session.id, "unmatched", "none", None, None, (), tuple(sorted(flags)))
+        return OrderDecision(session.id, "unmatched", None, None, None, (), tuple(sorted(flags)))
     share = round(0.8 / len(explicit), 6)
     unchecked = (Feature("number_same", 1, 0.0, "its number is named, but the chat has no contact"),)
     candidates = tuple(
-        OrderCandidate(order.id, share, "reference", unchecked)
+        OrderCandidate(order.id, share, "direct_os_ref", unchecked)
         for order in sorted(explicit, key=lambda order: order.id)[: policy.shortlist]
     )
-    return OrderDecision(session.id, "proposed", "reference", share, None, candidates, tuple(sorted(flags)))
+    return OrderDecision(
+        session.id, "proposed", "direct_os_ref", share, None, candidates, tuple(sorted(flags))
+    )
 
 
 def _by_model(
@@ -134,8 +141,30 @@ def _by_model(
         for order in orders
         if _is_candidate(session, order)
     }
-    candidates = _ranked(evidence, softmax(_scores(evidence)), "model", policy)
-    return _conclude(session, candidates, "model", flags, policy)
+    method = _decisive_evidence(evidence, policy)
+    candidates = _ranked(evidence, softmax(_scores(evidence)), method, policy)
+    return _conclude(session, candidates, method, flags, policy)
+
+
+def _decisive_evidence(evidence: Mapping[int, tuple[Feature, ...]], policy: OrderPolicy) -> str:
+    """Name what decides: the date alone, the date and the device, or the model with all its evidence.
+
+    Evidence is left out and the outcome compared: where dates alone give the same status and the same order,
+    nothing else made a difference.
+    """
+    outcome = _outcome(evidence, policy)
+    for method, names in _ALONE.items():
+        part = {id_: tuple(f for f in found if f.name in names) for id_, found in evidence.items()}
+        if _outcome(part, policy) == outcome:
+            return method
+    return "model"
+
+
+def _outcome(
+    evidence: Mapping[int, tuple[Feature, ...]], policy: OrderPolicy
+) -> tuple[OrderStatus, int | None]:
+    candidates = _ranked(evidence, softmax(_scores(evidence)), "", policy)
+    return _status(candidates, policy), candidates[0].id_ordem_servico if candidates else None
 
 
 def _scores(evidence: Mapping[int, Sequence[Feature]]) -> dict[int, float]:
@@ -160,20 +189,25 @@ def _conclude(
     policy: OrderPolicy,
 ) -> OrderDecision:
     best = candidates[0] if candidates else None
-    second = candidates[1].confidence if len(candidates) > 1 else 0.0
-    status: OrderStatus = "unmatched"
-    if best is not None and best.confidence >= policy.propose:
-        sure = best.confidence >= policy.link and second < best.confidence * policy.rival
-        status = "linked" if sure else "proposed"
+    status = _status(candidates, policy)
     return OrderDecision(
         session.id,
         status,
-        method if status != "unmatched" else "none",
+        method if status != "unmatched" else None,
         best.confidence if best else None,
         best.id_ordem_servico if best is not None and status == "linked" else None,
         candidates,
         tuple(sorted(flags)),
     )
+
+
+def _status(candidates: Sequence[OrderCandidate], policy: OrderPolicy) -> OrderStatus:
+    """Apply the policy to candidates, best first."""
+    if not candidates or candidates[0].confidence < policy.propose:
+        return "unmatched"
+    best = candidates[0].confidence
+    second = candidates[1].confidence if len(candidates) > 1 else 0.0
+    return "linked" if best >= policy.link and second < best * policy.rival else "proposed"
 
 
 def of_proposed_contact(decision: OrderDecision, contact: float) -> OrderDecision:
@@ -209,7 +243,7 @@ def _is_candidate(session: SessionToLink, order: Order) -> bool:
     return time_of(session, order) is not None
 
 
-def _window_15d(session: SessionToLink, orders: Sequence[Order], flags: set[str]) -> OrderDecision:
+def _nearest_issued(session: SessionToLink, orders: Sequence[Order], flags: set[str]) -> OrderDecision:
     """The plan's rule: issued at most 15 days away, the title's device breaks ties, else the nearest."""
     near = [
         (abs((order.opened - session.first_day).days), order)
@@ -220,15 +254,16 @@ def _window_15d(session: SessionToLink, orders: Sequence[Order], flags: set[str]
     matching = [(days, order) for days, order in near if said & set(order.devices)]
     ranked = sorted(matching or near, key=lambda pair: (pair[0], pair[1].id))
     share = round(0.8 / max(len(ranked), 1), 6)
+    method = "equipment_match" if matching and len(near) > 1 else "temporal_match"
     candidates = tuple(
         OrderCandidate(
-            order.id, share, "window_15d", (Feature("days", days, 0.0, "days between opening and session"),)
+            order.id, share, method, (Feature("days", days, 0.0, "days between opening and session"),)
         )
         for days, order in ranked[:5]
     )
     if not candidates:
-        return OrderDecision(session.id, "unmatched", "none", None, None, (), tuple(sorted(flags)))
+        return OrderDecision(session.id, "unmatched", None, None, None, (), tuple(sorted(flags)))
     return OrderDecision(
-        session.id, "linked", "window_15d", share, candidates[0].id_ordem_servico, candidates,
+        session.id, "linked", method, share, candidates[0].id_ordem_servico, candidates,
         tuple(sorted(flags)),
     )  # fmt: skip

@@ -252,10 +252,10 @@ def _leave_out_erased(conn: Connection, reads: Sequence[_Read]) -> None:
 def _people(received: Received) -> set[str]:
     """Name whom an item is from or for, in canonical form."""
     match received.item:
-        case Message(identities=identities):
-            return {identity.canonical for identity in identities}
-        case Status(recipient=recipient):
-            return {recipient} if recipient else set()
+        case Message(identities=identities, sender=sender):
+            return {identity.canonical for identity in (*identities, *([sender] if sender else ()))}
+        case Status(recipient=recipient, participant=participant):
+            return {name for name in (recipient, participant) if name}
     return set()
 
 

@@ -43,7 +43,7 @@ def report(
     statuses, methods, flags = Counter[str](), Counter[str](), Counter[str]()
     for tally in tallies:
         statuses[tally.status] += tally.rows
-        if tally.linked:
+        if tally.linked and tally.method:
             methods[tally.method] += tally.rows
         for flag in tally.flags:
             flags[flag] += tally.rows

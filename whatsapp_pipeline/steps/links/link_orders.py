@@ -41,7 +41,7 @@ from whatsapp_pipeline.store.locks import in_transaction, month_lock
 
 @dataclass(frozen=True, slots=True)
 class OrderLinkOptions:
-    """How a session finds its order: `model`, or `window_15d`, the plan's rule.
+    """How a session finds its order: `model`, or `temporal_match`, the plan's rule.
 
     `refit` fits the model to all linked sessions before, and keeps it for this run and later ones.
     """
@@ -53,9 +53,9 @@ class OrderLinkOptions:
         """Return the policy of the method; raises PipelineError when there is no such method."""
         if self.method == "model":
             return OrderPolicy()
-        if self.method == "window_15d":
-            return OrderPolicy(method="window_15d")
-        raise PipelineError(f"order links: no method {self.method!r}; use model or window_15d")
+        if self.method == "temporal_match":
+            return OrderPolicy(method="temporal_match")
+        raise PipelineError(f"order links: no method {self.method!r}; use model or temporal_match")
 
 
 def link_orders_month(

@@ -110,14 +110,14 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
     return report
 
 
-def stale_contacts(conn: Connection, options: SummaryOptions) -> list[int]:
-    """Return the ids of contacts whose messages, orders or options are not those of their summary."""
+def stale_contacts(conn: Connection, options: SummaryOptions) -> tuple[int, list[int]]:
+    """Return how many contacts have messages, and the ids of those whose summary was made of other input."""
     reader = MessageReader(options.taxonomy)
     store.prepare(conn)
-    store.stage_contacts(conn, options.digest(reader.rules))
-    contacts = store.stale(conn)
+    contacts = store.stage_contacts(conn, options.digest(reader.rules))
+    stale = store.stale(conn)
     store.finish(conn)
-    return contacts
+    return contacts, stale
 
 
 def _compute(

@@ -12,8 +12,11 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from whatsapp_pipeline.domain.conversations import Identity, preference, wa_identity
+from psycopg import sql
+
+from whatsapp_pipeline.domain.conversations import Identity, Renaming, preference, wa_identity
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.message_order import LIVE_KEY, LIVE_NEWEST_FIRST
 
@@ -252,22 +255,46 @@ def _merge(conn: Connection, keep: int, others: Sequence[int]) -> None:
         parameters,
     )
     conn.execute("DELETE FROM conversations WHERE id = ANY(%(others)s)", parameters)
+    keep_one_lead(conn, [keep])
 
 
 def _rename(conn: Connection, ids: Sequence[int]) -> None:
     """Name conversations by the best of all their identities, whichever of them came first."""
-    if not ids:
+    if ids:
+        conn.execute(queries.load("conversations/rename"), {"conversations": list(ids)})
+
+
+def note_renamings(conn: Connection, renamings: Sequence[tuple[int, str, datetime, Renaming]]) -> None:
+    """Note which names replaced which (conversation, account, when, names); name the conversations anew."""
+    if not renamings:
         return
-    conn.execute(
-        """
-        UPDATE conversations c SET external_id = best.value, updated_at = now()
-          FROM (SELECT DISTINCT ON (conversation_id) conversation_id, value
-                  FROM conversation_identities WHERE conversation_id = ANY(%s)
-                 ORDER BY conversation_id, kind = 'user_id', length(value) DESC, value COLLATE "C") best
-         WHERE c.id = best.conversation_id AND c.external_id <> best.value
-        """,
-        (list(ids),),
-    )
+    sides: dict[str, list[tuple[str, str, datetime]]] = {
+        "replaced_at": [(a, i.canonical, at) for _, a, at, names in renamings for i in names.old],
+        "adopted_at": [(a, i.canonical, at) for _, a, at, names in renamings for i in names.new],
+    }
+    for column, names in sides.items():
+        if names:
+            conn.execute(
+                sql.SQL(
+                    """
+                    UPDATE conversation_identities i SET {column} = greatest(i.{column}, n.at)
+                      FROM (SELECT account, canonical, max(at) AS at
+                              FROM unnest(%s::text[], %s::text[], %s::timestamptz[])
+                                   AS u (account, canonical, at)
+                             GROUP BY account, canonical) n
+                     WHERE i.phone_number_id = n.account AND i.canonical = n.canonical
+                    """
+                ).format(column=sql.Identifier(column)),
+                [list(values) for values in zip(*names, strict=True)],
+            )
+    ids = sorted({conversation_id for conversation_id, *_ in renamings})
+    _rename(conn, ids)
+    keep_one_lead(conn, ids)
+
+
+def keep_one_lead(conn: Connection, ids: Sequence[int]) -> None:
+    """Delete the leads of these conversations but the earliest of each person."""
+    conn.execute(queries.load("conversations/keep_one_lead"), {"conversations": list(ids)})
 
 
 def link_conversations(conn: Connection) -> int:

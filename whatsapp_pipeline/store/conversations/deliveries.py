@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from whatsapp_pipeline.domain.conversations import Item, Message, Other, Status
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.conversations.conversations import lock_accounts, resolve
+from whatsapp_pipeline.store.conversations.conversations import (
+    keep_one_lead,
+    lock_accounts,
+    note_renamings,
+    resolve,
+)
+from whatsapp_pipeline.store.queries import load
 
 # What a person does not wait for an answer to.
 _NOT_ASKING = ["reaction", "system", "edit", "revoke", "unsupported", "unknown"]
@@ -65,7 +71,7 @@ def store(
     lock_accounts(conn, (r.item.phone_number_id for r in received if not isinstance(r.item, Other)))
     inserted, conversations = _add_messages(conn, messages, tenants) if messages else ([], 0)
     _apply_changes(conn, [m for _, m in messages])
-    leads = _add_leads(conn, [m for _, m in messages], tenants)
+    leads = _add_leads(conn, messages, tenants)
     added_statuses = _add_statuses(conn, statuses)
     _raise_statuses(
         conn,
@@ -89,7 +95,52 @@ def _of(received: Sequence[Received], kind: type[_T]) -> list[tuple[Received, _T
 
 
 def _message_key(received: Received, message: Message) -> str:
-    return message.provider_id or f"{received.delivery_id}:{message.position}"
+    return message.provider_id or message.key or f"{received.delivery_id}:{message.position}"
+
+
+class _MessageRow(NamedTuple):
+    """A row of conversation_messages, in the order of the INSERT."""
+
+    conversation_id: int
+    role: str
+    text: str
+    raw_json: str
+    origin: str
+    type: str
+    phone_number_id: str
+    provider_id: str | None
+    message_key: str
+    provider_time: datetime | None
+    sent_at: datetime
+    inbox_id: int
+    position: int
+    status: str | None
+    reply_to: str | None
+    new_text: str | None
+    sender_id: str | None
+    sender_canonical: str | None
+    sender_name: str | None
+
+
+# As message_richness and message_origin_rank of the database.
+_RICHNESS = {"media_placeholder": 0, "unknown": 1, "unsupported": 2}
+_ORIGINS = ("message", "echo", "history")
+
+
+def _with_copy(row: _MessageRow, copy: _MessageRow) -> _MessageRow:
+    """Complete a row by a copy that came later: the richer content and the more live origin count."""
+    origin = min(row.origin, copy.origin, key=_ORIGINS.index)
+    if _RICHNESS.get(copy.type, 3) <= _RICHNESS.get(row.type, 3):
+        return row._replace(origin=origin)
+    return copy._replace(
+        conversation_id=row.conversation_id,
+        origin=origin,
+        inbox_id=row.inbox_id,
+        position=row.position,
+        sent_at=row.sent_at,
+        provider_time=row.provider_time,
+        status=row.status or copy.status,
+    )
 
 
 def _add_messages(
@@ -97,39 +148,31 @@ def _add_messages(
 ) -> tuple[list[int], int]:
     """Insert what is new; return the new ids, and how many conversations were made."""
     ids, made = resolve(conn, [(m.phone_number_id, m.identities) for _, m in messages], tenants)
-    first: dict[tuple[str, str], tuple[Any, ...]] = {}
+    first: dict[tuple[str, str], _MessageRow] = {}
     for (r, m), conversation_id in sorted(
         zip(messages, ids, strict=True), key=lambda pair: (pair[0][0].inbox_id, pair[0][1].position)
     ):
         key = _message_key(r, m)
-        row = (
+        row = _MessageRow(
             conversation_id, m.role, m.text, m.raw_json, m.origin, m.type, m.phone_number_id, m.provider_id,
             key, m.provider_time, m.provider_time or r.received_at, r.inbox_id, m.position, m.status,
-            m.reply_to, m.new_text,
+            m.reply_to, m.new_text, m.sender.value if m.sender else None,
+            m.sender.canonical if m.sender else None, m.sender_name,
         )  # fmt: skip
-        first.setdefault((m.phone_number_id, key), row)
+        known = first.get((m.phone_number_id, key))
+        first[m.phone_number_id, key] = row if known is None else _with_copy(known, row)
     rows = conn.execute(
-        """
-        INSERT INTO conversation_messages
-               (conversation_id, role, text, raw_json, origin, type, phone_number_id, provider_id,
-                message_key, provider_time, sent_at, inbox_id, position, status, reply_to_provider_id,
-                new_text)
-        SELECT conversation_id, role, text, raw_json::json, origin, type, phone_number_id, provider_id,
-               message_key, provider_time, sent_at, inbox_id, position, status, reply_to, new_text
-          FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-                      %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[],
-                      %s::integer[], %s::text[], %s::text[], %s::text[])
-               AS m (conversation_id, role, text, raw_json, origin, type, phone_number_id, provider_id,
-                     message_key, provider_time, sent_at, inbox_id, position, status, reply_to, new_text)
-        -- A copy that came earlier but is processed later gives its place in the order.
-        ON CONFLICT (phone_number_id, message_key) DO UPDATE
-           SET inbox_id = EXCLUDED.inbox_id, position = EXCLUDED.position, sent_at = EXCLUDED.sent_at
-         WHERE EXCLUDED.inbox_id < conversation_messages.inbox_id
-        RETURNING id, xmax = 0
-        """,
-        [list(column) for column in zip(*first.values(), strict=True)],
+        load("conversations/add_messages"), [list(column) for column in zip(*first.values(), strict=True)]
     ).fetchall()
     _touch_conversations(conn, messages, ids)
+    note_renamings(
+        conn,
+        [
+            (conversation_id, m.phone_number_id, m.provider_time or r.received_at, m.renaming)
+            for (r, m), conversation_id in zip(messages, ids, strict=True)
+            if m.renaming is not None
+        ],
+    )
     return [row_id for row_id, is_new in rows if is_new], made
 
 
@@ -207,55 +250,48 @@ def _touch_conversations(
     )
 
 
-def _add_leads(conn: Connection, messages: Sequence[Message], tenants: Mapping[str, int | None]) -> int:
-    """Make a lead of each number that writes and that no contact has; once, and never touched again."""
+def _add_leads(
+    conn: Connection, messages: Sequence[tuple[Received, Message]], tenants: Mapping[str, int | None]
+) -> int:
+    """Make a lead of each person who writes and whom no contact has; one, by the number that wrote first."""
     found: dict[tuple[str, str], tuple[Any, ...]] = {}
-    for m in messages:
+    for r, m in sorted(messages, key=lambda pair: pair[1].provider_time or pair[0].received_at):
         if m.role != "user" or m.origin != "message":
             continue
-        for identity in m.identities:
-            if identity.kind == "wa_id":
-                found.setdefault(
-                    (m.phone_number_id, identity.canonical),
-                    (m.phone_number_id, identity.canonical, identity.value, m.profile_name,
-                     tenants.get(m.phone_number_id)),
-                )  # fmt: skip
+        numbers = [identity for identity in m.identities if identity.kind == "wa_id"]
+        for identity in numbers[:1]:
+            found.setdefault(
+                (m.phone_number_id, identity.canonical),
+                (m.phone_number_id, identity.canonical, identity.value, m.profile_name,
+                 tenants.get(m.phone_number_id), m.provider_time or r.received_at),
+            )  # fmt: skip
     if not found:
         return 0
-    # The key is the one just written with the identity, not computed twice.
-    return conn.execute(
-        """
-        INSERT INTO leads (phone_number_id, canonical, wa_id, phone_key, profile_name, tenant_id)
-        SELECT n.phone_number_id, n.canonical, n.wa_id, i.phone_key, n.name, n.tenant_id
-          FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
-               AS n (phone_number_id, canonical, wa_id, name, tenant_id)
-          LEFT JOIN conversation_identities i
-            ON i.channel = 'whatsapp' AND i.phone_number_id = n.phone_number_id AND i.value = n.wa_id
-         -- The phones of a deleted contact stay until they are normalized again.
-         WHERE NOT EXISTS (SELECT 1 FROM contact_phones p JOIN contatos k ON k.id = p.id_contato
-                            WHERE p.key = i.phone_key)
-           AND NOT EXISTS (SELECT 1 FROM leads l
-                            WHERE l.phone_number_id = n.phone_number_id AND l.canonical = n.canonical)
-        ON CONFLICT (phone_number_id, canonical) DO NOTHING
-        """,
-        [list(column) for column in zip(*found.values(), strict=True)],
-    ).rowcount
+    added = conn.execute(
+        load("conversations/add_leads"), [list(column) for column in zip(*found.values(), strict=True)]
+    ).fetchall()
+    if added:
+        keep_one_lead(conn, [conversation_id for (conversation_id,) in added])
+    return len(added)
 
 
 def _add_statuses(conn: Connection, statuses: Sequence[tuple[Received, Status]]) -> int:
     if not statuses:
         return 0
-    first: dict[tuple[str, str, str], tuple[Any, ...]] = {}
+    first: dict[tuple[str, str, str, str], tuple[Any, ...]] = {}
     for r, s in sorted(statuses, key=lambda pair: (pair[1].time or pair[0].received_at, pair[0].inbox_id)):
-        key = (s.phone_number_id, s.provider_id, s.status)
-        first.setdefault(key, (*key, s.time or r.received_at, s.recipient, s.raw_json))
+        key = (s.phone_number_id, s.provider_id, s.status, s.participant or "")
+        first.setdefault(key, (*key, s.time or r.received_at, s.recipient, s.raw_json, s.reason))
     rows = conn.execute(
         """
-        INSERT INTO message_statuses (phone_number_id, provider_id, status, status_time, recipient, raw_json)
-        SELECT s.account, s.provider_id, s.status, s.at, s.recipient, s.raw_json::json
-          FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[])
-               AS s (account, provider_id, status, at, recipient, raw_json)
-        ON CONFLICT (phone_number_id, provider_id, status) DO UPDATE SET status_time = EXCLUDED.status_time
+        INSERT INTO message_statuses
+               (phone_number_id, provider_id, status, participant, status_time, recipient, raw_json, reason)
+        SELECT account, provider_id, status, participant, at, recipient, raw_json::json, reason
+          FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
+                      %s::text[], %s::text[])
+               AS s (account, provider_id, status, participant, at, recipient, raw_json, reason)
+        ON CONFLICT (phone_number_id, provider_id, status, participant) DO UPDATE
+           SET status_time = EXCLUDED.status_time
          WHERE EXCLUDED.status_time < message_statuses.status_time
         RETURNING xmax = 0
         """,

@@ -45,7 +45,7 @@ class Tally(NamedTuple):
     """How many chats or sessions are linked alike; `linked`: they have a contact, an order."""
 
     status: str
-    method: str
+    method: str | None
     linked: bool
     flags: list[str]
     rows: int

@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
+from whatsapp_pipeline.domain.message_text import message_text
 from whatsapp_pipeline.domain.redaction import without_person
 from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, dumps, loads
 from whatsapp_pipeline.store.connection import Connection
@@ -122,18 +123,40 @@ def erase_person(conn: Connection, person: Person) -> Erased:
     conn.execute(
         """
         DELETE FROM message_statuses s
-         WHERE s.recipient = ANY(%s)
+         WHERE s.recipient = ANY(%(names)s) OR s.participant = ANY(%(names)s)
             OR (s.phone_number_id, s.provider_id) IN (
-               SELECT phone_number_id, provider_id FROM conversation_messages WHERE conversation_id = ANY(%s))
+               SELECT phone_number_id, provider_id FROM conversation_messages
+                WHERE conversation_id = ANY(%(ids)s))
         """,
-        (names, ids),
+        {"names": names, "ids": ids},
     )
+    # What they wrote in groups, too.
     messages = conn.execute(
-        "DELETE FROM conversation_messages WHERE conversation_id = ANY(%s)", (ids,)
+        "DELETE FROM conversation_messages WHERE conversation_id = ANY(%s) OR sender_canonical = ANY(%s)",
+        (ids, names),
     ).rowcount
+    _erase_cards(conn, person.canonicals)
     leads = conn.execute("DELETE FROM leads WHERE canonical = ANY(%s)", (names,)).rowcount
     conversations = conn.execute("DELETE FROM conversations WHERE id = ANY(%s)", (ids,)).rowcount
     return Erased(conversations, messages, deliveries, leads)
+
+
+def _erase_cards(conn: Connection, canonicals: frozenset[str]) -> None:
+    """Take the person's cards out of messages in which others shared them."""
+    last = 0
+    while rows := conn.execute(
+        "SELECT id, convert_to(raw_json::text, 'UTF8') FROM conversation_messages"
+        " WHERE type = 'contacts' AND raw_json IS NOT NULL AND id > %s ORDER BY id LIMIT 500",
+        (last,),
+    ).fetchall():
+        for row_id, raw in rows:
+            message, removed = without_person(loads(bytes(raw)), canonicals)
+            if removed and isinstance(message, dict):
+                conn.execute(
+                    "UPDATE conversation_messages SET text = %s, raw_json = %s::json WHERE id = %s",
+                    (message_text(message, "contacts"), dumps(message), row_id),
+                )
+        last = rows[-1][0]
 
 
 def cleaned_body(body: bytes, canonicals: Collection[str]) -> bytes | None:

@@ -58,7 +58,7 @@ def test_a_phone_of_the_header_that_a_name_contradicts_is_only_proposed() -> Non
 
 def test_a_name_alone_keeps_its_posterior() -> None:
     decision = decide(NAMED, Evidence(name=_name((1, 0.97), (2, 0.01))), POLICY)
-    assert (decision.status, decision.method, decision.id_contato) == ("linked", "name", 1)
+    assert (decision.status, decision.method, decision.id_contato) == ("linked", "name_match", 1)
     assert decision.confidence == pytest.approx(0.97, abs=1e-5)
     assert decide(NAMED, Evidence(name=_name((1, 0.4), (2, 0.35))), POLICY).status == "ambiguous"
     assert decide(NAMED, Evidence(name=_name((1, 0.7), (2, 0.05))), POLICY).status == "proposed"
@@ -77,7 +77,7 @@ def test_a_device_decides_only_when_one_rival_alone_has_it() -> None:
     near = [OwnedDevice("notebook", day, None)]
     far = [OwnedDevice("notebook", date(2020, 1, 1), date(2020, 1, 9))]
     hits = [_phone(1), _phone(2)]
-    assert decide(chat, Evidence(hits, devices={1: near}), POLICY).method == "equipment"
+    assert decide(chat, Evidence(hits, devices={1: near}), POLICY).method == "equipment_match"
     assert decide(chat, Evidence(hits, devices={1: near}), POLICY).id_contato == 1
     assert decide(chat, Evidence(hits, devices={1: far}), POLICY).status == "proposed"
     assert decide(chat, Evidence(hits, devices={1: near, 2: near}), POLICY).status == "ambiguous"

@@ -68,3 +68,23 @@ def test_an_order_is_no_surer_than_its_contact() -> None:
     assert (decision.status, decision.id_ordem_servico) == ("proposed", None)
     assert decision.confidence == decision.candidates[0].confidence
     assert (decision.confidence or 1) <= 0.5
+
+
+def test_the_method_names_the_evidence_that_made_the_difference() -> None:
+    by_date = link_session(replace(SESSION, stages=("opening",)), [NOTEBOOK], [], POLICY)
+    assert (by_date.status, by_date.method) == ("linked", "temporal_match")
+    alike = replace(NOTEBOOK, id=12, devices=("tv", "lg"))
+    by_device = link_session(replace(SESSION, devices=("tv",)), [NOTEBOOK, alike], [], POLICY)
+    assert (by_device.method, by_device.id_ordem_servico) == ("equipment_match", 12)
+    titled = replace(SESSION, title_number="30777")
+    by_all = link_session(titled, [NOTEBOOK, replace(alike, number="30777")], [], POLICY)
+    assert (by_all.method, by_all.id_ordem_servico) == ("model", 12)
+    nobody = link_session(replace(SESSION, first_day=date(2024, 6, 1)), [], [], POLICY)
+    assert (nobody.status, nobody.method) == ("unmatched", None)
+
+
+def test_the_plans_rule_says_when_the_device_chose() -> None:
+    plan = OrderPolicy(method="temporal_match")
+    said = replace(SESSION, title_devices=("tv",))
+    assert link_session(said, [NOTEBOOK, TV], [], plan).method == "equipment_match"
+    assert link_session(SESSION, [NOTEBOOK, TV], [], plan).method == "temporal_match"

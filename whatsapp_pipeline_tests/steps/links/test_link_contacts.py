@@ -63,12 +63,12 @@ def test_phones_in_the_order_of_the_cascade(fresh: Connection) -> None:
         add_chat(fresh, title)
     report = _link(fresh)
     assert _links(fresh) == {
-        "+55 41 99999-0001": ("linked", "phone_exact", 1),
-        "+55 41 99999-0002": ("linked", "phone_normalized", 2),
-        "+55 41 3333-0003": ("linked", "phone_telefone", 3),
-        "+55 41 99999-0004": ("proposed", "phone_normalized", None),
-        "+55 41 98888-0006": ("linked", "phone_exact", 5),
-        "+55 41 97777-0009": ("unmatched", "none", None),
+        "+55 41 99999-0001": ("linked", "exact_phone", 1),
+        "+55 41 99999-0002": ("linked", "normalized_phone", 2),
+        "+55 41 3333-0003": ("linked", "secondary_phone", 3),
+        "+55 41 99999-0004": ("proposed", "normalized_phone", None),
+        "+55 41 98888-0006": ("linked", "exact_phone", 5),
+        "+55 41 97777-0009": ("unmatched", None, None),
     }
     assert report.counts()["linked"] == 4
     assert _candidates(fresh, "+55 41 99999-0004") == [4]
@@ -93,14 +93,14 @@ def test_an_area_code_that_nobody_wrote_makes_a_proposal(fresh: Connection, type
     add_contact(fresh, 1, "Ana", typed)
     add_chat(fresh, f"+55 {area} 99999-0001")
     _link(fresh, default_area_code="41")
-    assert _links(fresh)[f"+55 {area} 99999-0001"] == ("proposed", "phone_normalized", None)
+    assert _links(fresh)[f"+55 {area} 99999-0001"] == ("proposed", "normalized_phone", None)
 
 
 def test_a_name_that_agrees_makes_a_link_of_an_area_code_that_nobody_wrote(fresh: Connection) -> None:
     add_contact(fresh, 1, "Ana Lima", "99999-0001")
     add_chat(fresh, "Ana Lima +55 41 99999-0001")
     _link(fresh, default_area_code="41")
-    assert _links(fresh)["Ana Lima +55 41 99999-0001"] == ("linked", "phone_normalized", 1)
+    assert _links(fresh)["Ana Lima +55 41 99999-0001"] == ("linked", "normalized_phone", 1)
 
 
 def test_a_title_without_an_area_code_proposes_every_area(fresh: Connection) -> None:
@@ -124,11 +124,11 @@ def test_a_shared_phone_is_ambiguous_unless_name_order_or_device_decides(fresh: 
     add_chat(fresh, "5541999990001", sessions=(Session(order_numbers=["30415"]),))
     _link(fresh)
     links = _links(fresh)
-    assert links["+55 41 99999-0001"] == ("ambiguous", "phone_exact", None)
+    assert links["+55 41 99999-0001"] == ("ambiguous", "exact_phone", None)
     assert _flags(fresh, "+55 41 99999-0001") == ["shared_phone"]
     assert links["Ana Lima"] == ("linked", "phone_header", 1)
     assert links["Lima OS 30415"][0::2] == ("linked", 2)
-    assert links["55 41 99999-0001"] == ("linked", "equipment", 2)
+    assert links["55 41 99999-0001"] == ("linked", "equipment_match", 2)
     assert links["5541999990001"] == ("linked", "order_number", 2)
 
 
@@ -173,7 +173,7 @@ def test_a_group_is_never_a_person(fresh: Connection) -> None:
     add_contact(fresh, 1, "Ana Lima", "(41) 99999-0001")
     add_chat(fresh, "Ana Lima", is_group=True, headers=(("554199990001", "4199990001"),))
     _link(fresh)
-    assert _links(fresh)["Ana Lima"] == ("group", "none", None)
+    assert _links(fresh)["Ana Lima"] == ("group", None, None)
 
 
 def test_evidence_is_kept_in_words_and_adds_up(fresh: Connection) -> None:
@@ -183,7 +183,7 @@ def test_evidence_is_kept_in_words_and_adds_up(fresh: Connection) -> None:
     row = fresh.execute("SELECT confidence, evidence FROM match_candidates").fetchone()
     assert row is not None
     assert row[0] == pytest.approx(0.999089, abs=1e-6)
-    assert [(f["name"], f["weight"]) for f in row[1]] == [("phone_exact", 7.0)]
+    assert [(f["name"], f["weight"]) for f in row[1]] == [("exact_phone", 7.0)]
     assert "mobile" in row[1][0]["words"]
 
 
@@ -209,8 +209,8 @@ def test_overrides_outrank_survive_and_are_taken_back(fresh: Connection) -> None
     assert first is not None
     fresh.execute("SELECT remove_override(id, 'mistaken') FROM link_overrides WHERE removed_at IS NULL")
     _link(fresh)
-    assert _links(fresh)[title] == ("linked", "phone_exact", 1)
-    assert _links(fresh)[other] == ("linked", "phone_exact", 2)
+    assert _links(fresh)[title] == ("linked", "exact_phone", 1)
+    assert _links(fresh)[other] == ("linked", "exact_phone", 2)
 
 
 def test_an_override_whose_contact_was_deleted_is_flagged(fresh: Connection) -> None:
@@ -221,7 +221,7 @@ def test_an_override_whose_contact_was_deleted_is_flagged(fresh: Connection) -> 
     _link(fresh)
     fresh.execute("DELETE FROM contatos WHERE id = 2")
     _link(fresh)
-    assert _links(fresh)["+55 41 99999-0001"] == ("linked", "phone_exact", 1)
+    assert _links(fresh)["+55 41 99999-0001"] == ("linked", "exact_phone", 1)
     assert _flags(fresh, "+55 41 99999-0001") == ["override_contact_gone"]
 
 
@@ -232,7 +232,7 @@ def test_deleting_a_contact_leaves_the_chat_waiting(fresh: Connection) -> None:
     fresh.execute("DELETE FROM contatos WHERE id = 1")
     assert _links(fresh)["+55 41 99999-0001"] == ("pending", None, None)
     _link(fresh)
-    assert _links(fresh)["+55 41 99999-0001"] == ("unmatched", "none", None)
+    assert _links(fresh)["+55 41 99999-0001"] == ("unmatched", None, None)
 
 
 def test_contacts_that_are_not_in_the_table_are_no_hit(fresh: Connection) -> None:

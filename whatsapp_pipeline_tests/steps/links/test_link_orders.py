@@ -65,13 +65,13 @@ def test_each_session_of_a_long_chat_finds_its_own_order(fresh: Connection) -> N
     )  # fmt: skip
     report = _link(fresh)
     assert _sessions(fresh) == [
-        ("linked", "model", 10),
-        ("linked", "model", 10),
-        ("unmatched", "none", None),
-        ("linked", "model", 11),
+        ("linked", "temporal_match", 10),
+        ("linked", "temporal_match", 10),
+        ("unmatched", None, None),
+        ("linked", "temporal_match", 11),
     ]
     assert _file(fresh) == (None, None)
-    assert report.counts()["by_model"] == 3
+    assert report.counts()["by_temporal_match"] == 3
     again = _link(fresh)
     assert again.changed == {"sessions": 0, "candidates": 0, "files": 0}
 
@@ -80,7 +80,7 @@ def test_the_chat_has_an_order_when_there_is_one(fresh: Connection) -> None:
     add_order(fresh, 10, 1, opened=date(2025, 1, 10), closed=date(2025, 1, 17))
     add_chat(fresh, ANA, sessions=(Session(date(2025, 1, 10)), Session(date(2025, 1, 17))))
     _link(fresh)
-    assert _file(fresh) == (10, "model")
+    assert _file(fresh) == (10, "temporal_match")
 
 
 def test_an_explicit_number_is_checked_against_the_contact(fresh: Connection) -> None:
@@ -91,7 +91,7 @@ def test_an_explicit_number_is_checked_against_the_contact(fresh: Connection) ->
         sessions=(Session(order_numbers=["30415"]), Session(date(2025, 1, 20), order_numbers=["30500"])),
     )  # fmt: skip
     _link(fresh)
-    assert _sessions(fresh) == [("linked", "reference", 10), ("unmatched", "none", None)]
+    assert _sessions(fresh) == [("linked", "direct_os_ref", 10), ("unmatched", None, None)]
     flags = fresh.execute("SELECT order_flags FROM chat_sessions WHERE number = 2").fetchone()
     assert flags == (["order_of_another_contact"],)
 
@@ -102,14 +102,14 @@ def test_a_number_that_is_not_unique_is_decided_by_contact_and_time(fresh: Conne
     add_order(fresh, 20, 2, number="30415", opened=date(2025, 1, 10))
     add_chat(fresh, ANA, sessions=(Session(order_numbers=["30415"]),))
     _link(fresh)
-    assert _sessions(fresh) == [("linked", "reference", 11)]
+    assert _sessions(fresh) == [("linked", "direct_os_ref", 11)]
 
 
 def test_a_number_in_a_chat_without_a_contact_is_a_proposal(fresh: Connection) -> None:
     add_order(fresh, 20, None, number="30500")
     add_chat(fresh, "+55 41 97777-0009", sessions=(Session(order_numbers=["30500"]),))
     _link(fresh)
-    assert _sessions(fresh, "+55 41 97777-0009") == [("proposed", "reference", None)]
+    assert _sessions(fresh, "+55 41 97777-0009") == [("proposed", "direct_os_ref", None)]
 
 
 def test_two_orders_alike_are_proposals_in_order(fresh: Connection) -> None:
@@ -117,7 +117,7 @@ def test_two_orders_alike_are_proposals_in_order(fresh: Connection) -> None:
         add_order(fresh, id_, 1, opened=date(2025, 1, 10), closed=date(2025, 1, 17), equipment="TV LG")
     add_chat(fresh, ANA, sessions=(Session(),))
     _link(fresh)
-    assert _sessions(fresh) == [("proposed", "model", None)]
+    assert _sessions(fresh) == [("proposed", "temporal_match", None)]
     ranked = fresh.execute("SELECT rank, id_ordem_servico FROM order_candidates ORDER BY rank").fetchall()
     assert ranked == [(1, 10), (2, 11)]
 
@@ -128,10 +128,10 @@ def test_the_plans_rule_is_a_method_of_its_own(fresh: Connection) -> None:
     add_chat(fresh, ANA, sessions=(Session(),))
     add_order(fresh, 20, 2, opened=date(2025, 1, 30))
     add_chat(fresh, BIA, sessions=(Session(),))
-    _link(fresh, "window_15d")
-    assert _sessions(fresh) == [("linked", "window_15d", 11)]
-    assert _sessions(fresh, BIA) == [("unmatched", "none", None)]
-    with pytest.raises(PipelineError, match="window_15d"):
+    _link(fresh, "temporal_match")
+    assert _sessions(fresh) == [("linked", "temporal_match", 11)]
+    assert _sessions(fresh, BIA) == [("unmatched", None, None)]
+    with pytest.raises(PipelineError, match="temporal_match"):
         OrderLinkOptions("guess").policy()
 
 
@@ -161,8 +161,8 @@ def test_a_deleted_order_leaves_the_session_waiting_and_is_found_again_by_none(f
     add_order(fresh, 10, 1, opened=date(2025, 1, 10))
     add_chat(fresh, ANA, sessions=(Session(),))
     _link(fresh)
-    assert _sessions(fresh) == [("linked", "model", 10)]
+    assert _sessions(fresh) == [("linked", "temporal_match", 10)]
     fresh.execute("DELETE FROM ordens_servico WHERE id = 10")
     assert _sessions(fresh) == [("pending", None, None)]
     _link(fresh)
-    assert _sessions(fresh) == [("unmatched", "none", None)]
+    assert _sessions(fresh) == [("unmatched", None, None)]

@@ -66,7 +66,7 @@ def _keep(conn: Connection) -> None:
 def test_a_run_over_links_that_stand_reports_the_same_and_changes_nothing(linked: Connection) -> None:
     first = _link(linked)
     assert first[0]["linked"] == 1
-    assert first[0]["by_phone_exact"] == 1
+    assert first[0]["by_exact_phone"] == 1
     assert first[1]["linked"] == 1
     linked.execute("DELETE FROM link_stamps")
     assert _link(linked) == first  # decided

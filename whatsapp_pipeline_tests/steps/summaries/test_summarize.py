@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
+from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.checks.summaries import CHECKS
+from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.summaries.summarize import (
     SummaryOptions,
     SummaryReport,
@@ -19,11 +22,11 @@ from whatsapp_pipeline.steps.summaries.summarize import (
     summarize,
 )
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.summaries import summary_reports as reports
 from whatsapp_pipeline_tests.summaries_data import START, Said, add_chat, add_contact, add_order, add_webhook
 
 LOG = logging.getLogger(__name__)
 DAY = 24 * 60
+_COUNTS = next(check for check in CHECKS if check.name == "summary_counts_are_right")
 
 
 @pytest.fixture
@@ -91,13 +94,8 @@ def test_figures_of_one_customer(empty: Connection) -> None:
         "negative",
     )
     assert first["id_ordem_servico"] == second["id_ordem_servico"] == 30123
-    assert not any(
-        found(empty)
-        for found in (
-            reports.contacts_without_summary, reports.wrong_counts, reports.missing_evidence,
-            reports.unsupported_claims, reports.implausible_times,
-        )
-    )  # fmt: skip
+    for check in CHECKS:
+        assert check.find(Scope(empty, [], Archive())).failing == 0, check.name
 
 
 def test_courtesy_and_praise_are_no_open_issue(empty: Connection) -> None:
@@ -181,7 +179,7 @@ def test_a_deleted_message_counts_and_says_nothing(empty: Connection) -> None:
     )  # fmt: skip
     assert (row["open_since"], row["open_reasons"], row["sentiment_analysis"]) == (None, [], "neutral")
     assert row["common_topics"] == ["orçamento"] != said["common_topics"]
-    assert reports.wrong_counts(empty) == []
+    assert _COUNTS.find(Scope(empty, [], Archive())).failing == 0
 
 
 def test_a_webhook_s_edits_and_revokes_are_no_messages(empty: Connection) -> None:
@@ -211,7 +209,7 @@ def test_a_webhook_s_edits_and_revokes_are_no_messages(empty: Connection) -> Non
     row = one(empty)
     assert (row["message_count"], row["customer_messages"], row["common_topics"]) == (3, 2, ["elogio"])
     assert row["facts"]["types"] == {"deleted": 1, "text": 2}
-    assert reports.wrong_counts(empty) == []
+    assert _COUNTS.find(Scope(empty, [], Archive())).failing == 0
 
 
 def test_only_what_changed_is_computed(empty: Connection) -> None:
@@ -224,9 +222,9 @@ def test_only_what_changed_is_computed(empty: Connection) -> None:
     assert (again.contacts_changed, again.summaries_written) == (0, 0)
     assert run(empty, rebuild=True).summaries_written == 0
     assert rows(empty) == before
-    assert stale_contacts(empty, SummaryOptions()) == []
+    assert stale_contacts(empty, SummaryOptions()) == (2, [])
     add_chat(empty, 2, "more", [Said(60, "from", "aceita pix?")])
-    assert stale_contacts(empty, SummaryOptions()) == [2]
+    assert stale_contacts(empty, SummaryOptions()) == (2, [2])
     report = run(empty)
     assert (report.contacts_changed, report.contacts_aged, report.summaries_written) == (1, 0, 1)
     after = rows(empty)

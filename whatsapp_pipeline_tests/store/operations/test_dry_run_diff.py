@@ -17,8 +17,8 @@ def test_every_kind_of_change_is_counted_with_masked_examples(conn: Connection) 
         conn.execute(
             """
             INSERT INTO chat_files (filename, file_path, month, title, id_contato, match_status, match_method)
-            VALUES ('a', 'a', '2025-01', '+55 41 99999-0001', 1, 'linked', 'name'),
-                   ('b', 'b', '2025-01', 'Maria Souza', 1, 'linked', 'name'),
+            VALUES ('a', 'a', '2025-01', '+55 41 99999-0001', 1, 'linked', 'name_match'),
+                   ('b', 'b', '2025-01', 'Maria Souza', 1, 'linked', 'name_match'),
                    ('c', 'c', '2025-01', 'Joao Lima', NULL, 'unmatched', NULL)
             """
         )
@@ -35,7 +35,7 @@ def test_every_kind_of_change_is_counted_with_masked_examples(conn: Connection) 
             "UPDATE chat_files SET id_contato = NULL, match_status = 'unmatched' WHERE file_path = 'b'"
         )
         conn.execute(
-            "UPDATE chat_files SET id_contato = 2, match_status = 'linked', match_method = 'name',"
+            "UPDATE chat_files SET id_contato = 2, match_status = 'linked', match_method = 'name_match',"
             " match_confidence = 0.97 WHERE file_path = 'c'"
         )
         conn.execute(
