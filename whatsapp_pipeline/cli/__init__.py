@@ -30,7 +30,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "pause": ("control:pause", "Hold schedules, and runs after their batch."),
     "resume": ("control:resume", "Let schedules and runs go on."),
     "checkpoint": ("control:checkpoint", "Show checkpoints between phases, and let one pass."),
-    "privacy": ("privacy:privacy", "Export or erase what is held of one contact."),
+    "privacy": ("privacy:privacy", "Export or erase what is held of one person."),
     "grants": ("grants:grants", "Create the roles that read, analyse and write."),
     "backup": ("backup:backup", "Take and list backups of the database."),
     "restore": ("backup:restore", "Restore a backup into a database."),

@@ -72,7 +72,7 @@ def restore(url: str, name: str | None, overwrite: bool) -> None:
     erased = reapply_erasures(url, configured, log=cli_log())
     say(f"{chosen.file}: {sum(rows.values()):,} rows in {len(rows)} tables restored")
     if erased:
-        say(f"{erased} contact(s) erased since that backup were erased again")
+        say(f"people erased since that backup were erased again ({erased} changes)")
 
 
 def _choose(found: list[step.Backup], name: str | None) -> step.Backup:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,24 +16,51 @@ from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.connection import connect
 
+if TYPE_CHECKING:
+    from whatsapp_pipeline.steps.operations.privacy import FindSubject
+
 
 @click.group(cls=Group)
 def privacy() -> None:
-    """Export or erase one contact's data."""
+    """Export or erase one person's data."""
+
+
+def _person_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of which one says whose data it is."""
+    for option in (
+        click.option("--conversation", type=int, help="Id of a webhook conversation that is no contact's."),
+        click.option("--phone", help="Phone of somebody who is no contact: a lead, an unmatched number."),
+        click.option("--contact", type=int, help="The contact's id in contatos."),
+    ):
+        command = option(command)
+    return command
+
+
+def _find(contact: int | None, phone: str | None, conversation: int | None) -> FindSubject:
+    from whatsapp_pipeline.steps.operations import privacy as step
+
+    if sum(given is not None for given in (contact, phone, conversation)) != 1:
+        raise click.UsageError("give exactly one of --contact, --phone and --conversation")
+    if contact is not None:
+        return step.contact(contact)
+    if phone is not None:
+        return step.phone(phone, default_area_code=settings.load().default_area_code)
+    return step.conversation(conversation or 0)
 
 
 @privacy.command("export")
-@click.option("--contact", type=int, required=True, help="The contact's id in contatos.")
+@_person_options
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: print]"
 )
-def export(contact: int, out: Path | None) -> None:
-    """Give out everything that is held of a contact, as JSON."""
-    from whatsapp_pipeline.steps.operations.privacy import export_contact
+def export(contact: int | None, phone: str | None, conversation: int | None, out: Path | None) -> None:
+    """Give out everything that is held of a person, raw webhook deliveries included, as JSON."""
+    from whatsapp_pipeline.steps.operations.privacy import export_person
 
     configured = settings.load()
+    find = _find(contact, phone, conversation)
     with connect(pipeline_url(configured)) as conn:
-        held = export_contact(conn, configured, contact)
+        held = export_person(conn, configured, find)
     if out is None:
         say_json(held, default=str, indent=1)
         return
@@ -41,21 +70,26 @@ def export(contact: int, out: Path | None) -> None:
 
 
 @privacy.command("erase")
-@click.option("--contact", type=int, required=True, help="The contact's id in contatos.")
+@_person_options
 @click.option("--keep-contact-row", is_flag=True, help="Leave the row of contatos as it is.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-def erase(contact: int, keep_contact_row: bool, yes: bool) -> None:
-    """Erase a contact's chats, messages, summaries, links, webhook data and saved ERP pages.
+def erase(
+    contact: int | None, phone: str | None, conversation: int | None, keep_contact_row: bool, yes: bool
+) -> None:
+    """Erase a person's chats, messages, summaries, links, webhook data and saved ERP pages.
 
-    A keyed hash stays, so that no later run brings the contact back. What stays besides is named.
+    Every number that the person wrote from goes, and what they wrote in groups. A keyed hash stays, so that
+    no later run brings the person back. What stays besides is named.
     """
-    from whatsapp_pipeline.steps.operations.privacy import erase_contact
+    from whatsapp_pipeline.steps.operations.privacy import erase_person
 
     configured = settings.load()
+    find = _find(contact, phone, conversation)
     if not yes:
-        click.confirm(f"Erase contact {contact}? There is no way back", abort=True)
+        who = f"contact {contact}" if contact is not None else "this person"
+        click.confirm(f"Erase {who}? There is no way back", abort=True)
     with connect(pipeline_url(configured)) as conn:
-        erasure = erase_contact(conn, configured, contact, keep_contact_row=keep_contact_row, log=cli_log())
+        erasure = erase_person(conn, configured, find, keep_contact_row=keep_contact_row, log=cli_log())
     say("erased:")
     for name, count in erasure.removed.items():
         say(f"  {name:<26} {count:>8,}")
@@ -71,7 +105,25 @@ def reapply() -> None:
 
     configured = settings.load()
     count = reapply_erasures(pipeline_url(configured), configured, log=cli_log())
-    say(f"{count} contact(s) erased again")
+    say(f"{count} change(s): who is on the list is erased again")
+
+
+@privacy.command("clean-backups")
+def clean_backups() -> None:
+    """Rewrite every kept backup without the people on the list; restoring does it by itself otherwise.
+
+    Each backup is restored into a scratch database of the server, erased there and dumped again.
+    """
+    from whatsapp_pipeline.backups import backup_options
+    from whatsapp_pipeline.steps.operations import privacy as step
+
+    configured = settings.load()
+    options = backup_options(configured)
+    rewritten = step.clean_backups(pipeline_url(configured), configured, options, log=cli_log())
+    for name in rewritten:
+        say(f"{name}: rewritten")
+    if not rewritten:
+        say("no backup holds anybody on the list")
 
 
 @privacy.command("audit")

@@ -1,50 +1,133 @@
-"""Finding one person in a delivery that holds others too, and taking them out."""
+"""Finding a person in texts and in webhook deliveries that hold others too, and taking them out.
+
+What belongs here: where a delivery or a text names somebody, and what is put in their place. What does not:
+who is looked for (a test of names that the caller has) and where data is kept (store, steps).
+
+A name is a canonical identity of domain/conversations.py (`wa:554199990000`, `id:BR.…`), or `wa:xx99990000`
+for a number without an area code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
 
 from whatsapp_pipeline.domain.conversations import wa_identity
+from whatsapp_pipeline.domain.phone_spans import find_phone_spans
 from whatsapp_pipeline.domain.webhook_json import id_text
 
-# Where an item says whom it is from, to or about.
-_PERSON_FIELDS = (
-    "from", "to", "wa_id", "user_id", "parent_user_id", "from_user_id", "from_parent_user_id", "to_user_id",
-    "to_parent_user_id", "recipient_id", "recipient_user_id", "recipient_parent_user_id",
-    "recipient_participant_id", "recipient_participant_user_id", "recipient_participant_parent_user_id",
-    "phone", "phone_number", "previous", "current",
-)  # fmt: skip
-# Objects of an item that speak of its person: a card of the address book, a change of id. `phones` is a list.
-_PERSON_OBJECTS = ("contact", "user_id", "parent_user_id", "wa_id")
+NameTest: TypeAlias = Callable[[str], bool]
+
+ERASED = "[apagado]"
+# Fields of an item that are numbers and never a person.
+_NO_PERSON = frozenset({"timestamp", "id", "message_id", "phone_number_id", "display_phone_number"})
+# Lists of a delivery whose items may be sent as one object in the list's place.
+_SECTIONS = frozenset({
+    "messages", "message_echoes", "history", "threads", "statuses", "errors", "contacts", "calls",
+    "state_sync", "user_preferences", "contact",
+})  # fmt: skip
+_USER_ID = re.compile(r"\b[A-Z]{2}\.[\w.\-]+")
+# Objects of an item that speak of its person, one level further down: a card of the address book, the numbers
+# of a shared contact, a change of id.
+_CARD_FIELDS = ("contact", "phones", "user_id", "parent_user_id", "wa_id")
 
 
-def without_person(payload: object, canonicals: Collection[str]) -> tuple[object, list[object]]:
-    """Return the payload without the person known by these canonical identities, and what was taken out.
+class Cleaned(NamedTuple):
+    """A value without the person, the items that were taken out of it, and whether anything changed."""
 
-    An item is an object of a list that names the person: a contact, a message, a status, a history thread.
-    null stands in its place, so that the positions of the others, which identify them, stay as they were.
+    value: object
+    removed: list[object]
+    changed: bool
+
+
+def name_of_key(phone_key: str) -> str:
+    """Return the canonical identity under which webhooks know a phone key."""
+    if phone_key.startswith("+"):
+        return f"wa:{phone_key[1:]}"
+    return f"wa:{phone_key}" if phone_key.startswith("xx") else f"wa:55{phone_key}"
+
+
+def names_in_text(text: str) -> Iterator[str]:
+    """Yield every name that the numbers in a text may be."""
+    for span in find_phone_spans(text):
+        yield from map(name_of_key, span.keys)
+
+
+def scrub_text(text: str, is_person: NameTest) -> str:
+    """Replace each spelling of the person's numbers and user ids in a text by `ERASED`."""
+    parts: list[str] = []
+    end = 0
+    for span in find_phone_spans(text):
+        if any(is_person(name_of_key(key)) for key in span.keys):
+            parts += (text[end : span.start], ERASED)
+            end = span.end
+    scrubbed = "".join([*parts, text[end:]]) if parts else text
+    return _USER_ID.sub(lambda match: ERASED if is_person(f"id:{match[0]}") else match[0], scrubbed)
+
+
+def without_person(payload: object, is_person: NameTest) -> Cleaned:
+    """Return the payload without the person.
+
+    An item is an object of a list that names the person: a contact, a message, a status, a call, an entry of
+    an address book, a history thread. null stands in its place, so that the positions of the others, which
+    identify them, stay as they were. In what stays, the person's numbers are replaced by `ERASED`.
     """
     removed: list[object] = []
+    is_changed = False
 
-    def clean(value: object) -> object:
+    def clean(value: object, section: str = "") -> object:
+        nonlocal is_changed
         if isinstance(value, dict):
-            return {key: clean(child) for key, child in value.items()}
+            if section in _SECTIONS and _is_about(value, is_person):
+                removed.append(value)
+                return None
+            return {key: _cleaned_field(key, child) for key, child in value.items()}
         if isinstance(value, list):
-            about = [_is_about(child, canonicals) for child in value]
-            removed.extend(child for child, taken in zip(value, about, strict=True) if taken)
-            return [None if taken else clean(child) for child, taken in zip(value, about, strict=True)]
+            return [_cleaned_item(child) for child in value]
+        if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+            text = str(value)
+            scrubbed = scrub_text(text, is_person)
+            if scrubbed != text:
+                is_changed = True
+                return scrubbed
         return value
 
-    return clean(payload), removed
+    def _cleaned_field(key: str, child: object) -> object:
+        return child if key in _NO_PERSON and not isinstance(child, dict | list) else clean(child, key)
+
+    def _cleaned_item(child: object) -> object:
+        if isinstance(child, dict) and _is_about(child, is_person):
+            removed.append(child)
+            return None
+        return clean(child)
+
+    rest = clean(payload)
+    return Cleaned(rest, removed, is_changed or bool(removed))
 
 
-def _is_about(item: object, canonicals: Collection[str]) -> bool:
-    if not isinstance(item, dict):
-        return False
-    phones = item.get("phones")  # a shared contact: the whole card goes, with the name on it
-    inner = [item.get(name) for name in _PERSON_OBJECTS] + (phones if isinstance(phones, list) else [])
-    names = [part.get(name) for part in (item, *inner) if isinstance(part, dict) for name in _PERSON_FIELDS]
-    if isinstance(item.get("messages"), list):  # a history thread carries its person as its id
-        names.append(item.get("id"))
-    texts = (id_text(name) for name in names)
-    return any(text is not None and wa_identity(text).canonical in canonicals for text in texts)
+def _is_about(item: dict[str, object], is_person: NameTest) -> bool:
+    return any(is_person(name) for name in _names_of(item))
+
+
+def _names_of(item: dict[str, object]) -> Iterator[str]:
+    """Yield the canonical identities that an item's own fields give."""
+    for key, value in item.items():
+        if isinstance(value, dict | list):
+            if key in _CARD_FIELDS:
+                yield from _names_of_card(value)
+            continue
+        # A history thread carries its person as its id; any other id is a message's.
+        if key in _NO_PERSON and not (key == "id" and isinstance(item.get("messages"), list | dict)):
+            continue
+        if (text := id_text(value)) is not None and len(text) >= len("AA.1"):
+            yield wa_identity(text).canonical
+
+
+def _names_of_card(value: object) -> Iterator[str]:
+    for entry in value if isinstance(value, list) else [value]:
+        if isinstance(entry, dict):
+            for text in map(id_text, entry.values()):
+                if text is not None:
+                    yield wa_identity(text).canonical
+                    yield from names_in_text(text)

@@ -1,15 +1,13 @@
-"""One contact out of everything the webhook kept: tables, spool, quarantine, damaged segments.
-
-`export_contact` and `erase_contact` are what the command line calls.
-"""
+"""One person out of everything the webhook kept: tables, spool, quarantine, damaged segments."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from whatsapp_pipeline import private_files
+from whatsapp_pipeline.domain.redaction import NameTest, scrub_text
+from whatsapp_pipeline.domain.webhook_json import dumps
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import privacy_webhooks as tables
@@ -17,47 +15,52 @@ from whatsapp_pipeline.webhook import quarantine, records
 from whatsapp_pipeline.webhook.drainer import CORRUPT, drain_now
 
 
-def export_contact(conn: Connection, id_contato: int, spool_dir: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return everything the webhook holds of a contact, by table; the spool is emptied into the inbox first.
+def empty_spool(conn: Connection, spool_dir: Path) -> None:
+    """Empty the spool into the inbox, by its owner or by us, before a person is looked for.
 
-    Raw deliveries that were processed are not repeated: each of their messages is in
-    `conversation_messages`, raw JSON included. Raises PipelineError when the spool does not empty.
+    Raises PipelineError when it does not empty (the receiver can't reach the database): erased data would
+    come back from it.
     """
-    _empty_spool(conn, spool_dir)
-    return tables.export_person(conn, tables.person_of_contact(conn, id_contato))
-
-
-def erase_contact(conn: Connection, id_contato: int, spool_dir: Path) -> tables.Erased:
-    """Erase a contact from the webhook's tables and files; run it before the contact itself is deleted.
-
-    The spool is first emptied into the inbox, by its owner or by us. Raises PipelineError when it does not
-    empty (the receiver can't reach the database): erased data would come back from it.
-    """
-    _empty_spool(conn, spool_dir)
-    person = tables.person_of_contact(conn, id_contato)
-    with conn.transaction():
-        erased = tables.erase_person(conn, person)
-    if person.canonicals:
-        quarantined = quarantine.files(quarantine.quarantine_directory(spool_dir))
-        for path in [*quarantined, *sorted((spool_dir / CORRUPT).glob("*"))]:
-            _rewrite_file(path, person.canonicals)
-    return erased
-
-
-def _empty_spool(conn: Connection, spool_dir: Path) -> None:
     if not drain_now(spool_dir, conn):
         raise PipelineError(
-            f"the webhook spool {spool_dir} does not empty, and it may hold messages of this contact; "
+            f"the webhook spool {spool_dir} does not empty, and it may hold messages of this person; "
             "see that the receiver reaches the database, then try again"
         )
 
 
-def _rewrite_file(path: Path, canonicals: Collection[str]) -> None:
+def export_webhooks(
+    conn: Connection, person: tables.Person, spool_dir: Path
+) -> dict[str, list[dict[str, Any]]]:
+    """Return everything the webhook holds of a person, by table, raw deliveries and kept files included."""
+    held = tables.export_person(conn, person)
+    held["webhook_files"] = [
+        {"file": path.name, "received_at": f"{received_at}", "raw_json": dumps(item)}
+        for path in _kept_files(spool_dir)
+        for _, received_at, body in records.read_file(path)
+        for item in tables.items_about(body, person.is_named)
+    ]
+    return held
+
+
+def rewrite_files(spool_dir: Path, is_person: NameTest) -> None:
+    """Take a person out of quarantined bodies and damaged segments."""
+    for path in _kept_files(spool_dir):
+        _rewrite_file(path, is_person)
+
+
+def _kept_files(spool_dir: Path) -> list[Path]:
+    quarantined = quarantine.files(quarantine.quarantine_directory(spool_dir))
+    return [*quarantined, *sorted((spool_dir / CORRUPT).glob("*"))]
+
+
+def _rewrite_file(path: Path, is_person: NameTest) -> None:
     """Write the file anew without the person; a damaged one keeps its whole records only."""
     kept = []
-    changed = False
+    # Of a damaged segment the torn part may name the person, and no whole record.
+    text = path.read_bytes().decode("utf-8", "replace")
+    changed = scrub_text(text, is_person) != text
     for delivery_id, received_at, body in records.read_file(path):
-        cleaned = tables.cleaned_body(body, canonicals)
+        cleaned = tables.cleaned_body(body, is_person)
         changed = changed or cleaned is not None
         kept.append(
             records.encode(

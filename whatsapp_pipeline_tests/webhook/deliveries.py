@@ -8,12 +8,15 @@ import json
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, ProcessReport, process_due
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import inbox
+from whatsapp_pipeline.store.operations.privacy_webhooks import Erased, erase_person, person_of_contact
+from whatsapp_pipeline.webhook.privacy import empty_spool, rewrite_files
 
 LOG = logging.getLogger(__name__)
 RECEIVED = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -143,3 +146,13 @@ def shuffled_copies(payloads: Iterable[Any], seed: int) -> list[Any]:
     copies = [payload for payload in payloads for _ in range(rng.randint(2, 5))]
     rng.shuffle(copies)
     return copies
+
+
+def erase_contact(conn: Connection, id_contato: int, spool_dir: Path) -> Erased:
+    """Erase a contact from the webhook's tables and files, as an erasure does."""
+    empty_spool(conn, spool_dir)
+    person = person_of_contact(conn, id_contato)
+    with conn.transaction():
+        erased = erase_person(conn, person)
+    rewrite_files(spool_dir, person.is_named)
+    return erased

@@ -6,18 +6,21 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations.privacy_webhooks import person_of_contact
 from whatsapp_pipeline.webhook import quarantine, records, spool
 from whatsapp_pipeline.webhook.drainer import CORRUPT
-from whatsapp_pipeline.webhook.privacy import erase_contact, export_contact
+from whatsapp_pipeline.webhook.privacy import empty_spool, export_webhooks
 from whatsapp_pipeline.webhook.quarantine import quarantine_directory
 from whatsapp_pipeline_tests.webhook.deliveries import (
     SENDER,
     clear,
     delivery,
+    erase_contact,
     process,
     put,
     rows,
@@ -36,6 +39,11 @@ def spool_dir(conn: Connection, tmp_path: Path) -> Iterator[Path]:
     conn.execute("INSERT INTO contact_phones VALUES (7, 'celular', 1, '4199990000', 'mobile', true, NULL)")
     yield tmp_path / "spool"
     clear(conn)
+
+
+def export_contact(conn: Connection, id_contato: int, spool_dir: Path) -> dict[str, Any]:
+    empty_spool(conn, spool_dir)
+    return export_webhooks(conn, person_of_contact(conn, id_contato), spool_dir)
 
 
 def everything(conn: Connection, spool_dir: Path) -> str:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from whatsapp_pipeline.domain.redaction import NameTest
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import suppression
+from whatsapp_pipeline.store.operations.privacy_chats import cleaned_message
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.steps.chats.scan import Scans
@@ -29,6 +31,7 @@ def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
         conn,
         ((c.file_path, c.chat_number, c.phone_key, c.chat_key) for scan in scans.files for c in scan.chats),
     )
+    scans = replace(scans, phones=_without_erased_phones(conn, scans.phones))
     if not erased:
         return scans, 0
     suppression.add(conn, [("file", suppression.file_value(*place)) for place in erased])
@@ -45,3 +48,35 @@ def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
         rows.join(places, on=places.columns, how="anti") for rows in (scans.sessions, scans.phones)
     )
     return replace(scans, files=kept, sessions=sessions, phones=phones), len(erased)
+
+
+def _without_erased_phones(conn: Connection, phones: pl.DataFrame) -> pl.DataFrame:
+    """Return the phones of chats' headers without those of erased people, who may write in groups."""
+    if phones.is_empty() or suppression.is_empty(conn):
+        return phones
+    listed = suppression.suppressed_phone_keys(conn, phones["key"].drop_nulls().unique().to_list())
+    return phones.filter(pl.col("key").is_null() | ~pl.col("key").is_in(sorted(listed)))
+
+
+# Eight digits with little between them: what may be a phone. Only such texts are looked at one by one.
+_MAY_BE_PHONE = r"\d(?:\D{0,4}\d){7}"
+_TEXTS = ["text", "reply_quote", "sender_name", "sender_phone", "attachment_name"]
+
+
+def without_erased_people(messages: pl.DataFrame, is_erased: NameTest) -> pl.DataFrame:
+    """Return a frame of messages in which erased people wrote nothing and no text has their numbers.
+
+    Rows and their hashes stay, so that a file that is loaded again finds its messages.
+    """
+    may_name = pl.any_horizontal(pl.col(_TEXTS).str.contains(_MAY_BE_PHONE).fill_null(value=False))
+    places = messages.select(may_name.arg_true()).to_series()
+    if places.is_empty():
+        return messages
+    old = messages[places].select(_TEXTS).rows()
+    new = [cleaned_message(list(row), is_erased) for row in old]
+    if all(list(before) == after for before, after in zip(old, new, strict=True)):
+        return messages
+    columns = []
+    for name, values in zip(_TEXTS, zip(*new, strict=True), strict=True):
+        columns.append(messages[name].scatter(places, pl.Series(values, dtype=pl.String)))
+    return messages.with_columns(columns)

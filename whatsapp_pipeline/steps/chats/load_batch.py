@@ -14,11 +14,13 @@ import numpy as np
 import polars as pl
 
 from whatsapp_pipeline.domain.transcripts.chat_message import Finding
+from whatsapp_pipeline.steps.chats.erased_chats import without_erased_people
 from whatsapp_pipeline.steps.chats.load_reading import ChatMessages, FileProblemError, FileToLoad, ReadAhead
 from whatsapp_pipeline.store import exceptions
 from whatsapp_pipeline.store.chats import chat_files, duplicates, messages
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.exceptions import ExceptionRow
+from whatsapp_pipeline.store.operations import suppression
 
 STAGE = "chat_messages"
 # Findings of one kind that a file may have a row each for; the rest are counted in one more row.
@@ -34,6 +36,7 @@ class BatchLoader:
 
     def __init__(self, conn: Connection, month: str, reader: ReadAhead) -> None:
         self._conn, self._month, self._reader = conn, month, reader
+        self._is_erased = suppression.name_test(conn)
 
     def load(self, files: Sequence[FileToLoad], problems: Sequence[FileProblemError]) -> Counter[str]:
         """Load `files`, record `problems` and count by LoadReport's names; call it inside a transaction.
@@ -64,7 +67,7 @@ class BatchLoader:
         bases = _bases(files, messages.reserve_ids(self._conn, total))
         open_replies: set[int] = set()
         with messages.copy_new(self._conn) as write:
-            for chats in batch.messages(files):
+            for chats in self._without_erased(batch.messages(files)):
                 base = _repeated(chats, [bases[chat.id] for chat, _ in chats])
                 frame = _stacked(chats).with_columns(
                     id=base + pl.col("ordinal"), reply_to_id=base + pl.col("reply_ordinal")
@@ -80,7 +83,7 @@ class BatchLoader:
         if not files:
             return []
         with messages.copy_changed(self._conn) as write:
-            for chats in batch.messages(files):
+            for chats in self._without_erased(batch.messages(files)):
                 write(_stacked(chats))
         sound = batch.without_problems(files)
         ids = [chat.id for file in sound for chat in file.chats]
@@ -96,6 +99,14 @@ class BatchLoader:
                         file.path, chat.chat_number, Finding(0, "messages_gone", "info", detail)
                     )
         return ids
+
+    def _without_erased(self, parts: Iterator[list[ChatMessages]]) -> Iterator[list[ChatMessages]]:
+        """Take erased people out of what others' chats hold: group messages, and numbers in texts."""
+        if self._is_erased is None:
+            yield from parts
+            return
+        for part in parts:
+            yield [ChatMessages(chat, without_erased_people(rows, self._is_erased)) for chat, rows in part]
 
     def _record(self, files: Sequence[FileToLoad], batch: _Batch, counts: Counter[str]) -> None:
         rows, problems = batch.findings.rows(), batch.problems

@@ -7,11 +7,11 @@ message was stored long before and is never touched here.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from whatsapp_pipeline.assistant.client import Assistant, AssistantError, Turn
+from whatsapp_pipeline.domain.phone_spans import hide_phones
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import assistant as replies
 from whatsapp_pipeline.store.conversations.conversations import StoredMessage, get_last_messages
@@ -19,7 +19,6 @@ from whatsapp_pipeline.store.conversations.conversations import StoredMessage, g
 HISTORY = 20
 LEASE_SECONDS = 120.0
 # Eight to fifteen digits in the groupings people use for phones; order numbers and prices are shorter.
-_PHONE = re.compile(r"(?<![\w])\+?(?:\(?\d[\s().\-]{0,2}){7,14}\d(?![\w])")
 _PHONE_WORD = "[telefone]"
 
 
@@ -69,12 +68,10 @@ def answer_messages(
 def turns(messages: Sequence[StoredMessage]) -> list[Turn]:
     """Make the prompt: what users wrote only ever as `user`, phone numbers left out."""
     return [
-        {"role": "assistant" if m.role == "assistant" else "user", "content": hide_phones(m.text)}
+        {
+            "role": "assistant" if m.role == "assistant" else "user",
+            "content": hide_phones(m.text, _PHONE_WORD),
+        }
         for m in messages
         if m.role in {"user", "assistant"}
     ]
-
-
-def hide_phones(text: str) -> str:
-    """Replace what looks like a phone number."""
-    return _PHONE.sub(_PHONE_WORD, text)

@@ -14,8 +14,9 @@ from uuid import UUID
 
 import psycopg
 
-from whatsapp_pipeline.domain.conversations import Message, Other, Status, read_delivery
-from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, loads
+from whatsapp_pipeline.domain.conversations import Other, read_delivery
+from whatsapp_pipeline.domain.redaction import NameTest, without_person
+from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, dumps, loads
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import accounts, inbox
@@ -78,6 +79,7 @@ class _Read:
 
     delivery: inbox.Delivery
     received: list[Received] = field(default_factory=list)
+    body_without_erased: bytes | None = None  # what is kept in the place of the body as received
     unknown_accounts: list[str] = field(default_factory=list)
     error: str | None = None
     hopeless: bool = False
@@ -134,7 +136,8 @@ def _process_leased(
 ) -> None:
     report.deliveries += len(leased)
     try:
-        reads = [_read(delivery, options) for delivery in leased]
+        is_erased = suppression.name_test(conn)
+        reads = [_read(delivery, options, is_erased) for delivery in leased]
         try:
             with conn.transaction():
                 stored = _store_all(conn, token, reads, options)
@@ -163,7 +166,8 @@ def _process_leased(
             report.dead += read.hopeless
 
 
-def _read(delivery: inbox.Delivery, options: ProcessOptions) -> _Read:
+def _read(delivery: inbox.Delivery, options: ProcessOptions, is_erased: NameTest | None) -> _Read:
+    """Decode a delivery; what names an erased person is left out of its items and of the kept body."""
     read = _Read(delivery)
     if delivery.crashes >= options.max_crashes:
         read.error, read.hopeless = f"its worker died {delivery.crashes} times", True
@@ -175,9 +179,17 @@ def _read(delivery: inbox.Delivery, options: ProcessOptions) -> _Read:
         payload = loads(delivery.body)
     except UnreadableBodyError as error:
         read.error, read.hopeless = str(error), True
+        if is_erased is not None:
+            read.body_without_erased = cleaned_body(bytes(delivery.body), is_erased)
         return read
+    if is_erased is not None:
+        cleaned = without_person(payload, is_erased)
+        if cleaned.changed:
+            payload, read.body_without_erased = cleaned.value, dumps(cleaned.value).encode()
     try:
         for item in read_delivery(payload, delivery.received_at):
+            if isinstance(item, Other) and item.raw_json == "null":  # here was an item that was left out
+                continue
             read.received.append(Received(delivery.id, delivery.delivery_id, delivery.received_at, item))
     except Exception as error:  # the reader raises for nothing it knows of: keep the rest, show the fault
         read.error = f"item {len(read.received)} could not be read ({type(error).__name__})"
@@ -221,7 +233,8 @@ def _split_off_unknown(
 
     With several tenants an account has to be known. An account that was disabled is never served.
     """
-    _leave_out_erased(conn, reads)
+    for read in reads:
+        inbox.replace_body(conn, read.delivery.id, read.body_without_erased)
     named = {r.item.phone_number_id for read in reads for r in read.received if not isinstance(r.item, Other)}
     known = accounts.known(conn, named)
     refused = {
@@ -236,27 +249,6 @@ def _split_off_unknown(
             if waiting:
                 read.received = [r for r in read.received if _account(r) not in refused]
     return {name: account.tenant_id for name, account in known.items()}
-
-
-def _leave_out_erased(conn: Connection, reads: Sequence[_Read]) -> None:
-    """Drop what erased people sent or were sent, from the items and from the bodies that are kept."""
-    names = {name for read in reads for r in read.received for name in _people(r)}
-    erased = suppression.suppressed(conn, "identity", names)
-    for read in reads if erased else ():
-        if any(erased & _people(r) for r in read.received):
-            read.received = [r for r in read.received if not erased & _people(r)]
-            if read.delivery.body is not None:
-                inbox.replace_body(conn, read.delivery.id, cleaned_body(bytes(read.delivery.body), erased))
-
-
-def _people(received: Received) -> set[str]:
-    """Name whom an item is from or for, in canonical form."""
-    match received.item:
-        case Message(identities=identities, sender=sender):
-            return {identity.canonical for identity in (*identities, *([sender] if sender else ()))}
-        case Status(recipient=recipient, participant=participant):
-            return {name for name in (recipient, participant) if name}
-    return set()
 
 
 def _account(received: Received) -> str | None:

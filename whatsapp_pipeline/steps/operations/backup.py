@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -210,6 +210,43 @@ def restore(
         raise PipelineError(f"the restored database differs from the backup: {wrong[0]}")
     log.info("%s restored into %s", backup.file, describe(url))
     return found
+
+
+def rewrite(
+    url: str,
+    backup: Backup,
+    options: BackupOptions,
+    change: Callable[[str], bool],
+    *,
+    log: logging.Logger,
+) -> bool:
+    """Restore a backup into a scratch database at the server of `url`, change it there, and dump it again.
+
+    `change` is given the scratch database's URL and returns whether the backup is to be replaced. The file
+    keeps its name and its reason. Returns whether it was replaced; raises PipelineError when a step fails,
+    and the backup is then as it was.
+    """
+    with connect(url) as conn:
+        version = conn.info.server_version
+    programs = find_programs(max(version, backup.server_version) // 10000, options.bin_dir)
+    path = options.folder / backup.file
+    partial = path.with_suffix(".partial")
+    try:
+        with dumps.scratch_database(url) as scratch:
+            dumps.load(scratch, programs, path, clean=False)
+            if not change(scratch):
+                return False
+            os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+            tables = dumps.dump(scratch, programs, partial)
+        anew = replace(backup, size_bytes=partial.stat().st_size, tables=tables, verified="listed")
+        if dumps.listed_tables(programs, partial) < len(tables):
+            raise PipelineError(f"the new {backup.file} does not list its tables; the old one stays")
+        private_files.write(path.with_suffix(".json"), json.dumps(asdict(anew), indent=1))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    log.info("backup %s rewritten", backup.file)
+    return True
 
 
 def has_foreign_rows(url: str) -> bool:

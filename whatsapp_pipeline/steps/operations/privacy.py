@@ -1,4 +1,4 @@
-"""Privacy: all that is held of a contact, erasing it, and keeping it from coming back.
+"""Privacy: all that is held of a person, erasing it, and keeping it from coming back.
 
 What belongs here: the order in which tables, files and the suppression list are dealt with. What does not:
 the statements (store/operations/privacy.py, store/operations/privacy_webhooks.py).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +17,18 @@ from typing import Any
 import psycopg
 
 from whatsapp_pipeline import privacy_key, private_files
+from whatsapp_pipeline.domain.phones import parse_phone
+from whatsapp_pipeline.domain.redaction import NameTest
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import Settings
+from whatsapp_pipeline.steps.operations.backup import BackupOptions, kept, rewrite
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.grants import WRITER
 from whatsapp_pipeline.store.locks import in_transaction
-from whatsapp_pipeline.store.operations import privacy, suppression
-from whatsapp_pipeline.store.operations.privacy_webhooks import person_of_contact
+from whatsapp_pipeline.store.operations import privacy, privacy_chats, suppression
+from whatsapp_pipeline.store.operations.privacy_webhooks import Erased
+from whatsapp_pipeline.store.operations.privacy_webhooks import erase_listed as erase_listed_webhooks
+from whatsapp_pipeline.store.operations.privacy_webhooks import erase_person as erase_from_tables
 from whatsapp_pipeline.webhook import privacy as webhooks
 from whatsapp_pipeline.webhook.spool import spool_directory
 
@@ -39,59 +44,130 @@ class Erasure:
     stays: dict[str, str] = field(default_factory=dict)
 
 
-def export_contact(conn: Connection, settings: Settings, id_contato: int) -> dict[str, Any]:
-    """Return everything held of a contact: rows by table, webhook rows, saved ERP pages; audited.
+FindSubject = Callable[[Connection], privacy.Subject]
 
-    Raises PipelineError when there is no such contact.
+
+def contact(id_contato: int) -> FindSubject:
+    """Return what finds a contact; it raises PipelineError when there is no such contact."""
+
+    def find(conn: Connection) -> privacy.Subject:
+        subject = privacy.find_contact(conn, id_contato)
+        if subject is None:
+            raise PipelineError(f"there is no contact {id_contato} in contatos")
+        return subject
+
+    return find
+
+
+def phone(text: str, *, default_area_code: str | None) -> FindSubject:
+    """Return what finds somebody who is no contact by a phone as people write it."""
+    read = parse_phone(text, default_area_code=default_area_code)
+    if read is None or read.key is None:
+        raise PipelineError(
+            "--phone is no phone of one person; write it with its area code: +55 41 90000-0000"
+        )
+    key = read.key
+    return lambda conn: privacy.find_phone(conn, key)
+
+
+def conversation(conversation_id: int) -> FindSubject:
+    """Return what finds somebody who is no contact by the id of a conversation."""
+    return lambda conn: privacy.find_conversation(conn, conversation_id)
+
+
+def export_person(conn: Connection, settings: Settings, find: FindSubject) -> dict[str, Any]:
+    """Return everything held of a person: rows by table, raw deliveries, saved ERP pages; audited.
+
+    Raises PipelineError when there is no such person.
     """
-    with _as_writer("export a contact"):
-        subject = _subject(conn, id_contato)
+    spool = spool_directory(settings)
+    with _as_writer("export a person"):
+        webhooks.empty_spool(conn, spool)
+        subject = find(conn)
         held = privacy.export(conn, subject)
-        held.update(webhooks.export_contact(conn, id_contato, spool_directory(settings)))
-        held["erp_backup"] = [item for _, item in _saved_items(settings.local_dir / "erp_backup", id_contato)]
+        held.update(webhooks.export_webhooks(conn, subject.person, spool))
+        folder = settings.local_dir / "erp_backup"
+        held["erp_backup"] = (
+            []
+            if subject.id_contato is None
+            else [item for _, item in _saved_items(folder, subject.id_contato)]
+        )
+        _refuse_nobody(subject, held)
         key = privacy_key.find_or_make()
-        privacy.audit(
-            conn, "privacy.export", suppression.hash_of(key, "contact", str(id_contato)),
-            {name: len(rows) for name, rows in held.items() if rows},
-        )  # fmt: skip
+        counts = {name: len(rows) for name, rows in held.items() if rows}
+        privacy.audit(conn, "privacy.export", _audit_subject(key, subject), counts)
     return held
 
 
-def erase_contact(
-    conn: Connection, settings: Settings, id_contato: int, *, keep_contact_row: bool, log: logging.Logger
+def erase_person(
+    conn: Connection,
+    settings: Settings,
+    find: FindSubject,
+    *,
+    keep_contact_row: bool = False,
+    log: logging.Logger,
 ) -> Erasure:
-    """Erase a contact everywhere, and see that the next run does not bring them back.
+    """Erase a person everywhere, and see that the next run does not bring them back.
 
     The database's part is one transaction. Files follow; a kill between the two is mended by running it
-    again. Raises PipelineError when there is no such contact, or the role may not erase.
+    again, or by `privacy reapply`. Raises PipelineError when there is no such person, or the role may not
+    erase.
     """
-    with _as_writer("erase a contact"):
-        subject = _subject(conn, id_contato)
-        stays = privacy.remaining(conn, subject)
-        user_ids = [name for name in person_of_contact(conn, id_contato).canonicals if name.startswith("id:")]
-        # First, since it looks the person's numbers up in the tables that are emptied below.
-        from_webhooks = webhooks.erase_contact(conn, id_contato, spool_directory(settings))
+    spool = spool_directory(settings)
+    with _as_writer("erase a person"):
+        webhooks.empty_spool(conn, spool)
+        subject = find(conn)
+        if subject.id_contato is None:
+            _refuse_nobody(
+                subject,
+                {**privacy.export(conn, subject), **webhooks.export_webhooks(conn, subject.person, spool)},
+            )
+        orders = privacy.count_orders(conn, subject)
 
-        def erase() -> dict[str, int]:
-            entries = privacy.suppression_entries(conn, subject)
-            entries += [("identity", name) for name in [*_identities(subject), *user_ids]]
-            suppression.add(conn, entries)
+        def erase() -> tuple[dict[str, int], Erased]:
+            suppression.add(conn, privacy.suppression_entries(conn, subject))
+            from_webhooks = erase_from_tables(conn, subject.person)
             removed = privacy.erase(conn, subject, keep_contact_row=keep_contact_row)
             key = suppression.key_in_use(conn)
-            privacy.audit(
-                conn, "privacy.erase", suppression.hash_of(key, "contact", str(id_contato)), removed
-            )
-            return removed
+            privacy.audit(conn, "privacy.erase", _audit_subject(key, subject), removed)
+            return removed, from_webhooks
 
-        removed = in_transaction(conn, erase)
+        removed, from_webhooks = in_transaction(conn, erase)
         _remember(settings, suppression.entries(conn))
+        is_erased = suppression.name_test(conn)
     removed["conversations"] = from_webhooks.conversations
     removed["conversation_messages"] = from_webhooks.messages
     removed["webhook deliveries"] = from_webhooks.deliveries
     removed["leads"] = from_webhooks.leads
-    removed["saved ERP pages"] = _scrub_pages(settings.local_dir / "erp_backup", id_contato)
-    log.info("one contact erased: %s", ", ".join(f"{n} {name}" for name, n in removed.items() if n))
-    return Erasure(removed, _what_stays(stays, subject, keep_contact_row=keep_contact_row))
+    removed |= _erase_files(settings, subject, is_erased)
+    log.info("one person erased: %s", ", ".join(f"{n} {name}" for name, n in removed.items() if n))
+    return Erasure(removed, _what_stays(orders, subject, keep_contact_row=keep_contact_row))
+
+
+def _erase_files(settings: Settings, subject: privacy.Subject, is_erased: NameTest | None) -> dict[str, int]:
+    """Take the person out of files: quarantine, damaged segments, saved ERP pages; delete the reports."""
+    if is_erased is not None:
+        webhooks.rewrite_files(spool_directory(settings), is_erased)
+    pages = 0
+    if subject.id_contato is not None:
+        pages = _scrub_pages(settings.local_dir / "erp_backup", subject.id_contato)
+    # A report can show names and titles, and is made again by `report`.
+    reports = list((settings.report_dir or settings.local_dir / "reports").glob("qa-*.html"))
+    for report in reports:
+        report.unlink(missing_ok=True)
+    return {"saved ERP pages": pages, "QA reports": len(reports)}
+
+
+def _refuse_nobody(subject: privacy.Subject, held: dict[str, Any]) -> None:
+    """Raise PipelineError for a phone or conversation of which nothing is held."""
+    if subject.id_contato is None and not any(held.values()):
+        raise PipelineError("nothing is held of this person; see that the phone is right, area code included")
+
+
+def _audit_subject(key: bytes, subject: privacy.Subject) -> bytes:
+    if subject.id_contato is not None:
+        return suppression.hash_of(key, "contact", str(subject.id_contato))
+    return suppression.hash_of(key, "identity", min(subject.person.canonicals, default=""))
 
 
 @contextmanager
@@ -106,33 +182,17 @@ def _as_writer(what: str) -> Iterator[None]:
         ) from None
 
 
-def _subject(conn: Connection, id_contato: int) -> privacy.Subject:
-    subject = privacy.find_subject(conn, id_contato)
-    if subject is None:
-        raise PipelineError(f"there is no contact {id_contato} in contatos")
-    return subject
-
-
-def _identities(subject: privacy.Subject) -> list[str]:
-    """Spell the phones as webhooks know them (domain/conversations.py, wa_identity)."""
-    return [
-        f"wa:{key[1:]}" if key.startswith("+") else f"wa:55{key}"
-        for key in subject.phone_keys
-        if key[0] == "+" or key.isdigit()
-    ]
-
-
-def _what_stays(stays: dict[str, int], subject: privacy.Subject, *, keep_contact_row: bool) -> dict[str, str]:
+def _what_stays(orders: int, subject: privacy.Subject, *, keep_contact_row: bool) -> dict[str, str]:
     reasons = {
         "the chat files in the archive": "they are the company's originals; delete them there "
         "(`privacy export` lists their paths)",
-        "backups of the database": "until they are rotated out; `restore` erases the contact again",
-        "the ERP": "erase the contact there too",
+        "backups of the database": "until they are rotated out, or `privacy clean-backups` rewrites them; "
+        "`restore` erases the person again",
     }
-    if stays["service orders"]:
-        reasons[f"{stays['service orders']} service order(s)"] = "tax and warranty records, under the bare id"
-    if stays["group chats with their messages"]:
-        reasons[f"{stays['group chats with their messages']} group chat(s)"] = "what they wrote among others"
+    if subject.id_contato is not None:
+        reasons["the ERP"] = "erase the contact there too"
+    if orders:
+        reasons[f"{orders} service order(s)"] = "tax and warranty records, under the bare id"
     if subject.shared_phones:
         reasons[f"{subject.shared_phones} phone(s)"] = "another contact has the same number"
     if keep_contact_row:
@@ -141,7 +201,7 @@ def _what_stays(stays: dict[str, int], subject: privacy.Subject, *, keep_contact
 
 
 def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int:
-    """Erase from the database at `url` everybody on the suppression list; return how many contacts.
+    """Erase from the database at `url` everybody on the suppression list; return how many rows changed.
 
     For a restored backup: it may be older than an erasure, and then lacks the list's newer entries too.
     """
@@ -157,23 +217,44 @@ def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger) -> in
             return 0
         key = suppression.key_in_use(conn)
         suppression.record_key(conn, key)
-        return _erase_listed(conn, settings)
+        count = in_transaction(conn, lambda: _erase_listed(conn))
+        if (is_erased := suppression.name_test(conn)) is not None:
+            webhooks.rewrite_files(spool_directory(settings), is_erased)
+    return count
 
 
-def _erase_listed(conn: Connection, settings: Settings) -> int:
+def clean_backups(url: str, settings: Settings, options: BackupOptions, *, log: logging.Logger) -> list[str]:
+    """Rewrite every kept backup without the people on the list; return the names of those rewritten.
+
+    Each is restored into a scratch database, erased there and dumped again. One from before the list's
+    table stays as it is, with a warning.
+    """
+    return [
+        taken.file
+        for taken in kept(options.folder)
+        if rewrite(
+            url, taken, options, lambda scratch: reapply_erasures(scratch, settings, log=log) > 0, log=log
+        )
+    ]
+
+
+def _erase_listed(conn: Connection) -> int:
+    """Erase everybody on the list from the tables: contacts, then people of webhooks, chats and mentions."""
     count = 0
     for id_contato in sorted(suppression.suppressed_contact_ids(conn, privacy.contact_ids(conn))):
-        subject = privacy.find_subject(conn, id_contato)
-        assert subject is not None  # noqa: S101  # its id was just read
-        webhooks.erase_contact(conn, id_contato, spool_directory(settings))
-        with conn.transaction():
-            removed = privacy.erase(conn, subject, keep_contact_row=False)
-            if sum(removed.values()) > removed["contatos"]:
-                count += 1
+        subject = contact(id_contato)(conn)
+        from_webhooks = erase_from_tables(conn, subject.person)
+        removed = privacy.erase(conn, subject, keep_contact_row=False)
+        if sum(removed.values()) > removed["contatos"] or from_webhooks.conversations:
+            count += 1
+    if (is_erased := suppression.name_test(conn)) is not None:
+        # Those who are no contact, and the numbers of which the restored tables say no longer whose they are.
+        rest = erase_listed_webhooks(conn, is_erased)
+        count += rest.conversations + rest.messages + rest.deliveries + rest.leads
+        count += privacy_chats.erase_mentions(conn, is_erased, None, ())
+        privacy_chats.forget_phones(conn, suppression.suppressed_phone_keys)
     listed = suppression.suppressed_chats(conn, privacy.chats_known_by(conn))
-    with conn.transaction():
-        privacy.delete_chats(conn, sorted(listed))
-    return count
+    return count + privacy.delete_chats(conn, sorted(listed))
 
 
 def _remember(settings: Settings, entries: list[tuple[str, bytes]]) -> None:

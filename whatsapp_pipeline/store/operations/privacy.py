@@ -1,4 +1,4 @@
-"""One contact in the pipeline's tables: everything held, and erasing it.
+"""One person in the pipeline's tables: everything held, and erasing it.
 
 What belongs here: the tables of contacts, chats and summaries, and the audit log. What does not: webhook
 tables (privacy_webhooks.py), files (steps/operations/privacy.py), and who must not come back
@@ -15,8 +15,17 @@ from typing import Any, LiteralString
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from whatsapp_pipeline.domain.redaction import name_of_key
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.chats import duplicates
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations import privacy_chats
+from whatsapp_pipeline.store.operations.privacy_webhooks import (
+    Person,
+    person_of_contact,
+    person_of_conversation,
+    person_of_phone,
+)
 
 # Columns of contatos that say who somebody is; columns that other programs added are theirs to clear.
 _PERSONAL = (
@@ -27,29 +36,68 @@ _PERSONAL = (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A contact and what is theirs: the keys of phones that no other contact has, and their chats."""
+    """Whom an export or an erasure is about: a contact, or somebody who is none, and what is theirs.
 
-    id_contato: int
+    `phone_keys` are keys of phones that no other contact has; `shared_phones` counts the others.
+    """
+
+    id_contato: int | None
     phone_keys: tuple[str, ...]
     shared_phones: int
     chat_ids: tuple[int, ...]
+    person: Person
 
 
-def find_subject(conn: Connection, id_contato: int) -> Subject | None:
+def find_contact(conn: Connection, id_contato: int) -> Subject | None:
     """Find a contact by its ERP id; None when there is none.
 
     A phone that another contact has too stays that one's: only chats linked to this contact count then.
     """
     if conn.execute("SELECT 1 FROM contatos WHERE id = %s", (id_contato,)).fetchone() is None:
         return None
-    phones = conn.execute(
+    row = conn.execute(
         """
-        SELECT key, EXISTS (SELECT FROM contact_phones o WHERE o.key = p.key AND o.id_contato <> p.id_contato)
-        FROM contact_phones p WHERE id_contato = %s AND key IS NOT NULL GROUP BY key, id_contato ORDER BY key
+        SELECT count(DISTINCT key) FROM contact_phones p WHERE id_contato = %s AND EXISTS (
+            SELECT FROM contact_phones o WHERE o.key = p.key AND o.id_contato <> p.id_contato)
         """,
         (id_contato,),
+    ).fetchone()
+    shared = int(row[0]) if row else 0
+    return _subject(conn, id_contato, person_of_contact(conn, id_contato), shared)
+
+
+def find_phone(conn: Connection, key: str) -> Subject:
+    """Find somebody who is no contact by the key of a phone; raises PipelineError when a contact has it."""
+    rows = conn.execute(
+        "SELECT DISTINCT id_contato FROM contact_phones WHERE key = %s ORDER BY 1", (key,)
     ).fetchall()
-    own = [key for key, is_shared in phones if not is_shared]
+    if rows:
+        ids = " and ".join(str(row[0]) for row in rows)
+        raise PipelineError(f"this phone is one of contact {ids}; give --contact instead")
+    return _subject(conn, None, person_of_phone(conn, key), 0)
+
+
+def find_conversation(conn: Connection, conversation_id: int) -> Subject:
+    """Find somebody who is no contact by a conversation; raises PipelineError when it is a contact's."""
+    row = conn.execute(
+        "SELECT is_group, id_contato FROM conversations WHERE id = %s", (conversation_id,)
+    ).fetchone()
+    if row is None:
+        raise PipelineError(f"there is no conversation {conversation_id}")
+    if row[0]:
+        raise PipelineError(
+            f"conversation {conversation_id} is a group; give --phone, and that person's messages go"
+        )
+    if row[1] is not None:
+        raise PipelineError(
+            f"conversation {conversation_id} is contact {row[1]}'s; give --contact {row[1]} instead"
+        )
+    return _subject(conn, None, person_of_conversation(conn, conversation_id), 0)
+
+
+def _subject(conn: Connection, id_contato: int | None, person: Person, shared_phones: int) -> Subject:
+    # A title without an area code has its own key.
+    keys = {*person.phone_keys, *(f"xx{key[2:]}" for key in person.phone_keys if key.isdigit())}
     chats = conn.execute(
         """
         SELECT id FROM chat_files
@@ -57,9 +105,9 @@ def find_subject(conn: Connection, id_contato: int) -> Subject | None:
            OR (id_contato IS NULL AND NOT is_group AND phone_key = ANY(%(keys)s))
         ORDER BY id
         """,
-        {"id": id_contato, "keys": own},
+        {"id": id_contato, "keys": sorted(keys)},
     ).fetchall()
-    return Subject(id_contato, tuple(own), len(phones) - len(own), tuple(row[0] for row in chats))
+    return Subject(id_contato, tuple(sorted(keys)), shared_phones, tuple(row[0] for row in chats), person)
 
 
 _EXPORTS: dict[str, LiteralString] = {
@@ -108,8 +156,13 @@ def suppression_entries(conn: Connection, subject: Subject) -> list[tuple[Any, s
         "SELECT file_path, chat_number, phone_key, chat_key FROM chat_files WHERE id = ANY(%s)",
         (list(subject.chat_ids),),
     ).fetchall()
-    entries = [("contact", str(subject.id_contato))]
+    entries = [] if subject.id_contato is None else [("contact", str(subject.id_contato))]
     entries += [("phone", key) for key in subject.phone_keys]
+    # A number that another contact has too may go on writing; the person's user ids may not.
+    own = {name_of_key(key) for key in subject.phone_keys}
+    entries += [
+        ("identity", name) for name in subject.person.canonicals if name in own or not _is_shared(conn, name)
+    ]
     entries += [("file", f"{path}#{number}") for path, number, _, _ in rows]
     # A chat named by a label comes back under another file name: its label is then what it is known by.
     entries += [("chat", label) for _, _, phone, label in rows if phone is None and label]
@@ -139,12 +192,20 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
         "match_candidates": _rows(conn, "DELETE FROM match_candidates WHERE id_contato = %(id)s", p),
     }  # fmt: skip
     counts["link_overrides"] = _pseudonymise_overrides(conn, p)
+    counts["messages in group chats"] = privacy_chats.erase_mentions(
+        conn, subject.person.is_named, subject.person.needles(), subject.chat_ids
+    )
+    counts["chat_phones"] = _rows(
+        conn,
+        "DELETE FROM chat_phones WHERE key = ANY(%(keys)s) AND NOT id_chat_file = ANY(%(chats)s)",
+        p,
+    )
     keys = conn.execute(
         "DELETE FROM chat_files WHERE id = ANY(%(chats)s) RETURNING chat_key", p
     ).fetchall()  # sessions, phones, candidates and verdicts go with it
     counts["chat_files"] = len(keys)
     duplicates.mark(conn, sorted({key for (key,) in keys if key}))
-    if not keep_contact_row:
+    if subject.id_contato is not None and not keep_contact_row:
         counts["contact_phones"] = _rows(conn, "DELETE FROM contact_phones WHERE id_contato = %(id)s", p)
         _rows(conn, "DELETE FROM contact_phone_inputs WHERE id_contato = %(id)s", p)
         counts["contact_sources"] = _rows(conn, "DELETE FROM contact_sources WHERE id_contato = %(id)s", p)
@@ -199,18 +260,19 @@ def _pseudonymise_overrides(conn: Connection, parameters: Mapping[str, Any]) -> 
     )
 
 
-def remaining(conn: Connection, subject: Subject) -> dict[str, int]:
-    """Count what stays: orders, which tax law keeps, and words written in group chats."""
+def count_orders(conn: Connection, subject: Subject) -> int:
+    """Count the contact's orders, which tax law keeps."""
     row = conn.execute(
-        """
-        SELECT (SELECT count(*) FROM ordens_servico WHERE id_contato = %(id)s),
-               (SELECT count(DISTINCT f.id) FROM chat_phones p JOIN chat_files f ON f.id = p.id_chat_file
-                WHERE f.is_group AND p.key = ANY(%(keys)s))
-        """,
-        _parameters(subject),
+        "SELECT count(*) FROM ordens_servico WHERE id_contato = %(id)s", _parameters(subject)
     ).fetchone()
-    assert row is not None  # noqa: S101  # a SELECT without FROM has one row
-    return {"service orders": int(row[0]), "group chats with their messages": int(row[1])}
+    return int(row[0]) if row else 0
+
+
+def _is_shared(conn: Connection, name: str) -> bool:
+    """Return whether a canonical phone is another contact's too, and so none of the person's own."""
+    key = name.removeprefix("wa:").removeprefix("55")
+    row = conn.execute("SELECT EXISTS (SELECT FROM contact_phones WHERE key IN (%s, %s))", (key, f"+{key}"))
+    return row.fetchone() == (True,)
 
 
 def contact_ids(conn: Connection) -> list[int]:

@@ -1,28 +1,49 @@
-"""Exporting and erasing one contact in the webhook's tables: conversations, inbox, dead letters, leads.
+"""Exporting and erasing one person in the webhook's tables: conversations, inbox, dead letters, leads.
 
-What belongs here: the database's part. What does not: files (webhook/privacy), which call this.
+What belongs here: the database's part. What does not: files (webhook/privacy), which call this, and what in a
+delivery names somebody (domain/redaction.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
+from whatsapp_pipeline.domain.conversations import Message, read_delivery
 from whatsapp_pipeline.domain.message_text import message_text
-from whatsapp_pipeline.domain.redaction import without_person
+from whatsapp_pipeline.domain.redaction import NameTest, name_of_key, scrub_text, without_person
 from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, dumps, loads
 from whatsapp_pipeline.store.connection import Connection
+
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whom an export or an erasure is about: conversations and every canonical identity."""
+    """Whom an export or an erasure is about: conversations, every canonical identity, and keys of phones.
+
+    `phone_keys` are those that no other contact has.
+    """
 
     conversation_ids: tuple[int, ...]
     canonicals: frozenset[str]
+    phone_keys: tuple[str, ...] = ()
+
+    def is_named(self, name: str) -> bool:
+        """Return whether a canonical identity is this person's."""
+        return name in self.canonicals
+
+    def needles(self) -> list[str]:
+        """Return LIKE patterns, of digits or user ids, one of which a text that names the person holds."""
+        found = set()
+        for name in self.canonicals:
+            kind, _, value = name.partition(":")
+            found.add(f"%{value}%" if kind == "id" else f"%{value[-8:]}%")
+        return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +57,104 @@ class Erased:
 
 
 def person_of_contact(conn: Connection, id_contato: int) -> Person:
-    """Find the conversations of a contact: those linked to it, and those with one of its numbers.
+    """Find the conversations and names of a contact, with all numbers that it changed to.
 
     A number shared with another contact, whose conversation links to neither, counts as this one's.
     """
     rows = conn.execute(
         """
-        SELECT DISTINCT c.id
-          FROM conversations c LEFT JOIN conversation_identities i ON i.conversation_id = c.id
-         WHERE NOT c.is_group
-           AND (c.id_contato = %(contact)s
-                OR (c.id_contato IS NULL
-                    AND i.phone_key IN (SELECT key FROM contact_phones WHERE id_contato = %(contact)s)))
+        SELECT key, EXISTS (SELECT FROM contact_phones o WHERE o.key = p.key AND o.id_contato <> p.id_contato)
+        FROM contact_phones p WHERE id_contato = %s AND key IS NOT NULL GROUP BY key, id_contato
         """,
-        {"contact": id_contato},
+        (id_contato,),
     ).fetchall()
-    ids = tuple(sorted(row[0] for row in rows))
-    # A contact whose messages are all dead or parked has no conversation yet: its numbers name it too.
-    names = conn.execute(
-        "SELECT canonical FROM conversation_identities WHERE conversation_id = ANY(%s)"
-        " UNION SELECT 'wa:' || CASE WHEN key LIKE '+%%' THEN substr(key, 2) ELSE '55' || key END"
-        " FROM contact_phones WHERE id_contato = %s AND key ~ '^[+0-9]'",
-        (list(ids), id_contato),
-    ).fetchall()
-    return Person(ids, frozenset(name for (name,) in names))
+    own = {key for key, is_shared in rows if not is_shared}
+    return _closure(conn, id_contato, own, also=[key for key, is_shared in rows if is_shared])
+
+
+def person_of_phone(conn: Connection, key: str) -> Person:
+    """Find the conversations and names of a phone (its key) that is no contact's."""
+    return _closure(conn, None, {key})
+
+
+def person_of_conversation(conn: Connection, conversation_id: int) -> Person:
+    """Find the other conversations and names of the person of a conversation that is no contact's."""
+    return _closure(conn, None, set(), start=[conversation_id])
+
+
+def _closure(
+    conn: Connection,
+    id_contato: int | None,
+    own_keys: set[str],
+    *,
+    also: Iterable[str] = (),
+    start: Iterable[int] = (),
+) -> Person:
+    """Follow conversations to their numbers and numbers to their conversations until nothing is new."""
+    keys, names, ids = set(own_keys), set[str](), set(start)
+    while True:
+        found = conn.execute(
+            """
+            SELECT DISTINCT c.id
+              FROM conversations c LEFT JOIN conversation_identities i ON i.conversation_id = c.id
+             WHERE NOT c.is_group
+               AND (c.id = ANY(%(ids)s) OR c.id_contato = %(contact)s
+                    OR (c.id_contato IS NULL
+                        AND (i.phone_key = ANY(%(keys)s) OR i.canonical = ANY(%(names)s))))
+            """,
+            {
+                "contact": id_contato, "ids": sorted(ids), "keys": sorted(keys.union(also)),
+                "names": sorted(names),
+            },
+        ).fetchall()  # fmt: skip
+        ids |= {row[0] for row in found}
+        more = conn.execute(
+            """
+            SELECT i.canonical, i.phone_key, EXISTS (
+                       SELECT FROM contact_phones p
+                        WHERE p.key = i.phone_key AND p.id_contato IS DISTINCT FROM %(contact)s::bigint)
+              FROM conversation_identities i WHERE i.conversation_id = ANY(%(ids)s)
+            """,
+            {"contact": id_contato, "ids": sorted(ids)},
+        ).fetchall()
+        before = (len(keys), len(names), len(ids))
+        names |= {canonical for canonical, _, _ in more}
+        keys |= {key for _, key, is_others in more if key is not None and not is_others}
+        names |= {name_of_key(key) for key in keys.union(also) if not key.startswith("lid:")}
+        names |= _names_in_waiting(conn, names) if before != (len(keys), len(names), len(ids)) else set()
+        if before == (len(keys), len(names), len(ids)):
+            break
+    # A Brazilian number is often written without its area code.
+    names |= {f"wa:xx{key[2:]}" for key in keys if key.isdigit()}
+    return Person(tuple(sorted(ids)), frozenset(names), tuple(sorted(keys)))
+
+
+def _names_in_waiting(conn: Connection, names: set[str]) -> set[str]:
+    """Return the other names of the person in deliveries that no conversation came of yet."""
+    found: set[str] = set()
+    for _, received_at, body in _bodies(conn, "status <> 'done'"):
+        try:
+            items = list(read_delivery(loads(body), received_at))
+        except UnreadableBodyError:
+            continue
+        for item in items:
+            if isinstance(item, Message) and item.identities[0].kind != "group":
+                own = {identity.canonical for identity in item.identities}
+                if own & names:
+                    found |= own
+    return found
+
+
+def _bodies(conn: Connection, condition: LiteralString) -> Iterable[tuple[int, Any, bytes]]:
+    """Yield (id, time of receipt, body) of the inbox, a page at a time."""
+    last = 0
+    while rows := conn.execute(
+        f"SELECT id, received_at, body FROM webhook_inbox WHERE body IS NOT NULL AND id > %s AND {condition}"
+        " ORDER BY id LIMIT %s",
+        (last, _PAGE),
+    ).fetchall():
+        yield from ((row[0], row[1], bytes(row[2])) for row in rows)
+        last = rows[-1][0]
 
 
 def export_person(conn: Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
@@ -75,6 +170,11 @@ def export_person(conn: Connection, person: Person) -> dict[str, list[dict[str, 
             "conversations": rows(
                 "SELECT id, channel, external_id, phone_number_id, profile_name, id_contato,"
                 " created_at::text FROM conversations WHERE id = ANY(%(ids)s) ORDER BY id",
+                by_conversation,
+            ),
+            "conversation_identities": rows(
+                "SELECT conversation_id, value, canonical, kind FROM conversation_identities"
+                " WHERE conversation_id = ANY(%(ids)s) ORDER BY 1, 2",
                 by_conversation,
             ),
             "conversation_messages": rows(
@@ -93,23 +193,36 @@ def export_person(conn: Connection, person: Person) -> dict[str, list[dict[str, 
                 " WHERE canonical = ANY(%(names)s) ORDER BY id",
                 by_name,
             ),
-            "webhook_inbox": _unprocessed(conn, person.canonicals),
+            "webhook_inbox": _raw_items(conn, person.is_named),
+            "webhook_events": _event_items(conn, person.is_named),
         }
 
 
-def _unprocessed(conn: Connection, canonicals: frozenset[str]) -> list[dict[str, Any]]:
-    """Return the person's items of deliveries that are not in the other tables: pending, parked, dead."""
-    rows = conn.execute(
-        "SELECT id, status, body FROM webhook_inbox WHERE status <> 'done' AND body IS NOT NULL ORDER BY id"
-    ).fetchall()
-    found: list[dict[str, Any]] = []
-    for inbox_id, status, body in rows:
-        try:
-            items = without_person(loads(bytes(body)), canonicals)[1]
-        except UnreadableBodyError:
-            items = []
-        found += [{"inbox_id": inbox_id, "status": status, "raw_json": dumps(item)} for item in items]
-    return found
+def _raw_items(conn: Connection, is_person: NameTest) -> list[dict[str, Any]]:
+    """Return the person's items of raw deliveries, whatever became of them; an unreadable one whole."""
+    return [
+        {"inbox_id": inbox_id, "received_at": f"{received_at}", "raw_json": dumps(item)}
+        for inbox_id, received_at, body in _bodies(conn, "true")
+        for item in items_about(body, is_person)
+    ]
+
+
+def items_about(body: bytes, is_person: NameTest) -> list[object]:
+    """Return the items of a raw body that are about the person; a body that can't be read whole."""
+    try:
+        return without_person(loads(body), is_person).removed
+    except UnreadableBodyError:
+        text = body.decode("utf-8", "replace")
+        return [text] if scrub_text(text, is_person) != text else []
+
+
+def _event_items(conn: Connection, is_person: NameTest) -> list[dict[str, Any]]:
+    rows = conn.execute("SELECT id, kind, raw_json::text FROM webhook_events ORDER BY id")
+    return [
+        {"event_id": event_id, "kind": kind, "raw_json": dumps(item)}
+        for event_id, kind, raw in rows
+        for item in without_person([loads(raw.encode())], is_person).removed
+    ]
 
 
 def erase_person(conn: Connection, person: Person) -> Erased:
@@ -118,8 +231,8 @@ def erase_person(conn: Connection, person: Person) -> Erased:
     Other people's items of the same deliveries stay. Leads, which nothing else ever deletes, go too: the
     law asks for it.
     """
+    deliveries = _rewrite_bodies(conn, person.is_named) + _rewrite_events(conn, person.is_named)
     ids, names = list(person.conversation_ids), sorted(person.canonicals)
-    deliveries = _rewrite_bodies(conn, person.canonicals) + _erase_events(conn, person.canonicals)
     conn.execute(
         """
         DELETE FROM message_statuses s
@@ -135,78 +248,148 @@ def erase_person(conn: Connection, person: Person) -> Erased:
         "DELETE FROM conversation_messages WHERE conversation_id = ANY(%s) OR sender_canonical = ANY(%s)",
         (ids, names),
     ).rowcount
-    _erase_cards(conn, person.canonicals)
     leads = conn.execute("DELETE FROM leads WHERE canonical = ANY(%s)", (names,)).rowcount
     conversations = conn.execute("DELETE FROM conversations WHERE id = ANY(%s)", (ids,)).rowcount
+    needles = person.needles()
+    messages += _rewrite_messages(conn, person.is_named, needles)
+    _delete_statuses(conn, person.is_named, needles)
     return Erased(conversations, messages, deliveries, leads)
 
 
-def _erase_cards(conn: Connection, canonicals: frozenset[str]) -> None:
-    """Take the person's cards out of messages in which others shared them."""
-    last = 0
-    while rows := conn.execute(
-        "SELECT id, convert_to(raw_json::text, 'UTF8') FROM conversation_messages"
-        " WHERE type = 'contacts' AND raw_json IS NOT NULL AND id > %s ORDER BY id LIMIT 500",
-        (last,),
-    ).fetchall():
-        for row_id, raw in rows:
-            message, removed = without_person(loads(bytes(raw)), canonicals)
-            if removed and isinstance(message, dict):
-                conn.execute(
-                    "UPDATE conversation_messages SET text = %s, raw_json = %s::json WHERE id = %s",
-                    (message_text(message, "contacts"), dumps(message), row_id),
-                )
-        last = rows[-1][0]
+def people_on(conn: Connection, is_erased: NameTest) -> Person:
+    """Return everybody in the webhook tables who is on the list of erased people, as one person."""
+    rows = conn.execute(
+        """
+        SELECT i.canonical, i.conversation_id FROM conversation_identities i
+          JOIN conversations c ON c.id = i.conversation_id AND NOT c.is_group
+        UNION SELECT canonical, NULL FROM leads
+        UNION SELECT sender_canonical, NULL FROM conversation_messages WHERE sender_canonical IS NOT NULL
+        UNION SELECT recipient, NULL FROM message_statuses WHERE recipient IS NOT NULL
+        UNION SELECT participant, NULL FROM message_statuses WHERE participant IS NOT NULL
+        """
+    ).fetchall()
+    found = [(name, conversation) for name, conversation in rows if is_erased(name)]
+    ids = {conversation for _, conversation in found if conversation is not None}
+    return Person(tuple(sorted(ids)), frozenset(name for name, _ in found))
 
 
-def cleaned_body(body: bytes, canonicals: Collection[str]) -> bytes | None:
+def erase_listed(conn: Connection, is_erased: NameTest) -> Erased:
+    """Erase from the webhook tables everybody whom a test names, as after a restore; in a transaction."""
+    person = people_on(conn, is_erased)
+    erased = erase_person(conn, person)
+    deliveries = _rewrite_bodies(conn, is_erased) + _rewrite_events(conn, is_erased)
+    messages = _rewrite_messages(conn, is_erased, None)
+    _delete_statuses(conn, is_erased, None)
+    return Erased(
+        erased.conversations, erased.messages + messages, erased.deliveries + deliveries, erased.leads
+    )
+
+
+def cleaned_body(body: bytes, is_person: NameTest) -> bytes | None:
     """Return a body without the person, None when nothing in it names them.
 
-    A body that can't be read but holds one of their names is emptied: nothing finer can be told apart.
+    A body that can't be read but holds one of their numbers, in any spelling, is emptied: nothing finer can
+    be told apart.
     """
     try:
         payload = loads(body)
     except UnreadableBodyError:
-        found = any(canonical.partition(":")[2].encode() in body for canonical in canonicals)
-        return b"{}" if found else None
-    rest, removed = without_person(payload, canonicals)
-    return dumps(rest).encode() if removed else None
+        text = body.decode("utf-8", "replace")
+        return b"{}" if scrub_text(text, is_person) != text else None
+    cleaned = without_person(payload, is_person)
+    return dumps(cleaned.value).encode() if cleaned.changed else None
 
 
-def _rewrite_bodies(conn: Connection, canonicals: frozenset[str]) -> int:
+def _rewrite_bodies(conn: Connection, is_person: NameTest) -> int:
     """Take the person out of raw bodies, whatever state their deliveries are in."""
-    return _rewrite(
-        conn, canonicals,
-        select="SELECT id, body FROM webhook_inbox WHERE body IS NOT NULL AND id > %s ORDER BY id LIMIT 500",
-        change=lambda row_id, body: conn.execute(
-            "UPDATE webhook_inbox SET body = %s, redacted_at = now() WHERE id = %s", (body, row_id)
-        ),
-    )  # fmt: skip
-
-
-def _erase_events(conn: Connection, canonicals: frozenset[str]) -> int:
-    return _rewrite(
-        conn, canonicals,
-        select="SELECT id, convert_to('[' || raw_json::text || ']', 'UTF8') FROM webhook_events"
-        " WHERE id > %s ORDER BY id LIMIT 500",
-        change=lambda row_id, _: conn.execute("DELETE FROM webhook_events WHERE id = %s", (row_id,)),
-    )  # fmt: skip
-
-
-def _rewrite(
-    conn: Connection,
-    canonicals: frozenset[str],
-    *,
-    select: LiteralString,
-    change: Callable[[int, bytes], object],
-) -> int:
-    """Walk a table by id, a page at a time, and change the rows that name the person; return how many."""
-    last, changed = 0, 0
-    while rows := conn.execute(select, (last,)).fetchall():
-        for row_id, body in rows:
-            cleaned = cleaned_body(bytes(body), canonicals)
-            if cleaned is not None:
-                change(row_id, cleaned)
-                changed += 1
-        last = rows[-1][0]
+    changed = 0
+    for inbox_id, _, body in _bodies(conn, "true"):
+        if (cleaned := cleaned_body(body, is_person)) is not None:
+            conn.execute(
+                "UPDATE webhook_inbox SET body = %s, redacted_at = now() WHERE id = %s", (cleaned, inbox_id)
+            )
+            changed += 1
     return changed
+
+
+# Digits of a text and of raw JSON without its escapes: what a number in any spelling leaves.
+_HOLDS_NEEDLE: LiteralString = r"""
+    (%(needles)s::text[] IS NULL OR raw_json::text LIKE ANY(%(needles)s)
+     OR regexp_replace(regexp_replace(coalesce(raw_json::text, ''), '\\u[0-9a-fA-F]{{4}}', '', 'g')
+                       || ' ' || {texts}, '[^0-9]', '', 'g') LIKE ANY(%(needles)s))
+"""
+
+
+def _rewrite_events(conn: Connection, is_person: NameTest) -> int:
+    """Take the person out of other events; one that is about nobody else is deleted."""
+    changed = 0
+    select: LiteralString = """
+        SELECT id, raw_json::text FROM webhook_events WHERE id > %(last)s ORDER BY id LIMIT %(page)s"""
+    for row_id, raw in _pages(conn, select, None):
+        rest, is_changed = _cleaned_json(raw, is_person)
+        if is_changed and rest is None:
+            conn.execute("DELETE FROM webhook_events WHERE id = %s", (row_id,))
+        elif is_changed:
+            conn.execute("UPDATE webhook_events SET raw_json = %s::json WHERE id = %s", (rest, row_id))
+        changed += is_changed
+    return changed
+
+
+def _rewrite_messages(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
+    """Delete what the person wrote in groups, and take their numbers out of what others wrote."""
+    changed = 0
+    select = f"""
+        SELECT id, type, raw_json::text, text, new_text FROM conversation_messages
+        WHERE id > %(last)s AND {_HOLDS_NEEDLE.format(texts="text || ' ' || coalesce(new_text, '')")}
+        ORDER BY id LIMIT %(page)s"""
+    for row_id, kind, raw, *texts in _pages(conn, select, needles):
+        rest, is_changed = _cleaned_json(raw, is_person)
+        if is_changed and kind == "contacts" and rest is not None:  # a card that another person shared
+            texts[0] = message_text(json.loads(rest), kind)
+        scrubbed = [text and scrub_text(text, is_person) for text in texts]
+        if raw is not None and rest is None:
+            conn.execute("DELETE FROM conversation_messages WHERE id = %s", (row_id,))
+        elif is_changed or scrubbed != texts:
+            conn.execute(
+                "UPDATE conversation_messages SET raw_json = %s::json, text = %s, new_text = %s"
+                " WHERE id = %s",
+                (rest, *scrubbed, row_id),
+            )
+        else:
+            continue
+        changed += 1
+    return changed
+
+
+def _delete_statuses(conn: Connection, is_person: NameTest, needles: list[str] | None) -> None:
+    """Delete statuses whose raw JSON names the person, as those of a group's messages do."""
+    last = ("", "", "", "")
+    columns: LiteralString = "phone_number_id, provider_id, status, participant"
+    while rows := conn.execute(
+        f"""SELECT {columns}, raw_json::text FROM message_statuses
+            WHERE raw_json IS NOT NULL AND ({columns}) > (%(a)s, %(b)s, %(c)s, %(d)s)
+              AND {_HOLDS_NEEDLE.format(texts="''")}
+            ORDER BY {columns} LIMIT %(page)s""",
+        {**dict(zip("abcd", last, strict=True)), "page": _PAGE, "needles": needles},
+    ).fetchall():
+        for *key, raw in rows:
+            if _cleaned_json(raw, is_person)[1]:
+                conn.execute(f"DELETE FROM message_statuses WHERE ({columns}) = (%s, %s, %s, %s)", key)
+        last = rows[-1][:4]
+
+
+def _pages(conn: Connection, select: LiteralString, needles: list[str] | None) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a statement that pages by the id in its first column."""
+    last = 0
+    while rows := conn.execute(select, {"last": last, "page": _PAGE, "needles": needles}).fetchall():
+        yield from rows
+        last = rows[-1][0]
+
+
+def _cleaned_json(raw: str | None, is_person: NameTest) -> tuple[str | None, bool]:
+    """Return raw JSON without the person, None when it is about them, and whether it changed."""
+    if raw is None:
+        return None, False
+    cleaned = without_person([loads(raw.encode())], is_person)
+    rest = cleaned.value[0] if isinstance(cleaned.value, list) else None
+    return (None if rest is None else dumps(rest)), cleaned.changed

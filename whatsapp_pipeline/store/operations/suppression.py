@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
 from whatsapp_pipeline import privacy_key
+from whatsapp_pipeline.domain.redaction import NameTest
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
 
 Kind: TypeAlias = Literal["contact", "phone", "file", "chat", "identity"]
+
+_REMEMBERED = 200_000  # answers that a test of names keeps
 
 
 def hash_of(key: bytes, kind: Kind, value: str) -> bytes:
@@ -144,6 +147,27 @@ def record_key(conn: Connection, key: bytes) -> None:
     conn.execute(
         "INSERT INTO privacy_key (fingerprint) VALUES (%s) ON CONFLICT DO NOTHING", (_fingerprint(key),)
     )
+
+
+def name_test(conn: Connection) -> NameTest | None:
+    """Return what tells whether a canonical identity is on the list, without asking the database again.
+
+    None for an empty list: there is nothing to look for.
+    """
+    if is_empty(conn):
+        return None
+    key = key_in_use(conn)
+    hashes = {value for kind, value in entries(conn) if kind == "identity"}
+    known: dict[str, bool] = {}
+
+    def is_erased(name: str) -> bool:
+        if name not in known:
+            if len(known) > _REMEMBERED:
+                known.clear()
+            known[name] = hash_of(key, "identity", name) in hashes
+        return known[name]
+
+    return is_erased
 
 
 def erased_file_chats(conn: Connection) -> Callable[[str, int], bool]:

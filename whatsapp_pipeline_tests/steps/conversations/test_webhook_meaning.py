@@ -16,11 +16,11 @@ import pytest
 
 from whatsapp_pipeline.store.chats.search import SearchQuery, search
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.webhook.privacy import erase_contact
 from whatsapp_pipeline_tests.webhook.deliveries import (
     NOON,
     clear,
     delivery,
+    erase_contact,
     one,
     process,
     rows,

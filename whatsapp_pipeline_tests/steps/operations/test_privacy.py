@@ -7,7 +7,6 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -89,7 +88,7 @@ def filled(fresh_database_url: str, archive: ChatArchive, local_dir: Path) -> It
 
 
 def _erase(conn: Connection) -> privacy.Erasure:
-    return privacy.erase_contact(conn, settings.load(), MARIA, keep_contact_row=False, log=LOG)
+    return privacy.erase_person(conn, settings.load(), privacy.contact(MARIA), log=LOG)
 
 
 def _holds(conn: Connection, words: str) -> list[str]:
@@ -105,7 +104,7 @@ def _holds(conn: Connection, words: str) -> list[str]:
 
 
 def test_an_export_holds_the_chat_and_is_audited(filled: Connection) -> None:
-    held = privacy.export_contact(filled, settings.load(), MARIA)
+    held = privacy.export_person(filled, settings.load(), privacy.contact(MARIA))
     assert held["contatos"][0]["nome"] == "Maria Souza"
     assert len(held["chat_files"]) == 1
     assert len(held["chat_messages"]) == held["chat_files"][0]["message_count"]
@@ -144,7 +143,7 @@ def roles(filled: Connection) -> Iterator[Connection]:
 
 def test_whoever_runs_the_pipeline_may_export_and_erase(roles: Connection) -> None:
     roles.execute(f"SET ROLE {grants.WRITER}".encode())
-    assert privacy.export_contact(roles, settings.load(), MARIA)["contatos"]
+    assert privacy.export_person(roles, settings.load(), privacy.contact(MARIA))["contatos"]
     assert _erase(roles).removed["link_overrides"] == 1
     assert _erase(roles).removed["chat_files"] == 0  # again, and of overrides that are erased already
     roles.execute("RESET ROLE")
@@ -154,11 +153,11 @@ def test_whoever_runs_the_pipeline_may_export_and_erase(roles: Connection) -> No
 
 def test_who_only_reads_is_told_which_role_may_erase(roles: Connection) -> None:
     roles.execute(f"SET ROLE {grants.ANALYST}".encode())
-    with pytest.raises(PipelineError, match=r"may not erase a contact .*whatsapp_writer") as refused:
+    with pytest.raises(PipelineError, match=r"may not erase a person .*whatsapp_writer") as refused:
         _erase(roles)
     assert "\n" not in str(refused.value)
-    with pytest.raises(PipelineError, match=r"may not export a contact .*whatsapp_writer"):
-        privacy.export_contact(roles, settings.load(), MARIA)
+    with pytest.raises(PipelineError, match=r"may not export a person .*whatsapp_writer"):
+        privacy.export_person(roles, settings.load(), privacy.contact(MARIA))
     roles.execute("RESET ROLE")
     assert _holds(roles, "Maria")
 
@@ -320,4 +319,4 @@ def test_without_the_key_nothing_is_written(
 
 def test_an_unknown_contact_is_named(filled: Connection) -> None:
     with pytest.raises(PipelineError, match="no contact 7"):
-        privacy.export_contact(filled, replace(settings.load()), 7)
+        privacy.export_person(filled, settings.load(), privacy.contact(7))

@@ -1,0 +1,72 @@
+"""One person in chats that are not theirs: what they wrote in groups, and their number in what others wrote.
+
+What belongs here: rewriting rows of `chat_messages`. What does not: the person's own chats (privacy.py), and
+where a text names somebody (domain/redaction.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import LiteralString
+
+from whatsapp_pipeline.domain.redaction import ERASED, NameTest, names_in_text, scrub_text
+from whatsapp_pipeline.store.connection import Connection
+
+_PAGE = 1000
+_SELECT: LiteralString = """
+    SELECT id, message_text, responding_to, sender_name, sender_phone, attachment_name
+    FROM chat_messages
+    WHERE id > %(last)s AND NOT id_chat_file = ANY(%(chats)s)
+      AND (%(needles)s::text[] IS NULL
+           OR regexp_replace(
+                  concat_ws(' ', message_text, responding_to, sender_name, sender_phone, attachment_name),
+                  '[^0-9]', '', 'g') LIKE ANY(%(needles)s))
+    ORDER BY id LIMIT %(page)s
+"""
+_UPDATE: LiteralString = """
+    UPDATE chat_messages SET message_text = %s, responding_to = %s, sender_name = %s, sender_phone = %s,
+                             attachment_name = %s
+    WHERE id = %s
+"""
+
+
+def erase_mentions(
+    conn: Connection, is_person: NameTest, needles: list[str] | None, own_chats: Collection[int]
+) -> int:
+    """Empty what the person wrote in chats of others, and take their numbers out of the rest.
+
+    `needles` (LIKE patterns of digits) limit which rows are looked at; None looks at all. Returns how many
+    messages changed. The rows stay, so that a file that is loaded again finds its messages.
+    """
+    last, changed = 0, 0
+    while rows := conn.execute(
+        _SELECT,
+        {"last": last, "chats": list(own_chats), "needles": needles, "page": _PAGE},
+    ).fetchall():
+        for row_id, *texts in rows:
+            cleaned = cleaned_message(texts, is_person)
+            if cleaned != texts:
+                conn.execute(_UPDATE, (*cleaned, row_id))
+                changed += 1
+        last = rows[-1][0]
+    return changed
+
+
+def forget_phones(
+    conn: Connection, suppressed_keys: Callable[[Connection, Collection[str]], Collection[str]]
+) -> None:
+    """Delete the rows of `chat_phones` whose keys are on the list, as after a restore."""
+    rows = conn.execute("SELECT DISTINCT key FROM chat_phones WHERE key IS NOT NULL").fetchall()
+    listed = suppressed_keys(conn, [row[0] for row in rows])
+    if listed:
+        conn.execute("DELETE FROM chat_phones WHERE key = ANY(%s)", (sorted(listed),))
+
+
+def cleaned_message(texts: list[str | None], is_person: NameTest) -> list[str | None]:
+    """Return text, quote, sender's name, sender's phone and attachment of a message without the person."""
+    text, quote, name, phone, attachment = texts
+    if phone and any(is_person(found) for found in names_in_text(phone)):
+        return [text and ERASED, None, None, None, attachment and ERASED]
+    if name and any(is_person(found) for found in names_in_text(name)):
+        return [text and ERASED, None, None, phone, attachment and ERASED]
+    return [value and scrub_text(value, is_person) for value in (text, quote, name, phone, attachment)]

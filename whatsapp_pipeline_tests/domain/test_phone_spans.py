@@ -1,0 +1,46 @@
+"""Phones inside free text, in every spelling."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from whatsapp_pipeline.domain.phone_spans import find_phone_spans, hide_phones
+from whatsapp_pipeline.domain.redaction import scrub_text
+
+SPELLINGS = [
+    "+55 41 99999-0000", "5541999990000", "41 99999 0000", "(41) 9999-0000", "041 99999.0000",
+    "41–99999–0000", "41—9 9999—0000", "41/99999/0000", "41\u00a099999\u20110000", "41 99999\u200e-0000",
+    "４１９９９９９００００", "41_99999_0000", "4 1 9 9 9 9 9 0 0 0 0", "+55 (41) 9.9999-0000",
+    "0055 41 99999-0000",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("written", SPELLINGS)
+@pytest.mark.parametrize("around", ["me liga no {}, sim?", "fone{}", "{}whats", "OS 30123: {}."])
+def test_every_spelling_is_hidden_and_known(written: str, around: str) -> None:
+    text = around.format(written)
+    hidden = hide_phones(text, "[telefone]")
+    assert "0000" not in hidden
+    assert "００００" not in hidden
+    assert "[telefone]" in hidden
+    assert "4199990000" in {key for span in find_phone_spans(text) for key in span.keys}
+    assert scrub_text(text, "wa:554199990000".__eq__) == hidden.replace("[telefone]", "[apagado]")
+    assert scrub_text(text, "wa:554199990001".__eq__) == text
+
+
+@pytest.mark.parametrize("written", ["99999-0000", "9999 0000", "3333–0000"])
+def test_numbers_without_an_area_code(written: str) -> None:
+    assert hide_phones(f"liga {written} já", "x") == "liga x já"
+    name = f"wa:xx{written[-9:-5]}0000"
+    assert scrub_text(f"liga {written} já", name.__eq__) == "liga [apagado] já"
+
+
+@pytest.mark.parametrize(
+    "plain",
+    ["OS 30123", "R$ 1.250,00", "12/03/2026", "31/12/2026", "são 3 unidades", "das 10:30 às 11:45",
+     datetime(2026, 3, 1, tzinfo=UTC).isoformat()[:10]],
+)  # fmt: skip
+def test_what_is_no_phone_stays(plain: str) -> None:
+    assert hide_phones(plain, "x") == plain
