@@ -19,16 +19,24 @@ def migrate() -> None:
     """Bring the database to the current schema; says what the user's own tables lack."""
     from whatsapp_pipeline.backups import backup_options
     from whatsapp_pipeline.cli.backup import cli_log
+    from whatsapp_pipeline.steps.operations.adopt import adopt_plan_tables, refuse_foreign_tables
     from whatsapp_pipeline.steps.operations.backup import before_migration
     from whatsapp_pipeline.store.contacts.adoption import report
     from whatsapp_pipeline.store.migrate import migrate as apply
     from whatsapp_pipeline.store.migrate import pending
+    from whatsapp_pipeline.store.operations.plan_tables import ASIDE
 
     configured = settings.load()
     url = pipeline_url(configured)
-    if configured.backup_before_write and pending(url):
+    refuse_foreign_tables(url)
+    missing = pending(url)
+    if configured.backup_before_write and missing:
         before_migration(url, backup_options(configured), log=cli_log())
-    applied = apply(url)
+    for table in adopt_plan_tables(url, zone=configured.zone):
+        left = f"; {table.rows - table.carried:,} could not be placed" if table.rows > table.carried else ""
+        say(f"{table.table}: {table.carried:,} of {table.rows:,} rows adopted{left}; all stay in {ASIDE}")
+    apply(url)
+    applied = [name for name in missing if name not in pending(url)]
     say(f"{describe(url)}: {len(applied)} migration(s) applied" + "".join(f"\n  {n}" for n in applied))
     with connect(url) as conn:
         for finding in report(conn):

@@ -23,6 +23,7 @@ from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import Connection, connect, describe
 
 MIGRATIONS_DIR = PROJECT_ROOT / "sql" / "migrations"
+_UP, _DOWN = "-- migrate:up", "-- migrate:down"
 MIGRATIONS_TABLE = "pipeline_migrations"
 """Where dbmate keeps which files it has applied."""
 CHECKSUMS_TABLE = "pipeline_migration_checksums"
@@ -94,6 +95,21 @@ def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
     with connect(url) as conn:
         _store_checksums(conn, directory)
     return applied
+
+
+def apply_within(conn: Connection) -> list[str]:
+    """Apply every migration in the transaction that `conn` is in, and note each as dbmate does.
+
+    For a database that no migration has seen, where other work must succeed or fail with them.
+    """
+    conn.execute("SELECT set_config('timezone', %s, true)", (settings.load().zone,))
+    conn.execute(f"CREATE TABLE {MIGRATIONS_TABLE} (version character varying(128) NOT NULL PRIMARY KEY)")
+    paths = sorted(MIGRATIONS_DIR.glob("*.sql"))
+    for path in paths:
+        statements = path.read_text(encoding="utf-8").partition(_UP)[2].partition(_DOWN)[0]
+        conn.execute(statements.encode())
+        conn.execute(f"INSERT INTO {MIGRATIONS_TABLE} (version) VALUES (%s)", (path.name.split("_")[0],))
+    return [path.name for path in paths]
 
 
 def pending(url: str) -> list[str]:

@@ -227,6 +227,11 @@ def _remember(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> N
     )
 
 
+def remember_identities(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> None:
+    """Give conversations that were inserted by other means the name they are found by: account, name, id."""
+    _remember(conn, names)
+
+
 def _merge(conn: Connection, keep: int, others: Sequence[int]) -> None:
     """Join conversations that turned out to be with one person."""
     parameters: dict[str, Any] = {"keep": keep, "others": list(others)}

@@ -1,0 +1,72 @@
+"""Take over tables that the user made from the project's plan, before the pipeline's first migration.
+
+What belongs here: the order of it: set aside, migrate, carry over, all in one transaction. What does not: the
+shapes and statements (store/operations/plan_tables.py) and the columns of contatos and ordens_servico, which
+migrations complete in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from whatsapp_pipeline.domain.conversations import wa_identity
+from whatsapp_pipeline.domain.transcripts.columns import body_hashes
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection, connect, describe
+from whatsapp_pipeline.store.conversations.conversations import remember_identities
+from whatsapp_pipeline.store.locks import named_lock
+from whatsapp_pipeline.store.migrate import apply_within
+from whatsapp_pipeline.store.operations import plan_tables as store
+
+_BATCH = 20_000
+
+
+def refuse_foreign_tables(url: str) -> None:
+    """Raise PipelineError where relations of the user's own, of another shape, have the pipeline's names."""
+    with connect(url) as conn:
+        existing = store.find_existing(conn)
+    if existing.in_the_way:
+        raise PipelineError(
+            f"nothing was changed: {describe(url)} has relations with names that the pipeline needs: "
+            f"{', '.join(existing.in_the_way)}. Give the pipeline a database of its own (DATABASE_URL), or "
+            "move them (ALTER TABLE … SET SCHEMA …, ALTER TABLE … RENAME TO …); then run migrate again"
+        )
+
+
+def adopt_plan_tables(url: str, *, zone: str) -> list[store.Carried]:
+    """Adopt tables of the plan's shape with their rows; return what became of each (nothing: there are none).
+
+    All in one transaction, migrations included: it fails whole, and then the database is as it was. Times
+    without a zone are read in `zone`.
+    """
+    with connect(url, application_name="whatsapp-pipeline adoption") as conn, named_lock(conn, "adoption"):
+        existing = store.find_existing(conn)
+        if not existing.adoptable:
+            return []
+        with conn.transaction():
+            store.set_aside(conn, existing.adoptable)
+            apply_within(conn)
+            store.expose(conn, existing.adoptable, zone)
+            return _carry_over(conn, existing.adoptable, zone)
+
+
+def _carry_over(conn: Connection, tables: Sequence[str], zone: str) -> list[store.Carried]:
+    carried = []
+    for table in tables:
+        if table == "chat_messages":
+            for batch in store.plan_messages(conn, _BATCH):
+                store.keep_hashes(conn, _hashes(batch))
+        carried.append(store.carry_over(conn, table, zone))
+        if table == "conversations":
+            names = store.conversation_names(conn)
+            remember_identities(conn, [(account, wa_identity(name), id_) for id_, account, name in names])
+    return carried
+
+
+def _hashes(messages: Sequence[store.PlanMessage]) -> list[tuple[int, int]]:
+    """Hash messages as chat_messages does, so that it finds them again and they keep their ids."""
+    identities = [m.text if m.quote is None else f"{m.text}\0\0{m.quote}" for m in messages]
+    hashed = body_hashes(pl.Series(identities, dtype=pl.String)).to_list()
+    return [(message.id, value) for message, value in zip(messages, hashed, strict=True)]

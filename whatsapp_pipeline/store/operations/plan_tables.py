@@ -1,0 +1,245 @@
+"""Tables that the user made from the project's plan before the pipeline came: found, set aside, carried over.
+
+What belongs here: the shapes of those tables, what stands in the way of taking them over, and the statements
+that move their rows. What does not: applying migrations (store/migrate.py) and the order of it all
+(steps/operations/adopt.py). A table of any other shape belongs to another program and is never touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from psycopg import sql
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.contacts.adoption import TABLES as ADOPTED_IN_PLACE
+from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, MIGRATIONS_TABLE
+
+ASIDE: Final = "before_pipeline"
+"""Schema that keeps the user's tables of the plan's shape, with every row, after adoption."""
+
+_ID, _TEXT, _TIME = frozenset({"int2", "int4", "int8"}), frozenset({"varchar", "bpchar", "text"}), frozenset(
+    {"timestamp", "timestamptz", "date"}
+)  # fmt: skip
+_FLAG, _NUMBER = frozenset({"bool"}), frozenset({"numeric", "float4", "float8", "int2", "int4", "int8"})
+_JSON, _LIST = frozenset({"json", "jsonb"}), frozenset({"_text", "_varchar", "text", "varchar"})
+_REQUIRED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
+    "tenants": {"id": _ID, "name": _TEXT},
+    "whatsapp_accounts": {"phone_number_id": _TEXT, "tenant_id": _ID},
+    "conversations": {"id": _ID, "external_id": _TEXT, "phone_number_id": _TEXT},
+    "conversation_messages": {"id": _ID, "conversation_id": _ID, "role": _TEXT, "text": _TEXT},
+    "chat_files": {"id": _ID, "filename": _TEXT, "file_path": _TEXT},
+    "chat_messages": {
+        "id": _ID, "id_chat_file": _ID, "message_timestamp": _TIME, "is_from_customer": _FLAG,
+        "message_text": _TEXT,
+    },
+    "customer_chat_summaries": {"id": _ID, "id_contato": _ID, "summary": _TEXT},
+}  # fmt: skip
+_STAMPS: Final = {"created_at": _TIME, "updated_at": _TIME}
+_OPTIONAL: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
+    "tenants": {"is_active": _FLAG},
+    "whatsapp_accounts": {
+        "id": _ID, "display_phone_number": _TEXT, "phone_number": _TEXT, "is_active": _FLAG,
+    },
+    "conversations": {"tenant_id": _ID, "channel": _TEXT, "is_active": _FLAG},
+    "conversation_messages": {"raw_json": _JSON},
+    "chat_files": {
+        "file_date": _TIME, "phone_number": _TEXT, "customer_name": _TEXT, "reference_os": _TEXT,
+        "id_contato": _ID, "id_ordem_servico": _ID, "processing_status": _TEXT, "match_method": _TEXT,
+        "match_confidence": _NUMBER, "order_match_method": _TEXT, "message_count": _NUMBER,
+    },
+    "chat_messages": {"responding_to": _TEXT},
+    "customer_chat_summaries": {
+        "last_interaction_date": _TIME, "communication_frequency": _TEXT, "common_topics": _LIST,
+        "sentiment_analysis": _TEXT,
+    },
+}  # fmt: skip
+PLAN_TABLES: Final = tuple(_REQUIRED)
+"""The plan's tables, parents before children: the order in which rows are carried over."""
+
+_CREATED: Final = re.compile(r"^CREATE (?:OR REPLACE )?(?:TABLE|VIEW) (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
+_TYPES: Final = {
+    _ID: "bigint", _TEXT: "text", _TIME: "timestamp", _FLAG: "boolean", _NUMBER: "double precision",
+    _JSON: "json", _LIST: "text",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """Relations that carry names of the pipeline's own, before its first migration.
+
+    `adoptable` are tables of the plan's shape. `in_the_way` says of each other why it can't be taken over.
+    """
+
+    adoptable: tuple[str, ...]
+    in_the_way: tuple[str, ...]
+
+
+class Carried(NamedTuple):
+    """How many rows of a table of the plan were carried over, of how many."""
+
+    table: str
+    rows: int
+    carried: int
+
+
+class PlanMessage(NamedTuple):
+    """A row of the plan's chat_messages, as far as its identity needs it."""
+
+    id: int
+    text: str
+    quote: str | None
+
+
+def find_existing(conn: Connection) -> Existing:
+    """Look for relations with the pipeline's names; both lists are empty once the pipeline has migrated."""
+    if conn.execute("SELECT to_regclass(%s)", (MIGRATIONS_TABLE,)).fetchone() != (None,):
+        return Existing((), ())
+    kinds = dict(
+        conn.execute(
+            """SELECT relname, relkind::text FROM pg_class
+               WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s) ORDER BY relname""",
+            ([*_names_of_migrations(), *ADOPTED_IN_PLACE],),
+        ).fetchall()
+    )
+    adoptable, in_the_way = [], []
+    for name, kind in kinds.items():
+        if name in ADOPTED_IN_PLACE:
+            reasons = [] if kind in "rp" else ["is no table, and columns are to be added"]
+        else:
+            reasons = _reasons_against(conn, name, kind)
+        if reasons:
+            in_the_way.append(f"{name} ({'; '.join(reasons)})")
+        elif name not in ADOPTED_IN_PLACE:
+            adoptable.append(name)
+    order = [name for name in PLAN_TABLES if name in adoptable]
+    return Existing(tuple(order), tuple(in_the_way))
+
+
+def _names_of_migrations() -> set[str]:
+    texts = (path.read_text(encoding="utf-8") for path in MIGRATIONS_DIR.glob("*.sql"))
+    return {name for text in texts for name in _CREATED.findall(text)} - set(ADOPTED_IN_PLACE)
+
+
+def _reasons_against(conn: Connection, table: str, kind: str) -> list[str]:
+    if kind != "r":
+        return ["is no table"]
+    if table not in PLAN_TABLES:
+        return ["belongs to another program"]
+    columns = dict(
+        conn.execute(
+            """SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+               WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum""",
+            (table,),
+        ).fetchall()
+    )
+    known = {**_REQUIRED[table], **_OPTIONAL[table], **_STAMPS}
+    reasons = []
+    if missing := sorted(_REQUIRED[table].keys() - columns):
+        reasons.append(f"has no {', '.join(missing)}")
+    if unknown := sorted(columns.keys() - known):
+        reasons.append(f"has {', '.join(unknown)}, which the plan has not")
+    reasons += [
+        f"{name} is {type_}" for name, type_ in columns.items() if name in known and type_ not in known[name]
+    ]
+    return reasons + [f"is used by {user}" for user in _outside_users(conn, table)]
+
+
+def _outside_users(conn: Connection, table: str) -> list[str]:
+    """Name the user's own views, foreign keys and triggers on a table: they would not see its new rows."""
+    rows = conn.execute(queries.load("operations/adopt_users"), {"table": table, "plan": list(PLAN_TABLES)})
+    return [row[0] for row in rows]
+
+
+def set_aside(conn: Connection, tables: Sequence[str]) -> None:
+    """Move tables of the plan's shape, with their indexes and sequences, to the schema ASIDE."""
+    conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(ASIDE)))
+    for table in tables:
+        conn.execute(
+            sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(sql.Identifier(table), sql.Identifier(ASIDE))
+        )
+
+
+def expose(conn: Connection, tables: Sequence[str], zone: str) -> None:
+    """Make `plan_<table>` views of one shape, for this session: absent columns are null.
+
+    Times with a zone become local times of `zone`.
+    """
+    for table in PLAN_TABLES:
+        real = _real_types(conn, table) if table in tables else {}
+        known = {**_REQUIRED[table], **_OPTIONAL[table], **_STAMPS}
+        columns = [_column(name, family, real.get(name), zone) for name, family in known.items()]
+        source = sql.SQL("FROM {}").format(sql.Identifier(ASIDE, table)) if real else sql.SQL("WHERE false")
+        conn.execute(
+            sql.SQL("CREATE TEMP VIEW {} AS SELECT {} {}").format(
+                sql.Identifier(f"plan_{table}"), sql.SQL(", ").join(columns), source
+            )
+        )
+
+
+def _real_types(conn: Connection, table: str) -> dict[str, str]:
+    rows = conn.execute(
+        """SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+           WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped""",
+        (f"{ASIDE}.{table}",),
+    )
+    return dict(rows.fetchall())
+
+
+def _column(name: str, family: frozenset[str], real: str | None, zone: str) -> sql.Composed:
+    type_ = sql.SQL(_TYPES[family])
+    if real is None:
+        return sql.SQL("NULL::{} AS {}").format(type_, sql.Identifier(name))
+    if real == "timestamptz":
+        local = sql.SQL("{} AT TIME ZONE {}").format(sql.Identifier(name), sql.Literal(zone))
+        return sql.SQL("{} AS {}").format(local, sql.Identifier(name))
+    return sql.SQL("{}::{} AS {}").format(sql.Identifier(name), type_, sql.Identifier(name))
+
+
+def carry_over(conn: Connection, table: str, zone: str) -> Carried:
+    """Insert the rows of a set-aside table into the pipeline's, with their ids. Call it after `expose`."""
+    row = conn.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(f"plan_{table}"))).fetchone()
+    carried = conn.execute(queries.load(f"operations/adopt_{table}"), {"zone": zone}).rowcount
+    if table != "whatsapp_accounts":
+        conn.execute(
+            sql.SQL(
+                "SELECT setval(pg_get_serial_sequence({}, 'id'), greatest(max(id), 1), max(id) IS NOT NULL)"
+                " FROM {}"
+            ).format(sql.Literal(table), sql.Identifier(table))
+        )
+    return Carried(table, row[0] if row else 0, carried)
+
+
+def plan_messages(conn: Connection, size: int) -> Iterator[list[PlanMessage]]:
+    """Yield the plan's messages in batches of `size`, by id."""
+    after = -(2**63)
+    while rows := conn.execute(
+        """SELECT id, coalesce(message_text, ''), nullif(responding_to, '') FROM plan_chat_messages
+           WHERE id > %s ORDER BY id LIMIT %s""",
+        (after, size),
+    ).fetchall():
+        after = rows[-1][0]
+        yield [PlanMessage(*row) for row in rows]
+
+
+def keep_hashes(conn: Connection, hashes: Sequence[tuple[int, int]]) -> None:
+    """Keep the (id, body hash) of messages for `carry_over` of chat_messages, until the transaction ends."""
+    conn.execute(
+        """CREATE TEMP TABLE IF NOT EXISTS plan_hashes (id bigint PRIMARY KEY, body_hash bigint NOT NULL)
+           ON COMMIT DROP"""
+    )
+    with conn.cursor() as cursor, cursor.copy("COPY plan_hashes (id, body_hash) FROM STDIN") as copy:
+        for row in hashes:
+            copy.write_row(row)
+
+
+def conversation_names(conn: Connection) -> list[tuple[int, str, str]]:
+    """Return (id, phone_number_id, external_id) of the conversations that were carried over."""
+    return conn.execute(
+        """SELECT c.id, c.phone_number_id, c.external_id
+           FROM conversations c JOIN plan_conversations p USING (id) ORDER BY c.id"""
+    ).fetchall()
