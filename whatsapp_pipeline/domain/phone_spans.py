@@ -20,8 +20,7 @@ _BETWEEN = (
     "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0f\u20e3\ufeff]"
 )
 _RUN = re.compile(rf"[+＋]?[(（]?\d(?:{_BETWEEN}{{0,4}}\d){{7,}}")
-_DATE = re.compile(r"\d{4}[-/.]\d\d[-/.]\d\d|\d\d[-/.]\d\d[-/.]\d{4}")
-_SHORTEST, _WITH_AREA, _LONGEST = 8, 10, 15
+_SHORTEST, _LONGEST = 8, 15
 
 
 class PhoneSpan(NamedTuple):
@@ -36,24 +35,10 @@ def find_phone_spans(text: str) -> Iterator[PhoneSpan]:
     """Yield each run of at least eight digits with all keys that it may be read as.
 
     A run may hold several numbers, or a number beside other digits; every reading counts, because the caller
-    looks for known numbers or hides all of them.
+    looks for known numbers.
     """
     for match in _RUN.finditer(text):
         yield PhoneSpan(match.start(), match.end(), frozenset(_keys(match.group())))
-
-
-def hide_phones(text: str, word: str) -> str:
-    """Replace each phone in a text by `word`; dates, prices and other short numbers stay."""
-    return _RUN.sub(lambda match: word if _holds_phone(match.group()) else match.group(), text)
-
-
-def _holds_phone(run: str) -> bool:
-    """Return whether a run of digits is a phone as written, or with the marks between its digits left out."""
-    digits = _digits(run)
-    if _DATE.fullmatch(run):
-        return False
-    # Eight or nine digits with slashes between them may be a date; with an area code they are a phone.
-    return bool(parse_phones(run)) or (len(digits) >= _WITH_AREA and bool(parse_phones(digits)))
 
 
 def _keys(run: str) -> Iterator[str]:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from whatsapp_pipeline.domain.phone_spans import find_phone_spans, hide_phones
+from whatsapp_pipeline.domain.personal_text import hide_personal
+from whatsapp_pipeline.domain.phone_spans import find_phone_spans
 from whatsapp_pipeline.domain.redaction import scrub_text
 
 SPELLINGS = [
@@ -21,7 +22,7 @@ SPELLINGS = [
 @pytest.mark.parametrize("around", ["me liga no {}, sim?", "fone{}", "{}whats", "OS 30123: {}."])
 def test_every_spelling_is_hidden_and_known(written: str, around: str) -> None:
     text = around.format(written)
-    hidden = hide_phones(text, "[telefone]")
+    hidden = hide_personal(text)
     assert "0000" not in hidden
     assert "００００" not in hidden
     assert "[telefone]" in hidden
@@ -32,7 +33,7 @@ def test_every_spelling_is_hidden_and_known(written: str, around: str) -> None:
 
 @pytest.mark.parametrize("written", ["99999-0000", "9999 0000", "3333–0000"])
 def test_numbers_without_an_area_code(written: str) -> None:
-    assert hide_phones(f"liga {written} já", "x") == "liga x já"
+    assert hide_personal(f"liga {written} já") == "liga [telefone] já"
     name = f"wa:xx{written[-9:-5]}0000"
     assert scrub_text(f"liga {written} já", name.__eq__) == "liga [apagado] já"
 
@@ -43,4 +44,4 @@ def test_numbers_without_an_area_code(written: str) -> None:
      datetime(2026, 3, 1, tzinfo=UTC).isoformat()[:10]],
 )  # fmt: skip
 def test_what_is_no_phone_stays(plain: str) -> None:
-    assert hide_phones(plain, "x") == plain
+    assert hide_personal(plain) == plain

@@ -11,15 +11,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from whatsapp_pipeline.assistant.client import Assistant, AssistantError, Turn
-from whatsapp_pipeline.domain.phone_spans import hide_phones
+from whatsapp_pipeline.domain.personal_text import hide_personal
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import assistant as replies
 from whatsapp_pipeline.store.conversations.conversations import StoredMessage, get_last_messages
 
 HISTORY = 20
 LEASE_SECONDS = 120.0
-# Eight to fifteen digits in the groupings people use for phones; order numbers and prices are shorter.
-_PHONE_WORD = "[telefone]"
 
 
 @dataclass(slots=True)
@@ -66,12 +64,9 @@ def answer_messages(
 
 
 def turns(messages: Sequence[StoredMessage]) -> list[Turn]:
-    """Make the prompt: what users wrote only ever as `user`, phone numbers left out."""
+    """Make the prompt: what users wrote only ever as `user`, phones and documents hidden."""
     return [
-        {
-            "role": "assistant" if m.role == "assistant" else "user",
-            "content": hide_phones(m.text, _PHONE_WORD),
-        }
+        {"role": "assistant" if m.role == "assistant" else "user", "content": hide_personal(m.text)}
         for m in messages
         if m.role in {"user", "assistant"}
     ]

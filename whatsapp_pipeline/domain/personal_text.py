@@ -1,0 +1,179 @@
+"""Free text without the numbers and addresses that lead to a person.
+
+What belongs here: finding phones, e-mail addresses, CPFs, CNPJs and RGs in what people write, and putting a
+word in their place. What does not: which numbers are phones (phones.py) and documents (phone_texts.py), masks
+that keep a shape (masking.py), and names, which no rule finds. Postcodes, dates, prices, order and serial
+numbers stay: whoever reads the text needs them. A number that is written in words is not found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from whatsapp_pipeline.domain.phone_texts import is_cnpj, is_cpf, plain_phone_text
+from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phones
+
+PHONE, EMAIL, CPF, CNPJ, RG = "[telefone]", "[e-mail]", "[CPF]", "[CNPJ]", "[RG]"
+
+# What people put between the digits of one number, never a line's end; the last two make keycap digits.
+_MARK: Final = r"[ \t.\-/\\_~*·•()\ufe0f\u20e3]"
+_JID: Final = re.compile(r"\+?\d{6,20}(?:[.:_]\d+)*@(?:s\.whatsapp\.net|c\.us|(?:hosted\.)?lid|hosted)\b")
+_EMAIL: Final = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_CNPJ: Final = re.compile(
+    r"(?<![\w.])[A-Z\d]{2}\.?[A-Z\d]{3}\.?[A-Z\d]{3}/[A-Z\d]{4}[- ]?\d{2}(?!\w)"
+    r"|(?<!\d)\d{12}-?\d{2}(?!\d)",
+    re.ASCII,
+)
+_CPF: Final = re.compile(
+    r"(?<![\d.])(?:\d{3}\.\d{3}\.\d{3}[-./ ]?\d{2}|\d{9}-\d{2})(?!\d)"
+    r"|(?<!\d)\d{3} ?\d{3} ?\d{3}[- ]?\d{2}(?!\d)",
+    re.ASCII,
+)
+_RG: Final = re.compile(r"(?<![\d.])\d{1,2}\.\d{3}\.\d{3}-[\dXx](?!\w)", re.ASCII)
+_NAMED: Final = re.compile(r"\b(cpf|cnpj|rg)\b([\s:.nº°#-]{0,6})(\d[\d./ -]{4,18}\d)(?!\d)", re.IGNORECASE)
+
+# With an area: [+55] [0][carrier] (41) [9] NNNN NNNN, each part apart or not.
+_WITH_AREA: Final = re.compile(
+    rf"(?<!\d)(?:(?:\+ ?|00 ?)?55{_MARK}{{0,3}})?\(?0?(?:[xX]{{2}} ?)?(?:\d\d{_MARK}{{1,2}})??[1-9][1-9]"
+    rf"{_MARK}{{0,3}}(?:9{_MARK}{{0,2}})?\d{{4}}{_MARK}{{0,3}}\d{{4}}(?!\d)"
+)
+_ABROAD: Final = re.compile(
+    rf"(?:\+|(?<!\d)(?<!\d[ .\-/])00){_MARK}{{0,2}}\d(?:{_MARK}{{0,3}}\d){{7,14}}(?!\d)"
+)
+# Digits with any marks between them, as in `4 1 9 9 …`: a run of groups, of which some may be one number.
+_RUN: Final = re.compile(rf"\d(?:{_MARK}{{0,3}}\d){{9,}}")
+_GROUP: Final = re.compile(r"\d+")
+_FEWEST, _MOST = 10, 14
+# Without an area: 9NNNN-NNNN or NNNN-NNNN in the groups of phones.
+_WITHOUT_AREA: Final = re.compile(
+    r"(?<!\d)(?<!\d[.,/])(?:(?:\([xX]{2}\) ?)?9[ .]?\d{4}[ .-]?\d{4}|[2-9]\d{3}-\d{4}"
+    r"|(?<!\d )[2-9]\d{3}[ .]?\d{4}(?! ?\d))(?!\d)(?!,\d\d(?!\d))"
+)
+# Behind such a word every number of this length is a phone.
+_AFTER_A_WORD: Final = re.compile(
+    rf"((?:\b|_)(?:tel|telefone|fone|phone|cel|celular|whats|whatsapp|wpp|zap)(?:[ :.=_-]{{0,4}}|(?=[(\d])))"
+    rf"(\(?\d(?:{_MARK}{{0,3}}\d){{7,14}})(?!\d)",
+    re.IGNORECASE,
+)
+_OTHER_NUMBER_BEFORE: Final = re.compile(
+    r"(?<![a-zà-ú])(?:s[ée]rie|serial|s/?n|imei|tag|protocolo|pedido|nf-?e?|nota|chave|c[óo]d(?:igo)?|patrim[ôo]nio|lote"
+    r"|modelo|ref|os|o\.s\.|ordem|or[çc]amento|boleto|cep|r\$)\W{0,3}(?:n[º°o.]{0,2}\W{0,2})?$",
+    re.IGNORECASE,
+)
+_YEARS: Final = re.compile(r"(?:19|20)\d\d[ .-](?:19|20)\d\d")
+_DAY: Final = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+
+
+def hide_personal(text: str) -> str:
+    """Return the text with each phone, e-mail address, CPF, CNPJ and RG replaced by a word that names it.
+
+    The text comes back as it was when it holds none. Otherwise its dashes, spaces and digits are the plain
+    ones, and marks that show nothing are gone.
+    """
+    plain = plain_phone_text(text)
+    hidden = _JID.sub(PHONE, plain)
+    hidden = _EMAIL.sub(EMAIL, hidden)
+    hidden = _NAMED.sub(_hide_named, hidden)
+    hidden = _CNPJ.sub(_hide_cnpj, hidden)
+    hidden = _CPF.sub(_hide_cpf, hidden)
+    hidden = _RG.sub(RG, hidden)
+    hidden = _AFTER_A_WORD.sub(lambda match: match[1] + PHONE, hidden)
+    for pattern, replacement in _PHONES:
+        hidden = pattern.sub(replacement, hidden)
+    return text if hidden == plain else hidden
+
+
+def _hide_named(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2]}[{match[1].upper()}]"
+
+
+def _hide_cnpj(match: re.Match[str]) -> str:
+    return CNPJ if "/" in match[0] or is_cnpj(_digits(match[0])) else match[0]
+
+
+def _hide_cpf(match: re.Match[str]) -> str:
+    written = match[0]
+    digits = _digits(written)
+    formatted = "." in written or re.fullmatch(r"\d{9}-\d{2}", written) is not None
+    # Eleven bare digits that are a mobile number as well are left to the rule for phones.
+    return (
+        CPF if formatted or (is_cpf(digits) and not any(map(_is_mobile, parse_phones(digits)))) else written
+    )
+
+
+def _is_with_area(match: re.Match[str]) -> bool:
+    """Whether a number with an area is a phone: a mobile always, a landline unless it is something else."""
+    phones = parse_phones(match[0]) + parse_phones(_digits(match[0]))
+    if any(_is_mobile(phone) for phone in phones):
+        return True
+    kinds = {phone.kind for phone in phones if phone.key}
+    return bool(kinds & {PhoneKind.FIXED, PhoneKind.MOBILE}) and not _is_something_else(match)
+
+
+def _is_abroad(match: re.Match[str]) -> bool:
+    return match[0].startswith("+") or bool(parse_phones(match[0]))
+
+
+def _hide_spread(match: re.Match[str]) -> str:
+    """Hide the mobile numbers with an area that neighbouring groups of a run make together."""
+    run, out, done = match[0], "", 0
+    groups = [(group.start(), group.end()) for group in _GROUP.finditer(run)]
+    first = 0
+    while first < len(groups):
+        last = _end_of_mobile(run, groups, first)
+        if last is not None:
+            out, done = out + run[done : groups[first][0]] + PHONE, groups[last][1]
+        first = first + 1 if last is None else last + 1
+    return out + run[done:]
+
+
+def _end_of_mobile(run: str, groups: list[tuple[int, int]], first: int) -> int | None:
+    """Return the last of the groups that are one mobile number together with the group `first`."""
+    digits = ""
+    for last in range(first, len(groups)):
+        digits += run[slice(*groups[last])]
+        if len(digits) > _MOST:
+            return None
+        if len(digits) >= _FEWEST and any(_is_mobile(phone) for phone in parse_phones(digits)):
+            return last
+    return None
+
+
+def _is_without_area(match: re.Match[str]) -> bool:
+    written = match[0]
+    if _YEARS.fullmatch(written) or _DAY.fullmatch(written):
+        return False
+    if not any(phone.key for phone in parse_phones(written)):
+        return False
+    return not _is_something_else(match)
+
+
+def _is_mobile(phone: Phone) -> bool:
+    return phone.kind is PhoneKind.MOBILE and phone.had_ninth_digit is True
+
+
+def _is_something_else(match: re.Match[str]) -> bool:
+    """Whether bare digits are glued to letters, or stand behind a word for an order, a serial or a price."""
+    text, start, end = match.string, match.start(), match.end()
+    before, after = text[max(0, start - 30) : start], text[end : end + 1]
+    if not match[0].isdecimal():
+        return False
+    return before[-1:].isalpha() or after.isalpha() or _OTHER_NUMBER_BEFORE.search(before) is not None
+
+
+def _digits(text: str) -> str:
+    return "".join(char for char in text if char.isdecimal())
+
+
+def _phone_where(rule: Callable[[re.Match[str]], bool]) -> Callable[[re.Match[str]], str]:
+    return lambda match: PHONE if rule(match) else match[0]
+
+
+_PHONES: Final = (
+    (_ABROAD, _phone_where(_is_abroad)),
+    (_WITH_AREA, _phone_where(_is_with_area)),
+    (_RUN, _hide_spread),
+    (_WITHOUT_AREA, _phone_where(_is_without_area)),
+)

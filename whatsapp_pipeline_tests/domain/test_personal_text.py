@@ -1,0 +1,104 @@
+"""What of a free text leads to a person and is hidden, and what stays."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whatsapp_pipeline.domain.personal_text import hide_personal
+
+# One invented number, as people, phones and programs write it.
+MOBILE = [
+    "41999990001", "41 99999-0001", "41 99999 0001", "41 9 9999-0001", "41 9 9999 0001", "(41) 99999-0001",
+    "(41)99999-0001", "(41)999990001", "(041) 99999-0001", "041 99999-0001", "0 41 99999-0001",
+    "0xx41 99999-0001", "041 41 99999-0001", "41.99999.0001", "41.9.9999.0001", "41.999.990.001",
+    "41-99999-0001", "41/99999-0001", "41_99999_0001", "41 99999.0001", "41  99999 - 0001", "41 *99999-0001*",
+    "+5541999990001", "+55 41 99999-0001", "+55 (41) 99999-0001", "+55 (41) 9.9999-0001", "55 41 99999-0001",
+    "5541999990001", "0055 41 99999-0001", "+ 55 41 99999 0001", "4 1 9 9 9 9 9 0 0 0 1",
+    "41\u201199999\u20110001", "41\u201399999\u20130001", "41 99999\u22120001", "41\u00a099999\u00a00001",
+    "4199\u200b999\u200b0001", "\u206641 99999-0001\u2069",
+    "\uff14\uff11\uff19\uff19\uff19\uff19\uff19\uff10\uff10\uff10\uff11",
+    "4\ufe0f\u20e31\ufe0f\u20e39\ufe0f\u20e39\ufe0f\u20e39\ufe0f\u20e39\ufe0f\u20e39\ufe0f\u20e30\ufe0f\u20e30\ufe0f\u20e30\ufe0f\u20e31\ufe0f\u20e3",
+    "5541999990001@s.whatsapp.net", "5541999990001:12@c.us", "554199990001",
+]  # fmt: skip
+OTHER_PHONES = [
+    "99999-0001", "9 9999-0001", "99999 0001", "999990001", "3333-0000", "3333 0000", "3333.0000",
+    "(xx) 99999-0001",
+    "(41) 3333-0000", "41 3333-0000", "4133330000", "+1 415 555 0100", "+351 912 345 678", "00351912345678",
+    "123456789012345@lid",
+]  # fmt: skip
+SENTENCES = [
+    "me liga no {}, sim?", "{}", "OS 30123 {} urgente", "tel{}", "tel: {}", "falar com Ana ({})", "fone={};",
+    "[document: ana_{}.pdf]", "wa.me/{}", "https://api.whatsapp.com/send?phone={}&text=oi",
+    "o número é\n{}\nobrigado", "*{}*", "zap {} ou e-mail",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("written", MOBILE)
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_a_mobile_number_is_hidden_in_every_spelling(written: str, sentence: str) -> None:
+    hidden = hide_personal(sentence.format(written))
+    assert "[telefone]" in hidden
+    assert "0001" not in hidden
+    assert "9999" not in hidden
+    assert "30123" in hidden or "30123" not in sentence
+
+
+@pytest.mark.parametrize("written", OTHER_PHONES)
+@pytest.mark.parametrize("sentence", ["me liga no {}, sim?", "{}", "tel {} ok", "o número é\n{}\nobrigado"])
+def test_other_phones_are_hidden(written: str, sentence: str) -> None:
+    assert hide_personal(sentence.format(written)) == sentence.format("[telefone]")
+
+
+@pytest.mark.parametrize(
+    "written", ["Foto 41999990001.jpg", "IMG-41999990001-WA0001.jpg", "abc41999990001def"]
+)
+def test_a_mobile_number_in_a_file_name_is_hidden(written: str) -> None:
+    assert "99999" not in hide_personal(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("manda em ana.souza+loja@example.com.br hoje", "manda em [e-mail] hoje"),
+        ("CPF 529.982.247-25", "CPF [CPF]"),
+        ("meu cpf: 52998224725", "meu cpf: [CPF]"),
+        ("é 529.982.247-25 ok", "é [CPF] ok"),
+        ("52998224725", "[CPF]"),
+        ("529 982 247 25", "[CPF]"),
+        ("CNPJ 11.222.333/0001-81", "CNPJ [CNPJ]"),
+        ("nota para 11222333000181", "nota para [CNPJ]"),
+        ("12.ABC.345/01DE-35", "[CNPJ]"),
+        ("RG 12.345.678-9", "RG [RG]"),
+        ("meu rg é 12.345.678-X", "meu rg é [RG]"),
+        ("41 99999-0001 e 41 98888-0002", "[telefone] e [telefone]"),
+        ("41 99999-0001/3333-0000", "[telefone]/[telefone]"),
+    ],
+)
+def test_each_is_named_for_what_it_is(text: str, hidden: str) -> None:
+    assert hide_personal(text) == hidden
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OS 30123", "OS 30123\n150,00", "OS 30123\nR$ 1.250,00", "30123 1500,00", "4123 1500,00",
+        "R$ 1.250,00",
+        "R$ 23.456.789,00", "12/03/2026", "12-03-2026 10:30", "2026-03-12 10:30:00", "20260312", "12.03.2026",
+        "31/12/2026 às 08:30", "2024-2025", "de 2024 2025", "CEP 80010-000", "80.010-000", "cep: 80010000",
+        "série 33445566", "S/N: 98765432", "SN4133330000", "nº de série 3344556677", "IMEI 356938035643809",
+        "5CG8123XYZ", "C02X12345678", "protocolo 20260312001", "pedido nº 45678901",
+        "4126 0312 3456 7890 1234 5500 1000 0012 3410 0000 0012", "são 3 unidades de 1200x800",
+        "das 0800-1200", "ligue 0800 123 4567", "1 2 3 4 5 6 7 8 9 10", "Windows 11 23H2 22631.3447",
+        "10.0.19045.3803", "192.168.100.200", "MHz 3200 16GB", "👨‍👩‍👧 família", "R$ 4.133,33 à vista",
+    ],
+)  # fmt: skip
+def test_other_numbers_stay_as_they_are(text: str) -> None:
+    assert hide_personal(text) == text
+
+
+@given(st.text(alphabet="0123456789 .-/()+\nabR$,@", max_size=60))
+def test_hiding_never_fails_and_hides_once(text: str) -> None:
+    once = hide_personal(text)
+    assert hide_personal(once) == once
