@@ -30,9 +30,7 @@ QA_CHECKS = [
 
 def rule_book(*, with_erp: bool | None = None) -> RuleBook:
     """Return the rules of the checks that the code location has; `with_erp` as for `build_defs`."""
-    if with_erp is None:
-        with_erp = configured_erp(settings.load()) is not None
-    return RuleBook([check.declared for check in _chosen_checks(with_erp=with_erp)])
+    return RuleBook([check.declared for check in chosen_checks(with_erp=with_erp)])
 
 
 def build_defs(
@@ -77,8 +75,10 @@ def build_defs(
     )
 
 
-def _chosen_checks(*, with_erp: bool) -> list[qa.QaCheck]:
-    """Return the checks of the assets that are there."""
+def chosen_checks(*, with_erp: bool | None = None) -> list[qa.QaCheck]:
+    """Return the checks of the assets that are there; `with_erp` as for `build_defs`."""
+    if with_erp is None:
+        with_erp = configured_erp(settings.load()) is not None
     erp_assets = set() if with_erp else {asset.key.to_user_string() for asset in contacts.FILLED_BY.values()}
     return [check for check in QA_CHECKS if check.asset not in erp_assets]
 
@@ -87,7 +87,7 @@ def _build_checks(*, with_erp: bool) -> list[dg.AssetChecksDefinition]:
     """Build the checks; those of a table run after the asset that fills it, where that is there."""
     filled_by = contacts.FILLED_BY if with_erp else {}
     return [
-        qa.build(check, run_after=filled_by.get(check.asset)) for check in _chosen_checks(with_erp=with_erp)
+        qa.build(check, run_after=filled_by.get(check.asset)) for check in chosen_checks(with_erp=with_erp)
     ]
 
 

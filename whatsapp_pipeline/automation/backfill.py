@@ -20,6 +20,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partition_status import MONTHLY, failed_partitions
 from whatsapp_pipeline.assets.partitions import MONTHS, contiguous
 from whatsapp_pipeline.steps.operations.retention import first_month_kept
+from whatsapp_pipeline.store.chats.ignored import ignored_paths
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import backlog
 
@@ -160,7 +161,9 @@ def _contacts_changed(instance: dg.DagsterInstance) -> float:
 
 def _files_changed(conn: Connection, archive: ChatArchive, month: str) -> str | None:
     """Compare what lies in the month's folder with what was indexed, by path, size and time."""
-    there = {file.path: (file.size, file.modified_at) for file in archive.listing(month).files}
+    ignored = ignored_paths(conn)
+    files = [file for file in archive.listing(month).files if file.path not in ignored]
+    there = {file.path: (file.size, file.modified_at) for file in files}
     known = backlog.indexed_files(conn, month)
     unknown = sorted(set(there) - set(known))
     new = len(set(unknown) - backlog.erased_paths(conn, unknown))

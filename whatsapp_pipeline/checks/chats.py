@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
 from whatsapp_pipeline.domain.quality import Month
+from whatsapp_pipeline.store.chats.ignored import ignored_paths
 from whatsapp_pipeline.store.operations.backlog import erased_paths
 from whatsapp_pipeline.store.operations.checks import Findings, Row, indexed_paths
 
@@ -15,9 +16,10 @@ def _files_not_indexed(scope: Scope) -> Findings:
     chats = scope.archive.open()
     examined: dict[Month, int] = {}
     missing: list[Row] = []
+    ignored = ignored_paths(scope.conn)
     for month in sorted(set(scope.months) & set(chats.months())):
         known = indexed_paths(scope.conn, month)
-        on_disk = [file.path for file in chats.listing(month).files]
+        on_disk = [file.path for file in chats.listing(month).files if file.path not in ignored]
         examined[month] = len(on_disk)
         absent = [path for path in on_disk if path not in known]
         erased = erased_paths(scope.conn, absent)
@@ -126,7 +128,8 @@ CHECKS = [
         subject="chats",
         asset="chat_file_index",
         description="Files that could not be read, have no archive name, or lie in another month's folder.",
-        how_to_fix="Rename, move or export the file again; `whatsapp-pipeline exceptions list` shows it.",
+        how_to_fix="Rename, move or export the file again; `whatsapp-pipeline exceptions list` shows it. "
+        "`exceptions ignore --file` leaves out a file that is no chat.",
         tolerated=0.02,
     ),
     QaCheck(

@@ -130,6 +130,23 @@ def evaluate_alone(check: QaCheck, scope: Scope) -> Standing:
     return stand([check.rule], results, accepted, clock.today(scope.now))[0]
 
 
+def report_standing(instance: dg.DagsterInstance, standing: Standing) -> None:
+    """Show a standing in Dagster without a run: after a decision, or an evaluation by the command line."""
+    rule = standing.rule
+    shown = evaluation(standing, [verdict.month for verdict in standing.verdicts])
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey.from_user_string(rule.asset),
+            check_name=rule.name,
+            passed=shown.passed,
+            metadata=shown.metadata,
+            severity=shown.severity,
+            description=shown.description,
+            blocking=rule.blocking,
+        )
+    )
+
+
 def build(check: QaCheck, *, run_after: dg.AssetsDefinition | None = None) -> dg.AssetChecksDefinition:
     """Make Dagster's check of a rule; within a run it waits for its asset and for `run_after`."""
 

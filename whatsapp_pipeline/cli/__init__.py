@@ -35,6 +35,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("backup:backup", "Take and list backups of the database."),
     "restore": ("backup:restore", "Restore a backup into a database."),
     "parse": ("parse:parse", "Write the messages of chat exports as JSON lines; needs no database."),
+    "qa": ("qa:qa", "Show the checks by month, evaluate them, and accept faults."),
     "exceptions": ("exceptions:exceptions", "Look at what could not be read, kept or placed."),
     "reparse": ("reparse:reparse", "Read a file or a month in another way, and remember it."),
     "search": ("search:search", "Find messages by their words."),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import getpass
+
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say, say_json, say_lines
 from whatsapp_pipeline.cli.params import MONTH, Group
 from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import connect
 
 
 @click.group(cls=Group)
 def exceptions() -> None:
-    """Look at what could not be read, kept or placed."""
+    """Look at what could not be read, kept or placed, and ignore files that are no chats."""
 
 
 @exceptions.command("list")
@@ -58,3 +62,50 @@ def list_(
         say(f"no findings of kind {kind!r}; there are: {there or 'none'}")
         return
     say(f"{len(rows):,} of {total:,} findings" if total else "no findings")
+
+
+@exceptions.command("ignore")
+@click.option("--file", "path", required=True, help="Path, as `exceptions list` shows it.")
+@click.option("--reason", required=True, help="Why; it is kept.")
+@click.option("--by", help="Who decided it.  [default: the user of this machine]")
+def ignore(path: str, reason: str, by: str | None) -> None:
+    """Leave out a file that is no chat: it is not read, and no check counts it."""
+    from whatsapp_pipeline.store.chats import ignored
+
+    if not reason.strip():
+        raise click.BadParameter("say why", param_hint="--reason")
+    with open_database(settings.load()) as conn:
+        if messages := ignored.loaded_messages(conn, path):
+            raise PipelineError(
+                f"{path} is a chat: {messages:,} messages of it are loaded. Remove the file from the archive "
+                "to read it no more"
+            )
+        if not ignored.is_known(conn, path):
+            raise PipelineError(f"{path} is in no finding and no row; `exceptions list` shows the paths")
+        ignored.ignore(conn, path, reason=reason.strip(), made_by=by or getpass.getuser())
+    say(f"{path} is ignored; `whatsapp-pipeline qa evaluate` shows the checks without it")
+
+
+@exceptions.command("heed")
+@click.option("--file", "path", required=True, help="Path, as `exceptions ignored` shows it.")
+def heed(path: str) -> None:
+    """Read a file again that was ignored, from the next run of its month on."""
+    from whatsapp_pipeline.store.chats import ignored
+
+    with open_database(settings.load()) as conn:
+        if not ignored.heed(conn, path):
+            raise PipelineError(f"{path} is not ignored; `exceptions ignored` lists the files that are")
+    say(f"{path} is read again when chat_file_index runs for its month")
+
+
+@exceptions.command("ignored")
+def ignored_() -> None:
+    """List the files that are ignored, by whom and why."""
+    from whatsapp_pipeline.store.chats import ignored
+
+    with open_database(settings.load()) as conn:
+        files = ignored.ignored_files(conn)
+    for file in files:
+        say(f"{file.file_path}  by {file.made_by} on {file.made_at:%Y-%m-%d}: {file.reason}")
+    if not files:
+        say("no file is ignored")

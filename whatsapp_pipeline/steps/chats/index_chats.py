@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 
 from whatsapp_pipeline.archive import ArchiveFile, ChatArchive, MonthListing
@@ -24,6 +24,7 @@ from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.store import exceptions
 from whatsapp_pipeline.store.chats import chat_files, duplicates
 from whatsapp_pipeline.store.chats.chat_files import KnownFile
+from whatsapp_pipeline.store.chats.ignored import ignored_paths
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.exceptions import ExceptionRow
 from whatsapp_pipeline.store.locks import month_lock
@@ -96,9 +97,12 @@ class _MonthIndex:
         self._scan = ScanOptions(ReadingOptions(options.zone, options.owner), options.default_area_code)
         self._known: dict[str, KnownFile] = {}
         self._counts: dict[str, int] = defaultdict(int)
+        self._ignored: set[str] = set()
 
     def run(self, listing: MonthListing) -> IndexReport:
         """Do the month and report."""
+        self._ignored = ignored_paths(self._conn)
+        listing = replace(listing, files=[file for file in listing.files if file.path not in self._ignored])
         outside = [file.path for file in listing.files if file.folder_month is None]
         self._known = chat_files.known_files(self._conn, self._month, outside)
         too_long = [file for file in listing.files if _is_too_long(file)]
@@ -269,7 +273,8 @@ class _MonthIndex:
             ("path_too_long", self._month, long_rows),
             ("no_month", None, lost_rows),
         ):
-            self._counts["findings"] += exceptions.replace_for_kind(self._conn, STAGE, kind, month, rows)
+            counted = [row for row in rows if row.file_path not in self._ignored]
+            self._counts["findings"] += exceptions.replace_for_kind(self._conn, STAGE, kind, month, counted)
 
 
 def _is_too_long(file: ArchiveFile) -> bool:

@@ -19,7 +19,7 @@ from whatsapp_pipeline.domain.redaction import name_of_key
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.chats import duplicates
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.operations import privacy_chats
+from whatsapp_pipeline.store.operations import privacy_chats, qa_results
 from whatsapp_pipeline.store.operations.privacy_webhooks import (
     Person,
     person_of_contact,
@@ -200,6 +200,7 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
         "DELETE FROM chat_phones WHERE key = ANY(%(keys)s) AND NOT id_chat_file = ANY(%(chats)s)",
         p,
     )
+    qa_results.forget_samples(conn)
     keys = conn.execute(
         "DELETE FROM chat_files WHERE id = ANY(%(chats)s) RETURNING chat_key", p
     ).fetchall()  # sessions, phones, candidates and verdicts go with it
@@ -306,6 +307,7 @@ def delete_chats(conn: Connection, chats: list[tuple[str, int]]) -> int:
         (list(paths),),
     )
     duplicates.mark(conn, sorted({key for (key,) in rows if key}))
+    qa_results.forget_samples(conn)
     return len(rows)
 
 
@@ -314,6 +316,7 @@ def delete_months_before(conn: Connection, month: str) -> int:
     duplicates.lock(conn)  # before any row lock, as loading does
     rows = conn.execute("DELETE FROM chat_files WHERE month < %s RETURNING chat_key", (month,)).fetchall()
     conn.execute("DELETE FROM exceptions WHERE month < %s", (month,))
+    qa_results.forget_months_before(conn, month)
     duplicates.mark(conn, sorted({key for (key,) in rows if key}))
     return len(rows)
 

@@ -117,6 +117,6 @@ def forget_samples(conn: Connection) -> None:
     conn.execute("UPDATE qa_results SET sample = '[]' WHERE sample::text <> '[]'")
 
 
-def forget_months(conn: Connection, months: Sequence[str]) -> None:
-    """Delete the results of months whose chats were deleted."""
-    conn.execute("DELETE FROM qa_results WHERE month = ANY(%s)", (list(months),))
+def forget_months_before(conn: Connection, month: str) -> None:
+    """Delete the results of the months before `month`, whose chats were deleted."""
+    conn.execute("DELETE FROM qa_results WHERE month < %s", (month,))

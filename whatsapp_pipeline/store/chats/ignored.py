@@ -1,0 +1,72 @@
+"""Files of the archive that a person said are no chats.
+
+What belongs here: the list of them, and deleting what the pipeline holds of a file. What does not: leaving
+them out of a listing (steps/chats/index_chats.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from whatsapp_pipeline.store.connection import Connection
+
+
+class IgnoredFile(NamedTuple):
+    """A file that is not read, and why."""
+
+    file_path: str
+    reason: str
+    made_by: str
+    made_at: datetime
+
+
+def ignored_files(conn: Connection) -> list[IgnoredFile]:
+    """Return the ignored files, by path."""
+    rows = conn.execute("SELECT file_path, reason, made_by, made_at FROM ignored_files ORDER BY file_path")
+    return [IgnoredFile(*row) for row in rows]
+
+
+def ignored_paths(conn: Connection) -> set[str]:
+    """Return the paths of the ignored files."""
+    return {row[0] for row in conn.execute("SELECT file_path FROM ignored_files")}
+
+
+def loaded_messages(conn: Connection, path: str) -> int:
+    """Count the messages that were loaded from a file."""
+    row = conn.execute(
+        "SELECT count(*) FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file"
+        " WHERE f.file_path = %s",
+        (path,),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def is_known(conn: Connection, path: str) -> bool:
+    """Whether a file has a row or a finding."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM chat_files WHERE file_path = %(path)s)"
+        " OR EXISTS (SELECT FROM exceptions WHERE file_path = %(path)s)",
+        {"path": path},
+    ).fetchone()
+    return row == (True,)
+
+
+def ignore(conn: Connection, path: str, *, reason: str, made_by: str) -> None:
+    """Ignore a file from now on, and delete its row and its findings; messages must not be loaded from it."""
+    with conn.transaction():
+        conn.execute(
+            """
+            INSERT INTO ignored_files (file_path, reason, made_by) VALUES (%s, %s, %s)
+            ON CONFLICT (md5(file_path)) DO UPDATE
+            SET reason = excluded.reason, made_by = excluded.made_by, made_at = now()
+            """,
+            (path, reason, made_by),
+        )
+        conn.execute("DELETE FROM chat_files WHERE file_path = %s", (path,))
+        conn.execute("DELETE FROM exceptions WHERE file_path = %s", (path,))
+
+
+def heed(conn: Connection, path: str) -> bool:
+    """Stop ignoring a file; return whether it was ignored."""
+    return conn.execute("DELETE FROM ignored_files WHERE file_path = %s", (path,)).rowcount == 1
