@@ -1,4 +1,4 @@
--- Every decision in force about a staged chat: on its file, its phone or its title. Which of them holds is the domain's.
+-- Every decision in force about a staged chat: on its file or live conversation, its phone or its title. Which of them holds is the domain's.
 WITH in_force AS (
     SELECT * FROM link_overrides
     WHERE removed_at IS NULL AND decision IN ('contact', 'no_contact', 'not_contact')
@@ -15,6 +15,11 @@ WITH in_force AS (
     FROM linking l
     JOIN in_force o ON o.target_kind = 'phone' AND o.target = coalesce(l.phone_key, l.header_keys[1])
     WHERE NOT l.is_group
+    UNION
+    -- Staged conversations have negative ids.
+    SELECT l.id, o.id
+    FROM linking l JOIN conversation_identities i ON i.conversation_id = -l.id
+    JOIN in_force o ON o.target_kind = 'conversation' AND o.target = i.phone_number_id || '/' || i.canonical
 )
 SELECT f.id_chat_file, o.id, o.target_kind, o.id_contato, o.reason, o.made_by, o.decision = 'not_contact' AS refuses,
        o.id_contato IS NOT NULL AND NOT EXISTS (SELECT FROM contatos c WHERE c.id = o.id_contato) AS is_gone,

@@ -18,6 +18,13 @@ WITH in_force AS (
     UNION ALL
     SELECT c.id, o.* FROM chats c JOIN in_force o ON o.target_kind = 'phone' AND o.target = c.phone
     WHERE NOT c.is_group
+    UNION
+    -- Staged conversations have negative ids.
+    SELECT -i.conversation_id, o.*
+    FROM conversation_identities i
+    JOIN in_force o ON o.target_kind = 'conversation' AND o.target = i.phone_number_id || '/' || i.canonical
+        OR o.target_kind = 'phone' AND o.target = i.phone_key
+    WHERE EXISTS (SELECT FROM order_linking l WHERE l.id_chat_file = -i.conversation_id)
 )
 SELECT l.id AS id_session, o.id, o.target_kind, o.id_ordem_servico, o.reason, o.made_by,
        o.decision = 'not_order' AS refuses,

@@ -3,9 +3,10 @@
 What belongs here: the order of scopes, refusals, and how a decision changes what the rules decided. What does
 not: reading decisions (store/links) and making them (steps/links/decide.py).
 
-A decision on one file outranks one on a phone, and that outranks one on a title; within a scope the newest
-holds. A title is shared by strangers, so a decision on a title yields to a phone that belongs to somebody
-else and to every refusal. A refusal of a contact outranks decisions for that contact that are older than it.
+A decision on one file or live conversation outranks one on a phone, and that outranks one on a title; within
+a scope the newest holds. A title is shared by strangers, so a decision on a title yields to a phone that
+belongs to somebody else and to every refusal. A refusal of a contact outranks decisions for that contact that
+are older than it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Literal
 
 from whatsapp_pipeline.domain.matching.link_types import Candidate, Evidence, Feature, LinkDecision
 
-OverrideScope = Literal["file", "phone", "title"]
-_SCOPES: tuple[OverrideScope, ...] = ("file", "phone", "title")
+OverrideScope = Literal["file", "conversation", "phone", "title"]
+_SCOPES: tuple[OverrideScope, ...] = ("file", "conversation", "phone", "title")
 CONTRADICTION = "decision_contradicts_phone"
 REFUSED = "contact_refused"
 GONE = "override_contact_gone"

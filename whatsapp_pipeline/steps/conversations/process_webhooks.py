@@ -18,9 +18,10 @@ from whatsapp_pipeline.domain.conversations import Other, read_delivery
 from whatsapp_pipeline.domain.redaction import NameTest, without_person
 from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, dumps, loads
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.conversations.live_sessions import make_live_sessions
+from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import accounts, inbox
-from whatsapp_pipeline.store.conversations.conversations import link_conversations
 from whatsapp_pipeline.store.conversations.deliveries import Received, Stored, store
 from whatsapp_pipeline.store.operations import suppression
 from whatsapp_pipeline.store.operations.privacy_webhooks import cleaned_body
@@ -58,6 +59,7 @@ class ProcessReport:
     failed: int = 0
     dead: int = 0
     links_changed: int = 0
+    sessions_linked: int = 0
 
     def counts(self) -> dict[str, int]:
         """Return the counts by name."""
@@ -119,7 +121,10 @@ def process_due(
             if not leased:
                 break
             _process_leased(conn, token, leased, options, report, log)
-    report.links_changed = link_conversations(conn)
+    accounts.pass_on_tenants(conn)
+    make_live_sessions(conn)
+    linked = link_live(conn, log=log)
+    report.links_changed, report.sessions_linked = linked.contacts, linked.sessions
     log.info(
         "webhooks: %s", ", ".join(f"{n} {name}" for name, n in report.counts().items() if n) or "nothing"
     )

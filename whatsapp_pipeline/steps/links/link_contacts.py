@@ -68,9 +68,9 @@ def link_month(conn: Connection, month: str, options: LinkOptions, *, log: loggi
 class ContactLinking:
     """Links the months of one run. What they share of the tables is read once, for the first of them."""
 
-    def __init__(self, options: LinkOptions, *, log: logging.Logger) -> None:
+    def __init__(self, options: LinkOptions, *, log: logging.Logger, names: TitleNames | None = None) -> None:
         self._options = options
-        self._names = TitleNames(seed=options.seed, fit_titles=options.name_fit_titles, log=log)
+        self._names = names or TitleNames(seed=options.seed, fit_titles=options.name_fit_titles, log=log)
         self._versions: str | None = None
 
     def link(self, conn: Connection, month: str) -> LinkReport:
@@ -97,7 +97,7 @@ class ContactLinking:
     def _decide_and_write(self, conn: Connection, month: str) -> dict[str, int]:
         decisions = self.decide_staged(conn, store.stage_month(conn, month))
         before = link_report.statuses(conn, month)
-        changed = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+        changed = store.write(conn, decision_rows(decisions), candidate_rows(decisions))
         if changed["chats"]:
             link_report.record_run(conn, month, before, link_report.statuses(conn, month))
         return changed
@@ -243,7 +243,8 @@ def _all_contacts(found: Evidence) -> set[int]:
     return _direct_contacts(found) | {candidate[0] for candidate in listed}
 
 
-def _rows(decisions: Iterable[LinkDecision]) -> Iterator[DecisionRow]:
+def decision_rows(decisions: Iterable[LinkDecision]) -> Iterator[DecisionRow]:
+    """Return decisions as the tables hold them."""
     for decision in decisions:
         yield DecisionRow(
             decision.id_chat_file, decision.status, decision.method, decision.confidence,
@@ -251,7 +252,8 @@ def _rows(decisions: Iterable[LinkDecision]) -> Iterator[DecisionRow]:
         )  # fmt: skip
 
 
-def _candidate_rows(decisions: Iterable[LinkDecision]) -> Iterator[CandidateRow]:
+def candidate_rows(decisions: Iterable[LinkDecision]) -> Iterator[CandidateRow]:
+    """Return the candidates of decisions as the tables hold them."""
     for decision in decisions:
         for rank, candidate in enumerate(decision.candidates, 1):
             yield CandidateRow(

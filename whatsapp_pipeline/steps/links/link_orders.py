@@ -99,13 +99,16 @@ class OrderLinking:
         if link_stamps.stands(conn, "order_links", month, inputs):
             changed = {"sessions": 0, "candidates": 0, "files": 0}
         else:
-            decisions = _decide(conn, store.stage_month(conn, month), self._policy)
-            changed = store.write(conn, _rows(decisions), _candidate_rows(decisions))
+            decisions = decide_sessions(conn, store.stage_month(conn, month), self._policy)
+            changed = store.write(conn, order_decision_rows(decisions), order_candidate_rows(decisions))
             link_stamps.keep(conn, "order_links", month, inputs)
         return report(month, "sessions", store.tally(conn, month), changed)
 
 
-def _decide(conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy) -> list[OrderDecision]:
+def decide_sessions(
+    conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy
+) -> list[OrderDecision]:
+    """Decide the staged sessions. Needs the transaction in which they were staged."""
     orders = to_orders(store.orders(conn))
     own_orders = by_contact(orders)
     by_name: defaultdict[str, list[Order]] = defaultdict(list)
@@ -177,7 +180,8 @@ def _apply(people: SettledOverrides, decision: OrderDecision) -> OrderDecision:
     )
 
 
-def _rows(decisions: Iterable[OrderDecision]) -> Iterator[DecisionRow]:
+def order_decision_rows(decisions: Iterable[OrderDecision]) -> Iterator[DecisionRow]:
+    """Return decisions as the tables hold them."""
     for decision in decisions:
         yield DecisionRow(
             decision.id_session, decision.status, decision.method, decision.confidence,
@@ -185,7 +189,8 @@ def _rows(decisions: Iterable[OrderDecision]) -> Iterator[DecisionRow]:
         )  # fmt: skip
 
 
-def _candidate_rows(decisions: Iterable[OrderDecision]) -> Iterator[CandidateRow]:
+def order_candidate_rows(decisions: Iterable[OrderDecision]) -> Iterator[CandidateRow]:
+    """Return the candidates of decisions as the tables hold them."""
     for decision in decisions:
         for rank, candidate in enumerate(decision.candidates, 1):
             yield CandidateRow(

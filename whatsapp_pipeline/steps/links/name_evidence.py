@@ -30,11 +30,13 @@ _NEW_EXAMPLES = 20
 class TitleNames:
     """What contacts' names say of titles, for the months of one run: the contacts are read once.
 
-    A model that has to be fitted learns from `fit_titles` simulated titles.
+    A model that has to be fitted learns from `fit_titles` simulated titles; without `may_fit` the newest one
+    is used, and where there is none names say nothing.
     """
 
-    def __init__(self, *, seed: int, fit_titles: int, log: logging.Logger) -> None:
+    def __init__(self, *, seed: int, fit_titles: int, log: logging.Logger, may_fit: bool = True) -> None:
         self._seed, self._fit_titles, self._log = seed, fit_titles, log
+        self._may_fit = may_fit
         self._match: Callable[[Sequence[str]], Sequence[NameEvidence]] | None = None
 
     def evidence(self, conn: Connection, titles: Mapping[int, str]) -> dict[int, NameEvidence]:
@@ -42,6 +44,8 @@ class TitleNames:
         if not titles:
             return {}
         if self._match is None:
+            if not self._may_fit and not _is_ready(conn):
+                return {}
             self._match = self._matcher(conn)
         return dict(zip(titles, self._match(list(titles.values())), strict=True))
 
@@ -49,7 +53,11 @@ class TitleNames:
         contacts = [ContactName(*row) for row in store.contact_names(conn)]
         if len(contacts) < FEW:
             return partial(match_few, contacts=contacts)
-        index = NameIndex(contacts, _model(conn, contacts, self._seed, self._fit_titles, self._log))
+        if not self._may_fit and (stored := store.newest(conn, "names")) is not None:
+            model = NameModel.from_json(stored.model)
+        else:
+            model = _model(conn, contacts, self._seed, self._fit_titles, self._log)
+        index = NameIndex(contacts, model)
         return lambda titles: [as_evidence(match) for match in index.match(titles)]
 
 
@@ -79,6 +87,13 @@ def _model(
         )  # fmt: skip
         # Read back, so that the run that fitted and the runs after it use the very same numbers.
         return NameModel.from_json(model.to_json())
+
+
+def _is_ready(conn: Connection) -> bool:
+    """Tell whether names can be compared without fitting a model."""
+    stored = store.newest(conn, "names")
+    known = stored is not None and stored.version == str(MODEL_VERSION)
+    return known or len(store.contact_names(conn)) < FEW
 
 
 def _is_stale(stored: store.StoredModel, contacts: int, examples: int, seed: int) -> bool:

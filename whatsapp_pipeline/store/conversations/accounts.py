@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import sql
+
 from whatsapp_pipeline.store.connection import Connection
 
 
@@ -40,11 +42,30 @@ def add_account(conn: Connection, phone_number_id: str, tenant_id: int | None) -
         """,
         (phone_number_id, tenant_id),
     )
-    conn.execute(
-        "UPDATE conversations SET tenant_id = %s, updated_at = now()"
-        " WHERE phone_number_id = %s AND tenant_id IS NULL AND %s::bigint IS NOT NULL",
-        (tenant_id, phone_number_id, tenant_id),
-    )
+    pass_on_tenants(conn)
+
+
+def pass_on_tenants(conn: Connection) -> int:
+    """Give conversations and leads that have no tenant that of their account; return how many got one.
+
+    They are from before their account was added, or before it had a tenant, however that was done.
+    """
+    changed = 0
+    for table in ("conversations", "leads"):
+        changed += conn.execute(
+            sql.SQL(
+                """
+                WITH found AS (
+                    SELECT t.id, a.tenant_id
+                      FROM {table} t JOIN whatsapp_accounts a USING (phone_number_id)
+                     WHERE t.tenant_id IS NULL AND a.tenant_id IS NOT NULL
+                       FOR UPDATE OF t SKIP LOCKED  -- who adds to it at this moment is not waited for
+                )
+                UPDATE {table} t SET tenant_id = f.tenant_id FROM found f WHERE f.id = t.id
+                """
+            ).format(table=sql.Identifier(table))
+        ).rowcount
+    return changed
 
 
 def disable_account(conn: Connection, phone_number_id: str) -> bool:

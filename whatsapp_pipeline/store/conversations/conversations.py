@@ -302,41 +302,6 @@ def keep_one_lead(conn: Connection, ids: Sequence[int]) -> None:
     conn.execute(queries.load("conversations/keep_one_lead"), {"conversations": list(ids)})
 
 
-def link_conversations(conn: Connection) -> int:
-    """Link every conversation to the contact that holds its number; return how many links changed.
-
-    A number that several contacts share is ambiguous and links to none; a manual link stands. One that
-    another worker holds at this moment is left to the next call.
-    """
-    return conn.execute(
-        """
-        WITH found AS (
-            SELECT c.id, count(DISTINCT k.id) AS contacts, min(k.id) AS id_contato
-              FROM conversations c
-              LEFT JOIN conversation_identities i ON i.conversation_id = c.id
-              LEFT JOIN contact_phones p ON p.key = i.phone_key
-              LEFT JOIN contatos k ON k.id = p.id_contato  -- its phones may outlive a contact for a while
-             WHERE c.match_status <> 'manual' AND NOT c.is_group
-             GROUP BY c.id
-        ), decided AS (
-            SELECT id, CASE WHEN contacts = 1 THEN id_contato END AS id_contato,
-                   CASE contacts WHEN 0 THEN 'unmatched' WHEN 1 THEN 'linked' ELSE 'ambiguous' END AS status
-              FROM found
-        ), free AS (
-            -- Never wait for a worker that is adding to one of them: it could be waiting for us.
-            SELECT c.id, d.id_contato, d.status
-              FROM conversations c JOIN decided d USING (id)
-             WHERE (c.id_contato, c.match_status) IS DISTINCT FROM (d.id_contato, d.status)
-               FOR UPDATE OF c SKIP LOCKED
-        )
-        UPDATE conversations c
-           SET id_contato = f.id_contato, match_status = f.status, updated_at = now()
-          FROM free f
-         WHERE c.id = f.id
-        """
-    ).rowcount
-
-
 def latest_conversations(conn: Connection, limit: int) -> list[tuple[int, str | None, str, str | None, int]]:
     """Read (id, profile name, match status, last message at, messages), the latest first."""
     return conn.execute(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.message_order import CHAT_ORDER
 
 
 class ReviewItem(NamedTuple):
@@ -64,11 +65,11 @@ def ends_of_chat(
     Both are empty while the chat's messages are not loaded.
     """
     rows = conn.execute(
-        """
+        f"""
         WITH said AS (
             SELECT m.message_timestamp, m.direction, coalesce(m.message_text, '[' || m.type || ']'),
-                   row_number() OVER (ORDER BY m.ordinal) AS place,
-                   row_number() OVER (ORDER BY m.ordinal DESC) AS place_from_end
+                   row_number() OVER (ORDER BY {CHAT_ORDER}) AS place,
+                   count(*) OVER () + 1 - row_number() OVER (ORDER BY {CHAT_ORDER}) AS place_from_end
             FROM chat_messages m
             WHERE m.id_chat_file = %(chat)s AND (%(session)s::int IS NULL OR EXISTS (
                 SELECT FROM chat_sessions s WHERE s.id_chat_file = m.id_chat_file AND s.number = %(session)s

@@ -248,6 +248,7 @@ def erase_person(conn: Connection, person: Person) -> Erased:
         "DELETE FROM conversation_messages WHERE conversation_id = ANY(%s) OR sender_canonical = ANY(%s)",
         (ids, names),
     ).rowcount
+    _pseudonymise_decisions(conn, names)
     leads = conn.execute("DELETE FROM leads WHERE canonical = ANY(%s)", (names,)).rowcount
     conversations = conn.execute("DELETE FROM conversations WHERE id = ANY(%s)", (ids,)).rowcount
     needles = person.needles()
@@ -271,6 +272,22 @@ def people_on(conn: Connection, is_erased: NameTest) -> Person:
     found = [(name, conversation) for name, conversation in rows if is_erased(name)]
     ids = {conversation for _, conversation in found if conversation is not None}
     return Person(tuple(sorted(ids)), frozenset(name for name, _ in found))
+
+
+def _pseudonymise_decisions(conn: Connection, names: list[str]) -> None:
+    """Take the person out of the decisions about their conversations; those on phones are the archive's."""
+    conn.execute(
+        """
+        UPDATE link_overrides o
+        SET target_kind = 'title', target = 'erased:' || id, chat_number = NULL, reason = 'erased',
+            removed_at = coalesce(removed_at, now()), removed_by = coalesce(removed_by, current_user),
+            removed_reason = 'erased'
+        WHERE target_kind = 'conversation'
+          AND EXISTS (SELECT FROM unnest(%s::text[]) AS n(name)
+                       WHERE right(o.target, length(n.name) + 1) = '/' || n.name)
+        """,
+        (names,),
+    )
 
 
 def erase_listed(conn: Connection, is_erased: NameTest) -> Erased:

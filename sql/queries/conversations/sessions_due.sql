@@ -1,0 +1,5 @@
+-- What was said in the conversations whose sessions are due, for cutting them into sessions.
+SELECT w.conversation_id, w.local_time, w.ordinal, w.direction, coalesce(w.text, '')
+  FROM conversation_contact_messages w
+ WHERE w.conversation_id = ANY (%(conversations)s) AND w.direction IN ('from', 'to')
+ ORDER BY w.conversation_id, w.local_time, w.ordinal

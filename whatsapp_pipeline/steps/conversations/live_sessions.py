@@ -1,0 +1,56 @@
+"""Cutting live conversations into sessions, as the archive's chats are cut, with the words said in them.
+
+What belongs here: reading what is due, a batch at a time. What does not: the rules (domain/chat_evidence.py)
+and the orders that sessions are about (steps/links/live_links.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from whatsapp_pipeline.domain.chat_evidence import SESSION_SCHEMA, EvidenceCollector
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.conversations import live_sessions as store
+from whatsapp_pipeline.store.locks import in_transaction
+
+_CONVERSATIONS = 500
+_SAID = {
+    "chat": pl.Int64(),
+    "timestamp": pl.Datetime("us"),
+    "ordinal": pl.Int64(),
+    "direction": pl.String(),
+    "text": pl.String(),
+}
+
+
+def make_live_sessions(conn: Connection) -> int:
+    """Make the sessions of every conversation whose messages changed; return how many sessions changed.
+
+    A conversation that another worker is adding to at this moment is left to the next call.
+    """
+    changed = 0
+    while True:
+        found, written = in_transaction(conn, lambda: _make_some(conn))
+        changed += written
+        if found < _CONVERSATIONS:
+            return changed
+
+
+def _make_some(conn: Connection) -> tuple[int, int]:
+    due = store.lock_due(conn, limit=_CONVERSATIONS)
+    return len(due), store.write(conn, due, _sessions_of(conn, due)) if due else 0
+
+
+def _sessions_of(conn: Connection, conversations: Sequence[int]) -> list[store.SessionOfConversation]:
+    collector, found, last = EvidenceCollector(), [pl.DataFrame(schema=SESSION_SCHEMA)], None
+    for batch in store.said(conn, conversations):
+        frame = pl.DataFrame(batch, schema=_SAID, orient="row")
+        last = batch[-1][0]
+        over = [chat for chat in frame["chat"].unique().to_list() if chat != last]
+        found.append(collector.add(frame, over))
+    if last is not None:
+        found.append(collector.add(pl.DataFrame(schema=_SAID), [last]))
+    columns = ["chat", "number", "start", "end", "message_count", "order_numbers", "devices", "stages"]
+    return pl.concat(found).select(columns).rows()

@@ -1,0 +1,57 @@
+"""Sessions of live conversations: which are due, what was said in them, and writing them.
+
+What belongs here: the statements. What does not: where a session ends (domain/chat_evidence.py) and which
+order it is about (store/links).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+
+SaidRow: TypeAlias = tuple[int, datetime, int, str, str]
+"""Conversation, local time, ordinal, side, text."""
+
+SessionOfConversation: TypeAlias = tuple[int, int, datetime, datetime, int, list[str], list[str], list[str]]
+"""Conversation, number, start, end, messages, order numbers, devices, stages."""
+
+_BATCH = 20_000
+
+
+def lock_due(conn: Connection, *, limit: int) -> list[int]:
+    """Lock up to `limit` conversations whose sessions are due, until the transaction ends; return them."""
+    rows = conn.execute(
+        "SELECT id FROM conversations WHERE sessions_due ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+        (limit,),
+    )
+    return [id_ for (id_,) in rows]
+
+
+def said(conn: Connection, conversations: Sequence[int]) -> Iterator[list[SaidRow]]:
+    """Yield what was said in these conversations, by conversation and in order, in batches."""
+    with conn.cursor(name="said_in_conversations") as cursor:
+        cursor.itersize = _BATCH
+        cursor.execute(queries.load("conversations/sessions_due"), {"conversations": list(conversations)})
+        while rows := cursor.fetchmany(_BATCH):
+            yield rows
+
+
+def write(conn: Connection, conversations: Sequence[int], sessions: Sequence[SessionOfConversation]) -> int:
+    """Bring the sessions of these conversations to the given ones; return how many were new or changed."""
+    conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_sessions")
+    conn.execute(
+        "CREATE TEMP TABLE incoming_sessions (id_conversation bigint, number integer, started_at timestamp,"
+        " ended_at timestamp, message_count integer, order_numbers text[], devices text[], stages text[])"
+        " ON COMMIT DROP"
+    )
+    with conn.cursor() as cursor, cursor.copy("COPY incoming_sessions FROM STDIN") as copy:
+        for row in sessions:
+            copy.write_row(row)
+    values = {"conversations": list(conversations)}
+    changed = conn.execute(queries.load("conversations/sessions_write"), values).rowcount
+    conn.execute("UPDATE conversations SET sessions_due = false WHERE id = ANY (%(conversations)s)", values)
+    return changed

@@ -1,0 +1,99 @@
+"""Links of live conversations: which of them have to be decided, staging them, and writing decisions.
+
+What belongs here: the statements around steps/links/live_links.py. What does not: any decision, and what
+chats and conversations share (contact_links.py, order_links.py, decisions.py). Call them in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import decisions
+from whatsapp_pipeline.store.links.contact_links import ChatRow
+from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, Place
+from whatsapp_pipeline.store.links.order_links import SessionRow
+
+_PLACE = Place("conversations", "match_status", "id_contato", "conversation_candidates", "id_conversation")
+
+
+class DueConversation(NamedTuple):
+    """A conversation to decide; it is locked until the transaction ends."""
+
+    id: int
+    inputs: str
+    profile_name: str
+
+
+def due_contacts(conn: Connection, rules: str) -> list[DueConversation]:
+    """Return the conversations whose contact has to be decided, by id; locked ones wait for the next call."""
+    rows = conn.execute(queries.load("links/conversation_inputs"), {"rules": rules})
+    return [DueConversation(*row) for row in rows]
+
+
+def stage(conn: Connection, conversations: Sequence[int]) -> list[ChatRow]:
+    """Stage conversations as chats with negative ids and return them by id."""
+    conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
+    conn.execute(queries.load("links/conversation_stage"), {"conversations": list(conversations)})
+    conn.execute("ANALYZE linking (id, phone_key, order_reference, is_group)")
+    columns = ", ".join(ChatRow._fields)
+    return [ChatRow(*row) for row in conn.execute(f"SELECT {columns} FROM linking ORDER BY id")]
+
+
+def write_contacts(
+    conn: Connection,
+    due: Sequence[DueConversation],
+    rows: Iterable[DecisionRow],
+    candidates: Iterable[CandidateRow],
+) -> int:
+    """Bring conversations to what was decided of their contacts; return how many changed."""
+    changed, _ = decisions.write(conn, _PLACE, "links/conversation_links_update", rows, candidates)
+    _keep_inputs(conn, "link_inputs", [(row.id, row.inputs) for row in due])
+    return changed
+
+
+def due_orders(conn: Connection, rules: str) -> list[tuple[int, str]]:
+    """Return (conversation, inputs) of those whose sessions have to be linked to orders, locked as above."""
+    return conn.execute(queries.load("links/conversation_order_inputs"), {"rules": rules}).fetchall()
+
+
+def stage_sessions(conn: Connection, conversations: Sequence[int]) -> list[SessionRow]:
+    """Stage the sessions of conversations, as those of chats with negative ids, and return them by id."""
+    conn.execute("DROP TABLE IF EXISTS pg_temp.order_linking")
+    conn.execute(
+        f"CREATE TEMP TABLE order_linking ON COMMIT DROP AS {queries.load('links/order_conversations')}",
+        {"conversations": list(conversations)},
+    )
+    conn.execute("ANALYZE order_linking (id, id_chat_file, id_contato, title_number, contact_confidence)")
+    columns = ", ".join(SessionRow._fields)
+    return [SessionRow(*row) for row in conn.execute(f"SELECT {columns} FROM order_linking ORDER BY id")]
+
+
+def keep_order_inputs(conn: Connection, due: Sequence[tuple[int, str]]) -> None:
+    """Note what the order links of these conversations depended on."""
+    _keep_inputs(conn, "order_inputs", due)
+
+
+def _keep_inputs(conn: Connection, column: str, values: Sequence[tuple[int, str]]) -> None:
+    statements = {
+        "link_inputs": "UPDATE conversations c SET link_inputs = v.inputs"
+        " FROM unnest(%s::bigint[], %s::text[]) AS v (id, inputs) WHERE c.id = v.id",
+        "order_inputs": "UPDATE conversations c SET order_inputs = v.inputs"
+        " FROM unnest(%s::bigint[], %s::text[]) AS v (id, inputs) WHERE c.id = v.id",
+    }
+    conn.execute(statements[column].encode(), ([id_ for id_, _ in values], [text for _, text in values]))
+
+
+def target_of(conn: Connection, conversation: int) -> str | None:
+    """Return the name under which decisions are about a conversation; None when there is no such one."""
+    row = conn.execute(
+        """
+        SELECT i.phone_number_id || '/' || i.canonical
+          FROM conversation_identities i JOIN conversations c ON c.id = i.conversation_id
+         WHERE c.id = %s ORDER BY i.value = c.external_id DESC, i.value LIMIT 1
+        """,
+        (conversation,),
+    ).fetchone()
+    return str(row[0]) if row else None
