@@ -16,12 +16,12 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import accounts
 from whatsapp_pipeline.store.links import live_links, overrides
 from whatsapp_pipeline.store.links.overrides import NewOverride
-from whatsapp_pipeline.webhook.privacy import erase_contact
 from whatsapp_pipeline_tests.webhook.deliveries import (
     LOG,
     NOON,
     clear,
     delivery,
+    erase_contact,
     one,
     process,
     rows,
