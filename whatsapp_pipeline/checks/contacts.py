@@ -36,6 +36,8 @@ CHECKS = [
         how_to_fix="Alter the column to the expected type; `whatsapp-pipeline migrate` says what it lacks.",
         why="Values of the ERP that don't fit are left out, and without a key nothing guards the links.",
         finder=_columns_differ,
+        severity="error",
+        blocking=True,
     ),
     QaCheck(
         name="contacts_are_readable",
