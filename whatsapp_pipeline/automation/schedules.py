@@ -56,10 +56,11 @@ contacts = dg.define_asset_job(
     description="Contacts and orders from the ERP where one is set, and the contacts' phones normalized.",
     tags={"dagster/max_retries": "1"},
 )
+# With the conversations: contacts and orders that came by night may change whose they are.
 summaries = dg.define_asset_job(
     "summaries",
-    selection=dg.AssetSelection.assets("customer_summaries"),
-    description="The summaries of customers whose chats or orders changed.",
+    selection=dg.AssetSelection.assets("conversations", "customer_summaries"),
+    description="The summaries of customers whose chats or orders changed, live conversations linked before.",
 )
 
 
@@ -92,7 +93,7 @@ def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest
 @at("0 5 * * *", summaries)
 @unless_paused
 def daily_summaries(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Summarise the customers who wrote by webhook, every night at 5."""
+    """Link conversations to what is known by now and summarise, every night at 5."""
     return once_a_day("summaries", context)
 
 

@@ -30,6 +30,7 @@ from whatsapp_pipeline.domain.summaries.text_reading import TEXT_LIMIT, MessageR
 from whatsapp_pipeline.steps.summaries.read_texts import TextReader
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import named_lock
+from whatsapp_pipeline.store.summaries import live_summaries
 from whatsapp_pipeline.store.summaries import summaries as store
 
 # Part of the input hash: raised when a statement computes something else from the same messages.
@@ -94,6 +95,7 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
         named_lock(conn, "customer_summaries", on_wait=lambda: log.info("waiting for another run")),
     ):
         as_of = options.as_of or store.latest_message(conn, options.zone)
+        started = live_summaries.server_time(conn)
         store.prepare(conn)
         contacts = store.stage_contacts(conn, options.digest(texts.reader.rules), options.contacts)
         with conn.transaction():
@@ -101,6 +103,7 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
         report = SummaryReport(contacts=contacts, summaries_removed=removed)
         if as_of is not None:
             report = _compute(conn, options, as_of, texts, report, log)
+        live_summaries.note_summarized(conn, started, options.contacts)
         store.finish(conn)
     log.info(
         "%d contacts, %d changed, %d summaries written, %d removed, %d messages measured",

@@ -1,0 +1,67 @@
+"""Summaries of customers who write live, within minutes of a quiet spell.
+
+What belongs here: the sensor and its job. What does not: which summaries are behind (store/summaries) and
+making them. The tables are the sensor's cursor: what a failed run left is asked for again, later each time.
+"""
+
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.steps.operations.gates import pause_in_words
+from whatsapp_pipeline.store.summaries.live_summaries import quiet_and_stale
+
+QUIET = timedelta(minutes=5)
+INTERVAL_SECONDS = 60
+MOST_CONTACTS = 500
+
+live_summaries = dg.define_asset_job(
+    "live_summaries",
+    selection=dg.AssetSelection.assets("customer_summaries").without_checks(),
+    description="The summaries of the customers who wrote live a few minutes ago.",
+)
+
+
+@dg.sensor(
+    job=live_summaries,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ask for the summaries of customers whose live conversations have been quiet for 5 minutes.",
+)
+def quiet_conversations_sensor(
+    context: dg.SensorEvaluationContext, database: Database
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for one run over the customers who wait; never for two at a time."""
+    with database.connect(application_name="whatsapp-pipeline summaries sensor") as conn:
+        if words := pause_in_words(conn):
+            return dg.SkipReason(words)
+        waiting = quiet_and_stale(conn, quiet=QUIET, limit=MOST_CONTACTS)
+    if not waiting:
+        return dg.SkipReason("no live customer waits for a summary")
+    records = context.instance.get_run_records(dg.RunsFilter(job_name=live_summaries.name), limit=10)
+    if any(not record.dagster_run.is_finished for record in records):
+        return dg.SkipReason(f"a run is under way; {len(waiting)} customers wait")
+    failed = 0
+    for record in records:
+        if record.dagster_run.is_success:
+            break
+        failed += 1
+    if failed:
+        again = records[0].create_timestamp + timedelta(minutes=min(60, 2**failed))
+        if datetime.now(UTC) < again:
+            return dg.SkipReason(
+                f"the last {failed} run(s) failed; {len(waiting)} customers wait until {again:%H:%M} UTC"
+            )
+    newest = max(changed for _, changed in waiting)
+    config = {"contacts": sorted(contact for contact, _ in waiting)}
+    return dg.RunRequest(
+        # Dagster starts a run key once for ever: the moment of the request makes each a new one.
+        run_key=f"live-summaries-{newest:%Y%m%dT%H%M%S%f}-{datetime.now(UTC):%Y%m%dT%H%M%S}",
+        run_config=dg.RunConfig(ops={"customer_summaries": {"config": config}}),
+    )
+
+
+JOBS = [live_summaries]
+SENSORS = [quiet_conversations_sensor]

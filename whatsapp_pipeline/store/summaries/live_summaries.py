@@ -1,0 +1,36 @@
+"""Which live customers' summaries are behind, and noting that they were made.
+
+What belongs here: the statements on conversations that say so. What does not: making summaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.queries import load
+
+
+def quiet_and_stale(conn: Connection, *, quiet: timedelta, limit: int) -> list[tuple[int, datetime]]:
+    """Return (contact, last change) of live customers to summarise, those who have waited longest first.
+
+    Their conversations changed since the last summary and nothing came for the time `quiet`.
+    """
+    return conn.execute(load("summaries/live_stale"), {"quiet": quiet, "limit": limit}).fetchall()
+
+
+def server_time(conn: Connection) -> datetime:
+    """Return the moment by the database's clock, as changes are noted."""
+    row = conn.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None  # noqa: S101  # a SELECT without FROM has one row
+    moment: datetime = row[0]
+    return moment
+
+
+def note_summarized(conn: Connection, started: datetime, contacts: Sequence[int] | None) -> None:
+    """Note that the summaries of these contacts (None: all) have what was said before `started`."""
+    conn.execute(
+        load("summaries/live_mark"),
+        {"started": started, "contacts": None if contacts is None else list(contacts)},
+    )
