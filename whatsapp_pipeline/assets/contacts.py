@@ -140,7 +140,8 @@ def normalized_contacts(context: dg.AssetExecutionContext, config: StepConfig, d
     """Every phone of every contact as a key for matching: area code and last eight digits.
 
     A field can hold several numbers; `celular_normalizado` and `telefone_normalizado` of `contatos` hold the
-    first. Only contacts whose fields changed are read again.
+    first, its last 11 digits at most, unless the user filled them. Only contacts whose fields changed are
+    read again.
     """
     from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 

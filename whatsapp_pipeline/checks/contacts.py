@@ -100,10 +100,11 @@ CHECKS = [
         name="first_phone_is_the_normalized_one",
         subject="contacts",
         asset="normalized_contacts",
-        description="celular_normalizado or telefone_normalizado differ from the first phone of the field.",
-        how_to_fix="Another program writes these columns: let it leave them to the pipeline.",
+        description="celular_normalizado or telefone_normalizado differ from the first number of the field "
+        "(its last 11 digits at most, without country code).",
+        how_to_fix="Another program filled the column, and its value holds until the phone changes. "
+        "Clear the column, and the next run fills it.",
         why="Users' own queries join on these columns.",
-        severity="error",
     ),
     QaCheck(
         name="phones_are_not_of_many",

@@ -93,6 +93,22 @@ def parse_phones(text: str, *, default_area_code: str | None = None) -> list[Pho
     return _parse_uncommon(text, default_area_code)
 
 
+_MOST_LOCAL_DIGITS = 11
+
+
+def local_digits(phone: Phone) -> str | None:
+    """Return the number as it was written, without country code: its last 11 digits at most, None for a LID.
+
+    A Brazilian number keeps its ninth digit only where it was written with one, and no area code is assumed.
+    """
+    if phone.kind is PhoneKind.LID:
+        return None
+    if phone.key is None or phone.kind is PhoneKind.FOREIGN:
+        return re.sub(r"\D", "", phone.key or phone.raw).lstrip("0")[-_MOST_LOCAL_DIGITS:] or None
+    area = "" if phone.kind is PhoneKind.UNKNOWN_AREA else phone.key[:2]
+    return area + ("9" if phone.had_ninth_digit else "") + phone.key[2:]
+
+
 def parse_phone(text: str, *, default_area_code: str | None = None) -> Phone | None:
     """Read the first number of a field; None when there is none."""
     phones = parse_phones(text, default_area_code=default_area_code)

@@ -1,15 +1,12 @@
--- Normalized columns that differ from the first phone of their field.
+-- Normalized columns that differ from the first number of their field.
 
 -- name: examined
 SELECT count(*) AS examined FROM contatos
 
 -- name: failing
 SELECT c.id AS id_contato, f.field
-FROM contatos c
-CROSS JOIN LATERAL (VALUES ('celular', c.celular_normalizado), ('telefone', c.telefone_normalizado))
-    AS f(field, written)
-LEFT JOIN LATERAL (
-    SELECT key FROM contact_phones p
-    WHERE p.id_contato = c.id AND p.field = f.field AND key IS NOT NULL ORDER BY position LIMIT 1
-) p ON true
-WHERE nullif(f.written, '') IS DISTINCT FROM p.key ORDER BY c.id
+FROM contatos c JOIN contact_phone_inputs i ON i.id_contato = c.id
+CROSS JOIN LATERAL (VALUES ('celular', c.celular_normalizado::text, i.celular_digits),
+                           ('telefone', c.telefone_normalizado::text, i.telefone_digits))
+    AS f(field, written, expected)
+WHERE nullif(f.written, '') IS DISTINCT FROM f.expected ORDER BY c.id

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -217,15 +217,21 @@ def _add_chats(
         # In a combined file only the label says which chat it is; else the file's name says more.
         named = name.title if name.is_known and len(found) == 1 else None
         title = named or summary.label or name.title
-        row = blank._replace(chat_number=number, file_date=name.time)
+        day, clock = _split_time(name.time)
+        row = blank._replace(chat_number=number, file_date=day, file_time=clock)
         scan.chats.append(_describe(row, title, summary, of_chat, options))
+
+
+def _split_time(moment: datetime | None) -> tuple[date, time] | tuple[None, None]:
+    return (moment.date(), moment.time()) if moment else (None, None)
 
 
 def _blank_row(job: ScanJob) -> ChatRow:
     """The row of a file that nothing is known of but where it is."""
+    day, clock = _split_time(read_chat_name(job.file.path).time)
     return ChatRow(
         filename=job.file.name, file_path=job.file.path, chat_number=1, month=job.month,
-        file_date=read_chat_name(job.file.path).time, title=None, phone_number=None, phone_key=None,
+        file_date=day, file_time=clock, title=None, phone_number=None, phone_key=None,
         customer_name=None, reference_os=None, devices=[], chat_key=None, is_group=False, content_hash=None,
         indexed_hash=None, size_bytes=job.file.size, modified_at=job.file.modified_at, format=None,
         parse_options=json.dumps(dict(job.remembered)), first_message_at=None, last_message_at=None,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import blake2b
 
-from whatsapp_pipeline.domain.phones import parse_phones
+from whatsapp_pipeline.domain.phones import local_digits, parse_phone, parse_phones
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import phones as store
 from whatsapp_pipeline.store.locks import named_lock
 
 # Part of each contact's input hash: a change of the rules reads every contact again.
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 _BATCH = 20_000
 
 
@@ -48,7 +49,8 @@ def normalize_contacts(
             if not fields:
                 continue
             with conn.transaction():
-                written = store.write(conn, fields, _phones(fields, default_area_code))
+                inputs = [_input(contact, default_area_code) for contact in fields]
+                written = store.write(conn, inputs, _phones(fields, default_area_code))
             read += len(fields)
             updated += written.contacts
             changed += written.phones
@@ -57,6 +59,24 @@ def normalize_contacts(
             changed += store.forget_deleted(conn)
         contacts, with_phone = store.totals(conn)
     return NormalizeReport(contacts, with_phone, read, updated, changed)
+
+
+def _input(contact: store.PhoneFields, default_area_code: str | None) -> store.PhoneInput:
+    celular, telefone = (
+        parse_phone(text, default_area_code=default_area_code) for text in (contact.celular, contact.telefone)
+    )
+    return store.PhoneInput(
+        contact.id_contato,
+        contact.input_hash,
+        _field_hash(contact.celular),
+        _field_hash(contact.telefone),
+        local_digits(celular) if celular else None,
+        local_digits(telefone) if telefone else None,
+    )
+
+
+def _field_hash(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=16).digest()
 
 
 def _phones(

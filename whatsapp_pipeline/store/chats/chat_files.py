@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -32,7 +32,8 @@ class ChatRow(NamedTuple):
     file_path: str
     chat_number: int
     month: str
-    file_date: datetime | None
+    file_date: date | None
+    file_time: time | None
     title: str | None
     phone_number: str | None
     phone_key: str | None
@@ -67,7 +68,7 @@ PHONE_SCHEMA: Mapping[str, pl.DataType] = {
 }  # fmt: skip
 _CHAT_SCHEMA: Mapping[str, pl.DataType] = {
     "filename": pl.String(), "file_path": pl.String(), "chat_number": pl.Int64(), "month": pl.String(),
-    "file_date": pl.Datetime("us"), "title": pl.String(), "phone_number": pl.String(),
+    "file_date": pl.Date(), "file_time": pl.Time(), "title": pl.String(), "phone_number": pl.String(),
     "phone_key": pl.String(), "customer_name": pl.String(), "reference_os": pl.String(),
     "devices": pl.List(pl.String()), "chat_key": pl.String(), "is_group": pl.Boolean(),
     "content_hash": pl.Binary(), "indexed_hash": pl.Binary(), "size_bytes": pl.Int64(),

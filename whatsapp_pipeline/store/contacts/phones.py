@@ -34,6 +34,17 @@ class ContactPhone(NamedTuple):
     e164: str | None
 
 
+class PhoneInput(NamedTuple):
+    """What a contact's phones were read from, and what the columns of contatos are expected to hold."""
+
+    id_contato: int
+    input_hash: bytes
+    celular_hash: bytes
+    telefone_hash: bytes
+    celular_digits: str | None
+    telefone_digits: str | None
+
+
 class Written(NamedTuple):
     """How many rows a batch changed."""
 
@@ -62,7 +73,7 @@ def pending(conn: Connection, rules: str, *, after: int, upto: int) -> list[Phon
     return [PhoneFields(*row) for row in rows]
 
 
-def write(conn: Connection, fields: Sequence[PhoneFields], phones: Iterable[ContactPhone]) -> Written:
+def write(conn: Connection, inputs: Sequence[PhoneInput], phones: Iterable[ContactPhone]) -> Written:
     """Bring these contacts' phones to `phones`; only what differs is written. Call it in a transaction."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_phones, pg_temp.incoming_inputs")
     conn.execute(
@@ -76,9 +87,10 @@ def write(conn: Connection, fields: Sequence[PhoneFields], phones: Iterable[Cont
         with cursor.copy(f"COPY incoming_phones ({columns}) FROM STDIN") as copy:
             for phone in phones:
                 copy.write_row(phone)
-        with cursor.copy("COPY incoming_inputs (id_contato, input_hash) FROM STDIN") as copy:
-            for field in fields:
-                copy.write_row((field.id_contato, field.input_hash))
+        fields = ", ".join(PhoneInput._fields)
+        with cursor.copy(f"COPY incoming_inputs ({fields}) FROM STDIN") as copy:
+            for row in inputs:
+                copy.write_row(row)
     conn.execute("ANALYZE incoming_phones, incoming_inputs")
     changed = conn.execute(
         """DELETE FROM contact_phones p USING incoming_inputs i
@@ -88,11 +100,7 @@ def write(conn: Connection, fields: Sequence[PhoneFields], phones: Iterable[Cont
     ).rowcount
     changed += conn.execute(queries.load("contacts/normalize_upsert")).rowcount
     contacts = conn.execute(queries.load("contacts/normalize_contacts_update")).rowcount
-    conn.execute(
-        """INSERT INTO contact_phone_inputs AS p SELECT id_contato, input_hash FROM incoming_inputs
-           ON CONFLICT (id_contato) DO UPDATE SET input_hash = excluded.input_hash
-           WHERE p.input_hash <> excluded.input_hash"""
-    )
+    conn.execute(queries.load("contacts/normalize_inputs"))
     return Written(changed, contacts)
 
 

@@ -59,7 +59,7 @@ def test_a_chat_and_its_evidence(db: Connection, tmp_path: Path) -> None:
         db,
         "month, title, phone_key, chat_key, format, message_count, line_count,"
         " processing_status, match_status, first_message_at::text, last_message_at::text,"
-        " file_date::text, octet_length(content_hash)",
+        " file_date::text || ' ' || file_time::text, octet_length(content_hash)",
     )
     assert row == (
         JANUARY, "+55 41 99999-0000", "4199990000", "4199990000", "block", 4, 24, "pending", "pending",

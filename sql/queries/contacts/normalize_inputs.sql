@@ -1,0 +1,6 @@
+-- What was read of these contacts, and what the columns of contatos are expected to hold.
+INSERT INTO contact_phone_inputs AS p (id_contato, input_hash, celular_hash, telefone_hash, celular_digits, telefone_digits)
+SELECT id_contato, input_hash, celular_hash, telefone_hash, celular_digits, telefone_digits FROM incoming_inputs
+ON CONFLICT (id_contato) DO UPDATE
+SET input_hash = excluded.input_hash, celular_hash = excluded.celular_hash, telefone_hash = excluded.telefone_hash,
+    celular_digits = excluded.celular_digits, telefone_digits = excluded.telefone_digits
