@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up ci test-fast lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale drill drill-short drill-all lock clean purge
+.PHONY: help setup setup-dev demo test up ci test-fast lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale drill drill-short drill-all lock clean purge
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -25,6 +25,8 @@ help: ## this list
 	@$(PIP) -r requirements-dev.lock && touch $@
 
 setup: .venv/ready ## install everything into .venv/
+
+setup-dev: .venv/ready-dev ## the same with the test tools
 
 demo: setup ## the whole pipeline on the sample archive, through Dagster
 	@$(BIN)/whatsapp-pipeline demo
