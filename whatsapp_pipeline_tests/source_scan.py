@@ -99,6 +99,8 @@ def _uses(trees: Trees) -> dict[str, set[tuple[Path, int]]]:
                 name = node.id if isinstance(node, ast.Name) else node.attr
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
                 name = node.value
+            elif isinstance(node, ast.alias) and node.asname not in (None, node.name):
+                name = node.name  # the module goes on with the new name
             else:
                 continue
             uses.setdefault(name, set()).add((path, node.lineno))
