@@ -19,6 +19,7 @@ from dagster_shared.error import SerializableErrorInfo
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.contacts import FILLED_BY
 from whatsapp_pipeline.assets.partitions import contiguous
+from whatsapp_pipeline.automation import run_origin
 from whatsapp_pipeline.automation.step_errors import chain, first_line, own_words, shown_error
 from whatsapp_pipeline.run_tags import RANGE_END, RANGE_START, RECORD, RUN_MONTHS
 from whatsapp_pipeline.store.operations.dry_run_diff import Change
@@ -181,15 +182,16 @@ def _execute(
     if not with_erp:
         job = _without_erp(job)
     chosen = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
-    return job.execute_in_process(
-        instance=instance,
-        tags={**stage.tags, "launched_by": "command line"},
-        run_config={
-            "loggers": _QUIET,
-            "ops": {name: {"config": dict(values)} for name, values in config.items() if name in chosen},
-        },
-        raise_on_error=False,
-    )
+    with run_origin.with_origin(instance, stage.job):
+        return job.execute_in_process(
+            instance=instance,
+            tags={**stage.tags, **run_origin.TAGS, "launched_by": "command line"},
+            run_config={
+                "loggers": _QUIET,
+                "ops": {name: {"config": dict(values)} for name, values in config.items() if name in chosen},
+            },
+            raise_on_error=False,
+        )
 
 
 def _gather(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:

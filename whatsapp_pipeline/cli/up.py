@@ -6,11 +6,15 @@ What belongs here: starting and stopping those processes together. What does not
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -27,46 +31,103 @@ if TYPE_CHECKING:
     import psutil
 
 GRACE_SECONDS = 20
+LOCATION = "whatsapp_pipeline"  # as in workspace.yaml: schedules keep their state by this name
+
+
+# Dagster's code server ends when nobody asked for its health within this time, 30 s by default. A machine
+# that slept must find it alive, so the time is a month; `up` ends it together with the others.
+CODE_SERVER_PATIENCE_SECONDS = 30 * 24 * 3600
 
 
 @click.command()
 @click.option("--port", default=3000, show_default=True, help="Port of Dagster's UI.")
 @click.option("--webhook-port", default=8080, show_default=True, help="Port of the webhook receiver.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-def up(port: int, webhook_port: int, host: str) -> None:
+@click.option(
+    "--insecure-webhook", is_flag=True,
+    help="Start the receiver without a secret: it accepts unsigned bodies. For trying things out only.",
+)  # fmt: skip
+def up(port: int, webhook_port: int, host: str, insecure_webhook: bool) -> None:
     """Serve Dagster's UI and daemon and the webhook receiver; Ctrl-C stops all of it."""
     configured = settings.load()
-    receives = configured.whatsapp_enabled and bool(configured.whatsapp_app_secrets)
-    require_free(host, port, "--port")
-    if receives:
-        require_free(host, webhook_port, "--webhook-port")
-    # Held by this process for as long as it lives, so that the embedded server outlasts each child.
-    pipeline_url(configured)
-    dagster_url(configured)
-    bin_dir = Path(sys.executable).parent
-    commands = {
+    receives = configured.whatsapp_enabled and (bool(configured.whatsapp_app_secrets) or insecure_webhook)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_only_one(configured.local_dir))
+        require_free(host, port, "--port")
+        if receives:
+            require_free(host, webhook_port, "--webhook-port")
+        # Held by this process for as long as it lives, so that the embedded server outlasts each child.
+        pipeline_url(configured)
+        dagster_url(configured)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whatsapp-pipeline-")))
+        socket = folder / "code.sock"
+        commands = _dagster_commands(socket, host, port, as_json=configured.log_format == "json")
+        if receives:
+            commands["webhook"] = [
+                str(Path(sys.executable).parent / "whatsapp-pipeline"), "webhook", "serve",
+                "--port", str(webhook_port), "--host", host, *(["--insecure"] if insecure_webhook else []),
+            ]  # fmt: skip
+        else:
+            say("webhook receiver: not started (set WHATSAPP_APP_SECRET, or give --insecure-webhook)")
+        say(f"Dagster: http://{host}:{port}   (Ctrl-C stops everything)")
+        raise SystemExit(_supervise(commands, {"code server": socket}))
+
+
+def _dagster_commands(socket: Path, host: str, port: int, *, as_json: bool) -> dict[str, list[str]]:
+    """Return the commands of Dagster's code server, and of its UI and daemon, which reach it by a socket.
+
+    The code server is a process of its own, without `--heartbeat`: the one that `dagster dev` starts ends
+    when the machine slept for 45 s, and the UI does not find its way to the next.
+    """
+    program = str(Path(sys.executable).parent / "dagster")
+    workspace = socket.with_name("workspace.yaml")
+    server = {"socket": str(socket), "host": "localhost", "location_name": LOCATION}
+    workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
+    log_format = ["--log-format", "json"] if as_json else []
+    return {
+        "code server": [
+            program, "code-server", "start", "--module-name", "whatsapp_pipeline.definitions",
+            "--location-name", LOCATION, "--socket", str(socket), "--log-level", "warning",
+            "--heartbeat-ttl", str(CODE_SERVER_PATIENCE_SECONDS), "--inject-env-vars-from-instance",
+            *log_format,
+        ],
         "dagster": [
-            str(bin_dir / "dg"), "dev", "--port", str(port), "--host", host,
-            "--log-level", "warning", "--no-check-yaml",
+            program, "dev", "--workspace", str(workspace), "--port", str(port), "--host", host,
+            "--log-level", "warning", *log_format,
         ],
     }  # fmt: skip
-    if receives:
-        commands["webhook"] = [
-            str(bin_dir / "whatsapp-pipeline"), "webhook", "serve",
-            "--port", str(webhook_port), "--host", host,
-        ]  # fmt: skip
-    else:
-        say("webhook receiver: not started (set WHATSAPP_APP_SECRET, or run `webhook serve --insecure`)")
-    say(f"Dagster: http://{host}:{port}   (Ctrl-C stops everything)")
-    raise SystemExit(_supervise(commands))
 
 
-def _supervise(commands: dict[str, list[str]]) -> int:
-    """Run the commands until one ends or a signal comes; leave no process of theirs behind."""
+@contextlib.contextmanager
+def _only_one(local_dir: Path) -> Iterator[None]:
+    """Hold the lock of this instance; raises PipelineError when another `up` holds it."""
+    local_dir.mkdir(parents=True, exist_ok=True)
+    with (local_dir / "up.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise PipelineError(
+                f"another `up` runs on this instance (process {file.read().strip() or 'unknown'}, "
+                f"{local_dir.name}/up.lock); stop it first, two would run every schedule twice"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _supervise(commands: dict[str, list[str]], ready: Mapping[str, Path] | None = None) -> int:
+    """Run the commands until one ends or a signal comes; leave no process of theirs behind.
+
+    `ready` names files by command: the next command starts when the file is there.
+    """
+    ready = ready or {}
     environment = {
         **os.environ,
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(settings.PROJECT_ROOT)),
-        "VIRTUAL_ENV": sys.prefix,  # dg warns when it can't tell that it runs in the project's own
+        # `dg dev` takes no workspace file, so `dagster dev` is what there is.
+        "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded:FutureWarning",
     }
     ended = threading.Event()
     asked = False
@@ -78,11 +139,14 @@ def _supervise(commands: dict[str, list[str]]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    processes = {
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    for name, command in commands.items():
         # A session of its own: Ctrl-C reaches this process first, and its whole family can be ended.
-        name: subprocess.Popen(command, cwd=settings.PROJECT_ROOT, env=environment, start_new_session=True)  # noqa: S603
-        for name, command in commands.items()
-    }
+        processes[name] = subprocess.Popen(  # noqa: S603
+            command, cwd=settings.PROJECT_ROOT, env=environment, start_new_session=True
+        )
+        if name in ready:
+            _wait_until_there(ready[name], processes[name], ended)
     for process in processes.values():
         threading.Thread(target=_tell_when_it_ends, args=(process, ended), daemon=True).start()
     ended.wait()
@@ -96,6 +160,12 @@ def _supervise(commands: dict[str, list[str]]) -> int:
             "Started again, it goes on with what was under way"
         )
     return 0
+
+
+def _wait_until_there(path: Path, process: subprocess.Popen[bytes], ended: threading.Event) -> None:
+    """Wait for a file that a process makes, until the process ends or a signal comes."""
+    while not path.exists() and process.poll() is None and not ended.wait(0.1):
+        pass
 
 
 def _tell_when_it_ends(process: subprocess.Popen[bytes], ended: threading.Event) -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from whatsapp_pipeline.cli.up import _supervise
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.store.connection import connect
 
 # A parent that starts a child, says so, and lives on, or ends.
 _PARENT = """
@@ -63,3 +70,79 @@ def test_a_signal_ends_all(tmp_path: Path) -> None:
     assert _supervise({"dagster": parent(tmp_path / "child", "stays")}) == 0
     thread.join()
     assert is_gone(int((tmp_path / "pid").read_text()))
+
+
+# The plan's request, word for word but for the port, which is the test's own.
+_PLAN_BODY = (
+    '{"entry":[{"changes":[{"value":{"metadata":{"phone_number_id":"1"},'
+    '"messages":[{"from":"5541999990000","text":{"body":"oi"}}]}}]}]}'
+)
+_LOCATION = "{workspaceOrError{... on Workspace{locationEntries{locationOrLoadError{__typename}}}}}"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _wait_for(what: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.5)  # polls another process, which gives no signal
+
+
+def _location_is_loaded(port: int) -> bool:
+    try:
+        answer = requests.post(f"http://127.0.0.1:{port}/graphql", json={"query": _LOCATION}, timeout=10)
+    except requests.RequestException:
+        return False
+    return "RepositoryLocation" in answer.text
+
+
+def _message_count(url: str) -> int:
+    with connect(url) as conn:
+        row = conn.execute("SELECT count(*) FROM conversation_messages").fetchone()
+    return int(row[0]) if row else 0
+
+
+@pytest.mark.slow
+def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    shutil.copy(PROJECT_ROOT / "dagster.yaml", tmp_path)
+    port, webhook_port = _free_port(), _free_port()
+    environment = {
+        **os.environ, "DATABASE_URL": fresh_database_url, "DAGSTER_HOME": str(tmp_path),
+        "PIPELINE_LOCAL_DIR": str(tmp_path / "local"),
+    }  # fmt: skip
+    command = [
+        sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "up", "--port", str(port),
+        "--webhook-port", str(webhook_port), "--insecure-webhook",
+    ]  # fmt: skip
+    with (tmp_path / "up.log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        _wait_for(lambda: _location_is_loaded(port), 180)
+        second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert second.returncode == 1
+        assert f"another `up` runs on this instance (process {process.pid}" in second.stderr
+        root = psutil.Process(process.pid)
+        family = [root, *root.children(recursive=True)]
+        for one in family:
+            one.suspend()
+        time.sleep(75)  # the freeze itself: Dagster gives its code server up after 45 s
+        for one in reversed(family):
+            one.resume()
+        _wait_for(lambda: _location_is_loaded(port), 60)
+        answer = requests.post(
+            f"http://localhost:{webhook_port}/api/whatsapp/webhook", data=_PLAN_BODY, timeout=10
+        )
+        assert answer.json() == {"ok": True}
+        _wait_for(lambda: _message_count(fresh_database_url) == 1, 120)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    text = (tmp_path / "up.log").read_text()
+    assert "Warning: " not in text
+    assert "Traceback" not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -97,6 +98,33 @@ def test_a_writer_runs_the_pipeline(logins: dict[str, str]) -> None:
 def test_an_analyst_may_use_the_commands_that_look(logins: dict[str, str], command: str) -> None:
     result = CliRunner().invoke(cli, command.split(), env={"DATABASE_URL": logins["analyses"]})
     assert result.exit_code == 0, result.output
+
+
+def test_a_reader_may_use_the_commands_that_their_tables_allow(
+    logins: dict[str, str], conn: Connection, tmp_path: Path
+) -> None:
+    add_contact(conn, 31, "Rita Alves", "(41) 99999-0031")
+    add_chat(conn, "+55 41 99999-0031")
+    normalize_contacts(conn, default_area_code=None, log=logging.getLogger(__name__))
+    link_month(conn, "2025-01", LinkOptions(), log=logging.getLogger(__name__))
+
+    def run(*command: str) -> str:
+        result = CliRunner().invoke(cli, command, env={"DATABASE_URL": logins["reads"]})
+        assert result.exit_code == 0, result.exception
+        return result.output
+
+    counts = json.loads(run("status", "--json"))
+    assert counts["tables"]["chat_files"] >= 1
+    assert "chat_messages" not in counts["tables"]
+    assert counts["months"][0]["linked"] >= 1
+    assert "messages" not in counts["months"][0]
+    for who in ("31", "rita alves"):
+        shown = run("customer", who)
+        assert "Rita Alves" in shown
+        assert "99999" not in shown
+    run("customer", "31", "--html", str(tmp_path / "rita.html"))
+    by_phone = CliRunner().invoke(cli, ["customer", "41 99999-0031"], env={"DATABASE_URL": logins["reads"]})
+    assert "this role may not read phones" in str(by_phone.exception)
 
 
 def test_what_a_role_may_not_do_is_told_with_the_way_out(logins: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.message_order import CHAT_ORDER
+from whatsapp_pipeline.store.readable import may_read
 
 TABLES = (
     "contatos", "ordens_servico", "contact_phones", "chat_files", "chat_sessions", "chat_messages",
@@ -56,18 +57,40 @@ def messages_in(conn: Connection, month: str) -> int:
 
 
 def table_counts(conn: Connection) -> dict[str, int]:
-    """Count the rows of the pipeline's tables."""
+    """Count the rows of the pipeline's tables, of those that the role may read."""
     return {
         table: int(conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # type: ignore[index]  # names above
         for table in TABLES
+        if may_read(conn, table)
     }
 
 
 def months(conn: Connection) -> list[dict[str, Any]]:
-    """Return a row a month: files, how they are linked, messages, exceptions."""
+    """Return a row a month: files, how they are linked, messages, exceptions.
+
+    What the role may not read is left out of the rows.
+    """
+    messages = (
+        "SELECT f.month, count(*) AS messages"
+        " FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file GROUP BY f.month"
+    )
+    problems = (
+        "SELECT month, count(*) FILTER (WHERE severity <> 'info') AS exceptions"
+        " FROM exceptions WHERE month IS NOT NULL GROUP BY month"
+    )
+    counted = [
+        (name, statement)
+        for table, name, statement in (
+            ("chat_messages", "messages", messages),
+            ("exceptions", "exceptions", problems),
+        )
+        if may_read(conn, table)
+    ]
+    columns = "".join(f", coalesce({name}.{name}, 0) AS {name}" for name, _ in counted)
+    joins = "".join(f" LEFT JOIN ({statement}) {name} USING (month)" for name, statement in counted)
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
-            """
+            f"""
             WITH files AS (
                 SELECT month, count(*) AS files,
                        count(*) FILTER (WHERE match_status IN ('linked', 'manual')) AS linked,
@@ -78,17 +101,9 @@ def months(conn: Connection) -> list[dict[str, Any]]:
                        count(*) FILTER (WHERE match_status = 'pending') AS pending,
                        count(*) FILTER (WHERE id_ordem_servico IS NOT NULL) AS with_order
                 FROM chat_files WHERE processing_status <> 'vanished' GROUP BY month
-            ), messages AS (
-                SELECT f.month, count(*) AS messages
-                FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file GROUP BY f.month
-            ), problems AS (
-                SELECT month, count(*) FILTER (WHERE severity <> 'info') AS exceptions
-                FROM exceptions WHERE month IS NOT NULL GROUP BY month
             )
-            SELECT f.*, coalesce(m.messages, 0) AS messages, coalesce(p.exceptions, 0) AS exceptions
-            FROM files f LEFT JOIN messages m USING (month) LEFT JOIN problems p USING (month)
-            ORDER BY month
-            """
+            SELECT f.*{columns} FROM files f{joins} ORDER BY month
+            """.encode()
         ).fetchall()
 
 

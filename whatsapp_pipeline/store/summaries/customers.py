@@ -7,8 +7,10 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.message_order import NEWEST_FIRST
+from whatsapp_pipeline.store.readable import columns_or_null, may_read, readable_columns
 
 
 def find_by_id(conn: Connection, number: int) -> list[int]:
@@ -17,7 +19,12 @@ def find_by_id(conn: Connection, number: int) -> list[int]:
 
 
 def find_by_phone(conn: Connection, key: str) -> list[int]:
-    """Return the contacts that have a phone of this key (as in contact_phones)."""
+    """Return the contacts that have a phone of this key (as in contact_phones).
+
+    Raises PipelineError when the role may not read phones.
+    """
+    if not may_read(conn, "contact_phones"):
+        raise PipelineError("this role may not read phones; give the id in contatos, or the name")
     rows = conn.execute(
         "SELECT DISTINCT id_contato FROM contact_phones WHERE key = %s ORDER BY 1 LIMIT 20", (key,)
     )
@@ -26,11 +33,12 @@ def find_by_phone(conn: Connection, key: str) -> list[int]:
 
 def find_by_name(conn: Connection, name: str, *, limit: int = 20) -> list[tuple[int, str]]:
     """Return (id, name) of contacts with every word of `name` in theirs; an exact name goes alone."""
+    names = readable_columns(conn, "contatos", ("nome", "fantasia"))
     rows = conn.execute(
-        """
+        f"""
         WITH wanted AS (SELECT unaccent(lower(%(name)s)) AS name),
         named AS (
-            SELECT c.id, c.nome, unaccent(lower(concat_ws(' ', c.nome, c.fantasia))) AS words,
+            SELECT c.id, c.nome, unaccent(lower(concat_ws(' ', {", ".join(names)}))) AS words,
                    unaccent(lower(c.nome)) = wanted.name AS exact
               FROM contatos c, wanted
         )
@@ -38,7 +46,7 @@ def find_by_name(conn: Connection, name: str, *, limit: int = 20) -> list[tuple[
          WHERE words LIKE ALL (SELECT '%%' || replace(replace(w, '%%', ''), '_', '') || '%%'
                                  FROM regexp_split_to_table(wanted.name, '\\s+') AS w)
          ORDER BY exact DESC, id LIMIT %(limit)s
-        """,
+        """.encode(),
         {"name": name.strip(), "limit": limit},
     ).fetchall()
     exact = [row for row in rows if row[2]]
@@ -56,10 +64,9 @@ def _many(conn: Connection, statement: str, *values: object) -> list[dict[str, A
 
 
 def contact(conn: Connection, number: int) -> dict[str, Any] | None:
-    """Return id, nome, fantasia, telefone, celular and email of a contact."""
-    return _one(
-        conn, "SELECT id, nome, fantasia, telefone, celular, email FROM contatos WHERE id = %s", number
-    )
+    """Return id, nome, fantasia, telefone, celular and email of a contact; None for what may not be read."""
+    columns = columns_or_null(conn, "contatos", ("id", "nome", "fantasia", "telefone", "celular", "email"))
+    return _one(conn, f"SELECT {columns} FROM contatos WHERE id = %s", number)
 
 
 def summary(conn: Connection, number: int) -> dict[str, Any] | None:
@@ -74,9 +81,10 @@ def conversations(conn: Connection, number: int) -> list[dict[str, Any]]:
 
 def orders(conn: Connection, number: int) -> list[dict[str, Any]]:
     """Return all service orders of the contact in the ERP, newest first."""
+    device = columns_or_null(conn, "ordens_servico", ("equipamento",))
     return _many(
         conn,
-        "SELECT id, numero_ordem_servico::text, situacao::text, equipamento, data_emissao::date,"
+        f"SELECT id, numero_ordem_servico::text, situacao::text, {device}, data_emissao::date,"
         " data_conclusao::date FROM ordens_servico WHERE id_contato = %s"
         " ORDER BY data_emissao DESC NULLS LAST, id DESC LIMIT 100",
         number,
@@ -86,7 +94,9 @@ def orders(conn: Connection, number: int) -> list[dict[str, Any]]:
 def quotes(
     conn: Connection, chat_ids: Sequence[int], webhook_ids: Sequence[int]
 ) -> dict[str, dict[str, Any]]:
-    """Return {"chat:1": {at, direction, text}, …} of the messages that exist."""
+    """Return {"chat:1": {at, direction, text}, …} of the messages that exist and may be read."""
+    if not may_read(conn, "messages_all"):
+        return {}
     rows = _many(
         conn,
         """
@@ -102,7 +112,12 @@ def quotes(
 
 
 def last_messages(conn: Connection, number: int, *, limit: int) -> list[dict[str, Any]]:
-    """Return the contact's last messages of archive and webhook, oldest first: at, direction, type, text."""
+    """Return the contact's last messages of archive and webhook, oldest first: at, direction, type, text.
+
+    None for a role that may not read messages.
+    """
+    if not may_read(conn, "messages_all"):
+        return []
     newest_first = _many(
         conn,
         f"""

@@ -1,0 +1,50 @@
+"""Runs of the command line, shown on Dagster's Jobs page and Timeline as those of the UI are.
+
+What belongs here: the tag and the origin that those pages ask for. What does not: running jobs (headless.py).
+`execute_in_process` sets neither; the origin has no public way, so this module alone touches it, and a test
+pins what the pages show.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+# Exported nowhere else.
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+LOCATION = "whatsapp_pipeline"  # as in workspace.yaml
+_REPOSITORY = "__repository__"  # Dagster's name for the only repository of a code location
+TAGS = {".dagster/repository": f"{_REPOSITORY}@{LOCATION}"}
+
+
+@contextlib.contextmanager
+def with_origin(instance: dg.DagsterInstance, job_name: str) -> Iterator[None]:
+    """Give the runs of a job that are created inside the block the code location's origin."""
+    origin = RemoteJobOrigin(
+        RemoteRepositoryOrigin(
+            ManagedGrpcPythonEnvCodeLocationOrigin(
+                LoadableTargetOrigin(module_name="whatsapp_pipeline.definitions"), LOCATION
+            ),
+            _REPOSITORY,
+        ),
+        job_name,
+    )
+    create = instance.create_run_for_job
+
+    def create_with_origin(*args: Any, **kwargs: Any) -> dg.DagsterRun:  # noqa: ANN401  # Dagster's own
+        return create(*args, **{**kwargs, "remote_job_origin": origin})
+
+    vars(instance)["create_run_for_job"] = create_with_origin
+    try:
+        yield
+    finally:
+        del vars(instance)["create_run_for_job"]
