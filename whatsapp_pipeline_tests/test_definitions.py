@@ -48,6 +48,7 @@ HEAVY = {
 }
 
 
+@pytest.mark.slow
 def test_definitions_load_in_a_fresh_interpreter_without_heavy_imports() -> None:
     # What Dagster itself loads is no concern of ours.
     code = (

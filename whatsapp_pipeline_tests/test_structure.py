@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from whatsapp_pipeline_tests.source_scan import (
     PACKAGE,
+    Finding,
     other_text,
     package,
     parse,
@@ -30,6 +32,11 @@ BEING_ATTACHED = {"forget_samples", "forget_months"}
 
 def _scan(source: str, module: str = "steps/links/planted.py") -> list[str]:
     return [finding.what for finding in sql_statements(parse({PACKAGE / module: source}))]
+
+
+@cache
+def _unused() -> list[Finding]:
+    return list(unused_names(package(), other_text()))
 
 
 def test_sql_is_in_the_store_alone() -> None:
@@ -94,15 +101,14 @@ def test_words_and_docstrings_are_no_statements() -> None:
 def test_every_public_name_is_used_by_the_package() -> None:
     found = [
         f"{module}:{line}: {name}"
-        for module, line, name in unused_names(package(), other_text())
+        for module, line, name in _unused()
         if name not in USED_FROM_OUTSIDE | BEING_ATTACHED and not module.startswith(MEASURES)
     ]
     assert not found, "use these or delete them, with their tests:\n" + "\n".join(found)
 
 
 def test_every_exception_is_still_one() -> None:
-    unused = {finding.what for finding in unused_names(package(), other_text())}
-    assert unused >= USED_FROM_OUTSIDE
+    assert {finding.what for finding in _unused()} >= USED_FROM_OUTSIDE
 
 
 def test_a_name_that_only_itself_or_nobody_uses_is_found() -> None:

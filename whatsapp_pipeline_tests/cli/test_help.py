@@ -53,6 +53,7 @@ def test_a_month_that_is_none_is_bad_usage(path: tuple[str, ...], option: str, m
 
 @pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize("lines", [1, 20_000], ids=["less than a pipe holds", "more than a pipe holds"])
+@pytest.mark.slow
 def test_a_reader_that_closes_the_pipe_ends_a_command_quietly(
     tmp_path: Path, lines: int, unbuffered: bool
 ) -> None:

@@ -155,6 +155,7 @@ def test_link_reads_files_as_excel_in_brazil_writes_them(tmp_path: Path) -> None
     assert "1 titles, 1 linked" in result.output
 
 
+@pytest.mark.slow
 def test_the_files_that_link_writes_are_private_and_hold_no_formula(tmp_path: Path) -> None:
     (tmp_path / "contacts.csv").write_text("id,nome\n1,Ana Lima\n", encoding="utf-8")
     (tmp_path / "titles.csv").write_text(

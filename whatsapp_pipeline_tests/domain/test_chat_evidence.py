@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +106,7 @@ MESSAGES = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(MESSAGES, st.lists(st.integers(0, 25), max_size=4))
+@pytest.mark.slow
 def test_sessions_are_those_of_the_sorted_messages(said: list[Said], cuts: list[int]) -> None:
     assert collect(said, cuts=cuts) == expected(said)
 
@@ -138,6 +140,7 @@ def test_chats_that_are_over_are_forgotten() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs", "Cn"])))
+@pytest.mark.slow
 def test_texts_are_searched_whatever_their_characters(text: str) -> None:
     """Unicode's later characters are left out: Python does not know them yet, the other engine may."""
     spread = "".join(f"{letter}\u200b" for letter in unicodedata.normalize("NFKD", "orçamento"))

@@ -209,6 +209,7 @@ json_values = st.recursive(
 
 @settings(max_examples=300, deadline=None)
 @given(json_values)
+@pytest.mark.slow
 def test_nothing_that_is_json_raises(value: object) -> None:
     found = read(value)
     assert found
@@ -217,6 +218,7 @@ def test_nothing_that_is_json_raises(value: object) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(json_values, json_values)
+@pytest.mark.slow
 def test_any_message_keeps_its_sibling(message: object, contacts: object) -> None:
     payload = delivery(message, text("sibling", "irmã"), contacts=[contacts])
     assert "sibling" in {message.provider_id for message in messages(payload)}

@@ -105,6 +105,7 @@ NUMBERS = ["30123", "30.123", "042", "12", "4567-8901", "2025", "٣٤٥٦", "301
     st.sampled_from(NUMBERS),
     st.text(max_size=3),
 )
+@pytest.mark.slow
 def test_a_text_with_an_order_number_holds_what_is_looked_for_first(
     mark: str, words: list[tuple[str, ...]], number: str, rest: str
 ) -> None:

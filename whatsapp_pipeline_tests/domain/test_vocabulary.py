@@ -52,6 +52,7 @@ PIECES = st.sampled_from([*PHRASES, " ", "-", "_", "\n", "\x1c", "\x00", ".", "1
 @pytest.mark.parametrize("finder", [DEVICE_FINDER, STAGE_FINDER])
 @settings(max_examples=500, deadline=None)
 @given(pieces=st.lists(st.one_of(PIECES, PIECES.map(str.upper), st.text(st.characters(max_codepoint=127)))))
+@pytest.mark.slow
 def test_words_cut_out_of_a_text_are_those_that_are_found_in_it(finder: Finder, pieces: list[str]) -> None:
     text = pl.Series(["".join(pieces)])
     [words] = text.str.extract_all(finder.expression)

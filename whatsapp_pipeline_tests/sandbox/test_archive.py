@@ -23,6 +23,8 @@ from whatsapp_pipeline.sandbox.erp_server import ErpSandbox
 from whatsapp_pipeline.sandbox.plan import SampleOptions, make_world, month_keys
 from whatsapp_pipeline.settings import PROJECT_ROOT
 
+pytestmark = pytest.mark.slow
+
 DATA = PROJECT_ROOT / "data"
 OPTIONS = SampleOptions(7, 1000, 1500, month_keys("2024-11", "2025-10"), largest=3000)
 _HEADER = re.compile(rb"(?m)^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (from|to|notification)\b")

@@ -11,6 +11,8 @@ import pytest
 
 from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameMatch, NameModel, fit
 
+pytestmark = pytest.mark.slow
+
 GIVEN = tuple(
     "Maria José Ana João Antônio Francisco Carlos Paulo Pedro Lucas Marcos Gabriel Rafael Daniel Marcelo "
     "Bruno Eduardo Felipe Rodrigo Fernanda Patrícia Juliana Camila Letícia Mariana Beatriz Cláudia".split()

@@ -24,6 +24,8 @@ from whatsapp_pipeline.sandbox.truth.order_simulation import (
     reference_days,
 )
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2025, 1, 10)
 SESSION = SessionToLink(1, 7, DAY, DAY)
 NOTEBOOK = Order(10, "30415", 7, DAY, DAY + timedelta(days=6), ("notebook", "dell"))

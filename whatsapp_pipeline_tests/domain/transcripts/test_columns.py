@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ keys = st.tuples(st.integers(0, 4), st.sampled_from("ab"), st.integers(0, 1))
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(keys, min_size=1, max_size=40), st.integers(1, 9), st.booleans())
+@pytest.mark.slow
 def test_occurrences_are_those_of_a_plain_count(
     rows: list[tuple[int, str, int]], size: int, in_order: bool
 ) -> None:
@@ -49,6 +51,7 @@ def test_occurrences_are_those_of_a_plain_count(
     st.lists(st.datetimes(), min_size=1, max_size=10),
     st.sampled_from(["America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kathmandu"]),
 )
+@pytest.mark.slow
 def test_instants_are_the_zones_own(times: list[datetime], zone: str) -> None:
     clock = Clock(ZoneInfo(zone))
     found_times = clock.resolve(pl.Series(times, dtype=pl.Datetime("us")))

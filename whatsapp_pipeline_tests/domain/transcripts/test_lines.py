@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,7 @@ def test_a_text_is_cut_where_its_separators_are(text: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(times, min_size=1))
+@pytest.mark.slow
 def test_times_are_those_read_one_by_one(written: list[str]) -> None:
     lines = lines_of("\n".join(written))
     found, are_times = times_at(lines, lines.starts)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from whatsapp_pipeline_tests.domain.transcripts.helpers import (
     write_block,
     write_ios,
 )
+
+pytestmark = pytest.mark.slow
 
 FRAGMENTS = [
     RULE, "-" * 51, LABEL, "Maria", "2025-01-05 10:00:00 from Maria (+554199990000) - Lida", "\n", "\n\n", " ", "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,7 @@ any_file = st.one_of(any_text, any_text.map(BLOCK.__add__), any_text.map(ANDROID
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(any_file, any_options), min_size=1, max_size=6))
+@pytest.mark.slow
 def test_neighbours_change_nothing(files: list[tuple[str, ParseOptions]]) -> None:
     texts, options = zip(*files, strict=True)
     together = read_all(texts, options)

@@ -111,6 +111,7 @@ def test_a_files_hash_does_not_depend_on_what_is_read_beside_it(tmp_path: Path, 
     assert len(set(together)) == 3
 
 
+@pytest.mark.slow
 def test_a_zip_whose_bytes_are_damaged_fails_whole(tmp_path: Path, archive: ChatArchive) -> None:
     zipped = {f"Conversa do WhatsApp com {name}.txt": block(talk(LARGE)) for name in ("Ana", "Bia")}
     path = write_zip(tmp_path, "dois.zip", zipped)

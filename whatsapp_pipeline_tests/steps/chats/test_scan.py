@@ -51,6 +51,7 @@ def test_a_session_of_a_large_file_is_one_whatever_windows_it_came_in(
     assert scans.phones["occurrences"].to_list() == [2, 1, LARGE // 2, LARGE // 2, 2, 1]
 
 
+@pytest.mark.slow
 def test_the_chats_of_a_zip_land_together(tmp_path: Path, beside: list[Path]) -> None:
     write_zip(tmp_path, {"Ana": block(talk(LARGE)), "Bia": block(talk(5)), "Caio": block(talk(LARGE))})
     scans = scan(tmp_path)

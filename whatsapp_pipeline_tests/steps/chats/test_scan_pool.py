@@ -16,6 +16,8 @@ from whatsapp_pipeline.steps.chats.scan import FileScan, ScanJob, ScanOptions, S
 from whatsapp_pipeline.steps.chats.scan_pool import scan_spread
 from whatsapp_pipeline_tests.block_files import block, talk, write_chat
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = ScanOptions(ReadingOptions())
 
 

@@ -127,6 +127,7 @@ def test_a_table_that_changes_between_the_months_of_a_run_makes_the_next_run_dec
     assert _february_stands(linked)
 
 
+@pytest.mark.slow
 def test_every_module_of_the_rules_is_hashed() -> None:
     """What linking imports of the domain and of the steps decides links, unless it is named here."""
     without_a_say = {"masking.py", "gc_disabled.py", "code_hash.py", "__init__.py"}

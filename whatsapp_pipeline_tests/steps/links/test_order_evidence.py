@@ -20,6 +20,8 @@ from whatsapp_pipeline.steps.links.order_evidence import order_model
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import models
 
+pytestmark = pytest.mark.slow
+
 LOG = logging.getLogger(__name__)
 # No clue but the date, so that the database and a list of titles know the same.
 SILENT = Clues(device=0, number=0, stage=0, other_device=0, other_stage=0, unrelated=0.3)

@@ -332,6 +332,7 @@ def test_lines_before_the_first_message_may_be_many() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_message_without_end_is_shortened_and_told() -> None:
     result = parse("25/01/2025 10:00 - Ana: oi\n" + "linha\n" * (2 << 20) + "25/01/2025 10:01 - Ana: fim\n")
     assert result.texts[-1] == "fim"
