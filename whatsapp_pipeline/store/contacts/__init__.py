@@ -1,1 +1,6 @@
-"""Statements for contacts and orders: the ERP pass, the tables it fills, and their phones."""
+"""Statements for contacts and orders: the ERP's passes, the user's own tables, and the phones' keys.
+
+What belongs here: SQL on contatos, ordens_servico, contact_sources, order_sources, contact_phones and
+erp_passes. What does not: reading the ERP (erp/, steps/contacts/), and long statements
+(sql/queries/contacts/).
+"""

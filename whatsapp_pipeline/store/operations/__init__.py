@@ -1,1 +1,18 @@
-"""Statements for what keeps the pipeline running: status, gates, alerts, backups, privacy, reports."""
+"""Statements for what keeps the pipeline running and true.
+
+What belongs here: SQL that is about no single subject. What does not: when and why it runs
+(steps/operations/, automation/), and long statements (sql/queries/operations/).
+
+    checks ──► qa_results ──► improvements, report_numbers    rules, their results by month, what to improve
+    status, backlog, dry_run_diff                             what is there, what is behind, what would change
+    gates                                                     pauses and checkpoints
+    dumps                                                     backups and restores
+    suppression ──► privacy, privacy_chats, privacy_webhooks  erased people: the list, and erasing
+    plan_tables                                               tables that the user made from the plan
+
+Glossary:
+    standing    the state of a check over all months
+    acceptance  a fault of a check in a month that a person accepted, until a date
+    checkpoint  a condition between two phases; a waiver lets one pass
+    suppression the list of erased people, as keyed hashes: who is on it is never written again
+"""

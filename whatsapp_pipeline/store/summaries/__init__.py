@@ -1,1 +1,5 @@
-"""Statements for customer summaries and what a customer's page shows."""
+"""Statements for customer summaries, and for looking up one customer.
+
+What belongs here: SQL on customer_chat_summaries, customer_conversations and message_readings. What does
+not: what a summary says (domain/summaries/), and long statements (sql/queries/summaries/).
+"""
