@@ -45,6 +45,8 @@ from whatsapp_pipeline.sandbox.truth.order_simulation import (
     Task,
     errand_days,
     errands,
+    left_together,
+    long_repair_days,
     reference,
     reference_days,
     some_clues,
@@ -65,6 +67,7 @@ SIMULATIONS: dict[str, tuple[Simulation, SpokenDays]] = {
     "reference": (reference, reference_days),
     "visits": (visits, partial(visit_days, habits=Habits())),
     "errands": (errands, errand_days),
+    "left together": (left_together, long_repair_days),
 }
 
 

@@ -49,8 +49,8 @@ class OrderLinkConfig(StepConfig):
     )
     refit: bool = Field(
         default=False,
-        description="Fit the model to all linked sessions first and keep it; then run every month again, "
-        "since links made with another model stay as they are.",
+        description="Fit the model to all linked sessions first, even if they hardly changed since then. "
+        "All months become stale; `backfill` plans them.",
     )
 
 

@@ -52,6 +52,9 @@ class OrderData:
     says: npt.NDArray[np.bool_]
     named: npt.NDArray[np.bool_]
     session: Integers  # of each pair
+    order: Integers  # of each pair, a position in `lengths`
+    lengths: tuple[int | None, ...]  # days that each order near a session was open
+    order_ids: Integers  # of each order in `lengths`
     time: Integers
     zone: Integers
     device: Integers
@@ -88,7 +91,8 @@ def gather(
     if not index:
         return None
     contacts: dict[int, int] = {}
-    pairs: list[tuple[int, int, int, float, bool]] = []
+    pairs: list[tuple[int, int, int, float, bool, int]] = []
+    near: dict[int, tuple[int, int | None]] = {}
     named = []
     for at, i in enumerate(index):
         session = sessions[i]
@@ -96,13 +100,15 @@ def gather(
         contacts.setdefault(session.id_contato, len(contacts))
         found = _pairs(session, orders[session.id_contato])
         named.append(any(pair[3] for pair in found))
-        pairs += [(at, *pair[:3], pair[3] or not named[-1]) for pair in found]
+        for time_at, device, weight, is_named, order in found:
+            number, _ = near.setdefault(order.id, (len(near), length_of(order)))
+            pairs.append((at, time_at, device, weight, is_named or not named[-1], number))
     chosen = [sessions[i] for i in index]
     days = [session.first_day for session in chosen]
     first, last = given or span_of(days)
     calendar = np.array([_month_at(first + timedelta(days=n), first) for n in range((last - first).days + 1)])
     day = np.array([(min(max(day, first), last) - first).days for day in days])
-    columns = list(zip(*pairs, strict=True)) or [(), (), (), (), ()]
+    columns = list(zip(*pairs, strict=True)) or [(), (), (), (), (), ()]
     time = np.array(columns[1], dtype=np.int64)
     zones = np.array([ZONES.index(ZONE_OF[name]) for name in TIMES])
     return OrderData(
@@ -113,6 +119,9 @@ def gather(
         np.array([bool(s.devices or s.title_devices) for s in chosen]),
         np.array(named),
         np.array(columns[0], dtype=np.int64),
+        np.array(columns[5], dtype=np.int64),
+        tuple(length for _, length in near.values()),
+        np.array(list(near), dtype=np.int64),
         time,
         zones[time],
         np.array(columns[2], dtype=np.int64),
@@ -129,15 +138,15 @@ def gather(
     )
 
 
-def _pairs(session: SessionToLink, orders: Sequence[Order]) -> list[tuple[int, int, float, bool]]:
-    """Time, device and fixed weight of each order near, and whether the session names it."""
+def _pairs(session: SessionToLink, orders: Sequence[Order]) -> list[tuple[int, int, float, bool, Order]]:
+    """Return time, device and fixed weight of each order near, whether it is named, and the order."""
     found = []
     for order in orders:
         time = time_of(session, order)
         if time is not None:
             weight = math.fsum(fixed_weights(session, order).values())
             device = DEVICES.index(device_of(session, order))
-            found.append((_TIME_AT[time], device, weight, order.number in session.numbers))
+            found.append((_TIME_AT[time], device, weight, order.number in session.numbers, order))
     return found
 
 
@@ -157,7 +166,7 @@ def _exposure(orders: Sequence[Order], first: date, last: date, calendar: Intege
     for order in orders:
         if order.opened is None:
             continue
-        times = _times_at(length_of(order))
+        times = times_at(length_of(order))
         start = (order.opened - first).days - DAYS_BEFORE
         end = min(start + len(times), len(calendar))
         if end > max(start, 0):
@@ -171,5 +180,6 @@ def _exposure(orders: Sequence[Order], first: date, last: date, calendar: Intege
 
 
 @lru_cache(maxsize=4096)
-def _times_at(length: int | None) -> Integers:
+def times_at(length: int | None) -> Integers:
+    """Return the number of the time (TIMES) of each day of an order that was open for `length` days."""
     return np.array([_TIME_AT[time] for time in times_of(length)])

@@ -39,6 +39,7 @@ from whatsapp_pipeline.domain.matching.order_model import (
     device_weights,
     month_factor,
 )
+from whatsapp_pipeline.domain.matching.order_repeats import fit_repeats, other_sessions, repeat_scores
 
 _ROUNDS = 40
 _RATE_ROUNDS = 8
@@ -76,7 +77,10 @@ def fit_orders(
         model = _maximize(data, usual, model, related, none)
         small_talk = _contact_rates(data, model, none)
     related, none = _expect(data, model, small_talk)
-    bands, error = _reliability(data, model, small_talk)
+    for _ in range(_RATE_ROUNDS):
+        model = replace(model, repeats=fit_repeats(data, model, related))
+        related, none = _expect_together(data, model, small_talk, related)
+    bands, error = _reliability(data, model, small_talk, related)
     days = (span[0].isoformat(), span[1].isoformat())
     return replace(model, span=days, sessions=len(sessions), reliability=bands, calibration_error=error)
 
@@ -95,13 +99,29 @@ def with_rates(
     """
     data = gather(sessions, orders, model, span)
     rates = np.full(len(sessions), model.small_talk)
+    others: list[Mapping[int, float]] = [{}] * len(sessions)
     if data is not None:
         small_talk = _first_rates(data, model)
         for _ in range(_RATE_ROUNDS):
-            _, none = _expect(data, model, small_talk)
+            related, none = _expect(data, model, small_talk)
             small_talk = _contact_rates(data, model, none)
         rates[data.index] = small_talk
-    return [replace(s, unrelated_rate=rate) for s, rate in zip(sessions, rates.tolist(), strict=True)]
+        if model.repeats:
+            for _ in range(_RATE_ROUNDS):
+                related, none = _expect_together(data, model, small_talk, related)
+            others = _others_by_session(data, related, len(sessions))
+    return [
+        replace(session, unrelated_rate=rate, others=written)
+        for session, rate, written in zip(sessions, rates.tolist(), others, strict=True)
+    ]
+
+
+def _others_by_session(data: OrderData, related: Doubles, size: int) -> list[Mapping[int, float]]:
+    found: list[dict[int, float]] = [{} for _ in range(size)]
+    places, orders = data.index[data.session].tolist(), data.order_ids[data.order].tolist()
+    for place, order, count in zip(places, orders, other_sessions(data, related).tolist(), strict=True):
+        found[place][order] = count
+    return list(found)
 
 
 def _device_shares(orders: Mapping[int, Sequence[Order]]) -> dict[str, float]:
@@ -118,6 +138,16 @@ def _expect(data: OrderData, model: OrderModel, small_talk: Doubles) -> tuple[Do
     """Return the posterior of each pair, and of "none" for each session."""
     score = _scores(data, model, small_talk)
     return _posteriors(data, np.where(data.allowed, score, -np.inf), data.named)
+
+
+def _expect_together(
+    data: OrderData, model: OrderModel, small_talk: Doubles, related: Doubles
+) -> tuple[Doubles, Doubles]:
+    """Return the posteriors given those of the contact's other sessions; half way from the ones before."""
+    score = _scores(data, model, small_talk) + repeat_scores(model, data.zone, other_sessions(data, related))
+    found, _ = _posteriors(data, np.where(data.allowed, score, -np.inf), data.named)
+    mixed = (found + related) / 2
+    return mixed, 1 - _sums(data.session, mixed, len(data.contact))
 
 
 def _scores(data: OrderData, model: OrderModel, small_talk: Doubles) -> Doubles:
@@ -312,13 +342,14 @@ def _share(part: Doubles, whole: Doubles, usual: float) -> float:
 
 
 def _reliability(
-    data: OrderData, model: OrderModel, small_talk: Doubles
+    data: OrderData, model: OrderModel, small_talk: Doubles, together: Doubles
 ) -> tuple[tuple[ReliabilityBand, ...], float]:
     """Compare posteriors with the numbers that sessions name, as if they had not named them.
 
     Only sessions about an order name one: so many of each band's as the model expects stand beside as many.
     """
-    related, _ = _posteriors(data, _scores(data, model, small_talk), np.zeros(len(data.contact), bool))
+    score = _scores(data, model, small_talk) + repeat_scores(model, data.zone, other_sessions(data, together))
+    related, _ = _posteriors(data, score, np.zeros(len(data.contact), bool))
     size = len(data.contact)
     best = np.zeros(size)
     np.maximum.at(best, data.session, related)

@@ -22,7 +22,7 @@ from importlib.resources import files
 from whatsapp_pipeline.domain.matching.link_types import Feature, ReliabilityBand
 from whatsapp_pipeline.domain.vocabulary import BRANDS
 
-ORDER_MODEL_VERSION = 2
+ORDER_MODEL_VERSION = 3
 # Orders further away than this from a session are no candidates.
 DAYS_BEFORE, DAYS_AFTER = 30, 60
 # Sessions a day about no order, where nothing is known of it: four a year.
@@ -48,6 +48,8 @@ ZONE_OF: dict[str, str] = (
 )
 TIMES = tuple(ZONE_OF)
 ZONES = tuple(dict.fromkeys(ZONE_OF.values()))
+# Numbers of other sessions about an order in one zone that are told apart: 0 to REPEATS - 1.
+REPEATS = 4
 STAGES = ("no_words", "opening_words", "closing_words", "both_words")
 
 
@@ -82,6 +84,8 @@ class SessionToLink:
     title_devices: tuple[str, ...] = ()
     unrelated_rate: float = USUAL_RATE
     """How many sessions a day this contact has that are about no order (see order_fitting.with_rates)."""
+    others: Mapping[int, float] = field(default_factory=dict)
+    """By order id, the expected number of the contact's other sessions about it in the same zone."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ class OrderModel:
     """The same of small talk."""
     span: tuple[str, str] | None = None
     """The first and the last day of the sessions that it was fitted on (ISO)."""
+    repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """By zone, the log odds of one more session beside 0, 1, 2 … others (see order_repeats.py)."""
     sessions: int = 0
     calibration_error: float = 0.0
     reliability: tuple[ReliabilityBand, ...] = ()
@@ -133,6 +139,7 @@ class OrderModel:
         if values["version"] != ORDER_MODEL_VERSION:
             raise ValueError(f"order model of version {values['version']}")
         values["stages"] = {zone: tuple(chances) for zone, chances in values["stages"].items()}
+        values["repeats"] = {zone: tuple(odds) for zone, odds in values.get("repeats", {}).items()}
         values["span"] = None if values["span"] is None else tuple(values["span"])
         values["reliability"] = tuple(ReliabilityBand(**band) for band in values["reliability"])
         model = cls(**values)
@@ -260,6 +267,8 @@ def reasons(session: SessionToLink, order: Order, model: OrderModel) -> Iterator
         yield known.stage(stage_of(session), ZONE_OF[time])
     if not session.numbers:
         yield known.number_unsaid
+    if time is not None and model.repeats and order.id in session.others:
+        yield known.repeats(ZONE_OF[time], session.others[order.id])
     for name, weight in fixed_weights(session, order).items():
         yield _reason(name, 1.0, weight)
 
@@ -290,6 +299,14 @@ class _Reasons:
             self._found[key] = _reason(outcome, 1.0, weights[outcome])
         return self._found[key]
 
+    def repeats(self, zone: str, others: float) -> Feature:
+        """What the number of other sessions about the order in the same zone is worth."""
+        odds = self._model.repeats[zone]
+        low = min(int(others), REPEATS - 1)
+        part = min(others, REPEATS - 1.0) - low
+        weight = odds[low] * (1 - part) + odds[min(low + 1, REPEATS - 1)] * part
+        return _reason("other_sessions", others, weight)
+
     def stage(self, stage: str, zone: str) -> Feature:
         """What words of an opening or a closing are worth in a stretch of an order's life."""
         key = (stage, zone)
@@ -306,6 +323,7 @@ WORDS = {
     "device_other": "only other devices are named",
     "device_unknown": "a device is named, and the order names none",
     "device_unsaid": "no device is named",
+    "other_sessions": "how many other sessions are about this order at such a time of its life",
     "number_same": "its number is named",
     "number_other": "another order's number is named",
     "number_unsaid": "no number is named",

@@ -1,8 +1,8 @@
 """Invented customers with orders and chat sessions whose true order is known.
 
-Three generators that share no code for when people write: `visits` is what the usual numbers are fitted on,
-`reference` is set so that simple rules score on it what they did where this model was first compared, and
-`errands` is only ever measured with.
+Generators of different habits: `visits` is what the usual numbers are fitted on; `reference` is set so that
+simple rules score on it what they did where this model was first compared; `errands` and `left_together` are
+only measured with.
 """
 
 from __future__ import annotations
@@ -172,6 +172,27 @@ def errand_days(rng: random.Random, length: int | None) -> list[Spoken]:
         when = min(when + gap, end) if when < end else when + gap
         stage = "closing" if when >= end else None
     return days
+
+
+def left_together(seed: int, customers: int = 3000, clues: Clues | None = None) -> Task:
+    """Every second visit brings two devices, an order each; repairs take weeks, and people ask in between."""
+    clues = clues or Clues()
+    rng = random.Random(seed ^ 0x2DE7)
+    task = Task([], [], {})
+    for contact in range(1, customers + 1):
+        for _ in range(min(1 + int(rng.expovariate(1)), 8)):
+            opened = START + timedelta(days=rng.randrange(DAYS))
+            for _ in range(rng.choice((1, 2))):
+                length = 3 + int(rng.gammavariate(1.8, 14))
+                _add_order(rng, task, contact, opened, length if rng.random() < 0.93 else None)
+        related = _talk(rng, task, contact, clues, long_repair_days)
+        _small_talk(rng, task, contact, _poisson(rng, related * clues.unrelated), clues)
+    return task
+
+
+def long_repair_days(rng: random.Random, length: int | None) -> list[Spoken]:
+    """Draw days as in `visit_days`, with two questions on average while the repair lasts."""
+    return visit_days(rng, length, Habits(between=2.0, afterwards=0.1))
 
 
 def _add_order(rng: random.Random, task: Task, contact: int, opened: date, length: int | None) -> None:

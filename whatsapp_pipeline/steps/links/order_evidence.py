@@ -1,6 +1,6 @@
-"""What the order model says of sessions: the fitted model from the database, or the shipped one.
+"""The order model in force: fitted on the client's own sessions, or the shipped one while they are few.
 
-What belongs here: fitting when asked, what on, and how much the contacts of the sessions write.
+What belongs here: when to fit, on which sessions, and how much the contacts of the sessions write.
 What does not: the model itself (domain/matching/order_model.py, order_fitting.py).
 """
 
@@ -24,26 +24,34 @@ from whatsapp_pipeline.store.locks import named_lock
 
 # More sessions than this add time and no knowledge: every second, third … contact is taken then.
 _MOST_SESSIONS = 100_000
+# A model is fitted anew once the linked sessions have grown or shrunk by this share.
+_CHANGED_SHARE = 0.2
 
 
 def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderModel:
-    """Return the model kept in the database, or the shipped one; `refit` fits and keeps one before.
+    """Return the newest fitted model. It is fitted first when there is none, or when it no longer suits.
 
-    Only asked for, never by the way: a model fitted on the months that happen to be there first would make
-    the links depend on the order in which months are run.
+    A model no longer suits when the number of linked sessions has changed by `_CHANGED_SHARE` since it was
+    fitted. While a month's chats wait for their contact links, no model is fitted: the months that are linked
+    first must not decide for the others. `refit` fits in any case. Fewer than `ENOUGH` linked sessions give
+    the shipped model. A new model is an input of every month's links, so all months become stale.
     """
     with named_lock(conn, "link_models:orders"):
-        if refit and store.linked_sessions(conn) >= ENOUGH:
-            return _fit(conn, log=log)
         stored = models.newest(conn, "orders")
-        if stored is not None and stored.version == str(ORDER_MODEL_VERSION):
-            return OrderModel.from_json(stored.model)
-    return default_model()
+        current = OrderModel.from_json(stored.model) if stored is not None and _is_readable(stored) else None
+        count = store.linked_sessions(conn)
+        suits = current is not None and abs(count - current.sessions) <= _CHANGED_SHARE * current.sessions
+        if count >= ENOUGH and (refit or (not suits and not store.has_unlinked_chats(conn))):
+            return _fit(conn, count, log=log)
+    return current or default_model()
 
 
-def _fit(conn: Connection, *, log: logging.Logger) -> OrderModel:
+def _is_readable(stored: models.StoredModel) -> bool:
+    return stored.version == str(ORDER_MODEL_VERSION)
+
+
+def _fit(conn: Connection, count: int, *, log: logging.Logger) -> OrderModel:
     started = time.monotonic()
-    count = store.linked_sessions(conn)
     rows = store.history(conn, every=-(-count // _MOST_SESSIONS))
     contacts = {row.id_contato for row in rows if row.id_contato is not None}
     orders = by_contact(to_orders(store.orders_of(conn, contacts)))

@@ -117,6 +117,16 @@ def linked_sessions(conn: Connection) -> int:
     return int(row[0]) if row else 0
 
 
+def has_unlinked_chats(conn: Connection) -> bool:
+    """Return whether any indexed chat waits for its first contact link."""
+    row = conn.execute(
+        """SELECT EXISTS (
+               SELECT FROM chat_files
+               WHERE match_status = 'pending' AND processing_status NOT IN ('vanished', 'failed'))"""
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def span(conn: Connection) -> tuple[date, date] | None:
     """Return the first and the last day of which sessions are known; None when there is none."""
     row = conn.execute(queries.load("links/order_span")).fetchone()

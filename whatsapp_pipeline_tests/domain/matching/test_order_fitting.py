@@ -11,7 +11,16 @@ import pytest
 from whatsapp_pipeline.domain.matching.order_data import span_of
 from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, with_rates
 from whatsapp_pipeline.domain.matching.order_model import Order, OrderModel, SessionToLink, default_model
-from whatsapp_pipeline.sandbox.truth.order_answers import by_model, by_window, each, figures, measure
+from whatsapp_pipeline.domain.matching.orders import OrderPolicy, link_session
+from whatsapp_pipeline.sandbox.truth.order_answers import (
+    Found,
+    answer_of,
+    by_model,
+    by_window,
+    each,
+    figures,
+    measure,
+)
 from whatsapp_pipeline.sandbox.truth.order_oracle import answers
 from whatsapp_pipeline.sandbox.truth.order_simulation import (
     FEW,
@@ -20,6 +29,7 @@ from whatsapp_pipeline.sandbox.truth.order_simulation import (
     Task,
     errand_days,
     errands,
+    left_together,
     reference,
     reference_days,
 )
@@ -46,6 +56,38 @@ def test_customers_never_seen_are_linked_nearly_as_well_as_can_be(
     assert model.f1 >= oracle.f1 - 0.01
     assert model.f1 > window.f1
     assert model.calibration <= 0.025  # 500 customers are few; the bench measures 3,000
+
+
+def _without_repeats(task: Task) -> list[Found]:
+    policy = OrderPolicy(model=replace(fit_orders(task.sessions, task.orders), repeats={}))
+    rated = with_rates(task.sessions, task.orders, policy.model)
+    return [answer_of(session, task.orders[session.id_contato or 0], policy) for session in rated]
+
+
+def test_sessions_of_a_customer_are_decided_together() -> None:
+    """Two devices left together: the opening that another session is about leaves the other order."""
+    task = left_together(9, 500, Clues(unrelated=0.1))
+    together, alone = measure(task, by_model, calibrated=True), measure(task, _without_repeats)
+    assert together.f1 >= alone.f1 + 0.01
+    assert together.calibration <= 0.02
+
+
+def test_a_session_takes_the_order_that_no_other_session_is_about() -> None:
+    task = left_together(9, 500, Clues(unrelated=0.1))
+    model = fit_orders(task.sessions, task.orders)
+    tv = Order(11, "30416", 7, DAY, DAY + timedelta(days=6), ("tv",))
+    said = replace(SESSION, devices=("notebook",))
+    silent = replace(SESSION, id=2)
+    orders = [NOTEBOOK, tv]
+    first, second = with_rates([said, silent], {7: orders}, model, (DAY - timedelta(days=90), DAY))
+    policy = OrderPolicy(model=model)
+    assert [c.id_ordem_servico for c in link_session(first, orders, [], policy).candidates] == [10, 11]
+    decision = link_session(second, orders, [], policy)
+    assert decision.candidates[0].id_ordem_servico == 11
+    assert decision.candidates[0].confidence > 2 * decision.candidates[1].confidence
+    why = {feature.name: feature for feature in decision.candidates[1].evidence}
+    assert why["other_sessions"].value > 0.5
+    assert why["other_sessions"].weight < -1
 
 
 def test_the_same_sessions_give_the_same_model_that_survives_json() -> None:
