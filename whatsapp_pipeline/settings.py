@@ -29,6 +29,7 @@ class Settings:
     local_dir: Path = PROJECT_ROOT / ".local"
     archive: str | None = None
     zone: str = "America/Sao_Paulo"
+    locale: str = "pt_BR"
     first_month: str = "2025-01"
     default_area_code: str | None = None
     owner: tuple[str, ...] = ()
@@ -102,6 +103,12 @@ def _zone(name: str, value: str) -> str:
     return value
 
 
+def _locale(name: str, value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,3}([_-][A-Za-z]{2})?", value):
+        raise SettingError(f"{name}={value!r}: expected a locale such as pt_BR")
+    return value
+
+
 def _month(name: str, value: str) -> str:
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", value):
         raise SettingError(f"{name}={value!r}: expected a month such as 2025-01")
@@ -157,6 +164,7 @@ _VARIABLES = {
     "local_dir": ("PIPELINE_LOCAL_DIR", _path),
     "archive": ("CHAT_ARCHIVE", _text),
     "zone": ("CHAT_TIME_ZONE", _zone),
+    "locale": ("CHAT_LOCALE", _locale),
     "first_month": ("FIRST_MONTH", _month),
     "default_area_code": ("DEFAULT_AREA_CODE", _area_code),
     "owner": ("CHAT_OWNER", _list),

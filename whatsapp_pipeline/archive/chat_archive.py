@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, BinaryIO, NamedTuple
 
 from upath import UPath
@@ -22,10 +23,13 @@ from upath import UPath
 from whatsapp_pipeline.archive.peek import first_message_month
 from whatsapp_pipeline.archive.sources import ChatSource, UnreadableFileError, open_source
 from whatsapp_pipeline.domain.titles import parse_file_name
+from whatsapp_pipeline.domain.transcripts.archive_dates import HEAD_BYTES, common_order, date_order_of
+from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder
 from whatsapp_pipeline.errors import PipelineError
 
 _YEAR = re.compile(r"[12]\d{3}")
 _MONTH = re.compile(r"0[1-9]|1[0-2]")
+_MOST_LOOKED_AT = 200  # files in which the archive's order of dates is looked for
 _CHAT_SUFFIXES = (".txt", ".zip")
 
 
@@ -139,6 +143,23 @@ class ChatArchive:
             except UnreadableFileError:
                 self._peeked[key] = None
         return self._peeked[key]
+
+    @cached_property
+    def date_order(self) -> DateOrder | None:
+        """The order of dates in the archive's native exports; None when they do not agree.
+
+        Bounded: files that the archive's own program did not name are looked at first.
+        """
+        files = [file for month in self.months() for file in self.listing(month).files]
+        files.sort(key=lambda file: parse_file_name(file.name) is not None)
+        return common_order(self._date_order_of(file.path) for file in files[:_MOST_LOOKED_AT])
+
+    def _date_order_of(self, path: str) -> DateOrder | None:
+        try:
+            with self.open(path) as source:
+                return common_order(date_order_of(head) for head in source.heads(HEAD_BYTES))
+        except UnreadableFileError:
+            return None
 
     def exists(self, path: str) -> bool:
         """Tell whether a file is still where it was."""

@@ -75,10 +75,15 @@ class _HashingReader(io.RawIOBase):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A transcript in a file: the name that holds its title, and how to open it."""
+    """A transcript in a file: its path in the zip, or the file's name, and how to open it."""
 
-    name: str
+    path: str
     open_raw: Callable[[], BinaryIO]
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, which mostly holds the chat's title."""
+        return self.path.rsplit("/", 1)[-1]
 
 
 class ChatSource:
@@ -95,8 +100,8 @@ class ChatSource:
         Raises UnreadableFileError when the bytes can't be had (a bad checksum, an I/O error).
         """
         for member in self.members:
-            if len(self.members) > 1:
-                self._digest.update(member.name.encode("utf-8", "surrogateescape") + b"\0")
+            if len(self.members) > 1 or "/" in member.path:  # a folder may name the chat
+                self._digest.update(member.path.encode("utf-8", "surrogateescape") + b"\0")
             with _opened(member) as raw:
                 with _reading_errors():
                     head = raw.read(_CHUNK)
@@ -195,7 +200,7 @@ def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     def open_raw() -> BinaryIO:
         return packed.open(info)  # type: ignore[return-value]  # ZipExtFile is a BufferedIOBase; typeshed says IO[bytes]
 
-    return Member(info.filename.rsplit("/", 1)[-1], open_raw)
+    return Member(info.filename, open_raw)
 
 
 def _refusal(info: zipfile.ZipInfo) -> str | None:

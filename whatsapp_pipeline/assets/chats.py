@@ -85,7 +85,7 @@ def chat_file_index(
     configured = settings.load()
     options = IndexOptions(
         sample=config.sample, seed=config.seed, verify_hashes=config.verify_hashes, zone=configured.zone,
-        owner=configured.owner, default_area_code=configured.default_area_code,
+        locale=configured.locale, owner=configured.owner, default_area_code=configured.default_area_code,
     )  # fmt: skip
     chats = archive.open()
 
@@ -135,7 +135,7 @@ def chat_messages(
     configured = settings.load()
     options = LoadOptions(
         batch_size=config.batch_size, delay_seconds=config.delay_seconds, writers=config.writers,
-        zone=configured.zone, owner=configured.owner, should_stop=gates.is_paused,
+        zone=configured.zone, owner=configured.owner, locale=configured.locale, should_stop=gates.is_paused,
     )  # fmt: skip
 
     def more(conn: Connection, months: list[str]) -> Metadata:

@@ -11,8 +11,8 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, get_args
 
@@ -23,6 +23,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.archive.sources import ChatSource, UnreadableFileError, open_source
 from whatsapp_pipeline.domain.chat_names import read_chat_name
 from whatsapp_pipeline.domain.transcripts import ChatSummary, ParseOptions, Source, Window, read_many
+from whatsapp_pipeline.domain.transcripts.archive_dates import HEAD_BYTES, common_order, date_order_of
 from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder, FormatName
 from whatsapp_pipeline.safe_text import for_json, for_json_bytes
 
@@ -65,6 +66,8 @@ def parse(
         date_order=date_order,
         owner=owner or configured.owner,
         zone=zone or configured.zone,
+        locale=configured.locale,
+        archive_order=cache(partial(_order_of_others, files)),
     )
     failed = False
     for path in files:
@@ -97,13 +100,26 @@ def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO, 
     return error is None and "unknown_format" not in summary["exceptions"]
 
 
+def _order_of_others(paths: Sequence[str]) -> DateOrder | None:
+    """The order of dates in the files of one call; standard input is not read twice."""
+    return common_order(order for path in paths if path != "-" for order in _orders_in(path))
+
+
+def _orders_in(path: str) -> Iterator[DateOrder | None]:
+    try:
+        with open_source(Path(path).name, partial(_open, path)) as source:
+            yield from map(date_order_of, source.heads(HEAD_BYTES))
+    except UnreadableFileError:
+        return
+
+
 def _windows(
     source: ChatSource, path: str, options: Callable[..., ParseOptions]
 ) -> Iterator[tuple[int, Window]]:
     """Read a file's transcripts one by one; each window comes with the number in the file of its chat 0."""
     first_chat = 1
     for member, stream in source.streams():
-        name = read_chat_name(path.replace(os.sep, "/"), member.name)
+        name = read_chat_name(path.replace(os.sep, "/"), member.path)
         chats = 0
         transcript = Source(stream, options(default_title=name.title, combined=name.is_combined))
         for window in read_many([transcript]):

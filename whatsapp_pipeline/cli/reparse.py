@@ -90,9 +90,12 @@ def _read_again(
 
     log = logging.getLogger("whatsapp_pipeline.reparse")
     index = IndexOptions(
-        zone=configured.zone, owner=configured.owner, default_area_code=configured.default_area_code
+        zone=configured.zone,
+        owner=configured.owner,
+        locale=configured.locale,
+        default_area_code=configured.default_area_code,
     )
-    load = LoadOptions(zone=configured.zone, owner=configured.owner)
+    load = LoadOptions(zone=configured.zone, owner=configured.owner, locale=configured.locale)
     total: dict[str, int] = {}
     refuse_wrong_archive(conn, archive, months, max_missing_share=configured.max_missing_share)
     for month in months:

@@ -135,15 +135,12 @@ def status(as_json: bool) -> None:
     """Show what waits: in the spool, in the inbox, dead, parked, in quarantine."""
     from whatsapp_pipeline.store.conversations import inbox
     from whatsapp_pipeline.webhook import quarantine, spool
-    from whatsapp_pipeline.webhook.drainer import damaged
 
     directory = spool.spool_directory(settings.load())
     with _database() as conn:
         found = {**asdict(inbox.status(conn))}
         letters = inbox.dead_letters(conn)
     found["spool_segments"] = len(spool.segments(directory))
-    found["damaged_segments"] = len(damaged(directory))
-    found["stray_files"] = len(spool.set_aside(directory))
     found["quarantined"] = quarantine.count(quarantine.quarantine_directory(directory))
     if as_json:
         say_json(found)

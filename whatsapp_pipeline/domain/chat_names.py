@@ -19,6 +19,8 @@ _SUFFIX = re.compile(r"\.(?:txt|zip)$", re.IGNORECASE)
 _COPY = re.compile(r"\s*\(\d{1,3}\)$")
 # An iOS export's chat, whose title is the name of the zip or folder around it.
 _NAMELESS = "_chat"
+# Folders in a zip that name no chat.
+_GENERAL_FOLDERS = frozenset({"", ".", "whatsapp", "chat", "chats", "export", "exports", "backup", "media"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,28 @@ class ChatName:
 
 @lru_cache(maxsize=4096)
 def read_chat_name(path: str, member: str | None = None) -> ChatName:
-    """Read the name of the file at `path` (`/` separators), or of `member`, the chat inside that zip.
+    """Read the name of the file at `path` (`/` separators), or of `member`, the chat's path inside that zip.
 
-    A nameless chat (`_chat.txt`) takes its title from the zip or the folder that holds it. A name of no known
-    shape is its own title.
+    A nameless chat (`_chat.txt`) takes its title from the folder or the zip that holds it, the innermost that
+    has a known name. A name of no known shape is its own title.
     """
     parts = path.split("/")
+    inner: list[str] = []
     if member is not None and member != parts[-1]:
-        parts.append(member)
-    name = _read(parts[-1])
-    if name.title is None and not name.is_combined and len(parts) > 1:
-        holder = _read(parts[-2])
-        return holder if holder.is_known else ChatName(None, None, True)
-    return name
+        *inner, last = member.split("/")
+        holders = [*inner[::-1], parts[-1]]
+    else:
+        last, holders = parts[-1], parts[-2:-1]
+    name = _read(last)
+    if name.is_combined or (name.title is not None and (name.is_known or not inner)):
+        return name
+    known = (holder for holder in map(_read, holders) if holder.is_known and holder.title is not None)
+    if (holder := next(known, None)) is not None:
+        return holder
+    if name.title is not None:
+        return name
+    titles = (_read(folder) for folder in inner[::-1] if folder.casefold() not in _GENERAL_FOLDERS)
+    return next(titles, ChatName(None, None, True))
 
 
 def _read(part: str) -> ChatName:

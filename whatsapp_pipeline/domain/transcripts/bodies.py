@@ -46,6 +46,8 @@ _MAPS = re.compile(
     r"https?://(?:maps\.google\.|www\.google\.[a-z.]+/maps|goo\.gl/maps|maps\.app\.goo\.gl|maps\.apple\.)\S*"
 )
 
+_LONGEST_FORM = 4_000  # polls and events list what people wrote
+
 # The last characters that an attachment line or a mark of a native export can have.
 NATIVE_ENDINGS = frozenset(")>")
 
@@ -70,35 +72,90 @@ def parse_native_body(body: str) -> Body:
     shown = visible(body).strip()
     folded = shown.casefold()
     if (kind := table.type_of_text(folded)) is not None:
-        is_file = folded in table.omitted
+        is_file = folded.removesuffix(".") in table.omitted
         return Body("" if is_file else body, kind, attachment_kind=kind if is_file else None)
     if folded.endswith(table.edited):
         # Cut where the mark starts in the raw text: invisible marks may stand around it.
         body = body[: body.rindex("<")].rstrip(f"\n {INVISIBLE}")
-        shown = visible(body).strip()
-        edited = _native_attachment(body, shown, shown.casefold()) or Body(body)
+        edited = _native_attachment(body) or Body(body)
         return Body(edited.text, "edited", *edited[2:])
-    return _native_attachment(body, shown, folded) or plain_body(body)
+    return _native_attachment(body) or plain_body(body)
 
 
-def _native_attachment(body: str, shown: str, folded: str) -> Body | None:
-    """`X.jpg (arquivo anexado)` with a caption below, or `<anexado: X>` with a caption above."""
-    table = phrases()
-    first = shown.partition("\n")[0]
-    for suffix in table.attached_suffixes:
-        if first.casefold().endswith(suffix):
-            name = first[: -len(suffix)].strip()
-            return _file(name, body.partition("\n")[2]) if name else None
-    if not folded.endswith(">"):
+# A name with an extension that holds a letter, or the name that WhatsApp gives a file without one.
+_FILE_NAME = re.compile(r"[^\n<>]*\w[^\n<>]*\.[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*|[A-Z]{3}-\d{8}-WA\d{4,}\.?")
+# `Nome.pdf • 2 páginas`, as iOS describes a document, in the last line before its file.
+_DESCRIPTION = re.compile(r"(?:(?P<caption>.*)\n)?(?P<name>[^\n]+?\.\w{1,8})(?: • [^\n]*)?", re.DOTALL)
+_BRACKETS = re.compile(r"(?P<before>.*)<(?P<inside>[^<>\n]+)>", re.DOTALL)
+_LAST_MARK = re.compile(r"(?P<before>.*)[\u200e\u200f]+(?P<phrase>[^\u200e\u200f\n]+)", re.DOTALL)
+_EDGES = f" \n{INVISIBLE}"
+
+
+def _native_attachment(body: str) -> Body | None:
+    """The file of a body with its caption, which stands before or below what names the file.
+
+    Android: `X.jpg (arquivo anexado)` or `<Mídia oculta>`, and the caption below. iOS: the caption, and
+    `<anexado: X>` or U+200E and `imagem ocultada` behind it. In 2015: `X.jpg <anexado>`.
+    """
+    first, _, below = body.partition("\n")
+    if below:
+        # The file may be named in the last line, with the caption above, or in the first.
+        return _attachment_at_end(body) or _attachment_at_end(first, below) or _left_out_file(first, below)
+    return _attachment_at_end(body)
+
+
+def _left_out_file(first: str, below: str) -> Body | None:
+    """`<Mídia oculta>` with a caption below."""
+    shown = visible(first).strip()
+    kind = phrases().omitted.get(shown.casefold().removesuffix("."))
+    if kind is None or not (shown.startswith("<") or first[:1] in INVISIBLE):
         return None
-    head, _, tail = shown.rpartition("<")
-    for prefix in table.attached_prefixes:
-        if tail.casefold().startswith(prefix):
-            name = tail[len(prefix) : -1].strip()
-            return _file(name, head.strip()) if name and "\n" not in name else None
+    return Body(below, kind, attachment_kind=kind)
+
+
+def _attachment_at_end(text: str, below: str = "") -> Body | None:
+    """What the end of a text says of a file; `below` are the lines that follow it."""
+    table = phrases()
+    shown = visible(text).strip()
+    folded = shown.casefold()
+    for suffix in table.attached_suffixes:
+        if folded.endswith(suffix):
+            name = shown[: -len(suffix)].strip()
+            is_file = "\n" not in name and (text[:1] in INVISIBLE or _FILE_NAME.fullmatch(name))
+            return _file(name, below) if name and is_file else None
+    if match := _BRACKETS.fullmatch(shown):
+        return _in_brackets(match["before"].strip(), match["inside"].strip(), below)
     head, _, last = shown.rpartition("\n")
-    kind = table.omitted.get(last.casefold())
-    return Body(head, kind, attachment_kind=kind) if kind and head else None
+    kind = table.omitted.get(last.casefold().removesuffix("."))
+    if kind and head and not below:
+        return Body(head, kind, attachment_kind=kind)
+    match = _LAST_MARK.fullmatch(text)
+    kind = table.omitted.get(fold(match["phrase"]).removesuffix(".")) if match else None
+    if match is None or kind is None:
+        return None
+    return _described(visible(match["before"]).strip(_EDGES), below, kind, None)
+
+
+def _in_brackets(before: str, inside: str, below: str) -> Body | None:
+    """`<anexado: X>` behind a caption, or `X <anexado>`."""
+    table = phrases()
+    folded = inside.casefold()
+    for prefix in table.attached_prefixes:
+        if folded.startswith(prefix):
+            name = inside[len(prefix) :].strip()
+            return _described(before, below, kind_of_file(name), name) if name else None
+        if folded == prefix.rstrip(":") and _FILE_NAME.fullmatch(before):
+            return _file(before, below)
+    return None
+
+
+def _described(before: str, below: str, kind: str, name: str | None) -> Body:
+    """A file behind what describes it: the name and pages of a document, or a caption."""
+    match = _DESCRIPTION.fullmatch(before) if kind == "document" else None
+    if match is not None and (name is None or name.endswith(match["name"]) or "•" in before):
+        before, name = match["caption"] or "", name or match["name"]
+    caption = "\n".join(part for part in (before, below) if part)
+    return Body(caption, kind, name, kind)
 
 
 def _file(name: str, caption: str) -> Body:
@@ -109,7 +166,7 @@ def _file(name: str, caption: str) -> Body:
 def plain_body(body: str) -> Body:
     """A body without an attachment: text, or one of the things that WhatsApp writes as text."""
     table = phrases()
-    if len(body) < 400:
+    if len(body) < _LONGEST_FORM:
         folded = fold(body)
         if folded[:3] not in table.folded_starts:
             return Body(body)
@@ -117,6 +174,8 @@ def plain_body(body: str) -> Body:
             return Body(body, "location")
         if folded.startswith(table.poll) and "\n" in folded:
             return Body(body, "poll")
+        if folded.startswith(table.event) and ("\n" in folded or body[:1] in INVISIBLE):
+            return Body(body, "event")
         if (kind := table.type_of_text(folded)) is not None:
             return Body(body, kind)
     return Body(body)

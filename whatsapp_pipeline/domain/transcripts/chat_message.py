@@ -6,7 +6,7 @@ What does not: how any format spells them (`block_reader.py`, `native_reader.py`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -192,6 +192,10 @@ class Window:
 Event: TypeAlias = ChatStart | MessageBatch | Finding | ChatEnd
 
 
+def _unknown_order() -> DateOrder | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ParseOptions:
     """How to read a transcript; the defaults suit a file that is known by its content alone.
@@ -206,6 +210,10 @@ class ParseOptions:
     owner: tuple[str, ...] = ()
     zone: str = "America/Sao_Paulo"
     default_title: str | None = None
+    locale: str | None = None
+    """The owner's, such as pt_BR: it orders dates that could be read two ways."""
+    archive_order: Callable[[], DateOrder | None] = field(default=_unknown_order, repr=False, compare=False)
+    """The order of dates in other files of the archive, asked only for a file that decides nothing itself."""
     combined: bool = False
     """True when the file is known to hold many chats: then every new label opens a chat at once."""
     tzinfo: ZoneInfo = field(init=False, repr=False, compare=False)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import polars as pl
 
 from whatsapp_pipeline.domain.transcripts.bodies import BODY_SCHEMA, Body
-from whatsapp_pipeline.domain.transcripts.chat_message import MESSAGE_SCHEMA
+from whatsapp_pipeline.domain.transcripts.chat_message import MESSAGE_SCHEMA, Finding
 from whatsapp_pipeline.domain.transcripts.chats import Chat, Journal
 from whatsapp_pipeline.domain.transcripts.phrases import phrases
 
@@ -46,6 +46,8 @@ def rows_together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return frames[0] if len(frames) == 1 else pl.concat([NO_ROWS, *frames])
 
 
+# As the check of times has it: WhatsApp is of February 2009, and a clock may be a day ahead.
+_EARLIEST, _AHEAD = datetime(2009, 2, 1), timedelta(days=1)
 _NO_MESSAGES = pl.DataFrame(schema=dict(MESSAGE_SCHEMA))
 
 _PLAIN_BODY = pl.DataFrame([Body("")], schema=dict(BODY_SCHEMA), orient="row")
@@ -112,6 +114,7 @@ def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identit
     """
     if rows.is_empty():
         return _NO_MESSAGES
+    _note_impossible_times(rows, journal)
     chats, going_on = journal.chats, list(journal.going_on())
     ordinals, instants = _ordinals(rows["chat"], chats), clock_of(zone).resolve(rows["timestamp"])
     rows = rows.hstack([ordinals.alias("ordinal"), instants.alias("timestamp_utc")])
@@ -125,6 +128,24 @@ def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identit
         texts = own["text"].str.head(_LONGEST_QUOTE)
         chat.quotable = _latest(chat.quotable, own[_QUOTED[:-1]].hstack([texts]), _QUOTABLE)
     return rows[list(MESSAGE_SCHEMA)]
+
+
+def _note_impossible_times(rows: pl.DataFrame, journal: Journal) -> None:
+    """Note messages that are older than WhatsApp or of the future, once for each chat of a window."""
+    times = rows["timestamp"].to_physical().to_numpy()
+    latest = datetime.now(UTC).replace(tzinfo=None) + _AHEAD
+    is_impossible = (times < _micros(_EARLIEST)) | (times > _micros(latest))
+    if not is_impossible.any():
+        return
+    odd = rows.filter(pl.Series(is_impossible)).select("chat", "line")
+    counts = odd.group_by("chat", maintain_order=True).agg(pl.col("line").first(), pl.len().alias("count"))
+    for number, line, count in counts.iter_rows():
+        detail = f"{count} messages from here on are dated before WhatsApp existed or in the future"
+        journal.note(journal.chats[number], Finding(line, "impossible_time", "warning", detail))
+
+
+def _micros(time: datetime) -> int:
+    return (time - datetime(1970, 1, 1)) // _MICROSECOND
 
 
 def _own(rows: pl.DataFrame, chat: Chat) -> pl.DataFrame:

@@ -21,9 +21,9 @@ _UTF16_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-b
 class TextChunks:
     r"""A stream's text in chunks that end at a line end, the last one excepted.
 
-    Line ends are `\n` only (`\r\n` is made so; U+2028 is text). Bytes that are not UTF-8 are read as
-    Windows-1252, line by line, and NULs (which no database takes) become U+FFFD; both are in `findings`
-    once the iteration is over. Never raises for any bytes.
+    Line ends are `\n` only: `\r\n` is made so, and `\r` in a file without any `\n`; U+2028 is text. Bytes
+    that are not UTF-8 are read as Windows-1252, line by line, and NULs (which no database takes) become
+    U+FFFD; both are in `findings` once the iteration is over. Never raises for any bytes.
 
     Iterate for text. `raw()` gives the same chunks as bytes that nobody has looked at yet: readers cut them
     first, which is cheaper than cutting text, and hand to `mend` what turns out not to be UTF-8.
@@ -33,6 +33,7 @@ class TextChunks:
         self.encoding = "utf-8"
         self._stream = stream
         self._chunk_bytes = chunk_bytes
+        self._are_returns_ends = False  # the file ends its lines with carriage returns alone
         self._foreign: list[int] = [0, 0]  # first line, number of lines
         self._nul: list[int] = [0, 0]
 
@@ -45,6 +46,11 @@ class TextChunks:
     def raw(self) -> Iterator[bytes]:
         """The chunks in UTF-8, but for what `mend` is for."""
         head = self._read()
+        while _has_only_returns(head) and len(head) < _LONGEST_LINE and (more := self._read()):
+            head += more
+        self._are_returns_ends = _has_only_returns(head)
+        if self._are_returns_ends:
+            head = _with_newlines(head)
         if head[:2] in _UTF16_MARKS:
             yield from map(_with_plain_ends, self._utf16(head))
             return
@@ -91,7 +97,7 @@ class TextChunks:
             more := self._stream.read(self._chunk_bytes - len(data))
         ):
             data += more
-        return data
+        return _with_newlines(data) if self._are_returns_ends else data
 
     def _whole_lines(self, chunk: bytes) -> Iterator[bytes]:
         """Cut the stream after line ends; `chunk` is what was read already."""
@@ -116,8 +122,13 @@ class TextChunks:
         self.encoding = _UTF16_MARKS[head[:2]]
         decoder = codecs.getincrementaldecoder(self.encoding)("replace")
         text, data = "", head[2:]
+        has_only_returns: bool | None = None
         while data:
             text += decoder.decode(data)
+            if has_only_returns is None:
+                has_only_returns = "\n" not in text and "\r" in text[:-1]
+            if has_only_returns:
+                text = text.replace("\r", "\n")
             end = text.rfind("\n") + 1
             if not end and len(text) > _LONGEST_LINE:
                 end = len(text) - 1
@@ -128,6 +139,16 @@ class TextChunks:
         text += decoder.decode(b"", True)
         if text:
             yield text.encode()
+
+
+def _has_only_returns(head: bytes) -> bool:
+    """Whether a file's beginning ends its lines with carriage returns alone."""
+    return head[:2] not in _UTF16_MARKS and b"\n" not in head and b"\r" in head[:-1]
+
+
+def _with_newlines(data: bytes) -> bytes:
+    """Data whose carriage returns are line ends."""
+    return data.replace(b"\r", b"\n")
 
 
 def _western(line: bytes) -> str:

@@ -24,6 +24,7 @@ SPACES = "\u00a0\u202f\u2007\u2009"
 _DROP_INVISIBLE.update(dict.fromkeys(map(ord, SPACES), " "))
 _IS_ODD = re.compile(f"[{INVISIBLE}{SPACES}]").search
 
+_WORD = re.compile(r"[^\W\d_]+")
 # No notice is longer; a longer text is a person's, and not searched.
 LONGEST_PHRASE = 1_000
 
@@ -58,6 +59,16 @@ def kind_of_file(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeWords:
+    """The words of headers: between date and time, for parts of the day, and for months; keys are folded."""
+
+    joiners: tuple[str, ...]
+    day_periods: dict[str, str]
+    """`am`, `pm` or `night`, which is before midnight from six on and after it until then."""
+    months: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Phrases:
     """The tables of all languages; keys are folded."""
 
@@ -69,6 +80,7 @@ class Phrases:
     edited: tuple[str, ...]
     location: tuple[str, ...]
     poll: tuple[str, ...]
+    event: tuple[str, ...]
     you: frozenset[str]
     titles: tuple[re.Pattern[str], ...]
     combined_title: re.Pattern[str]
@@ -76,14 +88,21 @@ class Phrases:
     text_patterns: re.Pattern[str]
     notification_patterns: re.Pattern[str]
     encryption: tuple[tuple[str, re.Pattern[str]], ...]
+    vocabulary: frozenset[str]
+    """Every word of a phrase: what is left of a line when all names are taken out."""
     date_orders: dict[str, DateOrder]
+    times: TimeWords
     text_starts: frozenset[str]
     """The first five characters of every text that may be more than what a person wrote."""
     folded_starts: frozenset[str]
     """The first three characters of the same texts, folded."""
 
     def type_of_text(self, folded: str) -> str | None:
-        """The type of a message whose whole folded text is a phrase of WhatsApp's own, else None."""
+        """The type of a message whose whole folded text is a phrase of WhatsApp's own, else None.
+
+        iOS ends most phrases with a full stop.
+        """
+        folded = folded.removesuffix(".")
         if (kind := self.whole_texts.get(folded)) is not None:
             return kind
         match = self.text_patterns.fullmatch(folded) if len(folded) < LONGEST_PHRASE else None
@@ -116,8 +135,8 @@ class Phrases:
 
 
 def _pattern(phrase: str) -> str:
-    """A phrase as an expression: `*` stands for anything but nothing."""
-    words = [re.escape(part) for part in fold(phrase).split("*")]
+    """A phrase as an expression: `*` stands for anything but nothing, `#` for a number."""
+    words = [re.escape(part).replace(r"\#", r"\d+") for part in fold(phrase).split("*")]
     return ".+".join(words)
 
 
@@ -131,6 +150,21 @@ def _one_of(groups: dict[str, Iterable[str]]) -> re.Pattern[str]:
 def _open_end(phrase: str) -> str:
     """A trailing `*` may stand for nothing: the notice can end where the phrase does."""
     return _pattern(phrase[:-1]) + ".*" if phrase.endswith("*") else _pattern(phrase)
+
+
+def _calls(languages: dict[str, dict[str, Any]]) -> str:
+    """Calls that say how they ended: `Ligação de voz. 2 min`, `Chamada de vídeo, sem resposta`."""
+    calls = "|".join(_pattern(phrase) for phrase in _gather(languages, "texts", "call"))
+    ends = "|".join(_open_end(phrase) for phrase in _gather(languages, "texts", "call_ends"))
+    return rf"(?:{calls})[.,]\s*(?:{ends})"
+
+
+def _words(data: object) -> set[str]:
+    """Every word of the strings in a language file."""
+    if isinstance(data, str):
+        return set(_WORD.findall(fold(data)))
+    values = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return {word for value in values for word in _words(value)}
 
 
 def _gather(languages: dict[str, dict[str, Any]], *path: str) -> dict[str, None]:
@@ -148,7 +182,7 @@ def _kinds(languages: dict[str, dict[str, Any]], section: str) -> dict[str, str]
     return {
         fold(phrase): kind
         for data in languages.values()
-        for kind, phrases in data[section].items()
+        for kind, phrases in data.get(section, {}).items()
         for phrase in phrases
     }
 
@@ -160,7 +194,7 @@ def _folded(phrases: Iterable[str]) -> tuple[str, ...]:
 def _gather_texts(languages: dict[str, dict[str, Any]]) -> list[str]:
     sections = [_gather(languages, "texts", kind) for kind in ("deleted", "call")]
     sections += [_gather(languages, "omitted", kind) for kind in _KINDS]
-    sections += [_gather(languages, "marks", kind) for kind in ("location", "poll")]
+    sections += [_gather(languages, "marks", kind) for kind in ("location", "poll", "event")]
     sections.append(_gather(languages, "notifications", "encryption"))
     return [phrase for section in sections for phrase in section]
 
@@ -168,6 +202,19 @@ def _gather_texts(languages: dict[str, dict[str, Any]]) -> list[str]:
 def _starts(texts: Iterable[str]) -> frozenset[str]:
     forms = (form for text in texts for form in (text, text.casefold(), text.capitalize(), text.upper()))
     return frozenset(form[:5] for form in forms)
+
+
+def _time_words(languages: dict[str, dict[str, Any]]) -> TimeWords:
+    months = {
+        fold(name): number
+        for data in languages.values()
+        for number, names in enumerate(data.get("time", {}).get("months", ()), start=1)
+        for name in names.split("|")
+    }
+    periods = {
+        fold(phrase): half for half in ("am", "pm", "night") for phrase in _gather(languages, "time", half)
+    }
+    return TimeWords(tuple(_gather(languages, "time", "joiners")), periods, months)
 
 
 _KINDS = ("media", "image", "audio", "video", "gif", "sticker", "document", "contact")
@@ -184,6 +231,9 @@ def phrases() -> Phrases:
     texts = {kind: _gather(languages, "texts", kind) for kind in ("deleted", "call")}
     whole = _kinds(languages, "omitted")
     whole.update({fold(p): kind for kind, found in texts.items() for p in found if "*" not in p})
+    whole = {phrase.removesuffix("."): kind for phrase, kind in whole.items()}
+    open_texts = {kind: [p for p in found if "*" in p] for kind, found in texts.items()}
+    deleted = "|".join(_open_end(phrase) for phrase in open_texts["deleted"])
     notices = ("encryption", "call", "deleted", "group", "system")
     return Phrases(
         statuses=frozenset(_folded(_gather(languages, "statuses"))),
@@ -194,6 +244,7 @@ def phrases() -> Phrases:
         edited=_folded(_gather(languages, "marks", "edited")),
         location=_folded(_gather(languages, "marks", "location")),
         poll=_folded(_gather(languages, "marks", "poll")),
+        event=_folded(_gather(languages, "marks", "event")),
         you=frozenset(_folded(_gather(languages, "you"))),
         titles=tuple(
             re.compile(re.escape(title).replace(r"\*", "(.+)"), re.IGNORECASE)
@@ -201,12 +252,15 @@ def phrases() -> Phrases:
         ),
         combined_title=re.compile("|".join(_gather(languages, "combined_titles"))),
         whole_texts=whole,
-        text_patterns=_one_of({kind: [p for p in found if "*" in p] for kind, found in texts.items()}),
+        text_patterns=re.compile(f"(?P<deleted>{deleted})|(?P<call>{_calls(languages)})", re.DOTALL),
         notification_patterns=_one_of({kind: _gather(languages, "notifications", kind) for kind in notices}),
         encryption=tuple(
             (name, re.compile("|".join(_pattern(p.rstrip("*")) for p in data["notifications"]["encryption"])))
             for name, data in languages.items()
+            if data.get("notifications", {}).get("encryption")
         ),
+        vocabulary=frozenset(_words(list(languages.values()))),
+        times=_time_words(languages),
         text_starts=_starts([*_gather_texts(languages), "https", "http:"]),
         folded_starts=frozenset(fold(text)[:3] for text in [*_gather_texts(languages), "https"]),
         date_orders={name: data["date_order"] for name, data in languages.items() if "date_order" in data},

@@ -30,10 +30,11 @@ READER_VERSION = 4
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
-    """What a run says about reading: the archive's zone, and who the staff side is in native exports."""
+    """What a run says about reading: the zone, and for native exports the staff side and its locale."""
 
     zone: str = "America/Sao_Paulo"
     owner: tuple[str, ...] = ()
+    locale: str | None = None
 
 
 class FileRequest(NamedTuple):
@@ -82,11 +83,14 @@ class FileWindow:
     failed: list[tuple[int, UnreadableFileError]] = field(default_factory=list)
 
 
-def parse_options(reading: ReadingOptions, remembered: Mapping[str, Any], name: ChatName) -> ParseOptions:
+def parse_options(
+    reading: ReadingOptions, remembered: Mapping[str, Any], name: ChatName, archive: ChatArchive
+) -> ParseOptions:
     """Put together how to read a transcript: what a person decided for its file goes before the run's."""
     options = ParseOptions(
-        owner=reading.owner, zone=reading.zone, default_title=name.title, combined=name.is_combined
-    )
+        owner=reading.owner, zone=reading.zone, default_title=name.title, combined=name.is_combined,
+        locale=reading.locale, archive_order=lambda: archive.date_order,
+    )  # fmt: skip
     chosen = {key: remembered[key] for key in ("format", "date_order") if key in remembered}
     if "owner" in remembered:
         chosen["owner"] = tuple(remembered["owner"])
@@ -108,7 +112,7 @@ def reading_hash(
 
 @lru_cache(256)
 def _options_hash(reading: ReadingOptions, remembered: str, more: tuple[str | None, ...]) -> bytes:
-    parts = [READER_VERSION, reading.zone, reading.owner, remembered, more]
+    parts = [READER_VERSION, reading.zone, reading.owner, reading.locale, remembered, more]
     return blake2b(json.dumps(parts).encode(), digest_size=20).digest()
 
 
@@ -199,9 +203,9 @@ class _Run:
             try:
                 with self._archive.open(path) as source:
                     for member, stream in source.streams():
-                        name = read_chat_name(path, member.name)
+                        name = read_chat_name(path, member.path)
                         self._transcripts.append((file, name))
-                        yield Source(stream, parse_options(self._reading, remembered, name))
+                        yield Source(stream, parse_options(self._reading, remembered, name, self._archive))
                     self._read[file] = ReadFile(file, source.content_hash(), source.findings)
             except UnreadableFileError as error:
                 self._failed[file] = error

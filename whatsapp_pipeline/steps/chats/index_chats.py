@@ -46,6 +46,7 @@ class IndexOptions:
     seed: int = 0
     verify_hashes: bool = False
     zone: str = "America/Sao_Paulo"
+    locale: str | None = None
     owner: tuple[str, ...] = ()
     default_area_code: str | None = None
     workers: int = 0
@@ -94,7 +95,9 @@ class _MonthIndex:
         self, conn: Connection, archive: ChatArchive, month: str, options: IndexOptions, log: logging.Logger
     ) -> None:
         self._conn, self._archive, self._month, self._options, self._log = conn, archive, month, options, log
-        self._scan = ScanOptions(ReadingOptions(options.zone, options.owner), options.default_area_code)
+        self._scan = ScanOptions(
+            ReadingOptions(options.zone, options.owner, options.locale), options.default_area_code
+        )
         self._known: dict[str, KnownFile] = {}
         self._counts: dict[str, int] = defaultdict(int)
         self._ignored: set[str] = set()

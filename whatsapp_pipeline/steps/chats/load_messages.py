@@ -66,7 +66,7 @@ class MessageLoading:
         self, archive: ChatArchive, months: Sequence[str], options: LoadOptions, *, log: logging.Logger
     ) -> None:
         self._archive, self._options, self._log = archive, options, log
-        self._reading = ReadingOptions(options.zone, options.owner)
+        self._reading = ReadingOptions(options.zone, options.owner, options.locale)
         self._following = dict(pairwise(months))
         self._ahead: MonthPlan | None = None
 

@@ -41,6 +41,7 @@ class LoadOptions:
     delay_seconds: float = 0.0
     writers: int = 2
     zone: str = "America/Sao_Paulo"
+    locale: str | None = None
     owner: tuple[str, ...] = ()
     should_stop: Callable[[Connection], bool] = _never
 

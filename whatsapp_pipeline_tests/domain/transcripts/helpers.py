@@ -33,6 +33,7 @@ MESSAGE_TYPES = (
     "contact",
     "location",
     "poll",
+    "event",
     "media",  # an attachment whose kind the export does not tell: `<Mídia oculta>`
     "call",
     "deleted",
@@ -116,6 +117,8 @@ def parse(text: str | bytes, options: ParseOptions | None = None, *, chunk: int 
 
 def lines_of(data: bytes) -> int:
     data = data.removeprefix(b"\xef\xbb\xbf")
+    if b"\n" not in data and b"\r" in data[:-1]:  # a file with carriage returns alone
+        data = data.replace(b"\r", b"\n")
     return data.count(b"\n") + (data[-1:] not in (b"\n", b""))
 
 

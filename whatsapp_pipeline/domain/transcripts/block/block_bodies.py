@@ -18,13 +18,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from whatsapp_pipeline.domain.transcripts.block.block_header import TIME_LENGTH, like_times, times_at
+from whatsapp_pipeline.domain.transcripts.block.block_header import (
+    TIME_LENGTH,
+    like_times,
+    parse_time,
+    times_at,
+)
 from whatsapp_pipeline.domain.transcripts.bodies import BODY_SCHEMA, plain_body, read_notice
 from whatsapp_pipeline.domain.transcripts.lines import Flags, Ints, Lines, Words
 from whatsapp_pipeline.domain.transcripts.phrases import phrases, visible
@@ -34,6 +40,8 @@ _BEFORE_TIME = b", "
 _QUOTE, _QUOTE_END = ": «".encode(), "»".encode()
 _MARKS_LEAD = "«".encode()[0]  # the first byte of both
 _ANSWER = _QUOTE_END + b"\n\n"
+# A quote of a picture or a recording may stand without its marks: `➜ Respondendo para Rita, …: (Áudio)`.
+_BARE_QUOTE = re.compile(r"➜ [^\n]+, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): (\(([^()\n]+)\)) ?(?:\n\n+|\Z)")
 _SIZE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,3})?) ?(B|[KMG]i?B|bytes)")
 _DURATION = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
 _LONGEST_MEASURE = len("123456789.123 bytes")
@@ -149,6 +157,9 @@ def _ranges(starts: Ints, ends: Ints, places: Ints) -> Iterator[tuple[int, int, 
 
 def _take_replies(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> dict[str, pl.Series]:
     """Find replies, of which the answers are left. Returns their columns."""
+    bare = _take_bare_quotes(lines, starts, ends, places)
+    if bare:
+        places = np.setdiff1d(places, [reply.place for reply in bare])
     marks = lines.places_of(_MARKS_LEAD)
     quotes = _quotes(lines, marks, starts[places])
     places, quotes = places[quotes >= 0], quotes[quotes >= 0]
@@ -164,7 +175,39 @@ def _take_replies(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> dict[
         "reply_timestamp": pl.Series(times[are_replies]).cast(pl.Datetime("us")),
         "reply_quote": lines.texts(quotes[are_replies], quote_ends[are_replies]),
     }
+    if bare:
+        places = np.concatenate([places, np.array([reply.place for reply in bare])])
+        more = {
+            "reply_timestamp": pl.Series([reply.time for reply in bare], dtype=pl.Datetime("us")),
+            "reply_quote": pl.Series([reply.quote for reply in bare]),
+        }
+        columns = {name: values.append(more[name]) for name, values in columns.items()}
     return _spread(columns, places, len(starts))
+
+
+class _BareReply(NamedTuple):
+    place: int
+    time: datetime
+    quote: str
+
+
+def _take_bare_quotes(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> list[_BareReply]:
+    """Find replies whose quote has no marks, of which the answers are left."""
+    found: list[_BareReply] = []
+    kinds = phrases().attachment_kinds
+    for place, start, end in _ranges(starts, ends, places):
+        # One with marks has them in its first line.
+        first_end = lines.data.find(b"\n", start, end)
+        if lines.data.find(_QUOTE, start, first_end if first_end >= 0 else end) >= 0:
+            continue
+        text = lines.data[start:end].decode()
+        match = _BARE_QUOTE.match(text)
+        time = parse_time(match[1]) if match else None
+        if match is None or time is None or match[3].lower() not in kinds:
+            continue
+        starts[place] = start + len(match[0].encode())
+        found.append(_BareReply(place, time, match[2]))
+    return found
 
 
 def _quotes(lines: Lines, marks: Ints, starts: Ints) -> Ints:

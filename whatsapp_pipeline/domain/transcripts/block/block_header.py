@@ -23,6 +23,9 @@ _NAME_PHONE = re.compile(r"(.*?) ?\((\+?[ (]?\d(?:[^()]|\(\d+\))*)\)")
 _OPAQUE_ID = re.compile(r"[A-Za-z0-9+/_-]{8,}={1,2}")
 
 
+_HAS_DIGIT = re.compile(r"\d").search
+_MOST_EXTRAS = 3  # pieces at a header's end among which the status is
+
 NOTIFICATION = Sender("notification", None, None, None, None, ("notification",))
 
 
@@ -33,10 +36,7 @@ def parse_who(text: str) -> Sender | None:
         return NOTIFICATION
     if direction not in ("from", "to"):
         return None
-    name, status = rest.strip(), None
-    head, dash, tail = f" {name}".rpartition(" - ")
-    if dash and (visible(tail).strip().casefold() in phrases().statuses or head.endswith(")")):
-        name, status = head.strip(), tail.strip()
+    name, status = _without_status(rest.strip())
     name, number = _name_and_number(name)
     if number and _OPAQUE_ID.fullmatch(name):
         name = ""  # an identifier that the program made, not a name
@@ -46,10 +46,29 @@ def parse_who(text: str) -> Sender | None:
     return Sender("from", name or None, phone, status, number, ("from", name, number))
 
 
+def _without_status(text: str) -> tuple[str, str | None]:
+    """The name of a header and its status, without what follows the status (`- Lida - Editada`)."""
+    pieces = f" {text}".split(" - ")
+    statuses = phrases().statuses
+    for at in range(len(pieces) - 1, max(len(pieces) - 1 - _MOST_EXTRAS, 0), -1):
+        if visible(pieces[at]).strip().casefold() in statuses:
+            return " - ".join(pieces[:at]).strip(), pieces[at].strip()
+    # A status of another language follows a number in brackets.
+    for at in range(1, len(pieces)):
+        if pieces[at - 1].endswith(")") and (at == len(pieces) - 1 or _has_number(pieces[at - 1])):
+            return " - ".join(pieces[:at]).strip(), pieces[at].strip()
+    return text, None
+
+
+def _has_number(text: str) -> bool:
+    match = _NAME_PHONE.fullmatch(visible(text).strip())
+    return match is not None and (is_phone(match[2]) or is_lid(match[2]))
+
+
 def _name_and_number(written: str) -> tuple[str, str | None]:
     """The name of a header, and the phone or LID that follows it in brackets or stands in its place."""
     shown = visible(written).strip()
-    if not any(char.isdigit() for char in shown):
+    if not _HAS_DIGIT(shown):
         return written, None
     match = _NAME_PHONE.fullmatch(shown)
     name, number = (match[1], match[2]) if match else ("", shown)

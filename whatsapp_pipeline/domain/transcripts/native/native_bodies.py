@@ -6,18 +6,21 @@ text says (`bodies.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, reduce
 from operator import or_
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from whatsapp_pipeline.domain.phones import is_phone
 from whatsapp_pipeline.domain.transcripts.bodies import NATIVE_ENDINGS, Body, parse_native_body, read_notice
 from whatsapp_pipeline.domain.transcripts.columns import body_frame
 from whatsapp_pipeline.domain.transcripts.native.native_columns import Flags, Ints, each_once
-from whatsapp_pipeline.domain.transcripts.phrases import INVISIBLE, phrases
+from whatsapp_pipeline.domain.transcripts.phrases import INVISIBLE, LONGEST_PHRASE, phrases, visible
 
+_MARKS = "\u200e\u200f"
 _START = 5  # characters that `text_starts` are long
 
 
@@ -31,14 +34,37 @@ class Bodies(NamedTuple):
     """Places of texts that are WhatsApp's own, though they have a sender."""
     of_groups: Ints
     """Places of notices that only a group's chat has."""
+    unknown: Ints
+    """Places of those of WhatsApp's own texts that no language file knows."""
 
 
-def parse_bodies(texts: pl.Series, is_notice: Flags) -> Bodies:
-    """Take apart the texts that may be more than text; those without a sender are notices."""
-    special = np.flatnonzero(_may_be_special(texts).to_numpy() & ~is_notice)
-    bodies, numbers = each_once(texts.gather(special).to_list(), _special)
-    is_own = np.array([body is None for body in bodies], bool)[numbers]
+# What a marked line without an attachment is.
+_Own = Literal["known", "unknown"]
+
+
+def parse_bodies(
+    texts: pl.Series, is_notice: Flags, is_marked: Flags, are_marks_notices: Callable[[int], bool]
+) -> Bodies:
+    """Take apart the texts that may be more than text; those without a sender are notices.
+
+    Args:
+        texts: The texts of a window.
+        is_notice: Which of them have no sender.
+        is_marked: Which may name a file, other than at their start and end.
+        are_marks_notices: Whether a text that begins with U+200E and is no phrase is WhatsApp's own, by its
+            place.
+    """
+    special = np.flatnonzero((_may_be_special(texts).to_numpy() | is_marked) & ~is_notice)
+    verdicts, numbers = each_once(texts.gather(special).to_list(), _special)
+    is_unknown = np.array([verdict == "unknown" for verdict in verdicts], bool)[numbers]
+    is_own = np.array([verdict == "known" for verdict in verdicts], bool)[numbers]
+    unknown = special[is_unknown]
+    for at in np.flatnonzero(is_unknown).tolist():
+        is_own[at] = are_marks_notices(int(special[at]))
+    bodies = [verdict if isinstance(verdict, Body) else None for verdict in verdicts]
     own = special[is_own]
+    is_plain = is_unknown & ~is_own
+    special, numbers, is_own = special[~is_plain], numbers[~is_plain], is_own[~is_plain]
     noticed = np.concatenate([np.flatnonzero(is_notice), own])
     notices, notice_numbers = each_once(texts.gather(noticed).to_list(), read_notice)
     is_of_group = np.array([notice.is_group for notice in notices], bool)[notice_numbers]
@@ -48,6 +74,7 @@ def parse_bodies(texts: pl.Series, is_notice: Flags) -> Bodies:
         found[np.concatenate([numbers[~is_own], notice_numbers + len(bodies)])],
         own,
         noticed[is_of_group],
+        np.intersect1d(own, unknown),
     )
 
 
@@ -64,14 +91,25 @@ def _special_starts() -> str:
     return rf"\A(?:{'|'.join(whole)}|[{INVISIBLE}])"
 
 
-def _special(text: str) -> Body | None:
-    """What a person's text says; None when it is WhatsApp's own.
+def _special(text: str) -> Body | _Own:
+    """What a person's text says, or that it is WhatsApp's own.
 
-    iOS marks its own lines, and names the chat as their sender.
+    iOS marks its own lines, and names a person or the chat as their sender.
     """
     body = parse_native_body(text)
-    if body.type == "text":
-        kind = phrases().notification(text)
-        if kind == "encryption" or (kind in ("group", "system") and text[:1] in INVISIBLE):
-            return None
-    return body
+    if body.type != "text":
+        return body
+    is_marked = text[:1] in _MARKS
+    kind = phrases().notification(text)
+    if kind in ("call", "deleted") and is_marked:
+        return Body(text, kind)
+    if kind == "encryption" or (kind is not None and is_marked):
+        return "known"
+    return "unknown" if is_marked and _may_be_own(text) else body
+
+
+def _may_be_own(text: str) -> bool:
+    """Whether a marked text reads like a sentence of WhatsApp's: one line of several words, not a link."""
+    shown = visible(text).strip()
+    is_sentence = " " in shown and "\n" not in shown and "://" not in shown
+    return is_sentence and len(shown) < LONGEST_PHRASE and not is_phone(shown)

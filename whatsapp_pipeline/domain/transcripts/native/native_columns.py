@@ -6,6 +6,7 @@ file begin and whose messages they are (`native_reader.py`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -15,7 +16,8 @@ import numpy.typing as npt
 import polars as pl
 
 from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder
-from whatsapp_pipeline.domain.transcripts.native.native_shapes import Layout, dates_in, times
+from whatsapp_pipeline.domain.transcripts.native.native_dates import dates_in, times
+from whatsapp_pipeline.domain.transcripts.native.native_shapes import Layout
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -27,6 +29,7 @@ V = TypeVar("V")
 # What may stand around a date that was cut off at the first space.
 _AROUND_DATES = "[,\u200e"
 _SECOND = 1_000_000
+_MARKS = re.compile("\u200e".encode()).finditer
 
 
 @dataclass(slots=True)
@@ -56,14 +59,15 @@ def find_headers(lines: pl.Series, layout: Layout) -> Headers:
     if found is None:
         found = lines.str.contains(layout.line)
     at = found.arg_true().to_numpy().astype(np.int64)
-    # No header holds a colon before a space: the line's first ends the name.
-    written, texts = _cut(lines.filter(found), ": ")
     if is_usual:
+        # No such header holds a colon before a space: the line's first ends the name.
+        written, texts = _cut(lines.filter(found), ": ")
         heads, names = _cut(written, layout.closing)
         return Headers(at, *_cut(heads, " "), names, texts)
-    groups = written.str.extract_groups(layout.line).struct
+    whole = lines.filter(found)
+    groups = whole.str.extract_groups(layout.line).struct
     dates, clocks = (groups.field(str(group)) for group in (layout.date_group, 3 - layout.date_group))
-    return Headers(at, dates, clocks, written.str.replace(layout.line, ""), texts)
+    return Headers(at, dates, clocks, *_cut(whole.str.replace(layout.line, ""), ": "))
 
 
 def _usual_lines(lines: pl.Series, layout: Layout) -> pl.Series | None:
@@ -71,7 +75,9 @@ def _usual_lines(lines: pl.Series, layout: Layout) -> pl.Series | None:
     if layout.usual is None:
         return None
     found = lines.str.contains(layout.usual)
-    return None if lines.filter(~found).str.contains(layout.line).any() else found
+    others = lines.filter(~found)
+    others = others.filter(others.str.contains(layout.hint))
+    return None if len(others) and others.str.contains(layout.line).any() else found
 
 
 def _cut(texts: pl.Series, between: str) -> tuple[pl.Series, pl.Series]:
@@ -110,6 +116,25 @@ def _clocks(written: pl.Series) -> npt.NDArray[np.timedelta64]:
         others, which = each_once(written.filter(is_other).to_list(), times().__getitem__)
         clocks[is_other] = np.array(others, "timedelta64[us]")[which]
     return clocks
+
+
+def may_name_files(
+    texts: pl.Series, first_lines: pl.Series, whole: bytes, lines: pl.Series, at: Ints, more: Ints
+) -> Flags:
+    """Which texts may name a file other than at their end: in their first line, or behind a U+200E."""
+    found = np.zeros(len(at), np.bool_)
+    longer = np.flatnonzero(more)
+    if len(longer):
+        firsts = first_lines.gather(longer)
+        found[longer] = (firsts.str.ends_with(")") | firsts.str.ends_with(">")).to_numpy()
+    marks = np.fromiter((match.start() for match in _MARKS(whole)), np.int64)
+    if len(marks) and len(at):
+        line_ends = np.cumsum(lines.str.len_bytes().to_numpy() + np.int64(1)) - 1
+        ends = line_ends[at + more]
+        starts = ends - texts.str.len_bytes().to_numpy()
+        rows = np.searchsorted(starts, marks, side="right") - 1
+        found[rows[(rows >= 0) & (marks < ends[rows])]] = True
+    return found
 
 
 def with_more_lines(texts: pl.Series, whole: bytes, lines: pl.Series, at: Ints, more: Ints) -> pl.Series:

@@ -27,18 +27,21 @@ from whatsapp_pipeline.domain.transcripts.native.native_columns import (
     Ints,
     Times,
     find_headers,
+    may_name_files,
     times_of,
     with_more_lines,
 )
-from whatsapp_pipeline.domain.transcripts.native.native_senders import Senders, who_wrote
-from whatsapp_pipeline.domain.transcripts.native.native_shapes import (
-    LAYOUTS,
+from whatsapp_pipeline.domain.transcripts.native.native_dates import (
+    DateContext,
     DateVotes,
     Decision,
-    Layout,
     dates_in,
+    order_of_locale,
     times,
 )
+from whatsapp_pipeline.domain.transcripts.native.native_notices import UnknownNotices
+from whatsapp_pipeline.domain.transcripts.native.native_senders import Senders, who_wrote
+from whatsapp_pipeline.domain.transcripts.native.native_shapes import Layout, layouts, names_in
 from whatsapp_pipeline.domain.transcripts.parts import Part
 from whatsapp_pipeline.domain.transcripts.phrases import phrases
 
@@ -50,6 +53,8 @@ _PART = 1 << 20
 # A message that goes on for longer than this is none; its middle is left out and recorded.
 _MESSAGE_LIMIT = 1 << 22
 _KEPT = 65_536
+_NAMES = 2_000  # headers in which the owner and the customer are looked for
+_VIEWERS_OWNER = ("ME",)  # how whatsapp-viewer calls the owner
 
 
 class NativeReader:
@@ -64,7 +69,8 @@ class NativeReader:
         self.layout = layout
         self.chat = journal.open(source, 1, self._title, 1, layout.format)
         self.order: DateOrder = "dmy"
-        self.senders = Senders((), None, "")
+        self.senders = Senders((), None, "", ())
+        self.notices = UnknownNotices(layout)
         self.line = 1
         """Of the first line that was not read yet."""
         self.left_out = 0
@@ -94,7 +100,9 @@ class NativeReader:
         ahead: list[bytes] = []
         pieces = _pieces(chunks, ahead)
         sample = next(pieces, "")
-        self.senders = Senders(self._options.owner, self._title, sample)
+        owner = (*self._options.owner, *(_VIEWERS_OWNER if self.layout.name == "viewer" else ()))
+        self.senders = Senders(owner, self._title, sample, names_in(f"\n{sample}", self.layout, _NAMES))
+        self.notices.learn(sample)
         decision = Decision(self._options.date_order, "option")
         if decision.order == "auto":
             votes, group = DateVotes(), self.layout.date_group - 1
@@ -104,7 +112,8 @@ class NativeReader:
                 if votes.is_decided:
                     break
             language = phrases().language(sample[:_LANGUAGE_SAMPLE])
-            decision = votes.decide(phrases().date_orders.get(language or ""))
+            context = DateContext(self._options.archive_order, order_of_locale(self._options.locale))
+            decision = votes.decide(phrases().date_orders.get(language or ""), context)
         self.order = self.chat.totals.date_order = decision.order
         for doubt in _doubts(decision):
             self.note(doubt)
@@ -224,6 +233,15 @@ def _pieces(chunks: Iterator[bytes], ahead: list[bytes]) -> Iterator[str]:
         yield lenient(waiting)
 
 
+_SOURCES_OF_ORDER = {
+    "language": "the language of its notices",
+    "archive": "the other files of the archive",
+    "clock": "the clock, which only the United States write so",
+    "locale": "the owner's locale (CHAT_LOCALE)",
+    "default": "the default; set CHAT_LOCALE, or the file's date_order",
+}
+
+
 def _doubts(decision: Decision) -> Iterator[Finding]:
     """What has to be said about how the order of dates was found."""
     order = decision.order
@@ -234,8 +252,9 @@ def _doubts(decision: Decision) -> Iterator[Finding]:
         yield Finding(
             0, "date_order_inferred", "info", f"{order}: the only order in which the dates are sorted"
         )
-    elif decision.grounds in ("clock", "locale"):
-        detail = f"every date could be read two ways; {order} was taken from the {decision.grounds}"
+    elif decision.grounds in _SOURCES_OF_ORDER:
+        source = _SOURCES_OF_ORDER[decision.grounds]
+        detail = f"every date could be read two ways; {order} was taken from {source}"
         yield Finding(0, "date_order_assumed", "warning", detail)
 
 
@@ -247,7 +266,7 @@ def _out_of_order(line: int) -> Finding:
 def read_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
     """Read parts of files, each of which starts with a header of a true date; rows of ROW_SCHEMA."""
     frames = []
-    for layout in LAYOUTS:
+    for layout in layouts():
         mine = [part for part in parts if part.reader.layout is layout]
         # Nothing is left of a file without any message.
         filled = [part for part in mine if part.data]
@@ -276,9 +295,18 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
         headers = headers.only(is_true)
         part_of, when, numbers = part_of[is_true], when[is_true], numbers[is_true]
     more = np.diff(headers.at, append=len(lines)) - 1
-    written = who_wrote(headers, part_of, more, [part.reader.senders for part in parts])
+    readers = [part.reader for part in parts]
+    senders = [reader.senders for reader in readers]
+    written = who_wrote(headers, part_of, more, senders, always_named=layout.always_named)
     texts = with_more_lines(written.texts, whole, lines, headers.at, more)
-    bodies = parse_bodies(texts, written.numbers == 0)
+    may_be_files = may_name_files(texts, written.texts, whole, lines, headers.at, more)
+    bodies = parse_bodies(
+        texts, written.numbers == 0, may_be_files, lambda at: readers[part_of[at]].notices.are_marked
+    )
+    for at in bodies.unknown.tolist():
+        reader = readers[part_of[at]]
+        if (finding := reader.notices.finding(int(numbers[at]), texts[at], reader.senders)) is not None:
+            reader.note(finding)
     written.numbers[bodies.own] = 0
     for at in bodies.of_groups.tolist():
         parts[part_of[at]].reader.senders.is_group = True

@@ -6,6 +6,7 @@ lines (`native_columns.py`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,31 +17,56 @@ from whatsapp_pipeline.domain.phone_texts import plain_phone_text
 from whatsapp_pipeline.domain.phones import is_lid, is_phone
 from whatsapp_pipeline.domain.transcripts.columns import Sender, sender_columns
 from whatsapp_pipeline.domain.transcripts.native.native_columns import Headers, Ints, replaced
-from whatsapp_pipeline.domain.transcripts.phrases import fold, phrases, visible
+from whatsapp_pipeline.domain.transcripts.phrases import INVISIBLE, fold, phrases, visible
 
 NOTIFICATION = Sender("notification", None, None, None, None, ("notification",))
 
 _LONGEST_NAME = 120
+_HAS_DIGIT = re.compile(r"\d").search
 
 
 class Senders(dict[str, Sender]):
     """Names as written → senders, in the chat of one file.
 
-    Staff is who `owner` names. Where that tells nothing, a chat whose title is one of its two senders is a
-    chat with that customer, and the other is staff. Else the direction is None: nothing is guessed.
+    Staff is who `owner` names. Where that names nobody, a chat whose title is one of its two senders is a
+    chat with that customer, and the other is staff. Otherwise the direction is None: nothing is guessed.
+
+    `names` are those of the first messages, in the file's order; `sample` is their text.
     """
 
-    def __init__(self, owner: Iterable[str], title: str | None, sample: str) -> None:
+    def __init__(self, owner: Iterable[str], title: str | None, sample: str, names: Iterable[str]) -> None:
         super().__init__()
         self.is_group = False
         self.is_undecided = False
         """Whether some sender's direction could not be told."""
+        self.with_colon = tuple(name for name in (*owner, title or "") if ": " in name)
+        """Names that hold what ends a name: the owner's and the chat's are known."""
         self._owners = frozenset(_same(name) for name in owner if fold(name)) - {""}
         self._staff_of_title: str | None = None
-        folded = fold(sample) if self._owners or title else ""
-        self._owner_speaks = any(f"{fold(name)}: " in folded for name in owner if fold(name))
-        self._customer = _same(title) if title and f"{fold(title)}: " in folded else None
+        self._customer: str | None = None
+        self._owner_speaks = False
         self._others: set[str] = set()
+        self._look_for(title, sample, names)
+
+    def _look_for(self, title: str | None, sample: str, names: Iterable[str]) -> None:
+        """Find out whether the owner and the one whom the title names write in the chat."""
+        customer = _same(title) if title else ""
+        wanted = {*self._owners, customer} - {""}
+        folded = fold(sample) if wanted else ""
+        for name in self.with_colon:
+            if f"{fold(name)}: " in folded:
+                self._owner_speaks |= _same(name) in self._owners
+                self._customer = customer if _same(name) == customer else self._customer
+        # A number may be written in another way; of a name it is enough to see whether it occurs.
+        wanted = {name for name in wanted if name.isdigit() or name in folded}
+        for name in names if wanted else ():
+            same = _same(visible(name))
+            if same in wanted:
+                self._owner_speaks |= same in self._owners
+                self._customer = customer if same == customer else self._customer
+                wanted.discard(same)
+            if not wanted:
+                break
 
     def learn(self, written: str) -> Sender | None:
         """The sender that a name not met before stands for; None when it is the start of a system line."""
@@ -86,7 +112,7 @@ def _same(name: str) -> str:
 
 def _written_number(name: str) -> str | None:
     """The phone or LID that a whole name is, in plain characters; None when it is a name."""
-    if not any(char.isdigit() for char in name):
+    if not _HAS_DIGIT(name):
         return None
     plain = plain_phone_text(name).strip()
     return plain if is_phone(plain) or is_lid(plain) else None
@@ -107,28 +133,64 @@ class Written:
         return sender_columns(self.senders, self.numbers)
 
 
-def who_wrote(headers: Headers, part_of: Ints, more: Ints, known: Sequence[Senders]) -> Written:
+def who_wrote(
+    headers: Headers, part_of: Ints, more: Ints, known: Sequence[Senders], *, always_named: bool
+) -> Written:
     """Tell names from the starts of system lines; `more` are the lines that follow a header's own.
 
-    `known` are the senders of each part's file.
+    `known` are the senders of each part's file. `always_named`: every line of the format names somebody, so
+    that a colon without a blank ends a name too.
     """
     names, texts = headers.names, headers.texts
     bare = texts.is_null().arg_true()
     if len(bare):
         written = names.gather(bare).to_list()
         is_alone = (more[bare.to_numpy()] == 0).tolist()
-        # The space behind the colon of an empty message may be lost.
-        is_name = [alone and text.endswith(":") for alone, text in zip(is_alone, written, strict=True)]
-        found = list(zip(is_name, written, strict=True))
-        texts = replaced(texts, bare, pl.Series(["" if is_name else text for is_name, text in found]))
-        only = [text[:-1] if is_name else None for is_name, text in found]
-        names = replaced(names, bare, pl.Series(only, dtype=pl.String))
+        pairs = [
+            _name_and_text(text, is_alone=alone, always_named=always_named)
+            for alone, text in zip(is_alone, written, strict=True)
+        ]
+        names = replaced(names, bare, pl.Series([name for name, _ in pairs], dtype=pl.String))
+        texts = replaced(texts, bare, pl.Series([text for _, text in pairs], dtype=pl.String))
+    if any(senders.with_colon for senders in known):
+        names, texts = _with_colons(names, texts, part_of, known)
     senders, numbers = _learned(names, part_of, known)
     refused = np.flatnonzero((numbers == 0) & names.is_not_null().to_numpy())
     if len(refused):
         after = (": " + headers.texts.gather(refused)).fill_null("")
         texts = replaced(texts, refused, headers.names.gather(refused) + after)
     return Written(texts, senders, numbers)
+
+
+# `Bob:Oi` and not `https://…`, a time or a quotation; names have no sentence's marks.
+_TIGHT_NAME = re.compile(r"([^:\n“”\"!?]{1,60}):(?!//|\d\d\b)(?=\S)(.*)", re.DOTALL)
+
+
+def _name_and_text(text: str, *, is_alone: bool, always_named: bool) -> tuple[str | None, str]:
+    """The name and the text of a line without a colon and a blank; no name for a line of WhatsApp's own."""
+    # The blank behind the colon of an empty message may be lost.
+    if is_alone and text.endswith(":"):
+        return text[:-1], ""
+    match = _TIGHT_NAME.fullmatch(text) if always_named and text[:1] not in INVISIBLE else None
+    return (match[1], match[2]) if match else (None, text)
+
+
+def _with_colons(
+    names: pl.Series, texts: pl.Series, part_of: Ints, known: Sequence[Senders]
+) -> tuple[pl.Series, pl.Series]:
+    """Put names together that a colon inside them has cut."""
+    whole_names, rests = names.to_list(), texts.to_list()
+    for part, senders in enumerate(known):
+        at_part = np.flatnonzero(part_of == part).tolist() if senders.with_colon else ()
+        for name in senders.with_colon:
+            head, _, tail = name.partition(": ")
+            start = f"{fold(tail)}:"
+            for at in at_part:
+                written, text = whole_names[at], rests[at]
+                if written and text and _same(written) == _same(head) and fold(text).startswith(start):
+                    whole_names[at] = name
+                    rests[at] = text.split(":", tail.count(":") + 1)[-1].removeprefix(" ")
+    return pl.Series(whole_names, dtype=pl.String), pl.Series(rests, dtype=pl.String)
 
 
 def _learned(names: pl.Series, part_of: Ints, known: Sequence[Senders]) -> tuple[list[Sender], Ints]:

@@ -200,7 +200,7 @@ CHAT = "25/01/2025 10:00 - Maria: oi\n25/01/2025 10:01 - Loja Técnica: olá\n25
     [
         (ParseOptions(owner=("Loja Técnica",)), ["from", "to", "from"]),
         (ParseOptions(owner=("loja técnica", "Outra")), ["from", "to", "from"]),
-        (ParseOptions(owner=("41 9999-0000",)), [None, None, "to"]),
+        (ParseOptions(owner=("41 9999-0000",)), ["from", "from", "to"]),
         (ParseOptions(owner=("Quem não fala",)), [None, None, None]),
         (ParseOptions(), [None, None, None]),
         (ParseOptions(default_title="Conversa do WhatsApp com Maria"), ["from", "to", None]),
@@ -241,7 +241,7 @@ def test_a_sender_is_a_phone_a_lid_or_a_name(written: str, name: str | None, pho
 def test_an_owner_is_found_by_a_number_with_any_dash() -> None:
     text = "25/01/2025 10:00 - +55 41 99999\u20110000: oi\n25/01/2025 10:00 - Ana: oi\n"
     result = parse(text, ParseOptions(owner=("+55 41 99999-0000",)))
-    assert result.messages[0].direction == "to"
+    assert [m.direction for m in result.messages] == ["to", "from"]
 
 
 def test_a_pasted_web_transcript_is_text_and_one_of_the_same_shape_is_told_by_its_times() -> None:
