@@ -26,6 +26,8 @@ def open_database(configured: Settings) -> Iterator[Connection]:
 def require_free(host: str, port: int, option: str) -> None:
     """Raise PipelineError when nothing can listen at `host:port`; `option` is the way out."""
     try:
+        if not 0 <= port <= 65535:  # create_server would leave its socket open
+            raise OverflowError("a port is a number from 0 to 65535")
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.create_server((str(address[0]), port), family=family):
             pass

@@ -140,7 +140,9 @@ class _Worker:
     def scan(self, archive: ChatArchive, options: ScanOptions, jobs: Sequence[ScanJob]) -> list[Scans] | None:
         """Return the scans of `jobs`; None when the process is lost."""
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
+            if self._process is not None and self._process.poll() is not None:
+                self.stop()  # closes the pipes of a process that was killed
+            if self._process is None:
                 self._process = self._start()
             assert self._process.stdin is not None  # noqa: S101  # both are pipes
             assert self._process.stdout is not None  # noqa: S101
