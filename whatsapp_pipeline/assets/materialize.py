@@ -6,6 +6,7 @@ what any one asset does (its own module) and what its numbers mean (its step's r
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeAlias
 
@@ -25,9 +26,10 @@ OWNERS = ["team:data-engineering"]
 # The tag `subject` says which part of the project an asset belongs to.
 GROUP = "whatsapp_pipeline"
 PREVIEW_ROWS = 8
+PAUSED = "paused"  # metadata of the observation that a paused asset leaves
 
 Metadata: TypeAlias = Mapping[str, Any]
-Events: TypeAlias = Iterator[dg.AssetObservation | dg.MaterializeResult[Any]]
+Events: TypeAlias = Iterator[dg.AssetObservation | dg.AssetMaterialization | dg.MaterializeResult[Any]]
 
 
 class Report(Protocol):
@@ -87,10 +89,14 @@ def run_table(
     step: Callable[[Connection], Report],
     more: Callable[[Connection], Metadata] | None = None,
 ) -> Events:
-    """Run `step` for an unpartitioned asset that fills `table`, and report it."""
+    """Run `step` for an unpartitioned asset that fills `table`, and report it; during a pause, do nothing."""
     dry_run = is_dry_run(context, config)
     with database.connect(application_name=_application(context), dry_run=dry_run) as conn:
-        _ask_gates(context, conn, [])
+        try:
+            _ask_gates(context, conn, [])
+        except gates.PausedError as pause:
+            yield _paused(context, pause)
+            return
         counts = step(conn).counts()
         metadata: dict[str, Any] = {
             "dagster/row_count": catalog.row_count(conn, table),
@@ -114,31 +120,34 @@ def run_months(
 ) -> Events:
     """Run `step` for each month of the run, in order, and report each month and the sum.
 
-    `before` may raise to end the run before the first month is written.
+    `before` may raise to end the run before the first month is written. During a pause the run ends well
+    with what is done: the months before it are materialized, the others are as they were, and later assets of
+    the run are skipped.
     """
     months = months_of(context)
-    total: dict[str, int] = {}
-    by_month: dict[str, dict[str, int]] = {}
+    total: Counter[str] = Counter()
     dry_run = is_dry_run(context, config)
     with database.connect(application_name=_application(context), dry_run=dry_run) as conn:
         if before:
             before(conn, months)
-        for month in months:
-            _ask_gates(context, conn, [month])
-            by_month[month] = step(conn, month).counts()
-            if by_month[month].get("stopped"):
-                raise gates.PausedError(f"{month} was stopped by a pause; what is done stays, run it again")
-            by_month[month]["dagster/partition_row_count"] = month_rows(conn, month)
-            for name, value in by_month[month].items():
-                total[name] = total.get(name, 0) + value
-            context.log.info("%s: %s", month, _in_words(by_month[month]))
+        by_month, pause = _run_until_pause(context, conn, months, step)
+        for month, counts in by_month.items():
+            counts["dagster/partition_row_count"] = month_rows(conn, month)
+            total.update(counts)
         shared: dict[str, Any] = {
             "dagster/row_count": catalog.row_count(conn, table),
             "dagster/column_schema": column_schema(conn, table),
         }
-        shown = {month: more(conn, [month]) if more and not dry_run else {} for month in months}
+        shown = {month: more(conn, [month]) if more and not dry_run else {} for month in by_month}
         if dry_run and more:
             shared |= more(conn, months)
+    if pause is not None:
+        for month in by_month if not dry_run else ():
+            yield dg.AssetMaterialization(
+                context.asset_key, partition=month, metadata={**shared, **by_month[month], **shown[month]}
+            )
+        yield _paused(context, pause, done=len(by_month), months=len(months))
+        return
     if dry_run:
         total.pop("dagster/partition_row_count", None)
         yield _event(context, {**shared, **total}, dry_run=True)
@@ -148,9 +157,41 @@ def run_months(
     yield dg.MaterializeResult(metadata=shared)
 
 
+def _run_until_pause(
+    context: dg.AssetExecutionContext,
+    conn: Connection,
+    months: list[str],
+    step: Callable[[Connection, str], Report],
+) -> tuple[dict[str, dict[str, int]], gates.PausedError | None]:
+    """Run the step for each month and return its counts; and the pause that ended this early, if one did."""
+    by_month: dict[str, dict[str, int]] = {}
+    for month in months:
+        try:
+            _ask_gates(context, conn, [month])
+            counts = step(conn, month).counts()
+            if counts.get("stopped"):
+                raise gates.PausedError(gates.pause_in_words(conn) or "it was paused for a moment")
+        except gates.PausedError as pause:
+            return by_month, pause
+        by_month[month] = counts
+        context.log.info("%s: %s", month, _in_words(counts))
+    return by_month, None
+
+
 def _ask_gates(context: dg.AssetExecutionContext, conn: Connection, months: list[str]) -> None:
     required = settings.load().checkpoints
     gates.check(conn, context.asset_key.to_user_string(), months, required=required)
+
+
+def _paused(
+    context: dg.AssetExecutionContext, pause: gates.PausedError, *, done: int = 0, months: int = 0
+) -> dg.AssetObservation:
+    """Report that a pause ended the run early; a run that did nothing wrong is not red."""
+    progress = f"; {done} of {months} months are done, the same run goes on with the others" if months else ""
+    context.log.warning("%s%s", pause, progress)
+    return dg.AssetObservation(
+        context.asset_key, description=f"{pause}{progress}", metadata={PAUSED: str(pause)}
+    )
 
 
 def is_dry_run(context: dg.AssetExecutionContext, config: StepConfig) -> bool:

@@ -101,7 +101,7 @@ def _run_name(run: dg.DagsterRun) -> str:
 
 
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """Say which step failed and why; None for a pause, and for a check, which has a problem of its own.
+    """Say which step failed and why; None for a check, which has a problem of its own.
 
     Only this project's own errors are quoted: their texts hold no personal data.
     """
@@ -112,8 +112,6 @@ def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
         error = shown_error(event.step_failure_data.error) if event else None
         if error is None or event is None:
             continue
-        if error.cls_name == "PausedError":
-            return None
         if error.cls_name == _CHECK_FAILED:
             only_checks = True
             continue

@@ -18,6 +18,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.contacts import FILLED_BY
+from whatsapp_pipeline.assets.materialize import PAUSED
 from whatsapp_pipeline.assets.partitions import contiguous
 from whatsapp_pipeline.automation import run_origin
 from whatsapp_pipeline.automation.step_errors import chain, first_line, own_words, shown_error
@@ -66,11 +67,12 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
     changes: list[Change] | None = None  # of a dry run: what it would change
     interrupted: bool = False
+    paused: str | None = None  # since when, by whom and why; the run did what it could before
 
     @property
     def ok(self) -> bool:
-        """Whether every step ended well and no blocking check found an error in the months of the run."""
-        return not self.errors and not any(check.blocks for check in self.checks)
+        """Whether every step ran and ended well, and no blocking check found an error in the run's months."""
+        return not self.errors and self.paused is None and not any(check.blocks for check in self.checks)
 
     @property
     def exit_status(self) -> int:
@@ -91,6 +93,7 @@ class Outcome:
                 for check in self.checks
             ],
             **({"errors": self.errors} if self.errors else {}),
+            **({"paused": self.paused} if self.paused else {}),
             **({} if self.changes is None else {"changes": [c.as_dict() for c in self.changes]}),
         }  # fmt: skip
 
@@ -208,6 +211,10 @@ def _gather(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
             total[name] = value if name == "row_count" else total.get(name, 0) + value
         if event.partition:
             outcome.by_month[asset, event.partition] = counts
+    for event in result.get_asset_observation_events():
+        pause = event.asset_observation_data.asset_observation.metadata.get(PAUSED)
+        if pause is not None:
+            outcome.paused = str(pause.value)
     for evaluation in result.get_asset_check_evaluations():
         outcome.checks.append(_check(evaluation))
     for event in result.all_events:

@@ -30,6 +30,8 @@ def show(outcome: Outcome, *, dry_run: bool) -> None:
         for check in failed:
             word = "BLOCKING" if check.blocks else check.severity.lower()
             say(f"  {word:<8} {check.asset}.{check.name}: {check.description}")
+    if outcome.paused:
+        say(f"\n{outcome.paused}; then the same command goes on where it stopped", err=True)
     for error in outcome.errors:
         say(f"error: {error}", err=True)
     if outcome.changes is not None:

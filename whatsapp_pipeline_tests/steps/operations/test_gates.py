@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.automation.headless import open_instance, run_chain
 from whatsapp_pipeline.automation.schedules import daily_current_month, monthly_closed_month
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.errors import PipelineError
@@ -81,11 +82,45 @@ def test_a_paused_load_ends_its_run_and_goes_on_after_resume(fresh_database_url:
         )
 
     result = run()
-    assert not result.success
+    assert result.success  # a pause is no failure, and nothing is red
     assert result.get_asset_materialization_events() == []
+    (observed,) = result.get_asset_observation_events()
+    assert "paused since" in str(observed.asset_observation_data.asset_observation.description)
     with connect(fresh_database_url) as conn:
         store.resume(conn)
     assert run().success
+
+
+def test_a_pause_between_two_months_keeps_the_first_and_makes_nothing_red(fresh_database_url: str) -> None:
+    """The pause begins with the first month's messages: the second month finds it."""
+    defs = build_defs({"database": Database(url=fresh_database_url), "archive": Archive(root=str(SAMPLE))})
+    with connect(fresh_database_url) as conn:
+        conn.execute(
+            "CREATE FUNCTION pause_now() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " INSERT INTO pauses (reason) VALUES ('inventário') ON CONFLICT DO NOTHING; RETURN NULL; END $$"
+        )
+        conn.execute(
+            "CREATE TRIGGER pause_now AFTER INSERT ON chat_messages"
+            " FOR EACH STATEMENT EXECUTE FUNCTION pause_now()"
+        )
+    with open_instance(ephemeral=True) as instance:
+        outcome = run_chain(defs, instance, months=[MONTH, "2025-02"], with_erp=False)
+        assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
+        key = dg.AssetKey("chat_messages")
+        assert instance.get_materialized_partitions(key) == {MONTH}
+    assert outcome.errors == []
+    assert outcome.paused is not None
+    assert "(inventário)" in outcome.paused
+    assert (outcome.ok, outcome.exit_status) == (False, 1)
+    with connect(fresh_database_url) as conn:
+        months = conn.execute(
+            "SELECT DISTINCT f.month FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file"
+        )
+        assert months.fetchall() == [(MONTH,)]
+        store.resume(conn)
+        conn.execute("DROP TRIGGER pause_now ON chat_messages")
+    with open_instance(ephemeral=True) as instance:
+        assert run_chain(defs, instance, months=[MONTH, "2025-02"], with_erp=False).errors == []
 
 
 def test_an_erp_pass_that_did_not_end_well_holds_indexing(db: Connection) -> None:
