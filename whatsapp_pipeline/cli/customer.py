@@ -15,7 +15,7 @@ from whatsapp_pipeline.steps.summaries.customer_words import conversation_line, 
 from whatsapp_pipeline.store.connection import connect, use_time_zone
 
 _SHOWN_CONVERSATIONS = 8
-_SIDES = {"from": "cliente", "to": "equipe"}
+_SIDES = {"from": "cliente", "to": "equipe", "unsent": "não enviado"}
 
 
 @click.command()
@@ -80,5 +80,6 @@ def text_report(known: Dossier) -> list[str]:
         lines.append("Últimas mensagens")
         for message in known.messages:
             said = " ".join((message["text"] or f"[{message['type']}]").split())[:160]
-            lines.append(f"  {message['at']:%d/%m/%Y %H:%M} {_SIDES.get(message['direction'], '—'):<8}{said}")
+            side = _SIDES.get(message["direction"], "—")
+            lines.append(f"  {message['at']:%d/%m/%Y %H:%M} {side:<7} {said}")
     return lines

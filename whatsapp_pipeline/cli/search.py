@@ -12,7 +12,7 @@ from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.chats.search import SearchHit, SearchQuery
 from whatsapp_pipeline.store.connection import connect, use_time_zone
 
-_SIDES = {"from": "customer", "to": "staff", "notification": "notice"}
+_SIDES = {"from": "customer", "to": "staff", "notification": "notice", "unsent": "never sent"}
 
 
 @click.command()

@@ -1,10 +1,25 @@
--- A chat has an order of its own when its title names one of its contact's, or all its sessions agree on one.
+-- A chat has an order of its own when all its sessions agree on one. Its title's number is evidence like any other: it
+-- chooses among the orders that sessions are linked to, and stands alone only where no session is linked and its order
+-- is a candidate of one, so that the dates fit.
 WITH titled AS (
-    SELECT l.id_chat_file, min(o.id) AS id_ordem_servico
-    FROM (SELECT DISTINCT id_chat_file, id_contato, title_number FROM order_linking
-          WHERE contact_confidence = 1) l
+    SELECT DISTINCT l.id_chat_file, o.id AS target
+    FROM order_linking l
     JOIN ordens_servico o ON ltrim(o.numero_ordem_servico::text, '0') = l.title_number AND o.id_contato = l.id_contato
-    GROUP BY l.id_chat_file HAVING count(DISTINCT o.id) = 1
+    WHERE l.contact_confidence = 1
+), linked AS (
+    SELECT DISTINCT l.id_chat_file, d.target FROM order_linking l JOIN decided d ON d.id = l.id
+    WHERE d.target IS NOT NULL
+), confirmed AS (
+    SELECT t.id_chat_file, min(t.target) AS id_ordem_servico
+    FROM titled t JOIN linked k ON k.id_chat_file = t.id_chat_file AND k.target = t.target
+    GROUP BY t.id_chat_file HAVING count(*) = 1
+), fitting AS (
+    SELECT t.id_chat_file, min(t.target) AS id_ordem_servico
+    FROM titled t
+    WHERE NOT EXISTS (SELECT FROM linked k WHERE k.id_chat_file = t.id_chat_file)
+      AND EXISTS (SELECT FROM order_linking l JOIN candidates c ON c.id = l.id
+                  WHERE l.id_chat_file = t.id_chat_file AND c.target = t.target)
+    GROUP BY t.id_chat_file HAVING count(*) = 1
 ), agreed AS (
     SELECT l.id_chat_file, min(d.target) AS id_ordem_servico,
            (array_agg(d.method ORDER BY d.confidence DESC, d.id))[1] AS method,
@@ -19,7 +34,8 @@ WITH titled AS (
            CASE WHEN a.decided THEN 'override' WHEN t.id_ordem_servico IS NOT NULL THEN 'direct_os_ref'
                 WHEN a.id_ordem_servico IS NOT NULL THEN a.method END AS method
     FROM (SELECT DISTINCT id_chat_file FROM order_linking) c
-    LEFT JOIN titled t USING (id_chat_file) LEFT JOIN agreed a USING (id_chat_file)
+    LEFT JOIN (SELECT * FROM confirmed UNION ALL SELECT * FROM fitting) t USING (id_chat_file)
+    LEFT JOIN agreed a USING (id_chat_file)
 )
 UPDATE chat_files f
 SET id_ordem_servico = w.id_ordem_servico, order_match_method = w.method, updated_at = now()

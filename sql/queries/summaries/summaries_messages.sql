@@ -8,6 +8,8 @@ WITH ordered AS (
            row_number() OVER (PARTITION BY id_contato ORDER BY {message_order}) AS seq
       FROM messages_all
      WHERE id_contato = ANY (%(contacts)s)
+       -- What an assistant wrote and nobody sent reached no customer: it counts in no number.
+       AND side IS DISTINCT FROM 'unsent'
 ), gaps AS (
     SELECT *, at - max(at) FILTER (WHERE talks) OVER (
                PARTITION BY id_contato ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS gap

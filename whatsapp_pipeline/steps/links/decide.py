@@ -27,6 +27,7 @@ from whatsapp_pipeline.steps.links.link_contacts import (
     to_chats,
 )
 from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
+from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import chat_state, link_report, overrides, verdicts
 from whatsapp_pipeline.store.links import contact_links as links
@@ -197,13 +198,17 @@ def undo(conn: Connection, id_override: int, *, reason: str, removed_by: str) ->
 def relink(
     conn: Connection, months: Iterable[str], *, default_area_code: str | None, log: logging.Logger
 ) -> list[str]:
-    """Let the rules decide these months again, contacts and orders; return the months."""
+    """Let the rules decide these months again, contacts and orders; return the months.
+
+    Live conversations whose evidence changed are decided again, too: a decision on a phone is about them.
+    """
     contacts = ContactLinking(LinkOptions(default_area_code=default_area_code), log=log)
     orders = OrderLinking(OrderLinkOptions(), log=log)
     wanted = sorted(set(months))
     for month in wanted:
         contacts.link(conn, month)
         orders.link(conn, month)
+    link_live(conn, log=log)
     return wanted
 
 

@@ -93,10 +93,5 @@ def store_reply(conn: Connection, trigger_id: int, text: str) -> bool:
         """,
         (clean_text(text), trigger_id),
     ).rowcount
-    if stored:
-        conn.execute(
-            "UPDATE conversations SET last_message_at = greatest(last_message_at, now()), updated_at = now()"
-            " WHERE id = (SELECT conversation_id FROM conversation_messages WHERE id = %s)",
-            (trigger_id,),
-        )
+    # Nobody sends it here, so the conversation's last message stays the customer's.
     return bool(stored)

@@ -9,9 +9,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from whatsapp_pipeline.assistant.client import AssistantError, Turn
+from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.checks.summaries import CHECKS
+from whatsapp_pipeline.cli import cli
+from whatsapp_pipeline.domain.phones import parse_phone
+from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.conversations.answer_messages import answer_messages, turns
+from whatsapp_pipeline.steps.conversations.live_sessions import make_live_sessions
+from whatsapp_pipeline.steps.links.live_links import link_live
+from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.conversations import assistant as replies
 from whatsapp_pipeline.store.conversations.conversations import StoredMessage
@@ -60,6 +69,44 @@ def test_a_question_gets_one_reply(conn: Connection) -> None:
     trigger, reply = one(conn, "SELECT min(id), max(in_reply_to) FROM conversation_messages")
     assert trigger == reply
     assert len(assistant.asked) == 1
+
+
+def test_a_reply_that_was_never_sent_is_no_answer(conn: Connection, database_url: str) -> None:
+    conn.execute("INSERT INTO contatos (id, nome) VALUES (1, 'Ana Souza')")
+    key = parse_phone(f"+{SENDER}")
+    assert key is not None
+    conn.execute("INSERT INTO contact_phones VALUES (1, 'celular', 1, %s, 'mobile', true, NULL)", (key.key,))
+    ask(conn, text("w1", "Meu notebook não liga, vocês consertam?", at=now() - 60))
+    asked_at = one(conn, "SELECT last_message_at FROM conversations")
+    try:
+        answer_messages(conn, Scripted(lambda: "Consertamos sim, pode trazer."), log=LOG)
+        make_live_sessions(conn)
+        link_live(conn, log=LOG)
+        summarize(conn, SummaryOptions(), log=LOG)
+        assert rows(conn, "SELECT side FROM messages_all ORDER BY at, ordinal") == [("from",), ("unsent",)]
+        assert one(conn, "SELECT last_message_at FROM conversations") == asked_at
+        assert rows(
+            conn,
+            "SELECT last_speaker, message_count, staff_messages, first_response_s"
+            " FROM customer_conversations",
+        ) == [("customer", 1, 0, None)]
+        assert rows(
+            conn,
+            "SELECT message_count, staff_messages, open_reasons FROM customer_chat_summaries",
+        ) == [(1, 0, ["unanswered"])]
+        scope = Scope(conn, ["2025-01"], Archive())
+        assert next(c for c in CHECKS if c.name == "summary_counts_are_right").find(scope).failing == 0
+        shown = CliRunner().invoke(cli, ["customer", "1"], env={"DATABASE_URL": database_url}).output
+        assert "Nada em aberto" not in shown
+        assert "não enviado Consertamos sim" in shown
+        found = CliRunner().invoke(cli, ["search", "consertamos"], env={"DATABASE_URL": database_url}).output
+        assert "never sent, webhook message" in found
+        # Once it was sent, it is staff's answer.
+        conn.execute("UPDATE conversation_messages SET status = 'delivered' WHERE role = 'assistant'")
+        summarize(conn, SummaryOptions(), log=LOG)
+        assert rows(conn, "SELECT last_speaker, staff_messages FROM customer_conversations") == [("staff", 1)]
+    finally:
+        conn.execute("TRUNCATE contatos, ordens_servico CASCADE")
 
 
 def test_only_the_newest_question_is_asked_about(conn: Connection) -> None:

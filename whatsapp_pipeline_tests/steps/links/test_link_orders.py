@@ -8,7 +8,10 @@ from datetime import date
 
 import pytest
 
+from whatsapp_pipeline.checks.links import CHECKS
+from whatsapp_pipeline.checks.qa import Scope
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
 from whatsapp_pipeline.steps.links.link_counts import LinkReport
@@ -120,6 +123,42 @@ def test_two_orders_alike_are_proposals_in_order(fresh: Connection) -> None:
     assert _sessions(fresh) == [("proposed", "temporal_match", None)]
     ranked = fresh.execute("SELECT rank, id_ordem_servico FROM order_candidates ORDER BY rank").fetchall()
     assert ranked == [(1, 10), (2, 11)]
+
+
+_TITLED = "+55 41 99999-0001 OS 30010"
+
+
+def test_the_title_s_number_does_not_outvote_the_sessions(fresh: Connection) -> None:
+    """A title that is kept from an earlier order: all that contradicted their own sessions were wrong."""
+    add_order(fresh, 10, 1, opened=date(2024, 3, 1), closed=date(2024, 3, 8))
+    add_order(fresh, 11, 1, opened=date(2025, 1, 10), closed=date(2025, 1, 17))
+    add_chat(fresh, _TITLED, sessions=(Session(date(2025, 1, 10)), Session(date(2025, 1, 17))))
+    _link(fresh)
+    assert [row[2] for row in _sessions(fresh, _TITLED)] == [11, 11]
+    assert _file(fresh, _TITLED) == (11, "temporal_match")
+    check = next(check for check in CHECKS if check.name == "title_orders_agree")
+    assert check.find(Scope(fresh, ["2025-01"], Archive())).failing == 1
+
+
+def test_the_title_s_number_chooses_among_the_orders_of_the_sessions(fresh: Connection) -> None:
+    add_order(fresh, 10, 1, opened=date(2024, 3, 1), closed=date(2024, 3, 8))
+    add_order(fresh, 11, 1, opened=date(2025, 1, 10), closed=date(2025, 1, 17))
+    add_chat(fresh, _TITLED, sessions=(Session(date(2024, 3, 1)), Session(date(2025, 1, 10))))
+    _link(fresh)
+    assert [row[2] for row in _sessions(fresh, _TITLED)] == [10, 11]
+    assert _file(fresh, _TITLED) == (10, "direct_os_ref")
+
+
+def test_the_title_s_number_stands_alone_only_where_its_dates_fit(fresh: Connection) -> None:
+    add_order(fresh, 10, 1, opened=date(2024, 3, 1), closed=date(2024, 3, 8))
+    add_chat(fresh, _TITLED, sessions=(Session(date(2025, 6, 1)), Session(date(2025, 7, 1))))
+    _link(fresh)
+    assert _file(fresh, _TITLED) == (None, None)
+    fresh.execute("UPDATE ordens_servico SET data_emissao = '2025-04-20', data_conclusao = '2025-04-25'")
+    _link(fresh)
+    statuses = [row[0] for row in _sessions(fresh, _TITLED)]
+    assert "linked" not in statuses
+    assert _file(fresh, _TITLED) == (10, "direct_os_ref")
 
 
 def test_the_plans_rule_is_a_method_of_its_own(fresh: Connection) -> None:
