@@ -232,6 +232,7 @@ class _Change:
     business: frozenset[str]
     contacts: _Contacts
     one_sender: bool
+    errors: tuple[Any, ...]  # of the change: they speak of its message, where it has only one
 
     def is_business(self, identities: tuple[Identity, ...]) -> bool:
         """Tell whether one of the names is the business's own number."""
@@ -320,6 +321,14 @@ class _Reader:
         yield self._as_message(shared, item, said)
 
     def _echo(self, shared: _Change, item: object) -> Iterator[Item]:
+        fields = _mapping(item)
+        sender = _identities(*(fields.get(name) for name in _SENDER))
+        to = _identities(*(fields.get(name) for name in _RECIPIENT))
+        if sender and shared.is_business(to) and not shared.is_business(sender):
+            # It went the other way: a customer's message among the echoes.
+            identities, name = shared.contacts.complete(sender)
+            yield self._as_message(shared, item, _Spoken(identities, "user", "echo", name, sender))
+            return
         yield self._from_business(shared, item, "echo", ())
 
     def _from_business(
@@ -411,6 +420,7 @@ class _Reader:
         if not identities:
             return self.other(shared.account, f"{said.origin} without sender", item)
         kind = message_type(item)
+        shown = {**item, "errors": list(shared.errors)} if shared.errors and "errors" not in item else item
         status = _mapping(item.get("history_context")).get("status")
         return Message(
             position=self._next(),
@@ -421,7 +431,7 @@ class _Reader:
             provider_id=id_text(item.get("id")),
             provider_time=provider_time(item.get("timestamp"), self._received_at),
             type=kind,
-            text=message_text(item, kind),
+            text=message_text(shown, kind),
             new_text=edited_text(item) if kind == "edit" else None,
             reply_to=_refers_to(item, kind),
             profile_name=profile_name,
@@ -470,6 +480,7 @@ def _shared(value: Mapping[str, Any]) -> _Change:
         business,
         _Contacts(value.get("contacts"), business),
         len(senders) == 1,
+        tuple(_items(value.get("errors"))) if len(_items(value.get("messages"))) == 1 else (),
     )
 
 

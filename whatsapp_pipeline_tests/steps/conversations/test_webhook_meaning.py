@@ -146,6 +146,28 @@ def test_the_business_is_nobodys_customer(conn: Connection) -> None:
     assert one(conn, "SELECT count(*) FROM leads") == 0
 
 
+def test_an_echo_that_went_the_other_way_is_the_customers(conn: Connection) -> None:
+    edited = {"original_message_id": "w1", "message": {"type": "text", "text": {"body": "dia 13"}}}
+    take(
+        conn,
+        change(messages=[text("w1", "dia 12", sender=ANA)]),
+        change("smb_message_echoes", message_echoes=[of(ANA, "w2", to=SHOP, type="edit", edit=edited)]),
+        ask_assistant=True,
+    )
+    assert one(conn, "SELECT text FROM conversation_messages WHERE provider_id = 'w1'") == "dia 13"
+    assert one(conn, "SELECT count(*) FROM conversations") == 1
+
+
+def test_errors_of_a_change_say_what_its_only_message_lacks(conn: Connection) -> None:
+    take(conn, change(messages=[of(ANA, "w1", type="interactive")], errors=ERRORS))
+    take(conn, change(messages=[text("w2", "oi", sender=ANA)], errors=ERRORS))
+    assert rows(conn, "SELECT text FROM conversation_messages ORDER BY provider_id") == [
+        ("[interactive: Tipo desconhecido — enquete não suportada]",),
+        ("oi",),
+    ]
+    assert one(conn, "SELECT count(*) FROM webhook_events") == 2
+
+
 def test_a_history_that_comes_twice_or_after_the_message_changes_nothing(conn: Connection) -> None:
     payloads = [
         change(messages=[text("w1", "oi", sender=ANA)], contacts=[contact(ANA, "Ana")]),
