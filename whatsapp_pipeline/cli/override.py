@@ -20,6 +20,7 @@ from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links import decide
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import live_links
 from whatsapp_pipeline.store.links import overrides as store
 
 
@@ -35,6 +36,7 @@ _NOBODY_KINDS = ("unregistered", "new_customer", "private_or_supplier", "wrong_n
 @click.option("--file", "file", help="The file's path in the archive, or its end if that is unique.")
 @click.option("--phone", help="Every chat with this phone, area code included.")
 @click.option("--title", help="Every chat with this title, whoever wrote it; a known phone outranks it.")
+@click.option("--conversation", type=int, help="One live conversation, by its id (`review --live`).")
 @click.option("--contact", type=int, help="The chat is this contact's (contatos.id).")
 @click.option("--no-contact", is_flag=True, help="The chat is no contact's.")
 @click.option("--not-contact", type=int, help="The chat is not this contact's, whoever else's it is.")
@@ -52,11 +54,18 @@ def add(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
     file: str | None, phone: str | None, title: str | None, contact: int | None, no_contact: bool,
     not_contact: int | None, nobody_kind: str | None, order: str | None, no_order: bool,
     not_order: str | None, reason: str, by: str | None, chat: int | None, session: int | None,
+    conversation: int | None,
 ) -> None:  # fmt: skip
     """Decide a link, and link the months it is about again. A decision before it is superseded."""
-    targets = {k: v for k, v in (("file", file), ("phone", phone), ("title", title)) if v is not None}
+    told = {
+        "file": file,
+        "phone": phone,
+        "title": title,
+        "conversation": None if conversation is None else str(conversation),
+    }
+    targets = {kind: target for kind, target in told.items() if target is not None}
     if len(targets) != 1:
-        raise click.UsageError("give exactly one of --file, --phone and --title")
+        raise click.UsageError("give exactly one of --file, --phone, --title and --conversation")
     given: dict[str, int | str | bool | None] = {
         "contact": contact,
         "no_contact": no_contact,
@@ -87,10 +96,12 @@ def add(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
         outcome = decide.add_override(conn, new)
         _link_again(conn, outcome)
         months = store.chats_of(conn, outcome.id_override)
+        live = live_links.conversations_of(conn, outcome.id_override)
     found = ", ".join(f"{month} ({count})" for month, count in months)
     say(
         f"override {outcome.id_override} is in force; it is about "
         + (f"chats of {found}" if found else "no chat yet")
+        + (f" and {live} live conversation(s)" if live else "")
     )
 
 
@@ -119,6 +130,11 @@ def _resolve(conn: Connection, kind: str, target: str) -> str:
         if phone is None or phone.key is None:
             raise PipelineError("override: --phone is no phone that can be matched; write +55 41 90000-0000")
         return phone.key
+    if kind == "conversation":
+        found = live_links.target_of(conn, int(target))
+        if found is None:
+            raise PipelineError(f"override: there is no live conversation {target}; `review --live` has them")
+        return found
     if kind == "file":
         paths = store.path_of(conn, target)
         if len(paths) > 1:

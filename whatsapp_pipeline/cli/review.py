@@ -28,6 +28,7 @@ from whatsapp_pipeline.cli.review_item import (
     scope_line,
     show_evidence,
 )
+from whatsapp_pipeline.cli.review_live import review_conversations
 from whatsapp_pipeline.cli.review_sample import judge_sample
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links import decide
@@ -54,9 +55,10 @@ _SESSION_KEYS = (
 @click.option("--limit", type=click.IntRange(1), help="At most so many items.")
 @click.option("--by", help="Who decides. Left out: your user name.")
 @click.option("--sample", is_flag=True, help="Judge links blind: the QA sample, of one month or of all.")
+@click.option("--live", is_flag=True, help="Review live conversations, which belong to no month.")
 @click.pass_context
-def review(
-    context: click.Context, month: str | None, limit: int | None, by: str | None, sample: bool
+def review(  # one parameter per option of a stable command line
+    context: click.Context, month: str | None, limit: int | None, by: str | None, sample: bool, live: bool
 ) -> None:
     """Step through chats without a sure contact and sessions without a sure order, the most valuable first.
 
@@ -71,6 +73,10 @@ def review(
         with open_database(configured) as conn:
             months = [month] if month else [str(row["month"]) for row in status.months(conn)]
             judge_sample(conn, _archive(), months, by=by or getpass.getuser(), limit=limit or _SAMPLE)
+        return
+    if live:
+        with open_database(configured) as conn:
+            review_conversations(conn, by=by or getpass.getuser(), limit=limit)
         return
     if month is None:
         raise click.UsageError("give --month YYYY-MM, or --sample")

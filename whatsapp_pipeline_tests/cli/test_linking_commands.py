@@ -22,6 +22,7 @@ from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links.link_report import match_report
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat, add_contact, add_order
+from whatsapp_pipeline_tests.webhook.deliveries import NOON, delivery, take, text
 
 LOG = logging.getLogger(__name__)
 Run = Callable[..., Result]
@@ -337,3 +338,53 @@ def test_the_match_report_counts_waits_and_changes(fresh: Connection, run: Run) 
     assert (report.coverage.contacts, report.coverage.contacts_with_chat) == (3, 0)
     run("--month", "2025-01", command=review, keys="1\nq")
     assert match_report(fresh, "2025-01").changes == {"ambiguous → manual": 1}
+
+
+def _write_live(conn: Connection) -> None:
+    contacts = [{"wa_id": "5541999990001", "profile": {"name": "~"}}]
+    take(conn, delivery(text("w1", "oi", sender="5541999990001"), contacts=contacts))
+    add_order(conn, 11, 3, number="30500", equipment="Notebook Dell")
+    take(conn, delivery(text("w2", "bom dia", sender="5541999990003", at=NOON - 86400 * 300)))
+
+
+def _live(conn: Connection) -> list[tuple[object, ...]]:
+    return conn.execute(
+        "SELECT external_id, id_contato, match_status, match_method FROM conversations ORDER BY external_id"
+    ).fetchall()
+
+
+def test_review_decides_on_live_conversations(fresh: Connection, run: Run) -> None:
+    _write_live(fresh)
+    assert _live(fresh)[0][1:3] == (None, "ambiguous")
+    # The phone's first candidate for the conversation; order 30500 by its number for the session in doubt.
+    result = run("--live", "--by", "maria", command=review, keys="t1é a Ana\no30500\nfoi esta\n")
+    assert result.exit_code == 0, result.output
+    assert "about this conversation alone" in result.output
+    assert "| 2026-03-02 09:00 customer oi" in result.output
+    assert "2 decision(s) kept" in result.output
+    assert _live(fresh)[0][2:] == ("manual", "override")
+    decided = fresh.execute(
+        "SELECT target_kind, decision, id_ordem_servico, session_number FROM link_overrides ORDER BY id"
+    ).fetchall()
+    assert decided == [("conversation", "contact", None, None), ("conversation", "order", 11, 1)]
+    sessions = fresh.execute(
+        "SELECT id_ordem_servico, order_match_status FROM chat_sessions WHERE id_ordem_servico IS NOT NULL"
+    ).fetchall()
+    assert sessions == [(11, "manual")]
+
+
+def test_override_names_a_live_conversation_or_its_phone(fresh: Connection, run: Run) -> None:
+    _write_live(fresh)
+    row = fresh.execute("SELECT id FROM conversations WHERE external_id = '5541999990001'").fetchone()
+    assert row is not None
+    told = ("--contact", "2", "--reason", "é o Bruno")
+    result = run("add", "--conversation", str(row[0]), *told, command=override)
+    assert "it is about no chat yet and 1 live conversation(s)" in result.output
+    assert _live(fresh)[0][1:] == (2, "manual", "override")
+    result = run(
+        "add", "--phone", "+55 41 99999-0003", "--contact", "2", "--reason", "trocou", command=override
+    )
+    assert "and 1 live conversation(s)" in result.output
+    assert _live(fresh)[1][1:] == (2, "manual", "override")
+    result = run("add", "--conversation", "999", *told, command=override)
+    assert str(result.exception) == ("override: there is no live conversation 999; `review --live` has them")

@@ -6,6 +6,7 @@ steps/chats/file_lines.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from whatsapp_pipeline.archive import ChatArchive
@@ -38,9 +39,14 @@ def chat_ends(
     """Return the ends of a chat or session from its messages; while these are not loaded, from the file."""
     first, last = ends_of_chat(conn, chat, session, count=count)
     if first or archive is None:
-        return ChatEnds(tuple(map(_line, first)), tuple(map(_line, last)))
+        return lines_of(first, last)
     head, tail = first_and_last_lines(archive, path, chat_number, count=count)
     return ChatEnds(tuple(map(_shortened, head)), tuple(map(_shortened, tail)))
+
+
+def lines_of(first: Iterable[MessageLine], last: Iterable[MessageLine]) -> ChatEnds:
+    """Return messages as lines of text."""
+    return ChatEnds(tuple(map(_line, first)), tuple(map(_line, last)))
 
 
 def _line(message: MessageLine) -> str:

@@ -97,3 +97,19 @@ def target_of(conn: Connection, conversation: int) -> str | None:
         (conversation,),
     ).fetchone()
     return str(row[0]) if row else None
+
+
+def conversations_of(conn: Connection, id_override: int) -> int:
+    """Count the live conversations that a decision is about."""
+    row = conn.execute(
+        """
+        SELECT count(DISTINCT i.conversation_id)
+          FROM link_overrides o
+          JOIN conversation_identities i
+            ON o.target_kind = 'conversation' AND o.target = i.phone_number_id || '/' || i.canonical
+            OR o.target_kind = 'phone' AND o.target = i.phone_key
+         WHERE o.id = %s
+        """,
+        (id_override,),
+    ).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,43 @@
+"""Live conversations that wait for a person's decision, as `review` shows chats.
+
+What belongs here: the queue and the first and last messages of an item. What does not: deciding
+(steps/links/decide.py).
+"""
+
+from __future__ import annotations
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links.review import MessageLine, ReviewItem
+from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
+
+
+def live_queue(conn: Connection, limit: int | None = None) -> list[ReviewItem]:
+    """Return what waits, the most valuable first; `id_chat_file` is the conversation's id."""
+    rows = conn.execute(queries.load("links/live_review_queue"), {"limit": limit})
+    return [ReviewItem(*row) for row in rows]
+
+
+def ends_of_conversation(
+    conn: Connection, conversation: int, session: int | None, *, count: int
+) -> tuple[list[MessageLine], list[MessageLine]]:
+    """Return the first and the last messages of a conversation or session; a message is in one list only."""
+    rows = conn.execute(
+        f"""
+        WITH said AS (
+            SELECT local_time AS at, direction, coalesce(text, '[' || type || ']') AS text, ordinal,
+                   NULL::text AS file
+              FROM conversation_contact_messages m
+             WHERE m.conversation_id = %(conversation)s AND (%(session)s::int IS NULL OR EXISTS (
+                   SELECT FROM chat_sessions s WHERE s.id_conversation = m.conversation_id
+                      AND s.number = %(session)s AND m.local_time BETWEEN s.started_at AND s.ended_at))
+        ), placed AS (
+            SELECT *, row_number() OVER (ORDER BY {MESSAGE_ORDER}) AS place, count(*) OVER () AS n FROM said
+        )
+        SELECT at, direction, text, place FROM placed
+         WHERE place <= %(count)s OR n - place < %(count)s ORDER BY place
+        """,
+        {"conversation": conversation, "session": session, "count": count},
+    ).fetchall()
+    first = [MessageLine(*row[:3]) for row in rows if row[3] <= count]
+    return first, [MessageLine(*row[:3]) for row in rows if row[3] > count]
