@@ -29,11 +29,18 @@ for _name in ("DATABASE_URL", "DAGSTER_DATABASE_URL", "CHAT_ARCHIVE", "ERP", "FI
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
 
+# The files that take longest. They begin first, whatever the order of the others: a worker that began one of
+# them last would work on alone when all else is done.
+_LONGEST = ("test_pipeline.py", "test_docs.py", "test_no_personal_data.py", "test_extend.py")
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start the embedded server, so that `make test-fast` can leave them out."""
+    """Mark the tests that start the embedded server, and begin with the files that take longest."""
     for item in items:
         if "admin_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 
 @pytest.fixture(scope="session")
