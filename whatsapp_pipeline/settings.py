@@ -51,6 +51,8 @@ class Settings:
     assistant_model: str | None = None
     assistant_api_key: str | None = field(default=None, repr=False)
     assistant_system_prompt: str | None = None
+    assistant_run_seconds: int = 60
+    assistant_run_tokens: int = 200_000
     backup_dir: Path | None = None
     backup_keep_daily: int = 7
     backup_keep_monthly: int = 12
@@ -133,6 +135,12 @@ def _count(name: str, value: str) -> int:
     return int(value)
 
 
+def _large_count(name: str, value: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", value) or int(value) < 1:
+        raise SettingError(f"{name}={value!r}: expected a whole number from 1 to 999999999")
+    return int(value)
+
+
 def _checkpoints(name: str, value: str) -> tuple[str, ...]:
     known = ("contacts_complete", "files_indexed", "links_reviewed")
     chosen = () if value == "none" else _list(name, value)
@@ -186,6 +194,8 @@ _VARIABLES = {
     "assistant_model": ("ASSISTANT_MODEL", _text),
     "assistant_api_key": ("ASSISTANT_API_KEY", _text),
     "assistant_system_prompt": ("ASSISTANT_SYSTEM_PROMPT", _text),
+    "assistant_run_seconds": ("ASSISTANT_RUN_SECONDS", _count),
+    "assistant_run_tokens": ("ASSISTANT_RUN_TOKENS", _large_count),
     "backup_dir": ("BACKUP_DIR", _path),
     "backup_keep_daily": ("BACKUP_KEEP_DAILY", _count),
     "backup_keep_monthly": ("BACKUP_KEEP_MONTHLY", _count),

@@ -12,6 +12,7 @@ from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 from whatsapp_pipeline.store import catalog
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import inbox
+from whatsapp_pipeline.store.conversations.assistant import question_status
 from whatsapp_pipeline.store.conversations.conversations import latest_conversations
 
 webhook_inbox = dg.AssetSpec(
@@ -30,6 +31,9 @@ class ConversationsConfig(dg.Config):
 
     batch_id: int | None = Field(
         default=None, description="A batch that the sensor planned; left out: everything that is due."
+    )
+    answers_only: bool = Field(
+        default=False, description="Only ask the assistant about questions that wait; process no delivery."
     )
 
 
@@ -50,18 +54,28 @@ def conversations(
 ) -> dg.MaterializeResult[None]:
     """Messages, statuses and leads out of the raw deliveries; each once, whatever was sent twice."""
     from whatsapp_pipeline.steps.conversations.answer_messages import answer_messages
-    from whatsapp_pipeline.steps.conversations.process_webhooks import process_batch, process_due
+    from whatsapp_pipeline.steps.conversations.process_webhooks import (
+        ProcessReport,
+        process_batch,
+        process_due,
+    )
 
     options = webhook_inbox.options()
-    assistant = webhook_inbox.assistant()
     name = f"whatsapp-pipeline {context.run.run_id[:8]} conversations"
     with database.connect(application_name=name) as conn:
-        if config.batch_id is None:
+        if config.answers_only:
+            report = ProcessReport()
+        elif config.batch_id is None:
             report = process_due(conn, options, log=context.log)
         else:
             report = process_batch(conn, config.batch_id, options, log=context.log)
-        answers = answer_messages(conn, assistant, log=context.log).counts() if assistant else {}
-        waiting = inbox.status(conn)
+        # After the deliveries: a wrong setting of the assistant must not hold them back.
+        assistant = webhook_inbox.assistant()
+        answers = {}
+        if assistant:
+            limits = webhook_inbox.answer_limits()
+            answers = answer_messages(conn, assistant, limits=limits, log=context.log).counts()
+        waiting, questions = inbox.status(conn), question_status(conn)
         return dg.MaterializeResult(
             metadata={
                 **report.counts(),
@@ -72,6 +86,9 @@ def conversations(
                 "lag_seconds": round(waiting.oldest_pending_seconds, 1),
                 "dead_letters": waiting.dead,
                 "parked_deliveries": waiting.parked,
+                "questions_pending": questions.pending,
+                "questions_failed": questions.failed,
+                "questions_expired": questions.expired,
                 "latest_conversations": _latest(conn),
             }
         )

@@ -9,16 +9,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES  # exported nowhere else
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.automation.schedule_factory import Job, at, once_a_day
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 from whatsapp_pipeline.store.conversations import inbox
+from whatsapp_pipeline.store.conversations.assistant import QuestionStatus, question_status
 from whatsapp_pipeline.webhook import quarantine, spool
 
 BATCH_TAG = "webhook/batch"
 ATTEMPT_TAG = "webhook/attempt"
+ANSWERS_TAG = "webhook/answers"
 INTERVAL_SECONDS = 5
 RAW_DAYS, HELD_DAYS = 14, 90
 RUN_LOG_DAYS = 7
@@ -63,10 +66,31 @@ def webhook_inbox_sensor(
             if planned is None:
                 break
             requests.append(_request(planned.id, planned.attempt))
-        waiting = inbox.status(conn)
+        waiting, questions = inbox.status(conn), question_status(conn)
+    if questions.due and not requests and not under_way and _may_ask(context):
+        requests.append(_request_for_answers())
     yield from requests[: webhook_inbox.batches_per_tick]
     if not requests:
-        yield dg.SkipReason(_why_nothing(under_way, waiting))
+        yield dg.SkipReason(_why_nothing(under_way, waiting, questions))
+
+
+def _may_ask(context: dg.SensorEvaluationContext) -> bool:
+    """Whether the assistant is set and no run that only asks it is under way."""
+    if not settings.load().assistant_base_url:
+        return False
+    runs = context.instance.get_runs(
+        dg.RunsFilter(tags={ANSWERS_TAG: "true"}, statuses=list(NOT_FINISHED_STATUSES)), limit=1
+    )
+    return not runs
+
+
+def _request_for_answers() -> dg.RunRequest:
+    """Ask for a run over the questions that wait, at most one per minute."""
+    return dg.RunRequest(
+        run_key=f"webhook-answers-{datetime.now(UTC):%Y%m%d%H%M}",
+        run_config=dg.RunConfig(ops={"conversations": {"config": {"answers_only": True}}}),
+        tags={ANSWERS_TAG: "true"},
+    )
 
 
 def _in_progress(context: dg.SensorEvaluationContext, batch: inbox.Batch) -> bool:
@@ -89,9 +113,14 @@ def _request(batch_id: int, attempt: int) -> dg.RunRequest:
     )
 
 
-def _why_nothing(under_way: int, waiting: inbox.InboxStatus) -> str:
+def _why_nothing(under_way: int, waiting: inbox.InboxStatus, questions: QuestionStatus) -> str:
     if under_way:
         return f"{under_way} batch(es) under way, {waiting.pending} deliveries wait"
+    asked = f"; {questions.pending} question(s) wait for an answer" if questions.pending else ""
+    return _what_waits(waiting) + asked
+
+
+def _what_waits(waiting: inbox.InboxStatus) -> str:
     held = f"; {waiting.dead} dead, {waiting.parked} parked" if waiting.dead or waiting.parked else ""
     if waiting.pending:
         return f"{waiting.pending} deliveries wait for their next attempt{held}"

@@ -50,6 +50,14 @@ CHECKS = [
         severity="error",
     ),
     QaCheck(
+        name="questions_are_answered",
+        subject="conversations",
+        asset="conversations",
+        description="No question waits for the assistant for over ten minutes, and none ended unanswered.",
+        how_to_fix="The reason says what failed: correct ASSISTANT_API_KEY or ASSISTANT_BASE_URL, or wait for"
+        " the endpoint; then `whatsapp-pipeline webhook answers retry`. After a day nothing is asked again.",
+    ),
+    QaCheck(
         name="no_parked_accounts",
         subject="conversations",
         asset="conversations",

@@ -132,14 +132,19 @@ def replay(dead: bool, ids: tuple[int, ...], since: datetime | None) -> None:
 @webhook.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(as_json: bool) -> None:
-    """Show what waits: in the spool, in the inbox, dead, parked, in quarantine."""
+    """Show what waits: in the spool, in the inbox, dead, parked, in quarantine, for the assistant."""
     from whatsapp_pipeline.store.conversations import inbox
+    from whatsapp_pipeline.store.conversations.assistant import question_status
     from whatsapp_pipeline.webhook import quarantine, spool
 
     directory = spool.spool_directory(settings.load())
     with _database() as conn:
         found = {**asdict(inbox.status(conn))}
         letters = inbox.dead_letters(conn)
+        questions = question_status(conn)
+    found["questions_pending"] = questions.pending
+    found["oldest_question_seconds"] = round(questions.oldest_pending_seconds, 1)
+    found["questions_failed"], found["questions_expired"] = questions.failed, questions.expired
     found["spool_segments"] = len(spool.segments(directory))
     found["quarantined"] = quarantine.count(quarantine.quarantine_directory(directory))
     if as_json:
@@ -168,15 +173,54 @@ def drain() -> None:
 
 @webhook.command()
 def process() -> None:
-    """Process what waits in the inbox now, without Dagster."""
+    """Process what waits in the inbox now, and answer the questions that wait, without Dagster."""
     import logging
 
+    from whatsapp_pipeline.assistant.client import assistant_from
+    from whatsapp_pipeline.steps.conversations.answer_messages import answer_messages, limits_from
     from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, process_due
 
-    options = ProcessOptions(multitenant=settings.load().multitenant_enabled)
+    configured = settings.load()
+    options = ProcessOptions(
+        multitenant=configured.multitenant_enabled, ask_assistant=bool(configured.assistant_base_url)
+    )
+    log = logging.getLogger(__name__)
     with _database() as conn:
-        report = process_due(conn, options, log=logging.getLogger(__name__))
-    say(", ".join(f"{value} {name}" for name, value in report.counts().items() if value) or "nothing")
+        counts = process_due(conn, options, log=log).counts()
+        # After the deliveries: a wrong setting of the assistant must not hold them back.
+        if assistant := assistant_from(configured):
+            limits = limits_from(configured)
+            counts |= answer_messages(conn, assistant, limits=limits, log=log).counts()
+    say(
+        ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in counts.items() if value) or "nothing"
+    )
+
+
+@webhook.group(cls=Group)
+def answers() -> None:
+    """Questions that wait for the assistant, and those that it did not answer."""
+
+
+@answers.command("list")
+def answers_list() -> None:
+    """List the latest questions that failed or wait after a failure, with the reason."""
+    from whatsapp_pipeline.store.conversations.assistant import unanswered
+
+    with _database() as conn:
+        rows = unanswered(conn)
+    for message_id, state, attempts, reason in rows:
+        say(f"message {message_id}\t{state}\t{attempts} attempts\t{reason}")
+    if not rows:
+        say("no question failed or waits after a failure", err=True)
+
+
+@answers.command()
+def retry() -> None:
+    """Put questions that failed or wait in line now, if they are not a day old and still need an answer."""
+    from whatsapp_pipeline.store.conversations.assistant import retry_failed
+
+    with _database() as conn:
+        say(f"{retry_failed(conn)} questions are in line; `webhook process` or the sensor asks them")
 
 
 @webhook.command()

@@ -24,9 +24,10 @@ Role: TypeAlias = Literal["user", "assistant", "system"]
 Origin: TypeAlias = Literal["message", "echo", "history"]
 IdentityKind: TypeAlias = Literal["wa_id", "user_id", "group"]
 
-# Since 2009 there is WhatsApp; a time further ahead than this is a clock gone wrong.
+# Since 2009 there is WhatsApp; a time further ahead than clocks differ is a clock gone wrong. A message dated
+# in the future would be the newest of its conversation until then.
 _EARLIEST = datetime(2009, 1, 1, tzinfo=UTC)
-_AHEAD = timedelta(days=2)
+_AHEAD = timedelta(minutes=5)
 _BRAZILIAN_MOBILE = re.compile(r"55([1-9][1-9])9?([6-9]\d{7})")
 _USER_ID = re.compile(r"[A-Z]{2}\.\S+")
 _NOT_DIGITS = re.compile(r"\D")
@@ -141,7 +142,7 @@ def preference(identity: Identity) -> tuple[int, int, str]:
 def provider_time(value: object, received_at: datetime) -> datetime | None:
     """Read a timestamp in seconds, as a string or a number; milliseconds are recognised.
 
-    None for anything else, and for a time before WhatsApp or more than two days after `received_at`.
+    None for anything else, and for a time before WhatsApp or more than five minutes after `received_at`.
     """
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) <= 20:
         value = int(value)

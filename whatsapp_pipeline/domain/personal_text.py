@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from whatsapp_pipeline.domain.phone_texts import is_cnpj, is_cpf, plain_phone_text
@@ -62,27 +63,36 @@ _OTHER_NUMBER_BEFORE: Final = re.compile(
     r"|modelo|ref|os|o\.s\.|ordem|or[çc]amento|boleto|cep|r\$)\W{0,3}(?:n[º°o.]{0,2}\W{0,2})?$",
     re.IGNORECASE,
 )
+_BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)[ ().\-/]+(?=\d)")
 _YEARS: Final = re.compile(r"(?:19|20)\d\d[ .-](?:19|20)\d\d")
 _DAY: Final = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 
 
-def hide_personal(text: str) -> str:
+def hide_personal(text: str, *, keep: str = "") -> str:
     """Return the text with each phone, e-mail address, CPF, CNPJ and RG replaced by a word that names it.
 
-    The text comes back as it was when it holds none. Otherwise its dashes, spaces and digits are the plain
-    ones, and marks that show nothing are gone.
+    What stands in `keep` as well, such as a shop's own number, stays. The text comes back as it was when
+    nothing is hidden. Otherwise its dashes, spaces and digits are the plain ones, and marks that show nothing
+    are gone.
     """
     plain = plain_phone_text(text)
-    hidden = _JID.sub(PHONE, plain)
-    hidden = _EMAIL.sub(EMAIL, hidden)
-    hidden = _NAMED.sub(_hide_named, hidden)
-    hidden = _CNPJ.sub(_hide_cnpj, hidden)
-    hidden = _CPF.sub(_hide_cpf, hidden)
-    hidden = _RG.sub(RG, hidden)
-    hidden = _AFTER_A_WORD.sub(lambda match: match[1] + PHONE, hidden)
-    for pattern, replacement in _PHONES:
-        hidden = pattern.sub(replacement, hidden)
+    hidden = plain
+    known = _BETWEEN_DIGITS.sub("", plain_phone_text(keep)).lower()
+    for pattern, replace in _RULES:
+        hidden = pattern.sub(partial(_unless_kept, replace, known), hidden)
     return text if hidden == plain else hidden
+
+
+def _unless_kept(replace: Callable[[re.Match[str]], str], known: str, match: re.Match[str]) -> str:
+    return match[0] if _is_in(match[0], known) else replace(match)
+
+
+def _is_in(found: str, known: str) -> bool:
+    """Whether a number or an address stands in the text that is kept; numbers by their last eight digits."""
+    if not known:
+        return False
+    digits = _digits(found)
+    return found.lower() in known if "@" in found else len(digits) >= 8 and digits[-8:] in known
 
 
 def _hide_named(match: re.Match[str]) -> str:
@@ -171,7 +181,14 @@ def _phone_where(rule: Callable[[re.Match[str]], bool]) -> Callable[[re.Match[st
     return lambda match: PHONE if rule(match) else match[0]
 
 
-_PHONES: Final = (
+_RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
+    (_JID, lambda _: PHONE),
+    (_EMAIL, lambda _: EMAIL),
+    (_NAMED, _hide_named),
+    (_CNPJ, _hide_cnpj),
+    (_CPF, _hide_cpf),
+    (_RG, lambda _: RG),
+    (_AFTER_A_WORD, lambda match: match[1] + PHONE),
     (_ABROAD, _phone_where(_is_abroad)),
     (_WITH_AREA, _phone_where(_is_with_area)),
     (_RUN, _hide_spread),

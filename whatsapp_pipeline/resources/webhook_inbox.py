@@ -19,6 +19,7 @@ from whatsapp_pipeline.store.conversations import inbox
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.assistant.client import OpenAiAssistant
+    from whatsapp_pipeline.steps.conversations.answer_messages import AnswerLimits
     from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions
 
 APPLICATION = "whatsapp-pipeline webhook inbox"
@@ -58,6 +59,12 @@ class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no val
         from whatsapp_pipeline.assistant.client import assistant_from
 
         return assistant_from(settings.load())
+
+    def answer_limits(self) -> "AnswerLimits":
+        """Return what one run may take of the assistant, from the settings."""
+        from whatsapp_pipeline.steps.conversations.answer_messages import limits_from
+
+        return limits_from(settings.load())
 
     def plan(self, conn: Connection) -> inbox.Batch | None:
         """Open a batch over what is due; None when nothing is."""

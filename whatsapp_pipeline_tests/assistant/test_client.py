@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from whatsapp_pipeline.assistant.client import AssistantError, OpenAiAssistant, assistant_from
+from whatsapp_pipeline.assistant.client import AssistantError, OpenAiAssistant, Reply, assistant_from
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import from_mapping
 
@@ -61,7 +61,7 @@ def completion(content: object) -> bytes:
 def test_a_reply(tmp_path: Path) -> None:
     with endpoint(send(completion("  Bom dia! "))) as (base, seen):
         client = OpenAiAssistant(base + "/", "m", "key", "Seja breve.")
-        assert client.reply([{"role": "user", "content": "oi"}]) == "Bom dia!"
+        assert client.reply([{"role": "user", "content": "oi"}]) == Reply("Bom dia!", 0)
     assert seen[0]["path"] == "/v1/chat/completions"
     assert seen[0]["key"] == "Bearer key"
     assert seen[0]["messages"] == [

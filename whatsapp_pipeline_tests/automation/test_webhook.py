@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from whatsapp_pipeline.automation.webhook import (
+    ANSWERS_TAG,
     ATTEMPT_TAG,
     BATCH_TAG,
     webhook_inbox_sensor,
@@ -19,8 +20,9 @@ from whatsapp_pipeline.automation.webhook import (
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
+from whatsapp_pipeline.sandbox.assistant_server import AssistantSandbox, Habit, serving_assistant
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline_tests.webhook.deliveries import RECEIVED, clear, delivery, one, put, rows, text
+from whatsapp_pipeline_tests.webhook.deliveries import RECEIVED, clear, delivery, one, put, rows, take, text
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +129,7 @@ def test_a_failed_item_fails_no_run_and_the_checks_say_so(
     outcome = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
     assert outcome == {
         "webhooks_processed_in_time": True, "no_dead_webhooks": False, "no_parked_accounts": True,
+        "questions_are_answered": True,
         "no_duplicate_messages": True, "spool_drained": True,
     }  # fmt: skip
 
@@ -139,3 +142,49 @@ def test_retention(conn: Connection, instance: dg.DagsterInstance, database_url:
         instance=instance, resources={"database": Database(url=database_url)}
     ).success
     assert rows(conn, "SELECT body IS NULL FROM webhook_inbox") == [(True,)]
+
+
+def test_the_sensor_asks_for_questions_that_wait(
+    instance: dg.DagsterInstance, database_url: str, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    asked = delivery(text("w1", "ficou pronto?", at=int(now.timestamp())))
+    take(conn, asked, received=now, ask_assistant=True)
+    assert tick(instance, database_url) == (
+        [], "no new deliveries; 1 question(s) wait for an answer",  # the assistant is off
+    )  # fmt: skip
+    sandbox = AssistantSandbox()
+    with serving_assistant(sandbox) as base:
+        monkeypatch.setenv("ASSISTANT_BASE_URL", base)
+        monkeypatch.setenv("ASSISTANT_MODEL", "m")
+        (request,), _ = tick(instance, database_url)
+        assert request.tags[ANSWERS_TAG] == "true"
+        result = run(instance, database_url, request)
+        assert result.success
+        (event,) = result.get_asset_materialization_events()
+        metadata = event.materialization.metadata
+        assert [metadata[name].value for name in ("answered", "questions_pending", "questions_failed")] == [
+            1, 0, 0,
+        ]  # fmt: skip
+        assert tick(instance, database_url) == ([], "no new deliveries")
+        # A question that a failure put off is asked for when its pause is over, not before.
+        sandbox.habits = [Habit("status", status=500)]
+        again = delivery(text("w2", "e agora?", at=int(now.timestamp()) + 1))
+        take(conn, again, received=now, ask_assistant=True)
+        (request,), _ = tick(instance, database_url)
+        run(instance, database_url, request)
+        assert tick(instance, database_url)[0] == []
+        conn.execute("UPDATE assistant_replies SET next_attempt_at = now()")
+        assert len(tick(instance, database_url)[0]) == 1
+
+
+def test_a_wrong_setting_of_the_assistant_holds_no_delivery_back(
+    instance: dg.DagsterInstance, database_url: str, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSISTANT_BASE_URL", "http://127.0.0.1:9/v1")
+    put(conn, delivery(text("w1", "oi")))
+    (request,), _ = tick(instance, database_url)
+    result = run(instance, database_url, request)
+    assert not result.success
+    assert one(conn, "SELECT status FROM webhook_inbox") == "done"
+    assert one(conn, "SELECT count(*) FROM conversation_messages") == 1

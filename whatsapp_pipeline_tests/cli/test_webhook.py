@@ -11,11 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import requests
 
+from whatsapp_pipeline.sandbox.assistant_server import AssistantSandbox, Habit, serving_assistant
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.webhook.receiver import PATH
 from whatsapp_pipeline_tests.webhook.deliveries import clear, delivery, one, put, text
@@ -116,3 +118,29 @@ def test_accounts_dead_letters_and_verify(conn: Connection, environment: dict[st
     assert result.returncode == 0
     assert result.stdout.count("ok: ") == 5
     assert one(conn, "SELECT count(*) FROM tenants") == 1
+
+
+def test_process_answers_as_the_job_does_and_failures_are_shown_and_retried(
+    conn: Connection, environment: dict[str, str]
+) -> None:
+    now = datetime.now(UTC)
+    sandbox = AssistantSandbox(api_key="right", habits=[Habit("status", status=400)])
+    with serving_assistant(sandbox) as base:
+        asking = {
+            **environment, "ASSISTANT_BASE_URL": base, "ASSISTANT_MODEL": "m", "ASSISTANT_API_KEY": "wrong",
+        }  # fmt: skip
+        put(conn, delivery(text("w1", "ficou pronto?", at=int(now.timestamp()))), received=now)
+        result = webhook(asking, "process")
+        assert "1 messages" in result.stdout
+        assert "1 asked later" in result.stdout
+        assert "HTTP 401: check ASSISTANT_API_KEY" in webhook(asking, "answers", "list").stdout
+        status = webhook(asking, "status").stdout
+        assert "questions pending: 1\n" in status
+        asking["ASSISTANT_API_KEY"] = "right"
+        assert webhook(asking, "answers", "retry").stdout.startswith("1 questions are in line")
+        assert "1 failed" in webhook(asking, "process").stdout
+        assert json.loads(webhook(asking, "status", "--json").stdout)["questions_failed"] == 1
+        assert webhook(asking, "answers", "retry").stdout.startswith("1 questions are in line")
+        assert "1 answered" in webhook(asking, "process").stdout
+        assert "no question failed" in webhook(asking, "answers", "list").stderr
+    assert one(conn, "SELECT count(*) FROM conversation_messages WHERE role = 'assistant'") == 1

@@ -1,32 +1,60 @@
-"""Answering customers: one reply a question at most, stored and sent nowhere.
+"""Answering customers: at most one reply per question, stored and sent nowhere.
 
-No transaction is held while the model thinks. Whatever goes wrong is a warning and a row state; the user's
-message was stored long before and is never touched here.
+What belongs here: which failures are asked again, when a run stops asking, and the prompt. What does not: the
+request (assistant/client.py) and statements (store/conversations/assistant.py). No transaction is held while
+the model thinks. Whatever goes wrong is a warning and a row state; the user's message was stored long before
+and is never touched here.
 """
 
 from __future__ import annotations
 
 import logging
+import random
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from whatsapp_pipeline.assistant.client import Assistant, AssistantError, Turn
+from whatsapp_pipeline.assistant.client import DEADLINE_SECONDS, Assistant, AssistantError, Reply, Turn
 from whatsapp_pipeline.domain.personal_text import hide_personal
+from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import assistant as replies
 from whatsapp_pipeline.store.conversations.conversations import StoredMessage, get_last_messages
 
 HISTORY = 20
 LEASE_SECONDS = 120.0
+# A failed question is asked again after 30 s, 1 min, 2 min … at most an hour, until it is a day old.
+_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 3600.0
+_UNUSABLE_ATTEMPTS = 3  # a text that is cut or empty is cut again, as a rule
+_OUTAGES_IN_A_ROW = 2  # two calls that hang use up the time of a run
+_PAUSE_FOR_ALL = 300.0
+_SHORTEST_CALL = 5.0  # seconds; a question that gets less than this waits for the next run
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLimits:
+    """What one run may take: questions, seconds in all, and tokens as the endpoint counts them."""
+
+    questions: int = 1000
+    seconds: float = 60.0
+    tokens: int = 200_000
+
+
+def limits_from(settings: Settings) -> AnswerLimits:
+    """Return the limits that the settings name."""
+    return AnswerLimits(seconds=settings.assistant_run_seconds, tokens=settings.assistant_run_tokens)
 
 
 @dataclass(slots=True)
 class AnswerReport:
-    """What became of the questions."""
+    """What became of the questions; `asked_later`: given back after a failure, to be asked again."""
 
     answered: int = 0
     superseded: int = 0
+    expired: int = 0
     failed: int = 0
+    asked_later: int = 0
+    answer_tokens: int = 0
 
     def counts(self) -> dict[str, int]:
         """Return the counts by name."""
@@ -34,33 +62,105 @@ class AnswerReport:
 
 
 def answer_messages(
-    conn: Connection, assistant: Assistant, *, limit: int = 100, log: logging.Logger
+    conn: Connection, assistant: Assistant, *, limits: AnswerLimits | None = None, log: logging.Logger
 ) -> AnswerReport:
-    """Answer up to `limit` questions that wait; only the newest of each conversation is asked about."""
-    report = AnswerReport(superseded=replies.drop_stale(conn))
-    for _ in range(limit):
-        question = replies.claim(conn, seconds=LEASE_SECONDS)
-        if question is None:
-            break
-        messages = get_last_messages(conn, question.conversation_id, HISTORY, up_to=question.trigger_id)
+    """Answer the questions that are due, within `limits`; only the newest of a conversation is asked about.
+
+    What is left stays pending: the next run, which the sensor asks for, goes on with it.
+    """
+    run = _Answering(conn, assistant, limits or AnswerLimits(), log)
+    run.report.superseded, run.report.expired = replies.settle_needless(conn)
+    stopped = run.answer_all()
+    if stopped:
+        left = replies.question_status(conn).pending
+        log.warning("the assistant stopped: %s; %d question(s) wait", stopped, left)
+    return run.report
+
+
+class _Answering:
+    """One run over the questions that are due."""
+
+    def __init__(
+        self, conn: Connection, assistant: Assistant, limits: AnswerLimits, log: logging.Logger
+    ) -> None:
+        self._conn, self._assistant, self._limits, self._log = conn, assistant, limits, log
+        self._stop_at = time.monotonic() + limits.seconds
+        self._outages = 0
+        self.report = AnswerReport()
+
+    def answer_all(self) -> str | None:
+        """Answer question after question; return why it stopped before the last one, None after it."""
+        for _ in range(self._limits.questions):
+            seconds = min(DEADLINE_SECONDS, self._stop_at - time.monotonic())
+            if seconds < _SHORTEST_CALL:
+                if self._outages:
+                    replies.postpone_all(self._conn, "the endpoint did not answer", seconds=_PAUSE_FOR_ALL)
+                return f"this run's {self._limits.seconds:.0f} s are used up (ASSISTANT_RUN_SECONDS)"
+            if self.report.answer_tokens >= self._limits.tokens:
+                return f"this run's {self._limits.tokens} tokens are used up (ASSISTANT_RUN_TOKENS)"
+            question = replies.claim(self._conn, seconds=LEASE_SECONDS)
+            if question is None:
+                return None
+            if stopped := self._answer(question, seconds):
+                return stopped
+        return f"this run has asked {self._limits.questions} questions"
+
+    def _answer(self, question: replies.Question, seconds: float) -> str | None:
+        """Ask about one question and settle it; return why the run has to stop, if it has to."""
+        messages = get_last_messages(self._conn, question.conversation_id, HISTORY, up_to=question.trigger_id)
         try:
-            text = assistant.reply(turns(messages))
+            reply = self._assistant.reply(turns(messages), seconds=seconds)
         except AssistantError as error:
-            log.warning("no reply to message %d: %s", question.trigger_id, error)
-            replies.settle(conn, question.trigger_id, "failed", str(error))
-            report.failed += 1
-            continue
+            return self._failed(question, error)
         except Exception as error:  # a fault of a client must never lose the run or the user's message
-            log.warning("no reply to message %d: %s", question.trigger_id, type(error).__name__)
-            replies.settle(conn, question.trigger_id, "failed", type(error).__name__)
-            report.failed += 1
-            continue
-        with conn.transaction():
-            stored = replies.store_reply(conn, question.trigger_id, text)
-            replies.settle(conn, question.trigger_id, "answered" if stored else "superseded", None)
-        report.answered += stored
-        report.superseded += not stored
-    return report
+            return self._failed(question, AssistantError(type(error).__name__))
+        self._outages = 0
+        self.report.answer_tokens += reply.tokens or _estimated_tokens(messages, reply)
+        with self._conn.transaction():
+            stored = replies.store_reply(self._conn, question, reply.text)
+            if stored:
+                replies.settle(self._conn, question.trigger_id, "answered", None)
+                self.report.answered += 1
+            elif replies.was_edited(self._conn, question):
+                words = "the user edited the message meanwhile"
+                replies.ask_later(self._conn, question.trigger_id, words, seconds=0, counts=False)
+                self.report.asked_later += 1
+            else:
+                words = "the user wrote again, or staff answered, meanwhile"
+                replies.settle(self._conn, question.trigger_id, "superseded", words)
+                self.report.superseded += 1
+        return None
+
+    def _failed(self, question: replies.Question, error: AssistantError) -> str | None:
+        """Give the question back or give it up; return why the run has to stop, if it has to."""
+        self._log.warning("no reply to message %d: %s", question.trigger_id, error)
+        last_try = error.failure == "unusable" and question.attempts + 1 >= _UNUSABLE_ATTEMPTS
+        if error.failure in {"refused", "filtered"} or last_try:
+            replies.settle(self._conn, question.trigger_id, "failed", str(error))
+            self.report.failed += 1
+            return None
+        pause = error.retry_after if error.retry_after is not None else _pause(question.attempts)
+        # A wrong key or a limit is not the question's fault: it uses up no attempt.
+        counts = error.failure in {"outage", "unusable"}
+        replies.ask_later(self._conn, question.trigger_id, str(error), seconds=pause, counts=counts)
+        self.report.asked_later += 1
+        self._outages = self._outages + 1 if error.failure == "outage" else 0
+        if error.failure in {"setup", "limit"} or self._outages >= _OUTAGES_IN_A_ROW:
+            seconds = max(pause if error.failure == "limit" else _PAUSE_FOR_ALL, 1.0)
+            replies.postpone_all(self._conn, str(error), seconds=seconds)
+            return f"{error}; nothing is asked for {seconds:.0f} s"
+        return None
+
+
+def _pause(attempts: int) -> float:
+    """Seconds until a question is asked again after `attempts` failures, ± 25 % to spread retries."""
+    spread = 0.75 + random.random() / 2  # noqa: S311  # spreads retries, guards nothing
+    return float(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempts, 10)) * spread)
+
+
+def _estimated_tokens(messages: Sequence[StoredMessage], reply: Reply) -> int:
+    """Estimate tokens where the endpoint does not count them: about four characters each."""
+    return (sum(len(message.text) for message in messages) + len(reply.text)) // 4 + 1
 
 
 def turns(messages: Sequence[StoredMessage]) -> list[Turn]:

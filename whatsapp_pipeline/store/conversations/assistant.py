@@ -1,58 +1,130 @@
-"""Which messages wait for an answer, and the answers."""
+"""`assistant_replies`: which messages wait for an answer, what became of each, and the answers.
+
+What belongs here: statements about questions. What does not: asking the language model (steps) and what its
+text may be (domain/assistant_reply.py).
+
+A question is pending until it is answered, until it needs no answer (superseded), until it is a day old
+(expired), or until the model refused it for good (failed).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Final, Literal, LiteralString
 
 from whatsapp_pipeline.domain.webhook_json import clean_text
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations.conversations import lock_accounts
-from whatsapp_pipeline.store.conversations.deliveries import ASSISTANT_MAX_AGE
+from whatsapp_pipeline.store.message_order import LIVE_KEY
 
-# A message that asks: something the user wrote now, not a reaction or a notice.
-_NEWER_QUESTION = """
+MAX_AGE: Final[LiteralString] = "24 hours"
+# What a person does not wait for an answer to.
+_NOT_ASKING: Final[LiteralString] = (
+    "('reaction', 'system', 'edit', 'revoke', 'unsupported', 'unknown', 'media_placeholder')"
+)
+_NEWER: Final[LiteralString] = (
+    "n.conversation_id = m.conversation_id AND"
+    f" ({LIVE_KEY.replace('{m}', 'n')}) > ({LIVE_KEY.replace('{m}', 'm')})"
+)
+# The user has asked something else since: a message of theirs that is no reaction, notice or edit. Of several
+# edits of one message the last one asks.
+_ASKED_AGAIN: Final[LiteralString] = f"""
     EXISTS (SELECT 1 FROM conversation_messages n
-             WHERE n.conversation_id = m.conversation_id AND n.role = 'user' AND n.origin = 'message'
-               AND (n.sent_at, coalesce(n.inbox_id, 9223372036854775807), n.position, n.id)
-                 > (m.sent_at, coalesce(m.inbox_id, 9223372036854775807), m.position, m.id))
-"""
+             WHERE {_NEWER} AND n.role = 'user' AND n.origin = 'message' AND n.revoked_at IS NULL
+               AND (n.type NOT IN {_NOT_ASKING} OR (m.type, n.type, n.reply_to_provider_id)
+                                                 = ('edit', 'edit', m.reply_to_provider_id)))"""
+# A person of the business has answered since.
+_ANSWERED_BY_STAFF: Final[LiteralString] = f"""
+    EXISTS (SELECT 1 FROM conversation_messages n
+             WHERE {_NEWER} AND n.role = 'assistant' AND n.origin <> 'assistant' AND n.revoked_at IS NULL
+               AND n.type NOT IN {_NOT_ASKING})"""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One message that waits for an answer."""
+    """One message that waits for an answer, as it read when it was taken; `attempts` failed before."""
 
     trigger_id: int
     conversation_id: int
+    edited_at: datetime | None
+    attempts: int
 
 
-def drop_stale(conn: Connection) -> int:
-    """Settle what needs no answer any more: a newer message came, or it is too old; return how many."""
-    return conn.execute(
+@dataclass(frozen=True, slots=True)
+class QuestionStatus:
+    """How many questions wait, and how many ended without an answer within the last seven days."""
+
+    pending: int
+    due: int
+    oldest_pending_seconds: float
+    failed: int
+    expired: int
+
+
+def add_questions(conn: Connection, message_ids: Sequence[int]) -> None:
+    """Make questions of those new messages that ask for an answer.
+
+    An edit asks when the message that it edits no longer waits: the answer was for its former words. While
+    that one waits, it is asked about with its latest words anyway.
+    """
+    conn.execute(
         f"""
+        INSERT INTO assistant_replies (trigger_id)
+        SELECT m.id FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
+         WHERE m.id = ANY(%s) AND m.role = 'user' AND m.origin = 'message' AND NOT c.is_group
+           AND m.sent_at > now() - interval '{MAX_AGE}'
+           AND (m.type NOT IN {_NOT_ASKING}
+                OR m.type = 'edit' AND m.new_text IS NOT NULL AND EXISTS (
+                    SELECT 1 FROM conversation_messages o JOIN assistant_replies r ON r.trigger_id = o.id
+                     WHERE o.phone_number_id = m.phone_number_id AND o.message_key = m.reply_to_provider_id
+                       AND o.conversation_id = m.conversation_id AND o.role = 'user'
+                       AND r.state IN ('answered', 'failed')))
+        ON CONFLICT (trigger_id) DO NOTHING
+        """,
+        (list(message_ids),),
+    )
+
+
+def settle_needless(conn: Connection) -> tuple[int, int]:
+    """Settle the pending questions that need no answer any more; return how many superseded and expired."""
+    rows = conn.execute(
+        f"""
+        WITH judged AS (
+            SELECT r.trigger_id,
+                   CASE WHEN m.sent_at <= now() - interval '{MAX_AGE}' THEN 'expired'
+                        ELSE 'superseded' END AS state,
+                   CASE WHEN m.sent_at <= now() - interval '{MAX_AGE}' THEN r.reason
+                        WHEN m.revoked_at IS NOT NULL THEN 'the user took the message back'
+                        WHEN {_ANSWERED_BY_STAFF} THEN 'staff has answered'
+                        ELSE 'the user wrote again' END AS reason
+              FROM assistant_replies r JOIN conversation_messages m ON m.id = r.trigger_id
+             WHERE r.state = 'pending'
+               AND (m.sent_at <= now() - interval '{MAX_AGE}' OR m.revoked_at IS NOT NULL
+                    OR {_ASKED_AGAIN} OR {_ANSWERED_BY_STAFF}))
         UPDATE assistant_replies r
-           SET state = CASE WHEN m.sent_at <= now() - interval '{ASSISTANT_MAX_AGE}'
-                            THEN 'expired' ELSE 'superseded' END,
-               updated_at = now()
-          FROM conversation_messages m
-         WHERE m.id = r.trigger_id AND r.state = 'pending'
-           AND (m.sent_at <= now() - interval '{ASSISTANT_MAX_AGE}' OR {_NEWER_QUESTION})
+           SET state = j.state, reason = j.reason, lease_until = NULL, updated_at = now()
+          FROM judged j WHERE r.trigger_id = j.trigger_id AND r.state = 'pending'
+        RETURNING r.state
         """
-    ).rowcount
+    ).fetchall()
+    expired = sum(state == "expired" for (state,) in rows)
+    return len(rows) - expired, expired
 
 
 def claim(conn: Connection, *, seconds: float) -> Question | None:
-    """Take the oldest question that nobody works on; None when there is none."""
+    """Take the question that is due first and that nobody works on; None when there is none."""
     row = conn.execute(
         """
         UPDATE assistant_replies r SET lease_until = now() + make_interval(secs => %s), updated_at = now()
           FROM conversation_messages m
          WHERE m.id = r.trigger_id AND r.trigger_id = (
                SELECT trigger_id FROM assistant_replies
-                WHERE state = 'pending' AND (lease_until IS NULL OR lease_until < now())
-                ORDER BY trigger_id LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING r.trigger_id, m.conversation_id
+                WHERE state = 'pending' AND next_attempt_at <= now()
+                  AND (lease_until IS NULL OR lease_until < now())
+                ORDER BY next_attempt_at, trigger_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+        RETURNING r.trigger_id, m.conversation_id, m.edited_at, r.attempts
         """,
         (seconds,),
     ).fetchone()
@@ -70,13 +142,79 @@ def settle(
     )
 
 
-def store_reply(conn: Connection, trigger_id: int, text: str) -> bool:
-    """Store the reply to a question, unless it has one or the user wrote again; return whether it was.
+def ask_later(conn: Connection, trigger_id: int, reason: str, *, seconds: float, counts: bool) -> None:
+    """Give a question back, to be asked again after `seconds`; `counts`: this was an attempt of its own."""
+    conn.execute(
+        "UPDATE assistant_replies SET attempts = attempts + %s::int, reason = %s, lease_until = NULL,"
+        " next_attempt_at = now() + make_interval(secs => %s), updated_at = now()"
+        " WHERE trigger_id = %s AND state = 'pending'",
+        (counts, reason, seconds, trigger_id),
+    )
+
+
+def postpone_all(conn: Connection, reason: str, *, seconds: float) -> int:
+    """Ask nothing for `seconds`: the endpoint fails for every question; return how many wait for that."""
+    return conn.execute(
+        "UPDATE assistant_replies SET reason = %s, updated_at = now(),"
+        " next_attempt_at = greatest(next_attempt_at, now() + make_interval(secs => %s))"
+        " WHERE state = 'pending'",
+        (reason, seconds),
+    ).rowcount
+
+
+def retry_failed(conn: Connection) -> int:
+    """Put the failed questions that are not a day old, and all that wait, in line now; return how many."""
+    return conn.execute(
+        f"""
+        UPDATE assistant_replies r
+           SET state = 'pending', attempts = 0, next_attempt_at = now(), updated_at = now()
+          FROM conversation_messages m
+         WHERE m.id = r.trigger_id AND r.state IN ('failed', 'pending')
+           AND m.sent_at > now() - interval '{MAX_AGE}' AND NOT {_ASKED_AGAIN} AND NOT {_ANSWERED_BY_STAFF}
+           AND m.revoked_at IS NULL
+        """
+    ).rowcount
+
+
+def question_status(conn: Connection) -> QuestionStatus:
+    """Count the questions that wait or ended without an answer."""
+    row = conn.execute(
+        """
+        SELECT count(*) FILTER (WHERE r.state = 'pending'),
+               count(*) FILTER (WHERE r.state = 'pending' AND r.next_attempt_at <= now()
+                                  AND (r.lease_until IS NULL OR r.lease_until < now())),
+               coalesce(extract(epoch FROM now() - min(m.sent_at) FILTER (WHERE r.state = 'pending')),
+                        0)::float8,
+               count(*) FILTER (WHERE r.state = 'failed'), count(*) FILTER (WHERE r.state = 'expired')
+          FROM assistant_replies r JOIN conversation_messages m ON m.id = r.trigger_id
+         WHERE r.state = 'pending'
+            OR r.state IN ('failed', 'expired') AND r.updated_at > now() - interval '7 days'
+        """
+    ).fetchone()
+    pending, due, oldest, failed, expired = row or (0, 0, 0.0, 0, 0)
+    return QuestionStatus(pending, due, max(0.0, oldest), failed, expired)
+
+
+def unanswered(conn: Connection, limit: int = 20) -> list[tuple[int, str, int, str]]:
+    """Read (message id, state, attempts, reason) of the latest questions that a failure left unanswered."""
+    return conn.execute(
+        """
+        SELECT trigger_id, state, attempts, coalesce(reason, '') FROM assistant_replies
+         WHERE state IN ('failed', 'expired') AND updated_at > now() - interval '7 days'
+            OR state = 'pending' AND reason IS NOT NULL
+         ORDER BY trigger_id DESC LIMIT %s
+        """,
+        (limit,),
+    ).fetchall()
+
+
+def store_reply(conn: Connection, question: Question, text: str) -> bool:
+    """Store the reply to a question that still needs it as it was asked; return whether it was stored.
 
     In the caller's transaction, under the account's lock, so that no message comes in between.
     """
     row = conn.execute(
-        "SELECT phone_number_id FROM conversation_messages WHERE id = %s", (trigger_id,)
+        "SELECT phone_number_id FROM conversation_messages WHERE id = %s", (question.trigger_id,)
     ).fetchone()
     if row is None:
         return False
@@ -88,10 +226,23 @@ def store_reply(conn: Connection, trigger_id: int, text: str) -> bool:
         SELECT m.conversation_id, 'assistant', %s, 'assistant', m.phone_number_id, 'reply:' || m.id,
                clock_timestamp(), m.id
           FROM conversation_messages m
-         WHERE m.id = %s AND NOT {_NEWER_QUESTION}
+         WHERE m.id = %s AND m.edited_at IS NOT DISTINCT FROM %s AND m.revoked_at IS NULL
+           AND NOT {_ASKED_AGAIN} AND NOT {_ANSWERED_BY_STAFF}
         ON CONFLICT DO NOTHING
         """,
-        (clean_text(text), trigger_id),
+        (clean_text(text), question.trigger_id, question.edited_at),
     ).rowcount
     # Nobody sends it here, so the conversation's last message stays the customer's.
     return bool(stored)
+
+
+def was_edited(conn: Connection, question: Question) -> bool:
+    """Return whether the question reads otherwise than when it was taken, and still waits."""
+    row = conn.execute(
+        f"""SELECT m.edited_at IS DISTINCT FROM %s AND m.revoked_at IS NULL
+                   AND NOT {_ASKED_AGAIN} AND NOT {_ANSWERED_BY_STAFF}
+              FROM conversation_messages m JOIN assistant_replies r ON r.trigger_id = m.id
+             WHERE m.id = %s AND r.state = 'pending'""",
+        (question.edited_at, question.trigger_id),
+    ).fetchone()
+    return bool(row and row[0])

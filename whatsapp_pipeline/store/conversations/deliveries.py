@@ -14,6 +14,7 @@ from uuid import UUID
 
 from whatsapp_pipeline.domain.conversations import Item, Message, Other, Status
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.conversations.assistant import add_questions
 from whatsapp_pipeline.store.conversations.conversations import (
     keep_one_lead,
     lock_accounts,
@@ -22,11 +23,8 @@ from whatsapp_pipeline.store.conversations.conversations import (
 )
 from whatsapp_pipeline.store.queries import load
 
-# What a person does not wait for an answer to.
-_NOT_ASKING = ["reaction", "system", "edit", "revoke", "unsupported", "unknown"]
 # What changes a message that was sent before.
 _CHANGES = ("edit", "revoke")
-ASSISTANT_MAX_AGE = "24 hours"
 
 _T = TypeVar("_T", Message, Status, Other)
 
@@ -79,7 +77,7 @@ def store(
         + [(s.phone_number_id, s.provider_id) for _, s in statuses],
     )
     if ask_assistant and inserted:
-        _await_answers(conn, inserted)
+        add_questions(conn, inserted)
     return Stored(
         messages=len(inserted),
         duplicates=len(messages) - len(inserted),
@@ -340,16 +338,3 @@ def _add_others(conn: Connection, others: Sequence[tuple[Received, Other]]) -> i
             [r.received_at for r, _ in others],
         ],
     ).rowcount
-
-
-def _await_answers(conn: Connection, message_ids: Sequence[int]) -> None:
-    conn.execute(
-        f"""
-        INSERT INTO assistant_replies (trigger_id)
-        SELECT m.id FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
-         WHERE m.id = ANY(%s) AND m.role = 'user' AND m.origin = 'message' AND NOT c.is_group
-           AND m.type <> ALL(%s) AND m.sent_at > now() - interval '{ASSISTANT_MAX_AGE}'
-        ON CONFLICT (trigger_id) DO NOTHING
-        """,
-        (list(message_ids), _NOT_ASKING),
-    )

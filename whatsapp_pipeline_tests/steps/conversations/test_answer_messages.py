@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from whatsapp_pipeline.assistant.client import AssistantError, Turn
+from whatsapp_pipeline.assistant.client import AssistantError, Reply, Turn
 from whatsapp_pipeline.checks.qa import Scope
 from whatsapp_pipeline.checks.summaries import CHECKS
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.steps.conversations.answer_messages import answer_messages, turns
+from whatsapp_pipeline.steps.conversations.answer_messages import AnswerLimits, answer_messages, turns
 from whatsapp_pipeline.steps.conversations.live_sessions import make_live_sessions
 from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
@@ -34,9 +34,9 @@ class Scripted:
         self.answer = answer
         self.asked: list[list[Turn]] = []
 
-    def reply(self, turns: Sequence[Turn]) -> str:
+    def reply(self, turns: Sequence[Turn], *, seconds: float) -> Reply:
         self.asked.append(list(turns))
-        return self.answer()
+        return Reply(self.answer(), 7)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +53,11 @@ def ask(conn: Connection, *messages: dict[str, Any]) -> None:
     take(conn, *(delivery(m) for m in messages), received=datetime.now(UTC), ask_assistant=True)
 
 
+def later(conn: Connection) -> None:
+    """Let the pause before the next attempt be over."""
+    conn.execute("UPDATE assistant_replies SET next_attempt_at = now()")
+
+
 def states(conn: Connection) -> list[str]:
     return [state for (state,) in rows(conn, "SELECT state FROM assistant_replies ORDER BY trigger_id")]
 
@@ -60,7 +65,8 @@ def states(conn: Connection) -> list[str]:
 def test_a_question_gets_one_reply(conn: Connection) -> None:
     ask(conn, text("w1", "quanto custa?", at=now()))
     assistant = Scripted()
-    assert answer_messages(conn, assistant, log=LOG).counts() == {"answered": 1, "superseded": 0, "failed": 0}
+    report = answer_messages(conn, assistant, log=LOG)
+    assert (report.answered, report.answer_tokens) == (1, 7)
     ask(conn, text("w1", "quanto custa?", at=now()))
     assert answer_messages(conn, assistant, log=LOG).answered == 0
     assert rows(conn, "SELECT role, text FROM conversation_messages ORDER BY id") == [
@@ -129,7 +135,7 @@ def test_a_message_that_comes_meanwhile_supersedes_the_reply(conn: Connection, d
         return "tarde demais"
 
     first = Scripted(answer)
-    report = answer_messages(conn, first, limit=1, log=LOG)
+    report = answer_messages(conn, first, limits=AnswerLimits(questions=1), log=LOG)
     assert (report.answered, report.superseded) == (0, 1)
     assert answer_messages(conn, Scripted(), log=LOG).answered == 1
     assert states(conn) == ["superseded", "answered"]
@@ -163,17 +169,20 @@ def test_what_is_not_a_question_gets_no_reply(conn: Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [AssistantError("no reply within 30 s"), RuntimeError("a bug of the client")]
+    "error", [AssistantError("no reply within 30 s", "outage"), RuntimeError("a bug of the client")]
 )
-def test_any_failure_is_a_state_and_the_message_stays(conn: Connection, error: Exception) -> None:
+def test_any_failure_leaves_the_question_to_be_asked_again(conn: Connection, error: Exception) -> None:
     ask(conn, text("w1", "oi", at=now()))
 
     def fail() -> str:
         raise error
 
-    assert answer_messages(conn, Scripted(fail), log=LOG).failed == 1
-    assert states(conn) == ["failed"]
+    assert answer_messages(conn, Scripted(fail), log=LOG).asked_later == 1
+    assert rows(conn, "SELECT state, attempts, next_attempt_at > now(), reason IS NOT NULL"
+                      " FROM assistant_replies") == [("pending", 1, True, True)]  # fmt: skip
     assert rows(conn, "SELECT role, text FROM conversation_messages") == [("user", "oi")]
+    later(conn)
+    assert answer_messages(conn, Scripted(), log=LOG).answered == 1
 
 
 def test_the_last_twenty_oldest_first_with_a_word_for_every_type(conn: Connection) -> None:
@@ -195,7 +204,8 @@ def test_the_last_twenty_oldest_first_with_a_word_for_every_type(conn: Connectio
 
 def test_eight_at_once_store_one_reply(conn: Connection, database_url: str) -> None:
     ask(conn, text("w1", "oi", at=now()))
-    trigger = one(conn, "SELECT trigger_id FROM assistant_replies")
+    question = replies.claim(conn, seconds=60)
+    assert question is not None
     barrier = threading.Barrier(8)
     stored: list[bool] = []
 
@@ -203,7 +213,7 @@ def test_eight_at_once_store_one_reply(conn: Connection, database_url: str) -> N
         with connect(database_url) as mine:
             barrier.wait()
             with mine.transaction():
-                stored.append(replies.store_reply(mine, trigger, "Olá!"))
+                stored.append(replies.store_reply(mine, question, "Olá!"))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:

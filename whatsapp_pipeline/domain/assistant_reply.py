@@ -1,0 +1,50 @@
+"""What a language model wrote, made fit to be stored, shown and sent back to it.
+
+What belongs here: the bounds of an answer's text. What does not: asking for it (assistant/client.py) and
+storing it (steps/conversations/answer_messages.py).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from whatsapp_pipeline.domain.personal_text import hide_personal
+from whatsapp_pipeline.errors import PipelineError
+
+LONGEST_REPLY: Final = 4096  # characters; a text message of WhatsApp holds no more
+_THOUGHTS: Final = re.compile(
+    r"<(think|thinking|thought|reasoning|analysis)\b[^>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL
+)
+_THOUGHTS_END: Final = re.compile(
+    r"\A.*</(?:think|thinking|thought|reasoning|analysis)\s*>", re.IGNORECASE | re.DOTALL
+)
+_JOINERS: Final = "\u200c\u200d"  # part of emoji and of some scripts
+_BLANK_LINES: Final = re.compile(r"\n{3,}")
+
+
+class UnusableReplyError(PipelineError):
+    """A language model's text that can't be an answer; the text says why and quotes nothing."""
+
+
+def clean_reply(text: str, *, keep: str = "") -> str:
+    """Return an answer without the model's thoughts, control characters and numbers that lead to a person.
+
+    Phones and addresses that stand in `keep`, such as the shop's own in the system prompt, stay. Raises
+    UnusableReplyError for a text that is empty then, or longer than a message can be.
+    """
+    said = _THOUGHTS_END.sub("", _THOUGHTS.sub("", text))
+    said = "".join(char for char in said.replace("\r\n", "\n") if _is_shown(char))
+    said = _BLANK_LINES.sub("\n\n", said).strip()
+    if not any(char.isalnum() or unicodedata.category(char) == "So" for char in said):
+        raise UnusableReplyError("the reply holds no text")
+    if len(said) > LONGEST_REPLY:
+        raise UnusableReplyError(f"the reply is longer than the {LONGEST_REPLY} characters of a message")
+    return hide_personal(said, keep=keep)
+
+
+def _is_shown(char: str) -> bool:
+    return (
+        char in "\n\t" or char in _JOINERS or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+    )

@@ -1,0 +1,149 @@
+"""An HTTP server that behaves like a language model's endpoint, with the habits of real ones on demand.
+
+What belongs here: what a client can observe: answers, refusals, silence, and answers that are no answers.
+What does not: a model. It listens on loopback, keeps everything in memory, and answers with fixed words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+ANSWER: Final = "Olá! Sua ordem de serviço está em andamento."
+
+
+@dataclass(slots=True)
+class Habit:
+    """One way to misbehave, for `times` requests after `after` of them were answered well.
+
+    `kind`: `status` (answer `status` with `body` and `headers`), `reset` (close the connection with RST),
+    `hang` (say nothing until the server ends), `drip` (a byte now and then, never an end), `say` (answer with
+    `text` and `finish_reason`), `body` (HTTP 200 with `body` as it is).
+    """
+
+    kind: str
+    after: int = 0
+    times: int = 1
+    status: int = 500
+    body: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    text: str = ANSWER
+    finish_reason: str | None = "stop"
+
+
+@dataclass(slots=True)
+class AssistantSandbox:
+    """The server's state: habits, the key it accepts, and every prompt it got."""
+
+    api_key: str | None = None
+    habits: list[Habit] = field(default_factory=list)
+    prompts: list[list[dict[str, str]]] = field(default_factory=list)
+    tokens: int = 50
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    ending: threading.Event = field(default_factory=threading.Event)
+
+    def next_habit(self, prompt: list[dict[str, str]], *, is_refused: bool) -> Habit | None:
+        """Keep a prompt and return how its request goes wrong; None where it does not."""
+        with self.lock:
+            self.prompts.append(prompt)
+            for habit in [] if is_refused else self.habits:
+                if habit.times > 0:
+                    if habit.after > 0:
+                        habit.after -= 1
+                        return None
+                    habit.times -= 1
+                    return habit
+            return None
+
+    def said(self) -> str:
+        """All words of all prompts, for a test to look for what must not be there."""
+        return json.dumps(self.prompts, ensure_ascii=False)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Hands requests to the sandbox."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    sandbox: AssistantSandbox
+
+    def do_POST(self) -> None:
+        """Answer a request for a completion."""
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        key = self.sandbox.api_key
+        is_refused = key is not None and self.headers.get("Authorization") != f"Bearer {key}"
+        habit = self.sandbox.next_habit(list(body.get("messages", [])), is_refused=is_refused)
+        if is_refused:
+            self._send(401, json.dumps({"error": {"message": "Incorrect API key provided"}}))
+        elif not self.path.endswith("/chat/completions"):
+            self._send(404, "<html>Not Found</html>")
+        elif habit is None:
+            self._send(200, self._completion(ANSWER, "stop"))
+        elif habit.kind == "status":
+            self._send(habit.status, habit.body, habit.headers)
+        elif habit.kind == "say":
+            self._send(200, self._completion(habit.text, habit.finish_reason))
+        elif habit.kind == "body":
+            self._send(200, habit.body)
+        else:
+            self._stay(habit.kind)
+
+    def _completion(self, text: str, finish_reason: str | None) -> str:
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": text},
+            "finish_reason": finish_reason,
+        }
+        return json.dumps({"choices": [choice], "usage": {"total_tokens": self.sandbox.tokens}})
+
+    def _send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
+        data = body.encode("utf-8", "surrogatepass")
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _stay(self, kind: str) -> None:
+        """Reset the connection, or hold it until the server ends."""
+        self.close_connection = True
+        if kind == "reset":
+            # Closing with a linger time of zero sends RST in the place of FIN.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            return
+        if kind == "drip":
+            self.send_response(200)
+            self.end_headers()
+        with contextlib.suppress(OSError):
+            while not self.sandbox.ending.wait(0.1):
+                if kind == "drip":
+                    self.wfile.write(b" ")
+                    self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
+        """Stay silent: the log of prompts is the sandbox's own."""
+
+
+@contextlib.contextmanager
+def serving_assistant(sandbox: AssistantSandbox) -> Iterator[str]:
+    """Serve `sandbox` on a free port of loopback; yields what ASSISTANT_BASE_URL takes."""
+    handler = type("Handler", (_Handler,), {"sandbox": sandbox})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+        finally:
+            sandbox.ending.set()
+            server.shutdown()
+            thread.join()
