@@ -16,6 +16,7 @@ from whatsapp_pipeline.cli.choices import choose_order
 from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say, say_json, say_lines
 from whatsapp_pipeline.cli.params import Group
+from whatsapp_pipeline.cli.review_item import outranked_words
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links import decide
@@ -103,6 +104,8 @@ def add(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
         + (f"chats of {found}" if found else "no chat yet")
         + (f" and {live} live conversation(s)" if live else "")
     )
+    if outcome.outranked:
+        say(outranked_words(outcome))
 
 
 def _id_of(conn: Connection, value: object) -> int | None:

@@ -23,6 +23,7 @@ from whatsapp_pipeline.cli.review_item import (
     NOBODY_KEYS,
     digits,
     item_lines,
+    outranked_words,
     read_key,
     read_reason,
     scope_line,
@@ -270,6 +271,8 @@ class _Reviewing:
         self.months.update(outcome.months)
         answer = wanted.kind.replace("_", " ") + (f" {wanted.id}" if wanted.id is not None else "")
         say(f"   kept as override {outcome.id_override}: {answer}, {len(outcome.chats)} chat(s)")
+        if outcome.outranked:
+            say(f"   {outranked_words(outcome)}")
         return True
 
     def _put_off(self, item: ReviewItem) -> bool:

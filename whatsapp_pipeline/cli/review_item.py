@@ -16,7 +16,7 @@ from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.domain.matching.link_types import Feature
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links.chat_ends import ChatEnds
-from whatsapp_pipeline.steps.links.decide import NobodyKind, ScopeOffer
+from whatsapp_pipeline.steps.links.decide import DecisionOutcome, NobodyKind, ScopeOffer
 from whatsapp_pipeline.store.links.review import ReviewItem
 
 NOBODY_KEYS: dict[str, tuple[NobodyKind, str]] = {
@@ -82,7 +82,19 @@ def scope_line(offer: ScopeOffer) -> str:
         "title": "EVERY chat with this title, whoever wrote it",
     }[offer.scope]
     months = ", ".join(offer.months[:6]) + (" …" if len(offer.months) > 6 else "")
-    return f"   about {what}: {offer.chats} chat(s), {offer.messages:,} messages, {months}"
+    linked = [
+        f"{chats} now contact {contact}'s" for contact, chats in offer.linked_now if contact is not None
+    ]
+    moved = f" ({', '.join(linked[:3])})" if linked else ""
+    return f"   about {what}: {offer.chats} chat(s){moved}, {offer.messages:,} messages, {months}"
+
+
+def outranked_words(outcome: DecisionOutcome) -> str:
+    """Say of how many chats a decision does not decide, and why."""
+    return (
+        f"{len(outcome.outranked)} of them it does not decide: a narrower decision, a newer refusal or their "
+        "phone outranks it"
+    )
 
 
 def show_evidence(item: ReviewItem) -> None:

@@ -11,7 +11,7 @@ again. `relink` lets the rules decide the months that it touched.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -48,7 +48,10 @@ class AlreadyDecidedError(PipelineError):
 
 @dataclass(frozen=True, slots=True)
 class ScopeOffer:
-    """Where a decision on a chat can point, and what that would touch."""
+    """Where a decision on a chat can point, and what that would touch.
+
+    `linked_now` counts the chats by the contact that they are linked to now, None for those without one.
+    """
 
     scope: DecisionScope
     target_kind: str
@@ -57,6 +60,7 @@ class ScopeOffer:
     chats: int
     messages: int
     months: tuple[str, ...]
+    linked_now: tuple[tuple[int | None, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,16 @@ class ChatDecision:
 
 @dataclass(frozen=True, slots=True)
 class DecisionOutcome:
-    """What a decision, or taking it back, touched."""
+    """What a decision, or taking it back, touched.
+
+    `outranked` are the chats for which another decision holds, or that wait for one: a narrower decision, a
+    newer refusal, or a phone that a decision on a title contradicts.
+    """
 
     id_override: int
     chats: tuple[int, ...]
     months: tuple[str, ...]
+    outranked: tuple[int, ...] = ()
 
 
 def scope_offers(conn: Connection, chat: int) -> list[ScopeOffer]:
@@ -244,6 +253,7 @@ def _offer(conn: Connection, target: ChatTarget, scope: DecisionScope) -> ScopeO
         len(chats),
         sum(chat.messages for chat in chats),
         tuple(sorted({chat.month for chat in chats})),
+        tuple(Counter(chat.id_contato for chat in chats).most_common()),
     )
 
 
@@ -271,6 +281,7 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
     about = overrides.chats_about(conn, id_override)
     chats = [chat.id_chat_file for chat in about]
     months = tuple(sorted({chat.month for chat in about}))
+    outranked: tuple[int, ...] = ()
     if decision is not None and chats:
         if decision.decision in _ABOUT_ORDERS:
             _show_orders(conn, decision, chats)
@@ -278,13 +289,16 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
             if judge:
                 verdicts.record_decision(conn, decision, chats)
             before = {month: link_report.statuses(conn, month) for month in months}
-            _show_contacts(conn, chats)
+            holding = _show_contacts(conn, chats)
+            if decision.removed_at is None and decision.decision != "not_contact":
+                outranked = tuple(chat for chat in chats if holding.get(chat) != id_override)
             for month in months:
                 link_report.record_run(conn, month, before[month], link_report.statuses(conn, month))
-    return DecisionOutcome(id_override, tuple(chats), months)
+    return DecisionOutcome(id_override, tuple(chats), months, outranked)
 
 
-def _show_contacts(conn: Connection, chats: Sequence[int]) -> None:
+def _show_contacts(conn: Connection, chats: Sequence[int]) -> dict[int, int]:
+    """Bring the chats to the decisions that hold; return by chat which one that is."""
     rows = to_chats(links.stage_chats(conn, chats), None)
     phones = phone_evidence(conn, rows)
     settled = settled_by_people(conn, {row.id: Evidence(phones=phones[row.id]) for row in rows})
@@ -302,6 +316,7 @@ def _show_contacts(conn: Connection, chats: Sequence[int]) -> None:
         decided.append(DecisionRow(row.id, "manual", "override", 1.0, people.holds.target, []))
         candidates += _decided_first(row.id, people, stored[row.id])
     links.write(conn, decided, candidates)
+    return {chat: people.holds.id for chat, people in settled.items() if people.holds is not None}
 
 
 def _decided_first(

@@ -67,11 +67,12 @@ class NewOverride(NamedTuple):
 
 
 class ChatInScope(NamedTuple):
-    """A chat that a decision is about, and its messages."""
+    """A chat that a decision is about, its messages, and the contact that it is linked to now."""
 
     id_chat_file: int
     month: str
     messages: int
+    id_contato: int | None
 
 
 def add(conn: Connection, new: NewOverride) -> int:
@@ -121,7 +122,7 @@ def chats_of(conn: Connection, id_: int) -> list[tuple[str, int]]:
 def chats_about(conn: Connection, id_: int) -> list[ChatInScope]:
     """Return the chats that a decision is about, in force or not, by id."""
     rows = conn.execute(
-        f"""SELECT f.id, f.month, coalesce(f.message_count, 0)
+        f"""SELECT f.id, f.month, coalesce(f.message_count, 0), f.id_contato
             FROM link_overrides o JOIN chat_files f ON {ABOUT}
             WHERE o.id = %s AND f.processing_status <> 'vanished' ORDER BY f.id""",
         (id_,),
@@ -132,7 +133,7 @@ def chats_about(conn: Connection, id_: int) -> list[ChatInScope]:
 def chats_of_target(conn: Connection, kind: str, target: str, chat_number: int | None) -> list[ChatInScope]:
     """Return the chats that a decision on `target` would be about, by id."""
     rows = conn.execute(
-        f"""SELECT f.id, f.month, coalesce(f.message_count, 0)
+        f"""SELECT f.id, f.month, coalesce(f.message_count, 0), f.id_contato
             FROM (SELECT %s::text AS target_kind, %s::text AS target, %s::int AS chat_number) o
             JOIN chat_files f ON {ABOUT}
             WHERE f.processing_status <> 'vanished' ORDER BY f.id""",

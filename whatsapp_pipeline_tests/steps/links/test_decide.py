@@ -101,6 +101,10 @@ def test_a_decision_on_a_chat_with_a_phone_is_about_the_phone(fresh: Connection)
     assert alone.chats == (same,)
     _relink(fresh)
     assert [_link(fresh, chat)[:2] for chat in (first, same)] == [("manual", 19), ("manual", None)]
+    again = decide(fresh, ChatDecision(first, "contact", 18, "it is Ana", "maria"))
+    assert (again.chats, again.outranked) == ((first, same), (same,))
+    assert [_link(fresh, chat)[:2] for chat in (first, same)] == [("manual", 18), ("manual", None)]
+    assert scope_offers(fresh, first)[0].linked_now == ((18, 1), (None, 1))
 
 
 def test_a_decision_on_a_title_yields_to_a_phone_and_waits_for_a_person(fresh: Connection) -> None:
