@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test up ci test-fast lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale drill drill-short drill-all lock clean purge
+.PHONY: help setup setup-dev demo test up ci audit test-fast lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale drill drill-short drill-all lock clean purge
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -60,7 +60,10 @@ layers: .venv/ready-dev ## imports run one way
 defs: .venv/ready-dev ## Dagster loads the definitions
 	DAGSTER_HOME= $(BIN)/dg check defs
 
-GATE = lint types layers defs test drill-short
+GATE = lint types layers defs audit test drill-short
+
+audit: ## known vulnerabilities of the pinned packages, where the service of pip-audit is reachable
+	@PYTHON=$(PYTHON) .ci/audit
 
 ci: .venv/ready-dev ## what the gate runs, with the time of each part
 	@for part in $(GATE); do \
@@ -116,7 +119,7 @@ endef
 
 clean: ## remove what can be rebuilt (.venv, caches, reports); data, keys and backups stay
 	@rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	@rm -rf .local/bench-venv .local/reports .local/sandbox_tokens.*
+	@rm -rf .local/bench-venv .local/audit-venv .local/reports .local/sandbox_tokens.*
 	@find . -name __pycache__ -type d -not -path './.local/*' -prune -exec rm -rf {} +
 	@echo "removed the environment, caches and reports; \`make setup\` and \`whatsapp-pipeline report\` make them again"
 	$(name_what_stays)

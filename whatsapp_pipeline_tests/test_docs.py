@@ -132,3 +132,21 @@ def test_every_link_of_the_guides_leads_somewhere() -> None:
             assert found.exists(), f"{page.name}: {target}"
             if anchor:
                 assert f'<a id="{anchor}">' in found.read_text("utf-8"), f"{page.name}: {target}"
+
+
+def test_the_sql_of_the_guides_works(fresh_database_url: str) -> None:
+    found = [
+        statement
+        for guide in GUIDES
+        for block in re.findall(
+            r"^```sql\n(.*?)^```", (DOCS / guide).read_text("utf-8"), re.MULTILINE | re.DOTALL
+        )
+        for statement in block.split(";\n")
+        if statement.strip()
+    ]
+    assert any("search_messages" in statement for statement in found)
+    assert any("override_link" in statement for statement in found)
+    with connect(fresh_database_url) as conn:
+        conn.execute("INSERT INTO contatos (id, nome) VALUES (701000007, 'Fulana de Tal')")
+        for statement in found:
+            conn.execute(statement.encode())

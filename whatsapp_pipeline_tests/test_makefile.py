@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,36 @@ def test_purge_refuses_while_the_server_runs(checkout: Path) -> None:
     assert done.returncode != 0
     assert "is running" in done.stdout
     assert (checkout / ".local/postgres/PG_VERSION").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "says"),
+    [
+        ('{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}', 0, "looked at 1 packages: 0 with"),
+        (
+            '{"dependencies": [{"name": "a", "version": "1",'
+            ' "vulns": [{"id": "V-1", "fix_versions": ["2"]}]}]}',
+            1,
+            "a 1: V-1, fixed in 2",
+        ),
+        ('{"dependencies": [{"name": "a", "skip_reason": "unknown"}]}', 0, "did not run"),
+        ("", 0, "did not run: its service was not reachable"),
+    ],
+)
+def test_the_audit_says_what_it_found_or_that_it_did_not_run(
+    tmp_path: Path, answer: str, status: int, says: str
+) -> None:
+    """The program is the real script; what it asks over the network is not to be had in a test."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(PROJECT_ROOT / ".ci" / "audit", tmp_path / ".ci")
+    binaries = tmp_path / ".local/audit-venv/bin"
+    binaries.mkdir(parents=True)
+    (binaries / "python").symlink_to(sys.executable)
+    program = binaries / "pip-audit"
+    program.write_text(f"""#!/bin/sh
+while [ "$1" != --output ]; do shift; done
+printf '%s' '{answer}' > "$2"
+""")
+    program.chmod(0o755)
+    done = subprocess.run([tmp_path / ".ci/audit"], capture_output=True, text=True, check=False)
+    assert (done.returncode, says in done.stdout) == (status, True), done.stdout + done.stderr

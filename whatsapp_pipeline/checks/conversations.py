@@ -8,7 +8,7 @@ from __future__ import annotations
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
 from whatsapp_pipeline.store.operations.checks import Findings, find
-from whatsapp_pipeline.webhook import spool
+from whatsapp_pipeline.webhook import drainer, spool
 
 MAX_AGE_SECONDS = 300
 
@@ -21,12 +21,13 @@ def _old_deliveries(scope: Scope) -> Findings:
 def _spool(_: Scope) -> Findings:
     directory = spool.spool_directory(settings.load())
     held = spool.segments(directory) if directory.exists() else []
-    damaged = sorted((directory / "corrupt").glob("*"))
+    damaged, strays = drainer.damaged(directory), spool.set_aside(directory)
     # One segment is the one being written; the others wait for the database.
     return Findings.of(
-        len(held) + len(damaged),
+        len(held) + len(damaged) + len(strays),
         [
             *({"file": path.name, "state": "damaged"} for path in damaged),
+            *({"file": path.name, "state": "stray"} for path in strays),
             *({"file": path.name, "state": "waiting"} for path in held[:-1]),
         ],
     )

@@ -13,9 +13,29 @@ import click
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.contacts.labels import contact_labels
 from whatsapp_pipeline.store.links.order_lookup import OrderFound, find_orders
 
 _LISTED = 20
+
+
+def choose_customer(conn: Connection, who: str, *, default_area_code: str | None) -> int:
+    """Return the id of the contact that `who` names: an id, a phone or a name.
+
+    Several are listed with their names and phones, as far as the role may read them, and a person at a
+    terminal chooses. Raises PipelineError when there is none, or several and no terminal.
+    """
+    from whatsapp_pipeline.steps.summaries.customer import SeveralCustomersError, find_customer
+
+    try:
+        return find_customer(conn, who, default_area_code=default_area_code)
+    except SeveralCustomersError as error:
+        labels = contact_labels(conn, error.ids)
+        lines = [f"{id_}  {labels.get(id_, '')}".rstrip() for id_ in error.ids]
+        place = _choose(lines)
+        if place is None:
+            raise
+        return error.ids[place]
 
 
 def choose_order(conn: Connection, text: str) -> int:
@@ -29,12 +49,20 @@ def choose_order(conn: Connection, text: str) -> int:
         raise PipelineError(f"there is no order with the id or number {text.strip()!r} in ordens_servico")
     if len(found) == 1:
         return found[0].id
-    for rank, order in enumerate(found[:_LISTED], 1):
-        say(f"  {rank}  {_order_line(order)}", err=True)
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    place = _choose([_order_line(order) for order in found])
+    if place is None:
         raise PipelineError(f"{len(found)} orders have the number {text.strip()}; give one of these ids")
-    chosen = click.prompt("which", type=click.IntRange(1, min(len(found), _LISTED)), err=True)
-    return found[int(chosen) - 1].id
+    return found[place].id
+
+
+def _choose(lines: list[str]) -> int | None:
+    """List what may be meant and ask at a terminal; return the place, None where nobody can answer."""
+    for rank, line in enumerate(lines[:_LISTED], 1):
+        say(f"  {rank}  {line}", err=True)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    chosen = click.prompt("which", type=click.IntRange(1, min(len(lines), _LISTED)), err=True)
+    return int(chosen) - 1
 
 
 def _order_line(order: OrderFound) -> str:

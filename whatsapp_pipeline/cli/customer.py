@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from whatsapp_pipeline import private_files, settings
+from whatsapp_pipeline.cli.choices import choose_customer
 from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
@@ -30,12 +31,12 @@ _SIDES = {"from": "cliente", "to": "equipe", "unsent": "não enviado"}
 )
 def customer(who: str, html: Path | None, messages: int) -> None:
     """Show a customer's metrics, summary with its evidence, orders and last conversations."""
-    from whatsapp_pipeline.steps.summaries.customer import dossier, find_customer
+    from whatsapp_pipeline.steps.summaries.customer import dossier
 
     configured = settings.load()
     with connect(pipeline_url(configured)) as conn:
         use_time_zone(conn, configured.zone)
-        number = find_customer(conn, who, default_area_code=configured.default_area_code)
+        number = choose_customer(conn, who, default_area_code=configured.default_area_code)
         known = dossier(conn, number, messages=messages)
     if html is None:
         say_lines(text_report(known))

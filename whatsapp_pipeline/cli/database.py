@@ -55,14 +55,17 @@ def status(as_json: bool) -> None:
         raise PipelineError(f"{describe(url)} is not migrated; run `whatsapp-pipeline migrate`")
     with connect(url) as conn:
         tables, months = numbers.table_counts(conn), numbers.months(conn)
+        elsewhere = numbers.exceptions_elsewhere(conn)
     if as_json:
-        say_json({"tables": tables, "months": months})
+        say_json({"tables": tables, "months": months, "exceptions_of_no_month": elsewhere})
         return
     print_table([(name, f"{rows:,}") for name, rows in tables.items()], right={1})
     if months:
         say()
         lines = [[f"{v:,}" if isinstance(v, int) else v for v in month.values()] for month in months]
         print_table([list(months[0]), *lines], right=range(1, len(months[0])))
+        if elsewhere:
+            say(f"\n{elsewhere:,} more exception(s) of no month: of contacts, orders and files without chats")
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -121,7 +121,12 @@ def waterfall(evidence: Sequence[Feature]) -> Iterator[str]:
     total = 0.0
     for feature in evidence:
         total += feature.weight
-        yield f"   {feature.weight:+7.2f}  {total:+7.2f}  {feature.words}"
+        yield f"   {signed(feature.weight)}  {signed(total)}  {feature.words}"
+
+
+def signed(value: float, width: int = 7, places: int = 2) -> str:
+    """Write log odds with their sign; what rounds to nothing is +0, never -0."""
+    return f"{round(value, places) + 0.0:+{width}.{places}f}"
 
 
 def _order_lines(order: OrderDecision) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from whatsapp_pipeline.cli.link import waterfall
+from whatsapp_pipeline.cli.link import signed, waterfall
 from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.domain.matching.link_types import Feature
 from whatsapp_pipeline.errors import PipelineError
@@ -47,7 +47,7 @@ def item_lines(item: ReviewItem, ends: ChatEnds) -> Iterator[str]:
         yield f"   {rank}  {candidate['confidence']:.2f}  {label}"
         strongest = sorted(candidate["evidence"], key=lambda feature: -abs(feature["weight"]))[:2]
         for feature in strongest:
-            yield f"            {feature['weight'] + 0.0:+.1f} {feature['words']}"
+            yield f"            {signed(feature['weight'], 0, 1)} {feature['words']}"
 
 
 def end_lines(ends: ChatEnds) -> Iterator[str]:

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     "--accept-missing", is_flag=True,
     help="Mark known files as missing even where most of a month's are not in the archive.",
 )  # fmt: skip
+@click.option("--names", is_flag=True, help="With --dry-run: show names in its examples, masked otherwise.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
-def run(
+def run(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable command line
     archive_root: str | None,
     erp: str | None,
     months: str,
@@ -44,6 +45,7 @@ def run(
     seed: int,
     dry_run: bool,
     accept_missing: bool,
+    names: bool,
     as_json: bool,
 ) -> None:
     """Index, link, load and summarise the chats of an archive.
@@ -55,10 +57,12 @@ def run(
     Examples: whatsapp-pipeline run --months 2025-01 --sample 25 --dry-run
               whatsapp-pipeline run --archive data/organized_whatsapp_chats --erp sandbox --json
     """
+    if names and not dry_run:
+        raise click.UsageError("--names goes with --dry-run")
     config: dict[str, dict[str, Any]] = {"chat_file_index": {"accept_missing": accept_missing}}
     if sample is not None:
         config["chat_file_index"] |= {"sample": sample, "seed": seed}
-    outcome = execute(archive_root, erp, months, config=config, dry_run=dry_run)
+    outcome = execute(archive_root, erp, months, config=config, dry_run=dry_run, show_names=names)
     if as_json:
         say_json(outcome.as_json())
     else:
@@ -75,8 +79,9 @@ def execute(
     *,
     config: dict[str, dict[str, Any]],
     dry_run: bool,
+    show_names: bool = False,
 ) -> Outcome:
-    """Run the chain over `months` of the archive (None: CHAT_ARCHIVE) and gather what every step reported."""
+    """Run the chain over `months` of the archive (None: CHAT_ARCHIVE) and return what every step reported."""
     say("loading Dagster …", err=True)
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Heavy, and only this command needs them.
@@ -115,7 +120,7 @@ def execute(
             config=config,
         )
         if dry_conn:
-            outcome.changes = difference.compare(dry_conn)
+            outcome.changes = difference.compare(dry_conn, show_names=show_names)
         return outcome
 
 

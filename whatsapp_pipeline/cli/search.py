@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.choices import choose_customer, choose_order
 from whatsapp_pipeline.cli.output import STRONG_END, STRONG_START, say, say_json, say_with_strong
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.chats.search import SearchHit, SearchQuery
@@ -20,7 +21,7 @@ _SIDES = {"from": "customer", "to": "staff", "notification": "notice", "unsent":
 @click.option("--phrase", is_flag=True, help="Only messages with the words in this order, side by side.")
 @click.option("--contact", metavar="ID|PHONE|NAME", help="Only this customer's messages.")
 @click.option(
-    "--order", type=int, metavar="ID", help="Only sessions linked to this order (id in ordens_servico)."
+    "--order", metavar="ID|NUMBER", help="Only sessions linked to this order: its id or numero_ordem_servico."
 )
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="First day.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Last day.")
@@ -32,7 +33,7 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
     words: tuple[str, ...],
     phrase: bool,
     contact: str | None,
-    order: int | None,
+    order: str | None,
     since: datetime | None,
     until: datetime | None,
     side: str | None,
@@ -43,7 +44,6 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
 
     As in a search box: "a phrase" in double quotes, `or` between words, -word to leave out.
     """
-    from whatsapp_pipeline.steps.summaries.customer import find_customer
     from whatsapp_pipeline.store.chats.search import search as find
 
     configured = settings.load()
@@ -53,10 +53,13 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
     with connect(pipeline_url(configured)) as conn:
         use_time_zone(conn, configured.zone)
         number = (
-            find_customer(conn, contact, default_area_code=configured.default_area_code) if contact else None
+            choose_customer(conn, contact, default_area_code=configured.default_area_code)
+            if contact
+            else None
         )
         query = SearchQuery(
-            words='"' + text.replace('"', " ") + '"' if phrase else text, contact=number, order=order,
+            words='"' + text.replace('"', " ") + '"' if phrase else text, contact=number,
+            order=choose_order(conn, order) if order else None,
             since=since, until=until + timedelta(days=1) if until else None, direction=side, limit=limit,
             mark_start=STRONG_START, mark_end=STRONG_END,
         )  # fmt: skip
@@ -79,4 +82,6 @@ def _as_text(hit: SearchHit) -> str:
     snippet = " ".join(hit.snippet.split())
     who = f"contact {hit.id_contato}" if hit.id_contato is not None else "no contact"
     side = _SIDES.get(hit.side or "", "unknown side")
-    return f"{hit.sent_at:%Y-%m-%d %H:%M}  {who}, {side}, {hit.source} {hit.message_id}\n    {snippet}"
+    # "webhook message 7" is another message than "message 7", and neither number is a chat's.
+    message = f"{'webhook ' if hit.source == 'webhook' else ''}message {hit.message_id}"
+    return f"{hit.sent_at:%Y-%m-%d %H:%M}  {who}, {side}, {message}\n    {snippet}"

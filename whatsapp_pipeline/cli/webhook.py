@@ -136,6 +136,7 @@ def status(as_json: bool) -> None:
     from whatsapp_pipeline.store.conversations import inbox
     from whatsapp_pipeline.store.conversations.assistant import question_status
     from whatsapp_pipeline.webhook import quarantine, spool
+    from whatsapp_pipeline.webhook.drainer import damaged
 
     directory = spool.spool_directory(settings.load())
     with _database() as conn:
@@ -146,6 +147,8 @@ def status(as_json: bool) -> None:
     found["oldest_question_seconds"] = round(questions.oldest_pending_seconds, 1)
     found["questions_failed"], found["questions_expired"] = questions.failed, questions.expired
     found["spool_segments"] = len(spool.segments(directory))
+    found["damaged_segments"] = len(damaged(directory))
+    found["stray_files"] = len(spool.set_aside(directory))
     found["quarantined"] = quarantine.count(quarantine.quarantine_directory(directory))
     if as_json:
         say_json(found)

@@ -54,6 +54,7 @@ class DrainState:
     last_error: str | None = None
     owner: bool = False
     offsets: dict[Path, int] = field(default_factory=dict)
+    unreadable: dict[Path, str] = field(default_factory=dict)
 
 
 class Drainer:
@@ -102,8 +103,27 @@ class Drainer:
             self.state.last_error = None
 
     def drain(self, conn: Connection) -> int:
-        """Move everything that is in the spool now; return the number of records. Needs ownership."""
-        drained = sum(self._drain_segment(conn, path) for path in spool.segments(self._directory))
+        """Move everything that is in the spool now; return the number of records. Needs ownership.
+
+        What is none of ours is moved out of the way, and a segment that cannot be read waits without holding
+        up the others: it is tried again every time.
+        """
+        for name in spool.move_strays(self._directory):
+            _LOG.warning("%s is no segment of the spool: moved to %s/", name, spool.STRAY)
+        drained, unreadable = 0, dict[Path, str]()
+        for path in spool.segments(self._directory):
+            try:
+                drained += self._drain_segment(conn, path)
+            except OSError as error:
+                unreadable[path] = error.strerror or type(error).__name__
+                if path not in self.state.unreadable:
+                    _LOG.error(
+                        "segment %s cannot be read (%s); it holds accepted deliveries: mend its rights, "
+                        "do not delete it",
+                        path.name,
+                        unreadable[path],
+                    )
+        self.state.unreadable = unreadable
         self.state.drained += drained
         return drained
 
@@ -145,6 +165,11 @@ class Drainer:
         _LOG.error("segment %s is damaged: %d whole records were saved, the file is in %s/",
                    path.name, len(saved), CORRUPT)  # fmt: skip
         return len(saved)
+
+
+def damaged(directory: Path) -> list[Path]:
+    """List the damaged segments that were set aside."""
+    return sorted((directory / CORRUPT).glob("*"))
 
 
 def drain_now(directory: Path, conn: Connection, *, wait_seconds: float = 10) -> bool:

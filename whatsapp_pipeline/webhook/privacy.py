@@ -12,7 +12,8 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import privacy_webhooks as tables
 from whatsapp_pipeline.webhook import quarantine, records
-from whatsapp_pipeline.webhook.drainer import CORRUPT, drain_now
+from whatsapp_pipeline.webhook.drainer import damaged, drain_now
+from whatsapp_pipeline.webhook.spool import set_aside
 
 
 def empty_spool(conn: Connection, spool_dir: Path) -> None:
@@ -50,7 +51,8 @@ def rewrite_files(spool_dir: Path, is_person: NameTest) -> None:
 
 def _kept_files(spool_dir: Path) -> list[Path]:
     quarantined = quarantine.files(quarantine.quarantine_directory(spool_dir))
-    return [*quarantined, *sorted((spool_dir / CORRUPT).glob("*"))]
+    strays = [path for path in set_aside(spool_dir) if path.is_file() and not path.is_symlink()]
+    return [*quarantined, *damaged(spool_dir), *strays]
 
 
 def _rewrite_file(path: Path, is_person: NameTest) -> None:

@@ -12,21 +12,38 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from whatsapp_pipeline.errors import SettingError
+from whatsapp_pipeline.errors import PipelineError, SettingError
 from whatsapp_pipeline.settings import Settings
-from whatsapp_pipeline.webhook.drainer import Drainer
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.webhook.drainer import CORRUPT, Drainer, damaged, drain_now
+from whatsapp_pipeline.webhook.http_limits import (
+    HeldBytes,
+    HttpLimits,
+    HttpLoad,
+    TooBusyError,
+    held_bytes,
+    limited_protocol,
+)
 from whatsapp_pipeline.webhook.quarantine import Quarantine, quarantine_directory
 from whatsapp_pipeline.webhook.records import MAX_BODY_BYTES
 from whatsapp_pipeline.webhook.signature import HEADER, is_signed
-from whatsapp_pipeline.webhook.spool import SpoolError, SpoolWriter, spool_directory
+from whatsapp_pipeline.webhook.spool import (
+    STRAY,
+    SpoolError,
+    SpoolWriter,
+    segments,
+    set_aside,
+    spool_directory,
+)
 
 _LOG = logging.getLogger(__name__)
 PATH = "/api/whatsapp/webhook"
@@ -43,6 +60,7 @@ class ReceiverConfig:
     secrets: tuple[str, ...]
     verify_token: str | None
     insecure: bool = False
+    limits: HttpLimits = field(default_factory=HttpLimits)
 
     def __repr__(self) -> str:
         return f"ReceiverConfig(spool_dir={self.spool_dir}, insecure={self.insecure})"
@@ -70,22 +88,59 @@ class TooLargeError(Exception):
 class Receiver:
     """The endpoints over one spool."""
 
-    def __init__(self, config: ReceiverConfig, writer: SpoolWriter) -> None:
+    def __init__(self, config: ReceiverConfig, writer: SpoolWriter, load: HttpLoad) -> None:
         self._config = config
+        self._load = load
         self._writer = writer
         self._quarantine = Quarantine(quarantine_directory(config.spool_dir))
         self._ok = Response(_OK, media_type="application/json")
         self._unavailable = Response(_OK, status_code=503, media_type="application/json")
+        self._busy = _refusal(503, {"retry-after": "30"})
         self._refusing = False
 
     async def receive(self, request: Request) -> Response:
-        """Take a delivery: 200 once it is on disk, 503 when the disk takes none, 413 over the cap."""
-        try:
-            body = await _body(request)
-        except TooLargeError:
-            return Response(b'{"ok": false}', status_code=413, media_type="application/json")
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
+        """Take a delivery: 200 once it is on disk, 503 when the disk or the memory takes none.
+
+        413 over the cap, 408 when the body takes too long.
+        """
+        with held_bytes(self._load, self._config.limits.held_bytes) as share:
+            try:
+                async with asyncio.timeout(self._config.limits.body_seconds):
+                    body = await self._body(request, share)
+            except TooLargeError:
+                return _refusal(413)
+            except TimeoutError:
+                self._load.hit("slow_bodies")
+                return _refusal(408)
+            except TooBusyError:
+                self._load.hit("too_many_bytes")
+                return self._busy
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody is there to read it
+            return await self._take(request, body)
+
+    async def _body(self, request: Request, share: HeldBytes) -> bytes:
+        """Read a body up to the cap; of one that nobody signed only as much as a person needs to look at."""
+        most = MAX_BODY_BYTES if self._may_be_signed(request) else self._config.limits.unsigned_bytes
+        chunks: list[bytes] = []
+        size = kept = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= MAX_BODY_BYTES and kept < most:
+                part = chunk[: most - kept]
+                share.add(len(part))
+                chunks.append(part)
+                kept += len(part)
+            elif size > _DISCARD_BYTES:
+                break
+        if size > MAX_BODY_BYTES:
+            raise TooLargeError
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _may_be_signed(self, request: Request) -> bool:
+        return self._config.insecure or any(name == HEADER for name, _ in request.scope["headers"])
+
+    async def _take(self, request: Request, body: bytes) -> Response:
         if not self._accepts(request, body):
             self._quarantine.keep(body)
             return self._ok
@@ -128,23 +183,22 @@ class Receiver:
         return PlainTextResponse("forbidden", status_code=403)
 
 
-async def _body(request: Request) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= MAX_BODY_BYTES:
-            chunks.append(chunk)
-        elif size > _DISCARD_BYTES:
-            break
-    if size > MAX_BODY_BYTES:
-        raise TooLargeError
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+def _refusal(status: int, headers: dict[str, str] | None = None) -> Response:
+    """Return a refusal that ends the connection: the rest of the body may still be on its way."""
+    return Response(
+        b'{"ok": false}',
+        status_code=status,
+        media_type="application/json",
+        headers={"connection": "close", **(headers or {})},
+    )
 
 
-def create_app(config: ReceiverConfig, writer: SpoolWriter, drainer: Drainer | None) -> Starlette:
+def create_app(
+    config: ReceiverConfig, writer: SpoolWriter, drainer: Drainer | None, load: HttpLoad | None = None
+) -> Starlette:
     """Build the application; it owns `writer` and `drainer` (None: somebody else drains) while it runs."""
-    receiver = Receiver(config, writer)
+    load = load or HttpLoad()
+    receiver = Receiver(config, writer, load)
     stop = threading.Event()
     # A daemon: a database that hangs must not keep the process, and the spool is on disk.
     thread = threading.Thread(target=drainer.run, args=(stop,), daemon=True) if drainer else None
@@ -153,7 +207,10 @@ def create_app(config: ReceiverConfig, writer: SpoolWriter, drainer: Drainer | N
         state = drainer.state if drainer else None
         draining = {"drained": state.drained, "waiting": state.last_error} if state else {}
         ok = await receiver.takes_deliveries()
-        return JSONResponse({"ok": ok, **draining}, status_code=200 if ok else 503)
+        problems = await asyncio.to_thread(spool_problems, config.spool_dir, drainer)
+        told = {"problems": problems} if problems else {}
+        hit = {"limits_hit": refused} if (refused := load.refused()) else {}
+        return JSONResponse({"ok": ok, **draining, **told, **hit}, status_code=200 if ok else 503)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -186,10 +243,52 @@ def serve(
     """Serve until interrupted; raises SpoolError when the spool is not writable."""
     import uvicorn
 
-    writer = SpoolWriter(config.spool_dir)
-    drainer = Drainer(config.spool_dir, database_url(), seal=writer.seal)
-    app = create_app(config, writer, drainer)
+    url = database_url()
+    writer = open_spool(config.spool_dir, url)
+    drainer = Drainer(config.spool_dir, url, seal=writer.seal)
+    load = HttpLoad()
+    app = create_app(config, writer, drainer, load)
     if config.insecure:
         say("--insecure: bodies are accepted from anybody who reaches this port, signed or not")
     say(f"receiving webhooks on http://{host}:{port}{PATH}")
-    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=5)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+        http=limited_protocol(config.limits, load),
+        backlog=2 * config.limits.connections,
+    )
+
+
+def open_spool(directory: Path, url: str) -> SpoolWriter:
+    """Open the spool; one that is full is emptied into the database first, if that can be reached.
+
+    Raises SpoolError when it takes nothing all the same.
+    """
+    try:
+        return SpoolWriter(directory)
+    except SpoolError as error:
+        if not segments(directory):
+            raise
+        _LOG.warning("%s; emptying the spool into the database first", error)
+        try:
+            with connect(url, application_name="whatsapp-pipeline webhook drainer") as conn:
+                drain_now(directory, conn, wait_seconds=60)
+        except (psycopg.Error, PipelineError, OSError) as second:
+            raise error from second
+    return SpoolWriter(directory)
+
+
+def spool_problems(directory: Path, drainer: Drainer | None) -> list[str]:
+    """Say what is wrong in the spool's folder, though deliveries are taken."""
+    counted = {
+        f"damaged segment(s) in {CORRUPT}/: look at them, then delete them": damaged(directory),
+        f"stray file(s) in {STRAY}/: none of ours, they were moved there": set_aside(directory),
+        "segment(s) cannot be read; they hold accepted deliveries: mend the file's rights, delete none": (
+            sorted(drainer.state.unreadable) if drainer else []
+        ),
+    }
+    return [f"{len(found)} {words}" for words, found in counted.items() if found]

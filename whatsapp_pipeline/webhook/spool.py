@@ -13,6 +13,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -25,7 +26,12 @@ from whatsapp_pipeline.webhook import records
 
 SEGMENT_BYTES = 16 * 2**20
 SUFFIX = ".seg"
+STRAY = "stray"
 _UNBORN = ".new"
+_SEGMENT_NAME = re.compile(r"\d{20}-\d+\.seg", re.ASCII)
+# What else a spool's folder holds by right.
+_OWN = frozenset({STRAY, "corrupt", "quarantine", "drain.lock", "lost+found"})
+_OWN_NAMES = re.compile(r"probe-\d+|\d{20}-\d+\.new|\..*", re.ASCII)
 _PROBE_BYTES = 64 * 1024
 
 
@@ -39,8 +45,47 @@ def spool_directory(settings: Settings) -> Path:
 
 
 def segments(directory: Path) -> list[Path]:
-    """List the segments, oldest first."""
-    return sorted(path for path in directory.glob(f"*{SUFFIX}"))
+    """List the segments, oldest first: regular files under the names that a writer gives."""
+    return sorted(
+        directory / entry.name
+        for entry in _entries(directory)
+        if _SEGMENT_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+    )
+
+
+def set_aside(directory: Path) -> list[Path]:
+    """List the strays that were moved out of the way."""
+    return sorted(directory / STRAY / entry.name for entry in _entries(directory / STRAY))
+
+
+def move_strays(directory: Path) -> list[str]:
+    """Move what no part of the receiver made into `stray/`, so that it is in nobody's way; return the names.
+
+    Hidden files and a file system's own `lost+found` stay, and so does what the user may not move.
+    """
+    moved = []
+    for entry in _entries(directory):
+        name = entry.name
+        is_ours = name in _OWN or _OWN_NAMES.fullmatch(name)
+        if is_ours or (_SEGMENT_NAME.fullmatch(name) and entry.is_file(follow_symlinks=False)):
+            continue
+        aside = directory / STRAY
+        with suppress(OSError):
+            aside.mkdir(exist_ok=True, mode=0o700)
+            target, number = aside / name, 1
+            while os.path.lexists(target):
+                target, number = aside / f"{name}.{number}", number + 1
+            os.rename(directory / name, target)
+            moved.append(name)
+    return moved
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as found:
+            return list(found)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def is_final(descriptor: int) -> bool:
@@ -108,6 +153,17 @@ def _probe(directory: Path) -> None:
         probe.unlink(missing_ok=True)
 
 
+def _keep_hint(directory: Path) -> str:
+    """Say how to make room where segments wait: nobody should delete them."""
+    waiting = len(segments(directory))
+    if not waiting:
+        return ""
+    return (
+        f". Its {waiting} segment(s) are accepted deliveries: delete none; `whatsapp-pipeline webhook drain` "
+        "moves them into the database and makes room"
+    )
+
+
 class SpoolWriter:
     """Appends bodies; every `append` that returns is on disk. One event loop, one writing thread."""
 
@@ -122,13 +178,14 @@ class SpoolWriter:
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             _probe(directory)
+            move_strays(directory)
             for orphan in directory.glob(f"*{_UNBORN}"):  # its writer died between making and naming it
                 if orphan.stat().st_mtime < time.time() - 60:
                     orphan.unlink(missing_ok=True)
         except OSError as error:
             raise SpoolError(
                 f"the webhook spool {directory} is not writable ({error.strerror}); "
-                "free it up or set WHATSAPP_SPOOL_DIR"
+                f"free it up or set WHATSAPP_SPOOL_DIR{_keep_hint(directory)}"
             ) from error
 
     def takes(self) -> bool:
@@ -171,7 +228,8 @@ class SpoolWriter:
             if error is None:
                 done.set_result(None)
             else:
-                done.set_exception(SpoolError(f"the webhook spool took no record ({error})"))
+                hint = _keep_hint(self._directory)
+                done.set_exception(SpoolError(f"the webhook spool took no record ({error}){hint}"))
         if self._waiting:
             self._begin(loop)
         else:

@@ -55,7 +55,8 @@ def test_a_customer_by_id_phone_or_name(filled_url: str, who: str) -> None:
 @pytest.mark.parametrize(
     ("who", "says"),
     [
-        ("Teste", r"several customers .*1 \(A"), ("999", "no customer"), ("%", "no customer"),
+        ("Teste", "several customers have this name: 1, 2; give an id"), ("999", "no customer"),
+        ("%", "no customer"),
         ("+55 41 98888-0000", "no customer has this phone"), (" ", "no customer"),
     ],
 )  # fmt: skip
@@ -64,6 +65,16 @@ def test_who_is_not_clear(filled_url: str, who: str, says: str) -> None:
     assert isinstance(result.exception, PipelineError)
     assert re.search(says, str(result.exception))
     assert "Bia" not in str(result.exception)
+
+
+def test_several_customers_are_listed_so_that_a_person_can_tell_them_apart(filled_url: str) -> None:
+    for arguments in (("customer", "Teste"), ("search", "tela", "--contact", "Teste")):
+        result = invoke(filled_url, *arguments)
+        lines = [line.split(maxsplit=2)[1:] for line in result.output.splitlines()]
+        assert [line[0] for line in lines] == ["1", "2"]
+        assert [line[1].startswith(name) for line, name in zip(lines, ("Ana", "Bia"), strict=True)] == [
+            True
+        ] * 2
 
 
 def test_a_customer_without_conversations(filled_url: str) -> None:
@@ -90,6 +101,16 @@ def test_search(filled_url: str) -> None:
     assert "«tela»" in invoke(filled_url, "search", "telas").output
     found = [json.loads(line) for line in invoke(filled_url, "search", "tela", "--json").output.splitlines()]
     assert [(hit["id_contato"], hit["side"]) for hit in found] == [(1, "from")]
+    assert f"customer, message {found[0]['message_id']}\n" in invoke(filled_url, "search", "tela").output
+    with connect(filled_url) as conn:
+        order = conn.execute("SELECT id FROM ordens_servico").fetchone()
+    assert order is not None
+    for named in (str(order[0]), "30123", "#030123"):
+        by_order = invoke(filled_url, "search", "tela", "--order", named, "--json")
+        assert [json.loads(line)["message_id"] for line in by_order.output.splitlines()] == [
+            found[0]["message_id"]
+        ]
+    assert isinstance(invoke(filled_url, "search", "tela", "--order", "7").exception, PipelineError)
     assert invoke(filled_url, "search", "tela", "--contact", "Bia", "--json").output == ""
     assert invoke(filled_url, "search", "tela", "--until", "2025-01-10", "--json").output == ""
     assert invoke(filled_url, "search", "--phrase", "vamos", "resolver", "--to", "--json").output

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from whatsapp_pipeline.cli.link import link
+from whatsapp_pipeline.cli.link import link, signed
 from whatsapp_pipeline.cli.override import override
 from whatsapp_pipeline.cli.review import review
 from whatsapp_pipeline.errors import PipelineError
@@ -78,6 +78,11 @@ def test_a_foreign_number_a_lid_and_a_document_link_to_no_stranger(
     normalize_contacts(fresh, default_area_code=None, log=LOG)
     assert "no candidate" in run(title).output
     assert "contact 4" in run(phone).output
+
+
+def test_log_odds_that_round_to_nothing_have_no_minus() -> None:
+    assert [signed(value, 0, 1) for value in (-0.04, 0.0, -0.05001, 2.06)] == ["+0.0", "+0.0", "-0.1", "+2.1"]
+    assert signed(-0.004) == "  +0.00"
 
 
 def test_link_says_so_when_nobody_fits(fresh: Connection, run: Run) -> None:

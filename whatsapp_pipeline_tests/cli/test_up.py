@@ -124,6 +124,9 @@ def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         _wait_for(lambda: _location_is_loaded(port), 180)
+        text = (tmp_path / "up.log").read_text()
+        assert "Warning: " not in text
+        assert "Traceback" not in text
         second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert second.returncode == 1
         assert f"another `up` runs on this instance (process {process.pid}" in second.stderr
@@ -143,6 +146,3 @@ def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
-    text = (tmp_path / "up.log").read_text()
-    assert "Warning: " not in text
-    assert "Traceback" not in text

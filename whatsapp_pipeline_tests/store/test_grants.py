@@ -17,10 +17,13 @@ from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
+from whatsapp_pipeline.steps.links.decide import ChatDecision, decide, undo
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.summaries.customer import SeveralCustomersError, find_customer
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store import grants
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.contacts.labels import contact_labels
 from whatsapp_pipeline.store.migrate import pending
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
 
@@ -92,6 +95,29 @@ def test_a_writer_runs_the_pipeline(logins: dict[str, str]) -> None:
         report = link_month(conn, "2025-01", LinkOptions(), log=logging.getLogger(__name__))
         assert report.by_status == {"linked": 1}
         assert summarize(conn, SummaryOptions(), log=logging.getLogger(__name__)).contacts == 0
+        chat = conn.execute("SELECT id FROM chat_files").fetchone()
+        assert chat is not None
+        decision = ChatDecision(chat[0], "no_contact", None, "a supplier", "ana")
+        undo(conn, decide(conn, decision).id_override, reason="mistaken", removed_by="ana")
+
+
+def test_a_choice_shows_what_the_role_may_read(logins: dict[str, str], database_url: str) -> None:
+    with connect(database_url) as conn:
+        conn.execute("INSERT INTO contatos (id, nome, celular) VALUES (71, 'Rita Melo', '(41) 99999-0071')")
+        conn.execute("INSERT INTO contatos (id, nome, fantasia) VALUES (72, 'Rui Melo', 'Melo ME')")
+    try:
+        for login, labels in (
+            ("reads", {71: "Rita Melo", 72: "Rui Melo"}),
+            ("analyses", {71: "Rita Melo · (41) 99999-0071", 72: "Rui Melo · Melo ME"}),
+        ):
+            with connect(logins[login]) as conn:
+                with pytest.raises(SeveralCustomersError) as found:
+                    find_customer(conn, "melo")
+                assert contact_labels(conn, found.value.ids) == labels
+                assert "Melo" not in str(found.value)
+    finally:
+        with connect(database_url) as conn:
+            conn.execute("DELETE FROM contatos WHERE id IN (71, 72)")
 
 
 @pytest.mark.parametrize("command", ["status", "override list", "search notebook", "checkpoint list"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
 import socket
 import threading
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -20,11 +23,13 @@ from whatsapp_pipeline.settings import from_mapping
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.webhook import quarantine, records, spool
 from whatsapp_pipeline.webhook.drainer import Drainer
+from whatsapp_pipeline.webhook.http_limits import HttpLimits, HttpLoad, limited_protocol
 from whatsapp_pipeline.webhook.receiver import (
     PATH,
     ReceiverConfig,
     config_from,
     create_app,
+    open_spool,
 )
 from whatsapp_pipeline_tests.webhook.deliveries import clear, rows, sign
 
@@ -195,3 +200,202 @@ def test_the_answer_does_not_wait_for_the_database(config: ReceiverConfig) -> No
         assert time.monotonic() - began < 0.5
         wait_until(lambda: requests.get(base + "/health", timeout=5).json()["waiting"] is not None)
     assert spooled(config) == [b"while it is down"]
+
+
+@contextmanager
+def limited(config: ReceiverConfig, load: HttpLoad) -> Iterator[int]:
+    """A receiver with its limits, as `webhook serve` starts it; yields the port."""
+    writer = spool.SpoolWriter(config.spool_dir)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(config, writer, None, load),
+                log_level="error",
+                access_log=False,
+                http=limited_protocol(config.limits, load),
+            )
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        wait_until(lambda: server.started)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def begin(port: int, data: bytes) -> socket.socket:
+    """Open a connection and send what may be the beginning of a request."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    connection.sendall(data)
+    return connection
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Wait until the server ends the connection; whatever it answers is read."""
+    try:
+        while connection.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+def head(length: int, *, signature: str | None = "sha256=00") -> bytes:
+    signed = f"X-Hub-Signature-256: {signature}\r\n" if signature else ""
+    return f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{signed}Content-Length: {length}\r\n\r\n".encode()
+
+
+def test_headers_that_trickle_end_the_connection(config: ReceiverConfig) -> None:
+    load = HttpLoad()
+    with limited(replace(config, limits=HttpLimits(header_seconds=0.3)), load) as port:
+        slow = [begin(port, part) for part in (b"", b"POST ", head(5)[:-4])]
+        assert all(is_closed(connection) for connection in slow)
+        # A connection that was answered before gets no more time for the next request.
+        again = begin(port, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in again.recv(65536)
+        again.sendall(b"GET /hea")
+        assert is_closed(again)
+        assert load.slow_headers == 4
+        assert post(f"http://127.0.0.1:{port}", b"{}").status_code == 200
+
+
+def test_a_body_that_trickles_is_given_up(config: ReceiverConfig) -> None:
+    load = HttpLoad()
+    with limited(replace(config, limits=HttpLimits(body_seconds=0.3)), load) as port:
+        slow = begin(port, head(1000) + b"x")
+        assert b"408" in slow.recv(65536)
+        assert is_closed(slow)
+        assert (load.slow_bodies, load.held_bytes) == (1, 0)
+        assert post(f"http://127.0.0.1:{port}", b"{}").status_code == 200
+    assert spooled(config) == [b"{}"]
+
+
+def test_more_connections_than_the_limit_are_refused(config: ReceiverConfig) -> None:
+    load = HttpLoad()
+    with limited(replace(config, limits=HttpLimits(connections=5)), load) as port:
+        held = [begin(port, b"POST ") for _ in range(5)]
+        assert is_closed(begin(port, b""))
+        assert load.too_many_connections == 1
+        for connection in held:
+            connection.close()
+        base = f"http://127.0.0.1:{port}"
+        wait_until(lambda: _answers(base))
+        assert requests.get(base + "/health", timeout=5).json()["limits_hit"]["too_many_connections"] >= 1
+
+
+def _answers(base: str) -> bool:
+    try:
+        return requests.get(base + "/health", timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_the_bytes_held_are_bounded(config: ReceiverConfig) -> None:
+    load = HttpLoad()
+    with limited(replace(config, limits=HttpLimits(held_bytes=2**20)), load) as port:
+        held = [begin(port, head(600_000) + b"x" * 500_000) for _ in range(2)]
+        wait_until(lambda: load.held_bytes >= 900_000)
+        answer = post(f"http://127.0.0.1:{port}", b"y" * 200_000)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+        for connection in held:
+            connection.close()
+        wait_until(lambda: load.held_bytes == 0)
+        assert post(f"http://127.0.0.1:{port}", b"y" * 200_000).status_code == 200
+
+
+def test_of_what_nobody_signed_only_a_part_is_held(config: ReceiverConfig) -> None:
+    load = HttpLoad()
+    with limited(config, load) as port:
+        unsigned = [begin(port, head(3_000_000, signature=None) + b"x" * 2_000_000) for _ in range(20)]
+        wait_until(lambda: load.held_bytes == 20 * config.limits.unsigned_bytes)
+        for connection in unsigned:
+            connection.sendall(b"x" * 1_000_000)
+            assert b"200 OK" in connection.recv(65536)
+    directory = quarantine.quarantine_directory(config.spool_dir)
+    kept = [body for path in quarantine.files(directory) for _, _, body in records.read_file(path)]
+    assert {len(body) for body in kept} == {config.limits.unsigned_bytes}
+
+
+@pytest.mark.parametrize("shape", ["file", "folder", "symlink", "pipe", "huge number"])
+def test_a_stray_in_the_spool_is_moved_away_and_said_to_be(
+    conn: Connection, database_url: str, config: ReceiverConfig, shape: str
+) -> None:
+    def add_stray(name: str) -> None:
+        path = config.spool_dir / name
+        match shape:
+            case "folder":
+                path.mkdir()
+            case "symlink":
+                path.symlink_to("/nowhere")
+            case "pipe":
+                os.mkfifo(path)
+            case _:
+                path.write_bytes(b"not a segment")
+
+    config.spool_dir.mkdir(parents=True)
+    add_stray("99999999999999999999999-x.seg" if shape == "huge number" else "backup.seg")
+    with running(config, database_url) as base:
+        assert post(base, b"one").status_code == 200
+        add_stray("zzz.seg")  # while it runs
+        assert post(base, b"two").status_code == 200
+        wait_until(lambda: len(rows(conn, "SELECT FROM webhook_inbox")) == 2)
+        wait_until(lambda: len(spool.set_aside(config.spool_dir)) == 2)
+        health = requests.get(base + "/health", timeout=5).json()
+        assert health["ok"]
+        assert health["problems"] == ["2 stray file(s) in stray/: none of ours, they were moved there"]
+    clear(conn)
+
+
+def test_an_unreadable_segment_holds_up_no_other(
+    conn: Connection, database_url: str, config: ReceiverConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(config, None) as base:
+        assert post(base, b"locked").status_code == 200
+    (locked,) = spool.segments(config.spool_dir)
+    # Rights would not stop the administrator, who may run this test.
+    opened = Path.open
+
+    def refuse(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path == locked and not healed.is_set():
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *args, **kwargs)
+
+    healed = threading.Event()
+    monkeypatch.setattr(Path, "open", refuse)
+    with running(config, database_url) as base:
+        assert post(base, b"behind it").status_code == 200
+        wait_until(lambda: len(rows(conn, "SELECT FROM webhook_inbox")) == 1)
+        problems = requests.get(base + "/health", timeout=5).json()["problems"]
+        assert problems[0].startswith("1 segment(s) cannot be read")
+        healed.set()
+        wait_until(lambda: len(rows(conn, "SELECT FROM webhook_inbox")) == 2)
+        wait_until(lambda: "problems" not in requests.get(base + "/health", timeout=5).json())
+    clear(conn)
+
+
+def test_a_full_spool_is_emptied_before_it_refuses_to_start(
+    conn: Connection, database_url: str, config: ReceiverConfig
+) -> None:
+    with running(config, None) as base:
+        assert post(base, b"x" * 1000).status_code == 200
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))  # no room for a trial of 64 KiB
+    try:
+        with pytest.raises(
+            spool.SpoolError,
+            match=r"accepted deliveries: delete none; `whatsapp-pipeline "
+            r"webhook drain`",
+        ):
+            open_spool(config.spool_dir, "postgresql://nobody@127.0.0.1:1/nothing")
+        with pytest.raises(spool.SpoolError, match="not writable"):
+            open_spool(config.spool_dir, database_url)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    # It could not be opened, and yet its deliveries are in the database.
+    assert [bytes(b) for (b,) in rows(conn, "SELECT body FROM webhook_inbox")] == [b"x" * 1000]
+    assert spool.segments(config.spool_dir) == []
+    open_spool(config.spool_dir, database_url).close()
+    clear(conn)

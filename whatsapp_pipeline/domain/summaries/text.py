@@ -105,7 +105,7 @@ def _join(parts: Sequence[str]) -> str:
 
 
 def _decimal(score: float) -> str:
-    return f"{score:+.2f}".replace(".", ",").replace("-", "−")
+    return f"{round(score, 2) + 0.0:+.2f}".replace(".", ",").replace("-", "−")
 
 
 def _refs(*refs: str | None) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from whatsapp_pipeline.domain.masking import mask_name
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
@@ -29,10 +29,19 @@ class Dossier:
     messages: list[dict[str, Any]]
 
 
+class SeveralCustomersError(PipelineError):
+    """What was typed names several contacts; `ids` are theirs. The text holds no name and no phone."""
+
+    def __init__(self, what: str, ids: Sequence[int]) -> None:
+        self.ids = tuple(ids)
+        shown = ", ".join(map(str, self.ids[:_SHOWN])) + (" …" if len(self.ids) > _SHOWN else "")
+        super().__init__(f"several customers have this {what}: {shown}; give an id")
+
+
 def find_customer(conn: Connection, who: str, *, default_area_code: str | None = None) -> int:
     """Return the id of the contact that `who` names: an id, a phone or a name.
 
-    Raises PipelineError when there is none, or several; these are listed by id, names masked.
+    Raises SeveralCustomersError when several are meant, and PipelineError when there is none.
     """
     text = who.strip()
     digits = "".join(filter(str.isdigit, text))
@@ -44,17 +53,13 @@ def find_customer(conn: Connection, who: str, *, default_area_code: str | None =
         if len(found) == 1:
             return found[0]
         if found:
-            raise PipelineError(
-                f"{len(found)} customers have this phone: ids {', '.join(map(str, found))}; give an id"
-            )
+            raise SeveralCustomersError("phone", found)
         raise PipelineError("no customer has this phone; try the name, or the id in contatos")
     named = store.find_by_name(conn, text) if any(map(str.isalnum, text)) else []
     if len(named) == 1:
         return named[0][0]
     if named:
-        shown = ", ".join(f"{number} ({mask_name(name)})" for number, name in named[:_SHOWN])
-        more = " …" if len(named) > _SHOWN else ""
-        raise PipelineError(f"several customers have this name: {shown}{more}; give an id")
+        raise SeveralCustomersError("name", [number for number, _ in named])
     raise PipelineError(
         "no customer has this id, phone or name; `whatsapp-pipeline search` finds words in messages"
     )

@@ -60,18 +60,20 @@ def queue(
 def ends_of_chat(
     conn: Connection, id_chat_file: int, session_number: int | None, *, count: int
 ) -> tuple[list[MessageLine], list[MessageLine]]:
-    """Return the first and the last messages of a chat or session; a message is in one list only.
+    """Return the first and the last messages of a chat or session; each message is in one list only.
 
-    Both are empty while the chat's messages are not loaded.
+    Notices are left out. Both are empty while the chat's messages are not loaded.
     """
     rows = conn.execute(
         f"""
         WITH said AS (
-            SELECT m.message_timestamp, m.direction, coalesce(m.message_text, '[' || m.type || ']'),
+            SELECT m.message_timestamp, m.direction,
+                   coalesce(nullif(btrim(m.message_text), ''), '[' || m.type || ']'),
                    row_number() OVER (ORDER BY {CHAT_ORDER}) AS place,
                    count(*) OVER () + 1 - row_number() OVER (ORDER BY {CHAT_ORDER}) AS place_from_end
             FROM chat_messages m
-            WHERE m.id_chat_file = %(chat)s AND (%(session)s::int IS NULL OR EXISTS (
+            WHERE m.id_chat_file = %(chat)s
+              AND m.direction IS DISTINCT FROM 'notification' AND (%(session)s::int IS NULL OR EXISTS (
                 SELECT FROM chat_sessions s WHERE s.id_chat_file = m.id_chat_file AND s.number = %(session)s
                   AND m.message_timestamp BETWEEN s.started_at AND s.ended_at))
         )

@@ -1,18 +1,21 @@
 """What a dry run would change: the database before and after it, compared inside its transaction.
 
 What belongs here: remembering what matters of each table, and the counts and examples of what became of it.
-What does not: showing them. Examples are masked.
+What does not: showing them. Examples are masked unless names are asked for.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
 from whatsapp_pipeline.domain.masking import mask_title
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.contacts.labels import contact_labels
 
 EXAMPLES = 5
+_CONTACT = re.compile(r"\bcontact (\d+)")
 
 _REMEMBER: LiteralString = """
 DROP TABLE IF EXISTS before_contacts, before_orders, before_chats, before_sessions, before_messages,
@@ -89,7 +92,7 @@ _COMPARE: dict[str, LiteralString] = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What would become of rows of one kind: how many, and a few of them in words, masked."""
+    """What would become of rows of one kind: how many, and a few of them in words."""
 
     what: str
     change: str
@@ -108,8 +111,11 @@ def remember(conn: Connection) -> None:
     conn.execute(_REMEMBER)
 
 
-def compare(conn: Connection) -> list[Change]:
-    """Return what changed since `remember`, in the order of the pipeline; call it before the rollback."""
+def compare(conn: Connection, *, show_names: bool = False) -> list[Change]:
+    """Return what changed since `remember`, in the order of the pipeline; call it before the rollback.
+
+    With `show_names`, examples show titles, and contacts' names beside their ids.
+    """
     changes = []
     for what, statement in _COMPARE.items():
         counts: dict[str, int] = {}
@@ -118,9 +124,23 @@ def compare(conn: Connection) -> list[Change]:
             counts[change] = counts.get(change, 0) + 1
             shown = examples.setdefault(change, [])
             if len(shown) < EXAMPLES:
-                place = f"{month} {mask_title(title)}: " if month else ""
+                place = f"{month} {title if show_names else mask_title(title)}: " if month else ""
                 shown.append(place + words)
         changes += [
             Change(what, name, count, tuple(examples[name])) for name, count in sorted(counts.items())
         ]
-    return changes
+    return _with_contact_names(conn, changes) if show_names else changes
+
+
+def _with_contact_names(conn: Connection, changes: list[Change]) -> list[Change]:
+    ids = {int(id_) for change in changes for words in change.examples for id_ in _CONTACT.findall(words)}
+    labels = contact_labels(conn, ids)
+
+    def named(match: re.Match[str]) -> str:
+        label = labels.get(int(match[1]), "")
+        return f"{match[0]} ({label})" if label else match[0]
+
+    return [
+        replace(change, examples=tuple(_CONTACT.sub(named, words) for words in change.examples))
+        for change in changes
+    ]

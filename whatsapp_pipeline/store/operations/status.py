@@ -74,10 +74,7 @@ def months(conn: Connection) -> list[dict[str, Any]]:
         "SELECT f.month, count(*) AS messages"
         " FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file GROUP BY f.month"
     )
-    problems = (
-        "SELECT month, count(*) FILTER (WHERE severity <> 'info') AS exceptions"
-        " FROM exceptions WHERE month IS NOT NULL GROUP BY month"
-    )
+    problems = "SELECT month, count(*) AS exceptions FROM exceptions WHERE month IS NOT NULL GROUP BY month"
     counted = [
         (name, statement)
         for table, name, statement in (
@@ -105,6 +102,21 @@ def months(conn: Connection) -> list[dict[str, Any]]:
             SELECT f.*{columns} FROM files f{joins} ORDER BY month
             """.encode()
         ).fetchall()
+
+
+def exceptions_elsewhere(conn: Connection) -> int:
+    """Count the exceptions of no month that has chats: of contacts and orders, and of files that gave none.
+
+    With those of `months` they add up to the rows of the table. A role that may not read them gets 0.
+    """
+    if not may_read(conn, "exceptions"):
+        return 0
+    row = conn.execute(
+        """SELECT count(*) FROM exceptions e
+           WHERE NOT EXISTS (SELECT FROM chat_files f
+                             WHERE f.month = e.month AND f.processing_status <> 'vanished')"""
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def link_methods(conn: Connection, months_of_run: list[str]) -> list[tuple[str, str, str, int]]:

@@ -1,0 +1,247 @@
+"""Evidence → status, method and confidence: the table that pins every weight and threshold of the cascade.
+
+What belongs here: one row per kind of evidence and per bound, with the value that a person reads. What does
+not: properties of the cascade (test_contacts.py).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from whatsapp_pipeline.domain.matching.contacts import decide
+from whatsapp_pipeline.domain.matching.link_types import (
+    ChatToLink,
+    Evidence,
+    Feature,
+    NameEvidence,
+    OrderHit,
+    OwnedDevice,
+    PhoneHit,
+    Policy,
+)
+from whatsapp_pipeline.domain.phones import parse_phone
+
+DAY = date(2025, 1, 10)
+PHONE = ChatToLink(
+    1, "+55 41 99999-0001", phone=parse_phone("+55 41 99999-0001"), first_day=DAY, last_day=DAY
+)
+NAME = ChatToLink(1, "Ana Lima", name="Ana Lima", first_day=DAY, last_day=DAY)
+BOTH = replace(PHONE, title="Ana Lima +55 41 99999-0001", name="Ana Lima")
+ORDER = replace(NAME, name=None, order_reference="30415")
+NAME_AND_ORDER = replace(NAME, order_reference="30415")
+PHONE_AND_ORDER = replace(PHONE, order_reference="30415")
+PHONE_AND_DEVICE = replace(PHONE, devices=("notebook",))
+NAME_AND_DEVICE = replace(NAME, devices=("notebook",))
+OTHER_HEADER = replace(PHONE, header_keys=("4188888888",))
+CONTACTS = {1: ("Ana Lima", ""), 2: ("Rui Prado", "")}
+
+
+def phone(contact: int, field: str = "celular", **changes: object) -> PhoneHit:
+    return replace(PhoneHit(contact, "title", field, "written", True), **changes)  # type: ignore[arg-type]
+
+
+def header(contact: int) -> PhoneHit:
+    return PhoneHit(contact, "header", "celular", "written", False)
+
+
+def named(*candidates: tuple[int, float]) -> NameEvidence:
+    rest = 1 - math.fsum(posterior for _, posterior in candidates)
+    return NameEvidence(
+        rest, tuple((id_, p, (Feature("words", 2, 3.0, "two words"),)) for id_, p in candidates)
+    )
+
+
+def owned(opened: int, closed: int | None = None) -> list[OwnedDevice]:
+    """Return a notebook's order; the days count from the chat's."""
+    end = None if closed is None else DAY + timedelta(days=closed)
+    return [OwnedDevice("notebook", DAY + timedelta(days=opened), end)]
+
+
+TITLED, TITLED_ID = OrderHit(10, 1, "title"), OrderHit(10, 1, "title", by_id=True)
+SAID = OrderHit(10, 1, "messages")
+ASSUMED, UNKNOWN = phone(1, area="assumed"), phone(1, area="unknown")
+
+ROWS: dict[str, tuple[ChatToLink, Evidence, str, str | None, float | None]] = {
+    "mobile, digit by digit": (PHONE, Evidence([phone(1)]), "linked", "exact_phone", 0.999),
+    "mobile, ninth digit differs": (
+        PHONE,
+        Evidence([phone(1, same_digits=False)]),
+        "linked",
+        "normalized_phone",
+        0.998,
+    ),
+    "telephone": (PHONE, Evidence([phone(1, "telefone")]), "linked", "secondary_phone", 0.993),
+    "phone inside the file": (PHONE, Evidence([header(1)]), "linked", "phone_header", 0.989),
+    "phone inside, another in the title": (
+        OTHER_HEADER,
+        Evidence([header(1)]),
+        "proposed",
+        "phone_header",
+        0.818,
+    ),
+    "area code assumed": (PHONE, Evidence([ASSUMED]), "proposed", "normalized_phone", 0.937),
+    "area code unknown": (PHONE, Evidence([UNKNOWN]), "proposed", "normalized_phone", 0.881),
+    "telephone, area code unknown": (
+        PHONE,
+        Evidence([phone(1, "telefone", area="unknown")]),
+        "proposed",
+        "secondary_phone",
+        0.731,
+    ),
+    "two contacts, one number": (PHONE, Evidence([phone(1), phone(2)]), "ambiguous", "exact_phone", 0.5),
+    "a mobile and a telephone": (
+        PHONE,
+        Evidence([phone(1), phone(2, "telefone")]),
+        "proposed",
+        "exact_phone",
+        0.88,
+    ),
+    "two contacts, the name decides": (
+        BOTH,
+        Evidence([phone(1), phone(2)], names=CONTACTS),
+        "linked",
+        "exact_phone",
+        0.993,
+    ),
+    "area code unknown, the name agrees": (
+        BOTH,
+        Evidence([UNKNOWN], names=CONTACTS),
+        "linked",
+        "normalized_phone",
+        0.998,
+    ),
+    "phone, the name differs": (BOTH, Evidence([phone(2)], names=CONTACTS), "linked", "exact_phone", 0.998),
+    "phone, the name is another's": (
+        BOTH,
+        Evidence([phone(2)], names=CONTACTS, name=named((1, 0.9))),
+        "linked",
+        "exact_phone",
+        0.964,
+    ),
+    "phone inside, the name is another's": (
+        NAME,
+        Evidence([header(2)], names=CONTACTS, name=named((1, 0.9))),
+        "proposed",
+        "phone_header",
+        0.798,
+    ),
+    "order in the title": (ORDER, Evidence(orders=[TITLED]), "linked", "order_number", 0.993),
+    "order in the title, by id": (ORDER, Evidence(orders=[TITLED_ID]), "linked", "order_number", 0.953),
+    "order in the title, the name differs": (
+        NAME_AND_ORDER,
+        Evidence(orders=[replace(TITLED, id_contato=2)], names=CONTACTS),
+        "proposed",
+        "order_number",
+        0.881,
+    ),
+    "phone, the order is another's": (
+        PHONE_AND_ORDER,
+        Evidence([phone(1)], [replace(TITLED, id_contato=2)]),
+        "linked",
+        "exact_phone",
+        0.996,
+    ),
+    "two contacts, the order decides": (
+        PHONE_AND_ORDER,
+        Evidence([phone(1), phone(2)], [TITLED]),
+        "linked",
+        "exact_phone",
+        0.993,
+    ),
+    "order in the messages alone": (PHONE, Evidence(orders=[SAID]), "proposed", "order_number", 0.881),
+    "two names, an order in the messages decides": (
+        NAME,
+        Evidence(orders=[SAID], name=named((1, 0.45), (2, 0.45))),
+        "linked",
+        "order_number",
+        0.978,
+    ),
+    "name at the bound of a link": (NAME, Evidence(name=named((1, 0.9501))), "linked", "name_match", 0.95),
+    "name below the bound of a link": (
+        NAME,
+        Evidence(name=named((1, 0.949))),
+        "proposed",
+        "name_match",
+        0.949,
+    ),
+    "name at the bound of a proposal": (
+        NAME,
+        Evidence(name=named((1, 0.501))),
+        "proposed",
+        "name_match",
+        0.501,
+    ),
+    "name below the bound of a proposal": (NAME, Evidence(name=named((1, 0.499))), "unmatched", None, 0.499),
+    "two names share the mass": (
+        NAME,
+        Evidence(name=named((1, 0.45), (2, 0.16))),
+        "ambiguous",
+        "name_match",
+        0.45,
+    ),
+    "two names, the second far behind": (
+        NAME,
+        Evidence(name=named((1, 0.45), (2, 0.14))),
+        "unmatched",
+        None,
+        0.45,
+    ),
+    "two phones, a device at 60 days": (
+        PHONE_AND_DEVICE,
+        Evidence([phone(1), phone(2)], devices={1: owned(60)}),
+        "linked",
+        "equipment_match",
+        0.961,
+    ),
+    "two phones, a device at 61 days": (
+        PHONE_AND_DEVICE,
+        Evidence([phone(1), phone(2)], devices={1: owned(61)}),
+        "proposed",
+        "equipment_match",
+        0.817,
+    ),
+    "two phones, a device fetched 60 days before": (
+        PHONE_AND_DEVICE,
+        Evidence([phone(1), phone(2)], devices={1: owned(-70, -60)}),
+        "linked",
+        "equipment_match",
+        0.961,
+    ),
+    "two phones, a device fetched 61 days before": (
+        PHONE_AND_DEVICE,
+        Evidence([phone(1), phone(2)], devices={1: owned(-70, -61)}),
+        "proposed",
+        "equipment_match",
+        0.817,
+    ),
+    "area code unknown, a device": (
+        PHONE_AND_DEVICE,
+        Evidence([UNKNOWN], devices={1: owned(0)}),
+        "linked",
+        "equipment_match",
+        0.971,
+    ),
+    "a name, a device": (
+        NAME_AND_DEVICE,
+        Evidence(name=named((1, 0.6), (2, 0.1)), devices={1: owned(0)}),
+        "linked",
+        "equipment_match",
+        0.974,
+    ),
+    "nothing": (PHONE, Evidence(), "unmatched", None, None),
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+def test_evidence_gives_this_status_and_confidence(
+    row: tuple[ChatToLink, Evidence, str, str | None, float | None],
+) -> None:
+    chat, evidence, status, method, confidence = row
+    decision = decide(chat, evidence, Policy())
+    assert (decision.status, decision.method) == (status, method)
+    assert decision.confidence == (None if confidence is None else pytest.approx(confidence, abs=0.0006))
+    assert (decision.id_contato is not None) == (status == "linked")
