@@ -43,21 +43,30 @@ _Own = Literal["known", "unknown"]
 
 
 def parse_bodies(
-    texts: pl.Series, is_notice: Flags, is_marked: Flags, are_marks_notices: Callable[[int], bool]
+    texts: pl.Series,
+    is_notice: Flags,
+    may_be_more: Flags,
+    is_repeated: Flags,
+    are_marks_notices: Callable[[int], bool],
 ) -> Bodies:
     """Take apart the texts that may be more than text; those without a sender are notices.
 
     Args:
         texts: The texts of a window.
         is_notice: Which of them have no sender.
-        is_marked: Which may name a file, other than at their start and end.
+        may_be_more: Which may name a file, other than at their start and end.
+        is_repeated: Which begin with the name of their sender.
         are_marks_notices: Whether a text that begins with U+200E and is no phrase is WhatsApp's own, by its
             place.
     """
-    special = np.flatnonzero((_may_be_special(texts).to_numpy() | is_marked) & ~is_notice)
+    is_special = _may_be_special(texts).to_numpy() | may_be_more | is_repeated
+    special = np.flatnonzero(is_special & ~is_notice)
     verdicts, numbers = each_once(texts.gather(special).to_list(), _special)
     is_unknown = np.array([verdict == "unknown" for verdict in verdicts], bool)[numbers]
     is_own = np.array([verdict == "known" for verdict in verdicts], bool)[numbers]
+    # A notice may name its actor twice: `Ana: Ana changed this group's icon`.
+    for at in np.flatnonzero(is_repeated[special]).tolist():
+        is_own[at] |= phrases().notification(texts[int(special[at])]) in ("group", "system")
     unknown = special[is_unknown]
     for at in np.flatnonzero(is_unknown).tolist():
         is_own[at] = are_marks_notices(int(special[at]))

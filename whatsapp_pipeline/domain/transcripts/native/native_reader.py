@@ -299,9 +299,14 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
     senders = [reader.senders for reader in readers]
     written = who_wrote(headers, part_of, more, senders, always_named=layout.always_named)
     texts = with_more_lines(written.texts, whole, lines, headers.at, more)
-    may_be_files = may_name_files(texts, written.texts, whole, lines, headers.at, more)
+    may_be_more = may_name_files(texts, written.texts, whole, lines, headers.at, more)
+    is_repeated = written.repeated_in(texts) if layout.always_named else np.zeros(len(texts), np.bool_)
     bodies = parse_bodies(
-        texts, written.numbers == 0, may_be_files, lambda at: readers[part_of[at]].notices.are_marked
+        texts,
+        written.numbers == 0,
+        may_be_more,
+        is_repeated,
+        lambda at: readers[part_of[at]].notices.are_marked,
     )
     for at in bodies.unknown.tolist():
         reader = readers[part_of[at]]

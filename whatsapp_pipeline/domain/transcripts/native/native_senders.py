@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from whatsapp_pipeline.domain.phone_texts import plain_phone_text
@@ -128,6 +129,15 @@ class Written:
     numbers: Ints
     """Which of the senders each is from; 0 is NOTIFICATION."""
 
+    def repeated_in(self, texts: pl.Series) -> npt.NDArray[np.bool_]:
+        """Which texts begin with their sender's name, as notices of iOS do that have no mark."""
+        names = pl.Series(
+            [sender.sender_name or sender.sender_phone for sender in self.senders], dtype=pl.String
+        )
+        both = pl.DataFrame({"text": texts, "name": names[pl.Series(self.numbers)]})
+        is_repeated = both.select(pl.col("text").str.starts_with(pl.col("name")).fill_null(False))
+        return is_repeated.to_series().to_numpy()
+
     def columns(self) -> dict[str, pl.Series]:
         """SENDER_COLUMNS, a row a message."""
         return sender_columns(self.senders, self.numbers)
@@ -138,17 +148,17 @@ def who_wrote(
 ) -> Written:
     """Tell names from the starts of system lines; `more` are the lines that follow a header's own.
 
-    `known` are the senders of each part's file. `always_named`: every line of the format names somebody, so
-    that a colon without a blank ends a name too.
+    `known` are the senders of each part's file. `always_named`: every line of the format names somebody.
     """
     names, texts = headers.names, headers.texts
     bare = texts.is_null().arg_true()
     if len(bare):
         written = names.gather(bare).to_list()
         is_alone = (more[bare.to_numpy()] == 0).tolist()
+        speakers = _Speakers(names, texts, part_of, known, are_all=always_named)
         pairs = [
-            _name_and_text(text, is_alone=alone, always_named=always_named)
-            for alone, text in zip(is_alone, written, strict=True)
+            _name_and_text(text, is_alone=alone, part=part, speakers=speakers)
+            for alone, text, part in zip(is_alone, written, part_of[bare.to_numpy()].tolist(), strict=True)
         ]
         names = replaced(names, bare, pl.Series([name for name, _ in pairs], dtype=pl.String))
         texts = replaced(texts, bare, pl.Series([text for _, text in pairs], dtype=pl.String))
@@ -166,13 +176,37 @@ def who_wrote(
 _TIGHT_NAME = re.compile(r"([^:\n“”\"!?]{1,60}):(?!//|\d\d\b)(?=\S)(.*)", re.DOTALL)
 
 
-def _name_and_text(text: str, *, is_alone: bool, always_named: bool) -> tuple[str | None, str]:
+class _Speakers:
+    """Who may have written a line whose colon has no blank behind it.
+
+    Where every line of the format has a name, anybody; otherwise those who wrote other lines of the file:
+    WhatsApp's own lines hold colons too.
+    """
+
+    def __init__(
+        self, names: pl.Series, texts: pl.Series, part_of: Ints, known: Sequence[Senders], *, are_all: bool
+    ) -> None:
+        self._names, self._texts, self._part_of, self._known = names, texts, part_of, known
+        self._are_all = are_all
+        self._found: dict[int, set[str]] = {}
+
+    def include(self, name: str, part: int) -> bool:
+        """Whether the name is that of somebody who writes in the part's file."""
+        if self._are_all or name in self._known[part]:
+            return True
+        if part not in self._found:
+            here = pl.Series(self._part_of == part) & self._texts.is_not_null()
+            self._found[part] = set(self._names.filter(here).unique().to_list())
+        return name in self._found[part]
+
+
+def _name_and_text(text: str, *, is_alone: bool, part: int, speakers: _Speakers) -> tuple[str | None, str]:
     """The name and the text of a line without a colon and a blank; no name for a line of WhatsApp's own."""
     # The blank behind the colon of an empty message may be lost.
     if is_alone and text.endswith(":"):
         return text[:-1], ""
-    match = _TIGHT_NAME.fullmatch(text) if always_named and text[:1] not in INVISIBLE else None
-    return (match[1], match[2]) if match else (None, text)
+    match = _TIGHT_NAME.fullmatch(text) if text[:1] not in INVISIBLE else None
+    return (match[1], match[2]) if match and speakers.include(match[1], part) else (None, text)
 
 
 def _with_colons(

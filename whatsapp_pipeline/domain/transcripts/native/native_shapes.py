@@ -10,6 +10,7 @@ words of a language (`languages/`).
     ios, time first                                   [10:00:00, 05/01/2025] …
     ios before 2018                                   27/06/16 08:04:08: Maria: oi
     whatsapp-viewer                                   01.04.2015 - 16:00:27; ME: oi
+    without a mark between time and name              02-12-18 22:55:45 Maria: oi
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ _HALF_BEFORE = r"[^\W\d_]{1,3}\.?(?:[^\W\d_]\.)?"
 _WORD = r"[^\W\d_]{2,12}\.?"
 _SAMPLE = 1 << 16
 _LONGEST_NAME = 130
+
+
+_Rare = Literal["ios_before_2018", "viewer", "bare"]
 
 
 def _date_with(mark: str) -> str:
@@ -83,7 +87,7 @@ class Layout:
     header has the `hint`, which is found sooner than `line`.
     """
 
-    name: Literal["android", "ios", "ios_time_first", "ios_before_2018", "viewer"]
+    name: Literal["android", "ios", "ios_time_first", "ios_before_2018", "viewer", "bare"]
     header: re.Pattern[str]
     date_group: Literal[1, 2]
     line: str
@@ -127,7 +131,7 @@ def _viewer(date_part: str, time_part: str) -> str:
 def _between() -> str:
     """What stands between date and time: a comma, blanks, or a word such as `às`."""
     joiner = _words(list(phrases().times.joiners))
-    return rf"(?:, |[,،]?{_MARK}{_SPACE}{{1,2}}{_MARK}|(?:[,،]?{_SPACE}(?:{joiner}){_SPACE}))"
+    return rf"(?:, |[,،]?{_SPACE}(?:{joiner}){_SPACE}|[,،]?{_MARK}{_SPACE}{{1,2}}{_MARK})"
 
 
 @cache
@@ -160,10 +164,20 @@ def layouts() -> tuple[Layout, ...]:
     )
 
 
+def _bare(date_part: str, time_part: str) -> str:
+    return rf"{_MARK}({date_part}){_between()}({time_part}){_SPACE}{_MARK}"
+
+
 def _rare_layouts() -> Iterator[Layout]:
-    for name, shape in (("ios_before_2018", _before_2018), ("viewer", _viewer)):
-        expression = shape(any_date(), any_time())
-        yield Layout(name, re.compile("\n" + expression), 1, "^" + expression)  # type: ignore[arg-type]
+    # Nothing but a colon or a blank ends these times, so that words behind them are no part of the day.
+    plain = _time_with(_MARK)
+    expressions: dict[_Rare, str] = {
+        "ios_before_2018": _before_2018(any_date(), plain),
+        "viewer": _viewer(any_date(), any_time()),
+        "bare": _bare(any_date(), plain),
+    }
+    for name, expression in expressions.items():
+        yield Layout(name, re.compile("\n" + expression), 1, "^" + expression)
 
 
 def find_layout(text: str, wanted: FormatName = "auto") -> Layout | None:
