@@ -223,6 +223,7 @@ _OTHER_ORDERS = {
     "sql/queries/chats/duplicates_shared.sql": "which file is the earlier one",
     "sql/queries/chats/messages_resolve_replies.sql": "candidates for one quoted message",
     "sql/queries/chats/messages_match.sql": "rows of one file, matched by what they say",
+    "sql/queries/operations/adopt_customer_chat_summaries.sql": "pauses between times, whatever their ties",
 }
 _TIMES = re.compile(r"\b(message_timestamp|sent_at|local_time|at|ordinal)\b")
 
