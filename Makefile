@@ -81,6 +81,8 @@ drill-short: .venv/ready-dev ## the drills with few kills and few messages, for 
 
 drill-all: .venv/ready-dev drill ## every drill in full, before a larger change is called done (30 min)
 	$(BIN)/python -m bench.webhook.faults
+	$(BIN)/python -m bench.drill.simulated
+	$(BIN)/python -m bench.drill.ticking
 
 # Rivals that Python can't share an environment with; the others are installed by the benches themselves.
 .local/bench-venv/ready:

@@ -64,6 +64,7 @@ class Settings:
     checkpoints: tuple[str, ...] = ("contacts_complete", "files_indexed")
     check_tolerances: tuple[tuple[str, float], ...] = ()
     report_dir: Path | None = None
+    schedule_cron: str | None = None
     alert_webhook_url: str | None = field(default=None, repr=False)
     alert_email_to: tuple[str, ...] = ()
     alert_email_from: str | None = None
@@ -206,6 +207,7 @@ _VARIABLES = {
     "max_missing_share": ("MAX_MISSING_SHARE", _share),
     "checkpoints": ("CHECKPOINTS", _checkpoints),
     "check_tolerances": ("CHECK_TOLERANCES", _shares),
+    "schedule_cron": ("SCHEDULE_CRON", _text),
     "report_dir": ("REPORT_DIR", _path),
     "alert_webhook_url": ("ALERT_WEBHOOK_URL", _text),
     "alert_email_to": ("ALERT_EMAIL_TO", _list),

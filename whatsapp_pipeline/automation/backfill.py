@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph  # exported nowhere else
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.assets.partition_status import MONTHLY, failed_partitions
 from whatsapp_pipeline.assets.partitions import MONTHS, contiguous
 from whatsapp_pipeline.steps.operations.retention import first_month_kept
@@ -73,7 +72,7 @@ def plan(
     Months before FIRST_MONTH, and those that retention deletes, are outside of every plan.
     """
     known = set(MONTHS.get_partition_keys())
-    kept = first_month_kept(settings.load().retention_months, datetime.now(UTC).date())
+    kept = first_month_kept(settings.load().retention_months, clock.today())
     oldest = max(since or "", kept or "")
     months = [m for m in archive.months() if m in known and m >= oldest]
     reasons: dict[str, list[str]] = defaultdict(list)

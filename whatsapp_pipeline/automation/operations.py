@@ -1,11 +1,10 @@
 """Jobs and schedules of operation: backups, the report, the weekly catch-up, retention by age."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-from datetime import UTC, datetime
 
 import dagster as dg
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.assets.partitions import FORMAT
 from whatsapp_pipeline.automation import backfill
 from whatsapp_pipeline.automation.pausing import unless_paused
@@ -73,7 +72,7 @@ def delete_old_chats(context: dg.OpExecutionContext, database: Database) -> None
         context.log.info("RETENTION_MONTHS is not set: everything stays")
         return
     with database.connect(application_name="whatsapp-pipeline retention") as conn:
-        delete_old(conn, months, today=datetime.now(UTC).date(), log=context.log)
+        delete_old(conn, months, today=clock.today(), log=context.log)
 
 
 @dg.job(description="Retention by age: RETENTION_MONTHS.")

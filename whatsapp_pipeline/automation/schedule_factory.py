@@ -26,7 +26,7 @@ def at(cron: str, job: Job) -> Callable[[Callable[..., Any]], dg.ScheduleDefinit
     def make(function: Callable[..., Any]) -> dg.ScheduleDefinition:
         return dg.schedule(
             job=job,
-            cron_schedule=cron,
+            cron_schedule=settings.load().schedule_cron or cron,
             execution_timezone=settings.load().zone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description=function.__doc__,

@@ -6,12 +6,12 @@ a run key that holds the batch and the attempt, because Dagster never starts a r
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES  # exported nowhere else
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.automation.schedule_factory import Job, at, once_a_day
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
@@ -53,7 +53,7 @@ def webhook_inbox_sensor(
             if _in_progress(context, batch):
                 under_way += 1
             # Either way: a launch in the future was noted by a clock that ran ahead.
-            elif abs(datetime.now(UTC) - batch.requested_at) < _pause(batch.attempt):
+            elif abs(clock.now() - batch.requested_at) < _pause(batch.attempt):
                 continue
             elif batch.attempt >= webhook_inbox.max_launches:
                 # What of it still waits goes to a new batch; its own attempts decide what is dead.
@@ -140,7 +140,7 @@ def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> Non
 @dg.op
 def forget_old_runs(context: dg.OpExecutionContext) -> None:
     """Delete the run log of batches that ended well, so that it does not grow with every tick."""
-    before = datetime.now(UTC) - timedelta(days=RUN_LOG_DAYS)
+    before = clock.now() - timedelta(days=RUN_LOG_DAYS)
     records = context.instance.get_run_records(
         dg.RunsFilter(
             job_name=process_webhooks.name, statuses=[dg.DagsterRunStatus.SUCCESS], updated_before=before

@@ -13,13 +13,13 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from whatsapp_pipeline import private_files
+from whatsapp_pipeline import clock, private_files
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import connect, describe
 from whatsapp_pipeline.store.operations import dumps
@@ -73,7 +73,7 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
     with connect(url) as conn:
         version = conn.info.server_version
     programs = find_programs(version // 10000, options.bin_dir)
-    now = datetime.now(UTC)
+    now = clock.now()
     database = str(conninfo_to_dict(url).get("dbname") or "postgres")
     path = _private_folder(options.folder) / f"{database}-{now:%Y%m%dT%H%M%S%fZ}.dump"
     partial = path.with_suffix(".partial")

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import LiteralString
 from uuid import UUID, uuid4
 
+from whatsapp_pipeline import clock
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.queries import load
 
@@ -86,11 +87,11 @@ def plan_batch(conn: Connection, size: int) -> Batch | None:
                AND NOT EXISTS (SELECT 1 FROM webhook_batches b
                                 WHERE b.status = 'open' AND i.id BETWEEN b.first_id AND b.last_id)
              ORDER BY id LIMIT %s)
-        INSERT INTO webhook_batches (first_id, last_id)
-        SELECT min(id), max(id) FROM due HAVING count(*) > 0
+        INSERT INTO webhook_batches (first_id, last_id, requested_at)
+        SELECT min(id), max(id), %s FROM due HAVING count(*) > 0
         RETURNING id, first_id, last_id, attempt, status, requested_at
         """,
-        (size,),
+        (size, clock.now()),
     ).fetchone()
     return Batch(*row) if row else None
 
@@ -116,9 +117,8 @@ def open_batches(conn: Connection) -> list[Batch]:
 def next_attempt(conn: Connection, batch_id: int) -> int:
     """Count one more launch of an open batch and return its number."""
     row = conn.execute(
-        "UPDATE webhook_batches SET attempt = attempt + 1, requested_at = now() WHERE id = %s"
-        " RETURNING attempt",
-        (batch_id,),
+        "UPDATE webhook_batches SET attempt = attempt + 1, requested_at = %s WHERE id = %s RETURNING attempt",
+        (clock.now(), batch_id),
     ).fetchone()
     return int(row[0]) if row else 0
 
@@ -268,8 +268,8 @@ def redact(conn: Connection, *, days: int, held_days: int) -> int:
         """
         UPDATE webhook_inbox SET body = NULL, redacted_at = now()
          WHERE body IS NOT NULL
-           AND ((status = 'done' AND received_at < now() - make_interval(days => %s))
-             OR (status IN ('dead', 'parked') AND received_at < now() - make_interval(days => %s)))
+           AND ((status = 'done' AND received_at < %(now)s - make_interval(days => %(days)s))
+             OR (status IN ('dead', 'parked') AND received_at < %(now)s - make_interval(days => %(held)s)))
         """,
-        (days, held_days),
+        {"now": clock.now(), "days": days, "held": held_days},
     ).rowcount

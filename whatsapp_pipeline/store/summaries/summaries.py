@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from whatsapp_pipeline import clock
 from whatsapp_pipeline.domain.summaries.metrics import BusinessDay, FrequencyBounds
 from whatsapp_pipeline.domain.summaries.text_reading import Reading
 from whatsapp_pipeline.store import statistics
@@ -113,10 +114,10 @@ def latest_message(conn: Connection, zone: str) -> datetime | None:
         """
         SELECT greatest(
             (SELECT max(message_timestamp) FROM chat_messages
-              WHERE message_timestamp <= now() AT TIME ZONE %(zone)s),
-            (SELECT max(sent_at) AT TIME ZONE %(zone)s FROM conversation_messages WHERE sent_at <= now()))
+              WHERE message_timestamp <= %(now)s::timestamptz AT TIME ZONE %(zone)s),
+            (SELECT max(sent_at) AT TIME ZONE %(zone)s FROM conversation_messages WHERE sent_at <= %(now)s))
         """,
-        {"zone": zone},
+        {"zone": zone, "now": clock.now()},
     ).fetchone()
     return row[0] if row else None
 

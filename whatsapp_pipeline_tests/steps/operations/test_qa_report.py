@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,12 +12,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from whatsapp_pipeline.definitions import build_defs, rule_book
+from whatsapp_pipeline import clock
+from whatsapp_pipeline.checks.qa import Scope, evaluate
+from whatsapp_pipeline.definitions import QA_CHECKS, build_defs, rule_book
 from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.operations.qa_report import History, QaReport, make, write
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import verdicts
 from whatsapp_pipeline.store.links.precision_sample import next_links
+from whatsapp_pipeline.store.operations import qa_results
+from whatsapp_pipeline.store.operations.improvements import improvements
 from whatsapp_pipeline_tests.prepared import FILES, MONTHS, Prepared
 
 RULES = rule_book(with_erp=True).rules()
@@ -183,3 +188,45 @@ def test_the_asset_writes_the_page(prepared_url: str, tmp_path: Path) -> None:
     finally:
         del os.environ["REPORT_DIR"]
     assert "Amostra para revisão" in (tmp_path / "qa-all.html").read_text(encoding="utf-8")
+
+
+def test_a_month_s_page_shows_its_own_failing_rows(
+    filled: tuple[Connection, History], prepared: Prepared
+) -> None:
+    conn, past = filled
+    check = next(check for check in QA_CHECKS if check.name == "every_chat_is_loaded")
+    with conn.transaction(force_rollback=True):
+        chat = verdicts.sample(conn, "2025-01")[0].id_chat_file
+        conn.execute("UPDATE chat_files SET processing_status = 'pending' WHERE id = %s", (chat,))
+        scope = Scope(conn, list(MONTHS), Archive(root=str(prepared.archive)))
+        evaluate(check, scope, run_id=None, every_month=True)
+        own, other = (make(conn, [month], past, RULES, made_at=NOW).html for month in MONTHS[:2])
+        accepted = clock.today() + timedelta(days=9)
+        qa_results.accept(
+            conn, check.name, "2025-01", failing=1, reason="perdido <b>", until=accepted, made_by="ana"
+        )
+        later = make(conn, ["2025-01"], past, RULES, made_at=NOW).html
+    assert f"<h3>{check.name}</h3>" in own
+    assert f'<a href="#chat-{chat}">{chat}</a>' in own
+    assert f'id="chat-{chat}"' in own
+    assert f"<h3>{check.name}</h3>" not in other
+    assert f"aceito até {accepted:%d/%m/%Y}: perdido &lt;b&gt;" in later
+
+
+def test_what_to_improve_is_counted_and_ordered(filled: tuple[Connection, History]) -> None:
+    conn, past = filled
+    with conn.transaction(force_rollback=True):
+        contact, chats = conn.execute(
+            "SELECT id_contato, count(*) FROM chat_files WHERE month = '2025-01' AND NOT is_group"
+            " AND match_status = 'linked' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1"
+        ).fetchone() or (0, 0)
+        before = {item.kind: item for item in improvements(conn, ["2025-01"])}
+        conn.execute("DELETE FROM contact_phones WHERE id_contato = %s", (contact,))
+        after = {item.kind: item for item in improvements(conn, ["2025-01"])}
+        html = make(conn, ["2025-01"], past, RULES, made_at=NOW).html
+    was = before["contacts_without_phone"].chats if "contacts_without_phone" in before else 0
+    assert after["contacts_without_phone"].chats >= was + chats
+    values = [item.chats for item in after.values()]
+    assert values == sorted(values, reverse=True)
+    found = after["contacts_without_phone"]
+    assert f"<li>{found.chats} conversas dependem de {found.things} contatos sem telefone" in html
