@@ -87,7 +87,7 @@ def _may_ask(context: dg.SensorEvaluationContext) -> bool:
 def _request_for_answers() -> dg.RunRequest:
     """Ask for a run over the questions that wait, at most one per minute."""
     return dg.RunRequest(
-        run_key=f"webhook-answers-{datetime.now(UTC):%Y%m%d%H%M}",
+        run_key=f"webhook-answers-{clock.now():%Y%m%d%H%M}",
         run_config=dg.RunConfig(ops={"conversations": {"config": {"answers_only": True}}}),
         tags={ANSWERS_TAG: "true"},
     )
