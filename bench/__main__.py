@@ -24,6 +24,7 @@ BENCHES: dict[str, tuple[tuple[str, ...], ...]] = {
     "link": (
         ("bench.link.phones",),
         ("bench.link.names", "--rivals", *(("--splink", str(SPLINK)) if SPLINK.exists() else ())),
+        ("bench.link.relatives",),
         ("bench.link.orders",),
     ),
     "webhook": (("bench.webhook", "--write"),),

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from bench.link import noise_a, noise_b
+from bench.link import noise_a, noise_b, noise_shop
 from bench.link.task import Task
 from bench.report import Row, measured, write
 from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, fit
@@ -203,15 +203,17 @@ def main() -> None:
     arguments = parser.parse_args()
     tasks = [reference(folder) for folder in arguments.reference]
     tasks += [
-        m.make(arguments.seed, n, arguments.titles) for n in arguments.contacts for m in (noise_a, noise_b)
+        m.make(arguments.seed, n, arguments.titles)
+        for n in arguments.contacts
+        for m in (noise_a, noise_b, noise_shop)
     ]
     rows: list[Row] = []
     for task in tasks:
         rows.extend(ours(task, arguments.seed))
     if arguments.rivals:
-        rows.extend(rivals(tasks[-2]))
+        rows.extend(rivals(tasks[-3]))
     if arguments.splink:
-        rows.append(splink(tasks[-2], arguments.splink))
+        rows.append(splink(tasks[-3], arguments.splink))
     command = f"python -m bench.link.names --contacts {' '.join(map(str, arguments.contacts))}"
     notes = [
         "The oracle reads through every misspelling and knows the generator's own habits. One title in five "

@@ -126,7 +126,7 @@ class _Writer:
         """Return the particle written before each chosen word; registers and people differ in them."""
         written = [name.particles[i] if keep and at else "" for at, i in enumerate(chosen)]
         for at in range(1, len(written)):
-            if self._chance(0.12):
+            if self._chance(0.24):
                 written[at] = "" if written[at] and self._rng.random() < 0.4 else self._pick(_JOINING)
         return written
 
