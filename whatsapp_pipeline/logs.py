@@ -29,10 +29,9 @@ class PipelineHandler(logging.StreamHandler[Any]):
     def handle(self, record: logging.LogRecord) -> bool:
         """Write the record, unless it is filtered out; say whether it was written."""
         shown = bool(super().handle(record))
-        if not _is_event(record) and not record.exc_info:
-            # Dagster hands it to its own console next, which no setting turns off for every run; at no level
-            # it is below that one's threshold. Events stay: of an error the console writes the whole trace.
-            record.levelno = logging.NOTSET
+        # Dagster hands it to its own console next, which no setting turns off for every run; at no level it
+        # is below that one's threshold. The trace of an error is in Dagster's event log, on the run's page.
+        record.levelno = logging.NOTSET
         return shown
 
 
@@ -42,7 +41,39 @@ def _meta(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _text(record: logging.LogRecord) -> str:
+    error = getattr(getattr(_meta(record).get("dagster_event"), "event_specific_data", None), "error", None)
+    if error is not None:
+        return f"{_in_a_line(error)} (the trace is on the run's page)"
     return str(_meta(record).get("orig_message") or record.getMessage())
+
+
+def _in_a_line(error: Any) -> str:  # noqa: ANN401  # Dagster's serialized error; Dagster is not imported here
+    """Return the first line of the first error in a chain that is not Dagster's wrapper."""
+    while error.cause is not None and str(error.message).startswith("dagster."):
+        error = error.cause
+    first = str(error.message).strip().partition("\n")[0].strip()
+    kind, _, text = first.partition(": ")
+    return text if text and kind.startswith("whatsapp_pipeline.") else first
+
+
+def fields(**values: object) -> dict[str, object]:
+    """Return the `extra` of a log call: what a JSON line has as fields of their own. No personal data."""
+    return {"fields": values}
+
+
+def detail_log() -> logging.Logger:
+    """Return the log of single files, chats and conversations; silent unless LOG_LEVEL is debug.
+
+    It is no log of Dagster's: a line for each file would fill the event log.
+    """
+    log = logging.getLogger("whatsapp_pipeline.detail")
+    if settings.load().log_level != "debug":
+        log.setLevel(logging.CRITICAL)
+    elif not log.handlers or log.level != logging.DEBUG:
+        log.handlers = [PipelineHandler()]
+        log.setLevel(logging.DEBUG)
+        log.propagate = False
+    return log
 
 
 def _is_event(record: logging.LogRecord) -> bool:
@@ -54,6 +85,10 @@ def _is_ours_or_serious(record: logging.LogRecord) -> bool:
     # later step, in the step's name and with no event, that it did not run: the failure says it all.
     if _text(record).startswith("Dependencies for step "):
         return False
+    # The run's failure repeats that of its step.
+    data = getattr(_meta(record).get("dagster_event"), "event_specific_data", None)
+    if getattr(data, "first_step_failure_event", None) is not None:
+        return False
     return not _is_event(record) or record.levelno >= logging.ERROR
 
 
@@ -61,10 +96,24 @@ class _Short(logging.Formatter):
     """`12:00:01 chat_messages  text`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        step = str(_meta(record).get("step_key") or "")
+        step = str(_meta(record).get("step_key") or _fields(record).get("asset") or "")
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         time = datetime.fromtimestamp(record.created, UTC).astimezone()
-        return f"{time:%H:%M:%S} {step:<20} {level}{for_terminal(_text(record))}"
+        return f"{time:%H:%M:%S} {step:<20} {level}{for_terminal(_text(record))}{_details(record)}"
+
+
+def _details(record: logging.LogRecord) -> str:
+    """Return the fields of a debug line, whose text has none of them."""
+    if record.name != "whatsapp_pipeline.detail":
+        return ""
+    return "".join(
+        f" {name}={value}" for name, value in _fields(record).items() if value is not None and name != "asset"
+    )
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    found = getattr(record, "fields", None)
+    return found if isinstance(found, dict) else {}
 
 
 class _JsonLines(logging.Formatter):
@@ -73,7 +122,7 @@ class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         meta = _meta(record)
         months = months_in_words(meta.get("job_tags") or {})
-        fields = {
+        line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "run_id": meta.get("run_id"),
@@ -82,5 +131,8 @@ class _JsonLines(logging.Formatter):
             "partition": getattr(record, "partition", None) or months or None,
             "batch": getattr(record, "batch", None),
             "message": _text(record),
+            **_fields(record),
         }
-        return for_json(json.dumps({k: v for k, v in fields.items() if v is not None}, ensure_ascii=False))
+        return for_json(
+            json.dumps({k: v for k, v in line.items() if v is not None}, ensure_ascii=False, default=str)
+        )

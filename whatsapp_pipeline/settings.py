@@ -34,6 +34,7 @@ class Settings:
     default_area_code: str | None = None
     owner: tuple[str, ...] = ()
     log_format: str = "text"
+    log_level: str = "info"
     erp: str | None = None
     tiny_base_url: str = "https://api.tiny.com.br/public-api/v3"
     tiny_token_url: str = "https://accounts.tiny.com.br/realms/tiny/protocol/openid-connect/token"  # noqa: S105
@@ -61,6 +62,8 @@ class Settings:
     privacy_key: str | None = field(default=None, repr=False)
     retention_months: int | None = None
     max_missing_share: float = 0.5
+    load_batch_size: int = 800
+    load_delay_seconds: float = 0.0
     checkpoints: tuple[str, ...] = ("contacts_complete", "files_indexed")
     check_tolerances: tuple[tuple[str, float], ...] = ()
     report_dir: Path | None = None
@@ -130,6 +133,12 @@ def _log_format(name: str, value: str) -> str:
     return value
 
 
+def _log_level(name: str, value: str) -> str:
+    if value.lower() not in {"info", "debug"}:
+        raise SettingError(f"{name}={value!r}: expected info or debug")
+    return value.lower()
+
+
 def _count(name: str, value: str) -> int:
     if not re.fullmatch(r"\d{1,5}", value) or int(value) < 1:
         raise SettingError(f"{name}={value!r}: expected a whole number from 1")
@@ -148,6 +157,18 @@ def _checkpoints(name: str, value: str) -> tuple[str, ...]:
     if unknown := [part for part in chosen if part not in known]:
         raise SettingError(f"{name}: {unknown[0]!r} is no checkpoint; there are {', '.join(known)}, or none")
     return chosen
+
+
+def _batch_size(name: str, value: str) -> int:
+    if not re.fullmatch(r"\d{1,4}", value) or not 1 <= int(value) <= 1000:
+        raise SettingError(f"{name}={value!r}: expected a number of files from 1 to 1000")
+    return int(value)
+
+
+def _seconds(name: str, value: str) -> float:
+    if not re.fullmatch(r"\d{1,4}(\.\d+)?", value):
+        raise SettingError(f"{name}={value!r}: expected seconds such as 0.5")
+    return float(value)
 
 
 def _share(name: str, value: str) -> float:
@@ -178,6 +199,7 @@ _VARIABLES = {
     "default_area_code": ("DEFAULT_AREA_CODE", _area_code),
     "owner": ("CHAT_OWNER", _list),
     "log_format": ("LOG_FORMAT", _log_format),
+    "log_level": ("LOG_LEVEL", _log_level),
     "erp": ("ERP", _text),
     "tiny_base_url": ("TINY_BASE_URL", _text),
     "tiny_token_url": ("TINY_TOKEN_URL", _text),
@@ -205,6 +227,8 @@ _VARIABLES = {
     "privacy_key": ("PRIVACY_KEY", _text),
     "retention_months": ("RETENTION_MONTHS", _count),
     "max_missing_share": ("MAX_MISSING_SHARE", _share),
+    "load_batch_size": ("LOAD_BATCH_SIZE", _batch_size),
+    "load_delay_seconds": ("LOAD_DELAY_SECONDS", _seconds),
     "checkpoints": ("CHECKPOINTS", _checkpoints),
     "check_tolerances": ("CHECK_TOLERANCES", _shares),
     "schedule_cron": ("SCHEDULE_CRON", _text),

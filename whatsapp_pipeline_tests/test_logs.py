@@ -9,9 +9,15 @@ import dagster as dg
 import pytest
 from dagster_shared.yaml_utils import load_yaml_from_path
 
+from whatsapp_pipeline.automation.headless import open_instance, run_chain
+from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import PipelineHandler
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline_tests.webhook.deliveries import delivery, process, put, text
 
 
 def _line(record: logging.LogRecord) -> str:
@@ -93,11 +99,58 @@ def test_a_run_of_the_projects_instance_writes_each_line_once(capfd: pytest.Capt
     assert isinstance(configured, dict)
     with dg.DagsterInstance.ephemeral(settings={"python_logs": configured["python_logs"]}) as instance:
         result = _says_and_breaks.execute_in_process(instance=instance, raise_on_error=False)
-        level = {entry.user_message: entry.level for entry in instance.all_logs(result.run_id)}
+        entries = instance.all_logs(result.run_id)
+        level = {entry.user_message: entry.level for entry in entries}
+        events = [entry.dagster_event for entry in entries]
     written = capfd.readouterr().err
     assert written.count("2 of 3 files") == 1
     assert written.count("warning: one is missing") == 1
     assert written.count("one is missing") == 1
     assert "_waits_for_it" not in written  # the failure says it all
-    assert "Traceback" in written or "Stack Trace" in written  # of what nobody expected, all there is to know
+    # A failed step is one line; its trace is in the event log.
+    (line,) = [line for line in written.splitlines() if "no archive there" in line]
+    assert line.endswith("error: no archive there (the trace is on the run's page)")
+    assert "Traceback" not in written
+    assert "Stack Trace" not in written
+    (failure,) = [event.step_failure_data for event in events if event and event.is_step_failure]
+    assert failure.error is not None
+    assert failure.error.stack
     assert (level["2 of 3 files"], level["one is missing"]) == (logging.INFO, logging.WARNING)
+
+
+def test_fields_are_fields_of_a_json_line_and_the_text_stays_prose(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = _record("2025-01: 20 files")
+    record.fields = {"month": "2025-01", "counts": {"files": 20}}
+    assert _line(record).rstrip().endswith("2025-01: 20 files")
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    line = json.loads(_line(record))
+    assert (line["month"], line["counts"]) == ("2025-01", {"files": 20})
+
+
+def test_a_run_as_json_lines_names_files_chats_and_messages_without_personal_data(
+    fresh_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """`--verbose` with LOG_FORMAT=json, through the commands a user types."""
+    sample = PROJECT_ROOT / "data" / "organized_whatsapp_chats"
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    defs = build_defs({"database": Database(url=fresh_database_url), "archive": Archive(root=str(sample))})
+    with open_instance(ephemeral=True) as instance:
+        assert run_chain(defs, instance, months=["2025-01"], with_erp=False).errors == []
+    with connect(fresh_database_url) as conn:
+        put(conn, delivery(text("w1", "primeira")), delivery(text("w2", "segunda")))
+        process(conn)
+        files = conn.execute("SELECT count(DISTINCT file_path) FROM chat_files").fetchone()
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    by_message: dict[str, list[dict[str, object]]] = {}
+    for line in lines:
+        by_message.setdefault(str(line["message"]), []).append(line)
+    assert files is not None
+    assert len(by_message["file indexed"]) == len(by_message["file loaded"]) == files[0]
+    assert all("•" in str(line["file"]) and line["month"] == "2025-01" for line in by_message["file loaded"])
+    assert any("status" in line for line in by_message["chat decided"])
+    assert [line["context_messages"] for line in by_message["message stored"]] == [1, 2]
+    assert all("conversation_id" in line and "message_id" in line for line in by_message["message stored"])
+    assert any(line.get("counts") for line in lines if line.get("asset") == "chat_messages")

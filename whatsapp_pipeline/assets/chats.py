@@ -49,14 +49,20 @@ class IndexConfig(StepConfig):
 class LoadConfig(StepConfig):
     """How messages are loaded."""
 
-    batch_size: int = Field(default=800, ge=1, le=1000, description="Files a transaction.")
+    batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Files in one transaction. Left out: LOAD_BATCH_SIZE (800); 50 to 100 are careful.",
+    )
     writers: int = Field(
         default=2, ge=1, le=8, description="Connections that load at once, where a month has enough for them."
     )
-    delay_seconds: float = Field(
-        default=0.0,
+    delay_seconds: float | None = Field(
+        default=None,
         ge=0,
-        description="Rest between batches, for a database that others work on; one connection loads then.",
+        description="Rest between batches, for a database that others work on; one connection loads then. "
+        "Left out: LOAD_DELAY_SECONDS (0).",
     )
 
 
@@ -134,7 +140,9 @@ def chat_messages(
 
     configured = settings.load()
     options = LoadOptions(
-        batch_size=config.batch_size, delay_seconds=config.delay_seconds, writers=config.writers,
+        batch_size=configured.load_batch_size if config.batch_size is None else config.batch_size,
+        delay_seconds=configured.load_delay_seconds if config.delay_seconds is None else config.delay_seconds,
+        writers=config.writers,
         zone=configured.zone, owner=configured.owner, locale=configured.locale, should_stop=gates.is_paused,
     )  # fmt: skip
 

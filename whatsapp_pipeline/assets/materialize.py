@@ -15,6 +15,7 @@ from pydantic import Field
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.check_state import repeat_last_results
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.run_tags import DRY_RUN
 from whatsapp_pipeline.steps.operations import gates
@@ -174,7 +175,7 @@ def _run_until_pause(
         except gates.PausedError as pause:
             return by_month, pause
         by_month[month] = counts
-        context.log.info("%s: %s", month, _in_words(counts))
+        context.log.info("%s: %s", month, _in_words(counts), extra=fields(month=month, counts=counts))
     return by_month, None
 
 

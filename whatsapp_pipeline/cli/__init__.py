@@ -83,9 +83,12 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--verbose", is_flag=True, help="Log each file, chat and conversation too (LOG_LEVEL=debug).")
 @click.version_option(package_name="whatsapp-pipeline")
-def cli(debug: bool) -> None:
+def cli(debug: bool, verbose: bool) -> None:
     """Chat files and webhooks in; linked, checked, searchable PostgreSQL data out."""
+    if verbose:
+        os.environ["LOG_LEVEL"] = "debug"  # the processes that `up` starts inherit it
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import os
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.load_options import AssetConfig, load_options
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH
 from whatsapp_pipeline.errors import PipelineError
@@ -19,13 +20,10 @@ from whatsapp_pipeline.errors import PipelineError
 @click.option("--since", type=MONTH, help="Only months from this one on.")
 @click.option("--archive", "archive_root", help="Folder or URL of the chats.  [default: CHAT_ARCHIVE]")
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
-@click.option(
-    "--accept-missing", is_flag=True,
-    help="Mark known files as missing even where most of a month's are not in the archive.",
-)  # fmt: skip
+@load_options
 def backfill(
     missing: bool, failed: bool, stale: bool, since: str | None, archive_root: str | None, dry_run: bool,
-    accept_missing: bool,
+    config: AssetConfig,
 ) -> None:  # fmt: skip
     """Run what is behind, a run a range of months. Without a choice of kinds: all three.
 
@@ -64,7 +62,6 @@ def backfill(
         say(f"{len(todo.months)} months to run: {', '.join(runs)}" if runs else "nothing is behind")
         if dry_run or not runs:
             return
-        config = {"chat_file_index": {"accept_missing": accept_missing}}
         outcome = headless.run_chain(defs, instance, months=todo.months, with_erp=False, config=config)
     show(outcome, dry_run=False)
     raise SystemExit(outcome.exit_status)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.load_options import AssetConfig, load_options
 from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.errors import PipelineError
 
@@ -31,11 +32,8 @@ if TYPE_CHECKING:
 @click.option("--sample", type=click.IntRange(min=1), help="Take so many files a month, stratified.")
 @click.option("--seed", default=0, show_default=True, help="Which sample.")
 @click.option("--dry-run", is_flag=True, help="Do everything in one transaction and roll it back.")
-@click.option(
-    "--accept-missing", is_flag=True,
-    help="Mark known files as missing even where most of a month's are not in the archive.",
-)  # fmt: skip
 @click.option("--names", is_flag=True, help="With --dry-run: show names in its examples, masked otherwise.")
+@load_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable command line
     archive_root: str | None,
@@ -44,9 +42,9 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
     sample: int | None,
     seed: int,
     dry_run: bool,
-    accept_missing: bool,
     names: bool,
     as_json: bool,
+    config: AssetConfig,
 ) -> None:
     """Index, link, load and summarise the chats of an archive.
 
@@ -59,7 +57,6 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
     """
     if names and not dry_run:
         raise click.UsageError("--names goes with --dry-run")
-    config: dict[str, dict[str, Any]] = {"chat_file_index": {"accept_missing": accept_missing}}
     if sample is not None:
         config["chat_file_index"] |= {"sample": sample, "seed": seed}
     outcome = execute(archive_root, erp, months, config=config, dry_run=dry_run, show_names=names)
@@ -82,7 +79,8 @@ def execute(
     show_names: bool = False,
 ) -> Outcome:
     """Run the chain over `months` of the archive (None: CHAT_ARCHIVE) and return what every step reported."""
-    say("loading Dagster …", err=True)
+    if settings.load().log_format != "json":
+        say("loading Dagster …", err=True)
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Heavy, and only this command needs them.
     from whatsapp_pipeline.assets.partitions import parse_months

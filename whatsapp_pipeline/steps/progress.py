@@ -6,6 +6,8 @@ import logging
 import threading
 from time import monotonic
 
+from whatsapp_pipeline.logs import fields
+
 _EVERY_SECONDS = 5.0
 
 
@@ -37,4 +39,8 @@ class Progress:
         self._log.info(
             "%s: %s of %s %s (%.0f/s)%s, about %.0f s left",
             self._what, f"{self._done:,}", f"{self._total:,}", self._unit, self._done / seconds, more, left,
+            extra=fields(
+                done=self._done, total=self._total, unit=self._unit, seconds_left=round(left),
+                **({extra_unit: self._extra} if self._extra else {}),
+            ),
         )  # fmt: skip

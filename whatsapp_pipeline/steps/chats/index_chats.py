@@ -15,7 +15,9 @@ from hashlib import blake2b
 from whatsapp_pipeline.archive import ArchiveFile, ChatArchive, MonthListing
 from whatsapp_pipeline.domain.chat_names import read_chat_name
 from whatsapp_pipeline.domain.gc_disabled import uncollected
+from whatsapp_pipeline.domain.masking import mask_path
 from whatsapp_pipeline.domain.titles import parse_title
+from whatsapp_pipeline.logs import detail_log, fields
 from whatsapp_pipeline.steps.chats.chat_reading import ReadingOptions
 from whatsapp_pipeline.steps.chats.erased_chats import without_erased_chats
 from whatsapp_pipeline.steps.chats.scan import STAGE, FileScan, ScanJob, ScanOptions, Scans
@@ -100,6 +102,7 @@ class _MonthIndex:
         )
         self._known: dict[str, KnownFile] = {}
         self._counts: dict[str, int] = defaultdict(int)
+        self._detail = detail_log()
         self._ignored: set[str] = set()
 
     def run(self, listing: MonthListing) -> IndexReport:
@@ -182,6 +185,13 @@ class _MonthIndex:
 
     def _count(self, scan: FileScan, *, is_moved: bool) -> None:
         known = self._known.get(scan.path)
+        self._detail.debug(
+            "file indexed",
+            extra=fields(
+                asset=STAGE, month=self._month, file=mask_path(scan.path), chats=len(scan.chats),
+                findings=len(scan.findings), is_new=known is None, is_moved=is_moved,
+            ),
+        )  # fmt: skip
         self._counts["bytes_read"] += scan.chats[0].size_bytes if scan.chats else 0
         if scan.content_hash is None or all(chat.processing_status == "failed" for chat in scan.chats):
             self._counts["failed"] += 1

@@ -7,13 +7,16 @@ batches and retries (load_writers.py).
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
 
+from whatsapp_pipeline.domain.masking import mask_path
 from whatsapp_pipeline.domain.transcripts.chat_message import Finding
+from whatsapp_pipeline.logs import detail_log, fields
 from whatsapp_pipeline.steps.chats.erased_chats import without_erased_people
 from whatsapp_pipeline.steps.chats.load_reading import ChatMessages, FileProblemError, FileToLoad, ReadAhead
 from whatsapp_pipeline.store import exceptions
@@ -130,6 +133,15 @@ class BatchLoader:
             return
         chat_files.mark_loaded(self._conn, [pair for file in files for pair in file.hashes])
         counts["loaded"] += len(files)
+        log = detail_log()
+        for file in files if log.isEnabledFor(logging.DEBUG) else ():
+            log.debug(
+                "file loaded",
+                extra=fields(
+                    asset=STAGE, month=self._month, file=mask_path(file.path), messages=file.message_count,
+                    chats=len(file.chats), is_new=file.is_new,
+                ),
+            )  # fmt: skip
         keys = sorted({chat.chat_key for file in files for chat in file.chats if chat.chat_key})
         shared = duplicates.shared_keys(self._conn, keys)
         # A changed file may share nothing any more, and has marks to lose.

@@ -23,6 +23,7 @@ from whatsapp_pipeline.erp.items import Item, ItemError, item_id, parse_time
 from whatsapp_pipeline.erp.pages import Page
 from whatsapp_pipeline.erp.source import ErpSource, Resource
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.contacts import erp_unchanged
 from whatsapp_pipeline.steps.contacts.erased_contacts import blank_contacts, blank_mentions
 from whatsapp_pipeline.steps.contacts.erp_backup import Backup
@@ -366,6 +367,10 @@ def _finish(conn: Connection, run: erp_passes.Pass, reader: _Reader, *, until: d
     reader.log.info(
         "%s: %d rows, %d new, %d changed, %d as before",
         run.resource, items, loaded.inserted, loaded.updated, loaded.unchanged,
+        extra=fields(
+            resource=run.resource, rows=items, new=loaded.inserted, changed=loaded.updated,
+            unchanged=loaded.unchanged,
+        ),
     )  # fmt: skip
     if loaded.v2_names:
         reader.log.info("%d of them came with the field names of API v2", loaded.v2_names)

@@ -18,10 +18,12 @@ from whatsapp_pipeline.domain.conversations import Other, read_delivery
 from whatsapp_pipeline.domain.redaction import NameTest, without_person
 from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, dumps, loads
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import detail_log, fields
 from whatsapp_pipeline.steps.conversations.live_sessions import make_live_sessions
 from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import accounts, inbox
+from whatsapp_pipeline.store.conversations.conversations import stored_messages
 from whatsapp_pipeline.store.conversations.deliveries import Received, Stored, store
 from whatsapp_pipeline.store.operations import suppression
 from whatsapp_pipeline.store.operations.privacy_webhooks import cleaned_body
@@ -126,7 +128,9 @@ def process_due(
     linked = link_live(conn, log=log)
     report.links_changed, report.sessions_linked = linked.contacts, linked.sessions
     log.info(
-        "webhooks: %s", ", ".join(f"{n} {name}" for name, n in report.counts().items() if n) or "nothing"
+        "webhooks: %s",
+        ", ".join(f"{n} {name}" for name, n in report.counts().items() if n) or "nothing",
+        extra=fields(counts=report.counts()),
     )
     return report
 
@@ -163,12 +167,28 @@ def _process_leased(
         raise DatabaseTroubleError(
             f"the database stopped serving ({_name(error)}); the deliveries wait, run it again later"
         ) from error
+    _log_messages(conn, [read.delivery.id for read in reads])
     for read in reads:
         report.parked += bool(read.unknown_accounts) and read.error is None
         report.failed += read.error is not None
         if read.error is not None:
             log.warning("delivery %d: %s", read.delivery.id, read.error)
             report.dead += read.hopeless
+
+
+def _log_messages(conn: Connection, inbox_ids: list[int]) -> None:
+    """Log each stored message with its conversation and how many messages give its context, at debug."""
+    log = detail_log()
+    if not log.isEnabledFor(logging.DEBUG):
+        return
+    for message_id, conversation_id, kind, context in stored_messages(conn, inbox_ids):
+        log.debug(
+            "message stored",
+            extra=fields(
+                asset="conversations", conversation_id=conversation_id, message_id=message_id, type=kind,
+                context_messages=context,
+            ),
+        )  # fmt: skip
 
 
 def _read(delivery: inbox.Delivery, options: ProcessOptions, is_erased: NameTest | None) -> _Read:

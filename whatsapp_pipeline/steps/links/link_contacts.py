@@ -33,6 +33,7 @@ from whatsapp_pipeline.domain.matching.overrides import (
 )
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.vocabulary import find_devices
+from whatsapp_pipeline.logs import detail_log, fields
 from whatsapp_pipeline.steps.links.link_counts import LinkReport, report
 from whatsapp_pipeline.steps.links.link_rules import rules_hash
 from whatsapp_pipeline.steps.links.name_evidence import TitleNames
@@ -98,6 +99,7 @@ class ContactLinking:
         decisions = self.decide_staged(conn, store.stage_month(conn, month))
         before = link_report.statuses(conn, month)
         changed = store.write(conn, decision_rows(decisions), candidate_rows(decisions))
+        _log_decisions(month, decisions)
         if changed["chats"]:
             link_report.record_run(conn, month, before, link_report.statuses(conn, month))
         return changed
@@ -114,6 +116,21 @@ class ContactLinking:
             found = without_refused(evidence[chat.id], people.refused)
             decisions.append(apply_overrides(people, decide(chat, found, policy)))
         return decisions
+
+
+def _log_decisions(month: str, decisions: Iterable[LinkDecision]) -> None:
+    """Log each chat's contact, method and confidence, at debug."""
+    log = detail_log()
+    if not log.isEnabledFor(logging.DEBUG):
+        return
+    for decision in decisions:
+        log.debug(
+            "chat decided",
+            extra=fields(
+                asset="contact_links", month=month, chat=decision.id_chat_file, status=decision.status,
+                contact_id=decision.id_contato, method=decision.method, confidence=decision.confidence,
+            ),
+        )  # fmt: skip
 
 
 def settled_by_people(conn: Connection, evidence: Mapping[int, Evidence]) -> dict[int, SettledOverrides]:

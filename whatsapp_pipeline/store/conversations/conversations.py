@@ -107,6 +107,25 @@ def get_last_messages(
     return [StoredMessage(*row) for row in reversed(rows)]
 
 
+def stored_messages(conn: Connection, inbox_ids: Sequence[int]) -> list[tuple[int, int, str, int]]:
+    """Return (message, conversation, type, messages of context) of what came in some deliveries.
+
+    The context of a message is what `get_last_messages` gives up to it: at most 20, itself included.
+    """
+    return conn.execute(
+        """
+        SELECT m.id, m.conversation_id, m.type, (
+            SELECT count(*) FROM (
+                SELECT FROM conversation_messages o
+                WHERE o.conversation_id = m.conversation_id AND (o.sent_at, o.id) <= (m.sent_at, m.id)
+                LIMIT 20
+            ) earlier)
+        FROM conversation_messages m WHERE m.inbox_id = ANY(%s) ORDER BY m.id
+        """,
+        (list(inbox_ids),),
+    ).fetchall()
+
+
 def resolve(
     conn: Connection, correspondents: Sequence[Correspondent], tenants: Mapping[str, int | None]
 ) -> tuple[list[int], int]:

@@ -1,0 +1,48 @@
+"""The options of `run` and `backfill` that say how chats are indexed and loaded.
+
+What belongs here: the options and the assets' configuration they become. What does not: what they do
+(assets/chats.py).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import click
+
+AssetConfig: TypeAlias = dict[str, dict[str, Any]]
+
+
+def load_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --batch-size, --delay and --accept-missing; the command gets them as `config`, by asset."""
+
+    @click.option(
+        "--batch-size",
+        type=click.IntRange(1, 1000),
+        help="Files whose messages are loaded in one transaction; 50 to 100 are a careful choice on a "
+        "database that others work on.  [default: LOAD_BATCH_SIZE]",
+    )
+    @click.option(
+        "--delay",
+        type=click.FloatRange(0),
+        help="Seconds of rest after each batch of messages.  [default: LOAD_DELAY_SECONDS]",
+    )
+    @click.option(
+        "--accept-missing",
+        is_flag=True,
+        help="Mark known files as missing even where most of a month's are not in the archive.",
+    )
+    @functools.wraps(command)
+    def with_config(
+        *args: object, batch_size: int | None, delay: float | None, accept_missing: bool, **kwargs: object
+    ) -> None:
+        load = {"batch_size": batch_size, "delay_seconds": delay}
+        config: AssetConfig = {
+            "chat_file_index": {"accept_missing": accept_missing},
+            "chat_messages": {name: value for name, value in load.items() if value is not None},
+        }
+        command(*args, config=config, **kwargs)
+
+    return with_config
