@@ -2,7 +2,8 @@
 
 What belongs here: reading Dagster's record, the archive and the database for months that are behind. What
 does not: running them (headless.py, schedules). A month is stale when its files changed since they were
-indexed, contacts or overrides since it was linked, or the code of an asset since it was materialized.
+indexed, anything that its links depend on since it was linked, or the code of an asset since it was
+materialized. Contacts that wait to be normalized make every month stale.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def plan(
             note(month, "missing", f"{', '.join(absent)} never materialized")
     if "stale" in kinds:
         done = [month for month in months if all(month in last[asset] for asset in MONTHLY)]
-        for month, words in _stale(graph, instance, conn, archive, done, last):
+        for month, words in _stale(graph, conn, archive, done, last):
             note(month, "stale", words)
     return Plan(dict(reasons), dict(found))
 
@@ -115,7 +116,6 @@ def _last(instance: dg.DagsterInstance, asset: str) -> dict[str, _Last]:
 
 def _stale(
     graph: AssetGraph,
-    instance: dg.DagsterInstance,
     conn: Connection,
     archive: ChatArchive,
     months: Sequence[str],
@@ -123,9 +123,7 @@ def _stale(
 ) -> list[tuple[str, str]]:
     """Return (month, why) of the months that were materialized and are behind."""
     versions = _code_versions(graph)
-    contacts_changed = _contacts_changed(instance)
-    overrides = backlog.overrides_changed(conn, months)
-    found = []
+    found = _links_behind(conn, months)
     for month in months:
         for asset in MONTHLY:
             then = last[asset][month].code_version
@@ -133,29 +131,23 @@ def _stale(
                 found.append((month, f"{asset}: code version {then} → {versions[asset]}"))
         if words := _files_changed(conn, archive, month):
             found.append((month, words))
-        linked = last["contact_links"][month].timestamp
-        if contacts_changed > linked:
-            found.append((month, "contacts changed since it was linked"))
-        if overrides.get(month, 0.0) > linked:
-            found.append((month, "overrides changed since it was linked"))
+    return found
+
+
+def _links_behind(conn: Connection, months: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (month, why) of months that a run would link anew; it normalizes waiting contacts first."""
+    from whatsapp_pipeline.steps.contacts.normalize_contacts import waiting_contacts
+    from whatsapp_pipeline.steps.links.staleness import stale_months
+
+    area_code = settings.load().default_area_code
+    found = list(stale_months(conn, months, default_area_code=area_code))
+    if waiting := waiting_contacts(conn, default_area_code=area_code):
+        found += [(month, f"{waiting:,} contacts are not normalized") for month in months]
     return found
 
 
 def _code_versions(graph: AssetGraph) -> dict[str, str | None]:
     return {asset: graph.get(dg.AssetKey(asset)).code_version for asset in MONTHLY}
-
-
-def _contacts_changed(instance: dg.DagsterInstance) -> float:
-    """Return when normalized_contacts last changed something, as a Unix time; 0 when never."""
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(dg.AssetKey("normalized_contacts")), limit=_EVENTS
-    ).records
-    for record in records:
-        metadata = record.asset_materialization.metadata if record.asset_materialization else {}
-        changed = [metadata.get(name) for name in ("contacts_updated", "phones_changed")]
-        if any(isinstance(value, dg.IntMetadataValue) and value.value for value in changed):
-            return record.timestamp
-    return 0.0
 
 
 def _files_changed(conn: Connection, archive: ChatArchive, month: str) -> str | None:

@@ -16,7 +16,11 @@ from whatsapp_pipeline.errors import PipelineError
 @click.command()
 @click.option("--missing", is_flag=True, help="Months that were never materialized.")
 @click.option("--failed", is_flag=True, help="Months whose last run failed.")
-@click.option("--stale", is_flag=True, help="Months whose files, contacts, overrides or rules changed since.")
+@click.option(
+    "--stale",
+    is_flag=True,
+    help="Months whose files, contacts, orders, overrides, models or rules changed since.",
+)
 @click.option("--since", type=MONTH, help="Only months from this one on.")
 @click.option("--archive", "archive_root", help="Folder or URL of the chats.  [default: CHAT_ARCHIVE]")
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")

@@ -61,6 +61,11 @@ def normalize_contacts(
     return NormalizeReport(contacts, with_phone, read, updated, changed)
 
 
+def waiting_contacts(conn: Connection, *, default_area_code: str | None) -> int:
+    """Return how many contacts a run would read again, or forget because they were deleted."""
+    return store.count_waiting(conn, f"{RULES_VERSION}:{default_area_code or ''}")
+
+
 def _input(contact: store.PhoneFields, default_area_code: str | None) -> store.PhoneInput:
     celular, telefone = (
         parse_phone(text, default_area_code=default_area_code) for text in (contact.celular, contact.telefone)

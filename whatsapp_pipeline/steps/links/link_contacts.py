@@ -40,7 +40,7 @@ from whatsapp_pipeline.steps.links.name_evidence import TitleNames
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import contact_links as store
 from whatsapp_pipeline.store.links import fingerprints as link_stamps
-from whatsapp_pipeline.store.links import link_report
+from whatsapp_pipeline.store.links import link_parts, link_report
 from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, to_json
 from whatsapp_pipeline.store.locks import in_transaction, month_lock
 
@@ -73,6 +73,8 @@ class ContactLinking:
         self._options = options
         self._names = names or TitleNames(seed=options.seed, fit_titles=options.name_fit_titles, log=log)
         self._versions: str | None = None
+        self._shared: dict[str, str] | None = None
+        self._orders = ""
 
     def link(self, conn: Connection, month: str) -> LinkReport:
         """Link every chat of `month` (`YYYY-MM`), in one transaction.
@@ -85,6 +87,9 @@ class ContactLinking:
     def _link(self, conn: Connection, month: str) -> LinkReport:
         if self._versions is None:
             self._versions = link_stamps.versions(conn, "contact_links")
+        if self._shared is None:
+            # Before anything is read: what changes later makes the months stale.
+            self._shared, self._orders = self._shared_parts(conn), link_parts.orders_version(conn)
         inputs = link_stamps.rests_on(
             conn, "contact_links", month, self._versions, rules_hash(), repr(self._options)
         )
@@ -93,7 +98,24 @@ class ContactLinking:
         else:
             changed = self._decide_and_write(conn, month)
             link_stamps.keep(conn, "contact_links", month, inputs)
+            same = link_parts.orders_version(conn) == self._orders
+            orders = link_parts.orders_part(conn, month) if same else link_parts.CHANGED_MEANWHILE
+            parts = {**self.parts(conn, month), "orders": orders}
+            link_parts.keep_parts(conn, "contact_links", month, parts)
         return report(month, "chats", store.tally(conn, month), changed)
+
+    def parts(self, conn: Connection, month: str) -> dict[str, str]:
+        """Return what the month's links depend on, by part, orders left out, for the planner to compare."""
+        if self._shared is None:
+            self._shared = self._shared_parts(conn)
+        month_parts = link_parts.month_parts(conn, "contact_links", month)
+        if link_parts.asks_for_names(conn, month) and self._names.is_due(conn):
+            month_parts["model"] += " to be fitted"
+        return {**self._shared, **month_parts}
+
+    def _shared_parts(self, conn: Connection) -> dict[str, str]:
+        rules = f"{rules_hash()} {self._options!r}"
+        return {"contacts": link_parts.contacts_part(conn), "rules": rules}
 
     def _decide_and_write(self, conn: Connection, month: str) -> dict[str, int]:
         decisions = self.decide_staged(conn, store.stage_month(conn, month))

@@ -34,6 +34,7 @@ from whatsapp_pipeline.steps.links.order_evidence import (
 )
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import fingerprints as link_stamps
+from whatsapp_pipeline.store.links import link_parts
 from whatsapp_pipeline.store.links import order_links as store
 from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, to_json
 from whatsapp_pipeline.store.locks import in_transaction, month_lock
@@ -75,6 +76,7 @@ class OrderLinking:
         self._options, self._log = options, log
         self._policy: OrderPolicy | None = None
         self._versions: str | None = None
+        self._orders = ""
 
     def link(self, conn: Connection, month: str) -> LinkReport:
         """Link every session of the month's chats, in one transaction.
@@ -85,24 +87,37 @@ class OrderLinking:
             return in_transaction(conn, lambda: self._link(conn, month))
 
     def _link(self, conn: Connection, month: str) -> LinkReport:
+        policy = self._policy_of(conn)
+        if self._versions is None:
+            self._versions = link_stamps.versions(conn, "order_links")
+            self._orders = link_parts.orders_version(conn)
+        inputs = link_stamps.rests_on(
+            conn, "order_links", month, self._versions, rules_hash(), policy.method, policy.model.to_json()
+        )
+        if link_stamps.stands(conn, "order_links", month, inputs):
+            changed = {"sessions": 0, "candidates": 0, "files": 0}
+        else:
+            decisions = decide_sessions(conn, store.stage_month(conn, month), policy)
+            changed = store.write(conn, order_decision_rows(decisions), order_candidate_rows(decisions))
+            link_stamps.keep(conn, "order_links", month, inputs)
+            same = link_parts.orders_version(conn) == self._orders
+            orders = link_parts.orders_part(conn, month) if same else link_parts.CHANGED_MEANWHILE
+            parts = {**self.parts(conn, month), "orders": orders}
+            link_parts.keep_parts(conn, "order_links", month, parts)
+        return report(month, "sessions", store.tally(conn, month), changed)
+
+    def parts(self, conn: Connection, month: str) -> dict[str, str]:
+        """Return what the month's order links depend on, by part, orders left out, for the planner."""
+        rules = f"{rules_hash()} {self._policy_of(conn).method}"
+        return {"rules": rules, **link_parts.month_parts(conn, "order_links", month)}
+
+    def _policy_of(self, conn: Connection) -> OrderPolicy:
         if self._policy is None:
             policy = self._options.policy()
             if policy.method == "model":
                 policy = replace(policy, model=order_model(conn, refit=self._options.refit, log=self._log))
             self._policy = policy
-        if self._versions is None:
-            self._versions = link_stamps.versions(conn, "order_links")
-        inputs = link_stamps.rests_on(
-            conn, "order_links", month, self._versions, rules_hash(), self._policy.method,
-            self._policy.model.to_json(),
-        )  # fmt: skip
-        if link_stamps.stands(conn, "order_links", month, inputs):
-            changed = {"sessions": 0, "candidates": 0, "files": 0}
-        else:
-            decisions = decide_sessions(conn, store.stage_month(conn, month), self._policy)
-            changed = store.write(conn, order_decision_rows(decisions), order_candidate_rows(decisions))
-            link_stamps.keep(conn, "order_links", month, inputs)
-        return report(month, "sessions", store.tally(conn, month), changed)
+        return self._policy
 
 
 def decide_sessions(

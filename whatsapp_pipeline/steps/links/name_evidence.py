@@ -49,6 +49,14 @@ class TitleNames:
             self._match = self._matcher(conn)
         return dict(zip(titles, self._match(list(titles.values())), strict=True))
 
+    def is_due(self, conn: Connection) -> bool:
+        """Return whether a run that asks for names fits a new model before it answers."""
+        contacts = store.count_named_contacts(conn)
+        if contacts < FEW:
+            return False
+        stored = store.newest(conn, "names")
+        return stored is None or _is_stale(stored, contacts, len(_examples(conn)), self._seed)
+
     def _matcher(self, conn: Connection) -> Callable[[Sequence[str]], Sequence[NameEvidence]]:
         contacts = [ContactName(*row) for row in store.contact_names(conn)]
         if len(contacts) < FEW:
@@ -66,11 +74,7 @@ def _model(
 ) -> NameModel:
     """Return the newest model, or fit and keep one when there is none that suits the table."""
     with named_lock(conn, "link_models:names"):
-        examples = [
-            (title, contact)
-            for title, contact in store.decided_titles(conn)
-            if parse_title(title).name is not None
-        ]
+        examples = _examples(conn)
         stored = store.newest(conn, "names")
         if stored is not None and not _is_stale(stored, len(contacts), len(examples), seed):
             return NameModel.from_json(stored.model)
@@ -94,6 +98,15 @@ def _is_ready(conn: Connection) -> bool:
     stored = store.newest(conn, "names")
     known = stored is not None and stored.version == str(MODEL_VERSION)
     return known or len(store.contact_names(conn)) < FEW
+
+
+def _examples(conn: Connection) -> list[tuple[str, int | None]]:
+    """Return the decided titles that hold a name, which a model learns from."""
+    return [
+        (title, contact)
+        for title, contact in store.decided_titles(conn)
+        if parse_title(title).name is not None
+    ]
 
 
 def _is_stale(stored: store.StoredModel, contacts: int, examples: int, seed: int) -> bool:

@@ -54,6 +54,7 @@ class Written(NamedTuple):
 
 # Below every id there is.
 LOWEST = -(2**63)
+HIGHEST = 2**63 - 1
 
 
 def next_range(conn: Connection, *, after: int, size: int) -> int | None:
@@ -71,6 +72,18 @@ def pending(conn: Connection, rules: str, *, after: int, upto: int) -> list[Phon
         queries.load("contacts/normalize_pending"), {"rules": rules, "after": after, "upto": upto}
     )
     return [PhoneFields(*row) for row in rows]
+
+
+def count_waiting(conn: Connection, rules: str) -> int:
+    """Count the contacts whose fields changed since they were read by `rules`, and those that are gone."""
+    waiting = queries.load("contacts/normalize_pending")
+    row = conn.execute(
+        f"""SELECT (SELECT count(*) FROM ({waiting}) waiting) + (
+                SELECT count(DISTINCT p.id_contato) FROM contact_phones p
+                WHERE NOT EXISTS (SELECT FROM contatos c WHERE c.id = p.id_contato))""",
+        {"rules": rules, "after": LOWEST, "upto": HIGHEST},
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def write(conn: Connection, inputs: Sequence[PhoneInput], phones: Iterable[ContactPhone]) -> Written:

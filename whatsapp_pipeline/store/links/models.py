@@ -67,6 +67,14 @@ def contact_names(conn: Connection) -> list[tuple[int, str, str]]:
     ).fetchall()
 
 
+def count_named_contacts(conn: Connection) -> int:
+    """Return how many contacts have a name."""
+    row = conn.execute(
+        "SELECT count(DISTINCT id) FROM contatos WHERE id IS NOT NULL AND concat(nome, fantasia) <> ''"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def decided_titles(conn: Connection) -> list[tuple[str, int | None]]:
     """Return the titles that people judged: (title, contact or None for nobody in the table), sorted.
 

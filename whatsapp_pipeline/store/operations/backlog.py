@@ -1,4 +1,4 @@
-"""What is behind: files as they were indexed, overrides since months were linked.
+"""What is behind: files as they were indexed.
 
 What belongs here: reading the database for the backfill planner. What does not: what Dagster records.
 """
@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.links import overrides
 from whatsapp_pipeline.store.operations import suppression
 
 
@@ -32,16 +31,3 @@ def erased_paths(conn: Connection, paths: Sequence[str]) -> set[str]:
     """Return those of `paths` whose first chat is an erased person's: they stay out of the database."""
     places = {suppression.file_value(path, 1): path for path in paths}
     return {places[value] for value in suppression.suppressed(conn, "file", places)}
-
-
-def overrides_changed(conn: Connection, months: Sequence[str]) -> dict[str, float]:
-    """Return, by month, when a decision about one of its chats was last made or removed, as a Unix time."""
-    rows = conn.execute(
-        f"""
-        SELECT f.month, extract(epoch FROM max(greatest(o.made_at, o.removed_at)))::float8
-        FROM link_overrides o JOIN chat_files f ON {overrides.ABOUT}
-        WHERE f.month = ANY(%s) GROUP BY f.month
-        """,
-        (list(months),),
-    )
-    return {month: float(time) for month, time in rows}

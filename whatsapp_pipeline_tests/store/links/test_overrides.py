@@ -12,10 +12,13 @@ from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.sandbox import numbers
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions, link_orders_month
+from whatsapp_pipeline.steps.links.staleness import stale_months
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import overrides
-from whatsapp_pipeline.store.operations.backlog import overrides_changed
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
+
+LOG = logging.getLogger(__name__)
 
 
 def test_the_key_in_sql_is_the_key_in_python(conn: Connection) -> None:
@@ -61,12 +64,17 @@ def test_a_decision_is_about_the_chats_that_linking_applies_it_to(conn: Connecti
     add_chat(conn, "Ana da loja", headers=(("+55 41 99999-0001", "4199990001"),))
     add_chat(conn, "Grupo", headers=(("+55 41 99999-0001", "4199990001"),), is_group=True)
     add_chat(conn, "Outra pessoa", month="2025-02", path="2025/02/outra.txt")
+    for month in ("2025-01", "2025-02", "2025-03"):
+        link_month(conn, month, LinkOptions(), log=LOG)
+        link_orders_month(conn, month, OrderLinkOptions(), log=LOG)
     new = overrides.NewOverride("phone", "+55 41 99999-0001", "contact", 1, "why", "me")
     by_phone = overrides.add(conn, new)
     by_title = overrides.add(conn, new._replace(target_kind="title", target=" outra  PESSOA"))
     assert overrides.chats_of(conn, by_phone) == [("2025-01", 2)]
     assert overrides.chats_of(conn, by_title) == [("2025-02", 1)]
-    assert set(overrides_changed(conn, ["2025-01", "2025-02", "2025-03"])) == {"2025-01", "2025-02"}
+    stale = dict(stale_months(conn, ["2025-01", "2025-02", "2025-03"], default_area_code=None))
+    assert set(stale) == {"2025-01", "2025-02"}
+    assert set(stale.values()) == {"overrides changed since it was linked"}
     for month, linked in (("2025-01", 2), ("2025-02", 1)):
-        report = link_month(conn, month, LinkOptions(), log=logging.getLogger(__name__))
+        report = link_month(conn, month, LinkOptions(), log=LOG)
         assert report.by_status.get("manual") == linked

@@ -1,0 +1,51 @@
+"""Which months' links are behind what they depend on, and why.
+
+What belongs here: computing the parts of both stages as the steps keep them, and putting differences into
+words. What does not: the hashes (store/links/link_parts.py), and files and code versions
+(automation/backfill.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from whatsapp_pipeline.steps.links.link_contacts import ContactLinking, LinkOptions
+from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import link_parts
+
+_LOG = logging.getLogger(__name__)
+_WORDS = {
+    "contacts": "contacts changed since it was linked",
+    "orders": "orders changed since it was linked",
+    "decisions": "overrides changed since it was linked",
+    "chats": "chats changed since they were linked",
+    "rules": "the rules or settings of linking changed",
+    "model": "the model was fitted anew",
+    "links": "links were changed by another program",
+}
+_NO_PARTS = "linked by an older release"
+
+
+def stale_months(
+    conn: Connection, months: Sequence[str], *, default_area_code: str | None
+) -> Iterator[tuple[str, str]]:
+    """Yield (month, why) of the months whose links a run would decide anew; each reason once per month.
+
+    A month that is not yielded is as a run would leave it.
+    """
+    contacts = ContactLinking(LinkOptions(default_area_code=default_area_code), log=_LOG)
+    orders = OrderLinking(OrderLinkOptions(), log=_LOG)
+    kept = link_parts.kept_parts(conn, months)
+    for month in months:
+        reasons: dict[str, None] = {}
+        orders_now = link_parts.orders_part(conn, month)
+        for stage, linking in (("contact_links", contacts), ("order_links", orders)):
+            before = kept.get((stage, month))
+            if before is None:
+                reasons[_NO_PARTS] = None
+                continue
+            now = {**linking.parts(conn, month), "orders": orders_now}
+            reasons |= {_WORDS[name]: None for name in link_parts.PARTS if before.get(name) != now.get(name)}
+        yield from ((month, words) for words in reasons)
