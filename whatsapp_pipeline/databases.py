@@ -15,7 +15,7 @@ from whatsapp_pipeline.embedded import DAGSTER_DATABASE, PIPELINE_DATABASE, serv
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import connect, describe
-from whatsapp_pipeline.store.server_databases import create_database
+from whatsapp_pipeline.store.server_databases import create_database, role_rights
 
 
 def pipeline_url(settings: Settings) -> str:
@@ -50,6 +50,29 @@ def dagster_url(settings: Settings) -> str:
             "create it, or set DAGSTER_DATABASE_URL"
         ) from error
     return url
+
+
+def missing_dagster_database(settings: Settings) -> str | None:
+    """Say what Dagster's database lacks; None where it can be opened, or created when it is needed.
+
+    Nothing is created: a role without CREATEDB learns it from `migrate`, before the first run.
+    """
+    if settings.dagster_database_url or not settings.database_url:
+        return None
+    name = f"{conninfo_to_dict(settings.database_url).get('dbname') or 'postgres'}_dagster"
+    with contextlib.suppress(psycopg.OperationalError):
+        psycopg.connect(make_conninfo(settings.database_url, dbname=name), connect_timeout=5).close()
+        return None
+    role, may_create, exists = role_rights(settings.database_url, name)
+    if exists:
+        return f"the role {role} can't open the database {name}, where Dagster keeps its runs; let it connect"
+    if may_create:
+        return None
+    return (
+        f"the role {role} may not create databases, and Dagster keeps its runs in one of its own. As an "
+        f'administrator: CREATE DATABASE "{name}" OWNER "{role}" TEMPLATE template0; '
+        "or set DAGSTER_DATABASE_URL"
+    )
 
 
 def sqlalchemy_url(url: str) -> str:

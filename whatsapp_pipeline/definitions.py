@@ -19,7 +19,7 @@ from whatsapp_pipeline.checks import qa
 from whatsapp_pipeline.checks import summaries as summary_checks
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
-from whatsapp_pipeline.resources.sources import Archive, Erp, configured_erp
+from whatsapp_pipeline.resources.sources import Archive, Erp
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 
 QA_CHECKS = [
@@ -45,7 +45,7 @@ def build_defs(
     """
     overrides = dict(resource_overrides or {})
     if with_erp is None:
-        with_erp = "erp" in overrides or configured_erp(settings.load()) is not None
+        with_erp = "erp" in overrides or settings.load().erp_source is not None
     database = overrides.pop("database", Database())
     assert isinstance(database, Database)  # noqa: S101  # every other resource may be anything with its methods
     resources: dict[str, object] = {
@@ -78,7 +78,7 @@ def build_defs(
 def chosen_checks(*, with_erp: bool | None = None) -> list[qa.QaCheck]:
     """Return the checks of the assets that are there; `with_erp` as for `build_defs`."""
     if with_erp is None:
-        with_erp = configured_erp(settings.load()) is not None
+        with_erp = settings.load().erp_source is not None
     erp_assets = set() if with_erp else {asset.key.to_user_string() for asset in contacts.FILLED_BY.values()}
     return [check for check in QA_CHECKS if check.asset not in erp_assets]
 

@@ -74,6 +74,19 @@ class Settings:
     smtp_url: str | None = field(default=None, repr=False)
 
     @property
+    def erp_source(self) -> str | None:
+        """The ERP to read, None where other programs fill the tables.
+
+        The sample pages in data/ count only while both the database and the archive are the sample's own:
+        invented contacts never reach a user's data.
+        """
+        if self.erp:
+            return self.erp
+        if self.tiny_client_id:
+            return "tiny"
+        return None if self.database_url or self.archive else str(PROJECT_ROOT / "data" / "erp")
+
+    @property
     def tzinfo(self) -> ZoneInfo:
         """The zone in which the archive's naive times are read."""
         return ZoneInfo(self.zone)

@@ -12,7 +12,6 @@ import dagster as dg
 import pytest
 
 from whatsapp_pipeline.definitions import build_defs, defs
-from whatsapp_pipeline.resources.sources import configured_erp
 from whatsapp_pipeline.settings import from_mapping
 
 SUBJECTS = {"contacts", "chats", "links", "conversations", "summaries", "operations"}
@@ -78,7 +77,7 @@ def test_definitions_are_valid(with_erp: bool) -> None:
     ],
 )
 def test_an_erp_is_set_by_settings_or_by_the_sample(environment: dict[str, str], with_erp: bool) -> None:
-    assert (configured_erp(from_mapping(environment)) is not None) is with_erp
+    assert (from_mapping(environment).erp_source is not None) is with_erp
 
 
 def _steps_before(job: dg.JobDefinition, step: str) -> set[str]:

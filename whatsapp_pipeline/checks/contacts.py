@@ -5,6 +5,7 @@ What belongs here: rules as data. What does not: their statements (sql/queries/c
 
 from __future__ import annotations
 
+from whatsapp_pipeline import settings
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
 from whatsapp_pipeline.store.contacts import adoption, erp_passes
 from whatsapp_pipeline.store.operations.checks import Findings, find
@@ -21,7 +22,7 @@ def _columns_differ(scope: Scope) -> Findings:
         sum(len(adoption.expected(table)) for table in adoption.TABLES),
         [
             {"column": f"{d.table}.{d.column}", "found": d.found, "expected": d.expected, "so": d.consequence}
-            for d in adoption.report(scope.conn)
+            for d in adoption.report(scope.conn, with_erp=settings.load().erp_source is not None)
             if d.problem in {"other_type", "no_unique_id"}
         ],
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH, Group
-from whatsapp_pipeline.databases import pipeline_url
-from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.operations import gates
 
 _CHECKPOINTS = click.Choice(["contacts_complete", "files_indexed", "links_reviewed"])
@@ -18,7 +17,7 @@ _CHECKPOINTS = click.Choice(["contacts_complete", "files_indexed", "links_review
 @click.option("--reason", default="", help="Why, for those who find it paused.")
 def pause(reason: str) -> None:
     """Stop schedules, and runs after the batch they are at; what is done stays."""
-    with connect(pipeline_url(settings.load())) as conn:
+    with open_database(settings.load()) as conn:
         began = gates.pause(conn, reason)
     say("paused; `whatsapp-pipeline resume` goes on" if began else "it was paused already")
 
@@ -26,7 +25,7 @@ def pause(reason: str) -> None:
 @click.command()
 def resume() -> None:
     """Let schedules and runs go on; a run that was stopped is continued by running it again."""
-    with connect(pipeline_url(settings.load())) as conn:
+    with open_database(settings.load()) as conn:
         ended = gates.resume(conn)
     say("resumed" if ended else "it was not paused")
 
@@ -42,7 +41,7 @@ def checkpoint_list() -> None:
     from whatsapp_pipeline.steps.operations.gates import unmet
 
     configured = settings.load()
-    with connect(pipeline_url(configured)) as conn:
+    with open_database(configured) as conn:
         months = gates.loaded_months(conn)
         for name in _CHECKPOINTS.choices:
             reason = unmet(conn, name, months)
@@ -61,6 +60,6 @@ def checkpoint_list() -> None:
 @click.option("--reason", required=True, help="Why; it is kept.")
 def checkpoint_waive(name: str, month: str | None, reason: str) -> None:
     """Let CHECKPOINT pass, on record: contacts_complete, files_indexed or links_reviewed."""
-    with connect(pipeline_url(settings.load())) as conn:
+    with open_database(settings.load()) as conn:
         gates.waive(conn, name, month, reason)
     say(f"{name} is waived for {month or 'all months'}")

@@ -8,12 +8,12 @@ import click
 
 from whatsapp_pipeline import private_files, settings
 from whatsapp_pipeline.cli.choices import choose_customer
+from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say, say_lines
-from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.summaries.customer import Dossier
 from whatsapp_pipeline.steps.summaries.customer_words import conversation_line, metrics, order_line
-from whatsapp_pipeline.store.connection import connect, use_time_zone
+from whatsapp_pipeline.store.connection import use_time_zone
 
 _SHOWN_CONVERSATIONS = 8
 _SIDES = {"from": "cliente", "to": "equipe", "unsent": "não enviado"}
@@ -34,7 +34,7 @@ def customer(who: str, html: Path | None, messages: int) -> None:
     from whatsapp_pipeline.steps.summaries.customer import dossier
 
     configured = settings.load()
-    with connect(pipeline_url(configured)) as conn:
+    with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
         number = choose_customer(conn, who, default_area_code=configured.default_area_code)
         known = dossier(conn, number, messages=messages)

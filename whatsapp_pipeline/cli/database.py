@@ -9,7 +9,7 @@ import click
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.text_table import print_table
-from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.databases import missing_dagster_database, pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import connect, describe
 
@@ -39,8 +39,10 @@ def migrate() -> None:
     applied = [name for name in missing if name not in pending(url)]
     say(f"{describe(url)}: {len(applied)} migration(s) applied" + "".join(f"\n  {n}" for n in applied))
     with connect(url) as conn:
-        for finding in report(conn):
+        for finding in report(conn, with_erp=configured.erp_source is not None):
             say(f"warning: {finding}", err=True)
+    if lacks := missing_dagster_database(configured):
+        say(f"warning: {lacks}", err=True)
 
 
 @click.command()

@@ -13,13 +13,18 @@ from whatsapp_pipeline.store.connection import Connection, connect, describe
 from whatsapp_pipeline.store.migrate import pending
 
 
-@contextmanager
-def open_database(configured: Settings) -> Iterator[Connection]:
-    """Open the database of the settings; raises PipelineError when its schema is not current."""
+def migrated_url(configured: Settings) -> str:
+    """Return the URL of the settings' database; raises PipelineError when its schema is not current."""
     url = pipeline_url(configured)
     if pending(url):
         raise PipelineError(f"{describe(url)} is not migrated; run `whatsapp-pipeline migrate`")
-    with connect(url) as conn:
+    return url
+
+
+@contextmanager
+def open_database(configured: Settings) -> Iterator[Connection]:
+    """Open the database of the settings; raises PipelineError when its schema is not current."""
+    with connect(migrated_url(configured)) as conn:
         yield conn
 
 

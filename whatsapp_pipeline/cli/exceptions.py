@@ -10,9 +10,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say, say_json, say_lines
 from whatsapp_pipeline.cli.params import MONTH, Group
-from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store.connection import connect
 
 
 @click.group(cls=Group)
@@ -39,7 +37,7 @@ def list_(
     from whatsapp_pipeline.store import exceptions as findings
 
     archive = Archive(root=root).open()
-    with connect(pipeline_url(settings.load())) as conn:
+    with open_database(settings.load()) as conn:
         rows = findings.find(conn, month=month, kind=kind, limit=limit)
         total = findings.count(conn, month=month, kind=kind)
         known = findings.kinds(conn, month=month)

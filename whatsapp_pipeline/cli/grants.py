@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say
-from whatsapp_pipeline.databases import pipeline_url
-from whatsapp_pipeline.store.connection import connect
 
 
 @click.command()
@@ -20,7 +19,7 @@ def grants(only_print: bool) -> None:
     """
     from whatsapp_pipeline.store import grants as roles
 
-    with connect(pipeline_url(settings.load())) as conn:
+    with open_database(settings.load()) as conn:
         refused = roles.statements(conn) if only_print else roles.apply(conn)
     if not refused:
         say(

@@ -11,10 +11,9 @@ import click
 
 from whatsapp_pipeline import private_files, settings
 from whatsapp_pipeline.cli.backup import cli_log
+from whatsapp_pipeline.cli.database_option import migrated_url, open_database
 from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.params import Group
-from whatsapp_pipeline.databases import pipeline_url
-from whatsapp_pipeline.store.connection import connect
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.steps.operations.privacy import FindSubject
@@ -59,7 +58,7 @@ def export(contact: int | None, phone: str | None, conversation: int | None, out
 
     configured = settings.load()
     find = _find(contact, phone, conversation)
-    with connect(pipeline_url(configured)) as conn:
+    with open_database(configured) as conn:
         held = export_person(conn, configured, find)
     if out is None:
         say_json(held, default=str, indent=1)
@@ -88,7 +87,7 @@ def erase(
     if not yes:
         who = f"contact {contact}" if contact is not None else "this person"
         click.confirm(f"Erase {who}? There is no way back", abort=True)
-    with connect(pipeline_url(configured)) as conn:
+    with open_database(configured) as conn:
         erasure = erase_person(conn, configured, find, keep_contact_row=keep_contact_row, log=cli_log())
     say("erased:")
     for name, count in erasure.removed.items():
@@ -104,7 +103,7 @@ def reapply() -> None:
     from whatsapp_pipeline.steps.operations.privacy import reapply_erasures
 
     configured = settings.load()
-    count = reapply_erasures(pipeline_url(configured), configured, log=cli_log())
+    count = reapply_erasures(migrated_url(configured), configured, log=cli_log())
     say(f"{count} change(s): who is on the list is erased again")
 
 
@@ -119,7 +118,7 @@ def clean_backups() -> None:
 
     configured = settings.load()
     options = backup_options(configured)
-    rewritten = step.clean_backups(pipeline_url(configured), configured, options, log=cli_log())
+    rewritten = step.clean_backups(migrated_url(configured), configured, options, log=cli_log())
     for name in rewritten:
         say(f"{name}: rewritten")
     if not rewritten:
@@ -131,7 +130,7 @@ def audit() -> None:
     """Show who exported or erased when; people are named by keyed hashes."""
     from whatsapp_pipeline.store.operations.privacy import audit_rows
 
-    with connect(pipeline_url(settings.load())) as conn:
+    with open_database(settings.load()) as conn:
         rows = audit_rows(conn)
     for row in rows:
         say(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH
-from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.connection import Connection
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.archive import ChatArchive
@@ -54,7 +54,7 @@ def reparse(
     from whatsapp_pipeline.resources.sources import Archive
 
     configured = settings.load()
-    with connect(pipeline_url(configured)) as conn:
+    with open_database(configured) as conn:
         months, files = _remember(conn, options, path, month)
         counts = _read_again(conn, months, Archive(root=root).open(), configured)
     say(

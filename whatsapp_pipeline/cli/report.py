@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 
 from whatsapp_pipeline import clock, settings
+from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH
-from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store.connection import connect
 
 
 @click.command()
@@ -36,7 +35,7 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
     from whatsapp_pipeline.store.operations import status
 
     configured = settings.load()
-    with connect(pipeline_url(configured)) as conn, open_instance(ephemeral=False) as instance:
+    with open_database(configured) as conn, open_instance(ephemeral=False) as instance:
         known = [str(row["month"]) for row in status.months(conn)]
         if month is not None and month not in known:
             raise PipelineError(

@@ -8,10 +8,10 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.choices import choose_customer, choose_order
+from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import STRONG_END, STRONG_START, say, say_json, say_with_strong
-from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.store.chats.search import SearchHit, SearchQuery
-from whatsapp_pipeline.store.connection import connect, use_time_zone
+from whatsapp_pipeline.store.connection import use_time_zone
 
 _SIDES = {"from": "customer", "to": "staff", "notification": "notice", "unsent": "never sent"}
 
@@ -50,7 +50,7 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
     text = " ".join(words)
     if not any(char.isalnum() for char in text):
         raise click.UsageError("give at least one word to find")
-    with connect(pipeline_url(configured)) as conn:
+    with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
         number = (
             choose_customer(conn, contact, default_area_code=configured.default_area_code)

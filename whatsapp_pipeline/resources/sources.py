@@ -21,21 +21,6 @@ if TYPE_CHECKING:
 SAMPLE_DIR = settings.PROJECT_ROOT / "data"
 
 
-def configured_erp(configured: settings.Settings) -> str | None:
-    """Return the ERP that the settings name, None where other programs fill the tables.
-
-    The sample pages in data/ count only while both the database and the archive are the sample's own:
-    invented contacts never reach a user's data.
-    """
-    if configured.erp:
-        return configured.erp
-    if configured.tiny_client_id:
-        return "tiny"
-    if configured.database_url or configured.archive:
-        return None
-    return str(SAMPLE_DIR / "erp")
-
-
 class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
     """The folder (or any place UPath reaches) with the exported chats, by year and month."""
 
@@ -73,7 +58,7 @@ class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: 
         from whatsapp_pipeline.erp.source import open_source
 
         configured = settings.load()
-        spec = self.source or configured_erp(configured)
+        spec = self.source or configured.erp_source
         if spec is None:
             raise SettingError(
                 "no ERP is set: give TINY_CLIENT_ID and TINY_CLIENT_SECRET, or ERP=<folder of saved pages>; "

@@ -41,7 +41,8 @@ def describe(url: str) -> str:
 def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterator[Connection]:
     """Open a connection in autocommit mode and close it afterwards.
 
-    Raises PipelineError when the server can't be reached or is older than PostgreSQL 15.
+    Raises PipelineError when the server can't be reached or is older than PostgreSQL 15, and when the
+    database is not encoded in UTF-8.
     """
     place = describe(url)
     try:
@@ -59,6 +60,11 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
             raise PipelineError(
                 f"the server at {place} is PostgreSQL {conn.info.server_version // 10000}; "
                 "15 or newer is needed"
+            )
+        if (encoding := conn.info.parameter_status("server_encoding")) != "UTF8":
+            raise PipelineError(
+                f"the database at {place} is encoded in {encoding}, which can't hold every message; use one "
+                "created with ENCODING 'UTF8' (TEMPLATE template0)"
             )
         # Local times are those of the archive's zone, whatever zone the server or the user's login has.
         conn.execute("SELECT set_config('TimeZone', %s, false)", (settings.load().zone,))

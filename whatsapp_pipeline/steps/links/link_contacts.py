@@ -108,10 +108,11 @@ class ContactLinking:
         """Return what the month's links depend on, by part, orders left out, for the planner to compare."""
         if self._shared is None:
             self._shared = self._shared_parts(conn)
-        month_parts = link_parts.month_parts(conn, "contact_links", month)
-        if link_parts.asks_for_names(conn, month) and self._names.is_due(conn):
-            month_parts["model"] += " to be fitted"
-        return {**self._shared, **month_parts}
+        return {**self._shared, **link_parts.month_parts(conn, "contact_links", month)}
+
+    def fits_before(self, conn: Connection, month: str) -> bool:
+        """Return whether a run of the month would fit a new model first."""
+        return link_parts.asks_for_names(conn, month) and self._names.is_due(conn)
 
     def _shared_parts(self, conn: Connection) -> dict[str, str]:
         rules = f"{rules_hash()} {self._options!r}"

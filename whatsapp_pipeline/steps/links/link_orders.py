@@ -28,6 +28,7 @@ from whatsapp_pipeline.steps.links.link_rules import rules_hash
 from whatsapp_pipeline.steps.links.order_evidence import (
     by_contact,
     order_model,
+    order_model_is_due,
     rated,
     to_orders,
     to_sessions,
@@ -77,6 +78,7 @@ class OrderLinking:
         self._policy: OrderPolicy | None = None
         self._versions: str | None = None
         self._orders = ""
+        self._due: bool | None = None
 
     def link(self, conn: Connection, month: str) -> LinkReport:
         """Link every session of the month's chats, in one transaction.
@@ -108,8 +110,14 @@ class OrderLinking:
 
     def parts(self, conn: Connection, month: str) -> dict[str, str]:
         """Return what the month's order links depend on, by part, orders left out, for the planner."""
-        rules = f"{rules_hash()} {self._policy_of(conn).method}"
+        rules = f"{rules_hash()} {self._options.method}"
         return {"rules": rules, **link_parts.month_parts(conn, "order_links", month)}
+
+    def fits_before(self, conn: Connection, month: str) -> bool:
+        """Return whether a run of the month would fit a new model first, which serves every month."""
+        if self._due is None:
+            self._due = self._options.method == "model" and order_model_is_due(conn)
+        return self._due
 
     def _policy_of(self, conn: Connection) -> OrderPolicy:
         if self._policy is None:

@@ -37,13 +37,26 @@ def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderM
     the shipped model. A new model is an input of every month's links, so all months become stale.
     """
     with named_lock(conn, "link_models:orders"):
-        stored = models.newest(conn, "orders")
-        current = OrderModel.from_json(stored.model) if stored is not None and _is_readable(stored) else None
-        count = store.linked_sessions(conn)
-        suits = current is not None and abs(count - current.sessions) <= _CHANGED_SHARE * current.sessions
-        if count >= ENOUGH and (refit or (not suits and not store.has_unlinked_chats(conn))):
+        current, count = _current_model(conn), store.linked_sessions(conn)
+        if count >= ENOUGH and (refit or _is_outgrown(conn, current, count)):
             return _fit(conn, count, log=log)
     return current or default_model()
+
+
+def order_model_is_due(conn: Connection) -> bool:
+    """Return whether `order_model` would fit a new model, without being asked to."""
+    count = store.linked_sessions(conn)
+    return count >= ENOUGH and _is_outgrown(conn, _current_model(conn), count)
+
+
+def _current_model(conn: Connection) -> OrderModel | None:
+    stored = models.newest(conn, "orders")
+    return OrderModel.from_json(stored.model) if stored is not None and _is_readable(stored) else None
+
+
+def _is_outgrown(conn: Connection, current: OrderModel | None, count: int) -> bool:
+    suits = current is not None and abs(count - current.sessions) <= _CHANGED_SHARE * current.sessions
+    return not suits and not store.has_unlinked_chats(conn)
 
 
 def _is_readable(stored: models.StoredModel) -> bool:

@@ -25,6 +25,7 @@ _WORDS = {
     "model": "the model was fitted anew",
     "links": "links were changed by another program",
 }
+_DUE = "a model is to be fitted anew"
 _NO_PARTS = "linked by an older release"
 
 
@@ -48,4 +49,6 @@ def stale_months(
                 continue
             now = {**linking.parts(conn, month), "orders": orders_now}
             reasons |= {_WORDS[name]: None for name in link_parts.PARTS if before.get(name) != now.get(name)}
+            if linking.fits_before(conn, month):
+                reasons[_DUE] = None
         yield from ((month, words) for words in reasons)

@@ -1,0 +1,90 @@
+"""Databases that are not ready: not migrated, in another encoding, or of a role that may too little."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from whatsapp_pipeline.cli import cli
+from whatsapp_pipeline.databases import missing_dagster_database
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.settings import from_mapping
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.contacts import adoption
+from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline_tests.conftest import drop_database
+
+COMMANDS = [
+    ["status"], ["search", "notebook"], ["customer", "1"], ["review", "--month", "2025-01"],
+    ["override", "list"], ["exceptions", "list"], ["report", "--all"], ["backfill", "--dry-run"], ["pause"],
+    ["resume"], ["checkpoint", "list"], ["privacy", "export", "--contact", "1"],
+    ["grants"], ["webhook", "status"],
+    ["reparse", "--month", "2025-01", "--format", "android"], ["qa", "list"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=[" ".join(command) for command in COMMANDS])
+def test_every_command_says_that_the_database_is_not_migrated(
+    command: list[str], empty_database_url: str, tmp_path: Path
+) -> None:
+    environment = {
+        "DATABASE_URL": empty_database_url,
+        "CHAT_ARCHIVE": str(tmp_path),
+        "PIPELINE_LOCAL_DIR": str(tmp_path),
+        "DAGSTER_HOME": str(tmp_path),
+    }
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    result = CliRunner().invoke(cli, command, env=environment)
+    assert result.exit_code != 0
+    assert isinstance(result.exception, PipelineError), (result.output, result.exception)
+    assert "run `whatsapp-pipeline migrate`" in str(result.exception)
+
+
+def test_a_database_that_is_not_in_utf_8_is_refused_in_one_line(admin_url: str) -> None:
+    name = f"latin_{uuid4().hex[:8]}"
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    try:
+        with pytest.raises(PipelineError, match=r"encoded in LATIN1") as refused:
+            migrate(make_conninfo(admin_url, dbname=name))
+        assert "ENCODING 'UTF8'" in str(refused.value)
+        assert "\n" not in str(refused.value)
+    finally:
+        drop_database(admin_url, name)
+
+
+def test_a_role_that_may_not_create_databases_learns_what_dagster_needs(
+    admin_url: str, empty_database_url: str
+) -> None:
+    role = f"loja_{uuid4().hex[:8]}"
+    url = make_conninfo(empty_database_url, user=role)
+    settings = from_mapping({"DATABASE_URL": url})
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+        try:
+            words = missing_dagster_database(settings)
+            assert words is not None
+            assert f"the role {role} may not create databases" in words
+            statement = words[words.index("CREATE DATABASE") : words.index(";")]
+            conn.execute(statement.encode())  # what it says is what helps
+            assert missing_dagster_database(settings) is None
+            conn.execute(statement.replace("CREATE", "DROP").split(" OWNER")[0].encode())
+            conn.execute(sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(role)))
+            assert missing_dagster_database(settings) is None
+        finally:
+            conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+def test_without_an_erp_nothing_is_said_that_only_its_pass_could_meet(empty_database_url: str) -> None:
+    with connect(empty_database_url) as conn:
+        conn.execute("CREATE TABLE contatos (id integer, rg varchar(9), filial integer NOT NULL)")
+        migrate(empty_database_url)
+        problems = {finding.problem for finding in adoption.report(conn)}
+        assert problems == {"no_unique_id", "narrow", "required"}
+        assert {finding.problem for finding in adoption.report(conn, with_erp=False)} == {"no_unique_id"}
