@@ -107,16 +107,6 @@ CHECKS = [
         tolerated=0.05,
     ),
     QaCheck(
-        name="title_orders_agree",
-        subject="links",
-        asset="order_links",
-        description="Chats whose title names an order of their contact, and whose sessions are about others.",
-        how_to_fix="`whatsapp-pipeline override add --file PATH --order NUMBER` decides it; a title is often "
-        "kept from an earlier order.",
-        why="The sessions count. Where the title is right after all, their orders are wrong.",
-        tolerated=0.15,
-    ),
-    QaCheck(
         name="orders_are_talked_about",
         subject="links",
         asset="order_links",

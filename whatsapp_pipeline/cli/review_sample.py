@@ -15,7 +15,7 @@ import click
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.cli.output import say, say_lines
-from whatsapp_pipeline.cli.review_item import contact_label, digits, end_lines, read_key
+from whatsapp_pipeline.cli.review_item import contact_label, digits, end_lines, read_key, read_reason
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links import decide
 from whatsapp_pipeline.steps.links.chat_ends import ChatEnds, chat_ends
@@ -93,12 +93,12 @@ def _judge(conn: Connection, item: BlindItem, key: str, by: str) -> set[str]:
         decide.judge(conn, item.id_chat_file, "right", note=None, reviewer=by, is_blind=True)
         say_lines([_linked_line(item, "right")])
         return set()
-    note = click.prompt("why", default="review: judged blind", show_default=True)
-    outcome = decide.judge(conn, item.id_chat_file, "wrong", note=str(note), reviewer=by, is_blind=True)
+    note = read_reason("review: judged blind")
+    outcome = decide.judge(conn, item.id_chat_file, "wrong", note=note, reviewer=by, is_blind=True)
     say_lines([_linked_line(item, "wrong")])
     months = set(outcome.months) if outcome is not None else set()
     if chosen is not None:
-        wanted = ChatDecision(item.id_chat_file, "contact", chosen, str(note), by, "chat")
+        wanted = ChatDecision(item.id_chat_file, "contact", chosen, note, by, "chat")
         try:
             months |= set(decide.decide(conn, wanted).months)
             say(f"   kept: the chat is contact {chosen}'s")

@@ -98,10 +98,6 @@ PLANTS: dict[str, str] = {
     "named_orders_are_linked": "UPDATE chat_sessions s SET id_ordem_servico = NULL, order_match_status ="
     " 'unmatched', order_match_method = NULL, order_numbers = ARRAY(SELECT o.numero_ordem_servico FROM"
     " ordens_servico o JOIN chat_files f ON f.id_contato = o.id_contato WHERE f.id = s.id_chat_file)",
-    "title_orders_agree": "UPDATE chat_files f SET reference_os = (SELECT min(o.numero_ordem_servico) FROM"
-    " ordens_servico o WHERE o.id_contato = f.id_contato); UPDATE chat_sessions s SET id_ordem_servico ="
-    " (SELECT max(o.id) FROM ordens_servico o WHERE o.id_contato <> (SELECT f.id_contato FROM chat_files f"
-    " WHERE f.id = s.id_chat_file)), order_match_status = 'linked'",
     "orders_are_talked_about": "UPDATE chat_sessions SET id_ordem_servico = NULL, order_match_status ="
     " 'unmatched', order_match_method = NULL",
     "every_linked_contact_has_a_summary": "DELETE FROM customer_chat_summaries",

@@ -171,7 +171,7 @@ def judge(
         made: int | None = None
         if verdict == "wrong" and link.id_contato is not None:
             target = _target(conn, chat)
-            reason = note or "review: the link is wrong"
+            reason = (note or "").strip() or "review: the link is wrong"
             made = overrides.add(
                 conn,
                 NewOverride(
