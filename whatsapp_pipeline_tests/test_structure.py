@@ -26,8 +26,6 @@ USED_FROM_OUTSIDE = {
     "link_month",
     "link_orders_month",
 }
-# Attached by work that is under way; this ends empty.
-BEING_ATTACHED = {"forget_samples", "forget_months"}
 
 
 def _scan(source: str, module: str = "steps/links/planted.py") -> list[str]:
@@ -102,7 +100,7 @@ def test_every_public_name_is_used_by_the_package() -> None:
     found = [
         f"{module}:{line}: {name}"
         for module, line, name in _unused()
-        if name not in USED_FROM_OUTSIDE | BEING_ATTACHED and not module.startswith(MEASURES)
+        if name not in USED_FROM_OUTSIDE and not module.startswith(MEASURES)
     ]
     assert not found, "use these or delete them, with their tests:\n" + "\n".join(found)
 
