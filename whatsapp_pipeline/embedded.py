@@ -7,15 +7,18 @@ a server of the user's own needs (that is DATABASE_URL, and nothing here runs).
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
 
 import psycopg
 
+from whatsapp_pipeline.embedded_keeper import LOCK_FILE
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.server_databases import create_database, has_database
 
@@ -28,7 +31,7 @@ def server_url(local_dir: Path, database: str) -> str:
     """Start the server under `local_dir` (or join the running one) and return the URL of `database`.
 
     The database is created if absent. Several processes share one server: the wheel counts their handles
-    and the last one to exit stops it.
+    and the last one to exit stops it. A keeper (embedded_keeper.py) stops it when the last one was killed.
     """
     if (
         os.name == "posix"
@@ -56,6 +59,7 @@ def server_url(local_dir: Path, database: str) -> str:
             f"the embedded PostgreSQL under {local_dir.name}/ did not start ({type(error).__name__}); "
             f"its log is {pgdata.name}/log there; set DATABASE_URL to use a server of your own"
         ) from error
+    _start_keeper(pgdata)
     _ensure_database(server.get_uri(), database)
     return str(server.get_uri(database))
 
@@ -74,6 +78,20 @@ def _forget_dead_handles(pgdata: Path) -> None:
         alive = [pid for pid in pids if Path(f"/proc/{pid}").exists()] if Path("/proc").exists() else pids
         if alive != pids:
             handles.write_text(json.dumps(alive))
+
+
+def _start_keeper(pgdata: Path) -> None:
+    """Start what stops the server when its last user was killed; one that watches already makes this end."""
+    with (pgdata / LOCK_FILE).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+    subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "whatsapp_pipeline.embedded_keeper", str(pgdata)],
+        start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def _ensure_database(admin_url: str, name: str) -> None:

@@ -150,3 +150,34 @@ def test_the_sql_of_the_guides_works(fresh_database_url: str) -> None:
         conn.execute("INSERT INTO contatos (id, nome) VALUES (701000007, 'Fulana de Tal')")
         for statement in found:
             conn.execute(statement.encode())
+
+
+def _named_commands() -> list[tuple[str, str]]:
+    """Every command in backticks in the package's texts (checks, errors, help) and in the guides."""
+    pages = [
+        *(PROJECT_ROOT / "whatsapp_pipeline").rglob("*.py"),
+        *DOCS.glob("*.md"),
+        PROJECT_ROOT / "README.md",
+    ]
+    return [
+        (page.name, " ".join(command.split()))
+        for page in pages
+        for command in re.findall(r"`whatsapp-pipeline ([^`]+)`", page.read_text("utf-8"))
+    ]
+
+
+def test_every_command_that_a_text_names_can_be_typed_as_it_stands_there() -> None:
+    """The commands and the options exist; words in capitals, … and {…} stand for what the reader fills in."""
+    named = _named_commands()
+    assert len(named) > 40
+    for page, text in named:
+        command: click.Command = cli.cli
+        # A string that goes on in the next line of code has quotes in the middle.
+        for word in text.replace('" "', "").split():
+            if word.startswith("--"):
+                options = {name for parameter in command.params for name in parameter.opts}
+                assert word.partition("=")[0] in options, f"{page}: {text}: {word}"
+            elif isinstance(command, click.Group) and word.isalpha() and word.islower():
+                inner = command.get_command(click.Context(command), word)
+                assert inner is not None, f"{page}: {text}: {word}"
+                command = inner

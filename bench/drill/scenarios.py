@@ -5,7 +5,10 @@ The end state is compared with the undisturbed run's, or with that of the databa
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,12 +16,16 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import requests
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bench.drill.world import LONGEST_RUN, World, end_family, kill, no_room_for_files
+from whatsapp_pipeline.sandbox.archive import write_sample
 from whatsapp_pipeline.sandbox.erp_server import ErpSandbox, Fault, serving
+from whatsapp_pipeline.sandbox.plan import SampleOptions
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.webhook.receiver import PATH
 
 Scenario = Callable[[World], tuple[str, str] | tuple[str, str, str]]
 
@@ -228,6 +235,112 @@ def contacts_changed(world: World) -> tuple[str, str]:
     return url, f"all phones changed ({moved[0] if moved else 0} chats unlinked), and changed back"
 
 
+def wrong_archive(world: World) -> tuple[str, str]:
+    """Run on another shop's archive of the same months: it has to stop before it writes."""
+    url = world.database()
+    world.finish(url)
+    other = world.folder / "other"
+    other.mkdir(exist_ok=True)
+    write_sample(other, SampleOptions(7, 200, 60, world.months))
+    status, printed = world.run(url, "run", "--archive", str(other / "organized_whatsapp_chats"))
+    if status != 1 or "are not in the archive" not in printed:
+        raise SystemExit(f"a run on a wrong archive ended with {status}:\n{printed[-3000:]}")
+    return url, f"exit {status}: {printed[printed.index('error: ') :].splitlines()[0][23:80]}…"
+
+
+def spool_disk_full(world: World) -> tuple[str, str]:
+    """Fill the disk under the webhook spool; what was refused is sent again when there is room."""
+    url = world.database()
+    world.finish(url)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serve = ("webhook", "serve", "--insecure", "--port", str(port))
+    bodies = [_big_delivery(number) for number in range(40)]
+    full = world.start(url, *serve, before=no_room_for_files)
+    try:
+        refused = [body for body in bodies if _post(port, body) != 200]
+    finally:
+        kill(full)
+    roomy = world.start(url, *serve)
+    try:
+        again = [_post(port, body) for body in refused]
+    finally:
+        kill(roomy)
+    for command in ("drain", "process"):
+        world.run(url, "webhook", command)
+    with connect(url) as conn:
+        row = conn.execute(
+            "SELECT count(*), count(DISTINCT provider_id) FROM conversation_messages"
+        ).fetchone()
+    if not refused or set(again) != {200} or row != (len(bodies), len(bodies)):
+        raise SystemExit(f"{len(refused)} refused, then {Counter(again)}; stored {row} of {len(bodies)}")
+    return url, f"{len(refused)} of {len(bodies)} answered 503 and sent again: each stored once"
+
+
+def _big_delivery(number: int) -> bytes:
+    message = {
+        "from": "5541999990909", "id": f"drill-{number}", "timestamp": "1767225600", "type": "text",
+        "text": {"body": "x" * 4000},
+    }  # fmt: skip
+    value = {"metadata": {"phone_number_id": "1"}, "messages": [message]}
+    return json.dumps({"entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()
+
+
+def _post(port: int, body: bytes) -> int:
+    """Post a delivery, once the receiver listens; return the status of its answer."""
+    deadline = time.monotonic() + LONGEST_RUN
+    while True:
+        try:
+            return requests.post(f"http://127.0.0.1:{port}{PATH}", data=body, timeout=30).status_code
+        except requests.ConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)  # it starts; only asking tells
+
+
+def frozen(world: World) -> tuple[str, str]:
+    """Freeze a run for 75 s in the middle, as a laptop does when its lid is closed."""
+    url = world.database()
+    process = world.start(url)
+    world.wait_for_rows(url, _HALF_LOADED, process)
+    os.killpg(process.pid, signal.SIGSTOP)
+    time.sleep(75)  # the freeze itself
+    os.killpg(process.pid, signal.SIGCONT)
+    printed, _ = process.communicate(timeout=LONGEST_RUN)
+    if process.returncode:
+        raise SystemExit(f"the run failed after its freeze:\n{printed[-3000:]}")
+    return url, "75 s without a processor, then exit 0"
+
+
+def erased(world: World) -> tuple[str, str, str]:
+    """Erase a customer, killed again and again; the end is that of an erasure nobody disturbed."""
+    url, undisturbed = world.database(), world.database()
+    for each in (url, undisturbed):
+        world.finish(each)
+    with connect(url) as conn:
+        row = conn.execute(
+            "SELECT id_contato FROM chat_files WHERE id_contato IS NOT NULL"
+            " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+        ).fetchone()
+    contact = str(row[0]) if row else ""
+    erase = ("privacy", "erase", "--contact", contact, "--yes")
+    kills = 0
+    for _ in range(4):
+        process = world.start(url, *erase)
+        time.sleep(world.rng.uniform(0.5, 3.0))
+        kills += kill(process)
+    for each in (undisturbed, url):
+        status, printed = world.run(each, *erase)
+        if status:
+            raise SystemExit(f"the erasure failed:\n{printed[-3000:]}")
+        world.finish(each)  # and the next run, which brings nothing back
+    with connect(url) as conn:
+        left = conn.execute("SELECT count(*) FROM chat_files WHERE id_contato = %s", (contact,)).fetchone()
+    if left != (0,):
+        raise SystemExit(f"the next run brought {left} chats of an erased customer back")
+    return url, f"{kills} × kill -9, then to its end; the next run brings nothing back", undisturbed
+
+
 def scenarios(*, kills: int, short: bool) -> dict[str, Scenario]:
     """Return the scenarios by name; the short form leaves out those that need several whole runs."""
     every: dict[str, Scenario] = {
@@ -240,6 +353,10 @@ def scenarios(*, kills: int, short: bool) -> dict[str, Scenario]:
         "two daemons": two_daemons,
         "clock set back a year": clock_set_back,
         "contacts changed, month re-run": contacts_changed,
+        "wrong archive": wrong_archive,
+        "spool disk full": spool_disk_full,
+        "frozen for 75 s": frozen,
+        "a customer erased": erased,
     }
     if short:
         return {name: every[name] for name in ("killed at random", "PostgreSQL stopped hard")}
