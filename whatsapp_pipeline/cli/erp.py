@@ -63,10 +63,9 @@ def status(spec: str | None) -> None:
     if chosen == "tiny":
         tokens = token_store(configured).load()
         if tokens is None:
-            say("tokens    none yet: whatsapp-pipeline erp authorize")
+            say("tokens    none: whatsapp-pipeline erp authorize")
         else:
-            say(f"tokens    access for {_minutes(tokens.expires_at)}, renewable for "
-                       f"{_minutes(tokens.refresh_expires_at)}")  # fmt: skip
+            say(f"tokens    access {_left(tokens.expires_at)}, renewal {_left(tokens.refresh_expires_at)}")
     with open_source(configured, chosen) as source:
         for scope in source.contact_scopes:
             page = source.contacts_page(scope, 0, None)
@@ -74,8 +73,8 @@ def status(spec: str | None) -> None:
         say(f"orders    {source.orders_page(0, None).total}")
 
 
-def _minutes(at: float | None) -> str:
+def _left(at: float | None) -> str:
     if at is None:
-        return "an unknown time"
+        return "until a time that the ERP did not say"
     minutes = int((at - time.time()) // 60)
-    return f"{minutes} min" if minutes > 0 else "no longer"
+    return f"for {minutes} min more" if minutes > 0 else "ended"

@@ -26,7 +26,7 @@ RESUMES: Final = "what was read is kept, the next run resumes"
 _log: Final = logging.getLogger(__name__)
 _TIMEOUT: Final = (10.0, 60.0)
 _ATTEMPTS: Final = 7
-_BEHIND_A_WALL: Final = "a web page came in its place: is there a firewall, proxy or login page on the way?"
+_BEHIND_A_WALL: Final = "Is there a firewall, proxy or login page between this machine and the ERP?"
 
 
 class ErpError(PipelineError):
@@ -101,9 +101,9 @@ class ErpClient:
             else:
                 failures += 1
                 if failures >= _ATTEMPTS:
-                    wall = f"; {_BEHIND_A_WALL}" if answer.is_html else ""
+                    wall = f". {_BEHIND_A_WALL}" if answer.is_html else ""
                     raise ErpError(
-                        f"the ERP failed {failures} times at {path} ({answer.kind}){wall}; {RESUMES}"
+                        f"the ERP failed {failures} times at {path} ({answer.kind}); {RESUMES}{wall}"
                     )
                 seconds = backoff(failures - 1, random.random())  # noqa: S311  # spreads retries
                 self._wait(max(seconds, self._pause), path, answer.kind)
@@ -142,8 +142,8 @@ class ErpClient:
     def _spend(self, seconds: float, path: str, reason: str) -> None:
         if self._waited + seconds > self._wait_seconds:
             raise ErpError(
-                f"the ERP asks this pass to wait for more than {self._wait_seconds / 60:.0f} minutes in all "
-                f"(ERP_WAIT_MINUTES), the last time at {path}: {reason}; {RESUMES}"
+                f"the ERP makes this pass wait longer than ERP_WAIT_MINUTES={self._wait_seconds / 60:.0f} "
+                f"allows, the last time at {path}: {reason}; {RESUMES}"
             )
         self._waited += seconds
 
@@ -151,7 +151,7 @@ class ErpClient:
 def _refusal(path: str, answer: ErpAnswer) -> str:
     """Say why a request was refused, by the names of fields alone: the ERP's words may repeat values."""
     if answer.is_html and answer.status in {403, 406, 407, 451}:
-        return f"reading {path} was refused with HTTP {answer.status}; {_BEHIND_A_WALL}"
+        return f"reading {path} was refused: {answer.kind}. {_BEHIND_A_WALL}"
     if answer.status == 403:
         return f"the ERP does not allow reading {path} (HTTP 403); give the application that permission there"
     details = (answer.body or {}).get("detalhes")

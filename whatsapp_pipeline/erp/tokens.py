@@ -34,8 +34,8 @@ _REFUSED: Final = (
 )
 _BROKEN: Final = "the ERP's token endpoint does not work ({}); the saved tokens are kept, try again later"
 _WALL: Final = (
-    "a web page came instead of the ERP's tokens ({}): is there a firewall, proxy or login page on the way, "
-    "or is TINY_TOKEN_URL wrong? The saved tokens are kept"
+    "the ERP's token endpoint gave no tokens ({}); the saved ones are kept. Is there a firewall, proxy or "
+    "login page between this machine and the ERP, or is TINY_TOKEN_URL wrong?"
 )
 _NO_ROOM: Final = (
     "the ERP's tokens could not be saved in {} ({}); no token was spent: make room, then run again"
@@ -200,7 +200,7 @@ class AccessTokens:
             candidates = [*known, *filter(None, [self._credentials.refresh_token])]
             candidate = next((token for token in candidates if token not in tried), None)
             if candidate is None:
-                raise TokenError(self._why_dead(tokens) if tried else f"no ERP tokens yet; {AUTHORIZE_AGAIN}")
+                raise TokenError(self._why_dead(tokens) if tried else self._why_none())
             tried.add(candidate)
             with self._room() as save:
                 answer = self._post({"grant_type": "refresh_token", "refresh_token": candidate})
@@ -242,6 +242,11 @@ class AccessTokens:
                 with contextlib.suppress(OSError):
                     self._store.save(self._unsaved[0])
                     self._unsaved = None
+
+    def _why_none(self) -> str:
+        if self._store.path.exists():
+            return f"the file of the ERP's tokens, {self._store.path}, can't be read; {AUTHORIZE_AGAIN}"
+        return f"no ERP tokens yet; {AUTHORIZE_AGAIN}"
 
     def _why_dead(self, tokens: Tokens | None) -> str:
         """Say why the ERP accepts no refresh token, as far as the saved times show it."""

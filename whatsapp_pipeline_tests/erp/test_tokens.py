@@ -148,8 +148,8 @@ def test_dead_tokens_say_how_to_authorise_again(base: str, tmp_path: Path) -> No
         (Fault("status", TOKEN_PATH, status=401, body='{"error": "invalid_client"}'), "TINY_CLIENT_SECRET"),
         (Fault("status", TOKEN_PATH, status=500, times=99), "tokens are kept"),
         (Fault("status", TOKEN_PATH, status=429, times=99), "tokens are kept"),
-        (Fault("status", TOKEN_PATH, status=200, body="<html>", times=9), "firewall, proxy or login page"),
-        (Fault("status", TOKEN_PATH, status=403, body="<html>no</html>"), "firewall, proxy or login page"),
+        (Fault("status", TOKEN_PATH, status=200, body="<html>", times=9), "firewall, proxy or login"),
+        (Fault("status", TOKEN_PATH, status=403, body="<html>no</html>"), "firewall, proxy or login"),
         (Fault("status", TOKEN_PATH, status=200, body="{}"), "without tokens"),
         (Fault("status", TOKEN_PATH, status=200, body="[]"), "without tokens"),
     ],
@@ -179,6 +179,12 @@ def test_what_is_no_revocation_does_not_ask_to_authorise(
 def test_a_dead_token_says_why(base: str, tmp_path: Path, ends: float | None, words: str) -> None:
     TokenStore(tmp_path / "tokens.json").save(Tokens("old", "dead", 0, ends))
     with pytest.raises(TokenError, match=words):
+        worlds.tokens(base, tmp_path, seed=None).get()
+
+
+def test_a_token_file_that_cannot_be_read_is_named(base: str, tmp_path: Path) -> None:
+    (tmp_path / "tokens.json").write_text("{")
+    with pytest.raises(TokenError, match=r"tokens\.json, can't be read; authorise again"):
         worlds.tokens(base, tmp_path, seed=None).get()
 
 

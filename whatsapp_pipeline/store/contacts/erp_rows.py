@@ -28,7 +28,10 @@ _INTEGER_BITS: Final = {"int2": 15, "int4": 31, "int8": 63}
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A value that its column does not hold whole. `kind`: truncated or unfit; `detail` holds no value."""
+    """A value that its column does not hold whole; `detail` holds no value.
+
+    `kind`: truncated, unfit (of another type), or odd_value (the ERP sent an object or a list in its place).
+    """
 
     id: int
     column: str
@@ -44,8 +47,8 @@ class Fitted:
     misfits: list[Misfit] = field(default_factory=list)
 
     def cut_columns(self, row_id: int) -> list[str]:
-        """Name the columns of a row that do not hold their value whole."""
-        return [misfit.column for misfit in self.misfits if misfit.id == row_id]
+        """Name the columns of a row that do not hold their value whole; an odd value is none to hold."""
+        return [m.column for m in self.misfits if m.id == row_id and m.kind != "odd_value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def fit(
             continue
         for name, shape in (odd or {}).get(row_id, {}).items():
             detail = f"{name}: {shape} where a value belongs; left as it was"
-            fitted.misfits.append(Misfit(row_id, name, "unfit", detail))
+            fitted.misfits.append(Misfit(row_id, name, "odd_value", detail))
         for name, value in values.items():
             column = columns.get(name)
             if column is None:

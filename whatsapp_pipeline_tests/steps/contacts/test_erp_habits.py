@@ -139,9 +139,9 @@ def test_odd_values_are_findings_and_the_pass_goes_on(
     report = sync(full=True)
     assert (report.items, report.updated) == (232, 1)
     assert _findings(conn) == [
-        ("contatos/1005", "unfit", "email: true or false where a value belongs; left as it was"),
-        ("contatos/1005", "unfit", "nome: an object where a value belongs; left as it was"),
-        ("contatos/1006", "unfit", "celular: a list where a value belongs; left as it was"),
+        ("contatos/1005", "odd_value", "email: true or false where a value belongs; left as it was"),
+        ("contatos/1005", "odd_value", "nome: an object where a value belongs; left as it was"),
+        ("contatos/1006", "odd_value", "celular: a list where a value belongs; left as it was"),
         ("contatos/?", "unreadable_item",
          "an item's id is larger than any that the database can keep (bigint)"),
     ]  # fmt: skip

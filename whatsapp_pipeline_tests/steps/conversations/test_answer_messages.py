@@ -106,7 +106,7 @@ def test_a_reply_that_was_never_sent_is_no_answer(conn: Connection, database_url
         assert "Nada em aberto" not in shown
         assert "não enviado Consertamos sim" in shown
         found = CliRunner().invoke(cli, ["search", "consertamos"], env={"DATABASE_URL": database_url}).output
-        assert "never sent, webhook message" in found
+        assert "never sent, webhook" in found
         # Once it was sent, it is staff's answer.
         conn.execute("UPDATE conversation_messages SET status = 'delivered' WHERE role = 'assistant'")
         summarize(conn, SummaryOptions(), log=LOG)
