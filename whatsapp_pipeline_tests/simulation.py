@@ -31,6 +31,7 @@ from psycopg.conninfo import make_conninfo
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.automation.alerts import alerts
+from whatsapp_pipeline.automation.step_errors import shown_error
 from whatsapp_pipeline.automation.webhook import webhook_inbox_sensor
 from whatsapp_pipeline.checks.qa import QaCheck, Scope, evaluate_alone
 from whatsapp_pipeline.databases import sqlalchemy_url
@@ -274,7 +275,7 @@ class Simulation:
             )  # fmt: skip
             self.runs += 1
             self.failed_runs += not result.success
-            self.log.append(f"    {job_name} {request.partition_key or ''}: {result.success}")
+            self.log.append(f"    {job_name} {request.partition_key or ''}: {_outcome(result)}")
             if result.success:
                 return
 
@@ -318,6 +319,15 @@ class Simulation:
         }
         if recorded != found:
             yield f"recorded and not found {recorded - found}, found and not recorded {found - recorded}"
+
+
+def _outcome(result: dg.ExecuteInProcessResult) -> str:
+    """Describe how a run ended: the step that failed first, and why."""
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error:
+            error = shown_error(event.step_failure_data.error)
+            return f"failed in {event.step_key}: {error.message.strip()[:200] if error else 'no reason'}"
+    return "succeeded" if result.success else "failed"
 
 
 def _tick_of_day(cron: str, day: datetime) -> time | None:
