@@ -142,7 +142,8 @@ def _links_behind(conn: Connection, months: Sequence[str]) -> list[tuple[str, st
     area_code = settings.load().default_area_code
     found = list(stale_months(conn, months, default_area_code=area_code))
     if waiting := waiting_contacts(conn, default_area_code=area_code):
-        found += [(month, f"{waiting:,} contacts are not normalized") for month in months]
+        words = "1 contact is" if waiting == 1 else f"{waiting:,} contacts are"
+        found += [(month, f"{words} not normalized") for month in months]
     return found
 
 

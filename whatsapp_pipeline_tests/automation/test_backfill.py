@@ -135,6 +135,9 @@ def test_an_override_makes_the_month_of_its_file_stale(world: World) -> None:
     assert world.plan().reasons == {}
 
 
+@pytest.mark.filterwarnings(
+    "ignore::dagster.PreviewWarning"
+)  # of map_asset_specs, which only this test calls
 def test_new_rules_make_every_month_stale(world: World) -> None:
     def newer(spec: dg.AssetSpec) -> dg.AssetSpec:
         is_links = spec.key == dg.AssetKey("contact_links")
