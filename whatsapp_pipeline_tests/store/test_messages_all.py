@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -14,6 +15,7 @@ from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
 from whatsapp_pipeline.store.summaries.customers import last_messages
+from whatsapp_pipeline_tests.conftest import create_database, drop_database
 from whatsapp_pipeline_tests.summaries_data import START, Said, add_chat, add_contact, add_webhook
 
 CHATS, PER_CHAT = 1500, 120
@@ -21,9 +23,17 @@ MESSAGES = ("chat_messages", "conversation_messages")
 
 
 @pytest.fixture(scope="module")
-def large(database_url: str) -> Iterator[Connection]:
+def large_url(admin_url: str, migrated_template: str) -> Iterator[str]:
+    """A database of its own, which the other tests of the module don't empty."""
+    name = f"test_{uuid4().hex[:12]}"
+    yield create_database(admin_url, name, migrated_template)
+    drop_database(admin_url, name)
+
+
+@pytest.fixture(scope="module")
+def large(large_url: str) -> Iterator[Connection]:
     """180,000 messages of the archive in 1,500 chats, and 60,000 live ones in 600 conversations."""
-    with connect(database_url) as conn:
+    with connect(large_url) as conn:
         conn.execute(
             "INSERT INTO contatos (id, nome) SELECT n, 'Cliente ' || n FROM generate_series(1, 1500) n"
         )
