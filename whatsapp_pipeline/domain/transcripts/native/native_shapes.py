@@ -194,7 +194,7 @@ def find_layout(text: str, wanted: FormatName = "auto") -> Layout | None:
     best, most = None, 0
     lines = sample.count("\n")
     for layout in known:
-        if layout.is_rare and most * 8 > lines:
+        if layout.is_rare and most * 3 > lines:
             continue
         count = sum(1 for _ in layout.header.finditer(sample))
         if count > most:
