@@ -245,7 +245,7 @@ def wrong_archive(world: World) -> tuple[str, str]:
     status, printed = world.run(url, "run", "--archive", str(other / "organized_whatsapp_chats"))
     if status != 1 or "are not in the archive" not in printed:
         raise SystemExit(f"a run on a wrong archive ended with {status}:\n{printed[-3000:]}")
-    return url, f"exit {status}: {printed[printed.index('error: ') :].splitlines()[0][23:80]}…"
+    return url, f"exit {status}: {printed[printed.index('error: ') :].splitlines()[0][:60]}…"
 
 
 def spool_disk_full(world: World) -> tuple[str, str]:

@@ -252,6 +252,7 @@ def _erase_listed(conn: Connection) -> int:
         rest = erase_listed_webhooks(conn, is_erased)
         count += rest.conversations + rest.messages + rest.deliveries + rest.leads
         count += privacy_chats.erase_mentions(conn, is_erased, None, ())
+        count += privacy_chats.forget_paths(conn, is_erased, None)
         privacy_chats.forget_phones(conn, suppression.suppressed_phone_keys)
     listed = suppression.suppressed_chats(conn, privacy.chats_known_by(conn))
     return count + privacy.delete_chats(conn, sorted(listed))

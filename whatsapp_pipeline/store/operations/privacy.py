@@ -125,6 +125,10 @@ _EXPORTS: dict[str, LiteralString] = {
         SELECT to_jsonb(t) - '{search,body_hash}'::text[]
         FROM chat_messages t WHERE id_chat_file = ANY(%(chats)s) ORDER BY id_chat_file, ordinal""",
     "match_candidates": "SELECT to_jsonb(t) FROM match_candidates t WHERE id_contato = %(id)s",
+    "conversation_candidates": "SELECT to_jsonb(t) FROM conversation_candidates t WHERE id_contato = %(id)s",
+    "ignored_files": """
+        SELECT to_jsonb(t) FROM ignored_files t
+        WHERE file_path IN (SELECT file_path FROM chat_files WHERE id = ANY(%(chats)s))""",
     "link_overrides": """
         SELECT to_jsonb(t) FROM link_overrides t
         WHERE id_contato = %(id)s OR (target_kind = 'phone' AND target = ANY(%(keys)s))""",
@@ -190,10 +194,18 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
         "customer_conversations": _rows(
             conn, "DELETE FROM customer_conversations WHERE id_contato = %(id)s", p),
         "match_candidates": _rows(conn, "DELETE FROM match_candidates WHERE id_contato = %(id)s", p),
+        "conversation_candidates": _rows(
+            conn, "DELETE FROM conversation_candidates WHERE id_contato = %(id)s", p),
+        "ignored_files": _rows(conn, """
+            DELETE FROM ignored_files
+            WHERE file_path IN (SELECT file_path FROM chat_files WHERE id = ANY(%(chats)s))""", p),
     }  # fmt: skip
     counts["link_overrides"] = _pseudonymise_overrides(conn, p)
     counts["messages in group chats"] = privacy_chats.erase_mentions(
         conn, subject.person.is_named, subject.person.needles(), subject.chat_ids
+    )
+    counts["exceptions"] += privacy_chats.forget_paths(
+        conn, subject.person.is_named, subject.person.needles()
     )
     counts["chat_phones"] = _rows(
         conn,

@@ -52,6 +52,36 @@ def erase_mentions(
     return changed
 
 
+def forget_paths(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
+    """Delete findings and ignored files whose path or words name the person; return how many."""
+    return sum(
+        _delete_naming(conn, table, words, is_person, needles)
+        for table, words in (
+            ("exceptions", "concat_ws(' ', file_path, detail)"),
+            ("ignored_files", "concat_ws(' ', file_path, reason)"),
+        )
+    )
+
+
+def _delete_naming(
+    conn: Connection,
+    table: LiteralString,
+    words: LiteralString,
+    is_person: NameTest,
+    needles: list[str] | None,
+) -> int:
+    rows = conn.execute(
+        f"""SELECT ctid::text, {words} FROM {table}
+            WHERE %(needles)s::text[] IS NULL
+               OR regexp_replace({words}, '[^0-9]', '', 'g') LIKE ANY(%(needles)s)""",
+        {"needles": needles},
+    ).fetchall()
+    named = [ctid for ctid, text in rows if any(is_person(name) for name in names_in_text(text))]
+    if named:
+        conn.execute(f"DELETE FROM {table} WHERE ctid = ANY(%s::tid[])", (named,))
+    return len(named)
+
+
 def forget_phones(
     conn: Connection, suppressed_keys: Callable[[Connection, Collection[str]], Collection[str]]
 ) -> None:

@@ -210,6 +210,13 @@ def world(fresh_database_url: str, tmp_path: Path) -> Iterator[World]:
             " (%s, 'Joao Kept', '(41) 99999-0104')",
             (MARIA, JOAO),
         )
+        conn.execute(
+            "INSERT INTO exceptions (stage, file_path, month, kind, severity, detail) VALUES"
+            " ('chat_file_index', '2025/01/41 99999-0103.zip', '2025-01', 'zip_damaged', 'error', 'damaged')"
+        )
+        conn.execute(
+            "INSERT INTO ignored_files (file_path, reason) VALUES ('2025/01/+55 41 99999 0101.txt', 'copy')"
+        )
     made.run()
     made.receive()
     made.fill_files()
