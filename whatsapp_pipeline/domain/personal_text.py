@@ -46,7 +46,9 @@ _ABROAD: Final = re.compile(
 # Digits with any marks between them, as in `4 1 9 9 …`: a run of groups, of which some may be one number.
 _RUN: Final = re.compile(rf"\d(?:{_MARK}{{0,3}}\d){{9,}}")
 _GROUP: Final = re.compile(r"\d+")
-_FEWEST, _MOST = 10, 14
+_MOST = 15
+# What can be a mobile at all: a message full of single digits has thousands of windows to ask about.
+_MOBILE_SHAPE: Final = re.compile(r"(?:00)?(?:55)?0?(?:\d\d)?[1-9][1-9]9\d{8}")
 # Without an area: 9NNNN-NNNN or NNNN-NNNN in the groups of phones.
 _WITHOUT_AREA: Final = re.compile(
     r"(?<!\d)(?<!\d[.,/])(?:(?:\([xX]{2}\) ?)?9[ .]?\d{4}[ .-]?\d{4}|[2-9]\d{3}-\d{4}"
@@ -146,7 +148,7 @@ def _end_of_mobile(run: str, groups: list[tuple[int, int]], first: int) -> int |
         digits += run[slice(*groups[last])]
         if len(digits) > _MOST:
             return None
-        if len(digits) >= _FEWEST and any(_is_mobile(phone) for phone in parse_phones(digits)):
+        if _MOBILE_SHAPE.fullmatch(digits) and any(_is_mobile(phone) for phone in parse_phones(digits)):
             return last
     return None
 
