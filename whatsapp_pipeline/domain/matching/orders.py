@@ -16,6 +16,7 @@ from typing import Literal
 
 from whatsapp_pipeline.domain.matching.link_types import Feature, softmax
 from whatsapp_pipeline.domain.matching.order_model import (
+    DAYS_BEFORE,
     Order,
     OrderModel,
     SessionToLink,
@@ -226,17 +227,24 @@ def of_proposed_contact(decision: OrderDecision, contact: float) -> OrderDecisio
 def with_title(session: SessionToLink, orders: Sequence[Order]) -> SessionToLink:
     """Take the number in the title of a chat of one session for the session's own.
 
-    Not where time contradicts it: the order so numbered is far away and another of the contact's is near.
+    Not where time contradicts it: the order so numbered is far away and another of the contact's is near, or
+    it was opened long after the session. Exports that are made later show the chat's later title.
     """
     number = session.title_number
     if not number:
         return session
+    numbered = [order for order in orders if order.number == number]
+    if numbered and all(_is_later(session, order) for order in numbered):
+        return session
     near = [order for order in orders if _is_candidate(session, order)]
-    named_near = any(order.number == number for order in near)
-    named_far = any(order.number == number for order in orders) and not named_near
-    if named_far and near:
+    if numbered and near and not any(order.number == number for order in near):
         return session
     return replace(session, numbers=tuple(dict.fromkeys((*session.numbers, number))), title_number=None)
+
+
+def _is_later(session: SessionToLink, order: Order) -> bool:
+    """Return whether the order was opened so long after the session that nobody knew its number then."""
+    return order.opened is not None and (order.opened - session.last_day).days > DAYS_BEFORE
 
 
 def _is_candidate(session: SessionToLink, order: Order) -> bool:

@@ -57,10 +57,20 @@ def test_an_unknown_number_is_flagged() -> None:
 
 def test_a_titles_number_holds_unless_time_contradicts_it() -> None:
     titled = replace(SESSION, title_number="30999")
-    far = Order(20, "30999", 7, DAY + timedelta(days=80))
+    far = Order(20, "30999", 7, DAY - timedelta(days=400), DAY - timedelta(days=380))
     assert with_title(titled, [far]).numbers == ("30999",)
     assert with_title(titled, [far, NOTEBOOK]).numbers == ()
     assert with_title(replace(SESSION, title_number="30415"), [far, NOTEBOOK]).numbers == ("30415",)
+
+
+def test_a_title_cannot_name_an_order_that_was_opened_long_after() -> None:
+    """An export made months later shows the title that the chat has by then."""
+    titled = replace(SESSION, title_number="30999")
+    for days, numbers in ((31, ()), (30, ("30999",)), (-1, ("30999",))):
+        order = Order(20, "30999", 7, SESSION.last_day + timedelta(days=days))
+        assert with_title(titled, [order]).numbers == numbers, days
+    unknown = Order(20, "30999", 7, None)
+    assert with_title(titled, [unknown]).numbers == ("30999",)
 
 
 def test_an_order_is_no_surer_than_its_contact() -> None:
