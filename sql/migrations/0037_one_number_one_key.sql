@@ -49,9 +49,9 @@ DECLARE
 BEGIN
     FOR old IN SELECT * FROM link_overrides
                 WHERE removed_at IS NULL AND target_kind = 'phone' AND target ~ '^\+(521|549)\d{10}$'
-                  AND (id_contato IS NULL OR EXISTS (SELECT FROM contatos c WHERE c.id = id_contato))
+                  AND (id_contato IS NULL OR EXISTS (SELECT FROM contatos c WHERE c.id::text = id_contato::text))
                   AND (id_ordem_servico IS NULL
-                       OR EXISTS (SELECT FROM ordens_servico s WHERE s.id = id_ordem_servico))
+                       OR EXISTS (SELECT FROM ordens_servico s WHERE s.id::text = id_ordem_servico::text))
                 ORDER BY made_at, id LOOP
         SELECT o.* INTO other FROM link_overrides o
          WHERE o.removed_at IS NULL AND o.target_kind = 'phone' AND o.target = phone_key(old.target)
