@@ -6,7 +6,7 @@ from functools import cache
 from typing import LiteralString
 
 from whatsapp_pipeline.settings import PROJECT_ROOT
-from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
+from whatsapp_pipeline.store.message_order import CHAT_ORDER, MESSAGE_ORDER
 
 QUERIES_DIR = PROJECT_ROOT / "sql" / "queries"
 
@@ -15,8 +15,8 @@ QUERIES_DIR = PROJECT_ROOT / "sql" / "queries"
 def load(name: str) -> LiteralString:
     """Return the statement in `sql/queries/<name>.sql` (psycopg placeholders, one statement a file).
 
-    `{message_order}` stands for the one order of messages.
+    `{message_order}` stands for the one order of messages, `{chat_order}` for the same over chat_messages.
     """
     # The files are ours and take values only through placeholders, which is what LiteralString vouches for.
     text = (QUERIES_DIR / f"{name}.sql").read_text(encoding="utf-8")
-    return text.replace("{message_order}", MESSAGE_ORDER)
+    return text.replace("{message_order}", MESSAGE_ORDER).replace("{chat_order}", CHAT_ORDER)

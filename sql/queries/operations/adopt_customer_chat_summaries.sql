@@ -3,7 +3,7 @@
 WITH spoken AS (
     SELECT f.id_contato, m.message_timestamp AS said, m.direction,
            m.message_timestamp - lag(m.message_timestamp) OVER (
-               PARTITION BY f.id_contato ORDER BY m.message_timestamp, m.id) AS pause
+               PARTITION BY f.id_contato ORDER BY {chat_order}) AS pause
     FROM chat_files f JOIN chat_messages m ON m.id_chat_file = f.id WHERE f.id_contato IS NOT NULL
 ), totals AS (
     SELECT id_contato, min(said) AS first_said, max(said) AS last_said, count(*) AS messages,
