@@ -38,7 +38,7 @@ def main() -> None:
         shutil.copy(PROJECT_ROOT / "dagster.yaml", home)
         (home / "sample").mkdir()
         now = datetime.now(UTC)
-        write_sample(home / "sample", SampleOptions(11, 20, 30, (f"{now:%Y-%m}",)))
+        write_sample(home / "sample", SampleOptions(seed=11, contacts=60, files=30, months=(f"{now:%Y-%m}",)))
         os.environ |= {
             "DAGSTER_HOME": str(home), "PIPELINE_LOCAL_DIR": str(home / "local"),
             "CHAT_ARCHIVE": str(home / "sample" / CHATS_FOLDER), "SCHEDULE_CRON": "* * * * *",

@@ -5,6 +5,8 @@ What belongs here: rules as data. What does not: their statements (sql/queries/l
 
 from __future__ import annotations
 
+from collections import Counter
+
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
 from whatsapp_pipeline.domain.quality import Month
 from whatsapp_pipeline.store.links import verdicts
@@ -12,22 +14,22 @@ from whatsapp_pipeline.store.operations.checks import Findings, Row
 
 
 def _disagreement(scope: Scope) -> Findings:
-    decided: dict[Month, int] = {}
+    decided: Counter[Month] = Counter()
     wrong: list[Row] = []
-    for month in scope.months:
-        rows = [row for row in verdicts.sample(scope.conn, month) if row.verdict in {"right", "wrong"}]
-        decided[month] = len(rows)
-        wrong += [
-            {
-                "month": month,
-                "chat": row.id_chat_file,
-                "title": row.title,
-                "status": row.match_status,
-                "method": row.match_method,
-            }
-            for row in rows
-            if row.verdict == "wrong"
-        ]
+    for row in verdicts.samples(scope.conn, scope.months):
+        if row.verdict not in {"right", "wrong"}:
+            continue
+        decided[row.month] += 1
+        if row.verdict == "wrong":
+            wrong.append(
+                {
+                    "month": row.month,
+                    "chat": row.id_chat_file,
+                    "title": row.title,
+                    "status": row.match_status,
+                    "method": row.match_method,
+                }
+            )
     return Findings.of(decided, wrong)
 
 

@@ -16,6 +16,7 @@ from whatsapp_pipeline.checks.qa import QaCheck, Scope, evaluate_alone
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.contacts import erp_passes
+from whatsapp_pipeline.store.links import verdicts
 from whatsapp_pipeline.store.locks import named_lock
 from whatsapp_pipeline.store.operations import gates
 from whatsapp_pipeline.store.operations.checks import MonthFindings
@@ -230,3 +231,12 @@ def test_earlier_runs_of_the_same_months_are_shown(prepared_url: str, prepared: 
         assert isinstance(earlier, dg.TableMetadataValue)
         assert len(earlier.records) == 1
         assert earlier.records[0].data["failing"] == "0"
+
+
+def test_the_samples_of_many_months_are_those_of_each(scope: Scope) -> None:
+    alone = [row for month in MONTHS for row in verdicts.sample(scope.conn, month)]
+    assert verdicts.samples(scope.conn, MONTHS) == alone
+    # Each month has its share: ten per cent of the chats, or twenty.
+    assert {month: sum(row.month == month for row in alone) >= 20 for month in MONTHS} == dict.fromkeys(
+        MONTHS, True
+    )

@@ -1,26 +1,26 @@
--- The chats of a month that a person should look at: warnings first, then the rest of the sample.
+-- The chats of each month that a person should look at: warnings first, then the rest of the month's sample.
 WITH problems AS (
-    SELECT file_path, array_agg(DISTINCT kind ORDER BY kind) AS kinds
-    FROM exceptions WHERE month = %(month)s AND severity <> 'info' GROUP BY file_path
+    SELECT month, file_path, array_agg(DISTINCT kind ORDER BY kind) AS kinds
+    FROM exceptions WHERE month = ANY(%(months)s) AND severity <> 'info' GROUP BY month, file_path
 ), chats AS (
     SELECT f.*, coalesce(p.kinds, '{}') || f.match_flags AS warnings,
            CASE WHEN f.reference_os IS NOT NULL THEN 'order' WHEN f.phone_key IS NOT NULL THEN 'phone'
                 ELSE 'name' END AS stratum,
            md5(f.file_path || '#' || f.chat_number) AS draw, r.draw AS link_draw
     FROM chat_files f
-    LEFT JOIN problems p USING (file_path)
-    LEFT JOIN rule_links r ON r.id_chat_file = f.id AND r.month = %(month)s
-    WHERE f.month = %(month)s AND f.processing_status <> 'vanished'
+    LEFT JOIN problems p ON p.month = f.month AND p.file_path = f.file_path
+    LEFT JOIN rule_links r ON r.id_chat_file = f.id AND r.month = f.month
+    WHERE f.month = ANY(%(months)s) AND f.processing_status <> 'vanished'
 ), placed AS (
     -- The links of the rules are a stratum of their own, in the order of their draws: the precision bound needs the
     -- first of them without a gap.
-    SELECT *, row_number() OVER (PARTITION BY part ORDER BY link_draw, draw) AS place,
-           count(*) OVER (PARTITION BY part) AS of_stratum, count(*) OVER () AS of_all
+    SELECT *, row_number() OVER (PARTITION BY month, part ORDER BY link_draw, draw) AS place,
+           count(*) OVER (PARTITION BY month, part) AS of_stratum, count(*) OVER (PARTITION BY month) AS of_all
     FROM (SELECT *, CASE WHEN link_draw IS NULL THEN stratum ELSE 'link' END AS part FROM chats) parted
 ), ranked AS (
     -- The first of each stratum, then each by how far down its own stratum it stands: every stratum its share.
     SELECT *, row_number() OVER (
-        ORDER BY CASE WHEN place = 1 THEN 0 ELSE (place - 0.5) / of_stratum END, of_stratum, draw
+        PARTITION BY month ORDER BY CASE WHEN place = 1 THEN 0 ELSE (place - 0.5) / of_stratum END, of_stratum, draw
     ) AS rank
     FROM placed
 ), latest AS (
@@ -37,4 +37,4 @@ FROM ranked r
 LEFT JOIN contatos c ON c.id = r.id_contato
 LEFT JOIN latest l ON l.id_chat_file = r.id
 WHERE r.rank <= greatest(%(least)s, ceil(r.of_all * %(share)s)) OR r.warnings <> '{}'
-ORDER BY r.warnings = '{}', r.stratum, r.draw
+ORDER BY r.month, r.warnings = '{}', r.stratum, r.draw

@@ -64,8 +64,13 @@ class Agreement(NamedTuple):
 
 def sample(conn: Connection, month: str) -> list[SampleRow]:
     """Return the review sample of a month, in a stable order: warnings first."""
+    return samples(conn, [month])
+
+
+def samples(conn: Connection, months: Sequence[str]) -> list[SampleRow]:
+    """Return the review samples of several months, by month."""
     rows = conn.execute(
-        queries.load("links/review_sample"), {"month": month, "share": SHARE, "least": LEAST}
+        queries.load("links/review_sample"), {"months": list(months), "share": SHARE, "least": LEAST}
     ).fetchall()
     return [SampleRow(*row) for row in rows]
 
