@@ -20,9 +20,15 @@ from whatsapp_pipeline.store.server_databases import create_database, role_right
 
 def pipeline_url(settings: Settings) -> str:
     """Return the URL of the pipeline's database; starts or joins the embedded server when none is set."""
-    if settings.database_url:
-        describe(settings.database_url)  # says in one line when it is no URL
-    return settings.database_url or server_url(settings.local_dir, PIPELINE_DATABASE)
+    if not settings.database_url:
+        return server_url(settings.local_dir, PIPELINE_DATABASE)
+    describe(settings.database_url)  # says in one line when it is no URL
+    if settings.pipeline_schema is None:
+        return settings.database_url
+    # The pipeline's tables are made and found in its schema, contatos and ordens_servico behind it in public.
+    options = conninfo_to_dict(settings.database_url).get("options") or ""
+    path = f"{options} -csearch_path={settings.pipeline_schema},public".strip()
+    return make_conninfo(settings.database_url, options=path)
 
 
 def dagster_url(settings: Settings) -> str:

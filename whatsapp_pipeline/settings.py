@@ -26,6 +26,7 @@ class Settings:
 
     database_url: str | None = field(default=None, repr=False)
     dagster_database_url: str | None = field(default=None, repr=False)
+    pipeline_schema: str | None = None
     local_dir: Path = PROJECT_ROOT / ".local"
     archive: str | None = None
     zone: str = "America/Sao_Paulo"
@@ -134,6 +135,12 @@ def _month(name: str, value: str) -> str:
     return value
 
 
+def _schema(name: str, value: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", value) or value in {"public", "before_pipeline"}:
+        raise SettingError(f"{name}={value!r}: expected a schema's name such as whatsapp, and not public")
+    return value
+
+
 def _area_code(name: str, value: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]", value):
         raise SettingError(f"{name}={value!r}: expected a two-digit area code such as 41")
@@ -203,6 +210,7 @@ def _shares(name: str, value: str) -> tuple[tuple[str, float], ...]:
 # Field → (variable, parser). A variable that is set but empty counts as not set.
 _VARIABLES = {
     "database_url": ("DATABASE_URL", _text),
+    "pipeline_schema": ("PIPELINE_SCHEMA", _schema),
     "dagster_database_url": ("DAGSTER_DATABASE_URL", _text),
     "local_dir": ("PIPELINE_LOCAL_DIR", _path),
     "archive": ("CHAT_ARCHIVE", _text),

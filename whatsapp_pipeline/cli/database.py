@@ -19,7 +19,11 @@ def migrate() -> None:
     """Bring the database to the current schema; says what the user's own tables lack."""
     from whatsapp_pipeline.backups import backup_options
     from whatsapp_pipeline.cli.backup import cli_log
-    from whatsapp_pipeline.steps.operations.adopt import adopt_plan_tables, refuse_foreign_tables
+    from whatsapp_pipeline.steps.operations.adopt import (
+        adopt_plan_tables,
+        migrate_into_schema,
+        refuse_foreign_tables,
+    )
     from whatsapp_pipeline.steps.operations.backup import before_migration
     from whatsapp_pipeline.store.contacts.adoption import report
     from whatsapp_pipeline.store.migrate import migrate as apply
@@ -28,10 +32,13 @@ def migrate() -> None:
 
     configured = settings.load()
     url = pipeline_url(configured)
-    refuse_foreign_tables(url)
+    if configured.pipeline_schema is None:
+        refuse_foreign_tables(url)
     missing = pending(url)
     if configured.backup_before_write and missing:
         before_migration(url, backup_options(configured), log=cli_log())
+    if configured.pipeline_schema and configured.database_url:
+        migrate_into_schema(url, configured.pipeline_schema)
     for table in adopt_plan_tables(url, zone=configured.zone):
         left = f"; {table.rows - table.carried:,} could not be placed" if table.rows > table.carried else ""
         say(f"{table.table}: {table.carried:,} of {table.rows:,} rows adopted{left}; all stay in {ASIDE}")

@@ -61,7 +61,7 @@ def serve(host: str, port: int, insecure: bool) -> None:
 def _receiver_url() -> str:
     """Name the database without needing it: deliveries are taken while it is down."""
     configured = settings.load()
-    return configured.database_url or _url()
+    return pipeline_url(configured) if configured.database_url else _url()
 
 
 @webhook.group(cls=Group)

@@ -49,7 +49,7 @@ def _backed_up(url: str) -> None:
     """Back up a user's own database before the first write to it; asked once a process."""
     configured = settings.load()
     # The embedded server and a URL given by hand hold nothing that another program put there.
-    if configured.backup_before_write and url == configured.database_url:
+    if configured.backup_before_write and configured.database_url and url == pipeline_url(configured):
         before_first_write(url, backup_options(configured), log=logging.getLogger("whatsapp_pipeline.backup"))
 
 

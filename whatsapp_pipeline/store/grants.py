@@ -121,7 +121,9 @@ def _pipeline_tables(conn: Connection) -> list[str]:
     rows = conn.execute(
         """
         SELECT c.relname FROM pg_class c
-        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v')
+        WHERE c.relkind IN ('r', 'v')
+          AND (c.relnamespace = current_schema()::regnamespace
+               OR c.oid IN (to_regclass('contatos'), to_regclass('ordens_servico')))
           AND c.relname = ANY(%s) ORDER BY 1
         """,
         (_names_in_migrations(),),

@@ -45,6 +45,8 @@ def _dbmate_url(url: str) -> str:
     """Spell `url` for dbmate's driver, which wants a URL and does not negotiate TLS by itself."""
     with connect(url) as conn:
         encrypted = conn.pgconn.ssl_in_use
+        row = conn.execute("SELECT setting FROM pg_settings WHERE name = 'search_path' AND source = 'client'")
+        search_path = row.fetchone()
     parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
     user, password = quote(parts.pop("user", ""), safe=""), quote(parts.pop("password", ""), safe="")
     dbname = quote(parts.pop("dbname", ""), safe="")
@@ -62,6 +64,8 @@ def _dbmate_url(url: str) -> str:
     for name in ("sslrootcert", "sslcert", "sslkey"):
         if name in parts:
             query[name] = parts[name]
+    if search_path:
+        query["search_path"] = search_path[0]
     query["timezone"] = settings.load().zone  # migrations read local times in the archive's zone
     login = f"{user}:{password}" if password else user
     return f"postgres://{login}@{place}/{dbname}?{urlencode(query)}"

@@ -30,9 +30,29 @@ def refuse_foreign_tables(url: str) -> None:
     if existing.in_the_way:
         raise PipelineError(
             f"nothing was changed: {describe(url)} has relations with names that the pipeline needs: "
-            f"{', '.join(existing.in_the_way)}. Give the pipeline a database of its own (DATABASE_URL), or "
-            "move them (ALTER TABLE … SET SCHEMA …, ALTER TABLE … RENAME TO …); then run migrate again"
+            f"{', '.join(existing.in_the_way)}. Give the pipeline a schema of its own "
+            "(PIPELINE_SCHEMA=whatsapp) or a database of its own (DATABASE_URL), or move them "
+            "(ALTER TABLE … SET SCHEMA …); then run migrate again"
         )
+
+
+def migrate_into_schema(url: str, schema: str) -> None:
+    """Apply all migrations to a schema of the pipeline's own, unless it has them; `url` looks there first.
+
+    Migrations complete contatos and ordens_servico where they find them, and they look in that schema. So the
+    user's tables are moved there and back, in the one transaction, and keep their rows, indexes and rights.
+    """
+    with connect(url, application_name="whatsapp-pipeline adoption") as conn, named_lock(conn, "adoption"):
+        if store.has_migrated(conn):
+            return
+        with conn.transaction():
+            store.make_schema(conn, schema)
+            shared = store.tables_to_share(conn, schema)
+            for table in shared:
+                store.move_table(conn, table, "public", schema)
+            apply_within(conn)
+            for table in shared:
+                store.move_table(conn, table, schema, "public")
 
 
 def adopt_plan_tables(url: str, *, zone: str) -> list[store.Carried]:

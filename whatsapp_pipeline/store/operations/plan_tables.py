@@ -155,6 +155,35 @@ def _outside_users(conn: Connection, table: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def make_schema(conn: Connection, schema: str) -> None:
+    """Make the schema of the pipeline's own, unless it is there."""
+    # Not IF NOT EXISTS, which needs the right to create schemas also where there is nothing to create.
+    if conn.execute("SELECT to_regnamespace(%s)", (schema,)).fetchone() == (None,):
+        conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+
+
+def tables_to_share(conn: Connection, schema: str) -> list[str]:
+    """Return the user's own tables in public that a first migration into `schema` has to complete."""
+    rows = conn.execute(
+        """SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+             AND relname = ANY(%s) AND to_regclass(%s || '.' || relname) IS NULL ORDER BY 1""",
+        (list(ADOPTED_IN_PLACE), schema),
+    )
+    return [row[0] for row in rows]
+
+
+def move_table(conn: Connection, table: str, source: str, target: str) -> None:
+    """Move a table with its indexes to another schema; keys and links to it follow."""
+    conn.execute(
+        sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(sql.Identifier(source, table), sql.Identifier(target))
+    )
+
+
+def has_migrated(conn: Connection) -> bool:
+    """Return whether a migration was applied to what the connection sees."""
+    return conn.execute("SELECT to_regclass(%s)", (MIGRATIONS_TABLE,)).fetchone() != (None,)
+
+
 def set_aside(conn: Connection, tables: Sequence[str]) -> None:
     """Move tables of the plan's shape, with their indexes and sequences, to the schema ASIDE."""
     conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(ASIDE)))

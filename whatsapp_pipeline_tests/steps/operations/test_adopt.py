@@ -167,7 +167,7 @@ def test_what_is_of_another_shape_is_refused_before_anything_is_applied(
     with pytest.raises(PipelineError, match="nothing was changed") as refused:
         refuse_foreign_tables(empty_database_url)
     assert words in str(refused.value)
-    assert "DATABASE_URL" in str(refused.value)
+    assert "PIPELINE_SCHEMA" in str(refused.value)
     assert _content(conn) == before
 
 
@@ -200,3 +200,49 @@ def test_the_migrate_command_backs_up_adopts_and_says_what_it_did(plan_url: str,
         "chat_files: 2 of 3 rows adopted; 1 could not be placed; all stay in before_pipeline" in result.stdout
     )
     assert list(tmp_path.rglob("*.dump")), list(tmp_path.rglob("*"))
+
+
+def test_a_schema_of_its_own_leaves_other_programs_tables_alone(
+    conn: Connection, empty_database_url: str, tmp_path: Path
+) -> None:
+    conn.execute(
+        "CREATE TABLE tenants (id uuid, plan text); CREATE TABLE conversations (id uuid, title text)"
+    )
+    conn.execute("CREATE TABLE contatos (id integer PRIMARY KEY, nome varchar(255), celular varchar(20))")
+    conn.execute("INSERT INTO contatos VALUES (7, 'Ana Lima', '(41) 99999-0001')")
+    conn.execute("CREATE VIEW clientes AS SELECT id, nome FROM contatos")
+    (tmp_path / "archive" / ANA_FILE).parent.mkdir(parents=True)
+    (tmp_path / "archive" / ANA_FILE).write_text(ANA_CHAT, encoding="utf-8")
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    environment = {
+        **os.environ,
+        "DATABASE_URL": empty_database_url,
+        "PIPELINE_SCHEMA": "whatsapp",
+        "CHAT_ARCHIVE": str(tmp_path / "archive"),
+        "PIPELINE_LOCAL_DIR": str(tmp_path),
+        "DAGSTER_HOME": str(tmp_path),
+    }
+    for command in (["migrate"], ["migrate"], ["run", "--months", "2025-01"], ["status"]):
+        result = subprocess.run(
+            [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", *command],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, (command, result.stderr)
+    schemas = conn.execute(
+        """SELECT relname, relnamespace::regnamespace::text FROM pg_class
+           WHERE relname IN ('contatos', 'ordens_servico', 'chat_files', 'tenants', 'pipeline_migrations')
+             AND relkind = 'r' ORDER BY 1, 2"""
+    ).fetchall()
+    assert schemas == [
+        ("chat_files", "whatsapp"),
+        ("contatos", "public"),
+        ("ordens_servico", "whatsapp"),
+        ("pipeline_migrations", "whatsapp"),
+        ("tenants", "public"),
+        ("tenants", "whatsapp"),
+    ]
+    assert conn.execute("SELECT id, nome FROM clientes").fetchall() == [(7, "Ana Lima")]
+    assert conn.execute("SELECT celular_normalizado FROM contatos").fetchone() == ("41999990001",)
+    linked = conn.execute("SELECT id_contato, match_method FROM whatsapp.chat_files").fetchall()
+    assert linked == [(7, "exact_phone")]
+    assert conn.execute("SELECT count(*) FROM tenants").fetchone() == (0,)
