@@ -116,7 +116,7 @@ def _id_of(conn: Connection, value: object) -> int | None:
 
 
 def _link_again(conn: Connection, outcome: decide.DecisionOutcome) -> None:
-    decide.relink(
+    decide.relink_months(
         conn,
         outcome.months,
         default_area_code=settings.load().default_area_code,
@@ -184,7 +184,9 @@ def remove(override_id: int, reason: str, by: str | None) -> None:
     if not reason.strip():
         raise click.UsageError("--reason must say why")
     with open_database(settings.load()) as conn:
-        outcome = decide.undo(conn, override_id, reason=reason.strip(), removed_by=by or getpass.getuser())
+        outcome = decide.undo_decision(
+            conn, override_id, reason=reason.strip(), removed_by=by or getpass.getuser()
+        )
         _link_again(conn, outcome)
     months = ", ".join(outcome.months)
     say(f"override {override_id} is taken back" + (f"; {months} linked again" if months else ""))

@@ -90,7 +90,7 @@ def review(  # one parameter per option of a stable command line
         reviewing.step_through(items)
         again = reviewing.months
         if again:
-            decide.relink(
+            decide.relink_months(
                 conn, again, default_area_code=configured.default_area_code, log=logging.getLogger(__name__)
             )
     linked = f", {', '.join(sorted(again))} linked again" if again else ""
@@ -102,16 +102,16 @@ def review(  # one parameter per option of a stable command line
 @click.argument("verdict", type=click.Choice(["right", "wrong", "unsure"]))
 @click.option("--note", help="What you saw.")
 @click.option("--by", help="Who says so. Left out: your user name.")
-def record(chat: int, verdict: decide.Verdict, note: str | None, by: str | None) -> None:
+def record(chat: int, verdict: decide.LinkVerdict, note: str | None, by: str | None) -> None:
     """Record what you say of the link of CHAT, a number in the report's review sample.
 
     "wrong" unlinks the chat: its contact is refused for it, and the chat waits for a decision.
     """
     configured = settings.load()
     with open_database(configured) as conn:
-        touched = decide.judge(conn, chat, verdict, note=note, reviewer=by or getpass.getuser())
+        touched = decide.give_verdict(conn, chat, verdict, note=note, reviewer=by or getpass.getuser())
         if touched is not None:
-            decide.relink(
+            decide.relink_months(
                 conn,
                 touched.months,
                 default_area_code=configured.default_area_code,
@@ -259,7 +259,7 @@ class _Reviewing:
     def _keep(self, wanted: ChatDecision, shown: decide.ShownState) -> bool:
         """Make the decision; return whether the item is settled, by this or by somebody else's decision."""
         try:
-            outcome = decide.decide(self.conn, wanted, shown=shown)
+            outcome = decide.make_decision(self.conn, wanted, shown=shown)
         except decide.AlreadyDecidedError as error:
             say(f"   {error}", err=True)
             return True
@@ -290,7 +290,7 @@ class _Reviewing:
             say("   nothing was decided in this sitting; `override remove` takes back older decisions")
             return
         last = self.made.pop()
-        outcome = decide.undo(self.conn, last, reason="review: undone at once", removed_by=self.by)
+        outcome = decide.undo_decision(self.conn, last, reason="review: undone at once", removed_by=self.by)
         self.kept -= 1
         self.months.update(outcome.months)
         say(f"   override {last} is taken back")

@@ -56,7 +56,7 @@ def review_conversations(conn: Connection, *, by: str, limit: int | None) -> Non
             months.update(outcome.months if outcome is not None else ())
     if kept:
         area_code = settings.load().default_area_code
-        decide.relink(conn, months, default_area_code=area_code, log=logging.getLogger(__name__))
+        decide.relink_months(conn, months, default_area_code=area_code, log=logging.getLogger(__name__))
     say(f"\n{kept} decision(s) kept")
 
 

@@ -47,7 +47,7 @@ def judge_sample(
         touched |= _judge(conn, item, key, by)
         judged += 1
     if touched:
-        decide.relink(
+        decide.relink_months(
             conn,
             touched,
             default_area_code=settings.load().default_area_code,
@@ -85,22 +85,22 @@ def _blind_lines(item: BlindItem, ends: ChatEnds) -> Iterator[str]:
 def _judge(conn: Connection, item: BlindItem, key: str, by: str) -> set[str]:
     """Keep the verdict and show the link; return the months that have to be linked again."""
     if key == "?":
-        decide.judge(conn, item.id_chat_file, "unsure", note=None, reviewer=by, is_blind=True)
+        decide.give_verdict(conn, item.id_chat_file, "unsure", note=None, reviewer=by, is_blind=True)
         say_lines([_linked_line(item, "unsure")])
         return set()
     chosen = _chosen(item, key)
     if chosen == item.id_contato:
-        decide.judge(conn, item.id_chat_file, "right", note=None, reviewer=by, is_blind=True)
+        decide.give_verdict(conn, item.id_chat_file, "right", note=None, reviewer=by, is_blind=True)
         say_lines([_linked_line(item, "right")])
         return set()
     note = read_reason("review: judged blind")
-    outcome = decide.judge(conn, item.id_chat_file, "wrong", note=note, reviewer=by, is_blind=True)
+    outcome = decide.give_verdict(conn, item.id_chat_file, "wrong", note=note, reviewer=by, is_blind=True)
     say_lines([_linked_line(item, "wrong")])
     months = set(outcome.months) if outcome is not None else set()
     if chosen is not None:
         wanted = ChatDecision(item.id_chat_file, "contact", chosen, note, by, "chat")
         try:
-            months |= set(decide.decide(conn, wanted).months)
+            months |= set(decide.make_decision(conn, wanted).months)
             say(f"   kept: the chat is contact {chosen}'s")
         except PipelineError as error:
             say(f"   not kept: {error}", err=True)

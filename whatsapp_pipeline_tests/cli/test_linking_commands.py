@@ -17,7 +17,7 @@ from whatsapp_pipeline.cli.override import override
 from whatsapp_pipeline.cli.review import review
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
-from whatsapp_pipeline.steps.links.decide import relink
+from whatsapp_pipeline.steps.links.decide import relink_months
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links.link_report import match_report
@@ -247,7 +247,7 @@ def test_review_steps_through_unmatched_chats_and_unlinked_sessions(fresh: Conne
         " 'words ' || n, n, n FROM generate_series(1, 9) n",
         (chat,),
     )
-    relink(fresh, ["2025-01"], default_area_code=None, log=LOG)
+    relink_months(fresh, ["2025-01"], default_area_code=None, log=LOG)
     result = run("--month", "2025-01", command=review, keys="sso30415\nshe says so\no3\nnow known\n")
     assert result.exit_code == 0, result.output
     assert f"chat {chat}: unmatched" in result.output

@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
-from whatsapp_pipeline.steps.links.decide import ChatDecision, decide, undo
+from whatsapp_pipeline.steps.links.decide import ChatDecision, make_decision, undo_decision
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
 from whatsapp_pipeline.steps.summaries.customer import SeveralCustomersError, find_customer
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
@@ -98,7 +98,7 @@ def test_a_writer_runs_the_pipeline(logins: dict[str, str]) -> None:
         chat = conn.execute("SELECT id FROM chat_files").fetchone()
         assert chat is not None
         decision = ChatDecision(chat[0], "no_contact", None, "a supplier", "ana")
-        undo(conn, decide(conn, decision).id_override, reason="mistaken", removed_by="ana")
+        undo_decision(conn, make_decision(conn, decision).id_override, reason="mistaken", removed_by="ana")
 
 
 def test_a_choice_shows_what_the_role_may_read(logins: dict[str, str], database_url: str) -> None:

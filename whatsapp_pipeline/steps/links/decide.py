@@ -5,7 +5,7 @@ holds (domain/matching/overrides.py) and the tables (store/links).
 
 A decision is about one chat, or about its phone, or, only when a person chooses so, about every chat with its
 title. It shows at once: the chats it is about become `manual`, or `pending` where the rules have to decide
-again. `relink` lets the rules decide the months that it touched.
+again. `relink_months` lets the rules decide the months that it touched.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from whatsapp_pipeline.store.links.overrides import NewOverride, Override
 DecisionScope = Literal["chat", "phone", "title"]
 DecisionKind = Literal["contact", "no_contact", "not_contact", "order", "no_order", "not_order"]
 NobodyKind = Literal["unregistered", "new_customer", "private_or_supplier", "wrong_number"]
-Verdict = Literal["right", "wrong", "unsure"]
+LinkVerdict = Literal["right", "wrong", "unsure"]
 _ABOUT_ORDERS = ("order", "no_order", "not_order")
 
 
@@ -114,14 +114,16 @@ def scope_offers(conn: Connection, chat: int) -> list[ScopeOffer]:
 
 
 def shown_state(conn: Connection, chat: int, session: int | None = None) -> ShownState:
-    """Return the state to show beside an item; hand it to `decide` with the answer."""
+    """Return the state to show beside an item; hand it to `make_decision` with the answer."""
     link = chat_state.link_state(conn, chat, session)
     if link is None:
         raise PipelineError(f"there is no chat {chat}" + (f" with a session {session}" if session else ""))
     return ShownState(link, tuple(row.id for row in overrides.in_force_about(conn, chat)))
 
 
-def decide(conn: Connection, wanted: ChatDecision, *, shown: ShownState | None = None) -> DecisionOutcome:
+def make_decision(
+    conn: Connection, wanted: ChatDecision, *, shown: ShownState | None = None
+) -> DecisionOutcome:
     """Make a decision and show it in the tables at once.
 
     Raises AlreadyDecidedError when the item is no longer as it was `shown`, and PipelineError when the chat,
@@ -157,8 +159,14 @@ def add_override(conn: Connection, new: NewOverride) -> DecisionOutcome:
         return _show(conn, overrides.add(conn, new), judge=True)
 
 
-def judge(
-    conn: Connection, chat: int, verdict: Verdict, *, note: str | None, reviewer: str, is_blind: bool = False
+def give_verdict(
+    conn: Connection,
+    chat: int,
+    verdict: LinkVerdict,
+    *,
+    note: str | None,
+    reviewer: str,
+    is_blind: bool = False,
 ) -> DecisionOutcome | None:
     """Record what a person says of a chat's link; "wrong" also refuses its contact and shows that at once.
 
@@ -190,7 +198,7 @@ def judge(
         return _show(conn, made, judge=False) if made is not None else None
 
 
-def undo(conn: Connection, id_override: int, *, reason: str, removed_by: str) -> DecisionOutcome:
+def undo_decision(conn: Connection, id_override: int, *, reason: str, removed_by: str) -> DecisionOutcome:
     """Take any past decision back; what was in force before it holds again.
 
     Raises PipelineError when there is no such decision or it was taken back before.
@@ -204,7 +212,7 @@ def undo(conn: Connection, id_override: int, *, reason: str, removed_by: str) ->
         return _show(conn, id_override, judge=False)
 
 
-def relink(
+def relink_months(
     conn: Connection, months: Iterable[str], *, default_area_code: str | None, log: logging.Logger
 ) -> list[str]:
     """Let the rules decide these months again, contacts and orders; return the months.

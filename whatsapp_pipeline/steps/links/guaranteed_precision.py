@@ -32,7 +32,7 @@ def guaranteed_precision(conn: Connection, months: Sequence[str]) -> GuaranteedP
     """Return what the verdicts on these months' links guarantee; "unsure" counts as wrong."""
     overall: PrecisionBound | None = None
     by_method: dict[str, PrecisionBound] = {}
-    for group in precision_sample.groups(conn, months):
+    for group in precision_sample.link_groups(conn, months):
         if group.method is not None and len(group.drawn) < ENOUGH_VERDICTS:
             continue
         bound = precision_bound(

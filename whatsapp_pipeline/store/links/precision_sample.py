@@ -47,7 +47,7 @@ class LinkGroup(NamedTuple):
     drawn: list[tuple[float, str, bool]]
 
 
-def groups(conn: Connection, months: Sequence[str]) -> list[LinkGroup]:
+def link_groups(conn: Connection, months: Sequence[str]) -> list[LinkGroup]:
     """Return the links of these months and their verdicts, all together first, and then by method."""
     rows = conn.execute(queries.load("links/precision_groups"), {"months": list(months)})
     return [LinkGroup(*row) for row in rows]

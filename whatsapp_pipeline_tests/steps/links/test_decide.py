@@ -15,12 +15,12 @@ from whatsapp_pipeline.steps.links.decide import (
     AlreadyDecidedError,
     ChatDecision,
     add_override,
-    decide,
-    judge,
-    relink,
+    give_verdict,
+    make_decision,
+    relink_months,
     scope_offers,
     shown_state,
-    undo,
+    undo_decision,
 )
 from whatsapp_pipeline.steps.operations.gates import unmet
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -45,7 +45,7 @@ def fresh(fresh_database_url: str) -> Iterator[Connection]:
 
 
 def _relink(conn: Connection) -> None:
-    relink(conn, MONTHS, default_area_code=None, log=LOG)
+    relink_months(conn, MONTHS, default_area_code=None, log=LOG)
 
 
 def _link(conn: Connection, chat: int) -> tuple[str, int | None, list[str]]:
@@ -77,7 +77,7 @@ def test_a_decision_is_about_the_chat_and_not_about_everybody_with_its_title(fre
         fresh, "Ana", month="2025-02", path="2025/02/b/Ana.txt", headers=(("+5541999990018", "4199990018"),)
     )
     _relink(fresh)
-    outcome = decide(fresh, ChatDecision(january, "contact", 11, "she signs with Lima", "maria"))
+    outcome = make_decision(fresh, ChatDecision(january, "contact", 11, "she signs with Lima", "maria"))
     assert outcome.chats == (january,)
     assert _link(fresh, january)[:2] == ("manual", 11)
     _relink(fresh)
@@ -94,14 +94,14 @@ def test_a_decision_on_a_chat_with_a_phone_is_about_the_phone(fresh: Connection)
     _relink(fresh)
     offers = scope_offers(fresh, first)
     assert [(offer.scope, offer.chats) for offer in offers] == [("phone", 2), ("chat", 1), ("title", 1)]
-    outcome = decide(fresh, ChatDecision(first, "contact", 19, "says so", "maria"))
+    outcome = make_decision(fresh, ChatDecision(first, "contact", 19, "says so", "maria"))
     assert (outcome.chats, outcome.months) == ((first, same), ("2025-01", "2025-02"))
     assert _link(fresh, same)[:2] == ("manual", 19)
-    alone = decide(fresh, ChatDecision(same, "no_contact", None, "lent", "maria", "chat"))
+    alone = make_decision(fresh, ChatDecision(same, "no_contact", None, "lent", "maria", "chat"))
     assert alone.chats == (same,)
     _relink(fresh)
     assert [_link(fresh, chat)[:2] for chat in (first, same)] == [("manual", 19), ("manual", None)]
-    again = decide(fresh, ChatDecision(first, "contact", 18, "it is Ana", "maria"))
+    again = make_decision(fresh, ChatDecision(first, "contact", 18, "it is Ana", "maria"))
     assert (again.chats, again.outranked) == ((first, same), (same,))
     assert [_link(fresh, chat)[:2] for chat in (first, same)] == [("manual", 18), ("manual", None)]
     assert scope_offers(fresh, first)[0].linked_now == ((18, 1), (None, 1))
@@ -119,7 +119,7 @@ def test_a_decision_on_a_title_yields_to_a_phone_and_waits_for_a_person(fresh: C
     assert _link(fresh, hers) == ("ambiguous", None, ["decision_contradicts_phone"])
     waiting = review.queue(fresh, ["2025-02"])
     assert [(item.id_chat_file, [c["id"] for c in item.candidates]) for item in waiting] == [(hers, [18, 11])]
-    decide(fresh, ChatDecision(hers, "contact", 18, "her phone", "maria"))
+    make_decision(fresh, ChatDecision(hers, "contact", 18, "her phone", "maria"))
     _relink(fresh)
     assert _link(fresh, hers)[:2] == ("manual", 18)
     assert _link(fresh, january)[:2] == ("manual", 11)
@@ -130,7 +130,7 @@ def test_a_wrong_verdict_unlinks_refuses_queues_and_teaches(fresh: Connection) -
     other = add_chat(fresh, "+55 41 99999-0011", month="2025-02", path="2025/02/other.txt")
     _relink(fresh)
     assert _link(fresh, chat)[:2] == ("linked", 11)
-    touched = judge(fresh, chat, "wrong", note="her sister's number", reviewer="maria")
+    touched = give_verdict(fresh, chat, "wrong", note="her sister's number", reviewer="maria")
     assert touched is not None
     assert (touched.chats, _link(fresh, chat)[:2]) == ((chat,), ("pending", None))
     for _ in range(2):
@@ -141,7 +141,7 @@ def test_a_wrong_verdict_unlinks_refuses_queues_and_teaches(fresh: Connection) -
     assert _link(fresh, other)[:2] == ("linked", 11)
     assert ("+55 41 99999-0011", None) in models.decided_titles(fresh)
     # A person says so after all.
-    decide(fresh, ChatDecision(chat, "contact", 11, "it is her", "bia"))
+    make_decision(fresh, ChatDecision(chat, "contact", 11, "it is her", "bia"))
     _relink(fresh)
     assert _link(fresh, chat)[:2] == ("manual", 11)
 
@@ -152,7 +152,7 @@ def test_a_refusal_leaves_the_other_owner_of_a_phone_a_proposal(fresh: Connectio
     chat = add_chat(fresh, "Ana Lima", headers=(("+5541999990011", "4199990011"),))
     _relink(fresh)
     assert _link(fresh, chat)[:2] == ("linked", 11)
-    judge(fresh, chat, "wrong", note=None, reviewer="maria")
+    give_verdict(fresh, chat, "wrong", note=None, reviewer="maria")
     _relink(fresh)
     status, contact, flags = _link(fresh, chat)
     assert (status in {"proposed", "ambiguous", "unmatched"}, contact) == (True, None)
@@ -162,13 +162,13 @@ def test_a_refusal_leaves_the_other_owner_of_a_phone_a_proposal(fresh: Connectio
 def test_a_wrong_verdict_outranks_the_older_decision_it_judges(fresh: Connection) -> None:
     chat = add_chat(fresh, "Ana")
     _relink(fresh)
-    decide(fresh, ChatDecision(chat, "contact", 18, "guessed", "maria"))
+    make_decision(fresh, ChatDecision(chat, "contact", 18, "guessed", "maria"))
     _relink(fresh)
-    touched = judge(fresh, chat, "wrong", note=None, reviewer="bia")
+    touched = give_verdict(fresh, chat, "wrong", note=None, reviewer="bia")
     _relink(fresh)
     assert _link(fresh, chat)[1] is None
     assert touched is not None
-    undo(fresh, touched.id_override, reason="mistaken", removed_by="bia")
+    undo_decision(fresh, touched.id_override, reason="mistaken", removed_by="bia")
     _relink(fresh)
     assert _link(fresh, chat)[:2] == ("manual", 18)
     withdrawn = fresh.execute(
@@ -180,8 +180,8 @@ def test_a_wrong_verdict_outranks_the_older_decision_it_judges(fresh: Connection
 def test_a_decision_judges_the_links_it_confirms_or_corrects(fresh: Connection) -> None:
     right, wrong = add_chat(fresh, "+55 41 99999-0011"), add_chat(fresh, "+55 41 99999-0018")
     _relink(fresh)
-    decide(fresh, ChatDecision(right, "contact", 11, "it is her", "maria", "chat"))
-    decide(fresh, ChatDecision(wrong, "contact", 19, "it is Bruno", "maria", "chat"))
+    make_decision(fresh, ChatDecision(right, "contact", 11, "it is her", "maria", "chat"))
+    make_decision(fresh, ChatDecision(wrong, "contact", 19, "it is Bruno", "maria", "chat"))
     rows = fresh.execute(
         "SELECT id_chat_file, verdict, id_contato FROM review_verdicts ORDER BY 1"
     ).fetchall()
@@ -192,18 +192,18 @@ def test_taking_a_decision_back_restores_the_one_it_superseded(fresh: Connection
     chat = add_chat(fresh, "Ana")
     _relink(fresh)
     decisions = [
-        decide(fresh, ChatDecision(chat, "contact", contact, "because", "maria")).id_override
+        make_decision(fresh, ChatDecision(chat, "contact", contact, "because", "maria")).id_override
         for contact in (11, 18, 19)
     ]
     first, second, third = decisions
-    undo(fresh, second, reason="mistaken", removed_by="maria")  # superseded: what is in force stays
+    undo_decision(fresh, second, reason="mistaken", removed_by="maria")  # superseded: what is in force stays
     assert _link(fresh, chat)[:2] == ("manual", 19)
-    undo(fresh, third, reason="mistaken", removed_by="maria")  # passes over the second
+    undo_decision(fresh, third, reason="mistaken", removed_by="maria")  # passes over the second
     assert _link(fresh, chat)[:2] == ("manual", 11)
     assert [row.id for row in overrides.list_all(fresh)] == [first]
     with pytest.raises(PipelineError, match="taken back before"):
-        undo(fresh, third, reason="again", removed_by="maria")
-    undo(fresh, first, reason="mistaken", removed_by="maria")
+        undo_decision(fresh, third, reason="again", removed_by="maria")
+    undo_decision(fresh, first, reason="mistaken", removed_by="maria")
     _relink(fresh)
     assert _link(fresh, chat)[0] in {"ambiguous", "proposed"}
     assert overrides.list_all(fresh) == []
@@ -224,7 +224,7 @@ def test_taking_all_decisions_back_in_any_order_restores_the_state_before(fresh:
         _relink(fresh)
         rng.shuffle(made)
         for id_override in made:
-            undo(fresh, id_override, reason="undone", removed_by="maria")
+            undo_decision(fresh, id_override, reason="undone", removed_by="maria")
         _relink(fresh)
         assert _tables(fresh) == before, f"seed {seed}"
         assert overrides.list_all(fresh) == []
@@ -239,16 +239,16 @@ def _random_decision(conn: Connection, rng: random.Random, chats: list[int]) -> 
     else:
         scope = rng.choice([offer.scope for offer in scope_offers(conn, chat)])
         wanted = ChatDecision(chat, "contact", rng.choice((11, 18, 19)), "because", "maria", scope)
-    return decide(conn, wanted).id_override
+    return make_decision(conn, wanted).id_override
 
 
 def test_the_second_of_two_reviewers_is_told(fresh: Connection) -> None:
     chat = add_chat(fresh, "Ana")
     _relink(fresh)
     shown = shown_state(fresh, chat)
-    decide(fresh, ChatDecision(chat, "contact", 11, "hers", "maria"), shown=shown)
+    make_decision(fresh, ChatDecision(chat, "contact", 11, "hers", "maria"), shown=shown)
     with pytest.raises(AlreadyDecidedError, match="already decided by maria"):
-        decide(fresh, ChatDecision(chat, "contact", 18, "hers", "bia"), shown=shown)
+        make_decision(fresh, ChatDecision(chat, "contact", 18, "hers", "bia"), shown=shown)
     assert _link(fresh, chat)[:2] == ("manual", 11)
 
 
@@ -259,7 +259,7 @@ def test_an_order_is_decided_and_refused_for_a_session(fresh: Connection) -> Non
         "SELECT id_ordem_servico FROM chat_sessions WHERE id_chat_file = %s ORDER BY number", (chat,)
     )
     assert state.fetchall()[0] == (5,)
-    decide(fresh, ChatDecision(chat, "not_order", 5, "another device", "maria", session=1))
+    make_decision(fresh, ChatDecision(chat, "not_order", 5, "another device", "maria", session=1))
     _relink(fresh)
     row = fresh.execute(
         "SELECT order_match_status, id_ordem_servico, order_flags FROM chat_sessions"
@@ -268,7 +268,7 @@ def test_an_order_is_decided_and_refused_for_a_session(fresh: Connection) -> Non
     ).fetchone()
     assert row is not None
     assert (row[1], "order_refused" in row[2]) == (None, True)
-    decide(fresh, ChatDecision(chat, "order", 6, "she pays for her", "maria", session=1))
+    make_decision(fresh, ChatDecision(chat, "order", 6, "she pays for her", "maria", session=1))
     assert chat_state.link_state(fresh, chat, 1) == ("manual", 11, 6)
     _relink(fresh)
     assert chat_state.link_state(fresh, chat, 1) == ("manual", 11, 6)
@@ -277,7 +277,7 @@ def test_an_order_is_decided_and_refused_for_a_session(fresh: Connection) -> Non
 def test_nobody_has_kinds(fresh: Connection) -> None:
     chat = add_chat(fresh, "Ana")
     _relink(fresh)
-    decide(
+    make_decision(
         fresh, ChatDecision(chat, "no_contact", None, "sells toner", "m", nobody_kind="private_or_supplier")
     )
     assert [row.nobody_kind for row in overrides.list_all(fresh)] == ["private_or_supplier"]
@@ -303,22 +303,22 @@ def test_the_checkpoint_of_reviewed_links_asks_that_reviewers_agree(fresh: Conne
     fresh.execute("UPDATE chat_files SET processing_status = 'loaded'")
     assert "have no verdict" in (unmet(fresh, "links_reviewed", ["2025-01"]) or "")
     for chat in chats[:3]:
-        judge(fresh, chat, "right", note=None, reviewer="maria")
-    touched = judge(fresh, chats[3], "wrong", note=None, reviewer="maria")
+        give_verdict(fresh, chat, "right", note=None, reviewer="maria")
+    touched = give_verdict(fresh, chats[3], "wrong", note=None, reviewer="maria")
     reason = unmet(fresh, "links_reviewed", ["2025-01"])
     assert reason is not None
     assert "reviewers agree with 75.0%" in reason
     assert touched is not None
-    undo(fresh, touched.id_override, reason="mistaken", removed_by="maria")
+    undo_decision(fresh, touched.id_override, reason="mistaken", removed_by="maria")
     _relink(fresh)
-    judge(fresh, chats[3], "right", note=None, reviewer="maria")
+    give_verdict(fresh, chats[3], "right", note=None, reviewer="maria")
     assert unmet(fresh, "links_reviewed", ["2025-01"]) is None
 
 
 def test_a_taken_back_decision_is_never_rewritten(fresh: Connection) -> None:
     chat = add_chat(fresh, "Ana")
-    made = decide(fresh, ChatDecision(chat, "contact", 11, "hers", "maria")).id_override
-    undo(fresh, made, reason="mistaken", removed_by="maria")
+    made = make_decision(fresh, ChatDecision(chat, "contact", 11, "hers", "maria")).id_override
+    undo_decision(fresh, made, reason="mistaken", removed_by="maria")
     for change in ("removed_at = NULL, removed_by = NULL, removed_reason = NULL", "superseded_by = 99"):
         with pytest.raises(psycopg.Error, match="never rewritten"):
             fresh.execute(f"UPDATE link_overrides SET {change}".encode())

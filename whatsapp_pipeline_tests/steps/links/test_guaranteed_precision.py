@@ -9,7 +9,13 @@ import pytest
 
 from whatsapp_pipeline.domain.matching.precision import PrecisionBound
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
-from whatsapp_pipeline.steps.links.decide import ChatDecision, decide, judge, relink, undo
+from whatsapp_pipeline.steps.links.decide import (
+    ChatDecision,
+    give_verdict,
+    make_decision,
+    relink_months,
+    undo_decision,
+)
 from whatsapp_pipeline.steps.links.guaranteed_precision import guaranteed_precision
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import precision_sample, verdicts
@@ -41,7 +47,7 @@ def _key(phone: str) -> str:
 
 
 def _relink(conn: Connection) -> None:
-    relink(conn, MONTH, default_area_code=None, log=logging.getLogger(__name__))
+    relink_months(conn, MONTH, default_area_code=None, log=logging.getLogger(__name__))
 
 
 def _bound(conn: Connection) -> PrecisionBound:
@@ -55,7 +61,7 @@ def test_verdicts_in_the_order_of_the_draws_raise_the_bound(linked: Connection) 
     shares = []
     for _ in range(4):
         for item in precision_sample.next_links(linked, MONTH, limit=10):
-            judge(linked, item.id_chat_file, "right", note=None, reviewer="ana")
+            give_verdict(linked, item.id_chat_file, "right", note=None, reviewer="ana")
         shares.append(_bound(linked).share)
     assert shares == sorted(set(shares))
     assert shares[-1] > 0.93
@@ -67,18 +73,18 @@ def test_verdicts_in_the_order_of_the_draws_raise_the_bound(linked: Connection) 
 
 def test_a_verdict_out_of_order_waits_for_those_before_it(linked: Connection) -> None:
     first, second, third = precision_sample.next_links(linked, MONTH, limit=3)
-    judge(linked, third.id_chat_file, "right", note=None, reviewer="ana")
-    judge(linked, second.id_chat_file, "unsure", note=None, reviewer="ana")
+    give_verdict(linked, third.id_chat_file, "right", note=None, reviewer="ana")
+    give_verdict(linked, second.id_chat_file, "unsure", note=None, reviewer="ana")
     assert _bound(linked).verdicts == 0
-    judge(linked, first.id_chat_file, "right", note=None, reviewer="ana")
+    give_verdict(linked, first.id_chat_file, "right", note=None, reviewer="ana")
     assert (_bound(linked).verdicts, _bound(linked).wrong) == (3, 1)  # unsure counts as wrong
 
 
 def test_a_wrong_link_that_its_verdict_took_away_still_counts_until_it_is_undone(linked: Connection) -> None:
     items = precision_sample.next_links(linked, MONTH, limit=20)
-    touched = judge(linked, items[0].id_chat_file, "wrong", note=None, reviewer="ana")
+    touched = give_verdict(linked, items[0].id_chat_file, "wrong", note=None, reviewer="ana")
     for item in items[1:]:
-        judge(linked, item.id_chat_file, "right", note=None, reviewer="ana")
+        give_verdict(linked, item.id_chat_file, "right", note=None, reviewer="ana")
     _relink(linked)
     with_wrong = _bound(linked)
     assert (with_wrong.verdicts, with_wrong.wrong, with_wrong.links) == (20, 1, CHATS - 1)
@@ -86,17 +92,17 @@ def test_a_wrong_link_that_its_verdict_took_away_still_counts_until_it_is_undone
     assert row.verdict == "wrong"
     assert verdicts.agreement(linked, "2025-01").wrong == 1
     assert touched is not None
-    undo(linked, touched.id_override, reason="mistaken", removed_by="ana")
+    undo_decision(linked, touched.id_override, reason="mistaken", removed_by="ana")
     _relink(linked)
     assert (_bound(linked).verdicts, _bound(linked).links) == (0, CHATS)
-    judge(linked, items[0].id_chat_file, "right", note=None, reviewer="ana")
+    give_verdict(linked, items[0].id_chat_file, "right", note=None, reviewer="ana")
     assert (_bound(linked).verdicts, _bound(linked).wrong) == (20, 0)
     assert _bound(linked).share > with_wrong.share
 
 
 def test_a_verdict_counts_while_the_link_it_judged_is_in_force(linked: Connection) -> None:
     first, *_ = precision_sample.next_links(linked, MONTH, limit=1)
-    judge(linked, first.id_chat_file, "right", note=None, reviewer="ana")
+    give_verdict(linked, first.id_chat_file, "right", note=None, reviewer="ana")
     assert _bound(linked).verdicts == 1
     other = first.id_contato % CHATS + 1
     linked.execute("UPDATE chat_files SET id_contato = %s WHERE id = %s", (other, first.id_chat_file))
@@ -105,7 +111,7 @@ def test_a_verdict_counts_while_the_link_it_judged_is_in_force(linked: Connectio
 
 def test_a_decision_that_confirms_a_link_is_a_verdict(linked: Connection) -> None:
     first, *_ = precision_sample.next_links(linked, MONTH, limit=1)
-    decide(linked, ChatDecision(first.id_chat_file, "contact", first.id_contato, "she says so", "ana"))
+    make_decision(linked, ChatDecision(first.id_chat_file, "contact", first.id_contato, "she says so", "ana"))
     assert (_bound(linked).verdicts, _bound(linked).wrong, _bound(linked).links) == (1, 0, CHATS)
 
 
