@@ -14,7 +14,7 @@ from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import connect
-from whatsapp_pipeline_tests.summaries_data import Said, add_chat, add_contact, add_order
+from whatsapp_pipeline_tests.summaries_data import Said, add_chat, add_contact, add_order, add_webhook
 
 HOSTILE = '<script>alert("x")</script> & não gostei'
 
@@ -35,6 +35,10 @@ def filled_url(database_url: str) -> str:
         )  # fmt: skip
         add_order(conn, chat, 1, 30123, "6")
         add_chat(conn, 2, "b", [Said(0, "from", "obrigada")])
+        # An export without seconds: a whole exchange in one minute, and a live message in the next.
+        add_contact(conn, 4, "Um Minuto")
+        add_chat(conn, 4, "c", [Said(7, "from" if n % 2 else "to", f"linha {n}") for n in range(12)])
+        add_webhook(conn, 4, [Said(8, "from", "ao vivo")])
         summarize(conn, SummaryOptions(), log=logging.getLogger(__name__))
     return database_url
 
@@ -50,6 +54,13 @@ def test_a_customer_by_id_phone_or_name(filled_url: str, who: str) -> None:
     assert "contato 1" in result.output
     assert "OS 30123" in result.output
     assert "Vamos resolver" in result.output
+
+
+def test_the_last_messages_are_shown_in_the_order_they_were_said(filled_url: str) -> None:
+    result = invoke(filled_url, "customer", "4", "--messages", "4")
+    assert result.exit_code == 0, result.exception
+    shown = re.findall(r"linha \d+|ao vivo", result.output[result.output.index("Últimas mensagens") :])
+    assert shown == ["linha 9", "linha 10", "linha 11", "ao vivo"]
 
 
 @pytest.mark.parametrize(

@@ -266,3 +266,19 @@ def test_there_is_no_other_order_of_messages() -> None:
             if _TIMES.search(keys) and name not in _OTHER_ORDERS:
                 found.add((name, keys.strip()))
     assert found == set()
+
+
+# Statements that name both tables and read no messages of theirs.
+_BOTH_TABLES = {"sql/queries/summaries/check_summary_evidence_exists.sql": "which cited ids exist"}
+
+
+def test_the_view_is_the_only_union_of_archive_and_live() -> None:
+    found = set()
+    for path in [*PROJECT_ROOT.glob("whatsapp_pipeline/**/*.py"), *PROJECT_ROOT.glob("sql/queries/**/*.sql")]:
+        text = path.read_text(encoding="utf-8")
+        name = str(path.relative_to(PROJECT_ROOT))
+        for statement in re.findall(r'"""(.*?)"""', text, re.DOTALL) if path.suffix == ".py" else [text]:
+            live = re.search(r"\bconversation(_only|_contact)?_messages\b", statement)
+            if live and "UNION" in statement and re.search(r"\bchat_messages\b", statement):
+                found.add(name)
+    assert found == set(_BOTH_TABLES)
