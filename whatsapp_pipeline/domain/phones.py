@@ -123,6 +123,9 @@ _SHORTEST, _LONGEST = 8, 13
 def is_phone(text: str) -> bool:
     """Whether a whole text is one phone number: not a LID, a CPF or a CNPJ, and without other words."""
     plain = plain_phone_text(text).strip()
+    common = _COMMON.fullmatch(plain)  # nearly every number
+    if common is not None and common[1] in AREA_CODES and plain[0] != "0":
+        return True
     if _ONE_NUMBER.fullmatch(plain) is None:
         return False
     digits = _digits(plain)
@@ -135,6 +138,8 @@ def is_phone(text: str) -> bool:
 def is_lid(text: str) -> bool:
     """Whether a whole text is one of WhatsApp's privacy identifiers, with its server or without."""
     plain = plain_phone_text(text).strip()
+    if len(plain) < _LID_DIGITS:
+        return False
     match = _JID.fullmatch(plain)
     if match is not None:
         return match[2].endswith("lid")

@@ -37,12 +37,12 @@ def parse_who(text: str) -> Sender | None:
     if direction not in ("from", "to"):
         return None
     name, status = _without_status(rest.strip())
-    name, number = _name_and_number(name)
+    name, number, is_private = _name_and_number(name)
     if number and _OPAQUE_ID.fullmatch(name):
         name = ""  # an identifier that the program made, not a name
     if direction == "to":
         return Sender("to", None, None, status, number, ("to",))
-    phone = None if number is None or is_lid(number) else number
+    phone = None if is_private else number
     return Sender("from", name or None, phone, status, number, ("from", name, number))
 
 
@@ -65,15 +65,19 @@ def _has_number(text: str) -> bool:
     return match is not None and (is_phone(match[2]) or is_lid(match[2]))
 
 
-def _name_and_number(written: str) -> tuple[str, str | None]:
-    """The name of a header, and the phone or LID that follows it in brackets or stands in its place."""
+def _name_and_number(written: str) -> tuple[str, str | None, bool]:
+    """The name of a header, the number that follows it in brackets or stands in its place, and whether that
+    is a LID.
+    """
     shown = visible(written).strip()
     if not _HAS_DIGIT(shown):
-        return written, None
+        return written, None, False
     match = _NAME_PHONE.fullmatch(shown)
     name, number = (match[1], match[2]) if match else ("", shown)
     plain = plain_phone_text(number).strip()
-    return (name, plain) if is_phone(plain) or is_lid(plain) else (written, None)
+    if is_phone(plain):
+        return name, plain, False
+    return (name, plain, True) if is_lid(plain) else (written, None, False)
 
 
 # What stands between the numbers of `2025-01-05 10:00:00`: every third character from the fifth on.

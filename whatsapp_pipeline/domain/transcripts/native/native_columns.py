@@ -6,7 +6,6 @@ file begin and whose messages they are (`native_reader.py`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -29,7 +28,7 @@ V = TypeVar("V")
 # What may stand around a date that was cut off at the first space.
 _AROUND_DATES = "[,\u200e"
 _SECOND = 1_000_000
-_MARKS = re.compile("\u200e".encode()).finditer
+_MARK = "\u200e".encode()
 
 
 @dataclass(slots=True)
@@ -118,18 +117,25 @@ def _clocks(written: pl.Series) -> npt.NDArray[np.timedelta64]:
     return clocks
 
 
+def marks_in(data: bytes) -> Ints:
+    """Where U+200E stands in data."""
+    if _MARK not in data:
+        return np.empty(0, np.int64)
+    units = np.frombuffer(data, np.uint8)
+    found = np.flatnonzero(units[:-2] == _MARK[0])
+    marks: Ints = found[(units[found + 1] == _MARK[1]) & (units[found + 2] == _MARK[2])]
+    return marks
+
+
 def may_name_files(
-    texts: pl.Series, first_lines: pl.Series, whole: bytes, lines: pl.Series, at: Ints, more: Ints
+    texts: pl.Series, first_lines: pl.Series, marks: Ints, line_ends: Ints, at: Ints, more: Ints
 ) -> Flags:
     """Which texts may name a file other than at their end: in their first line, or behind a U+200E."""
     found = np.zeros(len(at), np.bool_)
     longer = np.flatnonzero(more)
     if len(longer):
-        firsts = first_lines.gather(longer)
-        found[longer] = (firsts.str.ends_with(")") | firsts.str.ends_with(">")).to_numpy()
-    marks = np.fromiter((match.start() for match in _MARKS(whole)), np.int64)
+        found[longer] = [text.endswith((")", ">")) for text in first_lines.gather(longer).to_list()]
     if len(marks) and len(at):
-        line_ends = np.cumsum(lines.str.len_bytes().to_numpy() + np.int64(1)) - 1
         ends = line_ends[at + more]
         starts = ends - texts.str.len_bytes().to_numpy()
         rows = np.searchsorted(starts, marks, side="right") - 1
@@ -137,12 +143,11 @@ def may_name_files(
     return found
 
 
-def with_more_lines(texts: pl.Series, whole: bytes, lines: pl.Series, at: Ints, more: Ints) -> pl.Series:
+def with_more_lines(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, more: Ints) -> pl.Series:
     """Texts of messages that begin `at` lines, and go on for so many `more`; `whole`: all lines together."""
     longer = np.flatnonzero(more)
     if not len(longer):
         return texts
-    line_ends = np.cumsum(lines.str.len_bytes().to_numpy() + np.int64(1)) - 1
     starts = line_ends[at[longer]] - texts.gather(longer).str.len_bytes().to_numpy()
     ends = line_ends[at[longer] + more[longer]]
     found = [whole[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]

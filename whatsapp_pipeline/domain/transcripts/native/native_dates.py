@@ -42,7 +42,6 @@ class DateContext:
     locale_order: DateOrder | None = None
 
 
-NO_CONTEXT = DateContext()
 _MONTH_FIRST = frozenset({"US", "PH", "FM", "MH", "PW"})  # countries that write the month first
 
 
@@ -124,12 +123,14 @@ class DateVotes:
         """Whether some date allows one order only."""
         return any(self._votes.values()) or self._has_names
 
-    def decide(self, language: DateOrder | None, context: DateContext = NO_CONTEXT) -> Decision:
+    def decide(
+        self, language: DateOrder | None, context: Callable[[], DateContext] = DateContext
+    ) -> Decision:
         """The order that most dates ask for, otherwise what is known from elsewhere.
 
         Args:
             language: The order of the language that the file's notices are in.
-            context: What is known of the archive and its owner.
+            context: Tells what is known of the archive and its owner; called when nothing else decides.
         """
         if self._is_year_first():
             return Decision("ymd", "dates")
@@ -143,11 +144,9 @@ class DateVotes:
         month_first = _is_sorted([(year, month, day) for month, day, year in self._ambiguous])
         if day_first != month_first:
             return Decision("dmy" if day_first else "mdy", "sorted")
-        return self._decide_elsewhere(language, context)
+        return Decision(language, "language") if language is not None else self._decide_elsewhere(context())
 
-    def _decide_elsewhere(self, language: DateOrder | None, context: DateContext) -> Decision:
-        if language is not None:
-            return Decision(language, "language")
+    def _decide_elsewhere(self, context: DateContext) -> Decision:
         if (of_archive := context.archive_order()) is not None:
             return Decision(of_archive, "archive")
         # Two-digit years, slashes and a clock of twelve hours in capitals: only the United States write all.

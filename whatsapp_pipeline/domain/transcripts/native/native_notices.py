@@ -30,11 +30,14 @@ class UnknownNotices:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._sample = ""
+        self.may_repeat = False
+        """Whether notices are known by the name that they repeat: in exports of iOS without marks."""
         self._reported: set[str] = set()
 
     def learn(self, sample: str) -> None:
         """Take the beginning of the file; it is looked at when an unknown line occurs."""
         self._sample = sample
+        self.may_repeat = self._layout.always_named and _MARK not in sample
 
     @cached_property
     def are_marked(self) -> bool:

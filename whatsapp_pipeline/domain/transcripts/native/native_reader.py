@@ -27,6 +27,7 @@ from whatsapp_pipeline.domain.transcripts.native.native_columns import (
     Ints,
     Times,
     find_headers,
+    marks_in,
     may_name_files,
     times_of,
     with_more_lines,
@@ -101,7 +102,7 @@ class NativeReader:
         pieces = _pieces(chunks, ahead)
         sample = next(pieces, "")
         owner = (*self._options.owner, *(_VIEWERS_OWNER if self.layout.name == "viewer" else ()))
-        self.senders = Senders(owner, self._title, sample, names_in(f"\n{sample}", self.layout, _NAMES))
+        self.senders = Senders(owner, self._title, sample, names_in(sample, self.layout, _NAMES))
         self.notices.learn(sample)
         decision = Decision(self._options.date_order, "option")
         if decision.order == "auto":
@@ -112,12 +113,14 @@ class NativeReader:
                 if votes.is_decided:
                     break
             language = phrases().language(sample[:_LANGUAGE_SAMPLE])
-            context = DateContext(self._options.archive_order, order_of_locale(self._options.locale))
-            decision = votes.decide(phrases().date_orders.get(language or ""), context)
+            decision = votes.decide(phrases().date_orders.get(language or ""), self._date_context)
         self.order = self.chat.totals.date_order = decision.order
         for doubt in _doubts(decision):
             self.note(doubt)
         return ahead
+
+    def _date_context(self) -> DateContext:
+        return DateContext(self._options.archive_order, order_of_locale(self._options.locale))
 
     def _without_preamble(self, data: bytes, *, is_last: bool) -> bytes:
         """What is left of data from the first header with a true date on."""
@@ -298,9 +301,13 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
     readers = [part.reader for part in parts]
     senders = [reader.senders for reader in readers]
     written = who_wrote(headers, part_of, more, senders, always_named=layout.always_named)
-    texts = with_more_lines(written.texts, whole, lines, headers.at, more)
-    may_be_more = may_name_files(texts, written.texts, whole, lines, headers.at, more)
-    is_repeated = written.repeated_in(texts) if layout.always_named else np.zeros(len(texts), np.bool_)
+    line_ends = np.cumsum(lines.str.len_bytes().to_numpy() + np.int64(1)) - 1
+    texts = with_more_lines(written.texts, whole, line_ends, headers.at, more)
+    marks = marks_in(whole)
+    may_be_more = may_name_files(texts, written.texts, marks, line_ends, headers.at, more)
+    is_repeated = np.array([reader.notices.may_repeat for reader in readers])[part_of]
+    if is_repeated.any():
+        is_repeated &= written.repeated_in(texts)
     bodies = parse_bodies(
         texts,
         written.numbers == 0,

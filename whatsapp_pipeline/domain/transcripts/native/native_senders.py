@@ -74,11 +74,12 @@ class Senders(dict[str, Sender]):
         shown = visible(written).strip().removeprefix("~").strip()
         if not shown or "\n" in written or len(shown) > _LONGEST_NAME or phrases().notification(shown):
             return None
-        direction = self._direction(shown)
-        if direction != "to":
-            self._others.add(_same(shown))
-            self.is_group |= len(self._others) > 1 + (direction is None)
         number = _written_number(shown)
+        same = _comparable(fold(shown), number)
+        direction = self._direction(shown, same)
+        if direction != "to":
+            self._others.add(same)
+            self.is_group |= len(self._others) > 1 + (direction is None)
         phone = None if number is None or is_lid(number) else number
         header_phone = number if direction != "to" else None
         name = shown if number is None else None
@@ -88,8 +89,7 @@ class Senders(dict[str, Sender]):
         self[written] = sender
         return sender
 
-    def _direction(self, name: str) -> str | None:
-        same = _same(name)
+    def _direction(self, name: str, same: str) -> str | None:
         if same in self._owners or fold(name) in phrases().you:
             return "to"
         if self._owner_speaks or same == self._customer:
@@ -104,7 +104,11 @@ class Senders(dict[str, Sender]):
 def _same(name: str) -> str:
     """What two ways of writing one name or phone share."""
     shown = fold(name).removeprefix("~").strip()
-    number = _written_number(shown)
+    return _comparable(shown, _written_number(shown))
+
+
+def _comparable(shown: str, number: str | None) -> str:
+    """What ways of writing a name share; `number` is the phone or LID that it is."""
     if number is not None:
         # A Brazilian mobile is written with and without its ninth digit: the last eight are the same.
         return "".join(filter(str.isdigit, number))[-8:]

@@ -177,7 +177,9 @@ def _rare_layouts() -> Iterator[Layout]:
         "bare": _bare(any_date(), plain),
     }
     for name, expression in expressions.items():
-        yield Layout(name, re.compile("\n" + expression), 1, "^" + expression)
+        # A date and a time alone are no header: the first lines of blocks have them too.
+        name_follows = r"(?=[^:\n]{1,60}:(?:\s|$))" if name == "bare" else ""
+        yield Layout(name, re.compile("\n" + expression + name_follows), 1, "^" + expression)
 
 
 def find_layout(text: str, wanted: FormatName = "auto") -> Layout | None:
@@ -205,7 +207,8 @@ def find_layout(text: str, wanted: FormatName = "auto") -> Layout | None:
 
 
 def names_in(text: str, layout: Layout, limit: int) -> Iterator[str]:
-    r"""What stands where names do in the first headers of a text, which starts with a `\n`."""
+    """What stands where names do in the first headers of a text, each found when it is asked for."""
+    text = f"\n{text}"
     for match in islice(layout.header.finditer(text), limit):
         end = text.find(":", match.end(), match.end() + _LONGEST_NAME)
         if end > 0:
