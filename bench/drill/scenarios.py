@@ -272,7 +272,7 @@ def spool_disk_full(world: World) -> tuple[str, str]:
         row = conn.execute(
             "SELECT count(*), count(DISTINCT provider_id) FROM conversation_messages"
         ).fetchone()
-    if not refused or set(again) != {200} or row != (len(bodies), len(bodies)):
+    if len(refused) != len(bodies) or set(again) != {200} or row != (len(bodies), len(bodies)):
         raise SystemExit(f"{len(refused)} refused, then {Counter(again)}; stored {row} of {len(bodies)}")
     return url, f"{len(refused)} of {len(bodies)} answered 503 and sent again: each stored once"
 
@@ -280,7 +280,7 @@ def spool_disk_full(world: World) -> tuple[str, str]:
 def _big_delivery(number: int) -> bytes:
     message = {
         "from": "5541999990909", "id": f"drill-{number}", "timestamp": "1767225600", "type": "text",
-        "text": {"body": "x" * 4000},
+        "text": {"body": "x" * 70_000},  # more than no_room_for_files lets any file hold
     }  # fmt: skip
     value = {"metadata": {"phone_number_id": "1"}, "messages": [message]}
     return json.dumps({"entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()
