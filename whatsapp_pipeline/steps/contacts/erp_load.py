@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 
 from whatsapp_pipeline.erp.items import (
     Contact,
@@ -29,6 +30,8 @@ from whatsapp_pipeline.store import exceptions
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import adoption, erp, erp_rows
 from whatsapp_pipeline.store.operations import suppression
+
+_FUTURE = "data_atualizacao: a date in the future; incremental reading does not go by it"
 
 
 @dataclass(slots=True)
@@ -63,6 +66,8 @@ class _Loader:
         rows: Iterable[tuple[int, Mapping[str, erp_rows.Value]]],
         odd: Mapping[int, Mapping[str, str]],
         loaded: Loaded,
+        *,
+        future: Iterable[int] = (),
     ) -> erp_rows.Fitted:
         """Fit and write rows, and make their misfits the findings about them."""
         listed = list(rows)
@@ -76,7 +81,10 @@ class _Loader:
         loaded.truncated += sum(misfit.kind == "truncated" for misfit in fitted.misfits)
         loaded.exceptions += exceptions.replace_for_files(
             self.conn, self.stage, [self.place(row_id) for row_id, _ in listed],
-            [self.finding(m.id, m.kind, "warning", m.detail) for m in fitted.misfits],
+            [
+                *(self.finding(m.id, m.kind, "warning", m.detail) for m in fitted.misfits),
+                *(self.finding(row_id, "future_date", "warning", _FUTURE) for row_id in future),
+            ],
         )  # fmt: skip
         return fitted
 
@@ -125,8 +133,10 @@ class _Loader:
 class ContactLoader(_Loader):
     """Loads pages of contacts."""
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Connection, began: datetime) -> None:
+        """Load into the database of `conn`; `began` is when the pass did, as the ERP writes times."""
         super().__init__(conn, "contatos")
+        self._tomorrow = began + timedelta(days=1)
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Contacts need nothing beyond their page."""
@@ -146,6 +156,7 @@ class ContactLoader(_Loader):
             ((contact.id, contact.values) for contact in changed),
             {contact.id: contact.odd for contact in changed},
             loaded,
+            future=[c.id for c in changed if c.updated is not None and c.updated > self._tomorrow],
         )
         erp.remember_contacts(
             self.conn,

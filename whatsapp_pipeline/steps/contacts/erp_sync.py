@@ -229,7 +229,7 @@ def sync_contacts(
             return same
         run = erp_passes.begin(conn, "contatos", "full" if since is None else "incremental", state)
         began = erp_passes.began(conn, run)
-        loader = ContactLoader(conn)
+        loader = ContactLoader(conn, began)
         backup = _backup(backup_dir, source, run)
         reader = _Reader(conn, run, source.live, loader, backup, log)
 

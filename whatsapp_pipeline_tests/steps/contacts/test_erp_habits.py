@@ -77,11 +77,15 @@ def test_a_date_in_the_future_does_not_end_incremental_reading(
     sandbox.contacts[7] = worlds.contact(7, updated="9999-12-31 00:00:00")
     sync()
     assert _one(conn, "SELECT max(watermark) <= localtimestamp + interval '1 day' FROM erp_passes")
+    assert [(path, kind) for path, kind, _ in _findings(conn)] == [("contatos/1007", "future_date")]
     today = _one(conn, "SELECT to_char(now() AT TIME ZONE 'America/Sao_Paulo', 'YYYY-MM-DD HH24:MI:SS')")
     sandbox.contacts[5] = worlds.contact(5, nome="Outro nome", updated=today)
     report = sync()
     assert (report.incremental, report.updated) == (1, 1)
     assert _one(conn, "SELECT nome FROM contatos WHERE id = 1005") == "Outro nome"
+    sandbox.contacts[7] = worlds.contact(7)
+    sync(full=True)
+    assert _findings(conn) == []
 
 
 def test_a_watermark_in_the_future_that_was_stored_before_is_not_believed(

@@ -229,7 +229,7 @@ def test_saved_pages_keep_the_id_alone(filled: Connection, local_dir: Path) -> N
 
 def test_the_next_run_brings_nothing_back(filled: Connection, archive: ChatArchive) -> None:
     _erase(filled)
-    ContactLoader(filled).load(
+    ContactLoader(filled, datetime(2026, 1, 1)).load(
         [{"id": MARIA, "nome": "Maria Souza", "celular": MOBILE}, {"id": JOAO, "nome": "J"}]
     )
     normalize_contacts(filled, default_area_code=None, log=LOG)
