@@ -296,12 +296,14 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
         else:
             if judge:
                 verdicts.record_decision(conn, decision, chats)
-            before = {month: link_report.statuses(conn, month) for month in months}
+            before = link_report.statuses_of(conn, chats)
             holding = _show_contacts(conn, chats)
             if decision.removed_at is None and decision.decision != "not_contact":
                 outranked = tuple(chat for chat in chats if holding.get(chat) != id_override)
+            after = link_report.statuses_of(conn, chats)
             for month in months:
-                link_report.record_run(conn, month, before[month], link_report.statuses(conn, month))
+                of_month = [chat.id_chat_file for chat in about if chat.month == month]
+                link_report.record_decision_run(conn, month, before, {chat: after[chat] for chat in of_month})
     return DecisionOutcome(id_override, tuple(chats), months, outranked)
 
 

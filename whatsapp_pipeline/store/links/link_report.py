@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -112,8 +112,42 @@ def statuses(conn: Connection, month: str) -> dict[int, str]:
     return dict(rows.fetchall())
 
 
+def statuses_of(conn: Connection, chats: Sequence[int]) -> dict[int, str]:
+    """Return the link of each of these chats as `statuses` does."""
+    rows = conn.execute(
+        "SELECT id, match_status || coalesce(' ' || id_contato, '') FROM chat_files WHERE id = ANY(%s)",
+        (list(chats),),
+    )
+    return dict(rows.fetchall())
+
+
+def record_decision_run(
+    conn: Connection, month: str, before: Mapping[int, str], after: Mapping[int, str]
+) -> None:
+    """Keep what a person's decision changed: as `record_run`, for some of the month's chats."""
+    counts = conn.execute(
+        """SELECT match_status, count(*) FROM chat_files
+           WHERE month = %s AND processing_status <> 'vanished' GROUP BY 1""",
+        (month,),
+    ).fetchall()
+    _keep_run(conn, month, before, after, dict(counts))
+
+
 def record_run(conn: Connection, month: str, before: Mapping[int, str], after: Mapping[int, str]) -> None:
     """Keep what a run changed, statuses before → after by chats; no change leaves no row."""
+    by_status: dict[str, int] = {}
+    for text in after.values():
+        by_status[text.partition(" ")[0]] = by_status.get(text.partition(" ")[0], 0) + 1
+    _keep_run(conn, month, before, after, by_status)
+
+
+def _keep_run(
+    conn: Connection,
+    month: str,
+    before: Mapping[int, str],
+    after: Mapping[int, str],
+    by_status: Mapping[str, int],
+) -> None:
     moved: dict[str, int] = {}
     for chat, new in after.items():
         old = before.get(chat, "new")
@@ -122,12 +156,9 @@ def record_run(conn: Connection, month: str, before: Mapping[int, str], after: M
             moved[move] = moved.get(move, 0) + 1
     if not moved:
         return
-    by_status: dict[str, int] = {}
-    for text in after.values():
-        by_status[text.partition(" ")[0]] = by_status.get(text.partition(" ")[0], 0) + 1
     conn.execute(
         "INSERT INTO link_runs (month, by_status, changes) VALUES (%s, %s::jsonb, %s::jsonb)",
-        (month, json.dumps(by_status, sort_keys=True), json.dumps(moved, sort_keys=True)),
+        (month, json.dumps(dict(by_status), sort_keys=True), json.dumps(moved, sort_keys=True)),
     )
 
 
