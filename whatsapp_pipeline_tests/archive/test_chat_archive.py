@@ -8,6 +8,7 @@ import pytest
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.archive.sources import UnreadableFileError
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.chats.chat_reading import FileRequest, ReadingOptions, read_files
 from whatsapp_pipeline_tests.block_files import block, talk, write_chat
 
 
@@ -84,3 +85,18 @@ def test_a_named_pipe_is_unreadable_and_never_waited_for(root: Path) -> None:
     [file] = [file for file in archive.listing("2025-01").files if file.name == "cano.txt"]
     with archive.open(file.path) as source, pytest.raises(UnreadableFileError, match="a pipe or a device"):
         list(source.streams())
+
+
+def test_the_order_of_dates_is_that_of_the_files_that_decide_one(tmp_path: Path) -> None:
+    folder = tmp_path / "2025" / "01"
+    folder.mkdir(parents=True)
+    for number in range(5):
+        (folder / f"m{number}.txt").write_text("1/25/25, 3:05 pm - Ana: oi\n", encoding="utf-8")
+    (folder / "a.txt").write_text("1/2/25, 3:05 pm - Ana: oi\n", encoding="utf-8")
+    archive = ChatArchive(str(tmp_path))
+    assert archive.date_order == "mdy"
+    (found,) = read_files(archive, [FileRequest("2025/01/a.txt", {})], ReadingOptions())
+    assert found.frame["timestamp"].dt.month().to_list() == [1]
+    for number in range(5):  # files that do not agree decide nothing
+        (folder / f"d{number}.txt").write_text("25/1/25, 3:05 pm - Ana: oi\n", encoding="utf-8")
+    assert ChatArchive(str(tmp_path)).date_order is None

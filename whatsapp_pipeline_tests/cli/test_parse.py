@@ -36,6 +36,41 @@ def chat(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("others", "locale", "month", "source"),
+    [
+        ("1/25/25, 3:05 pm - Ana: oi\n", None, 1, "the other files of the archive"),
+        ("25/1/25, 3:05 pm - Ana: oi\n", "en_US", 2, "the other files of the archive"),
+        ("1/2/25, 3:05 pm - Ana: oi\n", "en_US", 1, "the owner's locale (CHAT_LOCALE)"),
+        ("1/2/25, 3:05 pm - Ana: oi\n", None, 2, "the owner's locale (CHAT_LOCALE)"),
+    ],
+)
+def test_one_ambiguous_day_is_ordered_as_other_files_then_as_the_locale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str, locale: str | None, month: int, source: str
+) -> None:
+    monkeypatch.delenv("CHAT_LOCALE", raising=False)
+    if locale:
+        monkeypatch.setenv("CHAT_LOCALE", locale)
+    (tmp_path / "a.txt").write_text("1/2/25, 3:05 pm - Bia: oi\n", encoding="utf-8")
+    (tmp_path / "b.txt").write_text(others, encoding="utf-8")
+    result = run(tmp_path / "a.txt", tmp_path / "b.txt")
+    assert lines(result.stdout)[0]["timestamp"][5:7] == f"{month:02d}"
+    details = [f["detail"] for f in lines(result.stderr)[0]["findings"] if f["kind"] == "date_order_assumed"]
+    assert len(details) == 1
+    assert source in details[0]
+
+
+def test_messages_of_impossible_times_are_a_finding(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(
+        "25/01/2025 10:00 - Ana: oi\n25/01/2008 10:00 - Ana: velho\n25/01/2098 10:00 - Ana: novo\n",
+        encoding="utf-8",
+    )
+    (summary,) = lines(run(path).stderr)
+    found = [f for f in summary["findings"] if f["kind"] == "impossible_time"]
+    assert [(f["line"], f["detail"].split()[0]) for f in found] == [(2, "2")]
+
+
 def test_a_message_is_a_line_and_a_file_a_summary(chat: Path) -> None:
     result = run(chat)
     assert result.exit_code == 0
