@@ -150,6 +150,21 @@ def test_an_order_makes_only_the_months_stale_that_it_may_concern(linked: Connec
         assert _plan(linked) == {}
 
 
+def test_an_order_of_long_ago_counts_where_its_device_decides_between_candidates(linked: Connection) -> None:
+    with linked.transaction(force_rollback=True):
+        add_contact(linked, 11, "Pai", "(41) 97777-0011")
+        add_contact(linked, 12, "Filho", "(41) 97777-0011")
+        add_chat(
+            linked, "+55 41 97777-0011", sessions=(Session(DAY, devices=["tv"]),), path="2025-01/onze.txt"
+        )
+        _run(linked, MONTHS)
+        before = _links(linked, "2025-01")
+        add_order(linked, 93, 12, opened=DAY - timedelta(days=900), equipment="TV LG")
+        assert _plan(linked) == {"2025-01": {"orders changed since it was linked"}}
+        _run(linked, MONTHS)
+        assert _links(linked, "2025-01") != before
+
+
 def test_a_refitted_model_makes_linked_months_stale(linked: Connection) -> None:
     from whatsapp_pipeline.domain.matching.order_model import ORDER_MODEL_VERSION, default_model
 
