@@ -327,7 +327,7 @@ def erased(world: World) -> tuple[str, str, str]:
     kills = 0
     for _ in range(4):
         process = world.start(url, *erase)
-        time.sleep(world.rng.uniform(0.5, 3.0))
+        time.sleep(world.rng.uniform(0.1, 1.0))
         kills += kill(process)
     for each in (undisturbed, url):
         status, printed = world.run(each, *erase)
