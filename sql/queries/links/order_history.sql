@@ -6,5 +6,6 @@ SELECT DISTINCT ON (f.id_contato, s.started_at)
 FROM chat_files f JOIN chat_sessions s ON s.id_chat_file = f.id
 WHERE f.processing_status <> 'vanished'
   AND f.id_contato %% %(every)s = 0
+  AND s.started_at < %(before)s
   AND EXISTS (SELECT FROM ordens_servico o WHERE o.id_contato = f.id_contato AND o.data_emissao IS NOT NULL)
 ORDER BY f.id_contato, s.started_at, s.id

@@ -11,7 +11,9 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import date
 
+from whatsapp_pipeline import clock
 from whatsapp_pipeline.domain.matching.order_data import span_of
 from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, with_rates
 from whatsapp_pipeline.domain.matching.order_model import ORDER_MODEL_VERSION, default_model
@@ -24,20 +26,22 @@ from whatsapp_pipeline.store.locks import named_lock
 
 # More sessions than this add time and no knowledge: every second, third … contact is taken then.
 _MOST_SESSIONS = 100_000
-# A model is fitted anew once the linked sessions have grown or shrunk by this share.
-_CHANGED_SHARE = 0.2
+# A model is fitted anew once the sessions of its dated set have grown or shrunk by this share.
+_CHANGED_SHARE = 0.05
 
 
 def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderModel:
     """Return the newest fitted model. It is fitted first when there is none, or when it no longer suits.
 
-    A model no longer suits when the number of linked sessions has changed by `_CHANGED_SHARE` since it was
-    fitted. While a month's chats wait for their contact links, no model is fitted: the months that are linked
-    first must not decide for the others. `refit` fits in any case. Fewer than `ENOUGH` linked sessions give
-    the shipped model. A new model is an input of every month's links, so all months become stale.
+    It is fitted on a dated set: the linked sessions before the current quarter. So the newest months, which
+    grow every day, don't make all others stale. A model no longer suits when the size of that set has changed
+    by `_CHANGED_SHARE` since it was fitted. While a month's chats wait for their contact links, no model is
+    fitted: the months that are linked first must not decide for the others. `refit` fits in any case. Fewer
+    than `ENOUGH` such sessions give the shipped model. A new model is an input of every month's links, so all
+    months become stale.
     """
     with named_lock(conn, "link_models:orders"):
-        current, count = _current_model(conn), store.linked_sessions(conn)
+        current, count = _current_model(conn), store.linked_sessions(conn, before=_quarter_begin())
         if count >= ENOUGH and (refit or _is_outgrown(conn, current, count)):
             return _fit(conn, count, log=log)
     return current or default_model()
@@ -45,8 +49,14 @@ def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderM
 
 def order_model_is_due(conn: Connection) -> bool:
     """Return whether `order_model` would fit a new model, without being asked to."""
-    count = store.linked_sessions(conn)
+    count = store.linked_sessions(conn, before=_quarter_begin())
     return count >= ENOUGH and _is_outgrown(conn, _current_model(conn), count)
+
+
+def _quarter_begin() -> date:
+    """Return the first day of the current quarter, by the pipeline's clock."""
+    today = clock.today()
+    return today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1)
 
 
 def _current_model(conn: Connection) -> OrderModel | None:
@@ -65,10 +75,11 @@ def _is_readable(stored: models.StoredModel) -> bool:
 
 def _fit(conn: Connection, count: int, *, log: logging.Logger) -> OrderModel:
     started = time.monotonic()
-    rows = store.history(conn, every=-(-count // _MOST_SESSIONS))
+    before = _quarter_begin()
+    rows = store.history(conn, every=-(-count // _MOST_SESSIONS), before=before)
     contacts = {row.id_contato for row in rows if row.id_contato is not None}
     orders = by_contact(to_orders(store.orders_of(conn, contacts)))
-    model = fit_orders(to_sessions(rows, orders), orders, store.span(conn))
+    model = fit_orders(to_sessions(rows, orders), orders, store.span(conn, before=before))
     model = replace(model, sessions=count)
     models.save(
         conn, "orders", version=str(model.version), seed=0, contacts=len(contacts), overrides=0,

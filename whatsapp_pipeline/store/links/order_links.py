@@ -94,11 +94,11 @@ def overrides(conn: Connection) -> list[OrderOverrideRow]:
     return [OrderOverrideRow(*row) for row in conn.execute(queries.load("links/order_overrides_for"))]
 
 
-def history(conn: Connection, *, every: int) -> list[SessionRow]:
-    """Return the sessions of every `every`-th contact that has an order, each once whatever holds it."""
+def history(conn: Connection, *, every: int, before: date) -> list[SessionRow]:
+    """Return the sessions before a day of every `every`-th contact that has an order, each once."""
     columns = ", ".join(f"found.{column}" for column in SessionRow._fields)
     query = f"SELECT {columns} FROM ({queries.load('links/order_history')}) found ORDER BY found.id"
-    return [SessionRow(*row) for row in conn.execute(query, {"every": every})]
+    return [SessionRow(*row) for row in conn.execute(query, {"every": every, "before": before})]
 
 
 def orders_of(conn: Connection, contacts: Collection[int]) -> list[OrderRow]:
@@ -107,12 +107,13 @@ def orders_of(conn: Connection, contacts: Collection[int]) -> list[OrderRow]:
     return [OrderRow(*row) for row in rows]
 
 
-def linked_sessions(conn: Connection) -> int:
-    """Count the sessions of chats whose contact is known and has an order."""
+def linked_sessions(conn: Connection, *, before: date) -> int:
+    """Count the sessions before a day of chats whose contact is known and has an order."""
     row = conn.execute(
         """SELECT count(*) FROM chat_files f JOIN chat_sessions s ON s.id_chat_file = f.id
-           WHERE f.processing_status <> 'vanished'
-             AND f.id_contato IN (SELECT id_contato FROM ordens_servico WHERE data_emissao IS NOT NULL)"""
+           WHERE f.processing_status <> 'vanished' AND s.started_at < %s
+             AND f.id_contato IN (SELECT id_contato FROM ordens_servico WHERE data_emissao IS NOT NULL)""",
+        (before,),
     ).fetchone()
     return int(row[0]) if row else 0
 
@@ -127,9 +128,9 @@ def has_unlinked_chats(conn: Connection) -> bool:
     return bool(row and row[0])
 
 
-def span(conn: Connection) -> tuple[date, date] | None:
-    """Return the first and the last day of which sessions are known; None when there is none."""
-    row = conn.execute(queries.load("links/order_span")).fetchone()
+def span(conn: Connection, *, before: date) -> tuple[date, date] | None:
+    """Return the first and the last day before `before` of which sessions are known; None: there is none."""
+    row = conn.execute(queries.load("links/order_span"), {"before": before}).fetchone()
     return (row[0], row[1]) if row and row[0] is not None else None
 
 

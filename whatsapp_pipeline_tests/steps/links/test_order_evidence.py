@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from whatsapp_pipeline import clock
 from whatsapp_pipeline.cli.link import link
 from whatsapp_pipeline.domain.matching.order_fitting import fit_orders
 from whatsapp_pipeline.domain.matching.order_model import SessionToLink, default_model
@@ -114,8 +116,8 @@ def test_the_model_is_fitted_without_being_asked_and_kept(conn: Connection) -> N
     assert models.newest(conn, "orders") == stored
 
 
-@pytest.mark.parametrize(("divisor", "is_refitted"), [(6, False), (4, True)], ids=["a sixth", "a quarter"])
-def test_a_model_is_fitted_again_when_a_fifth_of_the_sessions_changed(
+@pytest.mark.parametrize(("divisor", "is_refitted"), [(30, False), (15, True)], ids=["1/30", "1/15"])
+def test_a_model_is_fitted_again_when_a_twentieth_of_the_sessions_changed(
     conn: Connection, divisor: int, is_refitted: bool
 ) -> None:
     first = order_model(conn, refit=False, log=LOG)
@@ -123,6 +125,20 @@ def test_a_model_is_fitted_again_when_a_fifth_of_the_sessions_changed(
     assert (order_model(conn, refit=False, log=LOG) != first) is is_refitted
     count = conn.execute("SELECT count(*) FROM link_models WHERE kind = 'orders'").fetchone()
     assert count == (1 + is_refitted,)
+
+
+def test_sessions_of_the_current_quarter_wait_for_the_next(conn: Connection) -> None:
+    """What is written this quarter neither decides the model nor makes it stale."""
+    with clock.set_to(datetime(2023, 5, 17, tzinfo=UTC)):
+        before = order_model(conn, refit=False, log=LOG)
+        conn.execute(
+            """DELETE FROM chat_files WHERE id IN (
+                   SELECT id_chat_file FROM chat_sessions WHERE started_at >= '2023-04-01')"""
+        )
+        assert order_model(conn, refit=False, log=LOG) == before
+        assert order_model(conn, refit=True, log=LOG) == before
+    assert before.span is not None
+    assert before.span[1] < "2023-04-01"
 
 
 def test_no_model_is_fitted_while_a_chat_waits_for_its_contact(conn: Connection) -> None:
