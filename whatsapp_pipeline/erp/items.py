@@ -70,6 +70,7 @@ _REFERENCES: Final[dict[str, tuple[str, ...]]] = {
 }
 _V2_NAMES: Final = frozenset(name for v3, names in _CONTACT_FIELDS.values() for name in names if name != v3)
 _V3_NAMES: Final = frozenset(v3 for v3, names in _CONTACT_FIELDS.values() if v3 not in names)
+_NO_REFERENCE: Final = (None, "", 0, "0")  # how the ERP says that an order has no seller, category …
 LARGEST_ID: Final = 2**63 - 1
 _LONGEST_ID: Final = 19  # digits of LARGEST_ID
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -158,7 +159,11 @@ def read_order(item: Item) -> Order:
         for name in (*names, column):
             if name in item:
                 held = item[name]
-                values[column] = _reference(held.get("id") if isinstance(held, Mapping) else held)
+                raw = held.get("id") if isinstance(held, Mapping) else held
+                values[column] = _reference(raw)
+                if values[column] is None and raw not in _NO_REFERENCE:
+                    del values[column]
+                    odd[column] = "no usable id"
                 break
     return Order(_id(item), values, odd)
 
@@ -244,7 +249,10 @@ def parse_discount(text: str, total: Decimal | None) -> Decimal | None:
     share = parse_amount(text.strip().rstrip("%"))
     if share is None or total is None:
         return None
-    return (total * share / 100).quantize(Decimal("0.01"))
+    try:
+        return (total * share / 100).quantize(Decimal("0.01"))
+    except ArithmeticError:  # a share or a total with more digits than a sum of money has
+        return None
 
 
 def _field_names(item: Item) -> FieldNames:

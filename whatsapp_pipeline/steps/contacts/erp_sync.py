@@ -38,6 +38,8 @@ from whatsapp_pipeline.store.locks import named_lock
 OVERLAP: Final = timedelta(minutes=10)
 LARGEST_LOAD: Final = 2000
 _SWEEPS: Final = 4
+# Duplicates at a listing's end fill two pages at most: the second is the overlap where the total is too high.
+_MOST_STALE_PAGES: Final = 2
 _RECHECK_BATCH: Final = 50
 
 # What a reading of a listing begins with; `digest` names the rows that it has brought so far.
@@ -163,11 +165,14 @@ class _Reader:
         state = self.run.state
         seen = erp_passes.seen(self.conn, self.run, listing, state["sweep"])
         offset: int | None = state["offset"]
+        before: list[int] = []
+        stale = 0  # pages in a row that brought no new id
         while offset is not None:
             page = fetch(offset)
             self.tally.pages += 1
             ids = [order for item in page.items if (order := _id_or_none(item)) is not None]
-            if self.live and len(ids) > 1 and seen.issuperset(ids):
+            stale = stale + 1 if ids and seen.issuperset(ids) else 0
+            if self.live and stale and (ids == before or stale > _MOST_STALE_PAGES):
                 self._restart()
                 self._save(listing)
                 raise PipelineError(
@@ -183,6 +188,7 @@ class _Reader:
             if state["total"] not in (None, page.total):
                 state["moved"] = True
             seen.update(ids)
+            before = ids
             if self.backup is not None:
                 self.backup.save_page(name, page)
             state.update(

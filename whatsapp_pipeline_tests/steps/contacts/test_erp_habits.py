@@ -11,6 +11,7 @@ import pytest
 
 from whatsapp_pipeline.checks import contacts as rules
 from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.sandbox.erp_server import ErpSandbox, Fault, serving
 from whatsapp_pipeline.steps.contacts.erp_sync import SyncReport, sync_contacts, sync_orders
@@ -126,6 +127,26 @@ def test_a_duplicate_id_does_not_stop_the_pass(conn: Connection, sandbox: ErpSan
     ]
 
 
+@pytest.mark.parametrize("rows", [100, 199])
+@pytest.mark.parametrize("excess", [0, 1])
+def test_duplicates_alone_on_the_last_page_do_not_stop_the_pass(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync, rows: int, excess: int
+) -> None:
+    listed = [item for item in sandbox.contacts if item["situacao"] == "B"][:rows]
+    sandbox.contacts = [*listed, dict(listed[-1]), dict(listed[5])]
+    sandbox.faults = [Fault("total", "/contatos", total=rows + 2 + excess, times=99)] if excess else []
+    assert sync().items == rows
+    words = f"the ERP counts {rows + 2 + excess} rows and lists {rows} different ones"
+    assert ("contatos: contatos/B", "count_differs", words) in _findings(conn)
+
+
+def test_a_lone_row_that_comes_again_for_ever_ends_the_pass(sandbox: ErpSandbox, sync: Sync) -> None:
+    sandbox.contacts = sandbox.contacts[:1]
+    sandbox.faults = [Fault("total", "/contatos", total=9, params=["offset"], times=99)]
+    with pytest.raises(PipelineError, match="ignores paging"):
+        sync()
+
+
 def test_an_empty_status_may_be_null(conn: Connection, sandbox: ErpSandbox, sync: Sync) -> None:
     sandbox.contacts = [item for item in sandbox.contacts if item["situacao"] != "I"]
     sandbox.faults = [Fault("null", "/contatos", times=99)]
@@ -192,7 +213,31 @@ def test_odd_values_of_an_order_are_findings(conn: Connection, sandbox: ErpSandb
     assert [(path, detail.partition(":")[0]) for path, _, detail in _findings(conn)] == [
         ("ordens_servico/9001", "equipamento"), ("ordens_servico/9001", "total_pecas"),
     ]  # fmt: skip
-    assert _one(conn, "SELECT equipamento, orcar FROM ordens_servico WHERE id = 9001") == (None, "S")
+    row = _one(conn, "SELECT equipamento, orcar, id_contato FROM ordens_servico WHERE id = 9001")
+    assert row == (None, "S", 1001)  # the contact of the list item
+
+
+@pytest.mark.parametrize("contact", [{"id": 2**70}, "x", {"id": [1]}])
+def test_a_contact_that_is_none_leaves_the_order_with_its_own(
+    conn: Connection, sandbox: ErpSandbox, orders: Sync, contact: object
+) -> None:
+    orders()
+    sandbox.orders[1] |= {"cliente": contact, "valor": "7.00"}
+    sandbox.details[9001] |= {"contato": contact}
+    orders()
+    assert _findings(conn) == [
+        ("ordens_servico/9001", "odd_value",
+         "id_contato: no usable id where a value belongs; left as it was"),
+    ]  # fmt: skip
+    assert _one(conn, "SELECT id_contato FROM ordens_servico WHERE id = 9001") == 1001
+
+
+def test_a_discount_beyond_all_measure_does_not_end_the_pass(
+    conn: Connection, sandbox: ErpSandbox, orders: Sync
+) -> None:
+    sandbox.details[9001] |= {"desconto": "1e999999999%"}
+    assert orders().items == 3
+    assert _one(conn, "SELECT desconto FROM ordens_servico WHERE id = 9001") is None
 
 
 @pytest.mark.parametrize("full", [True, False])
