@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,8 @@ _LIMIT_SECONDS = 60.0  # where a 429 does not say how long
 # How an answer ended, as endpoints name it, when what came is no whole answer.
 _CUT = frozenset({"length", "max_tokens"})
 _FILTERED = frozenset({"content_filter", "content-filter", "safety", "refusal"})
-_NO_TEXT = frozenset({"tool_calls", "function_call", "error"})
+# What a whole answer ends with; each other word, known or not, may mean that the rest is missing.
+_WHOLE = frozenset({"", "stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed"})
 # setup: the key or the address is wrong, so every question would fail. limit: too many requests. outage: no
 # answer came. refused: this question is not accepted. filtered: the endpoint withheld the answer.
 # unusable: what came is no whole text.
@@ -147,8 +149,11 @@ class OpenAiAssistant:
             raise AssistantError(f"the endpoint withheld the answer (finish_reason {ended})", "filtered")
         if ended in _CUT:
             raise AssistantError(f"the answer was cut off (finish_reason {ended})")
-        if ended in _NO_TEXT or not isinstance(content, str):
+        if not isinstance(content, str):
             raise AssistantError("the reply holds no text")
+        if ended not in _WHOLE:
+            named = re.sub(r"\W", "", ended)[:30]
+            raise AssistantError(f"the answer did not end as a whole one does (finish_reason {named})")
         try:
             return Reply(clean_reply(content, keep=self.system_prompt or ""), _tokens(document))
         except UnusableReplyError as error:
