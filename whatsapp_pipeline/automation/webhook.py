@@ -16,7 +16,7 @@ from whatsapp_pipeline.automation.schedule_factory import Job, at, once_a_day
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 from whatsapp_pipeline.store.conversations import inbox
-from whatsapp_pipeline.store.conversations.assistant import QuestionStatus, question_status
+from whatsapp_pipeline.store.conversations.assistant import QuestionStatus, question_status, settle_needless
 from whatsapp_pipeline.webhook import quarantine, spool
 
 BATCH_TAG = "webhook/batch"
@@ -132,6 +132,8 @@ def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> Non
     """Empty raw bodies after their days, and forget old quarantined ones."""
     with database.connect(application_name="whatsapp-pipeline webhook retention") as conn:
         redacted = inbox.redact(conn, days=RAW_DAYS, held_days=HELD_DAYS)
+        # Where the assistant was turned off, nobody else ends the questions that it left.
+        settle_needless(conn)
     directory = quarantine.quarantine_directory(spool.spool_directory(settings.load()))
     forgotten = quarantine.forget(directory, days=RAW_DAYS)
     context.log.info(f"{redacted} raw bodies redacted, {forgotten} quarantine files deleted")

@@ -144,6 +144,18 @@ def test_retention(conn: Connection, instance: dg.DagsterInstance, database_url:
     assert rows(conn, "SELECT body IS NULL FROM webhook_inbox") == [(True,)]
 
 
+def test_retention_ends_the_questions_of_an_assistant_that_was_turned_off(
+    conn: Connection, instance: dg.DagsterInstance, database_url: str
+) -> None:
+    now = datetime.now(UTC)
+    take(conn, delivery(text("w", "oi", at=int(now.timestamp()))), received=now, ask_assistant=True)
+    conn.execute("UPDATE conversation_messages SET sent_at = now() - interval '25 hours'")
+    assert webhook_retention.execute_in_process(
+        instance=instance, resources={"database": Database(url=database_url)}
+    ).success
+    assert rows(conn, "SELECT state FROM assistant_replies") == [("expired",)]
+
+
 def test_the_sensor_asks_for_questions_that_wait(
     instance: dg.DagsterInstance, database_url: str, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

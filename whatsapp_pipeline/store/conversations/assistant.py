@@ -67,7 +67,7 @@ def add_questions(conn: Connection, message_ids: Sequence[int]) -> None:
     """Make questions of those new messages that ask for an answer.
 
     An edit asks when the message that it edits no longer waits: the answer was for its former words. While
-    that one waits, it is asked about with its latest words anyway.
+    that one waits, or a later one that took its place, it is asked about with its latest words anyway.
     """
     conn.execute(
         f"""
@@ -80,7 +80,11 @@ def add_questions(conn: Connection, message_ids: Sequence[int]) -> None:
                     SELECT 1 FROM conversation_messages o JOIN assistant_replies r ON r.trigger_id = o.id
                      WHERE o.phone_number_id = m.phone_number_id AND o.message_key = m.reply_to_provider_id
                        AND o.conversation_id = m.conversation_id AND o.role = 'user'
-                       AND r.state IN ('answered', 'failed')))
+                       AND r.state <> 'pending')
+                   AND NOT EXISTS (
+                    SELECT 1 FROM conversation_messages o JOIN assistant_replies r ON r.trigger_id = o.id
+                     WHERE o.conversation_id = m.conversation_id AND r.state = 'pending'
+                       AND o.type <> 'edit'))
         ON CONFLICT (trigger_id) DO NOTHING
         """,
         (list(message_ids),),

@@ -130,6 +130,24 @@ def test_an_edited_question_is_asked_with_its_latest_words(
     assert len(answers(conn)) == 2
 
 
+def test_an_edit_of_a_question_that_another_took_the_place_of_is_asked_once(
+    conn: Connection, sandbox: AssistantSandbox, client: OpenAiAssistant
+) -> None:
+    ask(
+        conn,
+        text("w1", "fica pronto dia 12?", at=now(-60)),
+        text("w2", "e quanto custa?", at=now(-50)),
+    )
+    replies.settle_needless(conn)
+    ask(conn, edit("e1", "w1", "fica pronto dia 13?", at=now(-40)))  # w2 waits: its prompt has the new words
+    assert answer(conn, client).answered == 1
+    assert "dia 13" in sandbox.prompts[-1][0]["content"]
+    ask(conn, edit("e2", "w1", "fica pronto dia 21?", at=now(-30)))
+    assert answer(conn, client).answered == 1
+    assert "dia 21" in sandbox.prompts[-1][-1]["content"]
+    assert states(conn) == ["superseded", "answered", "answered"]
+
+
 def test_an_edit_while_the_model_thinks_is_asked_again(
     conn: Connection, sandbox: AssistantSandbox, client: OpenAiAssistant
 ) -> None:
@@ -182,6 +200,7 @@ def test_a_message_dated_in_the_future_does_not_block_its_conversation(
         Habit("status", status=500), Habit("status", status=503, body="<html>busy</html>"), Habit("reset"),
         Habit("body", body="<html>gateway</html>"), Habit("hang"), Habit("drip"),
         Habit("say", text=""), Habit("say", finish_reason="length"), Habit("body", body='{"choices": []}'),
+        Habit("say", finish_reason="model_length"), Habit("say", finish_reason="RECITATION"),
     ],
     ids=lambda habit: f"{habit.kind} {habit.status} {habit.finish_reason}",
 )  # fmt: skip
