@@ -7,7 +7,9 @@ does not: whether to ask again (`client`, `tokens`).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import queue
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -85,6 +87,30 @@ def read_answer(response: requests.Response) -> ErpAnswer:
     else:
         kind = f"HTTP {status} with a body that is not JSON"
     return ErpAnswer(status, kind, None, response.headers, is_html)
+
+
+def respond_within(seconds: float, ask: Callable[[], requests.Response]) -> requests.Response:
+    """Return the response to `ask` with its body read; raises requests.Timeout after `seconds` in all.
+
+    A time-out of `requests` limits each read, not their sum: a server that drips would hold us for ever.
+    The thread is a daemon and ends with its connection.
+    """
+    responses: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            responses.put(ask())
+        except Exception as error:  # raised again in the caller's thread
+            responses.put(error)
+
+    threading.Thread(target=run, name="erp", daemon=True).start()
+    try:
+        response = responses.get(timeout=seconds)
+    except queue.Empty:
+        raise requests.Timeout(f"no whole answer within {seconds:g} s") from None
+    if isinstance(response, Exception):
+        raise response
+    return response
 
 
 def _integer(digits: str) -> int | str:

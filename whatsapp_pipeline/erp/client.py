@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import requests
 
-from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, v2_advice
+from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, respond_within, v2_advice
 from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.tokens import AUTHORIZE_AGAIN, AccessTokens
 from whatsapp_pipeline.erp.waits import DEFAULT_LIMIT_WAIT, backoff, retry_after, until_reset
@@ -25,6 +25,7 @@ WAIT_SECONDS: Final = 1800.0
 RESUMES: Final = "what was read is kept, the next run resumes"
 _log: Final = logging.getLogger(__name__)
 _TIMEOUT: Final = (10.0, 60.0)
+_ANSWER_SECONDS: Final = 120.0
 _ATTEMPTS: Final = 7
 _BEHIND_A_WALL: Final = "Is there a firewall, proxy or login page between this machine and the ERP?"
 
@@ -119,11 +120,14 @@ class ErpClient:
             self._pause = 0.0
         began = self._clock.now()
         try:
-            response = self._session.get(
-                self._base_url + path,
-                params=dict(params),
-                headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-                timeout=_TIMEOUT,
+            response = respond_within(
+                _ANSWER_SECONDS,
+                lambda: self._session.get(
+                    self._base_url + path,
+                    params=dict(params),
+                    headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+                    timeout=_TIMEOUT,
+                ),
             )
         except requests.RequestException as error:
             self._waited += max(0.0, self._clock.now() - began)

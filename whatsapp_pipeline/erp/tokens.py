@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 import requests
 
 from whatsapp_pipeline import private_files
-from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer
+from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, respond_within
 from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.waits import backoff, retry_after
 from whatsapp_pipeline.errors import PipelineError
@@ -44,6 +44,7 @@ _FILE_BYTES: Final = 65_536  # more than any pair of tokens takes
 _EARLY_SECONDS: Final = 60.0
 _ATTEMPTS: Final = 6
 _TIMEOUT: Final = (10.0, 30.0)
+_ANSWER_SECONDS: Final = 60.0
 _WAIT_SECONDS: Final = 300.0  # other processes wait for the lock meanwhile
 _log: Final = logging.getLogger(__name__)
 
@@ -285,7 +286,10 @@ class AccessTokens:
         for attempt in range(_ATTEMPTS):
             pause = backoff(attempt, random.random())  # noqa: S311  # spreads retries, guards nothing
             try:
-                response = self._session.post(credentials.token_url, data=body, timeout=_TIMEOUT)
+                response = respond_within(
+                    _ANSWER_SECONDS,
+                    lambda: self._session.post(credentials.token_url, data=body, timeout=_TIMEOUT),
+                )
             except requests.RequestException as error:
                 answer = ErpAnswer(0, f"no answer, {type(error).__name__}")
             else:

@@ -34,7 +34,8 @@ class Fault:
     `kind`: `status` (answer `status` with `body` and `headers`), `unauthorized` (401, and every access token
     dies), `drop` (close without an answer), `ignore` (do as if the parameters in `params` were not there),
     `shift` (answer, then delete the first contact and append `insert` if given), `slow` (wait `seconds`),
-    `total` (state `total` as the number of rows, whatever it is), `null` (`itens: null` where no row is),
+    `drip` (send a byte now and then for `seconds`), `total` (state `total` as the number of rows, whatever it
+    is), `null` (`itens: null` where no row is),
     `no_refresh` (tokens without a new refresh token; the old one lives on).
     """
 
@@ -59,6 +60,7 @@ class Answer:
     body: bytes
     headers: dict[str, str]
     content_type: str = "application/json"
+    drip_seconds: float = 0.0
 
 
 class ErpSandbox:
@@ -117,6 +119,8 @@ class ErpSandbox:
             answer = self._serve(path, query, limits)
             if fault is not None and fault.kind in {"total", "null"}:
                 answer = _distorted(answer, fault)
+            if fault is not None and fault.kind == "drip":
+                answer.drip_seconds = fault.seconds
             if fault is not None and fault.kind == "shift":
                 self.contacts = [*self.contacts[1:], *([fault.insert] if fault.insert else [])]
             return answer
@@ -289,7 +293,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        stop_at = time.monotonic() + answer.drip_seconds
+        with contextlib.suppress(OSError):  # the client gave up
+            while time.monotonic() < stop_at:
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.05)  # dripping is what was asked for
+            self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
         """Stay silent: requests hold filters, and the log is the sandbox's own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -42,6 +43,18 @@ def test_pages_carry_a_row_of_overlap(world: World) -> None:
     second = world.source.contacts_page("B", 99, None)
     assert second.items[0] == first.items[-1]
     assert second.next_offset is None
+
+
+def test_an_answer_that_drips_is_given_up_and_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.total() == 147
+    monkeypatch.setattr("whatsapp_pipeline.erp.client._ANSWER_SECONDS", 0.5)
+    world.sandbox.faults = [Fault("drip", "/contatos", seconds=5)]
+    began = time.monotonic()
+    assert world.total() == 147
+    assert time.monotonic() - began < 3
+    assert len(world.clock.waits) == 1
 
 
 def test_429_waits_what_retry_after_says(world: World) -> None:
