@@ -71,8 +71,10 @@ def add_questions(conn: Connection, message_ids: Sequence[int]) -> None:
     """
     conn.execute(
         f"""
-        INSERT INTO assistant_replies (trigger_id)
-        SELECT m.id FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
+        INSERT INTO assistant_replies (trigger_id, next_attempt_at, paused_until)
+        SELECT m.id, greatest(now(), paused.until), paused.until
+          FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
+         CROSS JOIN (SELECT max(paused_until) AS until FROM assistant_replies WHERE state = 'pending') paused
          WHERE m.id = ANY(%s) AND m.role = 'user' AND m.origin = 'message' AND NOT c.is_group
            AND m.sent_at > now() - interval '{MAX_AGE}'
            AND (m.type NOT IN {_NOT_ASKING}
@@ -157,12 +159,16 @@ def ask_later(conn: Connection, trigger_id: int, reason: str, *, seconds: float,
 
 
 def postpone_all(conn: Connection, reason: str, *, seconds: float) -> int:
-    """Ask nothing for `seconds`: the endpoint fails for every question; return how many wait for that."""
+    """Ask nothing for `seconds`: the endpoint fails for every question; return how many wait for that.
+
+    Questions that come meanwhile wait as long.
+    """
     return conn.execute(
-        "UPDATE assistant_replies SET reason = %s, updated_at = now(),"
-        " next_attempt_at = greatest(next_attempt_at, now() + make_interval(secs => %s))"
+        "UPDATE assistant_replies SET reason = %(reason)s, updated_at = now(),"
+        " next_attempt_at = greatest(next_attempt_at, now() + make_interval(secs => %(seconds)s)),"
+        " paused_until = now() + make_interval(secs => %(seconds)s)"
         " WHERE state = 'pending'",
-        (reason, seconds),
+        {"reason": reason, "seconds": seconds},
     ).rowcount
 
 
@@ -171,7 +177,8 @@ def retry_failed(conn: Connection) -> int:
     return conn.execute(
         f"""
         UPDATE assistant_replies r
-           SET state = 'pending', attempts = 0, next_attempt_at = now(), updated_at = now()
+           SET state = 'pending', attempts = 0, next_attempt_at = now(), paused_until = NULL,
+               updated_at = now()
           FROM conversation_messages m
          WHERE m.id = r.trigger_id AND r.state IN ('failed', 'pending')
            AND m.sent_at > now() - interval '{MAX_AGE}' AND NOT {_ASKED_AGAIN} AND NOT {_ANSWERED_BY_STAFF}

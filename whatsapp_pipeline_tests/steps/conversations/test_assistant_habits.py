@@ -280,6 +280,27 @@ def test_the_circuit_breaker_leaves_the_rest_pending(
     assert answer(conn, client).answered == 6
 
 
+@pytest.mark.parametrize(
+    "habit", [Habit("status", status=401, times=9),
+              Habit("status", status=429, headers={"Retry-After": "600"}, times=9), Habit("hang", times=9)],
+)  # fmt: skip
+def test_a_question_that_comes_during_the_pause_waits_as_well(
+    conn: Connection, sandbox: AssistantSandbox, client: OpenAiAssistant, habit: Habit
+) -> None:
+    questions(conn, 3)
+    sandbox.habits = [habit]
+    answer(conn, client)
+    asked = len(sandbox.prompts)
+    for n in range(2):
+        ask(conn, text(f"new{n}", "e agora?", at=now(-1), sender=f"554198888777{n}"))
+        answer(conn, client)
+    assert (len(sandbox.prompts), replies.question_status(conn).due) == (asked, 0)
+    sandbox.habits = []
+    assert replies.retry_failed(conn) == 5
+    ask(conn, text("last", "e agora?", at=now(-1), sender="5541988887779"))
+    assert answer(conn, client).answered == 6
+
+
 def test_a_hung_endpoint_holds_a_run_no_longer_than_its_budget(
     conn: Connection, sandbox: AssistantSandbox
 ) -> None:
