@@ -256,3 +256,13 @@ def test_a_pass_that_brings_nothing_fails_a_check(
     sandbox.contacts = kept
     sync(full=full)
     assert _failing(conn, "erp_lists_known_contacts") == 0
+
+
+@pytest.mark.parametrize(("left", "failing"), [(116, 1), (117, 0)])
+def test_a_full_pass_that_brings_less_than_half_fails_a_check(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync, left: int, failing: int
+) -> None:
+    sync()  # 233 contacts
+    sandbox.contacts = sandbox.contacts[:left]
+    sync(full=True)
+    assert _failing(conn, "erp_lists_known_contacts") == failing

@@ -175,6 +175,18 @@ def test_a_question_that_staff_answered_is_not_asked(
     assert sandbox.prompts == []
 
 
+def test_an_answer_of_staff_while_the_model_thinks_comes_first(conn: Connection) -> None:
+    ask(conn, text("w1", "quanto custa?", at=now(-20)))
+    question = replies.claim(conn, seconds=60)
+    assert question is not None
+    echo = {"from": BUSINESS, "to": SENDER, "id": "e", "timestamp": str(now(-10)), "type": "text",
+            "text": {"body": "R$ 100"}}  # fmt: skip
+    ask(conn, message_echoes=[echo])
+    with conn.transaction():
+        assert not replies.store_reply(conn, question, "R$ 200")
+    assert not replies.was_edited(conn, question)
+
+
 def test_history_and_the_shops_own_number_ask_nothing(conn: Connection) -> None:
     account = {"metadata": {"phone_number_id": "acc-1", "display_phone_number": BUSINESS}}
     image = {"from": SENDER, "id": "img", "timestamp": str(now(-9)), "type": "image", "image": {"id": "1"}}
