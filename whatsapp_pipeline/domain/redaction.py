@@ -82,7 +82,7 @@ def without_person(payload: object, is_person: NameTest) -> Cleaned:
             if section in _SECTIONS and _is_about(value, is_person):
                 removed.append(value)
                 return None
-            return {key: _cleaned_field(key, child) for key, child in value.items()}
+            return {str(clean(key)): _cleaned_field(key, child) for key, child in value.items()}
         if isinstance(value, list):
             return [_cleaned_item(child) for child in value]
         if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):

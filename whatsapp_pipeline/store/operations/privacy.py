@@ -102,7 +102,8 @@ def _subject(conn: Connection, id_contato: int | None, person: Person, shared_ph
         """
         SELECT id FROM chat_files
         WHERE id_contato = %(id)s
-           OR (id_contato IS NULL AND NOT is_group AND phone_key = ANY(%(keys)s))
+           OR (id_contato IS NULL AND NOT is_group
+               AND (phone_key = ANY(%(keys)s) OR chat_key = ANY(%(keys)s)))  -- the only phone of its headers
         ORDER BY id
         """,
         {"id": id_contato, "keys": sorted(keys)},

@@ -11,6 +11,7 @@ from typing import LiteralString
 
 from whatsapp_pipeline.domain.redaction import ERASED, NameTest, names_in_text, scrub_text
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations.privacy_webhooks import OTHER_DIGITS
 
 _PAGE = 1000
 _SELECT: LiteralString = """
@@ -20,7 +21,9 @@ _SELECT: LiteralString = """
       AND (%(needles)s::text[] IS NULL
            OR regexp_replace(
                   concat_ws(' ', message_text, responding_to, sender_name, sender_phone, attachment_name),
-                  '[^0-9]', '', 'g') LIKE ANY(%(needles)s))
+                  '[^0-9]', '', 'g') LIKE ANY(%(needles)s)
+           OR concat_ws(' ', message_text, responding_to, sender_name, sender_phone, attachment_name)
+              ~ %(other_digits)s)
     ORDER BY id LIMIT %(page)s
 """
 _UPDATE: LiteralString = """
@@ -41,7 +44,13 @@ def erase_mentions(
     last, changed = 0, 0
     while rows := conn.execute(
         _SELECT,
-        {"last": last, "chats": list(own_chats), "needles": needles, "page": _PAGE},
+        {
+            "last": last,
+            "chats": list(own_chats),
+            "needles": needles,
+            "page": _PAGE,
+            "other_digits": OTHER_DIGITS,
+        },
     ).fetchall():
         for row_id, *texts in rows:
             cleaned = cleaned_message(texts, is_person)

@@ -254,6 +254,7 @@ def erase_person(conn: Connection, person: Person) -> Erased:
     needles = person.needles()
     messages += _rewrite_messages(conn, person.is_named, needles)
     _delete_statuses(conn, person.is_named, needles)
+    _rewrite_profile_names(conn, person.is_named)
     return Erased(conversations, messages, deliveries, leads)
 
 
@@ -297,6 +298,7 @@ def erase_listed(conn: Connection, is_erased: NameTest) -> Erased:
     deliveries = _rewrite_bodies(conn, is_erased) + _rewrite_events(conn, is_erased)
     messages = _rewrite_messages(conn, is_erased, None)
     _delete_statuses(conn, is_erased, None)
+    _rewrite_profile_names(conn, is_erased)
     return Erased(
         erased.conversations, erased.messages + messages, erased.deliveries + deliveries, erased.leads
     )
@@ -329,9 +331,12 @@ def _rewrite_bodies(conn: Connection, is_person: NameTest) -> int:
     return changed
 
 
+# Full-width, Arabic and mathematical digits, which a pattern of plain digits does not find.
+OTHER_DIGITS: LiteralString = r"[\uFF10-\uFF19\u0660-\u0669\u06F0-\u06F9\U0001D7CE-\U0001D7FF]"
 # Digits of a text and of raw JSON without its escapes: what a number in any spelling leaves.
 _HOLDS_NEEDLE: LiteralString = r"""
     (%(needles)s::text[] IS NULL OR raw_json::text LIKE ANY(%(needles)s)
+     OR concat_ws(' ', raw_json::text, {texts}) ~ '{digits}' OR raw_json::text ~* '\\u(ff1|066|06f|d835)'
      OR regexp_replace(regexp_replace(coalesce(raw_json::text, ''), '\\u[0-9a-fA-F]{{4}}', '', 'g')
                        || ' ' || {texts}, '[^0-9]', '', 'g') LIKE ANY(%(needles)s))
 """
@@ -355,9 +360,11 @@ def _rewrite_events(conn: Connection, is_person: NameTest) -> int:
 def _rewrite_messages(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
     """Delete what the person wrote in groups, and take their numbers out of what others wrote."""
     changed = 0
+    texts_of_row: LiteralString = "concat_ws(' ', text, new_text, original_text, sender_name)"
     select = f"""
-        SELECT id, type, raw_json::text, text, new_text FROM conversation_messages
-        WHERE id > %(last)s AND {_HOLDS_NEEDLE.format(texts="text || ' ' || coalesce(new_text, '')")}
+        SELECT id, type, raw_json::text, text, new_text, original_text, sender_name FROM conversation_messages
+        WHERE id > %(last)s
+          AND {_HOLDS_NEEDLE.format(digits=OTHER_DIGITS, texts=texts_of_row)}
         ORDER BY id LIMIT %(page)s"""
     for row_id, kind, raw, *texts in _pages(conn, select, needles):
         rest, is_changed = _cleaned_json(raw, is_person)
@@ -368,14 +375,24 @@ def _rewrite_messages(conn: Connection, is_person: NameTest, needles: list[str] 
             conn.execute("DELETE FROM conversation_messages WHERE id = %s", (row_id,))
         elif is_changed or scrubbed != texts:
             conn.execute(
-                "UPDATE conversation_messages SET raw_json = %s::json, text = %s, new_text = %s"
-                " WHERE id = %s",
+                "UPDATE conversation_messages SET raw_json = %s::json, text = %s, new_text = %s,"
+                " original_text = %s, sender_name = %s WHERE id = %s",
                 (rest, *scrubbed, row_id),
             )
         else:
             continue
         changed += 1
     return changed
+
+
+def _rewrite_profile_names(conn: Connection, is_person: NameTest) -> None:
+    """Take the person's numbers out of the names that others gave themselves."""
+    tables: tuple[LiteralString, ...] = ("conversations", "leads")
+    for table in tables:
+        rows = conn.execute(f"SELECT id, profile_name FROM {table} WHERE profile_name ~ '\\d'").fetchall()
+        for row_id, name in rows:
+            if (scrubbed := scrub_text(name, is_person)) != name:
+                conn.execute(f"UPDATE {table} SET profile_name = %s WHERE id = %s", (scrubbed, row_id))
 
 
 def _delete_statuses(conn: Connection, is_person: NameTest, needles: list[str] | None) -> None:
@@ -385,7 +402,7 @@ def _delete_statuses(conn: Connection, is_person: NameTest, needles: list[str] |
     while rows := conn.execute(
         f"""SELECT {columns}, raw_json::text FROM message_statuses
             WHERE raw_json IS NOT NULL AND ({columns}) > (%(a)s, %(b)s, %(c)s, %(d)s)
-              AND {_HOLDS_NEEDLE.format(texts="''")}
+              AND {_HOLDS_NEEDLE.format(digits=OTHER_DIGITS, texts="''")}
             ORDER BY {columns} LIMIT %(page)s""",
         {**dict(zip("abcd", last, strict=True)), "page": _PAGE, "needles": needles},
     ).fetchall():

@@ -89,18 +89,19 @@ def suppressed_chats(
 ) -> set[tuple[str, int]]:
     """Return the (path, chat number) that must not be indexed, of (path, chat number, phone key, chat key).
 
-    A chat is known by its place, by the phone in its title, or by its label where it has no phone.
+    A chat is known by its place, by the phone in its title, or by its chat key (the only
+    phone of its headers, or its label).
     """
     if is_empty(conn):
         return set()
     given = list(chats)
     files = suppressed(conn, "file", (file_value(path, number) for path, number, _, _ in given))
-    phones = suppressed_phone_keys(conn, {phone for _, _, phone, _ in given if phone})
+    phones = suppressed_phone_keys(conn, {key for _, _, *keys in given for key in keys if key})
     labels = suppressed(conn, "chat", {label for _, _, _, label in given if label})
     return {
         (path, number)
         for path, number, phone, label in given
-        if file_value(path, number) in files or phone in phones or label in labels
+        if file_value(path, number) in files or phone in phones or label in phones or label in labels
     }
 
 

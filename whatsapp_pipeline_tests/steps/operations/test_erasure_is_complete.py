@@ -35,12 +35,12 @@ from whatsapp_pipeline.webhook.drainer import CORRUPT
 from whatsapp_pipeline.webhook.quarantine import Quarantine, quarantine_directory
 from whatsapp_pipeline.webhook.spool import SpoolWriter, spool_directory
 from whatsapp_pipeline_tests.block_files import Said, block, write_chat
-from whatsapp_pipeline_tests.webhook.deliveries import delivery, process, put, text
+from whatsapp_pipeline_tests.webhook.deliveries import NOON, delivery, edit, process, put, text
 
 LOG = logging.getLogger(__name__)
 MARIA, JOAO = 101, 102
-# Her number, the one she changed to, a lead's, and one that stays.
-FIRST, SECOND, LEAD, KEPT = "99990101", "99990102", "99990103", "99990104"
+# Her number, the one she changed to, a lead's, and two that stay.
+FIRST, SECOND, LEAD, KEPT, OTHER = "99990101", "99990102", "99990103", "99990104", "99990105"
 WORDS = ("zulmira", "quiteria", "wandeca", "br.777777")
 
 
@@ -77,6 +77,14 @@ def deliveries() -> list[Any]:
         delivery(text("g1", "no grupo", sender=wa(FIRST), **others)),
         delivery(text("g2", "liga para ela: fone419 9999–0101", sender=wa(KEPT), **others)),
         delivery(text("g3", "resposta", sender=wa(KEPT), context={"from": wa(FIRST), "id": "g1"}, **others)),
+        delivery(text("w1", "fala com ela: (41) 99999-0101", sender=wa(KEPT))),
+        delivery(edit("w2", "w1", "deixa, eu falo", at=NOON + 1, sender=wa(KEPT))),
+        delivery(text("w3", "anota: \uff19\uff19\uff19\uff19\uff10\uff11\uff10\uff11", sender=wa(KEPT))),
+        delivery(text("w4", "oi", sender=wa(KEPT), by_number={wa(FIRST): 1})),
+        delivery(
+            text("w5", "oi", sender=wa(OTHER)),
+            contacts=[{"wa_id": wa(OTHER), "profile": {"name": "Filho 41 9999-0101"}}],
+        ),
         delivery({"from": wa(KEPT), "id": "c1", "timestamp": "1", "type": "contacts", "contacts": card}),
         delivery(
             statuses=[
@@ -102,6 +110,9 @@ def archive(root: Path) -> Path:
                title="+55 41 9999-0102", time="2025-01-06 10 00 00")  # fmt: skip
     write_chat(root, block([Said(0, "from", "orçamento?")], phone=f"+{wa(LEAD)}"),
                title="(41) 99999 0103", time="2025-01-07 10 00 00")  # fmt: skip
+    write_chat(root, block([Said(0, "from", "e aí?"), Said(1, "to", "oi, Quitéria")],
+               label="Quitéria orçamento", phone=f"+{wa(LEAD)}"),
+               title="Quitéria orçamento", time="2025-01-10 10 00 00")  # fmt: skip
     write_chat(root, block([Said(0, "from", "passe o meu número: 41.99999-0103 ou 9999 0101")],
                phone=f"+{wa(KEPT)}"), title="Joao Kept", time="2025-01-08 10 00 00")  # fmt: skip
     group = "".join(
@@ -109,6 +120,7 @@ def archive(root: Path) -> Path:
         for minute, number, said in (
             (0, KEPT, "bom dia"), (1, FIRST, "bom dia, Zulmira aqui"), (2, LEAD, "Quitéria também"),
             (3, KEPT, "o fone41999990101 não atende"),
+            (4, KEPT, "ou \uff19\uff19\uff19\uff19-\uff10\uff11\uff10\uff11"),
         )
     )  # fmt: skip
     write_chat(root, group, title="Grupo da Loja", time="2025-01-09 10 00 00")
@@ -251,12 +263,16 @@ def test_three_erased_people_are_found_nowhere(
         assert conn.execute("SELECT count(*) FROM chat_files").fetchone() == (2,)
         said = "SELECT message_text FROM chat_messages JOIN chat_files f ON f.id = id_chat_file"
         assert conn.execute(f"{said} WHERE is_group ORDER BY ordinal").fetchall() == [
-            ("bom dia",), ("[apagado]",), ("[apagado]",), ("o fone[apagado] não atende",)
+            ("bom dia",), ("[apagado]",), ("[apagado]",), ("o fone[apagado] não atende",),
+            ("ou [apagado]",),
         ]  # fmt: skip
         book = conn.execute("SELECT raw_json::text FROM webhook_events WHERE kind LIKE '%state_sync'")
         assert "Joao" in str(book.fetchall())
 
     world.receive()  # the next run, with new deliveries of the same people and files that are read again
+    write_chat(world.root, block([Said(0, "from", "voltei"), Said(1, "to", "oi, Zulmira")],
+               label="Zulmira nova", phone=f"+{wa(FIRST)}"),
+               title="Zulmira nova", time="2025-01-11 10 00 00")  # fmt: skip
     for path in world.root.rglob("*.txt"):
         path.write_bytes(path.read_bytes() + b"\n")
     world.run()
