@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.operations.privacy_webhooks import person_of_contact
+from whatsapp_pipeline.store.operations.privacy_webhooks import cleaned_body, person_of_contact
 from whatsapp_pipeline.webhook import quarantine, records, spool
 from whatsapp_pipeline.webhook.drainer import CORRUPT
 from whatsapp_pipeline.webhook.privacy import empty_spool, export_webhooks
@@ -106,3 +106,13 @@ def test_a_body_nobody_can_read_is_emptied_when_it_names_the_person(
     assert [bytes(b) for (b,) in rows(conn, "SELECT body FROM webhook_inbox ORDER BY id")] == [
         b"{}", b'{"broken 554188880000',
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a": "\\u0039\\u0039\\u0039\\u0039-0000" ', '{"a": "99999-0000" '.encode("utf-16")],
+    ids=["escapes", "utf-16"],
+)
+def test_a_body_that_is_not_json_is_emptied_in_any_encoding(body: bytes) -> None:
+    assert cleaned_body(body, "wa:xx99990000".__eq__) == b"{}"
+    assert cleaned_body(body, "wa:xx99990001".__eq__) is None

@@ -7,6 +7,7 @@ delivery names somebody (domain/redaction.py).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -212,8 +213,14 @@ def items_about(body: bytes, is_person: NameTest) -> list[object]:
     try:
         return without_person(loads(body), is_person).removed
     except UnreadableBodyError:
-        text = body.decode("utf-8", "replace")
+        text = _text_of(body)
         return [text] if scrub_text(text, is_person) != text else []
+
+
+def _text_of(body: bytes) -> str:
+    """Return a body that is not JSON as text: escapes written out, and UTF-16 without its zero bytes."""
+    text = body.decode("utf-8", "replace").replace("\0", "")
+    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
 
 
 def _event_items(conn: Connection, is_person: NameTest) -> list[dict[str, Any]]:
@@ -313,7 +320,7 @@ def cleaned_body(body: bytes, is_person: NameTest) -> bytes | None:
     try:
         payload = loads(body)
     except UnreadableBodyError:
-        text = body.decode("utf-8", "replace")
+        text = _text_of(body)
         return b"{}" if scrub_text(text, is_person) != text else None
     cleaned = without_person(payload, is_person)
     return dumps(cleaned.value).encode() if cleaned.changed else None
