@@ -56,11 +56,11 @@ def test_every_kind_of_change_is_counted_with_masked_examples(conn: Connection) 
             ("links to orders", "linked"): 1,
         }
         assert found["links to contacts", "linked"][1] == (
-            "2025-01 J•••• L••••: unmatched → contact 2 (name 0.97)",
+            "2025-01 J•••• L••••: unmatched → contact 2 (name_match 0.97)",
         )
         named = {(c.what, c.change): c.examples for c in difference.compare(conn, show_names=True)}
         assert named["links to contacts", "linked"] == (
-            "2025-01 Joao Lima: unmatched → contact 2 (Joao Lima) (name 0.97)",
+            "2025-01 Joao Lima: unmatched → contact 2 (Joao Lima) (name_match 0.97)",
         )
         everything = str(found)
         assert "Maria" not in everything
