@@ -34,12 +34,15 @@ os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 _LONGEST = ("test_pipeline.py", "test_docs.py", "test_no_personal_data.py", "test_extend.py")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that start the embedded server, before pytest selects tests by their markers."""
+    if "admin_url" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.database)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start the embedded server, and begin with the files that take longest."""
-    for item in items:
-        if "admin_url" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.database)
+    """Begin with the files that take longest."""
     items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 
