@@ -39,6 +39,10 @@ def url(database_url: str) -> str:
         normalize_contacts(conn, default_area_code=None, log=LOG)
         link_month(conn, "2025-01", LinkOptions(), log=LOG)
         summarize(conn, SummaryOptions(), log=LOG)
+    # A decision to list, whichever of the commands below runs first.
+    add = ["override", "add", "--title", f"Bia {EVIL}", "--contact", "2", "--reason", EVIL]
+    added = CliRunner().invoke(cli, add, env={"DATABASE_URL": database_url, "PRIVACY_KEY": "k" * 32})
+    assert added.exit_code == 0, added.output
     return database_url
 
 
