@@ -77,7 +77,7 @@ def _stop(pgdata: Path) -> None:
         os.kill(pid, signal.SIGINT)
     deadline = time.monotonic() + _SECONDS_TO_STOP
     while _postmaster(pgdata) is not None and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.1)  # the server is not our child, so its end can only be looked for
 
 
 if __name__ == "__main__":

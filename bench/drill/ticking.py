@@ -75,7 +75,7 @@ def _wait_for_runs(instance: dg.DagsterInstance, process: subprocess.Popen[str],
         is_done = {run.job_name for run in succeeded} >= _EXPECTED
         if passed > seconds and (is_done or passed > seconds + _LATEST_SECONDS):
             return
-        time.sleep(1)
+        time.sleep(1)  # the runs of other processes can only be asked for
 
 
 def _faults(instance: dg.DagsterInstance) -> list[str]:

@@ -228,7 +228,7 @@ class ChatArchive:
         return os.path.commonpath([root, os.path.realpath(path)]) != root
 
     def _open_regular(self, path: str, flags: int) -> int:
-        """Open as `open` does, but refuse what could wait for ever or lies outside the archive.
+        """Open as `open` does, but refuse what could block without end or lies outside the archive.
 
         The file may have become a link, a pipe or a device since the archive was listed.
         """

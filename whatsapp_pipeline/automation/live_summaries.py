@@ -57,7 +57,7 @@ def quiet_conversations_sensor(
     newest = max(changed for _, changed in waiting)
     config = {"contacts": sorted(contact for contact, _ in waiting)}
     return dg.RunRequest(
-        # Dagster starts a run key once for ever: the moment of the request makes each a new one.
+        # Dagster never starts a run key twice. The time of the request makes each key new.
         run_key=f"live-summaries-{newest:%Y%m%dT%H%M%S%f}-{datetime.now(UTC):%Y%m%dT%H%M%S}",
         run_config=dg.RunConfig(ops={"customer_summaries": {"config": config}}),
     )

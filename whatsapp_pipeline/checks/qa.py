@@ -120,7 +120,7 @@ def evaluate(check: QaCheck, scope: Scope, *, run_id: str | None, every_month: b
 
 
 def evaluate_alone(check: QaCheck, scope: Scope) -> Standing:
-    """Evaluate the months of `scope` for whoever asked, and record nothing."""
+    """Evaluate the months of `scope` for the caller alone, and record nothing."""
     found = check.find(scope).months
     results = [
         MonthResult(check.name, month, of_month.examined, of_month.failing, of_month.rows)

@@ -53,7 +53,7 @@ _SESSION_KEYS = (
 
 @click.group(cls=Group, invoke_without_command=True)
 @click.option("--month", type=MONTH, help="The month to review.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many items.")
+@click.option("--limit", type=click.IntRange(1), help="Show no more than this number of items.")
 @click.option("--by", help="Who decides. Left out: your user name.")
 @click.option("--sample", is_flag=True, help="Judge links blind: the QA sample, of one month or of all.")
 @click.option("--live", is_flag=True, help="Review live conversations, which belong to no month.")

@@ -93,7 +93,7 @@ def _conclude(
 ) -> LinkDecision:
     """Let the later kinds of evidence choose among the candidates, then apply the policy."""
     for contact in reasons:
-        method.setdefault(contact, "name_match")  # a rival of a phone or an order that only the name brought
+        method.setdefault(contact, "name_match")  # a competing candidate that only the name found
     before = _posteriors(reasons)
     after_orders = before
     if status_of(_sorted(before), policy) != "linked":
