@@ -16,7 +16,10 @@ from whatsapp_pipeline.store.connection import connect, describe
 
 @click.command()
 def migrate() -> None:
-    """Bring the database to the current schema; says what the user's own tables lack."""
+    """Bring the database to the current schema; says what the user's own tables lack.
+
+    People who were erased before, on the list in .local, are erased from it too.
+    """
     from whatsapp_pipeline.backups import backup_options
     from whatsapp_pipeline.cli.backup import cli_log
     from whatsapp_pipeline.steps.operations.adopt import (
@@ -25,6 +28,7 @@ def migrate() -> None:
         refuse_foreign_tables,
     )
     from whatsapp_pipeline.steps.operations.backup import before_migration
+    from whatsapp_pipeline.steps.operations.privacy import recall_erasures
     from whatsapp_pipeline.store.contacts.adoption import report
     from whatsapp_pipeline.store.migrate import migrate as apply
     from whatsapp_pipeline.store.migrate import pending
@@ -45,6 +49,8 @@ def migrate() -> None:
     apply(url)
     applied = [name for name in missing if name not in pending(url)]
     say(f"{describe(url)}: {len(applied)} migration(s) applied" + "".join(f"\n  {n}" for n in applied))
+    if erased := recall_erasures(url, configured, log=cli_log()):
+        say(f"people erased before were erased again ({erased} changes)")
     with connect(url) as conn:
         for finding in report(conn, with_erp=configured.erp_source is not None):
             say(f"warning: {finding}", err=True)

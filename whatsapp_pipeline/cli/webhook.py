@@ -25,6 +25,8 @@ def _database() -> Iterator[Connection]:
 
 
 def _url() -> str:
+    from whatsapp_pipeline.cli.backup import cli_log
+    from whatsapp_pipeline.steps.operations.privacy import recall_erasures
     from whatsapp_pipeline.store.migrate import migrate, pending
 
     configured = settings.load()
@@ -33,6 +35,7 @@ def _url() -> str:
         if configured.database_url:
             raise PipelineError("the database is not migrated; run `whatsapp-pipeline migrate`")
         migrate(url)
+        recall_erasures(url, configured, log=cli_log())
     return url
 
 

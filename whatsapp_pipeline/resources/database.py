@@ -22,6 +22,7 @@ from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.operations.backup import before_first_write
+from whatsapp_pipeline.steps.operations.privacy import recall_erasures
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate, pending
 
@@ -31,7 +32,7 @@ _dry_run_connection: ContextVar[Connection | None] = ContextVar("dry_run_connect
 
 @cache
 def _ready_url(url: str | None) -> str:
-    """Resolve the database once a process and make sure that its schema is current."""
+    """Resolve the database once a process; see that its schema is current and that it knows erased people."""
     configured = settings.load()
     resolved = url or pipeline_url(configured)
     if missing := pending(resolved):
@@ -41,6 +42,7 @@ def _ready_url(url: str | None) -> str:
                 "run `whatsapp-pipeline migrate`"
             )
         migrate(resolved)  # the embedded server is ours alone, nobody has to be asked
+    recall_erasures(resolved, configured, log=logging.getLogger("whatsapp_pipeline.privacy"))
     return resolved
 
 

@@ -20,6 +20,7 @@ from whatsapp_pipeline import privacy_key, private_files
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.domain.redaction import NameTest
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations.backup import BackupOptions, kept, rewrite
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -200,6 +201,25 @@ def _what_stays(orders: int, subject: privacy.Subject, *, keep_contact_row: bool
     return reasons
 
 
+def recall_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int:
+    """Make the database at `url` know everybody on the list in `.local`; return how many rows changed.
+
+    Every command that brings a database to the current schema calls it: a new database, or one restored from
+    an older backup, lacks entries of the list. Whoever is on such an entry is erased there. Entries that only
+    the database has are written to the list. Raises PipelineError when the key of the list is missing.
+    """
+    with connect(url) as conn:
+        if not suppression.has_list(conn):
+            return 0
+        known = set(suppression.entries(conn))
+        remembered = _remembered(settings)
+        if not remembered <= known:
+            return _recall(conn, settings, remembered, log=log)
+        if known - remembered and suppression.is_key_of(conn, privacy_key.find()):
+            _remember(settings, sorted(known))
+    return 0
+
+
 def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int:
     """Erase from the database at `url` everybody on the suppression list; return how many rows changed.
 
@@ -209,17 +229,28 @@ def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger) -> in
         remembered = _remembered(settings)
         if not suppression.has_list(conn):
             if remembered:
-                log.warning("the restored database is older than the list of erased people; migrate it, then")
-                log.warning("run `whatsapp-pipeline privacy reapply`")
+                log.warning(
+                    "the restored database is older than the list of erased people: they are erased from it "
+                    "when `whatsapp-pipeline migrate` has brought it to the current schema"
+                )
             return 0
-        suppression.add_hashes(conn, remembered)
-        if suppression.is_empty(conn):
-            return 0
-        key = suppression.key_in_use(conn)
-        suppression.record_key(conn, key)
-        count = in_transaction(conn, lambda: _erase_listed(conn))
-        if (is_erased := suppression.name_test(conn)) is not None:
-            webhooks.rewrite_files(spool_directory(settings), is_erased)
+        return _recall(conn, settings, remembered, log=log)
+
+
+def _recall(
+    conn: Connection, settings: Settings, remembered: frozenset[tuple[str, bytes]], *, log: logging.Logger
+) -> int:
+    """Put the list of `.local` on the database's and erase everybody on it; all in one transaction."""
+
+    def recall() -> int:
+        suppression.add_hashes_of_key(conn, remembered)
+        return 0 if suppression.is_empty(conn) else _erase_listed(conn)
+
+    count = in_transaction(conn, recall)
+    if (is_erased := suppression.name_test(conn)) is not None:
+        webhooks.rewrite_files(spool_directory(settings), is_erased)
+    if count:
+        log.info("people erased before were erased again", extra=fields(changes=count))
     return count
 
 
@@ -258,22 +289,36 @@ def _erase_listed(conn: Connection) -> int:
     return count + privacy.delete_chats(conn, sorted(listed))
 
 
+_FINGERPRINT = "key"  # the kind of the line that holds the fingerprint
+
+
 def _remember(settings: Settings, entries: list[tuple[str, bytes]]) -> None:
-    """Keep the list beside the key as well, for databases restored from before its last entries."""
+    """Keep the list beside the key as well: for new databases, and those restored from an older backup."""
+    fingerprint = suppression.fingerprint_of(privacy_key.find_or_make())
+    lines = [(_FINGERPRINT, fingerprint), *sorted({*entries, *_remembered(settings)})]
     path = settings.local_dir / LIST_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    everything = sorted({*entries, *_remembered(settings)})
-    private_files.write(path, "".join(f"{kind} {value.hex()}\n" for kind, value in everything))
+    private_files.write(path, "".join(f"{kind} {value.hex()}\n" for kind, value in lines))
 
 
-def _remembered(settings: Settings) -> list[tuple[str, bytes]]:
+def _remembered(settings: Settings) -> frozenset[tuple[str, bytes]]:
+    """Return the list of `.local`; raises PipelineError when it is damaged or another key made it."""
     path = settings.local_dir / LIST_FILE
     if not path.exists():
-        return []
-    lines = path.read_text(encoding="ascii").split("\n")
-    return [
-        (kind, bytes.fromhex(value)) for kind, _, value in (line.partition(" ") for line in lines) if value
-    ]
+        return frozenset()
+    lines = [line.split(" ") for line in path.read_text(encoding="ascii").splitlines() if line]
+    try:
+        found = [(kind, bytes.fromhex(value)) for kind, value in lines]
+    except ValueError:
+        raise PipelineError(
+            f"{path.parent.name}/{LIST_FILE}, the list of erased people, is damaged: put back the file of a "
+            "backup of that folder, so that nobody on it comes back"
+        ) from None
+    fingerprints = [value for kind, value in found if kind == _FINGERPRINT]
+    entries = frozenset((kind, value) for kind, value in found if kind != _FINGERPRINT)
+    if fingerprints:
+        suppression.require_key(fingerprints[0])
+    return entries
 
 
 def _saved_items(folder: Path, id_contato: int) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -44,7 +44,7 @@ def key_in_use(conn: Connection, *, make: bool = False) -> bytes:
             "put it back into PRIVACY_KEY or .local/privacy.key"
         )
     row = conn.execute("SELECT fingerprint FROM privacy_key").fetchone()
-    if row is not None and not is_empty(conn) and bytes(row[0]) != _fingerprint(key):
+    if row is not None and not is_empty(conn) and bytes(row[0]) != fingerprint_of(key):
         raise PipelineError(
             "PRIVACY_KEY (or .local/privacy.key) is not the key that erased people were recorded with; "
             "put the right one back"
@@ -52,8 +52,20 @@ def key_in_use(conn: Connection, *, make: bool = False) -> bytes:
     return key
 
 
-def _fingerprint(key: bytes) -> bytes:
+def fingerprint_of(key: bytes) -> bytes:
+    """Return what a list records of the key that made it."""
     return hashlib.sha256(b"fingerprint:" + key).digest()
+
+
+def require_key(fingerprint: bytes) -> None:
+    """Raise PipelineError when there is no key, or another than the one with `fingerprint`."""
+    key = privacy_key.find()
+    if key is None or fingerprint_of(key) != fingerprint:
+        raise PipelineError(
+            "people were erased here before (.local/privacy.list), and the key that recognises them is "
+            f"{'missing' if key is None else 'another one'}; "
+            "put it back into PRIVACY_KEY or .local/privacy.key, so that they do not come back"
+        )
 
 
 def suppressed(conn: Connection, kind: Kind, values: Iterable[str]) -> set[str]:
@@ -111,7 +123,7 @@ def add(conn: Connection, entries: Iterable[tuple[Kind, str]]) -> int:
     conn.execute(
         "INSERT INTO privacy_key (fingerprint) VALUES (%s) ON CONFLICT (one) DO UPDATE"
         " SET fingerprint = EXCLUDED.fingerprint",
-        (_fingerprint(key),),
+        (fingerprint_of(key),),
     )
     hashed = sorted({(kind, hash_of(key, kind, value)) for kind, value in entries})
     return add_hashes(conn, hashed)
@@ -143,11 +155,26 @@ def has_list(conn: Connection) -> bool:
     return conn.execute("SELECT to_regclass('privacy_suppressions')").fetchone() != (None,)
 
 
-def record_key(conn: Connection, key: bytes) -> None:
-    """Record which key the list was made with, unless the database records one already."""
+def add_hashes_of_key(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> None:
+    """Put hashes made elsewhere on the list, and record their key; call it in a transaction.
+
+    Raises PipelineError when the key in use is missing or is not the database's.
+    """
+    add_hashes(conn, hashed)
+    if is_empty(conn):
+        return
+    key = key_in_use(conn)
     conn.execute(
-        "INSERT INTO privacy_key (fingerprint) VALUES (%s) ON CONFLICT DO NOTHING", (_fingerprint(key),)
+        "INSERT INTO privacy_key (fingerprint) VALUES (%s) ON CONFLICT (one) DO UPDATE"
+        " SET fingerprint = EXCLUDED.fingerprint",
+        (fingerprint_of(key),),
     )
+
+
+def is_key_of(conn: Connection, key: bytes | None) -> bool:
+    """Return whether the database's list was made with this key."""
+    row = conn.execute("SELECT fingerprint FROM privacy_key").fetchone()
+    return key is not None and row is not None and bytes(row[0]) == fingerprint_of(key)
 
 
 def name_test(conn: Connection) -> NameTest | None:

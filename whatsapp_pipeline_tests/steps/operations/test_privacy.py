@@ -13,10 +13,13 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from click.testing import CliRunner, Result
 
 from whatsapp_pipeline import privacy_key, settings
 from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.steps.contacts.erp_load import ContactLoader
@@ -293,6 +296,62 @@ def test_a_restored_backup_is_erased_again(
         assert _holds(restored, "Maria") == []
         assert _holds(restored, "99999-0001") == []
         assert restored.execute("SELECT count(*) FROM chat_files").fetchone() == (2,)
+
+
+def _migrate(url: str) -> Result:
+    """Run `migrate` as a person does, on a database of their own."""
+    os.environ["DATABASE_URL"] = url
+    try:
+        return CliRunner().invoke(cli, ["migrate"])
+    finally:
+        del os.environ["DATABASE_URL"]
+
+
+def test_a_new_database_beside_the_list_knows_erased_people(
+    filled: Connection, archive: ChatArchive, empty_database_url: str
+) -> None:
+    _erase(filled)
+    migrated = _migrate(empty_database_url)
+    assert migrated.exit_code == 0, migrated.exception
+    with connect(empty_database_url) as new:
+        ContactLoader(new, datetime(2026, 1, 1)).load([{"id": MARIA, "nome": "Maria", "celular": MOBILE}])
+        normalize_contacts(new, default_area_code=None, log=LOG)
+        assert index_month(new, archive, MONTH, IndexOptions(workers=1), log=LOG).suppressed == 1
+        for words in ("Maria", "99999-0001", "4199990001"):
+            assert _holds(new, words) == []
+
+
+def test_dagster_erases_again_from_a_database_that_was_brought_back_by_other_means(
+    filled: Connection, fresh_database_url: str, empty_database_url: str, tmp_path: Path, local_dir: Path
+) -> None:
+    options = backup.BackupOptions(tmp_path / "backups")
+    taken = backup.take(fresh_database_url, options, reason="by hand", log=LOG)
+    _erase(filled)
+    backup.restore(empty_database_url, taken, options, overwrite=False, log=LOG)  # as pg_restore does
+    with Database(url=empty_database_url).connect() as restored:
+        assert _holds(restored, "Maria") == []
+    # The list of a database that outlived its `.local` is written there again.
+    (local_dir / privacy.LIST_FILE).unlink()
+    privacy.recall_erasures(fresh_database_url, settings.load(), log=LOG)
+    assert (local_dir / privacy.LIST_FILE).stat().st_mode & 0o777 == 0o600
+    assert len((local_dir / privacy.LIST_FILE).read_text().splitlines()) > 1
+
+
+def test_a_new_database_is_refused_while_the_key_of_the_list_is_missing(
+    filled: Connection, local_dir: Path, empty_database_url: str
+) -> None:
+    _erase(filled)
+    key = local_dir / privacy_key.KEY_FILE
+    right = key.read_text()
+    for wrong, words in ((None, "is missing"), ("another key of some length", "is another one")):
+        key.unlink() if wrong is None else key.write_text(wrong)
+        assert words in str(_migrate(empty_database_url).exception)
+        with pytest.raises(PipelineError, match=words):
+            Database(url=empty_database_url).resolved_url()
+    key.write_text(right)
+    assert _migrate(empty_database_url).exit_code == 0
+    (local_dir / privacy.LIST_FILE).write_text("phone 12 34")
+    assert "is damaged" in str(_migrate(empty_database_url).exception)
 
 
 def test_a_phone_of_two_contacts_is_not_taken_from_the_other(
