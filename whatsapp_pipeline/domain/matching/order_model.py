@@ -207,7 +207,10 @@ def stage_of(session: SessionToLink) -> str:
 
 
 def device_of(session: SessionToLink, order: Order) -> str:
-    """Compare the devices that are named: device_same, device_other, device_unknown, device_unsaid."""
+    """Compare the devices that are named: device_same, device_other, device_unknown, device_unsaid.
+
+    A device of the same kind and of another brand is another one.
+    """
     return _compare_devices(session.devices or session.title_devices, order.devices)
 
 
@@ -218,7 +221,10 @@ def _compare_devices(said: tuple[str, ...], owned: tuple[str, ...]) -> str:
     if not owned:
         return "device_unknown"
     said_kinds, owned_kinds = ({d for d in devices if d not in BRANDS} for devices in (said, owned))
-    same = said_kinds & owned_kinds if said_kinds and owned_kinds else set(said) & set(owned)
+    said_brands, owned_brands = set(said) - said_kinds, set(owned) - owned_kinds
+    kinds_agree = bool(said_kinds & owned_kinds) or not (said_kinds and owned_kinds)
+    brands_agree = bool(said_brands & owned_brands) or not (said_brands and owned_brands)
+    same = kinds_agree and brands_agree and bool(set(said) & set(owned))
     return "device_same" if same else "device_other"
 
 

@@ -17,6 +17,7 @@ from whatsapp_pipeline.domain.matching.order_model import (
     OrderModel,
     SessionToLink,
     default_model,
+    device_of,
     reasons,
     time_of,
     times_of,
@@ -75,6 +76,28 @@ def test_another_version_is_refused() -> None:
     other = json.loads(default_model().to_json()) | {"version": 1}
     with pytest.raises(ValueError, match="version 1"):
         OrderModel.from_json(json.dumps(other))
+
+
+@pytest.mark.parametrize(
+    ("said", "owned", "outcome"),
+    [
+        ("", "notebook dell", "device_unsaid"),
+        ("notebook", "", "device_unknown"),
+        ("notebook", "notebook dell", "device_same"),
+        ("dell", "notebook dell", "device_same"),
+        ("notebook dell", "notebook dell", "device_same"),
+        ("notebook hp dell", "notebook dell", "device_same"),
+        ("notebook dell", "notebook", "device_same"),
+        ("notebook dell", "dell", "device_same"),
+        ("notebook acer", "notebook dell", "device_other"),
+        ("tv", "notebook dell", "device_other"),
+        ("tv samsung", "smartphone samsung", "device_other"),
+        ("notebook", "dell", "device_other"),
+    ],
+)
+def test_a_device_is_another_one_by_its_kind_or_its_brand(said: str, owned: str, outcome: str) -> None:
+    session = SessionToLink(1, 7, OPENED, OPENED, devices=tuple(said.split()))
+    assert device_of(session, Order(10, "1", 7, OPENED, None, tuple(owned.split()))) == outcome
 
 
 def test_a_rare_device_says_more_than_a_common_one() -> None:
