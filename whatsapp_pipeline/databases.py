@@ -19,8 +19,16 @@ from whatsapp_pipeline.store.server_databases import create_database, role_right
 
 
 def pipeline_url(settings: Settings) -> str:
-    """Return the URL of the pipeline's database; starts or joins the embedded server when none is set."""
+    """Return the URL of the pipeline's database; starts or joins the embedded server when none is set.
+
+    Raises SettingError for PIPELINE_SCHEMA without DATABASE_URL: the setting would have no effect.
+    """
     if not settings.database_url:
+        if settings.pipeline_schema:
+            raise SettingError(
+                f"PIPELINE_SCHEMA={settings.pipeline_schema} needs DATABASE_URL: nothing else is in the "
+                "embedded database; set DATABASE_URL, or leave PIPELINE_SCHEMA unset"
+            )
         return server_url(settings.local_dir, PIPELINE_DATABASE)
     describe(settings.database_url)  # says in one line when it is no URL
     if settings.pipeline_schema is None:

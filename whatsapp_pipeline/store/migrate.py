@@ -45,8 +45,7 @@ def _dbmate_url(url: str) -> str:
     """Spell `url` for dbmate's driver, which wants a URL and does not negotiate TLS by itself."""
     with connect(url) as conn:
         encrypted = conn.pgconn.ssl_in_use
-        row = conn.execute("SELECT setting FROM pg_settings WHERE name = 'search_path' AND source = 'client'")
-        search_path = row.fetchone()
+        search_path = _client_search_path(conn)
     parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
     user, password = quote(parts.pop("user", ""), safe=""), quote(parts.pop("password", ""), safe="")
     dbname = quote(parts.pop("dbname", ""), safe="")
@@ -65,10 +64,18 @@ def _dbmate_url(url: str) -> str:
         if name in parts:
             query[name] = parts[name]
     if search_path:
-        query["search_path"] = search_path[0]
+        query["search_path"] = search_path
     query["timezone"] = settings.load().zone  # migrations read local times in the archive's zone
     login = f"{user}:{password}" if password else user
     return f"postgres://{login}@{place}/{dbname}?{urlencode(query)}"
+
+
+def _client_search_path(conn: Connection) -> str | None:
+    """Return the search path that the connection's URL sets; None where it sets none."""
+    row = conn.execute(
+        "SELECT setting FROM pg_settings WHERE name = 'search_path' AND source = 'client'"
+    ).fetchone()
+    return str(row[0]) if row else None
 
 
 def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
@@ -78,6 +85,7 @@ def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
     before anything is applied when a file that was applied has been edited or is missing.
     """
     with connect(url) as conn:
+        _refuse_other_schema(conn)
         _refuse_early_schema(conn)
         _refuse_changed_files(conn, directory)
     result = subprocess.run(  # noqa: S603  # our own binary, no shell
@@ -119,9 +127,11 @@ def apply_within(conn: Connection) -> list[str]:
 def pending(url: str) -> list[str]:
     """Return the migration files that `url` has not seen, in order.
 
-    Raises PipelineError when a file that was applied has been edited or is missing.
+    Raises PipelineError when a file that was applied has been edited or is missing, and when the pipeline's
+    tables are in another schema than the one that `url` names.
     """
     with connect(url) as conn:
+        _refuse_other_schema(conn)
         _refuse_changed_files(conn, MIGRATIONS_DIR)
         applied = _applied(conn)
     return [path.name for version, path in _files(MIGRATIONS_DIR).items() if version not in applied]
@@ -186,6 +196,32 @@ def _refuse_early_schema(conn: Connection) -> None:
             "changed since: the schema can't be brought forward, and nothing was changed. Make an empty "
             "database, copy contatos and ordens_servico there, and run the pipeline on it (docs/recover.md)"
         )
+
+
+def _refuse_other_schema(conn: Connection) -> None:
+    """Raise PipelineError when the pipeline's tables are in another schema than the one it is to use.
+
+    That schema is the first of the URL's search path, where PIPELINE_SCHEMA puts it. Without this, a changed
+    PIPELINE_SCHEMA would have no effect, or a second, empty set of tables would be made.
+    """
+    wanted = (_client_search_path(conn) or "").split(",")[0].strip().strip('"')
+    rows = conn.execute(
+        """SELECT relnamespace::regnamespace::text, pg_table_is_visible(oid) FROM pg_class
+           WHERE relname = %s AND relkind = 'r' ORDER BY NOT pg_table_is_visible(oid), 1""",
+        (MIGRATIONS_TABLE,),
+    ).fetchall()
+    if not rows:
+        return
+    schema, is_visible = rows[0]
+    if is_visible and (wanted in {"", schema} or "$" in wanted):
+        return
+    now = f"PIPELINE_SCHEMA={wanted}" if wanted else "without PIPELINE_SCHEMA"
+    mend = "leave PIPELINE_SCHEMA unset" if schema == "public" else f"set PIPELINE_SCHEMA={schema}"
+    raise PipelineError(
+        f"nothing was changed: the pipeline's tables are in the schema {schema} of this database, and this "
+        f"command looks for them elsewhere ({now}). A schema is chosen before the first migration and stays: "
+        f"{mend}; for a second set of tables use another database (DATABASE_URL)"
+    )
 
 
 def _store_checksums(conn: Connection, directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
@@ -88,3 +89,50 @@ def test_without_an_erp_nothing_is_said_that_only_its_pass_could_meet(empty_data
         problems = {finding.problem for finding in adoption.report(conn)}
         assert problems == {"no_unique_id", "narrow", "required"}
         assert {finding.problem for finding in adoption.report(conn, with_erp=False)} == {"no_unique_id"}
+
+
+def _refusal(command: list[str], environment: dict[str, str | None]) -> str:
+    result = CliRunner().invoke(cli, command, env=environment)
+    assert isinstance(result.exception, PipelineError), (result.output, result.exception)
+    return str(result.exception)
+
+
+def test_a_schema_that_is_chosen_changed_or_left_out_after_the_first_migration_is_refused(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    commands = (["migrate"], ["status"], ["backfill", "--dry-run"])
+    environment: dict[str, str | None] = {
+        "DATABASE_URL": empty_database_url,
+        "CHAT_ARCHIVE": str(tmp_path),
+        "PIPELINE_LOCAL_DIR": str(tmp_path),
+        "DAGSTER_HOME": str(tmp_path),
+    }
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    with connect(empty_database_url) as conn:
+        conn.execute("CREATE SCHEMA outro")
+        migrate(empty_database_url)
+        for schema, command in product(("whatsapp", "outro"), commands):  # absent, and there
+            words = _refusal(command, {**environment, "PIPELINE_SCHEMA": schema})
+            assert "tables are in the schema public" in words
+            assert "leave PIPELINE_SCHEMA unset" in words
+        conn.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        set_up = CliRunner().invoke(cli, ["migrate"], env={**environment, "PIPELINE_SCHEMA": "whatsapp"})
+        assert set_up.exit_code == 0, set_up.output
+        before = conn.execute(
+            "SELECT relnamespace::regnamespace, relname FROM pg_class ORDER BY 1, 2"
+        ).fetchall()
+        for changed, command in product((None, "outro", "novo"), commands):
+            words = _refusal(command, {**environment, "PIPELINE_SCHEMA": changed})
+            assert "tables are in the schema whatsapp" in words
+            assert "set PIPELINE_SCHEMA=whatsapp" in words
+        after = conn.execute(
+            "SELECT relnamespace::regnamespace, relname FROM pg_class ORDER BY 1, 2"
+        ).fetchall()
+        assert after == before
+    again = CliRunner().invoke(cli, ["migrate"], env={**environment, "PIPELINE_SCHEMA": "whatsapp"})
+    assert "0 migration(s) applied" in again.output
+
+
+def test_a_schema_without_a_database_of_ones_own_is_refused(tmp_path: Path) -> None:
+    environment = {"DATABASE_URL": None, "PIPELINE_SCHEMA": "whatsapp", "PIPELINE_LOCAL_DIR": str(tmp_path)}
+    assert "PIPELINE_SCHEMA=whatsapp needs DATABASE_URL" in _refusal(["status"], environment)
