@@ -7,6 +7,8 @@ What belongs here: the order of questions and answers about conversations. What 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -26,79 +28,128 @@ from whatsapp_pipeline.steps.links import decide
 from whatsapp_pipeline.steps.links.chat_ends import lines_of
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import live_links
-from whatsapp_pipeline.store.links.live_review import ends_of_conversation, live_queue
+from whatsapp_pipeline.store.links.live_review import ends_of_conversation, live_queue, snooze_conversation
 from whatsapp_pipeline.store.links.overrides import NewOverride
 from whatsapp_pipeline.store.links.review import ReviewItem
 
 _SHOWN = 3
-_CONTACT_KEYS = "1-9 that contact · o another contact · n nobody · t scope · e evidence · s skip · q quit"
-_ORDER_KEYS = "1-9 that order · o another order · n no order · e evidence · s skip · q quit"
+_SNOOZE = timedelta(days=7)
+_CONTACT_KEYS = (
+    "1-9 that contact · o another contact · n nobody · t scope · e evidence · s put off a week · u undo · "
+    "q quit"
+)
+_ORDER_KEYS = (
+    "1-9 that order · o another order · n no order · e evidence · s put off a week · u undo · q quit"
+)
 
 
 def review_conversations(conn: Connection, *, by: str, limit: int | None) -> None:
     """Step through what waits; each decision is kept and in force at once."""
-    items = live_queue(conn, limit)
+    items = live_queue(conn, reviewer=by, limit=limit)
     if not items:
         say("no live conversation is in doubt")
         return
-    kept = 0
-    months: set[str] = set()
+    reviewing = _LiveReviewing(conn, by)
     for number, item in enumerate(items, 1):
         say(f"\n[{number}/{len(items)}]")
         first, last = ends_of_conversation(conn, item.id_chat_file, item.session_number, count=_SHOWN)
         say_lines(item_lines(item, lines_of(first, last)))
-        decision = _answer(conn, item, by)
-        if decision is None:
+        if not reviewing.ask(item):
             break
-        if decision:
-            outcome = _keep(conn, decision[0])
-            kept += outcome is not None
-            months.update(outcome.months if outcome is not None else ())
-    if kept:
+    if reviewing.touched:
         area_code = settings.load().default_area_code
-        decide.relink_months(conn, months, default_area_code=area_code, log=logging.getLogger(__name__))
-    say(f"\n{kept} decision(s) kept")
+        decide.relink_months(
+            conn, reviewing.months, default_area_code=area_code, log=logging.getLogger(__name__)
+        )
+    say(f"\n{len(reviewing.made)} decision(s) kept")
 
 
-def _answer(conn: Connection, item: ReviewItem, by: str) -> list[NewOverride] | None:
-    """Ask about one item: None to quit, [] to skip."""
-    about_order = item.session_number is not None
-    own = live_links.target_of(conn, item.id_chat_file)
-    if own is None:
-        return []
-    targets = [("phone", item.phone_key)] if item.phone_key and not about_order else []
-    targets.append(("conversation", own))
-    scope = 0
-    say(_scope_words(targets[scope][0]))
-    say(_ORDER_KEYS if about_order else _CONTACT_KEYS)
-    while (key := read_key(digits(item.candidates) + ("onesq" if about_order else "onetsq"))) != "q":
-        if key == "s":
-            return []
-        if key == "e":
-            show_evidence(item)
-        elif key == "t":
-            scope = (scope + 1) % len(targets)
-            say(_scope_words(targets[scope][0]))
-        else:
-            chosen, nobody = _chosen(conn, item, key)
-            if key == "o" and chosen is None:
-                continue
-            kind = "order" if about_order else "contact"
-            target_kind, target = targets[scope]
-            usual = f"review: {'none' if chosen is None else 'one'} of {len(item.candidates)} candidate(s)"
-            return [
-                NewOverride(
-                    target_kind,
-                    target or own,
-                    kind if chosen is not None else f"no_{kind}",
-                    chosen,
-                    read_reason(usual),
-                    by,
-                    session_number=item.session_number,
-                    nobody_kind=nobody,
-                )
-            ]
-    return None
+@dataclass
+class _LiveReviewing:
+    """One sitting of one reviewer: what was decided, and the months that have to be linked again."""
+
+    conn: Connection
+    by: str
+    touched: bool = False
+    months: set[str] = field(default_factory=set)
+    made: list[int] = field(default_factory=list)
+
+    def ask(self, item: ReviewItem) -> bool:
+        """Ask about one item until it is decided or put off; return False to quit."""
+        about_order = item.session_number is not None
+        own = live_links.target_of(self.conn, item.id_chat_file)
+        if own is None:
+            return True
+        targets = [("phone", item.phone_key)] if item.phone_key and not about_order else []
+        targets.append(("conversation", own))
+        scope = 0
+        say(_scope_words(targets[scope][0]))
+        say(_ORDER_KEYS if about_order else _CONTACT_KEYS)
+        while (key := read_key(digits(item.candidates) + ("onesuq" if about_order else "onetsuq"))) != "q":
+            if key == "t":
+                scope = (scope + 1) % len(targets)
+                say(_scope_words(targets[scope][0]))
+            elif key == "s":
+                return self._put_off(item)
+            elif key == "e":
+                show_evidence(item)
+            elif key == "u":
+                self._undo_last()
+            else:
+                chosen, nobody = _chosen(self.conn, item, key)
+                if key == "o" and chosen is None:
+                    continue
+                target_kind, target = targets[scope]
+                if self._keep(_decision(item, target_kind, target or own, chosen, nobody, self.by)):
+                    return True
+        return False
+
+    def _keep(self, wanted: NewOverride) -> bool:
+        try:
+            outcome = decide.add_override(self.conn, wanted)
+        except PipelineError as error:
+            say(f"   not kept: {error}", err=True)
+            return False
+        self._note(outcome)
+        self.made.append(outcome.id_override)
+        answer = wanted.decision.replace("_", " ") + (f" {wanted.id}" if wanted.id is not None else "")
+        say(f"   kept as override {outcome.id_override}: {answer}")
+        return True
+
+    def _put_off(self, item: ReviewItem) -> bool:
+        until = datetime.now(UTC) + _SNOOZE
+        snooze_conversation(self.conn, item.id_chat_file, item.session_number, reviewer=self.by, until=until)
+        return True
+
+    def _undo_last(self) -> None:
+        if not self.made:
+            say("   nothing was decided in this sitting; `override remove` takes back older decisions")
+            return
+        last = self.made.pop()
+        self._note(decide.undo_decision(self.conn, last, reason="review: undone at once", removed_by=self.by))
+        say(f"   override {last} is taken back")
+
+    def _note(self, outcome: decide.DecisionOutcome) -> None:
+        self.touched = True
+        self.months.update(outcome.months)
+
+
+def _decision(
+    item: ReviewItem, target_kind: str, target: str, chosen: int | None, nobody: str | None, by: str
+) -> NewOverride:
+    """Ask for the reason and return the decision on an item."""
+    kind = "order" if item.session_number is not None else "contact"
+    usual = f"review: {'none' if chosen is None else 'one'} of {len(item.candidates)} candidate(s)"
+    return NewOverride(
+        target_kind,
+        target,
+        kind if chosen is not None else f"no_{kind}",
+        chosen,
+        read_reason(usual),
+        by,
+        session_number=item.session_number,
+        nobody_kind=nobody,
+    )
 
 
 def _scope_words(kind: str) -> str:
@@ -124,14 +175,3 @@ def _chosen(conn: Connection, item: ReviewItem, key: str) -> tuple[int | None, s
     except PipelineError as error:
         say(f"   {error}", err=True)
         return None, None
-
-
-def _keep(conn: Connection, wanted: NewOverride) -> decide.DecisionOutcome | None:
-    try:
-        outcome = decide.add_override(conn, wanted)
-    except PipelineError as error:
-        say(f"   not kept: {error}", err=True)
-        return None
-    answer = wanted.decision.replace("_", " ") + (f" {wanted.id}" if wanted.id is not None else "")
-    say(f"   kept as override {outcome.id_override}: {answer}")
-    return outcome

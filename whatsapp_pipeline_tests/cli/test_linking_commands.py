@@ -378,6 +378,40 @@ def test_review_decides_on_live_conversations(fresh: Connection, run: Run) -> No
     assert sessions == [(11, "manual")]
 
 
+def test_what_is_put_off_in_live_review_comes_back_after_a_week_and_stays_for_others(
+    fresh: Connection, run: Run
+) -> None:
+    _write_live(fresh)
+    shown = run("--live", "--by", "maria", command=review, keys="q").output
+    assert "[1/2]" in shown  # the conversation, and the session of the other one
+    assert "s put off a week · u undo" in shown
+    run("--live", "--by", "maria", command=review, keys="ss")
+    assert "no live conversation is in doubt" in run("--live", "--by", "maria", command=review).output
+    assert "[1/2]" in run("--live", "--by", "rui", command=review, keys="q").output
+    days = fresh.execute(
+        "SELECT session_number, date_trunc('day', until - made_at) FROM review_snoozes ORDER BY 1"
+    ).fetchall()
+    assert [(session, wait.days in (6, 7)) for session, wait in days] == [(1, True), (None, True)]
+    fresh.execute("UPDATE review_snoozes SET until = now() WHERE session_number = 1")
+    again = run("--live", "--by", "maria", command=review, keys="s")
+    assert "[1/1]" in again.output
+    assert "session 1" in again.output
+    fresh.execute("DELETE FROM conversations")
+    assert fresh.execute("SELECT count(*) FROM review_snoozes").fetchone() == (0,)
+
+
+def test_a_decision_of_this_sitting_on_a_conversation_is_undone(fresh: Connection, run: Run) -> None:
+    _write_live(fresh)
+    before = _live(fresh)
+    result = run("--live", "--by", "maria", command=review, keys="u1é a Ana\nuq")
+    assert "nothing was decided in this sitting" in result.output
+    assert "is taken back" in result.output
+    assert "0 decision(s) kept" in result.output
+    assert _live(fresh) == before
+    overrides = fresh.execute("SELECT reason, removed_by FROM link_overrides").fetchall()
+    assert overrides == [("é a Ana", "maria")]
+
+
 def test_override_names_a_live_conversation_or_its_phone(fresh: Connection, run: Run) -> None:
     _write_live(fresh)
     row = fresh.execute("SELECT id FROM conversations WHERE external_id = '5541999990001'").fetchone()

@@ -1,5 +1,6 @@
 -- Live conversations without a sure contact, and their sessions without a sure order, the most valuable first: by the
--- messages and the chance that a decision places them, as review_queue has it.
+-- messages and the chance that a decision places them, as review_queue has it. What the reviewer put off is left out
+-- until it is due.
 WITH conversations_in_doubt AS (
     SELECT c.id, NULL::int AS session_number, c.match_status AS status, c.match_flags AS flags, c.id_contato,
            (SELECT count(*) FROM conversation_messages m WHERE m.conversation_id = c.id) AS messages,
@@ -43,6 +44,10 @@ SELECT i.id, '' AS month, coalesce(c.profile_name, c.external_id), 'live convers
        i.status, i.flags, i.id_contato, i.messages, i.first_at, i.last_at, i.candidates
   FROM (SELECT * FROM conversations_in_doubt UNION ALL SELECT * FROM sessions_in_doubt) i
   JOIN conversations c ON c.id = i.id
+ WHERE NOT EXISTS (
+        SELECT FROM review_snoozes z
+         WHERE z.id_conversation = i.id AND z.session_number IS NOT DISTINCT FROM i.session_number
+           AND z.reviewer = %(reviewer)s AND z.until > now())
  ORDER BY (i.messages + 1) * least(greatest(i.mass, 0.05), 1) * i.share DESC, i.last_at DESC NULLS LAST, i.id,
           i.session_number NULLS FIRST
  LIMIT %(limit)s

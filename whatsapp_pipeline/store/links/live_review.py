@@ -1,10 +1,12 @@
 """Live conversations that wait for a person's decision, as `review` shows chats.
 
-What belongs here: the queue and the first and last messages of an item. What does not: deciding
-(steps/links/decide.py).
+What belongs here: the queue, putting an item off, and the first and last messages of an item. What does not:
+deciding (steps/links/decide.py).
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
@@ -12,10 +14,27 @@ from whatsapp_pipeline.store.links.review import MessageLine, ReviewItem
 from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
 
 
-def live_queue(conn: Connection, limit: int | None = None) -> list[ReviewItem]:
-    """Return what waits, the most valuable first; `id_chat_file` is the conversation's id."""
-    rows = conn.execute(queries.load("links/live_review_queue"), {"limit": limit})
+def live_queue(conn: Connection, *, reviewer: str, limit: int | None = None) -> list[ReviewItem]:
+    """Return what waits, the most valuable first; `id_chat_file` is the conversation's id.
+
+    What this reviewer put off is left out until it is due; it stays in the queue of all others.
+    """
+    rows = conn.execute(queries.load("links/live_review_queue"), {"limit": limit, "reviewer": reviewer})
     return [ReviewItem(*row) for row in rows]
+
+
+def snooze_conversation(
+    conn: Connection, conversation: int, session_number: int | None, *, reviewer: str, until: datetime
+) -> None:
+    """Keep a conversation, or one of its sessions, out of one reviewer's queue until a time."""
+    conn.execute(
+        """
+        INSERT INTO review_snoozes (id_conversation, session_number, reviewer, until) VALUES (%s, %s, %s, %s)
+        ON CONFLICT (id_conversation, coalesce(session_number, 0), reviewer) WHERE id_conversation IS NOT NULL
+        DO UPDATE SET until = excluded.until, made_at = now()
+        """,
+        (conversation, session_number, reviewer, until),
+    )
 
 
 def ends_of_conversation(
