@@ -43,7 +43,7 @@ class Settings:
     tiny_client_secret: str | None = field(default=None, repr=False)
     tiny_refresh_token: str | None = field(default=None, repr=False)
     erp_backup_keep: int = 30
-    erp_wait_minutes: int = 30
+    erp_pass_minutes: int = 60
     whatsapp_enabled: bool = True
     whatsapp_app_secrets: tuple[str, ...] = field(default=(), repr=False)
     whatsapp_verify_token: str | None = field(default=None, repr=False)
@@ -228,7 +228,7 @@ _VARIABLES = {
     "tiny_client_secret": ("TINY_CLIENT_SECRET", _text),
     "tiny_refresh_token": ("TINY_REFRESH_TOKEN", _text),
     "erp_backup_keep": ("ERP_BACKUP_KEEP", _count),
-    "erp_wait_minutes": ("ERP_WAIT_MINUTES", _count),
+    "erp_pass_minutes": ("ERP_PASS_MINUTES", _count),
     "whatsapp_enabled": ("WHATSAPP_ENABLED", _flag),
     "whatsapp_app_secrets": ("WHATSAPP_APP_SECRET", _list),
     "whatsapp_verify_token": ("WHATSAPP_VERIFY_TOKEN", _text),

@@ -1,4 +1,4 @@
-"""GET requests to the ERP's API, repeated until it answers or the pass has waited too long.
+"""GET requests to the ERP's API, repeated until it answers or the pass has used up its time.
 
 What belongs here: timeouts, retries, rate limits, refused tokens, and errors in words. What does not: which
 pages to ask for (`source`) and what items mean (`items`). Only an answer that says so is an answer: a failure
@@ -16,12 +16,12 @@ from typing import Any, Final
 import requests
 
 from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, respond_within, v2_advice
+from whatsapp_pipeline.erp.budget import PassBudget
 from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.tokens import AUTHORIZE_AGAIN, AccessTokens
 from whatsapp_pipeline.erp.waits import DEFAULT_LIMIT_WAIT, backoff, retry_after, until_reset
 from whatsapp_pipeline.errors import PipelineError
 
-WAIT_SECONDS: Final = 1800.0
 RESUMES: Final = "what was read is kept, the next run resumes"
 _log: Final = logging.getLogger(__name__)
 _TIMEOUT: Final = (10.0, 60.0)
@@ -34,6 +34,10 @@ class ErpError(PipelineError):
     """The ERP did not answer as it should; the text says what was asked, what came, and what to do."""
 
 
+class ErpAddressError(ErpError):
+    """The ERP does not answer this one address; others may work."""
+
+
 class ErpClient:
     """GET requests to the API. One client per thread and pass."""
 
@@ -44,7 +48,7 @@ class ErpClient:
         *,
         session: requests.Session | None = None,
         clock: Clock | None = None,
-        wait_seconds: float = WAIT_SECONDS,
+        budget: PassBudget | None = None,
     ) -> None:
         """Prepare requests below `base_url`.
 
@@ -53,12 +57,12 @@ class ErpClient:
             tokens: the keeper of access tokens.
             session: connections to use; a new one when left out.
             clock: the time that waits take.
-            wait_seconds: how long this client waits in all for an ERP that refuses or fails.
+            budget: how long this client works in all, from its first request on.
         """
         self._base_url, self._tokens = base_url.rstrip("/"), tokens
         self._session = session or requests.Session()
         self._clock: Clock = clock or SystemClock()
-        self._wait_seconds, self._waited = wait_seconds, 0.0
+        self._budget = budget or PassBudget(self._clock)
         self._pause = 0.0  # until the ERP allows the next request, as its last answer said
 
     def close(self) -> None:
@@ -76,6 +80,7 @@ class ErpClient:
         """Return the JSON object at `path`, None when it answers 404; raises ErpError."""
         failures = limits = 0
         refused = False
+        self._budget.begin()
         token = self._tokens.get()
         while True:
             answer = self._ask(path, params, token)
@@ -98,12 +103,12 @@ class ErpClient:
                     raise ErpError(f"the ERP refuses a token it has just given (HTTP 401); {AUTHORIZE_AGAIN}")
                 refused, token = True, self._tokens.renew(token)
             elif 400 <= answer.status < 500:
-                raise ErpError(_refusal(path, answer))
+                raise _refusal(path, answer)
             else:
                 failures += 1
                 if failures >= _ATTEMPTS:
                     wall = f". {_BEHIND_A_WALL}" if answer.is_html else ""
-                    raise ErpError(
+                    raise ErpAddressError(
                         f"the ERP failed {failures} times at {path} ({answer.kind}); {RESUMES}{wall}"
                     )
                 seconds = backoff(failures - 1, random.random())  # noqa: S311  # spreads retries
@@ -112,16 +117,15 @@ class ErpClient:
     def _ask(self, path: str, params: Mapping[str, str | int], token: str) -> ErpAnswer:
         """Ask once, after the pause that the last answer asked for; status 0 stands for no answer."""
         if self._pause > 0:
-            if self._pause > DEFAULT_LIMIT_WAIT:
-                self._spend(self._pause - DEFAULT_LIMIT_WAIT, path, "no request left")
+            self._check_budget(self._pause, path, "its limit has no request left")
             if self._pause > 5:
                 _log.info("ERP: waiting %.0f s, its limit has no request left", self._pause)
             self._clock.wait(self._pause)
             self._pause = 0.0
-        began = self._clock.now()
+        self._check_budget(0.0, path, "its answers took that long")
         try:
             response = respond_within(
-                _ANSWER_SECONDS,
+                min(_ANSWER_SECONDS, self._budget.left()),
                 lambda: self._session.get(
                     self._base_url + path,
                     params=dict(params),
@@ -130,34 +134,36 @@ class ErpClient:
                 ),
             )
         except requests.RequestException as error:
-            self._waited += max(0.0, self._clock.now() - began)
             return ErpAnswer(0, f"no answer, {type(error).__name__}")
         answer = read_answer(response)
         self._pause = 0.0 if answer.is_limit else until_reset(answer.headers) or 0.0
         return answer
 
     def _wait(self, seconds: float, path: str, reason: str) -> None:
-        """Wait before the request is sent again, and log why; raises ErpError beyond the pass's limit."""
+        """Wait before the request is sent again, and log why; raises ErpError beyond the pass's time."""
         self._pause = 0.0
-        self._spend(seconds, path, reason)
+        self._check_budget(seconds, path, reason)
         _log.warning("ERP: %s at %s, trying again in %.0f s", reason, path, seconds)
         self._clock.wait(seconds)
 
-    def _spend(self, seconds: float, path: str, reason: str) -> None:
-        if self._waited + seconds > self._wait_seconds:
+    def _check_budget(self, seconds: float, path: str, reason: str) -> None:
+        """Raise ErpError when the pass has no `seconds` left to wait, or no time at all."""
+        left = self._budget.left()
+        if left <= 0 or seconds >= left:
             raise ErpError(
-                f"the ERP makes this pass wait longer than ERP_WAIT_MINUTES={self._wait_seconds / 60:.0f} "
-                f"allows, the last time at {path}: {reason}; {RESUMES}"
+                f"this pass over the ERP would take longer than ERP_PASS_MINUTES="
+                f"{self._budget.seconds / 60:.0f} allows, the last time at {path}: {reason}; {RESUMES}"
             )
-        self._waited += seconds
 
 
-def _refusal(path: str, answer: ErpAnswer) -> str:
+def _refusal(path: str, answer: ErpAnswer) -> ErpError:
     """Say why a request was refused, by the names of fields alone: the ERP's words may repeat values."""
     if answer.is_html and answer.status in {403, 406, 407, 451}:
-        return f"reading {path} was refused: {answer.kind}. {_BEHIND_A_WALL}"
+        return ErpError(f"reading {path} was refused: {answer.kind}. {_BEHIND_A_WALL}")
     if answer.status == 403:
-        return f"the ERP does not allow reading {path} (HTTP 403); give the application that permission there"
+        return ErpError(
+            f"the ERP does not allow reading {path} (HTTP 403); give the application that permission there"
+        )
     details = (answer.body or {}).get("detalhes")
     fields = [
         re.sub(r"[^\w.\[\]]", "", str(detail["campo"]))[:40]
@@ -165,7 +171,7 @@ def _refusal(path: str, answer: ErpAnswer) -> str:
         if isinstance(detail, Mapping) and detail.get("campo")
     ]
     named = f" about {', '.join(fields)}" if fields else ""
-    return (
+    return ErpAddressError(
         f"the ERP refused the request for {path} (HTTP {answer.status}){named}; if it stays so, report these "
         "words to the ERP's support"
     )

@@ -28,12 +28,18 @@ PAGE_SIZE: Final = 2000
 
 @dataclass(slots=True)
 class _Listing:
-    """Files that together are a listing: the offset at which each begins, and how many ids they hold."""
+    """Files that together are a listing: the offset at which each begins, their ids, and rows without one."""
 
     files: list[Path] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     length: int = 0
     ids: set[int] = field(default_factory=set)
+    without_id: int = 0
+
+    @property
+    def total(self) -> int:
+        """Return how many different rows the files hold."""
+        return len(self.ids) + self.without_id
 
 
 def _read(path: Path) -> list[Item]:
@@ -128,7 +134,7 @@ class FolderSource:
         details: list[Path] = []
         for path in sorted((self._folder / "ordem-servico").glob("*.json")):
             items = self._read(path)
-            (details if items and _is_detail(items[0]) else lists).append(path)
+            (details if any(map(_is_detail, items)) else lists).append(path)
         return (lists or details), details
 
     @cached_property
@@ -147,12 +153,14 @@ class FolderSource:
                 listing.files.append(path)
                 listing.starts.append(listing.length)
                 listing.length += len(items)
-                listing.ids.update(_ids(items))
+                ids = list(_ids(items))
+                listing.ids.update(ids)
+                listing.without_id += len(items) - len(ids)
         return listing
 
     def _page(self, listing: _Listing, offset: int) -> Page:
         if offset >= listing.length:
-            return Page([], offset, len(listing.ids), None)
+            return Page([], offset, listing.total, None)
         position = bisect_right(listing.starts, offset) - 1
         items = self._read(listing.files[position])[offset - listing.starts[position] :]
         for path in listing.files[position + 1 :]:
@@ -160,4 +168,4 @@ class FolderSource:
                 break
             items = items + self._read(path)
         end = offset + len(items)
-        return Page(items, offset, len(listing.ids), end if end < listing.length else None)
+        return Page(items, offset, listing.total, end if end < listing.length else None)

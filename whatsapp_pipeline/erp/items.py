@@ -200,7 +200,7 @@ def items_of(page: object) -> list[Item]:
                 return _items(page[name])
         if "id" in page:
             return [page]
-    if isinstance(page, list):
+    if isinstance(page, list) and (not page or any(isinstance(value, Mapping) for value in page)):
         return _items(page)
     raise ItemError("no list of items (itens, retorno or a list)")
 
@@ -265,12 +265,13 @@ def _unwrap(item: Item, name: str) -> Item:
 
 
 def _items(values: Sequence[object]) -> list[Item]:
-    if not all(isinstance(value, Mapping) for value in values):
-        raise ItemError("a list holds something that is not an object")
-    return [value for value in values if isinstance(value, Mapping)]
+    """Return a list's items; an empty one stands for what is no object, so that it counts and is reported."""
+    return [value if isinstance(value, Mapping) else {} for value in values]
 
 
 def _id(item: Item) -> int:
+    if not item:
+        raise ItemError("an item is empty, or it is no object")
     raw = item.get("id")
     if isinstance(raw, str) and raw.strip().isdecimal():
         raw = int(raw) if len(raw.strip()) <= _LONGEST_ID else LARGEST_ID + 1

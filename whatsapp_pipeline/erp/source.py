@@ -14,8 +14,9 @@ from typing import Final, Literal, Protocol, Self, TypeAlias
 
 import requests
 
+from whatsapp_pipeline.erp.budget import PassBudget
 from whatsapp_pipeline.erp.client import ErpClient, ErpError
-from whatsapp_pipeline.erp.clock import Clock
+from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.folder import FolderSource
 from whatsapp_pipeline.erp.items import Item, ItemError, items_of
 from whatsapp_pipeline.erp.pages import Page
@@ -116,7 +117,7 @@ class ApiSource:
         try:
             items = items_of(body)
             total = int(body["paginacao"]["total"])
-        except (ItemError, KeyError, TypeError, ValueError) as error:
+        except (ItemError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise ErpError(
                 f"the ERP answered {path} without itens and paginacao.total; is TINY_BASE_URL right?"
             ) from error
@@ -134,13 +135,11 @@ def open_source(settings: Settings, spec: str, *, clock: Clock | None = None) ->
 
     Raises SettingError when the credentials are missing, PipelineError when the folder holds no pages.
     """
-    waits = settings.erp_wait_minutes * 60.0
+    clock = clock or SystemClock()
+    budget = PassBudget(clock, settings.erp_pass_minutes * 60.0)
     if spec == "tiny":
-        return ApiSource(
-            ErpClient(
-                settings.tiny_base_url, open_tokens(settings, clock=clock), clock=clock, wait_seconds=waits
-            )
-        )
+        tokens = open_tokens(settings, clock=clock, budget=budget)
+        return ApiSource(ErpClient(settings.tiny_base_url, tokens, clock=clock, budget=budget))
     if spec.startswith(("http://", "https://")):
         base = spec.rstrip("/")
         credentials = Credentials(
@@ -149,8 +148,8 @@ def open_source(settings: Settings, spec: str, *, clock: Clock | None = None) ->
         store = TokenStore(settings.local_dir / "sandbox_tokens.json")
         session = requests.Session()
         session.trust_env = False  # a proxy of the environment does not lead to loopback
-        tokens = AccessTokens(store, credentials, session=session, clock=clock)
-        client = ErpClient(f"{base}/public-api/v3", tokens, session=session, clock=clock, wait_seconds=waits)
+        tokens = AccessTokens(store, credentials, session=session, clock=clock, budget=budget)
+        client = ErpClient(f"{base}/public-api/v3", tokens, session=session, clock=clock, budget=budget)
         return ApiSource(client, "sandbox")
     folder = Path(spec).expanduser()
     if not folder.is_dir():
@@ -158,7 +157,9 @@ def open_source(settings: Settings, spec: str, *, clock: Clock | None = None) ->
     return FolderSource(folder)
 
 
-def open_tokens(settings: Settings, *, clock: Clock | None = None) -> AccessTokens:
+def open_tokens(
+    settings: Settings, *, clock: Clock | None = None, budget: PassBudget | None = None
+) -> AccessTokens:
     """Return the keeper of the real ERP's tokens; raises SettingError when the credentials are missing."""
     if not settings.tiny_client_id or not settings.tiny_client_secret:
         missing = [
@@ -176,7 +177,7 @@ def open_tokens(settings: Settings, *, clock: Clock | None = None) -> AccessToke
         settings.tiny_client_secret,
         settings.tiny_refresh_token,
     )
-    return AccessTokens(token_store(settings), credentials, clock=clock)
+    return AccessTokens(token_store(settings), credentials, clock=clock, budget=budget)
 
 
 def token_store(settings: Settings) -> TokenStore:

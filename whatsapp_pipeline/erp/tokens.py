@@ -24,6 +24,7 @@ import requests
 
 from whatsapp_pipeline import private_files
 from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, respond_within
+from whatsapp_pipeline.erp.budget import PassBudget
 from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.waits import backoff, retry_after
 from whatsapp_pipeline.errors import PipelineError
@@ -125,10 +126,12 @@ class AccessTokens:
         *,
         session: requests.Session | None = None,
         clock: Clock | None = None,
+        budget: PassBudget | None = None,
     ) -> None:
         self._store, self._credentials = store, credentials
         self._session = session or requests.Session()
         self._clock: Clock = clock or SystemClock()
+        self._budget = budget or PassBudget(self._clock)
         # A pair that could not be saved, and the refresh token that it was traded for.
         self._unsaved: tuple[Tokens, str] | None = None
 
@@ -303,7 +306,8 @@ class AccessTokens:
                         return None
                     raise TokenError((_WALL if answer.is_html else _REFUSED).format(answer.kind))
             waited += pause
-            if attempt == _ATTEMPTS - 1 or waited > _WAIT_SECONDS:
+            # The answer itself is never cut short by the pass's time: a pair may be on its way.
+            if attempt == _ATTEMPTS - 1 or waited > _WAIT_SECONDS or pause >= self._budget.left():
                 break
             _log.warning("ERP: its token endpoint: %s, trying again in %.0f s", answer.kind, pause)
             self._clock.wait(pause)

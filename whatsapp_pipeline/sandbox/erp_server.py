@@ -79,6 +79,8 @@ class ErpSandbox:
         self.orders = sorted(orders, key=lambda item: int(item["id"]))
         self.details = dict(details)
         self.faults: list[Fault] = []
+        self.strays: dict[int, object] = {}  # place in a listing → what stands there and is no row
+        self.headers: dict[str, str] = {}  # sent with each answer, in the place of the limit's own
         self.requests: list[str] = []
         self.token_requests: list[str] = []
         self.access_seconds, self.per_minute = 14_400, per_minute
@@ -153,6 +155,7 @@ class ErpSandbox:
                 "X-RateLimit-Limit": "240",
                 "X-RateLimit-Remaining": "239",
                 "X-RateLimit-Reset": "60",
+                **self.headers,
             }, False
         now = time.monotonic()
         began, used = self._window
@@ -200,10 +203,12 @@ class ErpSandbox:
         except ValueError:
             details = [{"campo": "limit", "mensagem": "inválido"}]
             return Answer(400, _json({"mensagem": "Parâmetros inválidos", "detalhes": details}), limits)
-        ordered = list(reversed(rows)) if query.get("orderBy") == "desc" else rows
+        ordered: list[object] = list(reversed(rows) if query.get("orderBy") == "desc" else rows)
+        for place, stray in sorted(self.strays.items() if rows else ()):
+            ordered.insert(place, stray)
         page = {
             "itens": ordered[offset : offset + limit],
-            "paginacao": {"limit": limit, "offset": offset, "total": len(rows)},
+            "paginacao": {"limit": limit, "offset": offset, "total": len(ordered)},
         }
         return Answer(200, _json(page), limits)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from whatsapp_pipeline.erp.client import ErpError
+from whatsapp_pipeline.erp.budget import PassBudget
+from whatsapp_pipeline.erp.client import ErpClient, ErpError
+from whatsapp_pipeline.erp.clock import SystemClock
+from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenStore
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.sandbox.erp_server import TOKEN_PATH, ErpSandbox, Fault, serving
+from whatsapp_pipeline.sandbox.erp_server import API, TOKEN_PATH, ErpSandbox, Fault, serving
 from whatsapp_pipeline_tests.erp import worlds
 
 
@@ -242,19 +246,67 @@ def test_an_endless_429_ends_the_pass_within_its_budget(world: World, seconds: s
     world.sandbox.faults = [
         Fault("status", "/contatos", status=429, headers={"Retry-After": seconds}, times=9999)
     ]
-    with pytest.raises(ErpError, match=r"ERP_WAIT_MINUTES=30 allows.*the next run resumes"):
+    with pytest.raises(ErpError, match=r"ERP_PASS_MINUTES=60 allows.*the next run resumes"):
         world.total()
-    assert sum(world.clock.waits) <= 1800
-    assert len(world.clock.waits) < 100
+    assert sum(world.clock.waits) <= 3600
+    assert len(world.clock.waits) < 150
 
 
 def test_waits_of_one_pass_add_up(world: World) -> None:
     """Each request may be answered in the end: the pass holds its lock all the same."""
-    for _ in range(3):
+    for _ in range(6):
         world.sandbox.faults = [Fault("status", "/contatos", status=429, headers={"Retry-After": "590"})]
         world.total()
     world.sandbox.faults = [Fault("status", "/contatos", status=429, headers={"Retry-After": "590"})]
     with pytest.raises(ErpError, match="the next run resumes"):
+        world.total()
+
+
+def test_the_pauses_of_a_small_limit_count(world: World) -> None:
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "55"}
+    page = json.dumps({"itens": [], "paginacao": {"total": 0}})
+    world.sandbox.faults = [Fault("status", "/contatos", status=200, body=page, headers=headers, times=9999)]
+    with pytest.raises(ErpError, match=r"ERP_PASS_MINUTES=60 allows.*no request left.*the next run resumes"):
+        deque((world.total() for _ in range(200)), maxlen=0)
+    assert 3500 < sum(world.clock.waits) <= 3600
+
+
+def test_slow_answers_count_as_real_time_passes(tmp_path: Path) -> None:
+    sandbox = worlds.sandbox(150)
+    sandbox.faults = [Fault("slow", "/contatos", seconds=0.4, times=99)]
+    with serving(sandbox) as base:
+        clock = SystemClock()
+        budget = PassBudget(clock, 1.0)
+        client = ErpClient(base + API, worlds.tokens(base, tmp_path), clock=clock, budget=budget)
+        began = time.monotonic()
+        with pytest.raises(ErpError, match=r"ERP_PASS_MINUTES=0 allows.*the next run resumes"):
+            deque((client.get("/contatos", {}) for _ in range(20)), maxlen=0)
+        assert time.monotonic() - began < 2.5
+        sandbox.faults = [Fault("drip", "/contatos", seconds=30)]
+        with pytest.raises(ErpError, match="the next run resumes"):
+            client.get("/contatos", {})
+        assert time.monotonic() - began < 3.5
+
+
+def test_a_token_endpoint_that_stays_limited_does_not_outlast_the_pass(tmp_path: Path) -> None:
+    sandbox = worlds.sandbox(1)
+    sandbox.faults = [Fault("status", TOKEN_PATH, status=429, headers={"Retry-After": "70"}, times=99)]
+    with serving(sandbox) as base:
+        clock = worlds.FakeClock()
+        credentials = Credentials(base + TOKEN_PATH, "client", "secret", "sandbox")
+        keeper = AccessTokens(
+            TokenStore(tmp_path / "t.json"), credentials, clock=clock, budget=PassBudget(clock, 60)
+        )
+        with pytest.raises(PipelineError, match="the saved tokens are kept"):
+            keeper.get()
+    assert clock.waits == []
+
+
+@pytest.mark.parametrize("total", ["Infinity", "1e999", "NaN", "null", '"x"', "[]", "{}"])
+def test_a_total_that_is_no_number_is_named(world: World, total: str) -> None:
+    body = '{"itens": [], "paginacao": {"total": ' + total + "}}"
+    world.sandbox.faults = [Fault("status", "/contatos", status=200, body=body)]
+    with pytest.raises(PipelineError, match=r"without itens and paginacao\.total; is TINY_BASE_URL right"):
         world.total()
 
 

@@ -10,6 +10,7 @@ import pytest
 from whatsapp_pipeline.erp.items import (
     ItemError,
     identify,
+    item_id,
     items_of,
     parse_amount,
     parse_discount,
@@ -108,6 +109,15 @@ def test_pages_of_both_versions_and_bare_lists() -> None:
     assert len(items_of([contact(1), contact(2)])) == 2
     with pytest.raises(ItemError):
         items_of({"mensagem": "erro"})
+
+
+def test_what_is_no_object_keeps_its_place_in_a_page() -> None:
+    assert items_of({"itens": [contact(1), "x", None]}) == [contact(1), {}, {}]
+    assert items_of([contact(1), [2]]) == [contact(1), {}]
+    with pytest.raises(ItemError, match="an item is empty, or it is no object"):
+        item_id({})
+    with pytest.raises(ItemError, match="no list of items"):
+        items_of(["x", None])
 
 
 def test_text_that_postgresql_cannot_keep_is_mended() -> None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
+from whatsapp_pipeline.erp.client import ErpAddressError
 from whatsapp_pipeline.erp.items import (
     Contact,
     Identified,
@@ -31,6 +32,7 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import adoption, erp, erp_rows
 from whatsapp_pipeline.store.operations import suppression
 
+_MOST_FAILURES = 2  # orders in a row without details; more of them are a failure of the ERP
 _FUTURE = "data_atualizacao: a date in the future; incremental reading does not go by it"
 
 
@@ -187,6 +189,8 @@ class OrderLoader(_Loader):
         self._details: dict[int, Identified] = {}
         self._missing: set[int] = set()
         self._foreign: set[int] = set()  # orders that the ERP answered with the details of another one
+        self._failing: dict[int, str] = {}  # orders whose details the ERP did not give, and what it said
+        self._failed_in_a_row = 0
         self._asked = 0
 
     def prepare(self, items: Sequence[Item]) -> None:
@@ -241,10 +245,10 @@ class OrderLoader(_Loader):
         return loaded
 
     def _fetch(self, ids: Sequence[int]) -> None:
-        self._details, self._missing, self._foreign, self._asked = {}, set(), set(), 0
+        self._details, self._missing, self._foreign, self._failing, self._asked = {}, set(), set(), {}, 0
         found: dict[int, Item] = {}
         for order_id in ids:
-            item = self._source.order(order_id)
+            item = self._detail(order_id)
             self._asked += 1
             if self._asked % 50 == 0 and self._source.live:
                 self._log.info("details of %d of %d orders", self._asked, len(ids))
@@ -261,6 +265,19 @@ class OrderLoader(_Loader):
         self._missing = {order_id for order_id in ids if order_id not in self._details}
         if self._backup is not None:
             self._backup.save_details([detail.item for detail in self._details.values()])
+
+    def _detail(self, order_id: int) -> Item | None:
+        """Ask for an order's details; raises ErpAddressError when the ERP gave none for many in a row."""
+        try:
+            item = self._source.order(order_id)
+        except ErpAddressError as error:
+            self._failed_in_a_row += 1
+            if self._failed_in_a_row > _MOST_FAILURES:
+                raise
+            self._failing[order_id] = str(error)
+            return None
+        self._failed_in_a_row = 0
+        return item
 
     def _keep(
         self,
@@ -288,6 +305,8 @@ class OrderLoader(_Loader):
         if order_id in self._foreign:
             words = "the ERP answered with the details of another order; they were not stored"
             return self.finding(order_id, "other_details", "warning", words)
+        if order_id in self._failing:
+            return self.finding(order_id, "no_details", "warning", self._failing[order_id])
         return self.finding(
             order_id, "no_details", "info", "the ERP lists the order but has no details of it"
         )

@@ -37,12 +37,14 @@ from whatsapp_pipeline.store.locks import named_lock
 # An incremental pass looks back this far behind the watermark: clocks differ, and times have whole seconds.
 OVERLAP: Final = timedelta(minutes=10)
 LARGEST_LOAD: Final = 2000
+# Orders whose details are asked for between two commits: a pass that is out of time keeps those before.
+_DETAILS_BATCH: Final = 20
 _SWEEPS: Final = 4
 # Duplicates at a listing's end fill two pages at most: the second is the overlap where the total is too high.
 _MOST_STALE_PAGES: Final = 2
-_RECHECK_BATCH: Final = 50
 
-# What a reading of a listing begins with; `digest` names the rows that it has brought so far.
+# What a reading of a listing begins with; `last_id` is 0 where the last row had no id, and `digest` names the
+# rows that the reading has brought so far.
 _FIRST_READING: Final[dict[str, Any]] = {
     "offset": 0, "last_id": None, "total": None, "moved": False, "bad": 0, "digest": "",
 }  # fmt: skip
@@ -171,7 +173,8 @@ class _Reader:
             page = fetch(offset)
             self.tally.pages += 1
             ids = [order for item in page.items if (order := _id_or_none(item)) is not None]
-            stale = stale + 1 if ids and seen.issuperset(ids) else 0
+            is_new = not seen.issuperset(ids) or (not ids and offset < page.total)
+            stale = 0 if is_new or not page.items else stale + 1
             if self.live and stale and (ids == before or stale > _MOST_STALE_PAGES):
                 self._restart()
                 self._save(listing)
@@ -180,11 +183,12 @@ class _Reader:
                     "nothing is lost, report it to the ERP's support if it stays so"
                 )
             items = page.items
-            if self.live and ids and state["last_id"] is not None:
-                if ids[0] == state["last_id"]:
+            if self.live and items and state["last_id"] is not None:
+                if _id_or_none(items[0]) == (state["last_id"] or None):
                     items = items[1:]  # the row that overlaps is loaded already
                 else:
                     state["moved"] = True
+            bad = sum(_id_or_none(item) is None for item in items)
             if state["total"] not in (None, page.total):
                 state["moved"] = True
             seen.update(ids)
@@ -192,8 +196,8 @@ class _Reader:
             if self.backup is not None:
                 self.backup.save_page(name, page)
             state.update(
-                total=page.total, last_id=ids[-1] if ids else state["last_id"],
-                bad=state["bad"] + len(page.items) - len(ids), offset=page.next_offset,
+                total=page.total, bad=state["bad"] + bad, offset=page.next_offset,
+                last_id=(_id_or_none(page.items[-1]) or 0) if page.items else state["last_id"],
                 digest=_digest(state["digest"], page.total, ids),
             )  # fmt: skip
             self._keep(listing, items, ids)
@@ -202,12 +206,13 @@ class _Reader:
                 self.log.info("%s: %d of %d", name, len(seen), page.total)
 
     def _keep(self, listing: str, items: Sequence[Item], ids: Sequence[int]) -> None:
-        for start in range(0, max(1, len(items)), LARGEST_LOAD):
-            part = items[start : start + LARGEST_LOAD]
+        size = _DETAILS_BATCH if self.live and isinstance(self.loader, OrderLoader) else LARGEST_LOAD
+        for start in range(0, max(1, len(items)), size):
+            part = items[start : start + size]
             self.loader.prepare(part)
             with self.conn.transaction():
                 self.tally.loaded.add(self.loader.load(part))
-                if start + LARGEST_LOAD >= len(items):
+                if start + size >= len(items):
                     self._save(listing, ids)
 
     def items(self) -> int:
@@ -220,44 +225,69 @@ def sync_contacts(
 ) -> SyncReport:
     """Bring `contatos` to what the ERP lists: every contact, or those changed since the last pass.
 
-    It reads everything when `full`, and when no pass over this source has ended well; of saved pages
-    everything or, where nothing could come of it, nothing. Each page is saved under `backup_dir` (None: not)
-    before it is loaded. Raises PipelineError; the next call resumes.
+    It reads everything when `full`, when no pass over this source has ended well, and when a full pass broke
+    off or an incremental one brought nothing; of saved pages everything or, where nothing could come of it,
+    nothing. Each page is saved under `backup_dir` (None: not) before it is loaded. Raises PipelineError; the
+    next call resumes.
     """
     with named_lock(
         conn, erp_passes.LOCKS["contatos"],
         on_wait=lambda: log.info("another run reads the contacts; waiting"),
     ):  # fmt: skip
         known = erp_passes.watermark(conn, "contatos", source.name)
+        full = full or (source.live and erp_passes.is_unfinished(conn, "contatos", "full", source.name))
         since = None if full or known is None or not source.live else known - OVERLAP
-        state = _state(source, "contatos", since)
-        if not full and (same := _same_pages(conn, "contatos", state, log)):
-            return same
-        run = erp_passes.begin(conn, "contatos", "full" if since is None else "incremental", state)
-        began = erp_passes.began(conn, run)
-        loader = ContactLoader(conn, began)
-        backup = _backup(backup_dir, source, run)
-        reader = _Reader(conn, run, source.live, loader, backup, log)
+        report = _read_contacts(conn, source, since, known, full=full, backup_dir=backup_dir, log=log)
+        # The contact that changed last is listed again, unless its date was set back or the ERP fails.
+        if since is not None and report.items == 0 and erp_store.knows_contacts(conn):
+            log.warning("contatos: the ERP listed no change, not even the last one; reading every contact")
+            report = _read_contacts(conn, source, None, known, full=True, backup_dir=backup_dir, log=log)
+        return report
 
-        def fetch(status: str, at: int) -> Page:
-            page = source.contacts_page(status, at, since)
-            page = replace(page, items=blank_contacts(conn, page.items))
-            run.state["newest"] = _later(run.state["newest"], page, began)
-            return page
 
-        def work() -> None:
-            for status in source.contact_scopes:
-                reader.read(status, f"contatos/{status}" if status else "contatos", partial(fetch, status))
+def _read_contacts(
+    conn: Connection,
+    source: ErpSource,
+    since: datetime | None,
+    known: datetime | None,
+    *,
+    full: bool,
+    backup_dir: Path | None,
+    log: _Log,
+) -> SyncReport:
+    """Make one pass over the contacts that changed since a time (None: over all); the caller holds the lock.
 
-        _run(conn, run, reader, work)
-        newest = parse_time(run.state["newest"] or "")
-        until = None
-        elapsed = erp_passes.elapsed_seconds(conn, run)
-        # A clock that was set back during the pass can't say how long it took: the watermark stays.
-        if newest is not None and elapsed >= 0:
-            # Changed before the pass began: a row that changed behind the reader's back is read next time.
-            until = newest - timedelta(seconds=ceil(elapsed))
-        return _finish(conn, run, reader, until=max(filter(None, (until, known)), default=None))
+    `known` is the watermark of the passes before.
+    """
+    state = _state(source, "contatos", since)
+    if not full and (same := _same_pages(conn, "contatos", state, log)):
+        return same
+    run = erp_passes.begin(conn, "contatos", "full" if since is None else "incremental", state)
+    began = erp_passes.began(conn, run)
+    loader = ContactLoader(conn, began)
+    backup = _backup(backup_dir, source, run)
+    reader = _Reader(conn, run, source.live, loader, backup, log)
+
+    def fetch(status: str, at: int) -> Page:
+        page = source.contacts_page(status, at, since)
+        page = replace(page, items=blank_contacts(conn, page.items))
+        run.state["newest"] = _later(run.state["newest"], page, began)
+        return page
+
+    def work() -> None:
+        for status in source.contact_scopes:
+            reader.read(status, f"contatos/{status}" if status else "contatos", partial(fetch, status))
+
+    _run(conn, run, reader, work)
+    newest = parse_time(run.state["newest"] or "")
+    elapsed = erp_passes.elapsed_seconds(conn, run)
+    # A clock that was set back during the pass can't say how long it took: the watermark stays.
+    if newest is None or elapsed < 0:
+        return _finish(conn, run, reader, until=known)
+    # Changed before the pass began: a row that changed behind the reader's back is read next time.
+    until = newest - timedelta(seconds=ceil(elapsed))
+    # A full pass may set the watermark back: what it did not list can't be the newest change.
+    return _finish(conn, run, reader, until=until if since is None or known is None else max(until, known))
 
 
 def sync_orders(
@@ -304,7 +334,7 @@ def _recheck_open(reader: _Reader, loader: OrderLoader, since: date | None) -> N
     if loader.columns["data_emissao"].family not in {"date", "time"}:
         return  # the user's own table can't say which orders lie before the window
     while batch := erp_store.open_orders(
-        reader.conn, issued_before=since, after=state.get("rechecked", 0), limit=_RECHECK_BATCH
+        reader.conn, issued_before=since, after=state.get("rechecked", 0), limit=_DETAILS_BATCH
     ):
         state["rechecked"] = batch[-1].id_ordem_servico
         loader.prepare_open(batch)
@@ -391,13 +421,14 @@ def _id_or_none(item: Item) -> int | None:
 
 
 def _later(newest: str | None, page: Page, began: datetime) -> str | None:
-    """Return the latest change seen so far, with a page's, and none after the pass began.
+    """Return the latest change seen so far, with a page's, of those before the pass began.
 
-    A contact can carry a date in the future. A watermark taken from it would hide every change until then.
+    A contact can carry a date in the future. A watermark taken from it would hide every change until then;
+    one set to the pass's beginning would promise a contact there, and the next pass would list none.
     """
     times = (parse_time(str(item.get("dataAtualizacao") or "")) for item in page.items)
     known = parse_time(newest or "")
-    found = max((min(time, began) for time in (*times, known) if time is not None), default=None)
+    found = max((time for time in (*times, known) if time is not None and time <= began), default=None)
     return found.isoformat(" ") if found else None
 
 

@@ -63,6 +63,12 @@ def unchanged_contacts(conn: Connection, hashes: Mapping[int, bytes]) -> dict[in
     return dict(rows.fetchall())
 
 
+def knows_contacts(conn: Connection) -> bool:
+    """Return whether the ERP has listed any contact before."""
+    row = conn.execute("SELECT EXISTS (SELECT FROM contact_sources)").fetchone()
+    return bool(row and row[0])
+
+
 def known_orders(conn: Connection, ids: Sequence[int]) -> dict[int, OrderSource]:
     """Return what is remembered of those orders that are still in `ordens_servico`."""
     rows = conn.execute(

@@ -63,6 +63,17 @@ def watermark(conn: Connection, resource: str, source: str) -> datetime | None:
     return row[0] if row else None
 
 
+def is_unfinished(conn: Connection, resource: str, scope: str, source: str) -> bool:
+    """Return whether the newest pass of this resource is one of this scope that `begin` would resume."""
+    row = conn.execute(
+        """SELECT scope = %s AND status <> 'complete' AND started_at > now() - interval '1 day'
+                  AND cursor_state ->> 'source' = %s
+           FROM erp_passes WHERE resource = %s ORDER BY id DESC LIMIT 1""",
+        (scope, source, resource),
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def last_like(conn: Connection, resource: str, state: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the state of the newest pass of this resource when it ended well and read what `state` names."""
     row = conn.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +12,13 @@ import pytest
 
 from whatsapp_pipeline.checks import contacts as rules
 from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.erp.budget import PassBudget
+from whatsapp_pipeline.erp.client import ErpClient
+from whatsapp_pipeline.erp.source import ApiSource, open_source
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.sandbox.erp_server import ErpSandbox, Fault, serving
+from whatsapp_pipeline.sandbox.erp_server import API, ErpSandbox, Fault, serving
+from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.contacts.erp_sync import SyncReport, sync_contacts, sync_orders
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.erp import worlds
@@ -187,6 +192,92 @@ def test_reasons_of_two_pages_are_both_kept(conn: Connection, sandbox: ErpSandbo
     assert len(_findings(conn)) == 2
 
 
+@pytest.mark.parametrize("at", [50, 99, 100, 230])
+def test_what_is_no_object_is_one_finding_and_the_pass_goes_on(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync, at: int
+) -> None:
+    """Also where the row is the one that two pages share, or the last of all."""
+    sandbox.strays = {at: "x", at + 1: None}
+    report = sync()
+    assert (report.items, report.read_again) == (233, 0)
+    assert _findings(conn) == [
+        ("contatos/?", "unreadable_item", "an item is empty, or it is no object"),
+    ]  # fmt: skip
+    sandbox.strays = {}
+    sync(full=True)
+    assert _findings(conn) == []
+
+
+def test_a_page_without_any_object_is_read_past(conn: Connection, sandbox: ErpSandbox, sync: Sync) -> None:
+    sandbox.strays = dict.fromkeys(range(20, 320))
+    assert sync().items == 233
+    assert [kind for _, kind, _ in _findings(conn)] == ["unreadable_item"]
+
+
+def test_orders_and_saved_pages_with_what_is_no_object(
+    conn: Connection, sandbox: ErpSandbox, orders: Sync, tmp_path: Path
+) -> None:
+    sandbox.strays = {0: "x", 2: 7, 5: ["41"]}
+    assert orders().items == 3
+    place = ("ordens_servico/?", "unreadable_item", "an item is empty, or it is no object")
+    assert _findings(conn) == [place]
+    for name, row in (("contatos", worlds.contact(1)), ("ordem-servico", worlds.order(1)[1])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "details-0.json").write_text(json.dumps([None, row, "x"]))
+    with open_source(Settings(), str(tmp_path)) as source:
+        assert sync_contacts(conn, source, full=True, backup_dir=None, log=LOG).items == 1
+        assert sync_orders(conn, source, since=None, backup_dir=None, log=LOG).items == 1
+    assert [path for path, _, _ in _findings(conn)] == ["contatos/?", "ordens_servico/?"]
+
+
+def test_an_order_whose_details_fail_does_not_hold_up_the_others(
+    conn: Connection, sandbox: ErpSandbox, orders: Sync
+) -> None:
+    sandbox.faults = [Fault("status", "/ordem-servico/9001", times=99)]
+    assert orders().items == 3
+    assert _findings(conn) == [
+        ("ordens_servico/9001", "no_details",
+         "the ERP failed 7 times at /ordem-servico/9001 (HTTP 500 with an empty body); "
+         "what was read is kept, the next run resumes"),
+    ]  # fmt: skip
+    assert _one(conn, "SELECT count(equipamento), count(*) FROM ordens_servico") == (2, 3)
+    sandbox.faults = []
+    orders()
+    assert _findings(conn) == []
+    assert _one(conn, "SELECT count(equipamento) FROM ordens_servico") == 3
+
+
+def test_details_that_all_fail_end_the_pass(conn: Connection, sandbox: ErpSandbox, orders: Sync) -> None:
+    sandbox.faults = [Fault("status", "/ordem-servico/", times=99)]
+    with pytest.raises(PipelineError, match="failed 7 times at /ordem-servico/9002"):
+        orders()
+    assert _findings(conn) == []
+
+
+def test_a_pass_out_of_time_keeps_the_details_that_it_has_read(
+    conn: Connection, base: str, sandbox: ErpSandbox, tmp_path: Path
+) -> None:
+    """Each pass may ask for less than a page of details, and yet all are read in the end."""
+    rows = [worlds.order(number) for number in range(60)]
+    sandbox.orders = [listed for listed, _ in rows]
+    sandbox.details = {int(detail["id"]): detail for _, detail in rows}
+    sandbox.headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "10"}
+    words: list[str] = []
+    while len(words) < 9:
+        clock = worlds.FakeClock()
+        budget = PassBudget(clock, 250.0)  # ten seconds between two requests: a quarter of the page
+        client = ErpClient(base + API, worlds.tokens(base, tmp_path, clock), clock=clock, budget=budget)
+        try:
+            with ApiSource(client, "sandbox") as source:
+                sync_orders(conn, source, since=None, backup_dir=None, log=LOG)
+            break
+        except PipelineError as error:
+            words.append(str(error))
+    assert len(words) == 2
+    assert all("the next run resumes" in each for each in words)
+    assert _one(conn, "SELECT count(equipamento) FROM ordens_servico") == 60
+
+
 def test_details_of_another_order_are_not_stored(conn: Connection, sandbox: ErpSandbox, orders: Sync) -> None:
     orders()
     sandbox.orders[1], _ = worlds.order(1, value="120.00")
@@ -256,6 +347,44 @@ def test_a_pass_that_brings_nothing_fails_a_check(
     sandbox.contacts = kept
     sync(full=full)
     assert _failing(conn, "erp_lists_known_contacts") == 0
+
+
+def test_a_contact_whose_future_date_was_corrected_fails_no_check(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync
+) -> None:
+    sandbox.contacts[7] = worlds.contact(7, updated="2031-12-31 00:00:00")
+    sync()
+    sandbox.contacts[7] = worlds.contact(7, nome="Outro nome", updated="2024-06-01 08:00:00")
+    assert sync().incremental == 1
+    assert _failing(conn, "erp_lists_known_contacts") == 0
+    assert _failing(conn, "erp_pass_complete") == 0
+
+
+def test_changes_that_are_not_listed_lead_to_a_full_pass(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync
+) -> None:
+    """The contact that changed last was deleted for good, or its date was set back."""
+    sandbox.contacts[7] = worlds.contact(7, updated="2025-06-01 08:00:00")
+    sync()
+    sandbox.contacts[7] = worlds.contact(7, nome="Outro nome", updated="2024-06-01 08:00:00")
+    report = sync()
+    assert (report.incremental, report.items, report.updated) == (0, 233, 1)
+    assert _failing(conn, "erp_lists_known_contacts") == 0
+    report = sync()
+    assert (report.incremental, report.items) == (1, 232)  # the watermark was set back
+
+
+def test_a_full_pass_that_broke_off_is_resumed_by_the_next_run(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync
+) -> None:
+    sync()
+    sandbox.contacts[3] = worlds.contact(3, status="E", nome="Outro nome", updated="2024-06-01 08:00:00")
+    sandbox.faults = [Fault("status", "/contatos", after=3, times=99)]
+    with pytest.raises(PipelineError, match="the next run resumes"):
+        sync(full=True)
+    sandbox.faults = []
+    report = sync()
+    assert (report.resumed, report.incremental, report.items, report.updated) == (1, 0, 233, 1)
 
 
 @pytest.mark.parametrize(("left", "failing"), [(116, 1), (117, 0)])
