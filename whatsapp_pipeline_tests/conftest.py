@@ -19,9 +19,12 @@ from psycopg.conninfo import make_conninfo
 from whatsapp_pipeline.embedded import server_url
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline_tests.fast_tests import pytest_runtest_setup, pytest_runtest_teardown
 
 if TYPE_CHECKING:
     from whatsapp_pipeline_tests.prepared import Prepared
+
+__all__ = ["pytest_runtest_setup", "pytest_runtest_teardown"]  # pytest finds the hooks here
 
 # No test may depend on the environment of the person who runs it.
 for _name in ("DATABASE_URL", "DAGSTER_DATABASE_URL", "CHAT_ARCHIVE", "ERP", "FIRST_MONTH"):

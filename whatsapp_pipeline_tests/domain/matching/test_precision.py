@@ -47,6 +47,7 @@ WORLDS = [
 ]
 
 
+@pytest.mark.slow
 def test_looking_after_every_verdict_misses_the_truth_in_at_most_5_percent_of_runs() -> None:
     """The truth is ruled out at some look exactly when the capital against it reaches 20 at some draw."""
     missed = 0
