@@ -8,7 +8,7 @@ import dagster as dg
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import chats, contacts, conversations, links, operations, summaries
-from whatsapp_pipeline.automation import alerts, live_summaries, schedules, webhook
+from whatsapp_pipeline.automation import alert_sensor, live_summaries, schedules, webhook
 from whatsapp_pipeline.automation import operations as upkeep
 from whatsapp_pipeline.checks import chats as chat_checks
 from whatsapp_pipeline.checks import contacts as contact_checks
@@ -68,7 +68,7 @@ def build_defs(
         asset_checks=_build_checks(with_erp=with_erp),
         jobs=[*schedules.JOBS, *webhook.JOBS, *live_summaries.JOBS, *upkeep.JOBS],
         schedules=[*schedules.SCHEDULES, *webhook.SCHEDULES, *upkeep.SCHEDULES],
-        sensors=[*schedules.SENSORS, *webhook.SENSORS, *live_summaries.SENSORS, *alerts.SENSORS],
+        sensors=[*schedules.SENSORS, *webhook.SENSORS, *live_summaries.SENSORS, *alert_sensor.SENSORS],
         resources=resources,
         # One process a run: the work of a step is small beside the start of another process.
         executor=dg.in_process_executor,

@@ -30,7 +30,7 @@ from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.assets.partitions import MONTHS
-from whatsapp_pipeline.automation.alerts import alerts
+from whatsapp_pipeline.automation.alert_sensor import alerts
 from whatsapp_pipeline.automation.step_errors import shown_error
 from whatsapp_pipeline.automation.webhook import webhook_inbox_sensor
 from whatsapp_pipeline.checks.qa import QaCheck, Scope, evaluate_alone

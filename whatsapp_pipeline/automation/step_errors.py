@@ -1,7 +1,7 @@
 """The error that a failed step shows to people, out of the chain of causes that Dagster keeps.
 
 What belongs here: choosing one error of the chain and putting it into one line. What does not: who reads the
-line (the command line in `headless`, alerts in `alerts`).
+line (the command line in `headless`, alerts in `alert_sensor`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a webhook delivery says: messages, statuses and everything else, each with its position.
 
 What belongs here: the shape of deliveries, who a correspondent is under which names, times as the provider
-spells them. What does not: storing any of it, and how a message reads as text (message_text).
+spells them. What does not: storing any of it, and how a message reads as text (webhook_message_types).
 
 A delivery may have any shape whatever: an item that cannot be read as a message or a status becomes an
 `Other` with its raw JSON, and nothing here raises because of what was sent.
@@ -15,10 +15,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from whatsapp_pipeline.domain.message_text import edited_text, error_reasons, message_text, message_type
 from whatsapp_pipeline.domain.phone_texts import plain_phone_text
 from whatsapp_pipeline.domain.phones import parse_phone, without_mobile_prefix
 from whatsapp_pipeline.domain.webhook_json import clean_text, dumps, id_text
+from whatsapp_pipeline.domain.webhook_message_types import (
+    edited_text,
+    error_reasons,
+    message_text,
+    message_type,
+)
 
 Role: TypeAlias = Literal["user", "assistant", "system"]
 Origin: TypeAlias = Literal["message", "echo", "history"]

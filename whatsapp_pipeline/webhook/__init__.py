@@ -1,6 +1,6 @@
 """The webhook receiver: its HTTP server, the signature, the spool and the drainer.
 
 What belongs here: taking deliveries and keeping them. What does not: what a delivery means
-(domain/conversations.py), the text of each message type (domain/message_text.py) and processing
+(domain/conversations.py), the text of each message type (domain/webhook_message_types.py) and processing
 (steps/conversations/process_webhooks.py).
 """

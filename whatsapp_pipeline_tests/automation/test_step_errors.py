@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from whatsapp_pipeline.assets.contacts import tiny_contacts
-from whatsapp_pipeline.automation import alerts, headless
+from whatsapp_pipeline.automation import alert_sensor, headless
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Erp
@@ -73,7 +73,7 @@ def test_our_words_are_shown_from_every_place_that_names_a_cause() -> None:
         assert sorted(error.partition(": ")[2] for error in outcome.errors) == sorted(
             f"words of {place}" for place in PLACES
         )
-        reason = alerts._reason(instance, result.run_id)
+        reason = alert_sensor._reason(instance, result.run_id)
         assert reason is not None
         assert ": words of " in reason
 
@@ -88,7 +88,7 @@ def _read_contacts(url: str, source: str) -> list[str]:
         )  # fmt: skip
         outcome = headless.Outcome([])
         headless._gather(outcome, result)
-        reason = alerts._reason(instance, result.run_id)
+        reason = alert_sensor._reason(instance, result.run_id)
     assert [reason] == outcome.errors
     return outcome.errors
 
@@ -137,4 +137,4 @@ def test_an_error_that_nobody_foresaw_is_named_by_its_class() -> None:
         outcome = headless.Outcome([])
         headless._gather(outcome, result)
         assert outcome.errors == ["broken: RuntimeError: outer"]
-        assert alerts._reason(instance, result.run_id) == "broken: RuntimeError"
+        assert alert_sensor._reason(instance, result.run_id) == "broken: RuntimeError"

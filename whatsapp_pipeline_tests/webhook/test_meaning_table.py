@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from whatsapp_pipeline.domain.conversations import Message, Status, read_delivery
-from whatsapp_pipeline.domain.message_text import KNOWN_TYPES
 from whatsapp_pipeline.domain.webhook_json import loads
+from whatsapp_pipeline.domain.webhook_message_types import KNOWN_TYPES
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline_tests.webhook.deliveries import NOON, RECEIVED, delivery
 

@@ -15,9 +15,9 @@ from typing import Any, LiteralString
 from psycopg.rows import dict_row
 
 from whatsapp_pipeline.domain.conversations import Message, read_delivery
-from whatsapp_pipeline.domain.message_text import message_text
 from whatsapp_pipeline.domain.redaction import NameTest, name_of_key, scrub_text, without_person
 from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, dumps, loads
+from whatsapp_pipeline.domain.webhook_message_types import message_text
 from whatsapp_pipeline.store.connection import Connection
 
 _PAGE = 500

@@ -19,7 +19,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.run_tags import months_in_words
-from whatsapp_pipeline.steps.operations.alerts import Alert, is_configured, send
+from whatsapp_pipeline.steps.operations.alert_delivery import Alert, is_configured, send
 from whatsapp_pipeline.steps.operations.quality import standings
 
 _RUNS_AT_ONCE = 200
@@ -101,7 +101,7 @@ def _run_name(run: dg.DagsterRun) -> str:
 
 
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """Say which step failed and why; None for a check, which has a problem of its own.
+    """Return which step failed and why; None for a check, which has a problem of its own.
 
     Only this project's own errors are quoted: their texts hold no personal data.
     """

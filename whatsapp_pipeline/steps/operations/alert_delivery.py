@@ -1,7 +1,6 @@
-"""Telling somebody: a JSON post to a URL, or an e-mail.
+"""Delivery of an alert: a JSON post to a URL, or an e-mail.
 
-What belongs here: delivering one alert. What does not: which problems there are (automation/alerts.py). An
-alert names jobs, months, checks and numbers, never a customer.
+What belongs here: sending one alert. What does not: which problems there are (automation/alert_sensor.py).
 """
 
 from __future__ import annotations
