@@ -1,8 +1,8 @@
 """The sensor that reports failed runs and failed checks to people, each problem once.
 
 A problem is a job's months, or a check in a month. It is reported when it begins. It is over when the job
-succeeds for the same months, or when the month is no longer red. The cursor holds the open problems. What
-could not be delivered is tried again.
+succeeds for the same months, or when the month is no longer red. The cursor holds the open problems. An alert
+that could not be delivered is tried again. What an alert says is in domain/alert_text.py.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -14,18 +14,24 @@ import dagster as dg
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.automation.step_errors import own_words, shown_error
-from whatsapp_pipeline.domain.quality import Month, Rule, month_name
+from whatsapp_pipeline.domain.alert_text import (
+    NO_FAILED_STEP,
+    Alert,
+    check_alert,
+    failed_step,
+    is_check,
+    run_alert,
+)
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.run_tags import months_in_words
-from whatsapp_pipeline.steps.operations.alert_delivery import Alert, is_configured, send
+from whatsapp_pipeline.steps.operations.alert_delivery import is_configured, send
 from whatsapp_pipeline.steps.operations.quality import standings
 
 _RUNS_AT_ONCE = 200
 _WILL_RETRY = "dagster/will_retry"
 _CHECK_FAILED = "DagsterAssetCheckFailedError"  # what Dagster makes of a blocking check with an error
-_CHECK = "check "  # how the name of a check's problem begins
 
 
 @dg.sensor(
@@ -47,7 +53,7 @@ def alerts(
     red = _red_months(context, database, rule_book)
     if red is not None:
         failing += red
-        over |= {name for name in open_ if name.startswith(_CHECK)} - {alert.problem for alert in red}
+        over |= {name for name in open_ if is_check(name)} - {alert.problem for alert in red}
     open_ -= over
     told = 0
     for alert in failing:
@@ -92,7 +98,7 @@ def _runs(context: dg.SensorEvaluationContext, since: float) -> tuple[list[Alert
         elif run.tags.get(_WILL_RETRY) != "true":
             reason = _reason(context.instance, run.run_id)
             if reason is not None:
-                failing.append(Alert("run", name, f"{name} failed: {reason} (run {run.run_id[:8]})"))
+                failing.append(run_alert(name, run.run_id, reason))
     return failing, over
 
 
@@ -115,8 +121,8 @@ def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
         if error.cls_name == _CHECK_FAILED:
             only_checks = True
             continue
-        return f"{event.step_key}: {own_words(error) or error.cls_name}"
-    return None if only_checks else "its process ended or never began"
+        return failed_step(str(event.step_key), own_words(error) or str(error.cls_name))
+    return None if only_checks else NO_FAILED_STEP
 
 
 def _red_months(
@@ -133,17 +139,7 @@ def _red_months(
     except PipelineError as error:
         context.log.error(f"the checks could not be read: {error}")
         return None
-    return [
-        Alert("check", problem, f"{problem} failed: {standing.in_months([verdict.month]).words()}")
-        for standing in found
-        for verdict in standing.of("red")
-        if (problem := _problem(standing.rule, verdict.month))
-    ]
-
-
-def _problem(rule: Rule, month: Month) -> str:
-    name = f"{_CHECK}{rule.asset}:{rule.name}"
-    return f"{name} {month_name(month)}" if rule.monthly else name
+    return [check_alert(standing, verdict.month) for standing in found for verdict in standing.of("red")]
 
 
 SENSORS = [alerts]

@@ -16,11 +16,12 @@ import pytest
 
 from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.automation.alert_sensor import alerts
+from whatsapp_pipeline.domain.alert_text import Alert
 from whatsapp_pipeline.domain.quality import Rule
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
-from whatsapp_pipeline.steps.operations.alert_delivery import Alert, send
+from whatsapp_pipeline.steps.operations.alert_delivery import send
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.operations import qa_results
 from whatsapp_pipeline.store.operations.checks import Findings, MonthFindings

@@ -7,27 +7,19 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
+from whatsapp_pipeline.domain.alert_text import Alert
 from whatsapp_pipeline.errors import PipelineError, SettingError
 from whatsapp_pipeline.settings import Settings
 
 _TIMEOUT = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One problem: what kind (run or check), which, and what to read about it."""
-
-    kind: str
-    problem: str
-    text: str
-
-
 def is_configured(settings: Settings) -> bool:
-    """Tell whether there is anybody to tell."""
+    """Return whether alerts have a receiver."""
     return bool(settings.alert_webhook_url or settings.alert_email_to)
 
 
@@ -56,7 +48,7 @@ def _mail(settings: Settings, alert: Alert) -> None:
     if not settings.smtp_url or not settings.alert_email_from:
         raise SettingError("ALERT_EMAIL_TO needs SMTP_URL and ALERT_EMAIL_FROM")
     message = EmailMessage()
-    message["Subject"] = f"whatsapp-pipeline: {alert.problem}"
+    message["Subject"] = alert.subject
     message["From"], message["To"] = settings.alert_email_from, ", ".join(settings.alert_email_to)
     message.set_content(alert.text)
     parts = urlsplit(settings.smtp_url)
