@@ -30,13 +30,14 @@ def pipeline_url(settings: Settings) -> str:
                 "embedded database; set DATABASE_URL, or leave PIPELINE_SCHEMA unset"
             )
         return server_url(settings.local_dir, PIPELINE_DATABASE)
-    describe(settings.database_url)  # says in one line when it is no URL
+    url = settings.database_url.get_secret_value()
+    describe(url)  # says in one line when it is no URL
     if settings.pipeline_schema is None:
-        return settings.database_url
+        return url
     # The pipeline's tables are made and found in its schema, contatos and ordens_servico behind it in public.
-    options = conninfo_to_dict(settings.database_url).get("options") or ""
+    options = conninfo_to_dict(url).get("options") or ""
     path = f"{options} -csearch_path={settings.pipeline_schema},public".strip()
-    return make_conninfo(settings.database_url, options=path)
+    return make_conninfo(url, options=path)
 
 
 def dagster_url(settings: Settings) -> str:
@@ -47,16 +48,17 @@ def dagster_url(settings: Settings) -> str:
     and PipelineError when the server can't be reached.
     """
     if settings.dagster_database_url:
-        return settings.dagster_database_url
+        return settings.dagster_database_url.get_secret_value()
     if not settings.database_url:
         return server_url(settings.local_dir, DAGSTER_DATABASE)
-    describe(settings.database_url)
-    name = f"{conninfo_to_dict(settings.database_url).get('dbname') or 'postgres'}_dagster"
-    url = make_conninfo(settings.database_url, dbname=name)
+    users = settings.database_url.get_secret_value()
+    describe(users)
+    name = f"{conninfo_to_dict(users).get('dbname') or 'postgres'}_dagster"
+    url = make_conninfo(users, dbname=name)
     with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, connect_timeout=5):
         return url
     try:
-        with connect(settings.database_url) as conn:
+        with connect(users) as conn:
             create_database(conn, name)
     except psycopg.Error as error:
         raise SettingError(
@@ -73,11 +75,12 @@ def missing_dagster_database(settings: Settings) -> str | None:
     """
     if settings.dagster_database_url or not settings.database_url:
         return None
-    name = f"{conninfo_to_dict(settings.database_url).get('dbname') or 'postgres'}_dagster"
+    url = settings.database_url.get_secret_value()
+    name = f"{conninfo_to_dict(url).get('dbname') or 'postgres'}_dagster"
     with contextlib.suppress(psycopg.OperationalError):
-        psycopg.connect(make_conninfo(settings.database_url, dbname=name), connect_timeout=5).close()
+        psycopg.connect(make_conninfo(url, dbname=name), connect_timeout=5).close()
         return None
-    role, may_create, exists = role_rights(settings.database_url, name)
+    role, may_create, exists = role_rights(url, name)
     if exists:
         return f"the role {role} can't open the database {name}, where Dagster keeps its runs; let it connect"
     if may_create:

@@ -22,7 +22,7 @@ def find() -> bytes | None:
     """Return the key, or None where there is none yet."""
     configured = settings.load()
     if configured.privacy_key:
-        return _checked(configured.privacy_key, "PRIVACY_KEY")
+        return _checked(configured.privacy_key.get_secret_value(), "PRIVACY_KEY")
     path = configured.local_dir / KEY_FILE
     with contextlib.suppress(FileNotFoundError):
         return _checked(path.read_text(encoding="ascii").strip(), f"{path.parent.name}/{KEY_FILE}")

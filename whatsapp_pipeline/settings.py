@@ -1,78 +1,355 @@
-"""The environment, typed, in one place.
+"""Every setting of the project: its environment variable, its type, its default and what it does.
 
-What belongs here: every variable the project reads, with its default and what it takes. What does not:
-reading anything else (files, databases). A variable that is malformed is an error that names it.
-Values come from the process environment, completed by `.env` in the checkout.
+What belongs here: reading the process environment, completed by `.env` in the checkout, and checking each
+value. What does not belong here: reading other files or a database. A value that does not fit is a
+SettingError that names the variable.
+
+`.env.example` is made from the descriptions below: `python -m whatsapp_pipeline.settings > .env.example`.
+pydantic checks the values. pydantic-settings would replace only `load` and add 0.12 s of processor time to
+every command, so it is not used.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
+import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
 from whatsapp_pipeline.errors import SettingError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+DOTENV = PROJECT_ROOT / ".env"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the environment says. Secrets have no repr, so that no log shows them."""
+def _matches(pattern: str, expected: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"expected {expected}")
+        return value
 
-    database_url: str | None = field(default=None, repr=False)
-    dagster_database_url: str | None = field(default=None, repr=False)
-    pipeline_schema: str | None = None
-    local_dir: Path = PROJECT_ROOT / ".local"
-    archive: str | None = None
-    zone: str = "America/Sao_Paulo"
-    locale: str = "pt_BR"
-    first_month: str = "2025-01"
-    default_area_code: str | None = None
-    owner: tuple[str, ...] = ()
-    log_format: str = "text"
-    log_level: str = "info"
-    erp: str | None = None
-    tiny_base_url: str = "https://api.tiny.com.br/public-api/v3"
-    tiny_token_url: str = "https://accounts.tiny.com.br/realms/tiny/protocol/openid-connect/token"  # noqa: S105
-    tiny_client_id: str | None = None
-    tiny_client_secret: str | None = field(default=None, repr=False)
-    tiny_refresh_token: str | None = field(default=None, repr=False)
-    erp_backup_keep: int = 30
-    erp_pass_minutes: int = 60
-    whatsapp_enabled: bool = True
-    whatsapp_app_secrets: tuple[str, ...] = field(default=(), repr=False)
-    whatsapp_verify_token: str | None = field(default=None, repr=False)
-    whatsapp_spool_dir: Path | None = None
-    multitenant_enabled: bool = False
-    assistant_base_url: str | None = None
-    assistant_model: str | None = None
-    assistant_api_key: str | None = field(default=None, repr=False)
-    assistant_system_prompt: str | None = None
-    assistant_run_seconds: int = 60
-    assistant_run_tokens: int = 200_000
-    backup_dir: Path | None = None
-    backup_keep_daily: int = 7
-    backup_keep_monthly: int = 12
-    backup_before_write: bool = True
-    pg_bin_dir: Path | None = None
-    privacy_key: str | None = field(default=None, repr=False)
-    retention_months: int | None = None
-    max_missing_share: float = 0.5
-    load_batch_size: int = 800
-    load_delay_seconds: float = 0.0
-    checkpoints: tuple[str, ...] = ("contacts_complete", "files_indexed")
-    check_tolerances: tuple[tuple[str, float], ...] = ()
-    report_dir: Path | None = None
-    schedule_cron: str | None = None
-    alert_webhook_url: str | None = field(default=None, repr=False)
-    alert_email_to: tuple[str, ...] = ()
-    alert_email_from: str | None = None
-    smtp_url: str | None = field(default=None, repr=False)
+    return AfterValidator(check)
+
+
+def _from_root(value: str | Path) -> Path:
+    path = Path(value).expanduser()
+    return path if path.is_absolute() else PROJECT_ROOT / path
+
+
+def _parts(value: object) -> object:
+    return tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _parts_or_none(value: object) -> object:
+    return () if value == "none" else _parts(value)
+
+
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("no such time zone; example: America/Sao_Paulo") from None
+    return value
+
+
+def _shares(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    shares = []
+    for part in (p.strip() for p in value.split(",") if p.strip()):
+        check, _, share = part.partition("=")
+        if not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", share.strip()):
+            raise ValueError(f"{part!r} is not check=share; example: chats_are_linked=0.4")
+        shares.append((check.strip(), float(share)))
+    return tuple(shares)
+
+
+_Path = Annotated[Path, BeforeValidator(_from_root)]
+_List = Annotated[tuple[str, ...], BeforeValidator(_parts)]
+_SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_parts)]
+_Count = Annotated[int, Field(ge=1, le=99_999)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Month = Annotated[str, _matches(r"\d{4}-(0[1-9]|1[0-2])", "a month such as 2025-01")]
+_Locale = Annotated[str, _matches(r"[a-z]{2,3}([_-][A-Za-z]{2})?", "a locale such as pt_BR")]
+_AreaCode = Annotated[str, _matches(r"[1-9][0-9]", "a two-digit area code such as 41")]
+_Schema = Annotated[
+    str,
+    _matches(
+        r"(?!(?:public|before_pipeline)$)[a-z_][a-z0-9_]{0,62}",
+        "a schema's name such as whatsapp, and not public",
+    ),
+]
+_Checkpoint = Literal["contacts_complete", "files_indexed", "links_reviewed"]
+
+
+def _setting(variable: str, description: str, default: object = None, *, example: str = "") -> Any:  # noqa: ANN401  # pydantic's Field is Any too
+    """Declare a field: its variable, what it does, its default, and its value in `.env.example`."""
+    return Field(default, validation_alias=variable, description=description, examples=[example])
+
+
+class Settings(BaseModel):
+    """The settings of one process. A secret is a SecretStr, so that no log and no error shows it."""
+
+    model_config = ConfigDict(
+        frozen=True, validate_by_name=True, validate_by_alias=True, hide_input_in_errors=True
+    )
+
+    # --- Database
+    database_url: SecretStr | None = _setting(
+        "DATABASE_URL",
+        "Any PostgreSQL 15 or newer. Left out: the embedded server under .local/.",
+        example="postgresql://user:password@host:5432/company",
+    )
+    pipeline_schema: _Schema | None = _setting(
+        "PIPELINE_SCHEMA",
+        "A schema for the pipeline's own tables, where public holds other programs' tables of the same "
+        "names. contatos and ordens_servico stay in public. Set it before the first migration.",
+        example="whatsapp",
+    )
+    dagster_database_url: SecretStr | None = _setting(
+        "DAGSTER_DATABASE_URL",
+        "Dagster's own runs and events. Left out: <database>_dagster beside DATABASE_URL.",
+        example="postgresql://user:password@host:5432/dagster",
+    )
+    local_dir: _Path = _setting(
+        "PIPELINE_LOCAL_DIR",
+        "The folder of the embedded database, backups, keys and reports.",
+        PROJECT_ROOT / ".local",
+        example=".local",
+    )
+
+    # --- Chats
+    archive: str | None = _setting(
+        "CHAT_ARCHIVE",
+        "Folder or URL with the exported chats by year and month. Needed as soon as DATABASE_URL is set.",
+        example="/data/organized_whatsapp_chats",
+    )
+    zone: Annotated[str, AfterValidator(_known_zone)] = _setting(
+        "CHAT_TIME_ZONE",
+        "The time zone of the exported files, which do not name one.",
+        "America/Sao_Paulo",
+        example="America/Sao_Paulo",
+    )
+    locale: _Locale = _setting(
+        "CHAT_LOCALE",
+        "The locale of the owner's phone. It decides the order of day and month where neither a chat nor the "
+        "other files of the archive do.",
+        "pt_BR",
+        example="pt_BR",
+    )
+    first_month: _Month = _setting(
+        "FIRST_MONTH",
+        "The first month of the archive: partitions begin here.",
+        "2025-01",
+        example="2025-01",
+    )
+    owner: _List = _setting(
+        "CHAT_OWNER",
+        "Who the staff side is in native exports: names or numbers, separated by commas.",
+        (),
+        example="Assistência Exemplo",
+    )
+    max_missing_share: _Share = _setting(
+        "MAX_MISSING_SHARE",
+        "A run stops before it writes when more than this share of a month's known files is not in the "
+        "archive.",
+        0.5,
+        example="0.5",
+    )
+    load_batch_size: Annotated[int, Field(ge=1, le=1000)] = _setting(
+        "LOAD_BATCH_SIZE",
+        "How many files chat_messages loads in one transaction (1 to 1000). On a database that others work "
+        "on, 50 to 100 files are a careful choice.",
+        800,
+        example="800",
+    )
+    load_delay_seconds: Annotated[float, Field(ge=0, lt=10_000)] = _setting(
+        "LOAD_DELAY_SECONDS",
+        "How many seconds chat_messages rests after each transaction. 1 is a careful choice.",
+        0.0,
+        example="0",
+    )
+    default_area_code: _AreaCode | None = _setting(
+        "DEFAULT_AREA_CODE",
+        "The area code of numbers written without one, such as (xx) 99999-9999.",
+        example="41",
+    )
+
+    # --- ERP
+    erp: str | None = _setting(
+        "ERP",
+        "`tiny`, or a folder of saved pages. Left out: tiny where credentials are set; otherwise none, and "
+        "other programs fill contatos and ordens_servico.",
+        example="tiny",
+    )
+    tiny_client_id: str | None = _setting("TINY_CLIENT_ID", "The id of your application at Tiny.")
+    tiny_client_secret: SecretStr | None = _setting(
+        "TINY_CLIENT_SECRET", "The secret of your application at Tiny."
+    )
+    tiny_refresh_token: SecretStr | None = _setting(
+        "TINY_REFRESH_TOKEN",
+        "A refresh token that you already have. `whatsapp-pipeline erp authorize` obtains the first one.",
+    )
+    tiny_base_url: str = _setting(
+        "TINY_BASE_URL",
+        "Tiny's API, or another server that speaks it.",
+        "https://api.tiny.com.br/public-api/v3",
+        example="https://api.tiny.com.br/public-api/v3",
+    )
+    tiny_token_url: str = _setting(
+        "TINY_TOKEN_URL",
+        "Where the refresh token is exchanged.",
+        "https://accounts.tiny.com.br/realms/tiny/protocol/openid-connect/token",
+        example="https://accounts.tiny.com.br/realms/tiny/protocol/openid-connect/token",
+    )
+    erp_backup_keep: _Count = _setting(
+        "ERP_BACKUP_KEEP",
+        "How many passes over the contacts, and over the orders, stay saved as pages under "
+        ".local/erp_backup.",
+        30,
+        example="30",
+    )
+    erp_pass_minutes: _Count = _setting(
+        "ERP_PASS_MINUTES",
+        "How many minutes a pass over the contacts, or over the orders, takes at most: answers, pauses and "
+        "retries all count. Then it ends, and the next run resumes it.",
+        60,
+        example="60",
+    )
+
+    # --- Webhooks
+    whatsapp_app_secrets: _SecretList = _setting(
+        "WHATSAPP_APP_SECRET",
+        "The app secret that signs deliveries; several, separated by commas, while you rotate it.",
+        (),
+    )
+    whatsapp_verify_token: SecretStr | None = _setting(
+        "WHATSAPP_VERIFY_TOKEN", "The word you type into the webhook's verification."
+    )
+    whatsapp_enabled: bool = _setting(
+        "WHATSAPP_ENABLED", "With false, `up` starts no webhook receiver.", True, example="true"
+    )
+    multitenant_enabled: bool = _setting(
+        "MULTITENANT_ENABLED",
+        "With true, deliveries for a phone_number_id that was never added are parked until it is.",
+        False,
+        example="false",
+    )
+    whatsapp_spool_dir: _Path | None = _setting(
+        "WHATSAPP_SPOOL_DIR", "Where raw deliveries wait for the database. Left out: .local/webhook-spool"
+    )
+
+    # --- Assistant (off by default)
+    assistant_base_url: str | None = _setting("ASSISTANT_BASE_URL", "Any OpenAI-compatible endpoint.")
+    assistant_model: str | None = _setting("ASSISTANT_MODEL", "The model to ask for.")
+    assistant_api_key: SecretStr | None = _setting("ASSISTANT_API_KEY", "The key of the endpoint.")
+    assistant_system_prompt: str | None = _setting(
+        "ASSISTANT_SYSTEM_PROMPT", "The text itself, or the path of a file that holds it."
+    )
+    assistant_run_seconds: _Count = _setting(
+        "ASSISTANT_RUN_SECONDS", "How many seconds one run may spend on the assistant.", 60, example="60"
+    )
+    assistant_run_tokens: Annotated[int, Field(ge=1, le=999_999_999)] = _setting(
+        "ASSISTANT_RUN_TOKENS",
+        "How many tokens, as the endpoint counts them, one run may spend.",
+        200_000,
+        example="200000",
+    )
+
+    # --- Operation
+    backup_dir: _Path | None = _setting(
+        "BACKUP_DIR",
+        "Where backups go. Left out: .local/backups. They hold personal data: keep the folder to yourself.",
+        example="/backups/whatsapp",
+    )
+    backup_keep_daily: _Count = _setting(
+        "BACKUP_KEEP_DAILY", "For how many days one backup a day is kept.", 7, example="7"
+    )
+    backup_keep_monthly: _Count = _setting(
+        "BACKUP_KEEP_MONTHLY", "For how many months one backup a month is kept.", 12, example="12"
+    )
+    backup_before_write: bool = _setting(
+        "BACKUP_BEFORE_WRITE",
+        "A backup before a migration and before the first write to a database that already has data.",
+        True,
+        example="true",
+    )
+    pg_bin_dir: _Path | None = _setting(
+        "PG_BIN_DIR",
+        "The folder of pg_dump, pg_restore and psql. Left out: the embedded server's own, or the system's.",
+        example="/usr/lib/postgresql/18/bin",
+    )
+    checkpoints: Annotated[tuple[_Checkpoint, ...], BeforeValidator(_parts_or_none)] = _setting(
+        "CHECKPOINTS",
+        "What must hold before the next phase: contacts_complete, files_indexed, links_reviewed; or none.",
+        ("contacts_complete", "files_indexed"),
+        example="contacts_complete,files_indexed",
+    )
+    check_tolerances: Annotated[tuple[tuple[str, float], ...], BeforeValidator(_shares)] = _setting(
+        "CHECK_TOLERANCES",
+        "The share of rows that may fail a check before it fails, by check.",
+        (),
+        example="chats_are_linked=0.4,links_without_doubt=0.2",
+    )
+    schedule_cron: str | None = _setting(
+        "SCHEDULE_CRON",
+        "For trials: a cron line that every schedule follows instead of its own, such as * * * * *",
+    )
+    report_dir: _Path | None = _setting(
+        "REPORT_DIR", "Where QA reports are written. Left out: .local/reports"
+    )
+    alert_webhook_url: SecretStr | None = _setting(
+        "ALERT_WEBHOOK_URL", "A URL that takes failed runs and checks as a JSON post."
+    )
+    alert_email_to: _List = _setting(
+        "ALERT_EMAIL_TO", "Who is sent failed runs and checks, separated by commas.", ()
+    )
+    alert_email_from: str | None = _setting("ALERT_EMAIL_FROM", "The sender of these e-mails.")
+    smtp_url: SecretStr | None = _setting(
+        "SMTP_URL", "smtp://user:password@host:587 (STARTTLS where offered) or smtps://…:465"
+    )
+
+    # --- Privacy
+    privacy_key: SecretStr | None = _setting(
+        "PRIVACY_KEY",
+        "The key under which erased people are remembered. Left out: .local/privacy.key, made at the first "
+        "erasure. Keep it with your other secrets: without it nobody can know who was erased.",
+    )
+    retention_months: _Count | None = _setting(
+        "RETENTION_MONTHS",
+        "Chats older than so many months are deleted from the database every week. Left out: never.",
+    )
+
+    # --- Logs
+    log_format: Literal["text", "json"] = _setting(
+        "LOG_FORMAT", "text, or json: one object a line.", "text", example="text"
+    )
+    log_level: Annotated[Literal["info", "debug"], BeforeValidator(_lower)] = _setting(
+        "LOG_LEVEL",
+        "info, or debug: one more line for each file, chat and conversation (`whatsapp-pipeline --verbose …` "
+        "does it once).",
+        "info",
+        example="info",
+    )
 
     @property
     def erp_source(self) -> str | None:
@@ -93,200 +370,85 @@ class Settings:
         return ZoneInfo(self.zone)
 
 
-def _text(name: str, value: str) -> str:
-    return value
-
-
-def _path(name: str, value: str) -> Path:
-    path = Path(value).expanduser()
-    return path if path.is_absolute() else PROJECT_ROOT / path
-
-
-def _flag(name: str, value: str) -> bool:
-    lowered = value.strip().lower()
-    if lowered in {"1", "true", "yes", "on"}:
-        return True
-    if lowered in {"0", "false", "no", "off"}:
-        return False
-    raise SettingError(f"{name}={value!r}: expected true or false")
-
-
-def _list(name: str, value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _zone(name: str, value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise SettingError(f"{name}={value!r}: no such time zone; example: America/Sao_Paulo") from None
-    return value
-
-
-def _locale(name: str, value: str) -> str:
-    if not re.fullmatch(r"[a-z]{2,3}([_-][A-Za-z]{2})?", value):
-        raise SettingError(f"{name}={value!r}: expected a locale such as pt_BR")
-    return value
-
-
-def _month(name: str, value: str) -> str:
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", value):
-        raise SettingError(f"{name}={value!r}: expected a month such as 2025-01")
-    return value
-
-
-def _schema(name: str, value: str) -> str:
-    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", value) or value in {"public", "before_pipeline"}:
-        raise SettingError(f"{name}={value!r}: expected a schema's name such as whatsapp, and not public")
-    return value
-
-
-def _area_code(name: str, value: str) -> str:
-    if not re.fullmatch(r"[1-9][0-9]", value):
-        raise SettingError(f"{name}={value!r}: expected a two-digit area code such as 41")
-    return value
-
-
-def _log_format(name: str, value: str) -> str:
-    if value not in {"text", "json"}:
-        raise SettingError(f"{name}={value!r}: expected text or json")
-    return value
-
-
-def _log_level(name: str, value: str) -> str:
-    if value.lower() not in {"info", "debug"}:
-        raise SettingError(f"{name}={value!r}: expected info or debug")
-    return value.lower()
-
-
-def _count(name: str, value: str) -> int:
-    if not re.fullmatch(r"\d{1,5}", value) or int(value) < 1:
-        raise SettingError(f"{name}={value!r}: expected a whole number from 1")
-    return int(value)
-
-
-def _large_count(name: str, value: str) -> int:
-    if not re.fullmatch(r"\d{1,9}", value) or int(value) < 1:
-        raise SettingError(f"{name}={value!r}: expected a whole number from 1 to 999999999")
-    return int(value)
-
-
-def _checkpoints(name: str, value: str) -> tuple[str, ...]:
-    known = ("contacts_complete", "files_indexed", "links_reviewed")
-    chosen = () if value == "none" else _list(name, value)
-    if unknown := [part for part in chosen if part not in known]:
-        raise SettingError(f"{name}: {unknown[0]!r} is no checkpoint; there are {', '.join(known)}, or none")
-    return chosen
-
-
-def _batch_size(name: str, value: str) -> int:
-    if not re.fullmatch(r"\d{1,4}", value) or not 1 <= int(value) <= 1000:
-        raise SettingError(f"{name}={value!r}: expected a number of files from 1 to 1000")
-    return int(value)
-
-
-def _seconds(name: str, value: str) -> float:
-    if not re.fullmatch(r"\d{1,4}(\.\d+)?", value):
-        raise SettingError(f"{name}={value!r}: expected seconds such as 0.5")
-    return float(value)
-
-
-def _share(name: str, value: str) -> float:
-    if not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", value):
-        raise SettingError(f"{name}={value!r}: expected a share from 0 to 1, such as 0.5")
-    return float(value)
-
-
-def _shares(name: str, value: str) -> tuple[tuple[str, float], ...]:
-    shares = []
-    for part in _list(name, value):
-        check, _, share = part.partition("=")
-        if not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", share.strip()):
-            raise SettingError(f"{name}: {part!r} is not check=share; example: chats_are_linked=0.4")
-        shares.append((check.strip(), float(share)))
-    return tuple(shares)
-
-
-# Field → (variable, parser). A variable that is set but empty counts as not set.
-_VARIABLES = {
-    "database_url": ("DATABASE_URL", _text),
-    "pipeline_schema": ("PIPELINE_SCHEMA", _schema),
-    "dagster_database_url": ("DAGSTER_DATABASE_URL", _text),
-    "local_dir": ("PIPELINE_LOCAL_DIR", _path),
-    "archive": ("CHAT_ARCHIVE", _text),
-    "zone": ("CHAT_TIME_ZONE", _zone),
-    "locale": ("CHAT_LOCALE", _locale),
-    "first_month": ("FIRST_MONTH", _month),
-    "default_area_code": ("DEFAULT_AREA_CODE", _area_code),
-    "owner": ("CHAT_OWNER", _list),
-    "log_format": ("LOG_FORMAT", _log_format),
-    "log_level": ("LOG_LEVEL", _log_level),
-    "erp": ("ERP", _text),
-    "tiny_base_url": ("TINY_BASE_URL", _text),
-    "tiny_token_url": ("TINY_TOKEN_URL", _text),
-    "tiny_client_id": ("TINY_CLIENT_ID", _text),
-    "tiny_client_secret": ("TINY_CLIENT_SECRET", _text),
-    "tiny_refresh_token": ("TINY_REFRESH_TOKEN", _text),
-    "erp_backup_keep": ("ERP_BACKUP_KEEP", _count),
-    "erp_pass_minutes": ("ERP_PASS_MINUTES", _count),
-    "whatsapp_enabled": ("WHATSAPP_ENABLED", _flag),
-    "whatsapp_app_secrets": ("WHATSAPP_APP_SECRET", _list),
-    "whatsapp_verify_token": ("WHATSAPP_VERIFY_TOKEN", _text),
-    "whatsapp_spool_dir": ("WHATSAPP_SPOOL_DIR", _path),
-    "multitenant_enabled": ("MULTITENANT_ENABLED", _flag),
-    "assistant_base_url": ("ASSISTANT_BASE_URL", _text),
-    "assistant_model": ("ASSISTANT_MODEL", _text),
-    "assistant_api_key": ("ASSISTANT_API_KEY", _text),
-    "assistant_system_prompt": ("ASSISTANT_SYSTEM_PROMPT", _text),
-    "assistant_run_seconds": ("ASSISTANT_RUN_SECONDS", _count),
-    "assistant_run_tokens": ("ASSISTANT_RUN_TOKENS", _large_count),
-    "backup_dir": ("BACKUP_DIR", _path),
-    "backup_keep_daily": ("BACKUP_KEEP_DAILY", _count),
-    "backup_keep_monthly": ("BACKUP_KEEP_MONTHLY", _count),
-    "backup_before_write": ("BACKUP_BEFORE_WRITE", _flag),
-    "pg_bin_dir": ("PG_BIN_DIR", _path),
-    "privacy_key": ("PRIVACY_KEY", _text),
-    "retention_months": ("RETENTION_MONTHS", _count),
-    "max_missing_share": ("MAX_MISSING_SHARE", _share),
-    "load_batch_size": ("LOAD_BATCH_SIZE", _batch_size),
-    "load_delay_seconds": ("LOAD_DELAY_SECONDS", _seconds),
-    "checkpoints": ("CHECKPOINTS", _checkpoints),
-    "check_tolerances": ("CHECK_TOLERANCES", _shares),
-    "schedule_cron": ("SCHEDULE_CRON", _text),
-    "report_dir": ("REPORT_DIR", _path),
-    "alert_webhook_url": ("ALERT_WEBHOOK_URL", _text),
-    "alert_email_to": ("ALERT_EMAIL_TO", _list),
-    "alert_email_from": ("ALERT_EMAIL_FROM", _text),
-    "smtp_url": ("SMTP_URL", _text),
-}
+def variable_of(field_name: str) -> str:
+    """Name the environment variable behind a settings field, for error messages."""
+    return str(Settings.model_fields[field_name].validation_alias)
 
 
 def from_mapping(environment: Mapping[str, str]) -> Settings:
-    """Read the settings from `environment`; raises SettingError naming the variable that is malformed."""
-    values: dict[str, object] = {}
-    for name, (variable, parse) in _VARIABLES.items():
-        if raw := environment.get(variable, "").strip():
-            values[name] = parse(variable, raw)
-    return Settings(**values)  # type: ignore[arg-type]  # each parser above returns its field's type
+    """Read the settings from `environment`; an empty variable counts as not set.
+
+    Raises SettingError with the variable, its value and what was expected.
+    """
+    variables = {variable_of(name) for name in Settings.model_fields}
+    values = {name: value.strip() for name, value in environment.items() if name in variables}
+    try:
+        return Settings.model_validate({name: value for name, value in values.items() if value})
+    except ValidationError as error:
+        raise SettingError(_in_words(error, values)) from None
+
+
+def _in_words(error: ValidationError, values: Mapping[str, str]) -> str:
+    first = error.errors()[0]
+    variable = str(first["loc"][0])
+    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{variable}={values[variable]!r}: {reason}"
 
 
 @cache
-def load_dotenv_once() -> None:
-    """Complete the environment from `.env` in the checkout, once a process; what is set already wins."""
-    from dotenv import load_dotenv
+def _dotenv() -> Mapping[str, str]:
+    from dotenv import dotenv_values
 
-    load_dotenv(PROJECT_ROOT / ".env", override=False)
+    return {name: value for name, value in dotenv_values(DOTENV).items() if value is not None}
 
 
 def load() -> Settings:
-    """Read the settings of this process (environment, then `.env`)."""
-    load_dotenv_once()
-    return from_mapping(os.environ)
+    """Read the settings of this process: its environment, and `.env` for what the environment leaves out."""
+    return from_mapping({**_dotenv(), **os.environ})
 
 
-def variable_of(field_name: str) -> str:
-    """Name the environment variable behind a settings field, for error messages."""
-    return _VARIABLES[field_name][0]
+def unknown_in_dotenv() -> list[str]:
+    """Say in one line each which names in `.env` are no settings of this project, with a likely correction.
+
+    They are not refused: Dagster and other programs read the same file.
+    """
+    known = [variable_of(name) for name in Settings.model_fields]
+    lines = []
+    for name in _dotenv():
+        if name not in known and not name.startswith(("DAGSTER_", "PG")):
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+            lines.append(
+                f".env: {name} is no setting of this project" + (f"; is {near[0]} meant?" if near else "")
+            )
+    return lines
 
 
-assert {f.name for f in fields(Settings)} == set(_VARIABLES)  # noqa: S101  # a field nobody can set is a slip
+# The first field of each section of `.env.example`, and the section's title.
+_SECTIONS = {
+    "database_url": "Database",
+    "archive": "Chats",
+    "erp": "ERP",
+    "whatsapp_app_secrets": "Webhooks",
+    "assistant_base_url": "Assistant (off by default)",
+    "backup_dir": "Operation",
+    "privacy_key": "Privacy",
+    "log_format": "Logs",
+}
+
+
+def example_file() -> str:
+    """Return the text of `.env.example`: every setting, commented out, below its description."""
+    lines = [
+        "# Copy to .env and fill in what you need: everything has a default that works for the demo.",
+        "# Values already in the environment win over this file.",
+    ]
+    for name, field in Settings.model_fields.items():
+        if title := _SECTIONS.get(name):
+            lines += ["", f"# --- {title} ".ljust(106, "-")]
+        lines += textwrap.wrap(field.description or "", 116, initial_indent="# ", subsequent_indent="# ")
+        lines.append(f"# {variable_of(name)}={(field.examples or [''])[0]}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(example_file(), end="")  # noqa: T201  # this is what the module is run for

@@ -6,11 +6,11 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import create_engine, text
 
 from whatsapp_pipeline.databases import dagster_url, pipeline_url, sqlalchemy_url
-from whatsapp_pipeline.settings import Settings
+from whatsapp_pipeline.settings import from_mapping
 
 
 def test_dagster_gets_a_database_beside_the_users(fresh_database_url: str) -> None:
-    settings = Settings(database_url=fresh_database_url)
+    settings = from_mapping({"DATABASE_URL": fresh_database_url})
     assert pipeline_url(settings) == fresh_database_url
     expected = f"{conninfo_to_dict(fresh_database_url)['dbname']}_dagster"
     assert conninfo_to_dict(dagster_url(settings))["dbname"] == expected
@@ -18,7 +18,7 @@ def test_dagster_gets_a_database_beside_the_users(fresh_database_url: str) -> No
 
 
 def test_a_named_dagster_database_is_taken_as_it_is() -> None:
-    assert dagster_url(Settings(dagster_database_url="postgresql://h/d")) == "postgresql://h/d"
+    assert dagster_url(from_mapping({"DAGSTER_DATABASE_URL": "postgresql://h/d"})) == "postgresql://h/d"
 
 
 def test_sqlalchemy_reaches_the_same_server(database_url: str) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from whatsapp_pipeline.errors import SettingError
-from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, from_mapping, variable_of
+from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, example_file, from_mapping
 
 
 def test_defaults_need_no_environment() -> None:
@@ -19,7 +24,7 @@ def test_values_are_typed() -> None:
         {"MULTITENANT_ENABLED": "yes", "WHATSAPP_APP_SECRET": "one, two,", "PIPELINE_LOCAL_DIR": "elsewhere"}
     )
     assert settings.multitenant_enabled is True
-    assert settings.whatsapp_app_secrets == ("one", "two")
+    assert [s.get_secret_value() for s in settings.whatsapp_app_secrets] == ["one", "two"]
     assert settings.local_dir == PROJECT_ROOT / "elsewhere"
 
 
@@ -35,6 +40,13 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("DEFAULT_AREA_CODE", "041"),
         ("MULTITENANT_ENABLED", "perhaps"),
         ("LOG_FORMAT", "xml"),
+        ("PIPELINE_SCHEMA", "public"),
+        ("CHECKPOINTS", "links_revised"),
+        ("CHECK_TOLERANCES", "chats_are_linked"),
+        ("MAX_MISSING_SHARE", "1.5"),
+        ("LOAD_BATCH_SIZE", "1001"),
+        ("LOAD_DELAY_SECONDS", "-1"),
+        ("ERP_BACKUP_KEEP", "0"),
     ],
 )
 def test_a_malformed_value_names_its_variable(variable: str, value: str) -> None:
@@ -53,8 +65,33 @@ def test_secrets_are_not_in_the_repr() -> None:
     assert "hush" not in repr(settings)
 
 
-def test_the_example_file_lists_every_variable() -> None:
-    documented = set(re.findall(r"^#? ?([A-Z][A-Z_]+)=", (PROJECT_ROOT / ".env.example").read_text(), re.M))
-    known = {variable_of(name) for name in Settings.__dataclass_fields__} - {"PIPELINE_LOCAL_DIR"}
-    assert known <= documented
-    assert documented <= known
+def test_the_example_file_is_made_from_the_settings() -> None:
+    """`python -m whatsapp_pipeline.settings > .env.example` makes it again."""
+    assert (PROJECT_ROOT / ".env.example").read_text() == example_file()
+
+
+def test_a_name_that_is_no_setting_is_reported_with_the_one_that_is_meant(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(PROJECT_ROOT / "whatsapp_pipeline", checkout / "whatsapp_pipeline")
+    (checkout / ".env").write_text("CHAT_ARCHVE=/x\nOWN_THING=1\nDAGSTER_HOME=/y\nCHAT_LOCALE=es_MX\n")
+    program = (
+        "from whatsapp_pipeline.cli import cli; cli.main(['--verbose', 'sample', '--help'])",
+        "from whatsapp_pipeline import settings; print(settings.load().locale)",
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    told, read = (
+        subprocess.run(
+            [sys.executable, "-c", text],
+            cwd=checkout,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for text in program
+    )
+    assert read.stdout.split() == ["es_MX"]
+    assert told.stderr.splitlines() == [
+        "note: .env: CHAT_ARCHVE is no setting of this project; is CHAT_ARCHIVE meant?",
+        "note: .env: OWN_THING is no setting of this project",
+    ]

@@ -202,10 +202,11 @@ def assistant_from(settings: Settings) -> OpenAiAssistant | None:
         return None
     if not settings.assistant_model:
         raise SettingError("ASSISTANT_BASE_URL is set and ASSISTANT_MODEL is not: name the model to ask")
+    api_key = settings.assistant_api_key
     return OpenAiAssistant(
         base_url=settings.assistant_base_url,
         model=settings.assistant_model,
-        api_key=settings.assistant_api_key,
+        api_key=api_key.get_secret_value() if api_key else None,
         system_prompt=_prompt(settings.assistant_system_prompt),
     )
 

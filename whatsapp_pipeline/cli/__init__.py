@@ -89,6 +89,10 @@ def cli(debug: bool, verbose: bool) -> None:
     """Chat files and webhooks in; linked, checked, searchable PostgreSQL data out."""
     if verbose:
         os.environ["LOG_LEVEL"] = "debug"  # the processes that `up` starts inherit it
+    from whatsapp_pipeline.settings import unknown_in_dotenv
+
+    for line in unknown_in_dotenv():
+        say(f"note: {line}", err=True)
 
 
 def main() -> None:

@@ -171,11 +171,12 @@ def open_tokens(
             f"{' and '.join(missing)} not set: create an application in the ERP and put its id and secret in "
             ".env, or read a folder of saved pages with --erp DIR"
         )
+    refresh_token = settings.tiny_refresh_token
     credentials = Credentials(
         settings.tiny_token_url,
         settings.tiny_client_id,
-        settings.tiny_client_secret,
-        settings.tiny_refresh_token,
+        settings.tiny_client_secret.get_secret_value(),
+        refresh_token.get_secret_value() if refresh_token else None,
     )
     return AccessTokens(token_store(settings), credentials, clock=clock, budget=budget)
 

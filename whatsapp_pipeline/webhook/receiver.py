@@ -73,10 +73,11 @@ def config_from(settings: Settings, *, insecure: bool) -> ReceiverConfig:
             "WHATSAPP_APP_SECRET is not set, so nobody's messages could be told from a forger's; "
             "set it, or pass --insecure to accept unsigned bodies on a machine nobody else reaches"
         )
+    verify_token = settings.whatsapp_verify_token
     return ReceiverConfig(
         spool_dir=spool_directory(settings),
-        secrets=settings.whatsapp_app_secrets,
-        verify_token=settings.whatsapp_verify_token,
+        secrets=tuple(secret.get_secret_value() for secret in settings.whatsapp_app_secrets),
+        verify_token=verify_token.get_secret_value() if verify_token else None,
         insecure=insecure,
     )
 

@@ -12,7 +12,7 @@ from whatsapp_pipeline.cli.database_option import require_free
 from whatsapp_pipeline.cli.run import run
 from whatsapp_pipeline.databases import dagster_url, pipeline_url
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.settings import Settings
+from whatsapp_pipeline.settings import from_mapping
 from whatsapp_pipeline.store.connection import connect
 
 
@@ -33,14 +33,14 @@ def test_a_port_that_is_none_is_an_error_too() -> None:
 def test_a_url_that_is_none_is_told_without_its_password(url: str) -> None:
     for resolve in (pipeline_url, dagster_url):
         with pytest.raises(PipelineError, match="postgresql://user:password@host:5432/name") as caught:
-            resolve(Settings(database_url=url))
+            resolve(from_mapping({"DATABASE_URL": url}))
         assert "s3cret" not in str(caught.value)
     with pytest.raises(PipelineError, match="can't be read"), connect(url):
         pass
 
 
 def test_a_server_that_is_down_is_named_whoever_asks() -> None:
-    settings = Settings(database_url="postgresql://ana:s3cret@127.0.0.1:1/shop")
+    settings = from_mapping({"DATABASE_URL": "postgresql://ana:s3cret@127.0.0.1:1/shop"})
     with pytest.raises(PipelineError, match=r"127\.0\.0\.1:1/shop .*refused.*check DATABASE_URL") as caught:
         dagster_url(settings)
     assert "s3cret" not in str(caught.value)

@@ -26,7 +26,7 @@ def is_configured(settings: Settings) -> bool:
 def send(settings: Settings, alert: Alert) -> None:
     """Deliver an alert by every way that is set; raises PipelineError when one refuses it."""
     if settings.alert_webhook_url:
-        _post(settings.alert_webhook_url, alert)
+        _post(settings.alert_webhook_url.get_secret_value(), alert)
     if settings.alert_email_to:
         _mail(settings, alert)
 
@@ -51,7 +51,7 @@ def _mail(settings: Settings, alert: Alert) -> None:
     message["Subject"] = alert.subject
     message["From"], message["To"] = settings.alert_email_from, ", ".join(settings.alert_email_to)
     message.set_content(alert.text)
-    parts = urlsplit(settings.smtp_url)
+    parts = urlsplit(settings.smtp_url.get_secret_value())
     host, tls = parts.hostname or "localhost", ssl.create_default_context()
     try:
         if parts.scheme == "smtps":
