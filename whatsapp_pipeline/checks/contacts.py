@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
-from whatsapp_pipeline.store.contacts import adoption, erp_passes
+from whatsapp_pipeline.store.contacts import erp_passes
+from whatsapp_pipeline.store.operations import adoption
 from whatsapp_pipeline.store.operations.checks import Findings, find
 
 

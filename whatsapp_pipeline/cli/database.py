@@ -29,9 +29,9 @@ def migrate() -> None:
     )
     from whatsapp_pipeline.steps.operations.backup import before_migration
     from whatsapp_pipeline.steps.operations.privacy import recall_erasures
-    from whatsapp_pipeline.store.contacts.adoption import report
     from whatsapp_pipeline.store.migrate import migrate as apply
     from whatsapp_pipeline.store.migrate import pending
+    from whatsapp_pipeline.store.operations.adoption import report
     from whatsapp_pipeline.store.operations.plan_tables import ASIDE
 
     configured = settings.load()

@@ -17,8 +17,8 @@ from whatsapp_pipeline.databases import missing_dagster_database
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import from_mapping
 from whatsapp_pipeline.store.connection import connect
-from whatsapp_pipeline.store.contacts import adoption
 from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline.store.operations import adoption
 from whatsapp_pipeline_tests.conftest import drop_database
 
 COMMANDS = [

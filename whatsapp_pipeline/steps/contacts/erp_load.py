@@ -29,8 +29,8 @@ from whatsapp_pipeline.steps.contacts.erased_contacts import blank_mentions
 from whatsapp_pipeline.steps.contacts.erp_backup import Backup
 from whatsapp_pipeline.store import exceptions
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.contacts import adoption, erp, erp_rows
-from whatsapp_pipeline.store.operations import suppression
+from whatsapp_pipeline.store.contacts import erp, erp_rows
+from whatsapp_pipeline.store.operations import adoption, suppression
 
 _MOST_FAILURES = 2  # orders in a row without details; more of them are a failure of the ERP
 _FUTURE = "data_atualizacao: a date in the future; incremental reading does not go by it"

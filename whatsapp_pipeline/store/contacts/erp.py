@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Final, Literal, LiteralString, NamedTuple, TypeAlias
 
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.contacts import adoption
+from whatsapp_pipeline.store.operations import adoption
 
 Table: TypeAlias = Literal["contatos", "ordens_servico"]
 OPEN_ORDER_STATUSES = ("0", "1", "2", "5", "6")

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.contacts.adoption import Column
+from whatsapp_pipeline.store.operations.adoption import Column
 
 Value: TypeAlias = str | int | Decimal | date | datetime | None
 _INTEGER_BITS: Final = {"int2": 15, "int4": 31, "int8": 63}

@@ -16,8 +16,8 @@ from psycopg import sql
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.contacts.adoption import TABLES as ADOPTED_IN_PLACE
 from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, MIGRATIONS_TABLE
+from whatsapp_pipeline.store.operations.adoption import TABLES as ADOPTED_IN_PLACE
 
 ASIDE: Final = "before_pipeline"
 """Schema that keeps the user's tables of the plan's shape, with every row, after adoption."""

@@ -11,8 +11,8 @@ from whatsapp_pipeline.sandbox.erp_server import serving
 from whatsapp_pipeline.steps.contacts.erp_sync import sync_contacts, sync_orders
 from whatsapp_pipeline.store import catalog
 from whatsapp_pipeline.store.connection import Connection, connect
-from whatsapp_pipeline.store.contacts import adoption
 from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline.store.operations import adoption
 from whatsapp_pipeline_tests.erp import worlds
 
 LOG = logging.getLogger(__name__)

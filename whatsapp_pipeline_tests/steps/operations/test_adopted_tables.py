@@ -13,8 +13,8 @@ from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
 from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions, link_orders_month
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import Connection, connect
-from whatsapp_pipeline.store.contacts import adoption
 from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline.store.operations import adoption
 from whatsapp_pipeline.store.operations import dry_run_diff as difference
 from whatsapp_pipeline.store.operations.gates import no_contact_normalized
 from whatsapp_pipeline.store.summaries.customers import orders
