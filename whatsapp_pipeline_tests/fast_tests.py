@@ -6,6 +6,7 @@ What belongs here: the hooks of pytest that hold the rule. What does not: which 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 # CPU time and not time on the clock: on a busy machine a quick process lasts long, but works as little.
@@ -28,7 +30,7 @@ class _Watch:
 
     def __init__(self) -> None:
         self._programs: set[str] = set()
-        self._own_before = self._children_before = 0.0
+        self._began = self._own_before = self._children_before = 0.0
 
     def record(self, event: str, args: tuple[Any, ...]) -> None:
         """Record a program that is started; the interpreter calls this as an audit hook."""
@@ -40,6 +42,7 @@ class _Watch:
     def begin(self) -> None:
         """Forget what earlier tests used."""
         self._programs.clear()
+        self._began = time.time()
         self._own_before, self._children_before = time.process_time(), _cpu_of_ended_children()
 
     def fault(self) -> str | None:
@@ -47,6 +50,8 @@ class _Watch:
         if started := sorted(_POSTGRESQL & self._programs):
             return f"it starts PostgreSQL ({', '.join(started)}); use a fixture that depends on `admin_url`"
         children = _cpu_of_ended_children() - self._children_before
+        if self._programs:
+            children += _cpu_of_running_children(self._began)
         if children > CHILD_CPU_SECONDS:
             return f"its child processes took {children:.1f} s of CPU time; mark it with `pytest.mark.slow`"
         own = time.process_time() - self._own_before
@@ -58,6 +63,15 @@ class _Watch:
 def _cpu_of_ended_children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def _cpu_of_running_children(since: float) -> float:
+    total = 0.0
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.create_time() >= since - 1:  # the kernel's clock of processes is not exact
+                total += sum(child.cpu_times()[:2])
+    return total
 
 
 _WATCH = _Watch()
@@ -78,7 +92,12 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a test that needs a marker and has none, after its fixtures have ended."""
+    """Fail a test that needs a marker and has none.
+
+    The fault is found before the fixtures end: with the last test of a module or a session, what other tests
+    started ends as well.
+    """
+    fault = None if _has_marker(item) else _WATCH.fault()
     yield
-    if not _has_marker(item) and (fault := _WATCH.fault()) is not None:
+    if fault is not None:
         pytest.fail(f"{item.name} has no marker, but {fault}", pytrace=False)

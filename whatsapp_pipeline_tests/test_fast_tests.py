@@ -12,7 +12,8 @@ import pytest
 
 from whatsapp_pipeline.settings import PROJECT_ROOT
 
-PLANTED = """
+PLANTED = r"""
+import contextlib
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from whatsapp_pipeline.embedded import server_url
 from whatsapp_pipeline_tests import fast_tests
 
 fast_tests.OWN_CPU_SECONDS = 2.0
-WORK = "import time\\nwhile time.process_time() < {}:\\n    pass"
+WORK = "import time\nwhile time.process_time() < {}:\n    pass"
 
 
 def test_child_that_works():
@@ -33,6 +34,19 @@ def test_child_that_works():
 @pytest.mark.slow
 def test_marked_child_that_works():
     subprocess.run([sys.executable, "-c", WORK.format(1.3)], check=True)
+
+
+@pytest.fixture
+def child_that_goes_on():
+    program = WORK.format(1.5) + "\nprint(flush=True)\ntime.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        yield
+        child.kill()
+
+
+def test_child_of_a_fixture(child_that_goes_on):
+    pass
 
 
 def test_quick_child():
@@ -58,13 +72,19 @@ def test_own_work():
         pass
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def admin_url():
-    return ""
+    yield ""
+    with contextlib.suppress(FileNotFoundError):
+        subprocess.run(["/nowhere/pg_ctl", "stop"], check=False)
 
 
 def test_of_the_database(admin_url):
     subprocess.run([sys.executable, "-c", WORK.format(1.3)], check=True)
+
+
+def test_last_test_of_the_session():
+    pass
 """
 
 
@@ -86,12 +106,12 @@ def test_what_needs_a_marker_and_has_none_fails(tmp_path: Path) -> None:
     planted.write_text(PLANTED, encoding="utf-8")
     output = _pytest("-p", "whatsapp_pipeline_tests.conftest", "-c", "pyproject.toml", str(planted))
     reasons = dict(re.findall(r"^(\w+) has no marker, but (.*?)[,;(]", output, re.MULTILINE))
-    assert list(reasons) == ["test_child_that_works", "test_server_without_a_marker", "test_own_work"], output
-    assert [reason.split(" took ")[0].strip() for reason in reasons.values()] == [
-        "its child processes",
-        "it starts PostgreSQL",
-        "it",
-    ]
+    assert {name: reason.split(" took ")[0].strip() for name, reason in reasons.items()} == {
+        "test_child_that_works": "its child processes",
+        "test_child_of_a_fixture": "its child processes",
+        "test_server_without_a_marker": "it starts PostgreSQL",
+        "test_own_work": "it",
+    }, output
 
 
 @pytest.mark.slow
