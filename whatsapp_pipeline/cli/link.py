@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from whatsapp_pipeline import private_files, settings
+from whatsapp_pipeline import clock, private_files, settings
 from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.safe_text import for_spreadsheet
@@ -148,6 +148,7 @@ def _link_files(
 ) -> None:
     from whatsapp_pipeline.domain.matching.link_types import Policy
     from whatsapp_pipeline.domain.matching.offline import ContactRow, Tables, TitleRow, link_titles
+    from whatsapp_pipeline.domain.matching.order_fitting import quarter_begin
 
     rows = [
         ContactRow(_number(row, "id", contacts, line), *(row.get(c) or "" for c in ContactRow._fields[1:]))
@@ -162,7 +163,8 @@ def _link_files(
     ]  # fmt: skip
     tables = Tables(rows, _orders(orders) if orders else (), settings.load().default_area_code)
     model = _model(tables.contacts, model_file, seed) if model_file is not None else None
-    decisions = link_titles(tables, wanted, policy=Policy(), model=model, seed=seed)
+    before = quarter_begin(clock.today())
+    decisions = link_titles(tables, wanted, policy=Policy(), model=model, seed=seed, fit_orders_before=before)
     _write(out, decisions)
     linked = sum(decision.contact.status == "linked" for decision in decisions)
     say(f"{len(decisions):,} titles, {linked:,} linked → {out}")

@@ -148,6 +148,17 @@ class Evidence:
     names: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     devices: Mapping[int, Sequence[OwnedDevice]] = field(default_factory=dict)
 
+    def contacts_named_directly(self) -> set[int]:
+        """Return the contacts that a phone or an order names: a title's name is compared with theirs."""
+        return {hit.id_contato for hit in self.phones} | {hit.id_contato for hit in self.orders}
+
+    def contacts_to_compare_devices(self) -> set[int]:
+        """Return the contacts whose devices may decide: competing ones, and one of an unsure area code."""
+        listed = self.name.candidates if self.name is not None else ()
+        contacts = self.contacts_named_directly() | {candidate[0] for candidate in listed}
+        is_unsure = any(hit.area != "written" for hit in self.phones)
+        return contacts if len(contacts) > 1 or is_unsure else set()
+
 
 def softmax(scores: Mapping[int, float], none: float = 0.0) -> dict[int, float]:
     """Turn log-odds into posteriors beside the option "none of these" (log-odds `none`)."""

@@ -1,14 +1,15 @@
 """Linking titles to lists of contacts and orders in memory, by the same rules as in the database.
 
-What belongs here: looking evidence up in lists. What does not: files (cli/link.py) and rules (contacts.py,
-orders.py).
+What belongs here: looking evidence up in lists, as sql/queries/links/link_*.sql does in tables. What does
+not: files (cli/link.py) and rules (contacts.py, orders.py).
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -28,21 +29,25 @@ from whatsapp_pipeline.domain.matching.link_types import (
 )
 from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameModel, fit
 from whatsapp_pipeline.domain.matching.naming import as_evidence
-from whatsapp_pipeline.domain.matching.order_fitting import fit_orders, with_rates
+from whatsapp_pipeline.domain.matching.order_data import span_of
+from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, with_rates
+from whatsapp_pipeline.domain.matching.order_model import default_model
 from whatsapp_pipeline.domain.matching.orders import (
     Order,
     OrderDecision,
+    OrderModel,
     OrderPolicy,
     SessionToLink,
     link_session,
-    of_proposed_contact,
     with_title,
 )
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone, parse_phones
 from whatsapp_pipeline.domain.titles import parse_title
-from whatsapp_pipeline.domain.vocabulary import find_stages
 
 _UNPLACED = (PhoneKind.FOREIGN, PhoneKind.LID, PhoneKind.SERVICE)
+_NO_HEADER = (PhoneKind.LID, PhoneKind.SERVICE)
+_BRAZILIAN_KEY = re.compile(r"[0-9]{10}")
+_ORDER_ID = re.compile(r"[0-9]{1,9}")
 
 
 class ContactRow(NamedTuple):
@@ -96,7 +101,8 @@ class Tables:
         for order in orders:
             if order.id_contato is not None:
                 self.orders[order.id_contato].append(order)
-            self._orders_by_name[order.number].append((order, False))
+            if order.number:
+                self._orders_by_name[order.number].append((order, False))
             if str(order.id) != order.number:
                 self._orders_by_name[str(order.id)].append((order, True))
         self._by_key: defaultdict[str, list[_PhoneOfContact]] = defaultdict(list)
@@ -128,7 +134,9 @@ class Tables:
             found += [
                 (other, "unknown")
                 for other in self._by_last8.get(key[-8:], ())
-                if other.kind is PhoneKind.UNKNOWN_AREA and other.key[:2] != key[:2]
+                if other.kind is PhoneKind.UNKNOWN_AREA
+                and other.key[:2] != key[:2]
+                and _BRAZILIAN_KEY.fullmatch(key)
             ]
         return [
             PhoneHit(
@@ -142,18 +150,23 @@ class Tables:
         ]
 
     def order_hits(self, reference: str | None) -> list[OrderHit]:
-        """Return the orders that a title's number names, by number or id."""
+        """Return the orders of listed contacts that a title's number names, by number or id."""
         if reference is None:
             return []
         return [
             OrderHit(order.id, order.id_contato, "title", by_id)
-            for order, by_id in self._orders_by_name.get(reference, ())
-            if order.id_contato is not None
+            for order, by_id in self._orders_named(reference.lstrip("0"))
+            if order.id_contato is not None and order.id_contato in self.contacts
         ]
 
     def orders_named(self, number: str) -> list[Order]:
         """Return the orders of anybody that have the number, or the id."""
-        return [order for order, _ in self._orders_by_name.get(number, ())]
+        return [order for order, _ in self._orders_named(number)]
+
+    def _orders_named(self, number: str) -> list[tuple[Order, bool]]:
+        """Return orders by number and by id; longer numbers than an id's are no ids."""
+        named = self._orders_by_name.get(number, ())
+        return [(order, by_id) for order, by_id in named if not by_id or _ORDER_ID.fullmatch(number)]
 
     def owned(self, contact: int) -> list[OwnedDevice]:
         """Return the devices of a contact's orders."""
@@ -169,7 +182,7 @@ class Tables:
         header = (
             parse_phone(row.header_phone, default_area_code=self._area_code) if row.header_phone else None
         )
-        keys = (header.key,) if header is not None and header.key and header.kind is not PhoneKind.LID else ()
+        keys = (header.key,) if header is not None and header.key and header.kind not in _NO_HEADER else ()
         return ChatToLink(
             number, row.title, title.phone, title.name, title.order_reference, title.devices,
             header_keys=keys, first_day=row.day, last_day=row.day,
@@ -181,17 +194,27 @@ def link_titles(
     rows: Sequence[TitleRow],
     *,
     policy: Policy,
-    order_policy: OrderPolicy | None = None,
     model: NameModel | None = None,
     seed: int = 0,
+    fit_orders_before: date | None = None,
 ) -> list[TitleDecision]:
-    """Link titles, in order. Without a fitted `model` one is fitted on the contacts, when names need it."""
+    """Link titles, in order.
+
+    Args:
+        tables: The contacts, and the orders if titles shall be linked to orders.
+        rows: Titles; one with a date is linked to an order as a chat of one session.
+        policy: How sure a link to a contact must be.
+        model: The name model. Without one it is fitted on the contacts, when names need it.
+        seed: Of the simulation that the name model is fitted on.
+        fit_orders_before: The order model is fitted on the linked titles before this day, if they are enough;
+            without a day, on all of them.
+    """
     chats = [tables.chat(number, row) for number, row in enumerate(rows)]
     names = _names(tables, chats, model, seed)
     decisions = [decide(chat, _evidence(tables, chat, names.get(chat.id)), policy) for chat in chats]
     if not tables.orders:
         return [TitleDecision(row.title, d) for row, d in zip(rows, decisions, strict=True)]
-    orders = _orders(tables, chats, decisions, order_policy)
+    orders = _orders(tables, chats, decisions, fit_orders_before)
     return [
         TitleDecision(row.title, decision, orders.get(chat.id))
         for row, chat, decision in zip(rows, chats, decisions, strict=True)
@@ -218,46 +241,70 @@ def _evidence(tables: Tables, chat: ChatToLink, name: NameEvidence | None) -> Ev
     if chat.header_keys and chat.header_keys[0] != title_key:
         header = Phone("", chat.header_keys[0], PhoneKind.MOBILE, None, None)
         phones += tables.phone_hits(header, "header")
-    orders = tables.order_hits(chat.order_reference)
-    direct = {hit.id_contato for hit in phones} | {hit.id_contato for hit in orders}
-    rivals = direct | ({candidate[0] for candidate in name.candidates} if name is not None else set())
-    return Evidence(
-        phones,
-        orders,
-        name,
-        {c: tables.contacts[c] for c in direct if c in tables.contacts} if chat.name else {},
-        {c: tables.owned(c) for c in rivals},
+    found = Evidence(phones, tables.order_hits(chat.order_reference), name)
+    named = found.contacts_named_directly() if chat.name else set()
+    return replace(
+        found,
+        names={c: tables.contacts[c] for c in named if c in tables.contacts},
+        devices={c: tables.owned(c) for c in found.contacts_to_compare_devices()},
     )
 
 
 def _orders(
-    tables: Tables,
-    chats: Sequence[ChatToLink],
-    decisions: Sequence[LinkDecision],
-    given: OrderPolicy | None,
+    tables: Tables, chats: Sequence[ChatToLink], decisions: Sequence[LinkDecision], fit_before: date | None
 ) -> dict[int, OrderDecision]:
-    """Link each title that has a date, as a chat of one session; without a policy, by a model fitted here."""
-    contacts: dict[int, LinkDecision] = {}
-    sessions = []
-    for chat, decision in zip(chats, decisions, strict=True):
-        if chat.first_day is None:
-            continue
-        sure = decision.candidates and decision.status in ("linked", "proposed")
-        contact = decision.candidates[0].id_contato if sure else None
-        session = SessionToLink(
-            chat.id, contact, chat.first_day, chat.first_day, stages=tuple(find_stages(chat.title)),
-            title_number=chat.order_reference, title_devices=chat.devices,
-        )  # fmt: skip
-        sessions.append(with_title(session, tables.orders.get(contact or -1, [])))
-        contacts[chat.id] = decision
-    policy = given or OrderPolicy(model=fit_orders(sessions, tables.orders))
+    """Link each title that has a date, as a chat of one session; each month is judged by itself."""
+    sessions = {
+        chat.id: _session(tables, chat, decision)
+        for chat, decision in zip(chats, decisions, strict=True)
+        if chat.first_day is not None
+    }
+    decided = {decision.id_chat_file: decision for decision in decisions}
+    past = [s for s in sessions.values() if fit_before is None or s.first_day < fit_before]
+    linked = [session for session in past if decided[session.id].status == "linked"]
+    policy = OrderPolicy(model=_order_model(tables, linked, [session.first_day for session in past]))
+    months: defaultdict[tuple[int, int], list[SessionToLink]] = defaultdict(list)
+    for session in sessions.values():
+        months[session.first_day.year, session.first_day.month].append(session)
     found = {}
-    for session in with_rates(sessions, tables.orders, policy.model):
-        own = tables.orders.get(session.id_contato or -1, [])
-        named = [order for number in session.numbers for order in tables.orders_named(number)]
-        decided = link_session(session, own, named, policy)
-        contact_decision = contacts[session.id]
-        if contact_decision.status == "proposed":
-            decided = of_proposed_contact(decided, contact_decision.candidates[0].confidence)
-        found[session.id] = decided
+    for month in months.values():
+        for session in with_rates(month, tables.orders, policy.model):
+            contact = decided[session.id]
+            own = tables.orders.get(session.id_contato or -1, [])
+            named = [order for number in session.numbers for order in tables.orders_named(number)]
+            confidence = contact.confidence if contact.status == "proposed" else None
+            found[session.id] = link_session(session, own, named, policy, confidence)
     return found
+
+
+def _session(tables: Tables, chat: ChatToLink, decision: LinkDecision) -> SessionToLink:
+    assert chat.first_day is not None  # noqa: S101  # the caller chose so
+    is_known = decision.candidates and decision.status in ("linked", "proposed")
+    contact = decision.candidates[0].id_contato if is_known else None
+    session = SessionToLink(
+        chat.id,
+        contact,
+        chat.first_day,
+        chat.first_day,
+        title_number=(chat.order_reference or "").lstrip("0") or None,
+        title_devices=chat.devices,
+    )
+    return with_title(session, tables.orders.get(contact or -1, []))
+
+
+def _order_model(tables: Tables, linked: Sequence[SessionToLink], days: Sequence[date]) -> OrderModel:
+    """Fit a model on the sessions of contacts that have orders; the shipped one where they are few.
+
+    `days`: those of all titles, which the linked ones are seen among.
+    Two titles of one contact and day are two exports of one chat, as in sql/queries/links/order_history.sql.
+    """
+    orders: dict[int, list[Order]] = {}
+    sessions: dict[tuple[int, date], SessionToLink] = {}
+    for session in linked:
+        contact = session.id_contato or -1
+        if any(order.opened is not None for order in tables.orders.get(contact, ())):
+            orders[contact] = tables.orders[contact]
+            sessions.setdefault((contact, session.first_day), session)
+    if len(sessions) < ENOUGH:
+        return default_model()
+    return fit_orders(list(sessions.values()), orders, span_of(days))

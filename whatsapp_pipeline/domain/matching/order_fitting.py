@@ -13,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 
 import numpy as np
@@ -85,6 +86,14 @@ def fit_orders(
     return replace(model, span=days, sessions=len(sessions), reliability=bands, calibration_error=error)
 
 
+def quarter_begin(today: date) -> date:
+    """Return the first day of the quarter: models are fitted on the sessions before it.
+
+    So the newest months, which grow every day, don't make all others stale.
+    """
+    return today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1)
+
+
 def with_rates(
     sessions: Sequence[SessionToLink],
     orders: Mapping[int, Sequence[Order]],
@@ -93,11 +102,20 @@ def with_rates(
 ) -> list[SessionToLink]:
     """Add to each session how much its contact writes about no order, judged by the contact's other ones.
 
-    `orders`: by contact, those of the sessions' contacts; `span`: the days of which these sessions are all
-    there is, if not theirs. What is found for a contact rests on the model, and on that contact's sessions on
-    those days.
+    The database and the list command give one month's sessions at a time. Other months say nothing then,
+    whether they are indexed already or not: a month's links are the same whatever was run before it.
+
+    Args:
+        sessions: Sessions to judge, of any contacts.
+        orders: By contact, the orders of those contacts.
+        model: The model in force.
+        span: The days of which these sessions are all there is, if not theirs. The days that the model was
+            fitted on are too many for one month: what is written in it would look like next to nothing.
     """
-    data = gather(sessions, orders, model, span)
+    if not sessions:
+        return []
+    days = [day for session in sessions for day in (session.first_day, session.last_day)]
+    data = gather(sessions, orders, model, span or span_of(days))
     rates = np.full(len(sessions), model.small_talk)
     others: list[Mapping[int, float]] = [{}] * len(sessions)
     if data is not None:

@@ -75,9 +75,30 @@ class OrderPolicy:
 
 
 def link_session(
+    session: SessionToLink,
+    orders: Sequence[Order],
+    named: Sequence[Order],
+    policy: OrderPolicy,
+    contact_confidence: float | None = None,
+) -> OrderDecision:
+    """Link one session.
+
+    Args:
+        session: The session, with what `with_rates` adds.
+        orders: The orders of its contact.
+        named: The orders of anybody whose number or id the session names.
+        policy: The method, its thresholds and the model.
+        contact_confidence: Below 1 where the contact is only proposed: the order is at most proposed then.
+    """
+    decision = _decide(session, orders, named, policy)
+    if contact_confidence is None or contact_confidence >= 1:
+        return decision
+    return of_proposed_contact(decision, contact_confidence)
+
+
+def _decide(
     session: SessionToLink, orders: Sequence[Order], named: Sequence[Order], policy: OrderPolicy
 ) -> OrderDecision:
-    """Link one session. `orders`: those of its contact; `named`: whoever's whose number it names."""
     flags: set[str] = set()
     explicit = _explicit(session, named, flags)
     if session.id_contato is None:

@@ -23,7 +23,6 @@ from whatsapp_pipeline.domain.matching.orders import (
     link_session,
 )
 from whatsapp_pipeline.sandbox.truth.order_simulation import Task
-from whatsapp_pipeline.steps.links.order_evidence import rated
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def judged_by_month(task: Task, model: OrderModel) -> list[Found]:
         months[f"{session.first_day:%Y-%m}"].append(at)
     found: dict[int, Found] = {}
     for places in months.values():
-        sessions = rated([task.sessions[at] for at in places], task.orders, model)
+        sessions = with_rates([task.sessions[at] for at in places], task.orders, model)
         for at, session in zip(places, sessions, strict=True):
             found[at] = answer_of(session, task.orders[session.id_contato or 0], policy)
     return [found[at] for at in range(len(task.sessions))]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from whatsapp_pipeline.domain.matching.link_types import LinkDecision
+from whatsapp_pipeline.domain.matching.order_fitting import with_rates
 from whatsapp_pipeline.domain.matching.orders import (
     OrderDecision,
     OrderPolicy,
@@ -16,7 +17,7 @@ from whatsapp_pipeline.domain.matching.orders import (
 )
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.steps.links.link_contacts import ContactLinking, LinkOptions
-from whatsapp_pipeline.steps.links.order_evidence import by_contact, order_model, rated, to_orders
+from whatsapp_pipeline.steps.links.order_evidence import by_contact, order_model, to_orders
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import contact_links as links
 from whatsapp_pipeline.store.links import order_links
@@ -68,5 +69,8 @@ def _order(
     session = with_title(session, own)
     named = [order for order in found if order.number in session.numbers or str(order.id) in session.numbers]
     model = order_model(conn, refit=False, log=log)
-    known = rated([session], by_contact(own), model)[0]
-    return link_session(known, own, named, OrderPolicy(model=model))
+    known = with_rates([session], by_contact(own), model)[0]
+    is_proposed = decision.status == "proposed"
+    return link_session(
+        known, own, named, OrderPolicy(model=model), decision.confidence if is_proposed else None
+    )

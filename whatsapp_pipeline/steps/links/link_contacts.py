@@ -23,6 +23,7 @@ from whatsapp_pipeline.domain.matching.link_types import (
     PhoneHit,
     Policy,
 )
+from whatsapp_pipeline.domain.matching.names import TITLES_PER_FIT
 from whatsapp_pipeline.domain.matching.overrides import (
     PersonDecision,
     SettledOverrides,
@@ -53,7 +54,7 @@ class LinkOptions:
     propose_at: float = 0.5
     default_area_code: str | None = None
     seed: int = 0
-    name_fit_titles: int = 9000
+    name_fit_titles: int = TITLES_PER_FIT
     """How many simulated titles the name model is fitted on, when it has to be."""
 
     def policy(self) -> Policy:
@@ -249,38 +250,23 @@ def phone_evidence(conn: Connection, chats: Sequence[ChatToLink]) -> defaultdict
 def _add_contacts(
     conn: Connection, named: Iterable[ChatToLink], evidence: dict[int, Evidence]
 ) -> dict[int, Evidence]:
-    """Add the names of contacts that a named chat hit, and the devices of contacts that are rivals."""
-    to_compare = {contact for chat in named for contact in _direct_contacts(evidence[chat.id])}
-    # Devices are asked of rivals, and of a contact that only an unknown area code keeps from being sure.
-    rivals = {
-        contact for found in evidence.values() if _is_doubtful(found) for contact in _all_contacts(found)
-    }
-    names = store.contact_names(conn, to_compare) if to_compare else {}
+    """Add the names of contacts that a named chat hit, and the devices of candidates in doubt."""
+    has_name = {chat.id for chat in named}
+    to_name = {chat: evidence[chat].contacts_named_directly() for chat in has_name}
+    to_compare = {chat: found.contacts_to_compare_devices() for chat, found in evidence.items()}
+    names = store.contact_names(conn, set().union(*to_name.values()))
     devices: defaultdict[int, list[OwnedDevice]] = defaultdict(list)
-    for order in store.order_texts(conn, rivals) if rivals else ():
+    for order in store.order_texts(conn, set().union(*to_compare.values())):
         for device in find_devices(order.equipment):
             devices[order.id_contato].append(OwnedDevice(device, order.opened, order.closed))
     return {
         chat: replace(
             found,
-            names={c: names[c] for c in _direct_contacts(found) if c in names},
-            devices={c: devices[c] for c in _all_contacts(found) if c in devices},
+            names={c: names[c] for c in to_name.get(chat, ()) if c in names},
+            devices={c: devices[c] for c in to_compare[chat] if c in devices},
         )
         for chat, found in evidence.items()
     }
-
-
-def _is_doubtful(found: Evidence) -> bool:
-    return len(_all_contacts(found)) > 1 or any(hit.area != "written" for hit in found.phones)
-
-
-def _direct_contacts(found: Evidence) -> set[int]:
-    return {hit.id_contato for hit in found.phones} | {hit.id_contato for hit in found.orders}
-
-
-def _all_contacts(found: Evidence) -> set[int]:
-    listed = found.name.candidates if found.name is not None else ()
-    return _direct_contacts(found) | {candidate[0] for candidate in listed}
 
 
 def decision_rows(decisions: Iterable[LinkDecision]) -> Iterator[DecisionRow]:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 from whatsapp_pipeline.domain.gc_disabled import uncollected
 from whatsapp_pipeline.domain.matching.link_types import Feature
+from whatsapp_pipeline.domain.matching.order_fitting import with_rates
 from whatsapp_pipeline.domain.matching.orders import (
     Order,
     OrderCandidate,
     OrderDecision,
     OrderPolicy,
     link_session,
-    of_proposed_contact,
 )
 from whatsapp_pipeline.domain.matching.overrides import PersonDecision, SettledOverrides, settle_overrides
 from whatsapp_pipeline.errors import PipelineError
@@ -29,7 +29,6 @@ from whatsapp_pipeline.steps.links.order_evidence import (
     by_contact,
     order_model,
     order_model_is_due,
-    rated,
     to_orders,
     to_sessions,
 )
@@ -140,7 +139,7 @@ def decide_sessions(
             by_name[name].append(order)
     sessions = to_sessions(rows, own_orders)
     if policy.method == "model":
-        sessions = rated(sessions, own_orders, policy.model)
+        sessions = with_rates(sessions, own_orders, policy.model)
     settled = _settled_by_people(conn)
     decisions = []
     for row, session in zip(rows, sessions, strict=True):
@@ -149,9 +148,7 @@ def decide_sessions(
         named = _not_refused(
             [order for number in session.numbers for order in by_name.get(number, ())], people
         )
-        decision = link_session(session, own, named, policy)
-        if row.id_contato is not None and row.contact_confidence is not None and row.contact_confidence < 1:
-            decision = of_proposed_contact(decision, row.contact_confidence)
+        decision = link_session(session, own, named, policy, row.contact_confidence)
         decisions.append(_apply(people, decision))
     return decisions
 

@@ -11,11 +11,9 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import date
 
 from whatsapp_pipeline import clock
-from whatsapp_pipeline.domain.matching.order_data import span_of
-from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, with_rates
+from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, quarter_begin
 from whatsapp_pipeline.domain.matching.order_model import ORDER_MODEL_VERSION, default_model
 from whatsapp_pipeline.domain.matching.orders import Order, OrderModel, SessionToLink, with_title
 from whatsapp_pipeline.domain.vocabulary import find_devices
@@ -41,7 +39,10 @@ def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderM
     months become stale.
     """
     with named_lock(conn, "link_models:orders"):
-        current, count = _current_model(conn), store.linked_sessions(conn, before=_quarter_begin())
+        current, count = (
+            _current_model(conn),
+            store.linked_sessions(conn, before=quarter_begin(clock.today())),
+        )
         if count >= ENOUGH and (refit or _is_outgrown(conn, current, count)):
             return _fit(conn, count, log=log)
     return current or default_model()
@@ -49,14 +50,8 @@ def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderM
 
 def order_model_is_due(conn: Connection) -> bool:
     """Return whether `order_model` would fit a new model, without being asked to."""
-    count = store.linked_sessions(conn, before=_quarter_begin())
+    count = store.linked_sessions(conn, before=quarter_begin(clock.today()))
     return count >= ENOUGH and _is_outgrown(conn, _current_model(conn), count)
-
-
-def _quarter_begin() -> date:
-    """Return the first day of the current quarter, by the pipeline's clock."""
-    today = clock.today()
-    return today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1)
 
 
 def _current_model(conn: Connection) -> OrderModel | None:
@@ -75,7 +70,7 @@ def _is_readable(stored: models.StoredModel) -> bool:
 
 def _fit(conn: Connection, count: int, *, log: logging.Logger) -> OrderModel:
     started = time.monotonic()
-    before = _quarter_begin()
+    before = quarter_begin(clock.today())
     rows = store.history(conn, every=-(-count // _MOST_SESSIONS), before=before)
     contacts = {row.id_contato for row in rows if row.id_contato is not None}
     orders = by_contact(to_orders(store.orders_of(conn, contacts)))
@@ -91,23 +86,6 @@ def _fit(conn: Connection, count: int, *, log: logging.Logger) -> OrderModel:
     )  # fmt: skip
     # Read back, so that the run that fitted and the runs after it use the very same numbers.
     return OrderModel.from_json(model.to_json())
-
-
-def rated(
-    sessions: Sequence[SessionToLink],
-    orders: Mapping[int, Sequence[Order]],
-    model: OrderModel,
-) -> list[SessionToLink]:
-    """Add to each session how much its contact writes, judged by the month's own chats.
-
-    `orders`: by contact. Other months say nothing here, whether they are indexed already or not: a month's
-    links are the same whatever was run before it. So the days that count are the month's, too: over all those
-    that the model was fitted on, what is written in one month would look like next to nothing.
-    """
-    if not sessions:
-        return []
-    days = [day for session in sessions for day in (session.first_day, session.last_day)]
-    return with_rates(sessions, orders, model, span_of(days))
 
 
 def to_orders(rows: Iterable[store.OrderRow]) -> list[Order]:

@@ -60,9 +60,10 @@ def add_chat(
     month: str = "2025-01",
     is_group: bool = False,
     path: str | None = None,
+    default_area_code: str | None = None,
 ) -> int:
     """Write a chat as its index would and return its id; `headers` are (raw, key)."""
-    parsed = parse_title(title)
+    parsed = parse_title(title, default_area_code=default_area_code)
     first = datetime.combine(min((s.day for s in sessions), default=date(2025, 1, 10)), datetime.min.time())
     row = conn.execute(
         """INSERT INTO chat_files (filename, file_path, month, title, phone_number, phone_key, customer_name,

@@ -25,6 +25,8 @@ from whatsapp_pipeline.domain.matching.names.words import (
 
 # The share of titles of people who are not in the table that name a relative of somebody who is.
 RELATIVE_SHARE = 0.1
+# The share of words before which people write another particle than the register has, one more or none.
+OTHER_PARTICLE_SHARE = 0.24
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _NEIGHBOURS = {
     char: "".join(row[max(i - 1, 0) : i] + row[i + 1 : i + 2])
@@ -126,7 +128,7 @@ class _Writer:
         """Return the particle written before each chosen word; registers and people differ in them."""
         written = [name.particles[i] if keep and at else "" for at, i in enumerate(chosen)]
         for at in range(1, len(written)):
-            if self._chance(0.24):
+            if self._chance(OTHER_PARTICLE_SHARE):
                 written[at] = "" if written[at] and self._rng.random() < 0.4 else self._pick(_JOINING)
         return written
 
