@@ -91,6 +91,18 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 _Month = Annotated[str, _matches(r"\d{4}-(0[1-9]|1[0-2])", "a month such as 2025-01")]
 _Locale = Annotated[str, _matches(r"[a-z]{2,3}([_-][A-Za-z]{2})?", "a locale such as pt_BR")]
 _AreaCode = Annotated[str, _matches(r"[1-9][0-9]", "a two-digit area code such as 41")]
+_HeaderName = Annotated[
+    str,
+    _matches(r"[A-Za-z0-9-]{1,60}", "the name of an HTTP header such as X-Remote-User"),
+    AfterValidator(str.lower),
+]
+_WebAddress = Annotated[
+    str,
+    _matches(
+        r"https?://[^\s/?#\"'<>]+(/[^\s?#\"'<>]*[^\s?#\"'<>/])?",
+        "an address such as https://console.example.com",
+    ),
+]
 _Schema = Annotated[
     str,
     _matches(
@@ -339,6 +351,49 @@ class Settings(BaseModel):
         "Chats older than so many months are deleted from the database every week. Left out: never.",
     )
 
+    # --- Console
+    console_hosts: _List = _setting(
+        "CONSOLE_HOSTS",
+        "Host names under which browsers reach the console, besides localhost, separated by commas.",
+        (),
+        example="console.example.com",
+    )
+    console_proxies: _List = _setting(
+        "CONSOLE_PROXIES",
+        "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        (),
+        example="10.0.0.5,10.1.0.0/24",
+    )
+    console_user_header: _HeaderName | None = _setting(
+        "CONSOLE_USER_HEADER",
+        "The header in which such a proxy names the user that it has authenticated.",
+        example="X-Remote-User",
+    )
+    console_tls_cert: _Path | None = _setting(
+        "CONSOLE_TLS_CERT",
+        "The certificate, where the console itself has TLS. Without TLS and without a proxy only this "
+        "machine reaches the console.",
+    )
+    console_tls_key: _Path | None = _setting("CONSOLE_TLS_KEY", "The key of that certificate.")
+    console_audit_months: _Count = _setting(
+        "CONSOLE_AUDIT_MONTHS",
+        "For how many months the console keeps who looked at whose messages.",
+        24,
+        example="24",
+    )
+    console_url: _WebAddress = _setting(
+        "CONSOLE_URL",
+        "The address that links to the console begin with.",
+        "http://localhost:8090",
+        example="https://console.example.com",
+    )
+    dagster_ui_url: _WebAddress = _setting(
+        "DAGSTER_UI_URL",
+        "The address of Dagster's UI, for links to runs.",
+        "http://127.0.0.1:3000",
+        example="http://127.0.0.1:3000",
+    )
+
     # --- Logs
     log_format: Literal["text", "json"] = _setting(
         "LOG_FORMAT", "text, or json: one object a line.", "text", example="text"
@@ -432,6 +487,7 @@ _SECTIONS = {
     "assistant_base_url": "Assistant (off by default)",
     "backup_dir": "Operation",
     "privacy_key": "Privacy",
+    "console_hosts": "Console",
     "log_format": "Logs",
 }
 

@@ -16,6 +16,7 @@ import pytest
 from whatsapp_pipeline import cli
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.steps.operations.backup import FIRST_WRITE, kept
+from whatsapp_pipeline.store import grants
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 
@@ -56,7 +57,7 @@ def environment(
     for name in (*names.values(), f"docs_empty_{suffix}"):
         drop_database(admin_url, name)
     with connect(admin_url) as conn:  # roles belong to the server, not to the database
-        for role in ("whatsapp_reader", "whatsapp_analyst", "whatsapp_writer"):
+        for role in grants.ROLES:
             conn.execute(f"DROP ROLE IF EXISTS {role}".encode())
 
 

@@ -21,7 +21,8 @@ from whatsapp_pipeline.errors import PipelineError
 _COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("run:demo", "Run everything on the sample archive."),
     "run": ("run:run", "Index, link, load and summarise an archive."),
-    "up": ("up:up", "Serve Dagster's UI and daemon, and the webhook receiver."),
+    "up": ("up:up", "Serve Dagster's UI and daemon, the console and the webhook receiver."),
+    "console": ("console:console", "Serve the web console; its users and its record of views."),
     "report": ("report:report", "Write the QA report: one page, with the sample to review."),
     "backfill": ("backfill:backfill", "Run the months that are missing, failed or stale."),
     "status": ("database:status", "Show what is in the database."),

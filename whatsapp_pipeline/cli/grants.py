@@ -12,9 +12,11 @@ from whatsapp_pipeline.cli.output import say
 @click.command()
 @click.option("--print", "only_print", is_flag=True, help="Print the SQL and run nothing.")
 def grants(only_print: bool) -> None:
-    """Create the roles whatsapp_reader, whatsapp_analyst and whatsapp_writer with their rights.
+    """Create the roles of people, of the pipeline and of the console, with their rights.
 
-    A reader sees summaries and metrics and no message; an analyst reads messages; a writer runs the pipeline.
+    whatsapp_reader sees summaries and metrics and no message, whatsapp_analyst reads messages,
+    whatsapp_reviewer decides links too, whatsapp_writer runs the pipeline, and the console logs people in
+    as whatsapp_console.
     Where the database refuses, the SQL is printed for an administrator, and the exit status is 1.
     """
     from whatsapp_pipeline.store import grants as roles
@@ -23,7 +25,7 @@ def grants(only_print: bool) -> None:
         refused = roles.statements(conn) if only_print else roles.apply(conn)
     if not refused:
         say(
-            f"{roles.READER}, {roles.ANALYST} and {roles.WRITER} are in place; "
+            f"{', '.join(roles.ROLES[:-1])} and {roles.ROLES[-1]} are in place; "
             f"put a login into one with: GRANT {roles.READER} TO <login>"
         )
         return

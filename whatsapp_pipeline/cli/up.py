@@ -1,4 +1,4 @@
-"""`up`: Dagster's UI and daemon and the webhook receiver, until Ctrl-C.
+"""`up`: Dagster's UI and daemon, the web console and the webhook receiver, until Ctrl-C.
 
 What belongs here: starting and stopping those processes together. What does not: what they do.
 """
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.console import why_not_served
 from whatsapp_pipeline.cli.database_option import require_free
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.databases import dagster_url, pipeline_url
@@ -42,18 +43,20 @@ CODE_SERVER_PATIENCE_SECONDS = 30 * 24 * 3600
 @click.command()
 @click.option("--port", default=3000, show_default=True, help="Port of Dagster's UI.")
 @click.option("--webhook-port", default=8080, show_default=True, help="Port of the webhook receiver.")
+@click.option("--console-port", default=8090, show_default=True, help="Port of the web console.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--insecure-webhook", is_flag=True,
     help="Start the receiver without a secret: it accepts unsigned bodies. For trying things out only.",
 )  # fmt: skip
-def up(port: int, webhook_port: int, host: str, insecure_webhook: bool) -> None:
-    """Serve Dagster's UI and daemon and the webhook receiver; Ctrl-C stops all of it."""
+def up(port: int, webhook_port: int, console_port: int, host: str, insecure_webhook: bool) -> None:
+    """Serve Dagster's UI and daemon, the web console and the webhook receiver; Ctrl-C stops all of it."""
     configured = settings.load()
     receives = configured.whatsapp_enabled and (bool(configured.whatsapp_app_secrets) or insecure_webhook)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_only_one(configured.local_dir))
         require_free(host, port, "--port")
+        require_free("127.0.0.1", console_port, "--console-port")
         if receives:
             require_free(host, webhook_port, "--webhook-port")
         # Held by this process for as long as it lives, so that the embedded server outlasts each child.
@@ -69,6 +72,12 @@ def up(port: int, webhook_port: int, host: str, insecure_webhook: bool) -> None:
             ]  # fmt: skip
         else:
             say("webhook receiver: not started (set WHATSAPP_APP_SECRET, or give --insecure-webhook)")
+        if reason := why_not_served(configured):
+            say(f"console: not started ({reason})")
+        else:
+            # On this machine alone: beyond it the console wants TLS or a proxy (docs/console.md).
+            program = str(Path(sys.executable).parent / "whatsapp-pipeline")
+            commands["console"] = [program, "console", "--port", str(console_port)]
         say(f"Dagster: http://{host}:{port}   (Ctrl-C stops everything)")
         raise SystemExit(_supervise(commands, {"code server": socket}))
 

@@ -81,6 +81,13 @@ def limit_statements(conn: Connection, seconds: int) -> None:
     conn.execute("SELECT set_config('statement_timeout', %s, false)", (f"{seconds}s",))
 
 
+def prepare_console_connection(conn: Connection, *, zone: str) -> None:
+    """Set the zone and the time limits of a connection that the console keeps."""
+    use_time_zone(conn, zone)
+    limit_statements(conn, 5)
+    conn.execute("SELECT set_config('idle_in_transaction_session_timeout', '30s', false)")
+
+
 def another(conn: Connection) -> AbstractContextManager[Connection]:
     """Open one more connection to where `conn` goes, as the same user and under the same name.
 

@@ -1,4 +1,4 @@
-"""Who may read what: three roles, and the tables each of them sees.
+"""Who may read what: the roles, and the tables each of them sees.
 
 What belongs here: the statements that make the roles. What does not: people's own logins, which an
 administrator puts into a role with `GRANT whatsapp_reader TO maria`.
@@ -15,11 +15,16 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.migrate import CHECKSUMS_TABLE, MIGRATIONS_DIR, MIGRATIONS_TABLE
 
 READER, ANALYST, WRITER = "whatsapp_reader", "whatsapp_analyst", "whatsapp_writer"
+REVIEWER = "whatsapp_reviewer"
+"""An analyst who also decides: links, verdicts."""
+CONSOLE = "whatsapp_console"
+"""What the web console itself logs people in with: users, sessions and login links, and nothing else."""
+ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE)
 
 # What a reader sees: customers' summaries and metrics, and how the pipeline did. No message, no phone column.
 _READER_TABLES = (
     "customer_chat_summaries", "customer_conversations", "link_runs", "webhook_batches", "checkpoint_waivers",
-    "pauses",
+    "pauses", "customer_notes",
 )  # fmt: skip
 _READER_COLUMNS = {
     "contatos": ("id", "nome"),
@@ -31,9 +36,30 @@ _READER_COLUMNS = {
     ),
     "ordens_servico": ("id", "numero_ordem_servico", "situacao", "data_emissao", "data_prevista",
                        "data_conclusao", "id_contato"),
+    "chat_sessions": ("id", "id_chat_file", "id_conversation", "number", "started_at", "ended_at",
+                      "message_count", "id_ordem_servico", "order_match_status", "order_match_method",
+                      "order_match_confidence"),
+    "qa_results": ("check_name", "month", "examined", "failing", "severity", "run_id", "evaluated_at"),
 }  # fmt: skip
+# The console's own tables. No role that reads customers' data sees them, and the console's role nothing else.
+_CONSOLE_RIGHTS = {
+    "console_users": "SELECT",
+    "console_sessions": "SELECT, INSERT, UPDATE, DELETE",
+    "console_login_links": "SELECT, DELETE",
+    "console_login_failures": "SELECT, INSERT, UPDATE, DELETE",
+}
+# What a person may change in the console, by level.
+_ANALYST_WRITES = {"customer_notes": "INSERT, UPDATE, DELETE"}
+_REVIEWER_WRITES = {
+    **_ANALYST_WRITES, "link_overrides": "INSERT, UPDATE", "review_verdicts": "INSERT",
+    "review_snoozes": "INSERT, UPDATE, DELETE",
+}  # fmt: skip
+_RECORD_VIEWS = sql.SQL("console_record_views(bytea, text, bytea[])")
 # What not even an analyst sees: raw deliveries, and what privacy is kept with.
-_NO_ANALYST = {"webhook_inbox", "webhook_events", "privacy_suppressions", "privacy_key", "audit_log"}
+_NO_ANALYST = {
+    "webhook_inbox", "webhook_events", "privacy_suppressions", "privacy_key", "audit_log", "console_views",
+    *_CONSOLE_RIGHTS,
+}  # fmt: skip
 # Only ever added to by the writer.
 _APPEND_ONLY = {"audit_log"}
 # The user's own tables: the writer fills them and never deletes from them.
@@ -43,11 +69,11 @@ _ADOPTED = {"contatos", "ordens_servico"}
 def statements(conn: Connection) -> list[str]:
     """Return the SQL that makes the roles and grants, in order; running it twice changes nothing."""
     tables = _pipeline_tables(conn)
-    made: list[sql.Composable] = [_create(role) for role in (READER, ANALYST, WRITER)]
+    made: list[sql.Composable] = [_create(role) for role in ROLES]
     row = conn.execute("SELECT current_database(), current_schema()").fetchone()
     assert row is not None  # noqa: S101  # a SELECT without FROM has one row
     database, schema = (sql.Identifier(name) for name in row)
-    everyone = sql.SQL(", ").join(sql.Identifier(role) for role in (READER, ANALYST, WRITER))
+    everyone = sql.SQL(", ").join(sql.Identifier(role) for role in ROLES)
     made.append(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, everyone))
     made.append(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, everyone))
     # A table's own rights are taken first, so that one that left a list is not kept by an older grant.
@@ -59,7 +85,7 @@ def statements(conn: Connection) -> list[str]:
         if table == CHECKSUMS_TABLE:
             continue  # granted below; only the owner, who migrates, writes there
         if table not in _NO_ANALYST:
-            made.append(_grant("SELECT", table, ANALYST))
+            made += [_grant("SELECT", table, role) for role in (ANALYST, REVIEWER)]
         rights = "SELECT, INSERT" if table in _APPEND_ONLY else "SELECT, INSERT, UPDATE"
         made.append(
             _grant(rights if table in _APPEND_ONLY | _ADOPTED else f"{rights}, DELETE", table, WRITER)
@@ -68,11 +94,12 @@ def statements(conn: Connection) -> list[str]:
     made += [
         _grant("SELECT", table, role)
         for table in (MIGRATIONS_TABLE, CHECKSUMS_TABLE)
-        for role in (READER, ANALYST, WRITER)
+        for role in (READER, ANALYST, REVIEWER, WRITER)
     ]
     made.append(
         sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}").format(schema, sql.Identifier(WRITER))
     )
+    made += _console(tables)
     return [statement.as_string(conn) for statement in made]
 
 
@@ -98,6 +125,28 @@ def _reader(tables: list[str]) -> list[sql.Composable]:
             )
         )
     return granted
+
+
+def _console(tables: list[str]) -> list[sql.Composable]:
+    """Return the grants of the console's own login and of what people change there."""
+    given = [
+        (CONSOLE, _CONSOLE_RIGHTS), (ANALYST, _ANALYST_WRITES), (REVIEWER, _REVIEWER_WRITES),
+    ]  # fmt: skip
+    made: list[sql.Composable] = [
+        _grant(rights, table, role)
+        for role, by_table in given
+        for table, rights in by_table.items()
+        if table in tables
+    ]
+    if "console_users" in tables:
+        made.append(
+            sql.SQL("GRANT UPDATE (password_hash, last_login_at) ON console_users TO {}").format(
+                sql.Identifier(CONSOLE)
+            )
+        )
+        viewers = sql.SQL(", ").join(sql.Identifier(role) for role in (READER, ANALYST, REVIEWER))
+        made.append(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_RECORD_VIEWS, viewers))
+    return made
 
 
 def _grant(rights: str, table: str, role: str) -> sql.Composable:

@@ -7,7 +7,7 @@ What belongs here: the environment and the filters that templates need. What doe
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
@@ -43,6 +43,7 @@ def _environment() -> Environment:
         "number": number,
         "share": share,
         "moment": moment,
+        "day": day,
         "commands": commands,
         "lines": lines,
     }
@@ -73,6 +74,11 @@ def share(part: float, whole: float) -> str:
 def moment(value: datetime | None) -> str:
     """Write a date with its time as Brazilians do: `05/01/2025 10:30`; nothing where there is none."""
     return f"{value:%d/%m/%Y %H:%M}" if value else ""
+
+
+def day(value: date | None) -> str:
+    """Write a date as Brazilians do: `05/01/2025`; nothing where there is none."""
+    return f"{value:%d/%m/%Y}" if value else ""
 
 
 def commands(words: str) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ from whatsapp_pipeline.cli.up import _supervise
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline_tests.console.running import drop_roles
 
 # A parent that starts a child, says so, and lives on, or ends.
 _PARENT = """
@@ -111,14 +113,14 @@ def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
     fresh_database_url: str, tmp_path: Path
 ) -> None:
     shutil.copy(PROJECT_ROOT / "dagster.yaml", tmp_path)
-    port, webhook_port = _free_port(), _free_port()
+    port, webhook_port, console_port = _free_port(), _free_port(), _free_port()
     environment = {
         **os.environ, "DATABASE_URL": fresh_database_url, "DAGSTER_HOME": str(tmp_path),
         "PIPELINE_LOCAL_DIR": str(tmp_path / "local"),
     }  # fmt: skip
     command = [
         sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "up", "--port", str(port),
-        "--webhook-port", str(webhook_port), "--insecure-webhook",
+        "--webhook-port", str(webhook_port), "--insecure-webhook", "--console-port", str(console_port),
     ]  # fmt: skip
     with (tmp_path / "up.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -142,7 +144,13 @@ def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
             f"http://localhost:{webhook_port}/api/whatsapp/webhook", data=_PLAN_BODY, timeout=10
         )
         assert answer.json() == {"ok": True}
+        link = re.search(
+            rf"http://localhost:{console_port}/login/once/\S+", (tmp_path / "up.log").read_text()
+        )
+        assert link
+        assert "Entrar" in requests.get(link[0], timeout=10).text
         _wait_for(lambda: _message_count(fresh_database_url) == 1, 120)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
+        drop_roles(fresh_database_url)

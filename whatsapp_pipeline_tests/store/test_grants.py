@@ -27,7 +27,10 @@ from whatsapp_pipeline.store.contacts.labels import contact_labels
 from whatsapp_pipeline.store.migrate import pending
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
 
-LOGINS = {"reads": grants.READER, "analyses": grants.ANALYST, "writes": grants.WRITER}
+LOGINS = {
+    "reads": grants.READER, "analyses": grants.ANALYST, "reviews": grants.REVIEWER, "writes": grants.WRITER,
+    "logs_in": grants.CONSOLE,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def logins(database_url: str) -> Iterator[dict[str, str]]:
     with connect(database_url) as conn:
         for login in LOGINS:
             conn.execute(f"DROP ROLE {login}".encode())
-        for role in LOGINS.values():
+        for role in grants.ROLES:
             conn.execute(f"DROP OWNED BY {role}".encode())
             conn.execute(f"DROP ROLE {role}".encode())
 
@@ -60,17 +63,28 @@ def _may(url: str, statement: str) -> bool:
 @pytest.mark.parametrize(
     ("statement", "allowed"),
     [
-        ("SELECT * FROM customer_chat_summaries", {"reads", "analyses", "writes"}),
-        ("SELECT id, nome FROM contatos", {"reads", "analyses", "writes"}),
-        ("SELECT month, match_status FROM chat_files", {"reads", "analyses", "writes"}),
-        ("SELECT * FROM chat_messages", {"analyses", "writes"}),
-        ("SELECT celular FROM contatos", {"analyses", "writes"}),
-        ("SELECT title FROM chat_files", {"analyses", "writes"}),
-        ("SELECT * FROM conversation_messages", {"analyses", "writes"}),
-        ("SELECT * FROM conversation_contact_messages", {"analyses", "writes"}),
-        ("SELECT * FROM conversation_only_messages", {"analyses", "writes"}),
+        ("SELECT * FROM customer_chat_summaries", {"reads", "analyses", "reviews", "writes"}),
+        ("SELECT id, nome FROM contatos", {"reads", "analyses", "reviews", "writes"}),
+        ("SELECT month, match_status FROM chat_files", {"reads", "analyses", "reviews", "writes"}),
+        ("SELECT * FROM chat_messages", {"analyses", "reviews", "writes"}),
+        ("SELECT celular FROM contatos", {"analyses", "reviews", "writes"}),
+        ("SELECT title FROM chat_files", {"analyses", "reviews", "writes"}),
+        ("SELECT * FROM conversation_messages", {"analyses", "reviews", "writes"}),
+        ("SELECT * FROM conversation_contact_messages", {"analyses", "reviews", "writes"}),
+        ("SELECT * FROM conversation_only_messages", {"analyses", "reviews", "writes"}),
         ("SELECT body FROM webhook_inbox", {"writes"}),
         ("SELECT * FROM audit_log", {"writes"}),
+        ("SELECT * FROM console_users", {"writes", "logs_in"}),
+        ("SELECT * FROM console_sessions", {"writes", "logs_in"}),
+        ("SELECT * FROM console_login_links", {"writes", "logs_in"}),
+        ("SELECT * FROM console_login_failures", {"writes", "logs_in"}),
+        ("SELECT * FROM console_views", {"writes"}),
+        ("INSERT INTO console_users (name, level) VALUES ('eve', 'reviewer')", {"writes"}),
+        ("UPDATE console_users SET level = 'reviewer'", {"writes"}),
+        ("DELETE FROM console_views", {"writes"}),
+        ("DELETE FROM customer_notes", {"analyses", "reviews", "writes"}),
+        ("SELECT * FROM customer_notes", {"reads", "analyses", "reviews", "writes"}),
+        ("UPDATE link_overrides SET removed_reason = ''", {"reviews", "writes"}),
         ("INSERT INTO contatos (id) VALUES (1)", {"writes"}),
         ("INSERT INTO chat_files (filename, file_path, month) VALUES ('a', 'a', '2025-01')", {"writes"}),
         ("DELETE FROM chat_files", {"writes"}),

@@ -139,7 +139,7 @@ def roles(filled: Connection) -> Iterator[Connection]:
     assert grants.apply(filled) == []
     yield filled
     filled.execute("RESET ROLE")
-    for role in (grants.READER, grants.ANALYST, grants.WRITER):
+    for role in grants.ROLES:
         filled.execute(f"DROP OWNED BY {role}".encode())
         filled.execute(f"DROP ROLE {role}".encode())
 

@@ -1,0 +1,227 @@
+"""`console`: serve the web console, its users, and the record of who looked at whose messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.database_option import migrated_url, open_database, require_free
+from whatsapp_pipeline.cli.output import say, say_json
+from whatsapp_pipeline.cli.params import Group
+from whatsapp_pipeline.cli.text_table import print_table
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.settings import Settings
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations.console_access import ConsoleUser, Level
+
+_LEVELS = click.Choice(["reader", "analyst", "reviewer"])
+
+
+@click.group(cls=Group, invoke_without_command=True)
+@click.option("--port", default=8090, show_default=True, help="Port to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.pass_context
+def console(context: click.Context, port: int, host: str) -> None:
+    """Serve the web console: customers, orders and conversations to read, search and print.
+
+    The first start prints a link that logs in once. Beyond this machine the console wants TLS or a proxy.
+    """
+    if context.invoked_subcommand is None:
+        _serve(host, port)
+
+
+def _serve(host: str, port: int) -> None:
+    from whatsapp_pipeline.console.config import console_config
+    from whatsapp_pipeline.console.server import serve_console
+    from whatsapp_pipeline.store.operations.console_logins import LoginsRefusedError
+
+    configured = settings.load()
+    config = console_config(configured, host=host, port=port)
+    require_free(host, port, "--port")
+    try:
+        serve_console(
+            config, _prepared_url(configured), audit_months=configured.console_audit_months,
+            say=lambda text: say(text, err=True),
+        )  # fmt: skip
+    except LoginsRefusedError as error:
+        for statement in error.statements:
+            say(f"{statement};")
+        raise
+
+
+def why_not_served(configured: Settings) -> str | None:
+    """Return why the console can't be served here; None when everything that it needs is in place.
+
+    It makes the database's logins where they are missing.
+    """
+    from whatsapp_pipeline.console.server import prepare_logins
+    from whatsapp_pipeline.store.operations.console_logins import LoginsRefusedError
+
+    try:
+        prepare_logins(_prepared_url(configured))
+    except LoginsRefusedError:
+        return (
+            "it needs database logins that this role may not make; `whatsapp-pipeline console` prints the SQL"
+        )
+    except PipelineError as error:
+        return str(error)
+    return None
+
+
+def _prepared_url(configured: Settings) -> str:
+    """Return the URL of the database; the embedded server's is brought to the current schema."""
+    from whatsapp_pipeline.store.migrate import migrate, pending
+
+    if configured.database_url:
+        return migrated_url(configured)
+    url = pipeline_url(configured)
+    if pending(url):
+        migrate(url)
+    return url
+
+
+@console.group(cls=Group)
+def user() -> None:
+    """Who may use the console, and at which level."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--level", type=_LEVELS, default="reader", show_default=True, help="What the user may see.")
+def user_add(name: str, level: Level) -> None:
+    """Add a user and print a link that logs them in once, within 24 hours.
+
+    A reader sees summaries and no message; an analyst reads messages; a reviewer decides links too.
+    """
+    import re
+
+    from whatsapp_pipeline.console.server import login_link
+    from whatsapp_pipeline.store.operations import console_access as store
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._@-]{0,62}", name.lower()):
+        raise click.UsageError("a name has letters without accents, digits, and . _ @ - after the first")
+    configured = settings.load()
+    with open_database(configured) as conn:
+        id_user = store.add_user(conn, name, level)
+        if id_user is None:
+            raise PipelineError(f"there is a user {name.lower()} already; `console user list` shows all")
+        say(f"{name.lower()}: {level}; to log in once: {login_link(conn, id_user, configured.console_url)}")
+
+
+@user.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per user.")
+def user_list(as_json: bool) -> None:
+    """List the users."""
+    from whatsapp_pipeline.store.operations import console_access as store
+
+    with open_database(settings.load()) as conn:
+        found = store.users(conn)
+    rows = [
+        {
+            "name": one.name,
+            "level": one.level,
+            "state": "disabled" if one.disabled_at else "active",
+            "password": "set" if one.password_hash else "none",
+            "last_login": f"{one.last_login_at:%Y-%m-%d %H:%M}" if one.last_login_at else "never",
+        }
+        for one in found
+    ]
+    if as_json:
+        for row in rows:
+            say_json(row)
+    elif rows:
+        print_table([list(rows[0]), *(list(row.values()) for row in rows)], right=())
+    else:
+        say("no users; the first start of `whatsapp-pipeline console` makes one", err=True)
+
+
+@user.command("disable")
+@click.argument("name")
+@click.option("--undo", is_flag=True, help="Let the user log in again.")
+def user_disable(name: str, undo: bool) -> None:
+    """End a user's sessions and let them log in no more; their records stay."""
+    from whatsapp_pipeline.store.operations import console_access as store
+
+    with open_database(settings.load()) as conn:
+        found = _user(conn, name)
+        store.set_disabled(conn, found.id, disabled=not undo)
+    say(f"{found.name}: {'active' if undo else 'disabled'}")
+
+
+@user.command("password")
+@click.argument("name")
+@click.option("--link", is_flag=True, help="Print a link that logs the user in once, and ask for nothing.")
+def user_password(name: str, link: bool) -> None:
+    """Set a user's password, which is asked for; the user's sessions end."""
+    from whatsapp_pipeline.console.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH, hash_password
+    from whatsapp_pipeline.console.server import login_link
+    from whatsapp_pipeline.store.operations import console_access as store
+
+    configured = settings.load()
+    with open_database(configured) as conn:
+        found = _user(conn, name)
+        if link:
+            say(login_link(conn, found.id, configured.console_url))
+            return
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        if not MINIMUM_LENGTH <= len(password) <= MAXIMUM_LENGTH:
+            raise PipelineError(f"a password has {MINIMUM_LENGTH} to {MAXIMUM_LENGTH} characters")
+        store.set_password(conn, found.id, hash_password(password))
+    say(f"{found.name}: the password is set")
+
+
+def _user(conn: Connection, name: str) -> ConsoleUser:
+    from whatsapp_pipeline.store.operations import console_access as store
+
+    found = store.user_named(conn, name)
+    if found is None:
+        raise PipelineError("there is no such user; `whatsapp-pipeline console user list` shows all")
+    return found
+
+
+@console.command()
+@click.option("--customer", type=int, metavar="ID", help="Only views of this customer: the id in contatos.")
+@click.option("--user", "name", help="Only views by this user.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="First day.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per record.")
+def audit(customer: int | None, name: str | None, since: datetime | None, limit: int, as_json: bool) -> None:
+    """List who looked at whose messages: one line per person, customer and ten minutes.
+
+    Customers stand as keyed hashes, so that the record outlives an erasure; --customer finds one by its id.
+    """
+    from whatsapp_pipeline import privacy_key
+    from whatsapp_pipeline.store.operations.console_views import view_subject, views
+
+    configured = settings.load()
+    subject = None
+    if customer is not None:
+        key = privacy_key.find()
+        if key is None:
+            raise PipelineError("the key that names customers in the record is missing (PRIVACY_KEY)")
+        subject = view_subject(key, customer, "")
+    moment = since.replace(tzinfo=configured.tzinfo) if since else None
+    with open_database(configured) as conn:
+        if name is not None:
+            _user(conn, name)
+        records = views(conn, subject=subject, user=name, since=moment, limit=limit)
+    for record in records:
+        shown = {
+            "from": f"{record.first_at:%Y-%m-%d %H:%M}",
+            "to": f"{record.last_at:%H:%M}",
+            "user": record.name,
+            "action": record.action,
+            "subject": record.subject.hex()[:16],
+            "pages": record.pages,
+        }
+        if as_json:
+            say_json(shown)
+        else:
+            say("  ".join(str(value) for value in shown.values()))
+    if not records and not as_json:
+        say("nobody looked at messages", err=True)

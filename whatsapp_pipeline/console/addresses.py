@@ -1,0 +1,13 @@
+"""Addresses of the console's pages, as other pages and other programs link to them.
+
+What belongs here: how an address is written. What does not: the routes (app.py).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+
+def order_address(number: str | None, id_order: int) -> str:
+    """Return the path of an order's page. It has the id, because two orders can have one number."""
+    return f"/orders/{quote(number or '-', safe='')}?id={id_order}"

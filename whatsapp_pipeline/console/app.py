@@ -1,0 +1,171 @@
+"""The application: routes, and what surrounds every page.
+
+What belongs here: which address leads to which page, who may open it, and what an error of the database looks
+like. What does not: what a page shows (pages/).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from traceback import extract_tb
+from typing import TypeAlias
+from urllib.parse import quote
+
+import psycopg
+from psycopg_pool import PoolTimeout
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from whatsapp_pipeline.console.access import Access, set_session_cookie
+from whatsapp_pipeline.console.config import ConsoleConfig
+from whatsapp_pipeline.console.error_pages import NoPageError, error_response
+from whatsapp_pipeline.console.guard import Guard
+from whatsapp_pipeline.console.page import Page
+from whatsapp_pipeline.console.pages import account, home
+from whatsapp_pipeline.console.pages.login import LoginPages
+from whatsapp_pipeline.console.pools import ConsolePools
+from whatsapp_pipeline.console.static_files import STATIC_FOLDER, VersionedFiles
+from whatsapp_pipeline.store.operations.console_access import Level
+
+_LOG = logging.getLogger(__name__)
+
+PageFunction: TypeAlias = Callable[[Page], Response]
+
+
+def create_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -> ASGIApp:
+    """Build the application over open or closed pools; it opens and closes them with its lifespan.
+
+    Args:
+        config: How the console is reached.
+        pools: One pool for each login of the database.
+        key: The privacy key: it names customers in the record of views, and accounts in that of failures.
+    """
+    access = Access(pools, config, key)
+    serve = PageServer(config, pools, access, key)
+    login = LoginPages(access)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await run_in_threadpool(pools.open)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(pools.close)
+
+    routes = [
+        Route("/health", health, methods=["GET"]),
+        Mount("/static", VersionedFiles(directory=STATIC_FOLDER), name="static"),
+        Route("/login", login.form, methods=["GET"]),
+        Route("/login", login.log_in, methods=["POST"]),
+        Route("/login/once/{link}", login.once_form, methods=["GET"]),
+        Route("/login/once/{link}", login.once, methods=["POST"]),
+        Route("/", serve.page(home.home), methods=["GET"]),
+        Route("/account", serve.page(account.account), methods=["GET"]),
+        Route("/account/password", serve.page(account.change_password), methods=["POST"]),
+        Route("/logout", serve.page(account.log_out), methods=["POST"]),
+    ]
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _http_error, 500: _failure},
+    )
+    return Guard(app, config)
+
+
+class PageServer:
+    """What turns a page's function into an endpoint: session, level, transaction, errors."""
+
+    def __init__(self, config: ConsoleConfig, pools: ConsolePools, access: Access, key: bytes) -> None:
+        self._config = config
+        self._pools = pools
+        self._access = access
+        self._key = key
+
+    def page(
+        self, function: PageFunction, level: Level = "reader"
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Return the endpoint of a page that users of at least `level` may open."""
+
+        async def endpoint(request: Request) -> Response:
+            body = await request.body() if request.method == "POST" else b""
+            return await run_in_threadpool(self._answer, function, level, request, body)
+
+        return endpoint
+
+    def _answer(self, function: PageFunction, level: Level, request: Request, body: bytes) -> Response:
+        try:
+            visitor = self._access.visitor(request)
+            if visitor is None:
+                return self._to_login(request)
+            if not visitor.may(level):
+                return error_response("not_allowed")
+            with self._pools.connection(visitor.level) as conn, conn.transaction():
+                return function(Page(request, body, visitor, conn, self._access, self._config, self._key))
+        except psycopg.errors.InvalidAuthorizationSpecification:
+            return self._to_login(request)  # the session ended while the page was read
+        except Exception as error:
+            return error_response(_refusal_of(error))
+
+    def _to_login(self, request: Request) -> Response:
+        named = self._access.proxy_user(request)
+        if named is not None:
+            token = self._access.log_in_by_proxy(named)
+            if token is None:
+                return error_response("not_allowed")
+            response: Response = RedirectResponse(_own_address(request), status_code=303)
+            set_session_cookie(request, response, token)
+            return response
+        back = _own_address(request) if request.method == "GET" else "/"
+        query = f"?next={quote(back, safe='')}" if back != "/" else ""
+        return RedirectResponse(f"/login{query}", status_code=303)
+
+
+# The first that fits counts: QueryCanceled is an OperationalError too.
+_REFUSED_BY: tuple[tuple[type[Exception], str], ...] = (
+    (psycopg.errors.InsufficientPrivilege, "not_allowed"),
+    (psycopg.errors.QueryCanceled, "too_slow"),
+    (psycopg.errors.ProgramLimitExceeded, "bad_request"),
+    (psycopg.DataError, "bad_request"),
+    (PoolTimeout, "busy"),
+    (psycopg.OperationalError, "no_database"),
+)
+
+
+def _refusal_of(error: Exception) -> str:
+    """Return the kind of page for an error, and log those that nobody expects."""
+    if isinstance(error, NoPageError):
+        return error.kind
+    kind = next((kind for known, kind in _REFUSED_BY if isinstance(error, known)), "failure")
+    if kind in {"not_allowed", "no_database", "failure"}:
+        # The places only: the text of an error can quote what a customer wrote.
+        places = [f"{place.filename}:{place.lineno}" for place in extract_tb(error.__traceback__)]
+        _LOG.error("a page failed: %s at %s", type(error).__name__, " < ".join(reversed(places[-8:])))
+    return kind
+
+
+def _own_address(request: Request) -> str:
+    """Return the path and query of a request, as the browser sent them."""
+    path = quote(request.url.path, safe="/:~")
+    return f"{path}?{request.url.query}" if request.url.query else path
+
+
+def health(_: Request) -> Response:
+    """Answer that the process is up; says nothing of the database, which a restart would not mend."""
+    return PlainTextResponse("ok")
+
+
+def _http_error(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    return error_response({405: "wrong_method", 400: "bad_request"}.get(status, "not_found"))
+
+
+def _failure(_: Request, error: Exception) -> Response:
+    _LOG.error("a page failed (%s)", type(error).__name__)
+    return error_response("failure")

@@ -1,0 +1,140 @@
+"""What every request meets first: allowed hosts, forged requests, body size; and what every answer carries.
+
+What belongs here: rules that hold for every route, as one ASGI layer around the application. What does not:
+who the user is (access.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from whatsapp_pipeline.console.config import ConsoleConfig
+from whatsapp_pipeline.console.error_pages import error_response
+
+_LOG = logging.getLogger(__name__)
+MAX_BODY_BYTES = 16 * 1024
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class Guard:
+    """The layer around the application."""
+
+    def __init__(self, app: ASGIApp, config: ConsoleConfig) -> None:
+        self._app = app
+        self._config = config
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what breaks a rule; pass everything else on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.monotonic()
+        status = 0
+        _believe_proxy(scope, self._config)
+        headers = Headers(scope=scope)
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_headers(MutableHeaders(scope=message), scope)
+            await send(message)
+
+        refusal = self._refusal(scope, headers)
+        if refusal is None:
+            await self._app(scope, _limited(receive), send_with_headers)
+        else:
+            await error_response(refusal)(scope, receive, send_with_headers)
+        # The route's pattern and not the path: a path can hold a login link. Never the query.
+        route = scope.get("route")
+        _LOG.info(
+            "%s %s %d %d ms", scope["method"], getattr(route, "path", "-"), status,
+            round(1000 * (time.monotonic() - started)),
+        )  # fmt: skip
+
+    def _refusal(self, scope: Scope, headers: Headers) -> str | None:
+        if _host_name(headers.get("host", "")) not in self._config.hosts:
+            return "unknown_host"
+        if scope["method"] not in _SAFE_METHODS and not is_same_origin(scope, headers):
+            return "forged"
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit() or int(length[:18]) > MAX_BODY_BYTES:
+            return "too_large"
+        return None
+
+
+def is_same_origin(scope: Scope, headers: Headers) -> bool:
+    """Return whether a request that changes something comes from one of the console's own pages.
+
+    Browsers send `Sec-Fetch-Site` to HTTPS addresses and to this machine. Where it is missing, `Origin` must
+    name the console itself. A request with neither is refused.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = urlsplit(headers.get("origin", ""))
+    return origin.scheme == scope["scheme"] and origin.netloc == headers.get("host", "") != ""
+
+
+def _believe_proxy(scope: Scope, config: ConsoleConfig) -> None:
+    """Take the client's address and the scheme from a trusted proxy's headers; ignore everybody else's."""
+    peer = scope["client"][0] if scope.get("client") else ""
+    state = scope.setdefault("state", {})
+    state["peer"] = peer
+    if not config.is_trusted_proxy(peer):
+        return
+    headers = Headers(scope=scope)
+    # The last entry is the one that the trusted proxy itself added.
+    forwarded = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    if forwarded:
+        scope["client"] = (forwarded, 0)
+    if headers.get("x-forwarded-proto", "") in {"http", "https"}:
+        scope["scheme"] = headers["x-forwarded-proto"]
+
+
+def _host_name(host: str) -> str:
+    """Return the name of a Host header without its port."""
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower()
+
+
+def _add_headers(headers: MutableHeaders, scope: Scope) -> None:
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("cache-control", "no-store")
+    if scope["scheme"] == "https":
+        headers.setdefault("strict-transport-security", "max-age=31536000")
+
+
+def _limited(receive: Receive) -> Receive:
+    """Cut a body that is longer than its header said; what is left is no form that the console knows."""
+    size = 0
+
+    async def receive_some() -> Message:
+        nonlocal size
+        message = await receive()
+        if message["type"] == "http.request":
+            size += len(message.get("body", b""))
+            if size > MAX_BODY_BYTES:
+                return {"type": "http.request", "body": b"", "more_body": False}
+        return message
+
+    return receive_some

@@ -1,0 +1,103 @@
+"""What the function of a page receives: the request, its user, and the connection of the user's level.
+
+What belongs here: reading parameters safely, recording views, rendering. What does not: any single page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from whatsapp_pipeline.console import words
+from whatsapp_pipeline.console.access import Access, Visitor
+from whatsapp_pipeline.console.config import ConsoleConfig
+from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.static_files import static_address
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations.console_views import ViewAction, record_views, view_subject
+from whatsapp_pipeline.templates.render import render
+
+_BIGINT = 2**63 - 1
+_UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One request for a page."""
+
+    request: Request
+    body: bytes
+    visitor: Visitor
+    conn: Connection
+    access: Access
+    config: ConsoleConfig
+    key: bytes
+
+    def text(self, name: str, *, longest: int = 200) -> str:
+        """Return a parameter of the query without control characters, cut to `longest`; '' without it."""
+        return _clean(self.request.query_params.get(name, ""), longest)
+
+    def form(self) -> dict[str, str]:
+        """Return the fields of a posted form, the last of each name."""
+        return parse_form(self.body)
+
+    def number(self, name: str) -> int:
+        """Return a number of the path; raises NoPageError (not_found) for anything else."""
+        value = number_or_none(self.request.path_params.get(name, ""))
+        if value is None:
+            raise NoPageError("not_found")
+        return value
+
+    def day(self, name: str) -> date | None:
+        """Return a parameter that is a day (2025-01-31); None without it or for anything else."""
+        try:
+            return date.fromisoformat(self.text(name))
+        except ValueError:
+            return None
+
+    def record(self, action: ViewAction, seen: Iterable[tuple[int | None, str]]) -> None:
+        """Record that the user sees messages of these (customer, chat); in the page's transaction."""
+        subjects = [view_subject(self.key, contact, chat) for contact, chat in seen]
+        record_views(self.conn, self.visitor.session, action, subjects)
+
+    def render(self, template: str, *, status: int = 200, **values: object) -> Response:
+        """Return a page of `templates/console/`."""
+        html = render(
+            f"console/{template}", t=words, visitor=self.visitor, static=static_address,
+            may_read=self.visitor.may("analyst"), **values,
+        )  # fmt: skip
+        return HTMLResponse(html, status_code=status)
+
+    def redirect(self, path: str) -> Response:
+        """Send the browser to another page with a GET."""
+        return RedirectResponse(path, status_code=303)
+
+    @property
+    def now(self) -> datetime:
+        """The server's time in the archive's zone."""
+        from zoneinfo import ZoneInfo
+
+        return datetime.now(ZoneInfo(self.config.zone))
+
+
+def number_or_none(text: str) -> int | None:
+    """Return a number that an id can be; None for anything else."""
+    return int(text) if re.fullmatch(r"[0-9]{1,19}", text) and int(text) <= _BIGINT else None
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """Return the fields of an urlencoded form. Passwords may hold any character but NUL."""
+    pairs = parse_qsl(
+        body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=50, errors="replace"
+    )
+    return {name: value.replace("\x00", "") for name, value in pairs}
+
+
+def _clean(text: str, longest: int) -> str:
+    return _UNFIT.sub("", text)[:longest].strip()

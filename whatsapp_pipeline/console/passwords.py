@@ -1,0 +1,60 @@
+"""Passwords: hashed with scrypt, one at a time.
+
+What belongs here: hashing, comparing and what a password must be. What does not: where hashes are stored.
+
+One hash takes about 100 ms and 32 MiB. Requests run in threads, and a lock lets one of them hash at a time,
+so that a flood of logins costs neither memory nor every processor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from base64 import b64decode, b64encode
+
+MINIMUM_LENGTH = 10
+MAXIMUM_LENGTH = 200
+_COST, _BLOCK, _PARALLEL = 2**15, 8, 1
+_MEMORY = 64 * 2**20
+_ONE_AT_A_TIME = threading.Lock()
+# As many threads may wait for the lock; with more the login page answers that it is busy.
+_WAITING = threading.BoundedSemaphore(8)
+
+
+class TooManyLoginsError(Exception):
+    """More logins wait for their hash than the console lets wait."""
+
+
+def hash_password(password: str) -> str:
+    """Return `scrypt$N$r$p$salt$hash` of a password, with a new salt."""
+    salt = secrets.token_bytes(16)
+    digest = _scrypt(password, salt, _COST, _BLOCK, _PARALLEL)
+    parts = (str(_COST), str(_BLOCK), str(_PARALLEL), b64encode(salt).decode(), b64encode(digest).decode())
+    return "$".join(("scrypt", *parts))
+
+
+# Compared with when there is no such user, so that the answer takes as long as for one who exists.
+_NOBODY = "scrypt$32768$8$1$" + b64encode(bytes(16)).decode() + "$" + b64encode(bytes(32)).decode()
+
+
+def is_password(password: str, stored: str | None) -> bool:
+    """Return whether a password is the one that was stored; None takes as long and is never it.
+
+    Raises TooManyLoginsError when too many logins wait already.
+    """
+    _, cost, block, parallel, salt, digest = (stored or _NOBODY).split("$")
+    if not _WAITING.acquire(blocking=False):
+        raise TooManyLoginsError
+    try:
+        made = _scrypt(password[:MAXIMUM_LENGTH], b64decode(salt), int(cost), int(block), int(parallel))
+    finally:
+        _WAITING.release()
+    return hmac.compare_digest(made, b64decode(digest)) and stored is not None
+
+
+def _scrypt(password: str, salt: bytes, cost: int, block: int, parallel: int) -> bytes:
+    secret = password.encode("utf-8", "surrogatepass")
+    with _ONE_AT_A_TIME:
+        return hashlib.scrypt(secret, salt=salt, n=cost, r=block, p=parallel, maxmem=_MEMORY, dklen=32)

@@ -1,0 +1,84 @@
+"""Serving the console: what has to be there before the first request, and the HTTP server.
+
+What belongs here: preparing the database's logins and the first user, and running uvicorn. What does not:
+routes (app.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from whatsapp_pipeline.console.access import new_token, token_hash
+from whatsapp_pipeline.console.app import create_app
+from whatsapp_pipeline.console.config import ConsoleConfig
+from whatsapp_pipeline.console.pools import ConsolePools
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.operations import console_access as store
+from whatsapp_pipeline.store.operations.console_logins import ensure_logins
+from whatsapp_pipeline.store.operations.console_views import delete_views_before
+from whatsapp_pipeline.store.operations.suppression import key_in_use
+
+FIRST_USER = "admin"
+LINK_HOURS = 24
+
+
+def login_link(conn: Connection, id_user: int, base: str) -> str:
+    """Store a link that logs the user in once within 24 hours, and return it."""
+    token = new_token()
+    store.add_login_link(conn, id_user, token_hash(token), hours=LINK_HOURS)
+    return f"{base}/login/once/{token}"
+
+
+def first_login(conn: Connection, base: str) -> str | None:
+    """Return a link for the first user, whom it makes; None once anybody has logged in or has a password."""
+    known = store.users(conn)
+    if any(user.last_login_at or user.password_hash for user in known):
+        return None
+    id_user = known[0].id if known else store.add_user(conn, FIRST_USER, "reviewer")
+    return None if id_user is None else login_link(conn, id_user, base)
+
+
+def prepare_logins(url: str) -> tuple[bytes, dict[str, str]]:
+    """Return the privacy key and the URL of each of the console's logins, which it makes where needed.
+
+    Raises LoginsRefusedError when the role of `url` may not make them.
+    """
+    with connect(url) as conn:
+        key = key_in_use(conn, make=True)
+    return key, ensure_logins(url, key)
+
+
+def serve_console(config: ConsoleConfig, url: str, *, audit_months: int, say: Callable[[str], None]) -> None:
+    """Serve until interrupted.
+
+    Args:
+        config: How the console is reached.
+        url: The database, with the rights to make the console's logins. Requests never use it.
+        audit_months: The record of views is kept for so long.
+        say: Prints a line for the person who started the console.
+
+    Raises LoginsRefusedError when the database's role may not make the logins.
+    """
+    import uvicorn
+
+    key, urls = prepare_logins(url)
+    with connect(url) as conn:
+        delete_views_before(conn, audit_months)
+        link = first_login(conn, config.url)
+    if link:
+        say(f"nobody has logged in yet; this link does so once, within {LINK_HOURS} hours: {link}")
+    say(f"console: {config.url}")
+    pools = ConsolePools(urls, zone=config.zone, size=config.pool_size)
+    uvicorn.run(
+        create_app(config, pools, key),
+        host=config.host,
+        port=config.port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,  # the guard believes listed proxies only
+        timeout_graceful_shutdown=5,
+        limit_concurrency=256,
+        ssl_certfile=config.tls_cert,
+        ssl_keyfile=config.tls_key,
+    )

@@ -1,0 +1,60 @@
+"use strict";
+// Nothing on a page needs this script; it saves clicks.
+
+// "/" moves to the search box, unless somebody is typing.
+document.addEventListener("keydown", (event) => {
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || event.target.isContentEditable;
+  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const box = document.getElementById("top-q");
+  if (box) { event.preventDefault(); box.focus(); box.select(); }
+});
+
+// Copies the address of a message.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("[data-copy]");
+  if (!link || !navigator.clipboard) return;
+  event.preventDefault();
+  await navigator.clipboard.writeText(new URL(link.getAttribute("href"), location.href).href);
+  const status = document.getElementById("status");
+  if (status) { status.textContent = ""; status.textContent = link.dataset.copy; }
+  link.classList.add("copied");
+});
+
+// Prints the page where a button asks for it.
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) window.print();
+});
+
+// Older and newer messages: the page that the link leads to is fetched, and its messages are put in place.
+async function extend(link) {
+  const talk = document.querySelector(".talk");
+  const older = link.dataset.more === "older";
+  const answer = await fetch(link.href, { credentials: "same-origin" });
+  if (!answer.ok || answer.redirected) { location.href = link.href; return; }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const rows = [...page.querySelectorAll(".talk > *")].map((row) => document.adoptNode(row));
+  const next = page.querySelector(`[data-more="${link.dataset.more}"]`);
+  const height = document.documentElement.scrollHeight;
+  if (older) {
+    // The first day of what is shown may be the last day of what came.
+    const first = talk.querySelector(".day");
+    const last = rows.filter((row) => row.classList.contains("day")).pop();
+    if (first && last && first.textContent === last.textContent) first.remove();
+    talk.prepend(...rows);
+    window.scrollBy({ top: document.documentElement.scrollHeight - height, behavior: "instant" });
+  } else {
+    const last = [...talk.querySelectorAll(".day")].pop();
+    const first = rows.find((row) => row.classList.contains("day"));
+    if (first && last && first.textContent === last.textContent) rows.splice(rows.indexOf(first), 1);
+    talk.append(...rows);
+  }
+  if (next) link.href = next.getAttribute("href"); else link.closest(".more").remove();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-more]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || link.dataset.busy) return;
+  event.preventDefault();
+  link.dataset.busy = "1";
+  extend(link).catch(() => { location.href = link.href; }).finally(() => { delete link.dataset.busy; });
+});

@@ -1,0 +1,123 @@
+"""The database logins that the console's pages are read with, one for each level of access.
+
+What belongs here: their names, passwords and making them. What does not: the roles that they are members of
+(grants.py), and people's accounts (console_access.py).
+
+A login is a member of one role, so the database itself refuses what a level may not see: a page that asks for
+too much fails, whoever wrote it. `SET ROLE` on a shared connection is no such limit, since a session can set
+the role back.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store import grants
+from whatsapp_pipeline.store.connection import Connection, connect
+
+ACCESS = "access"
+"""The login that reads users and sessions."""
+LOGIN_ROLES = {
+    ACCESS: grants.CONSOLE,
+    "reader": grants.READER,
+    "analyst": grants.ANALYST,
+    "reviewer": grants.REVIEWER,
+}
+
+
+class LoginsRefusedError(PipelineError):
+    """The server refused to make the console's logins; `statements` is the SQL for an administrator."""
+
+    def __init__(self, statements: list[str]) -> None:
+        self.statements = statements
+        super().__init__(
+            "this role may not create the console's database logins; have an administrator run the SQL "
+            "above, then start the console again"
+        )
+
+
+def login_name(database: str, purpose: str) -> str:
+    """Return the name of a login: it has the database's, because logins belong to the whole server."""
+    return f"{database[:40]}_console_{purpose}"
+
+
+def login_urls(url: str, key: bytes) -> dict[str, str]:
+    """Return the URL of each login. Passwords are derived from `key`, so that none has to be stored."""
+    with connect(url) as conn:
+        database = conn.info.dbname
+    return {
+        purpose: make_conninfo(
+            url, user=login_name(database, purpose), password=_password(key, database, purpose)
+        )
+        for purpose in LOGIN_ROLES
+    }
+
+
+def _password(key: bytes, database: str, purpose: str) -> str:
+    return hmac.digest(key, f"console login:{database}:{purpose}".encode(), "sha256").hex()
+
+
+def ensure_logins(url: str, key: bytes) -> dict[str, str]:
+    """Make the roles, grants and logins that are missing; return the URL of each login.
+
+    Raises LoginsRefusedError when the role of `url` may not make them.
+    """
+    urls = login_urls(url, key)
+    with connect(url) as conn:
+        if all(_works(login, purpose) for purpose, login in urls.items()):
+            return urls
+        statements = [*grants.statements(conn), *_login_statements(conn, key)]
+        try:
+            with conn.transaction():
+                for statement in statements:
+                    conn.execute(statement.encode())
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise LoginsRefusedError(statements) from error
+    return urls
+
+
+def _works(url: str, purpose: str) -> bool:
+    """Return whether a login can connect and its role has the rights of this version."""
+    try:
+        with psycopg.connect(url, connect_timeout=10, autocommit=True) as conn:
+            row = conn.execute(_RIGHTS_PROBE[purpose]).fetchone()
+    except psycopg.OperationalError:
+        return False
+    return row == (True,)
+
+
+_VIEWER_PROBE = (
+    "SELECT has_function_privilege('console_record_views(bytea, text, bytea[])', 'EXECUTE')"
+    " AND has_table_privilege('customer_notes', 'SELECT')"
+)
+_RIGHTS_PROBE = {
+    ACCESS: "SELECT has_table_privilege('console_sessions', 'INSERT')",
+    "reader": f"{_VIEWER_PROBE} AND NOT has_any_column_privilege('chat_messages', 'SELECT')",
+    "analyst": f"{_VIEWER_PROBE} AND has_table_privilege('messages_all', 'SELECT')",
+    "reviewer": f"{_VIEWER_PROBE} AND has_table_privilege('link_overrides', 'INSERT')",
+}
+
+
+def _login_statements(conn: Connection, key: bytes) -> list[str]:
+    """Return the SQL that makes the logins; a password stands in it as a verifier only."""
+    made = []
+    for purpose, role in LOGIN_ROLES.items():
+        name = login_name(conn.info.dbname, purpose)
+        password = _password(key, conn.info.dbname, purpose).encode()
+        verifier = conn.pgconn.encrypt_password(password, name.encode(), b"scram-sha-256").decode()
+        made += [
+            sql.SQL(
+                "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {}) "
+                "THEN CREATE ROLE {} LOGIN; END IF; END $$"
+            ).format(sql.Literal(name), sql.Identifier(name)),
+            sql.SQL("ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
+                sql.Identifier(name), sql.Literal(verifier)
+            ),
+            sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)),
+        ]
+    return [statement.as_string(conn) for statement in made]
