@@ -10,10 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import (  # exported nowhere else
-    AssetCheckExecutionRecordStatus,
-)
 
+from whatsapp_pipeline.dagster_private import AssetCheckExecutionRecordStatus
 from whatsapp_pipeline.domain.quality import Month, Standing, month_name
 from whatsapp_pipeline.store.operations.checks import SAMPLE_ROWS
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import dagster as dg
-from dagster._core.storage.partition_status_cache import AssetPartitionStatus  # exported nowhere else
 
 from whatsapp_pipeline.assets.partitions import MONTHS
 
@@ -15,5 +14,5 @@ def failed_partitions(instance: dg.DagsterInstance, months: Sequence[str]) -> li
     failed = []
     for asset in MONTHLY:
         statuses = instance.get_status_by_partition(dg.AssetKey(asset), list(months), MONTHS) or {}
-        failed += [(m, asset) for m, status in statuses.items() if status == AssetPartitionStatus.FAILED]
+        failed += [(m, asset) for m, status in statuses.items() if status == dg.AssetPartitionStatus.FAILED]
     return sorted(failed, key=lambda pair: (pair[0], MONTHLY.index(pair[1])))

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph  # exported nowhere else
 
 from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.assets.partition_status import MONTHLY, failed_partitions
 from whatsapp_pipeline.assets.partitions import MONTHS, contiguous
+from whatsapp_pipeline.dagster_private import AssetGraph
 from whatsapp_pipeline.steps.operations.retention import first_month_kept
 from whatsapp_pipeline.store.chats.ignored import ignored_paths
 from whatsapp_pipeline.store.connection import Connection

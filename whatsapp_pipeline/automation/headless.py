@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError  # exported nowhere else
 from dagster_shared.error import SerializableErrorInfo
 
 from whatsapp_pipeline import settings
@@ -27,7 +26,9 @@ from whatsapp_pipeline.store.operations.dry_run_diff import Change
 
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}  # the project's own handler prints the progress
 # What Dagster makes of Ctrl-C within a step.
-_INTERRUPTED = f"{DagsterExecutionInterruptedError.__module__}.{DagsterExecutionInterruptedError.__name__}"
+_INTERRUPTED = (
+    f"{dg.DagsterExecutionInterruptedError.__module__}.{dg.DagsterExecutionInterruptedError.__name__}"
+)
 _INTERRUPTED_WORDS = "interrupted; the same command goes on where it stopped"
 _LOGS = {
     "python_logs": {

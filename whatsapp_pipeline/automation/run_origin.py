@@ -13,13 +13,12 @@ from typing import Any
 
 import dagster as dg
 
-# Exported nowhere else.
-from dagster._core.remote_origin import (
+from whatsapp_pipeline.dagster_private import (
+    LoadableTargetOrigin,
     ManagedGrpcPythonEnvCodeLocationOrigin,
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 LOCATION = "whatsapp_pipeline"  # as in workspace.yaml
 _REPOSITORY = "__repository__"  # Dagster's name for the only repository of a code location

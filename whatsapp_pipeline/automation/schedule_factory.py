@@ -8,11 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import (  # the type, exported nowhere else
-    UnresolvedAssetJobDefinition,
-)
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.dagster_private import UnresolvedAssetJobDefinition
 
 Job = dg.JobDefinition | UnresolvedAssetJobDefinition
 

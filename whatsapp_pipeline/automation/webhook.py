@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES  # exported nowhere else
 
 from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.automation.schedule_factory import Job, at, once_a_day
@@ -19,6 +18,14 @@ from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.store.conversations.assistant import QuestionStatus, question_status, settle_needless
 from whatsapp_pipeline.webhook import quarantine, spool
 
+# Of a run that has begun or waits to begin.
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 BATCH_TAG = "webhook/batch"
 ATTEMPT_TAG = "webhook/attempt"
 ANSWERS_TAG = "webhook/answers"
@@ -78,9 +85,7 @@ def _may_ask(context: dg.SensorEvaluationContext) -> bool:
     """Whether the assistant is set and no run that only asks it is under way."""
     if not settings.load().assistant_base_url:
         return False
-    runs = context.instance.get_runs(
-        dg.RunsFilter(tags={ANSWERS_TAG: "true"}, statuses=list(NOT_FINISHED_STATUSES)), limit=1
-    )
+    runs = context.instance.get_runs(dg.RunsFilter(tags={ANSWERS_TAG: "true"}, statuses=_UNFINISHED), limit=1)
     return not runs
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dagster._serdes import ConfigurableClassData  # the type in a public signature, exported nowhere else
 from dagster_postgres import DagsterPostgresStorage
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.dagster_private import ConfigurableClassData
 from whatsapp_pipeline.databases import dagster_url, sqlalchemy_url
 
 
