@@ -46,7 +46,7 @@ def prepared(path: Path, size: int) -> Iterator[Callable[[str], None]]:
 
     def save(content: str) -> None:
         data = content.encode()
-        _write_all(descriptor, data)
+        write_all(descriptor, data)
         os.ftruncate(descriptor, len(data))
         os.fsync(descriptor)
         beside.replace(path)
@@ -58,7 +58,7 @@ def prepared(path: Path, size: int) -> Iterator[Callable[[str], None]]:
 
     try:
         # Zeros are written rather than a length set: a file with holes has no room of its own.
-        _write_all(descriptor, bytes(size))
+        write_all(descriptor, bytes(size))
         os.fsync(descriptor)
         yield save
     finally:
@@ -66,8 +66,8 @@ def prepared(path: Path, size: int) -> Iterator[Callable[[str], None]]:
         beside.unlink(missing_ok=True)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    """Write from the start of the file; a disk that has room for a part only raises OSError."""
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write `data` from the start of the file; raises OSError where the disk has room for a part only."""
     written = 0
     while written < len(data):
         written += os.pwrite(descriptor, data[written:], written)

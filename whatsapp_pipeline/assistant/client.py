@@ -7,6 +7,7 @@ are asked about and what becomes of the reply (steps/answer_messages).
 from __future__ import annotations
 
 import json
+import os
 import queue
 import re
 import threading
@@ -214,8 +215,14 @@ def assistant_from(settings: Settings) -> OpenAiAssistant | None:
 def _prompt(text: str | None) -> str | None:
     if text is None or "\n" in text or len(text) > 500:
         return text
-    path = Path(text).expanduser()
+    # A text can be too long for a path, or begin with a tilde: then it names no file.
+    path = os.path.expanduser(text)
+    if not os.path.isfile(path):
+        return text
     try:
-        return path.read_text(encoding="utf-8") if path.is_file() else text
-    except OSError as error:
-        raise SettingError(f"ASSISTANT_SYSTEM_PROMPT names a file that can't be read: {error}") from error
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "it is not text in UTF-8"
+        raise SettingError(
+            f"ASSISTANT_SYSTEM_PROMPT names a file that can't be read, {path}: {reason}"
+        ) from error

@@ -20,7 +20,8 @@ from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.folder import FolderSource
 from whatsapp_pipeline.erp.items import Item, ItemError, items_of
 from whatsapp_pipeline.erp.pages import Page
-from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenStore
+from whatsapp_pipeline.erp.token_store import TokenStore
+from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials
 from whatsapp_pipeline.errors import PipelineError, SettingError
 from whatsapp_pipeline.settings import Settings, variable_of
 

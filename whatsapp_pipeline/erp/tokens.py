@@ -1,31 +1,30 @@
-"""The ERP's tokens: kept in one file, refreshed by one process at a time.
+"""The ERP's tokens: refreshed by one process at a time.
 
-What belongs here: the token file, the refresh with its rotation, the code flow's exchange. What does not:
-requests to the API (`client`). Each refresh gives a new refresh token and the old one may die at once: room
-for the new pair is on the disk before the old token is spent, and the new pair is saved before anybody uses
-it. No message holds a token.
+What belongs here: the refresh with its rotation, the code flow's exchange. What does not: the token file
+(`token_store`) and requests to the API (`client`). Each refresh gives a new refresh token and the old one may
+die at once. So room for the new pair is on the disk before the old token is spent; the endpoint's answer is
+on the disk as soon as it has come; and the pair is saved before anybody uses it. Where the process is killed
+in between, the next one finds the answer. No message holds a token.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import logging
-import os
 import random
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import requests
 
-from whatsapp_pipeline import private_files
 from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, respond_within
 from whatsapp_pipeline.erp.budget import PassBudget
 from whatsapp_pipeline.erp.clock import Clock, SystemClock
+from whatsapp_pipeline.erp.token_store import KeptAnswer, TokenRoom, Tokens, TokenStore
 from whatsapp_pipeline.erp.waits import backoff, retry_after
 from whatsapp_pipeline.errors import PipelineError
 
@@ -41,64 +40,17 @@ _WALL: Final = (
 _NO_ROOM: Final = (
     "the ERP's tokens could not be saved in {} ({}); no token was spent: make room, then run again"
 )
-_FILE_BYTES: Final = 65_536  # more than any pair of tokens takes
 _EARLY_SECONDS: Final = 60.0
 _ATTEMPTS: Final = 6
 _TIMEOUT: Final = (10.0, 30.0)
 _ANSWER_SECONDS: Final = 60.0
 _WAIT_SECONDS: Final = 300.0  # other processes wait for the lock meanwhile
 _log: Final = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 class TokenError(PipelineError):
     """The ERP gave no token; the text says whether to authorise again, correct the credentials or wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """A pair of tokens; times in seconds since the epoch. No repr shows them."""
-
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
-    expires_at: float
-    refresh_expires_at: float | None = None
-
-
-class TokenStore:
-    """The token file, readable by its owner alone, and the lock that lets one process refresh."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def load(self) -> Tokens | None:
-        """Read the pair; None when there is no file, or none that can be read as one."""
-        try:
-            return Tokens(**json.loads(self.path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def save(self, tokens: Tokens) -> None:
-        """Replace the pair in one step: a reader sees the old one or the new one, whole."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        private_files.write(self.path, json.dumps(asdict(tokens)))
-
-    @contextlib.contextmanager
-    def room(self) -> Iterator[Callable[[Tokens], None]]:
-        """Reserve the file's space; yield the function that saves a pair there. Raises OSError."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with private_files.prepared(self.path, _FILE_BYTES) as write:
-            yield lambda tokens: write(json.dumps(asdict(tokens)))
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the right to refresh, across threads and processes; waits; freed when the process dies."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +102,15 @@ class AccessTokens:
 
     def exchange_code(self, code: str, redirect_uri: str) -> None:
         """Turn the code of the authorisation page into a pair and save it; raises TokenError."""
-        with self._store.lock(), self._room() as save:
-            answer = self._post(
-                {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
-            )
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
+        with self._locked(), self._room() as room:
+            answer = self._post(form, room)
             if answer is None:
                 raise TokenError(
                     "the ERP did not accept the code (they work once and for minutes only), or the redirect "
                     "address differs from the registered one; open the authorisation page again"
                 )
-            self._keep(save, self._pair(answer, spent=""), spent="")
+            self._keep(room, self._pair(answer, spent="", now=self._clock.now()), spent="")
 
     def authorize_page(self, redirect_uri: str, state: str) -> str:
         """URL of the page where a person allows the access; it leads to `redirect_uri` with `?code=…`."""
@@ -173,7 +124,7 @@ class AccessTokens:
         return tokens.expires_at - _EARLY_SECONDS > self._clock.now()
 
     def _renewed(self, *, refused: str | None) -> str:
-        with self._store.lock():
+        with self._locked():
             # Another process may have refreshed while this one waited for the lock.
             tokens = self._current()
             if tokens is not None and tokens.access_token != refused and self._fresh(tokens):
@@ -206,28 +157,57 @@ class AccessTokens:
             if candidate is None:
                 raise TokenError(self._why_dead(tokens) if tried else self._why_none())
             tried.add(candidate)
-            with self._room() as save:
-                answer = self._post({"grant_type": "refresh_token", "refresh_token": candidate})
+            with self._room() as room:
+                answer = self._post({"grant_type": "refresh_token", "refresh_token": candidate}, room)
+                if answer is None and (late := room.kept()) is not None:
+                    # The first answer came after its time, while we asked again with the token it had spent.
+                    answer = _object(late.body)
                 if answer is not None:
-                    renewed = self._pair(answer, spent=candidate)
-                    self._keep(save, renewed, spent=candidate)
+                    renewed = self._pair(answer, spent=candidate, now=self._clock.now())
+                    self._keep(room, renewed, spent=candidate)
                     return renewed
             stored = self._store.load()
 
     @contextlib.contextmanager
-    def _room(self) -> Iterator[Callable[[Tokens], None]]:
+    def _locked(self) -> Iterator[None]:
+        """Hold the right to refresh, and save the answer of a killed process first; raises TokenError."""
+        with contextlib.ExitStack() as stack:
+            self._enter(stack, self._store.lock())
+            answer = self._store.unsaved_answer()
+            if answer is not None:
+                self._recover(answer)
+            yield
+
+    @contextlib.contextmanager
+    def _room(self) -> Iterator[TokenRoom]:
         """Reserve the room for a pair before a token is spent for it; raises TokenError."""
         with contextlib.ExitStack() as stack:
-            try:
-                save = stack.enter_context(self._store.room())
-            except OSError as error:
-                raise TokenError(_NO_ROOM.format(self._store.path, error.strerror)) from error
-            yield save
+            yield self._enter(stack, self._store.room())
 
-    def _keep(self, save: Callable[[Tokens], None], pair: Tokens, *, spent: str) -> None:
+    def _enter(self, stack: contextlib.ExitStack, manager: AbstractContextManager[_T]) -> _T:
+        """Enter a context of the store, whose OSError means that no pair could be saved."""
+        try:
+            return stack.enter_context(manager)
+        except OSError as error:
+            raise TokenError(_NO_ROOM.format(self._store.path, error.strerror)) from error
+
+    def _recover(self, answer: KeptAnswer) -> None:
+        """Save the pair of an answer that came just before its process was killed."""
+        stored = self._store.load()
+        spent = (stored.refresh_token if stored else None) or self._credentials.refresh_token or ""
+        try:
+            pair = self._pair(_object(answer.body), spent=spent, now=answer.at)
+        except TokenError:  # what was written is not whole, or it was a refusal
+            self._store.forget_answer()
+            return
+        with contextlib.suppress(OSError):  # it stays for the next time
+            self._store.save(pair)
+            _log.warning("ERP: the tokens that a killed run had no time to save were saved")
+
+    def _keep(self, room: TokenRoom, pair: Tokens, *, spent: str) -> None:
         """Save a pair; one that the disk refuses all the same is used from memory by this process."""
         try:
-            save(pair)
+            room.save(pair)
         except OSError as error:
             self._unsaved = (pair, spent)
             _log.error(
@@ -240,7 +220,7 @@ class AccessTokens:
 
     def _save_again(self) -> None:
         """Save the pair that the disk refused before, if there is room now and nobody has saved another."""
-        with self._store.lock():
+        with contextlib.suppress(TokenError), self._locked():
             self._current()
             if self._unsaved is not None:
                 with contextlib.suppress(OSError):
@@ -263,10 +243,9 @@ class AccessTokens:
             reason = "it ended, another copy of this program has used it, or the ERP took it back"
         return f"the ERP no longer accepts the saved refresh token ({reason}); {AUTHORIZE_AGAIN}"
 
-    def _pair(self, answer: Mapping[str, Any], *, spent: str) -> Tokens:
-        """Read a pair; an answer without a refresh token keeps the one that it was asked with."""
+    def _pair(self, answer: Mapping[str, Any], *, spent: str, now: float) -> Tokens:
+        """Read a pair that came at `now`; without a refresh token in it, the one that was sent stays."""
         try:
-            now = self._clock.now()
             ends = answer.get("refresh_expires_in")
             refresh = answer.get("refresh_token") or spent
             if not refresh:
@@ -280,8 +259,11 @@ class AccessTokens:
         except (KeyError, TypeError, ValueError) as error:
             raise TokenError("the ERP's token endpoint answered without tokens; try again later") from error
 
-    def _post(self, form: Mapping[str, str]) -> Mapping[str, Any] | None:
-        """Ask the token endpoint; None when it says that the grant is dead. Raises TokenError otherwise."""
+    def _post(self, form: Mapping[str, str], room: TokenRoom) -> Mapping[str, Any] | None:
+        """Ask the token endpoint, and keep its answer in `room`; None when it says that the grant is dead.
+
+        Raises TokenError when it says anything else.
+        """
         credentials = self._credentials
         body = {"client_id": credentials.client_id, "client_secret": credentials.client_secret, **form}
         answer = ErpAnswer(0, "no answer")
@@ -291,7 +273,9 @@ class AccessTokens:
             try:
                 response = respond_within(
                     _ANSWER_SECONDS,
-                    lambda: self._session.post(credentials.token_url, data=body, timeout=_TIMEOUT),
+                    lambda: _kept(
+                        room, self._session.post(credentials.token_url, data=body, timeout=_TIMEOUT)
+                    ),
                 )
             except requests.RequestException as error:
                 answer = ErpAnswer(0, f"no answer, {type(error).__name__}")
@@ -312,3 +296,19 @@ class AccessTokens:
             _log.warning("ERP: its token endpoint: %s, trying again in %.0f s", answer.kind, pause)
             self._clock.wait(pause)
         raise TokenError((_WALL if answer.is_html else _BROKEN).format(answer.kind))
+
+
+def _kept(room: TokenRoom, response: requests.Response) -> requests.Response:
+    """Write an answer with tokens down before anything else is done with it."""
+    if response.status_code == 200 and b"access_token" in response.content:
+        room.keep(response.content)
+    return response
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    """Read a JSON object; an empty one stands for anything else."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -36,7 +36,8 @@ class Fault:
     `shift` (answer, then delete the first contact and append `insert` if given), `slow` (wait `seconds`),
     `drip` (send a byte now and then for `seconds`), `total` (state `total` as the number of rows, whatever it
     is), `null` (`itens: null` where no row is),
-    `no_refresh` (tokens without a new refresh token; the old one lives on).
+    `no_refresh` (tokens without a new refresh token; the old one lives on), `late` (of tokens: spend the old
+    one, and answer after `seconds`).
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Answer:
     headers: dict[str, str]
     content_type: str = "application/json"
     drip_seconds: float = 0.0
+    late_seconds: float = 0.0
 
 
 class ErpSandbox:
@@ -219,7 +221,7 @@ class ErpSandbox:
             fault = self._fault(TOKEN_PATH)
             if fault is not None:
                 answer = self._misbehave(fault, {})
-                if fault.kind not in {"slow", "no_refresh"}:
+                if fault.kind not in {"slow", "no_refresh", "late"}:
                     return answer
             if not form.get("client_id") or not form.get("client_secret"):
                 return Answer(401, _json({"error": "invalid_client"}), {})
@@ -240,7 +242,8 @@ class ErpSandbox:
                 known.discard(grant)
                 pair["refresh_token"] = f"refresh-{uuid4().hex}"
                 self.refresh_tokens.add(str(pair["refresh_token"]))
-            return Answer(200, _json(pair), {})
+            late = fault.seconds if fault is not None and fault.kind == "late" else 0.0
+            return Answer(200, _json(pair), {}, late_seconds=late)
 
     def control(self, path: str, body: Mapping[str, Any]) -> Answer:
         """Do what a test in another process asks: set faults, change a contact, show the log."""
@@ -292,6 +295,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             self.close_connection = True
             return
+        time.sleep(answer.late_seconds)  # being late is what was asked for
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

@@ -124,7 +124,17 @@ def test_settings(tmp_path: Path) -> None:
     prompt = tmp_path / "prompt.txt"
     prompt.write_text("De um arquivo.")
     both = {"ASSISTANT_BASE_URL": "http://x", "ASSISTANT_MODEL": "m"}
-    for value, expected in ((str(prompt), "De um arquivo."), ("Direto.", "Direto.")):
+    long = "Responda com cortesia. " * 18  # longer than a file's name may be
+    tilde = "~ninguém/x"
+    for value, expected in (
+        (str(prompt), "De um arquivo."),
+        ("Direto.", "Direto."),
+        (long, long),
+        (tilde, tilde),
+    ):
         client = assistant_from(from_mapping({**both, "ASSISTANT_SYSTEM_PROMPT": value}))
         assert client is not None
-        assert client.system_prompt == expected
+        assert client.system_prompt == expected.strip()
+    prompt.write_bytes(b"\xff")
+    with pytest.raises(SettingError, match=r"can't be read, .*prompt\.txt: it is not text in UTF-8"):
+        assistant_from(from_mapping({**both, "ASSISTANT_SYSTEM_PROMPT": str(prompt)}))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
 import json
-from collections.abc import Iterator
+import traceback
 from pathlib import Path
 
 import dagster as dg
@@ -13,69 +11,92 @@ import pytest
 
 from whatsapp_pipeline.assets.contacts import tiny_contacts
 from whatsapp_pipeline.automation import alert_sensor, headless
+from whatsapp_pipeline.cli import main
+from whatsapp_pipeline.cli.qa_table import show
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Erp
 from whatsapp_pipeline.sandbox.erp_server import Fault, serving
-from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline_tests.automation.error_places import FAULTS, Provoke, World, find_places
 from whatsapp_pipeline_tests.erp import worlds
 
-PACKAGE = PROJECT_ROOT / "whatsapp_pipeline"
+PLACES = find_places()
 
 
-def _places() -> Iterator[tuple[str, type[PipelineError]]]:
-    """Find every `raise` of an error of ours that names its cause, with the class."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        names = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        module = ".".join(names[:-1] if names[-1] == "__init__" else names)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Raise) and isinstance(node.cause, ast.Name)
-                and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
-            ):  # fmt: skip
-                found = getattr(importlib.import_module(module), node.exc.func.id)
-                if issubclass(found, PipelineError):
-                    yield f"{module}:{node.lineno}", found
+def test_every_place_that_names_a_cause_has_its_fault() -> None:
+    """A new place needs a fault in error_places.py, so that what people read of it is tested too."""
+    assert set(FAULTS) == set(PLACES)
+    assert len(PLACES) > 15
 
 
-PLACES = dict(_places())
+def _raised(
+    provoke: Provoke, world: World, instance: dg.DagsterInstance
+) -> tuple[dg.ExecuteInProcessResult, PipelineError]:
+    """Run a step that meets the fault; return the run's result and what was raised."""
+    caught: list[PipelineError] = []
 
-
-def _job() -> dg.JobDefinition:
-    """A job with a step for each place; it raises the place's error as that place does."""
-
-    def step(place: str, kind: type[PipelineError]) -> dg.OpDefinition:
-        @dg.op(name="at_" + place.replace(".", "_").replace(":", "_"))
-        def fails() -> None:
-            try:
-                json.loads("{}")["paginacao"]
-            except KeyError as error:
-                raise kind(f"words of {place}") from error
-
-        return fails
-
-    steps = [step(place, kind) for place, kind in PLACES.items()]
+    @dg.op
+    def step() -> None:
+        try:
+            provoke(world)
+        except PipelineError as error:
+            caught.append(error)
+            raise
 
     @dg.job
     def every_place() -> None:
-        for one in steps:
-            one()
+        step()
 
-    return every_place
+    result = every_place.execute_in_process(
+        instance=instance, raise_on_error=False, run_config={"loggers": headless._QUIET}
+    )
+    return result, caught[0]
 
 
-def test_our_words_are_shown_from_every_place_that_names_a_cause() -> None:
-    assert len(PLACES) > 15
+@pytest.mark.parametrize("name", FAULTS)
+def test_our_words_are_shown_from_every_place_that_names_a_cause(
+    name: str,
+    fresh_database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world, place = World(tmp_path, fresh_database_url, monkeypatch), PLACES[name]
     with dg.DagsterInstance.ephemeral() as instance:
-        result = _job().execute_in_process(instance=instance, raise_on_error=False)
+        result, error = _raised(FAULTS[name], world, instance)
+        words = str(error)
+        # The fault has reached this very statement, and the statement kept what caused it.
+        frames = traceback.extract_tb(error.__traceback__)
+        assert any(
+            frame.filename == str(place.path) and place.first_line <= (frame.lineno or 0) <= place.last_line
+            for frame in frames
+        )
+        assert error.__cause__ is not None
+        assert len(words.splitlines()) == 1
+        assert words not in {"", str(error.__cause__)}
+
         outcome = headless.Outcome([])
         headless._gather(outcome, result)
-        assert sorted(error.partition(": ")[2] for error in outcome.errors) == sorted(
-            f"words of {place}" for place in PLACES
-        )
-        reason = alert_sensor._reason(instance, result.run_id)
-        assert reason is not None
-        assert ": words of " in reason
+        assert outcome.errors == [f"step: {words}"]
+        assert alert_sensor._reason(instance, result.run_id) == f"step: {words}"
+        capsys.readouterr()
+        show(outcome, dry_run=False)
+        assert capsys.readouterr().err == f"error: step: {words}\n"
+
+
+def test_a_command_shows_our_words_and_no_cause(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "contatos" / "B-000000.json"
+    page.parent.mkdir()
+    page.write_text('{"itens": [')
+    monkeypatch.setattr("sys.argv", ["whatsapp-pipeline", "erp", "status", "--erp", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        "error: contatos/B-000000.json is no saved page of the ERP (it is not JSON); mend or remove it\n"
+    )
 
 
 def _read_contacts(url: str, source: str) -> list[str]:

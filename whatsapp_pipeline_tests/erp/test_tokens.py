@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from whatsapp_pipeline.cli.erp import erp
-from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenError, Tokens, TokenStore
+from whatsapp_pipeline.erp.token_store import Tokens, TokenStore
+from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenError
 from whatsapp_pipeline.sandbox.erp_server import TOKEN_PATH, ErpSandbox, Fault, serving
 from whatsapp_pipeline_tests.erp import worlds
 
@@ -260,6 +261,114 @@ def test_a_pair_that_cannot_be_saved_is_used_from_memory_and_saved_later(
     assert saved is not None
     assert saved.access_token == answers[0]
     assert saved.refresh_token in sandbox.refresh_tokens
+
+
+_KILLED = """
+import os, signal, sys, threading
+from pathlib import Path
+import requests
+from whatsapp_pipeline import private_files
+from whatsapp_pipeline.erp import token_store, tokens
+url, path = sys.argv[1], Path(sys.argv[2])
+files = {private_files.__file__, token_store.__file__, tokens.__file__}
+lines = last = 0
+answered = False
+
+def count(frame, event, _):
+    # The kill comes before the line that is counted last; lines count from the answer on, in all threads.
+    global lines
+    if frame.f_code.co_filename in files and event == "line" and answered:
+        lines += 1
+        if lines == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return count
+
+def mark(*_, **__):
+    global answered
+    answered = True
+
+def refresh():
+    threading.settrace(count)
+    sys.settrace(count)
+    session = requests.Session()
+    session.hooks["response"].append(mark)
+    credentials = tokens.Credentials(url, "client", "secret")
+    tokens.AccessTokens(token_store.TokenStore(path), credentials, session=session).get()
+
+for text in sys.stdin:
+    last = int(text)
+    child = os.fork()
+    if child == 0:
+        refresh()
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def test_a_kill_after_the_answer_loses_no_token(sandbox: ErpSandbox, base: str, tmp_path: Path) -> None:
+    """The process is killed before each line that it runs after the token endpoint's answer has come."""
+    store = TokenStore(tmp_path / "tokens.json")
+    lost, line, status = [], 0, -9
+    with subprocess.Popen(
+        [sys.executable, "-c", _KILLED, base + TOKEN_PATH, str(store.path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as killed:  # fmt: skip
+        assert killed.stdin is not None
+        assert killed.stdout is not None
+        while status == -9:
+            line += 1
+            _given(sandbox, store, expires_at=0)
+            killed.stdin.write(f"{line}\n")
+            killed.stdin.flush()
+            status = int(killed.stdout.readline())
+            keeper = worlds.tokens(base, tmp_path, seed=None)
+            try:
+                assert keeper.renew(keeper.get()) in sandbox.access_tokens
+            except TokenError:
+                lost.append(line)
+            assert {path.name for path in tmp_path.iterdir()} == {"tokens.json", "tokens.lock"}
+            sandbox.access_tokens.clear()
+            sandbox.refresh_tokens.clear()
+        killed.stdin.close()
+    assert status == 0
+    assert line > 20
+    # Until the answer is written down it exists in the process alone: the few lines up to there.
+    assert lost == list(range(1, len(lost) + 1))
+    assert len(lost) <= 6
+
+
+def test_a_kill_before_the_answer_spends_no_token_of_ours(
+    sandbox: ErpSandbox, base: str, tmp_path: Path
+) -> None:
+    store = TokenStore(tmp_path / "tokens.json")
+    _given(sandbox, store, expires_at=0)
+    for name in (".tokens.json.4711.new", ".tokens.json.answer"):  # reserved space without an answer
+        (tmp_path / name).write_bytes(bytes(65536))
+    assert worlds.tokens(base, tmp_path, seed=None).get() in sandbox.access_tokens
+    assert {path.name for path in tmp_path.iterdir()} == {"tokens.json", "tokens.lock"}
+    assert sandbox.token_requests == ["refresh_token"]
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"access_token": "x"', b"<html>access_token</html>", b"[]"])
+def test_an_answer_that_is_not_whole_is_not_taken_for_a_pair(
+    sandbox: ErpSandbox, base: str, tmp_path: Path, body: bytes
+) -> None:
+    _given(sandbox, TokenStore(tmp_path / "tokens.json"), expires_at=0)
+    (tmp_path / ".tokens.json.answer").write_bytes(body + bytes(100))
+    assert worlds.tokens(base, tmp_path, seed=None).get() in sandbox.access_tokens
+    assert {path.name for path in tmp_path.iterdir()} == {"tokens.json", "tokens.lock"}
+
+
+def test_an_answer_that_comes_too_late_is_used_all_the_same(
+    sandbox: ErpSandbox, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The endpoint spends the token, answers after our time-out, and refuses the same token then."""
+    _given(sandbox, TokenStore(tmp_path / "tokens.json"), expires_at=0)
+    monkeypatch.setattr("whatsapp_pipeline.erp.tokens._ANSWER_SECONDS", 0.5)
+    sandbox.faults = [Fault("late", TOKEN_PATH, seconds=0.8), Fault("slow", TOKEN_PATH, seconds=0.45)]
+    keeper = worlds.tokens(base, tmp_path, seed=None)
+    assert keeper.get() in sandbox.access_tokens
+    assert sandbox.token_requests == ["refresh_token", "refresh_token"]
 
 
 def test_authorize_takes_the_address_the_browser_was_led_to(

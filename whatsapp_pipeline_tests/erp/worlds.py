@@ -8,7 +8,8 @@ from pathlib import Path
 
 from whatsapp_pipeline.erp.client import ErpClient
 from whatsapp_pipeline.erp.source import ApiSource
-from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenStore
+from whatsapp_pipeline.erp.token_store import TokenStore
+from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials
 from whatsapp_pipeline.sandbox import numbers
 from whatsapp_pipeline.sandbox.erp_server import API, TOKEN_PATH, ErpSandbox, Item
 
