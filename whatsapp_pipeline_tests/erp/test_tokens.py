@@ -305,6 +305,7 @@ for text in sys.stdin:
 """
 
 
+@pytest.mark.slow
 def test_a_kill_after_the_answer_loses_no_token(sandbox: ErpSandbox, base: str, tmp_path: Path) -> None:
     """The process is killed before each line that it runs after the token endpoint's answer has come."""
     store = TokenStore(tmp_path / "tokens.json")
