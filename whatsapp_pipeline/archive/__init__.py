@@ -1,7 +1,7 @@
-"""The folder (or bucket) of chat files: what is in it, and its transcripts as streams of bytes.
+"""The archive of exported chats, a folder or a bucket: lists its files and opens their transcripts.
 
-What belongs here: walking the archive, deciding which month a file stands in, opening a `.txt` or the chats
-inside a `.zip`. What does not: reading messages (domain.transcripts), and writing anything anywhere.
+What belongs here: walking the archive, deciding to which month a file belongs, opening a `.txt` or the chats
+inside a `.zip`. What does not belong here: parsing messages (domain.transcripts), and writing files.
 """
 
 from whatsapp_pipeline.archive.chat_archive import ArchiveFile, ChatArchive, MonthListing

@@ -1,7 +1,9 @@
-"""The archive: which chat files there are, and in which month each of them stands.
+"""The list of chat files in the archive, and the month of each.
 
-A file stands in its folder's month (`YYYY/MM/`, at any depth below), else in the month its name tells, else
-in that of its first message. Paths are relative to the root, with `/`.
+A file belongs to the month of its folder (`YYYY/MM/`, at any depth below). Outside such folders the date in
+its name decides, otherwise the date of its first message. Paths are relative to the root and use `/`.
+
+What belongs here: listing and opening files. What does not belong here: what is inside a file (sources.py).
 """
 
 from __future__ import annotations
@@ -29,12 +31,12 @@ from whatsapp_pipeline.errors import PipelineError
 
 _YEAR = re.compile(r"[12]\d{3}")
 _MONTH = re.compile(r"0[1-9]|1[0-2]")
-_MOST_LOOKED_AT = 200  # files in which the archive's order of dates is looked for
+_MOST_LOOKED_AT = 200  # files that are read to find the archive's order of day and month
 _CHAT_SUFFIXES = (".txt", ".zip")
 
 
 class ArchiveFile(NamedTuple):
-    """A file that may hold chats. `folder_month` is None for a file outside all months."""
+    """A file that may hold chats. `folder_month` is None for a file outside all month folders."""
 
     path: str
     size: int
@@ -49,9 +51,11 @@ class ArchiveFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MonthListing:
-    """What a month holds: its files by path, what is no chat (suffix → count), names that can't be kept.
+    """The content of a month.
 
-    `links_outside` are the paths of symbolic links that lead out of the archive; they are not followed.
+    `files` are its chat files, sorted by path. `other_suffixes` counts all other files by suffix.
+    `unreadable_names` are paths that are not valid UTF-8. `links_outside` are symbolic links that lead out of
+    the archive; the archive does not follow them.
     """
 
     files: list[ArchiveFile]
@@ -65,37 +69,37 @@ def _empty_listing() -> MonthListing:
 
 
 class ChatArchive:
-    """Chat files under `root`: a folder, or any URL fsspec knows (`s3://…`, `memory://…`)."""
+    """The chat files under `root`, which is a folder or any URL that fsspec knows (`s3://…`, `memory://…`)."""
 
     def __init__(self, root: str) -> None:
         self.root = UPath(root).absolute()
         self._fs: Any = self.root.fs
-        # Local files are opened without fsspec, which costs more than reading a median chat.
+        # Local files are opened without fsspec, because fsspec takes longer than reading a median chat.
         self._is_local = self._fs.protocol in ("file", ("file", "local"))
         self._base = self.root.path.rstrip("/")
         self._peeked: dict[tuple[str, int, datetime], str | None] = {}
 
     @property
     def url(self) -> str:
-        """What opens the same archive again, in this process or another."""
+        """The URL that opens the same archive again, in this or another process."""
         return str(self.root)
 
     @property
     def is_shared(self) -> bool:
-        """Whether another process sees the same files."""
+        """True if another process can read the same files."""
         return "memory" not in str(self.root.protocol)
 
     def months(self) -> list[str]:
-        """Return the months that hold files, in order, as `YYYY-MM`.
+        """Return the months that have files, sorted, as `YYYY-MM`.
 
-        Raises PipelineError when there is no such archive.
+        Raises PipelineError when the archive does not exist.
         """
         found = {f"{year}-{month}" for year, month, _ in self._month_folders()}
         found.update(month for file in self.outside() if (month := self.month_of(file)) is not None)
         return sorted(found)
 
     def listing(self, month: str) -> MonthListing:
-        """List the files of a month: those in its folder, and those outside all months that belong to it."""
+        """List the files of a month: those in its folder, and those elsewhere that belong to it."""
         year, _, number = month.partition("-")
         listing = _empty_listing()
         folder = f"{self._base}/{year}/{number}"
@@ -107,11 +111,11 @@ class ChatArchive:
         return listing
 
     def outside(self) -> list[ArchiveFile]:
-        """List the chat files that lie in no month's folder."""
+        """List the chat files outside all month folders."""
         return sorted(self._outside().files)
 
     def links_outside(self) -> list[str]:
-        """List symbolic links that lie in no month's folder and lead out of the archive; none is followed."""
+        """List symbolic links outside all month folders that lead out of the archive; none is followed."""
         return sorted(self._outside().links_outside)
 
     def _outside(self) -> MonthListing:
@@ -129,7 +133,7 @@ class ChatArchive:
         return listing
 
     def month_of(self, file: ArchiveFile) -> str | None:
-        """Tell a file's month: its folder's, its name's or its first message's; None when nothing tells."""
+        """Return the month of a file's folder, name or first message; None if it has none of them."""
         if file.folder_month is not None:
             return file.folder_month
         named = parse_file_name(file.name)
@@ -146,9 +150,9 @@ class ChatArchive:
 
     @cached_property
     def date_order(self) -> DateOrder | None:
-        """The order of dates in the archive's native exports; None when they do not agree.
+        """The order of day and month in the archive's native exports; None if the files disagree.
 
-        Bounded: files that the archive's own program did not name are looked at first.
+        At most 200 files are read. Native exports come first: their names differ from those of block files.
         """
         files = [file for month in self.months() for file in self.listing(month).files]
         files.sort(key=lambda file: parse_file_name(file.name) is not None)
@@ -162,17 +166,19 @@ class ChatArchive:
             return None
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file is still where it was."""
+        """Return whether a file still exists."""
         return bool(self._fs.exists(f"{self._base}/{path}"))
 
     def open(self, path: str) -> AbstractContextManager[ChatSource]:
-        """Open a file's transcripts; see sources.open_source for what it raises."""
+        """Open the transcripts of a file; sources.open_source lists the errors."""
         return open_source(path.rsplit("/", 1)[-1], self._opener(path))
 
     def _opener(self, path: str) -> Callable[[], BinaryIO]:
         full = f"{self._base}/{path}"
         if self._is_local:
-            return lambda: open(full, "rb", opener=self._open_regular)  # joining Paths costs a fourth of it
+            return lambda: open(
+                full, "rb", opener=self._open_regular
+            )  # joining Paths takes a fourth of the time
         return lambda: self._fs.open(full, "rb")
 
     def _entries(self, folder: str) -> list[dict[str, Any]]:
@@ -197,7 +203,7 @@ class ChatArchive:
                     yield year, number, folder
 
     def _find(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield every file below a folder with its details; nothing when there is no such folder."""
+        """Yield every file below a folder with its details; nothing if the folder does not exist."""
         found: dict[str, dict[str, Any]] = self._fs.find(folder, detail=True, withdirs=False)
         yield from found.items()
 
@@ -207,7 +213,7 @@ class ChatArchive:
             listing.links_outside.append(_printable(path))
             return
         name = path.rsplit("/", 1)[-1]
-        if name.startswith(".") or "__MACOSX/" in path:  # .DS_Store, ._resource forks: never chats
+        if name.startswith(".") or "__MACOSX/" in path:  # .DS_Store and ._resource forks are never chats
             return
         if not name.lower().endswith(_CHAT_SUFFIXES):
             dot = name.rfind(".")
@@ -221,16 +227,16 @@ class ChatArchive:
         listing.files.append(ArchiveFile(path, int(info.get("size") or 0), _modified(info), month))
 
     def _leads_out(self, path: str) -> bool:
-        """Return whether a local path, its symbolic links resolved, lies outside the archive."""
+        """Return whether a local path lies outside the archive after its symbolic links are resolved."""
         if not self._is_local:
             return False
         root = os.path.realpath(self._base)
         return os.path.commonpath([root, os.path.realpath(path)]) != root
 
     def _open_regular(self, path: str, flags: int) -> int:
-        """Open as `open` does, but refuse what could block without end or lies outside the archive.
+        """Open a regular file; refuse a pipe or a device, which could block for ever, and an outside link.
 
-        The file may have become a link, a pipe or a device since the archive was listed.
+        The file may have become one of these since the archive was listed.
         """
         flags |= getattr(os, "O_NONBLOCK", 0)
         try:
@@ -244,21 +250,21 @@ class ChatArchive:
 
 
 def _printable(path: str) -> str:
-    """Return a path as UTF-8, bytes that are none written out."""
+    """Return a path as valid UTF-8; other bytes become escapes such as \\xff."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _checked_regular(descriptor: int, path: str) -> int:
-    """Return the descriptor of a regular file; close that of a pipe or a device and raise OSError."""
+    """Return the descriptor of a regular file; close any other and raise OSError."""
     mode = os.fstat(descriptor).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder `open` says itself that it is one
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # `open` itself refuses a folder
         os.close(descriptor)
         raise OSError(errno.EINVAL, "a pipe or a device, not a file", path)
     return descriptor
 
 
 def _modified(info: dict[str, Any]) -> datetime:
-    """Return when a file last changed, whichever way its file system says it."""
+    """Return when a file last changed; each file system has its own key for it."""
     value = next(
         (
             info[key]

@@ -1,4 +1,7 @@
-"""A look at the beginning of a file, for one whose place and name tell no month."""
+"""The month of a file's first message, for a file whose folder and name have no date.
+
+What belongs here: reading the beginning of a file. What does not belong here: reading it whole (steps/chats).
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ _HEAD_BYTES = 1 << 16
 
 
 def first_message_month(source: ChatSource) -> str | None:
-    """Return the month of the first message (`YYYY-MM`); None when the head of the file holds none.
+    """Return the month of the first message (`YYYY-MM`); None if the first 64 kB hold no message.
 
-    Raises UnreadableFileError when the bytes can't be had.
+    Raises UnreadableFileError when the file can't be read.
     """
     for head in source.heads(_HEAD_BYTES):
         for event in read(io.BytesIO(head), ParseOptions()):

@@ -1,7 +1,7 @@
-"""One file of the archive as transcripts: a `.txt` is one stream, a `.zip` one for each chat in it.
+"""The transcripts inside one file of the archive: a `.txt` holds one, a `.zip` holds one per chat.
 
-What belongs here: opening, hashing on the way, and refusing what is unsafe in a zip. Nothing is ever
-extracted: media inside a zip are counted and left where they are.
+What belongs here: opening files, hashing their content while it is read, refusing unsafe zip members. What
+does not belong here: extracting files. Media inside a zip are counted and stay there.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from hashlib import blake2b
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 HASH_BYTES = 20
-# Text packs five- to twentyfold; deflate's own limit is about 1030. What claims more than this and is large
-# is a bomb, and so is a zip whose members together claim more than its size can hold.
+# Text shrinks to a fifth or a twentieth when it is zipped; deflate's limit is about 1030. A large member that
+# claims a higher ratio than this is a zip bomb, and so is a zip whose members together claim it.
 MAX_RATIO = 150
 MAX_RATIO_APPLIES_FROM = 16 << 20
 MAX_MEMBERS = 100_000
 _CHUNK = 1 << 18
 
-# How the exports name the chat inside a zip; any other .txt beside one of these is an attached document.
+# The names that WhatsApp gives to the chat inside a zip. Any other .txt beside it is an attached document.
 _CHAT_MEMBER = re.compile(
     r"(?:_chat|whatsapp\b.*|conversa (?:do|com) .*|chat de whatsapp .*|chat do whatsapp .*)\.txt",
     re.IGNORECASE,
@@ -33,7 +33,7 @@ _CHAT_MEMBER = re.compile(
 
 
 class UnreadableFileError(Exception):
-    """A file that can't be read as chats; `kind` is the exception's kind, the text says why (no names)."""
+    """A file can't be read as chats. `kind` is the kind of the row in `exceptions`; the text has no names."""
 
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(detail)
@@ -41,7 +41,7 @@ class UnreadableFileError(Exception):
 
 
 class SourceFinding(NamedTuple):
-    """Something about a file as a container: a refused member, media left alone."""
+    """A finding about the file as a container: a refused member, or media that were not read."""
 
     kind: str
     severity: Literal["info", "warning", "error"]
@@ -54,7 +54,7 @@ class _Hash(Protocol):
 
 
 class _HashingReader(io.RawIOBase):
-    """A raw stream that feeds what is read through it into a hash; `head` was read from it before."""
+    """A raw stream that hashes what is read from it. `head` holds its first bytes, read from `inner`."""
 
     def __init__(self, head: bytes, inner: BinaryIO, digest: _Hash) -> None:
         self._head = head
@@ -75,19 +75,19 @@ class _HashingReader(io.RawIOBase):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A transcript in a file: its path in the zip, or the file's name, and how to open it."""
+    """One transcript of a file. `path` is its path inside the zip, or the name of the file."""
 
     path: str
     open_raw: Callable[[], BinaryIO]
 
     @property
     def name(self) -> str:
-        """The last part of the path, which mostly holds the chat's title."""
+        """The last part of the path, which usually contains the chat's title."""
         return self.path.rsplit("/", 1)[-1]
 
 
 class ChatSource:
-    """An opened file: its transcripts, its findings, and the hash of their content once they were read."""
+    """An opened file: its transcripts and findings, and after reading the hash of their content."""
 
     def __init__(self, members: list[Member], findings: list[SourceFinding]) -> None:
         self.members = members
@@ -95,9 +95,9 @@ class ChatSource:
         self._digest = blake2b(digest_size=HASH_BYTES)
 
     def streams(self) -> Iterator[tuple[Member, BinaryIO]]:
-        """Open the transcripts one after the other; each is read to its end before the next is handed out.
+        """Open the transcripts one by one; each is read to its end before the next is opened.
 
-        Raises UnreadableFileError when the bytes can't be had (a bad checksum, an I/O error).
+        Raises UnreadableFileError for a bad checksum or an I/O error.
         """
         for member in self.members:
             if len(self.members) > 1 or "/" in member.path:  # a folder may name the chat
@@ -105,17 +105,17 @@ class ChatSource:
             with _opened(member) as raw:
                 with _reading_errors():
                     head = raw.read(_CHUNK)
-                if len(head) < _CHUNK:  # nearly every file: no machinery
+                if len(head) < _CHUNK:  # nearly every file fits into one chunk
                     self._digest.update(head)
                     yield member, io.BytesIO(head)
                     continue
                 stream = io.BufferedReader(_HashingReader(head, raw, self._digest), _CHUNK)
                 yield member, stream
-                while stream.read(_CHUNK):  # the hash is of the whole text, however much was wanted of it
+                while stream.read(_CHUNK):  # the hash covers the whole text, even if the caller stopped early
                     pass
 
     def heads(self, size: int) -> Iterator[bytes]:
-        """Read the first `size` bytes of each transcript; raises as `streams` does."""
+        """Yield the first `size` bytes of each transcript; raises the errors of `streams`."""
         for member in self.members:
             with _opened(member) as raw:
                 with _reading_errors():
@@ -123,13 +123,13 @@ class ChatSource:
                 yield head
 
     def content_hash(self) -> bytes:
-        """Return the hash (20 bytes) of the transcripts; call it after `streams` has ended."""
+        """Return the hash (20 bytes) of the transcripts. Call it after `streams` has ended."""
         return self._digest.digest()
 
 
 @contextmanager
 def _reading_errors() -> Iterator[None]:
-    """Tell what a file did wrong while being read, without its name."""
+    """Turn the errors of reading a file into UnreadableFileError, without the name of the file."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
@@ -149,9 +149,9 @@ def _opened(member: Member) -> BinaryIO:
 
 @contextmanager
 def open_source(name: str, open_raw: Callable[[], BinaryIO]) -> Iterator[ChatSource]:
-    """Open the file called `name` (its last path part); `open_raw` yields its bytes.
+    """Open the transcripts of the file `name` (the last part of its path); `open_raw` opens its bytes.
 
-    Raises UnreadableFileError when it is a zip that is damaged, a bomb, or without any chat.
+    Raises UnreadableFileError for a zip that is damaged, is a zip bomb, or has no chat.
     """
     if not name.lower().endswith(".zip"):
         yield ChatSource([Member(name, open_raw)], [])
@@ -204,8 +204,8 @@ def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
 
 
 def _refusal(info: zipfile.ZipInfo) -> str | None:
-    """Say why a member is not to be touched, or None when it is sound."""
-    # The name as stored: zipfile cuts at NUL and turns the platform's separator around.
+    """Return the reason why a member must not be read; None if it is safe."""
+    # The name as it is stored: `filename` ends at NUL and has the platform's separators replaced.
     name = info.orig_filename
     if "\0" in name or "\\" in name or name.startswith("/") or re.match(r"[A-Za-z]:", name):
         return "its path is absolute or malformed"
