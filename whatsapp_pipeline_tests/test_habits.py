@@ -13,6 +13,9 @@ import yaml
 from whatsapp_pipeline.settings import PROJECT_ROOT
 
 SUPPORTED = ["3.11", "3.12", "3.13"]
+LONGEST_SUBJECT = 72
+# The last commit whose subject is longer. The rule holds for every commit after it.
+LAST_LONG_SUBJECT = "265545d01e998bbbe643abb50a567f60dcaa9f30"
 
 
 def _text(name: str) -> str:
@@ -56,6 +59,8 @@ def test_the_workflow_runs_the_gate_on_every_supported_python() -> None:
     job = yaml.safe_load(_text(".github/workflows/gate.yml"))["jobs"]["gate"]
     assert job["strategy"]["matrix"]["python"] == SUPPORTED
     assert job["steps"][-1] == {"run": "bash .ci/run"}
+    # The whole history, whose subjects the gate looks at.
+    assert job["steps"][0]["with"] == {"fetch-depth": 0}
     oldest = tomllib.loads(_text("pyproject.toml"))["project"]["requires-python"]
     assert oldest == f">={SUPPORTED[0]}"
 
@@ -74,6 +79,46 @@ def test_a_subject_may_have_72_characters(tmp_path: Path, length: int, status: i
     message.write_text("x" * length + "\n\nA body may have longer lines." + "y" * 100, encoding="utf-8")
     done = subprocess.run(f"{entry} {message}", shell=True, capture_output=True, check=False)
     assert done.returncode == status
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["git", "-c", "safe.directory=*", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _long_subjects(folder: Path, after: str) -> list[str]:
+    """Return the subjects that are too long among the commits after `after`.
+
+    A shallow clone may not have that commit; its last commit is looked at then.
+    """
+    is_there = _git(folder, "merge-base", "--is-ancestor", after, "HEAD").returncode == 0
+    commits = [f"{after}..HEAD"] if is_there else ["-1", "HEAD"]
+    listed = _git(folder, "log", "--format=%h %s", *commits)
+    assert listed.returncode == 0, listed.stderr
+    return [line for line in listed.stdout.splitlines() if len(line.partition(" ")[2]) > LONGEST_SUBJECT]
+
+
+def test_subjects_of_commits_are_short() -> None:
+    if _git(PROJECT_ROOT, "rev-parse", "HEAD").returncode != 0:
+        pytest.skip("no git repository")
+    assert _long_subjects(PROJECT_ROOT, LAST_LONG_SUBJECT) == []
+
+
+def test_a_long_subject_is_found_in_a_whole_and_in_a_shallow_clone(tmp_path: Path) -> None:
+    _git(tmp_path, "init", "-q", "-b", "main", "whole")
+    whole, shallow = tmp_path / "whole", tmp_path / "shallow"
+    who = ("-c", "user.name=Ana", "-c", "user.email=ana@example.com")
+    for length in (80, 73, 72, 74):
+        _git(whole, *who, "commit", "-q", "--allow-empty", "-m", "x" * length)
+    first = _git(whole, "rev-parse", "HEAD~3").stdout.strip()
+    _git(tmp_path, "clone", "-q", "--depth", "1", f"file://{whole}", "shallow")
+    assert [len(line.split()[1]) for line in _long_subjects(whole, first)] == [74, 73]
+    assert [len(line.split()[1]) for line in _long_subjects(shallow, first)] == [74]
 
 
 def test_no_test_imports_the_benches() -> None:
