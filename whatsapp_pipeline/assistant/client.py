@@ -150,6 +150,8 @@ class OpenAiAssistant:
             raise AssistantError(f"the endpoint withheld the answer (finish_reason {ended})", "filtered")
         if ended in _CUT:
             raise AssistantError(f"the answer was cut off (finish_reason {ended})")
+        if isinstance(content, list):
+            content = _text_of_parts(content)
         if not isinstance(content, str):
             raise AssistantError("the reply holds no text")
         if ended not in _WHOLE:
@@ -184,6 +186,16 @@ def _retry_after(response: requests.Response) -> float | None:
         return float(_HEADERS.parse_retry_after(text))
     except InvalidHeader:
         return _LIMIT_SECONDS
+
+
+def _text_of_parts(parts: Sequence[object]) -> str:
+    """Join the parts of an answer that are text; others are thoughts, pictures or sources."""
+    return "".join(
+        part["text"]
+        for part in parts
+        if isinstance(part, Mapping) and part.get("type") in {"text", "output_text"}
+        and isinstance(part.get("text"), str)
+    )  # fmt: skip
 
 
 def _tokens(document: Mapping[str, Any]) -> int:

@@ -11,15 +11,10 @@ import unicodedata
 from typing import Final
 
 from whatsapp_pipeline.domain.personal_text import hide_personal
+from whatsapp_pipeline.domain.thoughts import without_thoughts
 from whatsapp_pipeline.errors import PipelineError
 
 LONGEST_REPLY: Final = 4096  # characters; a text message of WhatsApp holds no more
-_THOUGHTS: Final = re.compile(
-    r"<(think|thinking|thought|reasoning|analysis)\b[^>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL
-)
-_THOUGHTS_END: Final = re.compile(
-    r"\A.*</(?:think|thinking|thought|reasoning|analysis)\s*>", re.IGNORECASE | re.DOTALL
-)
 _JOINERS: Final = "\u200c\u200d"  # part of emoji and of some scripts
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 
@@ -34,8 +29,7 @@ def clean_reply(text: str, *, keep: str = "") -> str:
     Phones and addresses that stand in `keep`, such as the shop's own in the system prompt, stay. Raises
     UnusableReplyError for a text that is empty then, or longer than a message can be.
     """
-    said = _THOUGHTS_END.sub("", _THOUGHTS.sub("", text))
-    said = "".join(char for char in said.replace("\r\n", "\n") if _is_shown(char))
+    said = "".join(char for char in without_thoughts(text).replace("\r\n", "\n") if _is_shown(char))
     said = _BLANK_LINES.sub("\n\n", said).strip()
     if not any(char.isalnum() or unicodedata.category(char) == "So" for char in said):
         raise UnusableReplyError("the reply holds no text")

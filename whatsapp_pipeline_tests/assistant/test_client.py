@@ -70,6 +70,16 @@ def test_a_reply(tmp_path: Path) -> None:
     assert "key" not in repr(client)
 
 
+def test_of_an_answer_in_parts_the_text_is_taken() -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "O cliente quer saber."}]},
+        {"type": "text", "text": "Está "}, {"type": "text", "text": "pronto."}, {"type": "text"},
+    ]  # fmt: skip
+    with endpoint(send(completion(parts))) as (base, _):
+        reply = OpenAiAssistant(base, "m").reply([{"role": "user", "content": "oi"}])
+    assert reply.text == "Está pronto."
+
+
 _EMPTY: list[object] = [None, "", "  \n", 7, ["x"], {}]
 
 

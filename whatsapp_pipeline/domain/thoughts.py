@@ -1,0 +1,89 @@
+"""The thoughts that language models write beside their answer, cut out of it.
+
+What belongs here: the markers around thoughts and answers, as models and their servers write them. What does
+not: what else an answer may hold (assistant_reply.py). Each model family has markers of its own; they differ
+in brackets and share a few names, so brackets and names are listed apart.
+
+    <think>…</think>   [THINK]…[/THINK]   ◁think▷…◁/think▷   <|begin_of_thought|>…<|end_of_thought|>
+    <|START_THINKING|>…<|END_THINKING|>   |startthink|…|endthink|   <|channel|>analysis<|message|>…<|end|>
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_THOUGHT: Final = (
+    r"(?:\w{1,20}[:_.-])?(?:anti?)?"
+    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion|ing)?|analysis|analy[sz]ing|scratch[_ -]?pad"
+    r"|cot|inner[_ -]?monologue|internal[_ -]?monologue|deliberation|rationale|critique|planning|plan)"
+)
+_ANSWER: Final = r"(?:final[_ -]?)?(?:answer|response|output|solution|reply|final)"
+_START, _END = r"(?:begin(?:[_ ]of)?[_ ]|start(?:[_ ]of)?[_ ]?)", r"(?:/|end(?:[_ ]of)?[_ ]?)"
+# The channels of OpenAI's open models; a server may leave the marks around them out.
+_CHANNEL: Final = r"<\|channel\|>\s*{}\s*(?:to=\S+\s*)?(?:<\|constrain\|>\s*\w+\s*)?<\|message\|>"
+
+
+def _marker(name: str, prefix: str) -> str:
+    """Return a pattern of a name in each kind of brackets; attributes may follow it."""
+    inner = rf"\s*{prefix}\s*{name}\b"
+    return "|".join([
+        rf"<\|{inner}\s*\|>",
+        rf"<{inner}(?:\s[^<>]{{0,80}})?/?\s*>",
+        rf"\[{inner}\s*\]",
+        rf"\{{\{{{inner}\s*\}}\}}",
+        rf"◁{inner}\s*▷",
+        rf"\|{inner}\s*\|",
+    ])  # fmt: skip
+
+
+_MARKERS: Final = re.compile(
+    # An end before a beginning: `end_` could be a model's own prefix of a beginning.
+    rf"(?P<end>{_marker(_THOUGHT, _END)})"
+    rf"|(?P<begin>{_marker(_THOUGHT, _START + '?')}|{_CHANNEL.format('(?:analysis|commentary)')})"
+    rf"|(?P<other>{_marker(_ANSWER, _END)})"
+    rf"|(?P<answer>{_marker(_ANSWER, _START + '?')}|{_CHANNEL.format('final')})",
+    re.IGNORECASE,
+)
+_FENCED: Final = re.compile(rf"```\s*{_THOUGHT}\s*\n.*?(?:```|\Z)", re.IGNORECASE | re.DOTALL)
+# What a server may leave of the frame around a message.
+_FRAME: Final = re.compile(
+    r"<\|start\|>\s*assistant|<\|im_start\|>\s*assistant|<\|[\w .:/-]{1,40}\|>|</?s>|\[/?INST\]"
+    r"|<(?:start|end)_of_turn>(?:model\b)?",
+    re.IGNORECASE,
+)
+_ESCAPES: Final = ((re.compile(r"&lt;", re.IGNORECASE), "<"), (re.compile(r"&gt;", re.IGNORECASE), ">"))
+# The same signs as some models write them: full-width bars, and a low block for the underscore.
+_SIGNS: Final = str.maketrans({"｜": "|", "▁": "_", "＜": "<", "＞": ">"})
+
+
+def without_thoughts(text: str) -> str:
+    """Return the answer in a model's text, without what stands between marks of thoughts and without marks.
+
+    Thoughts that never end reach to the end; thoughts whose beginning the server has cut off begin with the
+    text. Where an answer is marked as one, it begins there.
+    """
+    marked = text.translate(_SIGNS)
+    if "&lt;" in marked.lower() and _MARKERS.search(_unescaped(marked)):
+        marked = _unescaped(marked)
+    elif not _MARKERS.search(marked) and not _FENCED.search(marked) and not _FRAME.search(marked):
+        return text
+    marked = _FENCED.sub("", marked)
+    kept: list[str] = []
+    at, thinking = 0, False
+    for match in _MARKERS.finditer(marked):
+        if not thinking:
+            kept.append(marked[at : match.start()])
+        if match["answer"] is not None or (match["end"] is not None and not thinking):
+            kept.clear()
+        thinking = match["begin"] is not None or (thinking and match["other"] is not None)
+        at = match.end()
+    if not thinking:
+        kept.append(marked[at:])
+    return _FRAME.sub("", "".join(kept))
+
+
+def _unescaped(text: str) -> str:
+    for pattern, sign in _ESCAPES:
+        text = pattern.sub(sign, text)
+    return text
