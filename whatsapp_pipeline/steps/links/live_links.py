@@ -5,7 +5,8 @@ not: the rules (domain/matching), cutting sessions (steps/conversations/live_ses
 (store/links/live_links.py).
 
 A number that one contact alone has decides by itself. Otherwise the name of the WhatsApp profile counts
-through the name model, as a chat's title does. It is the customer's own word and no name that the shop gave:
+through the name model, as a chat's title does. It chooses between those who share the number, and makes a
+link of a number whose area code nobody wrote. It is the customer's own word and no name that the shop gave:
 a contact that the number does not speak for is at most proposed.
 """
 
@@ -78,14 +79,16 @@ def _link_contacts(conn: Connection, log: logging.Logger) -> int:
         ]
         owners = phone_evidence(conn, to_chats(named, None))
         for decision in linking.decide_staged(conn, named):
-            known = {hit.id_contato for hit in owners[decision.id_chat_file] if hit.area == "written"}
+            known = {hit.id_contato for hit in owners[decision.id_chat_file]}
             decided[decision.id_chat_file] = _at_most_proposed(decision, known)
     found = [replace(decision, id_chat_file=-decision.id_chat_file) for decision in decided.values()]
     return store.write_contacts(conn, due, decision_rows(found), candidate_rows(found))
 
 
 def _needs_name(decision: LinkDecision, profile_name: str) -> bool:
-    return decision.status not in {"linked", "manual"} and bool(parse_title(profile_name).name)
+    """Return whether the number leaves a doubt that the profile's name may decide."""
+    is_doubtful = decision.status != "linked" or len(decision.candidates) > 1
+    return decision.status != "manual" and is_doubtful and bool(parse_title(profile_name).name)
 
 
 def _at_most_proposed(decision: LinkDecision, phone_owners: set[int]) -> LinkDecision:

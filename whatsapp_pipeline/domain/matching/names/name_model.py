@@ -22,9 +22,15 @@ from whatsapp_pipeline.domain.matching.names.nobody import NONE_FEATURES
 
 Doubles = npt.NDArray[np.float64]
 
-MODEL_VERSION = 2
+MODEL_VERSION = 3
 DEFAULT_PRIOR_NONE = 0.2
 WEIGHT_SPREAD = 3.0
+# Bounds of weights, in log odds. People write particles as they sound, and a surname has its usual one: that
+# it is the same says less than in the simulation, where each person has particles by chance.
+WEIGHT_BOUNDS: dict[str, tuple[float | None, float | None]] = {
+    "particles_same": (None, 0.6),
+    "particles_changed": (-0.2, None),
+}
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,15 @@ def _sparse(values: Floats, scale: Doubles) -> sparse.csr_matrix:
     return sparse.vstack([sparse.csr_matrix(values[row : row + 10_000] / scale) for row in rows], "csr")
 
 
+def _scaled_bounds(scale: Doubles) -> list[tuple[float | None, float | None]]:
+    """Return `WEIGHT_BOUNDS` for standardised weights, in the order of `CANDIDATE_FEATURES`."""
+    found = []
+    for name, by in zip(CANDIDATE_FEATURES, scale.tolist(), strict=True):
+        low, high = WEIGHT_BOUNDS.get(name, (None, None))
+        found.append((None if low is None else low * by, None if high is None else high * by))
+    return found
+
+
 def fit_weights(
     comparison: Comparison,
     truth: npt.NDArray[np.int64],
@@ -165,7 +180,7 @@ def fit_weights(
         return float(value), gradient + penalty * packed
 
     start_at = np.zeros(N_CANDIDATE + none_values.shape[1])
-    found = minimize(
-        loss, start_at, jac=True, method="L-BFGS-B", options={"maxiter": iterations, "ftol": 1e-8}
-    )
+    bounds = _scaled_bounds(scale) + [(None, None)] * none_values.shape[1]
+    options = {"maxiter": iterations, "ftol": 1e-8}
+    found = minimize(loss, start_at, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     return found.x[:N_CANDIDATE] / scale, found.x[N_CANDIDATE:] / none_scale
