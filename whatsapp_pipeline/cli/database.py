@@ -25,7 +25,7 @@ def migrate() -> None:
     from whatsapp_pipeline.steps.operations.adopt import (
         adopt_plan_tables,
         migrate_into_schema,
-        refuse_foreign_tables,
+        refuse_unfit_database,
     )
     from whatsapp_pipeline.steps.operations.backup import before_migration
     from whatsapp_pipeline.steps.operations.privacy import recall_erasures
@@ -36,9 +36,8 @@ def migrate() -> None:
 
     configured = settings.load()
     url = pipeline_url(configured)
-    if configured.pipeline_schema is None:
-        refuse_foreign_tables(url)
     missing = pending(url)
+    refuse_unfit_database(url, configured.pipeline_schema)
     if configured.backup_before_write and missing:
         before_migration(url, backup_options(configured), log=cli_log())
     if configured.pipeline_schema and configured.database_url:

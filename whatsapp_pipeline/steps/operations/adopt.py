@@ -18,21 +18,44 @@ from whatsapp_pipeline.store.connection import Connection, connect, describe
 from whatsapp_pipeline.store.conversations.conversations import remember_identities
 from whatsapp_pipeline.store.locks import named_lock
 from whatsapp_pipeline.store.migrate import apply_within
+from whatsapp_pipeline.store.operations import first_migration
 from whatsapp_pipeline.store.operations import plan_tables as store
+from whatsapp_pipeline.store.operations.adoption import TABLES as ADOPTED_IN_PLACE
 
 _BATCH = 20_000
+_WAYS_OUT = {
+    True: "Give the pipeline a schema of its own (PIPELINE_SCHEMA=whatsapp) or a database of its own "
+    "(DATABASE_URL), or move them (ALTER TABLE … SET SCHEMA …). What only uses a table of the plan can be "
+    "dropped now and made again afterwards",
+    False: "Choose another schema (PIPELINE_SCHEMA) or move them (ALTER TABLE … SET SCHEMA …)",
+}
 
 
-def refuse_foreign_tables(url: str) -> None:
-    """Raise PipelineError where relations of the user's own, of another shape, have the pipeline's names."""
+def refuse_unfit_database(url: str, schema: str | None = None) -> None:
+    """Raise PipelineError, before the first migration, where it would fail or could not be used.
+
+    That is where relations of the user's own, of another shape, have the pipeline's names, where the role
+    lacks rights, and where contatos or ordens_servico can't be read. `schema`: the pipeline's own, if any.
+    """
     with connect(url) as conn:
-        existing = store.find_existing(conn)
+        if store.has_migrated(conn):
+            return
+        existing = store.find_existing(conn, schema)
+        mend = [
+            *first_migration.missing_rights(conn, schema, [*ADOPTED_IN_PLACE, *existing.adoptable]),
+            *first_migration.unfit_columns(conn),
+        ]
     if existing.in_the_way:
         raise PipelineError(
             f"nothing was changed: {describe(url)} has relations with names that the pipeline needs: "
-            f"{', '.join(existing.in_the_way)}. Give the pipeline a schema of its own "
-            "(PIPELINE_SCHEMA=whatsapp) or a database of its own (DATABASE_URL), or move them "
-            "(ALTER TABLE … SET SCHEMA …); then run migrate again"
+            f"{', '.join(existing.in_the_way)}. {_WAYS_OUT[schema is None]}; then run migrate again"
+            + "".join(f"\nand: {words}" for words in mend)
+        )
+    if mend:
+        raise PipelineError(
+            f"nothing was changed: {describe(url)} can't be migrated yet:\n"
+            + "\n".join(mend)
+            + "\nThen run migrate again"
         )
 
 
@@ -76,9 +99,11 @@ def _carry_over(conn: Connection, tables: Sequence[str], zone: str) -> list[stor
     carried = []
     for table in tables:
         if table == "chat_messages":
+            store.prepare_hashes(conn)
             for batch in store.plan_messages(conn, _BATCH):
                 store.keep_hashes(conn, _hashes(batch))
         carried.append(store.carry_over(conn, table, zone))
+        store.carry_grants(conn, table)
         if table == "conversations":
             names = store.conversation_names(conn)
             remember_identities(conn, [(account, wa_identity(name), id_) for id_, account, name in names])

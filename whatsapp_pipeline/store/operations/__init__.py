@@ -8,7 +8,7 @@ What belongs here: SQL that is about no single subject. What does not: when and 
     gates                                                     pauses and checkpoints
     dumps                                                     backups and restores
     suppression ──► privacy, privacy_chats, privacy_webhooks  erased people: the list, and erasing
-    adoption, plan_tables                                     tables that were there before
+    first_migration, adoption, plan_tables                    tables that were there before
 
 Glossary:
     standing    the state of a check over all months

@@ -3,6 +3,9 @@
 What belongs here: the shapes of those tables, what stands in the way of taking them over, and the statements
 that move their rows. What does not: applying migrations (store/migrate.py) and the order of it all
 (steps/operations/adopt.py). A table of any other shape belongs to another program and is never touched.
+
+The shapes below are a reconstruction: nobody who wrote them had the plan's own text. They were put together
+from what this project's documents say of its tables, with each type that such a column is likely to have.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, MIGRATIONS_TABLE
 from whatsapp_pipeline.store.operations.adoption import TABLES as ADOPTED_IN_PLACE
+from whatsapp_pipeline.store.operations.first_migration import rows_without_own_id
 
 ASIDE: Final = "before_pipeline"
 """Schema that keeps the user's tables of the plan's shape, with every row, after adoption."""
@@ -62,6 +66,11 @@ PLAN_TABLES: Final = tuple(_REQUIRED)
 """The plan's tables, parents before children: the order in which rows are carried over."""
 
 _CREATED: Final = re.compile(r"^CREATE (?:OR REPLACE )?(?:TABLE|VIEW) (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
+_INDEXED: Final = re.compile(
+    r"^\s*(?:CREATE (?:UNIQUE )?INDEX (?!IF NOT EXISTS)|(?:ADD )?CONSTRAINT (?=\w+ (?:UNIQUE|PRIMARY)))(\w+)",
+    re.MULTILINE,
+)
+_FUNCTIONS: Final = re.compile(r"^CREATE (?:OR REPLACE )?FUNCTION (\w+)\(", re.MULTILINE)
 _TYPES: Final = {
     _ID: "bigint", _TEXT: "text", _TIME: "timestamp", _FLAG: "boolean", _NUMBER: "double precision",
     _JSON: "json", _LIST: "text",
@@ -72,7 +81,8 @@ _TYPES: Final = {
 class Existing:
     """Relations that carry names of the pipeline's own, before its first migration.
 
-    `adoptable` are tables of the plan's shape. `in_the_way` says of each other why it can't be taken over.
+    `adoptable` are tables of the plan's shape. `in_the_way` says of each other relation, function and index
+    why it can't be taken over.
     """
 
     adoptable: tuple[str, ...]
@@ -95,39 +105,76 @@ class PlanMessage(NamedTuple):
     quote: str | None
 
 
-def find_existing(conn: Connection) -> Existing:
-    """Look for relations with the pipeline's names; both lists are empty once the pipeline has migrated."""
-    if conn.execute("SELECT to_regclass(%s)", (MIGRATIONS_TABLE,)).fetchone() != (None,):
+def find_existing(conn: Connection, schema: str | None = None) -> Existing:
+    """Look for what carries the pipeline's names; both lists are empty once the pipeline has migrated.
+
+    With `schema`, the pipeline's own, nothing there is adopted: whatever has such a name is in the way.
+    """
+    if has_migrated(conn):
         return Existing((), ())
+    names = _names_of_migrations()
     kinds = dict(
         conn.execute(
             """SELECT relname, relkind::text FROM pg_class
-               WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s) ORDER BY relname""",
-            ([*_names_of_migrations(), *ADOPTED_IN_PLACE],),
+               WHERE relnamespace = to_regnamespace(coalesce(%s, current_schema())) AND relname = ANY(%s)
+               ORDER BY relname""",
+            (schema, [*names.relations, *ADOPTED_IN_PLACE]),
         ).fetchall()
     )
     adoptable, in_the_way = [], []
     for name, kind in kinds.items():
         if name in ADOPTED_IN_PLACE:
             reasons = [] if kind in "rp" else ["is no table, and columns are to be added"]
+        elif schema is not None:
+            reasons = [f"is in the schema {schema} already"]
         else:
             reasons = _reasons_against(conn, name, kind)
         if reasons:
             in_the_way.append(f"{name} ({'; '.join(reasons)})")
         elif name not in ADOPTED_IN_PLACE:
             adoptable.append(name)
-    order = [name for name in PLAN_TABLES if name in adoptable]
-    return Existing(tuple(order), tuple(in_the_way))
+    order = tuple(name for name in PLAN_TABLES if name in adoptable)
+    own = [name for name in kinds if name not in ADOPTED_IN_PLACE]
+    return Existing(order, (*in_the_way, *_names_taken(conn, schema, names, own)))
 
 
-def _names_of_migrations() -> set[str]:
-    texts = (path.read_text(encoding="utf-8") for path in MIGRATIONS_DIR.glob("*.sql"))
-    return {name for text in texts for name in _CREATED.findall(text)} - set(ADOPTED_IN_PLACE)
+@dataclass(frozen=True, slots=True)
+class _MigrationNames:
+    """Names that migrations give: relations (tables and views), indexes, and functions."""
+
+    relations: frozenset[str]
+    indexes: frozenset[str]
+    functions: frozenset[str]
+
+
+def _names_of_migrations() -> _MigrationNames:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in MIGRATIONS_DIR.glob("*.sql"))
+    relations, indexes, functions = (
+        frozenset(pattern.findall(text)) for pattern in (_CREATED, _INDEXED, _FUNCTIONS)
+    )
+    return _MigrationNames(relations - set(ADOPTED_IN_PLACE), indexes, functions)
+
+
+def _names_taken(
+    conn: Connection, schema: str | None, names: _MigrationNames, known: Sequence[str]
+) -> Iterator[str]:
+    """Name what a migration could not create beside it; the indexes of `known` tables go where these go."""
+    rows = conn.execute(
+        queries.load("operations/adopt_names"),
+        {
+            "schema": schema, "indexes": list(names.indexes), "functions": list(names.functions),
+            "known": list(known), "aside": ASIDE,
+        },
+    )  # fmt: skip
+    return (row[0] for row in rows)
+
+
+_KIND_WORDS: Final = {"p": "is a partitioned table", "f": "is a foreign table"}
 
 
 def _reasons_against(conn: Connection, table: str, kind: str) -> list[str]:
     if kind != "r":
-        return ["is no table"]
+        return [_KIND_WORDS.get(kind, "is no table")]
     if table not in PLAN_TABLES:
         return ["belongs to another program"]
     columns = dict(
@@ -146,11 +193,19 @@ def _reasons_against(conn: Connection, table: str, kind: str) -> list[str]:
     reasons += [
         f"{name} is {type_}" for name, type_ in columns.items() if name in known and type_ not in known[name]
     ]
+    if not reasons and "id" in columns and (rows := _rows_without_own_id(conn, table)):
+        reasons.append(f"{rows} row(s) have no id of their own")
     return reasons + [f"is used by {user}" for user in _outside_users(conn, table)]
 
 
+def _rows_without_own_id(conn: Connection, table: str) -> int:
+    if table == "whatsapp_accounts":  # the number is its key, and ids name nothing
+        return 0
+    return rows_without_own_id(conn, table)
+
+
 def _outside_users(conn: Connection, table: str) -> list[str]:
-    """Name the user's own views, foreign keys and triggers on a table: they would not see its new rows."""
+    """Name what of the user's own would not see the table's new rows, or would be lost with it."""
     rows = conn.execute(queries.load("operations/adopt_users"), {"table": table, "plan": list(PLAN_TABLES)})
     return [row[0] for row in rows]
 
@@ -223,10 +278,24 @@ def _column(name: str, family: frozenset[str], real: str | None, zone: str) -> s
     type_ = sql.SQL(_TYPES[family])
     if real is None:
         return sql.SQL("NULL::{} AS {}").format(type_, sql.Identifier(name))
-    if real == "timestamptz":
-        local = sql.SQL("{} AT TIME ZONE {}").format(sql.Identifier(name), sql.Literal(zone))
-        return sql.SQL("{} AS {}").format(local, sql.Identifier(name))
+    if family is _TIME:
+        value: sql.Composable = sql.Identifier(name)
+        if real == "timestamptz":
+            value = sql.SQL("{} AT TIME ZONE {}").format(value, sql.Literal(zone))
+        # Infinity, and years that the readers of these tables can't hold, are no times.
+        return sql.SQL(
+            "CASE WHEN isfinite({0}) AND {0} >= '0001-01-01' AND {0} < '9999-12-31'"
+            " THEN ({1})::timestamp END AS {0}"
+        ).format(sql.Identifier(name), value)
     return sql.SQL("{}::{} AS {}").format(sql.Identifier(name), type_, sql.Identifier(name))
+
+
+def carry_grants(conn: Connection, table: str) -> None:
+    """Give the roles that the user let read or write a set-aside table the same rights on the pipeline's."""
+    for (statement,) in conn.execute(
+        queries.load("operations/adopt_grants"), {"aside": ASIDE, "table": table}
+    ).fetchall():
+        conn.execute(statement.encode())
 
 
 def carry_over(conn: Connection, table: str, zone: str) -> Carried:
@@ -255,12 +324,16 @@ def plan_messages(conn: Connection, size: int) -> Iterator[list[PlanMessage]]:
         yield [PlanMessage(*row) for row in rows]
 
 
-def keep_hashes(conn: Connection, hashes: Sequence[tuple[int, int]]) -> None:
-    """Keep the (id, body hash) of messages for `carry_over` of chat_messages, until the transaction ends."""
+def prepare_hashes(conn: Connection) -> None:
+    """Make the table that `keep_hashes` fills; it is there until the transaction ends."""
     conn.execute(
-        """CREATE TEMP TABLE IF NOT EXISTS plan_hashes (id bigint PRIMARY KEY, body_hash bigint NOT NULL)
+        """CREATE TEMP TABLE plan_hashes (id bigint PRIMARY KEY, body_hash bigint NOT NULL)
            ON COMMIT DROP"""
     )
+
+
+def keep_hashes(conn: Connection, hashes: Sequence[tuple[int, int]]) -> None:
+    """Keep the (id, body hash) of messages for `carry_over` of chat_messages, until the transaction ends."""
     with conn.cursor() as cursor, cursor.copy("COPY plan_hashes (id, body_hash) FROM STDIN") as copy:
         for row in hashes:
             copy.write_row(row)

@@ -1,4 +1,5 @@
 -- The tables of the project's plan as somebody makes them by hand, and what such a database holds; invented people.
+-- A reconstruction from this project's documents: the plan's own text was not at hand.
 CREATE TABLE contatos (id INTEGER PRIMARY KEY, nome VARCHAR(255), telefone VARCHAR(20), celular VARCHAR(20),
     telefone_normalizado VARCHAR(20), celular_normalizado VARCHAR(20));
 CREATE INDEX idx_contatos_celular_normalizado ON contatos (celular_normalizado);

@@ -8,19 +8,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.automation.headless import run_chain
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.steps.operations.adopt import adopt_plan_tables, refuse_foreign_tables
+from whatsapp_pipeline.steps.operations.adopt import adopt_plan_tables, refuse_unfit_database
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.conversations.conversations import get_or_create_conversation
 from whatsapp_pipeline.store.migrate import migrate, pending
+from whatsapp_pipeline_tests.conftest import create_database, drop_database
 
 ZONE = "America/Sao_Paulo"
 ANA_FILE = "2025/01/WhatsApp - 2025-01-05 10 00 00 - +55 41 99999-0001.txt"
@@ -53,6 +57,22 @@ def conn(empty_database_url: str) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.fixture(scope="module")
+def reused_database_url(admin_url: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex[:12]}"
+    yield create_database(admin_url, name, "template0")
+    drop_database(admin_url, name)
+
+
+@pytest.fixture
+def blank_url(reused_database_url: str) -> str:
+    """A database with nothing in it that tests share one after the other: refusals leave no trace."""
+    with psycopg.connect(reused_database_url, autocommit=True) as conn:
+        conn.execute("DROP SCHEMA IF EXISTS before_pipeline, extensions CASCADE; DROP SCHEMA public CASCADE")
+        conn.execute("CREATE SCHEMA public; DROP PUBLICATION IF EXISTS bi")
+    return reused_database_url
+
+
 def _content(conn: Connection) -> str:
     """Hash every table of the user's own, with its columns and its schema."""
     tables = conn.execute(
@@ -70,7 +90,7 @@ def _content(conn: Connection) -> str:
 
 
 def test_the_plans_tables_are_adopted_with_their_rows_and_ids(plan_url: str, conn: Connection) -> None:
-    refuse_foreign_tables(plan_url)
+    refuse_unfit_database(plan_url)
     adopted = adopt_plan_tables(plan_url, zone=ZONE)
     assert {one.table: (one.rows, one.carried) for one in adopted} == {
         "tenants": (1, 1),
@@ -149,6 +169,34 @@ def test_every_row_of_the_plans_tables_stays_in_a_schema_aside(plan_url: str, co
         ("CREATE TABLE exceptions (id int)", "exceptions (belongs to another program"),
         ("CREATE VIEW leads AS SELECT 1 AS id", "leads (is no table"),
         ("CREATE VIEW contatos AS SELECT 1 AS id", "contatos (is no table"),
+        ("CREATE TYPE leads AS (id int)", "leads (is no table"),
+        (
+            "CREATE TABLE tenants (id int, name text) PARTITION BY LIST (id)",
+            "tenants (is a partitioned table",
+        ),
+        ("CREATE FUNCTION title_key(a int) RETURNS int LANGUAGE sql RETURN a", "the function title_key"),
+        (
+            "CREATE TABLE pedidos (id int); CREATE INDEX chat_phones_key_idx ON pedidos (id)",
+            "the index chat_phones_key_idx of pedidos",
+        ),
+        (
+            PLAN + "CREATE INDEX chat_files_phone_key_idx ON contatos (nome);",
+            "the index chat_files_phone_key_idx of contatos",
+        ),
+        (
+            PLAN + "CREATE SCHEMA before_pipeline; CREATE TABLE before_pipeline.tenants (id int);",
+            "before_pipeline.tenants (is there already",
+        ),
+        (
+            PLAN + "ALTER TABLE chat_messages DROP CONSTRAINT chat_messages_pkey, ALTER id DROP NOT NULL;"
+            "UPDATE chat_messages SET id = 101 WHERE id = 102;"
+            "UPDATE chat_messages SET id = NULL WHERE id = 103",
+            "chat_messages (2 row(s) have no id of their own",
+        ),
+        (
+            PLAN + "ALTER TABLE conversation_messages ALTER id TYPE numeric",
+            "conversation_messages (id is numeric",
+        ),
         (
             PLAN + "CREATE VIEW relatorio AS SELECT * FROM chat_files;",
             "chat_files (is used by the view relatorio",
@@ -157,24 +205,228 @@ def test_every_row_of_the_plans_tables_stays_in_a_schema_aside(plan_url: str, co
             PLAN + "CREATE TABLE notas (id int, id_chat_file int REFERENCES chat_files (id));",
             "chat_files (is used by a foreign key of notas",
         ),
+        (
+            PLAN + "CREATE MATERIALIZED VIEW resumo AS SELECT count(*) FROM chat_messages;",
+            "chat_messages (is used by the view resumo",
+        ),
+        (
+            PLAN + "CREATE RULE guarda AS ON DELETE TO chat_messages DO INSTEAD NOTHING;",
+            "chat_messages (is used by the rule guarda",
+        ),
+        (
+            PLAN + "ALTER TABLE chat_messages ENABLE ROW LEVEL SECURITY;",
+            "chat_messages (is used by row security",
+        ),
+        (
+            PLAN + "CREATE FUNCTION nome(chat_files) RETURNS text LANGUAGE sql AS 'SELECT $1.filename';",
+            "chat_files (is used by the function nome(chat_files)",
+        ),
+        (
+            PLAN
+            + "CREATE FUNCTION n() RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM chat_files);",
+            "chat_files (is used by the function n()",
+        ),
+        (PLAN + "CREATE PUBLICATION bi FOR TABLE chat_files;", "chat_files (is used by the publication bi"),
+        (
+            PLAN + "CREATE TABLE chat_files_2024 () INHERITS (chat_files);",
+            "chat_files (is used by the table chat_files_2024, which inherits from it",
+        ),
+        (
+            PLAN + "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+            "CREATE TRIGGER audita AFTER INSERT ON chat_messages FOR EACH ROW EXECUTE FUNCTION f();",
+            "chat_messages (is used by the trigger audita",
+        ),
     ],
 )
 def test_what_is_of_another_shape_is_refused_before_anything_is_applied(
-    conn: Connection, empty_database_url: str, statement: str, words: str
+    blank_url: str, statement: str, words: str
+) -> None:
+    with connect(blank_url) as conn:
+        conn.execute(statement.encode())
+        before = _content(conn)
+        with pytest.raises(PipelineError, match="nothing was changed") as refused:
+            refuse_unfit_database(blank_url)
+        assert words in str(refused.value)
+        assert "PIPELINE_SCHEMA" in str(refused.value)
+        assert _content(conn) == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("CREATE TABLE contatos (codigo int PRIMARY KEY)", "contatos has no column id"),
+        ("CREATE TABLE contatos (id uuid PRIMARY KEY)", "contatos.id is uuid; it has to be a whole number"),
+        (
+            "CREATE TABLE contatos (id int); INSERT INTO contatos VALUES (7), (7), (NULL)",
+            "contatos has no key on id: first give 2 row(s) an id of their own; then ALTER TABLE",
+        ),
+        (
+            "CREATE TABLE ordens_servico (loja int, id int, PRIMARY KEY (loja, id))",
+            "ordens_servico has no key on id: ALTER TABLE ordens_servico ADD PRIMARY KEY (id)",
+        ),
+        (
+            "CREATE TABLE contatos (id int PRIMARY KEY, celular text, celular_normalizado text"
+            " GENERATED ALWAYS AS (right(celular, 11)) STORED)",
+            "ALTER TABLE contatos ALTER COLUMN celular_normalizado DROP EXPRESSION",
+        ),
+        (
+            "CREATE TABLE contatos (id int PRIMARY KEY, telefone_normalizado varchar(10))",
+            "contatos.telefone_normalizado holds 10 characters, and numbers have 11",
+        ),
+        (
+            "CREATE TABLE contatos (id int PRIMARY KEY, celular_normalizado bigint)",
+            "contatos.celular_normalizado is bigint, and the pipeline writes digits there",
+        ),
+        (
+            "CREATE TABLE contatos (id int PRIMARY KEY, celular_normalizado text UNIQUE)",
+            "contatos.celular_normalizado is unique, and contacts share phones: drop contatos_celular",
+        ),
+        (
+            "CREATE TABLE ordens_servico (id int PRIMARY KEY, id_contato text)",
+            "ordens_servico.id_contato is text; it has to be the whole number of contatos.id",
+        ),
+        (
+            "CREATE TABLE ordens_servico (id int PRIMARY KEY, data_conclusao text);"
+            "INSERT INTO ordens_servico VALUES (1, '2025-01-04'), (2, '04/01/2025'), (3, NULL)",
+            "ordens_servico.data_conclusao is text, and 1 value(s) are no date such as 2025-01-31",
+        ),
+        (
+            "CREATE SCHEMA extensions; CREATE EXTENSION unaccent SCHEMA extensions",
+            'ALTER EXTENSION unaccent SET SCHEMA "public"',
+        ),
+    ],
+)
+def test_what_the_pipeline_could_not_read_is_refused_with_the_statement_that_mends_it(
+    blank_url: str, statement: str, words: str
+) -> None:
+    with connect(blank_url) as conn:
+        conn.execute(statement.encode())
+        before = _content(conn)
+        for schema in (None, "whatsapp"):
+            with pytest.raises(PipelineError, match="nothing was changed") as refused:
+                refuse_unfit_database(blank_url, schema)
+            assert words.replace("public", schema or "public") in str(refused.value)
+        assert _content(conn) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE contatos (id numeric PRIMARY KEY)",
+        "CREATE TABLE contatos (id int PRIMARY KEY, celular_normalizado varchar(10))",
+    ],
+)
+def test_a_database_that_was_migrated_before_is_not_asked_again(
+    conn: Connection, empty_database_url: str, statement: str
 ) -> None:
     conn.execute(statement.encode())
-    before = _content(conn)
-    with pytest.raises(PipelineError, match="nothing was changed") as refused:
-        refuse_foreign_tables(empty_database_url)
-    assert words in str(refused.value)
-    assert "PIPELINE_SCHEMA" in str(refused.value)
-    assert _content(conn) == before
+    migrate(empty_database_url)
+    refuse_unfit_database(empty_database_url)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        """CREATE TABLE contatos (id smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, celular bigint);
+           CREATE VIEW clientes AS SELECT * FROM contatos;
+           CREATE TABLE notas (id_contato smallint REFERENCES contatos);
+           CREATE TABLE ordens_servico (id int UNIQUE, data_emissao text, data_conclusao timestamptz,
+               id_contato numeric, numero_ordem_servico bigint) PARTITION BY RANGE (id);
+           CREATE TABLE ordens_antigas PARTITION OF ordens_servico DEFAULT;
+           INSERT INTO ordens_servico VALUES (1, '2025-01-04')""",
+        PLAN[: PLAN.index("INSERT INTO contatos")],  # tables without rows
+        PLAN.replace("SERIAL", "BIGSERIAL").replace("INTEGER", "BIGINT").replace("JSONB", "JSON"),
+        PLAN.replace("id SERIAL PRIMARY KEY", "id INTEGER GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY")
+        + "ALTER TABLE whatsapp_accounts DROP COLUMN id; ALTER TABLE tenants ADD is_active boolean;"
+        "CREATE INDEX meu_indice ON chat_files (phone_number); CREATE SCHEMA before_pipeline;",
+        PLAN + """INSERT INTO chat_files (id, filename, file_path, file_date, match_confidence)
+                  VALUES (-11, 'WhatsApp - 2025-01-06 10 00 00 - C.txt', '/srv/2025/01', 'infinity', 'NaN');
+                  UPDATE chat_messages SET message_timestamp = '0044-03-15 BC' WHERE id = 102""",
+    ],
+    ids=["other types", "empty", "bigint", "identity", "odd values"],
+)  # fmt: skip
+def test_near_shapes_are_adopted_and_can_be_read(
+    conn: Connection, empty_database_url: str, statement: str
+) -> None:
+    conn.execute(statement.encode())
+    refuse_unfit_database(empty_database_url)
+    adopt_plan_tables(empty_database_url, zone=ZONE)
+    migrate(empty_database_url)
+    assert pending(empty_database_url) == []
+    for table in ("contatos", "ordens_servico", "chat_files", "chat_messages", "conversation_messages"):
+        conn.execute(f"SELECT * FROM {table}").fetchall()  # no time or number that psycopg can't hold
+
+
+def test_a_role_that_may_too_little_is_told_every_statement_it_needs(
+    admin_url: str, empty_database_url: str
+) -> None:
+    role, owner = f"loja_{uuid4().hex[:8]}", f"erp_{uuid4().hex[:8]}"
+    url = make_conninfo(empty_database_url, user=role)
+    with psycopg.connect(empty_database_url, autocommit=True) as conn:
+        conn.execute(PLAN.encode())
+        conn.execute(f"CREATE ROLE {role} LOGIN; CREATE ROLE {owner}".encode())
+        try:
+            conn.execute(f"ALTER TABLE ordens_servico OWNER TO {owner}".encode())
+            conn.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}".encode())
+            before = _content(conn)
+            with pytest.raises(PipelineError, match="can't be migrated yet") as refused:
+                refuse_unfit_database(url)
+            assert _content(conn) == before
+            words = str(refused.value)
+            assert f"ordens_servico belongs to the role {owner}" in words
+            statements = [line.split("as an administrator: ")[1] for line in words.splitlines()[1:-1]]
+            assert len(statements) == 2 + 9, words  # database, schema, and the nine tables
+            for statement in statements:
+                conn.execute(statement.encode())  # what it says is what helps
+            refuse_unfit_database(url)
+            adopted = {one.table: one.carried for one in adopt_plan_tables(url, zone=ZONE)}
+            assert adopted["chat_files"] == 2
+        finally:
+            conn.execute(f"DROP OWNED BY {role}, {owner} CASCADE; DROP ROLE {role}, {owner}".encode())
+
+
+def test_rows_that_row_security_hides_are_not_taken_for_all(empty_database_url: str) -> None:
+    role = f"loja_{uuid4().hex[:8]}"
+    with psycopg.connect(empty_database_url, autocommit=True) as conn:
+        conn.execute(f"CREATE ROLE {role} LOGIN; GRANT CREATE ON SCHEMA public TO {role}".encode())
+        try:
+            conn.execute(
+                "CREATE TABLE contatos (id int PRIMARY KEY); ALTER TABLE contatos FORCE ROW LEVEL SECURITY"
+            )
+            conn.execute("ALTER TABLE contatos ENABLE ROW LEVEL SECURITY")
+            conn.execute(f"ALTER TABLE contatos OWNER TO {role}".encode())
+            with pytest.raises(PipelineError, match=f"can hide rows from the role {role}"):
+                refuse_unfit_database(make_conninfo(empty_database_url, user=role))
+        finally:
+            conn.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
+
+
+def test_roles_that_read_the_plans_tables_read_the_pipelines(empty_database_url: str) -> None:
+    role = f"bi_{uuid4().hex[:8]}"
+    with psycopg.connect(empty_database_url, autocommit=True) as conn:
+        conn.execute(PLAN.encode())
+        conn.execute(f"CREATE ROLE {role}".encode())
+        try:
+            conn.execute(
+                f"GRANT SELECT ON chat_files TO {role}; GRANT UPDATE (name) ON tenants TO {role}".encode()
+            )
+            adopt_plan_tables(empty_database_url, zone=ZONE)
+            may = conn.execute(
+                """SELECT has_table_privilege(%(role)s, 'public.chat_files', 'SELECT'),
+                          has_table_privilege(%(role)s, 'public.chat_messages', 'SELECT'),
+                          has_column_privilege(%(role)s, 'public.tenants', 'name', 'UPDATE'),
+                          has_column_privilege(%(role)s, 'public.tenants', 'id', 'UPDATE')""",
+                {"role": role},
+            ).fetchone()
+            assert may == (True, False, True, False)
+        finally:
+            conn.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
 
 
 def test_an_adoption_that_fails_leaves_the_database_as_it_was(plan_url: str, conn: Connection) -> None:
-    conn.execute("CREATE FUNCTION title_key(title text) RETURNS text LANGUAGE sql RETURN title")
+    conn.execute("CREATE TEXT SEARCH CONFIGURATION portuguese_unaccent (COPY = portuguese)")
     before = _content(conn)
-    with pytest.raises(Exception, match="title_key"):
+    with pytest.raises(Exception, match="portuguese_unaccent"):
         adopt_plan_tables(plan_url, zone=ZONE)
     assert _content(conn) == before
     assert conn.execute("SELECT to_regclass('pipeline_migrations')").fetchone() == (None,)

@@ -1,0 +1,199 @@
+"""What a database must allow before the first migration: rights, keys and types of the user's own tables.
+
+What belongs here: questions to the catalog and to the user's tables, each answered by sentences that say what
+is wrong and which statement mends it. What does not: tables that have the names of the pipeline's own
+(plan_tables.py), and differences that need no mending (adoption.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from psycopg import sql
+
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations import adoption
+
+_NORMALIZED: Final = ("celular_normalizado", "telefone_normalizado")
+_LONGEST_NUMBER: Final = 11
+_DATES: Final = ("data_emissao", "data_conclusao")
+_ISO_DAY: Final = r"^\s*\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+
+
+def missing_rights(conn: Connection, schema: str | None, tables: Sequence[str]) -> list[str]:
+    """Say what this role lacks to migrate into `schema` (None: where it makes tables by default).
+
+    `tables` are the user's own that are altered or moved. Where the pipeline has a schema of its own,
+    contatos and ordens_servico are moved there and back.
+    """
+    row = conn.execute(
+        """SELECT current_user, current_database(), has_database_privilege(current_database(), 'CREATE'),
+                  coalesce(%s, current_schema(), 'public')""",
+        (schema,),
+    ).fetchone()
+    assert row is not None  # noqa: S101  # a SELECT without FROM has one row
+    role, database, may_create, place = row
+    found = []
+    if not may_create:
+        found.append(
+            f"the role {role} may not create schemas and extensions; as an administrator: "
+            f'GRANT CREATE ON DATABASE "{database}" TO "{role}"'
+        )
+    found += [
+        f"the role {role} may not create tables in the schema {name}; as an administrator: "
+        f'GRANT CREATE ON SCHEMA "{name}" TO "{role}"'
+        for name in dict.fromkeys((place, "public" if schema else place))
+        if not _may_create_in(conn, name)
+    ]
+    found += _unaccent(conn, place)
+    return found + [words for table in tables for words in _table_rights(conn, table, role)]
+
+
+def _may_create_in(conn: Connection, schema: str) -> bool:
+    """Return whether the role may make tables in a schema; True for one that is not there yet."""
+    row = conn.execute(
+        "SELECT coalesce(has_schema_privilege(to_regnamespace(%s), 'CREATE'), true)", (schema,)
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _unaccent(conn: Connection, place: str) -> Iterator[str]:
+    """The search needs the extension unaccent, which the first migration makes where it is not there."""
+    row = conn.execute(
+        """SELECT (SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'unaccent'),
+                  EXISTS (SELECT FROM pg_available_extensions WHERE name = 'unaccent')"""
+    ).fetchone()
+    schema, is_available = row or (None, True)
+    if schema is None and not is_available:
+        yield "the server lacks the extension unaccent; install PostgreSQL's contrib package"
+    elif schema is not None and not _is_searched(conn, schema):
+        yield (
+            f"the extension unaccent is in the schema {schema}, which is not searched; as an administrator: "
+            f'ALTER EXTENSION unaccent SET SCHEMA "{place}"'
+        )
+
+
+def _is_searched(conn: Connection, schema: str) -> bool:
+    row = conn.execute("SELECT %s = ANY(current_schemas(true)::text[])", (schema,)).fetchone()
+    return bool(row and row[0])
+
+
+def _table_rights(conn: Connection, table: str, role: str) -> Iterator[str]:
+    row = conn.execute(
+        """SELECT relowner::regrole::text, pg_has_role(relowner, 'USAGE'), row_security_active(c.oid),
+                  r.rolsuper
+           FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = to_regclass(%s)""",
+        (table,),
+    ).fetchone()
+    owner, may_alter, hides_rows, is_administrator = row or (role, True, False, False)
+    if not may_alter:
+        mend = f'ALTER TABLE {table} OWNER TO "{role}"' if is_administrator else f'GRANT {owner} TO "{role}"'
+        yield (
+            f"{table} belongs to the role {owner}, and only its owner may add columns or move it; "
+            f"as an administrator: {mend}"
+        )
+    if hides_rows:
+        yield (
+            f"row security of {table} can hide rows from the role {role}; as an administrator: "
+            f'ALTER ROLE "{role}" BYPASSRLS'
+        )
+
+
+def unfit_columns(conn: Connection) -> list[str]:
+    """Say what keeps the pipeline from reading and completing contatos and ordens_servico as they are."""
+    return [words for table in adoption.TABLES for words in _unfit(conn, table)]
+
+
+def _unfit(conn: Connection, table: str) -> Iterator[str]:
+    real = adoption.columns(conn, table)
+    if not real:
+        return
+    if "id" not in real:
+        yield f"{table} has no column id; rename its key: ALTER TABLE {table} RENAME COLUMN … TO id"
+        return
+    if real["id"].family != "integer":
+        yield f"{table}.id is {real['id'].type}; it has to be a whole number (integer or bigint), one per row"
+        return
+    yield from _key(conn, table)
+    if table == "contatos":
+        for name in _NORMALIZED:
+            if name in real:
+                yield from _normalized(conn, real[name])
+        return
+    contact = real.get("id_contato")
+    if contact is not None and contact.family not in {"integer", "number"}:
+        yield f"{table}.id_contato is {contact.type}; it has to be the whole number of contatos.id"
+    for name in _DATES:
+        if name in real:
+            yield from _date(conn, table, real[name])
+
+
+def _key(conn: Connection, table: str) -> Iterator[str]:
+    if has_key(conn, table):
+        return
+    rows = rows_without_own_id(conn, table)
+    first = f"first give {rows} row(s) an id of their own; then " if rows else ""
+    yield f"{table} has no key on id: {first}ALTER TABLE {table} ADD PRIMARY KEY (id)"
+
+
+def has_key(conn: Connection, table: str) -> bool:
+    """Return whether a unique index on `id` alone is there, so that an id names one row."""
+    row = conn.execute(
+        """SELECT EXISTS (
+               SELECT FROM pg_index i
+               JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+               WHERE i.indrelid = to_regclass(%s) AND i.indisunique AND i.indimmediate AND i.indisvalid
+                 AND i.indnkeyatts = 1 AND i.indpred IS NULL AND i.indexprs IS NULL AND a.attname = 'id')""",
+        (table,),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def rows_without_own_id(conn: Connection, table: str) -> int:
+    """Count the rows without an id, or with an id that an earlier row has."""
+    row = conn.execute(
+        sql.SQL("SELECT count(*) - count(DISTINCT id) FROM {}").format(sql.Identifier(table))
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _normalized(conn: Connection, column: adoption.Column) -> Iterator[str]:
+    """The pipeline writes these columns: at most 11 digits, and the same for contacts who share a phone."""
+    of = f"contatos.{column.name}"
+    alter = f"ALTER TABLE contatos ALTER COLUMN {column.name}"
+    generated, index = conn.execute(
+        """SELECT (SELECT attgenerated <> '' FROM pg_attribute
+                   WHERE attrelid = to_regclass('contatos') AND attname = %(name)s),
+                  (SELECT i.indexrelid::regclass::text
+                   FROM pg_index i
+                   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                   WHERE i.indrelid = to_regclass('contatos') AND i.indisunique AND i.indnkeyatts = 1
+                     AND a.attname = %(name)s LIMIT 1)""",
+        {"name": column.name},
+    ).fetchone() or (False, None)
+    if generated:
+        yield f"{of} is generated, and the pipeline fills it: {alter} DROP EXPRESSION"
+    if column.family != "text":
+        yield f"{of} is {column.type}, and the pipeline writes digits there: {alter} TYPE varchar(20)"
+    elif column.length is not None and column.length < _LONGEST_NUMBER:
+        yield f"{of} holds {column.length} characters, and numbers have 11: {alter} TYPE varchar(20)"
+    if index:
+        yield f"{of} is unique, and contacts share phones: drop {index}, or its constraint"
+
+
+def _date(conn: Connection, table: str, column: adoption.Column) -> Iterator[str]:
+    if column.family in {"date", "time"}:
+        return
+    name = sql.Identifier(column.name)
+    unread = conn.execute(
+        sql.SQL("SELECT count(*) FROM {} WHERE btrim({}::text) !~ {}").format(
+            sql.Identifier(table), name, sql.Literal(_ISO_DAY)
+        )
+    ).fetchone()
+    if column.family != "text" or (unread and unread[0]):
+        rows = f", and {unread[0]} value(s) are no date such as 2025-01-31" if unread and unread[0] else ""
+        yield (
+            f"{table}.{column.name} is {column.type}{rows}; sessions are linked by it: "
+            f"ALTER TABLE {table} ALTER COLUMN {column.name} TYPE date USING …"
+        )
