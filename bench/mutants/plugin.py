@@ -1,0 +1,74 @@
+"""What pytest is told in a trial: one database server for all trials, and which tests come first.
+
+What belongs here: a plugin for pytest, named with `-p`; it runs in the process of a trial. What does not: drawing
+changes and starting trials.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import psycopg
+import pytest
+
+SERVER, ORDER, QUERIES_SEEN = "MUTANTS_SERVER", "MUTANTS_ORDER", "MUTANTS_QUERIES"
+
+_seen: dict[str, list[str]] = defaultdict(list)
+
+
+class _SharedServer:
+    """The fixtures of conftest.py that start a server, over again."""
+
+    @pytest.fixture(scope="session")
+    def embedded_admin_url(self) -> str:
+        """The server of all trials, which holds the migrated template already."""
+        return os.environ[SERVER]
+
+    @pytest.fixture(scope="session")
+    def migrated_template(self) -> str:
+        """A copy of no trial's: migrations are not among the changes."""
+        return "template_migrated"
+
+
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Put the tests first that ran through the changed line, before the change."""
+    for conftest in ("whatsapp_pipeline_tests", "whatsapp_pipeline_tests/store"):
+        # Fixtures that are registered last for a folder win.
+        session._fixturemanager.parsefactories(_SharedServer(), nodeid=conftest)
+    if order := os.environ.get(ORDER):
+        first = {name: place for place, name in enumerate(json.loads(Path(order).read_text(encoding="utf-8")))}
+        items.sort(key=lambda item: first.get(item.nodeid, len(first)))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Note which statements each test asks for."""
+    if QUERIES_SEEN not in os.environ:
+        return
+    from whatsapp_pipeline.store import queries
+
+    load = queries.load
+
+    def noted(name: str) -> str:
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").rsplit(" (", 1)[0]
+        if test and test not in _seen[name]:
+            _seen[name].append(test)
+        return load(name)
+
+    queries.load = noted  # type: ignore[assignment]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write which tests asked for which statement."""
+    if path := os.environ.get(QUERIES_SEEN):
+        Path(path).write_text(json.dumps(_seen), encoding="utf-8")
+
+
+def drop_leftovers(server: str) -> None:
+    """Drop the databases of a trial that was ended."""
+    with psycopg.connect(server, autocommit=True) as conn:
+        names = conn.execute("SELECT datname FROM pg_database WHERE datname LIKE 'test\\_%'").fetchall()
+        for (name,) in names:
+            conn.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
