@@ -14,6 +14,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from whatsapp_pipeline.templates.row_links import row_link
+
 # Text of customers may hold control characters. A browser shows them as nothing, or reverses what follows.
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -47,6 +49,7 @@ def _environment() -> Environment:
         "commands": commands,
         "lines": lines,
     }
+    environment.globals["row_link"] = row_link
     return environment
 
 

@@ -17,7 +17,7 @@ from whatsapp_pipeline.checks.qa import Scope, evaluate
 from whatsapp_pipeline.definitions import QA_CHECKS, build_defs, rule_book
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.steps.operations.qa_report import History, QaReport, make, write
+from whatsapp_pipeline.steps.operations.qa_report import History, QaReport, RunLine, make, write
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import verdicts
 from whatsapp_pipeline.store.links.precision_sample import next_links
@@ -211,6 +211,36 @@ def test_a_month_s_page_shows_its_own_failing_rows(
     assert f'id="chat-{chat}"' in own
     assert f"<h3>{check.name}</h3>" not in other
     assert f"aceito até {accepted:%d/%m/%Y}: perdido &lt;b&gt;" in later
+
+
+def test_only_what_passed_is_green(filled: tuple[Connection, History], prepared: Prepared) -> None:
+    conn, _ = filled
+    rules = [check.declared for check in QA_CHECKS if check.name in {"every_chat_is_loaded", "chats_are_linked"}]
+    runs = [
+        RunLine(NOW, "summaries", "", status, 1.0) for status in ("SUCCESS", "FAILURE", "STARTED", "CANCELED")
+    ]
+
+    def words(months: list[str]) -> list[tuple[str, str]]:
+        html = make(conn, months, History(runs=runs), rules, made_at=NOW).html
+        return re.findall(r'<span class="(good|bad|undecided)">([^<]*)</span>', html)
+
+    with conn.transaction(force_rollback=True):
+        conn.execute("TRUNCATE qa_results, qa_acceptances")
+        of_runs = [
+            ("good", "concluída"), ("bad", "falhou"), ("undecided", "em andamento"), ("undecided", "cancelada"),
+        ]  # fmt: skip
+        assert words(["2025-01"]) == [("undecided", "nunca avaliada")] * 2 + of_runs
+        scope = Scope(conn, [*MONTHS, "2025-05"], Archive(root=str(prepared.archive)))
+        for check in QA_CHECKS:
+            if check.name in {rule.name for rule in rules}:
+                evaluate(check, scope, run_id=None, every_month=True)
+        assert words(["2025-05"]) == [("undecided", "nada a examinar")] * 2 + of_runs
+        assert ("good", "passou") in words(["2025-01"])
+        conn.execute("UPDATE qa_results SET failing = 1 WHERE check_name = 'every_chat_is_loaded'")
+        assert words(["2025-01"])[0] == ("bad", "erro")
+        until = clock.today() + timedelta(days=9)
+        qa_results.accept(conn, "every_chat_is_loaded", "2025-01", failing=1, reason="x", until=until)
+        assert ("undecided", "aceito") in words(["2025-01"])
 
 
 def test_what_to_improve_is_counted_and_ordered(filled: tuple[Connection, History]) -> None:
