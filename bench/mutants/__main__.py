@@ -66,8 +66,8 @@ def report(trials: list[Trial], seed: int, total: int) -> str:
     survived = [trial for trial in trials if trial.state == "survived"]
     small = sum(trial.mutant.kind in SMALL for trial in trials)
     lines = [
-        f"Seed {seed}: {len(trials)} of {total:,} changes, {small} of them constants, comparisons and clauses;"
-        f" {len(survived)} survived.",
+        f"Seed {seed}: {len(trials)} of {total:,} changes, {small} of them constants, comparisons, clauses; "
+        f"{len(survived)} survived.",
         "",
         "| area | tried | survived |",
         "| --- | --- | --- |",
@@ -81,7 +81,9 @@ def report(trials: list[Trial], seed: int, total: int) -> str:
 
 def main() -> None:
     """Read the arguments, try the changes and write what was found."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--area", action="append", choices=[area.name for area in AREAS])

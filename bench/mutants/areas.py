@@ -32,7 +32,9 @@ class Area:
     def test_files(self, root: Path) -> list[Path]:
         """Return the test files, those without a database first."""
         found = {path for pattern in self.tests for path in (root / TESTS).glob(pattern)}
-        domain_first = sorted(found, key=lambda path: (path.relative_to(root / TESTS).parts[0] != "domain", path))
+        domain_first = sorted(
+            found, key=lambda path: (path.relative_to(root / TESTS).parts[0] != "domain", path)
+        )
         return [path for path in domain_first if path.name.startswith("test_")]
 
 
@@ -63,14 +65,16 @@ AREAS = (
             "store/links/link_parts.py", "store/links/fingerprints.py", "store/links/live_links.py",
         ),
         (
-            "links/link_*.sql", "links/links_update.sql", "links/judged_titles.sql", "links/part_contacts.sql",
-            "links/part_links_contact_links.sql", "links/stamp_contact_links_*.sql", "links/conversation_*.sql",
+            "links/link_*.sql", "links/links_update.sql", "links/judged_titles.sql",
+            "links/part_contacts.sql", "links/part_links_contact_links.sql",
+            "links/stamp_contact_links_*.sql", "links/conversation_*.sql",
         ),
         (
             "domain/matching/test_contacts.py", "domain/matching/test_decision_table.py",
             "domain/matching/test_live*.py", "domain/matching/test_overrides*.py",
-            "steps/links/test_link_contacts.py", "steps/links/test_decide.py", "steps/links/test_name_evidence.py",
-            "steps/links/test_link_stamps.py", "steps/links/test_staleness.py", "steps/links/test_live_links.py",
+            "steps/links/test_link_contacts.py", "steps/links/test_decide.py",
+            "steps/links/test_name_evidence.py", "steps/links/test_link_stamps.py",
+            "steps/links/test_staleness.py", "steps/links/test_live_links.py",
             "store/links/test_*.py",
         ),
     ),
@@ -97,7 +101,10 @@ AREAS = (
     ),
     Area(
         "conversations",
-        ("domain/conversations.py", "domain/webhook_json.py", "steps/conversations/*.py", "store/conversations/*.py"),
+        (
+            "domain/conversations.py", "domain/webhook_json.py",
+            "steps/conversations/*.py", "store/conversations/*.py",
+        ),
         (
             "conversations/add_*.sql", "conversations/keep_*.sql", "conversations/lease_*.sql",
             "conversations/rename.sql", "conversations/sessions_*.sql",

@@ -1,7 +1,7 @@
 """What pytest is told in a trial: one database server for all trials, and which tests come first.
 
-What belongs here: a plugin for pytest, named with `-p`; it runs in the process of a trial. What does not: drawing
-changes and starting trials.
+What belongs here: a plugin for pytest, named with `-p`; it runs in the process of a trial. What does not:
+drawing changes and starting trials.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         # Fixtures that are registered last for a folder win.
         session._fixturemanager.parsefactories(_SharedServer(), nodeid=conftest)
     if order := os.environ.get(ORDER):
-        first = {name: place for place, name in enumerate(json.loads(Path(order).read_text(encoding="utf-8")))}
+        first = {
+            name: place for place, name in enumerate(json.loads(Path(order).read_text(encoding="utf-8")))
+        }
         items.sort(key=lambda item: first.get(item.nodeid, len(first)))
 
 

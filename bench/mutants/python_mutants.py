@@ -157,7 +157,9 @@ class _Finder(ast.NodeVisitor):
             self._add("logic", start, end, f"(not ({self._text[start:end]}))")
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        for left, operator, right in zip([node.left, *node.comparators], node.ops, node.comparators, strict=False):
+        for left, operator, right in zip(
+            [node.left, *node.comparators], node.ops, node.comparators, strict=False
+        ):
             before, after = _COMPARED[type(operator)]
             self._operator("comparison", left, right, before, after)
         self.generic_visit(node)
@@ -170,7 +172,8 @@ class _Finder(ast.NodeVisitor):
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         is_text = any(
-            isinstance(side, ast.JoinedStr) or (isinstance(side, ast.Constant) and isinstance(side.value, str))
+            isinstance(side, ast.JoinedStr)
+            or (isinstance(side, ast.Constant) and isinstance(side.value, str))
             for side in (node.left, node.right)
         )
         if type(node.op) in _COUNTED and not is_text:

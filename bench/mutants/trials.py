@@ -80,7 +80,9 @@ class Workshop:
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def _pytest(self, area: Area, env: dict[str, str], extra: list[str], limit: float) -> tuple[int | None, str]:
+    def _pytest(
+        self, area: Area, env: dict[str, str], extra: list[str], limit: float
+    ) -> tuple[int | None, str]:
         """Run an area's tests in a fork; return the exit code, or None at the limit, and the output."""
         output = self._folder / "output"
         tests = [str(path.relative_to(self.root)) for path in area.test_files(self.root)]
@@ -157,7 +159,9 @@ def _run_forked(root: Path, output: Path, env: dict[str, str], arguments: list[s
         target = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(target, stream)
-        for name in [name for name in sys.modules if name.startswith(("whatsapp_pipeline", "_pytest.assertion"))]:
+        for name in [
+            name for name in sys.modules if name.startswith(("whatsapp_pipeline", "_pytest.assertion"))
+        ]:
             if name.startswith("whatsapp_pipeline"):
                 del sys.modules[name]
         import pytest

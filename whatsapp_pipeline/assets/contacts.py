@@ -27,9 +27,14 @@ from whatsapp_pipeline.assets.materialize import (
 )
 from whatsapp_pipeline.domain.masking import mask_name, mask_phone
 from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.resources.sources import Erp
+from whatsapp_pipeline.steps.operations.gates import refuse_red
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import status
+
+# Assets whose blocking checks hold everything that reads contacts and orders.
+TABLES_AND_ERP = ("contatos", "ordens_servico", "tiny_contacts", "tiny_orders")
 
 
 class ErpConfig(StepConfig):
@@ -136,7 +141,12 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
     deps=["contatos", tiny_contacts],
     metadata={"dagster/table_name": "contact_phones", **lineage.NORMALIZED_CONTACTS},
 )
-def normalized_contacts(context: dg.AssetExecutionContext, config: StepConfig, database: Database) -> Events:
+def normalized_contacts(
+    context: dg.AssetExecutionContext,
+    config: StepConfig,
+    database: Database,
+    rule_book: dg.ResourceParam[RuleBook],
+) -> Events:
     """Every phone of every contact as a key for matching: area code and last eight digits.
 
     A field can hold several numbers; `celular_normalizado` and `telefone_normalizado` of `contatos` hold the
@@ -157,6 +167,7 @@ def normalized_contacts(context: dg.AssetExecutionContext, config: StepConfig, d
         step=lambda conn: normalize_contacts(
             conn, default_area_code=settings.load().default_area_code, log=context.log
         ),
+        before=lambda conn: refuse_red(conn, rule_book.blocking(*TABLES_AND_ERP)),
     )  # fmt: skip
 
 

@@ -11,7 +11,12 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_file_index
-from whatsapp_pipeline.assets.contacts import normalized_contacts, tiny_orders, without_erp
+from whatsapp_pipeline.assets.contacts import (
+    TABLES_AND_ERP,
+    normalized_contacts,
+    tiny_orders,
+    without_erp,
+)
 from whatsapp_pipeline.assets.materialize import (
     GROUP,
     OWNERS,
@@ -23,6 +28,8 @@ from whatsapp_pipeline.assets.materialize import (
 )
 from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
 from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.rule_book import RuleBook
+from whatsapp_pipeline.steps.operations.gates import refuse_red
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import status
 
@@ -66,7 +73,12 @@ class OrderLinkConfig(StepConfig):
     deps=[chat_file_index, normalized_contacts, "ordens_servico", tiny_orders],
     metadata={"dagster/table_name": "chat_files", **lineage.CONTACT_LINKS},
 )
-def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, database: Database) -> Events:
+def contact_links(
+    context: dg.AssetExecutionContext,
+    config: ContactLinkConfig,
+    database: Database,
+    rule_book: dg.ResourceParam[RuleBook],
+) -> Events:
     """Each chat's contact with method, confidence, rivals and why.
 
     Overrides first, then phones, order number, name and equipment. Several candidates are ambiguous, never
@@ -97,6 +109,7 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
     yield from run_months(
         context, database, config, table="chat_files", month_rows=status.chat_files_in, more=more,
         step=ContactLinking(options, log=context.log).link,
+        before=lambda conn, _: refuse_red(conn, rule_book.blocking(*TABLES_AND_ERP)),
     )  # fmt: skip
 
 
@@ -112,7 +125,12 @@ def contact_links(context: dg.AssetExecutionContext, config: ContactLinkConfig, 
     deps=[contact_links, "ordens_servico", tiny_orders],
     metadata={"dagster/table_name": "chat_sessions", **lineage.ORDER_LINKS},
 )
-def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, database: Database) -> Events:
+def order_links(
+    context: dg.AssetExecutionContext,
+    config: OrderLinkConfig,
+    database: Database,
+    rule_book: dg.ResourceParam[RuleBook],
+) -> Events:
     """Each session's service order: an explicit number checked against the contact, else time and device."""
     from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
 
@@ -131,6 +149,7 @@ def order_links(context: dg.AssetExecutionContext, config: OrderLinkConfig, data
     yield from run_months(
         context, database, config, table="chat_sessions", month_rows=status.sessions_in, more=more,
         step=OrderLinking(options, log=context.log).link,
+        before=lambda conn, _: refuse_red(conn, rule_book.blocking(*TABLES_AND_ERP)),
     )  # fmt: skip
 
 

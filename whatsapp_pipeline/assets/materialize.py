@@ -27,7 +27,7 @@ OWNERS = ["team:data-engineering"]
 # The tag `subject` says which part of the project an asset belongs to.
 GROUP = "whatsapp_pipeline"
 PREVIEW_ROWS = 8
-PAUSED = "paused"  # metadata of the observation that a paused asset leaves
+PAUSED = "paused"  # metadata of the observation that a paused or held asset leaves
 
 Metadata: TypeAlias = Mapping[str, Any]
 Events: TypeAlias = Iterator[dg.AssetObservation | dg.AssetMaterialization | dg.MaterializeResult[Any]]
@@ -89,12 +89,18 @@ def run_table(
     table: str,
     step: Callable[[Connection], Report],
     more: Callable[[Connection], Metadata] | None = None,
+    before: Callable[[Connection], None] | None = None,
 ) -> Events:
-    """Run `step` for an unpartitioned asset that fills `table`, and report it; during a pause, do nothing."""
+    """Run `step` for an unpartitioned asset that fills `table`, and report it.
+
+    During a pause, and where `before` raises HeldError, nothing is done, and an observation says why.
+    """
     dry_run = is_dry_run(context, config)
     with database.connect(application_name=_application(context), dry_run=dry_run) as conn:
         try:
             _ask_gates(context, conn, [])
+            if before:
+                before(conn)
         except gates.PausedError as pause:
             yield _paused(context, pause)
             return
@@ -121,16 +127,20 @@ def run_months(
 ) -> Events:
     """Run `step` for each month of the run, in order, and report each month and the sum.
 
-    `before` may raise to end the run before the first month is written. During a pause the run ends well
-    with what is done: the months before it are materialized, the others are as they were, and later assets of
-    the run are skipped.
+    `before` may raise to end the run before the first month is written; after HeldError the run ends well,
+    and an observation says why nothing was done. During a pause the run ends well with what is done: the
+    months before it are materialized, the others are as they were, and later assets of the run are skipped.
     """
     months = months_of(context)
     total: Counter[str] = Counter()
     dry_run = is_dry_run(context, config)
     with database.connect(application_name=_application(context), dry_run=dry_run) as conn:
-        if before:
-            before(conn, months)
+        try:
+            if before:
+                before(conn, months)
+        except gates.HeldError as held:
+            yield _paused(context, held)
+            return
         by_month, pause = _run_until_pause(context, conn, months, step)
         for month, counts in by_month.items():
             counts["dagster/partition_row_count"] = month_rows(conn, month)

@@ -2,6 +2,7 @@
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 # Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
@@ -11,6 +12,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_messages
+from whatsapp_pipeline.assets.contacts import TABLES_AND_ERP
 from whatsapp_pipeline.assets.conversations import conversations
 from whatsapp_pipeline.assets.materialize import (
     GROUP,
@@ -23,6 +25,8 @@ from whatsapp_pipeline.assets.materialize import (
 )
 from whatsapp_pipeline.domain.masking import mask_name, mask_phone
 from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.rule_book import RuleBook
+from whatsapp_pipeline.steps.operations.gates import red_months, refuse_red
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.summaries import summary_reports as reports
 
@@ -66,11 +70,19 @@ class SummaryConfig(StepConfig):
     metadata={"dagster/table_name": "customer_chat_summaries", **lineage.CUSTOMER_SUMMARIES},
 )
 def customer_summaries(
-    context: dg.AssetExecutionContext, config: SummaryConfig, database: Database
+    context: dg.AssetExecutionContext,
+    config: SummaryConfig,
+    database: Database,
+    rule_book: dg.ResourceParam[RuleBook],
 ) -> Events:
-    """Per customer: who they are, what is open, how they feel, and the messages that say so."""
+    """Per customer: who they are, what is open, how they feel, and the messages that say so.
+
+    The summaries of customers with chats in a month whose messages a blocking check found wrong stay as they
+    were; `contacts_held` counts those that have something new to say.
+    """
     from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 
+    of_months = rule_book.blocking("chat_messages")
     options = SummaryOptions(
         rebuild=config.rebuild,
         gap=timedelta(hours=config.conversation_gap_hours),
@@ -79,7 +91,10 @@ def customer_summaries(
     )
     yield from run_table(
         context, database, config, table="customer_chat_summaries", more=_what_they_show,
-        step=lambda conn: summarize(conn, options, log=context.log),
+        step=lambda conn: summarize(
+            conn, replace(options, held_months=red_months(conn, of_months)), log=context.log
+        ),
+        before=lambda conn: refuse_red(conn, rule_book.blocking(*TABLES_AND_ERP)),
     )  # fmt: skip
 
 

@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from whatsapp_pipeline.assets.contacts import TABLES_AND_ERP
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.steps.operations.gates import pause_in_words
+from whatsapp_pipeline.resources.rule_book import RuleBook
+from whatsapp_pipeline.steps.operations.gates import held_in_words, pause_in_words
 from whatsapp_pipeline.store.summaries.live_summaries import quiet_and_stale
 
 QUIET = timedelta(minutes=5)
@@ -31,11 +33,13 @@ live_summaries = dg.define_asset_job(
     description="Ask for the summaries of customers whose live conversations have been quiet for 5 minutes.",
 )
 def quiet_conversations_sensor(
-    context: dg.SensorEvaluationContext, database: Database
+    context: dg.SensorEvaluationContext, database: Database, rule_book: dg.ResourceParam[RuleBook]
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run over the customers who wait; never for two at a time."""
     with database.connect(application_name="whatsapp-pipeline summaries sensor") as conn:
         if words := pause_in_words(conn):
+            return dg.SkipReason(words)
+        if words := held_in_words(conn, rule_book.blocking(*TABLES_AND_ERP)):
             return dg.SkipReason(words)
         waiting = quiet_and_stale(conn, quiet=QUIET, limit=MOST_CONTACTS)
     if not waiting:

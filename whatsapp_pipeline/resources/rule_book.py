@@ -24,3 +24,7 @@ class RuleBook:
         tolerances = dict(settings.load().check_tolerances)
         rules = (replace(r, tolerance=tolerances.get(r.name, r.tolerance)) for r in self._declared)
         return sorted(rules, key=lambda rule: (rule.asset, rule.name))
+
+    def blocking(self, *assets: str) -> list[Rule]:
+        """Return the blocking rules of these assets: while one is red, what builds on them is held."""
+        return [rule for rule in self.rules() if rule.blocking and rule.asset in assets]

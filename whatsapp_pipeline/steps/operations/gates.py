@@ -1,4 +1,8 @@
-"""What is asked before a step begins and between its months: is there a pause, does its checkpoint hold?
+"""What is asked before a step begins and between its months: a pause, red blocking checks, checkpoints.
+
+A blocking check ends its own run before the next asset. Other runs ask here: while such a check is red, an
+asset that builds on what it examined is held, and its rows stay as they are. A month that a person accepted
+is not red.
 
 A checkpoint that does not hold ends the step with what to do; `whatsapp-pipeline checkpoint waive` lets it
 pass and records who did and why. CHECKPOINTS says which ones count.
@@ -6,10 +10,12 @@ pass and records who did and why. CHECKPOINTS says which ones count.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.domain.quality import Rule
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.operations.quality import standing_of
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import verdicts
 from whatsapp_pipeline.store.operations import gates
@@ -24,6 +30,10 @@ BEFORE = {
 
 class PausedError(PipelineError):
     """The pipeline is paused; what was done so far stays, and running it again goes on."""
+
+
+class HeldError(PausedError):
+    """A blocking check of another run is red; the rows of this asset stay as they are until it is not."""
 
 
 def check(conn: Connection, asset: str, months: list[str], *, required: Collection[str]) -> None:
@@ -44,6 +54,35 @@ def refuse_pause(conn: Connection) -> None:
     """Raise PausedError during a pause."""
     if words := pause_in_words(conn):
         raise PausedError(words)
+
+
+def refuse_red(conn: Connection, blockers: Sequence[Rule]) -> None:
+    """Raise HeldError while a check of `blockers` is red."""
+    if words := held_in_words(conn, blockers):
+        raise HeldError(words)
+
+
+def held_in_words(conn: Connection, blockers: Sequence[Rule]) -> str | None:
+    """Say which blocking check is red, and the way out; None when none is."""
+    for rule in blockers:
+        standing = standing_of(conn, rule)
+        if not standing.passed:
+            return (
+                f"held, and left as it was: the check {rule.name} of {rule.asset} is red "
+                f"({standing.words()}). {rule.how_to_fix} Then `whatsapp-pipeline qa evaluate --check "
+                f"{rule.name}`; or accept it with `whatsapp-pipeline qa accept`"
+            )
+    return None
+
+
+def red_months(conn: Connection, blockers: Sequence[Rule]) -> dict[str, str]:
+    """Return the months in which a blocking check is red, each with the name of such a check."""
+    return {
+        verdict.month: rule.name
+        for rule in blockers
+        for verdict in standing_of(conn, rule).of("red")
+        if verdict.month is not None
+    }
 
 
 def pause_in_words(conn: Connection) -> str | None:

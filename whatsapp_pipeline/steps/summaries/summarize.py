@@ -8,7 +8,7 @@ never on what ran before.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -46,7 +46,8 @@ class SummaryOptions:
 
     `as_of` is the moment that frequency windows end at (local, naive); None: the latest message known, so
     that the same content always gives the same summaries. `taxonomy` replaces the packaged one. `contacts`:
-    look at these only, None for all.
+    look at these only, None for all. `held_months`: months whose messages a blocking check found wrong, each
+    with the check's name; the summaries of their customers stay as they are.
     """
 
     rebuild: bool = False
@@ -59,6 +60,7 @@ class SummaryOptions:
     taxonomy: Path | None = None
     part_messages: int = _PART_MESSAGES
     contacts: tuple[int, ...] | None = None
+    held_months: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def metrics(self) -> MetricOptions:
@@ -78,6 +80,7 @@ class SummaryReport:
     contacts: int = 0
     contacts_changed: int = 0
     contacts_aged: int = 0
+    contacts_held: int = 0
     summaries_written: int = 0
     summaries_removed: int = 0
     messages_measured: int = 0
@@ -100,7 +103,8 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
         contacts = store.stage_contacts(conn, options.digest(texts.reader.rules), options.contacts)
         with conn.transaction():
             removed = store.remove_gone(conn, options.contacts)
-        report = SummaryReport(contacts=contacts, summaries_removed=removed)
+        held = _hold(conn, options, log)
+        report = SummaryReport(contacts=contacts, contacts_held=held, summaries_removed=removed)
         if as_of is not None:
             report = _compute(conn, options, as_of, texts, report, log)
         live_summaries.note_summarized(conn, started, options.contacts)
@@ -111,6 +115,16 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
         report.messages_measured,
     )  # fmt: skip
     return report
+
+
+def _hold(conn: Connection, options: SummaryOptions, log: logging.Logger) -> int:
+    """Leave the customers of held months out of this run; return how many have something new to say."""
+    if not options.held_months:
+        return 0
+    held = store.hold_contacts(conn, list(options.held_months))
+    why = ", ".join(f"{name} is red in {month}" for month, name in sorted(options.held_months.items()))
+    log.warning("%d changed summaries stay as they were: %s", held, why)
+    return held
 
 
 def stale_contacts(conn: Connection, options: SummaryOptions) -> tuple[int, list[int]]:

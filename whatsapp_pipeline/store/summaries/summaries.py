@@ -163,6 +163,25 @@ def remove_gone(conn: Connection, contacts: Sequence[int] | None = None) -> int:
     return conn.execute(f"DELETE FROM customer_chat_summaries k {gone}", values).rowcount
 
 
+def hold_contacts(conn: Connection, months: Sequence[str]) -> int:
+    """Unstage the contacts with chats in `months`; return how many of them have a summary of other inputs."""
+    row = conn.execute(
+        """
+        WITH held AS (
+            DELETE FROM work_contacts w
+             WHERE EXISTS (SELECT FROM chat_files f
+                            WHERE f.id_contato = w.id_contato AND f.month = ANY (%(months)s))
+            RETURNING w.id_contato, w.input_hash
+        )
+        SELECT count(*) FROM held h
+         WHERE NOT EXISTS (SELECT FROM customer_chat_summaries s
+                            WHERE s.id_contato = h.id_contato AND s.input_hash = h.input_hash)
+        """,
+        {"months": list(months)},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def _frequency_values(
     as_of: datetime, bounds: FrequencyBounds, part: int | None
 ) -> dict[str, datetime | timedelta | int | None]:

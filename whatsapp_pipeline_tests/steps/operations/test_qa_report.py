@@ -215,7 +215,9 @@ def test_a_month_s_page_shows_its_own_failing_rows(
 
 def test_only_what_passed_is_green(filled: tuple[Connection, History], prepared: Prepared) -> None:
     conn, _ = filled
-    rules = [check.declared for check in QA_CHECKS if check.name in {"every_chat_is_loaded", "chats_are_linked"}]
+    rules = [
+        check.declared for check in QA_CHECKS if check.name in {"every_chat_is_loaded", "chats_are_linked"}
+    ]
     runs = [
         RunLine(NOW, "summaries", "", status, 1.0) for status in ("SUCCESS", "FAILURE", "STARTED", "CANCELED")
     ]
@@ -227,7 +229,8 @@ def test_only_what_passed_is_green(filled: tuple[Connection, History], prepared:
     with conn.transaction(force_rollback=True):
         conn.execute("TRUNCATE qa_results, qa_acceptances")
         of_runs = [
-            ("good", "concluída"), ("bad", "falhou"), ("undecided", "em andamento"), ("undecided", "cancelada"),
+            ("good", "concluída"), ("bad", "falhou"),
+            ("undecided", "em andamento"), ("undecided", "cancelada"),
         ]  # fmt: skip
         assert words(["2025-01"]) == [("undecided", "nunca avaliada")] * 2 + of_runs
         scope = Scope(conn, [*MONTHS, "2025-05"], Archive(root=str(prepared.archive)))
