@@ -48,11 +48,12 @@ def sample(drawn: list[tuple[str, Mutant]], count: int) -> list[tuple[str, Mutan
 def try_all(drawn: list[tuple[str, Mutant]], count: int, work: Workshop) -> list[Trial]:
     """Try changes in the drawn order until `count` have been tried that the server and Python can read."""
     trials: list[Trial] = []
-    queue = sample(drawn, count)
+    queue = sorted(sample(drawn, count), key=lambda item: (not work.is_recorded(area_of(item[0])), item[0]))
     spare = iter(item for item in drawn if item not in set(queue))
     while queue:
-        area, mutant = queue.pop(0)
-        trial = work.run(area_of(area), mutant)
+        name, mutant = queue.pop(0)
+        work.record(area_of(name))
+        trial = work.run(area_of(name), mutant)
         print(f"{trial.state:9} {trial.seconds:5.0f} s  {mutant.kind:10} {mutant}  {trial.test}", flush=True)
         if trial.state == "invalid" and (item := next(spare, None)):
             queue.append(item)
@@ -99,9 +100,6 @@ def main() -> None:
     _load_packages()
     # A short path: socket names have a length limit.
     with tempfile.TemporaryDirectory(prefix="wm-") as folder, Workshop(Path(folder)) as work:
-        for name in {area for area, _ in sample(drawn, options.count)}:
-            work.record(area_of(name))
-            print(f"{name}: the tests pass without a change", flush=True)
         trials = try_all(drawn, options.count, work)
     text = report(trials, options.seed, len(drawn))
     target = Path("bench/results/mutants.md")

@@ -34,15 +34,16 @@ class _SharedServer:
 
 
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Put the tests first that ran through the changed line, before the change."""
+    """Keep the tests that ran through the changed line before the change, in the order that was chosen."""
     for conftest in ("whatsapp_pipeline_tests", "whatsapp_pipeline_tests/store"):
         # Fixtures that are registered last for a folder win.
         session._fixturemanager.parsefactories(_SharedServer(), nodeid=conftest)
     if order := os.environ.get(ORDER):
-        first = {
-            name: place for place, name in enumerate(json.loads(Path(order).read_text(encoding="utf-8")))
-        }
-        items.sort(key=lambda item: first.get(item.nodeid, len(first)))
+        chosen = json.loads(Path(order).read_text(encoding="utf-8"))
+        places = {name: place for place, name in enumerate(chosen)}
+        known = [item for item in items if item.nodeid in places]
+        if known:
+            items[:] = sorted(known, key=lambda item: places[item.nodeid])
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -3,8 +3,8 @@
 What belongs here: the copy, the server of all trials, running pytest and reading how it ended. What does not:
 drawing changes and reporting them.
 
-Each trial is a fork of this process, which has loaded the large packages once. The tests that ran through the
-changed line before the change come first; all others of the area follow while none fails.
+Each trial is a fork of this process, which has loaded the large packages once. Only the area's tests that
+ran through the changed line before the change are run; where none is known to, all of them are.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +33,7 @@ from bench.mutants.areas import AREAS, Area
 from bench.mutants.python_mutants import Mutant
 
 State = Literal["killed", "survived", "timeout", "invalid"]
+KEPT = Path(".local/mutants")
 LIMIT_SECONDS = 900  # a change that makes a loop endless is noticed, however late
 _REFUSED = re.compile(r"psycopg\.errors\.SyntaxError|^E\s+SyntaxError", re.MULTILINE)
 
@@ -54,6 +56,7 @@ class Workshop:
         self.root = folder / "checkout"
         self._folder = folder
         self._server = ""
+        self._kept: dict[str, Path] = {}
 
     def __enter__(self) -> Workshop:
         shutil.rmtree(self.root, ignore_errors=True)
@@ -101,27 +104,49 @@ class Workshop:
         return None, ""
 
     def record(self, area: Area) -> None:
-        """Run an area's tests unchanged, and note what each runs through; ends the tool where one fails."""
-        env = {
-            plugin.QUERIES_SEEN: str(self._folder / f"{area.name}.queries"),
-            "COVERAGE_FILE": str(self._folder / f"{area.name}.coverage"),
-        }
-        extra = ["--cov=whatsapp_pipeline", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
-        code, output = self._pytest(area, env, extra, limit=3600)
-        if code != 0:
-            sys.exit(f"the tests of {area.name} fail without a change:\n{output[-3000:]}")
+        """Run an area's tests unchanged, and note what each runs through; ends the tool where one fails.
+
+        What was noted of the same code and tests is taken from KEPT.
+        """
+        kept = self._place(area)
+        if not self.is_recorded(area):
+            shutil.rmtree(kept, ignore_errors=True)
+            kept.mkdir(parents=True)
+            queries = self._folder / "queries"
+            env = {plugin.QUERIES_SEEN: str(queries), "COVERAGE_FILE": str((kept / "coverage").resolve())}
+            extra = ["--cov=whatsapp_pipeline", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
+            code, output = self._pytest(area, env, extra, limit=3600)
+            if code != 0:
+                sys.exit(f"the tests of {area.name} fail without a change:\n{output[-3000:]}")
+            shutil.copy(queries, kept / "queries")
+        self._kept[area.name] = kept
+
+    def is_recorded(self, area: Area) -> bool:
+        """Whether the area's tests, as they are, were run unchanged before."""
+        return (self._place(area) / "queries").exists()
+
+    def _place(self, area: Area) -> Path:
+        return KEPT / f"{area.name}-{self._digest(area)}"
+
+    def _digest(self, area: Area) -> str:
+        """Name the contents of an area's files and tests."""
+        files = [*area.files(self.root), *area.test_files(self.root)]
+        return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
     def _covering(self, area: Area, mutant: Mutant) -> list[str]:
         """Return the tests that ran through the changed line, those without a database first."""
+        kept = self._kept[area.name]
         if mutant.path.endswith(".sql"):
-            seen = json.loads((self._folder / f"{area.name}.queries").read_text(encoding="utf-8"))
+            seen = json.loads((kept / "queries").read_text(encoding="utf-8"))
             tests = seen.get(mutant.path.removeprefix("sql/queries/").removesuffix(".sql"), [])
         else:
-            data = coverage.CoverageData(str(self._folder / f"{area.name}.coverage"))
+            data = coverage.CoverageData(str(kept / "coverage"))
             data.read()
-            lines = data.contexts_by_lineno(str(self.root / mutant.path))
-            near = sorted(lines, key=lambda line: abs(line - mutant.line))[:3]
-            tests = [context.rsplit("|", 1)[0] for line in near for context in lines[line] if context]
+            path = next((name for name in data.measured_files() if name.endswith(f"/{mutant.path}")), "")
+            lines = data.contexts_by_lineno(path)
+            # A statement over several lines is noted at its first one.
+            line = max((known for known in lines if known <= mutant.line), default=0)
+            tests = [context.rsplit("|", 1)[0] for context in lines.get(line, ()) if context]
         return sorted(dict.fromkeys(tests), key=lambda test: "/domain/" not in test)
 
     def run(self, area: Area, mutant: Mutant) -> Trial:

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from whatsapp_pipeline.automation.live_summaries import quiet_conversations_sensor
-from whatsapp_pipeline.definitions import build_defs
+from whatsapp_pipeline.definitions import build_defs, rule_book
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 from whatsapp_pipeline.steps.links.live_links import link_live
@@ -38,7 +38,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def tick(instance: dg.DagsterInstance, url: str) -> tuple[list[dg.RunRequest], str | None]:
-    with dg.build_sensor_context(instance=instance, resources={"database": Database(url=url)}) as context:
+    resources = {"database": Database(url=url), "rule_book": rule_book(with_erp=False)}
+    with dg.build_sensor_context(instance=instance, resources=resources) as context:
         data = quiet_conversations_sensor.evaluate_tick(context)
     return list(data.run_requests or []), data.skip_message
 
@@ -84,6 +85,24 @@ def test_a_quiet_customer_is_summarised_once(
     assert second.run_key != request.run_key
     assert run(instance, database_url, second)
     assert one(conn, "SELECT sum(message_count) FROM customer_chat_summaries") == 3
+
+
+def test_nothing_is_asked_for_while_a_blocking_check_is_red(
+    conn: Connection, database_url: str, instance: dg.DagsterInstance
+) -> None:
+    take(conn, delivery(text("w1", "oi", sender=ANA)))
+    pass_minutes(conn, 6)
+    conn.execute(
+        "INSERT INTO qa_results (check_name, month, examined, failing, severity, evaluated_at)"
+        " VALUES ('columns_are_as_expected', NULL, 9, 1, 'error', now())"
+    )
+    try:
+        requests, skipped = tick(instance, database_url)
+    finally:
+        conn.execute("TRUNCATE qa_results")
+    assert requests == []
+    assert "columns_are_as_expected" in str(skipped)
+    assert len(tick(instance, database_url)[0]) == 1
 
 
 def test_a_conversation_that_changes_hands_leaves_the_old_summary(
