@@ -13,13 +13,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from whatsapp_pipeline.domain.phone_texts import is_cnpj, is_cpf, plain_phone_text
+from whatsapp_pipeline.domain.phone_texts import (
+    RARE_SEPARATORS,
+    SEPARATORS,
+    is_cnpj,
+    is_cpf,
+    plain_phone_text,
+)
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phones
 
 PHONE, EMAIL, CPF, CNPJ, RG = "[telefone]", "[e-mail]", "[CPF]", "[CNPJ]", "[RG]"
 
-# What people put between the digits of one number, never a line's end; the last two make keycap digits.
-_MARK: Final = r"[ \t.\-/\\_~*·•()\ufe0f\u20e3]"
+# What people put between the digits of one number, never a line's end. The rare marks stand between other
+# numbers as well: what has one is hidden only when it is a mobile number without a carrier's code.
+_MARK: Final = rf"[ \t{SEPARATORS}]"
+_ANY_MARK: Final = rf"[ \t{SEPARATORS}{RARE_SEPARATORS}]"
+_RARE_MARK: Final = re.compile(rf"[{RARE_SEPARATORS}]")
 _JID: Final = re.compile(r"\+?\d{6,20}(?:[.:_]\d+)*@(?:s\.whatsapp\.net|c\.us|(?:hosted\.)?lid|hosted)\b")
 _EMAIL: Final = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _CNPJ: Final = re.compile(
@@ -37,21 +46,22 @@ _NAMED: Final = re.compile(r"\b(cpf|cnpj|rg)\b([\s:.nº°#-]{0,6})(\d[\d./ -]{4,
 
 # With an area: [+55] [0][carrier] (41) [9] NNNN NNNN, each part apart or not.
 _WITH_AREA: Final = re.compile(
-    rf"(?<!\d)(?:(?:\+ ?|00 ?)?55{_MARK}{{0,3}})?\(?0?(?:[xX]{{2}} ?)?(?:\d\d{_MARK}{{1,2}})??[1-9][1-9]"
-    rf"{_MARK}{{0,3}}(?:9{_MARK}{{0,2}})?\d{{4}}{_MARK}{{0,3}}\d{{4}}(?!\d)"
+    rf"(?<!\d)(?<!\d[:,])(?:(?:\+ ?|00 ?)?55{_ANY_MARK}{{0,3}})?\(?0?(?:[xX]{{2}} ?)?(?:\d\d{_MARK}{{1,2}})??"
+    rf"[1-9][1-9]{_ANY_MARK}{{0,3}}(?:9{_ANY_MARK}{{0,2}})?\d{{4}}{_ANY_MARK}{{0,3}}\d{{4}}(?!\d)"
 )
 _ABROAD: Final = re.compile(
     rf"(?:\+|(?<!\d)(?<!\d[ .\-/])00){_MARK}{{0,2}}\d(?:{_MARK}{{0,3}}\d){{7,14}}(?!\d)"
 )
 # Digits with any marks between them, as in `4 1 9 9 …`: a run of groups, of which some may be one number.
-_RUN: Final = re.compile(rf"\d(?:{_MARK}{{0,3}}\d){{9,}}")
+_RUN: Final = re.compile(rf"\d(?:{_ANY_MARK}{{0,3}}\d){{9,}}")
 _GROUP: Final = re.compile(r"\d+")
 _MOST = 15
 # What can be a mobile at all: a message full of single digits has thousands of windows to ask about.
 _MOBILE_SHAPE: Final = re.compile(r"(?:00)?(?:55)?0?(?:\d\d)?[1-9][1-9]9\d{8}")
+_PLAIN_MOBILE_SHAPE: Final = re.compile(r"(?:55)?[1-9][1-9]9\d{8}")
 # Without an area: 9NNNN-NNNN or NNNN-NNNN in the groups of phones.
 _WITHOUT_AREA: Final = re.compile(
-    r"(?<!\d)(?<!\d[.,/])(?:(?:\([xX]{2}\) ?)?9[ .]?\d{4}[ .-]?\d{4}|[2-9]\d{3}-\d{4}"
+    r"(?<!\d)(?<!\d[.,/])(?:(?:\([xX]{2}\) ?)?9[ .]?\d{4}[ .:,'-]?\d{4}|[2-9]\d{3}-\d{4}"
     r"|(?<!\d )[2-9]\d{3}[ .]?\d{4}(?! ?\d))(?!\d)(?!,\d\d(?!\d))"
 )
 # Behind such a word every number of this length is a phone.
@@ -120,6 +130,8 @@ def _is_with_area(match: re.Match[str]) -> bool:
     phones = parse_phones(match[0]) + parse_phones(_digits(match[0]))
     if any(_is_mobile(phone) for phone in phones):
         return True
+    if _RARE_MARK.search(match[0]):
+        return False
     kinds = {phone.kind for phone in phones if phone.key}
     return bool(kinds & {PhoneKind.FIXED, PhoneKind.MOBILE}) and not _is_something_else(match)
 
@@ -148,7 +160,9 @@ def _end_of_mobile(run: str, groups: list[tuple[int, int]], first: int) -> int |
         digits += run[slice(*groups[last])]
         if len(digits) > _MOST:
             return None
-        if _MOBILE_SHAPE.fullmatch(digits) and any(_is_mobile(phone) for phone in parse_phones(digits)):
+        written = run[groups[first][0] : groups[last][1]]
+        shape = _PLAIN_MOBILE_SHAPE if _RARE_MARK.search(written) else _MOBILE_SHAPE
+        if shape.fullmatch(digits) and any(_is_mobile(phone) for phone in parse_phones(digits)):
             return last
     return None
 

@@ -11,16 +11,21 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from whatsapp_pipeline.domain.phone_texts import RARE_SEPARATORS, SEPARATORS
 from whatsapp_pipeline.domain.phones import AREA_CODES, parse_phones
 
-# What people and programs put between the digits of one number: spaces of any width, dashes of any length,
-# dots, brackets, slashes, and marks that take no room.
-_BETWEEN = (
-    r"[\s().\-/\\_~*·•‐-―−⁃﹘﹣－／．（）"
-    "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0f\u20e3\ufeff]"
+# Beside the usual separators: spaces of any width, dashes of any length, and marks that take no room.
+_USUAL = (
+    rf"\s{SEPARATORS}‐-―−⁃﹘﹣－／．（）"
+    "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 )
-_RUN = re.compile(rf"[+＋]?[(（]?\d(?:{_BETWEEN}{{0,4}}\d){{7,}}")
+_RARE = rf"{RARE_SEPARATORS}：，；＇"
+_USUAL_RUN, _RUN = (
+    re.compile(rf"[+＋]?[(（]?\d(?:[{between}]{{0,4}}\d){{7,}}") for between in (_USUAL, _USUAL + _RARE)
+)
 _SHORTEST, _LONGEST = 8, 15
+# What may stand before a number: country code, trunk zero and carrier; the longest is tried first.
+_PREFIXES = (r"00550?", r"550?", r"0\d\d", r"0", r"")
 
 
 class PhoneSpan(NamedTuple):
@@ -30,6 +35,42 @@ class PhoneSpan(NamedTuple):
     end: int
     keys: frozenset[str]
 
+    def places(self, text: str, key: str) -> list[tuple[int, int]]:
+        """Return the bounds of each number in the span that `key` may be; the whole span if none is clear.
+
+        A span may hold a time, a price or other numbers too. A number without an area counts as the key's.
+        """
+        at = [place for place in range(self.start, self.end) if text[place].isdigit()]
+        digits = _digits(text[self.start : self.end])
+        area, number = (key[:2], key[2:]) if len(key) == 10 else ("", key.lstrip("+lid:"))
+        found = []
+        for match in re.finditer(number, digits):
+            start = _start_of_number(digits, match.start(), area.strip("x"), at)
+            found.append((_with_marks(text, at[start]), at[match.end() - 1] + 1))
+        return found or [(self.start, self.end)]
+
+
+def _start_of_number(digits: str, tail: int, area: str, at: list[int]) -> int:
+    """Return which digit begins the number whose last eight begin at `tail`; `at` are the digits' places."""
+    for prefix in _PREFIXES:
+        before = re.search(rf"{prefix}{area}9?$", digits[:tail])
+        # A prefix begins a group of digits; what is glued to other digits is none.
+        if before and before[0] and (not prefix or before.start() == 0 or _is_apart(at, before.start())):
+            return before.start()
+    ninth = tail - 1
+    return ninth if ninth >= 0 and digits[ninth] == "9" else tail
+
+
+def _is_apart(at: list[int], place: int) -> bool:
+    return at[place] - at[place - 1] > 1
+
+
+def _with_marks(text: str, start: int) -> int:
+    """Return where a number begins, its plus sign and opening bracket included."""
+    while start and text[start - 1] in "+＋(（":
+        start -= 1
+    return start
+
 
 def find_phone_spans(text: str) -> Iterator[PhoneSpan]:
     """Yield each run of at least eight digits with all keys that it may be read as.
@@ -38,7 +79,10 @@ def find_phone_spans(text: str) -> Iterator[PhoneSpan]:
     looks for known numbers.
     """
     for match in _RUN.finditer(text):
-        yield PhoneSpan(match.start(), match.end(), frozenset(_keys(match.group())))
+        keys = set(_keys(match.group()))
+        for part in _USUAL_RUN.findall(match.group()):
+            keys.update(_keys(part))
+        yield PhoneSpan(match.start(), match.end(), frozenset(keys))
 
 
 def _keys(run: str) -> Iterator[str]:

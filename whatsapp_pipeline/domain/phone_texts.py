@@ -12,6 +12,14 @@ import unicodedata
 # U+2010 to U+2015 and the minus sign; NFKC makes the full-width and small forms plain hyphens.
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
 
+SEPARATORS = r".\-/\\_~*·•()\ufe0f\u20e3"
+"""What people put between the digits of one number, beside spaces: the inside of a character class of `re`.
+
+The last two make keycap digits.
+"""
+RARE_SEPARATORS = r":,;'\u2019`|"
+"""More of them, which stand between other numbers as well: times, prices, lists."""
+
 _FORMATTED = re.compile(
     r"(?<![\w.])(?:"
     r"\d{3}\.\d{3}\.\d{3}[-./ ]?\d{2}|\d{9}-\d{2}"  # CPF

@@ -56,13 +56,19 @@ def names_in_text(text: str) -> Iterator[str]:
 
 def scrub_text(text: str, is_person: NameTest) -> str:
     """Replace each spelling of the person's numbers and user ids in a text by `ERASED`."""
-    parts: list[str] = []
-    end = 0
-    for span in find_phone_spans(text):
-        if any(is_person(name_of_key(key)) for key in span.keys):
-            parts += (text[end : span.start], ERASED)
-            end = span.end
-    scrubbed = "".join([*parts, text[end:]]) if parts else text
+    places = [
+        place
+        for span in find_phone_spans(text)
+        for key in span.keys
+        if is_person(name_of_key(key))
+        for place in span.places(text, key)
+    ]
+    scrubbed, end = "", 0
+    for start, stop in sorted(places):
+        if start >= end:
+            scrubbed += text[end:start] + ERASED
+        end = max(end, stop)
+    scrubbed += text[end:]
     return _USER_ID.sub(lambda match: ERASED if is_person(f"id:{match[0]}") else match[0], scrubbed)
 
 

@@ -14,7 +14,8 @@ SPELLINGS = [
     "+55 41 99999-0000", "5541999990000", "41 99999 0000", "(41) 9999-0000", "041 99999.0000",
     "41–99999–0000", "41—9 9999—0000", "41/99999/0000", "41\u00a099999\u20110000", "41 99999\u200e-0000",
     "４１９９９９９００００", "41_99999_0000", "4 1 9 9 9 9 9 0 0 0 0", "+55 (41) 9.9999-0000",
-    "0055 41 99999-0000",
+    "0055 41 99999-0000", "41:99999:0000", "41,99999,0000", "41'99999'0000", "41: 99999, 0000",
+    "+55:41:99999:0000", "4,1,9,9,9,9,9,0,0,0,0", "41;9;9999;0000", "41 99999\u20190000",
 ]  # fmt: skip
 
 
@@ -29,6 +30,25 @@ def test_every_spelling_is_hidden_and_known(written: str, around: str) -> None:
     assert "4199990000" in {key for span in find_phone_spans(text) for key in span.keys}
     assert scrub_text(text, "wa:554199990000".__eq__) == hidden.replace("[telefone]", "[apagado]")
     assert scrub_text(text, "wa:554199990001".__eq__) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("às 10:30, 41 99999-0000", "às 10:30, [apagado]"),
+        ("às 10:30, 99999-0000", "às 10:30, [apagado]"),
+        ("R$ 150,00, 41999990000", "R$ 150,00, [apagado]"),
+        ("41 99999-0000 / 41 98888-0001", "[apagado] / 41 98888-0001"),
+        ("41 98888-0001, 41 99999-0000", "41 98888-0001, [apagado]"),
+        ("41 98888-0001 / 9999-0000", "41 98888-0001 / [apagado]"),
+        ("41 99999-0000 / 99999-0000", "[apagado] / [apagado]"),
+        ("OS 30155: 41 99999-0000", "OS 30155: [apagado]"),
+        ('[1736000000,5541999990000,"x"]', '[1736000000,[apagado],"x"]'),
+    ],
+)
+def test_only_the_number_is_erased_and_not_what_stands_beside_it(text: str, rest: str) -> None:
+    names = {"wa:554199990000", "wa:xx99990000"}
+    assert scrub_text(text, names.__contains__) == rest
 
 
 @pytest.mark.parametrize("written", ["99999-0000", "9999 0000", "3333–0000"])
