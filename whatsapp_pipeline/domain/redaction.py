@@ -32,6 +32,18 @@ _USER_ID = re.compile(r"\b[A-Z]{2}\.[\w.\-]+")
 # of a shared contact, a change of id.
 _CARD_FIELDS = ("contact", "phones", "user_id", "parent_user_id", "wa_id")
 
+# Objects inside an item or around items: a number in one of them says nothing about the rest of it.
+_PARTS = frozenset({
+    "context", "metadata", "text", "system", "error_data", "interactive", "button", "image", "audio", "video",
+    "document", "sticker", "location", "order", "reaction", "referral", "edit", "revoke", "message",
+})  # fmt: skip
+_NAME_FIELDS = frozenset({
+    "name", "full_name", "first_name", "last_name", "formatted_name", "display_name", "profile_name",
+    "customer_name", "contact_name", "sender_name", "pushname", "push_name", "notify", "username", "nome",
+    "profile",
+})  # fmt: skip
+_LETTER = re.compile(r"[^\W\d_]")
+
 
 class Cleaned(NamedTuple):
     """A value without the person, the items that were taken out of it, and whether anything changed."""
@@ -77,7 +89,9 @@ def without_person(payload: object, is_person: NameTest) -> Cleaned:
 
     An item is an object of a list that names the person: a contact, a message, a status, a call, an entry of
     an address book, a history thread. null stands in its place, so that the positions of the others, which
-    identify them, stay as they were. In what stays, the person's numbers are replaced by `ERASED`.
+    identify them, stay as they were. An object of a shape nobody knows goes as well when a field of it is
+    the person's number, or when it has a name and the number is further down. In what stays, the person's
+    numbers are replaced by `ERASED`.
     """
     removed: list[object] = []
     is_changed = False
@@ -85,7 +99,10 @@ def without_person(payload: object, is_person: NameTest) -> Cleaned:
     def clean(value: object, section: str = "") -> object:
         nonlocal is_changed
         if isinstance(value, dict):
-            if section in _SECTIONS and _is_about(value, is_person):
+            is_known_part = section in _PARTS or not section
+            if not is_known_part and (
+                _is_about(value, is_person) or (section not in _SECTIONS and _has_name_of(value, is_person))
+            ):
                 removed.append(value)
                 return None
             return {str(clean(key)): _cleaned_field(key, child) for key, child in value.items()}
@@ -103,7 +120,7 @@ def without_person(payload: object, is_person: NameTest) -> Cleaned:
         return child if key in _NO_PERSON and not isinstance(child, dict | list) else clean(child, key)
 
     def _cleaned_item(child: object) -> object:
-        if isinstance(child, dict) and _is_about(child, is_person):
+        if isinstance(child, dict) and (_is_about(child, is_person) or _has_name_of(child, is_person)):
             removed.append(child)
             return None
         return clean(child)
@@ -116,6 +133,27 @@ def _is_about(item: dict[str, object], is_person: NameTest) -> bool:
     return any(is_person(name) for name in _names_of(item))
 
 
+def _has_name_of(value: dict[str, object], is_person: NameTest) -> bool:
+    """Return whether an object has a field for a name, and a part that is about the person alone."""
+    if _NAME_FIELDS.isdisjoint(value):
+        return False
+    parts = [child for key, child in value.items() if key not in _PARTS]
+    return any(isinstance(part, dict | list) and _is_about_alone(part, is_person) for part in parts)
+
+
+def _is_about_alone(part: object, is_person: NameTest) -> bool:
+    if isinstance(part, dict):
+        return _is_about(part, is_person) or any(
+            isinstance(child, dict | list) and _is_about_alone(child, is_person)
+            for key, child in part.items()
+            if key not in _PARTS
+        )
+    if isinstance(part, list):
+        return bool(part) and all(_is_about_alone(entry, is_person) for entry in part)
+    text = id_text(part)
+    return text is not None and any(map(is_person, _names_of_value(text)))
+
+
 def _names_of(item: dict[str, object]) -> Iterator[str]:
     """Yield the canonical identities that an item's own fields give."""
     for key, value in item.items():
@@ -126,8 +164,16 @@ def _names_of(item: dict[str, object]) -> Iterator[str]:
         # A history thread carries its person as its id; any other id is a message's.
         if key in _NO_PERSON and not (key == "id" and isinstance(item.get("messages"), list | dict)):
             continue
-        if (text := id_text(value)) is not None and len(text) >= len("AA.1"):
-            yield wa_identity(text).canonical
+        if (text := id_text(value)) is not None:
+            yield from _names_of_value(text)
+
+
+def _names_of_value(text: str) -> Iterator[str]:
+    """Yield the identities of a value that is a user id or a number and nothing else."""
+    if len(text) >= len("AA.1"):
+        yield wa_identity(text).canonical
+        if not _LETTER.search(text):
+            yield from names_in_text(text)
 
 
 def _names_of_card(value: object) -> Iterator[str]:
