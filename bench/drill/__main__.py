@@ -28,6 +28,7 @@ def main() -> None:
         reference = here.database()
         here.finish(reference)
         here.usual_seconds = time.monotonic() - started
+        here.finished = reference
         expected = here.state(reference)
         rows = sum(count for count, _ in expected.values())
         print(f"undisturbed: {rows:,} rows in {len(expected)} tables, {time.monotonic() - started:.0f} s")

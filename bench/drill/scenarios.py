@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import requests
@@ -237,8 +237,7 @@ def contacts_changed(world: World) -> tuple[str, str]:
 
 def wrong_archive(world: World) -> tuple[str, str]:
     """Run on another shop's archive of the same months: it has to stop before it writes."""
-    url = world.database()
-    world.finish(url)
+    url = world.finished_database()
     other = world.folder / "other"
     other.mkdir(exist_ok=True)
     write_sample(other, SampleOptions(7, 200, 60, world.months))
@@ -250,8 +249,7 @@ def wrong_archive(world: World) -> tuple[str, str]:
 
 def spool_disk_full(world: World) -> tuple[str, str]:
     """Fill the disk under the webhook spool; what was refused is sent again when there is room."""
-    url = world.database()
-    world.finish(url)
+    url = world.finished_database()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     serve = ("webhook", "serve", "--insecure", "--port", str(port))
@@ -312,11 +310,20 @@ def frozen(world: World) -> tuple[str, str]:
     return url, "75 s without a processor, then exit 0"
 
 
-def erased(world: World) -> tuple[str, str, str]:
-    """Erase a customer, killed again and again; the end is that of an erasure nobody disturbed."""
-    url, undisturbed = world.database(), world.database()
-    for each in (url, undisturbed):
-        world.finish(each)
+# Tables that an erasure writes to one after the other: it is killed while it waits for each.
+_ERASED_TABLES = (
+    "conversations", "exceptions", "chat_messages", "link_overrides", "chat_files", "contatos", "audit_log",
+)  # fmt: skip
+
+
+def erased(world: World, tables: Sequence[str] = _ERASED_TABLES) -> tuple[str, str, str]:
+    """Erase a customer, killed in its transaction again and again; compare with an undisturbed erasure."""
+    url, undisturbed = world.finished_database(), world.finished_database()
+    # A `.local` each: the list of erased people in it is read by every run. One key, so that hashes agree.
+    environments = {
+        each: {"PIPELINE_LOCAL_DIR": str(world.folder / f"local-{number}"), "PRIVACY_KEY": "k" * 32}
+        for number, each in enumerate((url, undisturbed))
+    }
     with connect(url) as conn:
         row = conn.execute(
             "SELECT id_contato FROM chat_files WHERE id_contato IS NOT NULL"
@@ -324,21 +331,32 @@ def erased(world: World) -> tuple[str, str, str]:
         ).fetchone()
     contact = str(row[0]) if row else ""
     erase = ("privacy", "erase", "--contact", contact, "--yes")
-    kills = 0
-    for _ in range(4):
-        process = world.start(url, *erase)
-        time.sleep(world.rng.uniform(0.1, 1.0))
-        kills += kill(process)
+    for table in tables:
+        _kill_at(table, url, lambda: world.start(url, *erase, environment=environments[url]))
     for each in (undisturbed, url):
-        status, printed = world.run(each, *erase)
+        status, printed = world.run(each, *erase, environment=environments[each])
         if status:
             raise SystemExit(f"the erasure failed:\n{printed[-3000:]}")
-        world.finish(each)  # and the next run, which brings nothing back
+        world.finish(each, environment=environments[each])  # the next run brings nothing back
     with connect(url) as conn:
         left = conn.execute("SELECT count(*) FROM chat_files WHERE id_contato = %s", (contact,)).fetchone()
     if left != (0,):
         raise SystemExit(f"the next run brought {left} chats of an erased customer back")
-    return url, f"{kills} × kill -9, then to its end; the next run brings nothing back", undisturbed
+    return url, f"{len(tables)} × kill -9 in its transaction; the next run brings nothing back", undisturbed
+
+
+def _kill_at(table: str, url: str, start: Callable[[], subprocess.Popen[str]]) -> None:
+    """Start a program and kill it while it waits to write to a table; raises when it never comes there."""
+    with connect(url) as conn, connect(url) as onlooker, conn.transaction():
+        conn.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE".encode())
+        waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid)))"
+        process = start()
+        while onlooker.execute(waits, (conn.info.backend_pid,)).fetchone() != (True,):
+            if process.poll() is not None:
+                printed, _ = process.communicate()
+                raise SystemExit(f"the program ended before it wrote to {table}:\n{printed[-3000:]}")
+            time.sleep(0.05)  # the other process's progress can only be looked at
+        kill(process)
 
 
 def scenarios(*, kills: int, short: bool) -> dict[str, Scenario]:
@@ -358,6 +376,8 @@ def scenarios(*, kills: int, short: bool) -> dict[str, Scenario]:
         "frozen for 75 s": frozen,
         "a customer erased": erased,
     }
-    if short:
-        return {name: every[name] for name in ("killed at random", "PostgreSQL stopped hard")}
-    return every
+    if not short:
+        return every
+    in_seconds = ("killed at random", "PostgreSQL stopped hard", "wrong archive", "spool disk full")
+    erased_twice = {"a customer erased": lambda world: erased(world, ("chat_messages", "audit_log"))}
+    return {name: every[name] for name in in_seconds} | erased_twice

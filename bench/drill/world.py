@@ -20,7 +20,7 @@ from uuid import uuid4
 import psutil
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from whatsapp_pipeline.embedded import server_url
 from whatsapp_pipeline.sandbox.archive import write_sample
@@ -44,6 +44,8 @@ class World:
     admin_url: str
     rng: random.Random
     usual_seconds: float = 0.0
+    finished: str | None = None
+    """URL of a database in which a run ended undisturbed."""
 
     @property
     def archive(self) -> Path:
@@ -63,6 +65,18 @@ class World:
         url = make_conninfo(self.admin_url, dbname=name)
         migrate(url)
         return url
+
+    def finished_database(self) -> str:
+        """Make a copy of the database in which a run ended undisturbed; return its URL."""
+        if self.finished is None:
+            raise ValueError("no run has ended yet")
+        name = f"drill_{uuid4().hex[:8]}"
+        source = str(conninfo_to_dict(self.finished)["dbname"])
+        with psycopg.connect(self.admin_url, autocommit=True) as conn:
+            conn.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
+            )
+        return make_conninfo(self.admin_url, dbname=name)
 
     def start(
         self,
@@ -105,9 +119,9 @@ class World:
         printed, _ = process.communicate(timeout=LONGEST_RUN)
         return process.returncode, printed
 
-    def finish(self, url: str) -> None:
+    def finish(self, url: str, *, environment: Mapping[str, str] | None = None) -> None:
         """Run once more, undisturbed; raises where that fails."""
-        status, printed = self.run(url)
+        status, printed = self.run(url, environment=environment)
         if status != 0:
             raise SystemExit(f"the run after the disturbance failed:\n{printed[-3000:]}")
 

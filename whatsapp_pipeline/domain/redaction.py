@@ -15,6 +15,8 @@ from typing import NamedTuple, TypeAlias
 
 from whatsapp_pipeline.domain.conversations import wa_identity
 from whatsapp_pipeline.domain.phone_spans import find_phone_spans
+from whatsapp_pipeline.domain.titles import parse_file_name
+from whatsapp_pipeline.domain.vocabulary import fold
 from whatsapp_pipeline.domain.webhook_json import id_text
 
 NameTest: TypeAlias = Callable[[str], bool]
@@ -42,6 +44,7 @@ _NAME_FIELDS = frozenset({
     "customer_name", "contact_name", "sender_name", "pushname", "push_name", "notify", "username", "nome",
     "profile",
 })  # fmt: skip
+_PARTICLES = frozenset({"de", "da", "do", "das", "dos", "del", "la"})
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -64,6 +67,28 @@ def names_in_text(text: str) -> Iterator[str]:
     """Yield every name that the numbers in a text may be."""
     for span in find_phone_spans(text):
         yield from map(name_of_key, span.keys)
+
+
+def names_in_path(path: str) -> Iterator[str]:
+    """Yield every name that the numbers in an archive path may be; the time in a file's name is none."""
+    for part in path.split("/"):
+        named = parse_file_name(part)
+        yield from names_in_text(part if named is None else named.title)
+
+
+def name_words(text: str) -> frozenset[str]:
+    """Return the words of a person's full name as they compare; empty for a single word, which many share."""
+    words = frozenset(re.findall(r"[a-z]{2,}", fold(text))) - _PARTICLES
+    return words if len(words) > 1 else frozenset()
+
+
+def scrub_value(value: object, is_person: NameTest) -> object:
+    """Return a JSON value in whose texts the person's numbers are replaced by `ERASED`."""
+    if isinstance(value, dict):
+        return {key: scrub_value(child, is_person) for key, child in value.items()}
+    if isinstance(value, list):
+        return [scrub_value(child, is_person) for child in value]
+    return scrub_text(value, is_person) if isinstance(value, str) else value
 
 
 def scrub_text(text: str, is_person: NameTest) -> str:

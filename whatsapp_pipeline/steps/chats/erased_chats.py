@@ -7,15 +7,18 @@ What belongs here: what an index leaves out. What does not: the list of erased p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from whatsapp_pipeline.domain.redaction import NameTest
+from whatsapp_pipeline.domain.redaction import NameTest, names_in_path
+from whatsapp_pipeline.store.chats.chat_files import ChatRow
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import suppression
 from whatsapp_pipeline.store.operations.privacy_chats import cleaned_message
+from whatsapp_pipeline.store.operations.privacy_texts import cleaned_title
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.steps.chats.scan import Scans
@@ -27,11 +30,19 @@ def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
     A file that holds nothing else is left out whole, its findings too. What was recognised by its phone or
     label is put on the list by its place, so that loading the rest of a combined file passes it over.
     """
-    erased = suppression.suppressed_chats(
-        conn,
-        ((c.file_path, c.chat_number, c.phone_key, c.chat_key) for scan in scans.files for c in scan.chats),
-    )
+    is_erased = suppression.name_test(conn)
+    if is_erased is None:
+        return scans, 0
+    erased = suppression.suppressed_chats(conn, _marks(scans))
+    erased |= {
+        (chat.file_path, chat.chat_number)
+        for scan in scans.files
+        if any(map(is_erased, names_in_path(scan.path)))
+        for chat in scan.chats
+    }
     scans = replace(scans, phones=_without_erased_phones(conn, scans.phones))
+    for scan in scans.files:
+        scan.chats = [_without_erased_title(chat, is_erased) for chat in scan.chats]
     if not erased:
         return scans, 0
     suppression.add(conn, [("file", suppression.file_value(*place)) for place in erased])
@@ -48,6 +59,35 @@ def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
         rows.join(places, on=places.columns, how="anti") for rows in (scans.sessions, scans.phones)
     )
     return replace(scans, files=kept, sessions=sessions, phones=phones), len(erased)
+
+
+def _marks(scans: Scans) -> Iterator[suppression.ChatMarks]:
+    """Yield what each scanned chat is known by."""
+    phones, sessions = (
+        {
+            (path, number): values
+            for path, number, values in rows.group_by("file_path", "chat_number").agg(column).iter_rows()
+        }
+        for rows, column in ((scans.phones.drop_nulls("key"), "key"), (scans.sessions, "started_at"))
+    )
+    for scan in scans.files:
+        for chat in scan.chats:
+            place = (chat.file_path, chat.chat_number)
+            yield suppression.ChatMarks(
+                *place, chat.phone_key, chat.chat_key, phones.get(place, ()), sessions.get(place, ()),
+                chat.title, chat.is_group,
+            )  # fmt: skip
+
+
+def _without_erased_title(chat: ChatRow, is_erased: NameTest) -> ChatRow:
+    known = [chat.title, chat.customer_name, chat.phone_number, chat.phone_key, chat.chat_key]
+    cleaned = cleaned_title(known, is_erased, is_group=chat.is_group)
+    if cleaned == known:
+        return chat
+    title, name, phone, phone_key, key = cleaned
+    return chat._replace(
+        title=title, customer_name=name, phone_number=phone, phone_key=phone_key, chat_key=key
+    )
 
 
 def _without_erased_phones(conn: Connection, phones: pl.DataFrame) -> pl.DataFrame:

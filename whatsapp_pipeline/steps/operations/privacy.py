@@ -26,13 +26,15 @@ from whatsapp_pipeline.steps.operations.backup import BackupOptions, kept, rewri
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.grants import WRITER
 from whatsapp_pipeline.store.locks import in_transaction
-from whatsapp_pipeline.store.operations import privacy, privacy_chats, suppression
+from whatsapp_pipeline.store.operations import privacy, privacy_chats, privacy_texts, suppression
 from whatsapp_pipeline.store.operations.privacy_webhooks import Erased
 from whatsapp_pipeline.store.operations.privacy_webhooks import erase_listed as erase_listed_webhooks
 from whatsapp_pipeline.store.operations.privacy_webhooks import erase_person as erase_from_tables
 from whatsapp_pipeline.webhook import privacy as webhooks
 from whatsapp_pipeline.webhook.spool import spool_directory
 
+# What the counts of an erasure call chats that are not the person's.
+_OTHERS = "chats of files so named"
 # Beside the key: what a restored backup from before an erasure does not know.
 LIST_FILE = "privacy.list"
 
@@ -129,6 +131,7 @@ def erase_person(
             suppression.add(conn, privacy.suppression_entries(conn, subject))
             from_webhooks = erase_from_tables(conn, subject.person)
             removed = privacy.erase(conn, subject, keep_contact_row=keep_contact_row)
+            removed[_OTHERS] = _erase_named_files(conn, subject.person.is_named, subject.person.needles())
             key = suppression.key_in_use(conn)
             privacy.audit(conn, "privacy.erase", _audit_subject(key, subject), removed)
             return removed, from_webhooks
@@ -142,7 +145,22 @@ def erase_person(
     removed["leads"] = from_webhooks.leads
     removed |= _erase_files(settings, subject, is_erased)
     log.info("one person erased: %s", ", ".join(f"{n} {name}" for name, n in removed.items() if n))
-    return Erasure(removed, _what_stays(orders, subject, keep_contact_row=keep_contact_row))
+    stays = _what_stays(orders, subject, keep_contact_row=keep_contact_row)
+    if removed[_OTHERS]:
+        stays[f"the files of {removed[_OTHERS]} chat(s) of others"] = (
+            "their names hold this number; rename them in the archive, and the next run reads them again"
+        )
+    return Erasure(removed, stays)
+
+
+def _erase_named_files(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
+    """Erase chats of others whose files are named by the person's number; return how many.
+
+    A path is what a file is found by, so it can't be kept without the number. In a transaction.
+    """
+    chats = privacy_chats.chats_of_named_files(conn, is_person, needles, ())
+    suppression.add(conn, [("file", suppression.file_value(*chat)) for chat in chats])
+    return privacy.delete_chats(conn, chats)
 
 
 def _erase_files(settings: Settings, subject: privacy.Subject, is_erased: NameTest | None) -> dict[str, int]:
@@ -278,14 +296,16 @@ def _erase_listed(conn: Connection) -> int:
         removed = privacy.erase(conn, subject, keep_contact_row=False)
         if sum(removed.values()) > removed["contatos"] or from_webhooks.conversations:
             count += 1
+    listed = suppression.suppressed_chats(conn, privacy.chats_known_by(conn))
     if (is_erased := suppression.name_test(conn)) is not None:
         # Those who are no contact, and the numbers of which the restored tables say no longer whose they are.
         rest = erase_listed_webhooks(conn, is_erased)
         count += rest.conversations + rest.messages + rest.deliveries + rest.leads
         count += privacy_chats.erase_mentions(conn, is_erased, None, ())
+        count += privacy_texts.erase_from_texts(conn, is_erased, None)
+        count += _erase_named_files(conn, is_erased, None)
         count += privacy_chats.forget_paths(conn, is_erased, None)
         privacy_chats.forget_phones(conn, suppression.suppressed_phone_keys)
-    listed = suppression.suppressed_chats(conn, privacy.chats_known_by(conn))
     return count + privacy.delete_chats(conn, sorted(listed))
 
 

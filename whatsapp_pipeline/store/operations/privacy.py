@@ -15,11 +15,11 @@ from typing import Any, LiteralString
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from whatsapp_pipeline.domain.redaction import name_of_key
+from whatsapp_pipeline.domain.redaction import name_of_key, name_words
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.chats import duplicates
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.operations import privacy_chats, qa_results
+from whatsapp_pipeline.store.operations import privacy_chats, privacy_texts, qa_results, suppression
 from whatsapp_pipeline.store.operations.privacy_webhooks import (
     Person,
     person_of_contact,
@@ -100,10 +100,17 @@ def _subject(conn: Connection, id_contato: int | None, person: Person, shared_ph
     keys = {*person.phone_keys, *(f"xx{key[2:]}" for key in person.phone_keys if key.isdigit())}
     chats = conn.execute(
         """
-        SELECT id FROM chat_files
+        SELECT id FROM chat_files f
         WHERE id_contato = %(id)s
            OR (id_contato IS NULL AND NOT is_group
                AND (phone_key = ANY(%(keys)s) OR chat_key = ANY(%(keys)s)))  -- the only phone of its headers
+           OR (id_contato IS NULL AND phone_key IS NULL AND (
+               -- Headers with two phones of one person make a chat look like a group.
+               SELECT bool_or(p.key = ANY(%(keys)s)) AND CASE WHEN f.is_group
+                      THEN bool_and(p.key = ANY(%(keys)s)) AND count(DISTINCT p.key) > 1
+                      ELSE NOT bool_or(EXISTS (SELECT FROM contact_phones c WHERE c.key = p.key
+                                                AND c.id_contato IS DISTINCT FROM %(id)s::bigint)) END
+               FROM chat_phones p WHERE p.id_chat_file = f.id AND p.key IS NOT NULL))
         ORDER BY id
         """,
         {"id": id_contato, "keys": sorted(keys)},
@@ -171,7 +178,30 @@ def suppression_entries(conn: Connection, subject: Subject) -> list[tuple[Any, s
     entries += [("file", f"{path}#{number}") for path, number, _, _ in rows]
     # A chat named by a label comes back under another file name: its label is then what it is known by.
     entries += [("chat", label) for _, _, phone, label in rows if phone is None and label]
-    return entries
+    # A new file with messages of the staff alone has no number: its sessions or its title say whose it is.
+    starts = conn.execute(
+        "SELECT DISTINCT started_at FROM chat_sessions WHERE id_chat_file = ANY(%s)",
+        (list(subject.chat_ids),),
+    ).fetchall()
+    entries += [("session", suppression.session_value(start)) for (start,) in starts]
+    return entries + [("name", suppression.name_value(words)) for words in _full_names(conn, subject)]
+
+
+def _full_names(conn: Connection, subject: Subject) -> set[frozenset[str]]:
+    """Return the words of each full name that is known of the person."""
+    rows = conn.execute(
+        """
+        SELECT unnest(ARRAY[nome, fantasia]) FROM contatos WHERE id = %(id)s
+        UNION SELECT customer_name FROM chat_files WHERE id = ANY(%(chats)s)
+        UNION SELECT profile_name FROM conversations WHERE id = ANY(%(conversations)s)
+        UNION SELECT profile_name FROM leads WHERE canonical = ANY(%(names)s)
+        """,
+        {
+            **_parameters(subject), "conversations": list(subject.person.conversation_ids),
+            "names": sorted(subject.person.canonicals),
+        },
+    ).fetchall()  # fmt: skip
+    return {words for (name,) in rows if name and (words := name_words(name))}
 
 
 def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict[str, int]:
@@ -212,6 +242,9 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
         conn,
         "DELETE FROM chat_phones WHERE key = ANY(%(keys)s) AND NOT id_chat_file = ANY(%(chats)s)",
         p,
+    )
+    counts["texts about others"] = privacy_texts.erase_from_texts(
+        conn, subject.person.is_named, subject.person.needles()
     )
     qa_results.forget_samples(conn)
     keys = conn.execute(
@@ -294,9 +327,18 @@ def contact_ids(conn: Connection) -> list[int]:
     return [row[0] for row in conn.execute("SELECT id FROM contatos ORDER BY id")]
 
 
-def chats_known_by(conn: Connection) -> list[tuple[str, int, str | None, str | None]]:
-    """Return (path, chat number, phone key, chat key) of every chat, for finding those that were erased."""
-    return conn.execute("SELECT file_path, chat_number, phone_key, chat_key FROM chat_files").fetchall()
+def chats_known_by(conn: Connection) -> list[suppression.ChatMarks]:
+    """Return what every chat is known by, for finding those that were erased."""
+    rows = conn.execute(
+        """
+        SELECT f.file_path, f.chat_number, f.phone_key, f.chat_key,
+               ARRAY(SELECT p.key FROM chat_phones p WHERE p.id_chat_file = f.id AND p.key IS NOT NULL),
+               ARRAY(SELECT s.started_at FROM chat_sessions s WHERE s.id_chat_file = f.id),
+               f.title, f.is_group, f.id_contato IS NOT NULL
+        FROM chat_files f
+        """
+    ).fetchall()
+    return [suppression.ChatMarks(*row) for row in rows]
 
 
 def delete_chats(conn: Connection, chats: list[tuple[str, int]]) -> int:

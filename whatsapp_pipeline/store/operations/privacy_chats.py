@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import LiteralString
 
-from whatsapp_pipeline.domain.redaction import ERASED, NameTest, names_in_text, scrub_text
+from whatsapp_pipeline.domain.redaction import ERASED, NameTest, names_in_path, names_in_text, scrub_text
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations.privacy_webhooks import OTHER_DIGITS
 
@@ -61,13 +61,29 @@ def erase_mentions(
     return changed
 
 
+def chats_of_named_files(
+    conn: Connection, is_person: NameTest, needles: list[str] | None, own_chats: Collection[int]
+) -> list[tuple[str, int]]:
+    """Return (path, number) of chats of others whose file, or a folder of it, is named by the person."""
+    rows = conn.execute(
+        """
+        SELECT file_path, chat_number FROM chat_files
+        WHERE NOT id = ANY(%(chats)s)
+          AND (%(needles)s::text[] IS NULL OR file_path ~ %(digits)s
+               OR regexp_replace(file_path, '[^0-9]', '', 'g') LIKE ANY(%(needles)s))
+        """,
+        {"chats": list(own_chats), "needles": needles, "digits": OTHER_DIGITS},
+    ).fetchall()
+    return [(path, number) for path, number in rows if any(map(is_person, names_in_path(path)))]
+
+
 def forget_paths(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
     """Delete findings and ignored files whose path or words name the person; return how many."""
     return sum(
         _delete_naming(conn, table, words, is_person, needles)
         for table, words in (
-            ("exceptions", "concat_ws(' ', file_path, detail)"),
-            ("ignored_files", "concat_ws(' ', file_path, reason)"),
+            ("exceptions", "detail"),
+            ("ignored_files", "reason"),
         )
     )
 
@@ -79,13 +95,18 @@ def _delete_naming(
     is_person: NameTest,
     needles: list[str] | None,
 ) -> int:
+    both: LiteralString = f"concat_ws(' ', file_path, {words})"
     rows = conn.execute(
-        f"""SELECT ctid::text, {words} FROM {table}
-            WHERE %(needles)s::text[] IS NULL
-               OR regexp_replace({words}, '[^0-9]', '', 'g') LIKE ANY(%(needles)s)""",
-        {"needles": needles},
+        f"""SELECT ctid::text, coalesce(file_path, ''), coalesce({words}, '') FROM {table}
+            WHERE %(needles)s::text[] IS NULL OR {both} ~ %(digits)s
+               OR regexp_replace({both}, '[^0-9]', '', 'g') LIKE ANY(%(needles)s)""",
+        {"needles": needles, "digits": OTHER_DIGITS},
     ).fetchall()
-    named = [ctid for ctid, text in rows if any(is_person(name) for name in names_in_text(text))]
+    named = [
+        ctid
+        for ctid, path, text in rows
+        if any(map(is_person, names_in_path(path))) or any(map(is_person, names_in_text(text)))
+    ]
     if named:
         conn.execute(f"DELETE FROM {table} WHERE ctid = ANY(%s::tid[])", (named,))
     return len(named)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import combinations
+from typing import Literal, NamedTuple, TypeAlias
 
 from whatsapp_pipeline import privacy_key
-from whatsapp_pipeline.domain.redaction import NameTest
+from whatsapp_pipeline.domain.redaction import NameTest, name_words
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
 
-Kind: TypeAlias = Literal["contact", "phone", "file", "chat", "identity"]
+Kind: TypeAlias = Literal["contact", "phone", "file", "chat", "identity", "session", "name"]
 
 _REMEMBERED = 200_000  # answers that a test of names keeps
 
@@ -96,25 +98,118 @@ def file_value(file_path: str, chat_number: int) -> str:
     return f"{file_path}#{chat_number}"
 
 
-def suppressed_chats(
-    conn: Connection, chats: Iterable[tuple[str, int, str | None, str | None]]
-) -> set[tuple[str, int]]:
-    """Return the (path, chat number) that must not be indexed, of (path, chat number, phone key, chat key).
+def session_value(started_at: datetime) -> str:
+    """Spell the start of a session as the list knows it."""
+    return f"{started_at:%Y-%m-%dT%H:%M:%S}"
 
-    A chat is known by its place, by the phone in its title, or by its chat key (the only
-    phone of its headers, or its label).
+
+def name_value(words: Iterable[str]) -> str:
+    """Spell the words of a full name as the list knows it."""
+    return " ".join(sorted(words))
+
+
+class ChatMarks(NamedTuple):
+    """What a chat is known by: its place, the phone in its title, its chat key, phones and times inside it.
+
+    `is_linked`: a contact is known to be its person, and only what names the chat itself counts.
+    """
+
+    file_path: str
+    chat_number: int
+    phone_key: str | None
+    chat_key: str | None
+    header_keys: Sequence[str] = ()
+    session_starts: Sequence[datetime] = ()
+    title: str | None = None
+    is_group: bool = False
+    is_linked: bool = False
+
+
+def suppressed_chats(conn: Connection, chats: Iterable[ChatMarks]) -> set[tuple[str, int]]:
+    """Return the (path, chat number) that must not be indexed.
+
+    A chat is known by its place, by the phone in its title, by its chat key (the only phone of its headers,
+    or its label), or by a phone of its headers where no other contact has one of them. One without any phone
+    is known by when its sessions began, or by a full name in its title that no contact has.
     """
     if is_empty(conn):
         return set()
     given = list(chats)
-    files = suppressed(conn, "file", (file_value(path, number) for path, number, _, _ in given))
-    phones = suppressed_phone_keys(conn, {key for _, _, *keys in given for key in keys if key})
-    labels = suppressed(conn, "chat", {label for _, _, _, label in given if label})
-    return {
-        (path, number)
-        for path, number, phone, label in given
-        if file_value(path, number) in files or phone in phones or label in phones or label in labels
+    files = suppressed(conn, "file", (file_value(chat.file_path, chat.chat_number) for chat in given))
+    keys = {key for chat in given for key in (chat.phone_key, chat.chat_key, *chat.header_keys) if key}
+    phones = suppressed_phone_keys(conn, keys)
+    labels = suppressed(conn, "chat", {chat.chat_key for chat in given if chat.chat_key})
+    found = {
+        (chat.file_path, chat.chat_number)
+        for chat in given
+        if file_value(chat.file_path, chat.chat_number) in files
+        or chat.phone_key in phones
+        or chat.chat_key in phones
+        or chat.chat_key in labels
     }
+    rest = [
+        chat
+        for chat in given
+        if not (chat.is_linked or chat.phone_key or (chat.file_path, chat.chat_number) in found)
+    ]
+    return found | {(chat.file_path, chat.chat_number) for chat in _known_by_content(conn, rest, phones)}
+
+
+def _known_by_content(conn: Connection, chats: list[ChatMarks], phones: set[str]) -> Iterator[ChatMarks]:
+    """Yield the erased people's chats among those whose title has no phone."""
+    # Headers with two phones of one person make a chat look like a group.
+    groups = [chat for chat in chats if chat.is_group and len(set(chat.header_keys)) > 1]
+    yield from (chat for chat in groups if phones.issuperset(chat.header_keys))
+    chats = [chat for chat in chats if not chat.is_group]
+    with_phone = [chat for chat in chats if not phones.isdisjoint(chat.header_keys)]
+    of_contacts = _keys_of_contacts(conn, {key for chat in with_phone for key in chat.header_keys} - phones)
+    yield from (chat for chat in with_phone if of_contacts.isdisjoint(chat.header_keys))
+    alone = [chat for chat in chats if not chat.header_keys]
+    starts = _erased_starts(conn, alone)
+    names = _erased_names(conn, alone)
+    yield from (chat for chat in alone if not starts.isdisjoint(chat.session_starts) or chat.title in names)
+
+
+def _erased_starts(conn: Connection, chats: list[ChatMarks]) -> set[datetime]:
+    """Return the starts of sessions that are on the list, and when no chat of anybody else has one.
+
+    A message to many people at once begins a session of each at the same second.
+    """
+    by_value = {session_value(at): at for chat in chats for at in chat.session_starts}
+    listed = {by_value[value] for value in suppressed(conn, "session", by_value)}
+    rows = conn.execute(
+        """
+        SELECT DISTINCT s.started_at FROM chat_sessions s JOIN chat_files f ON f.id = s.id_chat_file
+        WHERE s.started_at = ANY(%s) AND f.file_path <> ALL(%s)
+        """,
+        (sorted(listed), [chat.file_path for chat in chats]),
+    )
+    return listed - {row[0] for row in rows}
+
+
+def _keys_of_contacts(conn: Connection, keys: set[str]) -> set[str]:
+    rows = conn.execute("SELECT key FROM contact_phones WHERE key = ANY(%s)", (sorted(keys),))
+    return {row[0] for row in rows}
+
+
+_MOST_WORDS = 8  # of a title; each group of its words is looked up
+
+
+def _erased_names(conn: Connection, chats: list[ChatMarks]) -> set[str]:
+    """Return the titles of chats that hold a full name of the list, unless a contact has that name too."""
+    by_value: dict[str, set[str]] = {}
+    for title in {chat.title for chat in chats if chat.title}:
+        words = sorted(name_words(title))[:_MOST_WORDS]
+        for count in range(2, len(words) + 1):
+            for group in combinations(words, count):
+                by_value.setdefault(name_value(group), set()).add(title)
+    listed = suppressed(conn, "name", by_value)
+    if not listed:
+        return set()
+    rows = conn.execute("SELECT nome FROM contatos WHERE nome <> ''")
+    names = [name_words(row[0]) for row in rows]
+    alone = {value for value in listed if not any(words.issuperset(value.split()) for words in names)}
+    return {title for value in alone for title in by_value[value]}
 
 
 def add(conn: Connection, entries: Iterable[tuple[Kind, str]]) -> int:

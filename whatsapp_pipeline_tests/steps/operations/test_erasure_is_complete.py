@@ -14,6 +14,7 @@ import re
 import subprocess
 import unicodedata
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.steps.operations import backup, privacy
+from whatsapp_pipeline.steps.operations import backup
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.pg_tools import environment, find_programs
 from whatsapp_pipeline.webhook.drainer import CORRUPT
@@ -41,6 +42,9 @@ LOG = logging.getLogger(__name__)
 MARIA, JOAO = 101, 102
 # Her number, the one she changed to, a lead's, and two that stay.
 FIRST, SECOND, LEAD, KEPT, OTHER = "99990101", "99990102", "99990103", "99990104", "99990105"
+# A label in a combined file, and when the staff wrote to the lead.
+PEDRO = "Pedro 9999-0101 vizinho"
+RETURN = datetime(2025, 1, 13, 9, 0, 7)
 WORDS = ("zulmira", "quiteria", "wandeca", "br.777777")
 
 
@@ -81,6 +85,9 @@ def deliveries() -> list[Any]:
         delivery(edit("w2", "w1", "deixa, eu falo", at=NOON + 1, sender=wa(KEPT))),
         delivery(text("w3", "anota: \uff19\uff19\uff19\uff19\uff10\uff11\uff10\uff11", sender=wa(KEPT))),
         delivery(text("w4", "oi", sender=wa(KEPT), by_number={wa(FIRST): 1})),
+        delivery(text("w6", "41:99999:0101 ou 41,99999,0103 ou 41'99999'0102, às 10:30", sender=wa(KEPT))),
+        delivery(field="customer_event", customer={"phone": wa(FIRST), "name": "Zulmira"}),
+        delivery(field="lead_event", lead={"name": "Quitéria", "reach": {"tel": "(41) 99999-0103"}}),
         delivery(
             text("w5", "oi", sender=wa(OTHER)),
             contacts=[{"wa_id": wa(OTHER), "profile": {"name": "Filho 41 9999-0101"}}],
@@ -124,7 +131,64 @@ def archive(root: Path) -> Path:
         )
     )  # fmt: skip
     write_chat(root, group, title="Grupo da Loja", time="2025-01-09 10 00 00")
+    # Both of her numbers in the headers; what only the staff wrote, with no number but in the title.
+    write_chat(root, block([Said(0, "from", "meu número velho")], label="Zulmira dois", phone=f"+{wa(FIRST)}")
+               + block([Said(1, "from", "e o novo"), Said(2, "to", "anotado, Zulmira")], label="Zulmira dois",
+                       phone=f"+{wa(SECOND)}"),
+               title="Zulmira dois", time="2025-01-12 10 00 00")  # fmt: skip
+    write_chat(root, block([Said(0, "to", "oi, Quitéria, seu orçamento")], label=f"+{wa(LEAD)}",
+                           start=RETURN),
+               title="+55 41 99999-0103", time="2025-01-13 09 00 07")  # fmt: skip
+    # Others, whose folders, titles and labels hold a number of hers.
+    rosa = block([Said(0, "from", "as fotos")], label="Rosa Lima", phone=f"+{wa(OTHER)}")
+    write_chat(root, rosa, title="Rosa Lima", month="2025/01/Fotos 41 99999-0101", time="2025-01-14 10 00 00")
+    write_chat(root, rosa, title="Rosa Lima (mãe 9999.0102)", time="2025-01-15 10 00 00")
+    combined = block([Said(0, "from", "e aí")], label=PEDRO, phone=f"+{wa(OTHER)}") + block(
+        [Said(1, "from", "oi, Quitéria aqui")], label="+55 41 99999-0103", phone=f"+{wa(LEAD)}"
+    )
+    path = root / "2025" / "01" / "WhatsApp - 844 sesiones de chat.txt"
+    path.write_text(combined, encoding="utf-8")
     return root
+
+
+def later_archive(root: Path) -> None:
+    """What is exported after the erasure: chats under new names, some without a number, and changed files."""
+    write_chat(root, block([Said(0, "from", "voltei"), Said(1, "to", "oi, Zulmira")],
+               label="Zulmira nova", phone=f"+{wa(FIRST)}"),
+               title="Zulmira nova", time="2025-01-11 10 00 00")  # fmt: skip
+    write_chat(root, block([Said(0, "to", "oi, Quitéria, seu orçamento")], label="Quitéria retorno",
+                           start=RETURN)
+               + block([Said(0, "to", "Quitéria, ainda quer?")], label="Quitéria retorno",
+                       start=RETURN + timedelta(days=3)),
+               title="Quitéria retorno", time="2025-01-13 09 00 08")  # fmt: skip
+    write_chat(root, block([Said(0, "to", "seu notebook está pronto")], label="Zulmira Souza notebook",
+                           start=RETURN + timedelta(days=5)),
+               title="Zulmira Souza notebook", time="2025-01-18 10 00 00")  # fmt: skip
+    write_chat(root, block([Said(0, "from", "oi")], label="Vera", phone="+5541999990106"),
+               title="Vera", month="2025/01/99999–0101", time="2025-01-19 10 00 00")  # fmt: skip
+    for path in root.rglob("*.txt"):
+        path.write_bytes(path.read_bytes() + b"\n")
+
+
+def write_notes(url: str) -> None:
+    """Have people write the numbers wherever a reason or a note can be given."""
+    with connect(url) as conn:
+        conn.execute("SELECT override_link('title', %s, 'contact', %s, %s)",
+                     (PEDRO, JOAO, "a mulher dele tem (41) 99999-0101"))  # fmt: skip
+        conn.execute(
+            "SELECT override_link('file', file_path, 'no_contact', NULL, 'ver 41 99999-0101') FROM chat_files"
+            " WHERE title = 'Rosa Lima'"
+        )
+        conn.execute("INSERT INTO pauses (reason, ended_at) VALUES ('falar com 41 99999 0103', now())")
+        conn.execute("INSERT INTO qa_acceptances (check_name, failing, reason, until)"
+                     " VALUES ('chats_are_not_empty', 1, 'é o 99999-0102', '2026-01-01')")  # fmt: skip
+        conn.execute("INSERT INTO checkpoint_waivers (checkpoint, reason)"
+                     " VALUES ('files_indexed', 'falta o 41:99999:0103')")  # fmt: skip
+        conn.execute(
+            "INSERT INTO review_verdicts (id_chat_file, verdict, match_status, note)"
+            " SELECT id, 'unsure', 'unmatched', 'não é (41) 9999-0101' FROM chat_files"
+            " WHERE title = 'Joao Kept'"
+        )
 
 
 class World:
@@ -232,6 +296,7 @@ def world(fresh_database_url: str, tmp_path: Path) -> Iterator[World]:
     made.run()
     made.receive()
     made.fill_files()
+    write_notes(made.url)
     yield made
     for name in changed:
         del os.environ[name]
@@ -260,7 +325,11 @@ def test_three_erased_people_are_found_nowhere(
         kept = conn.execute("SELECT text FROM conversation_messages ORDER BY id").fetchall()
         assert ("eu fico",) in kept
         assert ("liga para ela: fone[apagado]",) in kept
-        assert conn.execute("SELECT count(*) FROM chat_files").fetchone() == (2,)
+        titles = conn.execute("SELECT title FROM chat_files ORDER BY 1").fetchall()
+        assert titles == [("Grupo da Loja",), ("Joao Kept",), ("Pedro [apagado] vizinho",)]
+        decisions = conn.execute("SELECT target, reason FROM link_overrides ORDER BY id").fetchall()
+        assert decisions[0] == ("pedro [apagado] vizinho", "a mulher dele tem [apagado]")
+        assert conn.execute("SELECT reason FROM pauses").fetchone() == ("falar com [apagado]",)
         said = "SELECT message_text FROM chat_messages JOIN chat_files f ON f.id = id_chat_file"
         assert conn.execute(f"{said} WHERE is_group ORDER BY ordinal").fetchall() == [
             ("bom dia",), ("[apagado]",), ("[apagado]",), ("o fone[apagado] não atende",),
@@ -270,17 +339,16 @@ def test_three_erased_people_are_found_nowhere(
         assert "Joao" in str(book.fetchall())
 
     world.receive()  # the next run, with new deliveries of the same people and files that are read again
-    write_chat(world.root, block([Said(0, "from", "voltei"), Said(1, "to", "oi, Zulmira")],
-               label="Zulmira nova", phone=f"+{wa(FIRST)}"),
-               title="Zulmira nova", time="2025-01-11 10 00 00")  # fmt: skip
-    for path in world.root.rglob("*.txt"):
-        path.write_bytes(path.read_bytes() + b"\n")
+    later_archive(world.root)
     world.run()
     assert world.traces() == []
+    with connect(world.url) as conn:  # and the decision about who stays is still in force
+        linked = conn.execute("SELECT id_contato FROM chat_files WHERE title LIKE 'Pedro%%'").fetchall()
+        assert linked == [(JOAO,)]
 
-    backup.restore(empty_database_url, taken, options, overwrite=False, log=LOG)
-    assert search(world.dump(empty_database_url))
-    privacy.reapply_erasures(empty_database_url, settings.load(), log=LOG)
+    restored = world.command("restore", "--into", empty_database_url, "--file", taken.file)
+    assert restored.exit_code == 0, restored.exception
+    assert "were erased again" in restored.output
     assert world.traces(empty_database_url) == []
 
     cleaned = world.command("privacy", "clean-backups")
