@@ -1,9 +1,11 @@
 """Log lines: short text, or one JSON object a line."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+import ast
 import io
 import json
 import logging
+from collections.abc import Iterator
 
 import dagster as dg
 import pytest
@@ -154,3 +156,26 @@ def test_a_run_as_json_lines_names_files_chats_and_messages_without_personal_dat
     assert [line["context_messages"] for line in by_message["message stored"]] == [1, 2]
     assert all("conversation_id" in line and "message_id" in line for line in by_message["message stored"])
     assert any(line.get("counts") for line in lines if line.get("asset") == "chat_messages")
+
+
+_LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+
+
+def _log_calls(tree: ast.AST) -> Iterator[ast.Call]:
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+            continue
+        if node.func.attr in _LEVELS and "log" in ast.unparse(node.func.value).lower():
+            yield node
+
+
+def test_what_a_line_says_beside_its_words_is_a_field_too() -> None:
+    calls, prose = 0, []
+    for path in sorted((PROJECT_ROOT / "whatsapp_pipeline").rglob("*.py")):
+        for call in _log_calls(ast.parse(path.read_text(encoding="utf-8"))):
+            calls += 1
+            says_values = len(call.args) > 1 or not isinstance(call.args[0], ast.Constant)
+            if says_values and "extra" not in {keyword.arg for keyword in call.keywords}:
+                prose.append(f"{path.relative_to(PROJECT_ROOT)}:{call.lineno}")
+    assert calls > 40
+    assert prose == []

@@ -199,7 +199,7 @@ def _paused(
 ) -> dg.AssetObservation:
     """Report that a pause ended the run early; a run that did nothing wrong is not red."""
     progress = f"; {done} of {months} months are done, the same run goes on with the others" if months else ""
-    context.log.warning("%s%s", pause, progress)
+    context.log.warning("%s%s", pause, progress, extra=fields(progress=progress.strip() or None))
     return dg.AssetObservation(
         context.asset_key, description=f"{pause}{progress}", metadata={PAUSED: str(pause)}
     )

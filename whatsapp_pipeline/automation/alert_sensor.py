@@ -23,6 +23,7 @@ from whatsapp_pipeline.domain.alert_text import (
     run_alert,
 )
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.run_tags import months_in_words
@@ -63,7 +64,10 @@ def alerts(
             send(configured, alert)
         except PipelineError as error:
             # Keep what was told, look at the same runs again next time.
-            context.log.error(f"an alert could not be delivered and will be tried again: {error}")
+            context.log.error(
+                f"an alert could not be delivered and will be tried again: {error}",
+                extra=fields(reason=type(error).__name__),
+            )
             cursor = json.dumps({"since": state["since"], "open": sorted(open_)})
             return dg.SensorResult(skip_reason=f"not delivered: {error}", cursor=cursor)
         open_.add(alert.problem)
@@ -137,7 +141,7 @@ def _red_months(
         with database.connect(application_name="whatsapp-pipeline alerts", dry_run=True) as conn:
             found = standings(conn, rules)
     except PipelineError as error:
-        context.log.error(f"the checks could not be read: {error}")
+        context.log.error(f"the checks could not be read: {error}", extra=fields(reason=type(error).__name__))
         return None
     return [check_alert(standing, verdict.month) for standing in found for verdict in standing.of("red")]
 

@@ -12,6 +12,7 @@ import dagster as dg
 
 from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.automation.schedule_factory import Job, at, once_a_day
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 from whatsapp_pipeline.store.conversations import inbox
@@ -65,7 +66,10 @@ def webhook_inbox_sensor(
             elif batch.attempt >= webhook_inbox.max_launches:
                 # What of it still waits goes to a new batch; its own attempts decide what is dead.
                 inbox.close_batch(conn, batch.id, dead=True)
-                context.log.error(f"batch {batch.id} never ended in {batch.attempt} launches; given up")
+                context.log.error(
+                    f"batch {batch.id} never ended in {batch.attempt} launches; given up",
+                    extra=fields(batch=batch.id, attempts=batch.attempt),
+                )
             else:
                 requests.append(_request(batch.id, inbox.next_attempt(conn, batch.id)))
         while under_way + len(requests) < webhook_inbox.batches_per_tick:
@@ -141,7 +145,10 @@ def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> Non
         settle_needless(conn)
     directory = quarantine.quarantine_directory(spool.spool_directory(settings.load()))
     forgotten = quarantine.forget(directory, days=RAW_DAYS)
-    context.log.info(f"{redacted} raw bodies redacted, {forgotten} quarantine files deleted")
+    context.log.info(
+        f"{redacted} raw bodies redacted, {forgotten} quarantine files deleted",
+        extra=fields(counts={"bodies_redacted": redacted, "quarantine_files_deleted": forgotten}),
+    )
 
 
 @dg.op
@@ -156,7 +163,7 @@ def forget_old_runs(context: dg.OpExecutionContext) -> None:
     )
     for record in records:
         context.instance.delete_run(record.dagster_run.run_id)
-    context.log.info(f"{len(records)} runs deleted")
+    context.log.info(f"{len(records)} runs deleted", extra=fields(counts={"runs_deleted": len(records)}))
 
 
 @dg.job(description="Redact raw webhook bodies, delete old run logs.")

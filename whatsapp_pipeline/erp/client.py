@@ -21,6 +21,7 @@ from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.tokens import AUTHORIZE_AGAIN, AccessTokens
 from whatsapp_pipeline.erp.waits import DEFAULT_LIMIT_WAIT, backoff, retry_after, until_reset
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import fields
 
 RESUMES: Final = "what was read is kept, the next run resumes"
 _log: Final = logging.getLogger(__name__)
@@ -119,7 +120,11 @@ class ErpClient:
         if self._pause > 0:
             self._check_budget(self._pause, path, "its limit has no request left")
             if self._pause > 5:
-                _log.info("ERP: waiting %.0f s, its limit has no request left", self._pause)
+                _log.info(
+                    "ERP: waiting %.0f s, its limit has no request left",
+                    self._pause,
+                    extra=fields(wait_seconds=round(self._pause, 1)),
+                )
             self._clock.wait(self._pause)
             self._pause = 0.0
         self._check_budget(0.0, path, "its answers took that long")
@@ -143,7 +148,13 @@ class ErpClient:
         """Wait before the request is sent again, and log why; raises ErpError beyond the pass's time."""
         self._pause = 0.0
         self._check_budget(seconds, path, reason)
-        _log.warning("ERP: %s at %s, trying again in %.0f s", reason, path, seconds)
+        _log.warning(
+            "ERP: %s at %s, trying again in %.0f s",
+            reason,
+            path,
+            seconds,
+            extra=fields(path=path, reason=reason, wait_seconds=round(seconds, 1)),
+        )
         self._clock.wait(seconds)
 
     def _check_budget(self, seconds: float, path: str, reason: str) -> None:

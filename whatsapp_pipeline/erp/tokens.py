@@ -27,6 +27,7 @@ from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.token_store import KeptAnswer, TokenRoom, Tokens, TokenStore
 from whatsapp_pipeline.erp.waits import backoff, retry_after
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import fields
 
 AUTHORIZE_AGAIN: Final = "authorise again: whatsapp-pipeline erp authorize"
 _REFUSED: Final = (
@@ -213,7 +214,7 @@ class AccessTokens:
             _log.error(
                 "the ERP's new tokens could not be saved in %s (%s); this run goes on with them and tries to "
                 "save them again: make room. Should it end first, %s",
-                self._store.path, error.strerror, AUTHORIZE_AGAIN,
+                self._store.path, error.strerror, AUTHORIZE_AGAIN, extra=fields(reason=error.strerror),
             )  # fmt: skip
         else:
             self._unsaved = None
@@ -293,7 +294,12 @@ class AccessTokens:
             # The answer itself is never cut short by the pass's time: a pair may be on its way.
             if attempt == _ATTEMPTS - 1 or waited > _WAIT_SECONDS or pause >= self._budget.left():
                 break
-            _log.warning("ERP: its token endpoint: %s, trying again in %.0f s", answer.kind, pause)
+            _log.warning(
+                "ERP: its token endpoint: %s, trying again in %.0f s",
+                answer.kind,
+                pause,
+                extra=fields(reason=answer.kind, wait_seconds=round(pause, 1)),
+            )
             self._clock.wait(pause)
         raise TokenError((_WALL if answer.is_html else _BROKEN).format(answer.kind))
 

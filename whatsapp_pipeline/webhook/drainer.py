@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.store.connection import Connection, connect, limit_statements
 from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.webhook import records, spool
@@ -94,7 +95,9 @@ class Drainer:
 
     def _failed(self, error: Exception) -> None:
         if self.state.last_error is None:  # once an outage, not once an attempt
-            _LOG.warning("the spool waits: %s", type(error).__name__)
+            _LOG.warning(
+                "the spool waits: %s", type(error).__name__, extra=fields(reason=type(error).__name__)
+            )
         self.state.last_error = type(error).__name__
 
     def _recovered(self) -> None:
@@ -109,7 +112,9 @@ class Drainer:
         up the others: it is tried again every time.
         """
         for name in spool.move_strays(self._directory):
-            _LOG.warning("%s is no segment of the spool: moved to %s/", name, spool.STRAY)
+            _LOG.warning(
+                "%s is no segment of the spool: moved to %s/", name, spool.STRAY, extra=fields(file=name)
+            )
         drained, unreadable = 0, dict[Path, str]()
         for path in spool.segments(self._directory):
             try:
@@ -122,6 +127,7 @@ class Drainer:
                         "do not delete it",
                         path.name,
                         unreadable[path],
+                        extra=fields(file=path.name, reason=unreadable[path]),
                     )
         self.state.unreadable = unreadable
         self.state.drained += drained
@@ -163,7 +169,8 @@ class Drainer:
         aside.mkdir(exist_ok=True, mode=0o700)
         path.replace(aside / path.name)
         _LOG.error("segment %s is damaged: %d whole records were saved, the file is in %s/",
-                   path.name, len(saved), CORRUPT)  # fmt: skip
+                   path.name, len(saved), CORRUPT,
+                   extra=fields(file=path.name, counts={"records_saved": len(saved)}))  # fmt: skip
         return len(saved)
 
 

@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from whatsapp_pipeline.logs import fields
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -47,7 +49,11 @@ class HttpLoad:
         setattr(self, limit, getattr(self, limit) + 1)
         if limit not in self._logged:
             self._logged.add(limit)
-            _LOG.warning("the limit on %s was hit; /health counts how often", limit.replace("_", " "))
+            _LOG.warning(
+                "the limit on %s was hit; /health counts how often",
+                limit.replace("_", " "),
+                extra=fields(limit=limit),
+            )
 
     def refused(self) -> dict[str, int]:
         """Return the limits that were hit, with how often."""

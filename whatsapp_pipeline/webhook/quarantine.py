@@ -6,6 +6,7 @@ import logging
 import time
 from pathlib import Path
 
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.webhook import records
 
 _LOG = logging.getLogger(__name__)
@@ -35,7 +36,11 @@ class Quarantine:
             with current.open("ab") as file:
                 file.write(records.encode(body))
         except OSError as error:
-            _LOG.warning("a body with a bad signature could not be kept (%s)", error.strerror)
+            _LOG.warning(
+                "a body with a bad signature could not be kept (%s)",
+                error.strerror,
+                extra=fields(reason=error.strerror),
+            )
 
 
 def files(directory: Path) -> list[Path]:

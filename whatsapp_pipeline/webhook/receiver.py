@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from whatsapp_pipeline.errors import PipelineError, SettingError
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.webhook.drainer import CORRUPT, Drainer, damaged, drain_now
@@ -149,7 +150,7 @@ class Receiver:
             await self._writer.append(body)
         except SpoolError as error:
             if not self._refusing:
-                _LOG.error("%s; answering 503 until it does", error)
+                _LOG.error("%s; answering 503 until it does", error, extra=fields(status=503))
             self._refusing = True
             return self._unavailable
         self._refusing = False
@@ -274,7 +275,9 @@ def open_spool(directory: Path, url: str) -> SpoolWriter:
     except SpoolError as error:
         if not segments(directory):
             raise
-        _LOG.warning("%s; emptying the spool into the database first", error)
+        _LOG.warning(
+            "%s; emptying the spool into the database first", error, extra=fields(reason=type(error).__name__)
+        )
         try:
             with connect(url, application_name="whatsapp-pipeline webhook drainer") as conn:
                 drain_now(directory, conn, wait_seconds=60)

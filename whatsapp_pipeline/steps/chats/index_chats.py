@@ -85,7 +85,10 @@ def index_month(
     when another run indexes the same month. Raises PipelineError when there is no archive.
     """
     with month_lock(
-        conn, STAGE, month, on_wait=lambda: log.info("another run indexes %s; waiting for it", month)
+        conn,
+        STAGE,
+        month,
+        on_wait=lambda: log.info("another run indexes %s; waiting for it", month, extra=fields(month=month)),
     ):
         return _MonthIndex(conn, archive, month, options, log).run(archive.listing(month))
 

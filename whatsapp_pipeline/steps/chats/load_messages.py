@@ -14,6 +14,7 @@ from itertools import pairwise
 from types import TracebackType
 
 from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.chats.chat_reading import ReadingOptions
 from whatsapp_pipeline.steps.chats.load_batch import STAGE
 from whatsapp_pipeline.steps.chats.load_plan import LoadOptions, MonthPlan
@@ -88,12 +89,21 @@ class MessageLoading:
         refuses a batch.
         """
         with month_lock(
-            conn, STAGE, month, on_wait=lambda: self._log.info("another run loads %s; waiting for it", month)
+            conn,
+            STAGE,
+            month,
+            on_wait=lambda: self._log.info(
+                "another run loads %s; waiting for it", month, extra=fields(month=month)
+            ),
         ):
             await_writers(
-                conn, STAGE, month,
-                on_wait=lambda: self._log.info("the server is still at what a killed run of %s sent", month),
-            )  # fmt: skip
+                conn,
+                STAGE,
+                month,
+                on_wait=lambda: self._log.info(
+                    "the server is still at what a killed run of %s sent", month, extra=fields(month=month)
+                ),
+            )
             plan = self._plan(conn, month)
             try:
                 # A link that was lost, or a file that came back, leaves its messages as they were.

@@ -20,6 +20,7 @@ from queue import SimpleQueue
 import psycopg
 
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.chats.load_batch import STAGE, BatchLoader
 from whatsapp_pipeline.steps.chats.load_plan import LoadOptions, Share
 from whatsapp_pipeline.steps.chats.load_reading import FileProblemError, FileToLoad, ReadingStoppedError
@@ -92,6 +93,7 @@ class Writers:
             self._log.warning(
                 "%s is loaded over %d connection(s) instead of %d: %s",
                 self._month, len(conns) or 1, count, error,
+                extra=fields(month=self._month, connections=len(conns) or 1, wanted=count),
             )  # fmt: skip
         for conn in conns:
             hold_as_writer(conn, STAGE, self._month)

@@ -18,6 +18,7 @@ from typing import Any
 from whatsapp_pipeline import private_files
 from whatsapp_pipeline.erp.items import Item
 from whatsapp_pipeline.erp.pages import Page
+from whatsapp_pipeline.logs import fields
 
 _PASS = re.compile(r"\d{8}T\d{12}")
 
@@ -66,7 +67,12 @@ def remove_old(root: Path, keep: int, *, log: logging.Logger) -> int:
         try:
             shutil.rmtree(folder)
         except OSError as error:
-            log.warning("the saved ERP pages %s can't be removed: %s", folder.name, error.strerror)
+            log.warning(
+                "the saved ERP pages %s can't be removed: %s",
+                folder.name,
+                error.strerror,
+                extra=fields(file=folder.name, reason=error.strerror),
+            )
         else:
             removed += 1
     return removed

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
+from whatsapp_pipeline import logs
 from whatsapp_pipeline.erp.client import ErpAddressError
 from whatsapp_pipeline.erp.items import (
     Contact,
@@ -251,7 +252,12 @@ class OrderLoader(_Loader):
             item = self._detail(order_id)
             self._asked += 1
             if self._asked % 50 == 0 and self._source.live:
-                self._log.info("details of %d of %d orders", self._asked, len(ids))
+                self._log.info(
+                    "details of %d of %d orders",
+                    self._asked,
+                    len(ids),
+                    extra=logs.fields(counts={"orders_asked": self._asked, "orders": len(ids)}),
+                )
             if item is not None:
                 found[order_id] = item
         kept = blank_mentions(self.conn, list(found.values()))

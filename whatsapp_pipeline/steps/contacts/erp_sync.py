@@ -130,7 +130,11 @@ class _Reader:
                 self._keep_difference(listing, name)
                 return
             self.log.info(
-                "%s: rows moved while reading (%d of %d seen), reading again", name, seen, state["total"]
+                "%s: rows moved while reading (%d of %d seen), reading again",
+                name,
+                seen,
+                state["total"],
+                extra=fields(resource=name, counts={"read": seen, "total": state["total"]}),
             )
             self.tally.read_again += 1
             self._restart()
@@ -157,7 +161,7 @@ class _Reader:
             self.conn, self.loader.stage, [resource], rows
         )
         if rows:
-            self.log.warning("%s: %s", name, words)
+            self.log.warning("%s: %s", name, words, extra=fields(resource=name))
 
     def _save(self, listing: str, ids: Sequence[int] = ()) -> None:
         erp_passes.advance(self.conn, self.run, listing, self.run.state["sweep"], ids)
@@ -203,7 +207,13 @@ class _Reader:
             self._keep(listing, items, ids)
             offset = page.next_offset
             if self.tally.pages % 20 == 0:
-                self.log.info("%s: %d of %d", name, len(seen), page.total)
+                self.log.info(
+                    "%s: %d of %d",
+                    name,
+                    len(seen),
+                    page.total,
+                    extra=fields(resource=name, counts={"read": len(seen), "total": page.total}),
+                )
 
     def _keep(self, listing: str, items: Sequence[Item], ids: Sequence[int]) -> None:
         size = _DETAILS_BATCH if self.live and isinstance(self.loader, OrderLoader) else LARGEST_LOAD
@@ -358,7 +368,12 @@ def _same_pages(conn: Connection, resource: Resource, state: dict[str, Any], log
         return None
     last = SyncReport(**counts)
     kept = last.inserted + last.updated + last.unchanged
-    log.info("%s: the saved pages are those of the last pass, %d rows as before", resource, kept)
+    log.info(
+        "%s: the saved pages are those of the last pass, %d rows as before",
+        resource,
+        kept,
+        extra=fields(resource=resource, counts={"unchanged": kept}),
+    )
     return SyncReport(
         items=last.items, expected=last.expected, unchanged=kept, truncated=last.truncated,
         exceptions=last.exceptions, v2_names=last.v2_names, same_pages=1,
@@ -377,7 +392,9 @@ def _backup(folder: Path | None, source: ErpSource, run: erp_passes.Pass) -> Bac
 def _run(conn: Connection, run: erp_passes.Pass, reader: _Reader, work: Callable[[], None]) -> None:
     """Do the work of a pass; one that fails is closed as failed, with how far it came."""
     if run.resumed:
-        reader.log.info("resuming the pass over %s that did not end", run.resource)
+        reader.log.info(
+            "resuming the pass over %s that did not end", run.resource, extra=fields(resource=run.resource)
+        )
     else:
         reader.loader.forget_unreadable()
     try:
@@ -409,7 +426,11 @@ def _finish(conn: Connection, run: erp_passes.Pass, reader: _Reader, *, until: d
         ),
     )  # fmt: skip
     if loaded.v2_names:
-        reader.log.info("%d of them came with the field names of API v2", loaded.v2_names)
+        reader.log.info(
+            "%d of them came with the field names of API v2",
+            loaded.v2_names,
+            extra=fields(resource=run.resource, counts={"v2_names": loaded.v2_names}),
+        )
     return report
 
 

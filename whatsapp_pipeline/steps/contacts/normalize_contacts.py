@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 
+from whatsapp_pipeline import logs
 from whatsapp_pipeline.domain.phones import local_digits, parse_phone, parse_phones
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import phones as store
@@ -54,7 +55,12 @@ def normalize_contacts(
             read += len(fields)
             updated += written.contacts
             changed += written.phones
-            log.info("normalized %d contacts, %d phone rows changed", read, changed)
+            log.info(
+                "normalized %d contacts, %d phone rows changed",
+                read,
+                changed,
+                extra=logs.fields(counts={"contacts": read, "phone_rows_changed": changed}),
+            )
         with conn.transaction():
             changed += store.forget_deleted(conn)
         contacts, with_phone = store.totals(conn)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 
 from whatsapp_pipeline.assistant.client import DEADLINE_SECONDS, Assistant, AssistantError, Reply, Turn
 from whatsapp_pipeline.domain.personal_text import hide_personal
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import assistant as replies
@@ -73,7 +74,12 @@ def answer_messages(
     stopped = run.answer_all()
     if stopped:
         left = replies.question_status(conn).pending
-        log.warning("the assistant stopped: %s; %d question(s) wait", stopped, left)
+        log.warning(
+            "the assistant stopped: %s; %d question(s) wait",
+            stopped,
+            left,
+            extra=fields(reason=str(stopped), counts={"questions_waiting": left}),
+        )
     return run.report
 
 
@@ -133,7 +139,12 @@ class _Answering:
 
     def _failed(self, question: replies.Question, error: AssistantError) -> str | None:
         """Give the question back or give it up; return why the run has to stop, if it has to."""
-        self._log.warning("no reply to message %d: %s", question.trigger_id, error)
+        self._log.warning(
+            "no reply to message %d: %s",
+            question.trigger_id,
+            error,
+            extra=fields(message_id=question.trigger_id, reason=str(error)),
+        )
         last_try = error.failure == "unusable" and question.attempts + 1 >= _UNUSABLE_ATTEMPTS
         if error.failure in {"refused", "filtered"} or last_try:
             replies.settle(self._conn, question.trigger_id, "failed", str(error))

@@ -154,7 +154,12 @@ def _process_leased(
         except Exception as error:  # whatever one item does, a fault of our own too, costs the others nothing
             if _is_server_trouble(conn, error):
                 raise
-            log.warning("one of %d deliveries is bad (%s); storing item by item", len(leased), _name(error))
+            log.warning(
+                "one of %d deliveries is bad (%s); storing item by item",
+                len(leased),
+                _name(error),
+                extra=fields(reason=_name(error), counts={"deliveries": len(leased)}),
+            )
             for read in reads:
                 with conn.transaction():
                     report.add(_store_one_by_one(conn, token, read, options))
@@ -163,7 +168,11 @@ def _process_leased(
             try:
                 inbox.release(conn, token)
             except psycopg.Error as second:  # it refuses this too: the lease runs out by itself
-                log.warning("the lease could not be given back (%s)", _name(second))
+                log.warning(
+                    "the lease could not be given back (%s)",
+                    _name(second),
+                    extra=fields(reason=_name(second)),
+                )
         raise DatabaseTroubleError(
             f"the database stopped serving ({_name(error)}); the deliveries wait, run it again later"
         ) from error
@@ -172,7 +181,12 @@ def _process_leased(
         report.parked += bool(read.unknown_accounts) and read.error is None
         report.failed += read.error is not None
         if read.error is not None:
-            log.warning("delivery %d: %s", read.delivery.id, read.error)
+            log.warning(
+                "delivery %d: %s",
+                read.delivery.id,
+                read.error,
+                extra=fields(delivery_id=read.delivery.id, reason=read.error),
+            )
             report.dead += read.hopeless
 
 

@@ -18,6 +18,7 @@ from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, Name
 from whatsapp_pipeline.domain.matching.names.name_model import MODEL_VERSION
 from whatsapp_pipeline.domain.matching.naming import as_evidence
 from whatsapp_pipeline.domain.titles import parse_title
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import models as store
 from whatsapp_pipeline.store.locks import named_lock
@@ -88,6 +89,10 @@ def _model(
         log.info(
             "fitted the name model on %d contacts and %d decisions in %.1f s; calibration error %.3f",
             len(contacts), len(examples), time.monotonic() - started, model.calibration_error,
+            extra=fields(
+                counts={"contacts": len(contacts), "decisions": len(examples)},
+                calibration_error=round(model.calibration_error, 4),
+            ),
         )  # fmt: skip
         # Read back, so that the run that fitted and the runs after it use the very same numbers.
         return NameModel.from_json(model.to_json())

@@ -17,6 +17,7 @@ from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, 
 from whatsapp_pipeline.domain.matching.order_model import ORDER_MODEL_VERSION, default_model
 from whatsapp_pipeline.domain.matching.orders import Order, OrderModel, SessionToLink, with_title
 from whatsapp_pipeline.domain.vocabulary import find_devices
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import models
 from whatsapp_pipeline.store.links import order_links as store
@@ -83,6 +84,10 @@ def _fit(conn: Connection, count: int, *, log: logging.Logger) -> OrderModel:
     log.info(
         "fitted the order model on %d sessions of %d contacts in %.1f s; calibration error %.3f",
         len(rows), len(contacts), time.monotonic() - started, model.calibration_error,
+        extra=fields(
+            counts={"sessions": len(rows), "contacts": len(contacts)},
+            calibration_error=round(model.calibration_error, 4),
+        ),
     )  # fmt: skip
     # Read back, so that the run that fitted and the runs after it use the very same numbers.
     return OrderModel.from_json(model.to_json())

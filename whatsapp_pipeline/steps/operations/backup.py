@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from whatsapp_pipeline import clock, private_files
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.store.connection import connect, describe
 from whatsapp_pipeline.store.operations import dumps
 from whatsapp_pipeline.store.pg_tools import Programs, find_programs
@@ -100,6 +101,9 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
         "backup %s: %.1f MB, %s rows in %d tables, %s, %.1f s",
         path.name, backup.size_bytes / 1e6, f"{sum(tables.values()):,}", len(tables),
         verified, backup.seconds,
+        extra=fields(
+            file=path.name, reason=reason, verified=verified, seconds=backup.seconds, counts=backup.counts()
+        ),
     )  # fmt: skip
     remove_old(options, database, log=log)
     return backup
@@ -184,7 +188,7 @@ def remove_old(options: BackupOptions, database: str, *, log: logging.Logger) ->
         path = options.folder / backup.file
         path.unlink(missing_ok=True)
         path.with_suffix(".json").unlink(missing_ok=True)
-        log.info("backup %s removed: newer ones are kept", backup.file)
+        log.info("backup %s removed: newer ones are kept", backup.file, extra=fields(file=backup.file))
     return len(old)
 
 
@@ -208,7 +212,12 @@ def restore(
         found = dumps.count_tables(conn)
     if wrong := dumps.differences(backup.tables, {t: n for t, n in found.items() if t in backup.tables}):
         raise PipelineError(f"the restored database differs from the backup: {wrong[0]}")
-    log.info("%s restored into %s", backup.file, describe(url))
+    log.info(
+        "%s restored into %s",
+        backup.file,
+        describe(url),
+        extra=fields(file=backup.file, database=describe(url), counts=backup.counts()),
+    )
     return found
 
 
@@ -245,7 +254,7 @@ def rewrite(
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    log.info("backup %s rewritten", backup.file)
+    log.info("backup %s rewritten", backup.file, extra=fields(file=backup.file, counts=anew.counts()))
     return True
 
 

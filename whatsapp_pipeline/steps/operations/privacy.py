@@ -144,7 +144,11 @@ def erase_person(
     removed["webhook deliveries"] = from_webhooks.deliveries
     removed["leads"] = from_webhooks.leads
     removed |= _erase_files(settings, subject, is_erased)
-    log.info("one person erased: %s", ", ".join(f"{n} {name}" for name, n in removed.items() if n))
+    log.info(
+        "one person erased: %s",
+        ", ".join(f"{n} {name}" for name, n in removed.items() if n),
+        extra=fields(counts=removed),
+    )
     stays = _what_stays(orders, subject, keep_contact_row=keep_contact_row)
     if removed[_OTHERS]:
         stays[f"the files of {removed[_OTHERS]} chat(s) of others"] = (

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from datetime import date
 
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import privacy
 
@@ -44,5 +45,10 @@ def delete_old(conn: Connection, months: int, *, today: date, log: logging.Logge
         deleted = privacy.delete_months_before(conn, first)
         if deleted:
             privacy.audit(conn, "retention", None, {"before": first, "chats": deleted})
-    log.info("retention: %d chats of months before %s deleted", deleted, first)
+    log.info(
+        "retention: %d chats of months before %s deleted",
+        deleted,
+        first,
+        extra=fields(month=first, counts={"chats_deleted": deleted}),
+    )
     return RetentionReport(deleted)

@@ -27,6 +27,7 @@ from whatsapp_pipeline.domain.summaries.metrics import (
 from whatsapp_pipeline.domain.summaries.sentiment import OPINION, label_of
 from whatsapp_pipeline.domain.summaries.text import TEXT_VERSION, Claim, Facts, compose
 from whatsapp_pipeline.domain.summaries.text_reading import TEXT_LIMIT, MessageReader
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.summaries.read_texts import TextReader
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import named_lock
@@ -112,7 +113,7 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
     log.info(
         "%d contacts, %d changed, %d summaries written, %d removed, %d messages measured",
         report.contacts, report.contacts_changed, report.summaries_written, report.summaries_removed,
-        report.messages_measured,
+        report.messages_measured, extra=fields(counts=report.counts()),
     )  # fmt: skip
     return report
 
@@ -159,7 +160,13 @@ def _compute(
             messages_measured=report.messages_measured + messages,
             texts_read=report.texts_read + count,
         )
-        log.info("part %d of %d: %d messages", done, len(numbers), messages)
+        log.info(
+            "part %d of %d: %d messages",
+            done,
+            len(numbers),
+            messages,
+            extra=fields(part=done, parts=len(numbers), counts={"messages": messages}),
+        )
     return report
 
 
