@@ -152,10 +152,14 @@ _EXPORTS: dict[str, LiteralString] = {
 def export(conn: Connection, subject: Subject) -> dict[str, list[dict[str, Any]]]:
     """Return every row about the contact, by table, as JSON values."""
     with conn.cursor() as cursor:
-        return {
+        held = {
             table: [row[0] for row in cursor.execute(statement, _parameters(subject)).fetchall()]
             for table, statement in _EXPORTS.items()
         }
+    held["messages in group chats"] = privacy_chats.messages_in_others_chats(
+        conn, subject.person.is_named, subject.person.needles(), subject.chat_ids
+    )
+    return held
 
 
 def _parameters(subject: Subject) -> dict[str, Any]:

@@ -7,7 +7,7 @@ where a text names somebody (domain/redaction.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from whatsapp_pipeline.domain.redaction import ERASED, NameTest, names_in_path, names_in_text, scrub_text
 from whatsapp_pipeline.store.connection import Connection
@@ -59,6 +59,28 @@ def erase_mentions(
                 changed += 1
         last = rows[-1][0]
     return changed
+
+
+def messages_in_others_chats(
+    conn: Connection, is_person: NameTest, needles: list[str], own_chats: Collection[int]
+) -> list[dict[str, Any]]:
+    """Return what the person wrote in chats that are not theirs, groups above all, as JSON values."""
+    rows = conn.execute(
+        """
+        SELECT to_jsonb(m) - '{search,body_hash}'::text[] || jsonb_build_object('chat', f.title)
+        FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
+        WHERE NOT m.id_chat_file = ANY(%(chats)s) AND m.direction IS DISTINCT FROM 'to'
+          AND regexp_replace(concat_ws(' ', m.sender_name, m.sender_phone), '[^0-9]', '', 'g')
+              LIKE ANY(%(needles)s)
+        ORDER BY m.id_chat_file, m.ordinal
+        """,
+        {"chats": list(own_chats), "needles": needles},
+    ).fetchall()
+    return [
+        message
+        for (message,) in rows
+        if any(map(is_person, names_in_text(f"{message['sender_name']} / {message['sender_phone']}")))
+    ]
 
 
 def chats_of_named_files(

@@ -181,12 +181,13 @@ def export_person(conn: Connection, person: Person) -> dict[str, list[dict[str, 
             "conversation_messages": rows(
                 "SELECT id, conversation_id, role, type, text, sent_at::text, status,"
                 " raw_json::text AS raw_json FROM conversation_messages"
-                " WHERE conversation_id = ANY(%(ids)s) ORDER BY conversation_id, sent_at, id",
-                by_conversation,
+                " WHERE conversation_id = ANY(%(ids)s) OR sender_canonical = ANY(%(names)s)"
+                " ORDER BY conversation_id, sent_at, id",
+                by_conversation | by_name,
             ),
             "message_statuses": rows(
                 "SELECT provider_id, status, status_time::text FROM message_statuses"
-                " WHERE recipient = ANY(%(names)s) ORDER BY 1, 3",
+                " WHERE recipient = ANY(%(names)s) OR participant = ANY(%(names)s) ORDER BY 1, 3",
                 by_name,
             ),
             "leads": rows(

@@ -317,7 +317,13 @@ def test_three_erased_people_are_found_nowhere(
     for who in (("--contact", "101"), ("--phone", "+55 41 99999-0103"), ("--conversation", str(row[0]))):
         exported = world.command("privacy", "export", *who)
         assert exported.exit_code == 0, exported.exception
-        assert json.loads(exported.stdout)["webhook_inbox"], who
+        held = json.loads(exported.stdout)
+        assert held["webhook_inbox"], who
+        if who[1] != str(row[0]):  # what they wrote in groups, of the archive and live
+            wrote = {message["message_text"] for message in held["messages in group chats"]}
+            assert wrote & {"bom dia, Zulmira aqui", "Quitéria também"}
+        live = [message["text"] for message in held["conversation_messages"]]
+        assert ("no grupo" in live) == (who[1] == "101")
         erased = world.command("privacy", "erase", *who, "--yes")
         assert erased.exit_code == 0, erased.exception
     assert world.traces() == []
