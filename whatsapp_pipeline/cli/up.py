@@ -152,7 +152,7 @@ def _supervise(commands: dict[str, list[str]], ready: Mapping[str, Path] | None 
     for name, command in commands.items():
         # A session of its own: Ctrl-C reaches this process first, and its whole family can be ended.
         processes[name] = subprocess.Popen(  # noqa: S603
-            command, cwd=settings.PROJECT_ROOT, env=environment, start_new_session=True
+            command, cwd=_folder_of(name, environment), env=environment, start_new_session=True
         )
         if name in ready:
             _wait_until_there(ready[name], processes[name], ended)
@@ -161,7 +161,8 @@ def _supervise(commands: dict[str, list[str]], ready: Mapping[str, Path] | None 
     ended.wait()
     # With whatever status: `dg dev` says 0 when its daemon was killed.
     gone = [name for name, process in processes.items() if process.poll() is not None]
-    for process in processes.values():
+    # The last first: Dagster's daemon logs a trace for each tick that finds no code server.
+    for process in reversed(processes.values()):
         _end(process)
     if gone and not asked:
         raise PipelineError(
@@ -169,6 +170,12 @@ def _supervise(commands: dict[str, list[str]], ready: Mapping[str, Path] | None 
             "Started again, it goes on with what was under way"
         )
     return 0
+
+
+def _folder_of(name: str, environment: Mapping[str, str]) -> Path:
+    """Return where a command runs: Dagster warns of a dagster.yaml beside it that is not its instance's."""
+    home = Path(environment["DAGSTER_HOME"])
+    return home if name == "dagster" and home.is_dir() else settings.PROJECT_ROOT
 
 
 def _wait_until_there(path: Path, process: subprocess.Popen[bytes], ended: threading.Event) -> None:
