@@ -32,6 +32,7 @@ from whatsapp_pipeline.console.pages import account, home
 from whatsapp_pipeline.console.pages.login import LoginPages
 from whatsapp_pipeline.console.pools import ConsolePools
 from whatsapp_pipeline.console.static_files import STATIC_FOLDER, VersionedFiles
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.store.operations.console_access import Level
 
 _LOG = logging.getLogger(__name__)
@@ -146,7 +147,13 @@ def _refusal_of(error: Exception) -> str:
     if kind in {"not_allowed", "no_database", "failure"}:
         # The places only: the text of an error can quote what a customer wrote.
         places = [f"{place.filename}:{place.lineno}" for place in extract_tb(error.__traceback__)]
-        _LOG.error("a page failed: %s at %s", type(error).__name__, " < ".join(reversed(places[-8:])))
+        at = " < ".join(reversed(places[-8:]))
+        _LOG.error(
+            "a page failed: %s at %s",
+            type(error).__name__,
+            at,
+            extra=fields(error=type(error).__name__, at=at),
+        )
     return kind
 
 
@@ -167,5 +174,5 @@ def _http_error(_: Request, error: Exception) -> Response:
 
 
 def _failure(_: Request, error: Exception) -> Response:
-    _LOG.error("a page failed (%s)", type(error).__name__)
+    _LOG.error("a page failed (%s)", type(error).__name__, extra=fields(error=type(error).__name__))
     return error_response("failure")

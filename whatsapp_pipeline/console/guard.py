@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.console.error_pages import error_response
+from whatsapp_pipeline.logs import fields
 
 _LOG = logging.getLogger(__name__)
 MAX_BODY_BYTES = 16 * 1024
@@ -65,9 +66,10 @@ class Guard:
             await error_response(refusal)(scope, receive, send_with_headers)
         # The route's pattern and not the path: a path can hold a login link. Never the query.
         route = scope.get("route")
+        pattern, took = getattr(route, "path", "-"), round(1000 * (time.monotonic() - started))
         _LOG.info(
-            "%s %s %d %d ms", scope["method"], getattr(route, "path", "-"), status,
-            round(1000 * (time.monotonic() - started)),
+            "%s %s %d %d ms", scope["method"], pattern, status, took,
+            extra=fields(method=scope["method"], route=pattern, status=status, milliseconds=took),
         )  # fmt: skip
 
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
