@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from whatsapp_pipeline import cli
 from whatsapp_pipeline.settings import PROJECT_ROOT
@@ -19,6 +20,7 @@ from whatsapp_pipeline.steps.operations.backup import FIRST_WRITE, kept
 from whatsapp_pipeline.store import grants
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
+from whatsapp_pipeline_tests.prepared import Prepared
 
 DOCS = PROJECT_ROOT / "docs"
 GUIDES = ("operate.md", "review.md", "recover.md", "security.md")
@@ -165,6 +167,66 @@ def _named_commands() -> list[tuple[str, str]]:
         for page in pages
         for command in re.findall(r"`whatsapp-pipeline ([^`]+)`", page.read_text("utf-8"))
     ]
+
+
+# What a reader puts in the place of a word in capitals.
+_FILLED = {
+    "MONTH": "2025-01", "MÊS": "2025-01", "WHY": "porque sim", "MOTIVO": "porque sim", "FILE": "{file}",
+    "TITLE": "Fulana do Teste", "PHONE": "+55 41 90000-7700", "NÚMERO": "+55 41 90000-7701", "URL": "{empty}",
+    "CONVERSA": "{chat}", "right|wrong|unsure": "right",
+}  # fmt: skip
+# What ID means depends on the command.
+_IDS = {"override add": "{contact}", "override remove": "{override}", "webhook account": "815"}
+# Authorising asks the ERP's own page, in a browser.
+_NOT_RUN = {"erp authorize"}
+
+
+def _fixed_by() -> list[str]:
+    """Every whole command that a check's text, the QA report or the guide of recovery names, once."""
+    pages = [
+        *(PROJECT_ROOT / "whatsapp_pipeline" / "checks").glob("*.py"),
+        PROJECT_ROOT / "whatsapp_pipeline" / "templates" / "qa_report.html",
+        DOCS / "recover.md",
+    ]
+    joined = (re.sub(r'"\s*\n\s*"', "", page.read_text("utf-8")) for page in pages)
+    found = (" ".join(c.split()) for text in joined for c in re.findall(r"`whatsapp-pipeline ([^`]+)`", text))
+    return sorted(set(found) - _NOT_RUN)
+
+
+def _filled(command: str, values: dict[str, str]) -> list[str]:
+    """Return a command's words with what a reader fills in."""
+    by_word = {**_FILLED, "ID": next((v for name, v in _IDS.items() if command.startswith(name)), "")}
+    if "--order" in command:
+        by_word["ID"] = "{order}"
+    return [by_word.get(word, word).format_map(values) for word in command.split()]
+
+
+def test_what_mends_a_fault_works_as_it_is_typed(
+    prepared: Prepared, prepared_url: str, empty_database_url: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Each command is run on demo data, in the order of the alphabet; backups are taken and restored."""
+    monkeypatch.setenv("DATABASE_URL", prepared_url)
+    monkeypatch.setenv("CHAT_ARCHIVE", str(prepared.archive))
+    monkeypatch.setenv("ERP", str(prepared.sample / "erp"))
+    monkeypatch.setenv("PIPELINE_LOCAL_DIR", str(tmp_path / "local"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with connect(prepared_url) as conn:
+        conn.execute("SELECT override_link('title', 'ninguém', 'no_contact', NULL, 'um fornecedor')")
+        row = conn.execute(
+            """SELECT min(f.file_path), min(f.id), min(f.id_contato), min(o.id),
+                      (SELECT min(id) FROM link_overrides)
+               FROM chat_files f JOIN ordens_servico o USING (id_contato)
+               WHERE f.id = (SELECT min(id) FROM chat_files JOIN ordens_servico USING (id_contato))"""
+        ).fetchone()
+    assert row is not None
+    names = ("file", "chat", "contact", "order", "override")
+    values = {**dict(zip(names, map(str, row), strict=True)), "empty": empty_database_url}
+    commands = _fixed_by()
+    assert len(commands) > 15
+    for command in commands:
+        done = CliRunner().invoke(cli.cli, _filled(command, values), input="q\n")
+        assert done.exit_code == 0, f"{command}: {done.output[-2000:]} {done.exception!r}"
 
 
 def test_every_command_that_a_text_names_can_be_typed_as_it_stands_there() -> None:

@@ -41,7 +41,8 @@ CHECKS = [
         subject="chats",
         asset="chat_file_index",
         description="Chats whose title has no phone, no name and no order number.",
-        how_to_fix="Rename the file after the customer, or `whatsapp-pipeline override add`.",
+        how_to_fix="Rename the file after the customer, or `whatsapp-pipeline override add --file FILE "
+        "--contact ID --reason WHY`.",
         why="Only the phones inside such a chat can tell whose it is.",
         tolerated=0.02,
     ),
@@ -50,7 +51,8 @@ CHECKS = [
         subject="chats",
         asset="chat_file_index",
         description="Readable files in which no message was found.",
-        how_to_fix="Look at the file; `whatsapp-pipeline reparse` corrects a format that was not recognised.",
+        how_to_fix="Look at the file; `whatsapp-pipeline reparse --file FILE --format block` corrects a "
+        "format that was not recognised.",
         why="An unknown format looks like an empty chat.",
         tolerated=0.02,
     ),
@@ -75,7 +77,8 @@ CHECKS = [
         subject="chats",
         asset="chat_messages",
         description="Messages from before WhatsApp, from the future, or without an instant in UTC.",
-        how_to_fix="`whatsapp-pipeline reparse` with the right date order or format.",
+        how_to_fix="`whatsapp-pipeline reparse --file FILE --date-order dmy` with the right order, or "
+        "`--format`.",
         why="A wrong date order moves messages by months, and all metrics with them.",
         severity="error",
         tolerated=0.001,
@@ -111,7 +114,8 @@ CHECKS = [
         subject="chats",
         asset="chat_messages",
         description="Text messages without text.",
-        how_to_fix="Look at the line; `whatsapp-pipeline reparse` corrects a format.",
+        how_to_fix="Look at the line; `whatsapp-pipeline reparse --file FILE --format block` corrects a "
+        "format.",
         why="An empty body is usually one that was cut off.",
         tolerated=0.02,
     ),

@@ -63,7 +63,8 @@ CHECKS = [
         subject="conversations",
         asset="conversations",
         description="Every account that messages came for is known and active.",
-        how_to_fix="`whatsapp-pipeline webhook account add --phone-number-id …`; what waits is then processed"
+        how_to_fix="`whatsapp-pipeline webhook account add --phone-number-id ID`; what waits is then "
+        "processed"
         " by itself.",
     ),
     QaCheck(

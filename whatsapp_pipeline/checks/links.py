@@ -49,7 +49,8 @@ CHECKS = [
         asset="contact_links",
         description="Chats linked to another contact than their best candidate.",
         how_to_fix="Materialize contact_links for the month again; a row that was "
-        "changed by hand is decided by `whatsapp-pipeline override add` instead.",
+        "changed by hand is decided by `whatsapp-pipeline override add --title TITLE --contact ID --reason "
+        "WHY` instead.",
         why="What is shown as evidence must be what decided.",
         severity="error",
     ),
@@ -85,7 +86,8 @@ CHECKS = [
         subject="links",
         asset="contact_links",
         description="Links of the review sample that a person called wrong.",
-        how_to_fix="`whatsapp-pipeline override add` corrects each; many of one method speak of its rules.",
+        how_to_fix="`whatsapp-pipeline override add --file FILE --contact ID --reason WHY` corrects each; "
+        "many of one method speak of its rules.",
         why="The sample stands for the month.",
         finder=_disagreement,
         tolerated=verdicts.TOLERATED_DISAGREEMENT,
@@ -104,7 +106,8 @@ CHECKS = [
         subject="links",
         asset="order_links",
         description="Sessions that name an order of their contact and are linked to none.",
-        how_to_fix="Materialize order_links for the month; or `whatsapp-pipeline override add` decides it.",
+        how_to_fix="Materialize order_links for the month; or `whatsapp-pipeline override add --file FILE "
+        "--order ID --reason WHY` decides it.",
         why="A number that was said is the best evidence there is.",
         tolerated=0.05,
     ),
@@ -121,7 +124,8 @@ CHECKS = [
         subject="links",
         asset="contact_links",
         description="Chats that found no contact at all.",
-        how_to_fix="Add the number to the contact in the ERP, or `whatsapp-pipeline override add`; "
+        how_to_fix="Add the number to the contact in the ERP, or `whatsapp-pipeline override add --phone "
+        "PHONE --contact ID --reason WHY`; "
         "numbers that are nobody's yet stay unmatched.",
         tolerated=0.5,
     ),
