@@ -93,6 +93,16 @@ def test_the_guides_commands_work_in_order(environment: dict[str, str]) -> None:
             os.environ.update(CONTACT="7", CHAT=str(row[0] if row and row[0] else ""))
             _run(line)
     assert Path(environment["PRIVATE"], "customer.json").exists()
+    with connect(environment["DATABASE_URL"]) as conn:  # the README's customer is of the demo's ERP
+        conn.execute(
+            "INSERT INTO contatos (id, nome, celular) VALUES (701000007, 'Regina Teste', '41 90000-0007')"
+            " ON CONFLICT DO NOTHING"
+        )
+    readme = _BLOCK.findall((PROJECT_ROOT / "README.md").read_text(encoding="utf-8"))
+    lines = [line.strip().removeprefix(".venv/bin/") for block in readme for line in block.splitlines()]
+    assert sum(line.startswith("whatsapp-pipeline ") for line in lines) > 4
+    for line in filter(None, lines):
+        _run(line)
     # The database held a contact before anything was written to it.
     taken = kept(Path(environment["PIPELINE_LOCAL_DIR"], "backups"))
     assert [backup.reason for backup in reversed(taken)] == [FIRST_WRITE, "by hand"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -74,11 +75,17 @@ def test_a_signal_ends_all(tmp_path: Path) -> None:
     assert is_gone(int((tmp_path / "pid").read_text()))
 
 
-# The plan's request, word for word but for the port, which is the test's own.
-_PLAN_BODY = (
-    '{"entry":[{"changes":[{"value":{"metadata":{"phone_number_id":"1"},'
-    '"messages":[{"from":"5541999990000","text":{"body":"oi"}}]}}]}]}'
-)
+def _plan_request(port: int) -> list[str]:
+    """The guide's commands `up` and `curl`, word for word but for the port, which is the test's own."""
+    guide = (PROJECT_ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    found = re.search(
+        r"^whatsapp-pipeline up --insecure-webhook --webhook-port 8000\n(curl .*?)\n```", guide, re.M | re.S
+    )
+    assert found
+    assert found[1].endswith("http://localhost:8000/api/whatsapp/webhook")
+    return ["sh", "-c", found[1].replace(":8000/", f":{port}/")]
+
+
 _LOCATION = "{workspaceOrError{... on Workspace{locationEntries{locationOrLoadError{__typename}}}}}"
 
 
@@ -137,10 +144,8 @@ def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
         for one in reversed(family):
             one.resume()
         _wait_for(lambda: _location_is_loaded(port), 60)
-        answer = requests.post(
-            f"http://localhost:{webhook_port}/api/whatsapp/webhook", data=_PLAN_BODY, timeout=10
-        )
-        assert answer.json() == {"ok": True}
+        answer = subprocess.run(_plan_request(webhook_port), capture_output=True, text=True, check=True)
+        assert json.loads(answer.stdout) == {"ok": True}
         link = re.search(
             rf"http://localhost:{console_port}/login/once/\S+", (tmp_path / "up.log").read_text()
         )
