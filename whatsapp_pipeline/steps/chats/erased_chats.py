@@ -7,7 +7,7 @@ What belongs here: what an index leaves out. What does not: the list of erased p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,14 @@ def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
         rows.join(places, on=places.columns, how="anti") for rows in (scans.sessions, scans.phones)
     )
     return replace(scans, files=kept, sessions=sessions, phones=phones), len(erased)
+
+
+def path_test(conn: Connection) -> Callable[[str], bool]:
+    """Return what tells whether a path holds the number of an erased person."""
+    is_erased = suppression.name_test(conn)
+    if is_erased is None:
+        return lambda path: False
+    return lambda path: any(map(is_erased, names_in_path(path)))
 
 
 def _marks(scans: Scans) -> Iterator[suppression.ChatMarks]:

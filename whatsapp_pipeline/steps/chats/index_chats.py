@@ -19,7 +19,7 @@ from whatsapp_pipeline.domain.masking import mask_path
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.logs import detail_log, fields
 from whatsapp_pipeline.steps.chats.chat_reading import ReadingOptions
-from whatsapp_pipeline.steps.chats.erased_chats import without_erased_chats
+from whatsapp_pipeline.steps.chats.erased_chats import path_test, without_erased_chats
 from whatsapp_pipeline.steps.chats.scan import STAGE, FileScan, ScanJob, ScanOptions, Scans
 from whatsapp_pipeline.steps.chats.scan_pool import scan_spread
 from whatsapp_pipeline.steps.progress import Progress
@@ -281,6 +281,7 @@ class _MonthIndex:
             ExceptionRow(STAGE, path, None, None, None, "link_outside", "warning", link_detail)
             for path in self._archive.links_outside()
         ]
+        is_erased = path_test(self._conn)
         for kind, month, rows in (
             ("link_outside", self._month, link_rows),
             ("link_outside", None, top_link_rows),
@@ -289,7 +290,9 @@ class _MonthIndex:
             ("path_too_long", self._month, long_rows),
             ("no_month", None, lost_rows),
         ):
-            counted = [row for row in rows if row.file_path not in self._ignored]
+            counted = [
+                row for row in rows if row.file_path not in self._ignored and not is_erased(row.file_path)
+            ]
             self._counts["findings"] += exceptions.replace_for_kind(self._conn, STAGE, kind, month, counted)
 
 
