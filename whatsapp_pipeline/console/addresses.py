@@ -11,3 +11,15 @@ from urllib.parse import quote
 def order_address(number: str | None, id_order: int) -> str:
     """Return the path of an order's page. It has the id, because two orders can have one number."""
     return f"/orders/{quote(number or '-', safe='')}?id={id_order}"
+
+
+def customer_address(id_contato: int) -> str:
+    """Return the path of a customer's page."""
+    return f"/customers/{id_contato}"
+
+
+def message_address(ref: str, *, customer: int | None = None) -> str:
+    """Return the address that opens a conversation at a message, such as `chat:12`."""
+    if customer is None:
+        return f"/messages/{ref}"
+    return f"{customer_address(customer)}?around={ref}#{ref}"

@@ -28,7 +28,7 @@ from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.console.error_pages import NoPageError, error_response
 from whatsapp_pipeline.console.guard import Guard
 from whatsapp_pipeline.console.page import Page
-from whatsapp_pipeline.console.pages import account, home
+from whatsapp_pipeline.console.pages import account, customer, home, message, order, search, transcript
 from whatsapp_pipeline.console.pages.login import LoginPages
 from whatsapp_pipeline.console.pools import ConsolePools
 from whatsapp_pipeline.console.static_files import STATIC_FOLDER, VersionedFiles
@@ -68,6 +68,16 @@ def create_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -> ASGIAp
         Route("/login/once/{link}", login.once_form, methods=["GET"]),
         Route("/login/once/{link}", login.once, methods=["POST"]),
         Route("/", serve.page(home.home), methods=["GET"]),
+        Route("/customers/{id}", serve.page(customer.customer), methods=["GET"]),
+        Route("/customers/{id}/note", serve.page(customer.save_note, "analyst"), methods=["POST"]),
+        Route("/orders/{number:path}", serve.page(order.order), methods=["GET"]),
+        Route("/messages/{ref}", serve.page(message.message, "analyst"), methods=["GET"]),
+        Route("/chats/{ref}", serve.page(message.chat, "analyst"), methods=["GET"]),
+        Route("/print/customers/{id}", serve.page(transcript.print_customer, "analyst"), methods=["GET"]),
+        Route("/print/orders/{id}", serve.page(transcript.print_order, "analyst"), methods=["GET"]),
+        Route("/export/customers/{id}", serve.page(transcript.export_customer, "analyst"), methods=["GET"]),
+        Route("/export/orders/{id}", serve.page(transcript.export_order, "analyst"), methods=["GET"]),
+        Route("/search", serve.page(search.search), methods=["GET"]),
         Route("/account", serve.page(account.account), methods=["GET"]),
         Route("/account/password", serve.page(account.change_password), methods=["POST"]),
         Route("/logout", serve.page(account.log_out), methods=["POST"]),

@@ -41,7 +41,11 @@ class Page:
 
     def text(self, name: str, *, longest: int = 200) -> str:
         """Return a parameter of the query without control characters, cut to `longest`; '' without it."""
-        return _clean(self.request.query_params.get(name, ""), longest)
+        return self.clean(self.request.query_params.get(name, ""), longest=longest)
+
+    def clean(self, text: str, *, longest: int = 200) -> str:
+        """Return text of an address without control characters, cut to `longest`."""
+        return _UNFIT.sub("", text)[:longest].strip()
 
     def form(self) -> dict[str, str]:
         """Return the fields of a posted form, the last of each name."""
@@ -97,7 +101,3 @@ def parse_form(body: bytes) -> dict[str, str]:
         body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=50, errors="replace"
     )
     return {name: value.replace("\x00", "") for name, value in pairs}
-
-
-def _clean(text: str, longest: int) -> str:
-    return _UNFIT.sub("", text)[:longest].strip()

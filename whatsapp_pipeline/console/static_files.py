@@ -26,6 +26,11 @@ def static_address(name: str) -> str:
     return f"/static/{name}?v={_VERSIONS[name]}"
 
 
+def static_text(name: str) -> str:
+    """Return the text of a static file, for a page that has to hold it."""
+    return (STATIC_FOLDER / name).read_text(encoding="utf-8")
+
+
 class VersionedFiles(StaticFiles):
     """Files whose addresses hold their version, so browsers may keep them."""
 

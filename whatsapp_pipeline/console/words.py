@@ -98,3 +98,143 @@ ORDER_NUMBER = "OS"
 CUSTOMER = "Cliente"
 STATUS = "Situação"
 OPENED = "Abertura"
+
+# Customers
+CUSTOMER_NUMBER = "Cliente nº"
+NO_NAME = "Sem nome"
+SUMMARY = "Resumo"
+NO_SUMMARY = "Ainda sem resumo: nenhuma conversa ligada a este cliente, ou o resumo ainda não foi calculado."
+COMPUTED = "Calculado em"
+CITED = "mensagem"
+OPEN_SINCE = "Em aberto desde"
+OPEN_REASONS = {"unanswered": "sem resposta", "order": "OS em andamento"}
+FIGURES = "Números"
+ORDERS = "Ordens de serviço"
+CUSTOMER_WITHOUT_ORDERS = "Nenhuma ordem de serviço."
+SENTIMENT = "Mensagens por mês e sentimento estimado"
+SENTIMENTS = {"positive": "positivo", "neutral": "neutro", "negative": "negativo"}
+AS_TABLE = "Ver como tabela"
+MESSAGES = "Mensagens"
+NOTE = "Nota fixada"
+NO_NOTE = "Nenhuma nota. O que todos devem saber ao abrir este cliente?"
+EDIT_NOTE = "Editar nota"
+ADD_NOTE = "Escrever nota"
+SAVE = "Salvar"
+CANCEL = "Cancelar"
+NOTE_BY = "por"
+NOTE_LABEL = "Nota para quem atende (vazia: remove a nota)"
+READER_HAS_NO_MESSAGES = "As mensagens não aparecem no seu nível de acesso."
+
+# Conversations
+CONVERSATION = "Conversa"
+CHAT_WITHOUT_CUSTOMER = "Conversa sem cliente identificado"
+OLDER = "Mensagens mais antigas"
+NEWER = "Mensagens mais novas"
+NEWEST = "Ir para as últimas"
+JUMP = "Ir para a data"
+GO = "Ir"
+FIND_HERE = "Localizar nesta conversa"
+FIND = "Localizar"
+FOUND_NONE = "Nenhuma mensagem com"
+FOUND_OF = "de"
+PREVIOUS_HIT = "Anterior"
+NEXT_HIT = "Próxima"
+END_FIND = "Encerrar busca"
+NO_MESSAGES = "Nenhuma mensagem."
+SIDES = {
+    "from": "Cliente", "to": "Equipe", "unsent": "Equipe (não enviada)", "notification": "Aviso",
+}  # fmt: skip
+UNKNOWN_SIDE = "Lado desconhecido"
+DELETED = "Mensagem apagada"
+EDITED = "editada"
+BEFORE_EDIT = "Antes da edição"
+CALL = "Ligação"
+IN_REPLY_TO = "Em resposta a"
+NOT_IN_ARCHIVE = "o arquivo não está disponível aqui"
+TO_CONVERSATION = "Ir para a conversa"
+ATTACHMENTS = {
+    "image": "Imagem", "audio": "Áudio", "video": "Vídeo", "document": "Documento", "sticker": "Figurinha",
+    "gif": "GIF", "contact": "Contato", "contacts": "Contato", "location": "Localização",
+    "media": "Mídia", "media_placeholder": "Mídia",
+}  # fmt: skip
+STATES = {
+    "sent": "enviada", "delivered": "entregue", "read": "lida", "played": "ouvida", "failed": "falhou",
+}  # fmt: skip
+LINK_TO_MESSAGE = "Copiar o endereço desta mensagem"
+LINK_COPIED = "Endereço copiado."
+LIVE = "ao vivo"
+PRINT = "Imprimir"
+EXPORT = "Exportar"
+
+# Paper and file
+BACK = "Voltar"
+APPLY_PERIOD = "Aplicar período"
+MADE_BY = "Gerado por"
+PERIOD = "Período"
+FROM_THE_START = "do início"
+TO_THE_END = "o fim"
+SOURCES = "Fontes"
+FROM_ARCHIVE = "do arquivo de conversas"
+FROM_WEBHOOK = "recebidas ao vivo"
+SIDES_COUNTED = {
+    "from": "do cliente", "to": "da equipe", "unsent": "não enviadas", "notification": "avisos",
+}  # fmt: skip
+CUT_AT = "Aqui estão só as primeiras"
+CUT_HINT = "Escolha um período para ver o restante."
+
+# Orders
+ORDER = "Ordem de serviço"
+ORDER_CHOICE = "Qual ordem de serviço?"
+ORDER_CHOICE_TEXT = "Há mais de uma ordem com este número."
+CLOSED = "Conclusão"
+DEVICE = "Equipamento"
+SESSIONS = "Atendimentos ligados a esta OS"
+SESSION = "Atendimento"
+NO_SESSIONS = "Nenhuma conversa foi ligada a esta ordem de serviço."
+SESSION_COUNT = "mensagens"
+BEFORE_SESSION = "mensagens de outros assuntos antes"
+LINK_METHODS = {
+    "override": "decidido por uma pessoa", "direct_os_ref": "número da OS citado",
+    "temporal_match": "pela data", "equipment_match": "pela data e pelo aparelho",
+    "model": "pelo conjunto das evidências",
+}  # fmt: skip
+UNKNOWN_METHOD = "método não registrado"
+CONFIDENCE = "confiança"
+HOW_LINKED = "Vínculo"
+WHEN = "Quando"
+NO_DATE = "não informada"
+
+# Search
+RESULTS_MESSAGES = "Mensagens"
+RESULTS_CUSTOMERS = "Clientes"
+RESULTS_ORDERS = "Ordens de serviço"
+NOTHING_FOUND = "Nenhuma mensagem encontrada."
+SEARCH_START = (
+    "Escreva um nome, parte de um telefone, o número de uma OS ou palavras de uma mensagem. "
+    'Use aspas para uma frase exata ("tela quebrada"), OR entre alternativas e - para excluir uma palavra.'
+)
+TOO_COMMON = (
+    "O termo aparece em mensagens demais. Informe início e fim do período, um cliente ou mais uma palavra."
+)
+NOTHING_FOUND_READER = "Nenhum cliente e nenhuma ordem de serviço encontrados."
+YES, NO = "Sim", "Não"
+WORDS = "Palavras"
+EXACT_PHRASE = "Frase exata"
+SINCE = "De"
+UNTIL = "Até"
+SIDE = "Quem escreveu"
+ANY_SIDE = "Todos"
+KIND = "Anexo"
+ANY_KIND = "Com ou sem"
+SORT = "Ordem"
+SORTS = {"rank": "Mais relevantes", "date": "Mais recentes"}
+ONLY_CUSTOMER = "Só o cliente nº"
+ONLY_ORDER = "Só a OS de id"
+REMOVE_FILTER = "remover"
+NEXT_PAGE = "Próximos resultados"
+FIRST_PAGE = "Primeiros resultados"
+NO_CUSTOMER = "sem cliente"
+MORE_CUSTOMERS = "Há mais clientes: escreva mais uma parte do nome."
+LAST_TALK = "última conversa em"
+SEARCH_IN_CUSTOMER = "Buscar nas mensagens deste cliente"
+SEARCH_IN_ORDER = "Buscar nas mensagens desta OS"

@@ -24,7 +24,7 @@ ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE)
 # What a reader sees: customers' summaries and metrics, and how the pipeline did. No message, no phone column.
 _READER_TABLES = (
     "customer_chat_summaries", "customer_conversations", "link_runs", "webhook_batches", "checkpoint_waivers",
-    "pauses", "customer_notes",
+    "pauses", "customer_notes", "sessions_all",
 )  # fmt: skip
 _READER_COLUMNS = {
     "contatos": ("id", "nome"),
@@ -36,9 +36,6 @@ _READER_COLUMNS = {
     ),
     "ordens_servico": ("id", "numero_ordem_servico", "situacao", "data_emissao", "data_prevista",
                        "data_conclusao", "id_contato"),
-    "chat_sessions": ("id", "id_chat_file", "id_conversation", "number", "started_at", "ended_at",
-                      "message_count", "id_ordem_servico", "order_match_status", "order_match_method",
-                      "order_match_confidence"),
     "qa_results": ("check_name", "month", "examined", "failing", "severity", "run_id", "evaluated_at"),
 }  # fmt: skip
 # The console's own tables. No role that reads customers' data sees them, and the console's role nothing else.

@@ -17,6 +17,9 @@ MESSAGE_ORDER: LiteralString = "at, file, ordinal"
 NEWEST_FIRST: LiteralString = "at DESC, file DESC, ordinal DESC"
 """The exact reverse of MESSAGE_ORDER."""
 
+MESSAGE_KEY: LiteralString = "(at, coalesce(file, E'\\U0010FFFF' COLLATE \"C\"), ordinal)"
+"""The sort keys as one value without null, to compare places: a live message has no file and comes last."""
+
 CHAT_ORDER: LiteralString = "m.message_timestamp, m.id_chat_file, m.ordinal"
 """The same order over `chat_messages m`, for statements about the archive alone."""
 

@@ -46,6 +46,9 @@ def _environment() -> Environment:
         "share": share,
         "moment": moment,
         "day": day,
+        "weekday": weekday,
+        "bytes": bytes_,
+        "month": month,
         "commands": commands,
         "lines": lines,
     }
@@ -84,6 +87,32 @@ def day(value: date | None) -> str:
     return f"{value:%d/%m/%Y}" if value else ""
 
 
+_WEEKDAYS = (
+    "segunda-feira",
+    "terça-feira",
+    "quarta-feira",
+    "quinta-feira",
+    "sexta-feira",
+    "sábado",
+    "domingo",
+)
+
+
+def weekday(value: date) -> str:
+    """Write a date with its day of the week: `domingo, 05/01/2025`."""
+    return f"{_WEEKDAYS[value.weekday()]}, {day(value)}"
+
+
+def month(value: str | None) -> str:
+    """Write a month as Brazilians do: `01/2025` for 2025-01; nothing where there is none."""
+    return f"{value[5:]}/{value[:4]}" if value else ""
+
+
+def bytes_(size: int) -> str:
+    """Write a size in the unit a person would use: `340 kB`, `2,1 MB`."""
+    return f"{number(size / 1e6, 1)} MB" if size >= 1e6 else f"{number(size / 1e3)} kB"
+
+
 def commands(words: str) -> Markup:
     """Escape words; text between backticks becomes a command."""
     parts = words.split("`")
@@ -97,3 +126,14 @@ def lines(text: str) -> Markup:
     """Escape text and keep its line breaks."""
     shown = _INVISIBLE.sub("\ufffd", text.replace("\r\n", "\n"))
     return Markup("<br>").join(escape(line) for line in shown.split("\n"))
+
+
+def marked(text: str, start: str, end: str) -> Markup:
+    """Escape text on one line; what stands between the marks stands out."""
+    shown = _INVISIBLE.sub("\ufffd", " ".join(text.split()))
+    parts = re.split(f"{re.escape(start)}(.*?){re.escape(end)}", shown)
+    made = Markup("").join(
+        Markup("<mark>{}</mark>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+    return made.replace(start, "").replace(end, "")

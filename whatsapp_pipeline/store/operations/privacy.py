@@ -142,6 +142,7 @@ _EXPORTS: dict[str, LiteralString] = {
         WHERE id_contato = %(id)s OR (target_kind = 'phone' AND target = ANY(%(keys)s))""",
     "customer_chat_summaries": "SELECT to_jsonb(t) FROM customer_chat_summaries t WHERE id_contato = %(id)s",
     "customer_conversations": "SELECT to_jsonb(t) FROM customer_conversations t WHERE id_contato = %(id)s",
+    "customer_notes": "SELECT to_jsonb(t) FROM customer_notes t WHERE id_contato = %(id)s",
     "review_verdicts": "SELECT to_jsonb(t) FROM review_verdicts t WHERE id_chat_file = ANY(%(chats)s)",
     "exceptions": """
         SELECT to_jsonb(t) FROM exceptions t WHERE file_path = 'contatos/' || %(id)s::text
@@ -228,6 +229,7 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
             conn, "DELETE FROM customer_chat_summaries WHERE id_contato = %(id)s", p),
         "customer_conversations": _rows(
             conn, "DELETE FROM customer_conversations WHERE id_contato = %(id)s", p),
+        "customer_notes": _rows(conn, "DELETE FROM customer_notes WHERE id_contato = %(id)s", p),
         "match_candidates": _rows(conn, "DELETE FROM match_candidates WHERE id_contato = %(id)s", p),
         "conversation_candidates": _rows(
             conn, "DELETE FROM conversation_candidates WHERE id_contato = %(id)s", p),

@@ -1,0 +1,205 @@
+"""The conversation part that several pages share: which messages are shown, and the links around them.
+
+What belongs here: turning an address into a place in a scope, and messages into what a template shows. What
+does not: the pages (customer.py, order.py, message.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import groupby
+from urllib.parse import urlencode
+
+from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.page import Page, number_or_none
+from whatsapp_pipeline.store.conversations import message_stream as store
+from whatsapp_pipeline.store.conversations.message_stream import (
+    END,
+    Place,
+    Scope,
+    StreamMessage,
+    WordHit,
+)
+
+PAGE_SIZE = 50
+_MOST_HITS = 500
+
+
+def parse_ref(text: str) -> tuple[str, int]:
+    """Return source and id of a message's name; raises NoPageError (not_found) for anything else."""
+    found = re.fullmatch(r"(chat|webhook):([0-9]{1,19})", text)
+    number = number_or_none(found[2]) if found else None
+    if found is None or number is None:
+        raise NoPageError("not_found")
+    return found[1], number
+
+
+@dataclass(frozen=True, slots=True)
+class FoundWords:
+    """The state of "find in this conversation"."""
+
+    words: str
+    total: int
+    current: int
+    is_capped: bool
+    previous: str | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A page of a conversation, ready for the template."""
+
+    path: str
+    days: list[tuple[date, list[StreamMessage]]]
+    older: str | None
+    newer: str | None
+    newest: str | None
+    here: str | None
+    found: FoundWords | None
+    jump: date | None
+    hidden: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def start(self) -> str:
+        """The address of the conversation's end, which the page shows without any parameter."""
+        return _address(self.path, self.hidden)
+
+    def message_path(self, ref: str) -> str:
+        """Return the address that opens this conversation at a message."""
+        return _address(self.path, self.hidden, around=ref).replace("#conversation", f"#{ref}")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no message is shown."""
+        return not self.days
+
+
+def read_conversation(
+    page: Page, scope: Scope, path: str, *, hidden: dict[str, str] | None = None
+) -> tuple[Conversation, list[StreamMessage]]:
+    """Return the part of a conversation that the address asks for, and its messages.
+
+    The address has one of `before`, `after`, `around` (a message), `day` (a date), `find` (words, with `hit`)
+    or none, which is the end.
+
+    Args:
+        page: The request.
+        scope: Whose messages are read.
+        path: The page's address without a query.
+        hidden: What every link of the page repeats, such as the id of an order.
+    """
+    part = _wanted_part(page, scope, path, hidden or {})
+    # One message more than is shown on each side says whether there are more.
+    messages = store.messages_around(
+        page.conn, scope, part.place, before=part.before + 1 if part.before else 0,
+        after=part.after + 1 if part.after else 0, exclusive=part.older,
+    )  # fmt: skip
+    return _conversation(part, path, hidden or {}, messages), messages
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """How much is shown before and after which place, and what is known before it is read."""
+
+    place: Place
+    before: int
+    after: int
+    here: str | None = None
+    older: bool = False
+    newer: bool = False
+    jump: date | None = None
+    found: FoundWords | None = None
+
+
+def _wanted_part(page: Page, scope: Scope, path: str, hidden: dict[str, str]) -> _Part:
+    half = PAGE_SIZE // 2
+    find, day = page.text("find"), page.day("day")
+    if any(map(str.isalnum, find)):
+        return _found_part(page, scope, path, hidden, find)
+    for name in ("around", "before", "after"):
+        if ref := page.text(name):
+            located = store.locate(page.conn, *parse_ref(ref))
+            if located is None:
+                raise NoPageError("not_found")
+            if name == "around":
+                here = f"{located.source}:{located.message_id}"
+                return _Part(located.place, half, half, here=here)
+            if name == "before":
+                return _Part(located.place, PAGE_SIZE, 0, newer=True)
+            return _Part(located.place, 0, PAGE_SIZE, older=True)
+    if day is not None:
+        return _Part(Place(datetime(day.year, day.month, day.day)), 3, PAGE_SIZE, jump=day)
+    return _Part(END, PAGE_SIZE, 0)
+
+
+def _found_part(page: Page, scope: Scope, path: str, hidden: dict[str, str], find: str) -> _Part:
+    hits = store.word_hits(page.conn, scope, find, limit=_MOST_HITS)
+    if not hits:
+        return _Part(END, PAGE_SIZE, 0, found=FoundWords(find, 0, 0, False, None, None))
+
+    def to_hit(number: int) -> str:
+        address = _address(path, hidden, find=find, hit=number).partition("#")[0]
+        return f"{address}#{hits[number - 1].source}:{hits[number - 1].message_id}"
+
+    current = min(max(number_or_none(page.text("hit")) or len(hits), 1), len(hits))
+    state = FoundWords(
+        find,
+        len(hits),
+        current,
+        len(hits) == _MOST_HITS,
+        to_hit(current - 1) if current > 1 else None,
+        to_hit(current + 1) if current < len(hits) else None,
+    )
+    hit: WordHit = hits[current - 1]
+    here = f"{hit.source}:{hit.message_id}"
+    # Few before it: a form's answer opens at its top, and the hit has to be in sight.
+    return _Part(hit.place, 4, PAGE_SIZE, here=here, found=state)
+
+
+def _conversation(
+    part: _Part, path: str, hidden: dict[str, str], messages: list[StreamMessage]
+) -> Conversation:
+    """Cut the messages that only say that there are more, and make the links to those."""
+    older, newer = part.older, part.newer
+    earlier = sum(message.is_before for message in messages)
+    if earlier > part.before:
+        older = True
+        del messages[0]
+        earlier -= 1
+    if len(messages) - earlier > part.after:
+        newer = True
+        del messages[-1]
+    first, last = (messages[0].ref, messages[-1].ref) if messages else (None, None)
+    return Conversation(
+        path,
+        by_day(messages),
+        _address(path, hidden, before=first) if older and first else None,
+        _address(path, hidden, after=last) if newer and last else None,
+        _address(path, hidden) if newer else None,
+        part.here,
+        part.found,
+        part.jump,
+        hidden,
+    )
+
+
+def by_day(messages: Sequence[StreamMessage]) -> list[tuple[date, list[StreamMessage]]]:
+    """Group messages in order by their day."""
+    return [(day, list(group)) for day, group in groupby(messages, key=lambda message: message.at.date())]
+
+
+def _address(path: str, hidden: dict[str, str], **query: object) -> str:
+    pairs = {**hidden, **{name: str(value) for name, value in query.items()}}
+    return f"{path}?{urlencode(pairs, safe=':')}#conversation" if pairs else f"{path}#conversation"
+
+
+def seen_in(messages: Iterable[StreamMessage]) -> set[tuple[int | None, str]]:
+    """Return whose messages these are, for the record of views: (customer, chat)."""
+    return {
+        (message.id_contato, "" if message.id_contato is not None else f"{message.source}:{message.chat}")
+        for message in messages
+    }

@@ -1,0 +1,34 @@
+"""One message's address: it opens the conversation that the message stands in."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from whatsapp_pipeline.console.addresses import message_address
+from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.page import Page
+from whatsapp_pipeline.console.pages.conversation import parse_ref, read_conversation, seen_in
+from whatsapp_pipeline.store.conversations.message_stream import Scope, locate
+
+
+def message(page: Page) -> Response:
+    """Open the customer's page at a message; for a chat without a customer, the chat alone."""
+    found = locate(page.conn, *parse_ref(page.request.path_params["ref"]))
+    if found is None:
+        raise NoPageError("not_found")
+    ref = f"{found.source}:{found.message_id}"
+    if found.id_contato is not None:
+        return page.redirect(message_address(ref, customer=found.id_contato))
+    chat = found.id_chat_file if found.source == "chat" else found.conversation_id
+    return page.redirect(f"/chats/{found.source}:{chat}?around={ref}#{ref}")
+
+
+def chat(page: Page) -> Response:
+    """Show a chat or a live conversation that belongs to no known customer."""
+    source, number = parse_ref(page.request.path_params["ref"])
+    scope = Scope("chat" if source == "chat" else "webhook", number)
+    conversation, messages = read_conversation(page, scope, f"/chats/{source}:{number}")
+    if conversation.is_empty:
+        raise NoPageError("not_found")
+    page.record("view", seen_in(messages))
+    return page.render("chat.html", conversation=conversation)

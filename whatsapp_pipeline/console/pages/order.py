@@ -1,0 +1,78 @@
+"""A service order's page: its data, the sessions linked to it, and their messages in one stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from whatsapp_pipeline.console.addresses import order_address
+from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.page import Page, number_or_none
+from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
+from whatsapp_pipeline.domain.summaries.text import ORDER_STATUS
+from whatsapp_pipeline.store.contacts.directory import OrderListed, order_by_id, orders_numbered
+from whatsapp_pipeline.store.conversations.message_stream import Scope
+from whatsapp_pipeline.store.links.order_sessions import sessions_of_order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderShown:
+    """An order as pages show it."""
+
+    id: int
+    number: str
+    address: str
+    status: str
+    device: str | None
+    opened: Any
+    closed: Any
+    id_contato: int | None
+    name: str | None
+
+
+def shown_order(order: OrderListed) -> OrderShown:
+    """Return an order as pages show it."""
+    return OrderShown(
+        order.id, order.numero or str(order.id), order_address(order.numero, order.id),
+        ORDER_STATUS.get(order.situacao or "", ""), order.equipamento, order.data_emissao,
+        order.data_conclusao, order.id_contato, order.nome,
+    )  # fmt: skip
+
+
+def order(page: Page) -> Response:
+    """Show an order; a choice where several have the number."""
+    found = find_order(page)
+    if isinstance(found, list):
+        return page.render("order_choice.html", orders=[shown_order(one) for one in found])
+    may_read = page.visitor.may("analyst")
+    sessions = sessions_of_order(page.conn, found.id, with_messages=may_read)
+    conversation = None
+    if may_read:
+        path = f"/orders/{quote(found.numero or '-', safe='')}"
+        conversation, messages = read_conversation(
+            page, Scope("order", found.id), path, hidden={"id": str(found.id)}
+        )
+        page.record("view", seen_in(messages) or {(found.id_contato, f"order:{found.id}")})
+    return page.render(
+        "order.html", order=shown_order(found), sessions={one.id: one for one in sessions},
+        conversation=conversation, total=sum(one.message_count for one in sessions),
+    )  # fmt: skip
+
+
+def find_order(page: Page) -> OrderListed | list[OrderListed]:
+    """Return the order of an address, or those that it may mean; raises NoPageError (not_found)."""
+    with_device = page.visitor.may("analyst")
+    if page.text("id"):
+        number = number_or_none(page.text("id"))
+        one = None if number is None else order_by_id(page.conn, number, with_device=with_device)
+        if one is None:
+            raise NoPageError("not_found")
+        return one
+    wanted = page.clean(page.request.path_params["number"])
+    found = orders_numbered(page.conn, wanted, with_device=with_device) if wanted.strip("#0 ") else []
+    if not found:
+        raise NoPageError("not_found")
+    return found[0] if len(found) == 1 else found

@@ -1,0 +1,164 @@
+"""Search: customers and orders by part of what is remembered, messages by their words.
+
+The address holds the whole query, so a search can be kept and sent. Pages are cut by the last hit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from whatsapp_pipeline.console.addresses import message_address
+from whatsapp_pipeline.console.page import Page, number_or_none
+from whatsapp_pipeline.console.pages.order import shown_order
+from whatsapp_pipeline.domain.phone_parts import phone_key_parts
+from whatsapp_pipeline.store.chats.search import (
+    MARK_END,
+    MARK_START,
+    MessageSearch,
+    PageHit,
+    SearchSort,
+    estimated_hits,
+    find_messages,
+)
+from whatsapp_pipeline.store.contacts.directory import customers_like, orders_numbered
+from whatsapp_pipeline.templates.render import marked
+
+_PAGE_SIZE = 20
+_LISTED = 8
+# Ranking reads every message that holds the words; so many take about 200 ms.
+_TOO_COMMON = 30_000
+SIDES = ("from", "to", "unsent", "notification")
+KINDS = ("image", "audio", "video", "document", "sticker", "contact", "location")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What the address asks for. Unfit values count as not given."""
+
+    words: str
+    phrase: bool
+    since: date | None
+    until: date | None
+    side: str | None
+    customer: int | None
+    order: int | None
+    kind: str | None
+    sort: SearchSort
+    after: tuple[float, str, int] | None
+
+    @property
+    def text(self) -> str:
+        """The words as the database reads them."""
+        return '"' + self.words.replace('"', " ") + '"' if self.phrase else self.words
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether a filter, and not the words alone, keeps the number of hits small."""
+        return self.customer is not None or self.order is not None
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is anything to look for."""
+        return any(map(str.isalnum, self.words))
+
+    def address(self, after: str | None = None) -> str:
+        """Return the address of this query, from another place on."""
+        given = {
+            "q": self.words, "phrase": "1" if self.phrase else "", "since": self.since or "",
+            "until": self.until or "", "side": self.side or "", "customer": self.customer or "",
+            "order": self.order or "", "kind": self.kind or "",
+            "sort": self.sort if self.sort == "date" else "", "after": after or "",
+        }  # fmt: skip
+        return "/search?" + urlencode({name: value for name, value in given.items() if value}, safe=":~")
+
+
+def search(page: Page) -> Response:
+    """Show what was found."""
+    query = _query(page)
+    may_read = page.visitor.may("analyst")
+    customers, orders = _people_and_orders(page, query)
+    hits: list[PageHit] = []
+    is_too_common = False
+    wanted = query.has_words or (query.is_narrow and query.kind is not None)
+    if may_read and wanted:
+        is_too_common = _is_too_common(page, query)
+        hits = [] if is_too_common else find_messages(page.conn, _message_search(query))
+    more, hits = len(hits) > _PAGE_SIZE, hits[:_PAGE_SIZE]
+    page.record("search", {(hit.id_contato, f"{hit.source}:{hit.chat}") for hit in hits})
+    last = hits[-1] if hits else None
+    return page.render(
+        "search.html", query=query, wanted=wanted, customers=customers, orders=orders,
+        hits=[(hit, _address(hit), marked(hit.snippet, MARK_START, MARK_END)) for hit in hits],
+        is_too_common=is_too_common,
+        next=query.address(f"{last.score!r}~{last.source}:{last.message_id}") if last and more else None,
+        sides=SIDES, kinds=KINDS,
+    )  # fmt: skip
+
+
+def _query(page: Page) -> Query:
+    sort: SearchSort = "date" if page.text("sort") == "date" else "rank"
+    after = re.fullmatch(
+        r"(\d{1,3}(?:\.\d{1,20})?(?:e-?\d{1,3})?)~(chat|webhook):(\d{1,18})", page.text("after")
+    )
+    return Query(
+        words=page.text("q"),
+        phrase=page.text("phrase") == "1",
+        since=page.day("since"),
+        until=page.day("until"),
+        side=page.text("side") if page.text("side") in SIDES else None,
+        customer=number_or_none(page.text("customer")),
+        order=_order_id(page),
+        kind=page.text("kind") if page.text("kind") in KINDS else None,
+        sort=sort,
+        after=(float(after[1]), after[2], int(after[3])) if after else None,
+    )
+
+
+def _order_id(page: Page) -> int | None:
+    return number_or_none(page.text("order"))
+
+
+def _people_and_orders(page: Page, query: Query) -> tuple[list[object], list[object]]:
+    """Return customers and orders that the words name; only on the first page of a search in everything."""
+    if not query.has_words or query.is_narrow or query.after is not None:
+        return [], []
+    may_read = page.visitor.may("analyst")
+    parts = phone_key_parts(query.words) if may_read else []
+    customers = customers_like(page.conn, query.words, parts, with_phones=may_read, limit=_LISTED + 1)
+    number = query.words.strip().lstrip("#").strip()
+    is_number = re.fullmatch(r"(?:os\s*:?\s*)?#?(\w{1,20})", number, re.IGNORECASE)
+    orders = (
+        orders_numbered(page.conn, is_number[1], with_device=may_read, limit=_LISTED)
+        if is_number and re.search(r"\d", number) and is_number[1].strip("0")
+        else []
+    )
+    return list(customers), [shown_order(order) for order in orders]
+
+
+def _is_too_common(page: Page, query: Query) -> bool:
+    """Return whether so many messages hold the words that ranking them would take long."""
+    if query.is_narrow or (query.since is not None and query.until is not None):
+        return False
+    return estimated_hits(page.conn, query.text) > _TOO_COMMON
+
+
+def _message_search(query: Query) -> MessageSearch:
+    def start(day: date) -> datetime:
+        return datetime(day.year, day.month, day.day)
+
+    last = date.max - timedelta(days=1)
+    return MessageSearch(
+        words=query.text if query.has_words else "", sort=query.sort, contact=query.customer,
+        order=query.order, since=start(query.since) if query.since else None,
+        until=start(min(query.until, last) + timedelta(days=1)) if query.until else None, side=query.side,
+        attachment=query.kind, after=query.after, limit=_PAGE_SIZE,
+    )  # fmt: skip
+
+
+def _address(hit: PageHit) -> str:
+    return message_address(f"{hit.source}:{hit.message_id}", customer=hit.id_contato)

@@ -1,0 +1,118 @@
+"""Customers and orders by part of what somebody remembers of them.
+
+What belongs here: lookups for a search box, fast at any size. What does not: finding the one customer that a
+command names (store/summaries/customers.py), and reading a phone as people write it (domain/phones.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+from psycopg.rows import class_row
+
+from whatsapp_pipeline.store.connection import Connection
+
+
+class CustomerFound(NamedTuple):
+    """A contact in a list."""
+
+    id: int
+    nome: str | None
+    fantasia: str | None
+    celular: str | None
+    last_at: date | None
+
+
+def customers_like(
+    conn: Connection, name: str, phone_parts: Sequence[str], *, with_phones: bool, limit: int
+) -> list[CustomerFound]:
+    """Return contacts with every word of `name` in their name, or with one of the parts in a phone.
+
+    Args:
+        conn: A connection of the level that the page is for.
+        name: Words in any order, without regard to accents and capitals.
+        phone_parts: Digits that a phone's key contains; empty for no lookup by phone.
+        with_phones: Whether the level reads phones and trade names.
+        limit: At most so many, the latest conversation first.
+    """
+    words = [word for word in name.split() if any(map(str.isalnum, word))]
+    if not words and not phone_parts:
+        return []
+    fields = ("nome", "fantasia") if with_phones else ("nome",)
+    by_name = " UNION ".join(
+        f"SELECT id FROM contatos WHERE {_every_word(field, len(words))}" for field in fields
+    )
+    by_phone = (
+        "SELECT id_contato FROM contact_phones WHERE key LIKE ANY (%(phones)s::text[])" if with_phones else ""
+    )
+    found = " UNION ".join(
+        part for part, wanted in ((by_name, words), (by_phone, phone_parts)) if part and wanted
+    )
+    if not found:
+        return []
+    shown = "c.fantasia::text, c.celular::text" if with_phones else "NULL AS fantasia, NULL AS celular"
+    statement = f"""
+        SELECT c.id, c.nome::text, {shown}, s.last_interaction_date::date AS last_at
+          FROM contatos c LEFT JOIN customer_chat_summaries s ON s.id_contato = c.id
+         WHERE c.id IN ({found})
+         ORDER BY s.last_interaction_date DESC NULLS LAST, c.nome, c.id LIMIT %(limit)s
+    """
+    values: dict[str, object] = {"limit": limit, "phones": [f"%{part}%" for part in phone_parts]}
+    values |= {f"word{place}": f"%{_literal(word)}%" for place, word in enumerate(words)}
+    with conn.cursor(row_factory=class_row(CustomerFound)) as cursor:
+        return cursor.execute(statement.encode(), values).fetchall()
+
+
+def _every_word(field: str, count: int) -> str:
+    """Return the condition that a field has every word; each word alone can use the trigram index."""
+    return " AND ".join(f"plain_text({field}::text) LIKE plain_text(%(word{n})s)" for n in range(count))
+
+
+def _literal(word: str) -> str:
+    """Escape what LIKE takes for a wildcard."""
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+class OrderListed(NamedTuple):
+    """A service order in a list."""
+
+    id: int
+    numero: str | None
+    situacao: str | None
+    equipamento: str | None
+    data_emissao: date | None
+    data_conclusao: date | None
+    id_contato: int | None
+    nome: str | None
+
+
+def orders_numbered(
+    conn: Connection, number: str, *, with_device: bool, limit: int = 20
+) -> list[OrderListed]:
+    """Return the orders with that number, newest first; leading zeros and a `#` before it do not count."""
+    return _orders(
+        conn, "ltrim(o.numero_ordem_servico::text, '0') = %(value)s",
+        number.strip().lstrip("#").strip().lstrip("0"), with_device=with_device, limit=limit,
+    )  # fmt: skip
+
+
+def order_by_id(conn: Connection, id_order: int, *, with_device: bool) -> OrderListed | None:
+    """Return one order."""
+    found = _orders(conn, "o.id = %(value)s", id_order, with_device=with_device, limit=1)
+    return found[0] if found else None
+
+
+def _orders(
+    conn: Connection, condition: str, value: object, *, with_device: bool, limit: int
+) -> list[OrderListed]:
+    device = "o.equipamento::text" if with_device else "NULL AS equipamento"
+    statement = f"""
+        SELECT o.id, o.numero_ordem_servico::text AS numero, o.situacao::text, {device}, o.data_emissao::date,
+               o.data_conclusao::date, o.id_contato, c.nome::text
+          FROM ordens_servico o LEFT JOIN contatos c ON c.id = o.id_contato
+         WHERE {condition} ORDER BY o.data_emissao DESC NULLS LAST, o.id DESC LIMIT %(limit)s
+    """
+    with conn.cursor(row_factory=class_row(OrderListed)) as cursor:
+        return cursor.execute(statement.encode(), {"value": value, "limit": limit}).fetchall()

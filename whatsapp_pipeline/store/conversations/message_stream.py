@@ -1,0 +1,231 @@
+"""Messages one after the other, from any place in a conversation: for a person who reads.
+
+What belongs here: finding a message's place and reading what stands before and after it. What does not: who
+may read it, and search (store/chats/search.py).
+
+A *scope* is whose messages are read: a customer's, an order's, or those of one chat or live conversation. A
+*place* is a message's key in the one order of messages (store/message_order.py). Pages are cut by places and
+not by counting, so that a page costs the same wherever it stands and moves when messages are added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, LiteralString, NamedTuple, TypeAlias
+
+from psycopg.rows import class_row
+
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.message_order import MESSAGE_KEY, MESSAGE_ORDER, NEWEST_FIRST
+
+ScopeKind: TypeAlias = Literal["customer", "order", "chat", "webhook"]
+_SCOPES: dict[ScopeKind, LiteralString] = {
+    "customer": "id_contato = %(scope)s",
+    "order": "id_ordem_servico = %(scope)s",
+    "chat": "source = 'chat' AND id_chat_file = %(scope)s",
+    "webhook": "source = 'webhook' AND conversation_id = %(scope)s",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose messages are read: `id` is that of the customer, order, chat or live conversation."""
+
+    kind: ScopeKind
+    id: int
+
+
+class Place(NamedTuple):
+    """A place in the order of messages: that of a message, or the start of a moment."""
+
+    at: datetime
+    file: str | None = ""
+    ordinal: int = 0
+
+
+END = Place(datetime(9999, 12, 31), None, 2**62)
+"""The place after every message."""
+
+
+class LocatedMessage(NamedTuple):
+    """Where a message stands, and whose it is."""
+
+    source: str
+    message_id: int
+    id_contato: int | None
+    id_chat_file: int | None
+    conversation_id: int | None
+    at: datetime
+    file: str | None
+    ordinal: int
+
+    @property
+    def place(self) -> Place:
+        """The message's place."""
+        return Place(self.at, self.file, self.ordinal)
+
+
+_LOCATED: LiteralString = "source, message_id, id_contato, id_chat_file, conversation_id, at, file, ordinal"
+_LOCATE: dict[str, LiteralString] = {
+    # A copy of a message that stands in an earlier export leads to that one.
+    "chat": f"""SELECT {_LOCATED} FROM messages_all WHERE source = 'chat'
+        AND message_id = (SELECT coalesce(duplicate_of, id) FROM chat_messages WHERE id = %s)""",
+    "webhook": f"SELECT {_LOCATED} FROM messages_all WHERE source = 'webhook' AND message_id = %s",
+}
+
+
+def locate(conn: Connection, source: str, message_id: int) -> LocatedMessage | None:
+    """Return where a message stands; None when there is none, or only as a copy of one in an export."""
+    with conn.cursor(row_factory=class_row(LocatedMessage)) as cursor:
+        return cursor.execute(_LOCATE[source], (message_id,)).fetchone()
+
+
+class StreamMessage(NamedTuple):
+    """A message with everything a page shows of it."""
+
+    is_before: bool
+    source: str
+    message_id: int
+    at: datetime
+    side: str | None
+    origin: str
+    type: str
+    text: str | None
+    id_contato: int | None
+    id_chat_session: int | None
+    id_ordem_servico: int | None
+    chat: int
+    sender: str | None
+    attachment_kind: str | None
+    attachment_name: str | None
+    attachment_size: int | None
+    quote: str | None
+    quote_source: str | None
+    quote_id: int | None
+    status: str | None
+    edited_at: datetime | None
+    first_text: str | None
+    file: str | None
+    ordinal: int
+
+    @property
+    def ref(self) -> str:
+        """The message's name in addresses: `chat:12` or `webhook:7`."""
+        return f"{self.source}:{self.message_id}"
+
+
+_PICKED: LiteralString = (
+    "source, message_id, at, file, ordinal, side, origin, type, text, id_contato, id_chat_session, "
+    "id_ordem_servico, id_chat_file, conversation_id"
+)
+_DETAILED: LiteralString = f"""
+SELECT p.is_before, p.source, p.message_id, p.at, p.side, p.origin, p.type, p.text, p.id_contato,
+       p.id_chat_session, p.id_ordem_servico, coalesce(p.id_chat_file, p.conversation_id) AS chat,
+       CASE WHEN f.is_group THEN coalesce(a.sender_name, a.sender_phone) END AS sender,
+       coalesce(a.attachment_kind, CASE WHEN w.revoked_at IS NULL AND w.type IN
+           ('image', 'audio', 'video', 'document', 'sticker', 'media_placeholder') THEN w.type END)
+           AS attachment_kind,
+       a.attachment_name, a.attachment_size,
+       CASE WHEN q.revoked_at IS NULL THEN left(coalesce(a.responding_to, q.text), 300) END AS quote,
+       CASE WHEN r.id IS NOT NULL THEN 'chat' WHEN q.id IS NOT NULL THEN 'webhook' END AS quote_source,
+       coalesce(r.duplicate_of, r.id, q.id) AS quote_id,
+       CASE WHEN p.side IN ('to', 'unsent') THEN coalesce(w.status, a.delivery_status) END AS status,
+       w.edited_at AT TIME ZONE current_setting('TimeZone') AS edited_at,
+       CASE WHEN w.revoked_at IS NULL AND w.edited_at IS NOT NULL THEN w.original_text END AS first_text,
+       p.file, p.ordinal
+  FROM picked p
+  LEFT JOIN chat_messages a ON p.source = 'chat' AND a.id = p.message_id
+  LEFT JOIN chat_files f ON f.id = p.id_chat_file
+  LEFT JOIN chat_messages r ON r.id = a.reply_to_id
+  LEFT JOIN conversation_messages w ON p.source = 'webhook' AND w.id = p.message_id
+  LEFT JOIN conversation_messages q ON q.phone_number_id = w.phone_number_id
+                                   AND q.message_key = w.reply_to_provider_id
+ ORDER BY {MESSAGE_ORDER}
+"""
+
+
+_GIVEN_KEY: LiteralString = (
+    "(%(at)s::timestamp, coalesce(%(file)s::text, E'\\U0010FFFF' COLLATE \"C\"), %(ordinal)s::bigint)"
+)
+
+
+def messages_around(
+    conn: Connection, scope: Scope, place: Place, *, before: int, after: int, exclusive: bool = False
+) -> list[StreamMessage]:
+    """Return up to `before` messages before a place and up to `after` from it on, in order.
+
+    With `exclusive` the message at the place itself is left out.
+    """
+    at_place: LiteralString = ">" if exclusive else ">="
+    statement: LiteralString = f"""
+        WITH picked AS (
+            (SELECT true AS is_before, {_PICKED} FROM messages_all
+              WHERE {_SCOPES[scope.kind]} AND at <= %(at)s
+                AND {MESSAGE_KEY} < {_GIVEN_KEY}
+              ORDER BY {NEWEST_FIRST} LIMIT %(before)s)
+            UNION ALL
+            (SELECT false, {_PICKED} FROM messages_all
+              WHERE {_SCOPES[scope.kind]} AND at >= %(at)s AND {MESSAGE_KEY} {at_place}
+                    {_GIVEN_KEY}
+              ORDER BY {MESSAGE_ORDER} LIMIT %(after)s)
+        ) {_DETAILED}
+    """
+    values = {
+        "scope": scope.id, "at": place.at, "file": place.file, "ordinal": place.ordinal, "before": before,
+        "after": after,
+    }  # fmt: skip
+    with conn.cursor(row_factory=class_row(StreamMessage)) as cursor:
+        return cursor.execute(statement, values).fetchall()
+
+
+def messages_between(
+    conn: Connection, scope: Scope, since: datetime | None, until: datetime | None, *, limit: int
+) -> list[StreamMessage]:
+    """Return up to `limit` messages of a period, oldest first, for paper and for export."""
+    statement: LiteralString = f"""
+        WITH picked AS (
+            SELECT false AS is_before, {_PICKED} FROM messages_all
+             WHERE {_SCOPES[scope.kind]} AND at >= coalesce(%(since)s, '-infinity'::timestamp)
+               AND at < coalesce(%(until)s, 'infinity'::timestamp)
+             ORDER BY {MESSAGE_ORDER} LIMIT %(limit)s
+        ) {_DETAILED}
+    """
+    values = {"scope": scope.id, "since": since, "until": until, "limit": limit}
+    with conn.cursor(row_factory=class_row(StreamMessage)) as cursor:
+        return cursor.execute(statement, values).fetchall()
+
+
+class WordHit(NamedTuple):
+    """A message of a conversation in which a word was found, in the order of messages."""
+
+    source: str
+    message_id: int
+    at: datetime
+    file: str | None
+    ordinal: int
+
+    @property
+    def place(self) -> Place:
+        """The message's place."""
+        return Place(self.at, self.file, self.ordinal)
+
+
+def word_hits(conn: Connection, scope: Scope, words: str, *, limit: int) -> list[WordHit]:
+    """Return the messages of a scope that hold the words, in order; at most `limit`, the newest.
+
+    The scope's messages are read first and searched after: an index over the words of all customers would be
+    the longer way (OFFSET 0 keeps the planner from it).
+    """
+    statement: LiteralString = f"""
+        SELECT source, message_id, at, file, ordinal FROM (
+            SELECT source, message_id, at, file, ordinal FROM (
+                SELECT source, message_id, at, file, ordinal, search, text FROM messages_all
+                 WHERE {_SCOPES[scope.kind]} OFFSET 0
+            ) mine
+            WHERE search @@ search_query(%(words)s) AND text IS NOT NULL
+            ORDER BY {NEWEST_FIRST} LIMIT %(limit)s
+        ) newest ORDER BY {MESSAGE_ORDER}
+    """
+    with conn.cursor(row_factory=class_row(WordHit)) as cursor:
+        return cursor.execute(statement, {"scope": scope.id, "words": words, "limit": limit}).fetchall()

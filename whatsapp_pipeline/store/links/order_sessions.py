@@ -1,0 +1,57 @@
+"""The sessions that are linked to a service order, and how sure each link is.
+
+What belongs here: reading them for a person. What does not: linking (steps/links/), and the messages of the
+sessions (store/conversations/message_stream.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from psycopg.rows import class_row
+
+from whatsapp_pipeline.store.connection import Connection
+
+
+class LinkedSession(NamedTuple):
+    """A session of an order; `messages_before` are the customer's since the session before it."""
+
+    id: int
+    source: str
+    id_contato: int | None
+    started_at: datetime
+    ended_at: datetime
+    message_count: int
+    order_match_status: str
+    order_match_method: str | None
+    order_match_confidence: float | None
+    messages_before: int | None
+
+
+def sessions_of_order(conn: Connection, id_order: int, *, with_messages: bool) -> list[LinkedSession]:
+    """Return the sessions linked to an order, oldest first; at most 200.
+
+    Args:
+        conn: A connection of the level that the page is for.
+        id_order: The order's id in ordens_servico.
+        with_messages: Whether the level reads messages. Only then is counted what lies between sessions.
+    """
+    between = (
+        """(SELECT count(*) FROM messages_all m
+             WHERE m.id_contato = s.id_contato AND m.at < s.started_at AND m.at > s.previous_end)"""
+        if with_messages
+        else "NULL::bigint"
+    )
+    statement = f"""
+        SELECT id, source, id_contato, started_at, ended_at, message_count, order_match_status,
+               order_match_method, order_match_confidence,
+               CASE WHEN previous_end IS NOT NULL THEN {between} END AS messages_before
+          FROM (SELECT *, max(ended_at) OVER (PARTITION BY id_contato ORDER BY started_at, id
+                              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS previous_end
+                  FROM sessions_all
+                 WHERE id_ordem_servico = %s AND order_match_status IN ('linked', 'manual')) s
+         ORDER BY started_at, id LIMIT 200
+    """
+    with conn.cursor(row_factory=class_row(LinkedSession)) as cursor:
+        return cursor.execute(statement.encode(), (id_order,)).fetchall()

@@ -1,0 +1,196 @@
+"""What holds for every page: no address breaks it, few statements, small pages, rights of its own level."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import httpx
+import psycopg
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from whatsapp_pipeline.console.pools import ConsolePools
+from whatsapp_pipeline.store.operations.console_logins import ensure_logins
+from whatsapp_pipeline_tests.console.people import PreparedPeople, write_people
+from whatsapp_pipeline_tests.console.running import KEY, LEVELS, RunningConsole, drop_roles, running_console
+
+PARAMETERS = (
+    "q", "phrase", "since", "until", "side", "customer", "order", "kind", "sort", "after", "before", "around",
+    "day", "find", "hit", "id", "note", "saved", "next",
+)  # fmt: skip
+PATHS = (
+    "/", "/account", "/login", "/search", "/customers/7", "/customers/13", "/orders/30415", "/orders/555",
+    "/messages/chat:1", "/chats/chat:1", "/chats/webhook:1", "/print/customers/7", "/export/customers/7",
+    "/print/orders/70", "/export/orders/70", "/login/once/x", "/customers/99999999999999999999",
+    "/customers/-1", "/customers/7%00", "/orders/%F0%9F%98%80", "/orders/..%2F..", "/messages/chat:%00",
+    "/static/console.css", "/static/..%2F..%2Fapp.py", "/static/", "/orders/" + "9" * 300,
+)  # fmt: skip
+_HOSTILE = [
+    "", "%", "_", "\\", "'", "';--", '"', "&", "|", "!", ":*", "<->", "tela:*", "a & | b", "-", "- -",
+    "OR", "or or", "((((", "\x00", "a\x00b", "\ud800", "\U0010ffff", "\u202e", "9" * 400, "-1", "1e999",
+    "9223372036854775808", "9223372036854775807", "0", "2025-13-01", "9999-12-31", "0001-01-01",
+    "2025-02-29", "chat:1", "chat:", "chat:-1", "webhook:9223372036854775807", "0.1~chat:1",
+    "1e-400~chat:1", "0.5~webhook:999999999999999999", "nan~chat:1", "{{7*7}}", "<script>", "=1+1",
+    "\x1b[31m", "tela " * 40, "à" * 200, "a" * 5000, "1", "true", "//evil.example",
+]  # fmt: skip
+VALUES = st.one_of(st.sampled_from(_HOSTILE), st.text(max_size=60))
+
+
+@pytest.fixture(scope="module")
+def clients(console: RunningConsole, people: PreparedPeople) -> Iterator[dict[str, httpx.Client]]:
+    found: dict[str, httpx.Client] = {level: console.client(level) for level in LEVELS}
+    yield found
+    for client in found.values():
+        client.close()
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    database=None,
+)
+@given(
+    path=st.sampled_from(PATHS),
+    query=st.dictionaries(st.sampled_from(PARAMETERS), VALUES, max_size=5),
+    level=st.sampled_from(LEVELS),
+)
+@example(path="/search", query={"q": "tela", "after": "0.5~chat:999999"}, level="analyst")
+@example(path="/search", query={"q": "tela", "until": "9999-12-31", "since": "0001-01-01"}, level="analyst")
+@example(path="/customers/7", query={"day": "9999-12-31"}, level="analyst")
+@example(path="/print/customers/7", query={"until": "9999-12-31"}, level="reviewer")
+@example(path="/customers/7", query={"find": "tela", "hit": "9223372036854775807"}, level="analyst")
+@example(path="/search", query={"q": "\x00", "customer": "7", "kind": "image"}, level="analyst")
+def test_no_address_breaks_a_page(
+    clients: dict[str, httpx.Client], path: str, query: dict[str, str], level: str
+) -> None:
+    encoded = {name: value.encode("utf-8", "surrogatepass") for name, value in query.items()}
+    answer = clients[level].get(path + "?" + str(httpx.QueryParams(encoded)))
+    assert answer.status_code < 500, (path, query)
+    if answer.headers["content-type"].startswith("text/html"):
+        assert "<script>alert" not in answer.text
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+)
+@given(
+    path=st.sampled_from(
+        ["/login", "/customers/7/note", "/account/password", "/login/once/x", "/", "/search"]
+    ),
+    fields=st.dictionaries(
+        st.sampled_from(["name", "password", "next", "note", "new", "again", "current"]), VALUES, max_size=4
+    ),
+)
+def test_no_form_breaks_a_page(clients: dict[str, httpx.Client], path: str, fields: dict[str, str]) -> None:
+    body = "&".join(f"{name}={value}" for name, value in fields.items()).encode("utf-8", "surrogatepass")
+    answer = clients["analyst"].post(
+        path, content=body, headers={"content-type": "application/x-www-form-urlencoded"}
+    )
+    assert answer.status_code < 500, (path, fields)
+
+
+class _Counted(psycopg.Cursor[Any]):
+    """A cursor that counts what it is asked."""
+
+    statements: ClassVar[Counter[str]] = Counter()
+
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> _Counted:
+        text = query.decode() if isinstance(query, bytes) else str(query)
+        if not re.match(r"\s*SELECT set_config", text):  # when a connection is opened
+            self.statements["all"] += 1
+        return super().execute(query, *args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def counted(admin_url: str, migrated_template: str) -> Iterator[tuple[RunningConsole, PreparedPeople]]:
+    from uuid import uuid4
+
+    from whatsapp_pipeline_tests.conftest import create_database, drop_database
+
+    name = f"test_{uuid4().hex[:12]}"
+    url = create_database(admin_url, name, migrated_template)
+    people = write_people(url)
+    with running_console(url, options={"cursor_factory": _Counted}) as running:
+        yield running, people
+    drop_database(admin_url, name)
+
+
+def test_a_page_takes_few_statements_and_is_small(counted: tuple[RunningConsole, PreparedPeople]) -> None:
+    running, people = counted
+    around = f"around=chat:{people.first + 60}"
+    paths = [
+        "/", "/account", "/search", "/search?q=tela", "/search?q=0007", "/search?q=30415", "/customers/7",
+        f"/customers/7?{around}", "/customers/7?day=2025-01-05", "/customers/7?find=tela&hit=3",
+        "/orders/30415", f"/orders/30415?id=70&{around}", "/orders/30415?id=70&find=tela", "/orders/555",
+        f"/messages/chat:{people.first}", f"/messages/chat:{people.stranger}", "/print/customers/7",
+        "/export/orders/70", "/chats/chat:2",
+    ]  # fmt: skip
+    with running.client("analyst") as client:
+        for path in paths:
+            _Counted.statements.clear()
+            answer = client.get(path)
+            assert answer.status_code < 400, path
+            assert 1 <= _Counted.statements["all"] <= 6, (path, _Counted.statements["all"])
+            assert len(answer.content) <= 60_000, path
+
+
+def test_people_of_different_levels_share_no_rights(fresh_database_url: str) -> None:
+    """One connection per level, and many requests of all levels at once."""
+    people = write_people(fresh_database_url)
+    with running_console(fresh_database_url, pool_size=1) as running:
+        tokens = {level: running.session(level) for level in LEVELS}
+
+        def ask(number: int) -> tuple[str, int, bool]:
+            level = LEVELS[number % 3]
+            answer = httpx.get(
+                f"{running.url}/customers/7?around=chat:{people.first}",
+                cookies={"console": tokens[level]}, timeout=60,
+            )  # fmt: skip
+            return level, answer.status_code, "mensagem sobre a tela" in answer.text
+
+        with ThreadPoolExecutor(12) as threads:
+            seen = Counter(threads.map(ask, range(120)))
+    assert seen == {
+        ("reader", 200, False): 40, ("analyst", 200, True): 40, ("reviewer", 200, True): 40,
+    }  # fmt: skip
+
+
+def test_a_pooled_connection_keeps_its_role(fresh_database_url: str) -> None:
+    urls = ensure_logins(fresh_database_url, KEY)
+    pools = ConsolePools(urls, zone="UTC", size=1)
+    pools.open()
+    try:
+        with pools.connection("reader") as conn:
+            name = conn.info.user
+            conn.execute("SET ROLE whatsapp_reader")
+        with pools.connection("reader") as conn:
+            conn.execute("RESET ROLE")
+            assert conn.execute("SELECT current_user, session_user").fetchone() == (name, name)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                conn.execute("SELECT message_text FROM chat_messages")
+    finally:
+        pools.close()
+        drop_roles(fresh_database_url)
+
+
+def test_a_slow_search_is_a_page(console: RunningConsole, people: PreparedPeople) -> None:
+    with psycopg.connect(console.database_url, autocommit=True) as owner:
+        owner.execute("ALTER FUNCTION search_query(text) RENAME TO search_query_kept")
+        owner.execute(
+            "CREATE FUNCTION search_query(words text) RETURNS tsquery LANGUAGE sql VOLATILE AS"
+            " 'SELECT search_query_kept(words) FROM pg_sleep(9)'"
+        )
+        try:
+            with console.client("analyst") as client:
+                answer = client.get("/search?q=tela&customer=7")
+        finally:
+            owner.execute("DROP FUNCTION search_query(text)")
+            owner.execute("ALTER FUNCTION search_query_kept(text) RENAME TO search_query")
+    assert answer.status_code == 422
+    assert "comum demais" in answer.text

@@ -1,0 +1,399 @@
+"""What each page shows, to whom, and what it records; asked over HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
+from whatsapp_pipeline.store.operations.console_views import view_subject
+from whatsapp_pipeline_tests.console.people import PreparedPeople
+from whatsapp_pipeline_tests.console.running import KEY, RunningConsole, text_of
+
+MESSAGES_OF_ANA = 134
+
+
+@pytest.fixture
+def analyst(console: RunningConsole, people: PreparedPeople) -> Iterator[httpx.Client]:
+    with console.client("analyst") as client:
+        yield client
+
+
+@pytest.fixture
+def reader(console: RunningConsole, people: PreparedPeople) -> Iterator[httpx.Client]:
+    with console.client("reader") as client:
+        yield client
+
+
+def _shown(html: str) -> list[str]:
+    """The names of the messages on a page, in order."""
+    return re.findall(r'<article class="said[^"]*" id="([^"]+)">', html)
+
+
+def _link(html: str, more: str) -> str | None:
+    found = re.search(rf'data-more="{more}" href="([^"#]+)', html)
+    return found[1].replace("&amp;", "&") if found else None
+
+
+def _in_order(console: RunningConsole, condition: str) -> list[str]:
+    with connect(console.database_url) as conn:
+        statement = f"SELECT source || ':' || message_id FROM messages_all WHERE {condition}"
+        rows = conn.execute(f"{statement} ORDER BY {MESSAGE_ORDER}".encode())
+        return [row[0] for row in rows]
+
+
+def test_older_and_newer_pages_have_every_message_once_in_order(
+    console: RunningConsole, analyst: httpx.Client
+) -> None:
+    expected = _in_order(console, "id_contato = 7")
+    assert len(expected) == MESSAGES_OF_ANA
+    page = analyst.get("/customers/7").text
+    assert _link(page, "newer") is None
+    backwards = _shown(page)
+    assert len(backwards) == 50
+    while older := _link(page, "older"):
+        page = analyst.get(older).text
+        backwards = _shown(page) + backwards
+    assert backwards == expected
+    forwards = _shown(page)
+    while newer := _link(page, "newer"):
+        page = analyst.get(newer).text
+        forwards += _shown(page)
+    assert forwards == expected
+
+
+def test_a_message_that_comes_meanwhile_moves_no_page(console: RunningConsole, analyst: httpx.Client) -> None:
+    older = _link(analyst.get("/customers/7").text, "older")
+    assert older is not None
+    before = _shown(analyst.get(older).text)
+    with connect(console.database_url) as conn:
+        row = conn.execute(
+            "INSERT INTO conversation_messages (conversation_id, role, text, origin, phone_number_id,"
+            " message_key, sent_at) SELECT id, 'user', 'acabei de escrever', 'message', 'shop', 'new', now()"
+            " FROM conversations RETURNING id"
+        ).fetchone()
+        assert row is not None
+        try:
+            assert _shown(analyst.get(older).text) == before
+            assert _shown(analyst.get("/customers/7").text)[-1] == f"webhook:{row[0]}"
+        finally:
+            conn.execute("DELETE FROM conversation_messages WHERE id = %s", row)
+
+
+def test_a_date_opens_the_conversation_there(analyst: httpx.Client, people: PreparedPeople) -> None:
+    page = analyst.get("/customers/7?day=2025-02-01").text
+    days = re.findall(r'<h3 class="day"><time datetime="([^"]+)"', page)
+    assert days == ["2025-01-06", "2025-02-01"]  # a little of what came before
+    assert len(_shown(page)) == 3 + 4
+    assert _shown(analyst.get("/customers/7?day=2020-01-01").text)[0] == f"chat:{people.first}"
+    assert len(_shown(analyst.get("/customers/7?day=2030-01-01").text)) == 3
+
+
+def test_words_are_found_one_after_the_other(analyst: httpx.Client, people: PreparedPeople) -> None:
+    page = analyst.get("/customers/7?find=orcamento").text
+    assert "1 de 1" in text_of(page)
+    assert f'class="said here" id="chat:{people.first + 40}"' in page
+    page = analyst.get("/customers/7?find=tela&hit=2").text
+    assert "2 de 129" in text_of(page)
+    for words, link in (("Anterior", "hit=1"), ("Próxima", "hit=3")):
+        assert re.search(rf'href="/customers/7\?find=tela&amp;{link}#chat:\d+">{words}', page)
+    assert "Nenhuma mensagem com “inexistente”" in text_of(analyst.get("/customers/7?find=inexistente").text)
+
+
+def test_messages_are_shown_as_what_they_are(analyst: httpx.Client, people: PreparedPeople) -> None:
+    page = analyst.get("/customers/7").text
+    said = dict(re.findall(r'id="((?:chat|webhook):\d+)">(.*?)</article>', page, re.DOTALL))
+    edited, revoked = said[f"webhook:{people.edited}"], said[f"webhook:{people.revoked}"]
+    assert "texto corrigido" in edited
+    assert "editada" in edited
+    assert "texto com erro" in edited.partition("<details")[2]
+    assert "Mensagem apagada" in revoked
+    assert "segredo" not in page
+    answer = said[f"webhook:{people.edited + 2}"]
+    assert (
+        f'class="quote" href="/customers/7?around=webhook:{people.edited}#webhook:{people.edited}"' in answer
+    )
+    assert "lida" in answer
+    assert "Imagem" in said[f"webhook:{people.edited + 3}"]
+    early = analyst.get(f"/customers/7?around=chat:{people.reply}").text
+    assert f'<a class="quote" href="/customers/7?around=chat:{people.first}#chat:{people.first}">' in early
+
+
+def test_a_message_has_an_address(analyst: httpx.Client, people: PreparedPeople) -> None:
+    moved = analyst.get(f"/messages/chat:{people.first}")
+    assert moved.headers["location"] == f"/customers/7?around=chat:{people.first}#chat:{people.first}"
+    moved = analyst.get(f"/messages/chat:{people.stranger}")
+    assert re.fullmatch(rf"/chats/chat:\d+\?around=chat:{people.stranger}#chat:{people.stranger}",
+                        moved.headers["location"])  # fmt: skip
+    assert _shown(analyst.get(moved.headers["location"]).text) == [
+        f"chat:{people.stranger + n}" for n in range(3)
+    ]
+    for unfit in ("chat:999999", "chat:x", "mail:1", "chat:", "webhook:99999999999999999999"):
+        assert analyst.get(f"/messages/{unfit}").status_code == 404
+
+
+def test_a_copy_leads_to_the_message_that_it_repeats(
+    console: RunningConsole, analyst: httpx.Client, people: PreparedPeople
+) -> None:
+    with connect(console.database_url) as conn, conn.transaction():
+        conn.execute(
+            "UPDATE chat_messages SET duplicate_of = %s WHERE id = %s", (people.first, people.first + 1)
+        )
+    try:
+        moved = analyst.get(f"/messages/chat:{people.first + 1}")
+        assert moved.headers["location"].endswith(f"#chat:{people.first}")
+    finally:
+        with connect(console.database_url) as conn:
+            conn.execute("UPDATE chat_messages SET duplicate_of = NULL")
+
+
+def test_a_customers_page_has_summary_orders_and_months(
+    analyst: httpx.Client, people: PreparedPeople
+) -> None:
+    page = analyst.get("/customers/7").text
+    words = text_of(page)
+    assert "Pediu orçamento de tela." in words
+    claim = f"chat:{people.first + 40}"
+    assert f'href="/customers/7?around={claim}#{claim}"' in page
+    assert "Em aberto desde 01/02/2025: sem resposta" in words
+    assert 'href="/orders/30415?id=70"' in page
+    assert "notebook Exemplo 15" in words
+    assert "(41) 99999-0007" in words
+    assert re.findall(r'<th scope="row">([^<]+)</th>', page) == ["01/2025", "02/2025", "03/2025"]
+
+
+def test_an_order_shows_its_sessions_and_what_lies_between(
+    analyst: httpx.Client, console: RunningConsole
+) -> None:
+    page = analyst.get("/orders/30415").text
+    assert _shown(page) == _in_order(console, "id_ordem_servico = 70")
+    words = text_of(page)
+    assert "número da OS citado" in words
+    assert "confiança 99%" in words
+    assert "pelo conjunto das evidências" in words
+    assert "confiança 80%" in words
+    # From 11:40 to 13:50, a message every ten minutes.
+    assert "14 mensagens de outros assuntos antes" in words
+
+
+def test_two_orders_with_one_number_are_a_choice(analyst: httpx.Client) -> None:
+    page = analyst.get("/orders/555").text
+    assert 'href="/orders/555?id=71"' in page
+    assert 'href="/orders/00555?id=80"' in page
+    assert "Rui Melo" in text_of(analyst.get("/orders/555?id=80").text)
+    assert "Nenhuma conversa foi ligada" in text_of(analyst.get("/orders/-?id=90").text)
+    for unfit in ("/orders/31000", "/orders/30415?id=999", "/orders/30415?id=x", "/orders/0", "/orders/"):
+        assert analyst.get(unfit).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("conceicao", {7}),
+        ("SOUZA ana", {7}),
+        ("padaria", {7}),
+        ("99999-0007", {7}),
+        ("9999-0007", {7}),
+        ("0007", {7}),
+        ("+55 41 99999-0007", {7}),
+        ("041 9999 0007", {7}),
+        ("(41) 9 9999", {7, 8}),
+        ("30415", set()),
+        ("souza rui", set()),
+        ("100%", set()),
+        ("_", set()),
+    ],
+)
+def test_customers_are_found_by_part_of_name_or_phone(
+    analyst: httpx.Client, words: str, found: set[int]
+) -> None:
+    page = analyst.get("/search", params={"q": words}).text
+    part = page.partition('id="found-customers"')[2].partition("</section>")[0]
+    assert {int(number) for number in re.findall(r'href="/customers/(\d+)"', part)} == found
+
+
+def test_orders_are_found_by_number(analyst: httpx.Client) -> None:
+    for words, links in (
+        ("30415", ["/orders/30415?id=70"]),
+        ("OS 30415", ["/orders/30415?id=70"]),
+        ("#555", ["/orders/00555?id=80", "/orders/555?id=71"]),
+    ):
+        page = analyst.get("/search", params={"q": words}).text
+        part = page.partition('id="found-orders"')[2].partition("</section>")[0]
+        assert re.findall(r'href="(/orders/[^"]+)"', part) == links
+
+
+def _hits(page: str) -> list[str]:
+    return re.findall(r'<p class="meta"><a href="[^"]*(?:around=|/messages/)([a-z]+:\d+)', page)
+
+
+def test_messages_are_found_page_by_page(analyst: httpx.Client, console: RunningConsole) -> None:
+    for sort in ("rank", "date"):
+        page = analyst.get("/search", params={"q": "tela", "sort": sort}).text
+        found = _hits(page)
+        assert len(found) == 20
+        while more := re.search(r'href="(/search\?[^"]+after=[^"]+)"', page):
+            page = analyst.get(more[1].replace("&amp;", "&")).text
+            found += _hits(page)
+        expected = _in_order(console, "search @@ search_query('tela') AND text IS NOT NULL")
+        assert sorted(found) == sorted(expected)
+        if sort == "date":
+            assert found == expected[::-1]
+
+
+def test_every_filter_of_a_search_counts(analyst: httpx.Client, people: PreparedPeople) -> None:
+    assert _hits(analyst.get("/search", params={"q": "orcamento"}).text) == [f"chat:{people.first + 40}"]
+    for query, count in (
+        ({"q": "tela", "until": "2025-01-04"}, 0),
+        ({"q": "resposta OR corrigido", "since": "2025-02-01"}, 2),
+        ({"q": "resposta OR corrigido", "side": "to"}, 1),
+        ({"q": "tela", "kind": "image"}, 1),
+        ({"q": "tela", "customer": "8"}, 0),
+        ({"q": "pergunta", "customer": "7"}, 0),
+        ({"q": "prazo orcamento", "phrase": "1"}, 0),
+        ({"q": "prazo do orcamento", "phrase": "1"}, 1),
+        ({"q": "", "customer": "7", "kind": "image"}, 1),
+        ({"q": "tela 130", "order": "70"}, 0),
+        ({"q": "tela 5", "order": "70"}, 1),
+    ):
+        assert len(_hits(analyst.get("/search", params=query).text)) == count, query
+    marked = analyst.get("/search", params={"q": "orcamento"}).text
+    assert "<mark>orçamento</mark>" in marked
+
+
+def test_a_note_is_pinned_changed_and_taken_away(analyst: httpx.Client, console: RunningConsole) -> None:
+    saved = analyst.post("/customers/7/note", data={"note": " Prefere ligação.\r\n<b>Cuidado</b> "})
+    assert saved.headers["location"] == "/customers/7"
+    with console.client("reader") as reader:
+        page = reader.get("/customers/7").text
+        assert "Prefere ligação.\n&lt;b&gt;Cuidado&lt;/b&gt;" in page
+        assert "por test-analyst" in text_of(page)
+        assert reader.post("/customers/7/note", data={"note": "x"}).status_code == 403
+    assert "Prefere ligação." in analyst.get("/customers/7?note=edit").text
+    assert analyst.post("/customers/7/note", data={"note": "x" * 2001}).status_code == 413
+    assert analyst.post("/customers/99/note", data={"note": "x"}).status_code == 404
+    analyst.post("/customers/7/note", data={"note": "  "})
+    assert "Nenhuma nota" in text_of(analyst.get("/customers/7").text)
+
+
+def test_a_reader_sees_no_message_and_no_phone_by_any_address(
+    reader: httpx.Client, people: PreparedPeople, console: RunningConsole
+) -> None:
+    ref = f"chat:{people.first}"
+    allowed = [
+        "/", "/customers/7", "/customers/13", "/orders/30415", "/orders/555", "/search?q=tela", "/account",
+        "/search?q=ana", "/search?q=0007", f"/customers/7?around={ref}", "/customers/7?find=tela",
+        "/search?customer=7&kind=image", "/customers/7?note=edit", "/orders/30415?day=2025-01-05",
+    ]  # fmt: skip
+    for path in allowed:
+        answer = reader.get(path)
+        assert answer.status_code == 200, path
+        assert "<article" not in answer.text
+        for secret in ("mensagem sobre", "99999", "resposta da loja", "Padaria", "Exemplo 15"):
+            assert secret not in answer.text, (path, secret)
+    for path in (f"/messages/{ref}", "/chats/chat:1", "/print/customers/7", "/print/orders/70",
+                 "/export/customers/7", "/export/orders/70"):  # fmt: skip
+        assert reader.get(path).status_code == 403, path
+    with connect(console.database_url) as conn:
+        row = conn.execute(
+            "SELECT count(*) FROM console_views v JOIN console_users u ON u.id = v.id_user"
+            " WHERE u.name = 'test-reader'"
+        ).fetchone()
+    assert row == (0,)
+
+
+def test_what_was_stored_is_shown_as_text(analyst: httpx.Client) -> None:
+    for path in ("/customers/13", "/search?q=hyperlink", "/search?q=alert", "/print/customers/13",
+                 "/export/customers/13"):  # fmt: skip
+        page = analyst.get(path).text
+        assert "<script>alert" not in page, path
+        assert "&lt;script&gt;alert(1)" in page or "&lt;script&gt;<mark>alert</mark>(1)" in page, path
+        assert "{{7*7}}" in page, path
+        assert "\x1b" not in page
+        assert "\u202e" not in page
+
+
+def test_every_view_is_on_record_and_none_without(console: RunningConsole, people: PreparedPeople) -> None:
+    subject = view_subject(KEY, 7, "")
+
+    def records() -> dict[str, int]:
+        with connect(console.database_url) as conn:
+            return dict(
+                conn.execute(
+                    "SELECT v.action, sum(v.pages) FROM console_views v"
+                    " JOIN console_users u ON u.id = v.id_user"
+                    " WHERE u.name = 'vera' AND v.subject = %s GROUP BY 1",
+                    (subject,),
+                ).fetchall()
+            )
+
+    with console.client("analyst", name="vera") as vera:
+        vera.get("/search?q=ana")  # finds a customer and no message
+        assert records() == {}
+        vera.get("/customers/7")
+        vera.get("/orders/30415")
+        assert records() == {"view": 2}
+        vera.get("/search?q=orcamento")
+        vera.get("/print/customers/7")
+        vera.get("/export/orders/70")
+        vera.post("/customers/7/note", data={"note": "oi"})
+        assert records() == {"view": 2, "search": 1, "print": 1, "export": 1, "note": 1}
+        vera.get(f"/chats/chat:{_chat_of(console, people.stranger)}")
+        with connect(console.database_url) as conn:
+            row = conn.execute("SELECT count(DISTINCT subject) FROM console_views").fetchone()
+            assert row is not None
+            assert row[0] >= 2
+            # No record, no page: here the table refuses every row.
+            conn.execute("ALTER TABLE console_views ADD CONSTRAINT closed CHECK (false) NOT VALID")
+            try:
+                for path in ("/customers/7", "/orders/30415", "/search?q=orcamento", "/print/customers/7"):
+                    refused = vera.get(path)
+                    assert refused.status_code == 500, path
+                    assert "orçamento" not in refused.text.replace("Orçamento", "orçamento")
+            finally:
+                conn.execute("ALTER TABLE console_views DROP CONSTRAINT closed")
+
+
+def _chat_of(console: RunningConsole, message: int) -> int:
+    with connect(console.database_url) as conn:
+        row = conn.execute("SELECT id_chat_file FROM chat_messages WHERE id = %s", (message,)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_paper_and_file_say_where_they_are_from(analyst: httpx.Client, console: RunningConsole) -> None:
+    page = analyst.get("/print/customers/7?until=2025-01-31").text
+    words = text_of(page)
+    assert "Gerado por test-analyst, " in words
+    assert "do início até 31/01/2025" in words
+    assert "130 do arquivo de conversas, 0 recebidas ao vivo" in words
+    assert page.count("<li class=") == 130
+    sent = analyst.get("/export/customers/7")
+    assert re.fullmatch(r'attachment; filename="conversa-cliente-7-\d{8}-\d{4}.html"',
+                        sent.headers["content-disposition"])  # fmt: skip
+    assert sent.text.count("<li class=") == MESSAGES_OF_ANA
+    assert "segredo" not in sent.text
+    for outside in ("src=", "href=", "<script", "url(", "@import"):
+        assert outside not in sent.text, "the file loads something"
+    order = analyst.get("/export/orders/70").text
+    assert order.count("<li class=") == len(_in_order(console, "id_ordem_servico = 70"))
+    assert analyst.get("/print/customers/99").status_code == 404
+    assert analyst.get("/export/orders/99").status_code == 404
+
+
+def test_the_home_page_counts_what_is_there(analyst: httpx.Client, console: RunningConsole) -> None:
+    words = text_of(analyst.get("/").text)
+    assert "01/2025 3 2 66,7%" in words
+    assert "30415 Ana Conceição Souza" in words
+    with connect(console.database_url) as conn, conn.transaction():
+        conn.execute(
+            "INSERT INTO qa_results (check_name, month, examined, failing, severity, run_id, evaluated_at)"
+            " VALUES ('chats_are_linked', '2025-01', 3, 1, 'error', 'run-1', now())"
+        )
+    page = analyst.get("/").text
+    assert 'href="http://127.0.0.1:3000/runs/run-1">chats_are_linked' in page
+    assert "1 / 3" in page
