@@ -19,11 +19,11 @@ PACKAGE = Path(whatsapp_pipeline.__file__).parent
 Trees: TypeAlias = Mapping[Path, ast.Module]
 _Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
-# Beginnings of statements, also of those without FROM. Keywords are in capitals, as in all of this project.
-_STATEMENT = re.compile(
-    r"""\s* (--[^\n]*\n\s*)* (
+# Beginnings of statements in capitals, as all of this project writes them, also of those without FROM.
+_CAPITALS = re.compile(
+    r"""(
       SELECT\s | INSERT\s+INTO\s | UPDATE\s+\S+\s.*\bSET\b | DELETE\s+FROM\s | MERGE\s+INTO\s | TRUNCATE\s
-    | WITH\s+(RECURSIVE\s+)?\w+\s*(\([^)]*\)\s*)?AS\s | VALUES\s*\( | TABLE\s+\w+\s*$ | CALL\s | DO\s+\$
+    | TABLE\s+\w+\s*$ | CALL\s | DO\s+\$
     | SET\s+((LOCAL|SESSION)\s+)?[\w.]+\s*(=|TO\b|ISOLATION) | SHOW\s+\w | RESET\s+\w
     | (CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(TEMP|TEMPORARY|UNLOGGED|UNIQUE|MATERIALIZED|TABLE|INDEX
       |DATABASE|SCHEMA|ROLE|USER|EXTENSION|FUNCTION|PROCEDURE|TRIGGER|VIEW|TYPE|SEQUENCE|SYSTEM|DEFAULT|POLICY)\b
@@ -32,7 +32,28 @@ _STATEMENT = re.compile(
     | FETCH\s+\w | BEGIN\b | COMMIT\b | ROLLBACK\b | SAVEPOINT\s | PREPARE\s | DISCARD\s )""",
     re.DOTALL | re.VERBOSE,
 )
+# Beginnings in letters of either case. They need a word more, so that a sentence is none.
+_EITHER_CASE = re.compile(
+    r"""(
+      SELECT\s.*\sFROM\s | SELECT\s+[\w.]+\( | SELECT\s+(\d|NULL\b|') | INSERT\s+INTO\s | DELETE\s+FROM\s
+    | UPDATE\s+\S+\s+(AS\s+)?(\w+\s+)?SET\s+["\w{(] | MERGE\s+INTO\s | TRUNCATE\s+TABLE\s
+    | WITH\s+(RECURSIVE\s+)?["\w{}]+\s*(\([^)]*\)\s*)?AS\s*(NOT\s+)?(MATERIALIZED\s*)?\( | VALUES\s*[({%]
+    | SET\s+((LOCAL|SESSION)\s+)?[\w.]+\s*(=|TO)\s*['\d%{] | LOCK\s+TABLE\s | COPY\s+(\S+|\(.*\))\s+(\([^)]*\)\s*)?(FROM|TO)\s
+    | (CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(TEMP|TEMPORARY|UNLOGGED|UNIQUE|MATERIALIZED|TABLE|INDEX
+      |DATABASE|SCHEMA|ROLE|EXTENSION|FUNCTION|VIEW|SEQUENCE)\s )""",
+    re.DOTALL | re.VERBOSE | re.IGNORECASE,
+)
+# What may stand before a statement: blanks, brackets, comments, and what an f-string fills in.
+_BEFORE = re.compile(r"(?:\s|\(|\{\}|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+# Pieces that a statement is put together from.
+_PIECE = re.compile(
+    r"""\bFROM\s+[\w{}.]+\s+(\w+\s+)?(WHERE|JOIN|LEFT|ORDER|GROUP)\b | \bWHERE\s+[\w.(]+\s*(=|<|>|IN\b|IS\b|~)
+      | \b(ORDER|GROUP)\s+BY\s | \bLIMIT\s+[\d%] | \bON\s+CONFLICT\b | \bRETURNING\s | \bIS\s+NOT\s+NULL\b""",
+    re.VERBOSE,
+)
 _RUNS_A_STATEMENT = {"execute", "executemany"}
+_RUNS_ITS_ARGUMENT = {"copy", "stream"}  # also names of methods without arguments, of dictionaries and arrays
+_COPIES_FILES = {"shutil", "copy"}
 _FROM_A_CLASS = {"property", "cached_property", "staticmethod", "classmethod"}
 
 
@@ -56,16 +77,52 @@ def parse(sources: Mapping[Path, str]) -> Trees:
 
 
 def sql_statements(trees: Trees) -> Iterator[Finding]:
-    """Yield each text that begins like a statement, and each use of a method that runs one."""
+    """Yield each text that begins like a statement or is a piece of one, and each use of what runs one."""
     for path, tree in trees.items():
         module = _module(path)
-        docstrings = set(map(id, _docstrings(tree)))
+        for line, text in _texts(tree):
+            if _is_sql(text):
+                yield Finding(module, line, " ".join(text.split())[:60])
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if id(node) not in docstrings and _STATEMENT.match(node.value):
-                    yield Finding(module, node.lineno, " ".join(node.value.split())[:60])
-            elif isinstance(node, ast.Attribute) and node.attr in _RUNS_A_STATEMENT:
+            if isinstance(node, ast.Attribute) and node.attr in _RUNS_A_STATEMENT:
                 yield Finding(module, node.lineno, f".{node.attr}")
+            elif isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Attribute):
+                of = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+                if node.func.attr in _RUNS_ITS_ARGUMENT and of not in _COPIES_FILES:
+                    yield Finding(module, node.lineno, f".{node.func.attr}")
+
+
+def _is_sql(text: str) -> bool:
+    before = _BEFORE.match(text)
+    begins = text[before.end() :] if before else text
+    return bool(_CAPITALS.match(begins) or _EITHER_CASE.match(begins) or _PIECE.search(text))
+
+
+def _texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield every text of a module but its docstrings, with its line; `{}` is what an f-string fills in."""
+    skipped = set(map(id, _docstrings(tree)))
+    for node in ast.walk(tree):  # from outside to inside: a text that is part of another comes after it
+        if id(node) in skipped:
+            continue
+        text = _text(node)
+        if text is not None:
+            skipped.update(map(id, ast.walk(node)))
+            yield getattr(node, "lineno", 0), text
+
+
+def _text(node: ast.AST) -> str | None:
+    """Return the text that a literal, an f-string or a sum of these is."""
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, bytes):
+            return node.value.decode("latin-1")
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) or "{}" for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _text(node.left), _text(node.right)
+        if left is not None or right is not None:
+            return ("{}" if left is None else left) + ("{}" if right is None else right)
+    return None
 
 
 def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:

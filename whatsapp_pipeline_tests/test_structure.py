@@ -71,6 +71,24 @@ def test_sql_is_in_the_store_alone() -> None:
         "REFRESH MATERIALIZED VIEW a",
         "VALUES (1)",
         "SHOW server_version",
+        "select id from contatos",
+        "select now()",
+        "insert into a values (1)",
+        "update contatos set nome = ''",
+        "delete from contatos",
+        "create table a (b int)",
+        "(SELECT 1)",
+        "((select a from b))",
+        "/* why */ SELECT 1",
+        "WITH a AS(SELECT 1) SELECT 2",
+        "with a (b) as materialized (select 1) select 2",
+        'WITH RECURSIVE "a" AS NOT MATERIALIZED (SELECT 1) SELECT 2',
+        "values (1), (2)",
+        "VALUES (%s, %s)",
+        "copy a (b) from stdin",
+        "COPY (SELECT 1) TO STDOUT",
+        "id = %s FROM contatos WHERE nome IS NOT NULL",
+        "AND month = %s ORDER BY month",
     ],
 )
 def test_a_statement_outside_the_store_is_found(statement: str) -> None:
@@ -78,8 +96,32 @@ def test_a_statement_outside_the_store_is_found(statement: str) -> None:
     assert _scan(f"def f(name):\n    return f{statement.replace('{}', '{name}') + ' {name}'!r}")
 
 
-def test_running_a_statement_from_elsewhere_is_found() -> None:
-    assert _scan("def f(conn):\n    conn.execute(queries.load('links/x'))") == [".execute"]
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "f'{begin} SELECT a FROM b'",
+        "f'{begin}{more}\\nINSERT INTO a VALUES (1)'",
+        "f'SELECT {columns} FROM b'",
+        "f'VALUES {rows}'",
+        "f'with {name} as (select 1) select 2'",
+        "'SEL' + 'ECT 1'",
+        "'select ' + columns + ' from b'",
+        "prefix + 'DELETE FROM a'",
+        "b'SELECT 1'",
+    ],
+)
+def test_a_statement_that_is_put_together_is_found(expression: str) -> None:
+    assert len(_scan(f"def f():\n    return {expression}")) == 1
+
+
+@pytest.mark.parametrize("method", ["execute", "executemany", "copy", "stream"])
+def test_running_a_statement_from_elsewhere_is_found(method: str) -> None:
+    source = f"def f(conn):\n    conn.cursor().{method}(queries.load('links/x'))"
+    assert _scan(source) == [f".{method}"]
+
+
+def test_copies_of_other_things_are_no_statements() -> None:
+    assert _scan("def f(a, request):\n    shutil.copy(a, a)\n    a.copy()\n    request.stream()") == []
 
 
 def test_words_and_docstrings_are_no_statements() -> None:
@@ -91,6 +133,15 @@ def test_words_and_docstrings_are_no_statements() -> None:
         "Begin here",
         "DOWN",
         "SET",
+        "select a file",
+        "values that differ",
+        "with a name as the file has it",
+        "Delete the folder",
+        "Create a table of contents",
+        "copy the file to the archive",
+        "where are you from",
+        "drop a file here",
+        "Set local time",
     )
     assert _scan("\n".join(f"X{n} = {text!r}" for n, text in enumerate(words))) == []
     assert _scan('def f():\n    """SELECT is explained here."""') == []
