@@ -38,7 +38,8 @@ _EITHER_CASE = re.compile(
       SELECT\s.*\sFROM\s | SELECT\s+[\w.]+\( | SELECT\s+(\d|NULL\b|') | INSERT\s+INTO\s | DELETE\s+FROM\s
     | UPDATE\s+\S+\s+(AS\s+)?(\w+\s+)?SET\s+["\w{(] | MERGE\s+INTO\s | TRUNCATE\s+TABLE\s
     | WITH\s+(RECURSIVE\s+)?["\w{}]+\s*(\([^)]*\)\s*)?AS\s*(NOT\s+)?(MATERIALIZED\s*)?\( | VALUES\s*[({%]
-    | SET\s+((LOCAL|SESSION)\s+)?[\w.]+\s*(=|TO)\s*['\d%{] | LOCK\s+TABLE\s | COPY\s+(\S+|\(.*\))\s+(\([^)]*\)\s*)?(FROM|TO)\s
+    | SET\s+((LOCAL|SESSION)\s+)?[\w.]+\s*(=|TO)\s*['\d%{] | LOCK\s+TABLE\s
+    | COPY\s+(\S+|\(.*\))\s+(\([^)]*\)\s*)?(FROM|TO)\s
     | (CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(TEMP|TEMPORARY|UNLOGGED|UNIQUE|MATERIALIZED|TABLE|INDEX
       |DATABASE|SCHEMA|ROLE|EXTENSION|FUNCTION|VIEW|SEQUENCE)\s )""",
     re.DOTALL | re.VERBOSE | re.IGNORECASE,
@@ -90,6 +91,15 @@ def sql_statements(trees: Trees) -> Iterator[Finding]:
                 of = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
                 if node.func.attr in _RUNS_ITS_ARGUMENT and of not in _COPIES_FILES:
                     yield Finding(module, node.lineno, f".{node.func.attr}")
+
+
+def long_statements(trees: Trees, most_lines: int) -> Iterator[Finding]:
+    """Yield each statement of more lines than `most_lines`."""
+    for path, tree in trees.items():
+        for line, text in _texts(tree):
+            lines = text.strip().splitlines()
+            if len(lines) > most_lines and _is_sql(text):
+                yield Finding(_module(path), line, f"{len(lines)} lines: {lines[0].strip()}")
 
 
 def _is_sql(text: str) -> bool:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline_tests.source_scan import (
     PACKAGE,
     Finding,
+    long_statements,
     other_text,
     package,
     parse,
@@ -17,8 +19,9 @@ from whatsapp_pipeline_tests.source_scan import (
     unused_names,
 )
 
-# Where statements belong; the sandbox has an ERP and people of its own.
-SQL_HOMES = {"store", "sandbox"}
+SQL_HOME = "store"
+# A longer statement is a file of its own, where it has room for comments and an editor knows its language.
+MOST_LINES = 12
 # What benches and tests measure with is used by them alone.
 MEASURES = "sandbox/truth/"
 USED_FROM_OUTSIDE = {
@@ -41,7 +44,7 @@ def test_sql_is_in_the_store_alone() -> None:
     found = [
         f"{module}:{line}: {what}"
         for module, line, what in sql_statements(package())
-        if module.split("/")[0] not in SQL_HOMES
+        if module.split("/")[0] != SQL_HOME
     ]
     assert not found, "move these to store/<subject>/ or sql/queries/<subject>/:\n" + "\n".join(found)
 
@@ -118,6 +121,26 @@ def test_a_statement_that_is_put_together_is_found(expression: str) -> None:
 def test_running_a_statement_from_elsewhere_is_found(method: str) -> None:
     source = f"def f(conn):\n    conn.cursor().{method}(queries.load('links/x'))"
     assert _scan(source) == [f".{method}"]
+
+
+def test_long_statements_are_files() -> None:
+    found = [f"{module}:{line}: {what}" for module, line, what in long_statements(package(), MOST_LINES)]
+    assert not found, "move these to sql/queries/<subject>/:\n" + "\n".join(found)
+
+
+def test_the_limit_is_the_one_in_the_guide() -> None:
+    guide = (PROJECT_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert f"more than {MOST_LINES} lines" in guide
+
+
+@pytest.mark.parametrize("prefix", ["", "f"])
+def test_a_statement_of_too_many_lines_is_found(prefix: str) -> None:
+    def found(lines: int) -> int:
+        text = "\n".join(["SELECT a", *["     , b"] * (lines - 2), "  FROM {c}"])
+        source = f'X = {prefix}"""\n{text}\n"""'
+        return len(list(long_statements(parse({PACKAGE / "store/planted.py": source}), MOST_LINES)))
+
+    assert (found(MOST_LINES), found(MOST_LINES + 1)) == (0, 1)
 
 
 def test_copies_of_other_things_are_no_statements() -> None:

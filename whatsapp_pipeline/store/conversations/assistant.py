@@ -14,16 +14,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, LiteralString
 
+from psycopg import sql
+
 from whatsapp_pipeline.domain.webhook_json import clean_text
+from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations.conversations import lock_accounts
 from whatsapp_pipeline.store.message_order import LIVE_KEY
 
 MAX_AGE: Final[LiteralString] = "24 hours"
 # What a person does not wait for an answer to.
-_NOT_ASKING: Final[LiteralString] = (
-    "('reaction', 'system', 'edit', 'revoke', 'unsupported', 'unknown', 'media_placeholder')"
+_NOT_ASKING_TYPES: Final[tuple[LiteralString, ...]] = (
+    "reaction",
+    "system",
+    "edit",
+    "revoke",
+    "unsupported",
+    "unknown",
+    "media_placeholder",
 )
+_NOT_ASKING: Final[LiteralString] = "('" + "', '".join(_NOT_ASKING_TYPES) + "')"
 _NEWER: Final[LiteralString] = (
     "n.conversation_id = m.conversation_id AND"
     f" ({LIVE_KEY.replace('{m}', 'n')}) > ({LIVE_KEY.replace('{m}', 'm')})"
@@ -70,50 +80,18 @@ def add_questions(conn: Connection, message_ids: Sequence[int]) -> None:
     that one waits, or a later one that took its place, it is asked about with its latest words anyway.
     """
     conn.execute(
-        f"""
-        INSERT INTO assistant_replies (trigger_id, next_attempt_at, paused_until)
-        SELECT m.id, greatest(now(), paused.until), paused.until
-          FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
-         CROSS JOIN (SELECT max(paused_until) AS until FROM assistant_replies WHERE state = 'pending') paused
-         WHERE m.id = ANY(%s) AND m.role = 'user' AND m.origin = 'message' AND NOT c.is_group
-           AND m.sent_at > now() - interval '{MAX_AGE}'
-           AND (m.type NOT IN {_NOT_ASKING}
-                OR m.type = 'edit' AND m.new_text IS NOT NULL AND EXISTS (
-                    SELECT 1 FROM conversation_messages o JOIN assistant_replies r ON r.trigger_id = o.id
-                     WHERE o.phone_number_id = m.phone_number_id AND o.message_key = m.reply_to_provider_id
-                       AND o.conversation_id = m.conversation_id AND o.role = 'user'
-                       AND r.state <> 'pending')
-                   AND NOT EXISTS (
-                    SELECT 1 FROM conversation_messages o JOIN assistant_replies r ON r.trigger_id = o.id
-                     WHERE o.conversation_id = m.conversation_id AND r.state = 'pending'
-                       AND o.type <> 'edit'))
-        ON CONFLICT (trigger_id) DO NOTHING
-        """,
-        (list(message_ids),),
+        queries.load("conversations/add_questions"),
+        {"messages": list(message_ids), "max_age": MAX_AGE, "not_asking": list(_NOT_ASKING_TYPES)},
     )
 
 
 def settle_needless(conn: Connection) -> tuple[int, int]:
     """Settle the pending questions that need no answer any more; return how many superseded and expired."""
     rows = conn.execute(
-        f"""
-        WITH judged AS (
-            SELECT r.trigger_id,
-                   CASE WHEN m.sent_at <= now() - interval '{MAX_AGE}' THEN 'expired'
-                        ELSE 'superseded' END AS state,
-                   CASE WHEN m.sent_at <= now() - interval '{MAX_AGE}' THEN r.reason
-                        WHEN m.revoked_at IS NOT NULL THEN 'the user took the message back'
-                        WHEN {_ANSWERED_BY_STAFF} THEN 'staff has answered'
-                        ELSE 'the user wrote again' END AS reason
-              FROM assistant_replies r JOIN conversation_messages m ON m.id = r.trigger_id
-             WHERE r.state = 'pending'
-               AND (m.sent_at <= now() - interval '{MAX_AGE}' OR m.revoked_at IS NOT NULL
-                    OR {_ASKED_AGAIN} OR {_ANSWERED_BY_STAFF}))
-        UPDATE assistant_replies r
-           SET state = j.state, reason = j.reason, lease_until = NULL, updated_at = now()
-          FROM judged j WHERE r.trigger_id = j.trigger_id AND r.state = 'pending'
-        RETURNING r.state
-        """
+        sql.SQL(queries.load("conversations/settle_questions")).format(
+            asked_again=sql.SQL(_ASKED_AGAIN), answered_by_staff=sql.SQL(_ANSWERED_BY_STAFF)
+        ),
+        {"max_age": MAX_AGE},
     ).fetchall()
     expired = sum(state == "expired" for (state,) in rows)
     return len(rows) - expired, expired

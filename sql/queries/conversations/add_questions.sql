@@ -1,0 +1,19 @@
+-- Make questions of those of %(messages)s that ask for an answer and are not older than %(max_age)s. An edit asks when
+-- the message that it edits no longer waits. Types in %(not_asking)s never ask.
+INSERT INTO assistant_replies (trigger_id, next_attempt_at, paused_until)
+SELECT m.id, greatest(now(), paused.until), paused.until
+  FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
+ CROSS JOIN (SELECT max(paused_until) AS until FROM assistant_replies WHERE state = 'pending') paused
+ WHERE m.id = ANY(%(messages)s) AND m.role = 'user' AND m.origin = 'message' AND NOT c.is_group
+   AND m.sent_at > now() - %(max_age)s::interval
+   AND (m.type <> ALL(%(not_asking)s)
+        OR m.type = 'edit' AND m.new_text IS NOT NULL AND EXISTS (
+            SELECT 1 FROM conversation_messages o JOIN assistant_replies r ON r.trigger_id = o.id
+             WHERE o.phone_number_id = m.phone_number_id AND o.message_key = m.reply_to_provider_id
+               AND o.conversation_id = m.conversation_id AND o.role = 'user'
+               AND r.state <> 'pending')
+           AND NOT EXISTS (
+            SELECT 1 FROM conversation_messages o JOIN assistant_replies r ON r.trigger_id = o.id
+             WHERE o.conversation_id = m.conversation_id AND r.state = 'pending'
+               AND o.type <> 'edit'))
+ON CONFLICT (trigger_id) DO NOTHING
