@@ -1,21 +1,23 @@
-"""Titles of relatives and titles with other particles, beside the same titles as the register has them.
+"""Titles of relatives, and titles that write a name in another way, beside the same as the register has them.
 
     python -m bench.link.relatives [--contacts 5000] [--seeds 1 2 3]
 
 Each row is the share of the titles that are linked (p ≥ .95) to the contact whose name was changed. For a
-relative that is a mistake; for another particle or a slip of the finger it is right.
+relative that is a mistake; for another particle, order of surnames, legal form or a slip of the finger it is
+right.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from bench.link import noise_a, noise_shop
 from bench.report import Row, measured, write
 from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, fit
+from whatsapp_pipeline.domain.matching.names.cleaning import clean_contact
 
 LINK = 0.95
 JOINERS = ("da", "de", "do", "dos")
@@ -73,6 +75,29 @@ def one_letter(rng: random.Random, words: list[str], given: Sequence[str]) -> li
     return [*words[:at], changed, *words[at + 1 :]]
 
 
+def surnames_swapped(rng: random.Random, words: list[str], given: Sequence[str]) -> list[str] | None:
+    """Write the last two surnames in the other order; None where the name has but one."""
+    names = [i for i, word in enumerate(words) if word.lower() not in JOINERS]
+    if len(names) < 3 or words[names[-1]] == words[names[-2]]:
+        return None
+    swapped = list(words)
+    swapped[names[-1]], swapped[names[-2]] = words[names[-2]], words[names[-1]]
+    return swapped
+
+
+LEGAL_FORMS = ("S/A", "S.A.", "SA", "ME", "LTDA", "Ltda.", "EPP", "EIRELI", "LTDA ME", "Ltda - EPP")
+
+
+def other_legal_form(rng: random.Random, words: list[str], given: Sequence[str]) -> list[str]:
+    """Write a company's name with a legal form that the register need not have."""
+    return [*words, rng.choice(LEGAL_FORMS)]
+
+
+def no_legal_form(rng: random.Random, words: list[str], given: Sequence[str]) -> list[str]:
+    """Write a company's name without any legal form."""
+    return list(words)
+
+
 CHANGES: dict[str, Change] = {
     "other gender's given name": other_gender,
     "another given name": other_given_name,
@@ -80,6 +105,11 @@ CHANGES: dict[str, Change] = {
     "particle added": particle_added,
     "particle changed": particle_changed,
     "one letter changed": one_letter,
+    "surnames swapped": surnames_swapped,
+}
+OF_COMPANIES: dict[str, Change] = {
+    "another legal form": other_legal_form,
+    "no legal form": no_legal_form,
 }
 
 
@@ -88,20 +118,49 @@ def measure(contacts: int, seed: int) -> dict[str, list[float]]:
     rng = random.Random(seed)
     table = [noise_a.make_contact(rng, number) for number in range(1, contacts + 1)]
     people = [contact for contact in table if not contact.fantasia and len(contact.nome.split()) >= 3]
-    given = [contact.nome.title().split()[0] for contact in people]
     index = NameIndex(table, fit(table, seed=seed))
-    found: dict[str, list[float]] = {}
-    for name, change in CHANGES.items():
-        pairs = [
-            (contact, changed)
-            for contact in people
-            if (changed := change(rng, contact.nome.title().split(), given)) is not None
-        ]
-        chosen = [contact for contact, _ in pairs]
-        as_written = _linked(index, [" ".join(changed) for _, changed in pairs], chosen)
-        as_registered = _linked(index, [contact.nome.title() for contact in chosen], chosen)
-        found[name] = [as_written, as_registered, float(len(pairs))]
-    return found
+    shop = [noise_shop.make_contact(rng, number) for number in range(1, contacts + 1)]
+    companies = _companies_of_their_own(shop)
+    shop_index = NameIndex(shop, fit(shop, seed=seed))
+    found = {name: _compare(rng, index, people, change) for name, change in CHANGES.items()}
+    return found | {
+        name: _compare(rng, shop_index, companies, change) for name, change in OF_COMPANIES.items()
+    }
+
+
+def _companies_of_their_own(contacts: Sequence[ContactName]) -> list[ContactName]:
+    """Return the companies whose registered name no other contact has, whatever the legal form."""
+    count = Counter(
+        name
+        for contact in contacts
+        for name in {clean_contact(text).words for text in (contact.nome, contact.fantasia)}
+    )
+    names = {contact.id: clean_contact(contact.nome) for contact in contacts}
+    return [c for c in contacts if names[c.id].legal and count[names[c.id].words] == 1]
+
+
+def _registered(contact: ContactName) -> list[str]:
+    """Return the words of the registered name, a company's without its legal form."""
+    words = contact.nome.title().split()
+    while len(words) > 1 and words[-1].upper() in {"LTDA", "ME", "EIRELI", "MEI", "EPP", "S/A", "S.A.", "-"}:
+        words.pop()
+    return words
+
+
+def _compare(
+    rng: random.Random, index: NameIndex, contacts: Sequence[ContactName], change: Change
+) -> list[float]:
+    """Return the shares linked of the changed and of the registered names, and how many were compared."""
+    given = [contact.nome.title().split()[0] for contact in contacts]
+    pairs = [
+        (contact, changed)
+        for contact in contacts
+        if (changed := change(rng, _registered(contact), given)) is not None
+    ]
+    chosen = [contact for contact, _ in pairs]
+    as_written = _linked(index, [" ".join(changed) for _, changed in pairs], chosen)
+    as_registered = _linked(index, [contact.nome.title() for contact in chosen], chosen)
+    return [as_written, as_registered, float(len(pairs))]
 
 
 def _linked(index: NameIndex, titles: list[str], contacts: Sequence[ContactName]) -> float:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from whatsapp_pipeline.domain.matching.link_types import Feature, NameEvidence
 from whatsapp_pipeline.domain.matching.names import NameMatch
+from whatsapp_pipeline.domain.matching.names.matching import OWN_SHARE
 
 
 def as_evidence(match: NameMatch) -> NameEvidence:
@@ -14,11 +17,29 @@ def as_evidence(match: NameMatch) -> NameEvidence:
             (
                 candidate.id_contato,
                 candidate.posterior,
-                tuple(
-                    Feature(f.name, round(f.value, 4), round(f.value * f.weight, 4), f.words)
-                    for f in candidate.features
+                (
+                    *_relation(match.relation, candidate.posterior),
+                    *(
+                        Feature(f.name, round(f.value, 4), round(f.value * f.weight, 4), f.words)
+                        for f in candidate.features
+                    ),
                 ),
             )
             for candidate in match.candidates
         ),
     )
+
+
+def _relation(word: str, posterior: float) -> tuple[Feature, ...]:
+    """Return what a relation word takes from a candidate: it keeps `OWN_SHARE` of its posterior."""
+    if not word:
+        return ()
+    before = min(posterior / OWN_SHARE, 1 - 1e-6)
+    loss = _log_odds(posterior) - _log_odds(before)
+    words = f'the title names this contact through a relation ("{word}"): it may be another person\'s chat'
+    return (Feature("relation", 1.0, round(loss, 4), words),)
+
+
+def _log_odds(p: float) -> float:
+    p = min(max(p, 1e-9), 1 - 1e-9)
+    return math.log(p / (1 - p))

@@ -11,6 +11,7 @@ import pytest
 
 from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameMatch, NameModel, fit
 from whatsapp_pipeline.domain.matching.names.name_model import MODEL_VERSION
+from whatsapp_pipeline.domain.matching.naming import as_evidence
 
 pytestmark = pytest.mark.slow
 
@@ -210,6 +211,24 @@ def test_a_relative_is_proposed_and_never_linked(index: NameIndex, title: str) -
     contact, posterior = _best(index.match([title])[0])
     assert contact == 912
     assert 0.5 <= posterior <= 0.6
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "words"),
+    [
+        ("Mãe do Thiago Wanderley Siqueira", "relation", '"mae"'),
+        ("Thiago Wanderley Siqueira indicou", "relation", '"indicou"'),
+        ("Tiaga Wanderley Siqueira", "gender_differs", "other gender"),
+    ],
+)
+def test_a_relative_is_proposed_with_the_reason(index: NameIndex, title: str, name: str, words: str) -> None:
+    _, posterior, features = as_evidence(index.match([title])[0]).candidates[0]
+    reason = next(feature for feature in features if feature.name == name)
+    assert words in reason.words
+    assert reason.weight < (-5 if name == "relation" else 0)
+    plain = as_evidence(index.match(["Thiago Wanderley Siqueira"])[0]).candidates[0]
+    assert plain[1] > posterior
+    assert not {"relation", "gender_differs"} & {feature.name for feature in plain[2]}
 
 
 def test_a_title_that_names_its_writer_and_a_relative_is_about_the_writer(index: NameIndex) -> None:

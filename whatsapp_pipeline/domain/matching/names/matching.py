@@ -71,12 +71,14 @@ class NameMatch:
     """What a title says: up to five candidates, the likeliest first, and the probability of nobody.
 
     The posteriors of all candidates and `p_none` sum to 1; the five shown may sum to less.
-    `none_score` is the score of "none of these", on the scale of the candidates' scores.
+    `none_score` is the score of "none of these", on the scale of the candidates' scores. `relation` is the
+    word by which the title names the candidates as somebody's relative or friend, or "".
     """
 
     p_none: float
     candidates: tuple[NameCandidate, ...]
     none_score: float
+    relation: str = ""
 
 
 def _doubt_relatives(comparison: Comparison, titles: Sequence[CleanName], found: Posteriors) -> Posteriors:
@@ -145,5 +147,6 @@ class NameIndex:
                 )
                 for at in order
             )
-            matches.append(NameMatch(float(result.none[i]), candidates, float(result.none_score[i])))
+            none, none_score = float(result.none[i]), float(result.none_score[i])
+            matches.append(NameMatch(none, candidates, none_score, cleaned[i].relation))
         return matches
