@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.store import early_schema
 from whatsapp_pipeline.store.connection import Connection, connect, describe
 
 MIGRATIONS_DIR = PROJECT_ROOT / "sql" / "migrations"
@@ -28,9 +29,6 @@ MIGRATIONS_TABLE = "pipeline_migrations"
 """Where dbmate keeps which files it has applied."""
 CHECKSUMS_TABLE = "pipeline_migration_checksums"
 """Where this module keeps what those files held."""
-# Migrations up to here were edited in place until the trigger below was added to 0004, and never again.
-_LAST_WITHOUT_CHECKSUMS = "0013"
-_LAST_EDIT = ("0004", "conversations_link_lost")
 
 
 def _dbmate() -> str:
@@ -86,7 +84,7 @@ def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
     """
     with connect(url) as conn:
         _refuse_other_schema(conn)
-        _refuse_early_schema(conn)
+        _refuse_early_schema(conn, directory)
         _refuse_changed_files(conn, directory)
     result = subprocess.run(  # noqa: S603  # our own binary, no shell
         [
@@ -183,18 +181,24 @@ def _refuse_changed_files(conn: Connection, directory: Path) -> None:
         )
 
 
-def _refuse_early_schema(conn: Connection) -> None:
-    """Raise PipelineError for a database that applied migrations which were edited in place afterwards."""
+def _refuse_early_schema(conn: Connection, directory: Path) -> None:
+    """Raise PipelineError for a database that applied migrations which were edited in place afterwards.
+
+    Only one from before checksums can have: from then on the checksums show it.
+    """
     applied = _applied(conn)
-    version, trigger = _LAST_EDIT
-    if version not in applied or max(applied) > _LAST_WITHOUT_CHECKSUMS:
+    if not applied or max(applied) > early_schema.LAST_VERSION:
         return
-    row = conn.execute("SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = %s)", (trigger,)).fetchone()
-    if row == (False,):
+    if applied != {version for version in _files(directory) if version <= max(applied)}:
+        return  # a file was removed, which is refused next, or one was added before the last
+    found = early_schema.differences(conn, max(applied))
+    if found:
+        others = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise PipelineError(
-            "a development version from before 2026-11-22 migrated this database, and its migrations were "
-            "changed since: the schema can't be brought forward, and nothing was changed. Make an empty "
-            "database, copy contatos and ordens_servico there, and run the pipeline on it (docs/recover.md)"
+            "a development version from before 2026-11-22 migrated this database, or somebody has changed "
+            f"it: {found[0]}{others} is not what migrations up to {max(applied)} make. The schema can't be "
+            "brought forward, and nothing was changed. Make an empty database, copy contatos and "
+            "ordens_servico there, and run the pipeline on it (docs/recover.md)"
         )
 
 

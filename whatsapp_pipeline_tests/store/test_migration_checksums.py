@@ -123,24 +123,6 @@ def test_a_database_without_checksums_gets_those_of_the_files(
         )
 
 
-def test_a_schema_from_before_the_last_edit_is_refused_unchanged(
-    empty_database_url: str, tmp_path: Path
-) -> None:
-    folder = tmp_path / "early"
-    folder.mkdir()
-    for path in MIGRATIONS_DIR.glob("*.sql"):
-        if path.name[:4] <= "0006":
-            # 0004 as it was before 2026-11-21 22:41: the trigger was added to it afterwards.
-            text = path.read_text(encoding="utf-8").replace("conversations_link_lost", "other_name")
-            (folder / path.name).write_text(text, encoding="utf-8")
-    migrate(empty_database_url, folder)
-    with connect(empty_database_url) as conn:
-        before = _schema(conn)
-        with pytest.raises(PipelineError, match=r"Make an empty database, copy contatos and ordens_servico"):
-            migrate(empty_database_url)
-        assert _schema(conn) == before
-
-
 def test_two_that_migrate_at_once_store_each_checksum_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(migrate, [empty_database_url] * 3))
