@@ -13,7 +13,13 @@ import pytest
 from whatsapp_pipeline.archive import ChatArchive, ChatSource
 from whatsapp_pipeline.archive.sources import Member
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.chats.chat_reading import FileRequest, FileWindow, ReadingOptions, read_files
+from whatsapp_pipeline.steps.chats.chat_reading import (
+    FileRequest,
+    FileWindow,
+    ReadingOptions,
+    read_files,
+    reading_hash,
+)
 from whatsapp_pipeline_tests.block_files import block, talk, write_chat
 
 LARGE = 40_000  # messages: several windows
@@ -199,3 +205,25 @@ def test_a_file_whose_reading_breaks_off_is_not_begun_again(tmp_path: Path) -> N
     ]
     assert chats_of(windows) == {(0, 1): LARGE, (1, 1): 3}
     assert over(windows) == [0, 1]
+
+
+def test_a_reading_depends_on_everything_that_decides_it() -> None:
+    def hashed(
+        content: bytes = b"c",
+        path: str = "2025/01/a.txt",
+        zone: str = "America/Sao_Paulo",
+        owner: str | None = None,
+        remembered: dict[str, object] | None = None,
+        more: str = "",
+    ) -> bytes:
+        return reading_hash(content, path, ReadingOptions(zone=zone, owner=owner), remembered or {}, more)
+
+    found = [
+        hashed(), hashed(content=b"d"), hashed(path="2025/01/b.txt"), hashed(path="2025/02/a.txt"),
+        hashed(zone="UTC"), hashed(owner="Loja"), hashed(remembered={"format": "block"}), hashed(more="x"),
+    ]  # fmt: skip
+    assert len(set(found)) == len(found)
+    assert {len(one) for one in found} == {20}
+    assert hashed() == hashed()
+    # Only the file's name and its folder's decide; the folders above do not.
+    assert hashed(path="x/2025/01/a.txt") == hashed(path="y/2025/01/a.txt") == hashed()

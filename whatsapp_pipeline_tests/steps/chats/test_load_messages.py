@@ -134,6 +134,24 @@ def test_a_longer_export_keeps_the_ids(db: Connection, tmp_path: Path) -> None:
     assert content(db)["chat_messages"] == fresh
 
 
+def test_only_messages_that_differ_are_written(db: Connection, tmp_path: Path) -> None:
+    def versions() -> list[tuple[int, str]]:
+        return db.execute("SELECT ordinal, xmin::text FROM chat_messages ORDER BY ordinal").fetchall()
+
+    write_chat(tmp_path, block(talk(6)))
+    both(db, tmp_path)
+    before = versions()
+    write_chat(tmp_path, block([*talk(6), Said(90, "from", "depois")]))
+    report = both(db, tmp_path)
+    assert (report.messages_inserted, report.messages_updated, report.messages_gone) == (1, 0, 0)
+    assert versions()[:6] == before
+    read = [*talk(5), Said(5, "to", talk(6)[5].text, "Entregue"), Said(90, "from", "depois")]
+    write_chat(tmp_path, block(read))
+    report = both(db, tmp_path)
+    assert (report.messages_inserted, report.messages_updated, report.messages_gone) == (0, 1, 0)
+    assert versions()[:5] == before[:5]
+
+
 def test_messages_that_are_gone_are_removed_and_counted(db: Connection, tmp_path: Path) -> None:
     quote = "➜ Respondendo para você, 2025-01-05 10:01:00: « mensagem de teste 1 »\n\nisso"
     write_chat(tmp_path, block([*talk(4), Said(9, "from", quote)]))

@@ -1,0 +1,1 @@
+"""What evaluating every check over ten years costs."""
