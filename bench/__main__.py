@@ -30,7 +30,12 @@ BENCHES: dict[str, tuple[tuple[str, ...], ...]] = {
     "webhook": (("bench.webhook", "--write"),),
     "summaries": (("bench.summaries.accuracy",), ("bench.summaries.scale",)),
     "load": (("bench.load",),),
-    "scale": (("bench.end_to_end",), ("bench.end_to_end.linearity",), ("bench.dagster_overhead",), ("bench.checks",)),
+    "scale": (
+        ("bench.end_to_end",),
+        ("bench.end_to_end.linearity",),
+        ("bench.dagster_overhead",),
+        ("bench.checks",),
+    ),
 }
 PUBLISHED = Path(__file__).with_name("RESULTS.md")
 

@@ -191,9 +191,15 @@ def test_a_range_leaves_no_unresolved_row(world: World) -> None:
     assert len(storage.get_asset_check_execution_history(LOADED, limit=9)) == 1
 
 
-def test_unresolved_rows_of_a_range_do_not_hide_the_trend(world: World) -> None:
+@pytest.mark.parametrize("fault", [False, True], ids=["sound", "with a fault"])
+def test_unresolved_rows_of_a_range_hide_neither_state_nor_trend(world: World, *, fault: bool) -> None:
     key = dg.AssetCheckKey(dg.AssetKey("chat_file_index"), "no_file_vanished")
     world.check(JAN, names=(key.name,))
+    if fault:  # a file that was indexed once and is no longer in the archive
+        world.conn.execute(
+            "INSERT INTO chat_files (file_path, filename, month, format, processing_status)"
+            " VALUES ('2025/01/gone.txt', 'gone.txt', '2025-01', 'block', 'vanished')"
+        )
     # In the UI a range can be run with its checks. Dagster then plans each of them once per month.
     job = world.defs.resolve_job_def("monthly_chats").get_subset(
         asset_selection={key.asset_key}, asset_check_selection={key}
@@ -205,7 +211,12 @@ def test_unresolved_rows_of_a_range_do_not_hide_the_trend(world: World) -> None:
     storage = world.instance.event_log_storage
     rows = storage.get_asset_check_execution_history(key, limit=30)
     assert len([row for row in rows if row.status == Status.PLANNED]) >= 17
-    assert [row["failing"] for row in earlier_results(world.instance, key)] == ["0", "0"]
+    found = "1" if fault else "0"
+    assert [row["failing"] for row in earlier_results(world.instance, key)] == [found, "0"]
+    (result_of_run,) = result.get_asset_check_evaluations()
+    assert world.state(key).passed == result_of_run.passed == (not fault)
+    assert world.state(key).description == result_of_run.description
+    world.conn.execute("DELETE FROM chat_files WHERE file_path = '2025/01/gone.txt'")
 
 
 @pytest.mark.parametrize("name", [check.name for check in CHECKS.values() if check.subject == "summaries"])

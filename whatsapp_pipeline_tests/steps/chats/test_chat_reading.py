@@ -212,7 +212,7 @@ def test_a_reading_depends_on_everything_that_decides_it() -> None:
         content: bytes = b"c",
         path: str = "2025/01/a.txt",
         zone: str = "America/Sao_Paulo",
-        owner: str | None = None,
+        owner: tuple[str, ...] = (),
         remembered: dict[str, object] | None = None,
         more: str = "",
     ) -> bytes:
@@ -220,7 +220,7 @@ def test_a_reading_depends_on_everything_that_decides_it() -> None:
 
     found = [
         hashed(), hashed(content=b"d"), hashed(path="2025/01/b.txt"), hashed(path="2025/02/a.txt"),
-        hashed(zone="UTC"), hashed(owner="Loja"), hashed(remembered={"format": "block"}), hashed(more="x"),
+        hashed(zone="UTC"), hashed(owner=("Loja",)), hashed(remembered={"format": "block"}), hashed(more="x"),
     ]  # fmt: skip
     assert len(set(found)) == len(found)
     assert {len(one) for one in found} == {20}
