@@ -61,6 +61,18 @@ def fields(**values: object) -> dict[str, object]:
     return {"fields": values}
 
 
+def as_log_line(text: str) -> str:
+    """Return what a command says as a JSON line; `error: ` or `warning: ` before it is its level."""
+    level, _, rest = text.partition(": ")
+    name = level if level in {"error", "warning"} else "info"
+    record = logging.LogRecord("whatsapp_pipeline.cli", _LEVELS[name], "", 0, "", None, None)
+    record.msg = text if name == "info" else rest
+    return _JsonLines().format(record)
+
+
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
 def detail_log() -> logging.Logger:
     """Return the log of single files, chats and conversations; silent unless LOG_LEVEL is debug.
 

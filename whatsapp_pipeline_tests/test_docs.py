@@ -227,7 +227,7 @@ def test_what_mends_a_fault_works_as_it_is_typed(
             """SELECT min(f.file_path), min(f.id), min(f.id_contato), min(o.id),
                       (SELECT min(id) FROM link_overrides)
                FROM chat_files f JOIN ordens_servico o USING (id_contato)
-               WHERE f.id = (SELECT min(id) FROM chat_files JOIN ordens_servico USING (id_contato))"""
+               WHERE f.id = (SELECT min(c.id) FROM chat_files c JOIN ordens_servico USING (id_contato))"""
         ).fetchone()
     assert row is not None
     names = ("file", "chat", "contact", "order", "override")

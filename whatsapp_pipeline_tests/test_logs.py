@@ -5,7 +5,11 @@ import ast
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -179,3 +183,19 @@ def test_what_a_line_says_beside_its_words_is_a_field_too() -> None:
                 prose.append(f"{path.relative_to(PROJECT_ROOT)}:{call.lineno}")
     assert calls > 40
     assert prose == []
+
+
+def test_what_a_command_says_beside_its_result_is_a_line_of_the_log(tmp_path: Path) -> None:
+    environment = {**os.environ, "LOG_FORMAT": "json", "PIPELINE_LOCAL_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()"]
+    done = subprocess.run(
+        [*command, "restore", "--into", "postgresql://nobody@127.0.0.1:1/nothing"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["level"] for line in lines] == ["error"]
+    assert lines[0]["message"].startswith("there are no backups")

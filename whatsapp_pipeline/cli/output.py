@@ -7,12 +7,14 @@ What belongs here: writing lines and JSON. What does not: what a line says (the 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable
 
 import click
 
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.safe_text import for_json, for_terminal, on_one_line
 
 # They mark a stressed passage. A message that holds one of them can change where the bold ends, and no more.
@@ -20,8 +22,26 @@ STRONG_START, STRONG_END = "\x02", "\x03"
 
 
 def say(text: object = "", *, err: bool = False, newline: bool = True) -> None:
-    """Write a text; control characters in it are shown and not obeyed."""
-    click.echo(for_terminal(str(text)), err=err, nl=newline)
+    """Write a text; control characters in it are shown and not obeyed.
+
+    On standard error, where the log is, it is a line like the log's: JSON with LOG_FORMAT=json, unless a
+    person reads it at a terminal.
+    """
+    if err and newline and not sys.stderr.isatty() and _log_is_json():
+        from whatsapp_pipeline.logs import as_log_line
+
+        click.echo(as_log_line(str(text).strip()), err=True)
+    else:
+        click.echo(for_terminal(str(text)), err=err, nl=newline)
+
+
+def _log_is_json() -> bool:
+    from whatsapp_pipeline import settings  # `--help` does without them
+
+    try:
+        return settings.load().log_format == "json"
+    except PipelineError:  # the settings are what is to be reported
+        return os.environ.get("LOG_FORMAT") == "json"
 
 
 def say_lines(lines: Iterable[str]) -> None:

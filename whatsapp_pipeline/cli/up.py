@@ -52,6 +52,7 @@ CODE_SERVER_PATIENCE_SECONDS = 30 * 24 * 3600
 def up(port: int, webhook_port: int, console_port: int, host: str, insecure_webhook: bool) -> None:
     """Serve Dagster's UI and daemon, the web console and the webhook receiver; Ctrl-C stops all of it."""
     configured = settings.load()
+    as_json = configured.log_format == "json"  # then all that is shown is the log
     receives = configured.whatsapp_enabled and (bool(configured.whatsapp_app_secrets) or insecure_webhook)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_only_one(configured.local_dir))
@@ -64,21 +65,24 @@ def up(port: int, webhook_port: int, console_port: int, host: str, insecure_webh
         dagster_url(configured)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whatsapp-pipeline-")))
         socket = folder / "code.sock"
-        commands = _dagster_commands(socket, host, port, as_json=configured.log_format == "json")
+        commands = _dagster_commands(socket, host, port, as_json=as_json)
         if receives:
             commands["webhook"] = [
                 str(Path(sys.executable).parent / "whatsapp-pipeline"), "webhook", "serve",
                 "--port", str(webhook_port), "--host", host, *(["--insecure"] if insecure_webhook else []),
             ]  # fmt: skip
         else:
-            say("webhook receiver: not started (set WHATSAPP_APP_SECRET, or give --insecure-webhook)")
+            say(
+                "webhook receiver: not started (set WHATSAPP_APP_SECRET, or give --insecure-webhook)",
+                err=as_json,
+            )
         if reason := why_not_served(configured):
-            say(f"console: not started ({reason})")
+            say(f"console: not started ({reason})", err=as_json)
         else:
             # On this machine alone: beyond it the console wants TLS or a proxy (docs/console.md).
             program = str(Path(sys.executable).parent / "whatsapp-pipeline")
             commands["console"] = [program, "console", "--port", str(console_port)]
-        say(f"Dagster: http://{host}:{port}   (Ctrl-C stops everything)")
+        say(f"Dagster: http://{host}:{port}   (Ctrl-C stops everything)", err=as_json)
         raise SystemExit(_supervise(commands, {"code server": socket}))
 
 

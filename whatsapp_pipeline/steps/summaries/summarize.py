@@ -124,7 +124,12 @@ def _hold(conn: Connection, options: SummaryOptions, log: logging.Logger) -> int
         return 0
     held = store.hold_contacts(conn, list(options.held_months))
     why = ", ".join(f"{name} is red in {month}" for month, name in sorted(options.held_months.items()))
-    log.warning("%d changed summaries stay as they were: %s", held, why)
+    log.warning(
+        "%d changed summaries stay as they were: %s",
+        held,
+        why,
+        extra=fields(reason=why, counts={"summaries_held": held}),
+    )
     return held
 
 
