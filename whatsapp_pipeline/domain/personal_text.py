@@ -46,7 +46,8 @@ _NAMED: Final = re.compile(r"\b(cpf|cnpj|rg)\b([\s:.nº°#-]{0,6})(\d[\d./ -]{4,
 
 # With an area: [+55] [0][carrier] (41) [9] NNNN NNNN, each part apart or not.
 _WITH_AREA: Final = re.compile(
-    rf"(?<!\d)(?<!\d[:,])(?:(?:\+ ?|00 ?)?55{_ANY_MARK}{{0,3}})?\(?0?(?:[xX]{{2}} ?)?(?:\d\d{_MARK}{{1,2}})??"
+    rf"(?<!\d)(?<!\d[:,])(?:(?:\+ ?|00 ?)?55{_ANY_MARK}{{0,3}})?\(?0?(?:[xX]{{2}} ?)?"
+    rf"(?:(?<![a-zA-Zà-ú])\d\d{_MARK}{{1,2}})??"
     rf"[1-9][1-9]{_ANY_MARK}{{0,3}}(?:9{_ANY_MARK}{{0,2}})?\d{{4}}{_ANY_MARK}{{0,3}}\d{{4}}(?!\d)"
 )
 _ABROAD: Final = re.compile(
@@ -61,8 +62,19 @@ _MOBILE_SHAPE: Final = re.compile(r"(?:00)?(?:55)?0?(?:\d\d)?[1-9][1-9]9\d{8}")
 _PLAIN_MOBILE_SHAPE: Final = re.compile(r"(?:55)?[1-9][1-9]9\d{8}")
 # Without an area: 9NNNN-NNNN or NNNN-NNNN in the groups of phones.
 _WITHOUT_AREA: Final = re.compile(
-    r"(?<!\d)(?<!\d[.,/])(?:(?:\([xX]{2}\) ?)?9[ .]?\d{4}[ .:,'-]?\d{4}|[2-9]\d{3}-\d{4}"
-    r"|(?<!\d )[2-9]\d{3}[ .]?\d{4}(?! ?\d))(?!\d)(?!,\d\d(?!\d))"
+    rf"(?<!\d)(?<!\d[.,/])(?:(?:\([xX]{{2}}\) ?)?9[ .]?\d{{4}}{_ANY_MARK}{{0,3}}\d{{4}}|[2-9]\d{{3}}-\d{{4}}"
+    r"|(?<!\d )[2-9]\d{3}[ .]?\d{4}(?![ .-]?\d))(?!\d)(?!,\d\d(?!\d))"
+)
+# A landline without an area behind an order's or a serial number: `OS 30123 3333 0000`.
+_BEHIND_AN_ORDER: Final = re.compile(
+    r"((?<![a-zà-ú])(?:(?:os|o\.s\.|ordem|pedido|or[çc]amento|nota|protocolo)\W{0,3}(?:n[º°o.]{0,2}\W{0,2})?\d{1,7}"
+    r"|(?:s[ée]rie|serial|s/n|modelo)\W{1,3}(?=\w*[a-z])\w{2,15})[ ,;:]{1,3})"
+    r"([2-5]\d{3}[ .]?\d{4})(?![ .,]?\d)",
+    re.IGNORECASE,
+)
+# An area in brackets makes a landline of what follows, whatever the marks.
+_BRACKETED: Final = re.compile(
+    rf"\(0?[1-9][1-9]\){_ANY_MARK}{{0,3}}[2-5]\d{{3}}{_ANY_MARK}{{0,3}}\d{{4}}(?!\d)"
 )
 # Behind such a word every number of this length is a phone.
 _AFTER_A_WORD: Final = re.compile(
@@ -70,13 +82,27 @@ _AFTER_A_WORD: Final = re.compile(
     rf"(\(?\d(?:{_MARK}{{0,3}}\d){{7,14}})(?!\d)",
     re.IGNORECASE,
 )
-_OTHER_NUMBER_BEFORE: Final = re.compile(
-    r"(?<![a-zà-ú])(?:s[ée]rie|serial|s/?n|imei|tag|protocolo|pedido|nf-?e?|nota|chave|c[óo]d(?:igo)?|patrim[ôo]nio|lote"
-    r"|modelo|ref|os|o\.s\.|ordem|or[çc]amento|boleto|cep|r\$)\W{0,3}(?:n[º°o.]{0,2}\W{0,2})?$",
-    re.IGNORECASE,
+_ORDER: Final = r"(?:pedido|os|o\.s\.|ordem|or[çc]amento)"
+_THING: Final = (
+    r"(?:s[ée]rie|serial|[sn][./]?[ns]|imei|tag|protocolo|nf-?e?|nota|chave|c[óo]d(?:igo)?|patrim[ôo]nio|lote|modelo|ref"
+    r"|boleto|cep|r\$)"
 )
+_NUMBER_SIGN: Final = r"\W{0,3}(?:n[º°o.]{0,2}\W{0,2})?$"
+_ORDER_BEFORE: Final = re.compile(rf"(?<![a-zà-ú]){_ORDER}{_NUMBER_SIGN}", re.IGNORECASE)
+_THING_BEFORE: Final = re.compile(rf"(?<![a-zà-ú]){_THING}{_NUMBER_SIGN}", re.IGNORECASE)
+_LONGEST_ORDER_NUMBER: Final = 8  # digits, as in titles
 _BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)[ ().\-/]+(?=\d)")
 _YEARS: Final = re.compile(r"(?:19|20)\d\d[ .-](?:19|20)\d\d")
+# Dates, times and prices: no digit of theirs belongs to a phone.
+_NO_PHONE: Final = re.compile(
+    r"(?<![\d./-])(?:0?[1-9]|[12]\d|3[01])([./-])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d(?![./-]?\d)"
+    r"|(?<![\d./-])(?:19|20)\d\d([./-])(?:0[1-9]|1[0-2])\2(?:0[1-9]|[12]\d|3[01])(?!\d)"
+    r"|(?<![\d:])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?![\d:])"
+    r"|(?<![\d.,])\d{1,3}(?:\.\d{3})*,\d\d(?![\d,])"
+)
+# Digits that no rule sees, in the place of those: characters that no text holds.
+_HIDE_DIGITS: Final = {ord("0") + digit: 0xFDD0 + digit for digit in range(10)}
+_SHOW_DIGITS: Final = {hidden: digit for digit, hidden in _HIDE_DIGITS.items()}
 _DAY: Final = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 
 
@@ -87,11 +113,12 @@ def hide_personal(text: str, *, keep: str = "") -> str:
     nothing is hidden. Otherwise its dashes, spaces and digits are the plain ones, and marks that show nothing
     are gone.
     """
-    plain = plain_phone_text(text)
-    hidden = plain
+    plain = plain_phone_text(text).translate(_SHOW_DIGITS)
+    hidden = _NO_PHONE.sub(lambda match: match[0].translate(_HIDE_DIGITS), plain)
     known = _BETWEEN_DIGITS.sub("", plain_phone_text(keep)).lower()
     for pattern, replace in _RULES:
         hidden = pattern.sub(partial(_unless_kept, replace, known), hidden)
+    hidden = hidden.translate(_SHOW_DIGITS)
     return text if hidden == plain else hidden
 
 
@@ -132,6 +159,8 @@ def _is_with_area(match: re.Match[str]) -> bool:
         return True
     if _RARE_MARK.search(match[0]):
         return False
+    if match.string[max(0, match.start() - 1) : match.start()].isalpha():
+        return False  # the area is the end of another number, such as `X12`; what follows is looked at alone
     kinds = {phone.kind for phone in phones if phone.key}
     return bool(kinds & {PhoneKind.FIXED, PhoneKind.MOBILE}) and not _is_something_else(match)
 
@@ -171,7 +200,8 @@ def _is_without_area(match: re.Match[str]) -> bool:
     written = match[0]
     if _YEARS.fullmatch(written) or _DAY.fullmatch(written):
         return False
-    if not any(phone.key for phone in parse_phones(written)):
+    number = _digits(written) if _RARE_MARK.search(written) else written
+    if not any(phone.key for phone in parse_phones(number)):
         return False
     return not _is_something_else(match)
 
@@ -181,12 +211,16 @@ def _is_mobile(phone: Phone) -> bool:
 
 
 def _is_something_else(match: re.Match[str]) -> bool:
-    """Whether bare digits are glued to letters, or stand behind a word for an order, a serial or a price."""
+    """Whether a number is glued to letters, or stands behind a word for an order, a serial or a price."""
     text, start, end = match.string, match.start(), match.end()
     before, after = text[max(0, start - 30) : start], text[end : end + 1]
+    is_named = _THING_BEFORE.search(before) is not None
     if not match[0].isdecimal():
-        return False
-    return before[-1:].isalpha() or after.isalpha() or _OTHER_NUMBER_BEFORE.search(before) is not None
+        # Four and four digits are a serial number's groups as well; an area or a ninth digit is a phone's.
+        return is_named and len(_digits(match[0])) == _LONGEST_ORDER_NUMBER
+    if before[-1:].isalpha() or after.isalpha() or is_named:
+        return True
+    return len(match[0]) <= _LONGEST_ORDER_NUMBER and _ORDER_BEFORE.search(before) is not None
 
 
 def _digits(text: str) -> str:
@@ -205,8 +239,10 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]
     (_CPF, _hide_cpf),
     (_RG, lambda _: RG),
     (_AFTER_A_WORD, lambda match: match[1] + PHONE),
+    (_BRACKETED, lambda _: PHONE),
     (_ABROAD, _phone_where(_is_abroad)),
     (_WITH_AREA, _phone_where(_is_with_area)),
     (_RUN, _hide_spread),
+    (_BEHIND_AN_ORDER, lambda match: match[1] + PHONE),
     (_WITHOUT_AREA, _phone_where(_is_without_area)),
 )

@@ -17,8 +17,11 @@ SEPARATORS = r".\-/\\_~*·•()\ufe0f\u20e3"
 
 The last two make keycap digits.
 """
-RARE_SEPARATORS = r":,;'\u2019`|"
-"""More of them, which stand between other numbers as well: times, prices, lists."""
+RARE_SEPARATORS = (
+    r"!-&'*+,:-@\[\]^`{-}\u00a1-\u00bf\u00d7\u00f7\u0300-\u036f\u060c\u061b\u2010-\u2027\u2030-\u205e"
+    r"\u2190-\u2bff\u3001-\u303f\u30fb\U0001f000-\U0001faff"
+)
+"""All other marks, pictures included. They stand between other numbers as well: times, prices, lists."""
 
 _FORMATTED = re.compile(
     r"(?<![\w.])(?:"

@@ -55,6 +55,30 @@ def test_other_phones_are_hidden(written: str, sentence: str) -> None:
     assert hide_personal(sentence.format(written)) == sentence.format("[telefone]")
 
 
+@pytest.mark.parametrize("mark", [*'+=#&!?"“<>[]{}^`´¨…→⁄،、。‧・‿♥📱%$@|;，：·', "...", " - ", ", "])
+@pytest.mark.parametrize("parts", ["41 99999 0001", "41 9 9999 0001", "+55 41 99999 0001", "99999 0001"])
+def test_a_mobile_number_is_hidden_whatever_stands_between_its_parts(mark: str, parts: str) -> None:
+    hidden = hide_personal(f"me liga no {mark.join(parts.split())} sim")
+    assert "[telefone]" in hidden
+    assert "9999" not in hidden
+    assert "0001" not in hidden
+
+
+@pytest.mark.parametrize(
+    "word", ["OS 30123", "os: 30123,", "pedido nº 4567", "ordem 30123:", "OS30123", "série X12"]
+)
+@pytest.mark.parametrize("written", ["33330000", "3333 0000", "3333-0000", "4133330000", "41 3333 0000"])
+def test_a_landline_behind_an_order_number_is_hidden(word: str, written: str) -> None:
+    plain = word.replace("º", "o")  # as the text reads when something in it is hidden
+    assert hide_personal(f"{word} {written} urgente") == f"{plain} [telefone] urgente"
+
+
+@pytest.mark.parametrize("word", ["OS", "OS:", "pedido", "ordem nro", "orçamento"])
+@pytest.mark.parametrize("written", ["4133330000", "999990001", "99999-0001", "3333-0000", "41 3333-0000"])
+def test_no_order_number_has_the_shape_of_a_phone(word: str, written: str) -> None:
+    assert hide_personal(f"{word} {written}") == f"{word} [telefone]"
+
+
 @pytest.mark.parametrize(
     "written", ["Foto 41999990001.jpg", "IMG-41999990001-WA0001.jpg", "abc41999990001def"]
 )
@@ -98,6 +122,11 @@ def test_each_is_named_for_what_it_is(text: str, hidden: str) -> None:
         "10.0.19045.3803", "192.168.100.200", "MHz 3200 16GB", "👨‍👩‍👧 família", "R$ 4.133,33 à vista",
         "das 10:30, 2025, 4500,00", "11:45, 1200, 3000", "itens 14, 2024, 2025", "12,5000,2500",
         "33:4500,2000",
+        "serie 9999-0001", "nº de série 3333-0000", "SN: 9999-0001", "n/s 9999-0001", "modelo 2345-6789",
+        "cód. 3333.0000", "patrimônio 3333 0000", "OS 33330000", "pedido 33330000",
+        "12/9/2026 10:30", "em 12/9/2026, 10:30, na loja", "9/12/2025 14:30:00", "11 9/12/2025 10:30",
+        "19,90 12,50 99,90", "11,99 100,00 99", "R$ 11,99; 100,00; 99", "8:00 12:00 13:30 18:00",
+        "61 9/8/2026, 10:00", "12 x 99,90 = 1198,80", "192.168.15.99:8080", "1,5 2,5 3,5 4,5 5,5 6,5",
     ],
 )  # fmt: skip
 def test_other_numbers_stay_as_they_are(text: str) -> None:
