@@ -36,6 +36,7 @@ NAME_AND_ORDER = replace(NAME, order_reference="30415")
 PHONE_AND_ORDER = replace(PHONE, order_reference="30415")
 PHONE_AND_DEVICE = replace(PHONE, devices=("notebook",))
 NAME_AND_DEVICE = replace(NAME, devices=("notebook",))
+AREALESS = replace(PHONE, title="99999-0001", phone=parse_phone("99999-0001"))
 OTHER_HEADER = replace(PHONE, header_keys=("4188888888",))
 CONTACTS = {1: ("Ana Lima", ""), 2: ("Rui Prado", "")}
 
@@ -232,6 +233,76 @@ ROWS: dict[str, tuple[ChatToLink, Evidence, str, str | None, float | None]] = {
         "equipment_match",
         0.974,
     ),
+    "area code unknown, the order is another's": (
+        PHONE_AND_ORDER,
+        Evidence([UNKNOWN], [replace(TITLED, id_contato=2)]),
+        "proposed",
+        "normalized_phone",
+        0.622,
+    ),
+    "area code unknown, three of five words agree": (
+        replace(BOTH, title="Ana Lima Rui Zeca Bento"),
+        Evidence([UNKNOWN], names={1: ("Ana Lima Rui", "")}),
+        "linked",
+        "normalized_phone",
+        0.998,
+    ),
+    "area code unknown, four of seven words agree": (
+        replace(BOTH, title="Ana Lima Rui Prado Zeca Bento Couto"),
+        Evidence([UNKNOWN], names={1: ("Ana Lima Rui Prado", "")}),
+        "proposed",
+        "normalized_phone",
+        0.881,
+    ),
+    "area code unknown, the name model agrees": (
+        BOTH,
+        Evidence([phone(2, area="unknown")], names=CONTACTS, name=named((2, 0.1))),
+        "linked",
+        "normalized_phone",
+        0.998,
+    ),
+    "area code unknown, the name model hardly agrees": (
+        BOTH,
+        Evidence([phone(2, area="unknown")], names=CONTACTS, name=named((2, 0.0965))),
+        "proposed",
+        "normalized_phone",
+        0.731,
+    ),
+    "area code unknown, the name may be another's": (
+        BOTH,
+        Evidence([phone(2, area="unknown")], names=CONTACTS, name=named((1, 0.5))),
+        "unmatched",
+        None,
+        0.493,
+    ),
+    "area code unknown, the name is hardly another's": (
+        BOTH,
+        Evidence([phone(2, area="unknown")], names=CONTACTS, name=named((1, 0.49))),
+        "proposed",
+        "normalized_phone",
+        0.731,
+    ),
+    "phone inside lacks the title's area": (
+        replace(PHONE, header_keys=("xx99990001",)),
+        Evidence([header(1)]),
+        "linked",
+        "phone_header",
+        0.989,
+    ),
+    "title lacks the area of the phone inside": (
+        replace(AREALESS, header_keys=("4199990001",)),
+        Evidence([header(1)]),
+        "linked",
+        "phone_header",
+        0.989,
+    ),
+    "title lacks an area, seven digits are the same": (
+        replace(AREALESS, header_keys=("4189990001",)),
+        Evidence([header(1)]),
+        "proposed",
+        "phone_header",
+        0.818,
+    ),
     "nothing": (PHONE, Evidence(), "unmatched", None, None),
 }
 
@@ -245,3 +316,8 @@ def test_evidence_gives_this_status_and_confidence(
     assert (decision.status, decision.method) == (status, method)
     assert decision.confidence == (None if confidence is None else pytest.approx(confidence, abs=0.0006))
     assert (decision.id_contato is not None) == (status == "linked")
+
+
+def test_five_candidates_are_listed() -> None:
+    decision = decide(PHONE, Evidence([phone(contact) for contact in range(1, 8)]), Policy())
+    assert [candidate.id_contato for candidate in decision.candidates] == [1, 2, 3, 4, 5]
