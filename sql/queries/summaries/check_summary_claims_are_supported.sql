@@ -6,5 +6,5 @@ SELECT coalesce(sum(jsonb_array_length(claims)), 0)::bigint AS examined FROM cus
 -- name: failing
 SELECT s.id_contato, claim ->> 'kind' AS kind
 FROM customer_chat_summaries s, jsonb_array_elements(s.claims) AS claim
-WHERE claim -> 'messages' = '[]' AND claim -> 'orders' = '[]'
+WHERE coalesce(claim -> 'messages', '[]') = '[]' AND coalesce(claim -> 'orders', '[]') = '[]'
 ORDER BY 1, 2
