@@ -319,6 +319,74 @@ def test_the_sample_is_judged_blind(fresh: Connection, run: Run) -> None:
     assert "every link of the rules in these months has a verdict" in run("--sample", command=review).output
 
 
+def _write_phone_links(conn: Connection) -> dict[int, int]:
+    """Write eight contacts with a phone and a chat each, the last with three; return contact → chat."""
+    chats = {}
+    for contact in range(11, 19):
+        phone = f"(41) 99999-01{contact}"
+        add_contact(conn, contact, f"Cliente {contact}", phone)
+        for number in range(3 if contact == 18 else 1):
+            chats[contact] = add_chat(conn, f"+55 {phone}", path=f"2025/01/{contact}-{number}.txt")
+    relink(conn)
+    return chats
+
+
+def relink(conn: Connection) -> None:
+    normalize_contacts(conn, default_area_code=None, log=LOG)
+    link_month(conn, "2025-01", LinkOptions(), log=LOG)
+
+
+def _surety(conn: Connection, chat: int) -> tuple[str, float]:
+    row = conn.execute(
+        "SELECT match_status, match_confidence FROM chat_files WHERE id = %s", (chat,)
+    ).fetchone()
+    assert row is not None
+    return str(row[0]), float(row[1])
+
+
+def test_verdicts_teach_how_sure_a_phone_makes_a_link(fresh: Connection, run: Run) -> None:
+    chats = _write_phone_links(fresh)
+    other = chats[11]
+    draws = "SELECT id_chat_file, weight, draw FROM rule_links WHERE id_chat_file = ANY(%s) ORDER BY 1"
+    kept = [chats[contact] for contact in range(11, 14)]
+    drawn = fresh.execute(draws, (kept,)).fetchall()
+    status, shipped = _surety(fresh, other)
+    assert status == "linked"
+    run("record", str(chats[12]), "right", command=review)
+    relink(fresh)
+    assert _surety(fresh, other) == ("linked", shipped)  # one right verdict is what was expected
+    run("record", str(chats[13]), "wrong", command=review)
+    run("record", str(chats[14]), "wrong", command=review)
+    status, learned = _surety(fresh, other)
+    assert status == "linked"
+    assert 0.95 < learned < shipped - 0.01
+    words = fresh.execute(
+        "SELECT evidence -> 1 ->> 'words' FROM match_candidates WHERE id_chat_file = %s", (other,)
+    )
+    assert words.fetchone() == ("what reviewers said of links by such a phone",)
+    # The draws of the guaranteed precision stay where they were.
+    assert fresh.execute(draws, (kept,)).fetchall() == drawn
+    # Three chats of one phone that a person gives to somebody else are one verdict.
+    one = _surety(fresh, other)[1]
+    override_18 = ("add", "--phone", "+55 41 99999-0118", "--contact", "11", "--reason", "trocou de número")
+    assert run(*override_18, command=override).exit_code == 0
+    relink(fresh)
+    together = _surety(fresh, other)[1]
+    run("record", str(chats[15]), "wrong", command=review)
+    assert one - together == pytest.approx(together - _surety(fresh, other)[1], abs=0.005)
+    # With the shares that six wrong ones of seven leave, such a phone only proposes.
+    for contact in (16, 17):
+        run("record", str(chats[contact]), "wrong", command=review)
+    assert _surety(fresh, other)[0] == "proposed"
+    taken_back = fresh.execute(
+        "SELECT id FROM link_overrides WHERE decision = 'not_contact' ORDER BY id"
+    ).fetchall()
+    for (made,) in taken_back:
+        run("remove", str(made), "--reason", "engano", command=override)
+    relink(fresh)
+    assert _surety(fresh, other)[0] == "linked"
+
+
 def test_an_order_is_named_by_id_or_by_number(fresh: Connection, run: Run) -> None:
     add = ("add", "--title", "Lima", "--reason", "x")
     assert run(*add, "--order", "#030415", command=override).exit_code == 0

@@ -28,10 +28,12 @@ WITH names AS (
 ), everybody AS (
     SELECT concat_ws('/', (SELECT count(*) FROM contatos), (SELECT max(id) FROM contatos),
                      (SELECT count(*) FROM contact_phones),
-                     (SELECT max(id) FROM link_models WHERE kind = 'names')) AS contacts
+                     (SELECT max(id) FROM link_models WHERE kind = 'names')) AS contacts,
+           (SELECT max(id) FROM link_models WHERE kind = 'phones') AS phone_model
 ), inputs AS (
     SELECT c.id,
            md5(concat_ws('|', %(rules)s::text, c.external_id, c.profile_name, a.names, h.phones, d.ids, n.numbers,
+                         CASE WHEN h.contacts IS NOT NULL THEN e.phone_model END,
                          CASE WHEN h.contacts = 1 THEN '' ELSE e.contacts END)) AS inputs
       FROM conversations c
      CROSS JOIN everybody e

@@ -1,4 +1,4 @@
--- What linking the chats of %(month)s wrote, and the model that it asked.
+-- What linking the chats of %(month)s wrote, and the models that it asked.
 SELECT (SELECT coalesce(sum(hash_record_extended(ROW(
             id, match_status, match_method, match_confidence, id_contato, match_flags,
             processing_status = 'pending'), 0)), 0)
@@ -6,4 +6,4 @@ SELECT (SELECT coalesce(sum(hash_record_extended(ROW(
        (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(m.ctid, m.xmin), 0)), 0)
         FROM chat_files f JOIN match_candidates m ON m.id_chat_file = f.id
         WHERE f.month = %(month)s AND f.processing_status <> 'vanished'),
-       (SELECT max(id) FROM link_models WHERE kind = 'names')
+       (SELECT max(id) FROM link_models WHERE kind IN ('names', 'phones'))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from whatsapp_pipeline.domain.matching.few_names import agreement
 from whatsapp_pipeline.domain.matching.link_types import (
@@ -69,7 +69,7 @@ def decide(chat: ChatToLink, evidence: Evidence, policy: Policy) -> LinkDecision
     if chat.is_group:
         return LinkDecision(chat.id, "group", None, None, None)
     flags: set[str] = set()
-    reasons, method = _phone_tier(chat, evidence, flags)
+    reasons, method = _phone_tier(chat, evidence, policy.phone_corrections, flags)
     if not reasons:
         reasons, method = _order_tier(chat, evidence, flags)
     if reasons:
@@ -149,25 +149,34 @@ def phone_method(hit: PhoneHit) -> str:
     return "exact_phone" if hit.same_digits and hit.area == "written" else "normalized_phone"
 
 
-def _hit_features(hit: PhoneHit) -> list[Feature]:
+def phone_weights() -> dict[str, float]:
+    """Return the shipped weight of each phone method, in log odds."""
+    return {method: weight for method, (weight, _) in _PHONE.items()}
+
+
+def _hit_features(hit: PhoneHit, corrections: Mapping[str, float]) -> list[Feature]:
     method = phone_method(hit)
     weight, words = _PHONE[method]
     features = [Feature(method, 1, weight, words)]
+    if correction := corrections.get(method):
+        features.append(Feature("verdicts", 1, correction, "what reviewers said of links by such a phone"))
     if hit.area != "written":
         features.append(_ASSUMED_AREA if hit.area == "assumed" else _UNKNOWN_AREA)
     return features
 
 
-def _phone_tier(chat: ChatToLink, evidence: Evidence, flags: set[str]) -> tuple[_Reasons, dict[int, str]]:
+def _phone_tier(
+    chat: ChatToLink, evidence: Evidence, corrections: Mapping[str, float], flags: set[str]
+) -> tuple[_Reasons, dict[int, str]]:
     disagree = _title_header_disagree(chat)
     if disagree:
         flags.add("title_header_disagree")
     best: dict[int, tuple[float, PhoneHit]] = {}
     for hit in evidence.phones:
-        score = _score(_hit_features(hit))
+        score = _score(_hit_features(hit, corrections))
         if hit.id_contato not in best or score > best[hit.id_contato][0]:
             best[hit.id_contato] = (score, hit)
-    reasons = {contact: _hit_features(hit) for contact, (_, hit) in best.items()}
+    reasons = {contact: _hit_features(hit, corrections) for contact, (_, hit) in best.items()}
     method = {contact: phone_method(hit) for contact, (_, hit) in best.items()}
     title_hit = any(hit.source == "title" for _, hit in best.values())
     if disagree and not title_hit:

@@ -80,6 +80,8 @@ class Policy:
     rival: float = 1 / 3
     """A second candidate with at least this share of the first one's posterior makes a chat ambiguous."""
     shortlist: int = 5
+    phone_corrections: Mapping[str, float] = field(default_factory=dict)
+    """What verdicts add to the weight of a phone method, in log odds."""
 
 
 @dataclass(frozen=True, slots=True)

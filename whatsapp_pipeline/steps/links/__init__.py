@@ -4,6 +4,7 @@ What belongs here: what contact_links and order_links do, and the commands that 
 What does not: the decision itself (domain/matching/), SQL (store/links/), and reading files (steps/chats/).
 
     chat_files ──► link_contacts ◄── name_evidence (fitted name model)
+                        │        ◄── phone_evidence (what verdicts taught of phone methods)
                         │        ◄── overrides of people, written by decide
                         ▼
     sessions ────► link_orders   ◄── order_evidence (fitted order model)

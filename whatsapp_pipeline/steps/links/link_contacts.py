@@ -38,6 +38,7 @@ from whatsapp_pipeline.logs import detail_log, fields
 from whatsapp_pipeline.steps.links.link_counts import LinkReport, report
 from whatsapp_pipeline.steps.links.link_rules import rules_hash
 from whatsapp_pipeline.steps.links.name_evidence import TitleNames
+from whatsapp_pipeline.steps.links.phone_evidence import phone_corrections, phone_corrections_are_due
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import contact_links as store
 from whatsapp_pipeline.store.links import fingerprints as link_stamps
@@ -71,8 +72,9 @@ class ContactLinking:
     """Links the months of one run. What they share of the tables is read once, for the first of them."""
 
     def __init__(self, options: LinkOptions, *, log: logging.Logger, names: TitleNames | None = None) -> None:
-        self._options = options
+        self._options, self._log = options, log
         self._names = names or TitleNames(seed=options.seed, fit_titles=options.name_fit_titles, log=log)
+        self._corrections: dict[str, float] | None = None
         self._versions: str | None = None
         self._shared: dict[str, str] | None = None
         self._orders = ""
@@ -88,6 +90,7 @@ class ContactLinking:
     def _link(self, conn: Connection, month: str) -> LinkReport:
         if self._versions is None:
             self._versions = link_stamps.versions(conn, "contact_links")
+        self._phone_corrections(conn)  # new ones make what was decided with older ones stale
         if self._shared is None:
             # Before anything is read: what changes later makes the months stale.
             self._shared, self._orders = self._shared_parts(conn), link_parts.orders_version(conn)
@@ -113,7 +116,13 @@ class ContactLinking:
 
     def fits_before(self, conn: Connection, month: str) -> bool:
         """Return whether a run of the month would fit a new model first."""
-        return link_parts.asks_for_names(conn, month) and self._names.is_due(conn)
+        by_name = link_parts.asks_for_names(conn, month) and self._names.is_due(conn)
+        return by_name or (link_parts.has_phones(conn, month) and phone_corrections_are_due(conn))
+
+    def _phone_corrections(self, conn: Connection) -> dict[str, float]:
+        if self._corrections is None:
+            self._corrections = phone_corrections(conn, log=self._log)
+        return self._corrections
 
     def _shared_parts(self, conn: Connection) -> dict[str, str]:
         rules = f"{rules_hash()} {self._options!r}"
@@ -133,7 +142,7 @@ class ContactLinking:
         chats = to_chats(rows, self._options.default_area_code)
         evidence = _gather(conn, chats, self._names)
         settled = settled_by_people(conn, evidence)
-        policy = self._options.policy()
+        policy = replace(self._options.policy(), phone_corrections=self._phone_corrections(conn))
         decisions = []
         for chat in chats:
             people = settled.get(chat.id, SettledOverrides())

@@ -27,7 +27,14 @@ _DECISIONS: Final = f"""
 _NAMED: Final = """EXISTS (
     SELECT FROM chat_files WHERE month = %(month)s AND processing_status <> 'vanished'
       AND customer_name IS NOT NULL AND NOT is_group)"""
-_MODEL: Final = f"SELECT max(id) FROM link_models WHERE kind = %(kind)s AND (kind <> 'names' OR {_NAMED})"
+_PHONED: Final = """EXISTS (
+    SELECT FROM chat_files f
+    WHERE f.month = %(month)s AND f.processing_status <> 'vanished' AND NOT f.is_group
+      AND (f.phone_key IS NOT NULL OR EXISTS (SELECT FROM chat_phones p WHERE p.id_chat_file = f.id)))"""
+_MODEL: Final = f"""
+    SELECT max(id) FILTER (WHERE kind = %(kind)s AND (kind <> 'names' OR {_NAMED})),
+           max(id) FILTER (WHERE kind = 'phones' AND %(kind)s = 'names' AND {_PHONED})
+    FROM link_models"""
 _MODELS: Final = {"contact_links": "names", "order_links": "orders"}
 
 
@@ -69,6 +76,12 @@ def month_parts(conn: Connection, stage: Stage, month: str) -> dict[str, str]:
 def asks_for_names(conn: Connection, month: str) -> bool:
     """Return whether a chat of the month is titled with a name, which the model of names is asked about."""
     row = conn.execute(f"SELECT {_NAMED}", {"month": month}).fetchone()
+    return bool(row and row[0])
+
+
+def has_phones(conn: Connection, month: str) -> bool:
+    """Return whether a chat of the month has a phone in its title or inside."""
+    row = conn.execute(f"SELECT {_PHONED}", {"month": month}).fetchone()
     return bool(row and row[0])
 
 

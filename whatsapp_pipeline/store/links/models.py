@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from whatsapp_pipeline.domain.matching.phone_reliability import MethodVerdicts
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
@@ -28,7 +29,7 @@ class StoredModel(NamedTuple):
 
 
 def newest(conn: Connection, kind: str) -> StoredModel | None:
-    """Return the newest model of a kind (`names`, `orders`), or None when there is none."""
+    """Return the newest model of a kind (`names`, `orders`, `phones`), or None when there is none."""
     row = conn.execute(
         """SELECT id, version, fitted_at, seed, contacts, overrides, model::text, reliability
            FROM link_models WHERE kind = %s ORDER BY id DESC LIMIT 1""",
@@ -73,6 +74,11 @@ def count_named_contacts(conn: Connection) -> int:
         "SELECT count(DISTINCT id) FROM contatos WHERE id IS NOT NULL AND concat(nome, fantasia) <> ''"
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def phone_verdicts(conn: Connection) -> list[MethodVerdicts]:
+    """Return what people said of links by each phone method."""
+    return [MethodVerdicts(*row) for row in conn.execute(queries.load("links/judged_phones"))]
 
 
 def decided_titles(conn: Connection) -> list[tuple[str, int | None]]:

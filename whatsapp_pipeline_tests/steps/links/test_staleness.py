@@ -110,6 +110,11 @@ _CHANGES = st.one_of(
     _sql("SELECT override_link('title', %s, 'no_contact', NULL, 'why')", st.sampled_from(["Bruno", "Carla"])),
     _sql("SELECT remove_override(id, 'why') FROM link_overrides WHERE removed_at IS NULL AND id %% 2 = %s",
          st.integers(0, 1)),
+    _sql("""INSERT INTO review_verdicts (id_chat_file, verdict, match_status, match_method, id_contato,
+                                         reviewer)
+            SELECT id, %s, match_status, match_method, id_contato, 'ana' FROM chat_files
+            WHERE title = %s AND match_status = 'linked'""",
+         st.sampled_from(["right", "wrong"]), st.sampled_from(["+55 41 99999-0001", "+55 41 99999-0002"])),
     _sql("UPDATE chat_files SET id_contato = NULL, match_status = 'unmatched' WHERE title = %s",
          st.sampled_from(["+55 41 99999-0001", "OS 30003"])),
 )  # fmt: skip

@@ -1,0 +1,54 @@
+"""What verdicts taught of the phone methods: the newest corrections, kept anew when they changed noticeably.
+
+What belongs here: when corrections are kept, as a model that links depend on. What does not: how verdicts
+move a weight (domain/matching/phone_reliability.py).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from whatsapp_pipeline.domain.matching.contacts import phone_weights
+from whatsapp_pipeline.domain.matching.phone_reliability import is_noticeable, learned_corrections
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import models as store
+from whatsapp_pipeline.store.locks import named_lock
+
+_VERSION = "1"
+
+
+def phone_corrections(conn: Connection, *, log: logging.Logger) -> dict[str, float]:
+    """Return what verdicts add to the weight of each phone method, in log odds.
+
+    They are kept in `link_models`, so that every month is decided by the same ones. New ones are kept when
+    verdicts changed them noticeably; all months with phones become stale then.
+    """
+    with named_lock(conn, "link_models:phones"):
+        kept, now = _kept(conn), _now(conn)
+        if not is_noticeable(now, kept):
+            return kept
+        verdicts = sum(right + wrong for _, right, wrong in store.phone_verdicts(conn))
+        store.save(
+            conn, "phones", version=_VERSION, seed=0, contacts=0, overrides=verdicts, model=json.dumps(now),
+            reliability=[],
+        )  # fmt: skip
+        log.info("corrected the weights of phone methods by %d verdicts: %s", verdicts, now)
+        return now
+
+
+def phone_corrections_are_due(conn: Connection) -> bool:
+    """Return whether `phone_corrections` would keep new ones."""
+    return is_noticeable(_now(conn), _kept(conn))
+
+
+def _now(conn: Connection) -> dict[str, float]:
+    return learned_corrections(store.phone_verdicts(conn), phone_weights())
+
+
+def _kept(conn: Connection) -> dict[str, float]:
+    stored = store.newest(conn, "phones")
+    if stored is None or stored.version != _VERSION:
+        return {}
+    kept: dict[str, float] = json.loads(stored.model)
+    return kept
