@@ -22,7 +22,7 @@ WITH titled AS (
     GROUP BY t.id_chat_file HAVING count(*) = 1
 ), agreed AS (
     SELECT l.id_chat_file, min(d.target) AS id_ordem_servico,
-           (array_agg(d.method ORDER BY d.confidence DESC, d.id))[1] AS method,
+           (array_agg(d.method ORDER BY d.confidence DESC, d.id) FILTER (WHERE d.target IS NOT NULL))[1] AS method,
            bool_or(d.status = 'manual') AS decided
     FROM order_linking l JOIN decided d ON d.id = l.id
     GROUP BY l.id_chat_file

@@ -83,6 +83,17 @@ def test_the_chat_has_an_order_when_there_is_one(fresh: Connection) -> None:
     assert _file(fresh) == (10, "temporal_match")
 
 
+def test_a_chats_method_is_that_of_the_session_that_found_its_order(fresh: Connection) -> None:
+    """A session far from every order has no confidence, which PostgreSQL sorts before any other."""
+    add_order(fresh, 10, 1, opened=date(2025, 1, 10), closed=date(2025, 1, 17))
+    add_chat(
+        fresh, ANA, sessions=(Session(date(2023, 1, 10)), Session(date(2025, 1, 10), order_numbers=["30010"]))
+    )
+    _link(fresh)
+    assert _sessions(fresh) == [("unmatched", None, None), ("linked", "direct_os_ref", 10)]
+    assert _file(fresh) == (10, "direct_os_ref")
+
+
 def test_an_explicit_number_is_checked_against_the_contact(fresh: Connection) -> None:
     add_order(fresh, 10, 1, number="030415", opened=date(2024, 5, 1), closed=date(2024, 5, 9))
     add_order(fresh, 20, 2, number="30500", opened=date(2025, 1, 10))
