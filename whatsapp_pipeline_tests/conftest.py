@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.embedded import server_url
+from whatsapp_pipeline.settings import Settings, variable_of
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline_tests.fast_tests import pytest_runtest_setup, pytest_runtest_teardown
@@ -26,15 +27,27 @@ if TYPE_CHECKING:
 
 __all__ = ["pytest_runtest_setup", "pytest_runtest_teardown"]  # pytest finds the hooks here
 
-# No test may depend on the environment of the person who runs it.
-for _name in ("DATABASE_URL", "DAGSTER_DATABASE_URL", "CHAT_ARCHIVE", "ERP", "FIRST_MONTH"):
-    os.environ.pop(_name, None)
+# No test depends on the settings of the person who runs it, or writes to that person's `.local`. An empty
+# variable counts as not set, and wins over `.env`.
+os.environ.update({variable_of(field): "" for field in Settings.model_fields})
+_LOCAL_DIR = Path(tempfile.mkdtemp(prefix="wp-"))  # a short path: socket names have a length limit
+atexit.register(shutil.rmtree, _LOCAL_DIR, ignore_errors=True)  # runs after the server's own exit handler
+os.environ["PIPELINE_LOCAL_DIR"] = str(_LOCAL_DIR)
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
 
 # The files that take longest. They begin first, whatever the order of the others: a worker that began one of
 # them last would work on alone when all else is done.
-_LONGEST = ("test_pipeline.py", "test_docs.py", "test_no_personal_data.py", "test_extend.py")
+_LONGEST = (
+    "test_simulation.py",
+    "test_pipeline.py",
+    "test_docs.py",
+    "test_no_personal_data.py",
+    "test_extend.py",
+    "test_ui_path.py",
+    "test_up.py",
+    "test_backfill.py",
+)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -52,10 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def embedded_admin_url() -> str:
     """A server of the session's own; durability is not what these tests measure."""
-    # A short path: socket names have a length limit.
-    local_dir = Path(tempfile.mkdtemp(prefix="wp-"))
-    atexit.register(shutil.rmtree, local_dir, ignore_errors=True)  # runs after the server's own exit handler
-    url = server_url(local_dir, "postgres")
+    url = server_url(_LOCAL_DIR, "postgres")
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("ALTER SYSTEM SET fsync = off")
         conn.execute("ALTER SYSTEM SET synchronous_commit = off")

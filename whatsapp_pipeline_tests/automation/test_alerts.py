@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -54,13 +53,12 @@ class Receiver:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     made = Receiver()
     thread = threading.Thread(target=made.server.serve_forever, daemon=True)
     thread.start()
-    os.environ["ALERT_WEBHOOK_URL"] = f"http://127.0.0.1:{made.server.server_port}/hook"
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", f"http://127.0.0.1:{made.server.server_port}/hook")
     yield made
-    del os.environ["ALERT_WEBHOOK_URL"]
     made.server.shutdown()
     made.server.server_close()
     thread.join()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from json import dumps
@@ -21,10 +19,9 @@ from whatsapp_pipeline.store.operations.checks import Findings
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    os.environ["BACKUP_DIR"] = str(tmp_path)
-    yield tmp_path
-    del os.environ["BACKUP_DIR"]
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BACKUP_DIR", str(tmp_path))
+    return tmp_path
 
 
 def _find(conn: Connection) -> Findings:

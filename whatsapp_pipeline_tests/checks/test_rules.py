@@ -207,17 +207,12 @@ def test_rows_are_masked(scope: Scope) -> None:
     assert not shown & titles
 
 
-def test_a_tolerance_is_a_setting(scope: Scope) -> None:
-    import os
-
+def test_a_tolerance_is_a_setting(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
     check = next(check for check in RULES if check.name == "chats_are_linked")
     plant(scope.conn, PLANTS["chats_are_linked"])
     assert not evaluate_alone(check, scope).passed
-    os.environ["CHECK_TOLERANCES"] = "chats_are_linked=1"
-    try:
-        assert evaluate_alone(check, scope).passed
-    finally:
-        del os.environ["CHECK_TOLERANCES"]
+    monkeypatch.setenv("CHECK_TOLERANCES", "chats_are_linked=1")
+    assert evaluate_alone(check, scope).passed
 
 
 def test_earlier_runs_of_the_same_months_are_shown(prepared_url: str, prepared: Prepared) -> None:

@@ -45,11 +45,10 @@ class _UnreadableSource(FolderSource):
 
 
 @pytest.fixture
-def conn(fresh_database_url: str, tmp_path: Path) -> Iterator[Connection]:
-    os.environ["PIPELINE_LOCAL_DIR"] = str(tmp_path / "local")
+def conn(fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    monkeypatch.setenv("PIPELINE_LOCAL_DIR", str(tmp_path / "local"))
     with connect(fresh_database_url) as connection:
         yield connection
-    del os.environ["PIPELINE_LOCAL_DIR"]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -177,12 +176,9 @@ def test_a_migration_of_an_empty_database_needs_none_and_an_adopted_one_does(
     assert taken.reason == backup.FIRST_WRITE
 
 
-def test_the_url_never_reaches_a_process_list() -> None:
+def test_the_url_never_reaches_a_process_list(monkeypatch: pytest.MonkeyPatch) -> None:
     found = environment("postgresql://u:secret@h:5433/d?sslmode=require")
     assert (found["PGPASSWORD"], found["PGHOST"], found["PGPORT"]) == ("secret", "h", "5433")
     assert found["PGSSLMODE"] == "require"
-    os.environ["PGSSLMODE"] = "disable"
-    try:
-        assert "PGSSLMODE" not in environment("postgresql://u@h/d")
-    finally:
-        del os.environ["PGSSLMODE"]
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    assert "PGSSLMODE" not in environment("postgresql://u@h/d")

@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import re
 import subprocess
 import unicodedata
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -274,13 +272,14 @@ def search(held: str) -> list[str]:
 
 
 @pytest.fixture
-def world(fresh_database_url: str, tmp_path: Path) -> Iterator[World]:
+def world(fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(fresh_database_url, tmp_path)
     changed = {
         "PIPELINE_LOCAL_DIR": str(made.local), "DATABASE_URL": made.url, "CHAT_ARCHIVE": str(made.root),
         "DAGSTER_HOME": str(made.dagster),
     }  # fmt: skip
-    os.environ.update(changed)
+    for name, value in changed.items():
+        monkeypatch.setenv(name, value)
     with connect(made.url) as conn:
         conn.execute(
             "INSERT INTO contatos (id, nome, celular) VALUES (%s, 'Zulmira Souza', '(41) 99999-0101'),"
@@ -298,9 +297,7 @@ def world(fresh_database_url: str, tmp_path: Path) -> Iterator[World]:
     made.receive()
     made.fill_files()
     write_notes(made.url)
-    yield made
-    for name in changed:
-        del os.environ[name]
+    return made
 
 
 def test_three_erased_people_are_found_nowhere(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,20 +52,19 @@ def test_a_pause_holds_every_step_until_resumed(db: Connection) -> None:
     assert not gates.is_paused(db)
 
 
-def test_a_schedule_skips_during_a_pause_and_says_why(fresh_database_url: str) -> None:
-    os.environ["DATABASE_URL"] = fresh_database_url
+def test_a_schedule_skips_during_a_pause_and_says_why(
+    fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", fresh_database_url)
     fires_at = datetime(2025, 3, 2, 4, tzinfo=UTC)
-    try:
-        with dg.build_schedule_context(scheduled_execution_time=fires_at) as context:
-            assert isinstance(daily_current_month(context), dg.RunRequest)
-            with connect(fresh_database_url) as conn:
-                store.pause(conn, "")
-            for schedule in (daily_current_month, monthly_closed_month):
-                answer = schedule(context)
-                assert isinstance(answer, dg.SkipReason)
-                assert "paused since" in str(answer.skip_message)
-    finally:
-        del os.environ["DATABASE_URL"]
+    with dg.build_schedule_context(scheduled_execution_time=fires_at) as context:
+        assert isinstance(daily_current_month(context), dg.RunRequest)
+        with connect(fresh_database_url) as conn:
+            store.pause(conn, "")
+        for schedule in (daily_current_month, monthly_closed_month):
+            answer = schedule(context)
+            assert isinstance(answer, dg.SkipReason)
+            assert "paused since" in str(answer.skip_message)
 
 
 def test_a_paused_load_ends_its_run_and_goes_on_after_resume(fresh_database_url: str, tmp_path: Path) -> None:

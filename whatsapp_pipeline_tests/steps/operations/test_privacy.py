@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,11 +40,10 @@ MOBILE = "+55 41 99999-0001"
 
 
 @pytest.fixture
-def local_dir(tmp_path: Path) -> Iterator[Path]:
+def local_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A `.local` of the test's own, for the key and the list."""
-    os.environ["PIPELINE_LOCAL_DIR"] = str(tmp_path / "local")
-    yield tmp_path / "local"
-    del os.environ["PIPELINE_LOCAL_DIR"]
+    monkeypatch.setenv("PIPELINE_LOCAL_DIR", str(tmp_path / "local"))
+    return tmp_path / "local"
 
 
 @pytest.fixture
@@ -300,11 +298,7 @@ def test_a_restored_backup_is_erased_again(
 
 def _migrate(url: str) -> Result:
     """Run `migrate` as a person does, on a database of their own."""
-    os.environ["DATABASE_URL"] = url
-    try:
-        return CliRunner().invoke(cli, ["migrate"])
-    finally:
-        del os.environ["DATABASE_URL"]
+    return CliRunner(env={"DATABASE_URL": url}).invoke(cli, ["migrate"])
 
 
 def test_a_new_database_beside_the_list_knows_erased_people(

@@ -173,20 +173,15 @@ def test_an_empty_database_makes_a_page_too(fresh_database_url: str, tmp_path: P
     assert oct(path.stat().st_mode & 0o777) == "0o600"
 
 
-def test_the_asset_writes_the_page(prepared_url: str, tmp_path: Path) -> None:
-    import os
-
-    os.environ["REPORT_DIR"] = str(tmp_path)
-    try:
-        defs = build_defs({"database": Database(url=prepared_url)})
-        with dg.DagsterInstance.ephemeral() as instance:
-            result = defs.resolve_job_def("reports").execute_in_process(instance=instance)
-        assert result.success
-        assert {e.check_name for e in result.get_asset_check_evaluations()} == {
-            "no_failed_month_is_forgotten"
-        }
-    finally:
-        del os.environ["REPORT_DIR"]
+def test_the_asset_writes_the_page(
+    prepared_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPORT_DIR", str(tmp_path))
+    defs = build_defs({"database": Database(url=prepared_url)})
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_job_def("reports").execute_in_process(instance=instance)
+    assert result.success
+    assert {e.check_name for e in result.get_asset_check_evaluations()} == {"no_failed_month_is_forgotten"}
     assert "Amostra para revisão" in (tmp_path / "qa-all.html").read_text(encoding="utf-8")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from datetime import date
 
 import pytest
@@ -53,15 +52,14 @@ def test_older_months_leave_and_it_is_on_record(fresh_database_url: str) -> None
         assert delete_old(conn, 12, today=date(2025, 1, 10), log=LOG).chats_deleted == 0
 
 
-def test_the_job_does_nothing_unless_the_setting_is_there(fresh_database_url: str) -> None:
+def test_the_job_does_nothing_unless_the_setting_is_there(
+    fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = build_defs({"database": Database(url=fresh_database_url)}).resolve_job_def("retention")
     with connect(fresh_database_url) as conn:
         _fill(conn)
         assert job.execute_in_process().success
         assert conn.execute("SELECT count(*) FROM chat_files").fetchone() == (3,)
-        os.environ["RETENTION_MONTHS"] = "1"
-        try:
-            assert job.execute_in_process().success
-        finally:
-            del os.environ["RETENTION_MONTHS"]
+        monkeypatch.setenv("RETENTION_MONTHS", "1")
+        assert job.execute_in_process().success
         assert conn.execute("SELECT count(*) FROM chat_files").fetchone() == (0,)
