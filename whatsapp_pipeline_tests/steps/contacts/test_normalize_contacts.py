@@ -145,7 +145,8 @@ def test_an_index_of_the_users_own_is_used_and_not_doubled(empty_database_url: s
         conn.execute("CREATE INDEX meu_indice ON contatos (celular_normalizado)")
         migrate(empty_database_url)
         names = conn.execute(
-            "SELECT indexname FROM pg_indexes WHERE tablename = 'contatos' AND indexdef NOT LIKE '%trgm%' ORDER BY 1"
+            "SELECT indexname FROM pg_indexes"
+            " WHERE tablename = 'contatos' AND indexdef NOT LIKE '%trgm%' ORDER BY 1"
         )
         assert [name for (name,) in names] == [
             "contatos_pkey", "contatos_telefone_normalizado_idx", "meu_indice",
