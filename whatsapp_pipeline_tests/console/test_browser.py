@@ -1,0 +1,253 @@
+"""The console in a real browser: the walk of somebody who answers the phone, and what each page must keep to.
+
+Debian's Chromium is driven by Playwright. Without a browser these tests are skipped; the gate fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from whatsapp_pipeline.console.passwords import hash_password
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.operations import console_access
+from whatsapp_pipeline_tests.console.people import PreparedPeople
+from whatsapp_pipeline_tests.console.running import RunningConsole
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None and not os.environ.get("NEED_BROWSER"),
+        reason="no Chromium here: install Debian's `chromium`; the pages were tried over HTTP only",
+    ),
+]
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is a development package")
+PASSWORD = "uma senha comprida"
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, console: RunningConsole, people: PreparedPeople) -> Iterator[Callable[..., Any]]:
+    """Return what opens a browser page, logged in at a level where one is given.
+
+    At the end, no page may have asked another address for anything, nor run into its own policy.
+    """
+    contexts, complaints = [], []
+
+    def opened(level: Any = None, **options: Any) -> Any:
+        context = browser.new_context(
+            base_url=console.url, locale="pt-BR", reduced_motion="reduce", **{"viewport": DESKTOP, **options}
+        )
+        contexts.append(context)
+        if level is not None:
+            context.add_cookies([{"name": "console", "value": console.session(level), "url": console.url}])
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: request.url.startswith(console.url) or complaints.append(f"asked {request.url}"),
+        )
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    # What a browser says of a 403 or 404 page is no complaint.
+    assert [text for text in complaints if "the server responded with a status of" not in text] == []
+
+
+def _visible_at_top(page: Any, selector: str) -> bool:
+    """Whether the element stands within the window, below the bar."""
+    box = page.locator(selector).bounding_box()
+    return bool(box) and 0 <= box["y"] < page.viewport_size["height"]
+
+
+@pytest.mark.parametrize("with_script", [True, False], ids=["with script", "without script"])
+def test_somebody_at_the_counter_finds_what_was_said(
+    open_page: Callable[..., Any], console: RunningConsole, people: PreparedPeople, with_script: bool
+) -> None:
+    with connect(console.database_url) as conn:
+        console_access.add_user(conn, "carla", "analyst")
+        carla = console_access.user_named(conn, "carla")
+        assert carla is not None
+        console_access.set_password(conn, carla.id, hash_password(PASSWORD))
+    page = open_page(java_script_enabled=with_script)
+
+    # A link into the console survives the login.
+    page.goto("/orders/30415?id=70")
+    page.get_by_label("Usuário").fill("carla")
+    page.get_by_label("Senha").fill(PASSWORD)
+    page.get_by_role("button", name="Entrar").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Ordem de serviço 30415"
+
+    # The customer calls: part of the phone, written in any way.
+    page.locator("#top-q").fill("9 9999-0007")
+    page.get_by_role("button", name="Buscar").first.click()
+    page.get_by_role("link", name="Ana Conceição Souza").first.click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Ana Conceição Souza"
+    assert "Pediu orçamento de tela." in page.locator("main").inner_text()
+
+    # A sentence of the summary leads to the message that it rests on.
+    page.get_by_role("link", name="mensagem 1").click()
+    cited = f'[id="chat:{people.first + 40}"]'
+    assert page.locator(cited).get_attribute("class") == "said here"
+    assert _visible_at_top(page, cited)
+
+    # A quote jumps to what it answers.
+    page.goto(f"/customers/7?around=chat:{people.reply}#chat:{people.reply}")
+    page.locator(f'[id="chat:{people.reply}"] a.quote').click()
+    assert page.url.endswith(f"#chat:{people.first}")
+    assert _visible_at_top(page, f'[id="chat:{people.first}"]')
+
+    # A date.
+    page.get_by_label("Ir para a data").fill("2025-02-01")
+    page.get_by_role("button", name="Ir", exact=True).click()
+    assert page.locator(".day").last.inner_text() == "sábado, 01/02/2025"
+    assert "texto corrigido" in page.locator(".talk").inner_text()
+
+    # Words in this conversation, one hit after the other.
+    page.get_by_label("Localizar nesta conversa").fill("tela")
+    page.get_by_role("button", name="Localizar", exact=True).click()
+    assert "129 de 129" in page.locator(".found").inner_text()
+    page.get_by_role("link", name="Anterior").click()
+    assert "128 de 129" in page.locator(".found").inner_text()
+    assert _visible_at_top(page, ".said.here")
+
+    # Words in all conversations; the hit opens in its context.
+    page.locator("#top-q").fill("prazo orçamento")
+    page.get_by_role("button", name="Buscar").first.click()
+    assert page.locator("mark").first.inner_text() == "prazo"
+    page.locator(".hit a").first.click()
+    assert _visible_at_top(page, cited)
+    assert "mensagem sobre a tela 40" in page.locator(".talk").inner_text()
+
+    # Older messages: a link, which the script answers in place.
+    before = page.locator("article.said").count()
+    page.get_by_role("link", name="Mensagens mais antigas").click()
+    if with_script:
+        page.wait_for_function("n => document.querySelectorAll('article.said').length > n", arg=before)
+        assert page.locator(cited).count() == 1
+    assert page.locator(f'[id="chat:{people.first}"]').count() == 1
+
+    # Paper.
+    page.goto("/customers/7")
+    page.get_by_role("link", name="Imprimir").click()
+    assert "Gerado por\ncarla" in page.locator("header").inner_text()
+    page.emulate_media(media="print")
+    assert not page.locator(".bar").is_visible()
+    assert page.locator("li").count() == 134
+
+    page.goto("/")
+    page.emulate_media(media="screen")
+    page.get_by_role("button", name="Sair").click()
+    page.goto("/customers/7")
+    assert page.url.startswith(f"{console.url}/login?next=")
+
+
+def test_the_script_saves_clicks(open_page: Callable[..., Any], console: RunningConsole) -> None:
+    page = open_page("analyst", permissions=["clipboard-read", "clipboard-write"])
+    page.goto("/customers/7")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "top-q"
+    page.keyboard.type("a/b")  # while somebody types, a slash is a slash
+    assert page.locator("#top-q").input_value() == "a/b"
+    days = page.locator(".day").all_inner_texts()
+    while page.locator("a[data-more=older]").count():
+        before = page.locator("article.said").count()
+        page.locator("a[data-more=older]").click()
+        page.wait_for_function("n => document.querySelectorAll('article.said').length > n", arg=before)
+        days = page.locator(".day").all_inner_texts()
+    assert page.locator("article.said").count() == 134
+    assert len(days) == len(set(days)) == 3  # no heading twice
+    link = page.locator("article.said .meta a").first
+    link.click()
+    page.wait_for_selector("#status:not(:empty)", state="attached")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == console.url + str(link.get_attribute("href"))
+
+
+def test_a_reader_sees_no_messages(open_page: Callable[..., Any], people: PreparedPeople) -> None:
+    page = open_page("reader")
+    page.goto("/customers/7")
+    assert "As mensagens não aparecem no seu nível de acesso." in page.locator("main").inner_text()
+    assert page.locator("article, a[href*=print], a.cite").count() == 0
+    page.goto(f"/messages/chat:{people.first}")
+    assert page.get_by_role("heading", level=1).inner_text() == "Sem acesso"
+
+
+def test_stored_script_does_not_run(open_page: Callable[..., Any]) -> None:
+    page = open_page("analyst")
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    for path in ("/customers/13", "/search?q=hyperlink", "/print/customers/13"):
+        page.goto(path)
+        assert "<script>alert(1)</script> {{7*7}} ' OR 1=1;--" in page.locator("body").inner_text()
+    assert dialogs == []
+
+
+PAGES = (
+    "/", "/account", "/search", "/search?q=tela", "/search?q=0007", "/search?q=nada%20disso", "/customers/7",
+    "/customers/7?note=edit", "/customers/7?find=tela", "/customers/8", "/customers/13", "/orders/30415",
+    "/orders/555", "/orders/-?id=90", "/chats/chat:2", "/print/customers/7", "/customers/999", "/login",
+    "/login/once/x",
+)  # fmt: skip
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "narrow": {"color_scheme": "light", "viewport": PHONE},
+    "narrow and dark": {"color_scheme": "dark", "viewport": PHONE},
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_is_accessible_and_fits(open_page: Callable[..., Any], look: str) -> None:
+    import axe_playwright_python
+
+    axe = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    page = open_page("analyst", **LOOKS[look])
+    found = []
+    for path in PAGES:
+        page.goto(path)
+        page.evaluate(axe)
+        violations = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        found += [
+            (path, one["id"], one["impact"], [node["target"] for node in one["nodes"]][:3])
+            for one in violations
+        ]
+        too_wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        if too_wide:
+            found.append((path, "wider than the window", "", []))
+    assert found == []
+
+
+def test_the_export_opens_without_the_console(open_page: Callable[..., Any], tmp_path: Path) -> None:
+    page = open_page("analyst")
+    page.goto("/orders/30415")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Exportar").click()
+    assert re.fullmatch(r"conversa-os-70-\d{8}-\d{4}\.html", download.value.suggested_filename)
+    saved = tmp_path / "order.html"
+    download.value.save_as(saved)
+    alone = page.context.browser.new_page(offline=True)
+    asked: list[str] = []
+    alone.on("request", lambda request: asked.append(request.url))
+    alone.goto(saved.as_uri())
+    assert "mensagem sobre a tela 1" in alone.locator("main").inner_text()
+    assert asked == [saved.as_uri()]
+    alone.close()
