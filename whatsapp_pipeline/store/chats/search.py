@@ -12,6 +12,7 @@ from typing import Any, Literal, LiteralString, NamedTuple, TypeAlias
 
 from psycopg.rows import class_row
 
+from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.message_order import MESSAGE_KEY, NEWEST_FIRST
 
@@ -138,30 +139,17 @@ def find_messages(conn: Connection, search: MessageSearch) -> list[PageHit]:
         mine += " OFFSET 0"
     has_words = bool(search.words)
     score: LiteralString = "ts_rank(search, query)::float8" if has_words else "0::float8"
-    matches: LiteralString = "search @@ query AND text IS NOT NULL" if has_words else "true"
+    # The words are written into the condition and not joined, so that the index over words can be used.
+    matches: LiteralString = "search @@ search_query(%(words)s) AND text IS NOT NULL" if has_words else "true"
     by_rank = search.sort == "rank" and has_words
     order: LiteralString = f"score DESC, {NEWEST_FIRST}" if by_rank else NEWEST_FIRST
-    statement = f"""
-        WITH wanted AS (SELECT {"search_query(%(words)s)" if has_words else "NULL::tsquery"} AS query),
-        scored AS (
-            SELECT m.*, {score} AS score FROM ({mine}) m, wanted WHERE {matches}
-        ), page AS (
-            SELECT * FROM scored WHERE {_after(search, by_rank=by_rank)}
-             ORDER BY {order} LIMIT %(limit)s
-        )
-        SELECT p.source, p.message_id, p.id_contato, p.chat, p.id_ordem_servico, p.at, p.side, p.type,
-               p.score,
-               CASE WHEN wanted.query IS NULL THEN left(coalesce(p.text, ''), 200)
-                    ELSE ts_headline('portuguese_unaccent', left(p.text, 20000), wanted.query, %(marks)s) END
-                   AS snippet, c.nome::text
-          FROM page p CROSS JOIN wanted LEFT JOIN contatos c ON c.id = p.id_contato
-         ORDER BY {order}
-    """
-    if not search.is_scoped and has_words:
-        # Written into the statement and not joined, so that the index over words is used.
-        statement = statement.replace(
-            " m, wanted WHERE search @@ query", " m, wanted WHERE search @@ search_query(%(words)s)"
-        )
+    statement = queries.load("chats/search_page")
+    for name, part in {
+        "query": "search_query(%(words)s)" if has_words else "NULL::tsquery",
+        "score": score, "mine": mine, "matches": matches, "order": order,
+        "after": _after(search, by_rank=by_rank),
+    }.items():  # fmt: skip
+        statement = statement.replace(f"{{{name}}}", part)
     with conn.cursor(row_factory=class_row(PageHit)) as cursor:
         return cursor.execute(statement.encode(), values).fetchall()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
+from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
 _PHONES = ("fantasia", "telefone", "celular", "email")
@@ -28,25 +29,12 @@ def customer_head(conn: Connection, id_contato: int, *, with_phones: bool) -> di
     device = "o.equipamento::text" if with_phones else "NULL"
     columns = "id, numero_ordem_servico, situacao, data_emissao, data_conclusao"
     columns += ", equipamento" if with_phones else ""
-    statement = f"""
-        SELECT c.id AS id_contato, c.nome::text, {shown},
-               to_jsonb(s) AS summary, n.note, n.made_by AS note_by, n.made_at AS note_at,
-               (SELECT coalesce(jsonb_agg(jsonb_build_array(o.id, o.numero_ordem_servico::text,
-                           o.situacao::text, {device}, o.data_emissao::date, o.data_conclusao::date)
-                           ORDER BY o.data_emissao DESC NULLS LAST, o.id DESC), '[]')
-                  FROM (SELECT {columns} FROM ordens_servico WHERE id_contato = c.id
-                         ORDER BY data_emissao DESC NULLS LAST, id DESC LIMIT 100) o) AS orders,
-               (SELECT coalesce(jsonb_object_agg(month, counts), '{{}}') FROM (
-                    SELECT month, jsonb_object_agg(sentiment, messages) AS counts FROM (
-                        SELECT to_char(started_at, 'YYYY-MM') AS month, sentiment,
-                               sum(message_count) AS messages
-                          FROM customer_conversations v WHERE v.id_contato = c.id GROUP BY 1, 2) m
-                     GROUP BY month) k) AS months
-          FROM contatos c
-          LEFT JOIN customer_chat_summaries s ON s.id_contato = c.id
-          LEFT JOIN customer_notes n ON n.id_contato = c.id
-         WHERE c.id = %(id)s
-    """
+    statement = (
+        queries.load("summaries/customer_head")
+        .replace("{phones}", shown)
+        .replace("{device}", device)
+        .replace("{order_columns}", columns)
+    )
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement.encode(), {"id": id_contato}).fetchone()
 

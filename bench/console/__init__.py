@@ -1,0 +1,1 @@
+"""The console under requests, on a database of a given size."""

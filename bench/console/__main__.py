@@ -1,0 +1,206 @@
+"""`python -m bench.console`: pages of the console at a steady rate, and as many as it can give.
+
+The console runs as its own process, through its own command, on an embedded server; the client is here, on
+the same machine. Writes bench/console/RESULTS.md with `--write`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import httpx
+import psutil
+
+from bench.console.rows import fill
+from bench.report import machine
+from whatsapp_pipeline.console.access import new_token, token_hash
+from whatsapp_pipeline.embedded import server_url
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline.store.operations import console_access
+
+PORT = 8091
+# Kind of request → (its address, the most that p95 may be, in ms).
+Requests = dict[str, tuple[Callable[[random.Random], str], int]]
+
+
+def requests_of(customers: int) -> Requests:
+    def some(rng: random.Random) -> int:
+        return rng.randint(1, customers)
+
+    def large(rng: random.Random) -> int:
+        return 500 * rng.randint(1, max(1, customers // 500))
+
+    return {
+        "home": (lambda _: "/", 50),
+        "order": (lambda rng: f"/orders/{30000 + some(rng)}", 50),
+        "customer": (lambda rng: f"/customers/{some(rng)}", 50),
+        "customer, 1,000 messages": (lambda rng: f"/customers/{large(rng)}", 50),
+        "message": (lambda rng: f"/customers/{some(rng)}?around=chat:{some(rng)}", 50),
+        "search, 0.1 %": (lambda _: "/search?q=raro", 100),
+        "search, 1 %": (lambda _: "/search?q=medio", 100),
+        "search, a third": (lambda _: "/search?q=comum", 300),
+        "search, a third, by date": (
+            lambda _: "/search?q=comum&sort=date&since=2024-01-01&until=2024-01-31",
+            300,
+        ),
+        "search in a customer of 1,000": (lambda rng: f"/search?q=comum&customer={large(rng)}", 50),
+        "find in a conversation of 1,000": (lambda rng: f"/customers/{large(rng)}?find=comum", 50),
+        "name": (lambda rng: f"/search?q=souza%20{some(rng)}", 100),
+        "part of a phone": (lambda rng: f"/search?q={80000000 + some(rng)}", 100),
+    }
+
+
+@contextmanager
+def console(url: str, folder: Path) -> Iterator[tuple[httpx.Client, psutil.Process]]:
+    """Run the console's own command; yield a logged-in client and the process."""
+    token = new_token()
+    with connect(url) as conn:
+        console_access.add_user(conn, "bench", "analyst")
+        user = console_access.user_named(conn, "bench")
+        assert user is not None
+        console_access.begin_session(conn, user.id, token_hash(token))
+    process = subprocess.Popen(
+        [str(Path(sys.executable).parent / "whatsapp-pipeline"), "console", "--port", str(PORT)],
+        env={**os.environ, "DATABASE_URL": url, "PIPELINE_LOCAL_DIR": str(folder / "local")},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield _client(token), psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _client(token: str) -> httpx.Client:
+    client = httpx.Client(
+        base_url=f"http://127.0.0.1:{PORT}", cookies={"console": token}, timeout=60,
+        limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+    )  # fmt: skip
+    for _ in range(600):
+        try:
+            client.get("/health").raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.1)
+        else:
+            return client
+    raise RuntimeError("the console did not start")
+
+
+def steady(client: httpx.Client, address: Callable[[], str], *, rate: float, seconds: float) -> list[float]:
+    """Ask at a steady rate; return how long each answer took since it was due, in ms."""
+    took: list[float] = []
+    threads = []
+    begin = time.perf_counter() + 0.1
+
+    def ask(due: float, path: str) -> None:
+        answer = client.get(path)
+        assert answer.status_code == 200, (path, answer.status_code)
+        took.append(1000 * (time.perf_counter() - due))
+
+    for number in range(round(rate * seconds)):
+        due = begin + number / rate
+        time.sleep(max(0, due - time.perf_counter()))
+        thread = threading.Thread(target=ask, args=(due, address()))
+        thread.start()
+        threads.append(thread)
+    for thread in threads:
+        thread.join()
+    return took
+
+
+def throughput(
+    client: httpx.Client, address: Callable[[], str], *, connections: int, seconds: float
+) -> float:
+    """Return how many pages a second so many connections get that ask without a pause."""
+    counted = [0] * connections
+    end = time.perf_counter() + seconds
+
+    def ask(place: int) -> None:
+        while time.perf_counter() < end:
+            client.get(address()).raise_for_status()
+            counted[place] += 1
+
+    threads = [threading.Thread(target=ask, args=(place,)) for place in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counted) / seconds
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--customers", type=int, default=50_000)
+    parser.add_argument("--rate", type=float, default=50)
+    parser.add_argument("--seconds", type=float, default=10, help="per kind of request")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bc-") as name:
+        folder = Path(name)
+        url = server_url(folder, "bench")
+        migrate(url)
+        with connect(url) as conn:
+            fill(conn, messages=options.messages, customers=options.customers)
+        with console(url, folder) as (client, process):
+            text = _measure(client, process, options)
+    print(text)
+    if options.write:
+        Path(__file__).with_name("RESULTS.md").write_text(text, encoding="utf-8")
+
+
+def _measure(client: httpx.Client, process: psutil.Process, options: argparse.Namespace) -> str:
+    rng = random.Random(1)
+    at_rest = process.memory_info().rss / 2**20
+    lines = [
+        "# The console",
+        "",
+        f"`python -m bench.console --messages {options.messages} --customers {options.customers}"
+        f" --rate {options.rate:g} --seconds {options.seconds:g}` on {machine()};",
+        f"load average {os.getloadavg()[0]:.1f} before the measurements: other work shared the cores.",
+        "Milliseconds from the moment a request was due until its whole answer was there.",
+        "",
+        "| request | p50 | p95 | most that p95 may be | page |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for kind, (address, most) in requests_of(options.customers).items():
+        ask = partial(address, rng)
+        size = len(client.get(ask()).content) / 1e3
+        steady(client, ask, rate=20, seconds=1)  # warm up
+        took = steady(client, ask, rate=options.rate, seconds=options.seconds)
+        middle, high = statistics.median(took), percentile(took, 0.95)
+        row = f"| {kind} | {middle:.0f} | {high:.0f} | {most} | {size:.1f} kB |"
+        print(row, flush=True)
+        lines.append(row)
+    pages = throughput(
+        client,
+        lambda: f"/customers/{rng.randint(1, options.customers)}",
+        connections=32,
+        seconds=options.seconds,
+    )
+    lines += ["", f"32 connections without a pause: {pages:.0f} customer pages/s (wanted: 200).",
+              f"Memory: {at_rest:.0f} MB at rest (wanted: at most 120), "
+              f"{process.memory_info().rss / 2**20:.0f} MB after the measurements.", ""]  # fmt: skip
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

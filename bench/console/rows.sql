@@ -1,0 +1,36 @@
+-- Filled in by rows.py: the numbers of customers and of messages per chat.
+SELECT setseed(0.5);
+INSERT INTO contatos (id, nome, celular)
+SELECT n, (ARRAY['Ana','Bruno','Carla','Davi','Elisa','Fábio','Gilda','Hugo'])[1 + n % 8] || ' '
+          || (ARRAY['Souza','Melo','Araújo','Costa','Dias','Farias','Gomes'])[1 + n / 8 % 7] || ' ' || n,
+       '(41) 9' || (80000000 + n)
+  FROM generate_series(1, :customers) n;
+INSERT INTO contact_phones (id_contato, field, position, key, kind)
+SELECT n, 'celular', 1, '41' || (80000000 + n), 'mobile' FROM generate_series(1, :customers) n;
+INSERT INTO ordens_servico (id, numero_ordem_servico, situacao, data_emissao, id_contato)
+SELECT n, (30000 + n)::text, (n % 8)::text, date '2023-01-01' + n % 1000, 1 + n % :customers
+  FROM generate_series(1, :customers) n;
+-- One chat per customer. Every 500th customer has a chat of 1,000 messages.
+INSERT INTO chat_files (filename, file_path, month, title, id_contato, match_status, processing_status, phone_key,
+                        first_message_at, last_message_at)
+SELECT 'c' || n, 'c' || n, '2024-0' || 1 + n % 9, 'c' || n, n, 'linked', 'loaded', '41' || (80000000 + n),
+       timestamp '2023-01-01' + n % 900 * interval '1 day', timestamp '2023-01-08' + n % 900 * interval '1 day'
+  FROM generate_series(1, :customers) n;
+INSERT INTO chat_messages (id_chat_file, ordinal, message_timestamp, direction, type, message_text, line, body_hash)
+SELECT f.id, n, f.first_message_at + n * interval '7 minutes', CASE WHEN n % 3 = 0 THEN 'to' ELSE 'from' END,
+       'text',
+       (SELECT string_agg('palavra' || floor(20000 * power(random(), 3) + w * 0), ' ')
+          FROM generate_series(1, 8 + n * 0) w)
+       || CASE WHEN random() < 0.33 THEN ' comum' ELSE '' END || CASE WHEN random() < 0.01 THEN ' medio' ELSE '' END
+       || CASE WHEN random() < 0.001 THEN ' raro' ELSE '' END, n, n
+  FROM chat_files f, generate_series(1, CASE WHEN f.id_contato % 500 = 0 THEN 1000 ELSE :per_chat END) n;
+INSERT INTO chat_sessions (id_chat_file, number, started_at, ended_at, message_count, id_ordem_servico,
+                           order_match_status, order_match_method, order_match_confidence)
+SELECT id_chat_file, 1, min(message_timestamp), max(message_timestamp), count(*), id_chat_file, 'linked', 'model', 0.9
+  FROM chat_messages GROUP BY id_chat_file;
+INSERT INTO customer_chat_summaries (id_contato, first_interaction_date, last_interaction_date,
+    communication_frequency, sentiment_analysis, summary, message_count, customer_messages, staff_messages,
+    other_messages, conversation_count, facts, claims, input_hash)
+SELECT n, '2023-01-01', '2024-01-01', 'regular', 'neutral', 'x', 20, 10, 10, 0, 1, '{}',
+       '[{"text": "Pediu um prazo.", "kind": "topics", "messages": ["chat:1"], "orders": []}]', 'h'
+  FROM generate_series(1, :customers) n;
