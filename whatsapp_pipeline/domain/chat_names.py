@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import lru_cache
 
 from whatsapp_pipeline.domain.titles import parse_file_name
-from whatsapp_pipeline.domain.transcripts.phrases import phrases
 
 _SUFFIX = re.compile(r"\.(?:txt|zip)$", re.IGNORECASE)
 _COPY = re.compile(r"\s*\(\d{1,3}\)$")
@@ -69,6 +68,9 @@ def _read(part: str) -> ChatName:
     stem = _COPY.sub("", _SUFFIX.sub("", unicodedata.normalize("NFC", part)).strip())
     if stem.lower() == _NAMELESS:
         return ChatName(None, None, True)
+    # Polars comes with it: not for every process that only loads the definitions.
+    from whatsapp_pipeline.domain.transcripts.phrases import phrases
+
     if phrases().is_combined(stem):
         return ChatName(None, None, True, is_combined=True)
     title = phrases().title(stem)
