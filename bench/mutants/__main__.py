@@ -1,6 +1,7 @@
 """Draw small changes by a seed, try each against the tests of its area, and list those that no test notices.
 
     python -m bench.mutants --seed N [--count 100] [--area NAME ...] [--list]
+    python -m bench.mutants --named
 
 The sample is drawn from every change to the areas' Python and SQL; at least a third of it are constants,
 comparisons and clauses of SQL. The result is in bench/results/mutants.md. Ends with 1 when more than a tenth
@@ -17,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 from bench.mutants.areas import AREAS
+from bench.mutants.named import named
 from bench.mutants.python_mutants import SMALL, Mutant, all_mutants
 from bench.mutants.trials import Trial, Workshop, area_of
 
@@ -48,12 +50,15 @@ def sample(drawn: list[tuple[str, Mutant]], count: int) -> list[tuple[str, Mutan
 def try_all(drawn: list[tuple[str, Mutant]], count: int, work: Workshop) -> list[Trial]:
     """Try changes in the drawn order until `count` have been tried that the server and Python can read."""
     trials: list[Trial] = []
-    queue = sorted(sample(drawn, count), key=lambda item: (not work.is_recorded(area_of(item[0])), item[0]))
+    # The quick ones first: modules of the domain, then areas whose tests were recorded before.
+    queue = sorted(
+        sample(drawn, count),
+        key=lambda item: (not work.is_recorded(area_of(item[0])), "/domain/" not in item[1].path, item[0]),
+    )
     spare = iter(item for item in drawn if item not in set(queue))
     while queue:
         name, mutant = queue.pop(0)
-        work.record(area_of(name))
-        trial = work.run(area_of(name), mutant)
+        trial = work.run_or_recall(area_of(name), mutant)
         print(f"{trial.state:9} {trial.seconds:5.0f} s  {mutant.kind:10} {mutant}  {trial.test}", flush=True)
         if trial.state == "invalid" and (item := next(spare, None)):
             queue.append(item)
@@ -85,11 +90,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--named", action="store_true", help="Try the changes of named.py; none may survive.")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--area", action="append", choices=[area.name for area in AREAS])
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
+    if options.named:
+        _try_named()
+    if options.seed is None:
+        parser.error("--seed or --named is needed")
     names = options.area or [area.name for area in AREAS]
     drawn = draw(names, options.seed)
     print(f"seed {options.seed}: {options.count} of {len(drawn):,} changes", flush=True)
@@ -107,6 +117,18 @@ def main() -> None:
     target.write_text(text, encoding="utf-8")
     print(text)
     sys.exit(sum(trial.state == "survived" for trial in trials) > SURVIVORS * len(trials))
+
+
+def _try_named() -> None:
+    """Try the changes by hand, and end with 1 when one survives."""
+    _load_packages()
+    survived = 0
+    with tempfile.TemporaryDirectory(prefix="wm-") as folder, Workshop(Path(folder)) as work:
+        for area, mutant in named(Path()):
+            trial = work.run(area, mutant)
+            survived += trial.state != "killed"
+            print(f"{trial.state:9} {trial.seconds:5.0f} s  {mutant}  {trial.test}", flush=True)
+    sys.exit(survived > 0)
 
 
 def _load_packages() -> None:

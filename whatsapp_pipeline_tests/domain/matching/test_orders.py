@@ -32,6 +32,20 @@ def test_the_device_decides_between_two_open_orders() -> None:
     assert (doubt.status, [c.id_ordem_servico for c in doubt.candidates]) == ("proposed", [10, 12])
 
 
+@pytest.mark.parametrize(
+    ("days", "status"), [(1, "proposed"), (5, "proposed"), (12, "linked"), (30, "linked")]
+)
+def test_a_second_order_within_a_third_of_the_best_makes_a_proposal(days: int, status: str) -> None:
+    earlier = replace(NOTEBOOK, id=12, opened=DAY - timedelta(days=days))
+    found = link_session(SESSION, [NOTEBOOK, earlier], [], POLICY)
+    best, second = (candidate.confidence for candidate in found.candidates)
+    assert best >= POLICY.link
+    assert (found.status, found.id_ordem_servico) == (status, 10 if status == "linked" else None)
+    for factor, decided in ((0.99, "proposed"), (1.01, "linked")):
+        policy = replace(POLICY, rival=factor * second / best)
+        assert link_session(SESSION, [NOTEBOOK, earlier], [], policy).status == decided
+
+
 def test_a_day_far_from_every_order_is_about_none() -> None:
     far = replace(SESSION, first_day=date(2024, 6, 1), last_day=date(2024, 6, 1))
     assert link_session(far, [NOTEBOOK, TV], [], POLICY).status == "unmatched"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import shutil
 import string
 import zipfile
 from pathlib import Path
@@ -161,6 +162,19 @@ def test_a_copy_is_a_row_of_its_own(db: Connection, tmp_path: Path) -> None:
     report = index(db, tmp_path)
     assert (report.new, report.moved) == (1, 0)
     assert len(chats(db, "id")) == 2
+
+
+def test_a_copy_in_another_month_leaves_the_first_where_it_is(db: Connection, tmp_path: Path) -> None:
+    path = write_chat(tmp_path, block(talk(3)))
+    index(db, tmp_path)
+    [(id_,)] = chats(db, "id")
+    (tmp_path / "2025/02").mkdir()
+    shutil.copy2(path, tmp_path / "2025/02" / path.name)
+    report = index(db, tmp_path, "2025-02")
+    assert (report.new, report.moved) == (1, 0)
+    first, second = sorted(chats(db, "id, month, file_path"))
+    assert first == (id_, "2025-01", f"2025/01/{path.name}")
+    assert second[1:] == ("2025-02", f"2025/02/{path.name}")
 
 
 def test_one_bad_file_among_good_ones(db: Connection, tmp_path: Path) -> None:

@@ -130,6 +130,59 @@ def test_an_answer_to_the_previous_conversation_counts(empty: Connection) -> Non
     assert one(empty)["first_response_median_s"] is None
 
 
+@pytest.mark.parametrize(("minutes", "counts"), [(30 * DAY, True), (30 * DAY + 1, False)])
+def test_an_answer_after_thirty_days_answers_nothing(
+    empty: Connection, minutes: int, *, counts: bool
+) -> None:
+    add_contact(empty, 1)
+    add_chat(empty, 1, "a", [Said(0, "from", "quanto fica?"), Said(minutes, "to", "R$ 100")])
+    run(empty)
+    expected = minutes * 60 if counts else None
+    assert one(empty)["first_response_median_s"] == expected
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "expected"),
+    [
+        ((0, 10, 89.9), "frequent"), ((0, 10, 90), "regular"), ((0, 10, 364.9), "regular"),
+        ((0, 10, 365), "occasional"), ((0, 364.9), "occasional"), ((0, 365), "rare"), ((0,), "rare"),
+        ((100, 110, 120), "regular"), ((-1, 0, 10, 20), "frequent"), ((-1, 0, 10), "occasional"),
+    ],
+)  # fmt: skip
+def test_the_bounds_of_how_often_a_customer_writes(
+    empty: Connection, days_ago: tuple[float, ...], expected: str
+) -> None:
+    add_contact(empty, 1)
+    said = [Said((400 - days) * DAY, "from", "quanto fica?") for days in sorted(days_ago, reverse=True)]
+    add_chat(empty, 1, "a", said)
+    run(empty, as_of=START + timedelta(days=400))
+    assert one(empty)["communication_frequency"] == expected
+
+
+@pytest.mark.parametrize(("minutes", "counts"), [(90 * DAY - 1, True), (90 * DAY, False)])
+def test_a_mood_is_that_of_the_last_ninety_days(empty: Connection, minutes: int, *, counts: bool) -> None:
+    add_contact(empty, 1)
+    add_chat(empty, 1, "a", [Said(0, "from", "péssimo atendimento, um absurdo"), Said(minutes, "from", "oi")])
+    run(empty)
+    score = one(empty)["sentiment_score"]
+    assert (score is not None and score < 0) == counts
+
+
+@pytest.mark.parametrize(("minutes", "compared"), [(90 * DAY, True), (90 * DAY + 1, False)])
+def test_a_mood_changes_against_the_ninety_days_before(
+    empty: Connection, minutes: int, *, compared: bool
+) -> None:
+    add_contact(empty, 1)
+    said = [
+        Said(0, "from", "péssimo atendimento, um absurdo"),
+        Said(minutes, "from", "muito obrigado, ótimo"),
+    ]
+    add_chat(empty, 1, "a", said)
+    run(empty)
+    change = one(empty)["sentiment_change"]
+    assert (change is not None and change > 0) == compared
+
+
 def test_a_finished_order_gives_the_resolution(empty: Connection) -> None:
     add_contact(empty, 1)
     chat = add_chat(empty, 1, "a", [Said(0, "from", "quanto fica?"), Said(5, "to", "R$ 100")])
