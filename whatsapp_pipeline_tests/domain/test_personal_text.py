@@ -144,3 +144,20 @@ def test_a_long_hostile_message_takes_no_time(text: str) -> None:
     began = time.process_time()
     hide_personal(text)
     assert time.process_time() - began < 0.8
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("ligue +55 41 3333-4444", "ligue +55 41 3333-4444"),
+        ("ligue 3333-4444", "ligue 3333-4444"),
+        ("ligue (41) 2333-4444", "ligue [telefone]"),
+        ("ligue (41) 3333-4445", "ligue [telefone]"),
+        ("escreva a LOJA@exemplo.com", "escreva a LOJA@exemplo.com"),
+        ("escreva a ana@exemplo.com", "escreva a [e-mail]"),
+    ],
+)
+def test_what_the_kept_text_names_stays(text: str, hidden: str) -> None:
+    keep = "Atendimento: (41) 3333-4444 ou loja@exemplo.com"
+    assert hide_personal(text, keep=keep) == hidden
+    assert "exemplo.com" not in hide_personal("escreva a ana@exemplo.com")

@@ -116,3 +116,25 @@ def test_a_body_nobody_can_read_is_emptied_when_it_names_the_person(
 def test_a_body_that_is_not_json_is_emptied_in_any_encoding(body: bytes) -> None:
     assert cleaned_body(body, "wa:xx99990000".__eq__) == b"{}"
     assert cleaned_body(body, "wa:xx99990001".__eq__) is None
+
+
+def test_each_status_that_names_the_person_is_erased(conn: Connection, spool_dir: Path) -> None:
+    take(conn, delivery(text("w1", "oi"), statuses=[status("mine", "read")]))
+    ((person,),) = rows(conn, "SELECT recipient FROM message_statuses")
+    kept = {"id": "kept", "recipient_participant_id": OTHER}
+    for provider_id, recipient, participant, raw in (
+        ("to_them", person, "", {}),
+        ("in_group", "wa:group", person, {}),
+        ("in_json", "wa:group", "", {"recipient_participant_id": SENDER}),
+        ("in_words", "wa:group", "", {"errors": [{"details": "+55 41 99999-0000 is not on WhatsApp"}]}),
+        ("kept", "wa:group", "", kept),
+        ("kept_too", f"wa:{OTHER}", "", None),
+    ):
+        conn.execute(
+            "INSERT INTO message_statuses"
+            " (phone_number_id, provider_id, status, recipient, participant, status_time, raw_json)"
+            " VALUES ('1', %s, 'read', %s, %s, now(), %s)",
+            (provider_id, recipient, participant, None if raw is None else json.dumps(raw)),
+        )
+    erase_contact(conn, 7, spool_dir)
+    assert rows(conn, "SELECT provider_id FROM message_statuses ORDER BY 1") == [("kept",), ("kept_too",)]

@@ -5,7 +5,7 @@ SELECT m.id, greatest(now(), paused.until), paused.until
   FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
  CROSS JOIN (SELECT max(paused_until) AS until FROM assistant_replies WHERE state = 'pending') paused
  WHERE m.id = ANY(%(messages)s) AND m.role = 'user' AND m.origin = 'message' AND NOT c.is_group
-   AND m.sent_at > now() - %(max_age)s::interval
+   AND m.sent_at > %(now)s::timestamptz - %(max_age)s::interval
    AND (m.type <> ALL(%(not_asking)s)
         OR m.type = 'edit' AND m.new_text IS NOT NULL AND EXISTS (
             SELECT 1 FROM conversation_messages o JOIN assistant_replies r ON r.trigger_id = o.id

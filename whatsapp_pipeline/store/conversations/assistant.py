@@ -16,6 +16,7 @@ from typing import Final, Literal, LiteralString
 
 from psycopg import sql
 
+from whatsapp_pipeline import clock
 from whatsapp_pipeline.domain.webhook_json import clean_text
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
@@ -81,7 +82,12 @@ def add_questions(conn: Connection, message_ids: Sequence[int]) -> None:
     """
     conn.execute(
         queries.load("conversations/add_questions"),
-        {"messages": list(message_ids), "max_age": MAX_AGE, "not_asking": list(_NOT_ASKING_TYPES)},
+        {
+            "messages": list(message_ids),
+            "max_age": MAX_AGE,
+            "not_asking": list(_NOT_ASKING_TYPES),
+            "now": clock.now(),
+        },
     )
 
 
@@ -91,7 +97,7 @@ def settle_needless(conn: Connection) -> tuple[int, int]:
         sql.SQL(queries.load("conversations/settle_questions")).format(
             asked_again=sql.SQL(_ASKED_AGAIN), answered_by_staff=sql.SQL(_ANSWERED_BY_STAFF)
         ),
-        {"max_age": MAX_AGE},
+        {"max_age": MAX_AGE, "now": clock.now()},
     ).fetchall()
     expired = sum(state == "expired" for (state,) in rows)
     return len(rows) - expired, expired
@@ -159,9 +165,10 @@ def retry_failed(conn: Connection) -> int:
                updated_at = now()
           FROM conversation_messages m
          WHERE m.id = r.trigger_id AND r.state IN ('failed', 'pending')
-           AND m.sent_at > now() - interval '{MAX_AGE}' AND NOT {_ASKED_AGAIN} AND NOT {_ANSWERED_BY_STAFF}
-           AND m.revoked_at IS NULL
-        """
+           AND m.sent_at > %(now)s::timestamptz - interval '{MAX_AGE}' AND NOT {_ASKED_AGAIN}
+           AND NOT {_ANSWERED_BY_STAFF} AND m.revoked_at IS NULL
+        """,
+        {"now": clock.now()},
     ).rowcount
 
 
