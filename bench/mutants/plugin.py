@@ -11,6 +11,7 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -44,6 +45,14 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         known = [item for item in items if item.nodeid in places]
         if known:
             items[:] = sorted(known, key=lambda item: places[item.nodeid])
+
+
+def pytest_configure() -> None:
+    """Let a slow machine fail no test of properties: that would look like a change that was noticed."""
+    hypothesis.settings.register_profile(
+        "mutants", deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
+    )
+    hypothesis.settings.load_profile("mutants")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

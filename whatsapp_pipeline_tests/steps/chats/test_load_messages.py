@@ -250,6 +250,26 @@ def test_the_same_chat_in_two_files_is_marked_once_and_unmarked(db: Connection, 
     assert rows == [("vanished", 4), ("loaded", 0)]
 
 
+def test_the_same_words_of_two_members_of_a_group_are_two_messages(db: Connection, tmp_path: Path) -> None:
+    ana, bia = "+554199990000", "+554188880000"
+
+    def turma(*said: tuple[str, int, str]) -> str:
+        return "".join(block([Said(at, "from", words)], label="Turma", phone=who) for who, at, words in said)
+
+    write_chat(tmp_path, turma((ana, 0, "ok"), (bia, 0, "ok"), (bia, 1, "ok")), title="Turma")
+    both(db, tmp_path)
+    later = turma((bia, 0, "ok"), (bia, 0, "ok"), (ana, 1, "ok"), (ana, 5, "depois"))
+    write_chat(tmp_path, later, title="Turma", month="2025/02", time="2025-02-01 10 00 00")
+    both(db, tmp_path, "2025-02")
+    same = db.execute(
+        "SELECT m.ordinal, o.ordinal, o.sender_phone = m.sender_phone FROM chat_messages m"
+        " LEFT JOIN chat_messages o ON o.id = m.duplicate_of JOIN chat_files f ON f.id = m.id_chat_file"
+        " WHERE f.month = '2025-02' ORDER BY 1"
+    ).fetchall()
+    # Only the first "ok" of Bia was said before, and it was the second of three.
+    assert same == [(1, 2, True), (2, None, None), (3, None, None), (4, None, None)]
+
+
 def test_a_vanished_file_comes_back_loaded(db: Connection, tmp_path: Path) -> None:
     path = write_chat(tmp_path, block(talk(4)))
     both(db, tmp_path)

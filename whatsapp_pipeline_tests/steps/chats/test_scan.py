@@ -73,3 +73,17 @@ def test_nothing_is_kept_of_a_file_that_breaks_off(tmp_path: Path, beside: list[
     ]  # fmt: skip
     assert scans.sessions["message_count"].to_list() == [3, 3]
     assert scans.phones["file_path"].n_unique() == 2
+
+
+def test_one_phone_in_the_headers_names_a_chat_and_two_make_a_group(tmp_path: Path) -> None:
+    own, other = block(talk(2), label="Ana"), block(talk(2), label="Ana", phone="+554188880000")
+    for title, content in (("Ana", own), ("Bia", own + other), ("+55 41 97777-0000", own)):
+        write_chat(tmp_path, content, title=title)
+    found = {
+        file.chats[0].title: (file.chats[0].chat_key, file.chats[0].is_group) for file in scan(tmp_path).files
+    }
+    assert found == {
+        "Ana": ("4199990000", False),
+        "Bia": ("group:bia", True),
+        "+55 41 97777-0000": ("4177770000", False),  # what the title says comes first
+    }
