@@ -8,7 +8,7 @@ The plans made from that sort every contact there is, or read all messages once 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from psycopg import sql
 
@@ -30,6 +30,16 @@ def refresh(conn: Connection, columns: Mapping[str, tuple[str, ...]]) -> None:
     grown = [_named(table, columns[table]) for (table,) in rows.fetchall()]
     if grown:
         conn.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {}").format(sql.SQL(", ").join(grown)))
+
+
+def forget_deleted_rows(conn: Connection, tables: Sequence[str]) -> None:
+    """Have the server let go of deleted rows of tables, and of their values in its statistics (`pg_stats`).
+
+    For an erasure: autovacuum may come late, or never where a large table loses few rows. A table that this
+    role may not vacuum, or that somebody has locked, is passed over. Call it outside of a transaction.
+    """
+    names = sql.SQL(", ").join(sql.Identifier(table) for table in tables)
+    conn.execute(sql.SQL("VACUUM (ANALYZE, SKIP_LOCKED) {}").format(names))
 
 
 def _named(table: str, columns: tuple[str, ...]) -> sql.Composed:

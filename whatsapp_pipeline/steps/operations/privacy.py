@@ -23,6 +23,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations.backup import BackupOptions, kept, rewrite
+from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.grants import WRITER
 from whatsapp_pipeline.store.locks import in_transaction
@@ -137,6 +138,7 @@ def erase_person(
             return removed, from_webhooks
 
         removed, from_webhooks = in_transaction(conn, erase)
+        statistics.forget_deleted_rows(conn, privacy.TABLES)
         _remember(settings, suppression.entries(conn))
         is_erased = suppression.name_test(conn)
     removed["conversations"] = from_webhooks.conversations
@@ -269,6 +271,8 @@ def _recall(
         return 0 if suppression.is_empty(conn) else _erase_listed(conn)
 
     count = in_transaction(conn, recall)
+    if count:
+        statistics.forget_deleted_rows(conn, privacy.TABLES)
     if (is_erased := suppression.name_test(conn)) is not None:
         webhooks.rewrite_files(spool_directory(settings), is_erased)
     if count:

@@ -34,6 +34,16 @@ _PERSONAL = (
 )  # fmt: skip
 
 
+TABLES = (
+    "contatos", "contact_phones", "contact_phone_inputs", "contact_sources", "chat_files", "chat_phones",
+    "chat_sessions", "chat_messages", "match_candidates", "order_candidates", "customer_chat_summaries",
+    "customer_conversations", "customer_notes", "exceptions", "ignored_files", "link_overrides",
+    "review_verdicts", "qa_results", "conversations", "conversation_identities", "conversation_messages",
+    "conversation_candidates", "message_statuses", "leads", "webhook_inbox", "webhook_events",
+)  # fmt: skip
+"""Tables from which an erasure takes a person's rows or values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Whom an export or an erasure is about: a contact, or somebody who is none, and what is theirs.

@@ -33,6 +33,7 @@ _TEXTS: dict[LiteralString, tuple[LiteralString, ...]] = {
         "summary", "sentiment_analysis", "open_reasons", "facts", "claims", "common_topics",
     ),
     "customer_conversations": ("sentiment", "topics"),
+    "customer_notes": ("note",),
     "match_candidates": ("evidence",),
     "message_readings": ("parts", "topics", "equipment"),
     "message_statuses": ("reason",),

@@ -242,6 +242,11 @@ class World:
         )
         return _decoded(done.stdout.decode("utf-8", "replace"))
 
+    def statistics(self, url: str) -> str:
+        """What the server knows of the tables' values, which everybody who reads a table can read too."""
+        with connect(url) as conn:
+            return str(conn.execute("SELECT most_common_vals, histogram_bounds FROM pg_stats").fetchall())
+
     def files(self) -> dict[str, str]:
         """Every file of `.local` and of Dagster, without dumps, which are compressed."""
         return {
@@ -253,7 +258,8 @@ class World:
 
     def traces(self, url: str | None = None) -> list[str]:
         """Name where one of the three is found, and the passage."""
-        places = {"database": self.dump(url or self.url), **self.files()}
+        dump = self.dump(url or self.url)
+        places = {"database": dump, "statistics": self.statistics(url or self.url), **self.files()}
         return [f"{place}: …{found}…" for place, held in places.items() for found in search(held)]
 
 
@@ -305,8 +311,10 @@ def test_three_erased_people_are_found_nowhere(
 ) -> None:
     options = backup_options(settings.load())
     taken = backup.take(world.url, options, reason="before", log=LOG)
+    with connect(world.url) as conn:
+        conn.execute("ANALYZE")
     before = "\n".join(world.traces())
-    for place in ("database", "local/webhook-spool", "local/erp_backup", "local/reports"):
+    for place in ("database", "statistics", "local/webhook-spool", "local/erp_backup", "local/reports"):
         assert place in before, place
 
     with connect(world.url) as conn:
