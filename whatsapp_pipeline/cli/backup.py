@@ -55,10 +55,12 @@ def backup_list() -> None:
 
 
 @click.command()
-@click.option("--into", "url", required=True, help="URL of the database to restore into.")
+@click.option(
+    "--into", "into", help="URL of the database to restore into.  [default: the pipeline's own, if empty]"
+)
 @click.option("--file", "name", help="File name of the backup, as listed.  [default: the newest]")
 @click.option("--overwrite", is_flag=True, help="Replace what is in a database that is not empty.")
-def restore(url: str, name: str | None, overwrite: bool) -> None:
+def restore(into: str | None, name: str | None, overwrite: bool) -> None:
     """Restore a backup into a database, in one transaction.
 
     People whose data was erased since the backup are erased from the restored database too.
@@ -68,6 +70,8 @@ def restore(url: str, name: str | None, overwrite: bool) -> None:
     configured = settings.load()
     options = backup_options(configured)
     chosen = _choose(step.kept(options.folder), name)
+    own = pipeline_url(configured)  # starts the embedded server, which `--into` may be a database of
+    url = into or own
     rows = step.restore(url, chosen, options, overwrite=overwrite, log=cli_log())
     erased = reapply_erasures(url, configured, log=cli_log())
     say(f"{chosen.file}: {sum(rows.values()):,} rows in {len(rows)} tables restored")

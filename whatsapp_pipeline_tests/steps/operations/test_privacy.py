@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from whatsapp_pipeline import privacy_key, settings
 from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
@@ -346,6 +347,23 @@ def test_a_new_database_is_refused_while_the_key_of_the_list_is_missing(
     assert _migrate(empty_database_url).exit_code == 0
     (local_dir / privacy.LIST_FILE).write_text("phone 12 34")
     assert "is damaged" in str(_migrate(empty_database_url).exception)
+
+
+def test_a_backup_comes_back_into_the_pipelines_own_new_database_without_the_erased(
+    filled: Connection, fresh_database_url: str, empty_database_url: str, local_dir: Path
+) -> None:
+    options = backup_options(settings.load())
+    taken = backup.take(fresh_database_url, options, reason="by hand", log=LOG)
+    _erase(filled)
+    runner = CliRunner(env={"DATABASE_URL": empty_database_url})  # as after `make purge`, or on a new server
+    restored, again = runner.invoke(cli, ["restore"]), runner.invoke(cli, ["restore"])
+    assert restored.exit_code == 0, restored.exception
+    assert f"{taken.file}: " in restored.output
+    assert "is not empty, nothing was changed" in str(again.exception)
+    with connect(empty_database_url) as conn:
+        for words in ("Maria", "99999-0001", "4199990001"):
+            assert _holds(conn, words) == []
+        assert conn.execute("SELECT count(*) FROM chat_files").fetchone() == (2,)
 
 
 def test_a_phone_of_two_contacts_is_not_taken_from_the_other(
