@@ -113,7 +113,8 @@ class ErpClient:
                         f"the ERP failed {failures} times at {path} ({answer.kind}); {RESUMES}{wall}"
                     )
                 seconds = backoff(failures - 1, random.random())  # noqa: S311  # spreads retries
-                self._wait(max(seconds, self._pause), path, answer.kind)
+                asked = retry_after(answer.headers) if "Retry-After" in answer.headers else 0.0
+                self._wait(max(seconds, asked, self._pause), path, answer.kind)
 
     def _ask(self, path: str, params: Mapping[str, str | int], token: str) -> ErpAnswer:
         """Ask once, after the pause that the last answer asked for; status 0 stands for no answer."""

@@ -88,6 +88,12 @@ def test_429_waits_until_the_reset_in_seconds_else_a_minute(world: World) -> Non
     assert world.clock.waits == [12.0, 60.0]
 
 
+def test_a_503_waits_what_retry_after_says(world: World) -> None:
+    world.sandbox.faults = [Fault("status", "/contatos", status=503, headers={"Retry-After": "120"})]
+    assert world.total() == 147
+    assert world.clock.waits == [120.0]
+
+
 def test_waits_before_asking_when_no_request_is_left(world: World) -> None:
     world.sandbox.per_minute = 2
     for _ in range(2):

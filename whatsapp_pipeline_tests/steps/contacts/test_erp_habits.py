@@ -387,6 +387,18 @@ def test_a_full_pass_that_broke_off_is_resumed_by_the_next_run(
     assert (report.resumed, report.incremental, report.items, report.updated) == (1, 0, 233, 1)
 
 
+def test_a_first_pass_that_brings_nothing_of_what_others_filled_fails_a_check(
+    conn: Connection, sandbox: ErpSandbox, sync: Sync
+) -> None:
+    conn.execute("INSERT INTO contatos (id, nome) SELECT n, 'de outro programa' FROM generate_series(1, 9) n")
+    sandbox.contacts, kept = [], sandbox.contacts
+    sync()
+    assert _failing(conn, "erp_lists_known_contacts") == 1
+    sandbox.contacts = kept
+    sync()
+    assert _failing(conn, "erp_lists_known_contacts") == 0
+
+
 @pytest.mark.parametrize(("left", "failing"), [(116, 1), (117, 0)])
 def test_a_full_pass_that_brings_less_than_half_fails_a_check(
     conn: Connection, sandbox: ErpSandbox, sync: Sync, left: int, failing: int
