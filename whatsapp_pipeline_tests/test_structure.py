@@ -24,11 +24,6 @@ SQL_HOME = "store"
 MOST_LINES = 12
 # What benches and tests measure with is used by them alone.
 MEASURES = "sandbox/truth/"
-USED_FROM_OUTSIDE = {
-    # One month by itself: benches and tests; runs link all their months with one ContactLinking.
-    "link_month",
-    "link_orders_month",
-}
 
 
 def _scan(source: str, module: str = "steps/links/planted.py") -> list[str]:
@@ -172,15 +167,9 @@ def test_words_and_docstrings_are_no_statements() -> None:
 
 def test_every_public_name_is_used_by_the_package() -> None:
     found = [
-        f"{module}:{line}: {name}"
-        for module, line, name in _unused()
-        if name not in USED_FROM_OUTSIDE and not module.startswith(MEASURES)
+        f"{module}:{line}: {name}" for module, line, name in _unused() if not module.startswith(MEASURES)
     ]
     assert not found, "use these or delete them, with their tests:\n" + "\n".join(found)
-
-
-def test_every_exception_is_still_one() -> None:
-    assert {finding.what for finding in _unused()} >= USED_FROM_OUTSIDE
 
 
 def test_a_name_that_only_itself_or_nobody_uses_is_found() -> None:

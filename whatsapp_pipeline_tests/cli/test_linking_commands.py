@@ -16,9 +16,10 @@ from whatsapp_pipeline.cli.link import link, signed
 from whatsapp_pipeline.cli.override import override
 from whatsapp_pipeline.cli.review import review
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.decide import relink_months
-from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links.link_report import match_report
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat, add_contact, add_order

@@ -16,9 +16,10 @@ from click.testing import CliRunner
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.cli import cli
+from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.decide import ChatDecision, make_decision, undo_decision
-from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.steps.summaries.customer import SeveralCustomersError, find_customer
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store import grants

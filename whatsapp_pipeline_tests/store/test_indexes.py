@@ -17,13 +17,14 @@ from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.erp.source import open_source
 from whatsapp_pipeline.sandbox.archive import write_sample
 from whatsapp_pipeline.sandbox.plan import SampleOptions
+from whatsapp_pipeline.sandbox.truth.linked_months import link_month, link_orders_month
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.steps.contacts.erp_sync import sync_contacts, sync_orders
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
-from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
-from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions, link_orders_month
+from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
+from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions
 from whatsapp_pipeline.store.connection import Connection, connect
 
 LOG = logging.getLogger(__name__)

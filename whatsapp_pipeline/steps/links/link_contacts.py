@@ -63,11 +63,6 @@ class LinkOptions:
         return Policy(link=self.link_at, propose=self.propose_at)
 
 
-def link_month(conn: Connection, month: str, options: LinkOptions, *, log: logging.Logger) -> LinkReport:
-    """Link every chat of `month` (`YYYY-MM`), in one transaction; of several months see `ContactLinking`."""
-    return ContactLinking(options, log=log).link(conn, month)
-
-
 class ContactLinking:
     """Links the months of one run. What they share of the tables is read once, for the first of them."""
 

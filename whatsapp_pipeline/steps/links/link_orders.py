@@ -59,13 +59,6 @@ class OrderLinkOptions:
         raise PipelineError(f"order links: no method {self.method!r}; use model or temporal_match")
 
 
-def link_orders_month(
-    conn: Connection, month: str, options: OrderLinkOptions, *, log: logging.Logger
-) -> LinkReport:
-    """Link every session of the month's chats, in one transaction; of several months see `OrderLinking`."""
-    return OrderLinking(options, log=log).link(conn, month)
-
-
 class OrderLinking:
     """Links the sessions of the months of one run. The model and what else they share is read once.
 

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from whatsapp_pipeline.archive import ChatArchive
+from whatsapp_pipeline.sandbox.truth.linked_months import link_month, link_orders_month
 from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
-from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
-from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions, link_orders_month
+from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
+from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.block_files import block, talk, write_chat

@@ -12,9 +12,10 @@ from typing import LiteralString
 
 import pytest
 
+from whatsapp_pipeline.sandbox.truth.linked_months import link_month, link_orders_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
-from whatsapp_pipeline.steps.links.link_contacts import ContactLinking, LinkOptions, link_month
-from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions, link_orders_month
+from whatsapp_pipeline.steps.links.link_contacts import ContactLinking, LinkOptions
+from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions
 from whatsapp_pipeline.steps.links.link_rules import rule_files, rules_hash
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import fingerprints as link_stamps

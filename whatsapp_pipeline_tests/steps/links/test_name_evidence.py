@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.sandbox.truth.linked_months import link_month
+from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import models
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact

@@ -8,9 +8,10 @@ from datetime import date
 
 import pytest
 
+from whatsapp_pipeline.sandbox.truth.linked_months import link_month, link_orders_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import NormalizeReport, normalize_contacts
-from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
-from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions, link_orders_month
+from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
+from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate

@@ -20,12 +20,13 @@ from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.steps.contacts.erp_load import ContactLoader
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, process_due
-from whatsapp_pipeline.steps.links.link_contacts import LinkOptions, link_month
+from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.steps.operations import backup, privacy
 from whatsapp_pipeline.store import grants
 from whatsapp_pipeline.store.connection import Connection, connect
