@@ -33,7 +33,7 @@ def date_order_of(head: bytes) -> DateOrder | None:
     votes, group = DateVotes(), layout.date_group - 1
     found = layout.header.findall(text)
     votes.add([parts[group] for parts in found], [parts[1 - group] for parts in found])
-    decision = votes.decide(None)
+    decision = votes.decide()
     return decision.order if decision.grounds in ("dates", "sorted") else None
 
 

@@ -71,15 +71,15 @@ def parse_native_body(body: str) -> Body:
     table = phrases()
     shown = visible(body).strip()
     folded = shown.casefold()
-    if (kind := table.type_of_text(folded)) is not None:
+    if folded[:3] in table.folded_starts and (kind := table.type_of_text(folded)) is not None:
         is_file = folded.removesuffix(".") in table.omitted
         return Body("" if is_file else body, kind, attachment_kind=kind if is_file else None)
     if folded.endswith(table.edited):
         # Cut where the mark starts in the raw text: invisible marks may stand around it.
         body = body[: body.rindex("<")].rstrip(f"\n {INVISIBLE}")
-        edited = _native_attachment(body) or Body(body)
+        edited = _native_attachment(body, visible(body).strip()) or Body(body)
         return Body(edited.text, "edited", *edited[2:])
-    return _native_attachment(body) or plain_body(body)
+    return _native_attachment(body, shown) or plain_body(body)
 
 
 # A name with an extension that holds a letter, or the name that WhatsApp gives a file without one.
@@ -88,11 +88,14 @@ _FILE_NAME = re.compile(r"[^\n<>]*\w[^\n<>]*\.[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*|[
 _DESCRIPTION = re.compile(r"(?:(?P<caption>.*)\n)?(?P<name>[^\n]+?\.\w{1,8})(?: • [^\n]*)?", re.DOTALL)
 _BRACKETS = re.compile(r"(?P<before>.*)<(?P<inside>[^<>\n]+)>", re.DOTALL)
 _LAST_MARK = re.compile(r"(?P<before>.*)[\u200e\u200f]+(?P<phrase>[^\u200e\u200f\n]+)", re.DOTALL)
+_MARKS = frozenset("\u200e\u200f")
 _EDGES = f" \n{INVISIBLE}"
 
 
-def _native_attachment(body: str) -> Body | None:
+def _native_attachment(body: str, shown: str) -> Body | None:
     """The file of a body with its caption, which stands before or below what names the file.
+
+    `shown` is the body as it shows.
 
     Android: `X.jpg (arquivo anexado)` or `<Mídia oculta>`, and the caption below. iOS: the caption, and
     `<anexado: X>` or U+200E and `imagem ocultada` behind it. In 2015: `X.jpg <anexado>`.
@@ -100,8 +103,12 @@ def _native_attachment(body: str) -> Body | None:
     first, _, below = body.partition("\n")
     if below:
         # The file may be named in the last line, with the caption above, or in the first.
-        return _attachment_at_end(body) or _attachment_at_end(first, below) or _left_out_file(first, below)
-    return _attachment_at_end(body)
+        return (
+            _attachment_at_end(body, shown)
+            or _attachment_at_end(first, visible(first).strip(), below)
+            or _left_out_file(first, below)
+        )
+    return _attachment_at_end(body, shown)
 
 
 def _left_out_file(first: str, below: str) -> Body | None:
@@ -113,22 +120,19 @@ def _left_out_file(first: str, below: str) -> Body | None:
     return Body(below, kind, attachment_kind=kind)
 
 
-def _attachment_at_end(text: str, below: str = "") -> Body | None:
-    """What the end of a text says of a file; `below` are the lines that follow it."""
+def _attachment_at_end(text: str, shown: str, below: str = "") -> Body | None:
+    """What the end of a text says of a file; `shown` is the text as it shows, `below` the lines after it."""
     table = phrases()
-    shown = visible(text).strip()
-    folded = shown.casefold()
-    for suffix in table.attached_suffixes:
-        if folded.endswith(suffix):
-            name = shown[: -len(suffix)].strip()
-            is_file = "\n" not in name and (text[:1] in INVISIBLE or _FILE_NAME.fullmatch(name))
-            return _file(name, below) if name and is_file else None
-    if match := _BRACKETS.fullmatch(shown):
-        return _in_brackets(match["before"].strip(), match["inside"].strip(), below)
+    if shown.endswith(">"):
+        if match := _BRACKETS.fullmatch(shown):
+            return _in_brackets(match["before"].strip(), match["inside"].strip(), below)
+    elif (folded := shown.casefold()).endswith(table.attached_suffixes):
+        return _before_suffix(text, shown, folded, below)
     head, _, last = shown.rpartition("\n")
-    kind = table.omitted.get(last.casefold().removesuffix("."))
-    if kind and head and not below:
+    if head and not below and (kind := table.omitted.get(last.casefold().removesuffix("."))):
         return Body(head, kind, attachment_kind=kind)
+    if _MARKS.isdisjoint(text):
+        return None
     match = _LAST_MARK.fullmatch(text)
     kind = table.omitted.get(fold(match["phrase"]).removesuffix(".")) if match else None
     if match is None or kind is None:
@@ -136,16 +140,24 @@ def _attachment_at_end(text: str, below: str = "") -> Body | None:
     return _described(visible(match["before"]).strip(_EDGES), below, kind, None)
 
 
+def _before_suffix(text: str, shown: str, folded: str, below: str) -> Body | None:
+    """`X.jpg (arquivo anexado)`; None when what stands before is no file's name."""
+    suffix = next(suffix for suffix in phrases().attached_suffixes if folded.endswith(suffix))
+    name = shown[: -len(suffix)].strip()
+    is_file = "\n" not in name and (text[:1] in INVISIBLE or _FILE_NAME.fullmatch(name))
+    return _file(name, below) if name and is_file else None
+
+
 def _in_brackets(before: str, inside: str, below: str) -> Body | None:
     """`<anexado: X>` behind a caption, or `X <anexado>`."""
     table = phrases()
     folded = inside.casefold()
-    for prefix in table.attached_prefixes:
-        if folded.startswith(prefix):
-            name = inside[len(prefix) :].strip()
-            return _described(before, below, kind_of_file(name), name) if name else None
-        if folded == prefix.rstrip(":") and _FILE_NAME.fullmatch(before):
-            return _file(before, below)
+    if folded.startswith(table.attached_prefixes):
+        prefix = next(prefix for prefix in table.attached_prefixes if folded.startswith(prefix))
+        name = inside[len(prefix) :].strip()
+        return _described(before, below, kind_of_file(name), name) if name else None
+    if folded in table.attached_words and _FILE_NAME.fullmatch(before):
+        return _file(before, below)
     return None
 
 

@@ -134,12 +134,14 @@ def _note_impossible_times(rows: pl.DataFrame, journal: Journal) -> None:
     """Note messages that are older than WhatsApp or of the future, once for each chat of a window."""
     times = rows["timestamp"].to_physical().to_numpy()
     latest = datetime.now(UTC).replace(tzinfo=None) + _AHEAD
-    is_impossible = (times < _micros(_EARLIEST)) | (times > _micros(latest))
-    if not is_impossible.any():
+    if times.min() >= _micros(_EARLIEST) and times.max() <= _micros(latest):
         return
-    odd = rows.filter(pl.Series(is_impossible)).select("chat", "line")
-    counts = odd.group_by("chat", maintain_order=True).agg(pl.col("line").first(), pl.len().alias("count"))
-    for number, line, count in counts.iter_rows():
+    odd = np.flatnonzero((times < _micros(_EARLIEST)) | (times > _micros(latest)))
+    numbers = rows["chat"].to_numpy()[odd]
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    counts = np.diff(starts, append=len(odd)).tolist()
+    lines = rows["line"].to_numpy()[odd[starts]].tolist()
+    for number, line, count in zip(numbers[starts].tolist(), lines, counts, strict=True):
         detail = f"{count} messages from here on are dated before WhatsApp existed or in the future"
         journal.note(journal.chats[number], Finding(line, "impossible_time", "warning", detail))
 
@@ -156,7 +158,7 @@ def _own(rows: pl.DataFrame, chat: Chat) -> pl.DataFrame:
 
 def _no_identities(count: int) -> list[pl.Series]:
     return [
-        pl.Series(name, dtype=MESSAGE_SCHEMA[name]).extend_constant(None, count)
+        pl.Series(name, [None], dtype=MESSAGE_SCHEMA[name]).new_from_index(0, count)
         for name in ("body_hash", "occurrence")
     ]
 

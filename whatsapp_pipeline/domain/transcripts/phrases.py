@@ -77,6 +77,8 @@ class Phrases:
     omitted: dict[str, str]
     attached_suffixes: tuple[str, ...]
     attached_prefixes: tuple[str, ...]
+    attached_words: frozenset[str]
+    """The prefixes without their colons, which stand behind a file's name instead of before it."""
     edited: tuple[str, ...]
     location: tuple[str, ...]
     poll: tuple[str, ...]
@@ -240,7 +242,8 @@ def phrases() -> Phrases:
         attachment_kinds=_kinds(languages, "attachment_kinds"),
         omitted=_kinds(languages, "omitted"),
         attached_suffixes=_folded(_gather(languages, "attached", "suffixes")),
-        attached_prefixes=_folded(_gather(languages, "attached", "prefixes")),
+        attached_prefixes=(prefixes := _folded(_gather(languages, "attached", "prefixes"))),
+        attached_words=frozenset(prefix.rstrip(":") for prefix in prefixes),
         edited=_folded(_gather(languages, "marks", "edited")),
         location=_folded(_gather(languages, "marks", "location")),
         poll=_folded(_gather(languages, "marks", "poll")),

@@ -157,11 +157,9 @@ def _ranges(starts: Ints, ends: Ints, places: Ints) -> Iterator[tuple[int, int, 
 
 def _take_replies(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> dict[str, pl.Series]:
     """Find replies, of which the answers are left. Returns their columns."""
-    bare = _take_bare_quotes(lines, starts, ends, places)
-    if bare:
-        places = np.setdiff1d(places, [reply.place for reply in bare])
     marks = lines.places_of(_MARKS_LEAD)
     quotes = _quotes(lines, marks, starts[places])
+    bare = _take_bare_quotes(lines, starts, ends, places[quotes < 0])
     places, quotes = places[quotes >= 0], quotes[quotes >= 0]
     times, are_times = times_at(lines, quotes - TIME_LENGTH)
     quotes += len(_QUOTE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -48,16 +48,23 @@ def parse_who(text: str) -> Sender | None:
 
 def _without_status(text: str) -> tuple[str, str | None]:
     """The name of a header and its status, without what follows the status (`- Lida - Editada`)."""
+    head, dash, last = f" {text}".rpartition(" - ")
+    if dash and _is_status(last):  # nearly always
+        return head.strip(), last.strip()
     pieces = f" {text}".split(" - ")
-    statuses = phrases().statuses
-    for at in range(len(pieces) - 1, max(len(pieces) - 1 - _MOST_EXTRAS, 0), -1):
-        if visible(pieces[at]).strip().casefold() in statuses:
+    for at in range(len(pieces) - 2, max(len(pieces) - 1 - _MOST_EXTRAS, 0), -1):
+        if _is_status(pieces[at]):
             return " - ".join(pieces[:at]).strip(), pieces[at].strip()
     # A status of another language follows a number in brackets.
     for at in range(1, len(pieces)):
         if pieces[at - 1].endswith(")") and (at == len(pieces) - 1 or _has_number(pieces[at - 1])):
             return " - ".join(pieces[:at]).strip(), pieces[at].strip()
     return text, None
+
+
+@lru_cache(1_024)
+def _is_status(piece: str) -> bool:
+    return visible(piece).strip().casefold() in phrases().statuses
 
 
 def _has_number(text: str) -> bool:

@@ -28,7 +28,9 @@ V = TypeVar("V")
 # What may stand around a date that was cut off at the first space.
 _AROUND_DATES = "[,\u200e"
 _SECOND = 1_000_000
-_MARK = "\u200e".encode()
+_MARK = "\u200e"
+# The last bytes of a line that names a file, but for one that ends with a mark.
+_ENDINGS = np.frombuffer(b")>", np.uint8)
 
 
 @dataclass(slots=True)
@@ -117,29 +119,15 @@ def _clocks(written: pl.Series) -> npt.NDArray[np.timedelta64]:
     return clocks
 
 
-def marks_in(data: bytes) -> Ints:
-    """Where U+200E stands in data."""
-    if _MARK not in data:
-        return np.empty(0, np.int64)
-    units = np.frombuffer(data, np.uint8)
-    found = np.flatnonzero(units[:-2] == _MARK[0])
-    marks: Ints = found[(units[found + 1] == _MARK[1]) & (units[found + 2] == _MARK[2])]
-    return marks
+def may_name_files(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, more: Ints) -> Flags:
+    """Which texts may name a file other than at their end: in their first line, or behind a U+200E.
 
-
-def may_name_files(
-    texts: pl.Series, first_lines: pl.Series, marks: Ints, line_ends: Ints, at: Ints, more: Ints
-) -> Flags:
-    """Which texts may name a file other than at their end: in their first line, or behind a U+200E."""
-    found = np.zeros(len(at), np.bool_)
-    longer = np.flatnonzero(more)
-    if len(longer):
-        found[longer] = [text.endswith((")", ">")) for text in first_lines.gather(longer).to_list()]
-    if len(marks) and len(at):
-        ends = line_ends[at + more]
-        starts = ends - texts.str.len_bytes().to_numpy()
-        rows = np.searchsorted(starts, marks, side="right") - 1
-        found[rows[(rows >= 0) & (marks < ends[rows])]] = True
+    The messages begin `at` lines and go on for so many `more`; `whole`: all lines together.
+    """
+    finals = np.frombuffer(whole, np.uint8)[np.maximum(line_ends[at] - 1, 0)]
+    found: Flags = (more > 0) & np.isin(finals, _ENDINGS)
+    if _MARK.encode() in whole:
+        found |= texts.str.contains(_MARK, literal=True).to_numpy()
     return found
 
 

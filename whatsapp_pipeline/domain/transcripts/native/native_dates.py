@@ -124,13 +124,16 @@ class DateVotes:
         return any(self._votes.values()) or self._has_names
 
     def decide(
-        self, language: DateOrder | None, context: Callable[[], DateContext] = DateContext
+        self,
+        language: Callable[[], DateOrder | None] = lambda: None,
+        context: Callable[[], DateContext] = DateContext,
     ) -> Decision:
         """The order that most dates ask for, otherwise what is known from elsewhere.
 
         Args:
-            language: The order of the language that the file's notices are in.
-            context: Tells what is known of the archive and its owner; called when nothing else decides.
+            language: Returns the order of the language that the file's notices are in; called when the dates
+                do not decide.
+            context: Returns what is known of the archive and its owner; called when nothing else decides.
         """
         if self._is_year_first():
             return Decision("ymd", "dates")
@@ -144,7 +147,10 @@ class DateVotes:
         month_first = _is_sorted([(year, month, day) for month, day, year in self._ambiguous])
         if day_first != month_first:
             return Decision("dmy" if day_first else "mdy", "sorted")
-        return Decision(language, "language") if language is not None else self._decide_elsewhere(context())
+        of_language = language()
+        if of_language is not None:
+            return Decision(of_language, "language")
+        return self._decide_elsewhere(context())
 
     def _decide_elsewhere(self, context: DateContext) -> Decision:
         if (of_archive := context.archive_order()) is not None:

@@ -27,7 +27,6 @@ from whatsapp_pipeline.domain.transcripts.native.native_columns import (
     Ints,
     Times,
     find_headers,
-    marks_in,
     may_name_files,
     times_of,
     with_more_lines,
@@ -112,8 +111,7 @@ class NativeReader:
                 votes.add([parts[group] for parts in found], [parts[1 - group] for parts in found])
                 if votes.is_decided:
                     break
-            language = phrases().language(sample[:_LANGUAGE_SAMPLE])
-            decision = votes.decide(phrases().date_orders.get(language or ""), self._date_context)
+            decision = votes.decide(lambda: _order_of_language(sample), self._date_context)
         self.order = self.chat.totals.date_order = decision.order
         for doubt in _doubts(decision):
             self.note(doubt)
@@ -212,6 +210,11 @@ class NativeReader:
         self._journal.close(self.chat, self._text)
 
 
+def _order_of_language(sample: str) -> DateOrder | None:
+    """The order of dates in the language of a file's notices."""
+    return phrases().date_orders.get(phrases().language(sample[:_LANGUAGE_SAMPLE]) or "")
+
+
 def _smaller(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Chunks in parts of whole lines: native messages are short, and take more memory than their text."""
     for chunk in chunks:
@@ -303,8 +306,7 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
     written = who_wrote(headers, part_of, more, senders, always_named=layout.always_named)
     line_ends = np.cumsum(lines.str.len_bytes().to_numpy() + np.int64(1)) - 1
     texts = with_more_lines(written.texts, whole, line_ends, headers.at, more)
-    marks = marks_in(whole)
-    may_be_more = may_name_files(texts, written.texts, marks, line_ends, headers.at, more)
+    may_be_more = may_name_files(texts, whole, line_ends, headers.at, more)
     is_repeated = np.array([reader.notices.may_repeat for reader in readers])[part_of]
     if is_repeated.any():
         is_repeated &= written.repeated_in(texts)

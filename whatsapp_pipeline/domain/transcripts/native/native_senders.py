@@ -157,12 +157,19 @@ def who_wrote(
     names, texts = headers.names, headers.texts
     bare = texts.is_null().arg_true()
     if len(bare):
-        written = names.gather(bare).to_list()
+        written = names.gather(bare)
+        names = replaced(names, bare, pl.Series([None], dtype=pl.String))
+        texts = replaced(texts, bare, written)
+        may_be_named = written.str.contains(":", literal=True)
+        bare, written = bare.filter(may_be_named), written.filter(may_be_named)
+    if len(bare):
         is_alone = (more[bare.to_numpy()] == 0).tolist()
-        speakers = _Speakers(names, texts, part_of, known, are_all=always_named)
+        speakers = _Speakers(headers, part_of, known, are_all=always_named)
         pairs = [
             _name_and_text(text, is_alone=alone, part=part, speakers=speakers)
-            for alone, text, part in zip(is_alone, written, part_of[bare.to_numpy()].tolist(), strict=True)
+            for alone, text, part in zip(
+                is_alone, written.to_list(), part_of[bare.to_numpy()].tolist(), strict=True
+            )
         ]
         names = replaced(names, bare, pl.Series([name for name, _ in pairs], dtype=pl.String))
         texts = replaced(texts, bare, pl.Series([text for _, text in pairs], dtype=pl.String))
@@ -188,9 +195,9 @@ class _Speakers:
     """
 
     def __init__(
-        self, names: pl.Series, texts: pl.Series, part_of: Ints, known: Sequence[Senders], *, are_all: bool
+        self, headers: Headers, part_of: Ints, known: Sequence[Senders], *, are_all: bool
     ) -> None:
-        self._names, self._texts, self._part_of, self._known = names, texts, part_of, known
+        self._headers, self._part_of, self._known = headers, part_of, known
         self._are_all = are_all
         self._found: dict[int, set[str]] = {}
 
@@ -199,8 +206,8 @@ class _Speakers:
         if self._are_all or name in self._known[part]:
             return True
         if part not in self._found:
-            here = pl.Series(self._part_of == part) & self._texts.is_not_null()
-            self._found[part] = set(self._names.filter(here).unique().to_list())
+            here = pl.Series(self._part_of == part) & self._headers.texts.is_not_null()
+            self._found[part] = set(self._headers.names.filter(here).unique().to_list())
         return name in self._found[part]
 
 

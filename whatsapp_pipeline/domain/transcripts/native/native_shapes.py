@@ -195,13 +195,14 @@ def find_layout(text: str, wanted: FormatName = "auto") -> Layout | None:
         sample = text
     best, most = None, 0
     lines = sample.count("\n")
+    half = (lines + 1) // 2
     for layout in known:
         if layout.is_rare and most * 3 > lines:
             continue
-        count = sum(1 for _ in layout.header.finditer(sample))
+        count = sum(1 for _ in islice(layout.header.finditer(sample), half))
         if count > most:
             best, most = layout, count
-        if most * 2 >= lines:  # half of all lines: no other has more
+        if most >= half:  # no other has more
             break
     return best
 
