@@ -48,9 +48,6 @@ _MAPS = re.compile(
 
 _LONGEST_FORM = 4_000  # polls and events list what people wrote
 
-# The last characters that an attachment line or a mark of a native export can have.
-NATIVE_ENDINGS = frozenset(")>")
-
 
 class Notice(NamedTuple):
     """A line of WhatsApp's own; `is_group` when only a group's chat has such."""

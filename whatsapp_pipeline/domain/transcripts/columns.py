@@ -50,7 +50,7 @@ def rows_together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 _EARLIEST, _AHEAD = datetime(2009, 2, 1), timedelta(days=1)
 _NO_MESSAGES = pl.DataFrame(schema=dict(MESSAGE_SCHEMA))
 
-_PLAIN_BODY = pl.DataFrame([Body("")], schema=dict(BODY_SCHEMA), orient="row")
+_PLAIN_BODY = pl.DataFrame([Body("")], schema=dict(BODY_SCHEMA), orient="row").drop("text")
 
 # How many messages of a chat back an equal one is remembered, and one that a reply quotes is found.
 _REMEMBERED = 100_000
@@ -97,13 +97,12 @@ def with_bodies(
 
     Bodies that are more than text stand in `found` (BODY_SCHEMA), those of the rows at `places`.
     """
-    own, others = np.arange(len(rows)), np.full(len(rows), len(found))
-    own[places] = len(rows) + np.arange(len(found))
-    others[places] = np.arange(len(found))
-    bodies = pl.concat([found, _PLAIN_BODY])[others]
+    which = np.full(len(rows), len(found))
+    which[places] = np.arange(len(found))
+    bodies = pl.concat([found.drop("text"), _PLAIN_BODY])[which]
     body = rows["body"]
-    texts = pl.concat([body, found["text"]])[own]
-    return rows.drop("body").hstack([body.alias("hashed"), *bodies.with_columns(text=texts).get_columns()])
+    texts = body.clone().scatter(places, found["text"]) if len(found) else body
+    return rows.drop("body").hstack([body.alias("hashed"), texts.alias("text"), *bodies.get_columns()])
 
 
 def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identities: bool) -> pl.DataFrame:
@@ -284,10 +283,10 @@ def _quoted(rows: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.Series:
 
     Null where there is none; never the reply's own.
     """
-    found = pl.repeat(None, len(rows), dtype=pl.Int64, eager=True)
-    replies = np.flatnonzero(rows["reply_timestamp"].is_not_null().to_numpy())
-    if not len(replies):
+    found = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(rows))
+    if rows["reply_timestamp"].null_count() == len(rows):
         return found
+    replies = np.flatnonzero(rows["reply_timestamp"].is_not_null().to_numpy())
     frames = [rows, *before]
     chats, times, ordinals = (_numbers(frames, name) for name in ("chat", "timestamp", "ordinal"))
     asked = rows["reply_timestamp"][replies].to_physical().to_numpy()

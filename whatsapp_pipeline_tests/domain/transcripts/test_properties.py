@@ -69,6 +69,10 @@ def test_where_chunks_are_cut_changes_nothing(text: str, chunk: int, title: str 
 
 @settings(max_examples=200, deadline=None)
 @given(any_text, st.integers(100, 600))
+@example(
+    f"2025-13-05 10:00:00 notificationMaria: \n{RULE}\n{LABEL}\n2025-01-05 10:00:00 from Maria - Lida\n\noi\n",
+    100,
+)
 def test_where_chunks_are_cut_changes_nothing_in_native_exports(text: str, chunk: int) -> None:
     text = "25/01/2024 10:00 - Maria: oi\n" + text
     options = ParseOptions(format="android", date_order="dmy", owner=("Loja",))

@@ -7,15 +7,14 @@ text says (`bodies.py`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, reduce
-from operator import or_
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from whatsapp_pipeline.domain.phones import is_phone
-from whatsapp_pipeline.domain.transcripts.bodies import NATIVE_ENDINGS, Body, parse_native_body, read_notice
+from whatsapp_pipeline.domain.transcripts.bodies import Body, parse_native_body, read_notice
 from whatsapp_pipeline.domain.transcripts.columns import body_frame
 from whatsapp_pipeline.domain.transcripts.native.native_columns import Flags, Ints, each_once
 from whatsapp_pipeline.domain.transcripts.phrases import INVISIBLE, LONGEST_PHRASE, phrases, visible
@@ -54,12 +53,12 @@ def parse_bodies(
     Args:
         texts: The texts of a window.
         is_notice: Which of them have no sender.
-        may_be_more: Which may name a file, other than at their start and end.
+        may_be_more: Which may name a file, other than at their start.
         is_repeated: Which begin with the name of their sender.
         are_marks_notices: Whether a text that begins with U+200E and is no phrase is WhatsApp's own, by its
             place.
     """
-    is_special = _may_be_special(texts).to_numpy() | may_be_more | is_repeated
+    is_special = texts.str.contains(_special_starts()).to_numpy() | may_be_more | is_repeated
     special = np.flatnonzero(is_special & ~is_notice)
     verdicts, numbers = each_once(texts.gather(special).to_list(), _special)
     is_unknown = np.array([verdict == "unknown" for verdict in verdicts], bool)[numbers]
@@ -85,11 +84,6 @@ def parse_bodies(
         noticed[is_of_group],
         np.intersect1d(own, unknown),
     )
-
-
-def _may_be_special(texts: pl.Series) -> pl.Series:
-    ends = (texts.str.ends_with(ending) for ending in NATIVE_ENDINGS)
-    return reduce(or_, ends, texts.str.contains(_special_starts()))
 
 
 @cache

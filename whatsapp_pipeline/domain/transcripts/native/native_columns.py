@@ -28,9 +28,7 @@ V = TypeVar("V")
 # What may stand around a date that was cut off at the first space.
 _AROUND_DATES = "[,\u200e"
 _SECOND = 1_000_000
-_MARK = "\u200e"
-# The last bytes of a line that names a file, but for one that ends with a mark.
-_ENDINGS = np.frombuffer(b")>", np.uint8)
+_MARK = "\u200e".encode()
 
 
 @dataclass(slots=True)
@@ -120,14 +118,20 @@ def _clocks(written: pl.Series) -> npt.NDArray[np.timedelta64]:
 
 
 def may_name_files(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, more: Ints) -> Flags:
-    """Which texts may name a file other than at their end: in their first line, or behind a U+200E.
+    """Which texts may name a file: at the end of their first line or their last, or behind a U+200E.
 
     The messages begin `at` lines and go on for so many `more`; `whole`: all lines together.
     """
-    finals = np.frombuffer(whole, np.uint8)[np.maximum(line_ends[at] - 1, 0)]
-    found: Flags = (more > 0) & np.isin(finals, _ENDINGS)
-    if _MARK.encode() in whole:
-        found |= texts.str.contains(_MARK, literal=True).to_numpy()
+    units, ends = np.frombuffer(whole, np.uint8), line_ends[at + more]
+    found: Flags = np.zeros(len(at), np.bool_)
+    for places in (line_ends[at], ends):
+        finals = units[places - 1]
+        found |= (finals == ord(")")) | (finals == ord(">"))
+    marks = np.flatnonzero(units[: 1 - len(_MARK)] == _MARK[0]) if len(at) else np.empty(0, np.int64)
+    marks = marks[(units[marks + 1] == _MARK[1]) & (units[marks + 2] == _MARK[2])]
+    rows = np.searchsorted(ends, marks)
+    starts = ends - texts.str.len_bytes().to_numpy()
+    found[rows[marks >= starts[rows]]] = True
     return found
 
 

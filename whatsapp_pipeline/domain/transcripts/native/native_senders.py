@@ -194,9 +194,7 @@ class _Speakers:
     WhatsApp's own lines hold colons too.
     """
 
-    def __init__(
-        self, headers: Headers, part_of: Ints, known: Sequence[Senders], *, are_all: bool
-    ) -> None:
+    def __init__(self, headers: Headers, part_of: Ints, known: Sequence[Senders], *, are_all: bool) -> None:
         self._headers, self._part_of, self._known = headers, part_of, known
         self._are_all = are_all
         self._found: dict[int, set[str]] = {}
@@ -243,9 +241,9 @@ def _learned(names: pl.Series, part_of: Ints, known: Sequence[Senders]) -> tuple
     distinct = names.unique(maintain_order=True).drop_nulls()
     codes = names.cast(pl.Enum(distinct)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
     pairs = np.where(codes < 0, -1, part_of * len(distinct) + codes)
-    keys, firsts, which = np.unique(pairs, return_index=True, return_inverse=True)
+    firsts, which = _first_places(pairs + 1, len(known) * len(distinct) + 1)
     written, parts = names.gather(firsts).to_list(), part_of[firsts].tolist()
-    found, numbers = [NOTIFICATION], np.zeros(len(keys), np.int64)
+    found, numbers = [NOTIFICATION], np.zeros(len(firsts), np.int64)
     for at in np.argsort(firsts).tolist():  # in the order in which they spoke
         senders, name = known[parts[at]], written[at]
         sender = None if name is None else senders.get(name) or senders.learn(name)
@@ -253,3 +251,18 @@ def _learned(names: pl.Series, part_of: Ints, known: Sequence[Senders]) -> tuple
             numbers[at] = len(found)
             found.append(sender)
     return found, numbers[which]
+
+
+def _first_places(numbers: Ints, limit: int) -> tuple[Ints, Ints]:
+    """Where each distinct number occurs first, and which of those places each number belongs to.
+
+    The numbers are from 0 to below `limit`. Few of them need no sorting.
+    """
+    if limit > len(numbers):
+        _, firsts, which = np.unique(numbers, return_index=True, return_inverse=True)
+        return firsts, which
+    first_of = np.full(limit, -1, np.int64)
+    first_of[numbers[::-1]] = np.arange(len(numbers))[::-1]  # the first place is written last
+    is_met = first_of >= 0
+    order: Ints = np.cumsum(is_met) - 1
+    return first_of[is_met], order[numbers]

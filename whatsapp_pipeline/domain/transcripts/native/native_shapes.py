@@ -178,7 +178,7 @@ def _rare_layouts() -> Iterator[Layout]:
     }
     for name, expression in expressions.items():
         # A date and a time alone are no header: the first lines of blocks have them too.
-        name_follows = r"(?=[^:\n]{1,60}:(?:\s|$))" if name == "bare" else ""
+        name_follows = r"(?=[^:\n–-][^:\n]{0,59}:(?:\s|$))" if name == "bare" else ""
         yield Layout(name, re.compile("\n" + expression + name_follows), 1, "^" + expression)
 
 
@@ -197,7 +197,7 @@ def find_layout(text: str, wanted: FormatName = "auto") -> Layout | None:
     lines = sample.count("\n")
     half = (lines + 1) // 2
     for layout in known:
-        if layout.is_rare and most * 3 > lines:
+        if layout.is_rare and best is not None and (most * 3 > lines or not _is_first(layout, best, sample)):
             continue
         count = sum(1 for _ in islice(layout.header.finditer(sample), half))
         if count > most:
@@ -205,6 +205,12 @@ def find_layout(text: str, wanted: FormatName = "auto") -> Layout | None:
         if most >= half:  # no other has more
             break
     return best
+
+
+def _is_first(layout: Layout, other: Layout, text: str) -> bool:
+    """Whether a text's first header of a layout stands above the first of another."""
+    first, others = layout.header.search(text), other.header.search(text)
+    return first is not None and (others is None or first.start() < others.start())
 
 
 def names_in(text: str, layout: Layout, limit: int) -> Iterator[str]:
