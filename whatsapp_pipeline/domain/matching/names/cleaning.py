@@ -21,8 +21,8 @@ from whatsapp_pipeline.domain.matching.names.words import (
 )
 from whatsapp_pipeline.domain.vocabulary import find_title_words, fold
 
-MAX_TITLE_WORDS = 7
-MAX_NAME_WORDS = 9
+MAX_TITLE_WORDS = 10
+MAX_NAME_WORDS = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from scipy import sparse
 
 from whatsapp_pipeline.domain.matching.names.cleaning import (
-    MAX_NAME_WORDS,
     MAX_TITLE_WORDS,
     CleanName,
     clean_contact,
@@ -107,9 +106,11 @@ class ContactTable:
     def _fill(self, names: Sequence[CleanName]) -> None:
         number: dict[str, int] = {}
         count = len(names)
-        self.words = np.full((count, MAX_NAME_WORDS), -1, dtype=np.int32)
-        self.particles = np.zeros((count, MAX_NAME_WORDS), dtype=np.uint8)
         self.length = np.array([len(name.words) for name in names], dtype=np.int32)
+        # Comparing takes time by the longest name; features look at the first two words.
+        shape = (count, max(2, int(self.length.max(initial=0))))
+        self.words = np.full(shape, -1, dtype=np.int32)
+        self.particles = np.zeros(shape, dtype=np.uint8)
         for row, name in enumerate(names):
             for column, word in enumerate(name.words):
                 self.words[row, column] = number.setdefault(word, len(number))
