@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -311,6 +312,48 @@ def test_a_question_that_comes_during_the_pause_waits_as_well(
     assert replies.retry_failed(conn) == 5
     ask(conn, text("last", "e agora?", at=now(-1), sender="5541988887779"))
     assert answer(conn, client).answered == 6
+
+
+EVERY_HABIT = {
+    **{f"HTTP {n}": Habit("status", status=n) for n in (302, 400, 401, 403, 404, 408, 422, 500, 503)},
+    "429 for an hour": Habit("status", status=429, headers={"Retry-After": "3600"}),
+    "429 for no time": Habit("status", status=429, headers={"Retry-After": "0"}),
+    "reset": Habit("reset"), "hang": Habit("hang"), "drip": Habit("drip"),
+    "web page": Habit("body", body="<html>Login</html>"), "no body": Habit("body"),
+    "list": Habit("body", body="[]"), "no choice": Habit("body", body='{"choices": []}'),
+    "too much": Habit("body", body="x" * 2_000_000), "error in a 200": Habit("body", body='{"error": "x"}'),
+    "cut": Habit("say", finish_reason="length"), "filtered": Habit("say", finish_reason="content_filter"),
+    "empty": Habit("say", text=" \n"), "too long": Habit("say", text="a" * 5000),
+    "thoughts alone": Habit("say", text="[THINK]o cliente quer saber"),
+    "tool call": Habit("say", text="", finish_reason="tool_calls"),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EVERY_HABIT)
+def test_after_any_habit_each_question_has_one_answer(
+    conn: Connection, sandbox: AssistantSandbox, client: OpenAiAssistant, name: str
+) -> None:
+    questions(conn, 3)
+    sandbox.habits = [replace(EVERY_HABIT[name], times=99)]
+    for _ in range(4):  # the last run has nothing to ask where three attempts are the limit
+        later(conn)
+        began = time.monotonic()
+        answer(conn, client, seconds=6)
+        assert time.monotonic() - began < 8
+    assert answers(conn) == []
+    found = replies.question_status(conn)
+    assert found.pending + found.failed == 3
+    assert sorted({state for _, state, _, _ in replies.unanswered(conn)} - {"pending", "failed"}) == []
+    assert all(reason for _, _, _, reason in replies.unanswered(conn))
+    assert len(replies.unanswered(conn)) == 3
+    sandbox.habits = []
+    assert replies.retry_failed(conn) == 3
+    answer(conn, client)
+    answer(conn, client)
+    assert answers(conn) == [ANSWER] * 3
+    assert one(conn, "SELECT count(DISTINCT in_reply_to) FROM conversation_messages") == 3
+    assert states(conn) == ["answered"] * 3
 
 
 def test_a_hung_endpoint_holds_a_run_no_longer_than_its_budget(
