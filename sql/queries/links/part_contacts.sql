@@ -1,4 +1,26 @@
--- What linking reads of contacts, whatever the month: names, and phones as keys.
-SELECT (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(id, nome, fantasia), 0)), 0) FROM contatos),
-       (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(
-            ROW(id_contato, field, position, key, kind, had_ninth_digit), 0)), 0) FROM contact_phones)
+-- What linking %(month)s reads of contacts: their phones that end as one of the month's chats does, and which of those
+-- exist that a phone, an order's number or a decision of the month names. Names of all contacts are a part of their own.
+WITH chats AS MATERIALIZED (
+    SELECT id, file_path, chat_number, title, phone_key, reference_os, is_group
+    FROM chat_files WHERE month = %(month)s AND processing_status <> 'vanished'
+), tails AS (
+    SELECT right(phone_key, 8) AS tail FROM chats WHERE phone_key IS NOT NULL
+    UNION SELECT right(p.key, 8) FROM chats c JOIN chat_phones p ON p.id_chat_file = c.id WHERE p.key IS NOT NULL
+), phones AS MATERIALIZED (
+    SELECT p.id_contato, p.field, p.position, p.key, p.kind, p.had_ninth_digit
+    FROM tails t JOIN contact_phones p ON right(p.key, 8) = t.tail
+), numbers AS (
+    SELECT ltrim(reference_os, '0') AS number FROM chats WHERE reference_os IS NOT NULL
+    UNION SELECT ltrim(n.number, '0')
+    FROM chats c JOIN chat_sessions s ON s.id_chat_file = c.id, unnest(s.order_numbers) AS n(number)
+), named AS (
+    SELECT id_contato FROM phones
+    UNION SELECT o.id_contato
+    FROM numbers n JOIN ordens_servico o ON ltrim(o.numero_ordem_servico::text, '0') = n.number
+    UNION SELECT o.id_contato
+    FROM numbers n JOIN ordens_servico o ON o.id = CASE WHEN n.number ~ '^\d{1,9}$' THEN n.number::bigint END
+    UNION SELECT o.id_contato FROM link_overrides o WHERE o.removed_at IS NULL AND o.id_contato IS NOT NULL
+)
+SELECT (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(p, 0)), 0) FROM phones p),
+       (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(id), 0)), 0)
+        FROM (SELECT DISTINCT c.id FROM named JOIN contatos c ON c.id = named.id_contato) known)

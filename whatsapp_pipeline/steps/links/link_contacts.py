@@ -70,8 +70,8 @@ class ContactLinking:
         self._options, self._log = options, log
         self._names = names or TitleNames(seed=options.seed, fit_titles=options.name_fit_titles, log=log)
         self._corrections: dict[str, float] | None = None
+        self._contact_names: str | None = None
         self._versions: str | None = None
-        self._shared: dict[str, str] | None = None
         self._orders = ""
 
     def link(self, conn: Connection, month: str) -> LinkReport:
@@ -84,11 +84,11 @@ class ContactLinking:
 
     def _link(self, conn: Connection, month: str) -> LinkReport:
         if self._versions is None:
-            self._versions = link_stamps.versions(conn, "contact_links")
-        self._phone_corrections(conn)  # new ones make what was decided with older ones stale
-        if self._shared is None:
             # Before anything is read: what changes later makes the months stale.
-            self._shared, self._orders = self._shared_parts(conn), link_parts.orders_version(conn)
+            self._versions = link_stamps.versions(conn, "contact_links")
+            self._orders = link_parts.orders_version(conn)
+        self._phone_corrections(conn)  # new ones make what was decided with older ones stale
+        contacts = self._contacts_part(conn, month)
         inputs = link_stamps.rests_on(
             conn, "contact_links", month, self._versions, rules_hash(), repr(self._options)
         )
@@ -99,15 +99,22 @@ class ContactLinking:
             link_stamps.keep(conn, "contact_links", month, inputs)
             same = link_parts.orders_version(conn) == self._orders
             orders = link_parts.orders_part(conn, month) if same else link_parts.CHANGED_MEANWHILE
-            parts = {**self.parts(conn, month), "orders": orders}
+            parts = {**self.parts(conn, month), "contacts": contacts, "orders": orders}
             link_parts.keep_parts(conn, "contact_links", month, parts)
         return report(month, "chats", store.tally(conn, month), changed)
 
     def parts(self, conn: Connection, month: str) -> dict[str, str]:
         """Return what the month's links depend on, by part, orders left out, for the planner to compare."""
-        if self._shared is None:
-            self._shared = self._shared_parts(conn)
-        return {**self._shared, **link_parts.month_parts(conn, "contact_links", month)}
+        return {
+            "rules": f"{rules_hash()} {self._options!r}",
+            "contacts": self._contacts_part(conn, month),
+            **link_parts.month_parts(conn, "contact_links", month),
+        }
+
+    def _contacts_part(self, conn: Connection, month: str) -> str:
+        if self._contact_names is None:
+            self._contact_names = link_parts.names_part(conn)
+        return link_parts.contacts_part(conn, month, self._contact_names)
 
     def fits_before(self, conn: Connection, month: str) -> bool:
         """Return whether a run of the month would fit a new model first."""
@@ -118,10 +125,6 @@ class ContactLinking:
         if self._corrections is None:
             self._corrections = phone_corrections(conn, log=self._log)
         return self._corrections
-
-    def _shared_parts(self, conn: Connection) -> dict[str, str]:
-        rules = f"{rules_hash()} {self._options!r}"
-        return {"contacts": link_parts.contacts_part(conn), "rules": rules}
 
     def _decide_and_write(self, conn: Connection, month: str) -> dict[str, int]:
         decisions = self.decide_staged(conn, store.stage_month(conn, month))

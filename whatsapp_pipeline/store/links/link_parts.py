@@ -38,9 +38,25 @@ _MODEL: Final = f"""
 _MODELS: Final = {"contact_links": "names", "order_links": "orders"}
 
 
-def contacts_part(conn: Connection) -> str:
-    """Hash what linking reads of contacts, which is the same for every month."""
-    return _hash(conn, queries.load("links/part_contacts"), {})
+def names_part(conn: Connection) -> str:
+    """Hash the names of all contacts, which linking reads for every month that has a name in a title."""
+    return _hash(
+        conn,
+        """SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(id, nome, fantasia), 0)), 0)
+           FROM contatos""",
+        {},
+    )
+
+
+def contacts_part(conn: Connection, month: str, names: str) -> str:
+    """Hash what linking the month reads of contacts; `names` is what `names_part` returns.
+
+    Phones count where they end as a phone of the month does. Names count as a whole, and for every month with
+    a name in a title: how much a word says depends on how many contacts have it, so a new contact moves the
+    confidence of titles that it has nothing to do with, and a run would write another one.
+    """
+    own = _hash(conn, queries.load("links/part_contacts"), {"month": month})
+    return f"{own} {names}" if asks_for_names(conn, month) else own
 
 
 def orders_version(conn: Connection) -> str:

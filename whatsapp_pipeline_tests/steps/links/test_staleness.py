@@ -20,7 +20,8 @@ from whatsapp_pipeline.store.links import models
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat, add_contact, add_order
 
 LOG = logging.getLogger(__name__)
-MONTHS = ("2025-01", "2025-02")
+NAMED, UNNAMED = ("2025-01", "2025-02"), "2025-03"  # no title of the last month has a name
+MONTHS = (*NAMED, UNNAMED)
 NAMES = ("Ana Lima", "Bruno Reis", "Carla Souza")
 PHONES = ("(41) 99999-0001", "(41) 99999-0002", "(xx) 99999-0001", "")
 DEVICES = ("Notebook Dell", "TV LG", "")
@@ -36,7 +37,8 @@ def linked(database_url: str) -> Iterator[Connection]:
             add_order(conn, id_, id_, opened=DAY, closed=DAY + timedelta(days=5), equipment=DEVICES[id_ - 1])
         for number, month in enumerate(MONTHS):
             day = DAY + timedelta(days=31 * number)
-            for title in ("+55 41 99999-0001", "+55 41 99999-0002", "Carla notebook", "OS 30003", "Bruno"):
+            titles = ["+55 41 99999-0001", "+55 41 99999-0002", "OS 30003"]
+            for title in titles + ["Carla notebook", "Bruno"] * (month in NAMED):
                 sessions = (Session(day, devices=["notebook"]), Session(day + timedelta(days=9), ["30001"]))
                 add_chat(conn, title, sessions=sessions, month=month, path=f"{month}/{title}.txt")
         _run(conn, MONTHS)
@@ -151,6 +153,23 @@ def test_an_order_makes_only_the_months_stale_that_it_may_concern(linked: Connec
         assert _plan(linked) == {"2025-01": {"orders changed since it was linked"}}
         linked.execute("UPDATE ordens_servico SET numero_ordem_servico = '30003' WHERE id = 90")
         assert set(_plan(linked)) == set(MONTHS)  # a chat in each names this number
+        _run(linked, MONTHS)
+        assert _plan(linked) == {}
+
+
+def test_a_contact_makes_only_the_months_stale_that_it_may_concern(linked: Connection) -> None:
+    why = {"contacts changed since it was linked"}
+    with linked.transaction(force_rollback=True):
+        add_contact(linked, 7, "Zuleica Prado", "(41) 97777-0007")
+        normalize_contacts(linked, default_area_code=None, log=LOG)
+        assert _plan(linked) == dict.fromkeys(NAMED, why)  # its words count among all names
+        _run(linked, MONTHS)
+        linked.execute("UPDATE contatos SET celular = '(41) 97777-0008' WHERE id = 7")
+        normalize_contacts(linked, default_area_code=None, log=LOG)
+        assert _plan(linked) == {}  # a phone that no chat has
+        linked.execute("UPDATE contatos SET celular = '(41) 99999-0002' WHERE id = 7")
+        normalize_contacts(linked, default_area_code=None, log=LOG)
+        assert _plan(linked) == dict.fromkeys(MONTHS, why)
         _run(linked, MONTHS)
         assert _plan(linked) == {}
 
