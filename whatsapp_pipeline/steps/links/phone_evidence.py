@@ -11,6 +11,7 @@ import logging
 
 from whatsapp_pipeline.domain.matching.contacts import phone_weights
 from whatsapp_pipeline.domain.matching.phone_reliability import is_noticeable, learned_corrections
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import models as store
 from whatsapp_pipeline.store.locks import named_lock
@@ -33,7 +34,12 @@ def phone_corrections(conn: Connection, *, log: logging.Logger) -> dict[str, flo
             conn, "phones", version=_VERSION, seed=0, contacts=0, overrides=verdicts, model=json.dumps(now),
             reliability=[],
         )  # fmt: skip
-        log.info("corrected the weights of phone methods by %d verdicts: %s", verdicts, now)
+        log.info(
+            "corrected the weights of phone methods by %d verdicts: %s",
+            verdicts,
+            now,
+            extra=fields(corrections=now, counts={"verdicts": verdicts}),
+        )
         return now
 
 
