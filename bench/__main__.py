@@ -23,7 +23,8 @@ BENCHES: dict[str, tuple[tuple[str, ...], ...]] = {
     "parse": (("bench.parse",),),
     "link": (
         ("bench.link.phones",),
-        ("bench.link.names", "--rivals", *(("--splink", str(SPLINK)) if SPLINK.exists() else ())),
+        ("bench.link.names", "--competitors", *(("--splink", str(SPLINK)) if SPLINK.exists() else ())),
+        ("bench.link.linked",),
         ("bench.link.relatives",),
         ("bench.link.orders",),
     ),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-for name in ("names", "orders", "phones"):
+for name in ("names", "linked", "relatives", "orders", "phones"):
     if Path(__file__).with_name(f"{name}.py").exists():
-        arguments = ["--rivals"] if name == "names" else []
+        arguments = ["--competitors"] if name == "names" else []
         subprocess.run([sys.executable, "-m", f"bench.link.{name}", *arguments], check=True)

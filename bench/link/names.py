@@ -1,6 +1,6 @@
-"""Names: the pipeline's matcher beside its rivals on the same titles, and the ceiling.
+"""Names: the pipeline's matcher beside its competitors on the same titles, and the ceiling.
 
-    python -m bench.link.names [--contacts 50000] [--titles 4000] [--seed 11] [--rivals]
+    python -m bench.link.names [--contacts 50000] [--titles 4000] [--seed 11] [--competitors]
         [--splink PYTHON] [--reference DIR ...]
 
 `--reference DIR` adds a task read from contacts.csv and truth.csv. Splink runs when `--splink PYTHON` names
@@ -118,7 +118,7 @@ def ours(task: Task, seed: int) -> list[Row]:
     return rows
 
 
-def _rival(name: str, task: Task, sample: int, answer: Callable[[str], Answer]) -> Row:
+def _measure_competitor(name: str, task: Task, sample: int, answer: Callable[[str], Answer]) -> Row:
     started = time.perf_counter()
     answers = [answer(title) for title in task.titles[:sample]]
     seconds = time.perf_counter() - started
@@ -130,7 +130,7 @@ def _rival(name: str, task: Task, sample: int, answer: Callable[[str], Answer]) 
     )
 
 
-def rivals(task: Task) -> list[Row]:
+def competitors(task: Task) -> list[Row]:
     """difflib as the first plan had it, contact by contact, and rapidfuzz's best scorer for names."""
     names = [(contact.id, contact.fantasia or contact.nome) for contact in task.contacts]
     lowered = [name.lower() for _, name in names]
@@ -151,8 +151,8 @@ def rivals(task: Task) -> list[Row]:
         return (names[found[2]][0], found[1] / 100) if found else (None, 0.0)
 
     return [
-        _rival("difflib > 0.7", task, DIFFLIB_TITLES, by_difflib),
-        _rival("rapidfuzz token_set_ratio", task, RAPIDFUZZ_TITLES, by_rapidfuzz),
+        _measure_competitor("difflib > 0.7", task, DIFFLIB_TITLES, by_difflib),
+        _measure_competitor("rapidfuzz token_set_ratio", task, RAPIDFUZZ_TITLES, by_rapidfuzz),
     ]
 
 
@@ -167,7 +167,7 @@ def splink(task: Task, python: str) -> Row:
         with (path / "titles.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("id", "nome"), *enumerate(task.titles)])
         started = time.perf_counter()
-        script = Path(__file__).with_name("splink_rival.py")
+        script = Path(__file__).with_name("splink_competitor.py")
         subprocess.run([python, str(script), folder], check=True, capture_output=True)
         seconds = time.perf_counter() - started
         answers: list[Answer] = [(None, 0.0)] * len(task.titles)
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--contacts", type=int, nargs="+", default=[500, 5000, 50000])
     parser.add_argument("--titles", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--rivals", action="store_true")
+    parser.add_argument("--competitors", action="store_true")
     parser.add_argument("--splink", metavar="PYTHON")
     parser.add_argument("--reference", type=Path, nargs="*", default=[])
     arguments = parser.parse_args()
@@ -210,8 +210,8 @@ def main() -> None:
     rows: list[Row] = []
     for task in tasks:
         rows.extend(ours(task, arguments.seed))
-    if arguments.rivals:
-        rows.extend(rivals(tasks[-3]))
+    if arguments.competitors:
+        rows.extend(competitors(tasks[-3]))
     if arguments.splink:
         rows.append(splink(tasks[-3], arguments.splink))
     command = f"python -m bench.link.names --contacts {' '.join(map(str, arguments.contacts))}"
@@ -219,7 +219,7 @@ def main() -> None:
         "The oracle reads through every misspelling and knows the generator's own habits. One title in five "
         "names nobody in the table. Memory is the process's peak so far."
     ]
-    flags = " --rivals" if arguments.rivals else ""
+    flags = " --competitors" if arguments.competitors else ""
     flags += " --splink PYTHON" if arguments.splink else ""
     flags += " --reference DIR …" if arguments.reference else ""
     command = f"{command} --titles {arguments.titles} --seed {arguments.seed}{flags}"

@@ -28,7 +28,7 @@ def answers(task: Task, clues: Clues, days: SpokenDays) -> list[tuple[int | None
     out: list[tuple[int | None, float]] = []
     for session in task.sessions:
         contact = session.id_contato or 0
-        none = related[contact] * clues.unrelated / DAYS * _small_talk(session, clues)
+        none = related[contact] * clues.unrelated / DAYS * small_talk_chance(session, clues)
         scores: dict[int, float] = {}
         for order in task.orders[contact]:
             assert order.opened is not None  # noqa: S101  # every simulated order was opened
@@ -49,7 +49,8 @@ def _spoken(days: SpokenDays, length: int | None) -> Spoken:
     return {spoken: count / _DRAWS for spoken, count in drawn.items()}
 
 
-def _small_talk(session: SessionToLink, clues: Clues) -> float:
+def small_talk_chance(session: SessionToLink, clues: Clues) -> float:
+    """Return how likely small talk says what the session says."""
     device = 1 - clues.other_device
     if session.devices:  # the first word of a device, shared by some
         device = clues.other_device * sum(d[:1] == session.devices[:1] for d in DEVICES) / len(DEVICES)
@@ -63,13 +64,14 @@ def _likelihood(session: SessionToLink, order: Order, spoken: Spoken, clues: Clu
     assert order.opened is not None  # noqa: S101  # every simulated order was opened
     day = (session.first_day - order.opened).days
     total = sum(
-        spoken.get((day, stage), 0.0) * _stage(session, stage, clues)
+        spoken.get((day, stage), 0.0) * stage_chance(session, stage, clues)
         for stage in (None, "opening", "closing")
     )
-    return total * _device(session, order, clues) * _number(session, order, clues)
+    return total * device_chance(session, order, clues) * number_chance(session, order, clues)
 
 
-def _stage(session: SessionToLink, stage: str | None, clues: Clues) -> float:
+def stage_chance(session: SessionToLink, stage: str | None, clues: Clues) -> float:
+    """Return how likely a session at this stage of an order has the session's words."""
     said = session.stages[0] if session.stages else None
     own = clues.stage if stage is not None else 0.0
     if said is None:
@@ -77,7 +79,8 @@ def _stage(session: SessionToLink, stage: str | None, clues: Clues) -> float:
     return own * (said == stage) + (1 - own) * clues.other_stage / 2
 
 
-def _device(session: SessionToLink, order: Order, clues: Clues) -> float:
+def device_chance(session: SessionToLink, order: Order, clues: Clues) -> float:
+    """Return how likely a session about the order names the session's devices."""
     if not order.devices:
         return float(not session.devices)
     if not session.devices:
@@ -87,7 +90,8 @@ def _device(session: SessionToLink, order: Order, clues: Clues) -> float:
     return clues.device * (1.0 if len(order.devices) == 1 else 0.5)
 
 
-def _number(session: SessionToLink, order: Order, clues: Clues) -> float:
+def number_chance(session: SessionToLink, order: Order, clues: Clues) -> float:
+    """Return how likely a session about the order names the session's numbers."""
     if not session.numbers:
         return 1 - clues.number
     return clues.number * (order.number in session.numbers)
