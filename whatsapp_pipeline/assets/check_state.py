@@ -11,9 +11,11 @@ from typing import Any
 
 import dagster as dg
 
+from whatsapp_pipeline import settings
 from whatsapp_pipeline.dagster_private import AssetCheckExecutionRecordStatus
 from whatsapp_pipeline.domain.quality import Month, Standing, month_name
 from whatsapp_pipeline.store.operations.checks import SAMPLE_ROWS
+from whatsapp_pipeline.templates.row_links import console_links
 
 _LISTED = 60  # months of a check's table: all that are red, and as many others as there is room for
 _NARROW = 12  # a run of more months does not list its healthy ones
@@ -45,6 +47,8 @@ def evaluation(
         "sample_truncated": standing.failing > SAMPLE_ROWS,
         "how_to_fix": rule.how_to_fix,
     }
+    if links := console_links(_failing_rows(standing), settings.load().console_url):
+        metadata["open_in_console"] = dg.MetadataValue.md(links)
     if rule.why:
         metadata["why_it_matters"] = rule.why
     if rule.monthly:

@@ -29,6 +29,7 @@ from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations.gates import red_months, refuse_red
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.summaries import summary_reports as reports
+from whatsapp_pipeline.templates.row_links import console_links
 
 
 class SummaryConfig(StepConfig):
@@ -121,7 +122,14 @@ def _what_they_show(conn: Connection) -> Metadata:
         }
         for issue in reports.most_urgent(conn)
     ]
-    return {**charts, "most_urgent_open_issues": preview(urgent)}
+    console = settings.load().console_url
+    opened = console_links(({"contact": line["contact"]} for line in urgent), console)
+    return {
+        **charts,
+        "most_urgent_open_issues": preview(urgent),
+        "console": dg.MetadataValue.url(console),
+        **({"open_in_console": dg.MetadataValue.md(opened)} if opened else {}),
+    }
 
 
 ASSETS = [customer_summaries]

@@ -147,6 +147,9 @@ def test_a_planted_fault_is_found(scope: Scope, check: QaCheck) -> None:
     assert result.severity.value == check.severity.upper()
     assert result.metadata["failing"].value == findings.failing
     assert "how_to_fix" in result.metadata
+    if isinstance(chat := findings.rows[0].get("chat"), int):
+        links = str(result.metadata["open_in_console"].value)
+        assert f"[chat {chat}](http://localhost:8090/chats/chat:{chat})" in links
     if "month" in findings.rows[0]:
         assert sum(findings.by_month.values()) == findings.failing
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from whatsapp_pipeline import private_files
+from whatsapp_pipeline import private_files, settings
 from whatsapp_pipeline.domain.masking import mask_name, mask_path, mask_title
 from whatsapp_pipeline.domain.quality import Rule, state_of
 from whatsapp_pipeline.steps.operations.quality import standings
@@ -90,6 +90,7 @@ def make(
     html = render(
         "qa_report.html",
         months=list(months),
+        console=settings.load().console_url,
         made_at=made_at,
         show_names=show_names,
         totals=_totals(conn, rows, agreements),

@@ -78,6 +78,10 @@ def filled(fresh_database_url: str, archive: ChatArchive, local_dir: Path) -> It
         )
         conn.execute("INSERT INTO ordens_servico (id, id_contato) VALUES (9, %s)", (MARIA,))
         conn.execute("SELECT override_link('phone', %s, 'contact', %s, 'Maria disse')", (MOBILE, MARIA))
+        conn.execute(
+            "INSERT INTO customer_notes (id_contato, note, made_by) VALUES (%s, 'Maria viaja', 'vera')",
+            (MARIA,),
+        )
         normalize_contacts(conn, default_area_code=None, log=LOG)
         _run(conn, archive)
         assert conn.execute("SELECT count(*) FROM chat_files WHERE id_contato = %s", (MARIA,)).fetchone() == (
@@ -112,6 +116,7 @@ def test_an_export_holds_the_chat_and_is_audited(filled: Connection) -> None:
     assert len(held["chat_files"]) == 1
     assert len(held["chat_messages"]) == held["chat_files"][0]["message_count"]
     assert held["erp_backup"] == [{"id": MARIA, "nome": "Maria Souza", "celular": MOBILE}]
+    assert [note["note"] for note in held["customer_notes"]] == ["Maria viaja"]
     json.dumps(held)
     assert filled.execute("SELECT action FROM audit_log").fetchall() == [("privacy.export",)]
 

@@ -1,0 +1,90 @@
+"""`console user` and `console audit`, as an administrator types them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from whatsapp_pipeline import privacy_key
+from whatsapp_pipeline.cli import cli
+from whatsapp_pipeline.console.access import token_hash
+from whatsapp_pipeline.console.passwords import is_password
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.operations import console_access
+from whatsapp_pipeline.store.operations.console_views import delete_views_before, record_views, view_subject
+
+
+@pytest.fixture
+def environment(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("PIPELINE_LOCAL_DIR", str(tmp_path))
+    monkeypatch.setenv("CONSOLE_URL", "https://console.example.com")
+
+
+def run(*command: str, given: str | None = None) -> Result:
+    return CliRunner().invoke(cli, ["console", *command], input=given)
+
+
+def test_a_user_is_added_listed_disabled_and_let_in_again(environment: None, conn: Connection) -> None:
+    added = run("user", "add", "Maria", "--level", "analyst")
+    link = re.search(r"maria: analyst; .* https://console\.example\.com/login/once/(\S+)\n$", added.output)
+    assert link
+    assert console_access.use_login_link(conn, token_hash(link[1])) is not None
+    assert "there is a user maria already" in str(run("user", "add", "maria").exception)
+    assert run("user", "add", "maría").exit_code == 2
+    listed = run("user", "list").output
+    assert re.search(r"maria\s+analyst\s+active\s+none\s+never", listed)
+    assert run("user", "disable", "maria").output == "maria: disabled\n"
+    assert '"state": "disabled"' in run("user", "list", "--json").output
+    assert run("user", "disable", "maria", "--undo").output == "maria: active\n"
+    assert "there is no such user" in str(run("user", "disable", "nobody").exception)
+
+
+def test_a_password_is_asked_for_twice_and_shown_never(environment: None, conn: Connection) -> None:
+    run("user", "add", "rosa")
+    password = "uma senha comprida"
+    done = run("user", "password", "rosa", given=f"{password}\n{password}\n")
+    assert done.exit_code == 0
+    assert password not in done.output
+    rosa = console_access.user_named(conn, "rosa")
+    assert rosa is not None
+    assert is_password(password, rosa.password_hash)
+    assert "10 to 200 characters" in str(run("user", "password", "rosa", given="short\nshort\n").exception)
+    assert "https://console.example.com/login/once/" in run("user", "password", "rosa", "--link").output
+
+
+def test_the_record_of_views_is_listed_by_customer_user_and_day(
+    environment: None, conn: Connection, database_url: str
+) -> None:
+    assert "the key that names customers" in str(run("audit", "--customer", "7").exception)
+    key = privacy_key.find_or_make()
+    for name in ("vera", "otto"):
+        run("user", "add", name)
+        user = console_access.user_named(conn, name)
+        assert user is not None
+        console_access.begin_session(conn, user.id, token_hash(name))
+    with connect(database_url) as viewing:
+        record_views(viewing, token_hash("vera"), "view", [view_subject(key, 7, "")])
+        record_views(viewing, token_hash("vera"), "export", [view_subject(key, 7, "")])
+        record_views(viewing, token_hash("otto"), "view", [view_subject(key, 8, "")])
+    lines = run("audit").output.splitlines()
+    assert len(lines) == 3
+    assert not any(re.search(r"\b[78]\b", line.split("  ")[4]) for line in lines)
+    of_seven = run("audit", "--customer", "7").output.splitlines()
+    assert sorted(line.split("  ")[2:4] for line in of_seven) == [["vera", "export"], ["vera", "view"]]
+    assert len(run("audit", "--user", "otto").output.splitlines()) == 1
+    assert len(run("audit", "--customer", "7", "--user", "otto").output.splitlines()) == 1  # nobody looked
+    assert "nobody looked" in run("audit", "--since", "2099-01-01").output
+    assert "there is no such user" in str(run("audit", "--user", "nobody").exception)
+    conn.execute("UPDATE console_views SET window_start = window_start - interval '25 months' WHERE id_user ="
+                 " (SELECT id FROM console_users WHERE name = 'otto')")  # fmt: skip
+    assert delete_views_before(conn, 24) == 1
+    assert len(run("audit").output.splitlines()) == 2
+
+
+def test_the_console_refuses_to_be_read_along(environment: None) -> None:
+    refused = run("--host", "0.0.0.0")
+    assert "plain HTTP" in str(refused.exception)
