@@ -50,7 +50,7 @@ def open_page(browser: Any, console: RunningConsole, people: PreparedPeople) -> 
 
     def opened(level: Any = None, **options: Any) -> Any:
         context = browser.new_context(
-            base_url=console.url, locale="pt-BR", reduced_motion="reduce", **{"viewport": DESKTOP, **options}
+            base_url=console.url, locale="pt-BR", **{"viewport": DESKTOP, **options}
         )
         contexts.append(context)
         if level is not None:
