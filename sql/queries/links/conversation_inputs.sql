@@ -9,7 +9,7 @@ WITH names AS (
     SELECT i.conversation_id, count(DISTINCT k.id) AS contacts,
            string_agg(DISTINCT concat_ws('/', p.id_contato, p.field, p.kind, p.had_ninth_digit, p.key), ',') AS phones
       FROM conversation_identities i
-      JOIN contact_phones p ON p.key = i.phone_key
+      JOIN contact_phones p ON right(p.key, 8) = right(i.phone_key, 8)  -- also those of an unknown area
       JOIN contatos k ON k.id = p.id_contato  -- its phones may outlive a contact for a while
      GROUP BY i.conversation_id
 ), decisions AS (
@@ -21,13 +21,14 @@ WITH names AS (
      WHERE o.removed_at IS NULL AND o.decision IN ('contact', 'no_contact', 'not_contact')
      GROUP BY i.conversation_id
 ), numbers AS (
-    SELECT s.id_conversation, string_agg(DISTINCT n.number, ',') AS numbers
-      FROM chat_sessions s, unnest(s.order_numbers) AS n(number)
+    SELECT s.id_conversation, string_agg(DISTINCT concat_ws('/', n.number, o.id, o.id_contato), ',') AS numbers
+      FROM chat_sessions s
+     CROSS JOIN LATERAL unnest(s.order_numbers) AS n(number)
+      LEFT JOIN ordens_servico o ON ltrim(o.numero_ordem_servico::text, '0') = n.number
      WHERE s.id_conversation IS NOT NULL
      GROUP BY s.id_conversation
 ), everybody AS (
-    SELECT concat_ws('/', (SELECT count(*) FROM contatos), (SELECT max(id) FROM contatos),
-                     (SELECT count(*) FROM contact_phones),
+    SELECT concat_ws('/', (SELECT count(*) || ':' || sum(hash_record_extended(ROW(id, nome, fantasia), 0)) FROM contatos),
                      (SELECT max(id) FROM link_models WHERE kind = 'names')) AS contacts,
            (SELECT max(id) FROM link_models WHERE kind = 'phones') AS phone_model
 ), inputs AS (

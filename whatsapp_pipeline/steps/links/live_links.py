@@ -52,6 +52,9 @@ class LiveLinkReport:
 def link_live(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
     """Link every conversation, and the sessions of each, whose evidence changed since it was linked last.
 
+    One statement compares the inputs of all conversations with those they were linked by; only what differs
+    is decided. Not only conversations with new messages count: contacts and orders change in the user's own
+    tables, where the pipeline has no triggers, and an order that comes later has to be found.
     A conversation that another worker is adding to at this moment is left to the next call.
     """
     with named_lock(conn, "live_links"):

@@ -166,6 +166,31 @@ def test_a_profile_name_alone_links_nobody(conn: Connection) -> None:
     assert contact_of(conn)[:2] == (1, "linked")
 
 
+def test_a_phone_without_its_area_that_comes_later_is_seen(conn: Connection) -> None:
+    say(conn, "w1", "oi", sender=OTHER, name="~")
+    assert one(conn, "SELECT count(*) FROM conversation_candidates") == 0
+    conn.execute(
+        "INSERT INTO contact_phones VALUES (3, 'celular', 1, 'xx88880103', 'unknown_area', true, NULL)"
+    )
+    link_live(conn, log=LOG)
+    assert rows(conn, "SELECT id_contato FROM conversation_candidates") == [(3,)]
+
+
+def test_a_contact_that_is_renamed_and_an_order_that_changes_hands_are_seen(conn: Connection) -> None:
+    say(conn, "w1", "e a OS 30033?", sender=OTHER, name="Zuleica Prado")
+    assert one(conn, "SELECT count(*) FROM conversation_candidates") == 0
+    conn.execute("UPDATE contatos SET nome = 'Zuleica Prado' WHERE id = 3")
+    link_live(conn, log=LOG)
+    assert rows(conn, "SELECT id_contato FROM conversation_candidates") == [(3,)]
+    conn.execute("UPDATE contatos SET nome = 'Caio Reis' WHERE id = 3")
+    add_order(conn, 30033, 1)
+    link_live(conn, log=LOG)
+    assert rows(conn, "SELECT id_contato FROM conversation_candidates") == [(1,)]
+    conn.execute("UPDATE ordens_servico SET id_contato = 2")
+    link_live(conn, log=LOG)
+    assert rows(conn, "SELECT id_contato FROM conversation_candidates") == [(2,)]
+
+
 @pytest.mark.parametrize("kind", ["conversation", "phone"])
 def test_a_person_decides_and_takes_it_back(conn: Connection, kind: str) -> None:
     say(conn, "w1", "oi")
