@@ -72,6 +72,7 @@ AREAS = (
         (
             "domain/matching/test_contacts.py", "domain/matching/test_decision_table.py",
             "domain/matching/test_live*.py", "domain/matching/test_overrides*.py",
+            "domain/matching/test_few*.py", "domain/matching/test_naming.py",
             "steps/links/test_link_contacts.py", "steps/links/test_decide.py",
             "steps/links/test_name_evidence.py", "steps/links/test_link_stamps.py",
             "steps/links/test_staleness.py", "steps/links/test_live_links.py",

@@ -37,8 +37,6 @@ _NAMED: tuple[tuple[str, str, str, str], ...] = (
      "steps/chats/test_load_messages.py"),
     ("chats/duplicates_mark.sql", "direction, sender, nth", "direction, nth",
      "steps/chats/test_load_messages.py"),
-    ("domain/summaries/metrics.py", "reply_limit: timedelta = timedelta(days=30)",
-     "reply_limit: timedelta = timedelta(days=31)", _METRICS[1]),
     ("steps/summaries/summarize.py", "reply_limit: timedelta = timedelta(days=30)",
      "reply_limit: timedelta = timedelta(days=31)", _METRICS[1]),
     ("summaries/summaries_replies.sql", "<= %(reply_limit)s", "< %(reply_limit)s", _METRICS[1]),

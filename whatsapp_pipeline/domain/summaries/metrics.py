@@ -15,7 +15,7 @@ Definitions
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -61,10 +61,10 @@ class FrequencyBounds:
 class MetricOptions:
     """What defines the figures."""
 
-    gap: timedelta = timedelta(hours=24)
-    reply_limit: timedelta = timedelta(days=30)
-    hours: BusinessHours = field(default_factory=BusinessHours)
-    frequency: FrequencyBounds = field(default_factory=FrequencyBounds)
+    gap: timedelta
+    reply_limit: timedelta
+    hours: BusinessHours
+    frequency: FrequencyBounds
 
 
 class BusinessDay(NamedTuple):
