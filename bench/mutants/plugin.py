@@ -6,6 +6,7 @@ drawing changes and starting trials.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections import defaultdict
@@ -14,31 +15,15 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 SERVER, ORDER, QUERIES_SEEN = "MUTANTS_SERVER", "MUTANTS_ORDER", "MUTANTS_QUERIES"
 
 _seen: dict[str, list[str]] = defaultdict(list)
 
 
-class _SharedServer:
-    """The fixtures of conftest.py that start a server, over again."""
-
-    @pytest.fixture(scope="session")
-    def embedded_admin_url(self) -> str:
-        """The server of all trials, which holds the migrated template already."""
-        return os.environ[SERVER]
-
-    @pytest.fixture(scope="session")
-    def migrated_template(self) -> str:
-        """A copy of no trial's: migrations are not among the changes."""
-        return "template_migrated"
-
-
-def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that ran through the changed line before the change, in the order that was chosen."""
-    for conftest in ("whatsapp_pipeline_tests", "whatsapp_pipeline_tests/store"):
-        # Fixtures that are registered last for a folder win.
-        session._fixturemanager.parsefactories(_SharedServer(), nodeid=conftest)
     if order := os.environ.get(ORDER):
         chosen = json.loads(Path(order).read_text(encoding="utf-8"))
         places = {name: place for place, name in enumerate(chosen)}
@@ -48,7 +33,20 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
 
 
 def pytest_configure() -> None:
-    """Let a slow machine fail no test of properties: that would look like a change that was noticed."""
+    """Use the server of all trials, and let a slow machine fail no test of properties.
+
+    Such a failure would look like a change that was noticed.
+    """
+    conftest = importlib.import_module("whatsapp_pipeline_tests.conftest")
+    create = conftest.create_database
+
+    def create_once(admin_url: str, name: str, template: str) -> str:
+        """Create a database; a migrated template of an earlier trial stays: no migration is changed."""
+        with psycopg.connect(admin_url, autocommit=True) as conn:
+            found = conn.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        return make_conninfo(admin_url, dbname=name) if found else str(create(admin_url, name, template))
+
+    conftest.__dict__.update(server_url=lambda *_: os.environ[SERVER], create_database=create_once)
     hypothesis.settings.register_profile(
         "mutants", deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
     )

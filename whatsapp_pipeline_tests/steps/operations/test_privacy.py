@@ -229,6 +229,21 @@ def test_decisions_on_a_title_and_findings_of_a_combined_file_go_too(filled: Con
     assert _holds(filled, "joao a") == ["chat_files", "contatos", "link_overrides"]
 
 
+def test_a_decision_on_a_title_stays_while_another_contacts_chat_has_it(filled: Connection) -> None:
+    filled.execute(
+        "INSERT INTO chat_files (filename, file_path, month, title, id_contato) VALUES"
+        " ('a.txt', 'a.txt', '2025-01', 'Balcao', %(maria)s),"
+        " ('b.txt', 'b.txt', '2025-01', 'BALCAO', %(joao)s),"
+        " ('c.txt', 'c.txt', '2025-01', 'Maria S', %(maria)s)",
+        {"maria": MARIA, "joao": JOAO},
+    )
+    for title in ("balcao", "maria s"):
+        filled.execute("SELECT override_link('title', %s, 'no_contact', NULL, 'a supplier')", (title,))
+    _erase(filled)
+    kept = filled.execute("SELECT target FROM link_overrides WHERE removed_at IS NULL").fetchall()
+    assert kept == [("balcao",)]
+
+
 def test_saved_pages_keep_the_id_alone(filled: Connection, local_dir: Path) -> None:
     _erase(filled)
     page = json.loads(next(local_dir.rglob("B-000000.json")).read_text())

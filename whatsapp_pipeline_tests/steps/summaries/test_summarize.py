@@ -161,11 +161,16 @@ def test_the_bounds_of_how_often_a_customer_writes(
 
 @pytest.mark.parametrize(("minutes", "counts"), [(90 * DAY - 1, True), (90 * DAY, False)])
 def test_a_mood_is_that_of_the_last_ninety_days(empty: Connection, minutes: int, *, counts: bool) -> None:
-    add_contact(empty, 1)
-    add_chat(empty, 1, "a", [Said(0, "from", "péssimo atendimento, um absurdo"), Said(minutes, "from", "oi")])
+    for contact in (1, 2):
+        add_contact(empty, contact)
+    content = Said(minutes, "from", "muito obrigado, ótimo")
+    add_chat(empty, 1, "a", [content])
+    add_chat(empty, 2, "b", [Said(0, "from", "péssimo atendimento, um absurdo"), content])
     run(empty)
-    score = one(empty)["sentiment_score"]
-    assert (score is not None and score < 0) == counts
+    alone, after_a_complaint = (row["sentiment_score"] for row in rows(empty))
+    assert alone > 0
+    assert (after_a_complaint < alone) == counts
+    assert (after_a_complaint == alone) == (not counts)
 
 
 @pytest.mark.parametrize(("minutes", "compared"), [(90 * DAY, True), (90 * DAY + 1, False)])
