@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from itertools import groupby
 from typing import Any, BinaryIO, NamedTuple
 
 from upath import UPath
@@ -25,13 +25,18 @@ from upath import UPath
 from whatsapp_pipeline.archive.peek import first_message_month
 from whatsapp_pipeline.archive.sources import ChatSource, UnreadableFileError, open_source
 from whatsapp_pipeline.domain.titles import parse_file_name
-from whatsapp_pipeline.domain.transcripts.archive_dates import HEAD_BYTES, common_order, date_order_of
+from whatsapp_pipeline.domain.transcripts.archive_dates import (
+    HEAD_BYTES,
+    common_order,
+    date_order_of,
+    nearest_order,
+)
 from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder
 from whatsapp_pipeline.errors import PipelineError
 
 _YEAR = re.compile(r"[12]\d{3}")
 _MONTH = re.compile(r"0[1-9]|1[0-2]")
-_MOST_LOOKED_AT = 200  # files that are read to find the archive's order of day and month
+_MOST_LOOKED_AT = 200  # files that are read to find the order of day and month near a month
 _CHAT_SUFFIXES = (".txt", ".zip")
 
 
@@ -78,6 +83,8 @@ class ChatArchive:
         self._is_local = self._fs.protocol in ("file", ("file", "local"))
         self._base = self.root.path.rstrip("/")
         self._peeked: dict[tuple[str, int, datetime], str | None] = {}
+        self._orders: dict[str, DateOrder | None] = {}  # of months
+        self._file_orders: dict[str, DateOrder | None] = {}  # of files, by path
 
     @property
     def url(self) -> str:
@@ -148,22 +155,39 @@ class ChatArchive:
                 self._peeked[key] = None
         return self._peeked[key]
 
-    @cached_property
-    def date_order(self) -> DateOrder | None:
-        """The order of day and month in the archive's native exports; None if the files disagree.
+    def date_order_near(self, path: str) -> DateOrder | None:
+        """Return the order of day and month in the native exports nearest to a file; None if they disagree.
 
-        At most 200 files are read. Native exports come first: their names differ from those of block files.
+        The files of the file's month are asked first, then those of the months before and after it, and so
+        on, until five files decide. At most 200 files are read for a month. Native exports come first: their
+        names differ from those of block files.
         """
-        files = [file for month in self.months() for file in self.listing(month).files]
-        files.sort(key=lambda file: parse_file_name(file.name) is not None)
-        return common_order(self._date_order_of(file.path) for file in files[:_MOST_LOOKED_AT])
+        month = _month_in(path) or next(reversed(self.months()), "")
+        if month not in self._orders:
+            self._orders[month] = nearest_order(self._orders_around(month))
+        return self._orders[month]
+
+    def _orders_around(self, month: str) -> Iterator[list[DateOrder | None]]:
+        """Yield the orders of files in groups of equal distance to a month, the nearest first."""
+        left = _MOST_LOOKED_AT
+        months = sorted(self.months(), key=lambda other: _months_between(month, other))
+        for _, ring in groupby(months, key=lambda other: _months_between(month, other)):
+            files = [file for other in ring for file in self.listing(other).files]
+            files.sort(key=lambda file: parse_file_name(file.name) is not None)
+            yield [self._date_order_of(file.path) for file in files[:left]]
+            left -= len(files)
+            if left <= 0:
+                return
 
     def _date_order_of(self, path: str) -> DateOrder | None:
-        try:
-            with self.open(path) as source:
-                return common_order(date_order_of(head) for head in source.heads(HEAD_BYTES))
-        except UnreadableFileError:
-            return None
+        if path not in self._file_orders:
+            try:
+                with self.open(path) as source:
+                    order = common_order(date_order_of(head) for head in source.heads(HEAD_BYTES))
+            except UnreadableFileError:
+                order = None
+            self._file_orders[path] = order
+        return self._file_orders[path]
 
     def exists(self, path: str) -> bool:
         """Return whether a file still exists."""
@@ -247,6 +271,22 @@ class ChatArchive:
         if self._leads_out(path):
             raise OSError(errno.ELOOP, "a symbolic link that leads out of the archive", path)
         return _checked_regular(os.open(os.path.realpath(path), flags), path)
+
+
+def _month_in(path: str) -> str | None:
+    """Return the month (`YYYY-MM`) that a file's folders or name give; None if they give none."""
+    year, _, rest = path.partition("/")
+    month, slash, _ = rest.partition("/")
+    if slash and _YEAR.fullmatch(year) and _MONTH.fullmatch(month):
+        return f"{year}-{month}"
+    named = parse_file_name(path.rsplit("/", 1)[-1])
+    return f"{named.time:%Y-%m}" if named is not None else None
+
+
+def _months_between(one: str, other: str) -> int:
+    """Return how many months lie between two months."""
+    (year, month), (other_year, other_month) = (map(int, text.split("-")) for text in (one, other))
+    return abs((year - other_year) * 12 + month - other_month)
 
 
 def _printable(path: str) -> str:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, get_args
 
@@ -23,13 +23,20 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.archive.sources import ChatSource, UnreadableFileError, open_source
 from whatsapp_pipeline.domain.chat_names import read_chat_name
 from whatsapp_pipeline.domain.transcripts import ChatSummary, ParseOptions, Source, Window, read_many
-from whatsapp_pipeline.domain.transcripts.archive_dates import HEAD_BYTES, common_order, date_order_of
+from whatsapp_pipeline.domain.transcripts.archive_dates import (
+    HEAD_BYTES,
+    common_order,
+    date_order_of,
+    nearest_order,
+)
 from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder, FormatName
 from whatsapp_pipeline.safe_text import for_json, for_json_bytes
 
 _FORMATS = [name for name in get_args(FormatName) if name != "unknown"]
 # A damaged file may hold a finding a line; the counts are complete all the same.
 _FINDINGS_SHOWN = 100
+# Files that are looked at to find the order of day and month that others of the call have.
+_MOST_LOOKED_AT = 200
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -67,11 +74,11 @@ def parse(
         owner=owner or configured.owner,
         zone=zone or configured.zone,
         locale=configured.locale,
-        archive_order=cache(partial(_order_of_others, files)),
     )
     failed = False
-    for path in files:
-        failed |= not _parse_file(path, options, sys.stdout.buffer, sys.stderr)
+    for number, path in enumerate(files):
+        near = partial(options, archive_order=partial(_order_near, files, number))
+        failed |= not _parse_file(path, near, sys.stdout.buffer, sys.stderr)
     sys.stdout.buffer.flush()
     if failed:
         sys.exit(1)
@@ -100,17 +107,22 @@ def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO, 
     return error is None and "unknown_format" not in summary["exceptions"]
 
 
-def _order_of_others(paths: Sequence[str]) -> DateOrder | None:
-    """The order of dates in the files of one call; standard input is not read twice."""
-    return common_order(order for path in paths if path != "-" for order in _orders_in(path))
+def _order_near(paths: Sequence[str], number: int) -> DateOrder | None:
+    """The order of dates in those files of one call that stand nearest to one of them in the call."""
+    near = sorted(range(len(paths)), key=lambda other: abs(other - number))[:_MOST_LOOKED_AT]
+    return nearest_order([_order_in(paths[other])] for other in near)
 
 
-def _orders_in(path: str) -> Iterator[DateOrder | None]:
+@lru_cache(10_000)
+def _order_in(path: str) -> DateOrder | None:
+    """The order of dates that a file's beginning decides; standard input is not read twice."""
+    if path == "-":
+        return None
     try:
         with open_source(Path(path).name, partial(_open, path)) as source:
-            yield from map(date_order_of, source.heads(HEAD_BYTES))
+            return common_order(map(date_order_of, source.heads(HEAD_BYTES)))
     except UnreadableFileError:
-        return
+        return None
 
 
 def _windows(

@@ -94,9 +94,26 @@ def test_the_order_of_dates_is_that_of_the_files_that_decide_one(tmp_path: Path)
         (folder / f"m{number}.txt").write_text("1/25/25, 3:05 pm - Ana: oi\n", encoding="utf-8")
     (folder / "a.txt").write_text("1/2/25, 3:05 pm - Ana: oi\n", encoding="utf-8")
     archive = ChatArchive(str(tmp_path))
-    assert archive.date_order == "mdy"
+    assert archive.date_order_near("2025/01/a.txt") == "mdy"
     (found,) = read_files(archive, [FileRequest("2025/01/a.txt", {})], ReadingOptions())
     assert found.frame["timestamp"].dt.month().to_list() == [1]
     for number in range(5):  # files that do not agree decide nothing
         (folder / f"d{number}.txt").write_text("25/1/25, 3:05 pm - Ana: oi\n", encoding="utf-8")
-    assert ChatArchive(str(tmp_path)).date_order is None
+    assert ChatArchive(str(tmp_path)).date_order_near("2025/01/a.txt") is None
+
+
+def test_the_files_nearest_in_time_decide_the_order_of_dates(tmp_path: Path) -> None:
+    """The business changed its phone in March: the months before and after it have different orders."""
+    written = {"2025/01": "25/1/25, 3:05 pm", "2025/03": "3/25/25, 3:05 PM", "2025/06": "6/25/25, 3:05 PM"}
+    for month, header in written.items():
+        (tmp_path / month).mkdir(parents=True)
+        for number in range(5):
+            (tmp_path / month / f"n{number}.txt").write_text(f"{header} - Ana: oi\n", encoding="utf-8")
+    for month in ("2025/02", "2025/05", "2025/01", "2025/03"):
+        (tmp_path / month).mkdir(exist_ok=True)
+        (tmp_path / month / "a.txt").write_text("1/2/25, 3:05 pm - Ana: oi\n", encoding="utf-8")
+    archive = ChatArchive(str(tmp_path))
+    near = {month: archive.date_order_near(f"{month}/a.txt") for month in ("2025/01", "2025/03", "2025/05")}
+    assert near == {"2025/01": "dmy", "2025/03": "mdy", "2025/05": "mdy"}
+    assert archive.date_order_near("2025/02/a.txt") is None  # as far from both
+    assert archive.date_order_near("avulso.txt") == "mdy"  # a file of no month: the newest decide

@@ -39,8 +39,8 @@ def chat(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("others", "locale", "month", "source"),
     [
-        ("1/25/25, 3:05 pm - Ana: oi\n", None, 1, "the other files of the archive"),
-        ("25/1/25, 3:05 pm - Ana: oi\n", "en_US", 2, "the other files of the archive"),
+        ("1/25/25, 3:05 pm - Ana: oi\n", None, 1, "the files nearest to it in the archive"),
+        ("25/1/25, 3:05 pm - Ana: oi\n", "en_US", 2, "the files nearest to it in the archive"),
         ("1/2/25, 3:05 pm - Ana: oi\n", "en_US", 1, "the owner's locale (CHAT_LOCALE)"),
         ("1/2/25, 3:05 pm - Ana: oi\n", None, 2, "the owner's locale (CHAT_LOCALE)"),
     ],

@@ -19,6 +19,8 @@ HEAD_BYTES = 1 << 16
 """How much of a file is looked at."""
 ENOUGH_FILES = 25
 """So many files that have one order are enough to know it."""
+ENOUGH_NEAR = 5
+"""So many near files that have one order are enough: files farther off are not asked then."""
 _CLEAR_SHARE = 0.8
 
 
@@ -39,11 +41,24 @@ def date_order_of(head: bytes) -> DateOrder | None:
 
 def common_order(orders: Iterable[DateOrder | None]) -> DateOrder | None:
     """The order that nearly all files have which decide one; None when there is none such."""
+    return nearest_order([orders])
+
+
+def nearest_order(groups: Iterable[Iterable[DateOrder | None]]) -> DateOrder | None:
+    """The order that nearly all of the nearest files have which decide one; None when there is none such.
+
+    Args:
+        groups: The orders of files, the nearest group first. No group is asked for once ENOUGH_NEAR files
+            decided an order.
+    """
     counts: Counter[DateOrder] = Counter()
-    for order in orders:
-        if order is not None:
-            counts[order] += 1
-            if sum(counts.values()) >= ENOUGH_FILES:
-                break
+    for orders in groups:
+        for order in orders:
+            if order is not None:
+                counts[order] += 1
+                if counts.total() >= ENOUGH_FILES:
+                    break
+        if counts.total() >= ENOUGH_NEAR:
+            break
     order, count = max(counts.items(), key=lambda item: item[1], default=(None, 0))
-    return order if count and count >= _CLEAR_SHARE * sum(counts.values()) else None
+    return order if count and count >= _CLEAR_SHARE * counts.total() else None

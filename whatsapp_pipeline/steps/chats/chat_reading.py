@@ -84,12 +84,13 @@ class FileWindow:
 
 
 def parse_options(
-    reading: ReadingOptions, remembered: Mapping[str, Any], name: ChatName, archive: ChatArchive
+    reading: ReadingOptions, request: FileRequest, name: ChatName, archive: ChatArchive
 ) -> ParseOptions:
     """Put together how to read a transcript: what a person decided for its file goes before the run's."""
+    path, remembered = request
     options = ParseOptions(
         owner=reading.owner, zone=reading.zone, default_title=name.title, combined=name.is_combined,
-        locale=reading.locale, archive_order=lambda: archive.date_order,
+        locale=reading.locale, archive_order=lambda: archive.date_order_near(path),
     )  # fmt: skip
     chosen = {key: remembered[key] for key in ("format", "date_order") if key in remembered}
     if "owner" in remembered:
@@ -199,13 +200,13 @@ class _Run:
         """Open the transcripts of one file after the other."""
         for file in self._files:
             self._in_hand = file
-            path, remembered = self._requests[file]
+            request = self._requests[file]
             try:
-                with self._archive.open(path) as source:
+                with self._archive.open(request.path) as source:
                     for member, stream in source.streams():
-                        name = read_chat_name(path, member.path)
+                        name = read_chat_name(request.path, member.path)
                         self._transcripts.append((file, name))
-                        yield Source(stream, parse_options(self._reading, remembered, name, self._archive))
+                        yield Source(stream, parse_options(self._reading, request, name, self._archive))
                     self._read[file] = ReadFile(file, source.content_hash(), source.findings)
             except UnreadableFileError as error:
                 self._failed[file] = error

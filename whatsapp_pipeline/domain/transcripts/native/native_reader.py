@@ -241,7 +241,7 @@ def _pieces(chunks: Iterator[bytes], ahead: list[bytes]) -> Iterator[str]:
 
 _SOURCES_OF_ORDER = {
     "language": "the language of its notices",
-    "archive": "the other files of the archive",
+    "archive": "the files nearest to it in the archive",
     "clock": "the clock, which only the United States write so",
     "locale": "the owner's locale (CHAT_LOCALE)",
     "default": "the default; set CHAT_LOCALE, or the file's date_order",
