@@ -125,6 +125,7 @@ def _try_named() -> None:
     survived = 0
     with tempfile.TemporaryDirectory(prefix="wm-") as folder, Workshop(Path(folder)) as work:
         for area, mutant in named(Path()):
+            work.require_green(area)
             trial = work.run(area, mutant)
             survived += trial.state != "killed"
             print(f"{trial.state:9} {trial.seconds:5.0f} s  {mutant}  {trial.test}", flush=True)

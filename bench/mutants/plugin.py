@@ -43,7 +43,7 @@ def pytest_configure() -> None:
     def create_once(admin_url: str, name: str, template: str) -> str:
         """Create a database; a migrated template of an earlier trial stays: no migration is changed."""
         with psycopg.connect(admin_url, autocommit=True) as conn:
-            found = conn.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
+            found = conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
         return make_conninfo(admin_url, dbname=name) if found else str(create(admin_url, name, template))
 
     conftest.__dict__.update(server_url=lambda *_: os.environ[SERVER], create_database=create_once)

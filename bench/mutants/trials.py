@@ -57,6 +57,7 @@ class Workshop:
         self._folder = folder
         self._server = ""
         self._kept: dict[str, Path] = {}
+        self._green: set[tuple[Path, ...]] = set()
 
     def __enter__(self) -> Workshop:
         shutil.rmtree(self.root, ignore_errors=True)
@@ -120,6 +121,16 @@ class Workshop:
                 sys.exit(f"the tests of {area.name} fail without a change:\n{output[-3000:]}")
             shutil.copy(queries, kept / "queries")
         self._kept[area.name] = kept
+
+    def require_green(self, area: Area) -> None:
+        """Run an area's tests unchanged, once; ends the tool where one fails."""
+        tests = tuple(area.test_files(self.root))
+        if tests in self._green:
+            return
+        code, output = self._pytest(area, {}, [], limit=3600)
+        if code != 0:
+            sys.exit(f"{', '.join(area.tests)}: tests fail without a change:\n{output[-3000:]}")
+        self._green.add(tests)
 
     def is_recorded(self, area: Area) -> bool:
         """Whether the area's tests, as they are, were run unchanged before."""
