@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 import click
@@ -13,6 +14,7 @@ from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.cli.text_table import print_table
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import PipelineHandler
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations.console_access import ConsoleUser, Level
@@ -41,6 +43,9 @@ def _serve(host: str, port: int) -> None:
     configured = settings.load()
     config = console_config(configured, host=host, port=port)
     require_free(host, port, "--port")
+    log = logging.getLogger("whatsapp_pipeline.console")
+    log.handlers, log.propagate = [PipelineHandler()], False
+    log.setLevel(logging.INFO)
     try:
         serve_console(
             config, _prepared_url(configured), audit_months=configured.console_audit_months,

@@ -19,6 +19,7 @@ from whatsapp_pipeline.logs import fields
 
 _LOG = logging.getLogger(__name__)
 MAX_BODY_BYTES = 16 * 1024
+_UNLOGGED = {"/health", "/static"}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -67,6 +68,8 @@ class Guard:
         # The route's pattern and not the path: a path can hold a login link. Never the query.
         route = scope.get("route")
         pattern, took = getattr(route, "path", "-"), round(1000 * (time.monotonic() - started))
+        if pattern in _UNLOGGED:
+            return
         _LOG.info(
             "%s %s %d %d ms", scope["method"], pattern, status, took,
             extra=fields(method=scope["method"], route=pattern, status=status, milliseconds=took),

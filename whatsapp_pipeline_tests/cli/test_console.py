@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -15,6 +21,7 @@ from whatsapp_pipeline.console.passwords import is_password
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.operations import console_access
 from whatsapp_pipeline.store.operations.console_views import delete_views_before, record_views, view_subject
+from whatsapp_pipeline_tests.console.running import drop_roles
 
 
 @pytest.fixture
@@ -83,6 +90,47 @@ def test_the_record_of_views_is_listed_by_customer_user_and_day(
                  " (SELECT id FROM console_users WHERE name = 'otto')")  # fmt: skip
     assert delete_views_before(conn, 24) == 1
     assert len(run("audit").output.splitlines()) == 2
+
+
+@pytest.mark.slow
+def test_the_command_serves_and_logs_no_word_of_a_query(fresh_database_url: str, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path / "console.log"
+    command = [str(Path(sys.executable).parent / "whatsapp-pipeline"), "console", "--port", str(port)]
+    environment = {**os.environ, "DATABASE_URL": fresh_database_url, "PIPELINE_LOCAL_DIR": str(tmp_path)}
+    with log.open("w") as file, subprocess.Popen(command, env=environment, stderr=file) as process:
+        try:
+            base = f"http://localhost:{port}"
+            with httpx.Client(headers={"sec-fetch-site": "same-origin"}, timeout=30) as client:
+                _wait_for_console(client, base)
+                link = re.search(rf"{base}/login/once/\S+", log.read_text())
+                assert link
+                assert client.post(link[0]).headers["location"] == "/account"
+                assert client.get(f"{base}/search?q=segredo").status_code == 200
+        finally:
+            process.terminate()
+            process.wait(30)
+            drop_roles(fresh_database_url)
+    lines = log.read_text()
+    assert re.search(r"GET /search 200 \d+ ms", lines)
+    assert re.search(r"POST /login/once/\{link\} 303 \d+ ms", lines)
+    assert "segredo" not in lines
+    assert "/health" not in lines
+
+
+def _wait_for_console(client: httpx.Client, base: str) -> None:
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            client.get(f"{base}/health").raise_for_status()
+        except httpx.ConnectError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def test_the_console_refuses_to_be_read_along(environment: None) -> None:
