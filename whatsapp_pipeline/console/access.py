@@ -141,14 +141,20 @@ class Access:
                 store.begin_session(conn, id_user, token_hash(token))
         return token
 
-    def change_password(self, visitor: Visitor, current: str, new: str) -> str | None:
+    def change_password(self, request: Request, visitor: Visitor, current: str, new: str) -> str | None:
         """Store a new password and return the token of a new session; None when `current` is wrong.
 
-        A user without a password, who came by a login link, gives none.
+        A user without a password, who came by a login link, gives none. Wrong passwords are slowed down as
+        those of logins are: raises WaitBeforeLoginError.
         """
+        _, keys = self._failure_keys(request, visitor.name)
         with self._pools.connection(ACCESS) as conn:
+            if wait := store.seconds_to_wait(conn, keys):
+                raise WaitBeforeLoginError(wait)
             user = store.user_named(conn, visitor.name)
         if user is None or (user.password_hash is not None and not is_password(current, user.password_hash)):
+            with self._pools.connection(ACCESS) as conn:
+                store.count_failure(conn, keys)
             return None
         hashed = hash_password(new)
         with self._pools.connection(ACCESS) as conn, conn.transaction():

@@ -198,6 +198,17 @@ def test_a_password_that_does_not_do_changes_nothing(
         assert _log_in(client).status_code == 303
 
 
+def test_guesses_at_the_current_password_are_slowed_down_too(console: RunningConsole, maria: int) -> None:
+    with console.client() as client:
+        _log_in(client)
+        fields = {"current": "guess", "new": "outra senha boa", "again": "outra senha boa"}
+        for _ in range(console_access.FREE_FAILURES):
+            assert "não confere" in text_of(client.post("/account/password", data=fields).text)
+        answer = client.post("/account/password", data={**fields, "current": PASSWORD})
+        assert "Muitas tentativas" in text_of(answer.text)
+        assert client.get("/account").status_code == 200
+
+
 def test_a_new_password_ends_the_users_other_sessions(console: RunningConsole, maria: int) -> None:
     with console.client() as here, console.client() as there:
         _log_in(here)

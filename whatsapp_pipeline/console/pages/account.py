@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import RedirectResponse, Response
 
 from whatsapp_pipeline.console import words
-from whatsapp_pipeline.console.access import clear_session_cookie, set_session_cookie
+from whatsapp_pipeline.console.access import WaitBeforeLoginError, clear_session_cookie, set_session_cookie
 from whatsapp_pipeline.console.error_pages import error_response
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH, TooManyLoginsError
@@ -27,7 +27,9 @@ def change_password(page: Page) -> Response:
     if page.visitor.name in new.lower():
         return _account_page(page, words.PASSWORD_HAS_NAME)
     try:
-        token = page.access.change_password(page.visitor, fields.get("current", ""), new)
+        token = page.access.change_password(page.request, page.visitor, fields.get("current", ""), new)
+    except WaitBeforeLoginError:
+        return _account_page(page, words.WAIT_BEFORE_LOGIN)
     except TooManyLoginsError:
         return error_response("busy")
     if token is None:
