@@ -20,12 +20,8 @@ def change_password(page: Page) -> Response:
     """Store a new password; every other session of the user ends."""
     fields = page.form()
     new = fields.get("new", "")
-    if not MINIMUM_LENGTH <= len(new) <= MAXIMUM_LENGTH:
-        return _account_page(page, words.PASSWORD_LENGTH)
-    if new != fields.get("again", ""):
-        return _account_page(page, words.PASSWORDS_DIFFER)
-    if page.visitor.name in new.lower():
-        return _account_page(page, words.PASSWORD_HAS_NAME)
+    if problem := _problem_of(new, fields.get("again", ""), page.visitor.name):
+        return _account_page(page, problem)
     try:
         token = page.access.change_password(page.request, page.visitor, fields.get("current", ""), new)
     except WaitBeforeLoginError:
@@ -37,6 +33,15 @@ def change_password(page: Page) -> Response:
     response = page.redirect("/account?saved=1")
     set_session_cookie(page.request, response, token)
     return response
+
+
+def _problem_of(new: str, again: str, name: str) -> str | None:
+    """Return why a password does not do; None for one that does."""
+    if not MINIMUM_LENGTH <= len(new) <= MAXIMUM_LENGTH:
+        return words.PASSWORD_LENGTH
+    if new != again:
+        return words.PASSWORDS_DIFFER
+    return words.PASSWORD_HAS_NAME if name in new.lower() else None
 
 
 def log_out(page: Page) -> Response:
