@@ -241,7 +241,7 @@ _OTHER_ORDERS = {
     "store/operations/report_numbers.py": "the file's own order is what is measured",
     "store/operations/privacy.py": "raw rows of one table, by its key",
     "store/operations/privacy_webhooks.py": "raw rows of one table, by conversation",
-    "store/conversations/deliveries.py": "the latest edit of one message",
+    "sql/queries/conversations/apply_changes.sql": "the latest edit of one message",
     "sql/queries/chats/duplicates_mark.sql": "identical messages of one file",
     "sql/queries/chats/duplicates_files.sql": "which file is the earlier one",
     "sql/queries/chats/duplicates_shared.sql": "which file is the earlier one",
@@ -269,7 +269,10 @@ def test_there_is_no_other_order_of_messages() -> None:
 
 
 # Statements that name both tables and read no messages of theirs.
-_BOTH_TABLES = {"sql/queries/summaries/check_summary_evidence_exists.sql": "which cited ids exist"}
+_BOTH_TABLES = {
+    "sql/queries/summaries/check_summary_evidence_exists.sql": "which cited ids exist",
+    "sql/queries/summaries/check_summaries_cite_their_customer.sql": "whose the cited ids are",
+}
 
 
 def test_the_view_is_the_only_union_of_archive_and_live() -> None:
