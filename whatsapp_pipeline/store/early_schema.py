@@ -24,6 +24,8 @@ from whatsapp_pipeline.store.queries import load
 LIST_FILE: Final = PROJECT_ROOT / "sql" / "early_schema.tsv"
 LAST_VERSION: Final = "0032"
 """The last migration before 0033, which stores checksums: the list ends here and never changes."""
+LAST_EDITED: Final = "0013"
+"""The last migration that was edited in place. Only while these were written was one added before another."""
 _LITERAL: Final = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
 _USERS_OWN: Final = frozenset({"contatos", "ordens_servico", "pipeline_migrations"})
 

@@ -189,8 +189,11 @@ def _refuse_early_schema(conn: Connection, directory: Path) -> None:
     applied = _applied(conn)
     if not applied or max(applied) > early_schema.LAST_VERSION:
         return
-    if applied != {version for version in _files(directory) if version <= max(applied)}:
-        return  # a file was removed, which is refused next, or one was added before the last
+    known = {version for version in _files(directory) if version <= max(applied)}
+    if applied - known:
+        return  # a file was removed, which is refused next
+    if known - applied and min(known - applied) > early_schema.LAST_EDITED:
+        return  # a file was added before the last
     found = early_schema.differences(conn, max(applied))
     if found:
         others = f" and {len(found) - 1} more" if len(found) > 1 else ""

@@ -72,6 +72,23 @@ def test_an_early_schema_is_refused_unchanged(empty_database_url: str, tmp_path:
         assert early_schema.fingerprints(conn) == there
 
 
+@pytest.mark.parametrize("lacks", ["0003", "0005"])
+def test_an_early_schema_that_lacks_a_migration_between_others_is_refused_unchanged(
+    empty_database_url: str, tmp_path: Path, lacks: str
+) -> None:
+    """The first migrations were not added in the order of their numbers."""
+    _early(tmp_path / "early", *EDITS["a trigger"][:3])
+    for path in (tmp_path / "early").glob("*.sql"):
+        if path.name[:4] == lacks:
+            path.unlink()
+    migrate(empty_database_url, tmp_path / "early")
+    with connect(empty_database_url) as conn:
+        there = early_schema.fingerprints(conn)
+        with pytest.raises(PipelineError, match="a development version from before 2026-11-22 migrated"):
+            migrate(empty_database_url)
+        assert early_schema.fingerprints(conn) == there
+
+
 def test_what_a_user_has_made_beside_ours_is_no_early_schema(empty_database_url: str, tmp_path: Path) -> None:
     with connect(empty_database_url) as conn:
         conn.execute(USERS_OWN)
