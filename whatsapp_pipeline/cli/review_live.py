@@ -28,7 +28,12 @@ from whatsapp_pipeline.steps.links import decide
 from whatsapp_pipeline.steps.links.chat_ends import lines_of
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import live_links
-from whatsapp_pipeline.store.links.live_review import ends_of_conversation, live_queue, snooze_conversation
+from whatsapp_pipeline.store.links.live_review import (
+    ends_of_conversation,
+    live_queue,
+    newest_decision,
+    snooze_conversation,
+)
 from whatsapp_pipeline.store.links.overrides import NewOverride
 from whatsapp_pipeline.store.links.review import ReviewItem
 
@@ -45,13 +50,15 @@ _ORDER_KEYS = (
 
 def review_conversations(conn: Connection, *, by: str, limit: int | None) -> None:
     """Step through what waits; each decision is kept and in force at once."""
+    reviewing = _LiveReviewing(conn, by, newest_decision(conn))
     items = live_queue(conn, reviewer=by, limit=limit)
     if not items:
         say("no live conversation is in doubt")
         return
-    reviewing = _LiveReviewing(conn, by)
     for number, item in enumerate(items, 1):
         say(f"\n[{number}/{len(items)}]")
+        if reviewing.is_decided(item):
+            continue
         first, last = ends_of_conversation(conn, item.id_chat_file, item.session_number, count=_SHOWN)
         say_lines(item_lines(item, lines_of(first, last)))
         if not reviewing.ask(item):
@@ -70,9 +77,21 @@ class _LiveReviewing:
 
     conn: Connection
     by: str
+    since: int  # the newest decision when the queue was read
     touched: bool = False
     months: set[str] = field(default_factory=set)
     made: list[int] = field(default_factory=list)
+
+    def is_decided(self, item: ReviewItem) -> bool:
+        """Return whether somebody else decided on the item since the queue was read, and say who."""
+        try:
+            decide.refuse_if_decided_live(
+                self.conn, item.id_chat_file, item.session_number, since=self.since, own=self.made
+            )
+        except decide.AlreadyDecidedError as error:
+            say(f"   {error}")
+            return True
+        return False
 
     def ask(self, item: ReviewItem) -> bool:
         """Ask about one item until it is decided or put off; return False to quit."""
@@ -100,13 +119,24 @@ class _LiveReviewing:
                 if key == "o" and chosen is None:
                     continue
                 target_kind, target = targets[scope]
-                if self._keep(_decision(item, target_kind, target or own, chosen, nobody, self.by)):
+                if self._keep(item, _decision(item, target_kind, target or own, chosen, nobody, self.by)):
                     return True
         return False
 
-    def _keep(self, wanted: NewOverride) -> bool:
+    def _keep(self, item: ReviewItem, wanted: NewOverride) -> bool:
+        """Make the decision; return whether the item is settled, by this or by somebody else's decision."""
         try:
-            outcome = decide.add_override(self.conn, wanted)
+            outcome = decide.decide_conversation(
+                self.conn,
+                wanted,
+                conversation=item.id_chat_file,
+                session=item.session_number,
+                since=self.since,
+                own=self.made,
+            )
+        except decide.AlreadyDecidedError as error:
+            say(f"   {error}", err=True)
+            return True
         except PipelineError as error:
             say(f"   not kept: {error}", err=True)
             return False

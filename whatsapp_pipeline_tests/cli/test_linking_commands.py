@@ -12,16 +12,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from whatsapp_pipeline.cli import review_live
 from whatsapp_pipeline.cli.link import link, signed
 from whatsapp_pipeline.cli.override import override
 from whatsapp_pipeline.cli.review import review
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
-from whatsapp_pipeline.steps.links.decide import relink_months
+from whatsapp_pipeline.steps.links.decide import add_override, relink_months
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.links import live_links
 from whatsapp_pipeline.store.links.link_report import match_report
+from whatsapp_pipeline.store.links.overrides import NewOverride
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat, add_contact, add_order
 from whatsapp_pipeline_tests.webhook.deliveries import NOON, delivery, take, text
 
@@ -467,6 +470,41 @@ def test_what_is_put_off_in_live_review_comes_back_after_a_week_and_stays_for_ot
     assert "session 1" in again.output
     fresh.execute("DELETE FROM conversations")
     assert fresh.execute("SELECT count(*) FROM review_snoozes").fetchone() == (0,)
+
+
+def _another_decides(conn: Connection, contact: int) -> None:
+    row = conn.execute("SELECT id FROM conversations WHERE external_id = '5541999990001'").fetchone()
+    assert row is not None
+    target = live_links.target_of(conn, row[0])
+    assert target is not None
+    add_override(conn, NewOverride("conversation", target, "contact", contact, "é o Bruno", "rui"))
+
+
+@pytest.mark.parametrize("moment", ["shown", "queued"])
+def test_live_review_notices_that_another_reviewer_decided(
+    fresh: Connection, run: Run, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Another reviewer decides while the item is shown, or between reading the queue and that."""
+    _write_live(fresh)
+    name = "read_reason" if moment == "shown" else "live_queue"
+    own = getattr(review_live, name)
+
+    def another_first(*arguments: object, **options: object) -> object:
+        found = own(*arguments, **options)
+        if _live(fresh)[0][2] != "manual":
+            _another_decides(fresh, 2)
+            relink_months(fresh, [], default_area_code=None, log=LOG)
+        return found
+
+    monkeypatch.setattr(review_live, name, another_first)
+    keys = "1é a Ana\nq" if moment == "shown" else "q"
+    result = run("--live", "--by", "maria", command=review, keys=keys)
+    assert "was already decided by rui at 20" in result.output
+    assert "0 decision(s) kept" in result.output
+    assert "[2/2]" in result.output  # the review goes on with the next item
+    assert _live(fresh)[0][1:] == (2, "manual", "override")
+    decisions = fresh.execute("SELECT id_contato, made_by, removed_at FROM link_overrides").fetchall()
+    assert decisions == [(2, "rui", None)]
 
 
 def test_a_decision_of_this_sitting_on_a_conversation_is_undone(fresh: Connection, run: Run) -> None:

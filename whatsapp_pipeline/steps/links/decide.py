@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,7 +29,7 @@ from whatsapp_pipeline.steps.links.link_contacts import (
 from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
 from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.links import chat_state, link_report, overrides, verdicts
+from whatsapp_pipeline.store.links import chat_state, link_report, live_review, overrides, verdicts
 from whatsapp_pipeline.store.links import contact_links as links
 from whatsapp_pipeline.store.links.chat_state import ChatTarget, LinkState
 from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, to_json
@@ -157,6 +157,38 @@ def add_override(conn: Connection, new: NewOverride) -> DecisionOutcome:
     with conn.transaction():
         chat_state.lock_decisions(conn)
         return _show(conn, overrides.add(conn, new), judge=True)
+
+
+def decide_conversation(
+    conn: Connection,
+    new: NewOverride,
+    *,
+    conversation: int,
+    session: int | None,
+    since: int,
+    own: Collection[int],
+) -> DecisionOutcome:
+    """Make a decision on a live conversation, or on the order of one of its sessions.
+
+    `since` is the newest decision when the conversation was read for the reviewer, and `own` are the
+    reviewer's decisions since then. Raises AlreadyDecidedError when somebody else decided meanwhile.
+    """
+    with conn.transaction():
+        chat_state.lock_decisions(conn)
+        refuse_if_decided_live(conn, conversation, session, since=since, own=own)
+        return add_override(conn, new)
+
+
+def refuse_if_decided_live(
+    conn: Connection, conversation: int, session: int | None, *, since: int, own: Collection[int]
+) -> None:
+    """Raise AlreadyDecidedError when somebody decided on a live conversation after the decision `since`."""
+    newer = live_review.decided_since(conn, conversation, session, since=since, own=own)
+    if newer is not None:
+        raise AlreadyDecidedError(
+            f"live conversation {conversation} was already decided by {newer.made_by} at "
+            f"{newer.made_at:%Y-%m-%d %H:%M}"
+        )
 
 
 def give_verdict(

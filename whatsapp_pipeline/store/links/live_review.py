@@ -6,10 +6,12 @@ deciding (steps/links/decide.py).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links.overrides import Override
 from whatsapp_pipeline.store.links.review import MessageLine, ReviewItem
 from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
 
@@ -21,6 +23,38 @@ def live_queue(conn: Connection, *, reviewer: str, limit: int | None = None) -> 
     """
     rows = conn.execute(queries.load("links/live_review_queue"), {"limit": limit, "reviewer": reviewer})
     return [ReviewItem(*row) for row in rows]
+
+
+def newest_decision(conn: Connection) -> int:
+    """Return the id of the newest decision on record, 0 when there is none."""
+    row = conn.execute("SELECT coalesce(max(id), 0) FROM link_overrides").fetchone()
+    return int(row[0]) if row else 0
+
+
+def decided_since(
+    conn: Connection, conversation: int, session_number: int | None, *, since: int, own: Collection[int]
+) -> Override | None:
+    """Return the newest decision in force on an item that is newer than `since` and none of `own`.
+
+    A decision on the conversation's contact is about its sessions, too.
+    """
+    columns = ", ".join(f"o.{column}" for column in Override._fields)
+    row = conn.execute(
+        f"""
+        SELECT {columns} FROM link_overrides o
+         WHERE o.id > %(since)s AND o.id <> ALL (%(own)s) AND o.removed_at IS NULL
+           AND (o.decision IN ('contact', 'no_contact', 'not_contact')
+                OR coalesce(o.session_number, %(session)s) = %(session)s)
+           AND EXISTS (SELECT FROM conversation_identities i
+                        WHERE i.conversation_id = %(conversation)s
+                          AND (o.target_kind = 'conversation'
+                               AND o.target = i.phone_number_id || '/' || i.canonical
+                               OR o.target_kind = 'phone' AND o.target = i.phone_key))
+         ORDER BY o.id DESC LIMIT 1
+        """,
+        {"since": since, "own": list(own), "conversation": conversation, "session": session_number},
+    ).fetchone()
+    return Override(*row) if row else None
 
 
 def snooze_conversation(
