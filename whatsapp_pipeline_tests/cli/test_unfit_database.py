@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
+import click
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -19,32 +21,96 @@ from whatsapp_pipeline.settings import from_mapping
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline.store.operations import adoption
-from whatsapp_pipeline_tests.conftest import drop_database
+from whatsapp_pipeline_tests.conftest import create_database, drop_database
 
-COMMANDS = [
-    ["status"], ["search", "notebook"], ["customer", "1"], ["review", "--month", "2025-01"],
-    ["override", "list"], ["exceptions", "list"], ["report", "--all"], ["backfill", "--dry-run"], ["pause"],
-    ["resume"], ["checkpoint", "list"], ["privacy", "export", "--contact", "1"],
-    ["grants"], ["webhook", "status"],
-    ["reparse", "--month", "2025-01", "--format", "android"], ["qa", "list"],
-]  # fmt: skip
+# Commands that neither read nor write the pipeline's tables, and why.
+_WITHOUT_TABLES = {
+    "demo": "migrates by itself",
+    "up": "migrates by itself",
+    "migrate": "migrates",
+    "psql": "PostgreSQL's own",
+    "backup now": "copies whatever there is",
+    "backup list": "reads files",
+    "restore": "makes the tables",
+    "parse": "reads files",
+    "sample": "writes files",
+    "erp authorize": "asks the ERP",
+    "erp status": "asks the ERP",
+    "webhook serve": "takes deliveries on disk while the database is not ready",
+}
+# What a command cannot be called without.
+_ARGUMENTS = {
+    "report": "--all",
+    "backfill": "--dry-run",
+    "review": "--month 2025-01",
+    "review record": "1 right",
+    "reparse": "--month 2025-01 --format android",
+    "search": "notebook",
+    "customer": "1",
+    "link": "Ana",
+    "run": "--months 2025-01",
+    "console user add": "ana",
+    "console user disable": "ana",
+    "console user password": "ana",
+    "checkpoint waive": "links_reviewed --reason x",
+    "privacy export": "--contact 1",
+    "privacy erase": "--contact 1 --yes",
+    "qa accept": "--check chats_are_linked --reason x",
+    "qa withdraw": "--check chats_are_linked",
+    "exceptions heed": "--file x",
+    "exceptions ignore": "--file x --reason x",
+    "override add": "--title Ana --contact 1 --reason x",
+    "override remove": "1 --reason x",
+    "webhook account add": "--phone-number-id 1",
+    "webhook account disable": "--phone-number-id 1",
+    "webhook replay": "--dead",
+}
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=[" ".join(command) for command in COMMANDS])
+def _commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield every command that does something by itself, as a user types it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield " ".join((*path, name))
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*path, name))
+
+
+@pytest.fixture(scope="module")
+def unmigrated_url(admin_url: str) -> Iterator[str]:
+    """A database with nothing in it, for all commands: none of them may write there."""
+    name = f"test_{uuid4().hex[:12]}"
+    yield create_database(admin_url, name, "template0")
+    drop_database(admin_url, name)
+
+
+@pytest.mark.parametrize("command", sorted(set(_commands(cli)) - set(_WITHOUT_TABLES)))
 def test_every_command_says_that_the_database_is_not_migrated(
-    command: list[str], empty_database_url: str, tmp_path: Path
+    command: str, unmigrated_url: str, tmp_path: Path
 ) -> None:
     environment = {
-        "DATABASE_URL": empty_database_url,
+        "DATABASE_URL": unmigrated_url,
         "CHAT_ARCHIVE": str(tmp_path),
         "PIPELINE_LOCAL_DIR": str(tmp_path),
         "DAGSTER_HOME": str(tmp_path),
     }
     (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-    result = CliRunner().invoke(cli, command, env=environment)
-    assert result.exit_code != 0
-    assert isinstance(result.exception, PipelineError), (result.output, result.exception)
-    assert "run `whatsapp-pipeline migrate`" in str(result.exception)
+    words = [*command.split(), *_ARGUMENTS.get(command, "").split()]
+    result = CliRunner().invoke(cli, words, env=environment)
+    assert result.exit_code == 1, result.output
+    said = str(result.exception) if isinstance(result.exception, PipelineError) else result.output
+    assert "run `whatsapp-pipeline migrate`" in said, (result.output, result.exception)
+    with connect(unmigrated_url) as conn:
+        assert conn.execute("SELECT count(*) FROM pg_class WHERE relname = 'chat_files'").fetchone() == (0,)
+
+
+def test_the_commands_without_tables_are_commands() -> None:
+    known = set(_commands(cli))
+    assert known >= _WITHOUT_TABLES.keys()
+    assert known >= _ARGUMENTS.keys()
 
 
 def test_a_database_that_is_not_in_utf_8_is_refused_in_one_line(admin_url: str) -> None:
