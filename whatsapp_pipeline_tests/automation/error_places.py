@@ -38,6 +38,7 @@ from whatsapp_pipeline.steps.operations.backup import BackupOptions, take
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.store.links import overrides
+from whatsapp_pipeline.store.operations.console_logins import ensure_logins
 from whatsapp_pipeline.webhook.spool import SpoolWriter
 from whatsapp_pipeline_tests.erp import worlds
 
@@ -190,6 +191,16 @@ def _dagster_database(world: World) -> object:
             conn.execute("DROP ROLE makes_no_database")
 
 
+def _console_logins(world: World) -> object:
+    with psycopg.connect(world.database_url, autocommit=True) as conn:
+        conn.execute("CREATE ROLE makes_no_role LOGIN PASSWORD 'x'")
+        try:
+            url = make_conninfo(world.database_url, user="makes_no_role", password="x")
+            return ensure_logins(url, b"a key of sixteen or more")
+        finally:
+            conn.execute("DROP ROLE makes_no_role")
+
+
 def _embedded(world: World) -> object:
     (world.folder / "postgres").touch()
     return embedded.server_url(world.folder, "postgres")
@@ -272,6 +283,7 @@ FAULTS: Final[dict[str, Provoke]] = {
     "steps.operations.backup take": _backup_exists,
     "steps.operations.backup _private_folder": _backup_folder,
     "store.connection connect": _no_server,
+    "store.operations.console_logins ensure_logins": _console_logins,
     "store.links.overrides add": lambda world: _decide(world, "contact", None),
     "store.links.overrides add #2": lambda world: _decide(world, "order", 9),
     "webhook.spool SpoolWriter.__init__": lambda world: SpoolWriter(world.file / "spool"),

@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 
 from whatsapp_pipeline.domain.redaction import ERASED, NameTest, names_in_path, names_in_text, scrub_text
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.message_order import CHAT_ORDER
 from whatsapp_pipeline.store.operations.privacy_webhooks import OTHER_DIGITS
 
 _PAGE = 1000
@@ -66,13 +67,13 @@ def messages_in_others_chats(
 ) -> list[dict[str, Any]]:
     """Return what the person wrote in chats that are not theirs, groups above all, as JSON values."""
     rows = conn.execute(
-        """
-        SELECT to_jsonb(m) - '{search,body_hash}'::text[] || jsonb_build_object('chat', f.title)
+        f"""
+        SELECT to_jsonb(m) - '{{search,body_hash}}'::text[] || jsonb_build_object('chat', f.title)
         FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
         WHERE NOT m.id_chat_file = ANY(%(chats)s) AND m.direction IS DISTINCT FROM 'to'
           AND regexp_replace(concat_ws(' ', m.sender_name, m.sender_phone), '[^0-9]', '', 'g')
               LIKE ANY(%(needles)s)
-        ORDER BY m.id_chat_file, m.ordinal
+        ORDER BY {CHAT_ORDER}
         """,
         {"chats": list(own_chats), "needles": needles},
     ).fetchall()
