@@ -1,8 +1,9 @@
 """A new user's walk: a database of their own, the plan's tables in it, no ERP, and two months of chats.
 
-The first month is run by the command line, the second by what the UI sends over GraphQL. Then what is shown
-(`status`, `report`, `qa list`, Dagster's checks, `customer`) is compared with plain counts over the tables,
-written here and shared with no code of the project. The plan's tables are this project's reconstruction.
+The walk goes by the command line and by what the UI sends over GraphQL. After each part, what is shown
+(`status`, `report`, `qa list`, Dagster's checks, `customer`, `backfill --dry-run`) is compared with plain
+counts over the tables, written here and shared with no code of the project. The plan's tables are this
+project's reconstruction.
 """
 
 from __future__ import annotations
@@ -284,6 +285,29 @@ def _materialize_all(shop: Shop, months: tuple[str, ...]) -> None:
     assert backfill.status is BulkActionStatus.COMPLETED_SUCCESS
 
 
+def _run_schedule(shop: Shop, schedule: str, job: str) -> None:
+    """Do what the daemon does at the schedule's hour."""
+    repository = {
+        "repositoryName": "__repository__", "repositoryLocationName": "whatsapp_pipeline.definitions",
+    }  # fmt: skip
+    tick = shop.ask(
+        "mutation($selector: ScheduleSelector!, $at: Float) {"
+        " scheduleDryRun(selectorData: $selector, timestamp: $at) { ... on DryRunInstigationTick {"
+        " evaluationResult { runRequests { runKey } error { message } } } } }",
+        selector={**repository, "scheduleName": schedule},
+        at=1_741_000_000.0,
+    )["evaluationResult"]
+    assert tick["error"] is None
+    assert len(tick["runRequests"]) == 1
+    launched = shop.ask(
+        "mutation($parameters: ExecutionParams!) { launchPipelineExecution(executionParams: $parameters) {"
+        " __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }",
+        parameters={"selector": {**repository, "jobName": job}, "runConfigData": {}, "mode": "default"},
+    )
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    shop.finish_runs()
+
+
 def test_a_new_users_walk_finds_nothing_that_is_shown_and_not_so(shop: Shop) -> None:
     said = shop.command("migrate")
     assert "chat_files: 2 of 3 rows adopted; 1 could not be placed" in said
@@ -295,4 +319,26 @@ def test_a_new_users_walk_finds_nothing_that_is_shown_and_not_so(shop: Shop) -> 
     assert shop.sql("SELECT id, id_contato, match_method FROM chat_files WHERE id = 11") == [
         (11, 7, "exact_phone")
     ]
+    assert _differences(shop) == []
+
+    # The shop's program adds a customer whose chats nobody could place, and an order of another.
+    key, chats, months = shop.sql(
+        """SELECT phone_key, count(*), array_agg(DISTINCT month ORDER BY month) FROM chat_files
+           WHERE match_status = 'unmatched' AND phone_key IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1"""
+    )[0]
+    with psycopg.connect(shop.url, autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO contatos (id, nome, celular) VALUES (9000001, 'Nova Cliente', %s)",
+            (f"({key[:2]}) 9{key[2:6]}-{key[6:]}",),
+        )
+    behind = shop.command("backfill", "--dry-run")
+    assert all(f"{month}  " in behind and "1 contact is not normalized" in behind for month in months)
+    _run_schedule(shop, "daily_contacts", "contacts")
+    behind = shop.command("backfill", "--dry-run")
+    assert "not normalized" not in behind
+    assert all(f"{month}  contacts changed since it was linked" in behind for month in months)
+    shop.command("backfill")
+    assert "nothing is behind" in shop.command("backfill", "--dry-run")
+    linked = shop.sql(f"SELECT count(*) FROM chat_files WHERE phone_key = '{key}' AND id_contato = 9000001")
+    assert linked == [(chats,)]
     assert _differences(shop) == []
