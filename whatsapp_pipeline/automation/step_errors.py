@@ -6,6 +6,7 @@ line (the command line in `headless`, alerts in `alert_sensor`).
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 
 from dagster_shared.error import SerializableErrorInfo  # exported by `dagster` nowhere
@@ -38,9 +39,7 @@ def shown_error(error: SerializableErrorInfo | None) -> SerializableErrorInfo | 
 def own_words(error: SerializableErrorInfo) -> str | None:
     """Return the text of a PipelineError, None for an error of any other class."""
     kind, _, text = first_line(error).partition(": ")
-    if error.cls_name in _own_classes() and kind.startswith("whatsapp_pipeline"):
-        return text or None
-    return None
+    return text or None if _is_own(kind) else None
 
 
 def first_line(error: SerializableErrorInfo) -> str:
@@ -48,11 +47,16 @@ def first_line(error: SerializableErrorInfo) -> str:
     return error.message.strip().partition("\n")[0].strip()
 
 
-def _own_classes() -> set[str]:
-    return {error.__name__ for error in _family(PipelineError)}
+def _is_own(kind: str) -> bool:
+    """Return whether `module.Class` names one of our errors.
 
-
-def _family(error: type[Exception]) -> Iterator[type[Exception]]:
-    yield error
-    for child in error.__subclasses__():
-        yield from _family(child)
+    Its module is imported: the process that reads the error is another one than the one that raised it.
+    """
+    module, _, name = kind.rpartition(".")
+    if module.partition(".")[0] != "whatsapp_pipeline":
+        return False
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError:  # the error of another version of this program
+        return False
+    return isinstance(found, type) and issubclass(found, PipelineError)

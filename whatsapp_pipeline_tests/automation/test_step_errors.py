@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 
@@ -139,6 +141,23 @@ def test_an_answer_without_paging_names_the_setting(
             "tiny_contacts: the ERP answered /contatos without itens and paginacao.total; "
             "is TINY_BASE_URL right?"
         ]
+
+
+@pytest.mark.slow
+def test_a_process_that_has_imported_no_client_knows_our_errors() -> None:
+    """The sensor of alerts reads the errors that processes of runs have raised."""
+    code = (
+        "import sys; import whatsapp_pipeline.definitions\n"
+        "from dagster_shared.error import SerializableErrorInfo\n"
+        "from whatsapp_pipeline.automation.step_errors import own_words\n"
+        "assert 'whatsapp_pipeline.erp.client' not in sys.modules\n"
+        "for kind in ('erp.client.ErpError', 'erp.client.Gone', 'gone.ErpError', 'erp.items.ItemError'):\n"
+        "    name = kind.rpartition('.')[2]\n"
+        "    error = SerializableErrorInfo(f'whatsapp_pipeline.{kind}: our words\\n', [], name)\n"
+        "    print(own_words(error))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == ["our words", "None", "None", "None"]
 
 
 def test_an_error_that_nobody_foresaw_is_named_by_its_class() -> None:
