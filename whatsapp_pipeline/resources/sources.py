@@ -30,9 +30,14 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value ty
     )
 
     def open(self) -> ChatArchive:
-        """Return the archive; raises SettingError rather than load the sample into a user's database."""
+        """Return the archive; raises SettingError rather than load the sample into a user's database.
+
+        An empty root is an error too: a script's variable that is not set must not choose another archive.
+        """
         from whatsapp_pipeline.archive import ChatArchive
 
+        if self.root is not None and not self.root.strip():
+            raise SettingError("--archive is empty: name the folder of your chats, or leave the option out")
         configured = settings.load()
         root = self.root or configured.archive
         if root is None and configured.database_url:
