@@ -20,8 +20,12 @@ _USUAL = (
     "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 )
 _RARE = rf"{RARE_SEPARATORS}：，；＇"
+# Such a mark as links and forms write it: `%20`, `%2D`. Its digits belong to no number.
+_ESCAPED = r"%(?:0[9AaDd]|2[0-9A-Fa-f]|3[AaBb]|[Cc]2%[Aa]0)"
+_ESCAPED_MARK = re.compile(_ESCAPED)
 _USUAL_RUN, _RUN = (
-    re.compile(rf"[+＋]?[(（]?\d(?:[{between}]{{0,4}}\d){{7,}}") for between in (_USUAL, _USUAL + _RARE)
+    re.compile(rf"[+＋]?[(（]?\d(?:(?:{_ESCAPED}|[{between}]){{0,4}}\d){{7,}}")
+    for between in (_USUAL, _USUAL + _RARE)
 )
 _SHORTEST, _LONGEST = 8, 15
 # What may stand before a number: country code, trunk zero and carrier; the longest is tried first.
@@ -40,7 +44,8 @@ class PhoneSpan(NamedTuple):
 
         A span may hold a time, a price or other numbers too. A number without an area counts as the key's.
         """
-        at = [place for place in range(self.start, self.end) if text[place].isdigit()]
+        shown = _ESCAPED_MARK.sub(lambda match: " " * len(match[0]), text[self.start : self.end])
+        at = [self.start + place for place, char in enumerate(shown) if char.isdigit()]
         digits = _digits(text[self.start : self.end])
         area, number = (key[:2], key[2:]) if len(key) == 10 else ("", key.lstrip("+lid:"))
         found = []
@@ -86,6 +91,7 @@ def find_phone_spans(text: str) -> Iterator[PhoneSpan]:
 
 
 def _keys(run: str) -> Iterator[str]:
+    run = _ESCAPED_MARK.sub(" ", run)
     digits = _digits(run)
     spellings = [run, digits] if len(digits) <= _LONGEST else [run]
     if len(digits) <= _LONGEST:
@@ -104,4 +110,4 @@ def _keys(run: str) -> Iterator[str]:
 
 
 def _digits(run: str) -> str:
-    return "".join(str(unicodedata.digit(char)) for char in run if char.isdigit())
+    return "".join(str(unicodedata.digit(char)) for char in _ESCAPED_MARK.sub("", run) if char.isdigit())

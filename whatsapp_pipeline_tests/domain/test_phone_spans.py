@@ -51,6 +51,21 @@ def test_only_the_number_is_erased_and_not_what_stands_beside_it(text: str, rest
     assert scrub_text(text, names.__contains__) == rest
 
 
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("tel:+55%2041%2099999-0000", "tel:[apagado]"),
+        ("https://api.whatsapp.com/send?phone=%2B55%2841%29%2099999%2D0000&text=oi%20Ana",
+         "https://api.whatsapp.com/send?phone=%2B[apagado]&text=oi%20Ana"),
+        ("fone=41%C2%A09999%200000&os=30123", "fone=[apagado]&os=30123"),
+        ("10%20de desconto: 41 99999-0001", "10%20de desconto: 41 99999-0001"),
+    ],
+)  # fmt: skip
+def test_a_number_in_a_link_or_form_is_known(text: str, rest: str) -> None:
+    names = {"wa:554199990000", "wa:xx99990000"}
+    assert scrub_text(text, names.__contains__) == rest
+
+
 @pytest.mark.parametrize("written", ["99999-0000", "9999 0000", "3333–0000"])
 def test_numbers_without_an_area_code(written: str) -> None:
     assert hide_personal(f"liga {written} já") == "liga [telefone] já"

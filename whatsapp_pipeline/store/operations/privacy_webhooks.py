@@ -339,8 +339,11 @@ def _rewrite_bodies(conn: Connection, is_person: NameTest) -> int:
     return changed
 
 
-# Full-width, Arabic and mathematical digits, which a pattern of plain digits does not find.
-OTHER_DIGITS: LiteralString = r"[\uFF10-\uFF19\u0660-\u0669\u06F0-\u06F9\U0001D7CE-\U0001D7FF]"
+# Full-width, Arabic and mathematical digits, and a percent sign with two digits (`%20`) between those of a
+# number: a pattern of plain digits does not find these.
+OTHER_DIGITS: LiteralString = (
+    r"[\uFF10-\uFF19\u0660-\u0669\u06F0-\u06F9\U0001D7CE-\U0001D7FF]|\u0025[0-9A-Fa-f][0-9A-Fa-f]"
+)
 # Digits of a text and of raw JSON without its escapes: what a number in any spelling leaves.
 _HOLDS_NEEDLE: LiteralString = r"""
     (%(needles)s::text[] IS NULL OR raw_json::text LIKE ANY(%(needles)s)

@@ -15,6 +15,7 @@ import unicodedata
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import dagster as dg
 import pytest
@@ -105,6 +106,7 @@ def deliveries() -> list[Any]:
         delivery(errors=[error]),
         f'{{"broken": "{wa(FIRST)}", Zulmira'.encode(),
         b'{"broken too": "(41) 99999 0103"',
+        b"fone=%2B55%2041%2099999%200101",
     ]  # fmt: skip
 
 
@@ -126,6 +128,7 @@ def archive(root: Path) -> Path:
             (0, KEPT, "bom dia"), (1, FIRST, "bom dia, Zulmira aqui"), (2, LEAD, "Quitéria também"),
             (3, KEPT, "o fone41999990101 não atende"),
             (4, KEPT, "ou \uff19\uff19\uff19\uff19-\uff10\uff11\uff10\uff11"),
+            (5, KEPT, "https://wa.me/?phone=%2B55%2841%2999999%200101"),
         )
     )  # fmt: skip
     write_chat(root, group, title="Grupo da Loja", time="2025-01-09 10 00 00")
@@ -272,6 +275,7 @@ def search(held: str) -> list[str]:
     plain = "".join(
         char for char in unicodedata.normalize("NFKD", held.casefold()) if not unicodedata.combining(char)
     ).replace(r"\u00e9", "e")
+    plain = unquote(plain)
     numbers = [r"[^0-9a-z]{0,6}".join(number) for number in (FIRST, SECOND, LEAD)]
     pattern = re.compile("|".join([*numbers, *map(re.escape, WORDS)]))
     return [plain[max(0, m.start() - 60) : m.end() + 20] for m in pattern.finditer(plain)]
@@ -345,7 +349,7 @@ def test_three_erased_people_are_found_nowhere(
         said = "SELECT message_text FROM chat_messages JOIN chat_files f ON f.id = id_chat_file"
         assert conn.execute(f"{said} WHERE is_group ORDER BY ordinal").fetchall() == [
             ("bom dia",), ("[apagado]",), ("[apagado]",), ("o fone[apagado] não atende",),
-            ("ou [apagado]",),
+            ("ou [apagado]",), ("https://wa.me/?phone=%2B[apagado]",),
         ]  # fmt: skip
         book = conn.execute("SELECT raw_json::text FROM webhook_events WHERE kind LIKE '%state_sync'")
         assert "Joao" in str(book.fetchall())
