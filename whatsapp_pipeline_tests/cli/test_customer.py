@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import pty
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,6 +80,34 @@ def test_who_is_not_clear(filled_url: str, who: str, says: str) -> None:
     assert isinstance(result.exception, PipelineError)
     assert re.search(says, str(result.exception))
     assert "Bia" not in str(result.exception)
+
+
+def test_customers_of_one_name_are_listed_and_a_person_at_a_terminal_chooses(filled_url: str) -> None:
+    result = invoke(filled_url, "customer", "Teste")
+    names = re.findall(r"^  (\d)  (\d)  (.*)$", result.output, re.MULTILINE)
+    assert [(rank, id_, name.partition(" ·")[0]) for rank, id_, name in names] == [
+        ("1", "1", "Ana <b>Teste"),
+        ("2", "2", "Bia Teste"),
+    ]
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "customer", "Teste"]
+    try:
+        os.write(terminal, b"2\n")  # typed ahead: the terminal keeps it until the question
+        chosen = subprocess.run(
+            command,
+            stdin=end,
+            stdout=subprocess.PIPE,
+            stderr=end,
+            text=True,
+            check=False,
+            timeout=120,
+            env={**os.environ, "DATABASE_URL": filled_url, "DEFAULT_AREA_CODE": ""},
+        )
+    finally:
+        os.close(terminal)
+        os.close(end)
+    assert chosen.returncode == 0
+    assert "contato 2" in chosen.stdout
 
 
 def test_several_customers_are_listed_so_that_a_person_can_tell_them_apart(filled_url: str) -> None:
