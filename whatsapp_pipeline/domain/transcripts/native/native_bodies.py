@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -37,8 +37,17 @@ class Bodies(NamedTuple):
     """Places of those of WhatsApp's own texts that no language file knows."""
 
 
-# What a marked line without an attachment is.
-_Own = Literal["known", "unknown"]
+class _Marked(NamedTuple):
+    """A text that begins with a mark and reads like a notice: WhatsApp's own, or pasted by a person."""
+
+    text: str
+    kind: str | None
+    """The kind of the notice, None when no language file knows it."""
+
+    @property
+    def names_sender(self) -> bool:
+        """Whether the notice is about its sender: who called, or who deleted a message."""
+        return self.kind in ("call", "deleted")
 
 
 def parse_bodies(
@@ -55,28 +64,33 @@ def parse_bodies(
         is_notice: Which of them have no sender.
         may_be_more: Which may name a file, other than at their start.
         is_repeated: Which begin with the name of their sender.
-        are_marks_notices: Whether a text that begins with U+200E and is no phrase is WhatsApp's own, by its
-            place.
+        are_marks_notices: Whether a text that begins with a mark and reads like a notice is WhatsApp's own,
+            by its place; otherwise a person pasted it.
     """
     is_special = texts.str.contains(_special_starts()).to_numpy() | may_be_more | is_repeated
     special = np.flatnonzero(is_special & ~is_notice)
     verdicts, numbers = each_once(texts.gather(special).to_list(), _special)
-    is_unknown = np.array([verdict == "unknown" for verdict in verdicts], bool)[numbers]
-    is_own = np.array([verdict == "known" for verdict in verdicts], bool)[numbers]
+    marked = [verdict if isinstance(verdict, _Marked) else None for verdict in verdicts]
+    bodies = [_own_body(verdict) for verdict in verdicts]
+    is_marked = np.array([mark is not None for mark in marked], bool)[numbers]
+    is_pasted = np.zeros(len(special), bool)
+    for at in np.flatnonzero(is_marked).tolist():
+        is_pasted[at] = not are_marks_notices(int(special[at]))
+    is_unknown = np.array([mark is not None and mark.kind is None for mark in marked], bool)[numbers]
+    is_senders = np.array([mark is not None and mark.names_sender for mark in marked], bool)[numbers]
+    is_own = np.array([verdict is None for verdict in verdicts], bool)[numbers]
+    is_own |= is_marked & ~is_pasted & ~is_senders
     # A notice may name its actor twice: `Ana: Ana changed this group's icon`.
     for at in np.flatnonzero(is_repeated[special]).tolist():
         is_own[at] |= phrases().notification(texts[int(special[at])]) in ("group", "system")
     unknown = special[is_unknown]
-    for at in np.flatnonzero(is_unknown).tolist():
-        is_own[at] = are_marks_notices(int(special[at]))
-    bodies = [verdict if isinstance(verdict, Body) else None for verdict in verdicts]
     own = special[is_own]
-    is_plain = is_unknown & ~is_own
+    is_plain = is_pasted & ~is_own
     special, numbers, is_own = special[~is_plain], numbers[~is_plain], is_own[~is_plain]
     noticed = np.concatenate([np.flatnonzero(is_notice), own])
     notices, notice_numbers = each_once(texts.gather(noticed).to_list(), read_notice)
     is_of_group = np.array([notice.is_group for notice in notices], bool)[notice_numbers]
-    found = body_frame([body or Body("") for body in bodies] + [notice.body for notice in notices])
+    found = body_frame(bodies + [notice.body for notice in notices])
     return Bodies(
         np.concatenate([special[~is_own], noticed]),
         found[np.concatenate([numbers[~is_own], notice_numbers + len(bodies)])],
@@ -94,8 +108,15 @@ def _special_starts() -> str:
     return rf"\A(?:{'|'.join(whole)}|[{INVISIBLE}])"
 
 
-def _special(text: str) -> Body | _Own:
-    """What a person's text says, or that it is WhatsApp's own.
+def _own_body(verdict: Body | _Marked | None) -> Body:
+    """The body of a message that keeps its sender, empty for what has none."""
+    if isinstance(verdict, _Marked):
+        return Body(verdict.text, verdict.kind or "text")
+    return verdict or Body("")
+
+
+def _special(text: str) -> Body | _Marked | None:
+    """What a person's text says; None when it is WhatsApp's own, with or without a mark.
 
     iOS marks its own lines, and names a person or the chat as their sender.
     """
@@ -104,11 +125,9 @@ def _special(text: str) -> Body | _Own:
         return body
     is_marked = text[:1] in _MARKS
     kind = phrases().notification(text)
-    if kind in ("call", "deleted") and is_marked:
-        return Body(text, kind)
-    if kind == "encryption" or (kind is not None and is_marked):
-        return "known"
-    return "unknown" if is_marked and _may_be_own(text) else body
+    if kind == "encryption":
+        return None
+    return _Marked(text, kind) if is_marked and (kind is not None or _may_be_own(text)) else body
 
 
 def _may_be_own(text: str) -> bool:
