@@ -39,6 +39,13 @@ _ONE_MORE: LiteralString = (
 )
 
 
+# A later reading finds that a message is no text; the summary still counts it as somebody's words.
+_RETYPE: LiteralString = (
+    "UPDATE chat_messages SET type = '{type}' WHERE id = (SELECT min(message_id) FROM messages_all"
+    " WHERE source = 'chat' AND id_contato = %(contact)s AND side = '{side}' AND type = 'text')"
+)
+
+
 class Plant(NamedTuple):
     """What is done to one summary, and whether the check finds it."""
 
@@ -70,6 +77,8 @@ PLANTS = [
     Plant(COUNTS, "messages", (_set("message_count = message_count + 1"),)),
     Plant(COUNTS, "customer", (_set("customer_messages = customer_messages + 1"), _ONE_MORE)),
     Plant(COUNTS, "staff", (_set("staff_messages = staff_messages + 1"), _ONE_MORE)),
+    Plant(COUNTS, "deleted by the customer", (_RETYPE.format(side="from", type="deleted"),)),
+    Plant(COUNTS, "call by staff", (_RETYPE.format(side="to", type="call"),)),
     Plant(COUNTS, "conversations", (_set("conversation_count = conversation_count + 1"),)),
     Plant(COUNTS, "sum of the conversations", (_ONE_MORE,)),
     Plant(
@@ -149,8 +158,10 @@ CONDITIONS: dict[str, list[tuple[str, str]]] = {
         ("OR s.conversation_count <> coalesce(k.conversations, 0)", ""),
         ("OR s.customer_messages + s.staff_messages <> coalesce(k.messages, 0)", ""),
         (" AND side IS DISTINCT FROM 'unsent'", ""),
-        (" FILTER (WHERE side = 'from')", ""),
-        (" FILTER (WHERE side = 'to')", ""),
+        (" FILTER (WHERE speaking_side(side, type) = 'from')", ""),
+        ("speaking_side(side, type) = 'from'", "side = 'from'"),
+        ("speaking_side(side, type) = 'to'", "side = 'to'"),
+        (" FILTER (WHERE speaking_side(side, type) = 'to')", ""),
     ],
     EVIDENCE: [
         ("NOT EXISTS (SELECT FROM chat_messages m WHERE m.id = e.id)", "false"),

@@ -5,8 +5,9 @@ SELECT count(*) AS examined FROM customer_chat_summaries
 
 -- name: failing
 WITH counted AS (
-    SELECT id_contato, count(*) AS messages, count(*) FILTER (WHERE side = 'from') AS customer,
-           count(*) FILTER (WHERE side = 'to') AS staff
+    SELECT id_contato, count(*) AS messages,
+           count(*) FILTER (WHERE speaking_side(side, type) = 'from') AS customer,
+           count(*) FILTER (WHERE speaking_side(side, type) = 'to') AS staff
     FROM messages_all WHERE id_contato IS NOT NULL AND side IS DISTINCT FROM 'unsent' GROUP BY id_contato
 ), summed AS (
     SELECT id_contato, sum(message_count) AS messages, count(*) AS conversations

@@ -1,12 +1,13 @@
--- The messages of one part of the contacts, in one timeline a contact over archive and webhook, with the
--- conversation each belongs to. One that was deleted was written, and says nothing: its text in an export is
--- WhatsApp's. The contacts are given as a list, so that the view reads only theirs.
+-- The messages of one part of the contacts, in one timeline per contact over archive and webhook, with the
+-- conversation each belongs to. Notices, calls and deleted messages are nobody's words: they count, but belong to no
+-- conversation. The contacts are given as a list, so that the view reads only theirs.
 INSERT INTO work_messages (id_contato, seq, source, id, at, direction, type, body, text_hash, conversation)
 WITH ordered AS (
-    SELECT id_contato, source, message_id AS id, at, side AS direction, type,
-           CASE WHEN type <> 'deleted' THEN nullif(text, '') END AS body, side IN ('from', 'to') IS TRUE AS talks,
+    SELECT id_contato, source, message_id AS id, at, said.direction, type, nullif(text, '') AS body,
+           said.direction IN ('from', 'to') IS TRUE AS talks,
            row_number() OVER (PARTITION BY id_contato ORDER BY {message_order}) AS seq
       FROM messages_all
+      CROSS JOIN LATERAL speaking_side(side, type) AS said (direction)
      WHERE id_contato = ANY (%(contacts)s)
        -- What an assistant wrote and nobody sent reached no customer: it counts in no number.
        AND side IS DISTINCT FROM 'unsent'

@@ -3,8 +3,8 @@ INSERT INTO work_talk (id_contato, seq, ref, at, direction, conversation, size, 
                        evidence_start, evidence_end, topics, equipment, parts)
 SELECT w.id_contato, w.seq, w.source || ':' || w.id, w.at, w.direction, w.conversation, length(w.body),
        r.score, r.weight, w.direction = 'from' AND abs(r.score) >= %(opinion)s AND r.score IS NOT NULL,
-       -- A greeting that opens a conversation wants an answer; what was taken back wants none.
-       w.type = 'deleted' OR r.closes IS TRUE
+       -- A greeting that opens a conversation wants an answer.
+       r.closes IS TRUE
            AND lag(w.conversation) OVER (PARTITION BY w.id_contato ORDER BY w.seq) IS NOT DISTINCT FROM w.conversation,
        r.evidence_start, r.evidence_end,
        -- Staff who write of complaints are not the ones who complain.

@@ -35,7 +35,7 @@ from whatsapp_pipeline.store.summaries import live_summaries
 from whatsapp_pipeline.store.summaries import summaries as store
 
 # Part of the input hash: raised when a statement computes something else from the same messages.
-METRICS_VERSION = "3"
+METRICS_VERSION = "4"
 _PART_MESSAGES = 100_000
 _TOPICS_KEPT = 5
 _SPEAKERS = {"from": "customer", "to": "staff"}

@@ -216,7 +216,7 @@ def test_what_is_not_linked_or_doubled_is_not_counted(empty: Connection) -> None
     assert row["evidence_webhook_ids"]
 
 
-def test_a_deleted_message_counts_and_says_nothing(empty: Connection) -> None:
+def test_a_deleted_message_is_nobody_s_words(empty: Connection) -> None:
     add_contact(empty, 1)
     add_chat(
         empty, 1, "a",
@@ -233,8 +233,9 @@ def test_a_deleted_message_counts_and_says_nothing(empty: Connection) -> None:
     assert run(empty).contacts_changed == 1
     row = one(empty)
     assert (row["message_count"], row["customer_messages"], row["facts"]["types"]) == (
-        4, 3, {"deleted": 2, "text": 2},
+        4, 1, {"deleted": 2, "text": 2},
     )  # fmt: skip
+    assert (row["staff_messages"], row["other_messages"], row["last_speaker"]) == (1, 2, "staff")
     assert (row["open_since"], row["open_reasons"], row["sentiment_analysis"]) == (None, [], "neutral")
     assert row["common_topics"] == ["orçamento"] != said["common_topics"]
     assert _COUNTS.find(Scope(empty, [], Archive())).failing == 0
@@ -265,7 +266,7 @@ def test_a_webhook_s_edits_and_revokes_are_no_messages(empty: Connection) -> Non
     empty.execute("UPDATE conversation_messages SET revoked_at = now() WHERE message_key = '1-0'")
     assert run(empty).contacts_changed == 1
     row = one(empty)
-    assert (row["message_count"], row["customer_messages"], row["common_topics"]) == (3, 2, ["elogio"])
+    assert (row["message_count"], row["customer_messages"], row["common_topics"]) == (3, 1, ["elogio"])
     assert row["facts"]["types"] == {"deleted": 1, "text": 2}
     assert _COUNTS.find(Scope(empty, [], Archive())).failing == 0
 
