@@ -185,6 +185,7 @@ def process() -> None:
     from whatsapp_pipeline.assistant.client import assistant_from
     from whatsapp_pipeline.steps.conversations.answer_messages import answer_messages, limits_from
     from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, process_due
+    from whatsapp_pipeline.store.conversations.assistant import question_status
 
     configured = settings.load()
     options = ProcessOptions(
@@ -197,6 +198,7 @@ def process() -> None:
         if assistant := assistant_from(configured):
             limits = limits_from(configured)
             counts |= answer_messages(conn, assistant, limits=limits, log=log).counts()
+            counts["questions_waiting"] = question_status(conn).pending
     say(
         ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in counts.items() if value) or "nothing"
     )

@@ -33,7 +33,10 @@ AUTHORIZE_AGAIN: Final = "authorise again: whatsapp-pipeline erp authorize"
 _REFUSED: Final = (
     "the ERP refused the program's credentials ({}); check TINY_CLIENT_ID and TINY_CLIENT_SECRET"
 )
-_BROKEN: Final = "the ERP's token endpoint does not work ({}); the saved tokens are kept, try again later"
+_BROKEN: Final = (
+    "the ERP's token endpoint does not work ({}); the saved tokens are kept. Try again later; if it stays "
+    "so, check TINY_TOKEN_URL"
+)
 _WALL: Final = (
     "the ERP's token endpoint gave no tokens ({}); the saved ones are kept. Is there a firewall, proxy or "
     "login page between this machine and the ERP, or is TINY_TOKEN_URL wrong?"

@@ -325,7 +325,8 @@ def _distorted(answer: Answer, fault: Fault) -> Answer:
 
 
 def _json(body: object) -> bytes:
-    return json.dumps(body, ensure_ascii=False).encode()
+    # Half a surrogate is sent as it is: real servers have sent worse.
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 @contextlib.contextmanager

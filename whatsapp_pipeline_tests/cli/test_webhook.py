@@ -133,6 +133,7 @@ def test_process_answers_as_the_job_does_and_failures_are_shown_and_retried(
         result = webhook(asking, "process")
         assert "1 messages" in result.stdout
         assert "1 asked later" in result.stdout
+        assert "1 questions waiting" in result.stdout
         assert "HTTP 401: check ASSISTANT_API_KEY" in webhook(asking, "answers", "list").stdout
         status = webhook(asking, "status").stdout
         assert "questions pending: 1\n" in status
@@ -141,6 +142,8 @@ def test_process_answers_as_the_job_does_and_failures_are_shown_and_retried(
         assert "1 failed" in webhook(asking, "process").stdout
         assert json.loads(webhook(asking, "status", "--json").stdout)["questions_failed"] == 1
         assert webhook(asking, "answers", "retry").stdout.startswith("1 questions are in line")
-        assert "1 answered" in webhook(asking, "process").stdout
+        answered = webhook(asking, "process").stdout
+        assert "1 answered" in answered
+        assert "waiting" not in answered
         assert "no question failed" in webhook(asking, "answers", "list").stderr
     assert one(conn, "SELECT count(*) FROM conversation_messages WHERE role = 'assistant'") == 1

@@ -175,9 +175,13 @@ def _estimated_tokens(messages: Sequence[StoredMessage], reply: Reply) -> int:
 
 
 def turns(messages: Sequence[StoredMessage]) -> list[Turn]:
-    """Make the prompt: what users wrote only ever as `user`, phones and documents hidden."""
+    """Make the prompt: what users wrote only ever as `user`, phones and documents hidden.
+
+    An edit is left out, because the message that it changed already has the new words. Only an edit that is
+    itself the question stays, as the last turn.
+    """
     return [
         {"role": "assistant" if m.role == "assistant" else "user", "content": hide_personal(m.text)}
-        for m in messages
-        if m.role in {"user", "assistant"}
+        for number, m in enumerate(messages, start=1)
+        if m.role in {"user", "assistant"} and (m.type != "edit" or number == len(messages))
     ]

@@ -127,6 +127,8 @@ def test_an_edited_question_is_asked_with_its_latest_words(
     ask(conn, edit("e3", "w1", "fica pronto dia 23?", at=now(-10)))
     assert answer(conn, client).answered == 1
     assert "dia 23" in sandbox.prompts[-1][-1]["content"]
+    # The question once with its latest words, and the edit that asks again; the edits between are left out.
+    assert [turn["content"].count("dia 23") for turn in sandbox.prompts[-1]] == [1, 1]
     assert states(conn) == ["answered", "superseded", "answered"]
     assert len(answers(conn)) == 2
 
