@@ -55,7 +55,8 @@ def try_all(drawn: list[tuple[str, Mutant]], count: int, work: Workshop) -> list
         sample(drawn, count),
         key=lambda item: (not work.is_recorded(area_of(item[0])), "/domain/" not in item[1].path, item[0]),
     )
-    spare = iter(item for item in drawn if item not in set(queue))
+    chosen = set(queue)
+    spare = iter([item for item in drawn if item not in chosen])
     while queue:
         name, mutant = queue.pop(0)
         trial = work.run_or_recall(area_of(name), mutant)

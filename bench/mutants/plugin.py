@@ -47,6 +47,10 @@ def pytest_configure() -> None:
         return make_conninfo(admin_url, dbname=name) if found else str(create(admin_url, name, template))
 
     conftest.__dict__.update(server_url=lambda *_: os.environ[SERVER], create_database=create_once)
+    # It has taken the function over already where its tests are named on the command line.
+    importlib.import_module("whatsapp_pipeline_tests.store.conftest").__dict__["create_database"] = (
+        create_once
+    )
     hypothesis.settings.register_profile(
         "mutants", deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
     )
