@@ -105,7 +105,20 @@ def test_changed_files_make_their_month_stale(world: World) -> None:
     assert world.plan().reasons == {}
 
 
-def test_a_changed_contact_makes_linked_months_stale(world: World) -> None:
+def test_a_changed_phone_makes_the_months_of_its_chats_stale(world: World) -> None:
+    concerned = [
+        month
+        for (month,) in world.conn.execute(
+            """
+            SELECT DISTINCT month FROM chat_files
+            WHERE processing_status <> 'vanished' AND right(phone_key, 8) IN (
+                SELECT right(key, 8) FROM contact_phones WHERE id_contato = (SELECT min(id) FROM contatos)
+                UNION SELECT '91230001')
+            ORDER BY month
+            """
+        )
+    ]
+    assert 0 < len(concerned) < len(MONTHS)
     world.conn.execute(
         "UPDATE contatos SET celular = '41 99123-0001' WHERE id = (SELECT min(id) FROM contatos)"
     )
@@ -116,8 +129,8 @@ def test_a_changed_contact_makes_linked_months_stale(world: World) -> None:
         instance=world.instance, asset_selection=[dg.AssetKey("normalized_contacts")]
     )
     assert normalized.success
-    assert world.plan().reasons == {month: ["contacts changed since it was linked"] for month in MONTHS}
-    assert world.run(list(MONTHS)) == []
+    assert world.plan().reasons == {month: ["contacts changed since it was linked"] for month in concerned}
+    assert world.run(concerned) == []
     assert world.plan().reasons == {}
 
 

@@ -1,5 +1,6 @@
 -- What linking %(month)s reads of contacts: their phones that end as one of the month's chats does, and which of those
--- exist that a phone, an order's number or a decision of the month names. Names of all contacts are a part of their own.
+-- exist that a phone or an order's number of the month names. Names of all contacts are a part of their own, and what
+-- decisions name is part of the decisions.
 WITH chats AS MATERIALIZED (
     SELECT id, file_path, chat_number, title, phone_key, reference_os, is_group
     FROM chat_files WHERE month = %(month)s AND processing_status <> 'vanished'
@@ -19,7 +20,6 @@ WITH chats AS MATERIALIZED (
     FROM numbers n JOIN ordens_servico o ON ltrim(o.numero_ordem_servico::text, '0') = n.number
     UNION SELECT o.id_contato
     FROM numbers n JOIN ordens_servico o ON o.id = CASE WHEN n.number ~ '^\d{1,9}$' THEN n.number::bigint END
-    UNION SELECT o.id_contato FROM link_overrides o WHERE o.removed_at IS NULL AND o.id_contato IS NOT NULL
 )
 SELECT (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(p, 0)), 0) FROM phones p),
        (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(id), 0)), 0)

@@ -21,8 +21,8 @@ CHANGED_MEANWHILE: Final = "changed while the month was linked"
 """A part's value that equals none: the month is linked again."""
 
 _DECISIONS: Final = f"""
-    SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(f.id, o.id), 0)), 0)
-    FROM chat_files f JOIN link_overrides o ON {overrides.ABOUT}
+    SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(f.id, o.id, c.id), 0)), 0)
+    FROM chat_files f JOIN link_overrides o ON {overrides.ABOUT} LEFT JOIN contatos c ON c.id = o.id_contato
     WHERE f.month = %(month)s AND f.processing_status <> 'vanished' AND o.removed_at IS NULL"""
 _NAMED: Final = """EXISTS (
     SELECT FROM chat_files WHERE month = %(month)s AND processing_status <> 'vanished'
