@@ -21,6 +21,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations.backup import before_first_write
 from whatsapp_pipeline.steps.operations.privacy import recall_erasures
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -31,9 +32,8 @@ _dry_run_connection: ContextVar[Connection | None] = ContextVar("dry_run_connect
 
 
 @cache
-def _ready_url(url: str | None) -> str:
-    """Resolve the database once a process; see that its schema is current and that it knows erased people."""
-    configured = settings.load()
+def _ready_url(url: str | None, configured: Settings) -> str:
+    """Resolve the database; check once per process that its schema is current and it knows erased people."""
     resolved = url or pipeline_url(configured)
     if missing := pending(resolved):
         if url or configured.database_url:
@@ -88,7 +88,7 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value t
 
     def resolved_url(self) -> str:
         """Return the URL of the database, whose schema is current."""
-        return _ready_url(self.url)
+        return _ready_url(self.url, settings.load())
 
     @contextmanager
     def connect(
