@@ -94,7 +94,7 @@ def _client(token: str) -> httpx.Client:
         try:
             client.get("/health").raise_for_status()
         except httpx.HTTPError:
-            time.sleep(0.1)
+            time.sleep(0.1)  # the start of another process can only be asked for
         else:
             return client
     raise RuntimeError("the console did not start")
@@ -113,7 +113,7 @@ def steady(client: httpx.Client, address: Callable[[], str], *, rate: float, sec
 
     for number in range(round(rate * seconds)):
         due = begin + number / rate
-        time.sleep(max(0, due - time.perf_counter()))
+        time.sleep(max(0, due - time.perf_counter()))  # the steady rate itself
         thread = threading.Thread(target=ask, args=(due, address()))
         thread.start()
         threads.append(thread)
@@ -125,7 +125,7 @@ def steady(client: httpx.Client, address: Callable[[], str], *, rate: float, sec
 def throughput(
     client: httpx.Client, address: Callable[[], str], *, connections: int, seconds: float
 ) -> float:
-    """Return how many pages a second so many connections get that ask without a pause."""
+    """Return the pages per second that a number of connections get when they ask without a pause."""
     counted = [0] * connections
     end = time.perf_counter() + seconds
 

@@ -14,7 +14,7 @@ _FILL = Path(__file__).with_name("rows.sql").read_text(encoding="utf-8")
 
 
 def fill(conn: Connection, *, messages: int, customers: int) -> None:
-    """Write so many customers and about so many messages."""
+    """Write the given number of customers and about the given number of messages."""
     per_chat = max(1, round((messages - customers / 500 * 1000) / customers))
     statements = _FILL.replace(":customers", str(customers)).replace(":per_chat", str(per_chat))
     conn.execute(statements.encode())

@@ -48,7 +48,7 @@ def killed_at_random(world: World, kills: int) -> tuple[str, str]:
     while hits < kills:
         process = world.start(url)
         # Most of a run's time is its start: half of the moments lie where it writes.
-        time.sleep(world.rng.uniform(0.2, 1.0) * world.usual_seconds)
+        time.sleep(world.rng.uniform(0.2, 1.0) * world.usual_seconds)  # chooses when to kill
         was_hit = kill(process)
         hits += was_hit
         with connect(url) as conn:
@@ -139,7 +139,7 @@ def erp_fails(world: World) -> tuple[str, str, str]:
 
 def _break_off(world: World, url: str, address: str) -> str:
     process = world.start(url, erp=address)
-    time.sleep(8)  # into its retries
+    time.sleep(8)  # chooses when to kill; the kill is valid wherever it hits
     return "killed in its retries" if kill(process) else f"exit {process.returncode}"
 
 

@@ -1,4 +1,4 @@
-"""What pytest is told in a trial: one database server for all trials, and which tests come first.
+"""The pytest plugin of a trial: one database server for all trials, and which tests come first.
 
 What belongs here: a plugin for pytest, named with `-p`; it runs in the process of a trial. What does not:
 drawing changes and starting trials.
@@ -71,7 +71,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             _seen[name].append(test)
         return load(name)
 
-    queries.load = noted  # type: ignore[assignment]
+    queries.load = noted  # type: ignore[assignment]  # the cached function is replaced for this trial
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

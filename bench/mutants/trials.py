@@ -98,7 +98,7 @@ class Workshop:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 return os.waitstatus_to_exitcode(status), output.read_text(encoding="utf-8", errors="replace")
-            time.sleep(0.1)
+            time.sleep(0.1)  # waitpid has no time limit of its own
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

@@ -192,7 +192,7 @@ def _user(conn: Connection, name: str) -> ConsoleUser:
 @click.option("--user", "name", help="Only views by this user.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="First day.")
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Show at most this many."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per record.")
 def audit(customer: int | None, name: str | None, since: datetime | None, limit: int, as_json: bool) -> None:

@@ -30,7 +30,7 @@ from whatsapp_pipeline.templates.render import marked
 
 _PAGE_SIZE = 20
 _LISTED = 8
-# Ranking reads every message that holds the words; so many take about 200 ms.
+# Ranking reads every message that holds the words; this many take about 200 ms.
 _TOO_COMMON = 30_000
 SIDES = ("from", "to", "unsent", "notification")
 KINDS = ("image", "audio", "video", "document", "sticker", "contact", "location")
@@ -141,7 +141,7 @@ def _people_and_orders(page: Page, query: Query) -> tuple[list[object], list[obj
 
 
 def _is_too_common(page: Page, query: Query) -> bool:
-    """Return whether so many messages hold the words that ranking them would take long."""
+    """Return whether too many messages hold the words to rank them quickly."""
     if query.is_narrow or (query.since is not None and query.until is not None):
         return False
     return estimated_hits(page.conn, query.text) > _TOO_COMMON
