@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import IO
 
 import click
 
@@ -25,13 +25,10 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.console import why_not_served
 from whatsapp_pipeline.cli.database_option import require_free
 from whatsapp_pipeline.cli.output import say
+from whatsapp_pipeline.cli.process_families import end_family, holders_of
 from whatsapp_pipeline.databases import dagster_url, pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 
-if TYPE_CHECKING:
-    import psutil
-
-GRACE_SECONDS = 20
 LOCATION = "whatsapp_pipeline"  # as in workspace.yaml: schedules keep their state by this name
 
 
@@ -55,7 +52,7 @@ def up(port: int, webhook_port: int, console_port: int, host: str, insecure_webh
     as_json = configured.log_format == "json"  # then all that is shown is the log
     receives = configured.whatsapp_enabled and (bool(configured.whatsapp_app_secrets) or insecure_webhook)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_only_one(configured.local_dir))
+        lock = stack.enter_context(_only_one(configured.local_dir))
         require_free(host, port, "--port")
         require_free("127.0.0.1", console_port, "--console-port")
         if receives:
@@ -83,7 +80,7 @@ def up(port: int, webhook_port: int, console_port: int, host: str, insecure_webh
             program = str(Path(sys.executable).parent / "whatsapp-pipeline")
             commands["console"] = [program, "console", "--port", str(console_port)]
         say(f"Dagster: http://{host}:{port}   (Ctrl-C stops everything)", err=as_json)
-        raise SystemExit(_supervise(commands, {"code server": socket}))
+        raise SystemExit(_supervise(commands, {"code server": socket}, lock=lock))
 
 
 def _dagster_commands(socket: Path, host: str, port: int, *, as_json: bool) -> dict[str, list[str]]:
@@ -112,28 +109,48 @@ def _dagster_commands(socket: Path, host: str, port: int, *, as_json: bool) -> d
 
 
 @contextlib.contextmanager
-def _only_one(local_dir: Path) -> Iterator[None]:
-    """Hold the lock of this instance; raises PipelineError when another `up` holds it."""
+def _only_one(local_dir: Path) -> Iterator[IO[str]]:
+    """Hold the lock of this instance and yield its file; raises PipelineError when another `up` holds it.
+
+    The processes that `up` starts inherit the file. So the lock is free only when all of them have ended.
+    """
     local_dir.mkdir(parents=True, exist_ok=True)
     with (local_dir / "up.lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise PipelineError(
-                f"another `up` runs on this instance (process {file.read().strip() or 'unknown'}, "
-                f"{local_dir.name}/up.lock); stop it first, two would run every schedule twice"
-            ) from None
+            raise _not_alone(Path(file.name), file.read().strip() or "unknown") from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        yield file
 
 
-def _supervise(commands: dict[str, list[str]], ready: Mapping[str, Path] | None = None) -> int:
+def _not_alone(lock: Path, owner: str) -> PipelineError:
+    """Return the error for a held lock: `up` itself runs, or was killed and its processes are still there."""
+    where = f"{lock.parent.name}/{lock.name}"
+    holders = [str(pid) for pid in holders_of(lock) if pid != os.getpid()]
+    if owner in holders or not holders:
+        return PipelineError(
+            f"another `up` runs on this instance (process {owner}, {where}); stop it first, two would run "
+            "every schedule twice"
+        )
+    return PipelineError(
+        f"an `up` on this instance was killed (process {owner}, {where}) and its processes are being "
+        f"stopped; start again in a minute. If this goes on, stop them: kill {' '.join(holders)}"
+    )
+
+
+def _supervise(
+    commands: dict[str, list[str]], ready: Mapping[str, Path] | None = None, *, lock: IO[str] | None = None
+) -> int:
     """Run the commands until one ends or a signal comes; leave no process of theirs behind.
 
-    `ready` names files by command: the next command starts when the file is there.
+    Args:
+        commands: by name, in the order in which they start; they are ended in the opposite order.
+        ready: files by the command that makes them: the next command starts when the file is there.
+        lock: a file that every process inherits, so that its lock lasts until the last of them ends.
     """
     ready = ready or {}
     environment = {
@@ -142,6 +159,7 @@ def _supervise(commands: dict[str, list[str]], ready: Mapping[str, Path] | None 
         # `dg dev` takes no workspace file, so `dagster dev` is what there is.
         "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded:FutureWarning",
     }
+    inherited = () if lock is None else (lock.fileno(),)
     ended = threading.Event()
     asked = False
 
@@ -153,27 +171,48 @@ def _supervise(commands: dict[str, list[str]], ready: Mapping[str, Path] | None 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    for name, command in commands.items():
-        # A session of its own: Ctrl-C reaches this process first, and its whole family can be ended.
-        processes[name] = subprocess.Popen(  # noqa: S603
-            command, cwd=_folder_of(name, environment), env=environment, start_new_session=True
-        )
-        if name in ready:
-            _wait_until_there(ready[name], processes[name], ended)
-    for process in processes.values():
-        threading.Thread(target=_tell_when_it_ends, args=(process, ended), daemon=True).start()
-    ended.wait()
-    # With whatever status: `dg dev` says 0 when its daemon was killed.
-    gone = [name for name, process in processes.items() if process.poll() is not None]
-    # The last first: Dagster's daemon logs a trace for each tick that finds no code server.
-    for process in reversed(processes.values()):
-        _end(process)
+    with _keeper(inherited) as (keeper, ids):
+        for name, command in commands.items():
+            # A session of its own: Ctrl-C reaches this process first, and its whole family can be ended.
+            processes[name] = subprocess.Popen(  # noqa: S603
+                command, cwd=_folder_of(name, environment), env=environment, start_new_session=True,
+                pass_fds=inherited,
+            )  # fmt: skip
+            with contextlib.suppress(BrokenPipeError):  # then the keeper ended, and all end with it
+                os.write(ids, f"{processes[name].pid}\n".encode())
+            if name in ready:
+                _wait_until_there(ready[name], processes[name], ended)
+        for process in (keeper, *processes.values()):
+            threading.Thread(target=_tell_when_it_ends, args=(process, ended), daemon=True).start()
+        ended.wait()
+        # With whatever status: `dg dev` says 0 when its daemon was killed.
+        watched = {**processes, "the keeper of `up`": keeper}
+        gone = [name for name, process in watched.items() if process.poll() is not None]
+        # The last first: Dagster's daemon logs a trace for each tick that finds no code server.
+        for process in reversed(processes.values()):
+            end_family(process.pid)
     if gone and not asked:
         raise PipelineError(
             f"{' and '.join(gone)} ended unexpectedly, and with it all; its messages are above. "
             "Started again, it goes on with what was under way"
         )
     return 0
+
+
+@contextlib.contextmanager
+def _keeper(inherited: tuple[int, ...]) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run the process that ends the others if this one is killed; yield it and where it reads their ids."""
+    reads, writes = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "whatsapp_pipeline.cli.up_keeper"],
+            stdin=reads, start_new_session=True, pass_fds=inherited,
+        )  # fmt: skip
+        os.close(reads)
+        yield process, writes
+    finally:
+        os.close(writes)
+    process.wait()
 
 
 def _folder_of(name: str, environment: Mapping[str, str]) -> Path:
@@ -191,35 +230,3 @@ def _wait_until_there(path: Path, process: subprocess.Popen[bytes], ended: threa
 def _tell_when_it_ends(process: subprocess.Popen[bytes], ended: threading.Event) -> None:
     process.wait()
     ended.set()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the process to stop, then make sure that none of its descendants is left."""
-    import psutil
-
-    family = _family(process.pid)
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    for ask in (psutil.Process.terminate, psutil.Process.kill):
-        for descendant in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                ask(descendant)
-        _, family = psutil.wait_procs(family, timeout=5)
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    """Find who descends from a process, or is of its session: whose parent is gone has no other tie."""
-    import psutil
-
-    family = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-            if process.pid != pid and os.getsid(process.pid) == pid:
-                family.append(process)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        family += [one for one in psutil.Process(pid).children(recursive=True) if one not in family]
-    return family

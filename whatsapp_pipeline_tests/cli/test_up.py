@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,7 +20,8 @@ import psutil
 import pytest
 import requests
 
-from whatsapp_pipeline.cli.up import _supervise
+from whatsapp_pipeline.cli.process_families import holders_of
+from whatsapp_pipeline.cli.up import _only_one, _supervise
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
@@ -75,6 +77,70 @@ def test_a_signal_ends_all(tmp_path: Path) -> None:
     assert is_gone(int((tmp_path / "pid").read_text()))
 
 
+# `up` without Dagster: it holds the lock of an instance and runs one child that does not stop when asked.
+_UP = """
+import sys
+from pathlib import Path
+from whatsapp_pipeline.cli.up import _only_one, _supervise
+with _only_one(Path(sys.argv[1])) as lock:
+    _supervise({"dagster": [sys.executable, "-c", sys.argv[2], sys.argv[3]]}, lock=lock)
+"""
+_STUBBORN = """
+import os, pathlib, signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+pathlib.Path(sys.argv[1]).write_text(f"{os.getppid()} {os.getpid()} {child.pid}")
+while True:
+    signal.pause()
+"""
+
+
+def test_a_killed_one_leaves_nobody_behind_and_holds_the_instance_until_then(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pids")
+    command = [sys.executable, "-c", _UP, str(tmp_path), _STUBBORN, str(tmp_path / "pids")]
+    process = subprocess.Popen(command)
+    up_pid, child_pid, grandchild_pid = map(int, (tmp_path / "pids").read_text().split())
+    assert up_pid == process.pid
+    family = [psutil.Process(child_pid), psutil.Process(grandchild_pid)]
+    with pytest.raises(PipelineError, match=f"another `up` runs on this instance .process {up_pid}"):
+        _enter(tmp_path)
+    process.kill()
+    process.wait()
+    # The child has 20 seconds to stop, and does not. Until it is killed no second `up` may start.
+    with pytest.raises(PipelineError, match=rf"was killed .process {up_pid}.*kill .*{child_pid}"):
+        _enter(tmp_path)
+    _, left = psutil.wait_procs(family, timeout=60)
+    assert not left
+    # The keeper ends after the processes that it stopped.
+    for pid in holders_of(tmp_path / "up.lock"):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).wait(30)
+    _enter(tmp_path)
+
+
+def test_without_its_keeper_it_ends(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "child")
+
+    def kill_keeper() -> None:
+        child = int((tmp_path / "child").read_text())
+        for one in psutil.Process().children():
+            if "whatsapp_pipeline.cli.up_keeper" in one.cmdline():
+                one.kill()
+        (tmp_path / "pid").write_text(str(child))
+
+    thread = threading.Thread(target=kill_keeper)
+    thread.start()
+    with pytest.raises(PipelineError, match="the keeper of `up` ended unexpectedly"):
+        _supervise({"dagster": parent(tmp_path / "child", "stays")})
+    thread.join()
+    assert is_gone(int((tmp_path / "pid").read_text()))
+
+
+def _enter(local_dir: Path) -> None:
+    with _only_one(local_dir):
+        pass
+
+
 def _plan_request(port: int) -> list[str]:
     """The guide's commands `up` and `curl`, word for word but for the port, which is the test's own."""
     guide = (PROJECT_ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
@@ -115,20 +181,29 @@ def _message_count(url: str) -> int:
     return int(row[0]) if row else 0
 
 
+def _instance(folder: Path, url: str) -> dict[str, str]:
+    """The environment of an instance of its own in a folder."""
+    shutil.copy(PROJECT_ROOT / "dagster.yaml", folder)
+    return {
+        **os.environ, "DATABASE_URL": url, "DAGSTER_HOME": str(folder),
+        "PIPELINE_LOCAL_DIR": str(folder / "local"), "LOG_FORMAT": "json",
+    }  # fmt: skip
+
+
+def _up_command(port: int, webhook_port: int, console_port: int) -> list[str]:
+    return [
+        sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "up", "--port", str(port),
+        "--webhook-port", str(webhook_port), "--insecure-webhook", "--console-port", str(console_port),
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
     fresh_database_url: str, tmp_path: Path
 ) -> None:
-    shutil.copy(PROJECT_ROOT / "dagster.yaml", tmp_path)
     port, webhook_port, console_port = _free_port(), _free_port(), _free_port()
-    environment = {
-        **os.environ, "DATABASE_URL": fresh_database_url, "DAGSTER_HOME": str(tmp_path),
-        "PIPELINE_LOCAL_DIR": str(tmp_path / "local"), "LOG_FORMAT": "json",
-    }  # fmt: skip
-    command = [
-        sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "up", "--port", str(port),
-        "--webhook-port", str(webhook_port), "--insecure-webhook", "--console-port", str(console_port),
-    ]  # fmt: skip
+    environment = _instance(tmp_path, fresh_database_url)
+    command = _up_command(port, webhook_port, console_port)
     with (tmp_path / "up.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
@@ -163,3 +238,30 @@ def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
     assert f"`{explained}" in guide
     lines = [json.loads(line) for line in (tmp_path / "up.log").read_text().splitlines()]
     assert [line for line in lines if line["level"] != "info" and explained not in str(line)] == []
+
+
+@pytest.mark.slow
+def test_of_a_killed_up_nothing_is_left(fresh_database_url: str, tmp_path: Path) -> None:
+    port = _free_port()
+    environment = _instance(tmp_path, fresh_database_url)
+    command = _up_command(port, _free_port(), _free_port())
+    process = subprocess.Popen(command, env=environment)
+    try:
+        _wait_for(lambda: _location_is_loaded(port), 180)
+        family = psutil.Process(process.pid).children(recursive=True)
+        receiver = next(one for one in family if {"webhook", "serve"} <= set(one.cmdline()))
+        receiver.suspend()  # it cannot stop when asked, so the second `up` certainly finds it
+    finally:
+        process.kill()
+        process.wait()
+    try:
+        second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert second.returncode == 1
+        said = json.loads(second.stderr)["message"]
+        assert f"was killed (process {process.pid}" in said
+        assert re.search(rf"kill .*\b{receiver.pid}\b", said)
+        assert "Traceback" not in second.stderr
+    finally:
+        _, left = psutil.wait_procs(family, timeout=120)
+        drop_roles(fresh_database_url)
+    assert [one.cmdline() for one in left] == []
