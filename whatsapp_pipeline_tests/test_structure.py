@@ -22,8 +22,6 @@ from whatsapp_pipeline_tests.source_scan import (
 SQL_HOME = "store"
 # A longer statement is a file of its own, where it has room for comments and an editor knows its language.
 MOST_LINES = 12
-# What benches and tests measure with is used by them alone.
-MEASURES = "sandbox/truth/"
 
 
 def _scan(source: str, module: str = "steps/links/planted.py") -> list[str]:
@@ -166,9 +164,7 @@ def test_words_and_docstrings_are_no_statements() -> None:
 
 
 def test_every_public_name_is_used_by_the_package() -> None:
-    found = [
-        f"{module}:{line}: {name}" for module, line, name in _unused() if not module.startswith(MEASURES)
-    ]
+    found = [f"{module}:{line}: {name}" for module, line, name in _unused()]
     assert not found, "use these or delete them, with their tests:\n" + "\n".join(found)
 
 
@@ -205,3 +201,18 @@ def command() -> None:
 def test_an_import_alone_is_no_use() -> None:
     trees = parse({Path("a.py"): "def f() -> int:\n    return 1\n", Path("b.py"): "from a import f\n"})
     assert [name for _, _, name in unused_names(trees)] == ["f"]
+
+
+def test_tests_mirror_the_folders_of_the_package() -> None:
+    tests = PROJECT_ROOT / "whatsapp_pipeline_tests"
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("*.py")} - {Path("truth")}
+    assert {str(folder) for folder in folders if not (PACKAGE / folder).is_dir()} == set()
+
+
+def test_every_layer_has_the_same_subjects() -> None:
+    subjects = {"contacts", "chats", "links", "conversations", "summaries", "operations"}
+    for layer in (PACKAGE / "steps", PACKAGE / "store", PROJECT_ROOT / "sql" / "queries"):
+        folders = {path.name for path in layer.iterdir() if path.is_dir() and path.name != "__pycache__"}
+        assert folders == subjects, layer.name
+    for layer in (PACKAGE / "assets", PACKAGE / "checks"):
+        assert subjects <= {path.stem for path in layer.glob("*.py")}, layer.name

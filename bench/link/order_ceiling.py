@@ -17,14 +17,14 @@ from collections import Counter, defaultdict
 from bench.link.orders import LEVELS
 from bench.report import Row, measured, write
 from whatsapp_pipeline.domain.matching.orders import Order, SessionToLink
-from whatsapp_pipeline.sandbox.truth.order_answers import Found, by_model, figures, measure
-from whatsapp_pipeline.sandbox.truth.order_oracle import (
+from whatsapp_pipeline_tests.truth.order_answers import Found, by_model, figures, measure
+from whatsapp_pipeline_tests.truth.order_oracle import (
     device_chance,
     number_chance,
     small_talk_chance,
     stage_chance,
 )
-from whatsapp_pipeline.sandbox.truth.order_simulation import DAYS, Clues, Task, left_together
+from whatsapp_pipeline_tests.truth.order_simulation import DAYS, Clues, Task, left_together
 
 # An order (a position in the customer's list, -1 for none) and what about it: n(othing), o(pening),
 # b(etween), c(losing), a(fterwards).

@@ -25,7 +25,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     OrderPolicy,
     SessionToLink,
 )
-from whatsapp_pipeline.sandbox.truth.order_answers import (
+from whatsapp_pipeline_tests.truth.order_answers import (
     Figures,
     Found,
     answer_of,
@@ -36,8 +36,8 @@ from whatsapp_pipeline.sandbox.truth.order_answers import (
     judged_by_month,
     measure,
 )
-from whatsapp_pipeline.sandbox.truth.order_oracle import answers as oracle
-from whatsapp_pipeline.sandbox.truth.order_simulation import (
+from whatsapp_pipeline_tests.truth.order_oracle import answers as oracle
+from whatsapp_pipeline_tests.truth.order_simulation import (
     FEW,
     Clues,
     Habits,

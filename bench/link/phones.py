@@ -25,11 +25,11 @@ from whatsapp_pipeline.domain.phones import AREA_CODES, parse_phones
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.embedded import server_url
 from whatsapp_pipeline.sandbox import numbers
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline_tests.truth.linked_months import link_month
 
 LOG = logging.getLogger(__name__)
 MONTH = "2025-01"

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.parse import peers
-from whatsapp_pipeline.sandbox.truth.export_shapes import SHAPES, Line, difference, generate, ours
+from whatsapp_pipeline_tests.truth.export_shapes import SHAPES, Line, difference, generate, ours
 
 THIS = "this reader"
 READERS = ("whatstk", peers.NODE_PEER)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, label_of
 from whatsapp_pipeline.domain.summaries.topics import TopicReader
-from whatsapp_pipeline.sandbox.truth.text_accuracy import (
+from whatsapp_pipeline_tests.truth.text_accuracy import (
     HELDOUT_SENTIMENT,
     HELDOUT_TOPICS,
     SENTIMENT_NAMES,

@@ -22,10 +22,10 @@ from psycopg.conninfo import make_conninfo
 
 from bench.report import measured, write
 from whatsapp_pipeline.embedded import server_url
-from whatsapp_pipeline.sandbox.truth.text_accuracy import HELDOUT_SENTIMENT, HELDOUT_TOPICS, read_pairs
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline_tests.truth.text_accuracy import HELDOUT_SENTIMENT, HELDOUT_TOPICS, read_pairs
 
 _NAME = "bench_summaries"
 _PER_CHAT = 60

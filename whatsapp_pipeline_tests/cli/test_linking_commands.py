@@ -17,7 +17,6 @@ from whatsapp_pipeline.cli.link import link, signed
 from whatsapp_pipeline.cli.override import override
 from whatsapp_pipeline.cli.review import review
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.decide import add_override, relink_months
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
@@ -26,6 +25,7 @@ from whatsapp_pipeline.store.links import live_links
 from whatsapp_pipeline.store.links.link_report import match_report
 from whatsapp_pipeline.store.links.overrides import NewOverride
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat, add_contact, add_order
+from whatsapp_pipeline_tests.truth.linked_months import link_month
 from whatsapp_pipeline_tests.webhook.deliveries import NOON, delivery, take, text
 
 LOG = logging.getLogger(__name__)

@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from whatsapp_pipeline.cli import cli
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests import summaries_data
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat, add_contact
+from whatsapp_pipeline_tests.truth.linked_months import link_month
 
 LOG = logging.getLogger(__name__)
 EVIL = "\x1b]52;c;aGk=\x07\x9b2J\u202e\nerror: forged"

@@ -16,7 +16,6 @@ from click.testing import CliRunner
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.cli import cli
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.decide import ChatDecision, make_decision, undo_decision
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
@@ -27,6 +26,7 @@ from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.contacts.labels import contact_labels
 from whatsapp_pipeline.store.migrate import pending
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
+from whatsapp_pipeline_tests.truth.linked_months import link_month
 
 LOGINS = {
     "reads": grants.READER, "analyses": grants.ANALYST, "reviews": grants.REVIEWER, "writes": grants.WRITER,

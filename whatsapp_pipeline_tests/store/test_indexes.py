@@ -17,7 +17,6 @@ from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.erp.source import open_source
 from whatsapp_pipeline.sandbox.archive import write_sample
 from whatsapp_pipeline.sandbox.plan import SampleOptions
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month, link_orders_month
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
@@ -26,6 +25,7 @@ from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contac
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline_tests.truth.linked_months import link_month, link_orders_month
 
 LOG = logging.getLogger(__name__)
 # They grow with the archive; contatos and ordens_servico are read whole on purpose, for the name model.

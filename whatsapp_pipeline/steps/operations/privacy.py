@@ -28,8 +28,7 @@ from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.grants import WRITER
 from whatsapp_pipeline.store.locks import in_transaction
 from whatsapp_pipeline.store.operations import privacy, privacy_chats, privacy_texts, suppression
-from whatsapp_pipeline.store.operations.privacy_webhooks import Erased
-from whatsapp_pipeline.store.operations.privacy_webhooks import erase_listed as erase_listed_webhooks
+from whatsapp_pipeline.store.operations.privacy_webhooks import Erased, erase_listed_webhooks
 from whatsapp_pipeline.store.operations.privacy_webhooks import erase_person as erase_from_tables
 from whatsapp_pipeline.webhook import privacy as webhooks
 from whatsapp_pipeline.webhook.spool import spool_directory

@@ -299,7 +299,7 @@ def _pseudonymise_decisions(conn: Connection, names: list[str]) -> None:
     )
 
 
-def erase_listed(conn: Connection, is_erased: NameTest) -> Erased:
+def erase_listed_webhooks(conn: Connection, is_erased: NameTest) -> Erased:
     """Erase from the webhook tables everybody whom a test names, as after a restore; in a transaction."""
     person = people_on(conn, is_erased)
     erased = erase_person(conn, person)

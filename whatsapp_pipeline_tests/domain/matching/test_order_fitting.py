@@ -12,7 +12,7 @@ from whatsapp_pipeline.domain.matching.order_data import span_of
 from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, with_rates
 from whatsapp_pipeline.domain.matching.order_model import Order, OrderModel, SessionToLink, default_model
 from whatsapp_pipeline.domain.matching.orders import OrderPolicy, link_session
-from whatsapp_pipeline.sandbox.truth.order_answers import (
+from whatsapp_pipeline_tests.truth.order_answers import (
     Found,
     answer_of,
     by_model,
@@ -21,8 +21,8 @@ from whatsapp_pipeline.sandbox.truth.order_answers import (
     figures,
     measure,
 )
-from whatsapp_pipeline.sandbox.truth.order_oracle import answers
-from whatsapp_pipeline.sandbox.truth.order_simulation import (
+from whatsapp_pipeline_tests.truth.order_oracle import answers
+from whatsapp_pipeline_tests.truth.order_simulation import (
     FEW,
     Clues,
     SpokenDays,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from whatsapp_pipeline.domain.summaries.lexicon import default_lexicon, parse_lexicon
 from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, label_of
-from whatsapp_pipeline.sandbox.truth.text_accuracy import HELDOUT_SENTIMENT, sentiment_report
+from whatsapp_pipeline_tests.truth.text_accuracy import HELDOUT_SENTIMENT, sentiment_report
 
 READER = SentimentReader()
 

@@ -10,7 +10,7 @@ from whatsapp_pipeline.domain.summaries.patterns import parse_pattern, words_of
 from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy, parse_taxonomy
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.sandbox.truth.text_accuracy import HELDOUT_TOPICS, topics_report
+from whatsapp_pipeline_tests.truth.text_accuracy import HELDOUT_TOPICS, topics_report
 
 READER = TopicReader()
 TAXONOMY = """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from whatsapp_pipeline.sandbox.truth.export_shapes import SHAPES, Shape, difference, generate, ours
+from whatsapp_pipeline_tests.truth.export_shapes import SHAPES, Shape, difference, generate, ours
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from whatsapp_pipeline.archive import ChatArchive
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month, link_orders_month
 from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
@@ -28,6 +27,7 @@ from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.block_files import block, talk, write_chat
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_contact, add_order
+from whatsapp_pipeline_tests.truth.linked_months import link_month, link_orders_month
 
 LOG = logging.getLogger(__name__)
 MONTH = "2025-01"

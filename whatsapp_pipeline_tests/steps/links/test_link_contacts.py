@@ -9,12 +9,12 @@ from datetime import date
 import psycopg
 import pytest
 
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.steps.links.link_counts import LinkReport
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat, add_contact, add_order
+from whatsapp_pipeline_tests.truth.linked_months import link_month
 
 LOG = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from datetime import date
 import pytest
 
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month, link_orders_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.steps.links.link_counts import LinkReport
 from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat, add_contact, add_order
+from whatsapp_pipeline_tests.truth.linked_months import link_month, link_orders_month
 
 LOG = logging.getLogger(__name__)
 ANA, BIA = "+55 41 99999-0001", "+55 41 99999-0002"

@@ -12,7 +12,6 @@ from typing import LiteralString
 
 import pytest
 
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month, link_orders_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.link_contacts import ContactLinking, LinkOptions
 from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions
@@ -20,6 +19,7 @@ from whatsapp_pipeline.steps.links.link_rules import rule_files, rules_hash
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import fingerprints as link_stamps
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat, add_contact, add_order
+from whatsapp_pipeline_tests.truth.linked_months import link_month, link_orders_month
 
 LOG = logging.getLogger(__name__)
 MONTH = "2025-01"

@@ -17,12 +17,12 @@ import pytest
 from whatsapp_pipeline.domain.vocabulary import fold
 from whatsapp_pipeline.sandbox import numbers
 from whatsapp_pipeline.sandbox.people import Person, Registry, make_people, typed
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
+from whatsapp_pipeline_tests.truth.linked_months import link_month
 from whatsapp_pipeline_tests.webhook.deliveries import NOON, delivery, process, put, text
 
 pytestmark = pytest.mark.slow

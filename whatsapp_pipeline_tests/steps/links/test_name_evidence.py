@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import models
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
+from whatsapp_pipeline_tests.truth.linked_months import link_month
 
 LOG = logging.getLogger(__name__)
 FIRST = ["Aline", "Beatriz", "Caio", "Davi", "Eduardo", "Fabiana", "Gilson", "Hugo", "Iara", "Joana", "Nilo"]

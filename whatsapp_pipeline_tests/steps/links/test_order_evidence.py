@@ -15,13 +15,13 @@ from whatsapp_pipeline import clock
 from whatsapp_pipeline.cli.link import link
 from whatsapp_pipeline.domain.matching.order_fitting import fit_orders
 from whatsapp_pipeline.domain.matching.order_model import SessionToLink, default_model
-from whatsapp_pipeline.sandbox.truth.linked_months import link_orders_month
-from whatsapp_pipeline.sandbox.truth.order_answers import by_model, judged_by_month, measure
-from whatsapp_pipeline.sandbox.truth.order_simulation import FEW, Clues, Task, errands, reference
 from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
 from whatsapp_pipeline.steps.links.order_evidence import order_model
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import models
+from whatsapp_pipeline_tests.truth.linked_months import link_orders_month
+from whatsapp_pipeline_tests.truth.order_answers import by_model, judged_by_month, measure
+from whatsapp_pipeline_tests.truth.order_simulation import FEW, Clues, Task, errands, reference
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,6 @@ from datetime import date
 
 import pytest
 
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month, link_orders_month
 from whatsapp_pipeline.steps.contacts.normalize_contacts import NormalizeReport, normalize_contacts
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions
@@ -20,6 +19,7 @@ from whatsapp_pipeline.store.operations import dry_run_diff as difference
 from whatsapp_pipeline.store.operations.gates import no_contact_normalized
 from whatsapp_pipeline.store.summaries.customers import orders
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat
+from whatsapp_pipeline_tests.truth.linked_months import link_month, link_orders_month
 
 LOG = logging.getLogger(__name__)
 _TABLES = """

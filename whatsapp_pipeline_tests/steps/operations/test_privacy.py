@@ -20,7 +20,6 @@ from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month
 from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.steps.contacts.erp_load import ContactLoader
@@ -34,6 +33,7 @@ from whatsapp_pipeline.store.operations import dumps, suppression
 from whatsapp_pipeline.webhook.quarantine import Quarantine, quarantine_directory
 from whatsapp_pipeline.webhook.receiver import config_from
 from whatsapp_pipeline.webhook.spool import SpoolWriter
+from whatsapp_pipeline_tests.truth.linked_months import link_month
 
 LOG = logging.getLogger(__name__)
 MONTH = "2025-01"

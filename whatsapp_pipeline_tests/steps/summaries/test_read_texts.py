@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
-from whatsapp_pipeline.sandbox.truth.text_accuracy import HELDOUT_TOPICS, read_pairs
 from whatsapp_pipeline.steps.summaries.read_texts import TextReader
+from whatsapp_pipeline_tests.truth.text_accuracy import HELDOUT_TOPICS, read_pairs
 
 TEXTS = [text for _, text in read_pairs(HELDOUT_TOPICS)]
 ALONE = [MessageReader().read(text) for text in TEXTS]

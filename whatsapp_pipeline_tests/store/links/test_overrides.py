@@ -11,13 +11,13 @@ import pytest
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.sandbox import numbers
-from whatsapp_pipeline.sandbox.truth.linked_months import link_month, link_orders_month
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions
 from whatsapp_pipeline.steps.links.staleness import stale_months
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import overrides
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
+from whatsapp_pipeline_tests.truth.linked_months import link_month, link_orders_month
 
 LOG = logging.getLogger(__name__)
 

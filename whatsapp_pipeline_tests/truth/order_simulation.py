@@ -206,7 +206,7 @@ def _add_order(rng: random.Random, task: Task, contact: int, opened: date, lengt
 def _talk(rng: random.Random, task: Task, contact: int, clues: Clues, days: SpokenDays) -> int:
     related = 0
     for order in task.orders[contact]:
-        assert order.opened is not None  # noqa: S101  # every simulated order was opened
+        assert order.opened is not None  # every simulated order was opened
         length = (order.closed - order.opened).days if order.closed is not None else None
         for day, stage in days(rng, length):
             _say(rng, task, contact, order.opened + timedelta(days=day), order, stage, clues)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from whatsapp_pipeline.domain.matching.orders import Order, SessionToLink
-from whatsapp_pipeline.sandbox.truth.order_simulation import DAYS, DEVICES, Clues, SpokenDays, Task
+from whatsapp_pipeline_tests.truth.order_simulation import DAYS, DEVICES, Clues, SpokenDays, Task
 
 _DRAWS = 4000
 Spoken = Mapping[tuple[int, str | None], float]
@@ -31,7 +31,7 @@ def answers(task: Task, clues: Clues, days: SpokenDays) -> list[tuple[int | None
         none = related[contact] * clues.unrelated / DAYS * small_talk_chance(session, clues)
         scores: dict[int, float] = {}
         for order in task.orders[contact]:
-            assert order.opened is not None  # noqa: S101  # every simulated order was opened
+            assert order.opened is not None  # every simulated order was opened
             length = (order.closed - order.opened).days if order.closed is not None else None
             if length not in spoken:
                 spoken[length] = _spoken(days, length)
@@ -61,7 +61,7 @@ def small_talk_chance(session: SessionToLink, clues: Clues) -> float:
 
 def _likelihood(session: SessionToLink, order: Order, spoken: Spoken, clues: Clues) -> float:
     """Expected sessions of this order on this day that say what this one says."""
-    assert order.opened is not None  # noqa: S101  # every simulated order was opened
+    assert order.opened is not None  # every simulated order was opened
     day = (session.first_day - order.opened).days
     total = sum(
         spoken.get((day, stage), 0.0) * stage_chance(session, stage, clues)

@@ -22,7 +22,7 @@ from whatsapp_pipeline.domain.matching.orders import (
     SessionToLink,
     link_session,
 )
-from whatsapp_pipeline.sandbox.truth.order_simulation import Task
+from whatsapp_pipeline_tests.truth.order_simulation import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def by_window(session: SessionToLink, orders: list[Order]) -> Found:
     """Within [opening − 3 days, closing + 7 days], a device as the tie-break."""
     inside = []
     for order in orders:
-        assert order.opened is not None  # noqa: S101  # every simulated order was opened
+        assert order.opened is not None  # every simulated order was opened
         closed = order.closed or order.opened
         if (order.opened - session.last_day).days <= 3 and (session.first_day - closed).days <= 7:
             match = bool(set(session.devices) & set(order.devices))
