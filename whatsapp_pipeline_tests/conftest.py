@@ -6,7 +6,8 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -35,9 +36,16 @@ atexit.register(shutil.rmtree, _LOCAL_DIR, ignore_errors=True)  # runs after the
 os.environ["PIPELINE_LOCAL_DIR"] = str(_LOCAL_DIR)
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
+# What decides where a command reads and writes, as it is before the first test.
+_SETTINGS = {
+    name: os.environ.get(name)
+    for name in (*(variable_of(field) for field in Settings.model_fields), "DAGSTER_HOME")
+}
 
-# The files that take longest. They begin first, whatever the order of the others: a worker that began one of
-# them last would work on alone when all else is done.
+# The files that take longest, longest first. They begin first, whatever the order of the others: a worker
+# that began one of them last would work on alone when all else is done. pytest-randomly shuffles before the
+# hook below. pytest-xdist would sort the files by their number of tests, so the Makefile passes
+# --no-loadscope-reorder.
 _LONGEST = (
     "test_simulation.py",
     "test_pipeline.py",
@@ -59,7 +67,47 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest."""
-    items.sort(key=lambda item: item.path.name not in _LONGEST)
+    items.sort(
+        key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST)
+    )
+
+
+@contextmanager
+def _settings(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Set the settings' variables inside the block, and restore them after it."""
+    before = {name: os.environ.get(name) for name in values}
+    _set_environment(values)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+    """Set up what a session shares under the session's settings, not under those of the test that is first.
+
+    The prepared database would otherwise know the people that a test had erased from its own.
+    """
+    if fixturedef.scope != "session":
+        return (yield)
+    with _settings(_SETTINGS):
+        return (yield)
+
+
+@pytest.fixture(autouse=True)
+def settings_of_one_test() -> Iterator[None]:
+    """Take back the settings that a test, or a command that it ran, left in the environment."""
+    with _settings({name: os.environ.get(name) for name in _SETTINGS}):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -33,29 +33,26 @@ def commands(guide: str) -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def environment(
-    admin_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+    admin_url: str, migrated_template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, str]]:
     """Databases, an archive and what else the guides name by a variable."""
     suffix = uuid4().hex[:8]
     names = {"DATABASE_URL": f"docs_{suffix}", "DAGSTER_DATABASE_URL": f"docs_dagster_{suffix}"}
-    private = tmp_path_factory.mktemp("docs")
     data = PROJECT_ROOT / "data"
-    before = dict(os.environ)
     made = {
         "DATABASE_URL": create_database(admin_url, names["DATABASE_URL"], migrated_template),
         "DAGSTER_DATABASE_URL": create_database(admin_url, names["DAGSTER_DATABASE_URL"], "template0"),
         "EMPTY_DATABASE_URL": create_database(admin_url, f"docs_empty_{suffix}", "template0"),
         "ARCHIVE": str(data / "organized_whatsapp_chats"),
         "CHAT_ARCHIVE": str(data / "organized_whatsapp_chats"),
-        "PIPELINE_LOCAL_DIR": str(private / "local"),
-        "PRIVATE": str(private),
+        "PIPELINE_LOCAL_DIR": str(tmp_path / "local"),
+        "PRIVATE": str(tmp_path),
     }
-    os.environ.update(made)
+    for variable, value in made.items():
+        monkeypatch.setenv(variable, value)
     yield made
-    os.environ.clear()
-    os.environ.update(before)
     for name in (*names.values(), f"docs_empty_{suffix}"):
         drop_database(admin_url, name)
     with connect(admin_url) as conn:  # roles belong to the server, not to the database
@@ -78,19 +75,19 @@ def _run(line: str) -> None:
     assert ended == 0, line
 
 
-def test_the_guides_commands_work_in_order(environment: dict[str, str]) -> None:
-    if environment:
-        with connect(environment["DATABASE_URL"]) as conn:
-            conn.execute(
-                "INSERT INTO contatos (id, nome, celular) VALUES (7, 'Fulana de Tal', '41 99999-0001')"
-            )
+def test_the_guides_commands_work_in_order(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(environment["DATABASE_URL"]) as conn:
+        conn.execute("INSERT INTO contatos (id, nome, celular) VALUES (7, 'Fulana de Tal', '41 99999-0001')")
     for guide in GUIDES:
         found = commands(guide)
         assert found, guide
         for line in found:
             with connect(environment["DATABASE_URL"]) as conn:
                 row = conn.execute("SELECT min(id) FROM chat_files").fetchone()
-            os.environ.update(CONTACT="7", CHAT=str(row[0] if row and row[0] else ""))
+            monkeypatch.setenv("CONTACT", "7")
+            monkeypatch.setenv("CHAT", str(row[0] if row and row[0] else ""))
             _run(line)
     assert Path(environment["PRIVATE"], "customer.json").exists()
     with connect(environment["DATABASE_URL"]) as conn:  # the README's customer is of the demo's ERP
