@@ -14,6 +14,7 @@ from whatsapp_pipeline.cli.backup import cli_log
 from whatsapp_pipeline.cli.database_option import migrated_url, open_database
 from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.params import Group
+from whatsapp_pipeline.store.connection import connect
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.steps.operations.privacy import FindSubject
@@ -84,10 +85,11 @@ def erase(
 
     configured = settings.load()
     find = _find(contact, phone, conversation)
+    url = migrated_url(configured)  # said before the question, which would be answered in vain
     if not yes:
         who = f"contact {contact}" if contact is not None else "this person"
         click.confirm(f"Erase {who}? There is no way back", abort=True)
-    with open_database(configured) as conn:
+    with connect(url) as conn:
         erasure = erase_person(conn, configured, find, keep_contact_row=keep_contact_row, log=cli_log())
     say("erased:")
     for name, count in erasure.removed.items():

@@ -23,12 +23,14 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.store.connection import Connection, connect, limit_statements
 from whatsapp_pipeline.store.conversations import inbox
+from whatsapp_pipeline.store.migrate import pending
 from whatsapp_pipeline.webhook import records, spool
 
 _LOG = logging.getLogger(__name__)
 CORRUPT = "corrupt"
 _READ_BYTES = 2 * 2**20  # also the size of one transaction, about
 _IDLE_SECONDS = 0.2
+_UNMIGRATED = "the database is not migrated; run `whatsapp-pipeline migrate`"
 _LONGEST_PAUSE = 5.0
 
 
@@ -65,6 +67,7 @@ class Drainer:
         self._directory = directory
         self._url = url
         self._seal = seal
+        self._schema_problem: str | None = None
         self.state = DrainState()
 
     def run(self, stop: threading.Event) -> None:
@@ -81,6 +84,7 @@ class Drainer:
         while not stop.is_set():
             try:
                 with connect(self._url, application_name="whatsapp-pipeline webhook drainer") as conn:
+                    self._warn_about_schema()
                     limit_statements(conn, 30)
                     while not stop.is_set():
                         drained = self.drain(conn)
@@ -92,6 +96,20 @@ class Drainer:
                 self._failed(error)
                 stop.wait(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
+
+    def _warn_about_schema(self) -> None:
+        """Warn, once, when the schema is not the current one; another one may take deliveries, too."""
+        try:
+            problem = _UNMIGRATED if pending(self._url) else None
+        except PipelineError as error:
+            problem = str(error)
+        if problem is not None and problem != self._schema_problem:
+            _LOG.warning(
+                "%s. Deliveries are taken, and wait on disk while they cannot be stored",
+                problem,
+                extra=fields(reason=problem),
+            )
+        self._schema_problem = problem
 
     def _failed(self, error: Exception) -> None:
         if self.state.last_error is None:  # once an outage, not once an attempt

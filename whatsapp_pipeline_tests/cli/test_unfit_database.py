@@ -36,7 +36,7 @@ _WITHOUT_TABLES = {
     "sample": "writes files",
     "erp authorize": "asks the ERP",
     "erp status": "asks the ERP",
-    "webhook serve": "takes deliveries on disk while the database is not ready",
+    "webhook serve": "takes deliveries on disk, and says why (test_webhook.py)",
 }
 # What a command cannot be called without.
 _ARGUMENTS = {
@@ -54,7 +54,7 @@ _ARGUMENTS = {
     "console user password": "ana",
     "checkpoint waive": "links_reviewed --reason x",
     "privacy export": "--contact 1",
-    "privacy erase": "--contact 1 --yes",
+    "privacy erase": "--contact 1",
     "qa accept": "--check chats_are_linked --reason x",
     "qa withdraw": "--check chats_are_linked",
     "exceptions heed": "--file x",
@@ -103,6 +103,7 @@ def test_every_command_says_that_the_database_is_not_migrated(
     assert result.exit_code == 1, result.output
     said = str(result.exception) if isinstance(result.exception, PipelineError) else result.output
     assert "run `whatsapp-pipeline migrate`" in said, (result.output, result.exception)
+    assert "[y/N]" not in result.output  # nobody is asked anything before
     with connect(unmigrated_url) as conn:
         assert conn.execute("SELECT count(*) FROM pg_class WHERE relname = 'chat_files'").fetchone() == (0,)
 

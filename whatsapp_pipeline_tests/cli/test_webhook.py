@@ -18,7 +18,8 @@ import pytest
 import requests
 
 from whatsapp_pipeline.sandbox.assistant_server import AssistantSandbox, Habit, serving_assistant
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline.webhook.receiver import PATH
 from whatsapp_pipeline_tests.webhook.deliveries import clear, delivery, one, put, text
 
@@ -84,6 +85,37 @@ def test_two_posts_of_one_unsigned_body_are_two_messages_of_one_conversation(
         receiver.send_signal(signal.SIGINT)
         _, said = receiver.communicate(timeout=20)
     assert "--insecure" in said
+
+
+def test_it_says_that_the_database_is_not_migrated_and_keeps_what_comes_until_it_is(
+    empty_database_url: str, environment: dict[str, str]
+) -> None:
+    unmigrated = {**environment, "DATABASE_URL": empty_database_url}
+    port = free_port()
+    receiver = subprocess.Popen(
+        [*COMMAND, "serve", "--insecure", "--port", str(port)],
+        env=unmigrated, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert receiver.stderr is not None
+    try:
+        for line in receiver.stderr:
+            if "run `whatsapp-pipeline migrate`" in line:
+                break
+        else:
+            pytest.fail("it ended without a word about the database")
+        base = f"http://127.0.0.1:{port}"
+        _wait_for(base)
+        taken = requests.post(base + PATH, data=json.dumps(delivery(text("w1", "oi"))), timeout=5)
+        assert taken.json() == {"ok": True}
+        migrate(empty_database_url)
+        deadline = time.monotonic() + 20
+        with connect(empty_database_url) as conn:
+            while one(conn, "SELECT count(*) FROM webhook_inbox") == 0:
+                assert time.monotonic() < deadline
+                threading.Event().wait(0.05)
+    finally:
+        receiver.send_signal(signal.SIGINT)
+        receiver.communicate(timeout=20)
 
 
 def _wait_for(base: str) -> None:

@@ -9,7 +9,7 @@ UPDATE conversations c
        id_contato = CASE WHEN c.match_status = 'manual' THEN c.id_contato
                          ELSE coalesce(o.manual, c.id_contato) END,
        match_status = CASE WHEN o.manual IS NULL THEN c.match_status ELSE 'manual' END,
-       updated_at = now()
+       sessions_due = true, updated_at = now()
   FROM (SELECT max(last_message_at) AS last_message_at,
                max(id_contato) FILTER (WHERE match_status = 'manual') AS manual
           FROM conversations WHERE id = ANY(%(others)s)) o

@@ -1,6 +1,6 @@
 -- Name conversations by the best of all their identities, whichever of them came first: one that was not replaced, a
 -- phone before a user id, the newest, the longer spelling. What a notice said counts for every spelling of a number.
-UPDATE conversations c SET external_id = best.value, updated_at = now()
+UPDATE conversations c SET external_id = best.value, sessions_due = true, updated_at = now()
   FROM (SELECT DISTINCT ON (conversation_id) conversation_id, value
           FROM (SELECT conversation_id, kind, value,
                        max(adopted_at) OVER spelling AS adopted_at, max(replaced_at) OVER spelling AS replaced_at

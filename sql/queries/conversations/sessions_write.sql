@@ -1,5 +1,5 @@
--- Bring the sessions of conversations to those staged in `incoming_sessions`. One that changed waits for its order
--- again, unless a person decided it.
+-- Bring the sessions of conversations to those staged in `incoming_sessions`. One whose evidence changed waits for its
+-- order again, unless a person decided it; the number of its messages is no evidence.
 WITH gone AS (
     DELETE FROM chat_sessions s
      WHERE s.id_conversation = ANY (%(conversations)s)
@@ -13,7 +13,11 @@ SELECT id_conversation, number, started_at, ended_at, message_count, order_numbe
 ON CONFLICT (id_conversation, number) DO UPDATE SET
     started_at = excluded.started_at, ended_at = excluded.ended_at, message_count = excluded.message_count,
     order_numbers = excluded.order_numbers, devices = excluded.devices, stages = excluded.stages,
-    order_match_status = CASE s.order_match_status WHEN 'manual' THEN 'manual' ELSE 'pending' END
+    order_match_status = CASE
+        WHEN s.order_match_status = 'manual'
+             OR (s.started_at, s.ended_at, s.order_numbers, s.devices, s.stages)
+                = (excluded.started_at, excluded.ended_at, excluded.order_numbers, excluded.devices, excluded.stages)
+        THEN s.order_match_status ELSE 'pending' END
  WHERE (s.started_at, s.ended_at, s.message_count, s.order_numbers, s.devices, s.stages)
        IS DISTINCT FROM (excluded.started_at, excluded.ended_at, excluded.message_count, excluded.order_numbers,
                          excluded.devices, excluded.stages)

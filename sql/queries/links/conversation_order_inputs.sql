@@ -1,15 +1,17 @@
--- The conversations whose sessions have to be linked to orders: sessions, contact, orders, decisions or rules changed.
+-- Those of some conversations whose sessions have to be linked to orders: sessions, contact, orders, decisions or rules
+-- changed.
 WITH sessions AS (
     SELECT s.id_conversation AS id,
            bit_xor(hash_record_extended(ROW(s.number, s.started_at, s.ended_at, s.order_numbers, s.devices, s.stages), 0))
                AS h
-      FROM chat_sessions s WHERE s.id_conversation IS NOT NULL GROUP BY s.id_conversation
+      FROM chat_sessions s WHERE s.id_conversation = ANY (%(conversations)s) GROUP BY s.id_conversation
 ), contacts AS (
     SELECT c.id, coalesce(c.id_contato, m.id_contato) AS id_contato,
            CASE WHEN c.id_contato IS NULL THEN m.confidence ELSE 1 END AS confidence
       FROM conversations c
       LEFT JOIN conversation_candidates m
         ON m.id_conversation = c.id AND m.rank = 1 AND c.match_status = 'proposed'
+     WHERE c.id = ANY (%(conversations)s)
 ), orders AS (
     SELECT o.id_contato,
            bit_xor(hash_record_extended(ROW(o.id, o.numero_ordem_servico, o.data_emissao, o.data_conclusao,
@@ -22,7 +24,7 @@ WITH sessions AS (
       FROM chat_sessions s
      CROSS JOIN LATERAL unnest(s.order_numbers) AS n(number)
       JOIN ordens_servico o ON ltrim(o.numero_ordem_servico::text, '0') = n.number
-     WHERE s.id_conversation IS NOT NULL
+     WHERE s.id_conversation = ANY (%(conversations)s)
      GROUP BY s.id_conversation
 ), decisions AS (
     SELECT i.conversation_id AS id, string_agg(DISTINCT o.id::text, ',') AS ids
@@ -30,7 +32,8 @@ WITH sessions AS (
       JOIN conversation_identities i
         ON o.target_kind = 'conversation' AND o.target = i.phone_number_id || '/' || i.canonical
         OR o.target_kind = 'phone' AND o.target = i.phone_key
-     WHERE o.removed_at IS NULL AND o.decision IN ('order', 'no_order', 'not_order')
+     WHERE i.conversation_id = ANY (%(conversations)s)
+       AND o.removed_at IS NULL AND o.decision IN ('order', 'no_order', 'not_order')
      GROUP BY i.conversation_id
 ), inputs AS (
     SELECT s.id, md5(concat_ws('|', %(rules)s::text, s.h, k.id_contato, k.confidence, o.h, n.h, d.ids)) AS inputs

@@ -1,16 +1,19 @@
 """Cutting live conversations into sessions, as the archive's chats are cut, with the words said in them.
 
 What belongs here: reading what is due, a batch at a time. What does not: the rules (domain/chat_evidence.py)
-and the orders that sessions are about (steps/links/live_links.py).
+and whose the conversations and sessions are (steps/links/live_links.py).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from functools import partial
 
 import polars as pl
 
 from whatsapp_pipeline.domain.chat_evidence import SESSION_SCHEMA, EvidenceCollector
+from whatsapp_pipeline.steps.links.live_links import LiveLinking, LiveLinkReport, lock_live_links
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import live_sessions as store
 from whatsapp_pipeline.store.locks import in_transaction
@@ -25,22 +28,27 @@ _SAID = {
 }
 
 
-def make_live_sessions(conn: Connection) -> int:
-    """Make the sessions of every conversation whose messages changed; return how many sessions changed.
+def make_live_sessions(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
+    """Make and link the sessions of every conversation whose messages changed; return what links changed.
 
-    A conversation that another worker is adding to at this moment is left to the next call.
+    Both are done in one transaction, so a conversation stays due until it is linked. A conversation that
+    another worker is adding to at this moment is left to the next call.
     """
-    changed = 0
+    linking, report = LiveLinking(conn, log=log), LiveLinkReport()
     while True:
-        found, written = in_transaction(conn, lambda: _make_some(conn))
-        changed += written
+        with lock_live_links(conn):
+            found, linked = in_transaction(conn, partial(_make_some, conn, linking))
+        report += linked
         if found < _CONVERSATIONS:
-            return changed
+            return report
 
 
-def _make_some(conn: Connection) -> tuple[int, int]:
+def _make_some(conn: Connection, linking: LiveLinking) -> tuple[int, LiveLinkReport]:
     due = store.lock_due(conn, limit=_CONVERSATIONS)
-    return len(due), store.write(conn, due, _sessions_of(conn, due)) if due else 0
+    if not due:
+        return 0, LiveLinkReport()
+    store.write(conn, due, _sessions_of(conn, due))
+    return len(due), linking.link(due)
 
 
 def _sessions_of(conn: Connection, conversations: Sequence[int]) -> list[store.SessionOfConversation]:

@@ -99,20 +99,29 @@ def process_batch(
     batch = inbox.batch(conn, batch_id)
     if batch is None:
         raise PipelineError(f"there is no webhook batch {batch_id}")
-    report = process_due(conn, options, first_id=batch.first_id, last_id=batch.last_id, log=log)
+    report = _process_range(conn, options, batch.first_id, batch.last_id, log)
     inbox.close_batch(conn, batch_id)
+    _log_report(report, log)
     return report
 
 
-def process_due(
-    conn: Connection,
-    options: ProcessOptions,
-    *,
-    first_id: int = 0,
-    last_id: int = _MAX_ID,
-    log: logging.Logger,
+def process_due(conn: Connection, options: ProcessOptions, *, log: logging.Logger) -> ProcessReport:
+    """Process every due delivery, then link what contacts and orders that came since say of conversations.
+
+    Any number of workers may do so at once.
+    """
+    report = _process_range(conn, options, 0, _MAX_ID, log)
+    linked = link_live(conn, log=log)
+    report.links_changed += linked.contacts
+    report.sessions_linked += linked.sessions
+    _log_report(report, log)
+    return report
+
+
+def _process_range(
+    conn: Connection, options: ProcessOptions, first_id: int, last_id: int, log: logging.Logger
 ) -> ProcessReport:
-    """Process every due delivery of a range of the inbox; any number of workers may do so at once."""
+    """Process the due deliveries of a range of the inbox, and link the conversations that they are about."""
     report = ProcessReport()
     for suspects in (False, True):
         rows = 1 if suspects else options.chunk
@@ -124,15 +133,17 @@ def process_due(
                 break
             _process_leased(conn, token, leased, options, report, log)
     accounts.pass_on_tenants(conn)
-    make_live_sessions(conn)
-    linked = link_live(conn, log=log)
+    linked = make_live_sessions(conn, log=log)
     report.links_changed, report.sessions_linked = linked.contacts, linked.sessions
+    return report
+
+
+def _log_report(report: ProcessReport, log: logging.Logger) -> None:
     log.info(
         "webhooks: %s",
         ", ".join(f"{n} {name}" for name, n in report.counts().items() if n) or "nothing",
         extra=fields(counts=report.counts()),
     )
-    return report
 
 
 def _process_leased(

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from whatsapp_pipeline.domain.matching.link_types import LinkDecision
 from whatsapp_pipeline.domain.titles import parse_title
@@ -34,11 +36,14 @@ from whatsapp_pipeline.steps.links.link_orders import (
 )
 from whatsapp_pipeline.steps.links.link_rules import rules_hash
 from whatsapp_pipeline.steps.links.name_evidence import TitleNames
-from whatsapp_pipeline.steps.links.order_evidence import order_model
+from whatsapp_pipeline.steps.links.order_evidence import order_model, stored_order_model
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import live_links as store
 from whatsapp_pipeline.store.links import order_links
 from whatsapp_pipeline.store.locks import in_transaction, named_lock
+
+# Conversations that one transaction of the comparison of all looks at.
+_CHUNK = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +53,87 @@ class LiveLinkReport:
     contacts: int = 0
     sessions: int = 0
 
+    def __add__(self, other: LiveLinkReport) -> LiveLinkReport:
+        return LiveLinkReport(self.contacts + other.contacts, self.sessions + other.sessions)
+
+
+class LiveLinking:
+    """Links given conversations; the contacts' names and the order model are read once for all calls.
+
+    A conversation is decided again when its evidence differs from what it was linked by last.
+    """
+
+    def __init__(self, conn: Connection, *, log: logging.Logger, may_fit_orders: bool = False) -> None:
+        self._conn = conn
+        options = LinkOptions()
+        # Fitting a model of names takes its time and is left to the linking of months.
+        names = TitleNames(seed=options.seed, fit_titles=options.name_fit_titles, log=log, may_fit=False)
+        self._contacts = ContactLinking(options, log=log, names=names)
+        model = order_model(conn, refit=False, log=log) if may_fit_orders else stored_order_model(conn)
+        self._policy = replace(OrderLinkOptions().policy(), model=model)
+
+    def link(self, conversations: Sequence[int]) -> LiveLinkReport:
+        """Link these conversations, and the sessions of each; call it in a transaction.
+
+        The cost depends on these conversations, not on how many others there are. A conversation that another
+        worker has locked is left out.
+        """
+        return LiveLinkReport(self._link_contacts(conversations), self._link_orders(conversations))
+
+    def _link_contacts(self, conversations: Sequence[int]) -> int:
+        conn = self._conn
+        due = store.due_contacts(conn, conversations, rules_hash())
+        if not due:
+            return 0
+        profile = {-row.id: row.profile_name for row in due}
+        rows = store.stage(conn, [row.id for row in due])
+        decided = {decision.id_chat_file: decision for decision in self._contacts.decide_staged(conn, rows)}
+        doubtful = [-id_ for id_, decision in decided.items() if _needs_name(decision, profile[id_])]
+        if doubtful:
+            staged = store.stage(conn, doubtful)
+            named = [
+                row._replace(title=profile[row.id], name=parse_title(profile[row.id]).name) for row in staged
+            ]
+            owners = phone_evidence(conn, to_chats(named, None))
+            for decision in self._contacts.decide_staged(conn, named):
+                known = {hit.id_contato for hit in owners[decision.id_chat_file]}
+                decided[decision.id_chat_file] = _at_most_proposed(decision, known)
+        found = [replace(decision, id_chat_file=-decision.id_chat_file) for decision in decided.values()]
+        return store.write_contacts(conn, due, decision_rows(found), candidate_rows(found))
+
+    def _link_orders(self, conversations: Sequence[int]) -> int:
+        conn = self._conn
+        due = store.due_orders(conn, conversations, f"{rules_hash()}/{self._policy.model.to_json()}")
+        if not due:
+            return 0
+        rows: Sequence[order_links.SessionRow] = store.stage_sessions(conn, [id_ for id_, _ in due])
+        decisions = decide_sessions(conn, rows, self._policy)
+        changed = order_links.write(conn, order_decision_rows(decisions), order_candidate_rows(decisions))
+        store.keep_order_inputs(conn, due)
+        return changed["sessions"]
+
 
 def link_live(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
-    """Link every conversation, and the sessions of each, whose evidence changed since it was linked last.
+    """Compare every conversation with what it was linked by, and link those whose evidence changed.
 
-    One statement compares the inputs of all conversations with those they were linked by; only what differs
-    is decided. Not only conversations with new messages count: contacts and orders change in the user's own
-    tables, where the pipeline has no triggers, and an order that comes later has to be found.
+    Contacts and orders change in the user's own tables, where the pipeline has no triggers, so an order that
+    comes later is found here alone. It costs by all conversations: the nightly run and decisions of people
+    call it. Conversations with new messages are linked as their sessions are made (live_sessions.py).
     A conversation that another worker is adding to at this moment is left to the next call.
     """
-    with named_lock(conn, "live_links"):
-        contacts = in_transaction(conn, lambda: _link_contacts(conn, log))
-        sessions = in_transaction(conn, lambda: _link_orders(conn, log))
-    return LiveLinkReport(contacts, sessions)
+    linking = LiveLinking(conn, log=log, may_fit_orders=True)
+    report = LiveLinkReport()
+    last = 0
+    while chunk := store.next_conversations(conn, after=last, limit=_CHUNK):
+        last = chunk[-1]
+        with lock_live_links(conn):
+            report += in_transaction(conn, partial(linking.link, chunk))
+    return report
 
 
-def _link_contacts(conn: Connection, log: logging.Logger) -> int:
-    due = store.due_contacts(conn, rules_hash())
-    if not due:
-        return 0
-    options = LinkOptions()
-    # Fitting a model takes its time and is left to the linking of months.
-    names = TitleNames(seed=options.seed, fit_titles=options.name_fit_titles, log=log, may_fit=False)
-    linking = ContactLinking(options, log=log, names=names)
-    profile = {-row.id: row.profile_name for row in due}
-    rows = store.stage(conn, [row.id for row in due])
-    decided = {decision.id_chat_file: decision for decision in linking.decide_staged(conn, rows)}
-    doubtful = [-id_ for id_, decision in decided.items() if _needs_name(decision, profile[id_])]
-    if doubtful:
-        staged = store.stage(conn, doubtful)
-        named = [
-            row._replace(title=profile[row.id], name=parse_title(profile[row.id]).name) for row in staged
-        ]
-        owners = phone_evidence(conn, to_chats(named, None))
-        for decision in linking.decide_staged(conn, named):
-            known = {hit.id_contato for hit in owners[decision.id_chat_file]}
-            decided[decision.id_chat_file] = _at_most_proposed(decision, known)
-    found = [replace(decision, id_chat_file=-decision.id_chat_file) for decision in decided.values()]
-    return store.write_contacts(conn, due, decision_rows(found), candidate_rows(found))
+def lock_live_links(conn: Connection) -> AbstractContextManager[None]:
+    """Let one worker at a time link conversations, so that none skips what another has locked."""
+    return named_lock(conn, "live_links")
 
 
 def _needs_name(decision: LinkDecision, profile_name: str) -> bool:
@@ -98,16 +146,3 @@ def _at_most_proposed(decision: LinkDecision, phone_owners: set[int]) -> LinkDec
     if decision.status != "linked" or decision.id_contato in phone_owners:
         return decision
     return replace(decision, status="proposed", id_contato=None)
-
-
-def _link_orders(conn: Connection, log: logging.Logger) -> int:
-    policy = OrderLinkOptions().policy()
-    policy = replace(policy, model=order_model(conn, refit=False, log=log))
-    due = store.due_orders(conn, f"{rules_hash()}/{policy.model.to_json()}")
-    if not due:
-        return 0
-    rows: Sequence[order_links.SessionRow] = store.stage_sessions(conn, [id_ for id_, _ in due])
-    decisions = decide_sessions(conn, rows, policy)
-    changed = order_links.write(conn, order_decision_rows(decisions), order_candidate_rows(decisions))
-    store.keep_order_inputs(conn, due)
-    return changed["sessions"]

@@ -49,6 +49,11 @@ def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderM
     return current or default_model()
 
 
+def stored_order_model(conn: Connection) -> OrderModel:
+    """Return the newest fitted model, or the shipped one; never fit, nor ask whether one should be."""
+    return _current_model(conn) or default_model()
+
+
 def order_model_is_due(conn: Connection) -> bool:
     """Return whether `order_model` would fit a new model, without being asked to."""
     count = store.linked_sessions(conn, before=quarter_begin(clock.today()))

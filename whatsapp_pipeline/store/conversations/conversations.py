@@ -230,10 +230,16 @@ def _remember(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> N
         return
     conn.execute(
         """
-        INSERT INTO conversation_identities
-               (phone_number_id, value, canonical, kind, phone_key, conversation_id)
-        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
-        ON CONFLICT (channel, phone_number_id, value) DO NOTHING
+        WITH added AS (
+            INSERT INTO conversation_identities
+                   (phone_number_id, value, canonical, kind, phone_key, conversation_id)
+            SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+            ON CONFLICT (channel, phone_number_id, value) DO NOTHING
+            RETURNING conversation_id
+        )
+        -- A number is evidence of whose a conversation is: it is linked again.
+        UPDATE conversations SET sessions_due = true
+         WHERE id IN (SELECT conversation_id FROM added) AND NOT sessions_due
         """,
         (
             [account for account, _, _ in names],

@@ -207,6 +207,8 @@ def _touch_conversations(
            SET last_message_at = greatest(c.last_message_at, n.at),
                profile_name = CASE WHEN n.newer THEN n.name ELSE c.profile_name END,
                profile_name_at = CASE WHEN n.newer THEN n.name_at ELSE c.profile_name_at END,
+               -- A name may come with a message that is known already, and is evidence of whose it is.
+               sessions_due = c.sessions_due OR n.newer AND n.name IS DISTINCT FROM c.profile_name,
                updated_at = now()
           FROM (SELECT u.*, o.last_message_at,
                        u.name IS NOT NULL AND (o.profile_name_at IS NULL

@@ -40,8 +40,8 @@ def said(conn: Connection, conversations: Sequence[int]) -> Iterator[list[SaidRo
             yield rows
 
 
-def write(conn: Connection, conversations: Sequence[int], sessions: Sequence[SessionOfConversation]) -> int:
-    """Bring the sessions of these conversations to the given ones; return how many were new or changed."""
+def write(conn: Connection, conversations: Sequence[int], sessions: Sequence[SessionOfConversation]) -> None:
+    """Bring the sessions of these conversations to the given ones; they are no longer due."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_sessions")
     conn.execute(
         "CREATE TEMP TABLE incoming_sessions (id_conversation bigint, number integer, started_at timestamp,"
@@ -52,6 +52,5 @@ def write(conn: Connection, conversations: Sequence[int], sessions: Sequence[Ses
         for row in sessions:
             copy.write_row(row)
     values = {"conversations": list(conversations)}
-    changed = conn.execute(queries.load("conversations/sessions_write"), values).rowcount
+    conn.execute(queries.load("conversations/sessions_write"), values)
     conn.execute("UPDATE conversations SET sessions_due = false WHERE id = ANY (%(conversations)s)", values)
-    return changed

@@ -27,9 +27,18 @@ class DueConversation(NamedTuple):
     profile_name: str
 
 
-def due_contacts(conn: Connection, rules: str) -> list[DueConversation]:
-    """Return the conversations whose contact has to be decided, by id; locked ones wait for the next call."""
-    rows = conn.execute(queries.load("links/conversation_inputs"), {"rules": rules})
+def next_conversations(conn: Connection, *, after: int, limit: int) -> list[int]:
+    """Return up to `limit` conversations with persons whose id is greater than `after`, by id."""
+    rows = conn.execute(
+        "SELECT id FROM conversations WHERE id > %s AND NOT is_group ORDER BY id LIMIT %s", (after, limit)
+    )
+    return [id_ for (id_,) in rows]
+
+
+def due_contacts(conn: Connection, conversations: Sequence[int], rules: str) -> list[DueConversation]:
+    """Return those of these conversations whose contact has to be decided, by id, but for locked ones."""
+    values = {"conversations": list(conversations), "rules": rules}
+    rows = conn.execute(queries.load("links/conversation_inputs"), values)
     return [DueConversation(*row) for row in rows]
 
 
@@ -54,9 +63,10 @@ def write_contacts(
     return changed
 
 
-def due_orders(conn: Connection, rules: str) -> list[tuple[int, str]]:
+def due_orders(conn: Connection, conversations: Sequence[int], rules: str) -> list[tuple[int, str]]:
     """Return (conversation, inputs) of those whose sessions have to be linked to orders, locked as above."""
-    return conn.execute(queries.load("links/conversation_order_inputs"), {"rules": rules}).fetchall()
+    values = {"conversations": list(conversations), "rules": rules}
+    return conn.execute(queries.load("links/conversation_order_inputs"), values).fetchall()
 
 
 def stage_sessions(conn: Connection, conversations: Sequence[int]) -> list[SessionRow]:

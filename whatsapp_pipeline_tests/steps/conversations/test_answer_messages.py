@@ -86,7 +86,7 @@ def test_a_reply_that_was_never_sent_is_no_answer(conn: Connection, database_url
     asked_at = one(conn, "SELECT last_message_at FROM conversations")
     try:
         answer_messages(conn, Scripted(lambda: "Consertamos sim, pode trazer."), log=LOG)
-        make_live_sessions(conn)
+        make_live_sessions(conn, log=LOG)
         link_live(conn, log=LOG)
         summarize(conn, SummaryOptions(), log=LOG)
         assert rows(conn, "SELECT side FROM messages_all ORDER BY at, ordinal") == [("from",), ("unsent",)]

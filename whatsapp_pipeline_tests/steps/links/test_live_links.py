@@ -10,10 +10,15 @@ from typing import Any
 import pytest
 
 from whatsapp_pipeline.steps.conversations.live_sessions import make_live_sessions
+from whatsapp_pipeline.steps.conversations.process_webhooks import (
+    ProcessOptions,
+    ProcessReport,
+    process_batch,
+)
 from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.store.chats.search import SearchQuery, search
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.conversations import accounts
+from whatsapp_pipeline.store.conversations import accounts, inbox
 from whatsapp_pipeline.store.links import live_links, overrides
 from whatsapp_pipeline.store.links.overrides import NewOverride
 from whatsapp_pipeline_tests.webhook.deliveries import (
@@ -24,6 +29,7 @@ from whatsapp_pipeline_tests.webhook.deliveries import (
     erase_contact,
     one,
     process,
+    put,
     rows,
     take,
     text,
@@ -118,7 +124,7 @@ def test_sessions_follow_the_messages(conn: Connection) -> None:
     say(conn, "w5", "mais", at=EARLIER + DAY // 2)
     assert rows(conn, cut) == [(1, 3), (2, 1), (3, 1)]
     conn.execute("DELETE FROM conversation_messages WHERE provider_id IN ('w1', 'w2', 'w5')")
-    make_live_sessions(conn)
+    make_live_sessions(conn, log=LOG)
     assert rows(conn, cut) == [(1, 1), (2, 1)]
     assert one(conn, "SELECT min(started_at) FROM chat_sessions") == datetime(2026, 2, 22, 9, 0)
 
@@ -144,6 +150,70 @@ def test_orders_that_come_later_are_found(conn: Connection) -> None:
     assert one(conn, "SELECT id_ordem_servico FROM chat_sessions") == 30033
     conn.execute("DELETE FROM ordens_servico")
     assert rows(conn, "SELECT id_ordem_servico, order_match_status FROM chat_sessions") == [(None, "pending")]
+
+
+def test_a_second_message_within_a_second_leaves_the_order(conn: Connection) -> None:
+    add_order(conn, 30033, 1)
+    say(conn, "w1", "e a OS 30033?")
+    say(conn, "w2", "por favor")
+    assert rows(conn, "SELECT message_count, id_ordem_servico, order_match_status FROM chat_sessions") == [
+        (2, 30033, "linked")
+    ]
+
+
+def batch(conn: Connection, wamid: str, body: str, *, sender: str, name: str) -> ProcessReport:
+    """Take a message in as the sensor does: as a batch of its own."""
+    put(
+        conn,
+        delivery(text(wamid, body, sender=sender), contacts=[{"wa_id": sender, "profile": {"name": name}}]),
+    )
+    planned = inbox.plan_batch(conn, 10)
+    assert planned is not None
+    return process_batch(conn, planned.id, ProcessOptions(), log=LOG)
+
+
+def test_a_batch_links_whom_it_is_about_and_the_nightly_run_all(conn: Connection) -> None:
+    say(conn, "w1", "e a OS 30033?")
+    add_order(conn, 30033, 1)
+    add_phone(conn, 3, "4188880103")
+    report = batch(conn, "w2", "oi", sender=OTHER, name="~")
+    assert report.links_changed == 1
+    assert contact_of(conn, OTHER)[:2] == (3, "linked")
+    assert one(conn, "SELECT count(*) FROM chat_sessions WHERE id_ordem_servico = 30033") == 0
+    assert process(conn).sessions_linked == 1
+    assert one(conn, "SELECT count(*) FROM chat_sessions WHERE id_ordem_servico = 30033") == 1
+
+
+def test_a_batch_reads_no_more_where_there_are_many_conversations(conn: Connection) -> None:
+    """A message costs what it costs whether ten conversations are known or three thousand."""
+    conn.execute(
+        "WITH many AS (INSERT INTO conversations (phone_number_id, external_id)"
+        " SELECT 'acc-1', '554198888' || n FROM generate_series(1000, 3999) n RETURNING id, external_id)"
+        " INSERT INTO conversation_identities (phone_number_id, value, canonical, kind, phone_key,"
+        " conversation_id)"
+        " SELECT 'acc-1', external_id, external_id, 'wa_id', '41' || right(external_id, 8), id FROM many"
+    )
+    process(conn)
+    conn.execute("ANALYZE conversations, conversation_identities, chat_sessions")
+    tables = ["conversations", "conversation_identities", "chat_sessions", "conversation_candidates"]
+    read = (
+        "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int FROM pg_stat_xact_user_tables"
+        " WHERE relname = ANY (%s)"
+    )
+    with conn.transaction():
+        before = one(conn, read, tables)
+        report = batch(conn, "w1", "oi", sender=ANA, name="Ana")
+        assert report.links_changed == 1
+        assert one(conn, read, tables) - before < 300
+
+
+def test_a_profile_name_that_comes_with_a_known_message_counts(conn: Connection) -> None:
+    add_phone(conn, 2, "4188880106")
+    batch(conn, "w1", "oi", sender=ANA, name="~")
+    assert contact_of(conn)[:2] == (None, "ambiguous")
+    conn.execute("UPDATE conversations SET profile_name_at = profile_name_at - interval '1 day'")
+    batch(conn, "w1", "oi", sender=ANA, name="Bia Lima")
+    assert contact_of(conn)[:2] == (2, "linked")
 
 
 def test_the_profile_name_chooses_between_those_who_share_a_number(conn: Connection) -> None:
