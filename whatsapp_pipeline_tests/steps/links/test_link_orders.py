@@ -159,13 +159,57 @@ def test_the_title_s_number_chooses_among_the_orders_of_the_sessions(fresh: Conn
 def test_the_title_s_number_stands_alone_only_where_its_dates_fit(fresh: Connection) -> None:
     add_order(fresh, 10, 1, opened=date(2024, 3, 1), closed=date(2024, 3, 8))
     add_chat(fresh, _TITLED, sessions=(Session(date(2025, 6, 1)), Session(date(2025, 7, 1))))
+    add_order(fresh, 11, 1, opened=date(2025, 4, 20), closed=date(2025, 4, 25))
     _link(fresh)
-    assert _file(fresh, _TITLED) == (None, None)
+    assert _file(fresh, _TITLED) == (None, None)  # that another order is a candidate is no evidence for it
+    fresh.execute("DELETE FROM ordens_servico WHERE id = 11")
     fresh.execute("UPDATE ordens_servico SET data_emissao = '2025-04-20', data_conclusao = '2025-04-25'")
     _link(fresh)
     statuses = [row[0] for row in _sessions(fresh, _TITLED)]
     assert "linked" not in statuses
     assert _file(fresh, _TITLED) == (10, "direct_os_ref")
+
+
+def test_the_title_s_number_is_silent_where_sessions_are_linked_to_another_order(fresh: Connection) -> None:
+    """One session could be about the title's order by its date, and none is linked to it."""
+    add_order(fresh, 10, 1, opened=date(2025, 4, 20), closed=date(2025, 4, 25))
+    add_order(fresh, 11, 1, opened=date(2025, 1, 10), closed=date(2025, 1, 17))
+    add_chat(fresh, _TITLED, sessions=(Session(date(2025, 1, 10)), Session(date(2025, 6, 1))))
+    _link(fresh)
+    assert [row[2] for row in _sessions(fresh, _TITLED)] == [11, None]
+    assert fresh.execute("SELECT DISTINCT id_ordem_servico FROM order_candidates ORDER BY 1").fetchall() == [
+        (10,), (11,)
+    ]  # fmt: skip
+    assert _file(fresh, _TITLED) == (11, "temporal_match")
+
+
+def test_the_title_s_number_is_silent_where_two_orders_have_it(fresh: Connection) -> None:
+    for id_ in (10, 11):
+        add_order(fresh, id_, 1, number="30010", opened=date(2025, 1, 10), closed=date(2025, 1, 17))
+    add_chat(fresh, _TITLED, sessions=(Session(),))
+    _link(fresh)
+    assert [row[0] for row in _sessions(fresh, _TITLED)] == ["proposed"]
+    assert _file(fresh, _TITLED) == (None, None)
+
+
+def test_the_title_s_number_is_silent_where_a_person_said_no_order(fresh: Connection) -> None:
+    add_order(fresh, 10, 1, opened=date(2025, 1, 10), closed=date(2025, 1, 17))
+    add_chat(fresh, _TITLED, path="2025/01/ana.txt", sessions=(Session(),))
+    _link(fresh)
+    assert _file(fresh, _TITLED)[0] == 10
+    fresh.execute("SELECT override_link('file', '2025/01/ana.txt', 'no_order', NULL, 'small talk')")
+    _link(fresh)
+    assert _file(fresh, _TITLED) == (None, "override")
+
+
+def test_the_title_s_number_says_nothing_of_a_contact_who_is_only_proposed(fresh: Connection) -> None:
+    add_order(fresh, 10, 1, opened=date(2025, 1, 10), closed=date(2025, 1, 17))
+    chat = add_chat(fresh, "Ana OS 30010", sessions=(Session(),))
+    fresh.execute("UPDATE chat_files SET match_status = 'proposed' WHERE id = %s", (chat,))
+    fresh.execute("INSERT INTO match_candidates VALUES (%s, 1, 1, 0.8, 'name_match', '[]')", (chat,))
+    link_orders_month(fresh, "2025-01", OrderLinkOptions(), log=LOG)
+    assert _sessions(fresh, "Ana OS 30010")[0][0] == "proposed"
+    assert _file(fresh, "Ana OS 30010") == (None, None)
 
 
 def test_the_plans_rule_is_a_method_of_its_own(fresh: Connection) -> None:
