@@ -110,6 +110,12 @@ class Phrases:
         match = self.text_patterns.fullmatch(folded) if len(folded) < LONGEST_PHRASE else None
         return match.lastgroup if match else None
 
+    def is_whole_call(self, text: str) -> bool:
+        """Whether a text names a call and says how it ended, as only WhatsApp writes: `Voice call. 2 min`."""
+        folded = fold(text).removesuffix(".")
+        match = self.text_patterns.fullmatch(folded) if len(folded) < LONGEST_PHRASE else None
+        return match is not None and match.lastgroup == "call" and visible(text).lstrip()[:1].isupper()
+
     def notification(self, text: str) -> str | None:
         """Which notification a text is (call, deleted, encryption, group, system), None when none."""
         match = self.notification_patterns.fullmatch(fold(text)) if len(text) < LONGEST_PHRASE else None

@@ -25,7 +25,7 @@ from whatsapp_pipeline.domain.transcripts.chat_message import MESSAGE_SCHEMA, Ch
 from whatsapp_pipeline.errors import PipelineError
 
 # Raise it when the reader gives other messages for the same file: every file is then read again.
-READER_VERSION = 6
+READER_VERSION = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,10 @@ from whatsapp_pipeline.domain.transcripts.block.block_header import (
 )
 from whatsapp_pipeline.domain.transcripts.bodies import BODY_SCHEMA, plain_body, read_notice
 from whatsapp_pipeline.domain.transcripts.lines import Flags, Ints, Lines, Words
-from whatsapp_pipeline.domain.transcripts.phrases import phrases, visible
+from whatsapp_pipeline.domain.transcripts.phrases import INVISIBLE, phrases, visible
 
 _MARK = "➜".encode()
+_INVISIBLE_MARK = "\u200e".encode()
 _BEFORE_TIME = b", "
 _QUOTE, _QUOTE_END = ": «".encode(), "»".encode()
 _MARKS_LEAD = "«".encode()[0]  # the first byte of both
@@ -91,7 +92,7 @@ def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, last: Ints, is_no
     columns |= _take_attachments(lines, starts, ends, last, is_body, is_special, kinds)
     texts = columns["text"] = lines.texts(starts, ends)
     plain = [place for place in phrased if place not in kinds]
-    kinds.update(zip(plain, (plain_body(text).type for text in texts[plain]), strict=True))
+    kinds.update(zip(plain, map(_plain_type, texts[plain]), strict=True))
     places = np.flatnonzero(is_notice)
     notices = dict(zip(places.tolist(), map(read_notice, texts[places]), strict=True))
     kinds.update((place, notice.body.type) for place, notice in notices.items())
@@ -103,12 +104,19 @@ def _phrased(lines: Lines, starts: Ints, ends: Ints, is_body: Flags) -> list[int
     """Which bodies begin as WhatsApp's own words do."""
     is_short = ends - starts < _NUMBERED
     may_be = is_body & (is_short | _begins_of_phrases()[_numbers(lines.words(starts))])
-    longest, begins = 4 * _START, phrases().text_starts
+    longest, begins = len(_INVISIBLE_MARK) + 4 * _START, phrases().text_starts
     return [
         place
         for place, start, end in _ranges(starts, ends, np.flatnonzero(may_be))
-        if lines.data[start : min(end, start + longest)].decode(errors="ignore")[:_START] in begins
+        if visible(lines.data[start : min(end, start + longest)].decode(errors="ignore"))[:_START] in begins
     ]
+
+
+def _plain_type(text: str) -> str:
+    """The type of a body without a file; calls are notifications here, so that a person typed a call's name."""
+    kind = plain_body(text).type
+    is_typed = kind == "call" and text[:1] not in INVISIBLE and not phrases().is_whole_call(text)
+    return "text" if is_typed else kind
 
 
 def _numbers(words: Words) -> Words:
@@ -119,7 +127,9 @@ def _numbers(words: Words) -> Words:
 @cache
 def _begins_of_phrases() -> Flags:
     """Which numbers WhatsApp's own words make, but for shorter ones."""
-    words = [int.from_bytes(start.encode()[:_NUMBERED], "little") for start in phrases().text_starts]
+    starts = [start.encode() for start in phrases().text_starts]
+    starts += [_INVISIBLE_MARK + start for start in starts]
+    words = [int.from_bytes(start[:_NUMBERED], "little") for start in starts]
     begins = np.zeros(1 << 16, np.bool_)
     begins[_numbers(np.array(words, np.uint64))] = True
     return begins

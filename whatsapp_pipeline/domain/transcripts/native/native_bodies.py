@@ -17,6 +17,7 @@ from whatsapp_pipeline.domain.phones import is_phone
 from whatsapp_pipeline.domain.transcripts.bodies import Body, parse_native_body, read_notice
 from whatsapp_pipeline.domain.transcripts.columns import body_frame
 from whatsapp_pipeline.domain.transcripts.native.native_columns import Flags, Ints, each_once
+from whatsapp_pipeline.domain.transcripts.native.native_notices import UnknownNotices
 from whatsapp_pipeline.domain.transcripts.phrases import INVISIBLE, LONGEST_PHRASE, phrases, visible
 
 _MARKS = "\u200e\u200f"
@@ -37,6 +38,12 @@ class Bodies(NamedTuple):
     """Places of those of WhatsApp's own texts that no language file knows."""
 
 
+class _Call(NamedTuple):
+    """A text that names a call, without a mark: WhatsApp's own, or typed by a person."""
+
+    text: str
+
+
 class _Marked(NamedTuple):
     """A text that begins with a mark and reads like a notice: WhatsApp's own, or pasted by a person."""
 
@@ -55,7 +62,7 @@ def parse_bodies(
     is_notice: Flags,
     may_be_more: Flags,
     is_repeated: Flags,
-    are_marks_notices: Callable[[int], bool],
+    notices_of: Callable[[int], UnknownNotices],
 ) -> Bodies:
     """Take apart the texts that may be more than text; those without a sender are notices.
 
@@ -64,8 +71,8 @@ def parse_bodies(
         is_notice: Which of them have no sender.
         may_be_more: Which may name a file, other than at their start.
         is_repeated: Which begin with the name of their sender.
-        are_marks_notices: Whether a text that begins with a mark and reads like a notice is WhatsApp's own,
-            by its place; otherwise a person pasted it.
+        notices_of: What the file of a text, given by its place, tells of its notices: whether a text that
+            begins with a mark and reads like one is WhatsApp's own or was pasted by a person.
     """
     is_special = texts.str.contains(_special_starts()).to_numpy() | may_be_more | is_repeated
     special = np.flatnonzero(is_special & ~is_notice)
@@ -75,7 +82,10 @@ def parse_bodies(
     is_marked = np.array([mark is not None for mark in marked], bool)[numbers]
     is_pasted = np.zeros(len(special), bool)
     for at in np.flatnonzero(is_marked).tolist():
-        is_pasted[at] = not are_marks_notices(int(special[at]))
+        is_pasted[at] = not notices_of(int(special[at])).are_marked
+    is_call = np.array([isinstance(verdict, _Call) for verdict in verdicts], bool)[numbers]
+    for at in np.flatnonzero(is_call).tolist():
+        is_pasted[at] = not notices_of(place := int(special[at])).is_call(texts[place])
     is_unknown = np.array([mark is not None and mark.kind is None for mark in marked], bool)[numbers]
     is_senders = np.array([mark is not None and mark.names_sender for mark in marked], bool)[numbers]
     is_own = np.array([verdict is None for verdict in verdicts], bool)[numbers]
@@ -108,22 +118,26 @@ def _special_starts() -> str:
     return rf"\A(?:{'|'.join(whole)}|[{INVISIBLE}])"
 
 
-def _own_body(verdict: Body | _Marked | None) -> Body:
+def _own_body(verdict: Body | _Marked | _Call | None) -> Body:
     """The body of a message that keeps its sender, empty for what has none."""
+    if isinstance(verdict, _Call):
+        return Body(verdict.text, "call")
     if isinstance(verdict, _Marked):
         return Body(verdict.text, verdict.kind or "text")
     return verdict or Body("")
 
 
-def _special(text: str) -> Body | _Marked | None:
+def _special(text: str) -> Body | _Marked | _Call | None:
     """What a person's text says; None when it is WhatsApp's own, with or without a mark.
 
     iOS marks its own lines, and names a person or the chat as their sender.
     """
     body = parse_native_body(text)
+    is_marked = text[:1] in _MARKS
+    if body.type == "call" and not is_marked:
+        return _Call(text)
     if body.type != "text":
         return body
-    is_marked = text[:1] in _MARKS
     kind = phrases().notification(text)
     if kind == "encryption":
         return None

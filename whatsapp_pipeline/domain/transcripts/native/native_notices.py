@@ -39,11 +39,25 @@ class UnknownNotices:
         self._sample = sample
         self.may_repeat = self._layout.always_named and _MARK not in sample
 
-    @cached_property
+    @property
     def are_marked(self) -> bool:
         """Whether the file's own notices begin with the mark; true when there is none to judge by."""
-        if self._layout.format != "ios":
-            return False
+        return self._layout.format == "ios" and self._is_mark_usual is not False
+
+    def is_call(self, text: str) -> bool:
+        """Whether a text under a person's name that names a call is WhatsApp's own; otherwise it was typed.
+
+        A mark says so, or in a file of iOS without marks the other notices. Android names nobody in such
+        lines. A text that says how the call ended is WhatsApp's own unless the file marks its notices.
+        """
+        if text.startswith(_MARK):
+            return True
+        is_usual = self._is_mark_usual if self._layout.format == "ios" else None
+        return is_usual is False or (is_usual is None and phrases().is_whole_call(text))
+
+    @cached_property
+    def _is_mark_usual(self) -> bool | None:
+        """Whether the known notices of the file's beginning have the mark; None when there are none."""
         marked = unmarked = 0
         for match in self._layout.header.finditer(f"\n{self._sample}"):
             start, end = match.end() - 1, self._sample.find("\n", match.end() - 1)
@@ -52,7 +66,7 @@ class UnknownNotices:
                 marked += body.startswith(_MARK)
                 unmarked += not body.startswith(_MARK)
         self._sample = ""
-        return marked > 0 or not unmarked
+        return marked > 0 if marked or unmarked else None
 
     def finding(self, line: int, text: str, names: Iterable[str]) -> Finding | None:
         """The finding for an unknown line; None when its phrase was reported before."""
@@ -68,11 +82,17 @@ class UnknownNotices:
 
 
 def _is_known(body: str) -> bool:
-    """Whether a body is a frequent notice: of encryption, a deleted message, a file left out."""
+    """Whether a body is a frequent notice: of encryption, a deleted message, a file left out.
+
+    A person may type what names a call: without a mark it is no notice.
+    """
     if len(body) > LONGEST_PHRASE:
         return False
     table = phrases()
-    return table.type_of_text(fold(body)) is not None or table.notification(body) == "encryption"
+    kind = table.type_of_text(fold(body))
+    if kind == "call" and not body.startswith(_MARK):
+        return table.is_whole_call(body)
+    return kind is not None or table.notification(body) == "encryption"
 
 
 def _without_people(text: str, names: Iterable[str]) -> str:

@@ -315,7 +315,7 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
         written.numbers == 0,
         may_be_more,
         is_repeated,
-        lambda at: readers[part_of[at]].notices.are_marked,
+        lambda at: readers[part_of[at]].notices,
     )
     for at in bodies.unknown.tolist():
         reader = readers[part_of[at]]

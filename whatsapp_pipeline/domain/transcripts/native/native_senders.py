@@ -24,6 +24,9 @@ NOTIFICATION = Sender("notification", None, None, None, None, ("notification",))
 
 _LONGEST_NAME = 120
 _HAS_DIGIT = re.compile(r"\d").search
+# Up to four words that begin with a capital, with the small ones of Portuguese names between them.
+_CAPITAL = r"[^\W\d_a-zà-ÿ][^\W\d_]*"
+_PERSON = re.compile(rf"[^\w]*{_CAPITAL}(?: (?:d[aeo]s? |e )?{_CAPITAL}){{0,3}}[^\w]*")
 
 
 class Senders(dict[str, Sender]):
@@ -43,6 +46,7 @@ class Senders(dict[str, Sender]):
         self.with_colon = tuple(name for name in (*owner, title or "") if ": " in name)
         """Names that hold what ends a name: the owner's and the chat's are known."""
         self._owners = frozenset(_same(name) for name in owner if fold(name)) - {""}
+        self._title = ""
         self._staff_of_title: str | None = None
         self._customer: str | None = None
         self._owner_speaks = False
@@ -51,7 +55,7 @@ class Senders(dict[str, Sender]):
 
     def _look_for(self, title: str | None, sample: str, names: Iterable[str]) -> None:
         """Find out whether the owner and the one whom the title names write in the chat."""
-        customer = _same(title) if title else ""
+        customer = self._title = _same(title) if title else ""
         wanted = {*self._owners, customer} - {""}
         folded = fold(sample) if wanted else ""
         for name in self.with_colon:
@@ -88,6 +92,15 @@ class Senders(dict[str, Sender]):
             self.clear()
         self[written] = sender
         return sender
+
+    def may_be_person(self, written: str) -> bool:
+        """Whether a name that wrote no other line is the owner's or the title's, a phone or a person's."""
+        shown = visible(written).strip().removeprefix("~").strip()
+        same = _same(shown)
+        if same in self._owners or same == self._title or _written_number(shown) is not None:
+            return True
+        is_name = _PERSON.fullmatch(shown) and phrases().notification(shown) is None
+        return bool(is_name) and not phrases().vocabulary.issuperset(fold(shown).split())
 
     def _direction(self, name: str, same: str) -> str | None:
         if same in self._owners or fold(name) in phrases().you:
@@ -184,14 +197,14 @@ def who_wrote(
 
 
 # `Bob:Oi` and not `https://…`, a time or a quotation; names have no sentence's marks.
-_TIGHT_NAME = re.compile(r"([^:\n“”\"!?]{1,60}):(?!//|\d\d\b)(?=\S)(.*)", re.DOTALL)
+_TIGHT_NAME = re.compile(r"([^:\n“”\"!?]{1,60})(?:(?<!\d):|:(?!\d\d\b))(?!//)(?=\S)(.*)", re.DOTALL)
 
 
 class _Speakers:
     """Who may have written a line whose colon has no blank behind it.
 
-    Where every line of the format has a name, anybody; otherwise those who wrote other lines of the file:
-    WhatsApp's own lines hold colons too.
+    Where every line of the format has a name, anybody; otherwise those who wrote other lines of the file,
+    the owner, whom the title names, and what looks like a person: WhatsApp's own lines hold colons too.
     """
 
     def __init__(self, headers: Headers, part_of: Ints, known: Sequence[Senders], *, are_all: bool) -> None:
@@ -201,7 +214,7 @@ class _Speakers:
 
     def include(self, name: str, part: int) -> bool:
         """Whether the name is that of somebody who writes in the part's file."""
-        if self._are_all or name in self._known[part]:
+        if self._are_all or name in self._known[part] or self._known[part].may_be_person(name):
             return True
         if part not in self._found:
             here = pl.Series(self._part_of == part) & self._headers.texts.is_not_null()

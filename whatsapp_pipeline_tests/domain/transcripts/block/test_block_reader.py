@@ -257,6 +257,22 @@ def test_notifications(text: str, kind: str, is_group: bool) -> None:
     assert result.summaries[0].is_group is is_group
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("\u200eLigação de voz perdida. \u200eToque para retornar a ligação", "call"),
+        ("Ligação de voz. 2 min", "call"),
+        ("\u200eVocê apagou esta mensagem.", "deleted"),
+        ("Ligação perdida", "text"),
+        ("Chamada de voz perdida.", "text"),
+        ("\u200eRua das Flores 20", "text"),
+    ],
+)
+def test_a_person_who_types_the_name_of_a_call_did_not_call(text: str, kind: str) -> None:
+    (message,) = parse(block(FROM, text)).messages
+    assert (message.direction, message.text, message.type) == ("from", text, kind)
+
+
 def test_a_group_names_its_members() -> None:
     text = block("2025-01-05 10:00:00 from Ana - Lida", "a", "Turma") + block(
         "2025-01-05 10:00:00 from Bia - Lida", "b", "Turma"

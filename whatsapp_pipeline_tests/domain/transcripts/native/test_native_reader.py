@@ -192,6 +192,50 @@ def test_ios_marks_its_system_lines_and_names_the_chat_as_their_sender() -> None
     ]  # fmt: skip
 
 
+NOTICE = "As mensagens e as ligações são protegidas com a criptografia de ponta a ponta."
+
+
+@pytest.mark.parametrize(
+    ("header", "notice", "text", "kind"),
+    [
+        ("25/01/2025 10:00 - ", "", "Ligação perdida", "text"),
+        ("25/01/2025 10:00 - ", "", "Chamada de voz perdida.", "text"),
+        ("25/01/2025 10:00 - ", "", "chamada de vídeo, sem resposta", "text"),
+        ("25/01/2025 10:00 - ", "", "Ligação de voz. 2 min", "call"),
+        ("25/01/2025 10:00 - ", "", f"{MARK}Ligação de voz perdida", "call"),
+        ("[25/01/25, 10:00:00] ", "", "Missed call", "text"),
+        ("[25/01/25, 10:00:00] ", "", "Voice call. No answer", "call"),
+        ("[25/01/25, 10:00:00] ", f"{MARK}{NOTICE}", "Ligação de voz perdida", "text"),
+        ("[25/01/25, 10:00:00] ", f"{MARK}{NOTICE}", "Ligação de voz. 2 min", "text"),
+        ("[25/01/25, 10:00:00] ", f"{MARK}{NOTICE}", f"{MARK}Ligação de voz perdida.", "call"),
+        ("[25/01/25, 10:00:00] ", NOTICE, "Ligação de voz perdida", "call"),
+    ],
+)
+def test_a_person_who_types_the_name_of_a_call_did_not_call(header: str, notice: str, text: str, kind: str) -> None:
+    first = f"{header}Ana: {notice}\n" if notice else ""
+    message = parse(f"{first}{header}Ana: {text}\n").messages[-1]
+    assert (message.sender_name, message.text, message.type) == ("Ana", text, kind)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "text"),
+    [
+        ("Bia:oi, tudo bem", "Bia", "oi, tudo bem"),
+        ("Maria da Silva:10 reais", "Maria da Silva", "10 reais"),
+        ("🌈 Bia:oi", "🌈 Bia", "oi"),
+        ("loja centro:oi", "loja centro", "oi"),
+        ("Ana mudou o nome de uma coisa:x", None, "Ana mudou o nome de uma coisa:x"),
+        ("Localização:x", None, "Localização:x"),
+        ("algo assim:x", None, "algo assim:x"),
+        ("Aviso às 10:30", None, "Aviso às 10:30"),
+    ],
+)
+def test_a_name_needs_no_blank_behind_its_colon(line: str, name: str | None, text: str) -> None:
+    chat = f"25/01/2025 10:00 - Ana: oi\n25/01/2025 10:01 - {line}\n"
+    message = parse(chat, ParseOptions(owner=("Loja Centro",))).messages[-1]
+    assert (message.sender_name, message.text) == (name, text)
+
+
 CHAT = "25/01/2025 10:00 - Maria: oi\n25/01/2025 10:01 - Loja Técnica: olá\n25/01/2025 10:02 - +55 41 99999-0000: e eu\n"
 
 
