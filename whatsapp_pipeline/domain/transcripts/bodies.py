@@ -82,7 +82,11 @@ def parse_native_body(body: str) -> Body:
 # A name with an extension that holds a letter, or the name that WhatsApp gives a file without one.
 _FILE_NAME = re.compile(r"[^\n<>]*\w[^\n<>]*\.[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*|[A-Z]{3}-\d{8}-WA\d{4,}\.?")
 # `Nome.pdf • 2 páginas`, as iOS describes a document, in the last line before its file.
-_DESCRIPTION = re.compile(r"(?:(?P<caption>.*)\n)?(?P<name>[^\n]+?\.\w{1,8})(?: • [^\n]*)?", re.DOTALL)
+_BULLET = "•"
+_DESCRIPTION = re.compile(
+    rf"(?:(?P<caption>.*)\n)?(?P<name>[^\n]+?\.\w{{1,8}})(?: {_BULLET} [^\n]*)?", re.DOTALL
+)
+_NAMED = re.compile(rf"(?:(?P<caption>.*)\n)?(?P<name>[^\n]+?) {_BULLET} [^\n]*", re.DOTALL)
 _BRACKETS = re.compile(r"(?P<before>.*)<(?P<inside>[^<>\n]+)>", re.DOTALL)
 _LAST_MARK = re.compile(r"(?P<before>.*)[\u200e\u200f]+(?P<phrase>[^\u200e\u200f\n]+)", re.DOTALL)
 _MARKS = frozenset("\u200e\u200f")
@@ -129,12 +133,21 @@ def _attachment_at_end(text: str, shown: str, below: str = "") -> Body | None:
     if head and not below and (kind := table.omitted.get(last.casefold().removesuffix("."))):
         return Body(head, kind, attachment_kind=kind)
     if _MARKS.isdisjoint(text):
-        return None
+        return _unmarked_document(shown, below) if _BULLET in last else None
     match = _LAST_MARK.fullmatch(text)
     kind = table.omitted.get(fold(match["phrase"]).removesuffix(".")) if match else None
     if match is None or kind is None:
         return None
     return _described(visible(match["before"]).strip(_EDGES), below, kind, None)
+
+
+def _unmarked_document(shown: str, below: str) -> Body | None:
+    """`Nome.pdf • 2 páginas documento omitido`, in exports that lost their marks."""
+    for phrase, kind in phrases().omitted.items():
+        if kind == "document" and shown.casefold().removesuffix(".").endswith(f" {phrase}"):
+            before = shown.removesuffix(".")[: -len(phrase)].strip()
+            return _described(before, below, kind, None) if _DESCRIPTION.fullmatch(before) else None
+    return None
 
 
 def _before_suffix(text: str, shown: str, folded: str, below: str) -> Body | None:
@@ -161,7 +174,10 @@ def _in_brackets(before: str, inside: str, below: str) -> Body | None:
 def _described(before: str, below: str, kind: str, name: str | None) -> Body:
     """A file behind what describes it: the name and pages of a document, or a caption."""
     match = _DESCRIPTION.fullmatch(before) if kind == "document" else None
-    if match is not None and (name is None or name.endswith(match["name"]) or "•" in before):
+    if match is None and name is not None and kind == "document":  # a name without an extension
+        match = _NAMED.fullmatch(before)
+        match = match if match is not None and name.endswith(match["name"]) else None
+    if match is not None and (name is None or name.endswith(match["name"]) or _BULLET in before):
         before, name = match["caption"] or "", name or match["name"]
     caption = "\n".join(part for part in (before, below) if part)
     return Body(caption, kind, name, kind)

@@ -75,6 +75,8 @@ class Phrases:
     statuses: frozenset[str]
     attachment_kinds: dict[str, str]
     omitted: dict[str, str]
+    left_out_lines: frozenset[str]
+    """Those phrases as lines: as written, with a capital or not, with a full stop or not."""
     attached_suffixes: tuple[str, ...]
     attached_prefixes: tuple[str, ...]
     attached_words: frozenset[str]
@@ -247,6 +249,13 @@ def phrases() -> Phrases:
         statuses=frozenset(_folded(_gather(languages, "statuses"))),
         attachment_kinds=_kinds(languages, "attachment_kinds"),
         omitted=_kinds(languages, "omitted"),
+        left_out_lines=frozenset(
+            form + stop
+            for kind in _KINDS
+            for phrase in _gather(languages, "omitted", kind)
+            for form in (phrase, phrase[:1].upper() + phrase[1:])
+            for stop in ("", ".")
+        ),
         attached_suffixes=_folded(_gather(languages, "attached", "suffixes")),
         attached_prefixes=(prefixes := _folded(_gather(languages, "attached", "prefixes"))),
         attached_words=frozenset(prefix.rstrip(":") for prefix in prefixes),

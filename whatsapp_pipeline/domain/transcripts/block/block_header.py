@@ -19,7 +19,7 @@ from whatsapp_pipeline.domain.transcripts.lines import Bytes, Flags, Ints, Lines
 from whatsapp_pipeline.domain.transcripts.phrases import phrases, visible
 
 # The bracket at the end; a number in it may have brackets of its own: `Ana (+1 (415) 555-2671)`.
-_NAME_PHONE = re.compile(r"(.*?) ?\((\+?[ (]?\d(?:[^()]|\(\d+\))*)\)")
+_NAME_PHONE = re.compile(r"(.*?) ?\((\+? ?(?:\d|\(\d+\))(?:[^()]|\(\d+\))*)\)")
 _OPAQUE_ID = re.compile(r"[A-Za-z0-9+/_-]{8,}={1,2}")
 
 

@@ -145,7 +145,7 @@ def _special(text: str) -> Body | _Marked | _Call | None:
 
 
 def _may_be_own(text: str) -> bool:
-    """Whether a marked text reads like a sentence of WhatsApp's: one line of several words, not a link."""
+    """Whether a marked text reads like a sentence of WhatsApp's: several words, no link and no question."""
     shown = visible(text).strip()
-    is_sentence = " " in shown and "\n" not in shown and "://" not in shown
+    is_sentence = " " in shown and "\n" not in shown and "://" not in shown and not shown.endswith("?")
     return is_sentence and len(shown) < LONGEST_PHRASE and not is_phone(shown)

@@ -28,7 +28,8 @@ V = TypeVar("V")
 # What may stand around a date that was cut off at the first space.
 _AROUND_DATES = "[,\u200e"
 _SECOND = 1_000_000
-_MARK = "\u200e".encode()
+# U+200E and the bullet differ in the last of their three bytes.
+_MARK, _BULLET = "\u200e".encode(), "•".encode()
 
 
 @dataclass(slots=True)
@@ -118,7 +119,7 @@ def _clocks(written: pl.Series) -> npt.NDArray[np.timedelta64]:
 
 
 def may_name_files(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, more: Ints) -> Flags:
-    """Which texts may name a file: at the end of their first line or their last, or behind a U+200E.
+    """Which texts may name a file: at the end of their first line or their last, or behind U+200E or a bullet.
 
     The messages begin `at` lines and go on for so many `more`; `whole`: all lines together.
     """
@@ -128,10 +129,20 @@ def may_name_files(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, mo
         finals = units[places - 1]
         found |= (finals == ord(")")) | (finals == ord(">"))
     marks = np.flatnonzero(units[: 1 - len(_MARK)] == _MARK[0]) if len(at) else np.empty(0, np.int64)
-    marks = marks[(units[marks + 1] == _MARK[1]) & (units[marks + 2] == _MARK[2])]
+    finals = units[marks + 2]
+    marks = marks[(units[marks + 1] == _MARK[1]) & ((finals == _MARK[2]) | (finals == _BULLET[2]))]
     rows = np.searchsorted(ends, marks)
     starts = ends - texts.str.len_bytes().to_numpy()
     found[rows[marks >= starts[rows]]] = True
+    return found
+
+
+def end_in_phrase(lines: pl.Series, at: Ints, more: Ints, known: frozenset[str]) -> Flags:
+    """Which messages of several lines have a known phrase as their last: `segue a foto`, `imagem ocultada`."""
+    found: Flags = np.zeros(len(at), np.bool_)
+    longer = np.flatnonzero(more)
+    if len(longer):
+        found[longer] = lines.gather(at[longer] + more[longer]).is_in(known).to_numpy()
     return found
 
 

@@ -26,6 +26,7 @@ from whatsapp_pipeline.domain.transcripts.native.native_bodies import parse_bodi
 from whatsapp_pipeline.domain.transcripts.native.native_columns import (
     Ints,
     Times,
+    end_in_phrase,
     find_headers,
     may_name_files,
     times_of,
@@ -307,6 +308,8 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
     line_ends = np.cumsum(lines.str.len_bytes().to_numpy() + np.int64(1)) - 1
     texts = with_more_lines(written.texts, whole, line_ends, headers.at, more)
     may_be_more = may_name_files(texts, whole, line_ends, headers.at, more)
+    if layout.always_named:
+        may_be_more |= end_in_phrase(lines, headers.at, more, phrases().left_out_lines)
     is_repeated = np.array([reader.notices.may_repeat for reader in readers])[part_of]
     if is_repeated.any():
         is_repeated &= written.repeated_in(texts)

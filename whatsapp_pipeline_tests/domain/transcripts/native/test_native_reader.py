@@ -192,6 +192,24 @@ def test_ios_marks_its_system_lines_and_names_the_chat_as_their_sender() -> None
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Nota 3.pdf • 2 páginas documento omitido", ("", "document", "Nota 3.pdf")),
+        ("segue\nQuote.pdf • 1 page document omitted", ("segue", "document", "Quote.pdf")),
+        ("segue a foto\nimagem ocultada", ("segue a foto", "image", None)),
+        ("segue a foto\nImagem ocultada.", ("segue a foto", "image", None)),
+        (f"Nota • {MARK}2 páginas {MARK}<anexado: 0012-Nota>", ("", "document", "0012-Nota")),
+        ("lista: • 2 páginas documento omitido", ("lista: • 2 páginas documento omitido", "text", None)),
+        ("segue a foto\na imagem ocultada", ("segue a foto\na imagem ocultada", "text", None)),
+        (f"{MARK}oi, tudo bem?", (f"{MARK}oi, tudo bem?", "text", None)),
+    ],
+)
+def test_files_of_an_ios_export_that_lost_marks(text: str, expected: tuple[str, str, str | None]) -> None:
+    message = parse(f"[25/01/25, 10:00:00] Ana: oi\n[25/01/25, 10:00:01] Ana: {text}\n").messages[1]
+    assert (message.text, message.type, message.attachment_name) == expected
+
+
 NOTICE = "As mensagens e as ligações são protegidas com a criptografia de ponta a ponta."
 
 
