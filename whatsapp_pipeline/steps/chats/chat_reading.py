@@ -21,11 +21,18 @@ import polars as pl
 from whatsapp_pipeline.archive import ChatArchive, SourceFinding, UnreadableFileError
 from whatsapp_pipeline.domain.chat_names import ChatName, read_chat_name
 from whatsapp_pipeline.domain.transcripts import ParseOptions, Source, Window, read_many
-from whatsapp_pipeline.domain.transcripts.chat_message import MESSAGE_SCHEMA, ChatStart, ChatSummary, Finding
+from whatsapp_pipeline.domain.transcripts.chat_message import (
+    MESSAGE_SCHEMA,
+    ChatStart,
+    ChatSummary,
+    DateOrder,
+    Finding,
+)
 from whatsapp_pipeline.errors import PipelineError
 
 # Raise it when the reader gives other messages for the same file: every file is then read again.
 READER_VERSION = 7
+HASH_BYTES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +66,15 @@ class ReadChat(NamedTuple):
 
 
 class ReadFile(NamedTuple):
-    """A file that was read to its end: its place among the requests, its hash, and what is odd about it."""
+    """A file that was read to its end: its place among the requests, its hash, and what is odd about it.
+
+    `archive_order` is the answer of an ArchiveOrder, None when its own dates decided.
+    """
 
     file: int
     content_hash: bytes
     findings: list[SourceFinding]
+    archive_order: str | None
 
 
 @dataclass(slots=True)
@@ -83,14 +94,29 @@ class FileWindow:
     failed: list[tuple[int, UnreadableFileError]] = field(default_factory=list)
 
 
+class ArchiveOrder:
+    """The order of dates in the files nearest to a file; remembers the answer, once it was asked for."""
+
+    def __init__(self, archive: ChatArchive, path: str) -> None:
+        self._archive, self._path = archive, path
+        self.answer: str | None = None
+        """None until somebody asked; "none" when the near files decide nothing."""
+
+    def ask(self) -> DateOrder | None:
+        """Return the order that nearly all of the nearest files have; None if they disagree."""
+        order = self._archive.date_order_near(self._path)
+        self.answer = order or "none"
+        return order
+
+
 def parse_options(
-    reading: ReadingOptions, request: FileRequest, name: ChatName, archive: ChatArchive
+    reading: ReadingOptions, request: FileRequest, name: ChatName, archive_order: ArchiveOrder
 ) -> ParseOptions:
     """Put together how to read a transcript: what a person decided for its file goes before the run's."""
-    path, remembered = request
+    remembered = request.remembered
     options = ParseOptions(
         owner=reading.owner, zone=reading.zone, default_title=name.title, combined=name.is_combined,
-        locale=reading.locale, archive_order=lambda: archive.date_order_near(path),
+        locale=reading.locale, archive_order=archive_order.ask,
     )  # fmt: skip
     chosen = {key: remembered[key] for key in ("format", "date_order") if key in remembered}
     if "owner" in remembered:
@@ -101,20 +127,20 @@ def parse_options(
 def reading_hash(
     content_hash: bytes, path: str, reading: ReadingOptions, remembered: Mapping[str, Any], *more: str | None
 ) -> bytes:
-    """Hash everything that decides what reading the file at `path` gives (20 bytes).
+    """Hash everything that decides what reading the file at `path` gives, but for other files' dates.
 
     When it is the same, so are the messages. `more` is what else the caller's result depends on.
     """
     options = _options_hash(reading, json.dumps(remembered, sort_keys=True) if remembered else "", more)
     # A title stands in the file's name, or in that of its folder.
     names = "/".join(path.rsplit("/", 2)[-2:]).encode("utf-8", "surrogateescape")
-    return blake2b(content_hash + options + names, digest_size=20).digest()
+    return blake2b(content_hash + options + names, digest_size=HASH_BYTES).digest()
 
 
 @lru_cache(256)
 def _options_hash(reading: ReadingOptions, remembered: str, more: tuple[str | None, ...]) -> bytes:
     parts = [READER_VERSION, reading.zone, reading.owner, reading.locale, remembered, more]
-    return blake2b(json.dumps(parts).encode(), digest_size=20).digest()
+    return blake2b(json.dumps(parts).encode(), digest_size=HASH_BYTES).digest()
 
 
 def read_files(
@@ -201,13 +227,15 @@ class _Run:
         for file in self._files:
             self._in_hand = file
             request = self._requests[file]
+            order = ArchiveOrder(self._archive, request.path)
             try:
                 with self._archive.open(request.path) as source:
                     for member, stream in source.streams():
                         name = read_chat_name(request.path, member.path)
                         self._transcripts.append((file, name))
-                        yield Source(stream, parse_options(self._reading, request, name, self._archive))
-                    self._read[file] = ReadFile(file, source.content_hash(), source.findings)
+                        yield Source(stream, parse_options(self._reading, request, name, order))
+                    content_hash = source.content_hash()
+                    self._read[file] = ReadFile(file, content_hash, source.findings, order.answer)
             except UnreadableFileError as error:
                 self._failed[file] = error
             self._passed = file + 1

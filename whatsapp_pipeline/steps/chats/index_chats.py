@@ -20,7 +20,14 @@ from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.logs import detail_log, fields
 from whatsapp_pipeline.steps.chats.chat_reading import ReadingOptions
 from whatsapp_pipeline.steps.chats.erased_chats import path_test, without_erased_chats
-from whatsapp_pipeline.steps.chats.scan import STAGE, FileScan, ScanJob, ScanOptions, Scans
+from whatsapp_pipeline.steps.chats.scan import (
+    STAGE,
+    FileScan,
+    ScanJob,
+    ScanOptions,
+    Scans,
+    archive_order_in,
+)
 from whatsapp_pipeline.steps.chats.scan_pool import scan_spread
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.store import exceptions
@@ -152,11 +159,19 @@ class _MonthIndex:
             (known.size_bytes, known.modified_at, known.month) == (file.size, file.modified_at, self._month)
             and known.processing_status != "vanished"
             and known.content_hash is not None
-            and known.indexed_hash == self._scan.hash_of(known.content_hash, file.path, known.parse_options)
+            and self._is_read_so(known, known.content_hash, file.path)
         )
         if is_same and not self._options.verify_hashes:
             return None
         return ScanJob(file, self._month, known.parse_options)
+
+    def _is_read_so(self, known: KnownFile, content_hash: bytes, path: str) -> bool:
+        """Whether a file would be read as it was; other files may have decided the order of its dates."""
+        indexed = known.indexed_hash or b""
+        order = archive_order_in(indexed)
+        if order is not None:
+            order = self._archive.date_order_near(path) or "none"
+        return indexed == self._scan.hash_of(content_hash, path, known.parse_options, order)
 
     def _write(self, scans: Scans, missing: set[str]) -> None:
         """Write a chunk of scans; a file that was only moved takes its rows along."""

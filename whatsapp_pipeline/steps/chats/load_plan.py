@@ -15,7 +15,9 @@ from psycopg.pq import TransactionStatus
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.steps.chats.chat_reading import ReadingOptions, reading_hash
 from whatsapp_pipeline.steps.chats.load_reading import FileReader, FileToLoad, ReadAhead
+from whatsapp_pipeline.steps.chats.scan import archive_order_in
 from whatsapp_pipeline.store.chats import chat_files
+from whatsapp_pipeline.store.chats.chat_files import LoadRow
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import suppression
 
@@ -70,7 +72,7 @@ class MonthPlan:
             FileToLoad(
                 path,
                 chats := list(group),
-                reading_hash(chats[0].content_hash, path, reading, chats[0].parse_options),
+                _wanted_hash(chats[0], reading),
             )
             for path, group in groupby(rows, key=lambda row: row.file_path)
         ]
@@ -105,6 +107,14 @@ class MonthPlan:
         """Stop reading."""
         for share in self.shares:
             share.reader.stop()
+
+
+def _wanted_hash(chat: LoadRow, reading: ReadingOptions) -> bytes:
+    """How a file would be loaded now; other files may have decided the order of its dates."""
+    order = archive_order_in(chat.indexed_hash or b"")
+    return reading_hash(
+        chat.content_hash, chat.file_path, reading, chat.parse_options, *((order,) if order else ())
+    )
 
 
 def writers_for(conn: Connection, todo: Sequence[FileToLoad], options: LoadOptions) -> int:

@@ -148,8 +148,8 @@ class _Comparison:
         for place, error in window.failed:
             problem = FileProblemError(self._files[place].path, error.kind, str(error), is_failure=True)
             self._file(place).end(problem)
-        for place, content_hash, _ in window.read:
-            self._file(place).compare(content_hash)
+        for done in window.read:
+            self._file(done.file).compare(done.content_hash)
         parts = [part for _, file in sorted(self._in_hand.items()) if (part := file.hand_over()) is not None]
         for place in (*(place for place, _ in window.failed), *(done.file for done in window.read)):
             for number in self._in_hand.pop(place).numbers:

@@ -20,6 +20,7 @@ from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.domain.transcripts.chat_message import ChatSummary
 from whatsapp_pipeline.steps.chats.chat_reading import (
+    HASH_BYTES,
     FileRequest,
     FileWindow,
     ReadChat,
@@ -47,11 +48,22 @@ class ScanOptions:
     reading: ReadingOptions
     default_area_code: str | None = None
 
-    def hash_of(self, content_hash: bytes, path: str, remembered: Mapping[str, Any]) -> bytes:
-        """Hash of everything that decides what a scan of this content gives."""
-        return reading_hash(
+    def hash_of(
+        self, content_hash: bytes, path: str, remembered: Mapping[str, Any], archive_order: str | None = None
+    ) -> bytes:
+        """Hash of everything that decides what a scan of this content gives.
+
+        `archive_order`, if other files of the archive decided the order of its dates, stands behind the hash.
+        """
+        own = reading_hash(
             content_hash, path, self.reading, remembered, EVIDENCE_VERSION, self.default_area_code
         )
+        return own + (archive_order or "").encode()
+
+
+def archive_order_in(indexed_hash: bytes) -> str | None:
+    """The order of dates behind a hash of ScanOptions.hash_of; None when the file's own dates decided."""
+    return indexed_hash[HASH_BYTES:].decode() or None
 
 
 @dataclass(slots=True)
@@ -174,7 +186,7 @@ class _Scanner:
         scan = FileScan(job.file.path, file.content_hash)
         for kind, severity, detail in file.findings:
             _note(scan, job, kind, severity, detail)
-        _add_chats(scan, phones, job, found, self._options)
+        _add_chats(scan, phones, job, found, self._options, file.archive_order)
         _judge(scan, job, found)
         return scan
 
@@ -191,11 +203,12 @@ def _add_chats(
     job: ScanJob,
     found: Sequence[_FoundChat],
     options: ScanOptions,
+    archive_order: str | None,
 ) -> None:
     assert scan.content_hash is not None  # noqa: S101  # the caller has set it
     blank = _blank_row(job)._replace(
         content_hash=scan.content_hash,
-        indexed_hash=options.hash_of(scan.content_hash, job.file.path, job.remembered),
+        indexed_hash=options.hash_of(scan.content_hash, job.file.path, job.remembered, archive_order),
     )
     for chat, summary in found:
         number, name = chat.chat_number, chat.name

@@ -105,6 +105,7 @@ class LoadRow(NamedTuple):
     message_count: int
     size_bytes: int
     processing_status: str
+    indexed_hash: bytes | None = None
 
 
 class IndexCounts(NamedTuple):
@@ -224,7 +225,7 @@ def to_load(conn: Connection, month: str) -> list[LoadRow]:
     """Return the readable chats of `month`, by path and number."""
     rows = conn.execute(
         """SELECT id, file_path, chat_number, title, chat_key, content_hash, loaded_hash, parse_options,
-                  coalesce(message_count, 0), coalesce(size_bytes, 0), processing_status
+                  coalesce(message_count, 0), coalesce(size_bytes, 0), processing_status, indexed_hash
            FROM chat_files
            WHERE month = %s AND content_hash IS NOT NULL AND processing_status <> 'vanished'
              AND coalesce(message_count, 0) > 0

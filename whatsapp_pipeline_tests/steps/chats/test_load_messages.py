@@ -111,6 +111,32 @@ def test_loading_twice_changes_nothing(db: Connection, tmp_path: Path) -> None:
     assert everything(db) == before
 
 
+def test_a_file_is_read_again_when_its_neighbours_change_the_order_of_its_dates(
+    db: Connection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "2025/01"
+    folder.mkdir(parents=True)
+    (folder / "Rita.txt").write_text("01/02/2025 10:00 - Rita: oi\n", encoding="utf-8")
+    (folder / "Ana.txt").write_text("25/01/2025 10:00 - Ana: bom dia\n", encoding="utf-8")
+
+    def day() -> str:
+        statement = "SELECT message_timestamp::date::text FROM chat_messages WHERE message_text = 'oi'"
+        return str(db.execute(statement).fetchone()[0])  # type: ignore[index]
+
+    both(db, tmp_path)
+    assert day() == "2025-02-01"
+    before = everything(db)
+    assert both(db, tmp_path).loaded == 0
+    assert everything(db) == before
+    (folder / "Ana.txt").write_text("01/25/2025 10:00 - Ana: bom dia\n", encoding="utf-8")
+    assert both(db, tmp_path).loaded == 2
+    assert day() == "2025-01-02"
+    # A file whose own dates decide does not depend on its neighbours.
+    (folder / "Rita.txt").unlink()
+    (folder / "Bia.txt").write_text("26/01/2025 10:00 - Bia: olá\n", encoding="utf-8")
+    assert both(db, tmp_path).loaded == 1
+
+
 def test_a_longer_export_keeps_the_ids(db: Connection, tmp_path: Path) -> None:
     write_chat(tmp_path, block(talk(6)))
     both(db, tmp_path)

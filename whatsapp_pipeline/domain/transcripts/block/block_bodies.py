@@ -113,7 +113,7 @@ def _phrased(lines: Lines, starts: Ints, ends: Ints, is_body: Flags) -> list[int
 
 
 def _plain_type(text: str) -> str:
-    """The type of a body without a file; calls are notifications here, so that a person typed a call's name."""
+    """The type of a body without a file. Calls are notifications here: a person typed a call's name."""
     kind = plain_body(text).type
     is_typed = kind == "call" and text[:1] not in INVISIBLE and not phrases().is_whole_call(text)
     return "text" if is_typed else kind

@@ -119,7 +119,7 @@ def _clocks(written: pl.Series) -> npt.NDArray[np.timedelta64]:
 
 
 def may_name_files(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, more: Ints) -> Flags:
-    """Which texts may name a file: at the end of their first line or their last, or behind U+200E or a bullet.
+    """Which texts may name a file: at the end of their first line or last, or behind U+200E or a bullet.
 
     The messages begin `at` lines and go on for so many `more`; `whole`: all lines together.
     """
@@ -138,7 +138,7 @@ def may_name_files(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, mo
 
 
 def end_in_phrase(lines: pl.Series, at: Ints, more: Ints, known: frozenset[str]) -> Flags:
-    """Which messages of several lines have a known phrase as their last: `segue a foto`, `imagem ocultada`."""
+    """Which messages of several lines have a known phrase as their last one: `imagem ocultada`."""
     found: Flags = np.zeros(len(at), np.bool_)
     longer = np.flatnonzero(more)
     if len(longer):

@@ -229,7 +229,9 @@ NOTICE = "As mensagens e as ligações são protegidas com a criptografia de pon
         ("[25/01/25, 10:00:00] ", NOTICE, "Ligação de voz perdida", "call"),
     ],
 )
-def test_a_person_who_types_the_name_of_a_call_did_not_call(header: str, notice: str, text: str, kind: str) -> None:
+def test_a_person_who_types_the_name_of_a_call_did_not_call(
+    header: str, notice: str, text: str, kind: str
+) -> None:
     first = f"{header}Ana: {notice}\n" if notice else ""
     message = parse(f"{first}{header}Ana: {text}\n").messages[-1]
     assert (message.sender_name, message.text, message.type) == ("Ana", text, kind)
