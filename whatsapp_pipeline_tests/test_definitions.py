@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from whatsapp_pipeline.automation import schedules
 from whatsapp_pipeline.checks.contacts import CHECKS
 from whatsapp_pipeline.definitions import build_defs, defs
 from whatsapp_pipeline.settings import from_mapping
@@ -131,6 +132,13 @@ def test_both_tables_are_external_with_and_without_an_erp() -> None:
             node = graph.get(dg.AssetKey(table))
             assert node.is_external
             assert bool(node.parent_keys) is with_erp
+
+
+def test_what_the_night_starts_is_tried_again() -> None:
+    """A schedule asks once a day for a run, by a key that a failed run uses up."""
+    for schedule in schedules.SCHEDULES:
+        job = defs.resolve_job_def(schedule.job_name)
+        assert int(job.tags["dagster/max_retries"]) >= 1, job.name
 
 
 def _described() -> dict[str, Any]:

@@ -35,6 +35,8 @@ from whatsapp_pipeline.store.operations import status
 
 # Assets whose blocking checks hold everything that reads contacts and orders.
 TABLES_AND_ERP = ("contatos", "ordens_servico", "tiny_contacts", "tiny_orders")
+# Assets whose blocking checks hold what reads contacts only.
+CONTACTS_AND_ERP = ("contatos", "tiny_contacts")
 
 
 class ErpConfig(StepConfig):
@@ -167,7 +169,7 @@ def normalized_contacts(
         step=lambda conn: normalize_contacts(
             conn, default_area_code=settings.load().default_area_code, log=context.log
         ),
-        before=lambda conn: refuse_red(conn, rule_book.blocking(*TABLES_AND_ERP)),
+        before=lambda conn: refuse_red(conn, rule_book.blocking(*CONTACTS_AND_ERP)),
     )  # fmt: skip
 
 

@@ -40,11 +40,13 @@ monthly_checks = dg.define_asset_job(
     "monthly_checks",
     selection=dg.AssetSelection.checks_for_assets(*MONTHLY),
     description="The checks of the monthly assets; the tag whatsapp_pipeline/months names some months.",
+    tags={"dagster/max_retries": "1"},
 )
 all_checks = dg.define_asset_job(
     "all_checks",
     selection=dg.AssetSelection.all_asset_checks(),
     description="Every check over all months: overrides, erasing and SQL change data without a run.",
+    tags={"dagster/max_retries": "1"},
 )
 # The tag selects tiny_contacts and tiny_orders where an ERP is set, and nothing elsewhere. The checks of
 # external assets run only in a job that names them.
@@ -61,6 +63,7 @@ summaries = dg.define_asset_job(
     "summaries",
     selection=dg.AssetSelection.assets("conversations", "customer_summaries"),
     description="The summaries of customers whose chats or orders changed, live conversations linked before.",
+    tags={"dagster/max_retries": "1"},
 )
 
 

@@ -5,6 +5,8 @@ What belongs here: rules as data. What does not: their statements (sql/queries/c
 
 from __future__ import annotations
 
+from functools import partial
+
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
 from whatsapp_pipeline.store.contacts import erp_passes
@@ -12,10 +14,11 @@ from whatsapp_pipeline.store.operations import adoption
 from whatsapp_pipeline.store.operations.checks import Findings, find
 
 
-def _incomplete_contacts(scope: Scope) -> Findings:
+def _incomplete_pass(resource: str, scope: Scope) -> Findings:
     # A pass that runs now belongs to another run, and the check of that run judges it.
-    with erp_passes.nobody_reads(scope.conn, "contatos") as quiet:
-        return find(scope.conn, "contacts/check_erp_pass_complete", {"quiet": quiet}, monthly=False)
+    with erp_passes.nobody_reads(scope.conn, resource) as quiet:
+        params = {"quiet": quiet, "resource": resource}
+        return find(scope.conn, "contacts/check_erp_pass_complete", params, monthly=False)
 
 
 def _columns_differ(scope: Scope) -> Findings:
@@ -160,7 +163,19 @@ CHECKS = [
         asset="tiny_contacts",
         description="The last pass over the ERP's contacts ended well and brought as many as the ERP counts.",
         how_to_fix="Materialize tiny_contacts again: it resumes. If it fails again, its error says why.",
-        finder=_incomplete_contacts,
+        why="A contact that is missing here can't be linked to, and its chats go to another one.",
+        finder=partial(_incomplete_pass, "contatos"),
+        severity="error",
+        blocking=True,
+    ),
+    QaCheck(
+        name="erp_order_pass_complete",
+        subject="contacts",
+        asset="tiny_orders",
+        description="The last pass over the ERP's orders ended well and brought as many as the ERP counts.",
+        how_to_fix="Materialize tiny_orders again: it resumes. If it fails again, its error says why.",
+        why="A session about an order that is missing here is linked to another order, or to none.",
+        finder=partial(_incomplete_pass, "ordem-servico"),
         severity="error",
         blocking=True,
     ),

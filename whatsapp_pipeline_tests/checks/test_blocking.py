@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -69,7 +68,7 @@ def test_a_column_of_another_type_stops_the_contacts(
 
 
 def test_an_incomplete_pass_stops_the_contacts(
-    conn: Connection, prepared_url: str, prepared: Prepared, tmp_path: Path
+    conn: Connection, prepared_url: str, prepared: Prepared
 ) -> None:
     defs = _defs(prepared_url, prepared, with_erp=True)
     key = dg.AssetCheckKey(dg.AssetKey("tiny_contacts"), "erp_pass_complete")
@@ -146,28 +145,36 @@ def _materialized(result: dg.ExecuteInProcessResult) -> set[str]:
     }
 
 
+CONTACT_PASS = ("tiny_contacts", "erp_pass_complete", "contatos")
+ORDER_PASS = ("tiny_orders", "erp_order_pass_complete", "ordem-servico")
+LINKS = {"contact_links", "order_links"}
+
+
+@pytest.mark.parametrize("of_pass", [CONTACT_PASS, ORDER_PASS], ids=["contacts", "orders"])
 @pytest.mark.parametrize(
     ("job_name", "assets", "month"),
     [
-        ("monthly_chats", {"contact_links", "order_links"}, "2025-02"),
-        ("monthly_load", {"contact_links", "order_links"}, "2025-02"),
+        ("monthly_chats", LINKS, "2025-02"),
+        ("monthly_load", LINKS, "2025-02"),
         ("summaries", {"customer_summaries"}, None),
         ("contacts", {NORMALIZED}, None),
     ],
 )
-def test_an_incomplete_pass_holds_what_reads_contacts_in_every_run(
+def test_an_incomplete_pass_holds_what_reads_it_in_every_run(
     conn: Connection,
     prepared_url: str,
     prepared: Prepared,
+    of_pass: tuple[str, str, str],
     job_name: str,
     assets: set[str],
     month: str | None,
 ) -> None:
+    asset, check, resource = of_pass
     defs = _defs(prepared_url, prepared, with_erp=True)
-    key = dg.AssetCheckKey(dg.AssetKey("tiny_contacts"), "erp_pass_complete")
+    key = dg.AssetCheckKey(dg.AssetKey(asset), check)
     job = defs.resolve_job_def(job_name).get_subset(asset_selection={dg.AssetKey(name) for name in assets})
     conn.execute("TRUNCATE qa_results, qa_acceptances")
-    conn.execute("UPDATE erp_passes SET status = 'failed' WHERE resource = 'contatos'")
+    conn.execute("UPDATE erp_passes SET status = 'failed' WHERE resource = %s", (resource,))
     with dg.DagsterInstance.ephemeral() as instance:
 
         def run() -> dg.ExecuteInProcessResult:
@@ -182,14 +189,40 @@ def test_an_incomplete_pass_holds_what_reads_contacts_in_every_run(
             conn.execute("TRUNCATE qa_acceptances")
             again = run()
         finally:
-            conn.execute("UPDATE erp_passes SET status = 'complete' WHERE resource = 'contatos'")
+            conn.execute("UPDATE erp_passes SET status = 'complete' WHERE resource = %s", (resource,))
         _evaluate(defs, instance, key)
         mended = run()
-    assert _materialized(held) == _materialized(again) == set()
-    assert "erp_pass_complete of tiny_contacts is red" in _reasons(held)[0]
-    assert "qa evaluate --check erp_pass_complete" in _reasons(held)[0]
+    # Phones are read from contacts alone, so that orders that are missing do not hold them.
+    left = assets if (of_pass, job_name) == (ORDER_PASS, "contacts") else set()
+    assert _materialized(held) == _materialized(again) == left
+    if not left:
+        assert f"{check} of {asset} is red" in _reasons(held)[0]
+        assert f"qa evaluate --check {check}" in _reasons(held)[0]
     assert _materialized(accepted) == _materialized(mended) == assets
     assert _reasons(accepted) == _reasons(mended) == []
+
+
+def test_an_incomplete_pass_over_the_orders_ends_its_own_run_before_the_links(
+    conn: Connection, prepared_url: str, prepared: Prepared
+) -> None:
+    defs = _defs(prepared_url, prepared, with_erp=True)
+    key = dg.AssetCheckKey(dg.AssetKey("tiny_orders"), "erp_order_pass_complete")
+    job = defs.resolve_implicit_global_asset_job_def().get_subset(
+        asset_selection={dg.AssetKey("contact_links"), dg.AssetKey("order_links")},
+        asset_check_selection={key},
+    )
+    conn.execute("TRUNCATE qa_results, qa_acceptances")
+    conn.execute("UPDATE erp_passes SET status = 'failed' WHERE resource = 'ordem-servico'")
+    try:
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = job.execute_in_process(instance=instance, partition_key="2025-02", raise_on_error=False)
+    finally:
+        conn.execute("UPDATE erp_passes SET status = 'complete' WHERE resource = 'ordem-servico'")
+        conn.execute("TRUNCATE qa_results, qa_acceptances")
+    (found,) = result.get_asset_check_evaluations()
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert not result.success
+    assert _materialized(result) == set()
 
 
 def test_unreadable_lines_hold_the_summaries_of_their_months_customers(

@@ -35,6 +35,7 @@ _OTHER = (
 # Rule → what plants its fault.
 PLANTS: dict[str, str] = {
     "erp_pass_complete": "UPDATE erp_passes SET status = 'failed' WHERE resource = 'contatos'",
+    "erp_order_pass_complete": "UPDATE erp_passes SET status = 'failed' WHERE resource = 'ordem-servico'",
     "erp_lists_known_contacts": "UPDATE erp_passes SET items = 0, expected = 0 WHERE resource = 'contatos'",
     "erp_lists_known_orders": "INSERT INTO erp_passes (resource, scope, status, cursor_state, items)"
     " SELECT resource, scope, status, cursor_state, 0 FROM erp_passes WHERE resource = 'ordem-servico'",
@@ -178,18 +179,31 @@ def test_a_file_out_of_place_is_one_file_however_much_is_wrong_with_it(scope: Sc
     assert "month, name" in {row["kinds"] for row in after.rows}
 
 
-def test_a_contact_pass_of_another_run_is_judged_when_it_ends(scope: Scope, prepared_url: str) -> None:
-    check = next(check for check in RULES if check.name == "erp_pass_complete")
+@pytest.mark.parametrize(
+    ("name", "resource"),
+    [("erp_pass_complete", "contatos"), ("erp_order_pass_complete", "ordem-servico")],
+)
+def test_a_pass_of_another_run_is_judged_when_it_ends(
+    scope: Scope, prepared_url: str, name: str, resource: str
+) -> None:
+    checks = {check.name: check for check in RULES if check.name.endswith("_pass_complete")}
+    check = checks.pop(name)
+    (other_check,) = checks.values()
+    before = check.find(scope)
     with connect(prepared_url) as other:
-        with named_lock(other, erp_passes.LOCKS["contatos"]):
-            run = erp_passes.begin(other, "contatos", "full", {"source": "another run"})
+        with named_lock(other, erp_passes.LOCKS[resource]):
+            run = erp_passes.begin(other, resource, "full", {"source": "another run"})
             assert check.find(scope).failing == 0
             assert gates.broken_contact_pass(scope.conn) is None
         # The run is gone and its pass still says that it runs: it was killed, whoever else asks meanwhile.
-        with erp_passes.nobody_reads(other, "contatos"):
+        with erp_passes.nobody_reads(other, resource):
             assert check.find(scope).failing == 1
-            assert gates.broken_contact_pass(scope.conn) == ("running", 0, None)
+            broken = gates.broken_contact_pass(scope.conn)
+            assert broken == (("running", 0, None) if resource == "contatos" else None)
+        assert other_check.find(scope).failing == 0
         other.execute("DELETE FROM erp_passes WHERE id = %s", (run.id,))
+    assert before.examined > 0
+    assert before.examined != other_check.find(scope).examined
 
 
 def plant(conn: Connection, statements: str) -> None:
