@@ -173,7 +173,7 @@ def _wrong_credentials(world: World) -> list[str]:
 def _dead_token(world: World) -> list[str]:
     _saved_tokens(world, ends=1.0)
     unused = world.read(source="tiny")
-    assert "it ended unused" in unused
+    assert "it expired" in unused
     _saved_tokens(world, ends=4e9)
     elsewhere = world.read(source="tiny")
     assert "another copy of this program" in elsewhere

@@ -25,7 +25,7 @@ from bench.server import ServerClock
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.databases import pipeline_url
-from whatsapp_pipeline.erp.source import open_source
+from whatsapp_pipeline.erp.source import open_erp_source
 from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, MessageLoading
 from whatsapp_pipeline.steps.contacts.erp_sync import sync_contacts, sync_orders
@@ -84,7 +84,7 @@ def plain(archive_root: str, erp: str, months: list[str]) -> dict[str, object]:
     LOG.propagate = False
     with (
         connect(url) as conn,
-        open_source(settings.load(), erp) as source,
+        open_erp_source(settings.load(), erp) as source,
         MessageLoading(archive, months, LoadOptions(), log=LOG) as loading,
     ):
         clock = _Clock(ServerClock(conn))

@@ -11,7 +11,7 @@ import click
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import Group
-from whatsapp_pipeline.erp.source import open_source, open_tokens, token_store
+from whatsapp_pipeline.erp.source import open_erp_source, open_tokens, token_store
 
 
 @click.group(cls=Group)
@@ -66,7 +66,7 @@ def status(spec: str | None) -> None:
             say("tokens    none: whatsapp-pipeline erp authorize")
         else:
             say(f"tokens    access {_left(tokens.expires_at)}, renewal {_left(tokens.refresh_expires_at)}")
-    with open_source(configured, chosen) as source:
+    with open_erp_source(configured, chosen) as source:
         for scope in source.contact_scopes:
             page = source.contacts_page(scope, 0, None)
             say(f"contacts  {scope or 'all'}: {page.total}")

@@ -1,1 +1,1 @@
-"""Reading the ERP Tiny: its API or saved pages of it."""
+"""Access to the ERP Tiny: its API, or saved pages of it."""

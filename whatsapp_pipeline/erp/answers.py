@@ -1,7 +1,7 @@
-"""What came back from a request to the ERP: JSON, or something else that stood in its place.
+"""Answers of the ERP: a JSON object, or whatever a proxy or a broken server sent instead.
 
-What belongs here: reading a body once, naming what it is without quoting it, and API v2's error codes. What
-does not: whether to ask again (`client`, `tokens`).
+What belongs here: reading a body once, naming its kind without quoting it, and the error codes of API v2.
+What does not: the decision to ask again (`client`, `tokens`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import requests
 
-# Error codes of API v2: the minute's limit, and too many requests at once. Both pass by themselves.
+# Error codes of API v2: too many requests in this minute, too many at once. Waiting is enough for both.
 _V2_LIMITS: Final = frozenset({"6", "11"})
 _V2_ADVICE: Final[dict[str, str]] = {
     "1": "it asks for a token of API v2: TINY_BASE_URL has to be the address of API v3",
@@ -29,7 +29,7 @@ _LONGEST_INTEGER: Final = 4000  # digits; Python refuses to read more than 4300
 
 @dataclass(frozen=True, slots=True)
 class ErpAnswer:
-    """One answer. `body` is None unless a JSON object came; `kind` names what came, in words."""
+    """One answer. `body` is None unless the answer is a JSON object; `kind` describes the answer in words."""
 
     status: int
     kind: str
@@ -39,7 +39,7 @@ class ErpAnswer:
 
     @property
     def v2_error(self) -> str | None:
-        """The code of an error in API v2's shape, "?" for an error without a code; None for no error."""
+        """Error code of API v2; "?" for an error without a code, None for an answer that is no error."""
         retorno = self.body.get("retorno") if self.body else None
         if not isinstance(retorno, Mapping) or str(retorno.get("status", "")).lower() != "erro":
             return None
@@ -50,23 +50,23 @@ class ErpAnswer:
 
     @property
     def is_limit(self) -> bool:
-        """Whether the ERP says that too many requests came: HTTP 429, or API v2's "API bloqueada"."""
+        """True when the ERP received too many requests: HTTP 429, or "API bloqueada" of API v2."""
         return self.status == 429 or self.v2_error in _V2_LIMITS
 
     @property
     def oauth_error(self) -> str | None:
-        """The `error` of a token endpoint's refusal."""
+        """The `error` field of a refusal by the token endpoint."""
         error = self.body.get("error") if self.body else None
         return error if isinstance(error, str) else None
 
 
 def v2_advice(code: str) -> str:
-    """Say what to do about an error code of API v2."""
+    """Return what the user should do about an error code of API v2."""
     return _V2_ADVICE.get(code, "is TINY_BASE_URL the address of API v3?")
 
 
 def read_answer(response: requests.Response) -> ErpAnswer:
-    """Read a response; its `kind` says for example `HTTP 200 with a web page instead of JSON`."""
+    """Read a response. An example of a `kind`: `HTTP 200 with a web page instead of JSON`."""
     status = response.status_code
     body: object = None
     is_json = True
@@ -90,10 +90,10 @@ def read_answer(response: requests.Response) -> ErpAnswer:
 
 
 def respond_within(seconds: float, ask: Callable[[], requests.Response]) -> requests.Response:
-    """Return the response to `ask` with its body read; raises requests.Timeout after `seconds` in all.
+    """Return the response to `ask` with its body read; raises requests.Timeout after `seconds` in total.
 
-    A time-out of `requests` limits each read, not their sum: a server that drips would hold us for ever.
-    The thread is a daemon and ends with its connection.
+    A time-out of `requests` limits each read and not their sum, so a server that sends byte by byte would
+    block the caller without end. The thread is a daemon and ends with its connection.
     """
     responses: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
 
@@ -114,5 +114,8 @@ def respond_within(seconds: float, ask: Callable[[], requests.Response]) -> requ
 
 
 def _integer(digits: str) -> int | str:
-    """Keep an integer that Python refuses to read as its digits: its item is then reported, not the page."""
+    """Return an integer, or its digits when Python refuses to convert so many.
+
+    The digits make one item unreadable; an exception would make the whole page unreadable.
+    """
     return int(digits) if len(digits) <= _LONGEST_INTEGER else digits

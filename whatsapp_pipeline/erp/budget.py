@@ -1,37 +1,37 @@
-"""The time that one pass over the ERP may take in all.
+"""The time limit of one pass over the ERP.
 
-What belongs here: how much of it is left. What does not: waiting (`clock`, `waits`) and what is said when it
-is used up (`client`).
+What belongs here: the remaining time. What does not: waiting (`wait_clock`, `waits`) and the error when no
+time remains (`client`).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from whatsapp_pipeline.erp.clock import Clock
+from whatsapp_pipeline.erp.wait_clock import WaitClock
 
 PASS_SECONDS: Final = 3600.0
 
 
 class PassBudget:
-    """A deadline that begins with the first request: whatever takes time after that counts.
+    """The time that a pass may take, counted from its first request.
 
-    Answers, pauses, tokens and the database's work count; the time before, such as waiting for another run's
-    lock, does not.
+    Answers, pauses, token refreshes and the work of the database count. Time before the first request, for
+    example waiting for the lock of another run, does not.
     """
 
-    def __init__(self, clock: Clock, seconds: float = PASS_SECONDS) -> None:
-        """Allow `seconds` by `clock`."""
+    def __init__(self, clock: WaitClock, seconds: float = PASS_SECONDS) -> None:
+        """Allow `seconds`, measured by `clock`."""
         self._clock, self.seconds = clock, seconds
         self._began: float | None = None
 
     def begin(self) -> None:
-        """Start the time, if no earlier request has."""
+        """Start counting, unless an earlier request already did."""
         if self._began is None:
             self._began = self._clock.now()
 
     def left(self) -> float:
-        """Return the seconds that are left, 0 when there are none."""
+        """Return the remaining seconds, at least 0."""
         if self._began is None:
             return self.seconds
         return max(0.0, self._began + self.seconds - self._clock.now())

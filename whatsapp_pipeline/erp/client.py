@@ -1,8 +1,8 @@
-"""GET requests to the ERP's API, repeated until it answers or the pass has used up its time.
+"""GET requests to the ERP's API, repeated until the ERP answers or the time of the pass is used up.
 
-What belongs here: timeouts, retries, rate limits, refused tokens, and errors in words. What does not: which
-pages to ask for (`source`) and what items mean (`items`). Only an answer that says so is an answer: a failure
-is never taken for the last page. No message holds a parameter, a token or a body.
+What belongs here: timeouts, retries, rate limits, refused tokens, and the texts of errors. What does not:
+the choice of pages (`source`) and the meaning of items (`items`). A failure is never read as an empty last
+page. No log line or error contains a parameter, a token or a body.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import requests
 
 from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, respond_within, v2_advice
 from whatsapp_pipeline.erp.budget import PassBudget
-from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.tokens import AUTHORIZE_AGAIN, AccessTokens
+from whatsapp_pipeline.erp.wait_clock import SystemClock, WaitClock
 from whatsapp_pipeline.erp.waits import DEFAULT_LIMIT_WAIT, backoff, retry_after, until_reset
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 
-RESUMES: Final = "what was read is kept, the next run resumes"
+RESUMES: Final = "the pages read so far are kept, and the next run resumes"
 _log: Final = logging.getLogger(__name__)
 _TIMEOUT: Final = (10.0, 60.0)
 _ANSWER_SECONDS: Final = 120.0
@@ -32,11 +32,11 @@ _BEHIND_A_WALL: Final = "Is there a firewall, proxy or login page between this m
 
 
 class ErpError(PipelineError):
-    """The ERP did not answer as it should; the text says what was asked, what came, and what to do."""
+    """The ERP gave no usable answer. The text names the request, the answer, and what to do."""
 
 
 class ErpAddressError(ErpError):
-    """The ERP does not answer this one address; others may work."""
+    """The ERP does not answer this address; it may answer others."""
 
 
 class ErpClient:
@@ -48,23 +48,23 @@ class ErpClient:
         tokens: AccessTokens,
         *,
         session: requests.Session | None = None,
-        clock: Clock | None = None,
+        clock: WaitClock | None = None,
         budget: PassBudget | None = None,
     ) -> None:
         """Prepare requests below `base_url`.
 
         Args:
             base_url: address of the API, without a trailing slash or with one.
-            tokens: the keeper of access tokens.
-            session: connections to use; a new one when left out.
-            clock: the time that waits take.
-            budget: how long this client works in all, from its first request on.
+            tokens: gives access tokens and renews them.
+            session: connections to use; a new session when left out.
+            clock: returns the time and waits; a test passes one that does not wait.
+            budget: total time of this client, counted from its first request.
         """
         self._base_url, self._tokens = base_url.rstrip("/"), tokens
         self._session = session or requests.Session()
-        self._clock: Clock = clock or SystemClock()
+        self._clock: WaitClock = clock or SystemClock()
         self._budget = budget or PassBudget(self._clock)
-        self._pause = 0.0  # until the ERP allows the next request, as its last answer said
+        self._pause = 0.0  # seconds to wait before the next request, from the headers of the last answer
 
     def close(self) -> None:
         """Close the connections."""
@@ -78,7 +78,7 @@ class ErpClient:
         return found
 
     def get_or_none(self, path: str, params: Mapping[str, str | int]) -> Mapping[str, Any] | None:
-        """Return the JSON object at `path`, None when it answers 404; raises ErpError."""
+        """Return the JSON object at `path`, None when the ERP answers 404; raises ErpError."""
         failures = limits = 0
         refused = False
         self._budget.begin()
@@ -86,9 +86,9 @@ class ErpClient:
         while True:
             answer = self._ask(path, params, token)
             if answer.is_limit:
-                # API v2 has no such header: its limit is the minute.
+                # API v2 sends no header; its limit counts requests per minute.
                 seconds = retry_after(answer.headers) if answer.status == 429 else DEFAULT_LIMIT_WAIT
-                # A time that is over already, given again and again, must not make a loop without a pause.
+                # A server may name a time in the past again and again. Pause anyway.
                 self._wait(max(seconds, backoff(limits, 0)), path, f"too many requests ({answer.kind})")
                 limits += 1
             elif answer.v2_error is not None:
@@ -99,9 +99,11 @@ class ErpClient:
             elif answer.status == 404:
                 return None
             elif answer.status == 401:
-                # A token may be refused mid-pass; a fresh one that is refused as well will stay refused.
+                # The ERP may revoke a token during a pass. If it refuses the new one too, stop.
                 if refused:
-                    raise ErpError(f"the ERP refuses a token it has just given (HTTP 401); {AUTHORIZE_AGAIN}")
+                    raise ErpError(
+                        f"the ERP refuses a token that it has just issued (HTTP 401); {AUTHORIZE_AGAIN}"
+                    )
                 refused, token = True, self._tokens.renew(token)
             elif 400 <= answer.status < 500:
                 raise _refusal(path, answer)
@@ -117,18 +119,18 @@ class ErpClient:
                 self._wait(max(seconds, asked, self._pause), path, answer.kind)
 
     def _ask(self, path: str, params: Mapping[str, str | int], token: str) -> ErpAnswer:
-        """Ask once, after the pause that the last answer asked for; status 0 stands for no answer."""
+        """Send one request, after the pause that the last answer asked for; status 0 means no answer."""
         if self._pause > 0:
-            self._check_budget(self._pause, path, "its limit has no request left")
+            self._check_budget(self._pause, path, "its rate limit allows no request before then")
             if self._pause > 5:
                 _log.info(
-                    "ERP: waiting %.0f s, its limit has no request left",
+                    "ERP: waiting %.0f s, its rate limit allows no request before",
                     self._pause,
                     extra=fields(wait_seconds=round(self._pause, 1)),
                 )
             self._clock.wait(self._pause)
             self._pause = 0.0
-        self._check_budget(0.0, path, "its answers took that long")
+        self._check_budget(0.0, path, "its answers took all of that time")
         try:
             response = respond_within(
                 min(_ANSWER_SECONDS, self._budget.left()),
@@ -146,7 +148,7 @@ class ErpClient:
         return answer
 
     def _wait(self, seconds: float, path: str, reason: str) -> None:
-        """Wait before the request is sent again, and log why; raises ErpError beyond the pass's time."""
+        """Wait before the next attempt, and log why; raises ErpError when the pass has no time for it."""
         self._pause = 0.0
         self._check_budget(seconds, path, reason)
         _log.warning(
@@ -159,17 +161,17 @@ class ErpClient:
         self._clock.wait(seconds)
 
     def _check_budget(self, seconds: float, path: str, reason: str) -> None:
-        """Raise ErpError when the pass has no `seconds` left to wait, or no time at all."""
+        """Raise ErpError when the pass has no time left, or not enough to wait `seconds`."""
         left = self._budget.left()
         if left <= 0 or seconds >= left:
             raise ErpError(
                 f"this pass over the ERP would take longer than ERP_PASS_MINUTES="
-                f"{self._budget.seconds / 60:.0f} allows, the last time at {path}: {reason}; {RESUMES}"
+                f"{self._budget.seconds / 60:.0f} allows; it stopped at {path}: {reason}; {RESUMES}"
             )
 
 
 def _refusal(path: str, answer: ErpAnswer) -> ErpError:
-    """Say why a request was refused, by the names of fields alone: the ERP's words may repeat values."""
+    """Return the error for a refused request. It names fields only: the ERP's text may quote values."""
     if answer.is_html and answer.status in {403, 406, 407, 451}:
         return ErpError(f"reading {path} was refused: {answer.kind}. {_BEHIND_A_WALL}")
     if answer.status == 403:
@@ -184,6 +186,6 @@ def _refusal(path: str, answer: ErpAnswer) -> ErpError:
     ]
     named = f" about {', '.join(fields)}" if fields else ""
     return ErpAddressError(
-        f"the ERP refused the request for {path} (HTTP {answer.status}){named}; if it stays so, report these "
-        "words to the ERP's support"
+        f"the ERP refused the request for {path} (HTTP {answer.status}){named}; if it happens again, send "
+        "this message to the ERP's support"
     )

@@ -1,7 +1,7 @@
-"""A folder of saved pages in the ERP's place: a backup of ours, or what any other program saved.
+"""A folder of saved pages that replaces the ERP: a backup of this program, or files of another one.
 
-The folder holds `contatos/*.json`, or `ordem-servico/*.json`, or both: pages of v3 or v2, or
-bare lists, in any number of files. Files are read one at a time; of each id only its place is remembered.
+The folder holds `contatos/*.json`, `ordem-servico/*.json`, or both: pages of API v3 or v2, or bare lists, in
+any number of files. Files are read one at a time; memory holds only the ids and the file of each.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from types import TracebackType
 from typing import Final, Self
 
 from whatsapp_pipeline.erp.items import Item, ItemError, item_id, items_of
-from whatsapp_pipeline.erp.pages import Page
+from whatsapp_pipeline.erp.listing_page import ListingPage
 from whatsapp_pipeline.errors import PipelineError
 
-# Files are handed on as one page until they hold so many items: each page is a transaction.
+# Small files are joined to one page until it has this many items, because each page is a transaction.
 PAGE_SIZE: Final = 2000
 
 
 @dataclass(slots=True)
 class _Listing:
-    """Files that together are a listing: the offset at which each begins, their ids, and rows without one."""
+    """The files of a listing, the offset at which each begins, their ids, and a count of rows without one."""
 
     files: list[Path] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
@@ -38,7 +38,7 @@ class _Listing:
 
     @property
     def total(self) -> int:
-        """Return how many different rows the files hold."""
+        """Number of different rows in the files."""
         return len(self.ids) + self.without_id
 
 
@@ -48,7 +48,7 @@ def _read(path: Path) -> list[Item]:
     except (ValueError, ItemError) as error:
         reason = str(error) if isinstance(error, ItemError) else "it is not JSON"
         raise PipelineError(
-            f"{path.parent.name}/{path.name} is no saved page of the ERP ({reason}); mend or remove it"
+            f"{path.parent.name}/{path.name} is not a saved page of the ERP ({reason}); correct or remove it"
         ) from error
 
 
@@ -59,7 +59,7 @@ def _ids(items: Sequence[Item]) -> Iterator[int]:
 
 
 def _by_id(path: Path) -> dict[int, Item]:
-    """Return a file's items by id, the last of an id."""
+    """Return the items of a file by id; of several with one id, the last."""
     found: dict[int, Item] = {}
     for item in _read(path):
         found.update((id_, item) for id_ in _ids([item]))
@@ -71,7 +71,7 @@ def _is_detail(item: Item) -> bool:
 
 
 class FolderSource:
-    """Saved pages. Raises PipelineError for a file that is none, rather than leave it out in silence."""
+    """Saved pages. Raises PipelineError for a file that is not a page, and never skips one silently."""
 
     live = False
     contact_scopes: Sequence[str] = ("",)
@@ -79,7 +79,7 @@ class FolderSource:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.name = f"folder {folder.resolve()}"
-        # A page and its details are asked for together, then never again.
+        # A page and its details are read together and then no more, so a small cache is enough.
         self._read = lru_cache(maxsize=8)(_read)
         self._read_details = lru_cache(maxsize=8)(_by_id)
         self._fingerprints: dict[str, str] = {}
@@ -96,12 +96,12 @@ class FolderSource:
         self._read_details.cache_clear()
 
     def fingerprint(self, resource: str) -> str | None:
-        """Hash the files of a resource, names and bytes, as they are when it is asked first.
+        """Hash the names and bytes of a resource's files, at the first call.
 
-        Times and sizes are not asked: a checkout sets times anew, and rsync keeps them, so that a corrected
-        digit shows in neither. Reading the bytes costs a hundredth of what reading the pages does.
+        Times and sizes are no evidence: a checkout changes the times of equal files, and rsync keeps those of
+        a file in which one digit was corrected. Hashing costs a hundredth of what reading the pages costs.
         """
-        if resource not in self._fingerprints:  # once, as files are read once
+        if resource not in self._fingerprints:  # once per source: pages are read once, too
             digest = blake2b(digest_size=20)
             for path in sorted((self._folder / resource).glob("*.json")):
                 with path.open("rb") as file:
@@ -110,16 +110,16 @@ class FolderSource:
             self._fingerprints[resource] = digest.hexdigest()
         return self._fingerprints[resource]
 
-    def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> Page:
-        """Return the saved contacts at `offset`; all of them, whenever they changed."""
+    def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> ListingPage:
+        """Return the saved contacts at `offset`; `updated_since` has no effect."""
         return self._page(self._contacts, offset)
 
-    def orders_page(self, offset: int, issued_since: date | None) -> Page:
-        """Return the saved orders at `offset`; all of them, whenever they were issued."""
+    def orders_page(self, offset: int, issued_since: date | None) -> ListingPage:
+        """Return the saved orders at `offset`; `issued_since` has no effect."""
         return self._page(self._orders, offset)
 
     def order(self, order_id: int) -> Item | None:
-        """Return the details saved for an order; the last file that has them counts."""
+        """Return the saved details of an order, from the last file that has them."""
         path = self._details.get(order_id)
         return None if path is None else self._read_details(path)[order_id]
 
@@ -129,7 +129,7 @@ class FolderSource:
 
     @cached_property
     def _order_files(self) -> tuple[list[Path], list[Path]]:
-        """The files of the listing, and those of details; details alone are a listing as well."""
+        """The files of the listing and the files of details. Without a listing, the details serve as one."""
         lists: list[Path] = []
         details: list[Path] = []
         for path in sorted((self._folder / "ordem-servico").glob("*.json")):
@@ -158,9 +158,9 @@ class FolderSource:
                 listing.without_id += len(items) - len(ids)
         return listing
 
-    def _page(self, listing: _Listing, offset: int) -> Page:
+    def _page(self, listing: _Listing, offset: int) -> ListingPage:
         if offset >= listing.length:
-            return Page([], offset, listing.total, None)
+            return ListingPage([], offset, listing.total, None)
         position = bisect_right(listing.starts, offset) - 1
         items = self._read(listing.files[position])[offset - listing.starts[position] :]
         for path in listing.files[position + 1 :]:
@@ -168,4 +168,4 @@ class FolderSource:
                 break
             items = items + self._read(path)
         end = offset + len(items)
-        return Page(items, offset, listing.total, end if end < listing.length else None)
+        return ListingPage(items, offset, listing.total, end if end < listing.length else None)

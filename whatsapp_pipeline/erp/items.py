@@ -1,8 +1,8 @@
-"""What the ERP says of a contact or an order, read from its JSON, whichever version named the fields.
+"""Contacts and orders read from the ERP's JSON, with the field names of API v2 or v3.
 
-What belongs here: field names of v2 and v3, dates, amounts, and the page around them. What does not: fetching
-pages (`client`, `source`) and fitting values into columns (store). A value is None where the item lacks the
-field, "" where the ERP says that there is none.
+What belongs here: field names, dates, amounts, and the items of a page. What does not: fetching pages
+(`client`, `source`) and fitting values into columns (store). A value is None where the item lacks the field,
+and "" where the ERP states that it is empty.
 """
 
 from __future__ import annotations
@@ -79,12 +79,12 @@ _BR_DATE: Final = re.compile(r"(\d{2})/(\d{2})/(\d{4})(?: (\d{2}):(\d{2})(?::(\d
 
 
 class ItemError(ValueError):
-    """An item that cannot be kept; the text names what is wrong, never a value."""
+    """An item that cannot be stored. The text names the fault and never a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """An item without what is around it in v2, its id, and a hash of its content: whether it changed."""
+    """An item without the wrapper of v2, its id, and a hash of its content that shows whether it changed."""
 
     id: int
     item: Item
@@ -92,68 +92,70 @@ class Identified:
 
 
 @dataclass(frozen=True, slots=True)
-class Contact:
-    """A contact as text by column of `contatos`, without the columns that its item lacks."""
+class ErpContact:
+    """A contact: text by column of `contatos`, without the columns that its item lacks.
+
+    `rejected` has the columns whose value is no text: column → what the item has instead.
+    """
 
     id: int
     values: dict[str, str]
     situacao: str | None
     updated: datetime | None
     field_names: FieldNames
-    odd: dict[str, str] = field(
-        default_factory=dict
-    )  # column left out → what stands there instead of a value
+    rejected: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """An order by column of `ordens_servico`; None in `values` clears the column."""
+class ErpOrder:
+    """An order: values by column of `ordens_servico`, where None clears the column.
+
+    `rejected` has the columns whose value can't be used: column → what the item has instead.
+    """
 
     id: int
     values: dict[str, str | int | Decimal | date | datetime | None]
-    odd: dict[str, str] = field(
-        default_factory=dict
-    )  # column left out → what stands there instead of a value
+    rejected: dict[str, str] = field(default_factory=dict)
 
 
 def identify(item: Item) -> Identified:
-    """Tell which row an item is, and hash it; raises ItemError when it has no usable id."""
+    """Return the id and the hash of an item; raises ItemError when it has no usable id."""
     item = _unwrap(_unwrap(item, "contato"), "ordem_servico")
     return Identified(_id(item), item, _hash(item))
 
 
-def read_contact(item: Item) -> Contact:
+def read_contact(item: Item) -> ErpContact:
     """Read a contact with v3 or v2 field names; raises ItemError when it has no usable id."""
     item = _unwrap(item, "contato")
     field_names = _field_names(item)
     values: dict[str, str] = {}
-    odd: dict[str, str] = {}
+    rejected: dict[str, str] = {}
     for column, (v3, v2) in _CONTACT_FIELDS.items():
         for name in (v3, *v2):
             if name in item:
-                if (shape := _odd_shape(item[name])) is None:
+                if (shape := _wrong_type(item[name])) is None:
                     values[column] = _text(item[name])
                 else:
-                    odd[column] = shape
+                    rejected[column] = shape
                 break
     situacao = values.pop("situacao", None)
-    updated = parse_time(values.pop("data_atualizacao", ""))
-    return Contact(_id(item), values, situacao, updated, field_names, odd)
+    updated = parse_erp_time(values.pop("data_atualizacao", ""))
+    return ErpContact(_id(item), values, situacao, updated, field_names, rejected)
 
 
-def read_order(item: Item) -> Order:
+def read_order(item: Item) -> ErpOrder:
     """Read an order, from a list or in detail; raises ItemError when it has no usable id."""
     item = _unwrap(item, "ordem_servico")
     values: dict[str, str | int | Decimal | date | datetime | None] = {}
-    odd: dict[str, str] = {}
+    rejected: dict[str, str] = {}
     for column, names in _ORDER_FIELDS.items():
         for name in names:
             if name in item:
-                shape = None if column in _FLAGS and isinstance(item[name], bool) else _odd_shape(item[name])
+                shape = None if column in _FLAGS and isinstance(item[name], bool) else _wrong_type(item[name])
                 if shape is None:
                     values[column] = _order_value(column, item[name], item)
                 else:
-                    odd[column] = shape
+                    rejected[column] = shape
                 break
     for column, names in _REFERENCES.items():
         for name in (*names, column):
@@ -163,33 +165,33 @@ def read_order(item: Item) -> Order:
                 values[column] = _reference(raw)
                 if values[column] is None and raw not in _NO_REFERENCE:
                     del values[column]
-                    odd[column] = "no usable id"
+                    rejected[column] = "no usable id"
                 break
-    return Order(_id(item), values, odd)
+    return ErpOrder(_id(item), values, rejected)
 
 
 def _order_value(column: str, raw: object, item: Item) -> str | Decimal | date | datetime | None:
     if column in _DATES:
-        moment = parse_time(_text(raw))
+        moment = parse_erp_time(_text(raw))
         return moment.date() if moment else None
     if column in _TIMES:
-        return parse_time(_text(raw))
+        return parse_erp_time(_text(raw))
     if column in _AMOUNTS:
         return parse_amount(_text(raw))
     if column == "desconto":
         total = item.get("totalOrdemServico", "")
-        return parse_discount(_text(raw), None if _odd_shape(total) else parse_amount(_text(total)))
+        return parse_discount(_text(raw), None if _wrong_type(total) else parse_amount(_text(total)))
     if column in _FLAGS and isinstance(raw, bool):
         return "S" if raw else "N"
     return _text(raw) or None
 
 
 def items_of(page: object) -> list[Item]:
-    """Return the items of a page: v3 (`itens`), v2 (`retorno`), a bare list; else raises ItemError."""
+    """Return the items of a page of v3 (`itens`) or v2 (`retorno`), or of a bare list; raises ItemError."""
     if isinstance(page, Mapping):
         if isinstance(page.get("itens"), list):
             return _items(page["itens"])
-        if "itens" in page and page["itens"] is None:  # a status that no row has
+        if "itens" in page and page["itens"] is None:  # the API's answer for a status without rows
             return []
         if str(page.get("status", "")).lower() == "erro":
             raise ItemError("the ERP's answer is an error, not a page")
@@ -211,12 +213,12 @@ def item_id(item: Item) -> int:
 
 
 def _hash(item: Item) -> bytes:
-    """Hash an item's content, whatever the order of its fields (16 bytes)."""
+    """Hash the content of an item to 16 bytes; the order of its fields does not matter."""
     return hashlib.blake2b(_CANONICAL.encode(item).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def parse_time(text: str) -> datetime | None:
-    """Read `YYYY-MM-DD[ HH:MM[:SS]]` or `DD/MM/YYYY[ …]`; None for "", `0000-00-00` and what is no date."""
+def parse_erp_time(text: str) -> datetime | None:
+    """Read `YYYY-MM-DD[ HH:MM[:SS]]` or `DD/MM/YYYY[ …]`; None for any other text, as "" or `0000-00-00`."""
     if match := _ISO_DATE.match(text):
         year, month, day, *clock = match.groups()
     elif match := _BR_DATE.match(text):
@@ -231,7 +233,7 @@ def parse_time(text: str) -> datetime | None:
 
 
 def parse_amount(text: str) -> Decimal | None:
-    """Read `1234.5`, `170,00` or `1.234,56`; None for "" and what is no number."""
+    """Read `1234.5`, `170,00` or `1.234,56`; None for text that is no number."""
     text = text.replace("R$", "").strip()
     if "," in text:
         text = text.replace(".", "").replace(",", ".")
@@ -243,7 +245,7 @@ def parse_amount(text: str) -> Decimal | None:
 
 
 def parse_discount(text: str, total: Decimal | None) -> Decimal | None:
-    """Read a discount in reais: `170,00`; of `10%` the tenth of `total` (None where the total is unknown)."""
+    """Return a discount in reais: `170,00` as it is, `10%` as a tenth of `total`; None without a total."""
     if not text.strip().endswith("%"):
         return parse_amount(text)
     share = parse_amount(text.strip().rstrip("%"))
@@ -251,7 +253,7 @@ def parse_discount(text: str, total: Decimal | None) -> Decimal | None:
         return None
     try:
         return (total * share / 100).quantize(Decimal("0.01"))
-    except ArithmeticError:  # a share or a total with more digits than a sum of money has
+    except ArithmeticError:  # too many digits for an amount of money
         return None
 
 
@@ -265,32 +267,32 @@ def _unwrap(item: Item, name: str) -> Item:
 
 
 def _items(values: Sequence[object]) -> list[Item]:
-    """Return a list's items; an empty one stands for what is no object, so that it counts and is reported."""
+    """Return the items of a list; a value that is no object becomes an empty item, which is reported."""
     return [value if isinstance(value, Mapping) else {} for value in values]
 
 
 def _id(item: Item) -> int:
     if not item:
-        raise ItemError("an item is empty, or it is no object")
+        raise ItemError("an item is empty or is not an object")
     raw = item.get("id")
     if isinstance(raw, str) and raw.strip().isdecimal():
         raw = int(raw) if len(raw.strip()) <= _LONGEST_ID else LARGEST_ID + 1
     if isinstance(raw, int) and not isinstance(raw, bool) and raw > 0:
         if raw > LARGEST_ID:
-            raise ItemError("an item's id is larger than any that the database can keep (bigint)")
+            raise ItemError("the id of an item is larger than the database can store (bigint)")
         return raw
     raise ItemError("an item has no usable id")
 
 
 def _reference(raw: object) -> int | None:
-    text = "" if _odd_shape(raw) else _text(raw)
+    text = "" if _wrong_type(raw) else _text(raw)
     if not text.isdecimal() or len(text) > _LONGEST_ID:
         return None
     return int(text) if 0 < int(text) <= LARGEST_ID else None
 
 
-def _odd_shape(raw: object) -> str | None:
-    """Name what stands where text or a number belongs, when it is neither; None for a value that is one."""
+def _wrong_type(raw: object) -> str | None:
+    """Return the type of a value that is neither text nor a number; None for a usable value."""
     if isinstance(raw, Mapping):
         return "an object"
     if isinstance(raw, bool):
@@ -299,7 +301,7 @@ def _odd_shape(raw: object) -> str | None:
 
 
 def _text(raw: object) -> str:
-    """Write a JSON value as text that PostgreSQL can keep: without NUL, without half a surrogate pair."""
+    """Return a JSON value as text that PostgreSQL can store: without NUL and lone surrogates."""
     if raw is None:
         return ""
     if isinstance(raw, str) and raw.isascii() and "\x00" not in raw:

@@ -1,7 +1,7 @@
-"""Where contacts and orders come from: the ERP's API, or a folder of pages saved earlier.
+"""Sources of contacts and orders: the ERP's API, or a folder of saved pages.
 
-What belongs here: the one interface both have, and choosing between them. What does not: what is done with a
-page (steps/contacts/erp_sync.py).
+What belongs here: their common interface, and the choice between them. What does not: storing pages
+(steps/contacts/erp_sync.py).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import requests
 
 from whatsapp_pipeline.erp.budget import PassBudget
 from whatsapp_pipeline.erp.client import ErpClient, ErpError
-from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.folder import FolderSource
 from whatsapp_pipeline.erp.items import Item, ItemError, items_of
-from whatsapp_pipeline.erp.pages import Page
+from whatsapp_pipeline.erp.listing_page import ListingPage
 from whatsapp_pipeline.erp.token_store import TokenStore
 from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials
+from whatsapp_pipeline.erp.wait_clock import SystemClock, WaitClock
 from whatsapp_pipeline.errors import PipelineError, SettingError
 from whatsapp_pipeline.settings import Settings, variable_of
 
 PAGE_SIZE: Final = 100
 CONTACT_STATUSES: Final = ("B", "A", "I", "E")
 Resource: TypeAlias = Literal["contatos", "ordem-servico"]
-# A sandbox gives a first pair for this refresh token, whatever pairs it gave before.
+# The sandbox always accepts this refresh token and issues a first pair of tokens for it.
 SANDBOX_REFRESH_TOKEN: Final = "sandbox"  # noqa: S105
 
 
@@ -37,29 +37,29 @@ class ErpSource(Protocol):
 
     @property
     def name(self) -> str:
-        """Names the source in the passes it feeds; a pass is resumed by the same source only."""
+        """Name of the source, stored with each pass. Only the same source may resume a pass."""
         ...
 
     @property
     def live(self) -> bool:
-        """Whether rows can shift while one reads: then a page begins with the last row of the one before."""
+        """True when rows can move between two requests; a page then repeats the last row before it."""
         ...
 
     @property
     def contact_scopes(self) -> Sequence[str]:
-        """The listings that together hold every contact: one a status, or a single one."""
+        """The listings that together hold every contact: one per status, or a single one."""
         ...
 
     def fingerprint(self, resource: Resource) -> str | None:
-        """Name what the listings of a resource hold; None where only reading them can tell."""
+        """Return a hash of a resource's content; None when that needs reading every page."""
         ...
 
-    def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> Page:
-        """Return the contacts at `offset` of a listing, of those changed since; raises PipelineError."""
+    def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> ListingPage:
+        """Return the page at `offset` of the contacts changed since `updated_since`; raises PipelineError."""
         ...
 
-    def orders_page(self, offset: int, issued_since: date | None) -> Page:
-        """Return the page of orders at `offset`, of those issued since; raises PipelineError."""
+    def orders_page(self, offset: int, issued_since: date | None) -> ListingPage:
+        """Return the page at `offset` of the orders issued since `issued_since`; raises PipelineError."""
         ...
 
     def order(self, order_id: int) -> Item | None:
@@ -91,17 +91,17 @@ class ApiSource:
         self._client.close()
 
     def fingerprint(self, resource: Resource) -> str | None:
-        """Return None: the ERP says nothing of a listing but its pages."""
+        """Return None: the API has no hash or version of a listing."""
         return None
 
-    def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> Page:
+    def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> ListingPage:
         """Return the page of contacts with the status `scope`."""
         params: dict[str, str | int] = {"situacao": scope}
         if updated_since is not None:
             params["dataAtualizacao"] = updated_since.strftime("%Y-%m-%d %H:%M:%S")
         return self._page("/contatos", offset, params)
 
-    def orders_page(self, offset: int, issued_since: date | None) -> Page:
+    def orders_page(self, offset: int, issued_since: date | None) -> ListingPage:
         """Return the page of orders."""
         params: dict[str, str | int] = {}
         if issued_since is not None:
@@ -112,7 +112,7 @@ class ApiSource:
         """Return an order's details."""
         return self._client.get_or_none(f"/ordem-servico/{order_id}", {})
 
-    def _page(self, path: str, offset: int, params: dict[str, str | int]) -> Page:
+    def _page(self, path: str, offset: int, params: dict[str, str | int]) -> ListingPage:
         query = {**params, "orderBy": "asc", "limit": PAGE_SIZE, "offset": offset}
         body = self._client.get(path, query)
         try:
@@ -123,16 +123,17 @@ class ApiSource:
                 f"the ERP answered {path} without itens and paginacao.total; is TINY_BASE_URL right?"
             ) from error
         end = offset + len(items)
-        # The stated total can be wrong, so a full page is never taken for the last one.
+        # The stated total can be wrong, so another page follows every full one.
         limit = body["paginacao"].get("limit")
         full = min(PAGE_SIZE, limit) if isinstance(limit, int) and limit > 1 else PAGE_SIZE
         more = bool(items) and (end < total or len(items) >= full)
-        # One row of overlap shows whether rows moved between two pages. A lone row can't overlap itself.
-        return Page(items, offset, total, (end - 1 if len(items) > 1 else end) if more else None)
+        # The next page begins with the last row of this one, which shows whether rows moved in between.
+        # A page of one row has no row to spare for that.
+        return ListingPage(items, offset, total, (end - 1 if len(items) > 1 else end) if more else None)
 
 
-def open_source(settings: Settings, spec: str, *, clock: Clock | None = None) -> ErpSource:
-    """Open `tiny`, an `http(s)://` address of a server like it (the sandbox), or a folder of saved pages.
+def open_erp_source(settings: Settings, spec: str, *, clock: WaitClock | None = None) -> ErpSource:
+    """Open a source: `tiny`, the `http(s)://` address of a compatible server, or a folder of saved pages.
 
     Raises SettingError when the credentials are missing, PipelineError when the folder holds no pages.
     """
@@ -148,7 +149,7 @@ def open_source(settings: Settings, spec: str, *, clock: Clock | None = None) ->
         )
         store = TokenStore(settings.local_dir / "sandbox_tokens.json")
         session = requests.Session()
-        session.trust_env = False  # a proxy of the environment does not lead to loopback
+        session.trust_env = False  # ignore HTTP_PROXY: a proxy can't reach the sandbox on this machine
         tokens = AccessTokens(store, credentials, session=session, clock=clock, budget=budget)
         client = ErpClient(f"{base}/public-api/v3", tokens, session=session, clock=clock, budget=budget)
         return ApiSource(client, "sandbox")
@@ -159,9 +160,9 @@ def open_source(settings: Settings, spec: str, *, clock: Clock | None = None) ->
 
 
 def open_tokens(
-    settings: Settings, *, clock: Clock | None = None, budget: PassBudget | None = None
+    settings: Settings, *, clock: WaitClock | None = None, budget: PassBudget | None = None
 ) -> AccessTokens:
-    """Return the keeper of the real ERP's tokens; raises SettingError when the credentials are missing."""
+    """Return the access tokens of the real ERP; raises SettingError when the credentials are missing."""
     if not settings.tiny_client_id or not settings.tiny_client_secret:
         missing = [
             variable_of(name)
@@ -183,5 +184,5 @@ def open_tokens(
 
 
 def token_store(settings: Settings) -> TokenStore:
-    """Return the file that holds the real ERP's tokens."""
+    """Return the store of the real ERP's tokens."""
     return TokenStore(settings.local_dir / "tiny_tokens.json")

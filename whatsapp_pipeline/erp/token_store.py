@@ -1,8 +1,8 @@
-"""The files of the ERP's tokens: the pair, the lock, and the token endpoint's answer while a refresh runs.
+"""The files of the ERP's tokens: the pair, the lock, and the token endpoint's answer during a refresh.
 
-What belongs here: what is on the disk. What does not: asking for tokens (`tokens`). The answer is written as
-it came, before anything else is done with it, because the ERP has spent the old token by then: where the
-process is killed before the pair is saved, the next one finds the answer.
+What belongs here: the files. What does not: requesting tokens (`tokens`). The process writes an answer to the
+disk before it does anything else with it, because the old token is invalid from then on. If the process is
+killed before it saves the pair, the next process finds the answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FILE_BYTES: Final = 65_536  # more than any pair of tokens takes
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A pair of tokens; times in seconds since the epoch. No repr shows them."""
+    """A pair of tokens; times in seconds since the epoch. The repr hides the tokens."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -34,14 +34,14 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """A token endpoint's answer that nobody has saved as a pair; `at`: when it came, in Unix seconds."""
+    """An answer of the token endpoint that is not saved as a pair; `at` is its time in Unix seconds."""
 
     body: bytes = field(repr=False)
     at: float
 
 
 class TokenRoom:
-    """Space on the disk for one refresh: for the endpoint's answer, and for the pair read from it."""
+    """Reserved disk space for one refresh: for the endpoint's answer, and for the pair read from it."""
 
     def __init__(self, path: Path, answer_path: Path) -> None:
         """Reserve the space beside `path`; raises OSError when there is none."""
@@ -59,27 +59,24 @@ class TokenRoom:
             raise
 
     def keep(self, body: bytes) -> None:
-        """Write an answer down as it came; too late an answer, or too long a one, is dropped.
-
-        From whatever thread the answer comes in.
-        """
+        """Write an answer to the disk, from any thread; drop it after `close` and when it is too long."""
         with self._lock, contextlib.suppress(OSError):
             if self._descriptor is not None and len(body) <= _FILE_BYTES:
                 os.pwrite(self._descriptor, body.ljust(_FILE_BYTES, b"\0"), 0)
                 os.fsync(self._descriptor)
 
     def kept(self) -> KeptAnswer | None:
-        """Return the answer that was written down, if one was."""
+        """Return the answer that was written to the disk, if there is one."""
         with self._lock:
             return _read_answer(self._answer_path)
 
     def save(self, tokens: Tokens) -> None:
-        """Make a pair the file's content; raises OSError when the disk refuses all the same."""
+        """Replace the token file; raises OSError when the disk fails in spite of the reserved space."""
         self._save(json.dumps(asdict(tokens)))
         self._answer_path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Free what was reserved; an answer that was kept and not saved stays for the next refresh."""
+        """Free the reserved space. An answer that was not saved as a pair stays for the next refresh."""
         with self._lock:
             if self._descriptor is not None:
                 os.close(self._descriptor)
@@ -91,21 +88,21 @@ class TokenRoom:
 
 
 class TokenStore:
-    """The token file, readable by its owner alone, and the lock that lets one process refresh."""
+    """The token file, readable only by its owner, and the lock that lets one process refresh at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._answer_path = path.with_name(f".{path.name}.answer")
 
     def load(self) -> Tokens | None:
-        """Read the pair; None when there is no file, or none that can be read as one."""
+        """Read the pair; None when the file is missing or unreadable."""
         try:
             return Tokens(**json.loads(self.path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
     def save(self, tokens: Tokens) -> None:
-        """Replace the pair in one step: a reader sees the old one or the new one, whole."""
+        """Replace the pair atomically: a reader sees the old one or the new one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         private_files.write(self.path, json.dumps(asdict(tokens)))
         self._answer_path.unlink(missing_ok=True)
@@ -121,21 +118,21 @@ class TokenStore:
             room.close()
 
     def unsaved_answer(self) -> KeptAnswer | None:
-        """Return the answer that a killed process left behind, and remove its other files.
+        """Return the answer that a killed process left, and remove its other files.
 
-        The caller holds the lock, so that no refresh is under way.
+        The caller holds the lock, so no refresh is running.
         """
         for leftover in self.path.parent.glob(f".{self.path.name}.*.new"):
             leftover.unlink(missing_ok=True)
         return _read_answer(self._answer_path)
 
     def forget_answer(self) -> None:
-        """Remove an answer that holds no pair."""
+        """Remove an answer that contains no pair."""
         self._answer_path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the right to refresh, across threads and processes; waits; freed when the process dies."""
+        """Wait for the lock, which threads and processes share, and hold it until the block ends."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -146,7 +143,7 @@ class TokenStore:
 
 
 def _read_answer(path: Path) -> KeptAnswer | None:
-    """Read an answer; None where only the reserved zeros are."""
+    """Read an answer; None when the file has only the reserved zeros."""
     try:
         body, at = path.read_bytes().rstrip(b"\0"), path.stat().st_mtime
     except OSError:

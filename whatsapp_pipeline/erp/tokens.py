@@ -1,10 +1,10 @@
 """The ERP's tokens: refreshed by one process at a time.
 
-What belongs here: the refresh with its rotation, the code flow's exchange. What does not: the token file
-(`token_store`) and requests to the API (`client`). Each refresh gives a new refresh token and the old one may
-die at once. So room for the new pair is on the disk before the old token is spent; the endpoint's answer is
-on the disk as soon as it has come; and the pair is saved before anybody uses it. Where the process is killed
-in between, the next one finds the answer. No message holds a token.
+What belongs here: the refresh with its rotation, and the exchange of an authorisation code. What does not:
+the token file (`token_store`) and requests to the API (`client`). Each refresh returns a new refresh token
+and may invalidate the old one at once. So the process reserves disk space for the new pair before it sends
+the old token, writes the answer to the disk as soon as it comes, and saves the pair before it uses it. If it
+is killed in between, the next process finds the answer. No log line or error contains a token.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import requests
 
 from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, respond_within
 from whatsapp_pipeline.erp.budget import PassBudget
-from whatsapp_pipeline.erp.clock import Clock, SystemClock
 from whatsapp_pipeline.erp.token_store import KeptAnswer, TokenRoom, Tokens, TokenStore
+from whatsapp_pipeline.erp.wait_clock import SystemClock, WaitClock
 from whatsapp_pipeline.erp.waits import backoff, retry_after
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
@@ -34,15 +34,16 @@ _REFUSED: Final = (
     "the ERP refused the program's credentials ({}); check TINY_CLIENT_ID and TINY_CLIENT_SECRET"
 )
 _BROKEN: Final = (
-    "the ERP's token endpoint does not work ({}); the saved tokens are kept. Try again later; if it stays "
-    "so, check TINY_TOKEN_URL"
+    "the ERP's token endpoint does not work ({}); the saved tokens are kept. Try again later; if that does "
+    "not help, check TINY_TOKEN_URL"
 )
 _WALL: Final = (
     "the ERP's token endpoint gave no tokens ({}); the saved ones are kept. Is there a firewall, proxy or "
     "login page between this machine and the ERP, or is TINY_TOKEN_URL wrong?"
 )
 _NO_ROOM: Final = (
-    "the ERP's tokens could not be saved in {} ({}); no token was spent: make room, then run again"
+    "the ERP's tokens could not be saved in {} ({}); the saved tokens are still valid: free disk space, then "
+    "run again"
 )
 _EARLY_SECONDS: Final = 60.0
 _ATTEMPTS: Final = 6
@@ -54,12 +55,12 @@ _T = TypeVar("_T")
 
 
 class TokenError(PipelineError):
-    """The ERP gave no token; the text says whether to authorise again, correct the credentials or wait."""
+    """The ERP issued no token. The text says whether to authorise again, correct the credentials or wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the ERP knows the program by. `refresh_token` is one given by hand, for when the file has none."""
+    """The program's credentials. `refresh_token` is set by hand and used when the token file has none."""
 
     token_url: str
     client_id: str
@@ -68,12 +69,12 @@ class Credentials:
 
     @property
     def authorize_url(self) -> str:
-        """The page where a person allows the access, beside the token endpoint."""
+        """Address of the page on which a person allows the access; it is beside the token endpoint."""
         return self.token_url.removesuffix("/token") + "/auth"
 
 
 class AccessTokens:
-    """Gives access tokens that work, refreshing when they end or were refused."""
+    """Valid access tokens, refreshed when they expire or the API refuses them."""
 
     def __init__(
         self,
@@ -81,18 +82,18 @@ class AccessTokens:
         credentials: Credentials,
         *,
         session: requests.Session | None = None,
-        clock: Clock | None = None,
+        clock: WaitClock | None = None,
         budget: PassBudget | None = None,
     ) -> None:
         self._store, self._credentials = store, credentials
         self._session = session or requests.Session()
-        self._clock: Clock = clock or SystemClock()
+        self._clock: WaitClock = clock or SystemClock()
         self._budget = budget or PassBudget(self._clock)
-        # A pair that could not be saved, and the refresh token that it was traded for.
+        # A pair that could not be saved, and the refresh token that was sent for it.
         self._unsaved: tuple[Tokens, str] | None = None
 
     def get(self) -> str:
-        """Return an access token that has not ended; raises TokenError."""
+        """Return an access token that has not expired; raises TokenError."""
         if self._unsaved is not None:
             self._save_again()
         tokens = self._current()
@@ -101,23 +102,23 @@ class AccessTokens:
         return self._renewed(refused=None)
 
     def renew(self, refused: str) -> str:
-        """Return another token than `refused`, which the API did not accept; raises TokenError."""
+        """Return a token other than `refused`, which the API did not accept; raises TokenError."""
         return self._renewed(refused=refused)
 
     def exchange_code(self, code: str, redirect_uri: str) -> None:
-        """Turn the code of the authorisation page into a pair and save it; raises TokenError."""
+        """Exchange the code of the authorisation page for a pair and save it; raises TokenError."""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         with self._locked(), self._room() as room:
             answer = self._post(form, room)
             if answer is None:
                 raise TokenError(
-                    "the ERP did not accept the code (they work once and for minutes only), or the redirect "
-                    "address differs from the registered one; open the authorisation page again"
+                    "the ERP did not accept the code (a code works once and only for minutes), or the "
+                    "redirect address differs from the registered one; open the authorisation page again"
                 )
             self._keep(room, self._pair(answer, spent="", now=self._clock.now()), spent="")
 
     def authorize_page(self, redirect_uri: str, state: str) -> str:
-        """URL of the page where a person allows the access; it leads to `redirect_uri` with `?code=…`."""
+        """Return the URL of the page where a person allows the access; it redirects with `?code=…`."""
         query = {
             "client_id": self._credentials.client_id, "redirect_uri": redirect_uri, "scope": "openid",
             "response_type": "code", "state": state,
@@ -136,21 +137,24 @@ class AccessTokens:
             return self._refresh(tokens).access_token
 
     def _current(self) -> Tokens | None:
-        """Return the file's pair, or ours where the disk refused it and nobody has saved another since."""
+        """Return the pair of the file, or the one in memory that could not be saved.
+
+        A pair that another process has saved since replaces the one in memory.
+        """
         stored = self._store.load()
         if self._unsaved is None:
             return stored
         pair, spent = self._unsaved
         if stored is not None and stored.refresh_token != spent:
-            self._unsaved = None  # somebody has authorised or refreshed since
+            self._unsaved = None  # another process has authorised or refreshed since
             return stored
         return pair
 
     def _refresh(self, tokens: Tokens | None) -> Tokens:
-        """Trade a refresh token for a new pair, saved before it is returned.
+        """Exchange a refresh token for a new pair, and save the pair before returning it.
 
-        Tried in turn: the file's, the file's again if somebody without our lock has changed it meanwhile, and
-        the one given by hand.
+        The candidates are, in this order: the token of the file, the token of the file again if a process
+        without the lock has changed it, and the token set by hand.
         """
         tried: set[str] = set()
         stored = tokens
@@ -164,7 +168,8 @@ class AccessTokens:
             with self._room() as room:
                 answer = self._post({"grant_type": "refresh_token", "refresh_token": candidate}, room)
                 if answer is None and (late := room.kept()) is not None:
-                    # The first answer came after its time, while we asked again with the token it had spent.
+                    # The first answer came too late: this process has meanwhile repeated the request with
+                    # the token that the first request had used.
                     answer = _object(late.body)
                 if answer is not None:
                     renewed = self._pair(answer, spent=candidate, now=self._clock.now())
@@ -174,7 +179,7 @@ class AccessTokens:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the right to refresh, and save the answer of a killed process first; raises TokenError."""
+        """Hold the lock, and first save the answer that a killed process left; raises TokenError."""
         with contextlib.ExitStack() as stack:
             self._enter(stack, self._store.lock())
             answer = self._store.unsaved_answer()
@@ -184,46 +189,46 @@ class AccessTokens:
 
     @contextlib.contextmanager
     def _room(self) -> Iterator[TokenRoom]:
-        """Reserve the room for a pair before a token is spent for it; raises TokenError."""
+        """Reserve disk space for a pair before a token is sent for it; raises TokenError."""
         with contextlib.ExitStack() as stack:
             yield self._enter(stack, self._store.room())
 
     def _enter(self, stack: contextlib.ExitStack, manager: AbstractContextManager[_T]) -> _T:
-        """Enter a context of the store, whose OSError means that no pair could be saved."""
+        """Enter a context of the store; its OSError becomes a TokenError, as no pair could be saved."""
         try:
             return stack.enter_context(manager)
         except OSError as error:
             raise TokenError(_NO_ROOM.format(self._store.path, error.strerror)) from error
 
     def _recover(self, answer: KeptAnswer) -> None:
-        """Save the pair of an answer that came just before its process was killed."""
+        """Save the pair of an answer whose process was killed before it could save it."""
         stored = self._store.load()
         spent = (stored.refresh_token if stored else None) or self._credentials.refresh_token or ""
         try:
             pair = self._pair(_object(answer.body), spent=spent, now=answer.at)
-        except TokenError:  # what was written is not whole, or it was a refusal
+        except TokenError:  # the answer is incomplete, or it is a refusal
             self._store.forget_answer()
             return
-        with contextlib.suppress(OSError):  # it stays for the next time
+        with contextlib.suppress(OSError):  # the answer stays for the next attempt
             self._store.save(pair)
-            _log.warning("ERP: the tokens that a killed run had no time to save were saved")
+            _log.warning("ERP: saved the tokens of a run that was killed before it could save them")
 
     def _keep(self, room: TokenRoom, pair: Tokens, *, spent: str) -> None:
-        """Save a pair; one that the disk refuses all the same is used from memory by this process."""
+        """Save a pair. If the disk fails in spite of the reserved space, this process keeps it in memory."""
         try:
             room.save(pair)
         except OSError as error:
             self._unsaved = (pair, spent)
             _log.error(
-                "the ERP's new tokens could not be saved in %s (%s); this run goes on with them and tries to "
-                "save them again: make room. Should it end first, %s",
+                "the ERP's new tokens could not be saved in %s (%s): free disk space. This run uses them and "
+                "tries again to save them. If it ends before that, %s",
                 self._store.path, error.strerror, AUTHORIZE_AGAIN, extra=fields(reason=error.strerror),
             )  # fmt: skip
         else:
             self._unsaved = None
 
     def _save_again(self) -> None:
-        """Save the pair that the disk refused before, if there is room now and nobody has saved another."""
+        """Try again to save the pair that is only in memory, unless another process has saved one."""
         with contextlib.suppress(TokenError), self._locked():
             self._current()
             if self._unsaved is not None:
@@ -237,18 +242,18 @@ class AccessTokens:
         return f"no ERP tokens yet; {AUTHORIZE_AGAIN}"
 
     def _why_dead(self, tokens: Tokens | None) -> str:
-        """Say why the ERP accepts no refresh token, as far as the saved times show it."""
+        """Return why the ERP accepts no refresh token, as far as the saved times show it."""
         ends = tokens.refresh_expires_at if tokens else None
         if ends is not None and ends <= self._clock.now():
-            reason = "it ended unused: a refresh token lasts for a day, and no run has renewed it in time"
+            reason = "it expired: a refresh token is valid for a day, and no run renewed it in time"
         elif ends is not None:
-            reason = "it has not ended: another copy of this program has used it, or the ERP took it back"
+            reason = "it has not expired: another copy of this program has used it, or the ERP revoked it"
         else:
-            reason = "it ended, another copy of this program has used it, or the ERP took it back"
+            reason = "it expired, another copy of this program has used it, or the ERP revoked it"
         return f"the ERP no longer accepts the saved refresh token ({reason}); {AUTHORIZE_AGAIN}"
 
     def _pair(self, answer: Mapping[str, Any], *, spent: str, now: float) -> Tokens:
-        """Read a pair that came at `now`; without a refresh token in it, the one that was sent stays."""
+        """Read a pair that came at `now`. Without a new refresh token, the one that was sent stays valid."""
         try:
             ends = answer.get("refresh_expires_in")
             refresh = answer.get("refresh_token") or spent
@@ -264,9 +269,9 @@ class AccessTokens:
             raise TokenError("the ERP's token endpoint answered without tokens; try again later") from error
 
     def _post(self, form: Mapping[str, str], room: TokenRoom) -> Mapping[str, Any] | None:
-        """Ask the token endpoint, and keep its answer in `room`; None when it says that the grant is dead.
+        """Ask the token endpoint and keep its answer in `room`; None when the ERP calls the grant invalid.
 
-        Raises TokenError when it says anything else.
+        Raises TokenError for any other refusal.
         """
         credentials = self._credentials
         body = {"client_id": credentials.client_id, "client_secret": credentials.client_secret, **form}
@@ -294,7 +299,7 @@ class AccessTokens:
                         return None
                     raise TokenError((_WALL if answer.is_html else _REFUSED).format(answer.kind))
             waited += pause
-            # The answer itself is never cut short by the pass's time: a pair may be on its way.
+            # The time limit of the pass applies to pauses only: an answer may contain a new pair.
             if attempt == _ATTEMPTS - 1 or waited > _WAIT_SECONDS or pause >= self._budget.left():
                 break
             _log.warning(
@@ -308,14 +313,14 @@ class AccessTokens:
 
 
 def _kept(room: TokenRoom, response: requests.Response) -> requests.Response:
-    """Write an answer with tokens down before anything else is done with it."""
+    """Write an answer with tokens to the disk before anything else is done with it."""
     if response.status_code == 200 and b"access_token" in response.content:
         room.keep(response.content)
     return response
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
-    """Read a JSON object; an empty one stands for anything else."""
+    """Read a JSON object; return an empty one for anything else."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""How long to wait before the next request: what the ERP's headers say, otherwise a growing pause."""
+"""Seconds to wait before the next request: from the headers of the ERP's answer, otherwise growing pauses."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _HEADERS: Final = Retry(retry_after_max=int(LONGEST_WAIT))
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds to wait after a 429: Retry-After (seconds or a date), then X-RateLimit-Reset, then 60.
+    """Return the seconds to wait after a 429.
 
-    X-RateLimit-Reset is seconds from now, not an epoch.
+    The value is Retry-After (seconds or a date), otherwise X-RateLimit-Reset (seconds from now, not an
+    epoch), otherwise 60.
     """
     if text := headers.get("Retry-After", "").strip():
         try:
@@ -29,7 +30,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
 
 
 def until_reset(headers: Mapping[str, str]) -> float | None:
-    """Seconds until requests are allowed again, when the answer says that none is left; otherwise None."""
+    """Return the seconds until the rate limit allows a request; None when it allows one now."""
     if _number(headers.get("X-RateLimit-Remaining", "")) != 0:
         return None
     reset = _number(headers.get("X-RateLimit-Reset", ""))
@@ -37,7 +38,7 @@ def until_reset(headers: Mapping[str, str]) -> float | None:
 
 
 def backoff(attempt: int, spread: float) -> float:
-    """Seconds before trying again after failure number `attempt` (from 0); `spread` in [0, 1) varies it."""
+    """Return the seconds to wait after failure number `attempt` (from 0); `spread` in [0, 1) varies them."""
     return float(min(_LONGEST_BACKOFF, 2**attempt)) * (0.5 + spread / 2)
 
 

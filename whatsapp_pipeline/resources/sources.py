@@ -60,7 +60,7 @@ class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: 
 
     def open(self) -> ErpSource:
         """Return the source; raises SettingError when none is set for a database of the user's own."""
-        from whatsapp_pipeline.erp.source import open_source
+        from whatsapp_pipeline.erp.source import open_erp_source
 
         configured = settings.load()
         spec = self.source or configured.erp_source
@@ -69,4 +69,4 @@ class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: 
                 "no ERP is set: give TINY_CLIENT_ID and TINY_CLIENT_SECRET, or ERP=<folder of saved pages>; "
                 "a database that other programs fill needs neither: leave tiny_contacts out of the run"
             )
-        return open_source(configured, spec)
+        return open_erp_source(configured, spec)

@@ -29,7 +29,7 @@ from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.cli.database_option import require_free
 from whatsapp_pipeline.cli.review_item import read_key
 from whatsapp_pipeline.domain.summaries import topics
-from whatsapp_pipeline.erp.source import open_source
+from whatsapp_pipeline.erp.source import open_erp_source
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.sandbox.erp_server import TOKEN_PATH, Fault, serving
 from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, from_mapping
@@ -209,7 +209,7 @@ def _embedded(world: World) -> object:
 def _saved_page(world: World) -> object:
     (world.folder / "contatos").mkdir()
     (world.folder / "contatos" / "B-000000.json").write_text('{"itens": [')
-    with open_source(Settings(), str(world.folder)) as source:
+    with open_erp_source(Settings(), str(world.folder)) as source:
         return source.contacts_page("", 0, None)
 
 

@@ -97,7 +97,8 @@ def test_a_command_shows_our_words_and_no_cause(
         main()
     assert ended.value.code == 1
     assert capsys.readouterr().err == (
-        "error: contatos/B-000000.json is no saved page of the ERP (it is not JSON); mend or remove it\n"
+        "error: contatos/B-000000.json is not a saved page of the ERP (it is not JSON); "
+        "correct or remove it\n"
     )
 
 
@@ -121,8 +122,8 @@ def test_a_damaged_saved_page_is_named(fresh_database_url: str, tmp_path: Path) 
     folder.mkdir()
     (folder / "B-000000.json").write_text('{"itens": [')
     assert _read_contacts(fresh_database_url, str(tmp_path)) == [
-        "tiny_contacts: contatos/B-000000.json is no saved page of the ERP (it is not JSON); "
-        "mend or remove it"
+        "tiny_contacts: contatos/B-000000.json is not a saved page of the ERP (it is not JSON); "
+        "correct or remove it"
     ]
     (folder / "B-000000.json").write_text(json.dumps({"retorno": {"status": "Erro", "codigo_erro": "6"}}))
     assert (

@@ -14,9 +14,9 @@ import pytest
 
 from whatsapp_pipeline.erp.budget import PassBudget
 from whatsapp_pipeline.erp.client import ErpClient, ErpError
-from whatsapp_pipeline.erp.clock import SystemClock
 from whatsapp_pipeline.erp.token_store import TokenStore
 from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials
+from whatsapp_pipeline.erp.wait_clock import SystemClock
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.sandbox.erp_server import API, TOKEN_PATH, ErpSandbox, Fault, serving
 from whatsapp_pipeline_tests.erp import worlds

@@ -14,7 +14,7 @@ from whatsapp_pipeline.erp.items import (
     items_of,
     parse_amount,
     parse_discount,
-    parse_time,
+    parse_erp_time,
     read_contact,
     read_order,
 )
@@ -74,7 +74,7 @@ def test_the_list_names_the_customer_cliente() -> None:
     ],
 )  # fmt: skip
 def test_dates(text: str, expected: datetime | None) -> None:
-    assert parse_time(text) == expected
+    assert parse_erp_time(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_pages_of_both_versions_and_bare_lists() -> None:
 def test_what_is_no_object_keeps_its_place_in_a_page() -> None:
     assert items_of({"itens": [contact(1), "x", None]}) == [contact(1), {}, {}]
     assert items_of([contact(1), [2]]) == [contact(1), {}]
-    with pytest.raises(ItemError, match="an item is empty, or it is no object"):
+    with pytest.raises(ItemError, match="an item is empty or is not an object"):
         item_id({})
     with pytest.raises(ItemError, match="no list of items"):
         items_of(["x", None])

@@ -172,9 +172,9 @@ def test_what_is_no_revocation_does_not_ask_to_authorise(
 @pytest.mark.parametrize(
     ("ends", "words"),
     [
-        (1.0, "it ended unused: a refresh token lasts for a day"),
-        (4e9, "it has not ended: another copy of this program"),
-        (None, "it ended, another copy of this program has used it, or"),
+        (1.0, "it expired: a refresh token is valid for a day"),
+        (4e9, "it has not expired: another copy of this program"),
+        (None, "it expired, another copy of this program has used it, or"),
     ],
 )
 def test_a_dead_token_says_why(base: str, tmp_path: Path, ends: float | None, words: str) -> None:
@@ -226,7 +226,7 @@ def test_a_full_disk_is_noticed_before_the_token_is_spent(
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert "could not be saved in" in said
-    assert "no token was spent: make room" in said
+    assert "are still valid: free disk space" in said
     assert sandbox.token_requests == []
     assert store.path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".new")] == []

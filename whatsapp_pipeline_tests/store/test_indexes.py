@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 
 from whatsapp_pipeline.archive import ChatArchive
-from whatsapp_pipeline.erp.source import open_source
+from whatsapp_pipeline.erp.source import open_erp_source
 from whatsapp_pipeline.sandbox.archive import write_sample
 from whatsapp_pipeline.sandbox.plan import SampleOptions
 from whatsapp_pipeline.settings import Settings
@@ -67,7 +67,7 @@ def _scans(conn: Connection) -> dict[str, int]:
 
 def test_a_months_run_scans_no_large_table(indexed_only: Connection, archive: Path) -> None:
     conn = indexed_only
-    with open_source(Settings(), str(archive / "erp")) as source:
+    with open_erp_source(Settings(), str(archive / "erp")) as source:
         sync_contacts(conn, source, full=False, backup_dir=None, log=LOG)
         sync_orders(conn, source, since=None, backup_dir=None, log=LOG)
     normalize_contacts(conn, default_area_code=None, log=LOG)

@@ -17,7 +17,7 @@ from typing import Any
 
 from whatsapp_pipeline import private_files
 from whatsapp_pipeline.erp.items import Item
-from whatsapp_pipeline.erp.pages import Page
+from whatsapp_pipeline.erp.listing_page import ListingPage
 from whatsapp_pipeline.logs import fields
 
 _PASS = re.compile(r"\d{8}T\d{12}")
@@ -33,7 +33,7 @@ class Backup:
         self.name = name or f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
         self._folder = root / self.name
 
-    def save_page(self, name: str, page: Page) -> None:
+    def save_page(self, name: str, page: ListingPage) -> None:
         """Save a page of the listing `name` (`contatos/B`) as `<name>-<offset>.json`, in one step."""
         paging = {"limit": len(page.items), "offset": page.offset, "total": page.total}
         self._save(f"{name}-{page.offset:06d}.json", {"itens": page.items, "paginacao": paging})

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from whatsapp_pipeline import logs
 from whatsapp_pipeline.erp.client import ErpAddressError
 from whatsapp_pipeline.erp.items import (
-    Contact,
+    ErpContact,
     Identified,
     Item,
     ItemError,
@@ -157,7 +157,7 @@ class ContactLoader(_Loader):
         loaded.v2_names += names["v2"]
         fitted = self.write(
             ((contact.id, contact.values) for contact in changed),
-            {contact.id: contact.odd for contact in changed},
+            {contact.id: contact.rejected for contact in changed},
             loaded,
             future=[c.id for c in changed if c.updated is not None and c.updated > self._tomorrow],
         )
@@ -172,7 +172,7 @@ class ContactLoader(_Loader):
         return loaded
 
 
-def _source(contact: Contact, item_hash: bytes, cut: list[str]) -> erp.ContactSource:
+def _source(contact: ErpContact, item_hash: bytes, cut: list[str]) -> erp.ContactSource:
     return erp.ContactSource(
         contact.id, contact.situacao, contact.updated, contact.values.get("telefone"),
         contact.values.get("celular"), item_hash, contact.field_names, cut,
@@ -215,7 +215,7 @@ class OrderLoader(_Loader):
                 continue
             read = [read_order(item) for item in (order.item, *([detail.item] if detail else []))]
             values = {name: value for one in read for name, value in one.values.items()}
-            odd[order.id] = {c: shape for one in read for c, shape in one.odd.items() if c not in values}
+            odd[order.id] = {c: shape for one in read for c, shape in one.rejected.items() if c not in values}
             rows.append((order.id, values))
             # Without the details that it asked for, the order counts as not read: the next pass asks again.
             unread = before if order.id in self._missing else None
@@ -240,7 +240,7 @@ class OrderLoader(_Loader):
                 continue
             read = read_order(detail.item)
             rows.append((detail.id, read.values))
-            odd[detail.id] = read.odd
+            odd[detail.id] = read.rejected
             sources.append((detail.id, before.item_hash, detail.item_hash))
         self._keep(rows, odd, sources, loaded)
         return loaded

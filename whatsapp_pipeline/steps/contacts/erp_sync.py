@@ -19,8 +19,8 @@ from typing import Any, Final, TypeAlias
 
 import psycopg
 
-from whatsapp_pipeline.erp.items import Item, ItemError, item_id, parse_time
-from whatsapp_pipeline.erp.pages import Page
+from whatsapp_pipeline.erp.items import Item, ItemError, item_id, parse_erp_time
+from whatsapp_pipeline.erp.listing_page import ListingPage
 from whatsapp_pipeline.erp.source import ErpSource, Resource
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
@@ -105,7 +105,7 @@ class _Reader:
     log: _Log
     tally: _Tally = field(default_factory=_Tally)
 
-    def read(self, listing: str, name: str, fetch: Callable[[int], Page]) -> None:
+    def read(self, listing: str, name: str, fetch: Callable[[int], ListingPage]) -> None:
         """Read one listing until every row that it counts has been seen; `name` is for files and messages.
 
         Raises PipelineError when the listing repeats itself or never holds still.
@@ -166,7 +166,7 @@ class _Reader:
     def _save(self, listing: str, ids: Sequence[int] = ()) -> None:
         erp_passes.advance(self.conn, self.run, listing, self.run.state["sweep"], ids)
 
-    def _sweep(self, listing: str, name: str, fetch: Callable[[int], Page]) -> None:
+    def _sweep(self, listing: str, name: str, fetch: Callable[[int], ListingPage]) -> None:
         """Read the listing once from where it stands to its end."""
         state = self.run.state
         seen = erp_passes.seen(self.conn, self.run, listing, state["sweep"])
@@ -278,7 +278,7 @@ def _read_contacts(
     backup = _backup(backup_dir, source, run)
     reader = _Reader(conn, run, source.live, loader, backup, log)
 
-    def fetch(status: str, at: int) -> Page:
+    def fetch(status: str, at: int) -> ListingPage:
         page = source.contacts_page(status, at, since)
         page = replace(page, items=blank_contacts(conn, page.items))
         run.state["newest"] = _later(run.state["newest"], page, began)
@@ -289,7 +289,7 @@ def _read_contacts(
             reader.read(status, f"contatos/{status}" if status else "contatos", partial(fetch, status))
 
     _run(conn, run, reader, work)
-    newest = parse_time(run.state["newest"] or "")
+    newest = parse_erp_time(run.state["newest"] or "")
     elapsed = erp_passes.elapsed_seconds(conn, run)
     # A clock that was set back during the pass can't say how long it took: the watermark stays.
     if newest is None or elapsed < 0:
@@ -326,7 +326,7 @@ def sync_orders(
         loader = OrderLoader(conn, source, backup, log)
         reader = _Reader(conn, run, source.live, loader, backup, log)
 
-        def fetch(at: int) -> Page:
+        def fetch(at: int) -> ListingPage:
             page = source.orders_page(at, since)
             return replace(page, items=blank_mentions(conn, page.items))
 
@@ -441,14 +441,14 @@ def _id_or_none(item: Item) -> int | None:
         return None
 
 
-def _later(newest: str | None, page: Page, began: datetime) -> str | None:
+def _later(newest: str | None, page: ListingPage, began: datetime) -> str | None:
     """Return the latest change seen so far, with a page's, of those before the pass began.
 
     A contact can carry a date in the future. A watermark taken from it would hide every change until then;
     one set to the pass's beginning would promise a contact there, and the next pass would list none.
     """
-    times = (parse_time(str(item.get("dataAtualizacao") or "")) for item in page.items)
-    known = parse_time(newest or "")
+    times = (parse_erp_time(str(item.get("dataAtualizacao") or "")) for item in page.items)
+    known = parse_erp_time(newest or "")
     found = max((time for time in (*times, known) if time is not None and time <= began), default=None)
     return found.isoformat(" ") if found else None
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from whatsapp_pipeline.assets.contacts import tiny_contacts
-from whatsapp_pipeline.erp.pages import Page
+from whatsapp_pipeline.erp.listing_page import ListingPage
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Erp
 from whatsapp_pipeline.sandbox.erp_server import serving
@@ -18,7 +18,7 @@ from whatsapp_pipeline.steps.contacts.erp_backup import Backup, remove_old
 from whatsapp_pipeline_tests.erp import worlds
 
 LOG = logging.getLogger(__name__)
-PAGE = Page(items=[{"id": 1}], offset=0, next_offset=None, total=1)
+PAGE = ListingPage(items=[{"id": 1}], offset=0, next_offset=None, total=1)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from whatsapp_pipeline.checks import contacts as rules
 from whatsapp_pipeline.checks.qa import Scope
 from whatsapp_pipeline.erp.budget import PassBudget
 from whatsapp_pipeline.erp.client import ErpClient
-from whatsapp_pipeline.erp.source import ApiSource, open_source
+from whatsapp_pipeline.erp.source import ApiSource, open_erp_source
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.sandbox.erp_server import API, ErpSandbox, Fault, serving
@@ -173,7 +173,7 @@ def test_odd_values_are_findings_and_the_pass_goes_on(
         ("contatos/1005", "odd_value", "nome: an object where a value belongs; left as it was"),
         ("contatos/1006", "odd_value", "celular: a list where a value belongs; left as it was"),
         ("contatos/?", "unreadable_item",
-         "an item's id is larger than any that the database can keep (bigint)"),
+         "the id of an item is larger than the database can store (bigint)"),
     ]  # fmt: skip
     assert _one(conn, "SELECT nome, email FROM contatos WHERE id = 1005") == ("Cliente 5", None)
     celular, fantasia = _one(conn, "SELECT celular, fantasia FROM contatos WHERE id = 1006")
@@ -201,7 +201,7 @@ def test_what_is_no_object_is_one_finding_and_the_pass_goes_on(
     report = sync()
     assert (report.items, report.read_again) == (233, 0)
     assert _findings(conn) == [
-        ("contatos/?", "unreadable_item", "an item is empty, or it is no object"),
+        ("contatos/?", "unreadable_item", "an item is empty or is not an object"),
     ]  # fmt: skip
     sandbox.strays = {}
     sync(full=True)
@@ -219,12 +219,12 @@ def test_orders_and_saved_pages_with_what_is_no_object(
 ) -> None:
     sandbox.strays = {0: "x", 2: 7, 5: ["41"]}
     assert orders().items == 3
-    place = ("ordens_servico/?", "unreadable_item", "an item is empty, or it is no object")
+    place = ("ordens_servico/?", "unreadable_item", "an item is empty or is not an object")
     assert _findings(conn) == [place]
     for name, row in (("contatos", worlds.contact(1)), ("ordem-servico", worlds.order(1)[1])):
         (tmp_path / name).mkdir()
         (tmp_path / name / "details-0.json").write_text(json.dumps([None, row, "x"]))
-    with open_source(Settings(), str(tmp_path)) as source:
+    with open_erp_source(Settings(), str(tmp_path)) as source:
         assert sync_contacts(conn, source, full=True, backup_dir=None, log=LOG).items == 1
         assert sync_orders(conn, source, since=None, backup_dir=None, log=LOG).items == 1
     assert [path for path, _, _ in _findings(conn)] == ["contatos/?", "ordens_servico/?"]
@@ -238,7 +238,7 @@ def test_an_order_whose_details_fail_does_not_hold_up_the_others(
     assert _findings(conn) == [
         ("ordens_servico/9001", "no_details",
          "the ERP failed 7 times at /ordem-servico/9001 (HTTP 500 with an empty body); "
-         "what was read is kept, the next run resumes"),
+         "the pages read so far are kept, and the next run resumes"),
     ]  # fmt: skip
     assert _one(conn, "SELECT count(equipamento), count(*) FROM ordens_servico") == (2, 3)
     sandbox.faults = []

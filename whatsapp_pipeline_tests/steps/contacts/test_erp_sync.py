@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from whatsapp_pipeline.erp.source import open_source
+from whatsapp_pipeline.erp.source import open_erp_source
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.sandbox.erp_server import ErpSandbox, Fault, serving
 from whatsapp_pipeline.settings import Settings
@@ -160,12 +160,12 @@ def test_a_failed_pass_resumes_where_it_was(
 _KILLED = """
 import logging, sys, dataclasses
 from pathlib import Path
-from whatsapp_pipeline.erp.source import open_source
+from whatsapp_pipeline.erp.source import open_erp_source
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.contacts.erp_sync import sync_contacts
 from whatsapp_pipeline.store.connection import connect
 url, base, local = sys.argv[1:]
-with connect(url) as conn, open_source(Settings(local_dir=Path(local)), base) as source:
+with connect(url) as conn, open_erp_source(Settings(local_dir=Path(local)), base) as source:
     fetch = source.contacts_page
     def noisy(scope, offset, since):
         if offset:
@@ -301,10 +301,10 @@ def test_pages_are_saved_before_they_are_loaded_and_can_be_loaded_from_there(
     assert (len(page["itens"]), page["paginacao"]["total"]) == (100, 247)
     assert (contacts_folder / "contatos" / "B-000000.json").stat().st_mode & 0o777 == 0o600
     before = _table(conn, "contatos"), _table(conn, "ordens_servico")
-    with open_source(Settings(), str(contacts_folder)) as source:
+    with open_erp_source(Settings(), str(contacts_folder)) as source:
         report = sync_contacts(conn, source, full=True, backup_dir=tmp_path / "none", log=LOG)
     assert (report.items, report.inserted, report.updated) == (250, 0, 0)
-    with open_source(Settings(), str(orders_folder)) as source:
+    with open_erp_source(Settings(), str(orders_folder)) as source:
         report = sync_orders(conn, source, since=None, backup_dir=None, log=LOG)
     assert (report.items, report.unchanged) == (3, 3)
     assert (_table(conn, "contatos"), _table(conn, "ordens_servico")) == before
@@ -322,7 +322,7 @@ def test_saved_v2_pages_fill_the_same_columns(conn: Connection, tmp_path: Path) 
         "tipo_pessoa": "F",
     }
     (tmp_path / "contatos" / "1.json").write_text(json.dumps({"retorno": {"contatos": [{"contato": item}]}}))
-    with open_source(Settings(), str(tmp_path)) as source:
+    with open_erp_source(Settings(), str(tmp_path)) as source:
         report = sync_contacts(conn, source, full=False, backup_dir=None, log=LOG)
     assert (report.items, report.v2_names) == (1, 1)
     assert _one(conn, "SELECT telefone, cpf_cnpj, inscricao_estadual, tipo_pessoa FROM contatos") == (
@@ -401,7 +401,7 @@ def test_saved_orders_are_written_again_only_where_the_list_or_the_details_chang
     def run(*orders: tuple[dict[str, Any], dict[str, Any]]) -> tuple[int, int, int]:
         for name, position in (("list-0", 0), ("details-0", 1)):
             (pages / f"{name}.json").write_text(json.dumps({"itens": [order[position] for order in orders]}))
-        with open_source(Settings(), str(tmp_path)) as source:
+        with open_erp_source(Settings(), str(tmp_path)) as source:
             report = sync_orders(conn, source, since=None, backup_dir=None, log=LOG)
         return report.inserted, report.updated, report.unchanged
 

@@ -15,7 +15,7 @@ import pytest
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.erp.folder import FolderSource
 from whatsapp_pipeline.erp.items import Item
-from whatsapp_pipeline.erp.pages import Page
+from whatsapp_pipeline.erp.listing_page import ListingPage
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.contacts.erp_sync import SyncReport, sync_contacts, sync_orders
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
@@ -32,12 +32,12 @@ class _UnreadableSource(FolderSource):
 
     ends_at = 0
 
-    def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> Page:
+    def contacts_page(self, scope: str, offset: int, updated_since: datetime | None) -> ListingPage:
         if offset >= self.ends_at:
             raise PipelineError("no page can be read")
         return super().contacts_page(scope, offset, updated_since)
 
-    def orders_page(self, offset: int, issued_since: date | None) -> Page:
+    def orders_page(self, offset: int, issued_since: date | None) -> ListingPage:
         raise PipelineError("no page can be read")
 
     def order(self, order_id: int) -> Item | None:

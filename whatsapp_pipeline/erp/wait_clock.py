@@ -1,4 +1,4 @@
-"""The time that waits take, apart, so that a test can wait an hour in no time."""
+"""A clock that also waits, so that a test can replace it and wait an hour at once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from typing import Protocol
 
 
-class Clock(Protocol):
-    """What a client needs of time."""
+class WaitClock(Protocol):
+    """The time and the waits of a client."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -26,5 +26,5 @@ class SystemClock:
         return time.time()
 
     def wait(self, seconds: float) -> None:
-        """Sleep: the ERP asked us to wait, or failed and gets a pause."""
+        """Sleep, because the ERP asked for a pause or failed."""
         time.sleep(max(0.0, seconds))

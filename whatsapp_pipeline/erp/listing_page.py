@@ -1,4 +1,4 @@
-"""A page of an ERP listing, as the API and a folder of saved pages both give it."""
+"""One page of a listing, from the ERP's API or from a folder of saved pages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from whatsapp_pipeline.erp.items import Item
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a listing.
+class ListingPage:
+    """One page of a listing.
 
-    `total` is the listing's count as the source states it now; `next_offset` is None at the end.
+    `total` is the row count of the whole listing that the source stated with this page. `next_offset` is None
+    on the last page.
     """
 
     items: Sequence[Item]
