@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -234,12 +235,10 @@ def begin(port: int, data: bytes) -> socket.socket:
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """Wait until the server ends the connection; whatever it answers is read."""
-    try:
+    """Read until the server ends the connection, and close it."""
+    with connection, contextlib.suppress(ConnectionResetError):
         while connection.recv(65536):
             pass
-    except ConnectionResetError:
-        pass
     return True
 
 
