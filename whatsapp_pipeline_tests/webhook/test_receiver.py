@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -55,6 +56,26 @@ def running(config: ReceiverConfig, url: str | None) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def ordinary_user(conn: Connection) -> Iterator[Path]:
+    """A new folder of a user whom the rights of files stop, as whom the block runs; root is not stopped.
+
+    It is the user who runs the database server: others may not see its socket.
+    """
+    socket_folder = Path(conn.info.host)
+    is_root = os.geteuid() == 0
+    user = socket_folder.stat().st_uid if socket_folder.is_dir() else 65_534
+    with tempfile.TemporaryDirectory(prefix="spool-") as name:
+        if is_root:
+            os.chown(name, user, -1)
+            os.seteuid(user)
+        try:
+            yield Path(name)
+        finally:
+            if is_root:
+                os.seteuid(0)
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 5) -> None:
@@ -349,29 +370,24 @@ def test_a_stray_in_the_spool_is_moved_away_and_said_to_be(
 
 
 def test_an_unreadable_segment_holds_up_no_other(
-    conn: Connection, database_url: str, config: ReceiverConfig, monkeypatch: pytest.MonkeyPatch
+    conn: Connection, database_url: str, config: ReceiverConfig
 ) -> None:
-    with running(config, None) as base:
-        assert post(base, b"locked").status_code == 200
-    (locked,) = spool.segments(config.spool_dir)
-    # Rights would not stop the administrator, who may run this test.
-    opened = Path.open
-
-    def refuse(path: Path, *args: Any, **kwargs: Any) -> Any:
-        if path == locked and not healed.is_set():
-            raise PermissionError(13, "Permission denied")
-        return opened(path, *args, **kwargs)
-
-    healed = threading.Event()
-    monkeypatch.setattr(Path, "open", refuse)
-    with running(config, database_url) as base:
-        assert post(base, b"behind it").status_code == 200
-        wait_until(lambda: len(rows(conn, "SELECT FROM webhook_inbox")) == 1)
-        problems = requests.get(base + "/health", timeout=5).json()["problems"]
-        assert problems[0].startswith("1 segment(s) cannot be read")
-        healed.set()
-        wait_until(lambda: len(rows(conn, "SELECT FROM webhook_inbox")) == 2)
-        wait_until(lambda: "problems" not in requests.get(base + "/health", timeout=5).json())
+    with ordinary_user(conn) as folder:
+        config = replace(config, spool_dir=folder / "spool")
+        with running(config, None) as base:
+            assert post(base, b"locked").status_code == 200
+        (locked,) = spool.segments(config.spool_dir)
+        locked.chmod(0)
+        with pytest.raises(PermissionError):
+            locked.read_bytes()
+        with running(config, database_url) as base:
+            assert post(base, b"behind it").status_code == 200
+            wait_until(lambda: len(rows(conn, "SELECT FROM webhook_inbox")) == 1)
+            problems = requests.get(base + "/health", timeout=5).json()["problems"]
+            assert problems[0].startswith("1 segment(s) cannot be read")
+            locked.chmod(0o600)
+            wait_until(lambda: len(rows(conn, "SELECT FROM webhook_inbox")) == 2)
+            wait_until(lambda: "problems" not in requests.get(base + "/health", timeout=5).json())
     clear(conn)
 
 

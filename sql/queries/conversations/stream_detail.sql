@@ -10,6 +10,10 @@ SELECT p.is_before, p.source, p.message_id, p.at, p.side, p.origin, p.type, p.te
        CASE WHEN r.id IS NOT NULL THEN 'chat' WHEN q.id IS NOT NULL THEN 'webhook' END AS quote_source,
        coalesce(r.duplicate_of, r.id, q.id) AS quote_id,
        CASE WHEN p.side IN ('to', 'unsent') THEN coalesce(w.status, a.delivery_status) END AS status,
+       CASE WHEN w.status = 'failed' THEN (
+           SELECT string_agg(DISTINCT s.reason, '; ' ORDER BY s.reason) FROM message_statuses s
+            WHERE s.phone_number_id = w.phone_number_id AND s.provider_id = w.message_key
+              AND s.status = 'failed') END AS status_reason,
        w.edited_at AT TIME ZONE current_setting('TimeZone') AS edited_at,
        CASE WHEN w.revoked_at IS NULL AND w.edited_at IS NOT NULL THEN w.original_text END AS first_text,
        p.file, p.ordinal

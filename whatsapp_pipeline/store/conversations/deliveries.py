@@ -258,7 +258,9 @@ def _add_statuses(conn: Connection, statuses: Sequence[tuple[Received, Status]])
     first: dict[tuple[str, str, str, str], tuple[Any, ...]] = {}
     for r, s in sorted(statuses, key=lambda pair: (pair[1].time or pair[0].received_at, pair[0].inbox_id)):
         key = (s.phone_number_id, s.provider_id, s.status, s.participant or "")
-        first.setdefault(key, (*key, s.time or r.received_at, s.recipient, s.raw_json, s.reason))
+        row = (*key, s.time or r.received_at, s.recipient, s.raw_json, s.reason)
+        known = first.setdefault(key, row)
+        first[key] = known if known[-1] else (*known[:-1], s.reason)
     rows = conn.execute(
         """
         INSERT INTO message_statuses
@@ -268,8 +270,10 @@ def _add_statuses(conn: Connection, statuses: Sequence[tuple[Received, Status]])
                       %s::text[], %s::text[])
                AS s (account, provider_id, status, participant, at, recipient, raw_json, reason)
         ON CONFLICT (phone_number_id, provider_id, status, participant) DO UPDATE
-           SET status_time = EXCLUDED.status_time
+           SET status_time = least(EXCLUDED.status_time, message_statuses.status_time),
+               reason = coalesce(message_statuses.reason, EXCLUDED.reason)
          WHERE EXCLUDED.status_time < message_statuses.status_time
+            OR (message_statuses.reason IS NULL AND EXCLUDED.reason IS NOT NULL)
         RETURNING xmax = 0
         """,
         [list(column) for column in zip(*first.values(), strict=True)],

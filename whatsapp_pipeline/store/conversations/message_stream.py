@@ -105,6 +105,8 @@ class StreamMessage(NamedTuple):
     quote_source: str | None
     quote_id: int | None
     status: str | None
+    status_reason: str | None
+    """Why it failed, in the provider's words."""
     edited_at: datetime | None
     first_text: str | None
     file: str | None
