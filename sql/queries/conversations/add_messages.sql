@@ -1,6 +1,6 @@
 -- Insert messages; a copy of one that is there already completes it. The place in the order is that of the copy that
 -- was received first, the content that of the richest (a placeholder gives way to the medium), the origin the most
--- live one, whichever of them is processed first.
+-- live one and the status the highest, whichever of them is processed first.
 INSERT INTO conversation_messages AS c
        (conversation_id, role, text, raw_json, origin, type, phone_number_id, provider_id, message_key, provider_time,
         sent_at, inbox_id, position, status, reply_to_provider_id, new_text, sender_id, sender_canonical, sender_name)
@@ -29,10 +29,15 @@ ON CONFLICT (phone_number_id, message_key) DO UPDATE SET
                 THEN excluded.text ELSE c.text END,
     original_text = CASE WHEN message_richness(excluded.type) > message_richness(c.type) AND c.edited_at IS NOT NULL
                          THEN excluded.text ELSE c.original_text END,
+    status = CASE WHEN message_status_rank(excluded.status) > message_status_rank(c.status)
+                  THEN excluded.status ELSE c.status END,
     sender_id = coalesce(c.sender_id, excluded.sender_id),
     sender_canonical = coalesce(c.sender_canonical, excluded.sender_canonical),
     sender_name = coalesce(c.sender_name, excluded.sender_name)
  WHERE excluded.inbox_id < c.inbox_id
     OR message_richness(excluded.type) > message_richness(c.type)
     OR message_origin_rank(excluded.origin) < message_origin_rank(c.origin)
+    OR message_status_rank(excluded.status) > message_status_rank(c.status)
+    OR (c.sender_id IS NULL AND excluded.sender_id IS NOT NULL)
+    OR (c.sender_name IS NULL AND excluded.sender_name IS NOT NULL)
 RETURNING id, xmax = 0

@@ -120,16 +120,25 @@ class _MessageRow(NamedTuple):
     sender_name: str | None
 
 
-# As message_richness and message_origin_rank of the database.
+# As message_richness, message_origin_rank and message_status_rank of the database.
 _RICHNESS = {"media_placeholder": 0, "unknown": 1, "unsupported": 2}
 _ORIGINS = ("message", "echo", "history")
+_STATUSES = {"sent": 1, "failed": 2, "delivered": 3, "read": 4, "played": 5}
 
 
 def _with_copy(row: _MessageRow, copy: _MessageRow) -> _MessageRow:
-    """Complete a row by a copy that came later: the richer content and the more live origin count."""
+    """Complete a row by a copy that came later.
+
+    The richer content, the more live origin and the higher status count.
+    """
     origin = min(row.origin, copy.origin, key=_ORIGINS.index)
+    status = max(row.status, copy.status, key=lambda status: _STATUSES.get(status or "", 0))
+    sender = {
+        name: getattr(row, name) or getattr(copy, name)
+        for name in ("sender_id", "sender_canonical", "sender_name")
+    }
     if _RICHNESS.get(copy.type, 3) <= _RICHNESS.get(row.type, 3):
-        return row._replace(origin=origin)
+        return row._replace(origin=origin, status=status, **sender)
     return copy._replace(
         conversation_id=row.conversation_id,
         origin=origin,
@@ -137,7 +146,8 @@ def _with_copy(row: _MessageRow, copy: _MessageRow) -> _MessageRow:
         position=row.position,
         sent_at=row.sent_at,
         provider_time=row.provider_time,
-        status=row.status or copy.status,
+        status=status,
+        **sender,
     )
 
 

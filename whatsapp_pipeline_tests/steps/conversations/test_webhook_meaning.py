@@ -455,6 +455,30 @@ def test_why_a_message_failed_is_readable(conn: Connection) -> None:
     assert one(conn, "SELECT reason FROM message_statuses") == "Tipo desconhecido — enquete não suportada"
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_copy_of_a_receipt_completes_its_reason(conn: Connection, is_first: bool) -> None:
+    bare = {"id": "w1", "status": "failed", "timestamp": str(NOON)}
+    full = bare | {"errors": [{"title": "Message undeliverable"}]}
+    for status in (full, bare) if is_first else (bare, full):
+        take(conn, change(statuses=[status]))
+    assert rows(conn, "SELECT reason FROM message_statuses") == [("Message undeliverable",)]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("are_together", [True, False])
+def test_a_copy_of_a_message_completes_its_status(
+    conn: Connection, is_first: bool, are_together: bool
+) -> None:
+    placeholder, picture = (
+        thread(ANA, of(ANA, "w1", **PLACEHOLDER)),
+        change("history", messages=[of(ANA, "w1", **IMAGE)]),
+    )
+    payloads = [placeholder, picture] if is_first else [picture, placeholder]
+    for batch in [payloads] if are_together else [[payload] for payload in payloads]:
+        take(conn, *batch)
+    assert rows(conn, "SELECT type, status FROM conversation_messages") == [("image", "read")]
+
+
 def test_a_shared_card_goes_with_the_person_it_shows(conn: Connection, tmp_path: Path) -> None:
     other = {"name": {"formatted_name": "Rosa Dias"}, "phones": [{"phone": "+55 41 98888-0198"}]}
     take(
