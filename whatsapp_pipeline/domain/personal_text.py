@@ -1,17 +1,17 @@
 """Free text without the numbers and addresses that lead to a person.
 
 What belongs here: finding phones, e-mail addresses, CPFs, CNPJs and RGs in what people write, and putting a
-word in their place. What does not: which numbers are phones (phones.py) and documents (phone_texts.py), masks
-that keep a shape (masking.py), and names, which no rule finds. Postcodes, dates, prices, order and serial
-numbers stay: whoever reads the text needs them. A number that is written in words is not found.
+word in their place. What does not: how a number may be written and which numbers are documents
+(phone_texts.py), which are phones (phones.py), masks that keep a shape (masking.py), and names, which no rule
+finds. Postcodes, dates, prices, order and serial numbers stay: whoever reads the text needs them. A number
+that is written in words is not found.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import partial
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeAlias
 
 from whatsapp_pipeline.domain.phone_texts import (
     RARE_SEPARATORS,
@@ -19,16 +19,22 @@ from whatsapp_pipeline.domain.phone_texts import (
     is_cnpj,
     is_cpf,
     plain_phone_text,
+    read_plainly,
 )
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phones
 
 PHONE, EMAIL, CPF, CNPJ, RG = "[telefone]", "[e-mail]", "[CPF]", "[CNPJ]", "[RG]"
 
-# What people put between the digits of one number, never a line's end. The rare marks stand between other
-# numbers as well: what has one is hidden only when it is a mobile number without a carrier's code.
+Found: TypeAlias = tuple[int, int, str]
+"""The bounds of what is hidden in the plain text, and the word in its place."""
+
+# What people put between the digits of one number. The rare marks and a line's end stand between other
+# numbers as well: what has one is hidden only when it is a mobile number without a carrier's code. A line's
+# end is inside no number without an area.
 _MARK: Final = rf"[ \t{SEPARATORS}]"
 _ANY_MARK: Final = rf"[ \t{SEPARATORS}{RARE_SEPARATORS}]"
-_RARE_MARK: Final = re.compile(rf"[{RARE_SEPARATORS}]")
+_MARK_OR_LINE: Final = rf"[\s{SEPARATORS}{RARE_SEPARATORS}]"
+_RARE_MARK: Final = re.compile(rf"(?![{SEPARATORS}])[\n\r{RARE_SEPARATORS}]")
 _JID: Final = re.compile(r"\+?\d{6,20}(?:[.:_]\d+)*@(?:s\.whatsapp\.net|c\.us|(?:hosted\.)?lid|hosted)\b")
 _EMAIL: Final = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _CNPJ: Final = re.compile(
@@ -48,13 +54,13 @@ _NAMED: Final = re.compile(r"\b(cpf|cnpj|rg)\b([\s:.nº°#-]{0,6})(\d[\d./ -]{4,
 _WITH_AREA: Final = re.compile(
     rf"(?<!\d)(?<!\d[:,])(?:(?:\+ ?|00 ?)?55{_ANY_MARK}{{0,3}})?\(?0?(?:[xX]{{2}} ?)?"
     rf"(?:(?<![a-zA-Zà-ú])\d\d{_MARK}{{1,2}})??"
-    rf"[1-9][1-9]{_ANY_MARK}{{0,3}}(?:9{_ANY_MARK}{{0,2}})?\d{{4}}{_ANY_MARK}{{0,3}}\d{{4}}(?!\d)"
+    rf"[1-9][1-9]{_MARK_OR_LINE}{{0,3}}(?:9{_MARK_OR_LINE}{{0,3}})?\d{{4}}{_MARK_OR_LINE}{{0,3}}\d{{4}}(?!\d)"
 )
 _ABROAD: Final = re.compile(
     rf"(?:\+|(?<!\d)(?<!\d[ .\-/])00){_MARK}{{0,2}}\d(?:{_MARK}{{0,3}}\d){{7,14}}(?!\d)"
 )
 # Digits with any marks between them, as in `4 1 9 9 …`: a run of groups, of which some may be one number.
-_RUN: Final = re.compile(rf"\d(?:{_ANY_MARK}{{0,3}}\d){{9,}}")
+_RUN: Final = re.compile(rf"\d(?:{_MARK_OR_LINE}{{0,3}}\d){{9,}}")
 _GROUP: Final = re.compile(r"\d+")
 _MOST = 15
 # What can be a mobile at all: a message full of single digits has thousands of windows to ask about.
@@ -92,6 +98,8 @@ _ORDER_BEFORE: Final = re.compile(rf"(?<![a-zà-ú]){_ORDER}{_NUMBER_SIGN}", re.
 _THING_BEFORE: Final = re.compile(rf"(?<![a-zà-ú]){_THING}{_NUMBER_SIGN}", re.IGNORECASE)
 _LONGEST_ORDER_NUMBER: Final = 8  # digits, as in titles
 _BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)[ ().\-/]+(?=\d)")
+_ODD_MARK: Final = re.compile(r"[^\dxX ().\-]")
+_NUMBER_OF_A_YEAR: Final = re.compile(r"\d+/(?:19|20)\d\d")
 _YEARS: Final = re.compile(r"(?:19|20)\d\d[ .-](?:19|20)\d\d")
 # Dates, times and prices: no digit of theirs belongs to a phone.
 _NO_PHONE: Final = re.compile(
@@ -106,24 +114,38 @@ _SHOW_DIGITS: Final = {hidden: digit for digit, hidden in _HIDE_DIGITS.items()}
 _DAY: Final = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 
 
+# Nothing is hidden in a text that has none of these characters and fewer digits than the shortest document.
+_MAY_BE_HIDDEN: Final = re.compile("[@/&%＠﹫／]")
+_FEWEST_DIGITS: Final = 6
+_FOUND: Final = "\ufdda"  # stands where something was found: a character that no rule sees
+
+
 def hide_personal(text: str, *, keep: str = "") -> str:
     """Return the text with each phone, e-mail address, CPF, CNPJ and RG replaced by a word that names it.
 
-    What stands in `keep` as well, such as a shop's own number, stays. The text comes back as it was when
-    nothing is hidden. Otherwise its dashes, spaces and digits are the plain ones, and marks that show nothing
-    are gone.
+    What stands in `keep` as well, such as a shop's own number, stays. All else comes back as it was written.
     """
-    plain = plain_phone_text(text).translate(_SHOW_DIGITS)
-    hidden = _NO_PHONE.sub(lambda match: match[0].translate(_HIDE_DIGITS), plain)
+    if _MAY_BE_HIDDEN.search(text) is None and sum(map(str.isdigit, text)) < _FEWEST_DIGITS:
+        return text
+    plain = read_plainly(text)
     known = _BETWEEN_DIGITS.sub("", plain_phone_text(keep)).lower()
-    for pattern, replace in _RULES:
-        hidden = pattern.sub(partial(_unless_kept, replace, known), hidden)
-    hidden = hidden.translate(_SHOW_DIGITS)
-    return text if hidden == plain else hidden
+    shown, done = "", 0
+    for start, end, word in sorted(_find(plain.text.translate(_SHOW_DIGITS), known)):
+        begin, stop = plain.original(start, end)
+        shown, done = shown + text[done:begin] + word, stop
+    return shown + text[done:]
 
 
-def _unless_kept(replace: Callable[[re.Match[str]], str], known: str, match: re.Match[str]) -> str:
-    return match[0] if _is_in(match[0], known) else replace(match)
+def _find(plain: str, known: str) -> list[Found]:
+    """Apply each rule to what the rules before it left."""
+    left = _NO_PHONE.sub(lambda match: match[0].translate(_HIDE_DIGITS), plain)
+    found: list[Found] = []
+    for pattern, rule in _RULES:
+        new = [one for match in pattern.finditer(left) if not _is_in(match[0], known) for one in rule(match)]
+        for start, end, _ in new:
+            left = left[:start] + _FOUND * (end - start) + left[end:]
+        found += new
+    return found
 
 
 def _is_in(found: str, known: str) -> bool:
@@ -134,22 +156,16 @@ def _is_in(found: str, known: str) -> bool:
     return found.lower() in known if "@" in found else len(digits) >= 8 and digits[-8:] in known
 
 
-def _hide_named(match: re.Match[str]) -> str:
-    return f"{match[1]}{match[2]}[{match[1].upper()}]"
+def _is_cnpj(match: re.Match[str]) -> bool:
+    return "/" in match[0] or is_cnpj(_digits(match[0]))
 
 
-def _hide_cnpj(match: re.Match[str]) -> str:
-    return CNPJ if "/" in match[0] or is_cnpj(_digits(match[0])) else match[0]
-
-
-def _hide_cpf(match: re.Match[str]) -> str:
+def _is_cpf(match: re.Match[str]) -> bool:
     written = match[0]
     digits = _digits(written)
     formatted = "." in written or re.fullmatch(r"\d{9}-\d{2}", written) is not None
     # Eleven bare digits that are a mobile number as well are left to the rule for phones.
-    return (
-        CPF if formatted or (is_cpf(digits) and not any(map(_is_mobile, parse_phones(digits)))) else written
-    )
+    return formatted or (is_cpf(digits) and not any(map(_is_mobile, parse_phones(digits))))
 
 
 def _is_with_area(match: re.Match[str]) -> bool:
@@ -165,21 +181,25 @@ def _is_with_area(match: re.Match[str]) -> bool:
     return bool(kinds & {PhoneKind.FIXED, PhoneKind.MOBILE}) and not _is_something_else(match)
 
 
+def _has_country_code(match: re.Match[str]) -> bool:
+    """Whether a number is Brazilian and written with its country code, which `_ABROAD` would cut short."""
+    return match[0].startswith(("+", "00")) and _is_with_area(match)
+
+
 def _is_abroad(match: re.Match[str]) -> bool:
-    return match[0].startswith("+") or bool(parse_phones(match[0]))
+    return match[0].startswith("+") or any(phone.key for phone in parse_phones(match[0]))
 
 
-def _hide_spread(match: re.Match[str]) -> str:
-    """Hide the mobile numbers with an area that neighbouring groups of a run make together."""
-    run, out, done = match[0], "", 0
+def _find_spread(match: re.Match[str]) -> Iterator[Found]:
+    """Find the mobile numbers with an area that neighbouring groups of a run make together."""
+    run, begin = match[0], match.start()
     groups = [(group.start(), group.end()) for group in _GROUP.finditer(run)]
     first = 0
     while first < len(groups):
         last = _end_of_mobile(run, groups, first)
         if last is not None:
-            out, done = out + run[done : groups[first][0]] + PHONE, groups[last][1]
+            yield begin + groups[first][0], begin + groups[last][1], PHONE
         first = first + 1 if last is None else last + 1
-    return out + run[done:]
 
 
 def _end_of_mobile(run: str, groups: list[tuple[int, int]], first: int) -> int | None:
@@ -198,9 +218,9 @@ def _end_of_mobile(run: str, groups: list[tuple[int, int]], first: int) -> int |
 
 def _is_without_area(match: re.Match[str]) -> bool:
     written = match[0]
-    if _YEARS.fullmatch(written) or _DAY.fullmatch(written):
+    if any(one.fullmatch(written) for one in (_YEARS, _DAY, _NUMBER_OF_A_YEAR)):
         return False
-    number = _digits(written) if _RARE_MARK.search(written) else written
+    number = _digits(written) if _ODD_MARK.search(written) else written
     if not any(phone.key for phone in parse_phones(number)):
         return False
     return not _is_something_else(match)
@@ -227,22 +247,31 @@ def _digits(text: str) -> str:
     return "".join(char for char in text if char.isdecimal())
 
 
-def _phone_where(rule: Callable[[re.Match[str]], bool]) -> Callable[[re.Match[str]], str]:
-    return lambda match: PHONE if rule(match) else match[0]
+def _part(
+    word: str | None = PHONE, *, group: int = 0, where: Callable[[re.Match[str]], bool] = lambda _: True
+) -> Callable[[re.Match[str]], Iterable[Found]]:
+    """Return the rule that finds a group of each match; None for the word that the text itself names."""
+
+    def rule(match: re.Match[str]) -> Iterator[Found]:
+        if where(match):
+            yield *match.span(group), word or f"[{match[1].upper()}]"
+
+    return rule
 
 
-_RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
-    (_JID, lambda _: PHONE),
-    (_EMAIL, lambda _: EMAIL),
-    (_NAMED, _hide_named),
-    (_CNPJ, _hide_cnpj),
-    (_CPF, _hide_cpf),
-    (_RG, lambda _: RG),
-    (_AFTER_A_WORD, lambda match: match[1] + PHONE),
-    (_BRACKETED, lambda _: PHONE),
-    (_ABROAD, _phone_where(_is_abroad)),
-    (_WITH_AREA, _phone_where(_is_with_area)),
-    (_RUN, _hide_spread),
-    (_BEHIND_AN_ORDER, lambda match: match[1] + PHONE),
-    (_WITHOUT_AREA, _phone_where(_is_without_area)),
+_RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Iterable[Found]]], ...]] = (
+    (_JID, _part()),
+    (_EMAIL, _part(EMAIL)),
+    (_NAMED, _part(None, group=3)),
+    (_CNPJ, _part(CNPJ, where=_is_cnpj)),
+    (_CPF, _part(CPF, where=_is_cpf)),
+    (_RG, _part(RG)),
+    (_BRACKETED, _part()),
+    (_WITH_AREA, _part(where=_has_country_code)),
+    (_ABROAD, _part(where=_is_abroad)),
+    (_WITH_AREA, _part(where=_is_with_area)),
+    (_RUN, _find_spread),
+    (_AFTER_A_WORD, _part(group=2)),
+    (_BEHIND_AN_ORDER, _part(group=2)),
+    (_WITHOUT_AREA, _part(where=_is_without_area)),
 )

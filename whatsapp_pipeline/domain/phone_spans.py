@@ -1,31 +1,22 @@
-"""Phone numbers inside free text, in whatever spelling: with any dash, slash or bracket, or glued to a word.
+"""Phone numbers inside free text, in whatever spelling, for a caller who knows which number to look for.
 
-What belongs here: finding the places, and which numbers a place may hold. What does not: the rules of numbers
-(phones.py), which decide what each piece is.
+What belongs here: finding the places, and which numbers a place may hold. What does not: how a number may be
+written (phone_texts.py), the rules of numbers (phones.py), which decide what each piece is, and which numbers
+of a text are phones when no number is known (personal_text.py).
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from whatsapp_pipeline.domain.phone_texts import RARE_SEPARATORS, SEPARATORS
+from whatsapp_pipeline.domain.phone_texts import RARE_SEPARATORS, SEPARATORS, PlainText, read_plainly
 from whatsapp_pipeline.domain.phones import AREA_CODES, parse_phones
 
-# Beside the usual separators: spaces of any width, dashes of any length, and marks that take no room.
-_USUAL = (
-    rf"\s{SEPARATORS}‐-―−⁃﹘﹣－／．（）"
-    "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
-)
-_RARE = rf"{RARE_SEPARATORS}：，；＇"
-# Such a mark as links and forms write it: `%20`, `%2D`. Its digits belong to no number.
-_ESCAPED = r"%(?:0[9AaDd]|2[0-9A-Fa-f]|3[AaBb]|[Cc]2%[Aa]0)"
-_ESCAPED_MARK = re.compile(_ESCAPED)
 _USUAL_RUN, _RUN = (
-    re.compile(rf"[+＋]?[(（]?\d(?:(?:{_ESCAPED}|[{between}]){{0,4}}\d){{7,}}")
-    for between in (_USUAL, _USUAL + _RARE)
+    re.compile(rf"\+?\(?\d(?:[{between}]{{0,3}}\d){{7,}}")
+    for between in (rf"\s{SEPARATORS}", rf"\s{SEPARATORS}{RARE_SEPARATORS}")
 )
 _SHORTEST, _LONGEST = 8, 15
 # What may stand before a number: country code, trunk zero and carrier; the longest is tried first.
@@ -33,26 +24,31 @@ _PREFIXES = (r"00550?", r"550?", r"0\d\d", r"0", r"")
 
 
 class PhoneSpan(NamedTuple):
-    """A place in a text that may hold numbers: its bounds, and the keys (phones.py) it may be read as."""
+    """A place in a text that may hold numbers: its bounds in the plain text, and the keys (phones.py) it may
+    be read as.
+    """
 
+    plain: PlainText
     start: int
     end: int
     keys: frozenset[str]
 
-    def places(self, text: str, key: str) -> list[tuple[int, int]]:
-        """Return the bounds of each number in the span that `key` may be; the whole span if none is clear.
+    def places(self, key: str) -> list[tuple[int, int]]:
+        """Return the bounds in the original of each number that `key` may be, or of the whole span.
 
         A span may hold a time, a price or other numbers too. A number without an area counts as the key's.
         """
-        shown = _ESCAPED_MARK.sub(lambda match: " " * len(match[0]), text[self.start : self.end])
-        at = [self.start + place for place, char in enumerate(shown) if char.isdigit()]
+        text = self.plain.text
+        at = [place for place in range(self.start, self.end) if text[place].isdigit()]
         digits = _digits(text[self.start : self.end])
-        area, number = (key[:2], key[2:]) if len(key) == 10 else ("", key.lstrip("+lid:"))
+        # Another country's number of nine digits, `+200000001`, is as long as a Brazilian key.
+        is_brazilian = len(key) == 10 and key[0] != "+"
+        area, number = (key[:2], key[2:]) if is_brazilian else ("", key.lstrip("+lid:"))
         found = []
         for match in re.finditer(number, digits):
             start = _start_of_number(digits, match.start(), area.strip("x"), at)
             found.append((_with_marks(text, at[start]), at[match.end() - 1] + 1))
-        return found or [(self.start, self.end)]
+        return [self.plain.original(*bounds) for bounds in found or [(self.start, self.end)]]
 
 
 def _start_of_number(digits: str, tail: int, area: str, at: list[int]) -> int:
@@ -72,7 +68,7 @@ def _is_apart(at: list[int], place: int) -> bool:
 
 def _with_marks(text: str, start: int) -> int:
     """Return where a number begins, its plus sign and opening bracket included."""
-    while start and text[start - 1] in "+＋(（":
+    while start and text[start - 1] in "+(":
         start -= 1
     return start
 
@@ -83,15 +79,17 @@ def find_phone_spans(text: str) -> Iterator[PhoneSpan]:
     A run may hold several numbers, or a number beside other digits; every reading counts, because the caller
     looks for known numbers.
     """
-    for match in _RUN.finditer(text):
+    if sum(map(str.isdigit, text)) < _SHORTEST:
+        return
+    plain = read_plainly(text)
+    for match in _RUN.finditer(plain.text):
         keys = set(_keys(match.group()))
         for part in _USUAL_RUN.findall(match.group()):
             keys.update(_keys(part))
-        yield PhoneSpan(match.start(), match.end(), frozenset(keys))
+        yield PhoneSpan(plain, match.start(), match.end(), frozenset(keys))
 
 
 def _keys(run: str) -> Iterator[str]:
-    run = _ESCAPED_MARK.sub(" ", run)
     digits = _digits(run)
     spellings = [run, digits] if len(digits) <= _LONGEST else [run]
     if len(digits) <= _LONGEST:
@@ -110,4 +108,4 @@ def _keys(run: str) -> Iterator[str]:
 
 
 def _digits(run: str) -> str:
-    return "".join(str(unicodedata.digit(char)) for char in _ESCAPED_MARK.sub("", run) if char.isdigit())
+    return "".join(char for char in run if char.isdigit())

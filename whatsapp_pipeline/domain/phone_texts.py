@@ -1,16 +1,26 @@
 """How phone numbers are written: marks, dashes and spaces, and numbers that are documents instead.
 
-What belongs here: the plain form of a written number, and documents (CPF, CNPJ, CEP, RG) that look like one.
-What does not: what a number means and whether it is a phone (phones.py).
+What belongs here: the plain form of a written number, of a text that holds numbers, and documents (CPF, CNPJ,
+CEP, RG) that look like one. Both the erasure (phone_spans.py) and the mask (personal_text.py) read a text in
+its plain form, so that they know the same spellings. What does not: what a number means and whether it is a
+phone (phones.py).
 """
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote
 
-# U+2010 to U+2015 and the minus sign; NFKC makes the full-width and small forms plain hyphens.
-_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
+# All dashes of Unicode (category Pd) are plain hyphens too; NFKC knows the full-width and small forms.
+_DASHES_AND_SLASHES = {
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\u02d7"), "-"),
+    **dict.fromkeys(map(ord, "\u2044\u2215\u29f8\u2571"), "/"),
+}
 
 SEPARATORS = r".\-/\\_~*·•()\ufe0f\u20e3"
 """What people put between the digits of one number, beside spaces: the inside of a character class of `re`.
@@ -44,7 +54,7 @@ def plain_phone_text(text: str) -> str:
     """Return the text with plain digits, hyphens and spaces, and without marks that show nothing."""
     if text.isascii():
         return text
-    plain = unicodedata.normalize("NFKC", text).translate(_DASHES)
+    plain = unicodedata.normalize("NFKC", text).translate(_DASHES_AND_SLASHES)
     return "".join(_plain_character(char) for char in plain)
 
 
@@ -56,7 +66,105 @@ def _plain_character(char: str) -> str:
         return ""
     if category == "Zs":
         return " "
+    if category == "Pd":
+        return "-"
     return str(unicodedata.decimal(char)) if category == "Nd" else char
+
+
+class PlainText(NamedTuple):
+    """A text as the rules for phones read it, and where its characters stand in the original.
+
+    Attributes:
+        text: without markup; digits, dashes and spaces are plain, and a run of marks between two digits has
+            at most three of them.
+        starts, ends: the bounds in the original of each character of `text`.
+    """
+
+    text: str
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """Return the bounds in the original of a piece of `text`, which holds at least one character."""
+        return self.starts[start], self.ends[end - 1]
+
+
+# A mark as pages and messages in HTML write it. What is inside a tag is kept if it may be a number.
+_ENTITY = r"&(?:amp;)?(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[a-zA-Z]{2,8});"
+_TAG = r"</?[a-zA-Z][^<>\d@]{0,60}>"
+# A mark as links and forms write it: `%20`, `%2D`, `%C2%A0`. Its digits belong to no number.
+_ESCAPED = (
+    r"%(?:25)?(?:0[9AaDd]|2[0-9A-Fa-f]|3[AaBb]|5[BbDdFf]|7[CcEe])"
+    r"|%[C-Fc-f][0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f]){1,3}"
+)
+_MARKUP = re.compile(rf"{_ENTITY}|{_TAG}|{_ESCAPED}")
+_NEW_LINE = re.compile(r"</?(?:br|p|div|li|tr|td|th)\b", re.IGNORECASE)
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+# What opens a number, `+` or a bracket, belongs to it and not to the marks before it.
+_MANY_MARKS = re.compile(rf"(?<=\d)[\s{SEPARATORS}{RARE_SEPARATORS}]{{3,}}?(?=(?:\+ ?)?\(?\d)")
+_SPACES = re.compile(r"[^\S\n]*\n\s*|[^\S\n]+")
+_RARE_MARK = re.compile(rf"(?![{SEPARATORS}])[{RARE_SEPARATORS}]")
+_MOST_MARKS = 3
+
+
+def read_plainly(text: str) -> PlainText:
+    """Return the text in plain form: HTML, percent signs, odd dashes, spaces and digits, many marks."""
+    plain = PlainText(text, range(len(text)), range(1, len(text) + 1))
+    if "&" in text or "<" in text or "%" in text:
+        plain = _replace(_MARKUP, _without_markup, plain)
+    if not plain.text.isascii():
+        plain = _replace(_NOT_ASCII, _plain_form, plain)
+    return _replace(_MANY_MARKS, _fewer_marks, plain)
+
+
+def _replace(pattern: re.Pattern[str], how: Callable[[str], str], plain: PlainText) -> PlainText:
+    parts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    done = 0
+
+    def keep_until(end: int) -> None:
+        parts.append(plain.text[done:end])
+        starts.extend(plain.starts[done:end])
+        ends.extend(plain.ends[done:end])
+
+    for match in pattern.finditer(plain.text):
+        written = how(match[0])
+        if written == match[0]:
+            continue
+        keep_until(match.start())
+        parts.append(written)
+        starts.extend([plain.starts[match.start()]] * len(written))
+        ends.extend([plain.ends[match.end() - 1]] * len(written))
+        done = match.end()
+    if not parts:
+        return plain
+    keep_until(len(plain.text))
+    return PlainText("".join(parts), starts, ends)
+
+
+def _without_markup(written: str) -> str:
+    """Return what a piece of markup shows: one mark; a tag shows a space or a new line."""
+    if written[0] == "<":
+        return "\n" if _NEW_LINE.match(written) else " "
+    if written[0] == "%":
+        return unquote(unquote(written)) if written[1:3] == "25" else unquote(written)
+    return html.unescape(html.unescape(written))
+
+
+@lru_cache(maxsize=4096)
+def _plain_form(char: str) -> str:
+    return plain_phone_text(char)
+
+
+def _fewer_marks(marks: str) -> str:
+    """Return at most three marks for many: the rarest of them, because it says most about the number."""
+    fewer = _SPACES.sub(lambda match: "\n" if "\n" in match[0] else " ", marks)
+    if len(fewer) <= _MOST_MARKS:
+        return fewer
+    if rare := _RARE_MARK.search(fewer):
+        return rare[0]
+    return "\n" if "\n" in fewer else fewer.strip()[:1]
 
 
 def without_documents(plain: str) -> str:

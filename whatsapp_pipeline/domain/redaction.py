@@ -98,7 +98,7 @@ def scrub_text(text: str, is_person: NameTest) -> str:
         for span in find_phone_spans(text)
         for key in span.keys
         if is_person(name_of_key(key))
-        for place in span.places(text, key)
+        for place in span.places(key)
     ]
     scrubbed, end = "", 0
     for start, stop in sorted(places):
