@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.run_tags import months_in_words
+from whatsapp_pipeline.run_tags import COMMAND_LINE, LAUNCHED_BY, months_in_words
 from whatsapp_pipeline.safe_text import for_json, for_terminal
 
 
@@ -93,15 +93,27 @@ def _is_event(record: logging.LogRecord) -> bool:
 
 
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
-    # An engine event carries its event; what a step logs does not. Of a failure the engine reports of every
-    # later step, in the step's name and with no event, that it did not run: the failure says it all.
-    if _text(record).startswith("Dependencies for step "):
+    # An engine event carries its event; what a step logs does not. After a failure or a pause the engine
+    # reports of every later step, in its name and with no event, that it did not run. One line is enough.
+    if _text(record).startswith(("Dependencies for step ", "Skipping step ")):
+        return False
+    if _is_repeated_by_command(record):
         return False
     # The run's failure repeats that of its step.
     data = getattr(_meta(record).get("dagster_event"), "event_specific_data", None)
     if getattr(data, "first_step_failure_event", None) is not None:
         return False
     return not _is_event(record) or record.levelno >= logging.ERROR
+
+
+def _is_repeated_by_command(record: logging.LogRecord) -> bool:
+    """Whether a command ends with the same words. JSON lines stay: they name the run and the asset."""
+    event, tags = _meta(record).get("dagster_event"), _meta(record).get("job_tags") or {}
+    return (
+        getattr(event, "is_step_failure", False)
+        and tags.get(LAUNCHED_BY) == COMMAND_LINE
+        and settings.load().log_format != "json"
+    )
 
 
 class _Short(logging.Formatter):

@@ -15,6 +15,8 @@ RANGE_END = "dagster/asset_partition_range_end"
 # Months of a run of checks alone, comma-separated. Dagster gives a run with its own tags a row per month.
 RUN_MONTHS = "whatsapp_pipeline/months"
 RECORD = "whatsapp_pipeline/record_checks"  # "false": the run's checks record nothing
+LAUNCHED_BY = "launched_by"
+COMMAND_LINE = "command line"  # whose commands end with what failed or paused the run
 DRY_RUN = "whatsapp_pipeline/dry_run"  # "true": every asset of the run rolls back
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster_shared.yaml_utils import load_yaml_from_path
 
 from whatsapp_pipeline.automation.headless import Outcome, open_instance, run_chain
 from whatsapp_pipeline.definitions import build_defs
@@ -21,7 +22,9 @@ from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive, Erp
 from whatsapp_pipeline.sandbox.archive import write_sample
 from whatsapp_pipeline.sandbox.plan import SampleOptions
+from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.operations import gates
 from whatsapp_pipeline_tests.tables import content, everything
 
 MONTHS = ("2025-01", "2025-02", "2025-03")
@@ -149,6 +152,37 @@ def test_a_wrong_archive_ends_the_run_and_accept_missing_goes_on(
     with connect(fresh_database_url) as conn:
         found = conn.execute("SELECT processing_status, count(*) > 0 FROM chat_files GROUP BY 1 ORDER BY 1")
         assert found.fetchall() == [("loaded", True), ("vanished", True)]
+
+
+def test_a_pause_and_a_failed_step_are_one_line_each(
+    fresh_database_url: str, sample: Path, tmp_path: Path
+) -> None:
+    configured = load_yaml_from_path(str(PROJECT_ROOT / "dagster.yaml"))
+    assert isinstance(configured, dict)
+    (tmp_path / "dagster.yaml").write_text(json.dumps({"python_logs": configured["python_logs"]}))
+    environment = {**_command(fresh_database_url, tmp_path), "TZ": "America/Sao_Paulo"}
+
+    def run(archive: Path) -> list[str]:
+        done = subprocess.run(
+            _run_command(archive, "--months", "2025-01"), env=environment,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "Traceback" not in done.stdout + done.stderr
+        return (done.stdout + done.stderr).splitlines()
+
+    with connect(fresh_database_url) as conn:
+        gates.pause(conn, "inventário")
+    lines = run(sample)
+    (said,) = [line for line in lines if "paused" in line]
+    assert re.match(r"paused since 20\d\d-\d\d-\d\d \d\d:\d\d -03 by .* \(inventário\)", said)
+    assert [line for line in lines if "kipp" in line] == []
+    with connect(fresh_database_url) as conn:
+        gates.resume(conn)
+        conn.execute("ALTER TABLE contact_phones RENAME TO elsewhere")
+    failed = run(sample)
+    assert len([line for line in failed if "contact_phones" in line]) == 1
+    assert failed[-1].startswith("the trace is on the run's page")
 
 
 def _command(url: str, tmp_path: Path) -> dict[str, str]:

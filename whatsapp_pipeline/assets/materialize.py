@@ -17,7 +17,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.check_state import repeat_last_results
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.run_tags import DRY_RUN
+from whatsapp_pipeline.run_tags import COMMAND_LINE, DRY_RUN, LAUNCHED_BY
 from whatsapp_pipeline.steps.operations import gates
 from whatsapp_pipeline.store import catalog
 from whatsapp_pipeline.store.connection import Connection
@@ -199,7 +199,8 @@ def _paused(
 ) -> dg.AssetObservation:
     """Report that a pause ended the run early; a run that did nothing wrong is not red."""
     progress = f"; {done} of {months} months are done, the same run goes on with the others" if months else ""
-    context.log.warning("%s%s", pause, progress, extra=fields(progress=progress.strip() or None))
+    if context.run.tags.get(LAUNCHED_BY) != COMMAND_LINE:  # a command ends with these words
+        context.log.warning("%s%s", pause, progress, extra=fields(progress=progress.strip() or None))
     return dg.AssetObservation(
         context.asset_key, description=f"{pause}{progress}", metadata={PAUSED: str(pause)}
     )

@@ -21,7 +21,7 @@ from whatsapp_pipeline.assets.materialize import PAUSED
 from whatsapp_pipeline.assets.partitions import contiguous
 from whatsapp_pipeline.automation import run_origin
 from whatsapp_pipeline.automation.step_errors import chain, first_line, own_words, shown_error
-from whatsapp_pipeline.run_tags import RANGE_END, RANGE_START, RECORD, RUN_MONTHS
+from whatsapp_pipeline.run_tags import COMMAND_LINE, LAUNCHED_BY, RANGE_END, RANGE_START, RECORD, RUN_MONTHS
 from whatsapp_pipeline.store.operations.dry_run_diff import Change
 
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}  # the project's own handler prints the progress
@@ -189,7 +189,7 @@ def _execute(
     with run_origin.with_origin(instance, stage.job):
         return job.execute_in_process(
             instance=instance,
-            tags={**stage.tags, **run_origin.TAGS, "launched_by": "command line"},
+            tags={**stage.tags, **run_origin.TAGS, LAUNCHED_BY: COMMAND_LINE},
             run_config={
                 "loggers": _QUIET,
                 "ops": {name: {"config": dict(values)} for name, values in config.items() if name in chosen},

@@ -34,6 +34,8 @@ def show(outcome: Outcome, *, dry_run: bool) -> None:
         say(f"\n{outcome.paused}; then the same command goes on where it stopped", err=True)
     for error in outcome.errors:
         say(f"error: {error}", err=True)
+    if outcome.errors and not outcome.interrupted and not dry_run:
+        say("the trace is on the run's page: `whatsapp-pipeline up`, then Runs", err=True)
     if outcome.changes is not None:
         _show_changes(outcome.changes)
     if dry_run:

@@ -92,7 +92,7 @@ def pause_in_words(conn: Connection) -> str | None:
         return None
     why = f" ({pause.reason})" if pause.reason else ""
     return (
-        f"paused since {pause.began_at:%Y-%m-%d %H:%M} by {pause.made_by}{why}; "
+        f"paused since {pause.began_at.astimezone():%Y-%m-%d %H:%M %Z} by {pause.made_by}{why}; "
         "`whatsapp-pipeline resume` goes on"
     )
 
