@@ -15,13 +15,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=14)
     parser.add_argument("--files", type=int, default=120)
+    parser.add_argument("--erp", choices=["both", "with", "without"], default="both")
     options = parser.parse_args()
+    worlds = {"both": (True, False), "with": (True,), "without": (False,)}[options.erp]
     logging.disable(logging.CRITICAL)
     wrong = False
     with tempfile.TemporaryDirectory(prefix="sim-") as name:
         folder = Path(name)
         admin_url = server_url(folder / "server", "postgres")
-        for with_erp in (True, False):
+        for with_erp in worlds:
             place = folder / ("erp" if with_erp else "no-erp")
             with simulation(
                 admin_url, place, days=options.days, with_erp=with_erp, files=options.files
