@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whatsapp_pipeline.domain.phones import AREA_CODES, PhoneKind, is_lid, is_phone, parse_phone, parse_phones
+from whatsapp_pipeline.domain.phones import (
+    AREA_CODES,
+    PhoneKind,
+    is_lid,
+    is_phone,
+    local_digits,
+    parse_phone,
+    parse_phones,
+    without_mobile_prefix,
+)
 from whatsapp_pipeline.sandbox import numbers
 
 MOBILE = "4199990000"
@@ -58,6 +67,9 @@ HARD_CASES: list[tuple[str, list[str | None]]] = [
     ("(00) 99999-0000", ["xx99990000"]),
     ("() 99999-0000", ["xx99990000"]),
     ("99999-0000", ["xx99990000"]),
+    # Four digits replace the last four only of a number that is known as a whole.
+    ("41 9999-9999/5555", [None]),
+    ("99999-0000/1111", ["xx99990000"]),
     ("987654321", ["xx87654321"]),
     ("3333-4444", ["xx33334444"]),
     ("+55 23 99999-0000", ["xx99990000"]),  # no such area
@@ -150,6 +162,125 @@ HARD_CASES: list[tuple[str, list[str | None]]] = [
     ("+55\u202f41\u200999999\u00ad-\u2060" + "0000", [MOBILE]),
     ("+٥٥ ٤١ ٩٩٩٩٩-٠٠٠٠", [MOBILE]),
 ]
+
+
+# How a text is read: (key, kind, ninth digit as written, digits as other columns keep them) of each number,
+# and whether the whole text is a phone, and a LID.
+READ: list[tuple[str, list[tuple[str | None, PhoneKind, bool | None, str | None]], bool, bool]] = [
+    ("(41) 9999-9999", [(None, PhoneKind.MOBILE, None, "4199999999")], True, False),
+    ("41 93333-3333", [(None, PhoneKind.MOBILE, None, "41933333333")], True, False),
+    ("41 3333-3333", [(None, PhoneKind.FIXED, None, "4133333333")], True, False),
+    ("(41) 4370-1234", [("4143701234", PhoneKind.FIXED, None, "4143701234")], True, False),
+    ("4370-1234", [(None, PhoneKind.SERVICE, None, "43701234")], True, False),
+    ("(41) 4864-1234", [("4148641234", PhoneKind.FIXED, None, "4148641234")], True, False),
+    ("(41) 4004-1234", [(None, PhoneKind.SERVICE, None, "4140041234")], True, False),
+    ("(41) 4020-1234", [(None, PhoneKind.SERVICE, None, "4140201234")], True, False),
+    ("4864-1234", [(None, PhoneKind.SERVICE, None, "48641234")], True, False),
+    ("4004-1234", [(None, PhoneKind.SERVICE, None, "40041234")], True, False),
+    ("3003-1234", [(None, PhoneKind.SERVICE, None, "30031234")], True, False),
+    ("recado 41 99999-0000", [("4199990000", PhoneKind.MOBILE, True, "41999990000")], False, False),
+    ("recado 41 9999-0000", [("4199990000", PhoneKind.MOBILE, False, "4199990000")], False, False),
+    ("recado 41 3033-4444", [("4130334444", PhoneKind.FIXED, None, "4130334444")], False, False),
+    ("recado 41 2222-3333", [("4122223333", PhoneKind.FIXED, None, "4122223333")], False, False),
+    ("recado 41 1222-3333", [(None, PhoneKind.UNKNOWN_AREA, None, "4112223333")], False, False),
+    ("recado 41 9423-1234", [("4194231234", PhoneKind.MOBILE, False, "4194231234")], False, False),
+    ("recado 41 2933-4444", [("4129334444", PhoneKind.FIXED, None, "4129334444")], False, False),
+    ("recado 41 5494-1190", [("4154941190", PhoneKind.FIXED, None, "4154941190")], False, False),
+    ("recado 41 5999-1190", [("4159991190", PhoneKind.FIXED, None, "4159991190")], False, False),
+    ("123-4567", [], False, False),
+    ("00 44 20 7946 0123", [("+442079460123", PhoneKind.FOREIGN, None, "42079460123")], True, False),
+    ("00 44 2079 4601", [("+4420794601", PhoneKind.FOREIGN, None, "4420794601")], True, False),
+    ("00 3333-4444", [("xx33334444", PhoneKind.UNKNOWN_AREA, None, "33334444")], True, False),
+    ("00 99999-0000", [("xx99990000", PhoneKind.UNKNOWN_AREA, True, "999990000")], True, False),
+    ("00 8088-1111", [("xx80881111", PhoneKind.UNKNOWN_AREA, False, "80881111")], True, False),
+    ("00 55 113333", [], False, False),
+    ("+55 3333-4444", [("xx33334444", PhoneKind.UNKNOWN_AREA, None, "33334444")], True, False),
+    ("5533-4444", [("xx55334444", PhoneKind.UNKNOWN_AREA, None, "55334444")], True, False),
+    ("55 99999-0000", [("5599990000", PhoneKind.MOBILE, True, "55999990000")], True, False),
+    ("recado 554199990000", [("4199990000", PhoneKind.MOBILE, False, "4199990000")], False, False),
+    ("recado 5541999990000", [("4199990000", PhoneKind.MOBILE, True, "41999990000")], False, False),
+    ("55 0 3333-4444", [("xx33334444", PhoneKind.UNKNOWN_AREA, None, "33334444")], True, False),
+    ("0 15 41 9999-0000", [("4199990000", PhoneKind.MOBILE, False, "4199990000")], True, False),
+    ("833334444", [], False, False),
+    ("1888-8190", [(None, PhoneKind.UNKNOWN_AREA, None, "18888190")], True, False),
+    ("9 1234-5678", [(None, PhoneKind.UNKNOWN_AREA, None, "912345678")], True, False),
+    ("9 8888-8888", [(None, PhoneKind.UNKNOWN_AREA, None, "988888888")], True, False),
+    ("90000-1234", [("xx00001234", PhoneKind.UNKNOWN_AREA, True, "900001234")], True, False),
+    ("2033-4444", [("xx20334444", PhoneKind.UNKNOWN_AREA, None, "20334444")], True, False),
+    ("8688-8490", [("xx86888490", PhoneKind.UNKNOWN_AREA, False, "86888490")], True, False),
+    ("2733-3344", [("xx27333344", PhoneKind.UNKNOWN_AREA, None, "27333344")], True, False),
+    ("5599-9234", [("xx55999234", PhoneKind.UNKNOWN_AREA, None, "55999234")], True, False),
+    ("6599-9234", [("xx65999234", PhoneKind.UNKNOWN_AREA, False, "65999234")], True, False),
+    ("23 3333-4444", [("xx33334444", PhoneKind.UNKNOWN_AREA, None, "33334444")], True, False),
+    ("23 99999-0000", [], False, False),
+    ("+55 23 99999-0000", [("xx99990000", PhoneKind.UNKNOWN_AREA, True, "999990000")], True, False),
+    ("0800 123 456", [(None, PhoneKind.SERVICE, None, "800123456")], True, False),
+    ("0300 123 4567", [(None, PhoneKind.SERVICE, None, "3001234567")], True, False),
+    ("0303 123 4567", [(None, PhoneKind.SERVICE, None, "3031234567")], True, False),
+    ("0500 123 4567", [(None, PhoneKind.SERVICE, None, "5001234567")], True, False),
+    ("0900 123 4567", [(None, PhoneKind.SERVICE, None, "9001234567")], True, False),
+    ("8000-1234", [("xx80001234", PhoneKind.UNKNOWN_AREA, False, "80001234")], True, False),
+    ("(41) 3333-4444 ramal 5555", [("4133334444", PhoneKind.FIXED, None, "4133334444")], False, False),
+    ("123456@lid", [("lid:123456", PhoneKind.LID, None, None)], False, False),
+    ("apto 12 fone (41) 3333-4444", [("4133334444", PhoneKind.FIXED, None, "4133334444")], False, False),
+    (
+        "41 9999-9999 / 3333-4444",
+        [
+            (None, PhoneKind.MOBILE, None, "4199999999"),
+            ("xx33334444", PhoneKind.UNKNOWN_AREA, None, "33334444"),
+        ],
+        False,
+        False,
+    ),
+    (
+        "3333-4444 2222-3333",
+        [
+            ("xx33334444", PhoneKind.UNKNOWN_AREA, None, "33334444"),
+            ("xx22223333", PhoneKind.UNKNOWN_AREA, None, "22223333"),
+        ],
+        False,
+        False,
+    ),
+    ("0481-1004", [], False, False),
+    ("41.99990000", [("4199990000", PhoneKind.MOBILE, False, "4199990000")], True, False),
+    ("00000000", [(None, PhoneKind.UNKNOWN_AREA, None, None)], True, False),
+    ("+1 415 555 0100", [("+14155550100", PhoneKind.FOREIGN, None, "14155550100")], True, False),
+    ("+54 9 11 3456-0789", [("+541134560789", PhoneKind.FOREIGN, None, "41134560789")], True, False),
+    ("+521 55 5555 0100", [("+525555550100", PhoneKind.FOREIGN, None, "25555550100")], True, False),
+    ("+44 20 7946", [("+44207946", PhoneKind.FOREIGN, None, "44207946")], True, False),
+    ("8190 1234 5678", [("+819012345678", PhoneKind.FOREIGN, None, "19012345678")], True, False),
+    ("98765432109876", [("lid:98765432109876", PhoneKind.LID, None, None)], False, True),
+    ("+98765432109876", [("lid:98765432109876", PhoneKind.LID, None, None)], False, True),
+    ("9876 5432 109876", [("lid:98765432109876", PhoneKind.LID, None, None)], False, True),
+    ("+44 20 7946 0000", [("+442079460000", PhoneKind.FOREIGN, None, "42079460000")], True, False),
+    ("44 20 7946 0123", [("+442079460123", PhoneKind.FOREIGN, None, "42079460123")], True, False),
+    ("+44 2000000000", [(None, PhoneKind.FOREIGN, None, "42000000000")], True, False),
+    ("442079460123", [("+442079460123", PhoneKind.FOREIGN, None, "42079460123")], True, False),
+    ("4420794601234", [], False, False),
+    ("+12 345", [], False, False),
+    ("+4682034", [], False, False),
+    ("+46820341", [("+46820341", PhoneKind.FOREIGN, None, "46820341")], True, False),
+    ("+7835337406812", [(None, PhoneKind.FOREIGN, None, "35337406812")], True, False),
+    ("+44 7400 8888123456", [("8888123456", PhoneKind.MOBILE, False, "8888123456")], False, False),
+    ("1", [], False, False),
+    ("+55 200 8002", [], False, False),
+    ("x98765432109876", [("lid:98765432109876", PhoneKind.LID, None, None)], False, False),
+]
+
+
+@pytest.mark.parametrize(("text", "read", "phone", "lid"), READ, ids=[text for text, *_ in READ])
+def test_each_rule_of_reading_a_number(
+    text: str, read: list[tuple[str | None, PhoneKind, bool | None, str | None]], phone: bool, lid: bool
+) -> None:
+    found = [(p.key, p.kind, p.had_ninth_digit, local_digits(p)) for p in parse_phones(text)]
+    assert (found, is_phone(text), is_lid(text)) == (read, phone, lid)
+
+
+def test_only_a_mobile_prefix_of_mexico_and_argentina_goes() -> None:
+    assert without_mobile_prefix("5215555550100") == "525555550100"
+    assert without_mobile_prefix("5491134560789") == "541134560789"
+    for same in ("521555555010", "52155555501000", "5415555550100"):
+        assert without_mobile_prefix(same) == same
 
 
 @pytest.mark.parametrize(
