@@ -101,7 +101,6 @@ class PageHit(NamedTuple):
     message_id: int
     id_contato: int | None
     chat: int
-    id_ordem_servico: int | None
     at: datetime
     side: str | None
     type: str
@@ -113,59 +112,112 @@ class PageHit(NamedTuple):
 # Of the private use area: no message is expected to hold them, and a page shows them as nothing.
 MARK_START, MARK_END = "\ue000", "\ue001"
 _COLUMNS: LiteralString = (
-    "source, message_id, id_contato, coalesce(id_chat_file, conversation_id) AS chat, id_ordem_servico, "
-    "at, file, ordinal, side, type, text, search"
+    "source, message_id, id_contato, coalesce(id_chat_file, conversation_id) AS chat, at, file, ordinal, "
+    "side, type, text, search"
 )
 
 
 def estimated_hits(conn: Connection, words: str) -> int:
     """Return about how many messages hold the words, from the server's statistics; it reads no message."""
     row = conn.execute(
-        "EXPLAIN (FORMAT JSON) SELECT FROM messages_all WHERE search @@ search_query(%s)", (words,)
+        """
+        EXPLAIN (FORMAT JSON)
+        SELECT FROM chat_messages WHERE search @@ search_query(%(words)s)
+        UNION ALL SELECT FROM conversation_messages WHERE search @@ search_query(%(words)s)
+        """,
+        {"words": words},
     ).fetchone()
     return int(row[0][0]["Plan"]["Plan Rows"]) if row else 0
 
 
 def find_messages(conn: Connection, search: MessageSearch) -> list[PageHit]:
     """Return one page of hits, best or newest first; one more than `limit` where there is a next page."""
-    conditions, values = _conditions(search)
-    mine: LiteralString = f"SELECT {_COLUMNS} FROM messages_all WHERE {' AND '.join(conditions)}"
-    if search.is_scoped:
-        # The scope's messages are read first and searched after: an index over everybody's words would be the
-        # longer way. OFFSET 0 keeps the planner from it.
-        mine += " OFFSET 0"
     has_words = bool(search.words)
-    score: LiteralString = "ts_rank(search, query)::float8" if has_words else "0::float8"
-    # The words are written into the condition and not joined, so that the index over words can be used.
-    matches: LiteralString = "search @@ search_query(%(words)s) AND text IS NOT NULL" if has_words else "true"
     by_rank = search.sort == "rank" and has_words
-    order: LiteralString = f"score DESC, {NEWEST_FIRST}" if by_rank else NEWEST_FIRST
-    statement = queries.load("chats/search_page")
-    for name, part in {
-        "query": "search_query(%(words)s)" if has_words else "NULL::tsquery",
-        "score": score, "mine": mine, "matches": matches, "order": order,
-        "after": _after(search, by_rank=by_rank),
-    }.items():  # fmt: skip
-        statement = statement.replace(f"{{{name}}}", part)
+    found = _found_in_scope(search, by_rank) if search.is_scoped else _found_everywhere(search, by_rank)
+    statement = _filled(
+        "chats/search_page",
+        query="search_query(%(words)s)" if has_words else "NULL::tsquery",
+        found=found,
+        order=f"score DESC, {NEWEST_FIRST}" if by_rank else NEWEST_FIRST,
+        after=_after(search, by_rank=by_rank),
+    )
     with conn.cursor(row_factory=class_row(PageHit)) as cursor:
-        return cursor.execute(statement.encode(), values).fetchall()
+        return cursor.execute(statement.encode(), _values(search)).fetchall()
 
 
-def _conditions(search: MessageSearch) -> tuple[list[LiteralString], dict[str, Any]]:
-    """Return the conditions of the filters that are given, and the values of the whole statement."""
-    given: list[tuple[object, LiteralString]] = [
-        (search.contact, "id_contato = %(contact)s"),
-        (search.order, "id_ordem_servico = %(order)s"),
-        (search.since, "at >= %(since)s"),
-        (search.until, "at < %(until)s"),
-        (search.side, "side = %(side)s"),
-        (
-            search.attachment,
-            """(source = 'webhook' AND type = %(attachment)s OR source = 'chat' AND EXISTS (
-                SELECT FROM chat_messages a WHERE a.id = message_id
-                   AND a.attachment_kind = %(attachment)s))""",
-        ),
-    ]
+def _filled(name: str, **parts: str) -> str:
+    """Return a query with its parts put in; none of them is text of a user."""
+    statement: str = queries.load(name)
+    for part, text in parts.items():
+        statement = statement.replace(f"{{{part}}}", text)
+    return statement
+
+
+def _found_in_scope(search: MessageSearch, by_rank: bool) -> str:
+    attachment = """(source = 'webhook' AND type = %(attachment)s OR source = 'chat' AND EXISTS (
+        SELECT FROM chat_messages a WHERE a.id = message_id AND a.attachment_kind = %(attachment)s))"""
+    conditions = [
+        condition
+        for value, condition in (
+            (search.contact, "id_contato = %(contact)s"),
+            (search.order, "id_ordem_servico = %(order)s"),
+        )
+        if value is not None
+    ] + _filters(search, at="at", side="side", attachment=attachment)
+    return _filled(
+        "chats/search_in_scope",
+        columns=_COLUMNS,
+        conditions=" AND ".join(conditions),
+        score="ts_rank(m.search, wanted.query)::float8" if by_rank else "0::float8",
+        matches="m.search @@ wanted.query AND m.text IS NOT NULL" if search.words else "true",
+    )
+
+
+def _found_everywhere(search: MessageSearch, by_rank: bool) -> str:
+    def score(table: str) -> str:
+        return f"ts_rank({table}.search, (SELECT query FROM wanted))::float8" if by_rank else "0::float8"
+
+    chat = _filters(
+        search, at="m.message_timestamp", side="m.direction", attachment="m.attachment_kind = %(attachment)s"
+    )
+    live = _filters(search, at="w.local_time", side="w.direction", attachment="w.type = %(attachment)s")
+    matching = _filled(
+        "chats/search_matching",
+        chat_score=score("m"),
+        live_score=score("w"),
+        chat_conditions=" AND ".join(chat or ["true"]),
+        live_conditions=" AND ".join(live or ["true"]),
+    )
+    last = "(SELECT at FROM messages_all WHERE source = %(after_source)s AND message_id = %(after_id)s)"
+    beyond, tied = "true", "false"
+    if search.after is not None and by_rank:
+        beyond = f"(score < %(after_score)s OR score = %(after_score)s AND at < {last})"
+        tied = f"score = %(after_score)s AND at = {last}"
+    elif search.after is not None:
+        beyond, tied = f"at < {last}", f"at = {last}"
+    return _filled(
+        "chats/search_everywhere",
+        matching=matching,
+        beyond=beyond,
+        tied=tied,
+        order="score DESC, at DESC" if by_rank else "at DESC",
+        columns=_COLUMNS,
+    )
+
+
+def _filters(search: MessageSearch, *, at: str, side: str, attachment: str) -> list[str]:
+    """Return the conditions of the filters that are given, over the columns that are named."""
+    given = (
+        (search.since, f"{at} >= %(since)s"),
+        (search.until, f"{at} < %(until)s"),
+        (search.side, f"{side} = %(side)s"),
+        (search.attachment, attachment),
+    )
+    return [condition for value, condition in given if value is not None]
+
+
+def _values(search: MessageSearch) -> dict[str, Any]:
     values: dict[str, Any] = {
         "words": search.words, "contact": search.contact, "order": search.order, "since": search.since,
         "until": search.until, "side": search.side, "attachment": search.attachment,
@@ -175,7 +227,7 @@ def _conditions(search: MessageSearch) -> tuple[list[LiteralString], dict[str, A
     if search.after is not None:
         score, source, message_id = search.after
         values |= {"after_score": score, "after_source": source, "after_id": message_id}
-    return [condition for value, condition in given if value is not None] or ["true"], values
+    return values
 
 
 def _after(search: MessageSearch, *, by_rank: bool) -> LiteralString:
