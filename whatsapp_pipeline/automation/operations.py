@@ -10,9 +10,11 @@ from whatsapp_pipeline.automation import backfill
 from whatsapp_pipeline.automation.pausing import unless_paused
 from whatsapp_pipeline.automation.schedule_factory import Job, at, once_a_day
 from whatsapp_pipeline.automation.schedules import monthly_chats
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.operations.retention import delete_old
+from whatsapp_pipeline.store.operations.console_views import delete_views_before
 
 backups = dg.define_asset_job(
     "backups",
@@ -75,18 +77,31 @@ def delete_old_chats(context: dg.OpExecutionContext, database: Database) -> None
         delete_old(conn, months, today=clock.today(), log=context.log)
 
 
-@dg.job(description="Retention by age: RETENTION_MONTHS.")
+@dg.op(description="Delete the console's records of views that are older than CONSOLE_AUDIT_MONTHS.")
+def delete_old_views(context: dg.OpExecutionContext, database: Database) -> None:
+    """Delete who looked at whose messages too long ago."""
+    months = settings.load().console_audit_months
+    with database.connect(application_name="whatsapp-pipeline retention") as conn:
+        deleted = delete_views_before(conn, months)
+    context.log.info(
+        f"{deleted} records of views older than {months} months deleted",
+        extra=fields(counts={"views_deleted": deleted}),
+    )
+
+
+@dg.job(
+    description="Retention by age: RETENTION_MONTHS for chats, CONSOLE_AUDIT_MONTHS for records of views."
+)
 def retention() -> None:
     """Delete what is too old."""
     delete_old_chats()
+    delete_old_views()
 
 
 @at("30 5 * * 0", retention)
 @unless_paused
-def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Delete what is too old, on Sundays at 5:30, where RETENTION_MONTHS says what that is."""
-    if settings.load().retention_months is None:
-        return dg.SkipReason("RETENTION_MONTHS is not set: everything stays")
+def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Delete what is too old, on Sundays at 5:30."""
     return once_a_day("retention", context)
 
 

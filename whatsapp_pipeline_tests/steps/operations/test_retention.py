@@ -52,6 +52,29 @@ def test_older_months_leave_and_it_is_on_record(fresh_database_url: str) -> None
         assert delete_old(conn, 12, today=date(2025, 1, 10), log=LOG).chats_deleted == 0
 
 
+def test_the_job_deletes_records_of_views_that_are_too_old(
+    fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = build_defs({"database": Database(url=fresh_database_url)}).resolve_job_def("retention")
+    monkeypatch.setenv("CONSOLE_AUDIT_MONTHS", "3")
+    with connect(fresh_database_url) as conn:
+        conn.execute("INSERT INTO console_users (name, level) VALUES ('ana', 'analyst')")
+        conn.execute(
+            """
+            INSERT INTO console_views (id_user, action, subject, window_start)
+            SELECT id, 'view', 'x'::bytea, now() - age
+              FROM console_users, (VALUES (interval '3 months 1 hour'), ('2 months')) AS ages (age)
+            """
+        )
+        assert job.execute_in_process().success
+        assert conn.execute(
+            "SELECT window_start < now() - interval '1 month' FROM console_views"
+        ).fetchall() == [(True,)]
+        monkeypatch.setenv("CONSOLE_AUDIT_MONTHS", "1")
+        assert job.execute_in_process().success
+        assert conn.execute("SELECT count(*) FROM console_views").fetchone() == (0,)
+
+
 def test_the_job_does_nothing_unless_the_setting_is_there(
     fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
