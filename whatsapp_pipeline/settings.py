@@ -420,6 +420,13 @@ class Settings(BaseModel):
         return None if self.database_url or self.archive else str(PROJECT_ROOT / "data" / "erp")
 
     @property
+    def archive_root(self) -> str | None:
+        """The archive to read; the sample in data/ for the embedded database only, otherwise None."""
+        if self.archive or self.database_url:
+            return self.archive
+        return str(PROJECT_ROOT / "data" / "organized_whatsapp_chats")
+
+    @property
     def tzinfo(self) -> ZoneInfo:
         """The zone in which the archive's naive times are read."""
         return ZoneInfo(self.zone)

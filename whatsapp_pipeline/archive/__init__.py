@@ -1,11 +1,18 @@
-"""The archive of exported chats, a folder or a bucket: lists its files and opens their transcripts.
+"""The archive of exported chats, a folder or a bucket: lists its files and opens what is inside them.
 
-What belongs here: walking the archive, deciding to which month a file belongs, opening a `.txt` or the chats
-inside a `.zip`. What does not belong here: parsing messages (domain.transcripts), and writing files.
+What belongs here: walking the archive, deciding to which month a file belongs, opening a `.txt`, the chats
+inside a `.zip`, and the files that customers sent. What does not belong here: parsing messages
+(domain.transcripts), and writing files.
 """
 
-from whatsapp_pipeline.archive.chat_archive import ArchiveFile, ChatArchive, MonthListing
-from whatsapp_pipeline.archive.sources import ChatSource, Member, SourceFinding, UnreadableFileError
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.archive.chat_archive import ArchiveFile, ChatArchive, MonthListing
+    from whatsapp_pipeline.archive.sources import ChatSource, Member, SourceFinding, UnreadableFileError
 
 __all__ = [
     "ArchiveFile",
@@ -16,3 +23,14 @@ __all__ = [
     "SourceFinding",
     "UnreadableFileError",
 ]
+_OF_THE_ARCHIVE = {"ArchiveFile", "ChatArchive", "MonthListing"}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: the console needs attachments.py without polars."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = "chat_archive" if name in _OF_THE_ARCHIVE else "sources"
+    value: object = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value

@@ -8,20 +8,19 @@ What belongs here: listing and opening files. What does not belong here: what is
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from typing import Any, BinaryIO, NamedTuple
 
 from upath import UPath
 
+from whatsapp_pipeline.archive.local_files import leads_out, open_regular
 from whatsapp_pipeline.archive.peek import first_message_month
 from whatsapp_pipeline.archive.sources import ChatSource, UnreadableFileError, open_source
 from whatsapp_pipeline.domain.titles import parse_file_name
@@ -200,9 +199,8 @@ class ChatArchive:
     def _opener(self, path: str) -> Callable[[], BinaryIO]:
         full = f"{self._base}/{path}"
         if self._is_local:
-            return lambda: open(
-                full, "rb", opener=self._open_regular
-            )  # joining Paths takes a fourth of the time
+            opener = partial(open_regular, self._base)
+            return lambda: open(full, "rb", opener=opener)  # joining Paths takes a fourth of the time
         return lambda: self._fs.open(full, "rb")
 
     def _entries(self, folder: str) -> list[dict[str, Any]]:
@@ -252,25 +250,7 @@ class ChatArchive:
 
     def _leads_out(self, path: str) -> bool:
         """Return whether a local path lies outside the archive after its symbolic links are resolved."""
-        if not self._is_local:
-            return False
-        root = os.path.realpath(self._base)
-        return os.path.commonpath([root, os.path.realpath(path)]) != root
-
-    def _open_regular(self, path: str, flags: int) -> int:
-        """Open a regular file; refuse a pipe or a device, which could block for ever, and an outside link.
-
-        The file may have become one of these since the archive was listed.
-        """
-        flags |= getattr(os, "O_NONBLOCK", 0)
-        try:
-            return _checked_regular(os.open(path, flags | getattr(os, "O_NOFOLLOW", 0)), path)
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise
-        if self._leads_out(path):
-            raise OSError(errno.ELOOP, "a symbolic link that leads out of the archive", path)
-        return _checked_regular(os.open(os.path.realpath(path), flags), path)
+        return self._is_local and leads_out(self._base, path)
 
 
 def _month_in(path: str) -> str | None:
@@ -292,15 +272,6 @@ def _months_between(one: str, other: str) -> int:
 def _printable(path: str) -> str:
     """Return a path as valid UTF-8; other bytes become escapes such as \\xff."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _checked_regular(descriptor: int, path: str) -> int:
-    """Return the descriptor of a regular file; close any other and raise OSError."""
-    mode = os.fstat(descriptor).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # `open` itself refuses a folder
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "a pipe or a device, not a file", path)
-    return descriptor
 
 
 def _modified(info: dict[str, Any]) -> datetime:

@@ -177,7 +177,7 @@ def _zip_source(packed: zipfile.ZipFile, size: int) -> ChatSource:
         base = info.filename.rsplit("/", 1)[-1]
         if not base.lower().endswith(".txt") or base.startswith("._") or "__MACOSX" in info.filename:
             media += 1
-        elif reason := _refusal(info):
+        elif reason := member_refusal(info):
             findings.append(SourceFinding("zip_member_refused", "error", f"a member was refused: {reason}"))
         else:
             chats.append(info)
@@ -203,7 +203,7 @@ def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     return Member(info.filename, open_raw)
 
 
-def _refusal(info: zipfile.ZipInfo) -> str | None:
+def member_refusal(info: zipfile.ZipInfo) -> str | None:
     """Return the reason why a member must not be read; None if it is safe."""
     # The name as it is stored: `filename` ends at NUL and has the platform's separators replaced.
     name = info.orig_filename

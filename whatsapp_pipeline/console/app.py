@@ -23,16 +23,27 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from whatsapp_pipeline.console.access import Access, set_session_cookie
+from whatsapp_pipeline.archive.attachments import AttachmentFiles
+from whatsapp_pipeline.console.access import Access, Visitor, set_session_cookie
 from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.console.error_pages import NoPageError, error_response
 from whatsapp_pipeline.console.guard import Guard
 from whatsapp_pipeline.console.page import Page
-from whatsapp_pipeline.console.pages import account, customer, home, message, order, search, transcript
+from whatsapp_pipeline.console.pages import (
+    account,
+    attachment,
+    customer,
+    home,
+    message,
+    order,
+    search,
+    transcript,
+)
 from whatsapp_pipeline.console.pages.login import LoginPages
 from whatsapp_pipeline.console.pools import ConsolePools
 from whatsapp_pipeline.console.static_files import STATIC_FOLDER, VersionedFiles
 from whatsapp_pipeline.logs import fields
+from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations.console_access import Level
 
 _LOG = logging.getLogger(__name__)
@@ -73,6 +84,7 @@ def create_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -> ASGIAp
         Route("/orders/{number:path}", serve.page(order.order), methods=["GET"]),
         Route("/messages/{ref}", serve.page(message.message, "analyst"), methods=["GET"]),
         Route("/chats/{ref}", serve.page(message.chat, "analyst"), methods=["GET"]),
+        Route("/attachments/{ref}", serve.page(attachment.attachment, "analyst"), methods=["GET"]),
         Route("/print/customers/{id}", serve.page(transcript.print_customer, "analyst"), methods=["GET"]),
         Route("/print/orders/{id}", serve.page(transcript.print_order, "analyst"), methods=["GET"]),
         Route("/export/customers/{id}", serve.page(transcript.export_customer, "analyst"), methods=["GET"]),
@@ -98,6 +110,7 @@ class PageServer:
         self._pools = pools
         self._access = access
         self._key = key
+        self._files = AttachmentFiles(config.archive)
 
     def page(
         self, function: PageFunction, level: Level = "reader"
@@ -118,11 +131,14 @@ class PageServer:
             if not visitor.may(level):
                 return error_response("not_allowed")
             with self._pools.connection(visitor.level) as conn, conn.transaction():
-                return function(Page(request, body, visitor, conn, self._access, self._config, self._key))
+                return function(self._page(request, body, visitor, conn))
         except psycopg.errors.InvalidAuthorizationSpecification:
             return self._to_login(request)  # the session ended while the page was read
         except Exception as error:
             return error_response(_refusal_of(error))
+
+    def _page(self, request: Request, body: bytes, visitor: Visitor, conn: Connection) -> Page:
+        return Page(request, body, visitor, conn, self._access, self._config, self._key, self._files)
 
     def _to_login(self, request: Request) -> Response:
         named = self._access.proxy_user(request)
@@ -180,7 +196,9 @@ def health(_: Request) -> Response:
 
 def _http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
-    return error_response({405: "wrong_method", 400: "bad_request"}.get(status, "not_found"))
+    return error_response(
+        {405: "wrong_method", 400: "bad_request", 413: "too_large"}.get(status, "not_found")
+    )
 
 
 def _failure(_: Request, error: Exception) -> Response:

@@ -34,6 +34,8 @@ class ConsoleConfig:
     area_code: str | None = None
     dagster_url: str = "http://127.0.0.1:3000"
     pool_size: int = 4
+    archive: str | None = None
+    """Folder or URL of the exported chats, for the files that customers sent."""
 
     @property
     def url(self) -> str:
@@ -80,6 +82,7 @@ def console_config(settings: Settings, *, host: str, port: int) -> ConsoleConfig
         zone=settings.zone,
         area_code=settings.default_area_code,
         dagster_url=settings.dagster_ui_url,
+        archive=settings.archive_root,
     )
 
 

@@ -16,6 +16,7 @@ _STATUS = {
     "forged": 403,
     "not_allowed": 403,
     "not_found": 404,
+    "no_attachment": 404,
     "wrong_method": 405,
     "too_large": 413,
     "unknown_host": 421,

@@ -11,6 +11,7 @@ import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from whatsapp_pipeline.console.config import ConsoleConfig
@@ -130,7 +131,7 @@ def _add_headers(headers: MutableHeaders, scope: Scope) -> None:
 
 
 def _limited(receive: Receive) -> Receive:
-    """Cut a body that is longer than its header said; what is left is no form that the console knows."""
+    """Refuse a body that grows over the limit: one sent in pieces has no header that says how long it is."""
     size = 0
 
     async def receive_some() -> Message:
@@ -139,7 +140,7 @@ def _limited(receive: Receive) -> Receive:
         if message["type"] == "http.request":
             size += len(message.get("body", b""))
             if size > MAX_BODY_BYTES:
-                return {"type": "http.request", "body": b"", "more_body": False}
+                raise HTTPException(413)
         return message
 
     return receive_some

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from whatsapp_pipeline.archive.attachments import AttachmentFiles
 from whatsapp_pipeline.console import words
 from whatsapp_pipeline.console.access import Access, Visitor
 from whatsapp_pipeline.console.config import ConsoleConfig
@@ -38,6 +39,7 @@ class Page:
     access: Access
     config: ConsoleConfig
     key: bytes
+    files: AttachmentFiles
 
     def text(self, name: str, *, longest: int = 200) -> str:
         """Return a parameter of the query without control characters, cut to `longest`; '' without it."""
@@ -96,7 +98,11 @@ def number_or_none(text: str) -> int | None:
 
 
 def parse_form(body: bytes) -> dict[str, str]:
-    """Return the fields of an urlencoded form. Passwords may hold any character but NUL."""
+    """Return the fields of an urlencoded form. Passwords may hold any character but NUL.
+
+    Starlette's own `request.form()` needs python-multipart, a dependency for file uploads, which no form of
+    the console has. The guard limits the size before the body gets here.
+    """
     pairs = parse_qsl(
         body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=50, errors="replace"
     )

@@ -58,6 +58,10 @@ REFUSALS = {
         "O seu nível de acesso não permite ver esta página. Fale com quem administra o sistema.",
     ),
     "not_found": ("Não encontrado", "Não existe nada neste endereço, ou já foi apagado."),
+    "no_attachment": (
+        "Anexo não encontrado",
+        "O anexo não está no arquivo de conversas: não foi exportado com a conversa ou já foi removido.",
+    ),
     "wrong_method": ("Pedido inválido", "Este endereço não aceita este tipo de pedido."),
     "too_large": ("Pedido grande demais", "O que foi enviado passa do limite."),
     "unknown_host": (
@@ -149,7 +153,8 @@ DELETED = "Mensagem apagada"
 EDITED = "editada"
 BEFORE_EDIT = "Antes da edição"
 IN_REPLY_TO = "Em resposta a"
-NOT_IN_ARCHIVE = "o arquivo não está disponível aqui"
+NOT_IN_ARCHIVE = "não está no arquivo de conversas"
+DOWNLOAD = "Baixar"
 TO_CONVERSATION = "Ir para a conversa"
 ATTACHMENTS = {
     "image": "Imagem", "audio": "Áudio", "video": "Vídeo", "document": "Documento", "sticker": "Figurinha",
@@ -225,6 +230,10 @@ KIND = "Anexo"
 ANY_KIND = "Com ou sem"
 SORT = "Ordem"
 SORTS = {"rank": "Mais relevantes", "date": "Mais recentes"}
+CUSTOMER_FILTER = "Cliente (nome, telefone ou nº)"
+ORDER_FILTER = "Nº da OS"
+WHICH_ONE = "Qual deles?"
+NOBODY_FITS = "Nenhum cliente ou nenhuma OS com o que foi informado. Corrija ou apague o campo."
 ONLY_CUSTOMER = "Só o cliente nº"
 ONLY_ORDER = "Só a OS de id"
 REMOVE_FILTER = "remover"

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from whatsapp_pipeline.archive import ChatArchive
     from whatsapp_pipeline.erp.source import ErpSource
 
-SAMPLE_DIR = settings.PROJECT_ROOT / "data"
-
 
 class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
     """The folder (or any place UPath reaches) with the exported chats, by year and month."""
@@ -38,14 +36,13 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value ty
 
         if self.root is not None and not self.root.strip():
             raise SettingError("--archive is empty: name the folder of your chats, or leave the option out")
-        configured = settings.load()
-        root = self.root or configured.archive
-        if root is None and configured.database_url:
+        root = self.root or settings.load().archive_root
+        if root is None:
             raise SettingError(
                 "CHAT_ARCHIVE is not set: name the folder of your chats (the sample archive is only for the "
                 "embedded database)"
             )
-        return ChatArchive(root or str(SAMPLE_DIR / "organized_whatsapp_chats"))
+        return ChatArchive(root)
 
 
 class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself

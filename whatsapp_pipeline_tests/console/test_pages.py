@@ -265,6 +265,56 @@ def test_every_filter_of_a_search_counts(analyst: httpx.Client, people: Prepared
     assert "<mark>orçamento</mark>" in marked
 
 
+@pytest.mark.parametrize(
+    ("form", "address"),
+    [
+        ({"who": "7"}, "/search?q=tela&customer=7"),
+        ({"who": "conceicao"}, "/search?q=tela&customer=7"),
+        ({"who": "9999-0008", "side": "to"}, "/search?q=tela&side=to&customer=8"),
+        ({"os": "#30415", "sort": "date"}, "/search?q=tela&order=70&sort=date"),
+        ({"who": "ana", "os": "30415"}, "/search?q=tela&customer=7&order=70"),
+        ({"os": "30415", "customer": "7"}, "/search?q=tela&customer=7&order=70"),
+    ],
+)
+def test_the_form_narrows_a_search_to_a_customer_or_an_order(
+    analyst: httpx.Client, form: dict[str, str], address: str
+) -> None:
+    answer = analyst.get("/search", params={"q": "tela", **form})
+    assert answer.headers["location"] == address
+    page = analyst.get(address).text
+    for name in form:
+        if name in {"who", "os"}:
+            assert f'name="{name}"' not in page  # the filter stands there in its place
+        else:
+            assert f'name="{name}"' in page
+    assert "remover" in page
+
+
+def test_the_form_asks_which_customer_or_order_is_meant(analyst: httpx.Client) -> None:
+    page = analyst.get("/search", params={"q": "tela", "who": "(41) 9 9999", "kind": "image"}).text
+    part = page.partition('id="choices"')[2].partition("</section>")[0]
+    assert re.findall(r'href="([^"]+)"', part) == [
+        "/search?q=tela&amp;customer=7&amp;kind=image",
+        "/search?q=tela&amp;customer=8&amp;kind=image",
+    ]
+    page = analyst.get("/search", params={"q": "tela", "os": "555"}).text
+    part = page.partition('id="choices"')[2].partition("</section>")[0]
+    assert re.findall(r'href="([^"]+)"', part) == [
+        "/search?q=tela&amp;order=80", "/search?q=tela&amp;order=71",
+    ]  # fmt: skip
+    for form in ({"who": "nobody of this name"}, {"os": "31000"}, {"os": "0"}, {"who": "%"}):
+        page = analyst.get("/search", params={"q": "tela", **form}).text
+        assert "Nenhum cliente ou nenhuma OS" in page, form
+        assert not _hits(page)
+        assert "remover" not in page
+
+
+def test_a_filter_is_taken_away_alone(analyst: httpx.Client) -> None:
+    page = analyst.get("/search", params={"q": "tela", "customer": "7", "order": "70", "side": "to"}).text
+    assert 'href="/search?q=tela&amp;side=to&amp;order=70">remover' in page
+    assert 'href="/search?q=tela&amp;side=to&amp;customer=7">remover' in page
+
+
 def test_a_note_is_pinned_changed_and_taken_away(analyst: httpx.Client, console: RunningConsole) -> None:
     saved = analyst.post("/customers/7/note", data={"note": " Prefere ligação.\r\n<b>Cuidado</b> "})
     assert saved.headers["location"] == "/customers/7"
@@ -295,8 +345,8 @@ def test_a_reader_sees_no_message_and_no_phone_by_any_address(
         assert "<article" not in answer.text
         for secret in ("mensagem sobre", "99999", "resposta da loja", "Padaria", "Exemplo 15"):
             assert secret not in answer.text, (path, secret)
-    for path in (f"/messages/{ref}", "/chats/chat:1", "/print/customers/7", "/print/orders/70",
-                 "/export/customers/7", "/export/orders/70"):  # fmt: skip
+    for path in (f"/messages/{ref}", f"/attachments/{ref}", "/chats/chat:1", "/print/customers/7",
+                 "/print/orders/70", "/export/customers/7", "/export/orders/70"):  # fmt: skip
         assert reader.get(path).status_code == 403, path
     with connect(console.database_url) as conn:
         row = conn.execute(

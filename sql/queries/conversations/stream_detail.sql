@@ -6,6 +6,9 @@ SELECT p.is_before, p.source, p.message_id, p.at, p.side, p.origin, p.type, p.te
            ('image', 'audio', 'video', 'document', 'sticker', 'media_placeholder') THEN w.type END)
            AS attachment_kind,
        a.attachment_name, a.attachment_size,
+       CASE WHEN a.attachment_name IS NOT NULL AND a.type <> 'deleted' THEN ARRAY(
+           SELECT g.file_path FROM chat_messages b JOIN chat_files g ON g.id = b.id_chat_file
+            WHERE b.id = a.id OR b.duplicate_of = a.id ORDER BY g.file_path) END AS attachment_paths,
        CASE WHEN q.revoked_at IS NULL THEN left(coalesce(a.responding_to, q.text), 300) END AS quote,
        CASE WHEN r.id IS NOT NULL THEN 'chat' WHEN q.id IS NOT NULL THEN 'webhook' END AS quote_source,
        coalesce(r.duplicate_of, r.id, q.id) AS quote_id,

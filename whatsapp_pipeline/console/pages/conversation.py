@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import groupby
 from urllib.parse import urlencode
@@ -62,6 +62,8 @@ class Conversation:
     found: FoundWords | None
     jump: date | None
     hidden: dict[str, str] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()
+    """The messages whose attachment is in the archive."""
 
     @property
     def start(self) -> str:
@@ -98,7 +100,18 @@ def read_conversation(
         page.conn, scope, part.place, before=part.before + 1 if part.before else 0,
         after=part.after + 1 if part.after else 0, exclusive=part.older,
     )  # fmt: skip
-    return _conversation(part, path, hidden or {}, messages), messages
+    conversation = _conversation(part, path, hidden or {}, messages)
+    return replace(conversation, files=_with_file(page, messages)), messages
+
+
+def _with_file(page: Page, messages: Iterable[StreamMessage]) -> frozenset[str]:
+    """Return the names of the messages whose attachment is in the archive."""
+    return frozenset(
+        message.ref
+        for message in messages
+        if message.attachment_name
+        and any(page.files.may_have(path, message.attachment_name) for path in message.attachment_paths or ())
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,19 @@
 """Search: customers and orders by part of what is remembered, messages by their words.
 
-The address holds the whole query, so a search can be kept and sent. Pages are cut by the last hit.
+The address holds the whole query, so a search can be kept and sent. Pages are cut by the last hit. A customer
+or an order that the form names in words (`who`, `os`) becomes an id in the address, or a choice.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from whatsapp_pipeline.console import words
 from whatsapp_pipeline.console.addresses import message_address
 from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.order import shown_order
@@ -25,7 +27,7 @@ from whatsapp_pipeline.store.chats.search import (
     estimated_hits,
     find_messages,
 )
-from whatsapp_pipeline.store.contacts.directory import customers_like, orders_numbered
+from whatsapp_pipeline.store.contacts.directory import customer_names, customers_like, orders_numbered
 from whatsapp_pipeline.templates.render import marked
 
 _PAGE_SIZE = 20
@@ -50,6 +52,10 @@ class Query:
     kind: str | None
     sort: SearchSort
     after: tuple[float, str, int] | None
+    who: str = ""
+    """A customer as the form names one: number, part of a name or of a phone."""
+    os: str = ""
+    """The number of an order as the form names one."""
 
     @property
     def text(self) -> str:
@@ -62,6 +68,16 @@ class Query:
         return self.customer is not None or self.order is not None
 
     @property
+    def without_customer(self) -> str:
+        """The address of this query for all customers."""
+        return replace(self, customer=None, after=None).address()
+
+    @property
+    def without_order(self) -> str:
+        """The address of this query for all orders."""
+        return replace(self, order=None, after=None).address()
+
+    @property
     def has_words(self) -> bool:
         """Whether there is anything to look for."""
         return any(map(str.isalnum, self.words))
@@ -72,7 +88,8 @@ class Query:
             "q": self.words, "phrase": "1" if self.phrase else "", "since": self.since or "",
             "until": self.until or "", "side": self.side or "", "customer": self.customer or "",
             "order": self.order or "", "kind": self.kind or "",
-            "sort": self.sort if self.sort == "date" else "", "after": after or "",
+            "sort": self.sort if self.sort == "date" else "", "who": self.who, "os": self.os,
+            "after": after or "",
         }  # fmt: skip
         return "/search?" + urlencode({name: value for name, value in given.items() if value}, safe=":~")
 
@@ -81,6 +98,8 @@ def search(page: Page) -> Response:
     """Show what was found."""
     query = _query(page)
     may_read = page.visitor.may("analyst")
+    if may_read and (query.who or query.os):
+        return _chosen(page, query)
     customers, orders = _people_and_orders(page, query)
     hits: list[PageHit] = []
     is_too_common = False
@@ -96,8 +115,55 @@ def search(page: Page) -> Response:
         hits=[(hit, _address(hit), marked(hit.snippet, MARK_START, MARK_END)) for hit in hits],
         is_too_common=is_too_common,
         next=query.address(f"{last.score!r}~{last.source}:{last.message_id}") if last and more else None,
-        sides=SIDES, kinds=KINDS,
+        sides=SIDES, kinds=KINDS, choices=None,
     )  # fmt: skip
+
+
+def _chosen(page: Page, query: Query) -> Response:
+    """Answer a form that names a customer or an order in words: the search within it, or what to choose."""
+    choices: list[tuple[str, str]] | None = None
+    if query.who:
+        customers = [
+            (replace(query, who="", customer=id_), name or words.NO_NAME)
+            for id_, name in _customers(page, query.who)
+        ]
+        query, choices = _narrowed(customers, query)
+    if query.os and choices is None:
+        numbered = orders_numbered(page.conn, query.os, with_device=False) if query.os.strip("#0 ") else []
+        orders = [
+            (
+                replace(query, os="", order=one.id),
+                f"{words.ORDER_NUMBER} {one.numero}: {one.nome or words.NO_NAME}",
+            )
+            for one in numbered
+        ]
+        query, choices = _narrowed(orders, query)
+    if choices is None:
+        return page.redirect(query.address())
+    return page.render(
+        "search.html", query=query, wanted=False, customers=[], orders=[], hits=[], is_too_common=False,
+        next=None, sides=SIDES, kinds=KINDS, choices=choices,
+    )  # fmt: skip
+
+
+def _customers(page: Page, who: str) -> list[tuple[int, str | None]]:
+    """Return id and name of the customers that the form may mean; an exact id is meant alone."""
+    number = None if who.startswith("0") else number_or_none(who)
+    if number is not None and (names := customer_names(page.conn, [number])):
+        return list(names.items())
+    if not any(map(str.isalnum, who)):
+        return []
+    found = customers_like(page.conn, who, phone_key_parts(who), with_phones=True, limit=_LISTED)
+    return [(one.id, one.nome) for one in found]
+
+
+def _narrowed(
+    candidates: list[tuple[Query, str]], query: Query
+) -> tuple[Query, list[tuple[str, str]] | None]:
+    """Return the only candidate and None; otherwise the query and the candidates, each with its address."""
+    if len(candidates) == 1:
+        return candidates[0][0], None
+    return query, [(narrowed.address(), name) for narrowed, name in candidates]
 
 
 def _query(page: Page) -> Query:
@@ -116,6 +182,8 @@ def _query(page: Page) -> Query:
         kind=page.text("kind") if page.text("kind") in KINDS else None,
         sort=sort,
         after=(float(after[1]), after[2], int(after[3])) if after else None,
+        who=page.text("who"),
+        os=page.text("os", longest=40),
     )
 
 

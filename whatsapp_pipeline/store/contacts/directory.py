@@ -65,6 +65,12 @@ def customers_like(
         return cursor.execute(statement.encode(), values).fetchall()
 
 
+def customer_names(conn: Connection, ids: Sequence[int]) -> dict[int, str | None]:
+    """Return the names of contacts by their ids; ids that nobody has are left out."""
+    rows = conn.execute("SELECT id, nome::text FROM contatos WHERE id = ANY(%s) ORDER BY id", (list(ids),))
+    return dict(rows.fetchall())
+
+
 def _every_word(field: str, count: int) -> str:
     """Return the condition that a field has every word; each word alone can use the trigram index."""
     return " AND ".join(f"plain_text({field}::text) LIKE plain_text(%(word{n})s)" for n in range(count))

@@ -101,6 +101,8 @@ class StreamMessage(NamedTuple):
     attachment_kind: str | None
     attachment_name: str | None
     attachment_size: int | None
+    attachment_paths: list[str] | None
+    """Files of the archive that hold the message; the attachment is beside or inside one of them."""
     quote: str | None
     quote_source: str | None
     quote_id: int | None
@@ -178,6 +180,32 @@ def messages_between(
         return cursor.execute(statement, values).fetchall()
 
 
+class NamedAttachment(NamedTuple):
+    """The attachment that a message names, and where it may be."""
+
+    name: str
+    paths: list[str]
+    id_contato: int | None
+    id_chat_file: int
+
+
+def attachment_of(conn: Connection, message_id: int) -> NamedAttachment | None:
+    """Return the attachment of a message of the archive; None where the message names none."""
+    with conn.cursor(row_factory=class_row(NamedAttachment)) as cursor:
+        return cursor.execute(
+            """
+            SELECT a.attachment_name AS name,
+                   ARRAY(SELECT g.file_path FROM chat_messages b JOIN chat_files g ON g.id = b.id_chat_file
+                          WHERE b.id = a.id OR b.duplicate_of = a.id ORDER BY g.file_path) AS paths,
+                   m.id_contato, m.id_chat_file
+              FROM messages_all m JOIN chat_messages a ON a.id = m.message_id
+             WHERE m.source = 'chat' AND m.message_id = %s AND a.attachment_name IS NOT NULL
+               AND a.type <> 'deleted'
+            """,
+            (message_id,),
+        ).fetchone()
+
+
 class WordHit(NamedTuple):
     """A message of a conversation in which a word was found, in the order of messages."""
 
@@ -197,7 +225,7 @@ def word_hits(conn: Connection, scope: Scope, words: str, *, limit: int) -> list
     """Return the messages of a scope that hold the words, in order; at most `limit`, the newest.
 
     The scope's messages are read first and searched after: an index over the words of all customers would be
-    the longer way (OFFSET 0 keeps the planner from it).
+    the longer way (OFFSET 0 keeps the planner from it). The words are parsed once and not per message.
     """
     statement: LiteralString = f"""
         SELECT source, message_id, at, file, ordinal FROM (
@@ -205,7 +233,7 @@ def word_hits(conn: Connection, scope: Scope, words: str, *, limit: int) -> list
                 SELECT source, message_id, at, file, ordinal, search, text FROM messages_all
                  WHERE {_SCOPES[scope.kind]} OFFSET 0
             ) mine
-            WHERE search @@ search_query(%(words)s) AND text IS NOT NULL
+            WHERE search @@ (SELECT search_query(%(words)s)) AND text IS NOT NULL
             ORDER BY {NEWEST_FIRST} LIMIT %(limit)s
         ) newest ORDER BY {MESSAGE_ORDER}
     """

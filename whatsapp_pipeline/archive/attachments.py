@@ -1,0 +1,146 @@
+"""The files that customers sent: beside the chat's `.txt`, or in the same `.zip` as the chat.
+
+What belongs here: finding and opening one such file by the name that a message gives. What does not belong
+here: who may have it (console/), and reading it.
+
+The name is what somebody wrote in a chat, so it is never trusted. Only a plain file name counts, the file
+lies in the folder or zip of its chat, and it is no `.txt` or `.zip`, which may be another customer's chat.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from whatsapp_pipeline.archive.local_files import leads_out, open_regular
+from whatsapp_pipeline.archive.sources import member_refusal
+
+_CHUNK = 1 << 18
+_PLAIN_NAME = re.compile(r"[^/\\:\x00-\x1f\x7f]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An opened file; `size` is in bytes. `chunks` ends with the file closed."""
+
+    size: int
+    stream: BinaryIO
+    opened: ExitStack
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content piece by piece."""
+        with self.opened:
+            while chunk := self.stream.read(_CHUNK):
+                yield chunk
+
+
+class AttachmentFiles:
+    """The attachments of an archive, which is a folder or any URL that fsspec knows; None has none."""
+
+    def __init__(self, root: str | None) -> None:
+        parts = urlsplit(root or "")
+        self._is_local = parts.scheme in ("", "file")
+        self._root = parts.path if parts.scheme == "file" else root or ""
+        if self._is_local and self._root:
+            self._root = os.path.abspath(self._root)
+
+    def may_have(self, chat_path: str, name: str) -> bool:
+        """Return whether the file is there. Of a bucket, which takes long to ask, every plain name may be.
+
+        Args:
+            chat_path: The path of the chat's file in the archive, with `/`.
+            name: The attachment's name as the message gives it.
+        """
+        if not self._root or not _is_plain(name):
+            return False
+        if not self._is_local:
+            return True
+        full = self._full(chat_path)
+        try:
+            if full.lower().endswith(".zip"):
+                known = os.stat(full)
+                return _members(self._root, full, known.st_size, known.st_mtime_ns)[name] == 1
+            beside = _beside(full, name)
+            return os.path.isfile(beside) and not leads_out(self._root, beside)
+        except (OSError, zipfile.BadZipFile):
+            return False
+
+    def open(self, chat_path: str, name: str) -> Attachment | None:
+        """Open the file; None where it is not there, not safe to read, or one of several of its name."""
+        if not self._root or not _is_plain(name):
+            return None
+        full = self._full(chat_path)
+        with ExitStack() as opened:
+            try:
+                if full.lower().endswith(".zip"):
+                    found = self._open_member(opened, full, name)
+                else:
+                    found = self._open_raw(opened, _beside(full, name))
+            except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+                return None
+            if found is None:
+                return None
+            stream, size = found
+            return Attachment(size, stream, opened.pop_all())
+        return None
+
+    def _full(self, chat_path: str) -> str:
+        return f"{self._root.rstrip('/')}/{chat_path}"
+
+    def _open_raw(self, opened: ExitStack, full: str) -> tuple[BinaryIO, int]:
+        if self._is_local:
+            stream: BinaryIO = opened.enter_context(_open_local(self._root, full))
+            return stream, os.fstat(stream.fileno()).st_size
+        from upath import UPath
+
+        path = UPath(full)
+        stream = opened.enter_context(path.fs.open(path.path, "rb"))
+        return stream, int(path.stat().st_size)
+
+    def _open_member(self, opened: ExitStack, full: str, name: str) -> tuple[BinaryIO, int] | None:
+        packed = opened.enter_context(zipfile.ZipFile(self._open_raw(opened, full)[0]))
+        found = [info for info in _readable(packed) if _base_name(info) == name]
+        if len(found) != 1:
+            return None
+        stream: Any = opened.enter_context(packed.open(found[0]))
+        return stream, found[0].file_size
+
+
+def _is_plain(name: str) -> bool:
+    """Return whether a name is that of a file, leads nowhere else, and is not that of a chat."""
+    is_plain = _PLAIN_NAME.fullmatch(name) is not None and not name.startswith(".")
+    return is_plain and not name.lower().endswith((".txt", ".zip"))
+
+
+def _beside(full: str, name: str) -> str:
+    return f"{full.rpartition('/')[0]}/{name}"
+
+
+def _readable(packed: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [info for info in packed.infolist() if not info.is_dir() and member_refusal(info) is None]
+
+
+def _base_name(info: zipfile.ZipInfo) -> str:
+    return info.filename.rpartition("/")[2]
+
+
+def _open_local(root: str, full: str) -> BinaryIO:
+    """Open a file below the root; raises OSError for a link, in any part of the path, that leads out."""
+    if leads_out(root, full):
+        raise OSError("the path leads out of the archive")
+    return open(full, "rb", opener=partial(open_regular, root))
+
+
+@lru_cache(maxsize=32)
+def _members(root: str, full: str, _size: int, _changed_at: int) -> Counter[str]:
+    """Count the names in a zip that may be read; the size and the time of its last change are the key's."""
+    with _open_local(root, full) as raw, zipfile.ZipFile(raw) as packed:
+        return Counter(map(_base_name, _readable(packed)))

@@ -1,0 +1,36 @@
+"""The file that a message came with, as a download."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from starlette.responses import Response, StreamingResponse
+
+from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.page import Page
+from whatsapp_pipeline.console.pages.conversation import parse_ref
+from whatsapp_pipeline.store.conversations.message_stream import attachment_of
+
+
+def attachment(page: Page) -> Response:
+    """Send the file. A browser saves it and shows none of it, whatever it holds."""
+    source, number = parse_ref(page.request.path_params["ref"])
+    named = attachment_of(page.conn, number) if source == "chat" else None
+    if named is None:
+        raise NoPageError("not_found")
+    page.record("export", {(named.id_contato, f"chat:{named.id_chat_file}")})
+    for path in named.paths:
+        found = page.files.open(path, named.name)
+        if found is not None:
+            return StreamingResponse(
+                found.chunks(),
+                media_type="application/octet-stream",
+                headers={"content-length": str(found.size), "content-disposition": _disposition(named.name)},
+            )
+    raise NoPageError("no_attachment")
+
+
+def _disposition(name: str) -> str:
+    """Return the header that has a browser save the file, without characters that hide what follows."""
+    shown = "".join(filter(str.isprintable, name)) or "anexo"
+    return f"attachment; filename*=UTF-8''{quote(shown, safe='')}"
