@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from psycopg.rows import class_row
 
+from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
 
@@ -26,22 +27,7 @@ def coverage_by_month(conn: Connection, *, limit: int) -> list[MonthOfChats]:
     """Count the chats of the newest months, groups and copies left out; newest month first."""
     with conn.cursor(row_factory=class_row(MonthOfChats)) as cursor:
         return cursor.execute(
-            """
-            WITH RECURSIVE newest (month, number) AS (
-                (SELECT month, 1 FROM chat_files ORDER BY month DESC LIMIT 1)
-                UNION ALL
-                SELECT (SELECT f.month FROM chat_files f WHERE f.month < n.month
-                         ORDER BY f.month DESC LIMIT 1), n.number + 1
-                  FROM newest n WHERE n.month IS NOT NULL AND n.number < %s
-            )
-            SELECT month, count(*) AS chats,
-                   count(*) FILTER (WHERE match_status IN ('linked', 'manual') AND id_contato IS NOT NULL)
-                       AS linked
-              FROM chat_files
-             WHERE NOT is_group AND processing_status <> 'vanished'
-               AND month >= (SELECT min(month) FROM newest)
-             GROUP BY month ORDER BY month DESC
-            """,
+            queries.load("operations/coverage_by_month"),
             (limit,),
         ).fetchall()
 
