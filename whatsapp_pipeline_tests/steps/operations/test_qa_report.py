@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -162,6 +163,42 @@ def test_verdicts_show_in_the_next_report(filled: tuple[Connection, History]) ->
             verdicts.record(conn, item.id_chat_file, "right", note=None, reviewer="ana")
         everything = _text(make(conn, ["2025-01"], past, RULES, made_at=NOW).html)
         assert re.search(r"todos ≥ \d+,\d% \d+ [01] \d+", everything)
+
+
+def _precision_lines(conn: Connection, past: History) -> dict[str, tuple[str, ...]]:
+    """Return what the page says of each method's links: share, verdicts, wrong or unsure, links."""
+    text = _text(make(conn, MONTHS, past, RULES, made_at=NOW).html)
+    section = text.partition("Precisão garantida das ligações")[2].partition("Conversas em dúvida")[0]
+    rows = re.findall(r"(\w+) (≥ [\d,]+%|nada garantido ainda) (\d+) (\d+) (\d+)", section)
+    return {method: tuple(row) for method, *row in rows}
+
+
+def test_a_method_has_a_line_of_its_own_from_twenty_verdicts_on(filled: tuple[Connection, History]) -> None:
+    conn, past = filled
+    with conn.transaction(force_rollback=True):
+        methods = dict(conn.execute("SELECT method, count(*) FROM rule_links GROUP BY 1").fetchall())
+        method = max(methods, key=lambda name: methods[name])
+        links = methods[method]
+        assert links > 20
+        assert any(count < 20 for count in methods.values())
+        drawn = [
+            chat for (chat,) in conn.execute(
+                "SELECT id_chat_file FROM rule_links WHERE method = %s ORDER BY draw", (method,)
+            )
+        ]  # fmt: skip
+        for number, chat in enumerate(drawn, 1):
+            said = "unsure" if number == 5 else "right"
+            verdicts.record(conn, chat, said, note=None, reviewer="ana")
+            if number == 19:
+                assert _precision_lines(conn, past).keys() == {"todos"}
+            elif number == 20:
+                found = _precision_lines(conn, past)
+                assert found.keys() == {"todos", method}
+                assert found[method][1:] == ("20", "1", str(links))
+        # Where every link of a method was looked at, nothing is left to guess: the share is the truth.
+        share = math.floor(1000 * (links - 1) / links) / 10
+        found = _precision_lines(conn, past)
+        assert found[method] == (f"≥ {share}%".replace(".", ","), str(links), "1", str(links))
 
 
 def test_an_empty_database_makes_a_page_too(fresh_database_url: str, tmp_path: Path) -> None:
