@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -124,6 +125,107 @@ def test_the_plans_tables_are_adopted_with_their_rows_and_ids(plan_url: str, con
     assert get_or_create_conversation(conn, 3, "1010", "554199990001") == 21  # the same mobile without its 9
     new = conn.execute("INSERT INTO tenants (name) VALUES ('Outra') RETURNING id").fetchone()
     assert new == (4,)
+
+
+# Rows on which the rules of carrying over differ from copying; each id or name is used once.
+_ODD_ROWS = """
+    ALTER TABLE chat_files ALTER match_confidence TYPE numeric, ADD order_match_method text;
+    ALTER TABLE tenants ALTER name DROP NOT NULL;
+    ALTER TABLE conversations ALTER channel DROP NOT NULL,
+        DROP CONSTRAINT conversations_channel_phone_number_id_external_id_key;
+    ALTER TABLE whatsapp_accounts ADD phone_number text, ADD is_active boolean,
+        DROP CONSTRAINT whatsapp_accounts_phone_number_id_key;
+    ALTER TABLE chat_messages ALTER message_timestamp DROP NOT NULL;
+    ALTER TABLE customer_chat_summaries DROP CONSTRAINT customer_chat_summaries_id_contato_key;
+    INSERT INTO contatos (id, nome) VALUES (8, 'Bia'), (9, 'Caio');
+    INSERT INTO chat_files (id, filename, file_path, file_date, id_contato, id_ordem_servico, match_method,
+                            match_confidence, order_match_method, created_at)
+    VALUES (20, 'a.txt', 'a.txt', '2025-03-04', NULL, NULL, 'name_match', 0.5, 'temporal_match',
+            '2025-03-05 10:00'),
+           (21, 'a.txt', '/x/2025/03/a.txt', '2025-03-04', 8, NULL, 'exact_phone', 1, NULL, now()),
+           (22, 'b.txt', '/x/2025/03/b.txt', NULL, 8, 70, 'name_match', 97, 'direct_os_ref', now()),
+           (23, 'c.txt', '/x/2025/13/c.txt', NULL, 8, NULL, 'name_match', 1, NULL, now()),
+           (24, 'd.txt', '/x/2025/04/d.txt', NULL, 9, NULL, 'name_match', 101, NULL, now()),
+           (25, ' ', '/x/2025/04/', NULL, 9, NULL, 'name_match', 1, NULL, now());
+    INSERT INTO chat_messages (id, id_chat_file, message_timestamp, is_from_customer, message_text)
+    VALUES (205, 22, '2025-03-05 09:00', true, 'oi'), (204, 22, '2025-03-05 09:00', true, 'oi'),
+           (206, 22, '2025-03-07 09:00', NULL, 'criptografia'), (207, 22, NULL, true, 'sem hora');
+    INSERT INTO customer_chat_summaries (id, id_contato, communication_frequency, sentiment_analysis, summary)
+    VALUES (902, 8, 'rare', 'negative', 'depois'), (901, 8, 'rare', 'positive', 'antes'),
+           (903, 9, 'rare', 'neutral', 'sem mensagens'), (904, 7, 'sempre', 'neutral', 'outra palavra');
+    INSERT INTO tenants (id, name) VALUES (5, 'Dupla'), (6, 'Dupla'), (7, ' ');
+    INSERT INTO whatsapp_accounts (id, tenant_id, phone_number_id, phone_number, is_active)
+    VALUES (6, 6, '2020', '+55 41 99999-0007', false), (7, 5, '2020', NULL, true), (8, 5, ' ', NULL, true);
+    INSERT INTO conversations (id, tenant_id, channel, external_id, phone_number_id, is_active)
+    VALUES (33, 6, NULL, '5541999990003', '2020', NULL), (34, 5, 'whatsapp', '5541999990003', '2020', false),
+           (35, 5, 'whatsapp', ' ', '2020', true), (36, 6, 'whatsapp', '5541999990004', '2020', false);
+    INSERT INTO conversation_messages (id, conversation_id, role, text, raw_json, created_at)
+    VALUES (401, 33, 'user', 'oi', '{"id": "w1"}', '2025-03-05 12:00+00'),
+           (402, 33, 'user', 'oi de novo', '{"id": "w1"}', '2025-03-05 13:00+00'),
+           (403, 33, 'tool', 'x', NULL, now()), (404, 33, 'user', '', NULL, now()),
+           (405, 33, 'assistant', 'lista', '[1]', '2025-03-05 11:00+00'),
+           (406, 35, 'user', 'de ninguém', NULL, now());
+"""
+
+
+def test_each_rule_of_carrying_rows_over_holds(plan_url: str, conn: Connection) -> None:
+    conn.execute(_ODD_ROWS.encode())
+    adopted = {one.table: (one.rows, one.carried) for one in adopt_plan_tables(plan_url, zone=ZONE)}
+    assert adopted == {
+        "tenants": (4, 4), "whatsapp_accounts": (4, 2), "conversations": (5, 3),
+        "conversation_messages": (8, 5), "chat_files": (9, 5), "chat_messages": (7, 5),
+        "customer_chat_summaries": (5, 2),
+    }  # fmt: skip
+    conn.execute("SET timezone = 'UTC'")
+
+    def rows(statement: str) -> list[Any]:
+        return conn.execute(statement.encode()).fetchall()
+
+    assert rows(
+        """SELECT id, file_path, month, id_contato, id_ordem_servico, match_status, match_method,
+                  match_confidence::float, order_match_method, loaded_hash, processing_status
+           FROM chat_files WHERE id > 12 ORDER BY id"""
+    ) == [
+        (20, "2025/03/a.txt", "2025-03", None, None, "pending", None, None, None, None, "pending"),
+        (22, "2025/03/b.txt", "2025-03", 8, 70, "linked", "name_match", 0.97, "direct_os_ref", b"\0",
+         "pending"),
+        (24, "2025/04/d.txt", "2025-04", 9, None, "linked", "name_match", None, None, None, "pending"),
+    ]  # fmt: skip
+    assert rows("SELECT created_at::text FROM chat_files WHERE id = 20") == [("2025-03-05 13:00:00+00",)]
+    assert rows(
+        """SELECT id, ordinal, message_timestamp::text, timestamp_utc::text, direction, occurrence
+           FROM chat_messages WHERE id_chat_file = 22 ORDER BY id"""
+    ) == [
+        (204, 1, "2025-03-05 09:00:00", "2025-03-05 12:00:00+00", "from", 1),
+        (205, 2, "2025-03-05 09:00:00", "2025-03-05 12:00:00+00", "from", 2),
+        (206, 3, "2025-03-07 09:00:00", "2025-03-07 12:00:00+00", None, 1),
+    ]
+    assert rows(
+        """SELECT id, id_contato, first_interaction_date::text, last_interaction_date::text,
+                  communication_frequency, sentiment_analysis, summary, message_count, customer_messages,
+                  staff_messages, other_messages, conversation_count
+           FROM customer_chat_summaries WHERE id_contato = 8"""
+    ) == [
+        (901, 8, "2025-03-05 09:00:00", "2025-03-07 09:00:00", "rare", "positive", "antes", 3, 2, 0, 1, 2),
+    ]  # fmt: skip
+    assert rows("SELECT id, name FROM tenants ORDER BY id") == [
+        (3, "Oficina"), (5, "Dupla (5)"), (6, "Dupla (6)"), (7, "tenant 7"),
+    ]  # fmt: skip
+    assert rows(
+        "SELECT phone_number_id, tenant_id, display_phone_number, is_active FROM whatsapp_accounts ORDER BY 1"
+    ) == [("1010", 3, None, True), ("2020", 6, "+55 41 99999-0007", False)]
+    assert rows(
+        """SELECT id, tenant_id, channel, is_active, last_message_at::text FROM conversations
+           WHERE id > 30 ORDER BY id"""
+    ) == [(33, 6, "whatsapp", True, "2025-03-05 13:00:00+00"), (36, 6, "whatsapp", False, None)]
+    assert rows(
+        """SELECT id, origin, provider_id, message_key, sent_at::text FROM conversation_messages
+           WHERE id > 400 ORDER BY id"""
+    ) == [
+        (401, "message", "w1", "w1", "2025-03-05 12:00:00+00"),
+        (402, "message", "w1", "adopted:402", "2025-03-05 13:00:00+00"),
+        (405, "assistant", None, "adopted:405", "2025-03-05 11:00:00+00"),
+    ]
 
 
 def test_the_first_run_reads_the_files_anew_and_keeps_chats_messages_and_summaries(
