@@ -236,10 +236,28 @@ def test_a_dry_run_of_everything_writes_nothing(
         assert all(rows == 0 for rows, _ in content(conn).values())
 
 
+def test_a_dry_run_shows_names_where_they_are_asked_for(
+    fresh_database_url: str, sample: Path, dagster_home: Path
+) -> None:
+    shown = {}
+    for more in ((), ("--names",)):
+        result = subprocess.run(
+            _run_command(sample, "--months", "2025-01", "--sample", "20", "--dry-run", *more),
+            env=_command(fresh_database_url, dagster_home), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        shown[more] = re.findall(r"2025-01 (.*): \w+ → contact \d+(?: \((\D.*)\))? \(\w+ \d", result.stdout)
+    masked, named = shown[()], shown["--names",]
+    assert len(masked) == len(named) == 5
+    assert all("•" in title and not contact for title, contact in masked)
+    assert all("•" not in title and contact for title, contact in named)
+
+
 def test_bad_usage_is_one_clear_line(sample: Path, dagster_home: Path, fresh_database_url: str) -> None:
     for more, status, words in (
         (("--months", "2025-13"), 2, "is not a month or a range"),
         (("--sample", "0"), 2, "--sample"),
+        (("--names",), 2, "--names goes with --dry-run"),
     ):
         result = subprocess.run(
             _run_command(sample, *more), env=_command(fresh_database_url, dagster_home),

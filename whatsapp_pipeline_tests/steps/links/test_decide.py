@@ -14,6 +14,7 @@ from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contac
 from whatsapp_pipeline.steps.links.decide import (
     AlreadyDecidedError,
     ChatDecision,
+    DecisionKind,
     add_override,
     give_verdict,
     make_decision,
@@ -105,6 +106,29 @@ def test_a_decision_on_a_chat_with_a_phone_is_about_the_phone(fresh: Connection)
     assert (again.chats, again.outranked) == ((first, same), (same,))
     assert [_link(fresh, chat)[:2] for chat in (first, same)] == [("manual", 18), ("manual", None)]
     assert scope_offers(fresh, first)[0].linked_now == ((18, 1), (None, 1))
+
+
+@pytest.mark.parametrize(
+    ("title", "kind", "scope"),
+    [
+        ("+55 41 98888-0001", "contact", "phone"),
+        ("+55 41 98888-0001", "no_contact", "phone"),
+        ("+55 41 98888-0001", "not_contact", "file"),
+        ("+55 41 98888-0001", "order", "file"),
+        ("+55 41 98888-0001", "no_order", "file"),
+        ("+55 41 98888-0001", "not_order", "file"),
+        ("Ana", "contact", "file"),
+        ("Ana", "no_contact", "file"),
+    ],
+)
+def test_a_decision_is_about_the_phone_or_else_the_chat_and_never_unasked_about_a_title(
+    fresh: Connection, title: str, kind: DecisionKind, scope: str
+) -> None:
+    """An order is that of one chat, and so is a refusal; the same phone may ask about another order."""
+    chat = add_chat(fresh, title, sessions=(Session(),))
+    id_ = {"contact": 11, "not_contact": 11, "order": 5, "not_order": 5}.get(kind)
+    make_decision(fresh, ChatDecision(chat, kind, id_, "says so", "maria"))
+    assert [row.target_kind for row in overrides.list_all(fresh)] == [scope]
 
 
 def test_a_decision_on_a_title_yields_to_a_phone_and_waits_for_a_person(fresh: Connection) -> None:

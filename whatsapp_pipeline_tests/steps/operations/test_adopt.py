@@ -191,6 +191,7 @@ def test_each_rule_of_carrying_rows_over_holds(plan_url: str, conn: Connection) 
          "pending"),
         (24, "2025/04/d.txt", "2025-04", 9, None, "linked", "name_match", None, None, None, "pending"),
     ]  # fmt: skip
+    assert rows("SELECT match_confidence::float FROM chat_files WHERE id = 11") == [(1.0,)]
     assert rows("SELECT created_at::text FROM chat_files WHERE id = 20") == [("2025-03-05 13:00:00+00",)]
     assert rows(
         """SELECT id, ordinal, message_timestamp::text, timestamp_utc::text, direction, occurrence
