@@ -149,13 +149,39 @@ def test_a_role_that_may_not_create_databases_learns_what_dagster_needs(
             conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
-def test_without_an_erp_nothing_is_said_that_only_its_pass_could_meet(empty_database_url: str) -> None:
+def test_migrate_says_what_dagsters_database_needs(
+    admin_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    role = f"loja_{uuid4().hex[:8]}"
+    environment = {
+        "DATABASE_URL": make_conninfo(empty_database_url, user=role), "PIPELINE_LOCAL_DIR": str(tmp_path)
+    }  # fmt: skip
+    with psycopg.connect(empty_database_url, autocommit=True) as conn:
+        database = sql.Identifier(conn.info.dbname)
+        conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+        conn.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(role)))
+        try:
+            result = CliRunner().invoke(cli, ["migrate"], env=environment)
+            assert result.exit_code == 0, result.output
+            assert f"warning: the role {role} may not create databases" in result.output
+        finally:
+            conn.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(database))
+            conn.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role)))
+            conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+def test_without_an_erp_nothing_is_said_that_only_its_pass_could_meet(
+    empty_database_url: str, tmp_path: Path
+) -> None:
     with connect(empty_database_url) as conn:
         conn.execute("CREATE TABLE contatos (id integer, rg varchar(9), filial integer NOT NULL)")
         migrate(empty_database_url)
         problems = {finding.problem for finding in adoption.report(conn)}
         assert problems == {"no_unique_id", "narrow", "required"}
         assert {finding.problem for finding in adoption.report(conn, with_erp=False)} == {"no_unique_id"}
+    environment = {"DATABASE_URL": empty_database_url, "PIPELINE_LOCAL_DIR": str(tmp_path)}
+    said = CliRunner().invoke(cli, ["migrate"], env=environment).output
+    assert said.count("warning: ") == 1
 
 
 def _refusal(command: list[str], environment: dict[str, str | None]) -> str:

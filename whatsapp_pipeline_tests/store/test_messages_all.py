@@ -249,6 +249,8 @@ _OTHER_ORDERS = {
     "sql/queries/chats/messages_match.sql": "rows of one file, matched by what they say",
     "sql/queries/operations/adopt_customer_chat_summaries.sql": "pauses between times, whatever their ties",
 }
+# Messages up to another one: a comparison of rows is an order, too.
+_EARLIER = re.compile(r"\(\w+\.(?:message_timestamp|sent_at|local_time|at), \w+\.\w+[^()]*\)\s*[<>]=?\s*\(")
 _TIMES = re.compile(r"\b(message_timestamp|sent_at|local_time|at|ordinal)\b")
 
 
@@ -265,6 +267,7 @@ def test_there_is_no_other_order_of_messages() -> None:
         for keys in re.findall(r"ORDER BY ((?:[^()\n]|\([^()]*\))*)", text, flags=re.IGNORECASE):
             if _TIMES.search(keys) and name not in _OTHER_ORDERS:
                 found.add((name, keys.strip()))
+        found |= {(name, compared) for compared in _EARLIER.findall(text)}
     assert found == set()
 
 

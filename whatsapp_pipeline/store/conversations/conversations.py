@@ -113,11 +113,12 @@ def stored_messages(conn: Connection, inbox_ids: Sequence[int]) -> list[tuple[in
     The context of a message is what `get_last_messages` gives up to it: at most 20, itself included.
     """
     return conn.execute(
-        """
+        f"""
         SELECT m.id, m.conversation_id, m.type, (
             SELECT count(*) FROM (
                 SELECT FROM conversation_messages o
-                WHERE o.conversation_id = m.conversation_id AND (o.sent_at, o.id) <= (m.sent_at, m.id)
+                WHERE o.conversation_id = m.conversation_id
+                  AND ({LIVE_KEY.replace("{m}", "o")}) <= ({LIVE_KEY.replace("{m}", "m")})
                 LIMIT 20
             ) earlier)
         FROM conversation_messages m WHERE m.inbox_id = ANY(%s) ORDER BY m.id
