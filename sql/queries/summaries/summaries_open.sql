@@ -1,7 +1,6 @@
 -- What is unresolved: words that nobody answered, and linked orders with their state.
 WITH spoken AS MATERIALIZED (
-    SELECT id_contato, min(at) AS first_at, max(at) AS last_at, min(seq) AS first_seq, max(seq) AS last_seq,
-           max(conversation) AS conversations, max(seq) FILTER (WHERE direction = 'to') AS last_staff_seq
+    SELECT id_contato, max(seq) FILTER (WHERE direction = 'to') AS last_staff_seq
       FROM work_talk
      GROUP BY id_contato
 ), waiting AS (

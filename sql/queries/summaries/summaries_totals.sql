@@ -7,12 +7,12 @@ WITH totals AS (
       FROM work_messages
      GROUP BY id_contato
 ), types AS (
-    SELECT id_contato, jsonb_object_agg(type, n ORDER BY type) AS types
+    SELECT id_contato, jsonb_object_agg(type, n) AS types
       FROM (SELECT id_contato, type, count(*) AS n FROM work_messages GROUP BY id_contato, type) t
      GROUP BY id_contato
 ), spoken AS MATERIALIZED (
     SELECT id_contato, min(at) AS first_at, max(at) AS last_at, min(seq) AS first_seq, max(seq) AS last_seq,
-           max(conversation) AS conversations, max(seq) FILTER (WHERE direction = 'to') AS last_staff_seq
+           max(conversation) AS conversations
       FROM work_talk
      GROUP BY id_contato
 )

@@ -137,16 +137,16 @@ def paths_with_content(conn: Connection, hashes: Sequence[bytes]) -> list[tuple[
     ).fetchall()
 
 
-def move(conn: Connection, moves: Sequence[tuple[str, str]]) -> int:
-    """Give the rows of files that were renamed their new paths, (old, new) each; return how many rows."""
+def move(conn: Connection, moves: Sequence[tuple[str, str]]) -> None:
+    """Give the rows of files that were renamed their new paths, (old, new) each."""
     if not moves:
-        return 0
+        return
     old, new = zip(*moves, strict=True)
-    return conn.execute(
+    conn.execute(
         """UPDATE chat_files f SET file_path = m.new, updated_at = now()
            FROM unnest(%s::text[], %s::text[]) AS m(old, new) WHERE f.file_path = m.old""",
         (list(old), list(new)),
-    ).rowcount
+    )
 
 
 def write_index(
@@ -240,12 +240,12 @@ def existing(conn: Connection, ids: Sequence[int]) -> set[int]:
     return {row[0] for row in conn.execute("SELECT id FROM chat_files WHERE id = ANY(%s)", (list(ids),))}
 
 
-def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> int:
-    """Note what was loaded for each chat, (id, loaded hash); return how many rows differ from before.
+def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> None:
+    """Note what was loaded for each chat, (id, loaded hash).
 
     A file that vanished while it was loaded stays so, and has its messages all the same.
     """
-    return conn.execute(
+    conn.execute(
         """UPDATE chat_files f
            SET loaded_hash = l.hash, updated_at = now(),
                processing_status = CASE f.processing_status WHEN 'vanished' THEN 'vanished' ELSE 'loaded' END
@@ -253,16 +253,16 @@ def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> int:
            WHERE f.id = l.id AND (f.loaded_hash IS DISTINCT FROM l.hash
                                   OR f.processing_status NOT IN ('loaded', 'vanished'))""",
         ([id_ for id_, _ in loaded], [hash_ for _, hash_ in loaded]),
-    ).rowcount
+    )
 
 
-def mark_failed(conn: Connection, paths: Sequence[str]) -> int:
+def mark_failed(conn: Connection, paths: Sequence[str]) -> None:
     """Mark the chats of files that could not be loaded; they are tried again by the next run."""
-    return conn.execute(
+    conn.execute(
         """UPDATE chat_files SET processing_status = 'failed', updated_at = now()
            WHERE file_path = ANY(%s) AND processing_status NOT IN ('failed', 'vanished')""",
         (list(paths),),
-    ).rowcount
+    )
 
 
 def set_parse_options(

@@ -45,14 +45,13 @@ def add_account(conn: Connection, phone_number_id: str, tenant_id: int | None) -
     pass_on_tenants(conn)
 
 
-def pass_on_tenants(conn: Connection) -> int:
-    """Give conversations and leads that have no tenant that of their account; return how many got one.
+def pass_on_tenants(conn: Connection) -> None:
+    """Give conversations and leads that have no tenant that of their account.
 
     They are from before their account was added, or before it had a tenant, however that was done.
     """
-    changed = 0
     for table in ("conversations", "leads"):
-        changed += conn.execute(
+        conn.execute(
             sql.SQL(
                 """
                 WITH found AS (
@@ -64,8 +63,7 @@ def pass_on_tenants(conn: Connection) -> int:
                 UPDATE {table} t SET tenant_id = f.tenant_id FROM found f WHERE f.id = t.id
                 """
             ).format(table=sql.Identifier(table))
-        ).rowcount
-    return changed
+        )
 
 
 def disable_account(conn: Connection, phone_number_id: str) -> bool:

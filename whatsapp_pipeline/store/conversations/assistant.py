@@ -142,18 +142,18 @@ def ask_later(conn: Connection, trigger_id: int, reason: str, *, seconds: float,
     )
 
 
-def postpone_all(conn: Connection, reason: str, *, seconds: float) -> int:
-    """Ask nothing for `seconds`: the endpoint fails for every question; return how many wait for that.
+def postpone_all(conn: Connection, reason: str, *, seconds: float) -> None:
+    """Ask nothing for `seconds`: the endpoint fails for every question.
 
     Questions that come meanwhile wait as long.
     """
-    return conn.execute(
+    conn.execute(
         "UPDATE assistant_replies SET reason = %(reason)s, updated_at = now(),"
         " next_attempt_at = greatest(next_attempt_at, now() + make_interval(secs => %(seconds)s)),"
         " paused_until = now() + make_interval(secs => %(seconds)s)"
         " WHERE state = 'pending'",
         {"reason": reason, "seconds": seconds},
-    ).rowcount
+    )
 
 
 def retry_failed(conn: Connection) -> int:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import psutil
+import pytest
 
 from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
 from whatsapp_pipeline.steps.summaries.read_texts import TextReader
@@ -16,6 +20,21 @@ def test_with_and_without_a_helper() -> None:
     with TextReader(None) as alone, TextReader(None, worth=0) as helped:
         assert alone.read(TEXTS) == helped.read(TEXTS) == helped.read(TEXTS) == ALONE
         assert helped.read([]) == []
+
+
+@pytest.mark.parametrize(("cores", "helpers"), [(None, 0), (1, 0), (2, 1), (8, 1)])
+def test_a_helper_works_where_there_are_cores_and_texts_for_it(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, helpers: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    me = psutil.Process()
+    before = len(me.children())
+    with TextReader(None, worth=3) as reader:
+        reader.read(["oi", "quanto fica?"])
+        assert len(me.children()) == before
+        reader.read(["oi"])
+        assert len(me.children()) == before + helpers
+    assert len(me.children()) == before
 
 
 def test_a_helper_that_dies_costs_no_reading(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -96,6 +96,96 @@ def test_figures_of_one_customer(empty: Connection) -> None:
     assert first["id_ordem_servico"] == second["id_ordem_servico"] == 30123
     for check in CHECKS:
         assert check.find(Scope(empty, [], Archive())).failing == 0, check.name
+
+
+def test_what_customer_and_staff_say_is_counted_for_its_own_side(empty: Connection) -> None:
+    add_contact(empty, 1)
+    chat = add_chat(
+        empty, 1, "a",
+        [
+            Said(0, "from", "Bom dia, a impressora não liga"),
+            Said(1, "from", "e o notebook? quanto custa o orçamento?"),
+            Said(2, None, "Mensagens protegidas"),
+            Said(10, "to", "O orçamento fica em R$ 300, o teclado não tem garantia, reclame na fábrica"),
+            Said(20, "from", "Péssimo, caro demais"),
+            Said(3 * DAY, "to", "O orçamento foi aprovado?"),
+            Said(3 * DAY + 30, "from", "Sim, pode fazer"),
+            Said(3 * DAY + 40, "from", "quando fica pronto?"),
+            Said(3 * DAY + 50, "from", "alguém aí?"),
+        ],
+    )  # fmt: skip
+    add_order(empty, chat, 1, 30123, "3")
+    run(empty)
+    row = one(empty)
+    facts = row["facts"]
+    assert facts["types"] == {"text": 9}
+    assert (facts["waiting"], row["open_since"]) == ("chat:7", START + timedelta(days=3, minutes=30))
+    assert row["open_reasons"] == ["unanswered"]  # the order is finished
+    (order,) = facts["orders"]
+    assert (order["evidence"], order["open"], order["closed"]) == ("chat:1", False, "2025-01-09")
+    assert {term["name"] for term in facts["terms"]} == {
+        "impressora",
+        "notebook",
+    }  # the staff's keyboard is not
+    assert [term["evidence"] for term in facts["terms"]] == ["chat:1", "chat:2"]
+    # Reply times of the clock and of the business day, Monday to Thursday from 8 to 18.
+    replies = ("reply_median_s", "reply_median_business_s", "reply_p90_s", "reply_p90_business_s")
+    assert [row[name] for name in replies] == [600, 600, 258_000, 106_800]
+    first, second = rows(empty, "customer_conversations")
+    counts = ("number", "message_count", "customer_messages", "staff_messages", "opened_by", "last_speaker")
+    assert [first[name] for name in counts] == [1, 4, 3, 1, "customer", "customer"]
+    assert [second[name] for name in counts] == [2, 4, 3, 1, "staff", "customer"]
+    times = ("started_at", "ended_at")
+    assert [first[name] - START for name in times] == [timedelta(0), timedelta(minutes=20)]
+    assert [second[name] - START for name in times] == [timedelta(days=3), timedelta(days=3, minutes=50)]
+    assert (first["first_response_s"], first["first_response_business_s"]) == (600, 600)
+    assert (second["first_response_s"], second["first_response_business_s"]) == (None, None)
+    assert first["resolved_at"] == second["resolved_at"] == date(2025, 1, 9)
+    assert (first["sentiment"], second["sentiment"]) == ("negative", "neutral")
+    # Most often said first, then by name; what the staff say of complaints is no complaint.
+    assert first["topics"][0] == second["topics"][0] == "orçamento"
+    assert first["topics"][1:] == sorted(first["topics"][1:])
+    assert not {"reclamação"} & set(second["topics"])
+
+
+def test_only_what_was_said_after_the_staff_s_last_word_waits(empty: Connection) -> None:
+    for number, (later, waits) in enumerate(
+        (
+            ([], 0),
+            ([Said(5, "to", "R$ 100")], None),
+            ([Said(5, "to", "R$ 100"), Said(9, "from", "e o prazo?")], 9),
+        ),
+        start=1,
+    ):
+        add_contact(empty, number)
+        add_chat(empty, number, f"c{number}", [Said(0, "from", "quanto fica?"), *later])
+        expected = None if waits is None else START + timedelta(minutes=waits)
+        run(empty)
+        assert rows(empty)[-1]["open_since"] == expected
+
+
+@pytest.mark.parametrize(
+    ("situacao", "is_open"),
+    [
+        ("0", True),
+        ("1", True),
+        ("2", True),
+        ("3", False),
+        ("4", False),
+        ("5", True),
+        ("6", True),
+        ("7", False),
+        ("8", False),
+    ],
+)
+def test_which_orders_are_open(empty: Connection, situacao: str, *, is_open: bool) -> None:
+    add_contact(empty, 1)
+    chat = add_chat(empty, 1, "a", [Said(0, "from", "quanto fica?"), Said(5, "to", "R$ 100")])
+    add_order(empty, chat, 1, 30123, situacao)
+    run(empty)
+    row = one(empty)
+    assert row["facts"]["orders"][0]["open"] is is_open
+    assert row["open_since"] == (datetime(2025, 1, 7) if is_open else None)
 
 
 def test_courtesy_and_praise_are_no_open_issue(empty: Connection) -> None:
