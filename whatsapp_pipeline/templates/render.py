@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from whatsapp_pipeline.templates.row_links import row_link
 
 # Text of customers may hold control characters. A browser shows them as nothing, or reverses what follows.
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def render(template: str, **values: object) -> str:

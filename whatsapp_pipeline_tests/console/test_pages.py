@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -365,6 +366,56 @@ def test_what_was_stored_is_shown_as_text(analyst: httpx.Client) -> None:
         assert "{{7*7}}" in page, path
         assert "\x1b" not in page
         assert "\u202e" not in page
+
+
+_CONTROLS = "\x00\x07\x08\x1b\x7f\x9b\u2028\u202a\u202e\u2066\u2069"
+
+
+def test_no_control_character_of_stored_text_reaches_a_page(
+    console: RunningConsole, analyst: httpx.Client
+) -> None:
+    evil = _CONTROLS.replace("\x00", "")  # PostgreSQL stores none
+    with connect(console.database_url) as conn:
+        texts = (f"praga{evil}", f"OS{evil}9", f"tela{evil}")
+        conn.execute("INSERT INTO contatos (id, nome, celular) VALUES (14, %s, '41 99999-0014')", texts[:1])
+        conn.execute(
+            "INSERT INTO ordens_servico (id, numero_ordem_servico, situacao, equipamento, id_contato)"
+            " VALUES (140, %s, '0', %s, 14)",
+            texts[1:],
+        )
+        chat = conn.execute(
+            "INSERT INTO chat_files (filename, file_path, month, title, id_contato, match_status,"
+            " processing_status) VALUES (%(t)s, %(t)s, '2025-01', %(t)s, 14, 'linked', 'loaded')"
+            " RETURNING id",
+            {"t": texts[0]},
+        ).fetchone()
+        message = conn.execute(
+            "INSERT INTO chat_messages (id_chat_file, ordinal, message_timestamp, direction, type,"
+            " message_text, responding_to, sender_name, attachment_name, line, body_hash)"
+            " VALUES (%(c)s, 1, '2025-01-02', 'from', 'text', %(t)s, %(t)s, %(t)s, %(t)s, 1, 1) RETURNING id",
+            {"c": chat[0] if chat else None, "t": texts[0]},
+        ).fetchone()
+    assert chat
+    assert message
+    try:
+        paths = [
+            "/", "/customers/14", f"/orders/{quote(texts[1], safe='')}", "/search?q=praga",
+            f"/search?q={quote(evil)}x", f"/messages/chat:{message[0]}", f"/chats/chat:{chat[0]}",
+            "/print/customers/14", "/print/orders/140", "/export/customers/14", "/export/orders/140",
+        ]  # fmt: skip
+        for path in paths:
+            answer = analyst.get(path, follow_redirects=True)
+            assert answer.status_code in {200, 404}, path
+            for shown in (answer.text, "".join(answer.headers.values())):
+                assert sorted(map(ascii, set(_CONTROLS) & set(shown))) == [], path
+            if "14" in path:
+                assert "praga\ufffd" in answer.text, path
+    finally:
+        with connect(console.database_url) as conn:
+            conn.execute("DELETE FROM chat_messages WHERE id = %s", message)
+            conn.execute("DELETE FROM chat_files WHERE id = %s", chat)
+            conn.execute("DELETE FROM ordens_servico WHERE id = 140")
+            conn.execute("DELETE FROM contatos WHERE id = 14")
 
 
 def test_every_view_is_on_record_and_none_without(console: RunningConsole, people: PreparedPeople) -> None:
