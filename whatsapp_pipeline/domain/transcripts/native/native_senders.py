@@ -18,15 +18,16 @@ from whatsapp_pipeline.domain.phone_texts import plain_phone_text
 from whatsapp_pipeline.domain.phones import is_lid, is_phone
 from whatsapp_pipeline.domain.transcripts.columns import Sender, sender_columns
 from whatsapp_pipeline.domain.transcripts.native.native_columns import Headers, Ints, replaced
-from whatsapp_pipeline.domain.transcripts.phrases import INVISIBLE, fold, phrases, visible
+from whatsapp_pipeline.domain.transcripts.phrases import fold, phrases, visible
 
 NOTIFICATION = Sender("notification", None, None, None, None, ("notification",))
 
 _LONGEST_NAME = 120
 _HAS_DIGIT = re.compile(r"\d").search
-# Up to four words that begin with a capital, with the small ones of Portuguese names between them.
+# Up to four words that begin with a capital, with the small ones of Portuguese names between them: `Ana da
+# Luz`, `João - Oficina`, `Ana (mãe)`.
 _CAPITAL = r"[^\W\d_a-zà-ÿ][^\W\d_]*"
-_PERSON = re.compile(rf"[^\w]*{_CAPITAL}(?: (?:d[aeo]s? |e )?{_CAPITAL}){{0,3}}[^\w]*")
+_PERSON = re.compile(rf"[^\w]*{_CAPITAL}(?: (?:d[aeo]s? |e |- )?{_CAPITAL}){{0,3}}(?: \([^\W\d_]+\))?[^\w]*")
 
 
 class Senders(dict[str, Sender]):
@@ -152,7 +153,8 @@ class Written:
             [sender.sender_name or sender.sender_phone for sender in self.senders], dtype=pl.String
         )
         both = pl.DataFrame({"text": texts, "name": names[pl.Series(self.numbers)]})
-        is_repeated = both.select(pl.col("text").str.starts_with(pl.col("name")).fill_null(False))
+        bare = pl.col("text").str.replace(r"\A~[ \u{202f}\u{a0}]?", "")
+        is_repeated = both.select(bare.str.starts_with(pl.col("name")).fill_null(False))
         return is_repeated.to_series().to_numpy()
 
     def columns(self) -> dict[str, pl.Series]:
@@ -197,6 +199,7 @@ def who_wrote(
 
 
 # `Bob:Oi` and not `https://…`, a time or a quotation; names have no sentence's marks.
+_NOTICE_MARKS = ("\u200e", "\u200f")
 _TIGHT_NAME = re.compile(r"([^:\n“”\"!?]{1,60})(?:(?<!\d):|:(?!\d\d\b))(?!//)(?=\S)(.*)", re.DOTALL)
 
 
@@ -227,7 +230,7 @@ def _name_and_text(text: str, *, is_alone: bool, part: int, speakers: _Speakers)
     # The blank behind the colon of an empty message may be lost.
     if is_alone and text.endswith(":"):
         return text[:-1], ""
-    match = _TIGHT_NAME.fullmatch(text) if text[:1] not in INVISIBLE else None
+    match = None if text.startswith(_NOTICE_MARKS) else _TIGHT_NAME.fullmatch(text)
     return (match[1], match[2]) if match and speakers.include(match[1], part) else (None, text)
 
 
