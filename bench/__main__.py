@@ -1,6 +1,6 @@
 """All benches, or some, one after the other, and one document of what they found: `make bench`.
 
-    python -m bench [parse link webhook summaries load scale] [--join] [--publish]
+    python -m bench [parse link webhook summaries load scale console] [--join] [--publish]
 
 `--join` runs nothing and puts together what lies under bench/results/; `--publish` writes it to
 bench/RESULTS.md, which is kept in the repository. Each section is one run of one bench: figures are compared
@@ -37,6 +37,7 @@ BENCHES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("bench.dagster_overhead",),
         ("bench.checks",),
     ),
+    "console": (("bench.console", "--write"),),
 }
 PUBLISHED = Path(__file__).with_name("RESULTS.md")
 
@@ -66,7 +67,8 @@ def join() -> str:
         text = (RESULTS_DIR / f"{name}.md").read_text(encoding="utf-8").strip()
         lines += [_with_anchors(name, text.replace("# ", "## ", 1)), ""]
     lines += [
-        "The webhook's figures are in [webhook/RESULTS.md](webhook/RESULTS.md). Where time goes is told in",
+        "The webhook's figures are in [webhook/RESULTS.md](webhook/RESULTS.md), those of the console in",
+        "[console/RESULTS.md](console/RESULTS.md). Where time goes is told in",
         "[parse/PROFILE.md](parse/PROFILE.md) and [end_to_end/PROFILE.md](end_to_end/PROFILE.md), more on",
         "summaries in [summaries/README.md](summaries/README.md).", "",
     ]  # fmt: skip

@@ -1,5 +1,7 @@
 """`python -m bench.console`: pages of the console at a steady rate, and as many as it can give.
 
+The requests of a working day are mixed: mostly customers, orders and messages, some searches.
+
 The console runs as its own process, through its own command, on an embedded server; the client is here, on
 the same machine. Writes bench/console/RESULTS.md with `--write`.
 """
@@ -33,8 +35,8 @@ from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline.store.operations import console_access
 
 PORT = 8091
-# Kind of request → (its address, the most that p95 may be, in ms).
-Requests = dict[str, tuple[Callable[[random.Random], str], int]]
+# Kind of request → (its address, the most that p95 may be in ms, its share of the mix in %).
+Requests = dict[str, tuple[Callable[[random.Random], str], int, int]]
 
 
 def requests_of(customers: int) -> Requests:
@@ -45,22 +47,23 @@ def requests_of(customers: int) -> Requests:
         return 500 * rng.randint(1, max(1, customers // 500))
 
     return {
-        "home": (lambda _: "/", 50),
-        "order": (lambda rng: f"/orders/{30000 + some(rng)}", 50),
-        "customer": (lambda rng: f"/customers/{some(rng)}", 50),
-        "customer, 1,000 messages": (lambda rng: f"/customers/{large(rng)}", 50),
-        "message": (lambda rng: f"/customers/{some(rng)}?around=chat:{some(rng)}", 50),
-        "search, 0.1 %": (lambda _: "/search?q=raro", 100),
-        "search, 1 %": (lambda _: "/search?q=medio", 100),
-        "search, a third": (lambda _: "/search?q=comum", 300),
+        "home": (lambda _: "/", 50, 6),
+        "order": (lambda rng: f"/orders/{30000 + some(rng)}", 50, 20),
+        "customer": (lambda rng: f"/customers/{some(rng)}", 50, 20),
+        "customer, 1,000 messages": (lambda rng: f"/customers/{large(rng)}", 50, 8),
+        "message": (lambda rng: f"/customers/{some(rng)}?around=chat:{some(rng)}", 50, 12),
+        "search, 0.1 %": (lambda _: "/search?q=raro", 100, 6),
+        "search, 1 %": (lambda _: "/search?q=medio", 100, 2),
+        "search, a third": (lambda _: "/search?q=comum", 300, 2),
         "search, a third, by date": (
             lambda _: "/search?q=comum&sort=date&since=2024-01-01&until=2024-01-31",
             300,
+            2,
         ),
-        "search in a customer of 1,000": (lambda rng: f"/search?q=comum&customer={large(rng)}", 50),
-        "find in a conversation of 1,000": (lambda rng: f"/customers/{large(rng)}?find=comum", 50),
-        "name": (lambda rng: f"/search?q=souza%20{some(rng)}", 100),
-        "part of a phone": (lambda rng: f"/search?q={80000000 + some(rng)}", 100),
+        "search in a customer of 1,000": (lambda rng: f"/search?q=comum&customer={large(rng)}", 50, 6),
+        "find in a conversation of 1,000": (lambda rng: f"/customers/{large(rng)}?find=comum", 50, 4),
+        "name": (lambda rng: f"/search?q=souza%20{some(rng)}", 100, 6),
+        "part of a phone": (lambda rng: f"/search?q={80000000 + some(rng)}", 100, 6),
     }
 
 
@@ -100,21 +103,21 @@ def _client(token: str) -> httpx.Client:
     raise RuntimeError("the console did not start")
 
 
-def steady(client: httpx.Client, address: Callable[[], str], *, rate: float, seconds: float) -> list[float]:
-    """Ask at a steady rate; return how long each answer took since it was due, in ms."""
-    took: list[float] = []
+def steady(client: httpx.Client, wanted: list[tuple[str, str]], *, rate: float) -> dict[str, list[float]]:
+    """Send requests, (kind, address), at a steady rate; return the ms that each took since it was due."""
+    took: dict[str, list[float]] = {}
     threads = []
     begin = time.perf_counter() + 0.1
 
-    def ask(due: float, path: str) -> None:
+    def ask(due: float, kind: str, path: str) -> None:
         answer = client.get(path)
         assert answer.status_code == 200, (path, answer.status_code)
-        took.append(1000 * (time.perf_counter() - due))
+        took.setdefault(kind, []).append(1000 * (time.perf_counter() - due))
 
-    for number in range(round(rate * seconds)):
+    for number, (kind, path) in enumerate(wanted):
         due = begin + number / rate
         time.sleep(max(0, due - time.perf_counter()))  # the steady rate itself
-        thread = threading.Thread(target=ask, args=(due, address()))
+        thread = threading.Thread(target=ask, args=(due, kind, path))
         thread.start()
         threads.append(thread)
     for thread in threads:
@@ -142,6 +145,21 @@ def throughput(
     return sum(counted) / seconds
 
 
+def processor_ms(client: httpx.Client, watched: Callable[[], float], addresses: list[str]) -> float:
+    """Return the processor time per request, of console and server: other work hardly changes it."""
+    begin = watched()
+    for address in addresses:
+        client.get(address).raise_for_status()
+    return 1000 * (watched() - begin) / len(addresses)
+
+
+def processor_seconds(process: psutil.Process, folder: Path) -> float:
+    """Return the processor time that the console and the database server behind it have used."""
+    server = psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().split()[0]))
+    used = [one.cpu_times() for one in (process, *server.children())]
+    return sum(times.user + times.system for times in used)
+
+
 def percentile(values: list[float], share: float) -> float:
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
@@ -151,7 +169,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--customers", type=int, default=50_000)
     parser.add_argument("--rate", type=float, default=50)
-    parser.add_argument("--seconds", type=float, default=10, help="per kind of request")
+    parser.add_argument("--seconds", type=float, default=60, help="how long the mix is sent")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bc-") as name:
@@ -161,40 +179,52 @@ def main() -> None:
         with connect(url) as conn:
             fill(conn, messages=options.messages, customers=options.customers)
         with console(url, folder) as (client, process):
-            text = _measure(client, process, options)
+            text = _measure(client, process, options, partial(processor_seconds, process, folder))
     print(text)
     if options.write:
         Path(__file__).with_name("RESULTS.md").write_text(text, encoding="utf-8")
 
 
-def _measure(client: httpx.Client, process: psutil.Process, options: argparse.Namespace) -> str:
+def _measure(
+    client: httpx.Client, process: psutil.Process, options: argparse.Namespace, watched: Callable[[], float]
+) -> str:
     rng = random.Random(1)
     at_rest = process.memory_info().rss / 2**20
+    kinds = requests_of(options.customers)
+    weights = [share for _, _, share in kinds.values()]
+
+    def mix(count: int) -> list[tuple[str, str]]:
+        return [(kind, kinds[kind][0](rng)) for kind in rng.choices(list(kinds), weights, k=count)]
+
+    sizes = {kind: len(client.get(address(rng)).content) / 1e3 for kind, (address, _, _) in kinds.items()}
+    steady(client, mix(100), rate=20)  # warm up
+    used = {
+        kind: processor_ms(client, watched, [address(rng) for _ in range(40)])
+        for kind, (address, _, _) in kinds.items()
+    }
+    load = os.getloadavg()[0]
+    took = steady(client, mix(round(options.rate * options.seconds)), rate=options.rate)
     lines = [
         "# The console",
         "",
         f"`python -m bench.console --messages {options.messages} --customers {options.customers}"
         f" --rate {options.rate:g} --seconds {options.seconds:g}` on {machine()};",
-        f"load average {os.getloadavg()[0]:.1f} before the measurements: other work shared the cores.",
-        "Milliseconds from the moment a request was due until its whole answer was there.",
+        f"load average {load:.1f} before the measurements (0 to 1 where nothing else runs on the machine).",
+        f"All kinds mixed, {options.rate:g} requests/s together. p50 and p95: milliseconds from the moment a",
+        "request was due until its whole answer was there. Processor: milliseconds of console and server",
+        "together for one request, which other work on the machine changes little.",
         "",
-        "| request | p50 | p95 | most that p95 may be | page |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        "| request | of the mix | p50 | p95 | most that p95 may be | processor | page |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for kind, (address, most) in requests_of(options.customers).items():
-        ask = partial(address, rng)
-        size = len(client.get(ask()).content) / 1e3
-        steady(client, ask, rate=20, seconds=1)  # warm up
-        took = steady(client, ask, rate=options.rate, seconds=options.seconds)
-        middle, high = statistics.median(took), percentile(took, 0.95)
-        row = f"| {kind} | {middle:.0f} | {high:.0f} | {most} | {size:.1f} kB |"
-        print(row, flush=True)
-        lines.append(row)
+    for kind, (_, most, share) in kinds.items():
+        middle, high = statistics.median(took[kind]), percentile(took[kind], 0.95)
+        lines.append(
+            f"| {kind} | {share} % | {middle:.0f} | {high:.0f} | {most} | {used[kind]:.0f} "
+            f"| {sizes[kind]:.1f} kB |"
+        )
     pages = throughput(
-        client,
-        lambda: f"/customers/{rng.randint(1, options.customers)}",
-        connections=32,
-        seconds=options.seconds,
+        client, lambda: f"/customers/{rng.randint(1, options.customers)}", connections=32, seconds=10
     )
     lines += ["", f"32 connections without a pause: {pages:.0f} customer pages/s (wanted: 200).",
               f"Memory: {at_rest:.0f} MB at rest (wanted: at most 120), "

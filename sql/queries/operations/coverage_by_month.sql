@@ -11,6 +11,6 @@ SELECT month, count(*) AS chats,
        count(*) FILTER (WHERE match_status IN ('linked', 'manual') AND id_contato IS NOT NULL)
            AS linked
   FROM chat_files
- WHERE NOT is_group AND processing_status <> 'vanished'
+ WHERE NOT is_group AND duplicate_of IS NULL AND processing_status <> 'vanished'
    AND month >= (SELECT min(month) FROM newest)
  GROUP BY month ORDER BY month DESC
