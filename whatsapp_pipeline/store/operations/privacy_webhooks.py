@@ -339,15 +339,17 @@ def _rewrite_bodies(conn: Connection, is_person: NameTest) -> int:
     return changed
 
 
-# Full-width, Arabic and mathematical digits, and a percent sign with two digits (`%20`) between those of a
-# number: a pattern of plain digits does not find these.
+# Full-width, Arabic, mathematical, raised and circled digits, and digits of a mark (`%20`, `&#45;`) between
+# those of a number: a pattern of plain digits does not find these.
 OTHER_DIGITS: LiteralString = (
-    r"[\uFF10-\uFF19\u0660-\u0669\u06F0-\u06F9\U0001D7CE-\U0001D7FF]|\u0025[0-9A-Fa-f][0-9A-Fa-f]"
+    r"[\uFF10-\uFF19\u0660-\u0669\u06F0-\u06F9\U0001D7CE-\U0001D7FF\u00B2\u00B3\u00B9\u2070-\u2089\u2460-\u249B]"
+    r"|\u0025[0-9A-Fa-f][0-9A-Fa-f]|&(amp;)?#"
 )
 # Digits of a text and of raw JSON without its escapes: what a number in any spelling leaves.
 _HOLDS_NEEDLE: LiteralString = r"""
     (%(needles)s::text[] IS NULL OR raw_json::text LIKE ANY(%(needles)s)
-     OR concat_ws(' ', raw_json::text, {texts}) ~ '{digits}' OR raw_json::text ~* '\\u(ff1|066|06f|d835)'
+     OR concat_ws(' ', raw_json::text, {texts}) ~ '{digits}'
+     OR raw_json::text ~* '\\u(ff1|066|06f|d835|0026|00b|20[78]|24[6-9])'
      OR regexp_replace(regexp_replace(coalesce(raw_json::text, ''), '\\u[0-9a-fA-F]{{4}}', '', 'g')
                        || ' ' || {texts}, '[^0-9]', '', 'g') LIKE ANY(%(needles)s))
 """

@@ -7,6 +7,7 @@ with new deliveries, after the restore of an older backup, and in the backups th
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import logging
 import re
@@ -129,6 +130,7 @@ def archive(root: Path) -> Path:
             (3, KEPT, "o fone41999990101 não atende"),
             (4, KEPT, "ou \uff19\uff19\uff19\uff19-\uff10\uff11\uff10\uff11"),
             (5, KEPT, "https://wa.me/?phone=%2B55%2841%2999999%200101"),
+            (6, KEPT, "41&nbsp;99999&#45;0101, sim?"), (7, KEPT, "41<br>99999   -   -   0101"),
         )
     )  # fmt: skip
     write_chat(root, group, title="Grupo da Loja", time="2025-01-09 10 00 00")
@@ -275,8 +277,8 @@ def search(held: str) -> list[str]:
     plain = "".join(
         char for char in unicodedata.normalize("NFKD", held.casefold()) if not unicodedata.combining(char)
     ).replace(r"\u00e9", "e")
-    plain = unquote(plain)
-    numbers = [r"[^0-9a-z]{0,6}".join(number) for number in (FIRST, SECOND, LEAD)]
+    plain = re.sub(r"<[^<>0-9]*>", " ", html.unescape(unquote(plain)))
+    numbers = [r"[^0-9a-z]{0,12}".join(number) for number in (FIRST, SECOND, LEAD)]
     pattern = re.compile("|".join([*numbers, *map(re.escape, WORDS)]))
     return [plain[max(0, m.start() - 60) : m.end() + 20] for m in pattern.finditer(plain)]
 
@@ -350,6 +352,7 @@ def test_three_erased_people_are_found_nowhere(
         assert conn.execute(f"{said} WHERE is_group ORDER BY ordinal").fetchall() == [
             ("bom dia",), ("[apagado]",), ("[apagado]",), ("o fone[apagado] não atende",),
             ("ou [apagado]",), ("https://wa.me/?phone=[apagado]",),
+            ("[apagado], sim?",), ("[apagado]",),
         ]  # fmt: skip
         book = conn.execute("SELECT raw_json::text FROM webhook_events WHERE kind LIKE '%state_sync'")
         assert "Joao" in str(book.fetchall())
