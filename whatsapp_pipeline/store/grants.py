@@ -23,8 +23,8 @@ ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE)
 
 # What a reader sees: customers' summaries and metrics, and how the pipeline did. No message, no phone column.
 _READER_TABLES = (
-    "customer_chat_summaries", "customer_conversations", "link_runs", "webhook_batches", "checkpoint_waivers",
-    "pauses", "customer_notes", "sessions_all",
+    "customer_chat_summaries", "customer_conversations", "commitments", "link_runs", "webhook_batches",
+    "checkpoint_waivers", "pauses", "customer_notes", "sessions_all",
 )  # fmt: skip
 _READER_COLUMNS = {
     "contatos": ("id", "nome"),

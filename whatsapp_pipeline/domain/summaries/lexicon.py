@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from whatsapp_pipeline.domain.summaries.patterns import Matcher, Pattern, fold, parse_pattern, words_of
+
+# What a word or phrase of displeasure is about: the shop, the customer's own matter (a broken device, a
+# worry), or the matter where a device is named beside it and the shop is not.
+About: TypeAlias = Literal["shop", "matter", "either"]
+_MARKS: dict[str, About] = {"~": "matter", "?": "either"}
+_IRONY = -2.2
 
 
 @dataclass(frozen=True)
 class WordEntry:
-    """What one word does to a message: `value` is its polarity, the rest how it bends its neighbours."""
+    """What one word does to a message: `value` is its polarity, the rest how it changes its neighbours."""
 
     value: float = 0.0
-    expected: bool = False  # worth something only when denied
+    about: About = "shop"
+    expected: bool = False  # has a value only when denied
+    owed: bool = False  # expected of the shop, so that its absence is a complaint in a question too
     negator: bool = False
     weak_negator: bool = False
     intensity: float = 0.0
@@ -28,13 +36,19 @@ class WordEntry:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The lexicon in memory. `phrases[payload]` is (value, is a denial by itself)."""
+    """The lexicon in memory. `phrase_values[payload]`, `phrase_denies[payload]` … describe a phrase."""
 
     exact: dict[str, WordEntry]
     stems: dict[str, WordEntry]
     phrases: Matcher
     phrase_values: tuple[float, ...]
     phrase_denies: tuple[bool, ...]
+    phrase_about: tuple[About, ...]
+    irony: frozenset[int]  # phrases that are meant as their opposite, whatever stands beside them
+    mild_irony: frozenset[int]  # … unless the rest of the message praises
+    devices: frozenset[str]
+    shop: frozenset[str]
+    urgency: Matcher
     contrast_phrases: frozenset[int]
     closing: frozenset[str]
     digest: str
@@ -80,42 +94,86 @@ def _words(table: dict[str, Any]) -> _Entries:
     for value, marks in ((2.0, emoji["positive"]), (-2.0, emoji["negative"]), (0.25, emoji["courtesy"])):
         for mark in marks.split():
             entries.exact.setdefault(mark, WordEntry(value=value))
+    _flag(entries, table)
     return entries
+
+
+def _flag(entries: _Entries, table: dict[str, Any]) -> None:
+    """Say of the entries what they are about."""
+
+    def change(block: str, **fields: float | str) -> None:
+        for word in _entries(block):
+            target = entries.stems if word.endswith("*") else entries.exact
+            key = fold(word[:-1]) if word.endswith("*") else "".join(words_of(word))
+            target[key] = replace(target.get(key, WordEntry()), **fields)  # type: ignore[arg-type]  # callers name fields
+
+    matters = table.get("matters", {})
+    change(matters.get("words", ""), about="matter")
+    change(matters.get("expected", ""), about="matter")
+    change(matters.get("either", ""), about="either")
+    change(matters.get("praise", ""), about="either")
+    change(table["expected"].get("owed", ""), expected=True, owed=True)
+
+
+class _Phrases:
+    """The phrases of the lexicon as they are read."""
+
+    def __init__(self, words: _Entries) -> None:
+        self.words = words
+        self.patterns: list[Pattern] = []
+        self.values: list[float] = []
+        self.denies: list[bool] = []
+        self.about: list[About] = []
+
+    def add(self, line: str, value: float) -> int:
+        """Add one phrase and return its number."""
+        about: About = _MARKS.get(line[0], "shop")
+        pattern = parse_pattern(line.lstrip("~?").strip(), len(self.patterns))
+        first = pattern.elements[0]
+        exact = self.words.exact
+        self.patterns.append(pattern)
+        self.values.append(value)
+        self.denies.append(first is not None and any(w in exact and exact[w].negator for w in first.exact))
+        self.about.append(about)
+        return len(self.patterns) - 1
+
+    def add_block(self, block: str, value: float) -> frozenset[int]:
+        """Add a phrase for each line and return their numbers."""
+        return frozenset(self.add(line.strip(), value) for line in block.splitlines() if line.strip())
+
+
+def _forms(block: str) -> frozenset[str]:
+    return frozenset("".join(words_of(word)) for word in _entries(block))
 
 
 def parse_lexicon(text: str) -> Lexicon:
     """Read the lexicon's TOML; raises ValueError naming the entry that is wrong or stands twice."""
     table = tomllib.loads(text)
     words = _words(table)
-    patterns: list[Pattern] = []
-    values: list[float] = []
-    denies: list[bool] = []
+    phrases = _Phrases(words)
     for value, block in table["phrases"].items():
-        for line in filter(None, (line.strip() for line in block.splitlines())):
-            pattern = parse_pattern(line, len(patterns))
-            first = pattern.elements[0]
-            patterns.append(pattern)
-            values.append(float(value))
-            denies.append(
-                first is not None and any(w in words.exact and words.exact[w].negator for w in first.exact)
-            )
-    contrast = set()
-    for phrase in _entries(table["contrast"]["phrases"]):
-        contrast.add(len(patterns))
-        patterns.append(parse_pattern(phrase, len(patterns)))
-        values.append(0.0)
-        denies.append(False)
-    digest = sha256(text.encode()).hexdigest()[:16]
-    closing = frozenset("".join(words_of(word)) for word in _entries(table["closing"]["words"]))
+        phrases.add_block(block, float(value))
+    contrast = frozenset(phrases.add(phrase, 0.0) for phrase in _entries(table["contrast"]["phrases"]))
+    irony = table.get("irony", {})
+    certain = phrases.add_block(irony.get("certain", ""), _IRONY)
+    mild = phrases.add_block(irony.get("mild", ""), _IRONY)
+    matters = table.get("matters", {})
+    urgent = [line.strip() for line in table.get("urgency", {}).get("phrases", "").splitlines()]
     return Lexicon(
-        words.exact,
-        words.stems,
-        Matcher(patterns),
-        tuple(values),
-        tuple(denies),
-        frozenset(contrast),
-        closing,
-        digest,
+        exact=words.exact,
+        stems=words.stems,
+        phrases=Matcher(phrases.patterns),
+        phrase_values=tuple(phrases.values),
+        phrase_denies=tuple(phrases.denies),
+        phrase_about=tuple(phrases.about),
+        irony=certain,
+        mild_irony=mild,
+        devices=_forms(matters.get("devices", "")),
+        shop=_forms(matters.get("shop", "")),
+        urgency=Matcher([parse_pattern(line, number) for number, line in enumerate(urgent) if line]),
+        contrast_phrases=contrast,
+        closing=_forms(table["closing"]["words"]),
+        digest=sha256(text.encode()).hexdigest()[:16],
     )
 
 

@@ -80,11 +80,16 @@ def _seconds(moment: time) -> int:
     return moment.hour * 3600 + moment.minute * 60 + moment.second
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _holidays(first_year: int, last_year: int, state: str | None) -> frozenset[date]:
     from holidays.countries.brazil import Brazil
 
     return frozenset(Brazil(subdiv=state, years=range(first_year, last_year + 1)))
+
+
+def holidays_of(year: int, state: str | None) -> frozenset[date]:
+    """Return the holidays of a year: the national ones, and those of `state`."""
+    return _holidays(year, year, state)
 
 
 def business_days(first: date, last: date, hours: BusinessHours) -> Iterator[BusinessDay]:

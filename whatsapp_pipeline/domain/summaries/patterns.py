@@ -80,6 +80,11 @@ class _Forms(dict[str, str]):
 _FORMS = _Forms()
 
 
+def spell(word: str) -> str:
+    """Return a folded word as it is spelled without slang and elongation."""
+    return _FORMS[word]
+
+
 def tokenize(text: str) -> list[str]:
     """Cut a message into words, marks and emoji, each in its normalized form."""
     forms = _FORMS

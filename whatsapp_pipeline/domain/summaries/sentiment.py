@@ -1,15 +1,17 @@
-"""Estimated sentiment of one customer message, by lexicon and rules.
+"""Estimated mood of one customer message towards the shop, by lexicon and rules.
 
-What belongs here: negation, intensity, contrast and what outweighs what. What does not: the words
-themselves (`lexicon.toml`) and how messages add up to a conversation (the store's SQL).
+What belongs here: negation, intensity, contrast, irony, and what is displeasure with the shop and what
+describes the customer's own matter. What does not: the words themselves (`lexicon.toml`) and how messages
+add up to a conversation (the store's SQL).
 """
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from whatsapp_pipeline.domain.summaries.lexicon import Lexicon, WordEntry, default_lexicon
+from whatsapp_pipeline.domain.summaries.lexicon import About, Lexicon, WordEntry, default_lexicon
 from whatsapp_pipeline.domain.summaries.patterns import SENTENCE_END, place, tokenize
 
 Label = Literal["positive", "neutral", "negative"]
@@ -25,8 +27,13 @@ _BARE_DENIAL = -0.35
 _BEFORE_CONTRAST = 0.5
 _AFTER_CONTRAST = 1.3
 _CONCEDED = 0.4
-_IN_QUESTION = 0.5
+_IN_QUESTION = 0.15
 _HINT = 0.36
+# What a described defect leaves of its words' value: below an opinion, and still a sign.
+_MATTER = -0.35
+_DENIED_MATTER = 0.3
+_PRAISE = 1.0
+_SINCERE = 1.9  # praise of this value beside mild irony is meant
 
 
 class Sentiment(NamedTuple):
@@ -37,14 +44,46 @@ class Sentiment(NamedTuple):
     end: int | None
 
 
+class Mood(NamedTuple):
+    """The mood of a message cut into tokens; `first`, `last` are the tokens that weigh most.
+
+    `problem`: it describes a defect or a worry about a device that it names.
+    """
+
+    score: float
+    first: int | None
+    last: int | None
+    problem: bool
+
+
 class _Hit(NamedTuple):
     value: float
     at: int
     first: int
     last: int
+    about: About = "shop"
+    irony: Literal["", "certain", "mild"] = ""
+
+
+class _Phrase(NamedTuple):
+    """A phrase found; `number` is its place in the lexicon."""
+
+    end: int
+    number: int
 
 
 _NOTHING = WordEntry()
+_NO_MOOD = Mood(0.0, None, None, False)
+_PAUSES = frozenset(".,!?;\n")
+# The shop as "you" is nobody's fault in "vocês consertam tela quebrada?".
+_ADDRESSED = frozenset({"voces"})
+_OTHERS = frozenset({"outra", "outro"})
+_SHOPS = frozenset({"loja", "assistencia", "lugar", "tecnico", "empresa", "oficina", "cara"})
+_FILLERS = frozenset({"viu", "ne", "hein", "haha"})
+# After these, praise is a hope: "se ficar bom, eu indico".
+_HOPES = frozenset(
+    {"ficar", "ficarem", "for", "der", "estiver", "fizer", "fizerem", "conseguir", "conseguirem", "resolver"}
+)
 
 
 class SentimentReader:
@@ -70,22 +109,31 @@ class SentimentReader:
 
     def read(self, text: str) -> Sentiment:
         """Score `text`."""
-        score, first, last = self.read_forms(tokenize(text))
-        if first is None or last is None:
-            return Sentiment(score, None, None)
-        return Sentiment(score, *place(text, first, last))
+        mood = self.read_forms(tokenize(text))
+        if mood.first is None or mood.last is None:
+            return Sentiment(mood.score, None, None)
+        return Sentiment(mood.score, *place(text, mood.first, mood.last))
 
-    def read_forms(self, forms: list[str]) -> tuple[float, int | None, int | None]:
-        """Score a message cut into tokens; return its score, and the first and last token that weigh."""
-        hits = _weigh(forms, self._hits(forms))
-        if not hits:
-            return 0.0, None, None
+    def read_forms(self, forms: list[str]) -> Mood:
+        """Score a message that is cut into tokens."""
+        found = self._hits(forms)
+        if not found[0]:
+            return _NO_MOOD
+        hits = _weigh(forms, self._without_matters(forms, found[0]), *found[1:])
         total = _total(hits)
+        if not hits:
+            return _NO_MOOD
         strongest = max(hits, key=lambda hit: abs(hit.value) if hit.value * total > 0 else 0.0)
         score = round(total / math.sqrt(total * total + _SPREAD), 3)
-        return score, strongest.first, strongest.last
+        problem = any(hit.about == "matter" for hit in hits) and not self.lexicon.devices.isdisjoint(forms)
+        return Mood(score, strongest.first, strongest.last, problem)
+
+    def is_urgent(self, forms: list[str]) -> bool:
+        """Return whether the customer says that they need it soon."""
+        return next(self.lexicon.urgency.find(forms), None) is not None
 
     def _hits(self, forms: list[str]) -> tuple[list[_Hit], int | None, list[tuple[int, int]]]:  # noqa: C901, PLR0912, PLR0915  # one pass over the words; split, its state would travel through every part
+        lexicon = self.lexicon
         hits: list[_Hit] = []
         contrast_at: int | None = None
         conceded: list[tuple[int, int]] = []
@@ -99,17 +147,24 @@ class SentimentReader:
 
         while at < size:
             form = forms[at]
-            end, value, denies = self._phrase(forms, at)
-            if end is not None and value is None:
-                contrast_at, at, negator_at = at, end, -1
-                continue
-            if end is not None and value is not None:
-                if negator_at >= 0 and at <= negated_until and not denies and value:
+            phrase = self._phrase(forms, at)
+            if phrase is not None:
+                end, number = phrase
+                value, denies = lexicon.phrase_values[number], lexicon.phrase_denies[number]
+                about = lexicon.phrase_about[number]
+                if number in lexicon.contrast_phrases:
+                    contrast_at, at, negator_at = at, end, -1
+                    continue
+                if number in lexicon.irony:
+                    hits.append(_Hit(value, at, at, end - 1, "shop", "certain"))
+                elif number in lexicon.mild_irony:
+                    hits.append(_Hit(value, at, at, end - 1, "shop", "mild"))
+                elif negator_at >= 0 and at <= negated_until and not denies and value:
                     value *= _DENIED_GOOD if value > 0 else _DENIED_BAD
-                    hits.append(_Hit(value, at, negator_at, end - 1))
+                    hits.append(_Hit(value, at, negator_at, end - 1, about))
                 elif value:
                     strength = intensity if at <= intensity_until else 1.0
-                    hits.append(_Hit(value * strength, at, at, end - 1))
+                    hits.append(_Hit(value * strength, at, at, end - 1, about))
                 if denies or value:
                     negator_at = -1
                 at, intensity = end, 1.0
@@ -120,16 +175,28 @@ class SentimentReader:
                 negator_at, intensity = -1, 1.0
                 if entry.contrast and hits:
                     contrast_at = at
+            elif form == ",":
+                # What stands after a comma is another clause: "não, adorei".
+                bare_denial()
+                negator_at = -1
             elif entry.concession:
                 stop = next((i for i in range(at, size) if forms[i] in ",.;!?\n"), None)
                 if stop is not None:
                     conceded.append((at, stop))
+            elif entry.negator and (denied := self._denied_before(forms, at, hits)) is not None:
+                hits[:] = denied
+                negator_at = -1
+            elif entry.negator and _answers(forms, at):
+                at += 1
+                continue
+            elif entry.negator and _is_comparison(forms, at):
+                negator_at, intensity, intensity_until = -1, 1.3, at + 6
             elif entry.negator and not (form == "nada" and negator_at >= 0 and at + 1 == size):
                 if negator_at < 0:
                     negator_at, negator_weak = at, entry.weak_negator
                 negated_until = at + _NEGATION_REACH
             elif entry.intensity and (not entry.value or self._is_opinion(forms, at + 1)):
-                intensity, intensity_until = entry.intensity, at + 3
+                intensity, intensity_until = max(entry.intensity, intensity), max(at + 3, intensity_until)
             elif entry.value or entry.expected:
                 negated = negator_at >= 0 and at <= negated_until
                 first = negator_at if negated else at
@@ -138,25 +205,47 @@ class SentimentReader:
                     value *= intensity if at <= intensity_until else 1.0
                     if at + 1 < size and forms[at + 1] in {"demais", "muito", "bastante"}:
                         value *= 1.3
-                    hits.append(_Hit(value, at, first, at))
+                    about = entry.about
+                    if negated and about == "matter" and entry.value < 0:
+                        value = _DENIED_MATTER
+                    if negated and forms[negator_at] == "ninguem":
+                        about = "shop"
+                    elif negated and entry.expected and not entry.owed and _asks(forms, at):
+                        about = "matter"
+                    hits.append(_Hit(value, at, first, at, about))
                     negator_at, intensity = -1, 1.0
             at += 1
         bare_denial()
         return hits, contrast_at, conceded
 
-    def _phrase(self, forms: list[str], at: int) -> tuple[int | None, float | None, bool]:
-        """Return (end, value, denies) of the longest phrase at `at`; value None marks a contrast."""
-        best: tuple[int | None, float | None, bool] = (None, None, False)
+    def _phrase(self, forms: list[str], at: int) -> _Phrase | None:
+        """Return the longest phrase at `at`."""
+        best: _Phrase | None = None
         following = forms[at + 1] if at + 1 < len(forms) else ""
         for pattern in self.lexicon.phrases.candidates(forms[at], following):
             end = at + 1 if len(pattern.elements) == 1 else pattern.match(forms, at)
-            if end is not None and (best[0] is None or end > best[0]):
-                number = pattern.payload
-                value = (
-                    None if number in self.lexicon.contrast_phrases else self.lexicon.phrase_values[number]
-                )
-                best = (end, value, self.lexicon.phrase_denies[number])
+            if end is not None and (best is None or end > best.end):
+                best = _Phrase(end, pattern.payload)
         return best
+
+    def _denied_before(self, forms: list[str], at: int, hits: list[_Hit]) -> list[_Hit] | None:
+        """Return the hits after a denial that follows its word ("gostei não"); None where none does."""
+        following = forms[at + 1] if at + 1 < len(forms) else "."
+        ends = following in _FILLERS or (following in _PAUSES and following != "?")
+        if forms[at] != "nao" or not ends or at == 0:
+            return None
+        last = hits[-1] if hits else None
+        if last is not None and last.last < at - 1 and self._entry(forms[at - 1]).negator:
+            return list(hits)  # "não resolveram nada não"
+        if last is not None and last.last == at - 1:
+            if last.first != last.at or self._entry(forms[last.first]).negator:
+                return list(hits)  # "não gostei não" denies once
+            value = last.value * (_DENIED_GOOD if last.value > 0 else _DENIED_BAD)
+            return [*hits[:-1], last._replace(value=value, last=at)]
+        entry = self._entry(forms[at - 1])
+        if not entry.expected:
+            return None
+        return [*hits, _Hit(_DENIED_EXPECTED, at - 1, at - 1, at, entry.about)]
 
     def _is_opinion(self, forms: list[str], at: int) -> bool:
         return at < len(forms) and self._entry(forms[at]).value != 0
@@ -165,17 +254,82 @@ class SentimentReader:
     def _value(entry: WordEntry, negated: bool) -> float:
         if not negated:
             return entry.value
-        if entry.expected:
+        if entry.expected and not entry.value:
             return _DENIED_EXPECTED
         if 0 < entry.value < 0.5:
             return 0.0
         return entry.value * (_DENIED_GOOD if entry.value > 0 else _DENIED_BAD)
 
+    def _without_matters(self, forms: list[str], hits: list[_Hit]) -> list[_Hit]:
+        """Reduce what describes the customer's own matter to a hint, and settle what may be either.
 
-def _weigh(forms: list[str], found: tuple[list[_Hit], int | None, list[tuple[int, int]]]) -> list[_Hit]:
-    """Apply what reaches over the whole message: contrast, concession, a question."""
-    hits, contrast_at, conceded = found
-    asks = "?" in forms[-2:]
+        Beside praise ("bonito, mas não funciona") a defect keeps its value, unless the message asks
+        something.
+        """
+        praised = "?" not in forms and any(hit.value >= _PRAISE and hit.about == "shop" for hit in hits)
+        out = []
+        for hit in hits:
+            about = hit.about
+            if about == "either":
+                about = "matter" if self._names_device(forms, hit) else "shop"
+            if about == "shop" and hit.value < 0 and not _OTHERS.isdisjoint(forms):
+                about = "matter" if _names_another_shop(forms) else "shop"
+            if about == "shop":
+                out.append(hit._replace(about="shop"))
+            elif hit.value < 0:
+                value = hit.value if praised else max(hit.value, _MATTER)
+                out.append(hit._replace(value=value, about="matter"))
+            else:
+                out.append(hit._replace(value=min(hit.value, -_MATTER), about="shop"))
+        return out
+
+    def _names_device(self, forms: list[str], hit: _Hit) -> bool:
+        """Return whether the sentence of a hit names a device or part, and not the shop."""
+        start, stop = hit.first, hit.last + 1
+        while start > 0 and forms[start - 1] not in SENTENCE_END:
+            start -= 1
+        while stop < len(forms) and forms[stop] not in SENTENCE_END:
+            stop += 1
+        words = set(forms[start:stop])
+        shop = (
+            self.lexicon.shop - _ADDRESSED if stop < len(forms) and forms[stop] == "?" else self.lexicon.shop
+        )
+        return not words.isdisjoint(self.lexicon.devices) and words.isdisjoint(shop)
+
+
+def _names_another_shop(forms: list[str]) -> bool:
+    """Return whether another shop is spoken of, and this one is not."""
+    pairs = pairwise(forms)
+    return any(a in _OTHERS and b in _SHOPS for a, b in pairs)
+
+
+def _answers(forms: list[str], at: int) -> bool:
+    """Return whether a "não" is an answer by itself: it begins a sentence and a pause follows it."""
+    if forms[at] != "nao" or (at > 0 and forms[at - 1] not in _PAUSES and forms[at - 1] != "nao"):
+        return False
+    following = forms[at + 1] if at + 1 < len(forms) else ""
+    return following in _PAUSES or (following == "nao" and at + 2 < len(forms) and forms[at + 2] in _PAUSES)
+
+
+def _is_comparison(forms: list[str], at: int) -> bool:
+    """Return whether "nunca" compares and does not deny: "nunca fui tão bem atendida", "nunca vi melhor"."""
+    if forms[at] not in {"nunca", "jamais"}:
+        return False
+    reach = forms[at + 1 : at + 6]
+    return "mais" not in reach[:1] and not {"tao", "tanto", "tanta", "melhor", "pior"}.isdisjoint(reach)
+
+
+def _asks(forms: list[str], at: int, ends: frozenset[str] = SENTENCE_END) -> bool:
+    """Return whether the sentence (or what `ends` cuts) that holds token `at` is a question."""
+    return next((form for form in forms[at:] if form in ends), "") == "?"
+
+
+def _weigh(
+    forms: list[str], hits: list[_Hit], contrast_at: int | None, conceded: list[tuple[int, int]]
+) -> list[_Hit]:
+    """Apply what reaches over the whole message: irony, contrast, concession, a question."""
+    hits = _meant(hits)
+    hopes = any(a == "se" and b in _HOPES for a, b in pairwise(forms))
     out = []
     for hit in hits:
         factor = 1.0
@@ -183,10 +337,20 @@ def _weigh(forms: list[str], found: tuple[list[_Hit], int | None, list[tuple[int
             factor = _BEFORE_CONTRAST if hit.at < contrast_at else _AFTER_CONTRAST
         if any(start <= hit.at < stop for start, stop in conceded):
             factor *= _CONCEDED
-        if asks and hit.value > 0:
+        if hit.value > 0 and (hopes or _asks(forms, hit.last + 1, _PAUSES)):
             factor *= _IN_QUESTION
         out.append(hit._replace(value=hit.value * factor))
     return out
+
+
+def _meant(hits: list[_Hit]) -> list[_Hit]:
+    """Drop praise that is meant as blame, and mild irony beside praise that is meant."""
+    kinds = {hit.irony for hit in hits}
+    if kinds == {""}:
+        return hits
+    if "certain" not in kinds and any(not hit.irony and hit.value >= _SINCERE for hit in hits):
+        return [hit for hit in hits if not hit.irony]
+    return [hit for hit in hits if hit.irony or hit.value < 0]
 
 
 def _total(hits: list[_Hit]) -> float:

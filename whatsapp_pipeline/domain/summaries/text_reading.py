@@ -6,21 +6,29 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from whatsapp_pipeline.domain.commitments.phrases import PHRASES_DIGEST
+from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
 from whatsapp_pipeline.domain.summaries.patterns import place, tokenize
 from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Raised when a rule in the code changes what is read: kept readings are then read again.
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 # Longer texts are pasted documents: what the customer has to say stands at the beginning.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
 _HAPPY = 0.5
+_SHORT = 3  # tokens
+_COURTESY = 0.19
 _MARKS = frozenset(".,;!\n")
 
 
 class Reading(NamedTuple):
-    """What one text says. `start`, `end`: place of the phrase that decides the score, if any."""
+    """What one text says.
+
+    `score` is the mood towards the shop; `problem` that a defect or worry is described; `urgent` that it is
+    wanted soon. `start`, `end`: place of the phrase that decides the score, if any.
+    """
 
     score: float
     weight: float
@@ -30,6 +38,9 @@ class Reading(NamedTuple):
     topics: tuple[str, ...]
     equipment: tuple[str, ...]
     parts: tuple[str, ...]
+    problem: bool
+    urgent: bool
+    commitments: tuple[Mention, ...]
 
 
 class MessageReader:
@@ -39,14 +50,15 @@ class MessageReader:
         self._sentiment = SentimentReader()
         self._topics = TopicReader(load_taxonomy(taxonomy))
         self.taxonomy = self._topics.taxonomy
-        digests = (RULES_VERSION, self._sentiment.lexicon.digest, self.taxonomy.digest)
+        digests = (RULES_VERSION, self._sentiment.lexicon.digest, self.taxonomy.digest, PHRASES_DIGEST)
         self.rules = sha256("/".join(digests).encode()).hexdigest()[:16]
 
     def read(self, text: str) -> Reading:
         """Read one text; only its first TEXT_LIMIT characters count."""
         text = text[:TEXT_LIMIT]
         forms = tokenize(text)
-        score, first, last = self._sentiment.read_forms(forms)
+        mood = self._sentiment.read_forms(forms)
+        score, first, last = mood.score, mood.first, mood.last
         start, end = (None, None) if first is None or last is None else place(text, first, last)
         topics, equipment, parts = self._topics.read_forms(forms)
         describes = (
@@ -55,11 +67,15 @@ class MessageReader:
             and self.taxonomy.complaints.isdisjoint(topics)
         )
         closing = self._sentiment.lexicon.closing
+        courtesy = bool(forms) and all(form in closing or form in _MARKS for form in forms)
+        if courtesy and len(forms) <= _SHORT:
+            score = min(score, _COURTESY)  # "perfeito", "show": said to agree
         closes = bool(forms) and (
-            all(form in closing or form in _MARKS for form in forms)
-            or (score >= _HAPPY and self.taxonomy.praises.issuperset(topics) and "?" not in forms)
+            courtesy or (score >= _HAPPY and self.taxonomy.praises.issuperset(topics) and "?" not in forms)
         )
         return Reading(
             score, _FAULT_WEIGHT if describes else 1.0, start, end, closes,
             topics, equipment, parts,
+            mood.problem or not self.taxonomy.faults.isdisjoint(topics), self._sentiment.is_urgent(forms),
+            read_commitments(text, forms),
         )  # fmt: skip

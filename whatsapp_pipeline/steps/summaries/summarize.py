@@ -18,6 +18,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from whatsapp_pipeline.domain.commitments.status import Commitment, national_holidays, settle
 from whatsapp_pipeline.domain.summaries.metrics import (
     BusinessHours,
     FrequencyBounds,
@@ -31,11 +32,11 @@ from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.summaries.read_texts import TextReader
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import named_lock
-from whatsapp_pipeline.store.summaries import live_summaries
+from whatsapp_pipeline.store.summaries import commitments, live_summaries
 from whatsapp_pipeline.store.summaries import summaries as store
 
 # Part of the input hash: raised when a statement computes something else from the same messages.
-METRICS_VERSION = "4"
+METRICS_VERSION = "5"
 _PART_MESSAGES = 100_000
 _TOPICS_KEPT = 5
 _SPEAKERS = {"from": "customer", "to": "staff"}
@@ -86,6 +87,7 @@ class SummaryReport:
     summaries_removed: int = 0
     messages_measured: int = 0
     texts_read: int = 0
+    commitments_changed: int = 0
 
     def counts(self) -> dict[str, int]:
         """Return the counts, ready to show."""
@@ -158,12 +160,13 @@ def _compute(
     numbers = store.parts(conn)
     for done, part in enumerate(numbers, start=1):
         with conn.transaction():
-            messages, count, written = _compute_part(conn, options, as_of, texts, part)
+            messages, count, written, promised = _compute_part(conn, options, as_of, texts, part)
         report = replace(
             report,
             summaries_written=report.summaries_written + written,
             messages_measured=report.messages_measured + messages,
             texts_read=report.texts_read + count,
+            commitments_changed=report.commitments_changed + promised,
         )
         log.info(
             "part %d of %d: %d messages",
@@ -177,8 +180,8 @@ def _compute(
 
 def _compute_part(
     conn: Connection, options: SummaryOptions, as_of: datetime, texts: TextReader, part: int
-) -> tuple[int, int, int]:
-    """Compute one part; return (messages, texts read, summaries written)."""
+) -> tuple[int, int, int, int]:
+    """Compute one part; return (messages, texts read, summaries written, commitments changed)."""
     messages = store.stage_part(conn, part, gap=options.gap)
     count = _read_texts(conn, texts)
     days = store.staged_days(conn)
@@ -189,8 +192,19 @@ def _compute_part(
         conn, part, reply_limit=options.reply_limit, opinion=OPINION, customer_only=customer_only,
         as_of=as_of, bounds=options.frequency,
     )  # fmt: skip
+    settled = _settle(conn, options)
+    promised = commitments.save_commitments(
+        conn, part, ((contact, one) for contact, found in settled.items() for one in found)
+    )
     facts = store.facts_of_part(conn, part, opinion=OPINION)
-    return messages, count, store.save_summaries(conn, [summary_row(row) for row in facts])
+    return messages, count, store.save_summaries(conn, [summary_row(row) for row in facts]), promised
+
+
+def _settle(conn: Connection, options: SummaryOptions) -> dict[int, list[Commitment]]:
+    """Return what the part's customers and the staff promised each other, and what became of it."""
+    closed = commitments.orders_closed(conn)
+    holidays = national_holidays(options.hours.state)
+    return {contact: settle(said, closed, holidays) for contact, said in commitments.mentions_of_part(conn)}
 
 
 def _read_texts(conn: Connection, texts: TextReader) -> int:

@@ -37,9 +37,10 @@ _PERSONAL = (
 TABLES = (
     "contatos", "contact_phones", "contact_phone_inputs", "contact_sources", "chat_files", "chat_phones",
     "chat_sessions", "chat_messages", "match_candidates", "order_candidates", "customer_chat_summaries",
-    "customer_conversations", "customer_notes", "exceptions", "ignored_files", "link_overrides",
-    "review_verdicts", "qa_results", "conversations", "conversation_identities", "conversation_messages",
-    "conversation_candidates", "message_statuses", "leads", "webhook_inbox", "webhook_events",
+    "customer_conversations", "commitments", "customer_notes", "exceptions", "ignored_files",
+    "link_overrides", "review_verdicts", "qa_results", "conversations", "conversation_identities",
+    "conversation_messages", "conversation_candidates", "message_statuses", "leads",
+    "webhook_inbox", "webhook_events",
 )  # fmt: skip
 """Tables from which an erasure takes a person's rows or values."""
 
@@ -152,6 +153,7 @@ _EXPORTS: dict[str, LiteralString] = {
         WHERE id_contato = %(id)s OR (target_kind = 'phone' AND target = ANY(%(keys)s))""",
     "customer_chat_summaries": "SELECT to_jsonb(t) FROM customer_chat_summaries t WHERE id_contato = %(id)s",
     "customer_conversations": "SELECT to_jsonb(t) FROM customer_conversations t WHERE id_contato = %(id)s",
+    "commitments": "SELECT to_jsonb(t) FROM commitments t WHERE id_contato = %(id)s",
     "customer_notes": "SELECT to_jsonb(t) FROM customer_notes t WHERE id_contato = %(id)s",
     "review_verdicts": "SELECT to_jsonb(t) FROM review_verdicts t WHERE id_chat_file = ANY(%(chats)s)",
     "exceptions": """
@@ -239,6 +241,7 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
             conn, "DELETE FROM customer_chat_summaries WHERE id_contato = %(id)s", p),
         "customer_conversations": _rows(
             conn, "DELETE FROM customer_conversations WHERE id_contato = %(id)s", p),
+        "commitments": _rows(conn, "DELETE FROM commitments WHERE id_contato = %(id)s", p),
         "customer_notes": _rows(conn, "DELETE FROM customer_notes WHERE id_contato = %(id)s", p),
         "match_candidates": _rows(conn, "DELETE FROM match_candidates WHERE id_contato = %(id)s", p),
         "conversation_candidates": _rows(

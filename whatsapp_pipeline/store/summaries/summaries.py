@@ -7,6 +7,7 @@ and checks ask of the result (store/summaries/summary_reports.py).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -22,6 +23,7 @@ from whatsapp_pipeline.domain.summaries.text_reading import Reading
 from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.queries import load
+from whatsapp_pipeline.store.summaries.commitments import encode
 
 _FACTS = (
     "summaries/summaries_totals",
@@ -135,6 +137,7 @@ def remove_gone(conn: Connection, contacts: Sequence[int] | None = None) -> int:
           AND NOT EXISTS (SELECT FROM work_contacts w WHERE w.id_contato = k.id_contato)
     """
     conn.execute(f"DELETE FROM customer_conversations k {gone}", values)
+    conn.execute(f"DELETE FROM commitments k {gone}", values)
     return conn.execute(f"DELETE FROM customer_chat_summaries k {gone}", values).rowcount
 
 
@@ -261,13 +264,19 @@ def _array(names: tuple[str, ...]) -> str:
     return array.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
+def _mentions(reading: Reading) -> str:
+    # Kinds, numbers and codes only: nothing that COPY's format or JSON would have to escape but quotes.
+    return json.dumps(encode(reading.commitments)) if reading.commitments else "\\N"
+
+
 def _reading_line(text_hash: int, rules: str, reading: Reading) -> str:
     start = "\\N" if reading.start is None else reading.start
     end = "\\N" if reading.end is None else reading.end
     return (
         f"{text_hash}\t{rules}\t{reading.score}\t{reading.weight}"
         f"\t{start}\t{end}\t{reading.closes}"
-        f"\t{_array(reading.topics)}\t{_array(reading.equipment)}\t{_array(reading.parts)}\n"
+        f"\t{_array(reading.topics)}\t{_array(reading.equipment)}\t{_array(reading.parts)}"
+        f"\t{reading.problem}\t{reading.urgent}\t{_mentions(reading)}\n"
     )
 
 
@@ -284,7 +293,8 @@ def save_readings(conn: Connection, rules: str, readings: Iterable[tuple[int, Re
             rules = excluded.rules, score = excluded.score, weight = excluded.weight,
             evidence_start = excluded.evidence_start, evidence_end = excluded.evidence_end,
             closes = excluded.closes, topics = excluded.topics, equipment = excluded.equipment,
-            parts = excluded.parts
+            parts = excluded.parts, problem = excluded.problem, urgent = excluded.urgent,
+            commitments = excluded.commitments
         """
     )
 
@@ -389,5 +399,5 @@ def finish(conn: Connection) -> None:
     """Drop this session's work tables."""
     conn.execute(
         "DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies, work_frequency, "
-        "business_days, work_readings, work_talk, work_summaries"
+        "business_days, work_readings, work_talk, work_summaries, work_commitments"
     )

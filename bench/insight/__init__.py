@@ -1,0 +1,1 @@
+"""How well messages are read and found, on labelled files of somebody else."""

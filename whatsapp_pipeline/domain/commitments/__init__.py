@@ -1,0 +1,13 @@
+"""What staff and customers promise each other in messages: prices, deadlines, approvals, pick-ups, payments.
+
+What belongs here: reading one message (pure rules over its words) and the state of one customer's
+commitments. What does not: SQL, files and wording for people.
+
+    text → clauses.py (sentences and clauses in plain spelling) → rules.py (mentions) → status.py
+    (commitments) amounts.py, when.py: money, dates and lengths in a clause
+
+Glossary
+- sentence: text up to . ! ? ; or a line end. Clause: part of a sentence between commas or before "mas".
+- mention: what one message says, with a date as it is written ("amanhã"). Commitment: a mention with its
+  dates and state.
+"""

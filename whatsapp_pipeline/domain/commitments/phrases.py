@@ -1,0 +1,40 @@
+"""The phrases of `phrases.toml`, compiled.
+
+What belongs here: reading that file. What does not: the phrases themselves, and what a match means
+(rules.py).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from hashlib import sha256
+from importlib.resources import files
+
+_TEXT = files(__package__).joinpath("phrases.toml").read_text(encoding="utf-8")
+_TABLE = tomllib.loads(_TEXT)
+# Texts are read again when a phrase changes.
+PHRASES_DIGEST = sha256(_TEXT.encode()).hexdigest()[:16]
+
+
+def phrases(name: str) -> re.Pattern[str]:
+    """Return a list of phrases as one pattern; each begins at a word."""
+    words: dict[str, str] = _TABLE["words"]
+    found = [_filled(phrase, words) for phrase in _TABLE["phrases"][name]]
+    return re.compile(r"\b(?:" + "|".join(found) + ")")
+
+
+def _filled(phrase: str, words: dict[str, str]) -> str:
+    for name, alternatives in words.items():
+        phrase = phrase.replace(f"{{{name}}}", alternatives)
+    return phrase
+
+
+def trigger(name: str) -> re.Pattern[str]:
+    """Return the pattern of the words that a kind needs."""
+    return re.compile(_TABLE["triggers"][name])
+
+
+def around_amounts(name: str) -> str:
+    """Return a list of what stands beside amounts, as alternatives."""
+    return "|".join(_TABLE["amounts"][name])

@@ -1,0 +1,336 @@
+"""What one message commits its writer to, by rules over its clauses.
+
+What belongs here: the patterns of each kind and what cancels them: questions, denials, conditions, the
+words and prices of others. What does not: amounts (amounts.py), dates (when.py) and what became of a
+commitment (status.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Literal, NamedTuple, TypeAlias
+
+from whatsapp_pipeline.domain.commitments import when
+from whatsapp_pipeline.domain.commitments.amounts import prices
+from whatsapp_pipeline.domain.commitments.clauses import Clause, Sentence, sentences
+from whatsapp_pipeline.domain.commitments.phrases import phrases, trigger
+from whatsapp_pipeline.domain.summaries.patterns import tokenize
+
+Kind: TypeAlias = Literal[
+    "price_quoted",
+    "deadline_promised",
+    "warranty_given",
+    "quote_approved",
+    "quote_refused",
+    "pickup_agreed",
+    "payment_announced",
+    # Not commitments: what shows that one was kept or broken.
+    "said_ready",
+    "said_late",
+    "said_paid",
+    "said_collected",
+]
+EVIDENCE_KINDS = frozenset({"said_ready", "said_late", "said_paid", "said_collected"})
+Side: TypeAlias = Literal["staff", "customer"]
+
+
+class Mention(NamedTuple):
+    """What a message says. `amount` in reais, `due` a code of when.py, `length` such as `90d`.
+
+    `start`, `end` are the place of the clause in the message.
+    """
+
+    kind: Kind
+    side: Side
+    start: int
+    end: int
+    amount: Decimal | None = None
+    due: str | None = None
+    length: str | None = None
+
+
+# Which kinds a word can belong to, as bits: most messages hold no such word and are not looked at any
+# further.
+_PRICE, _LENGTH, _DUE, _DATE, _FETCHED, _APPROVAL, _REFUSAL, _PAYMENT, _TAKING, _SHOWN = (
+    1 << bit for bit in range(10)
+)
+_TRIGGERS = (
+    (_PRICE, "price"),
+    (_LENGTH, "length"),
+    (_DUE, "due"),
+    (_DATE, "date"),
+    (_FETCHED, "fetched"),
+    (_APPROVAL, "approval"),
+    (_REFUSAL, "refusal"),
+    (_PAYMENT, "payment"),
+    (_TAKING, "taking"),
+    (_SHOWN, "shown"),
+)
+_STAFF = _PRICE | _LENGTH | _DUE | _FETCHED
+_CUSTOMER = _APPROVAL | _REFUSAL | _PAYMENT | _TAKING
+_COMPILED = tuple((bit, trigger(name)) for bit, name in _TRIGGERS)
+
+
+class _Bits(dict[str, int]):
+    """The bits of words; what is learnt of a word is remembered."""
+
+    def __missing__(self, word: str) -> int:
+        bits = 0
+        for bit, pattern in _COMPILED:
+            if pattern.match(word):
+                bits |= bit
+        if len(self) < _MEMO_LIMIT:
+            self[word] = bits
+        return bits
+
+
+_MEMO_LIMIT = 300_000
+_BITS = _Bits()
+
+
+def _bits(words: Iterable[str]) -> int:
+    found = 0
+    for word in words:
+        found |= _BITS[word]
+    return found
+
+
+_CONDITION = phrases("condition")
+_QUESTION_WORD = re.compile(f"^(?:oi |ola |bom dia |boa tarde )?{phrases('question').pattern}")
+_UNDECIDED = phrases("undecided")
+
+# --- staff
+# -----------------------------------------------------------------------------------------------------
+_WARRANTY = phrases("warranty")
+_NO_WARRANTY = phrases("no_warranty")
+_DONE = phrases("done")
+_NOT_DONE = phrases("not_done")
+_FETCH = phrases("fetch")
+_NO_FETCH = phrases("no_fetch")
+
+_READY = phrases("ready")
+_LATE = phrases("late")
+_RECEIVED = phrases("received")
+_COLLECTED = phrases("collected")
+
+# --- customer
+# --------------------------------------------------------------------------------------------------
+_APPROVED = phrases("approved")
+_NO_APPROVAL = phrases("no_approval")
+_REFUSED = phrases("refused")
+_NO_REFUSAL = phrases("no_refusal")
+_PAID = phrases("paid")
+_NOT_PAID = phrases("not_paid")
+_PICKUP = phrases("pickup")
+_NO_PICKUP = phrases("no_pickup")
+
+
+def read_commitments(text: str, forms: Sequence[str] | None = None) -> tuple[Mention, ...]:
+    """Return what a message would say if staff wrote it, and what it would if the customer did.
+
+    `forms` are the message's tokens where they are known already.
+    """
+    bits = _bits(tokenize(text) if forms is None else forms)
+    staff = bits & (_PRICE | _LENGTH | _SHOWN) or (bits & (_DUE | _FETCHED) and bits & (_DATE | _FETCHED))
+    if not staff and not bits & _CUSTOMER:
+        return ()
+    found = sentences(text)
+    mentions: list[Mention] = []
+    if staff:
+        mentions += _of_staff(found, bits)
+    if bits & _CUSTOMER:
+        mentions += _of_customer(found)
+    return tuple(mentions)
+
+
+def _asked(sentence: Sentence, number: int) -> bool:
+    """Whether a clause is part of a question; in "fica 350, pode ser?" only the end is."""
+    if not sentence.asks:
+        return False
+    if number == len(sentence.clauses) - 1:
+        return not _TAG.search(sentence.clauses[number].text)
+    return bool(_QUESTION_WORD.search(sentence.text))
+
+
+# "fica 210 tá bom?" states and then asks for consent.
+_TAG = re.compile(r"\b(?:esta bom|esta certo|esta ok|viu|esta)$|\bpode ser$")
+
+
+def _of_staff(found: list[Sentence], message: int) -> Iterator[Mention]:
+    dated = False
+    for sentence in found:
+        warranty = _warranty(sentence) if _bits(sentence.text.split()) & _LENGTH else None
+        if warranty:
+            yield warranty
+        for number, clause in enumerate(sentence.clauses):
+            if _asked(sentence, number):
+                continue
+            bits = _bits(clause.text.split())
+            for amount in prices(clause.text) if bits & _PRICE else ():
+                yield Mention("price_quoted", "staff", clause.start, clause.end, amount=amount.value)
+            if not dated and bits & (_DUE | _FETCHED | _DATE) and message & (_DATE | _FETCHED):
+                promised = _promise(sentence, number, warranty)
+                if promised:
+                    dated = True
+                    yield promised
+                    continue
+            if shown := _shown(clause, bits):
+                yield shown
+
+
+def _warranty(sentence: Sentence) -> Mention | None:
+    """The warranty of a sentence: in the clause with both word and length, otherwise over its clauses."""
+    if _asked(sentence, len(sentence.clauses) - 1):
+        return None
+    for clause in sentence.clauses:
+        if length := _warranty_length(clause.text):
+            return Mention("warranty_given", "staff", clause.start, clause.end, length=length)
+    if length := _warranty_length(sentence.text):
+        first, last = sentence.clauses[0], sentence.clauses[-1]
+        return Mention("warranty_given", "staff", first.start, last.end, length=length)
+    return None
+
+
+def _warranty_length(text: str) -> str | None:
+    named = list(_WARRANTY.finditer(text))
+    found = when.lengths(text) if named and not _NO_WARRANTY.search(text) else []
+    if not found:
+        return None
+    return min(
+        found, key=lambda it: min(min(abs(it.start - n.end()), abs(n.start() - it.end)) for n in named)
+    ).code
+
+
+def _promise(sentence: Sentence, number: int, warranty: Mention | None) -> Mention | None:
+    """A deadline, or an appointment to fetch something, in a clause or in it and the one after."""
+    clause = sentence.clauses[number]
+    before = sentence.clauses[number - 1].text if number else ""
+    if _CONDITION.search(clause.text) or _CONDITION.search(before):
+        return None
+    if fetched := _fetch(clause):
+        return fetched
+    following = sentence.clauses[number + 1].text if number + 1 < len(sentence.clauses) else ""
+    due = _deadline(clause.text, following, has_warranty=warranty is not None)
+    return Mention("deadline_promised", "staff", clause.start, clause.end, due=due) if due else None
+
+
+_FETCHER = re.compile(r"\b(?:motoboy|rapaz|equipe|transportadora|entregador|coleta|na sua casa|ai)\b")
+_DATE_FOLLOWS = re.compile(
+    r"(?:para|ate|no|na|as|dia|hoje|amanha|segunda|terca|quarta|quinta|sexta|sabado|\d)"
+)
+_ONLY_TIME = re.compile(r"(?:as |ate as )?\d{1,2}(?:h|:\d\d|h\d\d)?")
+_OF_TODAY = re.compile(r"\bhoje\b|fim d[oa]|final d[oa]|tarde|noite")
+_STRONG = re.compile(r"\b(?:prazo|previsao)\b|pront|entreg|termin|finaliz|conclu|devolv")
+
+
+def _fetch(clause: Clause) -> Mention | None:
+    """An appointment that staff fetch something."""
+    if not _FETCH.search(clause.text) or _NO_FETCH.search(clause.text):
+        return None
+    found = when.dates(clause.text)
+    if not found and not _FETCHER.search(clause.text):
+        return None
+    due = found[0].code.partition("@")[0] if found else None
+    return Mention("pickup_agreed", "staff", clause.start, clause.end, due=due)
+
+
+def _deadline(text: str, following: str, *, has_warranty: bool) -> str | None:
+    """Return the code of the date a clause promises; verb and date may be in two clauses."""
+    verb = _DONE.search(text)
+    if verb is None:
+        if not _DONE.search(following) or _NOT_DONE.search(following) or not when.dates(text):
+            return None
+        text, following = f"{text} , {following}", ""
+        verb = _DONE.search(text)
+    if verb is None or _NOT_DONE.search(text):
+        return None
+    found = [it for it in when.dates(text) if not (has_warranty and _is_warranty(text, it))]
+    if not found and _DATE_FOLLOWS.match(following) and _STRONG.search(text):
+        if not _DONE.search(following) and not _NOT_DONE.search(following):
+            found = [it for it in when.dates(following) if not (has_warranty and _is_warranty(following, it))]
+    elif found and "@" not in found[0].code and _ONLY_TIME.fullmatch(following):
+        found = when.dates(f"{text} as {following.removeprefix('as ')}")
+    if not found:
+        return None
+    closest = min(found, key=lambda it: min(abs(it.start - verb.end()), abs(verb.start() - it.end)))
+    vague = closest.code == "t0" and not _OF_TODAY.search(text)  # "agora", "mais tarde"
+    return None if vague else closest.code
+
+
+def _shown(clause: Clause, bits: int) -> Mention | None:
+    """What a clause of staff shows of an earlier commitment: ready, late, paid."""
+    text, place = clause.text, (clause.start, clause.end)
+    if bits & (_DUE | _SHOWN) and _LATE.search(text):
+        return Mention("said_late", "staff", *place)
+    if (
+        bits & _PAYMENT
+        and _RECEIVED.search(text)
+        and not re.search(r"\b(?:nao|aguard\w+|assim que|quando)\b", text)
+    ):
+        return Mention("said_paid", "staff", *place)
+    if bits & (_DUE | _TAKING) and not re.search(r"\b(?:nao|quando|assim que|se|te aviso|aviso)\b", text):
+        if _COLLECTED.search(text):
+            return Mention("said_collected", "staff", *place)
+        if _READY.search(text) and not re.search(r"\b(?:orcamento|avaliacao|laudo)\b", text):
+            return Mention("said_ready", "staff", *place)
+    return None
+
+
+def _is_warranty(text: str, it: when.When) -> bool:
+    return bool(
+        _WARRANTY.search(text[it.end : it.end + 16])
+        or _WARRANTY.search(text[max(0, it.start - 28) : it.start])
+    )
+
+
+def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
+    kinds: dict[Kind, Mention] = {}
+    undecided = any(_UNDECIDED.search(sentence.text) for sentence in found)
+    for sentence in found:
+        unsure = False
+        for number, clause in enumerate(sentence.clauses):
+            unsure = unsure or bool(_CONDITION.search(clause.text))
+            if unsure or _asked(sentence, number) or (_QUESTION_WORD.search(clause.text) and sentence.asks):
+                continue
+            following = sentence.clauses[number + 1].text if number + 1 < len(sentence.clauses) else ""
+            for mention in _said(clause, following, undecided=undecided):
+                known = kinds.get(mention.kind)
+                if known is None or (known.due is None and mention.due is not None):
+                    kinds[mention.kind] = mention
+    if "quote_refused" in kinds:
+        kinds.pop("quote_approved", None)
+    yield from kinds.values()
+
+
+def _said(clause: Clause, following: str, *, undecided: bool) -> Iterator[Mention]:
+    text, place = clause.text, (clause.start, clause.end)
+    bits = _bits(text.split())
+    if not undecided and bits & (_REFUSAL | _APPROVAL):
+        if bits & _REFUSAL and _REFUSED.search(text) and not _NO_REFUSAL.search(text):
+            yield Mention("quote_refused", "customer", *place)
+        elif bits & _APPROVAL and _APPROVED.search(text) and not _NO_APPROVAL.search(text):
+            yield Mention("quote_approved", "customer", *place)
+    if bits & _PAYMENT and _PAID.search(text) and not _NOT_PAID.search(text):
+        dates = when.dates(text) if not re.search(r"\b(?:ja|acabei|ontem|fei(?:to|ta)|\w+ei)\b", text) else []
+        due = dates[0].code.partition("@")[0] if dates else None
+        yield Mention("payment_announced", "customer", *place, due=due)
+    if bits & _TAKING and (taken := _PICKUP.search(text)) and not _NO_PICKUP.search(text):
+        dates = when.dates(text)
+        if re.match(r"(?:na|no|as|dia|depois|hoje|amanha)\b", following) and (
+            not dates or dates[-1].code == "W1"
+        ):
+            dates = when.dates(f"{text} {following}")
+        bare = taken[0].startswith(("quando", "passo ai", "passo la", "passamos ai"))
+        if dates or not bare:
+            due = (
+                min(dates, key=lambda it: abs(it.start - taken.end())).code.partition("@")[0]
+                if dates
+                else None
+            )
+            if due and due[0] in "hm":
+                due = "t0"
+            yield Mention("pickup_agreed", "customer", *place, due=due)
+    elif bits & _TAKING and _COLLECTED.search(text) and "nao" not in text.split():
+        yield Mention("said_collected", "customer", *place)

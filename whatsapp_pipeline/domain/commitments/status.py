@@ -1,0 +1,174 @@
+"""What became of a customer's commitments: superseded, answered, kept or broken, each with what shows it.
+
+What belongs here: following one customer's mentions in time. What does not: reading messages (rules.py),
+and what is due today: that depends on the day of whoever asks, so a database view says it.
+
+Rules
+- A quote is answered by the customer's next approval or refusal; a quote of another day takes its place.
+- A deadline or an agreed pick-up is superseded by the next one about the same order.
+- Kept and broken need evidence: a message that says ready, late, paid or collected, or the order's closing
+  date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Literal, NamedTuple, TypeAlias
+
+from whatsapp_pipeline.domain.commitments import when
+from whatsapp_pipeline.domain.commitments.rules import EVIDENCE_KINDS, Mention
+from whatsapp_pipeline.domain.summaries.metrics import holidays_of
+
+Outcome: TypeAlias = Literal["superseded", "approved", "refused", "kept", "broken"]
+# Evidence of another matter: what is said so long afterwards is about something else.
+_REACH = timedelta(days=60)
+
+
+class Said(NamedTuple):
+    """A mention in a message: `ref` is `chat:1` or `webhook:2`, `at` local, `order` the order it is about."""
+
+    ref: str
+    at: datetime
+    mention: Mention
+    order: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """A commitment with its dates and what became of it; `outcome_ref` or `outcome_order` show it."""
+
+    said: Said
+    number: int
+    due_on: date | None = None
+    due_time: time | None = None
+    outcome: Outcome | None = None
+    outcome_ref: str | None = None
+    outcome_order: int | None = None
+
+
+@lru_cache(maxsize=8)
+def national_holidays(state: str | None) -> Callable[[int], frozenset[date]]:
+    """Return the holidays of a year, those of `state` beside the national ones."""
+    return lambda year: holidays_of(year, state)
+
+
+def settle(
+    said: Iterable[Said], closed: Mapping[int, date], holidays: Callable[[int], frozenset[date]]
+) -> list[Commitment]:
+    """Return one customer's commitments in the order they were made.
+
+    Args:
+        said: The mentions of one customer's messages, oldest first, those of one message side by side.
+        closed: The closing date of each order that has one.
+        holidays: The holidays of a year.
+    """
+    ledger = _Ledger()
+    numbers: dict[str, int] = {}
+    for one in said:
+        if one.mention.kind in EVIDENCE_KINDS:
+            ledger.show(one)
+            continue
+        numbers[one.ref] = numbers.get(one.ref, 0) + 1
+        due, at = when.resolve(one.mention.due, one.at, holidays) if one.mention.due else (None, None)
+        ledger.add(Commitment(one, numbers[one.ref], due, at))
+    return [_by_order(commitment, closed) for commitment in ledger.made]
+
+
+def _by_order(commitment: Commitment, closed: Mapping[int, date]) -> Commitment:
+    """Settle a deadline or pick-up by its order's closing date, where no message did."""
+    order, due = commitment.said.order, commitment.due_on
+    day = closed.get(order) if order is not None else None
+    if (
+        commitment.outcome is not None or day is None or due is None
+        or commitment.said.mention.kind not in {"deadline_promised", "pickup_agreed"}
+        or day < commitment.said.at.date() or day > commitment.said.at.date() + _REACH
+    ):  # fmt: skip
+        return commitment
+    return replace(commitment, outcome="kept" if day <= due else "broken", outcome_order=order)
+
+
+class _Ledger:
+    """The commitments so far, and which of them may still be answered, kept or replaced."""
+
+    def __init__(self) -> None:
+        self.made: list[Commitment] = []
+        self._quotes: list[int] = []  # of the latest offer
+        self._pending: dict[str, list[int]] = {
+            "deadline_promised": [],
+            "pickup_agreed": [],
+            "payment_announced": [],
+        }
+        self._decision: int | None = None
+
+    def _set(self, number: int, outcome: Outcome, ref: str) -> None:
+        self.made[number] = replace(self.made[number], outcome=outcome, outcome_ref=ref)
+
+    def add(self, commitment: Commitment) -> None:
+        """Take in a commitment and settle what it answers or replaces."""
+        kind, one = commitment.said.mention.kind, commitment.said
+        self.made.append(commitment)
+        number = len(self.made) - 1
+        if kind == "price_quoted":
+            self._quote(number, one)
+        elif kind in {"quote_approved", "quote_refused"}:
+            self._decide(number, one, "approved" if kind == "quote_approved" else "refused")
+        elif kind in self._pending:
+            earlier = self._pending[kind]
+            for before in [*earlier]:
+                known = self.made[before].said
+                if known.ref != one.ref and _same_order(known, one):
+                    earlier.remove(before)
+                    if kind != "payment_announced":
+                        self._set(before, "superseded", one.ref)
+            earlier.append(number)
+
+    def _quote(self, number: int, one: Said) -> None:
+        if self._quotes and self.made[self._quotes[0]].said.at < one.at - timedelta(days=1):
+            for before in self._quotes:
+                known = self.made[before]
+                if known.outcome is None and _same_order(known.said, one):
+                    self._set(before, "superseded", one.ref)
+            self._quotes = []
+        self._quotes.append(number)
+
+    def _decide(self, number: int, one: Said, outcome: Outcome) -> None:
+        for quote in self._quotes:
+            if one.at - self.made[quote].said.at <= _REACH and _same_order(self.made[quote].said, one):
+                self._set(quote, outcome, one.ref)
+        before = self._decision
+        if before is not None and self.made[before].said.mention.kind != one.mention.kind:
+            known = self.made[before].said
+            if one.at - known.at <= _REACH and _same_order(known, one):
+                self._set(before, "superseded", one.ref)
+        self._decision = number
+
+    def show(self, evidence: Said) -> None:
+        """Settle the commitments that a message shows to be kept or broken."""
+        kind = {
+            "said_ready": "deadline_promised", "said_late": "deadline_promised",
+            "said_paid": "payment_announced", "said_collected": "pickup_agreed",
+        }[evidence.mention.kind]  # fmt: skip
+        for number in [*self._pending[kind]]:
+            commitment = self.made[number]
+            if not _same_order(commitment.said, evidence) or evidence.at - commitment.said.at > _REACH:
+                continue
+            in_time = commitment.due_on is None or evidence.at.date() <= commitment.due_on
+            if evidence.mention.kind == "said_late":
+                if in_time:
+                    continue  # it may still be kept
+                self._set(number, "broken", evidence.ref)
+            else:
+                self._set(number, "kept" if in_time else "broken", evidence.ref)
+            self._pending[kind].remove(number)
+
+
+def _same_order(a: Said, b: Said) -> bool:
+    return a.order is None or b.order is None or a.order == b.order
+
+
+def quotes_without_answer(commitments: Sequence[Commitment]) -> list[Commitment]:
+    """Return the quotes that the customer neither approved nor refused, and none replaced."""
+    return [one for one in commitments if one.said.mention.kind == "price_quoted" and one.outcome is None]

@@ -1,0 +1,188 @@
+"""Commitments: reading messages, resolving dates, and what becomes of a promise."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whatsapp_pipeline.domain.commitments.amounts import prices
+from whatsapp_pipeline.domain.commitments.clauses import plain, sentences
+from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
+from whatsapp_pipeline.domain.commitments.status import Commitment, Said, national_holidays, settle
+from whatsapp_pipeline.domain.commitments.when import add_business_days, resolve
+from whatsapp_pipeline.domain.summaries.patterns import fold
+
+HOLIDAYS = national_holidays(None)
+TUESDAY = datetime(2025, 3, 4, 10, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "day", "at"),
+    [
+        ("t0", date(2025, 3, 4), None),
+        ("t1@15:00", date(2025, 3, 5), time(15)),
+        ("w1", date(2025, 3, 11), None),  # a Tuesday said on a Tuesday is the next one
+        ("w4", date(2025, 3, 7), None),
+        ("w4n", date(2025, 3, 14), None),
+        ("W0", date(2025, 3, 7), None),
+        ("W1", date(2025, 3, 14), None),
+        ("M0", date(2025, 3, 31), None),
+        ("d10", date(2025, 3, 14), None),
+        ("h2", date(2025, 3, 4), time(12)),
+        ("h48", date(2025, 3, 6), None),
+        ("D3", date(2025, 4, 3), None),
+        ("D20/3", date(2025, 3, 20), None),
+        ("D2/1", date(2026, 1, 2), None),
+    ],
+)
+def test_a_date_means_a_day_after_the_message(code: str, day: date, at: time | None) -> None:
+    assert resolve(code, TUESDAY, HOLIDAYS) == (day, at)
+
+
+def test_business_days_leave_out_weekends_and_holidays() -> None:
+    assert add_business_days(date(2025, 4, 17), 1, HOLIDAYS) == date(2025, 4, 22)  # Good Friday, Tiradentes
+    assert add_business_days(date(2025, 3, 7), 3, HOLIDAYS) == date(2025, 3, 12)
+
+
+@pytest.mark.parametrize(
+    ("written", "spelled"),
+    [
+        ("mil e duzentos reais", "1200 reais"),
+        ("dois mil trezentos e quarenta", "2340"),
+        ("uma hora", "1 hora"),
+        ("um celular", "um celular"),
+        ("vc q sabe", "voce que sabe"),
+    ],
+)
+def test_a_clause_is_spelled_plainly(written: str, spelled: str) -> None:
+    assert plain(fold(written)) == spelled
+
+
+@pytest.mark.parametrize(
+    ("clause", "amounts"),
+    [
+        ("fica em r$ 1.250,00", ["1250.00"]),
+        ("de 400 consigo por 370", ["370"]),
+        ("nao fica 350", []),
+        ("ssd de 240gb", []),
+        ("rua boa vista 1250", []),
+        ("no mercado livre sai 300", []),
+        ("50 reais de desconto", []),
+        ("sua os e a 30415", []),
+    ],
+)
+def test_a_price_is_an_amount_that_the_shop_asks(clause: str, amounts: list[str]) -> None:
+    assert [one.value for one in prices(clause)] == [Decimal(amount) for amount in amounts]
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_cut_into_places_of_it(text: str) -> None:
+    for sentence in sentences(text):
+        for clause in sentence.clauses:
+            assert 0 <= clause.start < clause.end <= len(text)
+    for mention in read_commitments(text):
+        assert 0 <= mention.start < mention.end <= len(text)
+
+
+def _kinds(text: str, side: str) -> list[str]:
+    return [one.kind for one in read_commitments(text) if one.side == side]
+
+
+@pytest.mark.parametrize(
+    ("side", "text", "kinds"),
+    [
+        ("staff", "fica 350, pode ser?", ["price_quoted"]),
+        ("staff", "fica 350?", []),
+        ("staff", "fica pronto amanhã", ["deadline_promised"]),
+        ("staff", "não fica pronto amanhã", ["said_late"]),
+        ("customer", "fica pronto amanhã", []),
+        ("staff", "se você aprovar, fica pronto amanhã", []),
+        ("customer", "pode fazer", ["quote_approved"]),
+        ("customer", "pode fazer?", []),
+        ("customer", "pode fazer um desconto", []),
+        ("customer", "se ficar 200, pode fazer", []),
+        ("staff", "pode fazer", []),
+        ("customer", "paguei agora", ["payment_announced"]),
+        ("customer", "não paguei ainda", []),
+        ("customer", "não vou fazer, busco amanhã", ["quote_refused", "pickup_agreed"]),
+    ],
+)
+def test_who_says_it_and_how_decides(side: str, text: str, kinds: list[str]) -> None:
+    assert _kinds(text, side) == kinds
+
+
+def _said(number: int, day: int, text: str, side: str, order: int | None = None) -> list[Said]:
+    at = datetime(2025, 3, day, 10)
+    return [Said(f"chat:{number}", at, one, order) for one in read_commitments(text) if one.side == side]
+
+
+def _outcomes(made: list[Commitment]) -> list[tuple[str, str | None, str | None]]:
+    return [(one.said.mention.kind, one.outcome, one.outcome_ref) for one in made]
+
+
+def test_a_quote_is_answered_by_the_next_decision() -> None:
+    said = [
+        *_said(1, 3, "a tela fica 350", "staff"),
+        *_said(2, 4, "muito caro, não vou fazer", "customer"),
+        *_said(3, 10, "consigo por 300", "staff"),
+        *_said(4, 11, "pode fazer", "customer"),
+    ]
+    assert _outcomes(settle(said, {}, HOLIDAYS)) == [
+        ("price_quoted", "refused", "chat:2"),
+        ("quote_refused", "superseded", "chat:4"),
+        ("price_quoted", "approved", "chat:4"),
+        ("quote_approved", None, None),
+    ]
+
+
+def test_a_quote_of_another_day_takes_the_place_of_the_one_before() -> None:
+    said = [*_said(1, 3, "fica 350", "staff"), *_said(2, 10, "fica 300", "staff")]
+    assert _outcomes(settle(said, {}, HOLIDAYS)) == [
+        ("price_quoted", "superseded", "chat:2"),
+        ("price_quoted", None, None),
+    ]
+
+
+@pytest.mark.parametrize(("day", "outcome"), [(6, "kept"), (7, "kept"), (8, "broken")])
+def test_a_deadline_is_kept_until_its_day(day: int, outcome: str) -> None:
+    said = [
+        *_said(1, 4, "fica pronto sexta", "staff"),  # the 7th
+        *_said(2, day, "seu aparelho já está pronto", "staff"),
+    ]
+    assert _outcomes(settle(said, {}, HOLIDAYS)) == [("deadline_promised", outcome, "chat:2")]
+
+
+def test_only_evidence_breaks_a_promise() -> None:
+    said = _said(1, 4, "fica pronto sexta", "staff", order=5)
+    assert settle(said, {}, HOLIDAYS)[0].outcome is None
+    kept, broken = (settle(said, {5: date(2025, 3, day)}, HOLIDAYS)[0] for day in (7, 9))
+    assert (kept.outcome, kept.outcome_order) == ("kept", 5)
+    assert (broken.outcome, broken.outcome_order) == ("broken", 5)
+    assert settle(said, {6: date(2025, 3, 9)}, HOLIDAYS)[0].outcome is None  # another order's date
+
+
+def test_a_promise_about_another_order_is_another_promise() -> None:
+    said = [
+        *_said(1, 4, "fica pronto sexta", "staff", order=5),
+        *_said(2, 5, "fica pronto amanhã", "staff", order=6),
+        *_said(3, 6, "ficou pronto", "staff", order=6),
+    ]
+    assert _outcomes(settle(said, {}, HOLIDAYS)) == [
+        ("deadline_promised", None, None),
+        ("deadline_promised", "kept", "chat:3"),
+    ]
+
+
+def test_a_payment_is_kept_when_the_staff_confirm_it() -> None:
+    said = [
+        *_said(1, 4, "faço o pix amanhã", "customer"),
+        *_said(2, 5, "recebemos seu pagamento, obrigado", "staff"),
+    ]
+    made = settle(said, {}, HOLIDAYS)
+    assert _outcomes(made) == [("payment_announced", "kept", "chat:2")]
+    assert made[0].due_on == date(2025, 3, 5)
+    assert isinstance(made[0].said.mention, Mention)

@@ -1,0 +1,93 @@
+"""The bars on labelled sentences that another hand wrote: commitments, moods, intake lines."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, label_of
+from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
+from whatsapp_pipeline.sandbox.truth.insight_accuracy import (
+    commitments_accuracy,
+    intake_negatives,
+    mood_accuracy,
+)
+
+DATA = Path(__file__).parent / "data"
+KINDS = (
+    "price_quoted", "deadline_promised", "warranty_given", "quote_approved", "quote_refused", "pickup_agreed",
+    "payment_announced",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_commitments_are_found_and_others_are_not(kind: str) -> None:
+    kinds, values = commitments_accuracy(DATA / "commitments.tsv")
+    for measured in (kinds, values):
+        assert measured.measures[kind].precision >= 0.95
+        assert measured.measures[kind].recall >= 0.80
+
+
+def test_the_customers_called_negative_are_and_most_of_the_negative_are_found() -> None:
+    measures = mood_accuracy(DATA / "mood.jsonl").measures
+    assert measures["negative"].precision >= 0.85
+    assert measures["negative"].recall >= 0.80
+    assert measures["urgent"].f1 >= 0.85
+    assert measures["problem"].f1 >= 0.75
+
+
+def test_a_plain_request_for_repair_is_no_bad_mood() -> None:
+    assert len(intake_negatives(DATA / "intake.txt")) <= 1
+
+
+def test_the_moods_that_were_read_wrongly() -> None:
+    with (DATA / "mood_cases.csv").open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            wanted = set(row["mood"].split(" or "))
+            assert label_of(SentimentReader().read(row["message"]).score) in wanted, row["message"]
+            assert label_of(MessageReader().read(row["message"]).score) in wanted, row["message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mood"),
+    [
+        ("não, não gostei", "negative"),
+        ("presta não", "negative"),
+        ("ficou bom não?", "neutral"),
+        ("nunca fui tão mal atendida", "negative"),
+        ("não podia ser melhor", "positive"),
+        ("parabéns, hein, três semanas pra trocar uma bateria", "negative"),
+        ("parabéns hein, ficou perfeito", "positive"),
+        ("ótimo atendimento, só que não", "negative"),
+        ("vocês quebraram minha tela!", "negative"),
+        ("a tela quebrou", "neutral"),
+        ("vocês não vão me responder?", "negative"),
+        ("vocês não fazem orçamento por aqui?", "neutral"),
+        ("o som está ruim", "neutral"),
+        ("o atendimento foi ruim", "negative"),
+        ("a outra loja foi péssima comigo", "neutral"),
+        ("quanto tempo demora?", "neutral"),
+        ("que demora", "negative"),
+        ("se ficar bom eu indico vocês", "neutral"),
+        ("perfeito", "neutral"),
+        ("ficou perfeito", "positive"),
+    ],
+)
+def test_mood_is_towards_the_shop(text: str, mood: str) -> None:
+    assert label_of(MessageReader().read(text).score) == mood
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "urgent"),
+    [
+        ("meu notebook não liga", True, False),
+        ("preciso do celular pra hoje", False, True),
+        ("a tela quebrou, é urgente", True, True),
+        ("que falta de respeito", False, False),
+    ],
+)
+def test_problem_and_urgency_are_no_mood(text: str, *, problem: bool, urgent: bool) -> None:
+    reading = MessageReader().read(text)
+    assert (reading.problem, reading.urgent) == (problem, urgent)

@@ -1,0 +1,173 @@
+"""How well commitments, moods and topics are read in sentences that somebody else wrote and labelled.
+
+What belongs here: reading such a folder of files and measuring. What does not: printing (bench/insight),
+the sentences (the tests' data), and search, which needs a database.
+
+Files of a folder, each optional
+- commitments.tsv: id, side, sent_at, text, label; a label is `kind=value;kind=value`, empty for none.
+- mood.jsonl: {"messages": [{"side", "text"}], "mood", "problem_described", "urgent"}.
+- intake.txt: a neutral request for repair in each line.
+- topics.tsv: id, side, text, topics (`a;b`).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from whatsapp_pipeline.domain.commitments.rules import EVIDENCE_KINDS, Mention, read_commitments
+from whatsapp_pipeline.domain.commitments.status import national_holidays
+from whatsapp_pipeline.domain.commitments.when import resolve
+from whatsapp_pipeline.domain.summaries.sentiment import label_of
+from whatsapp_pipeline.domain.summaries.text_reading import MessageReader, Reading
+
+_DATED = {"deadline_promised", "pickup_agreed"}
+
+
+@dataclass
+class Measure:
+    """Counts of one class: found and right, found and wrong, missed."""
+
+    hits: int = 0
+    extra: int = 0
+    missed: int = 0
+
+    @property
+    def precision(self) -> float:
+        """Share of what was found that is right."""
+        return self.hits / max(1, self.hits + self.extra)
+
+    @property
+    def recall(self) -> float:
+        """Share of what is right that was found."""
+        return self.hits / max(1, self.hits + self.missed)
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of both."""
+        return 2 * self.hits / max(1, 2 * self.hits + self.extra + self.missed)
+
+
+@dataclass
+class Accuracy:
+    """Measures by class, and the lines that were read wrongly."""
+
+    measures: dict[str, Measure] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def count(self, wanted: Counter[str], found: Counter[str]) -> None:
+        """Count one example."""
+        for name in wanted | found:
+            measure = self.measures.setdefault(name, Measure())
+            hits = min(wanted[name], found[name])
+            measure.hits += hits
+            measure.extra += found[name] - hits
+            measure.missed += wanted[name] - hits
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        yield from csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+def value_of(mention: Mention, sent_at: datetime) -> str:
+    """Write a mention as the labels do: `price_quoted=350.00`, `deadline_promised=2024-09-12T18:00`."""
+    if mention.amount is not None:
+        return f"{mention.kind}={mention.amount:.2f}"
+    if mention.length is not None:
+        return f"{mention.kind}={mention.length}"
+    if mention.due is None or mention.kind not in _DATED:
+        return mention.kind
+    day, time = resolve(mention.due, sent_at, national_holidays(None))
+    shown = f"T{time:%H:%M}" if time and mention.kind == "deadline_promised" else ""
+    return f"{mention.kind}={day}{shown}"
+
+
+def commitments_accuracy(path: Path) -> tuple[Accuracy, Accuracy]:
+    """Measure commitments by kind alone, and by kind with amount, date or length."""
+    kinds, values = Accuracy(), Accuracy()
+    for row in _rows(path):
+        wanted = list(filter(None, (row["label"] or "").split(";")))
+        at = datetime.fromisoformat(row["sent_at"])
+        found = [
+            value_of(mention, at)
+            for mention in read_commitments(row["text"])
+            if mention.side == row["side"] and mention.kind not in EVIDENCE_KINDS
+        ]
+        kinds.count(*(Counter(one.partition("=")[0] for one in many) for many in (wanted, found)))
+        for name in {one.partition("=")[0] for one in (*wanted, *found)}:
+            exact = Accuracy()
+            exact.count(
+                *(Counter(one for one in many if one.partition("=")[0] == name) for many in (wanted, found))
+            )
+            total = values.measures.setdefault(name, Measure())
+            for measure in exact.measures.values():
+                total.hits += measure.hits
+                total.extra += measure.extra
+                total.missed += measure.missed
+        if sorted(wanted) != sorted(found):
+            kinds.errors.append(f"wanted {wanted} found {found}: {row['side']}: {row['text']}")
+    return kinds, values
+
+
+def conversation_mood(readings: list[Reading]) -> str:
+    """Return the mood of a conversation as the summaries' SQL adds it up."""
+    opinions = [float(one.score * one.weight) for one in readings if label_of(one.score) != "neutral"]
+    weight = sum(one.weight for one in readings if label_of(one.score) != "neutral")
+    return label_of(sum(opinions) / (weight + 0.5))
+
+
+def mood_accuracy(path: Path) -> Accuracy:
+    """Measure the moods of conversations, and whether a problem and urgency are seen."""
+    reader, accuracy = MessageReader(), Accuracy()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        texts = [message["text"] for message in case["messages"] if message["side"] == "customer"]
+        readings = [reader.read(text) for text in texts]
+        mood = conversation_mood(readings)
+        wanted = Counter(
+            {case["mood"]: 1, "problem": int(case["problem_described"]), "urgent": int(case["urgent"])}
+        )
+        found = Counter(
+            {
+                mood: 1,
+                "problem": int(any(one.problem for one in readings)),
+                "urgent": int(any(one.urgent for one in readings)),
+            }
+        )
+        accuracy.count(+wanted, +found)
+        if mood != case["mood"]:
+            accuracy.errors.append(f"wanted {case['mood']} found {mood}: {' / '.join(texts)}")
+    return accuracy
+
+
+def intake_negatives(path: Path) -> list[str]:
+    """Return the plain requests for repair that are read as negative."""
+    reader = MessageReader()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if label_of(reader.read(line).score) == "negative"]
+
+
+def topics_accuracy(path: Path) -> Accuracy:
+    """Measure topics; what only customers say is not counted in the staff's messages, as in the summaries."""
+    reader, accuracy = MessageReader(), Accuracy()
+    for row in _rows(path):
+        wanted = set(filter(None, (row["topics"] or "").split(";")))
+        found = set(reader.read(row["text"]).topics)
+        if row["side"] == "staff":
+            found -= reader.taxonomy.customer_only
+        accuracy.count(Counter(wanted), Counter(found))
+        if wanted != found:
+            accuracy.errors.append(f"wanted {sorted(wanted)} found {sorted(found)}: {row['text']}")
+    return accuracy
+
+
+def macro_f1(accuracy: Accuracy) -> float:
+    """Return the mean F1 of the classes that have an example."""
+    known = [one.f1 for one in accuracy.measures.values() if one.hits + one.missed]
+    return sum(known) / max(1, len(known))
