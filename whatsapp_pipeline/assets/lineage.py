@@ -54,6 +54,15 @@ ORDER_LINKS = _metadata(
     }
 )  # fmt: skip
 CHAT_MESSAGES = _metadata({"id_chat_file": ["chat_file_index.id"]})
+COMMITMENTS = _metadata(
+    {
+        "id_contato": ["contact_links.id_contato"],
+        "kind": ["chat_messages.message_text", "conversations.text"],
+        "due_on": ["chat_messages.message_text", "chat_messages.message_timestamp"],
+        "outcome": ["chat_messages.message_text", "ordens_servico.data_conclusao"],
+        "id_ordem_servico": ["order_links.id_ordem_servico"],
+    }
+)
 CUSTOMER_SUMMARIES = _metadata(
     {
         "id_contato": ["contact_links.id_contato"],

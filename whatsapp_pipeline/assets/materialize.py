@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import dagster as dg
@@ -81,6 +82,15 @@ def months_of(context: dg.AssetExecutionContext) -> list[str]:
     return sorted(context.partition_keys)
 
 
+@dataclass(frozen=True, slots=True)
+class SecondTable:
+    """Another asset that a step fills in the same pass, with its table and what its metadata shows."""
+
+    asset: str
+    table: str
+    more: Callable[[Connection], Metadata]
+
+
 def run_table(
     context: dg.AssetExecutionContext,
     database: Database,
@@ -90,8 +100,9 @@ def run_table(
     step: Callable[[Connection], Report],
     more: Callable[[Connection], Metadata] | None = None,
     before: Callable[[Connection], None] | None = None,
+    second: SecondTable | None = None,
 ) -> Events:
-    """Run `step` for an unpartitioned asset that fills `table`, and report it.
+    """Run `step` for an unpartitioned asset that fills `table`, and report it; and `second`, if it is there.
 
     During a pause, and where `before` raises HeldError, nothing is done, and an observation says why.
     """
@@ -111,7 +122,16 @@ def run_table(
             **counts,
             **(more(conn) if more else {}),
         }
-    yield _event(context, metadata, dry_run=dry_run)
+        others: dict[str, Any] = {}
+        if second is not None:
+            others = {
+                "dagster/row_count": catalog.row_count(conn, second.table),
+                "dagster/column_schema": column_schema(conn, second.table),
+                **second.more(conn),
+            }
+    yield _event(context, _own_key(context), metadata, dry_run=dry_run)
+    if second is not None and dg.AssetKey(second.asset) in context.selected_asset_keys:
+        yield _event(context, dg.AssetKey(second.asset), others, dry_run=dry_run)
 
 
 def run_months(
@@ -161,7 +181,7 @@ def run_months(
         return
     if dry_run:
         total.pop("dagster/partition_row_count", None)
-        yield _event(context, {**shared, **total}, dry_run=True)
+        yield _event(context, context.asset_key, {**shared, **total}, dry_run=True)
         return
     for month in months:
         context.add_asset_metadata({**by_month[month], **shown[month]}, partition_key=month)
@@ -191,7 +211,7 @@ def _run_until_pause(
 
 def _ask_gates(context: dg.AssetExecutionContext, conn: Connection, months: list[str]) -> None:
     required = settings.load().checkpoints
-    gates.check(conn, context.asset_key.to_user_string(), months, required=required)
+    gates.check(conn, _own_key(context).to_user_string(), months, required=required)
 
 
 def _paused(
@@ -202,7 +222,7 @@ def _paused(
     if context.run.tags.get(LAUNCHED_BY) != COMMAND_LINE:  # a command ends with these words
         context.log.warning("%s%s", pause, progress, extra=fields(progress=progress.strip() or None))
     return dg.AssetObservation(
-        context.asset_key, description=f"{pause}{progress}", metadata={PAUSED: str(pause)}
+        _own_key(context), description=f"{pause}{progress}", metadata={PAUSED: str(pause)}
     )
 
 
@@ -211,17 +231,22 @@ def is_dry_run(context: dg.AssetExecutionContext, config: StepConfig) -> bool:
     return config.dry_run or context.run.tags.get(DRY_RUN) == "true"
 
 
+def _own_key(context: dg.AssetExecutionContext) -> dg.AssetKey:
+    """Return the key of the asset; of an operation that fills two, that of the one it is named after."""
+    return dg.AssetKey(context.op_def.name)
+
+
 def _event(
-    context: dg.AssetExecutionContext, metadata: Metadata, *, dry_run: bool
+    context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Metadata, *, dry_run: bool
 ) -> dg.AssetObservation | dg.MaterializeResult[Any]:
     if dry_run:
         planned = context.job_def.asset_layer.asset_graph.asset_check_keys
-        own = {key for key in planned if key.asset_key == context.asset_key}
+        own = {check for check in planned if check.asset_key == key}
         repeat_last_results(context.instance, own)
         return dg.AssetObservation(
-            asset_key=context.asset_key, description="dry run: everything was rolled back", metadata=metadata
+            asset_key=key, description="dry run: everything was rolled back", metadata=metadata
         )
-    return dg.MaterializeResult(metadata=metadata)
+    return dg.MaterializeResult(asset_key=key, metadata=metadata)
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
@@ -234,4 +259,4 @@ def _in_words(counts: Mapping[str, int]) -> str:
 
 
 def _application(context: dg.AssetExecutionContext) -> str:
-    return f"whatsapp-pipeline {context.run.run_id[:8]} {context.asset_key.to_user_string()}"
+    return f"whatsapp-pipeline {context.run.run_id[:8]} {_own_key(context).to_user_string()}"

@@ -8,7 +8,7 @@ from datetime import timedelta
 import dagster as dg
 from pydantic import Field
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.assets import lineage
 from whatsapp_pipeline.assets.charts import bars
 from whatsapp_pipeline.assets.chats import chat_messages
@@ -17,8 +17,10 @@ from whatsapp_pipeline.assets.conversations import conversations
 from whatsapp_pipeline.assets.materialize import (
     GROUP,
     OWNERS,
+    PREVIEW_ROWS,
     Events,
     Metadata,
+    SecondTable,
     StepConfig,
     preview,
     run_table,
@@ -29,6 +31,7 @@ from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations.gates import red_months, refuse_red
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.summaries import summary_reports as reports
+from whatsapp_pipeline.store.summaries.commitment_lists import commitment_counts, commitment_lines
 from whatsapp_pipeline.templates.row_links import console_links
 
 
@@ -46,29 +49,45 @@ class SummaryConfig(StepConfig):
     )
 
 
-@dg.asset(
-    group_name=GROUP,
-    tags={"subject": "summaries"},
-    kinds={"python", "postgres"},
-    owners=OWNERS,
-    code_version="1",
-    output_required=False,
-    deps=[
-        dg.AssetDep(chat_messages, partition_mapping=dg.AllPartitionMapping()),
-        dg.AssetDep("order_links", partition_mapping=dg.AllPartitionMapping()),
-        conversations,
+_DEPS = [
+    dg.AssetDep(chat_messages, partition_mapping=dg.AllPartitionMapping()),
+    dg.AssetDep("order_links", partition_mapping=dg.AllPartitionMapping()),
+    dg.AssetDep(conversations),
+]
+# After a burst of monthly runs, once: not while one of them is still under way, and although some months
+# were never materialized. Webhooks come all day: for them there is a sensor of its own.
+_AFTER_MONTHS = (
+    dg.AutomationCondition.eager()
+    .without(~dg.AutomationCondition.any_deps_missing())
+    .ignore(dg.AssetSelection.assets(conversations))
+)
+_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=3), warn_window=timedelta(days=2))
+
+
+def _spec(key: str, description: str, metadata: Metadata) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key, description=description, deps=_DEPS, group_name=GROUP, tags={"subject": "summaries"},
+        kinds={"python", "postgres"}, owners=OWNERS, code_version="2", skippable=True,
+        automation_condition=_AFTER_MONTHS, freshness_policy=_FRESH, metadata=metadata,
+    )  # fmt: skip
+
+
+@dg.multi_asset(
+    name="customer_summaries",
+    can_subset=True,
+    specs=[
+        _spec(
+            "customer_summaries",
+            "Per customer: who they are, what is open, how they feel, and the messages that say so.",
+            {"dagster/table_name": "customer_chat_summaries", **lineage.CUSTOMER_SUMMARIES},
+        ),
+        _spec(
+            "commitments",
+            "Per message: prices, deadlines, decisions, pick-ups, payments and warranties, and what became of"
+            " them. Made in the same pass as customer_summaries.",
+            {"dagster/table_name": "commitments", **lineage.COMMITMENTS},
+        ),
     ],
-    # After a burst of monthly runs, once: not while one of them is still under way, and although some months
-    # were never materialized. Webhooks come all day: for them there is a sensor of its own.
-    automation_condition=(
-        dg.AutomationCondition.eager()
-        .without(~dg.AutomationCondition.any_deps_missing())
-        .ignore(dg.AssetSelection.assets(conversations))
-    ),
-    freshness_policy=dg.FreshnessPolicy.time_window(
-        fail_window=timedelta(days=3), warn_window=timedelta(days=2)
-    ),
-    metadata={"dagster/table_name": "customer_chat_summaries", **lineage.CUSTOMER_SUMMARIES},
 )
 def customer_summaries(
     context: dg.AssetExecutionContext,
@@ -76,7 +95,7 @@ def customer_summaries(
     database: Database,
     rule_book: dg.ResourceParam[RuleBook],
 ) -> Events:
-    """Per customer: who they are, what is open, how they feel, and the messages that say so.
+    """Bring the summaries and the commitments up to date.
 
     The summaries of customers with chats in a month whose messages a blocking check found wrong stay as they
     were; `contacts_held` counts those that have something new to say.
@@ -96,6 +115,7 @@ def customer_summaries(
             conn, replace(options, held_months=red_months(conn, of_months)), log=context.log
         ),
         before=lambda conn: refuse_red(conn, rule_book.blocking(*TABLES_AND_ERP)),
+        second=SecondTable("commitments", "commitments", _what_is_promised),
     )  # fmt: skip
 
 
@@ -130,6 +150,21 @@ def _what_they_show(conn: Connection) -> Metadata:
         "console": dg.MetadataValue.url(console),
         **({"open_in_console": dg.MetadataValue.md(opened)} if opened else {}),
     }
+
+
+def _what_is_promised(conn: Connection) -> Metadata:
+    today = clock.today()
+    overdue: list[dict[str, str | int | float | bool | None]] = [
+        {
+            "contact": line.id_contato,
+            "name": mask_name(line.nome),
+            "kind": line.kind,
+            "due": f"{line.due_on:%Y-%m-%d}" if line.due_on else None,
+            "order": line.numero_ordem_servico,
+        }
+        for line in commitment_lines(conn, "overdue", today=today, limit=PREVIEW_ROWS)
+    ]
+    return {**commitment_counts(conn, today=today), "overdue_commitments": preview(overdue)}
 
 
 ASSETS = [customer_summaries]

@@ -21,7 +21,7 @@ MOST_CONTACTS = 500
 
 live_summaries = dg.define_asset_job(
     "live_summaries",
-    selection=dg.AssetSelection.assets("customer_summaries").without_checks(),
+    selection=dg.AssetSelection.assets("customer_summaries", "commitments").without_checks(),
     description="The summaries of the customers who wrote live a few minutes ago.",
 )
 

@@ -61,7 +61,7 @@ contacts = dg.define_asset_job(
 # With the conversations: contacts and orders that came by night may change whose they are.
 summaries = dg.define_asset_job(
     "summaries",
-    selection=dg.AssetSelection.assets("conversations", "customer_summaries"),
+    selection=dg.AssetSelection.assets("conversations", "customer_summaries", "commitments"),
     description="The summaries of customers whose chats or orders changed, live conversations linked before.",
     tags={"dagster/max_retries": "1"},
 )
@@ -109,7 +109,7 @@ def daily_checks(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 # One automation sensor of the project's own, so that it runs without being switched on by hand.
 automation = dg.AutomationConditionSensorDefinition(
     "summaries_after_months",
-    target=dg.AssetSelection.assets("customer_summaries"),
+    target=dg.AssetSelection.assets("customer_summaries", "commitments"),
     description="Summarise the customers whose chats or orders a month's run changed.",
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,

@@ -41,6 +41,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "reparse": ("reparse:reparse", "Read a file or a month in another way, and remember it."),
     "search": ("search:search", "Find messages by their words."),
     "customer": ("customer:customer", "Show all that is known of one customer."),
+    "commitments": ("commitments:commitments", "List what is due, overdue, broken or unanswered."),
     "link": ("link:link", "Explain one title's link, or link a CSV of titles without a database."),
     "review": ("review:review", "Decide links in doubt, one key each."),
     "override": ("override:override", "Decide links for good; list decisions, take them back."),

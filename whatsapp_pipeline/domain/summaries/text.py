@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple, TypedDict
 
 # Part of the input hash: a change of wording writes every summary again.
@@ -79,6 +80,21 @@ class Facts(NamedTuple):
 def say_date(day: date | str) -> str:
     """Write a date as Brazilians do: 05/01/2025."""
     return (date.fromisoformat(day) if isinstance(day, str) else day).strftime("%d/%m/%Y")
+
+
+def say_money(amount: Decimal) -> str:
+    """Write an amount as Brazilians do: R$ 1.250,00."""
+    return "R$ " + f"{amount:,.2f}".translate(str.maketrans(",.", ".,"))
+
+
+_LENGTH_UNITS = {
+    "d": ("dia", "dias"), "w": ("semana", "semanas"), "m": ("mês", "meses"), "y": ("ano", "anos"),
+}  # fmt: skip
+
+
+def say_length(length: str) -> str:
+    """Write a length such as `90d` or `1y` in words: 90 dias, 1 ano."""
+    return _count(int(length[:-1]), *_LENGTH_UNITS[length[-1]])
 
 
 def say_duration(seconds: int) -> str:

@@ -1,0 +1,14 @@
+-- What the staff promised in the last 90 days and did not do in time, or of which nothing shows that it was done.
+
+-- name: examined
+SELECT count(*) AS examined FROM commitments
+WHERE side = 'staff' AND due_on IS NOT NULL AND due_on < %(today)s::date
+  AND said_at >= %(today)s::date - 90 AND outcome IS DISTINCT FROM 'superseded'
+
+-- name: failing
+SELECT k.id_contato, k.kind, commitment_status(k.kind, k.outcome, k.due_on, %(today)s::date) AS status,
+       k.due_on::text AS due_on, k.id_ordem_servico, k.source, k.message_id
+FROM commitments k
+WHERE k.side = 'staff' AND k.said_at >= %(today)s::date - 90 AND k.due_on < %(today)s::date
+  AND (k.outcome IS NULL OR k.outcome = 'broken')
+ORDER BY k.due_on, k.id_contato, k.source, k.message_id, k.number

@@ -1,0 +1,88 @@
+"""`commitments`: what customers and staff promised each other, and what of it waits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from whatsapp_pipeline import clock, settings
+from whatsapp_pipeline.cli.choices import choose_customer
+from whatsapp_pipeline.cli.database_option import open_database
+from whatsapp_pipeline.cli.output import say, say_json, say_lines
+from whatsapp_pipeline.store.connection import use_time_zone
+from whatsapp_pipeline.store.summaries.commitment_lists import CommitmentLine, CommitmentList
+
+
+@click.command()
+@click.option("--due", metavar="today|YYYY-MM-DD", help="What is due on this day.")
+@click.option("--overdue", "which", flag_value="overdue", help="What should have been done by now.")
+@click.option("--broken", "which", flag_value="broken", help="What was shown to be done too late or not.")
+@click.option(
+    "--quotes-without-answer",
+    "quiet_days",
+    type=click.IntRange(0),
+    metavar="DAYS",
+    help="Quotes that had no answer for so many days.",
+)
+@click.option("--contact", metavar="ID|PHONE|NAME", help="Only this customer's, however old.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def commitments(  # one parameter an option
+    due: str | None,
+    which: CommitmentList | None,
+    quiet_days: int | None,
+    contact: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List prices quoted, deadlines, decisions, pick-ups, payments and warranties found in the messages.
+
+    Without an option: everything of the last 90 days that is open, what is due first at the top.
+    """
+    from whatsapp_pipeline.steps.summaries.commitment_words import commitment_line
+    from whatsapp_pipeline.store.summaries.commitment_lists import commitment_lines
+
+    if sum(given is not None for given in (due, which, quiet_days)) > 1:
+        raise click.UsageError("give one of --due, --overdue, --broken and --quotes-without-answer")
+    today = clock.today()
+    chosen: CommitmentList = which or ("all" if contact else "open")
+    if due is not None:
+        chosen = "due"
+        try:
+            today = today if due == "today" else datetime.strptime(due, "%Y-%m-%d").date()
+        except ValueError as error:
+            raise click.UsageError(f"--due {due}: expected `today` or a day as YYYY-MM-DD") from error
+    if quiet_days is not None:
+        chosen = "quotes"
+    configured = settings.load()
+    with open_database(configured) as conn:
+        use_time_zone(conn, configured.zone)
+        number = (
+            choose_customer(conn, contact, default_area_code=configured.default_area_code)
+            if contact
+            else None
+        )
+        lines = commitment_lines(
+            conn, chosen, today=today, contact=number, quiet_days=quiet_days or 0, limit=limit
+        )
+    if as_json:
+        for line in lines:
+            say_json(_as_json(line))
+        return
+    say_lines(
+        f"{line.id_contato:>8}  {(line.nome or 'Sem nome')[:28]:<28}  {commitment_line(line)}"
+        for line in lines
+    )
+    if not lines:
+        say("nothing found", err=True)
+
+
+def _as_json(line: CommitmentLine) -> dict[str, object]:
+    shown = line._asdict()
+    for name in ("said_at", "due_on", "due_time"):
+        shown[name] = shown[name].isoformat() if shown[name] else None
+    shown["amount"] = None if line.amount is None else str(line.amount)
+    return shown

@@ -1,0 +1,33 @@
+"""A commitment in Portuguese words, for the terminal and for pages."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from whatsapp_pipeline.domain.summaries.text import say_date, say_length, say_money
+from whatsapp_pipeline.store.summaries.commitment_lists import CommitmentLine
+
+KIND_WORDS = {
+    "price_quoted": "orçamento", "deadline_promised": "prazo prometido", "warranty_given": "garantia",
+    "quote_approved": "orçamento aprovado", "quote_refused": "orçamento recusado",
+    "pickup_agreed": "retirada combinada", "payment_announced": "pagamento avisado",
+}  # fmt: skip
+STATUS_WORDS = {
+    "open": "em aberto", "due": "vence hoje", "overdue": "atrasado", "noted": "", "superseded": "substituído",
+    "approved": "aprovado", "refused": "recusado", "kept": "cumprido", "broken": "descumprido",
+}  # fmt: skip
+
+
+def commitment_line(line: CommitmentLine) -> str:
+    """One commitment in a line: what, for when, of which order, since when, its state."""
+    what = KIND_WORDS[line.kind]
+    if line.amount is not None:
+        what += f" de {say_money(Decimal(line.amount))}"
+    if line.length is not None:
+        what += f" de {say_length(line.length)}"
+    if line.due_on is not None:
+        what += f" para {say_date(line.due_on)}"
+        what += f" às {line.due_time:%H:%M}" if line.due_time else ""
+    order = f", OS {line.numero_ordem_servico or line.id_ordem_servico}" if line.id_ordem_servico else ""
+    status = STATUS_WORDS[line.status]
+    return f"{what}{order} (dito em {say_date(line.said_at)}){f': {status}' if status else ''}"

@@ -1,0 +1,99 @@
+"""The lists of commitments: what is due, overdue, broken, or quoted without an answer.
+
+What belongs here: questions that people and pages ask of the table commitments. What does not: filling it
+(store/summaries/commitments.py), and wording.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Literal, LiteralString, NamedTuple, TypeAlias
+
+from psycopg.rows import class_row
+
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.queries import load
+
+CommitmentList: TypeAlias = Literal["due", "overdue", "broken", "quotes", "open", "all"]
+
+
+class CommitmentLine(NamedTuple):
+    """One commitment to show; `nome` is personal data. `days` since it was due, or since a quote was made."""
+
+    id_contato: int
+    nome: str | None
+    kind: str
+    side: str
+    status: str
+    said_at: datetime
+    amount: Decimal | None
+    length: str | None
+    due_on: date | None
+    due_time: time | None
+    id_ordem_servico: int | None
+    numero_ordem_servico: str | None
+    source: str
+    message_id: int
+    outcome_source: str | None
+    outcome_id: int | None
+
+
+# A quote or a promise that is this old waits for nobody any more.
+FORGOTTEN = timedelta(days=90)
+
+_CONDITIONS: dict[CommitmentList, LiteralString] = {
+    "due": "status = 'due'",
+    "overdue": "status = 'overdue'",
+    "broken": "status = 'broken'",
+    "quotes": "kind = 'price_quoted' AND status = 'open' "
+    "AND said_at::date <= %(today)s - %(quiet_days)s::int",
+    "open": "status IN ('open', 'due', 'overdue')",
+    "all": "true",
+}
+
+
+def commitment_lines(
+    conn: Connection,
+    which: CommitmentList,
+    *,
+    today: date,
+    contact: int | None = None,
+    quiet_days: int = 0,
+    limit: int = 100,
+) -> list[CommitmentLine]:
+    """Return commitments of one list, what is due first at the top.
+
+    Args:
+        conn: The connection.
+        which: `due` today, `overdue`, `broken`, `quotes` without an answer, all that are `open`, or `all`.
+        today: The day that due and overdue are about.
+        contact: Only this customer's; None: everybody's, and nothing said more than 90 days before `today`.
+        quiet_days: How many days a quote has had no answer.
+        limit: How many rows at most.
+    """
+    statement = load("summaries/commitments_list").replace("{condition}", _CONDITIONS[which])
+    with conn.cursor(row_factory=class_row(CommitmentLine)) as cursor:
+        return cursor.execute(
+            statement.encode(),
+            {
+                "today": today, "contact": contact, "quiet_days": quiet_days, "limit": limit,
+                "since": None if contact is not None else datetime.combine(today - FORGOTTEN, time()),
+            },
+        ).fetchall()  # fmt: skip
+
+
+def commitment_counts(conn: Connection, *, today: date) -> dict[str, int]:
+    """Count what is due today, overdue, broken and quoted without an answer, of the last 90 days."""
+    row = conn.execute(
+        """
+        SELECT count(*) FILTER (WHERE status = 'due'), count(*) FILTER (WHERE status = 'overdue'),
+               count(*) FILTER (WHERE status = 'broken'),
+               count(*) FILTER (WHERE status = 'open' AND kind = 'price_quoted')
+          FROM (SELECT kind, commitment_status(kind, outcome, due_on, %(today)s) AS status FROM commitments
+                 WHERE said_at >= %(since)s) c
+        """,
+        {"today": today, "since": datetime.combine(today - FORGOTTEN, time())},
+    ).fetchone()
+    names = ("due_today", "overdue", "broken", "quotes_without_answer")
+    return dict(zip(names, row or (0, 0, 0, 0), strict=True))

@@ -1,0 +1,164 @@
+"""Commitments on a real server: kept, settled, listed, and the same by increments as by a rebuild."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from psycopg.rows import dict_row
+
+from whatsapp_pipeline import clock
+from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.checks.summaries import CHECKS
+from whatsapp_pipeline.cli import cli
+from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, SummaryReport, summarize
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.summaries.commitment_lists import commitment_counts, commitment_lines
+from whatsapp_pipeline_tests.summaries_data import Said, add_chat, add_contact, add_order, add_webhook
+
+LOG = logging.getLogger(__name__)
+DAY = 24 * 60
+MONDAY_AFTER = date(2025, 1, 13)
+
+
+@pytest.fixture
+def empty(conn: Connection) -> Connection:
+    """The module's database with nothing in it."""
+    conn.execute(
+        "TRUNCATE contatos, ordens_servico, chat_files, conversations, message_readings"
+        " RESTART IDENTITY CASCADE"
+    )
+    return conn
+
+
+def run(conn: Connection, **options: Any) -> SummaryReport:
+    return summarize(conn, SummaryOptions(**options), log=LOG)
+
+
+def kept(conn: Connection) -> list[dict[str, Any]]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            "SELECT * FROM commitments ORDER BY said_at, source, message_id, number"
+        ).fetchall()
+
+
+TALK = [
+    Said(0, "from", "Bom dia, meu notebook não liga. Quanto fica?"),
+    Said(10, "to", "Fica R$ 350 com 90 dias de garantia"),
+    Said(20, "from", "Pode fazer, passo sexta pra buscar"),
+    Said(30, "to", "Certo, quinta às 15h fica pronto"),
+]
+
+
+def test_a_repair_from_quote_to_pick_up(empty: Connection) -> None:
+    add_contact(empty, 1)
+    chat = add_chat(empty, 1, "a", TALK)
+    report = run(empty)
+    assert report.commitments_changed == 5
+    warranty, quote, approval, pickup, deadline = kept(empty)
+    assert (quote["kind"], quote["amount"], quote["outcome"]) == ("price_quoted", Decimal(350), "approved")
+    assert (warranty["kind"], warranty["length"]) == ("warranty_given", "90d")
+    assert (approval["kind"], approval["side"], approval["outcome"]) == ("quote_approved", "customer", None)
+    assert (quote["outcome_source"], quote["outcome_id"]) == ("chat", approval["message_id"])
+    assert (pickup["kind"], pickup["due_on"]) == ("pickup_agreed", date(2025, 1, 10))
+    assert (deadline["due_on"], deadline["due_time"]) == (date(2025, 1, 9), time(15))
+    text = TALK[1].text
+    assert text[quote["evidence_start"] : quote["evidence_end"]].strip() == text
+    assert run(empty).commitments_changed == 0
+    assert run(empty, rebuild=True).commitments_changed == 0
+
+    add_order(empty, chat, 1, 30123, "3")  # closed on the 9th
+    run(empty)
+    deadline = kept(empty)[-1]
+    assert (deadline["outcome"], deadline["outcome_source"], deadline["outcome_id"]) == (
+        "kept",
+        "order",
+        30123,
+    )
+
+
+def test_increments_give_what_a_rebuild_gives(empty: Connection) -> None:
+    add_contact(empty, 1)
+    add_contact(empty, 2)
+    add_chat(empty, 1, "a", TALK)
+    run(empty)
+    add_chat(empty, 2, "b", [Said(0, "to", "a tela sai 280")])
+    add_webhook(empty, 1, [Said(2 * DAY, "to", "atrasou, fica pronto segunda")])
+    run(empty)
+    by_increments = kept(empty)
+    assert [row["outcome"] for row in by_increments if row["kind"] == "deadline_promised"] == [
+        "superseded",
+        None,
+    ]
+    run(empty, rebuild=True)
+    assert kept(empty) == by_increments
+    empty.execute("TRUNCATE commitments, customer_chat_summaries, message_readings")
+    run(empty)
+    assert kept(empty) == by_increments
+
+
+def test_a_chat_that_goes_takes_its_commitments_along(empty: Connection) -> None:
+    add_contact(empty, 1)
+    chat = add_chat(empty, 1, "a", TALK)
+    run(empty)
+    empty.execute(
+        "UPDATE chat_files SET match_status = 'unmatched', id_contato = NULL WHERE id = %s", (chat,)
+    )
+    run(empty)
+    assert kept(empty) == []
+
+
+def test_due_and_overdue_are_of_the_day_that_asks(empty: Connection) -> None:
+    add_contact(empty, 1, "Ana Teste")
+    add_chat(empty, 1, "a", [*TALK[:1], Said(10, "to", "quinta fica pronto"), Said(11, "to", "fica 350")])
+    run(empty)
+    for today, counts in (
+        (date(2025, 1, 8), (0, 0, 0, 1)), (date(2025, 1, 9), (1, 0, 0, 1)), (date(2025, 1, 10), (0, 1, 0, 1)),
+        (date(2025, 5, 1), (0, 0, 0, 0)),
+    ):  # fmt: skip
+        assert tuple(commitment_counts(empty, today=today).values()) == counts
+    (line,) = commitment_lines(empty, "overdue", today=date(2025, 1, 10))
+    assert (line.id_contato, line.kind, line.status) == (1, "deadline_promised", "overdue")
+    assert len(commitment_lines(empty, "quotes", today=date(2025, 1, 13), quiet_days=7)) == 1
+    assert commitment_lines(empty, "quotes", today=date(2025, 1, 12), quiet_days=7) == []
+
+
+def test_the_checks_name_what_is_late_and_what_is_stale(empty: Connection) -> None:
+    add_contact(empty, 1)
+    add_chat(empty, 1, "a", [*TALK[:1], Said(10, "to", "quinta fica pronto, sai 350")])
+    run(empty)
+    rules = {check.name: check for check in CHECKS}
+    scope = Scope(empty, [], Archive(), now=datetime(2025, 1, 20, 12, tzinfo=UTC))
+    for name in ("promises_are_kept", "quotes_are_answered"):
+        findings = rules[name].find(scope)
+        assert (findings.examined, findings.failing) == (1, 1), name
+    assert rules["commitments_cite_their_customer"].find(scope).failing == 0
+    empty.execute("UPDATE commitments SET message_id = message_id + 100 WHERE kind = 'price_quoted'")
+    assert rules["commitments_cite_their_customer"].find(scope).failing == 1
+
+
+def test_the_command_lists_them(
+    empty: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_contact(empty, 1, "Ana\x1b[31m Teste")
+    add_chat(empty, 1, "a", [*TALK[:1], Said(10, "to", "quinta às 15h fica pronto, sai R$ 1.350,00")])
+    run(empty)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    with clock.set_to(datetime(2025, 1, 9, 15, tzinfo=UTC)):
+        due = CliRunner().invoke(cli, ["commitments", "--due", "today"])
+        overdue = CliRunner().invoke(cli, ["commitments", "--overdue"])
+        quotes = CliRunner().invoke(cli, ["commitments", "--quotes-without-answer", "3", "--json"])
+    assert due.exit_code == 0, due.output
+    assert "prazo prometido para 09/01/2025 às 15:00 (dito em 06/01/2025): vence hoje" in due.output
+    assert "\x1b" not in due.output
+    assert "prazo" not in overdue.output
+    (quote,) = (json.loads(line) for line in quotes.output.splitlines())
+    assert (quote["kind"], quote["amount"], quote["status"]) == ("price_quoted", "1350.00", "open")
+    wrong = CliRunner().invoke(cli, ["commitments", "--due", "amanhã"])
+    assert wrong.exit_code == 2
