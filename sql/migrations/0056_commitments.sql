@@ -4,12 +4,15 @@
 ALTER TABLE message_readings
     ADD COLUMN problem     boolean NOT NULL DEFAULT false,
     ADD COLUMN urgent      boolean NOT NULL DEFAULT false,
-    ADD COLUMN commitments jsonb;
+    ADD COLUMN commitments jsonb,
+    ADD COLUMN symptoms    text[] NOT NULL DEFAULT '{}';
 COMMENT ON COLUMN message_readings.score IS 'Mood towards the shop; a defect described is none';
 COMMENT ON COLUMN message_readings.problem IS 'A defect or worry about a device is described';
 COMMENT ON COLUMN message_readings.urgent IS 'The writer wants it soon';
 COMMENT ON COLUMN message_readings.commitments IS
     'Mentions as [kind, side, start, end, amount, due code, length]; null: none. No words of the message';
+
+COMMENT ON COLUMN message_readings.symptoms IS 'What is wrong with a device, by symptoms.toml';
 
 CREATE TABLE commitments (
     source           text NOT NULL CHECK (source IN ('chat', 'webhook')),

@@ -1,6 +1,6 @@
 -- What customer and staff said in the part, with what the rules read in it.
 INSERT INTO work_talk (id_contato, seq, ref, at, direction, conversation, size, score, weight, opinion, closes,
-                       evidence_start, evidence_end, topics, equipment, parts)
+                       evidence_start, evidence_end, topics, equipment, parts, problem, urgent, symptoms)
 SELECT w.id_contato, w.seq, w.source || ':' || w.id, w.at, w.direction, w.conversation, length(w.body),
        r.score, r.weight, w.direction = 'from' AND abs(r.score) >= %(opinion)s AND r.score IS NOT NULL,
        -- A greeting that opens a conversation wants an answer.
@@ -10,7 +10,9 @@ SELECT w.id_contato, w.seq, w.source || ':' || w.id, w.at, w.direction, w.conver
        -- Staff who write of complaints are not the ones who complain.
        CASE WHEN w.direction = 'from' THEN r.topics
             ELSE ARRAY(SELECT t FROM unnest(r.topics) AS t WHERE t <> ALL (%(customer_only)s::text[])) END,
-       CASE WHEN w.direction = 'from' THEN r.equipment END, CASE WHEN w.direction = 'from' THEN r.parts END
+       CASE WHEN w.direction = 'from' THEN r.equipment END, CASE WHEN w.direction = 'from' THEN r.parts END,
+       w.direction = 'from' AND r.problem, w.direction = 'from' AND r.urgent,
+       CASE WHEN w.direction = 'from' THEN r.symptoms END
   FROM work_messages w
   LEFT JOIN message_readings r USING (text_hash)
  WHERE w.conversation IS NOT NULL

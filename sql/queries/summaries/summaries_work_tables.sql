@@ -10,7 +10,8 @@ CREATE INDEX ON work_messages (id_contato, seq);
 CREATE TEMP TABLE work_talk (
     id_contato bigint, seq bigint, ref text, at timestamp, direction text, conversation integer, size integer,
     score numeric, weight numeric, opinion boolean, closes boolean,
-    evidence_start integer, evidence_end integer, topics text[], equipment text[], parts text[]);
+    evidence_start integer, evidence_end integer, topics text[], equipment text[], parts text[], problem boolean,
+    urgent boolean, symptoms text[]);
 CREATE INDEX ON work_talk (id_contato, seq);
 CREATE TEMP TABLE work_sessions (
     id_contato bigint, id_ordem_servico bigint, started_at timestamp, ended_at timestamp,

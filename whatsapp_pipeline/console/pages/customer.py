@@ -11,7 +11,7 @@ from whatsapp_pipeline.console.addresses import customer_address, message_addres
 from whatsapp_pipeline.console.error_pages import NoPageError
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
-from whatsapp_pipeline.domain.summaries.text import ORDER_STATUS
+from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
 from whatsapp_pipeline.steps.summaries.customer_words import metrics
 from whatsapp_pipeline.store.conversations.message_stream import Scope
 from whatsapp_pipeline.store.summaries.customer_head import customer_head, set_note

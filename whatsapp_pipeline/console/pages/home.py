@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from whatsapp_pipeline.console.addresses import order_address
 from whatsapp_pipeline.console.page import Page
-from whatsapp_pipeline.domain.summaries.text import ORDER_STATUS
+from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
 from whatsapp_pipeline.store.operations import home as store
 
 _MONTHS, _ORDERS, _CHECKS = 12, 15, 12

@@ -12,7 +12,7 @@ from whatsapp_pipeline.console.addresses import order_address
 from whatsapp_pipeline.console.error_pages import NoPageError
 from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
-from whatsapp_pipeline.domain.summaries.text import ORDER_STATUS
+from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
 from whatsapp_pipeline.store.contacts.directory import OrderListed, order_by_id, orders_numbered
 from whatsapp_pipeline.store.conversations.message_stream import Scope
 from whatsapp_pipeline.store.links.order_sessions import sessions_of_order

@@ -51,7 +51,17 @@ class Lexicon:
     urgency: Matcher
     contrast_phrases: frozenset[int]
     closing: frozenset[str]
+    closing_phrases: Matcher
     digest: str
+
+    def ends(self, forms: list[str]) -> bool:
+        """Return whether a message only takes leave: closing phrases, courtesies, and no question."""
+        covered: set[int] = set()
+        for _, start, end in self.closing_phrases.find(forms):
+            covered.update(range(start, end))
+        return bool(covered) and all(
+            at in covered or form in self.closing or form in ".,;!\n" for at, form in enumerate(forms)
+        )
 
 
 def _entries(block: str) -> list[str]:
@@ -142,6 +152,11 @@ class _Phrases:
         return frozenset(self.add(line.strip(), value) for line in block.splitlines() if line.strip())
 
 
+def _patterns(block: str) -> Matcher:
+    lines = filter(None, (line.strip() for line in block.splitlines()))
+    return Matcher([parse_pattern(line, number) for number, line in enumerate(lines)])
+
+
 def _forms(block: str) -> frozenset[str]:
     return frozenset("".join(words_of(word)) for word in _entries(block))
 
@@ -158,7 +173,6 @@ def parse_lexicon(text: str) -> Lexicon:
     certain = phrases.add_block(irony.get("certain", ""), _IRONY)
     mild = phrases.add_block(irony.get("mild", ""), _IRONY)
     matters = table.get("matters", {})
-    urgent = [line.strip() for line in table.get("urgency", {}).get("phrases", "").splitlines()]
     return Lexicon(
         exact=words.exact,
         stems=words.stems,
@@ -170,9 +184,10 @@ def parse_lexicon(text: str) -> Lexicon:
         mild_irony=mild,
         devices=_forms(matters.get("devices", "")),
         shop=_forms(matters.get("shop", "")),
-        urgency=Matcher([parse_pattern(line, number) for number, line in enumerate(urgent) if line]),
+        urgency=_patterns(table.get("urgency", {}).get("phrases", "")),
         contrast_phrases=contrast,
         closing=_forms(table["closing"]["words"]),
+        closing_phrases=_patterns(table["closing"].get("phrases", "")),
         digest=sha256(text.encode()).hexdigest()[:16],
     )
 

@@ -7,23 +7,39 @@ A summary quotes nobody, so it may be read by people who may not read messages.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any, NamedTuple, TypedDict
 
-# Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "1"
+from whatsapp_pipeline.domain.commitments.status import Commitment
+from whatsapp_pipeline.domain.summaries.case_text import (
+    CaseTerm,
+    awaited,
+    decision,
+    matter,
+    of_the_case,
+    offer,
+    say_due,
+    say_quotes,
+    unanswered,
+)
+from whatsapp_pipeline.domain.summaries.wording import (
+    FREQUENCY_WORDS,
+    ORDER_STATUS,
+    Claim,
+    count_of,
+    join_words,
+    say_date,
+    say_duration,
+    unique_refs,
+)
 
-FREQUENCY_WORDS = {
-    "frequent": "frequente", "regular": "regular", "occasional": "ocasional", "rare": "raro",
-}  # fmt: skip
-SENTIMENT_WORDS = {"positive": "positivo", "neutral": "neutro", "negative": "negativo"}
-ORDER_STATUS = {
-    "0": "em aberto", "1": "orçada", "2": "serviço concluído", "3": "finalizada", "4": "não aprovada",
-    "5": "aprovada", "6": "em andamento", "7": "cancelada",
-}  # fmt: skip
+# Part of the input hash: a change of wording writes every summary again.
+TEXT_VERSION = "2"
+
 _CHANGE = 0.2
-_TOPICS_SHOWN = 3
+# A figure of fewer exchanges says nothing.
+_REPLIES_SHOWN, _PERCENTILE_SHOWN = 5, 10
+_MOST_SENTENCES = 6
 _ORDERS_SHOWN = 3
 
 
@@ -38,15 +54,6 @@ class OrderFact(TypedDict):
     closed: str | None
     evidence: str | None
     open: bool
-
-
-class Claim(TypedDict):
-    """One sentence with the messages (`chat:1`, `webhook:2`) and orders that vouch for it."""
-
-    kind: str
-    text: str
-    messages: list[str]
-    orders: list[int]
 
 
 class Facts(NamedTuple):
@@ -75,63 +82,18 @@ class Facts(NamedTuple):
     orders: Sequence[OrderFact]
     waiting_since: datetime | None
     waiting_ref: str | None
-
-
-def say_date(day: date | str) -> str:
-    """Write a date as Brazilians do: 05/01/2025."""
-    return (date.fromisoformat(day) if isinstance(day, str) else day).strftime("%d/%m/%Y")
-
-
-def say_money(amount: Decimal) -> str:
-    """Write an amount as Brazilians do: R$ 1.250,00."""
-    return "R$ " + f"{amount:,.2f}".translate(str.maketrans(",.", ".,"))
-
-
-_LENGTH_UNITS = {
-    "d": ("dia", "dias"), "w": ("semana", "semanas"), "m": ("mês", "meses"), "y": ("ano", "anos"),
-}  # fmt: skip
-
-
-def say_length(length: str) -> str:
-    """Write a length such as `90d` or `1y` in words: 90 dias, 1 ano."""
-    return _count(int(length[:-1]), *_LENGTH_UNITS[length[-1]])
-
-
-def say_duration(seconds: int) -> str:
-    """Write a duration in the unit a person would use: `12 min`, `3 h 20 min`, `2 dias e 4 h`."""
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if seconds < 60:
-        return "menos de 1 min"
-    if minutes < 60:
-        return f"{minutes} min"
-    if hours < 24:
-        rest = seconds % 3600 // 60
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
-    rest = seconds % 86400 // 3600
-    word = "dia" if days == 1 else "dias"
-    return f"{days} {word} e {rest} h" if rest else f"{days} {word}"
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
-
-
-def _join(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} e {parts[-1]}"
-
-
-def _decimal(score: float) -> str:
-    return f"{round(score, 2) + 0.0:+.2f}".replace(".", ",").replace("-", "−")
-
-
-def _refs(*refs: str | None) -> list[str]:
-    return list(dict.fromkeys(ref for ref in refs if ref))
+    replies: int = 0
+    case: Sequence[CaseTerm] = ()
+    urgent_ref: str | None = None
+    commitments: Sequence[Commitment] = ()
 
 
 def _contact(facts: Facts) -> Claim:
     if not facts.conversations:
-        text = f"Sem conversa registrada: {_count(facts.messages, 'aviso', 'avisos')} do sistema."
-        return Claim(kind="contact", text=text, messages=_refs(facts.first_ref, facts.last_ref), orders=[])
+        text = f"Sem conversa registrada: {count_of(facts.messages, 'aviso', 'avisos')} do sistema."
+        return Claim(
+            kind="contact", text=text, messages=unique_refs(facts.first_ref, facts.last_ref), orders=[]
+        )
     when = (
         f"em {say_date(facts.first_at)}"
         if facts.first_at.date() == facts.last_at.date()
@@ -139,58 +101,28 @@ def _contact(facts: Facts) -> Claim:
     )
     speaker = "do cliente" if facts.last_speaker == "customer" else "da equipe"
     text = (
-        f"Cliente de contato {FREQUENCY_WORDS[facts.frequency]}: "
-        f"{_count(facts.conversations, 'conversa', 'conversas')} {when}, com "
-        f"{_count(facts.customer, 'mensagem do cliente', 'mensagens do cliente')} e "
-        f"{facts.staff} da equipe; a última foi {speaker}."
+        f"Contato {FREQUENCY_WORDS[facts.frequency]}: "
+        f"{count_of(facts.conversations, 'conversa', 'conversas')} {when}; a última mensagem foi {speaker}."
     )
-    return Claim(kind="contact", text=text, messages=_refs(facts.first_ref, facts.last_ref), orders=[])
-
-
-def _topics(facts: Facts) -> Claim | None:
-    shown = facts.topics[:_TOPICS_SHOWN]
-    terms = facts.terms[:3]
-    if not shown and not terms:
-        return None
-    sentences = []
-    if shown:
-        names = _join([f"{topic['name']} ({round(100 * topic['share'])}%)" for topic in shown])
-        sentences.append(f"Fala sobretudo de {names}" if len(shown) > 1 else f"Fala de {names}")
-    if terms:
-        named = _join([term["name"] for term in terms])
-        sentences.append(f"cita {named}" if sentences else f"Cita {named}")
-    evidence = [topic["evidence"] for topic in shown] + [term["evidence"] for term in terms]
-    return Claim(kind="topics", text="; ".join(sentences) + ".", messages=_refs(*evidence), orders=[])
+    return Claim(kind="contact", text=text, messages=unique_refs(facts.first_ref, facts.last_ref), orders=[])
 
 
 def _sentiment(facts: Facts) -> Claim | None:
-    if facts.mood is None:
+    if facts.mood is None or facts.sentiment == "neutral":
         return None
-    text = f"Sentimento estimado {SENTIMENT_WORDS[facts.sentiment]} ({_decimal(facts.mood)})"
-    if facts.mood_change is not None:
-        change = facts.mood_change
-        trend = (
-            "melhor que"
-            if change >= _CHANGE
-            else "pior que"
-            if change <= -_CHANGE
-            else "estável em relação a"
-        )
-        before = "aos 90 dias anteriores" if trend.endswith(" a") else "nos 90 dias anteriores"
-        text += f"; na última conversa, {trend.removesuffix(' a')} {before}"
-    return Claim(kind="sentiment", text=text + ".", messages=_refs(facts.mood_ref), orders=[])
+    text = f"Mostrou {'satisfação' if facts.sentiment == 'positive' else 'insatisfação'} com a loja"
+    if facts.mood_change is not None and abs(facts.mood_change) >= _CHANGE:
+        text += f"; a última conversa foi {'melhor' if facts.mood_change > 0 else 'pior'} que as anteriores"
+    return Claim(kind="sentiment", text=text + ".", messages=unique_refs(facts.mood_ref), orders=[])
 
 
 def _replies(facts: Facts) -> Claim | None:
-    if facts.reply_median is None or facts.reply_p90 is None:
+    if facts.reply_median is None or facts.reply_p90 is None or facts.replies < _REPLIES_SHOWN:
         return None
-    text = (
-        f"A equipe respondeu em {say_duration(facts.reply_median)} na mediana"
-        f" e em até {say_duration(facts.reply_p90)} em 90% das vezes"
-    )
-    if facts.reply_median_business is not None and facts.reply_median_business != facts.reply_median:
-        text += f" (mediana em horário comercial: {say_duration(facts.reply_median_business)})"
-    return Claim(kind="replies", text=text + ".", messages=_refs(*facts.reply_refs), orders=[])
+    text = f"A equipe costuma responder em {say_duration(facts.reply_median)}"
+    if facts.replies >= _PERCENTILE_SHOWN:
+        text += f", e em 9 de cada 10 vezes em até {say_duration(facts.reply_p90)}"
+    return Claim(kind="replies", text=text + ".", messages=unique_refs(*facts.reply_refs), orders=[])
 
 
 def _order(order: OrderFact) -> str:
@@ -208,46 +140,63 @@ def _orders(facts: Facts) -> Claim | None:
     names = [_order(order) for order in shown] + ([f"mais {more}"] if more else [])
     word = "Ordem ligada" if len(facts.orders) == 1 else "Ordens ligadas"
     return Claim(
-        kind="orders", text=f"{word}: {_join(names)}.",
-        messages=_refs(*(order["evidence"] for order in shown)), orders=[order["id"] for order in shown],
+        kind="orders", text=f"{word}: {join_words(names)}.",
+        messages=unique_refs(*(order["evidence"] for order in shown)),
+        orders=[order["id"] for order in shown],
     )  # fmt: skip
 
 
-def _open(facts: Facts) -> Claim | None:
+def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
     if not facts.conversations:
         return None
     pending = [order for order in facts.orders if order["open"]]
-    if facts.waiting_since is None and not pending:
-        return Claim(kind="open", text="Nada em aberto.", messages=_refs(facts.last_ref), orders=[])
+    quotes, deadlines = unanswered(case), awaited(case)
     parts = []
     if facts.waiting_since is not None:
-        parts.append(f"o cliente aguarda resposta desde {say_date(facts.waiting_since)}")
+        parts.append(f"a loja deve uma resposta ao cliente desde {say_date(facts.waiting_since)}")
+    if quotes:
+        parts.append(f"falta a resposta do cliente ao {say_quotes(quotes)}")
+    if deadlines:
+        parts.append(f"falta confirmar o serviço prometido para {say_due(deadlines[-1])}")
     if pending:
         oldest = min((order["opened"] for order in pending if order["opened"]), default=None)
         since = f" desde {say_date(oldest)}" if oldest else ""
-        parts.append(f"{_count(len(pending), 'ordem não encerrada', 'ordens não encerradas')}{since}")
+        parts.append(f"{count_of(len(pending), 'ordem não encerrada', 'ordens não encerradas')}{since}")
+    if not parts:
+        return Claim(kind="open", text="Nada em aberto.", messages=unique_refs(facts.last_ref), orders=[])
+    refs = [one.said.ref for one in (*quotes, *deadlines)]
     return Claim(
-        kind="open", text=f"Em aberto: {_join(parts)}.",
-        messages=_refs(facts.waiting_ref, *(order["evidence"] for order in pending)),
+        kind="open", text=f"Em aberto: {join_words(parts)}.",
+        messages=unique_refs(facts.waiting_ref, *refs, *(order["evidence"] for order in pending)),
         orders=[order["id"] for order in pending],
     )  # fmt: skip
 
 
+# Left out first where there are more than six sentences.
+_DISPENSABLE = ("replies", "contact", "sentiment", "orders")
+
+
 def compose(facts: Facts) -> list[Claim]:
     """Return the summary's sentences, three to six where there was a conversation, in a fixed order."""
+    case = of_the_case(facts.commitments, facts.last_at)
     claims = [
-        _contact(facts),
-        _topics(facts),
-        _sentiment(facts),
+        matter(facts.case, facts.urgent_ref),
+        offer(case),
+        decision(case),
         _orders(facts),
+        _sentiment(facts),
+        _contact(facts),
         _replies(facts),
-        _open(facts),
+        _open(facts, case),
     ]
     kept = [claim for claim in claims if claim is not None]
+    for kind in _DISPENSABLE:
+        if len(kept) > _MOST_SENTENCES:
+            kept = [claim for claim in kept if claim["kind"] != kind]
     if facts.conversations and len(kept) < 3:
         nothing = Claim(
             kind="nothing", text="As mensagens não permitem dizer o assunto.",
-            messages=_refs(facts.last_ref), orders=[],
+            messages=unique_refs(facts.last_ref), orders=[],
         )  # fmt: skip
-        kept.insert(1, nothing)
+        kept.insert(0, nothing)
     return kept

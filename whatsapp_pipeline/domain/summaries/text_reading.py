@@ -10,6 +10,7 @@ from whatsapp_pipeline.domain.commitments.phrases import PHRASES_DIGEST
 from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
 from whatsapp_pipeline.domain.summaries.patterns import place, tokenize
 from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader
+from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_symptoms
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Raised when a rule in the code changes what is read: kept readings are then read again.
@@ -41,6 +42,7 @@ class Reading(NamedTuple):
     problem: bool
     urgent: bool
     commitments: tuple[Mention, ...]
+    symptoms: tuple[str, ...]
 
 
 class MessageReader:
@@ -50,7 +52,13 @@ class MessageReader:
         self._sentiment = SentimentReader()
         self._topics = TopicReader(load_taxonomy(taxonomy))
         self.taxonomy = self._topics.taxonomy
-        digests = (RULES_VERSION, self._sentiment.lexicon.digest, self.taxonomy.digest, PHRASES_DIGEST)
+        digests = (
+            RULES_VERSION,
+            self._sentiment.lexicon.digest,
+            self.taxonomy.digest,
+            PHRASES_DIGEST,
+            SYMPTOMS_DIGEST,
+        )
         self.rules = sha256("/".join(digests).encode()).hexdigest()[:16]
 
     def read(self, text: str) -> Reading:
@@ -68,14 +76,17 @@ class MessageReader:
         )
         closing = self._sentiment.lexicon.closing
         courtesy = bool(forms) and all(form in closing or form in _MARKS for form in forms)
+        ends = self._sentiment.lexicon.ends(forms)
         if courtesy and len(forms) <= _SHORT:
             score = min(score, _COURTESY)  # "perfeito", "show": said to agree
         closes = bool(forms) and (
-            courtesy or (score >= _HAPPY and self.taxonomy.praises.issuperset(topics) and "?" not in forms)
+            courtesy
+            or ends
+            or (score >= _HAPPY and self.taxonomy.praises.issuperset(topics) and "?" not in forms)
         )
         return Reading(
             score, _FAULT_WEIGHT if describes else 1.0, start, end, closes,
             topics, equipment, parts,
             mood.problem or not self.taxonomy.faults.isdisjoint(topics), self._sentiment.is_urgent(forms),
-            read_commitments(text, forms),
+            read_commitments(text, forms), read_symptoms(forms) if mood.problem or topics else (),
         )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from whatsapp_pipeline.domain.summaries.text import say_date, say_length, say_money
+from whatsapp_pipeline.domain.summaries.wording import say_date, say_length, say_money
 from whatsapp_pipeline.store.summaries.commitment_lists import CommitmentLine
 
 KIND_WORDS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from whatsapp_pipeline.domain.summaries.text import SENTIMENT_WORDS
+from whatsapp_pipeline.domain.summaries.wording import SENTIMENT_WORDS
 from whatsapp_pipeline.steps.summaries.customer import Dossier
 from whatsapp_pipeline.steps.summaries.customer_words import conversation_line, metrics, order_line
 from whatsapp_pipeline.templates.render import render

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from whatsapp_pipeline.domain.summaries.text import (
+from whatsapp_pipeline.domain.summaries.wording import (
     FREQUENCY_WORDS,
     ORDER_STATUS,
     SENTIMENT_WORDS,

@@ -26,8 +26,9 @@ from whatsapp_pipeline.domain.summaries.metrics import (
     business_days,
 )
 from whatsapp_pipeline.domain.summaries.sentiment import OPINION, label_of
-from whatsapp_pipeline.domain.summaries.text import TEXT_VERSION, Claim, Facts, compose
+from whatsapp_pipeline.domain.summaries.text import TEXT_VERSION, Facts, compose
 from whatsapp_pipeline.domain.summaries.text_reading import TEXT_LIMIT, MessageReader
+from whatsapp_pipeline.domain.summaries.wording import Claim
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.summaries.read_texts import TextReader
 from whatsapp_pipeline.store.connection import Connection
@@ -197,7 +198,12 @@ def _compute_part(
         conn, part, ((contact, one) for contact, found in settled.items() for one in found)
     )
     facts = store.facts_of_part(conn, part, opinion=OPINION)
-    return messages, count, store.save_summaries(conn, [summary_row(row) for row in facts]), promised
+    return (
+        messages,
+        count,
+        store.save_summaries(conn, [summary_row(row, settled.get(row["id_contato"], ())) for row in facts]),
+        promised,
+    )
 
 
 def _settle(conn: Connection, options: SummaryOptions) -> dict[int, list[Commitment]]:
@@ -231,6 +237,7 @@ def _facts(row: dict[str, Any], mood: float | None, change: float | None) -> Fac
         mood_change=change, mood_ref=row["mood_ref"], reply_median=row["reply_median"],
         reply_p90=row["reply_p90"], reply_median_business=row["reply_median_business"], reply_refs=refs,
         orders=row["orders"] or (), waiting_since=row["waiting_since"], waiting_ref=row["waiting_ref"],
+        replies=row["replies"] or 0, case=row["case_terms"] or (), urgent_ref=row["urgent_ref"],
     )  # fmt: skip
 
 
@@ -241,11 +248,11 @@ def _evidence(claims: Sequence[Claim], source: str) -> list[int]:
     )
 
 
-def summary_row(row: dict[str, Any]) -> store.SummaryRow:
-    """Turn one contact's facts into the row that is kept."""
+def summary_row(row: dict[str, Any], promised: Sequence[Commitment] = ()) -> store.SummaryRow:
+    """Turn one contact's facts and commitments into the row that is kept."""
     mood, last, before = _rounded(row["mood"]), _rounded(row["mood_last"]), _rounded(row["mood_before"])
     change = round(last - before, 3) if last is not None and before is not None else None
-    facts = _facts(row, mood, change)
+    facts = _facts(row, mood, change)._replace(commitments=promised)
     claims = compose(facts)
     pending = any(order["open"] for order in facts.orders)
     reasons = [
@@ -253,7 +260,8 @@ def summary_row(row: dict[str, Any]) -> store.SummaryRow:
     ]
     since = min(filter(None, (row["waiting_since"], row["order_open_since"])), default=None)
     kept = {
-        "types": row["types"], "topics": facts.topics, "terms": facts.terms, "orders": facts.orders,
+        "types": row["types"], "case": facts.case, "urgent": facts.urgent_ref,
+        "topics": facts.topics, "terms": facts.terms, "orders": facts.orders,
         "sentiment": {
             "score": mood, "last_conversation": last, "before": before, "evidence": row["mood_ref"],
             "evidence_start": row["mood_start"], "evidence_end": row["mood_end"],

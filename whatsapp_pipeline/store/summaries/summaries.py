@@ -31,6 +31,7 @@ _FACTS = (
     "summaries/summaries_topics",
     "summaries/summaries_times",
     "summaries/summaries_open",
+    "summaries/summaries_case",
 )
 _PART_TABLES = (
     "work_messages",
@@ -276,7 +277,7 @@ def _reading_line(text_hash: int, rules: str, reading: Reading) -> str:
         f"{text_hash}\t{rules}\t{reading.score}\t{reading.weight}"
         f"\t{start}\t{end}\t{reading.closes}"
         f"\t{_array(reading.topics)}\t{_array(reading.equipment)}\t{_array(reading.parts)}"
-        f"\t{reading.problem}\t{reading.urgent}\t{_mentions(reading)}\n"
+        f"\t{reading.problem}\t{reading.urgent}\t{_mentions(reading)}\t{_array(reading.symptoms)}\n"
     )
 
 
@@ -294,7 +295,7 @@ def save_readings(conn: Connection, rules: str, readings: Iterable[tuple[int, Re
             evidence_start = excluded.evidence_start, evidence_end = excluded.evidence_end,
             closes = excluded.closes, topics = excluded.topics, equipment = excluded.equipment,
             parts = excluded.parts, problem = excluded.problem, urgent = excluded.urgent,
-            commitments = excluded.commitments
+            commitments = excluded.commitments, symptoms = excluded.symptoms
         """
     )
 

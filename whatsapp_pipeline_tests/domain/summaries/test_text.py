@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whatsapp_pipeline.domain.summaries.text import Facts, compose, say_duration
+from whatsapp_pipeline.domain.commitments.rules import read_commitments
+from whatsapp_pipeline.domain.commitments.status import Commitment, Said, national_holidays, settle
+from whatsapp_pipeline.domain.summaries.text import Facts, compose
+from whatsapp_pipeline.domain.summaries.wording import say_duration
 
 FACTS = Facts(
     messages=3, customer=2, staff=1, conversations=1, first_at=datetime(2025, 1, 5, 10),
@@ -31,8 +34,18 @@ def test_durations(seconds: int, words: str) -> None:
     assert say_duration(seconds) == words
 
 
+def committed(text: str, side: str, number: int = 2, day: int = 5) -> list[Commitment]:
+    said = [
+        Said(f"chat:{number}", datetime(2025, 1, day, 11), one, None)
+        for one in read_commitments(text)
+        if one.side == side
+    ]
+    return settle(said, {}, national_holidays(None))
+
+
 optional = {
-    "topics": [{"name": "prazo", "share": 0.5, "evidence": "chat:2"}],
+    "case": [{"kind": "topic", "name": "prazo", "evidence": "chat:2"}],
+    "commitments": committed("fica 350, pronto amanhã", "staff"),
     "mood": 0.4, "reply_median": 300, "waiting_since": datetime(2025, 1, 6, 9),
     "orders": [
         {
@@ -42,8 +55,13 @@ optional = {
     ],
 }  # fmt: skip
 evidence: dict[str, dict[str, Any]] = {
-    "mood": {"mood_ref": "chat:2"},
-    "reply_median": {"reply_p90": 900, "reply_median_business": 300, "reply_refs": ["chat:1", "chat:2"]},
+    "mood": {"mood_ref": "chat:2", "sentiment": "positive"},
+    "reply_median": {
+        "replies": 5,
+        "reply_p90": 900,
+        "reply_median_business": 300,
+        "reply_refs": ["chat:1", "chat:2"],
+    },
     "waiting_since": {"waiting_ref": "chat:3"},
 }
 
@@ -57,4 +75,82 @@ def test_three_to_six_sentences_each_with_evidence(chosen: set[str]) -> None:
     assert 3 <= len(claims) <= 6
     assert all(claim["messages"] or claim["orders"] for claim in claims)
     assert all(claim["text"].endswith(".") for claim in claims)
-    assert ("Em aberto" in claims[-1]["text"]) == bool(chosen & {"waiting_since", "orders"})
+    assert ("Em aberto" in claims[-1]["text"]) == bool(chosen & {"waiting_since", "orders", "commitments"})
+
+
+def _texts(**values: Any) -> dict[str, str]:
+    return {claim["kind"]: claim["text"] for claim in compose(FACTS._replace(**values))}
+
+
+def _terms(**kinds: list[str]) -> list[dict[str, str]]:
+    return [
+        {"kind": kind, "name": name, "evidence": "chat:1"} for kind, names in kinds.items() for name in names
+    ]
+
+
+@pytest.mark.parametrize(
+    ("terms", "text"),
+    [
+        (
+            _terms(device=["notebook"], symptom=["não liga", "faz barulho"]),
+            "O cliente escreveu sobre um notebook que não liga e faz barulho.",
+        ),
+        (_terms(symptom=["não liga"]), "O cliente escreveu sobre um aparelho que não liga."),
+        (
+            _terms(device=["impressora", "televisão"], symptom=["não liga"]),
+            "O cliente escreveu sobre uma impressora e uma televisão, com defeito.",
+        ),
+        (
+            _terms(device=["celular"], topic=["orçamento", "prazo"]),
+            "O cliente escreveu sobre um celular; o assunto foi orçamento e prazo.",
+        ),
+        (_terms(topic=["orçamento"]), "O cliente tratou de orçamento."),
+    ],
+)
+def test_the_first_sentence_says_what_is_wrong_with_what(terms: list[dict[str, str]], text: str) -> None:
+    assert _texts(case=terms)["matter"] == text
+
+
+def test_the_case_is_told_from_offer_to_what_is_open() -> None:
+    said = [*committed("fica R$ 1.350,00 com 90 dias de garantia, pronto amanhã às 15h", "staff")]
+    texts = _texts(commitments=said, waiting_since=datetime(2025, 1, 6, 9), waiting_ref="chat:3")
+    assert texts["offer"] == (
+        "A loja passou orçamento de R$ 1.350,00 em 05/01/2025, prometeu o serviço para 06/01/2025 às 15:00"
+        " e deu garantia de 90 dias."
+    )
+    assert "decision" not in texts
+    assert texts["open"] == (
+        "Em aberto: a loja deve uma resposta ao cliente desde 06/01/2025, falta a resposta do cliente ao"
+        " orçamento de R$ 1.350,00 e falta confirmar o serviço prometido para 06/01/2025 às 15:00."
+    )
+
+
+def test_a_decision_answers_the_quote() -> None:
+    said = [
+        Said("chat:1", datetime(2025, 1, 5, 10), read_commitments("fica 350")[0], None),
+        Said("chat:2", datetime(2025, 1, 5, 11), read_commitments("não vou fazer")[0], None),
+    ]
+    texts = _texts(commitments=settle(said, {}, national_holidays(None)))
+    assert texts["decision"] == "O cliente recusou o orçamento em 05/01/2025."
+    assert texts["open"] == "Nada em aberto."
+
+
+@pytest.mark.parametrize(
+    ("replies", "text"),
+    [
+        (4, None),
+        (5, "A equipe costuma responder em 5 min."),
+        (10, "A equipe costuma responder em 5 min, e em 9 de cada 10 vezes em até 15 min."),
+    ],
+)
+def test_a_figure_of_few_replies_is_not_shown(replies: int, text: str | None) -> None:
+    values = {"replies": replies, "reply_median": 300, "reply_p90": 900, "reply_refs": ["chat:1"]}
+    assert _texts(**values).get("replies") == text
+
+
+def test_a_neutral_mood_is_not_worth_a_sentence() -> None:
+    assert "sentiment" not in _texts(mood=0.1, mood_ref="chat:1")
+    texts = _texts(mood=-0.5, mood_ref="chat:1", sentiment="negative", mood_change=-0.3)
+    assert texts["sentiment"] == (
+        "Mostrou insatisfação com a loja; a última conversa foi pior que as anteriores."
+    )

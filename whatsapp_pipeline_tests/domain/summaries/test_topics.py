@@ -92,6 +92,8 @@ def test_the_bar_on_sentences_written_before_the_rules() -> None:
 @pytest.mark.parametrize(
     ("text", "closes"),
     [
+        ("fico no aguardo", True), ("até a próxima", True), ("vou deixar pra outro momento", True),
+        ("vou pensar e te aviso, obrigada", True), ("vou pensar, quanto fica?", False),
         ("ok, obrigado!", True), ("👍", True), ("Boa tarde", True),
         ("Ficou ótimo, adorei o serviço", True), ("ok, e quando fica pronto?", False),
         ("obrigado, mas não liga", False), ("", False), ("quanto?", False),

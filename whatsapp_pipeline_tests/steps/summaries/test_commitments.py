@@ -83,6 +83,29 @@ def test_a_repair_from_quote_to_pick_up(empty: Connection) -> None:
     )
 
 
+def test_the_summary_tells_the_case(empty: Connection) -> None:
+    add_contact(empty, 1)
+    add_chat(empty, 1, "a", [*TALK, Said(40, "from", "fico no aguardo")])
+    run(empty)
+    row = empty.execute("SELECT summary, claims, open_reasons FROM customer_chat_summaries").fetchone()
+    assert row is not None
+    summary, claims, reasons = row
+    for sentence in (
+        "O cliente escreveu sobre um notebook que não liga.",
+        "A loja passou orçamento de R$ 350,00 em 06/01/2025, prometeu o serviço para 09/01/2025 às 15:00"
+        " e deu garantia de 90 dias.",
+        "O cliente aprovou o orçamento em 06/01/2025 e ficou de buscar o aparelho em 10/01/2025.",
+        "Em aberto: falta confirmar o serviço prometido para 09/01/2025 às 15:00.",
+    ):
+        assert sentence in summary
+    assert "%" not in summary
+    assert reasons == []  # a farewell opens nothing
+    offer = next(claim for claim in claims if claim["kind"] == "offer")
+    assert len(offer["messages"]) == 2
+    for said in TALK:
+        assert said.text not in summary
+
+
 def test_increments_give_what_a_rebuild_gives(empty: Connection) -> None:
     add_contact(empty, 1)
     add_contact(empty, 2)

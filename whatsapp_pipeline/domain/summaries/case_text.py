@@ -1,0 +1,159 @@
+"""The sentences about the case at hand: what is wrong, what the shop offered, what the customer decided.
+
+What belongs here: wording of typed facts. What does not: figures (text.py), reading messages
+(domain/commitments).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TypedDict
+
+from whatsapp_pipeline.domain.commitments.status import Commitment
+from whatsapp_pipeline.domain.summaries.wording import (
+    Claim,
+    join_words,
+    say_date,
+    say_length,
+    say_money,
+    unique_refs,
+)
+
+# What was promised longer ago is another case.
+_CASE = timedelta(days=60)
+_SYMPTOMS_SHOWN = 3
+_TOPICS_SHOWN = 3
+_FEMININE = ("a", "televisão")
+
+
+class CaseTerm(TypedDict):
+    """A device, symptom or topic of the case, with the message that shows it."""
+
+    kind: str
+    name: str
+    evidence: str
+
+
+def _with_article(noun: str) -> str:
+    first = noun.split(maxsplit=1)[0]
+    return f"{'uma' if first.endswith(_FEMININE) else 'um'} {noun}"
+
+
+def matter(terms: Sequence[CaseTerm], urgent_ref: str | None) -> Claim | None:
+    """What the customer wrote of: the device and what is wrong with it, otherwise the topics."""
+    devices, symptoms, topics = (
+        [term for term in terms if term["kind"] == kind] for kind in ("device", "symptom", "topic")
+    )
+    devices, topics = devices[:2], topics[:_TOPICS_SHOWN]
+    symptoms = symptoms[:_SYMPTOMS_SHOWN]
+    named = join_words([_with_article(term["name"]) for term in devices]) if devices else ""
+    used = [*devices]
+    if symptoms and len(devices) < 2:
+        what = named or "um aparelho"
+        text = f"O cliente escreveu sobre {what} que {join_words([term['name'] for term in symptoms])}"
+        used += symptoms
+    elif symptoms:
+        text = f"O cliente escreveu sobre {named}, com defeito"
+        used += symptoms
+    elif named and topics:
+        text = f"O cliente escreveu sobre {named}; o assunto foi {join_words([t['name'] for t in topics])}"
+        used += topics
+    elif topics:
+        text = f"O cliente tratou de {join_words([term['name'] for term in topics])}"
+        used += topics
+    elif named:
+        text = f"O cliente escreveu sobre {named}"
+    else:
+        return None
+    text += "; tem pressa" if urgent_ref else ""
+    refs = unique_refs(*(term["evidence"] for term in used), urgent_ref)
+    return Claim(kind="matter", text=f"{text}.", messages=refs, orders=[])
+
+
+def of_the_case(commitments: Sequence[Commitment], last_at: datetime) -> list[Commitment]:
+    """Return the commitments of the last 60 days before the last message that none took the place of."""
+    return [
+        one for one in commitments if one.outcome != "superseded" and one.said.at >= last_at - _CASE
+    ]  # fmt: skip
+
+
+def _latest(commitments: Sequence[Commitment], kind: str, side: str | None = None) -> list[Commitment]:
+    """Return the commitments of a kind in the latest message that has one."""
+    found = [
+        one for one in commitments
+        if one.said.mention.kind == kind and side in {None, one.said.mention.side}
+    ]  # fmt: skip
+    return [one for one in found if one.said.ref == found[-1].said.ref] if found else []
+
+
+def say_quotes(quotes: Sequence[Commitment]) -> str:
+    """Write the amounts of one message: orçamento de R$ 350,00."""
+    amounts = [say_money(one.said.mention.amount) for one in quotes if one.said.mention.amount is not None]
+    return f"{'orçamento' if len(amounts) == 1 else 'orçamentos'} de {join_words(amounts)}"
+
+
+def say_due(one: Commitment) -> str:
+    """Write a due date, with the time if it has one."""
+    if one.due_on is None:
+        return "data não informada"
+    return say_date(one.due_on) + (f" às {one.due_time:%H:%M}" if one.due_time else "")
+
+
+def offer(commitments: Sequence[Commitment]) -> Claim | None:
+    """What the shop answered: price, deadline, warranty, an appointment to fetch the device."""
+    quotes = _latest(commitments, "price_quoted")
+    deadlines = _latest(commitments, "deadline_promised")
+    warranties = _latest(commitments, "warranty_given")
+    pickups = [one for one in _latest(commitments, "pickup_agreed", "staff") if one.due_on]
+    parts = []
+    if quotes:
+        parts.append(f"passou {say_quotes(quotes)} em {say_date(quotes[-1].said.at)}")
+    if deadlines:
+        kept = {"kept": " e cumpriu", "broken": " e não cumpriu"}.get(deadlines[-1].outcome or "", "")
+        parts.append(f"prometeu o serviço para {say_due(deadlines[-1])}{kept}")
+    if warranties and warranties[-1].said.mention.length:
+        parts.append(f"deu garantia de {say_length(warranties[-1].said.mention.length)}")
+    if pickups:
+        parts.append(f"ficou de buscar o aparelho em {say_due(pickups[-1])}")
+    if not parts:
+        return None
+    used = [*quotes, *deadlines[-1:], *warranties[-1:], *pickups[-1:]]
+    refs = unique_refs(*(one.said.ref for one in used), *(one.outcome_ref for one in deadlines[-1:]))
+    orders = [one.outcome_order for one in deadlines[-1:] if one.outcome_order is not None]
+    return Claim(kind="offer", text=f"A loja {join_words(parts)}.", messages=refs, orders=orders)
+
+
+def decision(commitments: Sequence[Commitment]) -> Claim | None:
+    """What the customer decided or announced: approval, payment, pick-up."""
+    decided = sorted(
+        (one for one in commitments if one.said.mention.kind in {"quote_approved", "quote_refused"}),
+        key=lambda one: one.said.at,
+    )[-1:]
+    payments = _latest(commitments, "payment_announced")
+    pickups = _latest(commitments, "pickup_agreed", "customer")
+    parts = []
+    for one in decided:
+        verb = "aprovou" if one.said.mention.kind == "quote_approved" else "recusou"
+        parts.append(f"{verb} o orçamento em {say_date(one.said.at)}")
+    if payments:
+        confirmed = ", confirmado pela loja" if payments[-1].outcome == "kept" else ""
+        parts.append(f"falou do pagamento em {say_date(payments[-1].said.at)}{confirmed}")
+    if pickups:
+        on = f" em {say_due(pickups[-1])}" if pickups[-1].due_on else ""
+        parts.append(f"ficou de buscar o aparelho{on}")
+    if not parts:
+        return None
+    used = [*decided, *payments[-1:], *pickups[-1:]]
+    refs = unique_refs(*(one.said.ref for one in used), *(one.outcome_ref for one in payments[-1:]))
+    return Claim(kind="decision", text=f"O cliente {join_words(parts)}.", messages=refs, orders=[])
+
+
+def unanswered(commitments: Sequence[Commitment]) -> list[Commitment]:
+    """Return the quotes of the latest offer if the customer neither approved nor refused it."""
+    return [one for one in _latest(commitments, "price_quoted") if one.outcome is None]
+
+
+def awaited(commitments: Sequence[Commitment]) -> list[Commitment]:
+    """Return the promised deadline of which nothing shows that it was kept or broken."""
+    return [one for one in _latest(commitments, "deadline_promised") if one.outcome is None][-1:]
