@@ -35,7 +35,7 @@ _TEXTS: dict[LiteralString, tuple[LiteralString, ...]] = {
     "customer_conversations": ("sentiment", "topics"),
     "customer_notes": ("note",),
     "match_candidates": ("evidence",),
-    "message_readings": ("parts", "topics", "equipment", "symptoms"),
+    "message_readings": ("parts", "topics", "equipment", "symptoms", "commitments"),
     "message_statuses": ("reason",),
     "order_candidates": ("evidence",),
     "pauses": ("reason",),
