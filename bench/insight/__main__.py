@@ -2,7 +2,7 @@
 
     python -m bench.insight FOLDER [--errors]
 
-The files are described in whatsapp_pipeline/sandbox/truth/insight_accuracy.py; a file that is missing is
+The files are described in whatsapp_pipeline_tests/truth/insight_accuracy.py; a file that is missing is
 left out.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from whatsapp_pipeline.sandbox.truth.insight_accuracy import (
+from whatsapp_pipeline_tests.truth.insight_accuracy import (
     Accuracy,
     commitments_accuracy,
     intake_negatives,

@@ -9,7 +9,7 @@ import pytest
 
 from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, label_of
 from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
-from whatsapp_pipeline.sandbox.truth.insight_accuracy import (
+from whatsapp_pipeline_tests.truth.insight_accuracy import (
     commitments_accuracy,
     intake_negatives,
     mood_accuracy,
