@@ -1,9 +1,10 @@
 """A new user's walk: a database of their own, the plan's tables in it, no ERP, and two months of chats.
 
-The walk goes by the command line and by what the UI sends over GraphQL. After each part, what is shown
-(`status`, `report`, `qa list`, Dagster's checks, `customer`, `backfill --dry-run`) is compared with plain
-counts over the tables, written here and shared with no code of the project. The plan's tables are this
-project's reconstruction.
+The walk goes by the command line, by what the UI sends over GraphQL and by pages of the console, on
+PostgreSQL 15 where it is installed. After each part, what is shown (`status`, `report`, `qa list`, Dagster's
+checks, `customer`, `search`, `backfill --dry-run`, `review`, the console) is compared with plain counts over
+the tables, written here and shared with no code of the project. The plan's tables are this project's
+reconstruction.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from uuid import uuid4
 import dagster as dg
 import psycopg
 import pytest
+from click.testing import CliRunner
 from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.workspace.context import WorkspaceProcessContext
@@ -31,9 +33,12 @@ from dagster._daemon.backfill import execute_backfill_iteration
 from dagster_graphql.test.utils import execute_dagster_graphql
 from psycopg.conninfo import make_conninfo
 
+from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.sandbox.archive import CHATS_FOLDER, write_sample
 from whatsapp_pipeline.sandbox.plan import SampleOptions, World, make_world
 from whatsapp_pipeline_tests.conftest import drop_database
+from whatsapp_pipeline_tests.console.running import running_console, text_of
+from whatsapp_pipeline_tests.postgres15 import IS_INSTALLED, serving_postgres15
 from whatsapp_pipeline_tests.steps.operations.test_adopt import ANA_CHAT, ANA_FILE, PLAN
 
 pytestmark = pytest.mark.slow
@@ -76,6 +81,11 @@ _CHECKS = {
         " (SELECT id_contato FROM contact_phones WHERE key IS NOT NULL)",
     ),
 }
+WORD = "notebook"
+_SAID = r"""
+    SELECT m.id FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
+    WHERE m.duplicate_of IS NULL AND m.message_text ~* '\mnotebooks?\M'
+"""
 _MONTHS = """
     SELECT month, count(*), count(id_contato), sum((match_status = 'unmatched')::int),
            sum((match_status IN ('proposed', 'ambiguous'))::int), count(id_ordem_servico),
@@ -86,11 +96,18 @@ _MONTHS = """
 """
 
 
+_LINKS = """
+    SELECT f.id, f.match_status, f.id_contato, s.number, s.order_match_status, s.id_ordem_servico
+    FROM chat_files f LEFT JOIN chat_sessions s ON s.id_chat_file = f.id ORDER BY 1, 4
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Shop:
     """The user's database, their archive, and the environment of every command."""
 
     url: str
+    administrator_url: str
     environment: dict[str, str]
     workspace: WorkspaceProcessContext
 
@@ -132,13 +149,23 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(admin_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def administrator_url(admin_url: str) -> Iterator[str]:
+    """The server of the shop: the oldest that is promised, where it is installed."""
+    if not IS_INSTALLED:
+        yield admin_url
+        return
+    with serving_postgres15() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def shop(administrator_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A database that a role without special rights owns, as a server's administrator hands it out."""
     home, name = tmp_path_factory.mktemp("shop"), f"loja_{uuid4().hex[:8]}"
-    with psycopg.connect(admin_url, autocommit=True) as conn:
+    with psycopg.connect(administrator_url, autocommit=True) as conn:
         conn.execute(f"CREATE ROLE {name} LOGIN CREATEDB".encode())
         conn.execute(f"CREATE DATABASE {name} OWNER {name} TEMPLATE template0".encode())
-    url = make_conninfo(admin_url, dbname=name, user=name)
+    url = make_conninfo(administrator_url, dbname=name, user=name)
     write_sample(home, OPTIONS)
     shutil.rmtree(home / "erp")
     for path, text in ((ANA_FILE, ANA_CHAT), (BIA_FILE, BIA_CHAT)):
@@ -163,10 +190,10 @@ def shop(admin_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             dg.DagsterInstance.from_config(str(home)) as instance,
             WorkspaceProcessContext(instance, target) as workspace,
         ):
-            yield Shop(url, {**os.environ, **own}, workspace)
+            yield Shop(url, make_conninfo(administrator_url, dbname=name), {**os.environ, **own}, workspace)
     for database in (name, f"{name}_dagster"):
-        drop_database(admin_url, database)
-    with psycopg.connect(admin_url, autocommit=True) as conn:
+        drop_database(administrator_url, database)
+    with psycopg.connect(administrator_url, autocommit=True) as conn:
         conn.execute(f"DROP ROLE {name}".encode())
 
 
@@ -227,6 +254,80 @@ def _differences(shop: Shop) -> list[str]:
     page = shop.command("customer", str(contact))
     if f"{customer} do cliente, {staff} da equipe" not in page:
         found.append(f"customer {contact}: {customer} and {staff} in the tables; {page[:400]}")
+    for options, condition in (
+        ((), "true"),
+        (("--contact", str(contact)), f"f.id_contato = {contact}"),
+        (("--until", "2025-01-31", "--from"), "message_timestamp < '2025-02-01' AND direction = 'from'"),
+    ):
+        hits = shop.command("search", WORD, "--limit", "1000", "--json", *options).splitlines()
+        compare(
+            f"search {options}",
+            sorted(json.loads(hit)["message_id"] for hit in hits),
+            [id_ for (id_,) in shop.sql(f"{_SAID} AND {condition} ORDER BY m.id")],
+        )
+    return found
+
+
+def _review_differences(shop: Shop, reviewer: str) -> list[str]:
+    """Step through the first month's review as one who decides nothing; compare it with the tables."""
+    # The command waits for keys of a terminal, which a process without one can't send.
+    review = CliRunner(env=shop.environment).invoke(
+        cli, ["review", "--month", MONTHS[0], "--by", reviewer], input="s" * 500
+    )
+    assert review.exit_code == 0, review.output
+    said = review.output
+    shown = sorted((int(chat), status) for chat, status in re.findall(r"chat (\d+): (\w+)", said))
+    counted = shop.sql(
+        f"""SELECT id, match_status FROM chat_files WHERE month = '{MONTHS[0]}'
+            AND match_status IN ('ambiguous', 'proposed', 'unmatched', 'pending') ORDER BY id"""
+    )
+    sessions = sorted((int(a), int(b)) for a, b in re.findall(r"chat (\d+), session (\d+): \w+", said))
+    waiting = shop.sql(
+        f"""SELECT f.id, s.number FROM chat_sessions s JOIN chat_files f ON f.id = s.id_chat_file
+            WHERE f.month = '{MONTHS[0]}' AND s.order_match_status NOT IN ('linked', 'manual')
+              AND f.id_contato IN (SELECT id_contato FROM ordens_servico) ORDER BY 1, 2"""
+    )
+    assert counted
+    assert waiting
+    return [
+        f"review: shown {seen}, in the tables {there}"
+        for seen, there in ((shown, counted), (sessions, waiting))
+        if seen != there
+    ]
+
+
+def _page_differences(shop: Shop) -> list[str]:
+    """Compare pages of the console with the tables: months, a customer, an order, and a search."""
+    found = []
+    order, chat_messages = shop.sql(
+        """SELECT s.id_ordem_servico, count(*) FROM chat_sessions s
+            JOIN chat_messages m ON m.id_chat_file = s.id_chat_file
+                                AND m.message_timestamp BETWEEN s.started_at AND s.ended_at
+            WHERE s.id_ordem_servico IS NOT NULL AND m.duplicate_of IS NULL
+            GROUP BY 1 ORDER BY 2 DESC LIMIT 1"""
+    )[0]
+    contact, messages = shop.sql(
+        """SELECT f.id_contato, count(*) FROM chat_files f JOIN chat_messages m ON m.id_chat_file = f.id
+           WHERE f.id_contato IS NOT NULL AND m.duplicate_of IS NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1"""
+    )[0]
+    with running_console(shop.administrator_url) as console, console.client("analyst") as client:
+        home = text_of(client.get("/").text)
+        for month, files, linked in shop.sql(
+            "SELECT month, count(*), count(id_contato) FROM chat_files"
+            " WHERE match_status <> 'group' GROUP BY 1"
+        ):
+            share = f"{100 * linked / files:.1f}".replace(".", ",")
+            line = f"{month[5:]}/{month[:4]} {files} {linked} {share}%"
+            if line not in home:
+                found.append(f"home: {line} in the tables; {home[-900:]}")
+        for path, counted in ((f"customers/{contact}", messages), (f"orders/{order}", chat_messages)):
+            shown = client.get(f"/export/{path}").text.count("<li class=")
+            if shown != counted:
+                found.append(f"{path}: shown {shown} messages, in the tables {counted}")
+        hits = client.get("/search", params={"q": WORD, "customer": contact}).text.count('<li class="hit">')
+        counted = len(shop.sql(f"{_SAID} AND f.id_contato = {contact}"))
+        if hits != counted:
+            found.append(f"search page: shown {hits}, in the tables {counted}")
     return found
 
 
@@ -342,3 +443,24 @@ def test_a_new_users_walk_finds_nothing_that_is_shown_and_not_so(shop: Shop) -> 
     linked = shop.sql(f"SELECT count(*) FROM chat_files WHERE phone_key = '{key}' AND id_contato = 9000001")
     assert linked == [(chats,)]
     assert _differences(shop) == []
+    assert _page_differences(shop) == []
+
+    # A reviewer finds what waits, calls one link wrong, and thinks better of it.
+    assert _review_differences(shop, "ana") == []
+    chat = shop.sql(f"SELECT min(id) FROM chat_files WHERE id_contato = 9000001 AND month = '{months[0]}'")[
+        0
+    ][0]
+    links = shop.sql(_LINKS)
+    assert "its contact is refused for it" in shop.command("review", "record", str(chat), "wrong")
+    assert shop.sql(f"SELECT match_status, id_contato FROM chat_files WHERE id = {chat}") == [
+        ("unmatched", None)
+    ]
+    assert "nothing is behind" in shop.command("backfill", "--dry-run")
+    assert _review_differences(shop, "bia") == []
+    refused = shop.sql("SELECT id FROM link_overrides WHERE decision = 'not_contact'")
+    shop.command("override", "remove", str(refused[0][0]), "--reason", "mistaken")
+    assert shop.sql(_LINKS) == links
+    shop.command("backfill")
+    assert "nothing is behind" in shop.command("backfill", "--dry-run")
+    assert _differences(shop) == []
+    assert _page_differences(shop) == []

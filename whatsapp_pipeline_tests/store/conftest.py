@@ -1,45 +1,23 @@
-"""The store's tests run on the embedded server, and again on PostgreSQL 15 where its binaries are installed.
-
-15 is the oldest server that is promised; Debian's package keeps its programs in the folder below.
-"""
+"""The store's tests run on the embedded server, and again on PostgreSQL 15 where it is installed."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline_tests.conftest import create_database
+from whatsapp_pipeline_tests.postgres15 import IS_INSTALLED, serving_postgres15
 
-PG15_BIN = Path("/usr/lib/postgresql/15/bin")
-SERVERS = ["embedded", *(["15"] if (PG15_BIN / "postgres").exists() else [])]
+SERVERS = ["embedded", *(["15"] if IS_INSTALLED else [])]
 
 
 @pytest.fixture(scope="session")
 def postgres15_admin_url() -> Iterator[str]:
     """A PostgreSQL 15, once a session: in random order pytest sets up `admin_url` again and again."""
-    # PostgreSQL refuses to run as root; Debian's package brings a user for it.
-    user = "postgres" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="wp15-"))
-    if user:
-        shutil.chown(folder, user)
-    data = folder / "data"
-
-    def run(*arguments: str) -> None:
-        subprocess.run(arguments, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    run(str(PG15_BIN / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-    options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
-    run(str(PG15_BIN / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
-    yield f"postgresql://postgres@/postgres?host={folder}"
-    run(str(PG15_BIN / "pg_ctl"), "-D", str(data), "-w", "-m", "immediate", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
+    with serving_postgres15() as url:
+        yield url
 
 
 @pytest.fixture(scope="session", params=SERVERS)
