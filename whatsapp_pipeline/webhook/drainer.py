@@ -83,6 +83,7 @@ class Drainer:
         pause = _IDLE_SECONDS
         while not stop.is_set():
             try:
+                self._move_strays()  # while the database is down, too
                 with connect(self._url, application_name="whatsapp-pipeline webhook drainer") as conn:
                     self._warn_about_schema()
                     limit_statements(conn, 30)
@@ -123,16 +124,19 @@ class Drainer:
             _LOG.info("the spool is being drained again")
             self.state.last_error = None
 
+    def _move_strays(self) -> None:
+        for name in spool.move_strays(self._directory):
+            _LOG.warning(
+                "%s is no segment of the spool: moved to %s/", name, spool.STRAY, extra=fields(file=name)
+            )
+
     def drain(self, conn: Connection) -> int:
         """Move everything that is in the spool now; return the number of records. Needs ownership.
 
         What is none of ours is moved out of the way, and a segment that cannot be read waits without holding
         up the others: it is tried again every time.
         """
-        for name in spool.move_strays(self._directory):
-            _LOG.warning(
-                "%s is no segment of the spool: moved to %s/", name, spool.STRAY, extra=fields(file=name)
-            )
+        self._move_strays()
         drained, unreadable = 0, dict[Path, str]()
         for path in spool.segments(self._directory):
             try:

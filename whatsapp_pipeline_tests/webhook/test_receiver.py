@@ -368,6 +368,17 @@ def test_a_stray_in_the_spool_is_moved_away_and_said_to_be(
     clear(conn)
 
 
+def test_a_stray_is_moved_away_while_the_database_is_down(config: ReceiverConfig) -> None:
+    config.spool_dir.mkdir(parents=True)
+    (config.spool_dir / "backup.seg").write_bytes(b"not a segment")
+    with running(config, "postgresql://nobody@127.0.0.1:1/nothing") as base:
+        assert post(base, b"one").status_code == 200
+        wait_until(lambda: "problems" in requests.get(base + "/health", timeout=5).json())
+        problems = requests.get(base + "/health", timeout=5).json()["problems"]
+    assert problems == ["1 stray file(s) in stray/: none of ours, they were moved there"]
+    assert spooled(config) == [b"one"]
+
+
 def test_an_unreadable_segment_holds_up_no_other(
     conn: Connection, database_url: str, config: ReceiverConfig
 ) -> None:
