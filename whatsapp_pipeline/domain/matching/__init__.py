@@ -1,7 +1,21 @@
 """Linking chats to contacts and sessions to orders, with a stated confidence and its reasons.
 
-What belongs here: decisions, as pure functions of evidence. What does not: where evidence comes from (the
-database through store/links/contact_links.py, or CSV files through offline.py).
+What belongs here: decisions, as pure functions of evidence. What does not: collecting evidence (from the
+database in store/links/contact_links.py, from CSV files in offline.py).
 
-`decide` links one chat, `orders.link_session` one session; `names` is the model of names.
+    title, phones, orders, devices ─► contacts.decide ───────► LinkDecision of a chat
+                names.NameIndex ─────────┘      ▲
+                overrides (people's decisions) ─┘
+    session, its contact's orders ──► orders.link_session ───► OrderDecision of a session
+                order_model, fitted by order_fitting ─┘
+
+Glossary:
+    candidate      a contact (or order) that a chat (or session) may belong to
+    feature        one reason for or against a candidate, with its match weight
+    match weight   log odds; the weights of a candidate's features add up to its score
+    posterior      probability of a candidate among all candidates and "none of these"
+    tier           one kind of evidence (phones, orders, names); the first that finds a contact decides
+    policy         the thresholds that turn posteriors into a status
+    zone, time     a stretch of an order's life, and a finer division of it in days
+    small talk     sessions that are about no order
 """

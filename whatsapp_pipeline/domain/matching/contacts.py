@@ -1,10 +1,12 @@
-"""The cascade: which contact a chat belongs to, how sure that is, and why.
+"""The decision which contact a chat belongs to, with its confidence and reasons.
 
-What belongs here: the order of the evidence, its weights in log-odds, and the flags. What does not: names
-(names/) and orders of sessions (orders.py). Every decision is a pure function of the chat and its evidence.
+What belongs here: the order of the kinds of evidence, their match weights, and the flags. What does not:
+comparing names (names/) and orders of sessions (orders.py). A decision is a pure function of the chat and its
+evidence.
 
-The first kind of evidence that names a contact decides who the candidates are; the kinds after it can
-only choose among them. So a name never outvotes a phone, and a shared phone is decided by the name.
+The kinds are tried in order: phones, orders, names. The first kind that finds a contact determines the
+candidates; later kinds only choose among them. So a name never outvotes a phone, and of several contacts who
+share a phone the name decides.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from whatsapp_pipeline.domain.matching.link_types import (
 )
 from whatsapp_pipeline.domain.phones import PhoneKind
 
-# What evidence is worth, in log-odds against "none of these". Seven is one error in a thousand.
+# Match weights: log odds against "none of these". A weight of 7 means one error in a thousand.
 _PHONE = {
     "exact_phone": (7.0, "the title's phone is this contact's mobile, digit by digit"),
     "normalized_phone": (6.0, "the title's phone is this contact's mobile once both are normalized"),
@@ -51,13 +53,13 @@ _ORDER_ID_IN_TITLE = (
 )
 _ORDER_IN_MESSAGES = ("order_in_messages", 4.0, "an order named in the messages is this contact's")
 _ORDER_ELSEWHERE = ("order_elsewhere", -1.5, "the order in the title belongs to another contact")
-_DEVICE_NEAR = ("equipment_near", 3.2, "alone among its rivals has an order for this device at that time")
+_DEVICE_NEAR = ("equipment_near", 3.2, "the only candidate with an order for this device at that time")
 _DEVICE_FITS = ("equipment_fits", 1.5, "has an order for this device at that time")
-_DEVICE_EVER = ("equipment_ever", 1.5, "alone among its rivals has an order for this device")
-_MESSAGE_ORDER_ALONE = -2.0  # nothing but an order number somewhere in the messages: a proposal, no link
+_DEVICE_EVER = ("equipment_ever", 1.5, "the only candidate with an order for this device")
+_MESSAGE_ORDER_ALONE = -2.0  # an order number in the messages, without other evidence, is only a proposal
 _NEAR_DAYS = 60
 
-# From this share of a title's words, or this posterior of the name model, a name fits.
+# A name fits from this share of the title's words, or from this posterior of the name model.
 _AGREES = 0.6
 _MODEL_AGREES = 0.1
 
@@ -65,7 +67,7 @@ _Reasons = dict[int, list[Feature]]
 
 
 def decide(chat: ChatToLink, evidence: Evidence, policy: Policy) -> LinkDecision:
-    """Link one chat. Overrides are applied before (see overrides.py); a group is nobody's."""
+    """Link one chat. A group belongs to nobody. Decisions of people are applied elsewhere (overrides.py)."""
     if chat.is_group:
         return LinkDecision(chat.id, "group", None, None, None)
     flags: set[str] = set()
@@ -91,7 +93,7 @@ def _conclude(
     policy: Policy,
     flags: set[str],
 ) -> LinkDecision:
-    """Let the later kinds of evidence choose among the candidates, then apply the policy."""
+    """Add orders and devices where the first evidence is not sure enough, then apply the policy."""
     for contact in reasons:
         method.setdefault(contact, "name_match")  # a competing candidate that only the name found
     before = _posteriors(reasons)
@@ -104,7 +106,7 @@ def _conclude(
     ranked = sorted(posteriors, key=lambda contact: (-posteriors[contact], contact))
     status = status_of([posteriors[contact] for contact in ranked], policy)
     for contact in ranked[:1]:
-        # The method is the evidence that made the difference.
+        # The method names the evidence that changed the status.
         if status_of(_sorted(after_orders), policy) != status and posteriors[contact] > after_orders[contact]:
             method[contact] = "equipment_match"
         elif status_of(_sorted(before), policy) != status and after_orders[contact] > before[contact]:
@@ -141,7 +143,7 @@ def _sorted(posteriors: dict[int, float]) -> list[float]:
 
 
 def phone_method(hit: PhoneHit) -> str:
-    """Name the method a phone hit stands for."""
+    """Return the method of a link by this phone."""
     if hit.source == "header":
         return "phone_header"
     if hit.field == "telefone":
@@ -150,7 +152,7 @@ def phone_method(hit: PhoneHit) -> str:
 
 
 def phone_weights() -> dict[str, float]:
-    """Return the shipped weight of each phone method, in log odds."""
+    """Return the shipped match weight of each phone method."""
     return {method: weight for method, (weight, _) in _PHONE.items()}
 
 
@@ -192,7 +194,7 @@ def _phone_tier(
 
 
 def _title_header_disagree(chat: ChatToLink) -> bool:
-    """Tell whether the phone in the title is none of those inside the file (areas that are unknown fit)."""
+    """Return whether no phone in the file equals the one in the title; an unknown area code equals any."""
     if (
         chat.phone is None
         or chat.phone.key is None
@@ -207,11 +209,11 @@ def _title_header_disagree(chat: ChatToLink) -> bool:
     )
 
 
-# Names, as a tie-break and a check.
+# Names, to choose among candidates and to check them.
 
 
 def _fit(chat: ChatToLink, evidence: Evidence, contact: int) -> float:
-    """Return how well the title's name fits a contact's, 0 to 1: by its words, or by the name model."""
+    """Return how well the name in the title fits a contact's, from 0 to 1: by words, or by the name model."""
     words = max(
         (agreement(chat.title, name) for name in evidence.names.get(contact, ()) if name), default=0.0
     )
@@ -223,7 +225,7 @@ def _fit(chat: ChatToLink, evidence: Evidence, contact: int) -> float:
 def _add_names(
     chat: ChatToLink, evidence: Evidence, reasons: _Reasons, flags: set[str], disagreement: str
 ) -> None:
-    """Weigh the candidates by the title's name, and flag a name that fits none of them."""
+    """Add the name in the title to the candidates' reasons, and flag a name that fits none of them."""
     if not chat.name:
         return
     fits = {contact: _fit(chat, evidence, contact) for contact in reasons}
@@ -240,10 +242,10 @@ def _add_names(
             continue
         flags.add(disagreement)
         for contact in list(reasons):
-            # A header's phone is weaker than a title's: there the name counts twice.
+            # A phone in a header is weaker evidence than one in the title, so the name counts twice.
             doubt = 2 if any(f.name == "phone_header" for f in reasons[contact]) else 1
             reasons[contact] += [_feature(_NAME_ELSEWHERE, posterior)] * doubt
-        # Listed for the reviewer, and kept from outranking what names the contact directly.
+        # The contact that fits better is listed for the reviewer, below those that a phone or order found.
         ceiling = max(_score(reasons[contact]) for contact in reasons) - 3.5
         closing = Feature("outranked", 1, ceiling - _score(features), "a phone or order outranks a name")
         reasons[other] = [*features, closing]
@@ -279,7 +281,7 @@ def _order_tier(chat: ChatToLink, evidence: Evidence, flags: set[str]) -> tuple[
     if reasons:
         _add_names(chat, evidence, reasons, flags, "order_name_disagree")
     if "order_name_disagree" in flags:
-        for features in reasons.values():  # two texts typed by hand: neither alone makes a link
+        for features in reasons.values():  # both were typed by hand, so neither makes a link alone
             features.append(
                 Feature("doubt", 1, -2.0, "an order and a name that disagree are for a person to decide")
             )
@@ -287,7 +289,7 @@ def _order_tier(chat: ChatToLink, evidence: Evidence, flags: set[str]) -> tuple[
 
 
 def _message_order_tier(evidence: Evidence) -> _Reasons:
-    """A contact known by nothing but an order number in the messages."""
+    """Return the contacts whose order number is in the messages, where nothing else was found."""
     owners = {hit.id_contato for hit in evidence.orders if hit.source == "messages" and not hit.by_id}
     alone = Feature("alone", 1, _MESSAGE_ORDER_ALONE, "nothing else speaks for it")
     return {contact: [_feature(_ORDER_IN_MESSAGES), alone] for contact in sorted(owners)}
@@ -301,7 +303,7 @@ def _add_orders_of_messages(evidence: Evidence, reasons: _Reasons) -> None:
 
 
 def _add_devices(chat: ChatToLink, evidence: Evidence, reasons: _Reasons) -> None:
-    """A device that only one of the candidates has an order for speaks for that one."""
+    """Add a reason for the only candidate that has an order for a device."""
     for device in dict.fromkeys((*chat.devices, *chat.seen_devices)):
         owners = {
             contact: [owned for owned in evidence.devices.get(contact, ()) if owned.device == device]
@@ -311,7 +313,7 @@ def _add_devices(chat: ChatToLink, evidence: Evidence, reasons: _Reasons) -> Non
         near = [contact for contact in holders if any(_near(chat, owned) for owned in owners[contact])]
         if len(near) == 1:
             reasons[near[0]].append(_feature(_DEVICE_NEAR if len(reasons) > 1 else _DEVICE_FITS))
-            return  # one device is one piece of evidence, however many words name it
+            return  # several words for one device are one piece of evidence
         if len(holders) == 1 and not near and len(reasons) > 1:
             reasons[holders[0]].append(_feature(_DEVICE_EVER))
             return
@@ -324,18 +326,19 @@ def _near(chat: ChatToLink, owned: OwnedDevice) -> bool:
     return (owned.opened - chat.last_day).days <= _NEAR_DAYS and (chat.first_day - closed).days <= _NEAR_DAYS
 
 
-# Names on their own.
+# Names alone.
 
 
 def _name_tier(evidence: Evidence) -> _Reasons:
-    """The name model's posteriors, restated as log-odds so that later evidence adds to them."""
+    """Return the name model's candidates with reasons that add up to the log odds of its posteriors."""
     assert evidence.name is not None  # noqa: S101  # the caller checked
     listed = evidence.name.candidates
     rest = max(1.0 - math.fsum(posterior for _, posterior, _ in listed), 1e-6)
     reasons: _Reasons = {}
     for contact, posterior, features in listed:
         odds = math.log(max(posterior, 1e-9) / rest)
-        # The model's weights are relative to its own rivals; this closes the sum to the posterior.
-        closing = Feature("rivals", 1, odds - _score(features), "against every rival and none of them")
+        # The model's weights compare a candidate with the others. The last feature makes the sum equal
+        # the log odds.
+        closing = Feature("rivals", 1, odds - _score(features), "compared with all other candidates and none")
         reasons[contact] = [*features, closing]
     return reasons

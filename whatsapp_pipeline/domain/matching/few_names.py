@@ -1,7 +1,7 @@
-"""Names in a table too small to calibrate a model on: plain rules, and modest confidence.
+"""Name matching for tables that are too small to fit a model on: simple rules, moderate confidence.
 
-With a handful of contacts nobody knows how common a name is; two words that agree make a link, one makes a
-proposal, and namesakes are rivals.
+A few contacts do not show how common a name is. Two words that agree make a link, one makes a proposal, and
+contacts of one name compete.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from whatsapp_pipeline.domain.matching.names.cleaning import clean_contact, clea
 # Fewer contacts than this are matched by these rules.
 FEW = 60
 
-_ALIKE = 85  # rapidfuzz ratio of two words: one slip of the finger in a word of six letters
-_WEIGHTS = {1: 0.7, 2: 3.3}  # log-odds by words that agree: proposed, linked
+_ALIKE = 85  # rapidfuzz ratio of two words: one typing error in a word of six letters
+_WEIGHTS = {1: 0.7, 2: 3.3}  # match weight by number of words that agree: proposed, linked
 _MANY = 4.0
 _LETTER = re.compile(r"[a-z]")
 
 
 def match_few(titles: Sequence[str], contacts: Sequence[ContactName]) -> list[NameEvidence]:
-    """Return the evidence for each title, in order; at most `FEW` contacts make sense here."""
+    """Return the evidence for each title, in order. Use it for fewer than `FEW` contacts."""
     words = [
         (contact.id, [clean_contact(name).words for name in (contact.nome, contact.fantasia) if name])
         for contact in contacts
@@ -35,13 +35,13 @@ def match_few(titles: Sequence[str], contacts: Sequence[ContactName]) -> list[Na
 
 
 def agreement(title: str, name: str) -> float:
-    """Return the share of a title's telling words that agree with one of the name's, 0 to 1."""
-    wanted = _telling_words(title)
+    """Return the share of the title's words that agree with a word of the name, from 0 to 1."""
+    wanted = _name_words(title)
     return _agreeing(wanted, clean_contact(name).words) / len(wanted) if wanted else 0.0
 
 
-def _telling_words(title: str) -> list[str]:
-    """The words of a title that may be a name's; words of devices and jobs only when there are no others."""
+def _name_words(title: str) -> list[str]:
+    """Return the words of a title that may be part of a name; those of devices and jobs only if alone."""
     cleaned = clean_title(title)
     return [
         word
@@ -51,7 +51,7 @@ def _telling_words(title: str) -> list[str]:
 
 
 def _match(title: str, contacts: Sequence[tuple[int, list[tuple[str, ...]]]]) -> NameEvidence:
-    wanted = _telling_words(title)
+    wanted = _name_words(title)
     scores: dict[int, float] = {}
     reasons: dict[int, tuple[Feature, ...]] = {}
     for contact, names in contacts:
@@ -74,7 +74,7 @@ def _match(title: str, contacts: Sequence[tuple[int, list[tuple[str, ...]]]]) ->
 
 
 def _agreeing(wanted: Sequence[str], name: Sequence[str]) -> int:
-    """Count words of the title that a word of the name agrees with, each used once."""
+    """Count the words of the title that agree with a word of the name; each word of the name counts once."""
     left = list(name)
     count = 0
     for word in wanted:

@@ -1,6 +1,6 @@
-"""The words of linking: what is known of a chat, what speaks for a contact, and what was decided.
+"""Types of linking: a chat, the evidence about it, and the decision.
 
-What belongs here: types and the softmax that turns weights into confidence. What does not: any rule.
+What belongs here: types, and the softmax that turns match weights into probabilities. What does not: rules.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ Area = Literal["written", "assumed", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One reason: `weight` is in log-odds and adds up over a candidate's features; `words` is for people."""
+    """One reason.
+
+    Its match `weight` (log odds) is added to the candidate's score; `words` explain it to people.
+    """
 
     name: str
     value: float
@@ -28,13 +31,16 @@ class Feature:
     words: str
 
     def as_dict(self) -> dict[str, str | float]:
-        """Return the fields as the tables keep them (`dataclasses.asdict` takes ten times as long)."""
+        """Return the fields as the tables store them (ten times faster than `dataclasses.asdict`)."""
         return {"name": self.name, "value": self.value, "weight": self.weight, "words": self.words}
 
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBand:
-    """Titles or sessions whose best posterior lies in [low, high): the mean posterior, the share right."""
+    """Titles or sessions whose best posterior is in [low, high).
+
+    `predicted` is the mean of their posteriors, `observed` the share of them whose best candidate is right.
+    """
 
     low: float
     high: float
@@ -45,7 +51,7 @@ class ReliabilityBand:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A contact that a chat may belong to; `confidence` is its posterior among its rivals and "none"."""
+    """A contact that a chat may belong to. `confidence` is its posterior among all candidates and "none"."""
 
     id_contato: int
     confidence: float
@@ -55,10 +61,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class LinkDecision:
-    """What was decided of a chat.
+    """The decision on a chat.
 
-    `id_contato` is set for `linked` and `manual` only; the best candidate of any status stands first in
-    `candidates`. `method` is None where nothing decided: `unmatched` and `group`. `confidence` is that of the
+    `id_contato` is set only for `linked` and `manual`. `candidates` begins with the best one, whatever the
+    status. `method` is None for `unmatched` and `group`, where nothing decided. `confidence` is that of the
     best candidate.
     """
 
@@ -73,7 +79,7 @@ class LinkDecision:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Where a posterior becomes a link, and where two candidates are rivals."""
+    """Thresholds: the posterior from which a candidate is linked or proposed."""
 
     link: float = 0.95
     propose: float = 0.5
@@ -81,12 +87,12 @@ class Policy:
     """A second candidate with at least this share of the first one's posterior makes a chat ambiguous."""
     shortlist: int = 5
     phone_corrections: Mapping[str, float] = field(default_factory=dict)
-    """What verdicts add to the weight of a phone method, in log odds."""
+    """Correction of each phone method's match weight, learned from verdicts."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatToLink:
-    """A chat as its index row says. `devices` are those of the title; `seen_devices` those of messages."""
+    """A chat from its index row. `devices` are named in the title, `seen_devices` in the messages."""
 
     id: int
     title: str
@@ -96,7 +102,7 @@ class ChatToLink:
     devices: tuple[str, ...] = ()
     seen_devices: tuple[str, ...] = ()
     header_keys: tuple[str, ...] = ()
-    """Keys of the phones inside the file, the most frequent first."""
+    """Keys of the phones in the file's message headers, the most frequent first."""
     is_group: bool = False
     first_day: date | None = None
     last_day: date | None = None
@@ -104,7 +110,7 @@ class ChatToLink:
 
 @dataclass(frozen=True, slots=True)
 class PhoneHit:
-    """A contact's phone that equals one of the chat's."""
+    """A phone of a contact that equals a phone of the chat."""
 
     id_contato: int
     source: Source
@@ -115,7 +121,7 @@ class PhoneHit:
 
 @dataclass(frozen=True, slots=True)
 class OrderHit:
-    """An order that the chat names: by its number, or (`by_id`) by its id."""
+    """An order that the chat names by its number, or by its id (`by_id`)."""
 
     id_ordem_servico: int
     id_contato: int
@@ -125,7 +131,7 @@ class OrderHit:
 
 @dataclass(frozen=True, slots=True)
 class OwnedDevice:
-    """A device that a contact brought, with the days its order was open."""
+    """A device that a contact brought, and the days on which its order was opened and closed."""
 
     device: str
     opened: date | None
@@ -134,7 +140,7 @@ class OwnedDevice:
 
 @dataclass(frozen=True, slots=True)
 class NameEvidence:
-    """What the name model says of a title: posteriors of the best contacts, and of none of them."""
+    """The name model's answer for a title: posteriors of the best contacts, and of none of them."""
 
     p_none: float
     candidates: tuple[tuple[int, float, tuple[Feature, ...]], ...] = ()
@@ -142,7 +148,7 @@ class NameEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found for a chat in the tables. `names` holds (nome, fantasia) of contacts that were hit."""
+    """The evidence about a chat. `names` has (nome, fantasia) of the contacts found by phone or order."""
 
     phones: Sequence[PhoneHit] = ()
     orders: Sequence[OrderHit] = ()
@@ -151,11 +157,11 @@ class Evidence:
     devices: Mapping[int, Sequence[OwnedDevice]] = field(default_factory=dict)
 
     def contacts_named_directly(self) -> set[int]:
-        """Return the contacts that a phone or an order names: a title's name is compared with theirs."""
+        """Return the contacts found by a phone or an order; the name in the title is compared with theirs."""
         return {hit.id_contato for hit in self.phones} | {hit.id_contato for hit in self.orders}
 
     def contacts_to_compare_devices(self) -> set[int]:
-        """Return the contacts whose devices may decide: competing ones, and one of an unsure area code."""
+        """Return the contacts whose devices may decide: several, or one with an unsure area code."""
         listed = self.name.candidates if self.name is not None else ()
         contacts = self.contacts_named_directly() | {candidate[0] for candidate in listed}
         is_unsure = any(hit.area != "written" for hit in self.phones)
@@ -163,7 +169,7 @@ class Evidence:
 
 
 def softmax(scores: Mapping[int, float], none: float = 0.0) -> dict[int, float]:
-    """Turn log-odds into posteriors beside the option "none of these" (log-odds `none`)."""
+    """Return posteriors for log odds; the option "none of these" has the log odds `none`."""
     if not scores:
         return {}
     top = max(none, *scores.values())
@@ -173,7 +179,7 @@ def softmax(scores: Mapping[int, float], none: float = 0.0) -> dict[int, float]:
 
 
 def status_of(posteriors: Sequence[float], policy: Policy) -> Status:
-    """Apply the policy to posteriors, best first."""
+    """Return the status that follows from posteriors, sorted best first."""
     if not posteriors:
         return "unmatched"
     best, second = posteriors[0], posteriors[1] if len(posteriors) > 1 else 0.0

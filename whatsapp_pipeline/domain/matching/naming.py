@@ -1,4 +1,4 @@
-"""The name model's answer in the words of linking."""
+"""Conversion of the name model's answer to evidence of linking."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from whatsapp_pipeline.domain.matching.names.matching import OWN_SHARE
 
 
 def as_evidence(match: NameMatch) -> NameEvidence:
-    """Restate a match with its features in log-odds."""
+    """Return a match as evidence, with features in log odds."""
     return NameEvidence(
         match.p_none,
         tuple(
@@ -31,7 +31,7 @@ def as_evidence(match: NameMatch) -> NameEvidence:
 
 
 def _relation(word: str, posterior: float) -> tuple[Feature, ...]:
-    """Return what a relation word takes from a candidate: it keeps `OWN_SHARE` of its posterior."""
+    """Return the feature of a relation word; the candidate keeps `OWN_SHARE` of its posterior."""
     if not word:
         return ()
     before = min(posterior / OWN_SHARE, 1 - 1e-6)

@@ -1,7 +1,7 @@
-"""Linking titles to lists of contacts and orders in memory, by the same rules as in the database.
+"""Links of titles to lists of contacts and orders in memory, by the same rules as in the database.
 
-What belongs here: looking evidence up in lists, as sql/queries/links/link_*.sql does in tables. What does
-not: files (cli/link.py) and rules (contacts.py, orders.py).
+What belongs here: finding evidence in lists, as sql/queries/links/link_*.sql does in tables. What does not:
+files (cli/link.py) and rules (contacts.py, orders.py).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _ORDER_ID = re.compile(r"[0-9]{1,9}")
 
 
 class ContactRow(NamedTuple):
-    """A contact as its CSV has it; "" for what is missing."""
+    """A contact from a CSV file; a missing value is ""."""
 
     id: int
     nome: str
@@ -61,7 +61,7 @@ class ContactRow(NamedTuple):
 
 
 class TitleRow(NamedTuple):
-    """A title to link; `header_phone` is the phone inside the file, if known."""
+    """A title to link; `header_phone` is the phone in the file's message headers, if known."""
 
     title: str
     day: date | None
@@ -70,7 +70,7 @@ class TitleRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TitleDecision:
-    """A title's contact and, where orders were given, its order."""
+    """The contact of a title and, if orders were given, its order."""
 
     title: str
     contact: LinkDecision
@@ -118,7 +118,7 @@ class Tables:
                         self._by_last8[phone.key[-8:]].append(found)
 
     def phone_hits(self, phone: Phone | None, source: Source) -> list[PhoneHit]:
-        """Return the contacts that have the number; of unknown area when either side lacks it."""
+        """Return the contacts that have the number; the area is unknown if either side lacks it."""
         if phone is None or phone.key is None:
             return []
         key = phone.key
@@ -150,7 +150,7 @@ class Tables:
         ]
 
     def order_hits(self, reference: str | None) -> list[OrderHit]:
-        """Return the orders of listed contacts that a title's number names, by number or id."""
+        """Return the orders of listed contacts whose number or id is in the title."""
         if reference is None:
             return []
         return [
@@ -160,11 +160,11 @@ class Tables:
         ]
 
     def orders_named(self, number: str) -> list[Order]:
-        """Return the orders of anybody that have the number, or the id."""
+        """Return the orders of any contact that have this number or id."""
         return [order for order, _ in self._orders_named(number)]
 
     def _orders_named(self, number: str) -> list[tuple[Order, bool]]:
-        """Return orders by number and by id; longer numbers than an id's are no ids."""
+        """Return orders by number and by id; a number with too many digits is no id."""
         named = self._orders_by_name.get(number, ())
         return [(order, by_id) for order, by_id in named if not by_id or _ORDER_ID.fullmatch(number)]
 
@@ -177,7 +177,7 @@ class Tables:
         ]
 
     def chat(self, number: int, row: TitleRow) -> ChatToLink:
-        """Read a title as the chat it names."""
+        """Return the chat that a title describes."""
         title = parse_title(row.title, default_area_code=self._area_code)
         header = (
             parse_phone(row.header_phone, default_area_code=self._area_code) if row.header_phone else None
@@ -202,12 +202,12 @@ def link_titles(
 
     Args:
         tables: The contacts, and the orders if titles shall be linked to orders.
-        rows: Titles; one with a date is linked to an order as a chat of one session.
-        policy: How sure a link to a contact must be.
-        model: The name model. Without one it is fitted on the contacts, when names need it.
-        seed: Of the simulation that the name model is fitted on.
-        fit_orders_before: The order model is fitted on the linked titles before this day, if they are enough;
-            without a day, on all of them.
+        rows: Titles. One with a date is linked to an order like a chat of one session.
+        policy: Thresholds of a link to a contact.
+        model: The name model. Without it one is fitted on the contacts, if there are names to match.
+        seed: Seed of the simulation that the name model is fitted on.
+        fit_orders_before: The order model is fitted on the linked titles before this day, if there are
+            enough; without a day, on all of them.
     """
     chats = [tables.chat(number, row) for number, row in enumerate(rows)]
     names = _names(tables, chats, model, seed)
@@ -253,7 +253,7 @@ def _evidence(tables: Tables, chat: ChatToLink, name: NameEvidence | None) -> Ev
 def _orders(
     tables: Tables, chats: Sequence[ChatToLink], decisions: Sequence[LinkDecision], fit_before: date | None
 ) -> dict[int, OrderDecision]:
-    """Link each title that has a date, as a chat of one session; each month is judged by itself."""
+    """Link each title that has a date, like a chat of one session; months do not influence each other."""
     sessions = {
         chat.id: _session(tables, chat, decision)
         for chat, decision in zip(chats, decisions, strict=True)
@@ -278,7 +278,7 @@ def _orders(
 
 
 def _session(tables: Tables, chat: ChatToLink, decision: LinkDecision) -> SessionToLink:
-    assert chat.first_day is not None  # noqa: S101  # the caller chose so
+    assert chat.first_day is not None  # noqa: S101  # the caller passes only such chats
     is_known = decision.candidates and decision.status in ("linked", "proposed")
     contact = decision.candidates[0].id_contato if is_known else None
     session = SessionToLink(
@@ -293,10 +293,10 @@ def _session(tables: Tables, chat: ChatToLink, decision: LinkDecision) -> Sessio
 
 
 def _order_model(tables: Tables, linked: Sequence[SessionToLink], days: Sequence[date]) -> OrderModel:
-    """Fit a model on the sessions of contacts that have orders; the shipped one where they are few.
+    """Fit a model on the sessions of contacts that have orders; return the shipped one if they are few.
 
-    `days`: those of all titles, which the linked ones are seen among.
-    Two titles of one contact and day are two exports of one chat, as in sql/queries/links/order_history.sql.
+    `days` are those of all titles; they show in which period titles were collected. Two titles of one
+    contact and day are two exports of one chat, as in sql/queries/links/order_history.sql.
     """
     orders: dict[int, list[Order]] = {}
     sessions: dict[tuple[int, date], SessionToLink] = {}

@@ -1,10 +1,11 @@
-"""Fitting the mixture of order_model.py to a client's own sessions, without a label.
+"""Fitting the order model to a client's own sessions, without labels.
 
-What belongs here: expectation and maximization, and how much each contact writes. What does not: the model's
-meaning (order_model.py) and reading tables.
+What belongs here: expectation and maximization, and the small talk of each contact. What does not: the
+meaning of the model (order_model.py) and reading tables.
 
-Orders' dates are known, so what people write about them shows as an excess over the steady rate of small
-talk; sessions that name a number are known outright. Few data leave the usual numbers as they are.
+The dates of orders are known, so sessions about them appear as an excess over the steady rate of small talk.
+A session that names a number shows its order. With few sessions the numbers stay near those of the shipped
+model, called the usual ones here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ from whatsapp_pipeline.domain.matching.order_data import (
     Integers,
     OrderData,
     Span,
-    gather,
+    pair_sessions,
     span_of,
 )
 from whatsapp_pipeline.domain.matching.order_model import (
@@ -41,34 +41,35 @@ from whatsapp_pipeline.domain.matching.order_model import (
     month_factor,
 )
 from whatsapp_pipeline.domain.matching.order_repeats import fit_repeats, other_sessions, repeat_scores
+from whatsapp_pipeline.domain.matching.reliability import reliability_bands
 
 _ROUNDS = 40
 _RATE_ROUNDS = 8
-# How many sessions the usual numbers are worth against the client's own.
+# Number of the client's own sessions that the usual numbers count as much as.
 _RATE_PRIOR = 3.0
 _WORD_PRIOR = 10.0
 _MONTH_PRIOR = 10.0
-# Days before and after a session in which its contact's small talk says most, and months to compare.
+# Days before and after a session in which its contact's small talk is counted; months of a comparison.
 _SPELL, _SPELL_MONTHS = 120, 4
-# Fewer sessions than this say too little: the usual numbers hold as they are.
+# With fewer sessions than this the usual numbers stay unchanged.
 ENOUGH = 200
-_BANDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001)
 
 
 def fit_orders(
     sessions: Sequence[SessionToLink], orders: Mapping[int, Sequence[Order]], span: Span | None = None
 ) -> OrderModel:
-    """Fit a model to all `sessions` at hand and the orders of their contacts, by contact.
+    """Fit a model to `sessions` and the orders of their contacts (contact → orders).
 
-    `span`: the first and last day of which sessions were seen, if not theirs. The same arguments give the
-    same model; too few sessions give the usual one, with the shares of the devices in `orders`.
+    `span` is the first and last day of the period in which sessions were collected; without it, that of the
+    sessions. The same arguments give the same model. Too few sessions give the usual one, with the shares of
+    the devices in `orders`.
     """
     model = default_model()
     usual = replace(model, device_shares=_device_shares(orders) or model.device_shares)
     if len(sessions) < ENOUGH:
         return usual
     span = span or span_of([session.first_day for session in sessions])
-    data = gather(sessions, orders, usual, span)
+    data = pair_sessions(sessions, orders, usual, span)
     if data is None or len(data.contact) < ENOUGH:
         return usual
     model = usual
@@ -87,9 +88,9 @@ def fit_orders(
 
 
 def quarter_begin(today: date) -> date:
-    """Return the first day of the quarter: models are fitted on the sessions before it.
+    """Return the first day of the quarter; models are fitted on the sessions before it.
 
-    So the newest months, which grow every day, don't make all others stale.
+    Otherwise every new session of the current month would change the model and make all months stale.
     """
     return today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1)
 
@@ -100,22 +101,22 @@ def with_rates(
     model: OrderModel,
     span: Span | None = None,
 ) -> list[SessionToLink]:
-    """Add to each session how much its contact writes about no order, judged by the contact's other ones.
+    """Return the sessions with the small talk of their contact, estimated from its other sessions.
 
-    The database and the list command give one month's sessions at a time. Other months say nothing then,
-    whether they are indexed already or not: a month's links are the same whatever was run before it.
+    The database and the list command pass the sessions of one month. Other months have no influence, whether
+    they are indexed or not, so the links of a month do not depend on what was run before.
 
     Args:
-        sessions: Sessions to judge, of any contacts.
+        sessions: Sessions of any contacts.
         orders: By contact, the orders of those contacts.
         model: The model in force.
-        span: The days of which these sessions are all there is, if not theirs. The days that the model was
-            fitted on are too many for one month: what is written in it would look like next to nothing.
+        span: First and last day of the period that `sessions` cover completely; without it, that of the
+            sessions. The span of the model would be wrong for one month: its rates would seem tiny.
     """
     if not sessions:
         return []
     days = [day for session in sessions for day in (session.first_day, session.last_day)]
-    data = gather(sessions, orders, model, span or span_of(days))
+    data = pair_sessions(sessions, orders, model, span or span_of(days))
     rates = np.full(len(sessions), model.small_talk)
     others: list[Mapping[int, float]] = [{}] * len(sessions)
     if data is not None:
@@ -145,7 +146,7 @@ def _others_by_session(data: OrderData, related: Doubles, size: int) -> list[Map
 def _device_shares(orders: Mapping[int, Sequence[Order]]) -> dict[str, float]:
     named = [set(order.devices) for own in orders.values() for order in own if order.devices]
     counts = Counter(device for devices in named for device in sorted(devices))
-    # Half an order more of each, so that a word seen once is not taken for a fingerprint.
+    # Half an order is added to each device, so that a device seen once does not identify an order.
     return {device: round((n + 0.5) / (len(named) + 10), 6) for device, n in sorted(counts.items())}
 
 
@@ -161,7 +162,7 @@ def _expect(data: OrderData, model: OrderModel, small_talk: Doubles) -> tuple[Do
 def _expect_together(
     data: OrderData, model: OrderModel, small_talk: Doubles, related: Doubles
 ) -> tuple[Doubles, Doubles]:
-    """Return the posteriors given those of the contact's other sessions; half way from the ones before."""
+    """Return the mean of the posteriors before and of those given the contact's other sessions."""
     score = _scores(data, model, small_talk) + repeat_scores(model, data.zone, other_sessions(data, related))
     found, _ = _posteriors(data, np.where(data.allowed, score, -np.inf), data.named)
     mixed = (found + related) / 2
@@ -189,7 +190,7 @@ def _scores(data: OrderData, model: OrderModel, small_talk: Doubles) -> Doubles:
 
 
 def _posteriors(data: OrderData, score: Doubles, certain: npt.NDArray[np.bool_]) -> tuple[Doubles, Doubles]:
-    """Share each session out among its orders and "none", which a `certain` one does not have."""
+    """Return the posteriors of each session's orders and of "none"; a `certain` session can't be "none"."""
     size = len(data.contact)
     top = np.full(size, -50.0)
     np.maximum.at(top, data.session, score)
@@ -200,7 +201,7 @@ def _posteriors(data: OrderData, score: Doubles, certain: npt.NDArray[np.bool_])
     return part / total[data.session], none / total
 
 
-# How much each contact writes.
+# Small talk of each contact.
 
 
 def _first_rates(data: OrderData, model: OrderModel) -> Doubles:
@@ -210,7 +211,7 @@ def _first_rates(data: OrderData, model: OrderModel) -> Doubles:
 
 
 def _contact_rates(data: OrderData, model: OrderModel, none: Doubles) -> Doubles:
-    """Return each session's rate of small talk, judged by the contact's other sessions."""
+    """Return the rate of small talk at each session, estimated from the contact's other sessions."""
     shape = model.small_talk_shape
     counted = none * data.counts
     others = _sums(data.contact, counted, data.contacts)[data.contact] - counted
@@ -222,9 +223,9 @@ def _contact_rates(data: OrderData, model: OrderModel, none: Doubles) -> Doubles
 
 
 def _near(data: OrderData, counted: Doubles, quiet_months: Doubles) -> tuple[Doubles, Doubles]:
-    """Count the small talk of the same contact around each session, itself left out, and the days it spans.
+    """Return the contact's small talk around each session, without the session, and the days counted.
 
-    People come and go, and write more at some times: what they write in these days says most about a day.
+    The rate of a contact changes over time, so the days around a session predict it best.
     """
     key = data.contact * (2 * len(data.calendar) + 2 * _SPELL) + data.day
     order = np.argsort(key, kind="stable")
@@ -286,7 +287,7 @@ def _maximize(
 def _rates(
     data: OrderData, usual: OrderModel, model: OrderModel, related: Doubles
 ) -> tuple[dict[str, float], Doubles]:
-    """Rates by time and their factor by month: the client's own as far as there are sessions, else usual."""
+    """Return rates by time and factors by month, near the usual ones where there are few sessions."""
     count = _sums(data.time, related, len(TIMES))
     by_month = _sums(data.month[data.session], related, len(data.months))
     expected = np.array([model.rates[time] for time in TIMES]) @ data.exposure
@@ -299,18 +300,18 @@ def _rates(
 
 
 def _month_factors(found: Doubles, expected: Doubles) -> Doubles:
-    """How much more was written in each month than is usual; few sessions leave it at 1."""
+    """Return the factor of each month relative to the usual rate; with few sessions it stays near 1."""
     factor: Doubles = (found + _MONTH_PRIOR) / (expected + _MONTH_PRIOR)
     return factor
 
 
 def _sums(index: Integers, weight: Doubles, size: int) -> Doubles:
-    """Sum the weights that have the same index, for each of `size`."""
+    """Return the sum of the weights of each index from 0 to `size` - 1."""
     return np.bincount(index, weight, size).astype(np.float64)
 
 
 def _gamma(count: Doubles, days: float, usual: OrderModel) -> tuple[float, float]:
-    """Mean rate and shape of small talk among contacts, by moments."""
+    """Return the mean rate and the shape of small talk over contacts, by the method of moments."""
     prior = 5.0
     mean = (count.sum() + prior) / (len(count) * days + prior / usual.small_talk)
     spread = float(count.var()) - float(count.mean())
@@ -330,7 +331,7 @@ def _gamma(count: Doubles, days: float, usual: OrderModel) -> tuple[float, float
 def _spell_shape(
     data: OrderData, counted: Doubles, quiet_months: Doubles, talk: tuple[float, float], usual: OrderModel
 ) -> float:
-    """Shape of how a contact's small talk varies between thirds of a year, by moments."""
+    """Return the shape of a contact's variation between thirds of a year, by the method of moments."""
     spells = -(-len(data.months) // _SPELL_MONTHS)
     if spells < 2:
         return usual.spell_shape
@@ -341,7 +342,7 @@ def _spell_shape(
     mean, shape = talk
     rate = (shape + table.sum(axis=1)) / (shape / mean + days.sum())
     expected = rate[:, None] * days
-    # The rate was found on the same counts, which takes one part of them from the spread.
+    # The rate was estimated from the same counts, which reduces their variance by one part.
     spread = float(((table - expected) ** 2).sum()) * spells / (spells - 1) - float(table.sum())
     square = float((expected**2).sum())
     prior = 20.0
@@ -354,7 +355,7 @@ def _shares(weight: Doubles, outcome: Integers, usual: Sequence[float]) -> tuple
 
 
 def _share(part: Doubles, whole: Doubles, usual: float) -> float:
-    """The share that `part` has of `whole`, both summed up."""
+    """Return the sum of `part` divided by the sum of `whole`, drawn towards the usual share."""
     share = (float(part.sum()) + _WORD_PRIOR * usual) / (float(whole.sum()) + _WORD_PRIOR)
     return min(max(share, 1e-3), 1 - 1e-3)
 
@@ -362,9 +363,10 @@ def _share(part: Doubles, whole: Doubles, usual: float) -> float:
 def _reliability(
     data: OrderData, model: OrderModel, small_talk: Doubles, together: Doubles
 ) -> tuple[tuple[ReliabilityBand, ...], float]:
-    """Compare posteriors with the numbers that sessions name, as if they had not named them.
+    """Compare posteriors, computed without the named numbers, with the orders that those numbers name.
 
-    Only sessions about an order name one: so many of each band's as the model expects stand beside as many.
+    A session about an order names its number with the probability `model.named`, in every band. So the right
+    sessions of a band, divided by that probability, estimate how many of the band are right.
     """
     score = _scores(data, model, small_talk) + repeat_scores(model, data.zone, other_sessions(data, together))
     related, _ = _posteriors(data, score, np.zeros(len(data.contact), bool))
@@ -374,15 +376,6 @@ def _reliability(
     right = np.zeros(size)
     mine = data.named[data.session] & data.allowed & (related == best[data.session])
     right[data.session[mine]] = 1.0
-    # A related session names its number with the same chance anywhere: each right one stands for so many.
     named = max(model.named, 1e-3)
-    bands = []
-    for low, high in pairwise(_BANDS):
-        inside = (best >= low) & (best < high) & (best > 0)
-        count = int(inside.sum())
-        if count:
-            observed = min(float(right[inside].sum()) / named / count, 1.0)
-            bands.append(ReliabilityBand(low, high, count, float(best[inside].mean()), observed))
-    total = sum(band.count for band in bands)
-    error = sum(abs(b.predicted - b.observed) * b.count for b in bands) / total if total else 0.0
-    return tuple(bands), float(error)
+    some = best > 0
+    return reliability_bands(best[some], lambda band: min(float(right[some][band].mean()) / named, 1.0))

@@ -1,12 +1,12 @@
-"""What speaks for an order: when people write about one, what they say of it, and how sure that makes us.
+"""The order model: match weights of an order from the time of a session, its words and its devices.
 
-What belongs here: orders and sessions as linking sees them, the model's numbers, and the reasons it gives.
-What does not: fitting those numbers (order_fitting.py) and decisions (orders.py).
+What belongs here: orders and sessions, the numbers of the model, and the reasons it gives. What does not:
+fitting the numbers (order_fitting.py) and decisions (orders.py).
 
-A contact's sessions are taken for a mixture: small talk at a steady rate, and around each order its own
-sessions, at a rate that depends on where in the order's life a day lies. The odds of an order against small
-talk are the ratio of the two rates there, times how much likelier the words and devices are; all orders of
-the contact and "none" share one denominator.
+The sessions of a contact are a mixture of small talk, which comes at a steady rate, and of sessions about
+each order, whose rate depends on the day in the order's life. The odds of an order against small talk are the
+ratio of the two rates on that day, multiplied by the likelihood ratios of the words and devices. All orders
+of the contact and "none" share one denominator.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from whatsapp_pipeline.domain.matching.link_types import Feature, ReliabilityBan
 from whatsapp_pipeline.domain.vocabulary import BRANDS
 
 ORDER_MODEL_VERSION = 3
-# Orders further away than this from a session are no candidates.
+# Orders with more days than these between them and a session are no candidates.
 DAYS_BEFORE, DAYS_AFTER = 30, 60
-# Sessions a day about no order, where nothing is known of it: four a year.
+# Default rate of small talk, in sessions per day: four a year.
 USUAL_RATE = 4 / 365
-# What a day too far from an order is worth where its number is named all the same.
+# Rate of sessions on a day too far from the order, used when the session names its number.
 _FAR_RATE = 1e-5
-# Fixed: sessions that name a number hardly ever reach the model, and titles are not what it is fitted on.
+# These weights are not fitted: the model sees few sessions with a number, and no titles.
 _NUMBER_OTHER, _TITLE_SAME, _TITLE_OTHER = -3.0, 2.0, -1.0
 
 _BEFORE = ((30, 16), (15, 8), (7, 4), (3, 3), (2, 2), (1, 1))
@@ -37,7 +37,7 @@ _AFTER = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 7), (8, 10), (11, 15), (16, 30), (
 _STILL_OPEN = ((1, 1), (2, 3), (4, 7), (8, 15), (16, 30), (31, 60), (61, 120))
 _STAYS = (5, 8, 14, 24, 45, 90)
 
-# Where in an order's life a day lies, to the stretch of it over which words change.
+# Time in an order's life → its zone, a longer stretch over which the words of sessions stay alike.
 ZONE_OF: dict[str, str] = (
     {f"before_{first}": "arrival" for first, _ in _BEFORE}
     | {"opening": "arrival", "same_day": "same_day", "closing": "leaving"}
@@ -48,14 +48,14 @@ ZONE_OF: dict[str, str] = (
 )
 TIMES = tuple(ZONE_OF)
 ZONES = tuple(dict.fromkeys(ZONE_OF.values()))
-# Numbers of other sessions about an order in one zone that are told apart: 0 to REPEATS - 1.
+# Distinguished counts of other sessions about an order in one zone: 0 to REPEATS - 1.
 REPEATS = 4
 STAGES = ("no_words", "opening_words", "closing_words", "both_words")
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A service order; `devices` are the devices and brands its equipment names."""
+    """A service order; `devices` are the devices and brands named in its equipment."""
 
     id: int
     number: str
@@ -67,9 +67,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class SessionToLink:
-    """A session and what its chat says.
+    """A session with the evidence in its chat.
 
-    `numbers` are those the session itself names. `title_number` is the order in the chat's title, if any
+    `numbers` are the order numbers in its messages. `title_number` is the one in the chat's title, if any
     (see orders.with_title).
     """
 
@@ -83,20 +83,21 @@ class SessionToLink:
     title_number: str | None = None
     title_devices: tuple[str, ...] = ()
     unrelated_rate: float = USUAL_RATE
-    """How many sessions a day this contact has that are about no order (see order_fitting.with_rates)."""
+    """Small talk of this contact, in sessions per day (see order_fitting.with_rates)."""
     others: Mapping[int, float] = field(default_factory=dict)
-    """By order id, the expected number of the contact's other sessions about it in the same zone."""
+    """Order id → expected number of the contact's other sessions about it in the same zone."""
 
 
 @dataclass(frozen=True)
 class OrderModel:
-    """The numbers of the mixture; see order_fitting.fit_orders for how they are found.
+    """The numbers of the mixture; order_fitting.fit_orders finds them.
 
-    `rates`: sessions a day about an order, by time (TIMES). `stages`: chances of each of STAGES, by zone
-    and for "none". `device_said`, `device_same`: chances that a session about an order names a device, and
-    that it is the order's; `device_none`: that small talk names one. `named`: that a session names its
-    order's number. `small_talk`, `small_talk_shape`: mean (sessions a day) and shape of how much contacts
-    write about no order; `spell_shape`: shape of how much a contact's small talk changes from time to time.
+    `rates`: sessions per day about an order, by time (TIMES). `stages`: probability of each of STAGES, by
+    zone and for "none". `device_said`: probability that a session about an order names a device;
+    `device_same`: that it is the order's device; `device_none`: that small talk names a device. `named`:
+    probability that a session names its order's number. `small_talk`, `small_talk_shape`: mean and shape of
+    the distribution of small talk over contacts, in sessions per day. `spell_shape`: shape of its variation
+    within one contact over time.
     """
 
     rates: Mapping[str, float]
@@ -105,19 +106,19 @@ class OrderModel:
     device_same: float = 0.9
     device_none: float = 0.05
     device_shares: Mapping[str, float] = field(default_factory=dict)
-    """Share of the orders that name each device: how likely a word is right by chance."""
+    """Share of the orders that name each device; it gives the probability of a match by chance."""
     named: float = 0.05
     small_talk: float = USUAL_RATE
     small_talk_shape: float = 1.0
     spell_shape: float = 3.0
     months: Mapping[str, float] = field(default_factory=dict)
-    """How much more than usual was written of orders, by month ("2025-01"): archives have gaps."""
+    """Month ("2025-01") → factor of the rate of sessions about orders; archives have gaps."""
     quiet_months: Mapping[str, float] = field(default_factory=dict)
-    """The same of small talk."""
+    """The same factor for small talk."""
     span: tuple[str, str] | None = None
-    """The first and the last day of the sessions that it was fitted on (ISO)."""
+    """First and last day of the sessions that the model was fitted on (ISO)."""
     repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """By zone, the log odds of one more session beside 0, 1, 2 … others (see order_repeats.py)."""
+    """Zone → log odds of one more session beside 0, 1, 2 … others (see order_repeats.py)."""
     sessions: int = 0
     calibration_error: float = 0.0
     reliability: tuple[ReliabilityBand, ...] = ()
@@ -125,7 +126,7 @@ class OrderModel:
 
     @cached_property
     def reasons(self) -> _Reasons:
-        """The reasons it gives, see `reasons`."""
+        """Cached reasons of this model, see the function `reasons`."""
         return _Reasons(self)
 
     def to_json(self) -> str:
@@ -134,7 +135,7 @@ class OrderModel:
 
     @classmethod
     def from_json(cls, text: str) -> OrderModel:
-        """Read a model; raises ValueError, KeyError or TypeError when it is none of this version."""
+        """Read a model; raises ValueError, KeyError or TypeError for any other text or version."""
         values = json.loads(text)
         if values["version"] != ORDER_MODEL_VERSION:
             raise ValueError(f"order model of version {values['version']}")
@@ -150,15 +151,15 @@ class OrderModel:
 
 @cache
 def default_model() -> OrderModel:
-    """Return the model that bench/link/orders.py --fit writes: what is usual before a client is known."""
+    """Return the shipped model, which `bench/link/orders.py --fit` writes."""
     return OrderModel.from_json((files(__package__) / "order_weights.json").read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=4096)
 def times_of(length: int | None) -> tuple[str, ...]:
-    """Return the time of each day of an order that was open for `length` days (None: never closed).
+    """Return the time of each day around an order that was open for `length` days (None: never closed).
 
-    The first is that of `DAYS_BEFORE` days before the opening.
+    The first day is `DAYS_BEFORE` days before the opening.
     """
     days = [f"before_{first}" for first, last in _BEFORE for _ in range(first - last + 1)]
     after = _STILL_OPEN if length is None else _AFTER
@@ -173,7 +174,7 @@ def times_of(length: int | None) -> tuple[str, ...]:
 
 
 def _stay(length: int) -> list[str]:
-    """The days between opening and closing."""
+    """Return the times of the days between opening and closing."""
     if length <= _STAYS[0]:
         return [f"stay_{length}"] * (length - 1)
     size = next((limit for limit in _STAYS if length <= limit), 91)
@@ -181,19 +182,19 @@ def _stay(length: int) -> list[str]:
 
 
 def length_of(order: Order) -> int | None:
-    """Return how many days the order was open; 0 when its dates contradict each other."""
+    """Return the number of days the order was open; 0 if its dates contradict each other."""
     if order.opened is None or order.closed is None:
         return None
     return max((order.closed - order.opened).days, 0)
 
 
 def time_of(session: SessionToLink, order: Order) -> str | None:
-    """Return where in the order's life the session lies; None when it is too far from it."""
+    """Return the time in the order's life at which the session was; None if it is too far away."""
     if order.opened is None:
         return None
     first, last = (session.first_day - order.opened).days, (session.last_day - order.opened).days
     length = length_of(order)
-    # Of a session of several days that day counts which lies nearest to the opening, else to the closing.
+    # For a session of several days, take the day nearest to the opening, otherwise nearest to the closing.
     day = 0 if first < 0 <= last else last if last < 0 else first
     if length is not None and first < length <= last and day != 0:
         day = length
@@ -209,7 +210,7 @@ def stage_of(session: SessionToLink) -> str:
 def device_of(session: SessionToLink, order: Order) -> str:
     """Compare the devices that are named: device_same, device_other, device_unknown, device_unsaid.
 
-    A device of the same kind and of another brand is another one.
+    A device of the same kind and another brand is another device.
     """
     return _compare_devices(session.devices or session.title_devices, order.devices)
 
@@ -229,13 +230,13 @@ def _compare_devices(said: tuple[str, ...], owned: tuple[str, ...]) -> str:
 
 
 def chance_of(said: Sequence[str], model: OrderModel) -> float:
-    """Return how likely the devices that a session names are some order's by chance."""
+    """Return the probability that an order has one of the named devices by chance."""
     kinds = [device for device in said if device not in BRANDS] or said
     return min(max(math.fsum(model.device_shares.get(device, 0.05) for device in kinds), 0.02), 0.9)
 
 
 def device_weights(model: OrderModel, chance: float) -> dict[str, float]:
-    """Return what each outcome of `device_of` is worth, in log-odds."""
+    """Return the match weight of each outcome of `device_of`."""
     said = model.device_said / model.device_none
     return {
         "device_unsaid": math.log((1 - model.device_said) / (1 - model.device_none)),
@@ -246,24 +247,24 @@ def device_weights(model: OrderModel, chance: float) -> dict[str, float]:
 
 
 def fixed_weights(session: SessionToLink, order: Order) -> dict[str, float]:
-    """Return what numbers that are named are worth, in log-odds."""
+    """Return the match weights of the named numbers."""
     if session.numbers:
         return {"number_same": 0.0} if order.number in session.numbers else {"number_other": _NUMBER_OTHER}
-    if session.title_number:  # one title stands for all sessions of a chat, and they may be about others
+    if session.title_number:  # a chat has one title, and sessions about several orders
         same = order.number == session.title_number
         return {"title_same": _TITLE_SAME} if same else {"title_other": _TITLE_OTHER}
     return {}
 
 
 def month_factor(factors: Mapping[str, float], month: str) -> float:
-    """Return the month's factor, of a later or earlier one that of the last or first month known."""
+    """Return the month's factor; a month outside the known ones has that of the nearest known month."""
     if not factors:
         return 1.0
     return factors.get(month) or factors[min(max(month, min(factors)), max(factors))]
 
 
 def reasons(session: SessionToLink, order: Order, model: OrderModel) -> Iterator[Feature]:
-    """Yield what speaks for and against the order; the weights add up to its log-odds against none."""
+    """Yield the reasons for and against the order; their weights add up to its log odds against none."""
     known, time = model.reasons, time_of(session, order)
     yield known.when(time, session.first_day.year, session.first_day.month)
     rate = session.unrelated_rate
@@ -280,7 +281,7 @@ def reasons(session: SessionToLink, order: Order, model: OrderModel) -> Iterator
 
 
 class _Reasons:
-    """The reasons that a model gives for the few things there are to say; each is made once."""
+    """The reasons of one model. There are few different ones, so each is computed once."""
 
     def __init__(self, model: OrderModel) -> None:
         self._model = model
@@ -288,7 +289,7 @@ class _Reasons:
         self.number_unsaid = _reason("number_unsaid", 1.0, math.log(1 - model.named))
 
     def when(self, time: str | None, year: int, month: int) -> Feature:
-        """How often people write about an order at such a time of its life, in such a month."""
+        """Return the reason of the time in the order's life and of the month."""
         key = (time, year, month)
         if key not in self._found:
             rate = _FAR_RATE
@@ -298,7 +299,7 @@ class _Reasons:
         return self._found[key]
 
     def device(self, outcome: str, said: tuple[str, ...]) -> Feature:
-        """What an outcome of `device_of` is worth where these devices are named."""
+        """Return the reason of an outcome of `device_of` for these named devices."""
         key = (outcome, said)
         if key not in self._found:
             weights = device_weights(self._model, chance_of(said, self._model))
@@ -306,7 +307,7 @@ class _Reasons:
         return self._found[key]
 
     def repeats(self, zone: str, others: float) -> Feature:
-        """What the number of other sessions about the order in the same zone is worth."""
+        """Return the reason of the number of other sessions about the order in the same zone."""
         odds = self._model.repeats[zone]
         low = min(int(others), REPEATS - 1)
         part = min(others, REPEATS - 1.0) - low
@@ -314,7 +315,7 @@ class _Reasons:
         return _reason("other_sessions", others, weight)
 
     def stage(self, stage: str, zone: str) -> Feature:
-        """What words of an opening or a closing are worth in a stretch of an order's life."""
+        """Return the reason of opening or closing words in a zone."""
         key = (stage, zone)
         if key not in self._found:
             stages, at = self._model.stages, STAGES.index(stage)

@@ -1,11 +1,10 @@
-"""How often people write about one order in one stretch of its life, and what that says of a session.
+"""Match weights from the number of other sessions about the same order in the same zone.
 
-What belongs here: the expected number of other sessions about the same order in the same zone, how their
-number is distributed, and the log odds that follow. What does not: the mixture itself (order_model.py) and
-its fit (order_fitting.py).
+What belongs here: the expected number of other sessions, the distribution of their number, and the log odds
+that follow. What does not: the mixture (order_model.py) and its fit (order_fitting.py).
 
-Sessions of a contact are decided together this way. An order is opened once: where another session is about
-the opening already, this one is rarely about it too, and more likely about the order that was left beside it.
+These weights make the sessions of a contact depend on each other. An order is opened once: if another session
+is about the opening, this one probably is not, and is more likely about an order left at the same time.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ import numpy as np
 from whatsapp_pipeline.domain.matching.order_data import Doubles, Integers, OrderData, times_at
 from whatsapp_pipeline.domain.matching.order_model import REPEATS, TIMES, ZONE_OF, ZONES, OrderModel
 
-# Orders that the Poisson distribution, which says nothing, counts for beside a client's own.
+# Number of a client's own orders that the prior, a Poisson distribution, counts as much as.
 _PRIOR_ORDERS = 20.0
-# Zones of the same few days for every order. The others, and their sessions, grow with the order's length.
+# Zones with the same few days for every order. The others grow with the length of the order.
 _ONE_OFF = ("arrival", "same_day", "leaving")
-# Bounds of the log odds: few orders say little of what hardly ever happens.
+# Bounds of the log odds, because rare events are estimated from few orders.
 _LOWEST, _HIGHEST = -3.0, 2.0
 _ZONE_AT: Integers = np.array([ZONES.index(ZONE_OF[name]) for name in TIMES])
 
@@ -50,10 +49,10 @@ def repeat_scores(model: OrderModel, zone: Integers, others: Doubles) -> Doubles
 
 
 def fit_repeats(data: OrderData, model: OrderModel, related: Doubles) -> dict[str, tuple[float, ...]]:
-    """Return, by zone, the log odds that a further session adds when there are 0, 1, 2 … already.
+    """Return, by zone, the log odds of one more session when there are 0, 1, 2 … others.
 
-    With q(n) the share of orders that have n sessions in the zone, and m how many one expects, one more
-    beside n others is (n + 1) q(n + 1) / (q(n) m) times as likely as if sessions knew nothing of each other.
+    Let q(n) be the share of orders with n sessions in the zone, and m the mean number of sessions. One more
+    session beside n others is (n + 1) q(n + 1) / (q(n) m) times as likely as if sessions were independent.
     """
     counts = np.bincount(
         data.order * len(ZONES) + data.zone, related, len(data.lengths) * len(ZONES)
@@ -73,7 +72,10 @@ def fit_repeats(data: OrderData, model: OrderModel, related: Doubles) -> dict[st
 
 
 def _distribution(counts: Doubles, mean: float) -> Doubles:
-    """Return the shares of orders with 0 … REPEATS sessions; a count between two numbers counts for both."""
+    """Return the shares of orders with 0 … REPEATS sessions.
+
+    A fractional count is split between both sides.
+    """
     capped = np.minimum(counts, REPEATS - 1e-6)
     low = np.floor(capped).astype(np.int64)
     part = capped - low
@@ -84,7 +86,7 @@ def _distribution(counts: Doubles, mean: float) -> Doubles:
 
 
 def _expected_sessions(data: OrderData, model: OrderModel) -> Doubles:
-    """Return how many sessions one expects of each order in each zone: orders × zones."""
+    """Return the expected number of sessions of each order in each zone: orders × zones."""
     rates = np.array([model.rates[name] for name in TIMES])
 
     @cache

@@ -1,10 +1,10 @@
-"""Which service order a session is about: an explicit number, else a mixture over the contact's orders.
+"""The decision which service order a session is about: by an explicit number, otherwise by the order model.
 
-What belongs here: the decision, and the plan's older rule. What does not: what the evidence is worth
-(order_model.py), how that is found (order_fitting.py), and reading tables.
+What belongs here: the decision, and the simpler rule of the original plan. What does not: match weights
+(order_model.py), fitting them (order_fitting.py), and reading tables.
 
-All orders of the contact near the session compete with "none of them", so that the confidence counts the
-rivals and adds up from the reasons.
+All orders of the contact near the session compete with each other and with "none of them", and their weights
+add up from the reasons.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 OrderStatus = Literal["linked", "proposed", "unmatched", "manual"]
 OrderMethod = Literal["model", "temporal_match"]
 
-# The method that stands for a decision in which only these kinds of evidence made a difference.
+# Methods of decisions that only these kinds of evidence determined.
 _DATES = frozenset({"when", "small_talk", "number_unsaid"})
 _DEVICES = frozenset({"device_same", "device_other", "device_unknown", "device_unsaid"})
 _ALONE = {"temporal_match": _DATES, "equipment_match": _DATES | _DEVICES}
@@ -41,7 +41,10 @@ _ALONE = {"temporal_match": _DATES, "equipment_match": _DATES | _DEVICES}
 
 @dataclass(frozen=True, slots=True)
 class OrderCandidate:
-    """An order the session may be about; `confidence` is its posterior among its rivals and "none"."""
+    """An order that the session may be about.
+
+    `confidence` is its posterior among all candidates and "none".
+    """
 
     id_ordem_servico: int
     confidence: float
@@ -51,7 +54,7 @@ class OrderCandidate:
 
 @dataclass(frozen=True, slots=True)
 class OrderDecision:
-    """What was decided of a session; `id_ordem_servico` is set for `linked` and `manual` only."""
+    """The decision on a session; `id_ordem_servico` is set only for `linked` and `manual`."""
 
     id_session: int
     status: OrderStatus
@@ -64,7 +67,11 @@ class OrderDecision:
 
 @dataclass(frozen=True, slots=True)
 class OrderPolicy:
-    """`link`: the posterior from which an order is linked; two within `rival` of each other are proposals."""
+    """The method and its thresholds.
+
+    `link`, `propose`: posteriors from which an order is linked or proposed. `rival`: a second order with at
+    least this share of the first one's posterior makes both proposals.
+    """
 
     method: OrderMethod = "model"
     link: float = 0.5
@@ -84,11 +91,11 @@ def link_session(
     """Link one session.
 
     Args:
-        session: The session, with what `with_rates` adds.
+        session: The session, completed by `order_fitting.with_rates`.
         orders: The orders of its contact.
-        named: The orders of anybody whose number or id the session names.
+        named: The orders of any contact whose number or id the session names.
         policy: The method, its thresholds and the model.
-        contact_confidence: Below 1 where the contact is only proposed: the order is at most proposed then.
+        contact_confidence: Below 1 if the contact is only proposed; the order is then at most proposed.
     """
     decision = _decide(session, orders, named, policy)
     if contact_confidence is None or contact_confidence >= 1:
@@ -114,7 +121,7 @@ def _decide(
 
 
 def _explicit(session: SessionToLink, named: Sequence[Order], flags: set[str]) -> list[Order]:
-    """Orders that the session itself names, by number or, when nobody has the number, by id."""
+    """Return the orders that the session names by number, or by id if no order has that number."""
     if not session.numbers:
         return []
     by_number = [order for order in named if order.number in session.numbers]
@@ -129,10 +136,10 @@ def _explicit(session: SessionToLink, named: Sequence[Order], flags: set[str]) -
 def _reference(
     session: SessionToLink, own: Sequence[Order], flags: set[str], policy: OrderPolicy
 ) -> OrderDecision:
-    """Numbers are not unique, and a session may name several: time and device choose among them."""
+    """Choose by time and device among the named orders; numbers are not unique, and there may be several."""
     evidence = {order.id: tuple(reasons(session, order, policy.model)) for order in own}
     scores = _scores(evidence)
-    # No "none" here: the session says in words that it is about one of these.
+    # The session names one of these orders, so "none" gets almost no weight.
     posteriors = softmax({id_: score + 6.0 for id_, score in scores.items()}, none=min(scores.values()))
     candidates = _ranked(evidence, posteriors, "direct_os_ref", policy)
     return _conclude(session, candidates, "direct_os_ref", flags, policy)
@@ -141,7 +148,7 @@ def _reference(
 def _without_contact(
     session: SessionToLink, explicit: Sequence[Order], flags: set[str], policy: OrderPolicy
 ) -> OrderDecision:
-    """Without a contact to check a number against, it is at most a proposal."""
+    """Propose the named orders: without a contact, nothing confirms a number."""
     if not explicit:
         return OrderDecision(session.id, "unmatched", None, None, None, (), tuple(sorted(flags)))
     share = round(0.8 / len(explicit), 6)
@@ -169,10 +176,9 @@ def _by_model(
 
 
 def _decisive_evidence(evidence: Mapping[int, tuple[Feature, ...]], policy: OrderPolicy) -> str:
-    """Name what decides: the date alone, the date and the device, or the model with all its evidence.
+    """Return the method: the date alone, the date and the device, or the model with all evidence.
 
-    Evidence is left out and the outcome compared: where dates alone give the same status and the same order,
-    nothing else made a difference.
+    The method is the smallest set of evidence that gives the same status and the same order as all of it.
     """
     outcome = _outcome(evidence, policy)
     for method, names in _ALONE.items():
@@ -224,7 +230,7 @@ def _conclude(
 
 
 def _status(candidates: Sequence[OrderCandidate], policy: OrderPolicy) -> OrderStatus:
-    """Apply the policy to candidates, best first."""
+    """Return the status that follows from candidates, sorted best first."""
     if not candidates or candidates[0].confidence < policy.propose:
         return "unmatched"
     best = candidates[0].confidence
@@ -233,7 +239,7 @@ def _status(candidates: Sequence[OrderCandidate], policy: OrderPolicy) -> OrderS
 
 
 def of_proposed_contact(decision: OrderDecision, contact: float) -> OrderDecision:
-    """An order can't be surer than the contact it is checked against (`contact`): at most a proposal."""
+    """Lower a decision to a proposal: it can't be surer than the confidence of the `contact`."""
     return replace(
         decision,
         status="proposed" if decision.status == "linked" else decision.status,
@@ -246,10 +252,10 @@ def of_proposed_contact(decision: OrderDecision, contact: float) -> OrderDecisio
 
 
 def with_title(session: SessionToLink, orders: Sequence[Order]) -> SessionToLink:
-    """Take the number in the title of a chat of one session for the session's own.
+    """Add the number in the chat's title to the session's numbers, unless time contradicts it.
 
-    Not where time contradicts it: the order so numbered is far away and another of the contact's is near, or
-    it was opened long after the session. Exports that are made later show the chat's later title.
+    Time contradicts it when the order with that number was opened long after the session, or is far away
+    while another order of the contact is near. An export shows the title that the chat had when it was made.
     """
     number = session.title_number
     if not number:
@@ -264,7 +270,7 @@ def with_title(session: SessionToLink, orders: Sequence[Order]) -> SessionToLink
 
 
 def _is_later(session: SessionToLink, order: Order) -> bool:
-    """Return whether the order was opened so long after the session that nobody knew its number then."""
+    """Return whether the order was opened so long after the session that its number did not exist then."""
     return order.opened is not None and (order.opened - session.last_day).days > DAYS_BEFORE
 
 
@@ -273,7 +279,7 @@ def _is_candidate(session: SessionToLink, order: Order) -> bool:
 
 
 def _nearest_issued(session: SessionToLink, orders: Sequence[Order], flags: set[str]) -> OrderDecision:
-    """The plan's rule: issued at most 15 days away, the title's device breaks ties, else the nearest."""
+    """Apply the plan's rule: the nearest order issued within 15 days, preferring the title's device."""
     near = [
         (abs((order.opened - session.first_day).days), order)
         for order in orders

@@ -1,12 +1,11 @@
-"""People's decisions on a chat or a session: which of them holds, and what it makes of the evidence.
+"""People's decisions on a chat or a session: which one holds, and how it changes the rules' decision.
 
-What belongs here: the order of scopes, refusals, and how a decision changes what the rules decided. What does
-not: reading decisions (store/links) and making them (steps/links/decide.py).
+What belongs here: the order of scopes, refusals, and the effect of a decision. What does not: reading
+decisions (store/links) and applying them to a month (steps/links/decide.py).
 
-A decision on one file or live conversation outranks one on a phone, and that outranks one on a title; within
-a scope the newest holds. A title is shared by strangers, so a decision on a title yields to a phone that
-belongs to somebody else and to every refusal. A refusal of a contact outranks decisions for that contact that
-are older than it.
+A decision on one file or live conversation outranks one on a phone, which outranks one on a title. Within a
+scope the newest holds. Different people can have the same title, so a decision on a title yields to a phone
+of another contact and to every refusal. A refusal of a contact outranks older decisions for that contact.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ OverrideScope = Literal["file", "conversation", "phone", "title"]
 _SCOPES: tuple[OverrideScope, ...] = ("file", "conversation", "phone", "title")
 CONTRADICTION = "decision_contradicts_phone"
 REFUSED = "contact_refused"
-GONE = "override_contact_gone"
+TARGET_DELETED = "override_contact_gone"
 
 
 @dataclass(frozen=True, slots=True)
 class PersonDecision:
-    """A decision in force about a chat or session: `target` is the contact or order, None for nobody or none.
+    """A decision in force about a chat or session: `target` is the contact or order, or None for no one.
 
-    `refuses`: the target is what it is not. `gone`: the target was deleted. `of_session` and `of_chat`: it
-    names one session, or one chat of its file, and not all of them.
+    `refuses`: the chat or session does not belong to the target. `deleted`: the target no longer exists.
+    `of_session`, `of_chat`: the decision is about one session, or one chat of its file, and not about all.
     """
 
     id: int
@@ -38,26 +37,27 @@ class PersonDecision:
     reason: str
     made_by: str
     refuses: bool = False
-    gone: bool = False
+    deleted: bool = False
     of_session: bool = False
     of_chat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SettledOverrides:
-    """What the decisions about one chat or session come to: the one that holds, and what is refused."""
+    """The result of all decisions about one chat or session: the one that holds, and the refused targets."""
 
     holds: PersonDecision | None = None
     refused: frozenset[int] = frozenset()
     contradicted: PersonDecision | None = None
-    """A decision on the title that does not hold: the chat's phone belongs to somebody else."""
-    gone: bool = False
+    """A decision on the title that does not hold, because the chat's phone belongs to another contact."""
+    target_deleted: bool = False
+    """The decision that would hold is for a contact or order that no longer exists."""
 
 
 def settle_overrides(
     decisions: Sequence[PersonDecision], phone_owners: Collection[int] = frozenset()
 ) -> SettledOverrides:
-    """Choose the decision that holds. `phone_owners`: contacts that have the chat's phone."""
+    """Choose the decision that holds. `phone_owners` are the contacts that have the chat's phone."""
     refusals = {
         decision.target: decision.id
         for decision in sorted(decisions, key=lambda decision: decision.id)
@@ -67,8 +67,8 @@ def settle_overrides(
     for decision in sorted(decisions, key=_precedence):
         if decision.refuses:
             continue
-        if decision.gone:
-            return SettledOverrides(None, frozenset(refusals), contradicted, gone=True)
+        if decision.deleted:
+            return SettledOverrides(None, frozenset(refusals), contradicted, target_deleted=True)
         refused_by = refusals.get(decision.target) if decision.target is not None else None
         if refused_by is not None and (decision.scope == "title" or refused_by > decision.id):
             continue
@@ -84,12 +84,12 @@ def _precedence(decision: PersonDecision) -> tuple[bool, int, bool, int]:
 
 
 def phone_owners(evidence: Evidence) -> frozenset[int]:
-    """Return the contacts that have the chat's phone, its area code known."""
+    """Return the contacts that have the chat's phone with a known area code."""
     return frozenset(hit.id_contato for hit in evidence.phones if hit.area != "unknown")
 
 
 def without_refused(evidence: Evidence, refused: Collection[int]) -> Evidence:
-    """Leave out what speaks for contacts that people refused; their share goes to "none of these"."""
+    """Remove the evidence for refused contacts; their probability goes to "none of these"."""
     if not refused:
         return evidence
     name = evidence.name
@@ -106,15 +106,15 @@ def without_refused(evidence: Evidence, refused: Collection[int]) -> Evidence:
 
 
 def apply_overrides(settled: SettledOverrides, decision: LinkDecision) -> LinkDecision:
-    """Put people's decisions over what the evidence says; the evidence's candidates stay on record.
+    """Apply people's decisions to the decision of the rules, whose candidates stay on record.
 
-    `decision` was made without the refused contacts. Where a person refused one, or where a decision on the
-    title contradicts the phone, the rules link nobody: a person decides.
+    The rules decided without the refused contacts. Where a person refused a contact, or where a decision on
+    the title contradicts the phone, the result is never a link by the rules: a person decides.
     """
     if settled.holds is not None:
         return _decided(settled.holds, decision)
-    if settled.gone:
-        decision = _flagged(decision, GONE)
+    if settled.target_deleted:
+        decision = _flagged(decision, TARGET_DELETED)
     if settled.contradicted is not None:
         decision = _back_to_the_queue(_flagged(decision, CONTRADICTION), settled.contradicted)
     if settled.refused and decision.status != "group":
@@ -140,7 +140,7 @@ def _flagged(decision: LinkDecision, flag: str) -> LinkDecision:
 
 
 def _back_to_the_queue(decision: LinkDecision, contradicted: PersonDecision) -> LinkDecision:
-    """Make the chat ambiguous between what its phone says and what was decided on its title."""
+    """Make the chat ambiguous between the owner of its phone and the contact decided for its title."""
     candidates = decision.candidates
     named = {candidate.id_contato for candidate in candidates}
     if contradicted.target is not None and contradicted.target not in named:

@@ -1,11 +1,11 @@
-"""How reliable links by each phone method proved, from what people said of them.
+"""Corrections of the match weights of phone methods, learned from people's verdicts.
 
-What belongs here: how verdicts move the weight of a phone's evidence. What does not: the shipped weights
-(contacts.py), and which verdicts there are (store/links/models.py).
+What belongs here: computing a correction from verdicts. What does not: the shipped weights (contacts.py), and
+reading verdicts (store/links/models.py).
 
-The share of right links of a method has a Beta distribution. Its prior has the mean that the shipped weight
-stands for and counts as much as `PRIOR_VERDICTS` verdicts; each verdict then adds one. So without verdicts
-nothing changes, a few wrong ones make links of that method less sure, and right ones make up for them.
+The share of right links of a method has a Beta distribution. The mean of its prior corresponds to the shipped
+weight, and the prior counts as much as `PRIOR_VERDICTS` verdicts; each verdict then adds one. So nothing
+changes without verdicts, wrong verdicts lower the confidence of a method, and right verdicts raise it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Final, NamedTuple
 
 PRIOR_VERDICTS: Final = 100.0
 NOTICEABLE: Final = 0.05
-"""A smaller change of a weight, in log odds, is not worth deciding links anew for."""
+"""Links are decided again only when a match weight changes by at least this much (log odds)."""
 
 
 class MethodVerdicts(NamedTuple):
-    """How many contacts' links by a method people called right and wrong."""
+    """Numbers of contacts whose links by a method people called right and wrong."""
 
     method: str
     right: int
@@ -28,7 +28,7 @@ class MethodVerdicts(NamedTuple):
 
 
 def learned_corrections(verdicts: Iterable[MethodVerdicts], shipped: Mapping[str, float]) -> dict[str, float]:
-    """Return, by method, what verdicts add to the shipped weight, in log odds."""
+    """Return the correction of each method's shipped match weight, in log odds."""
     found = {}
     for method, right, wrong in verdicts:
         if method in shipped and right + wrong:
@@ -39,5 +39,5 @@ def learned_corrections(verdicts: Iterable[MethodVerdicts], shipped: Mapping[str
 
 
 def is_noticeable(now: Mapping[str, float], before: Mapping[str, float]) -> bool:
-    """Return whether a correction differs enough from the one that links were decided with."""
+    """Return whether a correction differs enough from the one that the links were decided with."""
     return any(abs(now.get(m, 0.0) - before.get(m, 0.0)) >= NOTICEABLE for m in {*now, *before})

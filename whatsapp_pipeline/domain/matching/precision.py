@@ -1,7 +1,7 @@
-"""A guaranteed lower bound for the share of right links, valid however often one looks.
+"""A guaranteed lower bound for the share of right links, valid at every look at the sample.
 
-What belongs here: the sampling weights, the confidence sequence, and nothing of tables. What does not: which
-links there are and what reviewers said of them (store/links/precision_sample.py).
+What belongs here: the sampling weights and the confidence sequence. What does not: the links and the verdicts
+of reviewers (store/links/precision_sample.py).
 
 Links are drawn one after the other without replacement; each draw takes a link with a probability
 proportional to its weight among those that are left. For each possible number of wrong links a gambler bets
@@ -23,13 +23,12 @@ import numpy.typing as npt
 
 CONFIDENCE = 0.95
 ENOUGH_VERDICTS = 20
-"""From so many verdicts on a method's links on the report states the method's own bound."""
+"""Number of verdicts on a method's links from which the report states a bound for that method."""
 
-# What a bet assumes before the first verdict: wrong links are rare. Where that is false the bound is looser,
-# and as valid.
+# The first bets assume that wrong links are rare. Where that is false, the bound is looser but still valid.
 _PRIOR_WRONG, _PRIOR_DRAWS = 0.1, 5.0
-# Numbers of wrong links that are tested at most. Of larger populations only some are, and the bound is
-# rounded to the safe side.
+# At most this many numbers of wrong links are tested. In larger populations not every number is, and the
+# bound is rounded to the safe side.
 _TESTED = 4000
 
 _Doubles = npt.NDArray[np.float64]
@@ -37,9 +36,9 @@ _Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class LinkDraw:
-    """One link of the sample in the order of the draws: its weight, and whether a person called it wrong.
+    """One link of the sample, in the order of the draws.
 
-    `is_removed`: the link is no longer in force, because that verdict took it away.
+    `is_wrong`: a person called it wrong. `is_removed`: it is no longer in force because of that verdict.
     """
 
     weight: float
@@ -49,7 +48,7 @@ class LinkDraw:
 
 @dataclass(frozen=True, slots=True)
 class LinkPopulation:
-    """What is drawn from: how many links, the sum of their weights, and the least weight."""
+    """The links that the sample is drawn from: their number, the sum and the minimum of their weights."""
 
     links: int
     total_weight: float
@@ -58,7 +57,7 @@ class LinkPopulation:
 
 @dataclass(frozen=True, slots=True)
 class PrecisionBound:
-    """The share of right links is at least `share`, with this confidence at all looks together."""
+    """The share of right links is at least `share`; `confidence` holds for all looks together."""
 
     share: float
     links: int
@@ -72,8 +71,8 @@ def precision_bound(
 ) -> PrecisionBound:
     """Bound the share of right links among those in force.
 
-    `draws` are the first links of the sample, without a gap. A wrong link that its verdict removed was part
-    of the population it was drawn from: it counts there, and is taken off the bound afterwards.
+    `draws` are the first links of the sample, without gaps. A wrong link that its verdict removed belonged to
+    the population when it was drawn. It counts there and is subtracted from the bound afterwards.
     """
     worst = most_wrong_links(draws, population, confidence=confidence)
     removed = sum(draw.is_removed for draw in draws)
@@ -86,7 +85,7 @@ def precision_bound(
 def most_wrong_links(
     draws: Sequence[LinkDraw], population: LinkPopulation, *, confidence: float = CONFIDENCE
 ) -> int:
-    """Return the largest number of wrong links in the population that the verdicts don't rule out."""
+    """Return the largest number of wrong links in the population that the verdicts do not exclude."""
     if not draws:
         return population.links
     tested = _tested_counts(population.links)
@@ -97,7 +96,7 @@ def most_wrong_links(
     if not len(kept):
         return seen
     last = int(kept[-1])
-    # Between two tested numbers the next one, which is ruled out, is the safe answer.
+    # The safe answer between two tested numbers is one less than the next, which is excluded.
     return int(tested[last + 1]) - 1 if last + 1 < len(tested) else int(tested[last])
 
 
@@ -109,11 +108,11 @@ def log_capital(
     running = np.zeros(len(wrong_links))
     left, seen, estimate = population.total_weight, 0, _PRIOR_WRONG
     for number, draw in enumerate(draws):
-        # All in shares of the largest value that an importance-weighted verdict can take at this draw.
+        # Values are shares of the largest importance-weighted verdict that is possible at this draw.
         largest = left / population.least_weight
         mean = (wrong_links - seen) / largest
         value = (left / draw.weight) / largest if draw.is_wrong else 0.0
-        with np.errstate(invalid="ignore"):  # ruled out before, and impossible now: it stays ruled out
+        with np.errstate(invalid="ignore"):  # -inf plus inf: this number was excluded before and stays so
             running = running + _log_growth(mean, value, estimate / (number + _PRIOR_DRAWS))
         capital[number] = running
         left = max(left - draw.weight, population.least_weight)
@@ -123,15 +122,15 @@ def log_capital(
 
 
 def _log_growth(mean: _Doubles, value: float, expected: float) -> _Doubles:
-    """Return the logarithm of what a bet at fair odds makes of the capital, when the verdict is `value`.
+    """Return the logarithm of the factor by which a bet changes the capital when the verdict is `value`.
 
-    The stake is Kelly's for a verdict that is expected to be `expected` where `mean` would be true.
+    The odds are fair if `mean` is true. The stake is Kelly's for an expected verdict of `expected`.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         stake = np.clip(1 - expected / mean, 0.0, 1.0)
         growth = 1 + stake * (mean - value) / (1 - mean)
         grown = np.log(growth)
-    # Fewer wrong links than were seen, or more than are left: both are impossible.
+    # Fewer wrong links than were found, or more than remain, are impossible.
     grown = np.where(mean < 0, -np.inf, grown)
     return np.where(mean >= 1, np.inf if value < 1 else 0.0, grown)
 

@@ -176,7 +176,7 @@ def settled_by_people(conn: Connection, evidence: Mapping[int, Evidence]) -> dic
                 row.reason,
                 row.made_by,
                 refuses=row.refuses,
-                gone=row.is_gone,
+                deleted=row.is_gone,
                 of_chat=row.of_chat,
             )
         )

@@ -157,7 +157,7 @@ def _settled_by_people(conn: Connection) -> dict[int, SettledOverrides]:
                 row.reason,
                 row.made_by,
                 refuses=row.refuses,
-                gone=row.is_gone,
+                deleted=row.is_gone,
                 of_session=row.of_session,
                 of_chat=row.of_chat,
             )
@@ -174,7 +174,7 @@ def _apply(people: SettledOverrides, decision: OrderDecision) -> OrderDecision:
 
     Where a person refused an order, the model links no other by itself: it is at most proposed.
     """
-    if people.gone:
+    if people.target_deleted:
         decision = replace(decision, flags=tuple(sorted({*decision.flags, "override_order_gone"})))
     if people.holds is None:
         if people.refused:

@@ -1,9 +1,19 @@
-"""Which contact a name in a title belongs to, among thousands of namesakes, and how sure that is.
+"""Matching the name in a title with thousands of contacts, with calibrated probabilities.
 
-What belongs here: names alone. What does not: phones, orders and the decision over all evidence
-(domain/matching/).
+What belongs here: names. What does not: phones, orders and the decision over all evidence (domain/matching/).
 
-    model = fit(contacts)                     # seconds, no labels: on the client's own table
+    contacts ─► index.ContactTable ──┐ block: candidates of each title
+    title ─► cleaning.clean_title ───┴► alignment ► features, nobody ► name_model.posteriors ► NameMatch
+    fitting.fit: simulation writes titles of known contacts, name_model.fit_weights learns the weights
+
+Glossary:
+    name         a distinct `nome` or `fantasia` of a contact
+    information  natural log of (names in the table / names with the word): how rare a word is
+    likeness     the way in which two words are alike: equal, same sound, typing error, nickname …
+    particle     da, de, do … between the words of a name
+    weak word    a word of a title that may describe a device or job and be no part of a name
+
+    model = fit(contacts)                     # seconds; needs no labels, only the client's own table
     matches = NameIndex(contacts, model).match(["Zé Silva notebook", "Padaria Central"])
 """
 

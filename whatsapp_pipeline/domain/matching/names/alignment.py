@@ -1,7 +1,7 @@
-"""A title's words laid beside a name's words, for many pairs at once.
+"""Alignment of the words of titles with the words of names, for many pairs at once.
 
-What belongs here: titles as arrays, and which word goes with which. What does not: what that is worth
-(features.py).
+What belongs here: titles as arrays, and the choice which words correspond. What does not: the features that
+follow (features.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from whatsapp_pipeline.domain.matching.names.similarity import STRENGTH, Likenes
 
 @dataclass(frozen=True, slots=True)
 class TitleBatch:
-    """Titles as arrays, padded to MAX_TITLE_WORDS (-1 where there is no word)."""
+    """Titles as arrays, padded to MAX_TITLE_WORDS; -1 means no word."""
 
     word: Ints
     weak: Bools
@@ -37,7 +37,7 @@ class TitleBatch:
 
     @classmethod
     def of(cls, titles: Sequence[CleanName], words: TitleWords) -> TitleBatch:
-        """Number the words of `titles` as `words` numbers them."""
+        """Return the batch of `titles`, with word numbers from `words`."""
         shape = (len(titles), MAX_TITLE_WORDS)
         word = np.full(shape, -1, dtype=np.int32)
         weak = np.zeros(shape, dtype=np.bool_)
@@ -53,14 +53,15 @@ class TitleBatch:
 
     @property
     def counts(self) -> Bools:
-        """Which words say something about a name."""
+        """True for the words that may be part of a name."""
         return (self.word >= 0) & ~self.weak
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """P pairs of a title and a name: `position[p, i]` is where title word i stands in the name, or -1.
+    """P pairs of a title and a name.
 
+    `position[p, i]` is the position in the name of the word that corresponds to title word i, or -1;
     `kind[p, i]` is the Likeness of the two words.
     """
 
@@ -71,7 +72,7 @@ class Alignment:
 
 
 def align(table: ContactTable, words: TitleWords, batch: TitleBatch, title: Ints, name: Ints) -> Alignment:
-    """Pair each title word with at most one word of the name: the same words first, then the most alike."""
+    """Assign to each title word at most one word of the name: equal words first, then the most alike."""
     likeness = _likeness(table, words, batch, title, name)
     pairs, title_words, _ = likeness.shape
     strength = np.array(STRENGTH, dtype=np.float32)[likeness]
@@ -90,7 +91,7 @@ def align(table: ContactTable, words: TitleWords, batch: TitleBatch, title: Ints
 
 
 def _likeness(table: ContactTable, words: TitleWords, batch: TitleBatch, title: Ints, name: Ints) -> Bytes:
-    """Likeness of every title word with every word of the name: P × title words × name words."""
+    """Return the likeness of every title word and every word of the name: P × title words × name words."""
     title_word = batch.word[title][:, :, None]
     name_word = table.words[name][:, None, :]
     likeness: Bytes = words.likeness[title_word, name_word]
@@ -103,7 +104,7 @@ def _likeness(table: ContactTable, words: TitleWords, batch: TitleBatch, title: 
 
 
 def used_words(alignment: Alignment, width: int) -> Bools:
-    """Which of the name's words some title word goes with: P × `width`."""
+    """Return which words of the name correspond to a title word: P × `width`."""
     used = np.zeros((len(alignment.title), width), dtype=np.bool_)
     rows = np.arange(len(used))
     for column in range(alignment.position.shape[1]):
@@ -114,7 +115,7 @@ def used_words(alignment: Alignment, width: int) -> Bools:
 
 
 def order_breaks(alignment: Alignment) -> Ints:
-    """How often a matched word of the title stands, in the name, before one matched already."""
+    """Return how many matched words of the title come earlier in the name than a previous one."""
     breaks = np.zeros(len(alignment.title), dtype=np.int32)
     furthest = np.full(len(breaks), -1, dtype=np.int8)
     for column in range(alignment.position.shape[1]):
@@ -125,7 +126,7 @@ def order_breaks(alignment: Alignment) -> Ints:
 
 
 def particles(table: ContactTable, batch: TitleBatch, alignment: Alignment) -> tuple[Ints, Ints, Ints, Ints]:
-    """Count the particles before matched words: the same, changed, only the title's, only the name's."""
+    """Count the particles before matched words: equal, changed, only in the title, only in the name."""
     same = np.zeros(len(alignment.title), dtype=np.int32)
     changed, added, missed = same.copy(), same.copy(), same.copy()
     for column in range(alignment.position.shape[1]):

@@ -1,7 +1,7 @@
-"""From a title or a contact's name to the words that are compared.
+"""The words of a title or of a contact's name that are compared.
 
-What belongs here: what is dropped, what is kept apart, and the order of words. What does not: comparing
-them (similarity.py, features.py).
+What belongs here: removing words, separating particles and legal forms. What does not: comparing words
+(similarity.py, features.py).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ MAX_NAME_WORDS = 12
 
 @dataclass(frozen=True, slots=True)
 class CleanName:
-    """A name's words, folded. Particles stand at the word they precede.
+    """The folded words of a name.
 
-    `particles[i]` is the particle before `words[i]`, or "". `weak[i]`: the word may say something about the
-    job or the device instead of the person. `is_company`: a legal form or a trade's word was found.
-    `legal` is the legal form as written ("ltda me"), or "". `relation` is the word that makes a title name
-    somebody else than the person who writes ("mae" in "Mãe do Marcos"), or "".
+    `particles[i]` is the particle before `words[i]`, or "". `weak[i]`: the word may describe a job or a
+    device and not the person. `is_company`: the name has a legal form or a word of a trade. `legal` is the
+    legal form as written ("ltda me"), or "". `relation` is the word by which a title names another person
+    than the one who writes ("mae" in "Mãe do Marcos"), or "".
     """
 
     words: tuple[str, ...]
@@ -50,14 +50,14 @@ _ORDER = re.compile(
     r"(?:n[uo]?m?(?:ero)?[o.:]*\s*)?\d[\d.\-/]*"
 )
 _LEGAL_FORM = re.compile(r"\bs\s*[/.]\s*a\b\.?")
-_ANONYMOUS = " anonima "  # S/A in a word of its own: "sa" alone is the surname Sá
+_ANONYMOUS = " anonima "  # replaces S/A, because "sa" alone is the surname Sá
 _DOCUMENT = re.compile(r"\d[\d./\-]{3,}")
 _NUMBER = re.compile(r"(?<![a-z0-9])\d[\d.,/\-]*(?![a-z0-9])")
 _WORD = re.compile(r"[a-z0-9]+")
 
 
 def clean_contact(text: str) -> CleanName:
-    """Read a contact's `nome` or `fantasia`: legal forms, document numbers and punctuation go."""
+    """Read a contact's `nome` or `fantasia`, without legal forms, document numbers and punctuation."""
     if not text:
         return _NAMELESS
     folded = _LEGAL_FORM.sub(_ANONYMOUS, fold(unescape(text))).replace("'", "")
@@ -70,9 +70,10 @@ def clean_contact(text: str) -> CleanName:
 
 
 def clean_title(text: str) -> CleanName:
-    """Read a chat's title: order numbers, forms of address, copy marks and numbers go, the rest stays.
+    """Read a chat's title, without order numbers, forms of address, copy numbers and other numbers.
 
-    Words about devices and jobs are kept but marked weak: they may be a surname or a trade name.
+    Words of devices and jobs are flagged as weak and not removed, because they may be a surname or a trade
+    name.
     """
     folded = _COPY.sub(" ", _LEGAL_FORM.sub(_ANONYMOUS, fold(text)).replace("'", ""))
     folded = _ORDER.sub(" ", folded)
@@ -99,13 +100,16 @@ def clean_title(text: str) -> CleanName:
         if words[position] in COMPANY_SUFFIXES:
             legal.insert(0, words.pop(position))
             del weak[position]
-    if all(weak):  # nothing else is left: then these words are all there is to compare
+    if all(weak):  # without other words, these are compared
         weak = [False] * len(weak)
     return replace(_assemble(words, weak, " ".join(legal), MAX_TITLE_WORDS), relation=relation.word)
 
 
 def _join_anonymous(words: list[str]) -> None:
-    """Read a company's closing "SA" or "S A" as its legal form; a person's "Sá" stays a surname."""
+    """Replace "SA" or "S A" at the end of a company's name by its legal form.
+
+    A person's "Sá" is a surname.
+    """
     if not any(word in COMPANY_WORDS for word in words[:-1]):
         return
     if words[-1] == "sa":

@@ -1,10 +1,10 @@
-"""What speaks for and against a contact being the one a title names, as numbers.
+"""Features of a title and a candidate: numbers for and against the contact being the one in the title.
 
-What belongs here: the features of a title and a candidate, for a whole batch at once. What does not: which
-word goes with which (alignment.py), the features of "nobody" (nobody.py) and their weights (name_model.py).
+What belongs here: the features of candidates, for a whole batch at once. What does not: the alignment of
+words (alignment.py), the features of "nobody" (nobody.py) and the weights (name_model.py).
 
-A feature's scale is that of log-likelihoods: `information` of a word is the natural log of one in how many
-names hold it, so with a weight of 1 a match says exactly what it says under independence.
+Features have the scale of log likelihoods. The information of a word is the natural log of (names in the
+table / names with the word), so a weight of 1 is right if words are independent of each other.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ CANDIDATE_FEATURES: dict[str, str] = {
     "pair_kept": "the title has both given names that go together",
     "first_only": "the title is the contact's first name alone",
     "beginning_only": "the title is how the contact's name begins",
-    "order_breaks": "{v:.0f} word(s) stand in another order",
-    "particles_same": "{v:.0f} particle(s) (da, de, dos …) stand in the same place",
+    "order_breaks": "{v:.0f} word(s) are in another order",
+    "particles_same": "{v:.0f} particle(s) (da, de, dos …) are in the same place",
     "particles_changed": "{v:.0f} particle(s) of the title are others in the contact's name",
     "particles_added": "{v:.0f} particle(s) of the title are not in the contact's name",
     "particles_missed": "{v:.0f} particle(s) of the contact's name are not in the title",
@@ -99,10 +99,10 @@ _KIND_FEATURES = {
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A batch compared (P pairs, sorted by title; T titles).
+    """Features of a batch: P pairs of a title and a candidate, sorted by title, and T titles.
 
-    `start[t]:start[t + 1]` are title t's pairs; `contact[p]` is a position in the table's `ids`;
-    `values` is P × N_CANDIDATE; `none_values` is T × NONE_FEATURES; `fit[p]` is a rough score without
+    `start[t]:start[t + 1]` are the pairs of title t. `contact[p]` is a position in the table's `ids`.
+    `values` is P × N_CANDIDATE, `none_values` is T × NONE_FEATURES. `fit[p]` is a rough score without
     weights.
     """
 
@@ -114,7 +114,7 @@ class Comparison:
 
 
 def compare(table: ContactTable, titles: Sequence[CleanName]) -> Comparison:
-    """Find and compare the candidates of a batch of titles; memory grows with the batch (see matching.py)."""
+    """Find the candidates of a batch of titles and compare them; memory grows with the batch."""
     titles = [table.unglue(title) for title in titles]
     words = table.read_words(titles)
     batch = TitleBatch.of(titles, words)
@@ -136,7 +136,7 @@ def compare(table: ContactTable, titles: Sequence[CleanName]) -> Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What the feature groups share: P pairs × title words, and P pairs × name words."""
+    """Arrays that the groups of features share: P pairs × title words, and P pairs × name words."""
 
     table: ContactTable
     title_words: TitleWords
@@ -204,9 +204,10 @@ class _Evidence:
         return np.asarray(fit, dtype=np.float32)
 
     def of_words(self) -> Columns:
-        """How the title's words are matched."""
+        """Return the features of the title's words."""
         exact, missed = self.kind == Likeness.EXACT, self.missed
-        # A nickname or an initial says little by being somebody's name as well; a near spelling says much.
+        # A nickname or initial that is also a name is weak evidence against the match; a variant spelling
+        # that is a name of its own is strong evidence.
         spelled = self.inexact & (self.kind != Likeness.INITIAL) & (self.kind != Likeness.NICKNAME)
         missed_known = missed & (self.known > 0) & ~self.one_letter
         surplus = (self.information * (self.kind > 0)).sum(axis=1) - self.table.log_size
@@ -228,7 +229,7 @@ class _Evidence:
         }
 
     def of_coverage(self) -> Columns:
-        """What of the contact's name the title has."""
+        """Return the features of the contact's name: which of its words the title has."""
         rows = np.arange(len(self.used))
         information = self.table.word_information[self.table.words[self.alignment.name]]
         position = self.alignment.position
@@ -273,7 +274,10 @@ class _Evidence:
         return found
 
     def of_shape(self) -> Columns:
-        """Which words of a long name the title picks: people are saved by few patterns."""
+        """Return the features of the pattern by which the title abbreviates a long name.
+
+        People use few patterns.
+        """
         rows = np.arange(len(self.used))
         used, all_title = self.used, self.all_title
         title_count = self.counts.sum(axis=1)
@@ -298,7 +302,7 @@ class _Evidence:
         }
 
     def of_particles_and_kind(self) -> Columns:
-        """Particles, legal forms, and what kind of name it is."""
+        """Return the features of particles, legal forms, and the kind of name."""
         same, changed, added, missed = particles(self.table, self.batch, self.alignment)
         legal, name_legal = self.batch.legal[self.alignment.title], self.table.legal[self.alignment.name]
         return {
@@ -317,7 +321,7 @@ class _Evidence:
 def _best_name_of_each_contact(
     table: ContactTable, alignment: Alignment, fit: Floats
 ) -> npt.NDArray[np.int64]:
-    """Of a contact's two names keep the one that fits best; the pairs stay sorted by title."""
+    """Return the pairs with the better of each contact's two names; they stay sorted by title."""
     owner = table.owner[alignment.name]
     order = np.lexsort((-fit, owner, alignment.title))
     title, sorted_owner = alignment.title[order], owner[order]

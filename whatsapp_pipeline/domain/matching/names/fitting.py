@@ -1,13 +1,13 @@
-"""Fitting the model on the client's own table, without a label.
+"""Fitting the name model on the client's own table of contacts, without labels.
 
-What belongs here: hiding contacts, simulating titles, fitting, and measuring the fit on titles it has not
-seen. What does not: the noise itself (simulation.py) and the logit (name_model.py).
+What belongs here: hiding contacts, simulating titles, fitting, and measuring calibration on held-out titles.
+What does not: how titles are written (simulation.py), and the logit (name_model.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise, starmap
+from itertools import starmap
 
 import numpy as np
 import numpy.typing as npt
@@ -25,15 +25,15 @@ from whatsapp_pipeline.domain.matching.names.name_model import (
 )
 from whatsapp_pipeline.domain.matching.names.nobody import NONE_FEATURES
 from whatsapp_pipeline.domain.matching.names.simulation import SimulatedTitle, simulate_titles
+from whatsapp_pipeline.domain.matching.reliability import reliability_bands
 
 HIDDEN_SHARE = 0.15
 TITLES_PER_FIT = 14000
 HELD_OUT_SHARE = 0.2
-# How many simulated titles one decision of a person is worth.
+# Number of simulated titles that one decision of a person counts as much as.
 EXAMPLE_IMPORTANCE = 5.0
 _BATCH = 300
 _PAIRS_TO_FIT = 40
-_BANDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001)
 
 
 def fit(
@@ -43,10 +43,11 @@ def fit(
     examples: Sequence[tuple[str, int | None]] = (),
     titles: int = TITLES_PER_FIT,
 ) -> NameModel:
-    """Fit a model to `contacts`: hide some, simulate titles of hidden and kept ones, tell them apart.
+    """Fit a model to `contacts`: hide some, simulate titles of hidden and shown ones, learn to distinguish
+    them.
 
     `examples` are titles that a person decided: (title, id of the contact, or None for nobody in the table).
-    The same arguments give the same model. An empty table gives a model that always says "none".
+    The same arguments give the same model. The model of an empty table always answers "none".
     """
     rounds = max(1, min(4, 3000 // max(len(contacts), 1)))
     batches: list[tuple[Comparison, npt.NDArray[np.int64], Doubles]] = []
@@ -65,7 +66,7 @@ def fit(
     trained = [batch for i, batch in enumerate(batches) if i % round(1 / HELD_OUT_SHARE) != 1]
     del batches
     together = _join(trained)
-    del trained  # the features of a large table's titles fill 100 MB: one copy is enough
+    del trained  # features of a large table take 100 MB, so a second copy is not kept
     candidate, none = fit_weights(*together)
     bands, error = _reliability(held, candidate, none)
     return NameModel(
@@ -88,7 +89,7 @@ def _empty_model(seed: int) -> NameModel:
 def _hide(
     contacts: Sequence[ContactName], titles: int, seed: int
 ) -> tuple[list[ContactName], list[ContactName]]:
-    """Split off the contacts that the table will not hold: no more than the titles need."""
+    """Return the contacts that the table shows, and those hidden from it, as many as the titles need."""
     count = min(int(len(contacts) * HIDDEN_SHARE), max(titles // 2, 1))
     hidden = set(np.random.default_rng(seed).permutation(len(contacts))[:count].tolist())
     shown = [contact for i, contact in enumerate(contacts) if i not in hidden]
@@ -114,7 +115,7 @@ def _compare_examples(
 def _trim(
     comparison: Comparison, truth: npt.NDArray[np.int64], importance: Doubles
 ) -> tuple[Comparison, npt.NDArray[np.int64], Doubles]:
-    """Keep the candidates that a fit can learn from: the best by rough score, and the right one."""
+    """Keep only the candidates that influence the fit: the best by rough score, and the right one."""
     counts = np.diff(comparison.start)
     title = np.repeat(np.arange(len(counts)), counts)
     order = np.lexsort((-comparison.fit, title))
@@ -158,7 +159,7 @@ def _join(
 def _reliability(
     parts: Sequence[tuple[Comparison, npt.NDArray[np.int64], Doubles]], candidate: Doubles, none: Doubles
 ) -> tuple[tuple[ReliabilityBand, ...], float]:
-    """Bands of the best candidate's posterior over held-out titles, and the mean error over the bands."""
+    """Return the bands of the best candidate's posterior over held-out titles, and their mean error."""
     comparison, truth, _ = _join(parts)
     result = posteriors(comparison, candidate, none)
     top = np.zeros(len(truth))
@@ -168,12 +169,4 @@ def _reliability(
         if end > start:
             best = start + int(result.candidate[start:end].argmax())
             top[title], right[title] = result.candidate[best], best == truth[title]
-    bands = []
-    error = 0.0
-    for low, high in pairwise(_BANDS):
-        inside = (top >= low) & (top < high)
-        if inside.any():
-            predicted, observed = float(top[inside].mean()), float(right[inside].mean())
-            bands.append(ReliabilityBand(low, min(high, 1.0), int(inside.sum()), predicted, observed))
-            error += abs(predicted - observed) * float(inside.mean())
-    return tuple(bands), error
+    return reliability_bands(top, lambda band: float(right[band].mean()))

@@ -1,4 +1,4 @@
-"""Given names that differ by gender alone: Fábio and Fábia, Daniel and Daniela, Luciano and Luciane.
+"""Given names that differ only by gender: Fábio and Fábia, Daniel and Daniela, Luciano and Luciane.
 
 What belongs here: the comparison of two folded words. What does not: which words of a title are compared
 (features.py).
@@ -31,8 +31,8 @@ _CONSONANT_ENDINGS = ("l", "r", "s", "n", "m")
 def differs_in_gender(one: str, other: str) -> bool:
     """Return whether two words are the male and the female form of one given name.
 
-    Spelling variants count as the same letter (Thiago, Tiaga). A diminutive shows a gender of its own:
-    "fabinha" is no Fábio. Names without a pair (Aline, Felipe) never differ.
+    Variant spellings are equal (Thiago, Tiaga). A diminutive has a gender too: "fabinha" is not Fábio. Names
+    without a form of the other gender (Aline, Felipe) never differ.
     """
     first, second = _normalize(one), _normalize(other)
     if first == second:
@@ -64,7 +64,7 @@ def _is_pair(male: str, female: str) -> bool:
 
 
 def _diminutive_of_other(diminutive: str, name: str) -> bool:
-    """Return whether a diminutive's ending contradicts the ending of the name that it stands for."""
+    """Return whether the gender of a diminutive contradicts that of the name."""
     if len(diminutive) < 5 or len(name) < 3:
         return False
     if _FEMALE_DIMINUTIVE.search(diminutive):

@@ -1,6 +1,6 @@
-"""A table of contacts made ready for matching: its words, who holds them, and the search for candidates.
+"""An index of contacts for name matching: their words as arrays, and the search for candidates.
 
-What belongs here: the arrays, the vocabulary and blocking (which contacts are worth comparing). What does
+What belongs here: the arrays, the vocabulary, and blocking (the choice of the contacts to compare). What does
 not: comparing (features.py) and deciding (name_model.py).
 """
 
@@ -34,18 +34,18 @@ Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
 NAMES_PER_TITLE = 90  # names kept by blocking; a contact has up to two
-# A word that begins this share of the names holding it is a given name.
+# A word that begins at least this share of its names is a given name.
 GIVEN_NAME_SHARE = 0.4
-# A word that ends fewer of the names holding it is no surname: Hugo in Vitor Hugo Souza.
+# A word that ends a smaller share of its names is no surname: Hugo in Vitor Hugo Souza.
 SURNAME_SHARE = 0.12
-_LENGTH_PENALTY = 0.05  # among names that match alike, the ones with less besides come first
+_LENGTH_PENALTY = 0.05  # of names that match equally well, shorter ones come first
 _PARTICLE_CODE = {particle: code for code, particle in enumerate(sorted(PARTICLES), start=1)}
 _GENERATIONS = frozenset(GENERATIONS.values())
 
 
 @dataclass(frozen=True, slots=True)
 class ContactName:
-    """A contact's number and its two names; either may be empty."""
+    """A contact's id and its two names; either name may be empty."""
 
     id: int
     nome: str
@@ -54,12 +54,12 @@ class ContactName:
 
 @dataclass(frozen=True, slots=True)
 class TitleWords:
-    """The distinct words of a batch of titles and what they may stand for (shapes: W words).
+    """The W distinct words of a batch of titles, compared with the V words of the vocabulary.
 
-    `likeness[w, v]`: a `Likeness` of title word w and vocabulary word v. `information[w]`: natural log of
-    one in how many names one finds a word that may be written so; `first_information` looks at first words
-    alone. `known[w]`: log(1 + how many names hold the word itself). `letter`: its first one; `initial`: the
-    word is one letter.
+    `number`: word → position. `likeness[w, v]`: the `Likeness` of two words. `information[w]`: natural log of
+    (names / names with a word that may be written like this); `first_information` counts only first words.
+    `known[w]`: log(1 + names with this very word). `letter`: first letter. `initial`: the word has one
+    letter.
     """
 
     number: dict[str, int]
@@ -69,7 +69,7 @@ class TitleWords:
     known: Floats
     letter: Bytes
     initial: Bools
-    weights: sparse.csr_matrix  # W × V: what a shared word counts in blocking
+    weights: sparse.csr_matrix  # W × V: match weight of a shared word in blocking
 
 
 def particle_code(particle: str) -> int:
@@ -78,7 +78,7 @@ def particle_code(particle: str) -> int:
 
 
 def legal_code(legal: str) -> int:
-    """Return a number for a legal form, 0 for none; the same in every process."""
+    """Return a number for a legal form, 0 for none. It does not change between processes, unlike `hash`."""
     return int.from_bytes(legal.encode()[:7], "big")
 
 
@@ -107,7 +107,8 @@ class ContactTable:
         number: dict[str, int] = {}
         count = len(names)
         self.length = np.array([len(name.words) for name in names], dtype=np.int32)
-        # Comparing takes time by the longest name; features look at the first two words.
+        # Time and memory depend on the longest name. Features look at the first two words, so two is the
+        # least.
         shape = (count, max(2, int(self.length.max(initial=0))))
         self.words = np.full(shape, -1, dtype=np.int32)
         self.particles = np.zeros(shape, dtype=np.uint8)
@@ -122,7 +123,7 @@ class ContactTable:
         holders = sparse.csr_matrix(
             (np.ones(len(rows), dtype=np.float32), (self.words[filled], rows)), shape=(len(vocabulary), count)
         )
-        holders.data[:] = 1.0  # a word twice in a name is one word
+        holders.data[:] = 1.0  # count a word that occurs twice in a name once
         self.holders = holders
         self.frequency = np.diff(holders.indptr).astype(np.float32)
         self.first_frequency = np.bincount(self.words[:, 0], minlength=len(vocabulary)).astype(np.float32)
@@ -138,7 +139,7 @@ class ContactTable:
         ).astype(np.float32)
 
     def _family_position(self, filled: npt.NDArray[np.bool_]) -> Ints:
-        """Where each name's surnames begin: after the first word, at the first that is no given name."""
+        """Return the position of each name's first surname: the first word after the given names."""
         counted = np.maximum(self.frequency, 1.0)
         end = self.words[np.arange(len(self.length)), self.length - 1]
         ends = np.bincount(end, minlength=len(counted)) / counted
@@ -151,7 +152,7 @@ class ContactTable:
         return np.asarray(np.cumprod(given, axis=1).sum(axis=1), dtype=np.int32)
 
     def _called_by_two(self) -> npt.NDArray[np.bool_]:
-        """Whose two given names go together (Maria Clara): the pair is commoner than its words explain."""
+        """Return which names begin with a double name (Maria Clara): a pair more frequent than by chance."""
         two = self.family >= 2
         width = len(self.first_frequency)
         pair = self.words[:, 0].astype(np.int64) * width + np.maximum(self.words[:, 1], 0)
@@ -165,7 +166,7 @@ class ContactTable:
         return called
 
     def given_words(self, name: CleanName) -> tuple[int, bool]:
-        """Return how many words of `name` are given names, and whether two of them go together."""
+        """Return how many words of `name` are given names, and whether the first two are a double name."""
         number = self.vocabulary.number
         family = 1
         while family < len(name.words) - 1:
@@ -178,7 +179,7 @@ class ContactTable:
 
     @property
     def size(self) -> int:
-        """How many names the table holds (D)."""
+        """Number of names in the table (D)."""
         return len(self.owner)
 
     @cached_property
@@ -187,7 +188,7 @@ class ContactTable:
         return float(np.log(max(len(self.ids), 1)))
 
     def unglue(self, title: CleanName) -> CleanName:
-        """Take apart a word that is two of the table's written as one: `mariaclara`."""
+        """Split a word that consists of two words of the table, for example `mariaclara`."""
         if all(word in self.vocabulary.number or len(word) < 2 * MIN_GLUED for word in title.words):
             return title
         words: list[str] = []
@@ -206,13 +207,13 @@ class ContactTable:
         )
 
     def read_words(self, titles: Sequence[CleanName]) -> TitleWords:
-        """Find what every distinct word of `titles` may stand for; memory: words × vocabulary bytes."""
+        """Compare every distinct word of `titles` with the vocabulary; memory: words × vocabulary bytes."""
         number: dict[str, int] = {}
         for title in titles:
             for word in title.words:
                 number.setdefault(word, len(number))
         if not number:
-            number["-"] = 0  # titles without a single word still need something to index
+            number["-"] = 0  # arrays need at least one word
         width = len(self.vocabulary.words)
         likeness = np.zeros((len(number), width), dtype=np.uint8)
         rows: list[int] = []
@@ -255,7 +256,7 @@ class ContactTable:
         )
 
     def block(self, titles: Sequence[CleanName], words: TitleWords) -> tuple[Ints, Ints]:
-        """Return the pairs worth comparing: (position of the title, number of the name), by title."""
+        """Return the pairs to compare, sorted by title: (position of the title, position of the name)."""
         rows: list[int] = []
         columns: list[int] = []
         factors: list[float] = []

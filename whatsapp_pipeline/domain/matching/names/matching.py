@@ -1,7 +1,7 @@
-"""Matching titles with an index of contacts: the entry point, and what it answers.
+"""The entry point of name matching: titles are matched with an index of contacts.
 
-What belongs here: batches, threads and the answer with its explanation. What does not: the comparison
-(features.py) and the posterior (name_model.py).
+What belongs here: batches, threads, and the answer with its explanation. What does not: comparing
+(features.py) and posteriors (name_model.py).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from whatsapp_pipeline.domain.matching.names.name_model import NameModel, Poster
 
 TOP = 5
 _BATCH = 300
-# A batch holds one byte for each of its words against each word of the table.
+# A batch takes one byte for each pair of a word of its titles and a word of the table.
 _LIKENESS_BYTES = 64_000_000
-# The share of chats titled with a relative's words that are nevertheless the contact's own.
+# Share of chats whose title names a relative of the contact and that are the contact's own nevertheless.
 OWN_SHARE = 0.6
 _GENDER = list(CANDIDATE_FEATURES).index("gender_differs")
 
 
 class NameFeature(NamedTuple):
-    """One piece of evidence; `value * weight` is what it adds to the candidate's score."""
+    """One feature of a candidate; `value * weight` is added to its score."""
 
     name: str
     value: float
@@ -40,7 +40,7 @@ class NameFeature(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NameCandidate:
-    """A contact that the title may name. `posterior` is the probability that it does."""
+    """A contact that the title may name; `posterior` is the probability that it does."""
 
     id_contato: int
     posterior: float
@@ -50,10 +50,10 @@ class NameCandidate:
 
     @property
     def features(self) -> tuple[NameFeature, ...]:
-        """The evidence, the weightiest first; `value * weight` adds up to `score`."""
+        """The features, largest effect first; `value * weight` adds up to `score`."""
         weights = self.model.weights
         found = [
-            NameFeature(name, value, weights[name], _in_words(words, value))
+            NameFeature(name, value, weights[name], _explain(words, value))
             for (name, words), value in zip(CANDIDATE_FEATURES.items(), self.values.tolist(), strict=True)
             if value
         ]
@@ -61,18 +61,18 @@ class NameCandidate:
 
 
 @lru_cache(maxsize=16_384)
-def _in_words(words: str, value: float) -> str:
-    """Say a feature's value; most values are small counts."""
+def _explain(words: str, value: float) -> str:
+    """Return the explanation of a feature with its value; most values are small counts, so it is cached."""
     return words.format(v=value)
 
 
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """What a title says: up to five candidates, the likeliest first, and the probability of nobody.
+    """The answer for a title: up to five candidates, most likely first, and the probability of nobody.
 
-    The posteriors of all candidates and `p_none` sum to 1; the five shown may sum to less.
-    `none_score` is the score of "none of these", on the scale of the candidates' scores. `relation` is the
-    word by which the title names the candidates as somebody's relative or friend, or "".
+    The posteriors of all candidates and `p_none` sum to 1; those of the five may sum to less. `none_score` is
+    the score of "none of these", comparable with the candidates' scores. `relation` is the word by which the
+    title names the person as a relative or friend of a contact, or "".
     """
 
     p_none: float
@@ -82,10 +82,10 @@ class NameMatch:
 
 
 def _doubt_relatives(comparison: Comparison, titles: Sequence[CleanName], found: Posteriors) -> Posteriors:
-    """Take a share of the posterior from candidates whom the title may name only as a relative.
+    """Lower the posterior of candidates whom the title may name only as a relative.
 
-    "Mãe do Marcos" and "Fábia" (for Fábio) name another person more often than any text can show. Such a
-    candidate keeps `OWN_SHARE` of its posterior, so that it can be proposed and is never linked.
+    "Mãe do Marcos" and "Fábia" (for Fábio) often mean another person, and no text shows it. Such a candidate
+    keeps `OWN_SHARE` of its posterior, so it can be proposed but never linked.
     """
     counts = np.diff(comparison.start)
     related = np.repeat(np.array([bool(title.relation) for title in titles]), counts)
@@ -98,16 +98,16 @@ def _doubt_relatives(comparison: Comparison, titles: Sequence[CleanName], found:
 
 
 class NameIndex:
-    """Contacts ready to be matched with titles. Building it takes about 15 µs a contact."""
+    """An index of contacts that titles are matched with. Building it takes about 15 µs per contact."""
 
     def __init__(self, contacts: Sequence[ContactName], model: NameModel) -> None:
         self._table = ContactTable(contacts)
         self._model = model
 
     def match(self, titles: Sequence[str], *, prior_none: float | None = None) -> list[NameMatch]:
-        """Return one match a title, in order. `prior_none`: the share of chats that have no contact.
+        """Return one match per title, in order. `prior_none` is the share of chats without a contact.
 
-        Memory does not grow with the number of titles, but for the answer.
+        Only the answer grows with the number of titles, not the memory of the comparison.
         """
         distinct = list(dict.fromkeys(titles))
         shift = 0.0 if prior_none is None else prior_shift(prior_none, self._model.prior_none)

@@ -1,7 +1,7 @@
-"""The weights of name matching: what they are, how a posterior follows from them, how they are stored.
+"""The name model: its weights, the posteriors that follow from them, and their JSON.
 
-What belongs here: one conditional logit over a title's candidates and "none of these", and its JSON. What
-does not: where the examples come from (simulation.py, fitting.py).
+What belongs here: one conditional logit over a title's candidates and "none of these". What does not: the
+examples it is fitted on (simulation.py, fitting.py).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Doubles = npt.NDArray[np.float64]
 MODEL_VERSION = 3
 DEFAULT_PRIOR_NONE = 0.2
 WEIGHT_SPREAD = 3.0
-# Bounds of weights, in log odds. People write particles as they sound, and a surname has its usual one: that
-# it is the same says less than in the simulation, where each person has particles by chance.
+# Bounds of weights, in log odds. A surname usually comes with the same particle, so an equal particle is
+# weaker evidence than in the simulation, where each person has particles by chance.
 WEIGHT_BOUNDS: dict[str, tuple[float | None, float | None]] = {
     "particles_same": (None, 0.6),
     "particles_changed": (-0.2, None),
@@ -35,11 +35,12 @@ WEIGHT_BOUNDS: dict[str, tuple[float | None, float | None]] = {
 
 @dataclass(frozen=True)
 class NameModel:
-    """Fitted weights by feature, with what they were fitted on and how reliable they proved.
+    """Fitted weights by feature, and the data and calibration of the fit.
 
-    `prior_none`: the share of chats without a contact that the weights stand for. `contacts`: the size of the
-    table they were fitted on; weights of another size of table are badly calibrated, refit instead.
-    `calibration_error`: mean distance of posterior and share right over held-out titles, by bands.
+    `prior_none`: the share of chats without a contact that the weights assume. `contacts`: the size of the
+    table that they were fitted on; for a table of another size they are badly calibrated and must be fitted
+    again. `calibration_error`: mean distance between posterior and share of right answers over held-out
+    titles.
     """
 
     weights: dict[str, float]
@@ -68,7 +69,7 @@ class NameModel:
 
     @classmethod
     def from_json(cls, text: str) -> NameModel:
-        """Read what `to_json` wrote; ValueError when it is of another version."""
+        """Read the JSON of `to_json`; raises ValueError for another version."""
         data = json.loads(text)
         if data.get("version") != MODEL_VERSION:
             raise ValueError(
@@ -80,7 +81,10 @@ class NameModel:
 
 @dataclass(frozen=True, slots=True)
 class Posteriors:
-    """`candidate[p]` for each pair of a Comparison and `none[t]` for each title: they sum to 1 by title."""
+    """Probabilities: `candidate[p]` of each pair of a Comparison, `none[t]` of each title.
+
+    1 for each title.
+    """
 
     candidate: Doubles
     none: Doubles
@@ -89,7 +93,7 @@ class Posteriors:
 
 
 def prior_shift(prior_none: float, fitted_at: float) -> float:
-    """Return what "none" gains in log odds when the share without a contact is `prior_none`."""
+    """Return the log odds to add to "none" when the share of chats without a contact is `prior_none`."""
     low, high = 1e-4, 1 - 1e-4
     given, old = min(max(prior_none, low), high), min(max(fitted_at, low), high)
     return float(np.log(given / (1 - given)) - np.log(old / (1 - old)))
@@ -98,8 +102,9 @@ def prior_shift(prior_none: float, fitted_at: float) -> float:
 def posteriors(
     comparison: Comparison, candidate_weights: Doubles, none_weights: Doubles, shift: float = 0.0
 ) -> Posteriors:
-    """Softmax over each title's candidates and "none"; `shift` is added to the score of "none"."""
-    # einsum, not @: a threaded BLAS spins on a busy machine and is several times slower there.
+    """Return the softmax over each title's candidates and "none"; `shift` is added to the score of "none"."""
+    # einsum and not @: on a busy machine the threads of BLAS wait for each other and are several times
+    # slower.
     score = np.einsum("pf,f->p", comparison.values, candidate_weights)
     none_score = np.einsum("tf,f->t", comparison.none_values, none_weights) + shift
     return _softmax(comparison.start, score, none_score)
@@ -120,13 +125,13 @@ def _softmax(start: npt.NDArray[np.int64], score: Doubles, none_score: Doubles) 
 
 
 def _spread(values: Floats) -> Floats:
-    """Return each column's standard deviation, a few columns at a time: it copies what it looks at."""
+    """Return each column's standard deviation, a few columns at a time because `std` copies its input."""
     parts = [values[:, first : first + 8].std(axis=0) for first in range(0, values.shape[1], 8)]
     return np.concatenate(parts)
 
 
 def _sparse(values: Floats, scale: Doubles) -> sparse.csr_matrix:
-    """Return `values / scale` without its zeros, two thirds of it; its products need no threads either."""
+    """Return `values / scale` as a sparse matrix: two thirds are zeros, and products use no threads."""
     rows = range(0, max(len(values), 1), 10_000)
     return sparse.vstack([sparse.csr_matrix(values[row : row + 10_000] / scale) for row in rows], "csr")
 
@@ -151,10 +156,10 @@ def fit_weights(
     """Fit the logit by maximum likelihood with two normal priors on the weights.
 
     `ridge` is the precision of the prior on the standardised weights. `spread` is the standard deviation, in
-    log odds, of the prior on the weights themselves: without it, the weight of a feature that the right
-    candidate never shows would grow until one such feature is a veto.
+    log odds, of the prior on the weights themselves. Without it, the weight of a feature that the right
+    candidate never has would grow until that feature alone excludes a candidate.
 
-    `truth[t]` is the number of the pair that is right for title t, -1 for "none"; `importance[t]` its weight.
+    `truth[t]` is the position of the right pair of title t, -1 for "none"; `importance[t]` is its weight.
     """
     start, counts = comparison.start, np.diff(comparison.start)
     scale = np.maximum(_spread(comparison.values), 1e-3).astype(np.float64)

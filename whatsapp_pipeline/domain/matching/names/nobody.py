@@ -1,8 +1,7 @@
-"""What speaks for a title naming nobody in the table.
+"""Features of the answer "none of these": numbers for and against a title naming nobody in the table.
 
-What belongs here: the features of the option "none of these": how rare the title's words are together, how
-many one expects to be called so, and what even the best candidate leaves open. What does not: the candidates
-themselves (features.py).
+What belongs here: the rarity of the title's words, the expected number of people of that name, and the words
+that the best candidate does not explain. What does not: features of candidates (features.py).
 """
 
 from __future__ import annotations
@@ -14,35 +13,35 @@ from whatsapp_pipeline.domain.matching.names.alignment import TitleBatch
 from whatsapp_pipeline.domain.matching.names.index import Bytes, ContactTable, Floats, Ints, TitleWords
 from whatsapp_pipeline.domain.matching.names.similarity import Likeness
 
-# A word that nobody has says no more than this, however large the table is.
+# Upper bound of the information of a word that is in no name, for tables of any size.
 INFORMATION_CAP = 13.0
-# Candidates whose rough score is this near the best one's count as its rivals.
+# Candidates whose rough score differs from the best one by at most this much count as near the best.
 _NEAR = 0.7
 
 NONE_FEATURES: dict[str, str] = {
     "constant": "nobody in the table",
     "title_information": "how rare the title's words are together ({v:.1f})",
     "title_first_information": "how rare its first word is as a first name ({v:.1f})",
-    "namesakes": "log of how many people of the table one expects to be called so ({v:.1f})",
-    "no_namesakes": "how far below one that expectation is (log {v:.1f})",
+    "namesakes": "expected number of people of this name in the table (log {v:.1f})",
+    "no_namesakes": "that expected number is below one (log {v:.1f})",
     "title_words": "{v:.0f} word(s) to compare",
     "one_word": "only one word to compare",
     "two_words": "two words to compare",
     "new_words": "{v:.0f} word(s) that nobody in the table has",
     "title_initials": "{v:.0f} initial(s)",
-    "uncovered": "share of the title that even the best candidate leaves open ({v:.2f})",
-    "uncovered_information": "what even the best candidate leaves open ({v:.1f})",
-    "rivals": "log of how many candidates fit about as well as the best ({v:.1f})",
+    "uncovered": "share of the title that the best candidate does not explain ({v:.2f})",
+    "uncovered_information": "words that the best candidate does not explain are this rare ({v:.1f})",
+    "rivals": "number of candidates that fit about as well as the best (log {v:.1f})",
     "same": "somebody has all the words of the title",
-    "same_namesakes": "… and one expects several to be called so (log {v:.1f})",
-    "same_no_namesakes": "… and one expects nobody else to be called so (log {v:.1f})",
-    "same_rivals": "… and so do others (log {v:.1f})",
+    "same_namesakes": "… and several people of this name are expected (log {v:.1f})",
+    "same_no_namesakes": "… and nobody else of this name is expected (log {v:.1f})",
+    "same_rivals": "… and others have them too (log {v:.1f})",
     "same_two_words": "… and these are two",
     "best_inexact": "the best candidate is only alike, not the same ({v:.1f})",
     "company_title": "the title names a company",
     "same_company": "somebody has all the words of the title, and it names a company",
     "same_company_words": "… and these are {v:.0f} word(s)",
-    "same_company_namesakes": "… and one expects several to be called so (log {v:.1f})",
+    "same_company_namesakes": "… and several of this name are expected (log {v:.1f})",
 }
 
 
@@ -57,14 +56,14 @@ def none_values(
 ) -> Floats:
     """Return one row per title and one column per feature of NONE_FEATURES.
 
-    `start`, `title`, `kind` and `fit` describe the candidates' pairs by title.
+    `start`, `title`, `kind` and `fit` describe the pairs with candidates, sorted by title.
     """
     counts = batch.counts
     information = np.minimum(words.information[batch.word], INFORMATION_CAP) * counts
     total = information.sum(axis=1)
     n_words = counts.sum(axis=1)
     first = np.minimum(words.first_information[batch.word[:, 0]], INFORMATION_CAP) * counts[:, 0]
-    # Under independence: as many as hold the other words, of those whose name begins with the first.
+    # If words are independent: the names that begin with the first word and have the others.
     namesakes = table.log_size - (total - information[:, 0] + first)
     covered, rivals, inexact = _best_candidates(information, start, title, kind, fit)
     has = start[1:] > start[:-1]
@@ -101,7 +100,9 @@ def none_values(
 def _best_candidates(
     information: Floats, start: npt.NDArray[np.int64], title: Ints, kind: Bytes, fit: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """By title: the information that the best candidates cover, the log of their number, the part inexact."""
+    """Return, by title, the information that the best candidates explain, the log of their number, and the
+    information of words that are alike but not equal.
+    """
     count = len(information)
     covered = np.zeros(count, dtype=np.float32)
     rivals, inexact, best = covered.copy(), covered.copy(), covered.copy()

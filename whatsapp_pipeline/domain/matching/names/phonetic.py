@@ -1,14 +1,14 @@
-"""A phonetic key for Brazilian names: spellings that sound alike get the same key.
+"""A phonetic key for Brazilian names: variants that sound alike have the same key.
 
-What belongs here: the folding of sounds (Thiago/Tiago, Luiz/Luís, Wagner/Vagner, Souza/Sousa, Kauã/Cauã).
-What does not: nicknames and typing errors, which are no matter of sound.
+What belongs here: rules of sound (Thiago/Tiago, Luiz/Luís, Wagner/Vagner, Souza/Sousa, Kauã/Cauã). What does
+not: nicknames and typing errors.
 """
 
 from __future__ import annotations
 
 import re
 
-# In order: each rule sees what the ones before it left.
+# Applied in this order, each to the result of the one before.
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -37,7 +37,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def phonetic_key(word: str) -> str:
-    """Return the sound of a folded word: `thiago` and `tiago` → `tiagu`; numbers come back unchanged."""
+    """Return the key of a folded word: `thiago` and `tiago` → `tiagu`. A word with digits is its own key."""
     if not word.isalpha():
         return word
     key = word

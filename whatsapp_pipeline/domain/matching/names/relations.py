@@ -1,7 +1,7 @@
-"""Titles that name a person only through somebody else: "Mãe do Marcos", "Marcos indicou".
+"""Titles that name a person through another one: "Mãe do Marcos", "Marcos indicou".
 
-What belongs here: finding the relation and the words that it leaves to compare. What does not: comparing
-names (features.py) and what a relation does to confidence (matching.py).
+What belongs here: finding the relation and the words to compare. What does not: comparing names (features.py)
+and lowering the confidence (matching.py).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from whatsapp_pipeline.domain.matching.names.words import (
 
 
 class Relation(NamedTuple):
-    """What a title's words say about a relation.
+    """A relation in a title.
 
-    `start` and `end` delimit the words to compare. `word` is the relation ("mae", "indicou") when these words
-    name somebody else than the person who writes, otherwise "".
+    `start` and `end` delimit the words to compare. `word` is the relation ("mae", "indicou") if these words
+    name another person than the one who writes, otherwise "".
     """
 
     start: int
@@ -29,10 +29,10 @@ class Relation(NamedTuple):
 
 
 def find_relation(words: list[str]) -> Relation:
-    """Look for a relation among a title's folded words.
+    """Find a relation among the folded words of a title.
 
-    "mae do marcos" leaves "marcos" and the relation; "ana mae do marcos" leaves "ana" and no relation,
-    because Ana is the person who writes.
+    The result for "mae do marcos" is "marcos" with the relation; for "ana mae do marcos" it is "ana" without
+    one, because Ana is the person who writes.
     """
     for at, word in enumerate(words):
         follows_particle = at + 1 < len(words) and words[at + 1] in LINKING_PARTICLES

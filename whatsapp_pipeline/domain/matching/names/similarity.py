@@ -1,7 +1,7 @@
-"""How a word of a title may stand for a word of the table: exactly, by sound, as a nickname, mistyped …
+"""Likeness of a title's word and a word of the table: equal, same sound, nickname, typing error …
 
-What belongs here: the kinds of likeness and the search for likely words in the table's vocabulary. What does
-not: whole names (features.py).
+What belongs here: the kinds of likeness, and the search for similar words in the vocabulary. What does not:
+whole names (features.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from whatsapp_pipeline.domain.matching.names.words import NAMES_CALLED, NICKNAME
 
 
 class Likeness(IntEnum):
-    """How two words are alike, the closest first."""
+    """Kinds of likeness of two words, closest first."""
 
     NONE = 0
     EXACT = 1
@@ -32,23 +32,24 @@ class Likeness(IntEnum):
     INITIAL = 7
 
 
-# The share of a name's bearers that is written this other way: the order of magnitude alone matters, since
-# the fit weighs each kind afresh. Used to say how telling a word is and to rank candidates.
+# Share of the people with a name whose name is written in this other way. Only the order of magnitude
+# matters, because the weight of each kind is fitted. It is used for the information of a word and to rank
+# candidates.
 WRITTEN_SO = (0.0, 1.0, 0.04, 0.006, 0.06, 0.02, 0.002, 0.03)
-# What a likeness counts when candidates are searched and aligned.
+# Strength of each kind in the search for candidates and in the alignment of words.
 STRENGTH = (0.0, 1.0, 0.88, 0.8, 0.78, 0.7, 0.6, 0.45)
 
 _DIMINUTIVE = re.compile(r"^(.{2,}?)(?:z?inh[oa]s?|z?it[oa]s?|z?[aã]o|quinh[oa]s?|guinh[oa]s?|im)$")
 _MAX_PREFIXED = 40
-MIN_GLUED = 3  # letters that each half of a glued word has at least
-_TELLING = frozenset({Likeness.EXACT, Likeness.SOUND, Likeness.TYPO})
+MIN_GLUED = 3  # minimum letters of each half of a word that is split
+_CLOSE = frozenset({Likeness.EXACT, Likeness.SOUND, Likeness.TYPO})
 
 
 class Vocabulary:
-    """The words of a table of names, and the search for those that a written word may stand for."""
+    """The words of a table of names, and the search for those that are similar to a word."""
 
     def __init__(self, words: Sequence[str], frequency: Sequence[int]) -> None:
-        """`words` are distinct and folded; `frequency[i]` counts the contacts that hold `words[i]`."""
+        """`words` are distinct and folded; `frequency[i]` is the number of contacts with `words[i]`."""
         self.words = list(words)
         self.number = {word: i for i, word in enumerate(self.words)}
         self._frequency = frequency
@@ -72,7 +73,7 @@ class Vocabulary:
         self._sorted_words = [self.words[i] for i in self._sorted]
 
     def alike(self, word: str) -> dict[int, Likeness]:
-        """Return the numbers of the vocabulary's words that `word` may stand for, each with its kind."""
+        """Return the positions of the vocabulary's words that are similar to `word`, each with its kind."""
         found: dict[int, Likeness] = {}
         exact = self.number.get(word)
         if exact is not None:
@@ -88,20 +89,20 @@ class Vocabulary:
         self._add_typos(word, sound, found)
         for i in self._starting_with(word):
             found.setdefault(i, Likeness.CUT)
-        if len(word) >= 5 and _TELLING.isdisjoint(found.values()):
+        if len(word) >= 5 and _CLOSE.isdisjoint(found.values()):
             self._add_distant(word, found)
         if diminutive := _DIMINUTIVE.match(word):
             self._add_diminutives(diminutive.group(1), found)
         return found
 
     def split(self, word: str) -> tuple[str, ...]:
-        """Return the two known words that an unknown `word` is made of, else `(word,)`."""
+        """Return the two known words that an unknown `word` consists of, otherwise `(word,)`."""
         halves = [
             (word[:at], word[at:])
             for at in range(MIN_GLUED, len(word) - MIN_GLUED + 1)
             if word[:at] in self.number and word[at:] in self.number
         ]
-        if not halves or not _TELLING.isdisjoint(self.alike(word).values()):
+        if not halves or not _CLOSE.isdisjoint(self.alike(word).values()):
             return (word,)
         return max(halves, key=lambda pair: min(self._frequency[self.number[half]] for half in pair))
 
@@ -126,7 +127,7 @@ class Vocabulary:
                 found[i] = Likeness.FAR
 
     def _add_distant(self, word: str, found: dict[int, Likeness]) -> None:
-        """Look through all words: only for the few that are like no other."""
+        """Search the whole vocabulary; this is slow and only done for words without a close match."""
         edits = 2 if len(word) < 9 else 3
         for _, _, i in process.extract(word, self.words, scorer=OSA.distance, score_cutoff=edits, limit=8):
             if len(self.words[i]) >= 4:

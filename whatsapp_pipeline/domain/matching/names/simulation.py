@@ -1,8 +1,8 @@
-"""Titles as a shop might have saved the contacts it has: the labelled examples that nobody has to label.
+"""Simulated titles: the names of contacts as a shop may have saved them. They are the labelled examples of a
+fit.
 
-What belongs here: how people write a customer's name into a phone. What does not: the fit (fitting.py).
-The shares are broad on purpose; each title draws its own strength of noise, so that the fitted weights
-hold for tidy and for careless address books alike.
+What belongs here: how people write a customer's name into a phone. What does not: the fit (fitting.py). Each
+title draws its own strength of noise, so the fitted weights suit tidy and careless address books.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from whatsapp_pipeline.domain.matching.names.words import (
     WEAK_WORDS,
 )
 
-# The share of titles of people who are not in the table that name a relative of somebody who is.
+# Share of the titles of people outside the table that name a relative of a contact.
 RELATIVE_SHARE = 0.1
-# The share of words before which people write another particle than the register has, one more or none.
+# Share of words before which people write another particle than the contact has, an additional one or none.
 OTHER_PARTICLE_SHARE = 0.24
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _NEIGHBOURS = {
@@ -42,7 +42,7 @@ _LEGAL_FORMS = ("ltda", "me", "eireli", "epp", "mei", "anonima")
 
 @dataclass(frozen=True, slots=True)
 class SimulatedTitle:
-    """A title and the contact it was made from (None: a contact that the table does not hold)."""
+    """A title and the contact it was made from; None if the table does not have that contact."""
 
     title: str
     id_contato: int | None
@@ -56,11 +56,10 @@ def simulate_titles(
     none_share: float,
     seed: int,
 ) -> list[SimulatedTitle]:
-    """Write up to `count` titles, a `none_share` of them from `absent`; the same seed gives the same.
+    """Write up to `count` titles, the share `none_share` of them from `absent`.
 
-    A contact without a name gives no title.
-
-    `table` holds `present`: it tells given names from surnames.
+    The same seed gives the same titles. A contact without a name gives none. `table` is the table of
+    `present`; it shows which words are given names.
     """
     rng = np.random.default_rng(seed)
     writer = _Writer(rng, table)
@@ -78,7 +77,7 @@ def simulate_titles(
 
 
 def _relative(rng: np.random.Generator, present: Sequence[ContactName]) -> ContactName | None:
-    """Return somebody with a contact's surnames and another contact's given name; None for a company."""
+    """Return a person with the surnames of one contact and the given name of another; None for a company."""
     one, other = (clean_contact(present[int(rng.integers(len(present)))].nome) for _ in range(2))
     if one.is_company or other.is_company or len(one.words) < 2 or other.words[:1] == one.words[:1]:
         return None
@@ -89,7 +88,7 @@ def _relative(rng: np.random.Generator, present: Sequence[ContactName]) -> Conta
 
 
 class _Writer:
-    """Writes titles; each has a strength of noise of its own."""
+    """Writes titles, each with its own strength of noise."""
 
     def __init__(self, rng: np.random.Generator, table: ContactTable) -> None:
         self._rng = rng
@@ -118,14 +117,17 @@ class _Writer:
         return self._decorate(glue.join(words))
 
     def _legal(self, legal: str) -> str:
-        """Return the legal form as registered, one of its words, or now and then another form."""
+        """Return the registered legal form, one of its words, or another form."""
         draw = self._rng.random()
         if draw < 0.6:
             return legal
         return self._pick(legal.split()) if draw < 0.85 else self._pick(_LEGAL_FORMS)
 
     def _particles(self, chosen: Sequence[int], name: CleanName, keep: bool) -> list[str]:
-        """Return the particle written before each chosen word; registers and people differ in them."""
+        """Return the particle to write before each chosen word.
+
+        People often write another one than registered.
+        """
         written = [name.particles[i] if keep and at else "" for at, i in enumerate(chosen)]
         for at in range(1, len(written)):
             if self._chance(OTHER_PARTICLE_SHARE):
@@ -158,11 +160,12 @@ class _Writer:
         ]
 
     def _choose(self, name: CleanName) -> list[int]:
-        """Which words of a person's name are written, in their order."""
+        """Return the positions of the words of a person's name that are written, in the written order."""
         draw, last = self._rng.random(), len(name.words) - 1
         family, go_together = self._table.given_words(name)
         given, any_surname = list(range(family)), int(self._rng.integers(family, last + 1))
-        # Maria Clara is called so; of two given names that are no fixed pair often only the first is.
+        # People use both words of a double name (Maria Clara), and often only the first of two other given
+        # names.
         called = given if self._rng.random() < (0.8 if go_together else 0.4) else [0]
         choices = (
             (0.34, list(range(last + 1))),
@@ -227,9 +230,9 @@ class _Writer:
             text = f"{self._pick(_HONORIFICS)} {text}"
         if self._chance(0.24):
             text = f"{text} {self._pick(_WEAK)}"
-        if self._chance(0.09):  # a word that no list knows: a place, a trade, a joke
+        if self._chance(0.09):  # a word that is in no list, like a place or a trade
             text = self._beside(text, "".join(self._pick(SYLLABLES) for _ in range(int(rng.integers(2, 5)))))
-        if self._chance(0.01):  # … or one that is part of somebody else's name
+        if self._chance(0.01):  # a word that is part of other names
             text = self._beside(text, self._pick(_COMPANY))
         if self._chance(0.12):
             text = f"{text} os {int(rng.integers(100, 99999))}"

@@ -1,7 +1,7 @@
 """The word lists of name matching, read once from `words.toml`.
 
-What belongs here: loading and inverting the lists. What does not: what a word is worth (similarity.py) and
-the words of devices and jobs, which `domain/vocabulary.py` owns and this package only adds to.
+What belongs here: loading and inverting the lists. What does not: comparing words (similarity.py), and most
+words of devices and jobs, which are in `domain/vocabulary.py`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SYLLABLES: tuple[str, ...] = tuple(_DATA["simulation"]["syllables"])
 NICKNAMES_OF: dict[str, tuple[str, ...]] = {
     name: tuple(dict.fromkeys(fold(nick) for nick in nicks)) for name, nicks in _DATA["nicknames"].items()
 }
-"""Name → what its bearer is called."""
+"""Name → nicknames of people with that name."""
 
 ABBREVIATIONS: dict[str, tuple[str, ...]] = {
     short: tuple(full) for short, full in _DATA["abbreviations"].items()
@@ -50,4 +50,4 @@ def _invert() -> dict[str, tuple[str, ...]]:
 
 
 NAMES_CALLED: dict[str, tuple[str, ...]] = _invert()
-"""Nickname or abbreviation → the names it may stand for."""
+"""Nickname or abbreviation → names that it may mean."""
