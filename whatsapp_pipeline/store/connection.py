@@ -1,7 +1,7 @@
-"""Opening connections to the project's database.
+"""Connections to the project's database.
 
-What belongs here: how a connection is made and named. What does not: statements, and where the URL comes
-from (settings, or the embedded server).
+What belongs here: opening, cloning and aborting connections, and their limits. What does not: statements, and
+the choice of the URL (databases.py).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ MINIMUM_SERVER_VERSION = 150000
 
 
 def describe(url: str) -> str:
-    """Name a database without its password, for messages: `host:port/dbname`.
+    """Return the name of a database for messages, without user and password: `host:port/dbname`.
 
-    Raises PipelineError when the URL is none.
+    Raises PipelineError if the URL is invalid.
     """
     try:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        # libpq's text would repeat the URL, and the password in it.
+        # libpq's error would quote the URL with the password.
         raise PipelineError(
             "the database's URL can't be read; write DATABASE_URL as postgresql://user:password@host:5432/name"
         ) from None
@@ -39,10 +39,10 @@ def describe(url: str) -> str:
 
 @contextmanager
 def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterator[Connection]:
-    """Open a connection in autocommit mode and close it afterwards.
+    """Open a connection in autocommit mode and close it after the block.
 
-    Raises PipelineError when the server can't be reached or is older than PostgreSQL 15, and when the
-    database is not encoded in UTF-8.
+    Raises PipelineError if the server can't be reached or is older than PostgreSQL 15, or if the database is
+    not encoded in UTF-8.
     """
     place = describe(url)
     try:
@@ -50,7 +50,7 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
             url, autocommit=True, application_name=application_name[:63], connect_timeout=10
         )
     except psycopg.OperationalError as error:
-        # libpq's text can repeat the user name, never the password.
+        # libpq's error may quote the user name, but never the password.
         said = [line for line in str(error).strip().splitlines() if line and not line[0].isspace()]
         raise PipelineError(
             f"cannot reach the database at {place} ({said[-1]}); check DATABASE_URL"
@@ -63,36 +63,36 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
             )
         if (encoding := conn.info.parameter_status("server_encoding")) != "UTF8":
             raise PipelineError(
-                f"the database at {place} is encoded in {encoding}, which can't hold every message; use one "
+                f"the database at {place} is encoded in {encoding}, which can't store every message; use one "
                 "created with ENCODING 'UTF8' (TEMPLATE template0)"
             )
-        # Local times are those of the archive's zone, whatever zone the server or the user's login has.
+        # Local times are those of the archive's zone and not of the server or the role.
         conn.execute("SELECT set_config('TimeZone', %s, false)", (settings.load().zone,))
         yield conn
 
 
 def use_time_zone(conn: Connection, zone: str) -> None:
-    """Show times in this zone (`America/Sao_Paulo`) for the rest of the session."""
+    """Set the time zone of the session, for example `America/Sao_Paulo`."""
     conn.execute("SELECT set_config('TimeZone', %s, false)", (zone,))
 
 
 def limit_statements(conn: Connection, seconds: int) -> None:
-    """Cancel each later statement of the session that takes longer."""
+    """Make the server cancel each later statement of the session that takes longer than `seconds`."""
     conn.execute("SELECT set_config('statement_timeout', %s, false)", (f"{seconds}s",))
 
 
 def prepare_console_connection(conn: Connection, *, zone: str) -> None:
-    """Set the zone and the time limits of a connection that the console keeps."""
+    """Set the zone and the time limits of a connection in the console's pool."""
     use_time_zone(conn, zone)
     limit_statements(conn, 5)
     conn.execute("SELECT set_config('idle_in_transaction_session_timeout', '30s', false)")
 
 
-def another(conn: Connection) -> AbstractContextManager[Connection]:
-    """Open one more connection to where `conn` goes, as the same user and under the same name.
+def clone(conn: Connection) -> AbstractContextManager[Connection]:
+    """Open another connection to the server and database of `conn`, with its user and application name.
 
-    With everything that `conn` was opened with, defaults too, for the environment may say otherwise; and to
-    the one server it reached where several were named.
+    It uses all parameters of `conn`, also defaults, because the environment may have changed, and the server
+    that `conn` reached if its URL names several.
     """
     given = {option.keyword.decode(): option.val.decode() for option in conn.pgconn.info if option.val}
     info = conn.info
@@ -103,11 +103,11 @@ def another(conn: Connection) -> AbstractContextManager[Connection]:
     return connect(make_conninfo("", **given), application_name=name)
 
 
-def hang_up(conn: Connection) -> None:
-    """End a connection that another thread waits on: that one finds it broken, and the server rolls back."""
-    with suppress(psycopg.OperationalError, OSError):  # it is closed already
+def abort(conn: Connection) -> None:
+    """Break a connection that another thread waits on: its statement fails, and the server rolls back."""
+    with suppress(psycopg.OperationalError, OSError):  # it may be closed already
         line = socket.socket(fileno=conn.fileno())
         try:
             line.shutdown(socket.SHUT_RDWR)
         finally:
-            line.detach()  # the file is the connection's
+            line.detach()  # the connection owns the file descriptor

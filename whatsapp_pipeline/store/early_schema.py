@@ -1,12 +1,13 @@
-"""What the migrations before checksums have made, object by object, and how a database differs from it.
+"""The schema that migrations without stored checksums make, and its differences from a database.
 
-What belongs here: the fingerprint of tables, views and functions, and the frozen list of what each version
-had. What does not: applying migrations (`migrate`). Migrations 0001 to 0013 were edited in place while they
-were written; a database that applied an earlier form of one has the same version and another schema.
+What belongs here: fingerprints of tables, views and functions, and the frozen list of those of each version.
+What does not: applying migrations (`migrate`). Migrations 0001 to 0013 were edited during development, so a
+database that applied an earlier form of one has the same version and another schema.
 
-The fingerprint goes by names, types and literals, never by the server's spelling of an expression, which
-differs between versions of PostgreSQL and after a restore. The user's own tables, what depends on their types
-(foreign keys to them, types of views' columns) and what a user has added beside ours do not count.
+A fingerprint depends on names, types and literals. It does not depend on the server's formatting of an
+expression, which differs between versions of PostgreSQL and after a restore. Not included are the user's own
+tables, everything that depends on their types (foreign keys to them, types of views' columns), and objects
+that a user has added.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from whatsapp_pipeline.store.queries import load
 
 LIST_FILE: Final = PROJECT_ROOT / "sql" / "early_schema.tsv"
 LAST_VERSION: Final = "0032"
-"""The last migration before 0033, which stores checksums: the list ends here and never changes."""
+"""The last migration before 0033, which stores checksums. The list ends with it and never changes."""
 LAST_EDITED: Final = "0013"
-"""The last migration that was edited in place. Only while these were written was one added before another."""
+"""The last migration that was edited during development. Later ones were only added at the end."""
 _LITERAL: Final = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
 _USERS_OWN: Final = frozenset({"contatos", "ordens_servico", "pipeline_migrations"})
 
 
 class Known(NamedTuple):
-    """What one object was from a version on up to another, both included."""
+    """The fingerprint of an object in the versions from `first` to `last`, both included."""
 
     name: str
     first: str
@@ -40,7 +41,7 @@ class Known(NamedTuple):
 
 
 def fingerprints(conn: Connection) -> dict[str, str]:
-    """Return a fingerprint of each table, index, function and view of the schema, by kind and name."""
+    """Return the fingerprint of each table, index, function and view of the schema, by kind and name."""
     parts: dict[str, set[str]] = {}
     for name, kind, part, what, text in conn.execute(load("operations/early_schema")):
         owner = part if kind == "index" else name.partition(" ")[2]
@@ -55,13 +56,13 @@ def fingerprints(conn: Connection) -> dict[str, str]:
 
 @cache
 def known() -> tuple[Known, ...]:
-    """Read the frozen list."""
+    """Return the frozen list."""
     lines = LIST_FILE.read_text(encoding="utf-8").splitlines()
     return tuple(Known(*line.split("\t")) for line in lines)
 
 
 def ranges(versions: Mapping[str, Mapping[str, str]]) -> list[Known]:
-    """Make the list of the fingerprints of each version, in order of versions."""
+    """Return the list for the fingerprints of each version, given in order of versions."""
     found: list[Known] = []
     open_: dict[str, Known] = {}
     for version, objects in versions.items():
@@ -78,13 +79,13 @@ def ranges(versions: Mapping[str, Mapping[str, str]]) -> list[Known]:
 
 
 def differences(conn: Connection, version: str) -> list[str]:
-    """Name the objects that a database at `version` lacks or has in another form than its migrations make."""
+    """Return the objects that a database at `version` lacks, or that differ from those of its migrations."""
     return list(_different(fingerprints(conn), version))
 
 
 def _different(there: Mapping[str, str], version: str) -> Iterable[str]:
     for one in known():
-        # An index that a later migration drops or makes anew decides nothing.
+        # Ignore an index that a later migration drops or replaces.
         if one.name.startswith("index ") and one.last != LAST_VERSION:
             continue
         if one.first <= version <= one.last and there.get(one.name) != one.fingerprint:

@@ -1,7 +1,7 @@
-"""The `exceptions` table: what could not be read, kept or placed, a row each.
+"""The table `exceptions`: one row per finding that something could not be read, stored or assigned.
 
-Findings are written as a set: what a file had before and has no longer goes, what it still has keeps its id
-and time, what is new is added.
+What belongs here: writing and reading findings. What does not: finding them (steps/). The findings of a file
+are replaced as a set: resolved ones are deleted, persisting ones keep their id and time, new ones are added.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class ExceptionRow(NamedTuple):
-    """One finding. `line` is 1-based, None for the whole file; `severity` is info, warning or error."""
+    """One finding. `line` counts from 1, None means the whole file; `severity` is info, warning or error."""
 
     stage: str
     file_path: str
@@ -35,8 +35,8 @@ _CHOSEN = """(%(month)s::text IS NULL OR month = %(month)s) AND (%(kind)s::text 
 def replace_for_files(
     conn: Connection, stage: str, paths: Sequence[str], rows: Iterable[ExceptionRow]
 ) -> int:
-    """Make `rows` the findings of `stage` for the files at `paths`; return how many rows there are now."""
-    # By its hash, which is what the index holds: a path may be longer than a row of an index.
+    """Replace the findings of `stage` about the files at `paths` by `rows`; return the number of rows."""
+    # The index has the hash of the path, because a path may be longer than a row of an index.
     scope = "e.stage = %s AND md5(e.file_path) = ANY(ARRAY(SELECT md5(p) FROM unnest(%s::text[]) AS p))"
     return _replace(conn, rows, scope, (stage, list(paths)))
 
@@ -44,15 +44,18 @@ def replace_for_files(
 def replace_for_kind(
     conn: Connection, stage: str, kind: str, month: str | None, rows: Iterable[ExceptionRow]
 ) -> int:
-    """Make `rows` the findings of `stage` and `kind` in `month` (None: in no month)."""
-    # Not "IS NOT DISTINCT FROM": no index serves that.
+    """Replace the findings of `stage` and `kind` in `month` by `rows`.
+
+    None means findings without a month.
+    """
+    # "IS NOT DISTINCT FROM" would not use an index.
     if month is None:
         return _replace(conn, rows, "e.stage = %s AND e.kind = %s AND e.month IS NULL", (stage, kind))
     return _replace(conn, rows, "e.stage = %s AND e.kind = %s AND e.month = %s", (stage, kind, month))
 
 
 def _replace(conn: Connection, rows: Iterable[ExceptionRow], scope: str, values: tuple[object, ...]) -> int:
-    # One row a key: a finding that comes twice is one.
+    # One row per key: equal findings are stored once.
     unique = {(r.stage, r.file_path, r.chat_number, r.line, r.kind, r.detail): r for r in rows}
     if not unique:
         conn.execute(f"DELETE FROM exceptions e WHERE {scope}", values)
@@ -77,7 +80,7 @@ def _replace(conn: Connection, rows: Iterable[ExceptionRow], scope: str, values:
 
 
 def find(conn: Connection, *, month: str | None, kind: str | None, limit: int) -> list[ExceptionRow]:
-    """Return findings, gravest first, then by file and line; at most `limit`."""
+    """Return at most `limit` findings, the most severe first, then by file and line."""
     rows = conn.execute(
         f"""SELECT {_COLUMNS} FROM exceptions
             WHERE {_CHOSEN}
@@ -90,7 +93,7 @@ def find(conn: Connection, *, month: str | None, kind: str | None, limit: int) -
 
 
 def details(conn: Connection, stage: str, path: str) -> list[str]:
-    """Return the details of a stage's findings about one file or row, oldest first."""
+    """Return the details of a stage's findings about one file or row, the oldest first."""
     rows = conn.execute(
         "SELECT detail FROM exceptions WHERE stage = %s AND md5(file_path) = md5(%s) ORDER BY id",
         (stage, path),
@@ -109,7 +112,7 @@ def kinds(conn: Connection, *, month: str | None) -> dict[str, int]:
 
 
 def count(conn: Connection, *, month: str | None, kind: str | None) -> int:
-    """Count the findings that `find` would return without a limit."""
+    """Return the number of findings that `find` would return without a limit."""
     row = conn.execute(
         f"SELECT count(*) FROM exceptions WHERE {_CHOSEN}",
         {"month": month, "kind": kind},

@@ -1,6 +1,6 @@
-"""Frames as the text that COPY reads.
+"""Data frames as text for COPY.
 
-What belongs here: how values are spelled, and what COPY has to be told about that. What does not: tables.
+What belongs here: the format of values, and the options of COPY that fit it. What does not: tables.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import io
 
 import polars as pl
 
-# The text is UTF-8 whatever the session's encoding, which is the user's.
+# The text is UTF-8, while the session may have another encoding.
 COPY_OPTIONS = "(FORMAT csv, ENCODING 'UTF8')"
-# Times as the server reads them fastest: no more digits than there are.
+# The server parses times faster without trailing zeros.
 _TIME = "%Y-%m-%d %H:%M:%S%.f"
 
 
 def csv_text(frame: pl.DataFrame) -> memoryview:
-    """Spell rows as COPY reads them with COPY_OPTIONS: NULL is nothing, an empty text is `""`.
+    """Return rows as text for COPY with COPY_OPTIONS: NULL is an empty field, an empty text is `""`.
 
-    Lists become arrays; their texts must hold no character that means anything there.
+    Lists become arrays; their texts must not contain characters with a meaning in arrays.
     """
     instants = pl.selectors.datetime(time_zone="*").dt.to_string(f"{_TIME}Z")
     arrays = ("{" + pl.selectors.list().list.join(",") + "}").name.keep()

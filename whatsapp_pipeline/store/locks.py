@@ -1,6 +1,6 @@
-"""Advisory locks: two runs over the same month wait for each other instead of racing.
+"""Advisory locks, by which two runs over the same month wait for each other, and retries after deadlocks.
 
-And what is to be done where the server finds two that wait for each other for ever: one of them again.
+What belongs here: taking and freeing locks. What does not: the work under a lock.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from whatsapp_pipeline.store.connection import Connection
 
 _T = TypeVar("_T")
 _ATTEMPTS = 5
-_PAUSE = 0.1  # seconds, at most, after the first deadlock
+_PAUSE = 0.1  # maximum seconds after the first deadlock
 
 
 def in_transaction(conn: Connection, work: Callable[[], _T]) -> _T:
-    """Do `work` in a transaction (a savepoint within one); again when it gave way in a deadlock.
+    """Do `work` in a transaction, or in a savepoint of one, and repeat it after a deadlock.
 
-    Loading, linking, marking and erasing touch the same rows in other orders. Raises DeadlockDetected when
-    that happens again and again.
+    Deadlocks happen because loading, linking, flagging duplicates and erasing lock rows in different orders.
+    Raises DeadlockDetected if it happens in every attempt.
     """
     for attempt in range(1, _ATTEMPTS):
         try:
             with conn.transaction():
                 return work()
         except psycopg.errors.DeadlockDetected:
-            # A retry at once can take the row that the other transaction is about to be given, and both
-            # wait for each other again. A pause of random length lets one of them finish.
+            # An immediate retry may lock the row that the other transaction waits for, which is a deadlock
+            # again. A random pause lets one of them finish.
             time.sleep(random.uniform(0, _PAUSE * attempt))  # noqa: S311  # no secret
     with conn.transaction():
         return work()
@@ -41,10 +41,10 @@ def in_transaction(conn: Connection, work: Callable[[], _T]) -> _T:
 
 @contextmanager
 def named_lock(conn: Connection, name: str, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the session-level advisory lock called `name`; waits until it is free.
+    """Wait for the session-level advisory lock `name`, and hold it during the block.
 
-    The server frees it when the connection ends, so a killed run leaves nothing to break. `on_wait` is
-    called once, before waiting, when somebody else holds the lock.
+    The server frees it when the connection ends, so a killed run leaves no lock. `on_wait` is called once
+    before waiting, if another session holds the lock.
     """
     key = _key(name)
     row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,)).fetchone()
@@ -60,9 +60,9 @@ def named_lock(conn: Connection, name: str, *, on_wait: Callable[[], None] | Non
 
 @contextmanager
 def free_lock(conn: Connection, name: str) -> Iterator[bool]:
-    """Tell whether nobody holds the lock called `name`; nobody can take it then until the block ends.
+    """Yield whether the lock `name` is free, without waiting; no session can take it until the block ends.
 
-    Never waits. Several may ask at once: none of them takes another for a holder.
+    Several sessions may ask at the same time; asking does not count as holding.
     """
     key = _key(name)
     row = conn.execute("SELECT pg_try_advisory_lock_shared(hashtextextended(%s, 0))", (key,)).fetchone()
@@ -77,14 +77,14 @@ def free_lock(conn: Connection, name: str) -> Iterator[bool]:
 def month_lock(
     conn: Connection, asset: str, month: str, *, on_wait: Callable[[], None] | None = None
 ) -> AbstractContextManager[None]:
-    """Hold the lock of one asset's month, so that two runs of it take turns."""
+    """Hold the lock of one month of an asset, so that its runs wait for each other."""
     return named_lock(conn, f"{asset}:{month}", on_wait=on_wait)
 
 
 def hold_as_writer(conn: Connection, asset: str, month: str) -> None:
-    """Be known, until this connection ends, as one that writes for the run that holds the month's lock.
+    """Register this connection as a writer of the run that holds the month's lock, until it ends.
 
-    A killed run's lock is free at once, while the server may still be at a statement of its writers.
+    When a run is killed its lock is free at once, but the server may still execute a statement of a writer.
     """
     key = _key(_writers(asset, month))
     conn.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", (key,))
@@ -93,7 +93,7 @@ def hold_as_writer(conn: Connection, asset: str, month: str) -> None:
 def await_writers(
     conn: Connection, asset: str, month: str, *, on_wait: Callable[[], None] | None = None
 ) -> None:
-    """Under the month's lock, wait until the server is done with the writers of a run that was killed."""
+    """Wait, under the month's lock, until no writer of a killed run is executing a statement."""
     with named_lock(conn, _writers(asset, month), on_wait=on_wait):
         pass
 
@@ -103,9 +103,9 @@ def _writers(asset: str, month: str) -> str:
 
 
 def _unlock(conn: Connection, key: str, *, shared: bool = False) -> None:
-    """Free a lock, unless the connection can take no statement: then the server frees it with the connection.
+    """Free a lock, unless the connection accepts no statement; the server then frees it when it ends.
 
-    Ctrl-C in the middle of a statement leaves such a connection, and an error here would hide the interrupt.
+    Ctrl-C during a statement leaves such a connection, and an error here would hide the interrupt.
     """
     ready = (TransactionStatus.IDLE, TransactionStatus.INTRANS)
     if not conn.closed and not conn.broken and conn.info.transaction_status in ready:

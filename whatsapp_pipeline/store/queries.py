@@ -1,4 +1,4 @@
-"""The set-based statements kept in `sql/queries/`, too long to read inside Python."""
+"""Loader of the long statements in `sql/queries/`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ QUERIES_DIR = PROJECT_ROOT / "sql" / "queries"
 
 @cache
 def load(name: str) -> LiteralString:
-    """Return the statement in `sql/queries/<name>.sql` (psycopg placeholders, one statement a file).
+    """Return the statement in `sql/queries/<name>.sql`: one statement per file, with psycopg placeholders.
 
-    `{message_order}` stands for the one order of messages, `{chat_order}` for the same over chat_messages.
+    `{message_order}` and `{chat_order}` are replaced by the order of messages and of chat_messages.
     """
-    # The files are ours and take values only through placeholders, which is what LiteralString vouches for.
+    # The files belong to the project, and values come only through placeholders, so LiteralString is right.
     text = (QUERIES_DIR / f"{name}.sql").read_text(encoding="utf-8")
     return text.replace("{message_order}", MESSAGE_ORDER).replace("{chat_order}", CHAT_ORDER)

@@ -1,6 +1,6 @@
-"""What the role of a connection may read: for commands that show as much as the role's tables allow.
+"""The tables and columns that the role of a connection may read, for commands that show only those.
 
-What belongs here: asking the database. What does not: which role gets which rights (grants.py).
+What belongs here: reading rights from the database. What does not: granting them (grants.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def may_read(conn: Connection, table: str) -> bool:
 
 
 def readable_columns(conn: Connection, table: str, wanted: Sequence[str]) -> list[str]:
-    """Return those of `wanted` that the role may read, in their order."""
+    """Return the columns of `wanted` that the role may read, in the same order."""
     rows = conn.execute(
         "SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS w (name, place)"
         " WHERE has_column_privilege(to_regclass(%s), name, 'SELECT') ORDER BY place",
@@ -27,6 +27,6 @@ def readable_columns(conn: Connection, table: str, wanted: Sequence[str]) -> lis
 
 
 def columns_or_null(conn: Connection, table: str, wanted: Sequence[str]) -> str:
-    """Return a SELECT list of `wanted`, NULL in the place of what the role may not read."""
+    """Return a SELECT list of `wanted` with NULL instead of the columns that the role may not read."""
     readable = set(readable_columns(conn, table, wanted))
     return ", ".join(name if name in readable else f"NULL AS {name}" for name in wanted)

@@ -1,7 +1,7 @@
-"""The databases of a server: whether one is there, and creating it.
+"""The databases of a server: finding and creating them.
 
-What belongs here: statements about whole databases. What does not: which databases the project uses
-(databases.py) and starting a server (embedded.py).
+What belongs here: statements about whole databases. What does not: the choice of the project's databases
+(databases.py), and starting a server (embedded.py).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from whatsapp_pipeline.store.connection import Connection, connect
 
 
 def has_database(conn: Connection, name: str) -> bool:
-    """Return whether the server of `conn` has a database of this name."""
+    """Return whether the server of `conn` has a database with this name."""
     return conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None
 
 
 def create_database(conn: Connection, name: str) -> None:
-    """Create an empty database; does nothing where another process created it first."""
+    """Create an empty database, unless another process created it first."""
     with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-        # template0: nobody is connected to it, so that two processes may create databases at once.
+        # No session uses template0, so two processes can create databases at the same time.
         conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
 
 
 class RoleRights(NamedTuple):
-    """What the role that connects may do about a database of a name."""
+    """The current role, and whether it may create databases and the database of a name exists."""
 
     role: str
     may_create: bool
@@ -36,7 +36,7 @@ class RoleRights(NamedTuple):
 
 
 def role_rights(url: str, name: str) -> RoleRights:
-    """Return whether the role of `url` may create databases, and whether one called `name` exists."""
+    """Return the rights of the role of `url`, and whether the database `name` exists."""
     with connect(url) as conn:
         row = conn.execute(
             """SELECT rolname, rolcreatedb OR rolsuper, EXISTS (SELECT FROM pg_database WHERE datname = %s)

@@ -1,9 +1,9 @@
-"""What the server's planner knows of tables that were filled a moment ago.
+"""Statistics of the server's planner for tables that a step has just filled.
 
-What belongs here: having them looked at before they are joined. What does not: keeping statistics fresh
-afterwards, which is autovacuum's work. It comes by once a minute; until then what a table holds is a guess,
-or what it held before a step wrote every row of it: no links yet, a thousand messages where a million are.
-The plans made from that sort every contact there is, or read all messages once a contact.
+What belongs here: ANALYZE before such tables are joined, and VACUUM after an erasure. What does not: keeping
+statistics current, which autovacuum does. It runs once a minute. Until then the planner uses old statistics,
+for example a thousand messages where there are a million, and chooses plans that sort all contacts or read
+all messages once per contact.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 def refresh(conn: Connection, columns: Mapping[str, tuple[str, ...]]) -> None:
-    """Analyze the tables that grew by a fifth since that was done last, or for which it never was.
+    """Analyze the tables that were never analyzed, or have grown by a fifth since.
 
-    `columns`: by table, those that decide on plans; () is all of them. Waits for nobody who is at it, and
-    leaves a table as it is that the user's role may not analyze.
+    `columns` maps each table to the columns that plans depend on; () means all. A table is skipped if another
+    session has locked it or if the role may not analyze it.
     """
     rows = conn.execute(
         """SELECT relname FROM pg_class
@@ -33,10 +33,11 @@ def refresh(conn: Connection, columns: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def forget_deleted_rows(conn: Connection, tables: Sequence[str]) -> None:
-    """Have the server let go of deleted rows of tables, and of their values in its statistics (`pg_stats`).
+    """Remove deleted rows of tables from disk, and their values from the server's statistics (`pg_stats`).
 
-    For an erasure: autovacuum may come late, or never where a large table loses few rows. A table that this
-    role may not vacuum, or that somebody has locked, is passed over. Call it outside of a transaction.
+    An erasure needs this because autovacuum may come late, or never for a large table with few deleted rows.
+    A table is skipped if this role may not vacuum it or another session has locked it. Call it outside of a
+    transaction.
     """
     names = sql.SQL(", ").join(sql.Identifier(table) for table in tables)
     conn.execute(sql.SQL("VACUUM (ANALYZE, SKIP_LOCKED) {}").format(names))

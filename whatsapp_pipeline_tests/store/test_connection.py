@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
-from whatsapp_pipeline.store.connection import Connection, another, connect, hang_up
+from whatsapp_pipeline.store.connection import Connection, abort, clone, connect
 
 
 def test_another_goes_to_the_same_place_with_the_same_settings(
@@ -29,7 +29,7 @@ def test_another_goes_to_the_same_place_with_the_same_settings(
         monkeypatch.setenv("PGPORT", "1")
         monkeypatch.setenv("PGSSLMODE", "require")
         monkeypatch.setenv("PGOPTIONS", "-c work_mem=1MB")
-        with another(conn) as more:
+        with clone(conn) as more:
             assert more.execute(asked).fetchone() == conn.execute(asked).fetchone()
             assert more.info.backend_pid != conn.info.backend_pid
             assert more.autocommit
@@ -39,7 +39,7 @@ def test_another_goes_to_the_same_place_with_the_same_settings(
 def test_another_goes_to_the_server_that_was_reached_of_several(database_url: str) -> None:
     host = str(conninfo_to_dict(database_url)["host"])
     url = make_conninfo(database_url, host=f"/nowhere,{host}", port="1,5432")
-    with connect(url) as conn, another(conn) as more:
+    with connect(url) as conn, clone(conn) as more:
         assert (more.info.host, more.info.port) == (host, 5432)
         assert more.info.get_parameters()["host"] == host
 
@@ -50,7 +50,7 @@ def test_who_waits_on_a_connection_that_is_hung_up_is_told(conn: Connection, dat
         waiting = pool.submit(other.execute, "SELECT pg_advisory_lock(4711)")
         while other.info.transaction_status is not TransactionStatus.ACTIVE:
             assert not waiting.done()
-        hang_up(other)
+        abort(other)
         with pytest.raises(psycopg.OperationalError):
             waiting.result(timeout=10)
-    hang_up(other)  # once more does no harm
+    abort(other)  # once more does no harm

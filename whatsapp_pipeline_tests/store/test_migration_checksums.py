@@ -90,7 +90,7 @@ def test_an_edited_migration_is_refused_before_anything_is_applied(
     (own_migrations / "9001_later.sql").write_text(
         "-- migrate:up\nCREATE TABLE later_one ();\n-- migrate:down\n"
     )
-    with pytest.raises(PipelineError, match=r"0003_linking\.sql was edited after .* put back the file"):
+    with pytest.raises(PipelineError, match=r"0003_linking\.sql was edited after .* restore the file"):
         migrate(fresh_database_url, own_migrations)
     with connect(fresh_database_url) as conn:
         assert conn.execute("SELECT to_regclass('next_one'), to_regclass('later_one')").fetchone() == (

@@ -26,7 +26,7 @@ from whatsapp_pipeline.steps.chats.load_plan import LoadOptions, Share
 from whatsapp_pipeline.steps.chats.load_reading import FileProblemError, FileToLoad, ReadingStoppedError
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.store.chats import chat_files
-from whatsapp_pipeline.store.connection import Connection, another, hang_up
+from whatsapp_pipeline.store.connection import Connection, abort, clone
 from whatsapp_pipeline.store.locks import hold_as_writer, in_transaction
 
 # How often statements are cancelled until their writers give up: between two there is none to cancel.
@@ -88,7 +88,7 @@ class Writers:
         conns: list[Connection] = []
         try:
             while len(conns) < count:
-                conns.append(stack.enter_context(another(self._conn)))
+                conns.append(stack.enter_context(clone(self._conn)))
         except PipelineError as error:
             self._log.warning(
                 "%s is loaded over %d connection(s) instead of %d: %s",
@@ -155,7 +155,7 @@ def _end(writers: Sequence[Future[Counter[str]]], conns: Sequence[Connection]) -
                     conn.cancel_safe(timeout=_PATIENCE_SECONDS)
     finally:  # also for who can't wait
         for conn in conns:
-            hang_up(conn)
+            abort(conn)
 
 
 def _sum(results: Iterable[Counter[str]]) -> Counter[str]:
