@@ -1,7 +1,7 @@
-"""Any OpenAI-compatible endpoint, asked for one reply under a deadline.
+"""Client of an OpenAI-compatible endpoint: one request for one reply, with a deadline.
 
-What belongs here: the request, its limits, and a strict reading of the answer. What does not: which messages
-are asked about and what becomes of the reply (steps/answer_messages).
+What belongs here: the request, its limits, and strict reading of the answer. What does not: the choice of
+messages and storing the reply (steps/conversations/answer_messages.py).
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from whatsapp_pipeline.settings import Settings
 MAX_RESPONSE_BYTES = 2**20
 DEADLINE_SECONDS = 30.0
 _HEADERS = Retry(retry_after_max=3600)
-_LIMIT_SECONDS = 60.0  # where a 429 does not say how long
-# How an answer ended, as endpoints name it, when what came is no whole answer.
+_LIMIT_SECONDS = 60.0  # wait after a 429 that states no time
+# Values of finish_reason for an incomplete answer.
 _CUT = frozenset({"length", "max_tokens"})
 _FILTERED = frozenset({"content_filter", "content-filter", "safety", "refusal"})
-# What a whole answer ends with; each other word, known or not, may mean that the rest is missing.
+# Values of finish_reason for a complete answer. Any other value may mean that the rest is missing.
 _WHOLE = frozenset({"", "stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed"})
 # setup: the key or the address is wrong, so every question would fail. limit: too many requests. outage: no
-# answer came. refused: this question is not accepted. filtered: the endpoint withheld the answer.
-# unusable: what came is no whole text.
+# answer. refused: the endpoint does not accept this question. filtered: the endpoint withheld the answer.
+# unusable: the answer is not a complete text.
 Failure = Literal["setup", "limit", "outage", "refused", "filtered", "unusable"]
 
 
@@ -49,16 +49,16 @@ class Turn(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer that may be stored, and the tokens that the endpoint says it took (prompt and answer)."""
+    """An answer that may be stored, and the number of tokens that the endpoint states for it."""
 
     text: str
     tokens: int
 
 
 class AssistantError(PipelineError):
-    """The endpoint gave no usable reply; the text says why and quotes nothing.
+    """The endpoint gave no usable reply. The text states the reason and quotes nothing.
 
-    `failure` says what kind it is, `retry_after` how many seconds the endpoint asks to wait.
+    `failure` is the kind of failure, `retry_after` the number of seconds that the endpoint asks to wait.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class AssistantError(PipelineError):
 
 
 class Assistant(Protocol):
-    """Whatever can answer a conversation."""
+    """An object that can answer a conversation."""
 
     def reply(self, turns: Sequence[Turn], *, seconds: float) -> Reply:
         """Return the reply to the last turn within `seconds`, never blank; raises AssistantError."""
@@ -78,7 +78,10 @@ class Assistant(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenAiAssistant:
-    """`POST {base_url}/chat/completions`. The system prompt is added here and stored nowhere."""
+    """Client of `POST {base_url}/chat/completions`.
+
+    It adds the system prompt, which is not stored anywhere.
+    """
 
     base_url: str
     model: str
@@ -87,7 +90,7 @@ class OpenAiAssistant:
     deadline_seconds: float = DEADLINE_SECONDS
 
     def reply(self, turns: Sequence[Turn], *, seconds: float = DEADLINE_SECONDS) -> Reply:
-        """Ask once; raises AssistantError at the deadline, whatever the endpoint is doing."""
+        """Send one request; raises AssistantError, at the latest at the deadline."""
         deadline = min(seconds, self.deadline_seconds)
         answers: queue.SimpleQueue[Reply | Exception] = queue.SimpleQueue()
 
@@ -97,8 +100,8 @@ class OpenAiAssistant:
             except (AssistantError, requests.RequestException, ValueError) as error:
                 answers.put(error)
 
-        # requests limits each read, not their sum: a server that drips bytes would hold us for ever. The
-        # thread is a daemon and ends with its socket.
+        # A time-out of `requests` limits each read and not their sum, so a server that sends byte by byte
+        # would block this thread without end. The thread below is a daemon and ends with its socket.
         threading.Thread(target=ask, name="assistant", daemon=True).start()
         try:
             answer = answers.get(timeout=deadline)
@@ -107,7 +110,7 @@ class OpenAiAssistant:
         if isinstance(answer, AssistantError):
             raise answer
         if isinstance(answer, Exception):
-            # Only its class: the text of such an error may hold the URL or a piece of the answer.
+            # Name only the class: the text of such an error may contain the URL or a part of the answer.
             raise AssistantError(f"the request failed ({type(answer).__name__})", "outage") from None
         return answer
 
@@ -120,7 +123,7 @@ class OpenAiAssistant:
             json={"model": self.model, "messages": [*system, *turns]},
             headers=headers,
             timeout=deadline,
-            allow_redirects=False,  # the key goes to the host that was named, and to no other
+            allow_redirects=False,  # send the key to the configured host only
             stream=True,
         ) as response:
             if response.status_code != 200:
@@ -135,7 +138,7 @@ class OpenAiAssistant:
         return self._read(bytes(body))
 
     def _read(self, body: bytes) -> Reply:
-        """Read the answer, whose text has to be whole and fit to be stored; raises AssistantError."""
+        """Read the answer; raises AssistantError if its text is incomplete or can't be stored."""
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
@@ -153,10 +156,10 @@ class OpenAiAssistant:
         if isinstance(content, list):
             content = _text_of_parts(content)
         if not isinstance(content, str):
-            raise AssistantError("the reply holds no text")
+            raise AssistantError("the reply contains no text")
         if ended not in _WHOLE:
             named = re.sub(r"\W", "", ended)[:30]
-            raise AssistantError(f"the answer did not end as a whole one does (finish_reason {named})")
+            raise AssistantError(f"the answer may be incomplete (finish_reason {named})")
         try:
             return Reply(clean_reply(content, keep=self.system_prompt or ""), _tokens(document))
         except UnusableReplyError as error:
@@ -164,7 +167,7 @@ class OpenAiAssistant:
 
 
 def _refusal(response: requests.Response) -> AssistantError:
-    """Say what an answer other than 200 means for this question and for the others."""
+    """Return the error for an answer other than 200; its kind shows whether other questions would fail."""
     status = response.status_code
     words = f"the endpoint answered HTTP {status}"
     if status in {401, 403}:
@@ -189,7 +192,7 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def _text_of_parts(parts: Sequence[object]) -> str:
-    """Join the parts of an answer that are text; others are thoughts, pictures or sources."""
+    """Join the text parts of an answer; other parts are thoughts, pictures or sources."""
     return "".join(
         part["text"]
         for part in parts
@@ -199,17 +202,17 @@ def _text_of_parts(parts: Sequence[object]) -> str:
 
 
 def _tokens(document: Mapping[str, Any]) -> int:
-    """Return the tokens that the answer says it took, 0 where it does not say."""
+    """Return the number of tokens that the answer states, otherwise 0."""
     usage = document.get("usage")
     total = usage.get("total_tokens") if isinstance(usage, Mapping) else None
     return total if isinstance(total, int) and not isinstance(total, bool) and total > 0 else 0
 
 
 def assistant_from(settings: Settings) -> OpenAiAssistant | None:
-    """Build the assistant that the settings describe; None when none is set.
+    """Return the assistant of the settings; None if none is set.
 
-    ASSISTANT_SYSTEM_PROMPT is the text, or the path of a file that holds it. Raises SettingError when only
-    half of what is needed is set.
+    ASSISTANT_SYSTEM_PROMPT is the text, or the path of a file that contains it. Raises SettingError if the
+    address is set and the model is not.
     """
     if not settings.assistant_base_url:
         return None
@@ -227,7 +230,7 @@ def assistant_from(settings: Settings) -> OpenAiAssistant | None:
 def _prompt(text: str | None) -> str | None:
     if text is None or "\n" in text or len(text) > 500:
         return text
-    # A text can be too long for a path, or begin with a tilde: then it names no file.
+    # `os.path.isfile` is False for a text that is no path, also if it is too long or begins with a tilde.
     path = os.path.expanduser(text)
     if not os.path.isfile(path):
         return text

@@ -1,1 +1,1 @@
-"""What assets are handed: thin Dagster resources around plain clients."""
+"""The resources of assets: thin Dagster classes around plain clients."""

@@ -1,7 +1,7 @@
-"""Dagster's own storage: dagster-postgres on the database the settings name.
+"""Storage of Dagster's runs and events: dagster-postgres on the database of the settings.
 
-`dagster.yaml` names the class below instead of a URL, so that a bare `dagster dev`, the daemon and every run
-worker find (and, where it is the embedded one, start) the same server without any environment.
+`dagster.yaml` names this class instead of a URL. So `dagster dev`, the daemon and every run worker use the
+same server without environment variables, and start it if it is the embedded one.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from whatsapp_pipeline.databases import dagster_url, sqlalchemy_url
 
 
 class PipelineDagsterStorage(DagsterPostgresStorage):
-    """Runs, events and schedules in PostgreSQL, at the URL that the settings give."""
+    """Runs, events and schedules in PostgreSQL, at the URL of the settings."""
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """Take nothing from dagster.yaml: the settings are the one home of URLs."""
+        """Accept no options in dagster.yaml, because URLs belong in the settings."""
         return {}
 
     @classmethod

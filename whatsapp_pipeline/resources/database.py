@@ -1,7 +1,7 @@
 """The pipeline's database as a Dagster resource.
 
-What belongs here: handing assets a connection, and the one shared connection of a dry run. What does not:
-statements (store/) and which server it is (databases.py).
+What belongs here: connections for assets, and the shared connection of a dry run. What does not: statements
+(store/) and the choice of the server (databases.py).
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from whatsapp_pipeline.steps.operations.privacy import recall_erasures
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate, pending
 
-# The connection of a dry run of the whole chain, while one is under way in this process.
+# The connection of a dry run of the whole chain, while this process does one.
 _dry_run_connection: ContextVar[Connection | None] = ContextVar("dry_run_connection", default=None)
 
 
 @cache
 def _ready_url(url: str | None, configured: Settings) -> str:
-    """Resolve the database; check once per process that its schema is current and it knows erased people."""
+    """Return the database's URL; once per process, check its schema and apply the list of erased people."""
     resolved = url or pipeline_url(configured)
     if missing := pending(resolved):
         if url or configured.database_url:
@@ -41,23 +41,23 @@ def _ready_url(url: str | None, configured: Settings) -> str:
                 f"the database lacks {len(missing)} migration(s), the first is {missing[0]}; "
                 "run `whatsapp-pipeline migrate`"
             )
-        migrate(resolved)  # the embedded server is ours alone, nobody has to be asked
+        migrate(resolved)  # no other program uses the embedded server
     recall_erasures(resolved, configured, log=logging.getLogger("whatsapp_pipeline.privacy"))
     return resolved
 
 
 @cache
 def _backed_up(url: str) -> None:
-    """Back up a user's own database before the first write to it; asked once a process."""
+    """Back up a user's own database before the first write to it; checked once per process."""
     configured = settings.load()
-    # The embedded server and a URL given by hand hold nothing that another program put there.
+    # The embedded server and a URL in the configuration of a run have no tables of other programs.
     if configured.backup_before_write and configured.database_url and url == pipeline_url(configured):
         before_first_write(url, backup_options(configured), log=logging.getLogger("whatsapp_pipeline.backup"))
 
 
 @contextmanager
 def _errors_without_rows() -> Iterator[None]:
-    """Raise what the database refuses without the server's DETAIL and values: Dagster keeps errors."""
+    """Raise errors of the database without rows and values, because Dagster stores the text of errors."""
     try:
         yield
     except psycopg.Error as error:
@@ -71,32 +71,32 @@ def _errors_without_rows() -> Iterator[None]:
 def _in_words(error: psycopg.Error) -> str:
     ours = [f for f in traceback.extract_tb(error.__traceback__) if "/whatsapp_pipeline/" in f.filename]
     place = f" in {ours[-1].name}, line {ours[-1].lineno}" if ours else ""
-    # The primary message names tables and rules; of class 22, data exceptions, it quotes the value.
+    # The primary message names tables and constraints. Those of class 22 (data exceptions) quote values.
     words = error.diag.message_primary if error.sqlstate and not error.sqlstate.startswith("22") else None
     return f"the database: {type(error).__name__} ({error.sqlstate or 'no answer'}){place}" + (
         f": {words}" if words else ""
     )
 
 
-class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
-    """The PostgreSQL that holds contacts, orders, chats and everything made of them."""
+class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: assets get the resource
+    """The PostgreSQL database with contacts, orders, chats and all results."""
 
     url: str | None = Field(
         default=None,
-        description="PostgreSQL URL. Left out: DATABASE_URL, else the embedded server under .local/.",
+        description="PostgreSQL URL. Default: DATABASE_URL, otherwise the embedded server under .local/.",
     )
 
     def resolved_url(self) -> str:
-        """Return the URL of the database, whose schema is current."""
+        """Return the URL of the database, after making sure that its schema is current."""
         return _ready_url(self.url, settings.load())
 
     @contextmanager
     def connect(
         self, *, application_name: str = "whatsapp-pipeline", dry_run: bool = False
     ) -> Iterator[Connection]:
-        """Open a connection in autocommit mode; with `dry_run` everything done on it is rolled back.
+        """Open a connection in autocommit mode; with `dry_run`, roll back all changes at the end.
 
-        Raises PipelineError for every error of the database: its own words can hold rows.
+        Raises PipelineError for every error of the database, because psycopg's errors may quote rows.
         """
         with _errors_without_rows():
             if shared := _dry_run_connection.get():
@@ -114,7 +114,7 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value t
 
     @contextmanager
     def dry_run_of_everything(self) -> Iterator[Connection]:
-        """Hand every `connect` of this block one connection, and roll it back at the end."""
+        """Make every `connect` of this block use one connection, and roll back its changes at the end."""
         with self.connect(application_name="whatsapp-pipeline dry run", dry_run=True) as conn:
             token = _dry_run_connection.set(conn)
             try:

@@ -1,7 +1,7 @@
-"""Where chats and ERP rows come from, as Dagster resources.
+"""The archive and the ERP as Dagster resources.
 
-What belongs here: choosing the archive and the ERP from config and settings, and the one rule that keeps the
-sample data out of a user's own database. What does not: reading either (archive/, erp/).
+What belongs here: the choice of the archive and the ERP, and the rule that keeps the sample data out of a
+user's own database. What does not: reading them (archive/, erp/).
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from whatsapp_pipeline.erp.source import ErpSource
 
 
-class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
-    """The folder (or any place UPath reaches) with the exported chats, by year and month."""
+class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: assets get the resource
+    """The folder, or URL that UPath supports, with the exported chats by year and month."""
 
     root: str | None = Field(
         default=None,
-        description="Folder or URL of the archive. Left out: CHAT_ARCHIVE, else the sample in data/.",
+        description="Folder or URL of the archive. Default: CHAT_ARCHIVE, otherwise the sample in data/.",
     )
 
     def open(self) -> ChatArchive:
-        """Return the archive; raises SettingError rather than load the sample into a user's database.
+        """Return the archive; raises SettingError if it would be the sample and the database is a user's own.
 
-        An empty root is an error too: a script's variable that is not set must not choose another archive.
+        An empty root is an error too, because an unset variable of a script must not choose another archive.
         """
         from whatsapp_pipeline.archive import ChatArchive
 
@@ -45,18 +45,18 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value ty
         return ChatArchive(root)
 
 
-class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
+class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: assets get the resource
     """The ERP that contacts and service orders come from."""
 
     source: str | None = Field(
         default=None,
         description="`tiny`, an http(s) URL of a Tiny-like server, or a folder of saved pages. "
-        "Left out: ERP, otherwise `tiny` where credentials are set, otherwise the sample pages in data/ for "
+        "Default: ERP, otherwise `tiny` if credentials are set, otherwise the sample pages in data/ for "
         "the embedded database.",
     )
 
     def open(self) -> ErpSource:
-        """Return the source; raises SettingError when none is set for a database of the user's own."""
+        """Return the source; raises SettingError if none is set and the database is a user's own."""
         from whatsapp_pipeline.erp.source import open_erp_source
 
         configured = settings.load()

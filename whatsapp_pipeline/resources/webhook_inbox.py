@@ -1,12 +1,12 @@
-"""The webhook inbox as Dagster resources: what was received, and who answers.
+"""The webhook inbox as a Dagster resource, with the assistant that answers.
 
-What belongs here: how much a run takes, and building the assistant from the settings. What does not:
-statements (store/inbox) and processing (steps/process_webhooks).
+What belongs here: limits of a run, and the assistant of the settings. What does not: statements
+(store/conversations/inbox.py) and processing (steps/conversations/process_webhooks.py).
 """
 
-# No postponed annotations here: Dagster reads the types of fields from the annotations themselves.
-# The step and the assistant's client are imported where they are used: they bring libraries that every load
-# of the definitions would wait for.
+# Annotations are not postponed here, because Dagster reads the types of fields from them. The step and the
+# assistant's client are imported where they are used, because their libraries would slow down every load of
+# the definitions.
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 APPLICATION = "whatsapp-pipeline webhook inbox"
 
 
-class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: it is handed as itself
-    """What the receiver kept: deliveries in the database, and the spool before it."""
+class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: assets get the resource
+    """Deliveries that the receiver stored in the database, and the limits of processing them."""
 
     database: dg.ResourceDependency[Database]
-    batch_size: int = Field(default=5000, ge=1, description="Deliveries a run works through at most.")
-    batches_per_tick: int = Field(default=2, ge=1, description="Runs a sensor tick asks for at most.")
+    batch_size: int = Field(default=5000, ge=1, description="Maximum deliveries of a run.")
+    batches_per_tick: int = Field(default=2, ge=1, description="Maximum runs that one sensor tick requests.")
     max_attempts: int = Field(
         default=5, ge=1, description="Failures after which a delivery is a dead letter."
     )
     max_launches: int = Field(
-        default=10, ge=1, description="Launches after which a batch that never ends is given up."
+        default=10, ge=1, description="Launches after which a batch that never finishes is abandoned."
     )
 
     def status(self) -> inbox.InboxStatus:
-        """Count what waits."""
+        """Return counts of the waiting deliveries."""
         with self.database.connect(application_name=APPLICATION) as conn:
             return inbox.status(conn)
 
     def options(self) -> "ProcessOptions":
-        """Return how deliveries are processed, from this config and the settings."""
+        """Return the options of processing, from this configuration and the settings."""
         from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions
 
         configured = settings.load()
@@ -55,17 +55,17 @@ class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no val
         )
 
     def assistant(self) -> "OpenAiAssistant | None":
-        """Return the assistant of the settings, None when it is off."""
+        """Return the assistant of the settings, None if it is off."""
         from whatsapp_pipeline.assistant.client import assistant_from
 
         return assistant_from(settings.load())
 
     def answer_limits(self) -> "AnswerLimits":
-        """Return what one run may take of the assistant, from the settings."""
+        """Return the limits of one run's questions to the assistant, from the settings."""
         from whatsapp_pipeline.steps.conversations.answer_messages import limits_from
 
         return limits_from(settings.load())
 
     def plan(self, conn: Connection) -> inbox.Batch | None:
-        """Open a batch over what is due; None when nothing is."""
+        """Create a batch of the deliveries that are due; None if there are none."""
         return inbox.plan_batch(conn, self.batch_size)

@@ -1,7 +1,7 @@
-"""Writing an invented archive with its truth: chat files, ERP pages, `truth.csv`, `truth_sessions.csv`.
+"""Writer of an invented archive: chat files, ERP pages, and the truth in `truth.csv`, `truth_sessions.csv`.
 
-What belongs here: folders, file names, encodings and the truth's columns. What does not: what is invented
-(`plan`) and how a chat is spelled (`blocks`, `dialogue`). The same options give the same bytes.
+What belongs here: folders, file names, encodings, and the columns of the truth. What does not: planning chats
+(`plan`) and their text (`blocks`, `dialogue`). The same options give the same bytes.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from whatsapp_pipeline.sandbox.blocks import write_chat
-from whatsapp_pipeline.sandbox.chats import Chat, file_title
-from whatsapp_pipeline.sandbox.dialogue import Line, Session, tell
+from whatsapp_pipeline.sandbox.chats import SampleChat, file_title
+from whatsapp_pipeline.sandbox.dialogue import Line, Session, write_session
 from whatsapp_pipeline.sandbox.pages import write_erp
-from whatsapp_pipeline.sandbox.people import Person
+from whatsapp_pipeline.sandbox.people import SamplePerson
 from whatsapp_pipeline.sandbox.plan import SampleOptions, World, make_world, sized
 
 CHATS_FOLDER: Final = "organized_whatsapp_chats"
@@ -42,7 +42,7 @@ _SESSION_COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SampleReport:
-    """What was written."""
+    """Counts of what was written."""
 
     contacts: int
     orders: int
@@ -52,9 +52,9 @@ class SampleReport:
 
 
 def write_sample(out: Path, options: SampleOptions) -> SampleReport:
-    """Invent an archive under `out` (created if absent), one chat in memory at a time.
+    """Write an invented archive to the folder `out`, with one chat in memory at a time.
 
-    Raises PipelineError when there are too few contacts for the files.
+    Creates the folder. Raises PipelineError if there are too few contacts for the files.
     """
     world = make_world(options)
     write_erp(out / "erp", world.people, world.orders)
@@ -62,12 +62,12 @@ def write_sample(out: Path, options: SampleOptions) -> SampleReport:
 
 
 class _Writer:
-    """Writes the files of a world, and a line of truth for each of them."""
+    """Writes the files of a world, and one line of truth for each file."""
 
     def __init__(self, out: Path, world: World) -> None:
         self.out, self.world, self.options = out, world, world.options
         self.first_day = datetime(int(self.options.months[0][:4]), int(self.options.months[0][5:]), 1)
-        # Numbers that the ERP holds with their area code, and without it by their last eight digits.
+        # Number of contacts with each phone, among those whose phone in the ERP has its area code.
         self.holders = Counter(person.key for person in world.people if _findable(person))
         self.messages = self.size_bytes = 0
 
@@ -81,11 +81,11 @@ class _Writer:
             add_session = self._table(stack, "truth_sessions.csv", _SESSION_COLUMNS)
             for position, (chat, place) in enumerate(self.world.files):
                 rng = random.Random(f"file/{self.options.seed}/{chat.index}/{place}")
-                told = self._sessions(rng, chat, place, largest=position == largest)
+                sessions = self._sessions(rng, chat, place, largest=position == largest)
                 path = self._path(rng, chat, place)
-                blocks, counts, named = self._write_file(rng, root / path, chat, told)
-                add_file(self._file_truth(path, chat, place, told, blocks))
-                for number, session in enumerate(told):
+                blocks, counts, named = self._write_file(rng, root / path, chat, sessions)
+                add_file(self._file_truth(path, chat, place, sessions, blocks))
+                for number, session in enumerate(sessions):
                     add_session(_session_truth(path, number + 1, session, counts[number], named[number]))
         return SampleReport(
             len(self.world.people),
@@ -102,32 +102,32 @@ class _Writer:
         return writer.writerow
 
     def _largest(self) -> int | None:
-        """The last file of a customer is the one that grows to `options.largest` messages."""
+        """Return the file that gets `options.largest` messages: the last one of a customer."""
         if not self.options.largest:
             return None
         customers = [index for index, (chat, _) in enumerate(self.world.files) if chat.kind == "person"]
         return customers[-1]
 
-    def _sessions(self, rng: random.Random, chat: Chat, month: int, *, largest: bool) -> list[Session]:
-        """The sessions a file tells, sized; a re-export (one in fifty) repeats those of the months before."""
+    def _sessions(self, rng: random.Random, chat: SampleChat, month: int, *, largest: bool) -> list[Session]:
+        """Return the sessions of a file with their sizes; a re-export also repeats those of the last file."""
         planned = sorted(chat.files[month], key=lambda session: session.start)
         if largest:
             target = self.options.largest
         else:
             size = rng.lognormvariate(math.log(self.options.median_messages), _SIGMA)
             target = min(int(size), 900 * max(1, int(self.options.median_messages / 14)))
-        # The notices count as messages of the file: most begin with two.
-        told = sized(rng, planned, max(2, target - 2), self.first_day, history=chat.kind == "person")
+        # Notices count as messages of the file, and most files begin with two.
+        sessions = sized(rng, planned, max(2, target - 2), self.first_day, history=chat.kind == "person")
         earlier = [position for position in chat.files if position < month]
         if earlier and rng.random() < 0.08:
             again = random.Random(f"file/{self.options.seed}/{chat.index}/{max(earlier)}")
             previous = self._sessions(again, chat, max(earlier), largest=False)
-            known = {session.start for session in told}
-            told = [session for session in previous if session.start not in known] + told
-        return sorted(told, key=lambda session: session.start)
+            known = {session.start for session in sessions}
+            sessions = [session for session in previous if session.start not in known] + sessions
+        return sorted(sessions, key=lambda session: session.start)
 
-    def _path(self, rng: random.Random, chat: Chat, month: int) -> str:
-        """Name the file: usually by its first message of the month, sometimes by the time of the export."""
+    def _path(self, rng: random.Random, chat: SampleChat, month: int) -> str:
+        """Return the file's path, named by the first message of the month or by the time of the export."""
         key = self.options.months[month]
         in_month = sorted(session.start for session in chat.files[month])
         at = in_month[0]
@@ -143,15 +143,18 @@ class _Writer:
         return f"{folder}/{name}"
 
     def _write_file(
-        self, rng: random.Random, path: Path, chat: Chat, told: list[Session]
+        self, rng: random.Random, path: Path, chat: SampleChat, sessions: list[Session]
     ) -> tuple[int, list[int], list[bool]]:
-        """Write one chat; return its blocks, each session's messages, and whether it names its order."""
-        counts, named = [0] * len(told), [False] * len(told)
+        """Write one chat.
+
+        Return the number of blocks, and each session's messages and whether it names its order.
+        """
+        counts, named = [0] * len(sessions), [False] * len(sessions)
 
         def lines() -> Iterator[Line]:
-            for number, session in enumerate(told):
+            for number, session in enumerate(sessions):
                 seed = f"tell/{self.options.seed}/{chat.index}/{session.start}"
-                for line in tell(seed, session, chat.speaker, group=chat.kind == "group"):
+                for line in write_session(seed, session, chat.speaker, group=chat.kind == "group"):
                     counts[number] += 1
                     if session.names_order and session.order and session.order.number in line.text:
                         named[number] = True
@@ -170,25 +173,27 @@ class _Writer:
         self.messages += blocks
         return blocks, counts, named
 
-    def _file_truth(self, path: str, chat: Chat, month: int, told: list[Session], blocks: int) -> _Row:
+    def _file_truth(
+        self, path: str, chat: SampleChat, month: int, sessions: list[Session], blocks: int
+    ) -> _Row:
         person = chat.person
-        orders = {session.order.id: session.order.number for session in told if session.order is not None}
+        orders = {session.order.id: session.order.number for session in sessions if session.order is not None}
         key = _phone_key(chat)
         return (
             path, self.options.months[month], chat.title_kind, person.id if person else "", key,
             self.holders[key] if key else "", person.phone_way if person else "",
             str(chat.kind == "group").lower(),
-            ";".join(map(str, orders)), ";".join(orders.values()), len(told), blocks,
+            ";".join(map(str, orders)), ";".join(orders.values()), len(sessions), blocks,
         )  # fmt: skip
 
 
-def _findable(person: Person) -> bool:
-    """Say whether the ERP holds the person's number with its area code."""
+def _findable(person: SamplePerson) -> bool:
+    """Return whether the ERP has the person's number with its area code."""
     return person.phone_way not in {"none", "unknown_area"}
 
 
-def _phone_key(chat: Chat) -> str:
-    """Area code and last eight digits, `+` and all digits for a foreign number, empty for a group."""
+def _phone_key(chat: SampleChat) -> str:
+    """Return area code and last eight digits; `+` and all digits of a foreign number; "" for a group."""
     if chat.kind == "group":
         return ""
     if chat.number.startswith("+"):
@@ -205,7 +210,10 @@ def _session_truth(path: str, number: int, session: Session, messages: int, name
 
 
 def _encoding(rng: random.Random, *, plain: bool) -> tuple[str, bytes, str]:
-    """Draw how a file is encoded: (codec, byte order mark, end of line); nearly always UTF-8, LF, no mark."""
+    """Draw the encoding of a file: (codec, byte order mark, end of line).
+
+    Mostly UTF-8 and LF without mark.
+    """
     draw = rng.random()
     if plain and draw < 0.5:
         return "cp1252", b"", "\n"

@@ -1,7 +1,7 @@
-"""An HTTP server that behaves like a language model's endpoint, with the habits of real ones on demand.
+"""An HTTP server that behaves like the endpoint of a language model, with faults on demand.
 
-What belongs here: what a client can observe: answers, refusals, silence, and answers that are no answers.
-What does not: a model. It listens on loopback, keeps everything in memory, and answers with fixed words.
+What belongs here: everything a client can observe: answers, refusals, silence, and unusable answers. What
+does not: a model. The server listens on loopback, keeps everything in memory, and answers with a fixed text.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ ANSWER: Final = "Olá! Sua ordem de serviço está em andamento."
 
 @dataclass(slots=True)
 class Habit:
-    """One way to misbehave, for `times` requests after `after` of them were answered well.
+    """One kind of fault, for `times` requests, after `after` correct answers.
 
     `kind`: `status` (answer `status` with `body` and `headers`), `reset` (close the connection with RST),
-    `hang` (say nothing until the server ends), `drip` (a byte now and then, never an end), `say` (answer with
-    `text` and `finish_reason`), `body` (HTTP 200 with `body` as it is).
+    `hang` (send nothing until the server ends), `drip` (send byte after byte without end), `say` (answer with
+    `text` and `finish_reason`), `body` (HTTP 200 with `body` unchanged).
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Habit:
 
 @dataclass(slots=True)
 class AssistantSandbox:
-    """The server's state: habits, the key it accepts, and every prompt it got."""
+    """The state of the server: faults, the key it accepts, and every prompt it received."""
 
     api_key: str | None = None
     habits: list[Habit] = field(default_factory=list)
@@ -50,7 +50,7 @@ class AssistantSandbox:
     ending: threading.Event = field(default_factory=threading.Event)
 
     def next_habit(self, prompt: list[dict[str, str]], *, is_refused: bool) -> Habit | None:
-        """Keep a prompt and return how its request goes wrong; None where it does not."""
+        """Store a prompt and return the fault of its request, or None."""
         with self.lock:
             self.prompts.append(prompt)
             for habit in [] if is_refused else self.habits:
@@ -63,12 +63,12 @@ class AssistantSandbox:
             return None
 
     def said(self) -> str:
-        """All words of all prompts, for a test to look for what must not be there."""
+        """Return the text of all prompts, in which tests search for text that must not be there."""
         return json.dumps(self.prompts, ensure_ascii=False)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Hands requests to the sandbox."""
+    """Answers requests from the sandbox."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1
@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Reset the connection, or hold it until the server ends."""
         self.close_connection = True
         if kind == "reset":
-            # Closing with a linger time of zero sends RST in the place of FIN.
+            # A linger time of zero makes `close` send RST instead of FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
             return
@@ -130,12 +130,12 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.flush()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
-        """Stay silent: the log of prompts is the sandbox's own."""
+        """Print nothing: the sandbox keeps its own log of prompts."""
 
 
 @contextlib.contextmanager
 def serving_assistant(sandbox: AssistantSandbox) -> Iterator[str]:
-    """Serve `sandbox` on a free port of loopback; yields what ASSISTANT_BASE_URL takes."""
+    """Serve `sandbox` on a free port of loopback; yields the value for ASSISTANT_BASE_URL."""
     handler = type("Handler", (_Handler,), {"sandbox": sandbox})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True

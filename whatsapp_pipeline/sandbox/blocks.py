@@ -1,7 +1,7 @@
-"""The block format: how a chat's messages stand in an archive file.
+"""The text of chat files in the block format.
 
 What belongs here: separators, headers, statuses, replies, attachments and notifications as text. What does
-not: what is said (`dialogue`) and where files go (`archive`).
+not: the messages (`dialogue`) and the files (`archive`).
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ _QUOTED_MEDIA: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """How the headers name a member: `name` as shown, `digits` in parentheses (None when absent)."""
+class HeaderIdentity:
+    """A member in headers: the shown `name`, and the `digits` in parentheses (None without them)."""
 
     name: str
     digits: str | None
 
     @property
     def header(self) -> str:
-        """The name with its digits: `aB3xYz09GIAA= (+554199990000)`."""
+        """The name with the digits: `aB3xYz09GIAA= (+554199990000)`."""
         return f"{self.name} (+{self.digits})" if self.digits else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class ChatStyle:
-    """What every block of a chat shares. `members` has one identity, or several in a group."""
+    """Properties of all blocks of a chat. `members` has one identity, or several in a group."""
 
     label: str
-    members: tuple[Identity, ...]
+    members: tuple[HeaderIdentity, ...]
     contact_notice: str | None
 
 
@@ -64,7 +64,7 @@ def _attachment(line: Line) -> str:
     return f"{caption}{name} ({word})\n{measure}"
 
 
-def _quote(line: Line, identity: Identity) -> str:
+def _quote(line: Line, identity: HeaderIdentity) -> str:
     who = "você" if line.who == "s" else identity.name
     quote = _QUOTED_MEDIA.get(line.kind, line.text)
     if len(quote) > QUOTE_LENGTH:
@@ -91,7 +91,7 @@ def _block(rng: random.Random, style: ChatStyle, line: Line) -> str:
     if line.kind == "empty":
         return f"{head}\n\n"
     if line.kind == "voice":
-        # Both spellings occur: the duration directly under the header, and after a blank line.
+        # Real files have the duration directly under the header, or after a blank line.
         return f"{head}{'' if line.number % 2 else chr(10)}{_attachment(line)}\n\n"
     body = line.text if line.kind in {"text", "deleted"} else _attachment(line)
     if line.quoted is not None:
@@ -105,7 +105,7 @@ def _notice(at: datetime, text: str) -> Line:
 
 
 def _with_notices(rng: random.Random, style: ChatStyle, lines: Iterable[Line]) -> Iterator[Line]:
-    """Add what the program itself writes; some of it is stamped later than the message after it."""
+    """Add WhatsApp's own notices; some have a later time than the message after them."""
     late_call = rng.random() < 0.25
     encrypted = rng.random() < 0.96
     for position, line in enumerate(lines):
@@ -125,7 +125,7 @@ def _with_notices(rng: random.Random, style: ChatStyle, lines: Iterable[Line]) -
 
 
 def write_chat(rng: random.Random, style: ChatStyle, lines: Iterable[Line]) -> Iterator[str]:
-    """Yield a chat's blocks in file order; about one file in forty holds a block twice, byte for byte."""
+    """Yield a chat's blocks in file order; about one file in forty contains one block twice."""
     doubled = rng.randint(1, 12) if rng.random() < 0.025 else 0
     for position, line in enumerate(_with_notices(rng, style, lines)):
         block = _block(rng, style, line)

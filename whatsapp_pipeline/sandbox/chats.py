@@ -1,7 +1,7 @@
-"""The chats of the invented world: whose they are, how they are titled, how their headers name people.
+"""The chats of the invented world: their owners, titles, and names in headers.
 
-What belongs here: a chat's identity and the draw of its title. What does not: when it is used (`plan`) and
-what is said in it (`dialogue`).
+What belongs here: creating a chat and drawing its title. What does not: when it is used (`plan`) and its
+messages (`dialogue`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Final
 
 from whatsapp_pipeline.sandbox import numbers
-from whatsapp_pipeline.sandbox.blocks import ChatStyle, Identity
+from whatsapp_pipeline.sandbox.blocks import ChatStyle, HeaderIdentity
 from whatsapp_pipeline.sandbox.dialogue import Session, Speaker
-from whatsapp_pipeline.sandbox.orders import DEVICES, Order
-from whatsapp_pipeline.sandbox.people import NICKNAMES, Person, Registry, full_name
+from whatsapp_pipeline.sandbox.orders import DEVICES, SampleOrder
+from whatsapp_pipeline.sandbox.people import NICKNAMES, Registry, SamplePerson, full_name
 
 GROUPS: Final = (
     "Equipe Assistência", "Entregas e Coletas", "Oficina - Bancada", "Plantão de Sábado",
@@ -32,12 +32,12 @@ _NAME_SHARES: Final = (30, 18, 18, 18, 10, 6)
 
 
 @dataclass(slots=True)
-class Chat:
-    """One chat. `person` is None for strangers and groups; `sessions` is every session planned for it."""
+class SampleChat:
+    """One chat. `person` is None for strangers and groups; `sessions` are all its planned sessions."""
 
     index: int
     kind: str
-    person: Person | None
+    person: SamplePerson | None
     number: str
     title_kind: str
     speaker: Speaker
@@ -46,14 +46,14 @@ class Chat:
     _style: ChatStyle | None = None
 
     def taken(self, start: datetime, apart: float) -> bool:
-        """Say whether a session stands within `apart` seconds of `start`."""
+        """Return whether a session begins less than `apart` seconds from `start`."""
         return any(abs((session.start - start).total_seconds()) < apart for session in self.sessions)
 
     def style(self, seed: int) -> ChatStyle:
-        """Draw the label and the names in the headers, the same ones for the same seed."""
+        """Return the label and the names in headers; the same seed gives the same ones."""
         if self._style is None:
             if self.title_kind == "name_os" and all(session.order is None for session in self.sessions):
-                self.title_kind = "name"  # there is no order to name
+                self.title_kind = "name"  # the chat has no order to name
             self._style = _draw_style(random.Random(f"style/{seed}/{self.index}"), self)
         return self._style
 
@@ -68,13 +68,13 @@ def _capitalized(name: str) -> str:
     return " ".join(word if word in {"da", "de", "dos"} else word.capitalize() for word in name.split())
 
 
-def of_person(rng: random.Random, index: int, person: Person, named: float) -> Chat:
+def of_person(rng: random.Random, index: int, person: SamplePerson, named: float) -> SampleChat:
     """Make a customer's chat, whose title is a name with probability `named`, else their bare number."""
     title_kind = "landline" if len(person.number) == 10 else "mobile"
     if rng.random() < named:
         title_kind = rng.choices(_NAME_KINDS, _NAME_SHARES)[0]
     name = person.name if not person.company else full_name(rng, woman=person.woman)
-    return Chat(
+    return SampleChat(
         index,
         "person",
         person,
@@ -84,24 +84,26 @@ def of_person(rng: random.Random, index: int, person: Person, named: float) -> C
     )
 
 
-def of_stranger(rng: random.Random, index: int, registry: Registry) -> Chat:
+def of_stranger(rng: random.Random, index: int, registry: Registry) -> SampleChat:
     """Make the chat of somebody whom the ERP does not know; a few write from abroad."""
     woman = rng.random() < 0.5
     speaker = _speaker(rng, full_name(rng, woman=woman), woman=woman)
     if rng.random() < 0.05:
         number = f"+1 {rng.choice(_FOREIGN_AREAS)} 555-01{rng.randint(0, 99):02d}"
-        return Chat(index, "stranger", None, number, "foreign", speaker)
+        return SampleChat(index, "stranger", None, number, "foreign", speaker)
     make = numbers.landline if rng.random() < 0.05 else numbers.mobile
     number = registry.fresh(rng, make, 41 if rng.random() < 0.6 else None)
-    return Chat(index, "stranger", None, number, "landline" if len(number) == 10 else "mobile", speaker)
+    return SampleChat(index, "stranger", None, number, "landline" if len(number) == 10 else "mobile", speaker)
 
 
-def of_group(rng: random.Random, index: int, position: int) -> Chat:
-    """Make a group of the shop's own."""
+def of_group(rng: random.Random, index: int, position: int) -> SampleChat:
+    """Make a group of the shop."""
     name = GROUPS[position % len(GROUPS)]
     if position >= len(GROUPS):
         name = f"{name} {position // len(GROUPS) + 1}"
-    return Chat(index, "group", None, name, "group", _speaker(rng, full_name(rng, woman=True), woman=True))
+    return SampleChat(
+        index, "group", None, name, "group", _speaker(rng, full_name(rng, woman=True), woman=True)
+    )
 
 
 def _opaque(rng: random.Random) -> str:
@@ -109,7 +111,7 @@ def _opaque(rng: random.Random) -> str:
 
 
 def _header_digits(rng: random.Random, number: str) -> str | None:
-    """How a header gives the number: mostly without the ninth digit, now and then a LID or not at all."""
+    """Return the digits in headers: mostly without the ninth digit, rarely a LID, or None."""
     draw = rng.random()
     if number.startswith("+"):
         return "".join(filter(str.isdigit, number))
@@ -120,10 +122,10 @@ def _header_digits(rng: random.Random, number: str) -> str | None:
     return str(rng.randint(10**14, 10**15 - 1)) if draw < 0.97 else None
 
 
-def _draw_style(rng: random.Random, chat: Chat) -> ChatStyle:
+def _draw_style(rng: random.Random, chat: SampleChat) -> ChatStyle:
     if chat.kind == "group":
         members = tuple(
-            Identity(
+            HeaderIdentity(
                 full_name(rng, woman=position % 2 == 0),
                 "55" + numbers.without_ninth_digit(numbers.mobile(rng, 41)),
             )
@@ -133,13 +135,15 @@ def _draw_style(rng: random.Random, chat: Chat) -> ChatStyle:
     digits = _header_digits(rng, chat.number)
     label = _title(rng, chat)
     saved = chat.title_kind in _NAME_KINDS
-    identity = Identity(label if saved else _opaque(rng), digits if not saved or rng.random() < 0.8 else None)
+    identity = HeaderIdentity(
+        label if saved else _opaque(rng), digits if not saved or rng.random() < 0.8 else None
+    )
     notice = f"+{digits} é um contato." if digits and rng.random() < 0.62 else None
     return ChatStyle(label, (identity,), notice)
 
 
-def _title(rng: random.Random, chat: Chat) -> str:
-    """Write the chat's title: the number as WhatsApp shows it, or the name as somebody saved it."""
+def _title(rng: random.Random, chat: SampleChat) -> str:
+    """Return the chat's title: the number as WhatsApp shows it, or the name as an attendant saved it."""
     if chat.title_kind == "foreign":
         return chat.number
     if chat.title_kind not in _NAME_KINDS or chat.person is None:
@@ -160,7 +164,7 @@ def _title(rng: random.Random, chat: Chat) -> str:
     }.get(chat.title_kind, whole)
 
 
-def _with_order(rng: random.Random, name: str, words: Sequence[str], order: Order) -> str:
+def _with_order(rng: random.Random, name: str, words: Sequence[str], order: SampleOrder) -> str:
     reference = rng.choice(("OS {}", "OS:{}", "Os {}", "OS#{}", "O.S. {}")).format(order.number)
     if rng.random() < 0.35:
         return f"{words[0]} {order.device.word} {reference}"
@@ -168,6 +172,6 @@ def _with_order(rng: random.Random, name: str, words: Sequence[str], order: Orde
 
 
 def file_title(label: str) -> str:
-    """Turn a label into what a file name can hold; a long one is cut with a trailing `-`."""
+    """Return a label as a file name may contain it; a long one is cut and ends with `-`."""
     title = label.replace("/", "_")
     return title if len(title) <= LONGEST_TITLE else title[: LONGEST_TITLE - 1].rstrip() + "-"

@@ -1,7 +1,7 @@
-"""Invented conversations: one session's messages, with times, quotes and attachments.
+"""Invented conversations: the messages of one session, with times, quotes and attachments.
 
-What belongs here: who says what and when within one session. What does not: the sentences (`phrases`), the
-sessions of a chat over months (`archive`), and the text layout of a file (`blocks`).
+What belongs here: the order and times of messages within a session. What does not: the sentences (`phrases`),
+the sessions of a chat (`plan`), and the text layout of a file (`blocks`).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
 
-from whatsapp_pipeline.sandbox.orders import TECHNICIANS, Device, Order, pick_device
+from whatsapp_pipeline.sandbox.orders import TECHNICIANS, Device, SampleOrder, pick_device
 from whatsapp_pipeline.sandbox.phrases import CHAINS, DASHES, DELETED, PAIRS, PASTED, POOLS
 
 STAFF: Final = ("Patrícia", "Juliano", "Débora", "Rodrigo")
 LONGEST_SESSION_SECONDS: Final = 9 * 3600
 _Said = TypeVar("_Said", str, tuple[str, str])
 
-# Moments of each kind of session, in order: c_ customer, s_ staff, p_ a sentence with its answer. `?` marks
-# one left out half the time.
+# Moments of each kind of session, in order: c_ customer, s_ staff, p_ a sentence with its answer. A moment
+# with `?` is left out half of the time.
 SCRIPTS: Final[dict[str, str]] = {
     "opening": "c_greeting? c_problem s_greeting? s_diagnose p_bring c_thanks? s_received c_thanks? s_close?",
     "approval": "s_quote p_haggle? c_approve s_approved c_thanks?",
@@ -39,7 +39,7 @@ SCRIPTS: Final[dict[str, str]] = {
 class Line(NamedTuple):
     """One message: `who` is c (customer), s (staff) or n (notification); `kind` is text, image, voice, …
 
-    `number` is a draw of 30 bits for what an attachment needs, so that exporting a chat again repeats it.
+    `number` has 30 random bits for the name and size of an attachment, which a second export repeats.
     """
 
     at: datetime
@@ -53,24 +53,24 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """How the customer of a chat writes."""
+    """The writing style of the customer of a chat."""
 
     name: str
     first_name: str
     woman: bool
     casual: bool
     plain: bool = False
-    """Plain text can be written in Windows-1252: no emoji, no replies."""
+    """Write only characters of Windows-1252, and no replies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session to be told: when it starts, what it is about and about how many messages it has."""
+    """A planned session: its start, its subject and its approximate number of messages."""
 
     start: datetime
     kind: str
     mood: str
-    order: Order | None
+    order: SampleOrder | None
     size: int
     names_order: bool = False
 
@@ -110,7 +110,7 @@ def _pick(rng: random.Random, pool: Sequence[_Said]) -> _Said:
 
 
 def _sayable(rng: random.Random, texts: Sequence[_Said], session: Session) -> _Said:
-    """Draw one of `texts`; one that says the order's number only (but then often) in sessions meant to."""
+    """Draw one of `texts`; only sessions with `names_order` get one that contains the order's number."""
     if session.names_order and rng.random() < 0.6:
         naming = [said for said in texts if _names_order(said)]
         if naming:
@@ -127,7 +127,7 @@ def _names_order(said: str | tuple[str, str]) -> bool:
 
 
 def _turns_of(rng: random.Random, moment: str, session: Session) -> list[tuple[str, str]]:
-    """What is said at a script's moment, by mood and by whether the order's number may be said."""
+    """Return the sentences at a moment of a script; they depend on the mood of the session."""
     if moment.startswith("p_"):
         said, answer = _sayable(rng, PAIRS[moment[2:]], session)
         return [("c", said), ("s", answer)]
@@ -139,7 +139,7 @@ def _turns_of(rng: random.Random, moment: str, session: Session) -> list[tuple[s
 
 
 def _turns(rng: random.Random, session: Session) -> list[tuple[str, str]]:
-    """Put the session's sentences in order, about `session.size` of them."""
+    """Return the session's sentences in order, about `session.size` of them."""
     if session.kind == "group":
         return [
             ("c", _pick(rng, POOLS["g_member"]))
@@ -194,7 +194,7 @@ def _plain(text: str) -> str:
 
 
 def _gap(rng: random.Random, who: str, previous: str) -> float:
-    """Seconds to the next message: equal seconds are common, staff answers take minutes."""
+    """Draw the seconds to the next message: often 0 for the same writer, minutes for an answer of staff."""
     if who == previous:
         return 0.0 if rng.random() < 0.2 else rng.expovariate(1 / 35)
     if rng.random() < 0.06:
@@ -202,7 +202,7 @@ def _gap(rng: random.Random, who: str, previous: str) -> float:
     return 3 + rng.expovariate(1 / (240 if who == "s" else 130))
 
 
-# What a message is when it is not text, each with its cumulative share of all messages.
+# Kinds of messages other than text, with their cumulative share of all messages.
 _MEDIA_SHARES: Final = (
     ("image", 0.045), ("voice", 0.075), ("audio", 0.085), ("document", 0.092), ("video", 0.097),
     ("sticker", 0.101), ("deleted", 0.105), ("call", 0.108), ("empty", 0.110),
@@ -210,7 +210,7 @@ _MEDIA_SHARES: Final = (
 
 
 def _media(rng: random.Random) -> str:
-    """Draw what a message is: nearly always text."""
+    """Draw the kind of a message: mostly text."""
     draw = rng.random()
     if draw >= _MEDIA_SHARES[-1][1]:
         return "text"
@@ -218,7 +218,7 @@ def _media(rng: random.Random) -> str:
 
 
 def _odd_text(rng: random.Random, who: str, text: str) -> str:
-    """Now and then, what breaks readers: U+2028, typed dashes, a pasted transcript."""
+    """Rarely replace a text by one that breaks careless readers: U+2028, dashes, a pasted transcript."""
     draw = rng.random()
     if draw < 0.004:
         return text.replace(" ", "\u2028", 1)
@@ -229,17 +229,17 @@ def _odd_text(rng: random.Random, who: str, text: str) -> str:
     return text
 
 
-def tell(seed: str, session: Session, speaker: Speaker, *, group: bool = False) -> Iterator[Line]:
-    """Yield the session's messages in the order they were written; the same seed gives the same ones.
+def write_session(seed: str, session: Session, speaker: Speaker, *, group: bool = False) -> Iterator[Line]:
+    """Yield the session's messages in order; the same seed gives the same messages.
 
-    The first message carries `session.start`; no pause within is as long as a day. A media line's `text` is
-    its caption; a call is a notification.
+    The first one has the time `session.start`, and no pause is longer than a day. The `text` of a media line
+    is its caption; a call is a notification.
     """
     rng = random.Random(seed)
     slots = _slots(rng, session, speaker)
     recent: list[Line] = []
     elapsed, previous = 0.0, ""
-    # Sample sentences about an order must stay text, or the file would say less than its truth.
+    # A sentence about an order must stay text; otherwise the truth would claim more than the file contains.
     for position, (who, template) in enumerate(_turns(rng, session)):
         if position:
             elapsed += min(_gap(rng, who, previous), 6 * 3600) if elapsed < LONGEST_SESSION_SECONDS else 4.0

@@ -1,7 +1,7 @@
-"""An HTTP server that behaves like the ERP: tokens that rotate, pages, limits, and faults on demand.
+"""An HTTP server that behaves like the ERP: tokens that rotate, pages, rate limits, and faults on demand.
 
-What belongs here: what a client can observe of the real one. What does not: inventing contacts (`people`). It
-listens on loopback, keeps everything in memory, and knows nobody.
+What belongs here: everything a client can observe of the real one. What does not: inventing contacts
+(`people`). The server listens on loopback and keeps everything in memory.
 """
 
 from __future__ import annotations
@@ -29,15 +29,14 @@ Item = dict[str, Any]
 
 @dataclass(slots=True)
 class Fault:
-    """One way to misbehave, for `times` requests to paths containing `path`, after `after` of them went well.
+    """One kind of fault, for `times` requests to paths that contain `path`, after `after` correct answers.
 
-    `kind`: `status` (answer `status` with `body` and `headers`), `unauthorized` (401, and every access token
-    dies), `drop` (close without an answer), `ignore` (do as if the parameters in `params` were not there),
-    `shift` (answer, then delete the first contact and append `insert` if given), `slow` (wait `seconds`),
-    `drip` (send a byte now and then for `seconds`), `total` (state `total` as the number of rows, whatever it
-    is), `null` (`itens: null` where no row is),
-    `no_refresh` (tokens without a new refresh token; the old one lives on), `late` (of tokens: spend the old
-    one, and answer after `seconds`).
+    `kind`: `status` (answer `status` with `body` and `headers`), `unauthorized` (answer 401 and revoke every
+    access token), `drop` (close without an answer), `ignore` (ignore the parameters in `params`), `shift`
+    (answer, then delete the first contact and append `insert`, if any), `slow` (wait `seconds`), `drip` (send
+    byte after byte for `seconds`), `total` (state `total` as the number of rows), `null` (`itens: null` where
+    there are no rows), `no_refresh` (issue no new refresh token; the old one stays valid), `late` (at the
+    token endpoint: invalidate the old token, and answer after `seconds`).
     """
 
     kind: str
@@ -55,7 +54,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Answer:
-    """What goes over the wire."""
+    """One HTTP response."""
 
     status: int
     body: bytes
@@ -66,7 +65,7 @@ class Answer:
 
 
 class ErpSandbox:
-    """The server's state: rows, tokens, faults, and a log of the requests it got."""
+    """The state of the server: rows, tokens, faults, and a log of its requests."""
 
     def __init__(
         self,
@@ -76,13 +75,13 @@ class ErpSandbox:
         *,
         per_minute: int = 0,
     ) -> None:
-        """Serve these rows; `per_minute` above 0 limits requests as a plan does."""
+        """Serve these rows; `per_minute` above 0 limits the requests, as a plan of the ERP does."""
         self.contacts = sorted(contacts, key=lambda item: int(item["id"]))
         self.orders = sorted(orders, key=lambda item: int(item["id"]))
         self.details = dict(details)
         self.faults: list[Fault] = []
-        self.strays: dict[int, object] = {}  # place in a listing → what stands there and is no row
-        self.headers: dict[str, str] = {}  # sent with each answer, in the place of the limit's own
+        self.strays: dict[int, object] = {}  # position in a listing → value that is sent instead of a row
+        self.headers: dict[str, str] = {}  # sent with each answer, instead of those of the rate limit
         self.requests: list[str] = []
         self.token_requests: list[str] = []
         self.access_seconds, self.per_minute = 14_400, per_minute
@@ -147,11 +146,11 @@ class ErpSandbox:
             self.access_tokens.clear()
             return Answer(401, b"", limits)
         if fault.kind == "slow":
-            time.sleep(fault.seconds)  # being slow is what was asked for
+            time.sleep(fault.seconds)  # the fault `slow`
         return None
 
     def _limit(self) -> tuple[dict[str, str], bool]:
-        """Count a request against the minute's limit; return the headers, and whether it is over."""
+        """Count a request; return the headers of the rate limit, and whether the limit is exceeded."""
         if not self.per_minute:
             return {
                 "X-RateLimit-Limit": "240",
@@ -183,7 +182,7 @@ class ErpSandbox:
         return Answer(404, b"<html><body>Not Found</body></html>", limits, "text/html")
 
     def _contacts(self, query: Mapping[str, str]) -> list[Item]:
-        # Without a status the inactive and the deleted are left out, as nobody documents.
+        # Without a status the real API leaves out inactive and deleted contacts, which is not documented.
         wanted = (query["situacao"],) if "situacao" in query else ("A", "B")
         since = query.get("dataAtualizacao", "")
         return [
@@ -246,7 +245,7 @@ class ErpSandbox:
             return Answer(200, _json(pair), {}, late_seconds=late)
 
     def control(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """Do what a test in another process asks: set faults, change a contact, show the log."""
+        """Execute a command of a test in another process: set faults, change a contact, return the log."""
         with self.lock:
             if path == "/faults":
                 self.faults = [Fault(**fault) for fault in body.get("faults", [])]
@@ -260,16 +259,16 @@ class ErpSandbox:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Hands requests to the sandbox."""
+    """Answers requests from the sandbox."""
 
     protocol_version = "HTTP/1.1"
-    # Head and body leave together: apart they wait for each other's acknowledgement.
+    # Send head and body in one packet; two packets would wait for each other's acknowledgement.
     wbufsize = -1
     disable_nagle_algorithm = True
     sandbox: ErpSandbox
 
     def do_GET(self) -> None:
-        """Answer the API, or the control's log."""
+        """Answer a request to the API, or for the log."""
         url = urlsplit(self.path)
         if url.path.startswith(CONTROL):
             self._answer(self.sandbox.control(url.path.removeprefix(CONTROL), {}))
@@ -280,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self.sandbox.get(path, query, token))
 
     def do_POST(self) -> None:
-        """Answer the token endpoint, or do as the control says."""
+        """Answer a request to the token endpoint, or execute a command."""
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length).decode()
         url = urlsplit(self.path)
@@ -295,7 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             self.close_connection = True
             return
-        time.sleep(answer.late_seconds)  # being late is what was asked for
+        time.sleep(answer.late_seconds)  # the fault `late`
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
@@ -303,19 +302,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         stop_at = time.monotonic() + answer.drip_seconds
-        with contextlib.suppress(OSError):  # the client gave up
+        with contextlib.suppress(OSError):  # the client closed the connection
             while time.monotonic() < stop_at:
                 self.wfile.write(b" ")
                 self.wfile.flush()
-                time.sleep(0.05)  # dripping is what was asked for
+                time.sleep(0.05)  # the fault `drip`
             self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
-        """Stay silent: requests hold filters, and the log is the sandbox's own."""
+        """Print nothing: the sandbox keeps its own log of requests."""
 
 
 def _distorted(answer: Answer, fault: Fault) -> Answer:
-    """Return a page that counts wrong, or that has null in the place of an empty list."""
+    """Return a page with a wrong total, or with null instead of an empty list."""
     page = json.loads(answer.body)
     if fault.kind == "total":
         page["paginacao"]["total"] = fault.total
@@ -325,7 +324,7 @@ def _distorted(answer: Answer, fault: Fault) -> Answer:
 
 
 def _json(body: object) -> bytes:
-    # Half a surrogate is sent as it is: real servers have sent worse.
+    # Lone surrogates are sent unchanged, as some real servers do.
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
@@ -346,6 +345,6 @@ def serving(sandbox: ErpSandbox) -> Iterator[str]:
 
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[str]:
-    """Serve the pages under `folder` on loopback; yields the address that `--erp` takes."""
+    """Serve the pages under `folder` on loopback; yields the address for `--erp`."""
     with serving(ErpSandbox.of_folder(folder)) as url:
         yield url

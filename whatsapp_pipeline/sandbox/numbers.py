@@ -1,7 +1,7 @@
-"""The project's own generator of invented phone numbers.
+"""Generator of invented phone numbers.
 
-Every sample and test takes its numbers here, so that none can be a real person's: subscriber numbers end in
-a block that is kept apart (`9NNNN-0NNN` for mobiles, `3NNN-0NNN` for landlines).
+Every sample and test takes its numbers from here, so that none belongs to a real person: subscriber numbers
+are in a block of their own (`9NNNN-0NNN` for mobiles, `3NNN-0NNN` for landlines).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def landline(rng: random.Random, area_code: int | None = None) -> str:
 
 
 def international(national: str) -> str:
-    """Write national digits as WhatsApp labels do: `+55 41 98765-0123`."""
+    """Format national digits as WhatsApp does in labels: `+55 41 98765-0123`."""
     area, rest = national[:2], national[2:]
     return f"+55 {area} {rest[:-4]}-{rest[-4:]}"
 
 
 def without_ninth_digit(national: str) -> str:
-    """Drop the ninth digit of a mobile: `41987650123` → `4187650123`."""
+    """Remove the ninth digit of a mobile: `41987650123` → `4187650123`."""
     return national[:2] + national[3:] if len(national) == 11 else national

@@ -1,7 +1,7 @@
 """Invented service orders: devices, faults, prices, and the dates of a repair.
 
-What belongs here: an order and its life from opening to pick-up. What does not: the conversations about it
-(`dialogue`), and how pages are written (`pages`).
+What belongs here: an order and its life from opening to pick-up. What does not: conversations about it
+(`dialogue`), and the pages of the ERP (`pages`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 
 class Device(NamedTuple):
-    """A kind of device: its word, whether the word is feminine, its models and its usual faults."""
+    """A kind of device: its word and the gender of the word, its models, usual faults and prices."""
 
     word: str
     feminine: bool
@@ -66,8 +66,8 @@ FIRST_NUMBER: Final = 30_001
 
 
 @dataclass(slots=True)
-class Order:
-    """A service order; amounts in reais. `id` and `number` are set once all orders are in time order."""
+class SampleOrder:
+    """A service order; amounts are in reais. `number_orders` sets `id` and `number`."""
 
     person: int
     device: Device
@@ -87,12 +87,12 @@ class Order:
 
     @property
     def equipment(self) -> str:
-        """The device as the order names it: `notebook Dell Inspiron 15`."""
+        """The text of the equipment: `notebook Dell Inspiron 15`."""
         return f"{self.device.word} {self.model}"
 
     @property
     def total(self) -> float:
-        """Services and parts, in reais."""
+        """Sum of services and parts, in reais."""
         return round(self.services + self.parts, 2)
 
 
@@ -102,8 +102,8 @@ def pick_device(rng: random.Random) -> tuple[Device, str]:
     return device, rng.choice(device.models)
 
 
-def make_order(rng: random.Random, person: int, opened: datetime, last_day: datetime) -> Order:
-    """Invent an order opened at `opened`; still open when its closing would lie after `last_day`."""
+def make_order(rng: random.Random, person: int, opened: datetime, last_day: datetime) -> SampleOrder:
+    """Invent an order opened at `opened`; it is still open if it would be closed after `last_day`."""
     device, model = pick_device(rng)
     low, high = device.price
     services = round(rng.triangular(low, high, low * 1.3) / 5) * 5.0
@@ -116,7 +116,7 @@ def make_order(rng: random.Random, person: int, opened: datetime, last_day: date
     else:
         situacao = rng.choices(("3", "4", "7"), (85, 11, 4))[0]
     discount = rng.choice(("10%", "5%", "20,00", "170,00")) if rng.random() < 0.15 else "0,00"
-    return Order(
+    return SampleOrder(
         person=person,
         device=device,
         model=model,
@@ -133,8 +133,8 @@ def make_order(rng: random.Random, person: int, opened: datetime, last_day: date
     )
 
 
-def number_orders(rng: random.Random, orders: list[Order]) -> None:
-    """Sort `orders` by opening and give them ids and numbers; about 0.3 % repeat the number before them."""
+def number_orders(rng: random.Random, orders: list[SampleOrder]) -> None:
+    """Sort `orders` by opening and set their ids and numbers; about 0.3 % repeat the previous number."""
     orders.sort(key=lambda order: (order.opened, order.person))
     number = FIRST_NUMBER
     for position, order in enumerate(orders):

@@ -1,8 +1,8 @@
-"""The ERP's side of the invented world: contacts and orders as Tiny's v3 answers spell them.
+"""Pages of the ERP with the invented contacts and orders, in the format of Tiny's API v3.
 
-What belongs here: items, listings of a hundred, and where they are written. What does not: serving them
-(`erp_server`) and inventing them (`people`, `orders`). The layout is that of the backups which a pass over
-the real API leaves, so either can stand in for the other.
+What belongs here: items, listings of a hundred, and their files. What does not: serving them (`erp_server`)
+and inventing them (`people`, `orders`). The layout of the files is that of the backups of a pass over the
+real API, so each can replace the other.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from whatsapp_pipeline.erp.source import CONTACT_STATUSES
-from whatsapp_pipeline.sandbox.orders import CATEGORIES, Order
-from whatsapp_pipeline.sandbox.people import DISTRICTS, STREETS, TOWNS, Person
+from whatsapp_pipeline.sandbox.orders import CATEGORIES, SampleOrder
+from whatsapp_pipeline.sandbox.people import DISTRICTS, STREETS, TOWNS, SamplePerson
 
 PAGE_SIZE: Final = 100
 Item = dict[str, Any]
 
 
-def contact_item(person: Person) -> Item:
-    """Spell a contact as `GET /contatos` lists it; what is missing is an empty text."""
+def contact_item(person: SamplePerson) -> Item:
+    """Return a contact as `GET /contatos` lists it; a missing value is ""."""
     town, state = TOWNS[person.index % len(TOWNS)]
     address: Item | None = {
         "endereco": STREETS[person.index % len(STREETS)], "numero": str(person.index % 900 + 1),
@@ -40,8 +40,8 @@ def contact_item(person: Person) -> Item:
     }  # fmt: skip
 
 
-def order_item(order: Order, person: Person) -> Item:
-    """Spell an order as `GET /ordem-servico` lists it."""
+def order_item(order: SampleOrder, person: SamplePerson) -> Item:
+    """Return an order as `GET /ordem-servico` lists it."""
     return {
         "id": order.id, "situacao": order.situacao, "data": order.opened.date().isoformat(),
         "dataPrevista": order.promised.isoformat() if order.id % 5 else "0000-00-00",
@@ -52,8 +52,8 @@ def order_item(order: Order, person: Person) -> Item:
     }  # fmt: skip
 
 
-def order_detail(order: Order, person: Person) -> Item:
-    """Spell an order as `GET /ordem-servico/{id}` answers: the customer is under `contato`."""
+def order_detail(order: SampleOrder, person: SamplePerson) -> Item:
+    """Return an order as `GET /ordem-servico/{id}` answers, with the customer in `contato`."""
     category = CATEGORIES[order.id % len(CATEGORIES)]
     return {
         "id": order.id, "situacao": order.situacao, "data": order.opened.date().isoformat(),
@@ -79,12 +79,12 @@ def _day(value: date | None) -> str:
 
 
 def listing(items: Sequence[Mapping[str, Any]], *, offset: int, total: int, limit: int = PAGE_SIZE) -> Item:
-    """Wrap a page of items as Tiny does."""
+    """Return a page of items in Tiny's format."""
     return {"itens": list(items), "paginacao": {"limit": limit, "offset": offset, "total": total}}
 
 
 def write_pages(folder: Path, prefix: str, items: Sequence[Item]) -> None:
-    """Write `items` to `folder` in pages `<prefix>-000000.json`, numbered by offset; none for no items."""
+    """Write `items` to `folder` in pages `<prefix>-000000.json`, numbered by offset."""
     folder.mkdir(parents=True, exist_ok=True)
     for offset in range(0, len(items), PAGE_SIZE):
         page = listing(items[offset : offset + PAGE_SIZE], offset=offset, total=len(items))
@@ -92,8 +92,8 @@ def write_pages(folder: Path, prefix: str, items: Sequence[Item]) -> None:
         (folder / f"{prefix}-{offset:06d}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def write_erp(folder: Path, people: Sequence[Person], orders: Iterable[Order]) -> None:
-    """Write both listings and the orders' details under `folder`: `contatos/` by status, `ordem-servico/`."""
+def write_erp(folder: Path, people: Sequence[SamplePerson], orders: Iterable[SampleOrder]) -> None:
+    """Write listings and details under `folder`: `contatos/` by status, and `ordem-servico/`."""
     for status in CONTACT_STATUSES:
         write_pages(
             folder / "contatos",

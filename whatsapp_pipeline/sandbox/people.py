@@ -1,8 +1,8 @@
-"""Invented customers: who they are, and how a hurried attendant typed their phones into the ERP.
+"""Invented customers, and their phones as an attendant typed them into the ERP.
 
-What belongs here: people, their true number and the fields the ERP holds for them. What does not: what they
-say (`phrases`, `dialogue`) and how pages are written (`pages`). Names are composed from lists of the most
-common Brazilian given names and surnames; numbers come from `numbers`; nobody here exists.
+What belongs here: people, their true number, and their fields in the ERP. What does not: their messages
+(`phrases`, `dialogue`) and pages (`pages`). Names are combinations of the most common Brazilian given names
+and surnames, numbers come from `numbers`, and nobody here exists.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DISTRICTS: Final[list[str]] = _NAMES["districts"]
 STREETS: Final[list[str]] = _NAMES["streets"]
 FIRST_ID: Final = 701_000_001
 
-# How the number stands in the ERP: the name of the way, its share, in the order tiny-api.md tells them.
+# Formats of the number in the ERP, with their share in percent.
 _WAYS: Final = (
     ("celular", 52), ("celular_no_ninth", 10), ("unknown_area", 16), ("celular_e164", 5), ("celular_words",
     4),
@@ -38,8 +38,8 @@ _WAYS: Final = (
 
 
 @dataclass(slots=True)
-class Person:
-    """A customer as they are (`number`: national digits) and as the ERP has them (`telefone`, `celular`)."""
+class SamplePerson:
+    """A customer: the true `number` (national digits), and `telefone` and `celular` of the ERP."""
 
     id: int
     index: int
@@ -60,12 +60,12 @@ class Person:
 
     @property
     def key(self) -> str:
-        """Area code and last eight digits: what tells numbers apart."""
+        """Area code and last eight digits, which identify a number."""
         return self.number[:2] + self.number[-8:]
 
 
 class Registry:
-    """The last eight digits in use, so that two people share them only where that is meant."""
+    """The last eight digits in use, so that two people share them only on purpose."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
@@ -73,7 +73,7 @@ class Registry:
     def fresh(
         self, rng: random.Random, make: Callable[[random.Random, int | None], str], area_code: int | None
     ) -> str:
-        """Draw numbers with `make` until one's last eight digits are new; return its national digits."""
+        """Draw numbers with `make` until the last eight digits are new; return the national digits."""
         while (number := make(rng, area_code))[-8:] in self._taken:
             pass
         self._taken.add(number[-8:])
@@ -106,7 +106,7 @@ def _common_surnames(rng: random.Random, count: int) -> list[str]:
 
 
 def typed(number: str) -> str:
-    """Write national digits as an attendant does: `(41) 98765-0123`."""
+    """Format national digits as an attendant types them: `(41) 98765-0123`."""
     return f"({number[:2]}) {number[2:-4]}-{number[-4:]}"
 
 
@@ -120,12 +120,12 @@ def _weighted(rng: random.Random, shares: tuple[tuple[str, int], ...]) -> str:
 
 
 def _phone_fields(rng: random.Random, registry: Registry, number: str, way: str) -> tuple[str, str]:
-    """Return (telefone, celular) as they stand in the ERP for a true `number`."""
+    """Return (telefone, celular) of the ERP for a true `number`."""
     area_code = int(number[:2])
     landline = typed(registry.fresh(rng, numbers.landline, area_code)) if rng.random() < 0.15 else ""
     if way == "none":
         return landline, ""
-    if way == "telefone" or len(number) == 10:  # a landline's own place is telefone
+    if way == "telefone" or len(number) == 10:  # a landline belongs in telefone
         return typed(number), ""
     words = rng.choice(("esposa", "recado c/ mãe", "só whats", "filho", "falar com a secretária"))
     celular = {
@@ -141,20 +141,21 @@ def _phone_fields(rng: random.Random, registry: Registry, number: str, way: str)
 
 
 def _document(rng: random.Random, *, company: bool) -> str:
-    """Invent a document whose check digits are left 00, so that it belongs to nobody."""
+    """Invent a document number with the check digits 00, so that it belongs to nobody."""
     if company:
         return f"{rng.randint(10, 99)}.{rng.randint(0, 999):03d}.{rng.randint(0, 999):03d}/0001-00"
     return f"{rng.randint(100, 999)}.{rng.randint(0, 999):03d}.{rng.randint(0, 999):03d}-00"
 
 
-def make_people(seed: int, count: int, first_day: datetime, registry: Registry) -> list[Person]:
-    """Invent `count` customers, the same ones for the same seed, created in the six years before `first_day`.
+def make_people(seed: int, count: int, first_day: datetime, registry: Registry) -> list[SamplePerson]:
+    """Invent `count` customers, created in the six years before `first_day`; a seed always gives the same
+    ones.
 
-    About 1 % share a number with an earlier one, and a few share only its last eight digits; all other
-    numbers differ in their last eight digits too. `registry` remembers them.
+    About 1 % share a number with an earlier customer, and a few share only its last eight digits. All other
+    numbers differ in their last eight digits, which `registry` stores.
     """
     rng = random.Random(f"people/{seed}")
-    people: list[Person] = []
+    people: list[SamplePerson] = []
     for index in range(count):
         woman, company = rng.random() < 0.5, rng.random() < 0.09
         name = full_name(rng, woman=woman)
@@ -171,7 +172,7 @@ def make_people(seed: int, count: int, first_day: datetime, registry: Registry) 
         telefone, celular = _phone_fields(rng, registry, number, way)
         created = first_day - timedelta(minutes=rng.randint(60, 6 * 365 * 1440))
         people.append(
-            Person(
+            SamplePerson(
                 id=FIRST_ID + index * 7 + rng.randint(0, 6),
                 index=index,
                 name=name.upper() if rng.random() < 0.08 else name,
@@ -193,8 +194,8 @@ def make_people(seed: int, count: int, first_day: datetime, registry: Registry) 
     return people
 
 
-def _number(rng: random.Random, people: list[Person], registry: Registry) -> tuple[str, int | None]:
-    """Draw a number nobody has, or (rarely, on purpose) one that somebody has; return it and whose it is."""
+def _number(rng: random.Random, people: list[SamplePerson], registry: Registry) -> tuple[str, int | None]:
+    """Draw a new number, or rarely that of another person; return it, and the position of that person."""
     draw = rng.random()
     if people and draw < 0.014:
         other = people[int(rng.random() * len(people))]

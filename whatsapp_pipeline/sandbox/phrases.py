@@ -1,7 +1,6 @@
-"""The sentences of `phrases.toml`, read once.
+"""The sentences of `phrases.toml`, loaded once.
 
-What belongs here: loading them. What does not: the sentences themselves, and in which order they come
-(`dialogue`).
+What belongs here: loading. What does not: the sentences, and their order in a conversation (`dialogue`).
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ def _load() -> dict[str, Any]:
 _ALL: Final = _load()
 
 POOLS: Final[dict[str, tuple[str, ...]]] = {name: tuple(pool) for name, pool in _ALL["pools"].items()}
-"""Sentences that stand alone, by the moment of a conversation they fit: `c_…` customer, `s_…` staff."""
+"""Moment of a conversation (`c_…` customer, `s_…` staff) → single sentences."""
 
 PAIRS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     name: tuple((said, answer) for said, answer in pairs) for name, pairs in _ALL["pairs"].items()
 }
-"""What a customer says and what staff answers, by the moment they fit."""
+"""Moment of a conversation → sentences of a customer with the answer of staff."""
 
 CHAINS: Final[tuple[tuple[tuple[str, str], ...], ...]] = tuple(
     tuple((turn[0], turn[3:]) for turn in chain) for chain in _ALL["chains"]["all"]
 )
-"""Exchanges that can stand anywhere: (who, sentence) in turn, c = customer, s = staff."""
+"""Exchanges that fit anywhere: sequences of (who, sentence), c = customer, s = staff."""
 
 ENCRYPTION: Final[str] = _ALL["encryption"]
 DELETED: Final[str] = _ALL["deleted"]

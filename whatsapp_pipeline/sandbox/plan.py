@@ -1,7 +1,7 @@
-"""Who writes when: cases and sessions over the months, and the orders that go with them.
+"""The plan of the invented world: chats, their sessions over the months, and the orders behind them.
 
-What belongs here: the choice of chats, sessions and orders, with the truth that follows from it. What does
-not: their text (`dialogue`, `blocks`) and their files (`archive`).
+What belongs here: the choice of chats, sessions and orders, which is the truth of the archive. What does not:
+their text (`dialogue`, `blocks`) and their files (`archive`).
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from typing import Final
 
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.sandbox import chats as chat_makers
-from whatsapp_pipeline.sandbox.chats import Chat
+from whatsapp_pipeline.sandbox.chats import SampleChat
 from whatsapp_pipeline.sandbox.dialogue import Session
-from whatsapp_pipeline.sandbox.orders import Order, make_order, number_orders
-from whatsapp_pipeline.sandbox.people import Person, Registry, make_people
+from whatsapp_pipeline.sandbox.orders import SampleOrder, make_order, number_orders
+from whatsapp_pipeline.sandbox.people import Registry, SamplePerson, make_people
 
 SESSIONS_APART: Final = 36 * 3600.0
 STRANGER_SHARE: Final = 0.13
 GROUP_SHARE: Final = 0.006
 WALK_IN_SHARE: Final = 0.35
-# Files a contact and month at the most: not everybody writes every month.
+# Maximum of files per contact and month, because not everybody writes every month.
 FULLEST: Final = 0.8
 _STALLED: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class SampleOptions:
-    """What to invent. `months` are keys such as `2025-01`, in order and without gaps.
+    """Size and kind of the world. `months` are keys like `2025-01`, in order and without gaps.
 
-    `median_messages` is the median number of messages a file, notifications included (p95 is 5.5 times that);
-    `largest` adds to one file until it has about that many messages, 0 for none. `named` is the share of
-    customers' chats whose title is a name.
+    `median_messages` is the median number of messages per file, with notifications (p95 is 5.5 times that).
+    `largest` is the approximate number of messages of one large file, 0 for no such file. `named` is the
+    share of customers' chats whose title is a name.
     """
 
     seed: int
@@ -48,13 +48,13 @@ class SampleOptions:
 
 @dataclass(slots=True)
 class World:
-    """Everything planned: `files` are (chat, month position), in the order they are written."""
+    """The plan: `files` are (chat, position of the month), in the order of writing."""
 
     options: SampleOptions
-    people: list[Person]
-    chats: list[Chat]
-    orders: list[Order]
-    files: list[tuple[Chat, int]]
+    people: list[SamplePerson]
+    chats: list[SampleChat]
+    orders: list[SampleOrder]
+    files: list[tuple[SampleChat, int]]
 
 
 class _Planner:
@@ -68,21 +68,21 @@ class _Planner:
         self.end = datetime(year, month + 1, 1)
         self.registry = Registry()
         self.people = make_people(options.seed, options.contacts, self.starts[0], self.registry)
-        self.chats: list[Chat] = []
-        self.by_person: dict[int, Chat] = {}
-        self.strangers: list[Chat] = []
-        self.groups: list[Chat] = []
-        self.orders: list[Order] = []
+        self.chats: list[SampleChat] = []
+        self.by_person: dict[int, SampleChat] = {}
+        self.strangers: list[SampleChat] = []
+        self.groups: list[SampleChat] = []
+        self.orders: list[SampleOrder] = []
         self.wanted = options.files
         self.files = 0
 
     def month_of(self, at: datetime) -> int | None:
-        """Position of `at`'s month, None outside the archive."""
+        """Return the position of the month of `at`, None outside the archive."""
         position = (at.year - self.starts[0].year) * 12 + at.month - self.starts[0].month
         return position if 0 <= position < len(self.starts) else None
 
     def moment(self, day: datetime) -> datetime:
-        """A time of day when a shop gets messages, on `day`, Sundays moved to Monday."""
+        """Return a time on `day` at which a shop gets messages; a Sunday becomes the Monday after it."""
         if day.weekday() == 6:
             day += timedelta(days=1)
         minutes = int(self.rng.triangular(7 * 60, 20 * 60, 10 * 60))
@@ -91,11 +91,11 @@ class _Planner:
         )
 
     def any_day(self) -> datetime:
-        """A day of the archive."""
+        """Return a random day of the archive."""
         return self.starts[0] + timedelta(days=self.rng.random() * (self.end - self.starts[0]).days)
 
-    def add(self, chat: Chat, session: Session) -> bool:
-        """Plan a session if its month is in the archive and has room for its file, and the chat is quiet."""
+    def add(self, chat: SampleChat, session: Session) -> bool:
+        """Add a session to a chat; return False if its month can't have the file or the chat is not quiet."""
         month = self.month_of(session.start)
         if month is None or chat.taken(session.start, SESSIONS_APART):
             return False
@@ -109,9 +109,9 @@ class _Planner:
         return True
 
     def run(self) -> World:
-        """Plan cases until there are as many files as wanted, or raise PipelineError."""
+        """Plan cases until the wanted number of files is reached; raises PipelineError."""
         if self.wanted > FULLEST * len(self.people) * len(self.starts):
-            raise self._too_few()  # else strangers would fill the archive
+            raise self._too_few()  # otherwise strangers would fill the archive
         stalled = 0
         while self.files < self.wanted:
             before = self.files
@@ -140,7 +140,7 @@ class _Planner:
         else:
             self._customer_case()
 
-    def _keep(self, chat: Chat) -> Chat:
+    def _keep(self, chat: SampleChat) -> SampleChat:
         self.chats.append(chat)
         return chat
 
@@ -159,8 +159,8 @@ class _Planner:
         kind = self.rng.choices(("stranger", "price", "hours", "supplier"), (40, 30, 18, 12))[0]
         self.add(chat, Session(self.moment(self.any_day()), kind, "neutral", None, 0))
 
-    def _customer_chat(self) -> tuple[Chat, Person]:
-        """Draw a customer's chat; some return often. Those who share a number share the chat."""
+    def _customer_chat(self) -> tuple[SampleChat, SamplePerson]:
+        """Draw a customer's chat; some customers come often, and those who share a number share the chat."""
         person = self.people[int(len(self.people) * self.rng.random() ** 1.25)]
         if person.shared_with is not None:
             person = self.people[person.shared_with]
@@ -179,7 +179,7 @@ class _Planner:
         else:
             self._repair(chat, person, start)
 
-    def _repair(self, chat: Chat, person: Person, start: datetime) -> None:
+    def _repair(self, chat: SampleChat, person: SamplePerson, start: datetime) -> None:
         rng = self.rng
         mood = rng.choices(("positive", "neutral", "negative"), (42, 38, 20))[0]
         opened = start + timedelta(hours=rng.choice((0, 1, 3, 24, 26, 48)))
@@ -207,7 +207,7 @@ class _Planner:
         later(until_closed + rng.uniform(12, 60), "warranty", 0.22 if mood == "negative" else 0.05)
 
     def _walk_ins(self) -> None:
-        """Orders nobody wrote about, half of them from the time before the archive."""
+        """Add orders without a conversation, half of them from the time before the archive."""
         rng = self.rng
         for _ in range(int(len(self.orders) * WALK_IN_SHARE)):
             person = self.people[int(len(self.people) * rng.random())]
@@ -218,12 +218,12 @@ class _Planner:
 
 
 def make_world(options: SampleOptions) -> World:
-    """Plan contacts, chats, orders and files; PipelineError when contacts are too few for the files."""
+    """Plan contacts, chats, orders and files; raises PipelineError if contacts are too few for the files."""
     return _Planner(options).run()
 
 
 def month_keys(first: str, last: str) -> tuple[str, ...]:
-    """Every month from `first` to `last`: ("2024-12", "2025-01") for 2024-12..2025-01."""
+    """Return the months from `first` to `last`: ("2024-12", "2025-01") for 2024-12..2025-01."""
     start, end = date.fromisoformat(f"{first}-01"), date.fromisoformat(f"{last}-01")
     count = (end.year - start.year) * 12 + end.month - start.month + 1
     keys = []
@@ -236,10 +236,10 @@ def month_keys(first: str, last: str) -> tuple[str, ...]:
 def sized(
     rng: random.Random, sessions: Sequence[Session], target: int, first_day: datetime, *, history: bool
 ) -> list[Session]:
-    """Give a file's sessions their sizes, about `target` messages together, adding sessions to a long file.
+    """Return the sessions of a file with their sizes, about `target` messages together.
 
-    Added sessions lie before the archive's first day, going back up to three years: a file named 2025 can
-    hold messages of 2023. They belong to no order.
+    A long file gets more sessions, up to three years before the archive's first day and about no order: a
+    file of 2025 can contain messages of 2023.
     """
     extra: list[Session] = []
     if history and target > 60:

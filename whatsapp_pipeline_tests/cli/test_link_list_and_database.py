@@ -20,8 +20,8 @@ from click.testing import CliRunner
 from whatsapp_pipeline.cli.link import link
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.sandbox import numbers
-from whatsapp_pipeline.sandbox.orders import Order, make_order, number_orders
-from whatsapp_pipeline.sandbox.people import NICKNAMES, Person, Registry, make_people
+from whatsapp_pipeline.sandbox.orders import SampleOrder, make_order, number_orders
+from whatsapp_pipeline.sandbox.people import NICKNAMES, Registry, SamplePerson, make_people
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.link_contacts import ContactLinking, LinkOptions
 from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
@@ -61,7 +61,7 @@ class Found(NamedTuple):
     order: str
 
 
-def _write(rng: random.Random, kind: str, person: Person, order: Order, near: date) -> Title:
+def _write(rng: random.Random, kind: str, person: SamplePerson, order: SampleOrder, near: date) -> Title:
     """Write a title of `kind`; names that other people share are as common as they are in the table."""
     words = [word for word in person.name.split() if word not in {"da", "de", "dos"}]
     short, phone = f"{words[0]} {words[-1]}", numbers.international(person.number)
@@ -85,7 +85,7 @@ def _write(rng: random.Random, kind: str, person: Person, order: Order, near: da
     return Title(text, near, header)
 
 
-def _orders(rng: random.Random, people: Sequence[Person]) -> list[Order]:
+def _orders(rng: random.Random, people: Sequence[SamplePerson]) -> list[SampleOrder]:
     last = FIRST_DAY + timedelta(days=DAYS)
     opened = (FIRST_DAY + timedelta(days=rng.randrange(DAYS), hours=9) for _ in range(2 * len(people)))
     orders = [make_order(rng, rng.randrange(len(people)), day, last) for day in opened]
@@ -93,7 +93,9 @@ def _orders(rng: random.Random, people: Sequence[Person]) -> list[Order]:
     return orders
 
 
-def _titles(rng: random.Random, people: Sequence[Person], orders: Sequence[Order], count: int) -> list[Title]:
+def _titles(
+    rng: random.Random, people: Sequence[SamplePerson], orders: Sequence[SampleOrder], count: int
+) -> list[Title]:
     found: dict[str, Title] = {}
     while len(found) < count:
         order = rng.choice(orders)
@@ -104,7 +106,7 @@ def _titles(rng: random.Random, people: Sequence[Person], orders: Sequence[Order
 
 
 def _by_list(
-    folder: Path, people: Sequence[Person], orders: Sequence[Order], titles: Sequence[Title]
+    folder: Path, people: Sequence[SamplePerson], orders: Sequence[SampleOrder], titles: Sequence[Title]
 ) -> dict[str, Found]:
     tables: dict[str, tuple[str, list[tuple[object, ...]]]] = {
         "contacts": (
@@ -138,7 +140,7 @@ def _by_list(
 
 
 def _by_database(
-    conn: Connection, people: Sequence[Person], orders: Sequence[Order], titles: Sequence[Title]
+    conn: Connection, people: Sequence[SamplePerson], orders: Sequence[SampleOrder], titles: Sequence[Title]
 ) -> dict[str, Found]:
     for person in people:
         add_contact(conn, person.id, person.name, person.celular, person.telefone)

@@ -16,7 +16,7 @@ import pytest
 
 from whatsapp_pipeline.domain.vocabulary import fold
 from whatsapp_pipeline.sandbox import numbers
-from whatsapp_pipeline.sandbox.people import Person, Registry, make_people, typed
+from whatsapp_pipeline.sandbox.people import Registry, SamplePerson, make_people, typed
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.steps.links.live_links import link_live
@@ -37,7 +37,7 @@ SLOGANS = ("Deus é fiel 🙏", "🌻", ".", "Vendas 24h", "")
 class Writer(NamedTuple):
     """Somebody who writes: the contact they are (None: no contact), and the name of their profile."""
 
-    contact: Person | None
+    contact: SamplePerson | None
     number: str
     profile: str
 
@@ -49,7 +49,7 @@ def _profile(rng: random.Random, name: str) -> str:
     return rng.choice((name, short, words[0], words[0].lower(), f"{words[0]} ❤️", f"~{short}"))
 
 
-def _people(rng: random.Random) -> tuple[list[Person], dict[int, Person]]:
+def _people(rng: random.Random) -> tuple[list[SamplePerson], dict[int, SamplePerson]]:
     """Return customers, and by id the one whose number each of some pairs has, too: families and offices."""
     people = make_people(7, PEOPLE, datetime(2024, 1, 1), Registry())
     alone = [
@@ -57,7 +57,7 @@ def _people(rng: random.Random) -> tuple[list[Person], dict[int, Person]]:
         if person.phone_way == "celular" and person.shared_with is None and not person.company
     ]  # fmt: skip
     rng.shuffle(alone)
-    sharing: dict[int, Person] = {}
+    sharing: dict[int, SamplePerson] = {}
     for one, other in zip(alone[:PAIRS], alone[PAIRS : 2 * PAIRS], strict=True):
         other.number, other.celular = one.number, typed(one.number)
         sharing |= {one.id: other, other.id: one}
@@ -86,7 +86,7 @@ def _take(conn: Connection, rng: random.Random, writers: Sequence[Writer]) -> di
 
 
 @pytest.fixture
-def base(fresh_database_url: str) -> Iterator[tuple[Connection, list[Person], dict[int, Person]]]:
+def base(fresh_database_url: str) -> Iterator[tuple[Connection, list[SamplePerson], dict[int, SamplePerson]]]:
     people, sharing = _people(random.Random(5))
     with connect(fresh_database_url) as conn:
         with conn.transaction():
@@ -99,7 +99,7 @@ def base(fresh_database_url: str) -> Iterator[tuple[Connection, list[Person], di
 
 
 def test_live_conversations_are_linked_by_number_and_profile(
-    base: tuple[Connection, list[Person], dict[int, Person]],
+    base: tuple[Connection, list[SamplePerson], dict[int, SamplePerson]],
 ) -> None:
     conn, people, sharing = base
     rng = random.Random(6)
@@ -135,7 +135,7 @@ def test_live_conversations_are_linked_by_number_and_profile(
     assert outcome["stranger"]["right"] == outcome["no number"]["right"] == 0
 
 
-def _kind(writer: Writer, sharing: dict[int, Person], numbers_of: Counter[str]) -> str:
+def _kind(writer: Writer, sharing: dict[int, SamplePerson], numbers_of: Counter[str]) -> str:
     person = writer.contact
     if person is None:
         return "stranger"
