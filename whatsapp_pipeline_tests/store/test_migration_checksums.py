@@ -96,7 +96,9 @@ def test_an_edited_migration_is_refused_before_anything_is_applied(
         assert conn.execute("SELECT to_regclass('next_one'), to_regclass('later_one')").fetchone() == (
             "next_one", None,
         )  # fmt: skip
-    with pytest.raises(PipelineError, match=r"has migration 9000_next\.sql, which this version .* lacks"):
+    with pytest.raises(
+        PipelineError, match=r"has migration 9000_next\.sql, which this version .* does not have"
+    ):
         pending(fresh_database_url)
 
 
