@@ -1,7 +1,7 @@
-"""Python's collector of cycles held off where many small objects are made that hold none.
+"""Disabling Python's cyclic garbage collector while many small objects without cycles are made.
 
-What belongs here: switching it off for a while. What does not: memory that is kept too long (nothing is freed
-later for it: objects without cycles go with their last reference).
+What belongs here: switching it off and on. What does not: freeing memory; objects without cycles are freed
+with their last reference, also without the collector.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Look for no cycles inside: it would walk through every object there is, again and again."""
+def gc_disabled() -> Iterator[None]:
+    """Disable the cyclic garbage collector inside the block; it would traverse every object repeatedly."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -22,7 +22,7 @@ WITH in_force AS (
     JOIN in_force o ON o.target_kind = 'conversation' AND o.target = i.phone_number_id || '/' || i.canonical
 )
 SELECT f.id_chat_file, o.id, o.target_kind, o.id_contato, o.reason, o.made_by, o.decision = 'not_contact' AS refuses,
-       o.id_contato IS NOT NULL AND NOT EXISTS (SELECT FROM contatos c WHERE c.id = o.id_contato) AS is_gone,
-       o.chat_number IS NOT NULL AS of_chat
+       o.id_contato IS NOT NULL AND NOT EXISTS (SELECT FROM contatos c WHERE c.id = o.id_contato) AS is_deleted,
+       false AS of_session, o.chat_number IS NOT NULL AS of_chat
 FROM found f JOIN link_overrides o ON o.id = f.id_override
 ORDER BY f.id_chat_file, o.id

@@ -29,8 +29,8 @@ WITH in_force AS (
 SELECT l.id AS id_session, o.id, o.target_kind, o.id_ordem_servico, o.reason, o.made_by,
        o.decision = 'not_order' AS refuses,
        o.id_ordem_servico IS NOT NULL
-           AND NOT EXISTS (SELECT FROM ordens_servico s WHERE s.id = o.id_ordem_servico) AS is_gone,
-       o.chat_number IS NOT NULL AS of_chat, o.session_number IS NOT NULL AS of_session
+           AND NOT EXISTS (SELECT FROM ordens_servico s WHERE s.id = o.id_ordem_servico) AS is_deleted,
+       o.session_number IS NOT NULL AS of_session, o.chat_number IS NOT NULL AS of_chat
 FROM order_linking l
 JOIN found o ON o.id_chat_file = l.id_chat_file AND coalesce(o.session_number, l.number) = l.number
 ORDER BY l.id, o.id

@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 from whatsapp_pipeline.archive import ArchiveFile, ChatArchive, MonthListing
 from whatsapp_pipeline.domain.chat_names import read_chat_name
-from whatsapp_pipeline.domain.gc_disabled import uncollected
+from whatsapp_pipeline.domain.gc_disabled import gc_disabled
 from whatsapp_pipeline.domain.masking import mask_path
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.logs import detail_log, fields
@@ -130,7 +130,7 @@ class _MonthIndex:
         self._counts["failed"] = len(too_long)
         self._counts["unchanged"] = len(files) - len(jobs)
         progress = Progress(self._log, f"chat_file_index {self._month}", len(jobs), "files")
-        with uncollected():
+        with gc_disabled():
             scans = scan_spread(self._archive, jobs, self._scan, workers=self._options.workers)
             for chunk in _chunks(scans):
                 with self._conn.transaction():

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from whatsapp_pipeline.archive import ChatArchive
-from whatsapp_pipeline.domain.gc_disabled import uncollected
+from whatsapp_pipeline.domain.gc_disabled import gc_disabled
 from whatsapp_pipeline.domain.transcripts.windows import WINDOW_BYTES
 from whatsapp_pipeline.steps.chats.scan import ScanJob, ScanOptions, Scans, scan_files
 
@@ -189,7 +189,7 @@ def serve() -> None:
         except EOFError:
             return
         archive = archives.get(url) or archives.setdefault(url, ChatArchive(url))
-        with uncollected():
+        with gc_disabled():
             pickle.dump(list(scan_files(archive, jobs, options)), sys.stdout.buffer)
         sys.stdout.buffer.flush()
 

@@ -1,25 +1,25 @@
-"""Steps for links: whose chat it is, and which order a session is about.
+"""Steps for links: the contact of a chat, and the order of a session.
 
-What belongs here: what contact_links and order_links do, and the commands that explain and decide links.
-What does not: the decision itself (domain/matching/), SQL (store/links/), and reading files (steps/chats/).
+What belongs here: the work of contact_links and order_links, and of the commands that explain and decide
+links. What does not: the rules (domain/matching/), SQL (store/links/), and reading files (steps/chats/).
 
     chat_files ──► link_contacts ◄── name_evidence (fitted name model)
-                        │        ◄── phone_evidence (what verdicts taught of phone methods)
+                        │        ◄── phone_evidence (corrections learned from verdicts)
                         │        ◄── overrides of people, written by decide
                         ▼
     sessions ────► link_orders   ◄── order_evidence (fitted order model)
                         │
     live conversations ─┴─ live_links, by the same rules
 
-    For people: explain (one title), chat_ends (lines to decide by), guaranteed_precision (what verdicts
-    prove). link_rules hashes the rules: a month whose fingerprint is current is not linked again.
-    link_counts is the report.
+    link_months is the part that link_contacts and link_orders share. link_rules hashes the rules: a month
+    whose fingerprint is current is not linked again. link_counts is the report. For people there are explain
+    (one title), chat_ends (lines to decide by) and guaranteed_precision (a bound from verdicts).
 
 Glossary:
     candidate   a contact (or an order) that a chat (or a session) may belong to
-    match weight, log odds   how much a fact speaks for a candidate
+    match weight, log odds   the effect of a fact on a candidate's score
     confidence  the share of such links that is right
-    linked, proposed, ambiguous, unmatched   sure; likely; several likely; nobody found
+    linked, proposed, ambiguous, unmatched   sure; likely; several likely; none found
     override    a person's decision; it outranks every rule
-    fingerprint what deciding a month read and wrote, as one hash
+    fingerprint a hash of the rows that deciding a month read and wrote
 """

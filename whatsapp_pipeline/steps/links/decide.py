@@ -43,14 +43,14 @@ _ABOUT_ORDERS = ("order", "no_order", "not_order")
 
 
 class AlreadyDecidedError(PipelineError):
-    """Somebody decided on the item since it was shown."""
+    """Another person decided on the item after it was shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeOffer:
-    """Where a decision on a chat can point, and what that would touch.
+    """A possible target of a decision on a chat, and the chats that it would change.
 
-    `linked_now` counts the chats by the contact that they are linked to now, None for those without one.
+    `linked_now` counts these chats by their present contact, None for chats without one.
     """
 
     scope: DecisionScope
@@ -65,7 +65,7 @@ class ScopeOffer:
 
 @dataclass(frozen=True, slots=True)
 class ShownState:
-    """What a person saw of a chat or session: its link, and the decisions in force about it."""
+    """The state of a chat or session that a person saw: its link, and the decisions in force about it."""
 
     link: LinkState
     decisions: tuple[int, ...]
@@ -73,10 +73,10 @@ class ShownState:
 
 @dataclass(frozen=True, slots=True)
 class ChatDecision:
-    """A decision to make on a chat, or with `session` on the order of one of its sessions.
+    """A decision to make on a chat, or with `session`, on the order of one of its sessions.
 
-    `id` is the contact or order that is meant or refused. Without `scope` it is about the chat's phone when
-    it has one and about the chat alone otherwise; refusals and orders are about the chat alone.
+    `id` is the chosen or refused contact or order. Without `scope` the decision is about the chat's phone if
+    it has one, otherwise about the chat only; refusals and decisions on orders are about the chat only.
     """
 
     chat: int
@@ -91,10 +91,10 @@ class ChatDecision:
 
 @dataclass(frozen=True, slots=True)
 class DecisionOutcome:
-    """What a decision, or taking it back, touched.
+    """The chats that a decision, or its withdrawal, changed.
 
-    `outranked` are the chats for which another decision holds, or that wait for one: a narrower decision, a
-    newer refusal, or a phone that a decision on a title contradicts.
+    For the chats in `outranked` it does not hold, because of a narrower decision, a newer refusal, or a phone
+    that contradicts a decision on a title.
     """
 
     id_override: int
@@ -104,7 +104,7 @@ class DecisionOutcome:
 
 
 def scope_offers(conn: Connection, chat: int) -> list[ScopeOffer]:
-    """Return where a decision on the chat can point, the usual scope first; a title is never the first."""
+    """Return the possible targets of a decision on the chat, the usual one first and a title last."""
     target = _target(conn, chat)
     scopes: list[DecisionScope] = ["phone"] if target.phone_key is not None else []
     scopes.append("chat")
@@ -114,7 +114,7 @@ def scope_offers(conn: Connection, chat: int) -> list[ScopeOffer]:
 
 
 def shown_state(conn: Connection, chat: int, session: int | None = None) -> ShownState:
-    """Return the state to show beside an item; hand it to `make_decision` with the answer."""
+    """Return the state to show with an item; pass it to `make_decision` with the answer."""
     link = chat_state.link_state(conn, chat, session)
     if link is None:
         raise PipelineError(f"there is no chat {chat}" + (f" with a session {session}" if session else ""))
@@ -124,10 +124,10 @@ def shown_state(conn: Connection, chat: int, session: int | None = None) -> Show
 def make_decision(
     conn: Connection, wanted: ChatDecision, *, shown: ShownState | None = None
 ) -> DecisionOutcome:
-    """Make a decision and show it in the tables at once.
+    """Store a decision and write it to the links at once.
 
-    Raises AlreadyDecidedError when the item is no longer as it was `shown`, and PipelineError when the chat,
-    the contact or the order does not exist.
+    Raises AlreadyDecidedError if the item has changed since it was `shown`, and PipelineError if the chat,
+    contact or order does not exist.
     """
     target = _target(conn, wanted.chat)
     offer = _offer(conn, target, wanted.scope or _usual_scope(wanted, target))
@@ -153,7 +153,7 @@ def make_decision(
 
 
 def add_override(conn: Connection, new: NewOverride) -> DecisionOutcome:
-    """Make a decision on a file, phone or title as it was typed, and show it in the tables at once."""
+    """Store a decision on a typed file, phone or title, and write it to the links at once."""
     with conn.transaction():
         chat_state.lock_decisions(conn)
         return _show(conn, overrides.add(conn, new), judge=True)
@@ -168,10 +168,10 @@ def decide_conversation(
     since: int,
     own: Collection[int],
 ) -> DecisionOutcome:
-    """Make a decision on a live conversation, or on the order of one of its sessions.
+    """Store a decision on a live conversation, or on the order of one of its sessions.
 
-    `since` is the newest decision when the conversation was read for the reviewer, and `own` are the
-    reviewer's decisions since then. Raises AlreadyDecidedError when somebody else decided meanwhile.
+    `since` is the newest decision at the time when the conversation was shown, and `own` are the reviewer's
+    decisions since then. Raises AlreadyDecidedError if another person has decided since.
     """
     with conn.transaction():
         chat_state.lock_decisions(conn)
@@ -182,7 +182,7 @@ def decide_conversation(
 def refuse_if_decided_live(
     conn: Connection, conversation: int, session: int | None, *, since: int, own: Collection[int]
 ) -> None:
-    """Raise AlreadyDecidedError when somebody decided on a live conversation after the decision `since`."""
+    """Raise AlreadyDecidedError if another person decided on a live conversation after `since`."""
     newer = live_review.decided_since(conn, conversation, session, since=since, own=own)
     if newer is not None:
         raise AlreadyDecidedError(
@@ -200,9 +200,9 @@ def give_verdict(
     reviewer: str,
     is_blind: bool = False,
 ) -> DecisionOutcome | None:
-    """Record what a person says of a chat's link; "wrong" also refuses its contact and shows that at once.
+    """Store a verdict on a chat's link; "wrong" also refuses the contact, which changes the link at once.
 
-    Returns what the refusal touched; None when there was nothing to refuse.
+    Returns the chats that the refusal changed, or None without a refusal.
     """
     _target(conn, chat)
     with conn.transaction():
@@ -231,15 +231,15 @@ def give_verdict(
 
 
 def undo_decision(conn: Connection, id_override: int, *, reason: str, removed_by: str) -> DecisionOutcome:
-    """Take any past decision back; what was in force before it holds again.
+    """Withdraw a decision; the one that was in force before it holds again.
 
-    Raises PipelineError when there is no such decision or it was taken back before.
+    Raises PipelineError if there is no such decision or it was withdrawn before.
     """
     with conn.transaction():
         chat_state.lock_decisions(conn)
         if not overrides.remove(conn, id_override, reason=reason, removed_by=removed_by):
             raise PipelineError(
-                f"override {id_override} was taken back before or never made; see `override list --all`"
+                f"override {id_override} was withdrawn before or never made; see `override list --all`"
             )
         return _show(conn, id_override, judge=False)
 
@@ -247,9 +247,10 @@ def undo_decision(conn: Connection, id_override: int, *, reason: str, removed_by
 def relink_months(
     conn: Connection, months: Iterable[str], *, default_area_code: str | None, log: logging.Logger
 ) -> list[str]:
-    """Let the rules decide these months again, contacts and orders; return the months.
+    """Link these months again, contacts and orders; return the months.
 
-    Live conversations whose evidence changed are decided again, too: a decision on a phone is about them.
+    Live conversations whose evidence changed are linked again too, because a decision on a phone is about
+    them.
     """
     contacts = ContactLinking(LinkOptions(default_area_code=default_area_code), log=log)
     orders = OrderLinking(OrderLinkOptions(), log=log)
@@ -309,13 +310,14 @@ def _refuse_if_decided(conn: Connection, wanted: ChatDecision, shown: ShownState
         raise AlreadyDecidedError(
             f"chat {wanted.chat} was already decided by {newest.made_by} at {newest.made_at:%Y-%m-%d %H:%M}"
         )
-    raise AlreadyDecidedError(f"chat {wanted.chat} was linked anew since it was shown; look at it again")
+    raise AlreadyDecidedError(f"chat {wanted.chat} was linked again after it was shown; look at it again")
 
 
 def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome:
-    """Bring the tables to a decision that was made or taken back.
+    """Write a new or withdrawn decision to the links.
 
-    With `judge`, links of the rules that it confirms or corrects become verdicts: they teach the calibration.
+    With `judge`, verdicts are stored for the links by the rules that it confirms or corrects; models learn
+    from them.
     """
     decision = overrides.find(conn, id_override)
     about = overrides.chats_about(conn, id_override)
@@ -340,7 +342,7 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
 
 
 def _show_contacts(conn: Connection, chats: Sequence[int]) -> dict[int, int]:
-    """Bring the chats to the decisions that hold; return by chat which one that is."""
+    """Write the decisions that hold to the chats; return the decision of each chat."""
     rows = to_chats(links.stage_chats(conn, chats), None)
     phones = phone_evidence(conn, rows)
     settled = settled_by_people(conn, {row.id: Evidence(phones=phones[row.id]) for row in rows})
@@ -374,7 +376,7 @@ def _decided_first(
 
 
 def _show_orders(conn: Connection, decision: Override, chats: list[int]) -> None:
-    """Show an order on the one session it was decided for; others wait until they are linked again."""
+    """Write a decision on one session's order; reset other sessions, which linking decides again."""
     sessions = chat_state.sessions_of(conn, chats, decision.session_number)
     if decision.session_number and decision.removed_at is None and decision.decision != "not_order":
         chat_state.decide_sessions(conn, sessions, decision.id_ordem_servico)

@@ -1,4 +1,7 @@
-"""One title linked and explained with the database, though no archive holds it."""
+"""Linking one title with the database, and explaining the decision, without a chat in the archive.
+
+What belongs here: staging the title, and its order. What does not: the rules (domain/matching/).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from whatsapp_pipeline.store.links import order_links
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A title's decision, its candidates' (nome, fantasia), and its order where a date was given."""
+    """The decision on a title, (nome, fantasia) of its candidates, and the order if a date was given."""
 
     contact: LinkDecision
     names: dict[int, tuple[str, str]]
@@ -35,7 +38,7 @@ class Explanation:
 def explain_title(
     conn: Connection, title: str, day: date | None, options: LinkOptions, *, log: logging.Logger
 ) -> Explanation:
-    """Link `title` as a chat of `day` would be; nothing of it is written but a model that is fitted."""
+    """Link `title` like a chat of `day`. Nothing is written except a model that had to be fitted."""
     parsed = parse_title(title, default_area_code=options.default_area_code)
     values = {
         "title": title,
@@ -55,7 +58,7 @@ def explain_title(
 
 
 def _order(
-    conn: Connection, row: links.ChatRow, decision: LinkDecision, day: date, log: logging.Logger
+    conn: Connection, row: links.StagedChat, decision: LinkDecision, day: date, log: logging.Logger
 ) -> OrderDecision:
     contact = decision.id_contato
     if contact is None and decision.status == "proposed":

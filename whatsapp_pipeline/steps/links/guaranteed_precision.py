@@ -1,7 +1,7 @@
-"""What reviewers' verdicts guarantee about the links of some months, over all methods and by method.
+"""The precision that reviewers' verdicts guarantee for the links of some months, in total and by method.
 
-What belongs here: handing the sample to the bound. What does not: either of the two
-(store/links/precision_sample.py, domain/matching/precision.py).
+What belongs here: computing the bound of the sample. What does not: the sample
+(store/links/precision_sample.py) and the bound (domain/matching/precision.py).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from whatsapp_pipeline.store.links import precision_sample
 
 @dataclass(frozen=True, slots=True)
 class GuaranteedPrecision:
-    """The bound over all links of the rules, None without links, and by method where verdicts are enough."""
+    """The bound for all links of the rules, or None, and for each method with enough verdicts."""
 
     overall: PrecisionBound | None
     by_method: dict[str, PrecisionBound]
 
 
 def guaranteed_precision(conn: Connection, months: Sequence[str]) -> GuaranteedPrecision:
-    """Return what the verdicts on these months' links guarantee; "unsure" counts as wrong."""
+    """Return the precision that the verdicts on these months' links guarantee; "unsure" counts as wrong."""
     overall: PrecisionBound | None = None
     by_method: dict[str, PrecisionBound] = {}
     for group in precision_sample.link_groups(conn, months):

@@ -1,7 +1,7 @@
-"""contact_links: each chat of a month to its contact, with method, confidence, rivals and why.
+"""contact_links: the contact of each chat of a month, with method, confidence, candidates and reasons.
 
-What belongs here: gathering evidence set-wise, deciding, writing what differs. What does not: the rules
-(domain/matching) and the statements (store/links/contact_links.py).
+What belongs here: collecting evidence with one statement per kind, deciding, writing differences. What does
+not: the rules (domain/matching) and the statements (store/links/contact_links.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from whatsapp_pipeline.domain.gc_disabled import uncollected
 from whatsapp_pipeline.domain.matching.contacts import decide
 from whatsapp_pipeline.domain.matching.link_types import (
     Area,
@@ -25,7 +24,6 @@ from whatsapp_pipeline.domain.matching.link_types import (
 )
 from whatsapp_pipeline.domain.matching.names import TITLES_PER_FIT
 from whatsapp_pipeline.domain.matching.overrides import (
-    PersonDecision,
     SettledOverrides,
     apply_overrides,
     phone_owners,
@@ -35,76 +33,48 @@ from whatsapp_pipeline.domain.matching.overrides import (
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.vocabulary import find_devices
 from whatsapp_pipeline.logs import detail_log, fields
-from whatsapp_pipeline.steps.links.link_counts import LinkReport, report
+from whatsapp_pipeline.steps.links.link_months import MonthLinking
 from whatsapp_pipeline.steps.links.link_rules import rules_hash
 from whatsapp_pipeline.steps.links.name_evidence import TitleNames
 from whatsapp_pipeline.steps.links.phone_evidence import phone_corrections, phone_corrections_are_due
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import contact_links as store
-from whatsapp_pipeline.store.links import fingerprints as link_stamps
-from whatsapp_pipeline.store.links import link_parts, link_report
-from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, to_json
-from whatsapp_pipeline.store.locks import in_transaction, month_lock
+from whatsapp_pipeline.store.links import link_parts, link_report, overrides
+from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, Tally, to_json
 
 
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
-    """How sure a link must be. `default_area_code` is the one contacts were normalized with."""
+    """Thresholds of a link. `default_area_code` is the one that contacts were normalized with."""
 
     link_at: float = 0.95
     propose_at: float = 0.5
     default_area_code: str | None = None
     seed: int = 0
     name_fit_titles: int = TITLES_PER_FIT
-    """How many simulated titles the name model is fitted on, when it has to be."""
+    """Number of simulated titles for a fit of the name model."""
 
     def policy(self) -> Policy:
-        """Return the policy these thresholds make."""
+        """Return the policy with these thresholds."""
         return Policy(link=self.link_at, propose=self.propose_at)
 
 
-class ContactLinking:
-    """Links the months of one run. What they share of the tables is read once, for the first of them."""
+class ContactLinking(MonthLinking):
+    """Links the chats of the months of one run to contacts."""
+
+    stage = "contact_links"
+    unit = "chats"
+    written = ("chats", "candidates")
 
     def __init__(self, options: LinkOptions, *, log: logging.Logger, names: TitleNames | None = None) -> None:
-        self._options, self._log = options, log
+        super().__init__(log=log)
+        self._options = options
         self._names = names or TitleNames(seed=options.seed, fit_titles=options.name_fit_titles, log=log)
         self._corrections: dict[str, float] | None = None
         self._contact_names: str | None = None
-        self._versions: str | None = None
-        self._orders = ""
-
-    def link(self, conn: Connection, month: str) -> LinkReport:
-        """Link every chat of `month` (`YYYY-MM`), in one transaction.
-
-        A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
-        """
-        with month_lock(conn, "contact_links", month), uncollected():
-            return in_transaction(conn, lambda: self._link(conn, month))
-
-    def _link(self, conn: Connection, month: str) -> LinkReport:
-        if self._versions is None:
-            # Before anything is read: what changes later makes the months stale.
-            self._versions = link_stamps.versions(conn, "contact_links")
-            self._orders = link_parts.orders_version(conn)
-        self._phone_corrections(conn)  # new ones make what was decided with older ones stale
-        contacts = self._contacts_part(conn, month)
-        inputs = link_stamps.rests_on(
-            conn, "contact_links", month, self._versions, rules_hash(), repr(self._options)
-        )
-        if link_stamps.stands(conn, "contact_links", month, inputs):
-            changed = {"chats": 0, "candidates": 0}
-        else:
-            changed = self._decide_and_write(conn, month)
-            link_stamps.keep(conn, "contact_links", month, inputs)
-            same = link_parts.orders_version(conn) == self._orders
-            orders = link_parts.orders_part(conn, month) if same else link_parts.CHANGED_MEANWHILE
-            parts = {**self.parts(conn, month), "contacts": contacts, "orders": orders}
-            link_parts.keep_parts(conn, "contact_links", month, parts)
-        return report(month, "chats", store.tally(conn, month), changed)
 
     def parts(self, conn: Connection, month: str) -> dict[str, str]:
-        """Return what the month's links depend on, by part, orders left out, for the planner to compare."""
+        """Return hashes of what the month's links depend on, by part and without orders."""
         return {
             "rules": f"{rules_hash()} {self._options!r}",
             "contacts": self._contacts_part(conn, month),
@@ -121,6 +91,16 @@ class ContactLinking:
         by_name = link_parts.asks_for_names(conn, month) and self._names.is_due(conn)
         return by_name or (link_parts.has_phones(conn, month) and phone_corrections_are_due(conn))
 
+    def _rules(self, conn: Connection) -> tuple[str, ...]:
+        self._phone_corrections(conn)  # stores new ones, which make links by older ones stale
+        return (repr(self._options),)
+
+    def _parts_before(self, conn: Connection, month: str) -> dict[str, str]:
+        return {"contacts": self._contacts_part(conn, month)}
+
+    def _tally(self, conn: Connection, month: str) -> list[Tally]:
+        return store.tally(conn, month)
+
     def _phone_corrections(self, conn: Connection) -> dict[str, float]:
         if self._corrections is None:
             self._corrections = phone_corrections(conn, log=self._log)
@@ -135,10 +115,10 @@ class ContactLinking:
             link_report.record_run(conn, month, before, link_report.statuses(conn, month))
         return changed
 
-    def decide_staged(self, conn: Connection, rows: Sequence[store.ChatRow]) -> list[LinkDecision]:
-        """Decide the staged chats. Needs the transaction in which they were staged."""
+    def decide_staged(self, conn: Connection, rows: Sequence[store.StagedChat]) -> list[LinkDecision]:
+        """Decide the staged chats, in the transaction in which they were staged."""
         chats = to_chats(rows, self._options.default_area_code)
-        evidence = _gather(conn, chats, self._names)
+        evidence = _collect_evidence(conn, chats, self._names)
         settled = settled_by_people(conn, evidence)
         policy = replace(self._options.policy(), phone_corrections=self._phone_corrections(conn))
         decisions = []
@@ -150,7 +130,7 @@ class ContactLinking:
 
 
 def _log_decisions(month: str, decisions: Iterable[LinkDecision]) -> None:
-    """Log each chat's contact, method and confidence, at debug."""
+    """Log each chat's contact, method and confidence at level debug."""
     log = detail_log()
     if not log.isEnabledFor(logging.DEBUG):
         return
@@ -165,35 +145,22 @@ def _log_decisions(month: str, decisions: Iterable[LinkDecision]) -> None:
 
 
 def settled_by_people(conn: Connection, evidence: Mapping[int, Evidence]) -> dict[int, SettledOverrides]:
-    """Settle the decisions of people about each staged chat that has any."""
-    by_chat: defaultdict[int, list[PersonDecision]] = defaultdict(list)
-    for row in store.overrides(conn):
-        by_chat[row.id_chat_file].append(
-            PersonDecision(
-                row.id_override,
-                row.target_kind,
-                row.id_contato,
-                row.reason,
-                row.made_by,
-                refuses=row.refuses,
-                deleted=row.is_gone,
-                of_chat=row.of_chat,
-            )
-        )
+    """Return the result of people's decisions for each staged chat that has any."""
     return {
-        chat: settle_overrides(decisions, phone_owners(evidence[chat])) for chat, decisions in by_chat.items()
+        chat: settle_overrides(decisions, phone_owners(evidence[chat]))
+        for chat, decisions in overrides.about_staged(conn, "links/link_overrides_for").items()
     }
 
 
-def to_chats(rows: Iterable[store.ChatRow], default_area_code: str | None) -> list[ChatToLink]:
-    """Read staged chats as linking sees them."""
+def to_chats(rows: Iterable[store.StagedChat], default_area_code: str | None) -> list[ChatToLink]:
+    """Return staged chats as the domain's type."""
     return [_chat(row, default_area_code) for row in rows]
 
 
-def _chat(row: store.ChatRow, default_area_code: str | None) -> ChatToLink:
+def _chat(row: store.StagedChat, default_area_code: str | None) -> ChatToLink:
     phone: Phone | None = None
     if row.phone_key is not None:
-        # The index's key counts; the text only tells how the number was typed.
+        # The key of the index counts. The text only shows how the number was typed.
         typed = parse_phone(row.phone_number or "", default_area_code=default_area_code)
         phone = (
             typed
@@ -207,7 +174,7 @@ def _chat(row: store.ChatRow, default_area_code: str | None) -> ChatToLink:
 
 
 def _area(hit: store.PhoneHitRow, chat: ChatToLink) -> Area:
-    """Return how both sides' area codes are known; a title's own may be the default one."""
+    """Return how sure the area code is on both sides; that of a title may be the assumed default."""
     if hit.area == "unknown":
         return "unknown"
     assumed_in_title = (
@@ -216,8 +183,10 @@ def _area(hit: store.PhoneHitRow, chat: ChatToLink) -> Area:
     return "assumed" if hit.area == "assumed" or assumed_in_title else "written"
 
 
-def _gather(conn: Connection, chats: Sequence[ChatToLink], title_names: TitleNames) -> dict[int, Evidence]:
-    """Collect what the tables say of each chat: one statement a kind of evidence."""
+def _collect_evidence(
+    conn: Connection, chats: Sequence[ChatToLink], title_names: TitleNames
+) -> dict[int, Evidence]:
+    """Return the evidence about each chat, with one statement per kind of evidence."""
     phones = phone_evidence(conn, chats)
     orders: defaultdict[int, list[OrderHit]] = defaultdict(list)
     for order in store.order_hits(conn):
@@ -236,7 +205,7 @@ def _gather(conn: Connection, chats: Sequence[ChatToLink], title_names: TitleNam
 
 
 def phone_evidence(conn: Connection, chats: Sequence[ChatToLink]) -> defaultdict[int, list[PhoneHit]]:
-    """Return the contacts' phones that equal a staged chat's, by chat."""
+    """Return the phones of contacts that equal a phone of a staged chat, by chat."""
     by_id = {chat.id: chat for chat in chats}
     phones: defaultdict[int, list[PhoneHit]] = defaultdict(list)
     for hit in store.phone_hits(conn):
@@ -257,7 +226,7 @@ def phone_evidence(conn: Connection, chats: Sequence[ChatToLink]) -> defaultdict
 def _add_contacts(
     conn: Connection, named: Iterable[ChatToLink], evidence: dict[int, Evidence]
 ) -> dict[int, Evidence]:
-    """Add the names of contacts that a named chat hit, and the devices of candidates in doubt."""
+    """Add the names of contacts found for a named chat, and the devices of doubtful candidates."""
     has_name = {chat.id for chat in named}
     to_name = {chat: evidence[chat].contacts_named_directly() for chat in has_name}
     to_compare = {chat: found.contacts_to_compare_devices() for chat, found in evidence.items()}
@@ -277,7 +246,7 @@ def _add_contacts(
 
 
 def decision_rows(decisions: Iterable[LinkDecision]) -> Iterator[DecisionRow]:
-    """Return decisions as the tables hold them."""
+    """Yield decisions as rows of the tables."""
     for decision in decisions:
         yield DecisionRow(
             decision.id_chat_file, decision.status, decision.method, decision.confidence,
@@ -286,7 +255,7 @@ def decision_rows(decisions: Iterable[LinkDecision]) -> Iterator[DecisionRow]:
 
 
 def candidate_rows(decisions: Iterable[LinkDecision]) -> Iterator[CandidateRow]:
-    """Return the candidates of decisions as the tables hold them."""
+    """Yield the candidates of decisions as rows of the tables."""
     for decision in decisions:
         for rank, candidate in enumerate(decision.candidates, 1):
             yield CandidateRow(

@@ -1,6 +1,6 @@
-"""What linking a month reports, of chats and of sessions alike.
+"""The counts that linking a month reports, for chats and for sessions.
 
-What belongs here: adding up how rows are linked. What does not: linking them (link_contacts.py,
+What belongs here: counting links by status, method and flag. What does not: linking (link_contacts.py,
 link_orders.py) and the report for people (store/links/link_report.py).
 """
 
@@ -16,7 +16,7 @@ from whatsapp_pipeline.store.links.decisions import Tally
 
 @dataclass(frozen=True, slots=True)
 class LinkReport:
-    """What a month's linking found, in chats or sessions, and what it changed, in rows by kind."""
+    """Counts of a month's chats or sessions, and of the rows that linking changed."""
 
     month: str
     of: Literal["chats", "sessions"]
@@ -26,7 +26,7 @@ class LinkReport:
     changed: Mapping[str, int]
 
     def counts(self) -> dict[str, int]:
-        """Return the counts, ready to show; methods count rows that have a contact, an order."""
+        """Return the counts by name; methods count only rows with a contact or order."""
         return {
             self.of: sum(self.by_status.values()),
             **self.by_status,
@@ -39,7 +39,7 @@ class LinkReport:
 def report(
     month: str, of: Literal["chats", "sessions"], tallies: Iterable[Tally], changed: Mapping[str, int]
 ) -> LinkReport:
-    """Add up how the month's rows are linked now."""
+    """Return the counts of how the month's rows are linked now."""
     statuses, methods, flags = Counter[str](), Counter[str](), Counter[str]()
     for tally in tallies:
         statuses[tally.status] += tally.rows

@@ -1,17 +1,16 @@
-"""order_links: each session of a month's chats to the service order it is about.
+"""order_links: the service order of each session of a month's chats.
 
-What belongs here: gathering sessions and orders set-wise, deciding, writing what differs. What does not: the
-rules (domain/matching/orders.py) and the statements (store/links/order_links.py).
+What belongs here: collecting sessions and orders, deciding, writing differences. What does not: the rules
+(domain/matching/orders.py) and the statements (store/links/order_links.py).
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from whatsapp_pipeline.domain.gc_disabled import uncollected
 from whatsapp_pipeline.domain.matching.link_types import Feature
 from whatsapp_pipeline.domain.matching.order_fitting import with_rates
 from whatsapp_pipeline.domain.matching.orders import (
@@ -21,9 +20,9 @@ from whatsapp_pipeline.domain.matching.orders import (
     OrderPolicy,
     link_session,
 )
-from whatsapp_pipeline.domain.matching.overrides import PersonDecision, SettledOverrides, settle_overrides
+from whatsapp_pipeline.domain.matching.overrides import SettledOverrides, settle_overrides
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.links.link_counts import LinkReport, report
+from whatsapp_pipeline.steps.links.link_months import MonthLinking
 from whatsapp_pipeline.steps.links.link_rules import rules_hash
 from whatsapp_pipeline.steps.links.order_evidence import (
     by_contact,
@@ -33,25 +32,23 @@ from whatsapp_pipeline.steps.links.order_evidence import (
     to_sessions,
 )
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.links import fingerprints as link_stamps
-from whatsapp_pipeline.store.links import link_parts
+from whatsapp_pipeline.store.links import link_parts, overrides
 from whatsapp_pipeline.store.links import order_links as store
-from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, to_json
-from whatsapp_pipeline.store.locks import in_transaction, month_lock
+from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, Tally, to_json
 
 
 @dataclass(frozen=True, slots=True)
 class OrderLinkOptions:
-    """How a session finds its order: `model`, or `temporal_match`, the plan's rule.
+    """The method: `model`, or `temporal_match`, the rule of the original plan.
 
-    `refit` fits the model to all linked sessions before, and keeps it for this run and later ones.
+    `refit` first fits the model to all linked sessions, and stores it for this run and later ones.
     """
 
     method: str = "model"
     refit: bool = False
 
     def policy(self) -> OrderPolicy:
-        """Return the policy of the method; raises PipelineError when there is no such method."""
+        """Return the policy of the method; raises PipelineError for an unknown method."""
         if self.method == "model":
             return OrderPolicy()
         if self.method == "temporal_match":
@@ -59,57 +56,40 @@ class OrderLinkOptions:
         raise PipelineError(f"order links: no method {self.method!r}; use model or temporal_match")
 
 
-class OrderLinking:
-    """Links the sessions of the months of one run. The model and what else they share is read once.
+class OrderLinking(MonthLinking):
+    """Links the sessions of the months of one run to orders. A model that is fitted serves all months."""
 
-    A model that is fitted anew is so for the first month, and serves them all.
-    """
+    stage = "order_links"
+    unit = "sessions"
+    written = ("sessions", "candidates", "files")
 
     def __init__(self, options: OrderLinkOptions, *, log: logging.Logger) -> None:
-        self._options, self._log = options, log
+        super().__init__(log=log)
+        self._options = options
         self._policy: OrderPolicy | None = None
-        self._versions: str | None = None
-        self._orders = ""
         self._due: bool | None = None
 
-    def link(self, conn: Connection, month: str) -> LinkReport:
-        """Link every session of the month's chats, in one transaction.
-
-        A second run changes nothing, and when nothing that the links rest on has changed it decides nothing.
-        """
-        with month_lock(conn, "order_links", month), uncollected():
-            return in_transaction(conn, lambda: self._link(conn, month))
-
-    def _link(self, conn: Connection, month: str) -> LinkReport:
-        policy = self._policy_of(conn)
-        if self._versions is None:
-            self._versions = link_stamps.versions(conn, "order_links")
-            self._orders = link_parts.orders_version(conn)
-        inputs = link_stamps.rests_on(
-            conn, "order_links", month, self._versions, rules_hash(), policy.method, policy.model.to_json()
-        )
-        if link_stamps.stands(conn, "order_links", month, inputs):
-            changed = {"sessions": 0, "candidates": 0, "files": 0}
-        else:
-            decisions = decide_sessions(conn, store.stage_month(conn, month), policy)
-            changed = store.write(conn, order_decision_rows(decisions), order_candidate_rows(decisions))
-            link_stamps.keep(conn, "order_links", month, inputs)
-            same = link_parts.orders_version(conn) == self._orders
-            orders = link_parts.orders_part(conn, month) if same else link_parts.CHANGED_MEANWHILE
-            parts = {**self.parts(conn, month), "orders": orders}
-            link_parts.keep_parts(conn, "order_links", month, parts)
-        return report(month, "sessions", store.tally(conn, month), changed)
-
     def parts(self, conn: Connection, month: str) -> dict[str, str]:
-        """Return what the month's order links depend on, by part, orders left out, for the planner."""
+        """Return hashes of what the month's links depend on, by part and without orders."""
         rules = f"{rules_hash()} {self._options.method}"
         return {"rules": rules, **link_parts.month_parts(conn, "order_links", month)}
 
     def fits_before(self, conn: Connection, month: str) -> bool:
-        """Return whether a run of the month would fit a new model first, which serves every month."""
+        """Return whether a run of any month would fit a new model first."""
         if self._due is None:
             self._due = self._options.method == "model" and order_model_is_due(conn)
         return self._due
+
+    def _rules(self, conn: Connection) -> tuple[str, ...]:
+        policy = self._policy_of(conn)
+        return policy.method, policy.model.to_json()
+
+    def _decide_and_write(self, conn: Connection, month: str) -> Mapping[str, int]:
+        decisions = decide_sessions(conn, store.stage_month(conn, month), self._policy_of(conn))
+        return store.write(conn, order_decision_rows(decisions), order_candidate_rows(decisions))
+
+    def _tally(self, conn: Connection, month: str) -> list[Tally]:
+        return store.tally(conn, month)
 
     def _policy_of(self, conn: Connection) -> OrderPolicy:
         if self._policy is None:
@@ -123,7 +103,7 @@ class OrderLinking:
 def decide_sessions(
     conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy
 ) -> list[OrderDecision]:
-    """Decide the staged sessions. Needs the transaction in which they were staged."""
+    """Decide the staged sessions, in the transaction in which they were staged."""
     orders = to_orders(store.orders(conn))
     own_orders = by_contact(orders)
     by_name: defaultdict[str, list[Order]] = defaultdict(list)
@@ -133,7 +113,8 @@ def decide_sessions(
     sessions = to_sessions(rows, own_orders)
     if policy.method == "model":
         sessions = with_rates(sessions, own_orders, policy.model)
-    settled = _settled_by_people(conn)
+    about = overrides.about_staged(conn, "links/order_overrides_for")
+    settled = {session: settle_overrides(decisions) for session, decisions in about.items()}
     decisions = []
     for row, session in zip(rows, sessions, strict=True):
         people = settled.get(session.id, SettledOverrides())
@@ -146,33 +127,14 @@ def decide_sessions(
     return decisions
 
 
-def _settled_by_people(conn: Connection) -> dict[int, SettledOverrides]:
-    by_session: defaultdict[int, list[PersonDecision]] = defaultdict(list)
-    for row in store.overrides(conn):
-        by_session[row.id_session].append(
-            PersonDecision(
-                row.id_override,
-                row.target_kind,
-                row.id_ordem_servico,
-                row.reason,
-                row.made_by,
-                refuses=row.refuses,
-                deleted=row.is_gone,
-                of_session=row.of_session,
-                of_chat=row.of_chat,
-            )
-        )
-    return {session: settle_overrides(decisions) for session, decisions in by_session.items()}
-
-
 def _not_refused(orders: Sequence[Order], people: SettledOverrides) -> list[Order]:
     return [order for order in orders if order.id not in people.refused]
 
 
 def _apply(people: SettledOverrides, decision: OrderDecision) -> OrderDecision:
-    """Put a person's decision over the model's; one whose order was deleted is flagged and left out.
+    """Apply people's decisions to that of the model; a decision for a deleted order only sets a flag.
 
-    Where a person refused an order, the model links no other by itself: it is at most proposed.
+    Where a person refused an order, the model may propose another one but never link it.
     """
     if people.target_deleted:
         decision = replace(decision, flags=tuple(sorted({*decision.flags, "override_order_gone"})))
@@ -194,7 +156,7 @@ def _apply(people: SettledOverrides, decision: OrderDecision) -> OrderDecision:
 
 
 def order_decision_rows(decisions: Iterable[OrderDecision]) -> Iterator[DecisionRow]:
-    """Return decisions as the tables hold them."""
+    """Yield decisions as rows of the tables."""
     for decision in decisions:
         yield DecisionRow(
             decision.id_session, decision.status, decision.method, decision.confidence,
@@ -203,7 +165,7 @@ def order_decision_rows(decisions: Iterable[OrderDecision]) -> Iterator[Decision
 
 
 def order_candidate_rows(decisions: Iterable[OrderDecision]) -> Iterator[CandidateRow]:
-    """Return the candidates of decisions as the tables hold them."""
+    """Yield the candidates of decisions as rows of the tables."""
     for decision in decisions:
         for rank, candidate in enumerate(decision.candidates, 1):
             yield CandidateRow(

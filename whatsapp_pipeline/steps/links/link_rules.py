@@ -1,6 +1,6 @@
-"""The version of the rules of linking: a hash of the files that hold them.
+"""The version of the linking rules: a hash of their source files.
 
-What belongs here: which files decide a link. What does not: hashing them (code_hash.py).
+What belongs here: the list of files that influence a link. What does not: hashing them (code_hash.py).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from whatsapp_pipeline.store.queries import QUERIES_DIR
 
 @cache
 def rules_hash() -> str:
-    """Hash every file that has a say in what a chat or a session is linked to."""
+    """Return the hash of every file that influences the link of a chat or session."""
     return code_hash(rule_files())
 
 
 def rule_files() -> list[Path]:
-    """Return those files, sorted."""
+    """Return these files, sorted."""
     domain, steps, store = PACKAGE / "domain", PACKAGE / "steps" / "links", PACKAGE / "store" / "links"
     return sorted([
         *(path for path in (domain / "matching").rglob("*") if path.suffix in (".py", ".toml", ".json")),

@@ -1,7 +1,7 @@
-"""What the name model says of titles: the fitted model from the database, refitted when it is stale.
+"""Name evidence of titles: the fitted model of the database, fitted again when it is stale.
 
-What belongs here: when to fit, what on, and keeping the index of names between months of one run. What does
-not: the model itself (domain/matching/names).
+What belongs here: the decision when to fit, and the index of names that the months of a run share. What does
+not: the model (domain/matching/names).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _NEW_EXAMPLES = 20
 
 
 class TitleNames:
-    """What contacts' names say of titles, for the months of one run: the contacts are read once.
+    """Name evidence of titles, for the months of one run; contacts are read once.
 
-    A model that has to be fitted learns from `fit_titles` simulated titles; without `may_fit` the newest one
-    is used, and where there is none names say nothing.
+    A fit uses `fit_titles` simulated titles. Without `may_fit` the newest model is used, and without a model
+    there is no evidence.
     """
 
     def __init__(self, *, seed: int, fit_titles: int, log: logging.Logger, may_fit: bool = True) -> None:
@@ -41,7 +41,7 @@ class TitleNames:
         self._match: Callable[[Sequence[str]], Sequence[NameEvidence]] | None = None
 
     def evidence(self, conn: Connection, titles: Mapping[int, str]) -> dict[int, NameEvidence]:
-        """Return, for each titled chat, the contacts whose names fit and how likely none of them does."""
+        """Return, for each titled chat, the contacts whose names fit, and the probability of none."""
         if not titles:
             return {}
         if self._match is None:
@@ -51,7 +51,7 @@ class TitleNames:
         return dict(zip(titles, self._match(list(titles.values())), strict=True))
 
     def is_due(self, conn: Connection) -> bool:
-        """Return whether a run that asks for names fits a new model before it answers."""
+        """Return whether a run that needs names would first fit a new model."""
         contacts = store.count_named_contacts(conn)
         if contacts < FEW:
             return False
@@ -73,7 +73,7 @@ class TitleNames:
 def _model(
     conn: Connection, contacts: Sequence[ContactName], seed: int, fit_titles: int, log: logging.Logger
 ) -> NameModel:
-    """Return the newest model, or fit and keep one when there is none that suits the table."""
+    """Return the newest model; fit and store one if none suits the table."""
     with named_lock(conn, "link_models:names"):
         examples = _examples(conn)
         stored = store.newest(conn, "names")
@@ -94,19 +94,19 @@ def _model(
                 calibration_error=round(model.calibration_error, 4),
             ),
         )  # fmt: skip
-        # Read back, so that the run that fitted and the runs after it use the very same numbers.
+        # Read from JSON, so that this run and later ones use exactly the same numbers.
         return NameModel.from_json(model.to_json())
 
 
 def _is_ready(conn: Connection) -> bool:
-    """Tell whether names can be compared without fitting a model."""
+    """Return whether names can be compared without fitting a model."""
     stored = store.newest(conn, "names")
     known = stored is not None and stored.version == str(MODEL_VERSION)
     return known or len(store.contact_names(conn)) < FEW
 
 
 def _examples(conn: Connection) -> list[tuple[str, int | None]]:
-    """Return the decided titles that hold a name, which a model learns from."""
+    """Return the titles with a name that people decided, for fitting."""
     return [
         (title, contact)
         for title, contact in store.decided_titles(conn)

@@ -1,7 +1,7 @@
-"""What verdicts taught of the phone methods: the newest corrections, kept anew when they changed noticeably.
+"""Corrections of the weights of phone methods, learned from verdicts and stored when they change noticeably.
 
-What belongs here: when corrections are kept, as a model that links depend on. What does not: how verdicts
-move a weight (domain/matching/phone_reliability.py).
+What belongs here: the decision to store new corrections, on which links depend. What does not: computing them
+(domain/matching/phone_reliability.py).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _VERSION = "1"
 
 
 def phone_corrections(conn: Connection, *, log: logging.Logger) -> dict[str, float]:
-    """Return what verdicts add to the weight of each phone method, in log odds.
+    """Return the correction of each phone method's match weight, in log odds.
 
-    They are kept in `link_models`, so that every month is decided by the same ones. New ones are kept when
-    verdicts changed them noticeably; all months with phones become stale then.
+    Corrections are stored in `link_models`, so that every month is decided with the same ones. If verdicts
+    changed them noticeably, new ones are stored, and all months with phones become stale.
     """
     with named_lock(conn, "link_models:phones"):
         kept, now = _kept(conn), _now(conn)
@@ -44,7 +44,7 @@ def phone_corrections(conn: Connection, *, log: logging.Logger) -> dict[str, flo
 
 
 def phone_corrections_are_due(conn: Connection) -> bool:
-    """Return whether `phone_corrections` would keep new ones."""
+    """Return whether `phone_corrections` would store new ones."""
     return is_noticeable(_now(conn), _kept(conn))
 
 

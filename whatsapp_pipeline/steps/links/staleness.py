@@ -1,8 +1,7 @@
-"""Which months' links are behind what they depend on, and why.
+"""Months whose links are stale, and the reasons.
 
-What belongs here: computing the parts of both stages as the steps keep them, and putting differences into
-words. What does not: the hashes (store/links/link_parts.py), and files and code versions
-(automation/backfill.py).
+What belongs here: comparing the parts of both stages with the stored ones, and the texts of reasons. What
+does not: the hashes (store/links/link_parts.py), and files and code versions (automation/backfill.py).
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ _NO_PARTS = "linked by an older release"
 def stale_months(
     conn: Connection, months: Sequence[str], *, default_area_code: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield (month, why) of the months whose links a run would decide anew; each reason once per month.
+    """Yield (month, reason) for the months whose links a run would decide again; each reason once per month.
 
-    A month that is not yielded is as a run would leave it.
+    A run would change nothing in the other months.
     """
     contacts = ContactLinking(LinkOptions(default_area_code=default_area_code), log=_LOG)
     orders = OrderLinking(OrderLinkOptions(), log=_LOG)

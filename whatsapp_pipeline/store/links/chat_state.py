@@ -1,7 +1,7 @@
-"""A chat's or session's link as a person sees it, and putting an item off.
+"""The link of a chat or session as a person sees it, and snoozing it.
 
-What belongs here: reading the state that a decision is compared with, where a decision can point to, and
-snoozes. What does not: decisions themselves (overrides.py) and the queue (review.py).
+What belongs here: reading the state that a decision is compared with, the possible targets of a decision, and
+snoozes. What does not: decisions (overrides.py) and the queue (review.py).
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from typing import NamedTuple
 
 from whatsapp_pipeline.store.connection import Connection
 
-# Decisions are made one at a time: what was shown is compared and the decision written under one lock.
+# Only one decision is made at a time: one lock covers comparing the shown state and writing the decision.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('whatsapp-pipeline:link_decisions', 0))"
 
 
 class ChatTarget(NamedTuple):
-    """What decisions can know a chat by; `phone_key` is the title's, otherwise the most frequent inside."""
+    """The targets of decisions on a chat.
+
+    `phone_key` is that of the title, otherwise the most frequent one.
+    """
 
     id_chat_file: int
     month: str
@@ -28,7 +31,7 @@ class ChatTarget(NamedTuple):
 
 
 class LinkState(NamedTuple):
-    """How a chat, or one of its sessions, is linked."""
+    """The link of a chat or of one of its sessions."""
 
     status: str
     id_contato: int | None
@@ -36,12 +39,12 @@ class LinkState(NamedTuple):
 
 
 def lock_decisions(conn: Connection) -> None:
-    """Wait for other decisions and hold them off until the transaction ends."""
+    """Wait for other decisions, and block them until the transaction ends."""
     conn.execute(_LOCK)
 
 
 def target_of(conn: Connection, id_chat_file: int) -> ChatTarget | None:
-    """Return what a chat can be known by; None when there is no such chat."""
+    """Return the targets of decisions on a chat; None if there is no such chat."""
     row = conn.execute(
         """
         SELECT f.id, f.month, f.file_path, f.chat_number, f.title,
@@ -58,7 +61,7 @@ def target_of(conn: Connection, id_chat_file: int) -> ChatTarget | None:
 
 
 def link_state(conn: Connection, id_chat_file: int, session_number: int | None) -> LinkState | None:
-    """Return how the chat is linked, or its session; None when there is none."""
+    """Return the link of the chat or of its session; None if it does not exist."""
     if session_number is None:
         row = conn.execute(
             "SELECT match_status, id_contato, id_ordem_servico FROM chat_files WHERE id = %s", (id_chat_file,)
@@ -76,7 +79,7 @@ def link_state(conn: Connection, id_chat_file: int, session_number: int | None) 
 def snooze(
     conn: Connection, id_chat_file: int, session_number: int | None, *, reviewer: str, until: datetime
 ) -> None:
-    """Keep an item out of one reviewer's queue until a time."""
+    """Hide an item from one reviewer's queue until a time."""
     conn.execute(
         """
         INSERT INTO review_snoozes (id_chat_file, session_number, reviewer, until) VALUES (%s, %s, %s, %s)
@@ -88,7 +91,7 @@ def snooze(
 
 
 def decide_sessions(conn: Connection, sessions: list[int], id_ordem_servico: int | None) -> None:
-    """Show a decision on these sessions' order at once; linking their month gives them their evidence."""
+    """Write a decision on these sessions' order now; linking their month adds the evidence later."""
     conn.execute(
         """UPDATE chat_sessions SET order_match_status = 'manual', order_match_method = 'override',
                   order_match_confidence = 1, id_ordem_servico = %s WHERE id = ANY(%s)""",
@@ -97,7 +100,7 @@ def decide_sessions(conn: Connection, sessions: list[int], id_ordem_servico: int
 
 
 def reopen_sessions(conn: Connection, sessions: list[int]) -> None:
-    """Mark sessions as pending until their month is linked again."""
+    """Set the status of sessions to pending, until their month is linked again."""
     conn.execute(
         """UPDATE chat_sessions SET order_match_status = 'pending', order_match_method = NULL,
                   order_match_confidence = NULL, id_ordem_servico = NULL WHERE id = ANY(%s)""",
@@ -106,7 +109,7 @@ def reopen_sessions(conn: Connection, sessions: list[int]) -> None:
 
 
 def sessions_of(conn: Connection, chats: list[int], session_number: int | None) -> list[int]:
-    """Return the sessions of these chats, or only those of one number."""
+    """Return the sessions of these chats, or only the session with a number."""
     rows = conn.execute(
         """SELECT id FROM chat_sessions WHERE id_chat_file = ANY(%s) AND coalesce(%s, number) = number
            ORDER BY id""",

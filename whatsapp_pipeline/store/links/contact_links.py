@@ -1,8 +1,8 @@
-"""Links: what is known of a month's chats, what hits them in the tables, and writing what was decided.
+"""Evidence about a month's chats, and writing their links to contacts.
 
-What belongs here: the set-based statements around domain/matching. What does not: any decision, what writing
-decisions of contacts and of orders share (decisions.py), overrides (overrides.py), fitted models (models.py)
-and the report (link_report.py).
+What belongs here: set-based statements. What does not: deciding (domain/matching/), the writing of decisions
+in general (decisions.py), overrides (overrides.py), fitted models (models.py), and the report
+(link_report.py).
 
 The functions work on a temporary table `linking` that `stage_month` or `stage_title` fills: call them
 inside one transaction.
@@ -14,15 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from whatsapp_pipeline.domain.matching.overrides import OverrideScope
 from whatsapp_pipeline.store import queries, statistics
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import decisions
-from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, Place, Tally
+from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, DecisionTables, Tally
 
 
-class ChatRow(NamedTuple):
-    """One staged chat; keys and numbers as in `chat_files`, evidence of sessions and headers gathered."""
+class StagedChat(NamedTuple):
+    """One staged chat: a row of `chat_files`, with devices and phones of its sessions and headers."""
 
     id: int
     title: str
@@ -60,22 +59,8 @@ class OrderHitRow(NamedTuple):
     by_id: bool
 
 
-class OverrideRow(NamedTuple):
-    """A decision in force about a staged chat; `refuses`: the contact is not the chat's."""
-
-    id_chat_file: int
-    id_override: int
-    target_kind: OverrideScope
-    id_contato: int | None
-    reason: str
-    made_by: str
-    refuses: bool
-    is_gone: bool
-    of_chat: bool
-
-
 class OrderText(NamedTuple):
-    """What an order says of its device, and when it was open."""
+    """The text of an order's device, and the days on which the order was opened and closed."""
 
     id_contato: int
     equipment: str
@@ -83,7 +68,7 @@ class OrderText(NamedTuple):
     closed: date | None
 
 
-# What statements of linking look rows up by.
+# Columns by which statements of linking join tables.
 _JOINED = {
     "contatos": ("id",),
     "contact_phones": ("id_contato", "key"),
@@ -92,27 +77,27 @@ _JOINED = {
     "chat_sessions": ("id", "id_chat_file"),
     "chat_phones": ("id_chat_file",),
 }
-_PLACE = Place("chat_files", "match_status", "id_contato", "match_candidates", "id_chat_file")
-_STAGED = ", ".join(ChatRow._fields)
+_TABLES = DecisionTables("chat_files", "match_status", "id_contato", "match_candidates", "id_chat_file")
+_STAGED = ", ".join(StagedChat._fields)
 
 
-def stage_month(conn: Connection, month: str) -> list[ChatRow]:
-    """Stage the month's chats that are still in the archive and return them by id."""
+def stage_month(conn: Connection, month: str) -> list[StagedChat]:
+    """Stage the month's chats that are in the archive, and return them by id."""
     statistics.refresh(conn, _JOINED)
     conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
     conn.execute(queries.load("links/link_stage_month"), {"month": month, "chats": []})
     return _staged(conn)
 
 
-def stage_chats(conn: Connection, chats: Sequence[int]) -> list[ChatRow]:
-    """Stage the chats of these ids that are still in the archive and return them by id."""
+def stage_chats(conn: Connection, chats: Sequence[int]) -> list[StagedChat]:
+    """Stage the chats of these ids that are in the archive, and return them by id."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
     conn.execute(queries.load("links/link_stage_month"), {"month": None, "chats": list(chats)})
     return _staged(conn)
 
 
 def stored_candidates(conn: Connection, chats: Sequence[int]) -> list[CandidateRow]:
-    """Return the candidates of these chats as they are stored, by chat and rank."""
+    """Return the stored candidates of these chats, by chat and rank."""
     rows = conn.execute(
         """SELECT id_chat_file, rank, id_contato, confidence, method, evidence::text FROM match_candidates
            WHERE id_chat_file = ANY(%s) ORDER BY id_chat_file, rank""",
@@ -121,35 +106,30 @@ def stored_candidates(conn: Connection, chats: Sequence[int]) -> list[CandidateR
     return [CandidateRow(*row) for row in rows]
 
 
-def stage_title(conn: Connection, values: Mapping[str, Any]) -> ChatRow:
+def stage_title(conn: Connection, values: Mapping[str, Any]) -> StagedChat:
     """Stage one title (title, phone_number, phone_key, name, order_reference, devices, day) as chat 0."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
     conn.execute(queries.load("links/link_stage_title"), dict(values))
     return _staged(conn)[0]
 
 
-def _staged(conn: Connection) -> list[ChatRow]:
+def _staged(conn: Connection) -> list[StagedChat]:
     conn.execute("ANALYZE linking (id, phone_key, order_reference, is_group)")
-    return [ChatRow(*row) for row in conn.execute(f"SELECT {_STAGED} FROM linking ORDER BY id")]
+    return [StagedChat(*row) for row in conn.execute(f"SELECT {_STAGED} FROM linking ORDER BY id")]
 
 
 def phone_hits(conn: Connection) -> list[PhoneHitRow]:
-    """Return every contact's phone that equals a staged chat's, by chat."""
+    """Return the phones of contacts that equal a phone of a staged chat, by chat."""
     return [PhoneHitRow(*row) for row in conn.execute(queries.load("links/link_phone_hits"))]
 
 
 def order_hits(conn: Connection) -> list[OrderHitRow]:
-    """Return every order that a staged chat names, by chat."""
+    """Return the orders that staged chats name, by chat."""
     return [OrderHitRow(*row) for row in conn.execute(queries.load("links/link_order_hits"))]
 
 
-def overrides(conn: Connection) -> list[OverrideRow]:
-    """Return every contact decision in force about a staged chat, by chat."""
-    return [OverrideRow(*row) for row in conn.execute(queries.load("links/link_overrides_for"))]
-
-
 def contact_names(conn: Connection, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
-    """Return (nome, fantasia) of contacts; "" for what is missing."""
+    """Return (nome, fantasia) of contacts; a missing name is ""."""
     rows = conn.execute(
         """SELECT DISTINCT ON (id) id, coalesce(nome, ''), coalesce(fantasia, '') FROM contatos
            WHERE id = ANY(%s) ORDER BY id, nome, fantasia""",
@@ -159,7 +139,7 @@ def contact_names(conn: Connection, ids: Iterable[int]) -> dict[int, tuple[str, 
 
 
 def order_texts(conn: Connection, contacts: Iterable[int]) -> list[OrderText]:
-    """Return the devices that these contacts brought, as their orders word them."""
+    """Return the texts of the devices in the orders of these contacts."""
     rows = conn.execute(
         """SELECT id_contato, concat_ws(' ', equipamento, linha_dispositivo),
                   data_emissao::date, data_conclusao::date
@@ -170,7 +150,7 @@ def order_texts(conn: Connection, contacts: Iterable[int]) -> list[OrderText]:
 
 
 def tally(conn: Connection, month: str) -> list[Tally]:
-    """Return how the month's chats are linked now."""
+    """Return counts of how the month's chats are linked now."""
     rows = conn.execute(
         """SELECT match_status, match_method, id_contato IS NOT NULL, match_flags, count(*)
            FROM chat_files WHERE month = %s AND processing_status <> 'vanished'
@@ -183,6 +163,6 @@ def tally(conn: Connection, month: str) -> list[Tally]:
 def write(
     conn: Connection, rows: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
 ) -> dict[str, int]:
-    """Bring chats and their candidates to what was decided; return how many of each changed."""
-    chats, changed = decisions.write(conn, _PLACE, "links/links_update", rows, candidates)
+    """Write decisions on chats and their candidates; return the number of changed rows of each."""
+    chats, changed = decisions.write(conn, _TABLES, "links/links_update", rows, candidates)
     return {"chats": chats, "candidates": changed}

@@ -1,7 +1,7 @@
-"""Decisions of linking, staged and brought into the tables: of chats to contacts, of sessions to orders.
+"""Writing decisions of linking: chats to contacts, sessions to orders.
 
-What belongs here: what writing the two has in common. What does not: what either is linked from
-(contact_links.py, order_links.py) and any decision. Call it inside one transaction.
+What belongs here: writing both kinds. What does not: reading evidence (contact_links.py, order_links.py) and
+deciding. Call it inside one transaction.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class CandidateRow(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """How many chats or sessions are linked alike; `linked`: they have a contact, an order."""
+    """A number of chats or sessions with equal links; `linked`: they have a contact or order."""
 
     status: str
     method: str | None
@@ -52,10 +52,10 @@ class Tally(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where decisions are kept: the decided rows' table with two of its columns, and the candidates' table.
+class DecisionTables:
+    """The table of decided rows with two of its columns, and the table of candidates.
 
-    `owner` is the column by which a candidate names the row it is of; `target` stands in both tables.
+    `owner` is the candidates' reference to the decided row; both tables have the column `target`.
     """
 
     rows: LiteralString
@@ -67,15 +67,15 @@ class Place:
 
 def write(
     conn: Connection,
-    place: Place,
+    tables: DecisionTables,
     update: LiteralString,
     decisions: Iterable[DecisionRow],
     candidates: Iterable[CandidateRow],
 ) -> tuple[int, int]:
-    """Stage decisions as `decided` and bring the tables to them; only what differs is written.
+    """Stage decisions in the table `decided`, and write the differences to the tables.
 
-    `update` names the query that changes the decided rows. Returns how many of them and of the candidates
-    changed.
+    `update` names the query that updates the decided rows. Returns the numbers of changed rows and
+    candidates.
     """
     _fill(
         conn, "decided",
@@ -87,9 +87,9 @@ def write(
         "id bigint, rank smallint, target bigint, confidence double precision, method text, evidence jsonb",
         candidates, joined_by="id, rank",
     )  # fmt: skip
-    names = {name: sql.Identifier(getattr(place, name)) for name in place.__slots__}
-    # A row that stays `manual` and loses its target looks like a contact or an order deleted under it to the
-    # trigger that watches for that; leaving its status first tells the two apart.
+    names = {name: sql.Identifier(getattr(tables, name)) for name in tables.__slots__}
+    # A trigger treats a `manual` row that loses its target as one whose contact or order was deleted. Setting
+    # another status first avoids that.
     conn.execute(
         sql.SQL(
             """UPDATE {rows} r SET {status} = 'pending' FROM decided d
@@ -112,7 +112,7 @@ def _fill(
     *,
     joined_by: LiteralString,
 ) -> None:
-    """Make the temporary `table` of `columns` (with types), copy `rows` into it, and know what joins use."""
+    """Create the temporary `table` with `columns`, copy `rows` into it, and analyze the columns of joins."""
     conn.execute(f"DROP TABLE IF EXISTS pg_temp.{table}")
     conn.execute(f"CREATE TEMP TABLE {table} ({columns}) ON COMMIT DROP")
     with conn.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
@@ -122,11 +122,11 @@ def _fill(
 
 
 def to_json(evidence: Iterable[Feature]) -> str:
-    """Write a candidate's features as the `evidence` columns hold them."""
+    """Return a candidate's features as JSON for the `evidence` columns."""
     return f"[{', '.join(map(_feature_json, evidence))}]"
 
 
-# Most of a candidate's features are the same as others have: a few hundred make up a month's.
+# Few features are distinct: a month has some hundreds.
 @lru_cache(maxsize=16_384)
 def _feature_json(feature: Feature) -> str:
     return json.dumps(feature.as_dict(), ensure_ascii=False)

@@ -1,8 +1,8 @@
-"""Whether a month's links still stand: nothing that deciding them read or wrote has changed since.
+"""Fingerprints of a month's links, which show whether the rows that deciding read or wrote have changed.
 
-What belongs here: stamps, hashes over rows. Chats count by their content; a table that deciding may read
-anywhere in counts by the version of every row (place and transaction), so that any write to it shows. What
-does not: what else decides, rules and options, which the caller hands in.
+What belongs here: hashes of rows. Chats are hashed by content. Tables of which deciding may read any row are
+hashed by the version of every row (ctid and xmin), so that any write changes the hash. What does not: rules
+and options, which the caller passes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _READ_ANYWHERE: dict[Stage, tuple[str, ...]] = {
 
 
 def versions(conn: Connection, stage: Stage) -> str:
-    """Hash the tables that deciding may read anywhere in, whatever the month; call it before reading them.
+    """Return a hash of the tables of which deciding may read any row. Call it before reading them.
 
-    The months of one run share the hash. A row that changes while they run makes the months after it differ
-    from their stamps: at worst they are decided once more.
+    The months of one run share the hash. If a row changes during the run, the fingerprints of later months
+    do not match the tables, so these months are decided once more.
     """
     whole = sql.SQL(
         "(SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(t.ctid, t.xmin), 0)), 0) FROM {} t)"
@@ -36,10 +36,10 @@ def versions(conn: Connection, stage: Stage) -> str:
     return repr(conn.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(tables))).fetchone())
 
 
-def rests_on(conn: Connection, stage: Stage, month: str, *more: str) -> bytes:
-    """Hash what deciding the month will read of its chats; call it before reading.
+def input_fingerprint(conn: Connection, stage: Stage, month: str, *more: str) -> bytes:
+    """Return a hash of the month's chats as deciding reads them. Call it before reading.
 
-    `more` is what else decides.
+    `more` are texts of other inputs, like rules and options.
     """
     statements = [queries.load(f"links/stamp_{stage}_inputs")]
     if stage == "order_links":
@@ -48,16 +48,16 @@ def rests_on(conn: Connection, stage: Stage, month: str, *more: str) -> bytes:
     return _hash(conn, month, statements, repr(more).encode())
 
 
-def stands(conn: Connection, stage: Stage, month: str, inputs: bytes) -> bool:
-    """Tell whether the month was decided from these `inputs`, and what was written is as it was left."""
+def is_current(conn: Connection, stage: Stage, month: str, inputs: bytes) -> bool:
+    """Return whether the month was decided from these `inputs`, and its links are unchanged since."""
     row = conn.execute(
         "SELECT stamp FROM link_stamps WHERE stage = %s AND month = %s", (stage, month)
     ).fetchone()
     return row is not None and row[0] == _outputs(conn, stage, month, inputs)
 
 
-def keep(conn: Connection, stage: Stage, month: str, inputs: bytes) -> None:
-    """Note that the month is decided from `inputs` and written."""
+def store(conn: Connection, stage: Stage, month: str, inputs: bytes) -> None:
+    """Store that the month is decided from `inputs` and written."""
     conn.execute(
         """INSERT INTO link_stamps (stage, month, stamp) VALUES (%s, %s, %s)
            ON CONFLICT (stage, month) DO UPDATE SET stamp = excluded.stamp""",

@@ -1,7 +1,7 @@
-"""What a month's links depend on, hashed part by part: the backfill planner compares, and says what changed.
+"""Hashes of the parts that a month's links depend on, by which the backfill planner shows what changed.
 
-What belongs here: reading and keeping the parts. What does not: whether a run may skip the month
-(fingerprints.py), which asks for less precision and more speed.
+What belongs here: computing and storing the parts. What does not: the decision whether a run skips the month
+(fingerprints.py), which needs more speed and less precision.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from whatsapp_pipeline.store.links.fingerprints import Stage
 
 PARTS: Final = ("contacts", "orders", "decisions", "chats", "rules", "model", "links")
 CHANGED_MEANWHILE: Final = "changed while the month was linked"
-"""A part's value that equals none: the month is linked again."""
+"""A value that equals no part, so that the month is linked again."""
 
 _DECISIONS: Final = f"""
     SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(f.id, o.id, c.id), 0)), 0)
@@ -39,7 +39,7 @@ _MODELS: Final = {"contact_links": "names", "order_links": "orders"}
 
 
 def names_part(conn: Connection) -> str:
-    """Hash the names of all contacts, which linking reads for every month that has a name in a title."""
+    """Return a hash of all contacts' names, which linking reads for months with a name in a title."""
     return _hash(
         conn,
         """SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(id, nome, fantasia), 0)), 0)
@@ -49,18 +49,18 @@ def names_part(conn: Connection) -> str:
 
 
 def contacts_part(conn: Connection, month: str, names: str) -> str:
-    """Hash what linking the month reads of contacts; `names` is what `names_part` returns.
+    """Return a hash of the contacts that linking the month reads; `names` is the result of `names_part`.
 
-    Phones count where they end as a phone of the month does. Names count as a whole, and for every month with
-    a name in a title: how much a word says depends on how many contacts have it, so a new contact moves the
-    confidence of titles that it has nothing to do with, and a run would write another one.
+    Of phones, those with the same end as a phone of the month are included. All names are included if the
+    month has a name in a title: the information of a word depends on the number of contacts with it, so a new
+    contact changes the confidence of titles that do not name it.
     """
     own = _hash(conn, queries.load("links/part_contacts"), {"month": month})
     return f"{own} {names}" if asks_for_names(conn, month) else own
 
 
 def orders_version(conn: Connection) -> str:
-    """Hash the version of every order: equal before and after means that none was written in between."""
+    """Return a hash of the version of every order; if it is equal later, no order was written in between."""
     return _hash(
         conn,
         """SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(t.ctid, t.xmin), 0)), 0)
@@ -70,12 +70,12 @@ def orders_version(conn: Connection) -> str:
 
 
 def orders_part(conn: Connection, month: str) -> str:
-    """Hash what linking the month reads of orders; the same for both stages."""
+    """Return a hash of the orders that linking the month reads, for both stages."""
     return _hash(conn, queries.load("links/part_orders"), {"month": month})
 
 
 def month_parts(conn: Connection, stage: Stage, month: str) -> dict[str, str]:
-    """Hash what is the stage's and the month's own: decisions, chats, links, and the model that was asked."""
+    """Return hashes of the month's decisions, chats, links, and of the model, for a stage."""
     values = {"month": month, "kind": _MODELS[stage]}
     chats = [queries.load(f"links/stamp_{stage}_inputs")]
     if stage == "order_links":
@@ -90,19 +90,19 @@ def month_parts(conn: Connection, stage: Stage, month: str) -> dict[str, str]:
 
 
 def asks_for_names(conn: Connection, month: str) -> bool:
-    """Return whether a chat of the month is titled with a name, which the model of names is asked about."""
+    """Return whether a chat of the month has a name in its title, which needs the name model."""
     row = conn.execute(f"SELECT {_NAMED}", {"month": month}).fetchone()
     return bool(row and row[0])
 
 
 def has_phones(conn: Connection, month: str) -> bool:
-    """Return whether a chat of the month has a phone in its title or inside."""
+    """Return whether a chat of the month has a phone in its title or headers."""
     row = conn.execute(f"SELECT {_PHONED}", {"month": month}).fetchone()
     return bool(row and row[0])
 
 
 def keep_parts(conn: Connection, stage: Stage, month: str, parts: Mapping[str, str]) -> None:
-    """Keep the parts beside the month's fingerprint."""
+    """Store the parts with the month's fingerprint."""
     conn.execute(
         "UPDATE link_stamps SET parts = %s::jsonb WHERE stage = %s AND month = %s",
         (json.dumps(dict(parts)), stage, month),
@@ -110,7 +110,7 @@ def keep_parts(conn: Connection, stage: Stage, month: str, parts: Mapping[str, s
 
 
 def kept_parts(conn: Connection, months: Sequence[str]) -> dict[tuple[str, str], dict[str, str]]:
-    """Return the kept parts by (stage, month); a month that an older release linked has none."""
+    """Return the stored parts by (stage, month); a month linked by an older release has none."""
     rows = conn.execute(
         "SELECT stage, month, parts FROM link_stamps WHERE month = ANY(%s) AND parts IS NOT NULL",
         (list(months),),

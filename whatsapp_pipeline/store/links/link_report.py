@@ -1,6 +1,6 @@
-"""The match report as plain data: how chats were linked, how sure, what waits, and what changed.
+"""The match report as plain data: links by method and confidence, waiting chats, and changes.
 
-What belongs here: numbers and short lists for checks and people; titles are masked. What does not: showing
+What belongs here: numbers and short lists for checks and people; titles are masked. What does not: displaying
 them.
 """
 
@@ -29,9 +29,9 @@ class MethodBand:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A chat that is ambiguous, proposed or unmatched; the title is masked unless names were asked for.
+    """A chat that is ambiguous, proposed or unmatched.
 
-    `names` are those of the candidates, empty unless asked for.
+    The title is masked, and the candidates' `names` are empty, unless names are requested.
     """
 
     id_chat_file: int
@@ -45,7 +45,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of the user's tables the chats reach, over all months."""
+    """Numbers of contacts and orders, and of those with a linked chat or session, over all months."""
 
     contacts: int
     contacts_with_phone: int
@@ -56,9 +56,9 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class MatchReport:
-    """A month's links. `reliability`: bands of the name model, predicted against simulated precision.
+    """A month's links. `reliability` are the calibration bands of the name model.
 
-    `changes`: chats by "old status → new status" since the run before; empty when nothing changed.
+    `changes` counts chats by "old status → new status" since the previous run; it is empty without changes.
     """
 
     month: str
@@ -74,7 +74,7 @@ class MatchReport:
 
 
 def match_report(conn: Connection, month: str, *, waiting: int = 50, show_names: bool = False) -> MatchReport:
-    """Report on a month; lists at most `waiting` chats that wait, the likeliest first."""
+    """Return the report on a month, with at most `waiting` waiting chats, the most likely link first."""
     methods = tuple(MethodBand(*row) for row in conn.execute(queries.load("links/report_methods"), (month,)))
     rows = conn.execute(queries.load("links/report_waiting"), {"month": month, "limit": waiting})
     lists = tuple(
@@ -96,14 +96,14 @@ def match_report(conn: Connection, month: str, *, waiting: int = 50, show_names:
 
 
 def coverage(conn: Connection) -> Coverage:
-    """Count contacts and orders that some chat or session reached."""
+    """Return the numbers of contacts and orders, in total and with a linked chat or session."""
     row = conn.execute(queries.load("links/report_coverage")).fetchone()
-    assert row is not None  # noqa: S101  # counts always answer
+    assert row is not None  # noqa: S101  # count() always returns a row
     return Coverage(*row)
 
 
 def statuses(conn: Connection, month: str) -> dict[int, str]:
-    """Return the link of each of the month's chats as one text, `status contact`, by chat."""
+    """Return the link of each of the month's chats as a text `status contact`, by chat."""
     rows = conn.execute(
         """SELECT id, match_status || coalesce(' ' || id_contato, '') FROM chat_files
            WHERE month = %s AND processing_status <> 'vanished'""",
@@ -113,7 +113,7 @@ def statuses(conn: Connection, month: str) -> dict[int, str]:
 
 
 def statuses_of(conn: Connection, chats: Sequence[int]) -> dict[int, str]:
-    """Return the link of each of these chats as `statuses` does."""
+    """Return the same as `statuses`, for these chats."""
     rows = conn.execute(
         "SELECT id, match_status || coalesce(' ' || id_contato, '') FROM chat_files WHERE id = ANY(%s)",
         (list(chats),),
@@ -124,7 +124,7 @@ def statuses_of(conn: Connection, chats: Sequence[int]) -> dict[int, str]:
 def record_decision_run(
     conn: Connection, month: str, before: Mapping[int, str], after: Mapping[int, str]
 ) -> None:
-    """Keep what a person's decision changed: as `record_run`, for some of the month's chats."""
+    """Store the changes by a person's decision, as `record_run` does, for some of the month's chats."""
     counts = conn.execute(
         """SELECT match_status, count(*) FROM chat_files
            WHERE month = %s AND processing_status <> 'vanished' GROUP BY 1""",
@@ -134,7 +134,10 @@ def record_decision_run(
 
 
 def record_run(conn: Connection, month: str, before: Mapping[int, str], after: Mapping[int, str]) -> None:
-    """Keep what a run changed, statuses before → after by chats; no change leaves no row."""
+    """Store the changes by a run: numbers of chats by status before → after.
+
+    Without changes, store nothing.
+    """
     by_status: dict[str, int] = {}
     for text in after.values():
         by_status[text.partition(" ")[0]] = by_status.get(text.partition(" ")[0], 0) + 1
@@ -163,7 +166,7 @@ def _keep_run(
 
 
 def changes(conn: Connection, month: str) -> dict[str, int]:
-    """Return what the last run that changed anything changed, by "old → new" status."""
+    """Return the changes by the last run that changed anything, by "old → new" status."""
     row = conn.execute(
         "SELECT changes FROM link_runs WHERE month = %s ORDER BY id DESC LIMIT 1", (month,)
     ).fetchone()

@@ -12,11 +12,13 @@ from typing import NamedTuple
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import decisions
-from whatsapp_pipeline.store.links.contact_links import ChatRow
-from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, Place
+from whatsapp_pipeline.store.links.contact_links import StagedChat
+from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, DecisionTables
 from whatsapp_pipeline.store.links.order_links import SessionRow
 
-_PLACE = Place("conversations", "match_status", "id_contato", "conversation_candidates", "id_conversation")
+_PLACE = DecisionTables(
+    "conversations", "match_status", "id_contato", "conversation_candidates", "id_conversation"
+)
 
 
 class DueConversation(NamedTuple):
@@ -42,13 +44,13 @@ def due_contacts(conn: Connection, conversations: Sequence[int], rules: str) -> 
     return [DueConversation(*row) for row in rows]
 
 
-def stage(conn: Connection, conversations: Sequence[int]) -> list[ChatRow]:
+def stage(conn: Connection, conversations: Sequence[int]) -> list[StagedChat]:
     """Stage conversations as chats with negative ids and return them by id."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
     conn.execute(queries.load("links/conversation_stage"), {"conversations": list(conversations)})
     conn.execute("ANALYZE linking (id, phone_key, order_reference, is_group)")
-    columns = ", ".join(ChatRow._fields)
-    return [ChatRow(*row) for row in conn.execute(f"SELECT {columns} FROM linking ORDER BY id")]
+    columns = ", ".join(StagedChat._fields)
+    return [StagedChat(*row) for row in conn.execute(f"SELECT {columns} FROM linking ORDER BY id")]
 
 
 def write_contacts(

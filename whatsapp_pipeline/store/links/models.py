@@ -1,6 +1,6 @@
-"""`link_models`: fitted weights, and what they are fitted on: contacts' names and people's decisions.
+"""The table `link_models` of fitted models, and the data they are fitted on.
 
-What belongs here: keeping models and reading their inputs. What does not: fitting them.
+What belongs here: storing models, reading contacts' names and people's decisions. What does not: fitting.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class StoredModel(NamedTuple):
-    """A fitted model; `model` is JSON text, `contacts` and `overrides` count what it was fitted on."""
+    """A fitted model: `model` is JSON; `contacts` and `overrides` are the numbers that it was fitted on."""
 
     id: int
     version: str
@@ -29,7 +29,7 @@ class StoredModel(NamedTuple):
 
 
 def newest(conn: Connection, kind: str) -> StoredModel | None:
-    """Return the newest model of a kind (`names`, `orders`, `phones`), or None when there is none."""
+    """Return the newest model of a kind (`names`, `orders`, `phones`), or None."""
     row = conn.execute(
         """SELECT id, version, fitted_at, seed, contacts, overrides, model::text, reliability
            FROM link_models WHERE kind = %s ORDER BY id DESC LIMIT 1""",
@@ -49,7 +49,7 @@ def save(
     model: str,
     reliability: Sequence[dict[str, Any]],
 ) -> int:
-    """Keep a fitted model as the newest of its kind and return its id."""
+    """Store a fitted model as the newest of its kind, and return its id."""
     row = conn.execute(
         """INSERT INTO link_models (kind, version, seed, contacts, overrides, model, reliability)
            VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb) RETURNING id""",
@@ -60,7 +60,7 @@ def save(
 
 
 def contact_names(conn: Connection) -> list[tuple[int, str, str]]:
-    """Return (id, nome, fantasia) of every contact that has a name, by id."""
+    """Return (id, nome, fantasia) of every contact with a name, by id."""
     return conn.execute(
         """SELECT DISTINCT ON (id) id, coalesce(nome, ''), coalesce(fantasia, '') FROM contatos
            WHERE id IS NOT NULL AND concat(nome, fantasia) <> ''
@@ -69,7 +69,7 @@ def contact_names(conn: Connection) -> list[tuple[int, str, str]]:
 
 
 def count_named_contacts(conn: Connection) -> int:
-    """Return how many contacts have a name."""
+    """Return the number of contacts with a name."""
     row = conn.execute(
         "SELECT count(DISTINCT id) FROM contatos WHERE id IS NOT NULL AND concat(nome, fantasia) <> ''"
     ).fetchone()
@@ -77,15 +77,15 @@ def count_named_contacts(conn: Connection) -> int:
 
 
 def phone_verdicts(conn: Connection) -> list[MethodVerdicts]:
-    """Return what people said of links by each phone method."""
+    """Return people's verdicts on links, by phone method."""
     return [MethodVerdicts(*row) for row in conn.execute(queries.load("links/judged_phones"))]
 
 
 def decided_titles(conn: Connection) -> list[tuple[str, int | None]]:
-    """Return the titles that people judged: (title, contact or None for nobody in the table), sorted.
+    """Return the titles that people decided: (title, contact or None for nobody in the table), sorted.
 
-    Decisions on titles and files count, and so do verdicts on links that the rules made: "right" names the
-    contact. Of a chat whose contact was refused and that nobody decided on since, only "not this one" is
-    known; it counts as nobody, so that the model trusts such a title less.
+    The sources are decisions on titles and files, and "right" verdicts on links by the rules. A chat whose
+    contact a person refused, without a later decision, counts as nobody, so that the model trusts such a
+    title less.
     """
     return conn.execute(queries.load("links/judged_titles")).fetchall()

@@ -1,7 +1,7 @@
-"""Links of sessions to orders: what a month's sessions say, the orders around them, and writing decisions.
+"""Sessions of a month, the orders around them, and writing their links.
 
-What belongs here: the set-based statements around domain/matching/orders.py. What does not: any decision.
-The functions work on a temporary table that `stage_month` fills: call them inside one transaction.
+What belongs here: set-based statements. What does not: deciding (domain/matching/orders.py). The functions
+work on a temporary table that `stage_month` fills, so call them inside one transaction.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from whatsapp_pipeline.domain.matching.overrides import OverrideScope
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import decisions
-from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, Place, Tally
+from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, DecisionTables, Tally
 
 
 class SessionRow(NamedTuple):
-    """One staged session; days are local. `contact_confidence` is below 1 for a contact only proposed."""
+    """One staged session; days are local. `contact_confidence` is below 1 for a proposed contact."""
 
     id: int
     id_chat_file: int
@@ -35,7 +34,7 @@ class SessionRow(NamedTuple):
 
 
 class OrderRow(NamedTuple):
-    """A service order; `number` is without leading zeros, "" when it has none."""
+    """A service order; `number` has no leading zeros and is "" without a number."""
 
     id: int
     number: str
@@ -45,28 +44,13 @@ class OrderRow(NamedTuple):
     equipment: str
 
 
-class OrderOverrideRow(NamedTuple):
-    """A decision in force about a staged session; no order means "about none"; `refuses`: not this one."""
-
-    id_session: int
-    id_override: int
-    target_kind: OverrideScope
-    id_ordem_servico: int | None
-    reason: str
-    made_by: str
-    refuses: bool
-    is_gone: bool
-    of_chat: bool
-    of_session: bool
-
-
-_PLACE = Place(
+_TABLES = DecisionTables(
     "chat_sessions", "order_match_status", "id_ordem_servico", "order_candidates", "id_chat_session"
 )
 
 
 def stage_month(conn: Connection, month: str) -> list[SessionRow]:
-    """Stage the sessions of the month's chats and return them by id."""
+    """Stage the sessions of the month's chats, and return them by id."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.order_linking")
     conn.execute(
         f"CREATE TEMP TABLE order_linking ON COMMIT DROP AS {queries.load('links/order_sessions')}",
@@ -78,24 +62,19 @@ def stage_month(conn: Connection, month: str) -> list[SessionRow]:
 
 
 def orders(conn: Connection) -> list[OrderRow]:
-    """Return the orders of the staged sessions' contacts and those that anything names, by id."""
+    """Return the orders of the staged sessions' contacts, and the orders that sessions name, by id."""
     return [OrderRow(*row) for row in conn.execute(queries.load("links/order_of_contacts"))]
 
 
 def orders_about(conn: Connection, contact: int | None, numbers: Sequence[str]) -> list[OrderRow]:
-    """Return a contact's orders and those that have one of `numbers` as number or id, by id."""
+    """Return the orders of a contact, and those whose number or id is in `numbers`, by id."""
     ids = [int(number) for number in numbers if number.isdigit() and len(number) < 10]
     values = {"contact": contact, "numbers": list(numbers), "ids": ids}
     return [OrderRow(*row) for row in conn.execute(queries.load("links/order_about"), values)]
 
 
-def overrides(conn: Connection) -> list[OrderOverrideRow]:
-    """Return every order decision in force about a staged session, by session."""
-    return [OrderOverrideRow(*row) for row in conn.execute(queries.load("links/order_overrides_for"))]
-
-
 def history(conn: Connection, *, every: int, before: date) -> list[SessionRow]:
-    """Return the sessions before a day of every `every`-th contact that has an order, each once."""
+    """Return the sessions before a day of every `every`-th contact that has an order, without repeats."""
     columns = ", ".join(f"found.{column}" for column in SessionRow._fields)
     query = f"SELECT {columns} FROM ({queries.load('links/order_history')}) found ORDER BY found.id"
     return [SessionRow(*row) for row in conn.execute(query, {"every": every, "before": before})]
@@ -119,7 +98,7 @@ def linked_sessions(conn: Connection, *, before: date) -> int:
 
 
 def has_unlinked_chats(conn: Connection) -> bool:
-    """Return whether any indexed chat waits for its first contact link."""
+    """Return whether a chat in the index has not been linked yet."""
     row = conn.execute(
         """SELECT EXISTS (
                SELECT FROM chat_files
@@ -129,13 +108,13 @@ def has_unlinked_chats(conn: Connection) -> bool:
 
 
 def span(conn: Connection, *, before: date) -> tuple[date, date] | None:
-    """Return the first and the last day before `before` of which sessions are known; None: there is none."""
+    """Return the first and last day of sessions before `before`, or None."""
     row = conn.execute(queries.load("links/order_span"), {"before": before}).fetchone()
     return (row[0], row[1]) if row and row[0] is not None else None
 
 
 def tally(conn: Connection, month: str) -> list[Tally]:
-    """Return how the sessions of the month's chats are linked now."""
+    """Return counts of how the sessions of the month's chats are linked now."""
     rows = conn.execute(
         """SELECT s.order_match_status, s.order_match_method, s.id_ordem_servico IS NOT NULL, s.order_flags,
                   count(*)
@@ -150,9 +129,9 @@ def tally(conn: Connection, month: str) -> list[Tally]:
 def write(
     conn: Connection, rows: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
 ) -> dict[str, int]:
-    """Bring sessions, candidates and their chats to what was decided; return how many of each changed."""
-    sessions, changed = decisions.write(conn, _PLACE, "links/orders_update", rows, candidates)
-    # As with sessions: a chat that stays decided and loses its order is no deletion of the order.
+    """Write decisions on sessions, their candidates and chats; return the number of changed rows of each."""
+    sessions, changed = decisions.write(conn, _TABLES, "links/orders_update", rows, candidates)
+    # As in decisions.write: a decided chat that loses its order must not look like a deleted order.
     conn.execute(
         """UPDATE chat_files f SET order_match_method = NULL
            WHERE order_match_method = 'override' AND id_ordem_servico IS NOT NULL

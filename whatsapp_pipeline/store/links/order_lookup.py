@@ -1,6 +1,6 @@
-"""Service orders as people name them: by id, or by number.
+"""Service orders by the id or number that people type.
 
-What belongs here: finding the orders that a text names. What does not: choosing among them (cli/choices.py).
+What belongs here: finding the orders. What does not: choosing among them (cli/choices.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class OrderFound(NamedTuple):
-    """An order that a text names."""
+    """An order found by id or number."""
 
     id: int
     number: str
@@ -25,7 +25,7 @@ class OrderFound(NamedTuple):
 def find_orders(conn: Connection, text: str) -> list[OrderFound]:
     """Return the order whose id is `text`, otherwise all orders with that number, the newest first.
 
-    Leading zeros and a `#` before the number don't count.
+    Leading zeros and a `#` before the number are ignored.
     """
     plain = text.strip().lstrip("#").strip()
     by_id = int(plain) if plain.isdecimal() and len(plain) < 19 else None

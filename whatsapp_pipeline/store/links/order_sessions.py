@@ -1,4 +1,4 @@
-"""The sessions that are linked to a service order, and how sure each link is.
+"""The sessions that are linked to a service order, with the confidence of each link.
 
 What belongs here: reading them for a person. What does not: linking (steps/links/), and the messages of the
 sessions (store/conversations/message_stream.py).
@@ -15,7 +15,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class LinkedSession(NamedTuple):
-    """A session of an order; `messages_before` are the customer's since the session before it."""
+    """A session of an order; `messages_before` counts the customer's messages since the previous session."""
 
     id: int
     source: str
@@ -35,7 +35,7 @@ def sessions_of_order(conn: Connection, id_order: int, *, with_messages: bool) -
     Args:
         conn: A connection of the level that the page is for.
         id_order: The order's id in ordens_servico.
-        with_messages: Whether the level reads messages. Only then is counted what lies between sessions.
+        with_messages: Whether that level may read messages; only then they are counted between sessions.
     """
     between = (
         """(SELECT count(*) FROM messages_all m

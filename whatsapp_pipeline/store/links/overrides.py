@@ -1,22 +1,25 @@
-"""`link_overrides`: people's decisions, kept as an audit.
+"""The table `link_overrides`: people's decisions, stored permanently as an audit.
 
-What belongs here: adding, listing and taking back decisions, through the same functions of the database that
-plain SQL uses (`override_link`, `remove_override`), and which chats a decision is about. What does not: what
-a decision does (domain/matching), and making one (steps/links/decide.py).
+What belongs here: adding, listing and withdrawing decisions by the functions of the database that SQL users
+call too (`override_link`, `remove_override`), and the chats of a decision. What does not: the effect of a
+decision (domain/matching), and making one (steps/links/decide.py).
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 
 import psycopg
 
+from whatsapp_pipeline.domain.matching.overrides import PersonDecision
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
-# Which chats `f` a decision `o` is about; what it decides about them is linking's (link_overrides_for.sql). A
-# chat that has no phone in its title is known by the one most frequent inside it.
+# Condition for a chat `f` that a decision `o` is about. A chat without a phone in its title has the most
+# frequent phone of its headers. link_overrides_for.sql has the same condition for staged chats.
 ABOUT: LiteralString = """(
     (o.target_kind = 'file' AND f.file_path = o.target
      AND coalesce(o.chat_number, f.chat_number) = f.chat_number)
@@ -29,9 +32,9 @@ ABOUT: LiteralString = """(
 
 
 class Override(NamedTuple):
-    """A decision on record; `removed_at` is None while it is in force.
+    """A stored decision; `removed_at` is None while it is in force.
 
-    `superseded_by` is the decision that replaced it; None with `removed_at`: a person took it back.
+    `superseded_by` is the decision that replaced it; with `removed_at` and without it, a person withdrew it.
     """
 
     id: int
@@ -53,7 +56,7 @@ class Override(NamedTuple):
 
 
 class NewOverride(NamedTuple):
-    """A decision to add: `target` is a path, a phone with its area code, or a title; `id` per `decision`."""
+    """A decision to add: `target` is a path, a phone or a title; `id` is the contact or order."""
 
     target_kind: str
     target: str
@@ -67,7 +70,7 @@ class NewOverride(NamedTuple):
 
 
 class ChatInScope(NamedTuple):
-    """A chat that a decision is about, its messages, and the contact that it is linked to now."""
+    """A chat that a decision is about: the number of its messages, and its present contact."""
 
     id_chat_file: int
     month: str
@@ -75,10 +78,21 @@ class ChatInScope(NamedTuple):
     id_contato: int | None
 
 
-def add(conn: Connection, new: NewOverride) -> int:
-    """Add a decision and return its id; one in force on the same question is superseded.
+def about_staged(conn: Connection, query: str) -> dict[int, list[PersonDecision]]:
+    """Return the decisions in force about each staged chat or session that has any.
 
-    Raises PipelineError when the contact or order does not exist or the decision makes no sense.
+    `query` selects the chat or session, and then the fields of a PersonDecision.
+    """
+    found: defaultdict[int, list[PersonDecision]] = defaultdict(list)
+    for row in conn.execute(queries.load(query)):
+        found[row[0]].append(PersonDecision(*row[1:]))
+    return dict(found)
+
+
+def add(conn: Connection, new: NewOverride) -> int:
+    """Add a decision and return its id; it replaces the one in force on the same question.
+
+    Raises PipelineError if the contact or order does not exist, or the decision is invalid.
     """
     try:
         row = conn.execute("SELECT override_link(%s, %s, %s, %s, %s, %s, %s, %s, %s)", tuple(new)).fetchone()
@@ -92,10 +106,10 @@ def add(conn: Connection, new: NewOverride) -> int:
 
 
 def remove(conn: Connection, id_: int, *, reason: str, removed_by: str) -> bool:
-    """Take a decision back, keeping it on record; return False when it was taken back before.
+    """Withdraw a decision, which stays on record; return False if it was withdrawn before.
 
-    What it had superseded is in force again. A decision that is superseded itself only leaves the chain: what
-    is in force stays, and taking that back later passes over it.
+    The decision that it replaced is in force again. Withdrawing a replaced decision changes nothing now: the
+    newer one stays in force, and withdrawing that one later skips this one.
     """
     row = conn.execute("SELECT remove_override(%s, %s, %s)", (id_, reason, removed_by)).fetchone()
     return bool(row and row[0])
@@ -111,7 +125,7 @@ def list_all(conn: Connection, *, removed: bool = False) -> list[Override]:
 
 
 def chats_of(conn: Connection, id_: int) -> list[tuple[str, int]]:
-    """Return how many chats a decision is about, by month."""
+    """Return the number of chats that a decision is about, by month."""
     return conn.execute(
         f"""SELECT f.month, count(*) FROM link_overrides o JOIN chat_files f ON {ABOUT}
             WHERE o.id = %s GROUP BY f.month ORDER BY f.month""",
@@ -154,7 +168,7 @@ def in_force_about(conn: Connection, id_chat_file: int) -> list[Override]:
 
 
 def title_key(conn: Connection, title: str) -> str:
-    """Return a title as decisions on titles name it: capitals and runs of blanks do not count."""
+    """Return the key of a title for decisions, which ignores case and repeated blanks."""
     row = conn.execute("SELECT title_key(%s)", (title,)).fetchone()
     return str(row[0]) if row else ""
 
@@ -167,7 +181,7 @@ def find(conn: Connection, id_: int) -> Override | None:
 
 
 def path_of(conn: Connection, path: str) -> list[str]:
-    """Return the archive paths that `path` may mean: itself, or those that end with it."""
+    """Return the archive paths that equal `path` or end with it."""
     rows = conn.execute(
         """SELECT DISTINCT file_path FROM chat_files
            WHERE file_path = %(path)s OR right(file_path, length(%(path)s) + 1) = '/' || %(path)s

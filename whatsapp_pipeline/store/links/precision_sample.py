@@ -1,7 +1,7 @@
-"""The sample that reviewers judge blind, and the share of right links that their verdicts guarantee.
+"""The sample of links that reviewers judge blind.
 
-What belongs here: reading the links of the rules in the order of their draws (the view `rule_links`). What
-does not: the bound itself (domain/matching/precision.py) and recording a verdict (steps/links/decide.py).
+What belongs here: reading the links of the rules in the order of their draws (view `rule_links`). What does
+not: the bound (domain/matching/precision.py) and storing a verdict (steps/links/decide.py).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class BlindItem(NamedTuple):
-    """A link to judge: what may be shown before the verdict, and after it contact, method and confidence.
+    """A link to judge. Contact, method and confidence may be shown only after the verdict.
 
-    `contacts` hold the linked one among others, in an order that does not tell which it is.
+    `contacts` are the linked one and others, in an order that does not show which one it is.
     """
 
     id_chat_file: int
@@ -35,9 +35,9 @@ class BlindItem(NamedTuple):
 
 
 class LinkGroup(NamedTuple):
-    """The links of one method, or of all (None).
+    """The links of one method, or of all methods (None).
 
-    `drawn` has (weight, verdict, is in force) of the first links in the order of the draws.
+    `drawn` are (weight, verdict, is in force) of the first links, in the order of the draws.
     """
 
     method: str | None
@@ -48,12 +48,12 @@ class LinkGroup(NamedTuple):
 
 
 def link_groups(conn: Connection, months: Sequence[str]) -> list[LinkGroup]:
-    """Return the links of these months and their verdicts, all together first, and then by method."""
+    """Return the links of these months with their verdicts: first all together, then by method."""
     rows = conn.execute(queries.load("links/precision_groups"), {"months": list(months)})
     return [LinkGroup(*row) for row in rows]
 
 
 def next_links(conn: Connection, months: Sequence[str], *, limit: int) -> list[BlindItem]:
-    """Return the links that are judged next, in the order of their draws."""
+    """Return the next links to judge, in the order of the draws."""
     rows = conn.execute(queries.load("links/precision_next"), {"months": list(months), "limit": limit})
     return [BlindItem(*row) for row in rows]

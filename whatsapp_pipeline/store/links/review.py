@@ -1,7 +1,7 @@
-"""What waits for a person's decision, with the evidence to decide by.
+"""The queue of chats and sessions that wait for a person's decision, with their evidence.
 
-What belongs here: the queue and the first and last messages of an item. What does not: deciding
-(steps/links/decide.py) and the sample that verdicts are asked for (precision_sample.py).
+What belongs here: the queue, and the first and last messages of an item. What does not: deciding
+(steps/links/decide.py) and the sample for verdicts (precision_sample.py).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from whatsapp_pipeline.store.message_order import CHAT_ORDER
 
 
 class ReviewItem(NamedTuple):
-    """A chat without a sure contact, or with `session_number` one of its sessions without a sure order.
+    """A chat without a sure contact, or with `session_number`, a session without a sure order.
 
-    A chat's candidates have id, nome, fantasia, celular, telefone; a session's have id, numero, situacao,
-    equipamento, data_emissao. Both have confidence, method and evidence.
+    Candidates of a chat have id, nome, fantasia, celular, telefone; those of a session have id, numero,
+    situacao, equipamento, data_emissao. Both have confidence, method and evidence.
     """
 
     id_chat_file: int
@@ -39,7 +39,7 @@ class ReviewItem(NamedTuple):
 
 
 class MessageLine(NamedTuple):
-    """A message as a reviewer reads it; the text is the customer's own."""
+    """A message for a reviewer; the text is unchanged and therefore not trusted."""
 
     at: datetime
     direction: str | None
@@ -49,7 +49,7 @@ class MessageLine(NamedTuple):
 def queue(
     conn: Connection, months: Sequence[str], *, reviewer: str = "", limit: int | None = None
 ) -> list[ReviewItem]:
-    """Return what waits in these months, the most valuable first, without what the reviewer put off."""
+    """Return the waiting items of these months, most valuable first, without the reviewer's snoozes."""
     rows = conn.execute(
         queries.load("links/review_queue"),
         {"months": list(months), "reviewer": reviewer, "limit": limit},
@@ -62,7 +62,7 @@ def ends_of_chat(
 ) -> tuple[list[MessageLine], list[MessageLine]]:
     """Return the first and the last messages of a chat or session; each message is in one list only.
 
-    Notices are left out. Both are empty while the chat's messages are not loaded.
+    Notices are left out. Both lists are empty if the chat's messages are not loaded.
     """
     rows = conn.execute(
         f"""

@@ -1,11 +1,11 @@
-"""The manual review sample and what people said of it.
+"""The sample of a month's chats for manual review, and verdicts on it.
 
-What belongs here: which chats of a month a person should look at, and verdicts. What does not: the page that
-shows them (report/), and chats in doubt that wait for a decision (review.py).
+What belongs here: drawing the sample, and storing verdicts. What does not: displaying it, and chats that wait
+for a decision (review.py).
 
-The sample is 10 % of the month's chats or 20, whichever is more, and every chat with warnings besides. It is
-drawn by a hash of the path, stratified by what the title holds, so it is the same every time and hardly
-changes when files are added.
+The sample is 10 % of the month's chats or 20, whichever is more, and every chat with warnings. It is drawn by
+a hash of the path and stratified by the kind of title, so it is the same every time and changes little when
+files are added.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from whatsapp_pipeline.store.links.overrides import Override
 SHARE = 0.10
 LEAST = 20
 TOLERATED_DISAGREEMENT = 0.05
-"""Share of verdicts on a month's sample that may say "wrong" before the check and the checkpoint fail."""
+"""Maximum share of "wrong" verdicts on a month's sample; with more, the check and the checkpoint fail."""
 
 
 class SampleRow(NamedTuple):
-    """A chat of the review sample; `verdict` is the newest that counts: on the link as it is now.
+    """A chat of the review sample; `verdict` is the newest one on its present link.
 
-    A verdict that changed the link itself, as "wrong" does, counts until it is taken back.
+    A verdict that changed the link, as "wrong" does, counts until it is withdrawn.
     """
 
     id_chat_file: int
@@ -47,7 +47,7 @@ class SampleRow(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """Verdicts on links as they are now; `right` and `wrong` are those that say so."""
+    """Numbers of verdicts on present links."""
 
     sampled: int
     reviewed: int
@@ -57,13 +57,13 @@ class Agreement(NamedTuple):
 
     @property
     def rate(self) -> float | None:
-        """Share of decided verdicts that agree; None without any."""
+        """Share of "right" among the verdicts "right" and "wrong"; None without any."""
         decided = self.right + self.wrong
         return self.right / decided if decided else None
 
 
 def sample(conn: Connection, month: str) -> list[SampleRow]:
-    """Return the review sample of a month, in a stable order: warnings first."""
+    """Return the review sample of a month, chats with warnings first, in a stable order."""
     return samples(conn, [month])
 
 
@@ -102,9 +102,9 @@ def record(
     id_override: int | None = None,
     is_blind: bool = False,
 ) -> bool:
-    """Record what a person said of a chat's link as it is now; False when there is no such chat.
+    """Store a verdict on a chat's present link; return False if there is no such chat.
 
-    `id_override` is the decision that the verdict made: it is taken back with the verdict.
+    `id_override` is the decision that the verdict made. Withdrawing one withdraws the other.
     """
     return (
         conn.execute(
@@ -122,10 +122,10 @@ def record(
 
 
 def record_decision(conn: Connection, decision: Override, chats: Sequence[int]) -> int:
-    """Record what a decision says of links that the rules made; return how many verdicts it gave.
+    """Store the verdicts that follow from a decision for links by the rules; return their number.
 
-    A link to the decided contact is right and one to another is wrong. A refusal says only that a link to the
-    refused contact is wrong. Call it before the decision is shown in the tables.
+    A link to the decided contact is right, a link to another contact is wrong. A refusal only makes a link to
+    the refused contact wrong. Call it before the decision is written to the links.
     """
     return conn.execute(
         """

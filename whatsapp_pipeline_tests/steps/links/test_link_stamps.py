@@ -17,13 +17,13 @@ from whatsapp_pipeline.steps.links.link_contacts import ContactLinking, LinkOpti
 from whatsapp_pipeline.steps.links.link_orders import OrderLinkOptions
 from whatsapp_pipeline.steps.links.link_rules import rule_files, rules_hash
 from whatsapp_pipeline.store.connection import Connection, connect
-from whatsapp_pipeline.store.links import fingerprints as link_stamps
+from whatsapp_pipeline.store.links import fingerprints
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat, add_contact, add_order
 from whatsapp_pipeline_tests.truth.linked_months import link_month, link_orders_month
 
 LOG = logging.getLogger(__name__)
 MONTH = "2025-01"
-STAGES: tuple[link_stamps.Stage, ...] = ("contact_links", "order_links")
+STAGES: tuple[fingerprints.Stage, ...] = ("contact_links", "order_links")
 
 
 @pytest.fixture
@@ -51,17 +51,17 @@ def _stand(conn: Connection) -> tuple[bool, bool]:
     return (_stands(conn, "contact_links"), _stands(conn, "order_links"))
 
 
-def _inputs(conn: Connection, stage: link_stamps.Stage) -> bytes:
-    return link_stamps.rests_on(conn, stage, MONTH, link_stamps.versions(conn, stage))
+def _inputs(conn: Connection, stage: fingerprints.Stage) -> bytes:
+    return fingerprints.input_fingerprint(conn, stage, MONTH, fingerprints.versions(conn, stage))
 
 
-def _stands(conn: Connection, stage: link_stamps.Stage) -> bool:
-    return link_stamps.stands(conn, stage, MONTH, _inputs(conn, stage))
+def _stands(conn: Connection, stage: fingerprints.Stage) -> bool:
+    return fingerprints.is_current(conn, stage, MONTH, _inputs(conn, stage))
 
 
 def _keep(conn: Connection) -> None:
     for stage in STAGES:
-        link_stamps.keep(conn, stage, MONTH, _inputs(conn, stage))
+        fingerprints.store(conn, stage, MONTH, _inputs(conn, stage))
 
 
 def test_a_run_over_links_that_stand_reports_the_same_and_changes_nothing(linked: Connection) -> None:
@@ -110,9 +110,11 @@ def test_what_links_rest_on(linked: Connection, statement: LiteralString, stand:
 
 
 def _february_stands(conn: Connection) -> bool:
-    seen = link_stamps.versions(conn, "contact_links")
-    inputs = link_stamps.rests_on(conn, "contact_links", "2025-02", seen, rules_hash(), repr(LinkOptions()))
-    return link_stamps.stands(conn, "contact_links", "2025-02", inputs)
+    seen = fingerprints.versions(conn, "contact_links")
+    inputs = fingerprints.input_fingerprint(
+        conn, "contact_links", "2025-02", seen, rules_hash(), repr(LinkOptions())
+    )
+    return fingerprints.is_current(conn, "contact_links", "2025-02", inputs)
 
 
 def test_a_table_that_changes_between_the_months_of_a_run_makes_the_next_run_decide(

@@ -1,0 +1,85 @@
+"""Linking by month, for both contact_links and order_links.
+
+What belongs here: locks, fingerprints, and the parts that the backfill planner compares. What does not:
+deciding (link_contacts.py, link_orders.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from whatsapp_pipeline.domain.gc_disabled import gc_disabled
+from whatsapp_pipeline.steps.links.link_counts import LinkReport, report
+from whatsapp_pipeline.steps.links.link_rules import rules_hash
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links import fingerprints, link_parts
+from whatsapp_pipeline.store.links.decisions import Tally
+from whatsapp_pipeline.store.links.fingerprints import Stage
+from whatsapp_pipeline.store.locks import in_transaction, month_lock
+
+
+class MonthLinking(ABC):
+    """Links the months of one run. Data that all months share is read once, for the first month."""
+
+    stage: ClassVar[Stage]
+    unit: ClassVar[Literal["chats", "sessions"]]
+    written: ClassVar[tuple[str, ...]]
+    """Kinds of rows that `_decide_and_write` counts."""
+
+    def __init__(self, *, log: logging.Logger) -> None:
+        self._log = log
+        self._versions: str | None = None
+        self._orders = ""
+
+    def link(self, conn: Connection, month: str) -> LinkReport:
+        """Link every chat or session of `month` (`YYYY-MM`), in one transaction.
+
+        A second run changes nothing. If nothing that the links depend on has changed, it decides nothing.
+        """
+        with month_lock(conn, self.stage, month), gc_disabled():
+            return in_transaction(conn, lambda: self._link(conn, month))
+
+    def _link(self, conn: Connection, month: str) -> LinkReport:
+        if self._versions is None:
+            # Read before anything else, so that later changes make the months stale.
+            self._versions = fingerprints.versions(conn, self.stage)
+            self._orders = link_parts.orders_version(conn)
+        rules = self._rules(conn)
+        before = self._parts_before(conn, month)
+        inputs = fingerprints.input_fingerprint(conn, self.stage, month, self._versions, rules_hash(), *rules)
+        changed: Mapping[str, int] = dict.fromkeys(self.written, 0)
+        if not fingerprints.is_current(conn, self.stage, month, inputs):
+            changed = self._decide_and_write(conn, month)
+            fingerprints.store(conn, self.stage, month, inputs)
+            same = link_parts.orders_version(conn) == self._orders
+            orders = link_parts.orders_part(conn, month) if same else link_parts.CHANGED_MEANWHILE
+            parts = {**self.parts(conn, month), **before, "orders": orders}
+            link_parts.keep_parts(conn, self.stage, month, parts)
+        return report(month, self.unit, self._tally(conn, month), changed)
+
+    @abstractmethod
+    def parts(self, conn: Connection, month: str) -> dict[str, str]:
+        """Return hashes of what the month's links depend on, by part and without orders, for the planner."""
+
+    @abstractmethod
+    def fits_before(self, conn: Connection, month: str) -> bool:
+        """Return whether a run of the month would fit a new model first."""
+
+    @abstractmethod
+    def _rules(self, conn: Connection) -> tuple[str, ...]:
+        """Return options and models as text, after fitting the models that are due."""
+
+    def _parts_before(self, conn: Connection, month: str) -> dict[str, str]:
+        """Return the parts that must be hashed before deciding, because other programs write their tables."""
+        return {}
+
+    @abstractmethod
+    def _decide_and_write(self, conn: Connection, month: str) -> Mapping[str, int]:
+        """Decide the month and write what differs; return the number of changed rows by kind."""
+
+    @abstractmethod
+    def _tally(self, conn: Connection, month: str) -> list[Tally]:
+        """Return how the month's rows are linked now."""
