@@ -1,19 +1,12 @@
 """Scanning many files on several cores.
 
-What belongs here: how the work is spread. What does not: what a scan is (scan.py).
-
-The others are processes of our own at the ends of pipes, not a pool of multiprocessing: forking is not safe
-in a process with threads (Dagster's), spawning imports the main module again, and a pool's children outlive
-a killed parent. These end when their pipe does.
+What belongs here: the distribution of files to processes. What does not: the scan of a file (scan.py), and
+the other processes (worker_process.py).
 """
 
 from __future__ import annotations
 
-import atexit
 import os
-import pickle
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -22,21 +15,22 @@ from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.domain.gc_disabled import gc_disabled
 from whatsapp_pipeline.domain.transcripts.windows import WINDOW_BYTES
 from whatsapp_pipeline.steps.chats.scan import ScanJob, ScanOptions, Scans, scan_files
+from whatsapp_pipeline.steps.worker_process import WorkerLostError, WorkerProcess, answer_requests
 
-# A chunk is about what the reader takes for one window, whose cost is the same for less text.
+# About the text that the reader reads at once; reading less takes the same time.
 _CHUNK_BYTES = WINDOW_BYTES
 _CHUNK_FILES = 1_000
-# Text below this is scanned sooner than another process has started.
-_WORTH_BYTES = 6 << 20
-# Chunks that may be ready before the first of them is taken, which bounds memory.
+# Scanning less text than this takes less time than starting another process.
+_SPREAD_BYTES = 6 << 20
+# Chunks that may be ready before the first of them is used, which limits memory.
 _AHEAD = 24
 
 
 def scan_spread(
     archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions, *, workers: int
 ) -> Iterator[Scans]:
-    """Yield the scans of `jobs`, in their order; `workers` 0 takes every core when it is worth it."""
-    wanted = workers or (_cores() if sum(job.file.size for job in jobs) >= _WORTH_BYTES else 1)
+    """Yield the scans of `jobs`, in order; `workers` 0 uses every core if there is enough text."""
+    wanted = workers or (_cores() if sum(job.file.size for job in jobs) >= _SPREAD_BYTES else 1)
     if wanted == 1 or not archive.is_shared:
         yield from scan_files(archive, jobs, options)
         return
@@ -62,7 +56,7 @@ def _cores() -> int:
 
 
 class _Spread:
-    """Chunks taken in order by this process and by workers, each when it is free."""
+    """Chunks that this process and the workers scan in order, each when it is idle."""
 
     def __init__(
         self, archive: ChatArchive, options: ScanOptions, chunks: Sequence[Sequence[ScanJob]]
@@ -74,7 +68,7 @@ class _Spread:
         self._stopped = False
         self._changed = threading.Condition()
 
-    def run(self, workers: Sequence[_Worker]) -> Iterator[Scans]:
+    def run(self, workers: Sequence[WorkerProcess]) -> Iterator[Scans]:
         """Yield the scans of all chunks, in order."""
         threads = [threading.Thread(target=self._drive, args=(worker,), daemon=True) for worker in workers]
         for thread in threads:
@@ -90,7 +84,7 @@ class _Spread:
                 thread.join()
 
     def _result(self, number: int) -> list[Scans]:
-        """Return a chunk's scans; works on other chunks until they are there."""
+        """Return the scans of a chunk, and scan other chunks until they are ready."""
         while True:
             with self._changed:
                 if number in self._ready:
@@ -104,7 +98,10 @@ class _Spread:
             self._put(mine, self._scan_here(mine))
 
     def _take(self) -> int | None:
-        """Take the next chunk, None when there is none or too many are ready; call it under the condition."""
+        """Return the next chunk, None if there is none or too many are ready.
+
+        The caller holds the condition.
+        """
         if self._stopped or self._next == len(self._chunks) or self._next >= self._yielded + _AHEAD:
             return None
         self._next += 1
@@ -118,81 +115,39 @@ class _Spread:
     def _scan_here(self, number: int) -> list[Scans]:
         return list(scan_files(self._archive, self._chunks[number], self._options))
 
-    def _drive(self, worker: _Worker) -> None:
+    def _drive(self, worker: WorkerProcess) -> None:
         while True:
             with self._changed:
                 while (number := self._take()) is None:
                     if self._stopped or self._next == len(self._chunks):
                         return
                     self._changed.wait()
-            scans = worker.scan(self._archive, self._options, self._chunks[number])
-            # A worker that was killed is no reason to lose its files.
-            self._put(number, scans if scans is not None else self._scan_here(number))
-
-
-class _Worker:
-    """Another process that scans; it lives until this one ends."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
-
-    def scan(self, archive: ChatArchive, options: ScanOptions, jobs: Sequence[ScanJob]) -> list[Scans] | None:
-        """Return the scans of `jobs`; None when the process is lost."""
-        with self._lock:
-            if self._process is not None and self._process.poll() is not None:
-                self.stop()  # closes the pipes of a process that was killed
-            if self._process is None:
-                self._process = self._start()
-            assert self._process.stdin is not None  # noqa: S101  # both are pipes
-            assert self._process.stdout is not None  # noqa: S101
             try:
-                pickle.dump((archive.url, options, list(jobs)), self._process.stdin)
-                self._process.stdin.flush()
-                scans: list[Scans] = pickle.load(self._process.stdout)  # noqa: S301  # from our own child
-            except (OSError, EOFError, pickle.UnpicklingError):
-                self.stop()
-                return None
-            return scans
-
-    def stop(self) -> None:
-        """End the process, if there is one."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "whatsapp_pipeline.steps.chats.scan_pool"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "POLARS_MAX_THREADS": "1"},  # there is a process for each core
-            start_new_session=True,  # Ctrl-C is for this process, which then ends the other
-        )
-        atexit.register(self.stop)
-        return process
+                with worker.lock:
+                    worker.send((self._archive.url, self._options, list(self._chunks[number])))
+                    scans = worker.receive()
+            except WorkerLostError:
+                scans = self._scan_here(number)
+            self._put(number, scans)
 
 
 @cache
-def _worker(number: int) -> _Worker:
-    """The process's `number`-th worker, kept from one month to the next."""
-    return _Worker()
+def _worker(number: int) -> WorkerProcess:
+    """Return the `number`-th worker of this process, which is kept from one month to the next."""
+    return WorkerProcess("whatsapp_pipeline.steps.chats.scan_pool")
 
 
-def serve() -> None:
-    """Scan what comes in at stdin until it ends, and write the scans to stdout."""
-    archives: dict[str, ChatArchive] = {}
-    while True:
-        try:
-            url, options, jobs = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own parent
-        except EOFError:
-            return
-        archive = archives.get(url) or archives.setdefault(url, ChatArchive(url))
-        with gc_disabled():
-            pickle.dump(list(scan_files(archive, jobs, options)), sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+@cache
+def _archive(url: str) -> ChatArchive:
+    return ChatArchive(url)
+
+
+def _scan(request: tuple[str, ScanOptions, list[ScanJob]]) -> list[Scans]:
+    """Answer a request of the parent process."""
+    url, options, jobs = request
+    with gc_disabled():
+        return list(scan_files(_archive(url), jobs, options))
 
 
 if __name__ == "__main__":
-    serve()
+    answer_requests(_scan)

@@ -17,7 +17,7 @@ ALONE = [MessageReader().read(text) for text in TEXTS]
 
 
 def test_with_and_without_a_helper() -> None:
-    with TextReader(None) as alone, TextReader(None, worth=0) as helped:
+    with TextReader(None) as alone, TextReader(None, spread_from=0) as helped:
         assert alone.read(TEXTS) == helped.read(TEXTS) == helped.read(TEXTS) == ALONE
         assert helped.read([]) == []
 
@@ -29,7 +29,7 @@ def test_a_helper_works_where_there_are_cores_and_texts_for_it(
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     me = psutil.Process()
     before = len(me.children())
-    with TextReader(None, worth=3) as reader:
+    with TextReader(None, spread_from=3) as reader:
         reader.read(["oi", "quanto fica?"])
         assert len(me.children()) == before
         reader.read(["oi"])
@@ -40,6 +40,6 @@ def test_a_helper_works_where_there_are_cores_and_texts_for_it(
 def test_a_helper_that_dies_costs_no_reading(tmp_path: Path) -> None:
     taxonomy = tmp_path / "taxonomy.toml"
     taxonomy.write_text('[[topics]]\nname = "x"\nstrong = ["pix"]\n', encoding="utf-8")
-    with TextReader(taxonomy, worth=0) as helped:
+    with TextReader(taxonomy, spread_from=0) as helped:
         taxonomy.unlink()  # the helper cannot start, this process has read it
         assert helped.read(["aceita pix?", "oi"])[0].topics == ("x",)
