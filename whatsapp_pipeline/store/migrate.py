@@ -202,7 +202,7 @@ def _refuse_early_schema(conn: Connection, directory: Path) -> None:
         others = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise PipelineError(
             "a development version from before 2026-11-22 migrated this database, or somebody has changed "
-            f"it: {found[0]}{others} differs from the result of the migrations up to {max(applied)}. The "
+            f"it. It differs from the migrations up to {max(applied)} in: {found[0]}{others}. The "
             "schema can't be migrated, and nothing was changed. Create an empty database, copy contatos and "
             "ordens_servico to it, and run the pipeline on it (docs/recover.md)"
         )

@@ -65,7 +65,7 @@ def test_an_early_schema_is_refused_unchanged(empty_database_url: str, tmp_path:
     with connect(empty_database_url) as conn:
         there = early_schema.fingerprints(conn)
         words = (
-            rf"development version .*: {differs}.* Make an empty database, copy contatos and ordens_servico"
+            rf"development version .*: {differs}.* Create an empty database, copy contatos and ordens_servico"
         )
         with pytest.raises(PipelineError, match=words):
             migrate(empty_database_url)

@@ -111,7 +111,7 @@ def test_a_command_refuses_a_database_of_a_newer_version(
     for command in ("status", "migrate"):
         result = CliRunner().invoke(cli, [command])
         assert isinstance(result.exception, PipelineError)
-        assert "Install that version, or restore a backup" in str(result.exception)
+        assert "Install that version, or restore an older backup" in str(result.exception)
 
 
 def test_a_database_without_checksums_gets_those_of_the_files(
