@@ -45,6 +45,7 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
     As in a search box: "a phrase" in double quotes, `or` between words, -word to leave out.
     """
     from whatsapp_pipeline.store.chats.search import search as find
+    from whatsapp_pipeline.store.chats.search_words import unknown_words
 
     configured = settings.load()
     text = " ".join(words)
@@ -64,11 +65,14 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
             mark_start=STRONG_START, mark_end=STRONG_END,
         )  # fmt: skip
         hits = find(conn, query)
+        unknown = unknown_words(conn, text) if hits else []
     for hit in hits:
         if as_json:
             say_json(_as_json(hit))
         else:
             say_with_strong(_as_text(hit))
+    if unknown and not as_json:
+        say(f"no message holds {', '.join(unknown)} as typed; did you mean the words in «»?", err=True)
     if not hits and not as_json:
         say("nothing found", err=True)
 

@@ -1,13 +1,14 @@
 """How well commitments, moods and topics are read in sentences that somebody else wrote and labelled.
 
 What belongs here: reading such a folder of files and measuring. What does not: printing (bench/insight),
-the sentences (the tests' data), and search, which needs a database.
+and the sentences (the tests' data).
 
 Files of a folder, each optional
 - commitments.tsv: id, side, sent_at, text, label; a label is `kind=value;kind=value`, empty for none.
 - mood.jsonl: {"messages": [{"side", "text"}], "mood", "problem_described", "urgent"}.
 - intake.txt: a neutral request for repair in each line.
 - topics.tsv: id, side, text, topics (`a;b`).
+- search.tsv: query, must_find, must_not_find.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ from whatsapp_pipeline.domain.commitments.status import national_holidays
 from whatsapp_pipeline.domain.commitments.when import resolve
 from whatsapp_pipeline.domain.summaries.sentiment import label_of
 from whatsapp_pipeline.domain.summaries.text_reading import MessageReader, Reading
+from whatsapp_pipeline.store.chats.search import MessageSearch, SearchQuery, find_messages, search
+from whatsapp_pipeline.store.chats.search_words import add_new_words
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline_tests.summaries_data import Said, add_chat
 
 _DATED = {"deadline_promised", "pickup_agreed"}
 
@@ -171,3 +176,28 @@ def macro_f1(accuracy: Accuracy) -> float:
     """Return the mean F1 of the classes that have an example."""
     known = [one.f1 for one in accuracy.measures.values() if one.hits + one.missed]
     return sum(known) / max(1, len(known))
+
+
+def search_misses(conn: Connection, path: Path) -> tuple[int, list[str]]:
+    """Put the messages of a search file into a database; return how many queries it has, and those that fail.
+
+    A query fails where its message is not found, or the one that it must not find is.
+    """
+    cases = list(_rows(path))
+    texts = list(dict.fromkeys(row[name] for row in cases for name in ("must_find", "must_not_find")))
+    said = [Said(minute, "from", text) for minute, text in enumerate(texts)]
+    add_chat(conn, None, "search", said, status="unmatched")
+    add_new_words(conn)
+    numbers = dict(conn.execute("SELECT message_text, id FROM chat_messages").fetchall())
+    failed = []
+    for row in cases:
+        by_command = {hit.message_id for hit in search(conn, SearchQuery(row["query"], limit=200))}
+        by_page = {hit.message_id for hit in find_messages(conn, MessageSearch(row["query"], limit=200))}
+        wanted, other = numbers[row["must_find"]], numbers[row["must_not_find"]]
+        if by_command != by_page:
+            failed.append(f"{row['query']}: command and console differ")
+        elif wanted not in by_command:
+            failed.append(f"{row['query']}: not found: {row['must_find']}")
+        elif other in by_command:
+            failed.append(f"{row['query']}: found: {row['must_not_find']}")
+    return len(cases), failed

@@ -19,6 +19,7 @@ RULES_VERSION = "2"
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
 _HAPPY = 0.5
+_CLEAR = 0.6  # a mood that is praise or a complaint by itself
 _SHORT = 3  # tokens
 _COURTESY = 0.19
 _MARKS = frozenset(".,;!\n")
@@ -68,17 +69,20 @@ class MessageReader:
         mood = self._sentiment.read_forms(forms)
         score, first, last = mood.score, mood.first, mood.last
         start, end = (None, None) if first is None or last is None else place(text, first, last)
-        topics, equipment, parts = self._topics.read_forms(forms)
-        describes = (
-            score < 0
-            and not self.taxonomy.faults.isdisjoint(topics)
-            and self.taxonomy.complaints.isdisjoint(topics)
-        )
         closing = self._sentiment.lexicon.closing
         courtesy = bool(forms) and all(form in closing or form in _MARKS for form in forms)
         ends = self._sentiment.lexicon.ends(forms)
         if courtesy and len(forms) <= _SHORT:
             score = min(score, _COURTESY)  # "perfeito", "show": said to agree
+        topics, equipment, parts = self._topics.read_forms(forms)
+        commitments = read_commitments(text, forms)
+        symptoms = read_symptoms(forms) if mood.problem or topics else ()
+        topics = self._topics_besides(topics, score, commitments, has_symptoms=bool(symptoms))
+        describes = (
+            score < 0
+            and not self.taxonomy.faults.isdisjoint(topics)
+            and self.taxonomy.complaints.isdisjoint(topics)
+        )
         closes = bool(forms) and (
             courtesy
             or ends
@@ -88,5 +92,26 @@ class MessageReader:
             score, _FAULT_WEIGHT if describes else 1.0, start, end, closes,
             topics, equipment, parts,
             mood.problem or not self.taxonomy.faults.isdisjoint(topics), self._sentiment.is_urgent(forms),
-            read_commitments(text, forms), read_symptoms(forms) if mood.problem or topics else (),
+            commitments, symptoms,
         )  # fmt: skip
+
+    def _topics_besides(
+        self, topics: tuple[str, ...], score: float, commitments: tuple[Mention, ...], *, has_symptoms: bool
+    ) -> tuple[str, ...]:
+        """Add the topics of commitments, symptoms and moods, and drop praise that is meant as blame."""
+        taxonomy = self.taxonomy
+        found = set(topics)
+        found.update(taxonomy.committed[one.kind] for one in commitments if one.kind in taxonomy.committed)
+        if (
+            has_symptoms
+            and found.isdisjoint(taxonomy.complaints)
+            and not found & set(taxonomy.committed.values())
+        ):
+            found |= taxonomy.faults
+        if score <= -_CLEAR:
+            found |= taxonomy.complaints
+        elif score >= _CLEAR:
+            found |= taxonomy.praises
+        if score < 0:
+            found -= taxonomy.praises
+        return topics if found == set(topics) else tuple(one for one in taxonomy.topics if one in found)

@@ -43,6 +43,7 @@ class Taxonomy:
     faults: frozenset[str]  # a fault described is no opinion …
     complaints: frozenset[str]  # … unless these are in it too
     praises: frozenset[str]
+    committed: dict[str, str]  # kind of commitment → the topic it belongs to
     digest: str
 
 
@@ -95,6 +96,7 @@ def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
     return Taxonomy(
         names, equipment, parts, tuple(rules.rules), Matcher(rules.patterns),
         marked("customer_only"), marked("fault"), marked("complaint"), marked("praise"),
+        {kind: topic["name"] for topic in table["topics"] for kind in topic.get("commitments", ())},
         sha256((text + json.dumps(DEVICES, sort_keys=True)).encode()).hexdigest()[:16],
     )  # fmt: skip
 

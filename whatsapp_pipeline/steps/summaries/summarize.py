@@ -31,6 +31,7 @@ from whatsapp_pipeline.domain.summaries.text_reading import TEXT_LIMIT, MessageR
 from whatsapp_pipeline.domain.summaries.wording import Claim
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.summaries.read_texts import TextReader
+from whatsapp_pipeline.store.chats import search_words
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import named_lock
 from whatsapp_pipeline.store.summaries import commitments, live_summaries
@@ -112,6 +113,7 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
         if as_of is not None:
             report = _compute(conn, options, as_of, texts, report, log)
         live_summaries.note_summarized(conn, started, options.contacts)
+        search_words.add_new_words(conn)
         store.finish(conn)
     log.info(
         "%d contacts, %d changed, %d summaries written, %d removed, %d messages measured",

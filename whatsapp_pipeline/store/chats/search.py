@@ -122,12 +122,18 @@ def estimated_hits(conn: Connection, words: str) -> int:
     row = conn.execute(
         """
         EXPLAIN (FORMAT JSON)
-        SELECT FROM chat_messages WHERE search @@ search_query(%(words)s)
-        UNION ALL SELECT FROM conversation_messages WHERE search @@ search_query(%(words)s)
+        SELECT FROM chat_messages WHERE search @@ %(query)s::tsquery
+        UNION ALL SELECT FROM conversation_messages WHERE search @@ %(query)s::tsquery
         """,
-        {"words": words},
+        {"query": _parsed(conn, words)[0]},
     ).fetchone()
     return int(row[0][0]["Plan"]["Plan Rows"]) if row else 0
+
+
+def _parsed(conn: Connection, words: str) -> tuple[str, str | None]:
+    """Return the query that words mean, and the pattern that a hit must match besides."""
+    row = conn.execute("SELECT search_query(%(w)s)::text, search_recheck(%(w)s)", {"w": words}).fetchone()
+    return row or ("", None)
 
 
 def find_messages(conn: Connection, search: MessageSearch) -> list[PageHit]:
@@ -137,13 +143,13 @@ def find_messages(conn: Connection, search: MessageSearch) -> list[PageHit]:
     found = _found_in_scope(search, by_rank) if search.is_scoped else _found_everywhere(search, by_rank)
     statement = _filled(
         "chats/search_page",
-        query="search_query(%(words)s)" if has_words else "NULL::tsquery",
+        query="%(query)s::tsquery" if has_words else "NULL::tsquery",
         found=found,
         order=f"score DESC, {NEWEST_FIRST}" if by_rank else NEWEST_FIRST,
         after=_after(search, by_rank=by_rank),
     )
     with conn.cursor(row_factory=class_row(PageHit)) as cursor:
-        return cursor.execute(statement.encode(), _values(search)).fetchall()
+        return cursor.execute(statement.encode(), _values(search, *_parsed(conn, search.words))).fetchall()
 
 
 def _filled(name: str, **parts: str) -> str:
@@ -170,7 +176,10 @@ def _found_in_scope(search: MessageSearch, by_rank: bool) -> str:
         columns=_COLUMNS,
         conditions=" AND ".join(conditions),
         score="ts_rank(m.search, wanted.query)::float8" if by_rank else "0::float8",
-        matches="m.search @@ wanted.query AND m.text IS NOT NULL" if search.words else "true",
+        matches="""m.search @@ wanted.query AND m.text IS NOT NULL
+            AND (%(recheck)s::text IS NULL OR plain_text(left(m.text, 5000)) ~ %(recheck)s)"""
+        if search.words
+        else "true",
     )
 
 
@@ -217,9 +226,10 @@ def _filters(search: MessageSearch, *, at: str, side: str, attachment: str) -> l
     return [condition for value, condition in given if value is not None]
 
 
-def _values(search: MessageSearch) -> dict[str, Any]:
+def _values(search: MessageSearch, query: str, recheck: str | None) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "words": search.words, "contact": search.contact, "order": search.order, "since": search.since,
+        "query": query, "recheck": recheck, "contact": search.contact, "order": search.order,
+        "since": search.since,
         "until": search.until, "side": search.side, "attachment": search.attachment,
         "limit": search.limit + 1,
         "marks": f'StartSel="{MARK_START}", StopSel="{MARK_END}", MaxWords=30, MinWords=10',

@@ -37,7 +37,8 @@ _PERSONAL = (
 TABLES = (
     "contatos", "contact_phones", "contact_phone_inputs", "contact_sources", "chat_files", "chat_phones",
     "chat_sessions", "chat_messages", "match_candidates", "order_candidates", "customer_chat_summaries",
-    "customer_conversations", "commitments", "customer_notes", "exceptions", "ignored_files",
+    "customer_conversations", "commitments", "search_words", "customer_notes", "exceptions",
+    "ignored_files",
     "link_overrides", "review_verdicts", "qa_results", "conversations", "conversation_identities",
     "conversation_messages", "conversation_candidates", "message_statuses", "leads",
     "webhook_inbox", "webhook_events",
@@ -241,6 +242,9 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
             conn, "DELETE FROM customer_chat_summaries WHERE id_contato = %(id)s", p),
         "customer_conversations": _rows(
             conn, "DELETE FROM customer_conversations WHERE id_contato = %(id)s", p),
+        # Names and numbers of the person are among them; the next summaries fill them again.
+        "search_words": _rows(conn, "DELETE FROM search_words", p)
+        + _rows(conn, "DELETE FROM search_words_seen", p),
         "commitments": _rows(conn, "DELETE FROM commitments WHERE id_contato = %(id)s", p),
         "customer_notes": _rows(conn, "DELETE FROM customer_notes WHERE id_contato = %(id)s", p),
         "match_candidates": _rows(conn, "DELETE FROM match_candidates WHERE id_contato = %(id)s", p),

@@ -12,7 +12,9 @@ from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
 from whatsapp_pipeline_tests.truth.insight_accuracy import (
     commitments_accuracy,
     intake_negatives,
+    macro_f1,
     mood_accuracy,
+    topics_accuracy,
 )
 
 DATA = Path(__file__).parent / "data"
@@ -36,6 +38,30 @@ def test_the_customers_called_negative_are_and_most_of_the_negative_are_found() 
     assert measures["negative"].recall >= 0.80
     assert measures["urgent"].f1 >= 0.85
     assert measures["problem"].f1 >= 0.75
+
+
+def test_topics_are_those_that_another_hand_named() -> None:
+    accuracy = topics_accuracy(DATA / "topics.tsv")
+    assert macro_f1(accuracy) >= 0.82
+    assert accuracy.measures["reclamação"].recall >= 0.70
+
+
+@pytest.mark.parametrize(
+    ("text", "topic", "other"),
+    [
+        ("fica em R$ 350", "orçamento", "horário e endereço"),
+        ("onde vocês ficam?", "horário e endereço", "orçamento"),
+        ("Deus lhe pague", "elogio", "pagamento"),
+        ("vou pagar na retirada", "pagamento", "elogio"),
+        ("tô sendo feita de boba por vocês", "reclamação", "elogio"),
+        ("parabéns pela demora viu", "reclamação", "elogio"),
+        ("a garantia cobre se molhar?", "garantia", "defeito"),
+    ],
+)
+def test_topics_that_were_taken_for_another(text: str, topic: str, other: str) -> None:
+    topics = MessageReader().read(text).topics
+    assert topic in topics
+    assert other not in topics
 
 
 def test_a_plain_request_for_repair_is_no_bad_mood() -> None:

@@ -19,6 +19,7 @@ _OUR_WORDS = {
     "pipeline_migration_checksums.checksum", "pipeline_migration_checksums.file_name",
     "pipeline_migration_checksums.version", "pipeline_migrations.version", "privacy_suppressions.kind",
     "qa_acceptances.check_name", "qa_acceptances.made_by", "qa_acceptances.month", "review_snoozes.reviewer",
+    "search_forms.form", "search_forms.forms", "search_forms.pattern", "search_words_seen.source",
     "tenants.name", "webhook_batches.status", "whatsapp_accounts.display_phone_number",
     "whatsapp_accounts.phone_number_id",
 }  # fmt: skip

@@ -1,0 +1,59 @@
+"""The distinct words of messages, in which typos and parts of numbers are looked up.
+
+What belongs here: filling search_words and asking it. What does not: searching (search.py and search_query).
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from whatsapp_pipeline.store.connection import Connection
+
+_SOURCES: dict[str, LiteralString] = {"chat": "chat_messages", "webhook": "conversation_messages"}
+
+
+def add_new_words(conn: Connection) -> int:
+    """Add the words of messages that came since the last time; return how many were new."""
+    added = 0
+    for source, table in _SOURCES.items():
+        with conn.transaction():
+            row = conn.execute(
+                "SELECT coalesce((SELECT last_id FROM search_words_seen WHERE source = %s), 0),"
+                f" (SELECT max(id) FROM {table})",
+                (source,),
+            ).fetchone()
+            seen, last = row if row else (0, None)
+            if last is None or last <= seen:
+                continue
+            # ts_stat takes a statement as text; both numbers come from the database.
+            messages = f"SELECT search FROM {table} WHERE id > {int(seen)} AND id <= {int(last)}"
+            added += conn.execute(
+                """
+                INSERT INTO search_words SELECT word FROM ts_stat(%s) WHERE length(word) BETWEEN 3 AND 40
+                ON CONFLICT DO NOTHING
+                """,
+                (messages,),
+            ).rowcount
+            conn.execute(
+                """
+                INSERT INTO search_words_seen VALUES (%s, %s)
+                ON CONFLICT (source) DO UPDATE SET last_id = excluded.last_id
+                """,
+                (source, last),
+            )
+    return added
+
+
+def unknown_words(conn: Connection, words: str) -> list[str]:
+    """Return the words of a query that no message holds as they are typed."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT w FROM regexp_split_to_table(unaccent(lower(%s)), '[^a-z]+') w
+         WHERE length(w) >= 3 AND numnode(to_tsquery('portuguese_unaccent', w)) = 1
+           AND EXISTS (SELECT FROM search_words)
+           AND NOT EXISTS (SELECT FROM search_words s
+                            WHERE s.word = btrim(to_tsquery('portuguese_unaccent', w)::text, ''''))
+        """,
+        (words,),
+    ).fetchall()
+    return sorted(word for (word,) in rows)
