@@ -27,6 +27,23 @@ from whatsapp_pipeline.domain.chat_names import ChatName, chat_key, read_chat_na
         ("2025/01/export.zip", "media/_chat.txt", ChatName(None, None, True)),
         ("2025/01/export.zip", "WhatsApp Chat with Bia.txt", ChatName(None, "Bia", True)),
         ("2025/01/WhatsApp - 844 sesiones de chat.txt", None, ChatName(None, None, True, is_combined=True)),
+        *(
+            (f"{general}.zip", f"{general}/_chat.txt", ChatName(None, None, True))
+            for general in (".", "WhatsApp", "chat", "Chats", "export", "exports", "backup", "media")
+        ),
+        # The innermost folder whose name is known counts, else the innermost that names anything.
+        ("x.zip", "WhatsApp Chat - Ana/WhatsApp Chat - Bia/_chat.txt", ChatName(None, "Bia", True)),
+        ("x.zip", "WhatsApp Chat - Ana/WhatsApp Chat with Bia.txt", ChatName(None, "Bia", True)),
+        ("x.zip", "Ana/Bia/_chat.txt", ChatName(None, "Bia", False)),
+        ("a/b/x.zip", "Ana/media/_chat.txt", ChatName(None, "Ana", False)),
+        ("x.zip", "Ana/qualquer coisa.txt", ChatName(None, "qualquer coisa", False)),
+        ("WhatsApp Chat - Ana/_chat.txt", None, ChatName(None, "Ana", True)),
+        ("2025/WhatsApp Chat - Ana/x/_chat.txt", None, ChatName(None, None, True)),
+        (
+            "2025/01/WhatsApp Chat - Ana.zip",
+            "WhatsApp - 844 sesiones de chat.txt",
+            ChatName(None, None, True, is_combined=True),
+        ),
         ("2025/01/qualquer coisa.txt", None, ChatName(None, "qualquer coisa", False)),
         ("2025/01/WhatsApp - 2025-13-45 10 00 00 - Ana.txt", None, None),
     ],

@@ -56,6 +56,12 @@ from whatsapp_pipeline.domain.titles import (
         ("os é 2024", []),
         ("os de 3000", []),
         ("os número 99999-0000", []),
+        # A year, or three digits behind small letters, is passed over, and the next number counts.
+        ("os 2024 e a OS 30123", ["30123"]),
+        ("os 123 e a OS 30123", ["30123"]),
+        ("OS 123", ["123"]),
+        ("os 123", []),
+        ("Os 123", []),
     ],
 )
 def test_order_numbers_are_explicit_references_only(text: str, numbers: list[str]) -> None:
@@ -133,6 +139,18 @@ def test_a_text_with_an_order_number_holds_what_is_looked_for_first(
         ("João 123.456.789-09", None, "João", None, ()),
         ("5541999990000@s.whatsapp.net", "4199990000", None, None, ()),
         ("120363041234567890@g.us", None, None, None, ()),
+        ("99999-0000", "xx99990000", None, None, ()),
+        ("Maria Silva -_", None, "Maria Silva", None, ()),
+        ("*Maria Silva*", None, "Maria Silva", None, ()),
+        ("Ana 23 99999-0000", None, "Ana 23 99999-0000", None, ()),
+        # What is no letter, number or mark stands between words.
+        ("Ana📱Bia", None, "Ana Bia", None, ()),
+        ("Ana🏽Bia", None, "Ana Bia", None, ()),
+        ("Ana\u200dBia", None, "Ana Bia", None, ()),
+        ("Ana\ud800Bia", None, "Ana Bia", None, ()),
+        ("Ana\ue000Bia", None, "Ana Bia", None, ()),
+        ("Ana\U0010fffeBia", None, "Ana Bia", None, ()),
+        ("Ana\ufe0fBia", None, "Ana Bia", None, ()),
     ],
 )
 def test_titles(
@@ -143,11 +161,40 @@ def test_titles(
     assert (found, parsed.name, parsed.order_reference, parsed.devices) == (key, name, order, devices)
 
 
+@pytest.mark.parametrize(
+    ("title", "is_cut", "name"),
+    [
+        ("Maria Aparecida Sous-", True, "Maria Aparecida Sous"),
+        ("Maria Aparecida Sou-", False, "Maria Aparecida Sou"),
+        ("Maria Aparecida Souza", False, "Maria Aparecida Souza"),
+        ("Maria Aparecida So (2)-", True, "Maria Aparecida So"),
+    ],
+)
+def test_a_long_label_that_ends_in_a_dash_was_cut(title: str, is_cut: bool, name: str) -> None:
+    parsed = parse_title(title)
+    assert (parsed.is_cut, parsed.name, parsed.raw) == (is_cut, name, title)
+
+
+def test_a_phone_that_is_the_title_keeps_its_spelling() -> None:
+    written = "+55\u00a041\u00a099999\u22120000"
+    phone = parse_title(f" {written} (2)").phone
+    assert phone is not None
+    assert (phone.raw, phone.key) == (written, "4199990000")
+
+
+@pytest.mark.parametrize(
+    "name", ["whatsapp - 2025-01-20 09 12 01 - Ana\nBia.TXT", "WhatsApp - 2025-01-20_09.12:01 - Ana\nBia"]
+)
+def test_a_file_name_in_other_letters_and_signs(name: str) -> None:
+    assert parse_file_name(name) == FileName(datetime(2025, 1, 20, 9, 12, 1), "Ana\nBia")
+
+
 def test_identifiers_are_neither_phones_nor_names() -> None:
     lids = ("123456789012345", "98765432109876", "+98765432109876", "98765432109876@lid")
     for identifier in (*lids, "aB3xYz09GIAA="):
         parsed = parse_title(identifier)
         assert (parsed.phone, parsed.name, parsed.order_reference) == (None, None, None)
+        assert not parsed.is_cut
 
 
 def test_file_names() -> None:
