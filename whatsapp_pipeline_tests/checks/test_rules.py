@@ -31,6 +31,8 @@ _A_SESSION = f"(SELECT min(id) FROM chat_sessions WHERE id_chat_file = {_A_LINK}
 _OTHER = (
     f"(SELECT min(id) FROM contatos WHERE id <> (SELECT id_contato FROM chat_files WHERE id = {_A_LINK}))"
 )
+_OPEN_COMMITMENT = """UPDATE commitments SET said_at = now() - interval '30 days', outcome = NULL, outcome_source = NULL,
+                      outcome_id = NULL"""
 
 # Rule → what plants its fault.
 PLANTS: dict[str, str] = {
@@ -113,6 +115,9 @@ PLANTS: dict[str, str] = {
     "summary_times_are_possible": "UPDATE customer_chat_summaries SET reply_median_s = -1",
     "summaries_are_current": "UPDATE customer_chat_summaries SET input_hash = '\\x00'",
     "summary_numbers_add_up": "UPDATE customer_chat_summaries SET message_count = message_count + 1",
+    "commitments_cite_their_customer": f"UPDATE commitments SET id_contato = {_OTHER} WHERE id_contato <> {_OTHER}",
+    "promises_are_kept": f"{_OPEN_COMMITMENT}, kind = 'deadline_promised', side = 'staff', due_on = now()::date - 2",
+    "quotes_are_answered": f"{_OPEN_COMMITMENT}, kind = 'price_quoted', side = 'staff'",
 }
 
 
