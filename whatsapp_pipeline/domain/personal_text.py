@@ -82,9 +82,10 @@ _BEHIND_AN_ORDER: Final = re.compile(
 _BRACKETED: Final = re.compile(
     rf"\(0?[1-9][1-9]\){_ANY_MARK}{{0,3}}[2-5]\d{{3}}{_ANY_MARK}{{0,3}}\d{{4}}(?!\d)"
 )
-# Behind such a word every number of this length is a phone.
+# Behind such a word, in a link of WhatsApp and in a mention every number of this length is a phone.
 _AFTER_A_WORD: Final = re.compile(
-    rf"((?:\b|_)(?:tel|telefone|fone|phone|cel|celular|whats|whatsapp|wpp|zap)(?:[ :.=_-]{{0,4}}|(?=[(\d])))"
+    rf"((?:\b|_)(?:tel|telefone|fone|phone|cel|celular|whats|whatsapp|wpp|zap|wa_?id)"
+    r"(?:[ :.=_-]{0,4}|(?=[(\d]))|\bwa\.me/(?:c/)?|(?<![\w.])@(?=\d{10}))"
     rf"(\(?\d(?:{_MARK}{{0,3}}\d){{7,14}})(?!\d)",
     re.IGNORECASE,
 )

@@ -28,10 +28,13 @@ SEPARATORS = r".\-/\\_~*·•()\ufe0f\u20e3"
 The last two make keycap digits.
 """
 RARE_SEPARATORS = (
-    r"!-&'*+,:-@\[\]^`{-}\u00a1-\u00bf\u00d7\u00f7\u0300-\u036f\u060c\u061b\u2010-\u2027\u2030-\u205e"
-    r"\u2190-\u2bff\u3001-\u303f\u30fb\U0001f000-\U0001faff"
+    r"\x00-\x08\x0e-\x1b!-&'*+,:-@\[\]^`{-}\x7f-\x84\x86-\x9f\u00a1-\u00bf\u00d7\u00f7\u0300-\u036f\u060c\u061b\u115f\u1160\u2010-\u2027\u2030-\u205e"
+    r"\u2190-\u2bff\u3001-\u303f\u30fb\ufe00-\ufe0e\U0001f000-\U0001faff"
 )
-"""All other marks, pictures included. They stand between other numbers as well: times, prices, lists."""
+"""All other marks, pictures and what shows nothing included.
+
+They stand between other numbers as well: times, prices, lists.
+"""
 
 _FORMATTED = re.compile(
     r"(?<![\w.])(?:"
@@ -68,7 +71,8 @@ def _plain_character(char: str) -> str:
         return " "
     if category == "Pd":
         return "-"
-    return str(unicodedata.decimal(char)) if category == "Nd" else char
+    digit = unicodedata.digit(char, None) if category in {"Nd", "No"} else None  # No: digits in circles
+    return char if digit is None else str(digit)
 
 
 class PlainText(NamedTuple):
@@ -90,8 +94,11 @@ class PlainText(NamedTuple):
 
 
 # A mark as pages and messages in HTML write it. What is inside a tag is kept if it may be a number.
-_ENTITY = r"&(?:amp;)?(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[a-zA-Z]{2,8});"
-_TAG = r"</?[a-zA-Z][^<>\d@]{0,60}>"
+_ENTITY = (
+    r"&(?:amp;)?(?:#0{0,9}\d{1,6}|#[xX]0{0,9}[0-9a-fA-F]{1,5}|[a-zA-Z]{2,24});|&(?:nbsp|shy)(?![a-zA-Z;])"
+)
+# Seven digits or fewer, as in `size="2"`, are no number.
+_TAG = r"</?[a-zA-Z](?:[^<>\d@]{0,60}\d){0,7}[^<>\d@]{0,60}>|<!--[^<>\d@]{0,60}-->"
 # A mark as links and forms write it: `%20`, `%2D`, `%C2%A0`. Its digits belong to no number.
 _ESCAPED = (
     r"%(?:25)?(?:0[9AaDd]|2[0-9A-Fa-f]|3[AaBb]|5[BbDdFf]|7[CcEe])"

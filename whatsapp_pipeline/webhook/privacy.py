@@ -59,7 +59,7 @@ def _rewrite_file(path: Path, is_person: NameTest) -> None:
     """Write the file anew without the person; a damaged one keeps its whole records only."""
     kept = []
     # Of a damaged segment the torn part may name the person, and no whole record.
-    text = path.read_bytes().decode("utf-8", "replace")
+    text = tables.text_of_body(path.read_bytes())
     changed = scrub_text(text, is_person) != text
     for delivery_id, received_at, body in records.read_file(path):
         cleaned = tables.cleaned_body(body, is_person)

@@ -60,6 +60,12 @@ def test_other_phones_are_hidden(written: str, sentence: str) -> None:
     assert hide_personal(sentence.format(written)) == sentence.format("[telefone]")
 
 
+@pytest.mark.parametrize("number", ["14155550100", "351912345678", "5491123456789"])
+@pytest.mark.parametrize("link", ["oi @{}, veja", "https://wa.me/{}?text=oi", "wa.me/c/{}", "TEL;waid={}:x"])
+def test_a_foreign_number_in_a_link_or_a_mention_is_hidden(number: str, link: str) -> None:
+    assert hide_personal(link.format(number)) == link.format("[telefone]")
+
+
 @pytest.mark.parametrize("mark", [*'+=#&!?"“<>[]{}^`´¨…→⁄،、。‧・‿♥📱%$@|;，：·', "...", " - ", ", "])
 @pytest.mark.parametrize("parts", ["41 99999 0001", "41 9 9999 0001", "+55 41 99999 0001", "99999 0001"])
 def test_a_mobile_number_is_hidden_whatever_stands_between_its_parts(mark: str, parts: str) -> None:

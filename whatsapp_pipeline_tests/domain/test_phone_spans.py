@@ -19,6 +19,10 @@ SPELLINGS = [
     "0055 41 99999-0000", "41:99999:0000", "41,99999,0000", "41'99999'0000", "41: 99999, 0000",
     "41&nbsp;99999&#45;0000", "41<br>99999<br />0000", "41   -   99999   -   0000", "41%2099999%2D0000",
     "41\n99999\n0000", "+55:41:99999:0000", "4,1,9,9,9,9,9,0,0,0,0", "41;9;9999;0000", "41 99999\u20190000",
+    "41&nbsp99999&#0045;0000", "41&NonBreakingSpace;99999&ZeroWidthSpace;0000",
+    "41<!-- x -->99999<!-- -->0000",
+    '41<font size="2">99999</font>-<b class="h1">0000', "41\ufe0e99999\ufe0e0000", "41\x0799999\x9f0000",
+    "41\u316499999\u11600000",
 ]  # fmt: skip
 
 
@@ -67,6 +71,13 @@ def test_only_the_number_is_erased_and_not_what_stands_beside_it(text: str, rest
 def test_a_number_in_a_link_or_form_is_known(text: str, rest: str) -> None:
     names = {"wa:554199990000", "wa:xx99990000"}
     assert scrub_text(text, names.__contains__) == rest
+
+
+@pytest.mark.parametrize("digits", ["⓪❶❷❸❹❺❻❼❽❾", "⓪➀➁➂➃➄➅➆➇➈", "⓿⓵⓶⓷⓸⓹⓺⓻⓼⓽"])
+def test_digits_in_every_circle_are_digits(digits: str) -> None:
+    text = "ligue " + "41999990000".translate({48 + at: digit for at, digit in enumerate(digits)})
+    assert hide_personal(text) == "ligue [telefone]"
+    assert scrub_text(text, "wa:554199990000".__eq__) == "ligue [apagado]"
 
 
 def test_a_foreign_number_as_long_as_a_brazilian_key_is_erased() -> None:

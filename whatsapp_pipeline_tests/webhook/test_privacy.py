@@ -114,8 +114,10 @@ def test_a_body_nobody_can_read_is_emptied_when_it_names_the_person(
         b'{"a": "\\u0039\\u0039\\u0039\\u0039-0000" ',
         '{"a": "99999-0000" '.encode("utf-16"),
         b"fone=99999%200000",
+        b'{"a": "99999\\n0000" ',
+        b'{"a": "99999\\ud83d\\udcde0000" ',
     ],
-    ids=["escapes", "utf-16", "form"],
+    ids=["escapes", "utf-16", "form", "lines", "picture"],
 )
 def test_a_body_that_is_not_json_is_emptied_in_any_encoding(body: bytes) -> None:
     assert cleaned_body(body, "wa:xx99990000".__eq__) == b"{}"

@@ -214,14 +214,17 @@ def items_about(body: bytes, is_person: NameTest) -> list[object]:
     try:
         return without_person(loads(body), is_person).removed
     except UnreadableBodyError:
-        text = _text_of(body)
+        text = text_of_body(body)
         return [text] if scrub_text(text, is_person) != text else []
 
 
-def _text_of(body: bytes) -> str:
+def text_of_body(body: bytes) -> str:
     """Return a body that is not JSON as text: escapes written out, and UTF-16 without its zero bytes."""
     text = body.decode("utf-8", "replace").replace("\0", "")
-    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
+    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
+    # Two escapes make one picture.
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return re.sub(r"\\[bfnrt]", " ", text)
 
 
 def _event_items(conn: Connection, is_person: NameTest) -> list[dict[str, Any]]:
@@ -321,7 +324,7 @@ def cleaned_body(body: bytes, is_person: NameTest) -> bytes | None:
     try:
         payload = loads(body)
     except UnreadableBodyError:
-        text = _text_of(body)
+        text = text_of_body(body)
         return b"{}" if scrub_text(text, is_person) != text else None
     cleaned = without_person(payload, is_person)
     return dumps(cleaned.value).encode() if cleaned.changed else None
@@ -339,17 +342,17 @@ def _rewrite_bodies(conn: Connection, is_person: NameTest) -> int:
     return changed
 
 
-# Full-width, Arabic, mathematical, raised and circled digits, and digits of a mark (`%20`, `&#45;`) between
-# those of a number: a pattern of plain digits does not find these.
+# Full-width, Arabic, mathematical, raised and circled digits, and digits of a mark (`%20`, `&#45;`, a tag)
+# between those of a number: a pattern of plain digits does not find these.
 OTHER_DIGITS: LiteralString = (
-    r"[\uFF10-\uFF19\u0660-\u0669\u06F0-\u06F9\U0001D7CE-\U0001D7FF\u00B2\u00B3\u00B9\u2070-\u2089\u2460-\u249B]"
-    r"|\u0025[0-9A-Fa-f][0-9A-Fa-f]|&(amp;)?#"
+    r"[\uFF10-\uFF19\u0660-\u0669\u06F0-\u06F9\U0001D7CE-\U0001D7FF\u00B2\u00B3\u00B9\u2070-\u2089\u2460-\u249B"
+    r"\u24F5-\u24FF\u2776-\u2793]|\u0025[0-9A-Fa-f][0-9A-Fa-f]|&(amp;)?#|</?[A-Za-z][^<>]*[0-9]"
 )
 # Digits of a text and of raw JSON without its escapes: what a number in any spelling leaves.
 _HOLDS_NEEDLE: LiteralString = r"""
     (%(needles)s::text[] IS NULL OR raw_json::text LIKE ANY(%(needles)s)
      OR concat_ws(' ', raw_json::text, {texts}) ~ '{digits}'
-     OR raw_json::text ~* '\\u(ff1|066|06f|d835|0026|00b|20[78]|24[6-9])'
+     OR raw_json::text ~* '\\u(ff1|066|06f|d835|0026|00b|20[78]|24[6-9f]|27[789])'
      OR regexp_replace(regexp_replace(coalesce(raw_json::text, ''), '\\u[0-9a-fA-F]{{4}}', '', 'g')
                        || ' ' || {texts}, '[^0-9]', '', 'g') LIKE ANY(%(needles)s))
 """

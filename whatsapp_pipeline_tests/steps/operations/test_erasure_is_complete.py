@@ -106,6 +106,7 @@ def deliveries() -> list[Any]:
         delivery(field="user_preferences", user_preferences=[{"wa_id": wa(LEAD), "value": "stop"}]),
         delivery(errors=[error]),
         f'{{"broken": "{wa(FIRST)}", Zulmira'.encode(),
+        b'{"broken": "41 99999\\n0101',
         b'{"broken too": "(41) 99999 0103"',
         b"fone=%2B55%2041%2099999%200101",
     ]  # fmt: skip
@@ -131,6 +132,7 @@ def archive(root: Path) -> Path:
             (4, KEPT, "ou \uff19\uff19\uff19\uff19-\uff10\uff11\uff10\uff11"),
             (5, KEPT, "https://wa.me/?phone=%2B55%2841%2999999%200101"),
             (6, KEPT, "41&nbsp;99999&#45;0101, sim?"), (7, KEPT, "41<br>99999   -   -   0101"),
+            (8, KEPT, '<font size="2">9999</font>-<font size="2">0101</font>'), (9, KEPT, "❾❾❾❾-⓪❶⓪❶"),
         )
     )  # fmt: skip
     write_chat(root, group, title="Grupo da Loja", time="2025-01-09 10 00 00")
@@ -277,7 +279,8 @@ def search(held: str) -> list[str]:
     plain = "".join(
         char for char in unicodedata.normalize("NFKD", held.casefold()) if not unicodedata.combining(char)
     ).replace(r"\u00e9", "e")
-    plain = re.sub(r"<[^<>0-9]*>", " ", html.unescape(unquote(plain)))
+    plain = re.sub(r'<[^<>0-9]*>|<font size="2">|\\+n', " ", html.unescape(unquote(plain)))
+    plain = "".join(str(unicodedata.digit(char, char)) for char in plain)
     numbers = [r"[^0-9a-z]{0,12}".join(number) for number in (FIRST, SECOND, LEAD)]
     pattern = re.compile("|".join([*numbers, *map(re.escape, WORDS)]))
     return [plain[max(0, m.start() - 60) : m.end() + 20] for m in pattern.finditer(plain)]
@@ -353,6 +356,7 @@ def test_three_erased_people_are_found_nowhere(
             ("bom dia",), ("[apagado]",), ("[apagado]",), ("o fone[apagado] não atende",),
             ("ou [apagado]",), ("https://wa.me/?phone=[apagado]",),
             ("[apagado], sim?",), ("[apagado]",),
+            ('<font size="2">[apagado]</font>',), ("[apagado]",),
         ]  # fmt: skip
         book = conn.execute("SELECT raw_json::text FROM webhook_events WHERE kind LIKE '%state_sync'")
         assert "Joao" in str(book.fetchall())
