@@ -71,6 +71,106 @@ def test_an_order_in_the_messages_decides_between_namesakes() -> None:
     assert (decision.id_contato, decision.method) == (2, "order_number")
 
 
+def test_only_an_order_s_number_in_the_messages_speaks_for_its_owner() -> None:
+    """An internal id may be any number that somebody wrote; an order of the title has its own rules."""
+    by_id = OrderHit(10, 2, "messages", by_id=True)
+    assert decide(CHAT, Evidence(orders=[by_id]), POLICY).status == "unmatched"
+    assert decide(CHAT, Evidence(orders=[replace(by_id, by_id=False)]), POLICY).status == "proposed"
+    two = _name((1, 0.45), (2, 0.45))
+    assert decide(NAMED, Evidence(orders=[by_id], name=two), POLICY).status == "ambiguous"
+    titled = OrderHit(10, 2, "title")
+    assert decide(CHAT, Evidence([_phone(1), _phone(2)], [titled]), POLICY).status == "ambiguous"
+    said = OrderHit(10, 2, "messages")
+    assert decide(CHAT, Evidence([_phone(1), _phone(2)], [said]), POLICY).id_contato == 2
+
+
+def test_an_order_s_internal_id_in_the_title_disagrees_with_nothing() -> None:
+    chat = replace(CHAT, order_reference="30415")
+    hit = OrderHit(10, 2, "title", by_id=True)
+    assert decide(chat, Evidence([_phone(1)], [hit]), POLICY).flags == ()
+    assert decide(chat, Evidence([_phone(1), _phone(2)], [hit]), POLICY).status == "ambiguous"
+
+
+def _flags(evidence: Evidence, **changes: object) -> tuple[str, ...]:
+    return decide(replace(CHAT, **changes), evidence, POLICY).flags  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("titled", "inside", "differ"),
+    [
+        ("+55 41 99999-0001", ("4188880000",), True),
+        ("+55 41 99999-0001", ("4188880000", "4199990001"), False),
+        ("+55 41 99999-0001", (), False),
+        ("+55 41 99999-0001", ("xx99990001",), False),
+        ("+55 41 99999-0001", ("xx99990002",), True),
+        ("+55 41 99999-0001", ("1199990001",), True),
+        ("99999-0001", ("4199990001",), False),
+        ("0800 123 4567", ("4199990001",), False),
+        ("98765432109876@lid", ("4199990001",), False),
+    ],
+)
+def test_a_title_s_phone_that_is_not_inside_the_file_is_flagged(
+    titled: str, inside: tuple[str, ...], differ: bool
+) -> None:
+    flags = _flags(Evidence(), phone=parse_phone(titled), header_keys=inside)
+    assert flags == (("title_header_disagree",) if differ else ())
+
+
+def test_a_phone_inside_the_file_counts_less_where_the_title_has_another() -> None:
+    header = _phone(1, source="header")
+    other = replace(CHAT, header_keys=("4188880000",))
+    same = replace(CHAT, header_keys=("4199990001",))
+    less, more = (decide(chat, Evidence([header]), POLICY).confidence for chat in (other, same))
+    assert less is not None
+    assert more is not None
+    assert less < more
+    # Where a contact has the title's phone, the phone inside is compared with it, and is no less sure.
+    found = decide(other, Evidence([_phone(1), _phone(2, source="header")]), POLICY)
+    reasons = {feature.name for candidate in found.candidates for feature in candidate.evidence}
+    assert reasons == {"exact_phone", "phone_header"}
+
+
+def test_a_phone_of_several_contacts_is_flagged() -> None:
+    assert _flags(Evidence([_phone(1), _phone(2)])) == ("shared_phone",)
+    assert _flags(Evidence([_phone(1, source="header"), _phone(2, source="header")])) == ("shared_phone",)
+    assert _flags(Evidence([_phone(1)])) == ()
+    assert _flags(Evidence([_phone(1), _phone(1, "telefone")])) == ()
+    assert _flags(Evidence([_phone(1), _phone(2, source="header")])) == ()
+    assert _flags(Evidence([_phone(1), _phone(2, area="assumed")])) == ()
+
+
+def test_a_name_disagrees_where_it_fits_none_of_the_candidates() -> None:
+    one = Evidence([_phone(1)], names={1: ("Bia Souza", "")})
+    assert _flags(one, name="Ana Lima", title="Ana Lima 41 99999-0001") == ("phone_name_disagree",)
+    two = Evidence([_phone(1), _phone(2)], names={1: ("Bia Souza", ""), 2: ("", "Ana Lima")})
+    assert _flags(two, name="Ana Lima", title="Ana Lima 41 99999-0001") == ("shared_phone",)
+    assert decide(replace(CHAT, name="Ana Lima", title="Ana Lima"), two, POLICY).id_contato == 2
+    # Without a name in the title there is nothing to compare.
+    assert _flags(one) == ()
+
+
+def test_the_best_of_a_contact_s_phones_is_its_reason() -> None:
+    hits = [_phone(1, "telefone"), _phone(1), _phone(1, source="header")]
+    for order in (hits, hits[::-1], [hits[1], hits[0], hits[2]]):
+        assert decide(CHAT, Evidence(order), POLICY).method == "exact_phone"
+
+
+def test_a_device_of_other_days_or_of_no_known_day_is_not_near() -> None:
+    day = date(2025, 1, 10)
+    two = [_phone(1), _phone(2)]
+    chat = replace(CHAT, devices=("notebook",), first_day=day, last_day=day)
+    near = OwnedDevice("notebook", day, None)
+
+    def status(said: ChatToLink, owned: OwnedDevice) -> str:
+        return decide(said, Evidence(two, devices={1: [owned]}), POLICY).status
+
+    assert status(chat, near) == "linked"
+    assert status(replace(chat, first_day=None), near) != "linked"
+    assert status(replace(chat, last_day=None), near) != "linked"
+    assert status(chat, OwnedDevice("notebook", None, None)) != "linked"
+    assert status(chat, OwnedDevice("tv", day, None)) != "linked"
+
+
 def test_a_device_decides_only_when_one_rival_alone_has_it() -> None:
     day = date(2025, 1, 10)
     chat = replace(CHAT, devices=("notebook",), first_day=day, last_day=day)
