@@ -65,6 +65,52 @@ def test_a_number_of_somebody_else_is_flagged_and_not_linked() -> None:
     assert (decision.status, decision.flags) == ("unmatched", ("order_of_another_contact",))
 
 
+def test_a_number_is_an_order_s_number_first_and_its_id_only_where_no_order_has_that_number() -> None:
+    numbered, with_that_id = Order(20, "30999", 7, DAY), Order(30999, "30998", 7, DAY)
+    named = [with_that_id, numbered, Order(21, "30997", 7, DAY)]
+    said = replace(SESSION, numbers=("30999",))
+    by_number = link_session(said, [], named, POLICY)
+    assert (by_number.status, by_number.id_ordem_servico) == ("linked", 20)
+    assert [candidate.id_ordem_servico for candidate in by_number.candidates] == [20]
+    by_id = link_session(said, [], [with_that_id, named[2]], POLICY)
+    assert (by_id.status, by_id.id_ordem_servico, by_id.flags) == ("linked", 30999, ())
+    assert [candidate.id_ordem_servico for candidate in by_id.candidates] == [30999]
+
+
+def test_without_a_contact_a_named_order_is_only_proposed() -> None:
+    nobody = replace(SESSION, id_contato=None)
+    nothing = link_session(nobody, [NOTEBOOK], [], POLICY)
+    assert (nothing.id_session, nothing.status, nothing.candidates) == (1, "unmatched", ())
+    said = replace(nobody, numbers=("30415",))
+    named = [replace(NOTEBOOK, id=number) for number in (12, 10)]
+    found = link_session(said, [], named, POLICY)
+    assert (found.status, found.method, found.id_ordem_servico) == ("proposed", "direct_os_ref", None)
+    assert [(c.id_ordem_servico, c.confidence) for c in found.candidates] == [(10, 0.4), (12, 0.4)]
+    assert math.fsum(feature.weight for c in found.candidates for feature in c.evidence) == 0
+
+
+@pytest.mark.parametrize(("confidence", "status"), [(None, "linked"), (1.0, "linked"), (0.99, "proposed")])
+def test_an_order_of_a_proposed_contact_is_proposed(confidence: float | None, status: str) -> None:
+    said = replace(SESSION, devices=("tv",))
+    sure = link_session(said, [NOTEBOOK, TV], [], POLICY).confidence
+    found = link_session(said, [NOTEBOOK, TV], [], POLICY, contact_confidence=confidence)
+    assert (found.status, found.id_ordem_servico) == (status, 11 if status == "linked" else None)
+    assert sure is not None
+    assert found.confidence == pytest.approx(sure * (confidence or 1), abs=2e-6)
+
+
+def test_a_titles_number_is_judged_by_the_orders_that_have_it() -> None:
+    titled = replace(SESSION, title_number="30999")
+    late = Order(20, "30999", 7, DAY + timedelta(days=40))
+    other_late = Order(21, "1", 7, DAY + timedelta(days=40))
+    fitting = Order(22, "30999", 7, DAY)
+    assert with_title(SESSION, [late]) == SESSION
+    assert with_title(titled, [other_late]).numbers == ("30999",)
+    assert with_title(titled, [late, fitting]).numbers == ("30999",)
+    assert with_title(titled, [NOTEBOOK, fitting]).numbers == ("30999",)
+    assert with_title(titled, [NOTEBOOK]).numbers == ("30999",)
+
+
 def test_an_unknown_number_is_flagged() -> None:
     assert link_session(replace(SESSION, numbers=("1",)), [], [], POLICY).flags == ("order_number_unknown",)
 
