@@ -375,6 +375,12 @@ class Settings(BaseModel):
         "machine reaches the console.",
     )
     console_tls_key: _Path | None = _setting("CONSOLE_TLS_KEY", "The key of that certificate.")
+    console_link_keys: _SecretList = _setting(
+        "CONSOLE_LINK_KEYS",
+        "Keys that sign links to single orders, as id:secret (docs/embed.md); two, separated by a comma and "
+        "the new one first, while you rotate them.",
+        (),
+    )
     console_audit_months: _Count = _setting(
         "CONSOLE_AUDIT_MONTHS",
         "For how many months the console keeps who looked at whose messages.",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import Literal
 
 import click
 
-from whatsapp_pipeline import settings
+from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.cli.database_option import migrated_url, open_database, require_free
 from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.params import Group
@@ -185,6 +186,55 @@ def _user(conn: Connection, name: str) -> ConsoleUser:
     if found is None:
         raise PipelineError("there is no such user; `whatsapp-pipeline console user list` shows all")
     return found
+
+
+@console.command()
+@click.option("--order", "number", required=True, help="The order's number.")
+@click.option("--id", "id_order", type=int, help="The order's id, where several have the number.")
+@click.option(
+    "--minutes", type=click.IntRange(1, 1440), default=15, show_default=True, help="How long it works."
+)
+@click.option(
+    "--level", type=click.Choice(["reader", "analyst"]), default="analyst", show_default=True,
+    help="reader: the order's data; analyst: its messages too.",
+)  # fmt: skip
+@click.option(
+    "--origin", "origins", multiple=True, help="Who may frame the page, such as https://erp.example."
+)
+def link(
+    number: str,
+    id_order: int | None,
+    minutes: int,
+    level: Literal["reader", "analyst"],
+    origins: tuple[str, ...],
+) -> None:
+    """Print a signed link to one order's page, which needs no login and works for some minutes.
+
+    It is signed with the first of CONSOLE_LINK_KEYS; docs/embed.md says how other programs make such links.
+    """
+    from whatsapp_pipeline.console.signed_links import OrderLink, are_origins, link_path, parse_link_keys
+    from whatsapp_pipeline.store.contacts.directory import orders_numbered
+
+    configured = settings.load()
+    keys = parse_link_keys([key.get_secret_value() for key in configured.console_link_keys])
+    if not keys:
+        raise PipelineError("CONSOLE_LINK_KEYS is not set: it has the keys that sign links (docs/embed.md)")
+    if not are_origins(origins):
+        raise click.UsageError("an origin has a scheme and a host and nothing after: https://erp.example")
+    with open_database(configured) as conn:
+        found = [
+            one for one in orders_numbered(conn, number, with_device=False) if id_order in (None, one.id)
+        ]
+    if len(found) != 1:
+        ids = ", ".join(str(one.id) for one in found)
+        raise PipelineError(
+            f"several orders have the number: give --id, one of {ids}" if found else "there is no such order"
+        )
+    key, secret = next(iter(keys.items()))
+    order = found[0]
+    expires = int(clock.now().timestamp()) + 60 * minutes
+    made = OrderLink(order.numero or str(order.id), order.id, level, expires, key, tuple(origins))
+    say(configured.console_url + link_path(made, secret))
 
 
 @console.command()

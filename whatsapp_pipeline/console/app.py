@@ -9,12 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from traceback import extract_tb
 from typing import TypeAlias
 from urllib.parse import quote
 
 import psycopg
-from psycopg_pool import PoolTimeout
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -24,9 +22,9 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from whatsapp_pipeline.archive.attachments import AttachmentFiles
-from whatsapp_pipeline.console.access import Access, Visitor, set_session_cookie
+from whatsapp_pipeline.console.access import Access, set_session_cookie
 from whatsapp_pipeline.console.config import ConsoleConfig
-from whatsapp_pipeline.console.error_pages import NoPageError, error_response
+from whatsapp_pipeline.console.error_pages import error_response, refusal_of
 from whatsapp_pipeline.console.guard import Guard
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages import (
@@ -36,14 +34,16 @@ from whatsapp_pipeline.console.pages import (
     home,
     message,
     order,
+    review,
     search,
     transcript,
 )
+from whatsapp_pipeline.console.pages.embed import EmbeddedOrder
 from whatsapp_pipeline.console.pages.login import LoginPages
 from whatsapp_pipeline.console.pools import ConsolePools
+from whatsapp_pipeline.console.server_parts import ServerParts
 from whatsapp_pipeline.console.static_files import STATIC_FOLDER, VersionedFiles
 from whatsapp_pipeline.logs import fields
-from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations.console_access import Level
 
 _LOG = logging.getLogger(__name__)
@@ -60,7 +60,8 @@ def create_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -> ASGIAp
         key: The privacy key: it names customers in the record of views, and accounts in that of failures.
     """
     access = Access(pools, config, key)
-    serve = PageServer(config, pools, access, key)
+    parts = ServerParts(config, pools, access, key, AttachmentFiles(config.archive))
+    serve = PageServer(parts)
     login = LoginPages(access)
 
     @asynccontextmanager
@@ -89,6 +90,24 @@ def create_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -> ASGIAp
         Route("/print/orders/{id}", serve.page(transcript.print_order, "analyst"), methods=["GET"]),
         Route("/export/customers/{id}", serve.page(transcript.export_customer, "analyst"), methods=["GET"]),
         Route("/export/orders/{id}", serve.page(transcript.export_order, "analyst"), methods=["GET"]),
+        Route("/review", serve.page(review.queue, "reviewer"), methods=["GET"]),
+        Route("/review/next", serve.page(review.next_item, "reviewer"), methods=["GET"]),
+        Route("/review/history", serve.page(review.history, "reviewer"), methods=["GET"]),
+        Route("/review/decisions/{id}/undo", serve.page(review.undo, "reviewer"), methods=["POST"]),
+        *(
+            Route(f"/review/chat:{{id}}{path}", serve.page(function, "reviewer"), methods=[method])
+            for path, function, method in (
+                ("", review.item, "GET"),
+                ("/decide", review.confirm, "GET"),
+                ("/decide", review.decide, "POST"),
+                ("/later", review.snooze, "POST"),
+                ("/{session}", review.item, "GET"),
+                ("/{session}/decide", review.confirm, "GET"),
+                ("/{session}/decide", review.decide, "POST"),
+                ("/{session}/later", review.snooze, "POST"),
+            )
+        ),
+        Route("/embed/orders/{number}", EmbeddedOrder(parts).page, methods=["GET"]),
         Route("/search", serve.page(search.search), methods=["GET"]),
         Route("/account", serve.page(account.account), methods=["GET"]),
         Route("/account/password", serve.page(account.change_password), methods=["POST"]),
@@ -105,12 +124,9 @@ def create_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -> ASGIAp
 class PageServer:
     """What turns a page's function into an endpoint: session, level, transaction, errors."""
 
-    def __init__(self, config: ConsoleConfig, pools: ConsolePools, access: Access, key: bytes) -> None:
-        self._config = config
-        self._pools = pools
-        self._access = access
-        self._key = key
-        self._files = AttachmentFiles(config.archive)
+    def __init__(self, parts: ServerParts) -> None:
+        self._parts = parts
+        self._access = parts.access
 
     def page(
         self, function: PageFunction, level: Level = "reader"
@@ -130,15 +146,12 @@ class PageServer:
                 return self._to_login(request)
             if not visitor.may(level):
                 return error_response("not_allowed")
-            with self._pools.connection(visitor.level) as conn, conn.transaction():
-                return function(self._page(request, body, visitor, conn))
+            with self._parts.pools.connection(visitor.level) as conn, conn.transaction():
+                return function(self._parts.page(request, body, visitor, conn))
         except psycopg.errors.InvalidAuthorizationSpecification:
             return self._to_login(request)  # the session ended while the page was read
         except Exception as error:
-            return error_response(_refusal_of(error))
-
-    def _page(self, request: Request, body: bytes, visitor: Visitor, conn: Connection) -> Page:
-        return Page(request, body, visitor, conn, self._access, self._config, self._key, self._files)
+            return error_response(refusal_of(error))
 
     def _to_login(self, request: Request) -> Response:
         named = self._access.proxy_user(request)
@@ -152,35 +165,6 @@ class PageServer:
         back = _own_address(request) if request.method == "GET" else "/"
         query = f"?next={quote(back, safe='')}" if back != "/" else ""
         return RedirectResponse(f"/login{query}", status_code=303)
-
-
-# The first that fits counts: QueryCanceled is an OperationalError too.
-_REFUSED_BY: tuple[tuple[type[Exception], str], ...] = (
-    (psycopg.errors.InsufficientPrivilege, "not_allowed"),
-    (psycopg.errors.QueryCanceled, "too_slow"),
-    (psycopg.errors.ProgramLimitExceeded, "bad_request"),
-    (psycopg.DataError, "bad_request"),
-    (PoolTimeout, "busy"),
-    (psycopg.OperationalError, "no_database"),
-)
-
-
-def _refusal_of(error: Exception) -> str:
-    """Return the kind of page for an error, and log those that nobody expects."""
-    if isinstance(error, NoPageError):
-        return error.kind
-    kind = next((kind for known, kind in _REFUSED_BY if isinstance(error, known)), "failure")
-    if kind in {"not_allowed", "no_database", "failure"}:
-        # The places only: the text of an error can quote what a customer wrote.
-        places = [f"{place.filename}:{place.lineno}" for place in extract_tb(error.__traceback__)]
-        at = " < ".join(reversed(places[-8:]))
-        _LOG.error(
-            "a page failed: %s at %s",
-            type(error).__name__,
-            at,
-            extra=fields(error=type(error).__name__, at=at),
-        )
-    return kind
 
 
 def _own_address(request: Request) -> str:

@@ -10,6 +10,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from whatsapp_pipeline.console.signed_links import parse_link_keys
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import Settings
 
@@ -34,6 +35,8 @@ class ConsoleConfig:
     area_code: str | None = None
     dagster_url: str = "http://127.0.0.1:3000"
     pool_size: int = 4
+    link_keys: tuple[tuple[str, bytes], ...] = ()
+    """Ids and secrets of the keys that sign links to single orders; the first makes new ones."""
     archive: str | None = None
     """Folder or URL of the exported chats, for the files that customers sent."""
 
@@ -82,6 +85,9 @@ def console_config(settings: Settings, *, host: str, port: int) -> ConsoleConfig
         zone=settings.zone,
         area_code=settings.default_area_code,
         dagster_url=settings.dagster_ui_url,
+        link_keys=tuple(
+            parse_link_keys([key.get_secret_value() for key in settings.console_link_keys]).items()
+        ),
         archive=settings.archive_root,
     )
 

@@ -22,19 +22,21 @@ _LOG = logging.getLogger(__name__)
 MAX_BODY_BYTES = 16 * 1024
 _UNLOGGED = {"/health", "/static"}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 _HEADERS = {
-    "content-security-policy": _POLICY,
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
+
+
+def content_policy(framed_by: str = "'none'") -> str:
+    """Return the policy of a page: its own script and style only, and who may frame it."""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        f"form-action 'self'; base-uri 'none'; frame-ancestors {framed_by}"
+    )
 
 
 class Guard:
@@ -125,6 +127,9 @@ def _host_name(host: str) -> str:
 def _add_headers(headers: MutableHeaders, scope: Scope) -> None:
     for name, value in _HEADERS.items():
         headers.setdefault(name, value)
+    if "content-security-policy" not in headers:
+        headers["content-security-policy"] = content_policy()
+        headers["x-frame-options"] = "DENY"
     headers.setdefault("cache-control", "no-store")
     if scope["scheme"] == "https":
         headers.setdefault("strict-transport-security", "max-age=31536000")

@@ -31,7 +31,7 @@ def login_link(conn: Connection, id_user: int, base: str) -> str:
 
 def first_login(conn: Connection, base: str) -> str | None:
     """Return a link for the first user, whom it makes; None once anybody has logged in or has a password."""
-    known = store.users(conn)
+    known = [user for user in store.users(conn) if not user.name.startswith(store.link_user(""))]
     if any(user.last_login_at or user.password_hash for user in known):
         return None
     id_user = known[0].id if known else store.add_user(conn, FIRST_USER, "reviewer")
@@ -65,6 +65,7 @@ def serve_console(config: ConsoleConfig, url: str, *, audit_months: int, say: Ca
     with connect(url) as conn:
         delete_views_before(conn, audit_months)
         link = first_login(conn, config.url)
+        store.add_link_users(conn, [key for key, _ in config.link_keys])
     if link:
         say(f"nobody has logged in yet; this link does so once, within {LINK_HOURS} hours: {link}")
     say(f"console: {config.url}")

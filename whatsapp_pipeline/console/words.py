@@ -58,6 +58,11 @@ REFUSALS = {
         "O seu nível de acesso não permite ver esta página. Fale com quem administra o sistema.",
     ),
     "not_found": ("Não encontrado", "Não existe nada neste endereço, ou já foi apagado."),
+    "bad_link": ("Link inválido", "Este link não é válido. Abra a OS de novo no seu sistema."),
+    "expired_link": (
+        "Link vencido",
+        "Este link vale por pouco tempo e já venceu. Abra a OS de novo no seu sistema para receber outro.",
+    ),
     "no_attachment": (
         "Anexo não encontrado",
         "O anexo não está no arquivo de conversas: não foi exportado com a conversa ou já foi removido.",
@@ -245,3 +250,88 @@ MORE_CUSTOMERS = "Há mais clientes: escreva mais uma parte do nome."
 LAST_TALK = "última conversa em"
 SEARCH_IN_CUSTOMER = "Buscar nas mensagens deste cliente"
 SEARCH_IN_ORDER = "Buscar nas mensagens desta OS"
+
+# Review
+REVIEW = "Revisão"
+HISTORY = "Decisões tomadas"
+WAITING = "Esperam decisão"
+WAITING_NOTE = "Primeiro o que mais mensagens resolve: mensagens × chance de a decisão ser possível."
+START_REVIEW = "Começar"
+ITEM = "Conversa"
+LAST_TALK_SHORT = "Última mensagem"
+BEST_CANDIDATE = "Candidato mais provável"
+VALUE = "Valor"
+SESSION = "atendimento"
+NOTHING_WAITS = "Nada espera decisão."
+DOUBTS = {
+    "ambiguous": "vários possíveis", "proposed": "provável", "unmatched": "ninguém encontrado",
+    "pending": "pendente", "linked": "vinculada", "manual": "decidida por uma pessoa", "group": "grupo",
+}  # fmt: skip
+WHOSE = "De quem é esta conversa?"
+WHICH_ORDER = "De qual OS trata este atendimento?"
+NO_CANDIDATES = "Nenhum candidato encontrado."
+THIS_ONE = "É este"
+ORDERS_COUNTED = "OS"
+PROBABILITY = "de probabilidade"
+LOG_ODDS = "em log-odds"
+WATERFALL = "Peso de cada evidência, a partir do ponto de partida"
+REASONS = "Evidências"
+WEIGHT = "Peso"
+SUM = "Soma"
+NOBODY = "Não é de nenhum cliente"
+NO_ORDER = "Não é de nenhuma OS"
+OTHER_CUSTOMER = "Outro cliente (nome, telefone ou nº)"
+OTHER_ORDER = "Outra OS (número)"
+LATER = "Deixar para depois"
+LATER_NOTE = "Sai da sua fila por uma semana."
+KEYS = "Teclas"
+KEYS_ON = "Usar teclas"
+KEY_LIST = (
+    ("1–9", "escolher o candidato"), ("n", "nenhum"), ("o", "procurar outro"), ("s", "deixar para depois"),
+    ("u", "desfazer a última decisão"), ("Esc", "cancelar"), ("?", "mostrar as teclas"),
+)  # fmt: skip
+NOT_IN_DOUBT = "Esta conversa já está vinculada. Uma nova decisão vale no lugar do vínculo de agora."
+CONFIRM = "Confirmar decisão"
+CONFIRM_BUTTON = "Confirmar"
+DECISION = "Decisão"
+DECISIONS = {
+    "contact": "é de", "no_contact": "não é de nenhum cliente", "not_contact": "não é de",
+    "order": "trata da", "no_order": "não trata de nenhuma OS", "not_order": "não trata da OS",
+}  # fmt: skip
+WHY_NOBODY = "Quem é, então?"
+NOBODY_KINDS = {
+    "unregistered": "cliente que não está no cadastro", "new_customer": "cliente novo",
+    "private_or_supplier": "particular ou fornecedor", "wrong_number": "número errado",
+}  # fmt: skip
+SCOPE = "Para o que vale"
+SCOPES = {
+    "chat": "Só para esta conversa",
+    "phone": "Para todas as conversas do telefone",
+    "title": "Para todas as conversas com este título, seja de quem for",
+}
+MOVES_FROM = "passam de"
+MOVES_TO = "para"
+REASON_WHY = "Motivo (opcional)"
+REASON = "Motivo"
+REVIEW_REASON = "decidido na revisão"
+UNDO_REASON = "desfeito no console"
+DECISION_KEPT = "Decisão registrada: nº"
+COUNTS_AT_ONCE = "Já vale; o que as regras precisam decidir de novo fica pendente."
+UNDO = "Desfazer"
+UNDONE = "Decisão desfeita: nº"
+NOT_UNDONE = "A decisão já tinha sido desfeita."
+ALREADY_DECIDED = "Já decidido"
+DECIDED_BY = "Decidido por"
+LINKED_ANEW = "O vínculo mudou desde que você abriu a página."
+NOT_KEPT = "A sua decisão não foi registrada."
+LOOK_AGAIN = "Ver de novo"
+NEXT_ITEM = "Próxima conversa"
+IN_FORCE = "em vigor"
+SUPERSEDED_BY = "substituída pela nº"
+TAKEN_BACK = "desfeita por"
+TARGETS = {
+    "file": "Arquivo", "phone": "Telefone", "title": "Título", "conversation": "Conversa ao vivo",
+}  # fmt: skip
+NO_DECISIONS = "Nenhuma decisão ainda."
+OLDER_DECISIONS = "Decisões mais antigas"
+NEWEST_DECISIONS = "Decisões mais novas"

@@ -49,7 +49,16 @@ _CONSOLE_RIGHTS = {
 _ANALYST_WRITES = {"customer_notes": "INSERT, UPDATE, DELETE"}
 _REVIEWER_WRITES = {
     **_ANALYST_WRITES, "link_overrides": "INSERT, UPDATE", "review_verdicts": "INSERT",
-    "review_snoozes": "INSERT, UPDATE, DELETE",
+    "review_snoozes": "INSERT, UPDATE, DELETE", "match_candidates": "INSERT, UPDATE, DELETE",
+    "link_runs": "INSERT",
+}  # fmt: skip
+# A decision shows at once: its links change, and nothing else of a chat or a session does.
+_REVIEWER_COLUMNS = {
+    "chat_files": ("match_status", "match_method", "match_confidence", "match_flags", "id_contato",
+                   "processing_status", "updated_at"),
+    "chat_sessions": ("order_match_status", "order_match_method", "order_match_confidence",
+                      "id_ordem_servico"),
+    "review_verdicts": ("withdrawn_at",),
 }  # fmt: skip
 _RECORD_VIEWS = sql.SQL("console_record_views(bytea, text, bytea[])")
 # What not even an analyst sees: raw deliveries, and what privacy is kept with.
@@ -135,6 +144,16 @@ def _console(tables: list[str]) -> list[sql.Composable]:
         for table, rights in by_table.items()
         if table in tables
     ]
+    for table, columns in _REVIEWER_COLUMNS.items():
+        names = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+        made.append(
+            sql.SQL("GRANT UPDATE ({}) ON {} TO {}").format(
+                names, sql.Identifier(table), sql.Identifier(REVIEWER)
+            )
+        )
+    made.append(
+        sql.SQL("GRANT USAGE ON SEQUENCE link_overrides_id_seq TO {}").format(sql.Identifier(REVIEWER))
+    )
     if "console_users" in tables:
         made.append(
             sql.SQL("GRANT UPDATE (password_hash, last_login_at) ON console_users TO {}").format(

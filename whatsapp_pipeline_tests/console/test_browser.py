@@ -203,6 +203,103 @@ def test_stored_script_does_not_run(open_page: Callable[..., Any]) -> None:
     assert dialogs == []
 
 
+@pytest.fixture
+def doubts(console: RunningConsole, people: PreparedPeople) -> dict[str, int]:
+    """Thirty chats in doubt, each with two candidates, for one test."""
+    from uuid import uuid4
+
+    from whatsapp_pipeline_tests.console.doubts import add_candidates, add_doubt
+
+    prefix = uuid4().hex[:8]  # decisions on the chats of another test are about their paths
+    with connect(console.database_url) as conn, conn.transaction():
+        conn.execute("DELETE FROM chat_files WHERE filename LIKE '%-K%'")
+        chats = {f"K{n}": add_doubt(conn, f"{prefix}-K{n}", "ambiguous", None, 2) for n in range(30)}
+        for number, chat in enumerate(chats.values()):
+            add_candidates(conn, chat, [(7, 0.6), (8, 0.3)] if number % 2 else [(8, 0.6), (7, 0.3)])
+    return chats
+
+
+def test_a_reviewer_decides_by_keyboard_alone(
+    open_page: Callable[..., Any], console: RunningConsole, doubts: dict[str, int]
+) -> None:
+    page = open_page("reviewer")
+    page.goto("/review/next")
+    expected: dict[int, int | None] = {}
+    while (found := re.search(r"/review/chat:(\d+)", page.url)) and int(found[1]) in doubts.values():
+        chat = int(found[1])
+        key = ("1", "2", "n")[len(expected) % 3]
+        link = page.locator(".candidates .who a").nth(int(key) - 1) if key != "n" else None
+        expected[chat] = int(link.get_attribute("href").rpartition("/")[2]) if link else None
+        with page.expect_navigation():
+            page.keyboard.press(key)
+        assert page.get_by_role("heading", level=1).inner_text() == "Confirmar decisão"
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+    # The last is taken back with a key, comes back into the queue, and is decided again.
+    with page.expect_navigation():
+        page.keyboard.press("u")
+    assert "Decisão desfeita" in page.locator("main").inner_text()
+    page.goto(f"/review/chat:{chat}")
+    with page.expect_navigation():
+        page.keyboard.press("2")
+    expected[chat] = int(page.locator('input[name="choice"]').input_value().partition(":")[2])
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert len(expected) == len(doubts)
+    with connect(console.database_url) as conn:
+        decided = conn.execute(
+            "SELECT id, id_contato FROM chat_files WHERE match_status = 'manual' AND id = ANY(%s)",
+            (list(doubts.values()),),
+        ).fetchall()
+    assert dict(decided) == expected
+
+
+def test_keys_are_off_while_somebody_types_or_wants_none(
+    open_page: Callable[..., Any], doubts: dict[str, int]
+) -> None:
+    page = open_page("reviewer")
+    path = f"/review/chat:{doubts['K0']}"
+    page.goto(path)
+    page.keyboard.press("Control+1")
+    page.keyboard.press("o")
+    page.keyboard.type("n1su?")
+    assert page.url.endswith(path)
+    assert page.locator("#who").input_value() == "n1su?"
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    assert page.locator("#keys").get_attribute("open") is not None
+    for key in ("1–9", "Esc"):
+        assert key in page.locator("#keys").inner_text()
+    page.get_by_label("Usar teclas").uncheck()
+    page.reload()
+    page.keyboard.press("1")
+    assert page.url.endswith(path)
+    page.locator("#keys summary").click()
+    page.get_by_label("Usar teclas").check()
+    with page.expect_navigation():
+        page.locator("h1").click()
+        page.keyboard.press("1")
+    assert "/decide?" in page.url
+
+
+def test_a_decision_needs_no_script(
+    open_page: Callable[..., Any], console: RunningConsole, doubts: dict[str, int]
+) -> None:
+    page = open_page("reviewer", java_script_enabled=False)
+    page.goto("/review")
+    page.get_by_role("link", name="Começar").click()
+    chat = page.get_by_role("heading", level=1).inner_text()
+    page.get_by_role("button", name="É este").nth(1).click()
+    page.get_by_label("Motivo").fill("pela voz")
+    page.get_by_role("button", name="Confirmar").click()
+    assert "Decisão registrada" in page.locator("main").inner_text()
+    page.get_by_role("button", name="Desfazer").click()
+    assert "Decisão desfeita" in page.locator("main").inner_text()
+    with connect(console.database_url) as conn:
+        row = conn.execute("SELECT match_status FROM chat_files WHERE title = %s", (chat,)).fetchone()
+    assert row == ("pending",)
+
+
 PAGES = (
     "/", "/account", "/search", "/search?q=tela", "/search?q=0007", "/search?q=nada%20disso", "/customers/7",
     "/customers/7?note=edit", "/customers/7?find=tela", "/customers/8", "/customers/13", "/orders/30415",
@@ -218,13 +315,20 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_every_page_is_accessible_and_fits(open_page: Callable[..., Any], look: str) -> None:
+def test_every_page_is_accessible_and_fits(
+    open_page: Callable[..., Any], look: str, doubts: dict[str, int]
+) -> None:
     import axe_playwright_python
 
     axe = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-    page = open_page("analyst", **LOOKS[look])
+    page = open_page("reviewer", **LOOKS[look])
     found = []
-    for path in PAGES:
+    item = f"/review/chat:{doubts['K1']}"
+    review = (
+        "/review", item, f"{item}?who=ana", f"{item}/decide?choice=contact:8&shown=x",
+        f"{item}/decide?choice=no_contact&shown=x", "/review/history",
+    )  # fmt: skip
+    for path in (*PAGES, "/search?q=tela&who=9999", "/search?q=tela&os=1", *review):
         page.goto(path)
         page.evaluate(axe)
         violations = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]

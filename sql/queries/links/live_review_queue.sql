@@ -1,12 +1,11 @@
--- Live conversations without a sure contact, and their sessions without a sure order, the most valuable first: by the
--- messages and the chance that a decision places them, as review_queue has it. What the reviewer put off is left out
--- until it is due.
+-- Live conversations without a sure contact, and their sessions without a sure order, the most valuable first
+-- (review_value). What the reviewer put off is left out until it is due.
 WITH conversations_in_doubt AS (
     SELECT c.id, NULL::int AS session_number, c.match_status AS status, c.match_flags AS flags, c.id_contato,
            (SELECT count(*) FROM conversation_messages m WHERE m.conversation_id = c.id) AS messages,
            (SELECT min(m.local_time) FROM conversation_messages m WHERE m.conversation_id = c.id) AS first_at,
            (SELECT max(m.local_time) FROM conversation_messages m WHERE m.conversation_id = c.id) AS last_at,
-           k.mass, k.candidates, 1.0 AS share
+           k.mass, k.candidates
       FROM conversations c
      CROSS JOIN LATERAL (
             SELECT coalesce(sum(m.confidence), 0) AS mass,
@@ -20,7 +19,7 @@ WITH conversations_in_doubt AS (
      WHERE NOT c.is_group AND c.match_status IN ('pending', 'unmatched', 'proposed', 'ambiguous')
 ), sessions_in_doubt AS (
     SELECT c.id, s.number, s.order_match_status, s.order_flags, c.id_contato, s.message_count::bigint, s.started_at,
-           s.ended_at, k.mass, k.candidates, 0.5
+           s.ended_at, k.mass, k.candidates
       FROM conversations c
       JOIN chat_sessions s ON s.id_conversation = c.id
      CROSS JOIN LATERAL (
@@ -48,6 +47,6 @@ SELECT i.id, '' AS month, coalesce(c.profile_name, c.external_id), 'live convers
         SELECT FROM review_snoozes z
          WHERE z.id_conversation = i.id AND z.session_number IS NOT DISTINCT FROM i.session_number
            AND z.reviewer = %(reviewer)s AND z.until > now())
- ORDER BY (i.messages + 1) * least(greatest(i.mass, 0.05), 1) * i.share DESC, i.last_at DESC NULLS LAST, i.id,
+ ORDER BY review_value(i.messages, i.mass, i.session_number IS NOT NULL) DESC, i.last_at DESC NULLS LAST, i.id,
           i.session_number NULLS FIRST
  LIMIT %(limit)s

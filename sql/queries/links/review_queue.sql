@@ -1,10 +1,8 @@
--- What waits for a person, the most valuable first. The value of an item is (messages + 1) × chance, where the chance
--- that a decision places it is the sum of its candidates' confidence, at least 0.05 and at most 1; a session counts
--- half of a chat. What the reviewer put off is left out until it is due.
+-- What waits for a person, the most valuable first (review_value). What the reviewer put off is left out until it is due.
 WITH chats AS (
     SELECT f.id, f.month, f.title, f.file_path, f.chat_number, NULL::int AS session_number, f.phone_key,
            f.match_status AS status, f.match_flags AS flags, f.id_contato, coalesce(f.message_count, 0) AS messages,
-           f.first_message_at AS first_at, f.last_message_at AS last_at, c.mass, c.candidates, 1.0 AS share
+           f.first_message_at AS first_at, f.last_message_at AS last_at, c.mass, c.candidates
     FROM chat_files f
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(m.confidence), 0) AS mass,
@@ -21,7 +19,7 @@ WITH chats AS (
 ), sessions AS (
     SELECT f.id, f.month, f.title, f.file_path, f.chat_number, s.number AS session_number, f.phone_key,
            s.order_match_status AS status, s.order_flags AS flags, f.id_contato, s.message_count AS messages,
-           s.started_at AS first_at, s.ended_at AS last_at, c.mass, c.candidates, 0.5 AS share
+           s.started_at AS first_at, s.ended_at AS last_at, c.mass, c.candidates
     FROM chat_files f JOIN chat_sessions s ON s.id_chat_file = f.id
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(m.confidence), 0) AS mass,
@@ -45,6 +43,6 @@ WHERE NOT EXISTS (
     SELECT FROM review_snoozes z
     WHERE z.id_chat_file = i.id AND z.session_number IS NOT DISTINCT FROM i.session_number
       AND z.reviewer = %(reviewer)s AND z.until > now())
-ORDER BY (i.messages + 1) * least(greatest(i.mass, 0.05), 1) * i.share DESC, i.last_at DESC NULLS LAST, i.id,
+ORDER BY review_value(i.messages, i.mass, i.session_number IS NOT NULL) DESC, i.last_at DESC NULLS LAST, i.id,
          i.session_number NULLS FIRST
 LIMIT %(limit)s

@@ -81,7 +81,7 @@ class Conversation:
 
 
 def read_conversation(
-    page: Page, scope: Scope, path: str, *, hidden: dict[str, str] | None = None
+    page: Page, scope: Scope, path: str, *, hidden: dict[str, str] | None = None, start: Place | None = None
 ) -> tuple[Conversation, list[StreamMessage]]:
     """Return the part of a conversation that the address asks for, and its messages.
 
@@ -93,8 +93,9 @@ def read_conversation(
         scope: Whose messages are read.
         path: The page's address without a query.
         hidden: What every link of the page repeats, such as the id of an order.
+        start: Where the conversation opens without any of these; left out: at its end.
     """
-    part = _wanted_part(page, scope, path, hidden or {})
+    part = _wanted_part(page, scope, path, hidden or {}, start)
     # One message more than is shown on each side says whether there are more.
     messages = store.messages_around(
         page.conn, scope, part.place, before=part.before + 1 if part.before else 0,
@@ -128,7 +129,7 @@ class _Part:
     found: FoundWords | None = None
 
 
-def _wanted_part(page: Page, scope: Scope, path: str, hidden: dict[str, str]) -> _Part:
+def _wanted_part(page: Page, scope: Scope, path: str, hidden: dict[str, str], start: Place | None) -> _Part:
     half = PAGE_SIZE // 2
     find, day = page.text("find"), page.day("day")
     if any(map(str.isalnum, find)):
@@ -146,7 +147,7 @@ def _wanted_part(page: Page, scope: Scope, path: str, hidden: dict[str, str]) ->
             return _Part(located.place, 0, PAGE_SIZE, older=True)
     if day is not None:
         return _Part(Place(datetime(day.year, day.month, day.day)), 3, PAGE_SIZE, jump=day)
-    return _Part(END, PAGE_SIZE, 0)
+    return _Part(start, 3, PAGE_SIZE) if start is not None else _Part(END, PAGE_SIZE, 0)
 
 
 def _found_part(page: Page, scope: Scope, path: str, hidden: dict[str, str], find: str) -> _Part:

@@ -125,7 +125,7 @@ def _chosen(page: Page, query: Query) -> Response:
     if query.who:
         customers = [
             (replace(query, who="", customer=id_), name or words.NO_NAME)
-            for id_, name in _customers(page, query.who)
+            for id_, name in customers_named(page, query.who)
         ]
         query, choices = _narrowed(customers, query)
     if query.os and choices is None:
@@ -146,7 +146,7 @@ def _chosen(page: Page, query: Query) -> Response:
     )  # fmt: skip
 
 
-def _customers(page: Page, who: str) -> list[tuple[int, str | None]]:
+def customers_named(page: Page, who: str) -> list[tuple[int, str | None]]:
     """Return id and name of the customers that the form may mean; an exact id is meant alone."""
     number = None if who.startswith("0") else number_or_none(who)
     if number is not None and (names := customer_names(page.conn, [number])):

@@ -9,6 +9,25 @@ document.addEventListener("keydown", (event) => {
   if (box) { event.preventDefault(); box.focus(); box.select(); }
 });
 
+// Keys of the review pages. Each is that of a button or link on the page; they are off while somebody types or
+// holds a modifier, and can be switched off for this browser.
+const keysOn = () => localStorage.getItem("keys") !== "off";
+const keyBox = document.getElementById("keys-on");
+if (keyBox) {
+  keyBox.closest("label").hidden = false;
+  keyBox.checked = keysOn();
+  keyBox.addEventListener("change", () => localStorage.setItem("keys", keyBox.checked ? "on" : "off"));
+}
+document.addEventListener("keydown", (event) => {
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && !/^(radio|checkbox)$/.test(event.target.type);
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !keysOn()) return;
+  if (event.key === "Enter" && event.target !== document.body) return;
+  const field = document.querySelector(`[data-focus="${CSS.escape(event.key)}"]`);
+  if (field) { event.preventDefault(); field.focus(); return; }
+  const button = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  if (button) { event.preventDefault(); button.click(); }
+});
+
 // Copies the address of a message.
 document.addEventListener("click", async (event) => {
   const link = event.target.closest("[data-copy]");

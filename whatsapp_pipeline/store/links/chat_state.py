@@ -91,7 +91,16 @@ def snooze(
 
 
 def decide_sessions(conn: Connection, sessions: list[int], id_ordem_servico: int | None) -> None:
-    """Write a decision on these sessions' order now; linking their month adds the evidence later."""
+    """Write a decision on these sessions' order now; linking their month adds the evidence later.
+
+    A session that stays `manual` and loses its order looks to the trigger like one whose order was deleted,
+    so the status leaves `manual` first.
+    """
+    conn.execute(
+        "UPDATE chat_sessions SET order_match_status = 'pending'"
+        " WHERE id = ANY(%s) AND order_match_status = 'manual'",
+        (sessions,),
+    )
     conn.execute(
         """UPDATE chat_sessions SET order_match_status = 'manual', order_match_method = 'override',
                   order_match_confidence = 1, id_ordem_servico = %s WHERE id = ANY(%s)""",

@@ -9,6 +9,7 @@ Tokens come and are stored as hashes; who reads the tables can't log in with wha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -127,6 +128,29 @@ def begin_session(conn: Connection, id_user: int, token_hash: bytes) -> None:
             (token_hash, id_user, SESSION_HOURS),
         )
         conn.execute("UPDATE console_users SET last_login_at = now() WHERE id = %s", (id_user,))
+
+
+def link_user(key: str) -> str:
+    """Return the name under which views by links of a key are on record."""
+    return f"link.{key}"
+
+
+def add_link_users(conn: Connection, keys: Iterable[str]) -> None:
+    """Add the users of these keys where they are missing; none has a password, so nobody logs in as one."""
+    for key in keys:
+        add_user(conn, link_user(key), "reader")
+
+
+def keep_link_session(conn: Connection, name: str, token_hash: bytes, expires: int) -> None:
+    """Begin the session that a signed link's views are recorded in, or keep it; it ends with the link."""
+    conn.execute(
+        """
+        INSERT INTO console_sessions (token_hash, id_user, expires_at)
+        SELECT %s, id, to_timestamp(%s) FROM console_users WHERE name = %s AND disabled_at IS NULL
+        ON CONFLICT (token_hash) DO UPDATE SET last_seen_at = now()
+        """,
+        (token_hash, expires, name),
+    )
 
 
 def end_session(conn: Connection, token_hash: bytes) -> None:

@@ -99,7 +99,8 @@ _RIGHTS_PROBE = {
     ACCESS: "SELECT has_table_privilege('console_sessions', 'INSERT')",
     "reader": f"{_VIEWER_PROBE} AND NOT has_any_column_privilege('chat_messages', 'SELECT')",
     "analyst": f"{_VIEWER_PROBE} AND has_table_privilege('messages_all', 'SELECT')",
-    "reviewer": f"{_VIEWER_PROBE} AND has_table_privilege('link_overrides', 'INSERT')",
+    "reviewer": f"{_VIEWER_PROBE} AND has_table_privilege('match_candidates', 'INSERT')"
+    " AND has_table_privilege('review_items', 'SELECT')",
 }
 
 

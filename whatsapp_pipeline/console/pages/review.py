@@ -1,0 +1,256 @@
+"""Review: what waits for a decision, deciding on it, and the history of decisions.
+
+What belongs here: the pages of a reviewer and what their buttons do. What does not: what a decision is and
+does (steps/links/decide.py), and how evidence is drawn (review_evidence.py).
+
+steps/links/decide.py is imported where it is called: it loads numerical packages of 60 MB, which a console
+that nobody reviews with does not need.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from whatsapp_pipeline.console import words
+from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.page import Page, number_or_none
+from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
+from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
+from whatsapp_pipeline.console.pages.search import customers_named
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.contacts.directory import customer_names, order_by_id, orders_numbered
+from whatsapp_pipeline.store.conversations.message_stream import Place, Scope
+from whatsapp_pipeline.store.links import chat_state
+from whatsapp_pipeline.store.links.review_pages import (
+    ItemToReview,
+    count_items,
+    item_to_review,
+    past_decisions,
+    queued_items,
+)
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.steps.links.decide import ShownState
+
+_LISTED, _HISTORY = 20, 50
+_SNOOZE = timedelta(days=7)
+_NOBODY = ("unregistered", "new_customer", "private_or_supplier", "wrong_number")
+_SCOPES = ("chat", "phone", "title")
+
+
+def queue(page: Page) -> Response:
+    """Show what waits, the most valuable first."""
+    items = [
+        (item, item_address(item.id, item.session_number))
+        for item in queued_items(page.conn, page.visitor.name, limit=_LISTED)
+    ]
+    return page.render(
+        "review.html", items=items, total=count_items(page.conn), done=number_or_none(page.text("done"))
+    )
+
+
+def next_item(page: Page) -> Response:
+    """Go to the most valuable item, or back to the empty queue; says what was decided before."""
+    done = number_or_none(page.text("done"))
+    query = f"?done={done}" if done is not None else ""
+    first = queued_items(page.conn, page.visitor.name, limit=1)
+    path = item_address(first[0].id, first[0].session_number) if first else "/review"
+    return page.redirect(path + query)
+
+
+def item_address(id_chat_file: int, session: int | None) -> str:
+    """Return the path of an item's page."""
+    return f"/review/chat:{id_chat_file}" + (f"/{session}" if session is not None else "")
+
+
+def item(page: Page) -> Response:
+    """Show an item: its messages beside its candidates."""
+    found = _item(page)
+    path = item_address(found.id, found.session_number)
+    start = Place(found.first_at) if found.session_number is not None and found.first_at else None
+    conversation, messages = read_conversation(page, Scope("chat", found.id), path, start=start)
+    page.record("view", seen_in(messages) | {(None, f"chat:{found.id}")})
+    return page.render(
+        "review_item.html", item=found, path=path, conversation=conversation, shown=_shown_text(found),
+        candidates=shown_candidates(found), others=_others(page, found), who=page.text("who"),
+        done=number_or_none(page.text("done")), nobody=_NOBODY,
+        is_open=found.status not in {"linked", "manual", "group"},
+    )  # fmt: skip
+
+
+def _others(page: Page, found: ItemToReview) -> list[tuple[str, str]] | None:
+    """Return customers or orders that the reviewer looked for, as (choice, label); None without a search."""
+    who = page.text("who")
+    if not who:
+        return None
+    if found.session_number is None:
+        return [
+            (f"contact:{id_}", f"{name or words.NO_NAME} ({words.CUSTOMER_NUMBER.lower()} {id_})")
+            for id_, name in customers_named(page, who)
+        ]
+    orders = orders_numbered(page.conn, who, with_device=True) if who.strip("#0 ") else []
+    return [
+        (f"order:{one.id}", " · ".join(filter(None, (one.numero or str(one.id), one.nome, one.equipamento))))
+        for one in orders
+    ]
+
+
+def confirm(page: Page) -> Response:
+    """Show what a choice would mean, in words, before it is made."""
+    found = _item(page)
+    kind, id_ = _choice(page.text("choice"), found)
+    from whatsapp_pipeline.steps.links.decide import scope_offers
+
+    try:
+        offers = scope_offers(page.conn, found.id) if found.session_number is None else []
+    except PipelineError:
+        raise NoPageError("not_found") from None
+    whom = _whom(page, kind, id_)
+    linked = {id_: chats for offer in offers for id_, chats in offer.linked_now if id_ is not None}
+    names = customer_names(page.conn, list(linked))
+    scopes = [
+        {
+            "scope": offer.scope, "target": offer.target, "chats": offer.chats, "messages": offer.messages,
+            "months": offer.months,
+            "moved": [
+                (names.get(contact) or words.NO_NAME, chats)
+                for contact, chats in offer.linked_now
+                if contact is not None and contact != id_
+            ],
+        }
+        for offer in offers
+    ]  # fmt: skip
+    return page.render(
+        "review_confirm.html", item=found, path=item_address(found.id, found.session_number), kind=kind,
+        choice=page.text("choice"), whom=whom, scopes=scopes, shown=page.text("shown"), nobody=_NOBODY,
+        problem=None,
+    )  # fmt: skip
+
+
+def decide(page: Page) -> Response:
+    """Make the decision; it counts at once."""
+    from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError, ChatDecision, make_decision
+
+    found = _item(page)
+    fields = page.form()
+    kind, id_ = _choice(fields.get("choice", ""), found)
+    scope, nobody = fields.get("scope"), fields.get("nobody")
+    reason = page.clean(fields.get("reason", ""), longest=500)
+    wanted = ChatDecision(
+        found.id, kind, id_, reason or words.REVIEW_REASON, page.visitor.name,
+        scope if kind in {"contact", "no_contact"} and scope in _SCOPES else None,  # type: ignore[arg-type]  # one of them
+        session=found.session_number,
+        nobody_kind=nobody if kind == "no_contact" and nobody in _NOBODY else None,  # type: ignore[arg-type]  # one of them
+    )  # fmt: skip
+    try:
+        outcome = make_decision(page.conn, wanted, shown=_shown_state(fields.get("shown", "")))
+    except AlreadyDecidedError:
+        return _decided_meanwhile(page, found)
+    except PipelineError:
+        raise NoPageError("bad_request") from None
+    return page.redirect(f"/review/next?done={outcome.id_override}")
+
+
+def _decided_meanwhile(page: Page, found: ItemToReview) -> Response:
+    """Say who decided, or that the link changed, since the reviewer saw the item."""
+    newest = next(
+        (one for one in past_decisions(page.conn, before=None, limit=_HISTORY) if one.id in found.decisions),
+        None,
+    )
+    return page.render(
+        "review_decided.html", status=409, item=found, newest=newest,
+        path=item_address(found.id, found.session_number),
+    )  # fmt: skip
+
+
+def snooze(page: Page) -> Response:
+    """Keep an item out of this reviewer's queue for a week."""
+    found = _item(page)
+    chat_state.snooze(
+        page.conn, found.id, found.session_number, reviewer=page.visitor.name,
+        until=datetime.now(UTC) + _SNOOZE,
+    )  # fmt: skip
+    return page.redirect("/review/next")
+
+
+def history(page: Page) -> Response:
+    """Show who decided what, when and why, and what can be taken back."""
+    decisions = past_decisions(page.conn, before=number_or_none(page.text("before")), limit=_HISTORY + 1)
+    more = len(decisions) > _HISTORY
+    del decisions[_HISTORY:]
+    return page.render(
+        "review_history.html", decisions=decisions, undone=number_or_none(page.text("undone")),
+        older=f"/review/history?{urlencode({'before': decisions[-1].id})}" if more else None,
+        is_first=not page.text("before"), not_undone=page.text("problem") == "1",
+    )  # fmt: skip
+
+
+def undo(page: Page) -> Response:
+    """Take a decision back; what was in force before it holds again."""
+    from whatsapp_pipeline.steps.links.decide import undo_decision
+
+    number = page.number("id")
+    reason = page.clean(page.form().get("reason", ""), longest=500) or words.UNDO_REASON
+    try:
+        undo_decision(page.conn, number, reason=reason, removed_by=page.visitor.name)
+    except PipelineError:
+        return page.redirect("/review/history?problem=1")
+    return page.redirect(f"/review/history?undone={number}")
+
+
+def _item(page: Page) -> ItemToReview:
+    number = page.number("id")
+    session = page.number("session") if "session" in page.request.path_params else None
+    found = item_to_review(page.conn, number, session)
+    if found is None or (session is not None and session > 2**31 - 1):
+        raise NoPageError("not_found")
+    return found
+
+
+def _choice(text: str, found: ItemToReview) -> tuple[Any, int | None]:
+    """Return kind and id of a choice such as `contact:7`, `no_contact`, `order:70`, `no_order`."""
+    match = re.fullmatch(r"(contact|order|not_contact):([0-9]{1,19})|(no_contact|no_order)", text)
+    kind = (match[1] or match[3]) if match else ""
+    id_ = number_or_none(match[2]) if match and match[2] else None
+    fits = kind.endswith("order") == (found.session_number is not None)
+    if match is None or not fits or (match[2] and id_ is None):
+        raise NoPageError("bad_request")
+    return kind, id_
+
+
+def _whom(page: Page, kind: str, id_: int | None) -> str:
+    """Name the customer or order of a choice; raises NoPageError (not_found) for nobody's id."""
+    if id_ is None:
+        return ""
+    if kind == "order":
+        one = order_by_id(page.conn, id_, with_device=False)
+        if one is None:
+            raise NoPageError("not_found")
+        return f"{words.ORDER_NUMBER} {one.numero or one.id}"
+    names = customer_names(page.conn, [id_])
+    if id_ not in names:
+        raise NoPageError("not_found")
+    return names[id_] or words.NO_NAME
+
+
+def _shown_text(found: ItemToReview) -> str:
+    """Write what the reviewer sees of the link, for the form to hand back."""
+    ids = ",".join(map(str, found.decisions))
+    return f"{found.status}|{found.id_contato or ''}|{found.id_ordem_servico or ''}|{ids}"
+
+
+def _shown_state(text: str) -> ShownState:
+    """Read what `_shown_text` wrote; anything else is a state that no item has."""
+    from whatsapp_pipeline.steps.links.decide import ShownState
+
+    match = re.fullmatch(r"([a-z]{1,20})\|([0-9]{0,19})\|([0-9]{0,19})\|((?:[0-9]{1,19},?)*)", text)
+    if match is None:
+        return ShownState(chat_state.LinkState("", None, None), ())
+    contact, order = (int(part) if part else None for part in match.group(2, 3))
+    decisions = tuple(int(part) for part in match[4].split(",") if part)
+    return ShownState(chat_state.LinkState(match[1], contact, order), decisions)

@@ -1,0 +1,81 @@
+"""Why a candidate is one: its match weights as a waterfall, and the same as a table.
+
+What belongs here: turning evidence into what the template draws. What does not: weights (domain/matching).
+
+A waterfall starts at the first reason, the prior, and each further reason moves the sum of log odds. The bars
+of an item share one scale, so candidates can be compared by eye.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
+from whatsapp_pipeline.store.links.review_pages import ItemToReview
+
+
+@dataclass(frozen=True, slots=True)
+class WeightStep:
+    """One reason: what it adds, the sum after it, and its bar in percent of the drawing's width."""
+
+    words: str
+    weight: float
+    total: float
+    left: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCandidate:
+    """A candidate as a page shows it; `log_odds` sums its weights, `zero` is where 0 lies, in percent."""
+
+    id: int
+    choice: str
+    data: dict[str, Any]
+    confidence: float
+    log_odds: float
+    steps: list[WeightStep]
+    zero: float
+
+
+def shown_candidates(found: ItemToReview) -> list[ShownCandidate]:
+    """Return an item's candidates, the best first."""
+    sums = {candidate["id"]: _sums(candidate["evidence"]) for candidate in found.candidates}
+    ends = [total for one in sums.values() for total in one]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    span = (high - low) or 1.0
+
+    def place(value: float) -> float:
+        return 100 * (value - low) / span
+
+    kind = "contact" if found.session_number is None else "order"
+    return [
+        ShownCandidate(
+            candidate["id"],
+            f"{kind}:{candidate['id']}",
+            {**candidate, "status": ORDER_STATUS.get(str(candidate.get("status") or ""), "")},
+            candidate["confidence"],
+            sums[candidate["id"]][-1] if candidate["evidence"] else 0.0,
+            [
+                WeightStep(
+                    feature["words"], feature["weight"], after, place(min(before, after)),
+                    max(place(max(before, after)) - place(min(before, after)), 0.5),
+                )
+                for feature, before, after in zip(
+                    candidate["evidence"], [0.0, *sums[candidate["id"]]], sums[candidate["id"]], strict=False
+                )
+            ],
+            place(0.0),
+        )
+        for candidate in found.candidates
+    ]  # fmt: skip
+
+
+def _sums(evidence: list[dict[str, Any]]) -> list[float]:
+    """Return the running sums of the weights."""
+    sums, total = [], 0.0
+    for feature in evidence:
+        total += feature["weight"]
+        sums.append(total)
+    return sums

@@ -1,0 +1,108 @@
+"""What the console's review pages show: the queue over all months, one item, and the decisions of people.
+
+What belongs here: statements that a reviewer's login may run. What does not: the queue of one month that the
+command steps through (review.py), and deciding (steps/links/decide.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg.rows import class_row
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links.overrides import ABOUT
+
+
+class QueuedItem(NamedTuple):
+    """An item of the queue; `best` is the name or number of its best candidate."""
+
+    id: int
+    session_number: int | None
+    title: str | None
+    status: str
+    messages: int
+    first_at: datetime | None
+    last_at: datetime | None
+    value: float
+    customer: str | None
+    best: str | None
+    confidence: float | None
+
+
+class ItemToReview(NamedTuple):
+    """A chat or one of its sessions, with its candidates (JSON objects) and the decisions in force."""
+
+    id: int
+    session_number: int | None
+    title: str | None
+    month: str
+    is_group: bool
+    status: str
+    flags: list[str]
+    id_contato: int | None
+    customer: str | None
+    id_ordem_servico: int | None
+    messages: int
+    first_at: datetime | None
+    last_at: datetime | None
+    candidates: list[dict[str, Any]]
+    decisions: list[int]
+
+
+class PastDecision(NamedTuple):
+    """A decision on record, with the names of whom it names."""
+
+    id: int
+    target_kind: str
+    target: str
+    session_number: int | None
+    decision: str
+    nobody_kind: str | None
+    id_contato: int | None
+    customer: str | None
+    id_ordem_servico: int | None
+    number: str | None
+    reason: str
+    made_by: str
+    made_at: datetime
+    removed_at: datetime | None
+    removed_by: str | None
+    removed_reason: str | None
+    superseded_by: int | None
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether it is in force, or replaced and not taken back."""
+        return (self.removed_at is None or self.superseded_by is not None) and self.removed_reason != "erased"
+
+
+def queued_items(conn: Connection, reviewer: str, *, limit: int) -> list[QueuedItem]:
+    """Return the most valuable items, without what the reviewer put off."""
+    with conn.cursor(row_factory=class_row(QueuedItem)) as cursor:
+        return cursor.execute(
+            queries.load("links/review_page"), {"reviewer": reviewer, "limit": limit}
+        ).fetchall()
+
+
+def count_items(conn: Connection) -> int:
+    """Count what waits for a decision, for whomever."""
+    row = conn.execute("SELECT count(*) FROM review_items").fetchone()
+    return int(row[0]) if row else 0
+
+
+def item_to_review(conn: Connection, id_chat_file: int, session: int | None) -> ItemToReview | None:
+    """Return a chat, or one of its sessions, whether it is in doubt or not; None where there is none."""
+    statement = queries.load("links/review_item").replace("{about}", ABOUT)
+    with conn.cursor(row_factory=class_row(ItemToReview)) as cursor:
+        return cursor.execute(statement.encode(), {"id": id_chat_file, "session": session}).fetchone()
+
+
+def past_decisions(conn: Connection, *, before: int | None, limit: int) -> list[PastDecision]:
+    """Return decisions, the newest first; those before a decision where one is given."""
+    with conn.cursor(row_factory=class_row(PastDecision)) as cursor:
+        return cursor.execute(
+            queries.load("links/review_history"), {"before": before, "limit": limit}
+        ).fetchall()

@@ -1,0 +1,262 @@
+"""Review: the queue, an item, decisions that count at once, and taking them back; asked over HTTP."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import httpx
+import pytest
+
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline_tests.console.doubts import write_doubts
+from whatsapp_pipeline_tests.console.people import write_people
+from whatsapp_pipeline_tests.console.running import RunningConsole, running_console, text_of
+
+LINKS = """
+    SELECT f.filename, f.match_status, f.match_method, f.id_contato, f.match_confidence,
+           ARRAY(SELECT (s.number, s.order_match_status, s.id_ordem_servico)::text FROM chat_sessions s
+                  WHERE s.id_chat_file = f.id ORDER BY s.number)
+      FROM chat_files f ORDER BY f.id
+"""
+
+
+class Desk:
+    """A console with items in doubt, and a reviewer in front of it."""
+
+    def __init__(self, running: RunningConsole, chats: dict[str, int], client: httpx.Client) -> None:
+        self.running, self.chats, self.client = running, chats, client
+
+    def rows(self, statement: str, *values: object) -> list[Any]:
+        with connect(self.running.database_url) as conn:
+            return conn.execute(statement.encode(), values).fetchall()
+
+    def state(self, chat: str) -> tuple[str, int | None]:
+        ((status, contact),) = self.rows(
+            "SELECT match_status, id_contato FROM chat_files WHERE filename = %s", chat
+        )
+        return status, contact
+
+    def path(self, chat: str) -> str:
+        return f"/review/chat:{self.chats[chat]}"
+
+    def shown(self, path: str, client: httpx.Client | None = None) -> str:
+        page = (client or self.client).get(path).text
+        found = re.search(r'name="shown" value="([^"]*)"', page)
+        assert found is not None
+        return unescape(found[1])
+
+    def decide(self, path: str, choice: str, **fields: str) -> httpx.Response:
+        data = {"shown": self.shown(path), "choice": choice, **fields}
+        return self.client.post(f"{path}/decide", data=data)
+
+
+@pytest.fixture
+def desk(fresh_database_url: str) -> Iterator[Desk]:
+    write_people(fresh_database_url)
+    chats = write_doubts(fresh_database_url)
+    with running_console(fresh_database_url) as running, running.client("reviewer", name="rita") as client:
+        yield Desk(running, chats, client)
+
+
+def test_the_queue_is_in_the_order_of_value(desk: Desk) -> None:
+    page = desk.client.get("/review").text
+    session = next(row[0] for row in desk.rows("SELECT id FROM chat_files WHERE filename = 'A'"))
+    # (messages + 1) × chance: 41 × 0.9, 21 × 0.8, half of 8 × 0.9, 4 × 0.6, then those without candidates.
+    assert re.findall(r'<td><a href="(/review/chat:[^"]+)"', page)[:4] == [
+        desk.path("D1"), desk.path("D4"), f"/review/chat:{session}/2", desk.path("D2"),
+    ]  # fmt: skip
+    assert "36,9" in text_of(page)
+    (total,) = desk.rows("SELECT count(*) FROM review_items")
+    assert f"Esperam decisão: {total[0]}" in text_of(page)
+    assert desk.client.get("/review/next").headers["location"] == desk.path("D1")
+
+
+def test_an_item_has_messages_beside_candidates(desk: Desk) -> None:
+    page = desk.client.get(desk.path("D1")).text
+    words = text_of(page)
+    assert "conversa D1 40" in words
+    assert "Rui Melo" in words
+    assert "(41) 99999-0008" in words
+    assert "70,0% de probabilidade · 1,00 em log-odds" in words
+    assert "1 OS" in words
+    # The waterfall starts at the prior: from 0 to -3, then to 1.5, then to 1.
+    bars = re.findall(r'<rect class="(plus|minus)" x="([\d.]+)%" width="([\d.]+)%"', page)[:3]
+    assert bars == [("minus", "0.0", "66.67"), ("plus", "0.0", "100.0"), ("minus", "88.89", "11.11")]
+    table = re.findall(
+        r"<tr><td><bdi>(.*?)</bdi></td><td class=\"n\">(.*?)</td><td class=\"n\">(.*?)</td>", page
+    )
+    assert table[:3] == [
+        ("before anything is known", "-3,00", "-3,00"), ("name &lt;b&gt;rui&lt;/b&gt;", "4,50", "1,50"),
+        ("another area code", "-0,50", "1,00"),
+    ]  # fmt: skip
+
+
+def test_a_decision_counts_at_once_for_its_scope(desk: Desk) -> None:
+    confirm = desk.client.get(f"{desk.path('D1')}/decide", params={"choice": "contact:8", "shown": "x"}).text
+    words = text_of(confirm)
+    assert "Para todas as conversas do telefone 4199990008 3 conversas, 45 mensagens" in words
+    assert "Só para esta conversa 1 conversas, 40 mensagens" in words
+    assert re.findall(r'name="scope" value="(\w+)"( checked)?', confirm) == [
+        ("phone", " checked"), ("chat", ""), ("title", ""),
+    ]  # fmt: skip
+    answer = desk.decide(desk.path("D1"), "contact:8", scope="phone", reason="  voz conhecida ")
+    assert re.fullmatch(r"/review/next\?done=\d+", answer.headers["location"])
+    assert [desk.state(chat) for chat in ("D1", "D2", "D3")] == [("manual", 8)] * 3
+    assert desk.state("D4") == ("proposed", None)
+    assert desk.rows("SELECT made_by, reason, target_kind FROM link_overrides") == [
+        ("rita", "voz conhecida", "phone")
+    ]
+    following = desk.client.get(answer.headers["location"]).headers["location"]
+    assert following.startswith(f"{desk.path('D4')}?done=")
+    assert "Decisão registrada" in desk.client.get(following).text
+    # The customer's page has the conversation now.
+    assert "conversa D1 40" in desk.client.get("/customers/8").text
+
+
+def test_what_would_move_is_said_before(desk: Desk) -> None:
+    desk.decide(desk.path("D1"), "contact:7", scope="phone")
+    confirm = text_of(desk.client.get(f"{desk.path('D1')}/decide?choice=contact:8&shown=x").text)
+    assert "3 conversas, 45 mensagens; 3 passam de Ana Conceição Souza para Rui Melo" in confirm
+
+
+def test_a_title_is_the_scope_only_when_chosen(desk: Desk) -> None:
+    desk.decide(desk.path("D4"), "contact:7")
+    assert desk.rows("SELECT target_kind FROM link_overrides") == [("file",)]
+    desk.decide(desk.path("D1"), "contact:8", scope="title")
+    assert desk.rows("SELECT target_kind FROM link_overrides ORDER BY id DESC LIMIT 1") == [("title",)]
+
+
+def test_nobody_comes_in_kinds(desk: Desk) -> None:
+    confirm = desk.client.get(f"{desk.path('D4')}/decide?choice=no_contact&shown=x").text
+    kinds = re.findall(r'name="nobody" value="(\w+)"', confirm)
+    assert kinds == ["unregistered", "new_customer", "private_or_supplier", "wrong_number"]
+    desk.decide(desk.path("D4"), "no_contact", nobody="wrong_number")
+    assert desk.rows("SELECT decision, nobody_kind FROM link_overrides") == [("no_contact", "wrong_number")]
+    assert desk.state("D4") == ("manual", None)
+
+
+def test_any_customer_can_be_found_in_place(desk: Desk) -> None:
+    page = desk.client.get(desk.path("D4"), params={"who": "melo"}).text
+    assert '<button name="choice" value="contact:8">' in page
+    desk.decide(desk.path("D4"), "contact:8")
+    assert desk.state("D4") == ("manual", 8)
+    assert "Nenhum cliente" in text_of(desk.client.get(desk.path("D4"), params={"who": "ninguém assim"}).text)
+
+
+def test_a_session_gets_its_order(desk: Desk) -> None:
+    ((chat,),) = desk.rows("SELECT id FROM chat_files WHERE filename = 'A'")
+    path = f"/review/chat:{chat}/2"
+    page = desk.client.get(path).text
+    assert "OS 30415" in text_of(page)
+    assert 'value="order:71"' in desk.client.get(path, params={"who": "555"}).text
+    # The conversation opens at the session, three messages before it.
+    assert re.findall(r'<time datetime="2025-01-05T(\d\d:\d\d)', page)[0] == "11:30"
+    desk.decide(path, "order:71")
+    state = desk.rows("SELECT order_match_status, id_ordem_servico FROM chat_sessions WHERE number = 2")
+    assert state == [("manual", 71)]
+    desk.decide(path, "no_order")
+    state = desk.rows("SELECT order_match_status, id_ordem_servico FROM chat_sessions WHERE number = 2")
+    assert state == [("manual", None)]
+
+
+def test_the_second_reviewer_hears_who_was_first(desk: Desk) -> None:
+    path = desk.path("D1")
+    with desk.running.client("reviewer", name="otto") as otto:
+        seen = desk.shown(path, otto)
+        desk.decide(path, "contact:8")
+        late = otto.post(f"{path}/decide", data={"shown": seen, "choice": "contact:7"})
+    assert late.status_code == 409
+    assert "Decidido por rita" in text_of(late.text)
+    assert desk.state("D1") == ("manual", 8)
+    assert len(desk.rows("SELECT FROM link_overrides")) == 1
+    for made_up in ("", "x", "linked|7||", "ambiguous|||999", "\x00"):
+        answer = desk.client.post(f"{path}/decide", data={"shown": made_up, "choice": "contact:7"})
+        assert answer.status_code == 409, made_up
+
+
+def test_an_item_is_put_off_for_one_reviewer(desk: Desk) -> None:
+    assert desk.client.post(f"{desk.path('D1')}/later").headers["location"] == "/review/next"
+    assert desk.client.get("/review/next").headers["location"] == desk.path("D4")
+    with desk.running.client("reviewer", name="otto") as otto:
+        assert otto.get("/review/next").headers["location"] == desk.path("D1")
+
+
+def test_decisions_are_undone_in_any_order(desk: Desk) -> None:
+    """Whatever the order in which they are taken back, the links end as they were at the start."""
+    rng = random.Random(7)
+    # Chats that the rules left in doubt are pending once a decision on them is undone.
+    for chat in ("D1", "D2", "D3", "D4"):
+        desk.decide(desk.path(chat), "contact:7", scope="chat")
+    for (made,) in desk.rows("SELECT id FROM link_overrides ORDER BY id"):
+        desk.client.post(f"/review/decisions/{made}/undo")
+    before = desk.rows(LINKS)
+    for _ in range(3):
+        made = []
+        for chat, choice, scope in (
+            ("D1", "contact:8", "phone"), ("D2", "contact:7", "chat"), ("D1", "contact:7", "phone"),
+            ("D3", "no_contact", "chat"), ("D4", "contact:8", "title"), ("D2", "contact:8", "chat"),
+        ):  # fmt: skip
+            answer = desk.decide(desk.path(chat), choice, scope=scope)
+            made.append(int(answer.headers["location"].rpartition("=")[2]))
+        rng.shuffle(made)
+        for number in made:
+            undone = desk.client.post(f"/review/decisions/{number}/undo", data={"reason": "engano"})
+            assert undone.headers["location"] == f"/review/history?undone={number}"
+        assert desk.rows(LINKS) == before
+    again = desk.client.post(f"/review/decisions/{made[0]}/undo")
+    assert again.headers["location"] == "/review/history?problem=1"
+    assert "já tinha sido desfeita" in desk.client.get(again.headers["location"]).text
+
+
+def test_the_history_says_who_when_and_why(desk: Desk) -> None:
+    desk.decide(desk.path("D4"), "contact:8", reason="<b>pela voz</b>")
+    desk.decide(desk.path("D4"), "contact:7")
+    page = desk.client.get("/review/history").text
+    words = text_of(page)
+    assert "&lt;b&gt;pela voz&lt;/b&gt;" in page
+    assert words.index("é de Ana Conceição Souza") < words.index("é de Rui Melo")
+    assert "substituída pela nº" in words
+    assert len(re.findall(r'action="/review/decisions/\d+/undo"', page)) == 2
+
+
+def test_only_reviewers_decide(desk: Desk) -> None:
+    path = desk.path("D1")
+    for level in ("reader", "analyst"):
+        with desk.running.client(level) as client:
+            for address in (
+                "/review",
+                "/review/next",
+                "/review/history",
+                path,
+                f"{path}/decide?choice=contact:8",
+            ):
+                assert client.get(address).status_code == 403, (level, address)
+            for address in (f"{path}/decide", f"{path}/later", "/review/decisions/1/undo"):
+                assert client.post(address, data={"choice": "contact:8"}).status_code == 403, (level, address)
+            assert "/review" not in client.get("/").text
+    assert desk.rows("SELECT FROM link_overrides") == []
+
+
+def test_unfit_addresses_and_choices_are_refused(desk: Desk) -> None:
+    path = desk.path("D1")
+    for address in ("/review/chat:999999", "/review/chat:x", f"{path}/99", f"{path}/99999999999999999999"):
+        assert desk.client.get(address).status_code == 404, address
+    for choice in (
+        "",
+        "contact:",
+        "contact:x",
+        "order:70",
+        "no_order",
+        "contact:99999999999999999999",
+        "drop",
+    ):
+        assert desk.client.get(f"{path}/decide", params={"choice": choice}).status_code == 400, choice
+        assert desk.decide(path, choice).status_code == 400, choice
+    assert desk.client.get(f"{path}/decide", params={"choice": "contact:12345"}).status_code == 404
+    assert desk.decide(path, "contact:12345").status_code == 400
+    assert desk.rows("SELECT FROM link_overrides") == []
+    assert desk.state("D1") == ("ambiguous", None)
