@@ -86,6 +86,10 @@ _SAID = r"""
     SELECT m.id FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
     WHERE m.duplicate_of IS NULL AND m.message_text ~* '\mnotebooks?\M'
 """
+_LINKS = """
+    SELECT f.id, f.match_status, f.id_contato, s.number, s.order_match_status, s.id_ordem_servico
+    FROM chat_files f LEFT JOIN chat_sessions s ON s.id_chat_file = f.id ORDER BY 1, 4
+"""
 _MONTHS = """
     SELECT month, count(*), count(id_contato), sum((match_status = 'unmatched')::int),
            sum((match_status IN ('proposed', 'ambiguous'))::int), count(id_ordem_servico),
@@ -262,11 +266,11 @@ def _differences(shop: Shop) -> list[str]:
     return found
 
 
-def _review_differences(shop: Shop) -> list[str]:
+def _review_differences(shop: Shop, reviewer: str) -> list[str]:
     """Step through the first month's review as one who decides nothing; compare it with the tables."""
     # The command waits for keys of a terminal, which a process without one can't send.
     review = CliRunner(env=shop.environment).invoke(
-        cli, ["review", "--month", MONTHS[0], "--by", "ana"], input="s" * 500
+        cli, ["review", "--month", MONTHS[0], "--by", reviewer], input="s" * 500
     )
     assert review.exit_code == 0, review.output
     said = review.output
@@ -439,12 +443,36 @@ def test_a_new_users_walk_finds_nothing_that_is_shown_and_not_so(shop: Shop) -> 
     assert _differences(shop) == []
     assert _page_differences(shop) == []
 
-    # A reviewer finds what waits, and calls one link wrong.
-    assert _review_differences(shop) == []
+    # A reviewer finds what waits, calls one link wrong, and thinks better of it.
+    assert _review_differences(shop, "ana") == []
     chat = shop.sql(f"SELECT min(id) FROM chat_files WHERE id_contato = 9000001 AND month = '{months[0]}'")[
         0
     ][0]
+    links = shop.sql(_LINKS)
     assert "its contact is refused for it" in shop.command("review", "record", str(chat), "wrong")
     assert shop.sql(f"SELECT match_status, id_contato FROM chat_files WHERE id = {chat}") == [
         ("unmatched", None)
     ]
+    # The verdict also made other links by phone less sure, and `backfill` says so.
+    _backfill_after_a_verdict(shop, months[0])
+    assert shop.sql(f"SELECT match_status, id_contato FROM chat_files WHERE id = {chat}") == [
+        ("unmatched", None)
+    ]
+    assert _review_differences(shop, "bia") == []
+    assert _differences(shop) == []
+    refused = shop.sql("SELECT id FROM link_overrides WHERE decision = 'not_contact'")
+    shop.command("override", "remove", str(refused[0][0]), "--reason", "mistaken")
+    _backfill_after_a_verdict(shop, months[0])
+    assert shop.sql(_LINKS) == links
+    assert _differences(shop) == []
+    assert _page_differences(shop) == []
+
+
+def _backfill_after_a_verdict(shop: Shop, month: str) -> None:
+    """Link again the months that a verdict made stale, which do not include its own month."""
+    plan = shop.command("backfill", "--dry-run")
+    stale = re.findall(r"^(\d{4}-\d{2})  (.*)$", plan, re.MULTILINE)
+    why = "verdicts changed how sure links by phone are"
+    assert stale == [(other, why) for other in MONTHS if other != month], plan
+    shop.command("backfill")
+    assert "nothing is behind" in shop.command("backfill", "--dry-run")

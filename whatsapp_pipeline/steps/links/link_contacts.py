@@ -33,7 +33,7 @@ from whatsapp_pipeline.domain.matching.overrides import (
 from whatsapp_pipeline.domain.phones import Phone, PhoneKind, parse_phone
 from whatsapp_pipeline.domain.vocabulary import find_devices
 from whatsapp_pipeline.logs import detail_log, fields
-from whatsapp_pipeline.steps.links.link_months import MonthLinking
+from whatsapp_pipeline.steps.links.link_months import Fitted, MonthLinking
 from whatsapp_pipeline.steps.links.link_rules import rules_hash
 from whatsapp_pipeline.steps.links.name_evidence import TitleNames
 from whatsapp_pipeline.steps.links.phone_evidence import phone_corrections, phone_corrections_are_due
@@ -86,10 +86,14 @@ class ContactLinking(MonthLinking):
             self._contact_names = link_parts.names_part(conn)
         return link_parts.contacts_part(conn, month, self._contact_names)
 
-    def fits_before(self, conn: Connection, month: str) -> bool:
-        """Return whether a run of the month would fit a new model first."""
-        by_name = link_parts.asks_for_names(conn, month) and self._names.is_due(conn)
-        return by_name or (link_parts.has_phones(conn, month) and phone_corrections_are_due(conn))
+    def fits_before(self, conn: Connection, month: str) -> list[Fitted]:
+        """Return what a run of the month would fit anew first, as names of parts."""
+        due: list[Fitted] = []
+        if link_parts.asks_for_names(conn, month) and self._names.is_due(conn):
+            due.append("model")
+        if link_parts.has_phones(conn, month) and phone_corrections_are_due(conn):
+            due.append("phone_weights")
+        return due
 
     def _rules(self, conn: Connection) -> tuple[str, ...]:
         self._phone_corrections(conn)  # stores new ones, which make links by older ones stale

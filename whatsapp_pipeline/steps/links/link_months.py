@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from whatsapp_pipeline.domain.gc_disabled import gc_disabled
 from whatsapp_pipeline.steps.links.link_counts import LinkReport, report
@@ -19,6 +19,8 @@ from whatsapp_pipeline.store.links import fingerprints, link_parts
 from whatsapp_pipeline.store.links.decisions import Tally
 from whatsapp_pipeline.store.links.fingerprints import Stage
 from whatsapp_pipeline.store.locks import in_transaction, month_lock
+
+Fitted: TypeAlias = Literal["model", "phone_weights"]
 
 
 class MonthLinking(ABC):
@@ -65,8 +67,8 @@ class MonthLinking(ABC):
         """Return hashes of what the month's links depend on, by part and without orders, for the planner."""
 
     @abstractmethod
-    def fits_before(self, conn: Connection, month: str) -> bool:
-        """Return whether a run of the month would fit a new model first."""
+    def fits_before(self, conn: Connection, month: str) -> list[Fitted]:
+        """Return what a run of the month would fit anew first, as names of parts."""
 
     @abstractmethod
     def _rules(self, conn: Connection) -> tuple[str, ...]:

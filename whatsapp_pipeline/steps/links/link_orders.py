@@ -22,7 +22,7 @@ from whatsapp_pipeline.domain.matching.orders import (
 )
 from whatsapp_pipeline.domain.matching.overrides import SettledOverrides, settle_overrides
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.steps.links.link_months import MonthLinking
+from whatsapp_pipeline.steps.links.link_months import Fitted, MonthLinking
 from whatsapp_pipeline.steps.links.link_rules import rules_hash
 from whatsapp_pipeline.steps.links.order_evidence import (
     by_contact,
@@ -74,11 +74,11 @@ class OrderLinking(MonthLinking):
         rules = f"{rules_hash()} {self._options.method}"
         return {"rules": rules, **link_parts.month_parts(conn, "order_links", month)}
 
-    def fits_before(self, conn: Connection, month: str) -> bool:
-        """Return whether a run of any month would fit a new model first."""
+    def fits_before(self, conn: Connection, month: str) -> list[Fitted]:
+        """Return whether a run of any month would fit a new model first, as the name of the part."""
         if self._due is None:
             self._due = self._options.method == "model" and order_model_is_due(conn)
-        return self._due
+        return ["model"] if self._due else []
 
     def _rules(self, conn: Connection) -> tuple[str, ...]:
         policy = self._policy_of(conn)

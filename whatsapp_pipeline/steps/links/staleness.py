@@ -22,9 +22,10 @@ _WORDS = {
     "chats": "chats changed since they were linked",
     "rules": "the rules or settings of linking changed",
     "model": "the model was fitted anew",
+    "phone_weights": "verdicts changed how sure links by phone are",
     "links": "links were changed by another program",
 }
-_DUE = "a model is to be fitted anew"
+_DUE = {"model": "a model is to be fitted anew", "phone_weights": _WORDS["phone_weights"]}
 _NO_PARTS = "linked by an older release"
 
 
@@ -48,6 +49,5 @@ def stale_months(
                 continue
             now = {**linking.parts(conn, month), "orders": orders_now}
             reasons |= {_WORDS[name]: None for name in link_parts.PARTS if before.get(name) != now.get(name)}
-            if linking.fits_before(conn, month):
-                reasons[_DUE] = None
+            reasons |= {_DUE[name]: None for name in linking.fits_before(conn, month)}
         yield from ((month, words) for words in reasons)

@@ -16,7 +16,7 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import overrides
 from whatsapp_pipeline.store.links.fingerprints import Stage
 
-PARTS: Final = ("contacts", "orders", "decisions", "chats", "rules", "model", "links")
+PARTS: Final = ("contacts", "orders", "decisions", "chats", "rules", "model", "phone_weights", "links")
 CHANGED_MEANWHILE: Final = "changed while the month was linked"
 """A value that equals no part, so that the month is linked again."""
 
@@ -32,9 +32,9 @@ _PHONED: Final = """EXISTS (
     WHERE f.month = %(month)s AND f.processing_status <> 'vanished' AND NOT f.is_group
       AND (f.phone_key IS NOT NULL OR EXISTS (SELECT FROM chat_phones p WHERE p.id_chat_file = f.id)))"""
 _MODEL: Final = f"""
-    SELECT max(id) FILTER (WHERE kind = %(kind)s AND (kind <> 'names' OR {_NAMED})),
-           max(id) FILTER (WHERE kind = 'phones' AND %(kind)s = 'names' AND {_PHONED})
-    FROM link_models"""
+    SELECT max(id) FILTER (WHERE kind = %(kind)s AND (kind <> 'names' OR {_NAMED})) FROM link_models"""
+_PHONE_WEIGHTS: Final = f"""
+    SELECT max(id) FILTER (WHERE kind = 'phones' AND %(kind)s = 'names' AND {_PHONED}) FROM link_models"""
 _MODELS: Final = {"contact_links": "names", "order_links": "orders"}
 
 
@@ -75,7 +75,7 @@ def orders_part(conn: Connection, month: str) -> str:
 
 
 def month_parts(conn: Connection, stage: Stage, month: str) -> dict[str, str]:
-    """Return hashes of the month's decisions, chats, links, and of the model, for a stage."""
+    """Return hashes of the month's decisions, chats, links, model and phone weights, for a stage."""
     values = {"month": month, "kind": _MODELS[stage]}
     chats = [queries.load(f"links/stamp_{stage}_inputs")]
     if stage == "order_links":
@@ -86,6 +86,7 @@ def month_parts(conn: Connection, stage: Stage, month: str) -> dict[str, str]:
         "chats": " ".join(_hash(conn, statement, values) for statement in chats),
         "links": _hash(conn, queries.load(f"links/part_links_{stage}"), values),
         "model": _hash(conn, _MODEL, values),
+        "phone_weights": _hash(conn, _PHONE_WEIGHTS, values),
     }
 
 

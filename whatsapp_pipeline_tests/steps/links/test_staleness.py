@@ -200,6 +200,26 @@ def test_a_refitted_model_makes_linked_months_stale(linked: Connection) -> None:
         assert _plan(linked) == {}
 
 
+def test_a_verdict_on_a_phone_makes_months_with_phones_stale_until_they_are_linked_again(
+    linked: Connection,
+) -> None:
+    why = {"verdicts changed how sure links by phone are"}
+    with linked.transaction(force_rollback=True):
+        linked.execute(
+            """INSERT INTO review_verdicts (id_chat_file, verdict, match_status, match_method, id_contato,
+                                            reviewer)
+               SELECT id, 'wrong', match_status, match_method, id_contato, 'ana' FROM chat_files
+               WHERE title = '+55 41 99999-0001' AND month = '2025-01'"""
+        )
+        assert _plan(linked) == dict.fromkeys(MONTHS, why)  # the new weights are not stored yet
+        _run(linked, MONTHS[:1])
+        assert _plan(linked) == dict.fromkeys(MONTHS[1:], why)
+        before = _links(linked, UNNAMED)
+        _run(linked, MONTHS[1:])
+        assert _links(linked, UNNAMED) != before
+        assert _plan(linked) == {}
+
+
 def test_other_options_and_other_programs_show(linked: Connection) -> None:
     with linked.transaction(force_rollback=True):
         ContactLinking(LinkOptions(link_at=0.99), log=LOG).link(linked, "2025-02")
