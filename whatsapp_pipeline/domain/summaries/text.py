@@ -35,6 +35,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 
 # Part of the input hash: a change of wording writes every summary again.
 TEXT_VERSION = "2"
+NOTHING_OPEN = "Nada em aberto."
 
 _CHANGE = 0.2
 # A figure of fewer exchanges says nothing.
@@ -163,7 +164,7 @@ def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
         since = f" desde {say_date(oldest)}" if oldest else ""
         parts.append(f"{count_of(len(pending), 'ordem não encerrada', 'ordens não encerradas')}{since}")
     if not parts:
-        return Claim(kind="open", text="Nada em aberto.", messages=unique_refs(facts.last_ref), orders=[])
+        return Claim(kind="open", text=NOTHING_OPEN, messages=unique_refs(facts.last_ref), orders=[])
     refs = [one.said.ref for one in (*quotes, *deadlines)]
     return Claim(
         kind="open", text=f"Em aberto: {join_words(parts)}.",

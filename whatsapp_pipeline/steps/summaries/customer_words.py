@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from whatsapp_pipeline.domain.summaries.text import NOTHING_OPEN
 from whatsapp_pipeline.domain.summaries.wording import (
     FREQUENCY_WORDS,
     ORDER_STATUS,
@@ -31,9 +32,16 @@ def metrics(summary: dict[str, Any]) -> list[tuple[str, str]]:
             value = f"mediana {say_duration(median)}, p90 {say_duration(summary[f'{column}_p90_s'])}"
             business = say_duration(summary[f"{column}_median_business_s"])
             rows.append((name, f"{value}, mediana em horário comercial {business}"))
-    opened = summary["open_since"]
-    rows.append(("Em aberto", f"desde {say_date(opened)}" if opened else "nada"))
+    rows.append(("Em aberto", _open_words(summary)))
     return rows
+
+
+def _open_words(summary: dict[str, Any]) -> str:
+    """Say since when something is open; a quote or a promise that is open has no such date."""
+    if opened := summary["open_since"]:
+        return f"desde {say_date(opened)}"
+    is_open = any(claim["kind"] == "open" and claim["text"] != NOTHING_OPEN for claim in summary["claims"])
+    return "sim, veja o resumo" if is_open else "nada"
 
 
 def order_line(order: dict[str, Any]) -> str:

@@ -17,6 +17,8 @@ from whatsapp_pipeline.checks.qa import Scope
 from whatsapp_pipeline.checks.summaries import CHECKS
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.steps.summaries.customer import dossier
+from whatsapp_pipeline.steps.summaries.customer_words import metrics
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, SummaryReport, summarize
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.summaries.commitment_lists import commitment_counts, commitment_lines
@@ -100,6 +102,9 @@ def test_the_summary_tells_the_case(empty: Connection) -> None:
         assert sentence in summary
     assert "%" not in summary
     assert reasons == []  # a farewell opens nothing
+    shown = dossier(empty, 1).summary
+    assert shown is not None
+    assert ("Em aberto", "sim, veja o resumo") in metrics(shown)
     offer = next(claim for claim in claims if claim["kind"] == "offer")
     assert len(offer["messages"]) == 2
     for said in TALK:
