@@ -33,8 +33,10 @@ _PHONED: Final = """EXISTS (
       AND (f.phone_key IS NOT NULL OR EXISTS (SELECT FROM chat_phones p WHERE p.id_chat_file = f.id)))"""
 _MODEL: Final = f"""
     SELECT max(id) FILTER (WHERE kind = %(kind)s AND (kind <> 'names' OR {_NAMED})) FROM link_models"""
+# By content: verdicts that are withdrawn give the weights that months were linked with before.
 _PHONE_WEIGHTS: Final = f"""
-    SELECT max(id) FILTER (WHERE kind = 'phones' AND %(kind)s = 'names' AND {_PHONED}) FROM link_models"""
+    SELECT CASE WHEN %(kind)s = 'names' AND {_PHONED} THEN coalesce(
+        (SELECT model::text FROM link_models WHERE kind = 'phones' ORDER BY id DESC LIMIT 1), '{{}}') END"""
 _MODELS: Final = {"contact_links": "names", "order_links": "orders"}
 
 

@@ -214,6 +214,11 @@ def test_a_verdict_on_a_phone_makes_months_with_phones_stale_until_they_are_link
         assert _plan(linked) == dict.fromkeys(MONTHS, why)  # the new weights are not stored yet
         _run(linked, MONTHS[:1])
         assert _plan(linked) == dict.fromkeys(MONTHS[1:], why)
+        with linked.transaction(force_rollback=True):
+            linked.execute("UPDATE review_verdicts SET withdrawn_at = now()")
+            assert _plan(linked) == dict.fromkeys(MONTHS, why)
+            _run(linked, MONTHS[:1])
+            assert _plan(linked) == {}  # the other months were linked with these weights
         before = _links(linked, UNNAMED)
         _run(linked, MONTHS[1:])
         assert _links(linked, UNNAMED) != before
