@@ -84,8 +84,11 @@ EXPORTS = {
         "staff", None, (1, 2, 2),
     ),
     "android": Export(
-        ANDROID, "bom dia", ("Loja: Você apagou esta mensagem", "Loja: Ligação de voz perdida"),
-        "customer", ASKED, (2, 1, 2),
+        ANDROID, "bom dia", ("Loja: Você apagou esta mensagem",), "customer", ASKED, (2, 1, 1),
+    ),
+    # Android writes a call under no name, or with the way it ended; this was typed.
+    "android, typed like a call": Export(
+        ANDROID, "bom dia", ("Loja: Ligação de voz perdida",), "staff", None, (2, 2, 0),
     ),
     "android, with full stops": Export(
         ANDROID, "bom dia", ("Loja: Você apagou esta mensagem.", "Loja: Ligação de voz. Sem resposta."),
