@@ -13,8 +13,11 @@ import dagster as dg
 import pytest
 
 from whatsapp_pipeline import clock
+from whatsapp_pipeline.checks.summaries import CHECKS
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline_tests.checks.test_rules import PLANTS as PLANTED
+from whatsapp_pipeline_tests.checks.test_rules import plant
 from whatsapp_pipeline_tests.prepared import Prepared, definitions
 
 _CLAIM: LiteralString = "UPDATE customer_chat_summaries SET claims = '[{}]' WHERE id_contato = %(contact)s"
@@ -283,6 +286,28 @@ def test_dagsters_check_finds_the_planted_faults(world: World, check: str) -> No
     assert not evaluation.passed
     assert sorted(found & mine) == world.expected(check)
     assert world.planted(check, _failing(check)) == world.expected(check)
+
+
+def test_dagster_finds_more_once_the_other_faults_are_planted(world: World) -> None:
+    """The checks without a list of conditions: each counts more failing rows when its fault is planted."""
+    assets = {check.name: check.asset for check in CHECKS if check.name not in CONDITIONS}
+    keys = {dg.AssetCheckKey(dg.AssetKey(asset), name) for name, asset in assets.items()}
+    job = world.defs.resolve_job_def("all_checks").get_subset(asset_check_selection=keys)
+
+    def failing() -> dict[str, int]:
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = job.execute_in_process(instance=instance, raise_on_error=False)
+        return {
+            evaluation.check_name: 0 if evaluation.passed else int(str(evaluation.metadata["failing"].value))
+            for evaluation in result.get_asset_check_evaluations()
+        }
+
+    before, after = failing(), {}
+    for name in assets:
+        with world.conn.transaction():
+            plant(world.conn, PLANTED[name])
+        after[name] = failing()[name]
+    assert {name for name in assets if after[name] <= before[name]} == set()
 
 
 @pytest.mark.parametrize(
