@@ -1,4 +1,4 @@
-"""Scans of the package's syntax trees: code that only tests use, and SQL that is not in the store.
+"""Scans of the package's syntax trees: code that only tests use, and where SQL and HTML are.
 
 What belongs here: finding. What does not: the rules and their few exceptions (test_structure.py).
 """
@@ -52,6 +52,10 @@ _PIECE = re.compile(
       | \b(ORDER|GROUP)\s+BY\s | \bLIMIT\s+[\d%] | \bON\s+CONFLICT\b | \bRETURNING\s | \bIS\s+NOT\s+NULL\b""",
     re.VERBOSE,
 )
+_HTML = re.compile(
+    r"</?(html|head|body|div|p|span|a|table|t[rdh]|[uo]l|li|h[1-6]|b|i|strong|em|br|code|pre|script|style|form"
+    r"|input|button|label|section|details|img)(\s[^<>]*)?/?>"
+)
 _RUNS_A_STATEMENT = {"execute", "executemany"}
 _RUNS_ITS_ARGUMENT = {"copy", "stream"}  # also names of methods without arguments, of dictionaries and arrays
 _COPIES_FILES = {"shutil", "copy"}
@@ -91,6 +95,14 @@ def sql_statements(trees: Trees) -> Iterator[Finding]:
                 of = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
                 if node.func.attr in _RUNS_ITS_ARGUMENT and of not in _COPIES_FILES:
                     yield Finding(module, node.lineno, f".{node.func.attr}")
+
+
+def html_texts(trees: Trees) -> Iterator[Finding]:
+    """Yield each text that has a tag of HTML."""
+    for path, tree in trees.items():
+        for line, text in _texts(tree):
+            if tag := _HTML.search(text):
+                yield Finding(_module(path), line, tag[0])
 
 
 def long_statements(trees: Trees, most_lines: int) -> Iterator[Finding]:

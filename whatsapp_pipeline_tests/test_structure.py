@@ -11,6 +11,7 @@ from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline_tests.source_scan import (
     PACKAGE,
     Finding,
+    html_texts,
     long_statements,
     other_text,
     package,
@@ -20,6 +21,7 @@ from whatsapp_pipeline_tests.source_scan import (
 )
 
 SQL_HOME = "store"
+HTML_HOMES = {"templates", "sandbox"}  # the sandbox's servers answer with pages of their own
 # A longer statement is a file of its own, where it has room for comments and an editor knows its language.
 MOST_LINES = 12
 
@@ -161,6 +163,23 @@ def test_words_and_docstrings_are_no_statements() -> None:
     )
     assert _scan("\n".join(f"X{n} = {text!r}" for n, text in enumerate(words))) == []
     assert _scan('def f():\n    """SELECT is explained here."""') == []
+
+
+def test_html_is_in_the_templates_alone() -> None:
+    found = [
+        f"{module}:{line}: {what}"
+        for module, line, what in html_texts(package())
+        if module.split("/")[0] not in HTML_HOMES
+    ]
+    assert not found, "move these to templates/:\n" + "\n".join(found)
+
+
+def test_html_elsewhere_is_found_and_other_angles_are_not() -> None:
+    def found(source: str) -> int:
+        return len(list(html_texts(parse({PACKAGE / "cli/planted.py": source}))))
+
+    assert found("X = f'<li class=\"{a}\">{b}</li>'") == found("X = '<td>'") == found("X = 'a<br/>'") == 1
+    assert found("X = 'a < b', '<Media omitted>', '<text x=1>'") == found("def f():\n    '<p>'") == 0
 
 
 def test_every_public_name_is_used_by_the_package() -> None:
