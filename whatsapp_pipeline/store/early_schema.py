@@ -61,23 +61,6 @@ def known() -> tuple[Known, ...]:
     return tuple(Known(*line.split("\t")) for line in lines)
 
 
-def ranges(versions: Mapping[str, Mapping[str, str]]) -> list[Known]:
-    """Return the list for the fingerprints of each version, given in order of versions."""
-    found: list[Known] = []
-    open_: dict[str, Known] = {}
-    for version, objects in versions.items():
-        for name in sorted(open_.keys() | objects.keys()):
-            before = open_.get(name)
-            if before is not None and before.fingerprint == objects.get(name):
-                open_[name] = before._replace(last=version)
-                continue
-            if before is not None:
-                found.append(open_.pop(name))
-            if name in objects:
-                open_[name] = Known(name, version, version, objects[name])
-    return sorted([*found, *open_.values()])
-
-
 def differences(conn: Connection, version: str) -> list[str]:
     """Return the objects that a database at `version` lacks, or that differ from those of its migrations."""
     return list(_different(fingerprints(conn), version))

@@ -68,7 +68,6 @@ _TRIGGERS = (
     (_TAKING, "taking"),
     (_SHOWN, "shown"),
 )
-_STAFF = _PRICE | _LENGTH | _DUE | _FETCHED
 _CUSTOMER = _APPROVAL | _REFUSAL | _PAYMENT | _TAKING
 _COMPILED = tuple((bit, trigger(name)) for bit, name in _TRIGGERS)
 
