@@ -35,6 +35,8 @@ from whatsapp_pipeline.errors import SettingError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 DOTENV = PROJECT_ROOT / ".env"
+MONTH_PATTERN = r"\d{4}-(0[1-9]|1[0-2])"
+"""A calendar month as text: 2025-01."""
 
 
 def _matches(pattern: str, expected: str) -> AfterValidator:
@@ -88,7 +90,7 @@ _List = Annotated[tuple[str, ...], BeforeValidator(_parts)]
 _SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_parts)]
 _Count = Annotated[int, Field(ge=1, le=99_999)]
 _Share = Annotated[float, Field(ge=0, le=1)]
-_Month = Annotated[str, _matches(r"\d{4}-(0[1-9]|1[0-2])", "a month such as 2025-01")]
+_Month = Annotated[str, _matches(MONTH_PATTERN, "a month such as 2025-01")]
 _Locale = Annotated[str, _matches(r"[a-z]{2,3}([_-][A-Za-z]{2})?", "a locale such as pt_BR")]
 _AreaCode = Annotated[str, _matches(r"[1-9][0-9]", "a two-digit area code such as 41")]
 _HeaderName = Annotated[

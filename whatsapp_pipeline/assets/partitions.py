@@ -43,7 +43,7 @@ def parse_months(text: str, available: list[str]) -> list[str]:
             first, dots, last = part.strip().partition("..")
             last = last if dots else first
             if (
-                not all(re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month) for month in (first, last))
+                not all(re.fullmatch(settings.MONTH_PATTERN, month) for month in (first, last))
                 or first > last
             ):
                 raise PipelineError(

@@ -29,7 +29,9 @@ class Month(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the month as it was given; anything else is bad usage."""
-        if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", value):
+        from whatsapp_pipeline.settings import MONTH_PATTERN  # `--help` does without the settings
+
+        if not re.fullmatch(MONTH_PATTERN, value):
             self.fail(f"{value!r} is no month; write it as 2025-01", param, ctx)
         return value
 

@@ -1,6 +1,9 @@
 """Tables on a terminal: columns as wide as their widest cell.
 
-What belongs here: lining cells up. What does not: what a table says (the commands).
+What belongs here: the alignment of cells. What does not: the content of tables (the commands).
+
+rich's tables are not used: they wrap or cut cells at the width of the terminal, which breaks scripts that
+read the output, and they interpret markup in text of customers.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 What belongs here: timeouts, retries, rate limits, refused tokens, and the texts of errors. What does not:
 the choice of pages (`source`) and the meaning of items (`items`). A failure is never read as an empty last
 page. No log line or error contains a parameter, a token or a body.
+
+The loop is not urllib3's Retry, which only parses Retry-After here (`waits`): it must renew refused tokens,
+recognise API v2's limit in an answer with status 200, and stop at the time limit of the pass.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""Steps for contacts and orders: reading the ERP, and turning phones into keys.
+"""Steps for contacts and orders: reading the ERP, and normalizing phones.
 
-What belongs here: what tiny_contacts, tiny_orders and normalized_contacts do. What does not: the ERP's HTTP
-API (erp/), how a phone is read (domain/phones.py), SQL (store/contacts/), and whose chat it is
-(steps/links/).
+What belongs here: the work of tiny_contacts, tiny_orders and normalized_contacts. What does not: the ERP's
+HTTP API (erp/), the rules of phones (domain/phones.py), SQL (store/contacts/), and links (steps/links/).
 
     ERP ──erp_sync──► erp_load ──► contatos, ordens_servico ──normalize_contacts──► contact_phones
-             │            └─ erased_contacts: people who must not come back
+             │            └─ erased_contacts: erased people must not come back
              ├─ erp_backup: pages saved as JSON
              └─ erp_unchanged: saved pages that were read before
 """

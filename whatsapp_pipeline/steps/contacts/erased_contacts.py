@@ -1,6 +1,6 @@
-"""Erased people in the ERP's pages: their contacts and the mentions of them are reduced to an id.
+"""Erased people in the ERP's pages: their contacts, and mentions of them, are reduced to an id.
 
-What belongs here: what a sync leaves out before it writes. What does not: the list of erased people
+What belongs here: removing data before it is written. What does not: the list of erased people
 (store/operations/suppression.py), erasing (steps/operations/privacy.py) and chats
 (steps/chats/erased_chats.py).
 """
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def blank_contacts(conn: Connection, items: Sequence[Item]) -> list[Item]:
-    """Return contacts of an ERP page, those of erased people reduced to their id: counts stay true."""
+    """Return contacts of an ERP page.
+
+    Those of erased people keep only their id, so that counts stay right.
+    """
     erased = _erased_ids(conn, items)
     if not erased:
         return list(items)
@@ -26,7 +29,7 @@ def blank_contacts(conn: Connection, items: Sequence[Item]) -> list[Item]:
 
 
 def blank_mentions(conn: Connection, items: Sequence[Item]) -> list[Item]:
-    """Return orders of an ERP page, whose mention of an erased contact is reduced to the id."""
+    """Return orders of an ERP page; a mention of an erased contact keeps only the id."""
     names = ("contato", "cliente")
     mentions = [item[name] for item in items for name in names if isinstance(item.get(name), dict)]
     erased = _erased_ids(conn, mentions)

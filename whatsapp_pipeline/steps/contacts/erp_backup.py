@@ -1,7 +1,6 @@
-"""Pages of the ERP saved as JSON before they are loaded, in the layout that a folder source reads.
+"""PageBackup of the ERP's pages as JSON, in the layout that erp/folder.py reads.
 
-What belongs here: saving a pass's pages, and how many passes stay. What does not: reading them
-(erp/folder.py).
+What belongs here: saving the pages of a pass, and deleting old passes. What does not: reading them.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from whatsapp_pipeline.logs import fields
 _PASS = re.compile(r"\d{8}T\d{12}")
 
 
-class Backup:
-    """One pass's pages, in a folder of its own under `root`; readable by their owner alone.
+class PageBackup:
+    """The saved pages of one pass, in its own folder under `root`, readable only by their owner.
 
-    `name` continues the folder of a pass that is resumed.
+    `name` is the folder of a resumed pass.
     """
 
     def __init__(self, root: Path, name: str | None = None) -> None:
@@ -34,12 +33,12 @@ class Backup:
         self._folder = root / self.name
 
     def save_page(self, name: str, page: ListingPage) -> None:
-        """Save a page of the listing `name` (`contatos/B`) as `<name>-<offset>.json`, in one step."""
+        """Save a page of the listing `name` (`contatos/B`) atomically as `<name>-<offset>.json`."""
         paging = {"limit": len(page.items), "offset": page.offset, "total": page.total}
         self._save(f"{name}-{page.offset:06d}.json", {"itens": page.items, "paginacao": paging})
 
     def save_details(self, items: Sequence[Item]) -> None:
-        """Save details of orders, named by the first one's id."""
+        """Save details of orders in a file named by the first id."""
         if items:
             self._save(f"ordem-servico/details-{items[0]['id']}.json", {"itens": items})
 
@@ -50,10 +49,10 @@ class Backup:
 
 
 def remove_old(root: Path, keep: int, *, log: logging.Logger) -> int:
-    """Remove all but the newest `keep` passes of each listing under `root`; return how many folders went.
+    """Remove all but the newest `keep` passes of each listing under `root`; return the number of folders.
 
-    A pass that is resumed is the newest of its listing, so it never goes. What no pass made stays, and so
-    does a folder that can't be removed, with a warning.
+    A resumed pass is the newest of its listing and is never removed. Other files stay, and so does a folder
+    that can't be removed, with a warning.
     """
     passes = sorted((path for path in root.glob("*") if _PASS.fullmatch(path.name)), reverse=True)
     kept: dict[str, int] = {}

@@ -1,6 +1,6 @@
-"""A page of the ERP in the database: which rows changed, fitted, written, and reported where they don't fit.
+"""Loading one page of the ERP into the database: finding changed rows, fitting, writing and reporting them.
 
-What belongs here: one page at a time. What does not: going from page to page (`erp_sync`). The caller holds a
+What belongs here: one page. What does not: the sequence of pages (`erp_sync`). The caller holds a
 transaction.
 """
 
@@ -27,13 +27,13 @@ from whatsapp_pipeline.erp.items import (
 from whatsapp_pipeline.erp.source import ErpSource
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.contacts.erased_contacts import blank_mentions
-from whatsapp_pipeline.steps.contacts.erp_backup import Backup
+from whatsapp_pipeline.steps.contacts.erp_backup import PageBackup
 from whatsapp_pipeline.store import exceptions
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import erp, erp_rows
 from whatsapp_pipeline.store.operations import adoption, suppression
 
-_MOST_FAILURES = 2  # orders in a row without details; more of them are a failure of the ERP
+_MOST_FAILURES = 2  # consecutive orders without details; with more of them, the ERP has failed
 _FUTURE = "data_atualizacao: a date in the future; incremental reading does not go by it"
 
 
@@ -56,7 +56,7 @@ class Loaded:
 
 
 class _Loader:
-    """What loading contacts and loading orders have in common."""
+    """The part that loading contacts and loading orders share."""
 
     def __init__(self, conn: Connection, table: erp.Table) -> None:
         self.conn, self.table, self.stage = conn, table, erp.STAGES[table]
@@ -72,7 +72,7 @@ class _Loader:
         *,
         future: Iterable[int] = (),
     ) -> erp_rows.Fitted:
-        """Fit and write rows, and make their misfits the findings about them."""
+        """Fit and write rows, and store the values that do not fit as findings."""
         listed = list(rows)
         if not listed:
             return erp_rows.Fitted()
@@ -92,7 +92,7 @@ class _Loader:
         return fitted
 
     def unreadable(self, reasons: Sequence[str], loaded: Loaded) -> None:
-        """Keep that items of the page could not be read at all, beside the reasons of earlier pages."""
+        """Store a finding for items of the page that could not be read, with the reasons of earlier pages."""
         if not reasons:
             return
         known = exceptions.details(self.conn, self.stage, self.place("?"))
@@ -103,23 +103,26 @@ class _Loader:
         loaded.exceptions += exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], rows)
 
     def forget_unreadable(self) -> None:
-        """Drop the findings about items without an id: a new pass finds those that are left."""
+        """Delete the findings about items without an id; a new pass finds the remaining ones."""
         exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], [])
 
     def place(self, row_id: int | str) -> str:
-        """How findings name a row: `contatos/123`."""
+        """Return the name of a row in findings: `contatos/123`."""
         return f"{self.table}/{row_id}"
 
     def finding(self, row_id: int | str, kind: str, severity: str, detail: str) -> exceptions.ExceptionRow:
-        """Make a finding about a row."""
+        """Return a finding about a row."""
         return self.finding_about(self.place(row_id), kind, severity, detail)
 
     def finding_about(self, place: str, kind: str, severity: str, detail: str) -> exceptions.ExceptionRow:
-        """Make a finding about a row or a listing, named as `place`."""
+        """Return a finding about the row or listing `place`."""
         return exceptions.ExceptionRow(self.stage, place, None, None, None, kind, severity, detail)
 
     def identified(self, items: Sequence[Item], loaded: Loaded) -> dict[int, Identified]:
-        """Return a page's items by id, the last of an id; those without one are findings."""
+        """Return the items of a page by id, the last of several with one id.
+
+        Items without an id are findings.
+        """
         found: dict[int, Identified] = {}
         reasons: list[str] = []
         for item in items:
@@ -137,15 +140,15 @@ class ContactLoader(_Loader):
     """Loads pages of contacts."""
 
     def __init__(self, conn: Connection, began: datetime) -> None:
-        """Load into the database of `conn`; `began` is when the pass did, as the ERP writes times."""
+        """Load into the database of `conn`; `began` is the beginning of the pass in the ERP's local time."""
         super().__init__(conn, "contatos")
         self._tomorrow = began + timedelta(days=1)
 
     def prepare(self, items: Sequence[Item]) -> None:
-        """Contacts need nothing beyond their page."""
+        """Do nothing: a page has all data of its contacts."""
 
     def load(self, items: Sequence[Item]) -> Loaded:
-        """Keep a page of contacts; those that are as they were cost one lookup."""
+        """Write a page of contacts; unchanged ones cost one lookup for the page."""
         loaded = Loaded()
         listed = self.identified(items, loaded)
         for erased in suppression.suppressed_contact_ids(self.conn, listed):
@@ -183,14 +186,14 @@ class OrderLoader(_Loader):
     """Loads pages of orders with the details that their list items lack."""
 
     def __init__(
-        self, conn: Connection, source: ErpSource, backup: Backup | None, log: logging.Logger
+        self, conn: Connection, source: ErpSource, backup: PageBackup | None, log: logging.Logger
     ) -> None:
         super().__init__(conn, "ordens_servico")
         self._source, self._backup, self._log = source, backup, log
         self._details: dict[int, Identified] = {}
         self._missing: set[int] = set()
-        self._foreign: set[int] = set()  # orders that the ERP answered with the details of another one
-        self._failing: dict[int, str] = {}  # orders whose details the ERP did not give, and what it said
+        self._foreign: set[int] = set()  # orders for which the ERP returned another order's details
+        self._failing: dict[int, str] = {}  # orders whose details failed → the ERP's answer
         self._failed_in_a_row = 0
         self._asked = 0
 
@@ -201,7 +204,7 @@ class OrderLoader(_Loader):
         self._fetch([o.id for o in listed.values() if not self._source.live or _changed(o, known.get(o.id))])
 
     def load(self, items: Sequence[Item]) -> Loaded:
-        """Keep a page of orders, with the details that `prepare` fetched."""
+        """Write a page of orders, with the details that `prepare` fetched."""
         loaded = Loaded(details_read=self._asked)
         listed = self.identified(items, loaded)
         known = erp.known_orders(self.conn, list(listed))
@@ -217,7 +220,7 @@ class OrderLoader(_Loader):
             values = {name: value for one in read for name, value in one.values.items()}
             odd[order.id] = {c: shape for one in read for c, shape in one.rejected.items() if c not in values}
             rows.append((order.id, values))
-            # Without the details that it asked for, the order counts as not read: the next pass asks again.
+            # An order whose details are missing keeps its old hash, so that the next pass reads it again.
             unread = before if order.id in self._missing else None
             item_hash = unread.item_hash if unread else order.item_hash
             sources.append((order.id, item_hash, detail.item_hash if detail else None))
@@ -225,11 +228,11 @@ class OrderLoader(_Loader):
         return loaded
 
     def prepare_open(self, batch: Sequence[erp.OrderSource]) -> None:
-        """Fetch the details of orders outside the window that were open, before the transaction begins."""
+        """Fetch the details of open orders outside the period, before the transaction begins."""
         self._fetch([order.id_ordem_servico for order in batch])
 
     def load_open(self, batch: Sequence[erp.OrderSource]) -> Loaded:
-        """Keep the details of orders outside the window."""
+        """Write the details of orders outside the period."""
         loaded = Loaded(details_read=self._asked)
         sources, rows = [], []
         odd: dict[int, dict[str, str]] = {}
@@ -262,7 +265,7 @@ class OrderLoader(_Loader):
                 found[order_id] = item
         kept = blank_mentions(self.conn, list(found.values()))
         for order_id, item in zip(found, kept, strict=True):
-            with suppress(ItemError):  # an answer that is no order says nothing of this one
+            with suppress(ItemError):  # the answer is no order
                 detail = identify(item)
                 if detail.id == order_id:
                     self._details[order_id] = detail
@@ -273,7 +276,7 @@ class OrderLoader(_Loader):
             self._backup.save_details([detail.item for detail in self._details.values()])
 
     def _detail(self, order_id: int) -> Item | None:
-        """Ask for an order's details; raises ErpAddressError when the ERP gave none for many in a row."""
+        """Return an order's details; raises ErpAddressError after too many consecutive failures."""
         try:
             item = self._source.order(order_id)
         except ErpAddressError as error:
@@ -319,7 +322,7 @@ class OrderLoader(_Loader):
 
 
 def _changed(order: Identified, before: erp.OrderSource | None) -> bool:
-    """Say whether an order must be read in detail: new, changed in the list, never detailed, or cut."""
+    """Return whether to read an order's details: it is new, changed, without details, or was truncated."""
     return (
         before is None
         or before.item_hash != order.item_hash
@@ -329,5 +332,5 @@ def _changed(order: Identified, before: erp.OrderSource | None) -> bool:
 
 
 def _changed_in_detail(detail: Identified, before: erp.OrderSource | None) -> bool:
-    """Say whether an order's details are other than those read last, or were not kept whole."""
+    """Return whether an order's details changed since the last reading, or were truncated."""
     return before is None or before.detail_hash != detail.item_hash or bool(before.truncated)

@@ -1,7 +1,8 @@
-"""tiny_contacts and tiny_orders: the ERP's listings, read whole and kept in the database.
+"""tiny_contacts and tiny_orders: reading the ERP's listings completely into the database.
 
-What belongs here: passes over listings that move while one reads, page by page, so that a killed pass goes on
-where it was. What does not: HTTP (erp/) and SQL (store/). Rows that the ERP no longer lists stay.
+What belongs here: passes over listings whose rows may move during the reading; a killed pass is resumed at
+its last page. What does not: HTTP (erp/) and SQL (store/). Rows that the ERP no longer lists stay in the
+database.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.contacts import erp_unchanged
 from whatsapp_pipeline.steps.contacts.erased_contacts import blank_contacts, blank_mentions
-from whatsapp_pipeline.steps.contacts.erp_backup import Backup
+from whatsapp_pipeline.steps.contacts.erp_backup import PageBackup
 from whatsapp_pipeline.steps.contacts.erp_load import ContactLoader, Loaded, OrderLoader
 from whatsapp_pipeline.store import exceptions
 from whatsapp_pipeline.store.connection import Connection
@@ -34,17 +35,18 @@ from whatsapp_pipeline.store.contacts import erp as erp_store
 from whatsapp_pipeline.store.contacts import erp_passes
 from whatsapp_pipeline.store.locks import named_lock
 
-# An incremental pass looks back this far behind the watermark: clocks differ, and times have whole seconds.
+# An incremental pass begins this long before the watermark: clocks differ, and times have whole seconds.
 OVERLAP: Final = timedelta(minutes=10)
 LARGEST_LOAD: Final = 2000
-# Orders whose details are asked for between two commits: a pass that is out of time keeps those before.
+# Orders whose details are read between two commits; a pass that runs out of time keeps the committed ones.
 _DETAILS_BATCH: Final = 20
 _SWEEPS: Final = 4
-# Duplicates at a listing's end fill two pages at most: the second is the overlap where the total is too high.
+# At the end of a listing, duplicates fill at most two pages: the second is the overlap if the total is too
+# high.
 _MOST_STALE_PAGES: Final = 2
 
-# What a reading of a listing begins with; `last_id` is 0 where the last row had no id, and `digest` names the
-# rows that the reading has brought so far.
+# Initial state of a reading. `last_id` is 0 if the last row had no id; `digest` is a hash of the rows read so
+# far.
 _FIRST_READING: Final[dict[str, Any]] = {
     "offset": 0, "last_id": None, "total": None, "moved": False, "bad": 0, "digest": "",
 }  # fmt: skip
@@ -54,9 +56,10 @@ _Log: TypeAlias = logging.Logger
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What a pass did. `expected` is what the ERP counts, `items` the different rows it gave.
+    """Counts of a pass. `expected` is the ERP's own count, `items` the number of different rows that it
+    listed.
 
-    `same_pages`: none was read, since they are those of the last pass and the rows are as it left them.
+    `same_pages` is 1 if no page was read, because pages and rows are unchanged since the last pass.
     """
 
     pages: int = 0
@@ -75,13 +78,13 @@ class SyncReport:
     same_pages: int = 0
 
     def counts(self) -> dict[str, int]:
-        """Return the counts, ready to show."""
+        """Return the counts by name."""
         return asdict(self)
 
 
 @dataclass(slots=True)
 class _Tally:
-    """The counts of a pass while it runs."""
+    """The counts of a running pass."""
 
     pages: int = 0
     expected: int = 0
@@ -91,24 +94,25 @@ class _Tally:
 
 @dataclass(slots=True)
 class _Reader:
-    """One pass at work.
+    """One running pass.
 
-    The loader first fetches what a page's items lack, then keeps them in the transaction that also keeps how
-    far the pass is.
+    The loader first fetches the details that a page's items lack. Then it writes the items in the transaction
+    that also stores the progress of the pass.
     """
 
     conn: Connection
     run: erp_passes.Pass
     live: bool
     loader: ContactLoader | OrderLoader
-    backup: Backup | None
+    backup: PageBackup | None
     log: _Log
     tally: _Tally = field(default_factory=_Tally)
 
     def read(self, listing: str, name: str, fetch: Callable[[int], ListingPage]) -> None:
-        """Read one listing until every row that it counts has been seen; `name` is for files and messages.
+        """Read one listing until every row that the ERP counts has been seen; `name` is for files and
+        messages.
 
-        Raises PipelineError when the listing repeats itself or never holds still.
+        Raises PipelineError if pages repeat or if rows move during every reading.
         """
         state = self.run.state
         if listing in state["done"]:
@@ -117,12 +121,12 @@ class _Reader:
         if state.get("listing") != listing:
             state.update(_FIRST_READING, listing=listing, sweep=0, before=None)
         for key, value in {"digest": "", "before": None}.items():
-            state.setdefault(key, value)  # an earlier version began the pass
+            state.setdefault(key, value)  # an earlier version of the program began the pass
         for _ in range(_SWEEPS):
             self._sweep(listing, name, fetch)
             seen = erp_passes.count_seen(self.conn, self.run, listing) + state["bad"]
             whole = seen >= state["total"] and not state["moved"]
-            # Two readings that brought the same rows in the same order: nothing moved, the count is wrong.
+            # Two readings had the same rows in the same order, so no row moved and the count is wrong.
             same = state["digest"] == state["before"]
             if whole or same:
                 state["done"][listing] = seen
@@ -149,10 +153,10 @@ class _Reader:
         state.update(_FIRST_READING, sweep=state["sweep"] + 1, before=state["digest"])
 
     def _keep_difference(self, listing: str, name: str) -> None:
-        """Make it a finding that the ERP counts other rows than it lists, or drop an earlier pass's."""
+        """Store or delete the finding that the ERP's count differs from its listing."""
         state = self.run.state
         total, resource = state["total"], f"{self.loader.table}: {name}"
-        # The last reading alone: together they also hold rows that were deleted meanwhile.
+        # Only the last reading counts: earlier ones may contain rows that were deleted since.
         seen = len(erp_passes.seen(self.conn, self.run, listing, state["sweep"])) + state["bad"]
         words = f"the ERP counts {total} rows and lists {seen} different ones"
         found = [self.loader.finding_about(resource, "count_differs", "warning", words)]
@@ -167,12 +171,12 @@ class _Reader:
         erp_passes.advance(self.conn, self.run, listing, self.run.state["sweep"], ids)
 
     def _sweep(self, listing: str, name: str, fetch: Callable[[int], ListingPage]) -> None:
-        """Read the listing once from where it stands to its end."""
+        """Read the listing once, from the present position to the end."""
         state = self.run.state
         seen = erp_passes.seen(self.conn, self.run, listing, state["sweep"])
         offset: int | None = state["offset"]
         before: list[int] = []
-        stale = 0  # pages in a row that brought no new id
+        stale = 0  # consecutive pages without a new id
         while offset is not None:
             page = fetch(offset)
             self.tally.pages += 1
@@ -183,13 +187,13 @@ class _Reader:
                 self._restart()
                 self._save(listing)
                 raise PipelineError(
-                    f"the ERP gave the same rows of {name} again at offset {offset}: it ignores paging; "
-                    "nothing is lost, report it to the ERP's support if it stays so"
+                    f"the ERP returned the same rows of {name} again at offset {offset}: it ignores paging; "
+                    "no data is lost. If it happens again, report it to the ERP's support"
                 )
             items = page.items
             if self.live and items and state["last_id"] is not None:
                 if _id_or_none(items[0]) == (state["last_id"] or None):
-                    items = items[1:]  # the row that overlaps is loaded already
+                    items = items[1:]  # the row repeated from the previous page
                 else:
                     state["moved"] = True
             bad = sum(_id_or_none(item) is None for item in items)
@@ -226,19 +230,19 @@ class _Reader:
                     self._save(listing, ids)
 
     def items(self) -> int:
-        """Count the different rows the pass has seen."""
+        """Return the number of different rows that the pass has seen."""
         return erp_passes.count_seen(self.conn, self.run)
 
 
 def sync_contacts(
     conn: Connection, source: ErpSource, *, full: bool, backup_dir: Path | None, log: _Log
 ) -> SyncReport:
-    """Bring `contatos` to what the ERP lists: every contact, or those changed since the last pass.
+    """Write to `contatos` what the ERP lists: every contact, or those changed since the last pass.
 
-    It reads everything when `full`, when no pass over this source has ended well, and when a full pass broke
-    off or an incremental one brought nothing; of saved pages everything or, where nothing could come of it,
-    nothing. Each page is saved under `backup_dir` (None: not) before it is loaded. Raises PipelineError; the
-    next call resumes.
+    It reads every contact with `full`, if no pass over this source was complete, if a full pass was
+    interrupted, and if an incremental one had no rows. Saved pages are read completely, or not at all if
+    nothing can have changed. With `backup_dir` each page is saved before it is loaded. Raises PipelineError;
+    the next call resumes.
     """
     with named_lock(
         conn, erp_passes.LOCKS["contatos"],
@@ -248,7 +252,7 @@ def sync_contacts(
         full = full or (source.live and erp_passes.is_unfinished(conn, "contatos", "full", source.name))
         since = None if full or known is None or not source.live else known - OVERLAP
         report = _read_contacts(conn, source, since, known, full=full, backup_dir=backup_dir, log=log)
-        # The contact that changed last is listed again, unless its date was set back or the ERP fails.
+        # The contact with the last change is listed again, unless its date was set back or the ERP fails.
         if since is not None and report.items == 0 and erp_store.knows_contacts(conn):
             log.warning("contatos: the ERP listed no change, not even the last one; reading every contact")
             report = _read_contacts(conn, source, None, known, full=True, backup_dir=backup_dir, log=log)
@@ -265,9 +269,9 @@ def _read_contacts(
     backup_dir: Path | None,
     log: _Log,
 ) -> SyncReport:
-    """Make one pass over the contacts that changed since a time (None: over all); the caller holds the lock.
+    """Make one pass over the contacts changed since a time (None: all contacts); the caller holds the lock.
 
-    `known` is the watermark of the passes before.
+    `known` is the watermark of earlier passes.
     """
     state = _state(source, "contatos", since)
     if not full and (same := _same_pages(conn, "contatos", state, log)):
@@ -291,12 +295,12 @@ def _read_contacts(
     _run(conn, run, reader, work)
     newest = parse_erp_time(run.state["newest"] or "")
     elapsed = erp_passes.elapsed_seconds(conn, run)
-    # A clock that was set back during the pass can't say how long it took: the watermark stays.
+    # If the clock was set back during the pass, its duration is unknown, so the watermark stays.
     if newest is None or elapsed < 0:
         return _finish(conn, run, reader, until=known)
-    # Changed before the pass began: a row that changed behind the reader's back is read next time.
+    # The watermark is before the beginning of the pass, so that rows changed during it are read next time.
     until = newest - timedelta(seconds=ceil(elapsed))
-    # A full pass may set the watermark back: what it did not list can't be the newest change.
+    # A full pass may set the watermark back, because a change that it did not list does not exist.
     return _finish(conn, run, reader, until=until if since is None or known is None else max(until, known))
 
 
@@ -309,10 +313,10 @@ def sync_orders(
     log: _Log,
     full: bool = False,
 ) -> SyncReport:
-    """Bring `ordens_servico` to what the ERP lists from the emission date `since` on (None: all of them).
+    """Write to `ordens_servico` the orders issued from `since` on (None: all orders).
 
-    Orders issued before and still open are asked for one by one. Saved pages are passed over where nothing
-    could come of them, unless `full`. Raises PipelineError; the next call resumes.
+    Orders that were issued earlier and are still open are read one by one. Saved pages are skipped if nothing
+    can have changed, unless `full`. Raises PipelineError; the next call resumes.
     """
     with named_lock(
         conn, erp_passes.LOCKS["ordem-servico"],
@@ -339,10 +343,10 @@ def sync_orders(
 
 
 def _recheck_open(reader: _Reader, loader: OrderLoader, since: date | None) -> None:
-    """Ask again for orders that were open and lie before the window: the ERP has no updated-since filter."""
+    """Read the open orders before the period again, because the ERP can't list orders by date of change."""
     state = reader.run.state
     if loader.columns["data_emissao"].family not in {"date", "time"}:
-        return  # the user's own table can't say which orders lie before the window
+        return  # without dates in the user's table, the orders before the period are unknown
     while batch := erp_store.open_orders(
         reader.conn, issued_before=since, after=state.get("rechecked", 0), limit=_DETAILS_BATCH
     ):
@@ -354,7 +358,7 @@ def _recheck_open(reader: _Reader, loader: OrderLoader, since: date | None) -> N
 
 
 def _state(source: ErpSource, resource: Resource, since: date | None) -> dict[str, Any]:
-    """What a pass begins with: what it reads, and that it has read nothing yet."""
+    """Return the initial state of a pass: its source, period and saved pages."""
     return {
         "source": source.name, "since": since.isoformat() if since else None,
         "pages": erp_unchanged.pages_of(source, resource), "done": {}, "newest": None,
@@ -362,7 +366,7 @@ def _state(source: ErpSource, resource: Resource, since: date | None) -> dict[st
 
 
 def _same_pages(conn: Connection, resource: Resource, state: dict[str, Any], log: _Log) -> SyncReport | None:
-    """Return the report of a pass that need not be made, None where it must."""
+    """Return the report of a pass over unchanged saved pages; None if a pass is needed."""
     counts = erp_unchanged.counts_of_same(conn, resource, state)
     if counts is None:
         return None
@@ -380,17 +384,17 @@ def _same_pages(conn: Connection, resource: Resource, state: dict[str, Any], log
     )  # fmt: skip
 
 
-def _backup(folder: Path | None, source: ErpSource, run: erp_passes.Pass) -> Backup | None:
+def _backup(folder: Path | None, source: ErpSource, run: erp_passes.Pass) -> PageBackup | None:
     # Saved pages are their own backup.
     if folder is None or not source.live:
         return None
-    backup = Backup(folder, run.state.get("backup"))
+    backup = PageBackup(folder, run.state.get("backup"))
     run.state["backup"] = backup.name
     return backup
 
 
 def _run(conn: Connection, run: erp_passes.Pass, reader: _Reader, work: Callable[[], None]) -> None:
-    """Do the work of a pass; one that fails is closed as failed, with how far it came."""
+    """Do the work of a pass; if it fails, close it as failed with its progress."""
     if run.resumed:
         reader.log.info(
             "resuming the pass over %s that did not end", run.resource, extra=fields(resource=run.resource)
@@ -400,7 +404,7 @@ def _run(conn: Connection, run: erp_passes.Pass, reader: _Reader, work: Callable
     try:
         work()
     except BaseException:
-        # The connection may be what failed: then the pass stays `running` and is resumed all the same.
+        # If the connection failed, the pass keeps the status `running` and is resumed too.
         with suppress(psycopg.Error):
             erp_passes.fail(conn, run, items=reader.items(), expected=reader.tally.expected)
         raise
@@ -415,7 +419,7 @@ def _finish(conn: Connection, run: erp_passes.Pass, reader: _Reader, *, until: d
     )  # fmt: skip
     with conn.transaction():
         erp_unchanged.keep(conn, run, report.counts())
-        # Each listing was verified; together they may count a row twice that moved between two of them.
+        # Each listing is verified, but a row that moved from one to another may be counted twice.
         erp_passes.complete(conn, run, until=until, items=items, expected=min(tally.expected, items))
     reader.log.info(
         "%s: %d rows, %d new, %d changed, %d as before",
@@ -442,10 +446,10 @@ def _id_or_none(item: Item) -> int | None:
 
 
 def _later(newest: str | None, page: ListingPage, began: datetime) -> str | None:
-    """Return the latest change seen so far, with a page's, of those before the pass began.
+    """Return the latest change so far, a page included, that is before the beginning of the pass.
 
-    A contact can carry a date in the future. A watermark taken from it would hide every change until then;
-    one set to the pass's beginning would promise a contact there, and the next pass would list none.
+    A contact may have a date in the future. A watermark from that date would hide every change until then. A
+    watermark at the beginning of the pass would be wrong too, because no contact has that date.
     """
     times = (parse_erp_time(str(item.get("dataAtualizacao") or "")) for item in page.items)
     known = parse_erp_time(newest or "")
@@ -454,5 +458,8 @@ def _later(newest: str | None, page: ListingPage, began: datetime) -> str | None
 
 
 def _digest(before: str, total: int, ids: Sequence[int]) -> str:
-    """Name the rows of a reading up to and including a page; equal for equal pages in equal order."""
+    """Return a hash of the rows of a reading up to this page.
+
+    Equal pages in equal order give equal hashes.
+    """
     return blake2b(f"{before} {total} {ids}".encode(), digest_size=16).hexdigest()

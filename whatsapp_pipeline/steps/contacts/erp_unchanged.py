@@ -1,7 +1,7 @@
-"""Saved pages that the last pass has read: whether anything could come of reading them again.
+"""Saved pages that another reading would not change anything for.
 
-What belongs here: the three things that must be as the last pass left them (the pages, the code that reads
-them, and the rows that came of them). What does not: live listings, which nobody knows without reading.
+What belongs here: comparing the pages, the code that reads them, and their rows in the database with those of
+the last pass. What does not: live listings, which always have to be read.
 """
 
 from __future__ import annotations
@@ -18,29 +18,30 @@ _TABLES: Final[dict[str, erp.Table]] = {"contatos": "contatos", "ordem-servico":
 
 
 def pages_of(source: ErpSource, resource: Resource) -> str | None:
-    """Name the saved pages and the code that reads them; None for a live listing.
+    """Return a hash of the saved pages and of the code that reads them; None for a live listing.
 
-    Call it before a page is read: of pages that change meanwhile, the name is then the older one, and the
-    next pass reads them again.
+    Call it before reading a page. If pages change during the reading, the hash is that of the older pages,
+    and the next pass reads them again.
     """
     found = source.fingerprint(resource)
     return None if found is None else f"{found}:{_reader()}"
 
 
 def keep(conn: Connection, run: erp_passes.Pass, counts: dict[str, int]) -> None:
-    """Note in the state of a pass that ends well what its rows are, and its counts; in its transaction.
+    """Store the version of the rows and the counts in the state of a complete pass, in its transaction.
 
-    Not of a resumed one: what happened to the rows of its first part while nobody was at it, it can't know.
+    Nothing is stored for a resumed pass, because its first rows may have changed during the interruption.
     """
     if run.state["pages"] is not None and not run.resumed:
         run.state.update(rows=erp.version(conn, _TABLES[run.resource]), counts=counts)
 
 
 def counts_of_same(conn: Connection, resource: Resource, state: dict[str, object]) -> dict[str, int] | None:
-    """Return the counts of the last pass when another one with this `state` would change nothing, else None.
+    """Return the counts of the last pass if another one with this `state` would change nothing, otherwise
+    None.
 
-    The database is asked as well as the pages: a row may have been deleted, a person erased or taken off the
-    list of the erased, a column widened, a backup restored.
+    It compares the database too: a row may have been deleted, a person erased or removed from the list of
+    erased people, a column widened, a backup restored.
     """
     last = erp_passes.last_like(conn, resource, state) if state["pages"] is not None else None
     if last is None or last.get("rows") != erp.version(conn, _TABLES[resource]):

@@ -1,4 +1,7 @@
-"""normalized_contacts: every phone of every contact as a key for matching."""
+"""normalized_contacts: every phone of every contact as a key for matching.
+
+What belongs here: reading changed contacts in batches. What does not: the rules of phones (domain/phones.py).
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import phones as store
 from whatsapp_pipeline.store.locks import named_lock
 
-# Part of each contact's input hash: a change of the rules reads every contact again.
+# Part of each contact's input hash, so that a change of the rules reads every contact again.
 RULES_VERSION = "3"
 _BATCH = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class NormalizeReport:
-    """What the step did, in contacts and phones."""
+    """Counts of contacts and phones."""
 
     contacts: int = 0
     contacts_with_phone: int = 0
@@ -29,16 +32,16 @@ class NormalizeReport:
     phones_changed: int = 0
 
     def counts(self) -> dict[str, int]:
-        """Return the counts, ready to show."""
+        """Return the counts by name."""
         return asdict(self)
 
 
 def normalize_contacts(
     conn: Connection, *, default_area_code: str | None, log: logging.Logger
 ) -> NormalizeReport:
-    """Read the phone fields of contacts that changed; a batch is a transaction of its own.
+    """Read the phone fields of changed contacts, in one transaction per batch.
 
-    `default_area_code` (two digits) completes numbers that were typed without one.
+    `default_area_code` (two digits) completes numbers typed without one.
     """
     rules = f"{RULES_VERSION}:{default_area_code or ''}"
     read = updated = changed = 0
@@ -68,7 +71,7 @@ def normalize_contacts(
 
 
 def waiting_contacts(conn: Connection, *, default_area_code: str | None) -> int:
-    """Return how many contacts a run would read again, or forget because they were deleted."""
+    """Return the number of contacts that a run would read again, or remove because they were deleted."""
     return store.count_waiting(conn, f"{RULES_VERSION}:{default_area_code or ''}")
 
 

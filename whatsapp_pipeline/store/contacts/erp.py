@@ -1,7 +1,8 @@
-"""`contact_sources` and `order_sources`: what the ERP says of a row beyond the user's own columns.
+"""The tables `contact_sources` and `order_sources`: data of the ERP that the user's tables have no columns
+for.
 
-What belongs here: which rows changed since they were read last, whether any did, and remembering them. What
-does not: the rows themselves (`erp_rows`) and passes (`erp_passes`).
+What belongs here: storing hashes of the ERP's rows, and finding those that changed. What does not: the rows
+(`erp_rows`) and passes (`erp_passes`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from whatsapp_pipeline.store.operations import adoption
 
 Table: TypeAlias = Literal["contatos", "ordens_servico"]
 OPEN_ORDER_STATUSES = ("0", "1", "2", "5", "6")
-# Table → the stage that its findings are recorded under.
+# Table → the stage of its findings.
 STAGES: Final[dict[Table, str]] = {"contatos": "tiny_contacts", "ordens_servico": "tiny_orders"}
-# What is remembered of the rows that are still there.
+# Stored sources of rows that still exist.
 _REMEMBERED: Final[dict[Table, LiteralString]] = {
     "contatos": "FROM contact_sources s WHERE EXISTS (SELECT FROM contatos t WHERE t.id = s.id_contato)",
     "ordens_servico": """FROM order_sources s
@@ -28,7 +29,10 @@ _REMEMBERED: Final[dict[Table, LiteralString]] = {
 
 
 class ContactSource(NamedTuple):
-    """What is remembered of a contact; phones in full, whatever the width of their columns."""
+    """The stored source of a contact.
+
+    Phones are complete, also if columns of the user's table are too short.
+    """
 
     id_contato: int
     situacao: str | None
@@ -41,7 +45,7 @@ class ContactSource(NamedTuple):
 
 
 class OrderSource(NamedTuple):
-    """What is remembered of an order: hashes of its list item and of its details (None: never read)."""
+    """The stored source of an order: hashes of its list item and of its details (None: never read)."""
 
     id_ordem_servico: int
     item_hash: bytes
@@ -50,9 +54,9 @@ class OrderSource(NamedTuple):
 
 
 def unchanged_contacts(conn: Connection, hashes: Mapping[int, bytes]) -> dict[int, str]:
-    """Return the ids whose item is the one read last, was kept whole, and is still in `contatos`.
+    """Return the ids whose item is unchanged, was not truncated, and is still in `contatos`.
 
-    With each comes the version of the ERP that named its fields.
+    The value is the version of the API that named the fields.
     """
     rows = conn.execute(
         """SELECT s.id_contato, s.field_names FROM unnest(%s::bigint[], %s::bytea[]) AS i (id, hash)
@@ -70,7 +74,7 @@ def knows_contacts(conn: Connection) -> bool:
 
 
 def known_orders(conn: Connection, ids: Sequence[int]) -> dict[int, OrderSource]:
-    """Return what is remembered of those orders that are still in `ordens_servico`."""
+    """Return the stored sources of those orders that are still in `ordens_servico`."""
     rows = conn.execute(
         """SELECT id_ordem_servico, item_hash, detail_hash, truncated FROM order_sources s
            WHERE id_ordem_servico = ANY(%s::bigint[])
@@ -81,10 +85,10 @@ def known_orders(conn: Connection, ids: Sequence[int]) -> dict[int, OrderSource]
 
 
 def version(conn: Connection, table: Table) -> str:
-    """Hash what decides whether items read before would be written again.
+    """Return a hash of the data that decides whether items would be written again.
 
-    That is: what is remembered of the rows that are still in `table`, its columns, who may not come back, and
-    the findings. What other programs write into the columns of a row does not count, here as in a pass.
+    That is: the stored sources of rows that are still in `table`, its columns, the list of erased people, and
+    the findings. Values that other programs write to the rows are not included, as a pass ignores them too.
     """
     row = conn.execute(
         f"""SELECT
@@ -100,7 +104,7 @@ def version(conn: Connection, table: Table) -> str:
 
 
 def remember_contacts(conn: Connection, contacts: Iterable[ContactSource]) -> None:
-    """Keep what the ERP says of these contacts; rows that say the same are left alone."""
+    """Store the sources of these contacts; equal rows are not written."""
     conn.execute(
         """INSERT INTO contact_sources AS s (id_contato, situacao, data_atualizacao, telefone, celular,
                                              item_hash, field_names, truncated)
@@ -119,7 +123,7 @@ def remember_contacts(conn: Connection, contacts: Iterable[ContactSource]) -> No
 
 
 def remember_orders(conn: Connection, orders: Iterable[OrderSource]) -> None:
-    """Keep the hashes of these orders; an order read without details keeps the details' hash it had."""
+    """Store the sources of these orders; an order read without details keeps the old hash of its details."""
     conn.execute(
         """INSERT INTO order_sources AS s (id_ordem_servico, item_hash, detail_hash, truncated)
            SELECT id_ordem_servico, decode(item_hash, 'hex'), decode(detail_hash, 'hex'), truncated
@@ -135,7 +139,7 @@ def remember_orders(conn: Connection, orders: Iterable[OrderSource]) -> None:
 
 
 def _as_json(rows: Iterable[ContactSource | OrderSource]) -> str:
-    """Write rows as JSON objects: bytes in hexadecimal, times as PostgreSQL reads them."""
+    """Return rows as JSON objects, with bytes in hexadecimal and times in ISO format."""
     return json.dumps([row._asdict() for row in rows], default=_plain)
 
 
@@ -144,9 +148,9 @@ def _plain(value: bytes | datetime) -> str:
 
 
 def open_orders(conn: Connection, *, issued_before: date | None, after: int, limit: int) -> list[OrderSource]:
-    """Return orders of the ERP that are still open, issued before the window that a pass has read.
+    """Return orders that are still open and were issued before the period that a pass has read.
 
-    In order of id, above `after`, at most `limit`; none when the window had no beginning.
+    They are sorted by id, with ids above `after`, at most `limit`; none if the period has no beginning.
     """
     rows = conn.execute(
         """SELECT s.id_ordem_servico, s.item_hash, s.detail_hash, s.truncated

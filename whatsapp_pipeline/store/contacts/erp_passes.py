@@ -1,7 +1,7 @@
-"""`erp_passes`: readings of the ERP's listings, where they stand, and up to when they are known.
+"""The table `erp_passes`: readings of the ERP's listings, their progress and their watermarks.
 
-What belongs here: opening, resuming, advancing and closing a pass, and the ids it has seen. What does not:
-the rows that a pass brings (`erp_rows`).
+What belongs here: beginning, resuming, advancing and closing a pass, and the ids it has seen. What does not:
+the rows (`erp_rows`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from whatsapp_pipeline.store.locks import free_lock
 LOCKS: Final = {"contatos": "tiny_contacts", "ordem-servico": "tiny_orders"}
 
 
-# The ERP writes Brazilian local time without saying so.
+# The ERP's times are Brazilian local times without a zone.
 _BEGAN: Final = "(started_at AT TIME ZONE 'America/Sao_Paulo')"
 _READ_THE_SAME: Final = """cursor_state ->> 'source' = %(source)s
     AND cursor_state ->> 'since' IS NOT DISTINCT FROM %(since)s
@@ -30,7 +30,7 @@ _READ_THE_SAME: Final = """cursor_state ->> 'source' = %(source)s
 
 @dataclass(slots=True)
 class Pass:
-    """A pass that is running. `state` is what a killed one needs to go on; `resumed` says that it did."""
+    """A running pass. `state` has the data to resume it after a kill; `resumed` shows that this happened."""
 
     id: int
     resource: str
@@ -40,18 +40,18 @@ class Pass:
 
 
 def nobody_reads(conn: Connection, resource: str) -> AbstractContextManager[bool]:
-    """Tell whether no run reads the resource now; while that is so, none begins until the block ends.
+    """Yield whether no run reads the resource now; if so, none can begin until the block ends.
 
-    A pass that is `running` then was killed. Otherwise it is another run's business, judged when it ends.
+    If it is true, a pass with the status `running` was killed. Otherwise another run is working on it.
     """
     return free_lock(conn, LOCKS[resource])
 
 
 def watermark(conn: Connection, resource: str, source: str) -> datetime | None:
-    """Return the ERP's time up to which the last pass that ended well knows every change, if known.
+    """Return the ERP's time up to which the last complete pass has read every change, or None.
 
-    None as well for a watermark after its own pass, which an earlier version took from a date in the future:
-    the passes after it read nothing, so everything has to be read again.
+    It is also None for a watermark after its own pass. An earlier version took it from a date in the future,
+    so that later passes read nothing, and everything has to be read again.
     """
     row = conn.execute(
         f"""SELECT CASE WHEN watermark <= {_BEGAN} + interval '1 day' THEN watermark END FROM erp_passes
@@ -64,7 +64,7 @@ def watermark(conn: Connection, resource: str, source: str) -> datetime | None:
 
 
 def is_unfinished(conn: Connection, resource: str, scope: str, source: str) -> bool:
-    """Return whether the newest pass of this resource is one of this scope that `begin` would resume."""
+    """Return whether the newest pass of this resource has this scope and would be resumed by `begin`."""
     row = conn.execute(
         """SELECT scope = %s AND status <> 'complete' AND started_at > now() - interval '1 day'
                   AND cursor_state ->> 'source' = %s
@@ -75,7 +75,7 @@ def is_unfinished(conn: Connection, resource: str, scope: str, source: str) -> b
 
 
 def last_like(conn: Connection, resource: str, state: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the state of the newest pass of this resource when it ended well and read what `state` names."""
+    """Return the state of the newest pass of this resource if it is complete and read what `state` names."""
     row = conn.execute(
         f"""SELECT cursor_state FROM erp_passes
             WHERE id = (SELECT max(id) FROM erp_passes WHERE resource = %(resource)s)
@@ -86,10 +86,10 @@ def last_like(conn: Connection, resource: str, state: Mapping[str, Any]) -> dict
 
 
 def begin(conn: Connection, resource: str, scope: str, state: dict[str, Any]) -> Pass:
-    """Go on with the last pass of this resource where it stopped, or start one with `state`.
+    """Resume the last pass of this resource, or begin one with `state`.
 
-    It goes on when the last pass did not end well, began within a day, and was of the same scope, source,
-    window and saved pages. The caller holds the lock, so a pass that is `running` was killed.
+    The last pass is resumed if it is not complete, began less than a day ago, and has the same scope, source,
+    period and saved pages. The caller holds the lock, so a pass with the status `running` was killed.
     """
     row = conn.execute(
         f"""SELECT id, cursor_state FROM erp_passes
@@ -106,7 +106,7 @@ def begin(conn: Connection, resource: str, scope: str, state: dict[str, Any]) ->
            VALUES (%s, %s, 'running', %s, clock_timestamp()) RETURNING id""",
         (resource, scope, Jsonb(state)),
     ).fetchone()
-    assert row is not None  # noqa: S101  # RETURNING gives a row
+    assert row is not None  # noqa: S101  # RETURNING returns a row
     return Pass(row[0], resource, scope, state)
 
 
@@ -115,7 +115,7 @@ def _what_is_read(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def advance(conn: Connection, run: Pass, listing: str, sweep: int, ids: Iterable[int]) -> None:
-    """Keep how far the pass is, and the ids that its current page brought."""
+    """Store the progress of the pass, and the ids of its present page."""
     conn.execute("UPDATE erp_passes SET cursor_state = %s WHERE id = %s", (Jsonb(run.state), run.id))
     conn.execute(
         """INSERT INTO erp_pass_items (id_pass, listing, sweep, id_item)
@@ -134,7 +134,7 @@ def seen(conn: Connection, run: Pass, listing: str, sweep: int) -> set[int]:
 
 
 def count_seen(conn: Connection, run: Pass, listing: str | None = None) -> int:
-    """Count the different ids seen, in one listing or in all."""
+    """Return the number of different ids seen, in one listing or in all."""
     row = conn.execute(
         """SELECT count(DISTINCT id_item) FROM erp_pass_items
            WHERE id_pass = %s AND (%s::text IS NULL OR listing = %s)""",
@@ -144,15 +144,15 @@ def count_seen(conn: Connection, run: Pass, listing: str | None = None) -> int:
 
 
 def began(conn: Connection, run: Pass) -> datetime:
-    """Return when the pass began by the database's clock, as the ERP writes times: local, without a zone."""
+    """Return the beginning of the pass by the database's clock, in the ERP's local time without a zone."""
     row = conn.execute(f"SELECT {_BEGAN} FROM erp_passes WHERE id = %s", (run.id,)).fetchone()
-    assert row is not None  # noqa: S101  # the caller has just begun it
+    assert row is not None  # noqa: S101  # `begin` has inserted it
     found: datetime = row[0]
     return found.replace(microsecond=0)
 
 
 def elapsed_seconds(conn: Connection, run: Pass) -> float:
-    """Return how long ago the pass began, its interruptions included."""
+    """Return the seconds since the pass began, with its interruptions."""
     row = conn.execute(
         "SELECT extract(epoch FROM clock_timestamp() - started_at)::float8 FROM erp_passes WHERE id = %s",
         (run.id,),
@@ -161,7 +161,7 @@ def elapsed_seconds(conn: Connection, run: Pass) -> float:
 
 
 def complete(conn: Connection, run: Pass, *, until: datetime | None, items: int, expected: int) -> None:
-    """Close a pass that ended well: its watermark counts, its ids and older broken passes go."""
+    """Close a complete pass with its watermark; delete its ids, and older passes that are not complete."""
     conn.execute(
         """UPDATE erp_passes SET status = 'complete', watermark = %s, items = %s, expected = %s,
                cursor_state = %s, finished_at = clock_timestamp() WHERE id = %s""",
@@ -175,7 +175,7 @@ def complete(conn: Connection, run: Pass, *, until: datetime | None, items: int,
 
 
 def fail(conn: Connection, run: Pass, *, items: int, expected: int) -> None:
-    """Close a pass that could not go on; the next one resumes it after the last page that was kept."""
+    """Close a failed pass; the next one resumes it after the last stored page."""
     conn.execute(
         """UPDATE erp_passes SET status = 'failed', items = %s, expected = %s, finished_at = clock_timestamp()
            WHERE id = %s""",

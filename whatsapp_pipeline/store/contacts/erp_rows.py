@@ -1,8 +1,8 @@
-"""The ERP's rows in `contatos` and `ordens_servico`, fitted into the columns that are really there.
+"""The ERP's rows in `contatos` and `ordens_servico`, fitted to the columns of these tables.
 
-What belongs here: fitting values, and one set-based write a page that touches only what differs. What does
-not: reading the ERP. The tables may be the user's own: of other widths and types, without a primary key. A
-value that does not fit never fails a page: it is cut or left out, and reported.
+What belongs here: fitting values, and one statement per page that writes only differences. What does not:
+reading the ERP. The tables may be the user's own, with other widths and types and without a primary key. A
+value that does not fit never fails a page: it is truncated or left out, and reported.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _INTEGER_BITS: Final = {"int2": 15, "int4": 31, "int8": 63}
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A value that its column does not hold whole; `detail` holds no value.
+    """A value that its column can't store completely; `detail` does not contain the value.
 
-    `kind`: truncated, unfit (of another type), or odd_value (the ERP sent an object or a list in its place).
+    `kind`: truncated, unfit (another type), or odd_value (the ERP sent an object or a list instead).
     """
 
     id: int
@@ -41,26 +41,26 @@ class Misfit:
 
 @dataclass(slots=True)
 class Fitted:
-    """Rows ready to be written, as text by column, and what did not fit."""
+    """Rows to write, as text by column, and the values that do not fit."""
 
     rows: dict[int, dict[str, str | None]] = field(default_factory=dict)
     misfits: list[Misfit] = field(default_factory=list)
 
     def cut_columns(self, row_id: int) -> list[str]:
-        """Name the columns of a row that do not hold their value whole; an odd value is none to hold."""
+        """Return the columns of a row whose value is not stored completely; an odd value is no value."""
         return [m.column for m in self.misfits if m.id == row_id and m.kind != "odd_value"]
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """How many rows a write inserted and changed."""
+class WrittenRows:
+    """Numbers of inserted and changed rows."""
 
     inserted: int
     updated: int
 
 
 class _UnfitError(ValueError):
-    """A value that a column cannot hold; the text says why."""
+    """A value that a column can't store; the text states the reason."""
 
 
 def fit(
@@ -68,9 +68,9 @@ def fit(
     rows: Iterable[tuple[int, Mapping[str, Value]]],
     odd: Mapping[int, Mapping[str, str]] | None = None,
 ) -> Fitted:
-    """Fit each row's values into `columns`; a value for a column that is not there is left out.
+    """Fit the values of each row to `columns`; a value without a column is left out.
 
-    `odd` names by row and column what the ERP sent where a value belongs; such a column stays as it was.
+    `odd` has, by row and column, the type that the ERP sent instead of a value; such a column is not changed.
     """
     fitted = Fitted()
     for row_id, values in rows:
@@ -99,7 +99,7 @@ def fit(
 
 
 def _fit_value(column: Column, value: Value) -> tuple[str | None, str | None]:
-    """Return the value as text that casts to the column's type, and what was cut, if anything."""
+    """Return the value as text for the column's type, and what was truncated, if anything."""
     if value is None or value == "":
         if column.required and column.family != "text":
             raise _UnfitError(f"{column.type} takes no null")
@@ -142,27 +142,27 @@ def _fit_number(column: Column, value: Decimal) -> Decimal:
     if column.precision is not None and column.scale is not None:
         try:
             value = round(value, column.scale)
-        except ArithmeticError:  # more digits than a Decimal rounds
+        except ArithmeticError:  # too many digits for `round`
             raise _UnfitError(f"the number does not fit {column.type}") from None
         if abs(value) >= Decimal(10) ** (column.precision - column.scale):
             raise _UnfitError(f"the number does not fit {column.type}")
     return value
 
 
-def upsert(conn: Connection, table: str, columns: Mapping[str, Column], fitted: Fitted) -> Written:
-    """Write the fitted rows: change what differs, insert what is missing, touch nothing else.
+def upsert(conn: Connection, table: str, columns: Mapping[str, Column], fitted: Fitted) -> WrittenRows:
+    """Update the rows that differ and insert the missing ones.
 
-    No unique key is needed; empty text and null count as the same. Raises PipelineError when a rule of the
-    user's own table refuses the rows.
+    No unique key is needed; empty text and NULL are equal. Raises PipelineError if a constraint of the user's
+    table refuses the rows.
     """
     alike: defaultdict[tuple[str, ...], list[dict[str, str | None]]] = defaultdict(list)
     for row in fitted.rows.values():
-        alike[tuple(row)].append(row)  # a column that a row does not name stays as it is
+        alike[tuple(row)].append(row)  # only the columns of a row are written
     inserted = updated = 0
     try:
         for names, rows in alike.items():
             found = conn.execute(_statement(table, columns, names), (json.dumps(rows),)).fetchone()
-            assert found is not None  # noqa: S101  # counts always come
+            assert found is not None  # noqa: S101  # count() always returns a row
             inserted, updated = inserted + found[0], updated + found[1]
     except psycopg.IntegrityError as error:
         rule = error.diag.column_name or error.diag.constraint_name or "a constraint"
@@ -170,11 +170,11 @@ def upsert(conn: Connection, table: str, columns: Mapping[str, Column], fitted: 
             f"the table {table} refuses rows of the ERP because of {rule}; "
             "give that column a default or relax the rule"
         ) from None
-    return Written(inserted, updated)
+    return WrittenRows(inserted, updated)
 
 
 def _statement(table: str, columns: Mapping[str, Column], names: Sequence[str]) -> sql.Composed:
-    """Compose the write of rows that name the same columns, of which `id` is one."""
+    """Return the statement that writes rows with the same columns, one of which is `id`."""
     others = [name for name in names if name != "id"]
     targets: list[sql.Composable] = [sql.Identifier(name) for name in names]
     changes: list[sql.Composable] = [sql.SQL("{0} = r.{0}").format(sql.Identifier(name)) for name in others]
@@ -185,7 +185,7 @@ def _statement(table: str, columns: Mapping[str, Column], names: Sequence[str]) 
         new.append(sql.SQL("localtimestamp(0)"))
     differences = [_differs(columns[name]) for name in others]
     comma = sql.SQL(", ")
-    # ON CONFLICT without a target needs no key; it only matters when another program inserts meanwhile.
+    # ON CONFLICT without a target needs no key; it only matters if another program inserts at the same time.
     return sql.SQL(
         """WITH r AS MATERIALIZED (
                SELECT {values} FROM json_to_recordset(%s::json) AS i ({texts})
@@ -209,7 +209,7 @@ def _statement(table: str, columns: Mapping[str, Column], names: Sequence[str]) 
 
 
 def _typed(column: Column) -> sql.Composed:
-    """The value of a column in an incoming row, in the column's own type."""
+    """Return the expression of a column's value in an incoming row, with the column's type."""
     return sql.SQL("{0}::{1} AS {0}").format(sql.Identifier(column.name), sql.SQL(column.type))
 
 

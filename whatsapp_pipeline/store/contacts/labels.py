@@ -1,7 +1,7 @@
-"""Names and phones of contacts for a person who has to choose, as far as the role may read them.
+"""Names and phones of contacts, as far as the role may read them, for a person who has to choose.
 
-What belongs here: one line per contact. What does not: masking for those who may not see names
-(domain/masking.py), and finding contacts (store/summaries/customers.py).
+What belongs here: one line per contact. What does not: masking (domain/masking.py), and finding contacts
+(store/summaries/customers.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SHOWN = ("nome", "fantasia", "celular", "telefone")
 
 
 def contact_labels(conn: Connection, ids: Collection[int]) -> dict[int, str]:
-    """Return names and phones of contacts by id; what the role may not read is left out."""
+    """Return names and phones of contacts by id, without the columns that the role may not read."""
     columns = readable_columns(conn, "contatos", _SHOWN)
     shown = sql.SQL(", ").join(sql.SQL("nullif({}::text, '')").format(sql.Identifier(c)) for c in columns)
     statement = sql.SQL(

@@ -1,7 +1,7 @@
-"""`contact_phones`: the keys of contacts' phones, and which contacts changed since they were read.
+"""The table `contact_phones`: keys of contacts' phones.
 
-What belongs here: reading phone fields that changed, and writing what they say. What does not: the rules of
-numbers (domain/phones.py).
+What belongs here: finding contacts whose phone fields changed, and writing their phones. What does not: the
+rules of numbers (domain/phones.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class PhoneFields(NamedTuple):
-    """A contact's phone fields, in full; "" when there is none. `input_hash` covers them and the rules."""
+    """The phone fields of a contact; a missing one is "". `input_hash` is a hash of them and the rules."""
 
     id_contato: int
     celular: str
@@ -23,7 +23,7 @@ class PhoneFields(NamedTuple):
 
 
 class ContactPhone(NamedTuple):
-    """One number of a contact: a row of `contact_phones`; `position` counts from 1 in its field."""
+    """One number of a contact, a row of `contact_phones`; `position` counts from 1 in its field."""
 
     id_contato: int
     field: str
@@ -35,7 +35,7 @@ class ContactPhone(NamedTuple):
 
 
 class PhoneInput(NamedTuple):
-    """What a contact's phones were read from, and what the columns of contatos are expected to hold."""
+    """The input that a contact's phones were read from, and the digits that contatos should have."""
 
     id_contato: int
     input_hash: bytes
@@ -45,14 +45,14 @@ class PhoneInput(NamedTuple):
     telefone_digits: str | None
 
 
-class Written(NamedTuple):
-    """How many rows a batch changed."""
+class ChangedRows(NamedTuple):
+    """Numbers of rows that a batch changed."""
 
     phones: int
     contacts: int
 
 
-# Below every id there is.
+# Below and above every id.
 LOWEST = -(2**63)
 HIGHEST = 2**63 - 1
 
@@ -67,7 +67,7 @@ def next_range(conn: Connection, *, after: int, size: int) -> int | None:
 
 
 def pending(conn: Connection, rules: str, *, after: int, upto: int) -> list[PhoneFields]:
-    """Return the contacts in (after, upto] whose fields, or the `rules` they are read by, changed."""
+    """Return the contacts in (after, upto] whose fields or `rules` changed since they were read."""
     rows = conn.execute(
         queries.load("contacts/normalize_pending"), {"rules": rules, "after": after, "upto": upto}
     )
@@ -75,7 +75,7 @@ def pending(conn: Connection, rules: str, *, after: int, upto: int) -> list[Phon
 
 
 def count_waiting(conn: Connection, rules: str) -> int:
-    """Count the contacts whose fields changed since they were read by `rules`, and those that are gone."""
+    """Return the number of contacts whose fields changed or that were deleted since the last run."""
     waiting = queries.load("contacts/normalize_pending")
     row = conn.execute(
         f"""SELECT (SELECT count(*) FROM ({waiting}) waiting) + (
@@ -86,8 +86,8 @@ def count_waiting(conn: Connection, rules: str) -> int:
     return int(row[0]) if row else 0
 
 
-def write(conn: Connection, inputs: Sequence[PhoneInput], phones: Iterable[ContactPhone]) -> Written:
-    """Bring these contacts' phones to `phones`; only what differs is written. Call it in a transaction."""
+def write(conn: Connection, inputs: Sequence[PhoneInput], phones: Iterable[ContactPhone]) -> ChangedRows:
+    """Write the phones of these contacts where they differ. Call it in a transaction."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_phones, pg_temp.incoming_inputs")
     conn.execute(
         "CREATE TEMP TABLE incoming_phones ON COMMIT DROP AS SELECT * FROM contact_phones WITH NO DATA"
@@ -114,11 +114,11 @@ def write(conn: Connection, inputs: Sequence[PhoneInput], phones: Iterable[Conta
     changed += conn.execute(queries.load("contacts/normalize_upsert")).rowcount
     contacts = conn.execute(queries.load("contacts/normalize_contacts_update")).rowcount
     conn.execute(queries.load("contacts/normalize_inputs"))
-    return Written(changed, contacts)
+    return ChangedRows(changed, contacts)
 
 
 def forget_deleted(conn: Connection) -> int:
-    """Drop the phones of contacts that are no longer in `contatos`; return how many rows went."""
+    """Delete the phones of contacts that are no longer in `contatos`; return the number of rows."""
     gone = conn.execute(
         "DELETE FROM contact_phones p WHERE NOT EXISTS (SELECT FROM contatos c WHERE c.id = p.id_contato)"
     ).rowcount

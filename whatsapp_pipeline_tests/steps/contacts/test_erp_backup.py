@@ -14,7 +14,7 @@ from whatsapp_pipeline.erp.listing_page import ListingPage
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Erp
 from whatsapp_pipeline.sandbox.erp_server import serving
-from whatsapp_pipeline.steps.contacts.erp_backup import Backup, remove_old
+from whatsapp_pipeline.steps.contacts.erp_backup import PageBackup, remove_old
 from whatsapp_pipeline_tests.erp import worlds
 
 LOG = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def save(tmp_path: Path) -> Callable[[str], str]:
     """Save one pass over a listing and return its folder's name."""
 
     def run(listing: str) -> str:
-        backup = Backup(tmp_path)
+        backup = PageBackup(tmp_path)
         backup.save_page(listing, PAGE)
         return backup.name
 
