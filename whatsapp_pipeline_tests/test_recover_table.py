@@ -106,7 +106,7 @@ class World:
                 run_config={"ops": {asset.key.to_user_string(): {"config": {"backup": False, **config}}}},
             )  # fmt: skip
         outcome = headless.Outcome([])
-        headless._gather(outcome, result)
+        headless._collect(outcome, result)
         show(outcome, dry_run=False)
         printed = self.capsys.readouterr()
         return f"{printed.err}{self._logged()}"

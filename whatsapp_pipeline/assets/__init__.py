@@ -1,1 +1,4 @@
-"""The software-defined assets, a module each: call the step, report what it did."""
+"""The assets, one module per subject: each calls a step and reports its counts.
+
+What belongs here: Dagster's definitions of assets. What does not: the work (steps/) and checks (checks/).
+"""

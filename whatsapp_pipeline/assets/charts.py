@@ -1,6 +1,6 @@
-"""Small charts for metadata: bars as inline SVG, in the Markdown that Dagster shows.
+"""Small bar charts for metadata, as inline SVG in Markdown that Dagster shows.
 
-What belongs here: drawing labelled numbers. What does not: which numbers (the asset's module).
+What belongs here: drawing labelled numbers. What does not: choosing them (the asset's module).
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from html import escape
 
 import dagster as dg
 
-# Dagster hides longer Markdown behind a link. Hence one text a bar, all bars in one path, and the last bars
-# added up where there are too many.
+# Dagster hides longer Markdown behind a link. So there is one text per bar, one path for all bars, and a sum
+# of the last bars if there are too many.
 SHOWN_AT_ONCE = 1000
 _LONGEST, _LABELS, _ROW = 150, 180, 20
 
 
 def bars(title: str, values: Mapping[str, int | float]) -> dg.MarkdownMetadataValue:
-    """Draw one horizontal bar a value, in the order given; labels must hold nothing personal."""
+    """Draw one horizontal bar per value, in the given order; labels must not contain personal data."""
     drawn, kept = _markdown(title, values), len(values)
     while len(drawn) >= SHOWN_AT_ONCE and kept > 1:
         kept -= 1

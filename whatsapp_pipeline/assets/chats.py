@@ -1,7 +1,10 @@
-"""chat_file_index and chat_messages: the archive's files, and every message in them."""
+"""chat_file_index and chat_messages: the archive's files, and every message in them.
+
+What belongs here: the assets and their configuration. What does not: the work (steps/chats/).
+"""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-# Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
+# Steps are imported where they run, because their libraries take longer to load than Dagster.
 
 import dagster as dg
 from pydantic import Field
@@ -28,7 +31,7 @@ from whatsapp_pipeline.store.operations import status
 
 
 class IndexConfig(StepConfig):
-    """How the archive is walked."""
+    """Options of indexing the archive."""
 
     sample: int | None = Field(
         default=None,
@@ -47,7 +50,7 @@ class IndexConfig(StepConfig):
 
 
 class LoadConfig(StepConfig):
-    """How messages are loaded."""
+    """Options of loading messages."""
 
     batch_size: int | None = Field(
         default=None,
@@ -80,10 +83,10 @@ class LoadConfig(StepConfig):
 def chat_file_index(
     context: dg.AssetExecutionContext, config: IndexConfig, database: Database, archive: Archive
 ) -> Events:
-    """One row a chat of the month's folder, with the evidence that linking reads.
+    """One row per chat of the month's folder, with the evidence for linking.
 
-    Title, hash, size and validity of each file; phones of its headers; its sessions with the order numbers,
-    devices and stage words said in them. Unchanged files are skipped, vanished ones marked.
+    The evidence is the title, the phones of headers, and the sessions with the order numbers, devices and
+    stage words in them. Unchanged files are skipped; missing ones get the status `vanished`.
     """
     from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
     from whatsapp_pipeline.steps.chats.missing_files import refuse_wrong_archive
@@ -131,10 +134,10 @@ def chat_file_index(
 def chat_messages(
     context: dg.AssetExecutionContext, config: LoadConfig, database: Database, archive: Archive
 ) -> Events:
-    """Every message of the month's chats; what can't be read is a row in `exceptions`.
+    """Every message of the month's chats; unreadable lines are rows in `exceptions`.
 
-    A batch of files is one transaction, so a run that is killed goes on where it stopped. A file that was
-    exported again keeps the ids of the messages it still holds.
+    A batch of files is one transaction, so a killed run continues with the next batch. When a chat is
+    exported again, its messages keep their ids.
     """
     from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, MessageLoading
 

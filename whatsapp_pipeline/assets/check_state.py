@@ -1,7 +1,7 @@
-"""The state of a check as Dagster shows it: made of its standing over all months.
+"""The state of a check in Dagster, computed from its results in all months.
 
-What belongs here: a standing as metadata and severity, and earlier results. What does not: evaluating a check
-(checks/qa.py) and judging counts (domain/quality.py).
+What belongs here: severity and metadata of the state, and earlier results. What does not: evaluating a check
+(checks/qa.py) and comparing counts with tolerances (domain/quality.py).
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -17,23 +17,23 @@ from whatsapp_pipeline.domain.quality import Month, Standing, month_name
 from whatsapp_pipeline.store.operations.checks import SAMPLE_ROWS
 from whatsapp_pipeline.templates.row_links import console_links
 
-_LISTED = 60  # months of a check's table: all that are red, and as many others as there is room for
-_NARROW = 12  # a run of more months does not list its healthy ones
+_LISTED = 60  # rows of a check's table: all red months, and as many others as fit
+_NARROW = 12  # a run of more months lists no healthy ones
 _DONE = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 
 def evaluation(
     standing: Standing, here: Collection[Month], earlier: Sequence[Mapping[str, str]] = (), note: str = ""
 ) -> dg.AssetCheckResult:
-    """Make Dagster's result of a standing.
+    """Return Dagster's result for a standing.
 
-    It is an error, and so blocks, only where a month of this run is red; otherwise red months are a warning.
+    It is an error, which blocks, only if a month of this run is red; other red months make it a warning.
 
     Args:
         standing: The verdicts of all months.
-        here: Months of the run that reports.
-        earlier: What the check found before, newest first (`earlier_results`).
-        note: What else the description says.
+        here: Months of the present run.
+        earlier: Earlier results of the check, newest first (`earlier_results`).
+        note: Additional text of the description.
     """
     rule = standing.rule
     is_error = rule.severity == "error" and bool(standing.in_months(here).of("red"))
@@ -70,7 +70,7 @@ def _failing_rows(standing: Standing) -> list[dict[str, Any]]:
 
 
 def _by_month(standing: Standing, here: Collection[Month]) -> list[dict[str, Any]]:
-    """Return a row per month that needs attention or belongs to this run, then the sums of the others."""
+    """Return one row per month that is red or belongs to this run, and then the sums of the others."""
     narrow = len(here) <= _NARROW
     shown = [
         verdict
@@ -101,7 +101,7 @@ def _by_month(standing: Standing, here: Collection[Month]) -> list[dict[str, Any
 
 
 def table(rows: Sequence[Mapping[str, Any]], *, empty: str = "nothing found") -> dg.TableMetadataValue:
-    """Show rows as a table, every value as text; rows need not have the same columns."""
+    """Return rows as a table of texts; rows may have different columns."""
     names = list(dict.fromkeys(name for row in rows for name in row)) or ["result"]
     records = [
         dg.TableRecord({name: "" if row.get(name) is None else str(row[name]) for name in names})
@@ -116,9 +116,10 @@ def table(rows: Sequence[Mapping[str, Any]], *, empty: str = "nothing found") ->
 def earlier_results(
     instance: dg.DagsterInstance, key: dg.AssetCheckKey, limit: int = 5
 ) -> list[dict[str, str]]:
-    """Return what the check found in its last evaluations, newest first: when, failing, examined, passed.
+    """Return the last results of the check, newest first: time, failing, examined, passed.
 
-    A run of a range of months leaves a row per month that is never evaluated. Asking by status skips them.
+    A run over a range of months leaves one row per month that is never evaluated; the query by status skips
+    these.
     """
     found = []
     for record in instance.event_log_storage.get_asset_check_execution_history(
@@ -143,9 +144,10 @@ def earlier_results(
 
 
 def repeat_last_results(instance: dg.DagsterInstance, keys: Collection[dg.AssetCheckKey]) -> None:
-    """Report the newest result of each check once more, because a dry run has planned it and evaluates none.
+    """Report the newest result of each check again, after a dry run that planned the checks without
+    evaluating.
 
-    Otherwise Dagster shows these checks as skipped, over what is known of them.
+    Otherwise Dagster would show these checks as skipped, instead of their newest results.
     """
     for key in keys:
         records = instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=_DONE)

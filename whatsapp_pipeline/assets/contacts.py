@@ -1,11 +1,11 @@
-"""Contacts and orders: the two tables that linking reads, the assets that fill them from an ERP, and phones.
+"""Contacts and orders: the tables that linking reads, the assets that fill them from an ERP, and phones.
 
-What belongs here: `contatos` and `ordens_servico` as external assets, tiny_contacts and tiny_orders where an
-ERP is set, normalized_contacts always. What does not: whether an ERP is set (resources/sources.py).
+What belongs here: `contatos` and `ordens_servico` as external assets, tiny_contacts and tiny_orders if an ERP
+is set, and normalized_contacts. What does not: the choice of the ERP (resources/sources.py).
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-# Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
+# Steps are imported where they run, because their libraries take longer to load than Dagster.
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -33,14 +33,14 @@ from whatsapp_pipeline.steps.operations.gates import refuse_red
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import status
 
-# Assets whose blocking checks hold everything that reads contacts and orders.
+# Red blocking checks of these assets stop the assets that read contacts and orders.
 TABLES_AND_ERP = ("contatos", "ordens_servico", "tiny_contacts", "tiny_orders")
-# Assets whose blocking checks hold what reads contacts only.
+# Red blocking checks of these assets stop the assets that read only contacts.
 CONTACTS_AND_ERP = ("contatos", "tiny_contacts")
 
 
 class ErpConfig(StepConfig):
-    """How the ERP is read."""
+    """Options of reading the ERP."""
 
     full: bool = Field(
         default=False,
@@ -80,7 +80,7 @@ def _forget_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> N
 def tiny_contacts(
     context: dg.AssetExecutionContext, config: ErpConfig, database: Database, erp: Erp
 ) -> Events:
-    """The ERP's contacts in `contatos`, whatever their status: pages backed up, upserted, verified.
+    """The ERP's contacts of every status in `contatos`; pages are saved, written and verified.
 
     A contact that the ERP no longer lists is never deleted.
     """
@@ -115,9 +115,10 @@ def tiny_contacts(
     metadata={"dagster/table_name": "ordens_servico"},
 )
 def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: Database, erp: Erp) -> Events:
-    """The ERP's service orders in `ordens_servico`; for databases that no other program fills.
+    """The ERP's service orders in `ordens_servico`, for databases that no other program fills.
 
-    Read by emission window, open orders again at every pass, since the ERP has no updated-since filter.
+    Orders are read by date of issue, and open orders again in every pass, because the ERP can't list orders
+    by date of change.
     """
     from whatsapp_pipeline.steps.contacts.erp_sync import sync_orders
 
@@ -151,9 +152,8 @@ def normalized_contacts(
 ) -> Events:
     """Every phone of every contact as a key for matching: area code and last eight digits.
 
-    A field can hold several numbers; `celular_normalizado` and `telefone_normalizado` of `contatos` hold the
-    first, its last 11 digits at most, unless the user filled them. Only contacts whose fields changed are
-    read again.
+    A field may have several numbers. `celular_normalizado` and `telefone_normalizado` of `contatos` get the
+    last 11 digits of the first one, unless the user filled them. Only contacts whose fields changed are read.
     """
     from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 
@@ -177,7 +177,7 @@ FILLED_BY: Mapping[str, dg.AssetsDefinition] = {"contatos": tiny_contacts, "orde
 
 
 def build_assets(*, with_erp: bool) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """Return the assets of this module; tiny_contacts and tiny_orders only where an ERP is set."""
+    """Return the assets of this module; tiny_contacts and tiny_orders only if an ERP is set."""
     if not with_erp:
         return [_table("contatos"), _table("ordens_servico"), without_erp(normalized_contacts)]
     return [
@@ -192,9 +192,9 @@ def build_assets(*, with_erp: bool) -> list[dg.AssetsDefinition | dg.AssetSpec]:
 def without_erp(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
     """Return `asset` without its dependencies on the assets that read the ERP.
 
-    Assets name both the table and the asset that fills it: an external asset between two others does not
-    order them within a run. They are taken away and not added, since a dependency that map_asset_specs adds
-    orders nothing (Dagster 1.13.27).
+    Assets depend on both the table and the asset that fills it, because an external asset between two others
+    does not order them within a run. Dependencies are removed here and not added elsewhere, because one that
+    map_asset_specs adds has no effect on the order (Dagster 1.13.27).
     """
     erp_keys = {filler.key for filler in FILLED_BY.values()}
     return asset.map_asset_specs(
@@ -203,7 +203,7 @@ def without_erp(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
 
 
 def _table(name: str, *, filled_by: dg.AssetsDefinition | None = None) -> dg.AssetSpec:
-    """Describe one of the user's tables, which Dagster shows and never materializes."""
+    """Return the spec of one of the user's tables, which Dagster shows but never materializes."""
     rows = "contacts" if name == "contatos" else "service orders"
     filler = filled_by.key.to_user_string() if filled_by else "the user's own programs"
     return dg.AssetSpec(

@@ -1,7 +1,10 @@
-"""webhook_inbox and conversations: what came in by webhook, and what it became."""
+"""webhook_inbox and conversations: deliveries of the webhook, and their messages.
+
+What belongs here: the assets and their configuration. What does not: the work (steps/conversations/).
+"""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-# Steps are imported where they run: they bring libraries that every load of the definitions would wait for.
+# Steps are imported where they run, because their libraries would slow down every load of the definitions.
 import dagster as dg
 from pydantic import Field
 
@@ -27,7 +30,7 @@ webhook_inbox = dg.AssetSpec(
 
 
 class ConversationsConfig(dg.Config):
-    """Which part of the inbox to process."""
+    """The part of the inbox to process."""
 
     batch_id: int | None = Field(
         default=None, description="A batch that the sensor planned; left out: everything that is due."
@@ -52,7 +55,7 @@ def conversations(
     database: Database,
     webhook_inbox: WebhookInbox,
 ) -> dg.MaterializeResult[None]:
-    """Messages, statuses and leads out of the raw deliveries; each once, whatever was sent twice."""
+    """Messages, statuses and leads of the raw deliveries; each is stored once, also if it was sent twice."""
     from whatsapp_pipeline.steps.conversations.answer_messages import answer_messages
     from whatsapp_pipeline.steps.conversations.process_webhooks import (
         ProcessReport,
@@ -69,7 +72,7 @@ def conversations(
             report = process_due(conn, options, log=context.log)
         else:
             report = process_batch(conn, config.batch_id, options, log=context.log)
-        # After the deliveries: a wrong setting of the assistant must not hold them back.
+        # The assistant is read after the deliveries, so that a wrong setting of it does not stop them.
         assistant = webhook_inbox.assistant()
         answers = {}
         if assistant:

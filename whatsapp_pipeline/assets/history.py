@@ -1,4 +1,7 @@
-"""Dagster's record of runs and checks, as plain rows for the QA report."""
+"""Dagster's record of runs and checks, as plain rows for the QA report.
+
+What belongs here: reading Dagster's instance. What does not: the report (steps/operations/qa_report.py).
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +17,7 @@ _RUNS = 40
 
 
 def history(instance: dg.DagsterInstance, rules: Sequence[Rule]) -> History:
-    """Read the last runs, and the failing rows that each check counted before, both newest first."""
+    """Return the last runs, and earlier counts of failing rows of each check, both newest first."""
     trends = {}
     for rule in rules:
         key = dg.AssetCheckKey(dg.AssetKey(rule.asset), rule.name)

@@ -1,6 +1,6 @@
-"""Which columns come from which: what the catalog draws between the assets' tables.
+"""The lineage of columns, which Dagster's catalog draws between the tables of assets.
 
-What belongs here: columns whose origin is a column of an earlier asset. What does not: what each column means
+What belongs here: columns that come from a column of an earlier asset. What does not: the meaning of columns
 (comments in the migrations).
 """
 
@@ -15,7 +15,7 @@ _KEY = "dagster/column_lineage"
 
 
 def _metadata(origins: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Make the metadata of `column → asset.column, …`."""
+    """Return the metadata for `column → asset.column, …`."""
     return {
         _KEY: dg.TableColumnLineage(
             {

@@ -1,7 +1,10 @@
-"""contact_links and order_links: whose chat it is, and which service order it is about."""
+"""contact_links and order_links: the contact of each chat, and the service order of each session.
+
+What belongs here: the assets and their configuration. What does not: the work (steps/links/).
+"""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-# Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
+# Steps are imported where they run, because their libraries take longer to load than Dagster.
 from collections import Counter
 
 import dagster as dg
@@ -35,7 +38,7 @@ from whatsapp_pipeline.store.operations import status
 
 
 class ContactLinkConfig(StepConfig):
-    """How sure a link must be."""
+    """Thresholds of a link."""
 
     link_at: float = Field(default=0.95, ge=0.5, le=1, description="Link from this confidence on.")
     propose_at: float = Field(
@@ -47,7 +50,7 @@ class ContactLinkConfig(StepConfig):
 
 
 class OrderLinkConfig(StepConfig):
-    """How a session finds its order."""
+    """The method by which a session gets its order."""
 
     method: str = Field(
         default="model",
@@ -79,10 +82,10 @@ def contact_links(
     database: Database,
     rule_book: dg.ResourceParam[RuleBook],
 ) -> Events:
-    """Each chat's contact with method, confidence, rivals and why.
+    """The contact of each chat, with method, confidence, candidates and reasons.
 
-    Overrides first, then phones, order number, name and equipment. Several candidates are ambiguous, never
-    the first of them; a group is never linked to a person by its name.
+    People's decisions come first, then phones, order numbers, names and equipment. If several candidates are
+    likely, the chat is ambiguous and not linked. A group is never linked to a person by its name.
     """
     from whatsapp_pipeline.steps.links.link_contacts import ContactLinking, LinkOptions
 
@@ -131,7 +134,7 @@ def order_links(
     database: Database,
     rule_book: dg.ResourceParam[RuleBook],
 ) -> Events:
-    """Each session's service order: an explicit number checked against the contact, else time and device."""
+    """The service order of each session: by a number that fits the contact, otherwise by time and device."""
     from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
 
     options = OrderLinkOptions(method=config.method, refit=config.refit)
@@ -154,6 +157,6 @@ def order_links(
 
 
 def build_assets(*, with_erp: bool) -> list[dg.AssetsDefinition]:
-    """Return the assets of this module; where an ERP is set they run after its pass over the orders."""
+    """Return the assets of this module; if an ERP is set, they run after its pass over the orders."""
     assets = [contact_links, order_links]
     return assets if with_erp else [without_erp(asset) for asset in assets]

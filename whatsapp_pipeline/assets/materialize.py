@@ -1,7 +1,7 @@
-"""How an asset runs its step and tells what it did.
+"""Running the step of an asset, and reporting its counts to Dagster.
 
-What belongs here: the dry run, the months of a run, the metadata that every asset shows alike. What does not:
-what any one asset does (its own module) and what its numbers mean (its step's report).
+What belongs here: dry runs, the months of a run, and the metadata of every asset. What does not: the work of
+an asset (its module) and the meaning of its counts (the report of its step).
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ Events: TypeAlias = Iterator[dg.AssetObservation | dg.AssetMaterialization | dg.
 
 
 class Report(Protocol):
-    """What a step returns: counts by name."""
+    """The result of a step: counts by name."""
 
     def counts(self) -> dict[str, int]:
-        """Return the counts, ready to show."""
+        """Return the counts by name."""
         ...
 
 
 class StepConfig(dg.Config):
-    """What every asset can be told."""
+    """Options of every asset."""
 
     dry_run: bool = Field(
         default=False,
@@ -52,7 +52,7 @@ class StepConfig(dg.Config):
 
 
 def column_schema(conn: Connection, table: str) -> dg.TableSchema:
-    """Describe `table` for the catalog, from the comments in the migrations."""
+    """Return the metadata of `table` for the catalog, from the comments in the migrations."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -68,7 +68,7 @@ def column_schema(conn: Connection, table: str) -> dg.TableSchema:
 
 
 def preview(rows: list[dict[str, str | int | float | bool | None]]) -> dg.TableMetadataValue:
-    """Show rows as a table; the caller has masked what is personal, and asked for few."""
+    """Return rows as a table; the caller has masked personal data and limited the number of rows."""
     records = [dg.TableRecord({k: "" if v is None else v for k, v in row.items()}) for row in rows]
     names = list(rows[0]) if rows else ["rows"]
     return dg.MetadataValue.table(
@@ -78,13 +78,13 @@ def preview(rows: list[dict[str, str | int | float | bool | None]]) -> dg.TableM
 
 
 def months_of(context: dg.AssetExecutionContext) -> list[str]:
-    """Return the months of this run, `YYYY-MM`, in order: one, or a range."""
+    """Return the months of this run (`YYYY-MM`), in order: one, or a range."""
     return sorted(context.partition_keys)
 
 
 @dataclass(frozen=True, slots=True)
 class SecondTable:
-    """Another asset that a step fills in the same pass, with its table and what its metadata shows."""
+    """Another asset that a step fills in the same pass, with its table and metadata."""
 
     asset: str
     table: str
@@ -102,9 +102,9 @@ def run_table(
     before: Callable[[Connection], None] | None = None,
     second: SecondTable | None = None,
 ) -> Events:
-    """Run `step` for an unpartitioned asset that fills `table`, and report it; and `second`, if it is there.
+    """Run `step` for an unpartitioned asset that fills `table`, and report it, and `second` if it is given.
 
-    During a pause, and where `before` raises HeldError, nothing is done, and an observation says why.
+    During a pause, or if `before` raises HeldError, nothing is done, and an observation states the reason.
     """
     dry_run = is_dry_run(context, config)
     with database.connect(application_name=_application(context), dry_run=dry_run) as conn:
@@ -147,9 +147,9 @@ def run_months(
 ) -> Events:
     """Run `step` for each month of the run, in order, and report each month and the sum.
 
-    `before` may raise to end the run before the first month is written; after HeldError the run ends well,
-    and an observation says why nothing was done. During a pause the run ends well with what is done: the
-    months before it are materialized, the others are as they were, and later assets of the run are skipped.
+    `before` may raise to end the run before the first month is written. After HeldError the run succeeds, and
+    an observation states the reason. During a pause the run succeeds too: the months before it are
+    materialized, the others are unchanged, and later assets of the run are skipped.
     """
     months = months_of(context)
     total: Counter[str] = Counter()
@@ -194,7 +194,7 @@ def _run_until_pause(
     months: list[str],
     step: Callable[[Connection, str], Report],
 ) -> tuple[dict[str, dict[str, int]], gates.PausedError | None]:
-    """Run the step for each month and return its counts; and the pause that ended this early, if one did."""
+    """Run the step for each month; return its counts, and the pause that ended the run early, or None."""
     by_month: dict[str, dict[str, int]] = {}
     for month in months:
         try:
@@ -217,9 +217,9 @@ def _ask_gates(context: dg.AssetExecutionContext, conn: Connection, months: list
 def _paused(
     context: dg.AssetExecutionContext, pause: gates.PausedError, *, done: int = 0, months: int = 0
 ) -> dg.AssetObservation:
-    """Report that a pause ended the run early; a run that did nothing wrong is not red."""
+    """Report that a pause ended the run early; such a run does not fail."""
     progress = f"; {done} of {months} months are done, the same run goes on with the others" if months else ""
-    if context.run.tags.get(LAUNCHED_BY) != COMMAND_LINE:  # a command ends with these words
+    if context.run.tags.get(LAUNCHED_BY) != COMMAND_LINE:  # a command prints these words itself
         context.log.warning("%s%s", pause, progress, extra=fields(progress=progress.strip() or None))
     return dg.AssetObservation(
         _own_key(context), description=f"{pause}{progress}", metadata={PAUSED: str(pause)}
@@ -227,12 +227,12 @@ def _paused(
 
 
 def is_dry_run(context: dg.AssetExecutionContext, config: StepConfig) -> bool:
-    """Whether the run must leave everything as it is: by the asset's configuration, or by the run's tag."""
+    """Return whether the run is a dry run, by the asset's configuration or the run's tag."""
     return config.dry_run or context.run.tags.get(DRY_RUN) == "true"
 
 
 def _own_key(context: dg.AssetExecutionContext) -> dg.AssetKey:
-    """Return the key of the asset; of an operation that fills two, that of the one it is named after."""
+    """Return the key of the asset; for an operation with two assets, the one with its name."""
     return dg.AssetKey(context.op_def.name)
 
 

@@ -1,4 +1,7 @@
-"""What keeps the rest safe and shows how it went: database_backup and qa_report."""
+"""database_backup and qa_report.
+
+What belongs here: the assets and their configuration. What does not: the work (steps/operations/).
+"""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 import dagster as dg
@@ -16,7 +19,7 @@ from whatsapp_pipeline.store.operations import status
 
 
 class BackupConfig(dg.Config):
-    """What is said of a backup."""
+    """Options of a backup."""
 
     reason: str = Field(default="daily", description="What the list of backups shall say of it.")
 
@@ -31,10 +34,10 @@ class BackupConfig(dg.Config):
 def database_backup(
     context: dg.AssetExecutionContext, config: BackupConfig, database: Database
 ) -> dg.MaterializeResult[None]:
-    """A dump of the whole database, restored once into a scratch database to see that it can be.
+    """A dump of the whole database, which is verified by restoring it into a scratch database.
 
-    The newest of each of the last days and months stay (BACKUP_KEEP_DAILY, BACKUP_KEEP_MONTHLY).
-    `whatsapp-pipeline restore --into URL` is the way back.
+    The newest backups of the last days and months are kept (BACKUP_KEEP_DAILY, BACKUP_KEEP_MONTHLY).
+    `whatsapp-pipeline restore --into URL` restores one.
     """
     options = backup_options(settings.load())
     taken = backup.take(database.resolved_url(), options, reason=config.reason, log=context.log)
@@ -58,7 +61,7 @@ def database_backup(
 
 
 class ReportConfig(dg.Config):
-    """What the report shows."""
+    """Options of the report."""
 
     month: str | None = Field(default=None, description="One month, YYYY-MM. Left out: all of them.")
 
@@ -77,7 +80,10 @@ def qa_report(
     database: Database,
     rule_book: dg.ResourceParam[RuleBook],
 ) -> dg.MaterializeResult[None]:
-    """One page: links, orders, messages, findings, checks, runs, and the review sample; names are masked."""
+    """One page with links, orders, messages, findings, checks, runs, and the review sample.
+
+    Names are masked.
+    """
     with database.connect(application_name="whatsapp-pipeline report") as conn:
         months = [config.month] if config.month else [row["month"] for row in status.months(conn)]
         rules = rule_book.rules()

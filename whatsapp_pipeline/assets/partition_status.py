@@ -1,4 +1,4 @@
-"""Which months of which asset failed last, as Dagster records it."""
+"""Months of assets whose last run failed, from Dagster's record."""
 
 from collections.abc import Sequence
 

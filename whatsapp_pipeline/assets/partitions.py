@@ -1,4 +1,4 @@
-"""The months: partitions `YYYY-MM`, from FIRST_MONTH to the current one."""
+"""Months as partitions `YYYY-MM`, from FIRST_MONTH to the current one."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ MONTHS = dg.MonthlyPartitionsDefinition(
     start_date=settings.load().first_month,
     fmt=FORMAT,
     timezone=settings.load().zone,
-    end_offset=1,  # the month that is not over yet has a partition too
+    end_offset=1,  # the current month has a partition too
 )
 
-# A range of months is one run: the work is a second a month, a run's own cost several.
+# A range of months is one run: the work takes one second per month, starting a run takes several.
 RANGED = dg.BackfillPolicy.single_run()
 
 
 def parse_months(text: str, available: list[str]) -> list[str]:
-    """Read `2025-01..2025-03`, `2025-01,2025-03` or `all` into sorted months.
+    """Return the sorted months of `2025-01..2025-03`, `2025-01,2025-03` or `all`.
 
-    `available` are the archive's months, which `all` means. Raises PipelineError for a month that is
-    malformed or outside the partitions.
+    `all` means `available`, the archive's months. Raises PipelineError for a month that is malformed or
+    outside the partitions.
     """
     known = MONTHS.get_partition_keys()
     if text.strip() == "all":
@@ -60,7 +60,7 @@ def parse_months(text: str, available: list[str]) -> list[str]:
 
 
 def contiguous(months: list[str]) -> list[tuple[str, str]]:
-    """Cut sorted months into ranges without a gap, first and last month of each: one run a range."""
+    """Split sorted months into ranges without a gap; return first and last month of each."""
     if not months:
         return []
     known = MONTHS.get_partition_keys()

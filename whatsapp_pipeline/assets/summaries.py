@@ -1,7 +1,10 @@
-"""customer_summaries: what people read."""
+"""customer_summaries: summaries and commitments of customers.
+
+What belongs here: the asset and its configuration. What does not: the work (steps/summaries/).
+"""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-# Steps are imported where they run: they bring libraries that take longer to load than Dagster itself.
+# Steps are imported where they run, because their libraries take longer to load than Dagster.
 from dataclasses import replace
 from datetime import timedelta
 
@@ -36,7 +39,7 @@ from whatsapp_pipeline.templates.row_links import console_links
 
 
 class SummaryConfig(StepConfig):
-    """How customers are summarised."""
+    """Options of summaries."""
 
     rebuild: bool = Field(
         default=False, description="Recompute every contact, not only those whose chats or orders changed."
@@ -54,8 +57,8 @@ _DEPS = [
     dg.AssetDep("order_links", partition_mapping=dg.AllPartitionMapping()),
     dg.AssetDep(conversations),
 ]
-# After a burst of monthly runs, once: not while one of them is still under way, and although some months
-# were never materialized. Webhooks come all day: for them there is a sensor of its own.
+# It runs once after several monthly runs, when none of them is still running, also if some months were never
+# materialized. Webhooks, which come all day, have their own sensor.
 _AFTER_MONTHS = (
     dg.AutomationCondition.eager()
     .without(~dg.AutomationCondition.any_deps_missing())
@@ -97,8 +100,8 @@ def customer_summaries(
 ) -> Events:
     """Bring the summaries and the commitments up to date.
 
-    The summaries of customers with chats in a month whose messages a blocking check found wrong stay as they
-    were; `contacts_held` counts those that have something new to say.
+    The summaries of customers with chats in a month in which a blocking check of messages is red are not
+    changed; `contacts_held` counts those of them that would change.
     """
     from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 

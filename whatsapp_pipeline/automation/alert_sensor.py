@@ -2,7 +2,7 @@
 
 A problem is a job's months, or a check in a month. It is reported when it begins. It is over when the job
 succeeds for the same months, or when the month is no longer red. The cursor holds the open problems. An alert
-that could not be delivered is tried again. What an alert says is in domain/alert_text.py.
+that could not be delivered is tried again. The texts of alerts are in domain/alert_text.py.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -32,7 +32,7 @@ from whatsapp_pipeline.steps.operations.quality import standings
 
 _RUNS_AT_ONCE = 200
 _WILL_RETRY = "dagster/will_retry"
-_CHECK_FAILED = "DagsterAssetCheckFailedError"  # what Dagster makes of a blocking check with an error
+_CHECK_FAILED = "DagsterAssetCheckFailedError"  # Dagster's error for a blocking check that failed
 
 
 @dg.sensor(
@@ -47,7 +47,7 @@ def alerts(
     configured = settings.load()
     if not is_configured(configured):
         return dg.SensorResult(skip_reason="set ALERT_WEBHOOK_URL or ALERT_EMAIL_TO to be told of failures")
-    # What failed before anybody asked to be told is not news.
+    # Problems from before alerts were set up are not reported.
     state: dict[str, Any] = json.loads(context.cursor) if context.cursor else {"since": _now(), "open": []}
     now, open_ = _now(), set(state["open"])
     failing, over = _runs(context, float(state["since"]))
@@ -63,7 +63,7 @@ def alerts(
         try:
             send(configured, alert)
         except PipelineError as error:
-            # Keep what was told, look at the same runs again next time.
+            # Keep the reported problems, and look at the same runs again next time.
             context.log.error(
                 f"an alert could not be delivered and will be tried again: {error}",
                 extra=fields(reason=type(error).__name__),
@@ -111,9 +111,9 @@ def _run_name(run: dg.DagsterRun) -> str:
 
 
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """Return which step failed and why; None for a check, which has a problem of its own.
+    """Return the failed step and the reason; None for a check, which is a problem of its own.
 
-    Only this project's own errors are quoted: their texts hold no personal data.
+    Only errors of this project are quoted, because their texts have no personal data.
     """
     only_checks = False
     failures = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
@@ -132,9 +132,9 @@ def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
 def _red_months(
     context: dg.SensorEvaluationContext, database: Database, rule_book: RuleBook
 ) -> list[Alert] | None:
-    """Return an alert per check and month that is red with an error; warnings are the report's matter.
+    """Return an alert per check and month that is red with an error; warnings are only in the report.
 
-    None where the database does not answer: problems that are open stay open then.
+    Return None if the database does not answer; open problems then stay open.
     """
     rules = [rule for rule in rule_book.rules() if rule.severity == "error"]
     try:

@@ -1,9 +1,9 @@
-"""Which months need work, and why: missing, failed, or stale.
+"""Months that need work, with reasons: missing, failed, or stale.
 
-What belongs here: reading Dagster's record, the archive and the database for months that are behind. What
-does not: running them (headless.py, schedules). A month is stale when its files changed since they were
-indexed, anything that its links depend on since it was linked, or the code of an asset since it was
-materialized. Contacts that wait to be normalized make every month stale.
+What belongs here: finding these months in Dagster's record, the archive and the database. What does not:
+running them (headless.py, schedules). A month is stale if its files changed since they were indexed, if data
+that its links depend on changed since it was linked, or if the code of an asset changed since it was
+materialized. Contacts that are not normalized yet make every month stale.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["missing", "failed", "stale"]
 KINDS: tuple[Kind, ...] = ("missing", "failed", "stale")
 CODE_VERSION_TAG = "dagster/code_version"
-_EVENTS = 1000  # read at once
+_EVENTS = 1000  # events read at once
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Months that need work, with the reasons, in words, of each; `kinds` are what they amount to."""
+    """Months that need work, with the reasons of each as text, and the kinds of these reasons."""
 
     reasons: Mapping[str, list[str]] = field(default_factory=dict)
     kinds: Mapping[str, set[Kind]] = field(default_factory=dict)
@@ -47,13 +47,13 @@ class Plan:
 
     @property
     def ranges(self) -> list[tuple[str, str]]:
-        """The runs it takes: first and last month of each range without a gap."""
+        """The necessary runs: first and last month of each range without a gap."""
         return contiguous(self.months)
 
 
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """The last time an asset was materialized for a month."""
+    """The last materialization of an asset for a month."""
 
     timestamp: float
     code_version: str | None
@@ -68,9 +68,9 @@ def plan(
     kinds: Collection[Kind] = KINDS,
     since: str | None = None,
 ) -> Plan:
-    """Find the archive's months from `since` on that are missing, failed or stale, as `kinds` asks.
+    """Return the archive's months from `since` on that are missing, failed or stale, as `kinds` selects.
 
-    Months before FIRST_MONTH, and those that retention deletes, are outside of every plan.
+    Months before FIRST_MONTH, and months that retention deletes, are never included.
     """
     known = set(MONTHS.get_partition_keys())
     kept = first_month_kept(settings.load().retention_months, clock.today())
@@ -121,7 +121,7 @@ def _stale(
     months: Sequence[str],
     last: Mapping[str, Mapping[str, _Last]],
 ) -> list[tuple[str, str]]:
-    """Return (month, why) of the months that were materialized and are behind."""
+    """Yield (month, reason) for the materialized months that are stale."""
     versions = _code_versions(graph)
     found = _links_behind(conn, months)
     for month in months:
@@ -135,7 +135,7 @@ def _stale(
 
 
 def _links_behind(conn: Connection, months: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (month, why) of months that a run would link anew; it normalizes waiting contacts first."""
+    """Yield (month, reason) for months that a run would link again, after normalizing contacts."""
     from whatsapp_pipeline.steps.contacts.normalize_contacts import waiting_contacts
     from whatsapp_pipeline.steps.links.staleness import stale_months
 
@@ -152,7 +152,7 @@ def _code_versions(graph: AssetGraph) -> dict[str, str | None]:
 
 
 def _files_changed(conn: Connection, archive: ChatArchive, month: str) -> str | None:
-    """Compare what lies in the month's folder with what was indexed, by path, size and time."""
+    """Compare the files in the month's folder with the index, by path, size and time."""
     ignored = ignored_paths(conn)
     files = [file for file in archive.listing(month).files if file.path not in ignored]
     there = {file.path: (file.size, file.modified_at) for file in files}

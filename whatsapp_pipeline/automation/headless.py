@@ -1,7 +1,7 @@
-"""Running the whole chain without the UI: the same jobs, on the same instance, in this process.
+"""Running all jobs without the UI, on the same instance and in this process.
 
-What belongs here: which jobs run in which order for a set of months, and gathering what they report. What
-does not: the command line's words (cli/run.py) and what the jobs contain (schedules.py).
+What belongs here: the order of jobs for a set of months, and collecting their reports. What does not: the
+texts of the command line (cli/run.py) and the assets of jobs (schedules.py).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from whatsapp_pipeline.automation.step_errors import chain, first_line, own_word
 from whatsapp_pipeline.run_tags import COMMAND_LINE, LAUNCHED_BY, RANGE_END, RANGE_START, RECORD, RUN_MONTHS
 from whatsapp_pipeline.store.operations.dry_run_diff import Change
 
-_QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}  # the project's own handler prints the progress
-# What Dagster makes of Ctrl-C within a step.
+_QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}  # the project's handler prints the progress
+# Dagster's error for Ctrl-C during a step.
 _INTERRUPTED = (
     f"{dg.DagsterExecutionInterruptedError.__module__}.{dg.DagsterExecutionInterruptedError.__name__}"
 )
@@ -41,7 +41,7 @@ _LOGS = {
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """What one check reported in one run; `failing_by_month` counts the failing rows of red months."""
+    """The result of one check in one run; `failing_by_month` counts the failing rows of red months."""
 
     asset: str
     name: str
@@ -53,31 +53,31 @@ class CheckOutcome:
 
     @property
     def blocks(self) -> bool:
-        """Whether what builds on the asset must not run. A month of another run that is red is a warning."""
+        """True if later assets must not run. A red month of another run is only a warning."""
         return self.blocking and not self.passed and self.severity == "ERROR"
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a chain of runs did: counts by asset, and by asset and month; checks; the first error."""
+    """The result of a chain of runs: counts by asset, and by asset and month; checks; errors."""
 
     months: list[str]
     assets: dict[str, dict[str, int]] = field(default_factory=dict)
     by_month: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     checks: list[CheckOutcome] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    changes: list[Change] | None = None  # of a dry run: what it would change
+    changes: list[Change] | None = None  # the changes that a dry run would make
     interrupted: bool = False
-    paused: str | None = None  # since when, by whom and why; the run did what it could before
+    paused: str | None = None  # time, person and reason of the pause that ended the run early
 
     @property
     def ok(self) -> bool:
-        """Whether every step ran and ended well, and no blocking check found an error in the run's months."""
+        """True if every step succeeded, and no blocking check found an error in the run's months."""
         return not self.errors and self.paused is None and not any(check.blocks for check in self.checks)
 
     @property
     def exit_status(self) -> int:
-        """What a command ends with: 0 all well, 130 interrupted (as shells have it), else 1."""
+        """Exit status of the command: 0 success, 130 interrupted (as in shells), otherwise 1."""
         return 130 if self.interrupted else 0 if self.ok else 1
 
     def as_json(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Outcome:
 
 @contextlib.contextmanager
 def open_instance(*, ephemeral: bool) -> Iterator[dg.DagsterInstance]:
-    """Open the project's Dagster instance, or one that forgets everything (for dry runs)."""
+    """Open the project's Dagster instance, or a temporary one for dry runs."""
     if ephemeral:
         with dg.DagsterInstance.ephemeral(settings=_LOGS) as instance:
             yield instance
@@ -121,18 +121,18 @@ def run_chain(
 ) -> Outcome:
     """Run contacts, then the months (one run per range without a gap), then the summaries.
 
-    `config` is by asset; with_erp=False leaves the ERP's assets out also where one is set. A failed step or
-    blocking check ends the chain: later assets would build on it.
+    `config` is by asset. with_erp=False leaves out the ERP's assets, also if an ERP is set. A failed step or
+    blocking check ends the chain, because later assets depend on it.
     """
     outcome = Outcome(months=list(months))
     sampled = "sample" in (config or {}).get("chat_file_index", {})
     for stage in _stages(months, sampled=sampled):
         with contextlib.ExitStack() as stack:
-            # A sample leaves files out on purpose. What its checks find is shown and not kept.
+            # A sample leaves files out on purpose, so the results of its checks are shown but not stored.
             forgetful = stage.tags.get(RECORD) == "false"
             chosen = stack.enter_context(open_instance(ephemeral=True)) if forgetful else instance
             result = _execute(defs, chosen, stage, config or {}, with_erp=with_erp)
-            _gather(outcome, result)
+            _collect(outcome, result)
         if not result.success or not outcome.ok:
             break
     return outcome
@@ -166,7 +166,7 @@ def _stages(months: Sequence[str], *, sampled: bool) -> Iterator[_Stage]:
         if first == last and not sampled:
             yield _Stage("monthly_chats", tags=tags)
             continue
-        # Dagster plans every check once per month of a range, and resolves one of them.
+        # Dagster plans every check once per month of a range, but evaluates it once.
         yield _Stage("monthly_load", tags=tags)
         chosen = ",".join(month for month in months if first <= month <= last)
         record = {RECORD: "false"} if sampled else {}
@@ -198,7 +198,7 @@ def _execute(
         )
 
 
-def _gather(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
+def _collect(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
     for event in result.get_asset_materialization_events():
         counts = {
             name.removeprefix("dagster/"): value.value
@@ -208,7 +208,8 @@ def _gather(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
         asset = event.materialization.asset_key.to_user_string()
         total = outcome.assets.setdefault(asset, {})
         for name, value in counts.items():
-            # The whole table's rows are the same in every partition's event; all else adds up.
+            # The row count of the whole table is the same in every partition's event; other counts are summed
+            # up.
             total[name] = value if name == "row_count" else total.get(name, 0) + value
         if event.partition:
             outcome.by_month[asset, event.partition] = counts
@@ -241,7 +242,7 @@ def _check(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
 
 
 def _in_words(error: SerializableErrorInfo | None) -> str:
-    """Put an error into one line; an error of our own needs no class name before its text."""
+    """Return an error as one line; an error of this project is shown without its class name."""
     if error is None:
         return "failed"
     if error.cls_name == "DagsterAssetCheckFailedError":

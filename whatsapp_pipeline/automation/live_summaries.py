@@ -1,7 +1,7 @@
-"""Summaries of customers who write live, within minutes of a quiet spell.
+"""Summaries of customers who write live, a few minutes after their last message.
 
-What belongs here: the sensor and its job. What does not: which summaries are behind (store/summaries) and
-making them. The tables are the sensor's cursor: what a failed run left is asked for again, later each time.
+What belongs here: the sensor and its job. What does not: finding stale summaries (store/summaries) and making
+them. The sensor has no cursor but the tables: after a failed run it requests another one, each time later.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -35,7 +35,7 @@ live_summaries = dg.define_asset_job(
 def quiet_conversations_sensor(
     context: dg.SensorEvaluationContext, database: Database, rule_book: dg.ResourceParam[RuleBook]
 ) -> dg.RunRequest | dg.SkipReason:
-    """Ask for one run over the customers who wait; never for two at a time."""
+    """Request one run for the waiting customers, and never two at a time."""
     with database.connect(application_name="whatsapp-pipeline summaries sensor") as conn:
         if words := pause_in_words(conn):
             return dg.SkipReason(words)
@@ -61,7 +61,7 @@ def quiet_conversations_sensor(
     newest = max(changed for _, changed in waiting)
     config = {"contacts": sorted(contact for contact, _ in waiting)}
     return dg.RunRequest(
-        # Dagster never starts a run key twice. The time of the request makes each key new.
+        # Dagster never starts a run key twice, so the key contains the time of the request.
         run_key=f"live-summaries-{newest:%Y%m%dT%H%M%S%f}-{datetime.now(UTC):%Y%m%dT%H%M%S}",
         run_config=dg.RunConfig(ops={"customer_summaries": {"config": config}}),
     )

@@ -1,4 +1,4 @@
-"""Jobs and schedules of operation: backups, the report, the weekly catch-up, retention by age."""
+"""Jobs and schedules of operation: backups, the report, the weekly backfill, retention by age."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 
@@ -38,7 +38,7 @@ def daily_report(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 @at("0 1 * * *", backups)
 def nightly_backup(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Back the database up every night at 1, before the ERP and the current month are read."""
+    """Back up the database every night at 1, before the ERP and the current month are read."""
     return once_a_day("backup", context)
 
 
@@ -47,7 +47,7 @@ def nightly_backup(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 def weekly_catch_up(
     context: dg.ScheduleEvaluationContext, database: Database, archive: Archive
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """Run the months that are missing, failed or stale, on Sundays at 4; the current month has its own."""
+    """Run the months that are missing, failed or stale, on Sundays at 4, without the current month."""
     repository = context.repository_def
     if repository is None:
         return dg.SkipReason("asked outside of the code location")
@@ -68,7 +68,7 @@ def weekly_catch_up(
 
 @dg.op(description="Delete chats of months older than RETENTION_MONTHS from the database.")
 def delete_old_chats(context: dg.OpExecutionContext, database: Database) -> None:
-    """Delete what is older than the setting keeps; nothing where there is no setting."""
+    """Delete data older than the setting allows; without the setting, delete nothing."""
     months = settings.load().retention_months
     if months is None:
         context.log.info("RETENTION_MONTHS is not set: everything stays")
@@ -79,7 +79,7 @@ def delete_old_chats(context: dg.OpExecutionContext, database: Database) -> None
 
 @dg.op(description="Delete the console's records of views that are older than CONSOLE_AUDIT_MONTHS.")
 def delete_old_views(context: dg.OpExecutionContext, database: Database) -> None:
-    """Delete who looked at whose messages too long ago."""
+    """Delete old records of who looked at which messages."""
     months = settings.load().console_audit_months
     with database.connect(application_name="whatsapp-pipeline retention") as conn:
         deleted = delete_views_before(conn, months)
@@ -93,7 +93,7 @@ def delete_old_views(context: dg.OpExecutionContext, database: Database) -> None
     description="Retention by age: RETENTION_MONTHS for chats, CONSOLE_AUDIT_MONTHS for records of views."
 )
 def retention() -> None:
-    """Delete what is too old."""
+    """Delete data that is older than the settings of retention allow."""
     delete_old_chats()
     delete_old_views()
 
@@ -101,7 +101,7 @@ def retention() -> None:
 @at("30 5 * * 0", retention)
 @unless_paused
 def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Delete what is too old, on Sundays at 5:30."""
+    """Delete data that is older than the settings of retention allow, on Sundays at 5:30."""
     return once_a_day("retention", context)
 
 

@@ -1,4 +1,4 @@
-"""Schedules that request nothing during a pause, and say so in their tick."""
+"""Schedules that skip their ticks during a pause, with the reason."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 
 def unless_paused(evaluate: Callable[..., T]) -> Callable[..., T | dg.SkipReason]:
-    """Wrap what a schedule evaluates: during a pause it skips, with since when, by whom and why.
+    """Wrap the function of a schedule: during a pause it skips, with the time, person and reason.
 
-    Dagster hands the context and the resources by the names in the wrapped function's signature.
+    Dagster passes the context and resources by the names in the signature of the wrapped function.
     """
 
     @wraps(evaluate)

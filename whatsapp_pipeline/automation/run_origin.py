@@ -1,8 +1,8 @@
-"""Runs of the command line, shown on Dagster's Jobs page and Timeline as those of the UI are.
+"""Showing runs of the command line on Dagster's Jobs page and Timeline, like runs of the UI.
 
-What belongs here: the tag and the origin that those pages ask for. What does not: running jobs (headless.py).
-`execute_in_process` sets neither; the origin has no public way, so this module alone touches it, and a test
-pins what the pages show.
+What belongs here: the tag and the origin that those pages need. What does not: running jobs (headless.py).
+`execute_in_process` sets neither. There is no public way to set the origin, so only this module uses the
+private one, and a test checks the pages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TAGS = {".dagster/repository": f"{_REPOSITORY}@{LOCATION}"}
 
 @contextlib.contextmanager
 def with_origin(instance: dg.DagsterInstance, job_name: str) -> Iterator[None]:
-    """Give the runs of a job that are created inside the block the code location's origin."""
+    """Set the code location's origin in the runs of a job that are created inside the block."""
     origin = RemoteJobOrigin(
         RemoteRepositoryOrigin(
             ManagedGrpcPythonEnvCodeLocationOrigin(

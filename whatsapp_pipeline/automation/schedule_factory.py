@@ -1,6 +1,6 @@
-"""When schedules fire: in the archive's zone, and running from the start.
+"""Creating schedules in the archive's time zone that run without being switched on.
 
-What belongs here: what all schedules share. What does not: what they run, and the pause (pausing.py).
+What belongs here: the common part of all schedules. What does not: their jobs, and the pause (pausing.py).
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -16,9 +16,9 @@ Job = dg.JobDefinition | UnresolvedAssetJobDefinition
 
 
 def at(cron: str, job: Job) -> Callable[[Callable[..., Any]], dg.ScheduleDefinition]:
-    """Make a schedule of the function below, which says what to run when `cron` comes round.
+    """Make a schedule of the decorated function, which returns the run request of a tick.
 
-    Its docstring is what the UI shows of the schedule: Dagster takes it of assets and jobs alone.
+    The UI shows its docstring; by itself Dagster uses docstrings only of assets and jobs.
     """
 
     def make(function: Callable[..., Any]) -> dg.ScheduleDefinition:
@@ -34,5 +34,5 @@ def at(cron: str, job: Job) -> Callable[[Callable[..., Any]], dg.ScheduleDefinit
 
 
 def once_a_day(name: str, context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Ask for a run under a key of its day: a tick that is evaluated twice starts one run."""
+    """Return a run request with the day as key, so that a tick evaluated twice starts one run."""
     return dg.RunRequest(run_key=f"{name}:{context.scheduled_execution_time:%Y-%m-%d}")

@@ -1,4 +1,4 @@
-"""Jobs and schedules: the current month every day, the closed month once, contacts before both."""
+"""Jobs and schedules: contacts and the current month every day, the closed month once."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 from datetime import timedelta
@@ -22,8 +22,8 @@ monthly_chats = dg.define_asset_job(
     description="One month of the archive: index, link, load, check. For a range: monthly_load.",
     tags={"dagster/max_retries": "1"},
 )
-# Dagster plans a check once per month of a run and resolves one of them. So a range is loaded without checks,
-# which a run of their own evaluates afterwards.
+# Dagster plans a check once per month of a run but evaluates it once. So a range is loaded without checks,
+# and another run evaluates them afterwards.
 monthly_load = dg.define_asset_job(
     "monthly_load",
     selection=MONTHLY_ASSETS.without_checks(),
@@ -58,7 +58,7 @@ contacts = dg.define_asset_job(
     description="Contacts and orders from the ERP where one is set, and the contacts' phones normalized.",
     tags={"dagster/max_retries": "1"},
 )
-# With the conversations: contacts and orders that came by night may change whose they are.
+# The job includes conversations, because new contacts and orders may change their links.
 summaries = dg.define_asset_job(
     "summaries",
     selection=dg.AssetSelection.assets("conversations", "customer_summaries", "commitments"),
@@ -70,14 +70,14 @@ summaries = dg.define_asset_job(
 @at("0 2 * * *", contacts)
 @unless_paused
 def daily_contacts(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Read what changed in the ERP, where one is set, and normalize changed contacts, every night at 2."""
+    """Read changes of the ERP, if one is set, and normalize changed contacts, every night at 2."""
     return once_a_day("contacts", context)
 
 
 @at("0 3 * * *", monthly_chats)
 @unless_paused
 def daily_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Load what came into the current month's folder, every night at 3."""
+    """Load new files of the current month's folder, every night at 3."""
     now = context.scheduled_execution_time
     return dg.RunRequest(run_key=f"current:{now:%Y-%m-%d}", partition_key=now.strftime(FORMAT))
 
@@ -85,7 +85,7 @@ def daily_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 @at("0 4 2 * *", monthly_chats)
 @unless_paused
 def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Load the month just closed once more, on the 2nd at 4, when late exports have arrived."""
+    """Load the previous month once more, on the 2nd at 4, when late exports have arrived."""
     closed = context.scheduled_execution_time.replace(day=1) - timedelta(days=1)
     month = closed.strftime(FORMAT)
     if month < settings.load().first_month:
@@ -96,7 +96,7 @@ def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest
 @at("0 5 * * *", summaries)
 @unless_paused
 def daily_summaries(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Link conversations to what is known by now and summarise, every night at 5."""
+    """Link conversations to new contacts and orders, and write summaries, every night at 5."""
     return once_a_day("summaries", context)
 
 
@@ -106,7 +106,7 @@ def daily_checks(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return once_a_day("checks", context)
 
 
-# One automation sensor of the project's own, so that it runs without being switched on by hand.
+# The project has its own automation sensor, so that it runs without being switched on by hand.
 automation = dg.AutomationConditionSensorDefinition(
     "summaries_after_months",
     target=dg.AssetSelection.assets("customer_summaries", "commitments"),

@@ -1,6 +1,6 @@
-"""The error that a failed step shows to people, out of the chain of causes that Dagster keeps.
+"""The error of a failed step that people see, chosen from Dagster's chain of causes.
 
-What belongs here: choosing one error of the chain and putting it into one line. What does not: who reads the
+What belongs here: choosing one error of the chain, and formatting it as one line. What does not: showing the
 line (the command line in `headless`, alerts in `alert_sensor`).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 
-from dagster_shared.error import SerializableErrorInfo  # exported by `dagster` nowhere
+from dagster_shared.error import SerializableErrorInfo  # `dagster` does not export it
 
 from whatsapp_pipeline.errors import PipelineError
 
@@ -26,8 +26,8 @@ def chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo
 def shown_error(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
     """Return the first error of the chain that is not Dagster's wrapper; the last one if all are Dagster's.
 
-    The cause of one of our errors is never shown: our text already says what happened and what to do, while
-    the cause says `KeyError: 'itens'` or quotes a value.
+    The cause of an error of this project is never shown: the error's text states what happened and what to
+    do, while the cause is for example `KeyError: 'itens'` or quotes a value.
     """
     found = None
     for found in chain(error):
@@ -37,20 +37,20 @@ def shown_error(error: SerializableErrorInfo | None) -> SerializableErrorInfo | 
 
 
 def own_words(error: SerializableErrorInfo) -> str | None:
-    """Return the text of a PipelineError, None for an error of any other class."""
+    """Return the text of a PipelineError; None for an error of another class."""
     kind, _, text = first_line(error).partition(": ")
     return text or None if _is_own(kind) else None
 
 
 def first_line(error: SerializableErrorInfo) -> str:
-    """Return `module.Class: text`, the first line of it."""
+    """Return `module.Class: text` with the first line of the text."""
     return error.message.strip().partition("\n")[0].strip()
 
 
 def _is_own(kind: str) -> bool:
-    """Return whether `module.Class` names one of our errors.
+    """Return whether `module.Class` is an error class of this project.
 
-    Its module is imported: the process that reads the error is another one than the one that raised it.
+    It imports the module, because another process raised the error.
     """
     module, _, name = kind.rpartition(".")
     if module.partition(".")[0] != "whatsapp_pipeline":

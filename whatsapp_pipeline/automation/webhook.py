@@ -1,7 +1,8 @@
-"""The webhook's sensor, jobs and daily housekeeping.
+"""The webhook's sensor, jobs and daily retention.
 
-The inbox itself is the sensor's cursor: a batch that was planned and not finished is asked for again, under
-a run key that holds the batch and the attempt, because Dagster never starts a run key twice.
+What belongs here: requesting runs for deliveries and questions. What does not: processing them
+(steps/conversations/). The inbox is the sensor's cursor: it requests a planned batch again until it is
+finished, with a run key of batch and attempt, because Dagster never starts a run key twice.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -50,7 +51,7 @@ process_webhooks = dg.define_asset_job(
 def webhook_inbox_sensor(
     context: dg.SensorEvaluationContext, database: Database, webhook_inbox: WebhookInbox
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Ask for a run per batch of new deliveries; a tick with nothing to do makes none."""
+    """Request a run per batch of new deliveries; skip if there are none."""
     if not settings.load().whatsapp_enabled:
         yield dg.SkipReason("WHATSAPP_ENABLED is false")
         return
@@ -60,11 +61,12 @@ def webhook_inbox_sensor(
         for batch in inbox.open_batches(conn):
             if _in_progress(context, batch):
                 under_way += 1
-            # Either way: a launch in the future was noted by a clock that ran ahead.
+            # abs(): a launch in the future was recorded by a clock that was ahead.
             elif abs(clock.now() - batch.requested_at) < _pause(batch.attempt):
                 continue
             elif batch.attempt >= webhook_inbox.max_launches:
-                # What of it still waits goes to a new batch; its own attempts decide what is dead.
+                # Its waiting deliveries go to a new batch; the attempts of each delivery decide when it is a
+                # dead letter.
                 inbox.close_batch(conn, batch.id, dead=True)
                 context.log.error(
                     f"batch {batch.id} never ended in {batch.attempt} launches; given up",
@@ -86,7 +88,7 @@ def webhook_inbox_sensor(
 
 
 def _may_ask(context: dg.SensorEvaluationContext) -> bool:
-    """Whether the assistant is set and no run that only asks it is under way."""
+    """Return whether the assistant is set and no run that only asks it is running."""
     if not settings.load().assistant_base_url:
         return False
     runs = context.instance.get_runs(dg.RunsFilter(tags={ANSWERS_TAG: "true"}, statuses=_UNFINISHED), limit=1)
@@ -94,7 +96,7 @@ def _may_ask(context: dg.SensorEvaluationContext) -> bool:
 
 
 def _request_for_answers() -> dg.RunRequest:
-    """Ask for a run over the questions that wait, at most one per minute."""
+    """Request a run for the waiting questions, at most one per minute."""
     return dg.RunRequest(
         run_key=f"webhook-answers-{clock.now():%Y%m%d%H%M}",
         run_config=dg.RunConfig(ops={"conversations": {"config": {"answers_only": True}}}),
@@ -110,7 +112,7 @@ def _in_progress(context: dg.SensorEvaluationContext, batch: inbox.Batch) -> boo
 
 
 def _pause(attempt: int) -> timedelta:
-    """How long a batch that did not end waits for its next launch; requests may be under way for a while."""
+    """Return how long an unfinished batch waits for its next launch; its requests may still be running."""
     return timedelta(seconds=min(600, 15 * 2 ** (attempt - 1)))
 
 
@@ -138,10 +140,10 @@ def _what_waits(waiting: inbox.InboxStatus) -> str:
 
 @dg.op
 def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> None:
-    """Empty raw bodies after their days, and forget old quarantined ones."""
+    """Remove old raw bodies from the inbox, and old files from the quarantine."""
     with database.connect(application_name="whatsapp-pipeline webhook retention") as conn:
         redacted = inbox.redact(conn, days=RAW_DAYS, held_days=HELD_DAYS)
-        # Where the assistant was turned off, nobody else ends the questions that it left.
+        # If the assistant was switched off, nothing else closes its remaining questions.
         settle_needless(conn)
     directory = quarantine.quarantine_directory(spool.spool_directory(settings.load()))
     forgotten = quarantine.forget(directory, days=RAW_DAYS)
@@ -153,7 +155,7 @@ def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> Non
 
 @dg.op
 def forget_old_runs(context: dg.OpExecutionContext) -> None:
-    """Delete the run log of batches that ended well, so that it does not grow with every tick."""
+    """Delete the runs of successful batches from Dagster's log, which would grow with every tick."""
     before = clock.now() - timedelta(days=RUN_LOG_DAYS)
     records = context.instance.get_run_records(
         dg.RunsFilter(
@@ -168,14 +170,14 @@ def forget_old_runs(context: dg.OpExecutionContext) -> None:
 
 @dg.job(description="Redact raw webhook bodies, delete old run logs.")
 def webhook_retention() -> None:
-    """Keep what was promised to be kept, and no longer."""
+    """Delete webhook data that is older than the settings of retention allow."""
     redact_raw_bodies()
     forget_old_runs()
 
 
 @at("30 1 * * *", webhook_retention)
 def daily_webhook_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Redact and delete every night at half past one."""
+    """Delete old webhook data every night at half past one."""
     return once_a_day("retention", context)
 
 

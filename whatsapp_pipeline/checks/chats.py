@@ -1,4 +1,4 @@
-"""QA of the chats: every file of the archive is indexed, every line accounted for, every time explained.
+"""Checks of chats: every file is indexed, every line is accounted for, every time is possible.
 
 What belongs here: rules as data. What does not: their statements (sql/queries/chats/check_<name>.sql).
 """

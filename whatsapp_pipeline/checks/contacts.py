@@ -1,4 +1,4 @@
-"""Checks of contacts and orders: both tables in every shop, the ERP's pass where one is set, and phones.
+"""Checks of contacts and orders: the two tables, phones, and the passes over the ERP if one is set.
 
 What belongs here: rules as data. What does not: their statements (sql/queries/contacts/check_<name>.sql).
 """
@@ -15,7 +15,7 @@ from whatsapp_pipeline.store.operations.checks import Findings, find
 
 
 def _incomplete_pass(resource: str, scope: Scope) -> Findings:
-    # A pass that runs now belongs to another run, and the check of that run judges it.
+    # A running pass belongs to another run, whose checks evaluate it.
     with erp_passes.nobody_reads(scope.conn, resource) as quiet:
         params = {"quiet": quiet, "resource": resource}
         return find(scope.conn, "contacts/check_erp_pass_complete", params, monthly=False)

@@ -1,4 +1,4 @@
-"""QA of the conversations: nothing waits too long, nothing is stuck, nothing is there twice.
+"""Checks of conversations: no delivery waits too long or is stuck, no message is stored twice.
 
 What belongs here: rules as data. What does not: statements (sql/queries/conversations/check_<name>.sql).
 """
@@ -22,7 +22,7 @@ def _spool(_: Scope) -> Findings:
     directory = spool.spool_directory(settings.load())
     held = spool.segments(directory) if directory.exists() else []
     damaged, strays = drainer.damaged(directory), spool.set_aside(directory)
-    # One segment is the one being written; the others wait for the database.
+    # The receiver is writing to one segment; the others wait for the database.
     return Findings.of(
         len(held) + len(damaged) + len(strays),
         [

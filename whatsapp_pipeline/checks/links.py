@@ -1,4 +1,4 @@
-"""QA of the links: how many chats found their customer, which are in doubt, which orders don't fit.
+"""Checks of links: chats without a contact, doubtful links, orders that do not fit.
 
 What belongs here: rules as data. What does not: their statements (sql/queries/links/check_<name>.sql).
 """

@@ -1,4 +1,7 @@
-"""QA of operation: a backup that restores, no failed month that everybody forgot."""
+"""Checks of operation: the last backup can be restored, and no failed month is forgotten.
+
+What belongs here: rules as data and their finders. What does not: backups (steps/operations/backup.py).
+"""
 
 from __future__ import annotations
 

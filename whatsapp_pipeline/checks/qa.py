@@ -1,11 +1,11 @@
-"""What every QA check is: a rule, the rows that break it, and the way out.
+"""Checks: a rule, the rows that break it, and how to fix them.
 
-What belongs here: the shape of a check and its result in Dagster. What does not: the rules (one module per
-subject) and their statements (sql/queries/<subject>/check_<name>.sql).
+What belongs here: the type of a check, its evaluation, and its result in Dagster. What does not: the rules
+(one module per subject) and their statements (sql/queries/<subject>/check_<name>.sql).
 
-A run evaluates the months that its tags name, or all of them, and records what it found per month. What
-Dagster shows is made of all months: the check fails while any month fails. Dagster's own partitioned checks
-can't say that for a run over a range of months, so these checks have no partitions.
+A run evaluates the months of its tags, or all months, and stores the result of each month. Dagster's state
+covers all months: the check fails while any month fails. Dagster's partitioned checks can't do this for a run
+over a range of months, so these checks have no partitions.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -33,7 +33,7 @@ from whatsapp_pipeline.store.operations.checks import Findings, find
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a rule may look at: months, and the clock by which it judges ages."""
+    """The data that a rule may read: the database, months, the archive and the time."""
 
     conn: Connection
     months: list[str]
@@ -46,9 +46,9 @@ class Scope:
 class QaCheck:
     """One rule of the QA report.
 
-    `tolerated` is the share of examined rows that may fail before the check does: 0 means not one;
-    CHECK_TOLERANCES overrides it. `why` says what would go wrong unseen, and so why it is this grave. Where
-    there is no `finder`, the failing rows come from `sql/queries/<subject>/check_<name>.sql`.
+    `tolerated` is the share of examined rows that may fail before the check fails; 0 means none.
+    CHECK_TOLERANCES overrides it. `why` states the consequence of failing rows, which justifies the severity.
+    Without a `finder`, the failing rows come from `sql/queries/<subject>/check_<name>.sql`.
     """
 
     name: str
@@ -65,7 +65,7 @@ class QaCheck:
 
     @property
     def monthly(self) -> bool:
-        """Whether the check is about months; all others are about whole tables."""
+        """True for a check by month; the others are about whole tables."""
         return self.per_month or self.asset in MONTHLY
 
     def find(self, scope: Scope) -> Findings:
@@ -77,7 +77,7 @@ class QaCheck:
 
     @property
     def declared(self) -> Rule:
-        """The check as data; CHECK_TOLERANCES is not applied."""
+        """The check as data, without CHECK_TOLERANCES."""
         return Rule(
             self.name, self.asset, severity=self.severity, blocking=self.blocking, tolerance=self.tolerated,
             monthly=self.monthly, description=self.description, how_to_fix=self.how_to_fix, why=self.why,
@@ -85,12 +85,12 @@ class QaCheck:
 
     @property
     def rule(self) -> Rule:
-        """The check as data, with its tolerance as the settings have it."""
+        """The check as data, with the tolerance of the settings."""
         return RuleBook([self.declared]).rules()[0]
 
 
 def months_of_run(tags: Mapping[str, str]) -> list[str]:
-    """Return the months that a run's tags name, or all of them."""
+    """Return the months of a run's tags, or all months."""
     known = MONTHS.get_partition_keys()
     if partition := tags.get(PARTITION):
         return [partition]
@@ -101,14 +101,14 @@ def months_of_run(tags: Mapping[str, str]) -> list[str]:
 
 
 def names_months(tags: Mapping[str, str]) -> bool:
-    """Whether the run is about some months; one that is not evaluates all of them."""
+    """Return whether the run is about certain months; other runs evaluate all months."""
     return any(tag in tags for tag in (PARTITION, RUN_MONTHS, RANGE_START, RANGE_END))
 
 
 def evaluate(check: QaCheck, scope: Scope, *, run_id: str | None, every_month: bool) -> Standing:
-    """Evaluate the months of `scope`, record what was found, and return the standing of all months.
+    """Evaluate the months of `scope`, store the results, and return the standing of all months.
 
-    One run at a time evaluates a check, so that an older evaluation never replaces a newer one.
+    Only one run at a time evaluates a check, so that an older evaluation never replaces a newer one.
     """
     with qa_results.evaluation_lock(scope.conn, check.name), scope.conn.transaction():
         findings = check.find(scope)
@@ -120,7 +120,7 @@ def evaluate(check: QaCheck, scope: Scope, *, run_id: str | None, every_month: b
 
 
 def evaluate_alone(check: QaCheck, scope: Scope) -> Standing:
-    """Evaluate the months of `scope` for the caller alone, and record nothing."""
+    """Evaluate the months of `scope` without storing the results."""
     found = check.find(scope).months
     results = [
         MonthResult(check.name, month, of_month.examined, of_month.failing, of_month.rows)
@@ -131,7 +131,7 @@ def evaluate_alone(check: QaCheck, scope: Scope) -> Standing:
 
 
 def report_standing(instance: dg.DagsterInstance, standing: Standing) -> None:
-    """Show a standing in Dagster without a run: after a decision, or an evaluation by the command line."""
+    """Report a standing to Dagster without a run, after a decision or an evaluation by the command line."""
     rule = standing.rule
     shown = evaluation(standing, [verdict.month for verdict in standing.verdicts])
     instance.report_runless_asset_event(
@@ -148,7 +148,7 @@ def report_standing(instance: dg.DagsterInstance, standing: Standing) -> None:
 
 
 def build(check: QaCheck, *, run_after: dg.AssetsDefinition | None = None) -> dg.AssetChecksDefinition:
-    """Make Dagster's check of a rule; within a run it waits for its asset and for `run_after`."""
+    """Return Dagster's check of a rule; within a run it comes after its asset and after `run_after`."""
 
     @dg.asset_check(
         asset=check.asset,

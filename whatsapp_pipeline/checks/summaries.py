@@ -1,4 +1,4 @@
-"""QA of the summaries: every customer with chats has one, and it says what the messages say.
+"""Checks of summaries: every customer with chats has one, and it agrees with the messages.
 
 What belongs here: rules as data. What does not: their statements (sql/queries/summaries/check_<name>.sql).
 """
@@ -11,7 +11,7 @@ from whatsapp_pipeline.store.operations.checks import Findings
 
 
 def _stale(scope: Scope) -> Findings:
-    # Heavy, and not for every process that only loads the definitions.
+    # Imported here because it is heavy, and most processes only load the definitions.
     from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, stale_contacts
 
     contacts, stale = stale_contacts(scope.conn, SummaryOptions(zone=settings.load().zone))
