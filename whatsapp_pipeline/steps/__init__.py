@@ -1,1 +1,1 @@
-"""What each asset does, free of Dagster: read, decide in the domain, write through the store."""
+"""The work of each asset, without Dagster: read, decide by the domain's rules, write through the store."""

@@ -1,7 +1,7 @@
-"""The version of code: a hash of the files that hold it.
+"""The version of code, as a hash of its source files.
 
-What belongs here: hashing. What does not: which files decide what (the modules that ask). A number to raise
-by hand would be forgotten one day, and what old code made would then pass for what new code makes.
+What belongs here: hashing. What does not: the lists of files (the modules that need a version). A number that
+people must raise would be forgotten, and results of old code would count as current.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent
 
 
 def code_hash(paths: Iterable[Path]) -> str:
-    """Hash the files at `paths`, names and contents."""
+    """Return a hash of the names and contents of the files at `paths`."""
     digest = blake2b(digest_size=20)
     for path in sorted(paths):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -1,8 +1,8 @@
-"""Steps for chat files: indexing what the archive holds, and loading every message.
+"""Steps for chat files: indexing the archive's chats, and loading every message.
 
-What belongs here: what chat_file_index and chat_messages do with files, processes and batches. What does
-not: opening archives (archive/), reading a transcript (domain/transcripts/), SQL (store/chats/), and whose
-chat it is (steps/links/).
+What belongs here: the work of chat_file_index and chat_messages with files, processes and batches. What does
+not: opening archives (archive/), reading a transcript (domain/transcripts/), SQL (store/chats/), and links
+(steps/links/).
 
     archive ──► missing_files ──► scan_pool ──► scan ──► erased_chats ──► index_chats    chat_files, sessions
                 (wrong archive?)  (cores)      (evidence)                                    │
@@ -13,11 +13,11 @@ chat it is (steps/links/).
     load_plan chooses files, writers and batches; load_messages runs all of the second line.
 
 Glossary:
-    file        one file of the archive; a zip or a combined export holds several chats
-    chat        one conversation in a file, by its number in it
+    file        one file of the archive; a zip or a combined export contains several chats
+    chat        one conversation in a file, identified by its number there
     session     messages of a chat without a gap of 24 hours
-    evidence    what tells whose chat it is: title, phones of headers, order numbers, devices
+    evidence    data that shows the contact of a chat: title, phones of headers, order numbers, devices
     chunk       bytes that are read at once; memory does not grow with the file
-    batch       files that are written in one transaction; a killed run loses one batch at most
+    batch       files that are written in one transaction; a killed run loses at most one batch
     writer      a connection that writes batches
 """

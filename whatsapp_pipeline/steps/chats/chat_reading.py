@@ -1,7 +1,7 @@
-"""Reading archive files, as chat_file_index and chat_messages both do it.
+"""Reading archive files, for both chat_file_index and chat_messages.
 
-What belongs here: how a file's options come about, how its chats are numbered, which files are over when, and
-the hash that says whether a file was read like this before. What does not: what is done with the messages.
+What belongs here: the options of a file, the numbers of its chats, the end of each file, and the hash that
+shows whether a file was read in the same way before. What does not: using the messages.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from whatsapp_pipeline.domain.transcripts.chat_message import (
 )
 from whatsapp_pipeline.errors import PipelineError
 
-# Raise it when the reader gives other messages for the same file: every file is then read again.
+# Raise it when the reader returns other messages for the same file; every file is then read again.
 READER_VERSION = 7
 HASH_BYTES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
-    """What a run says about reading: the zone, and for native exports the staff side and its locale."""
+    """Options of reading: the zone, and for native exports the staff side and its locale."""
 
     zone: str = "America/Sao_Paulo"
     owner: tuple[str, ...] = ()
@@ -45,17 +45,17 @@ class ReadingOptions:
 
 
 class FileRequest(NamedTuple):
-    """A file to read: its path in the archive, and what a person decided about reading it."""
+    """A file to read: its path in the archive, and a person's decision about reading it."""
 
     path: str
     remembered: Mapping[str, Any]
 
 
 class ReadChat(NamedTuple):
-    """A chat that begins: its number in the frames, its file's place among the requests (both from 0).
+    """The beginning of a chat: its number in the frames, and the position of its file among the requests.
 
-    `chat_number` is its number in the file, from 1 and on across the transcripts of a zip; `name` is what its
-    transcript is called.
+    Both count from 0. `chat_number` is its number in the file, which counts from 1 through all transcripts of
+    a zip; `name` is the name of its transcript.
     """
 
     chat: int
@@ -66,9 +66,9 @@ class ReadChat(NamedTuple):
 
 
 class ReadFile(NamedTuple):
-    """A file that was read to its end: its place among the requests, its hash, and what is odd about it.
+    """A file that was read completely: its position among the requests, its hash, and findings about it.
 
-    `archive_order` is the answer of an ArchiveOrder, None when its own dates decided.
+    `archive_order` is the answer of an ArchiveOrder; None if the file's own dates decided.
     """
 
     file: int
@@ -79,11 +79,11 @@ class ReadFile(NamedTuple):
 
 @dataclass(slots=True)
 class FileWindow:
-    """What was read at once: many small files whole, or a part of a large one.
+    """The result of one reading: many small files, or a part of a large one.
 
-    `chats` begin here; findings and summaries come with their chats' numbers in `frame` (MESSAGE_SCHEMA). A
-    file that stands in `read` or `failed` is over: no later window has anything of it. What was read of a
-    file before it failed is in the frames all the same, for those who take them to drop.
+    `chats` begin in this window. Findings and summaries have the numbers of their chats in `frame`
+    (MESSAGE_SCHEMA). A file in `read` or `failed` is finished, and later windows have nothing of it. Messages
+    read from a file before it failed are in the frames too; the caller must drop them.
     """
 
     chats: list[ReadChat] = field(default_factory=list)
@@ -95,15 +95,15 @@ class FileWindow:
 
 
 class ArchiveOrder:
-    """The order of dates in the files nearest to a file; remembers the answer, once it was asked for."""
+    """The order of dates in the files nearest to a file, computed once when it is needed."""
 
     def __init__(self, archive: ChatArchive, path: str) -> None:
         self._archive, self._path = archive, path
         self.answer: str | None = None
-        """None until somebody asked; "none" when the near files decide nothing."""
+        """None before it is computed; "none" if the nearest files decide nothing."""
 
     def ask(self) -> DateOrder | None:
-        """Return the order that nearly all of the nearest files have; None if they disagree."""
+        """Return the order in nearly all of the nearest files; None if they disagree."""
         order = self._archive.date_order_near(self._path)
         self.answer = order or "none"
         return order
@@ -112,7 +112,7 @@ class ArchiveOrder:
 def parse_options(
     reading: ReadingOptions, request: FileRequest, name: ChatName, archive_order: ArchiveOrder
 ) -> ParseOptions:
-    """Put together how to read a transcript: what a person decided for its file goes before the run's."""
+    """Return the options for a transcript; a person's decision about its file overrides the run's options."""
     remembered = request.remembered
     options = ParseOptions(
         owner=reading.owner, zone=reading.zone, default_title=name.title, combined=name.is_combined,
@@ -127,12 +127,12 @@ def parse_options(
 def reading_hash(
     content_hash: bytes, path: str, reading: ReadingOptions, remembered: Mapping[str, Any], *more: str | None
 ) -> bytes:
-    """Hash everything that decides what reading the file at `path` gives, but for other files' dates.
+    """Return a hash of everything that the result of reading depends on, except other files' dates.
 
-    When it is the same, so are the messages. `more` is what else the caller's result depends on.
+    Equal hashes mean equal messages. `more` are other inputs of the caller's result.
     """
     options = _options_hash(reading, json.dumps(remembered, sort_keys=True) if remembered else "", more)
-    # A title stands in the file's name, or in that of its folder.
+    # The title is in the name of the file or of its folder.
     names = "/".join(path.rsplit("/", 2)[-2:]).encode("utf-8", "surrogateescape")
     return blake2b(content_hash + options + names, digest_size=HASH_BYTES).digest()
 
@@ -146,12 +146,12 @@ def _options_hash(reading: ReadingOptions, remembered: str, more: tuple[str | No
 def read_files(
     archive: ChatArchive, files: Sequence[FileRequest], reading: ReadingOptions, *, identities: bool = False
 ) -> Iterator[FileWindow]:
-    """Read files in their order, the small ones many at once; every one ends up in `read` or in `failed`.
+    """Read files in order, many small ones at once; each one is at the end in `read` or in `failed`.
 
-    `identities`: also work out what messages are told apart by, which is null else.
+    `identities`: also compute the columns that identify messages, which are null otherwise.
 
-    Should the reader itself fail, which it does for no bytes, the files it had in hand are read again one by
-    one, so that only the one it failed for is lost. Raises PipelineError for options that make no sense.
+    If the reader itself fails, which no content should cause, its current files are read again one by one, so
+    that only the file with the failure is lost. Raises PipelineError for invalid options.
     """
     waiting = deque([range(len(files))])
     chats = 0
@@ -164,7 +164,7 @@ def read_files(
 
 
 class _Run:
-    """One reading of neighbouring files; those it did not come to are in `left` when it is over."""
+    """One reading of neighbouring files; at the end, `left` has the files that it did not reach."""
 
     def __init__(
         self,
@@ -180,9 +180,9 @@ class _Run:
         self._identities = identities
         self.left: list[range] = []
         self._first_chat = first_chat
-        self._transcripts: list[tuple[int, ChatName]] = []  # of each, its file and its name
-        self._chats: list[int] = []  # of each, its file
-        # The last file of which chats were handed out, and how many.
+        self._transcripts: list[tuple[int, ChatName]] = []  # file and name of each transcript
+        self._chats: list[int] = []  # file of each chat
+        # The last file with returned chats, and their number.
         self._shown: int | None = None
         self._chat_number = 0
         self._in_hand = self._passed = files.start  # of what is not passed yet windows may still tell
@@ -194,11 +194,11 @@ class _Run:
 
     @property
     def next_chat(self) -> int:
-        """The number of the next reading's first chat."""
+        """Number of the first chat of the next reading."""
         return self._first_chat + len(self._chats)
 
     def windows(self) -> Iterator[FileWindow]:
-        """Yield what is read, until the end or until the reader fails."""
+        """Yield windows until the end or until the reader fails."""
         with closing(self._sources()) as sources:
             windows = read_many(sources, identities=self._identities)
             while (window := self._next(windows)) is not None:
@@ -223,7 +223,7 @@ class _Run:
             return None
 
     def _sources(self) -> Generator[Source]:
-        """Open the transcripts of one file after the other."""
+        """Yield the transcripts of the files, opened one after the other."""
         for file in self._files:
             self._in_hand = file
             request = self._requests[file]
@@ -241,10 +241,10 @@ class _Run:
             self._passed = file + 1
 
     def _take(self, window: Window) -> FileWindow:
-        """Number the window's chats, and note the files whose streams failed."""
+        """Set the numbers of the window's chats, and record the files whose streams failed."""
         chats = []
         self._chats.extend(self._transcripts[opened.source][0] for opened in window.opened)
-        # Where transcripts are read together, the second chat of one begins after the first ones of others.
+        # In transcripts that are read together, the second chat of one comes after the first chats of others.
         in_order = sorted(window.opened, key=lambda opened: (opened.source, opened.start.number))
         for chat, transcript, start in in_order:
             file, name = self._transcripts[transcript]
@@ -263,7 +263,7 @@ class _Run:
         )
 
     def _settle(self, window: FileWindow, until: int) -> None:
-        """Say of the files before `until` that they are over with `window`."""
+        """Add the files before `until` to `window` as finished."""
         for file in range(self._unsettled, until):
             if file in self._failed:
                 window.failed.append((file, self._failed.pop(file)))
@@ -272,7 +272,7 @@ class _Run:
         self._unsettled = max(self._unsettled, until)
 
     def _give_up(self, last: FileWindow, failure: UnreadableFileError) -> None:
-        """Leave the files in hand to be read one by one; what is alone, or handed out in part, has failed."""
+        """Leave the current files to be read one by one; a single or partly returned file has failed."""
         if self._shown is not None and self._shown >= self._unsettled:
             if self._shown not in self._read:
                 self._failed.setdefault(self._shown, failure)
@@ -287,7 +287,10 @@ class _Run:
 
 
 def _unreadable(error: Exception) -> UnreadableFileError:
-    """What a file failed of. An error's own text may quote the file, so only its type and place are told."""
+    """Return the reason of a file's failure.
+
+    An error's text may quote the file, so it has only type and place.
+    """
     if isinstance(error, UnreadableFileError):
         return error
     if isinstance(error, MemoryError):

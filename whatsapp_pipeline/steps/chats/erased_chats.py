@@ -1,6 +1,6 @@
-"""Erased people in scanned files: their chats are left out before the index is written.
+"""Erased people in scanned files: their chats are removed before the index is written.
 
-What belongs here: what an index leaves out. What does not: the list of erased people
+What belongs here: removing them from scans and messages. What does not: the list of erased people
 (store/operations/suppression.py), erasing (steps/operations/privacy.py) and the ERP's pages
 (steps/contacts/erased_contacts.py).
 """
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
-    """Return scans without the chats of erased people, and how many chats that were; in a transaction.
+    """Return scans without the chats of erased people, and the number of these chats; call in a transaction.
 
-    A file that holds nothing else is left out whole, its findings too. What was recognised by its phone or
-    label is put on the list by its place, so that loading the rest of a combined file passes it over.
+    A file without other chats is left out, with its findings. A chat recognised by phone or label is added to
+    the list by its file and number, so that loading the rest of a combined file skips it.
     """
     is_erased = suppression.name_test(conn)
     if is_erased is None:
@@ -62,7 +62,7 @@ def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
 
 
 def path_test(conn: Connection) -> Callable[[str], bool]:
-    """Return what tells whether a path holds the number of an erased person."""
+    """Return a function that tests whether a path contains the number of an erased person."""
     is_erased = suppression.name_test(conn)
     if is_erased is None:
         return lambda path: False
@@ -70,7 +70,7 @@ def path_test(conn: Connection) -> Callable[[str], bool]:
 
 
 def _marks(scans: Scans) -> Iterator[suppression.ChatMarks]:
-    """Yield what each scanned chat is known by."""
+    """Yield the identifiers of each scanned chat."""
     phones, sessions = (
         {
             (path, number): values
@@ -106,15 +106,15 @@ def _without_erased_phones(conn: Connection, phones: pl.DataFrame) -> pl.DataFra
     return phones.filter(pl.col("key").is_null() | ~pl.col("key").is_in(sorted(listed)))
 
 
-# Eight digits with little between them: what may be a phone. Only such texts are looked at one by one.
+# Eight digits with few characters between them may be a phone. Only such texts are examined one by one.
 _MAY_BE_PHONE = r"\d(?:\D{0,4}\d){7}"
 _TEXTS = ["text", "reply_quote", "sender_name", "sender_phone", "attachment_name"]
 
 
 def without_erased_people(messages: pl.DataFrame, is_erased: NameTest) -> pl.DataFrame:
-    """Return a frame of messages in which erased people wrote nothing and no text has their numbers.
+    """Return messages without texts of erased people, and without their numbers in other texts.
 
-    Rows and their hashes stay, so that a file that is loaded again finds its messages.
+    Rows and hashes stay, so that loading the file again finds its messages.
     """
     may_name = pl.any_horizontal(pl.col(_TEXTS).str.contains(_MAY_BE_PHONE).fill_null(value=False))
     places = messages.select(may_name.arg_true()).to_series()

@@ -1,4 +1,8 @@
-"""The lines of an archive file around a finding, for a person to look at."""
+"""Lines of an archive file, for a person.
+
+What belongs here: reading lines around a finding, and the first and last lines of a chat. What does not:
+parsing them (domain/transcripts/).
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,8 @@ def lines_around(
 ) -> list[tuple[int, str]]:
     """Return (number, text) of the 1-based `line` of the file at `path` and of `context` lines either side.
 
-    In a zip of several transcripts the line is counted in the one that holds `chat_number`. Empty when the
-    file is gone or can't be read.
+    In a zip with several transcripts the line is counted in the one with `chat_number`. The result is empty
+    if the file is missing or can't be read.
     """
     try:
         member = _member_of(archive, path, chat_number)
@@ -34,9 +38,9 @@ def lines_around(
 def first_and_last_lines(
     archive: ChatArchive, path: str, chat_number: int | None, *, count: int
 ) -> tuple[list[str], list[str]]:
-    """Return the first and the last `count` lines with text of the transcript that holds a chat.
+    """Return the first and the last `count` lines with text of the transcript with a chat.
 
-    Both are empty when the file is gone or can't be read. The whole file is read, one chunk at a time.
+    Both are empty if the file is missing or can't be read. The whole file is read, one chunk at a time.
     """
     first: list[str] = []
     last: deque[str] = deque(maxlen=count)
@@ -72,7 +76,7 @@ def _numbered(stream: BinaryIO, last: int) -> Iterator[tuple[int, str]]:
 
 
 def _member_of(archive: ChatArchive, path: str, chat_number: int | None) -> int:
-    """Place of the transcript that holds a chat, from 0."""
+    """Return the position of the transcript with a chat, from 0."""
     with archive.open(path) as source:
         if len(source.members) == 1 or chat_number is None:
             return 0

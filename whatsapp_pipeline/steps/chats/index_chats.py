@@ -1,7 +1,7 @@
-"""chat_file_index: what a month's folder holds, and what each chat in it tells about whose it is.
+"""chat_file_index: the chats of a month's folder, with the evidence for linking.
 
-What belongs here: which files to read, what became of the others, and writing in chunks. What does not:
-what a file gives (scan.py) and the statements (store.chat_files).
+What belongs here: choosing the files to read, handling the others, and writing in batches. What does not:
+scanning a file (scan.py) and the statements (store/chats/chat_files.py).
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.exceptions import ExceptionRow
 from whatsapp_pipeline.store.locks import month_lock
 
-# Files a transaction: enough to make its cost small, few enough to lose little when killed.
+# Files per transaction: enough to make its cost small, few enough to lose little after a kill.
 _CHUNK = 400
 
 
 @dataclass(frozen=True, slots=True)
 class IndexOptions:
-    """How a month is indexed.
+    """Options of indexing a month.
 
-    `sample` takes that many files, stratified by what their titles hold; `seed` says which. `verify_hashes`
-    reads also the files whose size and time say that nothing changed. `workers` processes read beside each
-    other; 0 lets the machine and the amount of work decide.
+    `sample` takes that many files, stratified by the kind of title and chosen by `seed`. `verify_hashes` also
+    reads files with unchanged size and time. `workers` processes read in parallel; 0 chooses by the machine
+    and the amount of work.
     """
 
     sample: int | None = None
@@ -63,7 +63,7 @@ class IndexOptions:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What indexing a month did, in files unless said otherwise; `files` are those on disk or sampled."""
+    """Counts of files, unless the name says otherwise; `files` are those on disk or in the sample."""
 
     files: int = 0
     new: int = 0
@@ -86,10 +86,10 @@ class IndexReport:
 def index_month(
     conn: Connection, archive: ChatArchive, month: str, options: IndexOptions, *, log: logging.Logger
 ) -> IndexReport:
-    """Bring `chat_files` and its evidence to what the archive holds for `month` (`YYYY-MM`).
+    """Write the archive's chats of `month` (`YYYY-MM`) and their evidence to the index.
 
-    A file that can't be read is a row in `exceptions` and marked failed; it never stops the others. Waits
-    when another run indexes the same month. Raises PipelineError when there is no archive.
+    A file that can't be read is a row in `exceptions` with the status `failed` and never stops the others.
+    Waits for another run that indexes the same month. Raises PipelineError if there is no archive.
     """
     with month_lock(
         conn,
@@ -101,7 +101,7 @@ def index_month(
 
 
 class _MonthIndex:
-    """One run over one month."""
+    """One run of one month."""
 
     def __init__(
         self, conn: Connection, archive: ChatArchive, month: str, options: IndexOptions, log: logging.Logger
@@ -116,7 +116,7 @@ class _MonthIndex:
         self._ignored: set[str] = set()
 
     def run(self, listing: MonthListing) -> IndexReport:
-        """Do the month and report."""
+        """Index the month and return the counts."""
         self._ignored = ignored_paths(self._conn)
         listing = replace(listing, files=[file for file in listing.files if file.path not in self._ignored])
         outside = [file.path for file in listing.files if file.folder_month is None]
@@ -142,7 +142,7 @@ class _MonthIndex:
         return IndexReport(**self._counts)
 
     def _missing(self, listing: MonthListing) -> set[str]:
-        """Paths of this month that the database has and the archive no longer."""
+        """Return the paths of this month that are in the database and no longer in the archive."""
         there = {file.path for file in listing.files}
         return {
             path
@@ -151,7 +151,7 @@ class _MonthIndex:
         }
 
     def _job(self, file: ArchiveFile) -> ScanJob | None:
-        """What is to be read of a file; None when it is as it was."""
+        """Return the job to read a file; None if it is unchanged."""
         known = self._known.get(file.path)
         if known is None:
             return ScanJob(file, self._month, {})
@@ -166,7 +166,10 @@ class _MonthIndex:
         return ScanJob(file, self._month, known.parse_options)
 
     def _is_read_so(self, known: KnownFile, content_hash: bytes, path: str) -> bool:
-        """Whether a file would be read as it was; other files may have decided the order of its dates."""
+        """Return whether reading a file would give the same result.
+
+        Other files may decide its order of dates.
+        """
         indexed = known.indexed_hash or b""
         order = archive_order_in(indexed)
         if order is not None:
@@ -174,7 +177,7 @@ class _MonthIndex:
         return indexed == self._scan.hash_of(content_hash, path, known.parse_options, order)
 
     def _write(self, scans: Scans, missing: set[str]) -> None:
-        """Write a chunk of scans; a file that was only moved takes its rows along."""
+        """Write a batch of scans; a moved file keeps its rows."""
         scans, suppressed = without_erased_chats(self._conn, scans)
         self._counts["suppressed"] += suppressed
         paths = [scan.path for scan in scans.files]
@@ -223,7 +226,7 @@ class _MonthIndex:
             self._counts["changed"] += 1
 
     def _moves(self, scans: Sequence[FileScan], missing: set[str]) -> list[tuple[str, str]]:
-        """Find new files whose content lay at a path that is gone now: (old path, new path)."""
+        """Return (old path, new path) of new files whose content was at a path that is missing now."""
         new = {
             scan.content_hash: scan.path
             for scan in scans
@@ -258,7 +261,7 @@ class _MonthIndex:
         self._counts["findings"] += len(paths)
 
     def _note_listing(self, listing: MonthListing, too_long: Sequence[ArchiveFile]) -> None:
-        """Record what lies in the month and is no chat or can't be kept, and files that tell no month."""
+        """Store findings about files that are no chats, can't be stored, or have no month."""
         folder = self._month.replace("-", "/")
         others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(listing.other_suffixes.items()))
         other_rows = [
@@ -316,7 +319,7 @@ def _is_too_long(file: ArchiveFile) -> bool:
 
 
 def _chunks(scans: Iterable[Scans]) -> Iterator[Scans]:
-    """Gather scans until they are worth a transaction."""
+    """Collect scans until there are enough for a transaction."""
     waiting: list[Scans] = []
     for some in scans:
         waiting.append(some)
@@ -328,14 +331,18 @@ def _chunks(scans: Iterable[Scans]) -> Iterator[Scans]:
 
 
 def _sample(files: Sequence[ArchiveFile], options: IndexOptions) -> list[ArchiveFile]:
-    """Choose `options.sample` files, of each kind of title its share and at least one; a seed's always."""
+    """Return `options.sample` files: each kind of title has its share and at least one.
+
+    A seed repeats them.
+    """
     strata: dict[str, list[ArchiveFile]] = defaultdict(list)
     for file in files:
         strata[_stratum(file)].append(file)
     for stratum in strata.values():
         stratum.sort(key=lambda file: blake2b(f"{options.seed}:{file.path}".encode()).digest())
     wanted = min(options.sample or 0, len(files))
-    # The first of each stratum, the rarest first; then each by how far down its own stratum it stands.
+    # The first file of each stratum, rarest stratum first; then all by their relative position in the
+    # stratum.
     ranked = sorted(
         (place and (place + 0.5) / len(stratum), len(stratum), file)
         for stratum in strata.values()

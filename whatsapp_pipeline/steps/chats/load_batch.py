@@ -1,8 +1,8 @@
-"""One batch of files into `chat_messages`, within the caller's transaction.
+"""Loading one batch of files into `chat_messages`, in the caller's transaction.
 
-New files go straight into the table; files that were loaded before are merged, so that messages keep their
-ids. What belongs here: what becomes of a batch in the database. What does not: reading (load_reading.py),
-batches and retries (load_writers.py).
+Messages of new files are inserted. Files that were loaded before are merged, so that messages keep their ids.
+What belongs here: writing a batch. What does not: reading (load_reading.py), the sequence of batches and
+retries (load_writers.py).
 """
 
 from __future__ import annotations
@@ -26,44 +26,46 @@ from whatsapp_pipeline.store.exceptions import ExceptionRow
 from whatsapp_pipeline.store.operations import suppression
 
 STAGE = "chat_messages"
-# Findings of one kind that a file may have a row each for; the rest are counted in one more row.
+# Maximum rows for findings of one kind in a file; one more row counts the rest.
 _ROWS_A_KIND = 500
-# Messages that become text for the server at once: many, for each step on a frame has a cost of its own, and
-# so few that the server still has the ones before to work on meanwhile: at first it has none.
+# Messages that are converted to text at once. Many, because each operation on a frame has a fixed cost; but
+# few enough that the server is still busy with the previous ones. The first chunk is smaller, since it has
+# none.
 _ROWS_AT_ONCE = 10_000
 _ROWS_AT_FIRST = 1_000
 
 
 class BatchLoader:
-    """Loads batches of one month's files."""
+    """Loads batches of files of one month."""
 
     def __init__(self, conn: Connection, month: str, reader: ReadAhead) -> None:
         self._conn, self._month, self._reader = conn, month, reader
         self._is_erased = suppression.name_test(conn)
 
     def load(self, files: Sequence[FileToLoad], problems: Sequence[FileProblemError]) -> Counter[str]:
-        """Load `files`, record `problems` and count by LoadReport's names; call it inside a transaction.
+        """Load `files` in a transaction, store `problems`, and return counts by LoadReport's names.
 
-        A file that can't be loaded is left out and recorded too. Raises FileProblemError when that shows
-        only after some of it went to the server; the transaction is then to be rolled back and the rest tried
-        without it.
+        A file that can't be loaded is left out and stored as a problem too. Raises FileProblemError if the
+        problem appears after some of the file was sent; the caller then rolls back and tries the others.
         """
         counts: Counter[str] = Counter()
         batch = _Batch(self._reader, _Findings(self._month), list(problems))
         changed = [file for file in files if not file.is_new]
         if changed:
-            duplicates.lock(self._conn)  # before any row lock: merging and marking touch the same rows
+            duplicates.lock(
+                self._conn
+            )  # before any row lock: merging and flagging duplicates lock the same rows
         open_replies = self._copy_new([file for file in files if file.is_new], batch, counts)
         open_replies += self._merge(changed, batch, counts)
-        # From here on one batch after the other, until it is committed: each sees what the one before it
-        # loaded, so that the last of those that share a chat finds all there is to find.
+        # From here on, batches run one after the other until commit. Each sees the messages of earlier
+        # ones, so the last batch of those that share a chat finds all replies and duplicates.
         duplicates.lock(self._conn)
         self._record(files, batch, counts)
         self._finish(batch.without_problems(files), open_replies, counts)
         return counts
 
     def _copy_new(self, files: Sequence[FileToLoad], batch: _Batch, counts: Counter[str]) -> list[int]:
-        """Copy files not loaded before; return the ids of chats with replies that reading left open."""
+        """Copy files that were not loaded before; return the ids of chats with unresolved replies."""
         total = sum(file.message_count for file in files)
         if not total:
             return []
@@ -104,7 +106,7 @@ class BatchLoader:
         return ids
 
     def _without_erased(self, parts: Iterator[list[ChatMessages]]) -> Iterator[list[ChatMessages]]:
-        """Take erased people out of what others' chats hold: group messages, and numbers in texts."""
+        """Remove erased people from other chats: their group messages, and their numbers in texts."""
         if self._is_erased is None:
             yield from parts
             return
@@ -128,7 +130,7 @@ class BatchLoader:
         counts["failed"] += len(problems)
 
     def _finish(self, files: Sequence[FileToLoad], open_replies: Sequence[int], counts: Counter[str]) -> None:
-        """Note the batch as loaded, mark what other files hold too, and find what is replied to."""
+        """Set the batch as loaded, flag duplicates of other files, and resolve replies."""
         if not files:
             return
         chat_files.mark_loaded(self._conn, [pair for file in files for pair in file.hashes])
@@ -144,7 +146,7 @@ class BatchLoader:
             )  # fmt: skip
         keys = sorted({chat.chat_key for file in files for chat in file.chats if chat.chat_key})
         shared = duplicates.shared_keys(self._conn, keys)
-        # A changed file may share nothing any more, and has marks to lose.
+        # A changed file may no longer have duplicates; its flags are then removed.
         changed = {chat.chat_key for file in files if not file.is_new for chat in file.chats if chat.chat_key}
         counts["duplicates_marked"] += duplicates.mark(self._conn, sorted(changed.union(shared)))
         replies = messages.unresolved_replies(self._conn, open_replies) if open_replies else []
@@ -153,7 +155,7 @@ class BatchLoader:
 
 
 def _bases(files: Sequence[FileToLoad], first_id: int) -> dict[int, int]:
-    """Share out consecutive ids: what to add to a message's ordinal to get its id, by chat."""
+    """Return, by chat, the number to add to a message's ordinal to get its id; ids are consecutive."""
     bases: dict[int, int] = {}
     base = first_id - 1
     for chat in (chat for file in files for chat in file.chats):
@@ -163,31 +165,31 @@ def _bases(files: Sequence[FileToLoad], first_id: int) -> dict[int, int]:
 
 
 def _stacked(chats: Sequence[ChatMessages]) -> pl.DataFrame:
-    """Put the chats' messages into one frame that says whose each is."""
+    """Return the messages of several chats in one frame, with the chat of each."""
     frame = pl.concat([frame for _, frame in chats])
     return frame.with_columns(id_chat_file=_repeated(chats, [chat.id for chat, _ in chats]))
 
 
 def _repeated(chats: Sequence[ChatMessages], values: Sequence[int]) -> pl.Series:
-    """Give each message its chat's value."""
+    """Return the value of its chat for each message."""
     return pl.Series(np.repeat(np.array(values), [frame.height for _, frame in chats]))
 
 
 class _Batch:
-    """What reading the files of a batch gives: messages, and findings and problems put aside."""
+    """The files of a batch as they are read: messages, and collected findings and problems."""
 
     def __init__(self, reader: ReadAhead, findings: _Findings, problems: list[FileProblemError]) -> None:
         self._reader, self.findings, self.problems = reader, findings, problems
 
     def without_problems(self, files: Sequence[FileToLoad]) -> list[FileToLoad]:
-        """Return those of `files` that have no problem so far."""
+        """Return the files without a problem so far."""
         bad = {problem.path for problem in self.problems}
         return [file for file in files if file.path not in bad]
 
     def messages(self, files: Sequence[FileToLoad]) -> Iterator[list[ChatMessages]]:
-        """Yield the files' messages, those of many small files at once.
+        """Yield the messages of the files, many small files at once.
 
-        Raises FileProblemError for a file of which some were yielded before its problem showed.
+        Raises FileProblemError for a file whose problem appears after some of its messages were yielded.
         """
         gathered: list[ChatMessages] = []
         height, enough = 0, _ROWS_AT_FIRST
@@ -212,7 +214,7 @@ class _Batch:
 
 
 class _Findings:
-    """Collects the findings of a batch's files, at most so many of one kind a file."""
+    """Collects the findings of a batch's files, with a limit for each kind and file."""
 
     def __init__(self, month: str) -> None:
         self._month = month
@@ -220,7 +222,7 @@ class _Findings:
         self._counts: Counter[tuple[str, int, str, str]] = Counter()
 
     def add(self, path: str, chat_number: int, finding: Finding) -> None:
-        """Take a finding of a chat."""
+        """Add a finding of a chat."""
         key = (path, chat_number, finding.kind, finding.severity)
         self._counts[key] += 1
         if self._counts[key] <= _ROWS_A_KIND:
@@ -239,7 +241,7 @@ class _Findings:
             )
 
     def rows(self) -> list[ExceptionRow]:
-        """Return the rows, those that stand for many included."""
+        """Return the rows, with those that count further findings."""
         more = [
             ExceptionRow(
                 STAGE,

@@ -1,8 +1,8 @@
 """chat_messages: every message of a month's chats.
 
-What belongs here: a month from its lock to its report, and the months after each other. What does not: which
-files are loaded and by how many (load_plan.py), batches and what happens when one can't be loaded
-(load_writers.py), getting one across (load_batch.py) and the statements (store.messages).
+What belongs here: loading a month from its lock to its report, and the sequence of months. What does not: the
+choice of files and writers (load_plan.py), batches and retries (load_writers.py), writing a batch
+(load_batch.py), and the statements (store/chats/messages.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["LoadOptions", "LoadReport", "MessageLoading", "load_month"]
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What loading a month did. `stopped` is 1 when it was asked to stop before the end."""
+    """Counts of loading a month. `stopped` is 1 if it was asked to stop before the end."""
 
     files: int = 0
     loaded: int = 0
@@ -52,15 +52,15 @@ class LoadReport:
 def load_month(
     conn: Connection, archive: ChatArchive, month: str, options: LoadOptions, *, log: logging.Logger
 ) -> LoadReport:
-    """Load one month (`YYYY-MM`); of several see `MessageLoading`."""
+    """Load one month (`YYYY-MM`); `MessageLoading` loads several."""
     with MessageLoading(archive, [month], options, log=log) as loading:
         return loading.load(conn, month)
 
 
 class MessageLoading:
-    """Loads `months`, one after the other; a context manager.
+    """Loads `months` one after the other; a context manager.
 
-    While the server is at the last files of one, the first of the next are read.
+    While the server writes the last files of a month, the first files of the next one are read.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ class MessageLoading:
             self._ahead.end()
 
     def load(self, conn: Connection, month: str) -> LoadReport:
-        """Bring `chat_messages` to what the files indexed for `month` (`YYYY-MM`) hold.
+        """Write the messages of the files indexed for `month` (`YYYY-MM`) to `chat_messages`.
 
-        Only files whose content or reading changed since they were loaded are read. A killed run goes on with
-        what was not committed. A file that can't be loaded is a row in `exceptions`, marked failed and tried
-        again next time. Waits when another run loads the same month. Raises PipelineError when the database
-        refuses a batch.
+        Only files whose content or options changed since they were loaded are read. A run after a kill loads
+        what was not committed. A file that can't be loaded is a row in `exceptions` with the status `failed`,
+        and is tried again next time. Waits for another run that loads the same month. Raises PipelineError if
+        the database refuses a batch.
         """
         with month_lock(
             conn,
@@ -106,7 +106,7 @@ class MessageLoading:
             )
             plan = self._plan(conn, month)
             try:
-                # A link that was lost, or a file that came back, leaves its messages as they were.
+                # Deleted links and restored files do not change message rows, so replies are resolved again.
                 if unsettled := [pair for file in plan.files if file.is_unsettled for pair in file.hashes]:
                     chat_files.mark_loaded(conn, unsettled)
                 progress = Progress(self._log, f"chat_messages {month}", len(plan.todo), "files")
@@ -118,7 +118,10 @@ class MessageLoading:
             return LoadReport(files=len(plan.files), unchanged=len(plan.files) - len(plan.todo), **counts)
 
     def _plan(self, conn: Connection, month: str) -> MonthPlan:
-        """Plan the month and begin to read, unless just that was begun already."""
+        """Return the plan of the month, reading ahead.
+
+        Reuse the plan that was begun before if it still fits.
+        """
         plan = MonthPlan.make(conn, month, self._reading)
         ahead, self._ahead = self._ahead, None
         if ahead is None or not plan.take_over(ahead):
@@ -126,7 +129,7 @@ class MessageLoading:
         return plan
 
     def _read_following(self, conn: Connection, month: str) -> None:
-        """Begin to read the month that follows; it is not locked yet, so `_plan` looks what became of it."""
+        """Begin to read the next month. It is not locked yet, so `_plan` compares it again later."""
         if (following := self._following.get(month)) is not None:
             self._ahead = MonthPlan.make(conn, following, self._reading)
             self._ahead.begin(conn, self._archive, self._reading, self._options)

@@ -1,7 +1,7 @@
-"""Which of a month's files are to be loaded, by how many writers, in which batches.
+"""The plan of loading a month: its files, the number of writers, and their batches.
 
-What belongs here: the choice, and beginning to read what was chosen. What does not: reading
-(load_reading.py), writing (load_writers.py).
+What belongs here: the plan, and starting to read its files. What does not: reading (load_reading.py) and
+writing (load_writers.py).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from whatsapp_pipeline.store.chats.chat_files import LoadRow
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import suppression
 
-# Fewer are written in the time another connection takes to be opened and to read its first files.
+# Fewer messages are written before another connection is open and has read its first files.
 _MESSAGES_A_WRITER = 5_000
-# A batch ends early at so many messages: what a kill throws away stays small.
+# A batch ends early at this number of messages, so that a kill loses little.
 _MESSAGES_A_BATCH = 50_000
 
 
@@ -33,10 +33,10 @@ def _never(_: Connection) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """How a month is loaded: `batch_size` files a transaction, `delay_seconds` of rest between batches.
+    """Options: `batch_size` files per transaction, `delay_seconds` of pause between batches.
 
-    `writers` connections load at once when there is enough for them, and none rests. `should_stop` is asked
-    between batches, from any of their threads and with the run's connection; what is loaded by then stays.
+    `writers` connections load in parallel if there are enough messages and no pauses. `should_stop` is called
+    between batches, from any thread and with the run's connection; loaded batches stay.
     """
 
     batch_size: int = 800
@@ -50,7 +50,7 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one writer loads: batches of files, and what reads them ahead in that order."""
+    """The work of one writer: batches of files, and the reader that reads them ahead in that order."""
 
     batches: list[list[FileToLoad]]
     reader: ReadAhead
@@ -58,7 +58,7 @@ class Share:
 
 @dataclass
 class MonthPlan:
-    """A month's files as indexed, and who is erased; once it is begun, shares of the files to load."""
+    """The indexed files of a month and the erased people; after `begin`, the shares of the writers."""
 
     files: list[FileToLoad]
     erased: list[tuple[str, bytes]]
@@ -66,7 +66,7 @@ class MonthPlan:
 
     @classmethod
     def make(cls, conn: Connection, month: str, reading: ReadingOptions) -> MonthPlan:
-        """Ask the database what there is to do."""
+        """Read the plan from the database."""
         rows = chat_files.to_load(conn, month)
         files = [
             FileToLoad(
@@ -80,13 +80,13 @@ class MonthPlan:
 
     @property
     def todo(self) -> list[FileToLoad]:
-        """The files that are not loaded as they are."""
+        """The files whose present form is not loaded."""
         return [file for file in self.files if not file.is_loaded]
 
     def begin(
         self, conn: Connection, archive: ChatArchive, reading: ReadingOptions, options: LoadOptions
     ) -> None:
-        """Share out the files to load and begin to read the first ones."""
+        """Divide the files to load among writers, and begin to read the first ones."""
         reader = FileReader(archive, reading, suppression.erased_file_chats(conn))
         for files in _cut(self.todo, writers_for(conn, self.todo, options)):
             batches = list(_batches(files, options.batch_size))
@@ -96,7 +96,7 @@ class MonthPlan:
             share.reader.start()
 
     def take_over(self, other: MonthPlan) -> bool:
-        """Go on with what another plan began, if it is just what is to be done; else end that."""
+        """Take over the readers of another plan if it has the same files; otherwise stop them."""
         if (self.todo, self.erased) == (other.todo, other.erased):
             self.shares = other.shares
             return True
@@ -110,7 +110,7 @@ class MonthPlan:
 
 
 def _wanted_hash(chat: LoadRow, reading: ReadingOptions) -> bytes:
-    """How a file would be loaded now; other files may have decided the order of its dates."""
+    """Return the hash of loading a file now; other files may decide its order of dates."""
     order = archive_order_in(chat.indexed_hash or b"")
     return reading_hash(
         chat.content_hash, chat.file_path, reading, chat.parse_options, *((order,) if order else ())
@@ -118,11 +118,11 @@ def _wanted_hash(chat: LoadRow, reading: ReadingOptions) -> bytes:
 
 
 def writers_for(conn: Connection, todo: Sequence[FileToLoad], options: LoadOptions) -> int:
-    """How many write at once: one for few messages, and where the server is to be spared.
+    """Return the number of parallel writers: one for few messages, and with pauses between batches.
 
-    One, too, inside the caller's transaction, which is to be undone as a whole: other connections would write
-    outside of it, and see nothing of what is in it. (While a month is read ahead, writers of the one before
-    use the connection, and it is active.)
+    It is one inside the caller's transaction too, which is rolled back as a whole: other connections would
+    write outside of it and not see its rows. (While a month is read ahead, the connection is active because
+    writers of the previous month use it.)
     """
     if options.delay_seconds or conn.info.transaction_status is TransactionStatus.INTRANS:
         return 1
@@ -131,7 +131,7 @@ def writers_for(conn: Connection, todo: Sequence[FileToLoad], options: LoadOptio
 
 
 def _cut(files: Sequence[FileToLoad], count: int) -> Iterator[list[FileToLoad]]:
-    """Cut the files into at most `count` runs of about as many messages each."""
+    """Split the files into at most `count` groups with about equal numbers of messages."""
     share: list[FileToLoad] = []
     left = sum(file.message_count for file in files)
     messages = 0
@@ -146,7 +146,7 @@ def _cut(files: Sequence[FileToLoad], count: int) -> Iterator[list[FileToLoad]]:
 
 
 def _batches(files: Sequence[FileToLoad], size: int) -> Iterator[list[FileToLoad]]:
-    """Cut the files into batches of `size`, or fewer where they are large; in each the new files first."""
+    """Split the files into batches of `size`, or fewer if they are large; new files come first in each."""
     batch: list[FileToLoad] = []
     messages = 0
     for file in files:

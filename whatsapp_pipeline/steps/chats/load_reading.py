@@ -1,7 +1,7 @@
-"""Reading the files that are to be loaded, ahead of the database.
+"""Reading the files to load, ahead of the database.
 
-What belongs here: a file as it was indexed, reading many of them at once and making sure that each still is
-that file, and doing so in a thread while the caller waits for the server. What does not: the database.
+What belongs here: comparing a file with its index, reading many files at once, and reading in a thread while
+the caller waits for the server. What does not: the database.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from whatsapp_pipeline.steps.chats.chat_reading import (
 )
 from whatsapp_pipeline.store.chats.chat_files import LoadRow
 
-# Messages that may wait for the server before another window is read: that bridges the end of a COPY.
+# Messages that may wait for the server before another window is read, enough for the time of ending a COPY.
 _AHEAD = 10_000
 _FIRST_MESSAGES = 1_500
 
 
 class FileProblemError(Exception):
-    """A file that can't be loaded in this run; `kind` and the text make its row in `exceptions`.
+    """A file that can't be loaded in this run; `kind` and the text are its row in `exceptions`.
 
-    `is_failure`: the file is marked failed; else it waits for the next index as it is.
+    `is_failure`: the file gets the status `failed`; otherwise it stays unchanged until it is indexed again.
     """
 
     def __init__(self, path: str, kind: str, detail: str, *, is_failure: bool) -> None:
@@ -44,12 +44,12 @@ class FileProblemError(Exception):
 
 
 class ReadingStoppedError(Exception):
-    """Nothing more is read, for somebody asked that it be so."""
+    """Reading ended because it was asked to stop."""
 
 
 @dataclass
 class FileToLoad:
-    """A file's chats as indexed, and the hash that says how it would be loaded now."""
+    """The indexed chats of a file, and the hash of loading it now."""
 
     path: str
     chats: list[LoadRow]
@@ -57,42 +57,42 @@ class FileToLoad:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether every chat is loaded just so."""
+        """True if every chat is loaded with this hash."""
         return all(chat.loaded_hash == self.wanted_hash for chat in self.chats)
 
     @property
     def is_new(self) -> bool:
-        """Whether no chat of it was ever loaded."""
+        """True if no chat of the file was ever loaded."""
         return all(chat.loaded_hash is None for chat in self.chats)
 
     @property
     def message_count(self) -> int:
-        """Messages in all its chats, as indexed."""
+        """Number of messages of all its chats in the index."""
         return sum(chat.message_count for chat in self.chats)
 
     @property
     def is_unsettled(self) -> bool:
-        """Whether it is loaded and not marked so."""
+        """True if it is loaded but does not have that status."""
         return self.is_loaded and any(chat.processing_status != "loaded" for chat in self.chats)
 
     @property
     def hashes(self) -> list[tuple[int, bytes]]:
-        """(chat_files id, hash) of each chat once it is loaded."""
+        """Return (chat_files id, hash) of each chat, to store when it is loaded."""
         return [(chat.id, self.wanted_hash) for chat in self.chats]
 
 
 class ChatMessages(NamedTuple):
-    """Messages of a chat, in file order: a frame of MESSAGE_SCHEMA, whose `chat` says nothing here."""
+    """Messages of a chat in file order: a frame of MESSAGE_SCHEMA, in which `chat` has no meaning here."""
 
     chat: LoadRow
     frame: pl.DataFrame
 
 
 class FilePart(NamedTuple):
-    """Some of the file at `place` among those to read: never more than was indexed.
+    """A part of the file at position `place`, with at most as many messages as the index has.
 
-    `findings` come with the number of their chat in the file. Once a part `is_last` there are no more of the
-    file; then the file is what was indexed, or the part has nothing but the `problem`.
+    `findings` have the number of their chat in the file. The part with `is_last` ends the file: either the
+    file equals its index, or the part has only the `problem`.
     """
 
     place: int
@@ -111,13 +111,13 @@ IsErased: TypeAlias = Callable[[str, int], bool]
 
 
 class FileReader:
-    """Reads files of an archive; `is_erased(path, chat_number)` tells chats that must not be kept."""
+    """Reads files of an archive; `is_erased(path, chat_number)` is true for chats that must not be loaded."""
 
     def __init__(self, archive: ChatArchive, reading: ReadingOptions, is_erased: IsErased) -> None:
         self._archive, self._reading, self._is_erased = archive, reading, is_erased
 
     def read(self, files: Sequence[FileToLoad]) -> Iterator[list[FilePart]]:
-        """Yield what the files hold, in their order: of many small ones at once, of a large one in parts."""
+        """Yield parts of the files in order: many small files at once, large files in several parts."""
         requests = [FileRequest(file.path, file.chats[0].parse_options) for file in files]
         comparison = _Comparison(files, self._is_erased)
         for window in read_files(self._archive, requests, self._reading, identities=True):
@@ -125,16 +125,16 @@ class FileReader:
 
 
 class _Comparison:
-    """Shares out what is read among the files, beside what was indexed of them."""
+    """Assigns the messages of windows to files, and compares them with the index."""
 
     def __init__(self, files: Sequence[FileToLoad], is_erased: IsErased) -> None:
         self._files, self._is_erased = files, is_erased
         self._in_hand: dict[int, _FileInHand] = {}
-        # Chats of files in hand that are to be loaded, or that the index does not know.
+        # Chats of the current files that must be loaded, or that the index does not have.
         self._chats: dict[int, tuple[_FileInHand, int]] = {}
 
     def parts(self, window: FileWindow) -> list[FilePart]:
-        """Return what a window has of each file that is not given up, in the files' order."""
+        """Return the part of each valid file in a window, in the files' order."""
         for opened in window.chats:
             self._open(opened)
         for number, frame in _by_chat(window.frame):
@@ -170,7 +170,7 @@ class _Comparison:
 
 
 class _FileInHand:
-    """A file while it is read: what a window has of it, and how much of each chat there was in all."""
+    """A file while it is read: its messages in the window, and the number of messages of each chat so far."""
 
     def __init__(self, place: int, file: FileToLoad) -> None:
         self.place, self.file = place, file
@@ -183,7 +183,7 @@ class _FileInHand:
         self._problem: FileProblemError | None = None
 
     def take(self, chat_number: int, frame: pl.DataFrame) -> None:
-        """Take messages of a chat; too many of them end the file."""
+        """Add messages of a chat; too many of them end the file with a problem."""
         chat = self.chats.get(chat_number)
         self._counted[chat_number] += frame.height
         if chat is None or self._counted[chat_number] > chat.message_count:
@@ -192,18 +192,18 @@ class _FileInHand:
             self._messages.append(ChatMessages(chat, frame))
 
     def compare(self, content_hash: bytes) -> None:
-        """End the file, which was read: it is what was indexed or has changed."""
+        """End the file; it has a problem if it differs from the index."""
         expected = {number: chat.message_count for number, chat in self.chats.items()}
         is_same = content_hash == self.file.chats[0].content_hash and self._counted == expected
         self.end(None if is_same else _changed(self.file))
 
     def end(self, problem: FileProblemError | None) -> None:
-        """Note that there is no more to come; the first problem counts."""
+        """Set the end of the file; the first problem counts."""
         self._is_over = True
         self._problem = self._problem or problem
 
     def hand_over(self) -> FilePart | None:
-        """Return what came since it was last asked for; None when the last part was handed over."""
+        """Return the part since the last call; None after the last part."""
         messages, findings = self._messages, self.findings
         self._messages, self.findings = [], []
         if self._is_handed_over:
@@ -215,13 +215,13 @@ class _FileInHand:
 
 
 def _up_to(files: Sequence[FileToLoad], messages: int) -> int:
-    """How many files, from the first on, hold so many messages."""
+    """Return how many files, from the first on, have this number of messages."""
     sums = accumulate(file.message_count for file in files)
     return next((number for number, total in enumerate(sums, start=1) if total >= messages), len(files))
 
 
 def _by_chat(frame: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Cut a window's frame where another chat begins."""
+    """Split a window's frame by chat."""
     numbers = frame["chat"].to_numpy()
     starts = np.flatnonzero(np.diff(numbers, prepend=-1)).tolist()
     for start, stop in pairwise([*starts, len(numbers)]):
@@ -234,9 +234,9 @@ def _changed(file: FileToLoad) -> FileProblemError:
 
 
 class ReadAhead:
-    """Reads files in their order in a thread, once it is started, so many messages ahead of who takes them.
+    """Reads files in order in a thread, a limited number of messages ahead of the consumer.
 
-    A file that is asked for again, or out of turn, is read on the spot.
+    A file that is requested again, or out of order, is read at once.
     """
 
     def __init__(self, reader: FileReader, files: Sequence[FileToLoad]) -> None:
@@ -255,22 +255,22 @@ class ReadAhead:
         self._thread.start()
 
     def wait(self) -> None:
-        """Wait until everything is read, or nobody wants any more."""
+        """Wait until everything is read or reading is stopped."""
         self._thread.join()
 
     def stop(self) -> None:
-        """Read no further; who asks for more gets ReadingStoppedError."""
+        """Stop reading; later requests raise ReadingStoppedError."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        if self._thread.ident is not None:  # else it was never started
+        if self._thread.ident is not None:  # the thread was started
             self._thread.join()
 
     def read(self, file: FileToLoad) -> Iterator[FilePart]:
-        """Yield what a file holds, part by part.
+        """Yield the parts of a file.
 
-        Raises FileProblemError when it can't be read, or is not what was indexed: before the first part
-        where one window has the whole file, else after any; and ReadingStoppedError.
+        Raises FileProblemError if it can't be read or differs from the index: before the first part if one
+        window has the whole file, otherwise after any part. Raises ReadingStoppedError too.
         """
         for part in self._parts_of(file):
             if part.problem is not None:
@@ -287,7 +287,7 @@ class ReadAhead:
         is_last = False
         while not is_last:
             part = self._get()
-            if part.place == place:  # else of a file that was given up, or that nobody asked for
+            if part.place == place:  # other parts are of files that were given up or never requested
                 is_last = part.is_last
                 yield part
 
@@ -305,20 +305,20 @@ class ReadAhead:
             return part
 
     def _run(self) -> None:
-        # A few by themselves, for the server waits for the first ones with nothing to do.
+        # The first chunk has few files, because the server is idle until it comes.
         few = _up_to(self._files, _FIRST_MESSAGES)
         try:
             for start, files in ((0, self._files[:few]), (few, self._files[few:])):
                 for parts in self._reader.read(files):
                     if not self._put([part._replace(place=start + part.place) for part in parts]):
                         return
-        except BaseException as error:  # it belongs to who asks for a file
+        except BaseException as error:  # raised again in the thread that requests a file
             with self._changed:
                 self._failure = error
                 self._changed.notify_all()
 
     def _put(self, parts: Sequence[FilePart]) -> bool:
-        """Hand over parts when there is room; False when nobody wants any more."""
+        """Add parts to the queue when there is room; return False if reading is stopped."""
         with self._changed:
             while self._waiting > _AHEAD and not self._stopped:
                 self._changed.wait()

@@ -1,8 +1,7 @@
-"""Loading files batch by batch, over several connections at once.
+"""Loading files batch by batch, over several connections in parallel.
 
-What belongs here: a writer's batches, each a transaction that is tried again where that helps, and several
-writers beside each other. What does not: which files are loaded in which batches (load_plan.py), and what
-becomes of a batch in the database (load_batch.py).
+What belongs here: the batches of a writer, each a transaction with retries, and parallel writers. What does
+not: the plan of batches (load_plan.py), and writing a batch (load_batch.py).
 """
 
 from __future__ import annotations
@@ -29,14 +28,15 @@ from whatsapp_pipeline.store.chats import chat_files
 from whatsapp_pipeline.store.connection import Connection, abort, clone
 from whatsapp_pipeline.store.locks import hold_as_writer, in_transaction
 
-# How often statements are cancelled until their writers give up: between two there is none to cancel.
+# Seconds between cancel requests. A writer that is between two statements has nothing to cancel, so one
+# request is not enough.
 _CANCEL_SECONDS = 0.1
-# How long a server is asked to cancel before it is hung up on: it may not answer any more.
+# Seconds of cancel requests before the connection is aborted: the server may not answer any more.
 _PATIENCE_SECONDS = 3.0
 
 
 class Writers:
-    """Load one month's files; `conn` is the run's own, which holds the month's lock."""
+    """Load the files of one month; `conn` is the run's connection, which holds the month's lock."""
 
     def __init__(
         self, conn: Connection, month: str, options: LoadOptions, progress: Progress, log: logging.Logger
@@ -46,11 +46,11 @@ class Writers:
         self._given_up = threading.Event()
 
     def load(self, shares: Sequence[Share], *, meanwhile: Callable[[], None]) -> Counter[str]:
-        """Load the files of each share, several shares at once over connections of their own.
+        """Load the files of all shares, each share over its own connection in parallel.
 
-        `meanwhile` is called while several write what was read last. When a share fails, or the run is
-        interrupted, the others end and their open batches are rolled back; what was committed stays. Returns
-        counts by LoadReport's names. Raises PipelineError when the database refuses a batch.
+        `meanwhile` is called while the writers write the last files. If a share fails or the run is
+        interrupted, the others end and their open batches are rolled back; committed batches stay. Returns
+        counts by LoadReport's names. Raises PipelineError if the database refuses a batch.
         """
         with ExitStack() as stack:
             conns = self._connections(stack, len(shares)) if len(shares) > 1 else []
@@ -84,7 +84,7 @@ class Writers:
                 raise
 
     def _connections(self, stack: ExitStack, count: int) -> list[Connection]:
-        """Open `count` connections, or as many as the server lets us: slower is better than not at all."""
+        """Open `count` connections, or as many as the server allows."""
         conns: list[Connection] = []
         try:
             while len(conns) < count:
@@ -100,13 +100,13 @@ class Writers:
         return conns
 
     def _give_up(self, shares: Sequence[Share]) -> None:
-        """Let every writer end where it next looks, be it for another batch or for what was read."""
+        """Make every writer end before its next batch or next read."""
         self._given_up.set()
         for share in shares:
             share.reader.stop()
 
     def _write(self, conn: Connection, share: Share) -> Counter[str]:
-        """Load a share's files over one connection, a batch after the other."""
+        """Load the files of a share over one connection, one batch after the other."""
         counts: Counter[str] = Counter()
         loader = BatchLoader(conn, self._month, share.reader)
         try:
@@ -115,18 +115,18 @@ class Writers:
                     counts["stopped"] = 1
                     break
                 if number and self._options.delay_seconds:
-                    time.sleep(self._options.delay_seconds)  # the rest a user asked for
+                    time.sleep(self._options.delay_seconds)  # the pause of the user's option
                 done = self._load(conn, loader, batch)
                 counts.update(done, batches=1)
                 self._progress.advance(len(batch), done["messages_inserted"])
         except ReadingStoppedError:
-            counts["stopped"] = 1  # somebody else failed, and tells of it
+            counts["stopped"] = 1  # another writer failed and reports it
         finally:
-            share.reader.stop()  # nobody else takes what it reads
+            share.reader.stop()  # no other writer uses it
         return counts
 
     def _load(self, conn: Connection, loader: BatchLoader, batch: Sequence[FileToLoad]) -> Counter[str]:
-        """Load a batch in one transaction; a file that can't be is left out and the others are loaded."""
+        """Load a batch in one transaction; a file that can't be loaded is left out."""
         files, problems = list(batch), list[FileProblemError]()
         while True:
             try:
@@ -138,22 +138,22 @@ class Writers:
                 indexed = chat_files.existing(conn, [chat.id for file in files for chat in file.chats])
                 left = [file for file in files if indexed.issuperset(chat.id for chat in file.chats)]
                 if len(left) == len(files):
-                    # The server's full message quotes the row; only its first line is fit for a log.
+                    # The server's full message quotes the row, so only its first line is logged.
                     raise PipelineError(
                         f"the database refused messages of {self._month}: {error.diag.message_primary}"
                     ) from None
-                files = left  # the others' chats were erased meanwhile
+                files = left  # the chats of the others were erased since
 
 
 def _end(writers: Sequence[Future[Counter[str]]], conns: Sequence[Connection]) -> None:
-    """Wait until the writers have ended: the server cancels what they are at, or is hung up on."""
+    """Wait until the writers have ended: cancel their statements, or abort their connections."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     try:
         while wait(writers, _CANCEL_SECONDS).not_done and time.monotonic() < deadline:
             for conn in conns:
-                with suppress(psycopg.Error):  # it may be gone, which is then what is told of
+                with suppress(psycopg.Error):  # the server may be down; the first error reports it
                     conn.cancel_safe(timeout=_PATIENCE_SECONDS)
-    finally:  # also for who can't wait
+    finally:  # also after an interrupt during the wait
         for conn in conns:
             abort(conn)
 

@@ -1,6 +1,6 @@
-"""The stop before a wrong archive: a run that would mark many known files as missing ends before it writes.
+"""Refusing a wrong archive: a run that would set many known files to missing ends before it writes.
 
-What belongs here: counting what would become missing, and refusing. What does not: marking files
+What belongs here: counting the files that would be missing, and refusing. What does not: setting their status
 (index_chats.py).
 """
 
@@ -22,10 +22,10 @@ class MissingFilesError(PipelineError):
 def refuse_wrong_archive(
     conn: Connection, archive: ChatArchive, months: list[str], *, max_missing_share: float
 ) -> None:
-    """Raise MissingFilesError when more than this share of a month's known files is not in the archive.
+    """Raise MissingFilesError if more than this share of a month's known files is not in the archive.
 
-    All months of the run are looked at before the first is written. A file that was moved or renamed does
-    not count: a new file of the same size takes its place.
+    All months of the run are checked before the first is written. A moved or renamed file does not count,
+    because a new file of the same size replaces it.
     """
     for month in months:
         known = {

@@ -1,6 +1,6 @@
-"""One pass over files for chat_file_index: their hashes, their chats, and the evidence in each of them.
+"""Scanning files for chat_file_index: their hashes, their chats, and the evidence in each chat.
 
-What belongs here: from files to plain rows. What does not: the database, and which files to read.
+What belongs here: converting files to plain rows. What does not: the database, and the choice of files.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from whatsapp_pipeline.store.chats.chat_files import ChatRow
 from whatsapp_pipeline.store.exceptions import ExceptionRow
 
 STAGE = "chat_file_index"
-# Raise it when the evidence of the same messages changes: every file is then scanned again.
+# Raise it when the rules of evidence change; every file is then scanned again.
 EVIDENCE_VERSION = "4"
 
-# A personal chat's phone names the chat; these kinds name a person.
+# Kinds of phones that identify a person, and so may identify a personal chat.
 _PERSONAL = {PhoneKind.MOBILE, PhoneKind.FIXED, PhoneKind.FOREIGN, PhoneKind.LID}
 
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """How files are scanned; `default_area_code` completes phones that lack theirs."""
+    """Options of scanning; `default_area_code` completes phones without an area code."""
 
     reading: ReadingOptions
     default_area_code: str | None = None
@@ -51,9 +51,9 @@ class ScanOptions:
     def hash_of(
         self, content_hash: bytes, path: str, remembered: Mapping[str, Any], archive_order: str | None = None
     ) -> bytes:
-        """Hash of everything that decides what a scan of this content gives.
+        """Return a hash of everything that the scan of this content depends on.
 
-        `archive_order`, if other files of the archive decided the order of its dates, stands behind the hash.
+        If other files decided the order of its dates, `archive_order` is appended to the hash.
         """
         own = reading_hash(
             content_hash, path, self.reading, remembered, EVIDENCE_VERSION, self.default_area_code
@@ -62,13 +62,13 @@ class ScanOptions:
 
 
 def archive_order_in(indexed_hash: bytes) -> str | None:
-    """The order of dates behind a hash of ScanOptions.hash_of; None when the file's own dates decided."""
+    """Return the order of dates appended to a hash of ScanOptions.hash_of; None if there is none."""
     return indexed_hash[HASH_BYTES:].decode() or None
 
 
 @dataclass(slots=True)
 class FileScan:
-    """What a file gave: rows for the database. `content_hash` is None when it could not be read."""
+    """The rows of one file. `content_hash` is None if it could not be read."""
 
     path: str
     content_hash: bytes | None = None
@@ -78,7 +78,7 @@ class FileScan:
 
 @dataclass(frozen=True, slots=True)
 class Scans:
-    """What some files gave, in their order, with the evidence of all their chats.
+    """The rows of several files, in order, with the evidence of all their chats.
 
     `sessions` and `phones` are frames of chat_files.SESSION_SCHEMA and PHONE_SCHEMA.
     """
@@ -89,7 +89,7 @@ class Scans:
 
     @staticmethod
     def joined(parts: Sequence[Scans]) -> Scans:
-        """All of some scans, at least one, in one."""
+        """Join several scans, at least one, to one."""
         return Scans(
             [file for part in parts for file in part.files],
             pl.concat([part.sessions for part in parts]),
@@ -99,7 +99,7 @@ class Scans:
 
 @dataclass(frozen=True, slots=True)
 class ScanJob:
-    """A file to scan, the month it is indexed in, and what a person decided about reading it."""
+    """A file to scan, its month in the index, and a person's decision about reading it."""
 
     file: ArchiveFile
     month: str
@@ -107,14 +107,14 @@ class ScanJob:
 
 
 class _FoundChat(NamedTuple):
-    """A chat that was read to its end."""
+    """A chat that was read completely."""
 
     chat: ReadChat
     summary: ChatSummary
 
 
 class _FoundPhone(NamedTuple):
-    """A phone in the headers of a chat: a row of PHONE_SCHEMA."""
+    """A phone in the headers of a chat, a row of PHONE_SCHEMA."""
 
     file_path: str
     chat_number: int
@@ -125,7 +125,7 @@ class _FoundPhone(NamedTuple):
 
 
 def scan_files(archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions) -> Iterator[Scans]:
-    """Read files once, in their order; what can't be read is a finding in a scan, never an error."""
+    """Read files once, in order; an unreadable file is a finding in its scan, never an error."""
     scanner = _Scanner(jobs, options)
     requests = [FileRequest(job.file.path, job.remembered) for job in jobs]
     for window in read_files(archive, requests, options.reading):
@@ -133,7 +133,7 @@ def scan_files(archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptio
 
 
 class _Scanner:
-    """Makes scans of what is read of `jobs`; it remembers what it has of files that are not over."""
+    """Makes scans from the windows of `jobs`; it stores the parts of unfinished files."""
 
     def __init__(self, jobs: Sequence[ScanJob], options: ScanOptions) -> None:
         self._jobs, self._options = jobs, options
@@ -143,7 +143,7 @@ class _Scanner:
         self._sessions = pl.DataFrame(schema=SESSION_SCHEMA)
 
     def scans(self, window: FileWindow) -> Scans:
-        """Take a window; return the scans of the files that are over with it."""
+        """Add a window; return the scans of the files that are finished with it."""
         self._open.update((chat.chat, chat) for chat in window.chats)
         failures = dict(window.failed)
         broken_off = [number for number, chat in self._open.items() if chat.file in failures]
@@ -167,7 +167,7 @@ class _Scanner:
         )
 
     def _sessions_of(self, files: Sequence[int]) -> pl.DataFrame:
-        """The sessions of files that are over, under their names in the database."""
+        """Return the sessions of finished files, with the database's column names."""
         chats = [
             (chat.chat, self._jobs[file].file.path, chat.chat_number)
             for file in files
@@ -227,7 +227,7 @@ def _add_chats(
             )
             for raw, phone, count in of_chat
         )
-        # In a combined file only the label says which chat it is; else the file's name says more.
+        # In a combined file only the label identifies the chat; otherwise the file name says more.
         named = name.title if name.is_known and len(found) == 1 else None
         title = named or summary.label or name.title
         day, clock = _split_time(name.time)
@@ -240,7 +240,7 @@ def _split_time(moment: datetime | None) -> tuple[date, time] | tuple[None, None
 
 
 def _blank_row(job: ScanJob) -> ChatRow:
-    """The row of a file that nothing is known of but where it is."""
+    """Return the row of a file of which only the path is known."""
     day, clock = _split_time(read_chat_name(job.file.path).time)
     return ChatRow(
         filename=job.file.name, file_path=job.file.path, chat_number=1, month=job.month,
@@ -259,10 +259,10 @@ def _describe(
     phones: list[tuple[str, Phone | None, int]],
     options: ScanOptions,
 ) -> ChatRow:
-    """Complete the row of a chat from its title and from what was read."""
+    """Return the row of a chat, completed from its title and its messages."""
     parts = parse_title(title or "", default_area_code=options.default_area_code)
     phone_key = parts.phone.key if parts.phone else None
-    # A chat exported as a number, then as a saved name: its headers name the same phone.
+    # One chat may be exported by its number and later by a saved name; its headers have the same phone.
     header_keys = {phone.key for _, phone, _ in phones if phone and phone.key and phone.kind in _PERSONAL}
     identity = phone_key or (header_keys.pop() if len(header_keys) == 1 else None)
     return row._replace(
@@ -276,7 +276,7 @@ def _describe(
 
 
 def _judge(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat]) -> None:
-    """Note what is odd about a file that could be read: no messages, a month that does not agree."""
+    """Add findings about a readable file: no messages, or messages of another month."""
     name = read_chat_name(job.file.path)
     if not any(chat.summary.message_count for chat in found):
         _note(scan, job, "no_messages", "error", "no message of any known format was found in it")
@@ -299,7 +299,7 @@ def _judge(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat]) -> None:
 
 
 def _month(time: datetime) -> str:
-    return time.isoformat()[:7]  # a fourth of strftime's time
+    return time.isoformat()[:7]  # four times as fast as strftime
 
 
 def _note(scan: FileScan, job: ScanJob, kind: str, severity: str, detail: str) -> None:

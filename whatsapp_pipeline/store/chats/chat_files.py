@@ -1,7 +1,8 @@
-"""`chat_files`, `chat_sessions` and `chat_phones`: which chats the archive holds, and what they tell.
+"""The tables `chat_files`, `chat_sessions` and `chat_phones`: the archive's chats and their evidence.
 
 What belongs here: the rows that chat_file_index and chat_messages write. What does not: links to contacts and
-orders (store of linking), and messages (messages.py). Rows are never deleted: a file that is gone is marked.
+orders (store/links/), and messages (messages.py). Rows are never deleted: a missing file gets the status
+`vanished`.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
 
-# A row of a B-tree index holds 2,704 bytes, and paths are looked up by one: what is longer has no row here.
+# Paths are looked up by a B-tree index, whose rows have at most 2,704 bytes. A longer path gets no row.
 LONGEST_PATH = 2_600  # bytes in UTF-8
 
 
 class ChatRow(NamedTuple):
-    """What chat_file_index knows of one chat; the columns of `chat_files` of the same names.
+    """One chat of the index: columns of `chat_files` with the same names.
 
-    `parse_options` is JSON text and only taken for a row that is new. A row whose `content_hash` is None
-    could not be read: an older row then keeps what it had and is marked failed.
+    `parse_options` is JSON text and is only used for a new row. `content_hash` is None for a file that could
+    not be read: an existing row then keeps its values and gets the status `failed`.
     """
 
     filename: str
@@ -79,7 +80,7 @@ _CHAT_SCHEMA: Mapping[str, pl.DataType] = {
 
 
 class KnownFile(NamedTuple):
-    """What the database has of a file, to tell whether it changed."""
+    """The data of a file in the database that shows whether it changed."""
 
     file_path: str
     month: str
@@ -92,7 +93,7 @@ class KnownFile(NamedTuple):
 
 
 class LoadRow(NamedTuple):
-    """A chat as chat_messages sees it before loading."""
+    """A chat in the index, for loading its messages."""
 
     id: int
     file_path: str
@@ -109,7 +110,7 @@ class LoadRow(NamedTuple):
 
 
 class IndexCounts(NamedTuple):
-    """Rows of chat_files that one write touched, and the chats whose duplicates are to be marked again."""
+    """Numbers of changed rows of chat_files, and the chats whose duplicates must be flagged again."""
 
     inserted: int
     updated: int
@@ -117,7 +118,7 @@ class IndexCounts(NamedTuple):
 
 
 def known_files(conn: Connection, month: str, paths: Sequence[str]) -> dict[str, KnownFile]:
-    """Return what is known of the files of `month` and of those at `paths`, by path."""
+    """Return the stored data of the files of `month` and of those at `paths`, by path."""
     rows = conn.execute(
         """SELECT DISTINCT ON (file_path) file_path, month, size_bytes, modified_at, content_hash,
                   indexed_hash, parse_options, processing_status
@@ -129,7 +130,7 @@ def known_files(conn: Connection, month: str, paths: Sequence[str]) -> dict[str,
 
 
 def paths_with_content(conn: Connection, hashes: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """Return (content hash, path) of files that hold what `hashes` name: where new ones may come from."""
+    """Return (content hash, path) of files with these hashes, which may have been moved."""
     return conn.execute(
         """SELECT DISTINCT content_hash, file_path FROM chat_files
            WHERE content_hash = ANY(%s) ORDER BY content_hash, file_path""",
@@ -138,7 +139,7 @@ def paths_with_content(conn: Connection, hashes: Sequence[bytes]) -> list[tuple[
 
 
 def move(conn: Connection, moves: Sequence[tuple[str, str]]) -> None:
-    """Give the rows of files that were renamed their new paths, (old, new) each."""
+    """Change the paths of renamed files, given as (old, new)."""
     if not moves:
         return
     old, new = zip(*moves, strict=True)
@@ -152,12 +153,12 @@ def move(conn: Connection, moves: Sequence[tuple[str, str]]) -> None:
 def write_index(
     conn: Connection, chats: Sequence[ChatRow], sessions: pl.DataFrame, phones: pl.DataFrame
 ) -> IndexCounts:
-    """Bring the rows of the files in `chats` to what was read; only what differs is written.
+    """Write the rows of the files in `chats` where they differ. Call it inside a transaction.
 
     `sessions` and `phones` are frames of SESSION_SCHEMA and PHONE_SCHEMA.
 
-    A chat keeps its row by its number in the file or, where chats of a combined file changed places, by its
-    key. A chat that a file no longer holds is marked vanished. Call it inside a transaction.
+    A chat keeps its row by its number in the file or, if chats of a combined file changed their order, by its
+    key. A chat that is no longer in its file gets the status `vanished`.
     """
     _copy(conn, "incoming_chats", "chat_files", pl.DataFrame(chats, schema=_CHAT_SCHEMA, orient="row"))
     if any(chat.chat_number > 1 for chat in chats):
@@ -179,12 +180,13 @@ def _write_evidence(conn: Connection, sessions: pl.DataFrame, phones: pl.DataFra
 
 
 def _renumber(conn: Connection) -> None:
-    """Let chats of combined files that changed places take their rows along, by key."""
+    """Update the numbers of chats in combined files that changed their order, by key."""
     moved = conn.execute(queries.load("chats/index_renumbered")).fetchall()
     if not moved:
         return
     paths = sorted({path for path, _, _ in moved})
-    # First out of the way, for numbers are unique in a file; what stays there is a chat the file lost.
+    # First set temporary numbers, because numbers are unique in a file. A chat that keeps one has left the
+    # file.
     conn.execute(queries.load("chats/index_park"), (paths,))
     conn.execute(
         """UPDATE chat_files f SET chat_number = m.number
@@ -194,7 +196,7 @@ def _renumber(conn: Connection) -> None:
 
 
 def _copy(conn: Connection, temporary: str, table: str, rows: pl.DataFrame) -> None:
-    """Fill the temporary table with `rows`, its columns typed as those of `table` or what names a chat."""
+    """Create the temporary table of `rows`, with column types of `table` or of the chat's key."""
     columns = ", ".join(rows.columns)
     named = "(SELECT file_path, chat_number FROM chat_files) AS named"
     source = table if table == "chat_files" else f"{table}, {named}"
@@ -211,7 +213,7 @@ def _copy(conn: Connection, temporary: str, table: str, rows: pl.DataFrame) -> N
 
 
 def mark_vanished(conn: Connection, month: str, paths: Sequence[str]) -> list[str]:
-    """Mark the chats of files that are no longer there; return the keys of the loaded ones among them."""
+    """Set the chats of missing files to `vanished`; return the keys of the loaded ones among them."""
     rows = conn.execute(
         """UPDATE chat_files SET processing_status = 'vanished', updated_at = now()
            WHERE month = %s AND file_path = ANY(%s) AND processing_status <> 'vanished'
@@ -236,14 +238,14 @@ def to_load(conn: Connection, month: str) -> list[LoadRow]:
 
 
 def existing(conn: Connection, ids: Sequence[int]) -> set[int]:
-    """Return those of the chats' ids that are there: erasing a contact takes its chats away."""
+    """Return the ids of chats that still exist; erasing a contact deletes its chats."""
     return {row[0] for row in conn.execute("SELECT id FROM chat_files WHERE id = ANY(%s)", (list(ids),))}
 
 
 def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> None:
-    """Note what was loaded for each chat, (id, loaded hash).
+    """Store the loaded hash of each chat, given as (id, hash).
 
-    A file that vanished while it was loaded stays so, and has its messages all the same.
+    A file that was set to `vanished` while it was loaded keeps that status and has its messages.
     """
     conn.execute(
         """UPDATE chat_files f
@@ -257,7 +259,7 @@ def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> None:
 
 
 def mark_failed(conn: Connection, paths: Sequence[str]) -> None:
-    """Mark the chats of files that could not be loaded; they are tried again by the next run."""
+    """Set the chats of files that could not be loaded to `failed`; the next run tries them again."""
     conn.execute(
         """UPDATE chat_files SET processing_status = 'failed', updated_at = now()
            WHERE file_path = ANY(%s) AND processing_status NOT IN ('failed', 'vanished')""",
@@ -268,9 +270,9 @@ def mark_failed(conn: Connection, paths: Sequence[str]) -> None:
 def set_parse_options(
     conn: Connection, options: Mapping[str, Any], *, path: str | None, month: str | None
 ) -> list[tuple[str, str]]:
-    """Remember how to read a file, or every file of a month; return the (month, path) it holds for.
+    """Store options of reading a file, or all files of a month; return (month, path) of the files.
 
-    An option that is None is forgotten: the file is read by itself again.
+    An option that is None is removed; the reader then decides again.
     """
     kept = json.dumps({name: value for name, value in options.items() if value is not None})
     forgotten = [name for name, value in options.items() if value is None]

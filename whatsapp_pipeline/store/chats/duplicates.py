@@ -1,8 +1,9 @@
-"""The same chat in several files: which messages an earlier file holds already.
+"""Duplicates: messages of a chat that are in several files.
 
-What belongs here: marking `duplicate_of` on messages and files. Nothing is deleted: the first file of a chat
-(live before vanished, then by month, path and number) keeps its messages unmarked, in later ones those that
-it holds too point at it. A reader takes the rows where `duplicate_of` is null and has everything once.
+What belongs here: setting `duplicate_of` on messages and files. What does not: deleting; duplicates stay. In
+the first file of a chat (existing before vanished, then by month, path and number) messages have no
+`duplicate_of`; equal messages in later files refer to them. Rows with `duplicate_of` null are every message
+once.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 def lock(conn: Connection) -> None:
-    """Take turns at marking, until the transaction ends: a batch then sees what the one before it loaded."""
+    """Wait for other transactions that flag duplicates, and block them until this one ends."""
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('whatsapp-pipeline:duplicates', 0))")
 
 
 def shared_keys(conn: Connection, chat_keys: Sequence[str]) -> list[str]:
-    """Return those of `chat_keys` under which several files lie whose times overlap, loaded or not.
+    """Return the keys of chats with several files whose times overlap, loaded or not.
 
-    Files of one chat that do not overlap in time have no message in common, and most don't.
+    Files of one chat that do not overlap in time have no common message, and most do not overlap.
     """
     return [row[0] for row in conn.execute(queries.load("chats/duplicates_shared"), (list(chat_keys),))]
 
 
 def mark(conn: Connection, chat_keys: Sequence[str]) -> int:
-    """Bring the marks of the chats `chat_keys` to what they should be; return how many messages changed.
+    """Update the duplicates of the chats `chat_keys`; return the number of changed messages.
 
     Call it inside a transaction, after `lock`.
     """
@@ -40,8 +41,8 @@ def mark(conn: Connection, chat_keys: Sequence[str]) -> int:
     if overlapping:
         given = {"ids": [id_ for id_, _ in overlapping], "ranks": [rank for _, rank in overlapping]}
         marks = conn.execute(queries.load("chats/duplicates_mark"), given).fetchall()
-        # In a statement of its own, for how many they are is not to be foreseen: in one, a join with what is
-        # thought to be a few rows was tried row by row.
+        # A statement of its own, because the planner can't estimate the number of shared messages: in one
+        # statement it expected few and chose a nested loop.
         changed += conn.execute(
             """UPDATE chat_messages m SET duplicate_of = c.original
                FROM unnest(%s::bigint[], %s::bigint[]) AS c(id, original) WHERE m.id = c.id""",

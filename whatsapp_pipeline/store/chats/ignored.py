@@ -1,7 +1,7 @@
-"""Files of the archive that a person said are no chats.
+"""Files of the archive that a person excluded because they are no chats.
 
-What belongs here: the list of them, and deleting what the pipeline holds of a file. What does not: leaving
-them out of a listing (steps/chats/index_chats.py).
+What belongs here: the list of them, and deleting their rows. What does not: leaving them out of a listing
+(steps/chats/index_chats.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class IgnoredFile(NamedTuple):
-    """A file that is not read, and why."""
+    """An excluded file, and the reason."""
 
     file_path: str
     reason: str
@@ -33,7 +33,7 @@ def ignored_paths(conn: Connection) -> set[str]:
 
 
 def loaded_messages(conn: Connection, path: str) -> int:
-    """Count the messages that were loaded from a file."""
+    """Return the number of messages that were loaded from a file."""
     row = conn.execute(
         "SELECT count(*) FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file"
         " WHERE f.file_path = %s",
@@ -43,7 +43,7 @@ def loaded_messages(conn: Connection, path: str) -> int:
 
 
 def is_known(conn: Connection, path: str) -> bool:
-    """Whether a file has a row or a finding."""
+    """Return whether a file has a row or a finding."""
     row = conn.execute(
         "SELECT EXISTS (SELECT FROM chat_files WHERE file_path = %(path)s)"
         " OR EXISTS (SELECT FROM exceptions WHERE file_path = %(path)s)",

@@ -1,7 +1,7 @@
-"""`chat_messages`: getting messages in, at the speed of COPY, and keeping their ids when a file changes.
+"""The table `chat_messages`: inserting messages by COPY, and merging those of changed files.
 
-What belongs here: the statements. What does not: reading files (steps.load_batch), and which message
-another file repeats (duplicates.py).
+What belongs here: the statements. What does not: reading files (steps/chats/load_batch.py), and duplicates in
+several files (duplicates.py).
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
 from whatsapp_pipeline.store.locks import named_lock
 
-# Columns of the table, and what they are called in frames of messages (transcripts.model.MESSAGE_SCHEMA).
-# Generated columns are not listed: the server fills them.
+# Columns of the table → their names in frames of messages (MESSAGE_SCHEMA). Generated columns are not listed.
 _MESSAGE_COLUMNS: Mapping[str, str] = {
     "id_chat_file": "id_chat_file",
     "ordinal": "ordinal",
@@ -46,7 +45,7 @@ WriteFrame: TypeAlias = Callable[[pl.DataFrame], None]
 
 
 class MergeCounts(NamedTuple):
-    """What merging changed files did, in messages; `gone` counts by chat_files id."""
+    """Numbers of messages that merging changed files changed; `gone` are deleted ones by chat_files id."""
 
     inserted: int
     updated: int
@@ -54,8 +53,8 @@ class MergeCounts(NamedTuple):
 
 
 def reserve_ids(conn: Connection, count: int) -> int:
-    """Take `count` consecutive message ids and return the first; so replies can be written with their ids."""
-    with named_lock(conn, "message_ids"):  # those who take many would only get in each other's way
+    """Reserve `count` consecutive message ids and return the first, so that replies can refer to ids."""
+    with named_lock(conn, "message_ids"):  # parallel reservations would interleave
         while True:
             row = conn.execute(
                 """SELECT min(v), max(v) FROM (
@@ -66,13 +65,13 @@ def reserve_ids(conn: Connection, count: int) -> int:
             ).fetchone()
             assert row is not None  # noqa: S101  # an aggregate always gives a row
             first, last = row
-            if last - first + 1 == count:  # else somebody took ids in between: try again, ids are plenty
+            if last - first + 1 == count:  # otherwise another session took ids in between: try again
                 return int(first)
 
 
 @contextmanager
 def copy_new(conn: Connection) -> Iterator[WriteFrame]:
-    """Open the COPY of messages of files not loaded before; yields what takes frames of them.
+    """Open the COPY for messages of new files; yields a function that takes frames of them.
 
     They have MESSAGE_SCHEMA's columns and `id`, `id_chat_file` and `reply_to_id`.
     """
@@ -83,7 +82,7 @@ def copy_new(conn: Connection) -> Iterator[WriteFrame]:
 
 @contextmanager
 def copy_changed(conn: Connection) -> Iterator[WriteFrame]:
-    """Open the COPY of changed files' messages into a temporary table; yields what takes frames of them.
+    """Open the COPY of changed files' messages into a temporary table; yields a function that takes frames.
 
     They have MESSAGE_SCHEMA's columns and `id_chat_file`.
     """
@@ -101,9 +100,9 @@ def copy_changed(conn: Connection) -> Iterator[WriteFrame]:
 
 @contextmanager
 def _copy(conn: Connection, table: str, columns: Mapping[str, str]) -> Iterator[WriteFrame]:
-    """Open a COPY; yields what takes a frame with `columns` (by name in the table) and returns.
+    """Open a COPY; yields a function that takes a frame with `columns` (by name in the table).
 
-    A frame becomes text while the one before is on its way to the server.
+    A frame is converted to text while the previous one is sent to the server.
     """
     names = list(columns.values())
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN {COPY_OPTIONS}"
@@ -123,11 +122,11 @@ def _copy(conn: Connection, table: str, columns: Mapping[str, str]) -> Iterator[
 
 
 def merge_changed(conn: Connection, file_ids: Sequence[int]) -> MergeCounts:
-    """Bring the messages of the files `file_ids` to what `copy_changed` was given.
+    """Update the messages of the files `file_ids` with those of `copy_changed`.
 
-    A message is the one before when chat, time, direction, sender (in a group), body and its number among
-    equal ones agree; failing that, when place and body do (a file read with another date order or owner).
-    Those keep their ids, and are written only where something differs.
+    A message matches a stored one if chat, time, direction, sender (in a group), body and its number among
+    equal messages agree; otherwise if position and body agree (a file read with another date order or owner).
+    Matching messages keep their ids and are written only if they differ.
     """
     ids = list(file_ids)
     conn.execute("ANALYZE incoming_messages")
@@ -149,7 +148,7 @@ def merge_changed(conn: Connection, file_ids: Sequence[int]) -> MergeCounts:
 
 
 def unresolved_replies(conn: Connection, file_ids: Sequence[int]) -> list[int]:
-    """Return the ids of the messages of some files whose reply was not found while reading."""
+    """Return the ids of messages of these files whose reply was not resolved while reading."""
     rows = conn.execute(
         """SELECT id FROM chat_messages
            WHERE id_chat_file = ANY(%s) AND reply_timestamp IS NOT NULL AND reply_to_id IS NULL""",
@@ -159,10 +158,10 @@ def unresolved_replies(conn: Connection, file_ids: Sequence[int]) -> list[int]:
 
 
 def replies_across_files(conn: Connection, chat_keys: Sequence[str], shared: Sequence[str]) -> list[int]:
-    """Return the ids of messages that may reply to another file's, of chats that lie in several.
+    """Return the ids of messages that may reply to a message of another file.
 
-    Those whose reply is open in chats of `chat_keys`; and of `shared`, whose files overlap, those that were
-    found to reply to another file's: a file loaded since may hold what is replied to as well.
+    These are messages with an unresolved reply in chats of `chat_keys`, and in the overlapping chats of
+    `shared` also those whose reply is in another file, because a file loaded since may have that message too.
     """
     rows = conn.execute(
         queries.load("chats/messages_replies_across"), {"keys": list(chat_keys), "shared": list(shared)}
@@ -171,7 +170,7 @@ def replies_across_files(conn: Connection, chat_keys: Sequence[str], shared: Seq
 
 
 def resolve_replies(conn: Connection, message_ids: Sequence[int]) -> int:
-    """Find what messages reply to by time and quote, anywhere in the same chat; return how many changed."""
+    """Resolve replies by time and quote in all files of the same chat; return the number of changes."""
     if not message_ids:
         return 0
     return conn.execute(queries.load("chats/messages_resolve_replies"), (list(message_ids),)).rowcount
