@@ -1,7 +1,7 @@
-"""What the database says of its own tables: columns with their comments, row counts, small samples.
+"""Tables as the database describes them: columns with their comments, and row counts.
 
-Column descriptions live once, as comments in the migrations; one that starts with `[pii]` marks personal
-data.
+What belongs here: reading the catalog. What does not: the descriptions, which are comments in the migrations.
+One that begins with `[pii]` is of a column with personal data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PII_MARK = "[pii]"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column as the database describes it."""
+    """One column of a table, with its comment."""
 
     name: str
     type: str
@@ -28,7 +28,7 @@ class Column:
 
 
 def columns(conn: Connection, table: str) -> list[Column]:
-    """Describe the columns of `table`, in order."""
+    """Return the columns of `table`, in order."""
     rows = conn.execute(
         """
         SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
@@ -48,6 +48,6 @@ def columns(conn: Connection, table: str) -> list[Column]:
 
 
 def row_count(conn: Connection, table: str) -> int:
-    """Count the rows of `table`, exactly."""
+    """Return the exact number of rows of `table`."""
     row = conn.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
     return int(row[0]) if row else 0

@@ -1,8 +1,8 @@
-"""Take over tables that the user made from the project's plan, before the pipeline's first migration.
+"""Adopting tables that the user created from the project's plan, before the pipeline's first migration.
 
-What belongs here: the order of it: set aside, migrate, carry over, all in one transaction. What does not: the
-shapes and statements (store/operations/plan_tables.py) and the columns of contatos and ordens_servico, which
-migrations complete in place.
+What belongs here: the order of the steps in one transaction: move the tables away, migrate, copy their rows.
+What does not: the forms of tables and the statements (store/operations/plan_tables.py), and the columns of
+contatos and ordens_servico, which migrations complete in place.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _WAYS_OUT = {
 
 
 def refuse_unfit_database(url: str, schema: str | None = None) -> None:
-    """Raise PipelineError, before the first migration, where it would fail or could not be used.
+    """Raise PipelineError, before the first migration, if it would fail or be useless.
 
-    That is where relations of the user's own, of another shape, have the pipeline's names, where the role
-    lacks rights, and where contatos or ordens_servico can't be read. `schema`: the pipeline's own, if any.
+    The reasons are: tables of another form have the pipeline's names, the role lacks rights, or contatos or
+    ordens_servico can't be read. `schema` is the pipeline's own schema, if any.
     """
     with connect(url) as conn:
         if store.has_migrated(conn):
@@ -60,10 +60,11 @@ def refuse_unfit_database(url: str, schema: str | None = None) -> None:
 
 
 def migrate_into_schema(url: str, schema: str) -> None:
-    """Apply all migrations to a schema of the pipeline's own, unless it has them; `url` looks there first.
+    """Apply all migrations to the pipeline's own schema, unless they are applied; it is first in `url`'s
+    path.
 
-    Migrations complete contatos and ordens_servico where they find them, and they look in that schema. So the
-    user's tables are moved there and back, in the one transaction, and keep their rows, indexes and rights.
+    Migrations complete contatos and ordens_servico in that schema. So the user's tables are moved there and
+    back in one transaction, and keep their rows, indexes and rights.
     """
     with connect(url, application_name="whatsapp-pipeline adoption") as conn, named_lock(conn, "adoption"):
         if store.has_migrated(conn):
@@ -79,10 +80,10 @@ def migrate_into_schema(url: str, schema: str) -> None:
 
 
 def adopt_plan_tables(url: str, *, zone: str) -> list[store.Carried]:
-    """Adopt tables of the plan's shape with their rows; return what became of each (nothing: there are none).
+    """Adopt tables of the plan's form with their rows; return the counts of each table.
 
-    All in one transaction, migrations included: it fails whole, and then the database is as it was. Times
-    without a zone are read in `zone`.
+    Everything, with the migrations, is one transaction: if it fails, the database is unchanged. Times without
+    a zone are read in `zone`.
     """
     with connect(url, application_name="whatsapp-pipeline adoption") as conn, named_lock(conn, "adoption"):
         existing = store.find_existing(conn)
@@ -111,7 +112,7 @@ def _carry_over(conn: Connection, tables: Sequence[str], zone: str) -> list[stor
 
 
 def _hashes(messages: Sequence[store.PlanMessage]) -> list[tuple[int, int]]:
-    """Hash messages as chat_messages does, so that it finds them again and they keep their ids."""
+    """Store the same hashes of messages that chat_messages computes, so that they keep their ids."""
     identities = [m.text if m.quote is None else f"{m.text}\0\0{m.quote}" for m in messages]
     hashed = body_hashes(pl.Series(identities, dtype=pl.String)).to_list()
     return [(message.id, value) for message, value in zip(messages, hashed, strict=True)]

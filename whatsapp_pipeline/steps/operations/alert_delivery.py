@@ -1,6 +1,6 @@
-"""Delivery of an alert: a JSON post to a URL, or an e-mail.
+"""Delivery of an alert as a JSON post to a URL or as an e-mail.
 
-What belongs here: sending one alert. What does not: which problems there are (automation/alert_sensor.py).
+What belongs here: sending one alert. What does not: finding problems (automation/alert_sensor.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def is_configured(settings: Settings) -> bool:
 
 
 def send(settings: Settings, alert: Alert) -> None:
-    """Deliver an alert by every way that is set; raises PipelineError when one refuses it."""
+    """Deliver an alert to every receiver of the settings; raises PipelineError if one refuses it."""
     if settings.alert_webhook_url:
         _post(settings.alert_webhook_url.get_secret_value(), alert)
     if settings.alert_email_to:
@@ -32,13 +32,13 @@ def send(settings: Settings, alert: Alert) -> None:
 
 
 def _post(url: str, alert: Alert) -> None:
-    import requests  # not by every process that only loads the definitions
+    import requests  # imported here, because most processes only load the definitions
 
     try:
-        # `text` is what chat programs' incoming webhooks show; the rest is for programs.
+        # Incoming webhooks of chat programs show `text`; the other fields are for programs.
         answer = requests.post(url, json=asdict(alert), timeout=_TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
-        # The URL often holds a secret: neither it nor the error's own text, which repeats it, is shown.
+        # The URL often contains a secret, so neither it nor the error's text, which quotes it, is shown.
         raise PipelineError(f"ALERT_WEBHOOK_URL could not be reached ({type(error).__name__})") from None
     if not 200 <= answer.status_code < 300:
         raise PipelineError(f"ALERT_WEBHOOK_URL answered {answer.status_code}")

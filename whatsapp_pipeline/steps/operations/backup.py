@@ -1,8 +1,9 @@
-"""Backups: taken, verified, kept for a while, listed and restored.
+"""Backups: taking, verifying, listing, restoring and deleting them.
 
-A backup is `<database>-<UTC time>.dump` (pg_dump's custom format) and beside it a `.json` that says what is
-in it. The folder is the only record, so that it can be read when the database is gone. Both are readable by
-their owner alone: they hold everything.
+What belongs here: the files of backups and their retention. What does not: the commands of PostgreSQL
+(store/operations/dumps.py). A backup is `<database>-<UTC time>.dump` (pg_dump's custom format) with a `.json`
+that describes it. There is no other record, so that backups can be listed without the database. Both files
+are readable only by their owner.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ FIRST_WRITE = "first write"
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What the file beside a dump says. `tables` are exact row counts; `verified` is restored or listed."""
+    """The description of a dump. `tables` are exact row counts; `verified` is restored or listed."""
 
     file: str
     database: str
@@ -45,17 +46,20 @@ class Backup:
 
     @property
     def time(self) -> datetime:
-        """When it was taken, UTC."""
+        """Time of the backup, UTC."""
         return datetime.fromisoformat(self.taken_at)
 
     def counts(self) -> dict[str, int]:
-        """Return the counts, ready to show."""
+        """Return the counts by name."""
         return {"size_bytes": self.size_bytes, "tables": len(self.tables), "rows": sum(self.tables.values())}
 
 
 @dataclass(frozen=True, slots=True)
 class BackupOptions:
-    """Where backups go and how many stay. `scratch_url` names a server to verify on where the own refuses."""
+    """Folder and retention of backups.
+
+    `scratch_url` is a server for verifying if the database's server refuses.
+    """
 
     folder: Path
     keep_daily: int = 7
@@ -65,10 +69,9 @@ class BackupOptions:
 
 
 def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) -> Backup:
-    """Back up the database at `url`, verify the dump, and remove what is older than the options keep.
+    """Back up the database at `url`, verify the dump, and delete old backups.
 
-    Raises PipelineError when the dump can't be written or does not hold what the database held; nothing that
-    looks like a backup is left then.
+    Raises PipelineError if the dump can't be written or differs from the database; no file is left then.
     """
     started = time.monotonic()
     with connect(url) as conn:
@@ -117,7 +120,7 @@ def _verify(
     options: BackupOptions,
     log: logging.Logger,
 ) -> str:
-    """Read the dump's listing and restore it into a scratch database; return how far that went."""
+    """Read the dump's listing and restore it into a scratch database; return how it was verified."""
     if (listed := dumps.listed_tables(programs, path)) < len(tables):
         raise PipelineError(f"the backup lists {listed} tables, not {len(tables)}; it was not kept")
     try:
@@ -140,7 +143,7 @@ def _restore_and_compare(url: str, programs: Programs, path: Path, tables: dict[
 
 
 def kept(folder: Path, database: str | None = None) -> list[Backup]:
-    """Return the backups in a folder, newest first; files that are no backup of ours are passed over."""
+    """Return the backups in a folder, newest first; other files are ignored."""
     backups = []
     for path in folder.glob("*.json") if folder.is_dir() else ():
         if not path.with_suffix(".dump").exists():
@@ -155,10 +158,10 @@ def kept(folder: Path, database: str | None = None) -> list[Backup]:
 
 
 def superfluous(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[Backup]:
-    """Return those to remove: not the newest of one of the last `daily` days or `monthly` months with one.
+    """Return the backups to delete: all but the newest of each of the last `daily` days and `monthly` months.
 
-    A backup from before the first write is never among them: it is the way back to the user's own data. Nor
-    is any of the day before the newest: somebody may have taken it for what they are about to do.
+    A backup from before the first write is never deleted, because only it has the user's data as it was. A
+    backup of the day before the newest one is kept too, because a person may need it.
     """
     newest_first = sorted(backups, key=lambda backup: backup.taken_at, reverse=True)
     keep: set[str] = set()
@@ -177,12 +180,12 @@ def superfluous(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[
 
 
 def remove_old(options: BackupOptions, database: str, *, log: logging.Logger) -> int:
-    """Remove the backups of `database` that the options no longer keep; return how many."""
+    """Delete the old backups of `database`; return their number."""
     old = superfluous(
         kept(options.folder, database), daily=options.keep_daily, monthly=options.keep_monthly
     )  # fmt: skip
     for leftover in options.folder.glob(f"{database}-*.partial"):
-        if time.time() - leftover.stat().st_mtime > 24 * 3600:  # of a process that was killed
+        if time.time() - leftover.stat().st_mtime > 24 * 3600:  # left by a killed process
             leftover.unlink(missing_ok=True)
     for backup in old:
         path = options.folder / backup.file
@@ -197,8 +200,8 @@ def restore(
 ) -> dict[str, int]:
     """Load a backup into the database at `url` and compare the counts; return the rows of each table.
 
-    A database that has tables is refused unless `overwrite`; then tables that the backup holds are replaced,
-    all others stay. Raises PipelineError and changes nothing when it fails.
+    A database with tables is refused unless `overwrite`; then the tables of the backup are replaced and
+    others stay. Raises PipelineError and changes nothing if it fails.
     """
     with connect(url) as conn:
         empty, version = dumps.is_empty(conn), conn.info.server_version
@@ -229,11 +232,11 @@ def rewrite(
     *,
     log: logging.Logger,
 ) -> bool:
-    """Restore a backup into a scratch database at the server of `url`, change it there, and dump it again.
+    """Restore a backup into a scratch database on the server of `url`, change it, and dump it again.
 
-    `change` is given the scratch database's URL and returns whether the backup is to be replaced. The file
-    keeps its name and its reason. Returns whether it was replaced; raises PipelineError when a step fails,
-    and the backup is then as it was.
+    `change` gets the URL of the scratch database and returns whether to replace the backup. The file keeps
+    its name and reason. Returns whether it was replaced; raises PipelineError if a step fails, and the backup
+    is then unchanged.
     """
     with connect(url) as conn:
         version = conn.info.server_version
@@ -259,7 +262,7 @@ def rewrite(
 
 
 def has_foreign_rows(url: str) -> bool:
-    """Return whether the database holds rows of the user's own and none that the pipeline wrote."""
+    """Return whether the database has rows of the user and none of the pipeline."""
     with connect(url) as conn:
         filled = {table.split(".")[-1] for table, rows in dumps.count_tables(conn).items() if rows}
     users, ours = {"contatos", "ordens_servico"}, {"erp_passes", "chat_files", "contact_phones"}
@@ -267,18 +270,18 @@ def has_foreign_rows(url: str) -> bool:
 
 
 def before_migration(url: str, options: BackupOptions, *, log: logging.Logger) -> Backup | None:
-    """Back up a database that has tables and is about to be migrated; None where it is empty."""
+    """Back up a database with tables before a migration; None if it is empty."""
     with connect(url) as conn:
         if not any(dumps.count_tables(conn).values()):
             return None
-    # Adopting a database is a migration too: that backup is the one from before the first write.
+    # The first migration adopts the user's database, so that backup is the one from before the first write.
     return take(url, options, reason=FIRST_WRITE if has_foreign_rows(url) else "migration", log=log)
 
 
 def before_first_write(url: str, options: BackupOptions, *, log: logging.Logger) -> Backup | None:
-    """Back up a database with the user's rows that the pipeline has not written to yet; else None.
+    """Back up a database with rows of the user before the pipeline's first write; otherwise None.
 
-    A backup from before the first write that is still in the folder is enough.
+    Nothing is done if the folder has such a backup.
     """
     database = str(conninfo_to_dict(url).get("dbname") or "postgres")
     taken = any(backup.reason == FIRST_WRITE for backup in kept(options.folder, database))

@@ -1,11 +1,14 @@
-"""What is asked before a step begins and between its months: a pause, red blocking checks, checkpoints.
+"""Conditions before a step and between its months: no pause, no red blocking check, checkpoints.
 
-A blocking check ends its own run before the next asset. Other runs ask here: while such a check is red, an
-asset that builds on what it examined is held, and its rows stay as they are. A month that a person accepted
-is not red.
+What belongs here: the conditions and their texts. What does not: their data (store/operations/gates.py).
 
-A checkpoint that does not hold ends the step with what to do; `whatsapp-pipeline checkpoint waive` lets it
-pass and records who did and why. CHECKPOINTS says which ones count.
+A blocking check ends its own run before the next asset. In other runs, while such a check is red, an asset
+that depends on the examined data is held, and its rows stay unchanged. A month that a person accepted is not
+red.
+
+A checkpoint that does not hold ends the step with an error that states what to do. `whatsapp-pipeline
+checkpoint waive` lets it pass, and stores the person and the reason. The setting CHECKPOINTS lists those that
+count.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import verdicts
 from whatsapp_pipeline.store.operations import gates
 
-# Asset → the checkpoint before it.
+# Asset → its checkpoint.
 BEFORE = {
     "chat_file_index": "contacts_complete",
     "contact_links": "files_indexed",
@@ -29,15 +32,15 @@ BEFORE = {
 
 
 class PausedError(PipelineError):
-    """The pipeline is paused; what was done so far stays, and running it again goes on."""
+    """The pipeline is paused; finished work stays, and the next run continues."""
 
 
 class HeldError(PausedError):
-    """A blocking check of another run is red; the rows of this asset stay as they are until it is not."""
+    """A blocking check of another run is red; the rows of this asset stay unchanged until it is green."""
 
 
 def check(conn: Connection, asset: str, months: list[str], *, required: Collection[str]) -> None:
-    """Raise PausedError during a pause, and PipelineError when the asset's checkpoint does not hold."""
+    """Raise PausedError during a pause, and PipelineError if the asset's checkpoint does not hold."""
     refuse_pause(conn)
     checkpoint = BEFORE.get(asset)
     if checkpoint is None or checkpoint not in required:
@@ -63,7 +66,7 @@ def refuse_red(conn: Connection, blockers: Sequence[Rule]) -> None:
 
 
 def held_in_words(conn: Connection, blockers: Sequence[Rule]) -> str | None:
-    """Say which blocking check is red, and the way out; None when none is."""
+    """Return a text with the red blocking check and what to do; None if none is red."""
     for rule in blockers:
         standing = standing_of(conn, rule)
         if not standing.passed:
@@ -76,7 +79,7 @@ def held_in_words(conn: Connection, blockers: Sequence[Rule]) -> str | None:
 
 
 def red_months(conn: Connection, blockers: Sequence[Rule]) -> dict[str, str]:
-    """Return the months in which a blocking check is red, each with the name of such a check."""
+    """Return the months with a red blocking check, each with the name of one."""
     return {
         verdict.month: rule.name
         for rule in blockers
@@ -86,7 +89,7 @@ def red_months(conn: Connection, blockers: Sequence[Rule]) -> dict[str, str]:
 
 
 def pause_in_words(conn: Connection) -> str | None:
-    """Say since when, by whom and why there is a pause; None when there is none."""
+    """Return a text with time, person and reason of the pause; None without a pause."""
     pause = gates.current_pause(conn)
     if pause is None:
         return None
@@ -98,12 +101,12 @@ def pause_in_words(conn: Connection) -> str | None:
 
 
 def is_paused(conn: Connection) -> bool:
-    """Tell whether there is a pause, for a step to ask between its batches."""
+    """Return whether there is a pause; a step calls this between batches."""
     return gates.current_pause(conn) is not None
 
 
 def unmet(conn: Connection, checkpoint: str, months: list[str]) -> str | None:
-    """Say why a checkpoint does not hold for `months` and what to do; None when it holds or is waived."""
+    """Return why a checkpoint does not hold for `months` and what to do; None if it holds or is waived."""
     waived = gates.waived_months(conn, checkpoint, months)
     if checkpoint == "contacts_complete":
         return None if _waived_for_all(conn, checkpoint) else _contacts(conn)
@@ -152,7 +155,7 @@ def _links_reviewed(conn: Connection) -> str | None:
 
 
 def _disagreement(found: verdicts.Agreement, month: str) -> str | None:
-    """Say that too few verdicts on a month's sample agree; None when enough do."""
+    """Return a text if too few verdicts on a month's sample agree with the links; otherwise None."""
     if found.rate is None:
         return (
             f"no verdict on the review sample of {month} says right or wrong; `review --sample` asks for them"

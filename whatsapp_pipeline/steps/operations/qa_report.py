@@ -1,8 +1,8 @@
-"""The QA report: one page that says how months turned out, and what a person should look at.
+"""The QA report: one page with the results of months, and the items that a person should look at.
 
-What belongs here: the figures of each section. What does not: Dagster's record of runs and checks, which
-the caller passes, and the words and markup of the page (templates/qa_report.html). Titles and names are
-masked unless the caller asks for them.
+What belongs here: the figures of each section. What does not: Dagster's record of runs and checks, which the
+caller passes, and the texts and markup of the page (templates/qa_report.html). Titles and names are masked
+unless the caller requests them.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from whatsapp_pipeline.templates.render import render
 
 _LINKS = ("linked", "proposed", "ambiguous", "unmatched", "groups", "pending")
 _LISTED = 100
-_FAILING_ROWS = 20  # of one check; Dagster's Checks tab has more
+_FAILING_ROWS = 20  # per check; Dagster's Checks tab has more
 
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """A run, as Dagster records it."""
+    """A run in Dagster's record."""
 
     started: datetime
     job: str
@@ -43,9 +43,9 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Dagster's record of checks and runs; empty where there is no instance.
+    """Dagster's record of checks and runs; empty without an instance.
 
-    `trends` has the failing rows over all months that each check counted, newest first.
+    `trends` are the counts of failing rows of each check over all months, newest first.
     """
 
     trends: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class QaReport:
     reviewed: int
 
     def counts(self) -> dict[str, int]:
-        """Return the counts, ready to show."""
+        """Return the counts by name."""
         return {
             "months": self.months, "chats": self.chats, "linked": self.linked, "sampled": self.sampled,
             "reviewed": self.reviewed, "bytes": len(self.html.encode()),
@@ -80,7 +80,7 @@ def make(
     made_at: datetime,
     show_names: bool = False,
 ) -> QaReport:
-    """Read the figures of `months` and what `rules` found in them, and render the page."""
+    """Read the figures of `months` and the results of `rules`, and render the page."""
     rows = [row for row in status.months(conn) if row["month"] in set(months)]
     found = [str(row["month"]) for row in rows]
     samples = {month: verdicts.sample(conn, month) for month in found}
@@ -124,7 +124,7 @@ def make(
 
 
 def write(path: Path, html: str) -> Path:
-    """Write the page in one step, readable by its owner alone; return its path."""
+    """Write the page atomically, readable only by its owner; return its path."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     private_files.write(path, html)
     return path
@@ -155,7 +155,7 @@ def _links(conn: Connection, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _precision(conn: Connection, months: list[str]) -> list[dict[str, Any]]:
-    """Return what verdicts guarantee of the links, all methods first; the bound is rounded down."""
+    """Return the guaranteed precision of links, for all methods first; bounds are rounded down."""
     from whatsapp_pipeline.steps.links.guaranteed_precision import guaranteed_precision  # loads numpy
 
     found = guaranteed_precision(conn, months)
@@ -168,7 +168,7 @@ def _precision(conn: Connection, months: list[str]) -> list[dict[str, Any]]:
 
 
 def _waiting(conn: Connection, months: list[str], *, show_names: bool) -> list[dict[str, Any]]:
-    """Return the chats that wait for a person, the likeliest of each month first."""
+    """Return the chats that wait for a person, the most likely link of each month first."""
     reports = (
         link_report.match_report(conn, month, waiting=_LISTED, show_names=show_names) for month in months
     )
@@ -207,7 +207,7 @@ def _messages(conn: Connection, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _checks(
     conn: Connection, months: Sequence[str], history: History, rules: Sequence[Rule]
 ) -> list[dict[str, Any]]:
-    """Return what each check found in the months of the page: red checks first, then accepted ones."""
+    """Return the results of checks in the months of the page: red checks first, then accepted ones."""
     found = [standing.in_months([None, *months]) for standing in standings(conn, rules)]
     lines = [
         {
@@ -234,7 +234,7 @@ def _confidence(value: float | None) -> str:
 
 
 def _sample_line(row: SampleRow, *, show_names: bool) -> dict[str, Any]:
-    """Return what the page shows of a chat of the review sample."""
+    """Return the fields of a chat of the review sample."""
     shown = row.file_path if show_names else mask_path(row.file_path)
     if not show_names and row.title and row.title not in row.file_path:
         shown += f" · {mask_title(row.title)}"

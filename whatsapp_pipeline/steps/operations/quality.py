@@ -1,7 +1,7 @@
-"""The standings of the checks, read from the database.
+"""The standings of checks, read from the database.
 
-What belongs here: joining rules with what was found and accepted. What does not: the statements
-(store/operations/qa_results.py), the judgement (domain/quality.py) and who is told of it.
+What belongs here: joining rules with their results and acceptances. What does not: the statements
+(store/operations/qa_results.py), and comparing counts with tolerances (domain/quality.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from whatsapp_pipeline.store.operations import qa_results
 
 
 def standings(conn: Connection, rules: Sequence[Rule]) -> list[Standing]:
-    """Return the standing of every rule over all months, as last evaluated and judged today."""
+    """Return the standing of every rule over all months, from the last evaluation and today's acceptances."""
     return stand(rules, qa_results.results(conn), qa_results.acceptances(conn), clock.today())
 
 

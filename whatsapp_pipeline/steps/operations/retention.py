@@ -1,7 +1,7 @@
-"""Retention by age: chats of months that are older than RETENTION_MONTHS leave the database.
+"""Retention by age: deleting chats of months older than RETENTION_MONTHS from the database.
 
-The archive's files stay. Backfills leave such months out; a run that names one brings it back until the next
-time this runs.
+What belongs here: choosing the months and deleting their chats. What does not: the archive's files, which
+stay. Backfills leave such months out. A run that names one loads it again, until retention deletes it.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from whatsapp_pipeline.store.operations import privacy
 
 @dataclass(frozen=True, slots=True)
 class RetentionReport:
-    """What left the database."""
+    """Counts of deleted rows."""
 
     chats_deleted: int
 
     def counts(self) -> dict[str, int]:
-        """Return the counts, ready to show."""
+        """Return the counts by name."""
         return {"chats_deleted": self.chats_deleted}
 
 
 def first_month_kept(months: int | None, today: date) -> str | None:
-    """Return the oldest month that stays, `YYYY-MM`; None where everything does.
+    """Return the oldest month to keep (`YYYY-MM`); None to keep all.
 
-    With 12, December 2025 keeps January 2025 and everything after.
+    With 12 months, in December 2025 the oldest one is January 2025.
     """
     if months is None:
         return None
@@ -38,9 +38,9 @@ def first_month_kept(months: int | None, today: date) -> str | None:
 
 
 def delete_old(conn: Connection, months: int, *, today: date, log: logging.Logger) -> RetentionReport:
-    """Delete the chats of months before the oldest that stays, with their messages; on record."""
+    """Delete the chats of months before the oldest to keep, with their messages, and record it."""
     first = first_month_kept(months, today)
-    assert first is not None  # noqa: S101  # months is a number
+    assert first is not None  # noqa: S101  # not None, because `months` is a number
     with conn.transaction():
         deleted = privacy.delete_months_before(conn, first)
         if deleted:

@@ -1,8 +1,8 @@
-"""The user's own tables compared with what the pipeline expects of them.
+"""The user's own tables compared with the tables that the pipeline expects.
 
-What belongs here: columns and keys of `contatos` and `ordens_servico` as they really are, and a report of
-what differs. What does not: changing them (a migration adds what is missing and alters nothing).
-What is expected stands once, in the migration that adds missing columns, and is read from there.
+What belongs here: reading columns and keys of `contatos` and `ordens_servico`, and a report of differences.
+What does not: changing them (a migration adds missing columns and alters nothing). The expected columns are
+read from that migration.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FAMILIES: Final[dict[str, str]] = {
 _EXPECTED_LINE: Final = re.compile(
     r"^\s+ADD COLUMN IF NOT EXISTS (\w+) ([\w ]+(?:\([\d, ]+\))?)[,;]", re.MULTILINE
 )
-# Columns of ours that hold foreign keys into the adopted tables.
+# The pipeline's columns with foreign keys to the adopted tables.
 _LINKS_QUERY: Final = """
     SELECT EXISTS (
         SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
@@ -39,7 +39,7 @@ _LINKS_QUERY: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as it is; `length` in characters, None without limit."""
+    """A column of the user's table; `length` is in characters, None without a limit."""
 
     name: str
     type: str
@@ -52,7 +52,7 @@ class Column:
 
     @property
     def family(self) -> str:
-        """What kind of value it takes: text, integer, number, date, time, flag or other."""
+        """Kind of its values: text, integer, number, date, time, flag or other."""
         return _FAMILIES.get(self.type_name, "other")
 
 
@@ -69,7 +69,7 @@ class Finding:
 
     @property
     def needs_erp(self) -> bool:
-        """Whether only a pass over the ERP meets it: values and rows that can't be written."""
+        """True if it only affects passes over the ERP, whose values or rows can't be written."""
         return self.problem in {"narrow", "required"} or (
             self.problem == "other_type" and self.column != "id"
         )
@@ -79,7 +79,7 @@ class Finding:
 
 
 def columns(conn: Connection, table: str) -> dict[str, Column]:
-    """Return the columns of `table` by name; empty when there is no such table."""
+    """Return the columns of `table` by name; empty if there is no such table."""
     rows = conn.execute(
         """
         SELECT a.attname, format_type(a.atttypid, a.atttypmod), t.typname,
@@ -98,7 +98,7 @@ def columns(conn: Connection, table: str) -> dict[str, Column]:
 
 @cache
 def expected(table: str) -> dict[str, str]:
-    """Return the type the pipeline expects of each column of `table`, as the migration spells it."""
+    """Return the expected type of each column of `table`, as the migration writes it."""
     text = (MIGRATIONS_DIR / "0001_base.sql").read_text(encoding="utf-8")
     body = text[text.index(f"ALTER TABLE {table}\n") :]
     body = body[: body.index(";") + 1]
@@ -106,9 +106,9 @@ def expected(table: str) -> dict[str, str]:
 
 
 def report(conn: Connection, *, with_erp: bool = True) -> list[Finding]:
-    """Compare both tables with what is expected; empty when nothing needs attention.
+    """Compare both tables with the expected ones; return an empty list if they fit.
 
-    Without an ERP nothing is written to these columns, so that their types and widths are no findings.
+    Without an ERP nothing is written to these columns, so their types and widths do not matter.
     """
     findings: list[Finding] = []
     for table in TABLES:
@@ -159,7 +159,7 @@ def _column_findings(table: str, real: Column, type_: str) -> list[Finding]:
         return [Finding(table, real.name, "other_type", real.type, type_, consequence)]
     if real.family == "text" and real.length is not None and (length is None or real.length < length):
         if family != "text" and real.length >= 19:
-            return []  # a date or an amount written as text needs no more
+            return []  # dates and amounts are also read from text
         consequence = "longer values of the ERP are cut to fit, a row each in exceptions"
         return [Finding(table, real.name, "narrow", real.type, type_, consequence)]
     if real.family == "number" and precision and real.precision and real.precision < precision:

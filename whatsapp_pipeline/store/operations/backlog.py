@@ -1,6 +1,6 @@
-"""What is behind: files as they were indexed.
+"""Files as they were indexed, for finding stale months.
 
-What belongs here: reading the database for the backfill planner. What does not: what Dagster records.
+What belongs here: reading the database for the backfill planner. What does not: Dagster's record.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from whatsapp_pipeline.store.operations import suppression
 
 
 def indexed_files(conn: Connection, month: str) -> dict[str, tuple[int, datetime]]:
-    """Return size and time of each file of the month as it was indexed, by path.
+    """Return size and time of each indexed file of the month, by path.
 
-    Files whose people were all erased are not in the database: see `erased_paths`.
+    Files with only erased people are not in the database: see `erased_paths`.
     """
     rows = conn.execute(
         """
@@ -28,6 +28,6 @@ def indexed_files(conn: Connection, month: str) -> dict[str, tuple[int, datetime
 
 
 def erased_paths(conn: Connection, paths: Sequence[str]) -> set[str]:
-    """Return those of `paths` whose first chat is an erased person's: they stay out of the database."""
+    """Return the paths whose first chat belongs to an erased person; they must not be indexed."""
     places = {suppression.file_value(path, 1): path for path in paths}
     return {places[value] for value in suppression.suppressed(conn, "file", places)}

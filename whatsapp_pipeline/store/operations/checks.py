@@ -1,12 +1,12 @@
-"""Reading which rows break the rule of a check, for many months in one statement.
+"""Reading the rows that break the rule of a check, for many months in one statement.
 
-What belongs here: running a check's statements and the shape of what they return. What does not: the
-statements (sql/queries/<subject>/check_<name>.sql), what a rule is called, how grave it is and how to fix it
-(checks/). Rows are masked here, where they leave the database.
+What belongs here: running a check's statements, and the type of their result. What does not: the statements
+(sql/queries/<subject>/check_<name>.sql), and the name, severity and remedy of a rule (checks/). Personal data
+in rows is masked here, where they leave the database.
 
-A check's file holds two statements, each after a line `-- name: …`. `examined` counts the rows that the check
-looks at, `failing` selects those that break the rule, in the order in which they are shown. Both have a
-column `month` where the check is about months.
+The file of a check has two statements, each after a line `-- name: …`. `examined` counts the rows that the
+check looks at. `failing` selects those that break the rule, in the order of display. Both have a column
+`month` if the check is by month.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
 SAMPLE_ROWS = 50
-# Columns that hold personal data, and how each is shown.
+# Columns with personal data → the function that masks them.
 _MASKS = {"title": mask_title, "file": mask_path, "phone": mask_phone, "nome": mask_name}
 
 
@@ -34,7 +34,7 @@ Row: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class MonthFindings:
-    """What a check found in one month: exact numbers, and a sample of at most SAMPLE_ROWS failing rows."""
+    """The result of a check in one month: exact numbers, and a sample of at most SAMPLE_ROWS failing rows."""
 
     examined: int = 0
     failing: int = 0
@@ -43,13 +43,13 @@ class MonthFindings:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a check found, by month; a month that is not here has nothing to examine."""
+    """The results of a check by month; a month without a result has nothing to examine."""
 
     months: Mapping[Month, MonthFindings]
 
     @classmethod
     def of(cls, examined: int | Mapping[Month, int], rows: Iterable[Row]) -> Findings:
-        """Make findings of all failing rows, each in the month that its column `month` names."""
+        """Return the results for failing rows, each in the month of its column `month`."""
         counts: Mapping[Month, int] = {None: examined} if isinstance(examined, int) else examined
         by_month: dict[Month, list[Row]] = {month: [] for month in counts}
         for row in rows:
@@ -65,12 +65,12 @@ class Findings:
 
     @property
     def examined(self) -> int:
-        """The rows that were looked at, over all months."""
+        """Number of examined rows, over all months."""
         return sum(month.examined for month in self.months.values())
 
     @property
     def failing(self) -> int:
-        """The rows that break the rule, over all months."""
+        """Number of failing rows, over all months."""
         return sum(month.failing for month in self.months.values())
 
     @property
@@ -80,18 +80,18 @@ class Findings:
 
     @property
     def by_month(self) -> dict[str, int]:
-        """The failing rows by month, where there are any."""
+        """Numbers of failing rows by month, for months that have any."""
         return {month: found.failing for month, found in self.months.items() if month and found.failing}
 
 
 def find(conn: Connection, name: str, params: Mapping[str, Any], *, monthly: bool) -> Findings:
-    """Run both statements of `sql/queries/<name>.sql` as one, whatever the number of months."""
+    """Run both statements of `sql/queries/<name>.sql` as one, for any number of months."""
     examined, failing = _statements(name)
     rows = conn.execute(
         sql.SQL(queries.load("operations/check_by_month")).format(
             examined=sql.SQL(examined),
             failing=sql.SQL(failing),
-            # The statements of a check that is about no month have no such column.
+            # The statements of a check that is not by month have no such column.
             examined_month=sql.SQL("month" if monthly else "NULL::text AS month"),
             failing_month=sql.SQL("" if monthly else "NULL::text AS month,"),
         ),
@@ -112,12 +112,12 @@ def _statements(name: str) -> tuple[LiteralString, LiteralString]:
     """Return the statements `examined` and `failing` of a check's file."""
     parts = re.split(r"^-- name: (\w+)$", queries.load(name), flags=re.MULTILINE)
     named = dict(zip(parts[1::2], parts[2::2], strict=True))
-    # Parts of a file of ours are as literal as the whole.
+    # A part of a file of the project is as safe as the whole file.
     return cast("LiteralString", named["examined"]), cast("LiteralString", named["failing"])
 
 
 def mask_row(row: Row, *, monthly: bool = True) -> Row:
-    """Return the row with its personal columns masked, without the columns that are only for counting."""
+    """Return the row with masked personal data, without the columns that only serve for counting."""
     return {
         name: _MASKS[name](str(value)) if name in _MASKS and value else value
         for name, value in row.items()
@@ -126,7 +126,7 @@ def mask_row(row: Row, *, monthly: bool = True) -> Row:
 
 
 def indexed_paths(conn: Connection, month: str) -> set[str]:
-    """Return the paths of a month's files that have a row, or an exception that says why not."""
+    """Return the paths of a month's files that have a row, or an exception that explains its absence."""
     rows = conn.execute(
         """
         SELECT file_path FROM chat_files WHERE month = %(month)s

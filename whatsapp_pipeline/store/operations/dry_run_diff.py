@@ -1,7 +1,7 @@
-"""What a dry run would change: the database before and after it, compared inside its transaction.
+"""The changes that a dry run would make: the database before and after it, compared in its transaction.
 
-What belongs here: remembering what matters of each table, and the counts and examples of what became of it.
-What does not: showing them. Examples are masked unless names are asked for.
+What belongs here: copying the relevant columns of each table, and counts and examples of changes. What does
+not: displaying them. Examples are masked unless names are requested.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CREATE TEMP TABLE before_summaries ON COMMIT DROP AS
     SELECT id_contato, md5(summary) AS content FROM customer_chat_summaries;
 """
 
-# What is compared → a statement with a row each: what became of it, an example's words, month, title.
+# Kind of rows → a statement that returns for each changed row: the change, a text, the month, the title.
 _COMPARE: dict[str, LiteralString] = {
     "contacts": """
         SELECT CASE WHEN a.id IN (SELECT id FROM before_contacts WHERE id IS NOT NULL)
@@ -92,7 +92,7 @@ _COMPARE: dict[str, LiteralString] = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What would become of rows of one kind: how many, and a few of them in words."""
+    """One change of rows of one kind: the number of rows, and a few of them as text."""
 
     what: str
     change: str
@@ -100,21 +100,21 @@ class Change:
     examples: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return the change as JSON values."""
         return {
             "what": self.what, "change": self.change, "count": self.count, "examples": list(self.examples)
         }  # fmt: skip
 
 
 def remember(conn: Connection) -> None:
-    """Remember the database as it is; call it first in the dry run's transaction."""
+    """Copy the present state; call it at the beginning of the dry run's transaction."""
     conn.execute(_REMEMBER)
 
 
 def compare(conn: Connection, *, show_names: bool = False) -> list[Change]:
-    """Return what changed since `remember`, in the order of the pipeline; call it before the rollback.
+    """Return the changes since `remember`, in the order of the pipeline; call it before the rollback.
 
-    With `show_names`, examples show titles, and contacts' names beside their ids.
+    With `show_names`, examples have titles and names of contacts.
     """
     changes = []
     for what, statement in _COMPARE.items():

@@ -1,7 +1,7 @@
-"""Dumping a database to a file and loading one: pg_dump, pg_restore and psql.
+"""Writing and loading dumps of a database by pg_dump, pg_restore and psql.
 
-What belongs here: the commands, the exact counts that a dump must hold, scratch databases. What does not:
-where dumps are kept and for how long, and when one is taken (steps/operations/backup.py).
+What belongs here: the commands, the exact row counts of a dump, and scratch databases. What does not: the
+folder, retention and times of dumps (steps/operations/backup.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect, describe
 from whatsapp_pipeline.store.pg_tools import Programs, environment
 
-# Schemas of the server itself, which no dump holds.
+# The server's own schemas, which are in no dump.
 _OWN_TABLES = """
     SELECT n.nspname, c.relname
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -33,7 +33,7 @@ _OWN_TABLES = """
 
 
 def count_tables(conn: Connection) -> dict[str, int]:
-    """Count the rows of every table of the user's and ours, by `schema.table`."""
+    """Return the row count of every table, by `schema.table`."""
     counts = {}
     for schema, table in conn.execute(_OWN_TABLES).fetchall():
         row = conn.execute(
@@ -44,19 +44,19 @@ def count_tables(conn: Connection) -> dict[str, int]:
 
 
 def is_empty(conn: Connection) -> bool:
-    """Tell whether the database has no table at all."""
+    """Return whether the database has no tables."""
     return conn.execute(_OWN_TABLES).fetchone() is None
 
 
 def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
-    """Write a dump of the whole database to `target` (custom format); return the rows of each table in it.
+    """Write a dump of the whole database to `target` (custom format); return the row count of each table.
 
-    Dump and counts see one snapshot. Raises PipelineError with pg_dump's own words when it fails.
+    Dump and counts use one snapshot. Raises PipelineError with pg_dump's message if it fails.
     """
     with connect(url, application_name="whatsapp-pipeline backup") as conn, conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         row = conn.execute("SELECT pg_export_snapshot()").fetchone()
-        assert row is not None  # noqa: S101  # the function always returns a name
+        assert row is not None  # noqa: S101  # pg_export_snapshot always returns a name
         counts = count_tables(conn)
         _run(
             [programs.path("pg_dump"), "--format=custom", "--no-owner", "--no-privileges",
@@ -67,18 +67,18 @@ def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
 
 
 def listed_tables(programs: Programs, source: Path) -> int:
-    """Count the tables whose rows the dump says it holds; PipelineError when it can't be read."""
+    """Return the number of tables with data in the dump; raises PipelineError if it can't be read."""
     listing = _run(
         [programs.path("pg_restore"), "--list", str(source)], None, f"{source.name} is no readable backup"
     )
-    # Names are not compared: the listing puts schema, table and owner in one line without quotes.
+    # Names are not compared, because the listing has schema, table and owner in one line without quotes.
     return sum(" TABLE DATA " in line and not line.startswith(";") for line in listing.splitlines())
 
 
 def load(url: str, programs: Programs, source: Path, *, clean: bool) -> None:
-    """Load the dump into the database at `url` in one transaction; `clean` drops what it replaces first.
+    """Load the dump into the database at `url` in one transaction; with `clean`, drop replaced objects first.
 
-    Raises PipelineError, and changes nothing, when any statement fails.
+    Raises PipelineError, and changes nothing, if any statement fails.
     """
     command = [programs.path("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(source)]
     if clean:
@@ -95,7 +95,7 @@ def load(url: str, programs: Programs, source: Path, *, clean: bool) -> None:
     ):  # fmt: skip
         assert reader.stdout is not None and reader.stderr is not None  # noqa: S101, PT018  # piped above
         assert writer.stdin is not None and writer.stderr is not None  # noqa: S101, PT018
-        with contextlib.suppress(BrokenPipeError):  # psql stopped early: its own words follow
+        with contextlib.suppress(BrokenPipeError):  # psql stopped early; its error message follows
             _pass_on(reader.stdout, writer.stdin, major)
         with contextlib.suppress(BrokenPipeError):
             writer.stdin.close()
@@ -112,7 +112,7 @@ def load(url: str, programs: Programs, source: Path, *, clean: bool) -> None:
 
 
 def _pass_on(script: IO[bytes], target: IO[bytes], server_major: int) -> None:
-    """Copy the script; a setting of its first lines that servers before 17 don't know is left out."""
+    """Copy the script without a setting in its first lines that servers before 17 do not have."""
     for number, line in enumerate(script):
         if server_major < 17 and number < 60 and line.startswith(b"SET transaction_timeout"):
             continue
@@ -121,9 +121,9 @@ def _pass_on(script: IO[bytes], target: IO[bytes], server_major: int) -> None:
 
 @contextlib.contextmanager
 def scratch_database(url: str) -> Iterator[str]:
-    """Create an empty database beside the one at `url`, yield its URL, and drop it.
+    """Create an empty database on the server of `url`, yield its URL, and drop it.
 
-    Raises psycopg.errors.InsufficientPrivilege where the role may not create databases.
+    Raises psycopg.errors.InsufficientPrivilege if the role may not create databases.
     """
     name = f"backup_check_{uuid4().hex[:12]}"
     with connect(url) as conn:
@@ -131,13 +131,13 @@ def scratch_database(url: str) -> Iterator[str]:
         try:
             yield make_conninfo(url, dbname=name)
         finally:
-            # The connection may have died with the server; the name says what is left over.
+            # The server may have ended; the name of the database shows that it can be dropped.
             with contextlib.suppress(psycopg.OperationalError):
                 conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def differences(expected: Mapping[str, int], found: Mapping[str, int]) -> list[str]:
-    """Name the tables whose rows differ, as `table: expected, found`."""
+    """Return the tables whose row counts differ, as `table: expected, found`."""
     return [
         f"{table}: {expected.get(table, 0):,} expected, {found.get(table, 0):,} found"
         for table in sorted({*expected, *found})
@@ -156,7 +156,7 @@ def _run(command: list[str], url: str | None, failed: str) -> str:
 
 
 def _reason(said: str) -> str:
-    """Return the first line that names an error; DETAIL and CONTEXT lines can hold rows and stay out."""
+    """Return the first line with an error; DETAIL and CONTEXT lines may contain rows and are left out."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return next(
         (line for line in lines if "error:" in line.lower()), lines[0] if lines else "no reason given"

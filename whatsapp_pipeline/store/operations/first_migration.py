@@ -1,8 +1,8 @@
-"""What a database must allow before the first migration: rights, keys and types of the user's own tables.
+"""Requirements of the first migration: rights of the role, keys and types of the user's own tables.
 
-What belongs here: questions to the catalog and to the user's tables, each answered by sentences that say what
-is wrong and which statement mends it. What does not: tables that have the names of the pipeline's own
-(plan_tables.py), and differences that need no mending (adoption.py).
+What belongs here: queries of the catalog and of the user's tables; each returns texts with the fault and the
+statement that fixes it. What does not: tables with names of the pipeline's tables (plan_tables.py), and
+differences that need no fix (adoption.py).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _ISO_DAY: Final = r"^\s*\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 
 
 def missing_rights(conn: Connection, schema: str | None, tables: Sequence[str]) -> list[str]:
-    """Say what this role lacks to migrate into `schema` (None: where it makes tables by default).
+    """Return the rights that this role lacks to migrate into `schema` (None: its default schema).
 
-    `tables` are the user's own that are altered or moved. Where the pipeline has a schema of its own,
-    contatos and ordens_servico are moved there and back.
+    `tables` are the user's tables that are altered or moved. If the pipeline has its own schema, contatos and
+    ordens_servico are moved there and back.
     """
     row = conn.execute(
         """SELECT current_user, current_database(), has_database_privilege(current_database(), 'CREATE'),
@@ -51,7 +51,7 @@ def missing_rights(conn: Connection, schema: str | None, tables: Sequence[str]) 
 
 
 def _may_create_in(conn: Connection, schema: str) -> bool:
-    """Return whether the role may make tables in a schema; True for one that is not there yet."""
+    """Return whether the role may create tables in a schema; True if the schema does not exist."""
     row = conn.execute(
         "SELECT coalesce(has_schema_privilege(to_regnamespace(%s), 'CREATE'), true)", (schema,)
     ).fetchone()
@@ -59,7 +59,7 @@ def _may_create_in(conn: Connection, schema: str) -> bool:
 
 
 def _unaccent(conn: Connection, place: str) -> Iterator[str]:
-    """The search needs the extension unaccent, which the first migration makes where it is not there."""
+    """Return the rights that the role lacks to create the extension unaccent, which the search needs."""
     row = conn.execute(
         """SELECT (SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'unaccent'),
                   EXISTS (SELECT FROM pg_available_extensions WHERE name = 'unaccent')"""
@@ -101,7 +101,7 @@ def _table_rights(conn: Connection, table: str, role: str) -> Iterator[str]:
 
 
 def unfit_columns(conn: Connection) -> list[str]:
-    """Say what keeps the pipeline from reading and completing contatos and ordens_servico as they are."""
+    """Return the faults that prevent reading and completing contatos and ordens_servico."""
     return [words for table in adoption.TABLES for words in _unfit(conn, table)]
 
 
@@ -138,7 +138,7 @@ def _key(conn: Connection, table: str) -> Iterator[str]:
 
 
 def has_key(conn: Connection, table: str) -> bool:
-    """Return whether a unique index on `id` alone is there, so that an id names one row."""
+    """Return whether there is a unique index on `id` only, so that an id identifies one row."""
     row = conn.execute(
         """SELECT EXISTS (
                SELECT FROM pg_index i
@@ -159,7 +159,7 @@ def rows_without_own_id(conn: Connection, table: str) -> int:
 
 
 def _normalized(conn: Connection, column: adoption.Column) -> Iterator[str]:
-    """The pipeline writes these columns: at most 11 digits, and the same for contacts who share a phone."""
+    """Return the faults of columns that the pipeline writes: up to 11 digits, not unique."""
     of = f"contatos.{column.name}"
     alter = f"ALTER TABLE contatos ALTER COLUMN {column.name}"
     generated, index = conn.execute(

@@ -1,7 +1,7 @@
-"""What may hold a step back: a pause, and the checkpoints between phases with their waivers.
+"""Pauses, and checkpoints between phases with their waivers.
 
-What belongs here: the flags and the facts they rest on. What does not: which step asks for which
-(steps/operations/gates.py).
+What belongs here: the flags, and the data that checkpoints depend on. What does not: the steps that are
+stopped by them (steps/operations/gates.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Pause(NamedTuple):
 
 
 class Waiver(NamedTuple):
-    """A checkpoint let pass; `month` None means every month."""
+    """A waived checkpoint; `month` None means every month."""
 
     checkpoint: str
     month: str | None
@@ -32,7 +32,7 @@ class Waiver(NamedTuple):
 
 
 def current_pause(conn: Connection) -> Pause | None:
-    """Return the pause in force, None when there is none."""
+    """Return the pause in force, or None."""
     row = conn.execute("SELECT reason, made_by, began_at FROM pauses WHERE ended_at IS NULL").fetchone()
     return Pause(*row) if row else None
 
@@ -51,7 +51,7 @@ def resume(conn: Connection) -> bool:
 
 
 def waive(conn: Connection, checkpoint: str, month: str | None, reason: str) -> None:
-    """Let a checkpoint pass for a month, or for all; a waiver in force is replaced."""
+    """Waive a checkpoint for a month, or for all; it replaces a waiver in force."""
     with conn.transaction():
         conn.execute(
             "UPDATE checkpoint_waivers SET removed_at = now()"
@@ -74,15 +74,15 @@ def waivers(conn: Connection) -> list[Waiver]:
 
 
 def waived_months(conn: Connection, checkpoint: str, months: list[str]) -> set[str]:
-    """Return those of `months` for which the checkpoint is waived."""
+    """Return the months for which the checkpoint is waived."""
     given = {waiver.month for waiver in waivers(conn) if waiver.checkpoint == checkpoint}
     return {month for month in months if None in given or month in given}
 
 
 def broken_contact_pass(conn: Connection) -> tuple[str, int, int | None] | None:
-    """Return (status, items, expected) of the newest pass over contacts, when it is not complete.
+    """Return (status, items, expected) of the newest pass over contacts if it is not complete.
 
-    A pass that another run is at now does not count: what it will bring is that run's to wait for.
+    A pass that another run is working on is ignored.
     """
     with erp_passes.nobody_reads(conn, "contatos") as quiet:
         row = conn.execute(
@@ -94,7 +94,7 @@ def broken_contact_pass(conn: Connection) -> tuple[str, int, int | None] | None:
 
 
 def no_contact_normalized(conn: Connection) -> bool:
-    """Tell whether contacts have phones and normalized_contacts has never read one."""
+    """Return whether contacts have phones but normalized_contacts has read none."""
     row = conn.execute(
         """
         SELECT NOT EXISTS (SELECT FROM contact_phone_inputs)
@@ -105,7 +105,7 @@ def no_contact_normalized(conn: Connection) -> bool:
 
 
 def chats_without_evidence(conn: Connection, months: list[str]) -> dict[str, int]:
-    """Count, by month, the chats that were listed and neither read nor found unreadable."""
+    """Return, by month, the number of listed chats that are neither read nor unreadable."""
     rows = conn.execute(
         """
         SELECT month, count(*) FROM chat_files

@@ -1,6 +1,6 @@
-"""What a person could improve, and how many chats depend on it.
+"""Faults that a person could fix, with the number of chats that would profit.
 
-What belongs here: the counts. What does not: the advice in words (templates/qa_report.html).
+What belongs here: the counts. What does not: the texts of advice (templates/qa_report.html).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class Improvement(NamedTuple):
-    """One kind of fault: how many things have it, and how many chats depend on these."""
+    """One kind of fault: the number of rows with it, and of chats that depend on these rows."""
 
     kind: str
     things: int
@@ -21,6 +21,6 @@ class Improvement(NamedTuple):
 
 
 def improvements(conn: Connection, months: Sequence[str]) -> list[Improvement]:
-    """Return what could be improved in `months`, the most valuable first."""
+    """Return the faults in `months` that a person could fix, the most valuable first."""
     rows = conn.execute(queries.load("operations/improvements"), {"months": list(months)})
     return [Improvement(*row) for row in rows]

@@ -1,7 +1,7 @@
-"""The results of the checks by month, and what people accepted of them.
+"""The results of checks by month, and faults that people accepted.
 
-What belongs here: writing and reading qa_results and qa_acceptances. What does not: finding failing rows
-(store/operations/checks.py) and judging counts (domain/quality.py).
+What belongs here: the tables qa_results and qa_acceptances. What does not: finding failing rows
+(store/operations/checks.py) and comparing counts with tolerances (domain/quality.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from whatsapp_pipeline.store.operations.checks import Findings, MonthFindings
 
 
 def evaluation_lock(conn: Connection, check: str) -> AbstractContextManager[None]:
-    """Hold the lock of one check, so that two runs evaluate and write it one after the other."""
+    """Hold the lock of one check, so that only one run at a time evaluates and writes it."""
     return named_lock(conn, f"qa:{check}")
 
 
@@ -34,10 +34,10 @@ def record(
     at: datetime,
     every_month: bool,
 ) -> None:
-    """Write what a check found in `months`, and in no month.
+    """Write the results of a check in `months`, and its result without a month.
 
-    A month without findings had nothing to examine. With `every_month` the rows of all other months are
-    deleted: these months no longer exist.
+    A month without a result has nothing to examine. With `every_month` the rows of other months are deleted,
+    because these months no longer exist.
     """
     found: dict[Month, MonthFindings] = {month: MonthFindings() for month in months}
     found.update(findings.months)
@@ -113,7 +113,10 @@ def withdraw(conn: Connection, check: str, month: Month) -> bool:
 
 
 def forget_samples(conn: Connection) -> None:
-    """Empty the samples of failing rows, which can name an erased person; the next evaluation fills them."""
+    """Delete the samples of failing rows, which may name an erased person.
+
+    The next evaluation adds new ones.
+    """
     conn.execute("UPDATE qa_results SET sample = '[]' WHERE sample::text <> '[]'")
 
 

@@ -1,4 +1,7 @@
-"""The numbers of the QA report that no other module has: exceptions by kind, times out of order."""
+"""Counts that only the QA report needs: exceptions by kind, messages out of order, orders with sessions.
+
+What belongs here: these counts. What does not: links (store/links/link_report.py) and rows (status.py).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class ExceptionCount(NamedTuple):
-    """How often a kind of finding occurred in a stage."""
+    """The number of findings of one kind and stage."""
 
     stage: str
     kind: str
@@ -19,7 +22,7 @@ class ExceptionCount(NamedTuple):
 
 
 def exceptions_by_kind(conn: Connection, months: Sequence[str]) -> list[ExceptionCount]:
-    """Count findings of the months, and those of no month, gravest first."""
+    """Return counts of the findings of the months, and of those without a month, the most severe first."""
     rows = conn.execute(
         """
         SELECT stage, kind, severity, count(DISTINCT file_path), count(*) FROM exceptions
@@ -32,7 +35,7 @@ def exceptions_by_kind(conn: Connection, months: Sequence[str]) -> list[Exceptio
 
 
 def order_faults(conn: Connection, months: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Count, by month, messages dated before the one above them: between people, and around notifications."""
+    """Return, by month, counts of messages dated before the previous one: of people, and next to notices."""
     return conn.execute(
         """
         SELECT month, count(*) FILTER (WHERE time < before AND NOT explained),
@@ -51,7 +54,7 @@ def order_faults(conn: Connection, months: Sequence[str]) -> list[tuple[str, int
 
 
 def month_coverage(conn: Connection, months: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Count, by month, the orders issued in it, and those that some session is linked to."""
+    """Return, by month of issue, counts of orders, and of orders with a linked session."""
     return conn.execute(
         """
         SELECT to_char(o.data_emissao::date, 'YYYY-MM') AS month, count(*),

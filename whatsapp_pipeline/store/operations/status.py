@@ -1,7 +1,7 @@
-"""What is in the database, in numbers: for `status`, asset metadata and the QA table.
+"""Row counts and previews of the database, for `status`, metadata of assets and the QA table.
 
-What belongs here: counts and small previews over the whole schema. What does not: writes, and checks (their
-statements are sql/queries/<subject>/check_<name>.sql).
+What belongs here: reading counts and a few rows of all tables. What does not: writing, and checks
+(sql/queries/<subject>/check_<name>.sql).
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def table_counts(conn: Connection) -> dict[str, int]:
 
 
 def months(conn: Connection) -> list[dict[str, Any]]:
-    """Return a row a month: files, how they are linked, messages, exceptions.
+    """Return one row per month: files, links, messages, exceptions.
 
-    What the role may not read is left out of the rows.
+    Columns that the role may not read are left out.
     """
     messages = (
         "SELECT f.month, count(*) AS messages"
@@ -105,9 +105,10 @@ def months(conn: Connection) -> list[dict[str, Any]]:
 
 
 def exceptions_elsewhere(conn: Connection) -> int:
-    """Count the exceptions of no month that has chats: of contacts and orders, and of files that gave none.
+    """Return the number of exceptions outside of months with chats: of contacts, orders, and files without
+    chats.
 
-    With those of `months` they add up to the rows of the table. A role that may not read them gets 0.
+    Together with those of `months` they are all rows of the table. A role that may not read them gets 0.
     """
     if not may_read(conn, "exceptions"):
         return 0
