@@ -29,13 +29,13 @@ def backfill(
     missing: bool, failed: bool, stale: bool, since: str | None, archive_root: str | None, dry_run: bool,
     config: AssetConfig,
 ) -> None:  # fmt: skip
-    """Run what is behind, a run a range of months. Without a choice of kinds: all three.
+    """Run the months that are missing, failed or stale, with one run per range of months.
 
-    Older years come in by setting FIRST_MONTH to their first month. Exit status: 0 all well, 1 a
-    failure, 130 interrupted.
+    Without --missing, --failed or --stale all three kinds are run. For older years, set FIRST_MONTH to their
+    first month. Exit status: 0 success, 1 a failure, 130 interrupted.
     """
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
-    # Heavy, and only this command needs them.
+    # Imported here because they are heavy and only this command needs them.
     from whatsapp_pipeline.assets.partitions import MONTHS
     from whatsapp_pipeline.automation import headless
     from whatsapp_pipeline.automation.backfill import KINDS, plan

@@ -1,4 +1,4 @@
-"""`backup now|list` and `restore`: copies of the database, and the way back to one."""
+"""`backup now|list` and `restore`: backups of the database, and restoring one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from whatsapp_pipeline.steps.operations import backup as step
 
 
 def cli_log() -> logging.Logger:
-    """Return a logger whose lines reach standard error, as those of a run do."""
+    """Return a logger that writes to standard error, like the log of a run."""
     log = logging.getLogger("whatsapp_pipeline.cli")
     if not log.handlers:
         log.addHandler(PipelineHandler())
@@ -35,7 +35,7 @@ def backup() -> None:
 @backup.command("now")
 @click.option("--reason", default="by hand", show_default=True, help="What the list shall say.")
 def backup_now(reason: str) -> None:
-    """Back the database up, and restore it into a scratch database to see that it can be."""
+    """Back up the database, and verify the backup by restoring it into a scratch database."""
     configured = settings.load()
     taken = step.take(pipeline_url(configured), backup_options(configured), reason=reason, log=cli_log())
     say(f"{taken.file}: {taken.size_bytes / 1e6:.1f} MB, {taken.verified}, {taken.seconds:.1f} s")
@@ -70,7 +70,7 @@ def restore(into: str | None, name: str | None, overwrite: bool) -> None:
     configured = settings.load()
     options = backup_options(configured)
     chosen = _choose(step.kept(options.folder), name)
-    own = pipeline_url(configured)  # starts the embedded server, which `--into` may be a database of
+    own = pipeline_url(configured)  # starts the embedded server, because `--into` may be one of its databases
     url = into or own
     rows = step.restore(url, chosen, options, overwrite=overwrite, log=cli_log())
     erased = reapply_erasures(url, configured, log=cli_log())

@@ -1,6 +1,6 @@
-"""Orders and customers as people type them, and the choice when several are meant.
+"""Choosing an order or customer from typed text, when several fit.
 
-What belongs here: asking on a terminal, and listing where there is none. What does not: finding
+What belongs here: asking on a terminal, and listing without one. What does not: finding orders and customers
 (store/links/order_lookup.py, steps/summaries/customer.py).
 """
 
@@ -20,10 +20,10 @@ _LISTED = 20
 
 
 def choose_customer(conn: Connection, who: str, *, default_area_code: str | None) -> int:
-    """Return the id of the contact that `who` names: an id, a phone or a name.
+    """Return the id of the contact for `who`: an id, a phone or a name.
 
-    Several are listed with their names and phones, as far as the role may read them, and a person at a
-    terminal chooses. Raises PipelineError when there is none, or several and no terminal.
+    If several fit, they are listed with the names and phones that the role may read, and the user chooses at
+    the terminal. Raises PipelineError if there is none, or several without a terminal.
     """
     from whatsapp_pipeline.steps.summaries.customer import SeveralCustomersError, find_customer
 
@@ -39,10 +39,10 @@ def choose_customer(conn: Connection, who: str, *, default_area_code: str | None
 
 
 def choose_order(conn: Connection, text: str) -> int:
-    """Return the id of the order that `text` names: tried as an id first, then as numero_ordem_servico.
+    """Return the id of the order for `text`: first as an id, then as numero_ordem_servico.
 
-    Several orders can have one number: they are listed, and a person at a terminal chooses. Raises
-    PipelineError when there is none, or several and no terminal.
+    If several orders have the number, they are listed, and the user chooses at the terminal. Raises
+    PipelineError if there is none, or several without a terminal.
     """
     found = find_orders(conn, text)
     if not found:
@@ -56,7 +56,7 @@ def choose_order(conn: Connection, text: str) -> int:
 
 
 def _choose(lines: list[str]) -> int | None:
-    """List what may be meant and ask at a terminal; return the place, None where nobody can answer."""
+    """List the choices and ask at the terminal; return the position, None without a terminal."""
     for rank, line in enumerate(lines[:_LISTED], 1):
         say(f"  {rank}  {line}", err=True)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):

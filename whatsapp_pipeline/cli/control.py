@@ -1,4 +1,4 @@
-"""`pause`, `resume` and `checkpoint`: holding the pipeline, and letting it pass."""
+"""`pause`, `resume` and `checkpoint`: pausing the pipeline, and waiving checkpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHECKPOINTS = click.Choice(["contacts_complete", "files_indexed", "links_review
 @click.command()
 @click.option("--reason", default="", help="Why, for those who find it paused.")
 def pause(reason: str) -> None:
-    """Stop schedules, and runs after the batch they are at; what is done stays."""
+    """Stop schedules, and stop runs after their present batch; finished work stays."""
     with open_database(settings.load()) as conn:
         began = gates.pause(conn, reason)
     say("paused; `whatsapp-pipeline resume` goes on" if began else "it was paused already")
@@ -24,7 +24,7 @@ def pause(reason: str) -> None:
 
 @click.command()
 def resume() -> None:
-    """Let schedules and runs go on; a run that was stopped is continued by running it again."""
+    """Let schedules and runs continue; a run that was stopped continues when it is run again."""
     with open_database(settings.load()) as conn:
         ended = gates.resume(conn)
     say("resumed" if ended else "it was not paused")
@@ -32,7 +32,7 @@ def resume() -> None:
 
 @click.group(cls=Group)
 def checkpoint() -> None:
-    """Checkpoints between phases: which hold, and letting one pass."""
+    """List and waive checkpoints between phases."""
 
 
 @checkpoint.command("list")
@@ -59,7 +59,7 @@ def checkpoint_list() -> None:
 @click.option("--month", type=MONTH, help="Only for this month.")
 @click.option("--reason", required=True, help="Why; it is kept.")
 def checkpoint_waive(name: str, month: str | None, reason: str) -> None:
-    """Let CHECKPOINT pass, on record: contacts_complete, files_indexed or links_reviewed."""
+    """Waive CHECKPOINT with a reason: contacts_complete, files_indexed or links_reviewed."""
     with open_database(settings.load()) as conn:
         gates.waive(conn, name, month, reason)
     say(f"{name} is waived for {month or 'all months'}")

@@ -1,4 +1,4 @@
-"""What several commands need first: the database with its schema, and a free port."""
+"""Requirements of several commands: a database with the current schema, and a free port."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from whatsapp_pipeline.store.migrate import pending
 
 
 def migrated_url(configured: Settings) -> str:
-    """Return the URL of the settings' database; raises PipelineError when its schema is not current."""
+    """Return the URL of the settings' database; raises PipelineError if its schema is not current."""
     url = pipeline_url(configured)
     if pending(url):
         raise PipelineError(f"{describe(url)} is not migrated; run `whatsapp-pipeline migrate`")
@@ -23,13 +23,13 @@ def migrated_url(configured: Settings) -> str:
 
 @contextmanager
 def open_database(configured: Settings) -> Iterator[Connection]:
-    """Open the database of the settings; raises PipelineError when its schema is not current."""
+    """Open the database of the settings; raises PipelineError if its schema is not current."""
     with connect(migrated_url(configured)) as conn:
         yield conn
 
 
 def require_free(host: str, port: int, option: str) -> None:
-    """Raise PipelineError when nothing can listen at `host:port`; `option` is the way out."""
+    """Raise PipelineError if no program can listen on `host:port`; `option` names the option to change."""
     try:
         if not 0 <= port <= 65535:  # create_server would leave its socket open
             raise OverflowError("a port is a number from 0 to 65535")

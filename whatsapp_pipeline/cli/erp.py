@@ -1,4 +1,4 @@
-"""`whatsapp-pipeline erp`: authorise the ERP once, and see whether it answers."""
+"""`erp`: authorise the access to the ERP, and show whether it answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from whatsapp_pipeline.erp.source import open_erp_source, open_tokens, token_sto
 
 @click.group(cls=Group)
 def erp() -> None:
-    """Authorise the ERP, and show whether it answers."""
+    """Authorise the access to the ERP, and show whether it answers."""
 
 
 @erp.command()
@@ -26,10 +26,10 @@ def erp() -> None:
 )  # fmt: skip
 @click.option("--code", help="The code, or the whole address the ERP led to.  [default: asked for]")
 def authorize(redirect_uri: str, code: str | None) -> None:
-    """Allow this program to read the ERP: once, and again when no run has used it for a day.
+    """Allow this program to read the ERP: once, and again if no run has used the access for a day.
 
-    Open the printed page, sign in and allow the access. The browser is then led to the redirect address,
-    which need not exist: paste that address (or the code in it) here.
+    Open the printed page, sign in and allow the access. The ERP then sends the browser to the redirect
+    address, which need not exist. Paste that address, or the code in it, here.
     """
     configured = settings.load()
     tokens = open_tokens(configured)
@@ -43,7 +43,7 @@ def authorize(redirect_uri: str, code: str | None) -> None:
 
 
 def _code_in(text: str, state: str) -> str:
-    """Take the code out of an address; a state that is not ours belongs to another request."""
+    """Return the code in an address; another state belongs to another authorisation."""
     query = parse_qs(urlsplit(text).query)
     if "code" not in query:
         return text
@@ -57,7 +57,7 @@ def _code_in(text: str, state: str) -> str:
     "--erp", "spec", help="`tiny`, an http(s) address or a folder of saved pages.  [default: ERP or tiny]"
 )
 def status(spec: str | None) -> None:
-    """Say whether the ERP can be read: the tokens' state, and how many contacts it counts."""
+    """Show whether the ERP can be read: the state of the tokens, and the ERP's counts."""
     configured = settings.load()
     chosen = spec or configured.erp or "tiny"
     if chosen == "tiny":

@@ -1,4 +1,4 @@
-"""`exceptions`: what could not be read or placed, with the lines around it."""
+"""`exceptions`: findings that something could not be read, stored or assigned, with the lines around them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from whatsapp_pipeline.errors import PipelineError
 
 @click.group(cls=Group)
 def exceptions() -> None:
-    """Look at what could not be read, kept or placed, and ignore files that are no chats."""
+    """List what could not be read, stored or assigned, and ignore files that are no chats."""
 
 
 @exceptions.command("list")
@@ -28,9 +28,9 @@ def exceptions() -> None:
 def list_(
     month: str | None, kind: str | None, limit: int, context: int, root: str | None, as_json: bool
 ) -> None:
-    """List findings, gravest first, each with the line it is about and its neighbours.
+    """List findings, the most severe first, each with its line and the lines around it.
 
-    This shows text of customers: it is meant for the person who mends the file.
+    The output has text of customers; it is for the person who corrects the file.
     """
     from whatsapp_pipeline.resources.sources import Archive
     from whatsapp_pipeline.steps.chats.file_lines import lines_around
@@ -67,7 +67,7 @@ def list_(
 @click.option("--reason", required=True, help="Why; it is kept.")
 @click.option("--by", help="Who decided it.  [default: the user of this machine]")
 def ignore(path: str, reason: str, by: str | None) -> None:
-    """Leave out a file that is no chat: it is not read, and no check counts it."""
+    """Ignore a file that is no chat: it is not read, and no check counts it."""
     from whatsapp_pipeline.store.chats import ignored
 
     if not reason.strip():
@@ -87,7 +87,7 @@ def ignore(path: str, reason: str, by: str | None) -> None:
 @exceptions.command("heed")
 @click.option("--file", "path", required=True, help="Path, as `exceptions ignored` shows it.")
 def heed(path: str) -> None:
-    """Read a file again that was ignored, from the next run of its month on."""
+    """Stop ignoring a file: it is read again in the next run of its month."""
     from whatsapp_pipeline.store.chats import ignored
 
     with open_database(settings.load()) as conn:
@@ -98,7 +98,7 @@ def heed(path: str) -> None:
 
 @exceptions.command("ignored")
 def ignored_() -> None:
-    """List the files that are ignored, by whom and why."""
+    """List the ignored files with person and reason."""
     from whatsapp_pipeline.store.chats import ignored
 
     with open_database(settings.load()) as conn:

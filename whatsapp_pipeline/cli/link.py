@@ -1,4 +1,4 @@
-"""`link`: one title explained with the database, or a file of titles linked without one."""
+"""`link`: explain the link of one title with the database, or link a file of titles without one."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def link(
     """Explain how TITLE is linked, with the database; or link a CSV of titles without one.
 
     `whatsapp-pipeline link "Zé da Padaria OS 30123" --date 2025-01-20` prints the decision, the candidates
-    and what speaks for each. With --contacts, --titles and --out no database is used.
+    and the reasons for each. With --contacts, --titles and --out no database is used.
     """
     offline = (contacts, titles, out)
     if title is not None and not any(offline):
@@ -117,7 +117,7 @@ def _waterfall(candidate: Candidate) -> Iterator[str]:
 
 
 def waterfall(evidence: Sequence[Feature]) -> Iterator[str]:
-    """Show what each reason adds, in log-odds, and the running sum."""
+    """Yield each reason with its match weight (log odds) and the running sum."""
     total = 0.0
     for feature in evidence:
         total += feature.weight
@@ -125,7 +125,7 @@ def waterfall(evidence: Sequence[Feature]) -> Iterator[str]:
 
 
 def signed(value: float, width: int = 7, places: int = 2) -> str:
-    """Write log odds with their sign; what rounds to nothing is +0, never -0."""
+    """Format log odds with their sign; a value that rounds to zero is +0, never -0."""
     return f"{round(value, places) + 0.0:+{width}.{places}f}"
 
 
@@ -171,7 +171,7 @@ def _link_files(
 
 
 def _read(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read a CSV as programs write it: UTF-8 or Windows-1252, commas or, as Excel in Brazil, semicolons."""
+    """Yield the rows of a CSV in UTF-8 or Windows-1252, with commas or, as Excel in Brazil, semicolons."""
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
@@ -226,14 +226,14 @@ def _model(contacts: dict[int, tuple[str, str]], path: Path, seed: int) -> NameM
     model = fit(
         [ContactName(id_, *names) for id_, names in sorted(contacts.items()) if any(names)], seed=seed
     )
-    private_files.write(path, model.to_json())  # it holds parts of names
+    private_files.write(path, model.to_json())  # it contains parts of names
     return model
 
 
 def _write(path: Path, decisions: Sequence[TitleDecision]) -> None:
-    """Write the decisions; `id_contato` and `confidence` are the best candidate's, whatever the status.
+    """Write the decisions; `id_contato` and `confidence` are the best candidate's for any status.
 
-    The file is its owner's alone, and no cell of it is a formula to a spreadsheet.
+    The file is readable only by its owner, and a spreadsheet interprets no cell as a formula.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -262,7 +262,7 @@ def _decision_row(decision: TitleDecision) -> tuple[object, ...]:
 
 
 def _order_of(order: OrderDecision) -> int | str:
-    """The best order, where it is likelier than no order at all."""
+    """Return the best order if it is more likely than no order."""
     if order.id_ordem_servico is not None:
         return order.id_ordem_servico
     best = order.candidates[0] if order.candidates else None

@@ -1,6 +1,6 @@
-"""The options of `run` and `backfill` that say how chats are indexed and loaded.
+"""The options of `run` and `backfill` for indexing and loading chats.
 
-What belongs here: the options and the assets' configuration they become. What does not: what they do
+What belongs here: the options, and the configuration of assets that follows. What does not: the assets
 (assets/chats.py).
 """
 

@@ -1,7 +1,7 @@
-"""How every command writes to the terminal: control characters in what people wrote are made harmless.
+"""Writing to the terminal, for every command: control characters in text of people have no effect.
 
-What belongs here: writing lines and JSON. What does not: what a line says (the commands). Ruff refuses
-`click.echo` elsewhere, so that no command can forget it.
+What belongs here: writing lines and JSON. What does not: the content of lines (the commands). Ruff refuses
+`click.echo` elsewhere, so that no command can forget this.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import click
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.safe_text import for_json, for_terminal, on_one_line
 
-# They mark a stressed passage. A message that holds one of them can change where the bold ends, and no more.
+# Beginning and end of a bold passage. A message with one of these characters can only move the end of the
+# bold.
 STRONG_START, STRONG_END = "\x02", "\x03"
 
 
 def say(text: object = "", *, err: bool = False, newline: bool = True) -> None:
-    """Write a text; control characters in it are shown and not obeyed.
+    """Write a text; its control characters are shown and have no effect.
 
-    On standard error, where the log is, it is a line like the log's: JSON with LOG_FORMAT=json, unless a
-    person reads it at a terminal.
+    On standard error it has the format of the log: JSON with LOG_FORMAT=json, unless it is a terminal.
     """
     if err and newline and not sys.stderr.isatty() and _log_is_json():
         from whatsapp_pipeline.logs import as_log_line
@@ -40,12 +40,12 @@ def _log_is_json() -> bool:
 
     try:
         return settings.load().log_format == "json"
-    except PipelineError:  # the settings are what is to be reported
+    except PipelineError:  # the text reports that the settings are invalid
         return os.environ.get("LOG_FORMAT") == "json"
 
 
 def say_lines(lines: Iterable[str]) -> None:
-    """Write each text as one line, whatever newlines are in it."""
+    """Write each text as one line; newlines in it are replaced."""
     for line in lines:
         click.echo(on_one_line(line))
 
@@ -53,12 +53,12 @@ def say_lines(lines: Iterable[str]) -> None:
 def say_json(
     value: object, *, default: Callable[[object], object] | None = None, indent: int | None = None
 ) -> None:
-    """Write a value as JSON: on one line, unless it is indented."""
+    """Write a value as JSON, on one line without `indent`."""
     click.echo(for_json(json.dumps(value, ensure_ascii=False, default=default, indent=indent)))
 
 
 def say_with_strong(text: str) -> None:
-    """Write a text whose marked passages are bold, or in «» where standard output is no terminal."""
+    """Write a text with bold passages, or with «» if standard output is no terminal."""
     start, end = ("\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("«", "»")
     marks = {STRONG_START: start, STRONG_END: end}
     parts = re.split(f"([{STRONG_START}{STRONG_END}])", text)

@@ -1,6 +1,6 @@
-"""What the commands' help and options share: groups that list whole sentences, and a month as an option.
+"""Common parts of commands: groups whose help has whole sentences, and the type of a month.
 
-What belongs here: how click shows and checks. What does not: what commands do.
+What belongs here: classes for click. What does not: commands.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import click
 
 
 class Group(click.Group):
-    """A group whose help gives each command's first sentence whole; click cuts it to the line."""
+    """A group whose help has the whole first sentence of each command; click would cut it at the line."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands."""
@@ -28,7 +28,7 @@ class Month(click.ParamType[str]):
     name = "YYYY-MM"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the month as it was given; anything else is bad usage."""
+        """Return the month; fail with a usage error for any other text."""
         from whatsapp_pipeline.settings import MONTH_PATTERN  # `--help` does without the settings
 
         if not re.fullmatch(MONTH_PATTERN, value):

@@ -1,7 +1,7 @@
 """`parse`: transcripts as JSON lines, without a database.
 
-What belongs here: what a message and a file's summary look like as JSON. What does not: reading transcripts
-(domain.transcripts), opening files and zips (archive.sources).
+What belongs here: messages and summaries of files as JSON. What does not: reading transcripts
+(domain/transcripts/), opening files and zips (archive/sources.py).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder, FormatN
 from whatsapp_pipeline.safe_text import for_json, for_json_bytes
 
 _FORMATS = [name for name in get_args(FormatName) if name != "unknown"]
-# A damaged file may hold a finding a line; the counts are complete all the same.
+# A damaged file may have one finding per line. The list is cut; the counts are complete.
 _FINDINGS_SHOWN = 100
-# Files that are looked at to find the order of day and month that others of the call have.
+# Maximum number of other files that are read to find the order of day and month.
 _MOST_LOOKED_AT = 200
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -85,7 +85,7 @@ def parse(
 
 
 def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO, err: TextIO) -> bool:
-    """Write a file's messages and its summary; False when it could not be read, or is no transcript."""
+    """Write a file's messages and summary; return False if it can't be read or is no transcript."""
     summaries: list[ChatSummary] = []
     findings: list[dict[str, object]] = []
     error = None
@@ -108,14 +108,14 @@ def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO, 
 
 
 def _order_near(paths: Sequence[str], number: int) -> DateOrder | None:
-    """The order of dates in those files of one call that stand nearest to one of them in the call."""
+    """Return the order of dates in the files that are nearest to one of them in the command line."""
     near = sorted(range(len(paths)), key=lambda other: abs(other - number))[:_MOST_LOOKED_AT]
     return nearest_order([_order_in(paths[other])] for other in near)
 
 
 @lru_cache(10_000)
 def _order_in(path: str) -> DateOrder | None:
-    """The order of dates that a file's beginning decides; standard input is not read twice."""
+    """Return the order of dates that the beginning of a file shows; standard input is not read twice."""
     if path == "-":
         return None
     try:
@@ -128,7 +128,7 @@ def _order_in(path: str) -> DateOrder | None:
 def _windows(
     source: ChatSource, path: str, options: Callable[..., ParseOptions]
 ) -> Iterator[tuple[int, Window]]:
-    """Read a file's transcripts one by one; each window comes with the number in the file of its chat 0."""
+    """Yield the windows of a file's transcripts, each with the number in the file of its chat 0."""
     first_chat = 1
     for member, stream in source.streams():
         name = read_chat_name(path.replace(os.sep, "/"), member.path)
@@ -145,14 +145,14 @@ def _open(path: str) -> BinaryIO:
 
 
 def write_lines(path: str, first_chat: int, messages: pl.DataFrame, out: BinaryIO) -> None:
-    """Write each message as a line of JSON; the frame's chat 0 is the file's `first_chat`-th, from 1."""
+    """Write each message as a line of JSON; chat 0 of the frame has the number `first_chat` in the file."""
     attachment = pl.struct(
         name="attachment_name",
         kind="attachment_kind",
         size_bytes="attachment_size",
         duration_seconds="attachment_duration",
     )
-    # Through memory: polars would write to a pipe's descriptor itself, and name its errors in its own way.
+    # Written to memory first, because polars would write to the pipe itself and raise errors of its own.
     written = io.BytesIO()
     reply = pl.struct(timestamp=_iso("reply_timestamp"), quote="reply_quote", ordinal="reply_ordinal")
     messages.select(
@@ -175,12 +175,12 @@ def write_lines(path: str, first_chat: int, messages: pl.DataFrame, out: BinaryI
 
 
 def _iso(column: str, offset: str = "") -> pl.Expr:
-    """Spell times as ISO 8601; exports have no fractions of seconds."""
+    """Return times in ISO 8601; exports have no fractions of seconds."""
     return pl.col(column).dt.to_string(f"%Y-%m-%dT%H:%M:%S{offset}")
 
 
 def summary_of(path: str, chats: list[ChatSummary], findings: list[dict[str, object]]) -> dict[str, Any]:
-    """What a file held, all its chats added up; `lines` adds up to the file's lines."""
+    """Return the summary of a file over all its chats; the sum of `lines` is the number of its lines."""
     total: dict[str, Counter[str | None]] = {
         name: Counter() for name in ("by_direction", "by_type", "lines", "exceptions")
     }

@@ -1,4 +1,4 @@
-"""The QA table that `run` and `demo` end with: a line an asset and month."""
+"""The QA table at the end of `run` and `demo`: one line per asset and month."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.cli.text_table import print_table
 from whatsapp_pipeline.store.operations.dry_run_diff import Change
 
-# What became of a chat or session that no method linked.
+# Statuses of a chat or session that is not linked.
 _NOT_LINKED = ("proposed", "ambiguous", "unmatched", "group")
 
 
 def show(outcome: Outcome, *, dry_run: bool) -> None:
-    """Print the table, the checks that failed with the way to see more, and the errors."""
+    """Print the table, the failed checks with the command that shows more, and the errors."""
     months = {asset for asset, _ in outcome.by_month}
     lines = [
         _line(outcome, asset, "all", counts)

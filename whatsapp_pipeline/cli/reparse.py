@@ -1,4 +1,4 @@
-"""`reparse`: read a file, or a month, in another way, and remember it."""
+"""`reparse`: read a file or month with other options, and store these options."""
 
 from __future__ import annotations
 

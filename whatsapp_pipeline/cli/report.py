@@ -27,7 +27,7 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
     if (month is None) != every:
         raise click.UsageError("give --month YYYY-MM or --all")
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
-    # Heavy, and only this command needs them.
+    # Imported here because they are heavy and only this command needs them.
     from whatsapp_pipeline.assets.history import history
     from whatsapp_pipeline.automation.headless import open_instance
     from whatsapp_pipeline.definitions import rule_book

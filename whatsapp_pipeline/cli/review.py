@@ -1,7 +1,7 @@
-"""`review`: what waits for a person, one key per decision; each decision becomes an override.
+"""`review`: chats and sessions that wait for a person, with one key per decision.
 
-What belongs here: the order of questions and answers. What does not: how an item looks (review_item.py) and
-what an answer does (steps/links/decide.py).
+What belongs here: the order of questions and answers. What does not: the display of an item (review_item.py)
+and the effect of an answer (steps/links/decide.py).
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def record(chat: int, verdict: decide.LinkVerdict, note: str | None, by: str | N
 
 
 def _archive() -> ChatArchive | None:
-    """Open the archive, for chats whose messages are not loaded yet; None when none is set."""
+    """Return the archive, for chats whose messages are not loaded yet; None if none is set."""
     from whatsapp_pipeline.resources.sources import Archive
 
     try:
@@ -138,7 +138,7 @@ def _archive() -> ChatArchive | None:
 
 @dataclass
 class _Reviewing:
-    """One sitting of one reviewer: what was decided, and the months that have to be linked again."""
+    """One session of a reviewer: the decisions made, and the months that must be linked again."""
 
     conn: Connection
     by: str
@@ -163,7 +163,7 @@ class _Reviewing:
                 break
 
     def _chat(self, item: ReviewItem) -> bool:
-        """Ask whose chat it is; return False to quit."""
+        """Ask for the contact of the chat; return False to quit."""
         offers = decide.scope_offers(self.conn, item.id_chat_file)
         scope = 0
         shown = decide.shown_state(self.conn, item.id_chat_file)
@@ -194,7 +194,7 @@ class _Reviewing:
         return False
 
     def _session(self, item: ReviewItem) -> bool:
-        """Ask which order the session is about; return False to quit."""
+        """Ask for the order of the session; return False to quit."""
         shown = decide.shown_state(self.conn, item.id_chat_file, item.session_number)
         say(_SESSION_KEYS)
         while (key := read_key(digits(item.candidates) + "onesuq")) != "q":
@@ -257,7 +257,7 @@ class _Reviewing:
         return f"review: {said} of {len(item.candidates)} candidate(s)"
 
     def _keep(self, wanted: ChatDecision, shown: decide.ShownState) -> bool:
-        """Make the decision; return whether the item is settled, by this or by somebody else's decision."""
+        """Store the decision; return whether the item is decided, by this decision or another person's."""
         try:
             outcome = decide.make_decision(self.conn, wanted, shown=shown)
         except decide.AlreadyDecidedError as error:

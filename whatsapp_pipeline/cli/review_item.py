@@ -1,7 +1,7 @@
-"""How `review` shows an item, and the keys that answer it.
+"""The display of an item in `review`, and reading keys.
 
-What belongs here: lines for the terminal and reading a key. What does not: which items there are and what an
-answer does (steps/links).
+What belongs here: lines for the terminal, and reading a key. What does not: the queue and the effect of an
+answer (steps/links/).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOBODY_KEYS: dict[str, tuple[NobodyKind, str]] = {
 
 
 def item_lines(item: ReviewItem, ends: ChatEnds) -> Iterator[str]:
-    """Show what an item is: title, status, path, first and last lines, candidates."""
+    """Yield the lines of an item: title, status, path, first and last lines, candidates."""
     days = (
         f"{item.first_at:%Y-%m-%d} to {item.last_at:%Y-%m-%d}"
         if item.first_at and item.last_at
@@ -51,7 +51,7 @@ def item_lines(item: ReviewItem, ends: ChatEnds) -> Iterator[str]:
 
 
 def end_lines(ends: ChatEnds) -> Iterator[str]:
-    """Show the first and the last lines of a chat."""
+    """Yield the first and last lines of a chat."""
     for line in ends.first:
         yield f"   | {line}"
     if ends.last:
@@ -61,21 +61,21 @@ def end_lines(ends: ChatEnds) -> Iterator[str]:
 
 
 def contact_label(candidate: dict[str, Any]) -> str:
-    """Name a contact by its names, id and phones."""
+    """Return names, id and phones of a contact."""
     names = " / ".join(name for name in (candidate["nome"], candidate["fantasia"]) if name)
     phones = " ".join(phone for phone in (candidate["celular"], candidate["telefone"]) if phone)
     return f"{names} ({candidate['id']})  {phones}".rstrip()
 
 
 def order_label(candidate: dict[str, Any]) -> str:
-    """Name a service order by its number, id, day, device and status."""
+    """Return number, id, day, device and status of a service order."""
     said = (candidate["data_emissao"], candidate["equipamento"], candidate["situacao"])
     details = ", ".join(value for value in said if value)
     return f"order {candidate['numero'] or '–'} (id {candidate['id']})  {details}".rstrip()
 
 
 def scope_line(offer: ScopeOffer) -> str:
-    """Say in words what a decision would be about, and how much that is."""
+    """Return the target of a decision as text, with the numbers of its chats and messages."""
     what = {
         "chat": "this chat alone",
         "phone": f"every chat of the phone {offer.target}",
@@ -90,7 +90,7 @@ def scope_line(offer: ScopeOffer) -> str:
 
 
 def outranked_words(outcome: DecisionOutcome) -> str:
-    """Say of how many chats a decision does not decide, and why."""
+    """Return a text about the chats for which a decision does not hold, with the reasons."""
     return (
         f"{len(outcome.outranked)} of them it does not decide: a narrower decision, a newer refusal or their "
         "phone outranks it"
@@ -98,7 +98,7 @@ def outranked_words(outcome: DecisionOutcome) -> str:
 
 
 def show_evidence(item: ReviewItem) -> None:
-    """Show every reason for every candidate, with the running sum."""
+    """Print every reason for every candidate, with the running sum."""
     what = "contact" if item.session_number is None else "order"
     for candidate in item.candidates:
         say(f"   {what} {candidate['id']}: {candidate['confidence']:.3f} by {candidate['method']}")
@@ -106,7 +106,7 @@ def show_evidence(item: ReviewItem) -> None:
 
 
 def read_key(allowed: str) -> str:
-    """Wait for one of the keys; Ctrl-C, Ctrl-D and the end of the input are "q"."""
+    """Wait for one of the keys; Ctrl-C, Ctrl-D and the end of input mean "q"."""
     while True:
         try:
             key = click.getchar()
@@ -121,7 +121,7 @@ def read_key(allowed: str) -> str:
 
 
 def read_reason(usual: str) -> str:
-    """Ask why; an empty answer keeps what was chosen as the reason."""
+    """Ask for the reason; an empty answer means the default."""
     given = click.prompt("why", default=usual, show_default=True)
     return str(given).strip() or usual
 

@@ -1,7 +1,7 @@
 """`review --live`: live conversations without a sure contact or order, one key per decision.
 
-What belongs here: the order of questions and answers about conversations. What does not: how an item looks
-(review_item.py) and what a decision does (steps/links/decide.py).
+What belongs here: the order of questions and answers about conversations. What does not: the display of an
+item (review_item.py) and the effect of a decision (steps/links/decide.py).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ORDER_KEYS = (
 
 
 def review_conversations(conn: Connection, *, by: str, limit: int | None) -> None:
-    """Step through what waits; each decision is kept and in force at once."""
+    """Step through the waiting conversations; each decision is stored and in force at once."""
     reviewing = _LiveReviewing(conn, by, newest_decision(conn))
     items = live_queue(conn, reviewer=by, limit=limit)
     if not items:
@@ -73,7 +73,7 @@ def review_conversations(conn: Connection, *, by: str, limit: int | None) -> Non
 
 @dataclass
 class _LiveReviewing:
-    """One sitting of one reviewer: what was decided, and the months that have to be linked again."""
+    """One session of a reviewer: the decisions made, and the months that must be linked again."""
 
     conn: Connection
     by: str
@@ -83,7 +83,7 @@ class _LiveReviewing:
     made: list[int] = field(default_factory=list)
 
     def is_decided(self, item: ReviewItem) -> bool:
-        """Return whether somebody else decided on the item since the queue was read, and say who."""
+        """Return whether another person decided on the item after the queue was read, and print who."""
         try:
             decide.refuse_if_decided_live(
                 self.conn, item.id_chat_file, item.session_number, since=self.since, own=self.made
@@ -94,7 +94,7 @@ class _LiveReviewing:
         return False
 
     def ask(self, item: ReviewItem) -> bool:
-        """Ask about one item until it is decided or put off; return False to quit."""
+        """Ask about one item until it is decided or snoozed; return False to quit."""
         about_order = item.session_number is not None
         own = live_links.target_of(self.conn, item.id_chat_file)
         if own is None:
@@ -124,7 +124,7 @@ class _LiveReviewing:
         return False
 
     def _keep(self, item: ReviewItem, wanted: NewOverride) -> bool:
-        """Make the decision; return whether the item is settled, by this or by somebody else's decision."""
+        """Store the decision; return whether the item is decided, by this decision or another person's."""
         try:
             outcome = decide.decide_conversation(
                 self.conn,
@@ -188,7 +188,7 @@ def _scope_words(kind: str) -> str:
 
 
 def _chosen(conn: Connection, item: ReviewItem, key: str) -> tuple[int | None, str | None]:
-    """Return the contact or order that a key means, or None with the kind of nobody."""
+    """Return the contact or order of a key, or None with the kind of nobody."""
     if key == "n":
         if item.session_number is not None:
             return None, None

@@ -1,7 +1,7 @@
 """`review --sample`: links judged blind, in the order of their draws.
 
-What belongs here: the questions and what is shown before and after a verdict. What does not: which links are
-drawn (store/links/precision_sample.py) and what a verdict does (steps/links/decide.py).
+What belongs here: the questions, and the display before and after a verdict. What does not: drawing links
+(store/links/precision_sample.py) and the effect of a verdict (steps/links/decide.py).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KEYS = "1-9 that contact · o another contact · n none of them · ? unsure · 
 def judge_sample(
     conn: Connection, archive: ChatArchive | None, months: Sequence[str], *, by: str, limit: int
 ) -> None:
-    """Ask whose chat each of the next links is; compare with the link only then."""
+    """Ask for the contact of each of the next chats, and compare the answer with the link."""
     items = next_links(conn, months, limit=limit)
     if not items:
         say("every link of the rules in these months has a verdict")
@@ -58,7 +58,7 @@ def judge_sample(
 
 
 def precision_line(conn: Connection, months: Sequence[str]) -> str:
-    """Say what the verdicts guarantee, rounded down."""
+    """Return the precision that the verdicts guarantee as text, rounded down."""
     bound = guaranteed_precision(conn, months).overall
     if bound is None or not bound.verdicts:
         return "no share of right links is guaranteed yet: the first drawn link has no verdict"
@@ -83,7 +83,7 @@ def _blind_lines(item: BlindItem, ends: ChatEnds) -> Iterator[str]:
 
 
 def _judge(conn: Connection, item: BlindItem, key: str, by: str) -> set[str]:
-    """Keep the verdict and show the link; return the months that have to be linked again."""
+    """Store the verdict and show the link; return the months that must be linked again."""
     if key == "?":
         decide.give_verdict(conn, item.id_chat_file, "unsure", note=None, reviewer=by, is_blind=True)
         say_lines([_linked_line(item, "unsure")])

@@ -1,4 +1,4 @@
-"""`run` and `demo`: the whole chain from the command line, through Dagster."""
+"""`run` and `demo`: all jobs from the command line, through Dagster."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ def execute(
     dry_run: bool,
     show_names: bool = False,
 ) -> Outcome:
-    """Run the chain over `months` of the archive (None: CHAT_ARCHIVE) and return what every step reported."""
+    """Run all jobs over `months` of the archive (None: CHAT_ARCHIVE); return the reports of all steps."""
     if settings.load().log_format != "json":
         say("loading Dagster …", err=True)
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
-    # Heavy, and only this command needs them.
+    # Imported here because they are heavy and only this command needs them.
     from whatsapp_pipeline.assets.partitions import parse_months
     from whatsapp_pipeline.automation import headless
     from whatsapp_pipeline.definitions import build_defs
@@ -124,7 +124,7 @@ def execute(
 
 @contextlib.contextmanager
 def _erp_source(erp: str, archive_root: str) -> Iterator[str]:
-    """Yield what `Erp` takes; `sandbox` serves the pages beside the archive, or the sample's."""
+    """Yield the source for `Erp`; for `sandbox`, serve the pages next to the archive, or the sample's."""
     if erp != "sandbox":
         yield erp
         return
