@@ -37,7 +37,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("backup:restore", "Restore a backup into a database."),
     "parse": ("parse:parse", "Write the messages of chat exports as JSON lines; needs no database."),
     "qa": ("qa:qa", "Show the checks by month, evaluate them, and accept faults."),
-    "exceptions": ("exceptions:exceptions", "Look at what could not be read, kept or placed."),
+    "exceptions": ("exceptions:exceptions", "List what could not be read, stored or assigned."),
     "reparse": ("reparse:reparse", "Read a file or a month in another way, and remember it."),
     "search": ("search:search", "Find messages by their words."),
     "customer": ("customer:customer", "Show all that is known of one customer."),
@@ -46,7 +46,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "review": ("review:review", "Decide links in doubt, one key each."),
     "override": ("override:override", "Decide links for good; list decisions, take them back."),
     "sample": ("sample:sample", "Invent a chat archive whose truth is known."),
-    "erp": ("erp:erp", "Authorise the ERP, and show whether it answers."),
+    "erp": ("erp:erp", "Authorise the access to the ERP, and show whether it answers."),
     "webhook": ("webhook:webhook", "Receive, look at, replay and verify webhook deliveries."),
 }
 
