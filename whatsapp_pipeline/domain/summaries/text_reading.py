@@ -9,7 +9,7 @@ from typing import NamedTuple
 from whatsapp_pipeline.domain.commitments.phrases import PHRASES_DIGEST
 from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
 from whatsapp_pipeline.domain.summaries.patterns import place, tokenize
-from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader
+from whatsapp_pipeline.domain.summaries.sentiment import Mood, SentimentReader
 from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_symptoms
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
@@ -22,6 +22,8 @@ _HAPPY = 0.5
 _CLEAR = 0.6  # a mood that is praise or a complaint by itself
 _SHORT = 3  # tokens
 _COURTESY = 0.19
+_CONSENT = frozenset({"otimo", "perfeito", "show", "excelente", "maravilha", "top", "legal", "boa", "beleza"})
+_GOES_ON = frozenset({"pode", "podem", "vou", "entao", "passo", "combinado", "fechado", "quero", "faz"})
 _MARKS = frozenset(".,;!\n")
 
 
@@ -66,7 +68,7 @@ class MessageReader:
         """Read one text; only its first TEXT_LIMIT characters count."""
         text = text[:TEXT_LIMIT]
         forms = tokenize(text)
-        mood = self._sentiment.read_forms(forms)
+        mood = self._mood(forms)
         score, first, last = mood.score, mood.first, mood.last
         start, end = (None, None) if first is None or last is None else place(text, first, last)
         closing = self._sentiment.lexicon.closing
@@ -115,3 +117,12 @@ class MessageReader:
         if score < 0:
             found -= taxonomy.praises
         return topics if found == set(topics) else tuple(one for one in taxonomy.topics if one in found)
+
+    def _mood(self, forms: list[str]) -> Mood:
+        """Read the mood; "ótimo, pode fazer" begins with consent and not with praise."""
+        if len(forms) < _SHORT or forms[0] not in _CONSENT or forms[1] != "," or forms[2] not in _GOES_ON:
+            return self._sentiment.read_forms(forms)
+        mood = self._sentiment.read_forms(forms[2:])
+        if mood.first is None or mood.last is None:
+            return mood
+        return mood._replace(first=mood.first + 2, last=mood.last + 2)
