@@ -72,10 +72,25 @@ def _number(match: re.Match[str]) -> str:
     return str(total + group)
 
 
+class _Spelled(dict[str, str]):
+    """Words between spaces as they are spelled plainly; what is learnt of one is remembered."""
+
+    def __missing__(self, raw: str) -> str:
+        spelled = " ".join(_WORD.sub(_spell, raw).replace("c/", "com ").split())
+        if len(self) < _MEMO_LIMIT:
+            self[raw] = spelled
+        return spelled
+
+
+_MEMO_LIMIT = 300_000
+_SPELLED = _Spelled()
+
+
 def plain(folded: str) -> str:
     """Spell a folded clause as rules expect it: no slang, numbers in digits."""
-    spelled = _WORD.sub(_spell, folded).replace("c/ ", "com ")
-    return " ".join(_NUMBER.sub(_number, " ".join(spelled.split())).split())
+    words = [_SPELLED[raw] for raw in folded.split()]
+    text = " ".join(words)
+    return text if _UNITS.keys().isdisjoint(words) else " ".join(_NUMBER.sub(_number, text).split())
 
 
 def sentences(text: str) -> list[Sentence]:

@@ -184,6 +184,10 @@ class Matcher:
                 self._memo[form] = known
         return known
 
+    def can_start(self, form: str) -> bool:
+        """Return whether any pattern begins with `form`."""
+        return bool(self._memo.get(form) if form in self._memo else self._starting_with(form))
+
     def candidates(self, form: str, following: str) -> tuple[Pattern, ...]:
         """Return the patterns that `form`, with `following` after it, can begin; longest first."""
         pair = (form, following)
@@ -202,8 +206,11 @@ class Matcher:
 
     def find(self, forms: list[str]) -> Iterator[tuple[Pattern, int, int]]:
         """Yield (pattern, start, end) for every match, overlapping ones included."""
-        last = len(forms) - 1
+        last, known = len(forms) - 1, self._memo
         for at, form in enumerate(forms):
+            # Most words begin no pattern; that is remembered for each word.
+            if not (known.get(form) if form in known else self._starting_with(form)):
+                continue
             for pattern in self.candidates(form, forms[at + 1] if at < last else ""):
                 end = at + 1 if len(pattern.elements) == 1 else pattern.match(forms, at)
                 if end is not None:

@@ -133,7 +133,7 @@ class SentimentReader:
         return next(self.lexicon.urgency.find(forms), None) is not None
 
     def _hits(self, forms: list[str]) -> tuple[list[_Hit], int | None, list[tuple[int, int]]]:  # noqa: C901, PLR0912, PLR0915  # one pass over the words; split, its state would travel through every part
-        lexicon = self.lexicon
+        lexicon, can_start = self.lexicon, self.lexicon.phrases.can_start
         hits: list[_Hit] = []
         contrast_at: int | None = None
         conceded: list[tuple[int, int]] = []
@@ -147,7 +147,7 @@ class SentimentReader:
 
         while at < size:
             form = forms[at]
-            phrase = self._phrase(forms, at)
+            phrase = self._phrase(forms, at) if can_start(form) else None
             if phrase is not None:
                 end, number = phrase
                 value, denies = lexicon.phrase_values[number], lexicon.phrase_denies[number]

@@ -22,6 +22,7 @@ _HAPPY = 0.5
 _CLEAR = 0.6  # a mood that is praise or a complaint by itself
 _SHORT = 3  # tokens
 _COURTESY = 0.19
+_LONGEST_FAREWELL = 16  # tokens
 _CONSENT = frozenset({"otimo", "perfeito", "show", "excelente", "maravilha", "top", "legal", "boa", "beleza"})
 _GOES_ON = frozenset({"pode", "podem", "vou", "entao", "passo", "combinado", "fechado", "quero", "faz"})
 _MARKS = frozenset(".,;!\n")
@@ -73,7 +74,7 @@ class MessageReader:
         start, end = (None, None) if first is None or last is None else place(text, first, last)
         closing = self._sentiment.lexicon.closing
         courtesy = bool(forms) and all(form in closing or form in _MARKS for form in forms)
-        ends = self._sentiment.lexicon.ends(forms)
+        ends = len(forms) <= _LONGEST_FAREWELL and self._sentiment.lexicon.ends(forms)
         if courtesy and len(forms) <= _SHORT:
             score = min(score, _COURTESY)  # "perfeito", "show": said to agree
         topics, equipment, parts = self._topics.read_forms(forms)
