@@ -108,6 +108,14 @@ CUSTOMER = "Cliente"
 STATUS = "Situação"
 OPENED = "Abertura"
 
+# Commitments
+COMMITMENTS = "Combinados"
+DUE_TODAY = "Vencem hoje"
+OVERDUE = "Atrasados"
+QUOTES_WAITING = "Orçamentos sem resposta"
+PROMISED = "O que foi combinado"
+NOTHING_PROMISED = "Nada vence hoje e nada está atrasado."
+
 # Customers
 CUSTOMER_NUMBER = "Cliente nº"
 NO_NAME = "Sem nome"

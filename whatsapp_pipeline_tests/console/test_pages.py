@@ -486,6 +486,24 @@ def test_paper_and_file_say_where_they_are_from(analyst: httpx.Client, console: 
     assert analyst.get("/export/orders/99").status_code == 404
 
 
+def test_the_home_page_shows_what_was_promised(reader: httpx.Client, console: RunningConsole) -> None:
+    with connect(console.database_url) as conn, conn.transaction():
+        conn.execute(
+            "INSERT INTO commitments (source, message_id, number, id_contato, kind, side, said_at, due_on,"
+            " evidence_start, evidence_end)"
+            " SELECT 'chat', id, 1, 7, 'deadline_promised', 'staff', now() - interval '2 days',"
+            " current_date - 1, 0, 1 FROM chat_messages ORDER BY id LIMIT 1"
+        )
+    try:
+        page = reader.get("/").text
+        assert "Atrasados: 1" in text_of(page)
+        assert "prazo prometido para" in page
+        assert 'href="/customers/7"' in page
+    finally:
+        with connect(console.database_url) as conn:
+            conn.execute("DELETE FROM commitments")
+
+
 def test_the_home_page_counts_what_is_there(analyst: httpx.Client, console: RunningConsole) -> None:
     words = text_of(analyst.get("/").text)
     assert "01/2025 3 2 66,7%" in words
