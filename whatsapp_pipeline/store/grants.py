@@ -29,7 +29,8 @@ _READER_TABLES = (
 _READER_COLUMNS = {
     "contatos": ("id", "nome"),
     "chat_files": (
-        "id", "month", "chat_number", "is_group", "format", "first_message_at", "last_message_at",
+        "id", "month", "chat_number", "is_group", "duplicate_of", "format", "first_message_at",
+        "last_message_at",
         "message_count", "processing_status", "id_contato", "match_status", "match_method",
         "match_confidence", "match_flags", "id_ordem_servico", "order_match_method", "created_at",
         "updated_at",
