@@ -17,6 +17,7 @@ from whatsapp_pipeline.checks import links as link_checks
 from whatsapp_pipeline.checks import operations as operation_checks
 from whatsapp_pipeline.checks import qa
 from whatsapp_pipeline.checks import summaries as summary_checks
+from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.resources.sources import Archive, Erp
@@ -54,6 +55,7 @@ def build_defs(
         "erp": Erp(),
         "webhook_inbox": WebhookInbox(database=database),
         "rule_book": rule_book(with_erp=with_erp),
+        table_frames.KEY: table_frames.TableFrames(database=database),
         **overrides,
     }
     return dg.Definitions(

@@ -22,7 +22,6 @@ SNAPSHOT = Path(__file__).with_name("definitions.json")
 
 # What only some steps or commands need; every process of Dagster would wait for it.
 HEAVY = {
-    "pandas",
     "scipy",
     "numpy",
     "polars",

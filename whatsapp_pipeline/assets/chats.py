@@ -23,6 +23,7 @@ from whatsapp_pipeline.assets.materialize import (
 )
 from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
 from whatsapp_pipeline.domain.masking import mask_text, mask_title
+from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.operations import gates
@@ -73,6 +74,7 @@ class LoadConfig(StepConfig):
     partitions_def=MONTHS,
     backfill_policy=RANGED,
     group_name=GROUP,
+    io_manager_key=table_frames.KEY,
     tags={"subject": "chats"},
     kinds={"python", "file", "postgres"},
     owners=OWNERS,
@@ -123,6 +125,7 @@ def chat_file_index(
     partitions_def=MONTHS,
     backfill_policy=RANGED,
     group_name=GROUP,
+    io_manager_key=table_frames.KEY,
     tags={"subject": "chats"},
     kinds={"python", "file", "postgres"},
     owners=OWNERS,

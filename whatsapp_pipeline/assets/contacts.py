@@ -26,6 +26,7 @@ from whatsapp_pipeline.assets.materialize import (
     run_table,
 )
 from whatsapp_pipeline.domain.masking import mask_name, mask_phone
+from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.resources.sources import Erp
@@ -70,6 +71,7 @@ def _forget_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> N
 
 @dg.asset(
     group_name=GROUP,
+    io_manager_key=table_frames.KEY,
     tags={"subject": "contacts", "source": "tiny"},
     kinds={"python", "postgres"},
     owners=OWNERS,
@@ -106,6 +108,7 @@ def tiny_contacts(
 
 @dg.asset(
     group_name=GROUP,
+    io_manager_key=table_frames.KEY,
     tags={"subject": "contacts", "source": "tiny"},
     kinds={"python", "postgres"},
     owners=OWNERS,
@@ -136,6 +139,7 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
 
 @dg.asset(
     group_name=GROUP,
+    io_manager_key=table_frames.KEY,
     tags={"subject": "contacts"},
     kinds={"python", "postgres"},
     owners=OWNERS,
@@ -214,5 +218,5 @@ def _table(name: str, *, filled_by: dg.AssetsDefinition | None = None) -> dg.Ass
         kinds={"postgres"},
         owners=OWNERS,
         description=f"The table of {rows}, filled by {filler}.",
-        metadata={"dagster/table_name": name},
+        metadata={"dagster/table_name": name, "dagster/io_manager_key": table_frames.KEY},
     )

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from whatsapp_pipeline.assets.materialize import GROUP, OWNERS, PREVIEW_ROWS, column_schema, preview
 from whatsapp_pipeline.domain.masking import mask_name
+from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 from whatsapp_pipeline.store import catalog
@@ -42,6 +43,7 @@ class ConversationsConfig(dg.Config):
 
 @dg.asset(
     group_name=GROUP,
+    io_manager_key=table_frames.KEY,
     tags={"subject": "conversations"},
     kinds={"python", "postgres"},
     owners=OWNERS,

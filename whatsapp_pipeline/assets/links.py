@@ -30,6 +30,7 @@ from whatsapp_pipeline.assets.materialize import (
     run_months,
 )
 from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
+from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations.gates import refuse_red
@@ -68,6 +69,7 @@ class OrderLinkConfig(StepConfig):
     partitions_def=MONTHS,
     backfill_policy=RANGED,
     group_name=GROUP,
+    io_manager_key=table_frames.KEY,
     tags={"subject": "links"},
     kinds={"python", "postgres"},
     owners=OWNERS,
@@ -120,6 +122,7 @@ def contact_links(
     partitions_def=MONTHS,
     backfill_policy=RANGED,
     group_name=GROUP,
+    io_manager_key=table_frames.KEY,
     tags={"subject": "links"},
     kinds={"python", "postgres"},
     owners=OWNERS,

@@ -11,6 +11,7 @@ from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.assets.history import history
 from whatsapp_pipeline.assets.materialize import GROUP, OWNERS, preview
 from whatsapp_pipeline.backups import backup_options
+from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations import backup
@@ -26,6 +27,7 @@ class BackupConfig(dg.Config):
 
 @dg.asset(
     group_name=GROUP,
+    io_manager_key=table_frames.KEY,
     tags={"subject": "operations"},
     kinds={"postgres", "file"},
     owners=OWNERS,
@@ -68,6 +70,7 @@ class ReportConfig(dg.Config):
 
 @dg.asset(
     group_name=GROUP,
+    io_manager_key=table_frames.KEY,
     tags={"subject": "operations"},
     kinds={"html", "file"},
     owners=OWNERS,

@@ -29,6 +29,7 @@ from whatsapp_pipeline.assets.materialize import (
     run_table,
 )
 from whatsapp_pipeline.domain.masking import mask_name, mask_phone
+from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations.gates import red_months, refuse_red
@@ -72,7 +73,7 @@ def _spec(key: str, description: str, metadata: Metadata) -> dg.AssetSpec:
         key, description=description, deps=_DEPS, group_name=GROUP, tags={"subject": "summaries"},
         kinds={"python", "postgres"}, owners=OWNERS, code_version="2", skippable=True,
         automation_condition=_AFTER_MONTHS, freshness_policy=_FRESH, metadata=metadata,
-    )  # fmt: skip
+    ).with_io_manager_key(table_frames.KEY)  # fmt: skip
 
 
 @dg.multi_asset(

@@ -1,0 +1,103 @@
+"""Assets as DataFrames: what `load_asset_value` and a user's own downstream asset receive.
+
+What belongs here: which rows and columns are asked for, and pandas. What does not: statements and types of
+columns (store/table_frames.py).
+
+The pipeline's assets return no values: their rows are in PostgreSQL, and a step hands no frame to the next
+one. So this IO manager only reads.
+"""
+
+# No postponed annotations here: Dagster reads the types of fields from the annotations themselves.
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.resources.database import Database
+
+# polars and pandas take longer to load than Dagster itself, so only those who read frames load them.
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    from pandas.api.extensions import ExtensionArray
+
+KEY = "table_frames"
+"""The name of the resource, which the assets of the pipeline name as their IO manager."""
+
+
+class TableFrames(dg.ConfigurableIOManager):
+    """Reads the table of an asset as a pandas DataFrame, or as a polars one where the input is annotated so.
+
+    An input chooses columns by its metadata, `dg.AssetIn(metadata={"columns": ["id", "month"]})`. A monthly
+    asset is read for the months that the input's partitions name, which may be all of them.
+    """
+
+    database: dg.ResourceDependency[Database]
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Refuse: assets of the pipeline write to the database themselves."""
+        raise PipelineError(
+            f"{context.asset_key.to_user_string()} returned a value, and {KEY} stores none; an asset of your "
+            "own that returns one leaves io_manager_key out"
+        )
+
+    def load_input(self, context: dg.InputContext) -> "pd.DataFrame | pl.DataFrame":
+        """Return the asset's rows; PipelineError where the asset has no table or a month must be named."""
+        import polars as pl
+
+        frame = self._read(context)
+        wanted = context.dagster_type.typing_type
+        return frame if isinstance(wanted, type) and issubclass(wanted, pl.DataFrame) else to_pandas(frame)
+
+    def _read(self, context: dg.InputContext) -> "pl.DataFrame":
+        from whatsapp_pipeline.store import table_frames
+
+        name = context.asset_key.to_user_string()
+        upstream = context.upstream_output
+        table = (upstream.definition_metadata if upstream else {}).get("dagster/table_name")
+        if not isinstance(table, str):
+            raise PipelineError(
+                f"the asset {name} has no table, so it can't be read as a DataFrame; its result is in its "
+                "metadata, on its page in Dagster"
+            )
+        months = context.asset_partition_keys if context.has_asset_partitions else None
+        if months is None and table_frames.is_monthly(table):
+            raise PipelineError(
+                f'name a month of {name}, such as load_asset_value("{name}", partition_key="2025-01"); '
+                "all of them may not fit into memory"
+            )
+        columns = context.definition_metadata.get("columns")
+        with self.database.connect(application_name=f"whatsapp-pipeline frame {name}") as conn:
+            return table_frames.read_table(
+                conn,
+                table,
+                columns=columns,
+                months=months if table_frames.is_monthly(table) else None,
+                zone=settings.load().zone,
+            )
+
+
+def to_pandas(frame: "pl.DataFrame") -> "pd.DataFrame":
+    """Convert a frame without loss: whole numbers with gaps stay whole numbers, lists stay lists."""
+    import pandas as pd
+
+    return pd.DataFrame({column.name: _pandas_column(column) for column in frame})
+
+
+def _pandas_column(column: "pl.Series") -> "pd.Series | ExtensionArray":
+    import pandas as pd
+    import polars as pl
+
+    kind = column.dtype
+    if kind.is_integer():
+        return pd.arrays.IntegerArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
+    if kind == pl.Boolean:
+        return pd.arrays.BooleanArray(column.fill_null(False).to_numpy(), column.is_null().to_numpy())
+    if isinstance(kind, pl.Datetime) and kind.time_zone:
+        in_utc = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return pd.Series(in_utc.to_numpy()).dt.tz_localize("UTC").dt.tz_convert(kind.time_zone)
+    if kind == pl.Date:
+        column = column.cast(pl.Datetime("us"))
+    values = column.to_list() if isinstance(kind, (pl.List, pl.Time, pl.Binary)) else column.to_numpy()
+    return pd.Series(values, dtype="str" if kind == pl.String else None)

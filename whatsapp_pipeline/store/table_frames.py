@@ -1,0 +1,202 @@
+"""Rows of a table or view as polars frames, a chunk at a time, each column with its right type.
+
+What belongs here: how each PostgreSQL type becomes a polars type, and which rows belong to a month. What does
+not: pandas (resources/table_frames.py) and files (steps/operations/export.py).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import polars as pl
+from psycopg import sql
+
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection
+
+CHUNK_BYTES = 16 * 2**20
+"""About how much of COPY's text one chunk holds."""
+
+# The rows of some months, for the tables that the monthly assets fill.
+_IN_MONTHS = {
+    "chat_files": "month = ANY(%s)",
+    "chat_sessions": "id_chat_file IN (SELECT id FROM chat_files WHERE month = ANY(%s))",
+    "chat_messages": "id_chat_file IN (SELECT id FROM chat_files WHERE month = ANY(%s))",
+}
+
+_MICROSECONDS = "CASE WHEN isfinite({0}) THEN (extract(epoch FROM {0}) * 1000000)::bigint END"
+
+
+@dataclass(frozen=True, slots=True)
+class _TypeRule:
+    """How the server writes a type, how polars reads that text, and what is made of it."""
+
+    written: str
+    read_as: pl.DataType
+    finish: Callable[[pl.Expr], pl.Expr] = lambda column: column
+
+
+def _whole(polars_type: pl.DataType) -> _TypeRule:
+    return _TypeRule("{0}", polars_type)
+
+
+def _array(inner: type[pl.DataType]) -> _TypeRule:
+    return _TypeRule(
+        "array_to_json({0})::text", pl.String(), lambda column: column.str.json_decode(pl.List(inner))
+    )
+
+
+_TEXT = _TypeRule("{0}::text", pl.String())
+_RULES = {
+    "bool": _TypeRule("{0}::integer", pl.Int8(), lambda column: column.cast(pl.Boolean)),
+    "int2": _whole(pl.Int16()),
+    "int4": _whole(pl.Int32()),
+    "int8": _whole(pl.Int64()),
+    "float4": _whole(pl.Float64()),
+    "float8": _whole(pl.Float64()),
+    "numeric": _whole(pl.Float64()),
+    "date": _TypeRule(
+        "CASE WHEN isfinite({0}) THEN {0} - DATE '1970-01-01' END",
+        pl.Int32(),
+        lambda column: column.cast(pl.Date),
+    ),
+    "time": _TypeRule(
+        "(extract(epoch FROM {0}) * 1000000000)::bigint", pl.Int64(), lambda column: column.cast(pl.Time)
+    ),
+    "timestamp": _TypeRule(_MICROSECONDS, pl.Int64(), lambda column: column.cast(pl.Datetime("us"))),
+    "timestamptz": _TypeRule(_MICROSECONDS, pl.Int64(), lambda column: column.cast(pl.Datetime("us", "UTC"))),
+    "bytea": _TypeRule("encode({0}, 'hex')", pl.String(), lambda column: column.str.decode("hex")),
+    "_int2": _array(pl.Int64),
+    "_int4": _array(pl.Int64),
+    "_int8": _array(pl.Int64),
+    "_text": _array(pl.String),
+    "_varchar": _array(pl.String),
+}  # fmt: skip
+
+
+def is_monthly(table: str) -> bool:
+    """Say whether rows of `table` belong to months."""
+    return table in _IN_MONTHS
+
+
+def read_table(
+    conn: Connection,
+    table: str,
+    *,
+    columns: Sequence[str] | None = None,
+    months: Sequence[str] | None = None,
+    zone: str,
+) -> pl.DataFrame:
+    """Return rows of a table as one frame.
+
+    Args:
+        conn: An open connection.
+        table: A table or view of the pipeline.
+        columns: Which columns, in this order. None: all but those of the full-text search.
+        months: Only rows of these months, `YYYY-MM`, for a table whose rows belong to months.
+        zone: The zone that instants are shown in, such as `America/Sao_Paulo`.
+
+    Returns:
+        One row a row of the table, in the order of the primary key where there is one. Instants carry `zone`,
+        local times carry none, arrays are lists, `numeric` is a double, JSON is text.
+
+    Raises:
+        PipelineError: The table or a column does not exist.
+    """
+    chunks = list(read_chunks(conn, table, columns=columns, months=months, zone=zone))
+    return pl.concat(chunks, rechunk=False)
+
+
+def read_chunks(
+    conn: Connection,
+    table: str,
+    *,
+    columns: Sequence[str] | None = None,
+    months: Sequence[str] | None = None,
+    zone: str,
+) -> Iterator[pl.DataFrame]:
+    """Return the rows of `read_table` in chunks of about CHUNK_BYTES; at least one, which may be empty."""
+    rules = _column_rules(conn, table, columns)
+    null = f"null-{uuid4().hex}"  # no text of a person is this
+    statement = _copy_statement(conn, table, rules, months, null)
+    block = io.BytesIO()
+    is_first = True
+    with conn.cursor().copy(statement) as copy:
+        for row in copy:
+            block.write(row)
+            if block.tell() >= CHUNK_BYTES:
+                yield _parse(block, rules, null, zone)
+                block, is_first = io.BytesIO(), False
+    if is_first or block.tell():
+        yield _parse(block, rules, null, zone)
+
+
+def _column_rules(conn: Connection, table: str, columns: Sequence[str] | None) -> dict[str, _TypeRule]:
+    rows = conn.execute(
+        """
+        SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+         WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+        """,
+        (table,),
+    ).fetchall()
+    types = dict(rows)
+    if not types:
+        raise PipelineError(f"the database has no table {table}; run `whatsapp-pipeline migrate`")
+    if columns is None:
+        columns = [name for name, type_ in types.items() if type_ != "tsvector"]
+    if unknown := [name for name in columns if name not in types]:
+        raise PipelineError(f"{table} has no column {unknown[0]!r}; it has {', '.join(types)}")
+    return {name: _RULES.get(types[name], _TEXT) for name in columns}
+
+
+def _copy_statement(
+    conn: Connection, table: str, rules: dict[str, _TypeRule], months: Sequence[str] | None, null: str
+) -> sql.Composed:
+    # Written values stand where COPY takes no parameters, so they are composed as literals.
+    where: sql.Composable = sql.SQL("")
+    if months is not None:
+        if not is_monthly(table):
+            raise PipelineError(f"the rows of {table} belong to no month; ask for the whole table")
+        condition = _IN_MONTHS[table].replace("%s", "{}")
+        where = sql.SQL(" WHERE ") + sql.SQL(condition).format(sql.Literal(list(months)))
+    return sql.SQL("COPY (SELECT {} FROM {}{} {}) TO STDOUT (FORMAT csv, ENCODING 'UTF8', NULL {})").format(
+        sql.SQL(", ").join(
+            sql.SQL(rule.written).format(sql.Identifier(name)) for name, rule in rules.items()
+        ),
+        sql.Identifier(table),
+        where,
+        _order(conn, table),
+        sql.Literal(null),
+    )
+
+
+def _order(conn: Connection, table: str) -> sql.Composable:
+    rows = conn.execute(
+        """
+        SELECT a.attname FROM pg_index i
+          CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
+          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+         WHERE i.indrelid = to_regclass(%s) AND i.indisprimary ORDER BY k.place
+        """,
+        (table,),
+    ).fetchall()
+    if not rows:
+        return sql.SQL("")
+    return sql.SQL("ORDER BY ") + sql.SQL(", ").join(sql.Identifier(row[0]) for row in rows)
+
+
+def _parse(block: io.BytesIO, rules: dict[str, _TypeRule], null: str, zone: str) -> pl.DataFrame:
+    schema: dict[str, Any] = {name: rule.read_as for name, rule in rules.items()}
+    if block.tell():
+        block.seek(0)
+        frame = pl.read_csv(
+            block, has_header=False, schema=schema, null_values=[null], empty_string_is_null=False
+        )
+    else:
+        frame = pl.DataFrame(schema=schema)
+    finished = frame.select(rule.finish(pl.col(name)).alias(name) for name, rule in rules.items())
+    return finished.with_columns(pl.selectors.datetime(time_zone="*").dt.convert_time_zone(zone))

@@ -1,0 +1,204 @@
+"""Assets as DataFrames, through Dagster: loaded by hand, and as the input of a user's own asset."""
+
+# No postponed annotations here: Dagster reads the types of inputs from the annotations themselves.
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pandas as pd
+import polars as pl
+import pytest
+
+from whatsapp_pipeline.definitions import build_defs
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.table_frames import read_chunks
+
+Load: TypeAlias = Callable[..., pd.DataFrame]
+SAO_PAULO = ZoneInfo("America/Sao_Paulo")
+
+
+@pytest.fixture(scope="module")
+def defs(prepared_url: str) -> dg.Definitions:
+    """The project on the module's filled database."""
+    return build_defs({"database": Database(url=prepared_url)}, with_erp=True)
+
+
+@pytest.fixture(scope="module")
+def load(defs: dg.Definitions) -> Iterator[Load]:
+    """How a notebook loads an asset; the loader closes what it opened."""
+    with dg.DagsterInstance.ephemeral() as instance, defs.get_asset_value_loader(instance) as loader:
+
+        def load(asset: str, month: str | None = None, **metadata: object) -> pd.DataFrame:
+            frame = loader.load_asset_value(asset, partition_key=month, input_definition_metadata=metadata)
+            assert isinstance(frame, pd.DataFrame)
+            return frame
+
+        yield load
+
+
+def rows_of(url: str, statement: str) -> list[tuple[Any, ...]]:
+    """Ask the database itself."""
+    with connect(url) as conn:
+        return conn.execute(statement.encode()).fetchall()
+
+
+MONTHLY = {
+    "chat_file_index": "SELECT {} FROM chat_files WHERE month = '2025-02' ORDER BY id",
+    "contact_links": "SELECT {} FROM chat_files WHERE month = '2025-02' ORDER BY id",
+    "order_links": "SELECT {} FROM chat_sessions s WHERE EXISTS (SELECT FROM chat_files f "
+    "WHERE f.id = s.id_chat_file AND f.month = '2025-02') ORDER BY id",
+    "chat_messages": "SELECT {} FROM chat_messages m WHERE EXISTS (SELECT FROM chat_files f "
+    "WHERE f.id = m.id_chat_file AND f.month = '2025-02') ORDER BY id",
+}
+WHOLE = {
+    "contatos": "SELECT {} FROM contatos ORDER BY id",
+    "ordens_servico": "SELECT {} FROM ordens_servico ORDER BY id",
+    "normalized_contacts": "SELECT {} FROM contact_phones ORDER BY id_contato, field, position",
+    "customer_summaries": "SELECT {} FROM customer_chat_summaries ORDER BY id",
+}
+
+
+def plain(value: object) -> object:
+    """Make a value of a frame comparable with what psycopg returns."""
+    if isinstance(value, pd.Timestamp):
+        return value.to_pydatetime()
+    if isinstance(value, list):
+        return value
+    return None if pd.isna(value) else value
+
+
+def expected(value: object) -> object:
+    """Make what psycopg returns comparable with a frame: dates are midnights, and a decimal is a double."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day)  # a local day has no zone
+    return float(value) if type(value).__name__ == "Decimal" else value  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("asset", [*MONTHLY, *WHOLE])
+def test_a_frame_holds_what_the_table_holds(load: Load, prepared_url: str, asset: str) -> None:
+    key = "2025-02" if asset in MONTHLY else None
+    frame = load(asset, key)
+    # JSON is text in a frame, and psycopg makes objects of it.
+    names = [name for name in frame.columns if name not in {"facts", "claims", "parse_options"}]
+    rows = rows_of(prepared_url, {**MONTHLY, **WHOLE}[asset].format(", ".join(names)))
+    assert rows
+    assert [[plain(value) for value in row] for row in frame[names].itertuples(index=False)] == [
+        [expected(value) for value in row] for row in rows
+    ]
+
+
+def test_types_are_those_of_the_columns(load: Load) -> None:
+    chats = load("chat_file_index", "2025-01")
+    assert chats.modified_at.dt.tz == SAO_PAULO
+    assert chats.first_message_at.dt.tz is None
+    assert str(chats.id_contato.dtype) == "Int64"
+    assert str(chats.is_group.dtype) == "boolean"
+    assert all(isinstance(flags, list) for flags in chats.match_flags.dropna())
+
+
+def test_whole_numbers_and_texts_are_kept_without_loss(load: Load, prepared_url: str) -> None:
+    with connect(prepared_url) as conn:
+        conn.execute(
+            "UPDATE chat_files SET size_bytes = 9007199254740993, customer_name = '', id_contato = NULL, "
+            "title = E'a\"b\\nc,d', devices = ARRAY['tv \"32\"', E'x\\ny'] "
+            "WHERE id = (SELECT min(id) FROM chat_files WHERE month = '2025-03')"
+        )
+    first = load("chat_file_index", "2025-03").iloc[0]
+    assert first.size_bytes == 9007199254740993
+    assert (first.customer_name, first.title) == ("", 'a"b\nc,d')
+    assert first.devices == ['tv "32"', "x\ny"]
+    assert first.id_contato is pd.NA
+
+
+def test_a_month_without_rows_is_an_empty_frame(load: Load) -> None:
+    frame = load("chat_messages", "2025-07")
+    assert len(frame) == 0
+    assert str(frame.id.dtype) == "Int64"
+
+
+def test_a_downstream_asset_receives_the_frame_it_names(defs: dg.Definitions, prepared_url: str) -> None:
+    seen: dict[str, Any] = {}
+    monthly = defs.get_assets_def("chat_messages").partitions_def
+    year = dg.TimeWindowPartitionMapping()
+
+    @dg.asset(partitions_def=monthly, backfill_policy=dg.BackfillPolicy.single_run(), ins={
+        "chat_messages": dg.AssetIn(metadata={"columns": ["id", "direction"]}, partition_mapping=year)
+    })  # fmt: skip
+    def per_month(chat_messages: pl.DataFrame) -> None:
+        seen["range"] = chat_messages
+
+    @dg.asset(ins={"chat_messages": dg.AssetIn(metadata={"columns": ["id"]})})
+    def my_report(customer_summaries: pd.DataFrame, chat_messages: pd.DataFrame) -> None:
+        seen["summaries"], seen["all"] = customer_summaries, chat_messages
+
+    project = dg.Definitions.merge(defs, dg.Definitions(assets=[per_month, my_report]))
+    repository = project.get_repository_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = repository.get_implicit_global_asset_job_def()
+        for asset, tags in (
+            (
+                "per_month",
+                {
+                    "dagster/asset_partition_range_start": "2025-01",
+                    "dagster/asset_partition_range_end": "2025-02",
+                },
+            ),
+            ("my_report", {}),
+        ):
+            done = job.get_subset(
+                asset_selection={dg.AssetKey(asset)}, asset_check_selection=set()
+            ).execute_in_process(instance=instance, tags=tags)
+            assert done.success
+    in_range = rows_of(
+        prepared_url,
+        "SELECT m.id, m.direction FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file "
+        "WHERE f.month IN ('2025-01', '2025-02') ORDER BY m.id",
+    )
+    assert isinstance(seen["range"], pl.DataFrame)
+    assert seen["range"].rows() == in_range
+    assert seen["all"].id.to_list() == [
+        row[0] for row in rows_of(prepared_url, "SELECT id FROM chat_messages ORDER BY id")
+    ]
+    assert (
+        len(seen["summaries"]) == rows_of(prepared_url, "SELECT count(*) FROM customer_chat_summaries")[0][0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("asset", "words"),
+    [
+        ("chat_messages", 'name a month of chat_messages, such as load_asset_value('),
+        ("qa_report", "the asset qa_report has no table"),
+        ("database_backup", "the asset database_backup has no table"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_says_why(load: Load, asset: str, words: str) -> None:
+    with pytest.raises(PipelineError) as error:
+        load(asset)
+    assert words in str(error.value)
+
+
+def test_a_column_that_is_not_there_is_named(load: Load) -> None:
+    with pytest.raises(PipelineError, match="contatos has no column 'nmoe'; it has id, nome"):
+        load("contatos", columns=["nmoe"])
+
+
+def test_chunks_together_are_the_whole(prepared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whatsapp_pipeline.store.table_frames.CHUNK_BYTES", 10_000)
+    with connect(prepared_url) as conn:
+        chunks = list(read_chunks(conn, "chat_messages", zone="America/Sao_Paulo"))
+        assert len(chunks) > 5
+        ids = [row[0] for row in conn.execute("SELECT id FROM chat_messages ORDER BY id")]
+    assert pl.concat(chunks)["id"].to_list() == ids
+
+
+def test_instants_are_shown_in_the_zone_of_the_archive(load: Load, prepared_url: str) -> None:
+    frame = load("chat_messages", "2025-01")
+    assert (frame.timestamp_utc.dt.tz_localize(None) - frame.message_timestamp).abs().max() < timedelta(
+        minutes=1
+    )
+    assert frame.timestamp_utc.dt.tz == SAO_PAULO
