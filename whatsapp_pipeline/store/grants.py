@@ -25,6 +25,7 @@ ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE)
 _READER_TABLES = (
     "customer_chat_summaries", "customer_conversations", "commitments", "link_runs", "webhook_batches",
     "checkpoint_waivers", "pauses", "customer_notes", "sessions_all",
+    "v_chats", "v_customers", "v_orders", "v_link_quality",
 )  # fmt: skip
 _READER_COLUMNS = {
     "contatos": ("id", "nome"),
