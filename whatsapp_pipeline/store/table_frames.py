@@ -1,4 +1,4 @@
-"""Rows of a table or view as polars frames, a chunk at a time, each column with its right type.
+"""Rows of a table, a view or a query as polars frames, a chunk at a time, each column with its right type.
 
 What belongs here: how each PostgreSQL type becomes a polars type, and which rows belong to a month. What does
 not: pandas (resources/table_frames.py) and files (steps/operations/export.py).
@@ -7,13 +7,13 @@ not: pandas (resources/table_frames.py) and files (steps/operations/export.py).
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import polars as pl
-from psycopg import sql
+from psycopg import ClientCursor, sql
 
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
@@ -23,9 +23,9 @@ CHUNK_BYTES = 16 * 2**20
 
 # The rows of some months, for the tables that the monthly assets fill.
 _IN_MONTHS = {
-    "chat_files": "month = ANY(%s)",
-    "chat_sessions": "id_chat_file IN (SELECT id FROM chat_files WHERE month = ANY(%s))",
-    "chat_messages": "id_chat_file IN (SELECT id FROM chat_files WHERE month = ANY(%s))",
+    "chat_files": "month = ANY(%(months)s)",
+    "chat_sessions": "id_chat_file IN (SELECT id FROM chat_files WHERE month = ANY(%(months)s))",
+    "chat_messages": "id_chat_file IN (SELECT id FROM chat_files WHERE month = ANY(%(months)s))",
 }
 
 _MICROSECONDS = "CASE WHEN isfinite({0}) THEN (extract(epoch FROM {0}) * 1000000)::bigint END"
@@ -120,12 +120,30 @@ def read_chunks(
     zone: str,
 ) -> Iterator[pl.DataFrame]:
     """Return the rows of `read_table` in chunks of about CHUNK_BYTES; at least one, which may be empty."""
-    rules = _column_rules(conn, table, columns)
+    query = _table_query(conn, table, columns, months)
+    parameters = {} if months is None else {"months": list(months)}
+    return read_query(conn, query, parameters, zone=zone)
+
+
+def read_query(
+    conn: Connection, query: sql.Composed, parameters: Mapping[str, object], *, zone: str
+) -> Iterator[pl.DataFrame]:
+    """Return the rows of any SELECT as `read_chunks` returns those of a table."""
+    rules = _rules_of(conn, query, parameters)
     null = f"null-{uuid4().hex}"  # no text of a person is this
-    statement = _copy_statement(conn, table, rules, months, null)
+    statement = sql.SQL(
+        "COPY (SELECT {} FROM ({}) AS q) TO STDOUT (FORMAT csv, ENCODING 'UTF8', NULL {})"
+    ).format(
+        sql.SQL(", ").join(
+            sql.SQL(rule.written).format(sql.Identifier("q", name)) for name, rule in rules.items()
+        ),
+        query,
+        sql.Literal(null),
+    )
     block = io.BytesIO()
     is_first = True
-    with conn.cursor().copy(statement) as copy:
+    # COPY takes no parameters from the server's side, so this cursor puts them in as literals.
+    with ClientCursor(conn) as cursor, cursor.copy(statement, parameters) as copy:
         for row in copy:
             block.write(row)
             if block.tell() >= CHUNK_BYTES:
@@ -135,43 +153,51 @@ def read_chunks(
         yield _parse(block, rules, null, zone)
 
 
-def _column_rules(conn: Connection, table: str, columns: Sequence[str] | None) -> dict[str, _TypeRule]:
+def _rules_of(
+    conn: Connection, query: sql.Composed, parameters: Mapping[str, object]
+) -> dict[str, _TypeRule]:
+    with ClientCursor(conn) as cursor:
+        cursor.execute(sql.SQL("SELECT * FROM ({}) AS q LIMIT 0").format(query), parameters)
+        described = [(column.name, column.type_code) for column in cursor.description or ()]
+        names = dict(
+            cursor.execute(
+                "SELECT oid::bigint, typname FROM pg_type WHERE oid = ANY(%s)",
+                ([code for _, code in described],),
+            )
+        )
+    return {name: _RULES.get(names[code], _TEXT) for name, code in described}
+
+
+def _table_query(
+    conn: Connection, table: str, columns: Sequence[str] | None, months: Sequence[str] | None
+) -> sql.Composed:
+    if months is not None and not is_monthly(table):
+        raise PipelineError(f"the rows of {table} belong to no month; ask for the whole table")
+    where = sql.SQL("" if months is None else f" WHERE {_IN_MONTHS[table]}")
+    return sql.SQL("SELECT {} FROM {}{} {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, _columns(conn, table, columns))),
+        sql.Identifier(table),
+        where,
+        _order(conn, table),
+    )
+
+
+def _columns(conn: Connection, table: str, wanted: Sequence[str] | None) -> list[str]:
     rows = conn.execute(
         """
-        SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        SELECT a.attname, a.atttypid = 'tsvector'::regtype FROM pg_attribute a
          WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
         """,
         (table,),
     ).fetchall()
-    types = dict(rows)
-    if not types:
+    if not rows:
         raise PipelineError(f"the database has no table {table}; run `whatsapp-pipeline migrate`")
-    if columns is None:
-        columns = [name for name, type_ in types.items() if type_ != "tsvector"]
-    if unknown := [name for name in columns if name not in types]:
-        raise PipelineError(f"{table} has no column {unknown[0]!r}; it has {', '.join(types)}")
-    return {name: _RULES.get(types[name], _TEXT) for name in columns}
-
-
-def _copy_statement(
-    conn: Connection, table: str, rules: dict[str, _TypeRule], months: Sequence[str] | None, null: str
-) -> sql.Composed:
-    # Written values stand where COPY takes no parameters, so they are composed as literals.
-    where: sql.Composable = sql.SQL("")
-    if months is not None:
-        if not is_monthly(table):
-            raise PipelineError(f"the rows of {table} belong to no month; ask for the whole table")
-        condition = _IN_MONTHS[table].replace("%s", "{}")
-        where = sql.SQL(" WHERE ") + sql.SQL(condition).format(sql.Literal(list(months)))
-    return sql.SQL("COPY (SELECT {} FROM {}{} {}) TO STDOUT (FORMAT csv, ENCODING 'UTF8', NULL {})").format(
-        sql.SQL(", ").join(
-            sql.SQL(rule.written).format(sql.Identifier(name)) for name, rule in rules.items()
-        ),
-        sql.Identifier(table),
-        where,
-        _order(conn, table),
-        sql.Literal(null),
-    )
+    if wanted is None:
+        return [name for name, is_search in rows if not is_search]
+    names = [name for name, _ in rows]
+    if unknown := [name for name in wanted if name not in names]:
+        raise PipelineError(f"{table} has no column {unknown[0]!r}; it has {', '.join(names)}")
+    return list(wanted)
 
 
 def _order(conn: Connection, table: str) -> sql.Composable:

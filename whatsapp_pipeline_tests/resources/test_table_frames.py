@@ -28,9 +28,16 @@ def defs(prepared_url: str) -> dg.Definitions:
 
 
 @pytest.fixture(scope="module")
-def load(defs: dg.Definitions) -> Iterator[Load]:
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance of the module's own."""
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def load(defs: dg.Definitions, instance: dg.DagsterInstance) -> Iterator[Load]:
     """How a notebook loads an asset; the loader closes what it opened."""
-    with dg.DagsterInstance.ephemeral() as instance, defs.get_asset_value_loader(instance) as loader:
+    with defs.get_asset_value_loader(instance) as loader:
 
         def load(asset: str, month: str | None = None, **metadata: object) -> pd.DataFrame:
             frame = loader.load_asset_value(asset, partition_key=month, input_definition_metadata=metadata)
@@ -120,7 +127,9 @@ def test_a_month_without_rows_is_an_empty_frame(load: Load) -> None:
     assert str(frame.id.dtype) == "Int64"
 
 
-def test_a_downstream_asset_receives_the_frame_it_names(defs: dg.Definitions, prepared_url: str) -> None:
+def test_a_downstream_asset_receives_the_frame_it_names(
+    defs: dg.Definitions, instance: dg.DagsterInstance, prepared_url: str
+) -> None:
     seen: dict[str, Any] = {}
     monthly = defs.get_assets_def("chat_messages").partitions_def
     year = dg.TimeWindowPartitionMapping()
@@ -137,22 +146,21 @@ def test_a_downstream_asset_receives_the_frame_it_names(defs: dg.Definitions, pr
 
     project = dg.Definitions.merge(defs, dg.Definitions(assets=[per_month, my_report]))
     repository = project.get_repository_def()
-    with dg.DagsterInstance.ephemeral() as instance:
-        job = repository.get_implicit_global_asset_job_def()
-        for asset, tags in (
-            (
-                "per_month",
-                {
-                    "dagster/asset_partition_range_start": "2025-01",
-                    "dagster/asset_partition_range_end": "2025-02",
-                },
-            ),
-            ("my_report", {}),
-        ):
-            done = job.get_subset(
-                asset_selection={dg.AssetKey(asset)}, asset_check_selection=set()
-            ).execute_in_process(instance=instance, tags=tags)
-            assert done.success
+    job = repository.get_implicit_global_asset_job_def()
+    for asset, tags in (
+        (
+            "per_month",
+            {
+                "dagster/asset_partition_range_start": "2025-01",
+                "dagster/asset_partition_range_end": "2025-02",
+            },
+        ),
+        ("my_report", {}),
+    ):
+        done = job.get_subset(
+            asset_selection={dg.AssetKey(asset)}, asset_check_selection=set()
+        ).execute_in_process(instance=instance, tags=tags)
+        assert done.success
     in_range = rows_of(
         prepared_url,
         "SELECT m.id, m.direction FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file "
