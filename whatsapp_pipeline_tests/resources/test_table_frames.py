@@ -1,6 +1,10 @@
 """Assets as DataFrames, through Dagster: loaded by hand, and as the input of a user's own asset."""
 
 # No postponed annotations here: Dagster reads the types of inputs from the annotations themselves.
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
@@ -14,6 +18,7 @@ import pytest
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.table_frames import read_chunks
 
@@ -174,6 +179,37 @@ def test_a_downstream_asset_receives_the_frame_it_names(
     assert (
         len(seen["summaries"]) == rows_of(prepared_url, "SELECT count(*) FROM customer_chat_summaries")[0][0]
     )
+
+
+def python_blocks() -> list[str]:
+    """The Python of the guide for data people."""
+    guide = (PROJECT_ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+
+
+def test_the_notebook_of_the_guide_runs(prepared_url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", python_blocks()[0]], env={**os.environ, "DATABASE_URL": prepared_url},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "2025-01-" in done.stdout
+
+
+def test_the_asset_of_the_guide_counts_each_side(
+    defs: dg.Definitions, instance: dg.DagsterInstance, prepared_url: str
+) -> None:
+    namespace: dict[str, Any] = {}
+    exec(compile(python_blocks()[1], "data.md", "exec"), namespace)  # the guide is ours
+    project = dg.Definitions.merge(defs, dg.Definitions(assets=[namespace["messages_by_side"]]))
+    done = (
+        project.get_repository_def().get_implicit_global_asset_job_def()
+        .get_subset(asset_selection={dg.AssetKey("messages_by_side")}, asset_check_selection=set())
+        .execute_in_process(instance=instance)
+    )  # fmt: skip
+    counted = rows_of(prepared_url, "SELECT direction, count(*) FROM chat_messages GROUP BY 1 ORDER BY 1")
+    frame = done.output_for_node("messages_by_side")
+    assert list(frame.itertuples(index=False, name=None)) == [row for row in counted if row[0]]
 
 
 @pytest.mark.parametrize(
