@@ -1,0 +1,81 @@
+"""`export`: rows as a file for a spreadsheet, a notebook or another program."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.database_option import open_database
+from whatsapp_pipeline.cli.output import say
+from whatsapp_pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.store.operations.exports import Months
+
+# The names of exports.EXPORTS in store/operations, which `--help` does not load.
+KINDS = ("messages", "customers", "orders", "links", "unmatched", "unlinked-sessions", "qa")
+FORMATS = ("csv", "xlsx", "parquet")
+_MONTH = r"\d{4}-(?:0[1-9]|1[0-2])"
+
+
+@click.command()
+@click.argument("what", type=click.Choice(KINDS))
+@click.option("--month", "months", metavar="YYYY-MM[..YYYY-MM]", help="One month or a range.  [default: all]")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), default="csv", show_default=True)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True,
+    help="Folder for the file; it is made where it is missing.",
+)  # fmt: skip
+@click.option(
+    "--decimal-comma", is_flag=True, help="CSV: write 1,5 and not 1.5, as Excel in Brazil reads it."
+)
+@click.option("--masked", is_flag=True, help="Mask names, titles, paths, and numbers in texts.")
+def export(
+    what: str, months: str | None, file_format: str, out: Path, decimal_comma: bool, masked: bool
+) -> None:
+    """Write messages, customers, orders, links or reports to a file.
+
+    CSV opens in Excel by a double click (semicolons, UTF-8). XLSX starts another sheet after 1,048,575 rows.
+    Names are masked for a database role that may not read them. The file is yours alone (0600).
+    """
+    if decimal_comma and file_format != "csv":
+        raise click.UsageError("--decimal-comma goes with --format csv")
+    # Heavy, and only this command needs them.
+    from whatsapp_pipeline.steps.operations import export as steps
+    from whatsapp_pipeline.store.operations import exports
+
+    configured = settings.load()
+    chosen, span = exports.EXPORTS[what], _months(months)
+    name = f"{what}-{months.replace('..', '_')}" if months else what
+    path = out / f"{name}.{file_format}"
+    with open_database(configured) as conn:
+        rows = exports.chunks(conn, chosen, span, zone=configured.zone)
+        if masked or not exports.may_see_names(conn):
+            rows = steps.masked(rows, chosen)
+        total = exports.count(conn, chosen, span)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            with click.progressbar(length=total, label=what, file=sys.stderr) as bar:
+                written = steps.write_export(path, rows, decimal_comma=decimal_comma, advance=bar.update)
+        except OSError as error:
+            raise PipelineError(f"cannot write {path}: {error.strerror or error}") from error
+    say(f"{written.rows:,} rows → {path}")
+    if written.cut_texts:
+        say(f"{written.cut_texts:,} texts end with …, for a cell of Excel holds no more; CSV has them whole")
+
+
+def _months(text: str | None) -> Months | None:
+    from whatsapp_pipeline.store.operations.exports import Months
+
+    if text is None:
+        return None
+    first, _, last = text.partition("..")
+    last = last or first
+    if not re.fullmatch(rf"{_MONTH}(\.\.{_MONTH})?", text) or first > last:
+        raise click.BadParameter(f"{text!r} is no month and no range; write 2025-01 or 2025-01..2025-03")
+    return Months(first, last)

@@ -1,0 +1,185 @@
+"""Writing rows to files for people: CSV for a spreadsheet, XLSX and Parquet.
+
+What belongs here: the formats, masks and spreadsheet safety. What does not: which rows there are
+(store/operations/exports.py).
+
+A file is written beside its place and moved there when it is whole, readable by its owner alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+import xlsxwriter
+
+from whatsapp_pipeline.domain.masking import mask_name, mask_path, mask_title
+from whatsapp_pipeline.domain.personal_text import hide_personal
+from whatsapp_pipeline.safe_text import for_spreadsheet
+from whatsapp_pipeline.store.operations.exports import Export
+
+FORMATS = ("csv", "xlsx", "parquet")
+ROWS_OF_A_SHEET = 1_048_575
+"""Rows that a sheet of Excel holds below its heading."""
+
+_LONGEST_CELL = 32_767
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(slots=True)
+class Written:
+    """What was written: rows, and texts that a cell of Excel is too small for."""
+
+    rows: int = 0
+    cut_texts: int = 0
+
+
+def write_export(
+    path: Path,
+    chunks: Iterable[pl.DataFrame],
+    *,
+    decimal_comma: bool = False,
+    advance: Callable[[int], None] = lambda rows: None,
+) -> Written:
+    """Write chunks of rows to `path`, in the format that its suffix names.
+
+    Args:
+        path: Where to; its folder is there, and a file of that name is replaced.
+        chunks: At least one frame; all have the same columns.
+        decimal_comma: In CSV, write 1,5 and not 1.5.
+        advance: Called with the rows of each chunk when it is written.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    written = Written()
+    try:
+        os.close(os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+        counted = _counted(chunks, written, advance)
+        if path.suffix == ".csv":
+            _write_csv(beside, counted, decimal_comma=decimal_comma)
+        elif path.suffix == ".xlsx":
+            _write_xlsx(beside, counted, written)
+        else:
+            _write_parquet(beside, counted)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return written
+
+
+def masked(chunks: Iterable[pl.DataFrame], export: Export) -> Iterator[pl.DataFrame]:
+    """Replace names, titles, paths, and the numbers and addresses in texts."""
+    masks: dict[str, Callable[[str], str]] = {
+        **dict.fromkeys(export.names, mask_name),
+        **dict.fromkeys(export.titles, mask_title),
+        **dict.fromkeys(export.paths, mask_path),
+        **dict.fromkeys(export.texts, hide_personal),
+    }
+    for chunk in chunks:
+        yield chunk.with_columns(
+            pl.col(name).map_elements(mask, return_dtype=pl.String) for name, mask in masks.items()
+        )
+
+
+def _counted(
+    chunks: Iterable[pl.DataFrame], written: Written, advance: Callable[[int], None]
+) -> Iterator[pl.DataFrame]:
+    for chunk in chunks:
+        yield chunk
+        written.rows += chunk.height
+        advance(chunk.height)
+
+
+def _write_csv(path: Path, chunks: Iterable[pl.DataFrame], *, decimal_comma: bool) -> None:
+    with path.open("wb") as file:
+        file.write(_BOM)
+        for place, chunk in enumerate(chunks):
+            _as_cells(chunk).write_csv(
+                file,
+                separator=";",
+                include_header=place == 0,
+                datetime_format="%Y-%m-%d %H:%M:%S",
+                decimal_comma=decimal_comma,
+            )
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _as_cells(chunk: pl.DataFrame) -> pl.DataFrame:
+    """Make lists one text, and no text a formula."""
+    lists = pl.selectors.list().list.eval(pl.element().cast(pl.String)).list.join(", ").name.keep()
+    flat = chunk.with_columns(lists)
+    suspects = pl.selectors.string()
+    return flat.with_columns(
+        pl.when(suspects.str.contains(r"^[=+\-@\t\r\n]"))
+        .then(suspects.map_elements(for_spreadsheet, return_dtype=pl.String))
+        .otherwise(suspects)
+        .name.keep()
+    )
+
+
+def _write_xlsx(path: Path, chunks: Iterable[pl.DataFrame], written: Written) -> None:
+    # Rows go to disk as they come. Texts are written as texts: no formula, no link, whatever they begin with.
+    book = xlsxwriter.Workbook(
+        str(path),
+        {
+            "constant_memory": True,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "remove_timezone": True,
+        },
+    )
+    moment = book.add_format({"num_format": "dd/mm/yyyy hh:mm:ss"})
+    day = book.add_format({"num_format": "dd/mm/yyyy"})
+    heading = book.add_format({"bold": True})
+    sheet, line = None, 0
+    for chunk in chunks:
+        cells = _as_cells(chunk)
+        styles = [_style(kind, moment, day) for kind in cells.dtypes]
+        for row in cells.iter_rows():
+            if sheet is None or line > ROWS_OF_A_SHEET:
+                sheet, line = book.add_worksheet(), 1
+                sheet.freeze_panes(1, 0)
+                sheet.write_row(0, 0, cells.columns, heading)
+            for column, value in enumerate(row):
+                if isinstance(value, str):
+                    written.cut_texts += len(value) > _LONGEST_CELL
+                    sheet.write_string(line, column, _fitting(value))
+                elif value is not None:
+                    sheet.write(line, column, value, styles[column])
+            line += 1
+        if sheet is None:
+            sheet, line = book.add_worksheet(), 1
+            sheet.write_row(0, 0, cells.columns, heading)
+    book.close()
+
+
+def _fitting(text: str) -> str:
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+
+
+def _style(kind: pl.DataType, moment: object, day: object) -> object:
+    if isinstance(kind, pl.Datetime):
+        return moment
+    return day if kind == pl.Date else None
+
+
+def _write_parquet(path: Path, chunks: Iterable[pl.DataFrame]) -> None:
+    # Each chunk is a file of its own, and polars joins them without holding all of them.
+    with TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+        parts = []
+        for place, chunk in enumerate(chunks):
+            part = Path(folder) / f"{place:06d}.parquet"
+            chunk.write_parquet(part)
+            parts.append(part)
+        if len(parts) == 1:
+            shutil.copyfile(parts[0], path)
+        else:
+            pl.scan_parquet(parts).sink_parquet(path)

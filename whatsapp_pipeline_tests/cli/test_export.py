@@ -1,0 +1,205 @@
+"""`export`, as people type it: what Excel opens, what a notebook reads, and whose names are shown."""
+
+from __future__ import annotations
+
+import csv
+import os
+import stat
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import polars as pl
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+from psycopg.conninfo import make_conninfo
+
+from whatsapp_pipeline.cli import cli
+from whatsapp_pipeline.cli.export import FORMATS, KINDS
+from whatsapp_pipeline.domain.masking import mask_name
+from whatsapp_pipeline.steps.operations import export as steps
+from whatsapp_pipeline.store import grants
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.operations.exports import EXPORTS
+
+
+@pytest.fixture
+def url(prepared_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The module's filled database, as the settings name it."""
+    monkeypatch.setenv("DATABASE_URL", prepared_url)
+    return prepared_url
+
+
+def run(*arguments: str | Path) -> Result:
+    """Run the command and expect it to end well."""
+    result = CliRunner().invoke(cli, ["export", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a file as Excel in Brazil does."""
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file, delimiter=";"))
+
+
+def sheets(path: Path) -> list[list[list[str]]]:
+    """Read the cells of each sheet of a workbook, as text."""
+    name = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(path) as book:
+        inner = sorted(part for part in book.namelist() if part.startswith("xl/worksheets/sheet"))
+        trees = [ElementTree.fromstring(book.read(part)) for part in inner]  # our own file
+    return [
+        [["".join(cell.itertext()) for cell in row.iter(f"{name}c")] for row in tree.iter(f"{name}row")]
+        for tree in trees
+    ]
+
+
+def test_the_command_offers_what_there_is() -> None:
+    assert set(KINDS) == set(EXPORTS)
+    assert FORMATS == steps.FORMATS
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_in_every_format_holds_every_row(
+    url: str, tmp_path: Path, kind: str, file_format: str
+) -> None:
+    said = run(kind, "--format", file_format, "--out", tmp_path / "new" / "folder").output
+    path = tmp_path / "new" / "folder" / f"{kind}.{file_format}"
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert os.listdir(path.parent) == [path.name]
+    if file_format == "csv":
+        rows = len(read_csv(path))
+    elif file_format == "xlsx":
+        (sheet,) = sheets(path)
+        rows = len(sheet) - 1
+    else:
+        rows = pl.read_parquet(path).height
+    counts = {
+        "messages": "SELECT count(*) FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file "
+        "WHERE m.duplicate_of IS NULL AND f.duplicate_of IS NULL",
+        "customers": "SELECT count(*) FROM customer_chat_summaries",
+        "orders": "SELECT count(*) FROM ordens_servico",
+        "links": "SELECT count(*) FROM chat_files",
+        "unmatched": "SELECT count(*) FROM chat_files "
+        "WHERE match_status IN ('unmatched', 'ambiguous', 'proposed')",
+        "unlinked-sessions": "SELECT count(*) FROM chat_sessions s JOIN chat_files f "
+        "ON f.id = s.id_chat_file WHERE s.id_ordem_servico IS NULL AND f.duplicate_of IS NULL",
+        "qa": "SELECT count(*) FROM qa_results",
+    }
+    with connect(url) as conn:
+        expected = conn.execute(counts[kind].encode()).fetchone()
+    assert expected is not None
+    assert rows == expected[0] > 0
+    assert f"{rows:,} rows → {path}" in said
+
+
+def test_a_month_holds_the_messages_of_its_days(url: str, tmp_path: Path) -> None:
+    run("messages", "--month", "2025-02", "--out", tmp_path)
+    months = {row["at"][:7] for row in read_csv(tmp_path / "messages-2025-02.csv")}
+    assert months == {"2025-02"}
+    run("messages", "--month", "2025-01..2025-02", "--out", tmp_path)
+    days = {row["at"][:7] for row in read_csv(tmp_path / "messages-2025-01_2025-02.csv")}
+    assert days == {"2025-01", "2025-02"}
+
+
+def test_messages_stand_in_the_one_order(url: str, tmp_path: Path) -> None:
+    run("messages", "--out", tmp_path)
+    shown = [int(row["message_id"]) for row in read_csv(tmp_path / "messages.csv")]
+    with connect(url) as conn:
+        stored = conn.execute("SELECT message_id FROM messages_all ORDER BY at, file, ordinal").fetchall()
+    assert shown == [row[0] for row in stored]
+
+
+@pytest.mark.parametrize("file_format", ["csv", "xlsx"])
+def test_what_people_wrote_is_no_formula(url: str, tmp_path: Path, file_format: str) -> None:
+    texts = ['=HYPERLINK("http://x")', "+1+1", "-1 dia", "@SUM(A1)", 'a;"b"\nc', "+55 41"]
+    with connect(url) as conn:
+        for place, text in enumerate(texts):
+            conn.execute(
+                "UPDATE chat_messages SET message_text = %s WHERE id = (SELECT id FROM chat_messages "
+                "WHERE type = 'text' AND duplicate_of IS NULL ORDER BY id OFFSET %s LIMIT 1)",
+                (text, 3 + place),
+            )
+    run("messages", "--format", file_format, "--out", tmp_path)
+    path = tmp_path / f"messages.{file_format}"
+    found = (
+        {row["text"] for row in read_csv(path)} if file_format == "csv"
+        else {cell for sheet in sheets(path) for row in sheet for cell in row}
+    )  # fmt: skip
+    harmless = {f"'{text}" for text in texts[:4]} | {'a;"b"\nc', "+55 41"}
+    assert harmless <= found
+    assert not set(texts[:4]) & found
+
+
+def test_a_sheet_that_is_full_is_followed_by_another(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "ROWS_OF_A_SHEET", 20)
+    run("orders", "--format", "xlsx", "--out", tmp_path)
+    found = sheets(tmp_path / "orders.xlsx")
+    assert [len(sheet) for sheet in found] == [21, 21, len(found[-1])]
+    assert all(sheet[0] == found[0][0] for sheet in found)
+    numbers = [row[0] for sheet in found for row in sheet[1:]]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_a_text_that_is_too_long_for_a_cell_is_cut_and_counted(url: str, tmp_path: Path) -> None:
+    with connect(url) as conn:
+        conn.execute(
+            "UPDATE customer_chat_summaries SET summary = repeat('x', 40000) "
+            "WHERE id = (SELECT min(id) FROM customer_chat_summaries)"
+        )
+    said = run("customers", "--format", "xlsx", "--out", tmp_path).output
+    assert "1 texts end with …" in said
+
+
+def test_decimal_comma_and_point(url: str, tmp_path: Path) -> None:
+    run("links", "--out", tmp_path)
+    points = [row["match_confidence"] for row in read_csv(tmp_path / "links.csv")]
+    run("links", "--out", tmp_path, "--decimal-comma")
+    commas = [row["match_confidence"] for row in read_csv(tmp_path / "links.csv")]
+    assert [value.replace(",", ".") for value in commas] == points
+    assert any("," in value for value in commas)
+
+
+def test_names_are_masked_where_it_is_asked_for(url: str, tmp_path: Path) -> None:
+    run("orders", "--out", tmp_path)
+    names = [row["nome"] for row in read_csv(tmp_path / "orders.csv")]
+    run("orders", "--out", tmp_path, "--masked")
+    masked = [row["nome"] for row in read_csv(tmp_path / "orders.csv")]
+    assert masked == [mask_name(name) for name in names]
+    assert masked != names
+
+
+def test_a_reader_gets_masked_customers_and_no_messages(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(url) as conn:
+        assert grants.apply(conn) == []
+        conn.execute("DROP ROLE IF EXISTS export_reader")
+        conn.execute("CREATE ROLE export_reader LOGIN PASSWORD 'x' IN ROLE whatsapp_reader")
+    monkeypatch.setenv("DATABASE_URL", make_conninfo(url, user="export_reader", password="x"))
+    run("customers", "--out", tmp_path)
+    assert all("••••" in row["nome"] for row in read_csv(tmp_path / "customers.csv"))
+    refused = CliRunner().invoke(cli, ["export", "messages", "--out", str(tmp_path)])
+    assert isinstance(refused.exception, psycopg.errors.InsufficientPrivilege)
+    assert os.listdir(tmp_path) == ["customers.csv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["messages", "--month", "2025-13"], "is no month and no range; write 2025-01 or 2025-01..2025-03"),
+        (["messages", "--month", "2025-03..2025-01"], "is no month and no range"),
+        (["messages", "--format", "parquet", "--decimal-comma"], "--decimal-comma goes with --format csv"),
+    ],
+)
+def test_bad_options_are_named(url: str, tmp_path: Path, arguments: list[str], words: str) -> None:
+    result = CliRunner().invoke(cli, ["export", *arguments, "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert words in result.output
+    assert os.listdir(tmp_path) == []
