@@ -141,7 +141,8 @@ def test_a_sheet_that_is_full_is_followed_by_another(
     monkeypatch.setattr(steps, "ROWS_OF_A_SHEET", 20)
     run("orders", "--format", "xlsx", "--out", tmp_path)
     found = sheets(tmp_path / "orders.xlsx")
-    assert [len(sheet) for sheet in found] == [21, 21, len(found[-1])]
+    assert len(found) > 2
+    assert {len(sheet) for sheet in found[:-1]} == {21}
     assert all(sheet[0] == found[0][0] for sheet in found)
     numbers = [row[0] for sheet in found for row in sheet[1:]]
     assert len(numbers) == len(set(numbers))
