@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.domain.personal_text import hide_personal
 from whatsapp_pipeline.domain.quality import Rule
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.operations.quality import standing_of
@@ -93,7 +94,8 @@ def pause_in_words(conn: Connection) -> str | None:
     pause = gates.current_pause(conn)
     if pause is None:
         return None
-    why = f" ({pause.reason})" if pause.reason else ""
+    # Dagster keeps these words, and an erasure does not reach them there.
+    why = f" ({hide_personal(pause.reason)})" if pause.reason else ""
     return (
         f"paused since {pause.began_at.astimezone():%Y-%m-%d %H:%M %Z} by {pause.made_by}{why}; "
         "`whatsapp-pipeline resume` goes on"

@@ -41,9 +41,9 @@ def _check(conn: Connection, asset: str) -> None:
 
 
 def test_a_pause_holds_every_step_until_resumed(db: Connection) -> None:
-    assert store.pause(db, "inventário")
+    assert store.pause(db, "inventário, fone 41 99999-0001")
     assert not store.pause(db, "again")
-    with pytest.raises(gates.PausedError, match=r"paused since .* \(inventário\).*resume"):
+    with pytest.raises(gates.PausedError, match=r"paused since .* \(inventário, fone \[telefone\]\).*resume"):
         _check(db, "tiny_contacts")
     assert gates.is_paused(db)
     assert store.resume(db)
