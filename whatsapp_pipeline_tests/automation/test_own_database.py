@@ -476,3 +476,5 @@ def _backfill_after_a_verdict(shop: Shop, month: str) -> None:
     assert stale == [(other, why) for other in MONTHS if other != month], plan
     shop.command("backfill")
     assert "nothing is behind" in shop.command("backfill", "--dry-run")
+    # No run evaluated the verdict's own month; `qa list` shows the last evaluation.
+    shop.command("qa", "evaluate", "--check", "chats_are_linked")
