@@ -11,7 +11,7 @@ import dagster as dg
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
 
-# Both are marked beta; what they do here is pinned by tests, and a line an asset helps nobody.
+# Dagster's beta warnings for these features would be one line per asset; tests check their behaviour.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", message="Handling yaml-defined logging", category=dg.BetaWarning)
 

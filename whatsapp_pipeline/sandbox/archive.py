@@ -212,7 +212,7 @@ def _session_truth(path: str, number: int, session: Session, messages: int, name
 def _encoding(rng: random.Random, *, plain: bool) -> tuple[str, bytes, str]:
     """Draw the encoding of a file: (codec, byte order mark, end of line).
 
-    Mostly UTF-8 and LF without mark.
+    Most files are UTF-8 with LF and without a mark.
     """
     draw = rng.random()
     if plain and draw < 0.5:

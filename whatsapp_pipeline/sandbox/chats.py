@@ -69,7 +69,7 @@ def _capitalized(name: str) -> str:
 
 
 def of_person(rng: random.Random, index: int, person: SamplePerson, named: float) -> SampleChat:
-    """Make a customer's chat, whose title is a name with probability `named`, else their bare number."""
+    """Make a customer's chat; its title is a name with the probability `named`, otherwise the number."""
     title_kind = "landline" if len(person.number) == 10 else "mobile"
     if rng.random() < named:
         title_kind = rng.choices(_NAME_KINDS, _NAME_SHARES)[0]

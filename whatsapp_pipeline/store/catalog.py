@@ -16,7 +16,7 @@ PII_MARK = "[pii]"
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class CatalogColumn:
     """One column of a table, with its comment."""
 
     name: str
@@ -27,7 +27,7 @@ class Column:
     pii: bool
 
 
-def columns(conn: Connection, table: str) -> list[Column]:
+def columns(conn: Connection, table: str) -> list[CatalogColumn]:
     """Return the columns of `table`, in order."""
     rows = conn.execute(
         """
@@ -42,7 +42,9 @@ def columns(conn: Connection, table: str) -> list[Column]:
         (table,),
     )
     return [
-        Column(name, type_, nullable, unique, text.removeprefix(PII_MARK).strip(), text.startswith(PII_MARK))
+        CatalogColumn(
+            name, type_, nullable, unique, text.removeprefix(PII_MARK).strip(), text.startswith(PII_MARK)
+        )
         for name, type_, nullable, unique, text in rows
     ]
 

@@ -185,7 +185,7 @@ class _Run:
         # The last file with returned chats, and their number.
         self._shown: int | None = None
         self._chat_number = 0
-        self._in_hand = self._passed = files.start  # of what is not passed yet windows may still tell
+        self._in_hand = self._passed = files.start  # files from `_passed` on may still have later windows
         # What became of files, until the window they were over with says so; and the first that none did.
         self._read: dict[int, ReadFile] = {}
         self._failed: dict[int, UnreadableFileError] = {}

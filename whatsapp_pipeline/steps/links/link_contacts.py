@@ -87,7 +87,7 @@ class ContactLinking(MonthLinking):
         return link_parts.contacts_part(conn, month, self._contact_names)
 
     def fits_before(self, conn: Connection, month: str) -> list[Fitted]:
-        """Return what a run of the month would fit anew first, as names of parts."""
+        """Return the parts whose model a run of the month would first fit again."""
         due: list[Fitted] = []
         if link_parts.asks_for_names(conn, month) and self._names.is_due(conn):
             due.append("model")

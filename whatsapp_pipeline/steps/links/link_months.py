@@ -68,7 +68,7 @@ class MonthLinking(ABC):
 
     @abstractmethod
     def fits_before(self, conn: Connection, month: str) -> list[Fitted]:
-        """Return what a run of the month would fit anew first, as names of parts."""
+        """Return the parts whose model a run of the month would first fit again."""
 
     @abstractmethod
     def _rules(self, conn: Connection) -> tuple[str, ...]:

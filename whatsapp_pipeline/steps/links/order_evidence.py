@@ -25,7 +25,7 @@ from whatsapp_pipeline.store.locks import named_lock
 
 # More sessions than this add time and no knowledge: every second, third … contact is taken then.
 _MOST_SESSIONS = 100_000
-# A model is fitted anew once the sessions of its dated set have grown or shrunk by this share.
+# A model is fitted again when the number of sessions it is based on has changed by this share.
 _CHANGED_SHARE = 0.05
 
 
@@ -50,7 +50,7 @@ def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderM
 
 
 def stored_order_model(conn: Connection) -> OrderModel:
-    """Return the newest fitted model, or the shipped one; never fit, nor ask whether one should be."""
+    """Return the newest fitted model, or the shipped one, without fitting."""
     return _current_model(conn) or default_model()
 
 

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.operations.adoption import Column
+from whatsapp_pipeline.store.operations.adoption import UserColumn
 
 Value: TypeAlias = str | int | Decimal | date | datetime | None
 _INTEGER_BITS: Final = {"int2": 15, "int4": 31, "int8": 63}
@@ -64,7 +64,7 @@ class _UnfitError(ValueError):
 
 
 def fit(
-    columns: Mapping[str, Column],
+    columns: Mapping[str, UserColumn],
     rows: Iterable[tuple[int, Mapping[str, Value]]],
     odd: Mapping[int, Mapping[str, str]] | None = None,
 ) -> Fitted:
@@ -98,7 +98,7 @@ def fit(
     return fitted
 
 
-def _fit_value(column: Column, value: Value) -> tuple[str | None, str | None]:
+def _fit_value(column: UserColumn, value: Value) -> tuple[str | None, str | None]:
     """Return the value as text for the column's type, and what was truncated, if anything."""
     if value is None or value == "":
         if column.required and column.family != "text":
@@ -122,14 +122,14 @@ def _fit_value(column: Column, value: Value) -> tuple[str | None, str | None]:
     return text, cut
 
 
-def _as_number(column: Column, value: Value) -> Decimal:
+def _as_number(column: UserColumn, value: Value) -> Decimal:
     try:
         return Decimal(str(value))
     except ArithmeticError:
         raise _UnfitError(f"{type(value).__name__} does not fit {column.type}") from None
 
 
-def _fit_integer(column: Column, value: int | Decimal) -> int:
+def _fit_integer(column: UserColumn, value: int | Decimal) -> int:
     bits = _INTEGER_BITS.get(column.type_name)
     if bits is None:
         raise _UnfitError(f"{column.type} is no integer")
@@ -138,7 +138,7 @@ def _fit_integer(column: Column, value: int | Decimal) -> int:
     return int(value)
 
 
-def _fit_number(column: Column, value: Decimal) -> Decimal:
+def _fit_number(column: UserColumn, value: Decimal) -> Decimal:
     if column.precision is not None and column.scale is not None:
         try:
             value = round(value, column.scale)
@@ -149,7 +149,7 @@ def _fit_number(column: Column, value: Decimal) -> Decimal:
     return value
 
 
-def upsert(conn: Connection, table: str, columns: Mapping[str, Column], fitted: Fitted) -> WrittenRows:
+def upsert(conn: Connection, table: str, columns: Mapping[str, UserColumn], fitted: Fitted) -> WrittenRows:
     """Update the rows that differ and insert the missing ones.
 
     No unique key is needed; empty text and NULL are equal. Raises PipelineError if a constraint of the user's
@@ -173,7 +173,7 @@ def upsert(conn: Connection, table: str, columns: Mapping[str, Column], fitted: 
     return WrittenRows(inserted, updated)
 
 
-def _statement(table: str, columns: Mapping[str, Column], names: Sequence[str]) -> sql.Composed:
+def _statement(table: str, columns: Mapping[str, UserColumn], names: Sequence[str]) -> sql.Composed:
     """Return the statement that writes rows with the same columns, one of which is `id`."""
     others = [name for name in names if name != "id"]
     targets: list[sql.Composable] = [sql.Identifier(name) for name in names]
@@ -208,12 +208,12 @@ def _statement(table: str, columns: Mapping[str, Column], names: Sequence[str]) 
     )
 
 
-def _typed(column: Column) -> sql.Composed:
+def _typed(column: UserColumn) -> sql.Composed:
     """Return the expression of a column's value in an incoming row, with the column's type."""
     return sql.SQL("{0}::{1} AS {0}").format(sql.Identifier(column.name), sql.SQL(column.type))
 
 
-def _differs(column: Column) -> sql.Composed:
+def _differs(column: UserColumn) -> sql.Composed:
     name = sql.Identifier(column.name)
     if column.family == "text":
         return sql.SQL("coalesce(t.{0}, '') <> coalesce(r.{0}, '')").format(name)

@@ -38,7 +38,7 @@ _LINKS_QUERY: Final = """
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class UserColumn:
     """A column of the user's table; `length` is in characters, None without a limit."""
 
     name: str
@@ -57,7 +57,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TableFinding:
     """One difference. `problem`: narrow, other_type, required, no_unique_id or no_foreign_keys."""
 
     table: str
@@ -78,7 +78,7 @@ class Finding:
         return f"{self.table}.{self.column} is {self.found}, expected {self.expected}: {self.consequence}"
 
 
-def columns(conn: Connection, table: str) -> dict[str, Column]:
+def columns(conn: Connection, table: str) -> dict[str, UserColumn]:
     """Return the columns of `table` by name; empty if there is no such table."""
     rows = conn.execute(
         """
@@ -93,7 +93,7 @@ def columns(conn: Connection, table: str) -> dict[str, Column]:
         """,
         (table,),
     )
-    return {row[0]: Column(*row) for row in rows}
+    return {row[0]: UserColumn(*row) for row in rows}
 
 
 @cache
@@ -105,12 +105,12 @@ def expected(table: str) -> dict[str, str]:
     return dict(_EXPECTED_LINE.findall(body))
 
 
-def report(conn: Connection, *, with_erp: bool = True) -> list[Finding]:
+def report(conn: Connection, *, with_erp: bool = True) -> list[TableFinding]:
     """Compare both tables with the expected ones; return an empty list if they fit.
 
     Without an ERP nothing is written to these columns, so their types and widths do not matter.
     """
-    findings: list[Finding] = []
+    findings: list[TableFinding] = []
     for table in TABLES:
         real = columns(conn, table)
         if real:
@@ -121,10 +121,10 @@ def report(conn: Connection, *, with_erp: bool = True) -> list[Finding]:
     return [finding for finding in findings if with_erp or not finding.needs_erp]
 
 
-def _key_findings(conn: Connection, table: str, real: dict[str, Column]) -> list[Finding]:
+def _key_findings(conn: Connection, table: str, real: dict[str, UserColumn]) -> list[TableFinding]:
     if real["id"].type_name not in _INTEGERS:
         return [
-            Finding(
+            TableFinding(
                 table, "id", "other_type", real["id"].type, "integer or bigint",
                 f"rows of the ERP cannot be kept in this table, and {_UNGUARDED}",
             )
@@ -133,14 +133,14 @@ def _key_findings(conn: Connection, table: str, real: dict[str, Column]) -> list
     unique, linked = row if row else (False, False)
     if not unique:
         return [
-            Finding(
+            TableFinding(
                 table, "id", "no_unique_id", "no primary key", "a key on id",
                 f"{_UNGUARDED}; ALTER TABLE {table} ADD PRIMARY KEY (id), then link_to_adopted() mend it",
             )
         ]  # fmt: skip
     if not linked:
         return [
-            Finding(
+            TableFinding(
                 table, "id", "no_foreign_keys", "a key added after the migration", "foreign keys to it",
                 f"{_UNGUARDED}; SELECT link_to_adopted(…) as the migrations do mends it",
             )
@@ -148,7 +148,7 @@ def _key_findings(conn: Connection, table: str, real: dict[str, Column]) -> list
     return []
 
 
-def _column_findings(table: str, real: Column, type_: str) -> list[Finding]:
+def _column_findings(table: str, real: UserColumn, type_: str) -> list[TableFinding]:
     family, length, precision = _read_type(type_)
     if real.family != family and not (
         real.family == "text"
@@ -156,22 +156,22 @@ def _column_findings(table: str, real: Column, type_: str) -> list[Finding]:
         or (real.family, family) == ("time", "date")
     ):
         consequence = "values of the ERP that do not fit this type are left out, a row each in exceptions"
-        return [Finding(table, real.name, "other_type", real.type, type_, consequence)]
+        return [TableFinding(table, real.name, "other_type", real.type, type_, consequence)]
     if real.family == "text" and real.length is not None and (length is None or real.length < length):
         if family != "text" and real.length >= 19:
             return []  # dates and amounts are also read from text
         consequence = "longer values of the ERP are cut to fit, a row each in exceptions"
-        return [Finding(table, real.name, "narrow", real.type, type_, consequence)]
+        return [TableFinding(table, real.name, "narrow", real.type, type_, consequence)]
     if real.family == "number" and precision and real.precision and real.precision < precision:
         consequence = "larger amounts of the ERP are left out, a row each in exceptions"
-        return [Finding(table, real.name, "narrow", real.type, type_, consequence)]
+        return [TableFinding(table, real.name, "narrow", real.type, type_, consequence)]
     return []
 
 
-def _required_findings(table: str, real: dict[str, Column]) -> list[Finding]:
+def _required_findings(table: str, real: dict[str, UserColumn]) -> list[TableFinding]:
     ours = {"id", *expected(table)}
     return [
-        Finding(
+        TableFinding(
             table, name, "required", f"{column.type} not null", "a default, or null allowed",
             "new rows of the ERP cannot be inserted into this table",
         )

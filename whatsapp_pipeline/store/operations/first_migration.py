@@ -158,7 +158,7 @@ def rows_without_own_id(conn: Connection, table: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _normalized(conn: Connection, column: adoption.Column) -> Iterator[str]:
+def _normalized(conn: Connection, column: adoption.UserColumn) -> Iterator[str]:
     """Return the faults of columns that the pipeline writes: up to 11 digits, not unique."""
     of = f"contatos.{column.name}"
     alter = f"ALTER TABLE contatos ALTER COLUMN {column.name}"
@@ -182,7 +182,7 @@ def _normalized(conn: Connection, column: adoption.Column) -> Iterator[str]:
         yield f"{of} is unique, and contacts share phones: drop {index}, or its constraint"
 
 
-def _date(conn: Connection, table: str, column: adoption.Column) -> Iterator[str]:
+def _date(conn: Connection, table: str, column: adoption.UserColumn) -> Iterator[str]:
     if column.family in {"date", "time"}:
         return
     name = sql.Identifier(column.name)
