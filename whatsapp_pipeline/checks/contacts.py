@@ -9,6 +9,7 @@ from functools import partial
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.checks.qa import QaCheck, Scope
+from whatsapp_pipeline.steps.operations import gates
 from whatsapp_pipeline.store.contacts import erp_passes
 from whatsapp_pipeline.store.operations import adoption
 from whatsapp_pipeline.store.operations.checks import Findings, find
@@ -169,7 +170,7 @@ CHECKS = [
         blocking=True,
     ),
     QaCheck(
-        name="erp_order_pass_complete",
+        name=gates.ORDERS_COMPLETE,
         subject="contacts",
         asset="tiny_orders",
         description="The last pass over the ERP's orders ended well and brought as many as the ERP counts.",

@@ -199,12 +199,11 @@ def test_a_pass_of_another_run_is_judged_when_it_ends(
         with named_lock(other, erp_passes.LOCKS[resource]):
             run = erp_passes.begin(other, resource, "full", {"source": "another run"})
             assert check.find(scope).failing == 0
-            assert gates.broken_contact_pass(scope.conn) is None
+            assert gates.broken_pass(scope.conn, resource) is None
         # The run is gone and its pass still says that it runs: it was killed, whoever else asks meanwhile.
         with erp_passes.nobody_reads(other, resource):
             assert check.find(scope).failing == 1
-            broken = gates.broken_contact_pass(scope.conn)
-            assert broken == (("running", 0, None) if resource == "contatos" else None)
+            assert gates.broken_pass(scope.conn, resource) == ("running", 0, None)
         assert other_check.find(scope).failing == 0
         other.execute("DELETE FROM erp_passes WHERE id = %s", (run.id,))
     assert before.examined > 0

@@ -31,6 +31,9 @@ BEFORE = {
     "customer_summaries": "links_reviewed",
 }
 
+# The check of the pass over the ERP's orders.
+ORDERS_COMPLETE = "erp_order_pass_complete"
+
 
 class PausedError(PipelineError):
     """The pipeline is paused; finished work stays, and the next run continues."""
@@ -70,13 +73,25 @@ def held_in_words(conn: Connection, blockers: Sequence[Rule]) -> str | None:
     """Return a text with the red blocking check and what to do; None if none is red."""
     for rule in blockers:
         standing = standing_of(conn, rule)
-        if not standing.passed:
+        found = None if standing.passed else standing.words()
+        if found is None and rule.name == ORDERS_COMPLETE and not standing.of("accepted"):
+            found = _broken_order_pass(conn)
+        if found is not None:
             return (
                 f"held, and left as it was: the check {rule.name} of {rule.asset} is red "
-                f"({standing.words()}). {rule.how_to_fix} Then `whatsapp-pipeline qa evaluate --check "
+                f"({found}). {rule.how_to_fix} Then `whatsapp-pipeline qa evaluate --check "
                 f"{rule.name}`; or accept it with `whatsapp-pipeline qa accept`"
             )
     return None
+
+
+def _broken_order_pass(conn: Connection) -> str | None:
+    """Say that the last pass over the orders broke off. It ended its run, so its check was not evaluated."""
+    broken = gates.broken_pass(conn, "ordem-servico")
+    if broken is None:
+        return None
+    status, items, _ = broken
+    return f"the last pass over the ERP's orders is {status} after {items:,} orders"
 
 
 def red_months(conn: Connection, blockers: Sequence[Rule]) -> dict[str, str]:
@@ -128,7 +143,7 @@ def _waived_for_all(conn: Connection, checkpoint: str) -> bool:
 
 
 def _contacts(conn: Connection) -> str | None:
-    if broken := gates.broken_contact_pass(conn):
+    if broken := gates.broken_pass(conn, "contatos"):
         status, items, expected = broken
         return (
             f"the last pass over the ERP's contacts is {status} after {items:,} of "

@@ -79,16 +79,16 @@ def waived_months(conn: Connection, checkpoint: str, months: list[str]) -> set[s
     return {month for month in months if None in given or month in given}
 
 
-def broken_contact_pass(conn: Connection) -> tuple[str, int, int | None] | None:
-    """Return (status, items, expected) of the newest pass over contacts if it is not complete.
+def broken_pass(conn: Connection, resource: str) -> tuple[str, int, int | None] | None:
+    """Return (status, items, expected) of the newest pass over a resource of the ERP if it is not complete.
 
     A pass that another run is working on is ignored.
     """
-    with erp_passes.nobody_reads(conn, "contatos") as quiet:
+    with erp_passes.nobody_reads(conn, resource) as quiet:
         row = conn.execute(
             """SELECT status, items, expected FROM erp_passes
-               WHERE resource = 'contatos' AND (%s OR status <> 'running') ORDER BY id DESC LIMIT 1""",
-            (quiet,),
+               WHERE resource = %s AND (%s OR status <> 'running') ORDER BY id DESC LIMIT 1""",
+            (resource, quiet),
         ).fetchone()
     return row if row is not None and row[0] != "complete" else None
 
