@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from whatsapp_pipeline.store.chats.search import SearchQuery, search
+from whatsapp_pipeline.store.chats.search_words import add_new_words, unknown_words
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline_tests.summaries_data import Said, add_chat
 from whatsapp_pipeline_tests.truth.insight_accuracy import search_misses
 
 DATA = Path(__file__).parents[2] / "domain" / "summaries" / "data"
@@ -13,3 +18,30 @@ DATA = Path(__file__).parents[2] / "domain" / "summaries" / "data"
 def test_queries_as_people_type_them(conn: Connection) -> None:
     cases, failed = search_misses(conn, DATA / "search.tsv")
     assert len(failed) <= 0.05 * cases, "\n".join(failed)
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "other"),
+    [
+        ("hp 2774", "impressora hp2774", "impressora hp2776"),
+        ("orsamento", "orçamento enviado", "ornamento de natal"),
+        ("4433", "ligar para 41988774433", "ligar para 41988773344"),
+        ('"tela quebrada"', "a tela quebrada", "quebrada a tela"),
+        ("retirada", "posso retirar hoje?", "estive fora"),
+        ("mesa", "caiu da mesa", "mesmo assim"),
+    ],
+)
+def test_spellings(conn: Connection, query: str, found: str, other: str) -> None:
+    conn.execute("TRUNCATE chat_files, search_words, search_words_seen RESTART IDENTITY CASCADE")
+    add_chat(conn, None, "a", [Said(0, "from", found), Said(1, "from", other)], status="unmatched")
+    assert add_new_words(conn) > 0
+    assert add_new_words(conn) == 0
+    assert [hit.snippet for hit in search(conn, SearchQuery(query, mark_start="", mark_end=""))] == [found]
+
+
+def test_words_that_no_message_holds_are_told(conn: Connection) -> None:
+    conn.execute("TRUNCATE chat_files, search_words, search_words_seen RESTART IDENTITY CASCADE")
+    assert unknown_words(conn, "impresora") == []  # nothing is known yet
+    add_chat(conn, None, "a", [Said(0, "from", "a impressora parou")], status="unmatched")
+    add_new_words(conn)
+    assert unknown_words(conn, "impresora parou") == ["impresora"]
