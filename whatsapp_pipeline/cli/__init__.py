@@ -43,6 +43,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "customer": ("customer:customer", "Show all that is known of one customer."),
     "commitments": ("commitments:commitments", "List what is due, overdue, broken or unanswered."),
     "export": ("export:export", "Write messages, customers, orders, links or reports to a file."),
+    "patterns": ("patterns:patterns", "Show when customers write, what comes back, who fell silent."),
     "link": ("link:link", "Explain one title's link, or link a CSV of titles without a database."),
     "review": ("review:review", "Decide links in doubt, one key each."),
     "override": ("override:override", "Decide links for good; list decisions, take them back."),

@@ -190,3 +190,36 @@ def test_the_command_lists_them(
     assert (quote["kind"], quote["amount"], quote["status"]) == ("price_quoted", "1350.00", "open")
     wrong = CliRunner().invoke(cli, ["commitments", "--due", "amanhã"])
     assert wrong.exit_code == 2
+
+
+def test_patterns_over_customers(
+    empty: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_contact(empty, 1, "Ana Teste")
+    add_contact(empty, 2, "Bia Teste")
+    chat = add_chat(empty, 1, "a", [Said(0, "from", "quanto fica?"), Said(10, "to", "fica 350")])
+    add_chat(empty, 2, "b", [*TALK[:2], Said(2 * DAY, "from", "vou pensar")])
+    add_order(empty, chat, 1, 30123, "3")
+    empty.execute(
+        "INSERT INTO ordens_servico"
+        " (id, numero_ordem_servico, situacao, equipamento, data_emissao, id_contato)"
+        " VALUES (30124, '30124', '0', ' NOTEBOOK dell', '2025-03-01', 1),"
+        " (30125, '30125', '0', 'TV', NULL, 1)"
+    )
+    run(empty)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    with clock.set_to(datetime(2025, 1, 13, 15, tzinfo=UTC)):
+        result = CliRunner().invoke(cli, ["patterns", "--json"])
+        later = CliRunner().invoke(cli, ["patterns", "--days", "8"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    # Bia wrote again two days later: a conversation of its own, and no silence.
+    assert found["hours"] == [
+        {"weekday": 1, "hour": 9, "conversations": 2}, {"weekday": 3, "hour": 9, "conversations": 1},
+    ]  # fmt: skip
+    (device,) = found["returning_devices"]
+    assert (device["id_contato"], device["orders"], device["last_opened"]) == (1, 2, "2025-03-01")
+    (silent,) = found["silent_after_quote"]
+    assert (silent["id_contato"], silent["amount"], silent["days"]) == (1, "350.00", 7)
+    assert "segunda" in later.output
+    assert "350" not in later.output

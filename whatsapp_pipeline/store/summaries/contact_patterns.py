@@ -1,0 +1,64 @@
+"""Patterns over all customers: when they write, which devices come back, who fell silent after a quote.
+
+What belongs here: reading them from summaries, commitments and orders. What does not: showing them
+(cli/patterns.py).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from psycopg.rows import class_row
+
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.queries import load
+
+
+class ContactHour(NamedTuple):
+    """How many conversations customers opened in an hour of a weekday (1: Monday)."""
+
+    weekday: int
+    hour: int
+    conversations: int
+
+
+class ReturningDevice(NamedTuple):
+    """A customer's device that several orders are about; `nome` is personal data."""
+
+    id_contato: int
+    nome: str | None
+    device: str
+    orders: int
+    last_opened: date | None
+
+
+class SilentCustomer(NamedTuple):
+    """A customer who wrote nothing after a quote; `nome` is personal data, `days` since the quote."""
+
+    id_contato: int
+    nome: str | None
+    amount: Decimal
+    said_at: datetime
+    days: int
+
+
+def contact_hours(conn: Connection) -> list[ContactHour]:
+    """Count the conversations that customers opened, by weekday and hour; those with none are left out."""
+    with conn.cursor(row_factory=class_row(ContactHour)) as cursor:
+        return cursor.execute(load("summaries/patterns_hours")).fetchall()
+
+
+def returning_devices(conn: Connection, *, limit: int) -> list[ReturningDevice]:
+    """Return devices with more than one order of the same customer, most orders first."""
+    with conn.cursor(row_factory=class_row(ReturningDevice)) as cursor:
+        return cursor.execute(load("summaries/patterns_returning"), {"limit": limit}).fetchall()
+
+
+def silent_after_quote(conn: Connection, *, today: date, days: int, limit: int) -> list[SilentCustomer]:
+    """Return customers who wrote nothing more after a quote that is at least `days` old, newest first."""
+    with conn.cursor(row_factory=class_row(SilentCustomer)) as cursor:
+        return cursor.execute(
+            load("summaries/patterns_silent"), {"today": today, "days": days, "limit": limit}
+        ).fetchall()
