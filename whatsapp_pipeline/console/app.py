@@ -30,6 +30,7 @@ from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages import (
     account,
     attachment,
+    cases,
     customer,
     home,
     message,
@@ -82,6 +83,8 @@ def create_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -> ASGIAp
         Route("/", serve.page(home.home), methods=["GET"]),
         Route("/customers/{id}", serve.page(customer.customer), methods=["GET"]),
         Route("/customers/{id}/note", serve.page(customer.save_note, "analyst"), methods=["POST"]),
+        Route("/customers/{id}/handled", serve.page(cases.handle, "analyst"), methods=["POST"]),
+        Route("/customers/{id}/reopened", serve.page(cases.reopen, "analyst"), methods=["POST"]),
         Route("/orders/{number:path}", serve.page(order.order), methods=["GET"]),
         Route("/messages/{ref}", serve.page(message.message, "analyst"), methods=["GET"]),
         Route("/chats/{ref}", serve.page(message.chat, "analyst"), methods=["GET"]),

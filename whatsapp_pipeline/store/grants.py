@@ -24,15 +24,14 @@ ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE)
 # What a reader sees: customers' summaries and metrics, and how the pipeline did. No message, no phone column.
 _READER_TABLES = (
     "customer_chat_summaries", "customer_conversations", "commitments", "link_runs", "webhook_batches",
-    "checkpoint_waivers", "pauses", "customer_notes", "sessions_all",
+    "checkpoint_waivers", "pauses", "customer_notes", "handled_cases", "sessions_all",
     "v_chats", "v_customers", "v_orders", "v_link_quality",
 )  # fmt: skip
 _READER_COLUMNS = {
     "contatos": ("id", "nome"),
     "chat_files": (
         "id", "month", "chat_number", "is_group", "duplicate_of", "format", "first_message_at",
-        "last_message_at",
-        "message_count", "processing_status", "id_contato", "match_status", "match_method",
+        "last_message_at", "message_count", "processing_status", "id_contato", "match_status", "match_method",
         "match_confidence", "match_flags", "id_ordem_servico", "order_match_method", "created_at",
         "updated_at",
     ),
@@ -48,7 +47,7 @@ _CONSOLE_RIGHTS = {
     "console_login_failures": "SELECT, INSERT, UPDATE, DELETE",
 }
 # What a person may change in the console, by level.
-_ANALYST_WRITES = {"customer_notes": "INSERT, UPDATE, DELETE"}
+_ANALYST_WRITES = {"customer_notes": "INSERT, UPDATE, DELETE", "handled_cases": "INSERT, UPDATE, DELETE"}
 _REVIEWER_WRITES = {
     **_ANALYST_WRITES, "link_overrides": "INSERT, UPDATE", "review_verdicts": "INSERT",
     "review_snoozes": "INSERT, UPDATE, DELETE", "match_candidates": "INSERT, UPDATE, DELETE",

@@ -125,7 +125,8 @@ def test_a_page_takes_few_statements_and_is_small(counted: tuple[RunningConsole,
     running, people = counted
     around = f"around=chat:{people.first + 60}"
     paths = [
-        "/", "/account", "/search", "/search?q=tela", "/search?q=tela%205", "/search?q=mensagem7",
+        "/", "/?waiting=1", "/account", "/search", "/search?q=os%2030415",
+        "/search?q=tela", "/search?q=tela%205", "/search?q=mensagem7",
         "/search?q=0007", "/search?q=30415", "/customers/7",
         f"/customers/7?{around}", "/customers/7?day=2025-01-05", "/customers/7?find=tela&hit=3",
         "/orders/30415", f"/orders/30415?id=70&{around}", "/orders/30415?id=70&find=tela", "/orders/555",

@@ -99,7 +99,7 @@ def test_a_decision_counts_at_once_for_its_scope(desk: Desk) -> None:
     confirm = desk.client.get(f"{desk.path('D1')}/decide", params={"choice": "contact:8", "shown": "x"}).text
     words = text_of(confirm)
     assert "Para todas as conversas do telefone 4199990008 3 conversas, 45 mensagens" in words
-    assert "Só para esta conversa 1 conversas, 40 mensagens" in words
+    assert "Só para esta conversa 1 conversa, 40 mensagens" in words
     assert re.findall(r'name="scope" value="(\w+)"( checked)?', confirm) == [
         ("phone", " checked"), ("chat", ""), ("title", ""),
     ]  # fmt: skip

@@ -85,6 +85,8 @@ def _may(url: str, statement: str) -> bool:
         ("DELETE FROM console_views", {"writes"}),
         ("DELETE FROM customer_notes", {"analyses", "reviews", "writes"}),
         ("SELECT * FROM customer_notes", {"reads", "analyses", "reviews", "writes"}),
+        ("SELECT * FROM handled_cases", {"reads", "analyses", "reviews", "writes"}),
+        ("DELETE FROM handled_cases", {"analyses", "reviews", "writes"}),
         ("UPDATE link_overrides SET removed_reason = ''", {"reviews", "writes"}),
         ("UPDATE chat_files SET match_status = 'pending', id_contato = NULL", {"reviews", "writes"}),
         ("UPDATE chat_sessions SET order_match_status = 'pending'", {"reviews", "writes"}),

@@ -23,9 +23,11 @@ from whatsapp_pipeline.store.chats.search import (
     MARK_START,
     MessageSearch,
     PageHit,
+    ParsedWords,
     SearchSort,
     estimated_hits,
     find_messages,
+    parse_words,
 )
 from whatsapp_pipeline.store.contacts.directory import customer_names, customers_like, orders_numbered
 from whatsapp_pipeline.templates.render import marked
@@ -105,8 +107,9 @@ def search(page: Page) -> Response:
     is_too_common = False
     wanted = query.has_words or (query.is_narrow and query.kind is not None)
     if may_read and wanted:
-        is_too_common = _is_too_common(page, query)
-        hits = [] if is_too_common else find_messages(page.conn, _message_search(query))
+        parsed = parse_words(page.conn, query.text if query.has_words else "")
+        is_too_common = _is_too_common(page, query, parsed)
+        hits = [] if is_too_common else find_messages(page.conn, _message_search(query), parsed)
     more, hits = len(hits) > _PAGE_SIZE, hits[:_PAGE_SIZE]
     page.record("search", {(hit.id_contato, f"{hit.source}:{hit.chat}") for hit in hits})
     last = hits[-1] if hits else None
@@ -208,11 +211,11 @@ def _people_and_orders(page: Page, query: Query) -> tuple[list[object], list[obj
     return list(customers), [shown_order(order) for order in orders]
 
 
-def _is_too_common(page: Page, query: Query) -> bool:
+def _is_too_common(page: Page, query: Query, parsed: ParsedWords) -> bool:
     """Return whether too many messages hold the words to rank them quickly."""
     if query.is_narrow or (query.since is not None and query.until is not None):
         return False
-    return estimated_hits(page.conn, query.text) > _TOO_COMMON
+    return estimated_hits(page.conn, parsed) > _TOO_COMMON
 
 
 def _message_search(query: Query) -> MessageSearch:

@@ -117,7 +117,20 @@ _COLUMNS: LiteralString = (
 )
 
 
-def estimated_hits(conn: Connection, words: str) -> int:
+class ParsedWords(NamedTuple):
+    """The query that words mean, and the pattern that a hit must match besides."""
+
+    query: str
+    recheck: str | None
+
+
+def parse_words(conn: Connection, words: str) -> ParsedWords:
+    """Return what words mean, for `estimated_hits` and `find_messages`."""
+    row = conn.execute("SELECT search_query(%(w)s)::text, search_recheck(%(w)s)", {"w": words}).fetchone()
+    return ParsedWords(*row) if row else ParsedWords("", None)
+
+
+def estimated_hits(conn: Connection, parsed: ParsedWords) -> int:
     """Return about how many messages hold the words, from the server's statistics; it reads no message."""
     row = conn.execute(
         """
@@ -125,19 +138,19 @@ def estimated_hits(conn: Connection, words: str) -> int:
         SELECT FROM chat_messages WHERE search @@ %(query)s::tsquery
         UNION ALL SELECT FROM conversation_messages WHERE search @@ %(query)s::tsquery
         """,
-        {"query": _parsed(conn, words)[0]},
+        {"query": parsed.query},
     ).fetchone()
     return int(row[0][0]["Plan"]["Plan Rows"]) if row else 0
 
 
-def _parsed(conn: Connection, words: str) -> tuple[str, str | None]:
-    """Return the query that words mean, and the pattern that a hit must match besides."""
-    row = conn.execute("SELECT search_query(%(w)s)::text, search_recheck(%(w)s)", {"w": words}).fetchone()
-    return row or ("", None)
+def find_messages(
+    conn: Connection, search: MessageSearch, parsed: ParsedWords | None = None
+) -> list[PageHit]:
+    """Return one page of hits, best or newest first; one more than `limit` where there is a next page.
 
-
-def find_messages(conn: Connection, search: MessageSearch) -> list[PageHit]:
-    """Return one page of hits, best or newest first; one more than `limit` where there is a next page."""
+    `parsed` is what the search's words mean, where the caller has asked already.
+    """
+    parsed = parsed or parse_words(conn, search.words)
     has_words = bool(search.words)
     by_rank = search.sort == "rank" and has_words
     found = _found_in_scope(search, by_rank) if search.is_scoped else _found_everywhere(search, by_rank)
@@ -149,7 +162,7 @@ def find_messages(conn: Connection, search: MessageSearch) -> list[PageHit]:
         after=_after(search, by_rank=by_rank),
     )
     with conn.cursor(row_factory=class_row(PageHit)) as cursor:
-        return cursor.execute(statement.encode(), _values(search, *_parsed(conn, search.words))).fetchall()
+        return cursor.execute(statement.encode(), _values(search, *parsed)).fetchall()
 
 
 def _filled(name: str, **parts: str) -> str:

@@ -7,7 +7,7 @@ What does not: how a failing check is judged with tolerances and acceptances (do
 from __future__ import annotations
 
 from datetime import date
-from typing import NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg.rows import class_row
 
@@ -21,15 +21,6 @@ class MonthOfChats(NamedTuple):
     month: str
     chats: int
     linked: int
-
-
-def coverage_by_month(conn: Connection, *, limit: int) -> list[MonthOfChats]:
-    """Count the chats of the newest months, groups and copies left out; newest month first."""
-    with conn.cursor(row_factory=class_row(MonthOfChats)) as cursor:
-        return cursor.execute(
-            queries.load("operations/coverage_by_month"),
-            (limit,),
-        ).fetchall()
 
 
 class RecentOrder(NamedTuple):
@@ -70,13 +61,27 @@ class FailingCheck(NamedTuple):
     run_id: str | None
 
 
-def failing_checks(conn: Connection, *, limit: int) -> list[FailingCheck]:
-    """Return the results with failing rows, errors first, newest month first."""
-    with conn.cursor(row_factory=class_row(FailingCheck)) as cursor:
-        return cursor.execute(
-            """
-            SELECT check_name, month, failing, examined, severity, run_id FROM qa_results WHERE failing > 0
-             ORDER BY severity = 'error' DESC, month DESC NULLS LAST, failing DESC, check_name LIMIT %s
-            """,
-            (limit,),
-        ).fetchall()
+_FAILING: LiteralString = """
+    SELECT check_name, month, failing, examined, severity, run_id FROM qa_results WHERE failing > 0
+     ORDER BY severity = 'error' DESC, month DESC NULLS LAST, failing DESC, check_name LIMIT %s
+"""
+
+
+def coverage_and_checks(
+    conn: Connection, *, months: int, checks: int
+) -> tuple[list[MonthOfChats], list[FailingCheck]]:
+    """Count the chats of the newest months, newest first, and list check results with failing rows.
+
+    Groups and copies are left out of the counts; of the results errors come first, then the newest months.
+    Both come with one statement.
+    """
+    coverage = queries.load("operations/coverage_by_month")
+    row = conn.execute(
+        f"""
+        SELECT (SELECT coalesce(jsonb_agg(to_jsonb(c)), '[]') FROM ({coverage}) c),
+               (SELECT coalesce(jsonb_agg(to_jsonb(k)), '[]') FROM ({_FAILING}) k)
+        """,
+        (months, checks),
+    ).fetchone()
+    found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = row or ([], [])
+    return [MonthOfChats(**one) for one in found[0]], [FailingCheck(**one) for one in found[1]]

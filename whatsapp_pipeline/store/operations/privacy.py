@@ -37,7 +37,7 @@ _PERSONAL = (
 TABLES = (
     "contatos", "contact_phones", "contact_phone_inputs", "contact_sources", "chat_files", "chat_phones",
     "chat_sessions", "chat_messages", "match_candidates", "order_candidates", "customer_chat_summaries",
-    "customer_conversations", "commitments", "search_words", "customer_notes", "exceptions",
+    "customer_conversations", "commitments", "search_words", "customer_notes", "handled_cases", "exceptions",
     "ignored_files",
     "link_overrides", "review_verdicts", "qa_results", "conversations", "conversation_identities",
     "conversation_messages", "conversation_candidates", "message_statuses", "leads",
@@ -156,6 +156,7 @@ _EXPORTS: dict[str, LiteralString] = {
     "customer_conversations": "SELECT to_jsonb(t) FROM customer_conversations t WHERE id_contato = %(id)s",
     "commitments": "SELECT to_jsonb(t) FROM commitments t WHERE id_contato = %(id)s",
     "customer_notes": "SELECT to_jsonb(t) FROM customer_notes t WHERE id_contato = %(id)s",
+    "handled_cases": "SELECT to_jsonb(t) FROM handled_cases t WHERE id_contato = %(id)s",
     "review_verdicts": "SELECT to_jsonb(t) FROM review_verdicts t WHERE id_chat_file = ANY(%(chats)s)",
     "exceptions": """
         SELECT to_jsonb(t) FROM exceptions t WHERE file_path = 'contatos/' || %(id)s::text
@@ -247,6 +248,7 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
         + _rows(conn, "DELETE FROM search_words_seen", p),
         "commitments": _rows(conn, "DELETE FROM commitments WHERE id_contato = %(id)s", p),
         "customer_notes": _rows(conn, "DELETE FROM customer_notes WHERE id_contato = %(id)s", p),
+        "handled_cases": _rows(conn, "DELETE FROM handled_cases WHERE id_contato = %(id)s", p),
         "match_candidates": _rows(conn, "DELETE FROM match_candidates WHERE id_contato = %(id)s", p),
         "conversation_candidates": _rows(
             conn, "DELETE FROM conversation_candidates WHERE id_contato = %(id)s", p),

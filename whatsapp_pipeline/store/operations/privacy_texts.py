@@ -34,6 +34,7 @@ _TEXTS: dict[LiteralString, tuple[LiteralString, ...]] = {
     ),
     "customer_conversations": ("sentiment", "topics"),
     "customer_notes": ("note",),
+    "handled_cases": ("note",),
     "match_candidates": ("evidence",),
     "message_readings": ("parts", "topics", "equipment", "symptoms", "commitments"),
     "message_statuses": ("reason",),

@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.queries import load
 
-CommitmentList: TypeAlias = Literal["due", "overdue", "broken", "quotes", "open", "all"]
+CommitmentList: TypeAlias = Literal["due", "overdue", "waiting", "broken", "quotes", "open", "all"]
 
 
 class CommitmentLine(NamedTuple):
@@ -45,6 +45,7 @@ FORGOTTEN = timedelta(days=90)
 _CONDITIONS: dict[CommitmentList, LiteralString] = {
     "due": "status = 'due'",
     "overdue": "status = 'overdue'",
+    "waiting": "status IN ('due', 'overdue')",
     "broken": "status = 'broken'",
     "quotes": "kind = 'price_quoted' AND status = 'open' "
     "AND said_at::date <= %(today)s - %(quiet_days)s::int",
@@ -66,13 +67,16 @@ def commitment_lines(
 
     Args:
         conn: The connection.
-        which: `due` today, `overdue`, `broken`, `quotes` without an answer, all that are `open`, or `all`.
+        which: `due` today, `overdue`, `waiting` (both, what is due today first), `broken`, `quotes` without
+            an answer, all that are `open`, or `all`.
         today: The day that due and overdue are about.
         contact: Only this customer's; None: everybody's, and nothing said more than 90 days before `today`.
         quiet_days: How many days a quote has had no answer.
         limit: How many rows at most.
     """
     statement = load("summaries/commitments_list").replace("{condition}", _CONDITIONS[which])
+    if which == "waiting":
+        statement = statement.replace("ORDER BY ", "ORDER BY status <> 'due', ")
     with conn.cursor(row_factory=class_row(CommitmentLine)) as cursor:
         return cursor.execute(
             statement.encode(),

@@ -82,6 +82,11 @@ def filled(fresh_database_url: str, archive: ChatArchive, local_dir: Path) -> It
             "INSERT INTO customer_notes (id_contato, note, made_by) VALUES (%s, 'Maria viaja', 'vera')",
             (MARIA,),
         )
+        conn.execute(
+            "INSERT INTO handled_cases (id_contato, until, note, made_by)"
+            " VALUES (%s, '2030-01-01', 'Maria volta amanhã', 'vera')",
+            (MARIA,),
+        )
         normalize_contacts(conn, default_area_code=None, log=LOG)
         _run(conn, archive)
         assert conn.execute("SELECT count(*) FROM chat_files WHERE id_contato = %s", (MARIA,)).fetchone() == (
@@ -117,6 +122,7 @@ def test_an_export_holds_the_chat_and_is_audited(filled: Connection) -> None:
     assert len(held["chat_messages"]) == held["chat_files"][0]["message_count"]
     assert held["erp_backup"] == [{"id": MARIA, "nome": "Maria Souza", "celular": MOBILE}]
     assert [note["note"] for note in held["customer_notes"]] == ["Maria viaja"]
+    assert [case["note"] for case in held["handled_cases"]] == ["Maria volta amanhã"]
     json.dumps(held)
     assert filled.execute("SELECT action FROM audit_log").fetchall() == [("privacy.export",)]
 

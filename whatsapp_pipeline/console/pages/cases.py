@@ -1,0 +1,74 @@
+"""Open cases: who waits, for how long in business hours, and taking care of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from starlette.responses import Response
+
+from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.page import Page
+from whatsapp_pipeline.domain.summaries.metrics import BusinessHours, business_days
+from whatsapp_pipeline.store.contacts.directory import customer_names
+from whatsapp_pipeline.store.operations.cases import OpenCase, handle_case, open_cases, reopen_case
+
+_LISTED = 20
+DAYS = (1, 3, 7, 30)
+"""For how many days a case can be handled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCases:
+    """The list as the home page shows it; `hours` are business hours by customer."""
+
+    cases: list[OpenCase]
+    hours: dict[int, int]
+    is_more: bool
+    waiting: bool
+    handled: bool
+
+
+def read_cases(page: Page) -> ShownCases:
+    """Return the cases that the address asks for: `waiting=1`, `handled=1`."""
+    waiting, handled = page.text("waiting") == "1", page.text("handled") == "1"
+    now = page.now.replace(tzinfo=None)
+    found = open_cases(page.conn, today=now.date(), waiting=waiting, handled=handled, limit=_LISTED + 1)
+    shown = found[:_LISTED]
+    hours = {case.id_contato: business_hours_between(case.open_since, now) for case in shown}
+    return ShownCases(shown, hours, len(found) > _LISTED, waiting, handled)
+
+
+def business_hours_between(start: datetime, end: datetime) -> int:
+    """Return the whole business hours between two local moments, by the usual opening hours and holidays."""
+    if end <= start:
+        return 0
+    days = list(business_days(start.date(), end.date(), BusinessHours()))
+
+    def before(moment: datetime, place: int) -> int:
+        day = days[place]
+        second = moment.hour * 3600 + moment.minute * 60 + moment.second
+        return day.seconds_before + min(max(second, day.opens), day.closes) - day.opens
+
+    return (before(end, -1) - before(start, 0)) // 3600
+
+
+def handle(page: Page) -> Response:
+    """Take care of a case for some days."""
+    number = page.number("id")
+    fields = page.form()
+    days = fields.get("days", "")
+    if not customer_names(page.conn, [number]):
+        raise NoPageError("not_found")
+    if days not in map(str, DAYS):
+        raise NoPageError("bad_request")
+    note = page.clean(fields.get("note", ""), longest=500)
+    until = page.now.date() + timedelta(days=int(days))
+    handle_case(page.conn, number, until=until, note=note, made_by=page.visitor.name)
+    return page.redirect("/")
+
+
+def reopen(page: Page) -> Response:
+    """Bring a case back."""
+    reopen_case(page.conn, page.number("id"))
+    return page.redirect("/")

@@ -1,0 +1,61 @@
+"""Open cases on the console's home page, and what people have taken care of.
+
+What belongs here: statements over summaries and `handled_cases` that every level may run; writing is an
+analyst's. What does not: what makes a case open (sql/queries/summaries/summaries_open.sql).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import NamedTuple
+
+from psycopg.rows import class_row
+
+from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.connection import Connection
+
+
+class OpenCase(NamedTuple):
+    """A customer with something open; `until` and what follows are of the person who handled it."""
+
+    id_contato: int
+    nome: str | None
+    open_since: datetime
+    open_reasons: list[str]
+    last_at: datetime | None
+    until: date | None
+    note: str | None
+    made_by: str | None
+    made_at: datetime | None
+
+
+def open_cases(conn: Connection, *, today: date, waiting: bool, handled: bool, limit: int) -> list[OpenCase]:
+    """Return open cases, the longest open first.
+
+    Args:
+        conn: A connection of any level.
+        today: The day in the archive's zone.
+        waiting: Only those in which the customer spoke last.
+        handled: Those that a person has taken care of, and not the others.
+        limit: At most so many.
+    """
+    values = {"today": today, "waiting": waiting, "handled": handled, "limit": limit}
+    with conn.cursor(row_factory=class_row(OpenCase)) as cursor:
+        return cursor.execute(queries.load("operations/open_cases"), values).fetchall()
+
+
+def handle_case(conn: Connection, id_contato: int, *, until: date, note: str, made_by: str) -> None:
+    """Keep a customer's case out of the list until a day."""
+    conn.execute(
+        """
+        INSERT INTO handled_cases (id_contato, until, note, made_by) VALUES (%s, %s, %s, %s)
+        ON CONFLICT (id_contato) DO UPDATE
+           SET until = EXCLUDED.until, note = EXCLUDED.note, made_by = EXCLUDED.made_by, made_at = now()
+        """,
+        (id_contato, until, note, made_by),
+    )
+
+
+def reopen_case(conn: Connection, id_contato: int) -> None:
+    """Bring a handled case back into the list."""
+    conn.execute("DELETE FROM handled_cases WHERE id_contato = %s", (id_contato,))
