@@ -104,6 +104,7 @@ class MessageReader:
         """Add the topics of commitments, symptoms and moods, and drop praise that is meant as blame."""
         taxonomy = self.taxonomy
         found = set(topics)
+        found -= {taxonomy.displaced[one.kind] for one in commitments if one.kind in taxonomy.displaced}
         found.update(taxonomy.committed[one.kind] for one in commitments if one.kind in taxonomy.committed)
         if (
             has_symptoms

@@ -44,6 +44,7 @@ class Taxonomy:
     complaints: frozenset[str]  # … unless these are in it too
     praises: frozenset[str]
     committed: dict[str, str]  # kind of commitment → the topic it belongs to
+    displaced: dict[str, str]  # kind of commitment → the topic that it is taken for
     digest: str
 
 
@@ -97,6 +98,7 @@ def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
         names, equipment, parts, tuple(rules.rules), Matcher(rules.patterns),
         marked("customer_only"), marked("fault"), marked("complaint"), marked("praise"),
         {kind: topic["name"] for topic in table["topics"] for kind in topic.get("commitments", ())},
+        {kind: topic["name"] for topic in table["topics"] for kind in topic.get("yields_to", ())},
         sha256((text + json.dumps(DEVICES, sort_keys=True)).encode()).hexdigest()[:16],
     )  # fmt: skip
 
