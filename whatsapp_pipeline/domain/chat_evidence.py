@@ -1,7 +1,7 @@
-"""What chats tell about whose they are: their sessions, and the words said in them, a window at a time.
+"""Evidence about whose a chat is: its sessions and the words said in them, a window of messages at a time.
 
-What belongs here: collecting evidence from messages that were read. What does not: judging it (matching), and
-which words there are (vocabulary, titles).
+What belongs here: collecting evidence from messages that were read. What does not: judging it
+(matching/), and the words to look for (vocabulary.py, titles.py).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class EvidenceCollector:
 
 
 def _stretches(talk: pl.DataFrame) -> pl.DataFrame:
-    """The stretches of messages that are sorted by chat and time."""
+    """Return the stretches in messages that are sorted by chat and time."""
     is_first = (pl.col("chat") != pl.col("chat").shift()) | (pl.col("timestamp").diff() >= SESSION_GAP)
     first = talk.select(is_first.fill_null(value=True)).to_series().arg_true()
     after = first.shift(-1, fill_value=talk.height)
@@ -86,7 +86,7 @@ def _stretches(talk: pl.DataFrame) -> pl.DataFrame:
 
 
 def _joined(stretches: pl.DataFrame) -> pl.DataFrame:
-    """Join the stretches of a chat that lie less than the gap apart, and number them all as `session`."""
+    """Join a chat's stretches that lie less than SESSION_GAP apart, and number the results as `session`."""
     reached = pl.col("end").cum_max().over("chat").shift()
     is_first = (pl.col("chat") != pl.col("chat").shift()) | (pl.col("start") - reached >= SESSION_GAP)
     return (
@@ -100,7 +100,7 @@ def _joined(stretches: pl.DataFrame) -> pl.DataFrame:
 
 
 def _first_said(sessions: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
-    """Each word where its session has it first, with the number of that session."""
+    """Return the first occurrence of each word in its session, with the session's number."""
     return (
         words.sort("chat", "timestamp", "ordinal", maintain_order=True)
         .join_asof(
@@ -146,7 +146,7 @@ def _folded(texts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _keys(kind: str, excerpts: pl.DataFrame, find: _Finder) -> pl.DataFrame:
-    """What `find` finds in each of the excerpts, which it is asked for once each."""
+    """Return what `find` finds in each excerpt; it is called once for each."""
     found = [(text, key) for text in excerpts["text"].unique().to_list() for key in find(text)]
     known = pl.DataFrame(
         {"text": [text for text, _ in found], "key": [key for _, key in found]},

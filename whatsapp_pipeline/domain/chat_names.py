@@ -24,7 +24,7 @@ _GENERAL_FOLDERS = frozenset({"", ".", "whatsapp", "chat", "chats", "export", "e
 
 @dataclass(frozen=True, slots=True)
 class ChatName:
-    """What a file's name says: the time in it, the chat's title, whether its shape is a known one.
+    """A file's name in parts: the time in it, the chat's title, and whether its shape is a known one.
 
     `is_combined`: the name says that the file holds many chats; it has no title then.
     """

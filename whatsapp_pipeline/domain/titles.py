@@ -128,7 +128,7 @@ def parse_title(title: str, *, default_area_code: str | None = None) -> Title:
 
 
 def _phone_inside(text: str, default_area_code: str | None) -> tuple[Phone | None, str]:
-    """The phone among the words of a title, and the title without it."""
+    """Return the phone among a title's words, and the title without it."""
     plain = plain_phone_text(text)
     rest = without_documents(plain)
     inside = _PHONE_INSIDE.search(rest)
@@ -157,7 +157,7 @@ def find_order_numbers(text: str) -> list[str]:
 
 
 def _name(text: str) -> str | None:
-    """What is left of a title once devices, work and ornaments are gone; None when no letter is."""
+    """Return a title without devices, work and ornaments; None when no letter is left."""
     plain = "".join(
         " " if unicodedata.category(char) in ("So", "Sk", "Cf", "Cs", "Co", "Cn") or char in "️" else char
         for char in text

@@ -1,10 +1,10 @@
 """The words of a repair shop: devices, brands, and words said when an order opens or closes.
 
 What belongs here: finding them in a text. The words themselves stand in `vocabulary.toml`. What does not:
-what a match of them is worth (domain/matching/).
+how much a match of them counts (domain/matching/).
 
 Every message of an archive is searched, so a vocabulary is one expression whose phrases are grouped by their
-first letter: at a word that begins none of them it tries a score of letters, not all the phrases. Columns of
+first letter: at a word that begins none of them it tries some twenty letters, not all the phrases. Columns of
 texts are searched by another engine first, with expressions made of the same phrases.
 """
 
