@@ -136,3 +136,38 @@ def _wait_for_console(client: httpx.Client, base: str) -> None:
 def test_the_console_refuses_to_be_read_along(environment: None) -> None:
     refused = run("--host", "0.0.0.0")
     assert "plain HTTP" in str(refused.exception)
+
+
+def test_a_link_to_an_order_is_signed(
+    environment: None, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from urllib.parse import parse_qs, urlsplit
+
+    from whatsapp_pipeline import clock
+    from whatsapp_pipeline.console.signed_links import checked_link
+
+    conn.execute(
+        "INSERT INTO ordens_servico (id, numero_ordem_servico) VALUES (70, '30415'), (71, '5'), (72, '05')"
+    )
+    assert "CONSOLE_LINK_KEYS is not set" in str(run("link", "--order", "30415").exception)
+    secret = "s" * 40
+    monkeypatch.setenv("CONSOLE_LINK_KEYS", f"new:{secret},old:{'o' * 40}")
+    made = run(
+        "link", "--order", "30415", "--minutes", "15", "--origin", "https://erp.example"
+    ).output.strip()
+    assert made.startswith("https://console.example.com/embed/orders/30415?")
+    assert secret not in made
+    query = {name: values[0] for name, values in parse_qs(urlsplit(made).query).items()}
+    link = checked_link("30415", query, {"new": secret.encode()})
+    assert (link.order, link.level, link.origins) == (70, "analyst", ("https://erp.example",))
+    assert 880 <= link.expires - clock.now().timestamp() <= 900
+    assert "several orders have the number: give --id, one of 72, 71" in str(
+        run("link", "--order", "5").exception
+    )
+    assert (
+        "/embed/orders/05?order=72&level=reader&"
+        in run("link", "--order", "5", "--id", "72", "--level", "reader").output
+    )
+    assert "there is no such order" in str(run("link", "--order", "999").exception)
+    assert run("link", "--order", "30415", "--origin", "erp.example").exit_code == 2
+    assert run("link", "--order", "30415", "--minutes", "0").exit_code == 2
