@@ -133,7 +133,8 @@ def test_a_page_takes_few_statements_and_is_small(counted: tuple[RunningConsole,
         f"/messages/chat:{people.first}", f"/messages/chat:{people.stranger}", "/print/customers/7",
         "/export/orders/70", "/chats/chat:2",
     ]  # fmt: skip
-    with running.client("analyst") as client:
+    paths += ["/review", "/review/next", "/review/history", "/review/chat:2", "/review/chat:2?who=ana"]
+    with running.client("reviewer") as client:
         for path in paths:
             _Counted.statements.clear()
             answer = client.get(path)
