@@ -1,8 +1,9 @@
-"""Moves the spool into the inbox table; one owner at a time, by a lock.
+"""The drainer moves records from the spool into the inbox table. A file lock allows one drainer at a time.
 
-Order: segments by name, records as they stand. A delivery id is unique in the inbox, so a commit whose
-answer was lost is absorbed on the second try. A segment is deleted only when it is final and all of it is
-committed; one that is damaged gives up its whole records and is set aside under `corrupt/`.
+It reads segments in the order of their names, and records in the order of the file. A delivery id is unique
+in the inbox. So if a commit succeeds and its answer is lost, the second try inserts nothing. The drainer
+deletes a segment only when the segment is final and all its records are committed. From a damaged segment it
+saves the whole records, then moves the file to `corrupt/`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from whatsapp_pipeline.webhook import records, spool
 
 _LOG = logging.getLogger(__name__)
 CORRUPT = "corrupt"
-_READ_BYTES = 2 * 2**20  # also the size of one transaction, about
+_READ_BYTES = 2 * 2**20  # bytes per read, and so the approximate size of one transaction
 _IDLE_SECONDS = 0.2
 _UNMIGRATED = "the database is not migrated; run `whatsapp-pipeline migrate`"
 _LONGEST_PAUSE = 5.0
@@ -36,7 +37,7 @@ _LONGEST_PAUSE = 5.0
 
 @contextmanager
 def ownership(directory: Path) -> Iterator[bool]:
-    """Try to become the one who drains this spool; yields whether it worked."""
+    """Try to take the lock that allows draining this spool; yield whether it was taken."""
     descriptor = os.open(directory / "drain.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -51,7 +52,7 @@ def ownership(directory: Path) -> Iterator[bool]:
 
 @dataclass(slots=True)
 class DrainState:
-    """What the drainer last did, for /health and the status command."""
+    """The drainer's counts and its last problems, for /health and the status command."""
 
     drained: int = 0
     last_error: str | None = None
@@ -61,7 +62,7 @@ class DrainState:
 
 
 class Drainer:
-    """Drains one spool directory. `seal` asks the writer of this process to make its segment final."""
+    """Drains one spool directory. `seal` asks this process's writer to make its segment final."""
 
     def __init__(self, directory: Path, url: str, *, seal: Callable[[], object] | None = None) -> None:
         self._directory = directory
@@ -71,7 +72,7 @@ class Drainer:
         self.state = DrainState()
 
     def run(self, stop: threading.Event) -> None:
-        """Drain until `stop` is set, whatever happens to the database meanwhile."""
+        """Drain until `stop` is set. While the database fails, retry with growing pauses."""
         while not stop.is_set():
             with ownership(self._directory) as mine:
                 self.state.owner = mine
@@ -83,7 +84,7 @@ class Drainer:
         pause = _IDLE_SECONDS
         while not stop.is_set():
             try:
-                self._move_strays()  # while the database is down, too
+                self._move_strays()  # before connecting, so that it also happens while the database is down
                 with connect(self._url, application_name="whatsapp-pipeline webhook drainer") as conn:
                     self._warn_about_schema()
                     limit_statements(conn, 30)
@@ -99,23 +100,25 @@ class Drainer:
                 pause = min(_LONGEST_PAUSE, pause * 2)
 
     def _warn_about_schema(self) -> None:
-        """Warn, once, when the schema is not the current one; another one may take deliveries, too."""
+        """Warn once if the schema is not current. Draining goes on: an older schema may accept deliveries."""
         try:
             problem = _UNMIGRATED if pending(self._url) else None
         except PipelineError as error:
             problem = str(error)
         if problem is not None and problem != self._schema_problem:
             _LOG.warning(
-                "%s. Deliveries are taken, and wait on disk while they cannot be stored",
+                "%s. The receiver accepts deliveries and keeps them on disk until they can be stored",
                 problem,
                 extra=fields(reason=problem),
             )
         self._schema_problem = problem
 
     def _failed(self, error: Exception) -> None:
-        if self.state.last_error is None:  # once an outage, not once an attempt
+        if self.state.last_error is None:  # warn once per outage, not once per attempt
             _LOG.warning(
-                "the spool waits: %s", type(error).__name__, extra=fields(reason=type(error).__name__)
+                "the spool cannot be drained now (%s); it is tried again",
+                type(error).__name__,
+                extra=fields(reason=type(error).__name__),
             )
         self.state.last_error = type(error).__name__
 
@@ -127,14 +130,17 @@ class Drainer:
     def _move_strays(self) -> None:
         for name in spool.move_strays(self._directory):
             _LOG.warning(
-                "%s is no segment of the spool: moved to %s/", name, spool.STRAY, extra=fields(file=name)
+                "%s is not a segment of the spool; it was moved to %s/",
+                name,
+                spool.STRAY,
+                extra=fields(file=name),
             )
 
     def drain(self, conn: Connection) -> int:
-        """Move everything that is in the spool now; return the number of records. Needs ownership.
+        """Move everything that is in the spool now; return the number of records. The caller owns the spool.
 
-        What is none of ours is moved out of the way, and a segment that cannot be read waits without holding
-        up the others: it is tried again every time.
+        Files that the receiver did not write are moved to `stray/`. A segment that cannot be read stays where
+        it is and is tried again on every call; the other segments are drained meanwhile.
         """
         self._move_strays()
         drained, unreadable = 0, dict[Path, str]()
@@ -145,8 +151,8 @@ class Drainer:
                 unreadable[path] = error.strerror or type(error).__name__
                 if path not in self.state.unreadable:
                     _LOG.error(
-                        "segment %s cannot be read (%s); it holds accepted deliveries: mend its rights, "
-                        "do not delete it",
+                        "segment %s cannot be read (%s); it holds accepted deliveries: "
+                        "correct its file permissions, do not delete it",
                         path.name,
                         unreadable[path],
                         extra=fields(file=path.name, reason=unreadable[path]),
@@ -159,14 +165,15 @@ class Drainer:
         offsets = self.state.offsets
         drained = 0
         with path.open("rb") as file:
-            final = spool.is_final(file.fileno())  # asked before reading: what is read then is all there is
+            # Checked before reading: if the segment is final here, nothing is appended after the read.
+            final = spool.is_final(file.fileno())
             size = os.fstat(file.fileno()).st_size
             while True:
                 offset = offsets.get(path, 0)
                 wanted = _READ_BYTES
                 data = os.pread(file.fileno(), wanted, offset)
                 found = records.scan(data, complete=final)
-                if not found.records and len(data) == wanted:  # one record larger than a reading
+                if not found.records and len(data) == wanted:  # one record is larger than one read
                     data = os.pread(file.fileno(), wanted + records.MAX_BODY_BYTES, offset)
                     found = records.scan(data, complete=final)
                 if not found.records:
@@ -181,7 +188,7 @@ class Drainer:
                     path.unlink(missing_ok=True)
                 offsets.pop(path, None)
             elif self._seal is not None and not drained and 0 < size == offsets.get(path, 0):
-                self._seal()  # nothing new since the last look: let it be deleted
+                self._seal()  # nothing was added since the last call: once final, the segment can be deleted
         return drained
 
     def _set_aside(self, conn: Connection, path: Path) -> int:
@@ -190,21 +197,21 @@ class Drainer:
         aside = self._directory / CORRUPT
         aside.mkdir(exist_ok=True, mode=0o700)
         path.replace(aside / path.name)
-        _LOG.error("segment %s is damaged: %d whole records were saved, the file is in %s/",
+        _LOG.error("segment %s is damaged: %d whole records were saved, the file was moved to %s/",
                    path.name, len(saved), CORRUPT,
                    extra=fields(file=path.name, counts={"records_saved": len(saved)}))  # fmt: skip
         return len(saved)
 
 
 def damaged(directory: Path) -> list[Path]:
-    """List the damaged segments that were set aside."""
+    """List the damaged segments that were moved to `corrupt/`."""
     return sorted((directory / CORRUPT).glob("*"))
 
 
 def drain_now(directory: Path, conn: Connection, *, wait_seconds: float = 10) -> bool:
-    """Have the spool emptied: by us when nobody owns it, else by its owner.
+    """Drain the spool here if no other process owns it; otherwise wait until its owner has drained it.
 
-    Returns whether it was empty within `wait_seconds`.
+    Returns whether the spool was empty within `wait_seconds`.
     """
     if not directory.exists():
         return True

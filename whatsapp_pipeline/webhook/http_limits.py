@@ -1,7 +1,8 @@
-"""What the receiver's HTTP side may cost: connections, time for headers and bodies, bytes held.
+"""Limits of the receiver's HTTP server: connections, time for headers and bodies, bytes in memory.
 
-What belongs here: the limits and what enforces them below the application. What does not: what is done with
-a body (receiver). uvicorn bounds none of these for a request that is still coming in.
+What belongs here: the limits, and the classes that enforce them below the application. What does not: what
+the receiver does with a body (receiver). uvicorn has none of these limits for a request that is still being
+received.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """Upper bounds. A body of 3 MB, the largest that Meta sends, fits into every one of them."""
+    """Upper bounds. The largest body that Meta sends (3 MB) is below all of them if it is signed."""
 
     connections: int = 256
     header_seconds: float = 10
     body_seconds: float = 30
     held_bytes: int = 64 * 2**20
-    """Bytes of bodies that are still coming in or waiting for the disk, over all connections."""
+    """Bytes of bodies that are being received or wait for the disk, over all connections."""
     unsigned_bytes: int = 64 * 2**10
-    """How much is kept of a body that nobody signed: enough to look at."""
+    """Bytes that are kept of an unsigned body; a person who inspects it needs no more."""
 
 
 @dataclass(slots=True)
 class HttpLoad:
-    """What is held now, and how often a limit was hit."""
+    """The bytes in memory now, and how often each limit was hit."""
 
     held_bytes: int = 0
     too_many_connections: int = 0
@@ -45,28 +46,28 @@ class HttpLoad:
     _logged: set[str] = field(default_factory=set)
 
     def hit(self, limit: str) -> None:
-        """Count that a limit was hit; the first time is a warning, so that a flood does not fill the log."""
+        """Count that a limit was hit. Only the first hit is logged, so that a flood does not fill the log."""
         setattr(self, limit, getattr(self, limit) + 1)
         if limit not in self._logged:
             self._logged.add(limit)
             _LOG.warning(
-                "the limit on %s was hit; /health counts how often",
+                "the receiver hit a limit (%s); /health counts how often",
                 limit.replace("_", " "),
                 extra=fields(limit=limit),
             )
 
     def refused(self) -> dict[str, int]:
-        """Return the limits that were hit, with how often."""
+        """Return how often each limit was hit, without the limits that were never hit."""
         names = ("too_many_connections", "slow_headers", "slow_bodies", "too_many_bytes")
         return {name: count for name in names if (count := getattr(self, name))}
 
 
 class TooBusyError(Exception):
-    """More bytes are held than the limit allows; the sender tries again later."""
+    """The bodies in memory have reached the byte limit; the sender tries again later."""
 
 
 class HeldBytes:
-    """The share of one request in the bytes that are held."""
+    """The bytes that one request has in memory, counted against the limit for all requests."""
 
     def __init__(self, load: HttpLoad, most: int) -> None:
         self._load = load
@@ -74,21 +75,21 @@ class HeldBytes:
         self._mine = 0
 
     def add(self, size: int) -> None:
-        """Count `size` more bytes; raises TooBusyError when they are too many."""
+        """Count `size` more bytes; raises TooBusyError when the limit would be exceeded."""
         if self._load.held_bytes + size > self._most:
             raise TooBusyError
         self._load.held_bytes += size
         self._mine += size
 
     def release(self) -> None:
-        """Give the share back."""
+        """Subtract this request's bytes from the total."""
         self._load.held_bytes -= self._mine
         self._mine = 0
 
 
 @contextmanager
 def held_bytes(load: HttpLoad, most: int) -> Iterator[HeldBytes]:
-    """Count the bytes of one request while the block lasts."""
+    """Yield the byte count of one request; its bytes are released when the block ends."""
     share = HeldBytes(load, most)
     try:
         yield share
@@ -96,14 +97,14 @@ def held_bytes(load: HttpLoad, most: int) -> Iterator[HeldBytes]:
         share.release()
 
 
-# Which of uvicorn's two implementations it is, is decided at run time.
+# At run time uvicorn decides which of its two implementations this is.
 _HttpProtocol: Any = AutoHTTPProtocol
 
 
 class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of type Any, as above
     """uvicorn's HTTP protocol with a limit on connections and on the time that headers take.
 
-    uvicorn makes one for each connection; `limited_protocol` gives the class its limits.
+    uvicorn makes one instance per connection; `limited_protocol` gives the class its limits.
     """
 
     limits: ClassVar[HttpLimits]
@@ -111,7 +112,7 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Take the connection, unless there are too many; its headers have to come in time."""
+        """Accept the connection, unless there are too many, and set the deadline for its headers."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
             self.load.hit("too_many_connections")
@@ -120,7 +121,7 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
         self._await_headers()
 
     def data_received(self, data: bytes) -> None:
-        """Start the clock when a further request begins; stop it once its headers are there."""
+        """Set the deadline when another request begins; cancel it once its headers are complete."""
         if self._deadline is None and self._is_idle():
             self._await_headers()
         super().data_received(data)
@@ -128,12 +129,12 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
             self._stop_waiting()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Cancel the deadline."""
         self._stop_waiting()
         super().connection_lost(exc)
 
     def _is_idle(self) -> bool:
-        """Tell whether no request is under way: none began, or the last one was answered."""
+        """Return whether no request is being handled: none began, or the last one was answered."""
         return self.cycle is None or bool(self.cycle.response_complete)
 
     def _await_headers(self) -> None:

@@ -1,4 +1,8 @@
-"""One person out of everything the webhook kept: tables, spool, quarantine, damaged segments."""
+"""Export and erasure of one person in the webhook's files: spool, quarantine, damaged segments, strays.
+
+What belongs here: finding these files and rewriting them. What does not: the webhook's tables
+(store/operations/privacy_webhooks.py) and the order of an erasure (steps/operations/privacy.py).
+"""
 
 from __future__ import annotations
 
@@ -17,22 +21,22 @@ from whatsapp_pipeline.webhook.spool import set_aside
 
 
 def empty_spool(conn: Connection, spool_dir: Path) -> None:
-    """Empty the spool into the inbox, by its owner or by us, before a person is looked for.
+    """Drain the spool into the inbox before a person is exported or erased.
 
-    Raises PipelineError when it does not empty (the receiver can't reach the database): erased data would
-    come back from it.
+    Raises PipelineError when the spool stays non-empty, for example because the receiver can't reach the
+    database. Later draining would bring erased data back.
     """
     if not drain_now(spool_dir, conn):
         raise PipelineError(
-            f"the webhook spool {spool_dir} does not empty, and it may hold messages of this person; "
-            "see that the receiver reaches the database, then try again"
+            f"the webhook spool {spool_dir} could not be drained, and it may hold messages of this person; "
+            "make sure that the receiver reaches the database, then try again"
         )
 
 
 def export_webhooks(
     conn: Connection, person: tables.Person, spool_dir: Path
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return everything the webhook holds of a person, by table, raw deliveries and kept files included."""
+    """Return all rows about a person by table, and under `webhook_files` what the webhook's files hold."""
     held = tables.export_person(conn, person)
     held["webhook_files"] = [
         {"file": path.name, "received_at": f"{received_at}", "raw_json": dumps(item)}
@@ -44,7 +48,7 @@ def export_webhooks(
 
 
 def rewrite_files(spool_dir: Path, is_person: NameTest) -> None:
-    """Take a person out of quarantined bodies and damaged segments."""
+    """Remove a person from quarantined bodies, damaged segments and strays."""
     for path in _kept_files(spool_dir):
         _rewrite_file(path, is_person)
 
@@ -56,9 +60,9 @@ def _kept_files(spool_dir: Path) -> list[Path]:
 
 
 def _rewrite_file(path: Path, is_person: NameTest) -> None:
-    """Write the file anew without the person; a damaged one keeps its whole records only."""
+    """Rewrite a file without the person if it names them; only whole records are kept."""
     kept = []
-    # Of a damaged segment the torn part may name the person, and no whole record.
+    # The person may be named only in the damaged part of the file, outside the whole records.
     text = tables.text_of_body(path.read_bytes())
     changed = scrub_text(text, is_person) != text
     for delivery_id, received_at, body in records.read_file(path):

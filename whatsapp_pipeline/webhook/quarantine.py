@@ -1,4 +1,8 @@
-"""Where bodies with a bad signature are kept: bounded, never processed, for a person to look at."""
+"""Storage for bodies with a bad signature. They are never processed; a person can inspect them.
+
+What belongs here: the files, their size limit and their age limit. What does not: the signature check
+(signature) and the record format (records).
+"""
 
 from __future__ import annotations
 
@@ -20,14 +24,17 @@ def quarantine_directory(spool_dir: Path) -> Path:
 
 
 class Quarantine:
-    """Two files of at most half of `max_bytes` each (plus one body); the older half goes first."""
+    """Two files, each of at most half of `max_bytes` plus one body.
+
+    When the current file is full, it replaces the previous one.
+    """
 
     def __init__(self, directory: Path, *, max_bytes: int = MAX_BYTES) -> None:
         self._directory = directory
         self._half = max_bytes // 2
 
     def keep(self, body: bytes) -> None:
-        """Keep a body; when that fails it is logged and the body is given up, as it proved nothing."""
+        """Append a body. If that fails, log it and drop the body: nothing shows that it came from Meta."""
         current = self._directory / CURRENT
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -44,7 +51,7 @@ class Quarantine:
 
 
 def files(directory: Path) -> list[Path]:
-    """List the quarantine's files, older first."""
+    """List the quarantine's files, the older one first."""
     return [path for name in (PREVIOUS, CURRENT) if (path := directory / name).exists()]
 
 

@@ -1,7 +1,7 @@
-"""The HTTP side: cap the body, check the signature, spool it, answer.
+"""The HTTP server: it limits the size of a body, checks its signature, writes it to the spool and answers.
 
-What belongs here: the two routes and the server around them. What does not: anything that reads what a body
-says, and the database, which no answer waits for.
+What belongs here: the routes and the server around them. What does not: anything that reads the content of a
+body, and anything that would make an answer wait for the database.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ from whatsapp_pipeline.webhook.spool import (
 _LOG = logging.getLogger(__name__)
 PATH = "/api/whatsapp/webhook"
 _OK = b'{"ok": true}'
-# A body over the cap is read on to here, so that its sender gets to read the answer.
+# A body over MAX_BODY_BYTES is read up to this size and discarded, so that its sender can read the answer.
 _DISCARD_BYTES = 4 * MAX_BODY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverConfig:
-    """What the receiver must know; secrets have no repr."""
+    """The receiver's settings. The repr leaves out the secrets."""
 
     spool_dir: Path
     secrets: tuple[str, ...]
@@ -71,8 +71,8 @@ def config_from(settings: Settings, *, insecure: bool) -> ReceiverConfig:
     """Read the receiver's part of the settings; raises SettingError without a secret, unless `insecure`."""
     if not settings.whatsapp_app_secrets and not insecure:
         raise SettingError(
-            "WHATSAPP_APP_SECRET is not set, so nobody's messages could be told from a forger's; "
-            "set it, or pass --insecure to accept unsigned bodies on a machine nobody else reaches"
+            "WHATSAPP_APP_SECRET is not set, so a forged message cannot be detected; "
+            "set it, or pass --insecure to accept unsigned bodies on a machine that nobody else can reach"
         )
     verify_token = settings.whatsapp_verify_token
     return ReceiverConfig(
@@ -84,11 +84,11 @@ def config_from(settings: Settings, *, insecure: bool) -> ReceiverConfig:
 
 
 class TooLargeError(Exception):
-    """The body is over the cap."""
+    """The body has more than MAX_BODY_BYTES."""
 
 
 class Receiver:
-    """The endpoints over one spool."""
+    """The endpoints that write to one spool."""
 
     def __init__(self, config: ReceiverConfig, writer: SpoolWriter, load: HttpLoad) -> None:
         self._config = config
@@ -101,9 +101,10 @@ class Receiver:
         self._refusing = False
 
     async def receive(self, request: Request) -> Response:
-        """Take a delivery: 200 once it is on disk, 503 when the disk or the memory takes none.
+        """Accept a delivery and answer 200 once it is on disk.
 
-        413 over the cap, 408 when the body takes too long.
+        The answer is 503 when the disk or the memory has no room, 413 for a body that is too large, and 408
+        for a body that takes too long to arrive.
         """
         with held_bytes(self._load, self._config.limits.held_bytes) as share:
             try:
@@ -118,11 +119,14 @@ class Receiver:
                 self._load.hit("too_many_bytes")
                 return self._busy
             except ClientDisconnect:
-                return Response(status_code=400)  # nobody is there to read it
+                return Response(status_code=400)  # the client has gone, so nobody reads this answer
             return await self._take(request, body)
 
     async def _body(self, request: Request, share: HeldBytes) -> bytes:
-        """Read a body up to the cap; of one that nobody signed only as much as a person needs to look at."""
+        """Read a body; keep only the first `unsigned_bytes` of one that has no signature.
+
+        Raises TooLargeError for a body of more than MAX_BODY_BYTES.
+        """
         most = MAX_BODY_BYTES if self._may_be_signed(request) else self._config.limits.unsigned_bytes
         chunks: list[bytes] = []
         size = kept = 0
@@ -150,16 +154,19 @@ class Receiver:
             await self._writer.append(body)
         except SpoolError as error:
             if not self._refusing:
-                _LOG.error("%s; answering 503 until it does", error, extra=fields(status=503))
+                _LOG.error(
+                    "%s; the receiver answers 503 until it can write again", error, extra=fields(status=503)
+                )
             self._refusing = True
             return self._unavailable
         self._refusing = False
         return self._ok
 
     async def takes_deliveries(self) -> bool:
-        """Say whether the next delivery will be taken; after a refusal, by a trial.
+        """Return whether the next delivery will be accepted. After a refusal, a trial write decides.
 
-        Who asks may be what sends no deliveries here until the answer is yes.
+        A load balancer may send no deliveries here until /health is good, so waiting for the next delivery
+        would never end.
         """
         if self._refusing:
             self._refusing = not await asyncio.to_thread(self._writer.takes)
@@ -169,13 +176,13 @@ class Receiver:
         header = next((value for name, value in request.scope["headers"] if name == HEADER), None)
         if header is None and self._config.insecure:
             return True
-        # Insecure without a secret: whatever signature came cannot be checked.
+        # Without a secret no signature can be checked.
         if self._config.insecure and not self._config.secrets:
             return True
         return is_signed(body, header, self._config.secrets)
 
     async def verify(self, request: Request) -> Response:
-        """Answer the subscription handshake: the bare challenge, or 403."""
+        """Answer the subscription handshake with the challenge as plain text, or with 403."""
         query = request.query_params
         token = self._config.verify_token
         given = query.get("hub.verify_token", "").encode("utf-8", "surrogatepass")
@@ -186,7 +193,7 @@ class Receiver:
 
 
 def _refusal(status: int, headers: dict[str, str] | None = None) -> Response:
-    """Return a refusal that ends the connection: the rest of the body may still be on its way."""
+    """Return a refusal that closes the connection, because the rest of the body may still arrive."""
     return Response(
         b'{"ok": false}',
         status_code=status,
@@ -198,11 +205,14 @@ def _refusal(status: int, headers: dict[str, str] | None = None) -> Response:
 def create_app(
     config: ReceiverConfig, writer: SpoolWriter, drainer: Drainer | None, load: HttpLoad | None = None
 ) -> Starlette:
-    """Build the application; it owns `writer` and `drainer` (None: somebody else drains) while it runs."""
+    """Build the application. While it runs, it owns `writer` and `drainer`.
+
+    `drainer` is None when another process drains the spool.
+    """
     load = load or HttpLoad()
     receiver = Receiver(config, writer, load)
     stop = threading.Event()
-    # A daemon: a database that hangs must not keep the process, and the spool is on disk.
+    # A daemon thread, so that a hanging database does not keep the process from ending. The spool is on disk.
     thread = threading.Thread(target=drainer.run, args=(stop,), daemon=True) if drainer else None
 
     async def health(_: Request) -> Response:
@@ -251,7 +261,7 @@ def serve(
     load = HttpLoad()
     app = create_app(config, writer, drainer, load)
     if config.insecure:
-        say("--insecure: bodies are accepted from anybody who reaches this port, signed or not")
+        say("--insecure: the receiver accepts bodies from anybody who reaches this port, signed or not")
     say(f"receiving webhooks on http://{host}:{port}{PATH}")
     uvicorn.run(
         app,
@@ -266,9 +276,9 @@ def serve(
 
 
 def open_spool(directory: Path, url: str) -> SpoolWriter:
-    """Open the spool; one that is full is emptied into the database first, if that can be reached.
+    """Open the spool. If it has no room, drain it into the database first.
 
-    Raises SpoolError when it takes nothing all the same.
+    Raises SpoolError when the spool still cannot be written.
     """
     try:
         return SpoolWriter(directory)
@@ -287,12 +297,13 @@ def open_spool(directory: Path, url: str) -> SpoolWriter:
 
 
 def spool_problems(directory: Path, drainer: Drainer | None) -> list[str]:
-    """Say what is wrong in the spool's folder, though deliveries are taken."""
+    """List the problems in the spool's folder that do not stop the receiver from accepting deliveries."""
     counted = {
         f"damaged segment(s) in {CORRUPT}/: look at them, then delete them": damaged(directory),
-        f"stray file(s) in {STRAY}/: none of ours, they were moved there": set_aside(directory),
-        "segment(s) cannot be read; they hold accepted deliveries: mend the file's rights, delete none": (
-            sorted(drainer.state.unreadable) if drainer else []
+        f"stray file(s) in {STRAY}/: the receiver did not write them and moved them there": (
+            set_aside(directory)
         ),
+        "segment(s) cannot be read; they hold accepted deliveries: correct the file permissions, "
+        "do not delete them": sorted(drainer.state.unreadable) if drainer else [],
     }
     return [f"{len(found)} {words}" for words, found in counted.items() if found]

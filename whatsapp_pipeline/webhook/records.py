@@ -1,7 +1,8 @@
-"""The record format of spool and quarantine files, and reading them back from any damage.
+"""The record format of spool and quarantine files, and reading whole records from damaged files.
 
-A record: magic (8 bytes), length of the body (4), CRC-32 (4) of all that follows it and of the length, time
-received in microseconds (8), delivery id (16), body. Numbers are big-endian.
+A record consists of: magic (8 bytes), length of the body (4), CRC-32 (4), time received in microseconds (8),
+delivery id (16), body. The CRC-32 covers the length and everything after the checksum. Numbers are
+big-endian.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from uuid import UUID, uuid4
 MAGIC = b"WHSPOOL1"
 MAX_BODY_BYTES = 4 * 2**20
 _HEADER = struct.Struct(">8sIIQ16s")
-_CHECKED_FROM = 16  # time, id and body follow the checksum
+_CHECKED_FROM = 16  # offset of the first byte after the checksum: time, id and body
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Ending: TypeAlias = Literal["end", "torn", "corrupt"]
@@ -27,7 +28,7 @@ Record: TypeAlias = tuple[UUID, datetime, bytes]
 
 
 def encode(body: bytes, *, delivery_id: UUID | None = None, received_at: datetime | None = None) -> bytes:
-    """Frame one body under a new delivery id and the present time, unless given."""
+    """Return one body as a record. The defaults are a new delivery id and the current time."""
     micros = (
         time.time_ns() // 1000 if received_at is None else (received_at - _EPOCH) // timedelta(microseconds=1)
     )
@@ -38,7 +39,7 @@ def encode(body: bytes, *, delivery_id: UUID | None = None, received_at: datetim
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a stretch of a file holds: its whole records, where the next would begin, and what is there."""
+    """The whole records at the start of some data, where the next would begin, and what is found there."""
 
     records: list[Record]
     next_offset: int
@@ -46,20 +47,20 @@ class Scan:
 
 
 def scan(data: bytes, *, complete: bool) -> Scan:
-    """Read records from the start of `data`.
+    """Read records from the start of `data`; `complete` means that no writer appends to the file any more.
 
-    Ends with `end` when nothing is left, `torn` when what is left may be a record cut short (or, in a file
-    that is `complete`, one that its writer did not live to finish), `corrupt` when it can be neither.
+    The ending is `end` when no data is left. It is `torn` when the rest may be an incomplete record: one that
+    is still being written, or in a complete file one whose writer crashed. Otherwise it is `corrupt`.
     """
     records: list[Record] = []
     offset = 0
     while offset < len(data):
         found = _record_at(data, offset)
         if isinstance(found, str):
-            # A crash leaves an unfinished tail: part of one record, or zeros that were never written.
+            # After a crash the file may end in part of a record, or in zeros that nobody wrote.
             if found == "corrupt" and complete and not data[offset:].strip(b"\0"):
                 found = "torn"
-            # A length that was damaged looks like a record cut short, with others behind it.
+            # A record with a damaged length looks incomplete, but other records follow it.
             elif found == "torn" and complete and data.find(MAGIC, offset + 1) >= 0:
                 found = "corrupt"
             return Scan(records, offset, found)
@@ -86,7 +87,7 @@ def _record_at(data: bytes, offset: int) -> Record | Ending:
 
 
 def salvage(data: bytes) -> list[Record]:
-    """Read every whole record of a damaged file, wherever it stands."""
+    """Read every whole record of a damaged file, at any offset."""
     records: list[Record] = []
     offset = data.find(MAGIC)
     while offset >= 0:
@@ -100,7 +101,7 @@ def salvage(data: bytes) -> list[Record]:
 
 
 def read_file(path: Path) -> Iterator[Record]:
-    """Read every whole record of a file; one that vanished meanwhile holds none."""
+    """Read every whole record of a file; yield nothing if the file was deleted meanwhile."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""X-Hub-Signature-256: whether the sender knows the app secret."""
+"""The check of X-Hub-Signature-256, which shows whether the sender knows the app secret."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ _PREFIX = b"sha256="
 
 
 def is_signed(body: bytes, header: bytes | None, secrets: Sequence[str]) -> bool:
-    """Tell whether `header` (raw bytes, None when absent) signs `body` with any of the secrets.
+    """Return whether `header` (raw bytes, None when absent) signs `body` with any of the secrets.
 
-    Bytes are compared, in constant time: a header that is no ASCII would make a comparison of strings raise.
+    The comparison takes constant time. It compares bytes, because `compare_digest` raises for a string that
+    is not ASCII.
     """
     if header is None or not header.startswith(_PREFIX):
         return False

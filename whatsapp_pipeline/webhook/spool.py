@@ -1,10 +1,11 @@
-"""The on-disk spool: what is answered 200 is on disk first.
+"""The on-disk spool: a body is written to it before the receiver answers 200.
 
-What belongs here: appending with grouped fdatasync, and which files there are. What does not: the record
-format (records) and moving records on (drainer).
+What belongs here: appending with one fdatasync per group of bodies, and listing the files. What does not: the
+record format (records) and moving records to the inbox (drainer).
 
-A writer holds a lock on its segment for as long as it may append to it; a segment without that lock is
-final. A segment gets its name only once it is locked, so a reader never takes a new one for an orphan.
+A writer holds a lock on its segment as long as it may append to it. A segment without that lock is final. A
+writer locks a new segment before it renames it to its final name, so a reader never mistakes a new segment
+for a final one.
 """
 
 from __future__ import annotations
@@ -29,23 +30,23 @@ SUFFIX = ".seg"
 STRAY = "stray"
 _UNBORN = ".new"
 _SEGMENT_NAME = re.compile(r"\d{20}-\d+\.seg", re.ASCII)
-# What else a spool's folder holds by right.
+# The other names that belong in a spool's folder.
 _OWN = frozenset({STRAY, "corrupt", "quarantine", "drain.lock", "lost+found"})
 _OWN_NAMES = re.compile(r"probe-\d+|\d{20}-\d+\.new|\..*", re.ASCII)
 _PROBE_BYTES = 64 * 1024
 
 
 class SpoolError(PipelineError):
-    """The spool cannot take a record now: disk full, or not writable."""
+    """The spool cannot be written now: the disk is full, or the folder is not writable."""
 
 
 def spool_directory(settings: Settings) -> Path:
-    """Return where the spool is: WHATSAPP_SPOOL_DIR, else `webhook-spool` in the local directory."""
+    """Return the spool's folder: WHATSAPP_SPOOL_DIR, or `webhook-spool` in the local directory."""
     return settings.whatsapp_spool_dir or settings.local_dir / "webhook-spool"
 
 
 def segments(directory: Path) -> list[Path]:
-    """List the segments, oldest first: regular files under the names that a writer gives."""
+    """List the segments, oldest first: regular files whose names follow the writer's pattern."""
     return sorted(
         directory / entry.name
         for entry in _entries(directory)
@@ -54,14 +55,14 @@ def segments(directory: Path) -> list[Path]:
 
 
 def set_aside(directory: Path) -> list[Path]:
-    """List the strays that were moved out of the way."""
+    """List the files in `stray/`."""
     return sorted(directory / STRAY / entry.name for entry in _entries(directory / STRAY))
 
 
 def move_strays(directory: Path) -> list[str]:
-    """Move what no part of the receiver made into `stray/`, so that it is in nobody's way; return the names.
+    """Move files that the receiver did not make into `stray/`; return their names.
 
-    Hidden files and a file system's own `lost+found` stay, and so does what the user may not move.
+    Hidden files and a file system's `lost+found` stay, and so do files that this process may not move.
     """
     moved = []
     for entry in _entries(directory):
@@ -89,7 +90,7 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
 
 
 def is_final(descriptor: int) -> bool:
-    """Tell whether no writer holds the segment open any more; takes its lock if so."""
+    """Return whether no writer holds the segment's lock; if so, take the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -106,7 +107,7 @@ def _sync_directory(directory: Path) -> None:
 
 
 class _Segment:
-    """One file that is being appended to."""
+    """The segment that a writer appends to."""
 
     def __init__(self, directory: Path) -> None:
         newest = max((path.name for path in segments(directory)), default="0")
@@ -135,13 +136,14 @@ class _Segment:
                 view = view[written:]
             os.fdatasync(self._descriptor)
         except OSError:
-            with suppress(OSError):  # should this fail too, the records stand: delivered twice, not lost
+            # If this fails too, the records stay in the file. They may be delivered twice, but are not lost.
+            with suppress(OSError):
                 os.ftruncate(self._descriptor, self.size)
             raise
         self.size += len(data)
 
     def close(self) -> None:
-        """Give the lock up: from now on the file is final."""
+        """Release the lock, which makes the file final."""
         os.close(self._descriptor)
 
 
@@ -154,18 +156,21 @@ def _probe(directory: Path) -> None:
 
 
 def _keep_hint(directory: Path) -> str:
-    """Say how to make room where segments wait: nobody should delete them."""
+    """Return the part of an error that says how to make room without deleting segments, if there are any."""
     waiting = len(segments(directory))
     if not waiting:
         return ""
     return (
-        f". Its {waiting} segment(s) are accepted deliveries: delete none; `whatsapp-pipeline webhook drain` "
-        "moves them into the database and makes room"
+        f". Its {waiting} segment(s) are accepted deliveries: do not delete them; "
+        "`whatsapp-pipeline webhook drain` moves them into the database and makes room"
     )
 
 
 class SpoolWriter:
-    """Appends bodies; every `append` that returns is on disk. One event loop, one writing thread."""
+    """Appends bodies to the spool, from one event loop and with one writing thread.
+
+    When `append` returns, the body is on disk.
+    """
 
     def __init__(self, directory: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         """Open the spool under `directory`, creating it; raises SpoolError when it is not writable."""
@@ -179,17 +184,17 @@ class SpoolWriter:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             _probe(directory)
             move_strays(directory)
-            for orphan in directory.glob(f"*{_UNBORN}"):  # its writer died between making and naming it
+            for orphan in directory.glob(f"*{_UNBORN}"):  # its writer died before it renamed the file
                 if orphan.stat().st_mtime < time.time() - 60:
                     orphan.unlink(missing_ok=True)
         except OSError as error:
             raise SpoolError(
                 f"the webhook spool {directory} is not writable ({error.strerror}); "
-                f"free it up or set WHATSAPP_SPOOL_DIR{_keep_hint(directory)}"
+                f"make room there or set WHATSAPP_SPOOL_DIR{_keep_hint(directory)}"
             ) from error
 
     def takes(self) -> bool:
-        """Try whether a delivery of common size could be written now; nothing is kept of the trial."""
+        """Return whether a delivery of common size could be written now. The trial file is deleted."""
         try:
             _probe(self._directory)
         except OSError:
@@ -197,10 +202,10 @@ class SpoolWriter:
         return True
 
     async def append(self, body: bytes) -> None:
-        """Put a body on disk under a new delivery id.
+        """Write a body to disk under a new delivery id.
 
-        All bodies that arrive while one sync is under way share the next. Raises SpoolError when the disk
-        takes none; nothing of the body is then kept.
+        All bodies that arrive during one sync share the next sync. Raises SpoolError when the write fails;
+        the body is then not in the spool.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
@@ -223,13 +228,13 @@ class SpoolWriter:
     ) -> None:
         error = written.exception()
         for done in group:
-            if done.done():  # its request was given up meanwhile
+            if done.done():  # its request was cancelled meanwhile
                 continue
             if error is None:
                 done.set_result(None)
             else:
                 hint = _keep_hint(self._directory)
-                done.set_exception(SpoolError(f"the webhook spool took no record ({error}){hint}"))
+                done.set_exception(SpoolError(f"the webhook spool could not be written ({error}){hint}"))
         if self._waiting:
             self._begin(loop)
         else:
@@ -241,7 +246,7 @@ class SpoolWriter:
         try:
             self._segment.append(data)
         except OSError:
-            # After a failed sync nobody knows what the disk holds of this file: go on in another.
+            # After a failed sync it is unknown what the disk holds of this file, so use a new one.
             self._close_segment()
             raise
         if self._segment.size >= self._segment_bytes:
@@ -253,10 +258,10 @@ class SpoolWriter:
             segment.close()
 
     def seal(self) -> Future[None]:
-        """Make the present segment final (from any thread), so that the drainer may delete it."""
+        """Make the current segment final, so that the drainer may delete it. Any thread may call this."""
         return self._executor.submit(self._close_segment)
 
     def close(self) -> None:
-        """Finish what is being written and make the segment final."""
+        """Wait until pending writes are done, then make the segment final."""
         self._executor.submit(self._close_segment)
         self._executor.shutdown(wait=True)

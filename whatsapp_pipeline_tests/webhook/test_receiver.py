@@ -364,7 +364,9 @@ def test_a_stray_in_the_spool_is_moved_away_and_said_to_be(
         wait_until(lambda: len(spool.set_aside(config.spool_dir)) == 2)
         health = requests.get(base + "/health", timeout=5).json()
         assert health["ok"]
-        assert health["problems"] == ["2 stray file(s) in stray/: none of ours, they were moved there"]
+        assert health["problems"] == [
+            "2 stray file(s) in stray/: the receiver did not write them and moved them there"
+        ]
     clear(conn)
 
 
@@ -375,7 +377,7 @@ def test_a_stray_is_moved_away_while_the_database_is_down(config: ReceiverConfig
         assert post(base, b"one").status_code == 200
         wait_until(lambda: "problems" in requests.get(base + "/health", timeout=5).json())
         problems = requests.get(base + "/health", timeout=5).json()["problems"]
-    assert problems == ["1 stray file(s) in stray/: none of ours, they were moved there"]
+    assert problems == ["1 stray file(s) in stray/: the receiver did not write them and moved them there"]
     assert spooled(config) == [b"one"]
 
 
@@ -411,7 +413,7 @@ def test_a_full_spool_is_emptied_before_it_refuses_to_start(
     try:
         with pytest.raises(
             spool.SpoolError,
-            match=r"accepted deliveries: delete none; `whatsapp-pipeline "
+            match=r"accepted deliveries: do not delete them; `whatsapp-pipeline "
             r"webhook drain`",
         ):
             open_spool(config.spool_dir, "postgresql://nobody@127.0.0.1:1/nothing")
