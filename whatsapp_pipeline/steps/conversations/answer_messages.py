@@ -1,9 +1,9 @@
-"""Answering customers: at most one reply per question, stored and sent nowhere.
+"""Replies to customers' questions. Each question gets at most one reply, which is stored and never sent.
 
-What belongs here: which failures are asked again, when a run stops asking, and the prompt. What does not: the
-request (assistant/client.py) and statements (store/conversations/assistant.py). No transaction is held while
-the model thinks. Whatever goes wrong is a warning and a row state; the user's message was stored long before
-and is never touched here.
+What belongs here: which failed questions are asked again, when a run stops, and the prompt. What does not:
+the request (assistant/client.py) and statements (store/conversations/assistant.py). No transaction is open
+while the model computes a reply. A failure is logged as a warning and kept in the question's row. The
+customer's message was stored before, and this step never changes it.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ from whatsapp_pipeline.store.conversations.conversations import StoredMessage, g
 
 HISTORY = 20
 LEASE_SECONDS = 120.0
-# A failed question is asked again after 30 s, 1 min, 2 min … at most an hour, until it is a day old.
+# The pause before a failed question is asked again: 30 s, 1 min, 2 min and so on, at most one hour. A
+# question that is a day old is not asked any more.
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 3600.0
-_UNUSABLE_ATTEMPTS = 3  # a text that is cut or empty is cut again, as a rule
-_OUTAGES_IN_A_ROW = 2  # two calls that hang use up the time of a run
+_UNUSABLE_ATTEMPTS = 3  # a reply that was cut off or empty is usually cut off or empty again
+_OUTAGES_IN_A_ROW = 2  # two calls without an answer use up the time of a run
 _PAUSE_FOR_ALL = 300.0
 _SHORTEST_CALL = 5.0  # seconds; a question that gets less than this waits for the next run
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerLimits:
-    """What one run may take: questions, seconds in all, and tokens as the endpoint counts them."""
+    """The limits of one run: questions, seconds in total, and tokens as the endpoint counts them."""
 
     questions: int = 1000
     seconds: float = 60.0
@@ -42,13 +43,13 @@ class AnswerLimits:
 
 
 def limits_from(settings: Settings) -> AnswerLimits:
-    """Return the limits that the settings name."""
+    """Return the limits from the settings."""
     return AnswerLimits(seconds=settings.assistant_run_seconds, tokens=settings.assistant_run_tokens)
 
 
 @dataclass(slots=True)
 class AnswerReport:
-    """What became of the questions; `asked_later`: given back after a failure, to be asked again."""
+    """Number of questions by outcome. `asked_later` counts those that stay pending, to be asked again."""
 
     answered: int = 0
     superseded: int = 0
@@ -65,9 +66,9 @@ class AnswerReport:
 def answer_messages(
     conn: Connection, assistant: Assistant, *, limits: AnswerLimits | None = None, log: logging.Logger
 ) -> AnswerReport:
-    """Answer the questions that are due, within `limits`; only the newest of a conversation is asked about.
+    """Answer the questions that are due, within `limits`. Only a conversation's newest question is asked.
 
-    What is left stays pending: the next run, which the sensor asks for, goes on with it.
+    The other questions stay pending for the next run, which the sensor requests.
     """
     run = _Answering(conn, assistant, limits or AnswerLimits(), log)
     run.report.superseded, run.report.expired = replies.settle_needless(conn)
@@ -95,7 +96,7 @@ class _Answering:
         self.report = AnswerReport()
 
     def answer_all(self) -> str | None:
-        """Answer question after question; return why it stopped before the last one, None after it."""
+        """Answer the due questions one by one; return why the run stopped early, None if none is left."""
         for _ in range(self._limits.questions):
             seconds = min(DEADLINE_SECONDS, self._stop_at - time.monotonic())
             if seconds < _SHORTEST_CALL:
@@ -112,13 +113,13 @@ class _Answering:
         return f"this run has asked {self._limits.questions} questions"
 
     def _answer(self, question: replies.Question, seconds: float) -> str | None:
-        """Ask about one question and settle it; return why the run has to stop, if it has to."""
+        """Ask the assistant one question and store the outcome; return why the run must stop, or None."""
         messages = get_last_messages(self._conn, question.conversation_id, HISTORY, up_to=question.trigger_id)
         try:
             reply = self._assistant.reply(turns(messages), seconds=seconds)
         except AssistantError as error:
             return self._failed(question, error)
-        except Exception as error:  # a fault of a client must never lose the run or the user's message
+        except Exception as error:  # a bug in the client must not end the run: other questions wait
             return self._failed(question, AssistantError(type(error).__name__))
         self._outages = 0
         self.report.answer_tokens += reply.tokens or _estimated_tokens(messages, reply)
@@ -138,7 +139,7 @@ class _Answering:
         return None
 
     def _failed(self, question: replies.Question, error: AssistantError) -> str | None:
-        """Give the question back or give it up; return why the run has to stop, if it has to."""
+        """Postpone the question or settle it as failed; return why the run must stop, or None."""
         self._log.warning(
             "no reply to message %d: %s",
             question.trigger_id,
@@ -151,7 +152,7 @@ class _Answering:
             self.report.failed += 1
             return None
         pause = error.retry_after if error.retry_after is not None else _pause(question.attempts)
-        # A wrong key or a limit is not the question's fault: it uses up no attempt.
+        # A wrong key or a rate limit says nothing about the question, so it does not count as an attempt.
         counts = error.failure in {"outage", "unusable"}
         replies.ask_later(self._conn, question.trigger_id, str(error), seconds=pause, counts=counts)
         self.report.asked_later += 1
@@ -164,8 +165,8 @@ class _Answering:
 
 
 def _pause(attempts: int) -> float:
-    """Seconds until a question is asked again after `attempts` failures, ± 25 % to spread retries."""
-    spread = 0.75 + random.random() / 2  # noqa: S311  # spreads retries, guards nothing
+    """Return the seconds until a question is asked again after `attempts` failures, ± 25 %."""
+    spread = 0.75 + random.random() / 2  # noqa: S311  # spreads retries over time, protects no secret
     return float(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempts, 10)) * spread)
 
 
@@ -175,10 +176,10 @@ def _estimated_tokens(messages: Sequence[StoredMessage], reply: Reply) -> int:
 
 
 def turns(messages: Sequence[StoredMessage]) -> list[Turn]:
-    """Make the prompt: what users wrote only ever as `user`, phones and documents hidden.
+    """Return the prompt, with phones and document numbers hidden. Users' text always has the role `user`.
 
-    An edit is left out, because the message that it changed already has the new words. Only an edit that is
-    itself the question stays, as the last turn.
+    An edit is left out, because the edited message already has the new text. Only an edit that is itself the
+    question stays, as the last turn.
     """
     return [
         {"role": "assistant" if m.role == "assistant" else "user", "content": hide_personal(m.text)}

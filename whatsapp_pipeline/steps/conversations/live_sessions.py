@@ -1,7 +1,7 @@
-"""Cutting live conversations into sessions, as the archive's chats are cut, with the words said in them.
+"""Sessions of live conversations, made by the same rules as the sessions of the archive's chats.
 
-What belongs here: reading what is due, a batch at a time. What does not: the rules (domain/chat_evidence.py)
-and whose the conversations and sessions are (steps/links/live_links.py).
+What belongs here: reading the messages of due conversations in batches. What does not: the rules
+(domain/chat_evidence.py) and linking conversations and sessions (steps/links/live_links.py).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _SAID = {
 
 
 def make_live_sessions(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
-    """Make and link the sessions of every conversation whose messages changed; return what links changed.
+    """Make and link the sessions of every conversation whose messages changed; report the changed links.
 
-    Both are done in one transaction, so a conversation stays due until it is linked. A conversation that
-    another worker is adding to at this moment is left to the next call.
+    One transaction does both, so a conversation stays due until it is linked. A conversation that another
+    worker has locked is left to the next call.
     """
     linking, report = LiveLinking(conn, log=log), LiveLinkReport()
     while True:

@@ -1,8 +1,12 @@
-"""From the inbox into the tables: leases, one pass over many deliveries, and what happens when one is bad.
+"""Processing of the webhook inbox: lease deliveries, store their items, handle the ones that fail.
 
-A chunk of deliveries is stored in one set-based transaction. Only when that fails is it done again item by
-item, each in a savepoint, so that a bad item costs its siblings nothing; what failed is tried again later
-and ends as a dead letter. A database that is down or refuses to write uses up no attempt.
+The step stores a chunk of deliveries in one set-based transaction. If that fails, it stores the chunk again
+item by item, each in a savepoint, so that a bad item does not affect the others. It retries a failed delivery
+later. After the last attempt the delivery is a dead letter. A database that is down or refuses to write does
+not count as an attempt.
+
+What belongs here: the order of processing, errors and retries. What does not: reading a delivery
+(domain/conversations.py) and statements (store/conversations/).
 """
 
 from __future__ import annotations
@@ -29,14 +33,14 @@ from whatsapp_pipeline.store.operations import suppression
 from whatsapp_pipeline.store.operations.privacy_webhooks import cleaned_body
 
 _MAX_ID = 2**63 - 1
-# SQLSTATE classes that speak of the server, not of what it was given: connection, transaction rollback,
-# insufficient resources, operator intervention, system error; and 25006, a read-only server.
+# SQLSTATE classes of errors that the server causes and not the data: connection, transaction rollback,
+# insufficient resources, operator intervention, system error. 25006 is a read-only server.
 _SERVER_TROUBLE = ("08", "40", "53", "57", "58", "25006")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessOptions:
-    """How deliveries are processed."""
+    """Settings of the processing: features, chunk size, and limits for leases, attempts and crashes."""
 
     multitenant: bool = False
     ask_assistant: bool = False
@@ -48,7 +52,7 @@ class ProcessOptions:
 
 @dataclass(slots=True)
 class ProcessReport:
-    """What a run did, in numbers."""
+    """The counts of one run."""
 
     deliveries: int = 0
     messages: int = 0
@@ -68,22 +72,22 @@ class ProcessReport:
         return asdict(self)
 
     def add(self, stored: Stored) -> None:
-        """Add what one pass stored."""
+        """Add the counts of one pass."""
         for name, value in asdict(stored).items():
             setattr(self, name, getattr(self, name) + value)
 
 
 class DatabaseTroubleError(PipelineError):
-    """The database went away or refused to write; nothing was lost, and no attempt was used up."""
+    """The connection was lost or the database refused to write; no data is lost, no attempt is counted."""
 
 
 @dataclass(slots=True)
 class _Read:
-    """One delivery, decoded."""
+    """One decoded delivery and the outcome of its processing."""
 
     delivery: inbox.Delivery
     received: list[Received] = field(default_factory=list)
-    body_without_erased: bytes | None = None  # what is kept in the place of the body as received
+    body_without_erased: bytes | None = None  # replaces the received body; None keeps it
     unknown_accounts: list[str] = field(default_factory=list)
     error: str | None = None
     hopeless: bool = False
@@ -92,9 +96,9 @@ class _Read:
 def process_batch(
     conn: Connection, batch_id: int, options: ProcessOptions, *, log: logging.Logger
 ) -> ProcessReport:
-    """Process what is due in one batch's range, then close the batch.
+    """Process the due deliveries in one batch's range, then close the batch.
 
-    Raises DatabaseTroubleError when the database goes away; the batch then stays open for another launch.
+    Raises DatabaseTroubleError when the database fails; the batch then stays open for another launch.
     """
     batch = inbox.batch(conn, batch_id)
     if batch is None:
@@ -106,9 +110,9 @@ def process_batch(
 
 
 def process_due(conn: Connection, options: ProcessOptions, *, log: logging.Logger) -> ProcessReport:
-    """Process every due delivery, then link what contacts and orders that came since say of conversations.
+    """Process every due delivery, then link conversations to contacts and orders that were added since.
 
-    Any number of workers may do so at once.
+    Any number of workers may run this at the same time.
     """
     report = _process_range(conn, options, 0, _MAX_ID, log)
     linked = link_live(conn, log=log)
@@ -162,11 +166,11 @@ def _process_leased(
             with conn.transaction():
                 stored = _store_all(conn, token, reads, options)
             report.add(stored)
-        except Exception as error:  # whatever one item does, a fault of our own too, costs the others nothing
+        except Exception as error:  # any failure of one item, even a bug here, must not affect the others
             if _is_server_trouble(conn, error):
                 raise
             log.warning(
-                "one of %d deliveries is bad (%s); storing item by item",
+                "storing %d deliveries together failed (%s); they are stored item by item now",
                 len(leased),
                 _name(error),
                 extra=fields(reason=_name(error), counts={"deliveries": len(leased)}),
@@ -178,14 +182,14 @@ def _process_leased(
         if not conn.closed:
             try:
                 inbox.release(conn, token)
-            except psycopg.Error as second:  # it refuses this too: the lease runs out by itself
+            except psycopg.Error as second:  # the database refuses this too; the lease expires by itself
                 log.warning(
-                    "the lease could not be given back (%s)",
+                    "the lease could not be released (%s); it expires by itself",
                     _name(second),
                     extra=fields(reason=_name(second)),
                 )
         raise DatabaseTroubleError(
-            f"the database stopped serving ({_name(error)}); the deliveries wait, run it again later"
+            f"the database failed ({_name(error)}); the deliveries stay in the inbox, process them later"
         ) from error
     _log_messages(conn, [read.delivery.id for read in reads])
     for read in reads:
@@ -202,7 +206,7 @@ def _process_leased(
 
 
 def _log_messages(conn: Connection, inbox_ids: list[int]) -> None:
-    """Log each stored message with its conversation and how many messages give its context, at debug."""
+    """Log each stored message at debug level, with its conversation and the size of its context."""
     log = detail_log()
     if not log.isEnabledFor(logging.DEBUG):
         return
@@ -217,7 +221,7 @@ def _log_messages(conn: Connection, inbox_ids: list[int]) -> None:
 
 
 def _read(delivery: inbox.Delivery, options: ProcessOptions, is_erased: NameTest | None) -> _Read:
-    """Decode a delivery; what names an erased person is left out of its items and of the kept body."""
+    """Decode a delivery; leave out of its items and of the kept body whatever names an erased person."""
     read = _Read(delivery)
     if delivery.crashes >= options.max_crashes:
         read.error, read.hopeless = f"its worker died {delivery.crashes} times", True
@@ -238,10 +242,10 @@ def _read(delivery: inbox.Delivery, options: ProcessOptions, is_erased: NameTest
             payload, read.body_without_erased = cleaned.value, dumps(cleaned.value).encode()
     try:
         for item in read_delivery(payload, delivery.received_at):
-            if isinstance(item, Other) and item.raw_json == "null":  # here was an item that was left out
+            if isinstance(item, Other) and item.raw_json == "null":  # `without_person` removed this item
                 continue
             read.received.append(Received(delivery.id, delivery.delivery_id, delivery.received_at, item))
-    except Exception as error:  # the reader raises for nothing it knows of: keep the rest, show the fault
+    except Exception as error:  # a bug in the reader: keep the items read so far, report the error
         read.error = f"item {len(read.received)} could not be read ({type(error).__name__})"
     return read
 
@@ -256,7 +260,7 @@ def _store_all(conn: Connection, token: UUID, reads: Sequence[_Read], options: P
 
 
 def _store_one_by_one(conn: Connection, token: UUID, read: _Read, options: ProcessOptions) -> Stored:
-    """Store one delivery's items each in a savepoint; what fails is noted and the rest is kept."""
+    """Store one delivery's items, each in a savepoint; record which items fail and keep the others."""
     tenants = _split_off_unknown(conn, [read], options)
     report = ProcessReport()
     errors: list[str] = []
@@ -264,7 +268,7 @@ def _store_one_by_one(conn: Connection, token: UUID, read: _Read, options: Proce
         try:
             with conn.transaction():
                 report.add(store(conn, [received], tenants, ask_assistant=options.ask_assistant))
-        except Exception as error:  # as above: this item is tried again, its siblings are kept
+        except Exception as error:  # as above: this item is retried later, the other items are stored
             if _is_server_trouble(conn, error):
                 raise
             errors.append(f"item {received.item.position}: {_name(error)}")
@@ -279,9 +283,10 @@ def _store_one_by_one(conn: Connection, token: UUID, read: _Read, options: Proce
 def _split_off_unknown(
     conn: Connection, reads: Sequence[_Read], options: ProcessOptions
 ) -> Mapping[str, int | None]:
-    """Keep the items whose account may be served; note the other accounts; return the tenants.
+    """Remove items of unknown or disabled accounts and record these accounts; return tenants by account.
 
-    With several tenants an account has to be known. An account that was disabled is never served.
+    An unknown account is accepted unless the installation has several tenants. A disabled account is never
+    accepted.
     """
     for read in reads:
         inbox.replace_body(conn, read.delivery.id, read.body_without_erased)
@@ -302,7 +307,7 @@ def _split_off_unknown(
 
 
 def _account(received: Received) -> str | None:
-    """Name the account that must be known; events of no conversation need none."""
+    """Return the account that must be known; None for an event that belongs to no conversation."""
     return None if isinstance(received.item, Other) else received.item.phone_number_id
 
 
@@ -324,6 +329,6 @@ def _is_server_trouble(conn: Connection, error: Exception) -> bool:
 
 
 def _name(error: Exception) -> str:
-    """Name an error without its text, which may quote what was being stored."""
+    """Return an error's type and constraint without its text, which may quote stored values."""
     constraint = error.diag.constraint_name if isinstance(error, psycopg.Error) else None
     return f"{type(error).__name__}{f' on {constraint}' if constraint else ''}"

@@ -1,4 +1,4 @@
-"""A check of the conversation functions on a live database that leaves nothing behind."""
+"""A check of the conversation functions on a live database. It rolls back everything that it wrote."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from whatsapp_pipeline.store.conversations.conversations import (
 
 
 def verify_conversations(conn: Connection) -> list[str]:
-    """Make a tenant and an account, get a conversation twice, add two messages; return what was found.
+    """Make a tenant and an account, get a conversation twice, add two messages; return one line per check.
 
-    Everything happens in one transaction that is rolled back. Raises PipelineError when something is not as
-    it has to be.
+    Everything happens in one transaction that is rolled back. Raises PipelineError when a check fails.
     """
     account = f"verify-{uuid4().hex[:12]}"
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Tenants and the business numbers that belong to them."""
+"""Statements on tenants and on the accounts (business numbers) that belong to them."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def add_account(conn: Connection, phone_number_id: str, tenant_id: int | None) -
 
 
 def pass_on_tenants(conn: Connection) -> None:
-    """Give conversations and leads that have no tenant that of their account.
+    """Give conversations and leads without a tenant the tenant of their account.
 
-    They are from before their account was added, or before it had a tenant, however that was done.
+    They were stored before the account existed or had a tenant.
     """
     for table in ("conversations", "leads"):
         conn.execute(
@@ -58,7 +58,7 @@ def pass_on_tenants(conn: Connection) -> None:
                     SELECT t.id, a.tenant_id
                       FROM {table} t JOIN whatsapp_accounts a USING (phone_number_id)
                      WHERE t.tenant_id IS NULL AND a.tenant_id IS NOT NULL
-                       FOR UPDATE OF t SKIP LOCKED  -- who adds to it at this moment is not waited for
+                       FOR UPDATE OF t SKIP LOCKED  -- do not wait for a worker that is adding to the row
                 )
                 UPDATE {table} t SET tenant_id = f.tenant_id FROM found f WHERE f.id = t.id
                 """
@@ -67,7 +67,7 @@ def pass_on_tenants(conn: Connection) -> None:
 
 
 def disable_account(conn: Connection, phone_number_id: str) -> bool:
-    """Disable an account: what it receives is kept and parked. Returns whether there is such an account."""
+    """Disable an account, so that its deliveries are kept and parked; return whether the account exists."""
     return bool(
         conn.execute(
             "UPDATE whatsapp_accounts SET is_active = false, updated_at = now() WHERE phone_number_id = %s",
@@ -77,7 +77,7 @@ def disable_account(conn: Connection, phone_number_id: str) -> bool:
 
 
 def accounts(conn: Connection) -> list[Account]:
-    """Read all accounts, by phone_number_id."""
+    """Read all accounts, sorted by phone_number_id."""
     rows = conn.execute(
         "SELECT a.phone_number_id, a.tenant_id, t.name, a.is_active FROM whatsapp_accounts a"
         " LEFT JOIN tenants t ON t.id = a.tenant_id ORDER BY 1"

@@ -1,10 +1,10 @@
-"""`assistant_replies`: which messages wait for an answer, what became of each, and the answers.
+"""Statements on `assistant_replies`: the questions that wait for a reply, and their outcomes.
 
-What belongs here: statements about questions. What does not: asking the language model (steps) and what its
-text may be (domain/assistant_reply.py).
+What belongs here: statements about questions and their replies. What does not: asking the language model
+(steps/conversations/answer_messages.py) and the rules for its text (domain/assistant_reply.py).
 
-A question is pending until it is answered, until it needs no answer (superseded), until it is a day old
-(expired), or until the model refused it for good (failed).
+A question is `pending` until one of these happens: a reply is stored (`answered`), it needs no reply any more
+(`superseded`), it is a day old (`expired`), or the model finally refused it (`failed`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from whatsapp_pipeline.store.conversations.conversations import lock_accounts
 from whatsapp_pipeline.store.message_order import LIVE_KEY
 
 MAX_AGE: Final[LiteralString] = "24 hours"
-# What a person does not wait for an answer to.
+# Types of messages that need no reply.
 _NOT_ASKING_TYPES: Final[tuple[LiteralString, ...]] = (
     "reaction",
     "system",
@@ -39,14 +39,13 @@ _NEWER: Final[LiteralString] = (
     "n.conversation_id = m.conversation_id AND"
     f" ({LIVE_KEY.replace('{m}', 'n')}) > ({LIVE_KEY.replace('{m}', 'm')})"
 )
-# The user has asked something else since: a message of theirs that is no reaction, notice or edit. Of several
-# edits of one message the last one asks.
+# The user has sent a newer message that needs a reply, or a newer edit of the same message.
 _ASKED_AGAIN: Final[LiteralString] = f"""
     EXISTS (SELECT 1 FROM conversation_messages n
              WHERE {_NEWER} AND n.role = 'user' AND n.origin = 'message' AND n.revoked_at IS NULL
                AND (n.type NOT IN {_NOT_ASKING} OR (m.type, n.type, n.reply_to_provider_id)
                                                  = ('edit', 'edit', m.reply_to_provider_id)))"""
-# A person of the business has answered since.
+# Staff of the business have answered since.
 _ANSWERED_BY_STAFF: Final[LiteralString] = f"""
     EXISTS (SELECT 1 FROM conversation_messages n
              WHERE {_NEWER} AND n.role = 'assistant' AND n.origin <> 'assistant' AND n.revoked_at IS NULL
@@ -55,7 +54,10 @@ _ANSWERED_BY_STAFF: Final[LiteralString] = f"""
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One message that waits for an answer, as it read when it was taken; `attempts` failed before."""
+    """One message that waits for a reply.
+
+    `edited_at` is its time of edit when the question was claimed; `attempts` counts the failed attempts.
+    """
 
     trigger_id: int
     conversation_id: int
@@ -65,7 +67,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class QuestionStatus:
-    """How many questions wait, and how many ended without an answer within the last seven days."""
+    """Number of questions that wait, and of those that ended without a reply within the last seven days."""
 
     pending: int
     due: int
@@ -75,10 +77,10 @@ class QuestionStatus:
 
 
 def add_questions(conn: Connection, message_ids: Sequence[int]) -> None:
-    """Make questions of those new messages that ask for an answer.
+    """Add questions for those new messages that need a reply.
 
-    An edit asks when the message that it edits no longer waits: the answer was for its former words. While
-    that one waits, or a later one that took its place, it is asked about with its latest words anyway.
+    An edit becomes a question only if the edited message no longer waits, because its reply was about the
+    old text. If the edited message still waits, or a later one in its place, it is asked with the new text.
     """
     conn.execute(
         queries.load("conversations/add_questions"),
@@ -92,7 +94,10 @@ def add_questions(conn: Connection, message_ids: Sequence[int]) -> None:
 
 
 def settle_needless(conn: Connection) -> tuple[int, int]:
-    """Settle the pending questions that need no answer any more; return how many superseded and expired."""
+    """Settle the pending questions that need no reply any more.
+
+    Returns how many were superseded and how many expired.
+    """
     rows = conn.execute(
         sql.SQL(queries.load("conversations/settle_questions")).format(
             asked_again=sql.SQL(_ASKED_AGAIN), answered_by_staff=sql.SQL(_ANSWERED_BY_STAFF)
@@ -104,7 +109,7 @@ def settle_needless(conn: Connection) -> tuple[int, int]:
 
 
 def claim(conn: Connection, *, seconds: float) -> Question | None:
-    """Take the question that is due first and that nobody works on; None when there is none."""
+    """Lease the first due question that no worker has leased; None if there is none."""
     row = conn.execute(
         """
         UPDATE assistant_replies r SET lease_until = now() + make_interval(secs => %s), updated_at = now()
@@ -124,7 +129,7 @@ def claim(conn: Connection, *, seconds: float) -> Question | None:
 def settle(
     conn: Connection, trigger_id: int, state: Literal["answered", "superseded", "failed"], reason: str | None
 ) -> None:
-    """Write down what became of a question."""
+    """Store the outcome of a pending question."""
     conn.execute(
         "UPDATE assistant_replies SET state = %s, reason = %s, lease_until = NULL, updated_at = now()"
         " WHERE trigger_id = %s AND state = 'pending'",
@@ -133,7 +138,7 @@ def settle(
 
 
 def ask_later(conn: Connection, trigger_id: int, reason: str, *, seconds: float, counts: bool) -> None:
-    """Give a question back, to be asked again after `seconds`; `counts`: this was an attempt of its own."""
+    """Release a question, to be asked again after `seconds`; `counts` says whether this was an attempt."""
     conn.execute(
         "UPDATE assistant_replies SET attempts = attempts + %s::int, reason = %s, lease_until = NULL,"
         " next_attempt_at = now() + make_interval(secs => %s), updated_at = now()"
@@ -143,9 +148,9 @@ def ask_later(conn: Connection, trigger_id: int, reason: str, *, seconds: float,
 
 
 def postpone_all(conn: Connection, reason: str, *, seconds: float) -> None:
-    """Ask nothing for `seconds`: the endpoint fails for every question.
+    """Ask no pending question for `seconds`, because the endpoint fails for all of them.
 
-    Questions that come meanwhile wait as long.
+    Questions that are added meanwhile wait until the same time.
     """
     conn.execute(
         "UPDATE assistant_replies SET reason = %(reason)s, updated_at = now(),"
@@ -157,7 +162,7 @@ def postpone_all(conn: Connection, reason: str, *, seconds: float) -> None:
 
 
 def retry_failed(conn: Connection) -> int:
-    """Put the failed questions that are not a day old, and all that wait, in line now; return how many."""
+    """Make failed questions of the last day, and all pending ones, due now; return how many."""
     return conn.execute(
         f"""
         UPDATE assistant_replies r
@@ -173,7 +178,7 @@ def retry_failed(conn: Connection) -> int:
 
 
 def question_status(conn: Connection) -> QuestionStatus:
-    """Count the questions that wait or ended without an answer."""
+    """Count the questions that wait or ended without a reply."""
     row = conn.execute(
         """
         SELECT count(*) FILTER (WHERE r.state = 'pending'),
@@ -192,7 +197,7 @@ def question_status(conn: Connection) -> QuestionStatus:
 
 
 def unanswered(conn: Connection, limit: int = 20) -> list[tuple[int, str, int, str]]:
-    """Read (message id, state, attempts, reason) of the latest questions that a failure left unanswered."""
+    """Read (message id, state, attempts, reason) of the latest questions without a reply after a failure."""
     return conn.execute(
         """
         SELECT trigger_id, state, attempts, coalesce(reason, '') FROM assistant_replies
@@ -205,9 +210,10 @@ def unanswered(conn: Connection, limit: int = 20) -> list[tuple[int, str, int, s
 
 
 def store_reply(conn: Connection, question: Question, text: str) -> bool:
-    """Store the reply to a question that still needs it as it was asked; return whether it was stored.
+    """Store the reply, unless the question was edited or needs no reply any more; return whether it was.
 
-    In the caller's transaction, under the account's lock, so that no message comes in between.
+    The statement runs in the caller's transaction under the account's lock, so that no message is added
+    between the check and the insert.
     """
     row = conn.execute(
         "SELECT phone_number_id FROM conversation_messages WHERE id = %s", (question.trigger_id,)
@@ -228,12 +234,12 @@ def store_reply(conn: Connection, question: Question, text: str) -> bool:
         """,
         (clean_text(text), question.trigger_id, question.edited_at),
     ).rowcount
-    # Nobody sends it here, so the conversation's last message stays the customer's.
+    # The reply is not sent, so the conversation's `last_message_at` stays that of the customer's message.
     return bool(stored)
 
 
 def was_edited(conn: Connection, question: Question) -> bool:
-    """Return whether the question reads otherwise than when it was taken, and still waits."""
+    """Return whether the message was edited after the question was claimed, and still needs a reply."""
     row = conn.execute(
         f"""SELECT m.edited_at IS DISTINCT FROM %s AND m.revoked_at IS NULL
                    AND NOT {_ASKED_AGAIN} AND NOT {_ANSWERED_BY_STAFF}

@@ -1,7 +1,8 @@
-"""Conversations and their messages: finding or making one, adding to it, reading its end.
+"""Conversations and their messages: finding or creating a conversation, adding and reading messages.
 
-What belongs here: who is one correspondent (identities), the plan's three functions, links to contacts. What
-does not: storing what a delivery said in bulk (deliveries) and the inbox itself.
+What belongs here: the identities (names) of a correspondent, and the three public functions
+`get_or_create_conversation`, `add_conversation_message` and `get_last_messages`. What does not: storing the
+items of deliveries in bulk (deliveries) and the inbox (inbox).
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.message_order import LIVE_KEY, LIVE_NEWEST_FIRST
 
-Correspondent = tuple[str, tuple[Identity, ...]]  # phone_number_id, every name it is known by
+Correspondent = tuple[str, tuple[Identity, ...]]  # phone_number_id, all identities of one person or group
 
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """One message of a conversation, as read back."""
+    """One message of a conversation, as it is stored."""
 
     id: int
     role: str
@@ -35,10 +36,11 @@ class StoredMessage:
 
 
 def lock_accounts(conn: Connection, phone_number_ids: Iterable[str]) -> None:
-    """Take turns per account until the transaction ends: after the commit, so no two can make one row twice.
+    """Lock the accounts until the transaction ends, so that one worker at a time writes to an account.
 
-    A status and its message, or two names of one person, may arrive in two workers at the same moment;
-    whoever comes second then sees what the first one wrote. Sorted, so that two never wait for each other.
+    Two workers may receive a status and its message, or two names of one person, at the same moment. The
+    second worker waits and then sees the rows of the first. Locks are taken in sorted order, so that workers
+    cannot deadlock.
     """
     for name in sorted(set(phone_number_ids)):
         conn.execute(
@@ -61,7 +63,7 @@ def get_or_create_conversation(
 def add_conversation_message(
     conn: Connection, conversation_id: int, role: Literal["user", "assistant", "system"], text: str
 ) -> int:
-    """Append a message of our own making to a conversation and return its id."""
+    """Append a message that came from no delivery to a conversation and return its id."""
     if not text.strip():
         raise PipelineError(f"a message of conversation {conversation_id} needs text")
     row = conn.execute(
@@ -86,8 +88,8 @@ def get_last_messages(
 ) -> list[StoredMessage]:
     """Read the last `limit` messages, oldest first; with `up_to`, those up to and including that message.
 
-    The order is that of the provider's time, then of the inbox, then of the position in the delivery. What
-    its author took back reads `[revoked]`.
+    Messages are ordered by the provider's time, then by inbox id, then by the position in the delivery. The
+    text of a message that its author revoked is `[revoked]`.
     """
     rows = conn.execute(
         f"""
@@ -108,9 +110,9 @@ def get_last_messages(
 
 
 def stored_messages(conn: Connection, inbox_ids: Sequence[int]) -> list[tuple[int, int, str, int]]:
-    """Return (message, conversation, type, messages of context) of what came in some deliveries.
+    """Return (message, conversation, type, size of the context) of each message of some deliveries.
 
-    The context of a message is what `get_last_messages` gives up to it: at most 20, itself included.
+    The context is what `get_last_messages` returns up to the message: at most 20 messages, itself included.
     """
     return conn.execute(
         f"""
@@ -130,10 +132,10 @@ def stored_messages(conn: Connection, inbox_ids: Sequence[int]) -> list[tuple[in
 def resolve(
     conn: Connection, correspondents: Sequence[Correspondent], tenants: Mapping[str, int | None]
 ) -> tuple[list[int], int]:
-    """Find or make the conversation of each correspondent; return their ids, and how many were made.
+    """Find or create the conversation of each correspondent; return their ids, and how many were created.
 
-    Call it under `lock_accounts`. Names that turn out to be one person's join their conversations into the
-    oldest, so the outcome does not depend on which name came first.
+    The caller holds `lock_accounts`. If two names turn out to be one person's, their conversations are merged
+    into the oldest one, so the result does not depend on which name came first.
     """
     groups = _Groups(correspondents)
     known = conn.execute(
@@ -175,7 +177,7 @@ def _node(correspondent: Correspondent) -> tuple[str, str]:
 
 
 class _Groups:
-    """Which names belong together, by union-find over (account, canonical)."""
+    """Groups of names that belong to one correspondent, by union-find over (account, canonical)."""
 
     def __init__(self, correspondents: Sequence[Correspondent]) -> None:
         self._parent: dict[tuple[str, str], tuple[str, str]] = {}
@@ -211,7 +213,7 @@ def _create(
         """
         INSERT INTO conversations (tenant_id, phone_number_id, external_id, is_group)
         SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::boolean[])
-        -- One that was inserted by other means has no identities yet: adopt it.
+        -- A conversation that another program inserted has no identities yet: use that row.
         ON CONFLICT (channel, phone_number_id, external_id) DO UPDATE SET is_active = conversations.is_active
         RETURNING phone_number_id, external_id, id
         """,
@@ -238,7 +240,7 @@ def _remember(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> N
             ON CONFLICT (channel, phone_number_id, value) DO NOTHING
             RETURNING conversation_id
         )
-        -- A number is evidence of whose a conversation is: it is linked again.
+        -- A new number is evidence for linking a conversation to a contact, so link it again.
         UPDATE conversations SET sessions_due = true
          WHERE id IN (SELECT conversation_id FROM added) AND NOT sessions_due
         """,
@@ -254,12 +256,12 @@ def _remember(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> N
 
 
 def remember_identities(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> None:
-    """Give conversations that were inserted by other means the name they are found by: account, name, id."""
+    """Store identities as (account, identity, conversation id) for conversations that have none yet."""
     _remember(conn, names)
 
 
 def _merge(conn: Connection, keep: int, others: Sequence[int]) -> None:
-    """Join conversations that turned out to be with one person."""
+    """Merge the conversations `others` into `keep`, because all are with one person."""
     parameters: dict[str, Any] = {"keep": keep, "others": list(others)}
     for table in ("conversation_messages", "conversation_identities"):
         conn.execute(
@@ -275,13 +277,13 @@ def _merge(conn: Connection, keep: int, others: Sequence[int]) -> None:
 
 
 def _rename(conn: Connection, ids: Sequence[int]) -> None:
-    """Name conversations by the best of all their identities, whichever of them came first."""
+    """Set each conversation's external id to the best of all its identities, independent of their order."""
     if ids:
         conn.execute(queries.load("conversations/rename"), {"conversations": list(ids)})
 
 
 def note_renamings(conn: Connection, renamings: Sequence[tuple[int, str, datetime, Renaming]]) -> None:
-    """Note which names replaced which (conversation, account, when, names); name the conversations anew."""
+    """Store which names replaced which (conversation, account, time, names); rename the conversations."""
     if not renamings:
         return
     sides: dict[str, list[tuple[str, str, datetime]]] = {
@@ -309,12 +311,12 @@ def note_renamings(conn: Connection, renamings: Sequence[tuple[int, str, datetim
 
 
 def keep_one_lead(conn: Connection, ids: Sequence[int]) -> None:
-    """Delete the leads of these conversations but the earliest of each person."""
+    """Delete all leads of these conversations except the earliest lead of each person."""
     conn.execute(queries.load("conversations/keep_one_lead"), {"conversations": list(ids)})
 
 
 def latest_conversations(conn: Connection, limit: int) -> list[tuple[int, str | None, str, str | None, int]]:
-    """Read (id, profile name, match status, last message at, messages), the latest first."""
+    """Read (id, profile name, match status, last message at, number of messages), the latest first."""
     return conn.execute(
         """
         SELECT c.id, c.profile_name, c.match_status, c.last_message_at::text,

@@ -1,7 +1,8 @@
-"""Storing what deliveries said, in bulk: messages, statuses, other events, leads.
+"""Storing the items of deliveries in bulk: messages, statuses, other events, leads.
 
-What belongs here: one set-based pass over any number of items, which is idempotent and whose end state does
-not depend on their order or grouping. What does not: leases and retries (the processing step).
+What belongs here: one set-based pass over any number of items. The pass is idempotent, and its end state does
+not depend on the order or grouping of the items. What does not: leases and retries
+(steps/conversations/process_webhooks.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from whatsapp_pipeline.store.conversations.conversations import (
 )
 from whatsapp_pipeline.store.queries import load
 
-# What changes a message that was sent before.
+# Types of messages that change an earlier message.
 _CHANGES = ("edit", "revoke")
 
 _T = TypeVar("_T", Message, Status, Other)
@@ -31,7 +32,7 @@ _T = TypeVar("_T", Message, Status, Other)
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One item and the delivery it came in."""
+    """One item and the delivery that contains it."""
 
     inbox_id: int
     delivery_id: UUID
@@ -41,7 +42,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What one pass added."""
+    """The number of rows that one pass added, by kind."""
 
     messages: int = 0
     duplicates: int = 0
@@ -58,10 +59,10 @@ def store(
     *,
     ask_assistant: bool = False,
 ) -> Stored:
-    """Store items of any deliveries; call it inside a transaction, whose end frees the accounts' locks.
+    """Store items of any deliveries. The caller opens a transaction; its end releases the accounts' locks.
 
     `tenants` gives the tenant of each account's new conversations. With `ask_assistant` each new message of
-    a user that is not too old waits for an answer.
+    a user becomes a question for the assistant, unless it is too old.
     """
     messages, statuses, others = (
         _of(received, Message), _of(received, Status), _of(received, Other)
@@ -120,16 +121,16 @@ class _MessageRow(NamedTuple):
     sender_name: str | None
 
 
-# As message_richness, message_origin_rank and message_status_rank of the database.
+# The same ranks as the database functions message_richness, message_origin_rank and message_status_rank.
 _RICHNESS = {"media_placeholder": 0, "unknown": 1, "unsupported": 2}
 _ORIGINS = ("message", "echo", "history")
 _STATUSES = {"sent": 1, "failed": 2, "delivered": 3, "read": 4, "played": 5}
 
 
 def _with_copy(row: _MessageRow, copy: _MessageRow) -> _MessageRow:
-    """Complete a row by a copy that came later.
+    """Combine a row with a later copy of the same message.
 
-    The richer content, the more live origin and the higher status count.
+    The result has the richer content, the origin that is closest to live, and the higher status.
     """
     origin = min(row.origin, copy.origin, key=_ORIGINS.index)
     status = max(row.status, copy.status, key=lambda status: _STATUSES.get(status or "", 0))
@@ -154,7 +155,7 @@ def _with_copy(row: _MessageRow, copy: _MessageRow) -> _MessageRow:
 def _add_messages(
     conn: Connection, messages: Sequence[tuple[Received, Message]], tenants: Mapping[str, int | None]
 ) -> tuple[list[int], int]:
-    """Insert what is new; return the new ids, and how many conversations were made."""
+    """Insert the new messages; return their ids, and how many conversations were created."""
     ids, made = resolve(conn, [(m.phone_number_id, m.identities) for _, m in messages], tenants)
     first: dict[tuple[str, str], _MessageRow] = {}
     for (r, m), conversation_id in sorted(
@@ -185,9 +186,10 @@ def _add_messages(
 
 
 def _apply_changes(conn: Connection, messages: Sequence[Message]) -> None:
-    """Show the latest edit of a message and mark what was revoked, whichever of the two came first.
+    """Apply edits and revocations to their messages. The order in which message and change arrive is free.
 
-    Only the author's: the role of the change is that of the message. A wamid is unique in its account.
+    Only the author's changes are applied: change and message must have the same role. A message id of the
+    provider (wamid) is unique in its account.
     """
     changed = {(m.phone_number_id, m.reply_to) for m in messages if m.type in _CHANGES and m.reply_to}
     keys = sorted(changed | {(m.phone_number_id, m.provider_id) for m in messages if m.provider_id})
@@ -202,7 +204,7 @@ def _apply_changes(conn: Connection, messages: Sequence[Message]) -> None:
 def _touch_conversations(
     conn: Connection, messages: Sequence[tuple[Received, Message]], ids: Sequence[int]
 ) -> None:
-    """Carry the latest message time and profile name to the conversations."""
+    """Update the conversations' latest message time and profile name."""
     latest: dict[int, datetime] = {}
     names: dict[int, tuple[datetime, str]] = {}
     for (r, m), conversation_id in zip(messages, ids, strict=True):
@@ -225,7 +227,7 @@ def _touch_conversations(
 def _add_leads(
     conn: Connection, messages: Sequence[tuple[Received, Message]], tenants: Mapping[str, int | None]
 ) -> int:
-    """Make a lead of each person who writes and whom no contact has; one, by the number that wrote first."""
+    """Add one lead for each writer who is no contact, with the number that wrote first; return how many."""
     found: dict[tuple[str, str], tuple[Any, ...]] = {}
     for r, m in sorted(messages, key=lambda pair: pair[1].provider_time or pair[0].received_at):
         if m.role != "user" or m.origin != "message":
@@ -277,7 +279,7 @@ def _add_statuses(conn: Connection, statuses: Sequence[tuple[Received, Status]])
 
 
 def _raise_statuses(conn: Connection, keys: Sequence[tuple[str, str]]) -> None:
-    """Give messages the highest status known of them, whichever of the two came first; never a lower one."""
+    """Raise each message's status to the highest one that is stored for it; never lower it."""
     if not keys:
         return
     conn.execute(

@@ -1,7 +1,7 @@
 """The webhook inbox: raw deliveries, their leases, batches, dead letters and retention.
 
-What belongs here: statements on webhook_inbox and webhook_batches. What does not: what a body says
-(domain/conversations) and the tables it ends in (store/conversations).
+What belongs here: statements on webhook_inbox and webhook_batches. What does not: reading a body
+(domain/conversations.py) and the tables that its items are stored in (deliveries).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from whatsapp_pipeline import clock
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.queries import load
 
-# A failed delivery waits 5 s, 10 s, 20 s … at most an hour, each ± 50 %, so that retries spread out.
+# The pause after a failure is 5 s, 10 s, 20 s and so on, at most one hour, each ± 50 % to spread retries.
 _BACKOFF: LiteralString = "make_interval(secs => least(3600, 5 * 2 ^ least(attempts, 20)) * (0.5 + random()))"
 
 
@@ -46,7 +46,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class InboxStatus:
-    """What waits in the inbox; ages in seconds, 0 when nothing waits."""
+    """Counts of the deliveries that wait in the inbox; ages are in seconds, 0 when nothing waits."""
 
     pending: int
     oldest_pending_seconds: float
@@ -58,7 +58,7 @@ class InboxStatus:
 
 
 def add_deliveries(conn: Connection, deliveries: Sequence[tuple[UUID, datetime, bytes]]) -> int:
-    """Append (delivery id, received at, body) in this order; return how many were not there yet."""
+    """Append (delivery id, received at, body) in the given order; return how many were new."""
     if not deliveries:
         return 0
     ids, times, bodies = zip(*deliveries, strict=True)
@@ -82,7 +82,7 @@ def plan_batch(conn: Connection, size: int) -> Batch | None:
         WITH due AS (
             SELECT id FROM webhook_inbox i
              WHERE status = 'pending'
-               -- Further ahead than any wait: a clock that ran ahead wrote it.
+               -- No pause is that long: a server whose clock was ahead wrote such a time.
                AND (next_attempt_at <= now() OR next_attempt_at > now() + interval '2 hours')
                AND NOT EXISTS (SELECT 1 FROM webhook_batches b
                                 WHERE b.status = 'open' AND i.id BETWEEN b.first_id AND b.last_id)
@@ -124,7 +124,7 @@ def next_attempt(conn: Connection, batch_id: int) -> int:
 
 
 def close_batch(conn: Connection, batch_id: int, *, dead: bool = False) -> None:
-    """Mark a batch as done, or as given up; what of it still waits falls to a later batch."""
+    """Set a batch to `done`, or to `dead` when it is given up. A later batch covers what still waits."""
     conn.execute(
         "UPDATE webhook_batches SET status = %s, finished_at = now() WHERE id = %s AND status = 'open'",
         ("dead" if dead else "done", batch_id),
@@ -134,9 +134,10 @@ def close_batch(conn: Connection, batch_id: int, *, dead: bool = False) -> None:
 def lease(
     conn: Connection, first_id: int, last_id: int, *, rows: int, seconds: float, suspects: bool = False
 ) -> tuple[UUID, list[Delivery]]:
-    """Lease up to `rows` due deliveries (about 4 MB of bodies) for `seconds`; return the token and them.
+    """Lease up to `rows` due deliveries for `seconds`, about 4 MB of bodies; return a token and the rows.
 
-    `suspects` asks for those whose worker died; ask for them one at a time.
+    With `suspects` only deliveries whose worker died are leased. The caller leases them one at a time,
+    because one of them may have killed the worker.
     """
     token = uuid4()
     found = conn.execute(
@@ -151,7 +152,7 @@ def lease(
 
 
 def finish(conn: Connection, ids: Sequence[int], token: UUID) -> None:
-    """Mark deliveries as processed; one whose lease went to another worker is left to it."""
+    """Set deliveries to `done`, except those that another worker has leased since."""
     conn.execute(
         "UPDATE webhook_inbox SET status = 'done', processed_at = now(), error = NULL, lease_token = NULL,"
         " lease_until = NULL, crashes = 0, waiting_for = '{}' WHERE id = ANY(%s) AND lease_token = %s",
@@ -160,7 +161,7 @@ def finish(conn: Connection, ids: Sequence[int], token: UUID) -> None:
 
 
 def park(conn: Connection, inbox_id: int, token: UUID, accounts: Sequence[str]) -> None:
-    """Set a delivery aside until the accounts it speaks of are known and active."""
+    """Park a delivery until the accounts that it names are known and active."""
     conn.execute(
         "UPDATE webhook_inbox SET status = 'parked', waiting_for = %s, lease_token = NULL,"
         " lease_until = NULL, processed_at = now(), error = NULL WHERE id = %s AND lease_token = %s",
@@ -169,9 +170,9 @@ def park(conn: Connection, inbox_id: int, token: UUID, accounts: Sequence[str]) 
 
 
 def fail(conn: Connection, inbox_id: int, token: UUID, error: str, *, max_attempts: int) -> bool:
-    """Count a failed attempt: try again later, or after `max_attempts` keep it as a dead letter.
+    """Count a failed attempt and set the time of the next; after `max_attempts` set the status to `dead`.
 
-    Returns whether it is dead now.
+    Returns whether the delivery is now a dead letter.
     """
     row = conn.execute(
         "UPDATE webhook_inbox SET attempts = attempts + 1, error = %s, lease_token = NULL,"
@@ -183,7 +184,7 @@ def fail(conn: Connection, inbox_id: int, token: UUID, error: str, *, max_attemp
 
 
 def release(conn: Connection, token: UUID) -> None:
-    """Give a lease back as if it had never been taken: nothing here was the deliveries' fault."""
+    """Release a lease without counting an attempt, because the deliveries did not cause the failure."""
     conn.execute(
         "UPDATE webhook_inbox SET lease_token = NULL, lease_until = NULL"
         " WHERE status = 'pending' AND lease_token = %s",
@@ -192,7 +193,7 @@ def release(conn: Connection, token: UUID) -> None:
 
 
 def unpark(conn: Connection, phone_number_id: str) -> int:
-    """Put the deliveries that waited for this account back in line; return how many."""
+    """Make the deliveries that waited for this account due again; return how many."""
     return conn.execute(
         "UPDATE webhook_inbox SET status = 'pending', next_attempt_at = now()"
         " WHERE status = 'parked' AND %s = ANY(waiting_for) AND body IS NOT NULL",
@@ -203,10 +204,10 @@ def unpark(conn: Connection, phone_number_id: str) -> int:
 def replay(
     conn: Connection, *, dead: bool = False, ids: Sequence[int] = (), since: datetime | None = None
 ) -> int:
-    """Put dead letters, or deliveries by id, or all received since a time, back in line; return how many.
+    """Make dead letters, deliveries by id, or all deliveries since a time due again; return how many.
 
-    Processing is idempotent, so replaying what was already stored changes nothing. A redacted body can't
-    be replayed.
+    Processing is idempotent, so a replay of stored messages changes nothing. A delivery whose body was
+    redacted can't be replayed.
     """
     return conn.execute(
         """
@@ -220,7 +221,7 @@ def replay(
 
 
 def status(conn: Connection) -> InboxStatus:
-    """Count what waits."""
+    """Count the deliveries that wait, by status."""
     row = conn.execute(
         """
         SELECT count(*) FILTER (WHERE status = 'pending'),
@@ -252,7 +253,7 @@ def dead_letters(conn: Connection, limit: int = 20) -> list[tuple[int, datetime,
 
 
 def replace_body(conn: Connection, inbox_id: int, body: bytes | None) -> None:
-    """Keep `body` instead of what was received; None leaves it as it is."""
+    """Replace the received body by `body`; None leaves it unchanged."""
     if body is not None:
         conn.execute(
             "UPDATE webhook_inbox SET body = %s, redacted_at = now() WHERE id = %s", (body, inbox_id)
@@ -260,9 +261,9 @@ def replace_body(conn: Connection, inbox_id: int, body: bytes | None) -> None:
 
 
 def redact(conn: Connection, *, days: int, held_days: int) -> int:
-    """Empty raw bodies `days` after receipt, those of dead and parked deliveries after `held_days`.
+    """Delete raw bodies `days` after receipt, and those of dead and parked deliveries after `held_days`.
 
-    Returns how many were emptied. The stored messages stay.
+    Returns how many bodies were deleted. The stored messages stay.
     """
     return conn.execute(
         """

@@ -1,7 +1,7 @@
-"""Sessions of live conversations: which are due, what was said in them, and writing them.
+"""Statements on the sessions of live conversations: find due conversations, read messages, write sessions.
 
-What belongs here: the statements. What does not: where a session ends (domain/chat_evidence.py) and which
-order it is about (store/links).
+What belongs here: these statements. What does not: the rules for the end of a session
+(domain/chat_evidence.py) and the order that a session is about (store/links/).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def lock_due(conn: Connection, *, limit: int) -> list[int]:
 
 
 def said(conn: Connection, conversations: Sequence[int]) -> Iterator[list[SaidRow]]:
-    """Yield what was said in these conversations, by conversation and in order, in batches."""
+    """Yield the messages of these conversations in batches, ordered by conversation and time."""
     with conn.cursor(name="said_in_conversations") as cursor:
         cursor.itersize = _BATCH
         cursor.execute(queries.load("conversations/sessions_due"), {"conversations": list(conversations)})
@@ -41,7 +41,7 @@ def said(conn: Connection, conversations: Sequence[int]) -> Iterator[list[SaidRo
 
 
 def write(conn: Connection, conversations: Sequence[int], sessions: Sequence[SessionOfConversation]) -> None:
-    """Bring the sessions of these conversations to the given ones; they are no longer due."""
+    """Write the given sessions of these conversations, delete their others and clear `sessions_due`."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_sessions")
     conn.execute(
         "CREATE TEMP TABLE incoming_sessions (id_conversation bigint, number integer, started_at timestamp,"

@@ -1,11 +1,11 @@
-"""Messages one after the other, from any place in a conversation: for a person who reads.
+"""Pages of messages around any place in a conversation, for a person who reads it.
 
-What belongs here: finding a message's place and reading what stands before and after it. What does not: who
+What belongs here: finding a message's place, and reading the messages before and after it. What does not: who
 may read it, and search (store/chats/search.py).
 
-A *scope* is whose messages are read: a customer's, an order's, or those of one chat or live conversation. A
-*place* is a message's key in the one order of messages (store/message_order.py). Pages are cut by places and
-not by counting, so that a page costs the same wherever it stands and moves when messages are added.
+A *scope* selects messages: those of a customer, of an order, of one chat or of one live conversation. A
+*place* is a message's sort key (store/message_order.py). A page begins at a place and not at an offset. So
+every page costs the same, and its content does not shift when messages are added before it.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _SCOPES: dict[ScopeKind, LiteralString] = {
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose messages are read: `id` is that of the customer, order, chat or live conversation."""
+    """The selection of messages; `id` is the id of the customer, order, chat or live conversation."""
 
     kind: ScopeKind
     id: int
 
 
 class Place(NamedTuple):
-    """A place in the order of messages: that of a message, or the start of a moment."""
+    """A place in the order of messages: a message's sort key, or the first place at a given time."""
 
     at: datetime
     file: str | None = ""
@@ -50,7 +50,7 @@ END = Place(datetime(9999, 12, 31), None, 2**62)
 
 
 class LocatedMessage(NamedTuple):
-    """Where a message stands, and whose it is."""
+    """A message's place, and the ids of its customer, chat and conversation."""
 
     source: str
     message_id: int
@@ -69,7 +69,7 @@ class LocatedMessage(NamedTuple):
 
 _LOCATED: LiteralString = "source, message_id, id_contato, id_chat_file, conversation_id, at, file, ordinal"
 _LOCATE: dict[str, LiteralString] = {
-    # A copy of a message that stands in an earlier export leads to that one.
+    # For a copy of a message in an earlier export, return that message.
     "chat": f"""SELECT {_LOCATED} FROM messages_all WHERE source = 'chat'
         AND message_id = (SELECT coalesce(duplicate_of, id) FROM chat_messages WHERE id = %s)""",
     "webhook": f"SELECT {_LOCATED} FROM messages_all WHERE source = 'webhook' AND message_id = %s",
@@ -77,13 +77,13 @@ _LOCATE: dict[str, LiteralString] = {
 
 
 def locate(conn: Connection, source: str, message_id: int) -> LocatedMessage | None:
-    """Return where a message stands; None when there is none, or only as a copy of one in an export."""
+    """Return a message's place and ids; None if `messages_all` does not have the message."""
     with conn.cursor(row_factory=class_row(LocatedMessage)) as cursor:
         return cursor.execute(_LOCATE[source], (message_id,)).fetchone()
 
 
 class StreamMessage(NamedTuple):
-    """A message with everything a page shows of it."""
+    """A message with all fields that a page shows."""
 
     is_before: bool
     source: str
@@ -108,7 +108,7 @@ class StreamMessage(NamedTuple):
     quote_id: int | None
     status: str | None
     status_reason: str | None
-    """Why it failed, in the provider's words."""
+    """The reason of a failure, in the provider's words."""
     edited_at: datetime | None
     first_text: str | None
     file: str | None
@@ -135,7 +135,7 @@ _GIVEN_KEY: LiteralString = (
 def messages_around(
     conn: Connection, scope: Scope, place: Place, *, before: int, after: int, exclusive: bool = False
 ) -> list[StreamMessage]:
-    """Return up to `before` messages before a place and up to `after` from it on, in order.
+    """Return up to `before` messages before a place and up to `after` messages from the place on, in order.
 
     With `exclusive` the message at the place itself is left out.
     """
@@ -165,7 +165,7 @@ def messages_around(
 def messages_between(
     conn: Connection, scope: Scope, since: datetime | None, until: datetime | None, *, limit: int
 ) -> list[StreamMessage]:
-    """Return up to `limit` messages of a period, oldest first, for paper and for export."""
+    """Return up to `limit` messages of a period, oldest first, for printing and for export."""
     statement: LiteralString = f"""
         WITH picked AS (
             SELECT false AS is_before, {_PICKED} FROM messages_all
@@ -181,7 +181,7 @@ def messages_between(
 
 
 class NamedAttachment(NamedTuple):
-    """The attachment that a message names, and where it may be."""
+    """The attachment that a message names, and the chat files that it may be beside or inside."""
 
     name: str
     paths: list[str]
@@ -222,10 +222,11 @@ class WordHit(NamedTuple):
 
 
 def word_hits(conn: Connection, scope: Scope, words: str, *, limit: int) -> list[WordHit]:
-    """Return the messages of a scope that hold the words, in order; at most `limit`, the newest.
+    """Return the newest messages of a scope that contain the words, at most `limit`, in order.
 
-    The scope's messages are read first and searched after: an index over the words of all customers would be
-    the longer way (OFFSET 0 keeps the planner from it). The words are parsed once and not per message.
+    The query reads the scope's messages first and then searches them, because the index over the words of all
+    customers would be slower. OFFSET 0 keeps the planner from using that index. The subquery parses the words
+    once and not for every message.
     """
     statement: LiteralString = f"""
         SELECT source, message_id, at, file, ordinal FROM (
