@@ -1,10 +1,11 @@
 """The files that customers sent: beside the chat's `.txt`, or in the same `.zip` as the chat.
 
 What belongs here: finding and opening one such file by the name that a message gives. What does not belong
-here: who may have it (console/), and reading it.
+here: who may download it (console/), and reading its content.
 
-The name is what somebody wrote in a chat, so it is never trusted. Only a plain file name counts, the file
-lies in the folder or zip of its chat, and it is no `.txt` or `.zip`, which may be another customer's chat.
+The name comes from a chat, so it is not trusted. It must be a plain file name, without a folder. The file
+must be in the folder or zip of its chat. It must not be a `.txt` or `.zip`, which may be another customer's
+chat.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ _PLAIN_NAME = re.compile(r"[^/\\:\x00-\x1f\x7f]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An opened file; `size` is in bytes. `chunks` ends with the file closed."""
+    """An opened file; `size` is in bytes. The file is closed when the caller has read all of `chunks`."""
 
     size: int
     stream: BinaryIO
     opened: ExitStack
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the content piece by piece."""
+        """Yield the content in chunks, then close the file."""
         with self.opened:
             while chunk := self.stream.read(_CHUNK):
                 yield chunk
 
 
 class AttachmentFiles:
-    """The attachments of an archive, which is a folder or any URL that fsspec knows; None has none."""
+    """The attachments of an archive. `root` is a folder or a URL that fsspec knows; None means no archive."""
 
     def __init__(self, root: str | None) -> None:
         parts = urlsplit(root or "")
@@ -53,7 +54,7 @@ class AttachmentFiles:
             self._root = os.path.abspath(self._root)
 
     def may_have(self, chat_path: str, name: str) -> bool:
-        """Return whether the file is there. Of a bucket, which takes long to ask, every plain name may be.
+        """Return whether the file exists. In a bucket the check would be slow, so any plain name counts.
 
         Args:
             chat_path: The path of the chat's file in the archive, with `/`.
@@ -74,7 +75,7 @@ class AttachmentFiles:
             return False
 
     def open(self, chat_path: str, name: str) -> Attachment | None:
-        """Open the file; None where it is not there, not safe to read, or one of several of its name."""
+        """Open the file; None if it is missing or unsafe to read, or if the zip has several of its name."""
         if not self._root or not _is_plain(name):
             return None
         full = self._full(chat_path)
@@ -115,7 +116,7 @@ class AttachmentFiles:
 
 
 def _is_plain(name: str) -> bool:
-    """Return whether a name is that of a file, leads nowhere else, and is not that of a chat."""
+    """Return whether a text is a plain file name, without a path, that cannot be the name of a chat."""
     is_plain = _PLAIN_NAME.fullmatch(name) is not None and not name.startswith(".")
     return is_plain and not name.lower().endswith((".txt", ".zip"))
 
@@ -133,7 +134,7 @@ def _base_name(info: zipfile.ZipInfo) -> str:
 
 
 def _open_local(root: str, full: str) -> BinaryIO:
-    """Open a file below the root; raises OSError for a link, in any part of the path, that leads out."""
+    """Open a file below the root; raises OSError if a symbolic link in its path leads out of the archive."""
     if leads_out(root, full):
         raise OSError("the path leads out of the archive")
     return open(full, "rb", opener=partial(open_regular, root))
@@ -141,6 +142,6 @@ def _open_local(root: str, full: str) -> BinaryIO:
 
 @lru_cache(maxsize=32)
 def _members(root: str, full: str, _size: int, _changed_at: int) -> Counter[str]:
-    """Count the names in a zip that may be read; the size and the time of its last change are the key's."""
+    """Count the readable names in a zip. Its size and time of change only make the cache key unique."""
     with _open_local(root, full) as raw, zipfile.ZipFile(raw) as packed:
         return Counter(map(_base_name, _readable(packed)))

@@ -35,7 +35,7 @@ from whatsapp_pipeline.errors import PipelineError
 
 _YEAR = re.compile(r"[12]\d{3}")
 _MONTH = re.compile(r"0[1-9]|1[0-2]")
-_MOST_LOOKED_AT = 200  # files that are read to find the order of day and month near a month
+_MOST_LOOKED_AT = 200  # the most files read to find the order of day and month near a month
 _CHAT_SUFFIXES = (".txt", ".zip")
 
 
@@ -82,8 +82,8 @@ class ChatArchive:
         self._is_local = self._fs.protocol in ("file", ("file", "local"))
         self._base = self.root.path.rstrip("/")
         self._peeked: dict[tuple[str, int, datetime], str | None] = {}
-        self._orders: dict[str, DateOrder | None] = {}  # of months
-        self._file_orders: dict[str, DateOrder | None] = {}  # of files, by path
+        self._orders: dict[str, DateOrder | None] = {}  # by month
+        self._file_orders: dict[str, DateOrder | None] = {}  # by the path of a file
 
     @property
     def url(self) -> str:
@@ -157,9 +157,9 @@ class ChatArchive:
     def date_order_near(self, path: str) -> DateOrder | None:
         """Return the order of day and month in the native exports nearest to a file; None if they disagree.
 
-        The files of the file's month are asked first, then those of the months before and after it, and so
-        on, until five files decide. At most 200 files are read for a month. Native exports come first: their
-        names differ from those of block files.
+        The files of the file's month are read first, then those of the months before and after it, and so
+        on, until five files give an order. At most 200 files are read for a month. Native exports, which have
+        other names than block files, are read before block files.
         """
         month = _month_in(path) or next(reversed(self.months()), "")
         if month not in self._orders:
