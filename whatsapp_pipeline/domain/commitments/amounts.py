@@ -14,7 +14,7 @@ from whatsapp_pipeline.domain.commitments.phrases import around_amounts
 
 _N = r"\d{1,3}(?:\.\d{3})+(?:,\d{2})?|\d+(?:[.,]\d{2})?"
 _AMOUNT = re.compile(
-    rf"(?P<sign>r ?\$ ?)?(?<![\d/:,.-])(?P<n>{_N})(?![\d/:]|[.,]\d)"
+    rf"(?P<sign>r ?\$ ?)?(?<![\d/:,.-])(?<!\dh)(?P<n>{_N})(?![\d/:]|[.,]\d)"
     r"(?P<unit> ?(?:reais|real|contos?|pilas?|mangos?|pratas)\b)?"
 )
 # A number with a unit is no price: "8gb", "12 v", "90 dias".

@@ -12,10 +12,13 @@ from whatsapp_pipeline.domain.summaries.patterns import fold, spell
 
 _SENTENCE = re.compile(r"[^!?;\n.]*(?:\.(?=[0-9a-z])[^!?;\n.]*)*[!?;\n.]*")
 _CUT = re.compile(r",(?!\d)|\b(?:mas|porem|so que|pois)\b|(?<=\w) - |\((?=[^)]* )")
+_CLOCK = re.compile(
+    r"(?:(?:as|umas|la pelas|pelas|por volta das|ate as) )?\d{1,2}(?:h|:\d\d|h\d\d)| *meio dia"
+)
 _WORD = re.compile(r"(?<![0-9a-z])[a-z]+")
 _SHORT = {
     "d": "de", "c": "com", "hrs": "horas", "mins": "minutos", "vamo": "vamos", "seg": "segunda",
-    "sab": "sabado", "vo": "vou",
+    "sab": "sabado", "vo": "vou", "pd": "pode", "bele": "beleza",
 }  # fmt: skip
 _UNITS = {
     "um": 1, "uma": 1, "dois": 2, "duas": 2, "tres": 3, "quatro": 4, "cinco": 5, "seis": 6, "sete": 7,
@@ -24,7 +27,9 @@ _UNITS = {
     "trinta": 30, "quarenta": 40,
     "cinquenta": 50, "sessenta": 60, "setenta": 70, "oitenta": 80, "noventa": 90, "cem": 100, "cento": 100,
     "duzentos": 200, "trezentos": 300, "quatrocentos": 400, "quinhentos": 500, "seiscentos": 600,
-    "setecentos": 700, "oitocentos": 800, "novecentos": 900, "mil": 1000,
+    "setecentos": 700, "oitocentos": 800, "novecentos": 900, "mil": 1000, "vintinho": 20, "trintinha": 30,
+    "quarentinha": 40, "cinquentinha": 50, "cinquentao": 50,
+    "sessentinha": 60, "setentinha": 70, "oitentinha": 80, "noventinha": 90, "centao": 100,
 }  # fmt: skip
 _ONE = {"um", "uma"}
 _NUMBER = re.compile(rf"\b(?:\d+ )?(?:{'|'.join(_UNITS)})(?: (?:e )?(?:{'|'.join(_UNITS)}))*\b")
@@ -101,12 +106,17 @@ def sentences(text: str) -> list[Sentence]:
         body = sentence[0].rstrip("!?;\n. ")
         if not body.strip():
             continue
-        clauses, start = [], sentence.start()
+        clauses: list[Clause] = []
+        start = sentence.start()
         cuts = [(cut.start(), cut.end()) for cut in _CUT.finditer(body)]
         for cut_start, cut_end in [*cuts, (len(body), len(body))]:
             piece = folded[start : sentence.start() + cut_start]
             if words := plain(piece):
-                clauses.append(Clause(words, start, sentence.start() + cut_start))
+                stop = sentence.start() + cut_start
+                if clauses and _CLOCK.fullmatch(words):  # "sexta, 11h, pode vir"
+                    last = clauses.pop()
+                    words, start = f"{last.text} {words}", last.start
+                clauses.append(Clause(words, start, stop))
             start = sentence.start() + cut_end
         if clauses:
             found.append(Sentence(tuple(clauses), "?" in sentence[0][len(body) :]))

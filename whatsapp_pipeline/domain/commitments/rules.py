@@ -159,6 +159,7 @@ _TAG = re.compile(r"\b(?:esta bom|esta certo|esta ok|viu|esta)$|\bpode ser$")
 
 def _of_staff(found: list[Sentence], message: int) -> Iterator[Mention]:
     dated = False
+    quoted: set[Decimal] = set()
     for sentence in found:
         warranty = _warranty(sentence) if _bits(sentence.text.split()) & _LENGTH else None
         if warranty:
@@ -168,6 +169,9 @@ def _of_staff(found: list[Sentence], message: int) -> Iterator[Mention]:
                 continue
             bits = _bits(clause.text.split())
             for amount in prices(clause.text) if bits & _PRICE else ():
+                if amount.value in quoted or (quoted and " + " in clause.text):
+                    continue  # said twice, or the parts of a total
+                quoted.add(amount.value)
                 yield Mention("price_quoted", "staff", clause.start, clause.end, amount=amount.value)
             if not dated and bits & (_DUE | _FETCHED | _DATE) and message & (_DATE | _FETCHED):
                 promised = _promise(sentence, number, warranty)
@@ -219,7 +223,9 @@ _FETCHER = re.compile(r"\b(?:motoboy|rapaz|equipe|transportadora|entregador|cole
 _DATE_FOLLOWS = re.compile(
     r"(?:para|ate|no|na|as|dia|hoje|amanha|segunda|terca|quarta|quinta|sexta|sabado|\d)"
 )
-_ONLY_TIME = re.compile(r"(?:as |ate as )?\d{1,2}(?:h|:\d\d|h\d\d)?")
+_ONLY_TIME = re.compile(
+    r"(?:(?:as|ate|ate as|umas|(?:la )?pelas|depois das|antes das|por volta das) )?\d{1,2}(?:h|:\d\d|h\d\d)?"
+)
 _OF_TODAY = re.compile(r"\bhoje\b|fim d[oa]|final d[oa]|tarde|noite")
 _STRONG = re.compile(r"\b(?:prazo|previsao)\b|pront|entreg|termin|finaliz|conclu|devolv")
 
@@ -250,7 +256,7 @@ def _deadline(text: str, following: str, *, has_warranty: bool) -> str | None:
         if not _DONE.search(following) and not _NOT_DONE.search(following):
             found = [it for it in when.dates(following) if not (has_warranty and _is_warranty(following, it))]
     elif found and "@" not in found[0].code and _ONLY_TIME.fullmatch(following):
-        found = when.dates(f"{text} as {following.removeprefix('as ')}")
+        found = when.dates(f"{text} as {re.sub(r'^[a-z ]+', '', following)}")
     if not found:
         return None
     closest = min(found, key=lambda it: min(abs(it.start - verb.end()), abs(verb.start() - it.end)))
@@ -294,7 +300,10 @@ def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
             if unsure or _asked(sentence, number) or (_QUESTION_WORD.search(clause.text) and sentence.asks):
                 continue
             following = sentence.clauses[number + 1].text if number + 1 < len(sentence.clauses) else ""
+            before = sentence.clauses[number - 1].text if number else ""
             for mention in _said(clause, following, undecided=undecided):
+                if mention.kind == "pickup_agreed" and mention.due is None and not kinds:
+                    mention = _dated(mention, before)  # noqa: PLW2901  # the same mention with its date
                 known = kinds.get(mention.kind)
                 if known is None or (known.due is None and mention.due is not None):
                     kinds[mention.kind] = mention
@@ -303,25 +312,48 @@ def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
     yield from kinds.values()
 
 
+def _dated(mention: Mention, before: str) -> Mention:
+    """Return a pick-up with the date of the clause before it: "combinado amanhã, meu esposo retira"."""
+    dates = when.dates(before)
+    return mention._replace(due=dates[-1].code.partition("@")[0]) if dates else mention
+
+
+_WANTS_ELSE = re.compile(
+    r"(?:e |eu |so )*(?:quero|queria|gostaria|preciso) (?!cancelar|desistir|de volta|buscar|pegar|retirar)"
+)
+_AGREED = re.compile(r"fechou|combinado")
+
+
 def _said(clause: Clause, following: str, *, undecided: bool) -> Iterator[Mention]:
     text, place = clause.text, (clause.start, clause.end)
     bits = _bits(text.split())
     if not undecided and bits & (_REFUSAL | _APPROVAL):
         if bits & _REFUSAL and _REFUSED.search(text) and not _NO_REFUSAL.search(text):
+            if _WANTS_ELSE.match(following):  # "não quero trocar a placa, quero saber se dá pra recuperar"
+                return
             yield Mention("quote_refused", "customer", *place)
         elif bits & _APPROVAL and _APPROVED.search(text) and not _NO_APPROVAL.search(text):
+            if _AGREED.fullmatch(text) and _PICKUP.search(following):  # "fechou, vou pegar quinta"
+                yield from _taken(clause, following, bits)
+                return
             yield Mention("quote_approved", "customer", *place)
     if bits & _PAYMENT and _PAID.search(text) and not _NOT_PAID.search(text):
         dates = when.dates(text) if not re.search(r"\b(?:ja|acabei|ontem|fei(?:to|ta)|\w+ei)\b", text) else []
         due = dates[0].code.partition("@")[0] if dates else None
         yield Mention("payment_announced", "customer", *place, due=due)
+    yield from _taken(clause, following, bits)
+
+
+def _taken(clause: Clause, following: str, bits: int) -> Iterator[Mention]:
+    """Yield what a clause of the customer says of fetching the device."""
+    text, place = clause.text, (clause.start, clause.end)
     if bits & _TAKING and (taken := _PICKUP.search(text)) and not _NO_PICKUP.search(text):
         dates = when.dates(text)
         if re.match(r"(?:na|no|as|dia|depois|hoje|amanha)\b", following) and (
             not dates or dates[-1].code == "W1"
         ):
             dates = when.dates(f"{text} {following}")
-        bare = taken[0].startswith(("quando", "passo ai", "passo la", "passamos ai"))
+        bare = taken[0].startswith("quando") or taken[0] in {"passo ai", "passo la", "passamos ai"}
         if dates or not bare:
             due = (
                 min(dates, key=lambda it: abs(it.start - taken.end())).code.partition("@")[0]

@@ -35,16 +35,20 @@ _WHEN = re.compile(
             r"(?P<after>\bdepois de amanha\b)",
             r"(?P<tomorrow>\bamanha\b)",
             rf"(?P<today>\b(?:{_NOW})\b)",
-            r"(?P<half>\bmeia hora\b)",
-            r"(?P<later>\b(?:(?:fim|final) d[oa] (?:dia|tarde)|(?:a|de|da) (?:tarde|noite)\b(?! toda)))",
-            _LENGTH.format("business") + r" ?dias? uteis",
+            r"(?P<half>\bmeia hor(?:a|inha)\b)",
+            r"(?P<later>\b(?:ja ja|indo (?:buscar|pegar|retirar)|hora do almoco|"
+            r"depois do (?:expediente|trabalho|almoco|servico)|saio do trabalho|"
+            r"(?:fim|final) d[oa] (?:dia|tarde)|(?:a|de|da) (?:tarde|noite)\b(?! toda)))",
+            _LENGTH.format("business") + r" ?(?:dias?|dia\w*zinhos?) (?:uteis|util)",
             _LENGTH.format("hours") + r" ?(?:horas?|h\b|hs\b|horinhas?)(?!\d)",
-            _LENGTH.format("minutes") + r" ?minut\w*",
+            _LENGTH.format("minutes") + r" ?min(?:ut\w*)?\b",
             _LENGTH.format("weeks") + r" ?seman(?:as?|inhas?)\b",
-            _LENGTH.format("days") + r" ?(?:dias?|diazinhos?)\b(?: corridos)?",
+            _LENGTH.format("days") + r" ?(?:dias?|dia\w*zinhos?)\b(?: corridos)?",
             _LENGTH.format("months") + r" ?mes(?:es)?\b",
             r"(?P<nextweek>\b(?:semana que vem|proxima semana|(?:na )?semana seguinte))",
-            r"(?P<endofweek>\b(?:fim|final) d[ae] semana|\b(?:ainda )?(?:nes[st]a|es[st]a) semana)",
+            r"(?P<endofweek>\b(?:fim|final) (?:d[ae]|des[st]a) semana"
+            r"|\b(?:ainda )?(?:nes[st]a|es[st]a) semana)",
+            r"(?P<nextbusiness>\b(?:proximo dia util|dia util (?:seguinte|que vem)))",
             r"(?P<endofmonth>\b(?:fim|final) do mes)",
             r"\bdia (?P<day>\d{1,2})(?:/(?P<month>\d{1,2})(?:/\d{2,4})?"
             rf"| de (?P<name>{'|'.join(_MONTHS)}))?\b",
@@ -56,17 +60,19 @@ _WHEN = re.compile(
     )
     + ")"
 )
+_SPAN = re.compile(r"\b(?:em|daqui|dentro de|mais|prazo de|uns|cerca de)(?: a| ate| umas)? ?$")
 _PAST = re.compile(r"^ ?(?:passad[oa]|retrasad[oa]|atras)\b")
 _TIME = re.compile(
-    r"\b(?:as|ate|ate as|a partir das|das|la pelas|pelas|antes das)? ?(?P<hour>[01]?\d|2[0-3])"
+    r"\b(?:as|ate|ate as|a partir das|das|la pelas|pelas|antes das|umas)? ?(?P<hour>[01]?\d|2[0-3])"
     r"(?: ?(?::|h) ?(?P<minute>[0-5]\d)|h\b| ?horas?\b| da (?P<part>manha|tarde|noite))"
 )
 _AT = re.compile(
-    r"\b(?:as|antes das|ate as|depois das|la pelas) (?P<hour>[01]?\d|2[0-3])\b(?! ?(?:dias|horas))"
+    r"\b(?:as|antes das|ate as|depois das|la pelas) (?P<hour>[01]?\d|2[0-3])\b(?! ?(?:dias|horas)| \w+s\b)"
 )
 _NOON = re.compile(r"\bmeio[ -]dia\b(?! e meia)")
 _LENGTHS = re.compile(
-    r"(?:\d+ ?(?:a|ou|e) ?)?(?P<n>\d+)(?: ?\([^)]*\))? ?(?P<unit>dias?|d|mes(?:es)?|m|anos?|a|semanas?)\b"
+    r"(?:\d+ ?(?:a|ou|e) ?)?(?P<n>\d+)(?: ?\([^)]*\))? ?"
+    r"(?P<unit>dias?|dia\w*zinhos?|d|mes(?:es|inhos?)?|m|anos?|aninhos?|a|semanas?)\b"
 )
 _UNIT = {"d": "d", "m": "m", "a": "y", "s": "w"}
 
@@ -98,7 +104,7 @@ def lengths(clause: str) -> list[Length]:
 # The groups of `_WHEN` with a code of their own, and those with a number: letter and factor.
 _CODES = {
     "after": "t2", "tomorrow": "t1", "today": "t0", "later": "t0", "half": "m30", "nextweek": "W1",
-    "endofweek": "W0", "endofmonth": "M0",
+    "endofweek": "W0", "endofmonth": "M0", "nextbusiness": "b1",
 }  # fmt: skip
 _COUNTED = {
     "business": ("b", 1), "hours": ("h", 1), "minutes": ("m", 1), "weeks": ("d", 7), "days": ("d", 1),
@@ -143,9 +149,13 @@ def dates(clause: str) -> list[When]:
     if any(not match["later"] for match in matches):  # "amanhã no fim do dia" is tomorrow
         matches = [match for match in matches if not match["later"]]
     for match in matches:
-        if _PAST.match(clause[match.end() :]) or re.search(r"\b(?:ha|faz) $", clause[: match.start()]):
+        if _PAST.match(clause[match.end() :]) or re.search(
+            r"\b(?:ha|faz|contar de|desde) $", clause[: match.start()]
+        ):
             continue
         before = clause[: match.start()]
+        if match["hours"] and any(other["hours"] is None for other in matches) and not _SPAN.search(before):
+            continue  # "amanhã 14h", "sexta, 11h"
         is_time = re.search(r"\b(?:as|das|ate|e) ?$", before)  # "até 18h", but not "em até 24h"
         if match["hours"] and is_time and (found or not re.search(r"\bem ate ?$", before)):
             continue

@@ -32,6 +32,16 @@ def test_commitments_are_found_and_others_are_not(kind: str) -> None:
         assert measured.measures[kind].recall >= 0.80
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_commitments_of_the_second_set_are_found_and_others_are_not(kind: str) -> None:
+    kinds, values = commitments_accuracy(DATA / "second" / "commitments.tsv")
+    assert kinds.measures[kind].precision >= 0.95
+    assert kinds.measures[kind].recall >= 0.90
+    # Four dates of this set count a national holiday as a working day.
+    assert values.measures[kind].precision >= 0.90
+    assert values.measures[kind].recall >= 0.85
+
+
 def test_the_customers_called_negative_are_and_most_of_the_negative_are_found() -> None:
     measures = mood_accuracy(DATA / "mood.jsonl").measures
     assert measures["negative"].precision >= 0.85
