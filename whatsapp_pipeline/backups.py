@@ -1,6 +1,8 @@
-"""How the settings have backups taken; for the command line, the asset and the guard of first writes.
+"""The backup options that follow from the settings.
 
-What belongs here: from settings to options. What does not: taking, keeping and restoring
+The command line, the backup asset and the backup before a first write use them.
+
+What belongs here: turning settings into options. What does not: making, deleting and restoring backups
 (steps/operations/backup.py).
 """
 
@@ -12,7 +14,10 @@ from whatsapp_pipeline.steps.operations.backup import BackupOptions
 
 
 def backup_options(settings: Settings) -> BackupOptions:
-    """Return where backups go, how many stay, and where one is verified when the server refuses to."""
+    """Return the backup folder, how many backups are kept, and the server for a trial restore.
+
+    The trial restore uses `scratch_url` when the database's own server refuses to create a database.
+    """
     return BackupOptions(
         folder=settings.backup_dir or settings.local_dir / "backups",
         keep_daily=settings.backup_keep_daily,

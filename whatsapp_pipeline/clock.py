@@ -1,7 +1,7 @@
-"""The pipeline's clock: the one place that asks what time it is for a decision.
+"""The pipeline's clock. Every decision that depends on the current time reads it here.
 
-What belongs here: now and today, and setting them in a test. What does not: time stamps that only record when
-a row was written, which the database sets.
+What belongs here: now and today, and setting them in a test. What does not: timestamps that only record when
+a row was written; the database sets those.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def today(at: datetime | None = None) -> date:
 
 @contextmanager
 def set_to(moment: datetime) -> Iterator[None]:
-    """Let the clock stand at `moment` inside the block, in every thread: for simulations and tests."""
+    """Stop the clock at `moment` inside the block, for all threads. Simulations and tests use this."""
     _set_to.append(moment.astimezone(UTC))
     try:
         yield

@@ -1,14 +1,14 @@
 """The names of Dagster that its public modules don't export, in one place.
 
 What belongs here: a name that has no public equivalent, with the reason we need it. What does not belong
-here: code. An upgrade of Dagster may move these names, and then this module alone changes: a test holds that
-no other module imports from Dagster's private packages.
+here: code. An upgrade of Dagster may move these names; then only this module has to change. A test checks
+that no other module imports from Dagster's private packages.
 """
 
 # The type of the graph that `Definitions.resolve_asset_graph` returns.
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-# The type of what `define_asset_job` returns.
+# The return type of `define_asset_job`.
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 # The origin of a run, which the Jobs page and the Timeline ask for and `execute_in_process` leaves out.
@@ -22,7 +22,7 @@ from dagster._core.remote_origin import (
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-# The type in the signature that a storage class of one's own has to implement.
+# The type in the signature of `from_config_value`, which a custom storage class has to implement.
 from dagster._serdes import ConfigurableClassData
 
 __all__ = [

@@ -19,7 +19,7 @@ from whatsapp_pipeline.store.server_databases import create_database, role_right
 
 
 def pipeline_url(settings: Settings) -> str:
-    """Return the URL of the pipeline's database; starts or joins the embedded server when none is set.
+    """Return the URL of the pipeline's database. Without DATABASE_URL, start or join the embedded server.
 
     Raises SettingError for PIPELINE_SCHEMA without DATABASE_URL: the setting would have no effect.
     """
@@ -31,21 +31,21 @@ def pipeline_url(settings: Settings) -> str:
             )
         return server_url(settings.local_dir, PIPELINE_DATABASE)
     url = settings.database_url.get_secret_value()
-    describe(url)  # says in one line when it is no URL
+    describe(url)  # raises a one-line error if the text is not a URL
     if settings.pipeline_schema is None:
         return url
-    # The pipeline's tables are made and found in its schema, contatos and ordens_servico behind it in public.
+    # The pipeline creates and finds its tables in its schema. It finds contatos and ordens_servico in public.
     options = conninfo_to_dict(url).get("options") or ""
     path = f"{options} -csearch_path={settings.pipeline_schema},public".strip()
     return make_conninfo(url, options=path)
 
 
 def dagster_url(settings: Settings) -> str:
-    """Return the URL of Dagster's own database, which is never the pipeline's.
+    """Return the URL of Dagster's own database, which is separate from the pipeline's.
 
-    Order: DAGSTER_DATABASE_URL; `<database>_dagster` on the server of DATABASE_URL, created when absent; the
-    embedded server. Raises SettingError when that database is absent and may not be created,
-    and PipelineError when the server can't be reached.
+    The first that applies: DAGSTER_DATABASE_URL; with DATABASE_URL, the database `<database>_dagster` on the
+    same server, which is created if it is missing; the embedded server. Raises SettingError when the database
+    is missing and can't be created, and PipelineError when the server can't be reached.
     """
     if settings.dagster_database_url:
         return settings.dagster_database_url.get_secret_value()
@@ -62,16 +62,17 @@ def dagster_url(settings: Settings) -> str:
             create_database(conn, name)
     except psycopg.Error as error:
         raise SettingError(
-            f"Dagster keeps its runs in a database of its own and {name!r} could not be opened or created; "
+            f"Dagster stores its runs in a separate database, and {name!r} could not be opened or created; "
             "create it, or set DAGSTER_DATABASE_URL"
         ) from error
     return url
 
 
 def missing_dagster_database(settings: Settings) -> str | None:
-    """Say what Dagster's database lacks; None where it can be opened, or created when it is needed.
+    """Return why Dagster's database can't be opened or created later; None if it can.
 
-    Nothing is created: a role without CREATEDB learns it from `migrate`, before the first run.
+    This creates nothing. `migrate` calls it, so that a role without CREATEDB gets this warning before the
+    first run.
     """
     if settings.dagster_database_url or not settings.database_url:
         return None
@@ -82,24 +83,27 @@ def missing_dagster_database(settings: Settings) -> str | None:
         return None
     role, may_create, exists = role_rights(url, name)
     if exists:
-        return f"the role {role} can't open the database {name}, where Dagster keeps its runs; let it connect"
+        return (
+            f"the role {role} can't open the database {name}, where Dagster stores its runs; "
+            "allow it to connect to that database"
+        )
     if may_create:
         return None
     return (
-        f"the role {role} may not create databases, and Dagster keeps its runs in one of its own. As an "
+        f"the role {role} may not create databases, and Dagster stores its runs in a separate one. As an "
         f'administrator: CREATE DATABASE "{name}" OWNER "{role}" TEMPLATE template0; '
         "or set DAGSTER_DATABASE_URL"
     )
 
 
 def sqlalchemy_url(url: str) -> str:
-    """Spell a libpq URL for dagster-postgres, whose SQLAlchemy must be told to use psycopg2."""
+    """Return a libpq URL in SQLAlchemy's form for dagster-postgres, with psycopg2 as the driver."""
     from sqlalchemy import URL
 
     parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
     known = {name: parts.pop(name, None) for name in ("user", "password", "dbname")}
     host, port = parts.pop("host", None), parts.pop("port", None)
-    if host and host.startswith("/"):  # a socket directory travels in the query
+    if host and host.startswith("/"):  # SQLAlchemy expects a socket directory in the query part
         parts["host"], host = host, None
         if port:
             parts["port"], port = port, None

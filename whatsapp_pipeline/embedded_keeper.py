@@ -1,7 +1,8 @@
-"""Stops the embedded PostgreSQL when its last user is gone, however that user ended.
+"""The keeper: a process that stops the embedded PostgreSQL server when no process uses it any more.
 
-`python -m whatsapp_pipeline.embedded_keeper PGDATA` is started beside the server (embedded.py) and ends with
-it. A user that exits takes its handle back and the last one stops the server; one that was killed can't.
+embedded.py starts `python -m whatsapp_pipeline.embedded_keeper PGDATA` together with the server. The keeper
+ends with the server. A process that exits normally removes its handle, and the last one stops the server. A
+process that was killed can't do that, so the keeper does.
 
 What belongs here: watching the handles of one server. What does not: starting and joining it (embedded.py).
 """
@@ -23,7 +24,7 @@ _SECONDS_TO_STOP = 60.0
 
 
 def keep(pgdata: Path) -> None:
-    """Watch until the server is gone; stop it when no process that has a handle is alive."""
+    """Watch the server until it ends; stop it when no process with a handle is alive."""
     with (pgdata / LOCK_FILE).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,12 +34,12 @@ def keep(pgdata: Path) -> None:
 
         while _postmaster(pgdata) is not None:
             if not _has_users(pgdata):
-                # The lock under which a process joins the server: nobody can do so from here on.
+                # A process takes this lock to join the server, so no process can join while it is held.
                 with PostgresServer._lock:
                     if not _has_users(pgdata):
                         _stop(pgdata)
                         return
-            time.sleep(_SECONDS_BETWEEN_LOOKS)  # the end of another process's user gives no signal
+            time.sleep(_SECONDS_BETWEEN_LOOKS)  # nothing signals the end of a process that is not a child
 
 
 def _has_users(pgdata: Path) -> bool:
@@ -77,7 +78,7 @@ def _stop(pgdata: Path) -> None:
         os.kill(pid, signal.SIGINT)
     deadline = time.monotonic() + _SECONDS_TO_STOP
     while _postmaster(pgdata) is not None and time.monotonic() < deadline:
-        time.sleep(0.1)  # the server is not our child, so its end can only be looked for
+        time.sleep(0.1)  # the server is not a child process, so its end can only be polled
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""The one error a user is meant to read.
+"""The errors whose text is shown to the user.
 
-What belongs here: exceptions whose text is complete for a user (what, where, the way out). What does not:
-errors that one module raises and catches itself.
+What belongs here: exceptions whose text says what happened, where, and what to do. What does not: errors that
+one module raises and catches itself.
 """
 
 
 class PipelineError(Exception):
-    """Something the user can mend; the text is one clear line and holds no phone, name or secret."""
+    """A problem that the user can solve; the text is one clear line without a phone, name or secret."""
 
 
 class SettingError(PipelineError):
-    """A setting is missing or malformed; the text names it and what it takes."""
+    """A setting is missing or malformed; the text gives its name and the values that it accepts."""

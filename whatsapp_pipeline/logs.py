@@ -1,9 +1,9 @@
-"""How the pipeline's own log lines look: short text, or one JSON object a line (LOG_FORMAT=json).
+"""The format of the pipeline's log lines: short text, or one JSON object per line (LOG_FORMAT=json).
 
-`dagster.yaml` names the handler below, so runs from the UI and from the command line log alike. Messages hold
-no phone, name or text of a chat: who logs masks first.
+`dagster.yaml` names the handler below, so runs from the UI and from the command line log in the same way.
+Messages contain no phone, name or text of a chat, because each caller masks them before it logs.
 
-What belongs here: how a line looks and which lines are shown. What does not: what steps say.
+What belongs here: the format of a line and which lines are shown. What does not: the messages of steps.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from whatsapp_pipeline.safe_text import for_json, for_terminal
 
 
 class PipelineHandler(logging.StreamHandler[Any]):
-    """Writes to standard error what the pipeline's steps say; Dagster's own chatter stays out of it."""
+    """Writes the messages of the pipeline's steps to standard error, without Dagster's own messages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,10 +27,11 @@ class PipelineHandler(logging.StreamHandler[Any]):
         self.addFilter(_is_ours_or_serious)
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Write the record, unless it is filtered out; say whether it was written."""
+        """Write the record unless it is filtered out; return whether it was written."""
         shown = bool(super().handle(record))
-        # Dagster hands it to its own console next, which no setting turns off for every run; at no level it
-        # is below that one's threshold. The trace of an error is in Dagster's event log, on the run's page.
+        # Dagster passes the record to its own console handler next. No setting turns that handler off for
+        # every run, but a record with the level NOTSET is below its threshold. The stack trace of an error
+        # stays in Dagster's event log, on the run's page.
         record.levelno = logging.NOTSET
         return shown
 
@@ -57,12 +58,12 @@ def _in_a_line(error: Any) -> str:  # noqa: ANN401  # Dagster's serialized error
 
 
 def fields(**values: object) -> dict[str, object]:
-    """Return the `extra` of a log call: what a JSON line has as fields of their own. No personal data."""
+    """Return the `extra` of a log call: values that become separate JSON fields. No personal data."""
     return {"fields": values}
 
 
 def as_log_line(text: str) -> str:
-    """Return what a command says as a JSON line; `error: ` or `warning: ` before it is its level."""
+    """Return a command's message as a JSON line; the prefix `error: ` or `warning: ` gives its level."""
     level, _, rest = text.partition(": ")
     name = level if level in {"error", "warning"} else "info"
     record = logging.LogRecord("whatsapp_pipeline.cli", _LEVELS[name], "", 0, "", None, None)
@@ -74,9 +75,9 @@ _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ER
 
 
 def detail_log() -> logging.Logger:
-    """Return the log of single files, chats and conversations; silent unless LOG_LEVEL is debug.
+    """Return the logger for single files, chats and conversations; it writes only if LOG_LEVEL is debug.
 
-    It is no log of Dagster's: a line for each file would fill the event log.
+    The logger is separate from Dagster's, because a line per file would fill Dagster's event log.
     """
     log = logging.getLogger("whatsapp_pipeline.detail")
     if settings.load().log_level != "debug":
@@ -93,13 +94,14 @@ def _is_event(record: logging.LogRecord) -> bool:
 
 
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
-    # An engine event carries its event; what a step logs does not. After a failure or a pause the engine
-    # reports of every later step, in its name and with no event, that it did not run. One line is enough.
+    # A record of Dagster's engine has an event; a record that a step logs has none. But after a failure or a
+    # pause the engine logs without an event that each later step did not run. These lines are left out,
+    # because the line about the failure or pause is enough.
     if _text(record).startswith(("Dependencies for step ", "Skipping step ")):
         return False
     if _is_repeated_by_command(record):
         return False
-    # The run's failure repeats that of its step.
+    # The event of a failed run repeats the failure of its step.
     data = getattr(_meta(record).get("dagster_event"), "event_specific_data", None)
     if getattr(data, "first_step_failure_event", None) is not None:
         return False
@@ -107,7 +109,10 @@ def _is_ours_or_serious(record: logging.LogRecord) -> bool:
 
 
 def _is_repeated_by_command(record: logging.LogRecord) -> bool:
-    """Whether a command ends with the same words. JSON lines stay: they name the run and the asset."""
+    """Return whether the command prints the same error at its end.
+
+    JSON lines are kept, because they name the run and the asset.
+    """
     event, tags = _meta(record).get("dagster_event"), _meta(record).get("job_tags") or {}
     return (
         getattr(event, "is_step_failure", False)
@@ -117,7 +122,7 @@ def _is_repeated_by_command(record: logging.LogRecord) -> bool:
 
 
 class _Short(logging.Formatter):
-    """`12:00:01 chat_messages  text`."""
+    """Formats a line as `12:00:01 chat_messages  text`."""
 
     def format(self, record: logging.LogRecord) -> str:
         step = str(_meta(record).get("step_key") or _fields(record).get("asset") or "")
@@ -127,7 +132,7 @@ class _Short(logging.Formatter):
 
 
 def _details(record: logging.LogRecord) -> str:
-    """Return the fields of a debug line, whose text has none of them."""
+    """Return the fields of a debug line, because its text does not contain them."""
     if record.name != "whatsapp_pipeline.detail":
         return ""
     return "".join(
@@ -141,7 +146,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class _JsonLines(logging.Formatter):
-    """One object a line: time, level, run, job, asset, message, and what the step attached as `extra`."""
+    """Formats a line as one object: time, level, run, job, asset, message, and the `extra` of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
         meta = _meta(record)

@@ -1,7 +1,6 @@
-"""The key under which erased people are remembered: PRIVACY_KEY, else a file in `.local/`.
+"""The key for the hashes of erased people: PRIVACY_KEY, or a file in `.local/`.
 
-What belongs here: finding or making the key. What does not: what is hashed with it
-(store/operations/suppression.py).
+What belongs here: finding or making the key. What does not: hashing (store/operations/suppression.py).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _MINIMUM_LENGTH = 16
 
 
 def find() -> bytes | None:
-    """Return the key, or None where there is none yet."""
+    """Return the key; None if it is not set and no file has been made yet."""
     configured = settings.load()
     if configured.privacy_key:
         return _checked(configured.privacy_key.get_secret_value(), "PRIVACY_KEY")
@@ -30,7 +29,7 @@ def find() -> bytes | None:
 
 
 def find_or_make() -> bytes:
-    """Return the key; make one in `.local/privacy.key`, readable by its owner alone, where there is none."""
+    """Return the key. If there is none, make `.local/privacy.key`, which only its owner can read."""
     if (key := find()) is not None:
         return key
     path = settings.load().local_dir / KEY_FILE
@@ -42,7 +41,7 @@ def find_or_make() -> bytes:
 
 
 def _write_new(path: Path, text: str) -> None:
-    # Two processes may get here at once: the one that comes second takes the first one's key.
+    # Two processes may get here at the same time; the second one then uses the key of the first.
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:

@@ -1,7 +1,7 @@
-"""Files that hold personal data or secrets: written in one step, readable by their owner alone.
+"""Writing files with personal data or secrets atomically, so that only their owner can read them.
 
-What belongs here: how such a file is written. What does not: which files there are, and files that grow (the
-spool, the quarantine).
+What belongs here: writing such a file. What does not: which files there are, and files that grow (the spool,
+the quarantine).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write the file anew: a reader, or a crash, sees the old content or the new one, whole.
+    """Replace the file's content atomically: a reader sees all of the old or all of the new content.
 
-    Its folder must be there. What is no regular file (a pipe, /dev/stdout) is written to as it is. Raises
-    OSError when the disk refuses.
+    The same is true after a crash. The file's folder must exist. A pipe or device such as /dev/stdout is
+    written directly. Raises OSError when the write fails.
     """
     data = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
@@ -36,10 +36,10 @@ def write(path: Path, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def prepared(path: Path, size: int) -> Iterator[Callable[[str], None]]:
-    """Reserve `size` bytes on the disk beside `path`; yield the function that makes them the file's content.
+    """Reserve `size` bytes on the disk beside `path`; yield a function that saves a text as `path`.
 
-    A full disk is noticed when the block begins, not when the content is there. Until the function is called
-    the file stays as it was. The folder must be there. Raises OSError when the disk refuses.
+    If the disk is full, the block does not begin, so no content is lost later. The file keeps its old content
+    until the function is called. The file's folder must exist. Raises OSError when a write fails.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
@@ -57,7 +57,7 @@ def prepared(path: Path, size: int) -> Iterator[Callable[[str], None]]:
             os.close(folder)
 
     try:
-        # Zeros are written rather than a length set: a file with holes has no room of its own.
+        # Writing zeros reserves the room on the disk; setting only the length would not.
         write_all(descriptor, bytes(size))
         os.fsync(descriptor)
         yield save
@@ -67,7 +67,7 @@ def prepared(path: Path, size: int) -> Iterator[Callable[[str], None]]:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write `data` from the start of the file; raises OSError where the disk has room for a part only."""
+    """Write all of `data` from the start of the file; raises OSError when the disk has no room for it."""
     written = 0
     while written < len(data):
         written += os.pwrite(descriptor, data[written:], written)

@@ -1,34 +1,35 @@
-"""Text that other people wrote, made harmless for the place where it is shown.
+"""Escaping text from outside for the place that shows it: a terminal, JSON or a spreadsheet.
 
-What belongs here: the characters that control a terminal or start a spreadsheet formula, and what replaces
-them. What does not: HTML (templates escape it) and masking personal data (domain/masking.py).
+What belongs here: the characters that control a terminal or start a spreadsheet formula, and their
+replacements. What does not: HTML (templates escape it) and masking personal data (domain/masking.py).
 """
 
 from __future__ import annotations
 
 import re
 
-# C0 controls without tab and newline, DEL, C1 controls, and the marks that reorder a line of text (bidi).
+# C0 controls except tab and newline, DEL, C1 controls, line separators, and the bidi characters that reorder
+# text.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-# The same characters as UTF-8, in JSON text: there C0 controls are always escaped already.
+# The same characters as UTF-8 bytes in JSON text, except C0 controls, which JSON always escapes.
 _CONTROL_BYTES = re.compile(
     rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]"  # U+2028–202E, U+2066–2069
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-# A phone or a number: without letters, references and operators other than these it can't do harm.
+# A phone or a number. Without letters there are no cell references or functions, so it is harmless.
 _PHONE_OR_NUMBER = re.compile(r"[+-]?[\d ().,-]*")
 
 
 def for_terminal(text: str) -> str:
-    r"""Return the text with control characters written out (`\x1b`), so that a terminal obeys none of them.
+    r"""Return the text with control characters escaped as text (`\x1b`), so that a terminal ignores them.
 
-    Tabs and newlines stay; `on_one_line` writes these out too.
+    Tabs and newlines stay; `on_one_line` escapes them too.
     """
     return _CONTROL.sub(_written_out, text) if _CONTROL.search(text) else text
 
 
 def on_one_line(text: str) -> str:
-    """Return the text as one line of a terminal: a newline in a name can't begin a line of its own."""
+    """Return the text as one terminal line, so that a newline in a name can't start another line."""
     return for_terminal(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
@@ -43,7 +44,7 @@ def for_json_bytes(data: bytes) -> bytes:
 
 
 def for_spreadsheet(cell: str) -> str:
-    """Return a CSV cell that no spreadsheet takes for a formula: such a cell gets an apostrophe in front."""
+    """Return a CSV cell with an apostrophe in front if a spreadsheet would read it as a formula."""
     if cell.startswith(_FORMULA_STARTS) and not _PHONE_OR_NUMBER.fullmatch(cell):
         return "'" + cell
     return cell
