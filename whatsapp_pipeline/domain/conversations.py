@@ -1,10 +1,10 @@
-"""What a webhook delivery says: messages, statuses and everything else, each with its position.
+"""Reading a webhook delivery: its messages, statuses and other items, each with its position.
 
-What belongs here: the shape of deliveries, who a correspondent is under which names, times as the provider
-spells them. What does not: storing any of it, and how a message reads as text (webhook_message_types).
+What belongs here: the structure of deliveries, the identities (names) of a correspondent, and the provider's
+time formats. What does not: storing items, and the text of a message (webhook_message_types).
 
-A delivery may have any shape whatever: an item that cannot be read as a message or a status becomes an
-`Other` with its raw JSON, and nothing here raises because of what was sent.
+A delivery may have any structure. An item that is neither a message nor a status becomes an `Other` with its
+raw JSON. No content of a delivery makes this module raise an error.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ Role: TypeAlias = Literal["user", "assistant", "system"]
 Origin: TypeAlias = Literal["message", "echo", "history"]
 IdentityKind: TypeAlias = Literal["wa_id", "user_id", "group"]
 
-# Since 2009 there is WhatsApp; a time further ahead than clocks differ is a clock gone wrong. A message dated
-# in the future would be the newest of its conversation until then.
+# WhatsApp has existed since 2009. A time more than five minutes ahead comes from a wrong clock. A message
+# with such a time would be the newest of its conversation until then.
 _EARLIEST = datetime(2009, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(minutes=5)
 _BRAZILIAN_MOBILE = re.compile(r"55([1-9][1-9])9?([6-9]\d{7})")
@@ -42,7 +42,7 @@ _PHONE_SHAPE = re.compile(r"[\d\s()+.\-]+")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One name of a correspondent: verbatim, and in the form all its spellings share."""
+    """One name of a correspondent: `value` is verbatim, `canonical` is the same for all its variants."""
 
     kind: IdentityKind
     value: str
@@ -50,7 +50,7 @@ class Identity:
 
     @property
     def phone_key(self) -> str | None:
-        """The key under which contacts hold this number; None for a user id, a group, a service number."""
+        """The phone key that contacts use for this number; None for a user id, group or service number."""
         if self.kind != "wa_id":
             return None
         phone = parse_phone("+" + _NOT_DIGITS.sub("", self.value))
@@ -59,7 +59,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Renaming:
-    """Names that a correspondent gave up, and those they took instead."""
+    """The old names of a correspondent, and the new names that replace them."""
 
     old: tuple[Identity, ...]
     new: tuple[Identity, ...]
@@ -67,10 +67,10 @@ class Renaming:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a delivery; `identities` is never empty, `text` is never empty.
+    """One message of a delivery. `identities` and `text` are never empty.
 
-    `identities` name the conversation; `sender` is who wrote, which differs in a group. `key` is what makes
-    an item without a wamid itself, where its content does.
+    `identities` name the conversation. `sender` is the author, who in a group is another person. `key`
+    identifies an item that has no wamid (message id of the provider) but whose content identifies it.
     """
 
     position: int
@@ -82,7 +82,7 @@ class Message:
     provider_time: datetime | None
     type: str
     text: str
-    new_text: str | None  # of an edit: what the message it speaks of now reads like
+    new_text: str | None  # for an edit: the new text of the edited message
     reply_to: str | None
     profile_name: str | None
     status: str | None
@@ -95,9 +95,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One status of a message; it may arrive before the message it speaks of.
+    """One status of a message; it may arrive before that message.
 
-    In a group each participant has one: `participant` is their canonical identity, else None.
+    In a group each participant has a status, and `participant` is their canonical identity. Otherwise it is
+    None.
     """
 
     position: int
@@ -113,7 +114,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Anything else, kept as it came."""
+    """Any other item, with its JSON as it was received."""
 
     position: int
     phone_number_id: str
@@ -125,9 +126,10 @@ Item: TypeAlias = Message | Status | Other
 
 
 def wa_identity(value: str) -> Identity:
-    """Read a `from` or `wa_id`: a phone (with or without its ninth digit), or a user id in its place.
+    """Read a `from` or `wa_id`, which holds a phone (with or without its ninth digit) or a user id.
 
-    Brazilian, Mexican and Argentinian mobiles share a canonical form; other numbers stand as they are.
+    All variants of a Brazilian, Mexican or Argentinian mobile number get one canonical form. Other numbers
+    are not changed.
     """
     if _USER_ID.fullmatch(value):
         return Identity("user_id", value, f"id:{value}")
@@ -140,14 +142,15 @@ def wa_identity(value: str) -> Identity:
 
 
 def preference(identity: Identity) -> tuple[int, int, str]:
-    """Sort key of the identity a conversation is named by: a phone first, the longer spelling first."""
+    """Return the sort key for choosing a conversation's name: a phone first, the longer variant first."""
     return (identity.kind == "user_id", -len(identity.value), identity.value)
 
 
 def provider_time(value: object, received_at: datetime) -> datetime | None:
-    """Read a timestamp in seconds, as a string or a number; milliseconds are recognised.
+    """Read a timestamp in seconds or milliseconds, as a string or a number.
 
-    None for anything else, and for a time before WhatsApp or more than five minutes after `received_at`.
+    Returns None for any other value, and for a time before 2009 or more than five minutes after
+    `received_at`.
     """
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) <= 20:
         value = int(value)
@@ -159,7 +162,7 @@ def provider_time(value: object, received_at: datetime) -> datetime | None:
 
 
 def read_delivery(payload: object, received_at: datetime) -> Iterator[Item]:
-    """Yield every item of a decoded delivery, in order; its position is stable for the same body."""
+    """Yield every item of a decoded delivery, in order; the same body always gives the same positions."""
     reader = _Reader(received_at)
     if not isinstance(payload, dict):
         yield reader.other("", "unexpected body", payload)
@@ -177,7 +180,7 @@ def read_delivery(payload: object, received_at: datetime) -> Iterator[Item]:
 
 
 def _items(value: object) -> list[Any]:
-    """Read a list, or the one object that somebody sent in its place."""
+    """Return the items of a list; a single value in place of the list counts as its only item."""
     if isinstance(value, list):
         return value
     return [] if value is None else [value]
@@ -188,7 +191,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 class _Contacts:
-    """The `contacts` of one change: which names belong to one correspondent. The business is none of them."""
+    """The `contacts` of one change: the names that belong to one correspondent, without the business."""
 
     def __init__(self, value: object, business: frozenset[str]) -> None:
         self._entries: list[tuple[tuple[Identity, ...], str | None]] = []
@@ -203,11 +206,11 @@ class _Contacts:
     def complete(
         self, named: tuple[Identity, ...], *, alone: bool = False
     ) -> tuple[tuple[Identity, ...], str | None]:
-        """Add the other names of the contact that shares one with `named`.
+        """Return `named` with the other names of the contact that shares one of them, and its profile name.
 
-        A message that names nobody belongs to the contact, if there is exactly one. `alone`: everything in
-        the change is from one sender, so that the only contact is the sender's, even where `from` and `wa_id`
-        differ: the name is theirs; the numbers are not joined on that evidence.
+        A message without names belongs to the change's only contact, if there is exactly one. `alone` means
+        that all messages of the change have one sender. The only contact is then the sender, even if `from`
+        and `wa_id` differ. In that case only the profile name is used; the numbers are not joined.
         """
         if not named:
             return self._entries[0] if len(self._entries) == 1 else ((), None)
@@ -226,28 +229,28 @@ def _identities(*values: object) -> tuple[Identity, ...]:
 
 _SENDER = ("from", "from_user_id", "from_parent_user_id", "user_id", "parent_user_id")
 _RECIPIENT = ("to", "to_user_id", "to_parent_user_id")
-# Parts of a change's value that say what the change is about; every other part holds items.
+# Parts of a change's value that describe the change; every other part contains items.
 _NO_ITEMS = frozenset({"messaging_product", "metadata", "contacts"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What the items of one change share."""
+    """The values that all items of one change share."""
 
     account: str
     business: frozenset[str]
     contacts: _Contacts
     one_sender: bool
-    errors: tuple[Any, ...]  # of the change: they speak of its message, where it has only one
+    errors: tuple[Any, ...]  # errors of the change; they are about its message if it has only one
 
     def is_business(self, identities: tuple[Identity, ...]) -> bool:
-        """Tell whether one of the names is the business's own number."""
+        """Return whether one of the names is the business's own number."""
         return any(identity.canonical in self.business for identity in identities)
 
 
 @dataclass(frozen=True, slots=True)
 class _Spoken:
-    """How an item of a change was said: with whom, by whom, and on which way it came."""
+    """The conversation, sender, role and origin of one item of a change."""
 
     identities: tuple[Identity, ...]
     role: Role
@@ -259,7 +262,7 @@ class _Spoken:
 
 
 class _Reader:
-    """Walks one delivery and counts positions."""
+    """Reads the items of one delivery and numbers them."""
 
     def __init__(self, received_at: datetime) -> None:
         self._received_at = received_at
@@ -281,7 +284,7 @@ class _Reader:
         field = _mapping(change).get("field")
         shared = _shared(value)
         read_messages = self._history_message if field == "history" else self._message
-        # By content, not by `field`: a change that lost its name loses no message.
+        # The sections decide, not `field`, so that a change without `field` loses no message.
         sections: Mapping[str, Callable[[_Change, Any], Iterator[Item]]] = {
             "messages": read_messages,
             "message_echoes": self._echo,
@@ -305,9 +308,9 @@ class _Reader:
                 self._unknown += [(shared.account, f"section {name}", item) for item in _items(value[name])]
 
     def rest(self) -> Iterator[Item]:
-        """Yield the parts nobody knows that stood beside known ones.
+        """Yield the unknown sections that were found beside known ones.
 
-        They come after all other items of the delivery, so that the positions of those are what they were.
+        They come after all other items of the delivery, so that they do not change those items' positions.
         """
         for account, kind, item in self._unknown:
             yield self.other(account, kind, item)
@@ -331,7 +334,7 @@ class _Reader:
         sender = _identities(*(fields.get(name) for name in _SENDER))
         to = _identities(*(fields.get(name) for name in _RECIPIENT))
         if sender and shared.is_business(to) and not shared.is_business(sender):
-            # It went the other way: a customer's message among the echoes.
+            # A customer sent this message to the business, although it is among the echoes.
             identities, name = shared.contacts.complete(sender)
             yield self._as_message(shared, item, _Spoken(identities, "user", "echo", name, sender))
             return
@@ -340,7 +343,7 @@ class _Reader:
     def _from_business(
         self, shared: _Change, item: object, origin: Origin, thread: tuple[Identity, ...]
     ) -> Item:
-        """Read a message of the staff: the conversation is with whom it went to."""
+        """Read a message of the staff; its recipient names the conversation."""
         fields = _mapping(item)
         to = _identities(*(fields.get(name) for name in _RECIPIENT)) or thread
         identities, _ = shared.contacts.complete(to)
@@ -349,7 +352,7 @@ class _Reader:
         return self._as_message(shared, item, _Spoken(identities, "assistant", origin))
 
     def _history_message(self, shared: _Change, item: object) -> Iterator[Item]:
-        """Read a message of a history change that stands beside the threads, such as a medium sent later."""
+        """Read a message of a history change outside the threads, such as media that are sent later."""
         yield self._of_history(shared, item, (), None)
 
     def _history(self, shared: _Change, chunk: object) -> Iterator[Item]:
@@ -380,7 +383,7 @@ class _Reader:
         sender = _identities(*(fields.get(field) for field in _SENDER))
         in_thread = {identity.canonical for identity in thread}
         by_user = any(identity.canonical in in_thread for identity in sender)
-        # Without the business's number only the thread tells who wrote.
+        # If the business's number is unknown, a sender who is not the thread's customer is staff.
         is_staff = shared.is_business(sender) or (
             bool(thread) and bool(sender) and not by_user and not shared.business
         )
@@ -394,7 +397,7 @@ class _Reader:
         return self._as_message(shared, item, said)
 
     def _user_id_update(self, shared: _Change, item: object) -> Iterator[Item]:
-        """Read that a correspondent's user id changed, as a notice in their conversation."""
+        """Read the change of a correspondent's user id as a notice in their conversation."""
         fields = _mapping(item)
         old, new = (
             _identities(
@@ -493,7 +496,8 @@ def _shared(value: Mapping[str, Any]) -> _Change:
 def _number_change(fields: Mapping[str, Any], sender: tuple[Identity, ...]) -> Renaming | None:
     """Read a notice that a correspondent changed their number or id; None for any other message.
 
-    The sender is the old number; where a provider gives the new one there, the notice's words have the old.
+    The sender is usually the old number. If a provider gives the new number as sender, the old number is read
+    from the text of the notice.
     """
     system = _mapping(fields.get("system"))
     new = _identities(*(system.get(name) for name in ("wa_id", "new_wa_id", "user_id", "new_user_id")))
@@ -508,7 +512,7 @@ def _number_change(fields: Mapping[str, Any], sender: tuple[Identity, ...]) -> R
 
 
 def _refers_to(message: Mapping[str, Any], kind: str) -> str | None:
-    """Name the message this one answers, reacts to, edits or revokes."""
+    """Return the id of the message that this one answers, reacts to, edits or revokes."""
     content = _mapping(message.get(kind))
     return (
         id_text(content.get("message_id"))

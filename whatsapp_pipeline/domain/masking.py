@@ -1,6 +1,9 @@
-"""Masks for phones, names and text wherever a person other than the database's reader may look.
+"""Masks for phones, names and texts that people without access to the database may see.
 
-Logs, Dagster metadata, error messages and previews show these; the tables hold the full values.
+Logs, Dagster metadata, error messages and previews show masked values. The tables contain the full values.
+
+What belongs here: masking one value as a whole. What does not: finding phones inside a text
+(personal_text.py).
 """
 
 from __future__ import annotations
@@ -8,7 +11,8 @@ from __future__ import annotations
 import re
 
 _DOT = "•"
-# What a path may show: a folder's year, month or day, what stands before a file's title, and its ending.
+# The parts of a path that stay visible: a folder's year, month or day, the text before a file's title, and
+# the file's suffix.
 _DATE = re.compile(r"\d{2}|\d{4}(?:-\d{2}){0,2}")
 _HEAD = re.compile(r"(?:WhatsApp - )?(?:\d{4}-\d{2}-\d{2} \d{2} \d{2} \d{2} - )?", re.IGNORECASE)
 _ENDING = re.compile(r"\.[A-Za-z]{2,4}$")
@@ -16,7 +20,7 @@ _DIGIT_RUN = re.compile(r"(?:\+?\d[\d\s().\-]{6,}\d)")
 
 
 def mask_phone(text: str | None) -> str:
-    """Keep a number's shape, its first four and last two digits: `+55 41 9••••-••00`."""
+    """Keep the form of a number, its first digits (at most five) and its last two: `+55 41 9••••-••00`."""
     if not text:
         return ""
     digits = sum(char.isdigit() for char in text)
@@ -46,9 +50,9 @@ def mask_title(text: str | None) -> str:
 
 
 def mask_path(path: str | None) -> str:
-    """Mask a chat file's path: years, months, times and endings stay; all else may be a title, and is masked.
+    """Mask a chat file's path, except years, months, times and suffixes. All other parts may be a title.
 
-    Folders are masked as files are: an export can be a folder or an archive that is named after its chat.
+    Folder names are masked like file names, because a folder can have the name of its chat.
     """
     return "/".join(_mask_part(part) for part in (path or "").split("/"))
 
@@ -64,7 +68,7 @@ def _mask_part(part: str) -> str:
 
 
 def mask_text(text: str | None, *, limit: int = 60) -> str:
-    """Show the shape of a message without its content: letters and digits become dots, at most `limit`."""
+    """Replace the letters and digits of a message by dots; return at most `limit` characters and `…`."""
     if not text:
         return ""
     shape = "".join(_DOT if char.isalnum() else " " if char.isspace() else char for char in text[:limit])

@@ -1,11 +1,11 @@
-"""Part of a phone as somebody types it into a search box, folded to what phones' keys contain.
+"""Converting a part of a phone, as a user types it into a search box, to the digits of phone keys.
 
-What belongs here: the folding. What does not: reading a whole phone (phones.py), and the lookup
+What belongs here: the conversion. What does not: reading a whole phone (phones.py), and the lookup
 (store/contacts/directory.py).
 
-A key has the area code and the last eight digits of a Brazilian number, so the country code, the trunk zero
-and the ninth digit are taken away. Whether a 9 is the ninth digit can't be known of a part: both readings are
-given.
+The key of a Brazilian number consists of the area code and the last eight digits. So the conversion removes
+the country code, the trunk zero and the ninth digit. In a part of a number, a 9 may or may not be the ninth
+digit; the conversion then returns both readings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SHORTEST, _LONGEST = 4, 15
 
 
 def phone_key_parts(text: str) -> list[str]:
-    """Return the digits that the key of a phone with this part may contain; `[]` for other text."""
+    """Return the digit sequences that a matching phone key may contain; `[]` if the text is no phone part."""
     if re.search(r"[^\d\s()+.\-/]", text):
         return []
     digits = re.sub(r"\D", "", text)

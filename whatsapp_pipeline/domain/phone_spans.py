@@ -1,8 +1,8 @@
-"""Phone numbers inside free text, in whatever spelling, for a caller who knows which number to look for.
+"""Finding known phone numbers in free text, in any written form.
 
-What belongs here: finding the places, and which numbers a place may hold. What does not: how a number may be
-written (phone_texts.py), the rules of numbers (phones.py), which decide what each piece is, and which numbers
-of a text are phones when no number is known (personal_text.py).
+What belongs here: the places in a text where a number may be, and the keys that each place may have. What
+does not: the written forms of a number (phone_texts.py), the rules for numbers (phones.py), and finding
+phones when the caller knows no number (personal_text.py).
 """
 
 from __future__ import annotations
@@ -19,14 +19,12 @@ _USUAL_RUN, _RUN = (
     for between in (rf"\s{SEPARATORS}", rf"\s{SEPARATORS}{RARE_SEPARATORS}")
 )
 _SHORTEST, _LONGEST = 8, 15
-# What may stand before a number: country code, trunk zero and carrier; the longest is tried first.
+# The prefixes of a number: country code, trunk zero and carrier. The longest is tried first.
 _PREFIXES = (r"00550?", r"550?", r"0\d\d", r"0", r"")
 
 
 class PhoneSpan(NamedTuple):
-    """A place in a text that may hold numbers: its bounds in the plain text, and the keys (phones.py) it may
-    be read as.
-    """
+    """A place in a text that may contain numbers: its bounds in the plain text and its possible keys."""
 
     plain: PlainText
     start: int
@@ -34,14 +32,15 @@ class PhoneSpan(NamedTuple):
     keys: frozenset[str]
 
     def places(self, key: str) -> list[tuple[int, int]]:
-        """Return the bounds in the original of each number that `key` may be, or of the whole span.
+        """Return the bounds in the original of each number that may have `key`; if none, those of the span.
 
-        A span may hold a time, a price or other numbers too. A number without an area counts as the key's.
+        A span may also contain a time, a price or other numbers. A number without an area code counts as a
+        match for the key.
         """
         text = self.plain.text
         at = [place for place in range(self.start, self.end) if text[place].isdigit()]
         digits = _digits(text[self.start : self.end])
-        # Another country's number of nine digits, `+200000001`, is as long as a Brazilian key.
+        # A foreign number of nine digits, such as `+200000001`, is as long as a Brazilian key.
         is_brazilian = len(key) == 10 and key[0] != "+"
         area, number = (key[:2], key[2:]) if is_brazilian else ("", key.lstrip("+lid:"))
         found = []
@@ -52,10 +51,13 @@ class PhoneSpan(NamedTuple):
 
 
 def _start_of_number(digits: str, tail: int, area: str, at: list[int]) -> int:
-    """Return which digit begins the number whose last eight begin at `tail`; `at` are the digits' places."""
+    """Return the index of a number's first digit; its last eight digits begin at index `tail`.
+
+    `at` gives the position of each digit in the text.
+    """
     for prefix in _PREFIXES:
         before = re.search(rf"{prefix}{area}9?$", digits[:tail])
-        # A prefix begins a group of digits; what is glued to other digits is none.
+        # A prefix must be the start of a group of digits; digits directly before it rule it out.
         if before and before[0] and (not prefix or before.start() == 0 or _is_apart(at, before.start())):
             return before.start()
     ninth = tail - 1
@@ -67,17 +69,17 @@ def _is_apart(at: list[int], place: int) -> bool:
 
 
 def _with_marks(text: str, start: int) -> int:
-    """Return where a number begins, its plus sign and opening bracket included."""
+    """Return the start of a number, including its plus sign and opening bracket."""
     while start and text[start - 1] in "+(":
         start -= 1
     return start
 
 
 def find_phone_spans(text: str) -> Iterator[PhoneSpan]:
-    """Yield each run of at least eight digits with all keys that it may be read as.
+    """Yield each run of at least eight digits with all its possible keys.
 
-    A run may hold several numbers, or a number beside other digits; every reading counts, because the caller
-    looks for known numbers.
+    A run may contain several numbers, or a number beside other digits. All readings are returned, because the
+    caller looks only for known numbers.
     """
     if sum(map(str.isdigit, text)) < _SHORTEST:
         return
@@ -98,7 +100,7 @@ def _keys(run: str) -> Iterator[str]:
         yield from (phone.key for phone in parse_phones(spelling) if phone.key is not None)
     if len(digits) in (_SHORTEST, _SHORTEST + 1):
         yield "xx" + digits[-_SHORTEST:]
-    # A number may be glued to other digits: every area code with eight digits, or nine, behind it.
+    # Other digits may surround a number directly, so every area code with 8 or 9 digits after it counts.
     for start in range(len(digits) - 9):
         area = digits[start : start + 2]
         if area in AREA_CODES:

@@ -1,9 +1,9 @@
-"""How phone numbers are written: marks, dashes and spaces, and numbers that are documents instead.
+"""The written form of phone numbers: marks, dashes and spaces, and documents that look like phones.
 
-What belongs here: the plain form of a written number, of a text that holds numbers, and documents (CPF, CNPJ,
-CEP, RG) that look like one. Both the erasure (phone_spans.py) and the mask (personal_text.py) read a text in
-its plain form, so that they know the same spellings. What does not: what a number means and whether it is a
-phone (phones.py).
+What belongs here: the plain form of a number and of a text with numbers, and documents (CPF, CNPJ, CEP, RG)
+that look like a phone. Both the erasure (phone_spans.py) and the mask (personal_text.py) read a text in its
+plain form, so that they recognise the same variants. What does not: the meaning of a number, and whether it
+is a phone (phones.py).
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
-# All dashes of Unicode (category Pd) are plain hyphens too; NFKC knows the full-width and small forms.
+# Unicode's dashes (category Pd) also become plain hyphens. NFKC converts the full-width and small forms.
 _DASHES_AND_SLASHES = {
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\u02d7"), "-"),
     **dict.fromkeys(map(ord, "\u2044\u2215\u29f8\u2571"), "/"),
 }
 
 SEPARATORS = r".\-/\\_~*·•()\ufe0f\u20e3"
-"""What people put between the digits of one number, beside spaces: the inside of a character class of `re`.
+"""The characters besides spaces that people write between the digits of a number, as a class for `re`.
 
-The last two make keycap digits.
+The last two are part of keycap digits.
 """
 RARE_SEPARATORS = (
     r"\x00-\x08\x0e-\x1b!-&'*+,:-@\[\]^`{-}\x7f-\x84\x86-\x9f\u00a1-\u00bf\u00d7\u00f7\u0300-\u036f\u060c\u061b\u115f\u1160\u2010-\u2027\u2030-\u205e"
     r"\u2190-\u2bff\u3001-\u303f\u30fb\ufe00-\ufe0e\U0001f000-\U0001faff"
 )
-"""All other marks, pictures and what shows nothing included.
+"""All other marks, including pictures and invisible characters, as a class for `re`.
 
-They stand between other numbers as well: times, prices, lists.
+They also occur between numbers that are no phones: times, prices, lists.
 """
 
 _FORMATTED = re.compile(
     r"(?<![\w.])(?:"
     r"\d{3}\.\d{3}\.\d{3}[-./ ]?\d{2}|\d{9}-\d{2}"  # CPF
-    r"|[A-Z\d]{2}\.?[A-Z\d]{3}\.?[A-Z\d]{3}/[A-Z\d]{4}[- ]?\d{2}"  # CNPJ, the one with letters too
+    r"|[A-Z\d]{2}\.?[A-Z\d]{3}\.?[A-Z\d]{3}/[A-Z\d]{4}[- ]?\d{2}"  # CNPJ, also the new form with letters
     r"|(?i:\b(?:cpf|cnpj|rg|i\.?e\.?|cep|pis)\b[\s:.nº°#-]*\d[\d./-]*)"
     r")(?!\w)",
     re.ASCII,
@@ -54,7 +54,7 @@ _MOD = 11
 
 
 def plain_phone_text(text: str) -> str:
-    """Return the text with plain digits, hyphens and spaces, and without marks that show nothing."""
+    """Return the text with plain digits, hyphens and spaces, and without invisible characters."""
     if text.isascii():
         return text
     plain = unicodedata.normalize("NFKC", text).translate(_DASHES_AND_SLASHES)
@@ -76,7 +76,7 @@ def _plain_character(char: str) -> str:
 
 
 class PlainText(NamedTuple):
-    """A text as the rules for phones read it, and where its characters stand in the original.
+    """A text in the form that the phone rules read, with the position of each character in the original.
 
     Attributes:
         text: without markup; digits, dashes and spaces are plain, and a run of marks between two digits has
@@ -89,17 +89,17 @@ class PlainText(NamedTuple):
     ends: Sequence[int]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """Return the bounds in the original of a piece of `text`, which holds at least one character."""
+        """Return the bounds in the original of a piece of `text` that has at least one character."""
         return self.starts[start], self.ends[end - 1]
 
 
-# A mark as pages and messages in HTML write it. What is inside a tag is kept if it may be a number.
+# A mark as an HTML entity.
 _ENTITY = (
     r"&(?:amp;)?(?:#0{0,9}\d{1,6}|#[xX]0{0,9}[0-9a-fA-F]{1,5}|[a-zA-Z]{2,24});|&(?:nbsp|shy)(?![a-zA-Z;])"
 )
-# Seven digits or fewer, as in `size="2"`, are no number.
+# An HTML tag or comment. With at most seven digits, as in `size="2"`, it contains no number and is replaced.
 _TAG = r"</?[a-zA-Z](?:[^<>\d@]{0,60}\d){0,7}[^<>\d@]{0,60}>|<!--[^<>\d@]{0,60}-->"
-# A mark as links and forms write it: `%20`, `%2D`, `%C2%A0`. Its digits belong to no number.
+# A percent-encoded mark: `%20`, `%2D`, `%C2%A0`. Its digits belong to no number.
 _ESCAPED = (
     r"%(?:25)?(?:0[9AaDd]|2[0-9A-Fa-f]|3[AaBb]|5[BbDdFf]|7[CcEe])"
     r"|%[C-Fc-f][0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f]){1,3}"
@@ -107,7 +107,7 @@ _ESCAPED = (
 _MARKUP = re.compile(rf"{_ENTITY}|{_TAG}|{_ESCAPED}")
 _NEW_LINE = re.compile(r"</?(?:br|p|div|li|tr|td|th)\b", re.IGNORECASE)
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-# What opens a number, `+` or a bracket, belongs to it and not to the marks before it.
+# A `+` or a bracket at the start of a number belongs to the number and not to the marks before it.
 _MANY_MARKS = re.compile(rf"(?<=\d)[\s{SEPARATORS}{RARE_SEPARATORS}]{{3,}}?(?=(?:\+ ?)?\(?\d)")
 _SPACES = re.compile(r"[^\S\n]*\n\s*|[^\S\n]+")
 _RARE_MARK = re.compile(rf"(?![{SEPARATORS}])[{RARE_SEPARATORS}]")
@@ -115,7 +115,11 @@ _MOST_MARKS = 3
 
 
 def read_plainly(text: str) -> PlainText:
-    """Return the text in plain form: HTML, percent signs, odd dashes, spaces and digits, many marks."""
+    """Return the text in plain form.
+
+    HTML and percent encoding are decoded, unusual dashes, spaces and digits become plain ones, and runs of
+    marks between digits are shortened.
+    """
     plain = PlainText(text, range(len(text)), range(1, len(text) + 1))
     if "&" in text or "<" in text or "%" in text:
         plain = _replace(_MARKUP, _without_markup, plain)
@@ -151,7 +155,7 @@ def _replace(pattern: re.Pattern[str], how: Callable[[str], str], plain: PlainTe
 
 
 def _without_markup(written: str) -> str:
-    """Return what a piece of markup shows: one mark; a tag shows a space or a new line."""
+    """Return the character that a piece of markup shows; for a tag, a space or a newline."""
     if written[0] == "<":
         return "\n" if _NEW_LINE.match(written) else " "
     if written[0] == "%":
@@ -165,7 +169,10 @@ def _plain_form(char: str) -> str:
 
 
 def _fewer_marks(marks: str) -> str:
-    """Return at most three marks for many: the rarest of them, because it says most about the number."""
+    """Shorten a run of marks: keep up to three, otherwise return the first rare mark, or one usual mark.
+
+    A rare mark says the most about whether the digits on both sides are one number.
+    """
     fewer = _SPACES.sub(lambda match: "\n" if "\n" in match[0] else " ", marks)
     if len(fewer) <= _MOST_MARKS:
         return fewer
@@ -177,7 +184,7 @@ def _fewer_marks(marks: str) -> str:
 def without_documents(plain: str) -> str:
     """Return a plain text without the CPFs, CNPJs and postcodes in it.
 
-    Digits alone are a document when their check digits are right and they are not written as a mobile number.
+    Digits without marks are a document if their check digits are right and they do not look like a mobile.
     """
     if _POSTCODE.fullmatch(plain):
         return ""
@@ -191,12 +198,12 @@ def _without_bare(match: re.Match[str]) -> str:
 
 
 def is_cpf(digits: str) -> bool:
-    """Whether eleven digits are a CPF: the last two check the others."""
+    """Return whether eleven digits are a CPF, whose last two digits are check digits."""
     return len(digits) == len(_CPF_WEIGHTS) + 1 and _checks(digits, _CPF_WEIGHTS)
 
 
 def is_cnpj(digits: str) -> bool:
-    """Whether fourteen digits are a CNPJ: the last two check the others."""
+    """Return whether fourteen digits are a CNPJ, whose last two digits are check digits."""
     return len(digits) == len(_CNPJ_WEIGHTS) + 1 and _checks(digits, _CNPJ_WEIGHTS)
 
 

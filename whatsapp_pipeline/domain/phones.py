@@ -1,10 +1,11 @@
-"""Phone numbers as people type them, read into one key that equal numbers share.
+"""Reading phone numbers as people type them. All variants of one number get the same key.
 
-What belongs here: every rule about numbers: whether a text is one, areas, the ninth digit, trunk and carrier
-prefixes, several numbers in a field, service numbers, placeholders, foreign numbers, WhatsApp's LIDs. What
-does not: dashes, marks and documents (phone_texts.py), where numbers are stored, and match weights.
+What belongs here: every rule about numbers: whether a text is a number, area codes, the ninth digit, trunk
+and carrier prefixes, several numbers in a field, service numbers, placeholders, foreign numbers, WhatsApp's
+LIDs (privacy identifiers). What does not: dashes, marks and documents (phone_texts.py), storing numbers, and
+match weights.
 
-The rules are Brazilian and our own; `phonenumbers` is imported only for a number that is not Brazilian.
+The rules for Brazilian numbers are written here; `phonenumbers` is imported only for a foreign number.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from whatsapp_pipeline.domain.phone_texts import is_cpf, plain_phone_text, witho
 
 
 class PhoneKind(StrEnum):
-    """What a number is; `unknown_area` is a Brazilian number written without a usable area code."""
+    """The kind of a number; `unknown_area` is a Brazilian number written without a usable area code."""
 
     MOBILE = "mobile"
     FIXED = "fixed"
@@ -31,12 +32,13 @@ class PhoneKind(StrEnum):
 class Phone:
     """One number of a field.
 
-    `key` is what equal numbers share: area code + last 8 digits for Brazil (`4199990000`), `xx99990000`
-    without an area code, E.164 for foreign numbers (`+14155550100`), `lid:…` for LIDs, None for a number
-    that must never match anybody (service numbers, placeholders such as 99999-9999).
-    `e164` is for display and is None without a written area code. `had_ninth_digit` is None where the
-    question makes no sense. With a default area code a number without one gets a full key and keeps the
-    kind `unknown_area`: the area is assumed, which is worth less than one that was written.
+    `key` is the same for all variants of a number. It is area code + last 8 digits for Brazil (`4199990000`),
+    `xx99990000` without an area code, E.164 for foreign numbers (`+14155550100`), and `lid:…` for LIDs. It is
+    None for a number that must match nobody: service numbers, and placeholders such as 99999-9999.
+
+    `e164` is for display and is None if no area code was written. `had_ninth_digit` is None for a number that
+    can't have a ninth digit. With a default area code, a number without one gets a full key but keeps the
+    kind `unknown_area`, because an assumed area code is weaker evidence than a written one.
     """
 
     raw: str
@@ -52,21 +54,22 @@ _AREAS = """
 """
 AREA_CODES = frozenset(_AREAS.split())
 
-# Nearly every number there is: [+55] (area) [9]NNNN-NNNN, with a trunk zero and any separators.
+# The form of nearly all numbers: [+55] (area) [9]NNNN-NNNN, with a trunk zero and any separators.
 _COMMON = re.compile(
     r"\s*(?:(?:\+\s?|00\s?)?55[\s.-]*)?\(?\s?0?([1-9][1-9])\s?\)?[\s.-]*"
     r"(?:(9)[\s.-]?(\d{4})|([2-9]\d{3}))\s?[.-]?\s?(\d{4})\s*",
     re.ASCII,
 )
-# The next most frequent: the same without an area code, or with `(xx)` in its place.
+# The next most frequent form: the same without an area code, or with `(xx)` in place of it.
 _AREALESS = re.compile(
     r"\s*(?:\(\s?[xX]{2}\s?\)|[xX]{2})?[\s.-]*(?:(9)[\s.-]?(\d{4})|([2-9]\d{3}))\s?[.-]?\s?(\d{4})\s*",
     re.ASCII,
 )
 _PLACEHOLDERS = frozenset([digit * 8 for digit in "0123456789"] + ["12345678"])
-# Numbers for the whole country, from the numbering plan; area codes 80, 30, 50 and 90 do not exist.
+# Prefixes of nationwide service numbers in the numbering plan; area codes 80, 30, 50 and 90 do not exist.
 _SERVICE_AREAS = ("800", "300", "303", "500", "900")
-# The first digits of eight that are one number in every area; the second list also where an area is written.
+# Prefixes of eight-digit numbers that are the same number in every area. A number with a prefix of the second
+# list is nationwide even if an area code is written before it.
 _NATIONAL_PREFIXES = ("400", "300", "4020", "4370", "4864")
 _NATIONAL_IN_ANY_AREA = ("400", "4020")
 _LID_DIGITS = 14  # E.164 ends at 15 digits, but no country uses more than 13 for its people
@@ -75,10 +78,10 @@ _MOBILE, _FIXED = PhoneKind.MOBILE, PhoneKind.FIXED
 
 
 def parse_phones(text: str, *, default_area_code: str | None = None) -> list[Phone]:
-    """Read every number of a field, in order; `[]` when there is none.
+    """Read every number of a field, in order; `[]` when there is none. Never raises.
 
-    A number without an area code takes that of the number before it in the same field, else
-    `default_area_code` (two digits, such as `"41"`), else it stays of unknown area. Never raises.
+    A number without an area code gets the area code of the number before it in the same field. If there is
+    none, it gets `default_area_code` (two digits, such as `"41"`). Without that its area stays unknown.
     """
     common = _COMMON.fullmatch(text)
     if common is not None:
@@ -97,9 +100,9 @@ _MOST_LOCAL_DIGITS = 11
 
 
 def local_digits(phone: Phone) -> str | None:
-    """Return the number as it was written, without country code: its last 11 digits at most, None for a LID.
+    """Return the digits of a number as it was written, without country code and at most 11; None for a LID.
 
-    A Brazilian number keeps its ninth digit only where it was written with one, and no area code is assumed.
+    A Brazilian number has its ninth digit only if it was written with one, and no area code is assumed.
     """
     if phone.kind is PhoneKind.LID:
         return None
@@ -121,7 +124,7 @@ _SHORTEST, _LONGEST = 8, 13
 
 
 def is_phone(text: str) -> bool:
-    """Whether a whole text is one phone number: not a LID, a CPF or a CNPJ, and without other words."""
+    """Return whether the whole text is one phone number, and not a LID, a CPF or a CNPJ."""
     plain = plain_phone_text(text).strip()
     common = _COMMON.fullmatch(plain)  # nearly every number
     if common is not None and common[1] in AREA_CODES and plain[0] != "0":
@@ -136,7 +139,7 @@ def is_phone(text: str) -> bool:
 
 
 def is_lid(text: str) -> bool:
-    """Whether a whole text is one of WhatsApp's privacy identifiers, with its server or without."""
+    """Return whether the whole text is one LID, with or without its server name."""
     plain = plain_phone_text(text).strip()
     if len(plain) < _LID_DIGITS:
         return False
@@ -149,7 +152,7 @@ def is_lid(text: str) -> bool:
 
 
 def without_mobile_prefix(digits: str) -> str:
-    """Return international digits in the one form a number has: Mexico's 521 is 52, Argentina's 549 is 54."""
+    """Return international digits without a mobile prefix: Mexico's 521 becomes 52, Argentina's 549 54."""
     return digits[:2] + digits[3:] if len(digits) == 13 and digits.startswith(("521", "549")) else digits
 
 
@@ -170,22 +173,22 @@ def _brazilian(raw: str, area: str, had_ninth: bool, last8: str) -> Phone:
     return Phone(raw, area + last8, _FIXED, f"+55{area}{last8}", None)
 
 
-# The uncommon rest: several numbers, words, missing areas, foreign numbers.
+# From here on: fields with several numbers, words, missing area codes or foreign numbers.
 
 _EXTENSION = re.compile(r"\b(?:ramal|ram|ext|extens[aã]o|r)\b\s*[.:]?\s*\d{1,5}\b", re.IGNORECASE)
 _JID = re.compile(r"\+?(\d{6,20})(?:[.:_]\d+)*@((?:hosted\.)?lid|hosted|s\.whatsapp\.net|c\.us)\b", re.ASCII)
 _OTHER_JID = re.compile(r"[\w.-]@(?:g\.us|broadcast|newsletter|bot|call)\b")
-# `(0xx11)`: the xx stands for a carrier, the area follows; `(xx) 9…`: the area itself is unknown.
+# In `(0xx11)` the xx stands for a carrier and the area code follows. In `(xx) 9…` the area code is unknown.
 _CARRIER_XX = re.compile(r"0\s?[xX*]{2}\s?(?=\d\d(?:\D|9?\d{8}))|\([xX]{2}\s?(?=\d\d\s?\))")
 _UNKNOWN_AREA = re.compile(r"\(\s*(?:[xX?*_#-]{1,3}|000?|)\s*\)|(?<![A-Za-z])[xX]{2}(?=[\s.-]*\d)")
-# A bracket begins another number only behind the last four digits of one: `+1 (415) …` is one number.
+# A bracket begins another number only after the last four digits of a number: `+1 (415) …` is one number.
 _SEPARATOR = re.compile(
     r"[/;,|&\n\t]|\s(?:e|ou|or|and)\s|(?<=\d)\s*(?=\+)|(?<=\d{4})(?<!\+\d{4})(?<!0055)\s*(?=\(\s*0?\d\d)"
 )
-# A part that ends behind a country code or an area: what follows belongs to it.
+# A part that is only a country code, or a country code and an area code; the next part belongs to it.
 _COUNTRY_CODE = re.compile(r"[^\d+]*(?:\+|00)\s?\(?(?:\d[\s().-]*){1,6}", re.ASCII)
 _CHUNK = re.compile(r"[+(]{0,2}\s?~?\d[\d\s().\-~]*\d|\d")
-# Two numbers with nothing but a space between them.
+# Several numbers with only spaces between them.
 _SEVERAL = re.compile(
     r"(?:\+?55[\s.-]*)?(?:\(?0?[1-9]{2}\)?[\s.-]*)?(?<!\d\d\d)(?:9[\s.-]?\d{4}|[2-9]\d{3})[\s.-]?\d{4}(?!\d)"
 )
@@ -215,12 +218,12 @@ def _parse_uncommon(text: str, default_area_code: str | None) -> list[Phone]:
             phones.append(phone)
             if phone.kind in (_MOBILE, _FIXED) and phone.key is not None:
                 inherited = phone.key[:2]
-    # The only number of a field is the field; of several, each keeps the piece it was read from.
+    # `raw` is the whole field if it has only one number, otherwise the chunk that the number was read from.
     return [replace(phones[0], raw=text)] if len(phones) == 1 else phones
 
 
 def _parts(clean: str) -> list[str]:
-    """Cut a field at what stands between numbers, never behind a country code."""
+    """Split a field at the separators between numbers, but not after a country code."""
     parts: list[str] = []
     for part in _SEPARATOR.split(clean):
         joined = f"{parts[-1]} {part}" if parts and _COUNTRY_CODE.fullmatch(parts[-1]) else ""
@@ -232,7 +235,7 @@ def _parts(clean: str) -> list[str]:
 
 
 def _chunks(part: str) -> list[str]:
-    """Cut a part into pieces that hold one number each."""
+    """Split a part into chunks with one number each."""
     chunks = [match.group().strip() for match in _CHUNK.finditer(part)]
     out: list[str] = []
     for chunk in chunks:
@@ -244,7 +247,7 @@ def _chunks(part: str) -> list[str]:
 
 
 def _shorthand(chunk: str, before: list[Phone]) -> Phone | None:
-    """Read `3333-4444/5555`: four digits that replace the last four of the number before."""
+    """Read four digits that replace the last four of the number before them, as in `3333-4444/5555`."""
     if not before or len(chunk) != 4 or not chunk.isdigit():
         return None
     model = before[-1]
@@ -253,10 +256,10 @@ def _shorthand(chunk: str, before: list[Phone]) -> Phone | None:
     return _brazilian(chunk, model.key[:2], bool(model.had_ninth_digit), model.key[2:6] + chunk)
 
 
-def _read(  # noqa: PLR0911  # one return a kind of number reads as the table of rules it is
+def _read(  # noqa: PLR0911  # one return per kind of number keeps the rules readable as a table
     chunk: str, inherited: str | None, default_area_code: str | None
 ) -> Phone | None:
-    """Read one number; None when the piece is none."""
+    """Read one number; None if the chunk is not a number."""
     digits = _digits(chunk)
     if len(digits) < 8:
         return None
@@ -278,28 +281,28 @@ def _read(  # noqa: PLR0911  # one return a kind of number reads as the table of
 
 
 def _unusual(chunk: str, digits: str, national: str, plus: bool) -> Phone | None:
-    """Read a number that is not Brazilian as written."""
+    """Read a number that does not have the form of a Brazilian number."""
     if len(digits) >= _LID_DIGITS:
         return _lid(chunk, digits)
     if len(national) in (10, 11) and (plus or len(digits) < 11):
-        # A Brazilian number whose area code does not exist: the rest of it may still be right.
+        # A Brazilian number whose area code does not exist; its last digits may still be right.
         return _without_area(chunk, national[-9:] if len(national) == 11 else national[-8:], None, None)
     return None if plus else _foreign(chunk, digits, certain=False)
 
 
 def _is_dialled_abroad(digits: str) -> bool:
-    """Tell `00 55 11 …` (dialled abroad) from `00` typed where the area code is missing."""
+    """Return whether a leading `00` is the international prefix, and not a missing area code."""
     return not (len(digits) in (10, 11) and digits[2] in "23456789") or digits.startswith("0055")
 
 
 def _national(digits: str, plus: bool) -> str:
-    """Drop the country, trunk and carrier prefixes: what is left is area code and number."""
+    """Return the area code and number, without country, trunk and carrier prefixes."""
     if digits.startswith("55") and (plus or len(digits) in (12, 13) or digits.startswith("550")):
         digits = digits[2:]
     if not digits.startswith("0"):
         return digits
     rest = digits.lstrip("0")
-    # 0 + carrier + area + number: only with the trunk zero, so a plain number is never cut.
+    # 0 + carrier + area + number. The carrier is removed only after a trunk zero, so no plain number is cut.
     return rest[2:] if len(rest) in (12, 13) and rest[2:4] in AREA_CODES else rest
 
 
@@ -334,7 +337,7 @@ def _foreign(raw: str, digits: str, *, certain: bool) -> Phone | None:
     """Read a number of another country; `certain` when it was written with its country code."""
     import phonenumbers
 
-    is_grouped = re.search(r"\d[^\d]+\d", raw) is not None  # as nobody writes a LID
+    is_grouped = re.search(r"\d[^\d]+\d", raw) is not None  # a LID is always written without separators
     if len(digits) > _LID_DIGITS or (len(digits) == _LID_DIGITS and not is_grouped):
         return _lid(raw, digits)
     certain = certain and len(digits) < _LID_DIGITS

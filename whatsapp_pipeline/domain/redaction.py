@@ -1,10 +1,10 @@
-"""Finding a person in texts and in webhook deliveries that hold others too, and taking them out.
+"""Finding one person in texts and webhook deliveries, and removing them while other people's data stays.
 
-What belongs here: where a delivery or a text names somebody, and what is put in their place. What does not:
-who is looked for (a test of names that the caller has) and where data is kept (store, steps).
+What belongs here: where a delivery or a text names a person, and what replaces the name. What does not: the
+person to look for (the caller passes a test of names) and where data is stored (store, steps).
 
-A name is a canonical identity of domain/conversations.py (`wa:554199990000`, `id:BR.…`), or `wa:xx99990000`
-for a number without an area code.
+A name here is a canonical identity of domain/conversations.py (`wa:554199990000`, `id:BR.…`), or
+`wa:xx99990000` for a number without an area code.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ from whatsapp_pipeline.domain.webhook_json import id_text
 NameTest: TypeAlias = Callable[[str], bool]
 
 ERASED = "[apagado]"
-# Fields of an item that are numbers and never a person.
+# Fields of an item that may look like a number but name no person, except the `id` of a history thread.
 _NO_PERSON = frozenset({"timestamp", "id", "message_id", "phone_number_id", "display_phone_number"})
-# Lists of a delivery whose items may be sent as one object in the list's place.
+# Lists of a delivery. A provider may send a single object in place of such a list.
 _SECTIONS = frozenset({
     "messages", "message_echoes", "history", "threads", "statuses", "errors", "contacts", "calls",
     "state_sync", "user_preferences", "contact",
 })  # fmt: skip
 _USER_ID = re.compile(r"\b[A-Z]{2}\.[\w.\-]+")
-# Objects of an item that speak of its person, one level further down: a card of the address book, the numbers
-# of a shared contact, a change of id.
+# Fields of an item whose objects name the item's person: an entry of the address book, the numbers of a
+# shared contact, a change of id.
 _CARD_FIELDS = ("contact", "phones", "user_id", "parent_user_id", "wa_id")
 
-# Objects inside an item or around items: a number in one of them says nothing about the rest of it.
+# Objects inside an item or around items. A number in one of them does not mean that the whole object is about
+# that person.
 _PARTS = frozenset({
     "context", "metadata", "text", "system", "error_data", "interactive", "button", "image", "audio", "video",
     "document", "sticker", "location", "order", "reaction", "referral", "edit", "revoke", "message",
@@ -49,7 +50,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 class Cleaned(NamedTuple):
-    """A value without the person, the items that were taken out of it, and whether anything changed."""
+    """A value without the person, the items that were removed from it, and whether anything changed."""
 
     value: object
     removed: list[object]
@@ -57,33 +58,36 @@ class Cleaned(NamedTuple):
 
 
 def name_of_key(phone_key: str) -> str:
-    """Return the canonical identity under which webhooks know a phone key."""
+    """Return the canonical identity of a phone key in webhooks."""
     if phone_key.startswith("+"):
         return f"wa:{phone_key[1:]}"
     return f"wa:{phone_key}" if phone_key.startswith("xx") else f"wa:55{phone_key}"
 
 
 def names_in_text(text: str) -> Iterator[str]:
-    """Yield every name that the numbers in a text may be."""
+    """Yield every name that a number in a text may stand for."""
     for span in find_phone_spans(text):
         yield from map(name_of_key, span.keys)
 
 
 def names_in_path(path: str) -> Iterator[str]:
-    """Yield every name that the numbers in an archive path may be; the time in a file's name is none."""
+    """Yield every name that a number in an archive path may stand for, except the time in a file name."""
     for part in path.split("/"):
         named = parse_file_name(part)
         yield from names_in_text(part if named is None else named.title)
 
 
 def name_words(text: str) -> frozenset[str]:
-    """Return the words of a person's full name as they compare; empty for a single word, which many share."""
+    """Return the words of a full name in the form for comparison; empty for a name of one word.
+
+    Many people share one word, so it does not identify a person.
+    """
     words = frozenset(re.findall(r"[a-z]{2,}", fold(text))) - _PARTICLES
     return words if len(words) > 1 else frozenset()
 
 
 def scrub_value(value: object, is_person: NameTest) -> object:
-    """Return a JSON value in whose texts the person's numbers are replaced by `ERASED`."""
+    """Return a JSON value with the person's numbers replaced by `ERASED` in all its texts."""
     if isinstance(value, dict):
         return {key: scrub_value(child, is_person) for key, child in value.items()}
     if isinstance(value, list):
@@ -92,7 +96,7 @@ def scrub_value(value: object, is_person: NameTest) -> object:
 
 
 def scrub_text(text: str, is_person: NameTest) -> str:
-    """Replace each spelling of the person's numbers and user ids in a text by `ERASED`."""
+    """Replace the person's numbers, in any written form, and user ids in a text by `ERASED`."""
     places = [
         place
         for span in find_phone_spans(text)
@@ -112,11 +116,11 @@ def scrub_text(text: str, is_person: NameTest) -> str:
 def without_person(payload: object, is_person: NameTest) -> Cleaned:
     """Return the payload without the person.
 
-    An item is an object of a list that names the person: a contact, a message, a status, a call, an entry of
-    an address book, a history thread. null stands in its place, so that the positions of the others, which
-    identify them, stay as they were. An object of a shape nobody knows goes as well when a field of it is
-    the person's number, or when it has a name and the number is further down. In what stays, the person's
-    numbers are replaced by `ERASED`.
+    An item that names the person is removed: a contact, a message, a status, a call, an entry of an address
+    book, or a history thread. null replaces the item, so that the positions of the other items, which
+    identify them, do not change. An object of unknown structure is also removed if one of its fields is the
+    person's number, or if it has a name and one of its parts is about the person only. In the rest, `ERASED`
+    replaces the person's numbers.
     """
     removed: list[object] = []
     is_changed = False
@@ -159,7 +163,7 @@ def _is_about(item: dict[str, object], is_person: NameTest) -> bool:
 
 
 def _has_name_of(value: dict[str, object], is_person: NameTest) -> bool:
-    """Return whether an object has a field for a name, and a part that is about the person alone."""
+    """Return whether an object has a field for a name, and a part that is about the person only."""
     if _NAME_FIELDS.isdisjoint(value):
         return False
     parts = [child for key, child in value.items() if key not in _PARTS]
@@ -186,7 +190,7 @@ def _names_of(item: dict[str, object]) -> Iterator[str]:
             if key in _CARD_FIELDS:
                 yield from _names_of_card(value)
             continue
-        # A history thread carries its person as its id; any other id is a message's.
+        # The id of a history thread is its person; the id of any other item is that of a message.
         if key in _NO_PERSON and not (key == "id" and isinstance(item.get("messages"), list | dict)):
             continue
         if (text := id_text(value)) is not None:
@@ -194,7 +198,7 @@ def _names_of(item: dict[str, object]) -> Iterator[str]:
 
 
 def _names_of_value(text: str) -> Iterator[str]:
-    """Yield the identities of a value that is a user id or a number and nothing else."""
+    """Yield the identities of a value that consists only of a user id or a number."""
     if len(text) >= len("AA.1"):
         yield wa_identity(text).canonical
         if not _LETTER.search(text):

@@ -1,7 +1,7 @@
-"""Reading and writing the JSON of a webhook so that nothing in it can stop the rest.
+"""Reading and writing a webhook's JSON, so that one bad value does not make the other values unreadable.
 
-What belongs here: lenient decoding of raw bytes, the spelling of `raw_json`, cleaning of text for PostgreSQL.
-What does not: what the fields mean (conversations).
+What belongs here: lenient decoding of raw bytes, the encoding of `raw_json`, cleaning of text for PostgreSQL.
+What does not: the meaning of the fields (conversations).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class UnreadableBodyError(PipelineError):
-    """The body is not JSON, and no part of it can be told from another."""
+    """The body is not one JSON document, so no item of it can be read."""
 
 
 def _integer(digits: str) -> int | str:
@@ -46,8 +46,8 @@ _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",",
 def loads(body: bytes) -> object:
     """Decode a raw body.
 
-    Bytes that are no UTF-8 become U+FFFD, NaN and infinities the strings that spelled them, and what nests
-    deeper than `MAX_DEPTH` the string `TOO_DEEP`, so that its siblings stay readable.
+    Bytes that are not UTF-8 become U+FFFD. NaN and infinities become strings. A value that is nested deeper
+    than `MAX_DEPTH` becomes the string `TOO_DEEP`, so that the values beside it stay readable.
     Raises UnreadableBodyError for anything that is not one JSON document.
     """
     text = body.decode("utf-8-sig", errors="replace")
@@ -55,10 +55,10 @@ def loads(body: bytes) -> object:
         text = _cut_deep(text)
     try:
         return _DECODER.decode(text)
-    except RecursionError:  # brackets that never close: deep, and not JSON either
+    except RecursionError:  # deep and unclosed brackets; `_cut_deep` cuts only closed ones
         raise UnreadableBodyError("the body is not JSON: brackets that never close") from None
     except ValueError as error:
-        # The decoder's text quotes no content, only what it expected and where.
+        # The decoder's error text quotes no content. It says only what was expected and where.
         raise UnreadableBodyError(f"the body is not JSON: {error}") from None
 
 
@@ -82,19 +82,19 @@ def _cut_deep(text: str) -> str:
 
 
 def dumps(value: object) -> str:
-    r"""Spell a decoded value for a `json` column: ASCII, so `\u0000` and lone surrogates stay as escapes."""
+    r"""Encode a value for a `json` column as ASCII, so that `\u0000` and lone surrogates stay as escapes."""
     return _ENCODER.encode(value)
 
 
 def clean_text(text: str) -> str:
-    """Replace what a PostgreSQL text cannot hold (NUL, lone surrogates) with U+FFFD."""
+    """Replace the characters that PostgreSQL cannot store in a text (NUL, lone surrogates) by U+FFFD."""
     return _UNSTORABLE.sub("�", text) if _UNSTORABLE.search(text) else text
 
 
 def id_text(value: object) -> str | None:
-    """Read an identifier: a string, or the integer somebody sent in its place; None for anything else.
+    """Read an identifier that was sent as a string or an integer; None for any other value.
 
-    One too long for an index stands as its SHA-256, so that it stays unique.
+    An identifier that is too long for an index is replaced by its SHA-256, so that it stays unique.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
