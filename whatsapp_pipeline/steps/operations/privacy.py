@@ -1,7 +1,7 @@
-"""Privacy: all that is held of a person, erasing it, and keeping it from coming back.
+"""Exporting and erasing one person's data, and preventing that erased people are stored again.
 
-What belongs here: the order in which tables, files and the suppression list are dealt with. What does not:
-the statements (store/operations/privacy.py, store/operations/privacy_webhooks.py).
+What belongs here: the order of the work on tables, files and the suppression list. What does not: the
+statements (store/operations/privacy.py, store/operations/privacy_webhooks.py).
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from whatsapp_pipeline.store.operations.privacy_webhooks import erase_person as 
 from whatsapp_pipeline.webhook import privacy as webhooks
 from whatsapp_pipeline.webhook.spool import spool_directory
 
-# What the counts of an erasure call chats that are not the person's.
+# The name, in the counts of an erasure, for other people's chats whose file name contains the number.
 _OTHERS = "chats of files so named"
-# Beside the key: what a restored backup from before an erasure does not know.
+# A copy of the suppression list beside the key, because a database from an older backup lacks entries.
 LIST_FILE = "privacy.list"
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What an erasure removed, by table or place, and what stays and why."""
+    """The result of an erasure: counts of removed rows by table or place, and what stays, with the reason."""
 
     removed: dict[str, int]
     stays: dict[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ FindSubject = Callable[[Connection], privacy.Subject]
 
 
 def contact(id_contato: int) -> FindSubject:
-    """Return what finds a contact; it raises PipelineError when there is no such contact."""
+    """Return a function that finds a contact; it raises PipelineError when there is no such contact."""
 
     def find(conn: Connection) -> privacy.Subject:
         subject = privacy.find_contact(conn, id_contato)
@@ -63,25 +63,25 @@ def contact(id_contato: int) -> FindSubject:
 
 
 def phone(text: str, *, default_area_code: str | None) -> FindSubject:
-    """Return what finds somebody who is no contact by a phone as people write it."""
+    """Return a function that finds a person who is no contact by a phone, in any written form."""
     read = parse_phone(text, default_area_code=default_area_code)
     if read is None or read.key is None:
         raise PipelineError(
-            "--phone is no phone of one person; write it with its area code: +55 41 90000-0000"
+            "--phone is not a phone number of one person; write it with its area code: +55 41 90000-0000"
         )
     key = read.key
     return lambda conn: privacy.find_phone(conn, key)
 
 
 def conversation(conversation_id: int) -> FindSubject:
-    """Return what finds somebody who is no contact by the id of a conversation."""
+    """Return a function that finds a person who is no contact by the id of a conversation."""
     return lambda conn: privacy.find_conversation(conn, conversation_id)
 
 
 def export_person(conn: Connection, settings: Settings, find: FindSubject) -> dict[str, Any]:
-    """Return everything held of a person: rows by table, raw deliveries, saved ERP pages; audited.
+    """Return all data about a person: rows by table, raw deliveries, saved ERP pages.
 
-    Raises PipelineError when there is no such person.
+    The audit log records the export. Raises PipelineError when there is no such person.
     """
     spool = spool_directory(settings)
     with _as_writer("export a person"):
@@ -110,11 +110,11 @@ def erase_person(
     keep_contact_row: bool = False,
     log: logging.Logger,
 ) -> Erasure:
-    """Erase a person everywhere, and see that the next run does not bring them back.
+    """Erase a person everywhere, and add them to the suppression list, so that no later run stores them.
 
-    The database's part is one transaction. Files follow; a kill between the two is mended by running it
-    again, or by `privacy reapply`. Raises PipelineError when there is no such person, or the role may not
-    erase.
+    The tables are erased in one transaction, the files after it. If the process is killed in between, running
+    the command again, or `privacy reapply`, completes the erasure. Raises PipelineError when there is no such
+    person, or when the role may not erase.
     """
     spool = spool_directory(settings)
     with _as_writer("erase a person"):
@@ -153,15 +153,15 @@ def erase_person(
     stays = _what_stays(orders, subject, keep_contact_row=keep_contact_row)
     if removed[_OTHERS]:
         stays[f"the files of {removed[_OTHERS]} chat(s) of others"] = (
-            "their names hold this number; rename them in the archive, and the next run reads them again"
+            "their names contain this number; rename them in the archive, and the next run reads them again"
         )
     return Erasure(removed, stays)
 
 
 def _erase_named_files(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
-    """Erase chats of others whose files are named by the person's number; return how many.
+    """Erase other people's chats whose file names contain the person's number; return how many.
 
-    A path is what a file is found by, so it can't be kept without the number. In a transaction.
+    A file is found by its path, so the path can't be kept without the number. The caller opens a transaction.
     """
     chats = privacy_chats.chats_of_named_files(conn, is_person, needles, ())
     suppression.add(conn, [("file", suppression.file_value(*chat)) for chat in chats])
@@ -169,13 +169,13 @@ def _erase_named_files(conn: Connection, is_person: NameTest, needles: list[str]
 
 
 def _erase_files(settings: Settings, subject: privacy.Subject, is_erased: NameTest | None) -> dict[str, int]:
-    """Take the person out of files: quarantine, damaged segments, saved ERP pages; delete the reports."""
+    """Remove the person from files: quarantine, damaged segments, saved ERP pages. Delete the reports."""
     if is_erased is not None:
         webhooks.rewrite_files(spool_directory(settings), is_erased)
     pages = 0
     if subject.id_contato is not None:
         pages = _scrub_pages(settings.local_dir / "erp_backup", subject.id_contato)
-    # A report can show names and titles, and is made again by `report`.
+    # A report can show names and titles; the command `report` makes it again.
     reports = list((settings.report_dir or settings.local_dir / "reports").glob("qa-*.html"))
     for report in reports:
         report.unlink(missing_ok=True)
@@ -183,9 +183,11 @@ def _erase_files(settings: Settings, subject: privacy.Subject, is_erased: NameTe
 
 
 def _refuse_nobody(subject: privacy.Subject, held: dict[str, Any]) -> None:
-    """Raise PipelineError for a phone or conversation of which nothing is held."""
+    """Raise PipelineError for a phone or conversation about which no data is stored."""
     if subject.id_contato is None and not any(held.values()):
-        raise PipelineError("nothing is held of this person; see that the phone is right, area code included")
+        raise PipelineError(
+            "no data is stored about this person; check that the phone is right, including its area code"
+        )
 
 
 def _audit_subject(key: bytes, subject: privacy.Subject) -> bytes:
@@ -196,7 +198,7 @@ def _audit_subject(key: bytes, subject: privacy.Subject) -> bytes:
 
 @contextmanager
 def _as_writer(what: str) -> Iterator[None]:
-    """Turn the server's refusal into what to do about it."""
+    """Turn a missing privilege into an error that says which role may do this."""
     try:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
@@ -220,16 +222,17 @@ def _what_stays(orders: int, subject: privacy.Subject, *, keep_contact_row: bool
     if subject.shared_phones:
         reasons[f"{subject.shared_phones} phone(s)"] = "another contact has the same number"
     if keep_contact_row:
-        reasons["the row in contatos"] = "as asked"
+        reasons["the row in contatos"] = "kept, as requested"
     return reasons
 
 
 def recall_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int:
-    """Make the database at `url` know everybody on the list in `.local`; return how many rows changed.
+    """Bring the database's suppression list and the list in `.local` together; return how many rows changed.
 
-    Every command that brings a database to the current schema calls it: a new database, or one restored from
-    an older backup, lacks entries of the list. Whoever is on such an entry is erased there. Entries that only
-    the database has are written to the list. Raises PipelineError when the key of the list is missing.
+    Every command that migrates a database calls this, because a new database, or one restored from an older
+    backup, lacks entries of the list in `.local`. The people of such entries are erased from the database.
+    Entries that only the database has are added to the list in `.local`. Raises PipelineError when the key of
+    the list is missing.
     """
     with connect(url) as conn:
         if not suppression.has_list(conn):
@@ -244,17 +247,18 @@ def recall_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int
 
 
 def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int:
-    """Erase from the database at `url` everybody on the suppression list; return how many rows changed.
+    """Erase everybody on the suppression list from the database at `url`; return how many rows changed.
 
-    For a restored backup: it may be older than an erasure, and then lacks the list's newer entries too.
+    This is for a restored backup, which may be older than an erasure. Then it also lacks the list's newer
+    entries.
     """
     with connect(url) as conn:
         remembered = _remembered(settings)
         if not suppression.has_list(conn):
             if remembered:
                 log.warning(
-                    "the restored database is older than the list of erased people: they are erased from it "
-                    "when `whatsapp-pipeline migrate` has brought it to the current schema"
+                    "the restored database is older than the list of erased people; "
+                    "run `whatsapp-pipeline migrate`, which erases these people from it"
                 )
             return 0
         return _recall(conn, settings, remembered, log=log)
@@ -263,7 +267,7 @@ def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger) -> in
 def _recall(
     conn: Connection, settings: Settings, remembered: frozenset[tuple[str, bytes]], *, log: logging.Logger
 ) -> int:
-    """Put the list of `.local` on the database's and erase everybody on it; all in one transaction."""
+    """Add the entries of `.local` to the database's list and erase everybody on it, in one transaction."""
 
     def recall() -> int:
         suppression.add_hashes_of_key(conn, remembered)
@@ -275,15 +279,15 @@ def _recall(
     if (is_erased := suppression.name_test(conn)) is not None:
         webhooks.rewrite_files(spool_directory(settings), is_erased)
     if count:
-        log.info("people erased before were erased again", extra=fields(changes=count))
+        log.info("the people on the suppression list were erased again", extra=fields(changes=count))
     return count
 
 
 def clean_backups(url: str, settings: Settings, options: BackupOptions, *, log: logging.Logger) -> list[str]:
-    """Rewrite every kept backup without the people on the list; return the names of those rewritten.
+    """Rewrite every kept backup without the people on the list; return the names of the rewritten ones.
 
-    Each is restored into a scratch database, erased there and dumped again. One from before the list's
-    table stays as it is, with a warning.
+    Each backup is restored into a scratch database, the people are erased there, and the database is dumped
+    again. A backup that is too old to have the list's table stays as it is, and a warning is logged.
     """
     return [
         taken.file
@@ -305,7 +309,7 @@ def _erase_listed(conn: Connection) -> int:
             count += 1
     listed = suppression.suppressed_chats(conn, privacy.chats_known_by(conn))
     if (is_erased := suppression.name_test(conn)) is not None:
-        # Those who are no contact, and the numbers of which the restored tables say no longer whose they are.
+        # People who are no contact, and numbers that the restored tables link to no person.
         rest = erase_listed_webhooks(conn, is_erased)
         count += rest.conversations + rest.messages + rest.deliveries + rest.leads
         count += privacy_chats.erase_mentions(conn, is_erased, None, ())
@@ -316,11 +320,11 @@ def _erase_listed(conn: Connection) -> int:
     return count + privacy.delete_chats(conn, sorted(listed))
 
 
-_FINGERPRINT = "key"  # the kind of the line that holds the fingerprint
+_FINGERPRINT = "key"  # the first word of the line with the key's fingerprint
 
 
 def _remember(settings: Settings, entries: list[tuple[str, bytes]]) -> None:
-    """Keep the list beside the key as well: for new databases, and those restored from an older backup."""
+    """Write the list to `.local` too, for new databases and those that are restored from an older backup."""
     fingerprint = suppression.fingerprint_of(privacy_key.find_or_make())
     lines = [(_FINGERPRINT, fingerprint), *sorted({*entries, *_remembered(settings)})]
     path = settings.local_dir / LIST_FILE
@@ -329,7 +333,7 @@ def _remember(settings: Settings, entries: list[tuple[str, bytes]]) -> None:
 
 
 def _remembered(settings: Settings) -> frozenset[tuple[str, bytes]]:
-    """Return the list of `.local`; raises PipelineError when it is damaged or another key made it."""
+    """Return the list in `.local`; raises PipelineError if it is damaged or was made with another key."""
     path = settings.local_dir / LIST_FILE
     if not path.exists():
         return frozenset()
@@ -338,8 +342,8 @@ def _remembered(settings: Settings) -> frozenset[tuple[str, bytes]]:
         found = [(kind, bytes.fromhex(value)) for kind, value in lines]
     except ValueError:
         raise PipelineError(
-            f"{path.parent.name}/{LIST_FILE}, the list of erased people, is damaged: put back the file of a "
-            "backup of that folder, so that nobody on it comes back"
+            f"{path.parent.name}/{LIST_FILE}, the list of erased people, is damaged; restore the file from a "
+            "backup of that folder, so that nobody on the list is stored again"
         ) from None
     fingerprints = [value for kind, value in found if kind == _FINGERPRINT]
     entries = frozenset((kind, value) for kind, value in found if kind != _FINGERPRINT)
@@ -349,11 +353,11 @@ def _remembered(settings: Settings) -> frozenset[tuple[str, bytes]]:
 
 
 def _saved_items(folder: Path, id_contato: int) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield each saved object that is the contact, or an order's mention of it, with its file."""
+    """Yield each saved object that is the contact, or the contact inside an order, with its file."""
     for path in sorted(folder.rglob("*.json")) if folder.is_dir() else ():
         try:
             content = json.loads(path.read_text(encoding="utf-8-sig"))
-        except ValueError:  # a page that was cut while being written holds nothing that can be told apart
+        except ValueError:  # an incomplete page, whose objects can't be separated
             continue
         for found in _objects(content, id_contato, is_contact_page="contatos" in path.parts):
             yield path, found
@@ -376,7 +380,10 @@ def _objects(value: object, id_contato: int, *, is_contact_page: bool) -> Iterat
 
 
 def _scrub_pages(folder: Path, id_contato: int) -> int:
-    """Leave only the id of the contact in saved pages: the page's count of items stays true."""
+    """Remove everything but the contact's id from saved pages, so that a page's count of items stays right.
+
+    Returns how many pages changed.
+    """
     changed = 0
     for path in sorted(folder.rglob("*.json")) if folder.is_dir() else ():
         try:

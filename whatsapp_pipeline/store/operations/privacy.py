@@ -1,7 +1,7 @@
-"""One person in the pipeline's tables: everything held, and erasing it.
+"""Exporting and erasing one person's data in the pipeline's tables.
 
 What belongs here: the tables of contacts, chats and summaries, and the audit log. What does not: webhook
-tables (privacy_webhooks.py), files (steps/operations/privacy.py), and who must not come back
+tables (privacy_webhooks.py), files (steps/operations/privacy.py), and the list of erased people
 (suppression.py).
 """
 
@@ -27,7 +27,7 @@ from whatsapp_pipeline.store.operations.privacy_webhooks import (
     person_of_phone,
 )
 
-# Columns of contatos that say who somebody is; columns that other programs added are theirs to clear.
+# Columns of contatos with personal data. The pipeline does not clear columns that other programs added.
 _PERSONAL = (
     "nome", "codigo", "fantasia", "cpf_cnpj", "inscricao_estadual", "rg", "telefone", "celular", "email",
     "telefone_normalizado", "celular_normalizado",
@@ -43,14 +43,15 @@ TABLES = (
     "conversation_messages", "conversation_candidates", "message_statuses", "leads",
     "webhook_inbox", "webhook_events",
 )  # fmt: skip
-"""Tables from which an erasure takes a person's rows or values."""
+"""Tables in which an erasure deletes a person's rows or values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom an export or an erasure is about: a contact, or somebody who is none, and what is theirs.
+    """The person of an export or erasure, with their phones and chats. `id_contato` is None for no contact.
 
-    `phone_keys` are keys of phones that no other contact has; `shared_phones` counts the others.
+    `phone_keys` are the keys of phones that no other contact has. `shared_phones` counts the phones that
+    another contact has too.
     """
 
     id_contato: int | None
@@ -63,7 +64,8 @@ class Subject:
 def find_contact(conn: Connection, id_contato: int) -> Subject | None:
     """Find a contact by its ERP id; None when there is none.
 
-    A phone that another contact has too stays that one's: only chats linked to this contact count then.
+    A phone that another contact has too does not count as the person's. Of its chats only those that are
+    linked to this contact are the person's.
     """
     if conn.execute("SELECT 1 FROM contatos WHERE id = %s", (id_contato,)).fetchone() is None:
         return None
@@ -79,18 +81,18 @@ def find_contact(conn: Connection, id_contato: int) -> Subject | None:
 
 
 def find_phone(conn: Connection, key: str) -> Subject:
-    """Find somebody who is no contact by the key of a phone; raises PipelineError when a contact has it."""
+    """Find a person who is no contact by a phone key; raises PipelineError if a contact has that phone."""
     rows = conn.execute(
         "SELECT DISTINCT id_contato FROM contact_phones WHERE key = %s ORDER BY 1", (key,)
     ).fetchall()
     if rows:
         ids = " and ".join(str(row[0]) for row in rows)
-        raise PipelineError(f"this phone is one of contact {ids}; give --contact instead")
+        raise PipelineError(f"this phone belongs to contact {ids}; give --contact instead")
     return _subject(conn, None, person_of_phone(conn, key), 0)
 
 
 def find_conversation(conn: Connection, conversation_id: int) -> Subject:
-    """Find somebody who is no contact by a conversation; raises PipelineError when it is a contact's."""
+    """Find a person who is no contact by a conversation; raises PipelineError if a contact is linked."""
     row = conn.execute(
         "SELECT is_group, id_contato FROM conversations WHERE id = %s", (conversation_id,)
     ).fetchone()
@@ -98,17 +100,17 @@ def find_conversation(conn: Connection, conversation_id: int) -> Subject:
         raise PipelineError(f"there is no conversation {conversation_id}")
     if row[0]:
         raise PipelineError(
-            f"conversation {conversation_id} is a group; give --phone, and that person's messages go"
+            f"conversation {conversation_id} is a group; give --phone to select one person in it"
         )
     if row[1] is not None:
         raise PipelineError(
-            f"conversation {conversation_id} is contact {row[1]}'s; give --contact {row[1]} instead"
+            f"conversation {conversation_id} is linked to contact {row[1]}; give --contact {row[1]} instead"
         )
     return _subject(conn, None, person_of_conversation(conn, conversation_id), 0)
 
 
 def _subject(conn: Connection, id_contato: int | None, person: Person, shared_phones: int) -> Subject:
-    # A title without an area code has its own key.
+    # A phone that a title gives without its area code has a key of its own, which begins with `xx`.
     keys = {*person.phone_keys, *(f"xx{key[2:]}" for key in person.phone_keys if key.isdigit())}
     chats = conn.execute(
         """
@@ -165,7 +167,7 @@ _EXPORTS: dict[str, LiteralString] = {
 
 
 def export(conn: Connection, subject: Subject) -> dict[str, list[dict[str, Any]]]:
-    """Return every row about the contact, by table, as JSON values."""
+    """Return every row about the person, by table, as JSON values."""
     with conn.cursor() as cursor:
         held = {
             table: [row[0] for row in cursor.execute(statement, _parameters(subject)).fetchall()]
@@ -182,22 +184,23 @@ def _parameters(subject: Subject) -> dict[str, Any]:
 
 
 def suppression_entries(conn: Connection, subject: Subject) -> list[tuple[Any, str]]:
-    """Return what the suppression list must know the contact by, as (kind, value)."""
+    """Return the entries of the suppression list that identify the person, as (kind, value)."""
     rows = conn.execute(
         "SELECT file_path, chat_number, phone_key, chat_key FROM chat_files WHERE id = ANY(%s)",
         (list(subject.chat_ids),),
     ).fetchall()
     entries = [] if subject.id_contato is None else [("contact", str(subject.id_contato))]
     entries += [("phone", key) for key in subject.phone_keys]
-    # A number that another contact has too may go on writing; the person's user ids may not.
+    # Messages from a number that another contact has too are still stored; those from the person's user ids
+    # are not.
     own = {name_of_key(key) for key in subject.phone_keys}
     entries += [
         ("identity", name) for name in subject.person.canonicals if name in own or not _is_shared(conn, name)
     ]
     entries += [("file", f"{path}#{number}") for path, number, _, _ in rows]
-    # A chat named by a label comes back under another file name: its label is then what it is known by.
+    # A chat with a label instead of a phone may come back under another file name; the label identifies it.
     entries += [("chat", label) for _, _, phone, label in rows if phone is None and label]
-    # A new file with messages of the staff alone has no number: its sessions or its title say whose it is.
+    # A new file that has only messages of the staff has no number. Its sessions or its title identify it.
     starts = conn.execute(
         "SELECT DISTINCT started_at FROM chat_sessions WHERE id_chat_file = ANY(%s)",
         (list(subject.chat_ids),),
@@ -207,7 +210,7 @@ def suppression_entries(conn: Connection, subject: Subject) -> list[tuple[Any, s
 
 
 def _full_names(conn: Connection, subject: Subject) -> set[frozenset[str]]:
-    """Return the words of each full name that is known of the person."""
+    """Return the words of each full name of the person that the tables have."""
     rows = conn.execute(
         """
         SELECT unnest(ARRAY[nome, fantasia]) FROM contatos WHERE id = %(id)s
@@ -224,10 +227,10 @@ def _full_names(conn: Connection, subject: Subject) -> set[frozenset[str]]:
 
 
 def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict[str, int]:
-    """Erase the contact's rows; return how many by table. Call it inside a transaction.
+    """Erase the person's rows; return how many by table. The caller opens a transaction.
 
-    The row of contatos keeps its id, which orders refer to, and loses what says who it is, unless it is to be
-    kept as it is. Overrides, an audit, lose what they name and stay.
+    The row of contatos keeps its id, because orders refer to it, and loses its personal data. With
+    `keep_contact_row` it does not change. Overrides are an audit trail: their rows stay, without the person.
     """
     p = _parameters(subject)
     duplicates.lock(conn)  # before any row lock, as loading does
@@ -243,7 +246,7 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
             conn, "DELETE FROM customer_chat_summaries WHERE id_contato = %(id)s", p),
         "customer_conversations": _rows(
             conn, "DELETE FROM customer_conversations WHERE id_contato = %(id)s", p),
-        # Names and numbers of the person are among them; the next summaries fill them again.
+        # These words may contain the person's names and numbers. The next summaries fill the table again.
         "search_words": _rows(conn, "DELETE FROM search_words", p)
         + _rows(conn, "DELETE FROM search_words_seen", p),
         "commitments": _rows(conn, "DELETE FROM commitments WHERE id_contato = %(id)s", p),
@@ -274,7 +277,7 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
     qa_results.forget_samples(conn)
     keys = conn.execute(
         "DELETE FROM chat_files WHERE id = ANY(%(chats)s) RETURNING chat_key", p
-    ).fetchall()  # sessions, phones, candidates and verdicts go with it
+    ).fetchall()  # the foreign keys delete sessions, phones, candidates and verdicts
     counts["chat_files"] = len(keys)
     duplicates.mark(conn, sorted({key for (key,) in keys if key}))
     if subject.id_contato is not None and not keep_contact_row:
@@ -290,7 +293,7 @@ def _rows(conn: Connection, statement: LiteralString, parameters: Mapping[str, A
 
 
 def _blank_contact(conn: Connection, id_contato: int) -> int:
-    """Empty the personal columns: NULL, or '' (0 for a number) where the user's table forbids it."""
+    """Set the personal columns to NULL, or to '' (0 for a number) where the user's table forbids NULL."""
     columns = conn.execute(
         """
         SELECT a.attname, a.attnotnull, t.typcategory = 'N'
@@ -312,7 +315,10 @@ def _blank_contact(conn: Connection, id_contato: int) -> int:
 
 
 def _pseudonymise_overrides(conn: Connection, parameters: Mapping[str, Any]) -> int:
-    """Take the person out of the audit of overrides; its guard lets no other change of a row through."""
+    """Replace the target and reason of overrides about the person by `erased`.
+
+    The overrides are an audit trail. The table's trigger allows no other change of a row.
+    """
     return _rows(
         conn,
         """
@@ -333,7 +339,7 @@ def _pseudonymise_overrides(conn: Connection, parameters: Mapping[str, Any]) -> 
 
 
 def count_orders(conn: Connection, subject: Subject) -> int:
-    """Count the contact's orders, which tax law keeps."""
+    """Count the contact's orders, which have to be kept for tax law."""
     row = conn.execute(
         "SELECT count(*) FROM ordens_servico WHERE id_contato = %(id)s", _parameters(subject)
     ).fetchone()
@@ -341,19 +347,19 @@ def count_orders(conn: Connection, subject: Subject) -> int:
 
 
 def _is_shared(conn: Connection, name: str) -> bool:
-    """Return whether a canonical phone is another contact's too, and so none of the person's own."""
+    """Return whether a contact has the phone of a canonical identity."""
     key = name.removeprefix("wa:").removeprefix("55")
     row = conn.execute("SELECT EXISTS (SELECT FROM contact_phones WHERE key IN (%s, %s))", (key, f"+{key}"))
     return row.fetchone() == (True,)
 
 
 def contact_ids(conn: Connection) -> list[int]:
-    """Return the ids of all contacts, for finding those that were erased."""
+    """Return the ids of all contacts. The caller looks for those that were erased."""
     return [row[0] for row in conn.execute("SELECT id FROM contatos ORDER BY id")]
 
 
 def chats_known_by(conn: Connection) -> list[suppression.ChatMarks]:
-    """Return what every chat is known by, for finding those that were erased."""
+    """Return what identifies every chat. The caller looks for those that were erased."""
     rows = conn.execute(
         """
         SELECT f.file_path, f.chat_number, f.phone_key, f.chat_key,
@@ -367,7 +373,7 @@ def chats_known_by(conn: Connection) -> list[suppression.ChatMarks]:
 
 
 def delete_chats(conn: Connection, chats: list[tuple[str, int]]) -> int:
-    """Delete chats by path and number with all that hangs on them; return how many. In a transaction."""
+    """Delete chats by path and number, with their dependent rows; return how many. In a transaction."""
     if not chats:
         return 0
     paths, numbers = zip(*chats, strict=True)
@@ -392,7 +398,7 @@ def delete_chats(conn: Connection, chats: list[tuple[str, int]]) -> int:
 
 
 def delete_months_before(conn: Connection, month: str) -> int:
-    """Delete the chats of months before `month` (`YYYY-MM`), for retention; return how many."""
+    """Delete the chats of months before `month` (`YYYY-MM`), as the retention rule says; return how many."""
     duplicates.lock(conn)  # before any row lock, as loading does
     rows = conn.execute("DELETE FROM chat_files WHERE month < %s RETURNING chat_key", (month,)).fetchall()
     conn.execute("DELETE FROM exceptions WHERE month < %s", (month,))

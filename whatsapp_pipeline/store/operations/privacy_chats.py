@@ -1,7 +1,7 @@
-"""One person in chats that are not theirs: what they wrote in groups, and their number in what others wrote.
+"""One person in other people's chats: the person's messages in groups, and mentions of their number.
 
-What belongs here: rewriting rows of `chat_messages`. What does not: the person's own chats (privacy.py), and
-where a text names somebody (domain/redaction.py).
+What belongs here: rewriting rows of `chat_messages`, and deleting rows about files that name the person. What
+does not: the person's own chats (privacy.py), and finding names in a text (domain/redaction.py).
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _UPDATE: LiteralString = """
 def erase_mentions(
     conn: Connection, is_person: NameTest, needles: list[str] | None, own_chats: Collection[int]
 ) -> int:
-    """Empty what the person wrote in chats of others, and take their numbers out of the rest.
+    """Erase the text of the person's messages in others' chats, and their numbers in all other messages.
 
-    `needles` (LIKE patterns of digits) limit which rows are looked at; None looks at all. Returns how many
-    messages changed. The rows stay, so that a file that is loaded again finds its messages.
+    Only rows that match one of `needles` (LIKE patterns of digits) are read; None reads all rows. Returns how
+    many messages changed. The rows stay, so that loading a file again finds its messages.
     """
     last, changed = 0, 0
     while rows := conn.execute(
@@ -65,7 +65,7 @@ def erase_mentions(
 def messages_in_others_chats(
     conn: Connection, is_person: NameTest, needles: list[str], own_chats: Collection[int]
 ) -> list[dict[str, Any]]:
-    """Return what the person wrote in chats that are not theirs, groups above all, as JSON values."""
+    """Return the person's messages in chats that are not theirs, mostly groups, as JSON values."""
     rows = conn.execute(
         f"""
         SELECT to_jsonb(m) - '{{search,body_hash}}'::text[] || jsonb_build_object('chat', f.title)
@@ -87,7 +87,7 @@ def messages_in_others_chats(
 def chats_of_named_files(
     conn: Connection, is_person: NameTest, needles: list[str] | None, own_chats: Collection[int]
 ) -> list[tuple[str, int]]:
-    """Return (path, number) of chats of others whose file, or a folder of it, is named by the person."""
+    """Return (path, number) of others' chats whose file name or folder names contain the person's number."""
     rows = conn.execute(
         """
         SELECT file_path, chat_number FROM chat_files
@@ -101,7 +101,7 @@ def chats_of_named_files(
 
 
 def forget_paths(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
-    """Delete findings and ignored files whose path or words name the person; return how many."""
+    """Delete findings and ignored files whose path or text names the person; return how many."""
     return sum(
         _delete_naming(conn, table, words, is_person, needles)
         for table, words in (
@@ -138,7 +138,7 @@ def _delete_naming(
 def forget_phones(
     conn: Connection, suppressed_keys: Callable[[Connection, Collection[str]], Collection[str]]
 ) -> None:
-    """Delete the rows of `chat_phones` whose keys are on the list, as after a restore."""
+    """Delete the rows of `chat_phones` whose keys are on the suppression list. A restore needs this."""
     rows = conn.execute("SELECT DISTINCT key FROM chat_phones WHERE key IS NOT NULL").fetchall()
     listed = suppressed_keys(conn, [row[0] for row in rows])
     if listed:
@@ -146,7 +146,7 @@ def forget_phones(
 
 
 def cleaned_message(texts: list[str | None], is_person: NameTest) -> list[str | None]:
-    """Return text, quote, sender's name, sender's phone and attachment of a message without the person."""
+    """Return a message's text, quote, sender's name and phone, and attachment, all without the person."""
     text, quote, name, phone, attachment = texts
     if phone and any(is_person(found) for found in names_in_text(phone)):
         return [text and ERASED, None, None, None, attachment and ERASED]

@@ -1,7 +1,7 @@
-"""One person's numbers in free texts of the pipeline's tables: reasons, notes, evidence, summaries of others.
+"""Removing one person's numbers from free texts: reasons, notes, evidence, and other people's summaries.
 
-What belongs here: taking a number out of a text whose row stays. What does not: rows about the person
-(privacy.py), messages (privacy_chats.py, privacy_webhooks.py), and where a text names somebody
+What belongs here: removing a number from a text whose row stays. What does not: rows about the person
+(privacy.py), messages (privacy_chats.py, privacy_webhooks.py), and finding names in a text
 (domain/redaction.py).
 """
 
@@ -24,7 +24,7 @@ from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations.privacy_webhooks import OTHER_DIGITS
 
-# Columns in which people and steps write what they like. Each row stays; only the number goes.
+# Columns with free text from people or steps. The rows stay; only the number is removed.
 _TEXTS: dict[LiteralString, tuple[LiteralString, ...]] = {
     "assistant_replies": ("reason",),
     "checkpoint_waivers": ("reason",),
@@ -47,9 +47,10 @@ _TEXTS: dict[LiteralString, tuple[LiteralString, ...]] = {
 
 
 def erase_from_texts(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
-    """Take the person's numbers out of free texts; return how many rows changed. In a transaction.
+    """Remove the person's numbers from free texts; return how many rows changed.
 
-    `needles` (LIKE patterns of digits) limit which rows are looked at; None looks at all.
+    The caller opens a transaction. Only rows that match one of `needles` (LIKE patterns of digits) are read;
+    None reads all rows.
     """
     columns = sum(
         _scrub_column(conn, table, column, is_person, needles)
@@ -88,7 +89,7 @@ def _scrub_column(
 
 
 def _holds(words: LiteralString) -> sql.SQL:
-    """Return the condition that a text holds a needle, or digits that a needle does not find."""
+    """Return the SQL condition that a text contains a needle, or digits that no needle can find."""
     return sql.SQL(
         f"""({words} ~ %(digits)s OR regexp_replace({words}, '[^0-9]', '', 'g')
              LIKE ANY(coalesce(%(needles)s::text[], ARRAY[repeat('_', 8) || '%%'])))"""
@@ -96,7 +97,7 @@ def _holds(words: LiteralString) -> sql.SQL:
 
 
 def _scrub_decisions(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
-    """Take the numbers out of decisions about others: their reasons, and titles they are about."""
+    """Remove the numbers from decisions about other people: from the reasons and the target titles."""
     rows = conn.execute(
         sql.SQL(
             "SELECT id, target_kind, target, reason, removed_reason FROM link_overrides WHERE {}"
@@ -120,7 +121,7 @@ def _scrub_decisions(conn: Connection, is_person: NameTest, needles: list[str] |
 
 
 def _is_decided(conn: Connection, title: str | None) -> bool:
-    """Return whether another decision is about a title already: its number was taken out before."""
+    """Return whether another decision already has this title, whose number was removed before."""
     row = conn.execute(
         "SELECT EXISTS (SELECT FROM link_overrides WHERE target_kind = 'title' AND target = %s)", (title,)
     ).fetchone()
@@ -128,7 +129,10 @@ def _is_decided(conn: Connection, title: str | None) -> bool:
 
 
 def pseudonymise_decisions(conn: Connection, ids: list[int]) -> None:
-    """Take the person out of the audit of decisions about them; its guard lets no other change through."""
+    """Replace the target and reason of decisions about the person by `erased`.
+
+    The decisions are an audit trail. The table's trigger allows no other change of a row.
+    """
     conn.execute(
         """
         UPDATE link_overrides
@@ -142,7 +146,7 @@ def pseudonymise_decisions(conn: Connection, ids: list[int]) -> None:
 
 
 def _scrub_titles(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
-    """Take the numbers out of titles of chats that stay: labels inside files, which no path holds."""
+    """Remove the numbers from titles of other people's chats, where the title is a label inside the file."""
     rows = conn.execute(
         sql.SQL(
             "SELECT id, title, customer_name, phone_number, phone_key, chat_key, is_group FROM chat_files"
@@ -164,7 +168,7 @@ def _scrub_titles(conn: Connection, is_person: NameTest, needles: list[str] | No
 
 
 def cleaned_title(known: list[str | None], is_person: NameTest, *, is_group: bool) -> list[str | None]:
-    """Return title, name, phone, phone key and chat key of somebody else's chat without the person."""
+    """Return another person's chat title, name, phone, phone key and chat key, without the erased person."""
     title, name, phone, phone_key, key = known
     scrubbed = title and scrub_text(title, is_person)
     is_phone = phone_key is not None and is_person(name_of_key(phone_key))

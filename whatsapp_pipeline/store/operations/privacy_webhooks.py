@@ -1,7 +1,7 @@
-"""Exporting and erasing one person in the webhook's tables: conversations, inbox, dead letters, leads.
+"""Exporting and erasing one person's data in the webhook's tables: conversations, inbox, dead letters, leads.
 
-What belongs here: the database's part. What does not: files (webhook/privacy), which call this, and what in a
-delivery names somebody (domain/redaction.py).
+What belongs here: the tables. What does not: files (webhook/privacy.py), and finding names in a delivery
+(domain/redaction.py).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whom an export or an erasure is about: conversations, every canonical identity, and keys of phones.
+    """The person of an export or erasure: their conversations, canonical identities and phone keys.
 
-    `phone_keys` are those that no other contact has.
+    `phone_keys` are the keys of phones that no other contact has.
     """
 
     conversation_ids: tuple[int, ...]
@@ -39,7 +39,7 @@ class Person:
         return name in self.canonicals
 
     def needles(self) -> list[str]:
-        """Return LIKE patterns, of digits or user ids, one of which a text that names the person holds."""
+        """Return LIKE patterns of digits or user ids. A text that names the person matches at least one."""
         found = set()
         for name in self.canonicals:
             kind, _, value = name.partition(":")
@@ -49,7 +49,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How much was erased."""
+    """The number of erased rows, by kind."""
 
     conversations: int
     messages: int
@@ -58,9 +58,9 @@ class Erased:
 
 
 def person_of_contact(conn: Connection, id_contato: int) -> Person:
-    """Find the conversations and names of a contact, with all numbers that it changed to.
+    """Find the conversations and names of a contact, including all numbers that the contact changed to.
 
-    A number shared with another contact, whose conversation links to neither, counts as this one's.
+    A number that another contact has too counts as this contact's if its conversation is linked to nobody.
     """
     rows = conn.execute(
         """
@@ -74,12 +74,12 @@ def person_of_contact(conn: Connection, id_contato: int) -> Person:
 
 
 def person_of_phone(conn: Connection, key: str) -> Person:
-    """Find the conversations and names of a phone (its key) that is no contact's."""
+    """Find the conversations and names for the key of a phone that no contact has."""
     return _closure(conn, None, {key})
 
 
 def person_of_conversation(conn: Connection, conversation_id: int) -> Person:
-    """Find the other conversations and names of the person of a conversation that is no contact's."""
+    """Find the person of a conversation without a contact: all their conversations and names."""
     return _closure(conn, None, set(), start=[conversation_id])
 
 
@@ -91,7 +91,7 @@ def _closure(
     also: Iterable[str] = (),
     start: Iterable[int] = (),
 ) -> Person:
-    """Follow conversations to their numbers and numbers to their conversations until nothing is new."""
+    """Add the numbers of conversations and the conversations of numbers until nothing new is found."""
     keys, names, ids = set(own_keys), set[str](), set(start)
     while True:
         found = conn.execute(
@@ -131,7 +131,7 @@ def _closure(
 
 
 def _names_in_waiting(conn: Connection, names: set[str]) -> set[str]:
-    """Return the other names of the person in deliveries that no conversation came of yet."""
+    """Return the person's other names in deliveries that are not processed yet."""
     found: set[str] = set()
     for _, received_at, body in _bodies(conn, "status <> 'done'"):
         try:
@@ -147,7 +147,7 @@ def _names_in_waiting(conn: Connection, names: set[str]) -> set[str]:
 
 
 def _bodies(conn: Connection, condition: LiteralString) -> Iterable[tuple[int, Any, bytes]]:
-    """Yield (id, time of receipt, body) of the inbox, a page at a time."""
+    """Yield (id, time of receipt, body) of the inbox; the rows are read in pages."""
     last = 0
     while rows := conn.execute(
         f"SELECT id, received_at, body FROM webhook_inbox WHERE body IS NOT NULL AND id > %s AND {condition}"
@@ -159,7 +159,7 @@ def _bodies(conn: Connection, condition: LiteralString) -> Iterable[tuple[int, A
 
 
 def export_person(conn: Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
-    """Return every row about the person, by table; times as text, raw JSON as it is stored."""
+    """Return every row about the person, by table. Times are text; raw JSON is as it is stored."""
     by_conversation: dict[str, Any] = {"ids": list(person.conversation_ids)}
     by_name: dict[str, Any] = {"names": sorted(person.canonicals)}
     with conn.cursor(row_factory=dict_row) as cursor:
@@ -201,7 +201,7 @@ def export_person(conn: Connection, person: Person) -> dict[str, list[dict[str, 
 
 
 def _raw_items(conn: Connection, is_person: NameTest) -> list[dict[str, Any]]:
-    """Return the person's items of raw deliveries, whatever became of them; an unreadable one whole."""
+    """Return the person's items in raw deliveries of every status; an unreadable body is returned whole."""
     return [
         {"inbox_id": inbox_id, "received_at": f"{received_at}", "raw_json": dumps(item)}
         for inbox_id, received_at, body in _bodies(conn, "true")
@@ -210,7 +210,10 @@ def _raw_items(conn: Connection, is_person: NameTest) -> list[dict[str, Any]]:
 
 
 def items_about(body: bytes, is_person: NameTest) -> list[object]:
-    """Return the items of a raw body that are about the person; a body that can't be read whole."""
+    """Return the items of a raw body that are about the person.
+
+    If the body can't be read and names the person, its whole text is the only item.
+    """
     try:
         return without_person(loads(body), is_person).removed
     except UnreadableBodyError:
@@ -219,10 +222,10 @@ def items_about(body: bytes, is_person: NameTest) -> list[object]:
 
 
 def text_of_body(body: bytes) -> str:
-    """Return a body that is not JSON as text: escapes written out, and UTF-16 without its zero bytes."""
+    """Return a body that is not JSON as text, with escapes decoded, and UTF-16 without its zero bytes."""
     text = body.decode("utf-8", "replace").replace("\0", "")
     text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
-    # Two escapes make one picture.
+    # Two escapes (a surrogate pair) encode one emoji.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return re.sub(r"\\[bfnrt]", " ", text)
 
@@ -237,10 +240,10 @@ def _event_items(conn: Connection, is_person: NameTest) -> list[dict[str, Any]]:
 
 
 def erase_person(conn: Connection, person: Person) -> Erased:
-    """Erase the person from every webhook table; wrap it in a transaction.
+    """Erase the person from every webhook table. The caller opens a transaction.
 
-    Other people's items of the same deliveries stay. Leads, which nothing else ever deletes, go too: the
-    law asks for it.
+    Other people's items of the same deliveries stay. The person's leads are deleted, because the law demands
+    it; nothing else ever deletes a lead.
     """
     deliveries = _rewrite_bodies(conn, person.is_named) + _rewrite_events(conn, person.is_named)
     ids, names = list(person.conversation_ids), sorted(person.canonicals)
@@ -254,7 +257,7 @@ def erase_person(conn: Connection, person: Person) -> Erased:
         """,
         {"names": names, "ids": ids},
     )
-    # What they wrote in groups, too.
+    # This includes the person's messages in groups.
     messages = conn.execute(
         "DELETE FROM conversation_messages WHERE conversation_id = ANY(%s) OR sender_canonical = ANY(%s)",
         (ids, names),
@@ -270,7 +273,7 @@ def erase_person(conn: Connection, person: Person) -> Erased:
 
 
 def people_on(conn: Connection, is_erased: NameTest) -> Person:
-    """Return everybody in the webhook tables who is on the list of erased people, as one person."""
+    """Return all people in the webhook tables who are on the list of erased people, as one Person."""
     rows = conn.execute(
         """
         SELECT i.canonical, i.conversation_id FROM conversation_identities i
@@ -287,7 +290,10 @@ def people_on(conn: Connection, is_erased: NameTest) -> Person:
 
 
 def _pseudonymise_decisions(conn: Connection, names: list[str]) -> None:
-    """Take the person out of the decisions about their conversations; those on phones are the archive's."""
+    """Remove the person from the decisions about their conversations.
+
+    Decisions about phones are part of the archive's tables (privacy.py).
+    """
     conn.execute(
         """
         UPDATE link_overrides o
@@ -303,7 +309,10 @@ def _pseudonymise_decisions(conn: Connection, names: list[str]) -> None:
 
 
 def erase_listed_webhooks(conn: Connection, is_erased: NameTest) -> Erased:
-    """Erase from the webhook tables everybody whom a test names, as after a restore; in a transaction."""
+    """Erase everybody for whom `is_erased` is true from the webhook tables, for example after a restore.
+
+    The caller opens a transaction.
+    """
     person = people_on(conn, is_erased)
     erased = erase_person(conn, person)
     deliveries = _rewrite_bodies(conn, is_erased) + _rewrite_events(conn, is_erased)
@@ -316,10 +325,10 @@ def erase_listed_webhooks(conn: Connection, is_erased: NameTest) -> Erased:
 
 
 def cleaned_body(body: bytes, is_person: NameTest) -> bytes | None:
-    """Return a body without the person, None when nothing in it names them.
+    """Return a body without the person; None if the body does not name them.
 
-    A body that can't be read but holds one of their numbers, in any spelling, is emptied: nothing finer can
-    be told apart.
+    A body that can't be read and contains one of their numbers, in any written form, becomes `{}`, because
+    its items can't be separated.
     """
     try:
         payload = loads(body)
@@ -331,7 +340,7 @@ def cleaned_body(body: bytes, is_person: NameTest) -> bytes | None:
 
 
 def _rewrite_bodies(conn: Connection, is_person: NameTest) -> int:
-    """Take the person out of raw bodies, whatever state their deliveries are in."""
+    """Remove the person from raw bodies of deliveries of every status; return how many changed."""
     changed = 0
     for inbox_id, _, body in _bodies(conn, "true"):
         if (cleaned := cleaned_body(body, is_person)) is not None:
@@ -342,13 +351,14 @@ def _rewrite_bodies(conn: Connection, is_person: NameTest) -> int:
     return changed
 
 
-# Full-width, Arabic, mathematical, raised and circled digits, and digits of a mark (`%20`, `&#45;`, a tag)
-# between those of a number: a pattern of plain digits does not find these.
+# Full-width, Arabic, mathematical, raised and circled digits, and an encoded mark (`%20`, `&#45;`, a tag)
+# whose digits are between those of a number. A pattern of plain digits does not find such numbers.
 OTHER_DIGITS: LiteralString = (
     r"[\uFF10-\uFF19\u0660-\u0669\u06F0-\u06F9\U0001D7CE-\U0001D7FF\u00B2\u00B3\u00B9\u2070-\u2089\u2460-\u249B"
     r"\u24F5-\u24FF\u2776-\u2793]|\u0025[0-9A-Fa-f][0-9A-Fa-f]|&(amp;)?#|</?[A-Za-z][^<>]*[0-9]"
 )
-# Digits of a text and of raw JSON without its escapes: what a number in any spelling leaves.
+# The condition that the digits of a text, or of raw JSON without its escapes, contain a needle. It finds a
+# number in any written form.
 _HOLDS_NEEDLE: LiteralString = r"""
     (%(needles)s::text[] IS NULL OR raw_json::text LIKE ANY(%(needles)s)
      OR concat_ws(' ', raw_json::text, {texts}) ~ '{digits}'
@@ -359,7 +369,7 @@ _HOLDS_NEEDLE: LiteralString = r"""
 
 
 def _rewrite_events(conn: Connection, is_person: NameTest) -> int:
-    """Take the person out of other events; one that is about nobody else is deleted."""
+    """Remove the person from other events; delete an event that is only about the person."""
     changed = 0
     select: LiteralString = """
         SELECT id, raw_json::text FROM webhook_events WHERE id > %(last)s ORDER BY id LIMIT %(page)s"""
@@ -374,7 +384,7 @@ def _rewrite_events(conn: Connection, is_person: NameTest) -> int:
 
 
 def _rewrite_messages(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
-    """Delete what the person wrote in groups, and take their numbers out of what others wrote."""
+    """Delete the person's messages in groups, and remove their numbers from other people's messages."""
     changed = 0
     texts_of_row: LiteralString = "concat_ws(' ', text, new_text, original_text, sender_name)"
     select = f"""
@@ -402,7 +412,7 @@ def _rewrite_messages(conn: Connection, is_person: NameTest, needles: list[str] 
 
 
 def _rewrite_profile_names(conn: Connection, is_person: NameTest) -> None:
-    """Take the person's numbers out of the names that others gave themselves."""
+    """Remove the person's numbers from other people's profile names."""
     tables: tuple[LiteralString, ...] = ("conversations", "leads")
     for table in tables:
         rows = conn.execute(f"SELECT id, profile_name FROM {table} WHERE profile_name ~ '\\d'").fetchall()
@@ -412,7 +422,7 @@ def _rewrite_profile_names(conn: Connection, is_person: NameTest) -> None:
 
 
 def _delete_statuses(conn: Connection, is_person: NameTest, needles: list[str] | None) -> None:
-    """Delete statuses whose raw JSON names the person, as those of a group's messages do."""
+    """Delete statuses whose raw JSON names the person, such as statuses of messages in a group."""
     last = ("", "", "", "")
     columns: LiteralString = "phone_number_id, provider_id, status, participant"
     while rows := conn.execute(
@@ -429,7 +439,7 @@ def _delete_statuses(conn: Connection, is_person: NameTest, needles: list[str] |
 
 
 def _pages(conn: Connection, select: LiteralString, needles: list[str] | None) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a statement that pages by the id in its first column."""
+    """Yield the rows of a statement in pages; the statement filters by the id in its first column."""
     last = 0
     while rows := conn.execute(select, {"last": last, "page": _PAGE, "needles": needles}).fetchall():
         yield from rows
@@ -437,7 +447,7 @@ def _pages(conn: Connection, select: LiteralString, needles: list[str] | None) -
 
 
 def _cleaned_json(raw: str | None, is_person: NameTest) -> tuple[str | None, bool]:
-    """Return raw JSON without the person, None when it is about them, and whether it changed."""
+    """Return raw JSON without the person, or None if all of it is about them, and whether it changed."""
     if raw is None:
         return None, False
     cleaned = without_person([loads(raw.encode())], is_person)

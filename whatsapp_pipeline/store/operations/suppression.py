@@ -1,7 +1,8 @@
-"""Who must not come back: the keyed hashes of erased people, and asking whether somebody is among them.
+"""The suppression list: keyed hashes of erased people, so that they are not stored again.
 
-What belongs here: the suppression list. What does not: erasing (privacy.py). Sync, index, webhook processing
-and restore ask here before they write. An empty list costs one query and needs no key.
+What belongs here: the list and its look-ups. What does not: erasing (privacy.py). Sync, index, webhook
+processing and restore look people up here before they write. With an empty list a look-up takes one query
+and needs no key.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from whatsapp_pipeline.store.connection import Connection
 
 Kind: TypeAlias = Literal["contact", "phone", "file", "chat", "identity", "session", "name"]
 
-_REMEMBERED = 200_000  # answers that a test of names keeps
+_REMEMBERED = 200_000  # answers in the cache of `name_test`
 
 
 def hash_of(key: bytes, kind: Kind, value: str) -> bytes:
-    """Return the keyed hash that the list holds for a value."""
+    """Return the keyed hash of a value, as the list stores it."""
     return hmac.digest(key, f"{kind}:{value}".encode(), "sha256")
 
 
 def is_empty(conn: Connection) -> bool:
-    """Tell whether nobody was ever erased here."""
+    """Return whether the list has no entries."""
     return conn.execute("SELECT EXISTS (SELECT FROM privacy_suppressions)").fetchone() != (True,)
 
 
 def key_in_use(conn: Connection, *, make: bool = False) -> bytes:
-    """Return the key that the list was made with; `make` one for an empty list.
+    """Return the key that the list was made with. With `make`, an empty list gets a new key.
 
-    Raises PipelineError when there is none or another: nobody could be recognised with it, so nothing may be
-    written.
+    Raises PipelineError when the key is missing or is another one. Nothing may be written then, because
+    erased people could not be recognised.
     """
     key = privacy_key.find_or_make() if make and is_empty(conn) else privacy_key.find()
     if key is None:
@@ -55,12 +56,12 @@ def key_in_use(conn: Connection, *, make: bool = False) -> bytes:
 
 
 def fingerprint_of(key: bytes) -> bytes:
-    """Return what a list records of the key that made it."""
+    """Return the fingerprint of a key, which is stored with the list."""
     return hashlib.sha256(b"fingerprint:" + key).digest()
 
 
 def require_key(fingerprint: bytes) -> None:
-    """Raise PipelineError when there is no key, or another than the one with `fingerprint`."""
+    """Raise PipelineError when there is no key, or when the key has another fingerprint."""
     key = privacy_key.find()
     if key is None or fingerprint_of(key) != fingerprint:
         raise PipelineError(
@@ -94,24 +95,25 @@ def suppressed_phone_keys(conn: Connection, keys: Iterable[str]) -> set[str]:
 
 
 def file_value(file_path: str, chat_number: int) -> str:
-    """Spell one chat of one file as the list knows it."""
+    """Return the list's value for one chat of one file."""
     return f"{file_path}#{chat_number}"
 
 
 def session_value(started_at: datetime) -> str:
-    """Spell the start of a session as the list knows it."""
+    """Return the list's value for the start of a session."""
     return f"{started_at:%Y-%m-%dT%H:%M:%S}"
 
 
 def name_value(words: Iterable[str]) -> str:
-    """Spell the words of a full name as the list knows it."""
+    """Return the list's value for the words of a full name."""
     return " ".join(sorted(words))
 
 
 class ChatMarks(NamedTuple):
-    """What a chat is known by: its place, the phone in its title, its chat key, phones and times inside it.
+    """What identifies a chat: its path and number, its title's phone, its chat key, its phones and times.
 
-    `is_linked`: a contact is known to be its person, and only what names the chat itself counts.
+    `is_linked` means that the chat is linked to a contact. Then its content does not count, only its path,
+    phone and chat key.
     """
 
     file_path: str
@@ -128,9 +130,10 @@ class ChatMarks(NamedTuple):
 def suppressed_chats(conn: Connection, chats: Iterable[ChatMarks]) -> set[tuple[str, int]]:
     """Return the (path, chat number) that must not be indexed.
 
-    A chat is known by its place, by the phone in its title, by its chat key (the only phone of its headers,
-    or its label), or by a phone of its headers where no other contact has one of them. One without any phone
-    is known by when its sessions began, or by a full name in its title that no contact has.
+    A chat is recognised by its path and number, by the phone in its title, or by its chat key (the only phone
+    of its headers, or its label). A phone in its headers also counts, unless a contact has another phone of
+    the headers. A chat without any phone is recognised by the start times of its sessions, or by a full name
+    in its title that no contact has.
     """
     if is_empty(conn):
         return set()
@@ -156,7 +159,7 @@ def suppressed_chats(conn: Connection, chats: Iterable[ChatMarks]) -> set[tuple[
 
 
 def _known_by_content(conn: Connection, chats: list[ChatMarks], phones: set[str]) -> Iterator[ChatMarks]:
-    """Yield the erased people's chats among those whose title has no phone."""
+    """Yield the erased people's chats among chats whose title has no phone."""
     # Headers with two phones of one person make a chat look like a group.
     groups = [chat for chat in chats if chat.is_group and len(set(chat.header_keys)) > 1]
     yield from (chat for chat in groups if phones.issuperset(chat.header_keys))
@@ -171,9 +174,10 @@ def _known_by_content(conn: Connection, chats: list[ChatMarks], phones: set[str]
 
 
 def _erased_starts(conn: Connection, chats: list[ChatMarks]) -> set[datetime]:
-    """Return the starts of sessions that are on the list, and when no chat of anybody else has one.
+    """Return the listed session starts of these chats that no other chat has.
 
-    A message to many people at once begins a session of each at the same second.
+    A message to many people at once begins a session with each of them in the same second, so such a start
+    identifies nobody.
     """
     by_value = {session_value(at): at for chat in chats for at in chat.session_starts}
     listed = {by_value[value] for value in suppressed(conn, "session", by_value)}
@@ -192,11 +196,11 @@ def _keys_of_contacts(conn: Connection, keys: set[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
-_MOST_WORDS = 8  # of a title; each group of its words is looked up
+_MOST_WORDS = 8  # words of a title that are used; each combination of them is looked up
 
 
 def _erased_names(conn: Connection, chats: list[ChatMarks]) -> set[str]:
-    """Return the titles of chats that hold a full name of the list, unless a contact has that name too."""
+    """Return the titles that contain a full name on the list, unless a contact has that name too."""
     by_value: dict[str, set[str]] = {}
     for title in {chat.title for chat in chats if chat.title}:
         words = sorted(name_words(title))[:_MOST_WORDS]
@@ -213,7 +217,7 @@ def _erased_names(conn: Connection, chats: list[ChatMarks]) -> set[str]:
 
 
 def add(conn: Connection, entries: Iterable[tuple[Kind, str]]) -> int:
-    """Put entries on the list; return how many are new. Call it in the erasure's transaction."""
+    """Add entries to the list; return how many are new. The caller opens the erasure's transaction."""
     key = key_in_use(conn, make=True)
     conn.execute(
         "INSERT INTO privacy_key (fingerprint) VALUES (%s) ON CONFLICT (one) DO UPDATE"
@@ -225,7 +229,7 @@ def add(conn: Connection, entries: Iterable[tuple[Kind, str]]) -> int:
 
 
 def add_hashes(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> int:
-    """Put hashes made elsewhere under the same key on the list; return how many are new."""
+    """Add hashes that were made with the same key to the list; return how many are new."""
     kinds, hashes = [], []
     for kind, value in hashed:
         kinds.append(kind)
@@ -238,7 +242,7 @@ def add_hashes(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> int:
 
 
 def entries(conn: Connection) -> list[tuple[str, bytes]]:
-    """Return the whole list as (kind, hash); empty for a database from before there was one."""
+    """Return the whole list as (kind, hash); empty if the database is too old to have the list's table."""
     if not has_list(conn):
         return []
     rows = conn.execute("SELECT kind, key_hash FROM privacy_suppressions ORDER BY kind, key_hash")
@@ -246,12 +250,12 @@ def entries(conn: Connection) -> list[tuple[str, bytes]]:
 
 
 def has_list(conn: Connection) -> bool:
-    """Return whether the database has the list's table; one from an old backup may lack it."""
+    """Return whether the database has the list's table; a database from an old backup may not."""
     return conn.execute("SELECT to_regclass('privacy_suppressions')").fetchone() != (None,)
 
 
 def add_hashes_of_key(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> None:
-    """Put hashes made elsewhere on the list, and record their key; call it in a transaction.
+    """Add hashes to the list and store the fingerprint of their key. The caller opens a transaction.
 
     Raises PipelineError when the key in use is missing or is not the database's.
     """
@@ -273,9 +277,9 @@ def is_key_of(conn: Connection, key: bytes | None) -> bool:
 
 
 def name_test(conn: Connection) -> NameTest | None:
-    """Return what tells whether a canonical identity is on the list, without asking the database again.
+    """Return a function that checks whether a canonical identity is on the list, without further queries.
 
-    None for an empty list: there is nothing to look for.
+    Returns None for an empty list.
     """
     if is_empty(conn):
         return None
@@ -294,7 +298,7 @@ def name_test(conn: Connection) -> NameTest | None:
 
 
 def erased_file_chats(conn: Connection) -> Callable[[str, int], bool]:
-    """Return what tells whether a chat (path, number) is on the list, without asking the database again."""
+    """Return a function that checks whether a chat (path, number) is on the list, without further queries."""
     if is_empty(conn):
         return lambda path, number: False
     key = key_in_use(conn)
