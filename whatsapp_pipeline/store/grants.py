@@ -25,7 +25,7 @@ ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE)
 _READER_TABLES = (
     "customer_chat_summaries", "customer_conversations", "commitments", "link_runs", "webhook_batches",
     "checkpoint_waivers", "pauses", "customer_notes", "handled_cases", "sessions_all",
-    "v_chats", "v_customers", "v_orders", "v_link_quality",
+    "v_chats", "v_customers", "v_orders", "v_open_cases", "v_link_quality",
 )  # fmt: skip
 _READER_COLUMNS = {
     "contatos": ("id", "nome"),

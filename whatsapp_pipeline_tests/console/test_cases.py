@@ -9,7 +9,7 @@ from datetime import datetime
 import httpx
 import pytest
 
-from whatsapp_pipeline.console.pages.cases import business_hours_between
+from whatsapp_pipeline.domain.summaries.metrics import business_hours_between
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.console.people import write_people
 from whatsapp_pipeline_tests.console.running import RunningConsole, running_console, text_of

@@ -31,6 +31,9 @@ CONTRACT = {
     "data_conclusao date, equipamento text, total_ordem_servico numeric, id_contato bigint, nome text, "
     "sessions bigint, first_session_at timestamp without time zone, "
     "last_session_at timestamp without time zone",
+    "v_open_cases": "id_contato bigint, nome text, open_since timestamp without time zone, "
+    "open_reasons text[], is_waiting boolean, last_at timestamp without time zone, is_handled boolean, "
+    "handled_until date, handled_note text, handled_by text, handled_at timestamp with time zone",
     "v_link_quality": "month text, chats bigint, linked bigint, decided_by_people bigint, proposed bigint, "
     "ambiguous bigint, unmatched bigint, groups bigint, pending bigint, "
     "mean_confidence_of_linked double precision, sessions bigint, linked_sessions bigint",
@@ -78,6 +81,11 @@ def test_columns_and_types_stay_and_each_is_described(filled: Connection, view: 
                      WHERE s.id_ordem_servico = o.id AND s.order_match_status IN ('linked', 'manual')
                        AND f.duplicate_of IS NULL)
               FROM ordens_servico o ORDER BY 1"""),
+        ("SELECT id_contato, nome, open_since, is_waiting, is_handled FROM v_open_cases ORDER BY 1",
+         """SELECT s.id_contato, c.nome, s.open_since,
+                   array_position(s.open_reasons, 'unanswered') > 0 IS TRUE, false
+              FROM customer_chat_summaries s JOIN contatos c ON c.id = s.id_contato
+             WHERE s.open_since IS NOT NULL ORDER BY 1"""),
         ("SELECT month, chats, linked, linked_sessions FROM v_link_quality ORDER BY 1",
          """SELECT f.month, count(*), count(*) FILTER (WHERE match_status IN ('linked', 'manual')),
                    sum((SELECT count(*) FROM chat_sessions s WHERE s.id_chat_file = f.id

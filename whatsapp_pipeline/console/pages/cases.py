@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from starlette.responses import Response
 
 from whatsapp_pipeline.console.error_pages import NoPageError
 from whatsapp_pipeline.console.page import Page
-from whatsapp_pipeline.domain.summaries.metrics import BusinessHours, business_days
+from whatsapp_pipeline.domain.summaries.metrics import business_hours_between
 from whatsapp_pipeline.store.contacts.directory import customer_names
 from whatsapp_pipeline.store.operations.cases import OpenCase, handle_case, open_cases, reopen_case
 
@@ -33,24 +33,10 @@ def read_cases(page: Page) -> ShownCases:
     """Return the cases that the address asks for: `waiting=1`, `handled=1`."""
     waiting, handled = page.text("waiting") == "1", page.text("handled") == "1"
     now = page.now.replace(tzinfo=None)
-    found = open_cases(page.conn, today=now.date(), waiting=waiting, handled=handled, limit=_LISTED + 1)
+    found = open_cases(page.conn, waiting=waiting, handled=handled, limit=_LISTED + 1)
     shown = found[:_LISTED]
     hours = {case.id_contato: business_hours_between(case.open_since, now) for case in shown}
     return ShownCases(shown, hours, len(found) > _LISTED, waiting, handled)
-
-
-def business_hours_between(start: datetime, end: datetime) -> int:
-    """Return the whole business hours between two local moments, by the usual opening hours and holidays."""
-    if end <= start:
-        return 0
-    days = list(business_days(start.date(), end.date(), BusinessHours()))
-
-    def before(moment: datetime, place: int) -> int:
-        day = days[place]
-        second = moment.hour * 3600 + moment.minute * 60 + moment.second
-        return day.seconds_before + min(max(second, day.opens), day.closes) - day.opens
-
-    return (before(end, -1) - before(start, 0)) // 3600
 
 
 def handle(page: Page) -> Response:

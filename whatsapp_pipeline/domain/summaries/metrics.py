@@ -1,6 +1,7 @@
 """What the figures of a summary mean: the options that define them and the business calendar.
 
-What belongs here: definitions and their bounds. What does not: counting, which the store's SQL does.
+What belongs here: definitions, their bounds, and business hours between two moments. What does not: counting
+messages, which the store's SQL does.
 
 Definitions
 - conversation: messages of customer and staff, over all the contact's chats, without a gap over `gap`.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -102,3 +103,17 @@ def business_days(first: date, last: date, hours: BusinessHours) -> Iterator[Bus
         opens, closes = (0, 0) if opening is None else (_seconds(opening[0]), _seconds(opening[1]))
         yield BusinessDay(day, opens, closes, total)
         total += closes - opens
+
+
+def business_hours_between(start: datetime, end: datetime) -> int:
+    """Return the whole business hours between two local moments, by the usual opening hours and holidays."""
+    if end <= start:
+        return 0
+    days = list(business_days(start.date(), end.date(), BusinessHours()))
+
+    def before(moment: datetime, place: int) -> int:
+        day = days[place]
+        second = moment.hour * 3600 + moment.minute * 60 + moment.second
+        return day.seconds_before + min(max(second, day.opens), day.closes) - day.opens
+
+    return (before(end, -1) - before(start, 0)) // 3600

@@ -9,10 +9,11 @@ from datetime import date
 from typing import NamedTuple
 
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.readable import columns_or_null
 
 
 class OrderFound(NamedTuple):
-    """An order found by id or number."""
+    """An order found by id or number; `equipment` is empty for a role that may not read it."""
 
     id: int
     number: str
@@ -34,10 +35,12 @@ def find_orders(conn: Connection, text: str) -> list[OrderFound]:
 
 
 def _find(conn: Connection, condition: str, value: object) -> list[OrderFound]:
+    device = columns_or_null(conn, "ordens_servico", ("equipamento",))
     rows = conn.execute(
         f"""SELECT DISTINCT ON (id) id, coalesce(numero_ordem_servico::text, ''), id_contato,
                    data_emissao::date, coalesce(situacao::text, ''), coalesce(equipamento::text, '')
-            FROM ordens_servico WHERE {condition} ORDER BY id, data_emissao""".encode(),
+            FROM (SELECT id, numero_ordem_servico, id_contato, data_emissao, situacao, {device}
+                    FROM ordens_servico) o WHERE {condition} ORDER BY id, data_emissao""".encode(),
         (value,),
     ).fetchall()
     newest_first = sorted(rows, key=lambda row: (row[3] or date.min, row[0]), reverse=True)

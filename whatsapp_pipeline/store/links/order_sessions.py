@@ -13,9 +13,16 @@ from psycopg.rows import class_row
 
 from whatsapp_pipeline.store.connection import Connection
 
+MOST_SESSIONS = 200
+"""How many sessions of an order are read."""
+
 
 class LinkedSession(NamedTuple):
-    """A session of an order; `messages_before` counts the customer's messages since the previous session."""
+    """A session of an order.
+
+    `messages_before` counts the customer's messages since the previous session. `chat` is the id of the chat
+    or, for source `webhook`, of the live conversation.
+    """
 
     id: int
     source: str
@@ -27,10 +34,11 @@ class LinkedSession(NamedTuple):
     order_match_method: str | None
     order_match_confidence: float | None
     messages_before: int | None
+    chat: int
 
 
 def sessions_of_order(conn: Connection, id_order: int, *, with_messages: bool) -> list[LinkedSession]:
-    """Return the sessions linked to an order, oldest first; at most 200.
+    """Return the sessions linked to an order, oldest first; at most MOST_SESSIONS.
 
     Args:
         conn: A connection of the level that the page is for.
@@ -46,12 +54,13 @@ def sessions_of_order(conn: Connection, id_order: int, *, with_messages: bool) -
     statement = f"""
         SELECT id, source, id_contato, started_at, ended_at, message_count, order_match_status,
                order_match_method, order_match_confidence,
-               CASE WHEN previous_end IS NOT NULL THEN {between} END AS messages_before
+               CASE WHEN previous_end IS NOT NULL THEN {between} END AS messages_before,
+               coalesce(id_chat_file, conversation_id) AS chat
           FROM (SELECT *, max(ended_at) OVER (PARTITION BY id_contato ORDER BY started_at, id
                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS previous_end
                   FROM sessions_all
                  WHERE id_ordem_servico = %s AND order_match_status IN ('linked', 'manual')) s
-         ORDER BY started_at, id LIMIT 200
+         ORDER BY started_at, id LIMIT {MOST_SESSIONS}
     """
     with conn.cursor(row_factory=class_row(LinkedSession)) as cursor:
         return cursor.execute(statement.encode(), (id_order,)).fetchall()

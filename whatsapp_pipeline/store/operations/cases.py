@@ -1,7 +1,8 @@
-"""Open cases on the console's home page, and what people have taken care of.
+"""Open cases, for the console's home page and the command line, and what people have taken care of.
 
-What belongs here: statements over summaries and `handled_cases` that every level may run; writing is an
-analyst's. What does not: what makes a case open (sql/queries/summaries/summaries_open.sql).
+What belongs here: statements over `v_open_cases` and `handled_cases` that every level may run; writing is an
+analyst's. What does not: what makes a case open (sql/queries/summaries/summaries_open.sql) and when it counts
+as handled (the view).
 """
 
 from __future__ import annotations
@@ -29,17 +30,16 @@ class OpenCase(NamedTuple):
     made_at: datetime | None
 
 
-def open_cases(conn: Connection, *, today: date, waiting: bool, handled: bool, limit: int) -> list[OpenCase]:
+def open_cases(conn: Connection, *, waiting: bool, handled: bool, limit: int) -> list[OpenCase]:
     """Return open cases, the longest open first.
 
     Args:
-        conn: A connection of any level.
-        today: The day in the archive's zone.
-        waiting: Only those in which the customer spoke last.
+        conn: A connection of any level, in the archive's time zone.
+        waiting: Only those with words of the customer that nobody answered.
         handled: Those that a person has taken care of, and not the others.
         limit: At most so many.
     """
-    values = {"today": today, "waiting": waiting, "handled": handled, "limit": limit}
+    values = {"waiting": waiting, "handled": handled, "limit": limit}
     with conn.cursor(row_factory=class_row(OpenCase)) as cursor:
         return cursor.execute(queries.load("operations/open_cases"), values).fetchall()
 

@@ -1,0 +1,140 @@
+"""A part of a conversation as lines of a terminal and as JSON, for `chat` and `order`.
+
+What belongs here: reading one part and writing it out by days. What does not: the words (console/words.py,
+which pages use too), and the head above it (the commands).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from whatsapp_pipeline.console import words
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.conversations.message_stream import (
+    END,
+    Place,
+    Scope,
+    StreamMessage,
+    messages_around,
+)
+from whatsapp_pipeline.store.readable import may_read
+from whatsapp_pipeline.templates.render import weekday
+
+MOST_MESSAGES = 5_000
+"""The longest part that a command shows; it is held in memory."""
+_LONGEST_QUOTE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPart:
+    """Messages one after the other, and whether there are more on either side."""
+
+    messages: list[StreamMessage]
+    has_older: bool
+    has_newer: bool
+
+
+def may_read_messages(conn: Connection) -> bool:
+    """Return whether the role may read what was said."""
+    return may_read(conn, "messages_all")
+
+
+def require_messages(conn: Connection) -> None:
+    """Raise PipelineError if the role may not read what was said."""
+    if not may_read_messages(conn):
+        raise PipelineError(
+            "this role may not read messages; `whatsapp-pipeline grants --print` shows which role may"
+        )
+
+
+def read_part(conn: Connection, scope: Scope, *, count: int, around: Place | None = None) -> ConversationPart:
+    """Return the last `count` messages of a scope, or as many around a place, half of them before it."""
+    if around is None:
+        before, after = count, 0
+    else:
+        before, after = count // 2, count - count // 2
+    # One message more than is shown on each side says whether there are more.
+    found = messages_around(conn, scope, around or END, before=before + 1, after=after + 1 if around else 0)
+    earlier = [message for message in found if message.is_before]
+    later = [message for message in found if not message.is_before]
+    shown = (earlier[-before:] if before else []) + later[:after]
+    return ConversationPart(shown, len(earlier) > before, len(later) > after)
+
+
+def part_lines(part: ConversationPart, *, here: str | None = None) -> Iterator[str]:
+    """Yield a part as lines with day headings; the message named `here` has an arrow.
+
+    Each further line of a text starts with a bar, so that no text can look like a message of its own.
+    """
+    if part.has_older:
+        yield f"… {words.OLDER.lower()}"
+    width = max((len(message.ref) for message in part.messages), default=0)
+    for day, messages in groupby(part.messages, key=lambda message: message.at.date()):
+        yield ""
+        yield f"── {weekday(day)} ──"
+        for message in messages:
+            arrow = "→" if message.ref == here else " "
+            start = f"{arrow} {message.at:%H:%M}  {message.ref:<{width}}  "
+            first, *others = _said(message).split("\n")
+            yield f"{start}{_speaker(message)}: {first}"
+            for line in others:
+                yield f"{'':<{len(start)}}│ {line}"
+    if part.has_newer:
+        yield ""
+        yield f"… {words.NEWER.lower()}"
+    if not part.messages:
+        yield words.NO_MESSAGES
+
+
+def message_as_json(message: StreamMessage) -> dict[str, object]:
+    """Return a message as JSON shows it, without what only pages need."""
+    names = (
+        "side",
+        "origin",
+        "type",
+        "sender",
+        "text",
+        "id_contato",
+        "id_ordem_servico",
+        "attachment_kind",
+        "attachment_name",
+        "quote",
+        "status",
+    )
+    values = message._asdict()
+    return {
+        "message": message.ref,
+        "at": message.at.isoformat(),
+        **{name: values[name] for name in names},
+        "edited_at": message.edited_at.isoformat() if message.edited_at else None,
+    }
+
+
+def _speaker(message: StreamMessage) -> str:
+    side = words.SIDES.get(message.side or "", words.UNKNOWN_SIDE)
+    return f"{side} · {message.sender}" if message.sender else side
+
+
+def _said(message: StreamMessage) -> str:
+    """Return what a message says, with its quote before it and its state after it."""
+    if message.type == "deleted":
+        return f"[{words.DELETED}]"
+    parts = []
+    if message.quote:
+        parts.append(f"[{words.IN_REPLY_TO}: “{' '.join(message.quote.split())[:_LONGEST_QUOTE]}”]")
+    if message.attachment_kind:
+        kind = words.ATTACHMENTS.get(message.attachment_kind, words.ATTACHMENTS["document"])
+        parts.append(f"[{kind}: {message.attachment_name}]" if message.attachment_name else f"[{kind}]")
+    if message.text:
+        parts.append(message.text)
+    elif not message.attachment_kind:
+        parts.append(f"[{message.type}]")
+    if message.edited_at:
+        parts.append(f"({words.EDITED} {message.edited_at:%d/%m/%Y %H:%M})")
+    if message.status == "failed":
+        reason = f": {message.status_reason}" if message.status_reason else ""
+        parts.append(f"({words.STATES['failed']}{reason})")
+    return " ".join(parts)

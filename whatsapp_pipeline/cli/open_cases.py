@@ -1,0 +1,78 @@
+"""`open`: who waits for an answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import click
+
+from whatsapp_pipeline import clock, settings
+from whatsapp_pipeline.cli.database_option import open_database
+from whatsapp_pipeline.cli.output import say, say_json, say_lines
+from whatsapp_pipeline.console import words
+from whatsapp_pipeline.domain.summaries.metrics import business_hours_between
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import use_time_zone
+from whatsapp_pipeline.store.operations.cases import OpenCase, open_cases
+from whatsapp_pipeline.store.readable import may_read
+
+
+@click.command("open")
+@click.option("--all", "with_orders", is_flag=True, help="Also customers with an order under way.")
+@click.option("--handled", is_flag=True, help="Instead, what a person took care of in the console.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="At most so many."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def open_(with_orders: bool, handled: bool, limit: int, as_json: bool) -> None:
+    """List who waits for an answer, the most urgent first: who has waited longest.
+
+    The list is that of the console's first page and of the view v_open_cases. Cases that a person handled
+    come back when their day is over or the customer writes again.
+    """
+    configured = settings.load()
+    with open_database(configured) as conn:
+        use_time_zone(conn, configured.zone)
+        if not may_read(conn, "v_open_cases"):
+            raise PipelineError(
+                "this role may not read v_open_cases; let an administrator run `whatsapp-pipeline grants`"
+            )
+        found = open_cases(conn, waiting=not with_orders, handled=handled, limit=limit + 1)
+    now = clock.now().astimezone(ZoneInfo(configured.zone)).replace(tzinfo=None)
+    cases = found[:limit]
+    if as_json:
+        for case in cases:
+            say_json(_as_json(case, now))
+        return
+    say_lines(_case_line(case, now) for case in cases)
+    if len(found) > limit:
+        say(f"there are more; these {limit} have waited longest (--limit shows more)", err=True)
+    if not cases:
+        say("nothing was handled" if handled else "nothing is open", err=True)
+
+
+def _case_line(case: OpenCase, now: datetime) -> str:
+    reasons = ", ".join(words.OPEN_REASONS.get(reason, reason) for reason in case.open_reasons)
+    hours = business_hours_between(case.open_since, now)
+    line = (
+        f"{case.id_contato:>8}  {(case.nome or words.NO_NAME)[:28]:<28}  {words.SINCE_MOMENT} "
+        f"{case.open_since:%d/%m/%Y %H:%M}  {hours:>6} {words.BUSINESS_HOURS}  {reasons}"
+    )
+    if case.until is None:
+        return line
+    note = f": {case.note}" if case.note else ""
+    return f"{line}; {words.HANDLED_BY} {case.made_by} {words.UNTIL.lower()} {case.until:%d/%m/%Y}{note}"
+
+
+def _as_json(case: OpenCase, now: datetime) -> dict[str, object]:
+    moments = {
+        name: None if value is None else value.isoformat()
+        for name, value in (
+            ("open_since", case.open_since),
+            ("last_at", case.last_at),
+            ("until", case.until),
+            ("made_at", case.made_at),
+        )
+    }
+    return {**case._asdict(), **moments, "business_hours": business_hours_between(case.open_since, now)}
