@@ -1,7 +1,7 @@
-"""What a language model wrote, made fit to be stored, shown and sent back to it.
+"""Cleaning a language model's text, so that it can be stored, shown and sent back to the model.
 
-What belongs here: the bounds of an answer's text. What does not: asking for it (assistant/client.py) and
-storing it (steps/conversations/answer_messages.py).
+What belongs here: the rules for the text of a reply. What does not: the request (assistant/client.py) and
+storing the reply (steps/conversations/answer_messages.py).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _BLANK_LINES: Final = re.compile(r"\n{3,}")
 
 
 class UnusableReplyError(PipelineError):
-    """A language model's text that can't be an answer; the text says why and quotes nothing."""
+    """A language model's text can't be used as a reply; the error says why and quotes nothing of it."""
 
 
 def clean_reply(text: str, *, keep: str = "") -> str:
-    """Return an answer without the model's thoughts, control characters and numbers that lead to a person.
+    """Return a reply without the model's thoughts, control characters, phones, e-mails and document numbers.
 
-    Phones and addresses that stand in `keep`, such as the shop's own in the system prompt, stay. Raises
-    UnusableReplyError for a text that is empty then, or longer than a message can be.
+    Phones and addresses that are also in `keep`, such as the shop's own in the system prompt, stay. Raises
+    UnusableReplyError if the result is empty or longer than a message can be.
     """
     said = "".join(char for char in without_thoughts(text).replace("\r\n", "\n") if _is_shown(char))
     said = _BLANK_LINES.sub("\n\n", said).strip()

@@ -1,10 +1,10 @@
-"""How a check's results in many months become one state, and the words for it.
+"""The state of a QA check from its results in all months, and the text that describes it.
 
-What belongs here: judging counts against a tolerance and an acceptance, and describing the outcome. What
-does not: reading results (store/operations/qa_results.py), the rules and Dagster's own result (checks/).
+What belongs here: comparing counts with a tolerance and an acceptance, and describing the outcome. What does
+not: reading results (store/operations/qa_results.py), the rules and Dagster's own result (checks/).
 
-- A *result* is what a check found in one month.
-- An *acceptance* is a person's decision that a month's failing rows are no fault, until a date.
+- A *result* is the number of examined and failing rows of a check in one month.
+- An *acceptance* is a person's decision that the failing rows of a month are right, until a date.
 - A *verdict* is a result with its state: `red`, `accepted`, `passed`, or `empty` (nothing to examine).
 - A *standing* is all verdicts of one check.
 """
@@ -16,15 +16,18 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-# None: rows that belong to no month, and everything that a check about no month finds.
+# None stands for rows that belong to no month, and for all rows of a check that is not monthly.
 Month: TypeAlias = str | None
 State: TypeAlias = Literal["red", "accepted", "passed", "empty"]
-_NAMED = 3  # months that a description names; the table has all
+_NAMED = 3  # the most months that a description names; the table has all of them
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one check asks. `tolerance` is the share of examined rows that may fail, settings included."""
+    """The definition of one check. `tolerance` is the share of examined rows that may fail.
+
+    The settings may have changed the tolerance.
+    """
 
     name: str
     asset: str
@@ -38,7 +41,7 @@ class Rule:
 
 
 class MonthResult(NamedTuple):
-    """What a check found in one month; `sample` holds the first failing rows, masked."""
+    """The result of a check in one month; `sample` has the first failing rows, masked."""
 
     check: str
     month: Month
@@ -61,7 +64,7 @@ class Acceptance(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """A result and its state; `acceptance` is the one in force, also where it no longer holds."""
+    """A result and its state; `acceptance` may be one that no longer applies."""
 
     result: MonthResult
     state: State
@@ -74,7 +77,7 @@ class Verdict(NamedTuple):
 
 
 def judge(rule: Rule, result: MonthResult, acceptance: Acceptance | None, today: date) -> Verdict:
-    """Judge one month. An acceptance holds until its last day, and while no more rows fail than it names."""
+    """Judge one month. An acceptance applies until its last day, if no more rows fail than were accepted."""
     if not result.examined and not result.failing:
         return Verdict(result, "empty", acceptance)
     share = result.failing / result.examined if result.examined else 1.0
@@ -98,7 +101,7 @@ class Standing:
 
     @property
     def passed(self) -> bool:
-        """Whether no month is red."""
+        """Return whether no month is red."""
         return not self.of("red")
 
     @property
@@ -112,7 +115,7 @@ class Standing:
         return sum(verdict.result.failing for verdict in self.verdicts)
 
     def in_months(self, months: Collection[Month]) -> Standing:
-        """Return the standing of these months alone."""
+        """Return the standing of only these months."""
         chosen = set(months)
         return Standing(self.rule, [verdict for verdict in self.verdicts if verdict.month in chosen])
 
@@ -120,7 +123,7 @@ class Standing:
         """Describe the standing in one line.
 
         Args:
-            here: Months of the run that reports. Red months outside of it are named as being elsewhere.
+            here: Months of the run that reports. If only other months are red, the text says `red elsewhere`.
         """
         red = self.of("red")
         if red:
@@ -159,12 +162,12 @@ class Standing:
 
 
 def state_of(standing: Standing) -> State | Literal["unknown"]:
-    """Return the gravest state of a check; `unknown` when it was never evaluated."""
+    """Return the most severe state of a check; `unknown` when it was never evaluated."""
     return standing.verdicts[0].state if standing.verdicts else "unknown"
 
 
 def _no_longer(verdict: Verdict) -> str:
-    """Say that an acceptance of a red month no longer holds, and why."""
+    """Return why the acceptance of a red month no longer applies; "" if it has none."""
     accepted = verdict.acceptance
     if accepted is None:
         return ""
@@ -174,7 +177,7 @@ def _no_longer(verdict: Verdict) -> str:
 
 
 def month_name(month: Month) -> str:
-    """Name a month for people."""
+    """Return the name of a month for people."""
     return month or "no month"
 
 

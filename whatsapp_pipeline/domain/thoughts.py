@@ -1,8 +1,8 @@
-"""The thoughts that language models write beside their answer, cut out of it.
+"""Removing the thoughts that a language model writes before or beside its answer.
 
 What belongs here: the markers around thoughts and answers, as models and their servers write them. What does
-not: what else an answer may hold (assistant_reply.py). Each model family has markers of its own; they differ
-in brackets and share a few names, so brackets and names are listed apart.
+not: the other rules for a reply (assistant_reply.py). Each model family has its own markers. They have
+different brackets but share a few names, so brackets and names are separate lists.
 
     <think>…</think>   [THINK]…[/THINK]   ◁think▷…◁/think▷   <|begin_of_thought|>…<|end_of_thought|>
     <|START_THINKING|>…<|END_THINKING|>   |startthink|…|endthink|   <|channel|>analysis<|message|>…<|end|>
@@ -20,12 +20,12 @@ _THOUGHT: Final = (
 )
 _ANSWER: Final = r"(?:final[_ -]?)?(?:answer|response|output|solution|reply|final)"
 _START, _END = r"(?:begin(?:[_ ]of)?[_ ]|start(?:[_ ]of)?[_ ]?)", r"(?:/|end(?:[_ ]of)?[_ ]?)"
-# The channels of OpenAI's open models; a server may leave the marks around them out.
+# The channels of OpenAI's open models.
 _CHANNEL: Final = r"<\|channel\|>\s*{}\s*(?:to=\S+\s*)?(?:<\|constrain\|>\s*\w+\s*)?<\|message\|>"
 
 
 def _marker(name: str, prefix: str) -> str:
-    """Return a pattern of a name in each kind of brackets; attributes may follow it."""
+    """Return a pattern for a name in each kind of brackets; attributes may follow the name."""
     inner = rf"\s*{prefix}\s*{name}\b"
     return "|".join([
         rf"<\|{inner}\s*\|>",
@@ -38,7 +38,7 @@ def _marker(name: str, prefix: str) -> str:
 
 
 _MARKERS: Final = re.compile(
-    # An end before a beginning: `end_` could be a model's own prefix of a beginning.
+    # The end is tried before the beginning, because `end_` could also match as a prefix of a beginning.
     rf"(?P<end>{_marker(_THOUGHT, _END)})"
     rf"|(?P<begin>{_marker(_THOUGHT, _START + '?')}|{_CHANNEL.format('(?:analysis|commentary)')})"
     rf"|(?P<other>{_marker(_ANSWER, _END)})"
@@ -46,22 +46,22 @@ _MARKERS: Final = re.compile(
     re.IGNORECASE,
 )
 _FENCED: Final = re.compile(rf"```\s*{_THOUGHT}\s*\n.*?(?:```|\Z)", re.IGNORECASE | re.DOTALL)
-# What a server may leave of the frame around a message.
+# Markers around a message that a server may leave in the text.
 _FRAME: Final = re.compile(
     r"<\|start\|>\s*assistant|<\|im_start\|>\s*assistant|<\|[\w .:/-]{1,40}\|>|</?s>|\[/?INST\]"
     r"|<(?:start|end)_of_turn>(?:model\b)?",
     re.IGNORECASE,
 )
 _ESCAPES: Final = ((re.compile(r"&lt;", re.IGNORECASE), "<"), (re.compile(r"&gt;", re.IGNORECASE), ">"))
-# The same signs as some models write them: full-width bars, and a low block for the underscore.
+# Variants of these characters that some models write: full-width bars, and a low block for the underscore.
 _SIGNS: Final = str.maketrans({"｜": "|", "▁": "_", "＜": "<", "＞": ">"})
 
 
 def without_thoughts(text: str) -> str:
-    """Return the answer in a model's text, without what stands between marks of thoughts and without marks.
+    """Return the answer in a model's text, without thoughts and without markers.
 
-    Thoughts that never end reach to the end; thoughts whose beginning the server has cut off begin with the
-    text. Where an answer is marked as one, it begins there.
+    Thoughts without an end marker reach to the end of the text. If the server has cut off their begin marker,
+    they begin at the start of the text. If the answer has a marker, it begins at that marker.
     """
     marked = text.translate(_SIGNS)
     if "&lt;" in marked.lower() and _MARKERS.search(_unescaped(marked)):

@@ -1,7 +1,7 @@
-"""What a WhatsApp message of any type reads like as text.
+"""The text of a WhatsApp message of any type.
 
-What belongs here: `text`, never empty, for every message type there is or will be. What does not: who sent
-it, and storing it. Objects arrive in any shape; nothing here raises.
+What belongs here: a text, never empty, for every known or unknown message type. What does not: the sender of
+a message, and storing it. An object may have any structure; no content makes this module raise an error.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 
 from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, clean_text, loads
 
-# Types whose content is an object of the same name; also how a message that lost its `type` is recognised.
+# Types whose content is an object of the same name. A message without `type` is recognised by that object.
 KNOWN_TYPES = (
     "text", "button", "image", "audio", "video", "document", "sticker", "location", "contacts",
     "interactive", "reaction", "order", "system", "unsupported", "edit", "revoke",
 )  # fmt: skip
 _EDITABLE = ("text", "image", "video", "document")
 _MAX_TYPE_LENGTH = 40
-_MAX_WORDS = 10_000  # characters of one message's words; the rest stays in raw_json
+_MAX_WORDS = 10_000  # characters of one message's text; raw_json has the rest
 _MAX_ITEMS = 50
 _MAX_DEPTH = 6
-# Keys under which an object of a type that nobody knows holds words for people.
+# Keys that hold text for people in an object of an unknown type.
 _WORD_KEYS = frozenset(
     {
         "body",
@@ -46,7 +46,7 @@ _WORD_KEYS = frozenset(
 
 
 def message_type(message: Mapping[str, Any]) -> str:
-    """Name the type: what the message says, else the content it carries, else `unknown`."""
+    """Return the declared type; without one, the name of the message's content, or `unknown`."""
     declared = message.get("type")
     if isinstance(declared, str) and (name := clean_text(declared).strip()[:_MAX_TYPE_LENGTH]):
         return name
@@ -54,9 +54,9 @@ def message_type(message: Mapping[str, Any]) -> str:
 
 
 def message_text(message: Mapping[str, Any], kind: str) -> str:
-    """Render the message as text: a text as itself, anything else as `[kind: what it says]`.
+    """Return the message as text: a text message unchanged, any other type as `[type: content]`.
 
-    What led to the message (an advertisement, a product) follows on a line of its own.
+    The advertisement or product that led to the message follows on a separate line.
     """
     led_here = [line for line in (_referral(message), _referred_product(message)) if line]
     return "\n".join([_own_text(message, kind), *led_here])
@@ -82,19 +82,19 @@ def _own_text(message: Mapping[str, Any], kind: str) -> str:
 
 
 def edited_text(message: Mapping[str, Any]) -> str | None:
-    """Render what an edit makes of the message it speaks of; None where it does not say."""
+    """Return the new text of the message that an edit changes; None if the edit does not contain one."""
     content = message.get("edit")
     edited = content.get("message") if isinstance(content, Mapping) else None
     if not isinstance(edited, Mapping):
         return None
     kind = message_type(edited)
     text = message_text(edited, kind)
-    # A text or a medium: nothing else can be edited, and a text without words says nothing.
+    # Only texts and media can be edited, and a text message without words gives no new text.
     return text if kind in _EDITABLE and (kind, text) != ("text", "[text]") else None
 
 
 def _string(value: object) -> str:
-    """Return a string stripped of nothing but emptiness: blank counts as absent."""
+    """Return a string without stripping it; "" for a blank string or any other value."""
     return clean_text(value) if isinstance(value, str) and value.strip() else ""
 
 
@@ -130,7 +130,7 @@ def _choice(reply: Mapping[str, Any]) -> str:
 
 
 def _flow_answers(reply: Mapping[str, Any]) -> str:
-    """Render the answers of a flow: `response_json` is JSON inside a string, or anything else."""
+    """Return the answers of a flow as text; `response_json` is JSON inside a string, or any other value."""
     response: object = reply.get("response_json")
     if isinstance(response, str):
         try:
@@ -164,7 +164,7 @@ def _call_permission(reply: Mapping[str, Any]) -> str:
 
 
 def _any_words(fields: Mapping[str, Any]) -> str:
-    """Collect what reads like words from an object of any shape, in its order."""
+    """Return the texts for people in an object of any structure, in the object's order."""
     found: list[str] = []
 
     def walk(value: object, depth: int) -> None:
@@ -186,7 +186,7 @@ def _any_words(fields: Mapping[str, Any]) -> str:
 
 
 def _shared_contacts(content: object) -> str:
-    """Render shared contacts: each with its name, company and numbers."""
+    """Return shared contacts as text, each with its name, company, numbers and e-mail addresses."""
     if not isinstance(content, list):
         return ""
     cards = [words for card in content[:_MAX_ITEMS] if isinstance(card, Mapping) and (words := _card(card))]
@@ -222,7 +222,7 @@ def _joined(*values: object) -> str:
 
 
 def _reasons(errors: object) -> str:
-    """Render why the provider could not deliver the content: title, message and details of each error."""
+    """Return the title, message and details of each error that the provider reports about the content."""
     reasons = []
     for error in _mappings(errors):
         data = error.get("error_data")
@@ -235,7 +235,7 @@ def _reasons(errors: object) -> str:
 
 
 def error_reasons(item: Mapping[str, Any]) -> str | None:
-    """Return the reasons that an item's `errors` give; None when it has none."""
+    """Return the reasons in an item's `errors`; None when it has none."""
     return _reasons(item.get("errors"))[:_MAX_WORDS] or None
 
 

@@ -1,5 +1,5 @@
--- Make leads of numbers that write and that no contact has. A person with several numbers has one lead: a number makes
--- one only when no other of the same conversation wrote before; keep_one_lead removes those that came later.
+-- Add leads for numbers that write and that no contact has. A person with several numbers has one lead: a number gets
+-- a lead only if no other number of the same conversation wrote before it. keep_one_lead deletes the later ones.
 WITH wrote AS (
     SELECT n.*, i.phone_key, i.conversation_id
       FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[])
@@ -15,7 +15,7 @@ INSERT INTO leads (phone_number_id, canonical, wa_id, phone_key, profile_name, t
 SELECT DISTINCT ON (w.phone_number_id, w.conversation_id)
        w.phone_number_id, w.canonical, w.wa_id, w.phone_key, w.name, w.tenant_id, w.at
   FROM wrote w
- -- The phones of a deleted contact stay until they are normalized again.
+ -- The phones of a deleted contact stay until contacts are normalized again, so the contact has to exist too.
  WHERE NOT EXISTS (
            SELECT FROM conversation_identities o
              JOIN contact_phones p ON p.key = o.phone_key

@@ -1,6 +1,6 @@
--- Insert messages; a copy of one that is there already completes it. The place in the order is that of the copy that
--- was received first, the content that of the richest (a placeholder gives way to the medium), the origin the most
--- live one and the status the highest, whichever of them is processed first.
+-- Insert messages. A copy of a stored message completes the stored row. The result does not depend on which copy is
+-- processed first: the position is that of the copy that was received first, the content is the richest (media replace
+-- a placeholder), the origin is the one closest to live, and the status is the highest.
 INSERT INTO conversation_messages AS c
        (conversation_id, role, text, raw_json, origin, type, phone_number_id, provider_id, message_key, provider_time,
         sent_at, inbox_id, position, status, reply_to_provider_id, new_text, sender_id, sender_canonical, sender_name)
@@ -24,7 +24,7 @@ ON CONFLICT (phone_number_id, message_key) DO UPDATE SET
                     THEN excluded.raw_json ELSE c.raw_json END,
     reply_to_provider_id = CASE WHEN message_richness(excluded.type) > message_richness(c.type)
                                 THEN excluded.reply_to_provider_id ELSE c.reply_to_provider_id END,
-    -- An edit that was applied to the placeholder stays what is shown.
+    -- An edit that was applied to the placeholder keeps deciding the shown text.
     text = CASE WHEN message_richness(excluded.type) > message_richness(c.type) AND c.edited_at IS NULL
                 THEN excluded.text ELSE c.text END,
     original_text = CASE WHEN message_richness(excluded.type) > message_richness(c.type) AND c.edited_at IS NOT NULL

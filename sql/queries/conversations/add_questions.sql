@@ -1,5 +1,5 @@
--- Make questions of those of %(messages)s that ask for an answer and are not older than %(max_age)s. An edit asks when
--- the message that it edits no longer waits. Types in %(not_asking)s never ask.
+-- Add questions for those of %(messages)s that need a reply and are not older than %(max_age)s. An edit needs one if
+-- the edited message no longer waits for its reply. Messages of the types in %(not_asking)s never need one.
 INSERT INTO assistant_replies (trigger_id, next_attempt_at, paused_until)
 SELECT m.id, greatest(now(), paused.until), paused.until
   FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id

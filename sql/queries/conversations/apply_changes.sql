@@ -1,5 +1,5 @@
--- Show the latest edit of each message and when it was revoked. The changes are looked up by the messages that
--- they name: %(accounts)s and %(provider_ids)s, pair by pair. Only the author's change counts, so roles are equal.
+-- Store the latest edit of each message and the time when it was revoked. %(accounts)s and %(provider_ids)s name the
+-- changed messages pair by pair. Only the author's change counts, so the change must have the role of the message.
 WITH asked AS MATERIALIZED (
     SELECT c.phone_number_id, c.reply_to_provider_id, c.role,
            (array_agg(c.new_text ORDER BY c.sent_at DESC, c.message_key DESC)

@@ -1,9 +1,9 @@
--- Carry the latest message time and profile name of each conversation that has new messages.
+-- Update the latest message time and profile name of each conversation that has new messages.
 UPDATE conversations c
    SET last_message_at = greatest(c.last_message_at, n.at),
        profile_name = CASE WHEN n.newer THEN n.name ELSE c.profile_name END,
        profile_name_at = CASE WHEN n.newer THEN n.name_at ELSE c.profile_name_at END,
-       -- A name may come with a message that is known already, and is evidence of whose it is.
+       -- A new name may come with a stored message. It is evidence for linking the conversation to a contact.
        sessions_due = c.sessions_due OR n.newer AND n.name IS DISTINCT FROM c.profile_name,
        updated_at = now()
   FROM (SELECT u.*, o.last_message_at,

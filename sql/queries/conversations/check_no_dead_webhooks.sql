@@ -1,4 +1,4 @@
--- Deliveries that were given up.
+-- Deliveries that failed at every attempt (dead letters).
 
 -- name: examined
 SELECT count(*) AS examined FROM webhook_inbox

@@ -1,5 +1,5 @@
--- Messages and conversations that are there twice. The constraints forbid both; this looks at the data,
--- by what makes two rows the same to a reader.
+-- Messages and conversations that are stored twice. The constraints forbid both. This check compares the data
+-- itself, by the values that make two rows the same for a reader.
 
 -- name: examined
 SELECT count(*) AS examined FROM conversation_messages

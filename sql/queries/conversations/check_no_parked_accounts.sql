@@ -1,4 +1,4 @@
--- Accounts that messages came for and that are unknown or not active.
+-- Accounts that received messages and that are unknown or not active.
 
 -- name: examined
 SELECT count(*) AS examined FROM webhook_inbox

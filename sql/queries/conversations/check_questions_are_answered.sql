@@ -1,4 +1,4 @@
--- Questions to the assistant that wait for more than ten minutes, or that ended without an answer within the last
+-- Questions to the assistant that have waited for more than ten minutes, or that ended without a reply within the last
 -- seven days.
 
 -- name: examined

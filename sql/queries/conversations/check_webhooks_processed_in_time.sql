@@ -1,4 +1,4 @@
--- Deliveries that wait for longer than the limit.
+-- Deliveries that have waited longer than the limit.
 
 -- name: examined
 SELECT count(*) AS examined FROM webhook_inbox WHERE status = 'pending'

@@ -1,4 +1,4 @@
--- Of the leads of one person keep that of the number which wrote first.
+-- Delete all leads of a person except the lead of the number that wrote first.
 DELETE FROM leads l
  USING (SELECT d.id, row_number() OVER (PARTITION BY i.conversation_id ORDER BY d.first_message_at, d.canonical) AS n
           FROM (SELECT DISTINCT phone_number_id, canonical, conversation_id FROM conversation_identities

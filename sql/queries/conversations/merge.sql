@@ -1,5 +1,5 @@
--- Carry to the conversation %(keep)s what the conversations %(others)s know: the latest time and name, and a contact
--- that a person chose.
+-- Copy to the conversation %(keep)s the latest time and name of the conversations %(others)s, and the contact that a
+-- person chose for one of them.
 UPDATE conversations c
    SET last_message_at = greatest(c.last_message_at, o.last_message_at),
        (profile_name, profile_name_at) = (

@@ -1,5 +1,5 @@
--- Name conversations by the best of all their identities, whichever of them came first: one that was not replaced, a
--- phone before a user id, the newest, the longer spelling. What a notice said counts for every spelling of a number.
+-- Set the external id of conversations to the best of all their identities. The order of preference is: not replaced, a
+-- phone before a user id, the newest, the longer variant. A notice about a number counts for all variants of it.
 UPDATE conversations c SET external_id = best.value, sessions_due = true, updated_at = now()
   FROM (SELECT DISTINCT ON (conversation_id) conversation_id, value
           FROM (SELECT conversation_id, kind, value,

@@ -1,4 +1,4 @@
--- What was said in the conversations whose sessions are due, for cutting them into sessions.
+-- The messages of conversations whose sessions are due. The step splits them into sessions.
 SELECT w.conversation_id, w.local_time, w.ordinal, w.direction, coalesce(w.text, '')
   FROM conversation_contact_messages w
  WHERE w.conversation_id = ANY (%(conversations)s) AND w.direction IN ('from', 'to')

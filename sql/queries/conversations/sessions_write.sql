@@ -1,5 +1,5 @@
--- Bring the sessions of conversations to those staged in `incoming_sessions`. One whose evidence changed waits for its
--- order again, unless a person decided it; the number of its messages is no evidence.
+-- Replace the sessions of conversations by those in `incoming_sessions`. A session whose evidence changed is linked to
+-- an order again, unless a person decided its order. The number of messages is no evidence.
 WITH gone AS (
     DELETE FROM chat_sessions s
      WHERE s.id_conversation = ANY (%(conversations)s)

@@ -1,4 +1,4 @@
--- Settle the pending questions that need no answer any more: those older than %(max_age)s, those whose message was
+-- Settle the pending questions that need no reply any more: those older than %(max_age)s, those whose message was
 -- revoked, and those that a condition in braces settles. Both conditions are in store/conversations/assistant.py.
 WITH judged AS (
     SELECT r.trigger_id,

@@ -1,4 +1,4 @@
--- The messages that `picked` has, a CTE of the caller, with everything that a page shows of them.
+-- The messages of the caller's CTE `picked`, with all fields that a page shows.
 SELECT p.is_before, p.source, p.message_id, p.at, p.side, p.origin, p.type, p.text, p.id_contato,
        p.id_chat_session, p.id_ordem_servico, coalesce(p.id_chat_file, p.conversation_id) AS chat,
        CASE WHEN f.is_group THEN coalesce(a.sender_name, a.sender_phone) END AS sender,
