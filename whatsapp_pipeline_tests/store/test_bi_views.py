@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from whatsapp_pipeline.store import catalog, grants
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline_tests.store.test_migrate import _migrate_through as migrate_through
 
 # A dashboard breaks when one of these goes or changes its type. New columns are added at the end.
 CONTRACT = {
@@ -115,3 +118,15 @@ def test_a_reader_sees_every_view_but_the_one_with_texts(filled: Connection) -> 
             assert filled.execute(f"SELECT count(*) > 0 FROM {view}".encode()).fetchone() == (True,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             filled.execute("SELECT text FROM v_messages")
+
+
+def test_who_read_handled_cases_reads_open_cases_before_grants_run_again(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    migrate_through(empty_database_url, "0065", tmp_path / "migrations")
+    with connect(empty_database_url) as conn:
+        assert grants.apply(conn) == []
+        migrate(empty_database_url)
+        with conn.transaction(force_rollback=True):
+            conn.execute("SET LOCAL ROLE whatsapp_reader")
+            assert conn.execute("SELECT count(*) FROM v_open_cases").fetchone() == (0,)
