@@ -49,6 +49,7 @@ class Lexicon:
     devices: frozenset[str]
     shop: frozenset[str]
     urgency: Matcher
+    calm: Matcher
     contrast_phrases: frozenset[int]
     closing: frozenset[str]
     closing_phrases: Matcher
@@ -185,6 +186,7 @@ def parse_lexicon(text: str) -> Lexicon:
         devices=_forms(matters.get("devices", "")),
         shop=_forms(matters.get("shop", "")),
         urgency=_patterns(table.get("urgency", {}).get("phrases", "")),
+        calm=_patterns(table.get("urgency", {}).get("calm", "")),
         contrast_phrases=contrast,
         closing=_forms(table["closing"]["words"]),
         closing_phrases=_patterns(table["closing"].get("phrases", "")),

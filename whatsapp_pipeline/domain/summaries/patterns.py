@@ -129,7 +129,22 @@ class Pattern(NamedTuple):
 
     def match(self, forms: list[str], at: int) -> int | None:
         """Return where the match that starts at `at` ends, or None."""
+        if len(self.elements) == 3 and self.elements[1] is None:
+            return self._match_after_gap(forms, at + 1)
         return self._match(forms, at + 1, 1)
+
+    def _match_after_gap(self, forms: list[str], at: int) -> int | None:
+        """Match the common pattern `first ... last`, with no call for each word of the gap."""
+        last = self.elements[2]
+        assert last is not None  # noqa: S101  # parse_pattern refuses it
+        exact, stems = last
+        for start in range(at, min(at + _GAP_WORDS + 1, len(forms))):
+            form = forms[start]
+            if form in exact or (stems and form.startswith(stems)):
+                return start + 1
+            if form in SENTENCE_END:
+                return None
+        return None
 
     def _match(self, forms: list[str], at: int, element_number: int) -> int | None:
         if element_number == len(self.elements):

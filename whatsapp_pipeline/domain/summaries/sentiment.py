@@ -79,6 +79,11 @@ _PAUSES = frozenset(".,!?;\n")
 _ADDRESSED = frozenset({"voces"})
 _OTHERS = frozenset({"outra", "outro"})
 _SHOPS = frozenset({"loja", "assistencia", "lugar", "tecnico", "empresa", "oficina", "cara"})
+# Whoever else a customer is angry at.
+_THIRD_PARTIES = _OTHERS | {
+    "concorrente", "concorrencia", "correio", "correios", "operadora", "fabricante", "marca", "chefe",
+    "patrao", "banco", "antigo", "sogra", "prefeitura", "ifood", "transito",
+}  # fmt: skip
 _FILLERS = frozenset({"viu", "ne", "hein", "haha"})
 # After these, praise is a hope: "se ficar bom, eu indico".
 _HOPES = frozenset(
@@ -130,7 +135,9 @@ class SentimentReader:
 
     def is_urgent(self, forms: list[str]) -> bool:
         """Return whether the customer says that they need it soon."""
-        return next(self.lexicon.urgency.find(forms), None) is not None
+        if next(self.lexicon.urgency.find(forms), None) is None:
+            return False
+        return next(self.lexicon.calm.find(forms), None) is None
 
     def _hits(self, forms: list[str]) -> tuple[list[_Hit], int | None, list[tuple[int, int]]]:  # noqa: C901, PLR0912, PLR0915  # one pass over the words; split, its state would travel through every part
         lexicon, can_start = self.lexicon, self.lexicon.phrases.can_start
@@ -272,8 +279,8 @@ class SentimentReader:
             about = hit.about
             if about == "either":
                 about = "matter" if self._names_device(forms, hit) else "shop"
-            if about == "shop" and hit.value < 0 and not _OTHERS.isdisjoint(forms):
-                about = "matter" if _names_another_shop(forms) else "shop"
+            if about == "shop" and hit.value < 0 and not _THIRD_PARTIES.isdisjoint(forms):
+                about = "matter" if _names_a_third_party(forms) else "shop"
             if about == "shop":
                 out.append(hit._replace(about="shop"))
             elif hit.value < 0:
@@ -297,10 +304,13 @@ class SentimentReader:
         return not words.isdisjoint(self.lexicon.devices) and words.isdisjoint(shop)
 
 
-def _names_another_shop(forms: list[str]) -> bool:
-    """Return whether another shop is spoken of, and this one is not."""
-    pairs = pairwise(forms)
-    return any(a in _OTHERS and b in _SHOPS for a, b in pairs)
+def _names_a_third_party(forms: list[str]) -> bool:
+    """Return whether another shop or somebody else is spoken of, and this shop is not."""
+    others = any(
+        (a in _OTHERS and b in _SHOPS) or (a in _SHOPS and b == "antigo") for a, b in pairwise(forms)
+    )
+    named = _THIRD_PARTIES - _OTHERS - {"antigo"}
+    return others or (not named.isdisjoint(forms) and _ADDRESSED.isdisjoint(forms))
 
 
 def _answers(forms: list[str], at: int) -> bool:

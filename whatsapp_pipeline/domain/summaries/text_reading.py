@@ -24,7 +24,6 @@ _SHORT = 3  # tokens
 _COURTESY = 0.19
 _LONGEST_FAREWELL = 16  # tokens
 _CONSENT = frozenset({"otimo", "perfeito", "show", "excelente", "maravilha", "top", "legal", "boa", "beleza"})
-_GOES_ON = frozenset({"pode", "podem", "vou", "entao", "passo", "combinado", "fechado", "quero", "faz"})
 _MARKS = frozenset(".,;!\n")
 
 
@@ -122,7 +121,7 @@ class MessageReader:
 
     def _mood(self, forms: list[str]) -> Mood:
         """Read the mood; "ótimo, pode fazer" begins with consent and not with praise."""
-        if len(forms) < _SHORT or forms[0] not in _CONSENT or forms[1] != "," or forms[2] not in _GOES_ON:
+        if len(forms) < _SHORT or forms[0] not in _CONSENT or forms[1] != ",":
             return self._sentiment.read_forms(forms)
         mood = self._sentiment.read_forms(forms[2:])
         if mood.first is None or mood.last is None:

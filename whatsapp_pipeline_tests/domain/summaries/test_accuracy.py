@@ -56,6 +56,33 @@ def test_topics_are_those_that_another_hand_named() -> None:
     assert accuracy.measures["reclamação"].recall >= 0.70
 
 
+def test_moods_of_the_second_set() -> None:
+    measures = mood_accuracy(DATA / "second" / "mood.jsonl").measures
+    assert measures["negative"].precision >= 0.90
+    assert measures["negative"].recall >= 0.90
+    assert measures["urgent"].f1 >= 0.90
+    assert measures["problem"].f1 >= 0.80
+
+
+@pytest.mark.parametrize(
+    ("text", "urgent"),
+    [
+        ("preciso dele pra já, tenho prova amanhã", True),
+        ("a clínica tá parada, corre aqui", True),
+        ("sem urgência, quando der", False),
+        ("não é urgente, mas quando fica pronto?", False),
+    ],
+)
+def test_a_denied_urgency_is_none(text: str, *, urgent: bool) -> None:
+    assert MessageReader().read(text).urgent is urgent
+
+
+def test_topics_of_the_second_set() -> None:
+    accuracy = topics_accuracy(DATA / "second" / "topics.tsv")
+    assert macro_f1(accuracy) >= 0.90
+    assert accuracy.measures["reclamação"].recall >= 0.85
+
+
 @pytest.mark.parametrize(
     ("text", "topic", "other"),
     [
@@ -76,6 +103,7 @@ def test_topics_that_were_taken_for_another(text: str, topic: str, other: str) -
 
 def test_a_plain_request_for_repair_is_no_bad_mood() -> None:
     assert len(intake_negatives(DATA / "intake.txt")) <= 1
+    assert len(intake_negatives(DATA / "second" / "intake.txt")) <= 1
 
 
 def test_the_moods_that_were_read_wrongly() -> None:
