@@ -1,4 +1,4 @@
-"""The views for dashboards: their columns and types are a contract, and their numbers those of the tables."""
+"""Views that people read: a contract for dashboards, their numbers, and a search equal to messages_all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from whatsapp_pipeline.store import catalog, grants
+from whatsapp_pipeline.store.chats.search import MessageSearch, find_messages, parse_words
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline_tests.store.test_migrate import _migrate_through as migrate_through
@@ -130,3 +131,22 @@ def test_who_read_handled_cases_reads_open_cases_before_grants_run_again(
         with conn.transaction(force_rollback=True):
             conn.execute("SET LOCAL ROLE whatsapp_reader")
             assert conn.execute("SELECT count(*) FROM v_open_cases").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("words", ["notebook", "bom dia", "orçamento", '"bom dia"', "valor -notebook"])
+def test_a_search_without_the_joins_finds_what_the_view_holds(prepared_url: str, words: str) -> None:
+    with connect(prepared_url) as conn:
+        # A copy of a whole file, and of one message: neither is a hit.
+        conn.execute(
+            "UPDATE chat_files SET duplicate_of = (SELECT max(id) FROM chat_files) "
+            "WHERE id = (SELECT min(id) FROM chat_files)"
+        )
+        hits = find_messages(conn, MessageSearch(words, limit=100_000))
+        held = conn.execute(
+            "SELECT source, message_id FROM messages_all WHERE text IS NOT NULL"
+            " AND search @@ %(query)s::tsquery"
+            " AND (%(recheck)s::text IS NULL OR plain_text(left(text, 5000)) ~ %(recheck)s)",
+            parse_words(conn, words)._asdict(),
+        ).fetchall()
+    assert held
+    assert {(hit.source, hit.message_id) for hit in hits} == set(held)
