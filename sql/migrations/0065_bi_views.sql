@@ -1,15 +1,31 @@
 -- migrate:up
 
 -- Views for dashboards and notebooks. Their columns and types stay as they are: a new column is added at the end, and
--- a test holds each view to its list. Types of the user's own tables are cast, so that they may differ.
+-- a test holds each view to its list.
+
+-- The user's own tables are read through functions: a view on them would forbid their owner to change a column's type.
+-- Their types are cast, so that they may differ. A function shows what the views show, and no more.
+CREATE FUNCTION view_contacts() RETURNS TABLE (id bigint, nome text)
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 50000 SET search_path FROM CURRENT
+    AS $$ SELECT c.id::bigint, c.nome::text FROM contatos c $$;
+CREATE FUNCTION view_orders() RETURNS TABLE (
+        id bigint, numero_ordem_servico text, situacao text, data_emissao date, data_conclusao date, equipamento text,
+        total_ordem_servico numeric, id_contato bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 50000 SET search_path FROM CURRENT
+    AS $$ SELECT o.id::bigint, o.numero_ordem_servico::text, o.situacao::text, o.data_emissao::date,
+                 o.data_conclusao::date, o.equipamento::text, o.total_ordem_servico::numeric, o.id_contato::bigint
+            FROM ordens_servico o $$;
+REVOKE ALL ON FUNCTION view_contacts(), view_orders() FROM PUBLIC;
+COMMENT ON FUNCTION view_contacts() IS 'Customers as the views v_… show them';
+COMMENT ON FUNCTION view_orders() IS 'Service orders as the views v_… show them';
 
 CREATE VIEW v_messages AS
-SELECT m.source, m.message_id, m.at, m.side, m.origin, m.type, m.text, m.id_contato, c.nome::text AS nome,
-       m.id_ordem_servico, o.numero_ordem_servico::text AS numero_ordem_servico,
-       o.equipamento::text AS equipamento, m.id_chat_file, m.conversation_id
+SELECT m.source, m.message_id, m.at, m.side, m.origin, m.type, m.text, m.id_contato, c.nome,
+       m.id_ordem_servico, o.numero_ordem_servico,
+       o.equipamento, m.id_chat_file, m.conversation_id
   FROM messages_all m
-  LEFT JOIN contatos c ON c.id::bigint = m.id_contato
-  LEFT JOIN ordens_servico o ON o.id::bigint = m.id_ordem_servico;
+  LEFT JOIN view_contacts() c ON c.id = m.id_contato
+  LEFT JOIN view_orders() o ON o.id = m.id_ordem_servico;
 COMMENT ON VIEW v_messages IS
     'Every message once, of the archive and of live conversations, with its customer and service order';
 COMMENT ON COLUMN v_messages.source IS 'chat (an exported file) or webhook (live)';
@@ -62,13 +78,13 @@ COMMENT ON COLUMN v_chats.sessions IS 'Sessions of the chat';
 COMMENT ON COLUMN v_chats.linked_sessions IS 'Sessions with a service order in force';
 
 CREATE VIEW v_customers AS
-SELECT c.id::bigint AS id_contato, c.nome::text AS nome, s.first_interaction_date, s.last_interaction_date,
+SELECT c.id AS id_contato, c.nome, s.first_interaction_date, s.last_interaction_date,
        s.communication_frequency, s.common_topics, s.sentiment_analysis, s.sentiment_score::double precision
        AS sentiment_score, s.message_count, s.customer_messages, s.staff_messages, s.conversation_count,
        s.last_speaker, s.first_response_median_business_s, s.reply_median_business_s, s.open_since, s.open_reasons,
        s.summary, s.computed_at
-  FROM contatos c
-  JOIN customer_chat_summaries s ON s.id_contato = c.id::bigint;
+  FROM view_contacts() c
+  JOIN customer_chat_summaries s ON s.id_contato = c.id;
 COMMENT ON VIEW v_customers IS 'One row per customer who was talked with: the summary and its figures';
 COMMENT ON COLUMN v_customers.id_contato IS 'The customer (contatos.id)';
 COMMENT ON COLUMN v_customers.nome IS '[pii] Name of the customer';
@@ -92,19 +108,19 @@ COMMENT ON COLUMN v_customers.summary IS '[pii] Sentences in Portuguese, quoting
 COMMENT ON COLUMN v_customers.computed_at IS 'When the summary last changed';
 
 CREATE VIEW v_orders AS
-SELECT o.id::bigint AS id_ordem_servico, o.numero_ordem_servico::text AS numero_ordem_servico, o.situacao::text AS situacao,
-       o.data_emissao::date AS data_emissao, o.data_conclusao::date AS data_conclusao,
-       o.equipamento::text AS equipamento, o.total_ordem_servico::numeric AS total_ordem_servico, o.id_contato::bigint AS id_contato,
-       c.nome::text AS nome, coalesce(s.sessions, 0) AS sessions, s.first_session_at, s.last_session_at
-  FROM ordens_servico o
-  LEFT JOIN contatos c ON c.id::bigint = o.id_contato::bigint
+SELECT o.id AS id_ordem_servico, o.numero_ordem_servico, o.situacao,
+       o.data_emissao, o.data_conclusao,
+       o.equipamento, o.total_ordem_servico, o.id_contato,
+       c.nome, coalesce(s.sessions, 0) AS sessions, s.first_session_at, s.last_session_at
+  FROM view_orders() o
+  LEFT JOIN view_contacts() c ON c.id = o.id_contato
   LEFT JOIN (
         SELECT id_ordem_servico, count(*) AS sessions, min(started_at) AS first_session_at,
                max(ended_at) AS last_session_at
           FROM sessions_all
          WHERE order_match_status IN ('linked', 'manual')
          GROUP BY id_ordem_servico
-       ) s ON s.id_ordem_servico = o.id::bigint;
+       ) s ON s.id_ordem_servico = o.id;
 COMMENT ON VIEW v_orders IS 'One row per service order, with its customer and how much was said about it';
 COMMENT ON COLUMN v_orders.id_ordem_servico IS 'The service order (ordens_servico.id)';
 COMMENT ON COLUMN v_orders.numero_ordem_servico IS 'Number that people use; not unique';

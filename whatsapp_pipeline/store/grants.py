@@ -61,6 +61,8 @@ _REVIEWER_COLUMNS = {
                       "id_ordem_servico"),
     "review_verdicts": ("withdrawn_at",),
 }  # fmt: skip
+# What the views of dashboards read the user's own tables with; a view's functions run as who asks.
+_VIEW_FUNCTIONS = sql.SQL("view_contacts(), view_orders()")
 _RECORD_VIEWS = sql.SQL("console_record_views(bytea, text, bytea[])")
 # What not even an analyst sees: raw deliveries, and what privacy is kept with.
 _NO_ANALYST = {
@@ -107,6 +109,9 @@ def statements(conn: Connection) -> list[str]:
         sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}").format(schema, sql.Identifier(WRITER))
     )
     made += _console(tables)
+    if "v_orders" in tables:
+        people = sql.SQL(", ").join(map(sql.Identifier, (READER, ANALYST, REVIEWER, WRITER)))
+        made.append(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_VIEW_FUNCTIONS, people))
     return [statement.as_string(conn) for statement in made]
 
 

@@ -146,6 +146,11 @@ def _customer_page(world: World) -> object:
     return _command("customer", "1", "--html", str(world.file / "page.html"))
 
 
+def _export_folder(world: World) -> object:
+    world.monkeypatch.setenv("DATABASE_URL", world.database_url)
+    return _command("export", "orders", "--out", str(world.file / "folder"))
+
+
 def _port_in_use(world: World) -> object:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         require_free("127.0.0.1", taken.getsockname()[1], "--port")
@@ -264,6 +269,7 @@ FAULTS: Final[dict[str, Provoke]] = {
     "assistant.client _prompt": _assistant_prompt,
     "cli.customer customer": _customer_page,
     "cli.database_option require_free": _port_in_use,
+    "cli.export export": _export_folder,
     "cli.link _model": _name_model,
     "cli.link _write": _decisions,
     "cli.review_item read_key": _no_terminal,

@@ -41,6 +41,8 @@ _WITHOUT_TABLES = {
 # What a command cannot be called without.
 _ARGUMENTS = {
     "report": "--all",
+    "export": "orders --out .",
+    "console link": "--order 1 --minutes 5",
     "backfill": "--dry-run",
     "review": "--month 2025-01",
     "review record": "1 right",
