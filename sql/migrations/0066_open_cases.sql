@@ -3,12 +3,12 @@
 -- The one rule for "open": the console's home page, `whatsapp-pipeline open` and dashboards read it here. As with the
 -- other views named v_…, columns and types stay, and a new column is added at the end.
 CREATE VIEW v_open_cases AS
-SELECT s.id_contato, c.nome::text AS nome, s.open_since, s.open_reasons,
+SELECT s.id_contato, c.nome, s.open_since, s.open_reasons,
        coalesce('unanswered' = ANY (s.open_reasons), false) AS is_waiting, s.last_interaction_date AS last_at,
        h.id_contato IS NOT NULL AS is_handled, h.until AS handled_until, h.note AS handled_note,
        h.made_by AS handled_by, h.made_at AS handled_at
   FROM customer_chat_summaries s
-  JOIN contatos c ON c.id = s.id_contato
+  JOIN view_contacts() c ON c.id = s.id_contato
   LEFT JOIN handled_cases h ON h.id_contato = s.id_contato AND h.until >= current_date
                            AND s.last_interaction_date <= h.made_at AT TIME ZONE current_setting('TimeZone')
  WHERE s.open_since IS NOT NULL;
@@ -39,6 +39,7 @@ BEGIN
            AND a.grantee NOT IN (0, t.relowner)
     LOOP
         EXECUTE format('GRANT SELECT ON v_open_cases TO %s', reader);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION view_contacts() TO %s', reader);
     END LOOP;
 END $$;
 
