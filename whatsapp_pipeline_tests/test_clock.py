@@ -16,6 +16,7 @@ SERVERS_CLOCK = {
     "sql/queries/conversations/lease_deliveries.sql": "leases and pauses between processes",
     "sql/queries/conversations/add_questions.sql": "a pause of the assistant, which the server's clock began",
     "sql/queries/links/review_queue.sql": "items that a reviewer put off, stored by the server's clock",
+    "sql/queries/links/review_page.sql": "items that a reviewer put off, stored by the server's clock",
     "sql/queries/links/live_review_queue.sql": "items that a reviewer put off, stored by the server's clock",
     "sql/queries/summaries/live_stale.sql": "changes are noted by the server's clock",
     "store/contacts/erp_passes.py": "the start of a pass is noted by the server's clock",

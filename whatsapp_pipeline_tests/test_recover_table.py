@@ -27,8 +27,6 @@ from whatsapp_pipeline.automation import headless
 from whatsapp_pipeline.cli import main
 from whatsapp_pipeline.cli.qa_table import show
 from whatsapp_pipeline.erp.token_store import Tokens, TokenStore
-from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.resources.sources import Erp
 from whatsapp_pipeline.sandbox.assistant_server import AssistantSandbox, Habit, serving_assistant
 from whatsapp_pipeline.sandbox.erp_server import API, TOKEN_PATH, ErpSandbox, Fault, serving
 from whatsapp_pipeline.settings import PROJECT_ROOT
@@ -36,6 +34,7 @@ from whatsapp_pipeline.store import migrate
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 from whatsapp_pipeline_tests.erp import worlds
+from whatsapp_pipeline_tests.erp_resources import erp_resources
 from whatsapp_pipeline_tests.webhook.deliveries import delivery, take, text
 
 pytestmark = pytest.mark.slow
@@ -102,7 +101,7 @@ class World:
             self.monkeypatch.setenv("TINY_TOKEN_URL", base + TOKEN_PATH)
             result = dg.materialize(
                 [asset], instance=instance, raise_on_error=False,
-                resources={"database": Database(url=self.url), "erp": Erp(source=source or base)},
+                resources=erp_resources(self.url, source or base),
                 run_config={"ops": {asset.key.to_user_string(): {"config": {"backup": False, **config}}}},
             )  # fmt: skip
         outcome = headless.Outcome([])

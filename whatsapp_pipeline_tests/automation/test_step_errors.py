@@ -16,11 +16,10 @@ from whatsapp_pipeline.automation import alert_sensor, headless
 from whatsapp_pipeline.cli import main
 from whatsapp_pipeline.cli.qa_table import show
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.resources.sources import Erp
 from whatsapp_pipeline.sandbox.erp_server import Fault, serving
 from whatsapp_pipeline_tests.automation.error_places import FAULTS, Provoke, World, find_places
 from whatsapp_pipeline_tests.erp import worlds
+from whatsapp_pipeline_tests.erp_resources import erp_resources
 
 PLACES = find_places()
 
@@ -107,7 +106,7 @@ def _read_contacts(url: str, source: str) -> list[str]:
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
             [tiny_contacts], instance=instance, raise_on_error=False,
-            resources={"database": Database(url=url), "erp": Erp(source=source)},
+            resources=erp_resources(url, source),
             run_config={"ops": {"tiny_contacts": {"config": {"backup": False}}}},
         )  # fmt: skip
         outcome = headless.Outcome([])

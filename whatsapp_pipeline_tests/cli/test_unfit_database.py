@@ -42,6 +42,8 @@ _WITHOUT_TABLES = {
 _ARGUMENTS = {
     "report": "--all",
     "export": "orders --out .",
+    "order": "1",
+    "chat": "1",
     "console link": "--order 1 --minutes 5",
     "backfill": "--dry-run",
     "review": "--month 2025-01",
@@ -95,6 +97,7 @@ def test_every_command_says_that_the_database_is_not_migrated(
 ) -> None:
     environment = {
         "DATABASE_URL": unmigrated_url,
+        "CONSOLE_LINK_KEYS": "k1:" + "s" * 40,
         "CHAT_ARCHIVE": str(tmp_path),
         "PIPELINE_LOCAL_DIR": str(tmp_path),
         "DAGSTER_HOME": str(tmp_path),

@@ -273,7 +273,9 @@ def test_the_pauses_of_a_small_limit_count(world: World) -> None:
     headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "55"}
     page = json.dumps({"itens": [], "paginacao": {"total": 0}})
     world.sandbox.faults = [Fault("status", "/contatos", status=200, body=page, headers=headers, times=9999)]
-    with pytest.raises(ErpError, match=r"ERP_PASS_MINUTES=60 allows.*no request left.*the next run resumes"):
+    with pytest.raises(
+        ErpError, match=r"ERP_PASS_MINUTES=60 allows.*no request before then.*the next run resumes"
+    ):
         deque((world.total() for _ in range(200)), maxlen=0)
     assert 3500 < sum(world.clock.waits) <= 3600
 

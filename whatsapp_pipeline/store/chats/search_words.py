@@ -50,7 +50,7 @@ def unknown_words(conn: Connection, words: str) -> list[str]:
         """
         SELECT DISTINCT w FROM regexp_split_to_table(unaccent(lower(%s)), '[^a-z]+') w
          WHERE length(w) >= 3 AND numnode(to_tsquery('portuguese_unaccent', w)) = 1
-           AND EXISTS (SELECT FROM search_words)
+           AND EXISTS (SELECT FROM search_words_seen)
            AND NOT EXISTS (SELECT FROM search_words s
                             WHERE s.word = btrim(to_tsquery('portuguese_unaccent', w)::text, ''''))
         """,

@@ -234,6 +234,7 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
     """
     p = _parameters(subject)
     duplicates.lock(conn)  # before any row lock, as loading does
+    conn.execute("INSERT INTO search_words VALUES ('apagado') ON CONFLICT DO NOTHING")
     counts = {
         "exceptions": _rows(conn, """
             DELETE FROM exceptions e WHERE file_path = 'contatos/' || %(id)s::text
@@ -246,8 +247,9 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
             conn, "DELETE FROM customer_chat_summaries WHERE id_contato = %(id)s", p),
         "customer_conversations": _rows(
             conn, "DELETE FROM customer_conversations WHERE id_contato = %(id)s", p),
-        # These words may contain the person's names and numbers. The next summaries fill the table again.
-        "search_words": _rows(conn, "DELETE FROM search_words", p)
+        # These words may contain the person's names and numbers. The next summaries fill the table again. One
+        # word stays, because the server keeps the statistics of an empty table, and in them deleted words.
+        "search_words": _rows(conn, "DELETE FROM search_words WHERE word <> 'apagado'", p)
         + _rows(conn, "DELETE FROM search_words_seen", p),
         "commitments": _rows(conn, "DELETE FROM commitments WHERE id_contato = %(id)s", p),
         "customer_notes": _rows(conn, "DELETE FROM customer_notes WHERE id_contato = %(id)s", p),

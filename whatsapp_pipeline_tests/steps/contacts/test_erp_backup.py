@@ -11,11 +11,10 @@ import pytest
 
 from whatsapp_pipeline.assets.contacts import tiny_contacts
 from whatsapp_pipeline.erp.listing_page import ListingPage
-from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.resources.sources import Erp
 from whatsapp_pipeline.sandbox.erp_server import serving
 from whatsapp_pipeline.steps.contacts.erp_backup import PageBackup, remove_old
 from whatsapp_pipeline_tests.erp import worlds
+from whatsapp_pipeline_tests.erp_resources import erp_resources
 
 LOG = logging.getLogger(__name__)
 PAGE = ListingPage(items=[{"id": 1}], offset=0, next_offset=None, total=1)
@@ -67,7 +66,7 @@ def test_a_run_keeps_as_many_as_it_is_told(
     def run(url: str, *, dry_run: bool) -> set[str]:
         dg.materialize(
             [tiny_contacts],
-            resources={"database": Database(url=database_url), "erp": Erp(source=url)},
+            resources=erp_resources(database_url, url),
             run_config={"ops": {"tiny_contacts": {"config": {"dry_run": dry_run}}}},
         )
         return names(root)
