@@ -254,7 +254,7 @@ def _odd_rows(world: World) -> list[str]:
     shown = world.command("exceptions", "list")
     for kind in ("future_date", "odd_value", "unreadable_item", "other_details", "no_details"):
         assert kind in shown
-    for words in ("bigint", "no object", "failed 7 times at /ordem-servico/9002"):
+    for words in ("bigint", "not an object", "failed 7 times at /ordem-servico/9002"):
         assert words in shown
     with connect(world.url) as conn:
         assert conn.execute("SELECT count(*) FROM contatos").fetchone() == (229,)

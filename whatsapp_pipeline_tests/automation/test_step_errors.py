@@ -54,6 +54,9 @@ def _raised(
     return result, caught[0]
 
 
+TRACE = "the trace is on the run's page: `whatsapp-pipeline up`, then Runs"
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_our_words_are_shown_from_every_place_that_names_a_cause(
     name: str,
@@ -82,7 +85,7 @@ def test_our_words_are_shown_from_every_place_that_names_a_cause(
         assert alert_sensor._reason(instance, result.run_id) == f"step: {words}"
         capsys.readouterr()
         show(outcome, dry_run=False)
-        assert capsys.readouterr().err == f"error: step: {words}\n"
+        assert capsys.readouterr().err.splitlines() == [f"error: step: {words}", TRACE]
 
 
 def test_a_command_shows_our_words_and_no_cause(
