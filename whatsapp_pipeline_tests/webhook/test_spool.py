@@ -128,7 +128,7 @@ def test_a_disk_that_takes_nothing_is_an_error_and_then_heals(conn: Connection, 
     async def scenario() -> None:
         writer = spool.SpoolWriter(directory)
         shutil.rmtree(directory)
-        with pytest.raises(spool.SpoolError, match="took no record"):
+        with pytest.raises(spool.SpoolError, match="the webhook spool could not be written"):
             await writer.append(b"refused")
         directory.mkdir()
         await writer.append(b"taken")
