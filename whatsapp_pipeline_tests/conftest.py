@@ -47,6 +47,8 @@ _SETTINGS = {
 # hook below. pytest-xdist would sort the files by their number of tests, so the Makefile passes
 # --no-loadscope-reorder.
 _LONGEST = (
+    "test_own_database.py",
+    "test_browser.py",
     "test_simulation.py",
     "test_pipeline.py",
     "test_docs.py",
