@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -35,12 +35,18 @@ from whatsapp_pipeline.store.links.review_pages import (
 )
 
 if TYPE_CHECKING:
-    from whatsapp_pipeline.steps.links.decide import ShownState
+    from whatsapp_pipeline.steps.links.decide import DecisionScope, NobodyKind, ShownState
 
+_Chosen = TypeVar("_Chosen", bound=str)
 _LISTED, _HISTORY = 20, 50
 _SNOOZE = timedelta(days=7)
-_NOBODY = ("unregistered", "new_customer", "private_or_supplier", "wrong_number")
-_SCOPES = ("chat", "phone", "title")
+_NOBODY: tuple[NobodyKind, ...] = ("unregistered", "new_customer", "private_or_supplier", "wrong_number")
+_SCOPES: tuple[DecisionScope, ...] = ("chat", "phone", "title")
+
+
+def _one_of(choices: tuple[_Chosen, ...], typed: str | None) -> _Chosen | None:
+    """Return the choice that a form sent; None for anything else."""
+    return next((choice for choice in choices if choice == typed), None)
 
 
 def queue(page: Page) -> Response:
@@ -143,9 +149,9 @@ def decide(page: Page) -> Response:
     reason = page.clean(fields.get("reason", ""), longest=500)
     wanted = ChatDecision(
         found.id, kind, id_, reason or words.REVIEW_REASON, page.visitor.name,
-        scope if kind in {"contact", "no_contact"} and scope in _SCOPES else None,  # type: ignore[arg-type]  # one of them
+        _one_of(_SCOPES, scope) if kind in {"contact", "no_contact"} else None,
         session=found.session_number,
-        nobody_kind=nobody if kind == "no_contact" and nobody in _NOBODY else None,  # type: ignore[arg-type]  # one of them
+        nobody_kind=_one_of(_NOBODY, nobody) if kind == "no_contact" else None,
     )  # fmt: skip
     try:
         outcome = make_decision(page.conn, wanted, shown=_shown_state(fields.get("shown", "")))
