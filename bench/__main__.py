@@ -68,7 +68,7 @@ def join() -> str:
         lines += [_with_anchors(name, text.replace("# ", "## ", 1)), ""]
     lines += [
         "The webhook's figures are in [webhook/RESULTS.md](webhook/RESULTS.md), those of the console in",
-        "[console/RESULTS.md](console/RESULTS.md). Where time goes is told in",
+        "[console/RESULTS.md](console/RESULTS.md). These pages show where the time goes:",
         "[parse/PROFILE.md](parse/PROFILE.md) and [end_to_end/PROFILE.md](end_to_end/PROFILE.md), more on",
         "summaries in [summaries/README.md](summaries/README.md).", "",
     ]  # fmt: skip

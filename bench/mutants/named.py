@@ -19,7 +19,7 @@ _NAMED: tuple[tuple[str, str, str, str], ...] = (
      "steps/chats/test_index_chats.py"),
     (f"{_DOMAIN}/contacts.py", "_MESSAGE_ORDER_ALONE = -2.0", "_MESSAGE_ORDER_ALONE = 3.0",
      f"{_DOMAIN}/test_decision_table.py"),
-    (f"{_DOMAIN}/orders.py", " and second < best * policy.rival", "", f"{_DOMAIN}/test_order*.py"),
+    (f"{_DOMAIN}/orders.py", " and second < best * policy.runner_up", "", f"{_DOMAIN}/test_order*.py"),
     ("store/operations/privacy_webhooks.py", "    _delete_statuses(conn, person.is_named, needles)\n", "",
      "webhook/test_privacy.py"),
     ("store/operations/privacy.py", "AND target NOT IN (SELECT title_key(title)",

@@ -23,11 +23,15 @@ from whatsapp_pipeline.store.summaries.commitment_lists import CommitmentLine, C
     "quiet_days",
     type=click.IntRange(0),
     metavar="DAYS",
-    help="Quotes that had no answer for so many days.",
+    help="Quotes that the customer has not answered for this many days.",
 )
 @click.option("--contact", metavar="ID|PHONE|NAME", help="Only this customer's, however old.")
 @click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many."
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=100,
+    show_default=True,
+    help="The most that are listed.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def commitments(  # one parameter an option

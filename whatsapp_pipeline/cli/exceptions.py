@@ -21,7 +21,9 @@ def exceptions() -> None:
 @exceptions.command("list")
 @click.option("--month", type=MONTH, help="Only findings of this month.")
 @click.option("--kind", help="Only findings of this kind.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(1), help="The most that are listed."
+)
 @click.option("--context", default=2, show_default=True, type=click.IntRange(0), help="Lines either side.")
 @click.option("--archive", "root", help="Folder or URL of the chats; default: CHAT_ARCHIVE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a finding.")

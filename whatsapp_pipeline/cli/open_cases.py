@@ -22,7 +22,7 @@ from whatsapp_pipeline.store.readable import may_read
 @click.option("--all", "with_orders", is_flag=True, help="Also customers with an order under way.")
 @click.option("--handled", is_flag=True, help="Instead, what a person took care of in the console.")
 @click.option(
-    "--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="At most so many."
+    "--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="The most that are listed."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def open_(with_orders: bool, handled: bool, limit: int, as_json: bool) -> None:

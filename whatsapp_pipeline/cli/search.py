@@ -27,7 +27,9 @@ _SIDES = {"from": "customer", "to": "staff", "notification": "notice", "unsent":
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Last day.")
 @click.option("--from", "side", flag_value="from", help="Only what customers wrote.")
 @click.option("--to", "side", flag_value="to", help="Only what the staff wrote.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The most that are listed."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def search(  # noqa: PLR0913, PLR0917  # one parameter an option
     words: tuple[str, ...],

@@ -1,4 +1,4 @@
--- The case at hand: what the customer wrote of in the 45 days up to their last message, and with which device.
+-- The current case: what the customer wrote of in the 45 days up to their last message, and with which device.
 WITH recent AS MATERIALIZED (
     SELECT t.*
       FROM work_talk t

@@ -1,7 +1,7 @@
 """What became of a customer's commitments: superseded, answered, kept or broken, each with what shows it.
 
 What belongs here: following one customer's mentions in time. What does not: reading messages (rules.py),
-and what is due today: that depends on the day of whoever asks, so a database view says it.
+and what is due today, which the database works out for the day on which it is asked.
 
 Rules
 - A quote is answered by the customer's next approval or refusal; a quote of another day takes its place.

@@ -83,7 +83,7 @@ class Policy:
 
     link: float = 0.95
     propose: float = 0.5
-    rival: float = 1 / 3
+    runner_up: float = 1 / 3
     """A second candidate with at least this share of the first one's posterior makes a chat ambiguous."""
     shortlist: int = 5
     phone_corrections: Mapping[str, float] = field(default_factory=dict)
@@ -185,6 +185,6 @@ def status_of(posteriors: Sequence[float], policy: Policy) -> Status:
     best, second = posteriors[0], posteriors[1] if len(posteriors) > 1 else 0.0
     if best >= policy.link:
         return "linked"
-    if second >= best * policy.rival and sum(posteriors[: policy.shortlist]) >= policy.propose:
+    if second >= best * policy.runner_up and sum(posteriors[: policy.shortlist]) >= policy.propose:
         return "ambiguous"
     return "proposed" if best >= policy.propose else "unmatched"

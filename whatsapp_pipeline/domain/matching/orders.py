@@ -69,14 +69,14 @@ class OrderDecision:
 class OrderPolicy:
     """The method and its thresholds.
 
-    `link`, `propose`: posteriors from which an order is linked or proposed. `rival`: a second order with at
-    least this share of the first one's posterior makes both proposals.
+    `link`, `propose`: posteriors from which an order is linked or proposed. `runner_up`: a second order with
+    at least this share of the first one's posterior makes both proposals.
     """
 
     method: OrderMethod = "model"
     link: float = 0.5
     propose: float = 0.2
-    rival: float = 1 / 3
+    runner_up: float = 1 / 3
     shortlist: int = 5
     model: OrderModel = field(default_factory=default_model)
 
@@ -235,7 +235,7 @@ def _status(candidates: Sequence[OrderCandidate], policy: OrderPolicy) -> OrderS
         return "unmatched"
     best = candidates[0].confidence
     second = candidates[1].confidence if len(candidates) > 1 else 0.0
-    return "linked" if best >= policy.link and second < best * policy.rival else "proposed"
+    return "linked" if best >= policy.link and second < best * policy.runner_up else "proposed"
 
 
 def of_proposed_contact(decision: OrderDecision, contact: float) -> OrderDecision:

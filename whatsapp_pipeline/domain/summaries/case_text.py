@@ -1,4 +1,4 @@
-"""The sentences about the case at hand: what is wrong, what the shop offered, what the customer decided.
+"""The sentences about the current case: what is wrong, what the shop offered, what the customer decided.
 
 What belongs here: wording of typed facts. What does not: figures (text.py), reading messages
 (domain/commitments).

@@ -37,7 +37,7 @@ def open_cases(conn: Connection, *, waiting: bool, handled: bool, limit: int) ->
         conn: A connection of any level, in the archive's time zone.
         waiting: Only those with words of the customer that nobody answered.
         handled: Those that a person has taken care of, and not the others.
-        limit: At most so many.
+        limit: The most that are returned.
     """
     values = {"waiting": waiting, "handled": handled, "limit": limit}
     with conn.cursor(row_factory=class_row(OpenCase)) as cursor:

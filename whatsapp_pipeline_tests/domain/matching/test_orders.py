@@ -42,7 +42,7 @@ def test_a_second_order_within_a_third_of_the_best_makes_a_proposal(days: int, s
     assert best >= POLICY.link
     assert (found.status, found.id_ordem_servico) == (status, 10 if status == "linked" else None)
     for factor, decided in ((0.99, "proposed"), (1.01, "linked")):
-        policy = replace(POLICY, rival=factor * second / best)
+        policy = replace(POLICY, runner_up=factor * second / best)
         assert link_session(SESSION, [NOTEBOOK, earlier], [], policy).status == decided
 
 
