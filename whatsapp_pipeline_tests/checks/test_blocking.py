@@ -19,8 +19,9 @@ from whatsapp_pipeline.store.operations import qa_results
 from whatsapp_pipeline_tests.prepared import Prepared
 
 NORMALIZED = "normalized_contacts"
-DRIFT = "ALTER TABLE contatos ALTER celular TYPE bigint USING NULL"
-MENDED = "ALTER TABLE contatos ALTER celular TYPE varchar(20) USING NULL"
+# The numbers stay beside the column of another type, for the other tests read them from the same database.
+DRIFT = "ALTER TABLE contatos RENAME celular TO kept; ALTER TABLE contatos ADD celular bigint"
+MENDED = "ALTER TABLE contatos DROP celular; ALTER TABLE contatos RENAME kept TO celular"
 
 
 @pytest.fixture

@@ -122,11 +122,10 @@ def test_without_its_keeper_it_ends(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "child")
 
     def kill_keeper() -> None:
-        child = int((tmp_path / "child").read_text())
-        for one in psutil.Process().children():
-            if "whatsapp_pipeline.cli.up_keeper" in one.cmdline():
-                one.kill()
-        (tmp_path / "pid").write_text(str(child))
+        (tmp_path / "pid").write_text((tmp_path / "child").read_text())  # waits until it is written
+        beside = psutil.Process().children()  # once the keeper is gone, `up` ends the others too
+        (keeper,) = (one for one in beside if "whatsapp_pipeline.cli.up_keeper" in one.cmdline())
+        keeper.kill()
 
     thread = threading.Thread(target=kill_keeper)
     thread.start()
