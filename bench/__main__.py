@@ -57,12 +57,14 @@ def join() -> str:
     found = [path for path in sorted(RESULTS_DIR.glob("*.json")) if path.stem != "all"]
     documents = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in found}
     lines = [
-        "# Benches", "",
+        "# Benches",
+        "",
         f"On {machine()}.",
         "Each section is one run of the command it names; figures are compared within a section only.",
         "The ratio is to the row that has 1.00. Other work on the machine shows in the wall clock, and less",
-        "in the processor's time.", "",
-    ]  # fmt: skip
+        "in the processor's time.",
+        "",
+    ]
     for name in documents:
         text = (RESULTS_DIR / f"{name}.md").read_text(encoding="utf-8").strip()
         lines += [_with_anchors(name, text.replace("# ", "## ", 1)), ""]
@@ -70,8 +72,9 @@ def join() -> str:
         "The webhook's figures are in [webhook/RESULTS.md](webhook/RESULTS.md), those of the console in",
         "[console/RESULTS.md](console/RESULTS.md). These pages show where the time goes:",
         "[parse/PROFILE.md](parse/PROFILE.md) and [end_to_end/PROFILE.md](end_to_end/PROFILE.md), more on",
-        "summaries in [summaries/README.md](summaries/README.md).", "",
-    ]  # fmt: skip
+        "summaries in [summaries/README.md](summaries/README.md).",
+        "",
+    ]
     document = "\n".join(lines)
     (RESULTS_DIR / "all.md").write_text(document, encoding="utf-8")
     (RESULTS_DIR / "all.json").write_text(json.dumps(documents, indent=1), encoding="utf-8")

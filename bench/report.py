@@ -35,9 +35,14 @@ class Row:
 
 
 def measured(
-    name: str, unit: str, values: Iterable[float], *, reference: float | None = None,
-    memory_mb: float | None = None, note: str = "",
-) -> Row:  # fmt: skip
+    name: str,
+    unit: str,
+    values: Iterable[float],
+    *,
+    reference: float | None = None,
+    memory_mb: float | None = None,
+    note: str = "",
+) -> Row:
     """Make a row of one or more runs' figures; `reference` is the median that the ratio is taken to."""
     figures = list(values)
     median = statistics.median(figures)
@@ -60,12 +65,14 @@ def machine() -> str:
 def markdown(title: str, rows: Sequence[Row], *, command: str, notes: Sequence[str] = ()) -> str:
     """Return the table as Markdown, with the machine and the command that makes it."""
     lines = [
-        f"# {title}", "",
+        f"# {title}",
+        "",
         f"`{command}` on {machine()}, {datetime.now(UTC):%Y-%m-%d}.",
-        "Median of the runs, lowest to highest.", "",
+        "Median of the runs, lowest to highest.",
+        "",
         "| what | figure | spread | runs | ratio | memory | note |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
-    ]  # fmt: skip
+    ]
     for row in rows:
         spread = "" if row.runs == 1 else f"{row.lowest:,.2f} to {row.highest:,.2f}"
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"

@@ -108,6 +108,11 @@ def sqlalchemy_url(url: str) -> str:
         if port:
             parts["port"], port = port, None
     return URL.create(
-        "postgresql+psycopg2", known["user"], known["password"], host, int(port) if port else None,
-        known["dbname"], parts,
-    ).render_as_string(hide_password=False)  # fmt: skip
+        "postgresql+psycopg2",
+        known["user"],
+        known["password"],
+        host,
+        int(port) if port else None,
+        known["dbname"],
+        parts,
+    ).render_as_string(hide_password=False)

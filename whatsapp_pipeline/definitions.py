@@ -28,9 +28,13 @@ from whatsapp_pipeline.resources.sources import Archive, Erp
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 
 QA_CHECKS = [
-    *contact_checks.CHECKS, *chat_checks.CHECKS, *link_checks.CHECKS, *summary_checks.CHECKS,
-    *conversation_checks.CHECKS, *operation_checks.CHECKS,
-]  # fmt: skip
+    *contact_checks.CHECKS,
+    *chat_checks.CHECKS,
+    *link_checks.CHECKS,
+    *summary_checks.CHECKS,
+    *conversation_checks.CHECKS,
+    *operation_checks.CHECKS,
+]
 
 
 def rule_book(*, with_erp: bool | None = None) -> RuleBook:

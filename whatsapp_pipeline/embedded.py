@@ -89,8 +89,10 @@ def _start_keeper(pgdata: Path) -> None:
     subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "whatsapp_pipeline.embedded_keeper", str(pgdata)],
         start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def _ensure_database(admin_url: str, name: str) -> None:

@@ -31,8 +31,11 @@ def serving_postgres15() -> Iterator[str]:
     def run(program: str, *arguments: str) -> None:
         subprocess.run(
             [str(_PROGRAMS / program), "-D", str(data), *arguments],
-            user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+            user=user,
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
 
     run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
     options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"

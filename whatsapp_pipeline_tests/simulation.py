@@ -174,23 +174,30 @@ class Simulation:
             cursor.executemany(
                 "INSERT INTO contatos (id, nome, celular, telefone) VALUES (%s, %s, %s, %s)"
                 " ON CONFLICT (id) DO NOTHING",
-                [(c["id"], c["nome"], str(c["celular"])[:20], str(c["telefone"])[:20])
-                 for c in known.contacts[:upto]],
-            )  # fmt: skip
+                [
+                    (c["id"], c["nome"], str(c["celular"])[:20], str(c["telefone"])[:20])
+                    for c in known.contacts[:upto]
+                ],
+            )
             cursor.executemany(
                 "INSERT INTO ordens_servico (id, numero_ordem_servico, id_contato, data_emissao)"
                 " VALUES (%s, %s, %s, %s) ON CONFLICT (id) DO NOTHING",
-                [(o["id"], o["numeroOrdemServico"], o["cliente"]["id"], o["data"] or None)
-                 for o in known.orders],
-            )  # fmt: skip
+                [
+                    (o["id"], o["numeroOrdemServico"], o["cliente"]["id"], o["data"] or None)
+                    for o in known.orders
+                ],
+            )
 
     def _webhooks_arrive(self, moment: datetime, number: int) -> None:
         at = int(moment.timestamp())
         account = "acc-1" if number % 3 else "nobody-knows-it"
-        put(self.conn, *(
-            delivery(text(f"d{number}-{n}", "quanto fica o conserto?", at=at + n), account=account)
-            for n in range(3)
-        ))  # fmt: skip
+        put(
+            self.conn,
+            *(
+                delivery(text(f"d{number}-{n}", "quanto fica o conserto?", at=at + n), account=account)
+                for n in range(3)
+            ),
+        )
 
     def _reviewers_decide(self, number: int) -> None:
         for month in _MONTHS:
@@ -205,9 +212,14 @@ class Simulation:
             for result in qa_results.results(self.conn, check):
                 if result.failing and number % 2:
                     qa_results.accept(
-                        self.conn, check, result.month, failing=result.failing, reason="known",
-                        until=clock.today() + timedelta(days=2), made_by="ana",
-                    )  # fmt: skip
+                        self.conn,
+                        check,
+                        result.month,
+                        failing=result.failing,
+                        reason="known",
+                        until=clock.today() + timedelta(days=2),
+                        made_by="ana",
+                    )
 
     def _mend_all(self) -> None:
         for _, mend in _FAULTS:
@@ -254,9 +266,11 @@ class Simulation:
             for request in data.run_requests or []:
                 self._launch(request.job_name or "process_webhooks", request)
         found = dg.evaluate_automation_conditions(
-            self.defs, self.instance, cursor=self._cursors.get("automation"),
+            self.defs,
+            self.instance,
+            cursor=self._cursors.get("automation"),
             asset_selection=dg.AssetSelection.assets("customer_summaries"),
-        )  # fmt: skip
+        )
         self._cursors["automation"] = found.cursor
         if found.total_requested:
             self._launch("summaries", dg.RunRequest())
@@ -270,9 +284,12 @@ class Simulation:
         # The daemon tries a run again as often as its job's tag says.
         for _ in range(1 + int(job.tags.get("dagster/max_retries", 0))):
             result = job.execute_in_process(
-                instance=self.instance, partition_key=request.partition_key, run_config=request.run_config,
-                tags=request.tags, raise_on_error=False,
-            )  # fmt: skip
+                instance=self.instance,
+                partition_key=request.partition_key,
+                run_config=request.run_config,
+                tags=request.tags,
+                raise_on_error=False,
+            )
             self.runs += 1
             self.failed_runs += not result.success
             self.log.append(f"    {job_name} {request.partition_key or ''}: {_outcome(result)}")
@@ -356,9 +373,11 @@ def simulation(
     url, dagster_url = (make_conninfo(admin_url, dbname=name) for name in names)
     migrate(url)
     environment = {
-        "BACKUP_DIR": str(folder / "backups"), "REPORT_DIR": str(folder / "reports"),
-        "PIPELINE_LOCAL_DIR": str(folder / "local"), "WHATSAPP_SPOOL_DIR": str(folder / "spool"),
-    }  # fmt: skip
+        "BACKUP_DIR": str(folder / "backups"),
+        "REPORT_DIR": str(folder / "reports"),
+        "PIPELINE_LOCAL_DIR": str(folder / "local"),
+        "WHATSAPP_SPOOL_DIR": str(folder / "spool"),
+    }
     before = {name: os.environ.get(name) for name in environment}
     os.environ |= environment
     sandbox = ErpSandbox([], [], {}) if with_erp else None
@@ -367,10 +386,12 @@ def simulation(
         with serving(sandbox or ErpSandbox([], [], {})) as erp_url, connect(url) as conn:
             database = Database(url=url)
             resources: dict[str, Any] = {
-                "database": database, "archive": Archive(root=str(folder / "archive")),
-                "webhook_inbox": WebhookInbox(database=database), "rule_book": rule_book(with_erp=with_erp),
+                "database": database,
+                "archive": Archive(root=str(folder / "archive")),
+                "webhook_inbox": WebhookInbox(database=database),
+                "rule_book": rule_book(with_erp=with_erp),
                 **({"erp": Erp(source=erp_url)} if with_erp else {}),
-            }  # fmt: skip
+            }
             with dg.instance_for_test(overrides=storage) as instance:
                 yield Simulation(conn, url, instance, folder, sandbox, resources, days)
     finally:

@@ -65,10 +65,13 @@ def add_webhook(conn: Connection, contact: int, messages: Iterable[Said], *, sta
             " message_key, sent_at)"
             " VALUES (%s, %s, %s, 'message', '1', %s, %s::timestamp AT TIME ZONE 'America/Sao_Paulo')",
             (
-                row[0], roles[message.side or ""], message.text, f"{contact}-{number}",
+                row[0],
+                roles[message.side or ""],
+                message.text,
+                f"{contact}-{number}",
                 START + timedelta(minutes=message.minute),
             ),
-        )  # fmt: skip
+        )
     return int(row[0])
 
 

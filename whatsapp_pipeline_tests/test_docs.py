@@ -119,9 +119,12 @@ def test_an_early_database_is_brought_over_as_the_guide_types_it(
         tools = find_programs(conn.info.server_version // 10000)
     programs = [str(Path(sys.executable).parent), str(tools.folder), os.environ["PATH"]]
     environment = {
-        **os.environ, "OLD_DATABASE_URL": demo_url, "NEW_DATABASE_URL": empty_database_url,
-        "PIPELINE_LOCAL_DIR": str(tmp_path), "PATH": os.pathsep.join(programs),
-    }  # fmt: skip
+        **os.environ,
+        "OLD_DATABASE_URL": demo_url,
+        "NEW_DATABASE_URL": empty_database_url,
+        "PIPELINE_LOCAL_DIR": str(tmp_path),
+        "PATH": os.pathsep.join(programs),
+    }
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block],
         env=environment,
@@ -213,10 +216,19 @@ def _named_commands() -> list[tuple[str, str]]:
 
 # What a reader puts in the place of a word in capitals.
 _FILLED = {
-    "MONTH": "2025-01", "MÊS": "2025-01", "WHY": "porque sim", "MOTIVO": "porque sim", "FILE": "{file}",
-    "TITLE": "Fulana do Teste", "PHONE": "+55 41 90000-7700", "NÚMERO": "+55 41 90000-7701", "URL": "{empty}",
-    "CONVERSA": "{chat}", "NAME": "links_reviewed", "right|wrong|unsure": "right",
-}  # fmt: skip
+    "MONTH": "2025-01",
+    "MÊS": "2025-01",
+    "WHY": "porque sim",
+    "MOTIVO": "porque sim",
+    "FILE": "{file}",
+    "TITLE": "Fulana do Teste",
+    "PHONE": "+55 41 90000-7700",
+    "NÚMERO": "+55 41 90000-7701",
+    "URL": "{empty}",
+    "CONVERSA": "{chat}",
+    "NAME": "links_reviewed",
+    "right|wrong|unsure": "right",
+}
 # What ID means depends on the command.
 _IDS = {"override add": "{contact}", "override remove": "{override}", "webhook account": "815"}
 # Authorising asks the ERP's own page, in a browser: tried with an invented ERP in erp/test_tokens.py.
@@ -261,9 +273,12 @@ def demo_url(admin_url: str, prepared: Prepared) -> Iterator[str]:
 
 
 def test_what_mends_a_fault_works_as_it_is_typed(
-    prepared: Prepared, demo_url: str, empty_database_url: str, tmp_path: Path,
+    prepared: Prepared,
+    demo_url: str,
+    empty_database_url: str,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """Each command is run on demo data, in the order of the alphabet; backups are taken and restored."""
     monkeypatch.setenv("DATABASE_URL", demo_url)
     monkeypatch.setenv("CHAT_ARCHIVE", str(prepared.archive))

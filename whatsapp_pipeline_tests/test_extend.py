@@ -83,8 +83,11 @@ def _copy(target: Path) -> None:
     """Copy what belongs to the repository, as it is now; without git, all but what tools make."""
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT_ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert listed.returncode == 0, listed.stderr
     for name in listed.stdout.split("\0"):
         source = PROJECT_ROOT / name
@@ -95,9 +98,13 @@ def _copy(target: Path) -> None:
 
 def _run(root: Path, *command: str) -> str:
     done = subprocess.run(
-        [sys.executable, *command], cwd=root, capture_output=True, text=True, check=False,
+        [sys.executable, *command],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     return done.stdout
 

@@ -13,9 +13,14 @@ import pytest
 from whatsapp_pipeline.settings import PROJECT_ROOT
 
 DATA = (
-    "postgres/PG_VERSION", "backups/a.dump", "privacy.key", "privacy.list", "webhook-spool/1.seg",
-    "erp_backup/contatos/1.json", "tiny_tokens.json",
-)  # fmt: skip
+    "postgres/PG_VERSION",
+    "backups/a.dump",
+    "privacy.key",
+    "privacy.list",
+    "webhook-spool/1.seg",
+    "erp_backup/contatos/1.json",
+    "tiny_tokens.json",
+)
 REBUILT = (".venv/bin/python", ".mypy_cache/x", ".local/reports/qa-all.html", "pkg/__pycache__/a.pyc")
 
 
@@ -32,9 +37,13 @@ def checkout(tmp_path: Path) -> Path:
 def make(checkout: Path, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"]}
     return subprocess.run(
-        ["make", "-C", str(checkout), *arguments], input=answer, capture_output=True, text=True,
-        env=environment, check=False,
-    )  # fmt: skip
+        ["make", "-C", str(checkout), *arguments],
+        input=answer,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
 
 
 def test_clean_keeps_all_that_cannot_be_rebuilt_and_names_it(checkout: Path) -> None:

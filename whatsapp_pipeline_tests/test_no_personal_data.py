@@ -39,15 +39,22 @@ def output(database_url: str, dagster_url: str, tmp_path_factory: pytest.TempPat
         "PIPELINE_LOCAL_DIR": str(tmp_path_factory.mktemp("local")),
     }
     command = [
-        str(Path(sys.executable).parent / "whatsapp-pipeline"), "run",
-        "--archive", str(SAMPLE / "organized_whatsapp_chats"), "--erp", str(SAMPLE / "erp"),
-    ]  # fmt: skip
+        str(Path(sys.executable).parent / "whatsapp-pipeline"),
+        "run",
+        "--archive",
+        str(SAMPLE / "organized_whatsapp_chats"),
+        "--erp",
+        str(SAMPLE / "erp"),
+    ]
     first = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr[-2000:]
     second = subprocess.run(
-        [*command, "--months", "2025-01", "--json"], env={**environment, "LOG_FORMAT": "json"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [*command, "--months", "2025-01", "--json"],
+        env={**environment, "LOG_FORMAT": "json"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert second.returncode == 0, second.stderr[-2000:]
     return first.stdout + first.stderr + second.stdout + second.stderr
 
@@ -91,9 +98,7 @@ def _found(text: str, phones: set[str], words: set[str]) -> list[str]:
         for match in _PHONE.finditer(plain)
         if match[1] + match[2] in phones
     ]
-    return hits + [
-        plain[max(0, at - 80) : at + 60] for word in words if (at := plain.find(word)) >= 0
-    ]  # fmt: skip
+    return hits + [plain[max(0, at - 80) : at + 60] for word in words if (at := plain.find(word)) >= 0]
 
 
 def test_nothing_printed_names_anybody(output: str, database_url: str) -> None:

@@ -99,9 +99,14 @@ def test_phone_titles_that_name_one_contact_find_it(ranged: str, sample: Path) -
 def test_every_check_says_how_to_mend_what_it_found(ranged: str, sample: Path) -> None:
     outcome = _run(ranged, sample)
     assert {check.asset for check in outcome.checks} >= {
-        "tiny_contacts", "normalized_contacts", "chat_file_index", "contact_links", "order_links",
-        "chat_messages", "customer_summaries",
-    }  # fmt: skip
+        "tiny_contacts",
+        "normalized_contacts",
+        "chat_file_index",
+        "contact_links",
+        "order_links",
+        "chat_messages",
+        "customer_summaries",
+    }
     assert all(check.description for check in outcome.checks)
 
 
@@ -138,9 +143,12 @@ def test_a_wrong_archive_ends_the_run_and_accept_missing_goes_on(
 
     def run(root: Path, *more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            _run_command(root, "--months", "2025-01", *more), env=_command(fresh_database_url, tmp_path),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            _run_command(root, "--months", "2025-01", *more),
+            env=_command(fresh_database_url, tmp_path),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     assert run(right).returncode == 0
     stopped = run(wrong)
@@ -164,9 +172,12 @@ def test_a_pause_and_a_failed_step_are_one_line_each(
 
     def run(archive: Path) -> list[str]:
         done = subprocess.run(
-            _run_command(archive, "--months", "2025-01"), env=environment,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            _run_command(archive, "--months", "2025-01"),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 1
         assert "Traceback" not in done.stdout + done.stderr
         return (done.stdout + done.stderr).splitlines()
@@ -197,9 +208,16 @@ def _command(url: str, tmp_path: Path) -> dict[str, str]:
 def _run_command(sample: Path, *more: str) -> list[str]:
     program = "from whatsapp_pipeline.cli import main; main()"
     return [
-        sys.executable, "-c", program, "run", "--archive", str(sample / "organized_whatsapp_chats"),
-        "--erp", str(sample / "erp"), *more,
-    ]  # fmt: skip
+        sys.executable,
+        "-c",
+        program,
+        "run",
+        "--archive",
+        str(sample / "organized_whatsapp_chats"),
+        "--erp",
+        str(sample / "erp"),
+        *more,
+    ]
 
 
 @pytest.fixture
@@ -212,8 +230,11 @@ def dagster_home(tmp_path: Path) -> Path:
 def test_run_prints_one_json_object(fresh_database_url: str, sample: Path, dagster_home: Path) -> None:
     result = subprocess.run(
         _run_command(sample, "--months", "2025-01", "--sample", "20", "--json"),
-        env=_command(fresh_database_url, dagster_home), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=_command(fresh_database_url, dagster_home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr
     printed = json.loads(result.stdout)
     assert set(printed) == {"ok", "months", "assets", "checks"}
@@ -228,8 +249,11 @@ def test_a_dry_run_of_everything_writes_nothing(
 ) -> None:
     result = subprocess.run(
         _run_command(sample, "--months", "all", "--dry-run", "--json"),
-        env=_command(fresh_database_url, dagster_home), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=_command(fresh_database_url, dagster_home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["assets"]["customer_summaries"]["row_count"] > 0
     with connect(fresh_database_url) as conn:
@@ -243,8 +267,11 @@ def test_a_dry_run_shows_names_where_they_are_asked_for(
     for more in ((), ("--names",)):
         result = subprocess.run(
             _run_command(sample, "--months", "2025-01", "--sample", "20", "--dry-run", *more),
-            env=_command(fresh_database_url, dagster_home), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            env=_command(fresh_database_url, dagster_home),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert result.returncode == 0, result.stderr
         shown[more] = re.findall(r"2025-01 (.*): \w+ → contact \d+(?: \((\D.*)\))? \(\w+ \d", result.stdout)
     masked, named = shown[()], shown["--names",]
@@ -260,9 +287,12 @@ def test_bad_usage_is_one_clear_line(sample: Path, dagster_home: Path, fresh_dat
         (("--names",), 2, "--names goes with --dry-run"),
     ):
         result = subprocess.run(
-            _run_command(sample, *more), env=_command(fresh_database_url, dagster_home),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            _run_command(sample, *more),
+            env=_command(fresh_database_url, dagster_home),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert result.returncode == status
         assert words in result.stderr
         assert "Traceback" not in result.stderr
@@ -272,9 +302,12 @@ def test_killed_between_batches_and_run_again_it_ends_the_same(
     ranged: str, fresh_database_url: str, sample: Path, dagster_home: Path
 ) -> None:
     process = subprocess.Popen(
-        _run_command(sample, "--months", "all"), env=_command(fresh_database_url, dagster_home),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        _run_command(sample, "--months", "all"),
+        env=_command(fresh_database_url, dagster_home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     with connect(fresh_database_url) as conn:
         # The moment the first messages are committed, whatever the machine's speed.
         while process.poll() is None:
@@ -291,9 +324,13 @@ def test_interrupted_it_says_so_and_that_it_goes_on(
     fresh_database_url: str, sample: Path, dagster_home: Path
 ) -> None:
     process = subprocess.Popen(
-        _run_command(sample, "--months", "all"), env=_command(fresh_database_url, dagster_home), text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+        _run_command(sample, "--months", "all"),
+        env=_command(fresh_database_url, dagster_home),
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     with connect(fresh_database_url) as conn:
         # In the midst of the months' run, whatever the machine's speed.
         while process.poll() is None:
@@ -314,11 +351,14 @@ def test_two_runs_of_the_same_months_at_once_take_turns(
         pass
     both = [
         subprocess.Popen(
-            _run_command(sample, "--months", "all", "--json"), env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            _run_command(sample, "--months", "all", "--json"),
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         for _ in range(2)
-    ]  # fmt: skip
+    ]
     for process in both:
         printed, errors = process.communicate()
         assert process.returncode == 0, (json.loads(printed or "{}").get("errors"), errors)

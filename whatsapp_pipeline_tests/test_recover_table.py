@@ -100,10 +100,12 @@ class World:
             self.monkeypatch.setenv("TINY_BASE_URL", base + API)
             self.monkeypatch.setenv("TINY_TOKEN_URL", base + TOKEN_PATH)
             result = dg.materialize(
-                [asset], instance=instance, raise_on_error=False,
+                [asset],
+                instance=instance,
+                raise_on_error=False,
                 resources=erp_resources(self.url, source or base),
                 run_config={"ops": {asset.key.to_user_string(): {"config": {"backup": False, **config}}}},
-            )  # fmt: skip
+            )
         outcome = headless.Outcome([])
         headless._collect(outcome, result)
         show(outcome, dry_run=False)
@@ -142,8 +144,9 @@ def _limits(world: World) -> list[str]:
     v2 = json.dumps({"retorno": {"status": "Erro", "codigo_erro": "6", "erros": [{"erro": "API Bloqueada"}]}})
     headers = {"Retry-After": "600"}
     shown = _faults(
-        Fault("status", "/contatos", status=429, headers=headers, times=99), _page(body=v2),
-    )(world)  # fmt: skip
+        Fault("status", "/contatos", status=429, headers=headers, times=99),
+        _page(body=v2),
+    )(world)
     assert all("trying again in" in each for each in shown)  # a log line for each wait
     world.erp.faults, world.erp.headers = [], {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "590"}
     world.erp.contacts = [worlds.contact(number) for number in range(900)]
@@ -195,8 +198,10 @@ def _full_disk(world: World) -> list[str]:
         world.monkeypatch.setenv("TINY_TOKEN_URL", base + TOKEN_PATH)
         said = subprocess.run(
             [sys.executable, "-c", _SMALL_DISK, "erp", "status", "--erp", "tiny"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert world.erp.token_requests == []
     return [said.stderr]
 
@@ -275,9 +280,12 @@ def _answering(world: World, *habits: Habit, key: str = "key", **environment: st
     """Let the command ask the language model, and show what waits."""
     with serving_assistant(AssistantSandbox(api_key="key", habits=list(habits))) as base:
         settings: Mapping[str, str] = {
-            "ASSISTANT_BASE_URL": base, "ASSISTANT_MODEL": "m", "ASSISTANT_API_KEY": key,
-            "ASSISTANT_RUN_SECONDS": "60", **environment,
-        }  # fmt: skip
+            "ASSISTANT_BASE_URL": base,
+            "ASSISTANT_MODEL": "m",
+            "ASSISTANT_API_KEY": key,
+            "ASSISTANT_RUN_SECONDS": "60",
+            **environment,
+        }
         for name, value in settings.items():
             world.monkeypatch.setenv(name, value)
         shown = world.command("webhook", "process")
@@ -379,19 +387,26 @@ PRODUCED: Final[dict[str, Produce]] = {
     " another order, or none": _odd_rows,
     "the language model answers 401, 403 or 404": _wrong_key,
     "the language model answers 429 or 5xx, resets, hangs, or sends a web page": _model_answers(
-        Habit("status", status=429, headers={"Retry-After": "600"}), Habit("status", status=503),
-        Habit("reset"), Habit("hang"), Habit("drip"), Habit("body", body="<html>Login</html>"),
+        Habit("status", status=429, headers={"Retry-After": "600"}),
+        Habit("status", status=503),
+        Habit("reset"),
+        Habit("hang"),
+        Habit("drip"),
+        Habit("body", body="<html>Login</html>"),
         ASSISTANT_RUN_SECONDS="6",
     ),
     "an answer is cut, filtered, empty or too long": _model_answers(
-        Habit("say", finish_reason="length"), Habit("say", finish_reason="content_filter"),
-        Habit("say", text="<think>oi</think>"), Habit("say", text="a" * 5000), attempts=3,
+        Habit("say", finish_reason="length"),
+        Habit("say", finish_reason="content_filter"),
+        Habit("say", text="<think>oi</think>"),
+        Habit("say", text="a" * 5000),
+        attempts=3,
     ),
     "more questions than one run takes, or a worker was killed": _too_many,
     "a question is a day old": _old_question,
     "a migration was edited, or a newer version has migrated": _migrations,
     "an early development version made the database": _early_database,
-}  # fmt: skip
+}
 
 
 def _environment(world: World) -> None:

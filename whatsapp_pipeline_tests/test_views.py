@@ -62,41 +62,53 @@ def test_columns_and_types_stay_and_each_is_described(filled: Connection, view: 
     ("of_view", "of_tables"),
     [
         # Each message once, with the customer of its chat and the order of its session.
-        ("SELECT count(*), count(id_contato), count(id_ordem_servico), count(nome) FROM v_messages",
-         """SELECT count(*), count(*) FILTER (WHERE f.match_status IN ('linked', 'manual')),
+        (
+            "SELECT count(*), count(id_contato), count(id_ordem_servico), count(nome) FROM v_messages",
+            """SELECT count(*), count(*) FILTER (WHERE f.match_status IN ('linked', 'manual')),
                    count(s.id_ordem_servico), count(*) FILTER (WHERE f.match_status IN ('linked', 'manual'))
               FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
               LEFT JOIN chat_sessions s ON s.id_chat_file = f.id
                     AND s.order_match_status IN ('linked', 'manual')
                     AND m.message_timestamp BETWEEN s.started_at AND s.ended_at
-             WHERE m.duplicate_of IS NULL AND f.duplicate_of IS NULL"""),
-        ("SELECT count(*), count(id_contato), sum(sessions), sum(linked_sessions) FROM v_chats",
-         """SELECT count(DISTINCT f.id),
+             WHERE m.duplicate_of IS NULL AND f.duplicate_of IS NULL""",
+        ),
+        (
+            "SELECT count(*), count(id_contato), sum(sessions), sum(linked_sessions) FROM v_chats",
+            """SELECT count(DISTINCT f.id),
                    count(DISTINCT f.id) FILTER (WHERE f.match_status IN ('linked', 'manual')),
                    count(s.id), count(s.id) FILTER (WHERE s.order_match_status IN ('linked', 'manual'))
               FROM chat_files f LEFT JOIN chat_sessions s ON s.id_chat_file = f.id
-             WHERE f.processing_status <> 'vanished'"""),
-        ("SELECT id_contato, nome, message_count, open_since FROM v_customers ORDER BY 1",
-         """SELECT s.id_contato, c.nome, s.message_count, s.open_since FROM customer_chat_summaries s
-              JOIN contatos c ON c.id = s.id_contato ORDER BY 1"""),
-        ("SELECT id_ordem_servico, numero_ordem_servico, nome, sessions FROM v_orders ORDER BY 1",
-         """SELECT o.id, o.numero_ordem_servico, (SELECT nome FROM contatos c WHERE c.id = o.id_contato),
+             WHERE f.processing_status <> 'vanished'""",
+        ),
+        (
+            "SELECT id_contato, nome, message_count, open_since FROM v_customers ORDER BY 1",
+            """SELECT s.id_contato, c.nome, s.message_count, s.open_since FROM customer_chat_summaries s
+              JOIN contatos c ON c.id = s.id_contato ORDER BY 1""",
+        ),
+        (
+            "SELECT id_ordem_servico, numero_ordem_servico, nome, sessions FROM v_orders ORDER BY 1",
+            """SELECT o.id, o.numero_ordem_servico, (SELECT nome FROM contatos c WHERE c.id = o.id_contato),
                    (SELECT count(*) FROM chat_sessions s LEFT JOIN chat_files f ON f.id = s.id_chat_file
                      WHERE s.id_ordem_servico = o.id AND s.order_match_status IN ('linked', 'manual')
                        AND f.duplicate_of IS NULL)
-              FROM ordens_servico o ORDER BY 1"""),
-        ("SELECT id_contato, nome, open_since, is_waiting, is_handled FROM v_open_cases ORDER BY 1",
-         """SELECT s.id_contato, c.nome, s.open_since,
+              FROM ordens_servico o ORDER BY 1""",
+        ),
+        (
+            "SELECT id_contato, nome, open_since, is_waiting, is_handled FROM v_open_cases ORDER BY 1",
+            """SELECT s.id_contato, c.nome, s.open_since,
                    array_position(s.open_reasons, 'unanswered') > 0 IS TRUE, false
               FROM customer_chat_summaries s JOIN contatos c ON c.id = s.id_contato
-             WHERE s.open_since IS NOT NULL ORDER BY 1"""),
-        ("SELECT month, chats, linked, linked_sessions FROM v_link_quality ORDER BY 1",
-         """SELECT f.month, count(*), count(*) FILTER (WHERE match_status IN ('linked', 'manual')),
+             WHERE s.open_since IS NOT NULL ORDER BY 1""",
+        ),
+        (
+            "SELECT month, chats, linked, linked_sessions FROM v_link_quality ORDER BY 1",
+            """SELECT f.month, count(*), count(*) FILTER (WHERE match_status IN ('linked', 'manual')),
                    sum((SELECT count(*) FROM chat_sessions s WHERE s.id_chat_file = f.id
                          AND s.order_match_status IN ('linked', 'manual')))::bigint
-              FROM chat_files f WHERE processing_status <> 'vanished' GROUP BY 1 ORDER BY 1"""),
+              FROM chat_files f WHERE processing_status <> 'vanished' GROUP BY 1 ORDER BY 1""",
+        ),
     ],
-)  # fmt: skip
+)
 def test_numbers_are_those_of_the_tables(filled: Connection, of_view: str, of_tables: str) -> None:
     shown = filled.execute(of_view.encode()).fetchall()
     assert shown

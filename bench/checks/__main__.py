@@ -123,13 +123,17 @@ def main() -> None:
             dearest = _dearest(url)
     sizes = f"{MONTHS} months, {counted[0] if counted else 0:,} messages"
     rows = [
-        report.measured("all checks, processor of both", "s", [own + server for _, own, server in runs],
-                        note=f"{sizes}; target ≤ 10 s"),
+        report.measured(
+            "all checks, processor of both",
+            "s",
+            [own + server for _, own, server in runs],
+            note=f"{sizes}; target ≤ 10 s",
+        ),
         report.measured("  of that the run", "s", [own for _, own, _ in runs]),
         report.measured("  of that the server", "s", [server for _, _, server in runs]),
         report.measured("all checks, wall clock", "s", [wall for wall, _, _ in runs], note="target ≤ 30 s"),
         *(report.measured(f"  {check}", "s", [cost], note="statement alone") for check, cost in dearest),
-    ]  # fmt: skip
+    ]
     command = "python -m bench.checks " + " ".join(sys.argv[1:])
     print(report.write("checks", "Every check over ten years", rows, command=command.strip()))
 

@@ -90,9 +90,11 @@ def console(url: str, folder: Path) -> Iterator[tuple[httpx.Client, psutil.Proce
 
 def _client(token: str) -> httpx.Client:
     client = httpx.Client(
-        base_url=f"http://127.0.0.1:{PORT}", cookies={"console": token}, timeout=60,
+        base_url=f"http://127.0.0.1:{PORT}",
+        cookies={"console": token},
+        timeout=60,
         limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
-    )  # fmt: skip
+    )
     for _ in range(600):
         try:
             client.get("/health").raise_for_status()
@@ -226,9 +228,13 @@ def _measure(
     pages = throughput(
         client, lambda: f"/customers/{rng.randint(1, options.customers)}", connections=32, seconds=10
     )
-    lines += ["", f"32 connections without a pause: {pages:.0f} customer pages/s (wanted: 200).",
-              f"Memory: {at_rest:.0f} MB at rest (wanted: at most 120), "
-              f"{process.memory_info().rss / 2**20:.0f} MB after the measurements.", ""]  # fmt: skip
+    lines += [
+        "",
+        f"32 connections without a pause: {pages:.0f} customer pages/s (wanted: 200).",
+        f"Memory: {at_rest:.0f} MB at rest (wanted: at most 120), "
+        f"{process.memory_info().rss / 2**20:.0f} MB after the measurements.",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -61,9 +61,12 @@ class Ui:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
         self._process = subprocess.Popen(
-            [str(PROGRAM), "up", "--port", str(self._port)], env=environment, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [str(PROGRAM), "up", "--port", str(self._port)],
+            env=environment,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def wait(self) -> dict[str, str]:
         """Wait until the code location is there; return how to address it."""
@@ -121,9 +124,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bd-") as folder:
         archive = settings.PROJECT_ROOT / "data" / "organized_whatsapp_chats"
         environment = {
-            **os.environ, "PIPELINE_LOCAL_DIR": folder, "CHAT_ARCHIVE": str(archive),
-            "DAGSTER_HOME": str(settings.PROJECT_ROOT), "WHATSAPP_ENABLED": "false",
-        }  # fmt: skip
+            **os.environ,
+            "PIPELINE_LOCAL_DIR": folder,
+            "CHAT_ARCHIVE": str(archive),
+            "DAGSTER_HOME": str(settings.PROJECT_ROOT),
+            "WHATSAPP_ENABLED": "false",
+        }
         environment.pop("DATABASE_URL", None)
         fill = [str(PROGRAM), "run", "--archive", str(archive), "--erp", "sandbox"]
         subprocess.run(fill, env=environment, check=True, capture_output=True)
@@ -139,8 +145,14 @@ def main() -> None:
             launches.append(done)
             insides.append(inside)
     command = "python -m bench.dagster_overhead " + " ".join(sys.argv[1:])
-    print(write("dagster_overhead", "What Dagster adds", _rows(imports, starts, launches, insides),
-                command=command.strip()))  # fmt: skip
+    print(
+        write(
+            "dagster_overhead",
+            "What Dagster adds",
+            _rows(imports, starts, launches, insides),
+            command=command.strip(),
+        )
+    )
 
 
 def _rows(

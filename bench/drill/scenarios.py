@@ -277,9 +277,12 @@ def spool_disk_full(world: World) -> tuple[str, str]:
 
 def _big_delivery(number: int) -> bytes:
     message = {
-        "from": "5541999990909", "id": f"drill-{number}", "timestamp": "1767225600", "type": "text",
+        "from": "5541999990909",
+        "id": f"drill-{number}",
+        "timestamp": "1767225600",
+        "type": "text",
         "text": {"body": "x" * 70_000},  # more than no_room_for_files lets any file hold
-    }  # fmt: skip
+    }
     value = {"metadata": {"phone_number_id": "1"}, "messages": [message]}
     return json.dumps({"entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()
 
@@ -312,8 +315,14 @@ def frozen(world: World) -> tuple[str, str]:
 
 # Tables that an erasure writes to one after the other: it is killed while it waits for each.
 _ERASED_TABLES = (
-    "conversations", "exceptions", "chat_messages", "link_overrides", "chat_files", "contatos", "audit_log",
-)  # fmt: skip
+    "conversations",
+    "exceptions",
+    "chat_messages",
+    "link_overrides",
+    "chat_files",
+    "contatos",
+    "audit_log",
+)
 
 
 def erased(world: World, tables: Sequence[str] = _ERASED_TABLES) -> tuple[str, str, str]:

@@ -42,10 +42,15 @@ def main() -> None:
         now = datetime.now(UTC)
         write_sample(home / "sample", SampleOptions(seed=11, contacts=60, files=30, months=(f"{now:%Y-%m}",)))
         os.environ |= {
-            "DAGSTER_HOME": str(home), "PIPELINE_LOCAL_DIR": str(home / "local"),
-            "CHAT_ARCHIVE": str(home / "sample" / CHATS_FOLDER), "SCHEDULE_CRON": "* * * * *",
-            "DATABASE_URL": "", "DAGSTER_DATABASE_URL": "", "ERP": "", "LOG_FORMAT": "text",
-        }  # fmt: skip
+            "DAGSTER_HOME": str(home),
+            "PIPELINE_LOCAL_DIR": str(home / "local"),
+            "CHAT_ARCHIVE": str(home / "sample" / CHATS_FOLDER),
+            "SCHEDULE_CRON": "* * * * *",
+            "DATABASE_URL": "",
+            "DAGSTER_DATABASE_URL": "",
+            "ERP": "",
+            "LOG_FORMAT": "text",
+        }
         command = [str(Path(sys.executable).parent / "whatsapp-pipeline"), "up", "--port", str(options.port)]
         process = subprocess.Popen(command, cwd=PROJECT_ROOT, text=True, start_new_session=True)
         faults = []

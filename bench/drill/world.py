@@ -103,15 +103,24 @@ class World:
     ) -> subprocess.Popen[str]:
         """Start any program of the project's against `url`, in a session of its own."""
         return subprocess.Popen(
-            command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            command,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
             preexec_fn=before,  # noqa: PLW1509  # only sets a limit of the child's own
             env={
-                **os.environ, "DATABASE_URL": url, "PIPELINE_LOCAL_DIR": str(self.folder / "local"),
-                "BACKUP_BEFORE_WRITE": "false", "FIRST_MONTH": self.months[0],
-                "DAGSTER_HOME": str(PROJECT_ROOT), "CHAT_ARCHIVE": str(self.archive), "ERP": str(self.pages),
+                **os.environ,
+                "DATABASE_URL": url,
+                "PIPELINE_LOCAL_DIR": str(self.folder / "local"),
+                "BACKUP_BEFORE_WRITE": "false",
+                "FIRST_MONTH": self.months[0],
+                "DAGSTER_HOME": str(PROJECT_ROOT),
+                "CHAT_ARCHIVE": str(self.archive),
+                "ERP": str(self.pages),
                 **(environment or {}),
             },
-        )  # fmt: skip
+        )
 
     def run(self, url: str, *arguments: str, **more: object) -> tuple[int, str]:
         """Run to the end; return exit status and what was printed."""

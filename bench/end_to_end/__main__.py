@@ -83,9 +83,14 @@ def fresh_database(url: str) -> None:
 def chain(root: Path, months: list[str], how: str, environment: dict[str, str]) -> Run:
     """Run the chain in a process of its own and watch the memory of its family, the server's left out."""
     command = [
-        sys.executable, "-m", "bench.end_to_end.chain",
-        str(root / "organized_whatsapp_chats"), str(root / "erp"), ",".join(months), how,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "bench.end_to_end.chain",
+        str(root / "organized_whatsapp_chats"),
+        str(root / "erp"),
+        ",".join(months),
+        how,
+    ]
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     peak = 0.0
@@ -183,26 +188,32 @@ def _measure(
         *_step_rows(found),
         *_whole_rows(found, whole, dagster),
         report.measured(
-            "the naive way, extrapolated", "s", [extrapolated], reference=whole,
+            "the naive way, extrapolated",
+            "s",
+            [extrapolated],
+            reference=whole,
             note=f"{files[0]:,} x {cost.phone_query * 1000:.1f} ms (LIKE)"
             f" + {files[1]:,} x {cost.name_match:.2f} s (difflib)"
             f" + {messages[0]:,} x {cost.insert * 1000:.2f} ms (INSERT)",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _loading_rows(found: _Measured) -> list[report.Row]:
     limit = statistics.median(found.limits)
     return [
-        report.measured("COPY of the same rows into the same tables, the limit", "s", found.limits,
-                        reference=limit),
+        report.measured(
+            "COPY of the same rows into the same tables, the limit", "s", found.limits, reference=limit
+        ),
         report.measured("the same without checking foreign keys", "s", found.unchecked, reference=limit),
         report.measured(
-            "index + link + orders + load", "s",
-            [sum(run.seconds[step] for step in LOADING) for run in found.plain], reference=limit,
+            "index + link + orders + load",
+            "s",
+            [sum(run.seconds[step] for step in LOADING) for run in found.plain],
+            reference=limit,
             note=_cpu_note(found, LOADING) + "; the fitting of weights aside",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _step_rows(found: _Measured) -> list[report.Row]:
@@ -220,19 +231,35 @@ def _whole_rows(found: _Measured, whole: float, dagster: Run) -> list[report.Row
 
     return [
         report.measured(
-            "everything, empty database to summaries", "s", [run.total for run in found.plain],
-            reference=whole, memory_mb=max(run.memory_mb for run in found.plain),
+            "everything, empty database to summaries",
+            "s",
+            [run.total for run in found.plain],
+            reference=whole,
+            memory_mb=max(run.memory_mb for run in found.plain),
             note=f"processor: {statistics.median(run.own_cpu for run in found.plain):.1f} s ours",
         ),
-        report.measured("again, nothing new", "s", [run.total for run in found.again], reference=whole,
-                        note="with the start of the process"),
-        report.measured("again, nothing new, the chats alone", "s", map(without_erp, found.again),
-                        reference=whole),
-        report.measured("one file more, the chats alone", "s", map(without_erp, found.one_more),
-                        reference=whole),
-        report.measured("everything through one ranged Dagster run", "s", [dagster.total], reference=whole,
-                        memory_mb=dagster.memory_mb, note=f"processor: {dagster.own_cpu:.1f} s ours"),
-    ]  # fmt: skip
+        report.measured(
+            "again, nothing new",
+            "s",
+            [run.total for run in found.again],
+            reference=whole,
+            note="with the start of the process",
+        ),
+        report.measured(
+            "again, nothing new, the chats alone", "s", map(without_erp, found.again), reference=whole
+        ),
+        report.measured(
+            "one file more, the chats alone", "s", map(without_erp, found.one_more), reference=whole
+        ),
+        report.measured(
+            "everything through one ranged Dagster run",
+            "s",
+            [dagster.total],
+            reference=whole,
+            memory_mb=dagster.memory_mb,
+            note=f"processor: {dagster.own_cpu:.1f} s ours",
+        ),
+    ]
 
 
 def _cpu_note(found: _Measured, steps: Iterable[str]) -> str:

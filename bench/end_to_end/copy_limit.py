@@ -10,9 +10,14 @@ from psycopg import sql
 from whatsapp_pipeline.store.connection import Connection
 
 TABLES = (
-    "chat_files", "chat_sessions", "chat_phones", "match_candidates", "order_candidates", "exceptions",
+    "chat_files",
+    "chat_sessions",
+    "chat_phones",
+    "match_candidates",
+    "order_candidates",
+    "exceptions",
     "chat_messages",
-)  # fmt: skip
+)
 # What those point at: there before the clock starts.
 PARENTS = ("contatos", "ordens_servico")
 

@@ -39,8 +39,10 @@ def main() -> None:
     local_dir = WORK / "server"
     url = server_url(local_dir, PIPELINE_DATABASE)
     environment = {
-        **os.environ, "PIPELINE_LOCAL_DIR": str(local_dir), "DAGSTER_HOME": str(settings.PROJECT_ROOT),
-    }  # fmt: skip
+        **os.environ,
+        "PIPELINE_LOCAL_DIR": str(local_dir),
+        "DAGSTER_HOME": str(settings.PROJECT_ROOT),
+    }
     environment.pop("DATABASE_URL", None)
     rows: list[report.Row] = []
     for messages in arguments.messages:
@@ -63,10 +65,13 @@ def _rows(messages: int, files: int, run: Run, sizes: str) -> list[report.Row]:
         report.measured(f"{name}: index + link + orders + load", "s a million", [loading / millions]),
         report.measured(f"{name}: summaries", "s a million", [run.seconds["summaries"] / millions]),
         report.measured(
-            f"{name}: everything", "s a million", [run.total / millions], memory_mb=run.memory_mb,
+            f"{name}: everything",
+            "s a million",
+            [run.total / millions],
+            memory_mb=run.memory_mb,
             note=f"processor: {own / millions:.0f} s ours, {server / millions:.0f} s the server's; {sizes}",
         ),
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

@@ -33,12 +33,18 @@ class NaiveCost:
 def measure(conn: Connection, *, phones: int = 40, names: int = 4, inserts: int = 3000) -> NaiveCost:
     """Measure each naive step over the database as the pipeline left it; nothing is kept."""
     rng = random.Random(0)
-    keys = [row[0] for row in conn.execute(
-        "SELECT phone_key FROM chat_files WHERE phone_key IS NOT NULL ORDER BY id LIMIT 2000"
-    )]  # fmt: skip
-    titles = [row[0] for row in conn.execute(
-        "SELECT customer_name FROM chat_files WHERE customer_name IS NOT NULL ORDER BY id LIMIT 500"
-    )]  # fmt: skip
+    keys = [
+        row[0]
+        for row in conn.execute(
+            "SELECT phone_key FROM chat_files WHERE phone_key IS NOT NULL ORDER BY id LIMIT 2000"
+        )
+    ]
+    titles = [
+        row[0]
+        for row in conn.execute(
+            "SELECT customer_name FROM chat_files WHERE customer_name IS NOT NULL ORDER BY id LIMIT 500"
+        )
+    ]
     contacts = [row[0] for row in conn.execute("SELECT nome FROM contatos WHERE nome IS NOT NULL")]
     phone_sample = rng.sample(keys, min(phones, len(keys)))
     started = time.perf_counter()

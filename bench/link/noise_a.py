@@ -49,14 +49,37 @@ Boa Sorte|do Vale|Paulista|Mineira|Gaúcha|Imperial|Real|Diamante|Ouro Preto|Sol
 Pioneira|do Porto|São Lucas|Cristal|Planalto|Vitória|Litoral""".replace("\n", "").split("|")
 LEGAL = ("LTDA", "ME", "LTDA ME", "EIRELI", "MEI", "EPP", "S.A.")
 NICK = {
-    "José": ("Zé", "Zezinho"), "João": ("Joãozinho", "Jão"), "Antônio": ("Toninho", "Tonho"), "Francisco": ("Chico",),
-    "Carlos": ("Carlinhos",), "Eduardo": ("Edu", "Dudu"), "Roberto": ("Beto",), "Rafael": ("Rafa",),
-    "Gabriel": ("Gabi", "Biel"), "Beatriz": ("Bia",), "Fernanda": ("Nanda", "Fê"), "Juliana": ("Ju",),
-    "Luciana": ("Lu",), "Patrícia": ("Paty",), "Daniel": ("Dani",), "Daniela": ("Dani",), "Cristiane": ("Cris",),
-    "Sebastião": ("Tião",), "Terezinha": ("Tere",), "Aparecida": ("Cida",), "Leonardo": ("Léo",),
-    "Alexandre": ("Xande", "Alê"), "Guilherme": ("Gui",), "Gustavo": ("Guga",), "Manoel": ("Mané",),
-    "Isabela": ("Isa",), "Caroline": ("Carol",), "Carolina": ("Carol",), "Mônica": ("Moni",), "Vanessa": ("Van",),
-}  # fmt: skip
+    "José": ("Zé", "Zezinho"),
+    "João": ("Joãozinho", "Jão"),
+    "Antônio": ("Toninho", "Tonho"),
+    "Francisco": ("Chico",),
+    "Carlos": ("Carlinhos",),
+    "Eduardo": ("Edu", "Dudu"),
+    "Roberto": ("Beto",),
+    "Rafael": ("Rafa",),
+    "Gabriel": ("Gabi", "Biel"),
+    "Beatriz": ("Bia",),
+    "Fernanda": ("Nanda", "Fê"),
+    "Juliana": ("Ju",),
+    "Luciana": ("Lu",),
+    "Patrícia": ("Paty",),
+    "Daniel": ("Dani",),
+    "Daniela": ("Dani",),
+    "Cristiane": ("Cris",),
+    "Sebastião": ("Tião",),
+    "Terezinha": ("Tere",),
+    "Aparecida": ("Cida",),
+    "Leonardo": ("Léo",),
+    "Alexandre": ("Xande", "Alê"),
+    "Guilherme": ("Gui",),
+    "Gustavo": ("Guga",),
+    "Manoel": ("Mané",),
+    "Isabela": ("Isa",),
+    "Caroline": ("Carol",),
+    "Carolina": ("Carol",),
+    "Mônica": ("Moni",),
+    "Vanessa": ("Van",),
+}
 DEVICE = """notebook|note dell|note|pc gamer|computador|iphone 12|iphone|celular|samsung a32|moto g60|tv 50|tv samsung|
 impressora hp|epson l3150|ps5|xbox|placa de vídeo|tablet|troca de tela|formatação|orçamento|bateria|carregador|
 macbook air|ssd""".replace("\n", "").split("|")
@@ -108,9 +131,14 @@ def renderings(contact: ContactName) -> list[Rendering]:
     names = [word for word in words if word.lower() not in JOINERS]
     first, last = names[0], names[-1]
     options = [
-        (words, 0.36), ([first, last], 0.26), (names[:2], 0.14), (names[:3], 0.10), ([last, first], 0.03),
-        ([first], 0.05), ([*names[:2], last] if len(names) > 2 else names, 0.06),
-    ]  # fmt: skip
+        (words, 0.36),
+        ([first, last], 0.26),
+        (names[:2], 0.14),
+        (names[:3], 0.10),
+        ([last, first], 0.03),
+        ([first], 0.05),
+        ([*names[:2], last] if len(names) > 2 else names, 0.06),
+    ]
     return [(_key(chosen), chance) for chosen, chance in options]
 
 
@@ -120,12 +148,14 @@ def _key(words: list[str]) -> tuple[str, ...]:
 
 def _typo(rng: random.Random, word: str) -> str:
     at = rng.randrange(1, len(word))
-    return rng.choice((
-        word[:at] + word[at + 1 :],
-        word[:at] + word[at - 1] + word[at:],
-        word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :],
-        word[:at] + rng.choice("aeiorstnl") + word[at + 1 :],
-    ))  # fmt: skip
+    return rng.choice(
+        (
+            word[:at] + word[at + 1 :],
+            word[:at] + word[at - 1] + word[at:],
+            word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :],
+            word[:at] + rng.choice("aeiorstnl") + word[at + 1 :],
+        )
+    )
 
 
 _SOUND = (

@@ -41,8 +41,27 @@ sobral|do vizinho|da igreja|obra|sítio""".replace("\n", "").split("|")
 JOBS = "pintor|pedreiro|advogada|dentista|motoboy|uber|professora|eletricista|síndico|manicure|mecânico|enfermeira".split(
     "|"
 )
-CONFUSED = {"a": "sá", "e": "ér3", "i": "yu", "o": "p0", "u": "ui", "s": "zx", "z": "s", "c": "sk", "m": "n", "n": "m",
-            "r": "rt", "l": "lr", "g": "j", "j": "g", "v": "w", "t": "d", "d": "t", "b": "p", "p": "b"}  # fmt: skip
+CONFUSED = {
+    "a": "sá",
+    "e": "ér3",
+    "i": "yu",
+    "o": "p0",
+    "u": "ui",
+    "s": "zx",
+    "z": "s",
+    "c": "sk",
+    "m": "n",
+    "n": "m",
+    "r": "rt",
+    "l": "lr",
+    "g": "j",
+    "j": "g",
+    "v": "w",
+    "t": "d",
+    "d": "t",
+    "b": "p",
+    "p": "b",
+}
 NONE_SHARE = 0.2
 JOINERS = ("da", "de", "do", "dos")
 

@@ -146,10 +146,14 @@ def _compare(
             f"{words}: COPY of ready-made rows", "messages/s", rates[0], reference=limit, note=copying.note
         ),
         measured(
-            f"{words}: read, parse, COPY", "messages/s", rates[1], reference=limit, memory_mb=peak,
+            f"{words}: read, parse, COPY",
+            "messages/s",
+            rates[1],
+            reference=limit,
+            memory_mb=peak,
             note=loading.note,
         ),
-    ]  # fmt: skip
+    ]
     return rows, f"{words}: {messages:,} messages, {times:.2f} times COPY, target ≤ 1.30."
 
 

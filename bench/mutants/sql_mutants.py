@@ -24,18 +24,53 @@ _TOKEN = re.compile(
 )
 _SIGNS = {"=": "<>", "<>": "=", "<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 _WORDS = {
-    ("NOT", "EXISTS"): "EXISTS", ("EXISTS",): "NOT EXISTS", ("IS", "NOT", "NULL"): "IS NULL",
-    ("IS", "NULL"): "IS NOT NULL", ("IS", "NOT", "DISTINCT"): "IS DISTINCT",
-    ("IS", "DISTINCT"): "IS NOT DISTINCT", ("NOT", "IN"): "IN", ("IN",): "NOT IN", ("LEFT", "JOIN"): "JOIN",
-    ("DESC",): "ASC", ("UNION", "ALL"): "UNION", ("AND", "NOT"): "AND", ("WHERE", "NOT"): "WHERE",
-    ("OR",): "AND", ("AND",): "OR",
-}  # fmt: skip
-_FUNCTIONS = {"min": "max", "max": "min", "least": "greatest", "greatest": "least", "bool_or": "bool_and",
-              "bool_and": "bool_or"}  # fmt: skip
+    ("NOT", "EXISTS"): "EXISTS",
+    ("EXISTS",): "NOT EXISTS",
+    ("IS", "NOT", "NULL"): "IS NULL",
+    ("IS", "NULL"): "IS NOT NULL",
+    ("IS", "NOT", "DISTINCT"): "IS DISTINCT",
+    ("IS", "DISTINCT"): "IS NOT DISTINCT",
+    ("NOT", "IN"): "IN",
+    ("IN",): "NOT IN",
+    ("LEFT", "JOIN"): "JOIN",
+    ("DESC",): "ASC",
+    ("UNION", "ALL"): "UNION",
+    ("AND", "NOT"): "AND",
+    ("WHERE", "NOT"): "WHERE",
+    ("OR",): "AND",
+    ("AND",): "OR",
+}
+_FUNCTIONS = {
+    "min": "max",
+    "max": "min",
+    "least": "greatest",
+    "greatest": "least",
+    "bool_or": "bool_and",
+    "bool_and": "bool_or",
+}
 _CLAUSE_ENDS = {
-    "AND", "OR", "GROUP", "ORDER", "LIMIT", "UNION", "RETURNING", "WHERE", "ON", "JOIN", "LEFT", "CROSS",
-    "HAVING", "FOR", "WHEN", "THEN", "DO", "WINDOW", "EXCEPT", "FROM", "SET",
-}  # fmt: skip
+    "AND",
+    "OR",
+    "GROUP",
+    "ORDER",
+    "LIMIT",
+    "UNION",
+    "RETURNING",
+    "WHERE",
+    "ON",
+    "JOIN",
+    "LEFT",
+    "CROSS",
+    "HAVING",
+    "FOR",
+    "WHEN",
+    "THEN",
+    "DO",
+    "WINDOW",
+    "EXCEPT",
+    "FROM",
+    "SET",
+}
 
 
 class _Word:

@@ -40,14 +40,16 @@ def fill(conn: Connection, messages: int) -> None:
     conn.execute(
         "INSERT INTO ordens_servico (id, numero_ordem_servico, situacao, equipamento, data_emissao,"
         " id_contato) SELECT g, g::text, (g %% 8)::text, 'Notebook', '2024-01-01'::date + (g %% 365)::int, g"
-        " FROM generate_series(1, %s) g", (chats,),
-    )  # fmt: skip
+        " FROM generate_series(1, %s) g",
+        (chats,),
+    )
     conn.execute(
         "INSERT INTO chat_files (filename, file_path, month, id_contato, match_status, processing_status,"
         " id_ordem_servico, first_message_at, last_message_at)"
         " SELECT g::text, g::text, '2024-01', g, 'linked', 'loaded', g, '2024-01-01', '2024-12-01'"
-        " FROM generate_series(1, %s) g", (chats,),
-    )  # fmt: skip
+        " FROM generate_series(1, %s) g",
+        (chats,),
+    )
     columns = "id_chat_file, ordinal, message_timestamp, direction, type, message_text, line, body_hash"
     with conn.cursor().copy(f"COPY chat_messages ({columns}) FROM STDIN") as copy:
         for chat in range(1, chats + 1):
@@ -94,9 +96,10 @@ def measure(conn: Connection, messages: int) -> str:
     fill(conn, messages)
     rows = []
     for title, options in (
-        ("first summaries of all", SummaryOptions()), ("again, nothing new", SummaryOptions()),
+        ("first summaries of all", SummaryOptions()),
+        ("again, nothing new", SummaryOptions()),
         ("rebuild of all", SummaryOptions(rebuild=True)),
-    ):  # fmt: skip
+    ):
         start = time.perf_counter()
         report = summarize(conn, options, log=log)
         seconds = time.perf_counter() - start
@@ -105,13 +108,21 @@ def measure(conn: Connection, messages: int) -> str:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows += [
         measured(
-            "search, top 20 by rank", "ms", searches, reference=median(scans), memory_mb=peak,
+            "search, top 20 by rank",
+            "ms",
+            searches,
+            reference=median(scans),
+            memory_mb=peak,
             note=f"p95 {quantiles(searches, n=20)[-1]:,.0f} ms; memory: the peak, summaries included",
         ),
         measured(
-            "the rival: ILIKE", "ms", scans, reference=median(scans), note="no rank, no inflection",
+            "the rival: ILIKE",
+            "ms",
+            scans,
+            reference=median(scans),
+            note="no rank, no inflection",
         ),
-    ]  # fmt: skip
+    ]
     return write(
         "summaries",
         "Summaries and search",

@@ -99,12 +99,19 @@ class ReceiverProcess:
     def __init__(self, url: str, spool_dir: Path, *, command: list[str] | None = None) -> None:
         self.port = free_port()
         self._environment = {
-            **os.environ, "DATABASE_URL": url, "WHATSAPP_APP_SECRET": SECRET,
-            "WHATSAPP_SPOOL_DIR": str(spool_dir), "WHATSAPP_VERIFY_TOKEN": "invented-token",
-        }  # fmt: skip
+            **os.environ,
+            "DATABASE_URL": url,
+            "WHATSAPP_APP_SECRET": SECRET,
+            "WHATSAPP_SPOOL_DIR": str(spool_dir),
+            "WHATSAPP_VERIFY_TOKEN": "invented-token",
+        }
         self._command = command or [
-            sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "webhook", "serve",
-        ]  # fmt: skip
+            sys.executable,
+            "-c",
+            "from whatsapp_pipeline.cli import main; main()",
+            "webhook",
+            "serve",
+        ]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

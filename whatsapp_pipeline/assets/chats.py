@@ -95,9 +95,14 @@ def chat_file_index(
 
     configured = settings.load()
     options = IndexOptions(
-        sample=config.sample, seed=config.seed, verify_hashes=config.verify_hashes, zone=configured.zone,
-        locale=configured.locale, owner=configured.owner, default_area_code=configured.default_area_code,
-    )  # fmt: skip
+        sample=config.sample,
+        seed=config.seed,
+        verify_hashes=config.verify_hashes,
+        zone=configured.zone,
+        locale=configured.locale,
+        owner=configured.owner,
+        default_area_code=configured.default_area_code,
+    )
     chats = archive.open()
 
     def before(conn: Connection, months: list[str]) -> None:
@@ -116,9 +121,15 @@ def chat_file_index(
         }
 
     yield from run_months(
-        context, database, config, table="chat_files", month_rows=status.chat_files_in, more=more,
-        before=before, step=lambda conn, month: index_month(conn, chats, month, options, log=context.log),
-    )  # fmt: skip
+        context,
+        database,
+        config,
+        table="chat_files",
+        month_rows=status.chat_files_in,
+        more=more,
+        before=before,
+        step=lambda conn, month: index_month(conn, chats, month, options, log=context.log),
+    )
 
 
 @dg.asset(
@@ -149,8 +160,11 @@ def chat_messages(
         batch_size=configured.load_batch_size if config.batch_size is None else config.batch_size,
         delay_seconds=configured.load_delay_seconds if config.delay_seconds is None else config.delay_seconds,
         writers=config.writers,
-        zone=configured.zone, owner=configured.owner, locale=configured.locale, should_stop=gates.is_paused,
-    )  # fmt: skip
+        zone=configured.zone,
+        owner=configured.owner,
+        locale=configured.locale,
+        should_stop=gates.is_paused,
+    )
 
     def more(conn: Connection, months: list[str]) -> Metadata:
         rows = status.message_preview(conn, months)
@@ -173,9 +187,14 @@ def chat_messages(
 
     with MessageLoading(archive.open(), months_of(context), options, log=context.log) as loading:
         yield from run_months(
-            context, database, config, table="chat_messages", month_rows=status.messages_in, more=more,
+            context,
+            database,
+            config,
+            table="chat_messages",
+            month_rows=status.messages_in,
+            more=more,
             step=loading.load,
-        )  # fmt: skip
+        )
 
 
 ASSETS = [chat_file_index, chat_messages]

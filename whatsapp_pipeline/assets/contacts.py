@@ -98,11 +98,15 @@ def tiny_contacts(
 
     with erp.open() as source:
         yield from run_table(
-            context, database, config, table="contatos", more=more,
+            context,
+            database,
+            config,
+            table="contatos",
+            more=more,
             step=lambda conn: sync_contacts(
                 conn, source, full=config.full, backup_dir=_backup_dir(config), log=context.log
             ),
-        )  # fmt: skip
+        )
     _forget_old_pages(context, config)
 
 
@@ -129,11 +133,14 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
 
     with erp.open() as source:
         yield from run_table(
-            context, database, config, table="ordens_servico",
+            context,
+            database,
+            config,
+            table="ordens_servico",
             step=lambda conn: sync_orders(
                 conn, source, since=since, backup_dir=_backup_dir(config), log=context.log, full=config.full
             ),
-        )  # fmt: skip
+        )
     _forget_old_pages(context, config)
 
 
@@ -169,12 +176,16 @@ def normalized_contacts(
         }
 
     yield from run_table(
-        context, database, config, table="contact_phones", more=more,
+        context,
+        database,
+        config,
+        table="contact_phones",
+        more=more,
         step=lambda conn: normalize_contacts(
             conn, default_area_code=settings.load().default_area_code, log=context.log
         ),
         before=lambda conn: refuse_red(conn, rule_book.blocking(*CONTACTS_AND_ERP)),
-    )  # fmt: skip
+    )
 
 
 FILLED_BY: Mapping[str, dg.AssetsDefinition] = {"contatos": tiny_contacts, "ordens_servico": tiny_orders}

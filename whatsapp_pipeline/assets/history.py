@@ -31,8 +31,11 @@ def _runs(instance: dg.DagsterInstance) -> list[RunLine]:
         run, start = record.dagster_run, record.start_time or record.create_timestamp.timestamp()
         found.append(
             RunLine(
-                datetime.fromtimestamp(start, UTC), run.job_name, months_in_words(run.tags), run.status.value,
+                datetime.fromtimestamp(start, UTC),
+                run.job_name,
+                months_in_words(run.tags),
+                run.status.value,
                 (record.end_time or start) - start,
             )
-        )  # fmt: skip
+        )
     return found

@@ -37,22 +37,32 @@ NORMALIZED_CONTACTS = _metadata(
 CONTACT_LINKS = _metadata(
     {
         "id_contato": [
-            "normalized_contacts.id_contato", "normalized_contacts.key", "chat_file_index.phone_key",
-            "chat_file_index.customer_name", "chat_file_index.reference_os", "chat_file_index.devices",
+            "normalized_contacts.id_contato",
+            "normalized_contacts.key",
+            "chat_file_index.phone_key",
+            "chat_file_index.customer_name",
+            "chat_file_index.reference_os",
+            "chat_file_index.devices",
         ],
         "match_confidence": [
-            "normalized_contacts.key", "chat_file_index.phone_key", "chat_file_index.customer_name",
+            "normalized_contacts.key",
+            "chat_file_index.phone_key",
+            "chat_file_index.customer_name",
         ],
     }
-)  # fmt: skip
+)
 ORDER_LINKS = _metadata(
     {
         "id_ordem_servico": [
-            "contact_links.id_contato", "ordens_servico.id", "ordens_servico.numero_ordem_servico",
-            "ordens_servico.data_emissao", "ordens_servico.data_conclusao", "ordens_servico.equipamento",
+            "contact_links.id_contato",
+            "ordens_servico.id",
+            "ordens_servico.numero_ordem_servico",
+            "ordens_servico.data_emissao",
+            "ordens_servico.data_conclusao",
+            "ordens_servico.equipamento",
         ],
     }
-)  # fmt: skip
+)
 CHAT_MESSAGES = _metadata({"id_chat_file": ["chat_file_index.id"]})
 COMMITMENTS = _metadata(
     {

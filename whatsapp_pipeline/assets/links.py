@@ -92,9 +92,10 @@ def contact_links(
     from whatsapp_pipeline.steps.links.link_contacts import ContactLinking, LinkOptions
 
     options = LinkOptions(
-        link_at=config.link_at, propose_at=config.propose_at,
+        link_at=config.link_at,
+        propose_at=config.propose_at,
         default_area_code=settings.load().default_area_code,
-    )  # fmt: skip
+    )
 
     def more(conn: Connection, months: list[str]) -> Metadata:
         rows = status.link_methods(conn, months)
@@ -112,10 +113,15 @@ def contact_links(
         }
 
     yield from run_months(
-        context, database, config, table="chat_files", month_rows=status.chat_files_in, more=more,
+        context,
+        database,
+        config,
+        table="chat_files",
+        month_rows=status.chat_files_in,
+        more=more,
         step=ContactLinking(options, log=context.log).link,
         before=lambda conn, _: refuse_red(conn, rule_book.blocking(*TABLES_AND_ERP)),
-    )  # fmt: skip
+    )
 
 
 @dg.asset(
@@ -153,10 +159,15 @@ def order_links(
         }
 
     yield from run_months(
-        context, database, config, table="chat_sessions", month_rows=status.sessions_in, more=more,
+        context,
+        database,
+        config,
+        table="chat_sessions",
+        month_rows=status.sessions_in,
+        more=more,
         step=OrderLinking(options, log=context.log).link,
         before=lambda conn, _: refuse_red(conn, rule_book.blocking(*TABLES_AND_ERP)),
-    )  # fmt: skip
+    )
 
 
 def build_assets(*, with_erp: bool) -> list[dg.AssetsDefinition]:

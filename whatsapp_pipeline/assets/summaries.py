@@ -70,10 +70,19 @@ _FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=3), warn_wind
 
 def _spec(key: str, description: str, metadata: Metadata) -> dg.AssetSpec:
     return dg.AssetSpec(
-        key, description=description, deps=_DEPS, group_name=GROUP, tags={"subject": "summaries"},
-        kinds={"python", "postgres"}, owners=OWNERS, code_version="2", skippable=True,
-        automation_condition=_AFTER_MONTHS, freshness_policy=_FRESH, metadata=metadata,
-    ).with_io_manager_key(table_frames.KEY)  # fmt: skip
+        key,
+        description=description,
+        deps=_DEPS,
+        group_name=GROUP,
+        tags={"subject": "summaries"},
+        kinds={"python", "postgres"},
+        owners=OWNERS,
+        code_version="2",
+        skippable=True,
+        automation_condition=_AFTER_MONTHS,
+        freshness_policy=_FRESH,
+        metadata=metadata,
+    ).with_io_manager_key(table_frames.KEY)
 
 
 @dg.multi_asset(
@@ -114,13 +123,17 @@ def customer_summaries(
         contacts=None if config.contacts is None else tuple(config.contacts),
     )
     yield from run_table(
-        context, database, config, table="customer_chat_summaries", more=_what_they_show,
+        context,
+        database,
+        config,
+        table="customer_chat_summaries",
+        more=_what_they_show,
         step=lambda conn: summarize(
             conn, replace(options, held_months=red_months(conn, of_months)), log=context.log
         ),
         before=lambda conn: refuse_red(conn, rule_book.blocking(*TABLES_AND_ERP)),
         second=SecondTable("commitments", "commitments", _what_is_promised),
-    )  # fmt: skip
+    )
 
 
 def _what_they_show(conn: Connection) -> Metadata:

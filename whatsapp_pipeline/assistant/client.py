@@ -196,9 +196,10 @@ def _text_of_parts(parts: Sequence[object]) -> str:
     return "".join(
         part["text"]
         for part in parts
-        if isinstance(part, Mapping) and part.get("type") in {"text", "output_text"}
+        if isinstance(part, Mapping)
+        and part.get("type") in {"text", "output_text"}
         and isinstance(part.get("text"), str)
-    )  # fmt: skip
+    )
 
 
 def _tokens(document: Mapping[str, Any]) -> int:

@@ -88,15 +88,18 @@ class Outcome:
             "assets": self.assets,
             "checks": [
                 {
-                    "asset": check.asset, "name": check.name, "passed": check.passed,
-                    "severity": check.severity, "description": check.description,
+                    "asset": check.asset,
+                    "name": check.name,
+                    "passed": check.passed,
+                    "severity": check.severity,
+                    "description": check.description,
                 }
                 for check in self.checks
             ],
             **({"errors": self.errors} if self.errors else {}),
             **({"paused": self.paused} if self.paused else {}),
             **({} if self.changes is None else {"changes": [c.as_dict() for c in self.changes]}),
-        }  # fmt: skip
+        }
 
 
 @contextlib.contextmanager
@@ -235,10 +238,14 @@ def _check(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
         red = [record.data for record in table.records if record.data.get("state") == "red"]
         failing = {str(row["month"]): int(str(row["failing"])) for row in red}
     return CheckOutcome(
-        asset=evaluation.asset_key.to_user_string(), name=evaluation.check_name, passed=evaluation.passed,
-        severity=evaluation.severity.value, blocking=evaluation.blocking or False,
-        description=evaluation.description or "", failing_by_month=failing,
-    )  # fmt: skip
+        asset=evaluation.asset_key.to_user_string(),
+        name=evaluation.check_name,
+        passed=evaluation.passed,
+        severity=evaluation.severity.value,
+        blocking=evaluation.blocking or False,
+        description=evaluation.description or "",
+        failing_by_month=failing,
+    )
 
 
 def _in_words(error: SerializableErrorInfo | None) -> str:

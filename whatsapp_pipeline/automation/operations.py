@@ -59,11 +59,12 @@ def weekly_catch_up(
         return dg.SkipReason("nothing is missing, failed or stale")
     return [
         dg.RunRequest(
-            run_key=f"catch-up:{now:%Y-%m-%d}:{month}", partition_key=month,
+            run_key=f"catch-up:{now:%Y-%m-%d}:{month}",
+            partition_key=month,
             tags={"whatsapp_pipeline/why": "; ".join(todo.reasons[month])},
         )
         for month in months
-    ]  # fmt: skip
+    ]
 
 
 @dg.op(description="Delete chats of months older than RETENTION_MONTHS from the database.")

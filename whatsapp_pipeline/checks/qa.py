@@ -79,9 +79,16 @@ class QaCheck:
     def declared(self) -> Rule:
         """The check as data, without CHECK_TOLERANCES."""
         return Rule(
-            self.name, self.asset, severity=self.severity, blocking=self.blocking, tolerance=self.tolerated,
-            monthly=self.monthly, description=self.description, how_to_fix=self.how_to_fix, why=self.why,
-        )  # fmt: skip
+            self.name,
+            self.asset,
+            severity=self.severity,
+            blocking=self.blocking,
+            tolerance=self.tolerated,
+            monthly=self.monthly,
+            description=self.description,
+            how_to_fix=self.how_to_fix,
+            why=self.why,
+        )
 
     @property
     def rule(self) -> Rule:
@@ -113,9 +120,15 @@ def evaluate(check: QaCheck, scope: Scope, *, run_id: str | None, every_month: b
     with qa_results.evaluation_lock(scope.conn, check.name), scope.conn.transaction():
         findings = check.find(scope)
         qa_results.record(
-            scope.conn, check.name, check.severity, findings, scope.months if check.monthly else [],
-            run_id=run_id, at=scope.now, every_month=every_month,
-        )  # fmt: skip
+            scope.conn,
+            check.name,
+            check.severity,
+            findings,
+            scope.months if check.monthly else [],
+            run_id=run_id,
+            at=scope.now,
+            every_month=every_month,
+        )
         return quality.standing_of(scope.conn, check.rule)
 
 

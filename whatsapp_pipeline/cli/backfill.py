@@ -26,9 +26,14 @@ from whatsapp_pipeline.errors import PipelineError
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
 @load_options
 def backfill(
-    missing: bool, failed: bool, stale: bool, since: str | None, archive_root: str | None, dry_run: bool,
+    missing: bool,
+    failed: bool,
+    stale: bool,
+    since: str | None,
+    archive_root: str | None,
+    dry_run: bool,
     config: AssetConfig,
-) -> None:  # fmt: skip
+) -> None:
     """Run the months that are missing, failed or stale, with one run per range of months.
 
     Without --missing, --failed or --stale all three kinds are run. For older years, set FIRST_MONTH to their

@@ -82,10 +82,11 @@ def commitments(  # one parameter an option
     )
     if not lines:
         say(
-            "nothing found" if contact or due
+            "nothing found"
+            if contact or due
             else "nothing found in the last 90 days; --contact lists all of one customer",
             err=True,
-        )  # fmt: skip
+        )
 
 
 def _as_json(line: CommitmentLine) -> dict[str, object]:

@@ -49,9 +49,11 @@ def _serve(host: str, port: int) -> None:
     log.setLevel(logging.INFO)
     try:
         serve_console(
-            config, _prepared_url(configured), audit_months=configured.console_audit_months,
+            config,
+            _prepared_url(configured),
+            audit_months=configured.console_audit_months,
             say=lambda text: say(text, err=True),
-        )  # fmt: skip
+        )
     except LoginsRefusedError as error:
         for statement in error.statements:
             say(f"{statement};")
@@ -195,9 +197,12 @@ def _user(conn: Connection, name: str) -> ConsoleUser:
     "--minutes", type=click.IntRange(1, 1440), default=15, show_default=True, help="How long it works."
 )
 @click.option(
-    "--level", type=click.Choice(["reader", "analyst"]), default="analyst", show_default=True,
+    "--level",
+    type=click.Choice(["reader", "analyst"]),
+    default="analyst",
+    show_default=True,
     help="reader: the order's data; analyst: its messages too.",
-)  # fmt: skip
+)
 @click.option(
     "--origin", "origins", multiple=True, help="Who may frame the page, such as https://erp.example."
 )

@@ -21,9 +21,11 @@ def erp() -> None:
 
 @erp.command()
 @click.option(
-    "--redirect-uri", default="http://localhost", show_default=True,
+    "--redirect-uri",
+    default="http://localhost",
+    show_default=True,
     help="The redirect address registered with the application in the ERP.",
-)  # fmt: skip
+)
 @click.option("--code", help="The code, or the whole address the ERP led to.  [default: asked for]")
 def authorize(redirect_uri: str, code: str | None) -> None:
     """Allow this program to read the ERP: once, and again if no run has used the access for a day.

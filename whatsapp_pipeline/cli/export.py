@@ -28,9 +28,11 @@ _MONTH = r"\d{4}-(?:0[1-9]|1[0-2])"
 @click.option("--month", "months", metavar="YYYY-MM[..YYYY-MM]", help="One month or a range.  [default: all]")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), default="csv", show_default=True)
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True,
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
     help="Folder for the file; it is made where it is missing.",
-)  # fmt: skip
+)
 @click.option(
     "--decimal-comma", is_flag=True, help="CSV: write 1,5 and not 1.5, as Excel in Brazil reads it."
 )

@@ -27,35 +27,54 @@ if TYPE_CHECKING:
 
 _EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 DECISION_COLUMNS = (
-    "title", "id_contato", "status", "method", "confidence", "id_ordem_servico", "order_method",
-    "order_confidence", "candidates",
-)  # fmt: skip
+    "title",
+    "id_contato",
+    "status",
+    "method",
+    "confidence",
+    "id_ordem_servico",
+    "order_method",
+    "order_confidence",
+    "candidates",
+)
 
 
 @click.command()
 @click.argument("title", required=False)
 @click.option(
-    "--date", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD",
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
     help="The chat's date: finds the order, too.",
-)  # fmt: skip
+)
 @click.option("--contacts", type=_EXISTING, help="CSV: id,nome,fantasia,telefone,celular.")
 @click.option("--titles", type=_EXISTING, help="CSV: title,date[,header_phone].")
 @click.option(
-    "--orders", type=_EXISTING,
+    "--orders",
+    type=_EXISTING,
     help="CSV: id,numero_ordem_servico,id_contato,data_emissao,data_conclusao,equipamento.",
-)  # fmt: skip
+)
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where the decisions go, as CSV."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the name model's simulation.")
 @click.option(
-    "--model", "model_file", type=click.Path(dir_okay=False, path_type=Path),
+    "--model",
+    "model_file",
+    type=click.Path(dir_okay=False, path_type=Path),
     help="Keep the fitted name model in this file, and use it when it is there.",
-)  # fmt: skip
+)
 def link(
-    title: str | None, day: datetime | None, contacts: Path | None, titles: Path | None, orders: Path | None,
-    out: Path | None, seed: int, model_file: Path | None,
-) -> None:  # fmt: skip
+    title: str | None,
+    day: datetime | None,
+    contacts: Path | None,
+    titles: Path | None,
+    orders: Path | None,
+    out: Path | None,
+    seed: int,
+    model_file: Path | None,
+) -> None:
     """Explain how TITLE is linked, with the database; or link a CSV of titles without one.
 
     `whatsapp-pipeline link "Zé da Padaria OS 30123" --date 2025-01-20` prints the decision, the candidates
@@ -156,11 +175,12 @@ def _link_files(
     ]
     wanted = [
         TitleRow(
-            row["title"], _date(row["date"], f"{titles}:{line}") if row.get("date") else None,
+            row["title"],
+            _date(row["date"], f"{titles}:{line}") if row.get("date") else None,
             row.get("header_phone") or "",
         )
         for line, row in _read(titles, ("title",))
-    ]  # fmt: skip
+    ]
     tables = Tables(rows, _orders(orders) if orders else (), settings.load().default_area_code)
     model = _model(tables.contacts, model_file, seed) if model_file is not None else None
     before = quarter_begin(clock.today())

@@ -52,11 +52,22 @@ _NOBODY_KINDS = ("unregistered", "new_customer", "private_or_supplier", "wrong_n
 @click.option("--chat", type=click.IntRange(1), help="With --file: only this chat of it.")
 @click.option("--session", type=click.IntRange(1), help="With a decision on an order: only this session.")
 def add(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable command line
-    file: str | None, phone: str | None, title: str | None, contact: int | None, no_contact: bool,
-    not_contact: int | None, nobody_kind: str | None, order: str | None, no_order: bool,
-    not_order: str | None, reason: str, by: str | None, chat: int | None, session: int | None,
+    file: str | None,
+    phone: str | None,
+    title: str | None,
+    contact: int | None,
+    no_contact: bool,
+    not_contact: int | None,
+    nobody_kind: str | None,
+    order: str | None,
+    no_order: bool,
+    not_order: str | None,
+    reason: str,
+    by: str | None,
+    chat: int | None,
+    session: int | None,
     conversation: int | None,
-) -> None:  # fmt: skip
+) -> None:
     """Decide a link, and link the months it is about again. A decision before it is superseded."""
     told = {
         "file": file,
@@ -91,9 +102,16 @@ def add(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
     kind, target = next(iter(targets.items()))
     with open_database(settings.load()) as conn:
         new = store.NewOverride(
-            kind, _resolve(conn, kind, target), decision, _id_of(conn, value), reason.strip(),
-            by or getpass.getuser(), chat, session, nobody_kind,
-        )  # fmt: skip
+            kind,
+            _resolve(conn, kind, target),
+            decision,
+            _id_of(conn, value),
+            reason.strip(),
+            by or getpass.getuser(),
+            chat,
+            session,
+            nobody_kind,
+        )
         outcome = decide.add_override(conn, new)
         _link_again(conn, outcome)
         months = store.chats_of(conn, outcome.id_override)

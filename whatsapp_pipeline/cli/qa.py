@@ -108,9 +108,14 @@ def accept(name: str, month: str | None, reason: str, until: str | None, by: str
         if verdict.state not in {"red", "accepted"}:
             raise PipelineError(f"{_place(check, month)} does not fail; there is nothing to accept")
         qa_results.accept(
-            conn, name, month, failing=verdict.result.failing, reason=reason.strip(), until=last,
+            conn,
+            name,
+            month,
+            failing=verdict.result.failing,
+            reason=reason.strip(),
+            until=last,
             made_by=by or getpass.getuser(),
-        )  # fmt: skip
+        )
         standing = standing_of(conn, check.rule)
     _show(standing)
     say(
@@ -195,12 +200,17 @@ def _acceptance(verdict: Verdict) -> str:
 def _as_json(standing: Standing, verdict: Verdict) -> dict[str, object]:
     accepted = verdict.acceptance
     return {
-        "check": standing.rule.name, "asset": standing.rule.asset, "month": verdict.month,
-        "state": verdict.state, "severity": standing.rule.severity, "failing": verdict.result.failing,
-        "examined": verdict.result.examined, "sample": list(verdict.result.sample),
+        "check": standing.rule.name,
+        "asset": standing.rule.asset,
+        "month": verdict.month,
+        "state": verdict.state,
+        "severity": standing.rule.severity,
+        "failing": verdict.result.failing,
+        "examined": verdict.result.examined,
+        "sample": list(verdict.result.sample),
         "accepted_until": str(accepted.until) if accepted else None,
         "accepted_because": accepted.reason if accepted else None,
-    }  # fmt: skip
+    }
 
 
 @contextmanager

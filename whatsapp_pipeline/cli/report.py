@@ -18,9 +18,10 @@ from whatsapp_pipeline.errors import PipelineError
 @click.option("--month", type=MONTH, help="One month.")
 @click.option("--all", "every", is_flag=True, help="All months.")
 @click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False),
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
     help="File to write.  [default: .local/reports/qa-MONTH.html]",
-)  # fmt: skip
+)
 @click.option("--names", is_flag=True, help="Show names and titles, which are masked otherwise.")
 def report(month: str | None, every: bool, html: Path | None, names: bool) -> None:
     """Write the QA report: links, orders, findings, checks, runs, and what a person should review."""
@@ -43,9 +44,13 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
             )
         rules = rule_book().rules()
         made = make(
-            conn, [month] if month else known, history(instance, rules), rules,
-            made_at=clock.now(), show_names=names,
-        )  # fmt: skip
+            conn,
+            [month] if month else known,
+            history(instance, rules),
+            rules,
+            made_at=clock.now(),
+            show_names=names,
+        )
     folder = configured.report_dir or configured.local_dir / "reports"
     path = write(html or folder / f"qa-{month or 'all'}.html", made.html)
     say(

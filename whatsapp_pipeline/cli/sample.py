@@ -42,21 +42,36 @@ class _MonthRange(click.ParamType[tuple[str, ...]]):
     "--months", type=_MonthRange(), default="2025-01..2025-03", show_default=True, help="Months to fill."
 )
 @click.option(
-    "--messages", type=click.FloatRange(2), default=14, show_default=True,
+    "--messages",
+    type=click.FloatRange(2),
+    default=14,
+    show_default=True,
     help="Median number of messages a file, notifications included; p95 is 5.5 times that.",
-)  # fmt: skip
+)
 @click.option(
-    "--largest", type=click.IntRange(0), default=0, show_default=True,
+    "--largest",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
     help="Let one file have about this many messages, going back up to three years.",
-)  # fmt: skip
+)
 @click.option(
-    "--named", type=click.FloatRange(0, 1), default=0.079, show_default=True,
+    "--named",
+    type=click.FloatRange(0, 1),
+    default=0.079,
+    show_default=True,
     help="Share of customers' chats whose title is a name; the others' is their bare number.",
-)  # fmt: skip
+)
 def sample(
-    out: Path, seed: int, contacts: int | None, files: int, months: tuple[str, ...], messages: float,
-    largest: int, named: float,
-) -> None:  # fmt: skip
+    out: Path,
+    seed: int,
+    contacts: int | None,
+    files: int,
+    months: tuple[str, ...],
+    messages: float,
+    largest: int,
+    named: float,
+) -> None:
     """Invent a chat archive whose truth is known.
 
     Writes OUT/organized_whatsapp_chats/, OUT/erp/ (contacts and orders as the ERP's own JSON pages),

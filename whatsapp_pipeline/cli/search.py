@@ -61,11 +61,16 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
             else None
         )
         query = SearchQuery(
-            words='"' + text.replace('"', " ") + '"' if phrase else text, contact=number,
+            words='"' + text.replace('"', " ") + '"' if phrase else text,
+            contact=number,
             order=choose_order(conn, order) if order else None,
-            since=since, until=until + timedelta(days=1) if until else None, direction=side, limit=limit,
-            mark_start=STRONG_START, mark_end=STRONG_END,
-        )  # fmt: skip
+            since=since,
+            until=until + timedelta(days=1) if until else None,
+            direction=side,
+            limit=limit,
+            mark_start=STRONG_START,
+            mark_end=STRONG_END,
+        )
         hits = find(conn, query)
         unknown = unknown_words(conn, text) if hits else []
     for hit in hits:

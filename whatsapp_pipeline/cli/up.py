@@ -43,9 +43,10 @@ CODE_SERVER_PATIENCE_SECONDS = 30 * 24 * 3600
 @click.option("--console-port", default=8090, show_default=True, help="Port of the web console.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--insecure-webhook", is_flag=True,
+    "--insecure-webhook",
+    is_flag=True,
     help="Start the receiver without a secret: it accepts unsigned bodies. For trying things out only.",
-)  # fmt: skip
+)
 def up(port: int, webhook_port: int, console_port: int, host: str, insecure_webhook: bool) -> None:
     """Serve Dagster's UI and daemon, the web console and the webhook receiver; Ctrl-C stops all of it."""
     configured = settings.load()
@@ -65,9 +66,15 @@ def up(port: int, webhook_port: int, console_port: int, host: str, insecure_webh
         commands = _dagster_commands(socket, host, port, as_json=as_json)
         if receives:
             commands["webhook"] = [
-                str(Path(sys.executable).parent / "whatsapp-pipeline"), "webhook", "serve",
-                "--port", str(webhook_port), "--host", host, *(["--insecure"] if insecure_webhook else []),
-            ]  # fmt: skip
+                str(Path(sys.executable).parent / "whatsapp-pipeline"),
+                "webhook",
+                "serve",
+                "--port",
+                str(webhook_port),
+                "--host",
+                host,
+                *(["--insecure"] if insecure_webhook else []),
+            ]
         else:
             say(
                 "webhook receiver: not started (set WHATSAPP_APP_SECRET, or give --insecure-webhook)",
@@ -96,16 +103,36 @@ def _dagster_commands(socket: Path, host: str, port: int, *, as_json: bool) -> d
     log_format = ["--log-format", "json"] if as_json else []
     return {
         "code server": [
-            program, "code-server", "start", "--module-name", "whatsapp_pipeline.definitions",
-            "--location-name", LOCATION, "--socket", str(socket), "--log-level", "warning",
-            "--heartbeat-ttl", str(CODE_SERVER_PATIENCE_SECONDS), "--inject-env-vars-from-instance",
+            program,
+            "code-server",
+            "start",
+            "--module-name",
+            "whatsapp_pipeline.definitions",
+            "--location-name",
+            LOCATION,
+            "--socket",
+            str(socket),
+            "--log-level",
+            "warning",
+            "--heartbeat-ttl",
+            str(CODE_SERVER_PATIENCE_SECONDS),
+            "--inject-env-vars-from-instance",
             *log_format,
         ],
         "dagster": [
-            program, "dev", "--workspace", str(workspace), "--port", str(port), "--host", host,
-            "--log-level", "warning", *log_format,
+            program,
+            "dev",
+            "--workspace",
+            str(workspace),
+            "--port",
+            str(port),
+            "--host",
+            host,
+            "--log-level",
+            "warning",
+            *log_format,
         ],
-    }  # fmt: skip
+    }
 
 
 @contextlib.contextmanager
@@ -175,9 +202,12 @@ def _supervise(
         for name, command in commands.items():
             # A session of its own: Ctrl-C reaches this process first, and its whole family can be ended.
             processes[name] = subprocess.Popen(  # noqa: S603
-                command, cwd=_folder_of(name, environment), env=environment, start_new_session=True,
+                command,
+                cwd=_folder_of(name, environment),
+                env=environment,
+                start_new_session=True,
                 pass_fds=inherited,
-            )  # fmt: skip
+            )
             with contextlib.suppress(BrokenPipeError):  # then the keeper ended, and all end with it
                 os.write(ids, f"{processes[name].pid}\n".encode())
             if name in ready:
@@ -206,8 +236,10 @@ def _keeper(inherited: tuple[int, ...]) -> Iterator[tuple[subprocess.Popen[bytes
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "whatsapp_pipeline.cli.up_keeper"],
-            stdin=reads, start_new_session=True, pass_fds=inherited,
-        )  # fmt: skip
+            stdin=reads,
+            start_new_session=True,
+            pass_fds=inherited,
+        )
         os.close(reads)
         yield process, writes
     finally:

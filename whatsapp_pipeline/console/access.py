@@ -185,9 +185,14 @@ def _cookie_name(request: Request) -> str:
 def set_session_cookie(request: Request, response: Response, token: str) -> None:
     """Hand the session's token to the browser."""
     response.set_cookie(
-        _cookie_name(request), token, max_age=SESSION_HOURS * 3600, path="/", httponly=True,
-        secure=request.url.scheme == "https", samesite="lax",
-    )  # fmt: skip
+        _cookie_name(request),
+        token,
+        max_age=SESSION_HOURS * 3600,
+        path="/",
+        httponly=True,
+        secure=request.url.scheme == "https",
+        samesite="lax",
+    )
 
 
 def clear_session_cookie(request: Request, response: Response) -> None:

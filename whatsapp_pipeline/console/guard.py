@@ -74,9 +74,13 @@ class Guard:
         if pattern in _UNLOGGED:
             return
         _LOG.info(
-            "%s %s %d %d ms", scope["method"], pattern, status, took,
+            "%s %s %d %d ms",
+            scope["method"],
+            pattern,
+            status,
+            took,
             extra=fields(method=scope["method"], route=pattern, status=status, milliseconds=took),
-        )  # fmt: skip
+        )
 
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         if _host_name(headers.get("host", "")) not in self._config.hosts:

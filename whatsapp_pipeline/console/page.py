@@ -75,9 +75,13 @@ class Page:
     def render(self, template: str, *, status: int = 200, **values: object) -> Response:
         """Return a page of `templates/console/`."""
         html = render(
-            f"console/{template}", t=words, visitor=self.visitor, static=static_address,
-            may_read=self.visitor.may("analyst"), **values,
-        )  # fmt: skip
+            f"console/{template}",
+            t=words,
+            visitor=self.visitor,
+            static=static_address,
+            may_read=self.visitor.may("analyst"),
+            **values,
+        )
         return HTMLResponse(html, status_code=status)
 
     def redirect(self, path: str) -> Response:

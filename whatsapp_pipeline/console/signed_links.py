@@ -61,17 +61,27 @@ def parse_link_keys(texts: Sequence[str]) -> dict[str, bytes]:
 def signature(link: OrderLink, secret: bytes) -> str:
     """Return the HMAC-SHA256 of a link's lines, in hexadecimal."""
     lines = (
-        PREFIX, link.key, link.number, str(link.order), link.level, str(link.expires), " ".join(link.origins),
-    )  # fmt: skip
+        PREFIX,
+        link.key,
+        link.number,
+        str(link.order),
+        link.level,
+        str(link.expires),
+        " ".join(link.origins),
+    )
     return hmac.new(secret, "\n".join(lines).encode("utf-8"), sha256).hexdigest()
 
 
 def link_path(link: OrderLink, secret: bytes) -> str:
     """Return the path and query of a signed link."""
     query = {
-        "order": link.order, "level": link.level, "expires": link.expires, "key": link.key,
-        "origins": " ".join(link.origins), "signature": signature(link, secret),
-    }  # fmt: skip
+        "order": link.order,
+        "level": link.level,
+        "expires": link.expires,
+        "key": link.key,
+        "origins": " ".join(link.origins),
+        "signature": signature(link, secret),
+    }
     return f"/embed/orders/{quote(link.number, safe='')}?{urlencode(query)}"
 
 

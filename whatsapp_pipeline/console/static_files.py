@@ -35,9 +35,12 @@ class VersionedFiles(StaticFiles):
     """Files whose addresses hold their version, so browsers may keep them."""
 
     def file_response(
-        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope,
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
         status_code: int = 200,
-    ) -> Response:  # fmt: skip
+    ) -> Response:
         """Return a file that a browser may keep for a year."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["cache-control"] = "public, max-age=31536000, immutable"

@@ -159,8 +159,11 @@ NEXT_HIT = "Próxima"
 END_FIND = "Encerrar busca"
 NO_MESSAGES = "Nenhuma mensagem."
 SIDES = {
-    "from": "Cliente", "to": "Equipe", "unsent": "Equipe (não enviada)", "notification": "Aviso",
-}  # fmt: skip
+    "from": "Cliente",
+    "to": "Equipe",
+    "unsent": "Equipe (não enviada)",
+    "notification": "Aviso",
+}
 UNKNOWN_SIDE = "Lado desconhecido"
 DELETED = "Mensagem apagada"
 EDITED = "editada"
@@ -170,13 +173,25 @@ NOT_IN_ARCHIVE = "não está no arquivo de conversas"
 DOWNLOAD = "Baixar"
 TO_CONVERSATION = "Ir para a conversa"
 ATTACHMENTS = {
-    "image": "Imagem", "audio": "Áudio", "video": "Vídeo", "document": "Documento", "sticker": "Figurinha",
-    "gif": "GIF", "contact": "Contato", "contacts": "Contato", "location": "Localização",
-    "media": "Mídia", "media_placeholder": "Mídia",
-}  # fmt: skip
+    "image": "Imagem",
+    "audio": "Áudio",
+    "video": "Vídeo",
+    "document": "Documento",
+    "sticker": "Figurinha",
+    "gif": "GIF",
+    "contact": "Contato",
+    "contacts": "Contato",
+    "location": "Localização",
+    "media": "Mídia",
+    "media_placeholder": "Mídia",
+}
 STATES = {
-    "sent": "enviada", "delivered": "entregue", "read": "lida", "played": "ouvida", "failed": "falhou",
-}  # fmt: skip
+    "sent": "enviada",
+    "delivered": "entregue",
+    "read": "lida",
+    "played": "ouvida",
+    "failed": "falhou",
+}
 LINK_TO_MESSAGE = "Copiar o endereço desta mensagem"
 LINK_COPIED = "Endereço copiado."
 LIVE = "ao vivo"
@@ -194,8 +209,11 @@ SOURCES = "Fontes"
 FROM_ARCHIVE = "do arquivo de conversas"
 FROM_WEBHOOK = "recebidas ao vivo"
 SIDES_COUNTED = {
-    "from": "do cliente", "to": "da equipe", "unsent": "não enviadas", "notification": "avisos",
-}  # fmt: skip
+    "from": "do cliente",
+    "to": "da equipe",
+    "unsent": "não enviadas",
+    "notification": "avisos",
+}
 CUT_AT = "Aqui estão só as primeiras"
 CUT_HINT = "Escolha um período para ver o restante."
 
@@ -210,10 +228,12 @@ NO_SESSIONS = "Nenhuma conversa foi ligada a esta ordem de serviço."
 SESSION_COUNT = "mensagens"
 BEFORE_SESSION = "mensagens de outros assuntos antes"
 LINK_METHODS = {
-    "override": "decidido por uma pessoa", "direct_os_ref": "número da OS citado",
-    "temporal_match": "pela data", "equipment_match": "pela data e pelo aparelho",
+    "override": "decidido por uma pessoa",
+    "direct_os_ref": "número da OS citado",
+    "temporal_match": "pela data",
+    "equipment_match": "pela data e pelo aparelho",
     "model": "pelo conjunto das evidências",
-}  # fmt: skip
+}
 UNKNOWN_METHOD = "método não registrado"
 CONFIDENCE = "confiança"
 HOW_LINKED = "Vínculo"
@@ -272,9 +292,14 @@ VALUE = "Valor"
 SESSION = "atendimento"
 NOTHING_WAITS = "Nada espera decisão."
 DOUBTS = {
-    "ambiguous": "vários possíveis", "proposed": "provável", "unmatched": "ninguém encontrado",
-    "pending": "pendente", "linked": "vinculada", "manual": "decidida por uma pessoa", "group": "grupo",
-}  # fmt: skip
+    "ambiguous": "vários possíveis",
+    "proposed": "provável",
+    "unmatched": "ninguém encontrado",
+    "pending": "pendente",
+    "linked": "vinculada",
+    "manual": "decidida por uma pessoa",
+    "group": "grupo",
+}
 WHOSE = "De quem é esta conversa?"
 WHICH_ORDER = "De qual OS trata este atendimento?"
 NO_CANDIDATES = "Nenhum candidato encontrado."
@@ -295,22 +320,33 @@ LATER_NOTE = "Sai da sua fila por uma semana."
 KEYS = "Teclas"
 KEYS_ON = "Usar teclas"
 KEY_LIST = (
-    ("1–9", "escolher o candidato"), ("n", "nenhum"), ("o", "procurar outro"), ("s", "deixar para depois"),
-    ("u", "desfazer a última decisão"), ("Esc", "cancelar"), ("?", "mostrar as teclas"),
-)  # fmt: skip
+    ("1–9", "escolher o candidato"),
+    ("n", "nenhum"),
+    ("o", "procurar outro"),
+    ("s", "deixar para depois"),
+    ("u", "desfazer a última decisão"),
+    ("Esc", "cancelar"),
+    ("?", "mostrar as teclas"),
+)
 NOT_IN_DOUBT = "Esta conversa já está vinculada. Uma nova decisão vale no lugar do vínculo de agora."
 CONFIRM = "Confirmar decisão"
 CONFIRM_BUTTON = "Confirmar"
 DECISION = "Decisão"
 DECISIONS = {
-    "contact": "é de", "no_contact": "não é de nenhum cliente", "not_contact": "não é de",
-    "order": "trata da", "no_order": "não trata de nenhuma OS", "not_order": "não trata da OS",
-}  # fmt: skip
+    "contact": "é de",
+    "no_contact": "não é de nenhum cliente",
+    "not_contact": "não é de",
+    "order": "trata da",
+    "no_order": "não trata de nenhuma OS",
+    "not_order": "não trata da OS",
+}
 WHY_NOBODY = "Quem é, então?"
 NOBODY_KINDS = {
-    "unregistered": "cliente que não está no cadastro", "new_customer": "cliente novo",
-    "private_or_supplier": "particular ou fornecedor", "wrong_number": "número errado",
-}  # fmt: skip
+    "unregistered": "cliente que não está no cadastro",
+    "new_customer": "cliente novo",
+    "private_or_supplier": "particular ou fornecedor",
+    "wrong_number": "número errado",
+}
 SCOPE = "Para o que vale"
 SCOPES = {
     "chat": "Só para esta conversa",
@@ -338,8 +374,11 @@ IN_FORCE = "em vigor"
 SUPERSEDED_BY = "substituída pela nº"
 TAKEN_BACK = "desfeita por"
 TARGETS = {
-    "file": "Arquivo", "phone": "Telefone", "title": "Título", "conversation": "Conversa ao vivo",
-}  # fmt: skip
+    "file": "Arquivo",
+    "phone": "Telefone",
+    "title": "Título",
+    "conversation": "Conversa ao vivo",
+}
 NO_DECISIONS = "Nenhuma decisão ainda."
 OLDER_DECISIONS = "Decisões mais antigas"
 NEWEST_DECISIONS = "Decisões mais novas"

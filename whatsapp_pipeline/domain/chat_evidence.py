@@ -18,10 +18,15 @@ SESSION_GAP = timedelta(hours=24)
 # What is found of a chat: its sessions, numbered from 1. Times are naive, as in the file; the words of each
 # kind are in the order they were first said: by time, then as the file has them.
 SESSION_SCHEMA: Mapping[str, pl.DataType] = {
-    "chat": pl.Int64(), "number": pl.Int64(), "start": pl.Datetime("us"), "end": pl.Datetime("us"),
-    "message_count": pl.Int64(), "order_numbers": pl.List(pl.String()), "devices": pl.List(pl.String()),
+    "chat": pl.Int64(),
+    "number": pl.Int64(),
+    "start": pl.Datetime("us"),
+    "end": pl.Datetime("us"),
+    "message_count": pl.Int64(),
+    "order_numbers": pl.List(pl.String()),
+    "devices": pl.List(pl.String()),
     "stages": pl.List(pl.String()),
-}  # fmt: skip
+}
 _KINDS = ("order_numbers", "devices", "stages")
 
 _Finder = Callable[[str], Sequence[str]]
@@ -31,13 +36,19 @@ _LATIN = {letter: vocabulary.fold(letter) for letter in map(chr, range(0x80, 0x1
 
 # Stretches of a chat: what is known of its sessions so far.
 _STRETCHES = {
-    "chat": pl.Int64(), "start": pl.Datetime("us"), "end": pl.Datetime("us"), "count": pl.Int64(),
-}  # fmt: skip
+    "chat": pl.Int64(),
+    "start": pl.Datetime("us"),
+    "end": pl.Datetime("us"),
+    "count": pl.Int64(),
+}
 # What was said in them, each key of a kind where it was said first; a message's in order of appearance.
 _WORDS = {
-    "chat": pl.Int64(), "timestamp": pl.Datetime("us"), "ordinal": pl.Int64(), "kind": pl.String(),
+    "chat": pl.Int64(),
+    "timestamp": pl.Datetime("us"),
+    "ordinal": pl.Int64(),
+    "kind": pl.String(),
     "key": pl.String(),
-}  # fmt: skip
+}
 
 
 class EvidenceCollector:
@@ -93,10 +104,8 @@ def _joined(stretches: pl.DataFrame) -> pl.DataFrame:
         stretches.sort("chat", "start")
         .with_columns(session=is_first.fill_null(value=True).cum_sum())
         .group_by("session", maintain_order=True)
-        .agg(
-            pl.col("chat").first(), pl.col("start").first(), pl.col("end").max(), pl.col("count").sum()
-        )
-    )  # fmt: skip
+        .agg(pl.col("chat").first(), pl.col("start").first(), pl.col("end").max(), pl.col("count").sum())
+    )
 
 
 def _first_said(sessions: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
@@ -104,12 +113,15 @@ def _first_said(sessions: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
     return (
         words.sort("chat", "timestamp", "ordinal", maintain_order=True)
         .join_asof(
-            sessions.select("chat", "session", "start"), left_on="timestamp", right_on="start", by="chat",
+            sessions.select("chat", "session", "start"),
+            left_on="timestamp",
+            right_on="start",
+            by="chat",
             check_sortedness=False,  # both are
         )
         .drop("start")
         .unique(["session", "kind", "key"], keep="first", maintain_order=True)
-    )  # fmt: skip
+    )
 
 
 def _words(talk: pl.DataFrame) -> pl.DataFrame:

@@ -25,10 +25,21 @@ ERASED = "[apagado]"
 # Fields of an item that may look like a number but name no person, except the `id` of a history thread.
 _NO_PERSON = frozenset({"timestamp", "id", "message_id", "phone_number_id", "display_phone_number"})
 # Lists of a delivery. A provider may send a single object in place of such a list.
-_SECTIONS = frozenset({
-    "messages", "message_echoes", "history", "threads", "statuses", "errors", "contacts", "calls",
-    "state_sync", "user_preferences", "contact",
-})  # fmt: skip
+_SECTIONS = frozenset(
+    {
+        "messages",
+        "message_echoes",
+        "history",
+        "threads",
+        "statuses",
+        "errors",
+        "contacts",
+        "calls",
+        "state_sync",
+        "user_preferences",
+        "contact",
+    }
+)
 _USER_ID = re.compile(r"\b[A-Z]{2}\.[\w.\-]+")
 # Fields of an item whose objects name the item's person: an entry of the address book, the numbers of a
 # shared contact, a change of id.
@@ -36,15 +47,49 @@ _CARD_FIELDS = ("contact", "phones", "user_id", "parent_user_id", "wa_id")
 
 # Objects inside an item or around items. A number in one of them does not mean that the whole object is about
 # that person.
-_PARTS = frozenset({
-    "context", "metadata", "text", "system", "error_data", "interactive", "button", "image", "audio", "video",
-    "document", "sticker", "location", "order", "reaction", "referral", "edit", "revoke", "message",
-})  # fmt: skip
-_NAME_FIELDS = frozenset({
-    "name", "full_name", "first_name", "last_name", "formatted_name", "display_name", "profile_name",
-    "customer_name", "contact_name", "sender_name", "pushname", "push_name", "notify", "username", "nome",
-    "profile",
-})  # fmt: skip
+_PARTS = frozenset(
+    {
+        "context",
+        "metadata",
+        "text",
+        "system",
+        "error_data",
+        "interactive",
+        "button",
+        "image",
+        "audio",
+        "video",
+        "document",
+        "sticker",
+        "location",
+        "order",
+        "reaction",
+        "referral",
+        "edit",
+        "revoke",
+        "message",
+    }
+)
+_NAME_FIELDS = frozenset(
+    {
+        "name",
+        "full_name",
+        "first_name",
+        "last_name",
+        "formatted_name",
+        "display_name",
+        "profile_name",
+        "customer_name",
+        "contact_name",
+        "sender_name",
+        "pushname",
+        "push_name",
+        "notify",
+        "username",
+        "nome",
+        "profile",
+    }
+)
 _PARTICLES = frozenset({"de", "da", "do", "das", "dos", "del", "la"})
 _LETTER = re.compile(r"[^\W\d_]")
 

@@ -27,14 +27,16 @@ _CHANNEL: Final = r"<\|channel\|>\s*{}\s*(?:to=\S+\s*)?(?:<\|constrain\|>\s*\w+\
 def _marker(name: str, prefix: str) -> str:
     """Return a pattern for a name in each kind of brackets; attributes may follow the name."""
     inner = rf"\s*{prefix}\s*{name}\b"
-    return "|".join([
-        rf"<\|{inner}\s*\|>",
-        rf"<{inner}(?:\s[^<>]{{0,80}})?/?\s*>",
-        rf"\[{inner}\s*\]",
-        rf"\{{\{{{inner}\s*\}}\}}",
-        rf"◁{inner}\s*▷",
-        rf"\|{inner}\s*\|",
-    ])  # fmt: skip
+    return "|".join(
+        [
+            rf"<\|{inner}\s*\|>",
+            rf"<{inner}(?:\s[^<>]{{0,80}})?/?\s*>",
+            rf"\[{inner}\s*\]",
+            rf"\{{\{{{inner}\s*\}}\}}",
+            rf"◁{inner}\s*▷",
+            rf"\|{inner}\s*\|",
+        ]
+    )
 
 
 _MARKERS: Final = re.compile(

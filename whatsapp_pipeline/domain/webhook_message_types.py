@@ -14,9 +14,23 @@ from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, clean_tex
 
 # Types whose content is an object of the same name. A message without `type` is recognised by that object.
 KNOWN_TYPES = (
-    "text", "button", "image", "audio", "video", "document", "sticker", "location", "contacts",
-    "interactive", "reaction", "order", "system", "unsupported", "edit", "revoke",
-)  # fmt: skip
+    "text",
+    "button",
+    "image",
+    "audio",
+    "video",
+    "document",
+    "sticker",
+    "location",
+    "contacts",
+    "interactive",
+    "reaction",
+    "order",
+    "system",
+    "unsupported",
+    "edit",
+    "revoke",
+)
 _EDITABLE = ("text", "image", "video", "document")
 _MAX_TYPE_LENGTH = 40
 _MAX_WORDS = 10_000  # characters of one message's text; raw_json has the rest
@@ -285,9 +299,11 @@ def _system(fields: Mapping[str, Any]) -> str:
 
 def _edit(fields: Mapping[str, Any]) -> str:
     edited = fields.get("message")
-    return message_text(edited, kind) if isinstance(edited, Mapping) and (
-        kind := message_type(edited)
-    ) != "edit" else ""  # fmt: skip
+    return (
+        message_text(edited, kind)
+        if isinstance(edited, Mapping) and (kind := message_type(edited)) != "edit"
+        else ""
+    )
 
 
 _RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {

@@ -120,9 +120,12 @@ class AccessTokens:
     def authorize_page(self, redirect_uri: str, state: str) -> str:
         """Return the URL of the page where a person allows the access; it redirects with `?code=…`."""
         query = {
-            "client_id": self._credentials.client_id, "redirect_uri": redirect_uri, "scope": "openid",
-            "response_type": "code", "state": state,
-        }  # fmt: skip
+            "client_id": self._credentials.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": "openid",
+            "response_type": "code",
+            "state": state,
+        }
         return f"{self._credentials.authorize_url}?{urlencode(query)}"
 
     def _fresh(self, tokens: Tokens) -> bool:
@@ -222,8 +225,11 @@ class AccessTokens:
             _log.error(
                 "the ERP's new tokens could not be saved in %s (%s): free disk space. This run uses them and "
                 "tries again to save them. If it ends before that, %s",
-                self._store.path, error.strerror, AUTHORIZE_AGAIN, extra=fields(reason=error.strerror),
-            )  # fmt: skip
+                self._store.path,
+                error.strerror,
+                AUTHORIZE_AGAIN,
+                extra=fields(reason=error.strerror),
+            )
         else:
             self._unsaved = None
 

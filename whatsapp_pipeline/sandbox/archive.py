@@ -29,15 +29,30 @@ CHATS_FOLDER: Final = "organized_whatsapp_chats"
 _SIGMA: Final = math.log(5.5) / 1.645
 _Row: TypeAlias = tuple[object, ...]
 _FILE_COLUMNS: Final = (
-    "file_path", "month", "title_kind", "id_contato", "phone_key", "phone_contacts", "erp_phone",
-    "is_group", "orders",
-    "order_numbers", "sessions", "blocks",
-)  # fmt: skip
+    "file_path",
+    "month",
+    "title_kind",
+    "id_contato",
+    "phone_key",
+    "phone_contacts",
+    "erp_phone",
+    "is_group",
+    "orders",
+    "order_numbers",
+    "sessions",
+    "blocks",
+)
 _SESSION_COLUMNS: Final = (
-    "file_path", "session", "started_at", "kind", "mood", "messages", "id_ordem_servico",
+    "file_path",
+    "session",
+    "started_at",
+    "kind",
+    "mood",
+    "messages",
+    "id_ordem_servico",
     "numero_ordem_servico",
     "names_order",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +195,19 @@ class _Writer:
         orders = {session.order.id: session.order.number for session in sessions if session.order is not None}
         key = _phone_key(chat)
         return (
-            path, self.options.months[month], chat.title_kind, person.id if person else "", key,
-            self.holders[key] if key else "", person.phone_way if person else "",
+            path,
+            self.options.months[month],
+            chat.title_kind,
+            person.id if person else "",
+            key,
+            self.holders[key] if key else "",
+            person.phone_way if person else "",
             str(chat.kind == "group").lower(),
-            ";".join(map(str, orders)), ";".join(orders.values()), len(sessions), blocks,
-        )  # fmt: skip
+            ";".join(map(str, orders)),
+            ";".join(orders.values()),
+            len(sessions),
+            blocks,
+        )
 
 
 def _findable(person: SamplePerson) -> bool:
@@ -204,9 +227,16 @@ def _phone_key(chat: SampleChat) -> str:
 def _session_truth(path: str, number: int, session: Session, messages: int, named: bool) -> _Row:
     order = session.order
     return (
-        path, number, session.start, session.kind, session.mood, messages, order.id if order else "",
-        order.number if order else "", str(named).lower(),
-    )  # fmt: skip
+        path,
+        number,
+        session.start,
+        session.kind,
+        session.mood,
+        messages,
+        order.id if order else "",
+        order.number if order else "",
+        str(named).lower(),
+    )
 
 
 def _encoding(rng: random.Random, *, plain: bool) -> tuple[str, bytes, str]:

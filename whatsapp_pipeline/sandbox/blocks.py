@@ -18,14 +18,20 @@ from whatsapp_pipeline.sandbox.phrases import ENCRYPTION
 SEPARATOR: Final = "-" * 52
 QUOTE_LENGTH: Final = 98
 _MEDIA: Final = {
-    "image": ("Imagem", "IMG", "jpg"), "audio": ("Áudio", "AUD", "m4a"), "video": ("Vídeo", "VID", "mp4"),
-    "document": ("Documento", "DOC", "pdf"), "sticker": ("Figurinha", "STK", "webp"),
-}  # fmt: skip
+    "image": ("Imagem", "IMG", "jpg"),
+    "audio": ("Áudio", "AUD", "m4a"),
+    "video": ("Vídeo", "VID", "mp4"),
+    "document": ("Documento", "DOC", "pdf"),
+    "sticker": ("Figurinha", "STK", "webp"),
+}
 _QUOTED_MEDIA: Final = {
-    "image": "(Imagem)", "audio": "(Áudio)", "voice": "(Áudio)", "video": "(Vídeo)",
+    "image": "(Imagem)",
+    "audio": "(Áudio)",
+    "voice": "(Áudio)",
+    "video": "(Vídeo)",
     "document": "(Documento)",
     "sticker": "(Figurinha)",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)

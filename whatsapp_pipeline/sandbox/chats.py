@@ -20,10 +20,13 @@ from whatsapp_pipeline.sandbox.orders import DEVICES, SampleOrder
 from whatsapp_pipeline.sandbox.people import NICKNAMES, Registry, SamplePerson, full_name
 
 GROUPS: Final = (
-    "Equipe Assistência", "Entregas e Coletas", "Oficina - Bancada", "Plantão de Sábado",
+    "Equipe Assistência",
+    "Entregas e Coletas",
+    "Oficina - Bancada",
+    "Plantão de Sábado",
     "Fornecedores de Telas PR",
     "Administração e Recepção da Assistência Técnica - Unidade Centro e Unidade Portão",
-)  # fmt: skip
+)
 LONGEST_TITLE: Final = 60
 _FOREIGN_AREAS: Final = ("212", "305", "415", "617", "702", "808")
 _BASE64: Final = string.ascii_letters + string.digits

@@ -91,18 +91,32 @@ def _slots(rng: random.Random, session: Session, speaker: Speaker) -> Mapping[st
         value, number, technician = rng.randint(8, 60) * 10.0, "", TECHNICIANS[0]
     she = device.feminine
     return {
-        "nome": speaker.first_name, "nome_completo": speaker.name,
-        "atendente": STAFF[int(rng.random() * len(STAFF))], "cumprimento": _greeting(session.start),
-        "aparelho": f"{device.word} {model}", "coisa": device.word, "defeito": fault,
-        "o": "a" if she else "o", "meu": "Minha" if she else "Meu", "meu_solto": "minha" if she else "meu",
-        "seu": "Sua" if she else "Seu", "esse": "essa" if she else "esse", "ele": "ela" if she else "ele",
-        "pronto": "pronta" if she else "pronto", "novo": "uma nova" if she else "um novo",
-        "otimo": "ótima" if she else "ótimo", "a_o": "a" if she else "o",
-        "a_o_cliente": "a" if speaker.woman else "o", "a_cliente": "a" if speaker.woman else "",
-        "valor": f"{value:.2f}".replace(".", ","), "prazo": str(rng.randint(2, 7)), "os": number,
+        "nome": speaker.first_name,
+        "nome_completo": speaker.name,
+        "atendente": STAFF[int(rng.random() * len(STAFF))],
+        "cumprimento": _greeting(session.start),
+        "aparelho": f"{device.word} {model}",
+        "coisa": device.word,
+        "defeito": fault,
+        "o": "a" if she else "o",
+        "meu": "Minha" if she else "Meu",
+        "meu_solto": "minha" if she else "meu",
+        "seu": "Sua" if she else "Seu",
+        "esse": "essa" if she else "esse",
+        "ele": "ela" if she else "ele",
+        "pronto": "pronta" if she else "pronto",
+        "novo": "uma nova" if she else "um novo",
+        "otimo": "ótima" if she else "ótimo",
+        "a_o": "a" if she else "o",
+        "a_o_cliente": "a" if speaker.woman else "o",
+        "a_cliente": "a" if speaker.woman else "",
+        "valor": f"{value:.2f}".replace(".", ","),
+        "prazo": str(rng.randint(2, 7)),
+        "os": number,
         "hora": ("amanhã cedo", "depois das 14h", "no fim da tarde", "às 10h")[int(rng.random() * 4)],
-        "tecnico": technician, "parcelas": str(rng.choice((3, 6, 10))),
-    }  # fmt: skip
+        "tecnico": technician,
+        "parcelas": str(rng.choice((3, 6, 10))),
+    }
 
 
 def _pick(rng: random.Random, pool: Sequence[_Said]) -> _Said:
@@ -177,10 +191,18 @@ def _filler(rng: random.Random, count: int) -> list[tuple[str, str]]:
 
 
 _CASUAL: Final = (
-    ("você", "vc"), ("Vocês", "Vcs"), ("vocês", "vcs"), ("para ", "pra "), ("também", "tb"), ("quando",
-    "qdo"),
-    ("não", "nao"), ("está", "ta"), ("hoje", "hj"), ("por favor", "pfv"), ("obrigad", "brigad"),
-)  # fmt: skip
+    ("você", "vc"),
+    ("Vocês", "Vcs"),
+    ("vocês", "vcs"),
+    ("para ", "pra "),
+    ("também", "tb"),
+    ("quando", "qdo"),
+    ("não", "nao"),
+    ("está", "ta"),
+    ("hoje", "hj"),
+    ("por favor", "pfv"),
+    ("obrigad", "brigad"),
+)
 
 
 def _casual(text: str) -> str:
@@ -204,9 +226,16 @@ def _gap(rng: random.Random, who: str, previous: str) -> float:
 
 # Kinds of messages other than text, with their cumulative share of all messages.
 _MEDIA_SHARES: Final = (
-    ("image", 0.045), ("voice", 0.075), ("audio", 0.085), ("document", 0.092), ("video", 0.097),
-    ("sticker", 0.101), ("deleted", 0.105), ("call", 0.108), ("empty", 0.110),
-)  # fmt: skip
+    ("image", 0.045),
+    ("voice", 0.075),
+    ("audio", 0.085),
+    ("document", 0.092),
+    ("video", 0.097),
+    ("sticker", 0.101),
+    ("deleted", 0.105),
+    ("call", 0.108),
+    ("empty", 0.110),
+)
 
 
 def _media(rng: random.Random) -> str:

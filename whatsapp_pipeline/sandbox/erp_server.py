@@ -166,9 +166,10 @@ class ErpSandbox:
         self._window = (began, used)
         remaining = max(0, self.per_minute - used)
         return {
-            "X-RateLimit-Limit": str(self.per_minute), "X-RateLimit-Remaining": str(remaining),
+            "X-RateLimit-Limit": str(self.per_minute),
+            "X-RateLimit-Remaining": str(remaining),
             "X-RateLimit-Reset": str(max(1, round(60 - (now - began)))),
-        }, used > self.per_minute  # fmt: skip
+        }, used > self.per_minute
 
     def _serve(self, path: str, query: Mapping[str, str], limits: dict[str, str]) -> Answer:
         if path == "/contatos":
@@ -186,16 +187,18 @@ class ErpSandbox:
         wanted = (query["situacao"],) if "situacao" in query else ("A", "B")
         since = query.get("dataAtualizacao", "")
         return [
-            item for item in self.contacts
+            item
+            for item in self.contacts
             if item["situacao"] in wanted and item.get("dataAtualizacao", "") >= since
-        ]  # fmt: skip
+        ]
 
     def _orders(self, query: Mapping[str, str]) -> list[Item]:
         first, last = query.get("dataInicialEmissao", ""), query.get("dataFinalEmissao", "9999")
         return [
-            item for item in self.orders
+            item
+            for item in self.orders
             if first <= item["data"] <= last and query.get("situacao", item["situacao"]) == item["situacao"]
-        ]  # fmt: skip
+        ]
 
     def _listing(self, rows: Sequence[Item], query: Mapping[str, str], limits: dict[str, str]) -> Answer:
         try:
@@ -233,9 +236,11 @@ class ErpSandbox:
                     400, _json({"error": "invalid_grant", "error_description": "Token is not active"}), {}
                 )
             pair = {
-                "access_token": f"access-{uuid4().hex}", "token_type": "Bearer",
-                "expires_in": self.access_seconds, "refresh_expires_in": 86_400,
-            }  # fmt: skip
+                "access_token": f"access-{uuid4().hex}",
+                "token_type": "Bearer",
+                "expires_in": self.access_seconds,
+                "refresh_expires_in": 86_400,
+            }
             self.access_tokens.add(str(pair["access_token"]))
             if fault is None or fault.kind != "no_refresh":
                 known.discard(grant)

@@ -23,41 +23,95 @@ class Device(NamedTuple):
 
 
 _COMPUTER_FAULTS = (
-    "não liga mais", "está muito lento", "fica reiniciando sozinho", "não carrega a bateria",
+    "não liga mais",
+    "está muito lento",
+    "fica reiniciando sozinho",
+    "não carrega a bateria",
     "superaquece e desliga",
-    "dá tela azul", "caiu água no teclado", "não conecta no wi-fi", "faz um barulho estranho na ventoinha",
+    "dá tela azul",
+    "caiu água no teclado",
+    "não conecta no wi-fi",
+    "faz um barulho estranho na ventoinha",
     "está com o HD travando",
-)  # fmt: skip
+)
 _PHONE_FAULTS = (
-    "está com a tela trincada", "não carrega", "a bateria não dura nada", "caiu na água",
+    "está com a tela trincada",
+    "não carrega",
+    "a bateria não dura nada",
+    "caiu na água",
     "o microfone não funciona",
-    "travou na tela de início", "a câmera traseira está embaçada", "não reconhece o chip",
-)  # fmt: skip
+    "travou na tela de início",
+    "a câmera traseira está embaçada",
+    "não reconhece o chip",
+)
 DEVICES: Final = (
-    Device("notebook", False, ("Dell Inspiron 15", "Lenovo IdeaPad 3", "Acer Aspire 5", "Samsung Book",
-    "HP 256 G8",
-                               "Asus VivoBook"), _COMPUTER_FAULTS, (180, 1200)),
+    Device(
+        "notebook",
+        False,
+        (
+            "Dell Inspiron 15",
+            "Lenovo IdeaPad 3",
+            "Acer Aspire 5",
+            "Samsung Book",
+            "HP 256 G8",
+            "Asus VivoBook",
+        ),
+        _COMPUTER_FAULTS,
+        (180, 1200),
+    ),
     Device("iPhone", False, ("11", "12", "13 Pro", "XR", "SE", "14"), _PHONE_FAULTS, (250, 1600)),
-    Device("celular", False, ("Samsung A54", "Motorola G60", "Xiaomi Redmi Note 11", "Samsung S21"),
-    _PHONE_FAULTS,
-           (120, 780)),
-    Device("computador", False, ("i5 8GB", "Gamer Ryzen 5", "HP Compaq", "montado"), _COMPUTER_FAULTS, (120,
-    900)),
-    Device("impressora", True, ("Epson L3250", "HP DeskJet 2774", "Epson L395", "Brother DCP"),
-           ("não puxa o papel", "está imprimindo tudo borrado", "não reconhece o cartucho",
-           "dá erro de absorvedor",
-            "não conecta no computador"), (90, 420)),
+    Device(
+        "celular",
+        False,
+        ("Samsung A54", "Motorola G60", "Xiaomi Redmi Note 11", "Samsung S21"),
+        _PHONE_FAULTS,
+        (120, 780),
+    ),
+    Device(
+        "computador", False, ("i5 8GB", "Gamer Ryzen 5", "HP Compaq", "montado"), _COMPUTER_FAULTS, (120, 900)
+    ),
+    Device(
+        "impressora",
+        True,
+        ("Epson L3250", "HP DeskJet 2774", "Epson L395", "Brother DCP"),
+        (
+            "não puxa o papel",
+            "está imprimindo tudo borrado",
+            "não reconhece o cartucho",
+            "dá erro de absorvedor",
+            "não conecta no computador",
+        ),
+        (90, 420),
+    ),
     Device("tablet", False, ("Samsung Tab A8", "iPad 9", "Positivo Twist"), _PHONE_FAULTS, (150, 700)),
-    Device("TV", True, ("LG 50", "Samsung 43", "TCL 32"),
-           ("liga mas não tem imagem", "está com uma faixa escura na tela", "não liga, só pisca a luz",
-           "ficou sem som"),
-           (220, 980)),
-    Device("videogame", False, ("PlayStation 4", "Xbox One", "PlayStation 5"),
-           ("não lê os discos", "desliga durante o jogo", "não dá imagem na TV", "superaquece"), (150, 650)),
+    Device(
+        "TV",
+        True,
+        ("LG 50", "Samsung 43", "TCL 32"),
+        (
+            "liga mas não tem imagem",
+            "está com uma faixa escura na tela",
+            "não liga, só pisca a luz",
+            "ficou sem som",
+        ),
+        (220, 980),
+    ),
+    Device(
+        "videogame",
+        False,
+        ("PlayStation 4", "Xbox One", "PlayStation 5"),
+        ("não lê os discos", "desliga durante o jogo", "não dá imagem na TV", "superaquece"),
+        (150, 650),
+    ),
     Device("MacBook", False, ("Air M1", "Pro 2015", "Air 2017"), _COMPUTER_FAULTS, (350, 2400)),
-    Device("monitor", False, ("LG 24", "AOC 22", "Samsung curvo"),
-           ("não liga", "está com linhas na tela", "a imagem fica piscando"), (100, 390)),
-)  # fmt: skip
+    Device(
+        "monitor",
+        False,
+        ("LG 24", "AOC 22", "Samsung curvo"),
+        ("não liga", "está com linhas na tela", "a imagem fica piscando"),
+        (100, 390),
+    ),
+)
 _DEVICE_SHARES = (30, 16, 20, 10, 8, 4, 4, 3, 3, 2)
 TECHNICIANS: Final = ("Anderson", "Marcos", "Juliano", "Rafael")
 CATEGORIES: Final = ((11, "Informática"), (12, "Celulares"), (13, "Impressoras"), (14, "TV e áudio"))

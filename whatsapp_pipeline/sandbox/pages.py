@@ -25,49 +25,79 @@ def contact_item(person: SamplePerson) -> Item:
     """Return a contact as `GET /contatos` lists it; a missing value is ""."""
     town, state = TOWNS[person.index % len(TOWNS)]
     address: Item | None = {
-        "endereco": STREETS[person.index % len(STREETS)], "numero": str(person.index % 900 + 1),
+        "endereco": STREETS[person.index % len(STREETS)],
+        "numero": str(person.index % 900 + 1),
         "complemento": "",
-        "bairro": DISTRICTS[person.index % len(DISTRICTS)], "municipio": town, "cep": "", "uf": state,
+        "bairro": DISTRICTS[person.index % len(DISTRICTS)],
+        "municipio": town,
+        "cep": "",
+        "uf": state,
         "pais": "",
-    }  # fmt: skip
+    }
     return {
-        "id": person.id, "nome": person.name, "codigo": str(1000 + person.index) if person.index % 3 else "",
+        "id": person.id,
+        "nome": person.name,
+        "codigo": str(1000 + person.index) if person.index % 3 else "",
         "fantasia": person.name.rsplit(" ", 1)[0] if person.company else "",
-        "tipoPessoa": "J" if person.company else "F", "cpfCnpj": person.document, "inscricaoEstadual": "",
-        "rg": "", "telefone": person.telefone, "celular": person.celular, "email": person.email,
-        "endereco": address if person.index % 4 else None, "vendedor": None, "situacao": person.situacao,
-        "dataCriacao": _time(person.created), "dataAtualizacao": _time(person.updated),
-    }  # fmt: skip
+        "tipoPessoa": "J" if person.company else "F",
+        "cpfCnpj": person.document,
+        "inscricaoEstadual": "",
+        "rg": "",
+        "telefone": person.telefone,
+        "celular": person.celular,
+        "email": person.email,
+        "endereco": address if person.index % 4 else None,
+        "vendedor": None,
+        "situacao": person.situacao,
+        "dataCriacao": _time(person.created),
+        "dataAtualizacao": _time(person.updated),
+    }
 
 
 def order_item(order: SampleOrder, person: SamplePerson) -> Item:
     """Return an order as `GET /ordem-servico` lists it."""
     return {
-        "id": order.id, "situacao": order.situacao, "data": order.opened.date().isoformat(),
+        "id": order.id,
+        "situacao": order.situacao,
+        "data": order.opened.date().isoformat(),
         "dataPrevista": order.promised.isoformat() if order.id % 5 else "0000-00-00",
         "valor": f"{order.total:.2f}",
         "numeroOrdemServico": order.number,
         "cliente": {"id": person.id, "nome": person.name, "codigo": "", "cpfCnpj": person.document},
         "marcadores": [{"descricao": "garantia"}] if order.id % 17 == 0 else [],
-    }  # fmt: skip
+    }
 
 
 def order_detail(order: SampleOrder, person: SamplePerson) -> Item:
     """Return an order as `GET /ordem-servico/{id}` answers, with the customer in `contato`."""
     category = CATEGORIES[order.id % len(CATEGORIES)]
     return {
-        "id": order.id, "situacao": order.situacao, "data": order.opened.date().isoformat(),
+        "id": order.id,
+        "situacao": order.situacao,
+        "data": order.opened.date().isoformat(),
         "dataPrevista": f"{order.promised.isoformat()} 18:00:00" if order.id % 5 else "0000-00-00",
-        "dataConclusao": _day(order.closed), "numeroOrdemServico": order.number,
-        "totalServicos": f"{order.services:.2f}", "totalPecas": f"{order.parts:.2f}",
-        "totalOrdemServico": f"{order.total:.2f}", "desconto": order.discount,
-        "equipamento": order.equipment, "equipamentoSerie": order.serial,
-        "descricaoProblema": f"Cliente relata: {order.fault}", "observacoes": "",
-        "observacoesInternas": f"Técnico {order.technician}", "orcar": True, "orcado": order.situacao != "0",
-        "tecnico": order.technician, "alqComissao": 0, "vlrComissao": 0,
-        "categoria": {"id": category[0], "descricao": category[1]}, "vendedor": None, "formaPagamento": None,
-        "contato": {"id": person.id, "nome": person.name}, "marcadores": [],
-    }  # fmt: skip
+        "dataConclusao": _day(order.closed),
+        "numeroOrdemServico": order.number,
+        "totalServicos": f"{order.services:.2f}",
+        "totalPecas": f"{order.parts:.2f}",
+        "totalOrdemServico": f"{order.total:.2f}",
+        "desconto": order.discount,
+        "equipamento": order.equipment,
+        "equipamentoSerie": order.serial,
+        "descricaoProblema": f"Cliente relata: {order.fault}",
+        "observacoes": "",
+        "observacoesInternas": f"Técnico {order.technician}",
+        "orcar": True,
+        "orcado": order.situacao != "0",
+        "tecnico": order.technician,
+        "alqComissao": 0,
+        "vlrComissao": 0,
+        "categoria": {"id": category[0], "descricao": category[1]},
+        "vendedor": None,
+        "formaPagamento": None,
+        "contato": {"id": person.id, "nome": person.name},
+        "marcadores": [],
+    }
 
 
 def _time(value: datetime) -> str:

@@ -31,10 +31,15 @@ FIRST_ID: Final = 701_000_001
 
 # Formats of the number in the ERP, with their share in percent.
 _WAYS: Final = (
-    ("celular", 52), ("celular_no_ninth", 10), ("unknown_area", 16), ("celular_e164", 5), ("celular_words",
-    4),
-    ("two_numbers", 3), ("telefone", 6), ("none", 4),
-)  # fmt: skip
+    ("celular", 52),
+    ("celular_no_ninth", 10),
+    ("unknown_area", 16),
+    ("celular_e164", 5),
+    ("celular_words", 4),
+    ("two_numbers", 3),
+    ("telefone", 6),
+    ("none", 4),
+)
 
 
 @dataclass(slots=True)

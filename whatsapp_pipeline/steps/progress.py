@@ -41,9 +41,18 @@ class Progress:
         more = f", {self._extra:,} {extra_unit} ({self._extra / seconds:,.0f}/s)" if self._extra else ""
         self._log.info(
             "%s: %s of %s %s (%.0f/s)%s, about %.0f s left",
-            self._what, f"{self._done:,}", f"{self._total:,}", self._unit, self._done / seconds, more, left,
+            self._what,
+            f"{self._done:,}",
+            f"{self._total:,}",
+            self._unit,
+            self._done / seconds,
+            more,
+            left,
             extra=fields(
-                done=self._done, total=self._total, unit=self._unit, seconds_left=round(left),
+                done=self._done,
+                total=self._total,
+                unit=self._unit,
+                seconds_left=round(left),
                 **({extra_unit: self._extra} if self._extra else {}),
             ),
-        )  # fmt: skip
+        )

@@ -23,22 +23,56 @@ ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE)
 
 # What a reader sees: customers' summaries and metrics, and how the pipeline did. No message, no phone column.
 _READER_TABLES = (
-    "customer_chat_summaries", "customer_conversations", "commitments", "link_runs", "webhook_batches",
-    "checkpoint_waivers", "pauses", "customer_notes", "handled_cases", "sessions_all",
-    "v_chats", "v_customers", "v_orders", "v_open_cases", "v_link_quality",
-)  # fmt: skip
+    "customer_chat_summaries",
+    "customer_conversations",
+    "commitments",
+    "link_runs",
+    "webhook_batches",
+    "checkpoint_waivers",
+    "pauses",
+    "customer_notes",
+    "handled_cases",
+    "sessions_all",
+    "v_chats",
+    "v_customers",
+    "v_orders",
+    "v_open_cases",
+    "v_link_quality",
+)
 _READER_COLUMNS = {
     "contatos": ("id", "nome"),
     "chat_files": (
-        "id", "month", "chat_number", "is_group", "duplicate_of", "format", "first_message_at",
-        "last_message_at", "message_count", "processing_status", "id_contato", "match_status", "match_method",
-        "match_confidence", "match_flags", "id_ordem_servico", "order_match_method", "created_at",
+        "id",
+        "month",
+        "chat_number",
+        "is_group",
+        "duplicate_of",
+        "format",
+        "first_message_at",
+        "last_message_at",
+        "message_count",
+        "processing_status",
+        "id_contato",
+        "match_status",
+        "match_method",
+        "match_confidence",
+        "match_flags",
+        "id_ordem_servico",
+        "order_match_method",
+        "created_at",
         "updated_at",
     ),
-    "ordens_servico": ("id", "numero_ordem_servico", "situacao", "data_emissao", "data_prevista",
-                       "data_conclusao", "id_contato"),
+    "ordens_servico": (
+        "id",
+        "numero_ordem_servico",
+        "situacao",
+        "data_emissao",
+        "data_prevista",
+        "data_conclusao",
+        "id_contato",
+    ),
     "qa_results": ("check_name", "month", "examined", "failing", "severity", "run_id", "evaluated_at"),
-}  # fmt: skip
+}
 # The console's own tables. No role that reads customers' data sees them, and the console's role nothing else.
 _CONSOLE_RIGHTS = {
     "console_users": "SELECT",
@@ -49,26 +83,45 @@ _CONSOLE_RIGHTS = {
 # What a person may change in the console, by level.
 _ANALYST_WRITES = {"customer_notes": "INSERT, UPDATE, DELETE", "handled_cases": "INSERT, UPDATE, DELETE"}
 _REVIEWER_WRITES = {
-    **_ANALYST_WRITES, "link_overrides": "INSERT, UPDATE", "review_verdicts": "INSERT",
-    "review_snoozes": "INSERT, UPDATE, DELETE", "match_candidates": "INSERT, UPDATE, DELETE",
+    **_ANALYST_WRITES,
+    "link_overrides": "INSERT, UPDATE",
+    "review_verdicts": "INSERT",
+    "review_snoozes": "INSERT, UPDATE, DELETE",
+    "match_candidates": "INSERT, UPDATE, DELETE",
     "link_runs": "INSERT",
-}  # fmt: skip
+}
 # A decision shows at once: its links change, and nothing else of a chat or a session does.
 _REVIEWER_COLUMNS = {
-    "chat_files": ("match_status", "match_method", "match_confidence", "match_flags", "id_contato",
-                   "processing_status", "updated_at"),
-    "chat_sessions": ("order_match_status", "order_match_method", "order_match_confidence",
-                      "id_ordem_servico"),
+    "chat_files": (
+        "match_status",
+        "match_method",
+        "match_confidence",
+        "match_flags",
+        "id_contato",
+        "processing_status",
+        "updated_at",
+    ),
+    "chat_sessions": (
+        "order_match_status",
+        "order_match_method",
+        "order_match_confidence",
+        "id_ordem_servico",
+    ),
     "review_verdicts": ("withdrawn_at",),
-}  # fmt: skip
+}
 # What the views of dashboards read the user's own tables with; a view's functions run as who asks.
 _VIEW_FUNCTIONS = sql.SQL("view_contacts(), view_orders()")
 _RECORD_VIEWS = sql.SQL("console_record_views(bytea, text, bytea[])")
 # What not even an analyst sees: raw deliveries, and what privacy is kept with.
 _NO_ANALYST = {
-    "webhook_inbox", "webhook_events", "privacy_suppressions", "privacy_key", "audit_log", "console_views",
+    "webhook_inbox",
+    "webhook_events",
+    "privacy_suppressions",
+    "privacy_key",
+    "audit_log",
+    "console_views",
     *_CONSOLE_RIGHTS,
-}  # fmt: skip
+}
 # Only ever added to by the writer.
 _APPEND_ONLY = {"audit_log"}
 # The user's own tables: the writer fills them and never deletes from them.
@@ -86,9 +139,7 @@ def statements(conn: Connection) -> list[str]:
     made.append(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, everyone))
     made.append(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, everyone))
     # A table's own rights are taken first, so that one that left a list is not kept by an older grant.
-    made += [
-        sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.Identifier(table), everyone) for table in tables
-    ]  # fmt: skip
+    made += [sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.Identifier(table), everyone) for table in tables]
     made += _reader(tables)
     for table in tables:
         if table == CHECKSUMS_TABLE:
@@ -142,8 +193,10 @@ def _reader(tables: list[str]) -> list[sql.Composable]:
 def _console(tables: list[str]) -> list[sql.Composable]:
     """Return the grants of the console's own login and of what people change there."""
     given = [
-        (CONSOLE, _CONSOLE_RIGHTS), (ANALYST, _ANALYST_WRITES), (REVIEWER, _REVIEWER_WRITES),
-    ]  # fmt: skip
+        (CONSOLE, _CONSOLE_RIGHTS),
+        (ANALYST, _ANALYST_WRITES),
+        (REVIEWER, _REVIEWER_WRITES),
+    ]
     made: list[sql.Composable] = [
         _grant(rights, table, role)
         for role, by_table in given

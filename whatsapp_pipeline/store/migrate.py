@@ -91,12 +91,22 @@ def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
         _refuse_changed_files(conn, directory)
     result = subprocess.run(  # noqa: S603  # a fixed program, no shell
         [
-            _dbmate(), "--migrations-dir", str(directory), "--migrations-table", MIGRATIONS_TABLE,
-            "--no-dump-schema", "--migration-lock", "--env-file", os.devnull, "migrate",
+            _dbmate(),
+            "--migrations-dir",
+            str(directory),
+            "--migrations-table",
+            MIGRATIONS_TABLE,
+            "--no-dump-schema",
+            "--migration-lock",
+            "--env-file",
+            os.devnull,
+            "migrate",
         ],
         env={**os.environ, "DATABASE_URL": _dbmate_url(url)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     applied = [
         line.removeprefix("Applied: ").split(" in ")[0]
         for line in result.stdout.splitlines()
@@ -165,10 +175,13 @@ def _refuse_changed_files(conn: Connection, directory: Path) -> None:
     """Raise PipelineError if an applied file is missing or has another content."""
     files = _files(directory)
     stored = (
-        {row[0]: (row[1], row[2]) for row in
-         conn.execute(f"SELECT version, file_name, checksum FROM {CHECKSUMS_TABLE}")}
-        if _may_read(conn, CHECKSUMS_TABLE) else {}
-    )  # fmt: skip
+        {
+            row[0]: (row[1], row[2])
+            for row in conn.execute(f"SELECT version, file_name, checksum FROM {CHECKSUMS_TABLE}")
+        }
+        if _may_read(conn, CHECKSUMS_TABLE)
+        else {}
+    )
     missing = sorted((_applied(conn) | set(stored)) - set(files))
     if missing:
         name = stored[missing[0]][0] if missing[0] in stored else missing[0]

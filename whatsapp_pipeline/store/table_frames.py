@@ -75,7 +75,7 @@ _RULES = {
     "_int8": _array(pl.Int64),
     "_text": _array(pl.String),
     "_varchar": _array(pl.String),
-}  # fmt: skip
+}
 
 
 def is_monthly(table: str) -> bool:

@@ -197,9 +197,13 @@ class Drainer:
         aside = self._directory / CORRUPT
         aside.mkdir(exist_ok=True, mode=0o700)
         path.replace(aside / path.name)
-        _LOG.error("segment %s is damaged: %d whole records were saved, the file was moved to %s/",
-                   path.name, len(saved), CORRUPT,
-                   extra=fields(file=path.name, counts={"records_saved": len(saved)}))  # fmt: skip
+        _LOG.error(
+            "segment %s is damaged: %d whole records were saved, the file was moved to %s/",
+            path.name,
+            len(saved),
+            CORRUPT,
+            extra=fields(file=path.name, counts={"records_saved": len(saved)}),
+        )
         return len(saved)
 
 

@@ -71,10 +71,22 @@ def test_a_zip_that_changes_is_read_again(archive: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "../../../secret.jpg", "/etc/hostname", "..", ".", "", "a/foto.jpg", "..\\foto.jpg", "foto.jpg\x00",
-        ".foto.jpg", "C:foto.jpg", "x" * 300, "Rui.txt", "RUI.TXT", "Rui.zip",
+        "../../../secret.jpg",
+        "/etc/hostname",
+        "..",
+        ".",
+        "",
+        "a/foto.jpg",
+        "..\\foto.jpg",
+        "foto.jpg\x00",
+        ".foto.jpg",
+        "C:foto.jpg",
+        "x" * 300,
+        "Rui.txt",
+        "RUI.TXT",
+        "Rui.zip",
     ],
-)  # fmt: skip
+)
 def test_a_name_leads_nowhere_else(archive: Path, name: str) -> None:
     (archive / "2025/01/.foto.jpg").write_bytes(b"hidden")
     assert content(AttachmentFiles(str(archive)), "2025/01/Ana.txt", name) is None

@@ -65,16 +65,19 @@ def test_a_reply(tmp_path: Path) -> None:
     assert seen[0]["path"] == "/v1/chat/completions"
     assert seen[0]["key"] == "Bearer key"
     assert seen[0]["messages"] == [
-        {"role": "system", "content": "Seja breve."}, {"role": "user", "content": "oi"},
-    ]  # fmt: skip
+        {"role": "system", "content": "Seja breve."},
+        {"role": "user", "content": "oi"},
+    ]
     assert "key" not in repr(client)
 
 
 def test_of_an_answer_in_parts_the_text_is_taken() -> None:
     parts = [
         {"type": "thinking", "thinking": [{"type": "text", "text": "O cliente quer saber."}]},
-        {"type": "text", "text": "Está "}, {"type": "text", "text": "pronto."}, {"type": "text"},
-    ]  # fmt: skip
+        {"type": "text", "text": "Está "},
+        {"type": "text", "text": "pronto."},
+        {"type": "text"},
+    ]
     with endpoint(send(completion(parts))) as (base, _):
         reply = OpenAiAssistant(base, "m").reply([{"role": "user", "content": "oi"}])
     assert reply.text == "Está pronto."

@@ -46,12 +46,29 @@ PACKAGE: Final = PROJECT_ROOT / "whatsapp_pipeline"
 LOG: Final = logging.getLogger(__name__)
 _DELIVERY: Final = {
     "object": "whatsapp_business_account",
-    "entry": [{"id": "1", "changes": [{"field": "messages", "value": {
-        "metadata": {"phone_number_id": "a", "display_phone_number": "554133330000"},
-        "messages": [{"id": "w1", "from": "5541999990001", "timestamp": "1740800000", "type": "text",
-                      "text": {"body": "oi"}}],
-    }}]}],
-}  # fmt: skip
+    "entry": [
+        {
+            "id": "1",
+            "changes": [
+                {
+                    "field": "messages",
+                    "value": {
+                        "metadata": {"phone_number_id": "a", "display_phone_number": "554133330000"},
+                        "messages": [
+                            {
+                                "id": "w1",
+                                "from": "5541999990001",
+                                "timestamp": "1740800000",
+                                "type": "text",
+                                "text": {"body": "oi"},
+                            }
+                        ],
+                    },
+                }
+            ],
+        }
+    ],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +149,14 @@ def _assistant_prompt(world: World) -> object:
     prompt = world.folder / "prompt.txt"
     prompt.write_bytes(b"\xff\xfe\x00")
     return assistant_from(
-        from_mapping({
-            "ASSISTANT_BASE_URL": "http://127.0.0.1:1", "ASSISTANT_MODEL": "m",
-            "ASSISTANT_SYSTEM_PROMPT": str(prompt),
-        })
-    )  # fmt: skip
+        from_mapping(
+            {
+                "ASSISTANT_BASE_URL": "http://127.0.0.1:1",
+                "ASSISTANT_MODEL": "m",
+                "ASSISTANT_SYSTEM_PROMPT": str(prompt),
+            }
+        )
+    )
 
 
 def _customer_page(world: World) -> object:
@@ -162,9 +182,15 @@ def _link_files(world: World, *more: str, out: Path | None = None) -> object:
     contacts.write_text("id,nome,fantasia,telefone,celular\n1,Cliente 1,,,\n")
     titles.write_text("title,date\nCliente 1,2025-01-20\n")
     return _command(
-        "link", "--contacts", str(contacts), "--titles", str(titles),
-        "--out", str(out or world.folder / "out.csv"), *more,
-    )  # fmt: skip
+        "link",
+        "--contacts",
+        str(contacts),
+        "--titles",
+        str(titles),
+        "--out",
+        str(out or world.folder / "out.csv"),
+        *more,
+    )
 
 
 def _name_model(world: World) -> object:
@@ -238,8 +264,7 @@ def _webhooks(world: World) -> object:
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$"
             " BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '25006'; END $$"
         )  # a read-only server
-        conn.execute("CREATE TRIGGER refuse BEFORE INSERT ON conversation_messages"
-                     " EXECUTE FUNCTION refuse()")  # fmt: skip
+        conn.execute("CREATE TRIGGER refuse BEFORE INSERT ON conversation_messages EXECUTE FUNCTION refuse()")
         return process_due(conn, ProcessOptions(), log=LOG)
 
 

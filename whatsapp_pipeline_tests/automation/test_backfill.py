@@ -122,8 +122,10 @@ def test_a_changed_phone_makes_the_months_of_its_chats_stale(world: World) -> No
     world.conn.execute(
         "UPDATE contatos SET celular = '41 99123-0001' WHERE id = (SELECT min(id) FROM contatos)"
     )
-    world.conn.execute("UPDATE contact_sources SET celular = '41 99123-0001', item_hash = '\\x00'"
-                       " WHERE id_contato = (SELECT min(id) FROM contatos)")  # fmt: skip
+    world.conn.execute(
+        "UPDATE contact_sources SET celular = '41 99123-0001', item_hash = '\\x00'"
+        " WHERE id_contato = (SELECT min(id) FROM contatos)"
+    )
     job = world.defs.resolve_job_def("contacts")
     normalized = job.execute_in_process(
         instance=world.instance, asset_selection=[dg.AssetKey("normalized_contacts")]
@@ -196,9 +198,10 @@ def test_a_failed_range_is_failed_in_each_of_its_months(world: World) -> None:
     # The chain ends at the first stage that fails: the monthly job is what is asked for here.
     job = world.defs.resolve_job_def("monthly_chats")
     result = job.execute_in_process(
-        instance=world.instance, raise_on_error=False,
+        instance=world.instance,
+        raise_on_error=False,
         tags={RANGE_START: "2025-02", RANGE_END: "2025-03"},
-    )  # fmt: skip
+    )
     assert not result.success
     world.root.rmdir()
     away.rename(world.root)

@@ -113,8 +113,11 @@ class Shop:
         """Run a command as the user types it; return what it says."""
         result = subprocess.run(
             [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", *arguments],
-            env=self.environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert result.returncode == status, (arguments, result.stdout, result.stderr)
         return result.stdout
 
@@ -174,13 +177,18 @@ def shop(administrator_url: str, tmp_path_factory: pytest.TempPathFactory) -> It
         _fill(conn, make_world(OPTIONS))
     (home / "dagster.yaml").write_text(_DAGSTER, encoding="utf-8")
     own = {
-        "DATABASE_URL": url, "CHAT_ARCHIVE": str(home / CHATS_FOLDER), "FIRST_MONTH": MONTHS[0],
-        "PIPELINE_LOCAL_DIR": str(home), "DAGSTER_HOME": str(home),
-    }  # fmt: skip
+        "DATABASE_URL": url,
+        "CHAT_ARCHIVE": str(home / CHATS_FOLDER),
+        "FIRST_MONTH": MONTHS[0],
+        "PIPELINE_LOCAL_DIR": str(home),
+        "DAGSTER_HOME": str(home),
+    }
     target = ModuleTarget(
-        module_name="whatsapp_pipeline.definitions", attribute=None, working_directory=None,
+        module_name="whatsapp_pipeline.definitions",
+        attribute=None,
+        working_directory=None,
         location_name="whatsapp_pipeline.definitions",
-    )  # fmt: skip
+    )
     with pytest.MonkeyPatch.context() as environment:
         for variable, value in own.items():
             environment.setenv(variable, value)
@@ -224,10 +232,18 @@ def _differences(shop: Shop) -> list[str]:
     for table, rows in status["tables"].items():
         compare(f"status, {table}", rows, shop.sql(f"SELECT count(*) FROM {table}")[0][0])
     months = [
-        (m["month"], m["files"], m["linked"], m["unmatched"], m["proposed"] + m["ambiguous"], m["with_order"],
-         m["messages"], m["exceptions"])
+        (
+            m["month"],
+            m["files"],
+            m["linked"],
+            m["unmatched"],
+            m["proposed"] + m["ambiguous"],
+            m["with_order"],
+            m["messages"],
+            m["exceptions"],
+        )
         for m in status["months"]
-    ]  # fmt: skip
+    ]
     compare("status, months", months, shop.sql(_MONTHS))
     compare(
         "status, exceptions",
@@ -387,8 +403,9 @@ def _materialize_all(shop: Shop, months: tuple[str, ...]) -> None:
 def _run_schedule(shop: Shop, schedule: str, job: str) -> None:
     """Do what the daemon does at the schedule's hour."""
     repository = {
-        "repositoryName": "__repository__", "repositoryLocationName": "whatsapp_pipeline.definitions",
-    }  # fmt: skip
+        "repositoryName": "__repository__",
+        "repositoryLocationName": "whatsapp_pipeline.definitions",
+    }
     tick = shop.ask(
         "mutation($selector: ScheduleSelector!, $at: Float) {"
         " scheduleDryRun(selectorData: $selector, timestamp: $at) { ... on DryRunInstigationTick {"

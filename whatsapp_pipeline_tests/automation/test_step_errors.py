@@ -108,10 +108,12 @@ def _read_contacts(url: str, source: str) -> list[str]:
     """Materialize tiny_contacts from `source` and return the errors that the command line shows."""
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
-            [tiny_contacts], instance=instance, raise_on_error=False,
+            [tiny_contacts],
+            instance=instance,
+            raise_on_error=False,
             resources=erp_resources(url, source),
             run_config={"ops": {"tiny_contacts": {"config": {"backup": False}}}},
-        )  # fmt: skip
+        )
         outcome = headless.Outcome([])
         headless._collect(outcome, result)
         reason = alert_sensor._reason(instance, result.run_id)

@@ -93,9 +93,11 @@ def ui(
             },
         }
         target = ModuleTarget(
-            module_name="whatsapp_pipeline.definitions", attribute=None, working_directory=None,
+            module_name="whatsapp_pipeline.definitions",
+            attribute=None,
+            working_directory=None,
             location_name="whatsapp_pipeline.definitions",
-        )  # fmt: skip
+        )
         with (
             dg.instance_for_test(overrides=overrides) as instance,
             WorkspaceProcessContext(instance, target) as workspace,
@@ -107,9 +109,8 @@ def ui(
 
 def test_the_catalog_shows_the_assets_of_the_shop(ui: Ui) -> None:
     nodes = ui.ask(
-        "query { assetNodes { assetKey { path } isMaterializable isExecutable "
-        "dependencyKeys { path } } }"
-    )  # fmt: skip
+        "query { assetNodes { assetKey { path } isMaterializable isExecutable dependencyKeys { path } } }"
+    )
     shown = {node["assetKey"]["path"][-1]: node for node in nodes}
     assert ERP_ASSETS & set(shown) == (ERP_ASSETS if ui.with_erp else set())
     for table in ("contatos", "ordens_servico"):

@@ -128,10 +128,13 @@ def test_a_failed_item_fails_no_run_and_the_checks_say_so(
     assert result.success
     outcome = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
     assert outcome == {
-        "webhooks_processed_in_time": True, "no_dead_webhooks": False, "no_parked_accounts": True,
+        "webhooks_processed_in_time": True,
+        "no_dead_webhooks": False,
+        "no_parked_accounts": True,
         "questions_are_answered": True,
-        "no_duplicate_messages": True, "spool_drained": True,
-    }  # fmt: skip
+        "no_duplicate_messages": True,
+        "spool_drained": True,
+    }
 
 
 def test_retention(conn: Connection, instance: dg.DagsterInstance, database_url: str) -> None:
@@ -163,8 +166,9 @@ def test_the_sensor_asks_for_questions_that_wait(
     asked = delivery(text("w1", "ficou pronto?", at=int(now.timestamp())))
     take(conn, asked, received=now, ask_assistant=True)
     assert tick(instance, database_url) == (
-        [], "no new deliveries; 1 question(s) wait for an answer",  # the assistant is off
-    )  # fmt: skip
+        [],
+        "no new deliveries; 1 question(s) wait for an answer",  # the assistant is off
+    )
     sandbox = AssistantSandbox()
     with serving_assistant(sandbox) as base:
         monkeypatch.setenv("ASSISTANT_BASE_URL", base)
@@ -176,8 +180,10 @@ def test_the_sensor_asks_for_questions_that_wait(
         (event,) = result.get_asset_materialization_events()
         metadata = event.materialization.metadata
         assert [metadata[name].value for name in ("answered", "questions_pending", "questions_failed")] == [
-            1, 0, 0,
-        ]  # fmt: skip
+            1,
+            0,
+            0,
+        ]
         assert tick(instance, database_url) == ([], "no new deliveries")
         # A question that a failure put off is asked for when its pause is over, not before.
         sandbox.habits = [Habit("status", status=500)]

@@ -32,8 +32,9 @@ def conn(prepared_url: str) -> Iterator[Connection]:
 
 def _defs(url: str, prepared: Prepared, *, with_erp: bool) -> dg.Definitions:
     resources: dict[str, object] = {
-        "database": Database(url=url), "archive": Archive(root=str(prepared.archive))
-    }  # fmt: skip
+        "database": Database(url=url),
+        "archive": Archive(root=str(prepared.archive)),
+    }
     if with_erp:
         resources["erp"] = Erp(source=str(prepared.sample / "erp"))
     return build_defs(resources, with_erp=with_erp)

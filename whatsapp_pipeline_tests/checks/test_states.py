@@ -107,9 +107,15 @@ def test_a_month_without_rows_has_nothing_to_examine(world: World) -> None:
 
 def test_execute_evaluates_every_month_and_forgets_those_that_are_gone(world: World) -> None:
     qa_results.record(
-        world.conn, LOADED.name, "error", CHECKS[LOADED.name].find(_scope(world)), ["1999-01"],
-        run_id=None, at=clock.now(), every_month=False,
-    )  # fmt: skip
+        world.conn,
+        LOADED.name,
+        "error",
+        CHECKS[LOADED.name].find(_scope(world)),
+        ["1999-01"],
+        run_id=None,
+        at=clock.now(),
+        every_month=False,
+    )
     world.conn.execute(FAULT)
     found = world.check()
     assert found.severity == dg.AssetCheckSeverity.ERROR
@@ -159,9 +165,11 @@ def test_a_dry_run_and_a_sample_change_no_visible_result(world: World, config: d
         kept = world.conn.execute("SELECT count(*) FROM chat_files").fetchone()
     job = world.defs.resolve_job_def("monthly_chats")
     result = job.execute_in_process(
-        instance=world.instance, partition_key=FEB, asset_selection=[dg.AssetKey("chat_file_index")],
+        instance=world.instance,
+        partition_key=FEB,
+        asset_selection=[dg.AssetKey("chat_file_index")],
         run_config={"ops": {"chat_file_index": {"config": config}}},
-    )  # fmt: skip
+    )
     assert result.success
     assert world.conn.execute("SELECT count(*) FROM chat_files").fetchone() == kept
     assert qa_results.results(world.conn) == before

@@ -92,14 +92,26 @@ PLANTS = [
     ),
     Plant(EVIDENCE, "chat", (_set("evidence_message_ids = '{-1}'"),)),
     Plant(EVIDENCE, "webhook", (_set("evidence_webhook_ids = '{-1}'"),)),
-    Plant(CITE, "another's chat", (
-        _set("evidence_message_ids = ARRAY(SELECT m.id FROM chat_messages m JOIN chat_files f"
-             " ON f.id = m.id_chat_file WHERE f.id_contato <> %(contact)s ORDER BY m.id LIMIT 1)"),
-    )),
-    Plant(CITE, "another's webhook", (
-        _set("evidence_webhook_ids = ARRAY(SELECT m.id FROM conversation_messages m JOIN conversations c"
-             " ON c.id = m.conversation_id WHERE c.id_contato <> %(contact)s ORDER BY m.id LIMIT 1)"),
-    )),
+    Plant(
+        CITE,
+        "another's chat",
+        (
+            _set(
+                "evidence_message_ids = ARRAY(SELECT m.id FROM chat_messages m JOIN chat_files f"
+                " ON f.id = m.id_chat_file WHERE f.id_contato <> %(contact)s ORDER BY m.id LIMIT 1)"
+            ),
+        ),
+    ),
+    Plant(
+        CITE,
+        "another's webhook",
+        (
+            _set(
+                "evidence_webhook_ids = ARRAY(SELECT m.id FROM conversation_messages m JOIN conversations c"
+                " ON c.id = m.conversation_id WHERE c.id_contato <> %(contact)s ORDER BY m.id LIMIT 1)"
+            ),
+        ),
+    ),
     Plant(CITE, "no chat message", (_set("evidence_message_ids = '{-1}'"),)),
     Plant(CITE, "no webhook message", (_set("evidence_webhook_ids = '{-1}'"),)),
     Plant(CLAIMS, "nothing", (_CLAIM.replace("{}", '{"kind": "x", "messages": [], "orders": []}'),)),
@@ -109,9 +121,11 @@ PLANTS = [
     Plant(CLAIMS, "a message", (_CLAIM.replace("{}", '{"messages": ["chat:1"]}'),), found=False),
     Plant(SUMS, "sides", (_set("other_messages = other_messages + 1"),)),
     Plant(SUMS, "dates", (_set("first_interaction_date = last_interaction_date + interval '1 second'"),)),
-    Plant(SUMS, "no message", (
-        _set("message_count = 0, customer_messages = 0, staff_messages = 0, other_messages = 0"),
-    )),
+    Plant(
+        SUMS,
+        "no message",
+        (_set("message_count = 0, customer_messages = 0, staff_messages = 0, other_messages = 0"),),
+    ),
     Plant(SUMS, "no text", (_set("summary = '  '"),)),
     _times("first median", "first_response_median_s = -1, first_response_median_business_s = NULL"),
     _times("first business median", "first_response_median_business_s = -1"),
@@ -128,23 +142,40 @@ PLANTS = [
     _times("first p90 business", "first_response_p90_business_s = 59"),
     _times("reply p90", "reply_p90_s = 89, reply_p90_business_s = 60"),
     _times("reply p90 business", "reply_p90_business_s = 59"),
-    _times("all equal", "first_response_p90_s = 90, first_response_p90_business_s = 60, reply_p90_s = 60,"
-           " reply_p90_business_s = 60, reply_median_s = 60", found=False),
+    _times(
+        "all equal",
+        "first_response_p90_s = 90, first_response_p90_business_s = 60, reply_p90_s = 60,"
+        " reply_p90_business_s = 60, reply_median_s = 60",
+        found=False,
+    ),
     _times("order of dates", "first_interaction_date = last_interaction_date + interval '1 second'"),
     _times("future", "last_interaction_date = now() + interval '3 days'"),
     _times("tomorrow", "last_interaction_date = now() + interval '1 day'", found=False),
     Plant(OWNERS, "no chat", (_UNLINK,)),
-    Plant(OWNERS, "proposed chat", (
-        "UPDATE chat_files SET match_status = 'proposed' WHERE id_contato = %(contact)s",
-    )),
-    Plant(OWNERS, "conversation", (
-        _UNLINK, _LIVE.format(status="linked", role="user", origin="message"),
-    ), found=False),
-    Plant(OWNERS, "proposed conversation", (
-        _UNLINK, _LIVE.format(status="proposed", role="user", origin="message"),
-    )),
+    Plant(
+        OWNERS,
+        "proposed chat",
+        ("UPDATE chat_files SET match_status = 'proposed' WHERE id_contato = %(contact)s",),
+    ),
+    Plant(
+        OWNERS,
+        "conversation",
+        (
+            _UNLINK,
+            _LIVE.format(status="linked", role="user", origin="message"),
+        ),
+        found=False,
+    ),
+    Plant(
+        OWNERS,
+        "proposed conversation",
+        (
+            _UNLINK,
+            _LIVE.format(status="proposed", role="user", origin="message"),
+        ),
+    ),
     Plant(PRESENT, "no summary", ("DELETE FROM customer_chat_summaries WHERE id_contato = %(contact)s",)),
-]  # fmt: skip
+]
 _ROW = (
     "(s.message_count, s.customer_messages, s.staff_messages)\n"
     "        IS DISTINCT FROM (coalesce(c.messages, 0), coalesce(c.customer, 0), coalesce(c.staff, 0))"
@@ -152,12 +183,21 @@ _ROW = (
 # Check → its conditions: a part of the statement, and what it reads without the condition.
 CONDITIONS: dict[str, list[tuple[str, str]]] = {
     COUNTS: [
-        (_ROW, "(s.customer_messages, s.staff_messages) IS DISTINCT FROM"
-               " (coalesce(c.customer, 0), coalesce(c.staff, 0))"),
-        (_ROW, "(s.message_count, s.staff_messages) IS DISTINCT FROM"
-               " (coalesce(c.messages, 0), coalesce(c.staff, 0))"),
-        (_ROW, "(s.message_count, s.customer_messages) IS DISTINCT FROM"
-               " (coalesce(c.messages, 0), coalesce(c.customer, 0))"),
+        (
+            _ROW,
+            "(s.customer_messages, s.staff_messages) IS DISTINCT FROM"
+            " (coalesce(c.customer, 0), coalesce(c.staff, 0))",
+        ),
+        (
+            _ROW,
+            "(s.message_count, s.staff_messages) IS DISTINCT FROM"
+            " (coalesce(c.messages, 0), coalesce(c.staff, 0))",
+        ),
+        (
+            _ROW,
+            "(s.message_count, s.customer_messages) IS DISTINCT FROM"
+            " (coalesce(c.messages, 0), coalesce(c.customer, 0))",
+        ),
         ("OR s.conversation_count <> coalesce(k.conversations, 0)", ""),
         ("OR s.customer_messages + s.staff_messages <> coalesce(k.messages, 0)", ""),
         (" AND side IS DISTINCT FROM 'unsent'", ""),
@@ -194,8 +234,11 @@ CONDITIONS: dict[str, list[tuple[str, str]]] = {
         ("least(first_response_median_s, reply_median_s, ", "least(first_response_median_s, "),
         ("reply_median_business_s,\n            first", "first"),
         (",\n            first_response_median_business_s) < 0", ") < 0"),
-        ("least(first_response_median_s, reply_median_s, reply_median_business_s,\n"
-         "            first_response_median_business_s) < 0", "false"),
+        (
+            "least(first_response_median_s, reply_median_s, reply_median_business_s,\n"
+            "            first_response_median_business_s) < 0",
+            "false",
+        ),
         ("greatest(first_response_p90_s, ", "greatest("),
         ("greatest(first_response_p90_s, reply_p90_s)", "first_response_p90_s"),
         ("greatest(first_response_p90_s, reply_p90_s) > 30 * 86400", "false"),
@@ -223,7 +266,7 @@ CONDITIONS: dict[str, list[tuple[str, str]]] = {
         ("m.id_contato IS NOT NULL\n  AND", ""),
         ("WHERE s.id_contato = m.id_contato", ""),
     ],
-}  # fmt: skip
+}
 
 
 class World(NamedTuple):
@@ -261,8 +304,10 @@ def world(prepared_url: str, prepared: Prepared) -> Iterator[World]:
         contacts: dict[str, dict[str, int]] = {}
         # The tables' own guards refuse some of these faults; another program would meet them too.
         conn.execute("SET session_replication_role = replica")
-        conn.execute("ALTER TABLE chat_files DROP CONSTRAINT IF EXISTS chat_files_check,"
-                     " DROP CONSTRAINT IF EXISTS chat_files_check1")  # fmt: skip
+        conn.execute(
+            "ALTER TABLE chat_files DROP CONSTRAINT IF EXISTS chat_files_check,"
+            " DROP CONSTRAINT IF EXISTS chat_files_check1"
+        )
         for plant in PLANTS:
             # Claims are read by one check alone: their plants share contacts with others.
             contact = next(claims if plant.check == CLAIMS else free)

@@ -86,8 +86,10 @@ def test_the_record_of_views_is_listed_by_customer_user_and_day(
     assert len(run("audit", "--customer", "7", "--user", "otto").output.splitlines()) == 1  # nobody looked
     assert "nobody looked" in run("audit", "--since", "2099-01-01").output
     assert "there is no such user" in str(run("audit", "--user", "nobody").exception)
-    conn.execute("UPDATE console_views SET window_start = window_start - interval '25 months' WHERE id_user ="
-                 " (SELECT id FROM console_users WHERE name = 'otto')")  # fmt: skip
+    conn.execute(
+        "UPDATE console_views SET window_start = window_start - interval '25 months' WHERE id_user ="
+        " (SELECT id FROM console_users WHERE name = 'otto')"
+    )
     assert delete_views_before(conn, 24) == 1
     assert len(run("audit").output.splitlines()) == 2
 

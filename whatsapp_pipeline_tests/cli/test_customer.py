@@ -34,9 +34,11 @@ def filled_url(database_url: str) -> str:
             " (1, 'celular', 0, '4199990000', 'mobile')"
         )
         chat = add_chat(
-            conn, 1, "a",
+            conn,
+            1,
+            "a",
             [Said(0, "from", HOSTILE), Said(5, "to", "Vamos resolver"), Said(72_000, "from", "e a tela?")],
-        )  # fmt: skip
+        )
         add_order(conn, chat, 1, 30123, "6")
         add_chat(conn, 2, "b", [Said(0, "from", "obrigada")])
         # An export without seconds: a whole exchange in one minute, and a live message in the next.
@@ -70,11 +72,13 @@ def test_the_last_messages_are_shown_in_the_order_they_were_said(filled_url: str
 @pytest.mark.parametrize(
     ("who", "says"),
     [
-        ("Teste", "several customers have this name: 1, 2; give an id"), ("999", "no customer"),
+        ("Teste", "several customers have this name: 1, 2; give an id"),
+        ("999", "no customer"),
         ("%", "no customer"),
-        ("+55 41 98888-0000", "no customer has this phone"), (" ", "no customer"),
+        ("+55 41 98888-0000", "no customer has this phone"),
+        (" ", "no customer"),
     ],
-)  # fmt: skip
+)
 def test_who_is_not_clear(filled_url: str, who: str, says: str) -> None:
     result = invoke(filled_url, "customer", who)
     assert isinstance(result.exception, PipelineError)

@@ -127,9 +127,10 @@ def test_what_people_wrote_is_no_formula(url: str, tmp_path: Path, file_format: 
     run("messages", "--format", file_format, "--out", tmp_path)
     path = tmp_path / f"messages.{file_format}"
     found = (
-        {row["text"] for row in read_csv(path)} if file_format == "csv"
+        {row["text"] for row in read_csv(path)}
+        if file_format == "csv"
         else {cell for sheet in sheets(path) for row in sheet for cell in row}
-    )  # fmt: skip
+    )
     harmless = {f"'{text}" for text in texts[:4]} | {'a;"b"\nc', "+55 41"}
     assert harmless <= found
     assert not set(texts[:4]) & found

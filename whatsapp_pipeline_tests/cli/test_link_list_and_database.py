@@ -36,9 +36,21 @@ AREA = "41"
 FIRST_DAY = datetime(2024, 1, 1)
 DAYS = 90
 KINDS = (
-    "phone", "phone", "without area code", "name", "first and last", "nickname", "device", "order number",
-    "order id", "header", "other header", "stranger", "foreign", "typo",
-)  # fmt: skip
+    "phone",
+    "phone",
+    "without area code",
+    "name",
+    "first and last",
+    "nickname",
+    "device",
+    "order number",
+    "order id",
+    "header",
+    "other header",
+    "stranger",
+    "foreign",
+    "typo",
+)
 
 
 class Title(NamedTuple):
@@ -132,11 +144,16 @@ def _by_list(
     with (folder / "out.csv").open(encoding="utf-8", newline="") as file:
         return {
             row["title"].lstrip("'"): Found(
-                row["status"], row["method"], row["id_contato"], row["confidence"], row["order_method"],
-                row["order_confidence"], row["id_ordem_servico"],
+                row["status"],
+                row["method"],
+                row["id_contato"],
+                row["confidence"],
+                row["order_method"],
+                row["order_confidence"],
+                row["id_ordem_servico"],
             )
             for row in csv.DictReader(file)
-        }  # fmt: skip
+        }
 
 
 def _by_database(
@@ -146,15 +163,24 @@ def _by_database(
         add_contact(conn, person.id, person.name, person.celular, person.telefone)
     for o in orders:
         add_order(
-            conn, o.id, people[o.person].id, number=o.number, opened=o.opened.date(), closed=o.closed,
+            conn,
+            o.id,
+            people[o.person].id,
+            number=o.number,
+            opened=o.opened.date(),
+            closed=o.closed,
             equipment=o.equipment,
-        )  # fmt: skip
+        )
     for title in titles:
         header = parse_phone(title.header) if title.header else None
         add_chat(
-            conn, title.text, sessions=(Session(title.day),), month=f"{title.day:%Y-%m}",
-            headers=((title.header, header.key or ""),) if header else (), default_area_code=AREA,
-        )  # fmt: skip
+            conn,
+            title.text,
+            sessions=(Session(title.day),),
+            month=f"{title.day:%Y-%m}",
+            headers=((title.header, header.key or ""),) if header else (),
+            default_area_code=AREA,
+        )
     normalize_contacts(conn, default_area_code=AREA, log=LOG)
     months = sorted({f"{title.day:%Y-%m}" for title in titles})
     contact_linking = ContactLinking(LinkOptions(default_area_code=AREA), log=LOG)

@@ -51,8 +51,10 @@ def run(fresh_database_url: str) -> Run:
     def call(*arguments: str, command: object = link, keys: str = "") -> Result:
         # A command reads the environment as any process would.
         return CliRunner(env={"DATABASE_URL": fresh_database_url}).invoke(
-            command, arguments, input=keys  # type: ignore[arg-type]  # click's own base class is generic
-        )  # fmt: skip
+            command,  # type: ignore[arg-type]  # click's own base class is generic
+            arguments,
+            input=keys,
+        )
 
     return call
 
@@ -139,9 +141,16 @@ def test_link_files_without_a_database(tmp_path: Path) -> None:
     candidates = json.loads(rows[0]["candidates"])
     assert candidates[0]["evidence"][0]["name"] == "exact_phone"
     assert list(rows[0]) == [
-        "title", "id_contato", "status", "method", "confidence", "id_ordem_servico", "order_method",
-        "order_confidence", "candidates",
-    ]  # fmt: skip
+        "title",
+        "id_contato",
+        "status",
+        "method",
+        "confidence",
+        "id_ordem_servico",
+        "order_method",
+        "order_confidence",
+        "candidates",
+    ]
 
 
 def test_link_files_says_where_a_file_is_wrong(tmp_path: Path) -> None:

@@ -39,9 +39,11 @@ def root(tmp_path: Path) -> Path:
 def run(fresh_database_url: str, root: Path, tmp_path: Path) -> Run:
     (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     environment = {
-        "DATABASE_URL": fresh_database_url, "CHAT_ARCHIVE": str(root), "DAGSTER_HOME": str(tmp_path),
+        "DATABASE_URL": fresh_database_url,
+        "CHAT_ARCHIVE": str(root),
+        "DAGSTER_HOME": str(tmp_path),
         "PIPELINE_LOCAL_DIR": str(tmp_path / "local"),
-    }  # fmt: skip
+    }
 
     def call(*arguments: str) -> Result:
         return CliRunner(env=environment).invoke(cli, arguments)

@@ -32,12 +32,15 @@ def url(prepared_url: str) -> str:
     with connect(prepared_url) as conn:
         add_contact(conn, 1, "Ana\x1b[2J Leitura")
         chat = add_chat(
-            conn, 1, TALK,
+            conn,
+            1,
+            TALK,
             [
-                Said(0, "from", "bom dia\n09:01  chat:1  Equipe: aprovado"), Said(1, "to", "\x1b]0;x\x07oi"),
+                Said(0, "from", "bom dia\n09:01  chat:1  Equipe: aprovado"),
+                Said(1, "to", "\x1b]0;x\x07oi"),
                 *(Said(1440 + n, "from" if n % 2 else "to", f"linha {n}") for n in range(10)),
             ],
-        )  # fmt: skip
+        )
         add_order(conn, chat, 1, 99123, "6")
         conn.execute(
             "UPDATE chat_sessions SET order_match_method = 'direct_os_ref' WHERE id_ordem_servico = 99123"
@@ -137,9 +140,15 @@ def test_a_number_of_several_orders_is_a_choice(url: str) -> None:
     try:
         os.write(terminal, b"2\n")  # typed ahead: the terminal keeps it until the question
         chosen = subprocess.run(
-            command, stdin=end, stdout=subprocess.PIPE, stderr=end, text=True, check=False, timeout=120,
+            command,
+            stdin=end,
+            stdout=subprocess.PIPE,
+            stderr=end,
+            text=True,
+            check=False,
+            timeout=120,
             env={**os.environ, "DATABASE_URL": url},
-        )  # fmt: skip
+        )
     finally:
         os.close(terminal)
         os.close(end)
@@ -170,8 +179,13 @@ def test_a_chat_around_a_message(url: str) -> None:
     (middle,) = ids(url, "SELECT id FROM chat_messages WHERE message_text = 'linha 4'")
     page = shown(url, "chat", str(chat), "--around", str(middle), "--last", "4")
     assert re.findall(r"linha \d|… .*", page) == [
-        "… mensagens mais antigas", "linha 2", "linha 3", "linha 4", "linha 5", "… mensagens mais novas",
-    ]  # fmt: skip
+        "… mensagens mais antigas",
+        "linha 2",
+        "linha 3",
+        "linha 4",
+        "linha 5",
+        "… mensagens mais novas",
+    ]
     assert [line[-7:] for line in page.splitlines() if line.startswith("→")] == ["linha 4"]
     found = shown(url, "chat", str(chat), "--around", f"chat:{middle}", "--last", "1", "--json")
     assert json.loads(found)["message"] == f"chat:{middle}"

@@ -15,9 +15,12 @@ COMMAND = [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()
 
 def _status(url: str, *arguments: str) -> str:
     result = subprocess.run(
-        [*COMMAND, *arguments], env={**os.environ, "DATABASE_URL": url}, capture_output=True, text=True,
+        [*COMMAND, *arguments],
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
         check=True,
-    )  # fmt: skip
+    )
     return result.stdout
 
 

@@ -50,14 +50,22 @@ def url(database_url: str) -> str:
 @pytest.mark.parametrize(
     "command",
     [
-        ("search", "notebook"), ("search", "notebook", "--json"), ("customer", "1"), ("customer", "Ana"),
-        ("link", "+55 41 99999-0001"), ("link", f"Ana {EVIL}"), ("exceptions", "list"),
-        ("exceptions", "list", "--json"), ("exceptions", "list", "--kind", EVIL),
-        ("privacy", "export", "--contact", "1"), ("status",),
+        ("search", "notebook"),
+        ("search", "notebook", "--json"),
+        ("customer", "1"),
+        ("customer", "Ana"),
+        ("link", "+55 41 99999-0001"),
+        ("link", f"Ana {EVIL}"),
+        ("exceptions", "list"),
+        ("exceptions", "list", "--json"),
+        ("exceptions", "list", "--kind", EVIL),
+        ("privacy", "export", "--contact", "1"),
+        ("status",),
         ("override", "add", "--title", f"Ana {EVIL}", "--contact", "2", "--reason", EVIL),
-        ("override", "list"), ("override", "list", "--json"),
+        ("override", "list"),
+        ("override", "list", "--json"),
     ],
-)  # fmt: skip
+)
 def test_no_command_prints_a_control_character(url: str, tmp_path: Path, command: tuple[str, ...]) -> None:
     environment = {"DATABASE_URL": url, "CHAT_ARCHIVE": str(tmp_path), "PRIVACY_KEY": "k" * 32}
     result = CliRunner().invoke(cli, command, env=environment)

@@ -159,8 +159,9 @@ def test_migrate_says_what_dagsters_database_needs(
 ) -> None:
     role = f"loja_{uuid4().hex[:8]}"
     environment = {
-        "DATABASE_URL": make_conninfo(empty_database_url, user=role), "PIPELINE_LOCAL_DIR": str(tmp_path)
-    }  # fmt: skip
+        "DATABASE_URL": make_conninfo(empty_database_url, user=role),
+        "PIPELINE_LOCAL_DIR": str(tmp_path),
+    }
     with psycopg.connect(empty_database_url, autocommit=True) as conn:
         database = sql.Identifier(conn.info.dbname)
         conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))

@@ -184,16 +184,28 @@ def _instance(folder: Path, url: str) -> dict[str, str]:
     """The environment of an instance of its own in a folder."""
     shutil.copy(PROJECT_ROOT / "dagster.yaml", folder)
     return {
-        **os.environ, "DATABASE_URL": url, "DAGSTER_HOME": str(folder),
-        "PIPELINE_LOCAL_DIR": str(folder / "local"), "LOG_FORMAT": "json",
-    }  # fmt: skip
+        **os.environ,
+        "DATABASE_URL": url,
+        "DAGSTER_HOME": str(folder),
+        "PIPELINE_LOCAL_DIR": str(folder / "local"),
+        "LOG_FORMAT": "json",
+    }
 
 
 def _up_command(port: int, webhook_port: int, console_port: int) -> list[str]:
     return [
-        sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "up", "--port", str(port),
-        "--webhook-port", str(webhook_port), "--insecure-webhook", "--console-port", str(console_port),
-    ]  # fmt: skip
+        sys.executable,
+        "-c",
+        "from whatsapp_pipeline.cli import main; main()",
+        "up",
+        "--port",
+        str(port),
+        "--webhook-port",
+        str(webhook_port),
+        "--insecure-webhook",
+        "--console-port",
+        str(console_port),
+    ]
 
 
 @pytest.mark.slow

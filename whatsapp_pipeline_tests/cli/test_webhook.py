@@ -36,9 +36,11 @@ def free_port() -> int:
 @pytest.fixture
 def environment(database_url: str, tmp_path: Path, conn: Connection) -> Iterator[dict[str, str]]:
     yield {
-        **os.environ, "DATABASE_URL": database_url, "WHATSAPP_SPOOL_DIR": str(tmp_path / "spool"),
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "WHATSAPP_SPOOL_DIR": str(tmp_path / "spool"),
         "WHATSAPP_APP_SECRET": "",
-    }  # fmt: skip
+    }
     clear(conn)
 
 
@@ -94,8 +96,10 @@ def test_it_says_that_the_database_is_not_migrated_and_keeps_what_comes_until_it
     port = free_port()
     receiver = subprocess.Popen(
         [*COMMAND, "serve", "--insecure", "--port", str(port)],
-        env=unmigrated, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        env=unmigrated,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert receiver.stderr is not None
     try:
         for line in receiver.stderr:
@@ -159,8 +163,11 @@ def test_process_answers_as_the_job_does_and_failures_are_shown_and_retried(
     sandbox = AssistantSandbox(api_key="right", habits=[Habit("status", status=400)])
     with serving_assistant(sandbox) as base:
         asking = {
-            **environment, "ASSISTANT_BASE_URL": base, "ASSISTANT_MODEL": "m", "ASSISTANT_API_KEY": "wrong",
-        }  # fmt: skip
+            **environment,
+            "ASSISTANT_BASE_URL": base,
+            "ASSISTANT_MODEL": "m",
+            "ASSISTANT_API_KEY": "wrong",
+        }
         put(conn, delivery(text("w1", "ficou pronto?", at=int(now.timestamp()))), received=now)
         result = webhook(asking, "process")
         assert "1 messages" in result.stdout

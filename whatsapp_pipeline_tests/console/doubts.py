@@ -23,10 +23,12 @@ def write_doubts(url: str) -> dict[str, int]:
         chats = {
             name: add_doubt(conn, name, status, phone, messages)
             for name, status, phone, messages in (
-                ("D1", "ambiguous", "4199990008", 40), ("D2", "ambiguous", "4199990008", 3),
-                ("D3", "unmatched", "4199990008", 2), ("D4", "proposed", None, 20),
+                ("D1", "ambiguous", "4199990008", 40),
+                ("D2", "ambiguous", "4199990008", 3),
+                ("D3", "unmatched", "4199990008", 2),
+                ("D4", "proposed", None, 20),
             )
-        }  # fmt: skip
+        }
         add_candidates(conn, chats["D1"], [(8, 0.7), (7, 0.2)])
         add_candidates(conn, chats["D2"], [(8, 0.6)])
         add_candidates(conn, chats["D4"], [(7, 0.8)])

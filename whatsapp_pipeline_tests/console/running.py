@@ -73,10 +73,14 @@ def running_console(
     pools = ConsolePools(urls, zone=config.zone, size=pool_size, options=options)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(config, pools, KEY), host="127.0.0.1", port=port, log_level="error", access_log=False,
+            create_app(config, pools, KEY),
+            host="127.0.0.1",
+            port=port,
+            log_level="error",
+            access_log=False,
             proxy_headers=False,
         )
-    )  # fmt: skip
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

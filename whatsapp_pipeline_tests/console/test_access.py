@@ -54,8 +54,9 @@ def test_a_page_sends_to_the_login_and_back(console: RunningConsole, maria: int)
     with console.client() as client:
         refused = client.get("/account?saved=0")
         assert (refused.status_code, refused.headers["location"]) == (
-            303, "/login?next=%2Faccount%3Fsaved%3D0",
-        )  # fmt: skip
+            303,
+            "/login?next=%2Faccount%3Fsaved%3D0",
+        )
         form = client.get(refused.headers["location"])
         assert 'value="/account?saved=0"' in form.text
         entered = _log_in(client, "Maria")

@@ -301,11 +301,26 @@ def test_a_decision_needs_no_script(
 
 
 PAGES = (
-    "/", "/account", "/search", "/search?q=tela", "/search?q=0007", "/search?q=nada%20disso", "/customers/7",
-    "/customers/7?note=edit", "/customers/7?find=tela", "/customers/8", "/customers/13", "/orders/30415",
-    "/orders/555", "/orders/-?id=90", "/chats/chat:2", "/print/customers/7", "/customers/999", "/login",
+    "/",
+    "/account",
+    "/search",
+    "/search?q=tela",
+    "/search?q=0007",
+    "/search?q=nada%20disso",
+    "/customers/7",
+    "/customers/7?note=edit",
+    "/customers/7?find=tela",
+    "/customers/8",
+    "/customers/13",
+    "/orders/30415",
+    "/orders/555",
+    "/orders/-?id=90",
+    "/chats/chat:2",
+    "/print/customers/7",
+    "/customers/999",
+    "/login",
     "/login/once/x",
-)  # fmt: skip
+)
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
@@ -325,9 +340,13 @@ def test_every_page_is_accessible_and_fits(
     found = []
     item = f"/review/chat:{doubts['K1']}"
     review = (
-        "/review", item, f"{item}?who=ana", f"{item}/decide?choice=contact:8&shown=x",
-        f"{item}/decide?choice=no_contact&shown=x", "/review/history",
-    )  # fmt: skip
+        "/review",
+        item,
+        f"{item}?who=ana",
+        f"{item}/decide?choice=contact:8&shown=x",
+        f"{item}/decide?choice=no_contact&shown=x",
+        "/review/history",
+    )
     for path in (*PAGES, "/search?q=tela&who=9999", "/search?q=tela&os=1", *review):
         page.goto(path)
         page.evaluate(axe)

@@ -89,9 +89,11 @@ def test_a_reader_sees_cases_and_changes_none(desk: tuple[RunningConsole, httpx.
         assert reader.post("/customers/7/handled", data={"days": "1"}).status_code == 403
         assert reader.post("/customers/7/reopened").status_code == 403
     for path, data, status in (
-        ("/customers/7/handled", {"days": "2"}, 400), ("/customers/7/handled", {}, 400),
-        ("/customers/99/handled", {"days": "1"}, 404), ("/customers/x/handled", {"days": "1"}, 404),
-    ):  # fmt: skip
+        ("/customers/7/handled", {"days": "2"}, 400),
+        ("/customers/7/handled", {}, 400),
+        ("/customers/99/handled", {"days": "1"}, 404),
+        ("/customers/x/handled", {"days": "1"}, 404),
+    ):
         assert client.post(path, data=data).status_code == status
 
 

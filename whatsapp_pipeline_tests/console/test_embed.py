@@ -207,11 +207,19 @@ def test_no_changed_bit_is_accepted(bit: int, place: int) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"order": "070"}, {"order": "-70"}, {"expires": "9" * 13}, {"level": "reviewer"}, {"key": "k3"},
-        {"key": ""}, {"origins": "*"}, {"origins": "https://erp.example; script-src *"}, {"signature": ""},
-        {"signature": "é"}, {"origins": " ".join(["https://a.example"] * 6)},
+        {"order": "070"},
+        {"order": "-70"},
+        {"expires": "9" * 13},
+        {"level": "reviewer"},
+        {"key": "k3"},
+        {"key": ""},
+        {"origins": "*"},
+        {"origins": "https://erp.example; script-src *"},
+        {"signature": ""},
+        {"signature": "é"},
+        {"origins": " ".join(["https://a.example"] * 6)},
     ],
-)  # fmt: skip
+)
 def test_malformed_links_are_refused_even_when_signed(change: dict[str, str], embedded: Embedded) -> None:
     _, _, client = embedded
     path = urlsplit(_link())
@@ -229,9 +237,15 @@ def test_a_newline_moves_no_field_into_another() -> None:
 
 
 @pytest.mark.parametrize(
-    "texts", [["k1"], ["k1:short"], ["K1:" + "x" * 32], [f"k{n}:" + "x" * 32 for n in range(3)],
-              ["k1:" + "x" * 32] * 2],
-)  # fmt: skip
+    "texts",
+    [
+        ["k1"],
+        ["k1:short"],
+        ["K1:" + "x" * 32],
+        [f"k{n}:" + "x" * 32 for n in range(3)],
+        ["k1:" + "x" * 32] * 2,
+    ],
+)
 def test_unfit_keys_are_refused(texts: list[str]) -> None:
     with pytest.raises(SettingError, match="CONSOLE_LINK_KEYS"):
         parse_link_keys(texts)

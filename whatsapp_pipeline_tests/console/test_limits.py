@@ -20,24 +20,108 @@ from whatsapp_pipeline_tests.console.people import PreparedPeople, write_people
 from whatsapp_pipeline_tests.console.running import KEY, LEVELS, RunningConsole, drop_roles, running_console
 
 PARAMETERS = (
-    "q", "phrase", "since", "until", "side", "customer", "order", "kind", "sort", "after", "before", "around",
-    "day", "find", "hit", "id", "note", "saved", "next",
-)  # fmt: skip
+    "q",
+    "phrase",
+    "since",
+    "until",
+    "side",
+    "customer",
+    "order",
+    "kind",
+    "sort",
+    "after",
+    "before",
+    "around",
+    "day",
+    "find",
+    "hit",
+    "id",
+    "note",
+    "saved",
+    "next",
+)
 PATHS = (
-    "/", "/account", "/login", "/search", "/customers/7", "/customers/13", "/orders/30415", "/orders/555",
-    "/messages/chat:1", "/chats/chat:1", "/chats/webhook:1", "/print/customers/7", "/export/customers/7",
-    "/print/orders/70", "/export/orders/70", "/login/once/x", "/customers/99999999999999999999",
-    "/customers/-1", "/customers/7%00", "/orders/%F0%9F%98%80", "/orders/..%2F..", "/messages/chat:%00",
-    "/static/console.css", "/static/..%2F..%2Fapp.py", "/static/", "/orders/" + "9" * 300,
-)  # fmt: skip
+    "/",
+    "/account",
+    "/login",
+    "/search",
+    "/customers/7",
+    "/customers/13",
+    "/orders/30415",
+    "/orders/555",
+    "/messages/chat:1",
+    "/chats/chat:1",
+    "/chats/webhook:1",
+    "/print/customers/7",
+    "/export/customers/7",
+    "/print/orders/70",
+    "/export/orders/70",
+    "/login/once/x",
+    "/customers/99999999999999999999",
+    "/customers/-1",
+    "/customers/7%00",
+    "/orders/%F0%9F%98%80",
+    "/orders/..%2F..",
+    "/messages/chat:%00",
+    "/static/console.css",
+    "/static/..%2F..%2Fapp.py",
+    "/static/",
+    "/orders/" + "9" * 300,
+)
 _HOSTILE = [
-    "", "%", "_", "\\", "'", "';--", '"', "&", "|", "!", ":*", "<->", "tela:*", "a & | b", "-", "- -",
-    "OR", "or or", "((((", "\x00", "a\x00b", "\ud800", "\U0010ffff", "\u202e", "9" * 400, "-1", "1e999",
-    "9223372036854775808", "9223372036854775807", "0", "2025-13-01", "9999-12-31", "0001-01-01",
-    "2025-02-29", "chat:1", "chat:", "chat:-1", "webhook:9223372036854775807", "0.1~chat:1",
-    "1e-400~chat:1", "0.5~webhook:999999999999999999", "nan~chat:1", "{{7*7}}", "<script>", "=1+1",
-    "\x1b[31m", "tela " * 40, "à" * 200, "a" * 5000, "1", "true", "//evil.example",
-]  # fmt: skip
+    "",
+    "%",
+    "_",
+    "\\",
+    "'",
+    "';--",
+    '"',
+    "&",
+    "|",
+    "!",
+    ":*",
+    "<->",
+    "tela:*",
+    "a & | b",
+    "-",
+    "- -",
+    "OR",
+    "or or",
+    "((((",
+    "\x00",
+    "a\x00b",
+    "\ud800",
+    "\U0010ffff",
+    "\u202e",
+    "9" * 400,
+    "-1",
+    "1e999",
+    "9223372036854775808",
+    "9223372036854775807",
+    "0",
+    "2025-13-01",
+    "9999-12-31",
+    "0001-01-01",
+    "2025-02-29",
+    "chat:1",
+    "chat:",
+    "chat:-1",
+    "webhook:9223372036854775807",
+    "0.1~chat:1",
+    "1e-400~chat:1",
+    "0.5~webhook:999999999999999999",
+    "nan~chat:1",
+    "{{7*7}}",
+    "<script>",
+    "=1+1",
+    "\x1b[31m",
+    "tela " * 40,
+    "à" * 200,
+    "a" * 5000,
+    "1",
+    "true",
+    "//evil.example",
+]
 VALUES = st.one_of(st.sampled_from(_HOSTILE), st.text(max_size=60))
 
 
@@ -125,14 +209,30 @@ def test_a_page_takes_few_statements_and_is_small(counted: tuple[RunningConsole,
     running, people = counted
     around = f"around=chat:{people.first + 60}"
     paths = [
-        "/", "/?waiting=1", "/account", "/search", "/search?q=os%2030415",
-        "/search?q=tela", "/search?q=tela%205", "/search?q=mensagem7",
-        "/search?q=0007", "/search?q=30415", "/customers/7",
-        f"/customers/7?{around}", "/customers/7?day=2025-01-05", "/customers/7?find=tela&hit=3",
-        "/orders/30415", f"/orders/30415?id=70&{around}", "/orders/30415?id=70&find=tela", "/orders/555",
-        f"/messages/chat:{people.first}", f"/messages/chat:{people.stranger}", "/print/customers/7",
-        "/export/orders/70", "/chats/chat:2",
-    ]  # fmt: skip
+        "/",
+        "/?waiting=1",
+        "/account",
+        "/search",
+        "/search?q=os%2030415",
+        "/search?q=tela",
+        "/search?q=tela%205",
+        "/search?q=mensagem7",
+        "/search?q=0007",
+        "/search?q=30415",
+        "/customers/7",
+        f"/customers/7?{around}",
+        "/customers/7?day=2025-01-05",
+        "/customers/7?find=tela&hit=3",
+        "/orders/30415",
+        f"/orders/30415?id=70&{around}",
+        "/orders/30415?id=70&find=tela",
+        "/orders/555",
+        f"/messages/chat:{people.first}",
+        f"/messages/chat:{people.stranger}",
+        "/print/customers/7",
+        "/export/orders/70",
+        "/chats/chat:2",
+    ]
     paths += ["/review", "/review/next", "/review/history", "/review/chat:2", "/review/chat:2?who=ana"]
     with running.client("reviewer") as client:
         for path in paths:
@@ -153,15 +253,18 @@ def test_people_of_different_levels_share_no_rights(fresh_database_url: str) -> 
             level = LEVELS[number % 3]
             answer = httpx.get(
                 f"{running.url}/customers/7?around=chat:{people.first}",
-                cookies={"console": tokens[level]}, timeout=60,
-            )  # fmt: skip
+                cookies={"console": tokens[level]},
+                timeout=60,
+            )
             return level, answer.status_code, "mensagem sobre a tela" in answer.text
 
         with ThreadPoolExecutor(12) as threads:
             seen = Counter(threads.map(ask, range(120)))
     assert seen == {
-        ("reader", 200, False): 40, ("analyst", 200, True): 40, ("reviewer", 200, True): 40,
-    }  # fmt: skip
+        ("reader", 200, False): 40,
+        ("analyst", 200, True): 40,
+        ("reviewer", 200, True): 40,
+    }
 
 
 def test_a_pooled_connection_keeps_its_role(fresh_database_url: str) -> None:

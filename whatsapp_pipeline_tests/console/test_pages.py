@@ -128,8 +128,9 @@ def test_a_message_has_an_address(analyst: httpx.Client, people: PreparedPeople)
     moved = analyst.get(f"/messages/chat:{people.first}")
     assert moved.headers["location"] == f"/customers/7?around=chat:{people.first}#chat:{people.first}"
     moved = analyst.get(f"/messages/chat:{people.stranger}")
-    assert re.fullmatch(rf"/chats/chat:\d+\?around=chat:{people.stranger}#chat:{people.stranger}",
-                        moved.headers["location"])  # fmt: skip
+    assert re.fullmatch(
+        rf"/chats/chat:\d+\?around=chat:{people.stranger}#chat:{people.stranger}", moved.headers["location"]
+    )
     assert _shown(analyst.get(moved.headers["location"]).text) == [
         f"chat:{people.stranger + n}" for n in range(3)
     ]
@@ -301,8 +302,9 @@ def test_the_form_asks_which_customer_or_order_is_meant(analyst: httpx.Client) -
     page = analyst.get("/search", params={"q": "tela", "os": "555"}).text
     part = page.partition('id="choices"')[2].partition("</section>")[0]
     assert re.findall(r'href="([^"]+)"', part) == [
-        "/search?q=tela&amp;order=80", "/search?q=tela&amp;order=71",
-    ]  # fmt: skip
+        "/search?q=tela&amp;order=80",
+        "/search?q=tela&amp;order=71",
+    ]
     for form in ({"who": "nobody of this name"}, {"os": "31000"}, {"os": "0"}, {"who": "%"}):
         page = analyst.get("/search", params={"q": "tela", **form}).text
         assert "Nenhum cliente ou nenhuma OS" in page, form
@@ -336,18 +338,36 @@ def test_a_reader_sees_no_message_and_no_phone_by_any_address(
 ) -> None:
     ref = f"chat:{people.first}"
     allowed = [
-        "/", "/customers/7", "/customers/13", "/orders/30415", "/orders/555", "/search?q=tela", "/account",
-        "/search?q=ana", "/search?q=0007", f"/customers/7?around={ref}", "/customers/7?find=tela",
-        "/search?customer=7&kind=image", "/customers/7?note=edit", "/orders/30415?day=2025-01-05",
-    ]  # fmt: skip
+        "/",
+        "/customers/7",
+        "/customers/13",
+        "/orders/30415",
+        "/orders/555",
+        "/search?q=tela",
+        "/account",
+        "/search?q=ana",
+        "/search?q=0007",
+        f"/customers/7?around={ref}",
+        "/customers/7?find=tela",
+        "/search?customer=7&kind=image",
+        "/customers/7?note=edit",
+        "/orders/30415?day=2025-01-05",
+    ]
     for path in allowed:
         answer = reader.get(path)
         assert answer.status_code == 200, path
         assert "<article" not in answer.text
         for secret in ("mensagem sobre", "99999", "resposta da loja", "Padaria", "Exemplo 15"):
             assert secret not in answer.text, (path, secret)
-    for path in (f"/messages/{ref}", f"/attachments/{ref}", "/chats/chat:1", "/print/customers/7",
-                 "/print/orders/70", "/export/customers/7", "/export/orders/70"):  # fmt: skip
+    for path in (
+        f"/messages/{ref}",
+        f"/attachments/{ref}",
+        "/chats/chat:1",
+        "/print/customers/7",
+        "/print/orders/70",
+        "/export/customers/7",
+        "/export/orders/70",
+    ):
         assert reader.get(path).status_code == 403, path
     with connect(console.database_url) as conn:
         row = conn.execute(
@@ -358,8 +378,13 @@ def test_a_reader_sees_no_message_and_no_phone_by_any_address(
 
 
 def test_what_was_stored_is_shown_as_text(analyst: httpx.Client) -> None:
-    for path in ("/customers/13", "/search?q=hyperlink", "/search?q=alert", "/print/customers/13",
-                 "/export/customers/13"):  # fmt: skip
+    for path in (
+        "/customers/13",
+        "/search?q=hyperlink",
+        "/search?q=alert",
+        "/print/customers/13",
+        "/export/customers/13",
+    ):
         page = analyst.get(path).text
         assert "<script>alert" not in page, path
         assert "&lt;script&gt;alert(1)" in page or "&lt;script&gt;<mark>alert</mark>(1)" in page, path
@@ -399,10 +424,18 @@ def test_no_control_character_of_stored_text_reaches_a_page(
     assert message
     try:
         paths = [
-            "/", "/customers/14", f"/orders/{quote(texts[1], safe='')}", "/search?q=praga",
-            f"/search?q={quote(evil)}x", f"/messages/chat:{message[0]}", f"/chats/chat:{chat[0]}",
-            "/print/customers/14", "/print/orders/140", "/export/customers/14", "/export/orders/140",
-        ]  # fmt: skip
+            "/",
+            "/customers/14",
+            f"/orders/{quote(texts[1], safe='')}",
+            "/search?q=praga",
+            f"/search?q={quote(evil)}x",
+            f"/messages/chat:{message[0]}",
+            f"/chats/chat:{chat[0]}",
+            "/print/customers/14",
+            "/print/orders/140",
+            "/export/customers/14",
+            "/export/orders/140",
+        ]
         for path in paths:
             answer = analyst.get(path, follow_redirects=True)
             assert answer.status_code in {200, 404}, path
@@ -474,8 +507,9 @@ def test_paper_and_file_say_where_they_are_from(analyst: httpx.Client, console: 
     assert "130 do arquivo de conversas, 0 recebidas ao vivo" in words
     assert page.count("<li class=") == 130
     sent = analyst.get("/export/customers/7")
-    assert re.fullmatch(r'attachment; filename="conversa-cliente-7-\d{8}-\d{4}.html"',
-                        sent.headers["content-disposition"])  # fmt: skip
+    assert re.fullmatch(
+        r'attachment; filename="conversa-cliente-7-\d{8}-\d{4}.html"', sent.headers["content-disposition"]
+    )
     assert sent.text.count("<li class=") == MESSAGES_OF_ANA
     assert "segredo" not in sent.text
     for outside in ("src=", "href=", "<script", "url(", "@import"):

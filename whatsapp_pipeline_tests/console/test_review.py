@@ -67,8 +67,11 @@ def test_the_queue_is_in_the_order_of_value(desk: Desk) -> None:
     session = next(row[0] for row in desk.rows("SELECT id FROM chat_files WHERE filename = 'A'"))
     # (messages + 1) × chance: 41 × 0.9, 21 × 0.8, half of 8 × 0.9, 4 × 0.6, then those without candidates.
     assert re.findall(r'<td><a href="(/review/chat:[^"]+)"', page)[:4] == [
-        desk.path("D1"), desk.path("D4"), f"/review/chat:{session}/2", desk.path("D2"),
-    ]  # fmt: skip
+        desk.path("D1"),
+        desk.path("D4"),
+        f"/review/chat:{session}/2",
+        desk.path("D2"),
+    ]
     assert "36,9" in text_of(page)
     (total,) = desk.rows("SELECT count(*) FROM review_items")
     assert f"Esperam decisão: {total[0]}" in text_of(page)
@@ -90,9 +93,10 @@ def test_an_item_has_messages_beside_candidates(desk: Desk) -> None:
         r"<tr><td><bdi>(.*?)</bdi></td><td class=\"n\">(.*?)</td><td class=\"n\">(.*?)</td>", page
     )
     assert table[:3] == [
-        ("before anything is known", "-3,00", "-3,00"), ("name &lt;b&gt;rui&lt;/b&gt;", "4,50", "1,50"),
+        ("before anything is known", "-3,00", "-3,00"),
+        ("name &lt;b&gt;rui&lt;/b&gt;", "4,50", "1,50"),
         ("another area code", "-0,50", "1,00"),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_decision_counts_at_once_for_its_scope(desk: Desk) -> None:
@@ -101,8 +105,10 @@ def test_a_decision_counts_at_once_for_its_scope(desk: Desk) -> None:
     assert "Para todas as conversas do telefone 4199990008 3 conversas, 45 mensagens" in words
     assert "Só para esta conversa 1 conversa, 40 mensagens" in words
     assert re.findall(r'name="scope" value="(\w+)"( checked)?', confirm) == [
-        ("phone", " checked"), ("chat", ""), ("title", ""),
-    ]  # fmt: skip
+        ("phone", " checked"),
+        ("chat", ""),
+        ("title", ""),
+    ]
     answer = desk.decide(desk.path("D1"), "contact:8", scope="phone", reason="  voz conhecida ")
     assert re.fullmatch(r"/review/next\?done=\d+", answer.headers["location"])
     assert [desk.state(chat) for chat in ("D1", "D2", "D3")] == [("manual", 8)] * 3
@@ -197,9 +203,13 @@ def test_decisions_are_undone_in_any_order(desk: Desk) -> None:
     for _ in range(3):
         made = []
         for chat, choice, scope in (
-            ("D1", "contact:8", "phone"), ("D2", "contact:7", "chat"), ("D1", "contact:7", "phone"),
-            ("D3", "no_contact", "chat"), ("D4", "contact:8", "title"), ("D2", "contact:8", "chat"),
-        ):  # fmt: skip
+            ("D1", "contact:8", "phone"),
+            ("D2", "contact:7", "chat"),
+            ("D1", "contact:7", "phone"),
+            ("D3", "no_contact", "chat"),
+            ("D4", "contact:8", "title"),
+            ("D2", "contact:8", "chat"),
+        ):
             answer = desk.decide(desk.path(chat), choice, scope=scope)
             made.append(int(answer.headers["location"].rpartition("=")[2]))
         rng.shuffle(made)

@@ -46,11 +46,14 @@ def frame_of(said: Sequence[Said], *, before: int = 0) -> pl.DataFrame:
     """The messages as the reader hands them on; `before` messages stood in earlier windows."""
     rows = [
         {
-            "chat": message.chat, "ordinal": before + place, "direction": message.direction,
-            "timestamp": START + timedelta(hours=message.hour), "text": message.text,
+            "chat": message.chat,
+            "ordinal": before + place,
+            "direction": message.direction,
+            "timestamp": START + timedelta(hours=message.hour),
+            "text": message.text,
         }
         for place, message in enumerate(said, start=1)
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(rows, schema=MESSAGE_SCHEMA)
 
 
@@ -94,10 +97,18 @@ def expected(said: Sequence[Said]) -> dict[int, list[Session]]:
 
 TEXTS = st.sampled_from(
     [
-        "", "oi", "OS 30123", "a O.S. 30124 e a OS 30123", "notebook dell", "PRONTO", "orçamento, pronto",
-        "tv_pronto", "tv\u0301 e nota fiscal\n\niphone11 ps4", "ＮＯＴＥＢＯＯＫ",
+        "",
+        "oi",
+        "OS 30123",
+        "a O.S. 30124 e a OS 30123",
+        "notebook dell",
+        "PRONTO",
+        "orçamento, pronto",
+        "tv_pronto",
+        "tv\u0301 e nota fiscal\n\niphone11 ps4",
+        "ＮＯＴＥＢＯＯＫ",
     ]
-)  # fmt: skip
+)
 MESSAGES = st.lists(
     st.builds(Said, st.integers(0, 2), st.integers(0, 200), TEXTS, st.sampled_from(["from", "to", None])),
     max_size=25,

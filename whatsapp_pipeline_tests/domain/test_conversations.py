@@ -70,7 +70,7 @@ def test_every_entry_change_and_message_counts() -> None:
         ({"type": "holograma", "holograma": {"x": 1}}, "[holograma]"),
         ({}, "[unknown]"),
     ],
-)  # fmt: skip
+)
 def test_every_type_reads_as_text(message: dict[str, Any], expected: str) -> None:
     (found,) = messages(delivery({"from": SENDER, "id": "w", "timestamp": str(NOON), **message}))
     assert found.text == expected
@@ -140,13 +140,18 @@ def test_echoes_and_history() -> None:
     )
     (found,) = messages(echo)
     assert (found.role, found.origin, found.identities[0].value) == ("assistant", "echo", SENDER)
-    thread = {"id": SENDER, "messages": [
-        text("h1", "de lá"), text("h2", "daqui", sender="554133330000", history_context={"status": "READ"}),
-    ]}  # fmt: skip
+    thread = {
+        "id": SENDER,
+        "messages": [
+            text("h1", "de lá"),
+            text("h2", "daqui", sender="554133330000", history_context={"status": "READ"}),
+        ],
+    }
     found_two = messages(delivery(history=[{"threads": [thread]}], field="history"))
     assert [(m.role, m.origin, m.status) for m in found_two] == [
-        ("user", "history", None), ("assistant", "history", "read"),
-    ]  # fmt: skip
+        ("user", "history", None),
+        ("assistant", "history", "read"),
+    ]
 
 
 def test_group_messages_are_their_own_conversation() -> None:
@@ -169,12 +174,29 @@ def _as_objects(*values: object) -> tuple[object, ...]:
         *[
             (wrong, None)
             for wrong in _as_objects(
-                None, True, "", "ontem", "-5", "²", "0", 0, -1, 1, 10**30, "9" * 5000, 1e300, [], {},
-                "2026-03-02", str(NOON + 86400 * 30), float("nan"), str(1_000_000_000),
+                None,
+                True,
+                "",
+                "ontem",
+                "-5",
+                "²",
+                "0",
+                0,
+                -1,
+                1,
+                10**30,
+                "9" * 5000,
+                1e300,
+                [],
+                {},
+                "2026-03-02",
+                str(NOON + 86400 * 30),
+                float("nan"),
+                str(1_000_000_000),
             )
         ],
     ],
-)  # fmt: skip
+)
 def test_timestamps(value: object, expected: datetime | None) -> None:
     assert provider_time(value, RECEIVED) == expected
 
@@ -197,14 +219,36 @@ def test_no_path_of_a_delivery_can_hide_its_siblings() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda children: st.lists(children, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(["from", "id", "type", "text", "body", "timestamp", "messages", "statuses", "entry",
-                         "changes", "value", "metadata", "contacts", "wa_id", "history", "threads", "x"]),
-        children, max_size=6,
+    lambda children: (
+        st.lists(children, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "from",
+                    "id",
+                    "type",
+                    "text",
+                    "body",
+                    "timestamp",
+                    "messages",
+                    "statuses",
+                    "entry",
+                    "changes",
+                    "value",
+                    "metadata",
+                    "contacts",
+                    "wa_id",
+                    "history",
+                    "threads",
+                    "x",
+                ]
+            ),
+            children,
+            max_size=6,
+        )
     ),
     max_leaves=25,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=300, deadline=None)

@@ -13,17 +13,42 @@ from whatsapp_pipeline.domain.phone_spans import find_phone_spans
 from whatsapp_pipeline.domain.redaction import name_of_key, scrub_text
 
 SPELLINGS = [
-    "+55 41 99999-0000", "5541999990000", "41 99999 0000", "(41) 9999-0000", "041 99999.0000",
-    "41–99999–0000", "41—9 9999—0000", "41/99999/0000", "41\u00a099999\u20110000", "41 99999\u200e-0000",
-    "４１９９９９９００００", "41_99999_0000", "4 1 9 9 9 9 9 0 0 0 0", "+55 (41) 9.9999-0000",
-    "0055 41 99999-0000", "41:99999:0000", "41,99999,0000", "41'99999'0000", "41: 99999, 0000",
-    "41&nbsp;99999&#45;0000", "41<br>99999<br />0000", "41   -   99999   -   0000", "41%2099999%2D0000",
-    "41\n99999\n0000", "+55:41:99999:0000", "4,1,9,9,9,9,9,0,0,0,0", "41;9;9999;0000", "41 99999\u20190000",
-    "41&nbsp99999&#0045;0000", "41&NonBreakingSpace;99999&ZeroWidthSpace;0000",
+    "+55 41 99999-0000",
+    "5541999990000",
+    "41 99999 0000",
+    "(41) 9999-0000",
+    "041 99999.0000",
+    "41–99999–0000",
+    "41—9 9999—0000",
+    "41/99999/0000",
+    "41\u00a099999\u20110000",
+    "41 99999\u200e-0000",
+    "４１９９９９９００００",
+    "41_99999_0000",
+    "4 1 9 9 9 9 9 0 0 0 0",
+    "+55 (41) 9.9999-0000",
+    "0055 41 99999-0000",
+    "41:99999:0000",
+    "41,99999,0000",
+    "41'99999'0000",
+    "41: 99999, 0000",
+    "41&nbsp;99999&#45;0000",
+    "41<br>99999<br />0000",
+    "41   -   99999   -   0000",
+    "41%2099999%2D0000",
+    "41\n99999\n0000",
+    "+55:41:99999:0000",
+    "4,1,9,9,9,9,9,0,0,0,0",
+    "41;9;9999;0000",
+    "41 99999\u20190000",
+    "41&nbsp99999&#0045;0000",
+    "41&NonBreakingSpace;99999&ZeroWidthSpace;0000",
     "41<!-- x -->99999<!-- -->0000",
-    '41<font size="2">99999</font>-<b class="h1">0000', "41\ufe0e99999\ufe0e0000", "41\x0799999\x9f0000",
+    '41<font size="2">99999</font>-<b class="h1">0000',
+    "41\ufe0e99999\ufe0e0000",
+    "41\x0799999\x9f0000",
     "41\u316499999\u11600000",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("written", SPELLINGS)
@@ -62,12 +87,14 @@ def test_only_the_number_is_erased_and_not_what_stands_beside_it(text: str, rest
     ("text", "rest"),
     [
         ("tel:+55%2041%2099999-0000", "tel:[apagado]"),
-        ("https://api.whatsapp.com/send?phone=%2B55%2841%29%2099999%2D0000&text=oi%20Ana",
-         "https://api.whatsapp.com/send?phone=[apagado]&text=oi%20Ana"),
+        (
+            "https://api.whatsapp.com/send?phone=%2B55%2841%29%2099999%2D0000&text=oi%20Ana",
+            "https://api.whatsapp.com/send?phone=[apagado]&text=oi%20Ana",
+        ),
         ("fone=41%C2%A09999%200000&os=30123", "fone=[apagado]&os=30123"),
         ("10%20de desconto: 41 99999-0001", "10%20de desconto: 41 99999-0001"),
     ],
-)  # fmt: skip
+)
 def test_a_number_in_a_link_or_form_is_known(text: str, rest: str) -> None:
     names = {"wa:554199990000", "wa:xx99990000"}
     assert scrub_text(text, names.__contains__) == rest
@@ -88,10 +115,38 @@ def test_a_foreign_number_as_long_as_a_brazilian_key_is_erased() -> None:
 
 
 _USUAL_MARKS = [
-    "", " ", "-", ".", "/", "_", "~", "*", "·", "\u2011", "\u2013", "\u2014", "\u2212", "\u2044", "\u2215",
-    "\u00a0", "\u200b", "   -   ", " " * 9, "----", "&nbsp;", "&#45;", "&#x2F;", "&ndash;", "&amp;nbsp;",
-    "%20", "%2D", "%2F", "%C2%A0", "%E2%80%93", "%2520",
-]  # fmt: skip
+    "",
+    " ",
+    "-",
+    ".",
+    "/",
+    "_",
+    "~",
+    "*",
+    "·",
+    "\u2011",
+    "\u2013",
+    "\u2014",
+    "\u2212",
+    "\u2044",
+    "\u2215",
+    "\u00a0",
+    "\u200b",
+    "   -   ",
+    " " * 9,
+    "----",
+    "&nbsp;",
+    "&#45;",
+    "&#x2F;",
+    "&ndash;",
+    "&amp;nbsp;",
+    "%20",
+    "%2D",
+    "%2F",
+    "%C2%A0",
+    "%E2%80%93",
+    "%2520",
+]
 _RARE_MARKS = [
     ":",
     ",",
@@ -178,8 +233,15 @@ def test_numbers_without_an_area_code(written: str) -> None:
 
 @pytest.mark.parametrize(
     "plain",
-    ["OS 30123", "R$ 1.250,00", "12/03/2026", "31/12/2026", "são 3 unidades", "das 10:30 às 11:45",
-     datetime(2026, 3, 1, tzinfo=UTC).isoformat()[:10]],
-)  # fmt: skip
+    [
+        "OS 30123",
+        "R$ 1.250,00",
+        "12/03/2026",
+        "31/12/2026",
+        "são 3 unidades",
+        "das 10:30 às 11:45",
+        datetime(2026, 3, 1, tzinfo=UTC).isoformat()[:10],
+    ],
+)
 def test_what_is_no_phone_stays(plain: str) -> None:
     assert hide_personal(plain) == plain

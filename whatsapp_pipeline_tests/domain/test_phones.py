@@ -354,9 +354,16 @@ def test_every_spelling_of_a_number_has_one_key(seed: int) -> None:
     area, rest = national[:2], national[2:]
     short = numbers.without_ninth_digit(national)
     spellings = [
-        numbers.international(national), f"({area}) {rest[:5]}-{rest[5:]}", national, short, f"55{short}",
-        f"0{national}", f"({area}) {short[2:6]}-{short[6:]}", f"0 15 {area} {rest}", f"(0xx{area}){rest}",
-    ]  # fmt: skip
+        numbers.international(national),
+        f"({area}) {rest[:5]}-{rest[5:]}",
+        national,
+        short,
+        f"55{short}",
+        f"0{national}",
+        f"({area}) {short[2:6]}-{short[6:]}",
+        f"0 15 {area} {rest}",
+        f"(0xx{area}){rest}",
+    ]
     assert {phone.key for text in spellings for phone in parse_phones(text)} == {area + national[-8:]}
 
 

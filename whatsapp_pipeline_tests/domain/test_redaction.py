@@ -42,9 +42,12 @@ def test_a_name_beside_the_number_goes_with_it_in_a_shape_nobody_knows(value: ob
 def test_who_stands_beside_the_person_stays() -> None:
     group = {"name": "Vizinhos", "participants": [NUMBER, OTHER]}
     message = {
-        "from": OTHER, "id": "wamid.1", "context": {"from": NUMBER, "id": "wamid.0"},
-        "text": {"body": NUMBER}, "type": "text",
-    }  # fmt: skip
+        "from": OTHER,
+        "id": "wamid.1",
+        "context": {"from": NUMBER, "id": "wamid.0"},
+        "text": {"body": NUMBER},
+        "type": "text",
+    }
     cleaned = without_person(change({"group": group, "messages": [message]}, "messages"), IS_ZULMIRA)
     value = cleaned.value["entry"][0]["changes"][0]["value"]  # type: ignore[index]  # a payload of any shape
     assert value["group"] == {"name": "Vizinhos", "participants": [ERASED, OTHER]}

@@ -10,22 +10,41 @@ from whatsapp_pipeline.domain.assistant_reply import UnusableReplyError, clean_r
 from whatsapp_pipeline.domain.thoughts import without_thoughts
 
 MARKS = [
-    ("<think>", "</think>"), ("<THINK>", "</THINK>"), ("<thinking>", "</thinking>"),
+    ("<think>", "</think>"),
+    ("<THINK>", "</THINK>"),
+    ("<thinking>", "</thinking>"),
     ("<think >", "</think >"),
-    ('<think id="1">', "</think>"), ("<thought>", "</thought>"), ("<reasoning>", "</reasoning>"),
-    ("<reason>", "</reason>"), ("<reflection>", "</reflection>"), ("<analysis>", "</analysis>"),
-    ("<scratchpad>", "</scratchpad>"), ("<inner_monologue>", "</inner_monologue>"),
-    ("<antThinking>", "</antThinking>"), ("<redacted_reasoning>", "</redacted_reasoning>"),
-    ("<seed:think>", "</seed:think>"), ("<longcat_think>", "</longcat_think>"), ("[THINK]", "[/THINK]"),
-    ("[thinking]", "[/thinking]"), ("◁think▷", "◁/think▷"), ("<|thinking|>", "<|/thinking|>"),
-    ("<|think|>", "<|end_think|>"), ("<|begin_of_thought|>", "<|end_of_thought|>"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"), ("|startthink|", "|endthink|"),
-    ("<｜begin▁of▁thinking｜>", "<｜end▁of▁thinking｜>"), ("{{thinking}}", "{{/thinking}}"),
-    ("&lt;think&gt;", "&lt;/think&gt;"), ("```thinking\n", "\n```"), ("```reasoning\n", "\n```"),
+    ('<think id="1">', "</think>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<reason>", "</reason>"),
+    ("<reflection>", "</reflection>"),
+    ("<analysis>", "</analysis>"),
+    ("<scratchpad>", "</scratchpad>"),
+    ("<inner_monologue>", "</inner_monologue>"),
+    ("<antThinking>", "</antThinking>"),
+    ("<redacted_reasoning>", "</redacted_reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("[THINK]", "[/THINK]"),
+    ("[thinking]", "[/thinking]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|thinking|>", "<|/thinking|>"),
+    ("<|think|>", "<|end_think|>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("|startthink|", "|endthink|"),
+    ("<｜begin▁of▁thinking｜>", "<｜end▁of▁thinking｜>"),
+    ("{{thinking}}", "{{/thinking}}"),
+    ("&lt;think&gt;", "&lt;/think&gt;"),
+    ("```thinking\n", "\n```"),
+    ("```reasoning\n", "\n```"),
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     ("<|channel|>commentary to=functions.x <|constrain|>json<|message|>", "<|channel|>final<|message|>"),
-    ("<|thinking|>", "<|answer|>"), ("<think>", "<answer>"), ("<|START_THINKING|>", "<|START_RESPONSE|>"),
-]  # fmt: skip
+    ("<|thinking|>", "<|answer|>"),
+    ("<think>", "<answer>"),
+    ("<|START_THINKING|>", "<|START_RESPONSE|>"),
+]
 
 
 @pytest.mark.parametrize(("begin", "end"), MARKS)
@@ -56,10 +75,13 @@ def test_thoughts_whose_beginning_is_missing_are_cut(begin: str, end: str) -> No
         ("Vou pensar.\n<final_answer>Olá</final_answer>", "Olá"),
         ("<|begin_of_thought|>a<|end_of_thought|>\n<|begin_of_solution|>Olá<|end_of_solution|>", "Olá"),
         ("<thinking>a</thinking><output>Olá</output>", "Olá"),
-        ("Olá<|im_end|>", "Olá"), ("<s>[INST] Olá [/INST]</s>", "Olá"), ("Olá<end_of_turn>", "Olá"),
-        ("Olá<｜end▁of▁sentence｜>", "Olá"), ("<think>o <answer> vem depois</think>Olá", "Olá"),
+        ("Olá<|im_end|>", "Olá"),
+        ("<s>[INST] Olá [/INST]</s>", "Olá"),
+        ("Olá<end_of_turn>", "Olá"),
+        ("Olá<｜end▁of▁sentence｜>", "Olá"),
+        ("<think>o <answer> vem depois</think>Olá", "Olá"),
     ],
-)  # fmt: skip
+)
 def test_what_stands_around_an_answer_is_cut(text: str, answer: str) -> None:
     assert clean_reply(text) == answer
 
@@ -67,10 +89,20 @@ def test_what_stands_around_an_answer_is_cut(text: str, answer: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "I think so.", "3 < 5 e 7 > 2", "[pronto]", "|a|b|", "Reason: nenhuma", "use <b>isto</b>", "`think`",
-        "R$ 10 | R$ 20", "＜3", "```\ncódigo\n```", "a resposta [1]", "&lt;3",
+        "I think so.",
+        "3 < 5 e 7 > 2",
+        "[pronto]",
+        "|a|b|",
+        "Reason: nenhuma",
+        "use <b>isto</b>",
+        "`think`",
+        "R$ 10 | R$ 20",
+        "＜3",
+        "```\ncódigo\n```",
+        "a resposta [1]",
+        "&lt;3",
     ],
-)  # fmt: skip
+)
 def test_an_answer_without_thoughts_stays_as_it_is(text: str) -> None:
     assert without_thoughts(text) == text
 

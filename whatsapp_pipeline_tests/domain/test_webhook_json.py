@@ -29,8 +29,12 @@ def test_what_jsonb_refuses_is_kept() -> None:
     body = rb'{"nul":"a\u0000b","lone":"\ud83d","nan":NaN,"inf":-Infinity,"big":1e999}'
     spelled = dumps(loads(body))
     assert json.loads(spelled) == {
-        "nul": "a\0b", "lone": "\ud83d", "nan": "NaN", "inf": "-Infinity", "big": "1e999",
-    }  # fmt: skip
+        "nul": "a\0b",
+        "lone": "\ud83d",
+        "nan": "NaN",
+        "inf": "-Infinity",
+        "big": "1e999",
+    }
     assert spelled.isascii()
 
 

@@ -243,8 +243,9 @@ def test_each_wait_says_why(world: World, caplog: pytest.LogCaptureFixture) -> N
     world.total()
     lines = [record.getMessage() for record in caplog.records if record.name.endswith("erp.client")]
     assert [line.split(" at ")[0] for line in lines] == [
-        *["ERP: HTTP 500 with an empty body"] * 5, "ERP: too many requests (HTTP 429 with an empty body)",
-    ]  # fmt: skip
+        *["ERP: HTTP 500 with an empty body"] * 5,
+        "ERP: too many requests (HTTP 429 with an empty body)",
+    ]
     assert not any("limit" in line for line in lines)
 
 

@@ -22,14 +22,30 @@ from whatsapp_pipeline_tests.erp.worlds import contact, order
 
 
 def test_v2_and_v3_names_give_the_same_contact_and_say_which_they_are() -> None:
-    v3 = read_contact({
-        "id": 7, "nome": "Maria Silva", "tipoPessoa": "F", "cpfCnpj": "1", "inscricaoEstadual": "2",
-        "telefone": "(41) 3299-0000", "celular": "(41) 99999-0000",
-    })  # fmt: skip
-    v2 = read_contact({"contato": {
-        "id": "7", "nome": "Maria Silva", "tipo_pessoa": "F", "cpf_cnpj": "1", "ie": "2",
-        "fone": "(41) 3299-0000", "celular": "(41) 99999-0000",
-    }})  # fmt: skip
+    v3 = read_contact(
+        {
+            "id": 7,
+            "nome": "Maria Silva",
+            "tipoPessoa": "F",
+            "cpfCnpj": "1",
+            "inscricaoEstadual": "2",
+            "telefone": "(41) 3299-0000",
+            "celular": "(41) 99999-0000",
+        }
+    )
+    v2 = read_contact(
+        {
+            "contato": {
+                "id": "7",
+                "nome": "Maria Silva",
+                "tipo_pessoa": "F",
+                "cpf_cnpj": "1",
+                "ie": "2",
+                "fone": "(41) 3299-0000",
+                "celular": "(41) 99999-0000",
+            }
+        }
+    )
     assert (v3.field_names, v2.field_names) == ("v3", "v2")
     assert v3.id == v2.id == 7
     assert v3.values == v2.values
@@ -68,11 +84,17 @@ def test_the_list_names_the_customer_cliente() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", None), ("0000-00-00", None), ("0000-00-00 00:00:00", None), ("2025-02-30", None), ("soon", None),
-        ("2025-01-10", datetime(2025, 1, 10)), ("2025-01-10 18:30:00", datetime(2025, 1, 10, 18, 30)),
-        ("10/01/2025", datetime(2025, 1, 10)), ("10/01/2025 09:05", datetime(2025, 1, 10, 9, 5)),
+        ("", None),
+        ("0000-00-00", None),
+        ("0000-00-00 00:00:00", None),
+        ("2025-02-30", None),
+        ("soon", None),
+        ("2025-01-10", datetime(2025, 1, 10)),
+        ("2025-01-10 18:30:00", datetime(2025, 1, 10, 18, 30)),
+        ("10/01/2025", datetime(2025, 1, 10)),
+        ("10/01/2025 09:05", datetime(2025, 1, 10, 9, 5)),
     ],
-)  # fmt: skip
+)
 def test_dates(text: str, expected: datetime | None) -> None:
     assert parse_erp_time(text) == expected
 
@@ -80,12 +102,16 @@ def test_dates(text: str, expected: datetime | None) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", None), ("abc", None), ("NaN", None), ("170,00", "170.00"), ("1.234,56", "1234.56"),
+        ("", None),
+        ("abc", None),
+        ("NaN", None),
+        ("170,00", "170.00"),
+        ("1.234,56", "1234.56"),
         ("99.5", "99.5"),
         ("R$ 10,00", "10.00"),
         ("0", "0"),
     ],
-)  # fmt: skip
+)
 def test_amounts(text: str, expected: str | None) -> None:
     assert parse_amount(text) == (None if expected is None else Decimal(expected))
 

@@ -90,10 +90,12 @@ def test_two_processes_refused_at_once_refresh_once(sandbox: ErpSandbox, base: s
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", _RACER, base + TOKEN_PATH, str(store.path), "access-0"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(2)
-    ]  # fmt: skip
+    ]
     for racer in racers:
         assert racer.stdout is not None
         assert racer.stdout.readline() == "ready\n"
@@ -154,7 +156,7 @@ def test_dead_tokens_say_how_to_authorise_again(base: str, tmp_path: Path) -> No
         (Fault("status", TOKEN_PATH, status=200, body="{}"), "without tokens"),
         (Fault("status", TOKEN_PATH, status=200, body="[]"), "without tokens"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_revocation_does_not_ask_to_authorise(
     sandbox: ErpSandbox, base: str, tmp_path: Path, fault: Fault, words: str
 ) -> None:
@@ -223,8 +225,10 @@ def test_a_full_disk_is_noticed_before_the_token_is_spent(
     before = store.path.read_bytes()
     said = subprocess.run(
         [sys.executable, "-c", _SMALL_DISK, base + TOKEN_PATH, str(store.path)],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert "could not be saved in" in said
     assert "are still valid: free disk space" in said
     assert sandbox.token_requests == []
@@ -312,8 +316,10 @@ def test_a_kill_after_the_answer_loses_no_token(sandbox: ErpSandbox, base: str, 
     lost, line, status = [], 0, -9
     with subprocess.Popen(
         [sys.executable, "-c", _KILLED, base + TOKEN_PATH, str(store.path)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as killed:  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as killed:
         assert killed.stdin is not None
         assert killed.stdout is not None
         while status == -9:
@@ -376,9 +382,12 @@ def test_authorize_takes_the_address_the_browser_was_led_to(
     sandbox: ErpSandbox, base: str, tmp_path: Path
 ) -> None:
     environment = {
-        "TINY_CLIENT_ID": "client", "TINY_CLIENT_SECRET": "secret", "TINY_TOKEN_URL": base + TOKEN_PATH,
-        "TINY_BASE_URL": base + "/public-api/v3", "PIPELINE_LOCAL_DIR": str(tmp_path),
-    }  # fmt: skip
+        "TINY_CLIENT_ID": "client",
+        "TINY_CLIENT_SECRET": "secret",
+        "TINY_TOKEN_URL": base + TOKEN_PATH,
+        "TINY_BASE_URL": base + "/public-api/v3",
+        "PIPELINE_LOCAL_DIR": str(tmp_path),
+    }
     runner = CliRunner()
     asked = runner.invoke(erp, ["authorize"], env=environment, input="sandbox-code\n")
     assert asked.exit_code == 0, asked.output

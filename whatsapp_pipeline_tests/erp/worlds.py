@@ -33,13 +33,24 @@ def contact(number: int, *, status: str = "B", updated: str = "2025-01-01 10:00:
     """A v3 contact with the id 1000 + `number`."""
     national = numbers.mobile(random.Random(number), 41)
     return {
-        "id": 1000 + number, "nome": f"Cliente {number}", "codigo": "", "fantasia": "", "tipoPessoa": "F",
-        "cpfCnpj": "", "inscricaoEstadual": "", "rg": "", "telefone": "",
-        "celular": f"({national[:2]}) {national[2:7]}-{national[7:]}", "email": "", "endereco": None,
-        "vendedor": None, "situacao": status, "dataCriacao": "2024-01-01 10:00:00",
+        "id": 1000 + number,
+        "nome": f"Cliente {number}",
+        "codigo": "",
+        "fantasia": "",
+        "tipoPessoa": "F",
+        "cpfCnpj": "",
+        "inscricaoEstadual": "",
+        "rg": "",
+        "telefone": "",
+        "celular": f"({national[:2]}) {national[2:7]}-{national[7:]}",
+        "email": "",
+        "endereco": None,
+        "vendedor": None,
+        "situacao": status,
+        "dataCriacao": "2024-01-01 10:00:00",
         "dataAtualizacao": updated,
         **fields,
-    }  # fmt: skip
+    }
 
 
 def order(
@@ -47,18 +58,36 @@ def order(
 ) -> tuple[Item, Item]:
     """An order's list item and its details; its id is 9000 + `number`."""
     listed = {
-        "id": 9000 + number, "situacao": status, "data": issued, "dataPrevista": "0000-00-00", "valor": value,
-        "numeroOrdemServico": str(30000 + number), "cliente": {"id": 1001, "nome": "Cliente 1"},
-    }  # fmt: skip
+        "id": 9000 + number,
+        "situacao": status,
+        "data": issued,
+        "dataPrevista": "0000-00-00",
+        "valor": value,
+        "numeroOrdemServico": str(30000 + number),
+        "cliente": {"id": 1001, "nome": "Cliente 1"},
+    }
     detail = {
-        "id": 9000 + number, "situacao": status, "data": issued, "dataPrevista": "",
+        "id": 9000 + number,
+        "situacao": status,
+        "data": issued,
+        "dataPrevista": "",
         "dataConclusao": "2025-01-15",
-        "numeroOrdemServico": str(30000 + number), "totalServicos": "80.00", "totalPecas": "20.00",
-        "totalOrdemServico": value, "desconto": "10%", "equipamento": "notebook", "equipamentoSerie": "",
-        "descricaoProblema": "não liga", "observacoes": "", "observacoesInternas": "", "orcar": True,
-        "orcado": False, "tecnico": "Marcos",
-        "categoria": {"id": 7, "descricao": "x"}, "contato": {"id": 1001},
-    }  # fmt: skip
+        "numeroOrdemServico": str(30000 + number),
+        "totalServicos": "80.00",
+        "totalPecas": "20.00",
+        "totalOrdemServico": value,
+        "desconto": "10%",
+        "equipamento": "notebook",
+        "equipamentoSerie": "",
+        "descricaoProblema": "não liga",
+        "observacoes": "",
+        "observacoesInternas": "",
+        "orcar": True,
+        "orcado": False,
+        "tecnico": "Marcos",
+        "categoria": {"id": 7, "descricao": "x"},
+        "contato": {"id": 1001},
+    }
     return listed, detail
 
 

@@ -28,9 +28,10 @@ TWICE = (
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_no_value_of_a_row_is_in_it(database_url: str, statement: str, told: str, dry_run: bool) -> None:
     pattern = told.replace("(", r"\(").replace(")", r"\)")
-    with pytest.raises(PipelineError, match=pattern) as raised, Database(url=database_url).connect(
-        dry_run=dry_run
-    ) as conn:  # fmt: skip
+    with (
+        pytest.raises(PipelineError, match=pattern) as raised,
+        Database(url=database_url).connect(dry_run=dry_run) as conn,
+    ):
         conn.execute(statement.encode())
     # As Dagster writes an error down: its text and those of its causes.
     kept = "".join(traceback.TracebackException.from_exception(raised.value).format_exception_only())

@@ -139,9 +139,11 @@ def test_a_downstream_asset_receives_the_frame_it_names(
     monthly = defs.get_assets_def("chat_messages").partitions_def
     year = dg.TimeWindowPartitionMapping()
 
-    @dg.asset(partitions_def=monthly, backfill_policy=dg.BackfillPolicy.single_run(), ins={
-        "chat_messages": dg.AssetIn(metadata={"columns": ["id", "direction"]}, partition_mapping=year)
-    })  # fmt: skip
+    @dg.asset(
+        partitions_def=monthly,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        ins={"chat_messages": dg.AssetIn(metadata={"columns": ["id", "direction"]}, partition_mapping=year)},
+    )
     def per_month(chat_messages: pl.DataFrame) -> None:
         seen["range"] = chat_messages
 
@@ -189,9 +191,12 @@ def python_blocks() -> list[str]:
 
 def test_the_notebook_of_the_guide_runs(prepared_url: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", python_blocks()[0]], env={**os.environ, "DATABASE_URL": prepared_url},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", python_blocks()[0]],
+        env={**os.environ, "DATABASE_URL": prepared_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "2025-01-" in done.stdout
 
@@ -203,10 +208,11 @@ def test_the_asset_of_the_guide_counts_each_side(
     exec(compile(python_blocks()[1], "data.md", "exec"), namespace)  # the guide is ours
     project = dg.Definitions.merge(defs, dg.Definitions(assets=[namespace["messages_by_side"]]))
     done = (
-        project.get_repository_def().get_implicit_global_asset_job_def()
+        project.get_repository_def()
+        .get_implicit_global_asset_job_def()
         .get_subset(asset_selection={dg.AssetKey("messages_by_side")}, asset_check_selection=set())
         .execute_in_process(instance=instance)
-    )  # fmt: skip
+    )
     counted = rows_of(prepared_url, "SELECT direction, count(*) FROM chat_messages GROUP BY 1 ORDER BY 1")
     frame = done.output_for_node("messages_by_side")
     assert list(frame.itertuples(index=False, name=None)) == [row for row in counted if row[0]]
@@ -215,11 +221,11 @@ def test_the_asset_of_the_guide_counts_each_side(
 @pytest.mark.parametrize(
     ("asset", "words"),
     [
-        ("chat_messages", 'name a month of chat_messages, such as load_asset_value('),
+        ("chat_messages", "name a month of chat_messages, such as load_asset_value("),
         ("qa_report", "the asset qa_report has no table"),
         ("database_backup", "the asset database_backup has no table"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_read_says_why(load: Load, asset: str, words: str) -> None:
     with pytest.raises(PipelineError) as error:
         load(asset)

@@ -131,9 +131,15 @@ def test_phones_as_the_erp_has_them(archive: Sample) -> None:
     assert 0.12 < ways["unknown_area"] / len(people) < 0.20
     assert all(person.celular.startswith("(xx)") for person in people if person.phone_way == "unknown_area")
     assert set(ways) == {
-        "celular", "celular_no_ninth", "unknown_area", "celular_e164", "celular_words", "two_numbers",
-        "telefone", "none",
-    }  # fmt: skip
+        "celular",
+        "celular_no_ninth",
+        "unknown_area",
+        "celular_e164",
+        "celular_words",
+        "two_numbers",
+        "telefone",
+        "none",
+    }
     assert any(person.shared_with is not None for person in people)
     assert len({person.id for person in people}) == len(people)
 
@@ -164,11 +170,21 @@ def test_what_makes_files_hard_to_read_is_there(archive: Sample) -> None:
     assert 0.4 < archive.share("é um contato\\.".encode()) < 0.75
     assert 0.2 < archive.share("➜ Respondendo para".encode()) < 0.6
     for pattern in (
-        "\u2028", "Chamada de voz perdida", "Esta mensagem foi excluída", r"\.jpg \(Imagem\)\n[\d.]+ KB",
-        r"\.m4a \(Áudio\)\n\d\d:\d\d", r"Reproduzida\n\d\d:\d\d\n", r"Reproduzida\n\n\d\d:\d\d\n",
-        r"\.pdf \(Documento\)\n[\d.]+ MB", r"« \(Áudio\) »|« \(Imagem\) »", r"(?m)^-{52}\n(?!.+\n\d{4}-)",
-        r"OS \d{5}", r"\(\+55\d{10}\)", r"\(\+\d{15}\)", "\\A\ufeff",
-    ):  # fmt: skip
+        "\u2028",
+        "Chamada de voz perdida",
+        "Esta mensagem foi excluída",
+        r"\.jpg \(Imagem\)\n[\d.]+ KB",
+        r"\.m4a \(Áudio\)\n\d\d:\d\d",
+        r"Reproduzida\n\d\d:\d\d\n",
+        r"Reproduzida\n\n\d\d:\d\d\n",
+        r"\.pdf \(Documento\)\n[\d.]+ MB",
+        r"« \(Áudio\) »|« \(Imagem\) »",
+        r"(?m)^-{52}\n(?!.+\n\d{4}-)",
+        r"OS \d{5}",
+        r"\(\+55\d{10}\)",
+        r"\(\+\d{15}\)",
+        "\\A\ufeff",
+    ):
         assert archive.share(pattern.encode()) > 0, pattern
     assert archive.share(rb"(?s)(-{52}\n.{0,400}?\n\n)\1") > 0  # a block twice
     assert archive.share(rb"\r\n") > 0

@@ -16,9 +16,12 @@ def test_another_goes_to_the_same_place_with_the_same_settings(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = make_conninfo(
-        database_url, options="-c search_path=pg_temp,public -c work_mem=7MB", sslmode="prefer", port="5432",
+        database_url,
+        options="-c search_path=pg_temp,public -c work_mem=7MB",
+        sslmode="prefer",
+        port="5432",
         keepalives_idle="77",
-    )  # fmt: skip
+    )
     asked = (
         "SELECT current_database(), current_user, current_setting('search_path'),"
         " current_setting('work_mem'), current_setting('application_name')"

@@ -57,11 +57,13 @@ EDITS = {
     "a column": ("0002", "parse_options      json NOT", "parse_options      jsonb NOT", "table chat_files"),
     "a rule": ("0001", "'foreign', 'unknown_", "'foreign', 'lid', 'unknown_", "table contact_phones"),
     "a default": (
-        "0002", "processing_status  text NOT NULL DEFAULT 'linked'",
-        "processing_status  text NOT NULL DEFAULT 'pending'", "table chat_files",
+        "0002",
+        "processing_status  text NOT NULL DEFAULT 'linked'",
+        "processing_status  text NOT NULL DEFAULT 'pending'",
+        "table chat_files",
     ),
     "a function": ("0003", "'no contact % in", "'there is no contact % in", "function link_overrides_guard"),
-}  # fmt: skip
+}
 
 
 def _early(folder: Path, version: str, before: str, now: str) -> None:

@@ -29,9 +29,12 @@ from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_conta
 from whatsapp_pipeline_tests.truth.linked_months import link_month
 
 LOGINS = {
-    "reads": grants.READER, "analyses": grants.ANALYST, "reviews": grants.REVIEWER, "writes": grants.WRITER,
+    "reads": grants.READER,
+    "analyses": grants.ANALYST,
+    "reviews": grants.REVIEWER,
+    "writes": grants.WRITER,
     "logs_in": grants.CONSOLE,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -119,8 +119,18 @@ def test_edits_and_revokes_that_came_before_are_applied(empty_database_url: str,
 
 def test_stored_methods_get_their_new_names(empty_database_url: str, tmp_path: Path) -> None:
     _migrate_through(empty_database_url, "0016", tmp_path / "migrations")
-    before = ["phone_exact", "phone_normalized", "phone_telefone", "phone_header", "order_number", "name",
-              "equipment", "override", "none", None]  # fmt: skip
+    before = [
+        "phone_exact",
+        "phone_normalized",
+        "phone_telefone",
+        "phone_header",
+        "order_number",
+        "name",
+        "equipment",
+        "override",
+        "none",
+        None,
+    ]
     with connect(empty_database_url) as conn:
         conn.execute("INSERT INTO contatos (id) VALUES (1)")
         conn.execute(
@@ -140,9 +150,17 @@ def test_stored_methods_get_their_new_names(empty_database_url: str, tmp_path: P
         migrate(empty_database_url)
         methods = conn.execute("SELECT match_method FROM chat_files ORDER BY chat_number").fetchall()
         assert [row[0] for row in methods] == [
-            "exact_phone", "normalized_phone", "secondary_phone", "phone_header", "order_number",
-            "name_match", "equipment_match", "override", None, None,
-        ]  # fmt: skip
+            "exact_phone",
+            "normalized_phone",
+            "secondary_phone",
+            "phone_header",
+            "order_number",
+            "name_match",
+            "equipment_match",
+            "override",
+            None,
+            None,
+        ]
         sessions = conn.execute("SELECT order_match_method FROM chat_sessions ORDER BY number").fetchall()
         assert [row[0] for row in sessions] == ["direct_os_ref", "model", "temporal_match", None]
         assert conn.execute("SELECT method, evidence FROM match_candidates").fetchone() == (

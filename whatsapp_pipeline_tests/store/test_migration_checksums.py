@@ -36,10 +36,23 @@ _SCHEMA = """
 """
 # Rows that a person gave or that nobody can read again: no migration may lose one.
 _KEPT = (
-    "contatos", "ordens_servico", "chat_files", "chat_messages", "chat_sessions", "link_overrides",
-    "review_verdicts", "conversations", "conversation_messages", "conversation_identities", "leads",
-    "webhook_inbox", "webhook_events", "assistant_replies", "contact_sources", "order_sources",
-)  # fmt: skip
+    "contatos",
+    "ordens_servico",
+    "chat_files",
+    "chat_messages",
+    "chat_sessions",
+    "link_overrides",
+    "review_verdicts",
+    "conversations",
+    "conversation_messages",
+    "conversation_identities",
+    "leads",
+    "webhook_inbox",
+    "webhook_events",
+    "assistant_replies",
+    "contact_sources",
+    "order_sources",
+)
 
 
 def _schema(conn: Connection) -> set[str]:
@@ -94,8 +107,9 @@ def test_an_edited_migration_is_refused_before_anything_is_applied(
         migrate(fresh_database_url, own_migrations)
     with connect(fresh_database_url) as conn:
         assert conn.execute("SELECT to_regclass('next_one'), to_regclass('later_one')").fetchone() == (
-            "next_one", None,
-        )  # fmt: skip
+            "next_one",
+            None,
+        )
     with pytest.raises(
         PipelineError, match=r"has migration 9000_next\.sql, which this version .* does not have"
     ):

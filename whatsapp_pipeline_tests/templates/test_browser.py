@@ -25,9 +25,16 @@ from whatsapp_pipeline_tests.prepared import MONTHS, Prepared
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+)
 PHONE = 390  # pixels of a usual phone
 # The page is laid out in a frame of its own: it runs no script, so the frame around it measures.
 FRAME = """<!doctype html><body style="margin:0"><iframe src="{page}" width="{width}" height="3000"></iframe>
@@ -85,8 +92,11 @@ def browse(tmp_path: Path, *arguments: str) -> str:
     assert CHROMIUM is not None
     done = subprocess.run(
         [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *arguments],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     return done.stdout
 
 

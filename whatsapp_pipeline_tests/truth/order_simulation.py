@@ -16,10 +16,20 @@ from whatsapp_pipeline.domain.matching.orders import Order, SessionToLink
 
 START, DAYS = date(2022, 1, 1), 3 * 365
 DEVICES = (
-    ("notebook", "dell"), ("notebook", "acer"), ("notebook", "lenovo"), ("iphone", "apple"),
-    ("smartphone", "samsung"), ("smartphone", "motorola"), ("tv", "lg"), ("tv", "samsung"),
-    ("printer", "epson"), ("console", "sony"), ("desktop",), ("tablet", "samsung"), ("macbook", "apple"),
-)  # fmt: skip
+    ("notebook", "dell"),
+    ("notebook", "acer"),
+    ("notebook", "lenovo"),
+    ("iphone", "apple"),
+    ("smartphone", "samsung"),
+    ("smartphone", "motorola"),
+    ("tv", "lg"),
+    ("tv", "samsung"),
+    ("printer", "epson"),
+    ("console", "sony"),
+    ("desktop",),
+    ("tablet", "samsung"),
+    ("macbook", "apple"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +61,13 @@ def some_clues(rng: random.Random) -> Clues:
     """Draw how much people say and how much small talk there is: no shop is like another."""
     talk = rng.uniform(0.1, 0.6)
     return Clues(
-        device=talk, number=talk / 5, stage=rng.uniform(0.15, 0.6), other_device=talk * rng.uniform(0.1, 0.3),
-        other_stage=rng.uniform(0.03, 0.15), unrelated=2 ** rng.uniform(-1.5, 2),
-    )  # fmt: skip
+        device=talk,
+        number=talk / 5,
+        stage=rng.uniform(0.15, 0.6),
+        other_device=talk * rng.uniform(0.1, 0.3),
+        other_stage=rng.uniform(0.03, 0.15),
+        unrelated=2 ** rng.uniform(-1.5, 2),
+    )
 
 
 def some_habits(rng: random.Random) -> Habits:

@@ -48,10 +48,17 @@ def export_contact(conn: Connection, id_contato: int, spool_dir: Path) -> dict[s
 
 def everything(conn: Connection, spool_dir: Path) -> str:
     """All that is kept, as one text."""
-    found = [str(rows(conn, f"SELECT x::text FROM {table} x")) for table in (
-        "conversations", "conversation_identities", "conversation_messages", "message_statuses", "leads",
-        "webhook_events",
-    )]  # fmt: skip
+    found = [
+        str(rows(conn, f"SELECT x::text FROM {table} x"))
+        for table in (
+            "conversations",
+            "conversation_identities",
+            "conversation_messages",
+            "message_statuses",
+            "leads",
+            "webhook_events",
+        )
+    ]
     found += [
         bytes(b).decode() for (b,) in rows(conn, "SELECT body FROM webhook_inbox WHERE body IS NOT NULL")
     ]
@@ -61,10 +68,11 @@ def everything(conn: Connection, spool_dir: Path) -> str:
 
 def test_a_contact_is_erased_everywhere_and_others_stay(conn: Connection, spool_dir: Path) -> None:
     both = delivery(
-        text("w1", "da Ana", sender="554199990000"), text("w2", "do outro", sender=OTHER),
+        text("w1", "da Ana", sender="554199990000"),
+        text("w2", "do outro", sender=OTHER),
         contacts=[{"wa_id": SENDER, "user_id": "BR.7", "profile": {"name": "Ana"}}],
         statuses=[status("w9", "read")],
-    )  # fmt: skip
+    )
     take(conn, both, delivery(text("w3", "por nome", sender=None, from_user_id="BR.7")))
     put(conn, delivery(text("w4", "parada", account="x"), account="parked"), both)
     process(conn, multitenant=True)
@@ -104,8 +112,9 @@ def test_a_body_nobody_can_read_is_emptied_when_it_names_the_person(
     take(conn, b'{"broken 554199990000', b'{"broken 554188880000')
     erase_contact(conn, 7, spool_dir)
     assert [bytes(b) for (b,) in rows(conn, "SELECT body FROM webhook_inbox ORDER BY id")] == [
-        b"{}", b'{"broken 554188880000',
-    ]  # fmt: skip
+        b"{}",
+        b'{"broken 554188880000',
+    ]
 
 
 @pytest.mark.parametrize(

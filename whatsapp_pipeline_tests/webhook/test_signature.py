@@ -18,10 +18,21 @@ def test_any_of_several_secrets_signs() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [None, b"", b"sha256=", b"sha256", b"sha1=abc", b"sha256=" + b"0" * 64, b"sha256=\xe9\xff", b"\xff" * 70,
-     b"sha256=" + b"a" * 100_000, sign(BODY, "other").encode(), sign(BODY + b" ", "secret").encode(),
-     sign(BODY, "secret")[7:].encode()],
-)  # fmt: skip
+    [
+        None,
+        b"",
+        b"sha256=",
+        b"sha256",
+        b"sha1=abc",
+        b"sha256=" + b"0" * 64,
+        b"sha256=\xe9\xff",
+        b"\xff" * 70,
+        b"sha256=" + b"a" * 100_000,
+        sign(BODY, "other").encode(),
+        sign(BODY + b" ", "secret").encode(),
+        sign(BODY, "secret")[7:].encode(),
+    ],
+)
 def test_anything_else_does_not(header: bytes | None) -> None:
     assert not is_signed(BODY, header, ["secret"])
 

@@ -54,6 +54,10 @@ def log_out(page: Page) -> Response:
 
 def _account_page(page: Page, problem: str | None, *, saved: bool = False) -> Response:
     return page.render(
-        "account.html", status=422 if problem else 200, problem=problem, saved=saved, shortest=MINIMUM_LENGTH,
+        "account.html",
+        status=422 if problem else 200,
+        problem=problem,
+        saved=saved,
+        shortest=MINIMUM_LENGTH,
         longest=MAXIMUM_LENGTH,
-    )  # fmt: skip
+    )

@@ -98,9 +98,13 @@ def read_conversation(
     part = _wanted_part(page, scope, path, hidden or {}, start)
     # One message more than is shown on each side says whether there are more.
     messages = store.messages_around(
-        page.conn, scope, part.place, before=part.before + 1 if part.before else 0,
-        after=part.after + 1 if part.after else 0, exclusive=part.older,
-    )  # fmt: skip
+        page.conn,
+        scope,
+        part.place,
+        before=part.before + 1 if part.before else 0,
+        after=part.after + 1 if part.after else 0,
+        exclusive=part.older,
+    )
     conversation = _conversation(part, path, hidden or {}, messages)
     return replace(conversation, files=_with_file(page, messages)), messages
 

@@ -29,9 +29,12 @@ def customer(page: Page) -> Response:
         conversation, messages = read_conversation(page, Scope("customer", number), f"/customers/{number}")
         page.record("view", {(number, ""), *seen_in(messages)})
     return page.render(
-        "customer.html", head=head, conversation=conversation, edit_note=page.text("note") == "edit",
+        "customer.html",
+        head=head,
+        conversation=conversation,
+        edit_note=page.text("note") == "edit",
         query="",
-    )  # fmt: skip
+    )
 
 
 def save_note(page: Page) -> Response:
@@ -80,9 +83,13 @@ def _claims(number: int, claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _order(
-    id_order: int, number: str | None, status: str | None, device: str | None, opened: str | None,
+    id_order: int,
+    number: str | None,
+    status: str | None,
+    device: str | None,
+    opened: str | None,
     closed: str | None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     return {
         "address": order_address(number, id_order),
         "number": number or id_order,

@@ -39,7 +39,13 @@ def home(page: Page) -> Response:
     ]
     months, checks = store.coverage_and_checks(page.conn, months=_MONTHS, checks=_CHECKS)
     return page.render(
-        "home.html", orders=orders, promises=promises, promised=commitment_counts(page.conn, today=today),
-        months=months, checks=checks, dagster=page.config.dagster_url, open_cases=read_cases(page),
+        "home.html",
+        orders=orders,
+        promises=promises,
+        promised=commitment_counts(page.conn, today=today),
+        months=months,
+        checks=checks,
+        dagster=page.config.dagster_url,
+        open_cases=read_cases(page),
         handle_days=DAYS,
-    )  # fmt: skip
+    )

@@ -56,9 +56,11 @@ class LoginPages:
     async def once_form(self, request: Request) -> Response:
         """Ask for a click: a program that only looks at links must not use this one up."""
         page = render(
-            "console/login_once.html", t=words, static=static_address,
+            "console/login_once.html",
+            t=words,
+            static=static_address,
             action=f"/login/once/{quote(request.path_params['link'], safe='')}",
-        )  # fmt: skip
+        )
         return HTMLResponse(page)
 
     async def once(self, request: Request) -> Response:

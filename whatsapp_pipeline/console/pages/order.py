@@ -36,10 +36,16 @@ class OrderShown:
 def shown_order(order: OrderListed) -> OrderShown:
     """Return an order as pages show it."""
     return OrderShown(
-        order.id, order.numero or str(order.id), order_address(order.numero, order.id),
-        ORDER_STATUS.get(order.situacao or "", ""), order.equipamento, order.data_emissao,
-        order.data_conclusao, order.id_contato, order.nome,
-    )  # fmt: skip
+        order.id,
+        order.numero or str(order.id),
+        order_address(order.numero, order.id),
+        ORDER_STATUS.get(order.situacao or "", ""),
+        order.equipamento,
+        order.data_emissao,
+        order.data_conclusao,
+        order.id_contato,
+        order.nome,
+    )
 
 
 def order(page: Page) -> Response:
@@ -57,9 +63,12 @@ def order(page: Page) -> Response:
         )
         page.record("view", seen_in(messages) or {(found.id_contato, f"order:{found.id}")})
     return page.render(
-        "order.html", order=shown_order(found), sessions={one.id: one for one in sessions},
-        conversation=conversation, total=sum(one.message_count for one in sessions),
-    )  # fmt: skip
+        "order.html",
+        order=shown_order(found),
+        sessions={one.id: one for one in sessions},
+        conversation=conversation,
+        total=sum(one.message_count for one in sessions),
+    )
 
 
 def find_order(page: Page) -> OrderListed | list[OrderListed]:

@@ -82,11 +82,18 @@ def item(page: Page) -> Response:
     conversation, messages = read_conversation(page, Scope("chat", found.id), path, start=start)
     page.record("view", seen_in(messages) | {(None, f"chat:{found.id}")})
     return page.render(
-        "review_item.html", item=found, path=path, conversation=conversation, shown=_shown_text(found),
-        candidates=shown_candidates(found), others=_others(page, found), who=page.text("who"),
-        done=number_or_none(page.text("done")), nobody=_NOBODY,
+        "review_item.html",
+        item=found,
+        path=path,
+        conversation=conversation,
+        shown=_shown_text(found),
+        candidates=shown_candidates(found),
+        others=_others(page, found),
+        who=page.text("who"),
+        done=number_or_none(page.text("done")),
+        nobody=_NOBODY,
         is_open=found.status not in {"linked", "manual", "group"},
-    )  # fmt: skip
+    )
 
 
 def _others(page: Page, found: ItemToReview) -> list[tuple[str, str]] | None:
@@ -121,7 +128,10 @@ def confirm(page: Page) -> Response:
     names = customer_names(page.conn, list(linked))
     scopes = [
         {
-            "scope": offer.scope, "target": offer.target, "chats": offer.chats, "messages": offer.messages,
+            "scope": offer.scope,
+            "target": offer.target,
+            "chats": offer.chats,
+            "messages": offer.messages,
             "months": offer.months,
             "moved": [
                 (names.get(contact) or words.NO_NAME, chats)
@@ -130,12 +140,19 @@ def confirm(page: Page) -> Response:
             ],
         }
         for offer in offers
-    ]  # fmt: skip
+    ]
     return page.render(
-        "review_confirm.html", item=found, path=item_address(found.id, found.session_number), kind=kind,
-        choice=page.text("choice"), whom=whom, scopes=scopes, shown=page.text("shown"), nobody=_NOBODY,
+        "review_confirm.html",
+        item=found,
+        path=item_address(found.id, found.session_number),
+        kind=kind,
+        choice=page.text("choice"),
+        whom=whom,
+        scopes=scopes,
+        shown=page.text("shown"),
+        nobody=_NOBODY,
         problem=None,
-    )  # fmt: skip
+    )
 
 
 def decide(page: Page) -> Response:
@@ -148,11 +165,15 @@ def decide(page: Page) -> Response:
     scope, nobody = fields.get("scope"), fields.get("nobody")
     reason = page.clean(fields.get("reason", ""), longest=500)
     wanted = ChatDecision(
-        found.id, kind, id_, reason or words.REVIEW_REASON, page.visitor.name,
+        found.id,
+        kind,
+        id_,
+        reason or words.REVIEW_REASON,
+        page.visitor.name,
         _one_of(_SCOPES, scope) if kind in {"contact", "no_contact"} else None,
         session=found.session_number,
         nobody_kind=_one_of(_NOBODY, nobody) if kind == "no_contact" else None,
-    )  # fmt: skip
+    )
     try:
         outcome = make_decision(page.conn, wanted, shown=_shown_state(fields.get("shown", "")))
     except AlreadyDecidedError:
@@ -169,18 +190,24 @@ def _decided_meanwhile(page: Page, found: ItemToReview) -> Response:
         None,
     )
     return page.render(
-        "review_decided.html", status=409, item=found, newest=newest,
+        "review_decided.html",
+        status=409,
+        item=found,
+        newest=newest,
         path=item_address(found.id, found.session_number),
-    )  # fmt: skip
+    )
 
 
 def snooze(page: Page) -> Response:
     """Keep an item out of this reviewer's queue for a week."""
     found = _item(page)
     chat_state.snooze(
-        page.conn, found.id, found.session_number, reviewer=page.visitor.name,
+        page.conn,
+        found.id,
+        found.session_number,
+        reviewer=page.visitor.name,
         until=datetime.now(UTC) + _SNOOZE,
-    )  # fmt: skip
+    )
     return page.redirect("/review/next")
 
 
@@ -190,10 +217,13 @@ def history(page: Page) -> Response:
     more = len(decisions) > _HISTORY
     del decisions[_HISTORY:]
     return page.render(
-        "review_history.html", decisions=decisions, undone=number_or_none(page.text("undone")),
+        "review_history.html",
+        decisions=decisions,
+        undone=number_or_none(page.text("undone")),
         older=f"/review/history?{urlencode({'before': decisions[-1].id})}" if more else None,
-        is_first=not page.text("before"), not_undone=page.text("problem") == "1",
-    )  # fmt: skip
+        is_first=not page.text("before"),
+        not_undone=page.text("problem") == "1",
+    )
 
 
 def undo(page: Page) -> Response:

@@ -59,7 +59,10 @@ def shown_candidates(found: ItemToReview) -> list[ShownCandidate]:
             sums[candidate["id"]][-1] if candidate["evidence"] else 0.0,
             [
                 WeightStep(
-                    feature["words"], feature["weight"], after, place(min(before, after)),
+                    feature["words"],
+                    feature["weight"],
+                    after,
+                    place(min(before, after)),
                     max(place(max(before, after)) - place(min(before, after)), 0.5),
                 )
                 for feature, before, after in zip(
@@ -69,7 +72,7 @@ def shown_candidates(found: ItemToReview) -> list[ShownCandidate]:
             place(0.0),
         )
         for candidate in found.candidates
-    ]  # fmt: skip
+    ]
 
 
 def _sums(evidence: list[dict[str, Any]]) -> list[float]:

@@ -87,12 +87,19 @@ class Query:
     def address(self, after: str | None = None) -> str:
         """Return the address of this query, from another place on."""
         given = {
-            "q": self.words, "phrase": "1" if self.phrase else "", "since": self.since or "",
-            "until": self.until or "", "side": self.side or "", "customer": self.customer or "",
-            "order": self.order or "", "kind": self.kind or "",
-            "sort": self.sort if self.sort == "date" else "", "who": self.who, "os": self.os,
+            "q": self.words,
+            "phrase": "1" if self.phrase else "",
+            "since": self.since or "",
+            "until": self.until or "",
+            "side": self.side or "",
+            "customer": self.customer or "",
+            "order": self.order or "",
+            "kind": self.kind or "",
+            "sort": self.sort if self.sort == "date" else "",
+            "who": self.who,
+            "os": self.os,
             "after": after or "",
-        }  # fmt: skip
+        }
         return "/search?" + urlencode({name: value for name, value in given.items() if value}, safe=":~")
 
 
@@ -114,12 +121,18 @@ def search(page: Page) -> Response:
     page.record("search", {(hit.id_contato, f"{hit.source}:{hit.chat}") for hit in hits})
     last = hits[-1] if hits else None
     return page.render(
-        "search.html", query=query, wanted=wanted, customers=customers, orders=orders,
+        "search.html",
+        query=query,
+        wanted=wanted,
+        customers=customers,
+        orders=orders,
         hits=[(hit, _address(hit), marked(hit.snippet, MARK_START, MARK_END)) for hit in hits],
         is_too_common=is_too_common,
         next=query.address(f"{last.score!r}~{last.source}:{last.message_id}") if last and more else None,
-        sides=SIDES, kinds=KINDS, choices=None,
-    )  # fmt: skip
+        sides=SIDES,
+        kinds=KINDS,
+        choices=None,
+    )
 
 
 def _chosen(page: Page, query: Query) -> Response:
@@ -144,9 +157,18 @@ def _chosen(page: Page, query: Query) -> Response:
     if choices is None:
         return page.redirect(query.address())
     return page.render(
-        "search.html", query=query, wanted=False, customers=[], orders=[], hits=[], is_too_common=False,
-        next=None, sides=SIDES, kinds=KINDS, choices=choices,
-    )  # fmt: skip
+        "search.html",
+        query=query,
+        wanted=False,
+        customers=[],
+        orders=[],
+        hits=[],
+        is_too_common=False,
+        next=None,
+        sides=SIDES,
+        kinds=KINDS,
+        choices=choices,
+    )
 
 
 def customers_named(page: Page, who: str) -> list[tuple[int, str | None]]:
@@ -224,11 +246,17 @@ def _message_search(query: Query) -> MessageSearch:
 
     last = date.max - timedelta(days=1)
     return MessageSearch(
-        words=query.text if query.has_words else "", sort=query.sort, contact=query.customer,
-        order=query.order, since=start(query.since) if query.since else None,
-        until=start(min(query.until, last) + timedelta(days=1)) if query.until else None, side=query.side,
-        attachment=query.kind, after=query.after, limit=_PAGE_SIZE,
-    )  # fmt: skip
+        words=query.text if query.has_words else "",
+        sort=query.sort,
+        contact=query.customer,
+        order=query.order,
+        since=start(query.since) if query.since else None,
+        until=start(min(query.until, last) + timedelta(days=1)) if query.until else None,
+        side=query.side,
+        attachment=query.kind,
+        after=query.after,
+        limit=_PAGE_SIZE,
+    )
 
 
 def _address(hit: PageHit) -> str:

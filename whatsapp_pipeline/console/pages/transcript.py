@@ -85,9 +85,14 @@ def _shown(page: Page, of: _Of) -> Response:
     period = {name: value.isoformat() for name in ("since", "until") if (value := page.day(name))}
     path = f"{'customers' if of.scope.kind == 'customer' else 'orders'}/{of.scope.id}"
     return page.render(
-        "print.html", **values, back=of.back, here=f"/print/{path}", since=page.day("since"),
-        until=page.day("until"), export=f"/export/{path}?{urlencode(period)}",
-    )  # fmt: skip
+        "print.html",
+        **values,
+        back=of.back,
+        here=f"/print/{path}",
+        since=page.day("since"),
+        until=page.day("until"),
+        export=f"/export/{path}?{urlencode(period)}",
+    )
 
 
 def _sent(page: Page, of: _Of) -> Response:
@@ -108,9 +113,12 @@ def _values(page: Page, of: _Of, action: ViewAction) -> dict[str, Any]:
     del messages[LONGEST:]
     page.record(action, {(of.id_contato, f"order:{of.scope.id}"), *seen_in(messages)})
     return {
-        "title": of.title, "facts": _facts(page, messages, since, until), "days": by_day(messages),
-        "is_cut": is_cut, "limit": LONGEST,
-    }  # fmt: skip
+        "title": of.title,
+        "facts": _facts(page, messages, since, until),
+        "days": by_day(messages),
+        "is_cut": is_cut,
+        "limit": LONGEST,
+    }
 
 
 def _midnight(day: date | None, *, days: int = 0) -> datetime | None:

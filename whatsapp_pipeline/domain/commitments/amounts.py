@@ -57,9 +57,11 @@ def prices(clause: str) -> list[Amount]:
         value = parse_amount(match["n"])
         marked = bool(match["sign"] or match["unit"]) or bool(re.search(r",\d{2}$", match["n"]))
         if not marked and (
-            _MEASURE.match(after) or _NAMED.search(before) or not 20 <= value <= 15_000
+            _MEASURE.match(after)
+            or _NAMED.search(before)
+            or not 20 <= value <= 15_000
             or not (_ASKS.search(before) or _AFTER.match(after))
-        ):  # fmt: skip
+        ):
             continue
         if marked and not match["sign"] and not match["unit"] and _MEASURE.match(after):
             continue

@@ -82,10 +82,13 @@ def _by_order(commitment: Commitment, closed: Mapping[int, date]) -> Commitment:
     order, due = commitment.said.order, commitment.due_on
     day = closed.get(order) if order is not None else None
     if (
-        commitment.outcome is not None or day is None or due is None
+        commitment.outcome is not None
+        or day is None
+        or due is None
         or commitment.said.mention.kind not in {"deadline_promised", "pickup_agreed"}
-        or day < commitment.said.at.date() or day > commitment.said.at.date() + _REACH
-    ):  # fmt: skip
+        or day < commitment.said.at.date()
+        or day > commitment.said.at.date() + _REACH
+    ):
         return commitment
     return replace(commitment, outcome="kept" if day <= due else "broken", outcome_order=order)
 
@@ -148,9 +151,11 @@ class _Ledger:
     def show(self, evidence: Said) -> None:
         """Settle the commitments that a message shows to be kept or broken."""
         kind = {
-            "said_ready": "deadline_promised", "said_late": "deadline_promised",
-            "said_paid": "payment_announced", "said_collected": "pickup_agreed",
-        }[evidence.mention.kind]  # fmt: skip
+            "said_ready": "deadline_promised",
+            "said_late": "deadline_promised",
+            "said_paid": "payment_announced",
+            "said_collected": "pickup_agreed",
+        }[evidence.mention.kind]
         for number in [*self._pending[kind]]:
             commitment = self.made[number]
             if not _same_order(commitment.said, evidence) or evidence.at - commitment.said.at > _REACH:

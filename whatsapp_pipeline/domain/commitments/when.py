@@ -20,9 +20,19 @@ Holidays = Callable[[int], frozenset[date]]
 
 _WEEKDAYS = {"segunda": 0, "terca": 1, "quarta": 2, "quinta": 3, "sexta": 4, "sabado": 5, "domingo": 6}
 _MONTHS = {
-    "janeiro": 1, "fevereiro": 2, "marco": 3, "abril": 4, "maio": 5, "junho": 6, "julho": 7, "agosto": 8,
-    "setembro": 9, "outubro": 10, "novembro": 11, "dezembro": 12,
-}  # fmt: skip
+    "janeiro": 1,
+    "fevereiro": 2,
+    "marco": 3,
+    "abril": 4,
+    "maio": 5,
+    "junho": 6,
+    "julho": 7,
+    "agosto": 8,
+    "setembro": 9,
+    "outubro": 10,
+    "novembro": 11,
+    "dezembro": 12,
+}
 _LENGTH = r"(?:(?:\d+ ?(?:a|ou|-|e) ?)?(?P<{0}>\d+)(?: ?\(\w+\))?)"
 _NOW = (
     "hoje mesmo|ainda hoje|hoje|agora|agorinha|daqui a pouco|ja estou|mais tarde|a caminho|indo ai|"
@@ -103,13 +113,24 @@ def lengths(clause: str) -> list[Length]:
 
 # The groups of `_WHEN` with a code of their own, and those with a number: letter and factor.
 _CODES = {
-    "after": "t2", "tomorrow": "t1", "today": "t0", "later": "t0", "half": "m30", "nextweek": "W1",
-    "endofweek": "W0", "endofmonth": "M0", "nextbusiness": "b1",
-}  # fmt: skip
+    "after": "t2",
+    "tomorrow": "t1",
+    "today": "t0",
+    "later": "t0",
+    "half": "m30",
+    "nextweek": "W1",
+    "endofweek": "W0",
+    "endofmonth": "M0",
+    "nextbusiness": "b1",
+}
 _COUNTED = {
-    "business": ("b", 1), "hours": ("h", 1), "minutes": ("m", 1), "weeks": ("d", 7), "days": ("d", 1),
+    "business": ("b", 1),
+    "hours": ("h", 1),
+    "minutes": ("m", 1),
+    "weeks": ("d", 7),
+    "days": ("d", 1),
     "months": ("d", 30),
-}  # fmt: skip
+}
 
 
 def _code(match: re.Match[str]) -> str:

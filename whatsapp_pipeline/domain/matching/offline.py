@@ -184,9 +184,16 @@ class Tables:
         )
         keys = (header.key,) if header is not None and header.key and header.kind not in _NO_HEADER else ()
         return ChatToLink(
-            number, row.title, title.phone, title.name, title.order_reference, title.devices,
-            header_keys=keys, first_day=row.day, last_day=row.day,
-        )  # fmt: skip
+            number,
+            row.title,
+            title.phone,
+            title.name,
+            title.order_reference,
+            title.devices,
+            header_keys=keys,
+            first_day=row.day,
+            last_day=row.day,
+        )
 
 
 def link_titles(

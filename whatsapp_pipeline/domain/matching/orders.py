@@ -26,9 +26,18 @@ from whatsapp_pipeline.domain.matching.order_model import (
 )
 
 __all__ = [
-    "Order", "OrderCandidate", "OrderDecision", "OrderMethod", "OrderModel", "OrderPolicy", "OrderStatus",
-    "SessionToLink", "link_session", "of_proposed_contact", "with_title",
-]  # fmt: skip
+    "Order",
+    "OrderCandidate",
+    "OrderDecision",
+    "OrderMethod",
+    "OrderModel",
+    "OrderPolicy",
+    "OrderStatus",
+    "SessionToLink",
+    "link_session",
+    "of_proposed_contact",
+    "with_title",
+]
 
 OrderStatus = Literal["linked", "proposed", "unmatched", "manual"]
 OrderMethod = Literal["model", "temporal_match"]
@@ -299,6 +308,11 @@ def _nearest_issued(session: SessionToLink, orders: Sequence[Order], flags: set[
     if not candidates:
         return OrderDecision(session.id, "unmatched", None, None, None, (), tuple(sorted(flags)))
     return OrderDecision(
-        session.id, "linked", method, share, candidates[0].id_ordem_servico, candidates,
+        session.id,
+        "linked",
+        method,
+        share,
+        candidates[0].id_ordem_servico,
+        candidates,
         tuple(sorted(flags)),
-    )  # fmt: skip
+    )

@@ -73,17 +73,14 @@ def matter(terms: Sequence[CaseTerm], urgent_ref: str | None) -> Claim | None:
 
 def of_the_case(commitments: Sequence[Commitment], last_at: datetime) -> list[Commitment]:
     """Return the commitments of the last 60 days before the last message that none took the place of."""
-    return [
-        one for one in commitments if one.outcome != "superseded" and one.said.at >= last_at - _CASE
-    ]  # fmt: skip
+    return [one for one in commitments if one.outcome != "superseded" and one.said.at >= last_at - _CASE]
 
 
 def _latest(commitments: Sequence[Commitment], kind: str, side: str | None = None) -> list[Commitment]:
     """Return the commitments of a kind in the latest message that has one."""
     found = [
-        one for one in commitments
-        if one.said.mention.kind == kind and side in {None, one.said.mention.side}
-    ]  # fmt: skip
+        one for one in commitments if one.said.mention.kind == kind and side in {None, one.said.mention.side}
+    ]
     return [one for one in found if one.said.ref == found[-1].said.ref] if found else []
 
 

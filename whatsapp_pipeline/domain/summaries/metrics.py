@@ -33,8 +33,14 @@ class BusinessHours:
     """
 
     week: tuple[tuple[time, time] | None, ...] = (
-        _WEEKDAY, _WEEKDAY, _WEEKDAY, _WEEKDAY, _WEEKDAY, (time(8), time(12)), _CLOSED,
-    )  # fmt: skip
+        _WEEKDAY,
+        _WEEKDAY,
+        _WEEKDAY,
+        _WEEKDAY,
+        _WEEKDAY,
+        (time(8), time(12)),
+        _CLOSED,
+    )
     holidays: bool = True
     state: str | None = None
 

@@ -81,9 +81,22 @@ _OTHERS = frozenset({"outra", "outro"})
 _SHOPS = frozenset({"loja", "assistencia", "lugar", "tecnico", "empresa", "oficina", "cara"})
 # Whoever else a customer is angry at.
 _THIRD_PARTIES = _OTHERS | {
-    "concorrente", "concorrencia", "correio", "correios", "operadora", "fabricante", "marca", "chefe",
-    "patrao", "banco", "antigo", "sogra", "prefeitura", "ifood", "transito",
-}  # fmt: skip
+    "concorrente",
+    "concorrencia",
+    "correio",
+    "correios",
+    "operadora",
+    "fabricante",
+    "marca",
+    "chefe",
+    "patrao",
+    "banco",
+    "antigo",
+    "sogra",
+    "prefeitura",
+    "ifood",
+    "transito",
+}
 _FILLERS = frozenset({"viu", "ne", "hein", "haha"})
 # After these, praise is a hope: "se ficar bom, eu indico".
 _HOPES = frozenset(

@@ -22,10 +22,8 @@ VAGUE = "parou de funcionar"
 def _symptoms() -> tuple[tuple[str, ...], Matcher]:
     entries: list[list[str]] = tomllib.loads(_TEXT)["symptoms"]
     patterns = [
-        parse_pattern(pattern, number)
-        for number, (_, *found) in enumerate(entries)
-        for pattern in found
-    ]  # fmt: skip
+        parse_pattern(pattern, number) for number, (_, *found) in enumerate(entries) for pattern in found
+    ]
     return tuple(entry[0] for entry in entries), Matcher(patterns)
 
 

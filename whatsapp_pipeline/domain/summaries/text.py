@@ -141,10 +141,11 @@ def _orders(facts: Facts) -> Claim | None:
     names = [_order(order) for order in shown] + ([f"mais {more}"] if more else [])
     word = "Ordem ligada" if len(facts.orders) == 1 else "Ordens ligadas"
     return Claim(
-        kind="orders", text=f"{word}: {join_words(names)}.",
+        kind="orders",
+        text=f"{word}: {join_words(names)}.",
         messages=unique_refs(*(order["evidence"] for order in shown)),
         orders=[order["id"] for order in shown],
-    )  # fmt: skip
+    )
 
 
 def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
@@ -167,10 +168,11 @@ def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
         return Claim(kind="open", text=NOTHING_OPEN, messages=unique_refs(facts.last_ref), orders=[])
     refs = [one.said.ref for one in (*quotes, *deadlines)]
     return Claim(
-        kind="open", text=f"Em aberto: {join_words(parts)}.",
+        kind="open",
+        text=f"Em aberto: {join_words(parts)}.",
         messages=unique_refs(facts.waiting_ref, *refs, *(order["evidence"] for order in pending)),
         orders=[order["id"] for order in pending],
-    )  # fmt: skip
+    )
 
 
 # Left out first where there are more than six sentences.
@@ -196,8 +198,10 @@ def compose(facts: Facts) -> list[Claim]:
             kept = [claim for claim in kept if claim["kind"] != kind]
     if facts.conversations and len(kept) < 3:
         nothing = Claim(
-            kind="nothing", text="As mensagens não permitem dizer o assunto.",
-            messages=unique_refs(facts.last_ref), orders=[],
-        )  # fmt: skip
+            kind="nothing",
+            text="As mensagens não permitem dizer o assunto.",
+            messages=unique_refs(facts.last_ref),
+            orders=[],
+        )
         kept.insert(0, nothing)
     return kept

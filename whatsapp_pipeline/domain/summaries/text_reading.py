@@ -91,11 +91,19 @@ class MessageReader:
             or (score >= _HAPPY and self.taxonomy.praises.issuperset(topics) and "?" not in forms)
         )
         return Reading(
-            score, _FAULT_WEIGHT if describes else 1.0, start, end, closes,
-            topics, equipment, parts,
-            mood.problem or not self.taxonomy.faults.isdisjoint(topics), self._sentiment.is_urgent(forms),
-            commitments, symptoms,
-        )  # fmt: skip
+            score,
+            _FAULT_WEIGHT if describes else 1.0,
+            start,
+            end,
+            closes,
+            topics,
+            equipment,
+            parts,
+            mood.problem or not self.taxonomy.faults.isdisjoint(topics),
+            self._sentiment.is_urgent(forms),
+            commitments,
+            symptoms,
+        )
 
     def _topics_besides(
         self, topics: tuple[str, ...], score: float, commitments: tuple[Mention, ...], *, has_symptoms: bool

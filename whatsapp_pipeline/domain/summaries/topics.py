@@ -95,12 +95,19 @@ def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
         return frozenset(topic["name"] for topic in table["topics"] if topic.get(flag))
 
     return Taxonomy(
-        names, equipment, parts, tuple(rules.rules), Matcher(rules.patterns),
-        marked("customer_only"), marked("fault"), marked("complaint"), marked("praise"),
+        names,
+        equipment,
+        parts,
+        tuple(rules.rules),
+        Matcher(rules.patterns),
+        marked("customer_only"),
+        marked("fault"),
+        marked("complaint"),
+        marked("praise"),
         {kind: topic["name"] for topic in table["topics"] for kind in topic.get("commitments", ())},
         {kind: topic["name"] for topic in table["topics"] for kind in topic.get("yields_to", ())},
         sha256((text + json.dumps(DEVICES, sort_keys=True)).encode()).hexdigest()[:16],
-    )  # fmt: skip
+    )
 
 
 @cache

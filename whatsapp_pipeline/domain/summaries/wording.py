@@ -11,13 +11,22 @@ from decimal import Decimal
 from typing import TypedDict
 
 FREQUENCY_WORDS = {
-    "frequent": "frequente", "regular": "regular", "occasional": "ocasional", "rare": "raro",
-}  # fmt: skip
+    "frequent": "frequente",
+    "regular": "regular",
+    "occasional": "ocasional",
+    "rare": "raro",
+}
 SENTIMENT_WORDS = {"positive": "positivo", "neutral": "neutro", "negative": "negativo"}
 ORDER_STATUS = {
-    "0": "em aberto", "1": "orçada", "2": "serviço concluído", "3": "finalizada", "4": "não aprovada",
-    "5": "aprovada", "6": "em andamento", "7": "cancelada",
-}  # fmt: skip
+    "0": "em aberto",
+    "1": "orçada",
+    "2": "serviço concluído",
+    "3": "finalizada",
+    "4": "não aprovada",
+    "5": "aprovada",
+    "6": "em andamento",
+    "7": "cancelada",
+}
 
 
 class Claim(TypedDict):
@@ -40,8 +49,11 @@ def say_money(amount: Decimal) -> str:
 
 
 _LENGTH_UNITS = {
-    "d": ("dia", "dias"), "w": ("semana", "semanas"), "m": ("mês", "meses"), "y": ("ano", "anos"),
-}  # fmt: skip
+    "d": ("dia", "dias"),
+    "w": ("semana", "semanas"),
+    "m": ("mês", "meses"),
+    "y": ("ano", "anos"),
+}
 
 
 def say_length(length: str) -> str:

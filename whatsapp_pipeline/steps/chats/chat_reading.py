@@ -115,9 +115,13 @@ def parse_options(
     """Return the options for a transcript; a person's decision about its file overrides the run's options."""
     remembered = request.remembered
     options = ParseOptions(
-        owner=reading.owner, zone=reading.zone, default_title=name.title, combined=name.is_combined,
-        locale=reading.locale, archive_order=archive_order.ask,
-    )  # fmt: skip
+        owner=reading.owner,
+        zone=reading.zone,
+        default_title=name.title,
+        combined=name.is_combined,
+        locale=reading.locale,
+        archive_order=archive_order.ask,
+    )
     chosen = {key: remembered[key] for key in ("format", "date_order") if key in remembered}
     if "owner" in remembered:
         chosen["owner"] = tuple(remembered["owner"])

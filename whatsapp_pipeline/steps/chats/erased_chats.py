@@ -82,9 +82,14 @@ def _marks(scans: Scans) -> Iterator[suppression.ChatMarks]:
         for chat in scan.chats:
             place = (chat.file_path, chat.chat_number)
             yield suppression.ChatMarks(
-                *place, chat.phone_key, chat.chat_key, phones.get(place, ()), sessions.get(place, ()),
-                chat.title, chat.is_group,
-            )  # fmt: skip
+                *place,
+                chat.phone_key,
+                chat.chat_key,
+                phones.get(place, ()),
+                sessions.get(place, ()),
+                chat.title,
+                chat.is_group,
+            )
 
 
 def _without_erased_title(chat: ChatRow, is_erased: NameTest) -> ChatRow:

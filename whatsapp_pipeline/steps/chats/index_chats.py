@@ -209,10 +209,15 @@ class _MonthIndex:
         self._detail.debug(
             "file indexed",
             extra=fields(
-                asset=STAGE, month=self._month, file=mask_path(scan.path), chats=len(scan.chats),
-                findings=len(scan.findings), is_new=known is None, is_moved=is_moved,
+                asset=STAGE,
+                month=self._month,
+                file=mask_path(scan.path),
+                chats=len(scan.chats),
+                findings=len(scan.findings),
+                is_new=known is None,
+                is_moved=is_moved,
             ),
-        )  # fmt: skip
+        )
         self._counts["bytes_read"] += scan.chats[0].size_bytes if scan.chats else 0
         if scan.content_hash is None or all(chat.processing_status == "failed" for chat in scan.chats):
             self._counts["failed"] += 1
@@ -251,12 +256,14 @@ class _MonthIndex:
         duplicates.mark(self._conn, keys)
         detail = "the file is no longer in the archive; what was read from it is kept"
         exceptions.replace_for_files(
-            self._conn, STAGE, paths,
+            self._conn,
+            STAGE,
+            paths,
             [
                 ExceptionRow(STAGE, path, None, self._month, None, "vanished", "warning", detail)
                 for path in paths
             ],
-        )  # fmt: skip
+        )
         self._counts["vanished"] = len(paths)
         self._counts["findings"] += len(paths)
 
@@ -277,11 +284,17 @@ class _MonthIndex:
         )
         long_rows = [
             ExceptionRow(
-                STAGE, file.path, None, self._month, None, "path_too_long", "error",
+                STAGE,
+                file.path,
+                None,
+                self._month,
+                None,
+                "path_too_long",
+                "error",
                 long_detail.format(len(file.path.encode()), chat_files.LONGEST_PATH),
             )
             for file in too_long
-        ]  # fmt: skip
+        ]
         lost_detail = (
             "neither its folder, its name nor a message tells the month; move it to a month's folder"
         )

@@ -117,11 +117,17 @@ class BatchLoader:
         rows, problems = batch.findings.rows(), batch.problems
         rows += [
             ExceptionRow(
-                STAGE, problem.path, None, self._month, None, problem.kind,
-                "error" if problem.is_failure else "warning", str(problem),
+                STAGE,
+                problem.path,
+                None,
+                self._month,
+                None,
+                problem.kind,
+                "error" if problem.is_failure else "warning",
+                str(problem),
             )
             for problem in problems
-        ]  # fmt: skip
+        ]
         paths = list({*(file.path for file in files), *(problem.path for problem in problems)})
         counts["findings"] += exceptions.replace_for_files(self._conn, STAGE, paths, rows)
         failed = [problem.path for problem in problems if problem.is_failure]
@@ -140,10 +146,14 @@ class BatchLoader:
             log.debug(
                 "file loaded",
                 extra=fields(
-                    asset=STAGE, month=self._month, file=mask_path(file.path), messages=file.message_count,
-                    chats=len(file.chats), is_new=file.is_new,
+                    asset=STAGE,
+                    month=self._month,
+                    file=mask_path(file.path),
+                    messages=file.message_count,
+                    chats=len(file.chats),
+                    is_new=file.is_new,
                 ),
-            )  # fmt: skip
+            )
         keys = sorted({chat.chat_key for file in files for chat in file.chats if chat.chat_key})
         shared = duplicates.shared_keys(self._conn, keys)
         # A changed file may no longer have duplicates; its flags are then removed.

@@ -92,9 +92,12 @@ class Writers:
         except PipelineError as error:
             self._log.warning(
                 "%s is loaded over %d connection(s) instead of %d: %s",
-                self._month, len(conns) or 1, count, error,
+                self._month,
+                len(conns) or 1,
+                count,
+                error,
                 extra=fields(month=self._month, connections=len(conns) or 1, wanted=count),
-            )  # fmt: skip
+            )
         for conn in conns:
             hold_as_writer(conn, STAGE, self._month)
         return conns

@@ -243,13 +243,32 @@ def _blank_row(job: ScanJob) -> ChatRow:
     """Return the row of a file of which only the path is known."""
     day, clock = _split_time(read_chat_name(job.file.path).time)
     return ChatRow(
-        filename=job.file.name, file_path=job.file.path, chat_number=1, month=job.month,
-        file_date=day, file_time=clock, title=None, phone_number=None, phone_key=None,
-        customer_name=None, reference_os=None, devices=[], chat_key=None, is_group=False, content_hash=None,
-        indexed_hash=None, size_bytes=job.file.size, modified_at=job.file.modified_at, format=None,
-        parse_options=json.dumps(dict(job.remembered)), first_message_at=None, last_message_at=None,
-        line_count=None, message_count=None, processing_status="failed",
-    )  # fmt: skip
+        filename=job.file.name,
+        file_path=job.file.path,
+        chat_number=1,
+        month=job.month,
+        file_date=day,
+        file_time=clock,
+        title=None,
+        phone_number=None,
+        phone_key=None,
+        customer_name=None,
+        reference_os=None,
+        devices=[],
+        chat_key=None,
+        is_group=False,
+        content_hash=None,
+        indexed_hash=None,
+        size_bytes=job.file.size,
+        modified_at=job.file.modified_at,
+        format=None,
+        parse_options=json.dumps(dict(job.remembered)),
+        first_message_at=None,
+        last_message_at=None,
+        line_count=None,
+        message_count=None,
+        processing_status="failed",
+    )
 
 
 def _describe(
@@ -266,13 +285,21 @@ def _describe(
     header_keys = {phone.key for _, phone, _ in phones if phone and phone.key and phone.kind in _PERSONAL}
     identity = phone_key or (header_keys.pop() if len(header_keys) == 1 else None)
     return row._replace(
-        title=title, phone_number=parts.phone.raw if parts.phone else None, phone_key=phone_key,
-        customer_name=parts.name, reference_os=parts.order_reference, devices=list(parts.devices),
-        chat_key=chat_key(title, identity, is_group=summary.is_group), is_group=summary.is_group,
-        format=summary.format, first_message_at=summary.first_time, last_message_at=summary.last_time,
-        line_count=summary.line_count, message_count=summary.message_count,
+        title=title,
+        phone_number=parts.phone.raw if parts.phone else None,
+        phone_key=phone_key,
+        customer_name=parts.name,
+        reference_os=parts.order_reference,
+        devices=list(parts.devices),
+        chat_key=chat_key(title, identity, is_group=summary.is_group),
+        is_group=summary.is_group,
+        format=summary.format,
+        first_message_at=summary.first_time,
+        last_message_at=summary.last_time,
+        line_count=summary.line_count,
+        message_count=summary.message_count,
         processing_status="pending" if summary.message_count else "failed",
-    )  # fmt: skip
+    )
 
 
 def _judge(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat]) -> None:

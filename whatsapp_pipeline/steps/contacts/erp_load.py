@@ -83,12 +83,14 @@ class _Loader:
         loaded.unchanged += len(fitted.rows) - written.inserted - written.updated
         loaded.truncated += sum(misfit.kind == "truncated" for misfit in fitted.misfits)
         loaded.exceptions += exceptions.replace_for_files(
-            self.conn, self.stage, [self.place(row_id) for row_id, _ in listed],
+            self.conn,
+            self.stage,
+            [self.place(row_id) for row_id, _ in listed],
             [
                 *(self.finding(m.id, m.kind, "warning", m.detail) for m in fitted.misfits),
                 *(self.finding(row_id, "future_date", "warning", _FUTURE) for row_id in future),
             ],
-        )  # fmt: skip
+        )
         return fitted
 
     def unreadable(self, reasons: Sequence[str], loaded: Loaded) -> None:
@@ -177,9 +179,15 @@ class ContactLoader(_Loader):
 
 def _source(contact: ErpContact, item_hash: bytes, cut: list[str]) -> erp.ContactSource:
     return erp.ContactSource(
-        contact.id, contact.situacao, contact.updated, contact.values.get("telefone"),
-        contact.values.get("celular"), item_hash, contact.field_names, cut,
-    )  # fmt: skip
+        contact.id,
+        contact.situacao,
+        contact.updated,
+        contact.values.get("telefone"),
+        contact.values.get("celular"),
+        item_hash,
+        contact.field_names,
+        cut,
+    )
 
 
 class OrderLoader(_Loader):
@@ -306,9 +314,11 @@ class OrderLoader(_Loader):
         )
         if self._source.live and self._missing:
             loaded.exceptions += exceptions.replace_for_files(
-                self.conn, self.stage, [self.place(order_id) for order_id in self._missing],
+                self.conn,
+                self.stage,
+                [self.place(order_id) for order_id in self._missing],
                 [self._without_details(order_id) for order_id in self._missing],
-            )  # fmt: skip
+            )
 
     def _without_details(self, order_id: int) -> exceptions.ExceptionRow:
         if order_id in self._foreign:

@@ -48,8 +48,13 @@ _MOST_STALE_PAGES: Final = 2
 # Initial state of a reading. `last_id` is 0 if the last row had no id; `digest` is a hash of the rows read so
 # far.
 _FIRST_READING: Final[dict[str, Any]] = {
-    "offset": 0, "last_id": None, "total": None, "moved": False, "bad": 0, "digest": "",
-}  # fmt: skip
+    "offset": 0,
+    "last_id": None,
+    "total": None,
+    "moved": False,
+    "bad": 0,
+    "digest": "",
+}
 
 _Log: TypeAlias = logging.Logger
 
@@ -204,10 +209,12 @@ class _Reader:
             if self.backup is not None:
                 self.backup.save_page(name, page)
             state.update(
-                total=page.total, bad=state["bad"] + bad, offset=page.next_offset,
+                total=page.total,
+                bad=state["bad"] + bad,
+                offset=page.next_offset,
                 last_id=(_id_or_none(page.items[-1]) or 0) if page.items else state["last_id"],
                 digest=_digest(state["digest"], page.total, ids),
-            )  # fmt: skip
+            )
             self._keep(listing, items, ids)
             offset = page.next_offset
             if self.tally.pages % 20 == 0:
@@ -245,9 +252,10 @@ def sync_contacts(
     the next call resumes.
     """
     with named_lock(
-        conn, erp_passes.LOCKS["contatos"],
+        conn,
+        erp_passes.LOCKS["contatos"],
         on_wait=lambda: log.info("another run reads the contacts; waiting"),
-    ):  # fmt: skip
+    ):
         known = erp_passes.watermark(conn, "contatos", source.name)
         full = full or (source.live and erp_passes.is_unfinished(conn, "contatos", "full", source.name))
         since = None if full or known is None or not source.live else known - OVERLAP
@@ -319,9 +327,10 @@ def sync_orders(
     can have changed, unless `full`. Raises PipelineError; the next call resumes.
     """
     with named_lock(
-        conn, erp_passes.LOCKS["ordem-servico"],
+        conn,
+        erp_passes.LOCKS["ordem-servico"],
         on_wait=lambda: log.info("another run reads the orders; waiting"),
-    ):  # fmt: skip
+    ):
         state = _state(source, "ordem-servico", since)
         if not full and (same := _same_pages(conn, "ordem-servico", state, log)):
             return same
@@ -360,9 +369,12 @@ def _recheck_open(reader: _Reader, loader: OrderLoader, since: date | None) -> N
 def _state(source: ErpSource, resource: Resource, since: date | None) -> dict[str, Any]:
     """Return the initial state of a pass: its source, period and saved pages."""
     return {
-        "source": source.name, "since": since.isoformat() if since else None,
-        "pages": erp_unchanged.pages_of(source, resource), "done": {}, "newest": None,
-    }  # fmt: skip
+        "source": source.name,
+        "since": since.isoformat() if since else None,
+        "pages": erp_unchanged.pages_of(source, resource),
+        "done": {},
+        "newest": None,
+    }
 
 
 def _same_pages(conn: Connection, resource: Resource, state: dict[str, Any], log: _Log) -> SyncReport | None:
@@ -379,9 +391,14 @@ def _same_pages(conn: Connection, resource: Resource, state: dict[str, Any], log
         extra=fields(resource=resource, counts={"unchanged": kept}),
     )
     return SyncReport(
-        items=last.items, expected=last.expected, unchanged=kept, truncated=last.truncated,
-        exceptions=last.exceptions, v2_names=last.v2_names, same_pages=1,
-    )  # fmt: skip
+        items=last.items,
+        expected=last.expected,
+        unchanged=kept,
+        truncated=last.truncated,
+        exceptions=last.exceptions,
+        v2_names=last.v2_names,
+        same_pages=1,
+    )
 
 
 def _backup(folder: Path | None, source: ErpSource, run: erp_passes.Pass) -> PageBackup | None:
@@ -414,21 +431,33 @@ def _finish(conn: Connection, run: erp_passes.Pass, reader: _Reader, *, until: d
     tally, items = reader.tally, reader.items()
     loaded = tally.loaded
     report = SyncReport(
-        pages=tally.pages, items=items, expected=tally.expected, read_again=tally.read_again,
-        resumed=int(run.resumed), incremental=int(run.scope == "incremental"), **asdict(loaded),
-    )  # fmt: skip
+        pages=tally.pages,
+        items=items,
+        expected=tally.expected,
+        read_again=tally.read_again,
+        resumed=int(run.resumed),
+        incremental=int(run.scope == "incremental"),
+        **asdict(loaded),
+    )
     with conn.transaction():
         erp_unchanged.keep(conn, run, report.counts())
         # Each listing is verified, but a row that moved from one to another may be counted twice.
         erp_passes.complete(conn, run, until=until, items=items, expected=min(tally.expected, items))
     reader.log.info(
         "%s: %d rows, %d new, %d changed, %d as before",
-        run.resource, items, loaded.inserted, loaded.updated, loaded.unchanged,
+        run.resource,
+        items,
+        loaded.inserted,
+        loaded.updated,
+        loaded.unchanged,
         extra=fields(
-            resource=run.resource, rows=items, new=loaded.inserted, changed=loaded.updated,
+            resource=run.resource,
+            rows=items,
+            new=loaded.inserted,
+            changed=loaded.updated,
             unchanged=loaded.unchanged,
         ),
-    )  # fmt: skip
+    )
     if loaded.v2_names:
         reader.log.info(
             "%d of them came with the field names of API v2",

@@ -102,6 +102,11 @@ def _phones(
                 continue
             for position, phone in enumerate(parse_phones(text, default_area_code=default_area_code), 1):
                 yield store.ContactPhone(
-                    contact.id_contato, name, position, phone.key, phone.kind.value,
-                    phone.had_ninth_digit, phone.e164,
-                )  # fmt: skip
+                    contact.id_contato,
+                    name,
+                    position,
+                    phone.key,
+                    phone.kind.value,
+                    phone.had_ninth_digit,
+                    phone.e164,
+                )

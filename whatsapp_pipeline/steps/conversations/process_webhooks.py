@@ -214,10 +214,13 @@ def _log_messages(conn: Connection, inbox_ids: list[int]) -> None:
         log.debug(
             "message stored",
             extra=fields(
-                asset="conversations", conversation_id=conversation_id, message_id=message_id, type=kind,
+                asset="conversations",
+                conversation_id=conversation_id,
+                message_id=message_id,
+                type=kind,
                 context_messages=context,
             ),
-        )  # fmt: skip
+        )
 
 
 def _read(delivery: inbox.Delivery, options: ProcessOptions, is_erased: NameTest | None) -> _Read:

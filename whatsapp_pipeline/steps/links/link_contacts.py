@@ -142,10 +142,15 @@ def _log_decisions(month: str, decisions: Iterable[LinkDecision]) -> None:
         log.debug(
             "chat decided",
             extra=fields(
-                asset="contact_links", month=month, chat=decision.id_chat_file, status=decision.status,
-                contact_id=decision.id_contato, method=decision.method, confidence=decision.confidence,
+                asset="contact_links",
+                month=month,
+                chat=decision.id_chat_file,
+                status=decision.status,
+                contact_id=decision.id_contato,
+                method=decision.method,
+                confidence=decision.confidence,
             ),
-        )  # fmt: skip
+        )
 
 
 def settled_by_people(conn: Connection, evidence: Mapping[int, Evidence]) -> dict[int, SettledOverrides]:
@@ -172,9 +177,18 @@ def _chat(row: store.StagedChat, default_area_code: str | None) -> ChatToLink:
             else Phone(row.phone_number or "", row.phone_key, PhoneKind.MOBILE, None, None)
         )
     return ChatToLink(
-        row.id, row.title, phone, row.name, row.order_reference, tuple(row.devices), tuple(row.seen_devices),
-        tuple(row.header_keys), row.is_group, row.first_day, row.last_day,
-    )  # fmt: skip
+        row.id,
+        row.title,
+        phone,
+        row.name,
+        row.order_reference,
+        tuple(row.devices),
+        tuple(row.seen_devices),
+        tuple(row.header_keys),
+        row.is_group,
+        row.first_day,
+        row.last_day,
+    )
 
 
 def _area(hit: store.PhoneHitRow, chat: ChatToLink) -> Area:
@@ -253,9 +267,13 @@ def decision_rows(decisions: Iterable[LinkDecision]) -> Iterator[DecisionRow]:
     """Yield decisions as rows of the tables."""
     for decision in decisions:
         yield DecisionRow(
-            decision.id_chat_file, decision.status, decision.method, decision.confidence,
-            decision.id_contato, list(decision.flags),
-        )  # fmt: skip
+            decision.id_chat_file,
+            decision.status,
+            decision.method,
+            decision.confidence,
+            decision.id_contato,
+            list(decision.flags),
+        )
 
 
 def candidate_rows(decisions: Iterable[LinkDecision]) -> Iterator[CandidateRow]:
@@ -263,6 +281,10 @@ def candidate_rows(decisions: Iterable[LinkDecision]) -> Iterator[CandidateRow]:
     for decision in decisions:
         for rank, candidate in enumerate(decision.candidates, 1):
             yield CandidateRow(
-                decision.id_chat_file, rank, candidate.id_contato, candidate.confidence, candidate.method,
+                decision.id_chat_file,
+                rank,
+                candidate.id_contato,
+                candidate.confidence,
+                candidate.method,
                 to_json(candidate.evidence),
-            )  # fmt: skip
+            )

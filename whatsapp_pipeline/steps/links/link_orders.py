@@ -159,9 +159,13 @@ def order_decision_rows(decisions: Iterable[OrderDecision]) -> Iterator[Decision
     """Yield decisions as rows of the tables."""
     for decision in decisions:
         yield DecisionRow(
-            decision.id_session, decision.status, decision.method, decision.confidence,
-            decision.id_ordem_servico, list(decision.flags),
-        )  # fmt: skip
+            decision.id_session,
+            decision.status,
+            decision.method,
+            decision.confidence,
+            decision.id_ordem_servico,
+            list(decision.flags),
+        )
 
 
 def order_candidate_rows(decisions: Iterable[OrderDecision]) -> Iterator[CandidateRow]:
@@ -169,6 +173,10 @@ def order_candidate_rows(decisions: Iterable[OrderDecision]) -> Iterator[Candida
     for decision in decisions:
         for rank, candidate in enumerate(decision.candidates, 1):
             yield CandidateRow(
-                decision.id_session, rank, candidate.id_ordem_servico, candidate.confidence, candidate.method,
+                decision.id_session,
+                rank,
+                candidate.id_ordem_servico,
+                candidate.confidence,
+                candidate.method,
                 to_json(candidate.evidence),
-            )  # fmt: skip
+            )

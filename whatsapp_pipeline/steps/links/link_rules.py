@@ -21,10 +21,20 @@ def rules_hash() -> str:
 def rule_files() -> list[Path]:
     """Return these files, sorted."""
     domain, steps, store = PACKAGE / "domain", PACKAGE / "steps" / "links", PACKAGE / "store" / "links"
-    return sorted([
-        *(path for path in (domain / "matching").rglob("*") if path.suffix in (".py", ".toml", ".json")),
-        domain / "phones.py", domain / "phone_texts.py", domain / "titles.py", *domain.glob("vocabulary.*"),
-        *steps.glob("link_*.py"), *steps.glob("*_evidence.py"),
-        store / "decisions.py", store / "contact_links.py", store / "order_links.py", store / "models.py",
-        *QUERIES_DIR.glob("links/link_*.sql"), *QUERIES_DIR.glob("links/order*.sql"),
-    ])  # fmt: skip
+    return sorted(
+        [
+            *(path for path in (domain / "matching").rglob("*") if path.suffix in (".py", ".toml", ".json")),
+            domain / "phones.py",
+            domain / "phone_texts.py",
+            domain / "titles.py",
+            *domain.glob("vocabulary.*"),
+            *steps.glob("link_*.py"),
+            *steps.glob("*_evidence.py"),
+            store / "decisions.py",
+            store / "contact_links.py",
+            store / "order_links.py",
+            store / "models.py",
+            *QUERIES_DIR.glob("links/link_*.sql"),
+            *QUERIES_DIR.glob("links/order*.sql"),
+        ]
+    )

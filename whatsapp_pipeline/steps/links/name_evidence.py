@@ -82,18 +82,26 @@ def _model(
         started = time.monotonic()
         model = fit(contacts, seed=seed, examples=examples, titles=fit_titles)
         store.save(
-            conn, "names", version=str(model.version), seed=seed, contacts=len(contacts),
-            overrides=len(examples), model=model.to_json(),
+            conn,
+            "names",
+            version=str(model.version),
+            seed=seed,
+            contacts=len(contacts),
+            overrides=len(examples),
+            model=model.to_json(),
             reliability=[asdict(band) for band in model.reliability],
-        )  # fmt: skip
+        )
         log.info(
             "fitted the name model on %d contacts and %d decisions in %.1f s; calibration error %.3f",
-            len(contacts), len(examples), time.monotonic() - started, model.calibration_error,
+            len(contacts),
+            len(examples),
+            time.monotonic() - started,
+            model.calibration_error,
             extra=fields(
                 counts={"contacts": len(contacts), "decisions": len(examples)},
                 calibration_error=round(model.calibration_error, 4),
             ),
-        )  # fmt: skip
+        )
         # Read from JSON, so that this run and later ones use exactly the same numbers.
         return NameModel.from_json(model.to_json())
 

@@ -83,17 +83,26 @@ def _fit(conn: Connection, count: int, *, log: logging.Logger) -> OrderModel:
     model = fit_orders(to_sessions(rows, orders), orders, store.span(conn, before=before))
     model = replace(model, sessions=count)
     models.save(
-        conn, "orders", version=str(model.version), seed=0, contacts=len(contacts), overrides=0,
-        model=model.to_json(), reliability=[asdict(band) for band in model.reliability],
-    )  # fmt: skip
+        conn,
+        "orders",
+        version=str(model.version),
+        seed=0,
+        contacts=len(contacts),
+        overrides=0,
+        model=model.to_json(),
+        reliability=[asdict(band) for band in model.reliability],
+    )
     log.info(
         "fitted the order model on %d sessions of %d contacts in %.1f s; calibration error %.3f",
-        len(rows), len(contacts), time.monotonic() - started, model.calibration_error,
+        len(rows),
+        len(contacts),
+        time.monotonic() - started,
+        model.calibration_error,
         extra=fields(
             counts={"sessions": len(rows), "contacts": len(contacts)},
             calibration_error=round(model.calibration_error, 4),
         ),
-    )  # fmt: skip
+    )
     # Read back, so that the run that fitted and the runs after it use the very same numbers.
     return OrderModel.from_json(model.to_json())
 
@@ -123,10 +132,16 @@ def to_sessions(
     found = []
     for row in rows:
         session = SessionToLink(
-            row.id, row.id_contato, row.first_day, row.last_day,
-            tuple(number.lstrip("0") for number in row.order_numbers), tuple(row.devices),
-            tuple(row.stages), row.title_number, tuple(row.title_devices),
-        )  # fmt: skip
+            row.id,
+            row.id_contato,
+            row.first_day,
+            row.last_day,
+            tuple(number.lstrip("0") for number in row.order_numbers),
+            tuple(row.devices),
+            tuple(row.stages),
+            row.title_number,
+            tuple(row.title_devices),
+        )
         alone = of_chat[row.id_chat_file] == 1
         found.append(with_title(session, orders.get(row.id_contato or -1, [])) if alone else session)
     return found

@@ -31,9 +31,15 @@ def phone_corrections(conn: Connection, *, log: logging.Logger) -> dict[str, flo
             return kept
         verdicts = sum(right + wrong for _, right, wrong in store.phone_verdicts(conn))
         store.save(
-            conn, "phones", version=_VERSION, seed=0, contacts=0, overrides=verdicts, model=json.dumps(now),
+            conn,
+            "phones",
+            version=_VERSION,
+            seed=0,
+            contacts=0,
+            overrides=verdicts,
+            model=json.dumps(now),
             reliability=[],
-        )  # fmt: skip
+        )
         log.info(
             "corrected the weights of phone methods by %d verdicts: %s",
             verdicts,

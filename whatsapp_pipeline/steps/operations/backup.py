@@ -86,9 +86,16 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
         tables = dumps.dump(url, programs, partial)
         verified = _verify(url, programs, partial, tables, options, log)
         backup = Backup(
-            path.name, database, reason, now.isoformat(), round(time.monotonic() - started, 2),
-            partial.stat().st_size, version, verified, tables,
-        )  # fmt: skip
+            path.name,
+            database,
+            reason,
+            now.isoformat(),
+            round(time.monotonic() - started, 2),
+            partial.stat().st_size,
+            version,
+            verified,
+            tables,
+        )
         private_files.write(path.with_suffix(".json"), json.dumps(asdict(backup), indent=1))
         partial.replace(path)
     except OSError as error:
@@ -102,12 +109,16 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
             path.with_suffix(".json").unlink(missing_ok=True)
     log.info(
         "backup %s: %.1f MB, %s rows in %d tables, %s, %.1f s",
-        path.name, backup.size_bytes / 1e6, f"{sum(tables.values()):,}", len(tables),
-        verified, backup.seconds,
+        path.name,
+        backup.size_bytes / 1e6,
+        f"{sum(tables.values()):,}",
+        len(tables),
+        verified,
+        backup.seconds,
         extra=fields(
             file=path.name, reason=reason, verified=verified, seconds=backup.seconds, counts=backup.counts()
         ),
-    )  # fmt: skip
+    )
     remove_old(options, database, log=log)
     return backup
 
@@ -181,9 +192,7 @@ def superfluous(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[
 
 def remove_old(options: BackupOptions, database: str, *, log: logging.Logger) -> int:
     """Delete the old backups of `database`; return their number."""
-    old = superfluous(
-        kept(options.folder, database), daily=options.keep_daily, monthly=options.keep_monthly
-    )  # fmt: skip
+    old = superfluous(kept(options.folder, database), daily=options.keep_daily, monthly=options.keep_monthly)
     for leftover in options.folder.glob(f"{database}-*.partial"):
         if time.time() - leftover.stat().st_mtime > 24 * 3600:  # left by a killed process
             leftover.unlink(missing_ok=True)

@@ -66,9 +66,13 @@ class QaReport:
     def counts(self) -> dict[str, int]:
         """Return the counts by name."""
         return {
-            "months": self.months, "chats": self.chats, "linked": self.linked, "sampled": self.sampled,
-            "reviewed": self.reviewed, "bytes": len(self.html.encode()),
-        }  # fmt: skip
+            "months": self.months,
+            "chats": self.chats,
+            "linked": self.linked,
+            "sampled": self.sampled,
+            "reviewed": self.reviewed,
+            "bytes": len(self.html.encode()),
+        }
 
 
 def make(

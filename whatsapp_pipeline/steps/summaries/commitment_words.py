@@ -8,14 +8,25 @@ from whatsapp_pipeline.domain.summaries.wording import say_date, say_length, say
 from whatsapp_pipeline.store.summaries.commitment_lists import CommitmentLine
 
 KIND_WORDS = {
-    "price_quoted": "orçamento", "deadline_promised": "prazo prometido", "warranty_given": "garantia",
-    "quote_approved": "orçamento aprovado", "quote_refused": "orçamento recusado",
-    "pickup_agreed": "retirada combinada", "payment_announced": "pagamento avisado",
-}  # fmt: skip
+    "price_quoted": "orçamento",
+    "deadline_promised": "prazo prometido",
+    "warranty_given": "garantia",
+    "quote_approved": "orçamento aprovado",
+    "quote_refused": "orçamento recusado",
+    "pickup_agreed": "retirada combinada",
+    "payment_announced": "pagamento avisado",
+}
 STATUS_WORDS = {
-    "open": "em aberto", "due": "vence hoje", "overdue": "atrasado", "noted": "", "superseded": "substituído",
-    "approved": "aprovado", "refused": "recusado", "kept": "cumprido", "broken": "descumprido",
-}  # fmt: skip
+    "open": "em aberto",
+    "due": "vence hoje",
+    "overdue": "atrasado",
+    "noted": "",
+    "superseded": "substituído",
+    "approved": "aprovado",
+    "refused": "recusado",
+    "kept": "cumprido",
+    "broken": "descumprido",
+}
 
 
 def commitment_line(line: CommitmentLine) -> str:

@@ -79,6 +79,10 @@ def dossier(conn: Connection, number: int, *, messages: int = 30) -> Dossier:
         source, _, value = ref.partition(":")
         ids[source].append(int(value))
     return Dossier(
-        contact, summary, store.conversations(conn, number), store.orders(conn, number),
-        store.quotes(conn, ids["chat"], ids["webhook"]), store.last_messages(conn, number, limit=messages),
-    )  # fmt: skip
+        contact,
+        summary,
+        store.conversations(conn, number),
+        store.orders(conn, number),
+        store.quotes(conn, ids["chat"], ids["webhook"]),
+        store.last_messages(conn, number, limit=messages),
+    )

@@ -117,9 +117,13 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
         store.finish(conn)
     log.info(
         "%d contacts, %d changed, %d summaries written, %d removed, %d messages measured",
-        report.contacts, report.contacts_changed, report.summaries_written, report.summaries_removed,
-        report.messages_measured, extra=fields(counts=report.counts()),
-    )  # fmt: skip
+        report.contacts,
+        report.contacts_changed,
+        report.summaries_written,
+        report.summaries_removed,
+        report.messages_measured,
+        extra=fields(counts=report.counts()),
+    )
     return report
 
 
@@ -192,9 +196,14 @@ def _compute_part(
         store.save_business_days(conn, business_days(*days, options.hours))
     customer_only = sorted(texts.reader.taxonomy.customer_only)
     store.measure_part(
-        conn, part, reply_limit=options.reply_limit, opinion=OPINION, customer_only=customer_only,
-        as_of=as_of, bounds=options.frequency,
-    )  # fmt: skip
+        conn,
+        part,
+        reply_limit=options.reply_limit,
+        opinion=OPINION,
+        customer_only=customer_only,
+        as_of=as_of,
+        bounds=options.frequency,
+    )
     settled = _settle(conn, options)
     promised = commitments.save_commitments(
         conn, part, ((contact, one) for contact, found in settled.items() for one in found)
@@ -231,16 +240,33 @@ def _rounded(value: Decimal | None) -> float | None:
 def _facts(row: dict[str, Any], mood: float | None, change: float | None) -> Facts:
     refs = [*(row["median_refs"] or ()), *(row["p90_refs"] or ())]
     return Facts(
-        messages=row["messages"], customer=row["customer"], staff=row["staff"],
-        conversations=row["conversations"], first_at=row["first_at"], last_at=row["last_at"],
-        first_ref=row["first_ref"], last_ref=row["last_ref"],
-        last_speaker=_SPEAKERS.get(row["last_direction"] or ""), frequency=row["frequency"],
-        topics=row["topics"] or (), terms=row["terms"] or (), sentiment=label_of(mood or 0.0), mood=mood,
-        mood_change=change, mood_ref=row["mood_ref"], reply_median=row["reply_median"],
-        reply_p90=row["reply_p90"], reply_median_business=row["reply_median_business"], reply_refs=refs,
-        orders=row["orders"] or (), waiting_since=row["waiting_since"], waiting_ref=row["waiting_ref"],
-        replies=row["replies"] or 0, case=row["case_terms"] or (), urgent_ref=row["urgent_ref"],
-    )  # fmt: skip
+        messages=row["messages"],
+        customer=row["customer"],
+        staff=row["staff"],
+        conversations=row["conversations"],
+        first_at=row["first_at"],
+        last_at=row["last_at"],
+        first_ref=row["first_ref"],
+        last_ref=row["last_ref"],
+        last_speaker=_SPEAKERS.get(row["last_direction"] or ""),
+        frequency=row["frequency"],
+        topics=row["topics"] or (),
+        terms=row["terms"] or (),
+        sentiment=label_of(mood or 0.0),
+        mood=mood,
+        mood_change=change,
+        mood_ref=row["mood_ref"],
+        reply_median=row["reply_median"],
+        reply_p90=row["reply_p90"],
+        reply_median_business=row["reply_median_business"],
+        reply_refs=refs,
+        orders=row["orders"] or (),
+        waiting_since=row["waiting_since"],
+        waiting_ref=row["waiting_ref"],
+        replies=row["replies"] or 0,
+        case=row["case_terms"] or (),
+        urgent_ref=row["urgent_ref"],
+    )
 
 
 def _evidence(claims: Sequence[Claim], source: str) -> list[int]:
@@ -262,31 +288,54 @@ def summary_row(row: dict[str, Any], promised: Sequence[Commitment] = ()) -> sto
     ]
     since = min(filter(None, (row["waiting_since"], row["order_open_since"])), default=None)
     kept = {
-        "types": row["types"], "case": facts.case, "urgent": facts.urgent_ref,
-        "topics": facts.topics, "terms": facts.terms, "orders": facts.orders,
+        "types": row["types"],
+        "case": facts.case,
+        "urgent": facts.urgent_ref,
+        "topics": facts.topics,
+        "terms": facts.terms,
+        "orders": facts.orders,
         "sentiment": {
-            "score": mood, "last_conversation": last, "before": before, "evidence": row["mood_ref"],
-            "evidence_start": row["mood_start"], "evidence_end": row["mood_end"],
+            "score": mood,
+            "last_conversation": last,
+            "before": before,
+            "evidence": row["mood_ref"],
+            "evidence_start": row["mood_start"],
+            "evidence_end": row["mood_end"],
         },
         "replies": {"count": row["replies"] or 0, "median": row["median_refs"], "p90": row["p90_refs"]},
         "first_responses": row["first_responses"] or 0,
         "waiting": row["waiting_ref"],
         "resolution": next((order["closed"] for order in facts.orders if order["status"] == "3"), None),
-    }  # fmt: skip
+    }
     return store.SummaryRow(
-        id_contato=row["id_contato"], first_interaction_date=row["first_at"],
-        last_interaction_date=row["last_at"], communication_frequency=row["frequency"],
+        id_contato=row["id_contato"],
+        first_interaction_date=row["first_at"],
+        last_interaction_date=row["last_at"],
+        communication_frequency=row["frequency"],
         common_topics=[topic["name"] for topic in facts.topics[:_TOPICS_KEPT]],
-        sentiment_analysis=facts.sentiment, sentiment_score=mood, sentiment_change=change,
-        summary=" ".join(claim["text"] for claim in claims), message_count=row["messages"],
-        customer_messages=row["customer"], staff_messages=row["staff"], other_messages=row["other"],
-        conversation_count=row["conversations"], last_speaker=facts.last_speaker,
-        first_response_median_s=row["first_median"], first_response_p90_s=row["first_p90"],
+        sentiment_analysis=facts.sentiment,
+        sentiment_score=mood,
+        sentiment_change=change,
+        summary=" ".join(claim["text"] for claim in claims),
+        message_count=row["messages"],
+        customer_messages=row["customer"],
+        staff_messages=row["staff"],
+        other_messages=row["other"],
+        conversation_count=row["conversations"],
+        last_speaker=facts.last_speaker,
+        first_response_median_s=row["first_median"],
+        first_response_p90_s=row["first_p90"],
         first_response_median_business_s=row["first_median_business"],
         first_response_p90_business_s=row["first_p90_business"],
-        reply_median_s=row["reply_median"], reply_p90_s=row["reply_p90"],
-        reply_median_business_s=row["reply_median_business"], reply_p90_business_s=row["reply_p90_business"],
-        open_since=since, open_reasons=reasons, facts=Jsonb(kept), claims=Jsonb(claims),
-        evidence_message_ids=_evidence(claims, "chat"), evidence_webhook_ids=_evidence(claims, "webhook"),
+        reply_median_s=row["reply_median"],
+        reply_p90_s=row["reply_p90"],
+        reply_median_business_s=row["reply_median_business"],
+        reply_p90_business_s=row["reply_p90_business"],
+        open_since=since,
+        open_reasons=reasons,
+        facts=Jsonb(kept),
+        claims=Jsonb(claims),
+        evidence_message_ids=_evidence(claims, "chat"),
+        evidence_webhook_ids=_evidence(claims, "webhook"),
         input_hash=row["input_hash"],
-    )  # fmt: skip
+    )

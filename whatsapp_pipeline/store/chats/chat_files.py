@@ -58,25 +58,52 @@ class ChatRow(NamedTuple):
 
 # Frames of sessions of chats (`file_path`, `chat_number`); times are local and naive.
 SESSION_SCHEMA: Mapping[str, pl.DataType] = {
-    "file_path": pl.String(), "chat_number": pl.Int64(), "number": pl.Int64(),
-    "started_at": pl.Datetime("us"), "ended_at": pl.Datetime("us"), "message_count": pl.Int64(),
-    "order_numbers": pl.List(pl.String()), "devices": pl.List(pl.String()), "stages": pl.List(pl.String()),
-}  # fmt: skip
+    "file_path": pl.String(),
+    "chat_number": pl.Int64(),
+    "number": pl.Int64(),
+    "started_at": pl.Datetime("us"),
+    "ended_at": pl.Datetime("us"),
+    "message_count": pl.Int64(),
+    "order_numbers": pl.List(pl.String()),
+    "devices": pl.List(pl.String()),
+    "stages": pl.List(pl.String()),
+}
 # Frames of phones in the headers of chats.
 PHONE_SCHEMA: Mapping[str, pl.DataType] = {
-    "file_path": pl.String(), "chat_number": pl.Int64(), "raw": pl.String(), "key": pl.String(),
-    "kind": pl.String(), "occurrences": pl.Int64(),
-}  # fmt: skip
+    "file_path": pl.String(),
+    "chat_number": pl.Int64(),
+    "raw": pl.String(),
+    "key": pl.String(),
+    "kind": pl.String(),
+    "occurrences": pl.Int64(),
+}
 _CHAT_SCHEMA: Mapping[str, pl.DataType] = {
-    "filename": pl.String(), "file_path": pl.String(), "chat_number": pl.Int64(), "month": pl.String(),
-    "file_date": pl.Date(), "file_time": pl.Time(), "title": pl.String(), "phone_number": pl.String(),
-    "phone_key": pl.String(), "customer_name": pl.String(), "reference_os": pl.String(),
-    "devices": pl.List(pl.String()), "chat_key": pl.String(), "is_group": pl.Boolean(),
-    "content_hash": pl.Binary(), "indexed_hash": pl.Binary(), "size_bytes": pl.Int64(),
-    "modified_at": pl.Datetime("us", "UTC"), "format": pl.String(), "parse_options": pl.String(),
-    "first_message_at": pl.Datetime("us"), "last_message_at": pl.Datetime("us"), "line_count": pl.Int64(),
-    "message_count": pl.Int64(), "processing_status": pl.String(),
-}  # fmt: skip
+    "filename": pl.String(),
+    "file_path": pl.String(),
+    "chat_number": pl.Int64(),
+    "month": pl.String(),
+    "file_date": pl.Date(),
+    "file_time": pl.Time(),
+    "title": pl.String(),
+    "phone_number": pl.String(),
+    "phone_key": pl.String(),
+    "customer_name": pl.String(),
+    "reference_os": pl.String(),
+    "devices": pl.List(pl.String()),
+    "chat_key": pl.String(),
+    "is_group": pl.Boolean(),
+    "content_hash": pl.Binary(),
+    "indexed_hash": pl.Binary(),
+    "size_bytes": pl.Int64(),
+    "modified_at": pl.Datetime("us", "UTC"),
+    "format": pl.String(),
+    "parse_options": pl.String(),
+    "first_message_at": pl.Datetime("us"),
+    "last_message_at": pl.Datetime("us"),
+    "line_count": pl.Int64(),
+    "message_count": pl.Int64(),
+    "processing_status": pl.String(),
+}
 
 
 class KnownFile(NamedTuple):

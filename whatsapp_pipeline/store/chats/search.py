@@ -59,11 +59,17 @@ def search(conn: Connection, query: SearchQuery) -> list[SearchHit]:
                 %(mark_start)s, %(mark_end)s)
             """,
             {
-                "words": query.words, "contact": query.contact, "service_order": query.order,
-                "since": query.since, "until": query.until, "direction": query.direction,
-                "max_results": query.limit, "mark_start": query.mark_start, "mark_end": query.mark_end,
+                "words": query.words,
+                "contact": query.contact,
+                "service_order": query.order,
+                "since": query.since,
+                "until": query.until,
+                "direction": query.direction,
+                "max_results": query.limit,
+                "mark_start": query.mark_start,
+                "mark_end": query.mark_end,
             },
-        ).fetchall()  # fmt: skip
+        ).fetchall()
 
 
 SearchSort: TypeAlias = Literal["rank", "date"]
@@ -241,12 +247,17 @@ def _filters(search: MessageSearch, *, at: str, side: str, attachment: str) -> l
 
 def _values(search: MessageSearch, query: str, recheck: str | None) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "query": query, "recheck": recheck, "contact": search.contact, "order": search.order,
+        "query": query,
+        "recheck": recheck,
+        "contact": search.contact,
+        "order": search.order,
         "since": search.since,
-        "until": search.until, "side": search.side, "attachment": search.attachment,
+        "until": search.until,
+        "side": search.side,
+        "attachment": search.attachment,
         "limit": search.limit + 1,
         "marks": f'StartSel="{MARK_START}", StopSel="{MARK_END}", MaxWords=30, MinWords=10',
-    }  # fmt: skip
+    }
     if search.after is not None:
         score, source, message_id = search.after
         values |= {"after_score": score, "after_source": source, "after_id": message_id}

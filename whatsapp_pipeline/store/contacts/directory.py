@@ -99,9 +99,12 @@ def orders_numbered(
 ) -> list[OrderListed]:
     """Return the orders with that number, newest first; leading zeros and a `#` before it do not count."""
     return _orders(
-        conn, "ltrim(o.numero_ordem_servico::text, '0') = %(value)s",
-        number.strip().lstrip("#").strip().lstrip("0"), with_device=with_device, limit=limit,
-    )  # fmt: skip
+        conn,
+        "ltrim(o.numero_ordem_servico::text, '0') = %(value)s",
+        number.strip().lstrip("#").strip().lstrip("0"),
+        with_device=with_device,
+        limit=limit,
+    )
 
 
 def order_by_id(conn: Connection, id_order: int, *, with_device: bool) -> OrderListed | None:

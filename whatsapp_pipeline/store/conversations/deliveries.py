@@ -64,9 +64,7 @@ def store(
     `tenants` gives the tenant of each account's new conversations. With `ask_assistant` each new message of
     a user becomes a question for the assistant, unless it is too old.
     """
-    messages, statuses, others = (
-        _of(received, Message), _of(received, Status), _of(received, Other)
-    )  # fmt: skip
+    messages, statuses, others = (_of(received, Message), _of(received, Status), _of(received, Other))
     lock_accounts(conn, (r.item.phone_number_id for r in received if not isinstance(r.item, Other)))
     inserted, conversations = _add_messages(conn, messages, tenants) if messages else ([], 0)
     _apply_changes(conn, [m for _, m in messages])
@@ -163,11 +161,26 @@ def _add_messages(
     ):
         key = _message_key(r, m)
         row = _MessageRow(
-            conversation_id, m.role, m.text, m.raw_json, m.origin, m.type, m.phone_number_id, m.provider_id,
-            key, m.provider_time, m.provider_time or r.received_at, r.inbox_id, m.position, m.status,
-            m.reply_to, m.new_text, m.sender.value if m.sender else None,
-            m.sender.canonical if m.sender else None, m.sender_name,
-        )  # fmt: skip
+            conversation_id,
+            m.role,
+            m.text,
+            m.raw_json,
+            m.origin,
+            m.type,
+            m.phone_number_id,
+            m.provider_id,
+            key,
+            m.provider_time,
+            m.provider_time or r.received_at,
+            r.inbox_id,
+            m.position,
+            m.status,
+            m.reply_to,
+            m.new_text,
+            m.sender.value if m.sender else None,
+            m.sender.canonical if m.sender else None,
+            m.sender_name,
+        )
         known = first.get((m.phone_number_id, key))
         first[m.phone_number_id, key] = row if known is None else _with_copy(known, row)
     rows = conn.execute(
@@ -236,9 +249,15 @@ def _add_leads(
         for identity in numbers[:1]:
             found.setdefault(
                 (m.phone_number_id, identity.canonical),
-                (m.phone_number_id, identity.canonical, identity.value, m.profile_name,
-                 tenants.get(m.phone_number_id), m.provider_time or r.received_at),
-            )  # fmt: skip
+                (
+                    m.phone_number_id,
+                    identity.canonical,
+                    identity.value,
+                    m.profile_name,
+                    tenants.get(m.phone_number_id),
+                    m.provider_time or r.received_at,
+                ),
+            )
     if not found:
         return 0
     added = conn.execute(

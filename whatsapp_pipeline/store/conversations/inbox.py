@@ -143,11 +143,16 @@ def lease(
     found = conn.execute(
         load("conversations/lease_deliveries"),
         {
-            "first_id": first_id, "last_id": last_id, "rows": rows, "seconds": seconds,
-            "suspects": suspects, "bytes": 4 * 2**20, "token": token,
+            "first_id": first_id,
+            "last_id": last_id,
+            "rows": rows,
+            "seconds": seconds,
+            "suspects": suspects,
+            "bytes": 4 * 2**20,
+            "token": token,
         },
         binary=True,
-    ).fetchall()  # fmt: skip
+    ).fetchall()
     return token, sorted((Delivery(*row) for row in found), key=lambda delivery: delivery.id)
 
 

@@ -155,9 +155,13 @@ def messages_around(
         {_DETAILED}
     """
     values = {
-        "scope": scope.id, "at": place.at, "file": place.file, "ordinal": place.ordinal, "before": before,
+        "scope": scope.id,
+        "at": place.at,
+        "file": place.file,
+        "ordinal": place.ordinal,
+        "before": before,
         "after": after,
-    }  # fmt: skip
+    }
     with conn.cursor(row_factory=class_row(StreamMessage)) as cursor:
         return cursor.execute(statement, values).fetchall()
 

@@ -78,15 +78,20 @@ def write(
     candidates.
     """
     _fill(
-        conn, "decided",
+        conn,
+        "decided",
         "id bigint PRIMARY KEY, status text, method text, confidence double precision, target bigint,"
-        " flags text[]", decisions, joined_by="id",
-    )  # fmt: skip
+        " flags text[]",
+        decisions,
+        joined_by="id",
+    )
     _fill(
-        conn, "candidates",
+        conn,
+        "candidates",
         "id bigint, rank smallint, target bigint, confidence double precision, method text, evidence jsonb",
-        candidates, joined_by="id, rank",
-    )  # fmt: skip
+        candidates,
+        joined_by="id, rank",
+    )
     names = {name: sql.Identifier(getattr(tables, name)) for name in tables.__slots__}
     # A trigger treats a `manual` row that loses its target as one whose contact or order was deleted. Setting
     # another status first avoids that.

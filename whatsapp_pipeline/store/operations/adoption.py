@@ -19,11 +19,21 @@ TABLES: Final = ("contatos", "ordens_servico")
 _UNGUARDED: Final = "deleting a row does not clear the links to it"
 _INTEGERS: Final = frozenset({"int2", "int4", "int8"})
 _FAMILIES: Final[dict[str, str]] = {
-    "varchar": "text", "bpchar": "text", "text": "text", "citext": "text",
-    "int2": "integer", "int4": "integer", "int8": "integer",
-    "numeric": "number", "float4": "number", "float8": "number",
-    "date": "date", "timestamp": "time", "timestamptz": "time", "bool": "flag",
-}  # fmt: skip
+    "varchar": "text",
+    "bpchar": "text",
+    "text": "text",
+    "citext": "text",
+    "int2": "integer",
+    "int4": "integer",
+    "int8": "integer",
+    "numeric": "number",
+    "float4": "number",
+    "float8": "number",
+    "date": "date",
+    "timestamp": "time",
+    "timestamptz": "time",
+    "bool": "flag",
+}
 _EXPECTED_LINE: Final = re.compile(
     r"^\s+ADD COLUMN IF NOT EXISTS (\w+) ([\w ]+(?:\([\d, ]+\))?)[,;]", re.MULTILINE
 )
@@ -125,26 +135,38 @@ def _key_findings(conn: Connection, table: str, real: dict[str, UserColumn]) -> 
     if real["id"].type_name not in _INTEGERS:
         return [
             TableFinding(
-                table, "id", "other_type", real["id"].type, "integer or bigint",
+                table,
+                "id",
+                "other_type",
+                real["id"].type,
+                "integer or bigint",
                 f"rows of the ERP cannot be kept in this table, and {_UNGUARDED}",
             )
-        ]  # fmt: skip
+        ]
     row = conn.execute(_LINKS_QUERY, (table, table)).fetchone()
     unique, linked = row if row else (False, False)
     if not unique:
         return [
             TableFinding(
-                table, "id", "no_unique_id", "no primary key", "a key on id",
+                table,
+                "id",
+                "no_unique_id",
+                "no primary key",
+                "a key on id",
                 f"{_UNGUARDED}; ALTER TABLE {table} ADD PRIMARY KEY (id), then link_to_adopted() mend it",
             )
-        ]  # fmt: skip
+        ]
     if not linked:
         return [
             TableFinding(
-                table, "id", "no_foreign_keys", "a key added after the migration", "foreign keys to it",
+                table,
+                "id",
+                "no_foreign_keys",
+                "a key added after the migration",
+                "foreign keys to it",
                 f"{_UNGUARDED}; SELECT link_to_adopted(…) as the migrations do mends it",
             )
-        ]  # fmt: skip
+        ]
     return []
 
 
@@ -172,12 +194,16 @@ def _required_findings(table: str, real: dict[str, UserColumn]) -> list[TableFin
     ours = {"id", *expected(table)}
     return [
         TableFinding(
-            table, name, "required", f"{column.type} not null", "a default, or null allowed",
+            table,
+            name,
+            "required",
+            f"{column.type} not null",
+            "a default, or null allowed",
             "new rows of the ERP cannot be inserted into this table",
         )
         for name, column in real.items()
         if column.required and not column.has_default and name not in ours
-    ]  # fmt: skip
+    ]
 
 
 def _read_type(type_: str) -> tuple[str, int | None, int | None]:

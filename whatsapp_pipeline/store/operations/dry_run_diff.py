@@ -102,8 +102,11 @@ class Change:
     def as_dict(self) -> dict[str, Any]:
         """Return the change as JSON values."""
         return {
-            "what": self.what, "change": self.change, "count": self.count, "examples": list(self.examples)
-        }  # fmt: skip
+            "what": self.what,
+            "change": self.change,
+            "count": self.count,
+            "examples": list(self.examples),
+        }
 
 
 def remember(conn: Connection) -> None:

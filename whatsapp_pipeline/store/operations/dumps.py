@@ -59,10 +59,17 @@ def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
         assert row is not None  # noqa: S101  # pg_export_snapshot always returns a name
         counts = count_tables(conn)
         _run(
-            [programs.path("pg_dump"), "--format=custom", "--no-owner", "--no-privileges",
-             f"--snapshot={row[0]}", f"--file={target}"],
-            url, f"pg_dump of {describe(url)} failed",
-        )  # fmt: skip
+            [
+                programs.path("pg_dump"),
+                "--format=custom",
+                "--no-owner",
+                "--no-privileges",
+                f"--snapshot={row[0]}",
+                f"--file={target}",
+            ],
+            url,
+            f"pg_dump of {describe(url)} failed",
+        )
     return counts
 
 
@@ -89,10 +96,13 @@ def load(url: str, programs: Programs, source: Path, *, clean: bool) -> None:
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader,  # noqa: S603
         subprocess.Popen(  # noqa: S603
-            psql, env=environment(url), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            psql,
+            env=environment(url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         ) as writer,
-    ):  # fmt: skip
+    ):
         assert reader.stdout is not None and reader.stderr is not None  # noqa: S101, PT018  # piped above
         assert writer.stdin is not None and writer.stderr is not None  # noqa: S101, PT018
         with contextlib.suppress(BrokenPipeError):  # psql stopped early; its error message follows

@@ -26,9 +26,11 @@ from whatsapp_pipeline.store.operations.first_migration import rows_without_own_
 ASIDE: Final = "before_pipeline"
 """Schema that keeps the user's tables of the plan's shape, with every row, after adoption."""
 
-_ID, _TEXT, _TIME = frozenset({"int2", "int4", "int8"}), frozenset({"varchar", "bpchar", "text"}), frozenset(
-    {"timestamp", "timestamptz", "date"}
-)  # fmt: skip
+_ID, _TEXT, _TIME = (
+    frozenset({"int2", "int4", "int8"}),
+    frozenset({"varchar", "bpchar", "text"}),
+    frozenset({"timestamp", "timestamptz", "date"}),
+)
 _FLAG, _NUMBER = frozenset({"bool"}), frozenset({"numeric", "float4", "float8", "int2", "int4", "int8"})
 _JSON, _LIST = frozenset({"json", "jsonb"}), frozenset({"_text", "_varchar", "text", "varchar"})
 _REQUIRED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
@@ -38,30 +40,46 @@ _REQUIRED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
     "conversation_messages": {"id": _ID, "conversation_id": _ID, "role": _TEXT, "text": _TEXT},
     "chat_files": {"id": _ID, "filename": _TEXT, "file_path": _TEXT},
     "chat_messages": {
-        "id": _ID, "id_chat_file": _ID, "message_timestamp": _TIME, "is_from_customer": _FLAG,
+        "id": _ID,
+        "id_chat_file": _ID,
+        "message_timestamp": _TIME,
+        "is_from_customer": _FLAG,
         "message_text": _TEXT,
     },
     "customer_chat_summaries": {"id": _ID, "id_contato": _ID, "summary": _TEXT},
-}  # fmt: skip
+}
 _STAMPS: Final = {"created_at": _TIME, "updated_at": _TIME}
 _OPTIONAL: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
     "tenants": {"is_active": _FLAG},
     "whatsapp_accounts": {
-        "id": _ID, "display_phone_number": _TEXT, "phone_number": _TEXT, "is_active": _FLAG,
+        "id": _ID,
+        "display_phone_number": _TEXT,
+        "phone_number": _TEXT,
+        "is_active": _FLAG,
     },
     "conversations": {"tenant_id": _ID, "channel": _TEXT, "is_active": _FLAG},
     "conversation_messages": {"raw_json": _JSON},
     "chat_files": {
-        "file_date": _TIME, "phone_number": _TEXT, "customer_name": _TEXT, "reference_os": _TEXT,
-        "id_contato": _ID, "id_ordem_servico": _ID, "processing_status": _TEXT, "match_method": _TEXT,
-        "match_confidence": _NUMBER, "order_match_method": _TEXT, "message_count": _NUMBER,
+        "file_date": _TIME,
+        "phone_number": _TEXT,
+        "customer_name": _TEXT,
+        "reference_os": _TEXT,
+        "id_contato": _ID,
+        "id_ordem_servico": _ID,
+        "processing_status": _TEXT,
+        "match_method": _TEXT,
+        "match_confidence": _NUMBER,
+        "order_match_method": _TEXT,
+        "message_count": _NUMBER,
     },
     "chat_messages": {"responding_to": _TEXT},
     "customer_chat_summaries": {
-        "last_interaction_date": _TIME, "communication_frequency": _TEXT, "common_topics": _LIST,
+        "last_interaction_date": _TIME,
+        "communication_frequency": _TEXT,
+        "common_topics": _LIST,
         "sentiment_analysis": _TEXT,
     },
-}  # fmt: skip
+}
 PLAN_TABLES: Final = tuple(_REQUIRED)
 """The plan's tables, parents before children: the order in which rows are carried over."""
 
@@ -72,9 +90,14 @@ _INDEXED: Final = re.compile(
 )
 _FUNCTIONS: Final = re.compile(r"^CREATE (?:OR REPLACE )?FUNCTION (\w+)\(", re.MULTILINE)
 _TYPES: Final = {
-    _ID: "bigint", _TEXT: "text", _TIME: "timestamp", _FLAG: "boolean", _NUMBER: "double precision",
-    _JSON: "json", _LIST: "text",
-}  # fmt: skip
+    _ID: "bigint",
+    _TEXT: "text",
+    _TIME: "timestamp",
+    _FLAG: "boolean",
+    _NUMBER: "double precision",
+    _JSON: "json",
+    _LIST: "text",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +185,13 @@ def _names_taken(
     rows = conn.execute(
         queries.load("operations/adopt_names"),
         {
-            "schema": schema, "indexes": list(names.indexes), "functions": list(names.functions),
-            "known": list(known), "aside": ASIDE,
+            "schema": schema,
+            "indexes": list(names.indexes),
+            "functions": list(names.functions),
+            "known": list(known),
+            "aside": ASIDE,
         },
-    )  # fmt: skip
+    )
     return (row[0] for row in rows)
 
 

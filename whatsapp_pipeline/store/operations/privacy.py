@@ -29,20 +29,51 @@ from whatsapp_pipeline.store.operations.privacy_webhooks import (
 
 # Columns of contatos with personal data. The pipeline does not clear columns that other programs added.
 _PERSONAL = (
-    "nome", "codigo", "fantasia", "cpf_cnpj", "inscricao_estadual", "rg", "telefone", "celular", "email",
-    "telefone_normalizado", "celular_normalizado",
-)  # fmt: skip
+    "nome",
+    "codigo",
+    "fantasia",
+    "cpf_cnpj",
+    "inscricao_estadual",
+    "rg",
+    "telefone",
+    "celular",
+    "email",
+    "telefone_normalizado",
+    "celular_normalizado",
+)
 
 
 TABLES = (
-    "contatos", "contact_phones", "contact_phone_inputs", "contact_sources", "chat_files", "chat_phones",
-    "chat_sessions", "chat_messages", "match_candidates", "order_candidates", "customer_chat_summaries",
-    "customer_conversations", "commitments", "search_words", "customer_notes", "handled_cases", "exceptions",
+    "contatos",
+    "contact_phones",
+    "contact_phone_inputs",
+    "contact_sources",
+    "chat_files",
+    "chat_phones",
+    "chat_sessions",
+    "chat_messages",
+    "match_candidates",
+    "order_candidates",
+    "customer_chat_summaries",
+    "customer_conversations",
+    "commitments",
+    "search_words",
+    "customer_notes",
+    "handled_cases",
+    "exceptions",
     "ignored_files",
-    "link_overrides", "review_verdicts", "qa_results", "conversations", "conversation_identities",
-    "conversation_messages", "conversation_candidates", "message_statuses", "leads",
-    "webhook_inbox", "webhook_events",
-)  # fmt: skip
+    "link_overrides",
+    "review_verdicts",
+    "qa_results",
+    "conversations",
+    "conversation_identities",
+    "conversation_messages",
+    "conversation_candidates",
+    "message_statuses",
+    "leads",
+    "webhook_inbox",
+    "webhook_events",
+)
 """Tables in which an erasure deletes a person's rows or values."""
 
 
@@ -219,10 +250,11 @@ def _full_names(conn: Connection, subject: Subject) -> set[frozenset[str]]:
         UNION SELECT profile_name FROM leads WHERE canonical = ANY(%(names)s)
         """,
         {
-            **_parameters(subject), "conversations": list(subject.person.conversation_ids),
+            **_parameters(subject),
+            "conversations": list(subject.person.conversation_ids),
             "names": sorted(subject.person.canonicals),
         },
-    ).fetchall()  # fmt: skip
+    ).fetchall()
     return {words for (name,) in rows if name and (words := name_words(name))}
 
 
@@ -236,17 +268,23 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
     duplicates.lock(conn)  # before any row lock, as loading does
     conn.execute("INSERT INTO search_words VALUES ('apagado') ON CONFLICT DO NOTHING")
     counts = {
-        "exceptions": _rows(conn, """
+        "exceptions": _rows(
+            conn,
+            """
             DELETE FROM exceptions e WHERE file_path = 'contatos/' || %(id)s::text
                OR EXISTS (SELECT FROM chat_files f WHERE f.id = ANY(%(chats)s) AND f.file_path = e.file_path
                           AND (f.chat_number = e.chat_number  -- of a combined file, the chat's own
                                OR NOT EXISTS (SELECT FROM chat_files o WHERE o.file_path = f.file_path
-                                              AND o.id <> ALL(%(chats)s))))""", p),
+                                              AND o.id <> ALL(%(chats)s))))""",
+            p,
+        ),
         "chat_messages": _rows(conn, "DELETE FROM chat_messages WHERE id_chat_file = ANY(%(chats)s)", p),
         "customer_chat_summaries": _rows(
-            conn, "DELETE FROM customer_chat_summaries WHERE id_contato = %(id)s", p),
+            conn, "DELETE FROM customer_chat_summaries WHERE id_contato = %(id)s", p
+        ),
         "customer_conversations": _rows(
-            conn, "DELETE FROM customer_conversations WHERE id_contato = %(id)s", p),
+            conn, "DELETE FROM customer_conversations WHERE id_contato = %(id)s", p
+        ),
         # These words may contain the person's names and numbers. The next summaries fill the table again. One
         # word stays, because the server keeps the statistics of an empty table, and in them deleted words.
         "search_words": _rows(conn, "DELETE FROM search_words WHERE word <> 'apagado'", p)
@@ -256,11 +294,16 @@ def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict
         "handled_cases": _rows(conn, "DELETE FROM handled_cases WHERE id_contato = %(id)s", p),
         "match_candidates": _rows(conn, "DELETE FROM match_candidates WHERE id_contato = %(id)s", p),
         "conversation_candidates": _rows(
-            conn, "DELETE FROM conversation_candidates WHERE id_contato = %(id)s", p),
-        "ignored_files": _rows(conn, """
+            conn, "DELETE FROM conversation_candidates WHERE id_contato = %(id)s", p
+        ),
+        "ignored_files": _rows(
+            conn,
+            """
             DELETE FROM ignored_files
-            WHERE file_path IN (SELECT file_path FROM chat_files WHERE id = ANY(%(chats)s))""", p),
-    }  # fmt: skip
+            WHERE file_path IN (SELECT file_path FROM chat_files WHERE id = ANY(%(chats)s))""",
+            p,
+        ),
+    }
     counts["link_overrides"] = _pseudonymise_overrides(conn, p)
     counts["messages in group chats"] = privacy_chats.erase_mentions(
         conn, subject.person.is_named, subject.person.needles(), subject.chat_ids

@@ -30,7 +30,12 @@ _TEXTS: dict[LiteralString, tuple[LiteralString, ...]] = {
     "checkpoint_waivers": ("reason",),
     "conversation_candidates": ("evidence",),
     "customer_chat_summaries": (
-        "summary", "sentiment_analysis", "open_reasons", "facts", "claims", "common_topics",
+        "summary",
+        "sentiment_analysis",
+        "open_reasons",
+        "facts",
+        "claims",
+        "common_topics",
     ),
     "customer_conversations": ("sentiment", "topics"),
     "customer_notes": ("note",),
@@ -43,7 +48,7 @@ _TEXTS: dict[LiteralString, tuple[LiteralString, ...]] = {
     "qa_acceptances": ("reason",),
     "review_verdicts": ("note",),
     "webhook_inbox": ("error",),
-}  # fmt: skip
+}
 
 
 def erase_from_texts(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
@@ -68,11 +73,11 @@ def _scrub_column(
     needles: list[str] | None,
 ) -> int:
     rows = conn.execute(
-        sql.SQL(
-            "SELECT ctid::text, to_json({column})::text FROM {table} WHERE {holds}"
-        ).format(column=sql.Identifier(column), table=sql.Identifier(table), holds=_holds(f"{column}::text")),
+        sql.SQL("SELECT ctid::text, to_json({column})::text FROM {table} WHERE {holds}").format(
+            column=sql.Identifier(column), table=sql.Identifier(table), holds=_holds(f"{column}::text")
+        ),
         {"needles": needles, "digits": OTHER_DIGITS},
-    ).fetchall()  # fmt: skip
+    ).fetchall()
     changed = 0
     for ctid, text in rows:
         value = json.loads(text)
@@ -99,11 +104,11 @@ def _holds(words: LiteralString) -> sql.SQL:
 def _scrub_decisions(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
     """Remove the numbers from decisions about other people: from the reasons and the target titles."""
     rows = conn.execute(
-        sql.SQL(
-            "SELECT id, target_kind, target, reason, removed_reason FROM link_overrides WHERE {}"
-        ).format(_holds("concat_ws(' ', target, reason, removed_reason)")),
+        sql.SQL("SELECT id, target_kind, target, reason, removed_reason FROM link_overrides WHERE {}").format(
+            _holds("concat_ws(' ', target, reason, removed_reason)")
+        ),
         {"needles": needles, "digits": OTHER_DIGITS},
-    ).fetchall()  # fmt: skip
+    ).fetchall()
     changed = 0
     for row_id, kind, *texts in rows:
         scrubbed = [text and scrub_text(text, is_person) for text in texts]
@@ -153,7 +158,7 @@ def _scrub_titles(conn: Connection, is_person: NameTest, needles: list[str] | No
             " WHERE {}"
         ).format(_holds("concat_ws(' ', title, customer_name, phone_number, phone_key, chat_key)")),
         {"needles": needles, "digits": OTHER_DIGITS},
-    ).fetchall()  # fmt: skip
+    ).fetchall()
     changed = 0
     for row_id, *known, is_group in rows:
         cleaned = cleaned_title(known, is_person, is_group=is_group)

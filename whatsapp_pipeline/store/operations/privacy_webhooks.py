@@ -104,10 +104,12 @@ def _closure(
                         AND (i.phone_key = ANY(%(keys)s) OR i.canonical = ANY(%(names)s))))
             """,
             {
-                "contact": id_contato, "ids": sorted(ids), "keys": sorted(keys.union(also)),
+                "contact": id_contato,
+                "ids": sorted(ids),
+                "keys": sorted(keys.union(also)),
                 "names": sorted(names),
             },
-        ).fetchall()  # fmt: skip
+        ).fetchall()
         ids |= {row[0] for row in found}
         more = conn.execute(
             """

@@ -44,13 +44,17 @@ def record(
     conn.execute(
         queries.load("operations/qa_results_upsert"),
         {
-            "check": check, "severity": severity, "run_id": run_id, "at": at, "every_month": every_month,
+            "check": check,
+            "severity": severity,
+            "run_id": run_id,
+            "at": at,
+            "every_month": every_month,
             "months": list(found),
             "examined": [month.examined for month in found.values()],
             "failing": [month.failing for month in found.values()],
             "samples": [json.dumps(month.rows, default=str) for month in found.values()],
         },
-    )  # fmt: skip
+    )
 
 
 def results(conn: Connection, check: str | None = None) -> list[MonthResult]:

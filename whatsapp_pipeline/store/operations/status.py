@@ -15,9 +15,17 @@ from whatsapp_pipeline.store.message_order import CHAT_ORDER
 from whatsapp_pipeline.store.readable import may_read
 
 TABLES = (
-    "contatos", "ordens_servico", "contact_phones", "chat_files", "chat_sessions", "chat_messages",
-    "customer_chat_summaries", "conversations", "conversation_messages", "exceptions",
-)  # fmt: skip
+    "contatos",
+    "ordens_servico",
+    "contact_phones",
+    "chat_files",
+    "chat_sessions",
+    "chat_messages",
+    "customer_chat_summaries",
+    "conversations",
+    "conversation_messages",
+    "exceptions",
+)
 
 
 def contact_preview(conn: Connection, limit: int = 8) -> list[tuple[int, str | None, str | None]]:

@@ -81,10 +81,13 @@ def commitment_lines(
         return cursor.execute(
             statement.encode(),
             {
-                "today": today, "contact": contact, "quiet_days": quiet_days, "limit": limit,
+                "today": today,
+                "contact": contact,
+                "quiet_days": quiet_days,
+                "limit": limit,
                 "since": None if contact is not None else datetime.combine(today - FORGOTTEN, time()),
             },
-        ).fetchall()  # fmt: skip
+        ).fetchall()
 
 
 def commitment_counts(conn: Connection, *, today: date) -> dict[str, int]:

@@ -20,10 +20,24 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.queries import load
 
 _COLUMNS = (
-    "source", "message_id", "number", "id_contato", "kind", "side", "said_at", "amount", "length", "due_on",
+    "source",
+    "message_id",
+    "number",
+    "id_contato",
+    "kind",
+    "side",
+    "said_at",
+    "amount",
+    "length",
+    "due_on",
     "due_time",
-    "id_ordem_servico", "evidence_start", "evidence_end", "outcome", "outcome_source", "outcome_id",
-)  # fmt: skip
+    "id_ordem_servico",
+    "evidence_start",
+    "evidence_end",
+    "outcome",
+    "outcome_source",
+    "outcome_id",
+)
 
 
 def encode(mentions: Sequence[Mention]) -> list[list[Any]]:
@@ -113,7 +127,20 @@ def _row(contact: int, commitment: Commitment) -> tuple[object, ...]:
     elif commitment.outcome_order is not None:
         shown_in = ("order", commitment.outcome_order)
     return (
-        source, int(number), commitment.number, contact, mention.kind, mention.side, said.at, mention.amount,
-        mention.length, commitment.due_on, commitment.due_time, said.order, mention.start, mention.end,
-        commitment.outcome, *shown_in,
-    )  # fmt: skip
+        source,
+        int(number),
+        commitment.number,
+        contact,
+        mention.kind,
+        mention.side,
+        said.at,
+        mention.amount,
+        mention.length,
+        commitment.due_on,
+        commitment.due_time,
+        said.order,
+        mention.start,
+        mention.end,
+        commitment.outcome,
+        *shown_in,
+    )

@@ -106,8 +106,9 @@ def quotes(
         SELECT source || ':' || message_id, at, side, text FROM messages_all
          WHERE source = 'webhook' AND message_id = ANY (%s)
         """,
-        list(chat_ids), list(webhook_ids),
-    )  # fmt: skip
+        list(chat_ids),
+        list(webhook_ids),
+    )
     return {row["ref"]: row for row in rows}
 
 
@@ -124,6 +125,7 @@ def last_messages(conn: Connection, number: int, *, limit: int) -> list[dict[str
         SELECT at, side AS direction, type, text FROM messages_all
          WHERE id_contato = %s ORDER BY {NEWEST_FIRST} LIMIT %s
         """,
-        number, limit,
-    )  # fmt: skip
+        number,
+        limit,
+    )
     return newest_first[::-1]

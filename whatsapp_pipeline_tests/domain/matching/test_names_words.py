@@ -36,8 +36,12 @@ def test_titles_are_reduced_to_names(title: str, words: tuple[str, ...]) -> None
 def test_words_about_devices_are_kept_as_weak_ones() -> None:
     cleaned = clean_title("Ana Fonte notebook dell l3150")
     assert dict(zip(cleaned.words, cleaned.weak, strict=True)) == {
-        "ana": False, "fonte": True, "notebook": True, "dell": True, "l3150": True,
-    }  # fmt: skip
+        "ana": False,
+        "fonte": True,
+        "notebook": True,
+        "dell": True,
+        "l3150": True,
+    }
 
 
 def test_a_contact_loses_its_document_and_keeps_its_particles() -> None:
@@ -50,11 +54,21 @@ def test_a_contact_loses_its_document_and_keeps_its_particles() -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("thiago", "tiago"), ("luiz", "luis"), ("wagner", "vagner"), ("souza", "sousa"), ("kaua", "caua"),
-        ("felipe", "filipe"), ("manoel", "manuel"), ("matheus", "mateus"), ("jessica", "gessica"),
-        ("sophia", "sofia"), ("stephani", "estefani"), ("christiane", "cristiane"), ("queiroz", "keiros"),
+        ("thiago", "tiago"),
+        ("luiz", "luis"),
+        ("wagner", "vagner"),
+        ("souza", "sousa"),
+        ("kaua", "caua"),
+        ("felipe", "filipe"),
+        ("manoel", "manuel"),
+        ("matheus", "mateus"),
+        ("jessica", "gessica"),
+        ("sophia", "sofia"),
+        ("stephani", "estefani"),
+        ("christiane", "cristiane"),
+        ("queiroz", "keiros"),
     ],
-)  # fmt: skip
+)
 def test_what_sounds_alike_has_one_key(one: str, other: str) -> None:
     assert phonetic_key(one) == phonetic_key(other)
 

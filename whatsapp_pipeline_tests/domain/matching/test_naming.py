@@ -12,9 +12,15 @@ from whatsapp_pipeline.domain.matching.naming import as_evidence
 
 NAMES = list(CANDIDATE_FEATURES)
 MODEL = NameModel(
-    dict.fromkeys(NAMES, 0.5), {}, prior_none=0.1, contacts=1000, seed=1, examples=1, calibration_error=0.0,
+    dict.fromkeys(NAMES, 0.5),
+    {},
+    prior_none=0.1,
+    contacts=1000,
+    seed=1,
+    examples=1,
+    calibration_error=0.0,
     reliability=(),
-)  # fmt: skip
+)
 
 
 def match(posterior: float, relation: str = "") -> NameMatch:

@@ -47,13 +47,27 @@ def test_every_day_of_every_order_has_a_time() -> None:
 @pytest.mark.parametrize(
     ("length", "first", "last", "time"),
     [
-        (6, 0, 0, "opening"), (6, 6, 6, "closing"), (6, 5, 5, "last_8"), (6, 1, 1, "first_8"),
-        (6, -1, -1, "before_1"), (6, -30, -30, "before_30"), (6, 7, 7, "after_1"), (6, 66, 66, "after_31"),
-        (6, -2, 1, "opening"), (6, 4, 8, "closing"), (6, -9, -3, "before_3"), (0, 0, 0, "same_day"),
-        (1, 1, 1, "closing"), (4, 2, 2, "stay_4"), (None, 0, 0, "opening"), (None, 120, 120, "open_61"),
-        (6, -31, -31, None), (6, 67, 67, None), (None, 121, 121, None),
+        (6, 0, 0, "opening"),
+        (6, 6, 6, "closing"),
+        (6, 5, 5, "last_8"),
+        (6, 1, 1, "first_8"),
+        (6, -1, -1, "before_1"),
+        (6, -30, -30, "before_30"),
+        (6, 7, 7, "after_1"),
+        (6, 66, 66, "after_31"),
+        (6, -2, 1, "opening"),
+        (6, 4, 8, "closing"),
+        (6, -9, -3, "before_3"),
+        (0, 0, 0, "same_day"),
+        (1, 1, 1, "closing"),
+        (4, 2, 2, "stay_4"),
+        (None, 0, 0, "opening"),
+        (None, 120, 120, "open_61"),
+        (6, -31, -31, None),
+        (6, 67, 67, None),
+        (None, 121, 121, None),
     ],
-)  # fmt: skip
+)
 def test_time_of_a_session(length: int | None, first: int, last: int, time: str | None) -> None:
     assert time_of(_session(first, last), _order(length)) == time
 

@@ -19,9 +19,14 @@ from whatsapp_pipeline_tests.truth.insight_accuracy import (
 
 DATA = Path(__file__).parent / "data"
 KINDS = (
-    "price_quoted", "deadline_promised", "warranty_given", "quote_approved", "quote_refused", "pickup_agreed",
+    "price_quoted",
+    "deadline_promised",
+    "warranty_given",
+    "quote_approved",
+    "quote_refused",
+    "pickup_agreed",
     "payment_announced",
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)

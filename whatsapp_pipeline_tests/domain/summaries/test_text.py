@@ -15,21 +15,45 @@ from whatsapp_pipeline.domain.summaries.text import Facts, compose
 from whatsapp_pipeline.domain.summaries.wording import say_duration
 
 FACTS = Facts(
-    messages=3, customer=2, staff=1, conversations=1, first_at=datetime(2025, 1, 5, 10),
-    last_at=datetime(2025, 1, 6, 9), first_ref="chat:1", last_ref="chat:3", last_speaker="customer",
-    frequency="rare", topics=[], terms=[], sentiment="neutral", mood=None, mood_change=None, mood_ref=None,
-    reply_median=None, reply_p90=None, reply_median_business=None, reply_refs=[], orders=[],
-    waiting_since=None, waiting_ref=None,
-)  # fmt: skip
+    messages=3,
+    customer=2,
+    staff=1,
+    conversations=1,
+    first_at=datetime(2025, 1, 5, 10),
+    last_at=datetime(2025, 1, 6, 9),
+    first_ref="chat:1",
+    last_ref="chat:3",
+    last_speaker="customer",
+    frequency="rare",
+    topics=[],
+    terms=[],
+    sentiment="neutral",
+    mood=None,
+    mood_change=None,
+    mood_ref=None,
+    reply_median=None,
+    reply_p90=None,
+    reply_median_business=None,
+    reply_refs=[],
+    orders=[],
+    waiting_since=None,
+    waiting_ref=None,
+)
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0, "menos de 1 min"), (59, "menos de 1 min"), (60, "1 min"), (3599, "59 min"), (3600, "1 h"),
-        (12_000, "3 h 20 min"), (86_400, "1 dia"), (187_200, "2 dias e 4 h"),
+        (0, "menos de 1 min"),
+        (59, "menos de 1 min"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (12_000, "3 h 20 min"),
+        (86_400, "1 dia"),
+        (187_200, "2 dias e 4 h"),
     ],
-)  # fmt: skip
+)
 def test_durations(seconds: int, words: str) -> None:
     assert say_duration(seconds) == words
 
@@ -46,14 +70,22 @@ def committed(text: str, side: str, number: int = 2, day: int = 5) -> list[Commi
 optional = {
     "case": [{"kind": "topic", "name": "prazo", "evidence": "chat:2"}],
     "commitments": committed("fica 350, pronto amanhã", "staff"),
-    "mood": 0.4, "reply_median": 300, "waiting_since": datetime(2025, 1, 6, 9),
+    "mood": 0.4,
+    "reply_median": 300,
+    "waiting_since": datetime(2025, 1, 6, 9),
     "orders": [
         {
-            "id": 7, "number": "30123", "status": "6", "equipment": None, "opened": "2025-01-05",
-            "closed": None, "evidence": "chat:1", "open": True,
+            "id": 7,
+            "number": "30123",
+            "status": "6",
+            "equipment": None,
+            "opened": "2025-01-05",
+            "closed": None,
+            "evidence": "chat:1",
+            "open": True,
         }
     ],
-}  # fmt: skip
+}
 evidence: dict[str, dict[str, Any]] = {
     "mood": {"mood_ref": "chat:2", "sentiment": "positive"},
     "reply_median": {

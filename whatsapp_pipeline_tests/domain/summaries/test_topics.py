@@ -34,10 +34,14 @@ def test_several_topics_and_terms_in_one_message() -> None:
 @pytest.mark.parametrize(
     ("text", "device"),
     [
-        ("meu Galaxy caiu", "celular"), ("o mac book do meu filho", "notebook"), ("o celu não liga", None),
-        ("a smart-tv apagou", "televisão"), ("o nobreak apita", None), ("impressoras da loja", "impressora"),
+        ("meu Galaxy caiu", "celular"),
+        ("o mac book do meu filho", "notebook"),
+        ("o celu não liga", None),
+        ("a smart-tv apagou", "televisão"),
+        ("o nobreak apita", None),
+        ("impressoras da loja", "impressora"),
     ],
-)  # fmt: skip
+)
 def test_devices_are_those_that_chats_are_linked_by(text: str, device: str | None) -> None:
     assert READER.read(text).equipment == ((device,) if device else ())
 
@@ -50,10 +54,14 @@ def test_nothing_is_no_topic() -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("um cafezinho", True), ("a xícara está bem quente", True), ("quente", False), ("copo quente", True),
-        ("xícara. muito fria e o dia quente", False), ("não quero café", False),
+        ("um cafezinho", True),
+        ("a xícara está bem quente", True),
+        ("quente", False),
+        ("copo quente", True),
+        ("xícara. muito fria e o dia quente", False),
+        ("não quero café", False),
     ],
-)  # fmt: skip
+)
 def test_pattern_language(text: str, found: bool) -> None:
     assert (TopicReader(parse_taxonomy(TAXONOMY)).read(text).topics == ("café",)) is found
 
@@ -92,13 +100,21 @@ def test_the_bar_on_sentences_written_before_the_rules() -> None:
 @pytest.mark.parametrize(
     ("text", "closes"),
     [
-        ("fico no aguardo", True), ("até a próxima", True), ("vou deixar pra outro momento", True),
-        ("vou pensar e te aviso, obrigada", True), ("vou pensar, quanto fica?", False),
-        ("ok, obrigado!", True), ("👍", True), ("Boa tarde", True),
-        ("Ficou ótimo, adorei o serviço", True), ("ok, e quando fica pronto?", False),
-        ("obrigado, mas não liga", False), ("", False), ("quanto?", False),
+        ("fico no aguardo", True),
+        ("até a próxima", True),
+        ("vou deixar pra outro momento", True),
+        ("vou pensar e te aviso, obrigada", True),
+        ("vou pensar, quanto fica?", False),
+        ("ok, obrigado!", True),
+        ("👍", True),
+        ("Boa tarde", True),
+        ("Ficou ótimo, adorei o serviço", True),
+        ("ok, e quando fica pronto?", False),
+        ("obrigado, mas não liga", False),
+        ("", False),
+        ("quanto?", False),
     ],
-)  # fmt: skip
+)
 def test_what_asks_for_no_answer(text: str, closes: bool) -> None:
     assert MessageReader().read(text).closes is closes
 

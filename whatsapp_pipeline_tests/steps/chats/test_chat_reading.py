@@ -80,8 +80,15 @@ def test_every_file_is_over_once_with_all_that_it_holds(tmp_path: Path, archive:
     windows = list(read_files(archive, requests(paths), ReadingOptions()))
     assert sorted(over(windows)) == list(range(8))
     assert chats_of(windows) == {
-        (0, 1): 1, (1, 1): 2, (2, 1): LARGE, (3, 1): 3, (4, 1): 3, (4, 2): 3, (6, 1): 4, (7, 1): 5,
-    }  # fmt: skip
+        (0, 1): 1,
+        (1, 1): 2,
+        (2, 1): LARGE,
+        (3, 1): 3,
+        (4, 1): 3,
+        (4, 2): 3,
+        (6, 1): 4,
+        (7, 1): 5,
+    }
     assert [(file, error.kind) for window in windows for file, error in window.failed] == [
         (5, "file_unreadable")
     ]
@@ -219,9 +226,15 @@ def test_a_reading_depends_on_everything_that_decides_it() -> None:
         return reading_hash(content, path, ReadingOptions(zone=zone, owner=owner), remembered or {}, more)
 
     found = [
-        hashed(), hashed(content=b"d"), hashed(path="2025/01/b.txt"), hashed(path="2025/02/a.txt"),
-        hashed(zone="UTC"), hashed(owner=("Loja",)), hashed(remembered={"format": "block"}), hashed(more="x"),
-    ]  # fmt: skip
+        hashed(),
+        hashed(content=b"d"),
+        hashed(path="2025/01/b.txt"),
+        hashed(path="2025/02/a.txt"),
+        hashed(zone="UTC"),
+        hashed(owner=("Loja",)),
+        hashed(remembered={"format": "block"}),
+        hashed(more="x"),
+    ]
     assert len(set(found)) == len(found)
     assert {len(one) for one in found} == {20}
     assert hashed() == hashed()

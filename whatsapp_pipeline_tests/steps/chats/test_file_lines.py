@@ -25,9 +25,15 @@ def archive(tmp_path: Path) -> ChatArchive:
 @pytest.mark.parametrize(
     ("line", "context", "shown"),
     [
-        (4, 1, "345"), (4, 0, "4"), (1, 2, "123"), (7, 2, "567"), (6, 2, "4567"), (9, 2, "7"), (10, 2, ""),
+        (4, 1, "345"),
+        (4, 0, "4"),
+        (1, 2, "123"),
+        (7, 2, "567"),
+        (6, 2, "4567"),
+        (9, 2, "7"),
+        (10, 2, ""),
     ],
-)  # fmt: skip
+)
 def test_a_line_is_shown_with_its_neighbours(
     archive: ChatArchive, line: int, context: int, shown: str
 ) -> None:

@@ -63,9 +63,20 @@ def test_a_chat_and_its_evidence(db: Connection, tmp_path: Path) -> None:
         " file_date::text || ' ' || file_time::text, octet_length(content_hash)",
     )
     assert row == (
-        JANUARY, "+55 41 99999-0000", "4199990000", "4199990000", "block", 4, 24, "pending", "pending",
-        "2025-01-05 10:00:00", "2025-01-08 10:00:00", "2025-01-05 10:00:00", 20,
-    )  # fmt: skip
+        JANUARY,
+        "+55 41 99999-0000",
+        "4199990000",
+        "4199990000",
+        "block",
+        4,
+        24,
+        "pending",
+        "pending",
+        "2025-01-05 10:00:00",
+        "2025-01-08 10:00:00",
+        "2025-01-05 10:00:00",
+        20,
+    )
     sessions = db.execute(
         "SELECT number, started_at::text, message_count, order_numbers, devices"
         " FROM chat_sessions ORDER BY number"

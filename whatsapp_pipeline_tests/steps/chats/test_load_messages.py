@@ -251,8 +251,9 @@ def test_the_same_chat_in_two_files_is_marked_once_and_unmarked(db: Connection, 
     marked = "SELECT count(*) FROM chat_messages WHERE duplicate_of IS NOT NULL"
     assert db.execute(marked).fetchone() == (2,)
     assert db.execute("SELECT duplicate_count, duplicate_of FROM chat_files ORDER BY id").fetchall() == [
-        (0, None), (2, None)
-    ]  # fmt: skip
+        (0, None),
+        (2, None),
+    ]
     # The first grows: now it holds all of the second.
     write_chat(tmp_path, block(talk(6)))
     both(db, tmp_path)

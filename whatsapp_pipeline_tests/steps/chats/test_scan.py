@@ -56,8 +56,10 @@ def test_the_chats_of_a_zip_land_together(tmp_path: Path, beside: list[Path]) ->
     write_zip(tmp_path, {"Ana": block(talk(LARGE)), "Bia": block(talk(5)), "Caio": block(talk(LARGE))})
     scans = scan(tmp_path)
     assert [[chat.message_count for chat in file.chats] for file in scans.files] == [
-        [3], [3], [LARGE, 5, LARGE],
-    ]  # fmt: skip
+        [3],
+        [3],
+        [LARGE, 5, LARGE],
+    ]
     zipped = scans.sessions.filter(scans.sessions["file_path"] == "2025/01/chats.zip")
     assert zipped.select("chat_number", "message_count").rows() == [(1, LARGE), (2, 5), (3, LARGE)]
 
@@ -69,8 +71,10 @@ def test_nothing_is_kept_of_a_file_that_breaks_off(tmp_path: Path, beside: list[
     path.write_bytes(data)
     scans = scan(tmp_path)
     assert [(file.chats[0].processing_status, len(file.chats)) for file in scans.files] == [
-        ("pending", 1), ("pending", 1), ("failed", 1),
-    ]  # fmt: skip
+        ("pending", 1),
+        ("pending", 1),
+        ("failed", 1),
+    ]
     assert scans.sessions["message_count"].to_list() == [3, 3]
     assert scans.phones["file_path"].n_unique() == 2
 

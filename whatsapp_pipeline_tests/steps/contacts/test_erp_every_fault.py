@@ -25,9 +25,12 @@ from whatsapp_pipeline_tests.erp import worlds
 LOG = logging.getLogger("whatsapp_pipeline.test")
 _V2 = json.dumps({"retorno": {"status": "Erro", "codigo_erro": "6", "erros": [{"erro": "API Bloqueada"}]}})
 _CHECKS = (
-    "erp_lists_known_contacts", "erp_lists_known_orders", "erp_counts_agree_on_contacts",
-    "erp_counts_agree_on_orders", "erp_pass_complete",
-)  # fmt: skip
+    "erp_lists_known_contacts",
+    "erp_lists_known_orders",
+    "erp_counts_agree_on_contacts",
+    "erp_counts_agree_on_orders",
+    "erp_pass_complete",
+)
 
 
 def _answers(status: int, body: str = "", *, path: str = "/", **headers: str) -> list[Fault]:

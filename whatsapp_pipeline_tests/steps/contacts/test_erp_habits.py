@@ -172,9 +172,8 @@ def test_odd_values_are_findings_and_the_pass_goes_on(
         ("contatos/1005", "odd_value", "email: true or false where a value belongs; left as it was"),
         ("contatos/1005", "odd_value", "nome: an object where a value belongs; left as it was"),
         ("contatos/1006", "odd_value", "celular: a list where a value belongs; left as it was"),
-        ("contatos/?", "unreadable_item",
-         "the id of an item is larger than the database can store (bigint)"),
-    ]  # fmt: skip
+        ("contatos/?", "unreadable_item", "the id of an item is larger than the database can store (bigint)"),
+    ]
     assert _one(conn, "SELECT nome, email FROM contatos WHERE id = 1005") == ("Cliente 5", None)
     celular, fantasia = _one(conn, "SELECT celular, fantasia FROM contatos WHERE id = 1006")
     assert celular == worlds.contact(6)["celular"]
@@ -202,7 +201,7 @@ def test_what_is_no_object_is_one_finding_and_the_pass_goes_on(
     assert (report.items, report.read_again) == (233, 0)
     assert _findings(conn) == [
         ("contatos/?", "unreadable_item", "an item is empty or is not an object"),
-    ]  # fmt: skip
+    ]
     sandbox.strays = {}
     sync(full=True)
     assert _findings(conn) == []
@@ -236,10 +235,13 @@ def test_an_order_whose_details_fail_does_not_hold_up_the_others(
     sandbox.faults = [Fault("status", "/ordem-servico/9001", times=99)]
     assert orders().items == 3
     assert _findings(conn) == [
-        ("ordens_servico/9001", "no_details",
-         "the ERP failed 7 times at /ordem-servico/9001 (HTTP 500 with an empty body); "
-         "the pages read so far are kept, and the next run resumes"),
-    ]  # fmt: skip
+        (
+            "ordens_servico/9001",
+            "no_details",
+            "the ERP failed 7 times at /ordem-servico/9001 (HTTP 500 with an empty body); "
+            "the pages read so far are kept, and the next run resumes",
+        ),
+    ]
     assert _one(conn, "SELECT count(equipamento), count(*) FROM ordens_servico") == (2, 3)
     sandbox.faults = []
     orders()
@@ -285,9 +287,12 @@ def test_details_of_another_order_are_not_stored(conn: Connection, sandbox: ErpS
     report = orders()
     assert report.details_read == 1
     assert _findings(conn) == [
-        ("ordens_servico/9001", "other_details",
-         "the ERP answered with the details of another order; they were not stored"),
-    ]  # fmt: skip
+        (
+            "ordens_servico/9001",
+            "other_details",
+            "the ERP answered with the details of another order; they were not stored",
+        ),
+    ]
     assert _one(conn, "SELECT equipamento FROM ordens_servico WHERE id = 9001") == "notebook"
     sandbox.details[9001] = worlds.order(1, value="120.00")[1]
     orders()
@@ -296,14 +301,18 @@ def test_details_of_another_order_are_not_stored(conn: Connection, sandbox: ErpS
 
 def test_odd_values_of_an_order_are_findings(conn: Connection, sandbox: ErpSandbox, orders: Sync) -> None:
     sandbox.details[9001] |= {
-        "equipamento": {"nome": "x"}, "totalOrdemServico": ["1"], "contato": {"id": 2**70}, "orcar": True,
+        "equipamento": {"nome": "x"},
+        "totalOrdemServico": ["1"],
+        "contato": {"id": 2**70},
+        "orcar": True,
         "totalPecas": "9" * 40,
-    }  # fmt: skip
+    }
     report = orders()
     assert (report.items, report.inserted) == (3, 3)
     assert [(path, detail.partition(":")[0]) for path, _, detail in _findings(conn)] == [
-        ("ordens_servico/9001", "equipamento"), ("ordens_servico/9001", "total_pecas"),
-    ]  # fmt: skip
+        ("ordens_servico/9001", "equipamento"),
+        ("ordens_servico/9001", "total_pecas"),
+    ]
     row = _one(conn, "SELECT equipamento, orcar, id_contato FROM ordens_servico WHERE id = 9001")
     assert row == (None, "S", 1001)  # the contact of the list item
 
@@ -317,9 +326,12 @@ def test_a_contact_that_is_none_leaves_the_order_with_its_own(
     sandbox.details[9001] |= {"contato": contact}
     orders()
     assert _findings(conn) == [
-        ("ordens_servico/9001", "odd_value",
-         "id_contato: no usable id where a value belongs; left as it was"),
-    ]  # fmt: skip
+        (
+            "ordens_servico/9001",
+            "odd_value",
+            "id_contato: no usable id where a value belongs; left as it was",
+        ),
+    ]
     assert _one(conn, "SELECT id_contato FROM ordens_servico WHERE id = 9001") == 1001
 
 

@@ -78,9 +78,12 @@ def test_a_full_pass_brings_every_status(conn: Connection, sync: Callable[..., S
     report = sync()
     assert (report.items, report.expected, report.inserted, report.incremental) == (250, 250, 250, 0)
     assert _one(conn, "SELECT count(*) FROM contatos") == 250
-    assert dict(
-        conn.execute("SELECT situacao, count(*) FROM contact_sources GROUP BY 1").fetchall()
-    ) == {"B": 247, "A": 1, "I": 1, "E": 1}  # fmt: skip
+    assert dict(conn.execute("SELECT situacao, count(*) FROM contact_sources GROUP BY 1").fetchall()) == {
+        "B": 247,
+        "A": 1,
+        "I": 1,
+        "E": 1,
+    }
     assert _one(conn, "SELECT status, items, expected FROM erp_passes") == ("complete", 250, 250)
     assert _one(conn, "SELECT count(*) FROM erp_pass_items") == 0
 
@@ -182,8 +185,10 @@ def test_a_killed_pass_resumes(
 ) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _KILLED, fresh_database_url, base, str(tmp_path)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as reader:  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reader:
         assert reader.stdout is not None
         assert reader.stdout.readline() == "second page\n"
         reader.send_signal(signal.SIGKILL)
@@ -260,8 +265,9 @@ def test_values_that_do_not_fit_are_cut_kept_whole_and_reported(
     assert (report.items, report.truncated, report.exceptions) == (250, 2, 2)
     assert _one(conn, "SELECT celular, length(nome) FROM contatos WHERE id = 1007") == (phones[:20], 255)
     assert _one(conn, "SELECT celular, truncated FROM contact_sources WHERE id_contato = 1007") == (
-        phones, ["nome", "celular"],
-    )  # fmt: skip
+        phones,
+        ["nome", "celular"],
+    )
     rows = conn.execute("SELECT stage, file_path, kind, detail FROM exceptions ORDER BY detail").fetchall()
     assert rows == [
         ("tiny_contacts", "contatos/1007", "truncated", "celular: 33 characters, the column holds 20"),
@@ -291,9 +297,12 @@ def test_an_item_that_cannot_be_read_is_reported_not_fatal(
 
 
 def test_pages_are_saved_before_they_are_loaded_and_can_be_loaded_from_there(
-    conn: Connection, base: str, tmp_path: Path, sync: Callable[..., SyncReport],
+    conn: Connection,
+    base: str,
+    tmp_path: Path,
+    sync: Callable[..., SyncReport],
     orders: Callable[..., SyncReport],
-) -> None:  # fmt: skip
+) -> None:
     sync(backup=tmp_path / "backup")
     orders(backup=tmp_path / "backup")
     contacts_folder, orders_folder = sorted((tmp_path / "backup").iterdir())
@@ -326,8 +335,11 @@ def test_saved_v2_pages_fill_the_same_columns(conn: Connection, tmp_path: Path) 
         report = sync_contacts(conn, source, full=False, backup_dir=None, log=LOG)
     assert (report.items, report.v2_names) == (1, 1)
     assert _one(conn, "SELECT telefone, cpf_cnpj, inscricao_estadual, tipo_pessoa FROM contatos") == (
-        "(41) 3299-0000", "1", "2", "F",
-    )  # fmt: skip
+        "(41) 3299-0000",
+        "1",
+        "2",
+        "F",
+    )
     assert _one(conn, "SELECT field_names FROM contact_sources") == "v2"
 
 

@@ -140,8 +140,10 @@ CHANGES: dict[str, tuple[str, tuple[int, int]]] = {
     "room is made": ("ALTER TABLE contatos ALTER celular TYPE text", (0, 1)),
     "another source was read since": (
         "INSERT INTO erp_passes (resource, scope, status, cursor_state)"
-        """ VALUES ('contatos', 'full', 'complete', '{"source": "tiny"}')""", (0, 0)),
-}  # fmt: skip
+        """ VALUES ('contatos', 'full', 'complete', '{"source": "tiny"}')""",
+        (0, 0),
+    ),
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -29,8 +29,10 @@ def test_phones_are_read_once_and_again_when_they_change(fresh_database_url: str
         first = normalize_contacts(conn, default_area_code=None, log=LOG)
         assert (first.contacts, first.contacts_with_phone, first.contacts_read) == (3, 2, 3)
         assert _keys(conn, 1) == [
-            ("celular", "4199990000"), ("telefone", "4133330444"), ("telefone", "4188880001"),
-        ]  # fmt: skip
+            ("celular", "4199990000"),
+            ("telefone", "4133330444"),
+            ("telefone", "4188880001"),
+        ]
         assert _keys(conn, 2) == [("celular", "xx77770002")]
         row = conn.execute("SELECT celular_normalizado, telefone_normalizado FROM contatos WHERE id = 1")
         assert row.fetchone() == ("41999990000", "4133330444")
@@ -149,5 +151,7 @@ def test_an_index_of_the_users_own_is_used_and_not_doubled(empty_database_url: s
             " WHERE tablename = 'contatos' AND indexdef NOT LIKE '%trgm%' ORDER BY 1"
         )
         assert [name for (name,) in names] == [
-            "contatos_pkey", "contatos_telefone_normalizado_idx", "meu_indice",
-        ]  # fmt: skip
+            "contatos_pkey",
+            "contatos_telefone_normalizado_idx",
+            "meu_indice",
+        ]

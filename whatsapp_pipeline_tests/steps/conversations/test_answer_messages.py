@@ -70,8 +70,9 @@ def test_a_question_gets_one_reply(conn: Connection) -> None:
     ask(conn, text("w1", "quanto custa?", at=now()))
     assert answer_messages(conn, assistant, log=LOG).answered == 0
     assert rows(conn, "SELECT role, text FROM conversation_messages ORDER BY id") == [
-        ("user", "quanto custa?"), ("assistant", "Olá!"),
-    ]  # fmt: skip
+        ("user", "quanto custa?"),
+        ("assistant", "Olá!"),
+    ]
     trigger, reply = one(conn, "SELECT min(id), max(in_reply_to) FROM conversation_messages")
     assert trigger == reply
     assert len(assistant.asked) == 1
@@ -130,8 +131,14 @@ def test_a_message_that_comes_meanwhile_supersedes_the_reply(conn: Connection, d
         with connect(database_url) as other:
             ask(other, text("w2", "aliás, outra coisa", at=now() - 5))
             # Nobody waits for us: no transaction of the asking connection is open.
-            assert one(other, "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
-                              " AND datname = current_database()") == 0  # fmt: skip
+            assert (
+                one(
+                    other,
+                    "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+                    " AND datname = current_database()",
+                )
+                == 0
+            )
         return "tarde demais"
 
     first = Scripted(answer)
@@ -178,8 +185,9 @@ def test_any_failure_leaves_the_question_to_be_asked_again(conn: Connection, err
         raise error
 
     assert answer_messages(conn, Scripted(fail), log=LOG).asked_later == 1
-    assert rows(conn, "SELECT state, attempts, next_attempt_at > now(), reason IS NOT NULL"
-                      " FROM assistant_replies") == [("pending", 1, True, True)]  # fmt: skip
+    assert rows(
+        conn, "SELECT state, attempts, next_attempt_at > now(), reason IS NOT NULL FROM assistant_replies"
+    ) == [("pending", 1, True, True)]
     assert rows(conn, "SELECT role, text FROM conversation_messages") == [("user", "oi")]
     later(conn)
     assert answer_messages(conn, Scripted(), log=LOG).answered == 1

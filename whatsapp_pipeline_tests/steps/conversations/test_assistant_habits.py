@@ -95,7 +95,7 @@ NO_QUESTIONS: dict[str, dict[str, Any]] = {
     },
     "system": {"type": "system", "system": {"body": "mudou de número", "type": "user_changed_number"}},
     "unsupported": {"type": "unsupported", "errors": [{"code": 131051, "title": "Unsupported"}]},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", list(NO_QUESTIONS))
@@ -170,8 +170,14 @@ def test_a_question_that_staff_answered_is_not_asked(
     conn: Connection, sandbox: AssistantSandbox, client: OpenAiAssistant
 ) -> None:
     ask(conn, text("w1", "quanto custa?", at=now(-20)))
-    echo = {"from": BUSINESS, "to": SENDER, "id": "e", "timestamp": str(now(-10)), "type": "text",
-            "text": {"body": "R$ 100"}}  # fmt: skip
+    echo = {
+        "from": BUSINESS,
+        "to": SENDER,
+        "id": "e",
+        "timestamp": str(now(-10)),
+        "type": "text",
+        "text": {"body": "R$ 100"},
+    }
     ask(conn, message_echoes=[echo])
     assert answer(conn, client).superseded == 1
     assert one(conn, "SELECT reason FROM assistant_replies") == "staff has answered"
@@ -182,8 +188,14 @@ def test_an_answer_of_staff_while_the_model_thinks_comes_first(conn: Connection)
     ask(conn, text("w1", "quanto custa?", at=now(-20)))
     question = replies.claim(conn, seconds=60)
     assert question is not None
-    echo = {"from": BUSINESS, "to": SENDER, "id": "e", "timestamp": str(now(-10)), "type": "text",
-            "text": {"body": "R$ 100"}}  # fmt: skip
+    echo = {
+        "from": BUSINESS,
+        "to": SENDER,
+        "id": "e",
+        "timestamp": str(now(-10)),
+        "type": "text",
+        "text": {"body": "R$ 100"},
+    }
     ask(conn, message_echoes=[echo])
     with conn.transaction():
         assert not replies.store_reply(conn, question, "R$ 200")
@@ -212,13 +224,20 @@ def test_a_message_dated_in_the_future_does_not_block_its_conversation(
 @pytest.mark.parametrize(
     "habit",
     [
-        Habit("status", status=500), Habit("status", status=503, body="<html>busy</html>"), Habit("reset"),
-        Habit("body", body="<html>gateway</html>"), Habit("hang"), Habit("drip"),
-        Habit("say", text=""), Habit("say", finish_reason="length"), Habit("body", body='{"choices": []}'),
-        Habit("say", finish_reason="model_length"), Habit("say", finish_reason="RECITATION"),
+        Habit("status", status=500),
+        Habit("status", status=503, body="<html>busy</html>"),
+        Habit("reset"),
+        Habit("body", body="<html>gateway</html>"),
+        Habit("hang"),
+        Habit("drip"),
+        Habit("say", text=""),
+        Habit("say", finish_reason="length"),
+        Habit("body", body='{"choices": []}'),
+        Habit("say", finish_reason="model_length"),
+        Habit("say", finish_reason="RECITATION"),
     ],
     ids=lambda habit: f"{habit.kind} {habit.status} {habit.finish_reason}",
-)  # fmt: skip
+)
 def test_what_passes_is_asked_again_with_a_pause(
     conn: Connection, sandbox: AssistantSandbox, client: OpenAiAssistant, habit: Habit
 ) -> None:
@@ -251,8 +270,9 @@ def test_pauses_grow_and_a_day_ends_them(
     conn.execute("UPDATE conversation_messages SET sent_at = now() - interval '25 hours'")
     assert answer(conn, client).expired == 1
     assert one(conn, "SELECT state, reason FROM assistant_replies") == (
-        "expired", "the endpoint answered HTTP 500",
-    )  # fmt: skip
+        "expired",
+        "the endpoint answered HTTP 500",
+    )
 
 
 def test_retry_after_is_honoured_by_all(
@@ -264,7 +284,7 @@ def test_retry_after_is_honoured_by_all(
     assert len(sandbox.prompts) == 1
     first, last, attempts = one(
         conn, f"SELECT min({_PAUSE}), max({_PAUSE}), sum(attempts) FROM assistant_replies"
-    )  # fmt: skip
+    )
     assert 110 < first <= last <= 120
     assert attempts == 0
     later(conn)
@@ -274,11 +294,13 @@ def test_retry_after_is_honoured_by_all(
 @pytest.mark.parametrize(
     ("habits", "asked"),
     [
-        ([Habit("status", status=401)], 1), ([Habit("status", status=403)], 1),
+        ([Habit("status", status=401)], 1),
+        ([Habit("status", status=403)], 1),
         ([Habit("status", status=404)], 1),
-        ([Habit("hang", times=9)], 2), ([Habit("reset", times=9)], 2),
+        ([Habit("hang", times=9)], 2),
+        ([Habit("reset", times=9)], 2),
     ],
-)  # fmt: skip
+)
 def test_the_circuit_breaker_leaves_the_rest_pending(
     conn: Connection, sandbox: AssistantSandbox, client: OpenAiAssistant, habits: list[Habit], asked: int
 ) -> None:
@@ -296,9 +318,13 @@ def test_the_circuit_breaker_leaves_the_rest_pending(
 
 
 @pytest.mark.parametrize(
-    "habit", [Habit("status", status=401, times=9),
-              Habit("status", status=429, headers={"Retry-After": "600"}, times=9), Habit("hang", times=9)],
-)  # fmt: skip
+    "habit",
+    [
+        Habit("status", status=401, times=9),
+        Habit("status", status=429, headers={"Retry-After": "600"}, times=9),
+        Habit("hang", times=9),
+    ],
+)
 def test_a_question_that_comes_during_the_pause_waits_as_well(
     conn: Connection, sandbox: AssistantSandbox, client: OpenAiAssistant, habit: Habit
 ) -> None:
@@ -320,15 +346,22 @@ EVERY_HABIT = {
     **{f"HTTP {n}": Habit("status", status=n) for n in (302, 400, 401, 403, 404, 408, 422, 500, 503)},
     "429 for an hour": Habit("status", status=429, headers={"Retry-After": "3600"}),
     "429 for no time": Habit("status", status=429, headers={"Retry-After": "0"}),
-    "reset": Habit("reset"), "hang": Habit("hang"), "drip": Habit("drip"),
-    "web page": Habit("body", body="<html>Login</html>"), "no body": Habit("body"),
-    "list": Habit("body", body="[]"), "no choice": Habit("body", body='{"choices": []}'),
-    "too much": Habit("body", body="x" * 2_000_000), "error in a 200": Habit("body", body='{"error": "x"}'),
-    "cut": Habit("say", finish_reason="length"), "filtered": Habit("say", finish_reason="content_filter"),
-    "empty": Habit("say", text=" \n"), "too long": Habit("say", text="a" * 5000),
+    "reset": Habit("reset"),
+    "hang": Habit("hang"),
+    "drip": Habit("drip"),
+    "web page": Habit("body", body="<html>Login</html>"),
+    "no body": Habit("body"),
+    "list": Habit("body", body="[]"),
+    "no choice": Habit("body", body='{"choices": []}'),
+    "too much": Habit("body", body="x" * 2_000_000),
+    "error in a 200": Habit("body", body='{"error": "x"}'),
+    "cut": Habit("say", finish_reason="length"),
+    "filtered": Habit("say", finish_reason="content_filter"),
+    "empty": Habit("say", text=" \n"),
+    "too long": Habit("say", text="a" * 5000),
     "thoughts alone": Habit("say", text="[THINK]o cliente quer saber"),
     "tool call": Habit("say", text="", finish_reason="tool_calls"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.slow
@@ -424,8 +457,9 @@ def test_unusable_answers_fail_after_three_attempts(
         later(conn)
         answer(conn, client)
     assert one(conn, "SELECT state, reason FROM assistant_replies") == (
-        "failed", "the reply is longer than the 4096 characters of a message",
-    )  # fmt: skip
+        "failed",
+        "the reply is longer than the 4096 characters of a message",
+    )
     assert answers(conn) == []
 
 
@@ -439,7 +473,7 @@ def test_unusable_answers_fail_after_three_attempts(
         ("Somos (41) 3333-0000 ou contato@loja.example.", "Somos (41) 3333-0000 ou contato@loja.example."),
         ("ligue 0800 123 4567", "ligue 0800 123 4567"),
     ],
-)  # fmt: skip
+)
 def test_an_answer_is_cleaned_before_it_is_stored(
     conn: Connection, sandbox: AssistantSandbox, said: str, stored: str
 ) -> None:
@@ -463,8 +497,13 @@ def test_only_thoughts_are_no_answer(
 def test_no_phone_or_document_reaches_the_endpoint(
     conn: Connection, sandbox: AssistantSandbox, client: OpenAiAssistant
 ) -> None:
-    image = {"from": SENDER, "id": "doc", "timestamp": str(now(-30)), "type": "document",
-             "document": {"filename": "ana_41999990001.pdf", "caption": "CPF 529.982.247-25"}}  # fmt: skip
+    image = {
+        "from": SENDER,
+        "id": "doc",
+        "timestamp": str(now(-30)),
+        "type": "document",
+        "document": {"filename": "ana_41999990001.pdf", "caption": "CPF 529.982.247-25"},
+    }
     ask(conn, image, text("w2", "me liga: tel41999990002 ou ana@example.com", at=now(-20)))
     answer(conn, client)
     said = sandbox.said()

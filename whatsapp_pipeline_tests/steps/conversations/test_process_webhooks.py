@@ -263,17 +263,26 @@ def test_what_jsonb_cannot_hold_is_kept(conn: Connection) -> None:
 
 def test_unusual_items_are_kept_beside_their_siblings(conn: Connection) -> None:
     payload = delivery(
-        text("w1", "oi"), 7, None, {"id": "w2", "type": "text"}, text("x" * 5000, "longo", sender="y" * 9000),
-        statuses=[{"status": "sent"}], errors=[{"code": 1}],
-    )  # fmt: skip
+        text("w1", "oi"),
+        7,
+        None,
+        {"id": "w2", "type": "text"},
+        text("x" * 5000, "longo", sender="y" * 9000),
+        statuses=[{"status": "sent"}],
+        errors=[{"code": 1}],
+    )
     other = delivery(field="account_update", event="VERIFIED_ACCOUNT")
     report = take(conn, payload, other)
     assert report.dead == report.failed == 0
     assert report.messages == 2
     kinds = {kind for (kind,) in rows(conn, "SELECT kind FROM webhook_events")}
     assert kinds == {
-        "unexpected message", "message without sender", "unexpected status", "error", "field account_update",
-    }  # fmt: skip
+        "unexpected message",
+        "message without sender",
+        "unexpected status",
+        "error",
+        "field account_update",
+    }
 
 
 def test_no_damage_of_a_delivery_costs_a_sibling_its_place_in_the_tables(conn: Connection) -> None:
@@ -375,8 +384,9 @@ def test_what_an_export_holds_too_is_marked(conn: Connection) -> None:
     chat = one(
         conn,
         "INSERT INTO chat_files (filename, file_path, month, phone_key)"
-        " VALUES ('a', %s, '2026-03', '4199990000') RETURNING id", str(uuid4()),
-    )  # fmt: skip
+        " VALUES ('a', %s, '2026-03', '4199990000') RETURNING id",
+        str(uuid4()),
+    )
     conn.execute(
         "INSERT INTO chat_messages (id_chat_file, ordinal, message_timestamp, timestamp_utc, direction, type,"
         " message_text, line, body_hash) VALUES (%s, 1, %s::timestamptz, %s, 'from', 'text', 'igual', 1, 1)",
@@ -407,8 +417,9 @@ def test_what_an_export_holds_from_before_or_after_a_change_is_the_same_message(
     chat = one(
         conn,
         "INSERT INTO chat_files (filename, file_path, month, phone_key)"
-        " VALUES ('a', %s, '2026-03', '4199990000') RETURNING id", str(uuid4()),
-    )  # fmt: skip
+        " VALUES ('a', %s, '2026-03', '4199990000') RETURNING id",
+        str(uuid4()),
+    )
     exported = [
         ("dia 12", "text"),
         ("dia 23", "edited"),
@@ -445,9 +456,13 @@ def test_what_an_export_holds_from_before_or_after_a_change_is_the_same_message(
         " JOIN conversation_messages m ON m.id = v.message_id ORDER BY 1",
     )
     assert shown == [
-        ("w1", "text", "dia 13", True), ("w2", "text", "dia 23", True), ("w3", "deleted", None, True),
-        ("w4", "deleted", None, True), ("w5", "text", "o que vale", False), ("w6", "deleted", None, False),
-    ]  # fmt: skip
+        ("w1", "text", "dia 13", True),
+        ("w2", "text", "dia 23", True),
+        ("w3", "deleted", None, True),
+        ("w4", "deleted", None, True),
+        ("w5", "text", "o que vale", False),
+        ("w6", "deleted", None, False),
+    ]
     only = rows(
         conn,
         "SELECT m.provider_id, v.type, v.text, false FROM conversation_only_messages v"
@@ -547,8 +562,10 @@ def test_a_body_that_kills_its_worker_ends_dead_and_alone(conn: Connection) -> N
 
 def test_a_read_only_server_uses_up_no_attempt(conn: Connection) -> None:
     put(conn, delivery(text("w1", "oi")))
-    conn.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$"
-                 " BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '25006'; END $$")  # fmt: skip
+    conn.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$"
+        " BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '25006'; END $$"
+    )
     conn.execute("CREATE TRIGGER refuse BEFORE INSERT ON conversation_messages EXECUTE FUNCTION refuse()")
     try:
         with pytest.raises(DatabaseTroubleError, match="ReadOnlySqlTransaction"):

@@ -70,11 +70,20 @@ def add_chat(
                reference_os, devices, is_group, first_message_at, last_message_at)
            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id""",
         (
-            f"{title}.txt", path or f"2025/01/{title}.txt", month, title,
-            parsed.phone.raw if parsed.phone else None, parsed.phone.key if parsed.phone else None,
-            parsed.name, parsed.order_reference, list(parsed.devices), is_group, first, first,
+            f"{title}.txt",
+            path or f"2025/01/{title}.txt",
+            month,
+            title,
+            parsed.phone.raw if parsed.phone else None,
+            parsed.phone.key if parsed.phone else None,
+            parsed.name,
+            parsed.order_reference,
+            list(parsed.devices),
+            is_group,
+            first,
+            first,
         ),
-    ).fetchone()  # fmt: skip
+    ).fetchone()
     assert row is not None
     for raw, key in headers:
         conn.execute(
@@ -89,8 +98,13 @@ def add_chat(
                                           order_numbers, devices, stages)
                VALUES (%s, %s, %s, %s, 4, %s, %s, %s)""",
             (
-                row[0], number, start, start + timedelta(hours=1), session.order_numbers, session.devices,
+                row[0],
+                number,
+                start,
+                start + timedelta(hours=1),
+                session.order_numbers,
+                session.devices,
                 session.stages,
             ),
-        )  # fmt: skip
+        )
     return int(row[0])

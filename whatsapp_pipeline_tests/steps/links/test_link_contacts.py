@@ -58,9 +58,13 @@ def test_phones_in_the_order_of_the_cascade(fresh: Connection) -> None:
     add_contact(fresh, 4, "Davi", "(xx) 99999-0004")
     add_contact(fresh, 5, "Edu", "+55 41 98888-0005 / 98888-0006")
     for title in (
-        "+55 41 99999-0001", "+55 41 99999-0002", "+55 41 3333-0003", "+55 41 99999-0004",
-        "+55 41 98888-0006", "+55 41 97777-0009",
-    ):  # fmt: skip
+        "+55 41 99999-0001",
+        "+55 41 99999-0002",
+        "+55 41 3333-0003",
+        "+55 41 99999-0004",
+        "+55 41 98888-0006",
+        "+55 41 97777-0009",
+    ):
         add_chat(fresh, title)
     report = _link(fresh)
     assert _links(fresh) == {

@@ -56,14 +56,15 @@ def test_each_session_of_a_long_chat_finds_its_own_order(fresh: Connection) -> N
     add_order(fresh, 10, 1, opened=date(2023, 3, 1), closed=date(2023, 3, 8), equipment="Notebook Dell")
     add_order(fresh, 11, 1, opened=date(2025, 1, 10), closed=date(2025, 1, 17), equipment="iPhone 11")
     add_chat(
-        fresh, ANA,
+        fresh,
+        ANA,
         sessions=(
             Session(date(2023, 3, 1), devices=["notebook"], stages=["opening"]),
             Session(date(2023, 3, 8), stages=["closing"]),
             Session(date(2024, 6, 1)),
             Session(date(2025, 1, 10), stages=["opening"]),
         ),
-    )  # fmt: skip
+    )
     report = _link(fresh)
     assert _sessions(fresh) == [
         ("linked", "temporal_match", 10),
@@ -99,9 +100,10 @@ def test_an_explicit_number_is_checked_against_the_contact(fresh: Connection) ->
     add_order(fresh, 10, 1, number="030415", opened=date(2024, 5, 1), closed=date(2024, 5, 9))
     add_order(fresh, 20, 2, number="30500", opened=date(2025, 1, 10))
     add_chat(
-        fresh, ANA,
+        fresh,
+        ANA,
         sessions=(Session(order_numbers=["30415"]), Session(date(2025, 1, 20), order_numbers=["30500"])),
-    )  # fmt: skip
+    )
     _link(fresh)
     assert _sessions(fresh) == [("linked", "direct_os_ref", 10), ("unmatched", None, None)]
     flags = fresh.execute("SELECT order_flags FROM chat_sessions WHERE number = 2").fetchone()
@@ -178,8 +180,9 @@ def test_the_title_s_number_is_silent_where_sessions_are_linked_to_another_order
     _link(fresh)
     assert [row[2] for row in _sessions(fresh, _TITLED)] == [11, None]
     assert fresh.execute("SELECT DISTINCT id_ordem_servico FROM order_candidates ORDER BY 1").fetchall() == [
-        (10,), (11,)
-    ]  # fmt: skip
+        (10,),
+        (11,),
+    ]
     assert _file(fresh, _TITLED) == (11, "temporal_match")
 
 

@@ -98,7 +98,7 @@ CHANGES: dict[str, tuple[LiteralString, tuple[bool, bool]]] = {
     "a candidate that goes": ("DELETE FROM match_candidates", (False, True)),
     "an order's candidate": ("DELETE FROM order_candidates", (True, False)),
     "a message count": ("UPDATE chat_files SET message_count = 9, loaded_hash = 'x'", (True, True)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("statement", "stand"), CHANGES.values(), ids=CHANGES)

@@ -53,9 +53,10 @@ def _people(rng: random.Random) -> tuple[list[SamplePerson], dict[int, SamplePer
     """Return customers, and by id the one whose number each of some pairs has, too: families and offices."""
     people = make_people(7, PEOPLE, datetime(2024, 1, 1), Registry())
     alone = [
-        person for person in people
+        person
+        for person in people
         if person.phone_way == "celular" and person.shared_with is None and not person.company
-    ]  # fmt: skip
+    ]
     rng.shuffle(alone)
     sharing: dict[int, SamplePerson] = {}
     for one, other in zip(alone[:PAIRS], alone[PAIRS : 2 * PAIRS], strict=True):

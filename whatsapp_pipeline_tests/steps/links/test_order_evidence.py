@@ -50,10 +50,13 @@ def conn(fresh_database_url: str, task: Task) -> Iterator[Connection]:
             """INSERT INTO ordens_servico (id, id_contato, numero_ordem_servico, data_emissao, data_conclusao)
                SELECT * FROM unnest(%s::int[], %s::int[], %s::text[], %s::date[], %s::date[])""",
             (
-                [o.id for o in orders], [o.id_contato for o in orders], [o.number for o in orders],
-                [o.opened for o in orders], [o.closed for o in orders],
+                [o.id for o in orders],
+                [o.id_contato for o in orders],
+                [o.number for o in orders],
+                [o.opened for o in orders],
+                [o.closed for o in orders],
             ),
-        )  # fmt: skip
+        )
         days = [session.first_day for session in task.sessions]
         conn.execute(
             """WITH said AS (
@@ -237,10 +240,13 @@ def _decided(task: Task, sessions: Sequence[SessionToLink], folder: Path) -> lis
         ],
         "orders": [
             ("id", "numero_ordem_servico", "id_contato", "data_emissao", "data_conclusao", "equipamento"),
-            *((o.id, o.number, o.id_contato, o.opened, o.closed or "", "")
-              for own in task.orders.values() for o in own),
+            *(
+                (o.id, o.number, o.id_contato, o.opened, o.closed or "", "")
+                for own in task.orders.values()
+                for o in own
+            ),
         ],
-    }  # fmt: skip
+    }
     arguments = ["--out", str(folder / "out.csv")]
     for name, rows in files.items():
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:

@@ -95,31 +95,45 @@ _CHANGES = st.one_of(
     _sql("DELETE FROM contatos WHERE id = %s", _IDS),
     _sql(
         "INSERT INTO contatos (id, nome, celular) VALUES (4, %s, %s) ON CONFLICT (id) DO NOTHING",
-        st.sampled_from(NAMES), st.sampled_from(PHONES),
+        st.sampled_from(NAMES),
+        st.sampled_from(PHONES),
     ),
     _sql("UPDATE ordens_servico SET id_contato = %s WHERE id = %s", _IDS, _IDS),
     _sql("UPDATE ordens_servico SET data_emissao = %s, data_conclusao = NULL WHERE id = %s", _DAYS, _IDS),
     _sql("UPDATE ordens_servico SET data_conclusao = %s WHERE id = %s", _DAYS, _IDS),
     _sql("UPDATE ordens_servico SET equipamento = %s WHERE id = %s", st.sampled_from(DEVICES), _IDS),
-    _sql("UPDATE ordens_servico SET numero_ordem_servico = %s WHERE id = %s",
-         st.sampled_from(["30001", "30003", "7"]), _IDS),
+    _sql(
+        "UPDATE ordens_servico SET numero_ordem_servico = %s WHERE id = %s",
+        st.sampled_from(["30001", "30003", "7"]),
+        _IDS,
+    ),
     _sql("DELETE FROM ordens_servico WHERE id = %s", _IDS),
     _sql(
         """INSERT INTO ordens_servico (id, id_contato, numero_ordem_servico, data_emissao, equipamento)
            VALUES (%s, %s, '30009', %s, %s) ON CONFLICT (id) DO NOTHING""",
-        st.sampled_from([4, 30001]), _IDS, _DAYS, st.sampled_from(DEVICES),
+        st.sampled_from([4, 30001]),
+        _IDS,
+        _DAYS,
+        st.sampled_from(DEVICES),
     ),
     _sql("SELECT override_link('title', %s, 'no_contact', NULL, 'why')", st.sampled_from(["Bruno", "Carla"])),
-    _sql("SELECT remove_override(id, 'why') FROM link_overrides WHERE removed_at IS NULL AND id %% 2 = %s",
-         st.integers(0, 1)),
-    _sql("""INSERT INTO review_verdicts (id_chat_file, verdict, match_status, match_method, id_contato,
+    _sql(
+        "SELECT remove_override(id, 'why') FROM link_overrides WHERE removed_at IS NULL AND id %% 2 = %s",
+        st.integers(0, 1),
+    ),
+    _sql(
+        """INSERT INTO review_verdicts (id_chat_file, verdict, match_status, match_method, id_contato,
                                          reviewer)
             SELECT id, %s, match_status, match_method, id_contato, 'ana' FROM chat_files
             WHERE title = %s AND match_status = 'linked'""",
-         st.sampled_from(["right", "wrong"]), st.sampled_from(["+55 41 99999-0001", "+55 41 99999-0002"])),
-    _sql("UPDATE chat_files SET id_contato = NULL, match_status = 'unmatched' WHERE title = %s",
-         st.sampled_from(["+55 41 99999-0001", "OS 30003"])),
-)  # fmt: skip
+        st.sampled_from(["right", "wrong"]),
+        st.sampled_from(["+55 41 99999-0001", "+55 41 99999-0002"]),
+    ),
+    _sql(
+        "UPDATE chat_files SET id_contato = NULL, match_status = 'unmatched' WHERE title = %s",
+        st.sampled_from(["+55 41 99999-0001", "OS 30003"]),
+    ),
+)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -193,8 +207,16 @@ def test_a_refitted_model_makes_linked_months_stale(linked: Connection) -> None:
     from whatsapp_pipeline.domain.matching.order_model import ORDER_MODEL_VERSION, default_model
 
     with linked.transaction(force_rollback=True):
-        models.save(linked, "orders", version=str(ORDER_MODEL_VERSION), seed=0, contacts=3, overrides=0,
-                    model=default_model().to_json(), reliability=[])  # fmt: skip
+        models.save(
+            linked,
+            "orders",
+            version=str(ORDER_MODEL_VERSION),
+            seed=0,
+            contacts=3,
+            overrides=0,
+            model=default_model().to_json(),
+            reliability=[],
+        )
         assert _plan(linked) == {month: {"the model was fitted anew"} for month in MONTHS}
         _run(linked, MONTHS)
         assert _plan(linked) == {}

@@ -96,8 +96,12 @@ def deliveries() -> list[Any]:
         delivery(
             statuses=[
                 {
-                    "id": "out", "status": "read", "timestamp": "1", "recipient_id": "G1",
-                    "recipient_type": "group", "recipient_participant_id": wa(FIRST),
+                    "id": "out",
+                    "status": "read",
+                    "timestamp": "1",
+                    "recipient_id": "G1",
+                    "recipient_type": "group",
+                    "recipient_participant_id": wa(FIRST),
                 }
             ]
         ),
@@ -109,41 +113,75 @@ def deliveries() -> list[Any]:
         b'{"broken": "41 99999\\n0101',
         b'{"broken too": "(41) 99999 0103"',
         b"fone=%2B55%2041%2099999%200101",
-    ]  # fmt: skip
+    ]
 
 
 def archive(root: Path) -> Path:
-    write_chat(root, block([Said(0, "from", "oi, é a Zulmira")], phone=f"+{wa(FIRST)}"),
-               title="+55 41 99999-0101")  # fmt: skip
-    write_chat(root, block([Said(0, "from", "mudei de número")], phone=f"+{wa(SECOND)}"),
-               title="+55 41 9999-0102", time="2025-01-06 10 00 00")  # fmt: skip
-    write_chat(root, block([Said(0, "from", "orçamento?")], phone=f"+{wa(LEAD)}"),
-               title="(41) 99999 0103", time="2025-01-07 10 00 00")  # fmt: skip
-    write_chat(root, block([Said(0, "from", "e aí?"), Said(1, "to", "oi, Quitéria")],
-               label="Quitéria orçamento", phone=f"+{wa(LEAD)}"),
-               title="Quitéria orçamento", time="2025-01-10 10 00 00")  # fmt: skip
-    write_chat(root, block([Said(0, "from", "passe o meu número: 41.99999-0103 ou 9999 0101")],
-               phone=f"+{wa(KEPT)}"), title="Joao Kept", time="2025-01-08 10 00 00")  # fmt: skip
+    write_chat(
+        root, block([Said(0, "from", "oi, é a Zulmira")], phone=f"+{wa(FIRST)}"), title="+55 41 99999-0101"
+    )
+    write_chat(
+        root,
+        block([Said(0, "from", "mudei de número")], phone=f"+{wa(SECOND)}"),
+        title="+55 41 9999-0102",
+        time="2025-01-06 10 00 00",
+    )
+    write_chat(
+        root,
+        block([Said(0, "from", "orçamento?")], phone=f"+{wa(LEAD)}"),
+        title="(41) 99999 0103",
+        time="2025-01-07 10 00 00",
+    )
+    write_chat(
+        root,
+        block(
+            [Said(0, "from", "e aí?"), Said(1, "to", "oi, Quitéria")],
+            label="Quitéria orçamento",
+            phone=f"+{wa(LEAD)}",
+        ),
+        title="Quitéria orçamento",
+        time="2025-01-10 10 00 00",
+    )
+    write_chat(
+        root,
+        block([Said(0, "from", "passe o meu número: 41.99999-0103 ou 9999 0101")], phone=f"+{wa(KEPT)}"),
+        title="Joao Kept",
+        time="2025-01-08 10 00 00",
+    )
     group = "".join(
         block([Said(minute, "from", said)], label="Grupo da Loja", phone=f"+{wa(number)}")
         for minute, number, said in (
-            (0, KEPT, "bom dia"), (1, FIRST, "bom dia, Zulmira aqui"), (2, LEAD, "Quitéria também"),
+            (0, KEPT, "bom dia"),
+            (1, FIRST, "bom dia, Zulmira aqui"),
+            (2, LEAD, "Quitéria também"),
             (3, KEPT, "o fone41999990101 não atende"),
             (4, KEPT, "ou \uff19\uff19\uff19\uff19-\uff10\uff11\uff10\uff11"),
             (5, KEPT, "https://wa.me/?phone=%2B55%2841%2999999%200101"),
-            (6, KEPT, "41&nbsp;99999&#45;0101, sim?"), (7, KEPT, "41<br>99999   -   -   0101"),
-            (8, KEPT, '<font size="2">9999</font>-<font size="2">0101</font>'), (9, KEPT, "❾❾❾❾-⓪❶⓪❶"),
+            (6, KEPT, "41&nbsp;99999&#45;0101, sim?"),
+            (7, KEPT, "41<br>99999   -   -   0101"),
+            (8, KEPT, '<font size="2">9999</font>-<font size="2">0101</font>'),
+            (9, KEPT, "❾❾❾❾-⓪❶⓪❶"),
         )
-    )  # fmt: skip
+    )
     write_chat(root, group, title="Grupo da Loja", time="2025-01-09 10 00 00")
     # Both of her numbers in the headers; what only the staff wrote, with no number but in the title.
-    write_chat(root, block([Said(0, "from", "meu número velho")], label="Zulmira dois", phone=f"+{wa(FIRST)}")
-               + block([Said(1, "from", "e o novo"), Said(2, "to", "anotado, Zulmira")], label="Zulmira dois",
-                       phone=f"+{wa(SECOND)}"),
-               title="Zulmira dois", time="2025-01-12 10 00 00")  # fmt: skip
-    write_chat(root, block([Said(0, "to", "oi, Quitéria, seu orçamento")], label=f"+{wa(LEAD)}",
-                           start=RETURN),
-               title="+55 41 99999-0103", time="2025-01-13 09 00 07")  # fmt: skip
+    write_chat(
+        root,
+        block([Said(0, "from", "meu número velho")], label="Zulmira dois", phone=f"+{wa(FIRST)}")
+        + block(
+            [Said(1, "from", "e o novo"), Said(2, "to", "anotado, Zulmira")],
+            label="Zulmira dois",
+            phone=f"+{wa(SECOND)}",
+        ),
+        title="Zulmira dois",
+        time="2025-01-12 10 00 00",
+    )
+    write_chat(
+        root,
+        block([Said(0, "to", "oi, Quitéria, seu orçamento")], label=f"+{wa(LEAD)}", start=RETURN),
+        title="+55 41 99999-0103",
+        time="2025-01-13 09 00 07",
+    )
     # Others, whose folders, titles and labels hold a number of hers.
     rosa = block([Said(0, "from", "as fotos")], label="Rosa Lima", phone=f"+{wa(OTHER)}")
     write_chat(root, rosa, title="Rosa Lima", month="2025/01/Fotos 41 99999-0101", time="2025-01-14 10 00 00")
@@ -158,19 +196,44 @@ def archive(root: Path) -> Path:
 
 def later_archive(root: Path) -> None:
     """What is exported after the erasure: chats under new names, some without a number, and changed files."""
-    write_chat(root, block([Said(0, "from", "voltei"), Said(1, "to", "oi, Zulmira")],
-               label="Zulmira nova", phone=f"+{wa(FIRST)}"),
-               title="Zulmira nova", time="2025-01-11 10 00 00")  # fmt: skip
-    write_chat(root, block([Said(0, "to", "oi, Quitéria, seu orçamento")], label="Quitéria retorno",
-                           start=RETURN)
-               + block([Said(0, "to", "Quitéria, ainda quer?")], label="Quitéria retorno",
-                       start=RETURN + timedelta(days=3)),
-               title="Quitéria retorno", time="2025-01-13 09 00 08")  # fmt: skip
-    write_chat(root, block([Said(0, "to", "seu notebook está pronto")], label="Zulmira Souza notebook",
-                           start=RETURN + timedelta(days=5)),
-               title="Zulmira Souza notebook", time="2025-01-18 10 00 00")  # fmt: skip
-    write_chat(root, block([Said(0, "from", "oi")], label="Vera", phone="+5541999990106"),
-               title="Vera", month="2025/01/99999–0101", time="2025-01-19 10 00 00")  # fmt: skip
+    write_chat(
+        root,
+        block(
+            [Said(0, "from", "voltei"), Said(1, "to", "oi, Zulmira")],
+            label="Zulmira nova",
+            phone=f"+{wa(FIRST)}",
+        ),
+        title="Zulmira nova",
+        time="2025-01-11 10 00 00",
+    )
+    write_chat(
+        root,
+        block([Said(0, "to", "oi, Quitéria, seu orçamento")], label="Quitéria retorno", start=RETURN)
+        + block(
+            [Said(0, "to", "Quitéria, ainda quer?")],
+            label="Quitéria retorno",
+            start=RETURN + timedelta(days=3),
+        ),
+        title="Quitéria retorno",
+        time="2025-01-13 09 00 08",
+    )
+    write_chat(
+        root,
+        block(
+            [Said(0, "to", "seu notebook está pronto")],
+            label="Zulmira Souza notebook",
+            start=RETURN + timedelta(days=5),
+        ),
+        title="Zulmira Souza notebook",
+        time="2025-01-18 10 00 00",
+    )
+    write_chat(
+        root,
+        block([Said(0, "from", "oi")], label="Vera", phone="+5541999990106"),
+        title="Vera",
+        month="2025/01/99999–0101",
+        time="2025-01-19 10 00 00",
+    )
     for path in root.rglob("*.txt"):
         path.write_bytes(path.read_bytes() + b"\n")
     (root / "41 9999-0101.txt").write_text("nada de chat")  # of no month: only a finding names it
@@ -179,17 +242,23 @@ def later_archive(root: Path) -> None:
 def write_notes(url: str) -> None:
     """Have people write the numbers wherever a reason or a note can be given."""
     with connect(url) as conn:
-        conn.execute("SELECT override_link('title', %s, 'contact', %s, %s)",
-                     (PEDRO, JOAO, "a mulher dele tem (41) 99999-0101"))  # fmt: skip
+        conn.execute(
+            "SELECT override_link('title', %s, 'contact', %s, %s)",
+            (PEDRO, JOAO, "a mulher dele tem (41) 99999-0101"),
+        )
         conn.execute(
             "SELECT override_link('file', file_path, 'no_contact', NULL, 'ver 41 99999-0101') FROM chat_files"
             " WHERE title = 'Rosa Lima'"
         )
         conn.execute("INSERT INTO pauses (reason, ended_at) VALUES ('falar com 41 99999 0103', now())")
-        conn.execute("INSERT INTO qa_acceptances (check_name, failing, reason, until)"
-                     " VALUES ('chats_are_not_empty', 1, 'é o 99999-0102', '2026-01-01')")  # fmt: skip
-        conn.execute("INSERT INTO checkpoint_waivers (checkpoint, reason)"
-                     " VALUES ('files_indexed', 'falta o 41:99999:0103')")  # fmt: skip
+        conn.execute(
+            "INSERT INTO qa_acceptances (check_name, failing, reason, until)"
+            " VALUES ('chats_are_not_empty', 1, 'é o 99999-0102', '2026-01-01')"
+        )
+        conn.execute(
+            "INSERT INTO checkpoint_waivers (checkpoint, reason)"
+            " VALUES ('files_indexed', 'falta o 41:99999:0103')"
+        )
         conn.execute(
             "INSERT INTO review_verdicts (id_chat_file, verdict, match_status, note)"
             " SELECT id, 'unsure', 'unmatched', 'não é (41) 9999-0101' FROM chat_files"
@@ -290,9 +359,11 @@ def search(held: str) -> list[str]:
 def world(fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(fresh_database_url, tmp_path)
     changed = {
-        "PIPELINE_LOCAL_DIR": str(made.local), "DATABASE_URL": made.url, "CHAT_ARCHIVE": str(made.root),
+        "PIPELINE_LOCAL_DIR": str(made.local),
+        "DATABASE_URL": made.url,
+        "CHAT_ARCHIVE": str(made.root),
         "DAGSTER_HOME": str(made.dagster),
-    }  # fmt: skip
+    }
     for name, value in changed.items():
         monkeypatch.setenv(name, value)
     with connect(made.url) as conn:
@@ -353,11 +424,17 @@ def test_three_erased_people_are_found_nowhere(
         assert conn.execute("SELECT reason FROM pauses").fetchone() == ("falar com [apagado]",)
         said = "SELECT message_text FROM chat_messages JOIN chat_files f ON f.id = id_chat_file"
         assert conn.execute(f"{said} WHERE is_group ORDER BY ordinal").fetchall() == [
-            ("bom dia",), ("[apagado]",), ("[apagado]",), ("o fone[apagado] não atende",),
-            ("ou [apagado]",), ("https://wa.me/?phone=[apagado]",),
-            ("[apagado], sim?",), ("[apagado]",),
-            ('<font size="2">[apagado]</font>',), ("[apagado]",),
-        ]  # fmt: skip
+            ("bom dia",),
+            ("[apagado]",),
+            ("[apagado]",),
+            ("o fone[apagado] não atende",),
+            ("ou [apagado]",),
+            ("https://wa.me/?phone=[apagado]",),
+            ("[apagado], sim?",),
+            ("[apagado]",),
+            ('<font size="2">[apagado]</font>',),
+            ("[apagado]",),
+        ]
         book = conn.execute("SELECT raw_json::text FROM webhook_events WHERE kind LIKE '%state_sync'")
         assert "Joao" in str(book.fetchall())
 
@@ -379,8 +456,9 @@ def test_three_erased_people_are_found_nowhere(
     programs = find_programs(taken.server_version // 10000)
     script = subprocess.run(
         [programs.path("pg_restore"), "-f", "-", str(options.folder / taken.file)],
-        capture_output=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        check=True,
+    )
     assert search(_decoded(script.stdout.decode("utf-8", "replace")).replace("\\\\x", "")) == []
     printed = capfd.readouterr()
     assert search(printed.out + printed.err) == []

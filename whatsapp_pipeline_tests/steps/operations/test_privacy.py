@@ -111,8 +111,9 @@ def _holds(conn: Connection, words: str) -> list[str]:
         for table in tables
         if conn.execute(
             f"SELECT EXISTS (SELECT FROM {table} t WHERE t::text ILIKE %s)".encode(), (f"%{words}%",)
-        ).fetchone() == (True,)
-    ]  # fmt: skip
+        ).fetchone()
+        == (True,)
+    ]
 
 
 def test_an_export_holds_the_chat_and_is_audited(filled: Connection) -> None:
@@ -292,10 +293,11 @@ def test_webhooks_of_an_erased_number_are_not_stored(filled: Connection) -> None
     }
     other = {**message, "from": "5541999990009", "id": "wamid.Y"}
     value = {
-        "messaging_product": "whatsapp", "metadata": {"phone_number_id": "1"},
+        "messaging_product": "whatsapp",
+        "metadata": {"phone_number_id": "1"},
         "contacts": [{"wa_id": "5541999990001", "profile": {"name": "Maria S"}}],
         "messages": [message, other],
-    }  # fmt: skip
+    }
     body = json.dumps({"entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()
     filled.execute(
         "INSERT INTO webhook_inbox (delivery_id, received_at, body) VALUES (%s, %s, %s)",

@@ -91,10 +91,16 @@ def _text(html: str) -> str:
 def test_the_page_has_every_section_and_fetches_nothing(report: QaReport) -> None:
     found = _parse(report.html)
     assert found.headings == [
-        "Ligação com contatos", "Precisão garantida das ligações", "Conversas em dúvida ou sem contato",
+        "Ligação com contatos",
+        "Precisão garantida das ligações",
+        "Conversas em dúvida ou sem contato",
         "Ligação com ordens de serviço",
-        "Mensagens e ocorrências", "Verificações", "Execuções", "Amostra para revisão", "O que melhorar",
-    ]  # fmt: skip
+        "Mensagens e ocorrências",
+        "Verificações",
+        "Execuções",
+        "Amostra para revisão",
+        "O que melhorar",
+    ]
     assert found.fetches == []
     assert "`" not in report.html  # commands are marked as such
     assert "<code>whatsapp-pipeline review --month MÊS</code>" in report.html
@@ -182,10 +188,11 @@ def test_a_method_has_a_line_of_its_own_from_twenty_verdicts_on(filled: tuple[Co
         assert links > 20
         assert any(count < 20 for count in methods.values())
         drawn = [
-            chat for (chat,) in conn.execute(
+            chat
+            for (chat,) in conn.execute(
                 "SELECT id_chat_file FROM rule_links WHERE method = %s ORDER BY draw", (method,)
             )
-        ]  # fmt: skip
+        ]
         for number, chat in enumerate(drawn, 1):
             said = "unsure" if number == 5 else "right"
             verdicts.record(conn, chat, said, note=None, reviewer="ana")
@@ -261,9 +268,11 @@ def test_only_what_passed_is_green(filled: tuple[Connection, History], prepared:
     with conn.transaction(force_rollback=True):
         conn.execute("TRUNCATE qa_results, qa_acceptances")
         of_runs = [
-            ("good", "concluída"), ("bad", "falhou"),
-            ("undecided", "em andamento"), ("undecided", "cancelada"),
-        ]  # fmt: skip
+            ("good", "concluída"),
+            ("bad", "falhou"),
+            ("undecided", "em andamento"),
+            ("undecided", "cancelada"),
+        ]
         assert words(["2025-01"]) == [("undecided", "nunca avaliada")] * 2 + of_runs
         scope = Scope(conn, [*MONTHS, "2025-05"], Archive(root=str(prepared.archive)))
         for check in QA_CHECKS:

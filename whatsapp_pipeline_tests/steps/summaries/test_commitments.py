@@ -147,9 +147,11 @@ def test_due_and_overdue_are_of_the_day_that_asks(empty: Connection) -> None:
     add_chat(empty, 1, "a", [*TALK[:1], Said(10, "to", "quinta fica pronto"), Said(11, "to", "fica 350")])
     run(empty)
     for today, counts in (
-        (date(2025, 1, 8), (0, 0, 0, 1)), (date(2025, 1, 9), (1, 0, 0, 1)), (date(2025, 1, 10), (0, 1, 0, 1)),
+        (date(2025, 1, 8), (0, 0, 0, 1)),
+        (date(2025, 1, 9), (1, 0, 0, 1)),
+        (date(2025, 1, 10), (0, 1, 0, 1)),
         (date(2025, 5, 1), (0, 0, 0, 0)),
-    ):  # fmt: skip
+    ):
         assert tuple(commitment_counts(empty, today=today).values()) == counts
     (line,) = commitment_lines(empty, "overdue", today=date(2025, 1, 10))
     assert (line.id_contato, line.kind, line.status) == (1, "deadline_promised", "overdue")
@@ -215,8 +217,9 @@ def test_patterns_over_customers(
     found = json.loads(result.output)
     # Bia wrote again two days later: a conversation of its own, and no silence.
     assert found["hours"] == [
-        {"weekday": 1, "hour": 9, "conversations": 2}, {"weekday": 3, "hour": 9, "conversations": 1},
-    ]  # fmt: skip
+        {"weekday": 1, "hour": 9, "conversations": 2},
+        {"weekday": 3, "hour": 9, "conversations": 1},
+    ]
     (device,) = found["returning_devices"]
     assert (device["id_contato"], device["orders"], device["last_opened"]) == (1, 2, "2025-03-01")
     (silent,) = found["silent_after_quote"]

@@ -46,9 +46,11 @@ class Export(NamedTuple):
 
     def text(self, customer: str) -> str:
         said = [
-            f"{customer}: {self.notice}", "Loja: fica em R$ 300", f"{customer}: qual é o prazo de entrega?",
+            f"{customer}: {self.notice}",
+            "Loja: fica em R$ 300",
+            f"{customer}: qual é o prazo de entrega?",
             *self.more,
-        ]  # fmt: skip
+        ]
         lines = (
             self.header.format(f"10:{max(0, at - 1):02}") + line.replace("Ana", customer)
             for at, line in enumerate(said)
@@ -60,60 +62,126 @@ IOS, ANDROID = "[06/01/2025, {}:00] ", "06/01/2025 {} - "
 WARRANTY = frozenset({"garantia"})
 EXPORTS = {
     "unknown notice": Export(
-        IOS, f"\u200e{MARKED}", ("Loja: \u200eAna ativou a garantia avançada da conversa",),
-        "customer", ASKED, (1, 1, 2),
+        IOS,
+        f"\u200e{MARKED}",
+        ("Loja: \u200eAna ativou a garantia avançada da conversa",),
+        "customer",
+        ASKED,
+        (1, 1, 2),
     ),
     "call": Export(
-        IOS, f"\u200e{MARKED}", ("Loja: \u200eLigação de voz perdida. \u200eToque para retornar a ligação",),
-        "customer", ASKED, (1, 1, 2),
+        IOS,
+        f"\u200e{MARKED}",
+        ("Loja: \u200eLigação de voz perdida. \u200eToque para retornar a ligação",),
+        "customer",
+        ASKED,
+        (1, 1, 2),
     ),
     "call with an end of its own": Export(
-        IOS, f"\u200e{MARKED}", ("Loja: \u200eLigação de voz. \u200eToque para ver a garantia.",),
-        "customer", ASKED, (1, 1, 2),
+        IOS,
+        f"\u200e{MARKED}",
+        ("Loja: \u200eLigação de voz. \u200eToque para ver a garantia.",),
+        "customer",
+        ASKED,
+        (1, 1, 2),
     ),
     "deleted by staff": Export(
-        IOS, f"\u200e{MARKED}",
+        IOS,
+        f"\u200e{MARKED}",
         ("Loja: \u200eVocê apagou esta mensagem.", "Loja: Você apagou esta mensagem."),
-        "customer", ASKED, (1, 1, 3),
+        "customer",
+        ASKED,
+        (1, 1, 3),
     ),
     "deleted by the customer": Export(
-        IOS, f"\u200e{MARKED}", ("Ana: \u200eEsta mensagem foi apagada.",), "customer", ASKED, (1, 1, 2),
+        IOS,
+        f"\u200e{MARKED}",
+        ("Ana: \u200eEsta mensagem foi apagada.",),
+        "customer",
+        ASKED,
+        (1, 1, 2),
     ),
     "deleted after the answer": Export(
-        IOS, f"\u200e{MARKED}", ("Loja: amanhã", "Ana: \u200eEsta mensagem foi apagada."),
-        "staff", None, (1, 2, 2),
+        IOS,
+        f"\u200e{MARKED}",
+        ("Loja: amanhã", "Ana: \u200eEsta mensagem foi apagada."),
+        "staff",
+        None,
+        (1, 2, 2),
     ),
     "android": Export(
-        ANDROID, "bom dia", ("Loja: Você apagou esta mensagem",), "customer", ASKED, (2, 1, 1),
+        ANDROID,
+        "bom dia",
+        ("Loja: Você apagou esta mensagem",),
+        "customer",
+        ASKED,
+        (2, 1, 1),
     ),
     # Android writes a call under no name, or with the way it ended; this was typed.
     "android, typed like a call": Export(
-        ANDROID, "bom dia", ("Loja: Ligação de voz perdida",), "staff", None, (2, 2, 0),
+        ANDROID,
+        "bom dia",
+        ("Loja: Ligação de voz perdida",),
+        "staff",
+        None,
+        (2, 2, 0),
     ),
     "android, with full stops": Export(
-        ANDROID, "bom dia", ("Loja: Você apagou esta mensagem.", "Loja: Ligação de voz. Sem resposta."),
-        "customer", ASKED, (2, 1, 2),
+        ANDROID,
+        "bom dia",
+        ("Loja: Você apagou esta mensagem.", "Loja: Ligação de voz. Sem resposta."),
+        "customer",
+        ASKED,
+        (2, 1, 2),
     ),
     # Where notices have no mark, a person pasted the text that has one, whatever it reads like.
     "pasted, unmarked notices": Export(
-        IOS, MARKED, ("Loja: \u200ea garantia dura um ano",), "staff", None, (1, 2, 1), WARRANTY,
+        IOS,
+        MARKED,
+        ("Loja: \u200ea garantia dura um ano",),
+        "staff",
+        None,
+        (1, 2, 1),
+        WARRANTY,
     ),
     "pasted like a call": Export(
-        IOS, MARKED, ("Loja: \u200eLigação de vídeo amanhã, para ver a garantia?",),
-        "staff", None, (1, 2, 1), WARRANTY,
+        IOS,
+        MARKED,
+        ("Loja: \u200eLigação de vídeo amanhã, para ver a garantia?",),
+        "staff",
+        None,
+        (1, 2, 1),
+        WARRANTY,
     ),
     "pasted like a notice of a group": Export(
-        IOS, MARKED, ("Loja: \u200fO técnico da garantia já saiu",), "staff", None, (1, 2, 1), WARRANTY,
+        IOS,
+        MARKED,
+        ("Loja: \u200fO técnico da garantia já saiu",),
+        "staff",
+        None,
+        (1, 2, 1),
+        WARRANTY,
     ),
     # Where they have one, a text of several lines or a link is still a person's.
     "pasted, marked notices": Export(
-        IOS, f"\u200e{MARKED}", ("Loja: \u200esobre a garantia:\nela dura um ano",),
-        "staff", None, (1, 2, 1), WARRANTY,
+        IOS,
+        f"\u200e{MARKED}",
+        ("Loja: \u200esobre a garantia:\nela dura um ano",),
+        "staff",
+        None,
+        (1, 2, 1),
+        WARRANTY,
     ),
     "mark inside a text": Export(
-        IOS, f"\u200e{MARKED}", ("Loja: a garantia\u200e dura um ano",), "staff", None, (1, 2, 1), WARRANTY,
+        IOS,
+        f"\u200e{MARKED}",
+        ("Loja: a garantia\u200e dura um ano",),
+        "staff",
+        None,
+        (1, 2, 1),
+        WARRANTY,
     ),
-}  # fmt: skip
+}
 
 
 def _summaries(conn: Connection) -> dict[int, tuple[Any, ...]]:
@@ -158,16 +226,23 @@ def test_notices_change_no_speaker_no_open_question_and_no_topic(
     assert not set(topics) & WARRANTY
     # They stay in the conversation, under the name of who deleted or called.
     assert [(message.side, message.type) for message in shown] == [
-        ("notification", "system"), ("to", "text"), ("from", "text"), ("to", "deleted"), ("to", "deleted"),
-    ]  # fmt: skip
+        ("notification", "system"),
+        ("to", "text"),
+        ("from", "text"),
+        ("to", "deleted"),
+        ("to", "deleted"),
+    ]
 
 
 def test_calls_and_deleted_messages_are_no_replies(fresh_database_url: str) -> None:
     live = summaries_data.Said
     said = [
-        live(0, "from", "quanto fica o orçamento?"), live(5, "to", "vinte reais"),
-        live(30, "to", "fica em R$ 300"), live(40, "from", "qual é o prazo?"), live(45, "to", "um dia"),
-    ]  # fmt: skip
+        live(0, "from", "quanto fica o orçamento?"),
+        live(5, "to", "vinte reais"),
+        live(30, "to", "fica em R$ 300"),
+        live(40, "from", "qual é o prazo?"),
+        live(45, "to", "um dia"),
+    ]
     with connect(fresh_database_url) as conn:
         for contact in (1, 2):
             summaries_data.add_contact(conn, contact)

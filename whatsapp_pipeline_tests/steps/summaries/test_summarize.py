@@ -56,7 +56,9 @@ def one(conn: Connection) -> dict[str, Any]:
 def test_figures_of_one_customer(empty: Connection) -> None:
     add_contact(empty, 1)
     chat = add_chat(
-        empty, 1, "a",
+        empty,
+        1,
+        "a",
         [
             Said(0, "from", "Bom dia, meu notebook não liga"),
             Said(2, "from", "quanto fica?"),
@@ -68,7 +70,7 @@ def test_figures_of_one_customer(empty: Connection) -> None:
             Said(3 * DAY, "to", "Está pronto"),
             Said(3 * DAY + 5, "from", "Péssimo, demorou demais e ninguém avisa"),
         ],
-    )  # fmt: skip
+    )
     add_order(empty, chat, 1, 30123, "6")
     report = run(empty)
     assert (report.contacts, report.summaries_written, report.messages_measured) == (1, 1, 9)
@@ -101,7 +103,9 @@ def test_figures_of_one_customer(empty: Connection) -> None:
 def test_what_customer_and_staff_say_is_counted_for_its_own_side(empty: Connection) -> None:
     add_contact(empty, 1)
     chat = add_chat(
-        empty, 1, "a",
+        empty,
+        1,
+        "a",
         [
             Said(0, "from", "Bom dia, a impressora não liga"),
             Said(1, "from", "e o notebook? quanto custa o orçamento?"),
@@ -113,7 +117,7 @@ def test_what_customer_and_staff_say_is_counted_for_its_own_side(empty: Connecti
             Said(3 * DAY + 40, "from", "quando fica pronto?"),
             Said(3 * DAY + 50, "from", "alguém aí?"),
         ],
-    )  # fmt: skip
+    )
     add_order(empty, chat, 1, 30123, "3")
     run(empty)
     row = one(empty)
@@ -201,12 +205,16 @@ def test_courtesy_and_praise_are_no_open_issue(empty: Connection) -> None:
 def test_a_greeting_wants_an_answer(empty: Connection) -> None:
     add_contact(empty, 1)
     add_chat(
-        empty, 1, "a",
+        empty,
+        1,
+        "a",
         [
-            Said(0, "from", "quanto fica?"), Said(5, "to", "R$ 100"), Said(6, "from", "ok"),
+            Said(0, "from", "quanto fica?"),
+            Said(5, "to", "R$ 100"),
+            Said(6, "from", "ok"),
             Said(3 * DAY, "from", "Bom dia"),
         ],
-    )  # fmt: skip
+    )
     run(empty)
     assert one(empty)["open_since"] == START + timedelta(days=3)
 
@@ -234,11 +242,18 @@ def test_an_answer_after_thirty_days_answers_nothing(
 @pytest.mark.parametrize(
     ("days_ago", "expected"),
     [
-        ((0, 10, 89.9), "frequent"), ((0, 10, 90), "regular"), ((0, 10, 364.9), "regular"),
-        ((0, 10, 365), "occasional"), ((0, 364.9), "occasional"), ((0, 365), "rare"), ((0,), "rare"),
-        ((100, 110, 120), "regular"), ((-1, 0, 10, 20), "frequent"), ((-1, 0, 10), "occasional"),
+        ((0, 10, 89.9), "frequent"),
+        ((0, 10, 90), "regular"),
+        ((0, 10, 364.9), "regular"),
+        ((0, 10, 365), "occasional"),
+        ((0, 364.9), "occasional"),
+        ((0, 365), "rare"),
+        ((0,), "rare"),
+        ((100, 110, 120), "regular"),
+        ((-1, 0, 10, 20), "frequent"),
+        ((-1, 0, 10), "occasional"),
     ],
-)  # fmt: skip
+)
 def test_the_bounds_of_how_often_a_customer_writes(
     empty: Connection, days_ago: tuple[float, ...], expected: str
 ) -> None:
@@ -309,13 +324,16 @@ def test_what_is_not_linked_or_doubled_is_not_counted(empty: Connection) -> None
 def test_a_deleted_message_is_nobody_s_words(empty: Connection) -> None:
     add_contact(empty, 1)
     add_chat(
-        empty, 1, "a",
+        empty,
+        1,
+        "a",
         [
-            Said(0, "from", "quanto fica o orçamento?"), Said(5, "to", "R$ 100"),
+            Said(0, "from", "quanto fica o orçamento?"),
+            Said(5, "to", "R$ 100"),
             Said(9, "from", "Péssimo, quero meu dinheiro de volta"),
             Said(9.5, "from", "que demora, o prazo passou"),
         ],
-    )  # fmt: skip
+    )
     run(empty)
     said = one(empty)
     assert (said["open_since"], said["sentiment_analysis"]) == (START + timedelta(minutes=9), "negative")
@@ -323,8 +341,10 @@ def test_a_deleted_message_is_nobody_s_words(empty: Connection) -> None:
     assert run(empty).contacts_changed == 1
     row = one(empty)
     assert (row["message_count"], row["customer_messages"], row["facts"]["types"]) == (
-        4, 1, {"deleted": 2, "text": 2},
-    )  # fmt: skip
+        4,
+        1,
+        {"deleted": 2, "text": 2},
+    )
     assert (row["staff_messages"], row["other_messages"], row["last_speaker"]) == (1, 2, "staff")
     assert (row["open_since"], row["open_reasons"], row["sentiment_analysis"]) == (None, [], "neutral")
     assert row["common_topics"] == ["orçamento"] != said["common_topics"]
@@ -334,13 +354,16 @@ def test_a_deleted_message_is_nobody_s_words(empty: Connection) -> None:
 def test_a_webhook_s_edits_and_revokes_are_no_messages(empty: Connection) -> None:
     add_contact(empty, 1)
     add_webhook(
-        empty, 1,
+        empty,
+        1,
         [
-            Said(0, "from", "quanto fica o orçamento?"), Said(5, "to", "R$ 100"),
-            Said(9, "from", "aceita pix?"), Said(10, "from", "[edit: aceita cartão?]"),
+            Said(0, "from", "quanto fica o orçamento?"),
+            Said(5, "to", "R$ 100"),
+            Said(9, "from", "aceita pix?"),
+            Said(10, "from", "[edit: aceita cartão?]"),
             Said(11, "from", "[revoke]"),
         ],
-    )  # fmt: skip
+    )
     empty.execute("UPDATE conversation_messages SET type = 'edit' WHERE message_key = '1-3'")
     empty.execute("UPDATE conversation_messages SET type = 'revoke' WHERE message_key = '1-4'")
     run(empty)
@@ -436,9 +459,19 @@ def test_a_dry_run_leaves_nothing(empty: Connection) -> None:
 
 
 _TEXTS = (
-    "quanto fica?", "ok", "está pronto?", "péssimo atendimento", "adorei, ficou ótimo", "não liga",
-    "aceita pix?", "pode buscar hoje", "a tela quebrou de novo", "obrigado", "🙏", "",
-)  # fmt: skip
+    "quanto fica?",
+    "ok",
+    "está pronto?",
+    "péssimo atendimento",
+    "adorei, ficou ótimo",
+    "não liga",
+    "aceita pix?",
+    "pode buscar hoje",
+    "a tela quebrou de novo",
+    "obrigado",
+    "🙏",
+    "",
+)
 
 
 def _talk(rng: random.Random, size: int) -> list[Said]:

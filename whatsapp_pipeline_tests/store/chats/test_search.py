@@ -20,12 +20,16 @@ def filled(database_url: str) -> Iterator[Connection]:
         for number in (1, 2):
             add_contact(conn, number)
         chat = add_chat(
-            conn, 1, "a",
+            conn,
+            1,
+            "a",
             [
-                Said(0, "from", "A tela está quebrada"), Said(1, "to", "Trocamos telas quebradas e cartões"),
-                Said(2, "from", "aceita CARTÃO?"), Said(3, "from", "quebrada a minha tela não está"),
+                Said(0, "from", "A tela está quebrada"),
+                Said(1, "to", "Trocamos telas quebradas e cartões"),
+                Said(2, "from", "aceita CARTÃO?"),
+                Said(3, "from", "quebrada a minha tela não está"),
             ],
-        )  # fmt: skip
+        )
         add_order(conn, chat, 1, 30123, "0")
         add_chat(conn, 2, "b", [Said(DAY, "from", "manutenções e papéis para devolução")])
         add_webhook(conn, 2, [Said(2 * DAY, "from", "a tela quebrada chegou")])
@@ -42,11 +46,23 @@ def texts(conn: Connection, words: str, **filters: Any) -> set[str]:
 @pytest.mark.parametrize(
     ("words", "count"),
     [
-        ("tela quebrada", 4), ("telas quebradas", 4), ('"tela quebrada"', 2), ("cartao", 2), ("cartões", 2),
-        ("manutenção", 1), ("manutencoes", 1), ("papel", 1), ("devoluções", 1), ("tela -quebrada", 0),
-        ("manutenção or aceita", 2), ("inexistente", 0), ("a", 0), ("&|!():*<->'", 0), ('"', 0),
+        ("tela quebrada", 4),
+        ("telas quebradas", 4),
+        ('"tela quebrada"', 2),
+        ("cartao", 2),
+        ("cartões", 2),
+        ("manutenção", 1),
+        ("manutencoes", 1),
+        ("papel", 1),
+        ("devoluções", 1),
+        ("tela -quebrada", 0),
+        ("manutenção or aceita", 2),
+        ("inexistente", 0),
+        ("a", 0),
+        ("&|!():*<->'", 0),
+        ('"', 0),
     ],
-)  # fmt: skip
+)
 def test_words(filled: Connection, words: str, count: int) -> None:
     assert len(texts(filled, words)) == count
 

@@ -22,8 +22,10 @@ def test_get_or_create_gives_one_conversation(conn: Connection) -> None:
     assert get_or_create_conversation(conn, None, "p2", "5541999990000") != first
     assert get_or_create_conversation(conn, None, "p1", "BR.1") != first
     assert one(conn, "SELECT external_id, channel, is_active FROM conversations WHERE id = %s", first) == (
-        "5541999990000", "whatsapp", True,
-    )  # fmt: skip
+        "5541999990000",
+        "whatsapp",
+        True,
+    )
 
 
 def test_messages_come_back_oldest_first_and_limited(conn: Connection) -> None:

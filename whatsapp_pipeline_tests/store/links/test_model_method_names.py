@@ -15,9 +15,13 @@ _CASES: dict[int, tuple[str, dict[int, Evidence]]] = {
     # The date links the order; device and words only agree.
     1: ("temporal_match", {10: {"when": 3.0, "device_same": 2.0, "opening_words": 0.5}}),
     # Two orders of the same day: the device chooses.
-    2: ("equipment_match", {
-        10: {"when": 3.0, "device_other": -2.0}, 11: {"when": 3.0, "device_same": 2.0},
-    }),
+    2: (
+        "equipment_match",
+        {
+            10: {"when": 3.0, "device_other": -2.0},
+            11: {"when": 3.0, "device_same": 2.0},
+        },
+    ),
     # Neither date nor device is enough without the words.
     3: ("model", {10: {"when": -0.5, "device_unsaid": 0.2, "closing_words": 2.0}}),
     # The date alone would choose the other order, and so would date and device.
@@ -28,7 +32,7 @@ _CASES: dict[int, tuple[str, dict[int, Evidence]]] = {
     6: ("equipment_match", {10: {"when": -0.5, "device_same": 2.0}}),
     # Two that are close to each other are a proposal; with the words one is linked.
     7: ("model", {10: {"when": 3.0, "both_words": 2.0}, 11: {"when": 2.5}}),
-}  # fmt: skip
+}
 
 
 def _write_old_links(conn: Connection) -> None:

@@ -103,11 +103,13 @@ def test_what_differs_is_reported_and_left_as_it_is(
     )
     migrate(empty_database_url)
     assert _problems(conn) == {
-        ("contatos", "id", "no_unique_id"), ("contatos", "nome", "narrow"),
+        ("contatos", "id", "no_unique_id"),
+        ("contatos", "nome", "narrow"),
         ("contatos", "celular", "other_type"),
-        ("ordens_servico", "orcar", "other_type"), ("ordens_servico", "total_servicos", "narrow"),
+        ("ordens_servico", "orcar", "other_type"),
+        ("ordens_servico", "total_servicos", "narrow"),
         ("ordens_servico", "numero_ordem_servico", "other_type"),
-    }  # fmt: skip
+    }
     assert _links(conn, "contatos") == 0
     assert _links(conn, "ordens_servico") >= 2
 
@@ -120,9 +122,11 @@ def test_what_differs_is_reported_and_left_as_it_is(
     assert (contacts.items, contacts.inserted, contacts.exceptions) == (3, 0, 6)
     assert (orders.items, orders.inserted, orders.exceptions) == (1, 0, 0)
     assert conn.execute("SELECT id, nome, celular, filial FROM contatos ORDER BY 1, 3").fetchall() == [
-        (1000, "Cliente ", 41999990000, 3), (1000, "Cliente ", None, 3),
-        (1001, "Cliente ", None, 1), (1002, "Cliente ", None, 1),
-    ]  # fmt: skip
+        (1000, "Cliente ", 41999990000, 3),
+        (1000, "Cliente ", None, 3),
+        (1001, "Cliente ", None, 1),
+        (1002, "Cliente ", None, 1),
+    ]
     assert conn.execute(
         "SELECT numero_ordem_servico, data_emissao, orcar, total_servicos::text FROM ordens_servico"
     ).fetchall() == [(30000, "2025-01-10", True, "80.00")]

@@ -19,17 +19,21 @@ def filled(database_url: str) -> Iterator[Connection]:
         for number, words in ((1, "péssimo, ninguém responde"), (2, "adorei"), (3, "quanto fica?")):
             add_contact(conn, number)
             add_chat(
-                conn, number, f"a{number}",
+                conn,
+                number,
+                f"a{number}",
                 [Said(0, "from", "oi"), Said(9, "to", "olá"), Said(20, "from", words)],
-            )  # fmt: skip
+            )
         summarize(conn, SummaryOptions(), log=logging.getLogger(__name__))
         yield conn
 
 
 def test_distributions(filled: Connection) -> None:
     assert {b.name: b.contacts for b in reports.sentiment_distribution(filled)} == {
-        "positive": 1, "neutral": 1, "negative": 1,
-    }  # fmt: skip
+        "positive": 1,
+        "neutral": 1,
+        "negative": 1,
+    }
     assert [b.name for b in reports.frequency_distribution(filled)] == [
         "frequent",
         "regular",

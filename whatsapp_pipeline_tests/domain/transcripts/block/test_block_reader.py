@@ -1,6 +1,6 @@
 """The block format: its traps, one by one, by hand."""
 
-# ruff: noqa: E501  # tables of cases read best with a case a line
+# Tables of cases read best with one case per line.
 
 from __future__ import annotations
 
@@ -108,8 +108,10 @@ def test_a_combined_file_holds_a_chat_a_label() -> None:
     )
     result = parse(text)
     assert [(start.number, start.label, start.line) for start in result.starts] == [
-        (1, LABEL, 2), (2, "Ana", 8), (3, "Bia", 14),
-    ]  # fmt: skip
+        (1, LABEL, 2),
+        (2, "Ana", 8),
+        (3, "Bia", 14),
+    ]
     assert [[m.text for m in chat] for chat in result.chats] == [["a"], ["b"], ["c"]]
     assert [message.line for message in result.messages] == [3, 9, 15]
     named = parse(text + block(FROM, "d"), ParseOptions(default_title="WhatsApp - 844 sesiones de chat"))
@@ -154,8 +156,11 @@ def test_headers(
 ) -> None:
     (message,) = parse(block(f"2025-01-05 10:00:00 {header}", "oi")).messages
     assert (message.direction, message.sender_name, message.sender_phone, message.status) == (
-        direction, name, phone, status,
-    )  # fmt: skip
+        direction,
+        name,
+        phone,
+        status,
+    )
 
 
 @pytest.mark.parametrize("header", ["notification de Maria", "From Maria - Lida", "", "fromMaria"])
@@ -172,7 +177,10 @@ def test_the_phones_of_headers_are_counted_staffs_too() -> None:
     ("body", "expected"),
     [
         ("foto.jpg (Imagem)\n123.45 KB", ("", "image", "foto.jpg", "image", 126413, None)),
-        ("veja isto\n\nfoto.jpg (Imagem)\n1,5 MB", ("veja isto", "image", "foto.jpg", "image", 1572864, None)),
+        (
+            "veja isto\n\nfoto.jpg (Imagem)\n1,5 MB",
+            ("veja isto", "image", "foto.jpg", "image", 1572864, None),
+        ),
         ("PTT-1.opus (Áudio)\n01:02", ("", "audio", "PTT-1.opus", "audio", None, 62)),
         ("00:12", ("", "audio", None, "audio", None, 12)),
         ("1:00:02", ("", "audio", None, "audio", None, 3602)),
@@ -185,9 +193,12 @@ def test_the_phones_of_headers_are_counted_staffs_too() -> None:
         ("foto (Imagem) linda", ("foto (Imagem) linda", "text", None, None, None, None)),
         ("", ("", "text", None, None, None, None)),
         ("Esta mensagem foi excluída", ("Esta mensagem foi excluída", "deleted", None, None, None, None)),
-        ("https://maps.google.com/?q=-25.4,-49.2", ("https://maps.google.com/?q=-25.4,-49.2", "location", None, None, None, None)),
+        (
+            "https://maps.google.com/?q=-25.4,-49.2",
+            ("https://maps.google.com/?q=-25.4,-49.2", "location", None, None, None, None),
+        ),
     ],
-)  # fmt: skip
+)
 def test_bodies(body: str, expected: tuple[object, ...]) -> None:
     (m,) = parse(block(FROM, body)).messages
     assert (
@@ -217,8 +228,10 @@ def test_replies(lead: str, quote: str, original: str, ordinal: int | None) -> N
     reply = result.messages[1]
     assert reply.text == "Sim »\n\nclaro"
     assert (reply.reply_timestamp, reply.reply_quote, reply.reply_ordinal) == (
-        datetime(2025, 1, 5, 10), quote, ordinal,
-    )  # fmt: skip
+        datetime(2025, 1, 5, 10),
+        quote,
+        ordinal,
+    )
 
 
 def test_a_reply_may_hold_only_an_attachment_and_an_arrow_may_be_typed() -> None:
@@ -300,8 +313,9 @@ def test_variants_without_label_and_status() -> None:
     )
     result = parse(text, ParseOptions(default_title="Ana"))
     assert [(m.direction, m.text, m.status, m.line) for m in result.messages] == [
-        ("from", "oi", None, 2), ("to", "olá", None, 7),
-    ]  # fmt: skip
+        ("from", "oi", None, 2),
+        ("to", "olá", None, 7),
+    ]
     assert result.starts[0].label == "Ana"
     assert LineKind.LABEL not in result.summaries[0].lines
 

@@ -51,8 +51,9 @@ def test_header_shapes(header: str, expected: str, form: str, order: str) -> Non
     result = parse(f"{header}Maria: oi: tudo\nbem?\n{header}Loja: olá\n")
     assert [message.timestamp for message in result.messages] == [datetime.fromisoformat(expected)] * 2
     assert [(message.sender_name, message.text) for message in result.messages] == [
-        ("Maria", "oi: tudo\nbem?"), ("Loja", "olá"),
-    ]  # fmt: skip
+        ("Maria", "oi: tudo\nbem?"),
+        ("Loja", "olá"),
+    ]
     assert (result.summaries[0].format, result.summaries[0].date_order) == (form, order)
     assert result.lines == {LineKind.HEADER: 2, LineKind.BODY: 1}
 
@@ -94,8 +95,9 @@ def test_a_header_of_no_true_date_is_text() -> None:
     result = parse("25/01/2025 10:00 - Ana: oi\n31/02/2025 10:00 - Ana: x\n25/01/2025 25:00 - Ana: y\n")
     assert result.texts == ["oi\n31/02/2025 10:00 - Ana: x\n25/01/2025 25:00 - Ana: y"]
     assert [(f.kind, f.line) for f in result.findings if f.kind == "invalid_date"] == [
-        ("invalid_date", 2), ("invalid_date", 3),
-    ]  # fmt: skip
+        ("invalid_date", 2),
+        ("invalid_date", 3),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -129,15 +131,24 @@ def test_a_header_of_no_true_date_is_text() -> None:
         ("This message was deleted", ("This message was deleted", "deleted", None)),
         ("Se eliminó este mensaje.", ("Se eliminó este mensaje.", "deleted", None)),
         (f"{MARK}Chamada de voz perdida", (f"{MARK}Chamada de voz perdida", "call", None)),
-        ("localização: https://maps.google.com/?q=1,2", ("localização: https://maps.google.com/?q=1,2", "location", None)),
-        ("location: https://maps.google.com/?q=1,2", ("location: https://maps.google.com/?q=1,2", "location", None)),
-        (f"{MARK}ENQUETE:\nOnde?\n{MARK}OPÇÃO: aqui (1 voto)", (f"{MARK}ENQUETE:\nOnde?\n{MARK}OPÇÃO: aqui (1 voto)", "poll", None)),
+        (
+            "localização: https://maps.google.com/?q=1,2",
+            ("localização: https://maps.google.com/?q=1,2", "location", None),
+        ),
+        (
+            "location: https://maps.google.com/?q=1,2",
+            ("location: https://maps.google.com/?q=1,2", "location", None),
+        ),
+        (
+            f"{MARK}ENQUETE:\nOnde?\n{MARK}OPÇÃO: aqui (1 voto)",
+            (f"{MARK}ENQUETE:\nOnde?\n{MARK}OPÇÃO: aqui (1 voto)", "poll", None),
+        ),
         ("a imagem ocultada dele", ("a imagem ocultada dele", "text", None)),
         ("<oi>", ("<oi>", "text", None)),
         ("Maria saiu", ("Maria saiu", "text", None)),
         ("", ("", "text", None)),
     ],
-)  # fmt: skip
+)
 def test_texts(text: str, expected: tuple[str, str, str | None] | None) -> None:
     message = parse(f"25/01/2025 10:00 - Ana: {text}\n").messages[0]
     if expected is not None:
@@ -188,8 +199,11 @@ def test_ios_marks_its_system_lines_and_names_the_chat_as_their_sender() -> None
         f"[25/01/25, 10:00:03] João: {MARK}Ligação de voz perdida\n"
     )
     assert [(m.direction, m.type) for m in result.messages] == [
-        ("notification", "system"), ("notification", "system"), (None, "text"), (None, "call"),
-    ]  # fmt: skip
+        ("notification", "system"),
+        ("notification", "system"),
+        (None, "text"),
+        (None, "call"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -381,8 +395,10 @@ def test_what_is_no_text_is_mended_wherever_a_file_is_cut() -> None:
     whole = parse(text)
     assert whole.texts == ["é", "a\ufffdb"] * 20
     assert [(f.kind, f.line) for f in whole.findings if f.line] == [
-        *(("out_of_order", line) for line in range(3, 41, 2)), ("encoding_assumed", 1), ("nul_character", 2),
-    ]  # fmt: skip
+        *(("out_of_order", line) for line in range(3, 41, 2)),
+        ("encoding_assumed", 1),
+        ("nul_character", 2),
+    ]
     cut = parse(text, chunk=100)
     assert (cut.messages, sorted(cut.findings)) == (whole.messages, sorted(whole.findings))
 
