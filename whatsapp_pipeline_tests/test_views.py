@@ -100,6 +100,12 @@ def test_columns_and_types_stay_and_each_is_described(filled: Connection, view: 
               FROM customer_chat_summaries s JOIN contatos c ON c.id = s.id_contato
              WHERE s.open_since IS NOT NULL ORDER BY 1""",
         ),
+        # The console's list is the same, without names.
+        (
+            "SELECT * FROM open_cases ORDER BY 1",
+            """SELECT id_contato, open_since, open_reasons, is_waiting, last_at, is_handled, handled_until,
+                   handled_note, handled_by, handled_at FROM v_open_cases ORDER BY 1""",
+        ),
         (
             "SELECT month, chats, linked, linked_sessions FROM v_link_quality ORDER BY 1",
             """SELECT f.month, count(*), count(*) FILTER (WHERE match_status IN ('linked', 'manual')),

@@ -34,3 +34,22 @@ INSERT INTO customer_chat_summaries (id_contato, first_interaction_date, last_in
 SELECT n, '2023-01-01', '2024-01-01', 'regular', 'neutral', 'x', 20, 10, 10, 0, 1, '{}',
        '[{"text": "Pediu um prazo.", "kind": "topics", "messages": ["chat:1"], "orders": []}]', 'h'
   FROM generate_series(1, :customers) n;
+-- One customer in ten has something open, one in three of these waits for an answer, and some cases are handled.
+UPDATE customer_chat_summaries
+   SET open_since = timestamp '2024-01-01' + id_contato * interval '11 minutes',
+       open_reasons = CASE WHEN id_contato % 3 = 0 THEN '{unanswered}'::text[] ELSE '{order}' END
+ WHERE id_contato % 10 = 0;
+INSERT INTO handled_cases (id_contato, until, note, made_by)
+SELECT n, current_date + 3, 'ligamos', 'bench' FROM generate_series(10, :customers, 500) n;
+-- One message in twenty promises something; the promises end today.
+INSERT INTO commitments (source, message_id, number, id_contato, kind, side, said_at, amount, due_on, evidence_start,
+                         evidence_end)
+SELECT 'chat', m.id, 1, f.id_contato, CASE m.id % 3 WHEN 0 THEN 'price_quoted' ELSE 'deadline_promised' END, 'staff',
+       current_date - (m.id % 900)::int * interval '1 day', CASE WHEN m.id % 3 = 0 THEN 150 END,
+       CASE WHEN m.id % 3 > 0 THEN current_date - (m.id % 900)::int + 7 END, 0, 5
+  FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file WHERE m.id % 20 = 0;
+-- Results of 60 checks in ten years.
+INSERT INTO qa_results (check_name, month, examined, failing, severity, run_id, evaluated_at)
+SELECT 'check_' || k, to_char(date '2015-01-01' + n * interval '1 month', 'YYYY-MM'), 1000, CASE (k + n) % 20 WHEN 0 THEN 3 ELSE 0 END,
+       CASE WHEN k % 2 = 0 THEN 'error' ELSE 'warn' END, 'run', now()
+  FROM generate_series(1, 60) k, generate_series(0, 119) n;

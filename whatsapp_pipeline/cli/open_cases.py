@@ -34,9 +34,9 @@ def open_(with_orders: bool, handled: bool, limit: int, as_json: bool) -> None:
     configured = settings.load()
     with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
-        if not may_read(conn, "v_open_cases"):
+        if not may_read(conn, "open_cases"):
             raise PipelineError(
-                "this role may not read v_open_cases; let an administrator run `whatsapp-pipeline grants`"
+                "this role may not read open_cases; let an administrator run `whatsapp-pipeline grants`"
             )
         found = open_cases(conn, waiting=not with_orders, handled=handled, limit=limit + 1)
     now = clock.now().astimezone(ZoneInfo(configured.zone)).replace(tzinfo=None)

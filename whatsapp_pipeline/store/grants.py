@@ -33,6 +33,7 @@ _READER_TABLES = (
     "customer_notes",
     "handled_cases",
     "sessions_all",
+    "open_cases",
     "v_chats",
     "v_customers",
     "v_orders",

@@ -1,7 +1,8 @@
 -- Open cases, the longest open first. What a person has handled is left out; with %(handled)s exactly that is listed.
-SELECT id_contato, nome, open_since, open_reasons, last_at, handled_until AS until, handled_note AS note,
-       handled_by AS made_by, handled_at AS made_at
-  FROM v_open_cases
- WHERE is_handled = %(handled)s AND (NOT %(waiting)s OR is_waiting)
- ORDER BY open_since, id_contato
- LIMIT %(limit)s
+SELECT o.id_contato, c.nome::text, o.open_since, o.open_reasons, o.last_at, o.handled_until AS until,
+       o.handled_note AS note, o.handled_by AS made_by, o.handled_at AS made_at
+  FROM (SELECT * FROM open_cases
+         WHERE is_handled = %(handled)s AND (NOT %(waiting)s OR is_waiting)
+         ORDER BY open_since, id_contato LIMIT %(limit)s) o
+  JOIN contatos c ON c.id = o.id_contato
+ ORDER BY o.open_since, o.id_contato

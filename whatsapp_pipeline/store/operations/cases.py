@@ -1,6 +1,6 @@
 """Open cases, for the console's home page and the command line, and what people have taken care of.
 
-What belongs here: statements over `v_open_cases` and `handled_cases` that every level may run; writing is an
+What belongs here: statements over `open_cases` and `handled_cases` that every level may run; writing is an
 analyst's. What does not: what makes a case open (sql/queries/summaries/summaries_open.sql) and when it counts
 as handled (the view).
 """

@@ -52,6 +52,9 @@ _CONDITIONS: dict[CommitmentList, LiteralString] = {
     "open": "status IN ('open', 'due', 'overdue')",
     "all": "true",
 }
+_ORDER: LiteralString = (
+    "coalesce(due_on, said_at::date), due_time NULLS LAST, said_at, source, message_id, amount"
+)
 
 
 def commitment_lines(
@@ -74,9 +77,9 @@ def commitment_lines(
         quiet_days: How many days a quote has had no answer.
         limit: How many rows at most.
     """
+    order = f"status <> 'due', {_ORDER}" if which == "waiting" else _ORDER
     statement = load("summaries/commitments_list").replace("{condition}", _CONDITIONS[which])
-    if which == "waiting":
-        statement = statement.replace("ORDER BY ", "ORDER BY status <> 'due', ")
+    statement = statement.replace("{order}", order)
     with conn.cursor(row_factory=class_row(CommitmentLine)) as cursor:
         return cursor.execute(
             statement.encode(),
