@@ -23,7 +23,7 @@ def now() -> datetime:
 
 def today(at: datetime | None = None) -> date:
     """Return the date in the archive's time zone."""
-    return (at or now()).astimezone(ZoneInfo(settings.load().zone)).date()
+    return (at or now()).astimezone(ZoneInfo(settings.load_settings().zone)).date()
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def build_defs(
     """
     overrides = dict(resource_overrides or {})
     if with_erp is None:
-        with_erp = "erp" in overrides or settings.load().erp_source is not None
+        with_erp = "erp" in overrides or settings.load_settings().erp_source is not None
     database = overrides.pop("database", Database())
     assert isinstance(database, Database)  # noqa: S101  # every other resource may be anything with its methods
     resources: dict[str, object] = {
@@ -68,9 +68,9 @@ def build_defs(
     }
     return dg.Definitions(
         assets=[
-            *contacts.build_assets(with_erp=with_erp),
+            *contacts.build_contact_assets(with_erp=with_erp),
             *chats.ASSETS,
-            *links.build_assets(with_erp=with_erp),
+            *links.build_link_assets(with_erp=with_erp),
             *summaries.ASSETS,
             *conversations.ASSETS,
             *operations.ASSETS,
@@ -88,7 +88,7 @@ def build_defs(
 def chosen_checks(*, with_erp: bool | None = None) -> list[qa.QaCheck]:
     """Return the checks of the assets in the graph; `with_erp` as for `build_defs`."""
     if with_erp is None:
-        with_erp = settings.load().erp_source is not None
+        with_erp = settings.load_settings().erp_source is not None
     erp_assets = set() if with_erp else {asset.key.to_user_string() for asset in contacts.FILLED_BY.values()}
     return [check for check in QA_CHECKS if check.asset not in erp_assets]
 

@@ -23,7 +23,7 @@ _SECONDS_BETWEEN_LOOKS = 2.0
 _SECONDS_TO_STOP = 60.0
 
 
-def keep(pgdata: Path) -> None:
+def watch_server(pgdata: Path) -> None:
     """Watch the server until it ends; stop it when no process with a handle is alive."""
     with (pgdata / LOCK_FILE).open("a") as lock:
         try:
@@ -82,4 +82,4 @@ def _stop(pgdata: Path) -> None:
 
 
 if __name__ == "__main__":
-    keep(Path(sys.argv[1]))
+    watch_server(Path(sys.argv[1]))

@@ -23,7 +23,7 @@ class PipelineHandler(logging.StreamHandler[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(_JsonLines() if settings.load().log_format == "json" else _Short())
+        self.setFormatter(_JsonLines() if settings.load_settings().log_format == "json" else _Short())
         self.addFilter(_is_ours_or_serious)
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -80,7 +80,7 @@ def detail_log() -> logging.Logger:
     The logger is separate from Dagster's, because a line per file would fill Dagster's event log.
     """
     log = logging.getLogger("whatsapp_pipeline.detail")
-    if settings.load().log_level != "debug":
+    if settings.load_settings().log_level != "debug":
         log.setLevel(logging.CRITICAL)
     elif not log.handlers or log.level != logging.DEBUG:
         log.handlers = [PipelineHandler()]
@@ -117,7 +117,7 @@ def _is_repeated_by_command(record: logging.LogRecord) -> bool:
     return (
         getattr(event, "is_step_failure", False)
         and tags.get(LAUNCHED_BY) == COMMAND_LINE
-        and settings.load().log_format != "json"
+        and settings.load_settings().log_format != "json"
     )
 
 

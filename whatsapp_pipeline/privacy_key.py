@@ -17,9 +17,9 @@ KEY_FILE = "privacy.key"
 _MINIMUM_LENGTH = 16
 
 
-def find() -> bytes | None:
+def find_key() -> bytes | None:
     """Return the key; None if it is not set and no file has been made yet."""
-    configured = settings.load()
+    configured = settings.load_settings()
     if configured.privacy_key:
         return _checked(configured.privacy_key.get_secret_value(), "PRIVACY_KEY")
     path = configured.local_dir / KEY_FILE
@@ -30,12 +30,12 @@ def find() -> bytes | None:
 
 def find_or_make() -> bytes:
     """Return the key. If there is none, make `.local/privacy.key`, which only its owner can read."""
-    if (key := find()) is not None:
+    if (key := find_key()) is not None:
         return key
-    path = settings.load().local_dir / KEY_FILE
+    path = settings.load_settings().local_dir / KEY_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_new(path, secrets.token_hex(32))
-    made = find()
+    made = find_key()
     assert made is not None  # noqa: S101  # written above, by this process or by another at the same moment
     return made
 

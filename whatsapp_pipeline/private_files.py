@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
-def write(path: Path, content: str | bytes) -> None:
+def replace_file(path: Path, content: str | bytes) -> None:
     """Replace the file's content atomically: a reader sees all of the old or all of the new content.
 
     The same is true after a crash. The file's folder must exist. A pipe or device such as /dev/stdout is

@@ -5,8 +5,8 @@ value. What does not belong here: reading other files or a database. A value tha
 SettingError that names the variable.
 
 `.env.example` is made from the descriptions below: `python -m whatsapp_pipeline.settings > .env.example`.
-pydantic checks the values. pydantic-settings would replace only `load` and add 0.12 s of processor time to
-every command, so it is not used.
+pydantic checks the values. pydantic-settings would replace only `load_settings` and add 0.12 s of processor
+time to every command, so it is not used.
 """
 
 from __future__ import annotations
@@ -472,7 +472,7 @@ def _dotenv() -> Mapping[str, str]:
     return {name: value for name, value in dotenv_values(DOTENV).items() if value is not None}
 
 
-def load() -> Settings:
+def load_settings() -> Settings:
     """Read the settings of this process: its environment, and `.env` for what the environment leaves out."""
     return from_mapping({**_dotenv(), **os.environ})
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from whatsapp_pipeline.assets.history import history
+from whatsapp_pipeline.assets.history import run_history
 from whatsapp_pipeline.automation.headless import Outcome, run_chain
 from whatsapp_pipeline.definitions import build_defs, rule_book
 from whatsapp_pipeline.resources.database import Database
@@ -63,5 +63,5 @@ def prepare(url: str, template: str, sample: Path) -> Prepared:
         outcome = run_chain(defs, instance, months=MONTHS, with_erp=True)
         if outcome.errors:
             raise RuntimeError(f"the sample could not be prepared: {outcome.errors}")
-        past = history(instance, rule_book(with_erp=True).rules())
+        past = run_history(instance, rule_book(with_erp=True).rules())
     return Prepared(template, sample, outcome, past)

@@ -33,7 +33,7 @@ from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.automation.alert_sensor import alerts
 from whatsapp_pipeline.automation.step_errors import shown_error
 from whatsapp_pipeline.automation.webhook import webhook_inbox_sensor
-from whatsapp_pipeline.checks.qa import QaCheck, Scope, evaluate_alone
+from whatsapp_pipeline.checks.qa import CheckScope, QaCheck, evaluate_alone
 from whatsapp_pipeline.databases import sqlalchemy_url
 from whatsapp_pipeline.definitions import build_defs, chosen_checks, rule_book
 from whatsapp_pipeline.resources.database import Database
@@ -42,7 +42,7 @@ from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 from whatsapp_pipeline.sandbox.archive import CHATS_FOLDER, write_sample
 from whatsapp_pipeline.sandbox.erp_server import ErpSandbox, serving
 from whatsapp_pipeline.sandbox.plan import SampleOptions
-from whatsapp_pipeline.settings import load
+from whatsapp_pipeline.settings import load_settings
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import verdicts
 from whatsapp_pipeline.store.migrate import migrate
@@ -114,7 +114,7 @@ class Simulation:
         self._live(FIRST_DAY + timedelta(days=self.days), until=time(6, 30), number=self.days)
 
     def _live(self, day: datetime, *, until: time, number: int) -> None:
-        zone = ZoneInfo(load().zone)
+        zone = ZoneInfo(load_settings().zone)
         moments: list[tuple[time, str, Callable[[datetime], None]]] = [
             (at, name, partial(self._tick, schedule))
             for name, schedule in self._schedules.items()
@@ -201,9 +201,9 @@ class Simulation:
 
     def _reviewers_decide(self, number: int) -> None:
         for month in _MONTHS:
-            for row in verdicts.sample(self.conn, month)[number : number + 2]:
+            for row in verdicts.review_sample(self.conn, month)[number : number + 2]:
                 verdict = "wrong" if number % 3 == 0 else "right"
-                verdicts.record(self.conn, row.id_chat_file, verdict, note=None, reviewer="ana")
+                verdicts.record_verdict(self.conn, row.id_chat_file, verdict, note=None, reviewer="ana")
         self._sql(
             "SELECT override_link('file', f.file_path, 'contact', (SELECT max(id) FROM contatos), 'seen')"
             " FROM (SELECT file_path FROM chat_files WHERE match_status = 'unmatched' ORDER BY id LIMIT 1) f"
@@ -211,7 +211,7 @@ class Simulation:
         for check in ("no_file_vanished", "lines_accounted_for"):
             for result in qa_results.results(self.conn, check):
                 if result.failing and number % 2:
-                    qa_results.accept(
+                    qa_results.accept_failing(
                         self.conn,
                         check,
                         result.month,
@@ -300,7 +300,7 @@ class Simulation:
 
     def compare(self, when: str) -> None:
         """Compare what Dagster shows, and what is recorded, of every check with a plain recomputation."""
-        scope = Scope(
+        scope = CheckScope(
             self.conn,
             list(MONTHS.get_partition_keys()),
             self.resources["archive"],
@@ -311,7 +311,7 @@ class Simulation:
         for check in self.checks:
             self.differences += [f"{when} {check.name}: {words}" for words in self._differences(check, scope)]
 
-    def _differences(self, check: QaCheck, scope: Scope) -> Iterator[str]:
+    def _differences(self, check: QaCheck, scope: CheckScope) -> Iterator[str]:
         plain = evaluate_alone(check, scope)
         key = dg.AssetCheckKey(dg.AssetKey(check.asset), check.name)
         record = self.instance.event_log_storage.get_asset_check_summary_records([key])[key]

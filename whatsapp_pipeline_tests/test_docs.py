@@ -140,7 +140,7 @@ def test_an_early_database_is_brought_over_as_the_guide_types_it(
             rows = old.execute(own.format(table).encode()).fetchall()
             assert rows
             assert new.execute(own.format(table).encode()).fetchall() == rows
-    assert migrate.pending(empty_database_url) == []
+    assert migrate.pending_migrations(empty_database_url) == []
 
 
 def test_the_commands_that_tables_and_sentences_name_exist() -> None:

@@ -14,7 +14,7 @@ def test_nobody_else_reads_it_whatever_was_there_before(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("old")
     path.chmod(0o644)
-    private_files.write(path, "São Paulo")
+    private_files.replace_file(path, "São Paulo")
     assert path.read_text(encoding="utf-8") == "São Paulo"
     assert path.stat().st_mode & 0o777 == 0o600
     assert os.listdir(tmp_path) == ["page.html"]
@@ -22,12 +22,12 @@ def test_nobody_else_reads_it_whatever_was_there_before(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
-    private_files.write(path, b"old")
+    private_files.replace_file(path, b"old")
     with pytest.raises(UnicodeEncodeError):
-        private_files.write(path, "half a pair \ud800")
+        private_files.replace_file(path, "half a pair \ud800")
     assert path.read_bytes() == b"old"
     with pytest.raises(FileNotFoundError):
-        private_files.write(tmp_path / "absent" / "x", "")
+        private_files.replace_file(tmp_path / "absent" / "x", "")
 
 
 def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        private_files.write(pipe, "text")
+        private_files.replace_file(pipe, "text")
         assert os.read(reader, 10) == b"text"
     finally:
         os.close(reader)

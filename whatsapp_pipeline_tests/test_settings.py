@@ -76,7 +76,7 @@ def test_a_name_that_is_no_setting_is_reported_with_the_one_that_is_meant(tmp_pa
     (checkout / ".env").write_text("CHAT_ARCHVE=/x\nOWN_THING=1\nDAGSTER_HOME=/y\nCHAT_LOCALE=es_MX\n")
     program = (
         "from whatsapp_pipeline.cli import cli; cli.main(['--verbose', 'sample', '--help'])",
-        "from whatsapp_pipeline import settings; print(settings.load().locale)",
+        "from whatsapp_pipeline import settings; print(settings.load_settings().locale)",
     )
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     told, read = (

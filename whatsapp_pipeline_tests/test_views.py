@@ -53,7 +53,7 @@ def filled(prepared_url: str) -> Iterator[Connection]:
 
 @pytest.mark.parametrize("view", CONTRACT)
 def test_columns_and_types_stay_and_each_is_described(filled: Connection, view: str) -> None:
-    columns = catalog.columns(filled, view)
+    columns = catalog.table_columns(filled, view)
     assert ", ".join(f"{column.name} {column.type}" for column in columns) == CONTRACT[view]
     assert [column.name for column in columns if not column.description] == []
 

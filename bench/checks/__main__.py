@@ -28,7 +28,7 @@ from bench.server import ServerClock
 from whatsapp_pipeline.databases import sqlalchemy_url
 from whatsapp_pipeline.embedded import server_url
 from whatsapp_pipeline.sandbox.archive import CHATS_FOLDER, write_sample
-from whatsapp_pipeline.sandbox.erp_server import serve
+from whatsapp_pipeline.sandbox.erp_server import serve_pages
 from whatsapp_pipeline.sandbox.plan import SampleOptions
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.migrate import migrate
@@ -54,7 +54,7 @@ def _filled(folder: Path, files: int) -> None:
     sample.mkdir(exist_ok=True)
     options = SampleOptions(seed=5, contacts=files // 2, files=files, months=tuple(_months()))
     write_sample(sample, options)
-    with serve(sample / "erp") as erp:
+    with serve_pages(sample / "erp") as erp:
         plain(str(sample / CHATS_FOLDER), erp, _months())
 
 
@@ -90,13 +90,13 @@ def _run(url: str, dagster_url: str) -> tuple[float, float, float]:
 def _dearest(url: str) -> list[tuple[str, float]]:
     """Return the checks whose statements cost the server and us most, with their processor seconds."""
     from whatsapp_pipeline.assets.partitions import MONTHS as PARTITIONS
-    from whatsapp_pipeline.checks.qa import Scope
+    from whatsapp_pipeline.checks.qa import CheckScope
     from whatsapp_pipeline.definitions import chosen_checks
     from whatsapp_pipeline.resources.sources import Archive
 
     with connect(url) as conn:
         server = ServerClock(conn)
-        scope = Scope(conn, list(PARTITIONS.get_partition_keys()), Archive())
+        scope = CheckScope(conn, list(PARTITIONS.get_partition_keys()), Archive())
         costs = []
         for check in chosen_checks(with_erp=False):
             own, of_server = time.process_time(), server.seconds()

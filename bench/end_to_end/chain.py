@@ -77,14 +77,14 @@ class _Clock:
 def plain(archive_root: str, erp: str, months: list[str]) -> dict[str, object]:
     """Run the steps without Dagster; return seconds by step."""
     archive = ChatArchive(archive_root)
-    url = pipeline_url(settings.load())
+    url = pipeline_url(settings.load_settings())
     fits = _Fits()
     LOG.addHandler(fits)
     LOG.setLevel(logging.INFO)
     LOG.propagate = False
     with (
         connect(url) as conn,
-        open_erp_source(settings.load(), erp) as source,
+        open_erp_source(settings.load_settings(), erp) as source,
         MessageLoading(archive, months, LoadOptions(), log=LOG) as loading,
     ):
         clock = _Clock(ServerClock(conn))

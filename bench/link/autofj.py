@@ -22,8 +22,8 @@ from scipy import sparse
 
 from bench.link.names import Answer, figures
 from bench.report import Row, measured, write
-from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, fit
-from whatsapp_pipeline.domain.vocabulary import fold
+from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, fit_name_model
+from whatsapp_pipeline.domain.vocabulary import fold_ascii
 
 SETS = ("MemberOfParliament", "ChristianBishop", "Wrestler", "GovernmentAgency", "Hospital", "Museum")
 
@@ -43,7 +43,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def by_model(contacts: Sequence[ContactName], titles: Sequence[str]) -> list[Answer]:
     """The pipeline's name model, fitted on the contacts alone."""
-    matches = NameIndex(contacts, fit(contacts, seed=1)).match(titles)
+    matches = NameIndex(contacts, fit_name_model(contacts, seed=1)).match(titles)
     return [
         (match.candidates[0].id_contato, match.candidates[0].posterior) if match.candidates else (None, 0.0)
         for match in matches
@@ -71,7 +71,7 @@ def by_trigrams(contacts: Sequence[ContactName], titles: Sequence[str]) -> list[
 
 
 def _trigrams(text: str) -> Counter[str]:
-    padded = f" {' '.join(fold(text).split())} "
+    padded = f" {' '.join(fold_ascii(text).split())} "
     return Counter(padded[at : at + 3] for at in range(len(padded) - 2))
 
 
@@ -94,10 +94,10 @@ def _matrix(
 
 def by_rapidfuzz(contacts: Sequence[ContactName], titles: Sequence[str]) -> list[Answer]:
     """The contact of rapidfuzz's highest token_sort_ratio."""
-    names = [fold(contact.nome) for contact in contacts]
+    names = [fold_ascii(contact.nome) for contact in contacts]
     answers: list[Answer] = []
     for title in titles:
-        found = process.extractOne(fold(title), names, scorer=fuzz.token_sort_ratio)
+        found = process.extractOne(fold_ascii(title), names, scorer=fuzz.token_sort_ratio)
         answers.append((contacts[found[2]].id, found[1] / 100) if found else (None, 0.0))
     return answers
 

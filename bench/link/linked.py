@@ -16,7 +16,7 @@ from bench.link import noise_a, noise_b, noise_shop
 from bench.link.task import Task
 from bench.report import Row, measured, write
 from whatsapp_pipeline.domain.matching.link_types import Policy
-from whatsapp_pipeline.domain.matching.names import fit
+from whatsapp_pipeline.domain.matching.names import fit_name_model
 from whatsapp_pipeline.domain.matching.offline import ContactRow, Tables, TitleRow, link_titles
 
 NOISES: dict[str, Callable[[int, int, int], Task]] = {
@@ -32,7 +32,7 @@ def counts(task: Task, seed: int) -> tuple[int, int, int]:
     """Return how many titles are linked, how many of these rightly, and how many name a listed contact."""
     tables = Tables([ContactRow(c.id, c.nome, c.fantasia, "", "") for c in task.contacts])
     rows = [TitleRow(title, None) for title in task.titles]
-    decisions = link_titles(tables, rows, policy=Policy(), model=fit(task.contacts, seed=seed))
+    decisions = link_titles(tables, rows, policy=Policy(), model=fit_name_model(task.contacts, seed=seed))
     linked = [
         (decision.contact.id_contato, truth)
         for decision, truth in zip(decisions, task.truth, strict=True)

@@ -26,8 +26,8 @@ from rapidfuzz import fuzz, process
 from bench.link import noise_a, noise_b, noise_shop
 from bench.link.task import Task
 from bench.report import Row, measured, write
-from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, fit
-from whatsapp_pipeline.domain.vocabulary import fold
+from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, fit_name_model
+from whatsapp_pipeline.domain.vocabulary import fold_ascii
 
 Answer = tuple[int | None, float]
 DIFFLIB_TITLES = 20
@@ -85,7 +85,7 @@ def figures(answers: Sequence[Answer], truth: Sequence[int | None]) -> Figures:
 def ours(task: Task, seed: int) -> list[Row]:
     """Fit, match, and compare with the oracle that knows how the titles were made."""
     started = time.perf_counter()
-    model = fit(task.contacts, seed=seed)
+    model = fit_name_model(task.contacts, seed=seed)
     fitted = time.perf_counter()
     index = NameIndex(task.contacts, model)
     matches = index.match(task.titles)
@@ -134,7 +134,7 @@ def competitors(task: Task) -> list[Row]:
     """difflib as the first plan had it, contact by contact, and rapidfuzz's best scorer for names."""
     names = [(contact.id, contact.fantasia or contact.nome) for contact in task.contacts]
     lowered = [name.lower() for _, name in names]
-    folded = [fold(name) for _, name in names]
+    folded = [fold_ascii(name) for _, name in names]
 
     def by_difflib(title: str) -> Answer:
         matcher = difflib.SequenceMatcher(b=title.lower())
@@ -147,7 +147,7 @@ def competitors(task: Task) -> list[Row]:
         return best, score
 
     def by_rapidfuzz(title: str) -> Answer:
-        found = process.extractOne(fold(title), folded, scorer=fuzz.token_set_ratio)
+        found = process.extractOne(fold_ascii(title), folded, scorer=fuzz.token_set_ratio)
         return (names[found[2]][0], found[1] / 100) if found else (None, 0.0)
 
     return [

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from bench.link import noise_a, noise_shop
 from bench.report import Row, measured, write
-from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, fit
+from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, fit_name_model
 from whatsapp_pipeline.domain.matching.names.cleaning import clean_contact
 
 LINK = 0.95
@@ -118,10 +118,10 @@ def measure(contacts: int, seed: int) -> dict[str, list[float]]:
     rng = random.Random(seed)
     table = [noise_a.make_contact(rng, number) for number in range(1, contacts + 1)]
     people = [contact for contact in table if not contact.fantasia and len(contact.nome.split()) >= 3]
-    index = NameIndex(table, fit(table, seed=seed))
+    index = NameIndex(table, fit_name_model(table, seed=seed))
     shop = [noise_shop.make_contact(rng, number) for number in range(1, contacts + 1)]
     companies = _companies_of_their_own(shop)
-    shop_index = NameIndex(shop, fit(shop, seed=seed))
+    shop_index = NameIndex(shop, fit_name_model(shop, seed=seed))
     found = {name: _compare(rng, index, people, change) for name, change in CHANGES.items()}
     return found | {
         name: _compare(rng, shop_index, companies, change) for name, change in OF_COMPANIES.items()

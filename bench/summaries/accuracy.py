@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, label_of
+from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, sentiment_label
 from whatsapp_pipeline.domain.summaries.topics import TopicReader
 from whatsapp_pipeline_tests.truth.text_accuracy import (
     HELDOUT_SENTIMENT,
@@ -27,7 +27,7 @@ def sentiment_errors(path: Path) -> None:
     reader = SentimentReader()
     scored = [(label, reader.read(text), text) for label, text in read_pairs(path)]
     for label, sentiment, text in sorted(scored, key=lambda row: row[1].score):
-        if label_of(sentiment.score) != SENTIMENT_NAMES[label]:
+        if sentiment_label(sentiment.score) != SENTIMENT_NAMES[label]:
             evidence = text[slice(sentiment.start, sentiment.end)] if sentiment.start is not None else ""
             print(f"{label} {sentiment.score:+.2f}  {text}   [{evidence}]")
 

@@ -57,7 +57,7 @@ def empty(server: Postgres) -> None:
 def write_backlog(spool: Path, count: int) -> None:
     """Lay a backlog of deliveries in the spool, as an outage leaves it."""
     spool.mkdir(parents=True, exist_ok=True)
-    framed = [records.encode(body) for body in bodies(count, 2)]
+    framed = [records.encode_record(body) for body in bodies(count, 2)]
     size = 25_000
     for n in range(0, count, size):
         (spool / f"{n:020d}-1.seg").write_bytes(b"".join(framed[n : n + size]))
@@ -105,7 +105,7 @@ def processing(server: Postgres, count: int) -> float:
     with connect(server.url) as conn:
         conn.execute("TRUNCATE webhook_inbox, conversations, leads CASCADE")
         rows = [
-            records.scan(records.encode(body, delivery_id=uuid4()), complete=True).records[0]
+            records.scan(records.encode_record(body, delivery_id=uuid4()), complete=True).records[0]
             for body in bodies(count, 4)
         ]
         inbox.add_deliveries(conn, rows)

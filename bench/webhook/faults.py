@@ -135,7 +135,7 @@ def settle(drill: Drill, *, give_up_after: float = 60) -> None:
     while time.monotonic() < deadline:
         with contextlib.suppress(psycopg.Error, PipelineError), drill.connect() as conn:
             process_due(conn, OPTIONS, log=LOG)
-            if not segments(drill.directory / "spool") and inbox.status(conn).pending == 0:
+            if not segments(drill.directory / "spool") and inbox.count_deliveries(conn).pending == 0:
                 return
         threading.Event().wait(0.2)
     raise AssertionError("the spool or the inbox did not empty")
@@ -264,7 +264,7 @@ PHASES: list[Callable[[Drill], None]] = [
 
 def pending(drill: Drill) -> int:
     with drill.connect() as conn:
-        return inbox.status(conn).pending
+        return inbox.count_deliveries(conn).pending
 
 
 def waiting_for_lock(drill: Drill) -> int:
@@ -301,7 +301,7 @@ def audit(drill: Drill) -> tuple[int, int]:
         leads = _number(conn, "SELECT count(*) FROM leads")
         if not conversations == writers == leads:
             raise AssertionError(f"{writers} people, {conversations} conversations, {leads} leads")
-        if dead := inbox.status(conn).dead:
+        if dead := inbox.count_deliveries(conn).dead:
             raise AssertionError(f"{dead} dead letters, and nothing was wrong with them")
         if set(stored) - expected:
             raise AssertionError("messages that nobody sent")

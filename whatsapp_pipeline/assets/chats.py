@@ -93,7 +93,7 @@ def chat_file_index(
     from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
     from whatsapp_pipeline.steps.chats.missing_files import refuse_wrong_archive
 
-    configured = settings.load()
+    configured = settings.load_settings()
     options = IndexOptions(
         sample=config.sample,
         seed=config.seed,
@@ -155,7 +155,7 @@ def chat_messages(
     """
     from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, MessageLoading
 
-    configured = settings.load()
+    configured = settings.load_settings()
     options = LoadOptions(
         batch_size=configured.load_batch_size if config.batch_size is None else config.batch_size,
         delay_seconds=configured.load_delay_seconds if config.delay_seconds is None else config.delay_seconds,

@@ -47,7 +47,7 @@ def evaluation(
         "sample_truncated": standing.failing > SAMPLE_ROWS,
         "how_to_fix": rule.how_to_fix,
     }
-    if links := console_links(_failing_rows(standing), settings.load().console_url):
+    if links := console_links(_failing_rows(standing), settings.load_settings().console_url):
         metadata["open_in_console"] = dg.MetadataValue.md(links)
     if rule.why:
         metadata["why_it_matters"] = rule.why

@@ -58,15 +58,15 @@ class ErpConfig(StepConfig):
 
 
 def _backup_dir(config: ErpConfig) -> Path | None:
-    return settings.load().local_dir / "erp_backup" if config.backup else None
+    return settings.load_settings().local_dir / "erp_backup" if config.backup else None
 
 
 def _forget_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> None:
-    from whatsapp_pipeline.steps.contacts.erp_backup import remove_old
+    from whatsapp_pipeline.steps.contacts.erp_backup import remove_old_passes
 
     root = _backup_dir(config)
     if root is not None and not is_dry_run(context, config):
-        remove_old(root, settings.load().erp_backup_keep, log=context.log)
+        remove_old_passes(root, settings.load_settings().erp_backup_keep, log=context.log)
 
 
 @dg.asset(
@@ -129,7 +129,7 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
     """
     from whatsapp_pipeline.steps.contacts.erp_sync import sync_orders
 
-    since = date.fromisoformat(config.since or f"{settings.load().first_month}-01")
+    since = date.fromisoformat(config.since or f"{settings.load_settings().first_month}-01")
 
     with erp.open() as source:
         yield from run_table(
@@ -182,7 +182,7 @@ def normalized_contacts(
         table="contact_phones",
         more=more,
         step=lambda conn: normalize_contacts(
-            conn, default_area_code=settings.load().default_area_code, log=context.log
+            conn, default_area_code=settings.load_settings().default_area_code, log=context.log
         ),
         before=lambda conn: refuse_red(conn, rule_book.blocking(*CONTACTS_AND_ERP)),
     )
@@ -191,7 +191,7 @@ def normalized_contacts(
 FILLED_BY: Mapping[str, dg.AssetsDefinition] = {"contatos": tiny_contacts, "ordens_servico": tiny_orders}
 
 
-def build_assets(*, with_erp: bool) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+def build_contact_assets(*, with_erp: bool) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Return the assets of this module; tiny_contacts and tiny_orders only if an ERP is set."""
     if not with_erp:
         return [_table("contatos"), _table("ordens_servico"), without_erp(normalized_contacts)]

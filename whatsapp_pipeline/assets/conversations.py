@@ -80,7 +80,7 @@ def conversations(
         if assistant:
             limits = webhook_inbox.answer_limits()
             answers = answer_messages(conn, assistant, limits=limits, log=context.log).counts()
-        waiting, questions = inbox.status(conn), question_status(conn)
+        waiting, questions = inbox.count_deliveries(conn), question_status(conn)
         return dg.MaterializeResult(
             metadata={
                 **report.counts(),

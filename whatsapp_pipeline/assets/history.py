@@ -16,7 +16,7 @@ from whatsapp_pipeline.steps.operations.qa_report import History, RunLine
 _RUNS = 40
 
 
-def history(instance: dg.DagsterInstance, rules: Sequence[Rule]) -> History:
+def run_history(instance: dg.DagsterInstance, rules: Sequence[Rule]) -> History:
     """Return the last runs, and earlier counts of failing rows of each check, both newest first."""
     trends = {}
     for rule in rules:

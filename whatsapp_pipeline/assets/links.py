@@ -94,7 +94,7 @@ def contact_links(
     options = LinkOptions(
         link_at=config.link_at,
         propose_at=config.propose_at,
-        default_area_code=settings.load().default_area_code,
+        default_area_code=settings.load_settings().default_area_code,
     )
 
     def more(conn: Connection, months: list[str]) -> Metadata:
@@ -170,7 +170,7 @@ def order_links(
     )
 
 
-def build_assets(*, with_erp: bool) -> list[dg.AssetsDefinition]:
+def build_link_assets(*, with_erp: bool) -> list[dg.AssetsDefinition]:
     """Return the assets of this module; if an ERP is set, they run after its pass over the orders."""
     assets = [contact_links, order_links]
     return assets if with_erp else [without_erp(asset) for asset in assets]

@@ -62,7 +62,7 @@ def column_schema(conn: Connection, table: str) -> dg.TableSchema:
                 constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.unique),
                 tags={"pii": "true"} if column.pii else None,
             )
-            for column in catalog.columns(conn, table)
+            for column in catalog.table_columns(conn, table)
         ]
     )
 
@@ -210,7 +210,7 @@ def _run_until_pause(
 
 
 def _ask_gates(context: dg.AssetExecutionContext, conn: Connection, months: list[str]) -> None:
-    required = settings.load().checkpoints
+    required = settings.load_settings().checkpoints
     gates.check(conn, _own_key(context).to_user_string(), months, required=required)
 
 

@@ -8,14 +8,14 @@ import dagster as dg
 from pydantic import Field
 
 from whatsapp_pipeline import clock, settings
-from whatsapp_pipeline.assets.history import history
+from whatsapp_pipeline.assets.history import run_history
 from whatsapp_pipeline.assets.materialize import GROUP, OWNERS, preview
 from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations import backup
-from whatsapp_pipeline.steps.operations.qa_report import make, write
+from whatsapp_pipeline.steps.operations.qa_report import make, write_report
 from whatsapp_pipeline.store.operations import status
 
 
@@ -41,7 +41,7 @@ def database_backup(
     The newest backups of the last days and months are kept (BACKUP_KEEP_DAILY, BACKUP_KEEP_MONTHLY).
     `whatsapp-pipeline restore --into URL` restores one.
     """
-    options = backup_options(settings.load())
+    options = backup_options(settings.load_settings())
     taken = backup.take(database.resolved_url(), options, reason=config.reason, log=context.log)
     kept = backup.kept(options.folder, taken.database)
     return dg.MaterializeResult(
@@ -90,9 +90,9 @@ def qa_report(
     with database.connect(application_name="whatsapp-pipeline report") as conn:
         months = [config.month] if config.month else [row["month"] for row in status.months(conn)]
         rules = rule_book.rules()
-        report = make(conn, months, history(context.instance, rules), rules, made_at=clock.now())
-    folder = settings.load().report_dir or settings.load().local_dir / "reports"
-    path = write(folder / f"qa-{config.month or 'all'}.html", report.html)
+        report = make(conn, months, run_history(context.instance, rules), rules, made_at=clock.now())
+    folder = settings.load_settings().report_dir or settings.load_settings().local_dir / "reports"
+    path = write_report(folder / f"qa-{config.month or 'all'}.html", report.html)
     return dg.MaterializeResult(metadata={**report.counts(), "page": dg.MetadataValue.path(path)})
 
 

@@ -18,9 +18,9 @@ warnings.filterwarnings("ignore", message="Handling yaml-defined logging", categ
 FORMAT = "%Y-%m"
 
 MONTHS = dg.MonthlyPartitionsDefinition(
-    start_date=settings.load().first_month,
+    start_date=settings.load_settings().first_month,
     fmt=FORMAT,
-    timezone=settings.load().zone,
+    timezone=settings.load_settings().zone,
     end_offset=1,  # the current month has a partition too
 )
 

@@ -119,7 +119,7 @@ def customer_summaries(
     options = SummaryOptions(
         rebuild=config.rebuild,
         gap=timedelta(hours=config.conversation_gap_hours),
-        zone=settings.load().zone,
+        zone=settings.load_settings().zone,
         contacts=None if config.contacts is None else tuple(config.contacts),
     )
     yield from run_table(
@@ -159,7 +159,7 @@ def _what_they_show(conn: Connection) -> Metadata:
         }
         for issue in reports.most_urgent(conn)
     ]
-    console = settings.load().console_url
+    console = settings.load_settings().console_url
     opened = console_links(({"contact": line["contact"]} for line in urgent), console)
     return {
         **charts,

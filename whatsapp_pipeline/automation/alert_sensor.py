@@ -44,7 +44,7 @@ def alerts(
     context: dg.SensorEvaluationContext, database: Database, rule_book: dg.ResourceParam[RuleBook]
 ) -> dg.SensorResult:
     """Report runs and checks that began to fail (ALERT_WEBHOOK_URL, ALERT_EMAIL_TO), each problem once."""
-    configured = settings.load()
+    configured = settings.load_settings()
     if not is_configured(configured):
         return dg.SensorResult(skip_reason="set ALERT_WEBHOOK_URL or ALERT_EMAIL_TO to be told of failures")
     # Problems from before alerts were set up are not reported.

@@ -73,7 +73,7 @@ def plan(
     Months before FIRST_MONTH, and months that retention deletes, are never included.
     """
     known = set(MONTHS.get_partition_keys())
-    kept = first_month_kept(settings.load().retention_months, clock.today())
+    kept = first_month_kept(settings.load_settings().retention_months, clock.today())
     oldest = max(since or "", kept or "")
     months = [m for m in archive.months() if m in known and m >= oldest]
     reasons: dict[str, list[str]] = defaultdict(list)
@@ -139,7 +139,7 @@ def _links_behind(conn: Connection, months: Sequence[str]) -> list[tuple[str, st
     from whatsapp_pipeline.steps.contacts.normalize_contacts import waiting_contacts
     from whatsapp_pipeline.steps.links.staleness import stale_months
 
-    area_code = settings.load().default_area_code
+    area_code = settings.load_settings().default_area_code
     found = list(stale_months(conn, months, default_area_code=area_code))
     if waiting := waiting_contacts(conn, default_area_code=area_code):
         words = "1 contact is" if waiting == 1 else f"{waiting:,} contacts are"

@@ -70,7 +70,7 @@ def weekly_catch_up(
 @dg.op(description="Delete chats of months older than RETENTION_MONTHS from the database.")
 def delete_old_chats(context: dg.OpExecutionContext, database: Database) -> None:
     """Delete data older than the setting allows; without the setting, delete nothing."""
-    months = settings.load().retention_months
+    months = settings.load_settings().retention_months
     if months is None:
         context.log.info("RETENTION_MONTHS is not set: everything stays")
         return
@@ -81,7 +81,7 @@ def delete_old_chats(context: dg.OpExecutionContext, database: Database) -> None
 @dg.op(description="Delete the console's records of views that are older than CONSOLE_AUDIT_MONTHS.")
 def delete_old_views(context: dg.OpExecutionContext, database: Database) -> None:
     """Delete old records of who looked at which messages."""
-    months = settings.load().console_audit_months
+    months = settings.load_settings().console_audit_months
     with database.connect(application_name="whatsapp-pipeline retention") as conn:
         deleted = delete_views_before(conn, months)
     context.log.info(

@@ -10,7 +10,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.steps.operations.gates import pause_in_words
 from whatsapp_pipeline.store.connection import connect
-from whatsapp_pipeline.store.migrate import pending
+from whatsapp_pipeline.store.migrate import pending_migrations
 
 T = TypeVar("T")
 
@@ -23,8 +23,8 @@ def unless_paused(evaluate: Callable[..., T]) -> Callable[..., T | dg.SkipReason
 
     @wraps(evaluate)
     def evaluate_unless_paused(*args: object, **kwargs: object) -> T | dg.SkipReason:
-        url = pipeline_url(settings.load())
-        if not pending(url):
+        url = pipeline_url(settings.load_settings())
+        if not pending_migrations(url):
             with connect(url, application_name="whatsapp-pipeline schedule") as conn:
                 if words := pause_in_words(conn):
                     return dg.SkipReason(words)

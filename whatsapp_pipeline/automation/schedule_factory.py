@@ -24,8 +24,8 @@ def at(cron: str, job: Job) -> Callable[[Callable[..., Any]], dg.ScheduleDefinit
     def make(function: Callable[..., Any]) -> dg.ScheduleDefinition:
         return dg.schedule(
             job=job,
-            cron_schedule=settings.load().schedule_cron or cron,
-            execution_timezone=settings.load().zone,
+            cron_schedule=settings.load_settings().schedule_cron or cron,
+            execution_timezone=settings.load_settings().zone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description=function.__doc__,
         )(function)

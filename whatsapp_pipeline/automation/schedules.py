@@ -88,8 +88,8 @@ def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest
     """Load the previous month once more, on the 2nd at 4, when late exports have arrived."""
     closed = context.scheduled_execution_time.replace(day=1) - timedelta(days=1)
     month = closed.strftime(FORMAT)
-    if month < settings.load().first_month:
-        return dg.SkipReason(f"{month} is before the first month, {settings.load().first_month}")
+    if month < settings.load_settings().first_month:
+        return dg.SkipReason(f"{month} is before the first month, {settings.load_settings().first_month}")
     return dg.RunRequest(run_key=f"closed:{month}", partition_key=month)
 
 

@@ -52,7 +52,7 @@ def webhook_inbox_sensor(
     context: dg.SensorEvaluationContext, database: Database, webhook_inbox: WebhookInbox
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Request a run per batch of new deliveries; skip if there are none."""
-    if not settings.load().whatsapp_enabled:
+    if not settings.load_settings().whatsapp_enabled:
         yield dg.SkipReason("WHATSAPP_ENABLED is false")
         return
     with database.connect(application_name="whatsapp-pipeline webhook sensor") as conn:
@@ -79,7 +79,7 @@ def webhook_inbox_sensor(
             if planned is None:
                 break
             requests.append(_request(planned.id, planned.attempt))
-        waiting, questions = inbox.status(conn), question_status(conn)
+        waiting, questions = inbox.count_deliveries(conn), question_status(conn)
     if questions.due and not requests and not under_way and _may_ask(context):
         requests.append(_request_for_answers())
     yield from requests[: webhook_inbox.batches_per_tick]
@@ -89,7 +89,7 @@ def webhook_inbox_sensor(
 
 def _may_ask(context: dg.SensorEvaluationContext) -> bool:
     """Return whether the assistant is set and no run that only asks it is running."""
-    if not settings.load().assistant_base_url:
+    if not settings.load_settings().assistant_base_url:
         return False
     runs = context.instance.get_runs(dg.RunsFilter(tags={ANSWERS_TAG: "true"}, statuses=_UNFINISHED), limit=1)
     return not runs
@@ -145,7 +145,7 @@ def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> Non
         redacted = inbox.redact(conn, days=RAW_DAYS, held_days=HELD_DAYS)
         # If the assistant was switched off, nothing else closes its remaining questions.
         settle_needless(conn)
-    directory = quarantine.quarantine_directory(spool.spool_directory(settings.load()))
+    directory = quarantine.quarantine_directory(spool.spool_directory(settings.load_settings()))
     forgotten = quarantine.forget(directory, days=RAW_DAYS)
     context.log.info(
         f"{redacted} raw bodies redacted, {forgotten} quarantine files deleted",

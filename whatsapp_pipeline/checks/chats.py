@@ -5,14 +5,14 @@ What belongs here: rules as data. What does not: their statements (sql/queries/c
 
 from __future__ import annotations
 
-from whatsapp_pipeline.checks.qa import QaCheck, Scope
+from whatsapp_pipeline.checks.qa import CheckScope, QaCheck
 from whatsapp_pipeline.domain.quality import Month
 from whatsapp_pipeline.store.chats.ignored import ignored_paths
 from whatsapp_pipeline.store.operations.backlog import erased_paths
 from whatsapp_pipeline.store.operations.checks import Findings, Row, indexed_paths
 
 
-def _files_not_indexed(scope: Scope) -> Findings:
+def _files_not_indexed(scope: CheckScope) -> Findings:
     chats = scope.archive.open()
     examined: dict[Month, int] = {}
     missing: list[Row] = []

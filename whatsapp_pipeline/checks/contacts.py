@@ -8,26 +8,28 @@ from __future__ import annotations
 from functools import partial
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.checks.qa import QaCheck, Scope
+from whatsapp_pipeline.checks.qa import CheckScope, QaCheck
 from whatsapp_pipeline.steps.operations import gates
 from whatsapp_pipeline.store.contacts import erp_passes
 from whatsapp_pipeline.store.operations import adoption
-from whatsapp_pipeline.store.operations.checks import Findings, find
+from whatsapp_pipeline.store.operations.checks import Findings, run_check_query
 
 
-def _incomplete_pass(resource: str, scope: Scope) -> Findings:
+def _incomplete_pass(resource: str, scope: CheckScope) -> Findings:
     # A running pass belongs to another run, whose checks evaluate it.
     with erp_passes.nobody_reads(scope.conn, resource) as quiet:
         params = {"quiet": quiet, "resource": resource}
-        return find(scope.conn, "contacts/check_erp_pass_complete", params, monthly=False)
+        return run_check_query(scope.conn, "contacts/check_erp_pass_complete", params, monthly=False)
 
 
-def _columns_differ(scope: Scope) -> Findings:
+def _columns_differ(scope: CheckScope) -> Findings:
     return Findings.of(
         sum(len(adoption.expected(table)) for table in adoption.TABLES),
         [
             {"column": f"{d.table}.{d.column}", "found": d.found, "expected": d.expected, "so": d.consequence}
-            for d in adoption.report(scope.conn, with_erp=settings.load().erp_source is not None)
+            for d in adoption.compare_user_tables(
+                scope.conn, with_erp=settings.load_settings().erp_source is not None
+            )
             if d.problem in {"other_type", "no_unique_id"}
         ],
     )

@@ -6,22 +6,24 @@ What belongs here: rules as data. What does not: statements (sql/queries/convers
 from __future__ import annotations
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.checks.qa import QaCheck, Scope
-from whatsapp_pipeline.store.operations.checks import Findings, find
+from whatsapp_pipeline.checks.qa import CheckScope, QaCheck
+from whatsapp_pipeline.store.operations.checks import Findings, run_check_query
 from whatsapp_pipeline.webhook import drainer, spool
 
 MAX_AGE_SECONDS = 300
 
 
-def _old_deliveries(scope: Scope) -> Findings:
+def _old_deliveries(scope: CheckScope) -> Findings:
     params = {"now": scope.now, "seconds": MAX_AGE_SECONDS}
-    return find(scope.conn, "conversations/check_webhooks_processed_in_time", params, monthly=False)
+    return run_check_query(
+        scope.conn, "conversations/check_webhooks_processed_in_time", params, monthly=False
+    )
 
 
-def _spool(_: Scope) -> Findings:
-    directory = spool.spool_directory(settings.load())
+def _spool(_: CheckScope) -> Findings:
+    directory = spool.spool_directory(settings.load_settings())
     held = spool.segments(directory) if directory.exists() else []
-    damaged, strays = drainer.damaged(directory), spool.set_aside(directory)
+    damaged, strays = drainer.damaged(directory), spool.list_stray(directory)
     # The receiver is writing to one segment; the others wait for the database.
     return Findings.of(
         len(held) + len(damaged) + len(strays),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from whatsapp_pipeline.checks.qa import QaCheck, Scope
+from whatsapp_pipeline.checks.qa import CheckScope, QaCheck
 from whatsapp_pipeline.domain.quality import Month
 from whatsapp_pipeline.store.links import verdicts
 from whatsapp_pipeline.store.operations.checks import Findings, Row
 
 
-def _disagreement(scope: Scope) -> Findings:
+def _disagreement(scope: CheckScope) -> Findings:
     decided: Counter[Month] = Counter()
     wrong: list[Row] = []
     for row in verdicts.samples(scope.conn, scope.months):

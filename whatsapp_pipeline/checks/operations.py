@@ -13,16 +13,16 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.partition_status import MONTHLY, failed_partitions
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.backups import backup_options
-from whatsapp_pipeline.checks.qa import QaCheck, Scope
+from whatsapp_pipeline.checks.qa import CheckScope, QaCheck
 from whatsapp_pipeline.steps.operations import backup
 from whatsapp_pipeline.store.operations.checks import Findings
 
 OLDEST_BACKUP = timedelta(hours=50)
 
 
-def _no_recent_backup(scope: Scope) -> Findings:
+def _no_recent_backup(scope: CheckScope) -> Findings:
     database = str(conninfo_to_dict(scope.conn.info.dsn).get("dbname"))
-    taken = backup.kept(backup_options(settings.load()).folder, database)
+    taken = backup.kept(backup_options(settings.load_settings()).folder, database)
     good = [item for item in taken if item.verified == "restored"]
     if good and scope.now - good[0].time < OLDEST_BACKUP:
         return Findings.of(len(taken), [])
@@ -31,7 +31,7 @@ def _no_recent_backup(scope: Scope) -> Findings:
     return Findings.of(max(1, len(taken)), [row])
 
 
-def _forgotten_failures(scope: Scope) -> Findings:
+def _forgotten_failures(scope: CheckScope) -> Findings:
     if scope.instance is None:
         return Findings({})
     months = MONTHS.get_partition_keys()

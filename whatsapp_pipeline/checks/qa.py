@@ -28,11 +28,11 @@ from whatsapp_pipeline.run_tags import PARTITION, RANGE_END, RANGE_START, RECORD
 from whatsapp_pipeline.steps.operations import quality
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import qa_results
-from whatsapp_pipeline.store.operations.checks import Findings, find
+from whatsapp_pipeline.store.operations.checks import Findings, run_check_query
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class CheckScope:
     """The data that a rule may read: the database, months, the archive and the time."""
 
     conn: Connection
@@ -56,7 +56,7 @@ class QaCheck:
     asset: str
     description: str
     how_to_fix: str
-    finder: Callable[[Scope], Findings] | None = None
+    finder: Callable[[CheckScope], Findings] | None = None
     severity: Literal["warn", "error"] = "warn"
     blocking: bool = False
     tolerated: float = 0.0
@@ -68,12 +68,12 @@ class QaCheck:
         """True for a check by month; the others are about whole tables."""
         return self.per_month or self.asset in MONTHLY
 
-    def find(self, scope: Scope) -> Findings:
+    def find(self, scope: CheckScope) -> Findings:
         """Return the rows that break the rule, by month."""
         if self.finder is not None:
             return self.finder(scope)
         params = {"months": scope.months, "today": clock.today(scope.now), "now": scope.now}
-        return find(scope.conn, f"{self.subject}/check_{self.name}", params, monthly=self.monthly)
+        return run_check_query(scope.conn, f"{self.subject}/check_{self.name}", params, monthly=self.monthly)
 
     @property
     def declared(self) -> Rule:
@@ -112,14 +112,14 @@ def names_months(tags: Mapping[str, str]) -> bool:
     return any(tag in tags for tag in (PARTITION, RUN_MONTHS, RANGE_START, RANGE_END))
 
 
-def evaluate(check: QaCheck, scope: Scope, *, run_id: str | None, every_month: bool) -> Standing:
+def evaluate_check(check: QaCheck, scope: CheckScope, *, run_id: str | None, every_month: bool) -> Standing:
     """Evaluate the months of `scope`, store the results, and return the standing of all months.
 
     Only one run at a time evaluates a check, so that an older evaluation never replaces a newer one.
     """
     with qa_results.evaluation_lock(scope.conn, check.name), scope.conn.transaction():
         findings = check.find(scope)
-        qa_results.record(
+        qa_results.record_results(
             scope.conn,
             check.name,
             check.severity,
@@ -132,7 +132,7 @@ def evaluate(check: QaCheck, scope: Scope, *, run_id: str | None, every_month: b
         return quality.standing_of(scope.conn, check.rule)
 
 
-def evaluate_alone(check: QaCheck, scope: Scope) -> Standing:
+def evaluate_alone(check: QaCheck, scope: CheckScope) -> Standing:
     """Evaluate the months of `scope` without storing the results."""
     found = check.find(scope).months
     results = [
@@ -178,13 +178,15 @@ def build(check: QaCheck, *, run_after: dg.AssetsDefinition | None = None) -> dg
         here: set[Month] = {None, *months}
         earlier = earlier_results(context.instance, dg.AssetCheckKey(dg.AssetKey(check.asset), check.name))
         with database.connect(application_name=f"whatsapp-pipeline check {check.name}") as conn:
-            scope = Scope(conn, months, archive, context.instance)
+            scope = CheckScope(conn, months, archive, context.instance)
             if tags.get(RECORD) == "false":
                 return evaluation(evaluate_alone(check, scope), here)
             if is_partial(context.run.run_config):
                 note = "not evaluated: the run was a dry run or took a sample"
                 return evaluation(quality.standing_of(conn, check.rule), (), earlier, note)
-            standing = evaluate(check, scope, run_id=context.run.run_id, every_month=not names_months(tags))
+            standing = evaluate_check(
+                check, scope, run_id=context.run.run_id, every_month=not names_months(tags)
+            )
             return evaluation(standing, here, earlier)
 
     return _check

@@ -6,15 +6,15 @@ What belongs here: rules as data. What does not: their statements (sql/queries/s
 from __future__ import annotations
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.checks.qa import QaCheck, Scope
+from whatsapp_pipeline.checks.qa import CheckScope, QaCheck
 from whatsapp_pipeline.store.operations.checks import Findings
 
 
-def _stale(scope: Scope) -> Findings:
+def _stale(scope: CheckScope) -> Findings:
     # Imported here because it is heavy, and most processes only load the definitions.
     from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, stale_contacts
 
-    contacts, stale = stale_contacts(scope.conn, SummaryOptions(zone=settings.load().zone))
+    contacts, stale = stale_contacts(scope.conn, SummaryOptions(zone=settings.load_settings().zone))
     return Findings.of(contacts, [{"id_contato": contact} for contact in stale])
 
 

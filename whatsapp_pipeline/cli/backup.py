@@ -36,7 +36,7 @@ def backup() -> None:
 @click.option("--reason", default="by hand", show_default=True, help="What the list shall say.")
 def backup_now(reason: str) -> None:
     """Back up the database, and verify the backup by restoring it into a scratch database."""
-    configured = settings.load()
+    configured = settings.load_settings()
     taken = step.take(pipeline_url(configured), backup_options(configured), reason=reason, log=cli_log())
     say(f"{taken.file}: {taken.size_bytes / 1e6:.1f} MB, {taken.verified}, {taken.seconds:.1f} s")
 
@@ -44,7 +44,7 @@ def backup_now(reason: str) -> None:
 @backup.command("list")
 def backup_list() -> None:
     """List the backups that are kept, newest first."""
-    found = step.kept(backup_options(settings.load()).folder)
+    found = step.kept(backup_options(settings.load_settings()).folder)
     if not found:
         say("no backups yet; `whatsapp-pipeline backup now` takes one")
     for item in found:
@@ -60,14 +60,14 @@ def backup_list() -> None:
 )
 @click.option("--file", "name", help="File name of the backup, as listed.  [default: the newest]")
 @click.option("--overwrite", is_flag=True, help="Replace what is in a database that is not empty.")
-def restore(into: str | None, name: str | None, overwrite: bool) -> None:
+def restore_command(into: str | None, name: str | None, overwrite: bool) -> None:
     """Restore a backup into a database, in one transaction.
 
     People whose data was erased since the backup are erased from the restored database too.
     """
     from whatsapp_pipeline.steps.operations.privacy import reapply_erasures
 
-    configured = settings.load()
+    configured = settings.load_settings()
     options = backup_options(configured)
     chosen = _choose(step.kept(options.folder), name)
     own = pipeline_url(configured)  # starts the embedded server, because `--into` may be one of its databases

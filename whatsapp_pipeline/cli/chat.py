@@ -20,7 +20,7 @@ from whatsapp_pipeline.console import words
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, use_time_zone
 from whatsapp_pipeline.store.conversations.chat_heads import ChatHead, chat_head
-from whatsapp_pipeline.store.conversations.message_stream import LocatedMessage, Scope, locate
+from whatsapp_pipeline.store.conversations.message_stream import LocatedMessage, StreamScope, locate
 
 
 @click.command()
@@ -44,8 +44,8 @@ def chat(chat_id: str, around: str | None, count: int, as_json: bool) -> None:
     each message, for --around, stands before its text.
     """
     kind, number = _parse_name(chat_id, "ID", "chat")
-    scope = Scope("webhook" if kind == "webhook" else "chat", number)
-    configured = settings.load()
+    scope = StreamScope("webhook" if kind == "webhook" else "chat", number)
+    configured = settings.load_settings()
     with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
         require_messages(conn)
@@ -68,12 +68,12 @@ def _parse_name(text: str, what: str, kind: str) -> tuple[str, int]:
     return found[1] or kind, int(found[2])
 
 
-def _find(conn: Connection, scope: Scope) -> tuple[Scope, ChatHead]:
+def _find(conn: Connection, scope: StreamScope) -> tuple[StreamScope, ChatHead]:
     """Return the conversation and its head; for a copy of another chat, those of that chat."""
     head = chat_head(conn, scope)
     if head is not None and head.duplicate_of is not None:
         say(f"chat {scope.id} is a copy; this is chat {head.duplicate_of}, which holds all of it", err=True)
-        scope = Scope("chat", head.duplicate_of)
+        scope = StreamScope("chat", head.duplicate_of)
         head = chat_head(conn, scope)
     if head is None:
         hint = "" if scope.kind == "webhook" else "; a live conversation is named webhook:NUMBER"
@@ -81,7 +81,7 @@ def _find(conn: Connection, scope: Scope) -> tuple[Scope, ChatHead]:
     return scope, head
 
 
-def _locate_in(conn: Connection, scope: Scope, around: str) -> LocatedMessage:
+def _locate_in(conn: Connection, scope: StreamScope, around: str) -> LocatedMessage:
     """Return where the message stands; raises PipelineError if it is in another conversation or in none."""
     source, number = _parse_name(around, "--around", scope.kind)
     found = locate(conn, source, number)
@@ -98,7 +98,7 @@ def _locate_in(conn: Connection, scope: Scope, around: str) -> LocatedMessage:
     return found
 
 
-def _head_lines(scope: Scope, head: ChatHead) -> list[str]:
+def _head_lines(scope: StreamScope, head: ChatHead) -> list[str]:
     whose = (
         f"{head.nome or words.NO_NAME} (contato {head.id_contato})"
         if head.id_contato is not None

@@ -61,7 +61,7 @@ def commitments(  # one parameter an option
             raise click.UsageError(f"--due {due}: expected `today` or a day as YYYY-MM-DD") from error
     if quiet_days is not None:
         chosen = "quotes"
-    configured = settings.load()
+    configured = settings.load_settings()
     with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
         number = (

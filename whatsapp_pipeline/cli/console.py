@@ -41,7 +41,7 @@ def _serve(host: str, port: int) -> None:
     from whatsapp_pipeline.console.server import serve_console
     from whatsapp_pipeline.store.operations.console_logins import LoginsRefusedError
 
-    configured = settings.load()
+    configured = settings.load_settings()
     config = console_config(configured, host=host, port=port)
     require_free(host, port, "--port")
     log = logging.getLogger("whatsapp_pipeline.console")
@@ -81,12 +81,12 @@ def why_not_served(configured: Settings) -> str | None:
 
 def _prepared_url(configured: Settings) -> str:
     """Return the URL of the database; the embedded server's is brought to the current schema."""
-    from whatsapp_pipeline.store.migrate import migrate, pending
+    from whatsapp_pipeline.store.migrate import migrate, pending_migrations
 
     if configured.database_url:
         return migrated_url(configured)
     url = pipeline_url(configured)
-    if pending(url):
+    if pending_migrations(url):
         migrate(url)
     return url
 
@@ -111,7 +111,7 @@ def user_add(name: str, level: Level) -> None:
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9._@-]{0,62}", name.lower()):
         raise click.UsageError("a name has letters without accents, digits, and . _ @ - after the first")
-    configured = settings.load()
+    configured = settings.load_settings()
     with open_database(configured) as conn:
         id_user = store.add_user(conn, name, level)
         if id_user is None:
@@ -125,7 +125,7 @@ def user_list(as_json: bool) -> None:
     """List the users."""
     from whatsapp_pipeline.store.operations import console_access as store
 
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         found = store.users(conn)
     rows = [
         {
@@ -153,7 +153,7 @@ def user_disable(name: str, undo: bool) -> None:
     """End a user's sessions and let them log in no more; their records stay."""
     from whatsapp_pipeline.store.operations import console_access as store
 
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         found = _user(conn, name)
         store.set_disabled(conn, found.id, disabled=not undo)
     say(f"{found.name}: {'active' if undo else 'disabled'}")
@@ -168,7 +168,7 @@ def user_password(name: str, link: bool) -> None:
     from whatsapp_pipeline.console.server import login_link
     from whatsapp_pipeline.store.operations import console_access as store
 
-    configured = settings.load()
+    configured = settings.load_settings()
     with open_database(configured) as conn:
         found = _user(conn, name)
         if link:
@@ -190,7 +190,7 @@ def _user(conn: Connection, name: str) -> ConsoleUser:
     return found
 
 
-@console.command()
+@console.command("link")
 @click.option("--order", "number", required=True, help="The order's number.")
 @click.option("--id", "id_order", type=int, help="The order's id, where several have the number.")
 @click.option(
@@ -206,7 +206,7 @@ def _user(conn: Connection, name: str) -> ConsoleUser:
 @click.option(
     "--origin", "origins", multiple=True, help="Who may frame the page, such as https://erp.example."
 )
-def link(
+def order_link_command(
     number: str,
     id_order: int | None,
     minutes: int,
@@ -220,7 +220,7 @@ def link(
     from whatsapp_pipeline.console.signed_links import OrderLink, are_origins, link_path, parse_link_keys
     from whatsapp_pipeline.store.contacts.directory import orders_numbered
 
-    configured = settings.load()
+    configured = settings.load_settings()
     keys = parse_link_keys([key.get_secret_value() for key in configured.console_link_keys])
     if not keys:
         raise PipelineError("CONSOLE_LINK_KEYS is not set: it has the keys that sign links (docs/embed.md)")
@@ -250,7 +250,9 @@ def link(
     "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Show at most this many."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per record.")
-def audit(customer: int | None, name: str | None, since: datetime | None, limit: int, as_json: bool) -> None:
+def audit_command(
+    customer: int | None, name: str | None, since: datetime | None, limit: int, as_json: bool
+) -> None:
     """List who looked at whose messages: one line per person, customer and ten minutes.
 
     Customers stand as keyed hashes, so that the record outlives an erasure; --customer finds one by its id.
@@ -258,10 +260,10 @@ def audit(customer: int | None, name: str | None, since: datetime | None, limit:
     from whatsapp_pipeline import privacy_key
     from whatsapp_pipeline.store.operations.console_views import view_subject, views
 
-    configured = settings.load()
+    configured = settings.load_settings()
     subject = None
     if customer is not None:
-        key = privacy_key.find()
+        key = privacy_key.find_key()
         if key is None:
             raise PipelineError("the key that names customers in the record is missing (PRIVACY_KEY)")
         subject = view_subject(key, customer, "")

@@ -15,17 +15,17 @@ _CHECKPOINTS = click.Choice(["contacts_complete", "files_indexed", "links_review
 
 @click.command()
 @click.option("--reason", default="", help="Why, for those who find it paused.")
-def pause(reason: str) -> None:
+def pause_command(reason: str) -> None:
     """Stop schedules, and stop runs after their present batch; finished work stays."""
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         began = gates.pause(conn, reason)
     say("paused; `whatsapp-pipeline resume` goes on" if began else "it was paused already")
 
 
 @click.command()
-def resume() -> None:
+def resume_command() -> None:
     """Let schedules and runs continue; a run that was stopped continues when it is run again."""
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         ended = gates.resume(conn)
     say("resumed" if ended else "it was not paused")
 
@@ -40,7 +40,7 @@ def checkpoint_list() -> None:
     """Show which checkpoints count, whether they hold, and waivers."""
     from whatsapp_pipeline.steps.operations.gates import unmet
 
-    configured = settings.load()
+    configured = settings.load_settings()
     with open_database(configured) as conn:
         months = gates.loaded_months(conn)
         for name in _CHECKPOINTS.choices:
@@ -60,6 +60,6 @@ def checkpoint_list() -> None:
 @click.option("--reason", required=True, help="Why; it is kept.")
 def checkpoint_waive(name: str, month: str | None, reason: str) -> None:
     """Waive CHECKPOINT with a reason: contacts_complete, files_indexed or links_reviewed."""
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         gates.waive(conn, name, month, reason)
     say(f"{name} is waived for {month or 'all months'}")

@@ -16,8 +16,8 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations.message_stream import (
     END,
     Place,
-    Scope,
     StreamMessage,
+    StreamScope,
     messages_around,
 )
 from whatsapp_pipeline.store.readable import may_read
@@ -50,7 +50,9 @@ def require_messages(conn: Connection) -> None:
         )
 
 
-def read_part(conn: Connection, scope: Scope, *, count: int, around: Place | None = None) -> ConversationPart:
+def read_part(
+    conn: Connection, scope: StreamScope, *, count: int, around: Place | None = None
+) -> ConversationPart:
     """Return the last `count` messages of a scope, or as many around a place, half of them before it."""
     if around is None:
         before, after = count, 0

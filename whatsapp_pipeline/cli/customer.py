@@ -33,7 +33,7 @@ def customer(who: str, html: Path | None, messages: int) -> None:
     """Show a customer's metrics, summary with its evidence, orders and last conversations."""
     from whatsapp_pipeline.steps.summaries.customer import dossier
 
-    configured = settings.load()
+    configured = settings.load_settings()
     with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
         number = choose_customer(conn, who, default_area_code=configured.default_area_code)
@@ -44,7 +44,7 @@ def customer(who: str, html: Path | None, messages: int) -> None:
     from whatsapp_pipeline.steps.summaries.customer_page import customer_page
 
     try:
-        private_files.write(html, customer_page(known))
+        private_files.replace_file(html, customer_page(known))
     except OSError as error:
         raise PipelineError(f"cannot write {html}: {error.strerror}") from error
     say(f"wrote {html}")

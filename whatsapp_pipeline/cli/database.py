@@ -15,7 +15,7 @@ from whatsapp_pipeline.store.connection import connect, describe
 
 
 @click.command()
-def migrate() -> None:
+def migrate_command() -> None:
     """Bring the database to the current schema; says what the user's own tables lack.
 
     People who were erased before, on the list in .local, are erased from it too.
@@ -30,13 +30,13 @@ def migrate() -> None:
     from whatsapp_pipeline.steps.operations.backup import before_migration
     from whatsapp_pipeline.steps.operations.privacy import recall_erasures
     from whatsapp_pipeline.store.migrate import migrate as apply
-    from whatsapp_pipeline.store.migrate import pending
-    from whatsapp_pipeline.store.operations.adoption import report
+    from whatsapp_pipeline.store.migrate import pending_migrations
+    from whatsapp_pipeline.store.operations.adoption import compare_user_tables
     from whatsapp_pipeline.store.operations.plan_tables import ASIDE
 
-    configured = settings.load()
+    configured = settings.load_settings()
     url = pipeline_url(configured)
-    missing = pending(url)
+    missing = pending_migrations(url)
     refuse_unfit_database(url, configured.pipeline_schema)
     if configured.backup_before_write and missing:
         before_migration(url, backup_options(configured), log=cli_log())
@@ -46,12 +46,12 @@ def migrate() -> None:
         left = f"; {table.rows - table.carried:,} could not be placed" if table.rows > table.carried else ""
         say(f"{table.table}: {table.carried:,} of {table.rows:,} rows adopted{left}; all stay in {ASIDE}")
     apply(url)
-    applied = [name for name in missing if name not in pending(url)]
+    applied = [name for name in missing if name not in pending_migrations(url)]
     say(f"{describe(url)}: {len(applied)} migration(s) applied" + "".join(f"\n  {n}" for n in applied))
     if erased := recall_erasures(url, configured, log=cli_log()):
         say(f"people erased before were erased again ({erased} changes)")
     with connect(url) as conn:
-        for finding in report(conn, with_erp=configured.erp_source is not None):
+        for finding in compare_user_tables(conn, with_erp=configured.erp_source is not None):
             say(f"warning: {finding}", err=True)
     if lacks := missing_dagster_database(configured):
         say(f"warning: {lacks}", err=True)
@@ -59,13 +59,13 @@ def migrate() -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(as_json: bool) -> None:
+def status_command(as_json: bool) -> None:
     """Show rows per table, and per month: files, links, messages, exceptions."""
-    from whatsapp_pipeline.store.migrate import pending
+    from whatsapp_pipeline.store.migrate import pending_migrations
     from whatsapp_pipeline.store.operations import status as numbers
 
-    url = pipeline_url(settings.load())
-    if pending(url):
+    url = pipeline_url(settings.load_settings())
+    if pending_migrations(url):
         raise PipelineError(f"{describe(url)} is not migrated; run `whatsapp-pipeline migrate`")
     with connect(url) as conn:
         tables, months = numbers.table_counts(conn), numbers.months(conn)
@@ -88,7 +88,7 @@ def psql(arguments: tuple[str, ...]) -> None:
     """Open psql on the database; arguments are passed on, as in `psql -c 'SELECT 1'`."""
     from whatsapp_pipeline.store.pg_tools import environment, find_programs
 
-    url = pipeline_url(settings.load())
+    url = pipeline_url(settings.load_settings())
     with connect(url) as conn:
         programs = find_programs(conn.info.server_version // 10000)
     command = [programs.path("psql"), *arguments]

@@ -10,13 +10,13 @@ from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import Connection, connect, describe
-from whatsapp_pipeline.store.migrate import pending
+from whatsapp_pipeline.store.migrate import pending_migrations
 
 
 def migrated_url(configured: Settings) -> str:
     """Return the URL of the settings' database; raises PipelineError if its schema is not current."""
     url = pipeline_url(configured)
-    if pending(url):
+    if pending_migrations(url):
         raise PipelineError(f"{describe(url)} is not migrated; run `whatsapp-pipeline migrate`")
     return url
 

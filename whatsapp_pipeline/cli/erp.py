@@ -33,7 +33,7 @@ def authorize(redirect_uri: str, code: str | None) -> None:
     Open the printed page, sign in and allow the access. The ERP then sends the browser to the redirect
     address, which need not exist. Paste that address, or the code in it, here.
     """
-    configured = settings.load()
+    configured = settings.load_settings()
     tokens = open_tokens(configured)
     state = secrets.token_urlsafe(12)
     if code is None:
@@ -54,13 +54,13 @@ def _code_in(text: str, state: str) -> str:
     return query["code"][0]
 
 
-@erp.command()
+@erp.command("status")
 @click.option(
     "--erp", "spec", help="`tiny`, an http(s) address or a folder of saved pages.  [default: ERP or tiny]"
 )
-def status(spec: str | None) -> None:
+def erp_status_command(spec: str | None) -> None:
     """Show whether the ERP can be read: the state of the tokens, and the ERP's counts."""
-    configured = settings.load()
+    configured = settings.load_settings()
     chosen = spec or configured.erp or "tiny"
     if chosen == "tiny":
         tokens = token_store(configured).load()

@@ -27,7 +27,7 @@ def exceptions() -> None:
 @click.option("--context", default=2, show_default=True, type=click.IntRange(0), help="Lines either side.")
 @click.option("--archive", "root", help="Folder or URL of the chats; default: CHAT_ARCHIVE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a finding.")
-def list_(
+def list_exceptions_command(
     month: str | None, kind: str | None, limit: int, context: int, root: str | None, as_json: bool
 ) -> None:
     """List findings, the most severe first, each with its line and the lines around it.
@@ -39,9 +39,9 @@ def list_(
     from whatsapp_pipeline.store import exceptions as findings
 
     archive = Archive(root=root).open()
-    with open_database(settings.load()) as conn:
-        rows = findings.find(conn, month=month, kind=kind, limit=limit)
-        total = findings.count(conn, month=month, kind=kind)
+    with open_database(settings.load_settings()) as conn:
+        rows = findings.list_findings(conn, month=month, kind=kind, limit=limit)
+        total = findings.count_findings(conn, month=month, kind=kind)
         known = findings.kinds(conn, month=month)
     for row in rows:
         lines = (
@@ -68,13 +68,13 @@ def list_(
 @click.option("--file", "path", required=True, help="Path, as `exceptions list` shows it.")
 @click.option("--reason", required=True, help="Why; it is kept.")
 @click.option("--by", help="Who decided it.  [default: the user of this machine]")
-def ignore(path: str, reason: str, by: str | None) -> None:
+def ignore_command(path: str, reason: str, by: str | None) -> None:
     """Ignore a file that is no chat: it is not read, and no check counts it."""
     from whatsapp_pipeline.store.chats import ignored
 
     if not reason.strip():
         raise click.BadParameter("say why", param_hint="--reason")
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         if messages := ignored.loaded_messages(conn, path):
             raise PipelineError(
                 f"{path} is a chat: {messages:,} messages of it are loaded. Remove the file from the archive "
@@ -82,18 +82,18 @@ def ignore(path: str, reason: str, by: str | None) -> None:
             )
         if not ignored.is_known(conn, path):
             raise PipelineError(f"{path} is in no finding and no row; `exceptions list` shows the paths")
-        ignored.ignore(conn, path, reason=reason.strip(), made_by=by or getpass.getuser())
+        ignored.ignore_file(conn, path, reason=reason.strip(), made_by=by or getpass.getuser())
     say(f"{path} is ignored; `whatsapp-pipeline qa evaluate` shows the checks without it")
 
 
 @exceptions.command("heed")
 @click.option("--file", "path", required=True, help="Path, as `exceptions ignored` shows it.")
-def heed(path: str) -> None:
+def heed_command(path: str) -> None:
     """Stop ignoring a file: it is read again in the next run of its month."""
     from whatsapp_pipeline.store.chats import ignored
 
-    with open_database(settings.load()) as conn:
-        if not ignored.heed(conn, path):
+    with open_database(settings.load_settings()) as conn:
+        if not ignored.stop_ignoring(conn, path):
             raise PipelineError(f"{path} is not ignored; `exceptions ignored` lists the files that are")
     say(f"{path} is read again when chat_file_index runs for its month")
 
@@ -103,7 +103,7 @@ def ignored_() -> None:
     """List the ignored files with person and reason."""
     from whatsapp_pipeline.store.chats import ignored
 
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         files = ignored.ignored_files(conn)
     for file in files:
         say(f"{file.file_path}  by {file.made_by} on {file.made_at:%Y-%m-%d}: {file.reason}")

@@ -51,7 +51,7 @@ def export(
     from whatsapp_pipeline.steps.operations import export as steps
     from whatsapp_pipeline.store.operations import exports
 
-    configured = settings.load()
+    configured = settings.load_settings()
     chosen, span = exports.EXPORTS[what], _months(months)
     name = f"{what}-{months.replace('..', '_')}" if months else what
     path = out / f"{name}.{file_format}"
@@ -59,7 +59,7 @@ def export(
         rows = exports.chunks(conn, chosen, span, zone=configured.zone)
         if masked or not exports.may_see_names(conn):
             rows = steps.masked(rows, chosen)
-        total = exports.count(conn, chosen, span)
+        total = exports.count_rows(conn, chosen, span)
         try:
             out.mkdir(parents=True, exist_ok=True)
             with click.progressbar(length=total, label=what, file=sys.stderr) as bar:

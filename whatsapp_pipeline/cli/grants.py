@@ -21,7 +21,7 @@ def grants(only_print: bool) -> None:
     """
     from whatsapp_pipeline.store import grants as roles
 
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         refused = roles.statements(conn) if only_print else roles.apply(conn)
     if not refused:
         say(

@@ -104,7 +104,7 @@ def _explain(title: str, day: date | None) -> None:
     from whatsapp_pipeline.steps.links.explain import explain_title
     from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 
-    configured = settings.load()
+    configured = settings.load_settings()
     options = LinkOptions(default_area_code=configured.default_area_code)
     with open_database(configured) as conn:
         found = explain_title(conn, title, day, options, log=logging.getLogger(__name__))
@@ -181,7 +181,7 @@ def _link_files(
         )
         for line, row in _read(titles, ("title",))
     ]
-    tables = Tables(rows, _orders(orders) if orders else (), settings.load().default_area_code)
+    tables = Tables(rows, _orders(orders) if orders else (), settings.load_settings().default_area_code)
     model = _model(tables.contacts, model_file, seed) if model_file is not None else None
     before = quarter_begin(clock.today())
     decisions = link_titles(tables, wanted, policy=Policy(), model=model, seed=seed, fit_orders_before=before)
@@ -236,17 +236,17 @@ def _orders(path: Path) -> list[Order]:
 
 
 def _model(contacts: dict[int, tuple[str, str]], path: Path, seed: int) -> NameModel:
-    from whatsapp_pipeline.domain.matching.names import ContactName, NameModel, fit
+    from whatsapp_pipeline.domain.matching.names import ContactName, NameModel, fit_name_model
 
     if path.exists():
         try:
             return NameModel.from_json(path.read_text(encoding="utf-8"))
         except (ValueError, KeyError, TypeError) as error:
             raise PipelineError(f"{path}: no name model of this version; delete it to fit anew") from error
-    model = fit(
+    model = fit_name_model(
         [ContactName(id_, *names) for id_, names in sorted(contacts.items()) if any(names)], seed=seed
     )
-    private_files.write(path, model.to_json())  # it contains parts of names
+    private_files.replace_file(path, model.to_json())  # it contains parts of names
     return model
 
 
@@ -260,7 +260,7 @@ def _write(path: Path, decisions: Sequence[TitleDecision]) -> None:
     writer.writerow(DECISION_COLUMNS)
     writer.writerows(map(_decision_row, decisions))
     try:
-        private_files.write(path, text.getvalue())
+        private_files.replace_file(path, text.getvalue())
     except OSError as error:
         raise PipelineError(f"cannot write {path}: {error.strerror}") from error
 

@@ -31,7 +31,7 @@ def open_(with_orders: bool, handled: bool, limit: int, as_json: bool) -> None:
     The list is that of the console's first page and of the view v_open_cases. Cases that a person handled
     come back when their day is over or the customer writes again.
     """
-    configured = settings.load()
+    configured = settings.load_settings()
     with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
         if not may_read(conn, "open_cases"):

@@ -23,7 +23,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.summaries.customer_words import order_line
 from whatsapp_pipeline.store.connection import use_time_zone
 from whatsapp_pipeline.store.contacts.directory import OrderListed, order_by_id
-from whatsapp_pipeline.store.conversations.message_stream import Scope
+from whatsapp_pipeline.store.conversations.message_stream import StreamScope
 from whatsapp_pipeline.store.links.order_sessions import MOST_SESSIONS, LinkedSession, sessions_of_order
 from whatsapp_pipeline.store.readable import readable_columns
 
@@ -45,7 +45,7 @@ def order(number: str, count: int, as_json: bool) -> None:
     NUMBER is the order's id or its numero_ordem_servico. If several orders have that number, they are listed,
     and you choose at the terminal.
     """
-    configured = settings.load()
+    configured = settings.load_settings()
     with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
         id_order = choose_order(conn, number)
@@ -55,7 +55,7 @@ def order(number: str, count: int, as_json: bool) -> None:
             raise PipelineError(f"order {id_order} was deleted from ordens_servico; run the command again")
         may_read = may_read_messages(conn)
         sessions = sessions_of_order(conn, id_order, with_messages=may_read)
-        part = read_part(conn, Scope("order", id_order), count=count) if may_read and count else None
+        part = read_part(conn, StreamScope("order", id_order), count=count) if may_read and count else None
     if as_json:
         say_json(_as_json(found, sessions, part, may_read=may_read), default=str)
     else:

@@ -39,7 +39,7 @@ def _log_is_json() -> bool:
     from whatsapp_pipeline import settings  # `--help` does without them
 
     try:
-        return settings.load().log_format == "json"
+        return settings.load_settings().log_format == "json"
     except PipelineError:  # the text reports that the settings are invalid
         return os.environ.get("LOG_FORMAT") == "json"
 

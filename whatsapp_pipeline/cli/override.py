@@ -51,7 +51,7 @@ _NOBODY_KINDS = ("unregistered", "new_customer", "private_or_supplier", "wrong_n
 @click.option("--by", help="Who decides. Left out: your user name.")
 @click.option("--chat", type=click.IntRange(1), help="With --file: only this chat of it.")
 @click.option("--session", type=click.IntRange(1), help="With a decision on an order: only this session.")
-def add(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable command line
+def add_command(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable command line
     file: str | None,
     phone: str | None,
     title: str | None,
@@ -100,7 +100,7 @@ def add(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
     if nobody_kind is not None and decision != "no_contact":
         raise click.UsageError("--nobody-kind goes with --no-contact")
     kind, target = next(iter(targets.items()))
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         new = store.NewOverride(
             kind,
             _resolve(conn, kind, target),
@@ -137,7 +137,7 @@ def _link_again(conn: Connection, outcome: decide.DecisionOutcome) -> None:
     decide.relink_months(
         conn,
         outcome.months,
-        default_area_code=settings.load().default_area_code,
+        default_area_code=settings.load_settings().default_area_code,
         log=logging.getLogger(__name__),
     )
 
@@ -147,12 +147,12 @@ def _resolve(conn: Connection, kind: str, target: str) -> str:
     if kind == "phone":
         if re.fullmatch(r"\d{10}|xx\d{8}|\+\d{6,15}|lid:\d+", target):
             return target
-        phone = parse_phone(target, default_area_code=settings.load().default_area_code)
+        phone = parse_phone(target, default_area_code=settings.load_settings().default_area_code)
         if phone is None or phone.key is None:
             raise PipelineError("override: --phone is no phone that can be matched; write +55 41 90000-0000")
         return phone.key
     if kind == "conversation":
-        found = live_links.target_of(conn, int(target))
+        found = live_links.live_target(conn, int(target))
         if found is None:
             raise PipelineError(f"override: there is no live conversation {target}; `review --live` has them")
         return found
@@ -167,9 +167,9 @@ def _resolve(conn: Connection, kind: str, target: str) -> str:
 @override.command("list")
 @click.option("--all", "all_", is_flag=True, help="Also what was superseded or taken back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
-def list_(all_: bool, as_json: bool) -> None:
+def list_overrides_command(all_: bool, as_json: bool) -> None:
     """List the decisions in force, the oldest first."""
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         rows = store.list_all(conn, removed=all_)
     if as_json:
         say_json([row._asdict() for row in rows], default=str)
@@ -194,14 +194,14 @@ def list_(all_: bool, as_json: bool) -> None:
 @click.argument("override_id", type=int)
 @click.option("--reason", required=True, help="Why; kept for ever.")
 @click.option("--by", help="Who takes it back. Left out: your user name.")
-def remove(override_id: int, reason: str, by: str | None) -> None:
+def remove_command(override_id: int, reason: str, by: str | None) -> None:
     """Take any past decision back; what it had superseded holds again.
 
     It stays on record. The months that it is about are linked again.
     """
     if not reason.strip():
         raise click.UsageError("--reason must say why")
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         outcome = decide.undo_decision(
             conn, override_id, reason=reason.strip(), removed_by=by or getpass.getuser()
         )

@@ -66,7 +66,7 @@ def parse(
     \b
     Example: whatsapp-pipeline parse data/organized_whatsapp_chats/2025/01/*.txt 2>/dev/null | head
     """
-    configured = settings.load()
+    configured = settings.load_settings()
     options = partial(
         ParseOptions,
         format=form,

@@ -27,7 +27,7 @@ def patterns(days: int, limit: int, as_json: bool) -> None:
     from whatsapp_pipeline.domain.summaries.wording import say_date, say_money
     from whatsapp_pipeline.store.summaries import contact_patterns as store
 
-    configured = settings.load()
+    configured = settings.load_settings()
     with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
         hours = store.contact_hours(conn)

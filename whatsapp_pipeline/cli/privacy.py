@@ -42,9 +42,9 @@ def _find(contact: int | None, phone: str | None, conversation: int | None) -> F
     if sum(given is not None for given in (contact, phone, conversation)) != 1:
         raise click.UsageError("give exactly one of --contact, --phone and --conversation")
     if contact is not None:
-        return step.contact(contact)
+        return step.contact_finder(contact)
     if phone is not None:
-        return step.phone(phone, default_area_code=settings.load().default_area_code)
+        return step.phone(phone, default_area_code=settings.load_settings().default_area_code)
     return step.conversation(conversation or 0)
 
 
@@ -53,11 +53,13 @@ def _find(contact: int | None, phone: str | None, conversation: int | None) -> F
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: print]"
 )
-def export(contact: int | None, phone: str | None, conversation: int | None, out: Path | None) -> None:
+def export_person_command(
+    contact: int | None, phone: str | None, conversation: int | None, out: Path | None
+) -> None:
     """Give out everything that is held of a person, raw webhook deliveries included, as JSON."""
     from whatsapp_pipeline.steps.operations.privacy import export_person
 
-    configured = settings.load()
+    configured = settings.load_settings()
     find = _find(contact, phone, conversation)
     with open_database(configured) as conn:
         held = export_person(conn, configured, find)
@@ -65,7 +67,7 @@ def export(contact: int | None, phone: str | None, conversation: int | None, out
         say_json(held, default=str, indent=1)
         return
     text = json.dumps(held, ensure_ascii=False, indent=1, default=str)
-    private_files.write(out, text + "\n")
+    private_files.replace_file(out, text + "\n")
     say(f"{sum(len(rows) for rows in held.values())} rows → {out}")
 
 
@@ -73,7 +75,7 @@ def export(contact: int | None, phone: str | None, conversation: int | None, out
 @_person_options
 @click.option("--keep-contact-row", is_flag=True, help="Leave the row of contatos as it is.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-def erase(
+def erase_command(
     contact: int | None, phone: str | None, conversation: int | None, keep_contact_row: bool, yes: bool
 ) -> None:
     """Erase a person's chats, messages, summaries, links, webhook data and saved ERP pages.
@@ -83,7 +85,7 @@ def erase(
     """
     from whatsapp_pipeline.steps.operations.privacy import erase_person
 
-    configured = settings.load()
+    configured = settings.load_settings()
     find = _find(contact, phone, conversation)
     url = migrated_url(configured)  # said before the question, which would be answered in vain
     if not yes:
@@ -104,13 +106,13 @@ def reapply() -> None:
     """Erase again everybody on the list from the database, as after restoring an old backup."""
     from whatsapp_pipeline.steps.operations.privacy import reapply_erasures
 
-    configured = settings.load()
+    configured = settings.load_settings()
     count = reapply_erasures(migrated_url(configured), configured, log=cli_log())
     say(f"{count} change(s): who is on the list is erased again")
 
 
 @privacy.command("clean-backups")
-def clean_backups() -> None:
+def clean_backups_command() -> None:
     """Rewrite every kept backup without the people on the list; restoring does it by itself otherwise.
 
     Each backup is restored into a scratch database of the server, erased there and dumped again.
@@ -118,7 +120,7 @@ def clean_backups() -> None:
     from whatsapp_pipeline.backups import backup_options
     from whatsapp_pipeline.steps.operations import privacy as step
 
-    configured = settings.load()
+    configured = settings.load_settings()
     options = backup_options(configured)
     rewritten = step.clean_backups(migrated_url(configured), configured, options, log=cli_log())
     for name in rewritten:
@@ -128,11 +130,11 @@ def clean_backups() -> None:
 
 
 @privacy.command("audit")
-def audit() -> None:
+def privacy_audit_command() -> None:
     """Show who exported or erased when; people are named by keyed hashes."""
     from whatsapp_pipeline.store.operations.privacy import audit_rows
 
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         rows = audit_rows(conn)
     for row in rows:
         say(

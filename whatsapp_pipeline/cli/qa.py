@@ -37,13 +37,13 @@ def qa() -> None:
 @click.option("--month", type=MONTH, help="Only this month.")
 @click.option("--all", "every", is_flag=True, help="Also months that passed or had nothing to examine.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per check and month.")
-def list_(name: str | None, month: str | None, every: bool, as_json: bool) -> None:
+def list_checks_command(name: str | None, month: str | None, every: bool, as_json: bool) -> None:
     """List the months in which a check fails or a fault is accepted, as last evaluated."""
     from whatsapp_pipeline.domain.quality import month_name
     from whatsapp_pipeline.steps.operations.quality import standings
 
     rules = [check.rule for check in _checks(name)]
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         found = standings(conn, rules)
     lines = [
         (standing, verdict)
@@ -71,17 +71,17 @@ def list_(name: str | None, month: str | None, every: bool, as_json: bool) -> No
 
 @qa.command()
 @click.option("--check", "name", help="Only this check.")
-def evaluate(name: str | None) -> None:
+def evaluate_command(name: str | None) -> None:
     """Evaluate the checks over all months now, and show the result in Dagster. Exit status 1: one fails."""
     from whatsapp_pipeline.assets.partitions import MONTHS
     from whatsapp_pipeline.checks import qa as checks
     from whatsapp_pipeline.resources.sources import Archive
 
     failed = 0
-    with open_database(settings.load()) as conn, _instance() as instance:
-        scope = checks.Scope(conn, list(MONTHS.get_partition_keys()), Archive(), instance)
+    with open_database(settings.load_settings()) as conn, _instance() as instance:
+        scope = checks.CheckScope(conn, list(MONTHS.get_partition_keys()), Archive(), instance)
         for check in _checks(name):
-            standing = checks.evaluate(check, scope, run_id=None, every_month=True)
+            standing = checks.evaluate_check(check, scope, run_id=None, every_month=True)
             checks.report_standing(instance, standing)
             failed += not standing.passed
             say(f"{'passed' if standing.passed else check.severity:<9}{check.name}: {standing.words()}")
@@ -94,7 +94,7 @@ def evaluate(name: str | None) -> None:
 @click.option("--reason", required=True, help="Why the fault is accepted; it is kept and shown.")
 @click.option("--until", help=f"Last day on which it counts, YYYY-MM-DD.  [default: {_DAYS} days from now]")
 @click.option("--by", help="Who accepts it.  [default: the user of this machine]")
-def accept(name: str, month: str | None, reason: str, until: str | None, by: str | None) -> None:
+def accept_command(name: str, month: str | None, reason: str, until: str | None, by: str | None) -> None:
     """Accept a check's fault in a month: it does not fail, block or alert until it expires or grows."""
     from whatsapp_pipeline.steps.operations.quality import standing_of
     from whatsapp_pipeline.store.operations import qa_results
@@ -103,11 +103,11 @@ def accept(name: str, month: str | None, reason: str, until: str | None, by: str
         raise click.BadParameter("say why", param_hint="--reason")
     (check,) = _checks(name)
     last = _last_day(until)
-    with open_database(settings.load()) as conn:
+    with open_database(settings.load_settings()) as conn:
         verdict = _verdict(conn, check, month)
         if verdict.state not in {"red", "accepted"}:
             raise PipelineError(f"{_place(check, month)} does not fail; there is nothing to accept")
-        qa_results.accept(
+        qa_results.accept_failing(
             conn,
             name,
             month,
@@ -127,14 +127,14 @@ def accept(name: str, month: str | None, reason: str, until: str | None, by: str
 @qa.command()
 @click.option("--check", "name", required=True, help="Name of the check, as `qa list` shows it.")
 @click.option("--month", type=MONTH, help="The month; left out for a check that is not about months.")
-def withdraw(name: str, month: str | None) -> None:
+def withdraw_command(name: str, month: str | None) -> None:
     """Take back the acceptance of a check's fault in a month."""
     from whatsapp_pipeline.steps.operations.quality import standing_of
     from whatsapp_pipeline.store.operations import qa_results
 
     (check,) = _checks(name)
-    with open_database(settings.load()) as conn:
-        if not qa_results.withdraw(conn, name, month):
+    with open_database(settings.load_settings()) as conn:
+        if not qa_results.withdraw_acceptance(conn, name, month):
             raise PipelineError(f"{_place(check, month)} is not accepted; `qa list` shows what is")
         standing = standing_of(conn, check.rule)
     _show(standing)

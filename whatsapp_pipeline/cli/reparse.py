@@ -53,7 +53,7 @@ def reparse(
         raise click.UsageError("say what is to change: --format, --date-order, --owner or --reset")
     from whatsapp_pipeline.resources.sources import Archive
 
-    configured = settings.load()
+    configured = settings.load_settings()
     with open_database(configured) as conn:
         months, files = _remember(conn, options, path, month)
         counts = _read_again(conn, months, Archive(root=root).open(), configured)

@@ -29,13 +29,13 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
         raise click.UsageError("give --month YYYY-MM or --all")
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Imported here because they are heavy and only this command needs them.
-    from whatsapp_pipeline.assets.history import history
+    from whatsapp_pipeline.assets.history import run_history
     from whatsapp_pipeline.automation.headless import open_instance
     from whatsapp_pipeline.definitions import rule_book
-    from whatsapp_pipeline.steps.operations.qa_report import make, write
+    from whatsapp_pipeline.steps.operations.qa_report import make, write_report
     from whatsapp_pipeline.store.operations import status
 
-    configured = settings.load()
+    configured = settings.load_settings()
     with open_database(configured) as conn, open_instance(ephemeral=False) as instance:
         known = [str(row["month"]) for row in status.months(conn)]
         if month is not None and month not in known:
@@ -46,13 +46,13 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
         made = make(
             conn,
             [month] if month else known,
-            history(instance, rules),
+            run_history(instance, rules),
             rules,
             made_at=clock.now(),
             show_names=names,
         )
     folder = configured.report_dir or configured.local_dir / "reports"
-    path = write(html or folder / f"qa-{month or 'all'}.html", made.html)
+    path = write_report(html or folder / f"qa-{month or 'all'}.html", made.html)
     say(
         f"{month or 'all months'}: {made.chats:,} chats, {made.linked:,} linked; {made.reviewed} of "
         f"{made.sampled} in the review sample have a verdict → {path}"

@@ -69,7 +69,7 @@ def review(  # one parameter per option of a stable command line
     """
     if context.invoked_subcommand is not None:
         return
-    configured = settings.load()
+    configured = settings.load_settings()
     if sample:
         with open_database(configured) as conn:
             months = [month] if month else [str(row["month"]) for row in status.months(conn)]
@@ -102,12 +102,12 @@ def review(  # one parameter per option of a stable command line
 @click.argument("verdict", type=click.Choice(["right", "wrong", "unsure"]))
 @click.option("--note", help="What you saw.")
 @click.option("--by", help="Who says so. Left out: your user name.")
-def record(chat: int, verdict: decide.LinkVerdict, note: str | None, by: str | None) -> None:
+def record_command(chat: int, verdict: decide.LinkVerdict, note: str | None, by: str | None) -> None:
     """Record what you say of the link of CHAT, a number in the report's review sample.
 
     "wrong" unlinks the chat: its contact is refused for it, and the chat waits for a decision.
     """
-    configured = settings.load()
+    configured = settings.load_settings()
     with open_database(configured) as conn:
         touched = decide.give_verdict(conn, chat, verdict, note=note, reviewer=by or getpass.getuser())
         if touched is not None:

@@ -64,7 +64,7 @@ def review_conversations(conn: Connection, *, by: str, limit: int | None) -> Non
         if not reviewing.ask(item):
             break
     if reviewing.touched:
-        area_code = settings.load().default_area_code
+        area_code = settings.load_settings().default_area_code
         decide.relink_months(
             conn, reviewing.months, default_area_code=area_code, log=logging.getLogger(__name__)
         )
@@ -96,7 +96,7 @@ class _LiveReviewing:
     def ask(self, item: ReviewItem) -> bool:
         """Ask about one item until it is decided or snoozed; return False to quit."""
         about_order = item.session_number is not None
-        own = live_links.target_of(self.conn, item.id_chat_file)
+        own = live_links.live_target(self.conn, item.id_chat_file)
         if own is None:
             return True
         targets = [("phone", item.phone_key)] if item.phone_key and not about_order else []

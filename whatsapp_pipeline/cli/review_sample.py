@@ -50,7 +50,7 @@ def judge_sample(
         decide.relink_months(
             conn,
             touched,
-            default_area_code=settings.load().default_area_code,
+            default_area_code=settings.load_settings().default_area_code,
             log=logging.getLogger(__name__),
         )
     say(f"\n{judged} verdict(s) kept")

@@ -79,7 +79,7 @@ def execute(
     show_names: bool = False,
 ) -> Outcome:
     """Run all jobs over `months` of the archive (None: CHAT_ARCHIVE); return the reports of all steps."""
-    if settings.load().log_format != "json":
+    if settings.load_settings().log_format != "json":
         say("loading Dagster …", err=True)
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Imported here because they are heavy and only this command needs them.
@@ -118,7 +118,7 @@ def execute(
             config=config,
         )
         if dry_conn:
-            outcome.changes = difference.compare(dry_conn, show_names=show_names)
+            outcome.changes = difference.list_changes(dry_conn, show_names=show_names)
         return outcome
 
 
@@ -128,11 +128,11 @@ def _erp_source(erp: str, archive_root: str) -> Iterator[str]:
     if erp != "sandbox":
         yield erp
         return
-    from whatsapp_pipeline.sandbox.erp_server import serve
+    from whatsapp_pipeline.sandbox.erp_server import serve_pages
 
     beside = Path(archive_root).resolve().parent / "erp"
     pages = beside if beside.is_dir() else settings.PROJECT_ROOT / "data" / "erp"
-    with serve(pages) as url:
+    with serve_pages(pages) as url:
         yield url
 
 
@@ -141,7 +141,7 @@ def demo() -> None:
     """Run everything on the sample archive, with an invented ERP on loopback and the embedded database."""
     from whatsapp_pipeline.cli.qa_table import show
 
-    if settings.load().database_url:
+    if settings.load_settings().database_url:
         raise PipelineError(
             "the demo fills its database with invented contacts, and DATABASE_URL is set; unset it"
         )

@@ -46,10 +46,10 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
 
     As in a search box: "a phrase" in double quotes, `or` between words, -word to leave out.
     """
-    from whatsapp_pipeline.store.chats.search import search as find
+    from whatsapp_pipeline.store.chats.search import search_messages as find
     from whatsapp_pipeline.store.chats.search_words import unknown_words
 
-    configured = settings.load()
+    configured = settings.load_settings()
     text = " ".join(words)
     if not any(char.isalnum() for char in text):
         raise click.UsageError("give at least one word to find")

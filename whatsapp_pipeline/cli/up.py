@@ -49,7 +49,7 @@ CODE_SERVER_PATIENCE_SECONDS = 30 * 24 * 3600
 )
 def up(port: int, webhook_port: int, console_port: int, host: str, insecure_webhook: bool) -> None:
     """Serve Dagster's UI and daemon, the web console and the webhook receiver; Ctrl-C stops all of it."""
-    configured = settings.load()
+    configured = settings.load_settings()
     as_json = configured.log_format == "json"  # then all that is shown is the log
     receives = configured.whatsapp_enabled and (bool(configured.whatsapp_app_secrets) or insecure_webhook)
     with contextlib.ExitStack() as stack:

@@ -27,11 +27,11 @@ def _database() -> Iterator[Connection]:
 def _url() -> str:
     from whatsapp_pipeline.cli.backup import cli_log
     from whatsapp_pipeline.steps.operations.privacy import recall_erasures
-    from whatsapp_pipeline.store.migrate import migrate, pending
+    from whatsapp_pipeline.store.migrate import migrate, pending_migrations
 
-    configured = settings.load()
+    configured = settings.load_settings()
     url = pipeline_url(configured)
-    if pending(url):
+    if pending_migrations(url):
         if configured.database_url:
             raise PipelineError("the database is not migrated; run `whatsapp-pipeline migrate`")
         migrate(url)
@@ -48,31 +48,31 @@ def webhook() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, help="Port to listen on.")
 @click.option("--insecure", is_flag=True, help="Accept unsigned bodies; for trying things out only.")
-def serve(host: str, port: int, insecure: bool) -> None:
+def serve_command(host: str, port: int, insecure: bool) -> None:
     """Receive deliveries until interrupted."""
     from whatsapp_pipeline.webhook import receiver
 
-    configured = settings.load()
+    configured = settings.load_settings()
     if not configured.whatsapp_enabled:
         say("WHATSAPP_ENABLED is false: nothing to serve")
         return
     config = receiver.config_from(configured, insecure=insecure)
     require_free(host, port, "--port")
-    receiver.serve(config, _receiver_url, host=host, port=port, say=lambda text: say(text, err=True))
+    receiver.serve_receiver(config, _receiver_url, host=host, port=port, say=lambda text: say(text, err=True))
 
 
 def _receiver_url() -> str:
     """Name the database without needing it: deliveries are taken while it is down."""
-    configured = settings.load()
+    configured = settings.load_settings()
     return pipeline_url(configured) if configured.database_url else _url()
 
 
 @webhook.group(cls=Group)
-def account() -> None:
+def account_group() -> None:
     """Business numbers and the tenants they belong to."""
 
 
-@account.command("add")
+@account_group.command("add")
 @click.option("--phone-number-id", required=True, help="Meta's id of the business number.")
 @click.option("--tenant", help="Name of the tenant; created when absent.")
 def account_add(phone_number_id: str, tenant: str | None) -> None:
@@ -86,7 +86,7 @@ def account_add(phone_number_id: str, tenant: str | None) -> None:
     say(f"{phone_number_id}: active; {waiting} parked deliveries are back in line")
 
 
-@account.command("list")
+@account_group.command("list")
 def account_list() -> None:
     """List business numbers."""
     from whatsapp_pipeline.store.conversations import accounts
@@ -100,7 +100,7 @@ def account_list() -> None:
             say(f"{row.phone_number_id}\t{row.tenant or '-'}\t{state}")
 
 
-@account.command("disable")
+@account_group.command("disable")
 @click.option("--phone-number-id", required=True, help="Meta's id of the business number.")
 def account_disable(phone_number_id: str) -> None:
     """Disable a business number: what it receives is kept and parked."""
@@ -121,29 +121,29 @@ def account_disable(phone_number_id: str) -> None:
     metavar="TIME",
     help="Everything received since then, local time: 2025-01-31, or '2025-01-31 08:00:00'.",
 )
-def replay(dead: bool, ids: tuple[int, ...], since: datetime | None) -> None:
+def replay_command(dead: bool, ids: tuple[int, ...], since: datetime | None) -> None:
     """Put deliveries back in line; what was stored already is not stored again."""
     from whatsapp_pipeline.store.conversations import inbox
 
     if not (dead or ids or since):
         raise click.UsageError("say what to replay: --dead, --id or --since")
-    moment = since.replace(tzinfo=settings.load().tzinfo) if since else None
+    moment = since.replace(tzinfo=settings.load_settings().tzinfo) if since else None
     with _database() as conn:
         say(f"{inbox.replay(conn, dead=dead, ids=ids, since=moment)} deliveries are back in line")
 
 
-@webhook.command()
+@webhook.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(as_json: bool) -> None:
+def inbox_status_command(as_json: bool) -> None:
     """Show what waits: in the spool, in the inbox, dead, parked, in quarantine, for the assistant."""
     from whatsapp_pipeline.store.conversations import inbox
     from whatsapp_pipeline.store.conversations.assistant import question_status
     from whatsapp_pipeline.webhook import quarantine, spool
     from whatsapp_pipeline.webhook.drainer import damaged
 
-    directory = spool.spool_directory(settings.load())
+    directory = spool.spool_directory(settings.load_settings())
     with _database() as conn:
-        found = {**asdict(inbox.status(conn))}
+        found = {**asdict(inbox.count_deliveries(conn))}
         letters = inbox.dead_letters(conn)
         questions = question_status(conn)
     found["questions_pending"] = questions.pending
@@ -151,8 +151,8 @@ def status(as_json: bool) -> None:
     found["questions_failed"], found["questions_expired"] = questions.failed, questions.expired
     found["spool_segments"] = len(spool.segments(directory))
     found["damaged_segments"] = len(damaged(directory))
-    found["stray_files"] = len(spool.set_aside(directory))
-    found["quarantined"] = quarantine.count(quarantine.quarantine_directory(directory))
+    found["stray_files"] = len(spool.list_stray(directory))
+    found["quarantined"] = quarantine.count_bodies(quarantine.quarantine_directory(directory))
     if as_json:
         say_json(found)
         return
@@ -170,7 +170,7 @@ def drain() -> None:
     from whatsapp_pipeline.webhook import spool
     from whatsapp_pipeline.webhook.drainer import drain_now
 
-    directory = spool.spool_directory(settings.load())
+    directory = spool.spool_directory(settings.load_settings())
     with _database() as conn:
         if not drain_now(directory, conn):
             raise PipelineError(f"the spool {directory} did not empty within 10 s; see `webhook status`")
@@ -187,7 +187,7 @@ def process() -> None:
     from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, process_due
     from whatsapp_pipeline.store.conversations.assistant import question_status
 
-    configured = settings.load()
+    configured = settings.load_settings()
     options = ProcessOptions(
         multitenant=configured.multitenant_enabled, ask_assistant=bool(configured.assistant_base_url)
     )
@@ -212,10 +212,10 @@ def answers() -> None:
 @answers.command("list")
 def answers_list() -> None:
     """List the latest questions that failed or wait after a failure, with the reason."""
-    from whatsapp_pipeline.store.conversations.assistant import unanswered
+    from whatsapp_pipeline.store.conversations.assistant import failed_questions
 
     with _database() as conn:
-        rows = unanswered(conn)
+        rows = failed_questions(conn)
     for message_id, state, attempts, reason in rows:
         say(f"message {message_id}\t{state}\t{attempts} attempts\t{reason}")
     if not rows:

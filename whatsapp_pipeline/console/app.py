@@ -52,7 +52,7 @@ _LOG = logging.getLogger(__name__)
 PageFunction: TypeAlias = Callable[[Page], Response]
 
 
-def create_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -> ASGIApp:
+def create_console_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -> ASGIApp:
     """Build the application over open or closed pools; it opens and closes them with its lifespan.
 
     Args:
@@ -81,38 +81,38 @@ def create_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -> ASGIAp
         Route("/login/once/{link}", login.once_form, methods=["GET"]),
         Route("/login/once/{link}", login.once, methods=["POST"]),
         Route("/", serve.page(home.home), methods=["GET"]),
-        Route("/customers/{id}", serve.page(customer.customer), methods=["GET"]),
+        Route("/customers/{id}", serve.page(customer.show_customer), methods=["GET"]),
         Route("/customers/{id}/note", serve.page(customer.save_note, "analyst"), methods=["POST"]),
         Route("/customers/{id}/handled", serve.page(cases.handle, "analyst"), methods=["POST"]),
         Route("/customers/{id}/reopened", serve.page(cases.reopen, "analyst"), methods=["POST"]),
-        Route("/orders/{number:path}", serve.page(order.order), methods=["GET"]),
+        Route("/orders/{number:path}", serve.page(order.show_order), methods=["GET"]),
         Route("/messages/{ref}", serve.page(message.message, "analyst"), methods=["GET"]),
-        Route("/chats/{ref}", serve.page(message.chat, "analyst"), methods=["GET"]),
+        Route("/chats/{ref}", serve.page(message.show_chat, "analyst"), methods=["GET"]),
         Route("/attachments/{ref}", serve.page(attachment.attachment, "analyst"), methods=["GET"]),
         Route("/print/customers/{id}", serve.page(transcript.print_customer, "analyst"), methods=["GET"]),
         Route("/print/orders/{id}", serve.page(transcript.print_order, "analyst"), methods=["GET"]),
         Route("/export/customers/{id}", serve.page(transcript.export_customer, "analyst"), methods=["GET"]),
         Route("/export/orders/{id}", serve.page(transcript.export_order, "analyst"), methods=["GET"]),
-        Route("/review", serve.page(review.queue, "reviewer"), methods=["GET"]),
+        Route("/review", serve.page(review.show_queue, "reviewer"), methods=["GET"]),
         Route("/review/next", serve.page(review.next_item, "reviewer"), methods=["GET"]),
-        Route("/review/history", serve.page(review.history, "reviewer"), methods=["GET"]),
+        Route("/review/history", serve.page(review.show_history, "reviewer"), methods=["GET"]),
         Route("/review/decisions/{id}/undo", serve.page(review.undo, "reviewer"), methods=["POST"]),
         *(
             Route(f"/review/chat:{{id}}{path}", serve.page(function, "reviewer"), methods=[method])
             for path, function, method in (
                 ("", review.item, "GET"),
                 ("/decide", review.confirm, "GET"),
-                ("/decide", review.decide, "POST"),
-                ("/later", review.snooze, "POST"),
+                ("/decide", review.post_decision, "POST"),
+                ("/later", review.post_snooze, "POST"),
                 ("/{session}", review.item, "GET"),
                 ("/{session}/decide", review.confirm, "GET"),
-                ("/{session}/decide", review.decide, "POST"),
-                ("/{session}/later", review.snooze, "POST"),
+                ("/{session}/decide", review.post_decision, "POST"),
+                ("/{session}/later", review.post_snooze, "POST"),
             )
         ),
         Route("/embed/orders/{number}", EmbeddedOrder(parts).page, methods=["GET"]),
-        Route("/search", serve.page(search.search), methods=["GET"]),
-        Route("/account", serve.page(account.account), methods=["GET"]),
+        Route("/search", serve.page(search.show_search), methods=["GET"]),
+        Route("/account", serve.page(account.show_account), methods=["GET"]),
         Route("/account/password", serve.page(account.change_password), methods=["POST"]),
         Route("/logout", serve.page(account.log_out), methods=["POST"]),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from whatsapp_pipeline.console.access import new_token, token_hash
-from whatsapp_pipeline.console.app import create_app
+from whatsapp_pipeline.console.app import create_console_app
 from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.console.pools import ConsolePools
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -71,7 +71,7 @@ def serve_console(config: ConsoleConfig, url: str, *, audit_months: int, say: Ca
     say(f"console: {config.url}")
     pools = ConsolePools(urls, zone=config.zone, size=config.pool_size)
     uvicorn.run(
-        create_app(config, pools, key),
+        create_console_app(config, pools, key),
         host=config.host,
         port=config.port,
         access_log=False,

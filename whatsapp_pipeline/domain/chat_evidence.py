@@ -32,7 +32,7 @@ _KINDS = ("order_numbers", "devices", "stages")
 _Finder = Callable[[str], Sequence[str]]
 
 # Nearly all letters that are not ASCII are these; replacing them costs a third of taking all apart.
-_LATIN = {letter: vocabulary.fold(letter) for letter in map(chr, range(0x80, 0x100))}
+_LATIN = {letter: vocabulary.fold_ascii(letter) for letter in map(chr, range(0x80, 0x100))}
 
 # Stretches of a chat: what is known of its sessions so far.
 _STRETCHES = {
@@ -149,7 +149,7 @@ def _words(talk: pl.DataFrame) -> pl.DataFrame:
 
 
 def _folded(texts: pl.DataFrame) -> pl.DataFrame:
-    """Texts as `vocabulary.fold` has them, but for capitals; in no order."""
+    """Texts as `vocabulary.fold_ascii` has them, but for capitals; in no order."""
     is_ascii = pl.col("text").str.len_bytes() == pl.col("text").str.len_chars()
     plain = texts.filter(is_ascii)
     accented = texts.filter(~is_ascii).with_columns(pl.col("text").str.replace_many(_LATIN))

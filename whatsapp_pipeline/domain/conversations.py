@@ -66,7 +66,7 @@ class Renaming:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class DeliveredMessage:
     """One message of a delivery. `identities` and `text` are never empty.
 
     `identities` name the conversation. `sender` is the author, who in a group is another person. `key`
@@ -122,7 +122,7 @@ class Other:
     raw_json: str
 
 
-Item: TypeAlias = Message | Status | Other
+Item: TypeAlias = DeliveredMessage | Status | Other
 
 
 def wa_identity(value: str) -> Identity:
@@ -163,7 +163,7 @@ def provider_time(value: object, received_at: datetime) -> datetime | None:
 
 def read_delivery(payload: object, received_at: datetime) -> Iterator[Item]:
     """Yield every item of a decoded delivery, in order; the same body always gives the same positions."""
-    reader = _Reader(received_at)
+    reader = _DeliveryReader(received_at)
     if not isinstance(payload, dict):
         yield reader.other("", "unexpected body", payload)
         return
@@ -261,7 +261,7 @@ class _Spoken:
     key: str | None = None
 
 
-class _Reader:
+class _DeliveryReader:
     """Reads the items of one delivery and numbers them."""
 
     def __init__(self, received_at: datetime) -> None:
@@ -431,7 +431,7 @@ class _Reader:
         kind = message_type(item)
         shown = {**item, "errors": list(shared.errors)} if shared.errors and "errors" not in item else item
         status = _mapping(item.get("history_context")).get("status")
-        return Message(
+        return DeliveredMessage(
             position=self._next(),
             phone_number_id=shared.account,
             identities=identities,

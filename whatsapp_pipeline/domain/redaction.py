@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 from whatsapp_pipeline.domain.conversations import wa_identity
 from whatsapp_pipeline.domain.phone_spans import find_phone_spans
 from whatsapp_pipeline.domain.titles import parse_file_name
-from whatsapp_pipeline.domain.vocabulary import fold
+from whatsapp_pipeline.domain.vocabulary import fold_ascii
 from whatsapp_pipeline.domain.webhook_json import id_text
 
 NameTest: TypeAlias = Callable[[str], bool]
@@ -127,7 +127,7 @@ def name_words(text: str) -> frozenset[str]:
 
     Many people share one word, so it does not identify a person.
     """
-    words = frozenset(re.findall(r"[a-z]{2,}", fold(text))) - _PARTICLES
+    words = frozenset(re.findall(r"[a-z]{2,}", fold_ascii(text))) - _PARTICLES
     return words if len(words) > 1 else frozenset()
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from whatsapp_pipeline.domain.phone_texts import plain_phone_text, without_documents
 from whatsapp_pipeline.domain.phones import Phone, is_lid, parse_phone
-from whatsapp_pipeline.domain.vocabulary import find_devices, find_title_words, fold
+from whatsapp_pipeline.domain.vocabulary import find_devices, find_title_words, fold_ascii
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def _name(text: str) -> str | None:
         " " if unicodedata.category(char) in ("So", "Sk", "Cf", "Cs", "Co", "Cn") or char in "️" else char
         for char in text
     )
-    folded = fold(plain)
+    folded = fold_ascii(plain)
     if len(folded) == len(plain):  # spans carry over only when folding kept every character
         for start, end in reversed(find_title_words(folded)):
             plain = plain[:start] + " " + plain[end:]

@@ -21,7 +21,7 @@ from operator import itemgetter
 _DATA = tomllib.loads((files(__package__) / "vocabulary.toml").read_text(encoding="utf-8"))
 
 
-def fold(text: str) -> str:
+def fold_ascii(text: str) -> str:
     """Lower `text` and drop its accents and everything that is not ASCII: `Orçamento` → `orcamento`."""
     if text.isascii():
         return text.lower()
@@ -64,7 +64,7 @@ class Finder:
     def find(self, text: str) -> list[str]:
         """Return the keys found in `text`, each once, in order of appearance."""
         found: dict[str, None] = {}
-        for match in self.pattern.finditer(fold(text)):
+        for match in self.pattern.finditer(fold_ascii(text)):
             for key in self._keys[self._spaces.sub("", match.group())]:
                 found[key] = None
         return list(found)

@@ -177,10 +177,10 @@ def _order_value(column: str, raw: object, item: Item) -> str | Decimal | date |
     if column in _TIMES:
         return parse_erp_time(_text(raw))
     if column in _AMOUNTS:
-        return parse_amount(_text(raw))
+        return parse_erp_amount(_text(raw))
     if column == "desconto":
         total = item.get("totalOrdemServico", "")
-        return parse_discount(_text(raw), None if _wrong_type(total) else parse_amount(_text(total)))
+        return parse_discount(_text(raw), None if _wrong_type(total) else parse_erp_amount(_text(total)))
     if column in _FLAGS and isinstance(raw, bool):
         return "S" if raw else "N"
     return _text(raw) or None
@@ -232,7 +232,7 @@ def parse_erp_time(text: str) -> datetime | None:
         return None
 
 
-def parse_amount(text: str) -> Decimal | None:
+def parse_erp_amount(text: str) -> Decimal | None:
     """Read `1234.5`, `170,00` or `1.234,56`; None for text that is no number."""
     text = text.replace("R$", "").strip()
     if "," in text:
@@ -247,8 +247,8 @@ def parse_amount(text: str) -> Decimal | None:
 def parse_discount(text: str, total: Decimal | None) -> Decimal | None:
     """Return a discount in reais: `170,00` as it is, `10%` as a tenth of `total`; None without a total."""
     if not text.strip().endswith("%"):
-        return parse_amount(text)
-    share = parse_amount(text.strip().rstrip("%"))
+        return parse_erp_amount(text)
+    share = parse_erp_amount(text.strip().rstrip("%"))
     if share is None or total is None:
         return None
     try:

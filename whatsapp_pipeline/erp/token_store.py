@@ -104,7 +104,7 @@ class TokenStore:
     def save(self, tokens: Tokens) -> None:
         """Replace the pair atomically: a reader sees the old one or the new one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        private_files.write(self.path, json.dumps(asdict(tokens)))
+        private_files.replace_file(self.path, json.dumps(asdict(tokens)))
         self._answer_path.unlink(missing_ok=True)
 
     @contextlib.contextmanager

@@ -28,4 +28,4 @@ class PipelineDagsterStorage(DagsterPostgresStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: object
     ) -> PipelineDagsterStorage:
         """Build the storage; called by Dagster."""
-        return cls(postgres_url=sqlalchemy_url(dagster_url(settings.load())), inst_data=inst_data)
+        return cls(postgres_url=sqlalchemy_url(dagster_url(settings.load_settings())), inst_data=inst_data)

@@ -25,7 +25,7 @@ from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations.backup import before_first_write
 from whatsapp_pipeline.steps.operations.privacy import recall_erasures
 from whatsapp_pipeline.store.connection import Connection, connect
-from whatsapp_pipeline.store.migrate import migrate, pending
+from whatsapp_pipeline.store.migrate import migrate, pending_migrations
 
 # The connection of a dry run of the whole chain, while this process does one.
 _dry_run_connection: ContextVar[Connection | None] = ContextVar("dry_run_connection", default=None)
@@ -35,7 +35,7 @@ _dry_run_connection: ContextVar[Connection | None] = ContextVar("dry_run_connect
 def _ready_url(url: str | None, configured: Settings) -> str:
     """Return the database's URL; once per process, check its schema and apply the list of erased people."""
     resolved = url or pipeline_url(configured)
-    if missing := pending(resolved):
+    if missing := pending_migrations(resolved):
         if url or configured.database_url:
             raise PipelineError(
                 f"the database lacks {len(missing)} migration(s), the first is {missing[0]}; "
@@ -49,7 +49,7 @@ def _ready_url(url: str | None, configured: Settings) -> str:
 @cache
 def _backed_up(url: str) -> None:
     """Back up a user's own database before the first write to it; checked once per process."""
-    configured = settings.load()
+    configured = settings.load_settings()
     # The embedded server and a URL in the configuration of a run have no tables of other programs.
     if configured.backup_before_write and configured.database_url and url == pipeline_url(configured):
         before_first_write(url, backup_options(configured), log=logging.getLogger("whatsapp_pipeline.backup"))
@@ -88,7 +88,7 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value t
 
     def resolved_url(self) -> str:
         """Return the URL of the database, after making sure that its schema is current."""
-        return _ready_url(self.url, settings.load())
+        return _ready_url(self.url, settings.load_settings())
 
     @contextmanager
     def connect(

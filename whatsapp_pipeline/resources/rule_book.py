@@ -21,7 +21,7 @@ class RuleBook:
 
     def rules(self) -> list[Rule]:
         """Return the rules, sorted by asset and name."""
-        tolerances = dict(settings.load().check_tolerances)
+        tolerances = dict(settings.load_settings().check_tolerances)
         rules = (replace(r, tolerance=tolerances.get(r.name, r.tolerance)) for r in self._declared)
         return sorted(rules, key=lambda rule: (rule.asset, rule.name))
 

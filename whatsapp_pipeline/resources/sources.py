@@ -36,7 +36,7 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value ty
 
         if self.root is not None and not self.root.strip():
             raise SettingError("--archive is empty: name the folder of your chats, or leave the option out")
-        root = self.root or settings.load().archive_root
+        root = self.root or settings.load_settings().archive_root
         if root is None:
             raise SettingError(
                 "CHAT_ARCHIVE is not set: name the folder of your chats (the sample archive is only for the "
@@ -59,7 +59,7 @@ class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: 
         """Return the source; raises SettingError if none is set and the database is a user's own."""
         from whatsapp_pipeline.erp.source import open_erp_source
 
-        configured = settings.load()
+        configured = settings.load_settings()
         spec = self.source or configured.erp_source
         if spec is None:
             raise SettingError(

@@ -74,7 +74,7 @@ class TableFrames(dg.ConfigurableIOManager):
                 table,
                 columns=columns,
                 months=months if table_frames.is_monthly(table) else None,
-                zone=settings.load().zone,
+                zone=settings.load_settings().zone,
             )
 
 

@@ -41,13 +41,13 @@ class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no val
     def status(self) -> inbox.InboxStatus:
         """Return counts of the waiting deliveries."""
         with self.database.connect(application_name=APPLICATION) as conn:
-            return inbox.status(conn)
+            return inbox.count_deliveries(conn)
 
     def options(self) -> "ProcessOptions":
         """Return the options of processing, from this configuration and the settings."""
         from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions
 
-        configured = settings.load()
+        configured = settings.load_settings()
         return ProcessOptions(
             multitenant=configured.multitenant_enabled,
             ask_assistant=bool(configured.assistant_base_url),
@@ -58,13 +58,13 @@ class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no val
         """Return the assistant of the settings, None if it is off."""
         from whatsapp_pipeline.assistant.client import assistant_from
 
-        return assistant_from(settings.load())
+        return assistant_from(settings.load_settings())
 
     def answer_limits(self) -> "AnswerLimits":
         """Return the limits of one run's questions to the assistant, from the settings."""
         from whatsapp_pipeline.steps.conversations.answer_messages import limits_from
 
-        return limits_from(settings.load())
+        return limits_from(settings.load_settings())
 
     def plan(self, conn: Connection) -> inbox.Batch | None:
         """Create a batch of the deliveries that are due; None if there are none."""

@@ -73,10 +73,10 @@ def write_sample(out: Path, options: SampleOptions) -> SampleReport:
     """
     world = make_world(options)
     write_erp(out / "erp", world.people, world.orders)
-    return _Writer(out, world).write()
+    return _ArchiveWriter(out, world).write()
 
 
-class _Writer:
+class _ArchiveWriter:
     """Writes the files of a world, and one line of truth for each file."""
 
     def __init__(self, out: Path, world: World) -> None:

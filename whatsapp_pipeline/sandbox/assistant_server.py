@@ -67,7 +67,7 @@ class AssistantSandbox:
         return json.dumps(self.prompts, ensure_ascii=False)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _AssistantHandler(BaseHTTPRequestHandler):
     """Answers requests from the sandbox."""
 
     protocol_version = "HTTP/1.1"
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def serving_assistant(sandbox: AssistantSandbox) -> Iterator[str]:
     """Serve `sandbox` on a free port of loopback; yields the value for ASSISTANT_BASE_URL."""
-    handler = type("Handler", (_Handler,), {"sandbox": sandbox})
+    handler = type("Handler", (_AssistantHandler,), {"sandbox": sandbox})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -263,7 +263,7 @@ class ErpSandbox:
             return Answer(200, _json({"requests": self.requests, "token_requests": self.token_requests}), {})
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _ErpHandler(BaseHTTPRequestHandler):
     """Answers requests from the sandbox."""
 
     protocol_version = "HTTP/1.1"
@@ -336,7 +336,7 @@ def _json(body: object) -> bytes:
 @contextlib.contextmanager
 def serving(sandbox: ErpSandbox) -> Iterator[str]:
     """Serve `sandbox` on a free port of loopback; yields `http://127.0.0.1:port`."""
-    handler = type("Handler", (_Handler,), {"sandbox": sandbox})
+    handler = type("Handler", (_ErpHandler,), {"sandbox": sandbox})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -349,7 +349,7 @@ def serving(sandbox: ErpSandbox) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serve(folder: Path) -> Iterator[str]:
+def serve_pages(folder: Path) -> Iterator[str]:
     """Serve the pages under `folder` on loopback; yields the address for `--erp`."""
     with serving(ErpSandbox.of_folder(folder)) as url:
         yield url

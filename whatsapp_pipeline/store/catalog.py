@@ -27,7 +27,7 @@ class CatalogColumn:
     pii: bool
 
 
-def columns(conn: Connection, table: str) -> list[CatalogColumn]:
+def table_columns(conn: Connection, table: str) -> list[CatalogColumn]:
     """Return the columns of `table`, in order."""
     rows = conn.execute(
         """

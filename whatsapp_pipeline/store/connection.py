@@ -67,7 +67,7 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
                 "created with ENCODING 'UTF8' (TEMPLATE template0)"
             )
         # Local times are those of the archive's zone and not of the server or the role.
-        conn.execute("SELECT set_config('TimeZone', %s, false)", (settings.load().zone,))
+        conn.execute("SELECT set_config('TimeZone', %s, false)", (settings.load_settings().zone,))
         yield conn
 
 

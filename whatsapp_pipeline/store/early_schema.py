@@ -55,19 +55,19 @@ def fingerprints(conn: Connection) -> dict[str, str]:
 
 
 @cache
-def known() -> tuple[Known, ...]:
+def early_objects() -> tuple[Known, ...]:
     """Return the frozen list."""
     lines = LIST_FILE.read_text(encoding="utf-8").splitlines()
     return tuple(Known(*line.split("\t")) for line in lines)
 
 
-def differences(conn: Connection, version: str) -> list[str]:
+def schema_differences(conn: Connection, version: str) -> list[str]:
     """Return the objects that a database at `version` lacks, or that differ from those of its migrations."""
     return list(_different(fingerprints(conn), version))
 
 
 def _different(there: Mapping[str, str], version: str) -> Iterable[str]:
-    for one in known():
+    for one in early_objects():
         # Ignore an index that a later migration drops or replaces.
         if one.name.startswith("index ") and one.last != LAST_VERSION:
             continue

@@ -79,7 +79,7 @@ def _replace(conn: Connection, rows: Iterable[ExceptionRow], scope: str, values:
     return len(unique)
 
 
-def find(conn: Connection, *, month: str | None, kind: str | None, limit: int) -> list[ExceptionRow]:
+def list_findings(conn: Connection, *, month: str | None, kind: str | None, limit: int) -> list[ExceptionRow]:
     """Return at most `limit` findings, the most severe first, then by file and line."""
     rows = conn.execute(
         f"""SELECT {_COLUMNS} FROM exceptions
@@ -111,8 +111,8 @@ def kinds(conn: Connection, *, month: str | None) -> dict[str, int]:
     return {str(kind): int(number) for kind, number in rows}
 
 
-def count(conn: Connection, *, month: str | None, kind: str | None) -> int:
-    """Return the number of findings that `find` would return without a limit."""
+def count_findings(conn: Connection, *, month: str | None, kind: str | None) -> int:
+    """Return the number of findings that `list_findings` would return without a limit."""
     row = conn.execute(
         f"SELECT count(*) FROM exceptions WHERE {_CHOSEN}",
         {"month": month, "kind": kind},

@@ -66,7 +66,7 @@ def _dbmate_url(url: str) -> str:
             query[name] = parts[name]
     if search_path:
         query["search_path"] = search_path
-    query["timezone"] = settings.load().zone  # migrations read local times in the archive's zone
+    query["timezone"] = settings.load_settings().zone  # migrations read local times in the archive's zone
     login = f"{user}:{password}" if password else user
     return f"postgres://{login}@{place}/{dbname}?{urlencode(query)}"
 
@@ -125,7 +125,7 @@ def apply_within(conn: Connection) -> list[str]:
 
     It serves a database without migrations, in which other work must succeed or fail together with them.
     """
-    conn.execute("SELECT set_config('timezone', %s, true)", (settings.load().zone,))
+    conn.execute("SELECT set_config('timezone', %s, true)", (settings.load_settings().zone,))
     conn.execute(f"CREATE TABLE {MIGRATIONS_TABLE} (version character varying(128) NOT NULL PRIMARY KEY)")
     paths = sorted(MIGRATIONS_DIR.glob("*.sql"))
     for path in paths:
@@ -135,7 +135,7 @@ def apply_within(conn: Connection) -> list[str]:
     return [path.name for path in paths]
 
 
-def pending(url: str) -> list[str]:
+def pending_migrations(url: str) -> list[str]:
     """Return the migration files that are not applied to `url`, in order.
 
     Raises PipelineError if an applied file has been edited or is missing, or if the pipeline's tables are in
@@ -210,7 +210,7 @@ def _refuse_early_schema(conn: Connection, directory: Path) -> None:
         return  # a file was removed; `_refuse_changed_files` reports it
     if known - applied and min(known - applied) > early_schema.LAST_EDITED:
         return  # a file was added before the last one
-    found = early_schema.differences(conn, max(applied))
+    found = early_schema.schema_differences(conn, max(applied))
     if found:
         others = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise PipelineError(

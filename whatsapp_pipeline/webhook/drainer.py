@@ -24,7 +24,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.store.connection import Connection, connect, limit_statements
 from whatsapp_pipeline.store.conversations import inbox
-from whatsapp_pipeline.store.migrate import pending
+from whatsapp_pipeline.store.migrate import pending_migrations
 from whatsapp_pipeline.webhook import records, spool
 
 _LOG = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Drainer:
     def _warn_about_schema(self) -> None:
         """Warn once if the schema is not current. Draining goes on: an older schema may accept deliveries."""
         try:
-            problem = _UNMIGRATED if pending(self._url) else None
+            problem = _UNMIGRATED if pending_migrations(self._url) else None
         except PipelineError as error:
             problem = str(error)
         if problem is not None and problem != self._schema_problem:

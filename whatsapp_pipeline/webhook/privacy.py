@@ -17,7 +17,7 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import privacy_webhooks as tables
 from whatsapp_pipeline.webhook import quarantine, records
 from whatsapp_pipeline.webhook.drainer import damaged, drain_now
-from whatsapp_pipeline.webhook.spool import set_aside
+from whatsapp_pipeline.webhook.spool import list_stray
 
 
 def empty_spool(conn: Connection, spool_dir: Path) -> None:
@@ -37,7 +37,7 @@ def export_webhooks(
     conn: Connection, person: tables.Person, spool_dir: Path
 ) -> dict[str, list[dict[str, Any]]]:
     """Return all rows about a person by table, and under `webhook_files` what the webhook's files hold."""
-    held = tables.export_person(conn, person)
+    held = tables.export_webhook_data(conn, person)
     held["webhook_files"] = [
         {"file": path.name, "received_at": f"{received_at}", "raw_json": dumps(item)}
         for path in _kept_files(spool_dir)
@@ -55,7 +55,7 @@ def rewrite_files(spool_dir: Path, is_person: NameTest) -> None:
 
 def _kept_files(spool_dir: Path) -> list[Path]:
     quarantined = quarantine.files(quarantine.quarantine_directory(spool_dir))
-    strays = [path for path in set_aside(spool_dir) if path.is_file() and not path.is_symlink()]
+    strays = [path for path in list_stray(spool_dir) if path.is_file() and not path.is_symlink()]
     return [*quarantined, *damaged(spool_dir), *strays]
 
 
@@ -69,9 +69,9 @@ def _rewrite_file(path: Path, is_person: NameTest) -> None:
         cleaned = tables.cleaned_body(body, is_person)
         changed = changed or cleaned is not None
         kept.append(
-            records.encode(
+            records.encode_record(
                 body if cleaned is None else cleaned, delivery_id=delivery_id, received_at=received_at
             )
         )
     if changed:
-        private_files.write(path, b"".join(kept))
+        private_files.replace_file(path, b"".join(kept))

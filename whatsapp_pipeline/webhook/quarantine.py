@@ -41,7 +41,7 @@ class Quarantine:
             if current.exists() and current.stat().st_size + len(body) > self._half:
                 current.replace(self._directory / PREVIOUS)
             with current.open("ab") as file:
-                file.write(records.encode(body))
+                file.write(records.encode_record(body))
         except OSError as error:
             _LOG.warning(
                 "a body with a bad signature could not be kept (%s)",
@@ -55,7 +55,7 @@ def files(directory: Path) -> list[Path]:
     return [path for name in (PREVIOUS, CURRENT) if (path := directory / name).exists()]
 
 
-def count(directory: Path) -> int:
+def count_bodies(directory: Path) -> int:
     """Count the bodies in quarantine."""
     return sum(1 for path in files(directory) for _ in records.read_file(path))
 

@@ -41,8 +41,8 @@ from whatsapp_pipeline.webhook.spool import (
     STRAY,
     SpoolError,
     SpoolWriter,
+    list_stray,
     segments,
-    set_aside,
     spool_directory,
 )
 
@@ -202,7 +202,7 @@ def _refusal(status: int, headers: dict[str, str] | None = None) -> Response:
     )
 
 
-def create_app(
+def create_receiver_app(
     config: ReceiverConfig, writer: SpoolWriter, drainer: Drainer | None, load: HttpLoad | None = None
 ) -> Starlette:
     """Build the application. While it runs, it owns `writer` and `drainer`.
@@ -244,7 +244,7 @@ def create_app(
     return Starlette(routes=routes, lifespan=lifespan)
 
 
-def serve(
+def serve_receiver(
     config: ReceiverConfig,
     database_url: Callable[[], str],
     *,
@@ -259,7 +259,7 @@ def serve(
     writer = open_spool(config.spool_dir, url)
     drainer = Drainer(config.spool_dir, url, seal=writer.seal)
     load = HttpLoad()
-    app = create_app(config, writer, drainer, load)
+    app = create_receiver_app(config, writer, drainer, load)
     if config.insecure:
         say("--insecure: the receiver accepts bodies from anybody who reaches this port, signed or not")
     say(f"receiving webhooks on http://{host}:{port}{PATH}")
@@ -301,7 +301,7 @@ def spool_problems(directory: Path, drainer: Drainer | None) -> list[str]:
     counted = {
         f"damaged segment(s) in {CORRUPT}/: look at them, then delete them": damaged(directory),
         f"stray file(s) in {STRAY}/: the receiver did not write them and moved them there": (
-            set_aside(directory)
+            list_stray(directory)
         ),
         "segment(s) cannot be read; they hold accepted deliveries: correct the file permissions, "
         "do not delete them": sorted(drainer.state.unreadable) if drainer else [],

@@ -27,7 +27,9 @@ Ending: TypeAlias = Literal["end", "torn", "corrupt"]
 Record: TypeAlias = tuple[UUID, datetime, bytes]
 
 
-def encode(body: bytes, *, delivery_id: UUID | None = None, received_at: datetime | None = None) -> bytes:
+def encode_record(
+    body: bytes, *, delivery_id: UUID | None = None, received_at: datetime | None = None
+) -> bytes:
     """Return one body as a record. The defaults are a new delivery id and the current time."""
     micros = (
         time.time_ns() // 1000 if received_at is None else (received_at - _EPOCH) // timedelta(microseconds=1)

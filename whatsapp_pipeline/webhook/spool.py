@@ -54,7 +54,7 @@ def segments(directory: Path) -> list[Path]:
     )
 
 
-def set_aside(directory: Path) -> list[Path]:
+def list_stray(directory: Path) -> list[Path]:
     """List the files in `stray/`."""
     return sorted(directory / STRAY / entry.name for entry in _entries(directory / STRAY))
 
@@ -209,7 +209,7 @@ class SpoolWriter:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((records.encode(body), done))
+        self._waiting.append((records.encode_record(body), done))
         if not self._writing:
             self._writing = True
             loop.call_soon(self._begin, loop)

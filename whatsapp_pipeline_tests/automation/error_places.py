@@ -287,7 +287,9 @@ def _no_server(world: World) -> object:
 
 def _decide(world: World, decision: str, number: int | None) -> object:
     with connect(world.database_url) as conn:
-        return overrides.add(conn, overrides.NewOverride("title", "Ana", decision, number, "visto", "teste"))
+        return overrides.insert_override(
+            conn, overrides.NewOverride("title", "Ana", decision, number, "visto", "teste")
+        )
 
 
 FAULTS: Final[dict[str, Provoke]] = {

@@ -95,7 +95,9 @@ def _find(url: str, **failing: int) -> None:
     """Record how many of nine rows fail, by month."""
     found = Findings({f"2025-0{month[-1]}": MonthFindings(9, rows) for month, rows in failing.items()})
     with connect(url) as conn:
-        qa_results.record(conn, RULE.name, "error", found, [], run_id=None, at=clock.now(), every_month=True)
+        qa_results.record_results(
+            conn, RULE.name, "error", found, [], run_id=None, at=clock.now(), every_month=True
+        )
 
 
 def _tick(
@@ -160,7 +162,7 @@ def test_a_red_month_is_told_once_until_it_is_mended(receiver: Receiver, databas
 def test_an_accepted_month_and_a_warning_are_not_told(receiver: Receiver, database_url: str) -> None:
     _find(database_url, m1=2)
     with connect(database_url) as conn:
-        qa_results.accept(conn, "holds", "2025-01", failing=2, reason="old", until=clock.today())
+        qa_results.accept_failing(conn, "holds", "2025-01", failing=2, reason="old", until=clock.today())
     with _world() as (instance, state):
         _tick(instance, state, database_url)
         _find(database_url, m1=3)
@@ -169,7 +171,7 @@ def test_an_accepted_month_and_a_warning_are_not_told(receiver: Receiver, databa
         _tick(instance, state, database_url)
         assert receiver.problems == ["check fragile:holds 2025-01"]
         with connect(database_url) as conn:
-            assert qa_results.withdraw(conn, "holds", "2025-01")
+            assert qa_results.withdraw_acceptance(conn, "holds", "2025-01")
 
 
 def test_a_database_that_does_not_answer_closes_no_problem(receiver: Receiver, database_url: str) -> None:

@@ -17,7 +17,7 @@ from whatsapp_pipeline.automation import backfill
 from whatsapp_pipeline.automation.headless import run_chain
 from whatsapp_pipeline.automation.operations import weekly_catch_up
 from whatsapp_pipeline.checks.operations import CHECKS
-from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.checks.qa import CheckScope
 from whatsapp_pipeline.databases import sqlalchemy_url
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
@@ -165,7 +165,7 @@ def test_new_rules_make_every_month_stale(world: World) -> None:
 
 def _forgotten(world: World) -> Findings:
     check = next(check for check in CHECKS if check.name == "no_failed_month_is_forgotten")
-    return check.find(Scope(world.conn, list(MONTHS), Archive(root=str(world.root)), world.instance))
+    return check.find(CheckScope(world.conn, list(MONTHS), Archive(root=str(world.root)), world.instance))
 
 
 def test_the_weekly_catch_up_asks_for_what_is_behind(world: World, prepared_url: str) -> None:

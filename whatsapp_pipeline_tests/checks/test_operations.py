@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from whatsapp_pipeline.checks.operations import CHECKS
-from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.checks.qa import CheckScope
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.operations.backup import BackupOptions, take
 from whatsapp_pipeline.store.connection import Connection
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _find(conn: Connection) -> Findings:
     check = next(check for check in CHECKS if check.name == "a_recent_backup_restores")
-    return check.find(Scope(conn, [], Archive()))
+    return check.find(CheckScope(conn, [], Archive()))
 
 
 def test_a_backup_must_be_recent_and_restored(conn: Connection, database_url: str, folder: Path) -> None:

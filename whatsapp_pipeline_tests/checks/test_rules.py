@@ -12,7 +12,7 @@ import pytest
 from whatsapp_pipeline.assets.check_state import evaluation
 from whatsapp_pipeline.assets.partition_status import MONTHLY
 from whatsapp_pipeline.checks import chats, contacts, links, summaries
-from whatsapp_pipeline.checks.qa import QaCheck, Scope, evaluate_alone
+from whatsapp_pipeline.checks.qa import CheckScope, QaCheck, evaluate_alone
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.contacts import erp_passes
@@ -122,10 +122,10 @@ PLANTS: dict[str, str] = {
 
 
 @pytest.fixture
-def scope(prepared_url: str, prepared: Prepared) -> Iterator[Scope]:
+def scope(prepared_url: str, prepared: Prepared) -> Iterator[CheckScope]:
     """What a rule looks at; whatever a test does to it is rolled back."""
     with connect(prepared_url) as conn, conn.transaction(force_rollback=True):
-        yield Scope(conn, list(MONTHS), Archive(root=str(prepared.archive)))
+        yield CheckScope(conn, list(MONTHS), Archive(root=str(prepared.archive)))
 
 
 def test_the_clean_months_pass_every_rule(prepared: Prepared) -> None:
@@ -142,7 +142,7 @@ def test_every_rule_has_a_fault_to_see() -> None:
 
 
 @pytest.mark.parametrize("check", RULES, ids=lambda check: check.name)
-def test_a_planted_fault_is_found(scope: Scope, check: QaCheck) -> None:
+def test_a_planted_fault_is_found(scope: CheckScope, check: QaCheck) -> None:
     before = check.find(scope)
     plant(scope.conn, PLANTS[check.name])
     findings = check.find(scope)
@@ -161,16 +161,16 @@ def test_a_planted_fault_is_found(scope: Scope, check: QaCheck) -> None:
 
 
 @pytest.mark.parametrize("check", [c for c in RULES if c.asset in MONTHLY], ids=lambda check: check.name)
-def test_a_month_s_faults_are_not_another_s(scope: Scope, check: QaCheck) -> None:
+def test_a_month_s_faults_are_not_another_s(scope: CheckScope, check: QaCheck) -> None:
     plant(scope.conn, PLANTS[check.name])
     whole = check.find(scope)
     for month in MONTHS:
-        alone = check.find(Scope(scope.conn, [month], scope.archive))
+        alone = check.find(CheckScope(scope.conn, [month], scope.archive))
         assert {m for m in alone.months if m} <= {month}
         assert alone.months.get(month, MonthFindings()) == whole.months.get(month, MonthFindings())
 
 
-def test_a_file_out_of_place_is_one_file_however_much_is_wrong_with_it(scope: Scope) -> None:
+def test_a_file_out_of_place_is_one_file_however_much_is_wrong_with_it(scope: CheckScope) -> None:
     check = next(check for check in RULES if check.name == "files_are_readable_and_in_place")
     before = check.find(scope)
     scope.conn.execute(
@@ -189,7 +189,7 @@ def test_a_file_out_of_place_is_one_file_however_much_is_wrong_with_it(scope: Sc
     [("erp_pass_complete", "contatos"), ("erp_order_pass_complete", "ordem-servico")],
 )
 def test_a_pass_of_another_run_is_judged_when_it_ends(
-    scope: Scope, prepared_url: str, name: str, resource: str
+    scope: CheckScope, prepared_url: str, name: str, resource: str
 ) -> None:
     checks = {check.name: check for check in RULES if check.name.endswith("_pass_complete")}
     check = checks.pop(name)
@@ -219,7 +219,7 @@ def plant(conn: Connection, statements: str) -> None:
         conn.execute(statement.encode())
 
 
-def test_rows_are_masked(scope: Scope) -> None:
+def test_rows_are_masked(scope: CheckScope) -> None:
     plant(scope.conn, PLANTS["chats_are_linked"])
     check = next(check for check in RULES if check.name == "chats_are_linked")
     titles = {row[0] for row in scope.conn.execute("SELECT title FROM chat_files")}
@@ -228,7 +228,7 @@ def test_rows_are_masked(scope: Scope) -> None:
     assert not shown & titles
 
 
-def test_a_tolerance_is_a_setting(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tolerance_is_a_setting(scope: CheckScope, monkeypatch: pytest.MonkeyPatch) -> None:
     check = next(check for check in RULES if check.name == "chats_are_linked")
     plant(scope.conn, PLANTS["chats_are_linked"])
     assert not evaluate_alone(check, scope).passed
@@ -249,8 +249,8 @@ def test_earlier_runs_of_the_same_months_are_shown(prepared_url: str, prepared: 
         assert earlier.records[0].data["failing"] == "0"
 
 
-def test_the_samples_of_many_months_are_those_of_each(scope: Scope) -> None:
-    alone = [row for month in MONTHS for row in verdicts.sample(scope.conn, month)]
+def test_the_samples_of_many_months_are_those_of_each(scope: CheckScope) -> None:
+    alone = [row for month in MONTHS for row in verdicts.review_sample(scope.conn, month)]
     assert verdicts.samples(scope.conn, MONTHS) == alone
     # Each month has its share: ten per cent of the chats, or twenty.
     assert {month: sum(row.month == month for row in alone) >= 20 for month in MONTHS} == dict.fromkeys(

@@ -15,7 +15,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.assets.check_state import earlier_results
 from whatsapp_pipeline.automation.headless import run_chain
-from whatsapp_pipeline.checks.qa import Scope, evaluate_alone
+from whatsapp_pipeline.checks.qa import CheckScope, evaluate_alone
 from whatsapp_pipeline.definitions import QA_CHECKS
 from whatsapp_pipeline.domain.quality import MonthResult
 from whatsapp_pipeline.resources.sources import Archive
@@ -106,7 +106,7 @@ def test_a_month_without_rows_has_nothing_to_examine(world: World) -> None:
 
 
 def test_execute_evaluates_every_month_and_forgets_those_that_are_gone(world: World) -> None:
-    qa_results.record(
+    qa_results.record_results(
         world.conn,
         LOADED.name,
         "error",
@@ -143,7 +143,7 @@ def test_an_accepted_month_passes_until_it_expires_or_grows(world: World) -> Non
     world.conn.execute(FAULT)
     world.check(JAN)
     until = clock.today() + timedelta(days=10)
-    qa_results.accept(world.conn, LOADED.name, JAN, failing=1, reason="a lost file", until=until)
+    qa_results.accept_failing(world.conn, LOADED.name, JAN, failing=1, reason="a lost file", until=until)
     found = world.check(JAN)
     assert (found.passed, found.description) == (True, f"passed, 1 month accepted until {until}")
     with clock.set_to(datetime.now(UTC) + timedelta(days=12)):
@@ -262,10 +262,10 @@ def test_a_fault_in_the_summaries_shows_in_dagster(world: World, name: str) -> N
     assert world.check(names=(name,)).passed
 
 
-def _scope(world: World) -> Scope:
+def _scope(world: World) -> CheckScope:
     months = world.defs.resolve_asset_graph().get(dg.AssetKey("chat_messages")).partitions_def
     assert months is not None
-    return Scope(
+    return CheckScope(
         world.conn, list(months.get_partition_keys()), Archive(root=str(world.archive)), world.instance
     )
 

@@ -484,7 +484,7 @@ def test_what_is_put_off_in_live_review_comes_back_after_a_week_and_stays_for_ot
 def _another_decides(conn: Connection, contact: int) -> None:
     row = conn.execute("SELECT id FROM conversations WHERE external_id = '5541999990001'").fetchone()
     assert row is not None
-    target = live_links.target_of(conn, row[0])
+    target = live_links.live_target(conn, row[0])
     assert target is not None
     add_override(conn, NewOverride("conversation", target, "contact", contact, "é o Bruno", "rui"))
 

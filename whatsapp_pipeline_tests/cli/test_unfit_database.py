@@ -182,9 +182,11 @@ def test_without_an_erp_nothing_is_said_that_only_its_pass_could_meet(
     with connect(empty_database_url) as conn:
         conn.execute("CREATE TABLE contatos (id integer, rg varchar(9), filial integer NOT NULL)")
         migrate(empty_database_url)
-        problems = {finding.problem for finding in adoption.report(conn)}
+        problems = {finding.problem for finding in adoption.compare_user_tables(conn)}
         assert problems == {"no_unique_id", "narrow", "required"}
-        assert {finding.problem for finding in adoption.report(conn, with_erp=False)} == {"no_unique_id"}
+        assert {finding.problem for finding in adoption.compare_user_tables(conn, with_erp=False)} == {
+            "no_unique_id"
+        }
     environment = {"DATABASE_URL": empty_database_url, "PIPELINE_LOCAL_DIR": str(tmp_path)}
     said = CliRunner().invoke(cli, ["migrate"], env=environment).output
     assert said.count("warning: ") == 1

@@ -16,7 +16,7 @@ import uvicorn
 from psycopg import sql
 
 from whatsapp_pipeline.console.access import new_token, token_hash
-from whatsapp_pipeline.console.app import create_app
+from whatsapp_pipeline.console.app import create_console_app
 from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.console.pools import ConsolePools
 from whatsapp_pipeline.store import grants
@@ -73,7 +73,7 @@ def running_console(
     pools = ConsolePools(urls, zone=config.zone, size=pool_size, options=options)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(config, pools, KEY),
+            create_console_app(config, pools, KEY),
             host="127.0.0.1",
             port=port,
             log_level="error",

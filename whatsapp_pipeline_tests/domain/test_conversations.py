@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whatsapp_pipeline.domain.conversations import (
+    DeliveredMessage,
     Item,
-    Message,
     Other,
     Status,
     provider_time,
@@ -28,8 +28,8 @@ def read(payload: object) -> list[Item]:
     return list(read_delivery(loads(json.dumps(payload).encode()), RECEIVED))
 
 
-def messages(payload: object) -> list[Message]:
-    return [item for item in read(payload) if isinstance(item, Message)]
+def messages(payload: object) -> list[DeliveredMessage]:
+    return [item for item in read(payload) if isinstance(item, DeliveredMessage)]
 
 
 def test_every_entry_change_and_message_counts() -> None:
@@ -37,7 +37,7 @@ def test_every_entry_change_and_message_counts() -> None:
     payload["entry"][0]["changes"].append(delivery(text("w3", "três"))["entry"][0]["changes"][0])
     payload["entry"].append(delivery(text("w4", "quatro"), statuses=[status("w0", "read")])["entry"][0])
     found = read(payload)
-    assert [m.provider_id for m in found if isinstance(m, Message)] == ["w1", "w2", "w3", "w4"]
+    assert [m.provider_id for m in found if isinstance(m, DeliveredMessage)] == ["w1", "w2", "w3", "w4"]
     assert [s.provider_id for s in found if isinstance(s, Status)] == ["w0"]
     assert [item.position for item in found] == list(range(5))
 
@@ -205,7 +205,7 @@ def test_no_path_of_a_delivery_can_hide_its_siblings() -> None:
     """Every JSON path deleted or retyped: nothing raises, and what is elsewhere is read."""
     for path, shape, broken in damaged():
         found = read(broken)
-        ids = {item.provider_id for item in found if isinstance(item, Message)}
+        ids = {item.provider_id for item in found if isinstance(item, DeliveredMessage)}
         if path[0] != "entry":
             assert ids == {"w1", "w2", "sibling"}
         elif len(path) > 1:

@@ -12,8 +12,8 @@ from whatsapp_pipeline.erp.items import (
     identify,
     item_id,
     items_of,
-    parse_amount,
     parse_discount,
+    parse_erp_amount,
     parse_erp_time,
     read_contact,
     read_order,
@@ -113,7 +113,7 @@ def test_dates(text: str, expected: datetime | None) -> None:
     ],
 )
 def test_amounts(text: str, expected: str | None) -> None:
-    assert parse_amount(text) == (None if expected is None else Decimal(expected))
+    assert parse_erp_amount(text) == (None if expected is None else Decimal(expected))
 
 
 def test_a_discount_in_percent_is_a_share_of_the_total() -> None:

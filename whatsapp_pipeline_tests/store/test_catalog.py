@@ -18,7 +18,7 @@ def _tables() -> list[str]:
 
 @pytest.mark.parametrize("table", _tables())
 def test_every_column_of_an_assets_table_is_described(conn: Connection, table: str) -> None:
-    columns = catalog.columns(conn, table)
+    columns = catalog.table_columns(conn, table)
     assert columns
     assert [column.name for column in columns if not column.description] == []
 
@@ -34,12 +34,12 @@ def test_every_column_of_an_assets_table_is_described(conn: Connection, table: s
     ],
 )
 def test_personal_columns_are_marked(conn: Connection, table: str, personal: set[str]) -> None:
-    marked = {column.name for column in catalog.columns(conn, table) if column.pii}
+    marked = {column.name for column in catalog.table_columns(conn, table) if column.pii}
     assert personal <= marked
 
 
 def test_an_absent_table_has_no_columns(conn: Connection) -> None:
-    assert catalog.columns(conn, "no_such_table") == []
+    assert catalog.table_columns(conn, "no_such_table") == []
 
 
 def test_lineage_names_columns_that_exist(conn: Connection) -> None:
@@ -54,9 +54,11 @@ def test_lineage_names_columns_that_exist(conn: Connection) -> None:
         if not isinstance(lineage, dg.TableColumnLineage):
             continue
         for column, origins in lineage.deps_by_column.items():
-            assert column in {known.name for known in catalog.columns(conn, table)}, (name, column)
+            assert column in {known.name for known in catalog.table_columns(conn, table)}, (name, column)
             for origin in origins:
                 source = table_of[origin.asset_key.to_user_string()]
-                assert origin.column_name in {known.name for known in catalog.columns(conn, source)}, origin
+                assert origin.column_name in {known.name for known in catalog.table_columns(conn, source)}, (
+                    origin
+                )
                 edges += 1
     assert edges > 20

@@ -11,7 +11,7 @@ import pytest
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store import early_schema
 from whatsapp_pipeline.store.connection import connect
-from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, migrate, pending
+from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, migrate, pending_migrations
 from whatsapp_pipeline_tests.store.test_migrate import _migrate_through as migrate_through
 
 # What another program has made: ids of text and of integer, no keys, other widths, a column of its own.
@@ -48,7 +48,7 @@ def test_the_list_is_what_the_migrations_make(empty_database_url: str, tmp_path:
             migrate(empty_database_url, tmp_path)
             with connect(empty_database_url) as conn:
                 versions[path.name[:4]] = early_schema.fingerprints(conn)
-    assert _ranges(versions) == list(early_schema.known())
+    assert _ranges(versions) == list(early_schema.early_objects())
 
 
 # Edits as they were made in place: file, what stood there before, what it says today, and what differs by it.
@@ -117,6 +117,6 @@ def test_what_a_user_has_made_beside_ours_is_no_early_schema(empty_database_url:
         conn.execute("CREATE VIEW own AS SELECT id FROM chat_files")
         conn.execute("CREATE TABLE own_table (id integer)")
         conn.execute("COMMENT ON COLUMN chat_files.month IS 'próprio'")
-        assert early_schema.differences(conn, "0013") == []
+        assert early_schema.schema_differences(conn, "0013") == []
     migrate(empty_database_url)
-    assert pending(empty_database_url) == []
+    assert pending_migrations(empty_database_url) == []

@@ -48,11 +48,11 @@ def test_a_path_and_a_detail_may_be_longer_than_a_row_of_an_index(table: Connect
     other = found._replace(detail=found.detail + "!")
     for rows in ([found], [found, other], [found, other]):
         assert exceptions.replace_for_files(table, "chat_messages", [path], rows) == len(rows)
-    assert exceptions.find(table, month=None, kind=None, limit=9) == [found, other]
+    assert exceptions.list_findings(table, month=None, kind=None, limit=9) == [found, other]
     exceptions.replace_for_files(table, "chat_messages", [path], [other])
-    assert exceptions.find(table, month=None, kind=None, limit=9) == [other]
+    assert exceptions.list_findings(table, month=None, kind=None, limit=9) == [other]
     exceptions.replace_for_kind(table, "chat_messages", "odd", "2025-01", [found])
-    assert exceptions.find(table, month=None, kind=None, limit=9) == [found]
+    assert exceptions.list_findings(table, month=None, kind=None, limit=9) == [found]
 
 
 def test_a_finding_that_got_worse_keeps_its_row(table: Connection) -> None:
@@ -75,7 +75,7 @@ def test_kinds_of_a_month_are_replaced_alone(table: Connection) -> None:
 def test_the_gravest_come_first(table: Connection) -> None:
     rows = [row("a", 1, severity="info"), row("b", 2, severity="error"), row("c", 3)]
     exceptions.replace_for_files(table, "chat_messages", ["a", "b", "c"], rows)
-    found = exceptions.find(table, month="2025-01", kind=None, limit=2)
+    found = exceptions.list_findings(table, month="2025-01", kind=None, limit=2)
     assert [finding.severity for finding in found] == ["error", "warning"]
-    assert exceptions.count(table, month=None, kind="odd") == 3
-    assert exceptions.find(table, month="2024-01", kind=None, limit=9) == []
+    assert exceptions.count_findings(table, month=None, kind="odd") == 3
+    assert exceptions.list_findings(table, month="2024-01", kind=None, limit=9) == []

@@ -24,7 +24,7 @@ from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summariz
 from whatsapp_pipeline.store import grants
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.contacts.labels import contact_labels
-from whatsapp_pipeline.store.migrate import pending
+from whatsapp_pipeline.store.migrate import pending_migrations
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
 from whatsapp_pipeline_tests.truth.linked_months import link_month
 
@@ -114,7 +114,7 @@ def test_each_role_may_do_its_own_and_no_more(
 
 def test_a_writer_runs_the_pipeline(logins: dict[str, str]) -> None:
     """What an asset does first and last: see that the schema is current, and link."""
-    assert pending(logins["writes"]) == []
+    assert pending_migrations(logins["writes"]) == []
     with connect(logins["writes"]) as conn, conn.transaction(force_rollback=True):
         add_contact(conn, 1, "Ana", "(41) 99999-0001")
         month = "2024-07"  # another test leaves a chat in 2025-01

@@ -44,7 +44,7 @@ def test_a_database_with_findings_gets_the_shorter_key(empty_database_url: str, 
         before = conn.execute("SELECT * FROM exceptions ORDER BY id").fetchall()
         migrate(empty_database_url)
         assert conn.execute("SELECT * FROM exceptions ORDER BY id").fetchall() == before
-        same = exceptions.find(conn, month=None, kind=None, limit=9)
+        same = exceptions.list_findings(conn, month=None, kind=None, limit=9)
         assert exceptions.replace_for_files(conn, "chat_messages", ["a.txt"], same) == 3
         assert conn.execute("SELECT * FROM exceptions ORDER BY id").fetchall() == before
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect
-from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, migrate, pending
+from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, migrate, pending_migrations
 from whatsapp_pipeline_tests.store.test_migrate import _migrate_through as migrate_through
 
 # What the last release had filled: a small invented archive, webhooks, decisions and verdicts.
@@ -72,7 +72,7 @@ def test_the_last_release_with_data_gets_the_schema_of_a_fresh_database(
         migrate(empty_database_url)
         assert _schema(conn) == _schema(fresh)
         assert {t: conn.execute(f"SELECT count(*) FROM {t}").fetchone() for t in _KEPT} == before
-        assert pending(empty_database_url) == []
+        assert pending_migrations(empty_database_url) == []
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_an_edited_migration_is_refused_before_anything_is_applied(
     with pytest.raises(
         PipelineError, match=r"has migration 9000_next\.sql, which this version .* does not have"
     ):
-        pending(fresh_database_url)
+        pending_migrations(fresh_database_url)
 
 
 def test_a_command_refuses_a_database_of_a_newer_version(

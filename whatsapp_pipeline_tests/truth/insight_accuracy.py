@@ -23,10 +23,10 @@ from pathlib import Path
 
 from whatsapp_pipeline.domain.commitments.rules import EVIDENCE_KINDS, Mention, read_commitments
 from whatsapp_pipeline.domain.commitments.status import national_holidays
-from whatsapp_pipeline.domain.commitments.when import resolve
-from whatsapp_pipeline.domain.summaries.sentiment import label_of
+from whatsapp_pipeline.domain.commitments.when import resolve_day
+from whatsapp_pipeline.domain.summaries.sentiment import sentiment_label
 from whatsapp_pipeline.domain.summaries.text_reading import MessageReader, Reading
-from whatsapp_pipeline.store.chats.search import MessageSearch, SearchQuery, find_messages, search
+from whatsapp_pipeline.store.chats.search import MessageSearch, SearchQuery, find_messages, search_messages
 from whatsapp_pipeline.store.chats.search_words import add_new_words
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline_tests.summaries_data import Said, add_chat
@@ -88,7 +88,7 @@ def value_of(mention: Mention, sent_at: datetime) -> str:
         return f"{mention.kind}={mention.length}"
     if mention.due is None or mention.kind not in _DATED:
         return mention.kind
-    day, time = resolve(mention.due, sent_at, national_holidays(None))
+    day, time = resolve_day(mention.due, sent_at, national_holidays(None))
     shown = f"T{time:%H:%M}" if time and mention.kind == "deadline_promised" else ""
     return f"{mention.kind}={day}{shown}"
 
@@ -122,9 +122,9 @@ def commitments_accuracy(path: Path) -> tuple[Accuracy, Accuracy]:
 
 def conversation_mood(readings: list[Reading]) -> str:
     """Return the mood of a conversation as the summaries' SQL adds it up."""
-    opinions = [float(one.score * one.weight) for one in readings if label_of(one.score) != "neutral"]
-    weight = sum(one.weight for one in readings if label_of(one.score) != "neutral")
-    return label_of(sum(opinions) / (weight + 0.5))
+    opinions = [float(one.score * one.weight) for one in readings if sentiment_label(one.score) != "neutral"]
+    weight = sum(one.weight for one in readings if sentiment_label(one.score) != "neutral")
+    return sentiment_label(sum(opinions) / (weight + 0.5))
 
 
 def mood_accuracy(path: Path) -> Accuracy:
@@ -155,7 +155,7 @@ def intake_negatives(path: Path) -> list[str]:
     """Return the plain requests for repair that are read as negative."""
     reader = MessageReader()
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if label_of(reader.read(line).score) == "negative"]
+    return [line for line in lines if sentiment_label(reader.read(line).score) == "negative"]
 
 
 def topics_accuracy(path: Path) -> Accuracy:
@@ -191,7 +191,7 @@ def search_misses(conn: Connection, path: Path) -> tuple[int, list[str]]:
     numbers = dict(conn.execute("SELECT message_text, id FROM chat_messages").fetchall())
     failed = []
     for row in cases:
-        by_command = {hit.message_id for hit in search(conn, SearchQuery(row["query"], limit=200))}
+        by_command = {hit.message_id for hit in search_messages(conn, SearchQuery(row["query"], limit=200))}
         by_page = {hit.message_id for hit in find_messages(conn, MessageSearch(row["query"], limit=200))}
         wanted, other = numbers[row["must_find"]], numbers[row["must_not_find"]]
         if by_command != by_page:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, label_of
+from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, sentiment_label
 from whatsapp_pipeline.domain.summaries.topics import TopicReader
 
 HELDOUT_SENTIMENT = Path(__file__).parent / "heldout_sentiment.tsv"
@@ -36,7 +36,7 @@ def sentiment_report(path: Path) -> dict[str, float]:
     positive = [score for label, score in scored if label == "pos"]
     negative = [score for label, score in scored if label == "neg"]
     two_class = sum(score > 0 for score in positive) + sum(score <= 0 for score in negative)
-    three = sum(label_of(score) == SENTIMENT_NAMES[label] for label, score in scored)
+    three = sum(sentiment_label(score) == SENTIMENT_NAMES[label] for label, score in scored)
     return {
         "sentences": len(scored),
         "auc": round(auc(positive, negative), 3),

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, ProcessReport, process_due
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import inbox
-from whatsapp_pipeline.store.operations.privacy_webhooks import Erased, erase_person, person_of_contact
+from whatsapp_pipeline.store.operations.privacy_webhooks import Erased, erase_webhook_data, person_of_contact
 from whatsapp_pipeline.webhook.privacy import empty_spool, rewrite_files
 
 LOG = logging.getLogger(__name__)
@@ -153,6 +153,6 @@ def erase_contact(conn: Connection, id_contato: int, spool_dir: Path) -> Erased:
     empty_spool(conn, spool_dir)
     person = person_of_contact(conn, id_contato)
     with conn.transaction():
-        erased = erase_person(conn, person)
+        erased = erase_webhook_data(conn, person)
     rewrite_files(spool_dir, person.is_named)
     return erased

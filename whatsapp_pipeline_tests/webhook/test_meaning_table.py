@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from whatsapp_pipeline.domain.conversations import Message, Status, read_delivery
+from whatsapp_pipeline.domain.conversations import DeliveredMessage, Status, read_delivery
 from whatsapp_pipeline.domain.webhook_json import loads
 from whatsapp_pipeline.domain.webhook_message_types import KNOWN_TYPES
 from whatsapp_pipeline.settings import PROJECT_ROOT
@@ -113,7 +113,7 @@ def meaning(payload: Any) -> tuple[str, str]:
     becomes, reads = [], []
     for item in read_delivery(loads(json.dumps(payload).encode()), RECEIVED):
         match item:
-            case Message(role=role, origin=origin, identities=identities, text=text):
+            case DeliveredMessage(role=role, origin=origin, identities=identities, text=text):
                 place = "group" if identities[0].kind == "group" else "conversation"
                 becomes.append(f"message, {role}, {origin}, {place}")
                 reads.append(text.replace("\n", " ⏎ "))

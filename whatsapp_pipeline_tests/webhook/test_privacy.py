@@ -85,7 +85,7 @@ def test_a_contact_is_erased_everywhere_and_others_stay(conn: Connection, spool_
     asyncio.run(spool_one())
     quarantine.Quarantine(quarantine_directory(spool_dir)).keep(json.dumps(both).encode())
     (spool_dir / CORRUPT).mkdir()
-    (spool_dir / CORRUPT / "1.seg").write_bytes(b"junk" + records.encode(json.dumps(both).encode()))
+    (spool_dir / CORRUPT / "1.seg").write_bytes(b"junk" + records.encode_record(json.dumps(both).encode()))
 
     exported = export_contact(conn, 7, spool_dir)
     assert {m["text"] for m in exported["conversation_messages"]} == {"da Ana", "por nome"}
@@ -100,7 +100,7 @@ def test_a_contact_is_erased_everywhere_and_others_stay(conn: Connection, spool_
     for trace in ("99990000", "BR.7", "da Ana", "por nome", "parada", "no spool"):
         assert trace not in left
     assert "do outro" in left
-    assert quarantine.count(quarantine_directory(spool_dir)) == 1
+    assert quarantine.count_bodies(quarantine_directory(spool_dir)) == 1
 
     process(conn)  # what waits is still processed, without the person, and doubles nothing
     assert texts(conn) == ["do outro"]

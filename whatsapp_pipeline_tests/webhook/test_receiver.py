@@ -29,7 +29,7 @@ from whatsapp_pipeline.webhook.receiver import (
     PATH,
     ReceiverConfig,
     config_from,
-    create_app,
+    create_receiver_app,
     open_spool,
 )
 from whatsapp_pipeline_tests.webhook.deliveries import clear, rows, sign
@@ -44,7 +44,7 @@ def running(config: ReceiverConfig, url: str | None) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
-            uvicorn.Config(create_app(config, writer, drainer), log_level="error", access_log=False)
+            uvicorn.Config(create_receiver_app(config, writer, drainer), log_level="error", access_log=False)
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -120,7 +120,7 @@ def test_a_bad_signature_is_answered_and_quarantined(
     answer = post(base, b"forged", secret=secret)
     assert (answer.status_code, answer.json()) == (200, {"ok": True})
     assert spooled(config) == []
-    assert quarantine.count(quarantine.quarantine_directory(config.spool_dir)) == 1
+    assert quarantine.count_bodies(quarantine.quarantine_directory(config.spool_dir)) == 1
 
 
 @pytest.mark.parametrize("header", [b"", b"sha256", b"sha256=\xe9\xe9", b"sha256=" + b"f" * 5000, b"md5=1"])
@@ -231,7 +231,7 @@ def limited(config: ReceiverConfig, load: HttpLoad) -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
             uvicorn.Config(
-                create_app(config, writer, None, load),
+                create_receiver_app(config, writer, None, load),
                 log_level="error",
                 access_log=False,
                 http=limited_protocol(config.limits, load),
@@ -361,7 +361,7 @@ def test_a_stray_in_the_spool_is_moved_away_and_said_to_be(
         add_stray("zzz.seg")  # while it runs
         assert post(base, b"two").status_code == 200
         wait_until(lambda: len(rows(conn, "SELECT FROM webhook_inbox")) == 2)
-        wait_until(lambda: len(spool.set_aside(config.spool_dir)) == 2)
+        wait_until(lambda: len(spool.list_stray(config.spool_dir)) == 2)
         health = requests.get(base + "/health", timeout=5).json()
         assert health["ok"]
         assert health["problems"] == [

@@ -100,7 +100,7 @@ def test_a_corrupt_segment_gives_up_its_whole_records_and_is_set_aside(
     fill(directory, [b"first", b"second", b"third"])
     (segment,) = spool.segments(directory)
     data = bytearray(segment.read_bytes())
-    data[len(records.encode(b"first")) + offset] ^= 0x10
+    data[len(records.encode_record(b"first")) + offset] ^= 0x10
     segment.write_bytes(data)
     assert drained(conn, directory) == [b"first", b"third"]
     assert spool.segments(directory) == []
@@ -113,7 +113,7 @@ def test_any_rubbish_for_a_segment_is_survived(conn: Connection, directory: Path
         [b"", b"rubbish", records.MAGIC, records.MAGIC * 50, bytes(10_000), b"\xff" * 100]
     ):
         (directory / f"{n:020d}-1.seg").write_bytes(data)
-    (directory / "00000000000000000009-1.seg").write_bytes(records.encode(b"good"))
+    (directory / "00000000000000000009-1.seg").write_bytes(records.encode_record(b"good"))
     assert drained(conn, directory) == [b"good"]
     assert spool.segments(directory) == []
 
@@ -172,7 +172,7 @@ def test_one_owner_at_a_time(conn: Connection, directory: Path) -> None:
 
 def test_records_come_back_as_they_went() -> None:
     delivery_id = uuid4()
-    data = records.encode(b"body", delivery_id=delivery_id)
+    data = records.encode_record(b"body", delivery_id=delivery_id)
     found = records.scan(data, complete=True)
     assert found.ending == "end"
     assert found.records[0][0] == delivery_id
@@ -188,4 +188,4 @@ def test_the_quarantine_is_bounded(tmp_path: Path) -> None:
     assert newest == b"0999" * 250
     assert quarantine.forget(tmp_path / "q", days=14) == 0
     assert quarantine.forget(tmp_path / "q", days=-1) == 2
-    assert quarantine.count(tmp_path / "q") == 0
+    assert quarantine.count_bodies(tmp_path / "q") == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from whatsapp_pipeline.store.chats.search import SearchQuery, search
+from whatsapp_pipeline.store.chats.search import SearchQuery, search_messages
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.webhook.receiver import ReceiverConfig
 from whatsapp_pipeline_tests.console.running import drop_roles, running_console, text_of
@@ -231,7 +231,7 @@ def test_roles_and_origins(conn: Connection, outcome: dict[str, list[Any]]) -> N
 
 @pytest.mark.parametrize("words", WORDS)
 def test_words_are_found(conn: Connection, outcome: dict[str, list[Any]], words: str) -> None:
-    hits = search(conn, SearchQuery(words, mark_start="", mark_end=""))
+    hits = search_messages(conn, SearchQuery(words, mark_start="", mark_end=""))
     assert [hit for hit in hits if words.split(maxsplit=1)[0].casefold() in hit.snippet.casefold()]
 
 
@@ -239,7 +239,7 @@ def test_what_was_taken_back_or_replaced_is_not_found(
     conn: Connection, outcome: dict[str, list[Any]]
 ) -> None:
     for words in ("arrependida", "sabado"):
-        assert list(search(conn, SearchQuery(words))) == []
+        assert list(search_messages(conn, SearchQuery(words))) == []
 
 
 def test_the_console_shows_it_all(conn: Connection, database_url: str, outcome: dict[str, list[Any]]) -> None:

@@ -11,7 +11,7 @@ from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH, TooManyLoginsError
 
 
-def account(page: Page) -> Response:
+def show_account(page: Page) -> Response:
     """Show the user's level and the form for a new password."""
     return _account_page(page, None, saved=page.text("saved") == "1")
 

@@ -19,8 +19,8 @@ from whatsapp_pipeline.store.conversations import message_stream as store
 from whatsapp_pipeline.store.conversations.message_stream import (
     END,
     Place,
-    Scope,
     StreamMessage,
+    StreamScope,
     WordHit,
 )
 
@@ -81,7 +81,12 @@ class Conversation:
 
 
 def read_conversation(
-    page: Page, scope: Scope, path: str, *, hidden: dict[str, str] | None = None, start: Place | None = None
+    page: Page,
+    scope: StreamScope,
+    path: str,
+    *,
+    hidden: dict[str, str] | None = None,
+    start: Place | None = None,
 ) -> tuple[Conversation, list[StreamMessage]]:
     """Return the part of a conversation that the address asks for, and its messages.
 
@@ -133,7 +138,9 @@ class _Part:
     found: FoundWords | None = None
 
 
-def _wanted_part(page: Page, scope: Scope, path: str, hidden: dict[str, str], start: Place | None) -> _Part:
+def _wanted_part(
+    page: Page, scope: StreamScope, path: str, hidden: dict[str, str], start: Place | None
+) -> _Part:
     half = PAGE_SIZE // 2
     find, day = page.text("find"), page.day("day")
     if any(map(str.isalnum, find)):
@@ -154,7 +161,7 @@ def _wanted_part(page: Page, scope: Scope, path: str, hidden: dict[str, str], st
     return _Part(start, 3, PAGE_SIZE) if start is not None else _Part(END, PAGE_SIZE, 0)
 
 
-def _found_part(page: Page, scope: Scope, path: str, hidden: dict[str, str], find: str) -> _Part:
+def _found_part(page: Page, scope: StreamScope, path: str, hidden: dict[str, str], find: str) -> _Part:
     hits = store.word_hits(page.conn, scope, find, limit=_MOST_HITS)
     if not hits:
         return _Part(END, PAGE_SIZE, 0, found=FoundWords(find, 0, 0, False, None, None))

@@ -13,20 +13,22 @@ from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
 from whatsapp_pipeline.steps.summaries.customer_words import metrics
-from whatsapp_pipeline.store.conversations.message_stream import Scope
+from whatsapp_pipeline.store.conversations.message_stream import StreamScope
 from whatsapp_pipeline.store.summaries.customer_head import customer_head, set_note
 
 _MONTHS_SHOWN = 36
 _DATES = ("first_interaction_date", "last_interaction_date", "open_since", "computed_at")
 
 
-def customer(page: Page) -> Response:
+def show_customer(page: Page) -> Response:
     """Show a customer."""
     number = page.number("id")
     head = read_head(page, number)
     conversation = None
     if page.visitor.may("analyst"):
-        conversation, messages = read_conversation(page, Scope("customer", number), f"/customers/{number}")
+        conversation, messages = read_conversation(
+            page, StreamScope("customer", number), f"/customers/{number}"
+        )
         page.record("view", {(number, ""), *seen_in(messages)})
     return page.render(
         "customer.html",

@@ -26,7 +26,7 @@ from whatsapp_pipeline.console.pages.order import shown_order
 from whatsapp_pipeline.console.server_parts import ServerParts
 from whatsapp_pipeline.console.signed_links import BadLinkError, OrderLink, checked_link
 from whatsapp_pipeline.store.contacts.directory import order_by_id
-from whatsapp_pipeline.store.conversations.message_stream import Scope
+from whatsapp_pipeline.store.conversations.message_stream import StreamScope
 from whatsapp_pipeline.store.links.order_sessions import sessions_of_order
 from whatsapp_pipeline.store.operations import console_access
 from whatsapp_pipeline.store.operations.console_logins import ACCESS
@@ -80,7 +80,7 @@ def _order_page(page: Page, link: OrderLink) -> Response:
     sessions = sessions_of_order(page.conn, found.id, with_messages=may_read)
     days, older, newer = [], None, None
     if may_read:
-        conversation, messages = read_conversation(page, Scope("order", found.id), "")
+        conversation, messages = read_conversation(page, StreamScope("order", found.id), "")
         page.record("view", seen_in(messages) or {(found.id_contato, f"order:{found.id}")})
         days = conversation.days
         older = _signed(page, "before", messages[0].ref) if conversation.older else None

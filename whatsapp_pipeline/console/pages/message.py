@@ -8,7 +8,7 @@ from whatsapp_pipeline.console.addresses import message_address
 from whatsapp_pipeline.console.error_pages import NoPageError
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import parse_ref, read_conversation, seen_in
-from whatsapp_pipeline.store.conversations.message_stream import Scope, locate
+from whatsapp_pipeline.store.conversations.message_stream import StreamScope, locate
 
 
 def message(page: Page) -> Response:
@@ -23,10 +23,10 @@ def message(page: Page) -> Response:
     return page.redirect(f"/chats/{found.source}:{chat}?around={ref}#{ref}")
 
 
-def chat(page: Page) -> Response:
+def show_chat(page: Page) -> Response:
     """Show a chat or a live conversation that belongs to no known customer."""
     source, number = parse_ref(page.request.path_params["ref"])
-    scope = Scope("chat" if source == "chat" else "webhook", number)
+    scope = StreamScope("chat" if source == "chat" else "webhook", number)
     conversation, messages = read_conversation(page, scope, f"/chats/{source}:{number}")
     if conversation.is_empty:
         raise NoPageError("not_found")

@@ -14,7 +14,7 @@ from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
 from whatsapp_pipeline.store.contacts.directory import OrderListed, order_by_id, orders_numbered
-from whatsapp_pipeline.store.conversations.message_stream import Scope
+from whatsapp_pipeline.store.conversations.message_stream import StreamScope
 from whatsapp_pipeline.store.links.order_sessions import sessions_of_order
 
 
@@ -48,7 +48,7 @@ def shown_order(order: OrderListed) -> OrderShown:
     )
 
 
-def order(page: Page) -> Response:
+def show_order(page: Page) -> Response:
     """Show an order; a choice where several have the number."""
     found = find_order(page)
     if isinstance(found, list):
@@ -59,7 +59,7 @@ def order(page: Page) -> Response:
     if may_read:
         path = f"/orders/{quote(found.numero or '-', safe='')}"
         conversation, messages = read_conversation(
-            page, Scope("order", found.id), path, hidden={"id": str(found.id)}
+            page, StreamScope("order", found.id), path, hidden={"id": str(found.id)}
         )
         page.record("view", seen_in(messages) or {(found.id_contato, f"order:{found.id}")})
     return page.render(

@@ -24,7 +24,7 @@ from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
 from whatsapp_pipeline.console.pages.search import customers_named
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.contacts.directory import customer_names, order_by_id, orders_numbered
-from whatsapp_pipeline.store.conversations.message_stream import Place, Scope
+from whatsapp_pipeline.store.conversations.message_stream import Place, StreamScope
 from whatsapp_pipeline.store.links import chat_state
 from whatsapp_pipeline.store.links.review_pages import (
     ItemToReview,
@@ -49,7 +49,7 @@ def _one_of(choices: tuple[_Chosen, ...], typed: str | None) -> _Chosen | None:
     return next((choice for choice in choices if choice == typed), None)
 
 
-def queue(page: Page) -> Response:
+def show_queue(page: Page) -> Response:
     """Show what waits, the most valuable first."""
     items = [
         (item, item_address(item.id, item.session_number))
@@ -79,7 +79,7 @@ def item(page: Page) -> Response:
     found = _item(page)
     path = item_address(found.id, found.session_number)
     start = Place(found.first_at) if found.session_number is not None and found.first_at else None
-    conversation, messages = read_conversation(page, Scope("chat", found.id), path, start=start)
+    conversation, messages = read_conversation(page, StreamScope("chat", found.id), path, start=start)
     page.record("view", seen_in(messages) | {(None, f"chat:{found.id}")})
     return page.render(
         "review_item.html",
@@ -155,7 +155,7 @@ def confirm(page: Page) -> Response:
     )
 
 
-def decide(page: Page) -> Response:
+def post_decision(page: Page) -> Response:
     """Make the decision; it counts at once."""
     from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError, ChatDecision, make_decision
 
@@ -198,7 +198,7 @@ def _decided_meanwhile(page: Page, found: ItemToReview) -> Response:
     )
 
 
-def snooze(page: Page) -> Response:
+def post_snooze(page: Page) -> Response:
     """Keep an item out of this reviewer's queue for a week."""
     found = _item(page)
     chat_state.snooze(
@@ -211,7 +211,7 @@ def snooze(page: Page) -> Response:
     return page.redirect("/review/next")
 
 
-def history(page: Page) -> Response:
+def show_history(page: Page) -> Response:
     """Show who decided what, when and why, and what can be taken back."""
     decisions = past_decisions(page.conn, before=number_or_none(page.text("before")), limit=_HISTORY + 1)
     more = len(decisions) > _HISTORY

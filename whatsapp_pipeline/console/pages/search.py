@@ -103,7 +103,7 @@ class Query:
         return "/search?" + urlencode({name: value for name, value in given.items() if value}, safe=":~")
 
 
-def search(page: Page) -> Response:
+def show_search(page: Page) -> Response:
     """Show what was found."""
     query = _query(page)
     may_read = page.visitor.may("analyst")

@@ -23,7 +23,7 @@ from whatsapp_pipeline.console.pages.conversation import by_day, seen_in
 from whatsapp_pipeline.console.pages.order import shown_order
 from whatsapp_pipeline.console.static_files import static_text
 from whatsapp_pipeline.store.contacts.directory import order_by_id
-from whatsapp_pipeline.store.conversations.message_stream import Scope, StreamMessage, messages_between
+from whatsapp_pipeline.store.conversations.message_stream import StreamMessage, StreamScope, messages_between
 from whatsapp_pipeline.store.operations.console_views import ViewAction
 from whatsapp_pipeline.store.summaries.customer_head import customer_head
 
@@ -35,7 +35,7 @@ LONGEST = 5_000
 class _Of:
     """What a transcript is of."""
 
-    scope: Scope
+    scope: StreamScope
     id_contato: int | None
     title: str
     back: str
@@ -68,7 +68,7 @@ def _customer(page: Page) -> _Of:
     if head is None:
         raise NoPageError("not_found")
     title = f"{head['nome'] or words.NO_NAME} ({words.CUSTOMER_NUMBER.lower()} {number})"
-    return _Of(Scope("customer", number), number, title, customer_address(number), f"cliente-{number}")
+    return _Of(StreamScope("customer", number), number, title, customer_address(number), f"cliente-{number}")
 
 
 def _order(page: Page) -> _Of:
@@ -77,7 +77,7 @@ def _order(page: Page) -> _Of:
         raise NoPageError("not_found")
     shown = shown_order(found)
     title = f"{words.ORDER} {shown.number}" + (f", {shown.name}" if shown.name else "")
-    return _Of(Scope("order", found.id), found.id_contato, title, shown.address, f"os-{found.id}")
+    return _Of(StreamScope("order", found.id), found.id_contato, title, shown.address, f"os-{found.id}")
 
 
 def _shown(page: Page, of: _Of) -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from whatsapp_pipeline.domain.summaries.patterns import fold, spell
+from whatsapp_pipeline.domain.summaries.patterns import fold_in_place, spell
 
 _SENTENCE = re.compile(r"[^!?;\n.]*(?:\.(?=[0-9a-z])[^!?;\n.]*)*[!?;\n.]*")
 _CUT = re.compile(r",(?!\d)|\b(?:mas|porem|so que|pois)\b|(?<=\w) - |\((?=[^)]* )")
@@ -150,7 +150,7 @@ def plain(folded: str) -> str:
 
 def sentences(text: str) -> list[Sentence]:
     """Cut a message into sentences of clauses."""
-    folded = fold(text)
+    folded = fold_in_place(text)
     found = []
     for sentence in _SENTENCE.finditer(folded):
         body = sentence[0].rstrip("!?;\n. ")

@@ -17,7 +17,7 @@ _TABLE = tomllib.loads(_TEXT)
 PHRASES_DIGEST = sha256(_TEXT.encode()).hexdigest()[:16]
 
 
-def phrases(name: str) -> re.Pattern[str]:
+def phrase_pattern(name: str) -> re.Pattern[str]:
     """Return a list of phrases as one pattern; each begins at a word."""
     words: dict[str, str] = _TABLE["words"]
     found = [_filled(phrase, words) for phrase in _TABLE["phrases"][name]]

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from whatsapp_pipeline.domain.commitments import when
 from whatsapp_pipeline.domain.commitments.amounts import prices
 from whatsapp_pipeline.domain.commitments.clauses import Clause, Sentence, sentences
-from whatsapp_pipeline.domain.commitments.phrases import phrases, trigger
+from whatsapp_pipeline.domain.commitments.phrases import phrase_pattern, trigger
 from whatsapp_pipeline.domain.summaries.patterns import tokenize
 
 Kind: TypeAlias = Literal[
@@ -96,34 +96,34 @@ def _bits(words: Iterable[str]) -> int:
     return found
 
 
-_CONDITION = phrases("condition")
-_QUESTION_WORD = re.compile(f"^(?:oi |ola |bom dia |boa tarde )?{phrases('question').pattern}")
-_UNDECIDED = phrases("undecided")
+_CONDITION = phrase_pattern("condition")
+_QUESTION_WORD = re.compile(f"^(?:oi |ola |bom dia |boa tarde )?{phrase_pattern('question').pattern}")
+_UNDECIDED = phrase_pattern("undecided")
 
 # --- staff
 # -----------------------------------------------------------------------------------------------------
-_WARRANTY = phrases("warranty")
-_NO_WARRANTY = phrases("no_warranty")
-_DONE = phrases("done")
-_NOT_DONE = phrases("not_done")
-_FETCH = phrases("fetch")
-_NO_FETCH = phrases("no_fetch")
+_WARRANTY = phrase_pattern("warranty")
+_NO_WARRANTY = phrase_pattern("no_warranty")
+_DONE = phrase_pattern("done")
+_NOT_DONE = phrase_pattern("not_done")
+_FETCH = phrase_pattern("fetch")
+_NO_FETCH = phrase_pattern("no_fetch")
 
-_READY = phrases("ready")
-_LATE = phrases("late")
-_RECEIVED = phrases("received")
-_COLLECTED = phrases("collected")
+_READY = phrase_pattern("ready")
+_LATE = phrase_pattern("late")
+_RECEIVED = phrase_pattern("received")
+_COLLECTED = phrase_pattern("collected")
 
 # --- customer
 # --------------------------------------------------------------------------------------------------
-_APPROVED = phrases("approved")
-_NO_APPROVAL = phrases("no_approval")
-_REFUSED = phrases("refused")
-_NO_REFUSAL = phrases("no_refusal")
-_PAID = phrases("paid")
-_NOT_PAID = phrases("not_paid")
-_PICKUP = phrases("pickup")
-_NO_PICKUP = phrases("no_pickup")
+_APPROVED = phrase_pattern("approved")
+_NO_APPROVAL = phrase_pattern("no_approval")
+_REFUSED = phrase_pattern("refused")
+_NO_REFUSAL = phrase_pattern("no_refusal")
+_PAID = phrase_pattern("paid")
+_NOT_PAID = phrase_pattern("not_paid")
+_PICKUP = phrase_pattern("pickup")
+_NO_PICKUP = phrase_pattern("no_pickup")
 
 
 def read_commitments(text: str, forms: Sequence[str] | None = None) -> tuple[Mention, ...]:

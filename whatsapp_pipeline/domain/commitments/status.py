@@ -72,7 +72,7 @@ def settle(
             ledger.show(one)
             continue
         numbers[one.ref] = numbers.get(one.ref, 0) + 1
-        due, at = when.resolve(one.mention.due, one.at, holidays) if one.mention.due else (None, None)
+        due, at = when.resolve_day(one.mention.due, one.at, holidays) if one.mention.due else (None, None)
         ledger.add(Commitment(one, numbers[one.ref], due, at))
     return [_by_order(commitment, closed) for commitment in ledger.made]
 

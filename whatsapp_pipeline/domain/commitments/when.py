@@ -190,7 +190,7 @@ def dates(clause: str) -> list[When]:
     return [when._replace(code=when.code + _time_in(clause, (when.start, when.end))) for when in found]
 
 
-def resolve(code: str, sent_at: datetime, holidays: Holidays) -> tuple[date, time | None]:
+def resolve_day(code: str, sent_at: datetime, holidays: Holidays) -> tuple[date, time | None]:
     """Return the day that an expression means in a message of `sent_at`, and the time if one is named."""
     expression, _, clock = code.partition("@")
     at = time.fromisoformat(clock) if clock else None

@@ -3,7 +3,7 @@
 What belongs here: decisions, as pure functions of evidence. What does not: collecting evidence (from the
 database in store/links/contact_links.py, from CSV files in offline.py).
 
-    title, phones, orders, devices ─► contacts.decide ───────► LinkDecision of a chat
+    title, phones, orders, devices ─► contacts.decide_chat ──► LinkDecision of a chat
                 names.NameIndex ─────────┘      ▲
                 overrides (people's decisions) ─┘
     session, its contact's orders ──► orders.link_session ───► OrderDecision of a session

@@ -15,7 +15,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from whatsapp_pipeline.domain.matching.few_names import agreement
+from whatsapp_pipeline.domain.matching.few_names import word_agreement
 from whatsapp_pipeline.domain.matching.link_types import (
     Candidate,
     ChatToLink,
@@ -66,7 +66,7 @@ _MODEL_AGREES = 0.1
 _Reasons = dict[int, list[Feature]]
 
 
-def decide(chat: ChatToLink, evidence: Evidence, policy: Policy) -> LinkDecision:
+def decide_chat(chat: ChatToLink, evidence: Evidence, policy: Policy) -> LinkDecision:
     """Link one chat. A group belongs to nobody. Decisions of people are applied elsewhere (overrides.py)."""
     if chat.is_group:
         return LinkDecision(chat.id, "group", None, None, None)
@@ -215,7 +215,7 @@ def _title_header_disagree(chat: ChatToLink) -> bool:
 def _fit(chat: ChatToLink, evidence: Evidence, contact: int) -> float:
     """Return how well the name in the title fits a contact's, from 0 to 1: by words, or by the name model."""
     words = max(
-        (agreement(chat.title, name) for name in evidence.names.get(contact, ()) if name), default=0.0
+        (word_agreement(chat.title, name) for name in evidence.names.get(contact, ()) if name), default=0.0
     )
     listed = evidence.name.candidates if evidence.name is not None else ()
     modelled = max((posterior for other, posterior, _ in listed if other == contact), default=0.0)

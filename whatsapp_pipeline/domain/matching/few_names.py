@@ -34,7 +34,7 @@ def match_few(titles: Sequence[str], contacts: Sequence[ContactName]) -> list[Na
     return [_match(title, words) for title in titles]
 
 
-def agreement(title: str, name: str) -> float:
+def word_agreement(title: str, name: str) -> float:
     """Return the share of the title's words that agree with a word of the name, from 0 to 1."""
     wanted = _name_words(title)
     return _agreeing(wanted, clean_contact(name).words) / len(wanted) if wanted else 0.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
-from whatsapp_pipeline.domain.matching.contacts import decide
+from whatsapp_pipeline.domain.matching.contacts import decide_chat
 from whatsapp_pipeline.domain.matching.few_names import FEW, match_few
 from whatsapp_pipeline.domain.matching.link_types import (
     Area,
@@ -27,7 +27,7 @@ from whatsapp_pipeline.domain.matching.link_types import (
     Policy,
     Source,
 )
-from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameModel, fit
+from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameModel, fit_name_model
 from whatsapp_pipeline.domain.matching.naming import as_evidence
 from whatsapp_pipeline.domain.matching.order_data import span_of
 from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, with_rates
@@ -218,7 +218,7 @@ def link_titles(
     """
     chats = [tables.chat(number, row) for number, row in enumerate(rows)]
     names = _names(tables, chats, model, seed)
-    decisions = [decide(chat, _evidence(tables, chat, names.get(chat.id)), policy) for chat in chats]
+    decisions = [decide_chat(chat, _evidence(tables, chat, names.get(chat.id)), policy) for chat in chats]
     if not tables.orders:
         return [TitleDecision(row.title, d) for row, d in zip(rows, decisions, strict=True)]
     orders = _orders(tables, chats, decisions, fit_orders_before)
@@ -238,7 +238,7 @@ def _names(
     titles = list(named.values())
     if len(contacts) < FEW:
         return dict(zip(named, match_few(titles, contacts), strict=True))
-    matches = NameIndex(contacts, model or fit(contacts, seed=seed)).match(titles)
+    matches = NameIndex(contacts, model or fit_name_model(contacts, seed=seed)).match(titles)
     return {id_: as_evidence(match) for id_, match in zip(named, matches, strict=True)}
 
 

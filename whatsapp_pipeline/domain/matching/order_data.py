@@ -31,7 +31,7 @@ from whatsapp_pipeline.domain.matching.order_model import (
     length_of,
     stage_of,
     time_of,
-    times_of,
+    times_around_order,
 )
 
 Doubles = npt.NDArray[np.float64]
@@ -181,7 +181,7 @@ def _exposure(orders: Sequence[Order], first: date, last: date, calendar: Intege
     for order in orders:
         if order.opened is None:
             continue
-        times = times_at(length_of(order))
+        times = time_positions(length_of(order))
         start = (order.opened - first).days - DAYS_BEFORE
         end = min(start + len(times), len(calendar))
         if end > max(start, 0):
@@ -195,6 +195,6 @@ def _exposure(orders: Sequence[Order], first: date, last: date, calendar: Intege
 
 
 @lru_cache(maxsize=4096)
-def times_at(length: int | None) -> Integers:
+def time_positions(length: int | None) -> Integers:
     """Return the time, as a position in TIMES, of each day of an order that was open for `length` days."""
-    return np.array([_TIME_AT[time] for time in times_of(length)])
+    return np.array([_TIME_AT[time] for time in times_around_order(length)])

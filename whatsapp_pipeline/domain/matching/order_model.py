@@ -156,7 +156,7 @@ def default_model() -> OrderModel:
 
 
 @lru_cache(maxsize=4096)
-def times_of(length: int | None) -> tuple[str, ...]:
+def times_around_order(length: int | None) -> tuple[str, ...]:
     """Return the time of each day around an order that was open for `length` days (None: never closed).
 
     The first day is `DAYS_BEFORE` days before the opening.
@@ -198,7 +198,7 @@ def time_of(session: SessionToLink, order: Order) -> str | None:
     day = 0 if first < 0 <= last else last if last < 0 else first
     if length is not None and first < length <= last and day != 0:
         day = length
-    times = times_of(length)
+    times = times_around_order(length)
     return times[day + DAYS_BEFORE] if 0 <= day + DAYS_BEFORE < len(times) else None
 
 

@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-from whatsapp_pipeline.domain.matching.order_data import Doubles, Integers, OrderData, times_at
+from whatsapp_pipeline.domain.matching.order_data import Doubles, Integers, OrderData, time_positions
 from whatsapp_pipeline.domain.matching.order_model import REPEATS, TIMES, ZONE_OF, ZONES, OrderModel
 
 # Number of a client's own orders that the prior, a Poisson distribution, counts as much as.
@@ -91,7 +91,7 @@ def _expected_sessions(data: OrderData, model: OrderModel) -> Doubles:
 
     @cache
     def of_length(length: int | None) -> Doubles:
-        times = times_at(length)
+        times = time_positions(length)
         return np.bincount(_ZONE_AT[times], rates[times], len(ZONES)).astype(np.float64)
 
     return np.array([of_length(length) for length in data.lengths]).reshape(-1, len(ZONES))

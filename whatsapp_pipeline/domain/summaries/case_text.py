@@ -146,7 +146,7 @@ def decision(commitments: Sequence[Commitment]) -> Claim | None:
     return Claim(kind="decision", text=f"O cliente {join_words(parts)}.", messages=refs, orders=[])
 
 
-def unanswered(commitments: Sequence[Commitment]) -> list[Commitment]:
+def unanswered_offer(commitments: Sequence[Commitment]) -> list[Commitment]:
     """Return the quotes of the latest offer if the customer neither approved nor refused it."""
     return [one for one in _latest(commitments, "price_quoted") if one.outcome is None]
 

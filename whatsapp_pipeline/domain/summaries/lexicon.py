@@ -10,7 +10,13 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Literal, TypeAlias
 
-from whatsapp_pipeline.domain.summaries.patterns import Matcher, Pattern, fold, parse_pattern, words_of
+from whatsapp_pipeline.domain.summaries.patterns import (
+    Matcher,
+    Pattern,
+    fold_in_place,
+    parse_pattern,
+    words_of,
+)
 
 # What a word or phrase of displeasure is about: the shop, the customer's own matter (a broken device, a
 # worry), or the matter where a device is named beside it and the shop is not.
@@ -78,7 +84,7 @@ class _Entries:
 
     def add(self, word: str, entry: WordEntry) -> None:
         target = self.stems if word.endswith("*") else self.exact
-        key = fold(word[:-1]) if word.endswith("*") else "".join(words_of(word))
+        key = fold_in_place(word[:-1]) if word.endswith("*") else "".join(words_of(word))
         known = target.setdefault(key, entry)
         if known is not entry and known.value != entry.value and not entry.expected:
             raise ValueError(f"lexicon.toml: {word!r} stands twice, as {known.value} and {entry.value}")
@@ -115,7 +121,7 @@ def _flag(entries: _Entries, table: dict[str, Any]) -> None:
     def change(block: str, **fields: float | str) -> None:
         for word in _entries(block):
             target = entries.stems if word.endswith("*") else entries.exact
-            key = fold(word[:-1]) if word.endswith("*") else "".join(words_of(word))
+            key = fold_in_place(word[:-1]) if word.endswith("*") else "".join(words_of(word))
             target[key] = replace(target.get(key, WordEntry()), **fields)  # type: ignore[arg-type]  # callers name fields
 
     matters = table.get("matters", {})

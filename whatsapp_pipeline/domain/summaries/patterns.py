@@ -47,7 +47,7 @@ SENTENCE_END = frozenset(".!?;\n")
 _MEMO_LIMIT = 300_000
 
 
-def fold(text: str) -> str:
+def fold_in_place(text: str) -> str:
     """Lower-case and strip accents, keeping every position; combining marks stay for `tokenize` to drop."""
     lowered = text.lower()
     if len(lowered) != len(text):  # a rare letter whose lower case is two characters
@@ -88,13 +88,13 @@ def spell(word: str) -> str:
 def tokenize(text: str) -> list[str]:
     """Cut a message into words, marks and emoji, each in its normalized form."""
     forms = _FORMS
-    return [forms[raw] for raw in _TOKEN.findall(fold(text))]
+    return [forms[raw] for raw in _TOKEN.findall(fold_in_place(text))]
 
 
 def place(text: str, first: int, last: int) -> tuple[int, int]:
     """Return where tokens number `first` to `last` of `text` stand in it: start and end."""
     # Only messages whose place is asked for pay for it.
-    found = list(islice(_TOKEN.finditer(fold(text)), first, last + 1))
+    found = list(islice(_TOKEN.finditer(fold_in_place(text)), first, last + 1))
     return found[0].start(), found[-1].end()
 
 

@@ -384,6 +384,6 @@ def _total(hits: list[_Hit]) -> float:
     return sum(opinions) + courtesy + min((0.0, *hints))
 
 
-def label_of(score: float) -> Label:
+def sentiment_label(score: float) -> Label:
     """Name a score."""
     return "positive" if score >= OPINION else "negative" if score <= -OPINION else "neutral"

@@ -20,7 +20,7 @@ from whatsapp_pipeline.domain.summaries.case_text import (
     offer,
     say_due,
     say_quotes,
-    unanswered,
+    unanswered_offer,
 )
 from whatsapp_pipeline.domain.summaries.wording import (
     FREQUENCY_WORDS,
@@ -152,7 +152,7 @@ def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
     if not facts.conversations:
         return None
     pending = [order for order in facts.orders if order["open"]]
-    quotes, deadlines = unanswered(case), awaited(case)
+    quotes, deadlines = unanswered_offer(case), awaited(case)
     parts = []
     if facts.waiting_since is not None:
         parts.append(f"a loja deve uma resposta ao cliente desde {say_date(facts.waiting_since)}")

@@ -14,7 +14,13 @@ from typing import NamedTuple
 
 import polars as pl
 
-from whatsapp_pipeline.domain.transcripts.phrases import INVISIBLE, fold, kind_of_file, phrases, visible
+from whatsapp_pipeline.domain.transcripts.phrases import (
+    INVISIBLE,
+    fold_phrase,
+    kind_of_file,
+    phrases,
+    visible,
+)
 
 
 class Body(NamedTuple):
@@ -135,7 +141,7 @@ def _attachment_at_end(text: str, shown: str, below: str = "") -> Body | None:
     if _MARKS.isdisjoint(text):
         return _unmarked_document(shown, below) if _BULLET in last else None
     match = _LAST_MARK.fullmatch(text)
-    kind = table.omitted.get(fold(match["phrase"]).removesuffix(".")) if match else None
+    kind = table.omitted.get(fold_phrase(match["phrase"]).removesuffix(".")) if match else None
     if match is None or kind is None:
         return None
     return _described(visible(match["before"]).strip(_EDGES), below, kind, None)
@@ -192,7 +198,7 @@ def plain_body(body: str) -> Body:
     """A body without an attachment: text, or one of the things that WhatsApp writes as text."""
     table = phrases()
     if len(body) < _LONGEST_FORM:
-        folded = fold(body)
+        folded = fold_phrase(body)
         if folded[:3] not in table.folded_starts:
             return Body(body)
         if (folded.startswith(table.location) and "://" in folded) or _MAPS.fullmatch(folded):

@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 
 class Reader(Protocol):
-    """Reads one transcript; its format's `read_parts` reads the parts of many together."""
+    """Reads one transcript; its format's function reads the parts of many together."""
 
     def parts(self, chunks: Iterator[bytes]) -> Iterator[Part[Any]]:
         """Yield parts made of `chunks`; by the time the next is asked for, the one before has been read."""

@@ -48,7 +48,7 @@ def visible(text: str) -> str:
     return text if _IS_ODD(text) is None else text.translate(_DROP_INVISIBLE)
 
 
-def fold(text: str) -> str:
+def fold_phrase(text: str) -> str:
     """The form in which phrases are compared."""
     return visible(text).strip().casefold()
 
@@ -114,13 +114,15 @@ class Phrases:
 
     def is_whole_call(self, text: str) -> bool:
         """Whether a text names a call and says how it ended, as only WhatsApp writes: `Voice call. 2 min`."""
-        folded = fold(text).removesuffix(".")
+        folded = fold_phrase(text).removesuffix(".")
         match = self.text_patterns.fullmatch(folded) if len(folded) < LONGEST_PHRASE else None
         return match is not None and match.lastgroup == "call" and visible(text).lstrip()[:1].isupper()
 
     def notification(self, text: str) -> str | None:
         """Which notification a text is (call, deleted, encryption, group, system), None when none."""
-        match = self.notification_patterns.fullmatch(fold(text)) if len(text) < LONGEST_PHRASE else None
+        match = (
+            self.notification_patterns.fullmatch(fold_phrase(text)) if len(text) < LONGEST_PHRASE else None
+        )
         return match.lastgroup if match else None
 
     def title(self, name: str) -> str:
@@ -133,11 +135,11 @@ class Phrases:
 
     def is_combined(self, name: str) -> bool:
         """Whether a file name says that the file holds many chats."""
-        return self.combined_title.search(fold(name)) is not None
+        return self.combined_title.search(fold_phrase(name)) is not None
 
     def language(self, text: str) -> str | None:
         """The language of the first encryption notice in `text`, None when there is none."""
-        folded = fold(text)
+        folded = fold_phrase(text)
         for language, pattern in self.encryption:
             if pattern.search(folded):
                 return language
@@ -146,7 +148,7 @@ class Phrases:
 
 def _pattern(phrase: str) -> str:
     """A phrase as an expression: `*` stands for anything but nothing, `#` for a number."""
-    words = [re.escape(part).replace(r"\#", r"\d+") for part in fold(phrase).split("*")]
+    words = [re.escape(part).replace(r"\#", r"\d+") for part in fold_phrase(phrase).split("*")]
     return ".+".join(words)
 
 
@@ -172,7 +174,7 @@ def _calls(languages: dict[str, dict[str, Any]]) -> str:
 def _words(data: object) -> set[str]:
     """Every word of the strings in a language file."""
     if isinstance(data, str):
-        return set(_WORD.findall(fold(data)))
+        return set(_WORD.findall(fold_phrase(data)))
     values = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
     return {word for value in values for word in _words(value)}
 
@@ -190,7 +192,7 @@ def _gather(languages: dict[str, dict[str, Any]], *path: str) -> dict[str, None]
 
 def _kinds(languages: dict[str, dict[str, Any]], section: str) -> dict[str, str]:
     return {
-        fold(phrase): kind
+        fold_phrase(phrase): kind
         for data in languages.values()
         for kind, phrases in data.get(section, {}).items()
         for phrase in phrases
@@ -198,7 +200,7 @@ def _kinds(languages: dict[str, dict[str, Any]], section: str) -> dict[str, str]
 
 
 def _folded(phrases: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(fold(phrase) for phrase in phrases))
+    return tuple(dict.fromkeys(fold_phrase(phrase) for phrase in phrases))
 
 
 def _gather_texts(languages: dict[str, dict[str, Any]]) -> list[str]:
@@ -216,13 +218,15 @@ def _starts(texts: Iterable[str]) -> frozenset[str]:
 
 def _time_words(languages: dict[str, dict[str, Any]]) -> TimeWords:
     months = {
-        fold(name): number
+        fold_phrase(name): number
         for data in languages.values()
         for number, names in enumerate(data.get("time", {}).get("months", ()), start=1)
         for name in names.split("|")
     }
     periods = {
-        fold(phrase): half for half in ("am", "pm", "night") for phrase in _gather(languages, "time", half)
+        fold_phrase(phrase): half
+        for half in ("am", "pm", "night")
+        for phrase in _gather(languages, "time", half)
     }
     return TimeWords(tuple(_gather(languages, "time", "joiners")), periods, months)
 
@@ -240,7 +244,7 @@ def phrases() -> Phrases:
     }
     texts = {kind: _gather(languages, "texts", kind) for kind in ("deleted", "call")}
     whole = _kinds(languages, "omitted")
-    whole.update({fold(p): kind for kind, found in texts.items() for p in found if "*" not in p})
+    whole.update({fold_phrase(p): kind for kind, found in texts.items() for p in found if "*" not in p})
     whole = {phrase.removesuffix("."): kind for phrase, kind in whole.items()}
     open_texts = {kind: [p for p in found if "*" in p] for kind, found in texts.items()}
     deleted = "|".join(_open_end(phrase) for phrase in open_texts["deleted"])
@@ -280,6 +284,6 @@ def phrases() -> Phrases:
         vocabulary=frozenset(_words(list(languages.values()))),
         times=_time_words(languages),
         text_starts=_starts([*_gather_texts(languages), "https", "http:"]),
-        folded_starts=frozenset(fold(text)[:3] for text in [*_gather_texts(languages), "https"]),
+        folded_starts=frozenset(fold_phrase(text)[:3] for text in [*_gather_texts(languages), "https"]),
         date_orders={name: data["date_order"] for name, data in languages.items() if "date_order" in data},
     )

@@ -45,7 +45,7 @@ class UnreadReader:
         self._journal.close(self._chat, self._text)
 
 
-def read_parts(parts: Sequence[Part[UnreadReader]]) -> pl.DataFrame:
+def read_unread_parts(parts: Sequence[Part[UnreadReader]]) -> pl.DataFrame:
     """Count the lines of parts; there are no rows."""
     for part in parts:
         part.reader.count(part)

@@ -31,9 +31,9 @@ WINDOW_BYTES = 2_200_000
 # So many small transcripts are a window too, however little they hold.
 _SOURCES = 1_000
 _READ_PARTS: dict[type, Callable[[Sequence[Part[Any]]], pl.DataFrame]] = {
-    block.BlockReader: block.read_parts,
-    native.NativeReader: native.read_parts,
-    unread.UnreadReader: unread.read_parts,
+    block.BlockReader: block.read_block_parts,
+    native.NativeReader: native.read_native_parts,
+    unread.UnreadReader: unread.read_unread_parts,
 }
 
 

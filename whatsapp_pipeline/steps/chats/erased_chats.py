@@ -45,7 +45,7 @@ def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
         scan.chats = [_without_erased_title(chat, is_erased) for chat in scan.chats]
     if not erased:
         return scans, 0
-    suppression.add(conn, [("file", suppression.file_value(*place)) for place in erased])
+    suppression.add_entries(conn, [("file", suppression.file_value(*place)) for place in erased])
     kept = []
     for scan in scans.files:
         gone = {number for path, number in erased if path == scan.path}
@@ -105,7 +105,7 @@ def _without_erased_title(chat: ChatRow, is_erased: NameTest) -> ChatRow:
 
 def _without_erased_phones(conn: Connection, phones: pl.DataFrame) -> pl.DataFrame:
     """Return the phones of chats' headers without those of erased people, who may write in groups."""
-    if phones.is_empty() or suppression.is_empty(conn):
+    if phones.is_empty() or suppression.has_no_entries(conn):
         return phones
     listed = suppression.suppressed_phone_keys(conn, phones["key"].drop_nulls().unique().to_list())
     return phones.filter(pl.col("key").is_null() | ~pl.col("key").is_in(sorted(listed)))

@@ -45,10 +45,10 @@ class PageBackup:
     def _save(self, name: str, body: Mapping[str, Any]) -> None:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        private_files.write(path, json.dumps(body))
+        private_files.replace_file(path, json.dumps(body))
 
 
-def remove_old(root: Path, keep: int, *, log: logging.Logger) -> int:
+def remove_old_passes(root: Path, keep: int, *, log: logging.Logger) -> int:
     """Remove all but the newest `keep` passes of each listing under `root`; return the number of folders.
 
     A resumed pass is the newest of its listing and is never removed. Other files stay, and so does a folder

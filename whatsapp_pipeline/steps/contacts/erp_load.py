@@ -60,7 +60,7 @@ class _Loader:
 
     def __init__(self, conn: Connection, table: erp.Table) -> None:
         self.conn, self.table, self.stage = conn, table, erp.STAGES[table]
-        self.columns = adoption.columns(conn, table)
+        self.columns = adoption.columns_by_name(conn, table)
         if "id" not in self.columns or self.columns["id"].family != "integer":
             raise PipelineError(f"the column {table}.id is no integer: the ERP's rows cannot be kept there")
 
@@ -76,7 +76,7 @@ class _Loader:
         listed = list(rows)
         if not listed:
             return erp_rows.Fitted()
-        fitted = erp_rows.fit(self.columns, listed, odd)
+        fitted = erp_rows.fit_values(self.columns, listed, odd)
         written = erp_rows.upsert(self.conn, self.table, self.columns, fitted)
         loaded.inserted += written.inserted
         loaded.updated += written.updated

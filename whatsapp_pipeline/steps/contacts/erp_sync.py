@@ -98,7 +98,7 @@ class _Tally:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _PassReader:
     """One running pass.
 
     The loader first fetches the details that a page's items lack. Then it writes the items in the transaction
@@ -288,7 +288,7 @@ def _read_contacts(
     began = erp_passes.began(conn, run)
     loader = ContactLoader(conn, began)
     backup = _backup(backup_dir, source, run)
-    reader = _Reader(conn, run, source.live, loader, backup, log)
+    reader = _PassReader(conn, run, source.live, loader, backup, log)
 
     def fetch(status: str, at: int) -> ListingPage:
         page = source.contacts_page(status, at, since)
@@ -337,7 +337,7 @@ def sync_orders(
         run = erp_passes.begin(conn, "ordem-servico", "window", state)
         backup = _backup(backup_dir, source, run)
         loader = OrderLoader(conn, source, backup, log)
-        reader = _Reader(conn, run, source.live, loader, backup, log)
+        reader = _PassReader(conn, run, source.live, loader, backup, log)
 
         def fetch(at: int) -> ListingPage:
             page = source.orders_page(at, since)
@@ -351,7 +351,7 @@ def sync_orders(
         return _finish(conn, run, reader, until=None)
 
 
-def _recheck_open(reader: _Reader, loader: OrderLoader, since: date | None) -> None:
+def _recheck_open(reader: _PassReader, loader: OrderLoader, since: date | None) -> None:
     """Read the open orders before the period again, because the ERP can't list orders by date of change."""
     state = reader.run.state
     if loader.columns["data_emissao"].family not in {"date", "time"}:
@@ -410,7 +410,7 @@ def _backup(folder: Path | None, source: ErpSource, run: erp_passes.Pass) -> Pag
     return backup
 
 
-def _run(conn: Connection, run: erp_passes.Pass, reader: _Reader, work: Callable[[], None]) -> None:
+def _run(conn: Connection, run: erp_passes.Pass, reader: _PassReader, work: Callable[[], None]) -> None:
     """Do the work of a pass; if it fails, close it as failed with its progress."""
     if run.resumed:
         reader.log.info(
@@ -423,11 +423,13 @@ def _run(conn: Connection, run: erp_passes.Pass, reader: _Reader, work: Callable
     except BaseException:
         # If the connection failed, the pass keeps the status `running` and is resumed too.
         with suppress(psycopg.Error):
-            erp_passes.fail(conn, run, items=reader.items(), expected=reader.tally.expected)
+            erp_passes.fail_pass(conn, run, items=reader.items(), expected=reader.tally.expected)
         raise
 
 
-def _finish(conn: Connection, run: erp_passes.Pass, reader: _Reader, *, until: datetime | None) -> SyncReport:
+def _finish(
+    conn: Connection, run: erp_passes.Pass, reader: _PassReader, *, until: datetime | None
+) -> SyncReport:
     tally, items = reader.tally, reader.items()
     loaded = tally.loaded
     report = SyncReport(
@@ -440,7 +442,7 @@ def _finish(conn: Connection, run: erp_passes.Pass, reader: _Reader, *, until: d
         **asdict(loaded),
     )
     with conn.transaction():
-        erp_unchanged.keep(conn, run, report.counts())
+        erp_unchanged.store_version(conn, run, report.counts())
         # Each listing is verified, but a row that moved from one to another may be counted twice.
         erp_passes.complete(conn, run, until=until, items=items, expected=min(tally.expected, items))
     reader.log.info(

@@ -27,7 +27,7 @@ def pages_of(source: ErpSource, resource: Resource) -> str | None:
     return None if found is None else f"{found}:{_reader()}"
 
 
-def keep(conn: Connection, run: erp_passes.Pass, counts: dict[str, int]) -> None:
+def store_version(conn: Connection, run: erp_passes.Pass, counts: dict[str, int]) -> None:
     """Store the version of the rows and the counts in the state of a complete pass, in its transaction.
 
     Nothing is stored for a resumed pass, because its first rows may have changed during the interruption.

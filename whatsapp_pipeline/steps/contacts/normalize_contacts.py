@@ -48,13 +48,13 @@ def normalize_contacts(
     after = store.LOWEST
     with named_lock(conn, "normalized_contacts"):
         while (upto := store.next_range(conn, after=after, size=_BATCH)) is not None:
-            fields = store.pending(conn, rules, after=after, upto=upto)
+            fields = store.contacts_to_read(conn, rules, after=after, upto=upto)
             after = upto
             if not fields:
                 continue
             with conn.transaction():
                 inputs = [_input(contact, default_area_code) for contact in fields]
-                written = store.write(conn, inputs, _phones(fields, default_area_code))
+                written = store.write_phones(conn, inputs, _phones(fields, default_area_code))
             read += len(fields)
             updated += written.contacts
             changed += written.phones

@@ -126,7 +126,7 @@ class _Answering:
         with self._conn.transaction():
             stored = replies.store_reply(self._conn, question, reply.text)
             if stored:
-                replies.settle(self._conn, question.trigger_id, "answered", None)
+                replies.store_outcome(self._conn, question.trigger_id, "answered", None)
                 self.report.answered += 1
             elif replies.was_edited(self._conn, question):
                 words = "the user edited the message meanwhile"
@@ -134,7 +134,7 @@ class _Answering:
                 self.report.asked_later += 1
             else:
                 words = "the user wrote again, or staff answered, meanwhile"
-                replies.settle(self._conn, question.trigger_id, "superseded", words)
+                replies.store_outcome(self._conn, question.trigger_id, "superseded", words)
                 self.report.superseded += 1
         return None
 
@@ -148,7 +148,7 @@ class _Answering:
         )
         last_try = error.failure == "unusable" and question.attempts + 1 >= _UNUSABLE_ATTEMPTS
         if error.failure in {"refused", "filtered"} or last_try:
-            replies.settle(self._conn, question.trigger_id, "failed", str(error))
+            replies.store_outcome(self._conn, question.trigger_id, "failed", str(error))
             self.report.failed += 1
             return None
         pause = error.retry_after if error.retry_after is not None else _pause(question.attempts)

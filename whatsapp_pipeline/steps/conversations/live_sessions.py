@@ -47,7 +47,7 @@ def _make_some(conn: Connection, linking: LiveLinking) -> tuple[int, LiveLinkRep
     due = store.lock_due(conn, limit=_CONVERSATIONS)
     if not due:
         return 0, LiveLinkReport()
-    store.write(conn, due, _sessions_of(conn, due))
+    store.write_sessions(conn, due, _sessions_of(conn, due))
     return len(due), linking.link(due)
 
 

@@ -28,7 +28,7 @@ from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import accounts, inbox
 from whatsapp_pipeline.store.conversations.conversations import stored_messages
-from whatsapp_pipeline.store.conversations.deliveries import Received, Stored, store
+from whatsapp_pipeline.store.conversations.deliveries import Received, Stored, store_items
 from whatsapp_pipeline.store.operations import suppression
 from whatsapp_pipeline.store.operations.privacy_webhooks import cleaned_body
 
@@ -257,7 +257,7 @@ def _store_all(conn: Connection, token: UUID, reads: Sequence[_Read], options: P
     """Store all items of all deliveries and settle them, in the caller's transaction."""
     tenants = _split_off_unknown(conn, reads, options)
     items = [received for read in reads for received in read.received]
-    stored = store(conn, items, tenants, ask_assistant=options.ask_assistant) if items else Stored()
+    stored = store_items(conn, items, tenants, ask_assistant=options.ask_assistant) if items else Stored()
     _settle(conn, token, reads, options)
     return stored
 
@@ -270,7 +270,7 @@ def _store_one_by_one(conn: Connection, token: UUID, read: _Read, options: Proce
     for received in read.received:
         try:
             with conn.transaction():
-                report.add(store(conn, [received], tenants, ask_assistant=options.ask_assistant))
+                report.add(store_items(conn, [received], tenants, ask_assistant=options.ask_assistant))
         except Exception as error:  # as above: this item is retried later, the other items are stored
             if _is_server_trouble(conn, error):
                 raise
@@ -294,7 +294,7 @@ def _split_off_unknown(
     for read in reads:
         inbox.replace_body(conn, read.delivery.id, read.body_without_erased)
     named = {r.item.phone_number_id for read in reads for r in read.received if not isinstance(r.item, Other)}
-    known = accounts.known(conn, named)
+    known = accounts.known_accounts(conn, named)
     refused = {
         name
         for name in named
@@ -316,11 +316,13 @@ def _account(received: Received) -> str | None:
 
 def _settle(conn: Connection, token: UUID, reads: Sequence[_Read], options: ProcessOptions) -> None:
     done = [r.delivery.id for r in reads if r.error is None and not r.unknown_accounts]
-    inbox.finish(conn, done, token)
+    inbox.finish_deliveries(conn, done, token)
     for read in reads:
         if read.error is not None:
             attempts = 1 if read.hopeless else options.max_attempts
-            read.hopeless = inbox.fail(conn, read.delivery.id, token, read.error, max_attempts=attempts)
+            read.hopeless = inbox.fail_delivery(
+                conn, read.delivery.id, token, read.error, max_attempts=attempts
+            )
         elif read.unknown_accounts:
             inbox.park(conn, read.delivery.id, token, read.unknown_accounts)
 

@@ -135,7 +135,7 @@ def make_decision(
         chat_state.lock_decisions(conn)
         if shown is not None:
             _refuse_if_decided(conn, wanted, shown)
-        made = overrides.add(
+        made = overrides.insert_override(
             conn,
             NewOverride(
                 offer.target_kind,
@@ -156,7 +156,7 @@ def add_override(conn: Connection, new: NewOverride) -> DecisionOutcome:
     """Store a decision on a typed file, phone or title, and write it to the links at once."""
     with conn.transaction():
         chat_state.lock_decisions(conn)
-        return _show(conn, overrides.add(conn, new), judge=True)
+        return _show(conn, overrides.insert_override(conn, new), judge=True)
 
 
 def decide_conversation(
@@ -212,7 +212,7 @@ def give_verdict(
         if verdict == "wrong" and link.id_contato is not None:
             target = _target(conn, chat)
             reason = (note or "").strip() or "review: the link is wrong"
-            made = overrides.add(
+            made = overrides.insert_override(
                 conn,
                 NewOverride(
                     "file",
@@ -224,7 +224,7 @@ def give_verdict(
                     target.chat_number,
                 ),
             )
-        verdicts.record(
+        verdicts.record_verdict(
             conn, chat, verdict, note=note, reviewer=reviewer, id_override=made, is_blind=is_blind
         )
         return _show(conn, made, judge=False) if made is not None else None
@@ -237,7 +237,7 @@ def undo_decision(conn: Connection, id_override: int, *, reason: str, removed_by
     """
     with conn.transaction():
         chat_state.lock_decisions(conn)
-        if not overrides.remove(conn, id_override, reason=reason, removed_by=removed_by):
+        if not overrides.withdraw_override(conn, id_override, reason=reason, removed_by=removed_by):
             raise PipelineError(
                 f"override {id_override} was withdrawn before or never made; see `override list --all`"
             )
@@ -263,7 +263,7 @@ def relink_months(
 
 
 def _target(conn: Connection, chat: int) -> ChatTarget:
-    target = chat_state.target_of(conn, chat)
+    target = chat_state.chat_targets(conn, chat)
     if target is None:
         raise PipelineError(f"there is no chat {chat}; the QA report and `review` give their numbers")
     return target
@@ -319,7 +319,7 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
     With `judge`, verdicts are stored for the links by the rules that it confirms or corrects; models learn
     from them.
     """
-    decision = overrides.find(conn, id_override)
+    decision = overrides.find_override(conn, id_override)
     about = overrides.chats_about(conn, id_override)
     chats = [chat.id_chat_file for chat in about]
     months = tuple(sorted({chat.month for chat in about}))
@@ -359,7 +359,7 @@ def _show_contacts(conn: Connection, chats: Sequence[int]) -> dict[int, int]:
             continue
         decided.append(DecisionRow(row.id, "manual", "override", 1.0, people.holds.target, []))
         candidates += _decided_first(row.id, people, stored[row.id])
-    links.write(conn, decided, candidates)
+    links.write_chat_links(conn, decided, candidates)
     return {chat: people.holds.id for chat, people in settled.items() if people.holds is not None}
 
 
@@ -379,6 +379,6 @@ def _show_orders(conn: Connection, decision: Override, chats: list[int]) -> None
     """Write a decision on one session's order; reset other sessions, which linking decides again."""
     sessions = chat_state.sessions_of(conn, chats, decision.session_number)
     if decision.session_number and decision.removed_at is None and decision.decision != "not_order":
-        chat_state.decide_sessions(conn, sessions, decision.id_ordem_servico)
+        chat_state.write_session_orders(conn, sessions, decision.id_ordem_servico)
     else:
         chat_state.reopen_sessions(conn, sessions)

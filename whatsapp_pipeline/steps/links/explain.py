@@ -52,7 +52,7 @@ def explain_title(
     with conn.transaction():
         row = links.stage_title(conn, values)
         decision = ContactLinking(options, log=log).decide_staged(conn, [row])[0]
-        names = links.contact_names(conn, (candidate.id_contato for candidate in decision.candidates))
+        names = links.names_of_contacts(conn, (candidate.id_contato for candidate in decision.candidates))
         order = _order(conn, row, decision, day, log) if day is not None else None
     return Explanation(decision, names, order)
 

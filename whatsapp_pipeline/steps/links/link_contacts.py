@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from whatsapp_pipeline.domain.matching.contacts import decide
+from whatsapp_pipeline.domain.matching.contacts import decide_chat
 from whatsapp_pipeline.domain.matching.link_types import (
     Area,
     ChatToLink,
@@ -103,7 +103,7 @@ class ContactLinking(MonthLinking):
         return {"contacts": self._contacts_part(conn, month)}
 
     def _tally(self, conn: Connection, month: str) -> list[Tally]:
-        return store.tally(conn, month)
+        return store.tally_chats(conn, month)
 
     def _phone_corrections(self, conn: Connection) -> dict[str, float]:
         if self._corrections is None:
@@ -111,9 +111,9 @@ class ContactLinking(MonthLinking):
         return self._corrections
 
     def _decide_and_write(self, conn: Connection, month: str) -> dict[str, int]:
-        decisions = self.decide_staged(conn, store.stage_month(conn, month))
+        decisions = self.decide_staged(conn, store.stage_month_chats(conn, month))
         before = link_report.statuses(conn, month)
-        changed = store.write(conn, decision_rows(decisions), candidate_rows(decisions))
+        changed = store.write_chat_links(conn, decision_rows(decisions), candidate_rows(decisions))
         _log_decisions(month, decisions)
         if changed["chats"]:
             link_report.record_run(conn, month, before, link_report.statuses(conn, month))
@@ -129,7 +129,7 @@ class ContactLinking(MonthLinking):
         for chat in chats:
             people = settled.get(chat.id, SettledOverrides())
             found = without_refused(evidence[chat.id], people.refused)
-            decisions.append(apply_overrides(people, decide(chat, found, policy)))
+            decisions.append(apply_overrides(people, decide_chat(chat, found, policy)))
         return decisions
 
 
@@ -248,7 +248,7 @@ def _add_contacts(
     has_name = {chat.id for chat in named}
     to_name = {chat: evidence[chat].contacts_named_directly() for chat in has_name}
     to_compare = {chat: found.contacts_to_compare_devices() for chat, found in evidence.items()}
-    names = store.contact_names(conn, set().union(*to_name.values()))
+    names = store.names_of_contacts(conn, set().union(*to_name.values()))
     devices: defaultdict[int, list[OwnedDevice]] = defaultdict(list)
     for order in store.order_texts(conn, set().union(*to_compare.values())):
         for device in find_devices(order.equipment):

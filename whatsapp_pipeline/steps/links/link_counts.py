@@ -36,7 +36,7 @@ class LinkReport:
         }
 
 
-def report(
+def count_links(
     month: str, of: Literal["chats", "sessions"], tallies: Iterable[Tally], changed: Mapping[str, int]
 ) -> LinkReport:
     """Return the counts of how the month's rows are linked now."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal, TypeAlias
 
 from whatsapp_pipeline.domain.gc_disabled import gc_disabled
-from whatsapp_pipeline.steps.links.link_counts import LinkReport, report
+from whatsapp_pipeline.steps.links.link_counts import LinkReport, count_links
 from whatsapp_pipeline.steps.links.link_rules import rules_hash
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import fingerprints, link_parts
@@ -55,12 +55,12 @@ class MonthLinking(ABC):
         changed: Mapping[str, int] = dict.fromkeys(self.written, 0)
         if not fingerprints.is_current(conn, self.stage, month, inputs):
             changed = self._decide_and_write(conn, month)
-            fingerprints.store(conn, self.stage, month, inputs)
+            fingerprints.store_fingerprint(conn, self.stage, month, inputs)
             same = link_parts.orders_version(conn) == self._orders
             orders = link_parts.orders_part(conn, month) if same else link_parts.CHANGED_MEANWHILE
             parts = {**self.parts(conn, month), **before, "orders": orders}
             link_parts.keep_parts(conn, self.stage, month, parts)
-        return report(month, self.unit, self._tally(conn, month), changed)
+        return count_links(month, self.unit, self._tally(conn, month), changed)
 
     @abstractmethod
     def parts(self, conn: Connection, month: str) -> dict[str, str]:

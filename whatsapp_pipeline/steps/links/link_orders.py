@@ -85,11 +85,13 @@ class OrderLinking(MonthLinking):
         return policy.method, policy.model.to_json()
 
     def _decide_and_write(self, conn: Connection, month: str) -> Mapping[str, int]:
-        decisions = decide_sessions(conn, store.stage_month(conn, month), self._policy_of(conn))
-        return store.write(conn, order_decision_rows(decisions), order_candidate_rows(decisions))
+        decisions = decide_sessions(conn, store.stage_month_sessions(conn, month), self._policy_of(conn))
+        return store.write_session_links(
+            conn, order_decision_rows(decisions), order_candidate_rows(decisions)
+        )
 
     def _tally(self, conn: Connection, month: str) -> list[Tally]:
-        return store.tally(conn, month)
+        return store.tally_sessions(conn, month)
 
     def _policy_of(self, conn: Connection) -> OrderPolicy:
         if self._policy is None:
@@ -104,7 +106,7 @@ def decide_sessions(
     conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy
 ) -> list[OrderDecision]:
     """Decide the staged sessions, in the transaction in which they were staged."""
-    orders = to_orders(store.orders(conn))
+    orders = to_orders(store.candidate_orders(conn))
     own_orders = by_contact(orders)
     by_name: defaultdict[str, list[Order]] = defaultdict(list)
     for order in orders:

@@ -108,7 +108,9 @@ class LiveLinking:
             return 0
         rows: Sequence[order_links.SessionRow] = store.stage_sessions(conn, [id_ for id_, _ in due])
         decisions = decide_sessions(conn, rows, self._policy)
-        changed = order_links.write(conn, order_decision_rows(decisions), order_candidate_rows(decisions))
+        changed = order_links.write_session_links(
+            conn, order_decision_rows(decisions), order_candidate_rows(decisions)
+        )
         store.keep_order_inputs(conn, due)
         return changed["sessions"]
 

@@ -14,7 +14,7 @@ from functools import partial
 
 from whatsapp_pipeline.domain.matching.few_names import FEW, match_few
 from whatsapp_pipeline.domain.matching.link_types import NameEvidence
-from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameModel, fit
+from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameModel, fit_name_model
 from whatsapp_pipeline.domain.matching.names.name_model import MODEL_VERSION
 from whatsapp_pipeline.domain.matching.naming import as_evidence
 from whatsapp_pipeline.domain.titles import parse_title
@@ -59,7 +59,7 @@ class TitleNames:
         return stored is None or _is_stale(stored, contacts, len(_examples(conn)), self._seed)
 
     def _matcher(self, conn: Connection) -> Callable[[Sequence[str]], Sequence[NameEvidence]]:
-        contacts = [ContactName(*row) for row in store.contact_names(conn)]
+        contacts = [ContactName(*row) for row in store.all_contact_names(conn)]
         if len(contacts) < FEW:
             return partial(match_few, contacts=contacts)
         if not self._may_fit and (stored := store.newest(conn, "names")) is not None:
@@ -80,7 +80,7 @@ def _model(
         if stored is not None and not _is_stale(stored, len(contacts), len(examples), seed):
             return NameModel.from_json(stored.model)
         started = time.monotonic()
-        model = fit(contacts, seed=seed, examples=examples, titles=fit_titles)
+        model = fit_name_model(contacts, seed=seed, examples=examples, titles=fit_titles)
         store.save(
             conn,
             "names",
@@ -110,7 +110,7 @@ def _is_ready(conn: Connection) -> bool:
     """Return whether names can be compared without fitting a model."""
     stored = store.newest(conn, "names")
     known = stored is not None and stored.version == str(MODEL_VERSION)
-    return known or len(store.contact_names(conn)) < FEW
+    return known or len(store.all_contact_names(conn)) < FEW
 
 
 def _examples(conn: Connection) -> list[tuple[str, int | None]]:

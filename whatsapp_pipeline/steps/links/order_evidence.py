@@ -77,7 +77,7 @@ def _is_readable(stored: models.StoredModel) -> bool:
 def _fit(conn: Connection, count: int, *, log: logging.Logger) -> OrderModel:
     started = time.monotonic()
     before = quarter_begin(clock.today())
-    rows = store.history(conn, every=-(-count // _MOST_SESSIONS), before=before)
+    rows = store.past_sessions(conn, every=-(-count // _MOST_SESSIONS), before=before)
     contacts = {row.id_contato for row in rows if row.id_contato is not None}
     orders = by_contact(to_orders(store.orders_of(conn, contacts)))
     model = fit_orders(to_sessions(rows, orders), orders, store.span(conn, before=before))

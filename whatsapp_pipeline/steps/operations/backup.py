@@ -96,7 +96,7 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
             verified,
             tables,
         )
-        private_files.write(path.with_suffix(".json"), json.dumps(asdict(backup), indent=1))
+        private_files.replace_file(path.with_suffix(".json"), json.dumps(asdict(backup), indent=1))
         partial.replace(path)
     except OSError as error:
         raise PipelineError(
@@ -119,7 +119,7 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
             file=path.name, reason=reason, verified=verified, seconds=backup.seconds, counts=backup.counts()
         ),
     )
-    remove_old(options, database, log=log)
+    delete_old_backups(options, database, log=log)
     return backup
 
 
@@ -146,10 +146,10 @@ def _verify(
 
 def _restore_and_compare(url: str, programs: Programs, path: Path, tables: dict[str, int]) -> None:
     with dumps.scratch_database(url) as scratch:
-        dumps.load(scratch, programs, path, clean=False)
+        dumps.load_dump(scratch, programs, path, clean=False)
         with connect(scratch) as conn:
             found = dumps.count_tables(conn)
-    if wrong := dumps.differences(tables, found):
+    if wrong := dumps.count_differences(tables, found):
         raise PipelineError(f"the backup does not hold what the database held ({wrong[0]}); it was not kept")
 
 
@@ -190,7 +190,7 @@ def superfluous(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[
     ]
 
 
-def remove_old(options: BackupOptions, database: str, *, log: logging.Logger) -> int:
+def delete_old_backups(options: BackupOptions, database: str, *, log: logging.Logger) -> int:
     """Delete the old backups of `database`; return their number."""
     old = superfluous(kept(options.folder, database), daily=options.keep_daily, monthly=options.keep_monthly)
     for leftover in options.folder.glob(f"{database}-*.partial"):
@@ -213,16 +213,18 @@ def restore(
     others stay. Raises PipelineError and changes nothing if it fails.
     """
     with connect(url) as conn:
-        empty, version = dumps.is_empty(conn), conn.info.server_version
+        empty, version = dumps.has_no_tables(conn), conn.info.server_version
     if not empty and not overwrite:
         raise PipelineError(
             f"{describe(url)} is not empty, nothing was changed; name an empty database, or add --overwrite"
         )
     programs = find_programs(max(version, backup.server_version) // 10000, options.bin_dir)
-    dumps.load(url, programs, options.folder / backup.file, clean=not empty)
+    dumps.load_dump(url, programs, options.folder / backup.file, clean=not empty)
     with connect(url) as conn:
         found = dumps.count_tables(conn)
-    if wrong := dumps.differences(backup.tables, {t: n for t, n in found.items() if t in backup.tables}):
+    if wrong := dumps.count_differences(
+        backup.tables, {t: n for t, n in found.items() if t in backup.tables}
+    ):
         raise PipelineError(f"the restored database differs from the backup: {wrong[0]}")
     log.info(
         "%s restored into %s",
@@ -254,7 +256,7 @@ def rewrite(
     partial = path.with_suffix(".partial")
     try:
         with dumps.scratch_database(url) as scratch:
-            dumps.load(scratch, programs, path, clean=False)
+            dumps.load_dump(scratch, programs, path, clean=False)
             if not change(scratch):
                 return False
             os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
@@ -262,7 +264,7 @@ def rewrite(
         anew = replace(backup, size_bytes=partial.stat().st_size, tables=tables, verified="listed")
         if dumps.listed_tables(programs, partial) < len(tables):
             raise PipelineError(f"the new {backup.file} does not list its tables; the old one stays")
-        private_files.write(path.with_suffix(".json"), json.dumps(asdict(anew), indent=1))
+        private_files.replace_file(path.with_suffix(".json"), json.dumps(asdict(anew), indent=1))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

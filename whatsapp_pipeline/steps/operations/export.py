@@ -32,7 +32,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
-class Written:
+class ExportOutcome:
     """What was written: rows, and texts that a cell of Excel is too small for."""
 
     rows: int = 0
@@ -45,7 +45,7 @@ def write_export(
     *,
     decimal_comma: bool = False,
     advance: Callable[[int], None] = lambda rows: None,
-) -> Written:
+) -> ExportOutcome:
     """Write chunks of rows to `path`, in the format that its suffix names.
 
     Args:
@@ -58,7 +58,7 @@ def write_export(
         OSError: The disk refuses.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    written = Written()
+    written = ExportOutcome()
     try:
         os.close(os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
         counted = _counted(chunks, written, advance)
@@ -89,7 +89,7 @@ def masked(chunks: Iterable[pl.DataFrame], export: Export) -> Iterator[pl.DataFr
 
 
 def _counted(
-    chunks: Iterable[pl.DataFrame], written: Written, advance: Callable[[int], None]
+    chunks: Iterable[pl.DataFrame], written: ExportOutcome, advance: Callable[[int], None]
 ) -> Iterator[pl.DataFrame]:
     for chunk in chunks:
         yield chunk
@@ -125,7 +125,7 @@ def _as_cells(chunk: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _write_xlsx(path: Path, chunks: Iterable[pl.DataFrame], written: Written) -> None:
+def _write_xlsx(path: Path, chunks: Iterable[pl.DataFrame], written: ExportOutcome) -> None:
     # Rows go to disk as they come. Texts are written as texts: no formula, no link, whatever they begin with.
     book = xlsxwriter.Workbook(
         str(path),

@@ -160,7 +160,7 @@ def _links_reviewed(conn: Connection) -> str | None:
     for month in months:
         if month in waived:
             continue
-        found = verdicts.agreement(conn, month)
+        found = verdicts.count_verdicts(conn, month)
         if found.reviewed < found.sampled:
             return (
                 f"{found.sampled - found.reviewed} of {found.sampled} chats in the review sample of {month} "
@@ -177,7 +177,9 @@ def _disagreement(found: verdicts.Agreement, month: str) -> str | None:
         return (
             f"no verdict on the review sample of {month} says right or wrong; `review --sample` asks for them"
         )
-    least = 1 - dict(settings.load().check_tolerances).get("reviewers_agree", verdicts.TOLERATED_DISAGREEMENT)
+    least = 1 - dict(settings.load_settings().check_tolerances).get(
+        "reviewers_agree", verdicts.TOLERATED_DISAGREEMENT
+    )
     if found.rate >= least:
         return None
     return (

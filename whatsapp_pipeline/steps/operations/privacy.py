@@ -29,7 +29,7 @@ from whatsapp_pipeline.store.grants import WRITER
 from whatsapp_pipeline.store.locks import in_transaction
 from whatsapp_pipeline.store.operations import privacy, privacy_chats, privacy_texts, suppression
 from whatsapp_pipeline.store.operations.privacy_webhooks import Erased, erase_listed_webhooks
-from whatsapp_pipeline.store.operations.privacy_webhooks import erase_person as erase_from_tables
+from whatsapp_pipeline.store.operations.privacy_webhooks import erase_webhook_data as erase_from_tables
 from whatsapp_pipeline.webhook import privacy as webhooks
 from whatsapp_pipeline.webhook.spool import spool_directory
 
@@ -50,7 +50,7 @@ class Erasure:
 FindSubject = Callable[[Connection], privacy.Subject]
 
 
-def contact(id_contato: int) -> FindSubject:
+def contact_finder(id_contato: int) -> FindSubject:
     """Return a function that finds a contact; it raises PipelineError when there is no such contact."""
 
     def find(conn: Connection) -> privacy.Subject:
@@ -87,7 +87,7 @@ def export_person(conn: Connection, settings: Settings, find: FindSubject) -> di
     with _as_writer("export a person"):
         webhooks.empty_spool(conn, spool)
         subject = find(conn)
-        held = privacy.export(conn, subject)
+        held = privacy.export_rows(conn, subject)
         held.update(webhooks.export_webhooks(conn, subject.person, spool))
         folder = settings.local_dir / "erp_backup"
         held["erp_backup"] = (
@@ -98,7 +98,7 @@ def export_person(conn: Connection, settings: Settings, find: FindSubject) -> di
         _refuse_nobody(subject, held)
         key = privacy_key.find_or_make()
         counts = {name: len(rows) for name, rows in held.items() if rows}
-        privacy.audit(conn, "privacy.export", _audit_subject(key, subject), counts)
+        privacy.add_audit_row(conn, "privacy.export", _audit_subject(key, subject), counts)
     return held
 
 
@@ -123,17 +123,20 @@ def erase_person(
         if subject.id_contato is None:
             _refuse_nobody(
                 subject,
-                {**privacy.export(conn, subject), **webhooks.export_webhooks(conn, subject.person, spool)},
+                {
+                    **privacy.export_rows(conn, subject),
+                    **webhooks.export_webhooks(conn, subject.person, spool),
+                },
             )
         orders = privacy.count_orders(conn, subject)
 
         def erase() -> tuple[dict[str, int], Erased]:
-            suppression.add(conn, privacy.suppression_entries(conn, subject))
+            suppression.add_entries(conn, privacy.suppression_entries(conn, subject))
             from_webhooks = erase_from_tables(conn, subject.person)
-            removed = privacy.erase(conn, subject, keep_contact_row=keep_contact_row)
+            removed = privacy.erase_rows(conn, subject, keep_contact_row=keep_contact_row)
             removed[_OTHERS] = _erase_named_files(conn, subject.person.is_named, subject.person.needles())
             key = suppression.key_in_use(conn)
-            privacy.audit(conn, "privacy.erase", _audit_subject(key, subject), removed)
+            privacy.add_audit_row(conn, "privacy.erase", _audit_subject(key, subject), removed)
             return removed, from_webhooks
 
         removed, from_webhooks = in_transaction(conn, erase)
@@ -164,7 +167,7 @@ def _erase_named_files(conn: Connection, is_person: NameTest, needles: list[str]
     A file is found by its path, so the path can't be kept without the number. The caller opens a transaction.
     """
     chats = privacy_chats.chats_of_named_files(conn, is_person, needles, ())
-    suppression.add(conn, [("file", suppression.file_value(*chat)) for chat in chats])
+    suppression.add_entries(conn, [("file", suppression.file_value(*chat)) for chat in chats])
     return privacy.delete_chats(conn, chats)
 
 
@@ -241,7 +244,7 @@ def recall_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int
         remembered = _remembered(settings)
         if not remembered <= known:
             return _recall(conn, settings, remembered, log=log)
-        if known - remembered and suppression.is_key_of(conn, privacy_key.find()):
+        if known - remembered and suppression.is_key_of(conn, privacy_key.find_key()):
             _remember(settings, sorted(known))
     return 0
 
@@ -271,7 +274,7 @@ def _recall(
 
     def recall() -> int:
         suppression.add_hashes_of_key(conn, remembered)
-        return 0 if suppression.is_empty(conn) else _erase_listed(conn)
+        return 0 if suppression.has_no_entries(conn) else _erase_listed(conn)
 
     count = in_transaction(conn, recall)
     if count:
@@ -302,9 +305,9 @@ def _erase_listed(conn: Connection) -> int:
     """Erase everybody on the list from the tables: contacts, then people of webhooks, chats and mentions."""
     count = 0
     for id_contato in sorted(suppression.suppressed_contact_ids(conn, privacy.contact_ids(conn))):
-        subject = contact(id_contato)(conn)
+        subject = contact_finder(id_contato)(conn)
         from_webhooks = erase_from_tables(conn, subject.person)
-        removed = privacy.erase(conn, subject, keep_contact_row=False)
+        removed = privacy.erase_rows(conn, subject, keep_contact_row=False)
         if sum(removed.values()) > removed["contatos"] or from_webhooks.conversations:
             count += 1
     listed = suppression.suppressed_chats(conn, privacy.chats_known_by(conn))
@@ -329,7 +332,7 @@ def _remember(settings: Settings, entries: list[tuple[str, bytes]]) -> None:
     lines = [(_FINGERPRINT, fingerprint), *sorted({*entries, *_remembered(settings)})]
     path = settings.local_dir / LIST_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    private_files.write(path, "".join(f"{kind} {value.hex()}\n" for kind, value in lines))
+    private_files.replace_file(path, "".join(f"{kind} {value.hex()}\n" for kind, value in lines))
 
 
 def _remembered(settings: Settings) -> frozenset[tuple[str, bytes]]:
@@ -400,6 +403,6 @@ def _scrub_pages(folder: Path, id_contato: int) -> int:
             item.clear()
             item["id"] = kept
         if found:
-            private_files.write(path, json.dumps(content))
+            private_files.replace_file(path, json.dumps(content))
             changed += 1
     return changed

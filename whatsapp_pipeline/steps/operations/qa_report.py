@@ -87,14 +87,14 @@ def make(
     """Read the figures of `months` and the results of `rules`, and render the page."""
     rows = [row for row in status.months(conn) if row["month"] in set(months)]
     found = [str(row["month"]) for row in rows]
-    samples = {month: verdicts.sample(conn, month) for month in found}
+    samples = {month: verdicts.review_sample(conn, month) for month in found}
     agreements = {month: verdicts.agreement_of(sample) for month, sample in samples.items()}
     waiting = _waiting(conn, found, show_names=show_names)
     waiting_ids = {line["chat"].id_chat_file for line in waiting}
     html = render(
         "qa_report.html",
         months=list(months),
-        console=settings.load().console_url,
+        console=settings.load_settings().console_url,
         made_at=made_at,
         show_names=show_names,
         totals=_totals(conn, rows, agreements),
@@ -127,10 +127,10 @@ def make(
     )
 
 
-def write(path: Path, html: str) -> Path:
+def write_report(path: Path, html: str) -> Path:
     """Write the page atomically, readable only by its owner; return its path."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    private_files.write(path, html)
+    private_files.replace_file(path, html)
     return path
 
 

@@ -44,7 +44,7 @@ def delete_old(conn: Connection, months: int, *, today: date, log: logging.Logge
     with conn.transaction():
         deleted = privacy.delete_months_before(conn, first)
         if deleted:
-            privacy.audit(conn, "retention", None, {"before": first, "chats": deleted})
+            privacy.add_audit_row(conn, "retention", None, {"before": first, "chats": deleted})
     log.info(
         "retention: %d chats of months before %s deleted",
         deleted,

@@ -67,7 +67,7 @@ def find_customer(conn: Connection, who: str, *, default_area_code: str | None =
 
 def dossier(conn: Connection, number: int, *, messages: int = 30) -> Dossier:
     """Gather what is known of contact `number`, with the last `messages` messages."""
-    contact = store.contact(conn, number)
+    contact = store.contact_row(conn, number)
     if contact is None:
         raise PipelineError(f"there is no contact {number} in contatos")
     summary = store.summary(conn, number)
@@ -81,8 +81,8 @@ def dossier(conn: Connection, number: int, *, messages: int = 30) -> Dossier:
     return Dossier(
         contact,
         summary,
-        store.conversations(conn, number),
-        store.orders(conn, number),
+        store.contact_conversations(conn, number),
+        store.contact_orders(conn, number),
         store.quotes(conn, ids["chat"], ids["webhook"]),
         store.last_messages(conn, number, limit=messages),
     )

@@ -25,7 +25,7 @@ from whatsapp_pipeline.domain.summaries.metrics import (
     MetricOptions,
     business_days,
 )
-from whatsapp_pipeline.domain.summaries.sentiment import OPINION, label_of
+from whatsapp_pipeline.domain.summaries.sentiment import OPINION, sentiment_label
 from whatsapp_pipeline.domain.summaries.text import TEXT_VERSION, Facts, compose
 from whatsapp_pipeline.domain.summaries.text_reading import TEXT_LIMIT, MessageReader
 from whatsapp_pipeline.domain.summaries.wording import Claim
@@ -114,7 +114,7 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
             report = _compute(conn, options, as_of, texts, report, log)
         live_summaries.note_summarized(conn, started, options.contacts)
         search_words.add_new_words(conn)
-        store.finish(conn)
+        store.drop_work_tables(conn)
     log.info(
         "%d contacts, %d changed, %d summaries written, %d removed, %d messages measured",
         report.contacts,
@@ -148,7 +148,7 @@ def stale_contacts(conn: Connection, options: SummaryOptions) -> tuple[int, list
     store.prepare(conn)
     contacts = store.stage_contacts(conn, options.digest(reader.rules))
     stale = store.stale(conn)
-    store.finish(conn)
+    store.drop_work_tables(conn)
     return contacts, stale
 
 
@@ -252,7 +252,7 @@ def _facts(row: dict[str, Any], mood: float | None, change: float | None) -> Fac
         frequency=row["frequency"],
         topics=row["topics"] or (),
         terms=row["terms"] or (),
-        sentiment=label_of(mood or 0.0),
+        sentiment=sentiment_label(mood or 0.0),
         mood=mood,
         mood_change=change,
         mood_ref=row["mood_ref"],

@@ -52,7 +52,7 @@ def is_known(conn: Connection, path: str) -> bool:
     return row == (True,)
 
 
-def ignore(conn: Connection, path: str, *, reason: str, made_by: str) -> None:
+def ignore_file(conn: Connection, path: str, *, reason: str, made_by: str) -> None:
     """Ignore a file from now on, and delete its row and its findings; messages must not be loaded from it."""
     with conn.transaction():
         conn.execute(
@@ -67,6 +67,6 @@ def ignore(conn: Connection, path: str, *, reason: str, made_by: str) -> None:
         conn.execute("DELETE FROM exceptions WHERE file_path = %s", (path,))
 
 
-def heed(conn: Connection, path: str) -> bool:
+def stop_ignoring(conn: Connection, path: str) -> bool:
     """Stop ignoring a file; return whether it was ignored."""
     return conn.execute("DELETE FROM ignored_files WHERE file_path = %s", (path,)).rowcount == 1

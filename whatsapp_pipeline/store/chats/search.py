@@ -48,7 +48,7 @@ class SearchHit(NamedTuple):
     snippet: str
 
 
-def search(conn: Connection, query: SearchQuery) -> list[SearchHit]:
+def search_messages(conn: Connection, query: SearchQuery) -> list[SearchHit]:
     """Return the best matches, most relevant first and newest first among equals."""
     with conn.cursor(row_factory=class_row(SearchHit)) as cursor:
         return cursor.execute(

@@ -100,7 +100,7 @@ def version(conn: Connection, table: Table) -> str:
              FROM exceptions WHERE stage = %s)""",
         (STAGES[table],),
     ).fetchone()
-    return blake2b(repr((row, adoption.columns(conn, table))).encode(), digest_size=20).hexdigest()
+    return blake2b(repr((row, adoption.columns_by_name(conn, table))).encode(), digest_size=20).hexdigest()
 
 
 def remember_contacts(conn: Connection, contacts: Iterable[ContactSource]) -> None:

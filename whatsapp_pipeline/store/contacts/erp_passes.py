@@ -174,7 +174,7 @@ def complete(conn: Connection, run: Pass, *, until: datetime | None, items: int,
     )
 
 
-def fail(conn: Connection, run: Pass, *, items: int, expected: int) -> None:
+def fail_pass(conn: Connection, run: Pass, *, items: int, expected: int) -> None:
     """Close a failed pass; the next one resumes it after the last stored page."""
     conn.execute(
         """UPDATE erp_passes SET status = 'failed', items = %s, expected = %s, finished_at = clock_timestamp()

@@ -63,7 +63,7 @@ class _UnfitError(ValueError):
     """A value that a column can't store; the text states the reason."""
 
 
-def fit(
+def fit_values(
     columns: Mapping[str, UserColumn],
     rows: Iterable[tuple[int, Mapping[str, Value]]],
     odd: Mapping[int, Mapping[str, str]] | None = None,

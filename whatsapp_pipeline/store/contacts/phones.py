@@ -66,7 +66,7 @@ def next_range(conn: Connection, *, after: int, size: int) -> int | None:
     return None if row is None else row[0]
 
 
-def pending(conn: Connection, rules: str, *, after: int, upto: int) -> list[PhoneFields]:
+def contacts_to_read(conn: Connection, rules: str, *, after: int, upto: int) -> list[PhoneFields]:
     """Return the contacts in (after, upto] whose fields or `rules` changed since they were read."""
     rows = conn.execute(
         queries.load("contacts/normalize_pending"), {"rules": rules, "after": after, "upto": upto}
@@ -86,7 +86,9 @@ def count_waiting(conn: Connection, rules: str) -> int:
     return int(row[0]) if row else 0
 
 
-def write(conn: Connection, inputs: Sequence[PhoneInput], phones: Iterable[ContactPhone]) -> ChangedRows:
+def write_phones(
+    conn: Connection, inputs: Sequence[PhoneInput], phones: Iterable[ContactPhone]
+) -> ChangedRows:
     """Write the phones of these contacts where they differ. Call it in a transaction."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_phones, pg_temp.incoming_inputs")
     conn.execute(

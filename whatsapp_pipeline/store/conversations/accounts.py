@@ -85,7 +85,7 @@ def accounts(conn: Connection) -> list[Account]:
     return [Account(*row) for row in rows]
 
 
-def known(conn: Connection, phone_number_ids: Collection[str]) -> Mapping[str, Account]:
+def known_accounts(conn: Connection, phone_number_ids: Collection[str]) -> Mapping[str, Account]:
     """Read those of the given accounts that exist."""
     rows = conn.execute(
         "SELECT a.phone_number_id, a.tenant_id, NULL, a.is_active FROM whatsapp_accounts a"

@@ -126,7 +126,7 @@ def claim(conn: Connection, *, seconds: float) -> Question | None:
     return Question(*row) if row else None
 
 
-def settle(
+def store_outcome(
     conn: Connection, trigger_id: int, state: Literal["answered", "superseded", "failed"], reason: str | None
 ) -> None:
     """Store the outcome of a pending question."""
@@ -196,7 +196,7 @@ def question_status(conn: Connection) -> QuestionStatus:
     return QuestionStatus(pending, due, max(0.0, oldest), failed, expired)
 
 
-def unanswered(conn: Connection, limit: int = 20) -> list[tuple[int, str, int, str]]:
+def failed_questions(conn: Connection, limit: int = 20) -> list[tuple[int, str, int, str]]:
     """Read (message id, state, attempts, reason) of the latest questions without a reply after a failure."""
     return conn.execute(
         """

@@ -10,7 +10,7 @@ from typing import LiteralString, NamedTuple
 from psycopg.rows import class_row
 
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.conversations.message_stream import Scope
+from whatsapp_pipeline.store.conversations.message_stream import StreamScope
 
 
 class ChatHead(NamedTuple):
@@ -49,7 +49,7 @@ _HEADS: dict[str, LiteralString] = {
 }
 
 
-def chat_head(conn: Connection, scope: Scope) -> ChatHead | None:
+def chat_head(conn: Connection, scope: StreamScope) -> ChatHead | None:
     """Return the head of a scope of kind `chat` or `webhook`; None where there is no such conversation."""
     with conn.cursor(row_factory=class_row(ChatHead)) as cursor:
         return cursor.execute(_HEADS[scope.kind], (scope.id,)).fetchone()

@@ -57,7 +57,7 @@ def get_or_create_conversation(
     with conn.transaction():
         lock_accounts(conn, [phone_number_id])
         correspondent = (phone_number_id, (wa_identity(wa_from.strip()),))
-        return resolve(conn, [correspondent], {phone_number_id: tenant_id})[0][0]
+        return resolve_conversations(conn, [correspondent], {phone_number_id: tenant_id})[0][0]
 
 
 def add_conversation_message(
@@ -129,7 +129,7 @@ def stored_messages(conn: Connection, inbox_ids: Sequence[int]) -> list[tuple[in
     ).fetchall()
 
 
-def resolve(
+def resolve_conversations(
     conn: Connection, correspondents: Sequence[Correspondent], tenants: Mapping[str, int | None]
 ) -> tuple[list[int], int]:
     """Find or create the conversation of each correspondent; return their ids, and how many were created.

@@ -13,21 +13,21 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from whatsapp_pipeline.domain.conversations import Item, Message, Other, Status
+from whatsapp_pipeline.domain.conversations import DeliveredMessage, Item, Other, Status
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations.assistant import add_questions
 from whatsapp_pipeline.store.conversations.conversations import (
     keep_one_lead,
     lock_accounts,
     note_renamings,
-    resolve,
+    resolve_conversations,
 )
 from whatsapp_pipeline.store.queries import load
 
 # Types of messages that change an earlier message.
 _CHANGES = ("edit", "revoke")
 
-_T = TypeVar("_T", Message, Status, Other)
+_T = TypeVar("_T", DeliveredMessage, Status, Other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Stored:
     leads: int = 0
 
 
-def store(
+def store_items(
     conn: Connection,
     received: Sequence[Received],
     tenants: Mapping[str, int | None],
@@ -64,7 +64,11 @@ def store(
     `tenants` gives the tenant of each account's new conversations. With `ask_assistant` each new message of
     a user becomes a question for the assistant, unless it is too old.
     """
-    messages, statuses, others = (_of(received, Message), _of(received, Status), _of(received, Other))
+    messages, statuses, others = (
+        _of(received, DeliveredMessage),
+        _of(received, Status),
+        _of(received, Other),
+    )
     lock_accounts(conn, (r.item.phone_number_id for r in received if not isinstance(r.item, Other)))
     inserted, conversations = _add_messages(conn, messages, tenants) if messages else ([], 0)
     _apply_changes(conn, [m for _, m in messages])
@@ -91,7 +95,7 @@ def _of(received: Sequence[Received], kind: type[_T]) -> list[tuple[Received, _T
     return [(r, r.item) for r in received if isinstance(r.item, kind)]
 
 
-def _message_key(received: Received, message: Message) -> str:
+def _message_key(received: Received, message: DeliveredMessage) -> str:
     return message.provider_id or message.key or f"{received.delivery_id}:{message.position}"
 
 
@@ -151,10 +155,10 @@ def _with_copy(row: _MessageRow, copy: _MessageRow) -> _MessageRow:
 
 
 def _add_messages(
-    conn: Connection, messages: Sequence[tuple[Received, Message]], tenants: Mapping[str, int | None]
+    conn: Connection, messages: Sequence[tuple[Received, DeliveredMessage]], tenants: Mapping[str, int | None]
 ) -> tuple[list[int], int]:
     """Insert the new messages; return their ids, and how many conversations were created."""
-    ids, made = resolve(conn, [(m.phone_number_id, m.identities) for _, m in messages], tenants)
+    ids, made = resolve_conversations(conn, [(m.phone_number_id, m.identities) for _, m in messages], tenants)
     first: dict[tuple[str, str], _MessageRow] = {}
     for (r, m), conversation_id in sorted(
         zip(messages, ids, strict=True), key=lambda pair: (pair[0][0].inbox_id, pair[0][1].position)
@@ -198,7 +202,7 @@ def _add_messages(
     return [row_id for row_id, is_new in rows if is_new], made
 
 
-def _apply_changes(conn: Connection, messages: Sequence[Message]) -> None:
+def _apply_changes(conn: Connection, messages: Sequence[DeliveredMessage]) -> None:
     """Apply edits and revocations to their messages. The order in which message and change arrive is free.
 
     Only the author's changes are applied: change and message must have the same role. A message id of the
@@ -215,7 +219,7 @@ def _apply_changes(conn: Connection, messages: Sequence[Message]) -> None:
 
 
 def _touch_conversations(
-    conn: Connection, messages: Sequence[tuple[Received, Message]], ids: Sequence[int]
+    conn: Connection, messages: Sequence[tuple[Received, DeliveredMessage]], ids: Sequence[int]
 ) -> None:
     """Update the conversations' latest message time and profile name."""
     latest: dict[int, datetime] = {}
@@ -238,7 +242,7 @@ def _touch_conversations(
 
 
 def _add_leads(
-    conn: Connection, messages: Sequence[tuple[Received, Message]], tenants: Mapping[str, int | None]
+    conn: Connection, messages: Sequence[tuple[Received, DeliveredMessage]], tenants: Mapping[str, int | None]
 ) -> int:
     """Add one lead for each writer who is no contact, with the number that wrote first; return how many."""
     found: dict[tuple[str, str], tuple[Any, ...]] = {}

@@ -40,7 +40,7 @@ class Batch:
     first_id: int
     last_id: int
     attempt: int
-    status: str
+    count_deliveries: str
     requested_at: datetime
 
 
@@ -156,7 +156,7 @@ def lease(
     return token, sorted((Delivery(*row) for row in found), key=lambda delivery: delivery.id)
 
 
-def finish(conn: Connection, ids: Sequence[int], token: UUID) -> None:
+def finish_deliveries(conn: Connection, ids: Sequence[int], token: UUID) -> None:
     """Set deliveries to `done`, except those that another worker has leased since."""
     conn.execute(
         "UPDATE webhook_inbox SET status = 'done', processed_at = now(), error = NULL, lease_token = NULL,"
@@ -174,7 +174,7 @@ def park(conn: Connection, inbox_id: int, token: UUID, accounts: Sequence[str]) 
     )
 
 
-def fail(conn: Connection, inbox_id: int, token: UUID, error: str, *, max_attempts: int) -> bool:
+def fail_delivery(conn: Connection, inbox_id: int, token: UUID, error: str, *, max_attempts: int) -> bool:
     """Count a failed attempt and set the time of the next; after `max_attempts` set the status to `dead`.
 
     Returns whether the delivery is now a dead letter.
@@ -225,7 +225,7 @@ def replay(
     ).rowcount
 
 
-def status(conn: Connection) -> InboxStatus:
+def count_deliveries(conn: Connection) -> InboxStatus:
     """Count the deliveries that wait, by status."""
     row = conn.execute(
         """

@@ -40,7 +40,9 @@ def said(conn: Connection, conversations: Sequence[int]) -> Iterator[list[SaidRo
             yield rows
 
 
-def write(conn: Connection, conversations: Sequence[int], sessions: Sequence[SessionOfConversation]) -> None:
+def write_sessions(
+    conn: Connection, conversations: Sequence[int], sessions: Sequence[SessionOfConversation]
+) -> None:
     """Write the given sessions of these conversations, delete their others and clear `sessions_due`."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_sessions")
     conn.execute(

@@ -30,7 +30,7 @@ _SCOPES: dict[ScopeKind, LiteralString] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class StreamScope:
     """The selection of messages; `id` is the id of the customer, order, chat or live conversation."""
 
     kind: ScopeKind
@@ -133,7 +133,7 @@ _GIVEN_KEY: LiteralString = (
 
 
 def messages_around(
-    conn: Connection, scope: Scope, place: Place, *, before: int, after: int, exclusive: bool = False
+    conn: Connection, scope: StreamScope, place: Place, *, before: int, after: int, exclusive: bool = False
 ) -> list[StreamMessage]:
     """Return up to `before` messages before a place and up to `after` messages from the place on, in order.
 
@@ -167,7 +167,7 @@ def messages_around(
 
 
 def messages_between(
-    conn: Connection, scope: Scope, since: datetime | None, until: datetime | None, *, limit: int
+    conn: Connection, scope: StreamScope, since: datetime | None, until: datetime | None, *, limit: int
 ) -> list[StreamMessage]:
     """Return up to `limit` messages of a period, oldest first, for printing and for export."""
     statement: LiteralString = f"""
@@ -225,7 +225,7 @@ class WordHit(NamedTuple):
         return Place(self.at, self.file, self.ordinal)
 
 
-def word_hits(conn: Connection, scope: Scope, words: str, *, limit: int) -> list[WordHit]:
+def word_hits(conn: Connection, scope: StreamScope, words: str, *, limit: int) -> list[WordHit]:
     """Return the newest messages of a scope that contain the words, at most `limit`, in order.
 
     The query reads the scope's messages first and then searches them, because the index over the words of all

@@ -43,7 +43,7 @@ def lock_decisions(conn: Connection) -> None:
     conn.execute(_LOCK)
 
 
-def target_of(conn: Connection, id_chat_file: int) -> ChatTarget | None:
+def chat_targets(conn: Connection, id_chat_file: int) -> ChatTarget | None:
     """Return the targets of decisions on a chat; None if there is no such chat."""
     row = conn.execute(
         """
@@ -90,7 +90,7 @@ def snooze(
     )
 
 
-def decide_sessions(conn: Connection, sessions: list[int], id_ordem_servico: int | None) -> None:
+def write_session_orders(conn: Connection, sessions: list[int], id_ordem_servico: int | None) -> None:
     """Write a decision on these sessions' order now; linking their month adds the evidence later.
 
     A session that stays `manual` and loses its order looks to the trigger like one whose order was deleted,

@@ -4,7 +4,7 @@ What belongs here: set-based statements. What does not: deciding (domain/matchin
 in general (decisions.py), overrides (overrides.py), fitted models (models.py), and the report
 (link_report.py).
 
-The functions work on a temporary table `linking` that `stage_month` or `stage_title` fills: call them
+The functions work on a temporary table `linking` that `stage_month_chats` or `stage_title` fills: call them
 inside one transaction.
 """
 
@@ -81,7 +81,7 @@ _TABLES = DecisionTables("chat_files", "match_status", "id_contato", "match_cand
 _STAGED = ", ".join(StagedChat._fields)
 
 
-def stage_month(conn: Connection, month: str) -> list[StagedChat]:
+def stage_month_chats(conn: Connection, month: str) -> list[StagedChat]:
     """Stage the month's chats that are in the archive, and return them by id."""
     statistics.refresh(conn, _JOINED)
     conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
@@ -128,7 +128,7 @@ def order_hits(conn: Connection) -> list[OrderHitRow]:
     return [OrderHitRow(*row) for row in conn.execute(queries.load("links/link_order_hits"))]
 
 
-def contact_names(conn: Connection, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+def names_of_contacts(conn: Connection, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
     """Return (nome, fantasia) of contacts; a missing name is ""."""
     rows = conn.execute(
         """SELECT DISTINCT ON (id) id, coalesce(nome, ''), coalesce(fantasia, '') FROM contatos
@@ -149,7 +149,7 @@ def order_texts(conn: Connection, contacts: Iterable[int]) -> list[OrderText]:
     return [OrderText(*row) for row in rows]
 
 
-def tally(conn: Connection, month: str) -> list[Tally]:
+def tally_chats(conn: Connection, month: str) -> list[Tally]:
     """Return counts of how the month's chats are linked now."""
     rows = conn.execute(
         """SELECT match_status, match_method, id_contato IS NOT NULL, match_flags, count(*)
@@ -160,9 +160,9 @@ def tally(conn: Connection, month: str) -> list[Tally]:
     return [Tally(*row) for row in rows]
 
 
-def write(
+def write_chat_links(
     conn: Connection, rows: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
 ) -> dict[str, int]:
     """Write decisions on chats and their candidates; return the number of changed rows of each."""
-    chats, changed = decisions.write(conn, _TABLES, "links/links_update", rows, candidates)
+    chats, changed = decisions.write_decisions(conn, _TABLES, "links/links_update", rows, candidates)
     return {"chats": chats, "candidates": changed}

@@ -65,7 +65,7 @@ class DecisionTables:
     owner: LiteralString
 
 
-def write(
+def write_decisions(
     conn: Connection,
     tables: DecisionTables,
     update: LiteralString,

@@ -56,7 +56,7 @@ def is_current(conn: Connection, stage: Stage, month: str, inputs: bytes) -> boo
     return row is not None and row[0] == _outputs(conn, stage, month, inputs)
 
 
-def store(conn: Connection, stage: Stage, month: str, inputs: bytes) -> None:
+def store_fingerprint(conn: Connection, stage: Stage, month: str, inputs: bytes) -> None:
     """Store that the month is decided from `inputs` and written."""
     conn.execute(
         """INSERT INTO link_stamps (stage, month, stamp) VALUES (%s, %s, %s)

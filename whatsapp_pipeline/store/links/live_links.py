@@ -60,7 +60,7 @@ def write_contacts(
     candidates: Iterable[CandidateRow],
 ) -> int:
     """Bring conversations to what was decided of their contacts; return how many changed."""
-    changed, _ = decisions.write(conn, _PLACE, "links/conversation_links_update", rows, candidates)
+    changed, _ = decisions.write_decisions(conn, _PLACE, "links/conversation_links_update", rows, candidates)
     _keep_inputs(conn, "link_inputs", [(row.id, row.inputs) for row in due])
     return changed
 
@@ -98,7 +98,7 @@ def _keep_inputs(conn: Connection, column: str, values: Sequence[tuple[int, str]
     conn.execute(statements[column].encode(), ([id_ for id_, _ in values], [text for _, text in values]))
 
 
-def target_of(conn: Connection, conversation: int) -> str | None:
+def live_target(conn: Connection, conversation: int) -> str | None:
     """Return the name under which decisions are about a conversation; None when there is no such one."""
     row = conn.execute(
         """

@@ -59,7 +59,7 @@ def save(
     return int(row[0])
 
 
-def contact_names(conn: Connection) -> list[tuple[int, str, str]]:
+def all_contact_names(conn: Connection) -> list[tuple[int, str, str]]:
     """Return (id, nome, fantasia) of every contact with a name, by id."""
     return conn.execute(
         """SELECT DISTINCT ON (id) id, coalesce(nome, ''), coalesce(fantasia, '') FROM contatos

@@ -1,7 +1,7 @@
 """Sessions of a month, the orders around them, and writing their links.
 
 What belongs here: set-based statements. What does not: deciding (domain/matching/orders.py). The functions
-work on a temporary table that `stage_month` fills, so call them inside one transaction.
+work on a temporary table that `stage_month_sessions` fills, so call them inside one transaction.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _TABLES = DecisionTables(
 )
 
 
-def stage_month(conn: Connection, month: str) -> list[SessionRow]:
+def stage_month_sessions(conn: Connection, month: str) -> list[SessionRow]:
     """Stage the sessions of the month's chats, and return them by id."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.order_linking")
     conn.execute(
@@ -61,7 +61,7 @@ def stage_month(conn: Connection, month: str) -> list[SessionRow]:
     return [SessionRow(*row) for row in conn.execute(f"SELECT {columns} FROM order_linking ORDER BY id")]
 
 
-def orders(conn: Connection) -> list[OrderRow]:
+def candidate_orders(conn: Connection) -> list[OrderRow]:
     """Return the orders of the staged sessions' contacts, and the orders that sessions name, by id."""
     return [OrderRow(*row) for row in conn.execute(queries.load("links/order_of_contacts"))]
 
@@ -73,7 +73,7 @@ def orders_about(conn: Connection, contact: int | None, numbers: Sequence[str]) 
     return [OrderRow(*row) for row in conn.execute(queries.load("links/order_about"), values)]
 
 
-def history(conn: Connection, *, every: int, before: date) -> list[SessionRow]:
+def past_sessions(conn: Connection, *, every: int, before: date) -> list[SessionRow]:
     """Return the sessions before a day of every `every`-th contact that has an order, without repeats."""
     columns = ", ".join(f"found.{column}" for column in SessionRow._fields)
     query = f"SELECT {columns} FROM ({queries.load('links/order_history')}) found ORDER BY found.id"
@@ -113,7 +113,7 @@ def span(conn: Connection, *, before: date) -> tuple[date, date] | None:
     return (row[0], row[1]) if row and row[0] is not None else None
 
 
-def tally(conn: Connection, month: str) -> list[Tally]:
+def tally_sessions(conn: Connection, month: str) -> list[Tally]:
     """Return counts of how the sessions of the month's chats are linked now."""
     rows = conn.execute(
         """SELECT s.order_match_status, s.order_match_method, s.id_ordem_servico IS NOT NULL, s.order_flags,
@@ -126,12 +126,12 @@ def tally(conn: Connection, month: str) -> list[Tally]:
     return [Tally(*row) for row in rows]
 
 
-def write(
+def write_session_links(
     conn: Connection, rows: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
 ) -> dict[str, int]:
     """Write decisions on sessions, their candidates and chats; return the number of changed rows of each."""
-    sessions, changed = decisions.write(conn, _TABLES, "links/orders_update", rows, candidates)
-    # As in decisions.write: a decided chat that loses its order must not look like a deleted order.
+    sessions, changed = decisions.write_decisions(conn, _TABLES, "links/orders_update", rows, candidates)
+    # As in decisions.write_decisions: a decided chat that loses its order must not look like a deleted order.
     conn.execute(
         """UPDATE chat_files f SET order_match_method = NULL
            WHERE order_match_method = 'override' AND id_ordem_servico IS NOT NULL

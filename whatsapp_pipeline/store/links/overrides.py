@@ -89,7 +89,7 @@ def about_staged(conn: Connection, query: str) -> dict[int, list[PersonDecision]
     return dict(found)
 
 
-def add(conn: Connection, new: NewOverride) -> int:
+def insert_override(conn: Connection, new: NewOverride) -> int:
     """Add a decision and return its id; it replaces the one in force on the same question.
 
     Raises PipelineError if the contact or order does not exist, or the decision is invalid.
@@ -105,7 +105,7 @@ def add(conn: Connection, new: NewOverride) -> int:
     return int(row[0])
 
 
-def remove(conn: Connection, id_: int, *, reason: str, removed_by: str) -> bool:
+def withdraw_override(conn: Connection, id_: int, *, reason: str, removed_by: str) -> bool:
     """Withdraw a decision, which stays on record; return False if it was withdrawn before.
 
     The decision that it replaced is in force again. Withdrawing a replaced decision changes nothing now: the
@@ -173,7 +173,7 @@ def title_key(conn: Connection, title: str) -> str:
     return str(row[0]) if row else ""
 
 
-def find(conn: Connection, id_: int) -> Override | None:
+def find_override(conn: Connection, id_: int) -> Override | None:
     """Return a decision by its id."""
     columns = ", ".join(Override._fields)
     row = conn.execute(f"SELECT {columns} FROM link_overrides WHERE id = %s", (id_,)).fetchone()

@@ -62,7 +62,7 @@ class Agreement(NamedTuple):
         return self.right / decided if decided else None
 
 
-def sample(conn: Connection, month: str) -> list[SampleRow]:
+def review_sample(conn: Connection, month: str) -> list[SampleRow]:
     """Return the review sample of a month, chats with warnings first, in a stable order."""
     return samples(conn, [month])
 
@@ -87,12 +87,12 @@ def agreement_of(rows: list[SampleRow]) -> Agreement:
     )
 
 
-def agreement(conn: Connection, month: str) -> Agreement:
+def count_verdicts(conn: Connection, month: str) -> Agreement:
     """Count the verdicts on a month's sample."""
-    return agreement_of(sample(conn, month))
+    return agreement_of(review_sample(conn, month))
 
 
-def record(
+def record_verdict(
     conn: Connection,
     id_chat_file: int,
     verdict: str,

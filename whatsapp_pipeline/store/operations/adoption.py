@@ -88,7 +88,7 @@ class TableFinding:
         return f"{self.table}.{self.column} is {self.found}, expected {self.expected}: {self.consequence}"
 
 
-def columns(conn: Connection, table: str) -> dict[str, UserColumn]:
+def columns_by_name(conn: Connection, table: str) -> dict[str, UserColumn]:
     """Return the columns of `table` by name; empty if there is no such table."""
     rows = conn.execute(
         """
@@ -115,14 +115,14 @@ def expected(table: str) -> dict[str, str]:
     return dict(_EXPECTED_LINE.findall(body))
 
 
-def report(conn: Connection, *, with_erp: bool = True) -> list[TableFinding]:
+def compare_user_tables(conn: Connection, *, with_erp: bool = True) -> list[TableFinding]:
     """Compare both tables with the expected ones; return an empty list if they fit.
 
     Without an ERP nothing is written to these columns, so their types and widths do not matter.
     """
     findings: list[TableFinding] = []
     for table in TABLES:
-        real = columns(conn, table)
+        real = columns_by_name(conn, table)
         if real:
             findings += _key_findings(conn, table, real)
             for name, type_ in expected(table).items():

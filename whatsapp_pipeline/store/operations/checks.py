@@ -84,7 +84,7 @@ class Findings:
         return {month: found.failing for month, found in self.months.items() if month and found.failing}
 
 
-def find(conn: Connection, name: str, params: Mapping[str, Any], *, monthly: bool) -> Findings:
+def run_check_query(conn: Connection, name: str, params: Mapping[str, Any], *, monthly: bool) -> Findings:
     """Run both statements of `sql/queries/<name>.sql` as one, for any number of months."""
     examined, failing = _statements(name)
     rows = conn.execute(

@@ -114,7 +114,7 @@ def remember(conn: Connection) -> None:
     conn.execute(_REMEMBER)
 
 
-def compare(conn: Connection, *, show_names: bool = False) -> list[Change]:
+def list_changes(conn: Connection, *, show_names: bool = False) -> list[Change]:
     """Return the changes since `remember`, in the order of the pipeline; call it before the rollback.
 
     With `show_names`, examples have titles and names of contacts.

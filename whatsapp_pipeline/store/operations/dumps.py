@@ -43,7 +43,7 @@ def count_tables(conn: Connection) -> dict[str, int]:
     return counts
 
 
-def is_empty(conn: Connection) -> bool:
+def has_no_tables(conn: Connection) -> bool:
     """Return whether the database has no tables."""
     return conn.execute(_OWN_TABLES).fetchone() is None
 
@@ -82,7 +82,7 @@ def listed_tables(programs: Programs, source: Path) -> int:
     return sum(" TABLE DATA " in line and not line.startswith(";") for line in listing.splitlines())
 
 
-def load(url: str, programs: Programs, source: Path, *, clean: bool) -> None:
+def load_dump(url: str, programs: Programs, source: Path, *, clean: bool) -> None:
     """Load the dump into the database at `url` in one transaction; with `clean`, drop replaced objects first.
 
     Raises PipelineError, and changes nothing, if any statement fails.
@@ -146,7 +146,7 @@ def scratch_database(url: str) -> Iterator[str]:
                 conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def differences(expected: Mapping[str, int], found: Mapping[str, int]) -> list[str]:
+def count_differences(expected: Mapping[str, int], found: Mapping[str, int]) -> list[str]:
     """Return the tables whose row counts differ, as `table: expected, found`."""
     return [
         f"{table}: {expected.get(table, 0):,} expected, {found.get(table, 0):,} found"

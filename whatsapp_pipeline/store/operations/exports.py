@@ -75,7 +75,7 @@ class Months:
         return date(year + month // 12, month % 12 + 1, 1)
 
 
-def count(conn: Connection, export: Export, months: Months | None) -> int:
+def count_rows(conn: Connection, export: Export, months: Months | None) -> int:
     """Count the rows of an export."""
     query, parameters = _query(export, months)
     row = conn.execute(sql.SQL("SELECT count(*) FROM ({}) AS q").format(query), parameters).fetchone()

@@ -106,7 +106,7 @@ def unfit_columns(conn: Connection) -> list[str]:
 
 
 def _unfit(conn: Connection, table: str) -> Iterator[str]:
-    real = adoption.columns(conn, table)
+    real = adoption.columns_by_name(conn, table)
     if not real:
         return
     if "id" not in real:

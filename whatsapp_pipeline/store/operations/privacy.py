@@ -197,7 +197,7 @@ _EXPORTS: dict[str, LiteralString] = {
 }
 
 
-def export(conn: Connection, subject: Subject) -> dict[str, list[dict[str, Any]]]:
+def export_rows(conn: Connection, subject: Subject) -> dict[str, list[dict[str, Any]]]:
     """Return every row about the person, by table, as JSON values."""
     with conn.cursor() as cursor:
         held = {
@@ -258,7 +258,7 @@ def _full_names(conn: Connection, subject: Subject) -> set[frozenset[str]]:
     return {words for (name,) in rows if name and (words := name_words(name))}
 
 
-def erase(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict[str, int]:
+def erase_rows(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict[str, int]:
     """Erase the person's rows; return how many by table. The caller opens a transaction.
 
     The row of contatos keeps its id, because orders refer to it, and loses its personal data. With
@@ -452,7 +452,7 @@ def delete_months_before(conn: Connection, month: str) -> int:
     return len(rows)
 
 
-def audit(conn: Connection, action: str, subject: bytes | None, detail: Mapping[str, Any]) -> None:
+def add_audit_row(conn: Connection, action: str, subject: bytes | None, detail: Mapping[str, Any]) -> None:
     """Add a row to the audit log; `subject` is a keyed hash, `detail` holds counts and no personal data."""
     conn.execute(
         "INSERT INTO audit_log (action, subject, detail) VALUES (%s, %s, %s)",

@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
-from whatsapp_pipeline.domain.conversations import Message, read_delivery
+from whatsapp_pipeline.domain.conversations import DeliveredMessage, read_delivery
 from whatsapp_pipeline.domain.redaction import NameTest, name_of_key, scrub_text, without_person
 from whatsapp_pipeline.domain.webhook_json import UnreadableBodyError, dumps, loads
 from whatsapp_pipeline.domain.webhook_message_types import message_text
@@ -141,7 +141,7 @@ def _names_in_waiting(conn: Connection, names: set[str]) -> set[str]:
         except UnreadableBodyError:
             continue
         for item in items:
-            if isinstance(item, Message) and item.identities[0].kind != "group":
+            if isinstance(item, DeliveredMessage) and item.identities[0].kind != "group":
                 own = {identity.canonical for identity in item.identities}
                 if own & names:
                     found |= own
@@ -160,7 +160,7 @@ def _bodies(conn: Connection, condition: LiteralString) -> Iterable[tuple[int, A
         last = rows[-1][0]
 
 
-def export_person(conn: Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
+def export_webhook_data(conn: Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
     """Return every row about the person, by table. Times are text; raw JSON is as it is stored."""
     by_conversation: dict[str, Any] = {"ids": list(person.conversation_ids)}
     by_name: dict[str, Any] = {"names": sorted(person.canonicals)}
@@ -241,7 +241,7 @@ def _event_items(conn: Connection, is_person: NameTest) -> list[dict[str, Any]]:
     ]
 
 
-def erase_person(conn: Connection, person: Person) -> Erased:
+def erase_webhook_data(conn: Connection, person: Person) -> Erased:
     """Erase the person from every webhook table. The caller opens a transaction.
 
     Other people's items of the same deliveries stay. The person's leads are deleted, because the law demands
@@ -316,7 +316,7 @@ def erase_listed_webhooks(conn: Connection, is_erased: NameTest) -> Erased:
     The caller opens a transaction.
     """
     person = people_on(conn, is_erased)
-    erased = erase_person(conn, person)
+    erased = erase_webhook_data(conn, person)
     deliveries = _rewrite_bodies(conn, is_erased) + _rewrite_events(conn, is_erased)
     messages = _rewrite_messages(conn, is_erased, None)
     _delete_statuses(conn, is_erased, None)

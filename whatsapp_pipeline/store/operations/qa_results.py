@@ -23,7 +23,7 @@ def evaluation_lock(conn: Connection, check: str) -> AbstractContextManager[None
     return named_lock(conn, f"qa:{check}")
 
 
-def record(
+def record_results(
     conn: Connection,
     check: str,
     severity: str,
@@ -82,7 +82,7 @@ def acceptances(conn: Connection, check: str | None = None) -> list[Acceptance]:
     return [Acceptance(*row) for row in rows]
 
 
-def accept(
+def accept_failing(
     conn: Connection,
     check: str,
     month: Month,
@@ -94,7 +94,7 @@ def accept(
 ) -> None:
     """Accept a month's failing rows; an acceptance in force is replaced."""
     with conn.transaction():
-        withdraw(conn, check, month)
+        withdraw_acceptance(conn, check, month)
         conn.execute(
             """
             INSERT INTO qa_acceptances (check_name, month, failing, reason, until, made_by)
@@ -104,7 +104,7 @@ def accept(
         )
 
 
-def withdraw(conn: Connection, check: str, month: Month) -> bool:
+def withdraw_acceptance(conn: Connection, check: str, month: Month) -> bool:
     """End the acceptance of a check in a month; return whether there was one."""
     return (
         conn.execute(

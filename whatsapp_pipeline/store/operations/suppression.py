@@ -29,7 +29,7 @@ def hash_of(key: bytes, kind: Kind, value: str) -> bytes:
     return hmac.digest(key, f"{kind}:{value}".encode(), "sha256")
 
 
-def is_empty(conn: Connection) -> bool:
+def has_no_entries(conn: Connection) -> bool:
     """Return whether the list has no entries."""
     return conn.execute("SELECT EXISTS (SELECT FROM privacy_suppressions)").fetchone() != (True,)
 
@@ -40,14 +40,14 @@ def key_in_use(conn: Connection, *, make: bool = False) -> bytes:
     Raises PipelineError when the key is missing or is another one. Nothing may be written then, because
     erased people could not be recognised.
     """
-    key = privacy_key.find_or_make() if make and is_empty(conn) else privacy_key.find()
+    key = privacy_key.find_or_make() if make and has_no_entries(conn) else privacy_key.find_key()
     if key is None:
         raise PipelineError(
             "people were erased from this database and the key that recognises them is missing; "
             "put it back into PRIVACY_KEY or .local/privacy.key"
         )
     row = conn.execute("SELECT fingerprint FROM privacy_key").fetchone()
-    if row is not None and not is_empty(conn) and bytes(row[0]) != fingerprint_of(key):
+    if row is not None and not has_no_entries(conn) and bytes(row[0]) != fingerprint_of(key):
         raise PipelineError(
             "PRIVACY_KEY (or .local/privacy.key) is not the key that erased people were recorded with; "
             "put the right one back"
@@ -62,7 +62,7 @@ def fingerprint_of(key: bytes) -> bytes:
 
 def require_key(fingerprint: bytes) -> None:
     """Raise PipelineError when there is no key, or when the key has another fingerprint."""
-    key = privacy_key.find()
+    key = privacy_key.find_key()
     if key is None or fingerprint_of(key) != fingerprint:
         raise PipelineError(
             "people were erased here before (.local/privacy.list), and the key that recognises them is "
@@ -73,7 +73,7 @@ def require_key(fingerprint: bytes) -> None:
 
 def suppressed(conn: Connection, kind: Kind, values: Iterable[str]) -> set[str]:
     """Return those of `values` that are on the list, in one query."""
-    if is_empty(conn):
+    if has_no_entries(conn):
         return set()
     key = key_in_use(conn)
     by_hash = {hash_of(key, kind, value): value for value in values}
@@ -135,7 +135,7 @@ def suppressed_chats(conn: Connection, chats: Iterable[ChatMarks]) -> set[tuple[
     the headers. A chat without any phone is recognised by the start times of its sessions, or by a full name
     in its title that no contact has.
     """
-    if is_empty(conn):
+    if has_no_entries(conn):
         return set()
     given = list(chats)
     files = suppressed(conn, "file", (file_value(chat.file_path, chat.chat_number) for chat in given))
@@ -216,7 +216,7 @@ def _erased_names(conn: Connection, chats: list[ChatMarks]) -> set[str]:
     return {title for value in alone for title in by_value[value]}
 
 
-def add(conn: Connection, entries: Iterable[tuple[Kind, str]]) -> int:
+def add_entries(conn: Connection, entries: Iterable[tuple[Kind, str]]) -> int:
     """Add entries to the list; return how many are new. The caller opens the erasure's transaction."""
     key = key_in_use(conn, make=True)
     conn.execute(
@@ -260,7 +260,7 @@ def add_hashes_of_key(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> 
     Raises PipelineError when the key in use is missing or is not the database's.
     """
     add_hashes(conn, hashed)
-    if is_empty(conn):
+    if has_no_entries(conn):
         return
     key = key_in_use(conn)
     conn.execute(
@@ -281,7 +281,7 @@ def name_test(conn: Connection) -> NameTest | None:
 
     Returns None for an empty list.
     """
-    if is_empty(conn):
+    if has_no_entries(conn):
         return None
     key = key_in_use(conn)
     hashes = {value for kind, value in entries(conn) if kind == "identity"}
@@ -299,7 +299,7 @@ def name_test(conn: Connection) -> NameTest | None:
 
 def erased_file_chats(conn: Connection) -> Callable[[str, int], bool]:
     """Return a function that checks whether a chat (path, number) is on the list, without further queries."""
-    if is_empty(conn):
+    if has_no_entries(conn):
         return lambda path, number: False
     key = key_in_use(conn)
     hashes = {value for kind, value in entries(conn) if kind == "file"}

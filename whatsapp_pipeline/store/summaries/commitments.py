@@ -40,7 +40,7 @@ _COLUMNS = (
 )
 
 
-def encode(mentions: Sequence[Mention]) -> list[list[Any]]:
+def encode_mentions(mentions: Sequence[Mention]) -> list[list[Any]]:
     """Return mentions as they are stored in message_readings."""
     return [
         [m.kind, m.side, m.start, m.end, None if m.amount is None else str(m.amount), m.due, m.length]

@@ -63,7 +63,7 @@ def _many(conn: Connection, statement: str, *values: object) -> list[dict[str, A
         return cursor.execute(statement.encode(), values).fetchall()
 
 
-def contact(conn: Connection, number: int) -> dict[str, Any] | None:
+def contact_row(conn: Connection, number: int) -> dict[str, Any] | None:
     """Return id, nome, fantasia, telefone, celular and email of a contact; None for what may not be read."""
     columns = columns_or_null(conn, "contatos", ("id", "nome", "fantasia", "telefone", "celular", "email"))
     return _one(conn, f"SELECT {columns} FROM contatos WHERE id = %s", number)
@@ -74,12 +74,12 @@ def summary(conn: Connection, number: int) -> dict[str, Any] | None:
     return _one(conn, "SELECT * FROM customer_chat_summaries WHERE id_contato = %s", number)
 
 
-def conversations(conn: Connection, number: int) -> list[dict[str, Any]]:
+def contact_conversations(conn: Connection, number: int) -> list[dict[str, Any]]:
     """Return the contact's conversations, oldest first."""
     return _many(conn, "SELECT * FROM customer_conversations WHERE id_contato = %s ORDER BY number", number)
 
 
-def orders(conn: Connection, number: int) -> list[dict[str, Any]]:
+def contact_orders(conn: Connection, number: int) -> list[dict[str, Any]]:
     """Return all service orders of the contact in the ERP, newest first."""
     device = columns_or_null(conn, "ordens_servico", ("equipamento",))
     return _many(

@@ -23,7 +23,7 @@ from whatsapp_pipeline.domain.summaries.text_reading import Reading
 from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.queries import load
-from whatsapp_pipeline.store.summaries.commitments import encode
+from whatsapp_pipeline.store.summaries.commitments import encode_mentions
 
 _FACTS = (
     "summaries/summaries_totals",
@@ -267,7 +267,7 @@ def _array(names: tuple[str, ...]) -> str:
 
 def _mentions(reading: Reading) -> str:
     # Kinds, numbers and codes only: nothing that COPY's format or JSON would have to escape but quotes.
-    return json.dumps(encode(reading.commitments)) if reading.commitments else "\\N"
+    return json.dumps(encode_mentions(reading.commitments)) if reading.commitments else "\\N"
 
 
 def _reading_line(text_hash: int, rules: str, reading: Reading) -> str:
@@ -396,7 +396,7 @@ def save_summaries(conn: Connection, rows: Sequence[SummaryRow]) -> int:
     ).rowcount
 
 
-def finish(conn: Connection) -> None:
+def drop_work_tables(conn: Connection) -> None:
     """Drop this session's work tables."""
     conn.execute(
         "DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies, work_frequency, "

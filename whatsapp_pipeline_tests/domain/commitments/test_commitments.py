@@ -13,8 +13,8 @@ from whatsapp_pipeline.domain.commitments.amounts import prices
 from whatsapp_pipeline.domain.commitments.clauses import plain, sentences
 from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
 from whatsapp_pipeline.domain.commitments.status import Commitment, Said, national_holidays, settle
-from whatsapp_pipeline.domain.commitments.when import add_business_days, resolve
-from whatsapp_pipeline.domain.summaries.patterns import fold
+from whatsapp_pipeline.domain.commitments.when import add_business_days, resolve_day
+from whatsapp_pipeline.domain.summaries.patterns import fold_in_place
 
 HOLIDAYS = national_holidays(None)
 TUESDAY = datetime(2025, 3, 4, 10, 0)
@@ -40,7 +40,7 @@ TUESDAY = datetime(2025, 3, 4, 10, 0)
     ],
 )
 def test_a_date_means_a_day_after_the_message(code: str, day: date, at: time | None) -> None:
-    assert resolve(code, TUESDAY, HOLIDAYS) == (day, at)
+    assert resolve_day(code, TUESDAY, HOLIDAYS) == (day, at)
 
 
 def test_business_days_leave_out_weekends_and_holidays() -> None:
@@ -59,7 +59,7 @@ def test_business_days_leave_out_weekends_and_holidays() -> None:
     ],
 )
 def test_a_clause_is_spelled_plainly(written: str, spelled: str) -> None:
-    assert plain(fold(written)) == spelled
+    assert plain(fold_in_place(written)) == spelled
 
 
 @pytest.mark.parametrize(

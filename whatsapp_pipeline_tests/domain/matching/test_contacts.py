@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whatsapp_pipeline.domain.matching.contacts import decide
+from whatsapp_pipeline.domain.matching.contacts import decide_chat
 from whatsapp_pipeline.domain.matching.link_types import (
     ChatToLink,
     Evidence,
@@ -44,7 +44,7 @@ def _name(*candidates: tuple[int, float]) -> NameEvidence:
 def test_a_name_never_outvotes_a_phone() -> None:
     chat = replace(CHAT, name="Bia Souza")
     evidence = Evidence([_phone(1)], name=_name((2, 0.99)), names={1: ("Ana Lima", "")})
-    decision = decide(chat, evidence, POLICY)
+    decision = decide_chat(chat, evidence, POLICY)
     assert (decision.status, decision.id_contato) == ("linked", 1)
     assert decision.flags == ("phone_name_disagree",)
     assert [candidate.id_contato for candidate in decision.candidates] == [1, 2]
@@ -53,46 +53,46 @@ def test_a_name_never_outvotes_a_phone() -> None:
 def test_a_phone_of_the_header_that_a_name_contradicts_is_only_proposed() -> None:
     header = replace(_phone(1), source="header")
     evidence = Evidence([header], name=_name((2, 0.97)), names={1: ("Carlos Prado", "")})
-    assert decide(NAMED, evidence, POLICY).status == "proposed"
+    assert decide_chat(NAMED, evidence, POLICY).status == "proposed"
 
 
 def test_a_name_alone_keeps_its_posterior() -> None:
-    decision = decide(NAMED, Evidence(name=_name((1, 0.97), (2, 0.01))), POLICY)
+    decision = decide_chat(NAMED, Evidence(name=_name((1, 0.97), (2, 0.01))), POLICY)
     assert (decision.status, decision.method, decision.id_contato) == ("linked", "name_match", 1)
     assert decision.confidence == pytest.approx(0.97, abs=1e-5)
-    assert decide(NAMED, Evidence(name=_name((1, 0.4), (2, 0.35))), POLICY).status == "ambiguous"
-    assert decide(NAMED, Evidence(name=_name((1, 0.7), (2, 0.05))), POLICY).status == "proposed"
-    assert decide(NAMED, Evidence(name=_name((1, 0.3))), POLICY).status == "unmatched"
+    assert decide_chat(NAMED, Evidence(name=_name((1, 0.4), (2, 0.35))), POLICY).status == "ambiguous"
+    assert decide_chat(NAMED, Evidence(name=_name((1, 0.7), (2, 0.05))), POLICY).status == "proposed"
+    assert decide_chat(NAMED, Evidence(name=_name((1, 0.3))), POLICY).status == "unmatched"
 
 
 def test_an_order_in_the_messages_decides_between_namesakes() -> None:
     evidence = Evidence(orders=[OrderHit(10, 2, "messages")], name=_name((1, 0.45), (2, 0.45)))
-    decision = decide(NAMED, evidence, POLICY)
+    decision = decide_chat(NAMED, evidence, POLICY)
     assert (decision.id_contato, decision.method) == (2, "order_number")
 
 
 def test_only_an_order_s_number_in_the_messages_speaks_for_its_owner() -> None:
     """An internal id may be any number that somebody wrote; an order of the title has its own rules."""
     by_id = OrderHit(10, 2, "messages", by_id=True)
-    assert decide(CHAT, Evidence(orders=[by_id]), POLICY).status == "unmatched"
-    assert decide(CHAT, Evidence(orders=[replace(by_id, by_id=False)]), POLICY).status == "proposed"
+    assert decide_chat(CHAT, Evidence(orders=[by_id]), POLICY).status == "unmatched"
+    assert decide_chat(CHAT, Evidence(orders=[replace(by_id, by_id=False)]), POLICY).status == "proposed"
     two = _name((1, 0.45), (2, 0.45))
-    assert decide(NAMED, Evidence(orders=[by_id], name=two), POLICY).status == "ambiguous"
+    assert decide_chat(NAMED, Evidence(orders=[by_id], name=two), POLICY).status == "ambiguous"
     titled = OrderHit(10, 2, "title")
-    assert decide(CHAT, Evidence([_phone(1), _phone(2)], [titled]), POLICY).status == "ambiguous"
+    assert decide_chat(CHAT, Evidence([_phone(1), _phone(2)], [titled]), POLICY).status == "ambiguous"
     said = OrderHit(10, 2, "messages")
-    assert decide(CHAT, Evidence([_phone(1), _phone(2)], [said]), POLICY).id_contato == 2
+    assert decide_chat(CHAT, Evidence([_phone(1), _phone(2)], [said]), POLICY).id_contato == 2
 
 
 def test_an_order_s_internal_id_in_the_title_disagrees_with_nothing() -> None:
     chat = replace(CHAT, order_reference="30415")
     hit = OrderHit(10, 2, "title", by_id=True)
-    assert decide(chat, Evidence([_phone(1)], [hit]), POLICY).flags == ()
-    assert decide(chat, Evidence([_phone(1), _phone(2)], [hit]), POLICY).status == "ambiguous"
+    assert decide_chat(chat, Evidence([_phone(1)], [hit]), POLICY).flags == ()
+    assert decide_chat(chat, Evidence([_phone(1), _phone(2)], [hit]), POLICY).status == "ambiguous"
 
 
 def _flags(evidence: Evidence, **changes: object) -> tuple[str, ...]:
-    return decide(replace(CHAT, **changes), evidence, POLICY).flags  # type: ignore[arg-type]
+    return decide_chat(replace(CHAT, **changes), evidence, POLICY).flags  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -120,12 +120,12 @@ def test_a_phone_inside_the_file_counts_less_where_the_title_has_another() -> No
     header = _phone(1, source="header")
     other = replace(CHAT, header_keys=("4188880000",))
     same = replace(CHAT, header_keys=("4199990001",))
-    less, more = (decide(chat, Evidence([header]), POLICY).confidence for chat in (other, same))
+    less, more = (decide_chat(chat, Evidence([header]), POLICY).confidence for chat in (other, same))
     assert less is not None
     assert more is not None
     assert less < more
     # Where a contact has the title's phone, the phone inside is compared with it, and is no less sure.
-    found = decide(other, Evidence([_phone(1), _phone(2, source="header")]), POLICY)
+    found = decide_chat(other, Evidence([_phone(1), _phone(2, source="header")]), POLICY)
     reasons = {feature.name for candidate in found.candidates for feature in candidate.evidence}
     assert reasons == {"exact_phone", "phone_header"}
 
@@ -144,7 +144,7 @@ def test_a_name_disagrees_where_it_fits_none_of_the_candidates() -> None:
     assert _flags(one, name="Ana Lima", title="Ana Lima 41 99999-0001") == ("phone_name_disagree",)
     two = Evidence([_phone(1), _phone(2)], names={1: ("Bia Souza", ""), 2: ("", "Ana Lima")})
     assert _flags(two, name="Ana Lima", title="Ana Lima 41 99999-0001") == ("shared_phone",)
-    assert decide(replace(CHAT, name="Ana Lima", title="Ana Lima"), two, POLICY).id_contato == 2
+    assert decide_chat(replace(CHAT, name="Ana Lima", title="Ana Lima"), two, POLICY).id_contato == 2
     # Without a name in the title there is nothing to compare.
     assert _flags(one) == ()
 
@@ -152,7 +152,7 @@ def test_a_name_disagrees_where_it_fits_none_of_the_candidates() -> None:
 def test_the_best_of_a_contact_s_phones_is_its_reason() -> None:
     hits = [_phone(1, "telefone"), _phone(1), _phone(1, source="header")]
     for order in (hits, hits[::-1], [hits[1], hits[0], hits[2]]):
-        assert decide(CHAT, Evidence(order), POLICY).method == "exact_phone"
+        assert decide_chat(CHAT, Evidence(order), POLICY).method == "exact_phone"
 
 
 def test_a_device_of_other_days_or_of_no_known_day_is_not_near() -> None:
@@ -162,7 +162,7 @@ def test_a_device_of_other_days_or_of_no_known_day_is_not_near() -> None:
     near = OwnedDevice("notebook", day, None)
 
     def status(said: ChatToLink, owned: OwnedDevice) -> str:
-        return decide(said, Evidence(two, devices={1: [owned]}), POLICY).status
+        return decide_chat(said, Evidence(two, devices={1: [owned]}), POLICY).status
 
     assert status(chat, near) == "linked"
     assert status(replace(chat, first_day=None), near) != "linked"
@@ -177,21 +177,21 @@ def test_a_device_decides_only_when_one_rival_alone_has_it() -> None:
     near = [OwnedDevice("notebook", day, None)]
     far = [OwnedDevice("notebook", date(2020, 1, 1), date(2020, 1, 9))]
     hits = [_phone(1), _phone(2)]
-    assert decide(chat, Evidence(hits, devices={1: near}), POLICY).method == "equipment_match"
-    assert decide(chat, Evidence(hits, devices={1: near}), POLICY).id_contato == 1
-    assert decide(chat, Evidence(hits, devices={1: far}), POLICY).status == "proposed"
-    assert decide(chat, Evidence(hits, devices={1: near, 2: near}), POLICY).status == "ambiguous"
+    assert decide_chat(chat, Evidence(hits, devices={1: near}), POLICY).method == "equipment_match"
+    assert decide_chat(chat, Evidence(hits, devices={1: near}), POLICY).id_contato == 1
+    assert decide_chat(chat, Evidence(hits, devices={1: far}), POLICY).status == "proposed"
+    assert decide_chat(chat, Evidence(hits, devices={1: near, 2: near}), POLICY).status == "ambiguous"
 
 
 def test_an_order_of_somebody_else_is_flagged() -> None:
     chat = replace(CHAT, order_reference="30415")
-    decision = decide(chat, Evidence([_phone(1)], [OrderHit(10, 2, "title")]), POLICY)
+    decision = decide_chat(chat, Evidence([_phone(1)], [OrderHit(10, 2, "title")]), POLICY)
     assert (decision.id_contato, decision.flags) == (1, ("order_contact_disagree",))
 
 
 def test_nothing_known_is_unmatched_and_a_group_is_a_group() -> None:
-    assert decide(CHAT, Evidence(), POLICY).status == "unmatched"
-    assert decide(replace(CHAT, is_group=True), Evidence([_phone(1)]), POLICY).status == "group"
+    assert decide_chat(CHAT, Evidence(), POLICY).status == "unmatched"
+    assert decide_chat(replace(CHAT, is_group=True), Evidence([_phone(1)]), POLICY).status == "group"
 
 
 hits = st.builds(
@@ -208,12 +208,12 @@ hits = st.builds(
 def test_reasons_add_up_and_their_order_does_not_matter(
     found: list[PhoneHit],
 ) -> None:
-    decision = decide(CHAT, Evidence(found), POLICY)
+    decision = decide_chat(CHAT, Evidence(found), POLICY)
     scores = {c.id_contato: math.fsum(f.weight for f in c.evidence) for c in decision.candidates}
     posteriors = softmax(scores)
     for candidate in decision.candidates:
         assert candidate.confidence == pytest.approx(posteriors[candidate.id_contato], abs=1e-5)
-    assert decide(CHAT, Evidence(found[::-1]), POLICY).id_contato == decision.id_contato
+    assert decide_chat(CHAT, Evidence(found[::-1]), POLICY).id_contato == decision.id_contato
     if decision.status == "linked":
         assert decision.confidence is not None
         assert decision.confidence >= POLICY.link

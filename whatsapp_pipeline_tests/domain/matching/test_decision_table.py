@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from whatsapp_pipeline.domain.matching.contacts import decide
+from whatsapp_pipeline.domain.matching.contacts import decide_chat
 from whatsapp_pipeline.domain.matching.link_types import (
     ChatToLink,
     Evidence,
@@ -312,12 +312,12 @@ def test_evidence_gives_this_status_and_confidence(
     row: tuple[ChatToLink, Evidence, str, str | None, float | None],
 ) -> None:
     chat, evidence, status, method, confidence = row
-    decision = decide(chat, evidence, Policy())
+    decision = decide_chat(chat, evidence, Policy())
     assert (decision.status, decision.method) == (status, method)
     assert decision.confidence == (None if confidence is None else pytest.approx(confidence, abs=0.0006))
     assert (decision.id_contato is not None) == (status == "linked")
 
 
 def test_five_candidates_are_listed() -> None:
-    decision = decide(PHONE, Evidence([phone(contact) for contact in range(1, 8)]), Policy())
+    decision = decide_chat(PHONE, Evidence([phone(contact) for contact in range(1, 8)]), Policy())
     assert [candidate.id_contato for candidate in decision.candidates] == [1, 2, 3, 4, 5]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from whatsapp_pipeline.domain.matching.few_names import agreement, match_few
+from whatsapp_pipeline.domain.matching.few_names import match_few, word_agreement
 from whatsapp_pipeline.domain.matching.link_types import Policy
 from whatsapp_pipeline.domain.matching.names import ContactName
 from whatsapp_pipeline.domain.matching.offline import ContactRow, Tables, TitleRow, link_titles
@@ -50,7 +50,7 @@ def test_words_that_agree_give_this_confidence(title: str, confidence: float | N
     ],
 )
 def test_a_slip_in_a_long_word_agrees(title: str, name: str, share: float) -> None:
-    assert agreement(title, name) == share
+    assert word_agreement(title, name) == share
 
 
 def test_namesakes_are_rivals_and_five_are_listed() -> None:

@@ -9,7 +9,13 @@ from itertools import pairwise
 
 import pytest
 
-from whatsapp_pipeline.domain.matching.names import ContactName, NameIndex, NameMatch, NameModel, fit
+from whatsapp_pipeline.domain.matching.names import (
+    ContactName,
+    NameIndex,
+    NameMatch,
+    NameModel,
+    fit_name_model,
+)
 from whatsapp_pipeline.domain.matching.names.name_model import MODEL_VERSION
 from whatsapp_pipeline.domain.matching.naming import as_evidence
 
@@ -56,7 +62,7 @@ def contacts() -> list[ContactName]:
 
 @pytest.fixture(scope="module")
 def model(contacts: list[ContactName]) -> NameModel:
-    return fit(contacts, seed=3, titles=1800)
+    return fit_name_model(contacts, seed=3, titles=1800)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +165,7 @@ def test_the_model_survives_json(contacts: list[ContactName], model: NameModel) 
 
 def test_the_same_seed_gives_the_same_model() -> None:
     table = _table(120)
-    assert fit(table, seed=5, titles=300) == fit(table, seed=5, titles=300)
+    assert fit_name_model(table, seed=5, titles=300) == fit_name_model(table, seed=5, titles=300)
 
 
 def test_calibration_is_sane_on_a_small_table(model: NameModel) -> None:
@@ -174,8 +180,8 @@ def test_calibration_is_sane_on_a_small_table(model: NameModel) -> None:
 def test_decisions_of_people_move_the_weights(contacts: list[ContactName]) -> None:
     # Somebody says again and again that a word unknown to the table names nobody.
     stranger = [(f"{given} Zschornack", None) for given in GIVEN]
-    plain = fit(contacts, seed=3, titles=500)
-    taught = fit(contacts, seed=3, titles=500, examples=stranger)
+    plain = fit_name_model(contacts, seed=3, titles=500)
+    taught = fit_name_model(contacts, seed=3, titles=500, examples=stranger)
     assert taught.examples == len(stranger)
     before, after = (NameIndex(contacts, each).match(["Paulo Zschornack"])[0] for each in (plain, taught))
     assert after.p_none > before.p_none
@@ -185,7 +191,7 @@ def test_decisions_of_people_move_the_weights(contacts: list[ContactName]) -> No
     "table", [[], [ContactName(1, "", "")], [ContactName(1, "Maria Silva", "")], _table(3)]
 )
 def test_tiny_tables_do_no_harm(table: list[ContactName]) -> None:
-    index = NameIndex(table, fit(table, titles=200))
+    index = NameIndex(table, fit_name_model(table, titles=200))
     for match in index.match(["Maria Silva", "Wolfgang Kreutzfeldt", ""]):
         assert 0.0 <= match.p_none <= 1.0
 
@@ -258,14 +264,16 @@ def test_an_initial_for_the_given_name_is_shared_with_everybody_who_has_it(
 ) -> None:
     namesakes = [ContactName(950, "José Gomes Souza", ""), ContactName(951, "Joana Gomes Souza", "")]
     table = contacts + namesakes
-    match = NameIndex(table, fit(table, seed=3, titles=1800)).match(["J. Gomes Souza"])[0]
+    match = NameIndex(table, fit_name_model(table, seed=3, titles=1800)).match(["J. Gomes Souza"])[0]
     assert {candidate.id_contato for candidate in match.candidates[:2]} == {950, 951}
     assert match.candidates[0].posterior < 0.95
 
 
 def test_html_entities_of_the_register_are_read(contacts: list[ContactName]) -> None:
     table = [*contacts, ContactName(960, "Quitanda &amp; Cia", "")]
-    contact, posterior = _best(NameIndex(table, fit(table, seed=3, titles=1800)).match(["Quitanda & Cia"])[0])
+    contact, posterior = _best(
+        NameIndex(table, fit_name_model(table, seed=3, titles=1800)).match(["Quitanda & Cia"])[0]
+    )
     assert contact == 960
     assert posterior >= 0.95
 
@@ -284,6 +292,6 @@ def test_a_particle_says_no_more_than_its_bound() -> None:
         )
         for n in range(1, 401)
     ]
-    weights = fit(table, seed=3, titles=2400).weights
+    weights = fit_name_model(table, seed=3, titles=2400).weights
     assert weights["particles_same"] == pytest.approx(0.6)
     assert weights["particles_changed"] >= -0.2

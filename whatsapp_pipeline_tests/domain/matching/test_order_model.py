@@ -20,7 +20,7 @@ from whatsapp_pipeline.domain.matching.order_model import (
     device_of,
     reasons,
     time_of,
-    times_of,
+    times_around_order,
 )
 
 OPENED = date(2025, 1, 10)
@@ -38,10 +38,12 @@ def _order(length: int | None) -> Order:
 
 def test_every_day_of_every_order_has_a_time() -> None:
     for length in range(200):
-        assert len(times_of(length)) == DAYS_BEFORE + length + 1 + DAYS_AFTER
-        assert set(times_of(length)) <= set(TIMES)
-    assert len(times_of(None)) == DAYS_BEFORE + 1 + 120  # days that an order without an end may last
-    assert {time for length in (*range(200), None) for time in times_of(length)} == set(TIMES)
+        assert len(times_around_order(length)) == DAYS_BEFORE + length + 1 + DAYS_AFTER
+        assert set(times_around_order(length)) <= set(TIMES)
+    assert (
+        len(times_around_order(None)) == DAYS_BEFORE + 1 + 120
+    )  # days that an order without an end may last
+    assert {time for length in (*range(200), None) for time in times_around_order(length)} == set(TIMES)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, label_of
+from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, sentiment_label
 from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
 from whatsapp_pipeline_tests.truth.insight_accuracy import (
     commitments_accuracy,
@@ -115,8 +115,8 @@ def test_the_moods_that_were_read_wrongly() -> None:
     with (DATA / "mood_cases.csv").open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
             wanted = set(row["mood"].split(" or "))
-            assert label_of(SentimentReader().read(row["message"]).score) in wanted, row["message"]
-            assert label_of(MessageReader().read(row["message"]).score) in wanted, row["message"]
+            assert sentiment_label(SentimentReader().read(row["message"]).score) in wanted, row["message"]
+            assert sentiment_label(MessageReader().read(row["message"]).score) in wanted, row["message"]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_the_moods_that_were_read_wrongly() -> None:
     ],
 )
 def test_mood_is_towards_the_shop(text: str, mood: str) -> None:
-    assert label_of(MessageReader().read(text).score) == mood
+    assert sentiment_label(MessageReader().read(text).score) == mood
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whatsapp_pipeline.domain.summaries.lexicon import default_lexicon, parse_lexicon
-from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, label_of
+from whatsapp_pipeline.domain.summaries.sentiment import SentimentReader, sentiment_label
 from whatsapp_pipeline_tests.truth.text_accuracy import HELDOUT_SENTIMENT, sentiment_report
 
 READER = SentimentReader()
@@ -45,7 +45,7 @@ READER = SentimentReader()
     ],
 )
 def test_rules(text: str, label: str) -> None:
-    assert label_of(READER.read(text).score) == label
+    assert sentiment_label(READER.read(text).score) == label
 
 
 def test_intensity_and_order_of_strength() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from whatsapp_pipeline.domain.transcripts.block.block_header import parse_time, times_at
+from whatsapp_pipeline.domain.transcripts.block.block_header import parse_header_time, times_at
 from whatsapp_pipeline.domain.transcripts.block.block_labels import CUT, SEPARATOR, separators
 from whatsapp_pipeline.domain.transcripts.lines import Lines
 
@@ -74,7 +74,7 @@ def test_times_are_those_read_one_by_one(written: list[str]) -> None:
     lines = lines_of("\n".join(written))
     found, are_times = times_at(lines, lines.starts)
     for text, microseconds, is_time in zip(written, found.tolist(), are_times.tolist(), strict=True):
-        expected = parse_time(text) if text[10] == " " else None
+        expected = parse_header_time(text) if text[10] == " " else None
         assert is_time == (expected is not None)
         if is_time:
             assert datetime(1970, 1, 1) + timedelta(microseconds=microseconds) == expected

@@ -12,7 +12,7 @@ import pytest
 from whatsapp_pipeline.assets.contacts import tiny_contacts
 from whatsapp_pipeline.erp.listing_page import ListingPage
 from whatsapp_pipeline.sandbox.erp_server import serving
-from whatsapp_pipeline.steps.contacts.erp_backup import PageBackup, remove_old
+from whatsapp_pipeline.steps.contacts.erp_backup import PageBackup, remove_old_passes
 from whatsapp_pipeline_tests.erp import worlds
 from whatsapp_pipeline_tests.erp_resources import erp_resources
 
@@ -39,21 +39,21 @@ def names(folder: Path) -> set[str]:
 def test_the_newest_passes_of_each_listing_stay(tmp_path: Path, save: Callable[[str], str]) -> None:
     orders = [save("ordem-servico/list") for _ in range(2)]
     contacts = [save("contatos/B") for _ in range(5)]
-    assert remove_old(tmp_path, 3, log=LOG) == 2
+    assert remove_old_passes(tmp_path, 3, log=LOG) == 2
     assert names(tmp_path) == {*orders, *contacts[2:]}
-    assert remove_old(tmp_path, 3, log=LOG) == 0
+    assert remove_old_passes(tmp_path, 3, log=LOG) == 0
 
 
 def test_what_no_pass_made_stays(tmp_path: Path, save: Callable[[str], str]) -> None:
     (tmp_path / "before-the-move" / "contatos").mkdir(parents=True)
     (tmp_path / "20200101T000000000000").mkdir()  # another process is about to save its first page
     kept = [save("contatos/B") for _ in range(2)][1]
-    assert remove_old(tmp_path, 1, log=LOG) == 1
+    assert remove_old_passes(tmp_path, 1, log=LOG) == 1
     assert names(tmp_path) == {"before-the-move", "20200101T000000000000", kept}
 
 
 def test_where_nothing_was_saved_nothing_goes(tmp_path: Path) -> None:
-    assert remove_old(tmp_path / "none", 1, log=LOG) == 0
+    assert remove_old_passes(tmp_path / "none", 1, log=LOG) == 0
 
 
 def test_a_run_keeps_as_many_as_it_is_told(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from whatsapp_pipeline.checks import contacts as rules
-from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.checks.qa import CheckScope
 from whatsapp_pipeline.erp.budget import PASS_SECONDS
 from whatsapp_pipeline.erp.source import ApiSource
 from whatsapp_pipeline.errors import PipelineError
@@ -150,7 +150,7 @@ def _rows(conn: Connection) -> tuple[list[Any], list[Any]]:
 
 def _visible(conn: Connection, errors: list[str], caplog: pytest.LogCaptureFixture) -> bool:
     findings = conn.execute("SELECT count(*) FROM exceptions WHERE severity <> 'info'").fetchone()
-    scope = Scope(conn, [], Archive())
+    scope = CheckScope(conn, [], Archive())
     failing = [c for c in rules.CHECKS if c.name in _CHECKS and c.find(scope).failing]
     warned = [record for record in caplog.records if record.levelno >= logging.WARNING]
     return bool(errors or findings != (0,) or failing or warned)
@@ -192,5 +192,5 @@ def test_after_any_fault_the_rows_are_those_of_an_erp_without_it(
         assert [row[:4] for row in orders] == [
             (9000 + n, str(30000 + n), "notebook", 1001) for n in range(30)
         ]
-        scope = Scope(conn, [], Archive())
+        scope = CheckScope(conn, [], Archive())
         assert [c.name for c in rules.CHECKS if c.name in _CHECKS and c.find(scope).failing] == []

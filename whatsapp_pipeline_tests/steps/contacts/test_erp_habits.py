@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from whatsapp_pipeline.checks import contacts as rules
-from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.checks.qa import CheckScope
 from whatsapp_pipeline.erp.budget import PassBudget
 from whatsapp_pipeline.erp.client import ErpClient
 from whatsapp_pipeline.erp.source import ApiSource, open_erp_source
@@ -74,7 +74,7 @@ def _findings(conn: Connection) -> list[tuple[str, str, str]]:
 
 def _failing(conn: Connection, name: str) -> int:
     check = next(check for check in rules.CHECKS if check.name == name)
-    return check.find(Scope(conn, [], Archive())).failing
+    return check.find(CheckScope(conn, [], Archive())).failing
 
 
 def test_a_date_in_the_future_does_not_end_incremental_reading(

@@ -177,7 +177,7 @@ def test_an_erased_contact_stays_away_and_comes_back_only_off_the_list(
     contacts(conn, folder)
     orders(conn, folder)
     normalize_contacts(conn, default_area_code=None, log=LOG)
-    privacy.erase_person(conn, settings.load(), privacy.contact(1001), log=LOG)
+    privacy.erase_person(conn, settings.load_settings(), privacy.contact_finder(1001), log=LOG)
     name = "SELECT nome FROM contatos WHERE id = 1001"
     for same in (0, 1):
         assert contacts(conn, folder).same_pages == same

@@ -9,7 +9,7 @@ from pathlib import Path
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, migrate
-from whatsapp_pipeline.store.operations.checks import find
+from whatsapp_pipeline.store.operations.checks import run_check_query
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_contact
 
 LOG = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def test_the_columns_hold_at_most_the_last_11_digits_without_country_code(fresh_
 
 
 def _differences(conn: Connection) -> list[tuple[int, str]]:
-    found = find(conn, "contacts/check_first_phone_is_the_normalized_one", {}, monthly=False)
+    found = run_check_query(conn, "contacts/check_first_phone_is_the_normalized_one", {}, monthly=False)
     return [(row["id_contato"], row["field"]) for row in found.rows]
 
 

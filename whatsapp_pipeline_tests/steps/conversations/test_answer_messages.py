@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from whatsapp_pipeline.assistant.client import AssistantError, Reply, Turn
-from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.checks.qa import CheckScope
 from whatsapp_pipeline.checks.summaries import CHECKS
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.domain.phones import parse_phone
@@ -101,7 +101,7 @@ def test_a_reply_that_was_never_sent_is_no_answer(conn: Connection, database_url
             conn,
             "SELECT message_count, staff_messages, open_reasons FROM customer_chat_summaries",
         ) == [(1, 0, ["unanswered"])]
-        scope = Scope(conn, ["2025-01"], Archive())
+        scope = CheckScope(conn, ["2025-01"], Archive())
         assert next(c for c in CHECKS if c.name == "summary_counts_are_right").find(scope).failing == 0
         shown = CliRunner().invoke(cli, ["customer", "1"], env={"DATABASE_URL": database_url}).output
         assert "Nada em aberto" not in shown

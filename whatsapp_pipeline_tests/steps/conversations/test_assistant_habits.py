@@ -12,7 +12,7 @@ import pytest
 
 from whatsapp_pipeline.assistant.client import OpenAiAssistant
 from whatsapp_pipeline.checks import conversations as rules
-from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.checks.qa import CheckScope
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.sandbox.assistant_server import ANSWER, AssistantSandbox, Habit, serving_assistant
 from whatsapp_pipeline.steps.conversations.answer_messages import AnswerLimits, AnswerReport, answer_messages
@@ -379,9 +379,9 @@ def test_after_any_habit_each_question_has_one_answer(
     assert answers(conn) == []
     found = replies.question_status(conn)
     assert found.pending + found.failed == 3
-    assert sorted({state for _, state, _, _ in replies.unanswered(conn)} - {"pending", "failed"}) == []
-    assert all(reason for _, _, _, reason in replies.unanswered(conn))
-    assert len(replies.unanswered(conn)) == 3
+    assert sorted({state for _, state, _, _ in replies.failed_questions(conn)} - {"pending", "failed"}) == []
+    assert all(reason for _, _, _, reason in replies.failed_questions(conn))
+    assert len(replies.failed_questions(conn)) == 3
     sandbox.habits = []
     assert replies.retry_failed(conn) == 3
     answer(conn, client)
@@ -442,10 +442,10 @@ def test_what_stays_refused_fails_and_can_be_retried(
     assert reason in one(conn, "SELECT reason FROM assistant_replies WHERE state = 'failed'")
     assert replies.question_status(conn).failed == 1
     check = next(check for check in rules.CHECKS if check.name == "questions_are_answered")
-    assert check.find(Scope(conn, [], Archive())).failing == 1
+    assert check.find(CheckScope(conn, [], Archive())).failing == 1
     assert replies.retry_failed(conn) == 1
     assert answer(conn, client).answered == 1
-    assert check.find(Scope(conn, [], Archive())).failing == 0
+    assert check.find(CheckScope(conn, [], Archive())).failing == 0
 
 
 def test_unusable_answers_fail_after_three_attempts(

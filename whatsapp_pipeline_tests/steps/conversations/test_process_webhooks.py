@@ -205,7 +205,7 @@ def test_eight_workers_make_one_conversation(conn: Connection, database_url: str
     assert one(conn, "SELECT count(*) FROM conversations") == 1
     assert one(conn, "SELECT count(*) FROM conversation_messages") == 200
     assert one(conn, "SELECT count(*) FROM leads") == 1
-    assert inbox.status(conn).pending == 0
+    assert inbox.count_deliveries(conn).pending == 0
 
 
 # The first pause is three seconds at least. A busy machine can take longer for what comes before it ends.
@@ -237,7 +237,7 @@ def test_a_bad_item_never_blocks_its_siblings(conn: Connection) -> None:
         conn.execute("DROP FUNCTION pause_an_hour CASCADE")
     assert inbox.replay(conn, dead=True) == 1
     assert process(conn).messages == 1
-    assert inbox.status(conn).dead == 0
+    assert inbox.count_deliveries(conn).dead == 0
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_unknown_accounts_are_parked_and_replayed(conn: Connection) -> None:
     both["entry"] += delivery(text("w2", "desconhecida"), account="new")["entry"]
     report = take(conn, both, multitenant=True)
     assert (report.messages, report.parked) == (1, 1)
-    assert inbox.status(conn).waiting_for == ("new",)
+    assert inbox.count_deliveries(conn).waiting_for == ("new",)
     accounts.add_account(conn, "new", accounts.ensure_tenant(conn, "outra"))
     assert inbox.unpark(conn, "new") == 1
     report = process(conn, multitenant=True)
@@ -542,7 +542,7 @@ def test_a_body_that_kills_its_worker_ends_dead_and_alone(conn: Connection) -> N
         while not leased:  # one at a time now: those before the killer get through
             token, leased = inbox.lease(conn, 0, 10**9, rows=1, seconds=60, suspects=True)
             if leased and leased[0].id != 2 and leased[0].crashes < 3:
-                inbox.finish(conn, [leased[0].id], token)
+                inbox.finish_deliveries(conn, [leased[0].id], token)
                 leased = []
                 continue
             break

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from whatsapp_pipeline.store.chats.search import SearchQuery, search
+from whatsapp_pipeline.store.chats.search import SearchQuery, search_messages
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline_tests.webhook.deliveries import (
     NOON,
@@ -100,7 +100,7 @@ def test_a_picture_completes_its_placeholder(conn: Connection) -> None:
     assert found == [("w1", ANA, "user", "history", "image", "[image: tela quebrada]")]
     assert one(conn, "SELECT status FROM conversation_messages") == "read"
     assert one(conn, "SELECT count(*) FROM assistant_replies") == 0
-    assert [hit.snippet for hit in search(conn, SearchQuery("tela", mark_start="", mark_end=""))]
+    assert [hit.snippet for hit in search_messages(conn, SearchQuery("tela", mark_start="", mark_end=""))]
 
 
 @pytest.mark.parametrize(
@@ -447,7 +447,7 @@ CARD: dict[str, Any] = {
 def test_words_are_text(conn: Connection, message: Any, expected: str, words: str) -> None:
     take(conn, change(messages=[of(ANA, "w1", **message)], contacts=[contact(ANA, "Caio")]))
     assert one(conn, "SELECT text FROM conversation_messages") == expected
-    assert [hit.source for hit in search(conn, SearchQuery(words))] == ["webhook"]
+    assert [hit.source for hit in search_messages(conn, SearchQuery(words))] == ["webhook"]
 
 
 def test_why_a_message_failed_is_readable(conn: Connection) -> None:

@@ -88,9 +88,11 @@ def test_a_wrong_link_that_its_verdict_took_away_still_counts_until_it_is_undone
     _relink(linked)
     with_wrong = _bound(linked)
     assert (with_wrong.verdicts, with_wrong.wrong, with_wrong.links) == (20, 1, CHATS - 1)
-    row = next(r for r in verdicts.sample(linked, "2025-01") if r.id_chat_file == items[0].id_chat_file)
+    row = next(
+        r for r in verdicts.review_sample(linked, "2025-01") if r.id_chat_file == items[0].id_chat_file
+    )
     assert row.verdict == "wrong"
-    assert verdicts.agreement(linked, "2025-01").wrong == 1
+    assert verdicts.count_verdicts(linked, "2025-01").wrong == 1
     assert touched is not None
     undo_decision(linked, touched.id_override, reason="mistaken", removed_by="ana")
     _relink(linked)
@@ -119,7 +121,7 @@ def test_less_sure_links_come_sooner_and_the_report_samples_the_first(linked: Co
     weights = dict(linked.execute("SELECT id_chat_file, weight FROM rule_links").fetchall())
     assert set(weights.values()) == {1.0, 2.0}
     order = [row[0] for row in linked.execute("SELECT id_chat_file FROM rule_links ORDER BY draw")]
-    sample = verdicts.sample(linked, "2025-01")
+    sample = verdicts.review_sample(linked, "2025-01")
     assert set(order[:20]) <= {row.id_chat_file for row in sample}
     assert {row.id_chat_file for row in sample if not row.warnings} <= set(order[:20])
     places = {weight: [order.index(chat) for chat in order if weights[chat] == weight] for weight in (1, 2)}

@@ -61,7 +61,7 @@ def _stands(conn: Connection, stage: fingerprints.Stage) -> bool:
 
 def _keep(conn: Connection) -> None:
     for stage in STAGES:
-        fingerprints.store(conn, stage, MONTH, _inputs(conn, stage))
+        fingerprints.store_fingerprint(conn, stage, MONTH, _inputs(conn, stage))
 
 
 def test_a_run_over_links_that_stand_reports_the_same_and_changes_nothing(linked: Connection) -> None:

@@ -16,7 +16,7 @@ from whatsapp_pipeline.steps.conversations.process_webhooks import (
     process_batch,
 )
 from whatsapp_pipeline.steps.links.live_links import link_live
-from whatsapp_pipeline.store.chats.search import SearchQuery, search
+from whatsapp_pipeline.store.chats.search import SearchQuery, search_messages
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import accounts, inbox
 from whatsapp_pipeline.store.links import live_links, overrides
@@ -54,7 +54,7 @@ def _contacts(conn: Connection) -> Iterator[None]:
     clear(conn)
     conn.execute("TRUNCATE contatos, ordens_servico CASCADE")
     for (number,) in rows(conn, "SELECT id FROM link_overrides WHERE removed_at IS NULL"):
-        overrides.remove(conn, number, reason="test", removed_by="test")
+        overrides.withdraw_override(conn, number, reason="test", removed_by="test")
 
 
 def add_phone(conn: Connection, contact: int, key: str) -> None:
@@ -108,8 +108,8 @@ def test_a_named_order_is_found_and_searched_by(conn: Connection) -> None:
     assert rows(conn, "SELECT DISTINCT id_ordem_servico, id_contato, origin FROM messages_all") == [
         (30033, 1, "message")
     ]
-    assert [hit.source for hit in search(conn, SearchQuery("oi", order=30033))] == ["webhook"]
-    assert search(conn, SearchQuery("oi", order=30034)) == []
+    assert [hit.source for hit in search_messages(conn, SearchQuery("oi", order=30033))] == ["webhook"]
+    assert search_messages(conn, SearchQuery("oi", order=30034)) == []
 
 
 def test_sessions_follow_the_messages(conn: Connection) -> None:
@@ -265,17 +265,17 @@ def test_a_contact_that_is_renamed_and_an_order_that_changes_hands_are_seen(conn
 def test_a_person_decides_and_takes_it_back(conn: Connection, kind: str) -> None:
     say(conn, "w1", "oi")
     conversation = one(conn, "SELECT id FROM conversations")
-    target = live_links.target_of(conn, conversation) if kind == "conversation" else ANA
+    target = live_links.live_target(conn, conversation) if kind == "conversation" else ANA
     assert target is not None
-    made = overrides.add(conn, NewOverride(kind, target, "contact", 3, "é dele", "teste"))
+    made = overrides.insert_override(conn, NewOverride(kind, target, "contact", 3, "é dele", "teste"))
     assert link_live(conn, log=LOG).contacts == 1
     assert contact_of(conn) == (3, "manual", "override")
     say(conn, "w2", "de novo", at=NOON + 5)
     assert contact_of(conn) == (3, "manual", "override")
-    overrides.remove(conn, made, reason="engano", removed_by="teste")
+    overrides.withdraw_override(conn, made, reason="engano", removed_by="teste")
     link_live(conn, log=LOG)
     assert contact_of(conn)[:2] == (1, "linked")
-    overrides.add(conn, NewOverride(kind, target, "no_contact", None, "de ninguém", "teste"))
+    overrides.insert_override(conn, NewOverride(kind, target, "no_contact", None, "de ninguém", "teste"))
     link_live(conn, log=LOG)
     assert contact_of(conn) == (None, "manual", "override")
 
@@ -285,9 +285,9 @@ def test_a_decision_on_an_order_holds_for_its_session(conn: Connection) -> None:
     add_order(conn, 30034, 1)
     say(conn, "w1", "e a OS 30033?", at=EARLIER)
     say(conn, "w2", "oi", at=NOON)
-    target = live_links.target_of(conn, one(conn, "SELECT id FROM conversations"))
+    target = live_links.live_target(conn, one(conn, "SELECT id FROM conversations"))
     assert target is not None
-    overrides.add(
+    overrides.insert_override(
         conn, NewOverride("conversation", target, "order", 30034, "visto", "teste", session_number=1)
     )
     link_live(conn, log=LOG)
@@ -298,7 +298,7 @@ def test_a_decision_on_an_order_holds_for_its_session(conn: Connection) -> None:
 
 def test_a_decision_on_a_title_is_not_about_a_profile(conn: Connection) -> None:
     say(conn, "w1", "oi", sender=OTHER, name="Caio Reis")
-    overrides.add(conn, NewOverride("title", "Caio Reis", "contact", 3, "é dele", "teste"))
+    overrides.insert_override(conn, NewOverride("title", "Caio Reis", "contact", 3, "é dele", "teste"))
     link_live(conn, log=LOG)
     assert contact_of(conn, OTHER)[1] != "manual"
 
@@ -318,9 +318,11 @@ def test_an_erased_person_leaves_the_decisions_about_their_conversation(
     conn: Connection, tmp_path: Path
 ) -> None:
     say(conn, "w1", "oi")
-    target = live_links.target_of(conn, one(conn, "SELECT id FROM conversations"))
+    target = live_links.live_target(conn, one(conn, "SELECT id FROM conversations"))
     assert target is not None
-    made = overrides.add(conn, NewOverride("conversation", target, "contact", 1, "é a Ana", "teste"))
+    made = overrides.insert_override(
+        conn, NewOverride("conversation", target, "contact", 1, "é a Ana", "teste")
+    )
     erase_contact(conn, 1, tmp_path)
     assert rows(conn, "SELECT target_kind, target, reason FROM link_overrides WHERE id = %s", made) == [
         ("title", f"erased:{made}", "erased")

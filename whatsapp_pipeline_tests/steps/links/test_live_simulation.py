@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from whatsapp_pipeline.domain.vocabulary import fold
+from whatsapp_pipeline.domain.vocabulary import fold_ascii
 from whatsapp_pipeline.sandbox import numbers
 from whatsapp_pipeline.sandbox.people import Registry, SamplePerson, make_people, typed
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
@@ -142,8 +142,8 @@ def _kind(writer: Writer, sharing: dict[int, SamplePerson], numbers_of: Counter[
         return "stranger"
     other = sharing.get(person.id)
     if other is not None:
-        names = [set(fold(name.name).split()) for name in (person, other)]
-        said = set(fold(writer.profile).split())
+        names = [set(fold_ascii(name.name).split()) for name in (person, other)]
+        said = set(fold_ascii(writer.profile).split())
         return "shared, told apart" if said & names[0] - names[1] else "shared"
     if numbers_of[person.number] > 1:
         return "shared"

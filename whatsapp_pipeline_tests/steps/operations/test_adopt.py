@@ -24,7 +24,7 @@ from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.operations.adopt import adopt_plan_tables, refuse_unfit_database
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.conversations.conversations import get_or_create_conversation
-from whatsapp_pipeline.store.migrate import migrate, pending
+from whatsapp_pipeline.store.migrate import migrate, pending_migrations
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 
 ZONE = "America/Sao_Paulo"
@@ -102,7 +102,7 @@ def test_the_plans_tables_are_adopted_with_their_rows_and_ids(plan_url: str, con
         "chat_messages": (3, 2),
         "customer_chat_summaries": (1, 1),
     }
-    assert pending(plan_url) == []
+    assert pending_migrations(plan_url) == []
     assert migrate(plan_url) == []
     files = conn.execute("SELECT id, file_path, month, id_contato, match_status FROM chat_files ORDER BY id")
     assert files.fetchall() == [
@@ -477,7 +477,7 @@ def test_near_shapes_are_adopted_and_can_be_read(
     refuse_unfit_database(empty_database_url)
     adopt_plan_tables(empty_database_url, zone=ZONE)
     migrate(empty_database_url)
-    assert pending(empty_database_url) == []
+    assert pending_migrations(empty_database_url) == []
     for table in ("contatos", "ordens_servico", "chat_files", "chat_messages", "conversation_messages"):
         conn.execute(f"SELECT * FROM {table}").fetchall()  # no time or number that psycopg can't hold
 

@@ -17,7 +17,7 @@ from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline.store.operations import adoption
 from whatsapp_pipeline.store.operations import dry_run_diff as difference
 from whatsapp_pipeline.store.operations.gates import no_contact_normalized
-from whatsapp_pipeline.store.summaries.customers import orders
+from whatsapp_pipeline.store.summaries.customers import contact_orders
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat
 from whatsapp_pipeline_tests.truth.linked_months import link_month, link_orders_month
 
@@ -68,19 +68,19 @@ def test_chats_and_sessions_are_linked_and_summarised_in_spite_of_other_types(sh
     sessions = link_orders_month(shop, "2025-01", OrderLinkOptions(), log=LOG)
     assert sessions.by_status == {"linked": 2}
     assert summarize(shop, SummaryOptions(), log=LOG).contacts == 0  # no message is loaded here
-    assert orders(shop, 1)[0]["situacao"] == "3"
+    assert contact_orders(shop, 1)[0]["situacao"] == "3"
 
 
 def test_a_dry_run_can_tell_what_would_change(shop: Connection) -> None:
     with shop.transaction(force_rollback=True):
         difference.remember(shop)
         _normalize(shop)
-        changes = {change.what: change.count for change in difference.compare(shop)}
+        changes = {change.what: change.count for change in difference.list_changes(shop)}
     assert changes == {"contacts": 3}
 
 
 def test_the_report_says_what_differs_and_calls_a_time_no_fault_of_a_date(shop: Connection) -> None:
-    problems = {(f.table, f.column, f.problem) for f in adoption.report(shop)}
+    problems = {(f.table, f.column, f.problem) for f in adoption.compare_user_tables(shop)}
     assert ("contatos", "id", "no_unique_id") in problems
     assert ("contatos", "telefone", "other_type") in problems
     assert ("ordens_servico", "situacao", "other_type") in problems

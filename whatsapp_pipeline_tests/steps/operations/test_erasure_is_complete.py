@@ -288,7 +288,7 @@ class World:
 
     def fill_files(self) -> None:
         """Put the people into the spool, the quarantine, a damaged segment, saved pages and a report."""
-        directory = spool_directory(settings.load())
+        directory = spool_directory(settings.load_settings())
         body = json.dumps(deliveries()[0]).encode()
 
         async def receive() -> None:
@@ -389,7 +389,7 @@ def world(fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_three_erased_people_are_found_nowhere(
     world: World, empty_database_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    options = backup_options(settings.load())
+    options = backup_options(settings.load_settings())
     taken = backup.take(world.url, options, reason="before", log=LOG)
     with connect(world.url) as conn:
         conn.execute("ANALYZE")

@@ -155,11 +155,11 @@ def test_summaries_wait_for_verdicts_on_the_sample_where_the_setting_asks(db: Co
     gates.check(db, "customer_summaries", [], required=("contacts_complete", "files_indexed"))
     with pytest.raises(PipelineError, match="have no verdict"):
         gates.check(db, "customer_summaries", [], required=ALL)
-    for row in verdicts.sample(db, MONTH):
-        assert verdicts.record(db, row.id_chat_file, "right", note=None, reviewer="ana")
+    for row in verdicts.review_sample(db, MONTH):
+        assert verdicts.record_verdict(db, row.id_chat_file, "right", note=None, reviewer="ana")
     gates.check(db, "customer_summaries", [], required=ALL)
     # A link that changed since has no verdict any more.
-    changed = verdicts.sample(db, MONTH)[0].id_chat_file
+    changed = verdicts.review_sample(db, MONTH)[0].id_chat_file
     db.execute("UPDATE chat_files SET match_status = 'unmatched' WHERE id = %s", (changed,))
     with pytest.raises(PipelineError, match="1 of"):
         gates.check(db, "customer_summaries", [], required=ALL)
@@ -175,8 +175,8 @@ def test_the_sample_is_stable_stratified_and_holds_every_warning(db: Connection)
         FROM generate_series(1, 400) n
         """
     )
-    first = verdicts.sample(db, "2025-02")
-    assert first == verdicts.sample(db, "2025-02")
+    first = verdicts.review_sample(db, "2025-02")
+    assert first == verdicts.review_sample(db, "2025-02")
     assert 40 <= len(first) <= 41  # 10 %, and the one with a warning
     assert "p/77" in {row.file_path for row in first}
     strata = [row.stratum for row in first]
@@ -184,7 +184,7 @@ def test_the_sample_is_stable_stratified_and_holds_every_warning(db: Connection)
     assert strata.count("order") >= 1
     assert strata.count("name") >= 6
     db.execute("INSERT INTO chat_files (filename, file_path, month) VALUES ('f', 'p/new', '2025-02')")
-    kept = {row.file_path for row in first} & {row.file_path for row in verdicts.sample(db, "2025-02")}
+    kept = {row.file_path for row in first} & {row.file_path for row in verdicts.review_sample(db, "2025-02")}
     assert len(kept) >= len(first) - 1
 
 
@@ -194,10 +194,10 @@ def test_verdicts_count_to_an_agreement_rate(db: Connection) -> None:
         " SELECT 'f', 'p/' || n, '2025-03' FROM generate_series(1, 5) n"
     )
     for row, verdict in zip(
-        verdicts.sample(db, "2025-03"), ("right", "right", "right", "wrong"), strict=False
+        verdicts.review_sample(db, "2025-03"), ("right", "right", "right", "wrong"), strict=False
     ):
-        verdicts.record(db, row.id_chat_file, verdict, note=None, reviewer="ana")
-    found = verdicts.agreement(db, "2025-03")
+        verdicts.record_verdict(db, row.id_chat_file, verdict, note=None, reviewer="ana")
+    found = verdicts.count_verdicts(db, "2025-03")
     assert (found.sampled, found.reviewed, found.rate) == (5, 4, 0.75)
-    assert verdicts.agreement(db, "2025-04").rate is None
-    assert not verdicts.record(db, 10**9, "right", note=None, reviewer="ana")
+    assert verdicts.count_verdicts(db, "2025-04").rate is None
+    assert not verdicts.record_verdict(db, 10**9, "right", note=None, reviewer="ana")

@@ -100,7 +100,7 @@ def filled(fresh_database_url: str, archive: ChatArchive, local_dir: Path) -> It
 
 
 def _erase(conn: Connection) -> privacy.Erasure:
-    return privacy.erase_person(conn, settings.load(), privacy.contact(MARIA), log=LOG)
+    return privacy.erase_person(conn, settings.load_settings(), privacy.contact_finder(MARIA), log=LOG)
 
 
 def _holds(conn: Connection, words: str) -> list[str]:
@@ -117,7 +117,7 @@ def _holds(conn: Connection, words: str) -> list[str]:
 
 
 def test_an_export_holds_the_chat_and_is_audited(filled: Connection) -> None:
-    held = privacy.export_person(filled, settings.load(), privacy.contact(MARIA))
+    held = privacy.export_person(filled, settings.load_settings(), privacy.contact_finder(MARIA))
     assert held["contatos"][0]["nome"] == "Maria Souza"
     assert len(held["chat_files"]) == 1
     assert len(held["chat_messages"]) == held["chat_files"][0]["message_count"]
@@ -158,7 +158,7 @@ def roles(filled: Connection) -> Iterator[Connection]:
 
 def test_whoever_runs_the_pipeline_may_export_and_erase(roles: Connection) -> None:
     roles.execute(f"SET ROLE {grants.WRITER}".encode())
-    assert privacy.export_person(roles, settings.load(), privacy.contact(MARIA))["contatos"]
+    assert privacy.export_person(roles, settings.load_settings(), privacy.contact_finder(MARIA))["contatos"]
     assert _erase(roles).removed["link_overrides"] == 1
     assert _erase(roles).removed["chat_files"] == 0  # again, and of overrides that are erased already
     roles.execute("RESET ROLE")
@@ -172,7 +172,7 @@ def test_who_only_reads_is_told_which_role_may_erase(roles: Connection) -> None:
         _erase(roles)
     assert "\n" not in str(refused.value)
     with pytest.raises(PipelineError, match=r"may not export a person .*whatsapp_writer"):
-        privacy.export_person(roles, settings.load(), privacy.contact(MARIA))
+        privacy.export_person(roles, settings.load_settings(), privacy.contact_finder(MARIA))
     roles.execute("RESET ROLE")
     assert _holds(roles, "Maria")
 
@@ -197,7 +197,7 @@ def test_what_still_lies_in_the_spool_is_erased(filled: Connection) -> None:
     value = {"metadata": {"phone_number_id": "1"}, "messages": [message]}
     body = json.dumps({"entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()
     # Where the receiver writes by default: the erasure must look in the same place.
-    directory = config_from(settings.load(), insecure=True).spool_dir
+    directory = config_from(settings.load_settings(), insecure=True).spool_dir
 
     async def receive() -> None:
         writer = SpoolWriter(directory)
@@ -320,7 +320,7 @@ def test_a_restored_backup_is_erased_again(
     backup.restore(empty_database_url, taken, options, overwrite=False, log=LOG)
     with connect(empty_database_url) as restored:
         assert _holds(restored, "Maria")
-        assert privacy.reapply_erasures(empty_database_url, settings.load(), log=LOG) == 1
+        assert privacy.reapply_erasures(empty_database_url, settings.load_settings(), log=LOG) == 1
         assert _holds(restored, "Maria") == []
         assert _holds(restored, "99999-0001") == []
         assert restored.execute("SELECT count(*) FROM chat_files").fetchone() == (2,)
@@ -356,7 +356,7 @@ def test_dagster_erases_again_from_a_database_that_was_brought_back_by_other_mea
         assert _holds(restored, "Maria") == []
     # The list of a database that outlived its `.local` is written there again.
     (local_dir / privacy.LIST_FILE).unlink()
-    privacy.recall_erasures(fresh_database_url, settings.load(), log=LOG)
+    privacy.recall_erasures(fresh_database_url, settings.load_settings(), log=LOG)
     assert (local_dir / privacy.LIST_FILE).stat().st_mode & 0o777 == 0o600
     assert len((local_dir / privacy.LIST_FILE).read_text().splitlines()) > 1
 
@@ -381,7 +381,7 @@ def test_a_new_database_is_refused_while_the_key_of_the_list_is_missing(
 def test_a_backup_comes_back_into_the_pipelines_own_new_database_without_the_erased(
     filled: Connection, fresh_database_url: str, empty_database_url: str, local_dir: Path
 ) -> None:
-    options = backup_options(settings.load())
+    options = backup_options(settings.load_settings())
     taken = backup.take(fresh_database_url, options, reason="by hand", log=LOG)
     _erase(filled)
     runner = CliRunner(env={"DATABASE_URL": empty_database_url})  # as after `make purge`, or on a new server
@@ -419,4 +419,4 @@ def test_without_the_key_nothing_is_written(
 
 def test_an_unknown_contact_is_named(filled: Connection) -> None:
     with pytest.raises(PipelineError, match="no contact 7"):
-        privacy.export_person(filled, settings.load(), privacy.contact(7))
+        privacy.export_person(filled, settings.load_settings(), privacy.contact_finder(7))

@@ -14,11 +14,11 @@ import dagster as dg
 import pytest
 
 from whatsapp_pipeline import clock
-from whatsapp_pipeline.checks.qa import Scope, evaluate
+from whatsapp_pipeline.checks.qa import CheckScope, evaluate_check
 from whatsapp_pipeline.definitions import QA_CHECKS, build_defs, rule_book
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
-from whatsapp_pipeline.steps.operations.qa_report import History, QaReport, RunLine, make, write
+from whatsapp_pipeline.steps.operations.qa_report import History, QaReport, RunLine, make, write_report
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import verdicts
 from whatsapp_pipeline.store.links.precision_sample import next_links
@@ -127,7 +127,7 @@ def test_no_phone_and_no_name_of_the_sample_is_on_it(
 
 def test_names_are_shown_when_asked_for(filled: tuple[Connection, History]) -> None:
     conn, past = filled
-    row = verdicts.sample(conn, "2025-01")[0]
+    row = verdicts.review_sample(conn, "2025-01")[0]
     html = make(conn, ["2025-01"], past, RULES, made_at=NOW, show_names=True).html
     assert escape(row.file_path) in html
     doubtful = conn.execute(
@@ -157,16 +157,16 @@ def test_titles_are_escaped(filled: tuple[Connection, History]) -> None:
 def test_verdicts_show_in_the_next_report(filled: tuple[Connection, History]) -> None:
     conn, past = filled
     with conn.transaction(force_rollback=True):
-        sample = verdicts.sample(conn, "2025-01")
+        sample = verdicts.review_sample(conn, "2025-01")
         for number, row in enumerate(sample[:10]):
             said = "wrong" if number == 0 else "right"
-            verdicts.record(conn, row.id_chat_file, said, note=None, reviewer="ana")
+            verdicts.record_verdict(conn, row.id_chat_file, said, note=None, reviewer="ana")
         report = make(conn, ["2025-01"], past, RULES, made_at=NOW)
         assert report.reviewed == 10
         assert "90,0% de concordância" in report.html
         drawn = next_links(conn, ["2025-01"], limit=100)
         for item in drawn:
-            verdicts.record(conn, item.id_chat_file, "right", note=None, reviewer="ana")
+            verdicts.record_verdict(conn, item.id_chat_file, "right", note=None, reviewer="ana")
         everything = _text(make(conn, ["2025-01"], past, RULES, made_at=NOW).html)
         assert re.search(r"todos ≥ \d+,\d% \d+ [01] \d+", everything)
 
@@ -195,7 +195,7 @@ def test_a_method_has_a_line_of_its_own_from_twenty_verdicts_on(filled: tuple[Co
         ]
         for number, chat in enumerate(drawn, 1):
             said = "unsure" if number == 5 else "right"
-            verdicts.record(conn, chat, said, note=None, reviewer="ana")
+            verdicts.record_verdict(conn, chat, said, note=None, reviewer="ana")
             if number == 19:
                 assert _precision_lines(conn, past).keys() == {"todos"}
             elif number == 20:
@@ -212,7 +212,7 @@ def test_an_empty_database_makes_a_page_too(fresh_database_url: str, tmp_path: P
     with connect(fresh_database_url) as conn:
         report = make(conn, [], History(), RULES, made_at=NOW)
     _parse(report.html)
-    path = write(tmp_path / "new" / "qa.html", report.html)
+    path = write_report(tmp_path / "new" / "qa.html", report.html)
     assert path.read_text(encoding="utf-8") == report.html
     assert oct(path.stat().st_mode & 0o777) == "0o600"
 
@@ -235,13 +235,13 @@ def test_a_month_s_page_shows_its_own_failing_rows(
     conn, past = filled
     check = next(check for check in QA_CHECKS if check.name == "every_chat_is_loaded")
     with conn.transaction(force_rollback=True):
-        chat = verdicts.sample(conn, "2025-01")[0].id_chat_file
+        chat = verdicts.review_sample(conn, "2025-01")[0].id_chat_file
         conn.execute("UPDATE chat_files SET processing_status = 'pending' WHERE id = %s", (chat,))
-        scope = Scope(conn, list(MONTHS), Archive(root=str(prepared.archive)))
-        evaluate(check, scope, run_id=None, every_month=True)
+        scope = CheckScope(conn, list(MONTHS), Archive(root=str(prepared.archive)))
+        evaluate_check(check, scope, run_id=None, every_month=True)
         own, other = (make(conn, [month], past, RULES, made_at=NOW).html for month in MONTHS[:2])
         accepted = clock.today() + timedelta(days=9)
-        qa_results.accept(
+        qa_results.accept_failing(
             conn, check.name, "2025-01", failing=1, reason="perdido <b>", until=accepted, made_by="ana"
         )
         later = make(conn, ["2025-01"], past, RULES, made_at=NOW).html
@@ -274,16 +274,16 @@ def test_only_what_passed_is_green(filled: tuple[Connection, History], prepared:
             ("undecided", "cancelada"),
         ]
         assert words(["2025-01"]) == [("undecided", "nunca avaliada")] * 2 + of_runs
-        scope = Scope(conn, [*MONTHS, "2025-05"], Archive(root=str(prepared.archive)))
+        scope = CheckScope(conn, [*MONTHS, "2025-05"], Archive(root=str(prepared.archive)))
         for check in QA_CHECKS:
             if check.name in {rule.name for rule in rules}:
-                evaluate(check, scope, run_id=None, every_month=True)
+                evaluate_check(check, scope, run_id=None, every_month=True)
         assert words(["2025-05"]) == [("undecided", "nada a examinar")] * 2 + of_runs
         assert ("good", "passou") in words(["2025-01"])
         conn.execute("UPDATE qa_results SET failing = 1 WHERE check_name = 'every_chat_is_loaded'")
         assert words(["2025-01"])[0] == ("bad", "erro")
         until = clock.today() + timedelta(days=9)
-        qa_results.accept(conn, "every_chat_is_loaded", "2025-01", failing=1, reason="x", until=until)
+        qa_results.accept_failing(conn, "every_chat_is_loaded", "2025-01", failing=1, reason="x", until=until)
         assert ("undecided", "aceito") in words(["2025-01"])
 
 

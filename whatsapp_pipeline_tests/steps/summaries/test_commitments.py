@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from psycopg.rows import dict_row
 
 from whatsapp_pipeline import clock
-from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.checks.qa import CheckScope
 from whatsapp_pipeline.checks.summaries import CHECKS
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.resources.sources import Archive
@@ -164,7 +164,7 @@ def test_the_checks_name_what_is_late_and_what_is_stale(empty: Connection) -> No
     add_chat(empty, 1, "a", [*TALK[:1], Said(10, "to", "quinta fica pronto, sai 350")])
     run(empty)
     rules = {check.name: check for check in CHECKS}
-    scope = Scope(empty, [], Archive(), now=datetime(2025, 1, 20, 12, tzinfo=UTC))
+    scope = CheckScope(empty, [], Archive(), now=datetime(2025, 1, 20, 12, tzinfo=UTC))
     for name in ("promises_are_kept", "quotes_are_answered"):
         findings = rules[name].find(scope)
         assert (findings.examined, findings.failing) == (1, 1), name

@@ -11,7 +11,7 @@ from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import Connection, connect
-from whatsapp_pipeline.store.conversations.message_stream import END, Scope, messages_around
+from whatsapp_pipeline.store.conversations.message_stream import END, StreamScope, messages_around
 from whatsapp_pipeline_tests import summaries_data
 from whatsapp_pipeline_tests.block_files import Said, block, write_chat
 
@@ -210,7 +210,7 @@ def test_notices_change_no_speaker_no_open_question_and_no_topic(
             summaries_data.add_contact(conn, chat)
         conn.execute("UPDATE chat_files SET id_contato = id, match_status = 'linked'")
         found = _summaries(conn)
-        shown = messages_around(conn, Scope("customer", titles["Ana D"]), END, before=9, after=0)
+        shown = messages_around(conn, StreamScope("customer", titles["Ana D"]), END, before=9, after=0)
     said = {name: found.pop(titles[customer]) for customer, name in names.items()}
     wanted = {
         name: (export.last_speaker, export.open_since, *export.sides) for name, export in EXPORTS.items()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from whatsapp_pipeline.checks.qa import Scope
+from whatsapp_pipeline.checks.qa import CheckScope
 from whatsapp_pipeline.checks.summaries import CHECKS
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.summaries.summarize import (
@@ -97,7 +97,7 @@ def test_figures_of_one_customer(empty: Connection) -> None:
     )
     assert first["id_ordem_servico"] == second["id_ordem_servico"] == 30123
     for check in CHECKS:
-        assert check.find(Scope(empty, [], Archive())).failing == 0, check.name
+        assert check.find(CheckScope(empty, [], Archive())).failing == 0, check.name
 
 
 def test_what_customer_and_staff_say_is_counted_for_its_own_side(empty: Connection) -> None:
@@ -348,7 +348,7 @@ def test_a_deleted_message_is_nobody_s_words(empty: Connection) -> None:
     assert (row["staff_messages"], row["other_messages"], row["last_speaker"]) == (1, 2, "staff")
     assert (row["open_since"], row["open_reasons"], row["sentiment_analysis"]) == (None, [], "neutral")
     assert row["common_topics"] == ["orçamento"] != said["common_topics"]
-    assert _COUNTS.find(Scope(empty, [], Archive())).failing == 0
+    assert _COUNTS.find(CheckScope(empty, [], Archive())).failing == 0
 
 
 def test_a_webhook_s_edits_and_revokes_are_no_messages(empty: Connection) -> None:
@@ -383,7 +383,7 @@ def test_a_webhook_s_edits_and_revokes_are_no_messages(empty: Connection) -> Non
     topics = ["elogio", "orçamento"]
     assert (row["message_count"], row["customer_messages"], row["common_topics"]) == (3, 1, topics)
     assert row["facts"]["types"] == {"deleted": 1, "text": 2}
-    assert _COUNTS.find(Scope(empty, [], Archive())).failing == 0
+    assert _COUNTS.find(CheckScope(empty, [], Archive())).failing == 0
 
 
 def test_only_what_changed_is_computed(empty: Connection) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from whatsapp_pipeline.store.chats.search import SearchQuery, search
+from whatsapp_pipeline.store.chats.search import SearchQuery, search_messages
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline_tests.summaries_data import START, Said, add_chat, add_contact, add_order, add_webhook
 
@@ -40,7 +40,10 @@ DAY = 24 * 60
 
 
 def texts(conn: Connection, words: str, **filters: Any) -> set[str]:
-    return {hit.snippet for hit in search(conn, SearchQuery(words, mark_start="", mark_end="", **filters))}
+    return {
+        hit.snippet
+        for hit in search_messages(conn, SearchQuery(words, mark_start="", mark_end="", **filters))
+    }
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_filters(filled: Connection) -> None:
 
 
 def test_a_hit_says_where_it_stands(filled: Connection) -> None:
-    (hit,) = search(filled, SearchQuery("chegou"))
+    (hit,) = search_messages(filled, SearchQuery("chegou"))
     assert (hit.source, hit.id_contato, hit.side) == ("webhook", 2, "from")
     assert hit.sent_at == START + timedelta(days=2)
     assert "«chegou»" in hit.snippet

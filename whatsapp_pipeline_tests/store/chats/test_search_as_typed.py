@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from whatsapp_pipeline.store.chats.search import SearchQuery, search
+from whatsapp_pipeline.store.chats.search import SearchQuery, search_messages
 from whatsapp_pipeline.store.chats.search_words import add_new_words, unknown_words
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline_tests.summaries_data import Said, add_chat
@@ -36,7 +36,9 @@ def test_spellings(conn: Connection, query: str, found: str, other: str) -> None
     add_chat(conn, None, "a", [Said(0, "from", found), Said(1, "from", other)], status="unmatched")
     assert add_new_words(conn) > 0
     assert add_new_words(conn) == 0
-    assert [hit.snippet for hit in search(conn, SearchQuery(query, mark_start="", mark_end=""))] == [found]
+    assert [hit.snippet for hit in search_messages(conn, SearchQuery(query, mark_start="", mark_end=""))] == [
+        found
+    ]
 
 
 def test_words_that_no_message_holds_are_told(conn: Connection) -> None:

@@ -53,9 +53,9 @@ def test_a_phone_without_an_area_code_is_refused(conn: Connection, text: str) ->
 def test_a_refusal_names_the_rule_and_no_person(conn: Connection) -> None:
     new = overrides.NewOverride("title", "Maria", "contact", None, "why", "me")
     with pytest.raises(PipelineError, match="a contact decision names its contact"):
-        overrides.add(conn, new)
+        overrides.insert_override(conn, new)
     with pytest.raises(PipelineError, match="there is no order with id 9"):
-        overrides.add(conn, new._replace(decision="order", id=9))
+        overrides.insert_override(conn, new._replace(decision="order", id=9))
 
 
 def test_a_decision_is_about_the_chats_that_linking_applies_it_to(conn: Connection) -> None:
@@ -69,8 +69,8 @@ def test_a_decision_is_about_the_chats_that_linking_applies_it_to(conn: Connecti
         link_month(conn, month, LinkOptions(), log=LOG)
         link_orders_month(conn, month, OrderLinkOptions(), log=LOG)
     new = overrides.NewOverride("phone", "+55 41 99999-0001", "contact", 1, "why", "me")
-    by_phone = overrides.add(conn, new)
-    by_title = overrides.add(conn, new._replace(target_kind="title", target=" outra  PESSOA"))
+    by_phone = overrides.insert_override(conn, new)
+    by_title = overrides.insert_override(conn, new._replace(target_kind="title", target=" outra  PESSOA"))
     assert overrides.chats_of(conn, by_phone) == [("2025-01", 2)]
     assert overrides.chats_of(conn, by_title) == [("2025-02", 1)]
     stale = dict(stale_months(conn, ["2025-01", "2025-02", "2025-03"], default_area_code=None))

@@ -46,7 +46,9 @@ def conn(empty_database_url: str) -> Iterator[Connection]:
 
 
 def _problems(conn: Connection) -> set[tuple[str, str, str]]:
-    return {(finding.table, finding.column, finding.problem) for finding in adoption.report(conn)}
+    return {
+        (finding.table, finding.column, finding.problem) for finding in adoption.compare_user_tables(conn)
+    }
 
 
 def _links(conn: Connection, parent: str) -> int:
@@ -69,21 +71,21 @@ def test_the_known_tables_are_adopted_with_their_data(conn: Connection, empty_da
     conn.execute(_ORDERS)
     conn.execute("INSERT INTO contatos (id, nome, celular) VALUES (1, 'Maria Silva', '(41) 99999-0000')")
     conn.execute("INSERT INTO ordens_servico (id, numero_ordem_servico, id_contato) VALUES (5, '30001', 1)")
-    before = adoption.columns(conn, "contatos")
+    before = adoption.columns_by_name(conn, "contatos")
     migrate(empty_database_url)
-    after = adoption.columns(conn, "contatos")
+    after = adoption.columns_by_name(conn, "contatos")
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {"telefone_normalizado", "celular_normalizado"}
     assert conn.execute("SELECT nome, celular FROM contatos").fetchall() == [
         ("Maria Silva", "(41) 99999-0000")
     ]
-    assert adoption.report(conn) == []
+    assert adoption.compare_user_tables(conn) == []
     assert _links(conn, "contatos") >= 2
 
 
 def test_a_fresh_database_needs_no_attention(conn: Connection, empty_database_url: str) -> None:
     migrate(empty_database_url)
-    assert adoption.report(conn) == []
+    assert adoption.compare_user_tables(conn) == []
 
 
 def test_what_differs_is_reported_and_left_as_it_is(
@@ -159,7 +161,7 @@ def test_the_users_own_comments_stay(conn: Connection, empty_database_url: str) 
     conn.execute("CREATE TABLE contatos (id INTEGER PRIMARY KEY, nome VARCHAR(255))")
     conn.execute("COMMENT ON COLUMN contatos.nome IS 'ours'")
     migrate(empty_database_url)
-    described = {column.name: column for column in catalog.columns(conn, "contatos")}
+    described = {column.name: column for column in catalog.table_columns(conn, "contatos")}
     assert described["nome"].description == "ours"
     assert described["celular"].pii
 
@@ -167,7 +169,7 @@ def test_the_users_own_comments_stay(conn: Connection, empty_database_url: str) 
 def test_a_finding_reads_as_a_sentence(conn: Connection, empty_database_url: str) -> None:
     conn.execute("CREATE TABLE contatos (id INTEGER PRIMARY KEY, rg VARCHAR(9))")
     migrate(empty_database_url)
-    assert list(map(str, adoption.report(conn))) == [
+    assert list(map(str, adoption.compare_user_tables(conn))) == [
         "contatos.rg is character varying(9), expected varchar(20): "
         "longer values of the ERP are cut to fit, a row each in exceptions"
     ]

@@ -7,7 +7,7 @@ from whatsapp_pipeline.store.operations import dry_run_diff as difference
 
 
 def _changes(conn: Connection) -> dict[tuple[str, str], tuple[int, tuple[str, ...]]]:
-    return {(c.what, c.change): (c.count, c.examples) for c in difference.compare(conn)}
+    return {(c.what, c.change): (c.count, c.examples) for c in difference.list_changes(conn)}
 
 
 def test_every_kind_of_change_is_counted_with_masked_examples(conn: Connection) -> None:
@@ -27,7 +27,7 @@ def test_every_kind_of_change_is_counted_with_masked_examples(conn: Connection) 
             " SELECT id, 1, now(), now(), 1 FROM chat_files"
         )
         difference.remember(conn)
-        assert difference.compare(conn) == []
+        assert difference.list_changes(conn) == []
         conn.execute("UPDATE contatos SET nome = 'M' WHERE id = 1")
         conn.execute("INSERT INTO contatos (id) VALUES (3)")
         conn.execute("UPDATE chat_files SET id_contato = 2 WHERE file_path = 'a'")
@@ -58,7 +58,7 @@ def test_every_kind_of_change_is_counted_with_masked_examples(conn: Connection) 
         assert found["links to contacts", "linked"][1] == (
             "2025-01 J•••• L••••: unmatched → contact 2 (name_match 0.97)",
         )
-        named = {(c.what, c.change): c.examples for c in difference.compare(conn, show_names=True)}
+        named = {(c.what, c.change): c.examples for c in difference.list_changes(conn, show_names=True)}
         assert named["links to contacts", "linked"] == (
             "2025-01 Joao Lima: unmatched → contact 2 (Joao Lima) (name_match 0.97)",
         )

@@ -4,7 +4,7 @@ What belongs here: names. What does not: phones, orders and the decision over al
 
     contacts ─► index.ContactTable ──┐ block: candidates of each title
     title ─► cleaning.clean_title ───┴► alignment ► features, nobody ► name_model.posteriors ► NameMatch
-    fitting.fit: simulation writes titles of known contacts, name_model.fit_weights learns the weights
+    fitting.fit_name_model: simulation writes titles of contacts, name_model.fit_weights learns the weights
 
 Glossary:
     name         a distinct `nome` or `fantasia` of a contact
@@ -17,7 +17,7 @@ Glossary:
     matches = NameIndex(contacts, model).match(["Zé Silva notebook", "Padaria Central"])
 """
 
-from whatsapp_pipeline.domain.matching.names.fitting import TITLES_PER_FIT, fit
+from whatsapp_pipeline.domain.matching.names.fitting import TITLES_PER_FIT, fit_name_model
 from whatsapp_pipeline.domain.matching.names.index import ContactName
 from whatsapp_pipeline.domain.matching.names.matching import NameCandidate, NameFeature, NameIndex, NameMatch
 from whatsapp_pipeline.domain.matching.names.name_model import NameModel
@@ -30,5 +30,5 @@ __all__ = [
     "NameIndex",
     "NameMatch",
     "NameModel",
-    "fit",
+    "fit_name_model",
 ]

@@ -19,7 +19,7 @@ from whatsapp_pipeline.domain.matching.names.words import (
     PARTICLES,
     WEAK_WORDS,
 )
-from whatsapp_pipeline.domain.vocabulary import find_title_words, fold
+from whatsapp_pipeline.domain.vocabulary import find_title_words, fold_ascii
 
 MAX_TITLE_WORDS = 10
 MAX_NAME_WORDS = 12
@@ -60,7 +60,7 @@ def clean_contact(text: str) -> CleanName:
     """Read a contact's `nome` or `fantasia`, without legal forms, document numbers and punctuation."""
     if not text:
         return _NAMELESS
-    folded = _LEGAL_FORM.sub(_ANONYMOUS, fold(unescape(text))).replace("'", "")
+    folded = _LEGAL_FORM.sub(_ANONYMOUS, fold_ascii(unescape(text))).replace("'", "")
     words = _WORD.findall(_DOCUMENT.sub(" ", folded))
     _join_anonymous(words)
     legal: list[str] = []
@@ -75,7 +75,7 @@ def clean_title(text: str) -> CleanName:
     Words of devices and jobs are flagged as weak and not removed, because they may be a surname or a trade
     name.
     """
-    folded = _COPY.sub(" ", _LEGAL_FORM.sub(_ANONYMOUS, fold(text)).replace("'", ""))
+    folded = _COPY.sub(" ", _LEGAL_FORM.sub(_ANONYMOUS, fold_ascii(text)).replace("'", ""))
     folded = _ORDER.sub(" ", folded)
     spans = find_title_words(folded)
     words: list[str] = []

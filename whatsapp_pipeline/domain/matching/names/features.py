@@ -113,7 +113,7 @@ class Comparison:
     fit: Floats
 
 
-def compare(table: ContactTable, titles: Sequence[CleanName]) -> Comparison:
+def compare_titles(table: ContactTable, titles: Sequence[CleanName]) -> Comparison:
     """Find the candidates of a batch of titles and compare them; memory grows with the batch."""
     titles = [table.unglue(title) for title in titles]
     words = table.read_words(titles)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from whatsapp_pipeline.domain.matching.link_types import ReliabilityBand
 from whatsapp_pipeline.domain.matching.names.cleaning import clean_title
-from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, Comparison, compare
+from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, Comparison, compare_titles
 from whatsapp_pipeline.domain.matching.names.index import ContactName, ContactTable
 from whatsapp_pipeline.domain.matching.names.name_model import (
     DEFAULT_PRIOR_NONE,
@@ -36,7 +36,7 @@ _BATCH = 300
 _PAIRS_TO_FIT = 40
 
 
-def fit(
+def fit_name_model(
     contacts: Sequence[ContactName],
     *,
     seed: int = 0,
@@ -101,7 +101,7 @@ def _compare_examples(
 ) -> Iterator[tuple[Comparison, npt.NDArray[np.int64], Doubles]]:
     for first in range(0, len(examples), _BATCH):
         batch = examples[first : first + _BATCH]
-        comparison = compare(table, [clean_title(example.title) for example in batch])
+        comparison = compare_titles(table, [clean_title(example.title) for example in batch])
         ids = table.ids[comparison.contact]
         truth = np.full(len(batch), -1, dtype=np.int64)
         for i, example in enumerate(batch):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from whatsapp_pipeline.domain.matching.names.cleaning import CleanName, clean_title
-from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, Comparison, compare
+from whatsapp_pipeline.domain.matching.names.features import CANDIDATE_FEATURES, Comparison, compare_titles
 from whatsapp_pipeline.domain.matching.names.index import ContactName, ContactTable, Floats
 from whatsapp_pipeline.domain.matching.names.name_model import NameModel, Posteriors, posteriors, prior_shift
 
@@ -128,7 +128,7 @@ class NameIndex:
         if not self._table.size:
             return [NameMatch(1.0, (), 0.0) for _ in titles]
         cleaned = [clean_title(title) for title in titles]
-        comparison = compare(self._table, cleaned)
+        comparison = compare_titles(self._table, cleaned)
         result = _doubt_relatives(
             comparison, cleaned, posteriors(comparison, model.candidate_vector, model.none_vector, shift)
         )

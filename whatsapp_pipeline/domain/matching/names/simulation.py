@@ -62,7 +62,7 @@ def simulate_titles(
     `present`; it shows which words are given names.
     """
     rng = np.random.default_rng(seed)
-    writer = _Writer(rng, table)
+    writer = _TitleWriter(rng, table)
     titles: list[SimulatedTitle] = []
     for _ in range(count):
         from_absent = bool(absent) and rng.random() < none_share
@@ -87,7 +87,7 @@ def _relative(rng: np.random.Generator, present: Sequence[ContactName]) -> Conta
     return ContactName(-1, " ".join(joined), "")
 
 
-class _Writer:
+class _TitleWriter:
     """Writes titles, each with its own strength of noise."""
 
     def __init__(self, rng: np.random.Generator, table: ContactTable) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 
-from whatsapp_pipeline.domain.vocabulary import fold
+from whatsapp_pipeline.domain.vocabulary import fold_ascii
 
 _DATA = tomllib.loads((files(__package__) / "words.toml").read_text(encoding="utf-8"))
 
@@ -20,7 +20,7 @@ RELATIONS: frozenset[str] = frozenset(_DATA["relations"]["words"])
 SOFT_RELATIONS: frozenset[str] = frozenset(_DATA["relations"]["soft"])
 REFERRALS: frozenset[str] = frozenset(_DATA["relations"]["referrals"])
 LINKING_PARTICLES: frozenset[str] = frozenset(_DATA["relations"]["particles"])
-COMPANY_SUFFIXES: frozenset[str] = frozenset(fold(word) for word in _DATA["company"]["suffixes"])
+COMPANY_SUFFIXES: frozenset[str] = frozenset(fold_ascii(word) for word in _DATA["company"]["suffixes"])
 COMPANY_WORDS: frozenset[str] = frozenset(_DATA["company"]["words"])
 WEAK_WORDS: frozenset[str] = frozenset(_DATA["title"]["weak"])
 SPELLINGS: tuple[tuple[str, str], ...] = tuple(
@@ -29,7 +29,8 @@ SPELLINGS: tuple[tuple[str, str], ...] = tuple(
 SYLLABLES: tuple[str, ...] = tuple(_DATA["simulation"]["syllables"])
 
 NICKNAMES_OF: dict[str, tuple[str, ...]] = {
-    name: tuple(dict.fromkeys(fold(nick) for nick in nicks)) for name, nicks in _DATA["nicknames"].items()
+    name: tuple(dict.fromkeys(fold_ascii(nick) for nick in nicks))
+    for name, nicks in _DATA["nicknames"].items()
 }
 """Name → nicknames of people with that name."""
 

@@ -28,7 +28,7 @@ import polars as pl
 from whatsapp_pipeline.domain.transcripts.block.block_header import (
     TIME_LENGTH,
     like_times,
-    parse_time,
+    parse_header_time,
     times_at,
 )
 from whatsapp_pipeline.domain.transcripts.bodies import BODY_SCHEMA, plain_body, read_notice
@@ -56,7 +56,7 @@ _NUMBERED = 4  # bytes of them that are looked at first
 _SPACE, _NOT_ASCII = ord(" "), 0x80
 
 
-class Bodies(NamedTuple):
+class BlockBodies(NamedTuple):
     """Bodies taken apart."""
 
     columns: dict[str, pl.Series]
@@ -75,7 +75,7 @@ class _Measure(NamedTuple):
 _NO_MEASURE = _Measure()
 
 
-def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, last: Ints, is_notice: Flags) -> Bodies:
+def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, last: Ints, is_notice: Flags) -> BlockBodies:
     """Take bodies apart: quote first, then text, then attachment; notices are WhatsApp's own words.
 
     A body goes from its start to its end in the lines' data, with no line ends around it; `last` is its last
@@ -97,7 +97,7 @@ def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, last: Ints, is_no
     notices = dict(zip(places.tolist(), map(read_notice, texts[places]), strict=True))
     kinds.update((place, notice.body.type) for place, notice in notices.items())
     columns["type"] = _types(kinds, len(starts))
-    return Bodies(columns, [place for place, notice in notices.items() if notice.is_group])
+    return BlockBodies(columns, [place for place, notice in notices.items() if notice.is_group])
 
 
 def _phrased(lines: Lines, starts: Ints, ends: Ints, is_body: Flags) -> list[int]:
@@ -210,7 +210,7 @@ def _take_bare_quotes(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> l
             continue
         text = lines.data[start:end].decode()
         match = _BARE_QUOTE.match(text)
-        time = parse_time(match[1]) if match else None
+        time = parse_header_time(match[1]) if match else None
         if match is None or time is None or match[3].lower() not in kinds:
             continue
         starts[place] = start + len(match[0].encode())

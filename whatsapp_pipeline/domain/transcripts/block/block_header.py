@@ -91,7 +91,7 @@ def _name_and_number(written: str) -> tuple[str, str | None, bool]:
 _TIME_MARKS = "-- ::"
 
 
-def parse_time(header: str) -> datetime | None:
+def parse_header_time(header: str) -> datetime | None:
     """The time a header line starts with, None when it starts with none."""
     try:
         return datetime.fromisoformat(header[:19]) if header[4:17:3] == _TIME_MARKS else None
@@ -101,7 +101,7 @@ def parse_time(header: str) -> datetime | None:
 
 def is_header(line: str) -> bool:
     """Whether a line is a complete block header."""
-    return parse_time(line) is not None and line[19:20] == " " and parse_who(line[20:]) is not None
+    return parse_header_time(line) is not None and line[19:20] == " " and parse_who(line[20:]) is not None
 
 
 TIME_LENGTH = 19
@@ -112,7 +112,7 @@ _MONTHS = 10_000 * 12
 
 
 def times_at(lines: Lines, places: Ints) -> tuple[Ints, Flags]:
-    """The times at places as microseconds from 1970 on, and where there is one: as `parse_time`."""
+    """The times at places as microseconds from 1970 on, and where there is one: as `parse_header_time`."""
     written = lines.bytes_at(places, TIME_LENGTH)
     found = _have_digits(written)
     digits = np.where(found, written - _LOWEST, 0).astype(np.int32)

@@ -76,7 +76,7 @@ def _after(data: bytes, part: bytes, start: int = 0) -> int:
     return found + len(part) if found >= 0 else 0
 
 
-def label_of(piece: str, *, labelled: bool) -> str | None:
+def label_of_piece(piece: str, *, labelled: bool) -> str | None:
     """The label of a piece that is a valid block ("" where blocks have none), else None."""
     first, _, rest = piece[: 4 * _LONGEST_LABEL].partition("\n")
     if not labelled:
@@ -90,7 +90,7 @@ def pasted_in(text: str, start: int, *, labelled: bool) -> Iterator[Finding]:
     first, *rest = text.split(CUT)
     line = start + first.count("\n") + 2
     for piece in rest:
-        if label_of(piece, labelled=labelled) is not None:
+        if label_of_piece(piece, labelled=labelled) is not None:
             detail = "a block of another label inside a message: kept as its text"
             yield Finding(line, "unknown_label", "warning", detail)
         elif any(map(is_header, piece.split("\n", 2)[:2])):

@@ -34,7 +34,7 @@ from whatsapp_pipeline.domain.transcripts.block.block_labels import (
     RULE,
     SEPARATOR,
     Start,
-    label_of,
+    label_of_piece,
     pasted_in,
     same_title,
     separators,
@@ -83,7 +83,7 @@ class _Careful:
 
 
 class BlockReader:
-    """Cuts one file of the block format into runs of blocks; `read_parts` makes rows of them."""
+    """Cuts one file of the block format into runs of blocks; `read_block_parts` makes rows of them."""
 
     def __init__(
         self, options: ParseOptions, start: Start, source: int, text: TextChunks, journal: Journal
@@ -288,14 +288,14 @@ class BlockReader:
 
     def _blocks(self, pieces: Sequence[str], *, is_last: bool) -> list[_Block]:
         """Join what is no block of its own to the block before; the first piece is one."""
-        label = label_of(pieces[0], labelled=self._labelled)
+        label = label_of_piece(pieces[0], labelled=self._labelled)
         label, parts, blocks = label or None, [pieces[0]], list[_Block]()
         for number, piece in enumerate(pieces[1:], start=2):
             rest = piece
             while rest.startswith(RULE):  # a rule typed right above a true separator
                 parts[-1] += f"\n{SEPARATOR}"
                 rest = rest[len(RULE) :]
-            found = label_of(rest, labelled=self._labelled)
+            found = label_of_piece(rest, labelled=self._labelled)
             if found is not None:
                 blocks.append(_Block(label, CUT.join(parts)))
                 label, parts = found or None, [rest]
@@ -309,7 +309,7 @@ class BlockReader:
     def _is_own(self, piece: bytes) -> bool:
         """Whether a piece is a block of this chat whose header is complete."""
         start = lenient(piece[:PEEK])
-        label = label_of(start, labelled=self._labelled)
+        label = label_of_piece(start, labelled=self._labelled)
         return label is not None and (label or None) == self._label and start.count("\n") > self._labelled
 
     def _is_cut_off(self, piece: str, label: str | None) -> bool:
@@ -341,7 +341,7 @@ class BlockReader:
         return held[:start] + held[end:]
 
 
-def read_parts(parts: Sequence[Part[BlockReader]]) -> pl.DataFrame:
+def read_block_parts(parts: Sequence[Part[BlockReader]]) -> pl.DataFrame:
     """Make rows (ROW_SCHEMA) of parts of many files, each at most once among them."""
     plains = [part.reader.plain(part) for part in parts]
     frames = _read_plain([plain for plain in plains if plain is not None])

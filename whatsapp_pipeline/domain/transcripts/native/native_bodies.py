@@ -24,7 +24,7 @@ _MARKS = "\u200e\u200f"
 _START = 5  # characters that `text_starts` are long
 
 
-class Bodies(NamedTuple):
+class NativeBodies(NamedTuple):
     """What texts say that are more than what a person wrote."""
 
     places: Ints
@@ -63,7 +63,7 @@ def parse_bodies(
     may_be_more: Flags,
     is_repeated: Flags,
     notices_of: Callable[[int], UnknownNotices],
-) -> Bodies:
+) -> NativeBodies:
     """Take apart the texts that may be more than text; those without a sender are notices.
 
     Args:
@@ -101,7 +101,7 @@ def parse_bodies(
     notices, notice_numbers = each_once(texts.gather(noticed).to_list(), read_notice)
     is_of_group = np.array([notice.is_group for notice in notices], bool)[notice_numbers]
     found = body_frame(bodies + [notice.body for notice in notices])
-    return Bodies(
+    return NativeBodies(
         np.concatenate([special[~is_own], noticed]),
         found[np.concatenate([numbers[~is_own], notice_numbers + len(bodies)])],
         own,

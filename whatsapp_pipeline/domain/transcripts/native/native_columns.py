@@ -86,7 +86,7 @@ def _cut(texts: pl.Series, between: str) -> tuple[pl.Series, pl.Series]:
     return pieces.field("field_0"), pieces.field("field_1")
 
 
-def times_of(headers: Headers, part_of: Ints, orders: Sequence[DateOrder]) -> Times:
+def header_times(headers: Headers, part_of: Ints, orders: Sequence[DateOrder]) -> Times:
     """The naive times of headers, NaT for what does not exist; `orders` are those of the parts' dates."""
     if not len(part_of):
         return np.empty(0, "datetime64[us]")

@@ -16,7 +16,7 @@ from typing import Literal
 
 from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder
 from whatsapp_pipeline.domain.transcripts.native.native_shapes import any_date, any_time
-from whatsapp_pipeline.domain.transcripts.phrases import fold, phrases, visible
+from whatsapp_pipeline.domain.transcripts.phrases import fold_phrase, phrases, visible
 
 _AFTERNOON = re.compile(r"p\.?\s?m\.?|م|μ\.?\s?μ\.?").fullmatch
 _MORNING = re.compile(r"a\.?\s?m\.?|ص|π\.?\s?μ\.?").fullmatch
@@ -192,7 +192,7 @@ def _numbers(written: str) -> tuple[int, int, int] | None:
 def _month_of(written: str) -> int | None:
     """The month that a date names in letters."""
     months = phrases().times.months
-    return next((months[word] for word in _WORDS.findall(fold(written)) if word in months), None)
+    return next((months[word] for word in _WORDS.findall(fold_phrase(written)) if word in months), None)
 
 
 def parse_date(written: str, order: DateOrder) -> date | None:
@@ -236,14 +236,14 @@ def _day(year: int, month: int, day: int) -> date | None:
         return None
 
 
-def parse_time(written: str) -> timedelta | None:
+def parse_clock_time(written: str) -> timedelta | None:
     """How long after midnight a time is, on a clock of 12 or 24 hours; None when there is no such time."""
     if (
         _is_time().fullmatch(written) is None
     ):  # digits of a script that the frames know, and Python does not yet
         return None
     hour, minute, second = (*map(int, _NUMBERS.findall(written)), 0)[:3]
-    word = _CLOCK.sub("", fold(written)).strip()
+    word = _CLOCK.sub("", fold_phrase(written)).strip()
     half = _half_of(word)
     if word and half is None:
         return None
@@ -284,7 +284,7 @@ class Times(dict[str, "timedelta | None"]):
     def __missing__(self, written: str) -> timedelta | None:
         if len(self) > 100_000:
             self.clear()
-        self[written] = found = parse_time(written)
+        self[written] = found = parse_clock_time(written)
         return found
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from whatsapp_pipeline.domain.transcripts.chat_message import Finding
 from whatsapp_pipeline.domain.transcripts.native.native_shapes import Layout
-from whatsapp_pipeline.domain.transcripts.phrases import LONGEST_PHRASE, fold, phrases, visible
+from whatsapp_pipeline.domain.transcripts.phrases import LONGEST_PHRASE, fold_phrase, phrases, visible
 
 _MARK = "\u200e"
 _WORD = re.compile(r"[\w+@.'’-]*\w")
@@ -89,7 +89,7 @@ def _is_known(body: str) -> bool:
     if len(body) > LONGEST_PHRASE:
         return False
     table = phrases()
-    kind = table.type_of_text(fold(body))
+    kind = table.type_of_text(fold_phrase(body))
     if kind == "call" and not body.startswith(_MARK):
         return table.is_whole_call(body)
     return kind is not None or table.notification(body) == "encryption"
@@ -97,7 +97,7 @@ def _is_known(body: str) -> bool:
 
 def _without_people(text: str, names: Iterable[str]) -> str:
     """The line with `*` for names, numbers and what is quoted; other words stay if they look like no name."""
-    people = {word for name in names for word in _WORD.findall(fold(name))}
+    people = {word for name in names for word in _WORD.findall(fold_phrase(name))}
     known = phrases().vocabulary
 
     def shown(match: re.Match[str]) -> str:

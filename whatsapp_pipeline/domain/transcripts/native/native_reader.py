@@ -4,8 +4,8 @@ r"""WhatsApp's own "Export chat", of Android and iOS.
     05/01/2025 10:00 - Maria: Bom dia                                   the first line of a message
     vocês consertam?                                                    and its next
 
-`NativeReader` says which part of a file can be read; `read_parts` reads those of many files together. What
-belongs here: where parts begin and end, and whose messages they hold. What does not: header shapes
+`NativeReader` says which part of a file can be read; `read_native_parts` reads those of many files together.
+What belongs here: where parts begin and end, and whose messages they hold. What does not: header shapes
 (`native_shapes.py`), cutting lines (`native_columns.py`), what a message holds (`native_bodies.py`).
 """
 
@@ -28,8 +28,8 @@ from whatsapp_pipeline.domain.transcripts.native.native_columns import (
     Times,
     end_in_phrase,
     find_headers,
+    header_times,
     may_name_files,
-    times_of,
     with_more_lines,
 )
 from whatsapp_pipeline.domain.transcripts.native.native_dates import (
@@ -270,7 +270,7 @@ def _out_of_order(line: int) -> Finding:
     return Finding(line, "out_of_order", "info", detail)
 
 
-def read_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
+def read_native_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
     """Read parts of files, each of which starts with a header of a true date; rows of ROW_SCHEMA."""
     frames = []
     for layout in layouts():
@@ -291,7 +291,7 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
     begins = np.cumsum(counts) - counts
     headers = find_headers(lines, layout)
     part_of = np.searchsorted(begins, headers.at, side="right") - 1
-    when = times_of(headers, part_of, [part.reader.order for part in parts])
+    when = header_times(headers, part_of, [part.reader.order for part in parts])
     numbers = _line_numbers(parts, headers.at, begins, part_of)
     is_true = ~np.isnat(when)
     if not is_true.all():

@@ -18,7 +18,7 @@ from whatsapp_pipeline.domain.phone_texts import plain_phone_text
 from whatsapp_pipeline.domain.phones import is_lid, is_phone
 from whatsapp_pipeline.domain.transcripts.columns import Sender, sender_columns
 from whatsapp_pipeline.domain.transcripts.native.native_columns import Headers, Ints, replaced
-from whatsapp_pipeline.domain.transcripts.phrases import fold, phrases, visible
+from whatsapp_pipeline.domain.transcripts.phrases import fold_phrase, phrases, visible
 
 NOTIFICATION = Sender("notification", None, None, None, None, ("notification",))
 
@@ -46,7 +46,7 @@ class Senders(dict[str, Sender]):
         """Whether some sender's direction could not be told."""
         self.with_colon = tuple(name for name in (*owner, title or "") if ": " in name)
         """Names that hold what ends a name: the owner's and the chat's are known."""
-        self._owners = frozenset(_same(name) for name in owner if fold(name)) - {""}
+        self._owners = frozenset(_same(name) for name in owner if fold_phrase(name)) - {""}
         self._title = ""
         self._staff_of_title: str | None = None
         self._customer: str | None = None
@@ -58,9 +58,9 @@ class Senders(dict[str, Sender]):
         """Find out whether the owner and the one whom the title names write in the chat."""
         customer = self._title = _same(title) if title else ""
         wanted = {*self._owners, customer} - {""}
-        folded = fold(sample) if wanted else ""
+        folded = fold_phrase(sample) if wanted else ""
         for name in self.with_colon:
-            if f"{fold(name)}: " in folded:
+            if f"{fold_phrase(name)}: " in folded:
                 self._owner_speaks |= _same(name) in self._owners
                 self._customer = customer if _same(name) == customer else self._customer
         # A number may be written in another way; of a name it is enough to see whether it occurs.
@@ -80,7 +80,7 @@ class Senders(dict[str, Sender]):
         if not shown or "\n" in written or len(shown) > _LONGEST_NAME or phrases().notification(shown):
             return None
         number = _written_number(shown)
-        same = _comparable(fold(shown), number)
+        same = _comparable(fold_phrase(shown), number)
         direction = self._direction(shown, same)
         if direction != "to":
             self._others.add(same)
@@ -101,10 +101,10 @@ class Senders(dict[str, Sender]):
         if same in self._owners or same == self._title or _written_number(shown) is not None:
             return True
         is_name = _PERSON.fullmatch(shown) and phrases().notification(shown) is None
-        return bool(is_name) and not phrases().vocabulary.issuperset(fold(shown).split())
+        return bool(is_name) and not phrases().vocabulary.issuperset(fold_phrase(shown).split())
 
     def _direction(self, name: str, same: str) -> str | None:
-        if same in self._owners or fold(name) in phrases().you:
+        if same in self._owners or fold_phrase(name) in phrases().you:
             return "to"
         if self._owner_speaks or same == self._customer:
             return "from"
@@ -117,7 +117,7 @@ class Senders(dict[str, Sender]):
 
 def _same(name: str) -> str:
     """What two ways of writing one name or phone share."""
-    shown = fold(name).removeprefix("~").strip()
+    shown = fold_phrase(name).removeprefix("~").strip()
     return _comparable(shown, _written_number(shown))
 
 
@@ -138,7 +138,7 @@ def _written_number(name: str) -> str | None:
 
 
 @dataclass(slots=True)
-class Written:
+class MessageSenders:
     """Who wrote the messages of a window."""
 
     texts: pl.Series
@@ -164,7 +164,7 @@ class Written:
 
 def who_wrote(
     headers: Headers, part_of: Ints, more: Ints, known: Sequence[Senders], *, always_named: bool
-) -> Written:
+) -> MessageSenders:
     """Tell names from the starts of system lines; `more` are the lines that follow a header's own.
 
     `known` are the senders of each part's file. `always_named`: every line of the format names somebody.
@@ -195,7 +195,7 @@ def who_wrote(
     if len(refused):
         after = (": " + headers.texts.gather(refused)).fill_null("")
         texts = replaced(texts, refused, headers.names.gather(refused) + after)
-    return Written(texts, senders, numbers)
+    return MessageSenders(texts, senders, numbers)
 
 
 # `Bob:Oi` and not `https://…`, a time or a quotation; names have no sentence's marks.
@@ -243,10 +243,10 @@ def _with_colons(
         at_part = np.flatnonzero(part_of == part).tolist() if senders.with_colon else ()
         for name in senders.with_colon:
             head, _, tail = name.partition(": ")
-            start = f"{fold(tail)}:"
+            start = f"{fold_phrase(tail)}:"
             for at in at_part:
                 written, text = whole_names[at], rests[at]
-                if written and text and _same(written) == _same(head) and fold(text).startswith(start):
+                if written and text and _same(written) == _same(head) and fold_phrase(text).startswith(start):
                     whole_names[at] = name
                     rests[at] = text.split(":", tail.count(":") + 1)[-1].removeprefix(" ")
     return pl.Series(whole_names, dtype=pl.String), pl.Series(rests, dtype=pl.String)
