@@ -1,7 +1,26 @@
-"""Reading WhatsApp transcripts: every export there is, as one stream of messages.
+"""Reading WhatsApp transcripts: exports of every format become one stream of messages.
 
-`read_many(sources)` is the way in, `read(stream, options)` for a single one. What belongs here: text formats,
-from bytes to messages. What does not: opening files and zips, storing messages, judging whose a chat is.
+Call `read_many(sources)` for many files, and `read(stream, options)` for one. What belongs here: text
+formats, from bytes to messages. What does not: opening files and zips, storing messages, linking chats to
+customers.
+
+    bytes ─► decoding (UTF-8) ─► windows: chunks of many files
+                                    ├─ block/   BlockReader ───┐ parts: lines with complete headers
+                                    ├─ native/  NativeReader ──┤
+                                    └─ unread   UnreadReader ──┴─► rows ─► columns: messages, replies, totals
+                                                                            └─► Window: frame, events of chats
+
+Glossary:
+    source      a transcript to read, and its options
+    window      what is read together: many small sources, or a piece of a large one
+    chunk       some bytes of one source
+    part        the lines of one source that a format reads together in one window
+    block       a message of the block format: separator, label, header, body
+    run         neighbouring blocks of one chat
+    header      the line of a message with its time and sender
+    body        the text of a message, with quotes, attachments and notices still in it
+    row         a message before replies and identities are known (ROW_SCHEMA)
+    finding     something that was read with a doubt, or that could not be assigned
 """
 
 from __future__ import annotations
@@ -46,10 +65,10 @@ def read(
 ) -> Iterator[Event]:
     """Read one transcript as a stream of events, in memory that does not grow with it.
 
-    For each chat: one ChatStart, its MessageBatches and Findings, one ChatEnd, whose summary's line counts
-    add up, over the chats, to the file's lines. There is always at least one chat, be it empty; what is no
-    transcript at all is a chat of format "unknown" whose every line is an exception. Never raises for any
-    bytes; what the stream raises passes through. Many small files are read far sooner by `read_many`.
+    Each chat yields one ChatStart, its MessageBatches and Findings, and one ChatEnd. The line counts of all
+    chats add up to the lines of the file. There is always at least one chat, which may be empty. A file that
+    is no transcript is a chat of format "unknown", and each of its lines is an exception. No bytes make this
+    function raise; errors of the stream pass through. `read_many` reads many small files much faster.
     """
     for window in read_many([Source(stream, options)], identities=identities, window_bytes=window_bytes):
         yield from _events(window)
@@ -58,7 +77,7 @@ def read(
 
 
 def _events(window: Window) -> Iterator[Event]:
-    """What happened in a window of one transcript, chat by chat."""
+    """Return the events of a window of one transcript, chat by chat."""
     starts = {opened.chat: opened.start for opened in window.opened}
     frames = {frame["chat"][0]: frame for frame in window.frame.partition_by("chat", maintain_order=True)}
     findings: dict[int, list[Finding]] = {}

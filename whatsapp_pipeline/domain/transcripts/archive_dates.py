@@ -1,7 +1,7 @@
-"""The order of dates that other files of an archive have.
+"""The order of day and month that other files of an archive use.
 
-What belongs here: what one file's beginning says, and what many say together. What does not: which files are
-looked at (`archive/`), and what the answer decides (`native_dates.py`).
+What belongs here: the order that one file allows, and the order that most files share. What does not:
+choosing the files (`archive/`), and using the order (`native_dates.py`).
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from whatsapp_pipeline.domain.transcripts.native.native_dates import DateVotes
 from whatsapp_pipeline.domain.transcripts.native.native_shapes import find_layout
 
 HEAD_BYTES = 1 << 16
-"""How much of a file is looked at."""
+"""Number of bytes that are read at the start of a file."""
 ENOUGH_FILES = 25
-"""So many files that have one order are enough to know it."""
+"""Number of files with the same order that decide the order of the archive."""
 ENOUGH_NEAR = 5
-"""So many near files that have one order are enough: files farther off are not asked then."""
+"""Number of near files with the same order that decide it, so that no others are read."""
 _CLEAR_SHARE = 0.8
 
 
 def date_order_of(head: bytes) -> DateOrder | None:
-    """The one order that the dates in a file's beginning allow; None when they decide nothing."""
+    """Return the only order that the dates at a file's start allow; None if both orders are possible."""
     if find_start(head) is not None:
         return None
     text = f"\n{lenient(head)}"
@@ -40,16 +40,16 @@ def date_order_of(head: bytes) -> DateOrder | None:
 
 
 def common_order(orders: Iterable[DateOrder | None]) -> DateOrder | None:
-    """The order that nearly all files have which decide one; None when there is none such."""
+    """Return the order of nearly all files that decide one; None if there is no such order."""
     return nearest_order([orders])
 
 
 def nearest_order(groups: Iterable[Iterable[DateOrder | None]]) -> DateOrder | None:
-    """The order that nearly all of the nearest files have which decide one; None when there is none such.
+    """Return the order of nearly all of the nearest files that decide one; None if there is no such order.
 
     Args:
-        groups: The orders of files, the nearest group first. No group is asked for once ENOUGH_NEAR files
-            decided an order.
+        groups: The orders of files, the nearest group first. The iterator is not advanced after ENOUGH_NEAR
+            files decided an order.
     """
     counts: Counter[DateOrder] = Counter()
     for orders in groups:

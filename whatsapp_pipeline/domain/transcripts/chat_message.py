@@ -1,7 +1,7 @@
-"""What a transcript is made of, whatever the format it was exported in.
+"""Messages, chats and events of transcripts, which are the same for every export format.
 
-What belongs here: the message model, the events that reading yields, the options that steer it.
-What does not: how any format spells them (`block_reader.py`, `native_reader.py`, `languages/`).
+What belongs here: the message model, the events that a reader yields, and its options.
+What does not: the syntax of a format (`block_reader.py`, `native_reader.py`, `languages/`).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ DateOrder: TypeAlias = Literal["auto", "dmy", "mdy", "ymd"]
 class Message(NamedTuple):
     """One message of a chat.
 
-    `timestamp` is the naive time as the file has it; `timestamp_utc` the same instant in UTC, read in the
-    options' zone. `sender_name` and `sender_phone` are None for staff in the block format (the owner is never
-    named there) and for notifications. `text` is as written, less the quote and attachment lines, which have
-    fields of their own; "" when nothing is left. Sizes are bytes, durations seconds. `line` is the 1-based
-    line of the header. `body_hash` is stable across processes and versions; `occurrence` counts equal
-    (timestamp, direction, sender, body_hash) from 1. Both are None unless asked for.
+    `timestamp` is the naive time in the file; `timestamp_utc` is the same instant in UTC, with the zone of
+    the options. `sender_name` and `sender_phone` are None for staff in the block format, which never names
+    the owner, and for notifications. `text` does not contain the quote and attachment lines, which have their
+    own fields; it is "" if nothing remains. Sizes are bytes, durations seconds. `line` is the 1-based line of
+    the header. `body_hash` is stable across processes and versions; `occurrence` counts messages with equal
+    (timestamp, direction, sender, body_hash) from 1. Both are None unless `identities` is set.
     """
 
     ordinal: int
@@ -54,7 +54,7 @@ class Message(NamedTuple):
     occurrence: int | None
 
 
-# The columns of frames of messages: the number of the message's chat in the reading, and Message's fields.
+# The columns of message frames: the number of the chat in this reading, and the fields of Message.
 MESSAGE_SCHEMA: Mapping[str, pl.DataType] = {
     "chat": pl.Int64(),
     "ordinal": pl.Int64(),
@@ -80,7 +80,7 @@ MESSAGE_SCHEMA: Mapping[str, pl.DataType] = {
 
 
 class Finding(NamedTuple):
-    """Something that was read with a doubt, or not placed: 1-based `line` (0: the whole file) and the reason.
+    """Something that was read with a doubt, or that was not assigned: 1-based `line` (0: the file), reason.
 
     `detail` never holds message text, a name or a phone.
     """
@@ -92,7 +92,7 @@ class Finding(NamedTuple):
 
 
 class LineKind(StrEnum):
-    """What a line of a file is; every line is exactly one of these."""
+    """The kind of a line; every line of a file has exactly one."""
 
     SEPARATOR = "separator"
     LABEL = "label"
@@ -103,7 +103,7 @@ class LineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChatStart:
-    """A chat begins. `label` is the chat's own name for itself, None when the format has none."""
+    """A chat begins. `label` is the name that the file gives the chat; None if the format has no labels."""
 
     number: int
     label: str | None
@@ -113,19 +113,19 @@ class ChatStart:
 
 @dataclass(frozen=True, slots=True)
 class MessageBatch:
-    """Some messages of the chat, in file order, as a frame of MESSAGE_SCHEMA; never none."""
+    """Messages of the chat in file order, as a frame of MESSAGE_SCHEMA; at least one."""
 
     frame: pl.DataFrame
 
     @property
     def messages(self) -> list[Message]:
-        """The messages one by one, at several times the cost of reading them."""
+        """Return the messages as objects; this takes several times as long as reading them."""
         return [Message._make(row[1:]) for row in self.frame.iter_rows()]
 
 
 @dataclass(frozen=True, slots=True)
 class ChatSummary:
-    """What a chat held. The `lines` of all chats of a file add up to the file's lines."""
+    """Counts of a chat. The `lines` of all chats of a file add up to the lines of the file."""
 
     number: int
     label: str | None
@@ -139,34 +139,34 @@ class ChatSummary:
     by_type: Mapping[str, int]
     findings: Mapping[str, int]
     header_phones: Mapping[str, int]
-    """Phones in message headers, staff's too (they name the customer there), with their counts."""
+    """Phones in message headers with their counts. Headers of staff messages name the customer's phone."""
     first_time: datetime | None
     last_time: datetime | None
     is_group: bool
 
     @property
     def line_count(self) -> int:
-        """Number of the file's lines that belong to this chat."""
+        """Return the number of the file's lines that belong to this chat."""
         return sum(self.lines.values())
 
 
 @dataclass(frozen=True, slots=True)
 class ChatEnd:
-    """A chat is over."""
+    """A chat ends."""
 
     summary: ChatSummary
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A transcript to read: its bytes, which are read once, and how."""
+    """A transcript to read: its bytes, which are read once, and its options."""
 
     stream: BinaryIO
     options: ParseOptions
 
 
 class OpenedChat(NamedTuple):
-    """A chat that begins: its number in the reading, that of its source (both from 0), and how it begins."""
+    """A chat that begins: its number in this reading, the number of its source (both from 0), its start."""
 
     chat: int
     source: int
@@ -175,11 +175,11 @@ class OpenedChat(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was read at once: many small sources whole, or a part of a large one.
+    """The result of reading many small sources, or a piece of a large one.
 
-    `frame` holds the messages of all its chats (MESSAGE_SCHEMA; a chat's rows lie together, in file order);
-    findings and summaries come with their chats' numbers. A source in `failed` could not be read to its end:
-    what its stream raised; its chats are not closed.
+    `frame` holds the messages of all chats (MESSAGE_SCHEMA). The rows of a chat are neighbours, in file
+    order. Findings and summaries have the number of their chat. `failed` maps a source that could not be read
+    to its end to the error of its stream; its chats are not closed.
     """
 
     opened: list[OpenedChat]
@@ -198,11 +198,11 @@ def _unknown_order() -> DateOrder | None:
 
 @dataclass(frozen=True, slots=True)
 class ParseOptions:
-    """How to read a transcript; the defaults suit a file that is known by its content alone.
+    """Options for reading a transcript; the defaults suit a file of which only the content is known.
 
-    `owner`: names or phones of the staff side, needed for native exports only. `default_title`: what the
-    file's name says the chat is, used as the label where the content has none. Raises PipelineError when
-    `zone` is no IANA zone.
+    `owner`: names or phones of the staff, which only native exports need. `default_title`: the chat's name
+    from the file name, used as the label if the content has none. Raises PipelineError if `zone` is no IANA
+    zone.
     """
 
     format: FormatName = "auto"
@@ -211,11 +211,11 @@ class ParseOptions:
     zone: str = "America/Sao_Paulo"
     default_title: str | None = None
     locale: str | None = None
-    """The owner's, such as pt_BR: it orders dates that could be read two ways."""
+    """The locale of the owner, such as pt_BR. It decides the order of day and month where both are valid."""
     archive_order: Callable[[], DateOrder | None] = field(default=_unknown_order, repr=False, compare=False)
-    """The order of dates in other files of the archive, asked only for a file that decides nothing itself."""
+    """Returns the order of dates in other files of the archive; called if a file allows both orders."""
     combined: bool = False
-    """True when the file is known to hold many chats: then every new label opens a chat at once."""
+    """Set if the file is known to hold many chats, so that every new label starts a chat."""
     tzinfo: ZoneInfo = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

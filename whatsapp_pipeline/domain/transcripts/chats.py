@@ -1,7 +1,7 @@
-"""The chats of a reading, and what happened to them in the window in hand.
+"""The chats of a reading, and their events in the current window.
 
-What belongs here: numbering chats, adding up what each held, and the journal in which readers note what they
-found. What does not: rows (`columns.py`) and formats.
+What belongs here: numbering chats, their totals, and the journal in which readers note findings. What does
+not: rows (`columns.py`) and formats.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _KINDS = tuple(LineKind)
 
 
 class Totals:
-    """Adds up what a chat held; `number`, `label`, `line` and `format` are those of its start."""
+    """The running totals of a chat; `number`, `label`, `line` and `format` come from its start."""
 
     def __init__(self, number: int, label: str | None, line: int, form: FormatName) -> None:
         self.number, self.label, self.line, self.format = number, label, line, form
         self.date_order: DateOrder | None = None
-        # Plain dicts: there are several a chat, and counters take ten times as long to make.
+        # Plain dicts, because each chat has several, and a Counter takes ten times as long to create.
         self.lines: dict[LineKind, int] = defaultdict(int)
         self.count = 0
         self.directions: dict[str | None, int] = defaultdict(int)
@@ -45,12 +45,12 @@ class Totals:
         self.is_group = False
 
     def span(self, first: datetime, last: datetime) -> None:
-        """Take the earliest and the latest time of some messages."""
+        """Extend the time span of the chat by the earliest and the latest time of some messages."""
         self.first = first if self.first is None else min(self.first, first)
         self.last = last if self.last is None else max(self.last, last)
 
     def summary(self, encoding: str) -> ChatSummary:
-        """What was added up; `encoding` is the file's."""
+        """Return the totals; `encoding` is the encoding of the file."""
         return ChatSummary(
             number=self.number,
             label=self.label,
@@ -71,34 +71,34 @@ class Totals:
 
 
 class Chat:
-    """One chat: its number and its source's in the reading, its totals, and rows of earlier windows."""
+    """One chat: its number and its source's number in this reading, totals, and rows of earlier windows."""
 
-    __slots__ = ("likes", "number", "quotable", "source", "totals")
+    __slots__ = ("comparable", "number", "quotable", "source", "totals")
 
     def __init__(self, number: int, source: int, totals: Totals) -> None:
         self.number = number
         self.source = source
         self.totals = totals
-        self.likes: pl.DataFrame | None = None
-        """Of a chat that goes on in the next window, what its messages may be like (see `columns.py`)."""
+        self.comparable: pl.DataFrame | None = None
+        """Columns of earlier messages that later ones may be identical to (see `columns.py`)."""
         self.quotable: pl.DataFrame | None = None
-        """And what they may quote."""
+        """Columns of earlier messages that later ones may quote."""
 
 
 class Journal:
-    """What happened in the window in hand, noted by the readers of all its transcripts."""
+    """The events of the current window, noted by the readers of all its transcripts."""
 
     def __init__(self) -> None:
         self._count = 0
         self.chats: dict[int, Chat] = {}
-        """Chats that rows of this window may belong to: opened in it, or open since an earlier one."""
+        """Chats that rows of this window may belong to: started in it or in an earlier one."""
         self._opened: list[OpenedChat] = []
         self._findings: list[tuple[int, Finding]] = []
         self._closed: list[tuple[Chat, TextChunks]] = []
         self._failed: list[tuple[int, Exception]] = []
 
     def open(self, source: int, number: int, label: str | None, line: int, form: FormatName) -> Chat:
-        """Begin the `number`-th chat (from 1) of a source, whose first block starts on `line`."""
+        """Start the `number`-th chat (from 1) of a source; its first block begins on `line`."""
         chat = Chat(self._count, source, Totals(number, label, line, form))
         self._count += 1
         self.chats[chat.number] = chat
@@ -106,21 +106,21 @@ class Journal:
         return chat
 
     def note(self, chat: Chat, finding: Finding) -> None:
-        """Count a finding of the chat and hand it on."""
+        """Count a finding of the chat and add it to the window."""
         chat.totals.findings[finding.kind] += 1
         self._findings.append((chat.number, finding))
 
     def close(self, chat: Chat, text: TextChunks) -> None:
-        """End a chat; it is summed up with the window, when all its rows were added."""
+        """End a chat; its summary is made at the end of the window, when all its rows are counted."""
         self._closed.append((chat, text))
 
     def fail(self, source: int, error: Exception) -> None:
-        """Note that a source could not be read to its end; its chats are not closed, but let go of."""
+        """Note that a source could not be read to its end; its chats are forgotten without being closed."""
         self._failed.append((source, error))
         self.chats = {number: chat for number, chat in self.chats.items() if chat.source != source}
 
     def window(self, frame: pl.DataFrame) -> Window:
-        """End the window in hand, whose messages are in `frame`, and begin the next."""
+        """End the current window, whose messages are in `frame`, and begin the next."""
         closed = [(chat.number, chat.totals.summary(text.encoding)) for chat, text in self._closed]
         window = Window(self._opened, frame, self._findings, closed, self._failed)
         for chat, _ in self._closed:
@@ -129,11 +129,11 @@ class Journal:
         return window
 
     def going_on(self) -> Iterator[Chat]:
-        """Chats of this window that are not at their end."""
+        """Return the chats of this window that continue in the next."""
         ended = {chat.number for chat, _ in self._closed}
         return (chat for number, chat in self.chats.items() if number not in ended)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was noted since the last window."""
+        """Return whether nothing was noted since the last window."""
         return not (self._opened or self._findings or self._closed or self._failed)

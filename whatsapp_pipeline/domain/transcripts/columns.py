@@ -1,8 +1,8 @@
-"""What is done with the rows of a window, whatever their format: instants, identities, replies, totals.
+"""The steps from rows to messages that every format shares: instants, identities, replies, totals.
 
-Rows are frames; a chat's rows lie together, in file order. The formats' own modules make them (ROW_SCHEMA),
-`messages_of` makes messages of them. A call into a frame costs as much as a hundred rows, so that it is made
-for many files at once, never for one.
+Rows are frames, in which the rows of a chat are neighbours, in file order. The module of each format makes
+rows (ROW_SCHEMA); `messages_of` makes messages of them. One call into a frame costs as much as a hundred
+rows, so each call is made for many files together.
 
 What belongs here: work on columns that does not depend on the format. What does not: splitting text.
 """
@@ -27,43 +27,44 @@ from whatsapp_pipeline.domain.transcripts.phrases import phrases
 
 _TEXT = pl.String()
 SENDER_COLUMNS = ("direction", "sender_name", "sender_phone", "status", "header_phone", "identity")
-# What the formats hand over. `header_phone` is the header's own, staff's too; `identity` tells senders apart.
+# The rows of a format. `header_phone` is the phone in the header, also for staff; `identity` differs by
+# sender.
 ROW_SCHEMA: Mapping[str, pl.DataType] = {
     "chat": pl.Int64(),
     "line": pl.Int64(),
     "timestamp": pl.Datetime("us"),
     **dict.fromkeys(SENDER_COLUMNS, _TEXT),
     **BODY_SCHEMA,
-    # What the body's hash is of, unless it holds more than text: the body as it stands in the file.
+    # The body exactly as in the file; `body_hash` is its hash if the body is only text.
     "hashed": _TEXT,
 }
 
-NO_ROWS = pl.DataFrame(schema=dict(ROW_SCHEMA))  # made once: a frame's schema takes longer than its rows
+NO_ROWS = pl.DataFrame(schema=dict(ROW_SCHEMA))  # created once, because creating a schema is slow
 
 
 def rows_together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The rows of all frames."""
+    """Concatenate frames of rows."""
     return frames[0] if len(frames) == 1 else pl.concat([NO_ROWS, *frames])
 
 
-# As the check of times has it: WhatsApp is of February 2009, and a clock may be a day ahead.
+# As in the check of times: WhatsApp began in February 2009, and a clock may be one day ahead.
 _EARLIEST, _AHEAD = datetime(2009, 2, 1), timedelta(days=1)
 _NO_MESSAGES = pl.DataFrame(schema=dict(MESSAGE_SCHEMA))
 
 _PLAIN_BODY = pl.DataFrame([Body("")], schema=dict(BODY_SCHEMA), orient="row").drop("text")
 
-# How many messages of a chat back an equal one is remembered, and one that a reply quotes is found.
+# Number of earlier messages of a chat among which identical and quoted messages are searched.
 _REMEMBERED = 100_000
 _QUOTABLE = 10_000
-# Quotes are cut near a hundred characters; line breaks made spaces may be several.
+# WhatsApp cuts quotes near a hundred characters; a line break may have become several spaces.
 _LONGEST_QUOTE = 500
 
 
 class Sender(NamedTuple):
-    """Who a message is from, as its header tells.
+    """The sender of a message, from its header.
 
-    `phone` is the header's own; in the block format staff is never named, so `to Maria` has no `name` but may
-    have a `phone`. `identity` is what tells one sender from another.
+    `phone` is the phone in the header. The block format never names staff, so a header with `to Maria` gives
+    no `name` but may give a `phone`. `identity` is equal for messages of the same sender.
     """
 
     direction: str | None
@@ -75,7 +76,7 @@ class Sender(NamedTuple):
 
 
 def sender_columns(senders: Sequence[Sender], which: npt.NDArray[np.int64]) -> dict[str, pl.Series]:
-    """SENDER_COLUMNS of rows: `which` of the senders each is from."""
+    """Return SENDER_COLUMNS of rows; `which` has the index of each row's sender."""
     rows = pl.Series(which)
     known = [(*sender[:-1], "\0".join(part or "" for part in sender.identity)) for sender in senders]
     return {
@@ -85,7 +86,7 @@ def sender_columns(senders: Sequence[Sender], which: npt.NDArray[np.int64]) -> d
 
 
 def body_frame(bodies: Sequence[Body]) -> pl.DataFrame:
-    """A row (BODY_SCHEMA) a body."""
+    """Return a frame (BODY_SCHEMA) with one row per body."""
     columns = {name: [body[at] for body in bodies] for at, name in enumerate(Body._fields)}
     return pl.DataFrame(columns, schema_overrides=dict(BODY_SCHEMA))
 
@@ -93,9 +94,9 @@ def body_frame(bodies: Sequence[Body]) -> pl.DataFrame:
 def with_bodies(
     rows: pl.DataFrame, places: Sequence[int] | npt.NDArray[np.int64], found: pl.DataFrame
 ) -> pl.DataFrame:
-    """Replace the column `body` by what it says.
+    """Replace the column `body` by the columns of BODY_SCHEMA.
 
-    Bodies that are more than text stand in `found` (BODY_SCHEMA), those of the rows at `places`.
+    `found` has the bodies that are more than text; they belong to the rows at `places`.
     """
     which = np.full(len(rows), len(found))
     which[places] = np.arange(len(found))
@@ -106,10 +107,10 @@ def with_bodies(
 
 
 def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identities: bool) -> pl.DataFrame:
-    """Make messages (MESSAGE_SCHEMA) of rows (ROW_SCHEMA) and add them up in their chats' totals.
+    """Make messages (MESSAGE_SCHEMA) of rows (ROW_SCHEMA) and count them in the totals of their chats.
 
-    Of chats that go on in the next window is remembered what its rows may refer to. Without `identities`
-    nothing is hashed, and `body_hash` and `occurrence` are null.
+    Chats that continue in the next window keep the columns that its rows may refer to. Without `identities`
+    `body_hash` and `occurrence` are null.
     """
     if rows.is_empty():
         return _NO_MESSAGES
@@ -123,14 +124,14 @@ def messages_of(rows: pl.DataFrame, journal: Journal, zone: ZoneInfo, *, identit
     _add_up(rows, chats)
     for chat in going_on:
         own = _own(rows[_QUOTED], chat).tail(_QUOTABLE)
-        # Beginnings are enough, and hold on to nothing else of the window.
+        # Only the first characters are kept, so that the texts of the window can be freed.
         texts = own["text"].str.head(_LONGEST_QUOTE)
         chat.quotable = _latest(chat.quotable, own[_QUOTED[:-1]].hstack([texts]), _QUOTABLE)
     return rows[list(MESSAGE_SCHEMA)]
 
 
 def _note_impossible_times(rows: pl.DataFrame, journal: Journal) -> None:
-    """Note messages that are older than WhatsApp or of the future, once for each chat of a window."""
+    """Note messages that are older than WhatsApp or in the future, once per chat and window."""
     times = rows["timestamp"].to_physical().to_numpy()
     latest = datetime.now(UTC).replace(tzinfo=None) + _AHEAD
     if times.min() >= _micros(_EARLIEST) and times.max() <= _micros(latest):
@@ -150,7 +151,7 @@ def _micros(time: datetime) -> int:
 
 
 def _own(rows: pl.DataFrame, chat: Chat) -> pl.DataFrame:
-    """A chat's rows, which lie together."""
+    """Return the rows of a chat, which are neighbours."""
     places = np.flatnonzero(rows["chat"].to_numpy() == chat.number)
     return rows.slice(int(places[0]), len(places)) if len(places) else rows.clear()
 
@@ -163,21 +164,21 @@ def _no_identities(count: int) -> list[pl.Series]:
 
 
 def with_identities(rows: pl.DataFrame, chats: Mapping[int, Chat], going_on: Sequence[Chat]) -> pl.DataFrame:
-    """Add `body_hash` and `occurrence`: which of its likes in the chat a message is."""
+    """Add `body_hash` and `occurrence`, the running number among identical messages of the same chat."""
     rows = rows.with_columns(body_hash=body_hashes(rows.select(_hashed()).to_series()))
-    before = [chat.likes for chat in chats.values() if chat.likes is not None]
+    before = [chat.comparable for chat in chats.values() if chat.comparable is not None]
     rows = rows.with_columns(occurrence=_occurrences(rows, before))
     for chat in going_on:
-        own = _own(rows[_LIKES], chat)
-        chat.likes = _latest(chat.likes, own, _REMEMBERED)
+        own = _own(rows[_COMPARED], chat)
+        chat.comparable = _latest(chat.comparable, own, _REMEMBERED)
     return rows
 
 
 @cache
 def _hashed() -> pl.Expr:
-    """What is hashed of rows: bodies, and what is read out of those that are more than text."""
+    """Return the text whose hash is `body_hash`: the body, or the fields of a body that is more than text."""
     more = [name for name in BODY_SCHEMA if name not in ("text", "type")]
-    # No plain text holds a NUL.
+    # A NUL separates the fields, because no text contains one.
     name = pl.coalesce("attachment_name", "attachment_kind", pl.lit(""))
     identity = pl.concat_str("text", name, pl.col("reply_quote").fill_null(""), separator="\0")
     return pl.when(pl.any_horizontal(pl.col(more).is_not_null())).then(identity).otherwise("hashed")
@@ -192,7 +193,7 @@ def _ordinals(chat: pl.Series, chats: Mapping[int, Chat]) -> pl.Series:
 
 
 class Clock(dict[int, int]):
-    """A zone's offsets from UTC in microseconds: by day from 1970 on, _CHANGES where it changes that day."""
+    """The offsets of a zone from UTC in microseconds by day since 1970; _CHANGES on a day of a change."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__()
@@ -210,13 +211,14 @@ class Clock(dict[int, int]):
         return found
 
     def resolve(self, times: pl.Series) -> pl.Series:
-        """The instants of naive times.
+        """Return the instants of naive times.
 
-        A time that occurs twice is its first; one that the clocks skip is read with the offset before.
+        A time that occurs twice means the first one. A time that the clock skips gets the offset before the
+        change.
         """
         written = times.to_physical().to_numpy()
         days = written // (_DAY // _MICROSECOND)
-        # Neighbours are mostly of one day.
+        # Neighbouring rows are mostly of the same day.
         firsts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
         known = np.array([self[day] for day in days[firsts].tolist()], np.int64)
         offsets = np.repeat(known, np.diff(firsts, append=len(days)))
@@ -228,10 +230,10 @@ class Clock(dict[int, int]):
         return instants.scatter(unclear, pl.Series(exact, dtype=pl.Datetime("us", "UTC")))
 
     def exact(self, time: datetime) -> datetime:
-        """The instant of one naive time."""
+        """Return the instant of one naive time."""
         try:
             return time.replace(tzinfo=self._zone).astimezone(UTC)
-        except OverflowError:  # within a day of the calendar's ends
+        except OverflowError:  # within a day of the first or last date of the calendar
             return time.replace(tzinfo=UTC)
 
 
@@ -243,45 +245,45 @@ _DAY, _DAYS_LENGTH = timedelta(days=1), timedelta(hours=23, minutes=59, seconds=
 
 @cache
 def clock_of(zone: ZoneInfo) -> Clock:
-    """The zone's clock, shared by all that is read in this process: files hold the same days."""
+    """Return the clock of the zone; all readings of a process share it, because files have the same days."""
     return Clock(zone)
 
 
 def body_hashes(bodies: pl.Series) -> pl.Series:
-    """Signed 64-bit hashes, the same in every process: CRC-32 in the upper half, Adler-32 in the lower.
+    """Return signed 64-bit hashes: CRC-32 in the upper half, Adler-32 in the lower.
 
-    They tell apart messages of one chat, moment and sender; a stronger hash is dearer and buys nothing. The
-    frames' own hash is not for keeping: it may change with their version.
+    They distinguish messages with equal chat, time and sender. A stronger hash would be slower and would not
+    distinguish more of them. polars' own hash may change with its version, so it must not be stored.
     """
     data = bodies.cast(pl.Binary).to_list()
     upper = np.fromiter(map(crc32, data), np.int64, len(data)) - 0x8000_0000
     return pl.Series(upper << 32 | np.fromiter(map(adler32, data), np.int64, len(data)))
 
 
-_LIKES = ["chat", "timestamp", "identity", "body_hash"]
+_COMPARED = ["chat", "timestamp", "identity", "body_hash"]
 
 
 def _occurrences(rows: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.Series:
-    """Which of its likes each message is, from 1: the n-th of the same time, sender and body in the chat."""
-    mine = rows.select(_LIKES)
+    """Number the messages of each chat that have equal time, sender and body, from 1."""
+    mine = rows.select(_COMPARED)
     if before:
-        # Only what lies behind the earliest of the new ones can be like one of them.
+        # Only messages from the earliest new time on can be identical to a new one.
         others = pl.concat(before).filter(pl.col("timestamp") >= mine["timestamp"].min())
-        mine = pl.concat([others.join(mine, on=_LIKES, how="semi", nulls_equal=True), mine])
-    # Nearly all are alone: that is told by a hash of the moment, and only the others are counted.
-    counted = mine.select(pl.struct(_LIKES).hash().is_duplicated())[_LIKES[0]]
+        mine = pl.concat([others.join(mine, on=_COMPARED, how="semi", nulls_equal=True), mine])
+    # Nearly all messages are unique. A hash finds the few that may not be, and only these are counted.
+    counted = mine.select(pl.struct(_COMPARED).hash().is_duplicated())[_COMPARED[0]]
     found = pl.repeat(1, len(mine), dtype=pl.Int64, eager=True)
     if counted.any():
         places = counted.arg_true()
-        nth = mine.filter(counted).select(pl.int_range(1, pl.len() + 1).over(_LIKES))
+        nth = mine.filter(counted).select(pl.int_range(1, pl.len() + 1).over(_COMPARED))
         found = found.scatter(places, nth.to_series().cast(pl.Int64))
     return found.tail(len(rows))
 
 
 def _quoted(rows: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.Series:
-    """The ordinal of the message that each reply quotes: of the quoted time, and beginning as the quote does.
+    """Return the ordinal of the message that each reply quotes: it has the quoted time and the quote's start.
 
-    Null where there is none; never the reply's own.
+    It is null if there is no such message, and never the reply itself.
     """
     found = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(rows))
     if rows["reply_timestamp"].null_count() == len(rows):
@@ -299,7 +301,7 @@ def _quoted(rows: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.Series:
     begin = pl.DataFrame([quotes, texts]).select_seq(_begins_as_quoted()).to_series().to_numpy()
     plain = np.flatnonzero(begin)[::-1]
     answers = np.zeros(len(rows), np.int64)  # ordinals start at 1
-    answers[row[plain]] = ordinals[said[plain]]  # the first of a row's is set last
+    answers[row[plain]] = ordinals[said[plain]]  # the first match of a row is assigned last, so it wins
     rest = np.flatnonzero(answers[row] == 0)
     for at, quote, text, kind in zip(rest.tolist(), quotes[rest], texts[rest], kinds[rest], strict=True):
         if not answers[row[at]] and _is_quoted(quote, text, kind):
@@ -316,7 +318,7 @@ def _numbers(frames: Sequence[pl.DataFrame], name: str) -> npt.NDArray[np.int64]
 
 
 def _moments(chats: npt.NDArray[np.int64], times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """A number for each chat and time: the same for the same, and seldom for others."""
+    """Return a hash of each chat and time."""
     return chats * _ODD + times
 
 
@@ -326,7 +328,7 @@ _ODD = np.int64(0x1E37_79B9_7F4A_7C15)
 def _equal_pairs(
     left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Which of `left` are equal to which of `right`: all pairs, in the order of both."""
+    """Return the indexes of all equal pairs of `left` and `right`, in the order of both."""
     order = np.argsort(right, kind="stable")
     ascending = right[order]
     firsts = np.searchsorted(ascending, left, "left")
@@ -343,10 +345,10 @@ def _begins_as_quoted() -> pl.Expr:
 
 
 def _is_quoted(quote: str, text: str, kind: str) -> bool:
-    """Whether a quote is of a message that does not begin just as it does."""
+    """Return whether a quote belongs to a message, although the message does not begin exactly like it."""
     if quote.startswith("(") and quote.endswith(")"):
         return phrases().attachment_kinds.get(quote[1:-1].casefold()) == kind
-    # Line breaks may have been made spaces in the quote.
+    # WhatsApp may have replaced line breaks by spaces in the quote.
     prefix = quote.removesuffix("...").removesuffix("…")
     words = " ".join(prefix.split())
     return bool(words) and " ".join(text[: 4 * len(prefix)].split()).startswith(words)

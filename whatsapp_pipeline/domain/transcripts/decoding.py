@@ -1,6 +1,6 @@
-"""Bytes to text, a bounded piece at a time: encodings, byte order marks, line ends.
+"""Decoding bytes to text in chunks of limited size: encodings, byte order marks, line ends.
 
-What belongs here: everything between a byte stream and clean text. What does not: what the text means.
+What belongs here: all steps from a byte stream to clean text. What does not: the meaning of the text.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from whatsapp_pipeline.domain.transcripts.chat_message import Finding
 
-CHUNK_BYTES = 1 << 17  # more text than this and its pieces no longer fit the processor's cache
-# A line that never ends is cut here, so that memory stays bounded.
+CHUNK_BYTES = 1 << 17  # larger chunks no longer fit the processor's cache
+# A longer line is cut, so that memory is limited.
 _LONGEST_LINE = 1 << 22
 
 _UTF16_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -21,19 +21,19 @@ _UTF16_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-b
 class TextChunks:
     r"""A stream's text in chunks that end at a line end, the last one excepted.
 
-    Line ends are `\n` only: `\r\n` is made so, and `\r` in a file without any `\n`; U+2028 is text. Bytes
-    that are not UTF-8 are read as Windows-1252, line by line, and NULs (which no database takes) become
-    U+FFFD; both are in `findings` once the iteration is over. Never raises for any bytes.
+    The only line end is `\n`: `\r\n` is replaced, and `\r` in a file without any `\n`; U+2028 is text. A line
+    that is not UTF-8 is read as Windows-1252. NULs, which PostgreSQL does not accept, become U+FFFD. Both are
+    in `findings` after the iteration. No bytes make it raise.
 
-    Iterate for text. `raw()` gives the same chunks as bytes that nobody has looked at yet: readers cut them
-    first, which is cheaper than cutting text, and hand to `mend` what turns out not to be UTF-8.
+    Iterate to get text. `raw()` yields the same chunks as bytes that are not checked: readers cut them first,
+    which is faster than cutting text, and call `mend` for pieces that are not UTF-8.
     """
 
     def __init__(self, stream: BinaryIO, chunk_bytes: int = CHUNK_BYTES) -> None:
         self.encoding = "utf-8"
         self._stream = stream
         self._chunk_bytes = chunk_bytes
-        self._are_returns_ends = False  # the file ends its lines with carriage returns alone
+        self._are_returns_ends = False  # the line ends of the file are carriage returns
         self._foreign: list[int] = [0, 0]  # first line, number of lines
         self._nul: list[int] = [0, 0]
 
@@ -44,7 +44,7 @@ class TextChunks:
             line += data.count(b"\n")
 
     def raw(self) -> Iterator[bytes]:
-        """The chunks in UTF-8, but for what `mend` is for."""
+        """Yield the chunks as bytes; pieces that are not UTF-8 need `mend`."""
         head = self._read()
         while _has_only_returns(head) and len(head) < _LONGEST_LINE and (more := self._read()):
             head += more
@@ -59,7 +59,7 @@ class TextChunks:
         yield from map(_with_plain_ends, self._whole_lines(head))
 
     def mend(self, data: bytes, line: int) -> bytes:
-        """Valid UTF-8 without NULs; `data` itself when it is that. It starts on `line`, for the findings."""
+        """Return valid UTF-8 without NULs, possibly `data` itself; it starts on `line`, for the findings."""
         if not is_utf8(data):
             data = b"\n".join(self._mended_lines(data, line))
         if b"\x00" in data:
@@ -80,7 +80,7 @@ class TextChunks:
 
     @property
     def findings(self) -> list[Finding]:
-        """What had to be assumed, complete once the text was read to its end."""
+        """Return the findings about the encoding; they are complete after the last chunk."""
         found = []
         if self._foreign[1]:
             detail = f"{self._foreign[1]} lines from here on are not UTF-8 and were read as Windows-1252"
@@ -91,7 +91,7 @@ class TextChunks:
         return found
 
     def _read(self) -> bytes:
-        """The next full chunk; less only at the stream's end, though pipes hand out what they have."""
+        """Return the next full chunk. Only the last is shorter, although a pipe may return less per read."""
         data = self._stream.read(self._chunk_bytes)
         while 0 < len(data) < self._chunk_bytes and (
             more := self._stream.read(self._chunk_bytes - len(data))
@@ -100,11 +100,11 @@ class TextChunks:
         return _with_newlines(data) if self._are_returns_ends else data
 
     def _whole_lines(self, chunk: bytes) -> Iterator[bytes]:
-        """Cut the stream after line ends; `chunk` is what was read already."""
-        rest = b""  # in front of the chunk, without a line end
+        """Cut the stream after line ends; `chunk` was read before."""
+        rest = b""  # the bytes before the chunk, without a line end
         while chunk and (more := self._read()):
             if end := chunk.rfind(b"\n") + 1:
-                # Copied once, and not held on to, since it may be large.
+                # Copied once and not kept, because it may be large.
                 whole = [b"".join((rest, memoryview(chunk)[:end]))]
                 rest, chunk = chunk[end:], more
                 del more
@@ -142,24 +142,24 @@ class TextChunks:
 
 
 def _has_only_returns(head: bytes) -> bool:
-    """Whether a file's beginning ends its lines with carriage returns alone."""
+    """Return whether the only line ends at the start of a file are carriage returns."""
     return head[:2] not in _UTF16_MARKS and b"\n" not in head and b"\r" in head[:-1]
 
 
 def _with_newlines(data: bytes) -> bytes:
-    """Data whose carriage returns are line ends."""
+    """Replace carriage returns by line ends."""
     return data.replace(b"\r", b"\n")
 
 
 def _western(line: bytes) -> str:
     try:
         return line.decode("windows-1252")
-    except UnicodeDecodeError:  # five bytes stand for nothing there
+    except UnicodeDecodeError:  # Windows-1252 does not define five bytes
         return line.decode("latin-1")
 
 
 def _character_start(data: bytes) -> int:
-    """The last place near the end of `data` where a character starts, no line end being cut in two."""
+    """Return the last place near the end of `data` where a character starts, but not inside `\\r\\n`."""
     end = len(data) - 1
     while end > len(data) - 4 and data[end] & 0xC0 == 0x80:
         end -= 1
@@ -171,14 +171,14 @@ def _with_plain_ends(data: bytes) -> bytes:
 
 
 def lenient(data: bytes) -> str:
-    """What bytes say at a glance: nothing is noted about those that are not UTF-8."""
+    """Decode bytes without recording which of them are not UTF-8."""
     if is_utf8(data):
         return data.decode()
     return "\n".join(line.decode() if is_utf8(line) else _western(line) for line in data.split(b"\n"))
 
 
 def is_utf8(data: bytes) -> bool:
-    """Whether bytes are valid UTF-8."""
+    """Return whether bytes are valid UTF-8."""
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -187,12 +187,12 @@ def is_utf8(data: bytes) -> bool:
 
 
 def line_count(text: bytes) -> int:
-    r"""The lines of a text: one for each `\n`, and one more for what follows the last."""
+    r"""Count the lines of a text: one per `\n`, and one for text after the last."""
     return text.count(b"\n") + (text[-1:] not in (b"\n", b""))
 
 
 def with_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Each chunk, and whether it is the last; a chunk that was handed out is not held on to."""
+    """Yield each chunk and whether it is the last; no reference to a yielded chunk is kept."""
     waiting: list[bytes] = []
     for chunk in chunks:
         if waiting:

@@ -1,6 +1,6 @@
-r"""Text as bytes: where its lines begin, and what stands at places in it, for thousands of places at once.
+r"""Text as bytes: the starts of its lines, and the bytes at thousands of places at once.
 
-What belongs here: finding lines and cutting texts out of bytes. What does not: what any of them means.
+What belongs here: finding lines and cutting texts out of bytes. What does not: the meaning of a line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Words: TypeAlias = npt.NDArray[np.uint64]
 
-# So many bytes can be looked at from any place of a text on, its end included.
+# Number of bytes that can be read from any place of a text, also from its end.
 _AHEAD = 64
 WORD_BYTES = 8
 
@@ -29,9 +29,10 @@ _CUT = pl.col("text").bin.slice(pl.col("at"), pl.col("length")).cast(pl.String)
 
 @dataclass(eq=False)
 class Lines:
-    """The lines of a text in UTF-8: of the first `length` bytes of `data`.
+    """The lines of a UTF-8 text: the first `length` bytes of `data`.
 
-    Places are byte offsets, lines are counted from 0. What follows the last line end is a line, be it empty.
+    Places are byte offsets, lines are counted from 0. The bytes after the last line end are a line, which may
+    be empty.
     """
 
     data: bytes
@@ -52,24 +53,24 @@ class Lines:
 
     @cached_property
     def lengths(self) -> Ints:
-        """The bytes of each line."""
+        """Return the number of bytes of each line."""
         return self.ends - self.starts
 
     @cached_property
     def _filled(self) -> tuple[Ints, Ints]:
-        """The lines that are not empty, -1 behind them, and how many of them there are before each line."""
+        """Return the lines that are not empty followed by -1, and the number of them before each line."""
         is_filled = self.lengths > 0
         counts = np.zeros(len(self) + 1, np.int64)
         np.cumsum(is_filled, out=counts[1:])
         return np.append(np.flatnonzero(is_filled), -1), counts
 
     def filled_from(self, lines: Ints) -> Ints:
-        """The first line that is not empty from each line on; -1 where there is none."""
+        """Return the first line from each line on that is not empty; -1 if there is none."""
         filled, before = self._filled
         return filled[before[lines]]
 
     def filled_to(self, lines: Ints) -> Ints:
-        """The last line that is not empty up to each line; -1 where there is none."""
+        """Return the last line up to each line that is not empty; -1 if there is none."""
         filled, before = self._filled
         return filled[before[lines + 1] - 1]
 
@@ -82,30 +83,30 @@ class Lines:
         return np.ndarray(len(self.data) - WORD_BYTES + 1, "<u8", self.data, strides=(1,))
 
     def words(self, places: Ints) -> Words:
-        """The eight bytes from each place on as a number, the first of them its lowest."""
+        """Return the eight bytes from each place on as a little-endian number."""
         found: Words = self._words[places]
         return found
 
     def begin_with(self, word: bytes, places: Ints) -> Flags:
-        """Whether a word of up to eight bytes stands at each place."""
+        """Return whether each place has this word of at most eight bytes."""
         mask = np.uint64((1 << 8 * len(word)) - 1)
         found: Flags = (self.words(places) & mask) == np.uint64(int.from_bytes(word, "little"))
         return found
 
     def places_of(self, byte: int) -> Ints:
-        """All places of a byte."""
+        """Return all places of a byte."""
         return np.flatnonzero(self._bytes[: self.length] == byte)
 
     def line_of(self, places: Ints) -> Ints:
-        """The line that each place is in."""
+        """Return the line of each place."""
         return np.searchsorted(self.starts, places, side="right") - 1
 
     def byte(self, places: Ints) -> Bytes:
-        """The byte at each place."""
+        """Return the byte at each place."""
         return self._bytes[places]
 
     def bytes_at(self, places: Ints, count: int) -> Bytes:
-        """The bytes from each place on: a row for the first of each, one for the second …; `count` <= 64."""
+        """Return the `count` bytes (at most 64) from each place on; row i has the i-th byte of each."""
         rows = sliding_window_view(self._bytes, count)[places]
         return np.ascontiguousarray(rows.T)
 
@@ -115,7 +116,7 @@ class Lines:
 
     @property
     def is_utf8(self) -> bool:
-        """Whether all of the data is valid UTF-8."""
+        """Return whether all of the data is valid UTF-8."""
         try:
             self._text.cast(pl.String)
         except pl.exceptions.PolarsError:
@@ -123,7 +124,7 @@ class Lines:
         return True
 
     def texts(self, starts: Ints, ends: Ints) -> pl.Series:
-        """The texts between places, each of which is a character's first byte."""
+        """Return the texts between places, each of which is the first byte of a character."""
         whole = self._text.new_from_index(0, len(starts)).alias("text")
         return (
             pl.DataFrame([whole, pl.Series("at", starts), pl.Series("length", ends - starts)])

@@ -1,4 +1,4 @@
-r"""What stands in the bodies of blocks: quotes, attachments, places, phrases.
+r"""Bodies of blocks: quotes, attachments, places, phrases of WhatsApp.
 
     ➜ Respondendo para aB3x=, 2025-01-05 10:00:00: « Bom dia … »     a quote, then a blank line and the answer
 
@@ -7,11 +7,11 @@ r"""What stands in the bodies of blocks: quotes, attachments, places, phrases.
     foto.jpg (Imagem)
     123.45 KB
 
-Most bodies are nothing but text, which a few of their bytes tell. The others are taken apart one by one, but
-never copied: what is left of them is the text from one place to another.
+Most bodies are only text, which a few of their bytes show. The others are parsed one by one without a copy:
+the text that remains is a range of bytes.
 
-What belongs here: those shapes. What does not: a language's words (`languages/`), and what native exports
-write instead (`native_bodies.py`).
+What belongs here: the shapes above. What does not: the words of a language (`languages/`), and the shapes of
+native exports (`native_bodies.py`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _BEFORE_TIME = b", "
 _QUOTE, _QUOTE_END = ": «".encode(), "»".encode()
 _MARKS_LEAD = "«".encode()[0]  # the first byte of both
 _ANSWER = _QUOTE_END + b"\n\n"
-# A quote of a picture or a recording may stand without its marks: `➜ Respondendo para Rita, …: (Áudio)`.
+# A quote of a picture or a recording may lack its quotation marks: `➜ Respondendo para Rita, …: (Áudio)`.
 _BARE_QUOTE = re.compile(r"➜ [^\n]+, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): (\(([^()\n]+)\)) ?(?:\n\n+|\Z)")
 _SIZE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,3})?) ?(B|[KMG]i?B|bytes)")
 _DURATION = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
@@ -51,22 +51,22 @@ _UNITS = {
     for power, units in enumerate(["B bytes", "KB KiB", "MB MiB", "GB GiB"])
     for unit in units.split()
 }
-_START = 5  # characters of a text that tell whether it may be more than what a person wrote
-_NUMBERED = 4  # bytes of them that are looked at first
+_START = 5  # first characters, by which a body that is only text is recognised
+_NUMBERED = 4  # bytes of them that are compared first
 _SPACE, _NOT_ASCII = ord(" "), 0x80
 
 
 class BlockBodies(NamedTuple):
-    """Bodies taken apart."""
+    """Parsed bodies."""
 
     columns: dict[str, pl.Series]
-    """Those of BODY_SCHEMA, a row a body."""
+    """The columns of BODY_SCHEMA; one row per body."""
     of_groups: list[int]
-    """Which of them only a group's chat has."""
+    """Indexes of the bodies that occur only in groups."""
 
 
 class _Measure(NamedTuple):
-    """Bytes or seconds."""
+    """A size in bytes or a duration in seconds."""
 
     size: int | None = None
     duration: int | None = None
@@ -76,10 +76,9 @@ _NO_MEASURE = _Measure()
 
 
 def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, last: Ints, is_notice: Flags) -> BlockBodies:
-    """Take bodies apart: quote first, then text, then attachment; notices are WhatsApp's own words.
+    """Parse bodies: first the quote, then the text, then the attachment. WhatsApp itself writes notices.
 
-    A body goes from its start to its end in the lines' data, with no line ends around it; `last` is its last
-    line.
+    A body is the data from its start to its end, without line ends around it; `last` is its last line.
     """
     starts, ends = starts.copy(), ends.copy()
     is_body = ~is_notice & (starts < ends)
@@ -101,7 +100,7 @@ def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, last: Ints, is_no
 
 
 def _phrased(lines: Lines, starts: Ints, ends: Ints, is_body: Flags) -> list[int]:
-    """Which bodies begin as WhatsApp's own words do."""
+    """Return the indexes of bodies that begin like a phrase of WhatsApp."""
     is_short = ends - starts < _NUMBERED
     may_be = is_body & (is_short | _begins_of_phrases()[_numbers(lines.words(starts))])
     longest, begins = len(_INVISIBLE_MARK) + 4 * _START, phrases().text_starts
@@ -113,20 +112,20 @@ def _phrased(lines: Lines, starts: Ints, ends: Ints, is_body: Flags) -> list[int
 
 
 def _plain_type(text: str) -> str:
-    """The type of a body without a file. Calls are notifications here: a person typed a call's name."""
+    """Return the type of a body without a file. Calls are notifications here: a person typed the word."""
     kind = plain_body(text).type
     is_typed = kind == "call" and text[:1] not in INVISIBLE and not phrases().is_whole_call(text)
     return "text" if is_typed else kind
 
 
 def _numbers(words: Words) -> Words:
-    """Numbers of 16 bits that the first bytes of words make, seldom the same for others."""
+    """Return a 16-bit hash of the first bytes of each word."""
     return (words & np.uint64((1 << 8 * _NUMBERED) - 1)) * np.uint64(0x9E37_79B9_7F4A_7C15) >> np.uint64(48)
 
 
 @cache
 def _begins_of_phrases() -> Flags:
-    """Which numbers WhatsApp's own words make, but for shorter ones."""
+    """Return a table that is true at the hashes of WhatsApp's phrases, without the shorter ones."""
     starts = [start.encode() for start in phrases().text_starts]
     starts += [_INVISIBLE_MARK + start for start in starts]
     words = [int.from_bytes(start[:_NUMBERED], "little") for start in starts]
@@ -136,7 +135,7 @@ def _begins_of_phrases() -> Flags:
 
 
 def _types(kinds: Mapping[int, str], count: int) -> pl.Series:
-    """The type of each body: text, but for those of other `kinds`."""
+    """Return the type of each body: `kinds` has those that are not text."""
     names = list(dict.fromkeys(["text", *kinds.values()]))
     numbers = {name: number for number, name in enumerate(names)}
     which = np.zeros(count, np.uint32)
@@ -145,7 +144,7 @@ def _types(kinds: Mapping[int, str], count: int) -> pl.Series:
 
 
 def _spread(found: Mapping[str, pl.Series], places: Ints, count: int) -> dict[str, pl.Series]:
-    """Columns of so many rows that are null but for what was `found` at places."""
+    """Return columns of `count` rows that are null except for the values `found` at `places`."""
     which = np.full(count, len(places))
     which[places] = np.arange(len(places))
     rows = pl.Series(which)
@@ -158,7 +157,7 @@ def _nothing(kind: pl.DataType) -> pl.Series:
 
 
 def _ranges(starts: Ints, ends: Ints, places: Ints) -> Iterator[tuple[int, int, int]]:
-    """Places with their starts and ends."""
+    """Yield each place with its start and end."""
     return zip(places.tolist(), starts[places].tolist(), ends[places].tolist(), strict=True)
 
 
@@ -166,7 +165,7 @@ def _ranges(starts: Ints, ends: Ints, places: Ints) -> Iterator[tuple[int, int, 
 
 
 def _take_replies(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> dict[str, pl.Series]:
-    """Find replies, of which the answers are left. Returns their columns."""
+    """Find replies, move their `starts` to the answers, and return their columns."""
     marks = lines.places_of(_MARKS_LEAD)
     quotes = _quotes(lines, marks, starts[places])
     bare = _take_bare_quotes(lines, starts, ends, places[quotes < 0])
@@ -200,11 +199,11 @@ class _BareReply(NamedTuple):
 
 
 def _take_bare_quotes(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> list[_BareReply]:
-    """Find replies whose quote has no marks, of which the answers are left."""
+    """Find replies whose quote has no quotation marks, and move their `starts` to the answers."""
     found: list[_BareReply] = []
     kinds = phrases().attachment_kinds
     for place, start, end in _ranges(starts, ends, places):
-        # One with marks has them in its first line.
+        # A quote with quotation marks has them in its first line.
         first_end = lines.data.find(b"\n", start, end)
         if lines.data.find(_QUOTE, start, first_end if first_end >= 0 else end) >= 0:
             continue
@@ -219,7 +218,7 @@ def _take_bare_quotes(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> l
 
 
 def _quotes(lines: Lines, marks: Ints, starts: Ints) -> Ints:
-    """Where `: «` stands behind the first time in the first lines of bodies, -1 where it does not."""
+    """Return the place of `: «` after the first time in the first line of each body; -1 if there is none."""
     before = TIME_LENGTH + len(_BEFORE_TIME)
     found = marks[marks >= before + len(": ")] - len(": ")
     found = found[lines.begin_with(_QUOTE, found)]
@@ -231,9 +230,9 @@ def _quotes(lines: Lines, marks: Ints, starts: Ints) -> Ints:
 
 
 def _quote_ends(lines: Lines, marks: Ints, quotes: Ints, ends: Ints) -> tuple[Ints, Ints]:
-    """Where quotes end, -1 where they do not, and where the answers start.
+    """Return the places where quotes end (-1 if they do not end), and where the answers start.
 
-    The quote ends with the first » that has a blank line or nothing behind it: it may hold others.
+    A quote ends with the first » that a blank line or nothing follows, because it may contain others.
     """
     found = np.append(marks[lines.begin_with(_ANSWER, marks)], lines.length)
     quote_ends = found[np.searchsorted(found, quotes)]
@@ -258,7 +257,7 @@ def _take_attachments(
     is_special: Flags,
     kinds: dict[int, str],
 ) -> dict[str, pl.Series]:
-    """Find attachments, and note their `kinds`; what is left is the caption. Returns their columns."""
+    """Find attachments, add their `kinds` and return their columns; the text that remains is the caption."""
     may_be_measured, may_be_named = _may_be_attached(lines, ends, last, is_special)
     places = np.flatnonzero(is_body & (may_be_measured | may_be_named))
     first, line = starts[places], last[places]
@@ -267,11 +266,11 @@ def _take_attachments(
     is_alone = is_measured & (lines.starts[line] == first)
     line = line - is_measured
     above, is_top = line - 1, lines.starts[line] <= first
-    # Above a name stands nothing, or a caption with a blank line.
+    # The name of a file is the first line, or follows a caption and a blank line.
     may_be_named = ~is_alone & (is_top | (lines.lengths[above] == 0))
     found = _names(lines, line, np.flatnonzero(may_be_named))
     for at in np.flatnonzero(is_alone).tolist():
-        # A duration alone, right under the header, is a voice message.
+        # A duration alone, directly below the header, is a voice message.
         if measures[at].duration is not None:
             found[at] = "audio", None
     which = list(found)
@@ -294,17 +293,17 @@ def _attached(
 
 
 def _may_be_attached(lines: Lines, ends: Ints, last: Ints, is_special: Flags) -> tuple[Flags, Flags]:
-    """Whether the last lines of bodies may be measures, or names: true of all that are, and of few others."""
+    """Return whether last lines may be measures, or names of files; no measure and no name is missed."""
     starts = lines.starts[last]
     first, final = lines.byte(starts), lines.byte(ends - 1)
     is_short = (first >= ord("0")) & (first <= ord("9")) & (ends - starts <= _LONGEST_MEASURE)
     is_measured = is_short & ((final == ord("B")) | (final == ord("s")) | (lines.byte(ends - 3) == ord(":")))
-    # A mark that shows nothing may follow the bracket.
+    # An invisible mark may follow the bracket.
     return is_measured, (final == ord(")")) | (is_special & (final >= _NOT_ASCII))
 
 
 def _names(lines: Lines, line: Ints, which: Ints) -> dict[int, tuple[str, str | None]]:
-    """Which of some lines are names of attachments: their kinds and names."""
+    """Return the kind and the name of an attachment for each line that names one."""
     table, asked, found = phrases().attachment_kinds, line[which], dict[int, tuple[str, str | None]]()
     texts = lines.texts(lines.starts[asked], lines.ends[asked])
     for at, text in zip(which.tolist(), texts.to_list(), strict=True):
@@ -316,7 +315,7 @@ def _names(lines: Lines, line: Ints, which: Ints) -> dict[int, tuple[str, str | 
 
 
 def _measures(lines: Lines, line: Ints, may_be: Flags) -> list[_Measure]:
-    """What the lines tell that may be measures."""
+    """Parse the lines that may be measures."""
     found, which = [_NO_MEASURE] * len(line), np.flatnonzero(may_be)
     texts = lines.texts(lines.starts[line[which]], lines.ends[line[which]])
     for at, text in zip(which.tolist(), texts.to_list(), strict=True):
@@ -326,7 +325,7 @@ def _measures(lines: Lines, line: Ints, may_be: Flags) -> list[_Measure]:
 
 @lru_cache(4_096)
 def measure_of(line: str) -> _Measure:
-    """The bytes (`123.45 KB`) or the seconds (`1:00:12`) that a line tells."""
+    """Parse a line such as `123.45 KB` or `1:00:12`."""
     if match := _SIZE.fullmatch(line):
         return _Measure(round(float(match[1].replace(",", ".")) * _UNITS[match[2]]))
     if match := _DURATION.fullmatch(line):

@@ -1,7 +1,7 @@
-r"""Blocks field by field: the rows of many runs of blocks at once.
+r"""The fields of blocks: the rows of many runs of blocks at once.
 
-What belongs here: taking apart blocks whose beginnings are known. What does not: where blocks begin, and
-which chat they are of (`block_reader.py`).
+What belongs here: parsing blocks whose first lines are known. What does not: finding blocks, and assigning
+them to chats (`block_reader.py`).
 """
 
 from __future__ import annotations
@@ -24,69 +24,69 @@ from whatsapp_pipeline.domain.transcripts.chats import Chat
 from whatsapp_pipeline.domain.transcripts.columns import NO_ROWS, ROW_SCHEMA, Sender, sender_columns
 from whatsapp_pipeline.domain.transcripts.lines import WORD_BYTES, Flags, Ints, Lines
 
-_MANY = 3  # members of a chat that are remembered: two make a group
+_MANY = 3  # members of a chat that are stored; two are enough to know a group
 
 
 @dataclass(slots=True)
 class Run:
-    """Blocks of one chat that follow each other; the first starts on `line`."""
+    """Neighbouring blocks of one chat; the first starts on `line`."""
 
     chat: Chat
     members: set[str | None]
-    """Who wrote in the chat, as far as it takes to tell a group."""
+    """The first few senders of the chat, by which a group is recognised."""
     line: int
     label: str | None
-    """What each block begins with; None where blocks have no label."""
+    """The label of each block; None if the blocks have no label."""
     ends_blank: bool
-    """Whether blocks of this file end with a blank line, as they should."""
+    """Whether the blocks of this file end with a blank line, which is the rule."""
     at_end: bool
-    """Whether the file ends with them."""
+    """Whether the file ends with these blocks."""
     left_out: int = 0
-    """Lines of the first that were too many to keep."""
+    """Lines of the first block that were skipped because it was too long."""
     blocks: int = field(default=0, init=False)
-    """Found: how many they are."""
+    """Result: number of blocks."""
     lines: int = field(default=0, init=False)
-    """Found: how many lines, separators included."""
+    """Result: number of lines, with the separators."""
     is_broken: bool = field(default=False, init=False)
-    """Found: one of them is no block with that label."""
+    """Result: whether a piece is not a block with that label."""
     starts: Ints = field(default_factory=lambda: np.zeros(0, np.int64), init=False)
-    """Found: the line that each begins on."""
+    """Result: the first line of each block."""
     crowded: list[int] = field(default_factory=list, init=False)
-    """Found: lines of blocks that stand right below text, without the blank line."""
+    """Result: lines of blocks that follow text without a blank line."""
 
 
 @dataclass(slots=True)
 class Blocks:
-    """Blocks of some runs, one after the other; each array has a place a block."""
+    """The blocks of some runs in order; each array has one value per block."""
 
     lines: Lines
     first: Ints
-    """The line that each begins on, of `lines`."""
+    """The first line of each block in `lines`."""
     last: Ints
-    """And the last."""
+    """The last line of each block."""
     run: Ints
-    """Which of the runs each is of."""
+    """The index of the run of each block."""
 
     def only(self, which: Flags) -> Blocks:
-        """Some of them."""
+        """Return the blocks where `which` is true."""
         return Blocks(self.lines, self.first[which], self.last[which], self.run[which])
 
 
 @dataclass(slots=True)
 class _Headers:
-    """The headers of blocks."""
+    """The headers of blocks; each array has one value per block."""
 
     line: Ints
     times: Ints
-    """Microseconds from 1970 on."""
+    """Microseconds since 1970."""
     who: Ints
-    """Which of `senders` each names."""
+    """The index of each sender in `senders`."""
     senders: Sequence[Sender | None]
     is_valid: Flags
-    """Whether there is one, with the run's label above it and a body below it."""
+    """Whether the block has a header, below the label of the run and above a body."""
 
     def only(self, which: Flags) -> _Headers:
-        """Some of them."""
+        """Return the headers where `which` is true."""
         return _Headers(
             self.line[which], self.times[which], self.who[which], self.senders, self.is_valid[which]
         )
@@ -95,8 +95,8 @@ class _Headers:
 def rows_of(blocks: Blocks, runs: Sequence[Run], *, trusted: bool) -> pl.DataFrame:
     """Make rows (ROW_SCHEMA) of blocks.
 
-    All runs have labels or none has. A run with a piece that is no block with its label is marked broken and
-    has no rows; none is when the blocks are `trusted`, since they were looked at one by one.
+    Either all runs have labels or none has. A run in which a piece is not a block with its label is marked as
+    broken and gets no rows. No run is broken if the blocks are `trusted`, because each was checked before.
     """
     for run, count in zip(runs, np.bincount(blocks.run, minlength=len(runs)).tolist(), strict=True):
         run.blocks = count
@@ -108,7 +108,7 @@ def rows_of(blocks: Blocks, runs: Sequence[Run], *, trusted: bool) -> pl.DataFra
         blocks, headers = blocks.only(is_whole), headers.only(is_whole)
     if not len(blocks.run):
         return NO_ROWS
-    senders = [sender or NOTIFICATION for sender in headers.senders]  # those of no valid header name nobody
+    senders = [sender or NOTIFICATION for sender in headers.senders]  # an invalid header has no sender
     line = _count_lines(blocks, runs)
     _note_groups(blocks, headers.who, senders, runs)
     is_notice = np.array([sender.direction == NOTIFICATION.direction for sender in senders])[headers.who]
@@ -127,10 +127,10 @@ def rows_of(blocks: Blocks, runs: Sequence[Run], *, trusted: bool) -> pl.DataFra
 
 
 def _read_headers(blocks: Blocks, runs: Sequence[Run], *, trusted: bool) -> _Headers:
-    """The header of each block: the first line, or the one below the label."""
+    """Read the header of each block: its first line, or the line below the label."""
     lines, has_label = blocks.lines, runs[0].label is not None
     line = blocks.first + has_label
-    # A block may end with its header, when the next one or the file's end follows at once.
+    # A block may end with its header, if the next block or the end of the file follows directly.
     is_valid = line < blocks.last + trusted
     line = np.minimum(line, blocks.last)
     if has_label:
@@ -148,7 +148,7 @@ def _read_headers(blocks: Blocks, runs: Sequence[Run], *, trusted: bool) -> _Hea
 
 
 def _have_labels(blocks: Blocks, labels: Sequence[str]) -> Flags:
-    """Whether blocks begin with the labels of their runs."""
+    """Return whether each block begins with the label of its run."""
     lines, written = blocks.lines, [label.encode() for label in labels]
     lengths = np.array([len(label) for label in written])
     found: Flags = lines.lengths[blocks.first] == lengths[blocks.run]
@@ -162,7 +162,7 @@ def _have_labels(blocks: Blocks, labels: Sequence[str]) -> Flags:
 
 
 def _bodies(blocks: Blocks, headers: Ints) -> tuple[Ints, Ints, Ints]:
-    """Where bodies start and end, and their last lines: what is below headers, less empty lines around it."""
+    """Return the starts, ends and last lines of bodies: the lines below headers without empty ones around."""
     lines = blocks.lines
     first, last = lines.filled_from(headers + 1), lines.filled_to(blocks.last)
     is_body = (first >= 0) & (first <= last)
@@ -170,13 +170,13 @@ def _bodies(blocks: Blocks, headers: Ints) -> tuple[Ints, Ints, Ints]:
 
 
 def _count_lines(blocks: Blocks, runs: Sequence[Run]) -> Ints:
-    """The line of each header, counted from 1 in its file; counts every line of the runs."""
+    """Return the line of each header in its file, from 1, and count the lines of the runs."""
     number, last = blocks.run, blocks.last
     firsts = np.flatnonzero(np.diff(number, prepend=-1))
     lasts = np.append(firsts[1:], len(number)) - 1
     here = [runs[at] for at in number[firsts].tolist()]
     is_blank = (blocks.lines.lengths[last] == 0) & (last > blocks.first)
-    # A separator and the line end in front of it stand between two blocks.
+    # A separator and the line end before it are between two blocks.
     counts = last - blocks.first + 2
     counts[lasts] -= np.array([run.at_end for run in here]) & is_blank[lasts]
     counts[firsts] += np.array([run.left_out for run in here])
@@ -206,7 +206,7 @@ def _add_up_lines(run: Run) -> None:
 
 
 def _note_groups(blocks: Blocks, who: Ints, senders: Sequence[Sender], runs: Sequence[Run]) -> None:
-    """Mark the chats in which more than one customer wrote."""
+    """Flag the chats in which more than one customer wrote."""
     pairs = pl.Series(blocks.run * len(senders) + who).unique().to_list()
     for number, at in (divmod(pair, len(senders)) for pair in pairs):
         run, sender = runs[number], senders[at]

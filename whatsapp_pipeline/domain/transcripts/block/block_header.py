@@ -1,7 +1,7 @@
 r"""The header line of the block format: `2025-01-05 10:00:00 from Maria (+554199990000) - Lida`.
 
-What belongs here: reading that one line, and its times for many lines at once. What does not: where it may
-stand (`block_reader.py`).
+What belongs here: parsing this line, and the times of many such lines at once. What does not: finding headers
+(`block_reader.py`).
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from whatsapp_pipeline.domain.transcripts.columns import Sender
 from whatsapp_pipeline.domain.transcripts.lines import Bytes, Flags, Ints, Lines
 from whatsapp_pipeline.domain.transcripts.phrases import phrases, visible
 
-# The bracket at the end; a number in it may have brackets of its own: `Ana (+1 (415) 555-2671)`.
+# The bracket at the end. A number in it may contain brackets: `Ana (+1 (415) 555-2671)`.
 _NAME_PHONE = re.compile(r"(.*?) ?\((\+? ?(?:\d|\(\d+\))(?:[^()]|\(\d+\))*)\)")
 _OPAQUE_ID = re.compile(r"[A-Za-z0-9+/_-]{8,}={1,2}")
 
 
 _HAS_DIGIT = re.compile(r"\d").search
-_MOST_EXTRAS = 3  # pieces at a header's end among which the status is
+_MOST_EXTRAS = 3  # pieces at the end of a header among which the status is searched
 
 NOTIFICATION = Sender("notification", None, None, None, None, ("notification",))
 
 
 def parse_who(text: str) -> Sender | None:
-    """Read `from Maria (+554199990000) - Lida`; None when it is no such thing."""
+    """Parse `from Maria (+554199990000) - Lida`; None for any other text."""
     direction, _, rest = text.partition(" ")
     if direction == "notification" and not rest.strip():
         return NOTIFICATION
@@ -39,7 +39,7 @@ def parse_who(text: str) -> Sender | None:
     name, status = _without_status(rest.strip())
     name, number, is_private = _name_and_number(name)
     if number and _OPAQUE_ID.fullmatch(name):
-        name = ""  # an identifier that the program made, not a name
+        name = ""  # an identifier that the backup program made, not a name
     if direction == "to":
         return Sender("to", None, None, status, number, ("to",))
     phone = None if is_private else number
@@ -47,15 +47,15 @@ def parse_who(text: str) -> Sender | None:
 
 
 def _without_status(text: str) -> tuple[str, str | None]:
-    """The name of a header and its status, without what follows the status (`- Lida - Editada`)."""
+    """Return the name and the status of a header, without pieces after the status (`- Lida - Editada`)."""
     head, dash, last = f" {text}".rpartition(" - ")
-    if dash and _is_status(last):  # nearly always
+    if dash and _is_status(last):  # this is the usual case
         return head.strip(), last.strip()
     pieces = f" {text}".split(" - ")
     for at in range(len(pieces) - 2, max(len(pieces) - 1 - _MOST_EXTRAS, 0), -1):
         if _is_status(pieces[at]):
             return " - ".join(pieces[:at]).strip(), pieces[at].strip()
-    # A status of another language follows a number in brackets.
+    # A status in an unknown language follows a number in brackets.
     for at in range(1, len(pieces)):
         if pieces[at - 1].endswith(")") and (at == len(pieces) - 1 or _has_number(pieces[at - 1])):
             return " - ".join(pieces[:at]).strip(), pieces[at].strip()
@@ -73,8 +73,9 @@ def _has_number(text: str) -> bool:
 
 
 def _name_and_number(written: str) -> tuple[str, str | None, bool]:
-    """The name of a header, the number that follows it in brackets or stands in its place, and whether that
-    is a LID.
+    """Return the name of a header, its number, and whether that is a LID.
+
+    The number follows the name in brackets, or is there instead of a name.
     """
     shown = visible(written).strip()
     if not _HAS_DIGIT(shown):
@@ -87,12 +88,12 @@ def _name_and_number(written: str) -> tuple[str, str | None, bool]:
     return (name, plain, True) if is_lid(plain) else (written, None, False)
 
 
-# What stands between the numbers of `2025-01-05 10:00:00`: every third character from the fifth on.
+# The characters between the numbers of `2025-01-05 10:00:00`: every third one from the fifth on.
 _TIME_MARKS = "-- ::"
 
 
 def parse_header_time(header: str) -> datetime | None:
-    """The time a header line starts with, None when it starts with none."""
+    """Return the time at the start of a header line; None if there is none."""
     try:
         return datetime.fromisoformat(header[:19]) if header[4:17:3] == _TIME_MARKS else None
     except ValueError:
@@ -100,19 +101,19 @@ def parse_header_time(header: str) -> datetime | None:
 
 
 def is_header(line: str) -> bool:
-    """Whether a line is a complete block header."""
+    """Return whether a line is a complete block header."""
     return parse_header_time(line) is not None and line[19:20] == " " and parse_who(line[20:]) is not None
 
 
 TIME_LENGTH = 19
-# The lowest and the highest that each byte of a time can be.
+# The lowest and the highest value of each byte of a time.
 _LOWEST = np.frombuffer(b"0000-00-00 00:00:00", np.uint8)[:, None]
 _HIGHEST = np.frombuffer(b"9999-99-99 29:59:59", np.uint8)[:, None]
 _MONTHS = 10_000 * 12
 
 
 def times_at(lines: Lines, places: Ints) -> tuple[Ints, Flags]:
-    """The times at places as microseconds from 1970 on, and where there is one: as `parse_header_time`."""
+    """Return the times at places in microseconds since 1970, and which are valid; see `parse_header_time`."""
     written = lines.bytes_at(places, TIME_LENGTH)
     found = _have_digits(written)
     digits = np.where(found, written - _LOWEST, 0).astype(np.int32)
@@ -127,7 +128,7 @@ def times_at(lines: Lines, places: Ints) -> tuple[Ints, Flags]:
 
 
 def like_times(lines: Lines, places: Ints) -> Flags:
-    """Where something is written as a time is, be it of a day that there is not."""
+    """Return where the text has the shape of a time, also of a day that does not exist."""
     return _have_digits(lines.bytes_at(places, TIME_LENGTH))
 
 
@@ -138,6 +139,6 @@ def _have_digits(written: Bytes) -> Flags:
 
 @cache
 def _first_days() -> Ints:
-    """The days from 1970 on up to each month of the years 0 to 9999, and to the one behind them."""
+    """Return the days since 1970 of the first day of each month from year 0 to January 10000."""
     months = np.arange("0000-01", "10000-02", dtype="datetime64[M]")
     return months.astype("datetime64[D]").astype(np.int64)

@@ -1,7 +1,7 @@
-r"""What a block begins with: separator, label and header, and whose chat a label names.
+r"""The first lines of a block: separator, label and header.
 
-What belongs here: telling a block from text that looks like one, piece by piece. What does not: what becomes
-of them (`block_reader.py`).
+What belongs here: distinguishing a block from text that looks like one, piece by piece. What does not:
+cutting files into blocks (`block_reader.py`).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ SEPARATOR = "-" * 52
 RULE = f"{SEPARATOR}\n"
 CUT = f"\n{SEPARATOR}\n"
 _LONGEST_LABEL = 1 << 10
-PEEK = 16 * _LONGEST_LABEL  # bytes that hold any label and header
+PEEK = 16 * _LONGEST_LABEL  # enough bytes for any label and header
 
 
-# The places in a separator from which eight bytes each make up all of it.
+# Places in a separator from which groups of eight bytes cover all of it.
 _WORDS = (*range(0, len(SEPARATOR) - WORD_BYTES, WORD_BYTES), len(SEPARATOR) - WORD_BYTES)
 
 
 def separators(lines: Lines) -> Ints:
-    """The lines at which a text is cut: those that are separators, with line ends before and behind them.
+    """Return the lines that are separators, with line ends before and after them.
 
-    Of two right below each other only the first is one, since they share a line end.
+    Of two consecutive separators only the first counts, because they share a line end.
     """
     found = np.flatnonzero(lines.lengths[1:-1] == len(SEPARATOR)) + 1
     is_rule = np.ones(len(found), np.bool_)
@@ -47,14 +47,14 @@ def separators(lines: Lines) -> Ints:
 
 
 class Start(NamedTuple):
-    """Where the first block's content starts, and its label; None where blocks have none."""
+    """The place where the content of the first block starts, and its label; None if blocks have no labels."""
 
     at: int
     label: str | None
 
 
 def find_start(data: bytes) -> Start | None:
-    """The start of the first block in a text; None without a block."""
+    """Find the first block of a text; None if there is no block."""
     rule, cut = RULE.encode(), CUT.encode()
     at = len(rule) if data.startswith(rule) else _after(data, cut)
     while at:
@@ -65,19 +65,19 @@ def find_start(data: bytes) -> Start | None:
             return Start(at, None)
         if label.strip() and len(label) <= _LONGEST_LABEL and is_header(lenient(second.split(b"\n", 1)[0])):
             return Start(at, label)
-        # A rule right after a rule: only the second may start a block.
+        # Of two consecutive rules only the second may start a block.
         at = _after(data, cut, at - 1)
     return None
 
 
 def _after(data: bytes, part: bytes, start: int = 0) -> int:
-    """Where the first `part` in `data` ends, 0 when there is none."""
+    """Return the place after the first `part` in `data`; 0 if there is none."""
     found = data.find(part, start)
     return found + len(part) if found >= 0 else 0
 
 
 def label_of_piece(piece: str, *, labelled: bool) -> str | None:
-    """The label of a piece that is a valid block ("" where blocks have none), else None."""
+    """Return the label of a piece that is a valid block ("" if blocks have none); None for other pieces."""
     first, _, rest = piece[: 4 * _LONGEST_LABEL].partition("\n")
     if not labelled:
         return "" if is_header(first) else None
@@ -86,7 +86,7 @@ def label_of_piece(piece: str, *, labelled: bool) -> str | None:
 
 
 def pasted_in(text: str, start: int, *, labelled: bool) -> Iterator[Finding]:
-    """What of a message's text, which starts on a line, looks like blocks."""
+    """Yield a finding for each piece of a message's text that looks like a block."""
     first, *rest = text.split(CUT)
     line = start + first.count("\n") + 2
     for piece in rest:
@@ -100,9 +100,9 @@ def pasted_in(text: str, start: int, *, labelled: bool) -> Iterator[Finding]:
 
 
 def same_title(title: str | None, label: str) -> bool:
-    """Whether a file's title names the chat: with more words behind, with another way of writing its phone.
+    """Return whether a file's title names the chat; it may have more words, or another format of its phone.
 
-    Long titles are cut, with a `-` at the end.
+    WhatsApp cuts long titles and puts a `-` at the end.
     """
     if title is None:
         return False

@@ -7,15 +7,15 @@ r"""The block format: the text export of a desktop backup program.
     body, any number of lines (`bodies.py`)
     <blank>
 
-A separator counts only with its label and a valid header behind it: people type dashes, and paste whole
-transcripts. A separator that completes the pattern with another label opens another chat of a combined file,
-unless it stands inside what one message can hold; then it was pasted.
+A separator counts only if its label and a valid header follow, because people type dashes and paste whole
+transcripts. A separator with another label and a valid header starts another chat of a combined file, unless
+it is within the length of one message; then somebody pasted it.
 
-Nearly every part of a file is plain: it can be cut at its separators. That is tried first, for many files at
-once; what turns out not to be plain is looked at block by block.
+Nearly every part of a file is plain: it can be cut at its separators. The reader tries this first, for many
+files at once. It reads a part that is not plain block by block.
 
-What belongs here: cutting text into blocks, and which chat a block is of. What does not: what a block begins
-with (`block_labels.py`), its fields (`block_columns.py`) and its body (`block_bodies.py`).
+What belongs here: cutting text into blocks, and assigning them to chats. What does not: the first lines of a
+block (`block_labels.py`), its fields (`block_columns.py`) and its body (`block_bodies.py`).
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ from whatsapp_pipeline.domain.transcripts.phrases import phrases
 _CUT = CUT.encode()
 _RULE_AT_END = f"\n{SEPARATOR}".encode()
 
-# A message holds at most 65,536 characters: blocks of other labels that fit in one may have been pasted.
+# A message has at most 65,536 characters. Blocks with other labels within this length may have been pasted.
 _MESSAGE_LIMIT = 65_536
-# A block that goes on for longer than this is no message; its middle is left out and recorded.
+# A block longer than this is not a message; its middle is skipped and a finding recorded.
 _BLOCK_LIMIT = 1 << 22
 
 
 class _Block(NamedTuple):
-    """A valid block: its text from the label (or header, where there is no label) on."""
+    """A valid block: its text from the label on, or from the header if there is no label."""
 
     label: str | None
     text: str
@@ -65,7 +65,7 @@ class _Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Plain:
-    """A part that can be cut at its separators, if it is what it looks like; what is behind `end` waits."""
+    """A part that looks as if it can be cut at its separators; data after `end` waits for the next part."""
 
     reader: BlockReader
     run: Run
@@ -75,7 +75,7 @@ class _Plain:
 
 @dataclass(frozen=True, slots=True)
 class _Careful:
-    """Blocks that were looked at one by one."""
+    """Blocks that were checked one by one."""
 
     reader: BlockReader
     run: Run
@@ -91,30 +91,30 @@ class BlockReader:
         self._title = options.default_title
         self._combined = options.combined or phrases().is_combined(options.default_title or "")
         self._source, self._text, self._journal = source, text, journal
-        # Of the file.
-        self._start = start  # in the first chunk
+        # State of the file.
+        self._start = start  # its place in the first chunk
         self._labelled = start.label is not None
-        self._single = False  # the file's own title says that it is one chat
+        self._single = False  # the title of the file names one chat
         self._ends_blank: bool | None = None  # whether the file's first block ends with a blank line
-        self._line = 1  # of the label (or header) that is read next
+        self._line = 1  # line of the next label, or header
         self._held = b""
-        # Of the chat in hand.
+        # State of the current chat.
         self._chat: Chat | None = None
         self._label: str | None = None
         self._members: set[str | None] = set()
-        # Of the block in hand.
-        self._left_out = 0  # lines that were too many to keep
+        # State of the current block.
+        self._left_out = 0  # its lines that were skipped
         self._shortened = False
-        self._cut_off = 0  # lines of a block that the file's end cuts off
+        self._cut_off = 0  # lines of a block that the end of the file cuts
 
     def parts(self, chunks: Iterator[bytes]) -> Iterator[Part[BlockReader]]:
-        """Yield parts of a file whose first chunk has a block; each starts inside a valid block.
+        """Yield parts of a file whose first chunk has a block; each part starts inside a valid block.
 
-        Memory is bounded by a chunk and the longest message.
+        Memory is limited to a chunk and the longest message.
         """
         for chunk, is_last in with_last(chunks):
             self._held += chunk
-            del chunk  # which may be large
+            del chunk  # it may be large
             if self._chat is None:
                 self._held = self._begin(self._held)
             if is_last or len(self._held) > _BLOCK_LIMIT or _CUT in self._held:
@@ -125,9 +125,9 @@ class BlockReader:
         return Part(self, data, is_last)
 
     def _begin(self, data: bytes) -> bytes:
-        """Open the file's first chat; returns the data from its first block on."""
+        """Start the first chat of the file; return the data from its first block on."""
         at, label = self._start
-        self._text.mend(data[:at], 1)  # for what it finds
+        self._text.mend(data[:at], 1)  # for its findings
         preamble = data.count(b"\n", 0, at) - 1
         self._line = preamble + 2
         label = self._title if label is None else label.replace("\0", "\ufffd")
@@ -139,7 +139,7 @@ class BlockReader:
         return data[at:]
 
     def _open(self, number: int, label: str | None) -> Chat:
-        """Begin the file's `number`-th chat, whose first block starts on the line read next."""
+        """Start the `number`-th chat of the file; its first block starts on the next line."""
         self._label = label if self._labelled else None
         self._members = set()
         self._chat = self._journal.open(self._source, number, label, self._line, "block")
@@ -159,23 +159,23 @@ class BlockReader:
     # ---- a part that can be cut at its separators
 
     def plain(self, part: Part[BlockReader]) -> _Plain | None:
-        """Take a part for plain; None when it is not, as far as can be seen without its fields."""
+        """Return a part that looks plain without reading its fields; None if it is not plain."""
         data, end = part.data, len(part.data)
         if not part.is_last:
             end = data.rfind(_CUT)
             if end > 0 and not self._is_own(data[end + len(_CUT) :]):
-                # A last piece without its header may be no block: then the one before waits too.
+                # A last piece without a header may be part of the block before it, which then waits too.
                 end = data.rfind(_CUT, 0, end)
             if end < 0 or not self._is_own(data[end + len(_CUT) : end + len(_CUT) + PEEK]):
                 return None
-        # A rule right above a separator: only the second of them is one.
+        # Of two consecutive rules only the second is a separator.
         if b"\x00" in data or data.endswith(_RULE_AT_END, 0, end):
             return None
         first = data[: data.find(_CUT)] if _CUT in data else data
         return _Plain(self, self._run(first, at_end=part.is_last), data, end)
 
     def accept(self, plain: _Plain) -> None:
-        """Go on behind a part that was plain."""
+        """Continue after a part that was plain."""
         run = plain.run
         self._end_run(run, run.lines)
         self._held = plain.data[plain.end + len(_CUT) :]
@@ -196,7 +196,7 @@ class BlockReader:
         )
 
     def _end_run(self, run: Run, lines: int) -> None:
-        """Go on behind a run of so many lines."""
+        """Continue after a run with this number of lines."""
         self._line += lines
         self._ends_blank = run.ends_blank
         if self._left_out or self._shortened:
@@ -214,7 +214,7 @@ class BlockReader:
     # ---- a part that is looked at block by block
 
     def careful(self, part: Part[BlockReader]) -> list[_Careful]:
-        """Cut a part of which some may be pasted, or of other chats; the rest waits for the next."""
+        """Cut a part that may have pasted blocks or other chats; the rest waits for the next part."""
         text = self._text.mend(part.data, self._line + self._left_out).decode()
         blocks = self._blocks(text.split(CUT), is_last=part.is_last)
         runs, held = self._runs(blocks, is_last=part.is_last)
@@ -224,7 +224,7 @@ class BlockReader:
         return runs
 
     def _runs(self, blocks: Sequence[_Block], *, is_last: bool) -> tuple[list[_Careful], str]:
-        """Share out blocks among chats; also returns what must wait for more text."""
+        """Assign blocks to chats; also return the text that waits for the next part."""
         runs: list[_Careful] = []
         ready: list[str] = []
         at = 0
@@ -251,7 +251,7 @@ class BlockReader:
         return [*runs, *self._careful_run(ready)], held
 
     def _careful_run(self, texts: list[str], *, at_end: bool = False) -> list[_Careful]:
-        """The run of some blocks, none of no blocks."""
+        """Return the run of some blocks; an empty list if there are none."""
         if not texts:
             return []
         run = self._run(texts[0].encode(), at_end=at_end)
@@ -271,7 +271,7 @@ class BlockReader:
             self._note(self._line, "new_label", "info", "blocks of another label: read as another chat")
 
     def _pasted_until(self, blocks: Sequence[_Block], at: int, *, is_last: bool) -> int | None:
-        """Up to where blocks of other labels were pasted: `at` when not at all, None when it is too early."""
+        """Return the index after pasted blocks; `at` if none are pasted, None if more text is needed."""
         if self._combined:
             return at
         size = 0
@@ -287,12 +287,12 @@ class BlockReader:
         return at if is_last else None
 
     def _blocks(self, pieces: Sequence[str], *, is_last: bool) -> list[_Block]:
-        """Join what is no block of its own to the block before; the first piece is one."""
+        """Append pieces that are not blocks to the block before them; the first piece is a block."""
         label = label_of_piece(pieces[0], labelled=self._labelled)
         label, parts, blocks = label or None, [pieces[0]], list[_Block]()
         for number, piece in enumerate(pieces[1:], start=2):
             rest = piece
-            while rest.startswith(RULE):  # a rule typed right above a true separator
+            while rest.startswith(RULE):  # a rule that somebody typed above a true separator
                 parts[-1] += f"\n{SEPARATOR}"
                 rest = rest[len(RULE) :]
             found = label_of_piece(rest, labelled=self._labelled)
@@ -307,33 +307,33 @@ class BlockReader:
         return blocks
 
     def _is_own(self, piece: bytes) -> bool:
-        """Whether a piece is a block of this chat whose header is complete."""
+        """Return whether a piece is a block of this chat with a complete header."""
         start = lenient(piece[:PEEK])
         label = label_of_piece(start, labelled=self._labelled)
         return label is not None and (label or None) == self._label and start.count("\n") > self._labelled
 
     def _is_cut_off(self, piece: str, label: str | None) -> bool:
-        """Whether a file ends inside a block's separator, label or header."""
+        """Return whether a file ends inside the separator, label or header of a block."""
         first, _, header = piece.partition("\n")
         if not self._labelled:
             first, header = (label or ""), piece
         return (label or "").startswith(first) and "\n" not in header and header[:1].isdigit() | (not header)
 
     def note_pasted(self, run: Run, texts: Sequence[str]) -> None:
-        """Note what people pasted that looks like a block; the run has been read."""
+        """Note pasted text that looks like a block, after the run was read."""
         for text, start in zip(texts, run.starts.tolist(), strict=True):
             if CUT in text:
                 for finding in pasted_in(text, start, labelled=self._labelled):
                     self._journal.note(run.chat, finding)
 
     def note_crowded(self, run: Run) -> None:
-        """Note blocks right below text; the run has been read."""
+        """Note blocks that follow text without a blank line, after the run was read."""
         for line in run.crowded:
             detail = "a block right below text, without a blank line: read, but it may have been pasted"
             self._journal.note(run.chat, Finding(line, "forged_header", "warning", detail))
 
     def _shorten(self, held: str) -> str:
-        """Leave out the middle of a block that is too long to be a message, counting its lines."""
+        """Skip the middle of a block that is too long for a message, and count its lines."""
         start = held.rfind("\n", 0, _BLOCK_LIMIT // 2) + 1 or _BLOCK_LIMIT // 2
         end = held.find("\n", len(held) - _MESSAGE_LIMIT) + 1 or len(held) - _MESSAGE_LIMIT
         self._left_out += held.count("\n", start, end)
@@ -342,7 +342,7 @@ class BlockReader:
 
 
 def read_block_parts(parts: Sequence[Part[BlockReader]]) -> pl.DataFrame:
-    """Make rows (ROW_SCHEMA) of parts of many files, each at most once among them."""
+    """Make rows (ROW_SCHEMA) of parts of many files; each file has at most one part."""
     plains = [part.reader.plain(part) for part in parts]
     frames = _read_plain([plain for plain in plains if plain is not None])
     careful: list[_Careful] = []
@@ -357,14 +357,14 @@ def read_block_parts(parts: Sequence[Part[BlockReader]]) -> pl.DataFrame:
 
 
 def _read_plain(plains: Sequence[_Plain]) -> list[pl.DataFrame]:
-    """The rows of parts that look plain; runs that are not are marked broken."""
+    """Return the rows of parts that look plain; runs that are not plain are marked as broken."""
     frames = []
     for has_label in (True, False):
         mine = [plain for plain in plains if (plain.run.label is not None) is has_label]
         if not mine:
             continue
         lines = _lines_of(mine)
-        if not lines.is_utf8:  # those parts are mended
+        if not lines.is_utf8:  # these parts are repaired
             for plain in mine:
                 plain.run.is_broken = not is_utf8(plain.data)
             mine = [plain for plain in mine if not plain.run.is_broken]
@@ -376,7 +376,7 @@ def _read_plain(plains: Sequence[_Plain]) -> list[pl.DataFrame]:
 
 
 def _lines_of(plains: Sequence[_Plain]) -> Lines:
-    """The lines of parts with separators between them."""
+    """Return the lines of all parts, with separators between the parts."""
     if len(plains) == 1:
         return Lines(plains[0].data, plains[0].end)
     whole = _CUT.join([memoryview(plain.data)[: plain.end] for plain in plains])
@@ -384,7 +384,7 @@ def _lines_of(plains: Sequence[_Plain]) -> Lines:
 
 
 def _cut(lines: Lines, plains: Sequence[_Plain]) -> Blocks:
-    """Cut parts with separators between them at all separators."""
+    """Cut the joined parts at all separators."""
     cuts = separators(lines)
     first, last = np.concatenate([[0], cuts + 1]), np.append(cuts - 1, len(lines) - 1)
     sizes = np.array([plain.end + len(_CUT) for plain in plains])
@@ -405,7 +405,7 @@ def _read_careful(found: Sequence[_Careful]) -> list[pl.DataFrame]:
 
 
 def _joined(found: Sequence[_Careful]) -> Blocks:
-    """The blocks of runs as they were found, whatever their texts look like."""
+    """Return the blocks of runs as they were found, whatever is in their texts."""
     texts = [text for one in found for text in one.texts]
     whole = CUT.join(texts).encode()
     counts = np.array([text.count("\n") + 1 for text in texts])
