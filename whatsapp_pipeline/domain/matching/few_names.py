@@ -1,7 +1,7 @@
 """Name matching for tables that are too small to fit a model on: simple rules, moderate confidence.
 
 A few contacts do not show how common a name is. Two words that agree make a link, one makes a proposal, and
-contacts of one name compete.
+contacts of one name compete. A title that may name a relative of the contact makes a proposal only.
 """
 
 from __future__ import annotations
@@ -9,12 +9,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from html import unescape
+from typing import NamedTuple
 
 from rapidfuzz import fuzz
 
 from whatsapp_pipeline.domain.matching.link_types import Feature, NameEvidence, softmax
 from whatsapp_pipeline.domain.matching.names import ContactName
 from whatsapp_pipeline.domain.matching.names.cleaning import clean_contact, clean_title
+from whatsapp_pipeline.domain.matching.names.gender import differs_in_gender
+from whatsapp_pipeline.domain.matching.names.matching import OWN_SHARE
+from whatsapp_pipeline.domain.matching.naming import lost_log_odds, relation_features
+from whatsapp_pipeline.domain.vocabulary import fold
 
 # Fewer contacts than this are matched by these rules.
 FEW = 60
@@ -23,21 +29,51 @@ _ALIKE = 85  # rapidfuzz ratio of two words: one typing error in a word of six l
 _WEIGHTS = {1: 0.7, 2: 3.3}  # match weight by number of words that agree: proposed, linked
 _MANY = 4.0
 _LETTER = re.compile(r"[a-z]")
+_TOKEN = re.compile(r"[a-z0-9]+")
 
 
 def match_few(titles: Sequence[str], contacts: Sequence[ContactName]) -> list[NameEvidence]:
     """Return the evidence for each title, in order. Use it for fewer than `FEW` contacts."""
-    words = [
-        (contact.id, [clean_contact(name).words for name in (contact.nome, contact.fantasia) if name])
+    names = [
+        (contact.id, [_Name.read(name) for name in (contact.nome, contact.fantasia) if name])
         for contact in contacts
     ]
-    return [_match(title, words) for title in titles]
+    return [_match(title, names) for title in titles]
 
 
 def word_agreement(title: str, name: str) -> float:
-    """Return the share of the title's words that agree with a word of the name, from 0 to 1."""
+    """Return the share of the title's words that agree with a word of the name, from 0 to 1.
+
+    The other gender's form of the given name does not agree: Marcela is not Marcelo.
+    """
     wanted = _name_words(title)
-    return _agreeing(wanted, clean_contact(name).words) / len(wanted) if wanted else 0.0
+    if not wanted:
+        return 0.0
+    agreeing = _agreeing(wanted, clean_contact(name).words)
+    return (agreeing.count - agreeing.differs_in_gender) / len(wanted)
+
+
+class _Agreeing(NamedTuple):
+    """How many words of a title agree with a name, and whether one is the given name's other gender."""
+
+    count: int
+    differs_in_gender: bool
+
+
+class _Name(NamedTuple):
+    """The words of a contact's name that are compared, and everything that is written in it."""
+
+    words: tuple[str, ...]
+    written: tuple[str, ...]
+
+    @classmethod
+    def read(cls, text: str) -> _Name:
+        return cls(clean_contact(text).words, _written(text))
+
+
+def _written(text: str) -> tuple[str, ...]:
+    """Return every word of a title or name, those of companies and particles too."""
+    return tuple(_TOKEN.findall(fold(unescape(text))))
 
 
 def _name_words(title: str) -> list[str]:
@@ -50,22 +86,29 @@ def _name_words(title: str) -> list[str]:
     ]
 
 
-def _match(title: str, contacts: Sequence[tuple[int, list[tuple[str, ...]]]]) -> NameEvidence:
+def _match(title: str, contacts: Sequence[tuple[int, list[_Name]]]) -> NameEvidence:
     wanted = _name_words(title)
+    written = _written(title)
+    relation = clean_title(title).relation
     scores: dict[int, float] = {}
     reasons: dict[int, tuple[Feature, ...]] = {}
+    gendered: set[int] = set()
     for contact, names in contacts:
-        agree, total = max(((_agreeing(wanted, name), len(wanted)) for name in names), default=(0, 0))
-        if not agree:
+        compared = [(_agreeing(wanted, name.words), name) for name in names]
+        if not any(agreeing.count for agreeing, _ in compared):
             continue
-        weight = _WEIGHTS.get(agree, _MANY)
-        found = [Feature("words_agree", agree, weight, f"{agree} of {total} words of the title agree")]
-        if agree < total:
-            doubt = -2.5 * (total - agree)
-            found.append(Feature("words_missed", total - agree, doubt, "words of the title this name lacks"))
-        reasons[contact] = tuple(found)
-        scores[contact] = math.fsum(feature.weight for feature in found)
+        agreeing, name = max(compared, key=lambda pair: (pair[0].count, not pair[0].differs_in_gender))
+        reasons[contact] = _features(
+            agreeing.count, len(wanted), whole_name=len(written) > 1 and written == name.written
+        )
+        scores[contact] = math.fsum(feature.weight for feature in reasons[contact])
+        if agreeing.differs_in_gender:
+            gendered.add(contact)
     posteriors = softmax(scores)
+    for contact in posteriors:
+        if relation or contact in gendered:
+            posteriors[contact] *= OWN_SHARE
+            reasons[contact] += _doubts(relation, posteriors[contact])
     ranked = sorted(posteriors, key=lambda contact: (-posteriors[contact], contact))
     return NameEvidence(
         1.0 - math.fsum(posteriors.values()),
@@ -73,13 +116,42 @@ def _match(title: str, contacts: Sequence[tuple[int, list[tuple[str, ...]]]]) ->
     )
 
 
-def _agreeing(wanted: Sequence[str], name: Sequence[str]) -> int:
+def _features(agree: int, total: int, *, whole_name: bool) -> tuple[Feature, ...]:
+    weight = _WEIGHTS.get(agree, _MANY)
+    found = [Feature("words_agree", agree, weight, f"{agree} of {total} words of the title agree")]
+    if whole_name and agree == 1:
+        found.append(
+            Feature("whole_name", 1.0, _WEIGHTS[2] - weight, "the title is the contact's whole name")
+        )
+    if agree < total:
+        doubt = -2.5 * (total - agree)
+        found.append(Feature("words_missed", total - agree, doubt, "words of the title this name lacks"))
+    return tuple(found)
+
+
+def _doubts(relation: str, posterior: float) -> tuple[Feature, ...]:
+    """Return why the title may name another person, who is a relative or has the other gender's name."""
+    if relation:
+        return relation_features(relation, posterior)
+    words = "the given name is the other gender's form of the contact's"
+    return (Feature("gender_differs", 1.0, lost_log_odds(posterior), words),)
+
+
+def _agreeing(wanted: Sequence[str], name: Sequence[str]) -> _Agreeing:
     """Count the words of the title that agree with a word of the name; each word of the name counts once."""
     left = list(name)
     count = 0
+    gender = False
     for word in wanted:
-        best = max(left, key=lambda other: (fuzz.ratio(word, other), other), default=None)
-        if best is not None and fuzz.ratio(word, best) >= _ALIKE:
+        best = max(left, key=lambda other: (_likeness(word, other, name[0]), other), default=None)
+        if best is not None and _likeness(word, best, name[0]) >= _ALIKE:
             left.remove(best)
             count += 1
-    return count
+            gender = gender or (best == name[0] and differs_in_gender(word, best))
+    return _Agreeing(count, gender)
+
+
+def _likeness(word: str, other: str, given: str) -> float:
+    """Return how alike two words are, from 0 to 100. The other gender's form of a given name is alike enough."""
+    found = fuzz.ratio(word, other)
+    return max(found, _ALIKE) if other == given and differs_in_gender(word, other) else found

@@ -18,7 +18,7 @@ def as_evidence(match: NameMatch) -> NameEvidence:
                 candidate.id_contato,
                 candidate.posterior,
                 (
-                    *_relation(match.relation, candidate.posterior),
+                    *relation_features(match.relation, candidate.posterior),
                     *(
                         Feature(f.name, round(f.value, 4), round(f.value * f.weight, 4), f.words)
                         for f in candidate.features
@@ -30,14 +30,18 @@ def as_evidence(match: NameMatch) -> NameEvidence:
     )
 
 
-def _relation(word: str, posterior: float) -> tuple[Feature, ...]:
-    """Return the feature of a relation word; the candidate keeps `OWN_SHARE` of its posterior."""
+def relation_features(word: str, posterior: float) -> tuple[Feature, ...]:
+    """Return the feature of a relation word, or nothing for "". The candidate kept `OWN_SHARE` of its posterior."""
     if not word:
         return ()
-    before = min(posterior / OWN_SHARE, 1 - 1e-6)
-    loss = _log_odds(posterior) - _log_odds(before)
     words = f'the title names this contact through a relation ("{word}"): it may be another person\'s chat'
-    return (Feature("relation", 1.0, round(loss, 4), words),)
+    return (Feature("relation", 1.0, lost_log_odds(posterior), words),)
+
+
+def lost_log_odds(posterior: float) -> float:
+    """Return the log odds that a candidate lost when it kept `OWN_SHARE` of its posterior: below zero."""
+    before = min(posterior / OWN_SHARE, 1 - 1e-6)
+    return round(_log_odds(posterior) - _log_odds(before), 4)
 
 
 def _log_odds(p: float) -> float:

@@ -29,6 +29,9 @@ ANA = ContactName(1, "Ana Lima Prado Couto", "Papelaria Central")
         ("Papelaria Central", 0.964),
         ("Zeca Bento", None),
         ("Ana Ana", 0.142),
+        ("Mãe da Ana Lima Prado", 0.589),
+        ("Ana Lima Prado indicou", 0.589),
+        ("Ano Lima", 0.579),
     ],
 )
 def test_words_that_agree_give_this_confidence(title: str, confidence: float | None) -> None:
@@ -42,7 +45,8 @@ def test_words_that_agree_give_this_confidence(title: str, confidence: float | N
     ("title", "name", "share"),
     [
         ("Amanda", "Amanda", 1.0),
-        ("Marcelo", "Marcela", 1.0),
+        ("Marcelo", "Marcela", 0.0),
+        ("Lima Marcelo", "Marcela Lima", 0.5),
         ("Margarida", "Margaritax", 0.0),
         ("Bruna", "Bruno", 0.0),
         ("Ana Zeca", "Ana Lima", 0.5),
@@ -51,6 +55,34 @@ def test_words_that_agree_give_this_confidence(title: str, confidence: float | N
 )
 def test_a_slip_in_a_long_word_agrees(title: str, name: str, share: float) -> None:
     assert word_agreement(title, name) == share
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "confidence", "reason"),
+    [
+        ("Elaine Fontes", "Elaine de Fontes", 0.964, "words_agree"),
+        ("Fabio Almeida da Cruz", "Fabia Almeida da Cruz", 0.589, "gender_differs"),
+        ("Marcelo Lima", "Marcela Lima", 0.579, "gender_differs"),
+        ("Marcos Vieira Prado", "Mãe do Marcos Vieira Prado", 0.589, "relation"),
+        ("Marcos Vieira Prado", "Amigo do Marcos Vieira", 0.579, "relation"),
+        ("Casa &amp; Cia", "Casa & Cia", 0.964, "whole_name"),
+        ("Casa Ltda", "Casa & Cia", 0.668, "words_agree"),
+        ("José Gomes Souza", "J. Gomes Souza", 0.69, "words_missed"),
+    ],
+)
+def test_another_person_is_proposed_and_the_reason_said(
+    name: str, title: str, confidence: float, reason: str
+) -> None:
+    ((_, posterior, features),) = match_few([title], [ContactName(1, name, "")])[0].candidates
+    assert posterior == pytest.approx(confidence, abs=0.0006)
+    assert features[-1].name == reason
+
+
+def test_the_best_of_two_spellings_is_first_and_the_other_gender_second() -> None:
+    names = [ContactName(1, "Thalita Quevedo Paz", ""), ContactName(2, "Talita de Quevedo Pas", "")]
+    assert [c[0] for c in match_few(["Thalita de Quevedo Paz"], names)[0].candidates] == [1, 2]
+    names = [ContactName(1, "Marcelo Lima Prado", ""), ContactName(2, "Marcela Lima Prado", "")]
+    assert [c[0] for c in match_few(["Marcela Lima Prado"], names)[0].candidates] == [2, 1]
 
 
 def test_namesakes_are_rivals_and_five_are_listed() -> None:
