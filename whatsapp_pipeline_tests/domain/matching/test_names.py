@@ -237,6 +237,40 @@ def test_a_relative_is_proposed_with_the_reason(index: NameIndex, title: str, na
     assert not {"relation", "gender_differs"} & {feature.name for feature in plain[2]}
 
 
+# Titles that were linked wrongly, or not at all, by earlier models; each name is in the register once.
+SEEN = (
+    "Elaine Fontes",
+    "Thalita Quevedo Paz",
+    "Talita de Quevedo Pas",
+    "Fabio Almeida da Cruz",
+    "Marcos Vieira Prado",
+    "Casa &amp; Cia",
+    "José Gomes Souza",
+)
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "at_least", "below"),
+    [
+        ("Elaine de Fontes", "Elaine Fontes", 0.95, 1),
+        ("Thalita de Quevedo Paz", "Thalita Quevedo Paz", 0.5, 1),
+        ("Fabia Almeida da Cruz", "Fabio Almeida da Cruz", 0.5, 0.95),
+        ("Mãe do Marcos Vieira Prado", "Marcos Vieira Prado", 0.5, 0.95),
+        ("Marcos Vieira Prado indicou", "Marcos Vieira Prado", 0.5, 0.95),
+        ("Casa & Cia", "Casa &amp; Cia", 0.95, 1),
+        ("casa e cia ltda", "Casa &amp; Cia", 0.95, 1),
+        ("J. Gomes Souza", "José Gomes Souza", 0.5, 0.95),
+    ],
+)
+def test_titles_that_were_linked_wrongly(
+    contacts: list[ContactName], model: NameModel, title: str, name: str, at_least: float, below: float
+) -> None:
+    added = [ContactName(5000 + number, seen, "") for number, seen in enumerate(SEEN)]
+    contact, posterior = _best(NameIndex([*contacts, *added], model).match([title])[0])
+    assert contact == 5000 + SEEN.index(name)
+    assert at_least <= posterior < below
+
+
 def test_a_title_that_names_its_writer_and_a_relative_is_about_the_writer(index: NameIndex) -> None:
     alone, with_relative = index.match(
         ["Guilherme Zschornack", "Guilherme Zschornack primo do Thiago Wanderley"]

@@ -111,3 +111,17 @@ def test_simulated_titles_follow_the_seed_and_know_their_contact() -> None:
     one, again, other = (simulate_titles(table, contacts, contacts[:1], 50, 0.2, seed) for seed in (1, 1, 2))
     assert one == again != other
     assert {title.id_contato for title in one} == {None, 0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "legal"),
+    [
+        ("Casa &amp; Cia", ("casa", "cia"), ""),
+        ("Silva e Cia Ltda", ("silva", "cia"), "ltda"),
+        ("Silva Prado & Cia", ("silva", "prado"), "cia"),
+        ("Silva Ltda ME", ("silva",), "ltda me"),
+    ],
+)
+def test_cia_is_a_word_where_only_one_other_is_left(name: str, words: tuple[str, ...], legal: str) -> None:
+    for cleaned in (clean_contact(name), clean_title(name.replace("&amp;", "&"))):
+        assert (cleaned.words, cleaned.legal, cleaned.is_company) == (words, legal, True)

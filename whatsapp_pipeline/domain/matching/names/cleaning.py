@@ -66,6 +66,8 @@ def clean_contact(text: str) -> CleanName:
     legal: list[str] = []
     while len(words) > 1 and words[-1] in COMPANY_SUFFIXES:
         legal.insert(0, words.pop())
+    if _keeps_company(words, legal):
+        words.append(legal.pop(0))
     return _assemble(words, [False] * len(words), " ".join(legal), MAX_NAME_WORDS)
 
 
@@ -100,9 +102,17 @@ def clean_title(text: str) -> CleanName:
         if words[position] in COMPANY_SUFFIXES:
             legal.insert(0, words.pop(position))
             del weak[position]
+    if _keeps_company(words, legal):
+        words.append(legal.pop(0))
+        weak.append(weak[0])
     if all(weak):  # without other words, these are compared
         weak = [False] * len(weak)
     return replace(_assemble(words, weak, " ".join(legal), MAX_TITLE_WORDS), relation=relation.word)
+
+
+def _keeps_company(words: list[str], legal: list[str]) -> bool:
+    """Whether "Cia" is half of a name and not only its legal form, as in "Casa & Cia"."""
+    return legal[:1] == ["cia"] and len([word for word in words if word not in PARTICLES]) == 1
 
 
 def _join_anonymous(words: list[str]) -> None:
