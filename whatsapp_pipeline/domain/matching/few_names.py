@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from html import unescape
 from typing import NamedTuple
 
 from rapidfuzz import fuzz
@@ -20,7 +19,6 @@ from whatsapp_pipeline.domain.matching.names.cleaning import clean_contact, clea
 from whatsapp_pipeline.domain.matching.names.gender import differs_in_gender
 from whatsapp_pipeline.domain.matching.names.matching import OWN_SHARE
 from whatsapp_pipeline.domain.matching.naming import lost_log_odds, relation_features
-from whatsapp_pipeline.domain.vocabulary import fold
 
 # Fewer contacts than this are matched by these rules.
 FEW = 60
@@ -29,16 +27,15 @@ _ALIKE = 85  # rapidfuzz ratio of two words: one typing error in a word of six l
 _WEIGHTS = {1: 0.7, 2: 3.3}  # match weight by number of words that agree: proposed, linked
 _MANY = 4.0
 _LETTER = re.compile(r"[a-z]")
-_TOKEN = re.compile(r"[a-z0-9]+")
 
 
 def match_few(titles: Sequence[str], contacts: Sequence[ContactName]) -> list[NameEvidence]:
     """Return the evidence for each title, in order. Use it for fewer than `FEW` contacts."""
-    names = [
-        (contact.id, [_Name.read(name) for name in (contact.nome, contact.fantasia) if name])
+    words = [
+        (contact.id, [clean_contact(name).words for name in (contact.nome, contact.fantasia) if name])
         for contact in contacts
     ]
-    return [_match(title, names) for title in titles]
+    return [_match(title, words) for title in titles]
 
 
 def word_agreement(title: str, name: str) -> float:
@@ -60,22 +57,6 @@ class _Agreeing(NamedTuple):
     differs_in_gender: bool
 
 
-class _Name(NamedTuple):
-    """The words of a contact's name that are compared, and everything that is written in it."""
-
-    words: tuple[str, ...]
-    written: tuple[str, ...]
-
-    @classmethod
-    def read(cls, text: str) -> _Name:
-        return cls(clean_contact(text).words, _written(text))
-
-
-def _written(text: str) -> tuple[str, ...]:
-    """Return every word of a title or name, those of companies and particles too."""
-    return tuple(_TOKEN.findall(fold(unescape(text))))
-
-
 def _name_words(title: str) -> list[str]:
     """Return the words of a title that may be part of a name; those of devices and jobs only if alone."""
     cleaned = clean_title(title)
@@ -86,23 +67,20 @@ def _name_words(title: str) -> list[str]:
     ]
 
 
-def _match(title: str, contacts: Sequence[tuple[int, list[_Name]]]) -> NameEvidence:
+def _match(title: str, contacts: Sequence[tuple[int, list[tuple[str, ...]]]]) -> NameEvidence:
     wanted = _name_words(title)
-    written = _written(title)
     relation = clean_title(title).relation
     scores: dict[int, float] = {}
     reasons: dict[int, tuple[Feature, ...]] = {}
     gendered: set[int] = set()
     for contact, names in contacts:
-        compared = [(_agreeing(wanted, name.words), name) for name in names]
-        if not any(agreeing.count for agreeing, _ in compared):
+        compared = [_agreeing(wanted, name) for name in names]
+        if not any(agreeing.count for agreeing in compared):
             continue
-        agreeing, name = max(compared, key=lambda pair: (pair[0].count, not pair[0].differs_in_gender))
-        reasons[contact] = _features(
-            agreeing.count, len(wanted), whole_name=len(written) > 1 and written == name.written
-        )
+        best = max(compared, key=lambda agreeing: (agreeing.count, not agreeing.differs_in_gender))
+        reasons[contact] = _features(best.count, len(wanted))
         scores[contact] = math.fsum(feature.weight for feature in reasons[contact])
-        if agreeing.differs_in_gender:
+        if best.differs_in_gender:
             gendered.add(contact)
     posteriors = softmax(scores)
     for contact in posteriors:
@@ -116,13 +94,9 @@ def _match(title: str, contacts: Sequence[tuple[int, list[_Name]]]) -> NameEvide
     )
 
 
-def _features(agree: int, total: int, *, whole_name: bool) -> tuple[Feature, ...]:
+def _features(agree: int, total: int) -> tuple[Feature, ...]:
     weight = _WEIGHTS.get(agree, _MANY)
     found = [Feature("words_agree", agree, weight, f"{agree} of {total} words of the title agree")]
-    if whole_name and agree == 1:
-        found.append(
-            Feature("whole_name", 1.0, _WEIGHTS[2] - weight, "the title is the contact's whole name")
-        )
     if agree < total:
         doubt = -2.5 * (total - agree)
         found.append(Feature("words_missed", total - agree, doubt, "words of the title this name lacks"))
