@@ -47,13 +47,13 @@ def word_agreement(title: str, name: str) -> float:
     if not wanted:
         return 0.0
     agreeing = _agreeing(wanted, clean_contact(name).words)
-    return (agreeing.count - agreeing.differs_in_gender) / len(wanted)
+    return (agreeing.words - agreeing.differs_in_gender) / len(wanted)
 
 
 class _Agreeing(NamedTuple):
     """How many words of a title agree with a name, and whether one is the given name's other gender."""
 
-    count: int
+    words: int
     differs_in_gender: bool
 
 
@@ -75,10 +75,10 @@ def _match(title: str, contacts: Sequence[tuple[int, list[tuple[str, ...]]]]) ->
     gendered: set[int] = set()
     for contact, names in contacts:
         compared = [_agreeing(wanted, name) for name in names]
-        if not any(agreeing.count for agreeing in compared):
+        if not any(agreeing.words for agreeing in compared):
             continue
-        best = max(compared, key=lambda agreeing: (agreeing.count, not agreeing.differs_in_gender))
-        reasons[contact] = _features(best.count, len(wanted))
+        best = max(compared, key=lambda agreeing: (agreeing.words, not agreeing.differs_in_gender))
+        reasons[contact] = _features(best.words, len(wanted))
         scores[contact] = math.fsum(feature.weight for feature in reasons[contact])
         if best.differs_in_gender:
             gendered.add(contact)
@@ -126,6 +126,6 @@ def _agreeing(wanted: Sequence[str], name: Sequence[str]) -> _Agreeing:
 
 
 def _likeness(word: str, other: str, given: str) -> float:
-    """Return how alike two words are, from 0 to 100. The other gender's form of a given name is alike enough."""
+    """Return how alike two words are, from 0 to 100; the other gender's form of a given name is enough."""
     found = fuzz.ratio(word, other)
     return max(found, _ALIKE) if other == given and differs_in_gender(word, other) else found

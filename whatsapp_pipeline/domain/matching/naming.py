@@ -31,7 +31,10 @@ def as_evidence(match: NameMatch) -> NameEvidence:
 
 
 def relation_features(word: str, posterior: float) -> tuple[Feature, ...]:
-    """Return the feature of a relation word, or nothing for "". The candidate kept `OWN_SHARE` of its posterior."""
+    """Return the feature of a relation word, or nothing for "".
+
+    The candidate kept `OWN_SHARE` of its posterior.
+    """
     if not word:
         return ()
     words = f'the title names this contact through a relation ("{word}"): it may be another person\'s chat'
