@@ -4,7 +4,8 @@ What belongs here: reading such a folder of files and measuring. What does not: 
 and the sentences (the tests' data).
 
 Files of a folder, each optional
-- commitments.tsv: id, side, sent_at, text, label; a label is `kind=value;kind=value`, empty for none.
+- commitments.tsv: id, side, sent_at, text, label; a label is `kind=value;kind=value`, empty for none. Amounts
+  with or without cents, and lengths in days, months (30 days) or years (365 days), are the same.
 - mood.jsonl: {"messages": [{"side", "text"}], "mood", "problem_described", "urgent"}.
 - intake.txt: a neutral request for repair in each line.
 - topics.tsv: id, side, text, topics (`a;b`).
@@ -93,14 +94,27 @@ def value_of(mention: Mention, sent_at: datetime) -> str:
     return f"{mention.kind}={day}{shown}"
 
 
+_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
+
+
+def _canonical(label: str) -> str:
+    """Write a label in one form: amounts with cents, lengths in days."""
+    kind, _, value = label.partition("=")
+    if kind == "price_quoted" and value:
+        return f"{kind}={float(value):.2f}"
+    if kind == "warranty_given" and value:
+        return f"{kind}={int(value[:-1]) * _DAYS[value[-1]]}d"
+    return label
+
+
 def commitments_accuracy(path: Path) -> tuple[Accuracy, Accuracy]:
     """Measure commitments by kind alone, and by kind with amount, date or length."""
     kinds, values = Accuracy(), Accuracy()
     for row in _rows(path):
-        wanted = list(filter(None, (row["label"] or "").split(";")))
+        wanted = [_canonical(label) for label in filter(None, (row["label"] or "").split(";"))]
         at = datetime.fromisoformat(row["sent_at"])
         found = [
-            value_of(mention, at)
+            _canonical(value_of(mention, at))
             for mention in read_commitments(row["text"])
             if mention.side == row["side"] and mention.kind not in EVIDENCE_KINDS
         ]

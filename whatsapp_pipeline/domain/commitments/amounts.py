@@ -18,17 +18,23 @@ _AMOUNT = re.compile(
     r"(?P<unit> ?(?:reais|real|contos?|pilas?|mangos?|pratas)\b)?"
 )
 # A number with a unit is no price: "8gb", "12 v", "90 dias".
-_MEASURE = re.compile(rf"(?:[avwdmhxo]\b| ?(?:{around_amounts('measure')}))")
+_MEASURE = re.compile(rf"(?:[avwdmhx]\b| ?(?:{around_amounts('measure')}))")
 # A number that names something: "OS 30415", "rua das Flores 350".
 _NAMED = re.compile(
     rf"(?:\b(?:{around_amounts('named')})(?: (?:e|a|o|de|do|n|numero)){{0,2}}|[a-z]-|#|n°|nº) ?$"
 )
+_ADDRESS = re.compile(r"\b(?:rua|avenida|av|travessa|rodovia|alameda|estrada|praca|cep|bairro)\b[^,]*$")
 # What makes a bare number a price: the word before it in the clause, or what comes after it.
 _ASKS = re.compile(rf"\b(?:{around_amounts('asks')})\b[^,]*$")
 _AFTER = re.compile(rf" ?(?:{around_amounts('after')})")
 # What makes an amount none that is asked: denied, a discount, received, others' prices.
 _NO_PRICE_BEFORE = re.compile(rf"\b(?:{around_amounts('no_price_before')})(?: r ?\$)? ?$")
 _NO_PRICE_AFTER = re.compile(rf"(?: reais)? ?(?:{around_amounts('no_price_after')})")
+# "110 ou 220", "220v": the voltage of a device.
+_VOLTAGE = re.compile(r"\b(?:110|127|220)(?: ?v)? ?(?:/|ou|e|para) ?(?:110|127|220)\b")
+# A clause that begins with the amount and says what it is for, or is nothing but an amount in words.
+_LEADS = re.compile(r"(?:e |entao |olha |oi |so |uns |umas |da |ai )*$")
+_FOR = re.compile(r" (?:[oa]s? \w{3,}|n[oa]s? (?:pix|dinheiro|cartao|debito|troca|total)|a \w+cao)\b")
 _OTHERS = re.compile(rf"\b(?:{around_amounts('others')})\b")
 
 
@@ -47,21 +53,41 @@ def parse_amount(written: str) -> Decimal:
     return Decimal(written.replace(".", "").replace(",", "."))
 
 
-def prices(clause: str) -> list[Amount]:
-    """Return the amounts of a clause that the shop asks for, in their order."""
+def _names_something(before: str, after: str) -> bool:
+    """Whether a number is a measure, a model, an address, and no amount."""
+    return bool(_MEASURE.match(after) or _NAMED.search(before) or _ADDRESS.search(before))
+
+
+def _is_asked(value: Decimal, before: str, after: str, *, in_words: bool, alone: bool) -> bool:
+    """Whether a bare number is a price: a word asks for it, it says what it is for, or it follows a price."""
+    if _ASKS.search(before) or _AFTER.match(after):
+        return True
+    if alone and re.fullmatch(r"(?: reais)?(?: tudo)?", after):
+        return True
+    if not _LEADS.fullmatch(before) or value < 30 or value % 5:
+        return False
+    return (in_words and not after) or bool(_FOR.match(after))  # "850 o conserto", "oitocentos e cinquenta"
+
+
+def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) -> list[Amount]:
+    """Return the amounts of a clause that the shop asks for, in their order.
+
+    `follows_price` says that the clause before it in the sentence has one ("a tela 200, a bateria 150");
+    `in_words` that the message writes its numbers in words, which is how nobody writes a code.
+    """
     if _OTHERS.search(clause):
         return []
-    found = []
+    if "10" in clause or "20" in clause or "127" in clause:
+        clause = _VOLTAGE.sub(lambda match: "v" * len(match[0]), clause)
+    found: list[Amount] = []
     for match in _AMOUNT.finditer(clause):
         before, after = clause[: match.start()], clause[match.end() :]
         value = parse_amount(match["n"])
         marked = bool(match["sign"] or match["unit"]) or bool(re.search(r",\d{2}$", match["n"]))
-        if not marked and (
-            _MEASURE.match(after)
-            or _NAMED.search(before)
-            or not 20 <= value <= 15_000
-            or not (_ASKS.search(before) or _AFTER.match(after))
-        ):
+        if not marked and (_names_something(before, after) or not 20 <= value <= 15_000):
+            continue
+        alone = follows_price or bool(found)
+        if not marked and not _is_asked(value, before, after, in_words=in_words, alone=alone):
             continue
         if marked and not match["sign"] and not match["unit"] and _MEASURE.match(after):
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from whatsapp_pipeline.domain.commitments.phrases import needed_words, short_forms
 from whatsapp_pipeline.domain.summaries.patterns import fold_in_place, spell
 
 _SENTENCE = re.compile(r"[^!?;\n.]*(?:\.(?=[0-9a-z])[^!?;\n.]*)*[!?;\n.]*")
@@ -16,18 +17,6 @@ _CLOCK = re.compile(
     r"(?:(?:as|umas|la pelas|pelas|por volta das|ate as) )?\d{1,2}(?:h|:\d\d|h\d\d)| *meio dia"
 )
 _WORD = re.compile(r"(?<![0-9a-z])[a-z]+")
-_SHORT = {
-    "d": "de",
-    "c": "com",
-    "hrs": "horas",
-    "mins": "minutos",
-    "vamo": "vamos",
-    "seg": "segunda",
-    "sab": "sabado",
-    "vo": "vou",
-    "pd": "pode",
-    "bele": "beleza",
-}
 _UNITS = {
     "um": 1,
     "uma": 1,
@@ -80,6 +69,8 @@ _UNITS = {
     "oitentinha": 80,
     "noventinha": 90,
     "centao": 100,
+    "duzentinho": 200,
+    "trezentinho": 300,
 }
 _ONE = {"um", "uma"}
 _NUMBER = re.compile(rf"\b(?:\d+ )?(?:{'|'.join(_UNITS)})(?: (?:e )?(?:{'|'.join(_UNITS)}))*\b")
@@ -106,9 +97,38 @@ class Sentence(NamedTuple):
         return " , ".join(clause.text for clause in self.clauses)
 
 
+def _one_letter_less(word: str) -> set[str]:
+    """Return the word with one of its inner letters left out."""
+    return {word[:at] + word[at + 1 :] for at in range(1, len(word) - 1)}
+
+
+_KNOWN = needed_words()
+_LETTER_LESS = {short: word for word in _KNOWN if len(word) > 6 for short in _one_letter_less(word)}
+_SHORT = short_forms()
+
+
+def _mended(word: str) -> str:
+    """Return the word that a mistyped one stands for, or the word itself.
+
+    First and last letters must agree, so that another tense or person is never taken for a slip.
+    """
+    if word in _KNOWN or len(word) < 5:
+        return word
+    if word.endswith("u") and f"{word[:-1]}o" in _KNOWN:  # "prontu"
+        return f"{word[:-1]}o"
+    for at in range(1, len(word) - 2):
+        swapped = f"{word[:at]}{word[at + 1]}{word[at]}{word[at + 2 :]}"
+        if swapped in _KNOWN:
+            return swapped
+    ending = word[-3:]
+    if (less := _LETTER_LESS.get(word)) and less.endswith(ending[1:]):
+        return less
+    return next((one for one in _one_letter_less(word) if one in _KNOWN and one.endswith(ending)), word)
+
+
 def _spell(match: re.Match[str]) -> str:
     word = match[0]
-    return _SHORT.get(word) or spell(word)
+    return _SHORT.get(word) or _mended(spell(word))
 
 
 def _number(match: re.Match[str]) -> str:
@@ -125,6 +145,28 @@ def _number(match: re.Match[str]) -> str:
         elif word != "e":
             group += _UNITS[word]
     return str(total + group)
+
+
+# "1,5 mil", "2k"; "90 (noventa) dias"; "meio ano".
+_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,2})(?:[.,](\d))? ?(?:k|mil)\b")
+_TWICE = re.compile(r"\b(\d+) ?\([a-z ]+\)(?= (?:dias|mes|ano|reais|semana|hora))")
+# "vo paga", "vou busca": an infinitive as it is spoken.
+_INFINITIVE = re.compile(
+    r"(?<!\w)((?:vou|vamos|vai|quero|irei|vou la|vou ai|vou nem) "
+    r"(?:paga|busca|pega|compra|faze|arruma|troca|conserta|retira|manda|deixa|leva|passa|fecha|aprova|autoriza|termina|entrega|fica|resolve|transferi|deposita|quere|"
+    r"acerta|cancela|desisti|recolhe|libera))(?!\w)"
+)
+# "num vou": no contraction of "em um".
+_NUM = re.compile(r"\bnum(?= (?:vou|vai|vamos|quero|faz|precisa|compensa|tem|da|sei|consigo|pode)\b)")
+# "5a feira", "5ª".
+_ORDINAL = re.compile(r"\b([2-6]) ?(?:a|ª)?[ -]?feira")
+_WEEKDAYS = {2: "segunda", 3: "terca", 4: "quarta", 5: "quinta", 6: "sexta"}
+_HALVES = {"meio ano": "6 meses", "1 ano e meio": "18 meses"}
+_HALF = re.compile("|".join(rf"\b{half}\b" for half in _HALVES))
+
+
+def _thousands(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2] or 0}00"
 
 
 class _Spelled(dict[str, str]):
@@ -144,8 +186,15 @@ _SPELLED = _Spelled()
 def plain(folded: str) -> str:
     """Spell a folded clause as rules expect it: no slang, numbers in digits."""
     words = [_SPELLED[raw] for raw in folded.split()]
-    text = " ".join(words)
-    return text if _UNITS.keys().isdisjoint(words) else " ".join(_NUMBER.sub(_number, text).split())
+    text = _TWICE.sub(r"\1", _THOUSANDS.sub(_thousands, " ".join(words)))
+    text = _NUM.sub("nao", text)
+    text = _ORDINAL.sub(lambda match: _WEEKDAYS[int(match[1])], text)
+    if not _UNITS.keys().isdisjoint(words):
+        text = " ".join(_NUMBER.sub(_number, text).split())
+    text = _INFINITIVE.sub(r"\1r", text)
+    if not any(char.isdigit() for char in text) and "meio" not in words:
+        return text
+    return _HALF.sub(lambda match: _HALVES[match[0]], text)
 
 
 def sentences(text: str) -> list[Sentence]:

@@ -35,6 +35,17 @@ def trigger(name: str) -> re.Pattern[str]:
     return re.compile(_TABLE["triggers"][name])
 
 
+def short_forms() -> dict[str, str]:
+    """Return how chats shorten words, and the word for each."""
+    entries = (entry.partition("=") for entry in _TABLE["spelling"]["short"].split())
+    return {written: word for word, _, spellings in entries for written in spellings.split(",")}
+
+
+def needed_words() -> frozenset[str]:
+    """Return the words that are found even where they are mistyped."""
+    return frozenset(_TABLE["spelling"]["needed"].split())
+
+
 def around_amounts(name: str) -> str:
     """Return a list of what stands beside amounts, as alternatives."""
     return "|".join(_TABLE["amounts"][name])

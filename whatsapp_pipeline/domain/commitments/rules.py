@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple, TypeAlias
 
 from whatsapp_pipeline.domain.commitments import when
-from whatsapp_pipeline.domain.commitments.amounts import prices
+from whatsapp_pipeline.domain.commitments.amounts import Amount, prices
 from whatsapp_pipeline.domain.commitments.clauses import Clause, Sentence, sentences
 from whatsapp_pipeline.domain.commitments.phrases import phrase_pattern, trigger
 from whatsapp_pipeline.domain.summaries.patterns import tokenize
@@ -104,6 +104,15 @@ _UNDECIDED = phrase_pattern("undecided")
 # -----------------------------------------------------------------------------------------------------
 _WARRANTY = phrase_pattern("warranty")
 _NO_WARRANTY = phrase_pattern("no_warranty")
+_IMPLIED_WARRANTY = phrase_pattern("implied_warranty")
+# Another part's length: "um ano no compressor e 3 meses no resto".
+_OTHER_PART = re.compile(
+    r"(?:(?:de garantia |de cobertura |nossa )*(?:n[oa]s?|para|pel[oa]s?|d[oa]s?|em) )?"
+    r"(?:\w+ ){0,4}?(?:, |e )"
+    r"(?:(?:mas |e )?(?:[oa]s? |n[oa]s? |d[oa]s? |pel[oa]s? )(?:\w+ ){1,4}?(?:tem |com |sao |de |e de )?)?"
+)
+_PART_ENDS = re.compile(r" (?:n[oa]s?|d[oa]s?|para|pel[oa]s?|em|de garantia)\b|$")
+_HAS_LENGTH = re.compile(r"(?:tem|sao|ganha|com|leva) (?:ate )?$")
 _DONE = phrase_pattern("done")
 _NOT_DONE = phrase_pattern("not_done")
 _FETCH = phrase_pattern("fetch")
@@ -138,7 +147,7 @@ def read_commitments(text: str, forms: Sequence[str] | None = None) -> tuple[Men
     found = sentences(text)
     mentions: list[Mention] = []
     if staff:
-        mentions += _of_staff(found, bits)
+        mentions += _of_staff(text, found, bits)
     if bits & _CUSTOMER:
         mentions += _of_customer(found)
     return tuple(mentions)
@@ -157,24 +166,29 @@ def _asked(sentence: Sentence, number: int) -> bool:
 _TAG = re.compile(r"\b(?:esta bom|esta certo|esta ok|viu|esta)$|\bpode ser$")
 
 
-def _of_staff(found: list[Sentence], message: int) -> Iterator[Mention]:
+def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Mention]:
     dated = False
     quoted: set[Decimal] = set()
     for sentence in found:
-        warranty = _warranty(sentence) if _bits(sentence.text.split()) & _LENGTH else None
-        if warranty:
-            yield warranty
+        warranties = _warranties(sentence) if _bits(sentence.text.split()) & _LENGTH else []
+        yield from warranties
+        priced = False
         for number, clause in enumerate(sentence.clauses):
             if _asked(sentence, number):
                 continue
             bits = _bits(clause.text.split())
-            for amount in prices(clause.text) if bits & _PRICE else ():
+            amounts: list[Amount] = []
+            if bits & _PRICE:
+                in_words = not any(char.isdigit() for char in message[clause.start : clause.end])
+                amounts = prices(clause.text, follows_price=priced, in_words=in_words)
+            priced = priced or bool(amounts)
+            for amount in amounts:
                 if amount.value in quoted or (quoted and " + " in clause.text):
                     continue  # said twice, or the parts of a total
                 quoted.add(amount.value)
                 yield Mention("price_quoted", "staff", clause.start, clause.end, amount=amount.value)
-            if not dated and bits & (_DUE | _FETCHED | _DATE) and message & (_DATE | _FETCHED):
-                promised = _promise(sentence, number, warranty)
+            if not dated and bits & (_DUE | _FETCHED | _DATE) and triggers & (_DATE | _FETCHED):
+                promised = _promise(sentence, number, warranties)
                 if promised:
                     dated = True
                     yield promised
@@ -183,30 +197,60 @@ def _of_staff(found: list[Sentence], message: int) -> Iterator[Mention]:
                 yield shown
 
 
-def _warranty(sentence: Sentence) -> Mention | None:
-    """The warranty of a sentence: in the clause with both word and length, otherwise over its clauses."""
+def _warranties(sentence: Sentence) -> list[Mention]:
+    """Return the warranties of a sentence: one, or one for each part that is named with its length."""
     if _asked(sentence, len(sentence.clauses) - 1):
-        return None
+        return []
     for clause in sentence.clauses:
-        if length := _warranty_length(clause.text):
-            return Mention("warranty_given", "staff", clause.start, clause.end, length=length)
-    if length := _warranty_length(sentence.text):
-        first, last = sentence.clauses[0], sentence.clauses[-1]
-        return Mention("warranty_given", "staff", first.start, last.end, length=length)
-    return None
+        if first := _warranty_length(clause.text):
+            found = [first, *_of_other_parts(sentence.text, first.code)]
+            return [_given(length.code, clause, clause) for length in found]
+    text, first_clause, last = sentence.text, sentence.clauses[0], sentence.clauses[-1]
+    length = _warranty_length(text)
+    if length is None and _IMPLIED_WARRANTY.search(text):
+        length = next((it for it in when.lengths(text) if it.code != "1d"), None)
+    if length:
+        return [_given(length.code, first_clause, last)]
+    # "o vidro não tem garantia, mas o toque tem 90 dias"
+    named = _WARRANTY.search(text)
+    if named:
+        for clause in sentence.clauses[1:]:
+            for it in when.lengths(clause.text):
+                if _HAS_LENGTH.search(clause.text[: it.start]) and it.end == len(clause.text):
+                    return [_given(it.code, clause, clause)]
+    return []
 
 
-def _warranty_length(text: str) -> str | None:
+def _given(length: str, first: Clause, last: Clause) -> Mention:
+    return Mention("warranty_given", "staff", first.start, last.end, length=length)
+
+
+def _warranty_length(text: str) -> when.Length | None:
     named = list(_WARRANTY.finditer(text))
     found = when.lengths(text) if named and not _NO_WARRANTY.search(text) else []
     if not found:
         return None
-    return min(
-        found, key=lambda it: min(min(abs(it.start - n.end()), abs(n.start() - it.end)) for n in named)
-    ).code
+
+    def distance(it: when.Length) -> int:
+        return min(min(abs(it.start - name.end()), abs(name.start() - it.end)) for name in named)
+
+    return min(found, key=distance)
 
 
-def _promise(sentence: Sentence, number: int, warranty: Mention | None) -> Mention | None:
+def _of_other_parts(text: str, first: str) -> list[when.Length]:
+    """Return the lengths that follow the first in a list of parts; a length of another matter is no such."""
+    found = when.lengths(text)
+    at = next((number for number, it in enumerate(found) if it.code == first), len(found))
+    others = []
+    for before, it in zip(found[at:], found[at + 1 :], strict=False):
+        between = text[before.end : it.start].lstrip()
+        if not _OTHER_PART.fullmatch(between) or not _PART_ENDS.match(text[it.end :]) or it.code == first:
+            break
+        others.append(it)
+    return others
+
+
+def _promise(sentence: Sentence, number: int, warranties: Sequence[Mention]) -> Mention | None:
     """A deadline, or an appointment to fetch something, in a clause or in it and the one after."""
     clause = sentence.clauses[number]
     before = sentence.clauses[number - 1].text if number else ""
@@ -215,7 +259,8 @@ def _promise(sentence: Sentence, number: int, warranty: Mention | None) -> Menti
     if fetched := _fetch(clause):
         return fetched
     following = sentence.clauses[number + 1].text if number + 1 < len(sentence.clauses) else ""
-    due = _deadline(clause.text, following, has_warranty=warranty is not None)
+    lengths = {warranty.length for warranty in warranties}
+    due = _deadline(clause.text, following, lengths)
     return Mention("deadline_promised", "staff", clause.start, clause.end, due=due) if due else None
 
 
@@ -241,7 +286,7 @@ def _fetch(clause: Clause) -> Mention | None:
     return Mention("pickup_agreed", "staff", clause.start, clause.end, due=due)
 
 
-def _deadline(text: str, following: str, *, has_warranty: bool) -> str | None:
+def _deadline(text: str, following: str, warranties: set[str | None]) -> str | None:
     """Return the code of the date a clause promises; verb and date may be in two clauses."""
     verb = _DONE.search(text)
     if verb is None:
@@ -251,12 +296,14 @@ def _deadline(text: str, following: str, *, has_warranty: bool) -> str | None:
         verb = _DONE.search(text)
     if verb is None or _NOT_DONE.search(text):
         return None
-    found = [it for it in when.dates(text) if not (has_warranty and _is_warranty(text, it))]
+    found = _dates_of_work(text, warranties)
     if not found and _DATE_FOLLOWS.match(following) and _STRONG.search(text):
         if not _DONE.search(following) and not _NOT_DONE.search(following):
-            found = [it for it in when.dates(following) if not (has_warranty and _is_warranty(following, it))]
+            found = _dates_of_work(following, warranties)
     elif found and "@" not in found[0].code and _ONLY_TIME.fullmatch(following):
         found = when.dates(f"{text} as {re.sub(r'^[a-z ]+', '', following)}")
+    if not found and _STRONG.search(text) and (clock := when.clock(text)):  # "até as 18h fica pronto"
+        return f"t0{clock}"
     if not found:
         return None
     closest = min(found, key=lambda it: min(abs(it.start - verb.end()), abs(verb.start() - it.end)))
@@ -283,22 +330,28 @@ def _shown(clause: Clause, bits: int) -> Mention | None:
     return None
 
 
-def _is_warranty(text: str, it: when.When) -> bool:
-    return bool(
-        _WARRANTY.search(text[it.end : it.end + 16])
-        or _WARRANTY.search(text[max(0, it.start - 28) : it.start])
-    )
+def _dates_of_work(text: str, warranties: set[str | None]) -> list[when.When]:
+    """Return the dates of a clause that are no length of a warranty."""
+    found = when.dates(text)
+    if not warranties or not found:
+        return found
+    taken = [it for it in when.lengths(text) if it.code in warranties]
+    return [it for it in found if not any(it.start < other.end and other.start < it.end for other in taken)]
 
 
 def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
     kinds: dict[Kind, Mention] = {}
+    offered: Mention | None = None  # "quarta está bom para eu pegar? então combinado"
     undecided = any(_UNDECIDED.search(sentence.text) for sentence in found)
     for sentence in found:
         unsure = False
         for number, clause in enumerate(sentence.clauses):
             unsure = unsure or bool(_CONDITION.search(clause.text))
             if unsure or _asked(sentence, number) or (_QUESTION_WORD.search(clause.text) and sentence.asks):
+                offered = offered or next(_taken(clause, "", _bits(clause.text.split())), None)
                 continue
+            if offered and offered.due and _SETTLED.search(clause.text):
+                kinds.setdefault(offered.kind, offered)
             following = sentence.clauses[number + 1].text if number + 1 < len(sentence.clauses) else ""
             before = sentence.clauses[number - 1].text if number else ""
             for mention in _said(clause, following, undecided=undecided):
@@ -321,7 +374,8 @@ def _dated(mention: Mention, before: str) -> Mention:
 _WANTS_ELSE = re.compile(
     r"(?:e |eu |so )*(?:quero|queria|gostaria|preciso) (?!cancelar|desistir|de volta|buscar|pegar|retirar)"
 )
-_AGREED = re.compile(r"fechou|combinado")
+_SETTLED = re.compile(r"\b(?:combinado|fechado|fechou|marcado|entao vou|entao passo|vou (?:hoje|amanha))\b")
+_AGREED = re.compile(r"fechou|combinado|bora")
 
 
 def _said(clause: Clause, following: str, *, undecided: bool) -> Iterator[Mention]:

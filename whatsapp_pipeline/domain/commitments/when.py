@@ -36,7 +36,7 @@ _MONTHS = {
 _LENGTH = r"(?:(?:\d+ ?(?:a|ou|-|e) ?)?(?P<{0}>\d+)(?: ?\(\w+\))?)"
 _NOW = (
     "hoje mesmo|ainda hoje|hoje|agora|agorinha|daqui a pouco|ja estou|mais tarde|a caminho|indo ai|"
-    "passando ai|logo mais"
+    "passando ai|logo mais|ja (?:busco|pego|retiro)"
 )
 _WHEN = re.compile(
     r"\b(?:"
@@ -79,6 +79,7 @@ _TIME = re.compile(
 _AT = re.compile(
     r"\b(?:as|antes das|ate as|depois das|la pelas) (?P<hour>[01]?\d|2[0-3])\b(?! ?(?:dias|horas)| \w+s\b)"
 )
+_BY_TIME = re.compile(r"\b(?:as|ate|pelas|umas|antes das|meio dia)\b ?(?:as )?\d{0,2}(?:h|:|$|\b)")
 _NOON = re.compile(r"\bmeio[ -]dia\b(?! e meia)")
 _LENGTHS = re.compile(
     r"(?:\d+ ?(?:a|ou|e) ?)?(?P<n>\d+)(?: ?\([^)]*\))? ?"
@@ -149,6 +150,11 @@ def _code(match: re.Match[str]) -> str:
     return f"D{day}/{month}" if month else f"D{day}"
 
 
+def clock(clause: str) -> str:
+    """Return `@18:00` where a clause names a time of day by which something is, else ''."""
+    return _time_in(clause, (0, 0)) if _BY_TIME.search(clause) else ""
+
+
 def _time_in(clause: str, around: tuple[int, int]) -> str:
     """Return `@15:00` when the clause names a time of day beside a date, else ''."""
     rest = clause[: around[0]] + " " * (around[1] - around[0]) + clause[around[1] :]
@@ -181,6 +187,8 @@ def dates(clause: str) -> list[When]:
         if match["hours"] and is_time and (found or not re.search(r"\bem ate ?$", before)):
             continue
         code = _code(match)
+        if code == "t0" and found and found[-1].code[0] == "w" and before[found[-1].end :].strip() == "":
+            continue  # "sexta agora"
         if code == "W1" and found and found[-1].code[0] == "w":
             found[-1] = found[-1]._replace(code=found[-1].code.rstrip("n") + "n", end=match.end())
         elif code[0] == "w" and found and found[-1].code == "W1":

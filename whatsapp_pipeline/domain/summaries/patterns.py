@@ -24,7 +24,7 @@ _ELONGATED = re.compile(r"([a-z])\1{2,}")
 _LAUGHTER = re.compile(r"k{2,}|(?:ha){2,}h?|(?:he){2,}|(?:rs)+s?|(?:hua){1,}|(?:hau)+|(?:ks)+|a?hah?a+h?a*")
 # Word = how chats spell it.
 _SPELLINGS = """
-    nao=n,nn,naum,num,ñ voce=vc,ce voces=vcs,ces muito=mt,mto,muinto,mtu,mui muita=mta muitos=mtos
+    nao=n,nn,naum,ñ voce=vc,ce voces=vcs,ces muito=mt,mto,muinto,mtu,mui muita=mta muitos=mtos
     muitas=mtas porque=pq que=q,oq tambem=tb,tbm tudo=td todos=tds beleza=blz
     obrigado=obg,obgd,brigado,brigadao,brigaduu obrigada=obgda,brigada valeu=vlw,vlww mesmo=msm hoje=hj
     quando=qdo,qnd,qndo,qd quanto=qto,qnt,qnto,qts quantos=qtos,qntos quantas=qtas para=pra,pro,p,pras,pros
@@ -34,7 +34,7 @@ _SPELLINGS = """
     recomendo=recomeno,recumendo conserto=concerto consertar=concertar consertaram=concertaram
     problema=probleminha,pobrema,prob orcamento=orcamneto,orc atendimento=atendimeto,atend beijos=bjs
     nunca=nunk,nuca achei=axei coisa=koisa celular=cel notebook=note tecnico=tec hora=hr horas=hrs valor=vlr
-    servico=serv rapido=rapidao problemas=probs
+    servico=serv rapido=rapidao problemas=probs deixa=dxa,dexa outro=otro outra=otra nos=nois faz=fas,fais
 """
 _MISSPELLED = {
     written: word

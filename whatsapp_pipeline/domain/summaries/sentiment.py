@@ -75,9 +75,44 @@ class _Phrase(NamedTuple):
 _NOTHING = WordEntry()
 _NO_MOOD = Mood(0.0, None, None, False)
 _PAUSES = frozenset(".,!?;\n")
+_BRANDS = frozenset(
+    {
+        "samsung",
+        "apple",
+        "lg",
+        "motorola",
+        "xiaomi",
+        "dell",
+        "hp",
+        "epson",
+        "brastemp",
+        "consul",
+        "electrolux",
+        "multilaser",
+        "lenovo",
+        "acer",
+        "asus",
+        "philco",
+        "sony",
+        "positivo",
+        "arno",
+        "mondial",
+        "canon",
+        "brother",
+        "microsoft",
+        "philips",
+        "britania",
+        "midea",
+        "panasonic",
+        "vivo",
+        "tim",
+        "claro",
+    }
+)
+_OF_A_BRAND = frozenset({"a", "da", "na", "pela"})  # "a samsung não quis cobrir", but "meu samsung"
 # The shop as "you" is nobody's fault in "vocês consertam tela quebrada?".
 _ADDRESSED = frozenset({"voces"})
-_OTHERS = frozenset({"outra", "outro"})
+_OTHERS = frozenset({"outra", "outro", "ultima", "ultimo"})
 _SHOPS = frozenset({"loja", "assistencia", "lugar", "tecnico", "empresa", "oficina", "cara"})
 # Whoever else a customer is angry at.
 _THIRD_PARTIES = _OTHERS | {
@@ -96,7 +131,20 @@ _THIRD_PARTIES = _OTHERS | {
     "prefeitura",
     "ifood",
     "transito",
+    "shopee",
+    "amazon",
+    "magalu",
+    "olx",
+    "aliexpress",
+    "vendedor",
+    "vendedora",
+    "seguradora",
+    "seguro",
+    "vizinho",
+    "vizinha",
+    "deles",
 }
+_ELSEWHERE = _THIRD_PARTIES | _BRANDS
 _FILLERS = frozenset({"viu", "ne", "hein", "haha"})
 # After these, praise is a hope: "se ficar bom, eu indico".
 _HOPES = frozenset(
@@ -199,6 +247,9 @@ class SentimentReader:
                 # What stands after a comma is another clause: "não, adorei".
                 bare_denial()
                 negator_at = -1
+            elif form == "e" and at + 1 < size and forms[at + 1] in _ADDRESSED:
+                bare_denial()  # "não ligava e vocês consertaram"
+                negator_at = -1
             elif entry.concession:
                 stop = next((i for i in range(at, size) if forms[i] in ",.;!?\n"), None)
                 if stop is not None:
@@ -292,7 +343,9 @@ class SentimentReader:
             about = hit.about
             if about == "either":
                 about = "matter" if self._names_device(forms, hit) else "shop"
-            if about == "shop" and hit.value < 0 and not _THIRD_PARTIES.isdisjoint(forms):
+                if hit.value < 0 and _asks(forms, hit.last) and self.lexicon.shop.isdisjoint(forms):
+                    about = "matter"  # "é ruim usar peça paralela?"
+            if about == "shop" and hit.value < 0 and not _ELSEWHERE.isdisjoint(forms):
                 about = "matter" if _names_a_third_party(forms) else "shop"
             if about == "shop":
                 out.append(hit._replace(about="shop"))
@@ -322,6 +375,7 @@ def _names_a_third_party(forms: list[str]) -> bool:
     others = any(
         (a in _OTHERS and b in _SHOPS) or (a in _SHOPS and b == "antigo") for a, b in pairwise(forms)
     )
+    others = others or any(a in _OF_A_BRAND and b in _BRANDS for a, b in pairwise(forms))
     named = _THIRD_PARTIES - _OTHERS - {"antigo"}
     return others or (not named.isdisjoint(forms) and _ADDRESSED.isdisjoint(forms))
 

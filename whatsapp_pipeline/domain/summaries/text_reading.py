@@ -14,7 +14,7 @@ from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_sy
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Raised when a rule in the code changes what is read: kept readings are then read again.
-RULES_VERSION = "3"
+RULES_VERSION = "4"
 # Longer texts are pasted documents: what the customer has to say stands at the beginning.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25

@@ -47,6 +47,14 @@ def test_commitments_of_the_second_set_are_found_and_others_are_not(kind: str) -
     assert values.measures[kind].recall >= 0.85
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_commitments_of_the_third_set_are_found_and_others_are_not(kind: str) -> None:
+    kinds, values = commitments_accuracy(DATA / "third" / "commitments.tsv")
+    for measured in (kinds, values):
+        assert measured.measures[kind].precision >= 0.95
+        assert measured.measures[kind].recall >= 0.90
+
+
 def test_the_customers_called_negative_are_and_most_of_the_negative_are_found() -> None:
     measures = mood_accuracy(DATA / "mood.jsonl").measures
     assert measures["negative"].precision >= 0.85
@@ -67,6 +75,13 @@ def test_moods_of_the_second_set() -> None:
     assert measures["negative"].recall >= 0.90
     assert measures["urgent"].f1 >= 0.90
     assert measures["problem"].f1 >= 0.80
+
+
+def test_moods_of_the_third_set() -> None:
+    measures = mood_accuracy(DATA / "third" / "mood.jsonl").measures
+    assert measures["negative"].precision >= 0.90
+    assert measures["negative"].recall >= 0.90
+    assert measures["urgent"].f1 >= 0.90
 
 
 @pytest.mark.parametrize(
