@@ -22,6 +22,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("run:demo", "Run everything on the sample archive."),
     "run": ("run:run", "Index, link, load and summarise an archive."),
     "up": ("up:up", "Serve Dagster's UI and daemon, the console and the webhook receiver."),
+    "serve": ("serve:serve", "The same on a machine in production: restarts, health page, log file."),
+    "service": ("service:service", "Let systemd start `serve` with the machine."),
     "console": ("console:console", "Serve the web console; its users and its record of views."),
     "report": ("report:report", "Write the QA report: one page, with the sample to review."),
     "backfill": ("backfill:backfill", "Run the months that are missing, failed or stale."),

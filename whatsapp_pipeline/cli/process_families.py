@@ -1,7 +1,8 @@
 """Ends processes together with everything that they started.
 
 What belongs here: finding the descendants of a process, asking them to stop, killing those that do not. What
-does not: which processes `up` starts (up.py), and who ends them when `up` was killed (up_keeper.py).
+does not: which processes are started and restarted (supervisor.py), and who ends them when the supervisor was
+killed (process_keeper.py).
 """
 
 from __future__ import annotations

@@ -11,79 +11,30 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
 
+from whatsapp_pipeline.cli.instance_lock import only_one
 from whatsapp_pipeline.cli.process_families import holders_of
-from whatsapp_pipeline.cli.up import _only_one, _supervise
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.console.running import drop_roles
 
-# A parent that starts a child, says so, and lives on, or ends.
-_PARENT = """
-import pathlib, subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
-pathlib.Path(sys.argv[1]).write_text(str(child.pid))
-if sys.argv[2] == "stays":
-    print("ready", flush=True)
-    child.wait()
-"""
-
-
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # nobody here reaps orphans
-    except psutil.NoSuchProcess:
-        return True
-
-
-def parent(file: Path, then: str) -> list[str]:
-    return [sys.executable, "-c", _PARENT, str(file), then]
-
-
-def test_one_that_ends_by_itself_is_named_and_leaves_nobody_behind(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match="dagster ended unexpectedly"):
-        _supervise({"dagster": parent(tmp_path / "child", "ends")})
-    assert is_gone(int((tmp_path / "child").read_text()))
-
-
-def test_a_signal_ends_all(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "child")
-
-    def interrupt() -> None:
-        (tmp_path / "pid").write_text((tmp_path / "child").read_text())  # waits until it is written
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    assert _supervise({"dagster": parent(tmp_path / "child", "stays")}) == 0
-    thread.join()
-    assert is_gone(int((tmp_path / "pid").read_text()))
-
-
 # `up` without Dagster: it holds the lock of an instance and runs one child that does not stop when asked.
 _UP = """
-import sys
+import os, sys
 from pathlib import Path
-from whatsapp_pipeline.cli.up import _only_one, _supervise
-with _only_one(Path(sys.argv[1])) as lock:
-    _supervise({"dagster": [sys.executable, "-c", sys.argv[2], sys.argv[3]]}, lock=lock)
+from whatsapp_pipeline.cli.instance_lock import only_one
+from whatsapp_pipeline.cli.supervisor import Service, Supervisor
+with only_one(Path(sys.argv[1]), "up") as lock:
+    child = Service("dagster", [sys.executable, "-c", sys.argv[2], sys.argv[3]])
+    Supervisor([child], environment=os.environ, inherited=[lock.fileno()]).run()
 """
 _STUBBORN = """
 import os, pathlib, signal, subprocess, sys
@@ -118,25 +69,8 @@ def test_a_killed_one_leaves_nobody_behind_and_holds_the_instance_until_then(tmp
     _enter(tmp_path)
 
 
-def test_without_its_keeper_it_ends(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "child")
-
-    def kill_keeper() -> None:
-        (tmp_path / "pid").write_text((tmp_path / "child").read_text())  # waits until it is written
-        beside = psutil.Process().children()  # once the keeper is gone, `up` ends the others too
-        (keeper,) = (one for one in beside if "whatsapp_pipeline.cli.up_keeper" in one.cmdline())
-        keeper.kill()
-
-    thread = threading.Thread(target=kill_keeper)
-    thread.start()
-    with pytest.raises(PipelineError, match="the keeper of `up` ended unexpectedly"):
-        _supervise({"dagster": parent(tmp_path / "child", "stays")})
-    thread.join()
-    assert is_gone(int((tmp_path / "pid").read_text()))
-
-
 def _enter(local_dir: Path) -> None:
-    with _only_one(local_dir):
+    with only_one(local_dir, "up"):
         pass
 
 

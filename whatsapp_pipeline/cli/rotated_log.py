@@ -1,0 +1,84 @@
+"""One log file for several processes, replaced by a new one when it is large.
+
+What belongs here: the file and its rotation. What does not: the format of lines (logs.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+
+_READ_BYTES = 64 * 1024
+
+
+class RotatedLog:
+    """Writes what arrives at `descriptor` to a file, and rotates the file between two lines.
+
+    `log` becomes `log.1`, `log.1` becomes `log.2`, and so on. Only its owner can read the file.
+    """
+
+    def __init__(self, path: Path, most_bytes: int, keep: int) -> None:
+        """Open the file and begin to read.
+
+        Args:
+            path: The file; its folder is made if it is missing.
+            most_bytes: The size at which it is rotated.
+            keep: How many rotated files stay.
+        """
+        self._path, self._most_bytes, self._keep = path, most_bytes, keep
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._open()
+        self._reads, self.descriptor = os.pipe()
+        self._thread = threading.Thread(target=self._copy, daemon=True)
+
+    def __enter__(self) -> RotatedLog:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what has arrived. All processes that write must have ended."""
+        os.close(self.descriptor)
+        self._thread.join(timeout=10)
+
+    def write_line(self, text: str) -> None:
+        """Write a line of this process's own."""
+        os.write(self.descriptor, f"{text}\n".encode())
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def _copy(self) -> None:
+        size = os.fstat(self._file).st_size
+        while data := os.read(self._reads, _READ_BYTES):
+            if size + len(data) > self._most_bytes and size:
+                # Up to the end of the line that the old file ends with.
+                head, newline, data = data.partition(b"\n")
+                self._write(head + newline)
+                self._rotate()
+                size = 0
+            self._write(data)
+            size += len(data)
+        os.close(self._reads)
+        os.close(self._file)
+
+    def _write(self, data: bytes) -> None:
+        # A full disk loses log lines. Processes that write to a pipe which nobody reads would stop.
+        with contextlib.suppress(OSError):
+            while data:
+                data = data[os.write(self._file, data) :]
+
+    def _rotate(self) -> None:
+        with contextlib.suppress(OSError):
+            for number in range(self._keep, 0, -1):
+                older = self._path.with_name(f"{self._path.name}.{number}")
+                newer = self._path if number == 1 else self._path.with_name(f"{self._path.name}.{number - 1}")
+                if newer.exists():
+                    newer.replace(older)
+            opened = self._open()
+            os.close(self._file)
+            self._file = opened

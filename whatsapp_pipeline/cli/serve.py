@@ -1,0 +1,55 @@
+"""`serve`: everything on one machine in production, started by systemd or another service manager."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from whatsapp_pipeline.cli.services import LOG_FILES, LOG_MEGABYTES, Places, keep_running, place_options
+from whatsapp_pipeline.cli.supervisor import RestartPolicy
+
+
+@click.command()
+@place_options
+@click.option(
+    "--health-port", default=8099, show_default=True, help="Port of the health page, on this machine alone."
+)
+@click.option(
+    "--restarts",
+    type=click.IntRange(0, 50),
+    default=5,
+    show_default=True,
+    help="How often one process is started again within --minutes before `serve` gives up.",
+)
+@click.option(
+    "--minutes", type=click.IntRange(1, 1440), default=10, show_default=True, help="See --restarts."
+)
+@click.option(
+    "--log-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"Write the output of all processes to this file; at {LOG_MEGABYTES} MB it is rotated, and "
+    f"{LOG_FILES} old ones stay. Left out: to standard output and error.",
+)
+def serve(
+    port: int,
+    webhook_port: int,
+    console_port: int,
+    host: str,
+    health_port: int,
+    restarts: int,
+    minutes: int,
+    log_file: Path | None,
+) -> None:
+    """Serve Dagster, the console and the webhook receiver, and start again what ends.
+
+    Pauses before restarts grow from half a second to a minute. The health page is JSON at /health, with
+    status 503 when something does not work. `whatsapp-pipeline service install` lets systemd start this.
+    """
+    keep_running(
+        "serve",
+        Places(host, port, webhook_port, console_port, health_port),
+        development=False,
+        policy=RestartPolicy(most=restarts, period=60.0 * minutes),
+        log_file=log_file,
+    )

@@ -1,0 +1,110 @@
+"""`service`: let systemd start `serve` with the machine, look at it, take it away."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+import requests
+
+from whatsapp_pipeline.cli.output import say
+from whatsapp_pipeline.cli.params import Group
+from whatsapp_pipeline.cli.systemd_unit import NAME, Unit, owner_of_checkout, properties, systemctl, verify
+from whatsapp_pipeline.errors import PipelineError
+
+_SYSTEM = click.option("--system", "of_system", is_flag=True, help="A unit of the machine, not of this user.")
+
+
+@click.group(cls=Group)
+def service() -> None:
+    """Let systemd start `serve` with the machine; look at it, take it away."""
+
+
+@service.command(context_settings={"ignore_unknown_options": True})
+@_SYSTEM
+@click.option("--user", "user", help="Who a unit of the machine runs as. Left out: the checkout's owner.")
+@click.option("--print", "only_print", is_flag=True, help="Print the unit, and change nothing.")
+@click.option("--start/--no-start", default=True, show_default=True, help="Start it at once.")
+@click.argument("serve_options", nargs=-1, type=click.UNPROCESSED)
+def install(
+    of_system: bool, user: str | None, only_print: bool, start: bool, serve_options: tuple[str, ...]
+) -> None:
+    """Write the unit, let systemd check it, and enable it.
+
+    Further options are passed on to `serve`: `service install --system --port 3001`. Installing again
+    replaces the unit.
+    """
+    _refuse_bad_options(serve_options)
+    if user and not of_system:
+        raise click.UsageError("--user belongs to --system; a unit of a user runs as that user")
+    unit = Unit(of_system, (user or owner_of_checkout()) if of_system else None, serve_options)
+    with tempfile.TemporaryDirectory() as folder:
+        verify(unit, Path(folder))
+    if only_print:
+        say(unit.text().rstrip())
+        return
+    try:
+        unit.path.parent.mkdir(parents=True, exist_ok=True)
+        unit.path.write_text(unit.text(), encoding="utf-8")
+    except PermissionError as error:
+        raise PipelineError(
+            f"{unit.path} can't be written ({error.strerror}); run this with sudo, or without --system"
+        ) from error
+    say(f"written: {unit.path}")
+    for command in (["daemon-reload"], ["enable", NAME], *([["restart", NAME]] if start else [])):
+        if reason := systemctl(unit, *command):
+            say(f"systemctl {' '.join([*unit.scope, *command])} failed: {reason}", err=True)
+            say("the unit is in place; run this command when systemd runs", err=True)
+            return
+    say("enabled and started" if start else "enabled")
+    if not of_system:
+        say("so that it runs without anybody logged in: loginctl enable-linger")
+
+
+def _refuse_bad_options(options: tuple[str, ...]) -> None:
+    """Raise click's error for options that `serve` does not have, before they stand in a unit."""
+    from whatsapp_pipeline.cli.serve import serve
+
+    serve.make_context("serve", list(options), resilient_parsing=False)
+
+
+@service.command()
+@_SYSTEM
+@click.option("--health-port", default=8099, show_default=True, help="Port of the health page.")
+def status(of_system: bool, health_port: int) -> None:
+    """Say whether the unit is there, runs, and all of its parts work; exit status 1 if not."""
+    unit = Unit(of_system, None)
+    found = properties(unit)
+    if not unit.path.exists():
+        say(f"not installed: {unit.path} is not there")
+    elif found:
+        say(f"{NAME}: {', '.join(value for value in found.values() if value)}")
+    else:
+        say(f"{unit.path} is there; systemd does not answer")
+    try:
+        answer = requests.get(f"http://127.0.0.1:{health_port}/health", timeout=30).json()
+    except (requests.RequestException, ValueError):
+        say(f"nothing answers on http://127.0.0.1:{health_port}/health")
+        raise SystemExit(1) from None
+    for part in answer["parts"]:
+        restarts = f", {part['restarts']} restarts" if part["restarts"] else ""
+        say(f"  {part['name']}: {'works' if part['ok'] else part['problem']}{restarts}")
+    raise SystemExit(0 if answer["ok"] else 1)
+
+
+@service.command()
+@_SYSTEM
+def uninstall(of_system: bool) -> None:
+    """Stop it and remove the unit; data, settings and logs stay."""
+    unit = Unit(of_system, None)
+    if not unit.path.exists():
+        raise PipelineError(f"nothing to remove: {unit.path} is not there")
+    reason = systemctl(unit, "disable", "--now", NAME)
+    try:
+        unit.path.unlink()
+    except PermissionError as error:
+        raise PipelineError(f"{unit.path} can't be removed ({error.strerror}); run this with sudo") from error
+    say(f"removed: {unit.path}")
+    if reason or (reason := systemctl(unit, "daemon-reload")):
+        say(f"systemctl failed: {reason}; if `serve` runs, stop it", err=True)

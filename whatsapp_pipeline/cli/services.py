@@ -1,0 +1,224 @@
+"""The processes that `up` and `serve` keep running: Dagster, the web console and the webhook receiver.
+
+What belongs here: which processes there are, with their commands, and starting them under one supervisor.
+What does not: restarting and ending them (supervisor.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.console import why_not_served
+from whatsapp_pipeline.cli.database_option import require_free
+from whatsapp_pipeline.cli.health import HealthServer, Probe
+from whatsapp_pipeline.cli.instance_lock import only_one
+from whatsapp_pipeline.cli.output import say
+from whatsapp_pipeline.cli.rotated_log import RotatedLog
+from whatsapp_pipeline.cli.service_manager import notify
+from whatsapp_pipeline.cli.supervisor import RestartPolicy, Service, Supervisor
+from whatsapp_pipeline.databases import dagster_url, pipeline_url
+from whatsapp_pipeline.settings import Settings
+
+LOCATION = "whatsapp_pipeline"  # as in workspace.yaml: schedules keep their state by this name
+
+# Dagster's code server ends when nobody asked for its health within this time, 30 s by default. A machine
+# that slept must find it alive, so the time is a month; the supervisor ends it together with the others.
+CODE_SERVER_PATIENCE_SECONDS = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the processes listen.
+
+    Attributes:
+        host: The address of Dagster's UI and of the webhook receiver. The console and the health page listen
+            on this machine alone: beyond it the console wants TLS or a proxy (docs/console.md).
+        port: Dagster's UI.
+        webhook_port: The webhook receiver.
+        console_port: The web console.
+        health_port: The health page; None for none.
+    """
+
+    host: str
+    port: int
+    webhook_port: int
+    console_port: int
+    health_port: int | None = None
+
+
+LOG_MEGABYTES, LOG_FILES = 50, 10
+"""The size at which the log file is rotated, and how many rotated files stay."""
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+def place_options(function: _Function) -> _Function:
+    """Add the options of `up` and `serve` that say where the processes listen."""
+    options = [  # the last one added is the first in --help
+        click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on."),
+        _port_option("--console-port", 8090, "the web console"),
+        _port_option("--webhook-port", 8080, "the webhook receiver"),
+        _port_option("--port", 3000, "Dagster's UI"),
+    ]
+    for option in options:
+        function = option(function)
+    return function
+
+
+def _port_option(name: str, port: int, of: str) -> Callable[[_Function], _Function]:
+    return click.option(name, default=port, show_default=True, help=f"Port of {of}.")
+
+
+def keep_running(
+    command: str,
+    places: Places,
+    *,
+    development: bool,
+    insecure_webhook: bool = False,
+    policy: RestartPolicy | None = None,
+    log_file: Path | None = None,
+) -> None:
+    """Run all processes until a signal comes; raises GaveUpError when one of them can't be kept running.
+
+    Args:
+        command: `up` or `serve`, for messages.
+        places: Where the processes listen.
+        development: Whether Dagster's UI and daemon are one process, as developers run them.
+        insecure_webhook: Whether the receiver takes unsigned bodies.
+        policy: When to restart a process.
+        log_file: Where the output of all processes goes; None for where this process's own goes.
+    """
+    configured = settings.load()
+    as_json = configured.log_format == "json"  # then all that is shown is the log
+    receives = configured.whatsapp_enabled and (bool(configured.whatsapp_app_secrets) or insecure_webhook)
+    with contextlib.ExitStack() as stack:
+        lock = stack.enter_context(only_one(configured.local_dir, command))
+        _require_free_ports(places, receives=receives)
+        # Held by this process for as long as it lives, so that the embedded server outlasts each child.
+        database = pipeline_url(configured)
+        dagster_url(configured)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whatsapp-pipeline-")))
+        services = _dagster_services(folder, places, development=development, as_json=as_json)
+        probes = {} if development else _dagster_probes(places)
+        if receives:
+            services.append(_receiver(places, insecure=insecure_webhook))
+            probes["webhook"] = Probe(f"http://{_reachable(places.host)}:{places.webhook_port}/health")
+        else:
+            hint = ", or give --insecure-webhook" if development else ""
+            say(f"webhook receiver: not started (set WHATSAPP_APP_SECRET{hint})", err=as_json)
+        if reason := why_not_served(configured):
+            say(f"console: not started ({reason})", err=as_json)
+        else:
+            services.append(_console(places))
+            probes["console"] = _console_probe(configured, places)
+        output = None
+        if log_file is not None:
+            output = stack.enter_context(RotatedLog(log_file, LOG_MEGABYTES * 1_000_000, LOG_FILES))
+        supervisor = Supervisor(
+            services,
+            environment=_environment(),
+            policy=policy,
+            inherited=[lock.fileno()],
+            output=output.descriptor if output else None,
+            say=partial(_say_and_log, output),
+        )
+        if places.health_port is not None:
+            page = HealthServer(places.health_port, supervisor.states, probes, database)
+            stack.enter_context(page)
+            say(f"health: http://127.0.0.1:{places.health_port}", err=as_json)
+        say(f"Dagster: http://{places.host}:{places.port}   (Ctrl-C stops everything)", err=as_json)
+        supervisor.run(lambda: notify("READY=1"))
+
+
+def _say_and_log(output: RotatedLog | None, text: str) -> None:
+    say(text, err=True)
+    if output is not None:
+        output.write_line(text)
+
+
+def _require_free_ports(places: Places, *, receives: bool) -> None:
+    require_free(places.host, places.port, "--port")
+    require_free("127.0.0.1", places.console_port, "--console-port")
+    if receives:
+        require_free(places.host, places.webhook_port, "--webhook-port")
+    if places.health_port is not None:
+        require_free("127.0.0.1", places.health_port, "--health-port")
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(settings.PROJECT_ROOT)),
+        # `dg dev` takes no workspace file, so `dagster dev` is what there is.
+        "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded:FutureWarning",
+    }
+
+
+def _dagster_services(folder: Path, places: Places, *, development: bool, as_json: bool) -> list[Service]:
+    """Return Dagster's code server, and its UI and daemon, which reach the code server by a socket.
+
+    The code server is a process of its own, without `--heartbeat`: the one that `dagster dev` starts ends
+    when the machine slept for 45 s, and the UI does not find its way to the next.
+    """
+    socket, workspace = folder / "code.sock", folder / "workspace.yaml"
+    server = {"socket": str(socket), "host": "localhost", "location_name": LOCATION}
+    workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
+    quiet = ["--log-level", "warning", *(["--log-format", "json"] if as_json else [])]
+    home = Path(_environment()["DAGSTER_HOME"])
+    # Dagster warns of a dagster.yaml in the working folder that is not its instance's.
+    beside = home if home.is_dir() else settings.PROJECT_ROOT
+    loaded = ["--module-name", "whatsapp_pipeline.definitions", "--location-name", LOCATION]
+    patience = ["--heartbeat-ttl", str(CODE_SERVER_PATIENCE_SECONDS), "--inject-env-vars-from-instance"]
+    code_server = [_program("dagster"), "code-server", "start", *loaded, "--socket", str(socket), *patience]
+    ui = ["--workspace", str(workspace), "--port", str(places.port), "--host", places.host, *quiet]
+    daemon = [_program("dagster-daemon"), "run", "--workspace", str(workspace), *quiet]
+    first = ["dev"] if development else ["--dagster-log-level", "warning"]
+    program = _program("dagster" if development else "dagster-webserver")
+    served = [Service("dagster" if development else "web server", [program, *first, *ui], beside)]
+    if not development:
+        served.append(Service("daemon", daemon, beside))
+    return [Service("code server", [*code_server, *quiet], ready=socket), *served]
+
+
+def _receiver(places: Places, *, insecure: bool) -> Service:
+    command = [_program("whatsapp-pipeline"), "webhook", "serve", *(["--insecure"] if insecure else [])]
+    return Service("webhook", [*command, "--port", str(places.webhook_port), "--host", places.host])
+
+
+def _console(places: Places) -> Service:
+    return Service("console", [_program("whatsapp-pipeline"), "console", "--port", str(places.console_port)])
+
+
+def _dagster_probes(places: Places) -> dict[str, Probe]:
+    web = f"http://{_reachable(places.host)}:{places.port}"
+    return {
+        "web server": Probe(f"{web}/server_info"),
+        "code server": Probe(f"{web}/graphql", asks="code location"),
+        "daemon": Probe(f"{web}/graphql", asks="daemons"),
+    }
+
+
+def _console_probe(configured: Settings, places: Places) -> Probe:
+    scheme = "https" if configured.console_tls_cert else "http"
+    return Probe(f"{scheme}://127.0.0.1:{places.console_port}/health")
+
+
+def _reachable(host: str) -> str:
+    """Return an address at which this machine reaches what listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104  # a comparison, nothing listens
+
+
+def _program(name: str) -> str:
+    return str(Path(sys.executable).parent / name)

@@ -1,0 +1,298 @@
+"""Keeps several processes running until a signal comes, and leaves none of them behind.
+
+What belongs here: starting processes in order, restarting one that ended, giving up, ending all of them. What
+does not: which processes there are (services.py), ending one with its descendants (process_families.py), and
+who ends them when the supervisor was killed (process_keeper.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Literal, TypeAlias
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.process_families import end_family
+from whatsapp_pipeline.errors import PipelineError
+
+_KEEPER = "the keeper"
+_KEEPER_MODULE = f"{__package__}.process_keeper"
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """How long to wait before an ended process is started again, and when to stop trying.
+
+    Attributes:
+        first_pause: Seconds before the first restart. Each further one within the period takes twice as long.
+        longest_pause: The longest pause in seconds.
+        most: How many restarts a process may have within the period.
+        period: Seconds.
+    """
+
+    first_pause: float = 0.5
+    longest_pause: float = 60.0
+    most: int = 5
+    period: float = 600.0
+
+    def pause(self, ends: Sequence[float]) -> float | None:
+        """Return the pause before the next start; None when the process ended too often.
+
+        Args:
+            ends: Moments in seconds at which the process ended. The last one is now.
+        """
+        recent = sum(1 for end in ends if end > ends[-1] - self.period)
+        return None if recent > self.most else min(self.longest_pause, self.first_pause * 2 ** (recent - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A process to keep running.
+
+    Attributes:
+        name: What people call it.
+        command: Program and arguments.
+        folder: Where it runs.
+        ready: A file that it makes; the next service starts when the file is there.
+    """
+
+    name: str
+    command: Sequence[str]
+    folder: Path = settings.PROJECT_ROOT
+    ready: Path | None = None
+
+
+State: TypeAlias = Literal["starting", "running", "restarting"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """What is known of one service; `since` is the moment of its last start or end, in seconds since 1970."""
+
+    name: str
+    state: State
+    pid: int | None
+    restarts: int
+    since: float
+
+
+class GaveUpError(PipelineError):
+    """A service ended too often, or before it was ready for the first time."""
+
+
+@dataclass
+class _Running:
+    """A service with its process, if it has one."""
+
+    service: Service
+    process: subprocess.Popen[bytes] | None = None
+    ends: deque[float] = field(default_factory=lambda: deque(maxlen=100))
+    restarts: int = 0
+    since: float = 0.0
+    start_again_at: float | None = None
+
+
+_Event: TypeAlias = tuple[Literal["stop"], None] | tuple[Literal["ended"], subprocess.Popen[bytes]]
+
+
+class Supervisor:
+    """Runs services until SIGINT or SIGTERM comes, or until one of them can't be kept running."""
+
+    def __init__(
+        self,
+        services: Iterable[Service],
+        *,
+        environment: Mapping[str, str],
+        policy: RestartPolicy | None = None,
+        inherited: Sequence[int] = (),
+        output: int | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Prepare; nothing is started.
+
+        Args:
+            services: In the order in which they start. They are ended in the opposite order.
+            environment: The environment of each process.
+            policy: When to restart.
+            inherited: File descriptors that every process keeps open, such as the lock of the instance.
+            output: Where each process writes; the supervisor's own output when None.
+            say: Receives a line when a process ended or was started again.
+        """
+        self._running = {service.name: _Running(service) for service in services}
+        self._environment = dict(environment)
+        self._policy = policy or RestartPolicy()
+        self._inherited = tuple(inherited)
+        self._output = output
+        self._say = say
+        self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+        self._stopping = False
+        self._keeper = _Running(Service(_KEEPER, [sys.executable, "-m", _KEEPER_MODULE]))
+        self._keeper_input = -1
+
+    def run(self, on_started: Callable[[], None] = lambda: None) -> None:
+        """Start the services and keep them running; `on_started` is called when all were started once.
+
+        Returns after SIGINT or SIGTERM. Raises GaveUpError when a service can't be kept running. No process
+        is left in either case.
+        """
+        before = {one: signal.signal(one, self._on_signal) for one in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            self._start_keeper()
+            for running in self._running.values():
+                self._start(running)
+                self._wait_until_ready(running)
+                if self._stopping:
+                    return
+            on_started()
+            while not self._stopping:
+                self._handle_next_event()
+        finally:
+            self._end_all()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def states(self) -> list[ServiceState]:
+        """Return the state of each service. Other threads may call this."""
+        return [
+            ServiceState(one.service.name, _state(one), _pid(one), one.restarts, one.since)
+            for one in self._running.values()
+        ]
+
+    def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        self._events.put(("stop", None))  # a SimpleQueue may be used in a signal handler
+
+    def _start(self, running: _Running) -> None:
+        service = running.service
+        if service.ready is not None:
+            service.ready.unlink(missing_ok=True)
+        # A session of its own: Ctrl-C reaches this process first, and its whole family can be ended.
+        running.process = subprocess.Popen(  # noqa: S603  # a command of ours
+            list(service.command),
+            cwd=service.folder,
+            env=self._environment,
+            start_new_session=True,
+            pass_fds=self._inherited,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+        )
+        running.since, running.start_again_at = time.time(), None
+        self._report_to_keeper(running.process.pid)
+        self._watch(running.process)
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        def wait() -> None:
+            process.wait()
+            self._events.put(("ended", process))
+
+        threading.Thread(target=wait, daemon=True).start()
+
+    def _wait_until_ready(self, running: _Running) -> None:
+        """Wait for the file of a service; raises GaveUpError when its process ends before that."""
+        ready = running.service.ready
+        while ready is not None and not ready.exists() and not self._stopping:
+            if running.process is None or running.process.poll() is not None:
+                raise GaveUpError(f"{running.service.name} ended while it started; its messages are above")
+            time.sleep(0.1)  # another process makes the file, which gives no signal
+
+    def _handle_next_event(self) -> None:
+        """Wait for a process to end, for a signal, or for the moment of the next restart, and act on it."""
+        due = [one.start_again_at for one in self._running.values() if one.start_again_at is not None]
+        try:
+            event, process = self._events.get(timeout=max(0.0, min(due) - time.monotonic()) if due else None)
+        except queue.Empty:
+            for one in self._running.values():
+                if one.start_again_at is not None and one.start_again_at <= time.monotonic():
+                    self._start(one)
+                    self._say(f"{one.service.name} was started again (process {_pid(one)})")
+            return
+        if event == "ended" and not self._stopping:
+            for one in (*self._running.values(), self._keeper):
+                if one.process is process:
+                    self._plan_restart(one)
+
+    def _plan_restart(self, one: _Running) -> None:
+        """Clear away what an ended process left, and set the time of its restart, or raise GaveUpError."""
+        process = one.process
+        if process is None:
+            return
+        one.ends.append(time.monotonic())
+        pause = self._policy.pause(one.ends)
+        how = _how_it_ended(process.returncode)
+        one.process, one.since = None, time.time()
+        if one is not self._keeper:
+            end_family(process.pid)
+            self._report_to_keeper(-process.pid)
+        if pause is None:
+            raise GaveUpError(
+                f"{one.service.name} ended unexpectedly ({how}) after {self._policy.most} restarts within "
+                f"{self._policy.period / 60:g} minutes, and with it all; its messages are above. Started "
+                "again, it goes on with what was under way"
+            )
+        one.restarts += 1
+        if one is self._keeper:
+            self._start_keeper()
+            self._say(f"{_KEEPER} ended ({how}) and was started again")
+            return
+        one.start_again_at = time.monotonic() + pause
+        self._say(f"{one.service.name} ended ({how}); it is started again in {pause:g} s")
+
+    def _start_keeper(self) -> None:
+        """Start the process that ends the others if this one is killed, and name the running ones to it."""
+        if self._keeper_input >= 0:
+            os.close(self._keeper_input)
+        reads, self._keeper_input = os.pipe()
+        command = list(self._keeper.service.command)
+        self._keeper.process = subprocess.Popen(  # noqa: S603  # a command of ours
+            command, stdin=reads, start_new_session=True, pass_fds=self._inherited
+        )
+        os.close(reads)
+        for one in self._running.values():
+            if one.process is not None:
+                self._report_to_keeper(one.process.pid)
+        self._watch(self._keeper.process)
+
+    def _report_to_keeper(self, number: int) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it ended; the next one is told all of them
+            os.write(self._keeper_input, f"{number}\n".encode())
+
+    def _end_all(self) -> None:
+        # The last first: Dagster's daemon logs a trace for each tick that finds no code server.
+        for one in reversed(self._running.values()):
+            if one.process is not None:
+                end_family(one.process.pid)
+                self._report_to_keeper(-one.process.pid)
+        if self._keeper_input >= 0:
+            os.close(self._keeper_input)
+        if self._keeper.process is not None:
+            self._keeper.process.wait()
+
+
+def _state(one: _Running) -> State:
+    if one.process is None:
+        return "restarting" if one.ends else "starting"
+    return "running"
+
+
+def _pid(one: _Running) -> int | None:
+    process = one.process  # another thread may set it to None
+    return process.pid if process else None
+
+
+def _how_it_ended(status: int | None) -> str:
+    if status is not None and status < 0:
+        with contextlib.suppress(ValueError):
+            return f"signal {signal.Signals(-status).name}"
+    return f"exit status {status}"

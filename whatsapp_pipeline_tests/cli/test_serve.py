@@ -1,0 +1,142 @@
+"""`serve`: each part is back after it was killed, the health page says so, and nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from whatsapp_pipeline.cli.health import HealthServer, Probe
+from whatsapp_pipeline.cli.supervisor import ServiceState
+from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline_tests.cli.test_up import _free_port, _wait_for
+from whatsapp_pipeline_tests.console.running import drop_roles
+
+
+def _health(port: int) -> dict[str, Any] | None:
+    try:
+        answer = requests.get(f"http://127.0.0.1:{port}/health", timeout=30)
+    except requests.RequestException:
+        return None
+    found: dict[str, Any] = answer.json()
+    assert answer.status_code == (200 if found["ok"] else 503)
+    return {"ok": found["ok"], **{part["name"]: part for part in found["parts"]}}
+
+
+def _all_work(port: int) -> Callable[[], bool]:
+    return lambda: bool((_health(port) or {}).get("ok"))
+
+
+def _restarted(port: int, name: str) -> Callable[[], bool]:
+    return lambda: ((_health(port) or {}).get(name) or {}).get("restarts") == 1
+
+
+@pytest.mark.slow
+def test_each_part_comes_back_and_of_a_killed_serve_nothing_is_left(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    ports = {name: _free_port() for name in ("port", "webhook-port", "console-port", "health-port")}
+    shutil.copy(PROJECT_ROOT / "dagster.yaml", tmp_path)
+    environment = {
+        **os.environ,
+        "DATABASE_URL": fresh_database_url,
+        "DAGSTER_HOME": str(tmp_path),
+        "PIPELINE_LOCAL_DIR": str(tmp_path / "local"),
+        "WHATSAPP_APP_SECRET": "a secret of the test",
+    }
+    options = [word for name, port in ports.items() for word in (f"--{name}", str(port))]
+    log = tmp_path / "logs" / "serve.log"
+    program = "from whatsapp_pipeline.cli import main; main()"
+    command = [sys.executable, "-c", program, "serve", *options, "--log-file", str(log)]
+    health = ports["health-port"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    family: list[psutil.Process] = []
+    try:
+        _wait_for(_all_work(health), 180)
+        parts = _health(health) or {}
+        services = ["code server", "web server", "daemon", "webhook", "console"]
+        assert set(parts) == {"ok", *services, "database"}
+        for name in services:
+            os.kill(parts[name]["pid"], signal.SIGKILL)
+            _wait_for(_restarted(health, name), 30)
+        # Dagster's UI has found its way to the new code server, the receiver takes deliveries.
+        _wait_for(_all_work(health), 120)
+        page = requests.get(f"http://127.0.0.1:{health}/", timeout=30)
+        assert page.status_code == 200
+        assert "all well" in page.text
+        assert page.text.count("<td>works</td>") == 6
+        status = [sys.executable, "-c", program, "service", "status", "--health-port", str(health)]
+        shown = subprocess.run(status, env=environment, capture_output=True, text=True, check=False)
+        assert shown.returncode == 0
+        assert "  console: works, 1 restarts" in shown.stdout
+        said = log.read_text()
+        assert "console: http://localhost" in said  # of the console's process
+        assert "daemon ended (signal SIGKILL); it is started again in 0.5 s" in said
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(family) >= 6
+    finally:
+        process.kill()
+        process.wait()
+        _, left = psutil.wait_procs(family, timeout=120)
+        drop_roles(fresh_database_url)
+    assert [one.cmdline() for one in left] == []
+
+
+@pytest.mark.slow
+def test_a_signal_ends_it_in_order_with_status_0(fresh_database_url: str, tmp_path: Path) -> None:
+    shutil.copy(PROJECT_ROOT / "dagster.yaml", tmp_path)
+    environment = {
+        **os.environ,
+        "DATABASE_URL": fresh_database_url,
+        "DAGSTER_HOME": str(tmp_path),
+        "PIPELINE_LOCAL_DIR": str(tmp_path / "local"),
+        "NOTIFY_SOCKET": "",
+    }
+    health = _free_port()
+    names = ("--port", "--webhook-port", "--console-port")
+    options = [word for name in names for word in (name, str(_free_port()))]
+    program = "from whatsapp_pipeline.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "serve", *options, "--health-port", str(health)], env=environment
+    )
+    try:
+        _wait_for(_all_work(health), 180)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        assert process.wait(120) == 0
+        assert [one.cmdline() for one in psutil.wait_procs(family, timeout=30)[1]] == []
+    finally:
+        process.kill()
+        process.wait()
+        drop_roles(fresh_database_url)
+
+
+def test_the_health_page_names_what_does_not_work(fresh_database_url: str) -> None:
+    port, silent = _free_port(), _free_port()
+    states = [
+        ServiceState("webhook", "running", 11, 0, time.time()),
+        ServiceState("console", "restarting", None, 4, time.time()),
+        ServiceState("daemon", "running", 12, 0, time.time()),
+    ]
+    probes = {"webhook": Probe(f"http://127.0.0.1:{silent}/health")}
+    with HealthServer(port, lambda: states, probes, f"{fresh_database_url}x"):
+        parts = _health(port) or {}
+        assert not parts["ok"]
+        assert parts["webhook"]["problem"] == "it did not answer (ConnectionError)"
+        assert parts["console"]["problem"] == "it ended and will be started again"
+        assert parts["daemon"]["ok"]
+        assert "cannot reach the database" in parts["database"]["problem"]
+        page = requests.get(f"http://127.0.0.1:{port}/", timeout=30)
+        assert page.status_code == 503
+        assert "something does not work" in page.text
+        assert requests.get(f"http://127.0.0.1:{port}/other", timeout=30).status_code == 404
