@@ -100,7 +100,7 @@ def keep_running(
         policy: When to restart a process.
         log_file: Where the output of all processes goes; None for where this process's own goes.
     """
-    configured = settings.load()
+    configured = settings.load_settings()
     as_json = configured.log_format == "json"  # then all that is shown is the log
     receives = configured.whatsapp_enabled and (bool(configured.whatsapp_app_secrets) or insecure_webhook)
     with contextlib.ExitStack() as stack:
