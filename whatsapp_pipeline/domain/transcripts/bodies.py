@@ -1,7 +1,7 @@
-"""What stands inside one message: attachments, places, WhatsApp's own phrases.
+"""The body of one message: attachments, places, phrases of WhatsApp.
 
-What belongs here: what a body taken apart is, and taking apart a single one. What does not: doing so for many
-at once (`block_bodies.py`, `native_bodies.py`) and the phrases of a language (`languages/`).
+What belongs here: the parts of a body, and parsing a single one. What does not: parsing many at once
+(`block_bodies.py`, `native_bodies.py`) and the phrases of a language (`languages/`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from whatsapp_pipeline.domain.transcripts.phrases import (
 
 
 class Body(NamedTuple):
-    """A body taken apart; `text` is what a person wrote."""
+    """A parsed body; `text` is what a person wrote."""
 
     text: str
     type: str = "text"
@@ -52,11 +52,11 @@ _MAPS = re.compile(
     r"https?://(?:maps\.google\.|www\.google\.[a-z.]+/maps|goo\.gl/maps|maps\.app\.goo\.gl|maps\.apple\.)\S*"
 )
 
-_LONGEST_FORM = 4_000  # polls and events list what people wrote
+_LONGEST_FORM = 4_000  # polls and events contain texts of people
 
 
 class Notice(NamedTuple):
-    """A line of WhatsApp's own; `is_group` when only a group's chat has such."""
+    """A line that WhatsApp wrote; `is_group` is set if it occurs only in groups."""
 
     body: Body
     is_group: bool
@@ -64,13 +64,13 @@ class Notice(NamedTuple):
 
 @lru_cache(4_096)
 def read_notice(text: str) -> Notice:
-    """What a line of WhatsApp's own says."""
+    """Parse a line that WhatsApp wrote."""
     kind = phrases().notification(text)
     return Notice(Body(text, kind if kind in ("call", "deleted") else "system"), kind == "group")
 
 
 def parse_native_body(body: str) -> Body:
-    """Take apart a body of a native export; marks such as `<Mensagem editada>` are taken off the text."""
+    """Parse a body of a native export; marks such as `<Mensagem editada>` are removed from the text."""
     table = phrases()
     shown = visible(body).strip()
     folded = shown.casefold()
@@ -78,16 +78,16 @@ def parse_native_body(body: str) -> Body:
         is_file = folded.removesuffix(".") in table.omitted
         return Body("" if is_file else body, kind, attachment_kind=kind if is_file else None)
     if folded.endswith(table.edited):
-        # Cut where the mark starts in the raw text: invisible marks may stand around it.
+        # Cut at the start of the mark in the raw text, because invisible characters may surround it.
         body = body[: body.rindex("<")].rstrip(f"\n {INVISIBLE}")
         edited = _native_attachment(body, visible(body).strip()) or Body(body)
         return Body(edited.text, "edited", *edited[2:])
     return _native_attachment(body, shown) or plain_body(body)
 
 
-# A name with an extension that holds a letter, or the name that WhatsApp gives a file without one.
+# A name with an extension that contains a letter, or the name that WhatsApp gives a file without extension.
 _FILE_NAME = re.compile(r"[^\n<>]*\w[^\n<>]*\.[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*|[A-Z]{3}-\d{8}-WA\d{4,}\.?")
-# `Nome.pdf • 2 páginas`, as iOS describes a document, in the last line before its file.
+# iOS describes a document as `Nome.pdf • 2 páginas`, in the last line before its file.
 _BULLET = "•"
 _DESCRIPTION = re.compile(
     rf"(?:(?P<caption>.*)\n)?(?P<name>[^\n]+?\.\w{{1,8}})(?: {_BULLET} [^\n]*)?", re.DOTALL
@@ -100,16 +100,16 @@ _EDGES = f" \n{INVISIBLE}"
 
 
 def _native_attachment(body: str, shown: str) -> Body | None:
-    """The file of a body with its caption, which stands before or below what names the file.
+    """Parse a body with a file; the caption is before or below the name of the file.
 
-    `shown` is the body as it shows.
+    `shown` is the visible text of the body.
 
-    Android: `X.jpg (arquivo anexado)` or `<Mídia oculta>`, and the caption below. iOS: the caption, and
-    `<anexado: X>` or U+200E and `imagem ocultada` behind it. In 2015: `X.jpg <anexado>`.
+    Android: `X.jpg (arquivo anexado)` or `<Mídia oculta>`, and the caption below. iOS: the caption, then
+    `<anexado: X>`, or U+200E and `imagem ocultada`. In 2015: `X.jpg <anexado>`.
     """
     first, _, below = body.partition("\n")
     if below:
-        # The file may be named in the last line, with the caption above, or in the first.
+        # The name of the file may be in the last line, below the caption, or in the first.
         return (
             _attachment_at_end(body, shown)
             or _attachment_at_end(first, visible(first).strip(), below)
@@ -119,7 +119,7 @@ def _native_attachment(body: str, shown: str) -> Body | None:
 
 
 def _left_out_file(first: str, below: str) -> Body | None:
-    """`<Mídia oculta>` with a caption below."""
+    """Parse `<Mídia oculta>` with a caption below."""
     shown = visible(first).strip()
     kind = phrases().omitted.get(shown.casefold().removesuffix("."))
     if kind is None or not (shown.startswith("<") or first[:1] in INVISIBLE):
@@ -128,7 +128,7 @@ def _left_out_file(first: str, below: str) -> Body | None:
 
 
 def _attachment_at_end(text: str, shown: str, below: str = "") -> Body | None:
-    """What the end of a text says of a file; `shown` is the text as it shows, `below` the lines after it."""
+    """Parse a file at the end of a text; `shown` is the visible text, `below` has the lines after it."""
     table = phrases()
     if shown.endswith(">"):
         if match := _BRACKETS.fullmatch(shown):
@@ -148,7 +148,7 @@ def _attachment_at_end(text: str, shown: str, below: str = "") -> Body | None:
 
 
 def _unmarked_document(shown: str, below: str) -> Body | None:
-    """`Nome.pdf • 2 páginas documento omitido`, in exports that lost their marks."""
+    """Parse `Nome.pdf • 2 páginas documento omitido`, in exports that lost their marks."""
     for phrase, kind in phrases().omitted.items():
         if kind == "document" and shown.casefold().removesuffix(".").endswith(f" {phrase}"):
             before = shown.removesuffix(".")[: -len(phrase)].strip()
@@ -157,7 +157,7 @@ def _unmarked_document(shown: str, below: str) -> Body | None:
 
 
 def _before_suffix(text: str, shown: str, folded: str, below: str) -> Body | None:
-    """`X.jpg (arquivo anexado)`; None when what stands before is no file's name."""
+    """Parse `X.jpg (arquivo anexado)`; None if the text before the bracket is not a file name."""
     suffix = next(suffix for suffix in phrases().attached_suffixes if folded.endswith(suffix))
     name = shown[: -len(suffix)].strip()
     is_file = "\n" not in name and (text[:1] in INVISIBLE or _FILE_NAME.fullmatch(name))
@@ -165,7 +165,7 @@ def _before_suffix(text: str, shown: str, folded: str, below: str) -> Body | Non
 
 
 def _in_brackets(before: str, inside: str, below: str) -> Body | None:
-    """`<anexado: X>` behind a caption, or `X <anexado>`."""
+    """Parse `<anexado: X>` after a caption, or `X <anexado>`."""
     table = phrases()
     folded = inside.casefold()
     if folded.startswith(table.attached_prefixes):
@@ -178,7 +178,7 @@ def _in_brackets(before: str, inside: str, below: str) -> Body | None:
 
 
 def _described(before: str, below: str, kind: str, name: str | None) -> Body:
-    """A file behind what describes it: the name and pages of a document, or a caption."""
+    """Return a file with the text before it: the name and pages of a document, or a caption."""
     match = _DESCRIPTION.fullmatch(before) if kind == "document" else None
     if match is None and name is not None and kind == "document":  # a name without an extension
         match = _NAMED.fullmatch(before)
@@ -195,7 +195,7 @@ def _file(name: str, caption: str) -> Body:
 
 
 def plain_body(body: str) -> Body:
-    """A body without an attachment: text, or one of the things that WhatsApp writes as text."""
+    """Parse a body without an attachment: text, or content that WhatsApp writes as text."""
     table = phrases()
     if len(body) < _LONGEST_FORM:
         folded = fold_phrase(body)

@@ -1,4 +1,4 @@
-"""What the reader of a format gives and takes: parts of a transcript that are read in one window."""
+"""The interface of format readers: parts of a transcript that are read in one window."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 
 class Reader(Protocol):
-    """Reads one transcript; its format's function reads the parts of many together."""
+    """Cuts one transcript into parts; a function of the format reads the parts of many together."""
 
     def parts(self, chunks: Iterator[bytes]) -> Iterator[Part[Any]]:
-        """Yield parts made of `chunks`; by the time the next is asked for, the one before has been read."""
+        """Yield parts made of `chunks`; each part has been read before the next one is requested."""
 
 
 R = TypeVar("R", bound=Reader)
@@ -19,7 +19,7 @@ R = TypeVar("R", bound=Reader)
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[R]):
-    """A part of a transcript, with what was held back of the parts before it in front."""
+    """A part of a transcript; it begins with the data that waited in earlier parts."""
 
     reader: R
     data: bytes

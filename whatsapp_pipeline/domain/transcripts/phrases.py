@@ -1,7 +1,7 @@
-"""The phrases of every language as look-up tables, read once a process from `languages/`.
+"""The phrases of every language as look-up tables, read from `languages/` once per process.
 
-What belongs here: turning the language files into tables, and asking them. What does not: the phrases
-themselves, and the shapes of a format.
+What belongs here: making tables of the language files, and looking phrases up. What does not: the phrases,
+and the shapes of a format.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 
 from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder
 
-# Marks that show nothing: byte order, direction, isolates, zero width space and word joiner.
+# Invisible characters: byte order mark, direction, isolates, zero width space and word joiner.
 INVISIBLE = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 _DROP_INVISIBLE: dict[int, str | None] = dict.fromkeys(map(ord, INVISIBLE))
-# Spaces that stand where a plain one is meant (before PM, inside phones).
+# Special spaces that are used instead of plain ones (before PM, inside phones).
 SPACES = "\u00a0\u202f\u2007\u2009"
 _DROP_INVISIBLE.update(dict.fromkeys(map(ord, SPACES), " "))
 _IS_ODD = re.compile(f"[{INVISIBLE}{SPACES}]").search
 
 _WORD = re.compile(r"[^\W\d_]+")
-# No notice is longer; a longer text is a person's, and not searched.
+# No notice is longer. A person wrote longer texts, so they are not searched.
 LONGEST_PHRASE = 1_000
 
 FILE_KINDS = {
@@ -40,31 +40,31 @@ _KIND_OF_EXTENSION = {extension: kind for kind, names in FILE_KINDS.items() for 
 
 
 def visible(text: str) -> str:
-    """The text as it shows: invisible marks gone, special spaces plain."""
+    """Return the visible text: without invisible characters, with plain spaces."""
     if text.isascii():
         return text
-    if "\u200e" in text:  # far the most frequent, and `translate` takes microseconds
+    if "\u200e" in text:  # by far the most frequent one, and `translate` takes microseconds
         text = text.replace("\u200e", "")
     return text if _IS_ODD(text) is None else text.translate(_DROP_INVISIBLE)
 
 
 def fold_phrase(text: str) -> str:
-    """The form in which phrases are compared."""
+    """Fold a text to the form in which phrases are compared."""
     return visible(text).strip().casefold()
 
 
 def kind_of_file(name: str) -> str:
-    """The kind of attachment a file name tells: `PTT-1.opus` → audio; `document` when it tells none."""
+    """Return the kind of attachment of a file name: `PTT-1.opus` → audio; `document` if it is unknown."""
     return _KIND_OF_EXTENSION.get(name.rpartition(".")[2].lower(), "document")
 
 
 @dataclass(frozen=True, slots=True)
 class TimeWords:
-    """The words of headers: between date and time, for parts of the day, and for months; keys are folded."""
+    """The words of headers: between date and time, parts of the day, and months; keys are folded."""
 
     joiners: tuple[str, ...]
     day_periods: dict[str, str]
-    """`am`, `pm` or `night`, which is before midnight from six on and after it until then."""
+    """`am`, `pm` or `night`; the night lasts from six in the evening to six in the morning."""
     months: dict[str, int]
 
 
@@ -76,11 +76,11 @@ class Phrases:
     attachment_kinds: dict[str, str]
     omitted: dict[str, str]
     left_out_lines: frozenset[str]
-    """Those phrases as lines: as written, with a capital or not, with a full stop or not."""
+    """The same phrases as lines: as written, with and without a capital and a full stop."""
     attached_suffixes: tuple[str, ...]
     attached_prefixes: tuple[str, ...]
     attached_words: frozenset[str]
-    """The prefixes without their colons, which stand behind a file's name instead of before it."""
+    """The prefixes without colons, which come after the name of a file."""
     edited: tuple[str, ...]
     location: tuple[str, ...]
     poll: tuple[str, ...]
@@ -93,16 +93,16 @@ class Phrases:
     notification_patterns: re.Pattern[str]
     encryption: tuple[tuple[str, re.Pattern[str]], ...]
     vocabulary: frozenset[str]
-    """Every word of a phrase: what is left of a line when all names are taken out."""
+    """All words of phrases; a line of WhatsApp without its names has only such words."""
     date_orders: dict[str, DateOrder]
     times: TimeWords
     text_starts: frozenset[str]
-    """The first five characters of every text that may be more than what a person wrote."""
+    """The first five characters of all texts that WhatsApp may have written."""
     folded_starts: frozenset[str]
-    """The first three characters of the same texts, folded."""
+    """The first three characters of these texts, folded."""
 
     def type_of_text(self, folded: str) -> str | None:
-        """The type of a message whose whole folded text is a phrase of WhatsApp's own, else None.
+        """Return the type of a message whose whole folded text is a phrase of WhatsApp; None for others.
 
         iOS ends most phrases with a full stop.
         """
@@ -113,20 +113,20 @@ class Phrases:
         return match.lastgroup if match else None
 
     def is_whole_call(self, text: str) -> bool:
-        """Whether a text names a call and says how it ended, as only WhatsApp writes: `Voice call. 2 min`."""
+        """Return whether a text names a call and its end, as only WhatsApp writes: `Voice call. 2 min`."""
         folded = fold_phrase(text).removesuffix(".")
         match = self.text_patterns.fullmatch(folded) if len(folded) < LONGEST_PHRASE else None
         return match is not None and match.lastgroup == "call" and visible(text).lstrip()[:1].isupper()
 
     def notification(self, text: str) -> str | None:
-        """Which notification a text is (call, deleted, encryption, group, system), None when none."""
+        """Return the kind of a notice (call, deleted, encryption, group, system); None for other texts."""
         match = (
             self.notification_patterns.fullmatch(fold_phrase(text)) if len(text) < LONGEST_PHRASE else None
         )
         return match.lastgroup if match else None
 
     def title(self, name: str) -> str:
-        """The chat's own title out of a native export's file name, the name itself when no phrase fits."""
+        """Return the chat's title from the file name of a native export; the name if no phrase matches."""
         plain = visible(name).strip()
         for pattern in self.titles:
             if match := pattern.fullmatch(plain):
@@ -134,11 +134,11 @@ class Phrases:
         return plain
 
     def is_combined(self, name: str) -> bool:
-        """Whether a file name says that the file holds many chats."""
+        """Return whether a file name means that the file has many chats."""
         return self.combined_title.search(fold_phrase(name)) is not None
 
     def language(self, text: str) -> str | None:
-        """The language of the first encryption notice in `text`, None when there is none."""
+        """Return the language of the first encryption notice in `text`; None if there is none."""
         folded = fold_phrase(text)
         for language, pattern in self.encryption:
             if pattern.search(folded):
@@ -147,7 +147,7 @@ class Phrases:
 
 
 def _pattern(phrase: str) -> str:
-    """A phrase as an expression: `*` stands for anything but nothing, `#` for a number."""
+    """Return a phrase as an expression: `*` matches any text except an empty one, `#` a number."""
     words = [re.escape(part).replace(r"\#", r"\d+") for part in fold_phrase(phrase).split("*")]
     return ".+".join(words)
 
@@ -160,19 +160,19 @@ def _one_of(groups: dict[str, Iterable[str]]) -> re.Pattern[str]:
 
 
 def _open_end(phrase: str) -> str:
-    """A trailing `*` may stand for nothing: the notice can end where the phrase does."""
+    """Let a trailing `*` also match an empty text, because the notice may end there."""
     return _pattern(phrase[:-1]) + ".*" if phrase.endswith("*") else _pattern(phrase)
 
 
 def _calls(languages: dict[str, dict[str, Any]]) -> str:
-    """Calls that say how they ended: `Ligação de voz. 2 min`, `Chamada de vídeo, sem resposta`."""
+    """Return an expression for calls and their end: `Ligação de voz. 2 min`, `Chamada …, sem resposta`."""
     calls = "|".join(_pattern(phrase) for phrase in _gather(languages, "texts", "call"))
     ends = "|".join(_open_end(phrase) for phrase in _gather(languages, "texts", "call_ends"))
     return rf"(?:{calls})[.,]\s*(?:{ends})"
 
 
 def _words(data: object) -> set[str]:
-    """Every word of the strings in a language file."""
+    """Return all words of the strings in a language file."""
     if isinstance(data, str):
         return set(_WORD.findall(fold_phrase(data)))
     values = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
@@ -180,7 +180,7 @@ def _words(data: object) -> set[str]:
 
 
 def _gather(languages: dict[str, dict[str, Any]], *path: str) -> dict[str, None]:
-    """The phrases of every language at a place in its file, each once, in the files' order."""
+    """Return the phrases of all languages at a place in their files, each once, in the order of the files."""
     gathered: dict[str, None] = {}
     for data in languages.values():
         found: Any = data
@@ -236,7 +236,7 @@ _KINDS = ("media", "image", "audio", "video", "gif", "sticker", "document", "con
 
 @cache
 def phrases() -> Phrases:
-    """The tables of every file in `languages/`, built at the first call."""
+    """Return the tables of all files in `languages/`; the first call builds them."""
     languages = {
         path.name.removesuffix(".toml"): tomllib.loads(path.read_text(encoding="utf-8"))
         for path in sorted(files(__package__).joinpath("languages").iterdir(), key=lambda path: path.name)

@@ -1,4 +1,4 @@
-"""What is no transcript: every line of it is an exception."""
+"""Files that are not transcripts: each of their lines is an exception."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class UnreadReader:
         self._lines = 0
 
     def parts(self, chunks: Iterator[bytes]) -> Iterator[Part[UnreadReader]]:
-        """Yield each chunk as it comes."""
+        """Yield each chunk as a part."""
         for data, is_last in with_last(chunks):
             yield Part(self, data, is_last)
 
     def count(self, part: Part[UnreadReader]) -> None:
-        """Take the lines of a part."""
-        self._text.mend(part.data, self._lines + 1)  # for what it finds
+        """Count the lines of a part."""
+        self._text.mend(part.data, self._lines + 1)  # for its findings
         self._lines += part.data.count(b"\n")
         if not part.is_last:
             return

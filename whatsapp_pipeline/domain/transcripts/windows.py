@@ -1,8 +1,8 @@
-"""Reading many transcripts at once, a window of a megabyte or two after the other.
+"""Reading many transcripts together, in windows of one or two megabytes.
 
-A window is many small transcripts whole, or a part of a large one: work on columns costs the same for a file
-as for hundreds of them. What belongs here: what is read together, and which format reads it. What does not:
-what a format looks like (`block_reader.py`, `native_reader.py`).
+A window has many small transcripts, or a part of a large one, because work on columns takes as long for one
+file as for hundreds. What belongs here: grouping sources into windows, and choosing their format. What does
+not: the syntax of a format (`block_reader.py`, `native_reader.py`).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from whatsapp_pipeline.domain.transcripts.native import native_reader as native
 from whatsapp_pipeline.domain.transcripts.native.native_shapes import find_layout
 from whatsapp_pipeline.domain.transcripts.parts import Part, Reader
 
-# A window costs some 3 ms however little it holds, and memory grows by twenty times its size.
+# A window takes at least 3 ms, and memory of twenty times its size.
 WINDOW_BYTES = 2_200_000
-# So many small transcripts are a window too, however little they hold.
+# Number of small transcripts that make a window, however small they are.
 _SOURCES = 1_000
 _READ_PARTS: dict[type, Callable[[Sequence[Part[Any]]], pl.DataFrame]] = {
     block.BlockReader: block.read_block_parts,
@@ -40,15 +40,14 @@ _READ_PARTS: dict[type, Callable[[Sequence[Part[Any]]], pl.DataFrame]] = {
 def read_many(
     sources: Iterable[Source], *, identities: bool = False, window_bytes: int = WINDOW_BYTES
 ) -> Iterator[Window]:
-    """Read transcripts in their order, in memory that does not grow with them.
+    """Read transcripts in their order, in memory that does not grow with their number or size.
 
-    `identities`: also work out `body_hash` and `occurrence`, which only those need who compare messages with
-    stored ones; they are null else.
+    `identities`: also compute `body_hash` and `occurrence`, which are needed to compare messages with stored
+    ones; otherwise they are null.
 
-    A source is asked for when the one before was read to its end; the window with its messages may come when
-    others were read too, but none that comes leaves anything of a source before the last one asked for: later
-    windows tell of that one and those after it. Never raises for any bytes. What a stream raises ends its
-    source, not the others.
+    The function requests a source after it read the one before to its end. Several sources may share a
+    window. When it yields a window, every message of the sources before the last requested one has been
+    yielded. No bytes make it raise. An error of a stream ends its source, not the others.
     """
     return _uncollected(_windows(sources, _Reading(window_bytes, identities=identities)))
 
@@ -60,7 +59,7 @@ def _windows(sources: Iterable[Source], reading: _Reading) -> Iterator[Window]:
 
 
 def _uncollected(windows: Iterator[Window]) -> Iterator[Window]:
-    """Each window, made without a look for cycles: that is a sixth of the time."""
+    """Yield each window with the cyclic garbage collector disabled, which saves a sixth of the time."""
     while True:
         with gc_disabled():
             window = next(windows, None)
@@ -70,7 +69,7 @@ def _uncollected(windows: Iterator[Window]) -> Iterator[Window]:
 
 
 class _Reading:
-    """Small transcripts that wait to be a window, and what all of them are noted in."""
+    """The small transcripts of the next window, and the journal of all sources."""
 
     def __init__(self, window_bytes: int, *, identities: bool) -> None:
         self._window_bytes, self._identities = window_bytes, identities
@@ -80,7 +79,7 @@ class _Reading:
         self._size = 0
 
     def take(self, number: int, source: Source) -> Iterator[Window]:
-        """Read a source: now, when it is large; else when enough of them wait."""
+        """Read a source: at once if it is large, otherwise when enough small ones wait."""
         if self._zone != source.options.tzinfo:
             yield from self.rest()
             self._zone = source.options.tzinfo
@@ -96,28 +95,28 @@ class _Reading:
             yield from self.rest()
         while part is not None:
             self._waiting.append(part)
-            part = None  # it may be large: no more of them than needed at once
+            part = None  # it may be large, so only one is kept
             yield self._window()
             part = next(parts, None)
 
     def rest(self) -> Iterator[Window]:
-        """Read what waits."""
+        """Read the sources that wait."""
         if self._waiting or not self._journal.is_empty:
             yield self._window()
 
     def _parts(self, number: int, source: Source) -> Iterator[Part[Any]]:
-        """The parts of a source, as far as its stream gives them."""
+        """Yield the parts of a source until its stream ends or raises an error."""
         try:
             text = TextChunks(source.stream, self._window_bytes)
             chunks = text.raw()
             head = next(chunks, b"")
             reader = self._reader(number, source.options, text, head)
             yield from reader.parts(chain([head], chunks))
-        except Exception as error:  # the stream's own, of any kind: it is handed on with the window
+        except Exception as error:  # any error of the stream is returned with the window
             self._journal.fail(number, error)
 
     def _reader(self, number: int, options: ParseOptions, text: TextChunks, head: bytes) -> Reader:
-        """Find out the format from the first chunk: the block format first, since its dates look native."""
+        """Find the format from the first chunk; try the block format first, because its dates look native."""
         if options.format in ("auto", "block") and (start := find_start(head)) is not None:
             return block.BlockReader(options, start, number, text, self._journal)
         if options.format != "block":

@@ -1,1 +1,1 @@
-"""What WhatsApp says by itself, one TOML file a language. Another language is one more file here; no code."""
+"""The phrases that WhatsApp writes, one TOML file per language. A new language is a new file; no code."""

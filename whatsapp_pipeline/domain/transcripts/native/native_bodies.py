@@ -1,7 +1,7 @@
-"""What stands in the messages of a window of native exports.
+"""Bodies of the messages in a window of native exports.
 
-What belongs here: which texts are looked at, and which of them are WhatsApp's own. What does not: what such a
-text says (`bodies.py`).
+What belongs here: choosing the texts to parse, and finding those that WhatsApp wrote. What does not: parsing
+such a text (`bodies.py`).
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from whatsapp_pipeline.domain.transcripts.native.native_notices import UnknownNo
 from whatsapp_pipeline.domain.transcripts.phrases import INVISIBLE, LONGEST_PHRASE, phrases, visible
 
 _MARKS = "\u200e\u200f"
-_START = 5  # characters that `text_starts` are long
+_START = 5  # length of `text_starts` in characters
 
 
 class NativeBodies(NamedTuple):
-    """What texts say that are more than what a person wrote."""
+    """Parsed texts: those that are more than what a person wrote."""
 
     places: Ints
     found: pl.DataFrame
-    """BODY_SCHEMA, a row a place."""
+    """Columns of BODY_SCHEMA; one row per place."""
     own: Ints
-    """Places of texts that are WhatsApp's own, though they have a sender."""
+    """Places of texts that WhatsApp wrote, although they have a sender."""
     of_groups: Ints
-    """Places of notices that only a group's chat has."""
+    """Places of notices that occur only in groups."""
     unknown: Ints
-    """Places of those of WhatsApp's own texts that no language file knows."""
+    """Places of texts of WhatsApp that no language file knows."""
 
 
 class _Call(NamedTuple):
-    """A text that names a call, without a mark: WhatsApp's own, or typed by a person."""
+    """A text without a mark that names a call; WhatsApp or a person wrote it."""
 
     text: str
 
 
 class _Marked(NamedTuple):
-    """A text that begins with a mark and reads like a notice: WhatsApp's own, or pasted by a person."""
+    """A text that begins with a mark and reads like a notice; WhatsApp wrote it or a person pasted it."""
 
     text: str
     kind: str | None
-    """The kind of the notice, None when no language file knows it."""
+    """The kind of the notice; None if no language file knows it."""
 
     @property
     def names_sender(self) -> bool:
-        """Whether the notice is about its sender: who called, or who deleted a message."""
+        """Return whether the notice is about its sender, who called or deleted a message."""
         return self.kind in ("call", "deleted")
 
 
@@ -64,15 +64,15 @@ def parse_bodies(
     is_repeated: Flags,
     notices_of: Callable[[int], UnknownNotices],
 ) -> NativeBodies:
-    """Take apart the texts that may be more than text; those without a sender are notices.
+    """Parse the texts that may be more than text; those without a sender are notices.
 
     Args:
         texts: The texts of a window.
-        is_notice: Which of them have no sender.
-        may_be_more: Which may name a file, other than at their start.
-        is_repeated: Which begin with the name of their sender.
-        notices_of: What the file of a text, given by its place, tells of its notices: whether a text that
-            begins with a mark and reads like one is WhatsApp's own or was pasted by a person.
+        is_notice: True for texts without a sender.
+        may_be_more: True for texts that may name a file after their start.
+        is_repeated: True for texts that begin with the name of their sender.
+        notices_of: Returns the notices of the file of a text, given by its place. They decide whether
+            WhatsApp wrote a text that begins with a mark and reads like a notice, or a person pasted it.
     """
     is_special = texts.str.contains(_special_starts()).to_numpy() | may_be_more | is_repeated
     special = np.flatnonzero(is_special & ~is_notice)
@@ -112,14 +112,14 @@ def parse_bodies(
 
 @cache
 def _special_starts() -> str:
-    """An expression of the starts that any text of WhatsApp's own has."""
+    """Return an expression for the starts of all texts that WhatsApp writes."""
     starts = sorted(phrases().text_starts)
     whole = (pl.escape_regex(start) + (r"\z" if len(start) < _START else "") for start in starts)
     return rf"\A(?:{'|'.join(whole)}|[{INVISIBLE}])"
 
 
 def _own_body(verdict: Body | _Marked | _Call | None) -> Body:
-    """The body of a message that keeps its sender, empty for what has none."""
+    """Return the body of a message that keeps its sender; an empty body if there is none."""
     if isinstance(verdict, _Call):
         return Body(verdict.text, "call")
     if isinstance(verdict, _Marked):
@@ -128,9 +128,9 @@ def _own_body(verdict: Body | _Marked | _Call | None) -> Body:
 
 
 def _special(text: str) -> Body | _Marked | _Call | None:
-    """What a person's text says; None when it is WhatsApp's own, with or without a mark.
+    """Parse the text of a person; None if WhatsApp wrote it, with or without a mark.
 
-    iOS marks its own lines, and names a person or the chat as their sender.
+    iOS marks the lines that it writes itself, and names a person or the chat as their sender.
     """
     body = parse_native_body(text)
     is_marked = text[:1] in _MARKS
@@ -145,7 +145,7 @@ def _special(text: str) -> Body | _Marked | _Call | None:
 
 
 def _may_be_own(text: str) -> bool:
-    """Whether a marked text reads like a sentence of WhatsApp's: several words, no link and no question."""
+    """Return whether a marked text reads like a sentence of WhatsApp: several words, no link, no question."""
     shown = visible(text).strip()
     is_sentence = " " in shown and "\n" not in shown and "://" not in shown and not shown.endswith("?")
     return is_sentence and len(shown) < LONGEST_PHRASE and not is_phone(shown)

@@ -1,7 +1,7 @@
-r"""Native exports field by field: the headers, times and texts of all lines of a window at once.
+r"""The fields of native exports: headers, times and texts of all lines of a window at once.
 
-What belongs here: taking apart lines. What does not: header shapes (`native_shapes.py`), where the parts of a
-file begin and whose messages they are (`native_reader.py`).
+What belongs here: parsing lines. What does not: header shapes (`native_shapes.py`), cutting files into parts
+and assigning messages to chats (`native_reader.py`).
 """
 
 from __future__ import annotations
@@ -25,42 +25,42 @@ Times: TypeAlias = npt.NDArray[np.datetime64]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-# What may stand around a date that was cut off at the first space.
+# Characters that may surround a date that ends at the first space.
 _AROUND_DATES = "[,\u200e"
 _SECOND = 1_000_000
-# U+200E and the bullet differ in the last of their three bytes.
+# U+200E and the bullet differ only in the last of their three bytes.
 _MARK, _BULLET = "\u200e".encode(), "•".encode()
 
 
 @dataclass(slots=True)
 class Headers:
-    """Lines with a header, field by field."""
+    """The fields of lines with a header."""
 
     at: Ints
-    """Which lines they are."""
+    """Indexes of the lines."""
     dates: pl.Series
     clocks: pl.Series
     """Dates and times of day, as written."""
     names: pl.Series
-    """What follows the header, up to the first `: `."""
+    """The text after the header up to the first `: `."""
     texts: pl.Series
-    """What follows that; null where there is none."""
+    """The text after that; null if there is no `: `."""
 
     def only(self, which: Flags) -> Headers:
-        """Some of them."""
+        """Return the headers where `which` is true."""
         columns = (self.dates, self.clocks, self.names, self.texts)
         return Headers(self.at[which], *(column.filter(which) for column in columns))
 
 
 def find_headers(lines: pl.Series, layout: Layout) -> Headers:
-    """Find and cut the lines that have a header of the layout, be its date true or not."""
+    """Find and cut the lines with a header of the layout; its date need not exist."""
     found = _usual_lines(lines, layout)
     is_usual = found is not None
     if found is None:
         found = lines.str.contains(layout.line)
     at = found.arg_true().to_numpy().astype(np.int64)
     if is_usual:
-        # No such header holds a colon before a space: the line's first ends the name.
+        # No such header contains a colon and a space, so the first ones of a line end the name.
         written, texts = _cut(lines.filter(found), ": ")
         heads, names = _cut(written, layout.closing)
         return Headers(at, *_cut(heads, " "), names, texts)
@@ -71,7 +71,7 @@ def find_headers(lines: pl.Series, layout: Layout) -> Headers:
 
 
 def _usual_lines(lines: pl.Series, layout: Layout) -> pl.Series | None:
-    """Which lines have a header of the usual writing; None when some have one of another."""
+    """Return which lines have a header in the usual form; None if some have one in another form."""
     if layout.usual is None:
         return None
     found = lines.str.contains(layout.usual)
@@ -81,16 +81,16 @@ def _usual_lines(lines: pl.Series, layout: Layout) -> pl.Series | None:
 
 
 def _cut(texts: pl.Series, between: str) -> tuple[pl.Series, pl.Series]:
-    """What stands before and after the first `between`; null after where there is none."""
+    """Return the text before and after the first `between`; the latter is null if there is none."""
     pieces = texts.str.splitn(between, 2).struct
     return pieces.field("field_0"), pieces.field("field_1")
 
 
 def header_times(headers: Headers, part_of: Ints, orders: Sequence[DateOrder]) -> Times:
-    """The naive times of headers, NaT for what does not exist; `orders` are those of the parts' dates."""
+    """Return the naive times of headers, NaT if invalid; `orders` has the date order of each part."""
     if not len(part_of):
         return np.empty(0, "datetime64[us]")
-    # Dates are looked at where they change; neighbours are nearly always of one day.
+    # Only changed dates are parsed, because neighbouring lines nearly always have the same day.
     changes = (headers.dates != headers.dates.shift(1)).fill_null(True).to_numpy().copy()
     changes[1:] |= part_of[1:] != part_of[:-1]
     starts = np.flatnonzero(changes)
@@ -102,8 +102,8 @@ def header_times(headers: Headers, part_of: Ints, orders: Sequence[DateOrder]) -
 
 
 def _clocks(written: pl.Series) -> npt.NDArray[np.timedelta64]:
-    """How long after midnight times of day are, NaT for what is none."""
-    # `10:00` and `10:00:00` by their digits, others one by one.
+    """Return the time since midnight of each time of day; NaT if it is invalid."""
+    # `10:00` and `10:00:00` are parsed by their digits, other forms one by one.
     digits = written.str.replace_all(":", "", literal=True).cast(pl.Int32, strict=False)
     numbers = digits.fill_null(-1).to_numpy()
     has_seconds = written.str.len_bytes().to_numpy() > len("10:00")
@@ -119,9 +119,9 @@ def _clocks(written: pl.Series) -> npt.NDArray[np.timedelta64]:
 
 
 def may_name_files(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, more: Ints) -> Flags:
-    """Which texts may name a file: at the end of their first line or last, or behind U+200E or a bullet.
+    """Return which texts may name a file: at the end of their first or last line, after U+200E or a bullet.
 
-    The messages begin `at` lines and go on for so many `more`; `whole`: all lines together.
+    A message has the line at `at` and `more` further lines; `whole` is the text of all lines.
     """
     units, ends = np.frombuffer(whole, np.uint8), line_ends[at + more]
     found: Flags = np.zeros(len(at), np.bool_)
@@ -138,7 +138,7 @@ def may_name_files(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, mo
 
 
 def end_in_phrase(lines: pl.Series, at: Ints, more: Ints, known: frozenset[str]) -> Flags:
-    """Which messages of several lines have a known phrase as their last one: `imagem ocultada`."""
+    """Return which messages of several lines end with a known phrase as a line: `imagem ocultada`."""
     found: Flags = np.zeros(len(at), np.bool_)
     longer = np.flatnonzero(more)
     if len(longer):
@@ -147,7 +147,7 @@ def end_in_phrase(lines: pl.Series, at: Ints, more: Ints, known: frozenset[str])
 
 
 def with_more_lines(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, more: Ints) -> pl.Series:
-    """Texts of messages that begin `at` lines, and go on for so many `more`; `whole`: all lines together."""
+    """Return the texts of messages with the line at `at` and `more` further lines of `whole`."""
     longer = np.flatnonzero(more)
     if not len(longer):
         return texts
@@ -158,12 +158,12 @@ def with_more_lines(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, m
 
 
 def replaced(texts: pl.Series, at: Ints | pl.Series, new: pl.Series) -> pl.Series:
-    """A column with other texts in some places."""
+    """Return a column in which the texts at some places are replaced."""
     return texts.clone().scatter(at, new)
 
 
 def each_once(written: Sequence[K], parse: Callable[[K], V]) -> tuple[list[V], Ints]:
-    """What each distinct value is parsed to, and which of those each value is."""
+    """Parse each distinct value once; return the results, and the index of the result of each value."""
     numbers = {value: number for number, value in enumerate(dict.fromkeys(written))}
     places = np.fromiter(map(numbers.__getitem__, written), np.int64, len(written))
     return [parse(value) for value in numbers], places

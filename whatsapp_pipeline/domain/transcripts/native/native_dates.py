@@ -1,7 +1,7 @@
-"""What the dates and times of native headers mean.
+"""Dates and times of native headers.
 
-What belongs here: the order of a file's dates, and from written dates and times to values. What does not:
-where they stand in a line (`native_shapes.py`).
+What belongs here: the order of day and month in a file, and parsing written dates and times. What does not:
+finding them in a line (`native_shapes.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NUMBERS = re.compile(r"\d+")
 _WORDS = re.compile(r"[^\W\d_]+")
 _IS_AMERICAN_CLOCK = re.compile(r"[AP]M").search  # all others write `pm`, `p. m.`
 _ERAS = {"R": 2018, "H": 1988, "S": 1925}
-_FIRST_YEAR = 2009  # of WhatsApp
+_FIRST_YEAR = 2009  # WhatsApp began in this year
 _CJK = re.compile("[年년]")
 
 
@@ -33,9 +33,9 @@ _CLOCK = re.compile(r"\d+(?:[:.]\d+)*(?:\s?(?:h|min|s)(?![^\W\d_]))?")
 
 @dataclass(frozen=True, slots=True)
 class DateContext:
-    """What is known of the order of dates before a file is read.
+    """Facts about the order of dates that are known before a file is read.
 
-    `archive_order` is asked only for a file whose own dates and notices decide nothing.
+    `archive_order` is called only if the dates and notices of the file decide nothing.
     """
 
     archive_order: Callable[[], DateOrder | None] = lambda: None
@@ -46,7 +46,7 @@ _MONTH_FIRST = frozenset({"US", "PH", "FM", "MH", "PW"})  # countries that write
 
 
 def order_of_locale(locale: str | None) -> DateOrder | None:
-    """The order in which a locale such as `pt_BR` or `en-US` writes dates, None when that is not known."""
+    """Return the date order of a locale such as `pt_BR` or `en-US`; None if it is unknown."""
     language, _, country = (locale or "").replace("-", "_").partition("_")
     if country.upper() in _MONTH_FIRST:
         return "mdy"
@@ -67,11 +67,11 @@ def _is_time() -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The order of a file's dates and what it is based on.
+    """The order of a file's dates and its reason.
 
-    `grounds`: option; dates (some date allows one order only); sorted (one order alone leaves the dates
-    sorted); mixed (dates ask for both); language (of the file's notices); archive (its other files); clock
-    (the United States' way of writing); locale (the owner's); default.
+    `grounds`: option; dates (a date is valid in only one order); sorted (the dates are sorted in only one
+    order); mixed (some dates need one order, some the other); language (of the file's notices); archive
+    (other files); clock (the format of the United States); locale (of the owner); default.
     """
 
     order: DateOrder
@@ -81,7 +81,7 @@ class Decision:
 
 
 class DateVotes:
-    """Collects what dates say about their order."""
+    """Counts the dates that are valid in only one order."""
 
     def __init__(self) -> None:
         self._votes = {"dmy": 0, "mdy": 0, "ymd": 0}
@@ -92,7 +92,7 @@ class DateVotes:
         self._is_american = False
 
     def add(self, dates: Sequence[str], times: Sequence[str]) -> None:
-        """Take dates and times as written, in the file's order."""
+        """Add dates and times as written, in the order of the file."""
         for written in dates:
             if written in self._seen or len(self._seen) > 5_000:
                 continue
@@ -120,7 +120,7 @@ class DateVotes:
 
     @property
     def is_decided(self) -> bool:
-        """Whether some date allows one order only."""
+        """Return whether some date is valid in only one order."""
         return any(self._votes.values()) or self._has_names
 
     def decide(
@@ -128,12 +128,12 @@ class DateVotes:
         language: Callable[[], DateOrder | None] = lambda: None,
         context: Callable[[], DateContext] = DateContext,
     ) -> Decision:
-        """The order that most dates ask for, otherwise what is known from elsewhere.
+        """Return the order that most dates need, or else the order from other sources.
 
         Args:
-            language: Returns the order of the language that the file's notices are in; called when the dates
-                do not decide.
-            context: Returns what is known of the archive and its owner; called when nothing else decides.
+            language: Returns the order of the language of the file's notices; called if the dates do not
+                decide.
+            context: Returns facts about the archive and its owner; called if nothing else decides.
         """
         if self._is_year_first():
             return Decision("ymd", "dates")
@@ -155,7 +155,7 @@ class DateVotes:
     def _decide_elsewhere(self, context: DateContext) -> Decision:
         if (of_archive := context.archive_order()) is not None:
             return Decision(of_archive, "archive")
-        # Two-digit years, slashes and a clock of twelve hours in capitals: only the United States write all.
+        # Only the United States write two-digit years, slashes, and a 12-hour clock in capitals.
         if self._is_american and not self._has_long_years:
             return Decision("mdy", "clock")
         if context.locale_order is not None:
@@ -163,9 +163,10 @@ class DateVotes:
         return Decision("dmy", "default")
 
     def _is_year_first(self) -> bool:
-        """Whether years of two digits stand first: `23/11/05`.
+        """Return whether years of two digits come first: `23/11/05`.
 
-        They do when the last number can be no year of WhatsApp's, or changes while the first stays.
+        They do if the last number is before the first year of WhatsApp, or if it changes while the first one
+        does not.
         """
         if self._has_long_years or not self._short:
             return False
@@ -190,13 +191,13 @@ def _numbers(written: str) -> tuple[int, int, int] | None:
 
 
 def _month_of(written: str) -> int | None:
-    """The month that a date names in letters."""
+    """Return the month that a date names in letters."""
     months = phrases().times.months
     return next((months[word] for word in _WORDS.findall(fold_phrase(written)) if word in months), None)
 
 
 def parse_date(written: str, order: DateOrder) -> date | None:
-    """A date as written, None when there is no such day."""
+    """Parse a date as written; None if there is no such day."""
     if _is_date().fullmatch(written) is None:
         return None
     numbers = _numbers(written)
@@ -213,7 +214,7 @@ def parse_date(written: str, order: DateOrder) -> date | None:
     if era is not None:
         year += era
     elif year < 100:
-        # WhatsApp is younger than 2009: a two-digit year of 60 and more is Buddhist.
+        # WhatsApp did not exist before 2009, so a two-digit year of 60 or more is Buddhist.
         year += 1957 if year >= 60 else 2000
     elif year > 2400:
         year -= 543
@@ -221,7 +222,7 @@ def parse_date(written: str, order: DateOrder) -> date | None:
 
 
 def _named_date(written: str) -> date | None:
-    """`5 de mar. de 2025`, `Mar 5, 2025`: the year has four digits."""
+    """Parse `5 de mar. de 2025` or `Mar 5, 2025`; the year has four digits."""
     month, numbers = _month_of(written), _NUMBERS.findall(written)
     if month is None or len(numbers) != 2:
         return None
@@ -237,10 +238,8 @@ def _day(year: int, month: int, day: int) -> date | None:
 
 
 def parse_clock_time(written: str) -> timedelta | None:
-    """How long after midnight a time is, on a clock of 12 or 24 hours; None when there is no such time."""
-    if (
-        _is_time().fullmatch(written) is None
-    ):  # digits of a script that the frames know, and Python does not yet
+    """Return the time since midnight, for a clock of 12 or 24 hours; None if there is no such time."""
+    if _is_time().fullmatch(written) is None:  # digits of a script that polars knows and Python does not
         return None
     hour, minute, second = (*map(int, _NUMBERS.findall(written)), 0)[:3]
     word = _CLOCK.sub("", fold_phrase(written)).strip()
@@ -257,7 +256,7 @@ def parse_clock_time(written: str) -> timedelta | None:
 
 
 def _half_of(word: str) -> str | None:
-    """Which half of the day a word names: `am`, `pm` or `night`; None for another word."""
+    """Return the half of the day that a word names: `am`, `pm` or `night`; None for other words."""
     half = phrases().times.day_periods.get(word)
     if half is not None:
         return half
@@ -265,7 +264,7 @@ def _half_of(word: str) -> str | None:
 
 
 class Dates(dict[str, "date | None"]):
-    """Dates as written, each parsed once; None for what is none."""
+    """Written dates and their values, each parsed once; None if it is not a date."""
 
     def __init__(self, order: DateOrder) -> None:
         super().__init__()
@@ -279,7 +278,7 @@ class Dates(dict[str, "date | None"]):
 
 
 class Times(dict[str, "timedelta | None"]):
-    """Times as written, each parsed once; None for what is none."""
+    """Written times and their values, each parsed once; None if it is not a time."""
 
     def __missing__(self, written: str) -> timedelta | None:
         if len(self) > 100_000:
@@ -290,11 +289,11 @@ class Times(dict[str, "timedelta | None"]):
 
 @cache
 def dates_in(order: DateOrder) -> Dates:
-    """The dates of that order that were met in this process: files hold the same days."""
+    """Return the dates of this order that the process parsed so far, because files share the same days."""
     return Dates(order)
 
 
 @cache
 def times() -> Times:
-    """The times that were met in this process."""
+    """Return the times that the process parsed so far."""
     return Times()

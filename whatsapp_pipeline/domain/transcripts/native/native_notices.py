@@ -1,7 +1,7 @@
-"""Lines of WhatsApp's own that no language file knows.
+"""Lines that WhatsApp wrote and no language file knows.
 
-What belongs here: whether a file's U+200E marks such lines, and naming the phrase without the people in it.
-What does not: known phrases (`languages/`), and what a text holds (`native_bodies.py`).
+What belongs here: deciding whether U+200E marks such lines in a file, and reporting a phrase without names.
+What does not: known phrases (`languages/`), and parsing texts (`native_bodies.py`).
 """
 
 from __future__ import annotations
@@ -21,34 +21,35 @@ _PLACES = re.compile(r"\*(?:[\s,]*\*)+")
 
 
 class UnknownNotices:
-    """Decides for one file whether a marked line is WhatsApp's own, and reports each phrase once.
+    """Decides for one file whether WhatsApp wrote a marked line, and reports each phrase once.
 
-    iOS begins its own lines with U+200E. A file whose known notices have no mark was written without marks:
-    one that stands before a text there was pasted with it.
+    iOS begins the lines that it writes with U+200E. If the known notices of a file have no mark, the file was
+    written without marks, and a mark before a text was pasted with it.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._sample = ""
         self.may_repeat = False
-        """Whether notices are known by the name that they repeat: in exports of iOS without marks."""
+        """Whether notices repeat the name of the sender, as in exports of iOS without marks."""
         self._reported: set[str] = set()
 
     def learn(self, sample: str) -> None:
-        """Take the beginning of the file; it is looked at when an unknown line occurs."""
+        """Store the start of the file; it is read if an unknown line occurs."""
         self._sample = sample
         self.may_repeat = self._layout.always_named and _MARK not in sample
 
     @property
     def are_marked(self) -> bool:
-        """Whether the file's own notices begin with the mark; true when there is none to judge by."""
+        """Return whether the notices of the file begin with the mark; true if no notice is known."""
         return self._layout.format == "ios" and self._is_mark_usual is not False
 
     def is_call(self, text: str) -> bool:
-        """Whether a text under a person's name that names a call is WhatsApp's own; otherwise it was typed.
+        """Return whether WhatsApp wrote a text with a sender that names a call; otherwise a person typed it.
 
-        A mark says so, or in a file of iOS without marks the other notices. Android names nobody in such
-        lines. A text that says how the call ended is WhatsApp's own unless the file marks its notices.
+        WhatsApp wrote it if it has a mark, or if the file is of iOS and its notices have no marks. Android
+        writes no sender in such lines. If the file has no known notices, WhatsApp wrote a text that says how
+        the call ended.
         """
         if text.startswith(_MARK):
             return True
@@ -57,7 +58,7 @@ class UnknownNotices:
 
     @cached_property
     def _is_mark_usual(self) -> bool | None:
-        """Whether the known notices of the file's beginning have the mark; None when there are none."""
+        """Return whether the known notices at the start of the file have the mark; None if there are none."""
         marked = unmarked = 0
         for match in self._layout.header.finditer(f"\n{self._sample}"):
             start, end = match.end() - 1, self._sample.find("\n", match.end() - 1)
@@ -69,7 +70,7 @@ class UnknownNotices:
         return marked > 0 if marked or unmarked else None
 
     def finding(self, line: int, text: str, names: Iterable[str]) -> Finding | None:
-        """The finding for an unknown line; None when its phrase was reported before."""
+        """Return the finding for an unknown line; None if its phrase was reported before."""
         phrase = _without_people(text, names)
         if phrase in self._reported:
             return None
@@ -82,9 +83,9 @@ class UnknownNotices:
 
 
 def _is_known(body: str) -> bool:
-    """Whether a body is a frequent notice: of encryption, a deleted message, a file left out.
+    """Return whether a body is a frequent notice: of encryption, a deleted message, an omitted file.
 
-    A person may type what names a call: without a mark it is no notice.
+    A person may type the name of a call, so without a mark it is not a notice.
     """
     if len(body) > LONGEST_PHRASE:
         return False
@@ -96,7 +97,7 @@ def _is_known(body: str) -> bool:
 
 
 def _without_people(text: str, names: Iterable[str]) -> str:
-    """The line with `*` for names, numbers and what is quoted; other words stay if they look like no name."""
+    """Return the line with `*` for names, numbers and quotes; words that may be names are replaced too."""
     people = {word for name in names for word in _WORD.findall(fold_phrase(name))}
     known = phrases().vocabulary
 

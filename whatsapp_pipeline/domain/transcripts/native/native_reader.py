@@ -2,11 +2,11 @@ r"""WhatsApp's own "Export chat", of Android and iOS.
 
     05/01/2025 10:00 - As mensagens e as ligações são protegidas …      no `Name: `: a notification
     05/01/2025 10:00 - Maria: Bom dia                                   the first line of a message
-    vocês consertam?                                                    and its next
+    vocês consertam?                                                    its second line
 
-`NativeReader` says which part of a file can be read; `read_native_parts` reads those of many files together.
-What belongs here: where parts begin and end, and whose messages they hold. What does not: header shapes
-(`native_shapes.py`), cutting lines (`native_columns.py`), what a message holds (`native_bodies.py`).
+`NativeReader` decides which part of a file can be read; `read_native_parts` reads the parts of many files
+together. What belongs here: cutting files into parts, and assigning messages to senders. What does not:
+header shapes (`native_shapes.py`), parsing lines (`native_columns.py`) and bodies (`native_bodies.py`).
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ from whatsapp_pipeline.domain.transcripts.native.native_shapes import Layout, la
 from whatsapp_pipeline.domain.transcripts.parts import Part
 from whatsapp_pipeline.domain.transcripts.phrases import phrases
 
-# Dates are looked at in pieces of this size, so many at most, until one tells day from month.
+# Dates are read in pieces of this size until one decides the order of day and month, up to a limit.
 _PIECE = 1 << 17
 _PIECES = 64
 _LANGUAGE_SAMPLE = 1 << 16
 _PART = 1 << 20
-# A message that goes on for longer than this is none; its middle is left out and recorded.
+# Longer text is not one message; its middle is skipped and a finding recorded.
 _MESSAGE_LIMIT = 1 << 22
 _KEPT = 65_536
-_NAMES = 2_000  # headers in which the owner and the customer are looked for
-_VIEWERS_OWNER = ("ME",)  # how whatsapp-viewer calls the owner
+_NAMES = 2_000  # number of headers in which the owner and the customer are searched
+_VIEWERS_OWNER = ("ME",)  # the name that whatsapp-viewer gives the owner
 
 
 class NativeReader:
-    """Says which parts of one file can be read, and keeps what they share."""
+    """Cuts one file into parts that can be read, and stores the state that they share."""
 
     def __init__(
         self, options: ParseOptions, layout: Layout, source: int, text: TextChunks, journal: Journal
@@ -73,17 +73,17 @@ class NativeReader:
         self.senders = Senders((), None, "", ())
         self.notices = UnknownNotices(layout)
         self.line = 1
-        """Of the first line that was not read yet."""
+        """The first line that is not read yet."""
         self.left_out = 0
-        """Lines that were too many to keep, of the message that is read next."""
+        """Skipped lines of the message that is read next."""
         self._is_shortened = False
-        self._preamble: int | None = 0  # lines before the first message; None when that was found
+        self._preamble: int | None = 0  # lines before the first message; None after it was found
         self._latest: np.datetime64 | None = None
 
     def parts(self, chunks: Iterator[bytes]) -> Iterator[Part[NativeReader]]:
-        """Yield parts that start with a true header, and hold back the last message, which may go on.
+        """Yield parts that start with a header of a valid date; the last message waits, as it may continue.
 
-        Memory is bounded by a few chunks and the longest message.
+        Memory is limited to a few chunks and the longest message.
         """
         ahead = self._look_ahead(chunks)
         held = b""
@@ -97,7 +97,7 @@ class NativeReader:
             held = self._shortened(data[at:])
 
     def _look_ahead(self, chunks: Iterator[bytes]) -> list[bytes]:
-        """Read on until the order of the dates is told, within bounds; returns what was read."""
+        """Read ahead until the order of the dates is known or a limit is reached; return the chunks."""
         ahead: list[bytes] = []
         pieces = _pieces(chunks, ahead)
         sample = next(pieces, "")
@@ -122,7 +122,7 @@ class NativeReader:
         return DateContext(self._options.archive_order, order_of_locale(self._options.locale))
 
     def _without_preamble(self, data: bytes, *, is_last: bool) -> bytes:
-        """What is left of data from the first header with a true date on."""
+        """Return the data from the first header with a valid date on."""
         data = self._text.mend(data, self.line)
         text = f"\n{data.decode()}"
         headers = self.layout.header.finditer(text)
@@ -139,9 +139,9 @@ class NativeReader:
         return data[before:]
 
     def _last_header(self, data: bytes, searched: int) -> int:
-        """Where the last header with a true date starts, 0 when only the first is one.
+        """Return the start of the last header with a valid date; 0 if there is only the first one.
 
-        So many bytes were `searched` before: they hold no other.
+        The first `searched` bytes were searched before and contain no other.
         """
         at = len(data)
         while (at := data.rfind(b"\n", max(searched - 1, 0), at)) >= 0:
@@ -156,7 +156,7 @@ class NativeReader:
         return None not in (dates_in(self.order)[match[group]], times()[match[3 - group]])
 
     def _shortened(self, held: bytes) -> bytes:
-        """Leave out the middle of a message that is too long to be one, counting its lines."""
+        """Skip the middle of text that is too long for one message, and count its lines."""
         if len(held) <= _MESSAGE_LIMIT:
             return held
         text = self._text.mend(held, self.line + self.left_out).decode()
@@ -164,21 +164,21 @@ class NativeReader:
             return text.encode()
         start = text.rfind("\n", 0, _MESSAGE_LIMIT // 2) + 1 or _MESSAGE_LIMIT // 2
         end = text.find("\n", len(text) - _KEPT) + 1 or len(text) - _KEPT
-        # A line break stays on either side, or none.
+        # A line break stays on both sides or on none.
         self.left_out += text.count("\n", start, end)
         self._is_shortened = True
         return (text[:start] + text[end:]).encode()
 
     def note(self, finding: Finding) -> None:
-        """Note something about the file."""
+        """Add a finding about the file."""
         self._journal.note(self.chat, finding)
 
     def mend(self, data: bytes) -> bytes:
-        """Valid UTF-8 without NULs, of the data that is read next."""
+        """Return the next data as valid UTF-8 without NULs."""
         return self._text.mend(data, self.line + self.left_out)
 
     def take(self, part: Part[NativeReader], lines: int, times: Times) -> None:
-        """Add up a part that was read: its lines, the empty ones at a file's end left out, and its times."""
+        """Count the lines of a part, without empty ones at the end of the file, and its times."""
         if part.is_last:
             ends = len(part.data) - len(part.data.rstrip(b"\n"))
             lines += max(ends - 1, 0)
@@ -212,12 +212,12 @@ class NativeReader:
 
 
 def _order_of_language(sample: str) -> DateOrder | None:
-    """The order of dates in the language of a file's notices."""
+    """Return the date order of the language of a file's notices."""
     return phrases().date_orders.get(phrases().language(sample[:_LANGUAGE_SAMPLE]) or "")
 
 
 def _smaller(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Chunks in parts of whole lines: native messages are short, and take more memory than their text."""
+    """Split chunks at line ends, because short native messages take more memory than their text."""
     for chunk in chunks:
         start = 0
         while len(chunk) - start > _PART and (end := chunk.rfind(b"\n", start, start + _PART) + 1):
@@ -227,7 +227,7 @@ def _smaller(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _pieces(chunks: Iterator[bytes], ahead: list[bytes]) -> Iterator[str]:
-    """The text of chunks at a glance, in pieces of whole lines; what was read for that goes `ahead`."""
+    """Yield the text of chunks in pieces of whole lines; the chunks that were read are added to `ahead`."""
     waiting = b""
     for chunk in chunks:
         ahead.append(chunk)
@@ -250,7 +250,7 @@ _SOURCES_OF_ORDER = {
 
 
 def _doubts(decision: Decision) -> Iterator[Finding]:
-    """What has to be said about how the order of dates was found."""
+    """Yield the findings about how the order of dates was decided."""
     order = decision.order
     if decision.grounds == "mixed":
         detail = f"dates speak for more than one order; {order} was taken, as most of them do"
@@ -271,11 +271,11 @@ def _out_of_order(line: int) -> Finding:
 
 
 def read_native_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
-    """Read parts of files, each of which starts with a header of a true date; rows of ROW_SCHEMA."""
+    """Make rows (ROW_SCHEMA) of parts of files; each part starts with a header of a valid date."""
     frames = []
     for layout in layouts():
         mine = [part for part in parts if part.reader.layout is layout]
-        # Nothing is left of a file without any message.
+        # The part of a file without any message is empty.
         filled = [part for part in mine if part.data]
         if filled:
             frames.append(_read(filled, layout))
@@ -286,7 +286,7 @@ def read_native_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
 
 
 def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
-    """Read parts of one layout, none of them empty."""
+    """Read parts of one layout that are not empty."""
     whole, lines, counts = _lines_of(parts)
     begins = np.cumsum(counts) - counts
     headers = find_headers(lines, layout)
@@ -341,9 +341,9 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
 
 
 def _lines_of(parts: Sequence[Part[NativeReader]]) -> tuple[bytes, pl.Series, Ints]:
-    """The lines of all parts, together and one by one, and how many each part has.
+    """Return the text of all parts, their lines, and the number of lines of each part.
 
-    Empty lines at a file's end are none.
+    Empty lines at the end of a file do not count.
     """
     data = [part.data.rstrip(b"\n") if part.is_last else part.data.removesuffix(b"\n") for part in parts]
     texts = _as_texts(data)
@@ -355,7 +355,7 @@ def _lines_of(parts: Sequence[Part[NativeReader]]) -> tuple[bytes, pl.Series, In
 
 
 def _as_texts(data: Sequence[bytes]) -> pl.Series | None:
-    """Bytes as texts, None when some are not UTF-8, or hold NULs."""
+    """Return bytes as texts; None if some are not UTF-8 or contain NULs."""
     if any(b"\0" in text for text in data):
         return None
     try:
@@ -365,7 +365,7 @@ def _as_texts(data: Sequence[bytes]) -> pl.Series | None:
 
 
 def _line_numbers(parts: Sequence[Part[NativeReader]], at: Ints, begins: Ints, part_of: Ints) -> Ints:
-    """The lines of their files that headers stand on."""
+    """Return the line of each header in its file."""
     first = np.array([part.reader.line for part in parts])
     left_out = np.array([part.reader.left_out for part in parts])
     own = at - begins[part_of]
@@ -376,7 +376,7 @@ def _line_numbers(parts: Sequence[Part[NativeReader]], at: Ints, begins: Ints, p
 def _take(
     parts: Sequence[Part[NativeReader]], counts: Ints, part_of: Ints, when: Times, numbers: Ints
 ) -> None:
-    """Tell the readers what their parts held."""
+    """Report lines and times of each part to its reader."""
     is_earlier = (when[1:] < when[:-1]) & (part_of[1:] == part_of[:-1])
     for at in (np.flatnonzero(is_earlier) + 1).tolist():
         parts[part_of[at]].reader.note(_out_of_order(int(numbers[at])))

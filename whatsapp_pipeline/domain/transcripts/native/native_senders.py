@@ -1,6 +1,6 @@
-"""Who wrote a line of a native export, and whether that is staff.
+"""Senders of the lines of a native export, and whether they are staff.
 
-What belongs here: telling names from system lines, and the owner from the others. What does not: cutting
+What belongs here: distinguishing names from system lines, and the owner from others. What does not: cutting
 lines (`native_columns.py`).
 """
 
@@ -24,28 +24,28 @@ NOTIFICATION = Sender("notification", None, None, None, None, ("notification",))
 
 _LONGEST_NAME = 120
 _HAS_DIGIT = re.compile(r"\d").search
-# Up to four words that begin with a capital, with the small ones of Portuguese names between them: `Ana da
-# Luz`, `João - Oficina`, `Ana (mãe)`.
+# At most four words that begin with a capital, with Portuguese particles between them: `Ana da Luz`,
+# `João - Oficina`, `Ana (mãe)`.
 _CAPITAL = r"[^\W\d_a-zà-ÿ][^\W\d_]*"
 _PERSON = re.compile(rf"[^\w]*{_CAPITAL}(?: (?:d[aeo]s? |e |- )?{_CAPITAL}){{0,3}}(?: \([^\W\d_]+\))?[^\w]*")
 
 
 class Senders(dict[str, Sender]):
-    """Names as written → senders, in the chat of one file.
+    """Maps names as written to senders, in the chat of one file.
 
-    Staff is who `owner` names. Where that names nobody, a chat whose title is one of its two senders is a
-    chat with that customer, and the other is staff. Otherwise the direction is None: nothing is guessed.
+    `owner` names the staff. If it names nobody in a chat with two senders, and the title is one of them, that
+    one is the customer and the other is staff. Otherwise the direction is unknown: None.
 
-    `names` are those of the first messages, in the file's order; `sample` is their text.
+    `names` are those of the first messages, in the order of the file; `sample` is their text.
     """
 
     def __init__(self, owner: Iterable[str], title: str | None, sample: str, names: Iterable[str]) -> None:
         super().__init__()
         self.is_group = False
         self.is_undecided = False
-        """Whether some sender's direction could not be told."""
+        """Whether the direction of some sender is unknown."""
         self.with_colon = tuple(name for name in (*owner, title or "") if ": " in name)
-        """Names that hold what ends a name: the owner's and the chat's are known."""
+        """Known names of the owner and the chat that contain `: `, which otherwise ends a name."""
         self._owners = frozenset(_same(name) for name in owner if fold_phrase(name)) - {""}
         self._title = ""
         self._staff_of_title: str | None = None
@@ -55,7 +55,7 @@ class Senders(dict[str, Sender]):
         self._look_for(title, sample, names)
 
     def _look_for(self, title: str | None, sample: str, names: Iterable[str]) -> None:
-        """Find out whether the owner and the one whom the title names write in the chat."""
+        """Find out whether the owner and the person in the title write in this chat."""
         customer = self._title = _same(title) if title else ""
         wanted = {*self._owners, customer} - {""}
         folded = fold_phrase(sample) if wanted else ""
@@ -63,7 +63,7 @@ class Senders(dict[str, Sender]):
             if f"{fold_phrase(name)}: " in folded:
                 self._owner_speaks |= _same(name) in self._owners
                 self._customer = customer if _same(name) == customer else self._customer
-        # A number may be written in another way; of a name it is enough to see whether it occurs.
+        # A number may have another format; a name must occur in the text.
         wanted = {name for name in wanted if name.isdigit() or name in folded}
         for name in names if wanted else ():
             same = _same(visible(name))
@@ -75,7 +75,7 @@ class Senders(dict[str, Sender]):
                 break
 
     def learn(self, written: str) -> Sender | None:
-        """The sender that a name not met before stands for; None when it is the start of a system line."""
+        """Return the sender of a new name; None if it is the start of a system line."""
         shown = visible(written).strip().removeprefix("~").strip()
         if not shown or "\n" in written or len(shown) > _LONGEST_NAME or phrases().notification(shown):
             return None
@@ -95,7 +95,7 @@ class Senders(dict[str, Sender]):
         return sender
 
     def may_be_person(self, written: str) -> bool:
-        """Whether a name that wrote no other line is the owner's or the title's, a phone or a person's."""
+        """Return whether a name without other lines is the owner, the title, a phone or a personal name."""
         shown = visible(written).strip().removeprefix("~").strip()
         same = _same(shown)
         if same in self._owners or same == self._title or _written_number(shown) is not None:
@@ -116,21 +116,21 @@ class Senders(dict[str, Sender]):
 
 
 def _same(name: str) -> str:
-    """What two ways of writing one name or phone share."""
+    """Return a key that is equal for the forms of a name or phone."""
     shown = fold_phrase(name).removeprefix("~").strip()
     return _comparable(shown, _written_number(shown))
 
 
 def _comparable(shown: str, number: str | None) -> str:
-    """What ways of writing a name share; `number` is the phone or LID that it is."""
+    """Return a key that is equal for the forms of a name; `number` is its phone or LID."""
     if number is not None:
-        # A Brazilian mobile is written with and without its ninth digit: the last eight are the same.
+        # A Brazilian mobile number may lack its ninth digit; the last eight digits are always equal.
         return "".join(filter(str.isdigit, number))[-8:]
     return shown
 
 
 def _written_number(name: str) -> str | None:
-    """The phone or LID that a whole name is, in plain characters; None when it is a name."""
+    """Return the phone or LID that is the whole name; None if it is a name."""
     if not _HAS_DIGIT(name):
         return None
     plain = plain_phone_text(name).strip()
@@ -139,16 +139,16 @@ def _written_number(name: str) -> str | None:
 
 @dataclass(slots=True)
 class MessageSenders:
-    """Who wrote the messages of a window."""
+    """The senders of the messages of a window."""
 
     texts: pl.Series
-    """Their first lines, without the names."""
+    """The first line of each message, without the name."""
     senders: list[Sender]
     numbers: Ints
-    """Which of the senders each is from; 0 is NOTIFICATION."""
+    """The index of each sender; 0 is NOTIFICATION."""
 
     def repeated_in(self, texts: pl.Series) -> npt.NDArray[np.bool_]:
-        """Which texts begin with their sender's name, as notices of iOS do that have no mark."""
+        """Return which texts begin with their sender's name, like notices of iOS without a mark."""
         names = pl.Series(
             [sender.sender_name or sender.sender_phone for sender in self.senders], dtype=pl.String
         )
@@ -158,14 +158,14 @@ class MessageSenders:
         return is_repeated.to_series().to_numpy()
 
     def columns(self) -> dict[str, pl.Series]:
-        """SENDER_COLUMNS, a row a message."""
+        """Return SENDER_COLUMNS; one row per message."""
         return sender_columns(self.senders, self.numbers)
 
 
 def who_wrote(
     headers: Headers, part_of: Ints, more: Ints, known: Sequence[Senders], *, always_named: bool
 ) -> MessageSenders:
-    """Tell names from the starts of system lines; `more` are the lines that follow a header's own.
+    """Distinguish names from the starts of system lines; `more` counts the lines after the line of a header.
 
     `known` are the senders of each part's file. `always_named`: every line of the format names somebody.
     """
@@ -198,16 +198,17 @@ def who_wrote(
     return MessageSenders(texts, senders, numbers)
 
 
-# `Bob:Oi` and not `https://…`, a time or a quotation; names have no sentence's marks.
+# Matches `Bob:Oi`, but not `https://…`, a time or a quotation; names have no punctuation of sentences.
 _NOTICE_MARKS = ("\u200e", "\u200f")
 _TIGHT_NAME = re.compile(r"([^:\n“”\"!?]{1,60})(?:(?<!\d):|:(?!\d\d\b))(?!//)(?=\S)(.*)", re.DOTALL)
 
 
 class _Speakers:
-    """Who may have written a line whose colon has no blank behind it.
+    """The possible senders of a line whose colon has no blank after it.
 
-    Where every line of the format has a name, anybody; otherwise those who wrote other lines of the file,
-    the owner, whom the title names, and what looks like a person: WhatsApp's own lines hold colons too.
+    In a format where every line has a name, anybody is possible. Otherwise only senders of other lines of the
+    file, the owner, the person in the title, and personal names, because lines of WhatsApp contain colons
+    too.
     """
 
     def __init__(self, headers: Headers, part_of: Ints, known: Sequence[Senders], *, are_all: bool) -> None:
@@ -216,7 +217,7 @@ class _Speakers:
         self._found: dict[int, set[str]] = {}
 
     def include(self, name: str, part: int) -> bool:
-        """Whether the name is that of somebody who writes in the part's file."""
+        """Return whether the name is a possible sender in the file of the part."""
         if self._are_all or name in self._known[part] or self._known[part].may_be_person(name):
             return True
         if part not in self._found:
@@ -226,8 +227,8 @@ class _Speakers:
 
 
 def _name_and_text(text: str, *, is_alone: bool, part: int, speakers: _Speakers) -> tuple[str | None, str]:
-    """The name and the text of a line without a colon and a blank; no name for a line of WhatsApp's own."""
-    # The blank behind the colon of an empty message may be lost.
+    """Return the name and the text of a line without a colon and blank; WhatsApp's lines have no name."""
+    # The blank after the colon of an empty message may be missing.
     if is_alone and text.endswith(":"):
         return text[:-1], ""
     match = None if text.startswith(_NOTICE_MARKS) else _TIGHT_NAME.fullmatch(text)
@@ -237,7 +238,7 @@ def _name_and_text(text: str, *, is_alone: bool, part: int, speakers: _Speakers)
 def _with_colons(
     names: pl.Series, texts: pl.Series, part_of: Ints, known: Sequence[Senders]
 ) -> tuple[pl.Series, pl.Series]:
-    """Put names together that a colon inside them has cut."""
+    """Join names that were cut at a colon inside them."""
     whole_names, rests = names.to_list(), texts.to_list()
     for part, senders in enumerate(known):
         at_part = np.flatnonzero(part_of == part).tolist() if senders.with_colon else ()
@@ -253,14 +254,14 @@ def _with_colons(
 
 
 def _learned(names: pl.Series, part_of: Ints, known: Sequence[Senders]) -> tuple[list[Sender], Ints]:
-    """The senders, and whose each message is: 0 where no name is one."""
+    """Return the senders, and the index of the sender of each message; 0 if its name is not a sender."""
     distinct = names.unique(maintain_order=True).drop_nulls()
     codes = names.cast(pl.Enum(distinct)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
     pairs = np.where(codes < 0, -1, part_of * len(distinct) + codes)
     firsts, which = _first_places(pairs + 1, len(known) * len(distinct) + 1)
     written, parts = names.gather(firsts).to_list(), part_of[firsts].tolist()
     found, numbers = [NOTIFICATION], np.zeros(len(firsts), np.int64)
-    for at in np.argsort(firsts).tolist():  # in the order in which they spoke
+    for at in np.argsort(firsts).tolist():  # in the order of their first messages
         senders, name = known[parts[at]], written[at]
         sender = None if name is None else senders.get(name) or senders.learn(name)
         if sender is not None:
@@ -270,15 +271,15 @@ def _learned(names: pl.Series, part_of: Ints, known: Sequence[Senders]) -> tuple
 
 
 def _first_places(numbers: Ints, limit: int) -> tuple[Ints, Ints]:
-    """Where each distinct number occurs first, and which of those places each number belongs to.
+    """Return the first place of each distinct number, and the index into these places for each number.
 
-    The numbers are from 0 to below `limit`. Few of them need no sorting.
+    The numbers are at least 0 and below `limit`. A small `limit` avoids sorting.
     """
     if limit > len(numbers):
         _, firsts, which = np.unique(numbers, return_index=True, return_inverse=True)
         return firsts, which
     first_of = np.full(limit, -1, np.int64)
-    first_of[numbers[::-1]] = np.arange(len(numbers))[::-1]  # the first place is written last
+    first_of[numbers[::-1]] = np.arange(len(numbers))[::-1]  # the first place is assigned last, so it wins
     is_met = first_of >= 0
     order: Ints = np.cumsum(is_met) - 1
     return first_of[is_met], order[numbers]

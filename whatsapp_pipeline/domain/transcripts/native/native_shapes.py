@@ -1,8 +1,8 @@
-"""The header shapes of WhatsApp's own exports, and where their fields stand.
+"""The header shapes of WhatsApp's own exports, and the places of their fields.
 
-What belongs here: every shape a native header is known to have; another one is one more alternative here.
-What does not: what dates and times mean (`native_dates.py`), senders and texts (`native_reader.py`), and the
-words of a language (`languages/`).
+What belongs here: every known shape of a native header; a new one is one more alternative here. What does
+not: parsing dates and times (`native_dates.py`), senders and texts (`native_reader.py`), and the words of a
+language (`languages/`).
 
     android    05/01/2025, 10:00 - Maria: oi          5/1/25, 10:00 p. m. - …       05/01/2025 10:00 - …
                10/07/2025 9:30 da manhã - …           02.05.18 à 18:00 - …          5 mar. 2025 10:00 - …
@@ -57,7 +57,7 @@ def _words(found: list[str]) -> str:
 
 @cache
 def any_date() -> str:
-    """An expression of every way to write a date: in numbers, or with a word that may be a month's name."""
+    """Return an expression for all forms of a date: in numbers, or with a word that may be a month."""
     of = rf"(?:{_SPACE}?(?:de|di){_SPACE})?"
     named = (
         rf"\d{{1,2}}\.?{_SPACE}?{of}{_WORD},?{_SPACE}?{of}\d{{4}}"
@@ -70,7 +70,7 @@ def any_date() -> str:
 
 @cache
 def any_time() -> str:
-    """An expression of every way to write a time of day, with words that may name a part of the day."""
+    """Return an expression for all forms of a time of day, with words that may be a part of the day."""
     french = rf"{_SPACE}?h{_SPACE}?\d{{2}}(?:{_SPACE}?min{_SPACE}?\d{{2}}{_SPACE}?s)?"
     clock = rf"\d{{1,2}}(?:[:.]\d{{2}}(?:[:.]\d{{2}})?|{french})"
     words = rf"{_WORD}(?:[.’']?{_SPACE}?[^\W\d_]+(?:-[^\W\d_]+)?\.?){{0,3}}"
@@ -79,12 +79,12 @@ def any_time() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    r"""One order of marks around date and time.
+    r"""One arrangement of punctuation around date and time.
 
-    `header` starts with the `\n` before the line. `line` is the same for the expressions of frames: it has no
-    look-ahead, and starts with the line. `usual` finds most of those lines, the ones whose header is so plain
-    that its date ends with the first space, and it ends with the first `closing`. Each other line with a
-    header has the `hint`, which is found sooner than `line`.
+    `header` starts with the `\n` before the line. `line` is the same expression for polars: it has no
+    look-ahead and starts with the line. `usual` matches most of these lines: the date ends at the first
+    space, and the header ends at the first `closing`. All other lines with a header contain the `hint`, which
+    is faster to search than `line`.
     """
 
     name: Literal["android", "ios", "ios_time_first", "ios_before_2018", "viewer", "bare"]
@@ -97,17 +97,17 @@ class Layout:
 
     @property
     def format(self) -> FormatName:
-        """The format as options and summaries name it."""
+        """Return the name of the format in options and summaries."""
         return "ios" if self.name.startswith("ios") else "android"
 
     @property
     def is_rare(self) -> bool:
-        """Whether the layout is looked for only where no other explains the file."""
+        """Return whether the layout is tried only if no other matches the file."""
         return self.usual is None
 
     @property
     def always_named(self) -> bool:
-        """Whether every line names a sender, so that a line without a name is one with its blank lost."""
+        """Return whether every line names a sender, so that a line without a name only lacks its blank."""
         return self.format == "ios"
 
 
@@ -129,15 +129,15 @@ def _viewer(date_part: str, time_part: str) -> str:
 
 @cache
 def _between() -> str:
-    """What stands between date and time: a comma, blanks, or a word such as `às`."""
+    """Return an expression for the text between date and time: a comma, blanks, or a word such as `às`."""
     joiner = _words(list(phrases().times.joiners))
     return rf"(?:, |[,،]?{_SPACE}(?:{joiner}){_SPACE}|[,،]?{_MARK}{_SPACE}{{1,2}}{_MARK})"
 
 
 @cache
 def layouts() -> tuple[Layout, ...]:
-    """Every layout, the usual ones first."""
-    # The usual way of writing is tried first: that saves a third of the search.
+    """Return all layouts, the usual ones first."""
+    # The usual form is the first alternative, which saves a third of the search.
     date, time = rf"\d\d?/\d\d?/\d\d(?:\d\d)?|{any_date()}", rf"\d\d?:\d\d(?::\d\d)?(?=\]| - )|{any_time()}"
     return (
         Layout(
@@ -169,7 +169,7 @@ def _bare(date_part: str, time_part: str) -> str:
 
 
 def _rare_layouts() -> Iterator[Layout]:
-    # Nothing but a colon or a blank ends these times, so that words behind them are no part of the day.
+    # Only a colon or a blank ends these times, so that words after them are not parts of the day.
     plain = _time_with(_MARK)
     expressions: dict[_Rare, str] = {
         "ios_before_2018": _before_2018(any_date(), plain),
@@ -177,15 +177,15 @@ def _rare_layouts() -> Iterator[Layout]:
         "bare": _bare(any_date(), plain),
     }
     for name, expression in expressions.items():
-        # A date and a time alone are no header: the first lines of blocks have them too.
+        # A date and a time alone are not a header, because the first lines of blocks have them too.
         name_follows = r"(?=[^:\n–-][^:\n]{0,59}:(?:\s|$))" if name == "bare" else ""
         yield Layout(name, re.compile("\n" + expression + name_follows), 1, "^" + expression)
 
 
 def find_layout(text: str, wanted: FormatName = "auto") -> Layout | None:
-    r"""The layout that most headers of a text have, None when there is no header in it.
+    r"""Return the layout of most headers of a text; None if it has no headers.
 
-    The text starts with a `\n`. A sample is looked at, and the whole text when nothing is found in that.
+    The text starts with a `\n`. The function reads a sample, and the whole text if the sample has no headers.
     """
     sample = text[:_SAMPLE]
     known = layouts()
@@ -202,19 +202,19 @@ def find_layout(text: str, wanted: FormatName = "auto") -> Layout | None:
         count = sum(1 for _ in islice(layout.header.finditer(sample), half))
         if count > most:
             best, most = layout, count
-        if most >= half:  # no other has more
+        if most >= half:  # no other layout can have more
             break
     return best
 
 
 def _is_first(layout: Layout, other: Layout, text: str) -> bool:
-    """Whether a text's first header of a layout stands above the first of another."""
+    """Return whether the first header of a layout is above the first header of another."""
     first, others = layout.header.search(text), other.header.search(text)
     return first is not None and (others is None or first.start() < others.start())
 
 
 def names_in(text: str, layout: Layout, limit: int) -> Iterator[str]:
-    """What stands where names do in the first headers of a text, each found when it is asked for."""
+    """Yield the text at the place of the name in each of the first headers."""
     text = f"\n{text}"
     for match in islice(layout.header.finditer(text), limit):
         end = text.find(":", match.end(), match.end() + _LONGEST_NAME)
