@@ -54,11 +54,13 @@ def requests_of(customers: int) -> Requests:
         "message": (lambda rng: f"/customers/{some(rng)}?around=chat:{some(rng)}", 50, 12),
         "search, 0.1 %": (lambda _: "/search?q=raro", 100, 6),
         "search, 1 %": (lambda _: "/search?q=medio", 100, 2),
-        "search, a third": (lambda _: "/search?q=comum", 300, 2),
-        "search, a third, by date": (
+        "search, 1.4 %": (lambda _: "/search?q=bastante", 300, 1),
+        "search, a third: too common": (lambda _: "/search?q=comum", 300, 1),
+        "search, a third, newest first": (lambda _: "/search?q=comum&sort=date", 300, 1),
+        "search, a third, of a month": (
             lambda _: "/search?q=comum&sort=date&since=2024-01-01&until=2024-01-31",
             300,
-            2,
+            1,
         ),
         "search in a customer of 1,000": (lambda rng: f"/search?q=comum&customer={large(rng)}", 50, 6),
         "find in a conversation of 1,000": (lambda rng: f"/customers/{large(rng)}?find=comum", 50, 4),
@@ -172,6 +174,7 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=50_000)
     parser.add_argument("--rate", type=float, default=50)
     parser.add_argument("--seconds", type=float, default=60, help="how long the mix is sent")
+    parser.add_argument("--alone", type=float, default=10, help="how long each kind is sent alone")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bc-") as name:
@@ -198,6 +201,12 @@ def _measure(
     def mix(count: int) -> list[tuple[str, str]]:
         return [(kind, kinds[kind][0](rng)) for kind in rng.choices(list(kinds), weights, k=count)]
 
+    def alone(kind: str) -> list[float]:
+        """Return what requests of one kind take when nothing else is asked for."""
+        address = kinds[kind][0]
+        wanted = [(kind, address(rng)) for _ in range(round(options.rate * options.alone))]
+        return steady(client, wanted, rate=options.rate)[kind]
+
     sizes = {kind: len(client.get(address(rng)).content) / 1e3 for kind, (address, _, _) in kinds.items()}
     steady(client, mix(100), rate=20)  # warm up
     used = {
@@ -205,29 +214,38 @@ def _measure(
         for kind, (address, _, _) in kinds.items()
     }
     load = os.getloadavg()[0]
-    took = steady(client, mix(round(options.rate * options.seconds)), rate=options.rate)
+    by_itself = {kind: alone(kind) for kind in kinds}
+    mixed = steady(client, mix(round(options.rate * options.seconds)), rate=options.rate)
+    pages = throughput(
+        client, lambda: f"/customers/{rng.randint(1, options.customers)}", connections=32, seconds=10
+    )
     lines = [
         "# The console",
         "",
         f"`python -m bench.console --messages {options.messages} --customers {options.customers}"
-        f" --rate {options.rate:g} --seconds {options.seconds:g}` on {machine()};",
+        f" --rate {options.rate:g} --seconds {options.seconds:g} --alone {options.alone:g}` on {machine()};",
         f"load average {load:.1f} before the measurements (0 to 1 where nothing else runs on the machine).",
-        f"All kinds mixed, {options.rate:g} requests/s together. p50 and p95: milliseconds from the moment a",
-        "request was due until its whole answer was there. Processor: milliseconds of console and server",
-        "together for one request, which other work on the machine changes little.",
         "",
-        "| request | of the mix | p50 | p95 | most that p95 may be | processor | page |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"Alone: {options.rate:g} requests/s of one kind for {options.alone:g} s, one kind after the other.",
+        f"Mixed: {options.rate:g} requests/s of all kinds together for {options.seconds:g} s, each with its",
+        "share. p50, p95: milliseconds from the moment a request was due until its whole answer was there.",
+        "Processor: milliseconds of console and server together for one request; other work on the machine",
+        "changes it little.",
+        "",
+        "| request | most that p95 may be | alone p50 | alone p95 | share of the mix | mixed p50 | mixed p95 "
+        "| processor | page |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for kind, (_, most, share) in kinds.items():
-        middle, high = statistics.median(took[kind]), percentile(took[kind], 0.95)
+        figures = [
+            f"{figure:.0f}"
+            for took in (by_itself[kind], mixed[kind])
+            for figure in (statistics.median(took), percentile(took, 0.95))
+        ]
         lines.append(
-            f"| {kind} | {share} % | {middle:.0f} | {high:.0f} | {most} | {used[kind]:.0f} "
-            f"| {sizes[kind]:.1f} kB |"
+            f"| {kind} | {most} | {figures[0]} | {figures[1]} | {share} % | {figures[2]} | {figures[3]} "
+            f"| {used[kind]:.0f} | {sizes[kind]:.1f} kB |"
         )
-    pages = throughput(
-        client, lambda: f"/customers/{rng.randint(1, options.customers)}", connections=32, seconds=10
-    )
     lines += [
         "",
         f"32 connections without a pause: {pages:.0f} customer pages/s (wanted: 200).",

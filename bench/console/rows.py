@@ -1,7 +1,7 @@
 """Customers, orders and messages in a database, written by the server itself.
 
 Every 500th customer has 1,000 messages, the others share the rest evenly. A word's share of the messages is
-known: `comum` stands in a third of them, `medio` in 1 %, `raro` in 0.1 %.
+known: `comum` stands in a third of them, `bastante` in 1.4 %, `medio` in 1 %, `raro` in 0.1 %.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ SELECT f.id, n, f.first_message_at + n * interval '7 minutes', CASE WHEN n % 3 =
        (SELECT string_agg('palavra' || floor(20000 * power(random(), 3) + w * 0), ' ')
           FROM generate_series(1, 8 + n * 0) w)
        || CASE WHEN random() < 0.33 THEN ' comum' ELSE '' END || CASE WHEN random() < 0.01 THEN ' medio' ELSE '' END
-       || CASE WHEN random() < 0.001 THEN ' raro' ELSE '' END, n, n
+       || CASE WHEN random() < 0.001 THEN ' raro' ELSE '' END
+       || CASE WHEN random() < 0.014 THEN ' bastante' ELSE '' END, n, n
   FROM chat_files f, generate_series(1, CASE WHEN f.id_contato % 500 = 0 THEN 1000 ELSE :per_chat END) n;
 INSERT INTO chat_sessions (id_chat_file, number, started_at, ended_at, message_count, id_ordem_servico,
                            order_match_status, order_match_method, order_match_confidence)

@@ -249,8 +249,10 @@ SEARCH_START = (
     'Use aspas para uma frase exata ("tela quebrada"), OR entre alternativas e - para excluir uma palavra.'
 )
 TOO_COMMON = (
-    "O termo aparece em mensagens demais. Informe início e fim do período, um cliente ou mais uma palavra."
+    "O termo aparece em mensagens demais para ordenar por relevância. Informe início e fim do período, um "
+    "cliente ou mais uma palavra."
 )
+SHOW_NEWEST = "Ver as mais recentes"
 NOTHING_FOUND_READER = "Nenhum cliente e nenhuma ordem de serviço encontrados."
 YES, NO = "Sim", "Não"
 WORDS = "Palavras"

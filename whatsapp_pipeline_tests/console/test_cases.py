@@ -106,6 +106,8 @@ def test_a_reader_sees_cases_and_changes_none(desk: tuple[RunningConsole, httpx.
         ("2025-01-06 20:00", "2025-01-07 07:00", 0),
         ("2025-01-07 09:00", "2025-01-06 09:00", 0),
         ("2024-12-31 17:00", "2025-01-02 09:00", 2),  # over a holiday
+        # 2024 has 256 weekdays and 49 Saturdays that are no holidays; 1 + 4 hours before it, one after.
+        ("2023-12-29 17:00", "2025-01-02 09:00", 1 + 4 + 256 * 10 + 49 * 4 + 1),
     ],
 )
 def test_waiting_is_counted_in_business_hours(start: str, end: str, hours: int) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from whatsapp_pipeline.console.pages import search
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
 from whatsapp_pipeline.store.operations.console_views import view_subject
@@ -265,6 +266,23 @@ def test_every_filter_of_a_search_counts(analyst: httpx.Client, people: Prepared
         assert len(_hits(analyst.get("/search", params=query).text)) == count, query
     marked = analyst.get("/search", params={"q": "orcamento"}).text
     assert "<mark>orçamento</mark>" in marked
+
+
+def test_a_common_term_asks_for_less_and_offers_the_newest(
+    analyst: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_TOO_COMMON", 50)
+    page = analyst.get("/search", params={"q": "tela", "side": "from"}).text
+    assert "mensagens demais" in page
+    assert not _hits(page)
+    newest = re.search(r'class="notice">[^<]*<a href="([^"]+)">Ver as mais recentes', page)
+    assert newest is not None
+    page = analyst.get(newest[1].replace("&amp;", "&")).text
+    assert newest[1].endswith("side=from&amp;sort=date")
+    assert len(_hits(page)) == 20
+    assert "mensagens demais" not in page
+    for narrow in ({"customer": "7"}, {"since": "2025-01-01", "until": "2025-01-31"}):
+        assert len(_hits(analyst.get("/search", params={"q": "tela", **narrow}).text)) == 20
 
 
 @pytest.mark.parametrize(

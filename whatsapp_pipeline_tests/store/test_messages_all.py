@@ -276,7 +276,6 @@ _BOTH_TABLES = {
     "sql/queries/summaries/check_summary_evidence_exists.sql": "which cited ids exist",
     "sql/queries/summaries/check_summaries_cite_their_customer.sql": "whose the cited ids are",
     "sql/queries/summaries/check_commitments_cite_their_customer.sql": "whose their messages are",
-    "sql/queries/chats/search_matching.sql": "hits before the view's joins; test_views.py holds them equal",
     "whatsapp_pipeline/store/chats/search.py": "an estimate of the hits, which reads no message",
 }
 

@@ -80,6 +80,11 @@ class Query:
         return replace(self, order=None, after=None).address()
 
     @property
+    def newest_first(self) -> str:
+        """The address of this query in the order of time."""
+        return replace(self, sort="date", after=None).address()
+
+    @property
     def has_words(self) -> bool:
         """Whether there is anything to look for."""
         return any(map(str.isalnum, self.words))
@@ -234,8 +239,8 @@ def _people_and_orders(page: Page, query: Query) -> tuple[list[object], list[obj
 
 
 def _is_too_common(page: Page, query: Query, parsed: ParsedWords) -> bool:
-    """Return whether too many messages hold the words to rank them quickly."""
-    if query.is_narrow or (query.since is not None and query.until is not None):
+    """Return whether too many messages hold the words to rank them quickly; the newest are found at once."""
+    if query.sort == "date" or query.is_narrow or (query.since is not None and query.until is not None):
         return False
     return estimated_hits(page.conn, parsed) > _TOO_COMMON
 

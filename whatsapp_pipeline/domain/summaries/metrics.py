@@ -111,15 +111,23 @@ def business_days(first: date, last: date, hours: BusinessHours) -> Iterator[Bus
         total += closes - opens
 
 
+@lru_cache(maxsize=64)
+def _usual_year(year: int) -> tuple[BusinessDay, ...]:
+    """Return the days of a year by the usual opening hours; a list of cases asks for the same years."""
+    return tuple(business_days(date(year, 1, 1), date(year, 12, 31), BusinessHours()))
+
+
+def _seconds_of_year(moment: datetime) -> int:
+    """Return the business seconds between the first moment of a year and `moment`."""
+    day = _usual_year(moment.year)[moment.timetuple().tm_yday - 1]
+    return day.seconds_before + min(max(_seconds(moment.time()), day.opens), day.closes) - day.opens
+
+
 def business_hours_between(start: datetime, end: datetime) -> int:
     """Return the whole business hours between two local moments, by the usual opening hours and holidays."""
     if end <= start:
         return 0
-    days = list(business_days(start.date(), end.date(), BusinessHours()))
-
-    def before(moment: datetime, place: int) -> int:
-        day = days[place]
-        second = moment.hour * 3600 + moment.minute * 60 + moment.second
-        return day.seconds_before + min(max(second, day.opens), day.closes) - day.opens
-
-    return (before(end, -1) - before(start, 0)) // 3600
+    whole_years = sum(
+        _seconds_of_year(datetime(year, 12, 31, 23, 59)) for year in range(start.year, end.year)
+    )
+    return (whole_years + _seconds_of_year(end) - _seconds_of_year(start)) // 3600

@@ -167,8 +167,11 @@ def find_messages(
         order=f"score DESC, {NEWEST_FIRST}" if by_rank else NEWEST_FIRST,
         after=_after(search, by_rank=by_rank),
     )
+    # A prepared statement could be planned once for all words and periods; only with the word itself does the
+    # server know whether the index over words or the one over times is the shorter way.
+    prepare = None if search.is_scoped else False
     with conn.cursor(row_factory=class_row(PageHit)) as cursor:
-        return cursor.execute(statement.encode(), _values(search, *parsed)).fetchall()
+        return cursor.execute(statement.encode(), _values(search, *parsed), prepare=prepare).fetchall()
 
 
 def _filled(name: str, **parts: str) -> str:
@@ -203,20 +206,15 @@ def _found_in_scope(search: MessageSearch, by_rank: bool) -> str:
 
 
 def _found_everywhere(search: MessageSearch, by_rank: bool) -> str:
-    def score(table: str) -> str:
-        return f"ts_rank({table}.search, (SELECT query FROM wanted))::float8" if by_rank else "0::float8"
+    def matching(source: str, table: str, *, at: str, attachment: str) -> str:
+        conditions = _filters(
+            search, at=f"{table}.{at}", side=f"{table}.direction", attachment=f"{table}.{attachment}"
+        )
+        score = f"ts_rank({table}.search, (SELECT query FROM wanted))::float8" if by_rank else "0::float8"
+        return _filled(
+            f"chats/search_matching_{source}", score=score, conditions=" AND ".join(conditions or ["true"])
+        )
 
-    chat = _filters(
-        search, at="m.message_timestamp", side="m.direction", attachment="m.attachment_kind = %(attachment)s"
-    )
-    live = _filters(search, at="w.local_time", side="w.direction", attachment="w.type = %(attachment)s")
-    matching = _filled(
-        "chats/search_matching",
-        chat_score=score("m"),
-        live_score=score("w"),
-        chat_conditions=" AND ".join(chat or ["true"]),
-        live_conditions=" AND ".join(live or ["true"]),
-    )
     last = "(SELECT at FROM messages_all WHERE source = %(after_source)s AND message_id = %(after_id)s)"
     beyond, tied = "true", "false"
     if search.after is not None and by_rank:
@@ -226,7 +224,8 @@ def _found_everywhere(search: MessageSearch, by_rank: bool) -> str:
         beyond, tied = f"at < {last}", f"at = {last}"
     return _filled(
         "chats/search_everywhere",
-        matching=matching,
+        chats=matching("chats", "m", at="message_timestamp", attachment="attachment_kind = %(attachment)s"),
+        live=matching("live", "w", at="local_time", attachment="type = %(attachment)s"),
         beyond=beyond,
         tied=tied,
         order="score DESC, at DESC" if by_rank else "at DESC",
