@@ -1,4 +1,4 @@
-"""Which databases the project uses: the user's, or the embedded server's.
+"""The databases of the project: the user's, or those of the embedded server.
 
 What belongs here: turning settings into the URL of the pipeline's database and of Dagster's own. What does
 not: starting the embedded server (embedded.py) and opening connections (store/connection.py).

@@ -1,4 +1,4 @@
-"""Every setting of the project: its environment variable, its type, its default and what it does.
+"""All settings of the project: environment variable, type, default and description.
 
 What belongs here: reading the process environment, completed by `.env` in the checkout, and checking each
 value. What does not belong here: reading other files or a database. A value that does not fit is a
@@ -116,7 +116,7 @@ _Checkpoint = Literal["contacts_complete", "files_indexed", "links_reviewed"]
 
 
 def _setting(variable: str, description: str, default: object = None, *, example: str = "") -> Any:  # noqa: ANN401  # pydantic's Field is Any too
-    """Declare a field: its variable, what it does, its default, and its value in `.env.example`."""
+    """Declare a field: its variable, description, default, and its value in `.env.example`."""
     return Field(default, validation_alias=variable, description=description, examples=[example])
 
 
@@ -448,7 +448,7 @@ def variable_of(field_name: str) -> str:
 def from_mapping(environment: Mapping[str, str]) -> Settings:
     """Read the settings from `environment`; an empty variable counts as not set.
 
-    Raises SettingError with the variable, its value and what was expected.
+    Raises SettingError with the variable, its value and the expected form.
     """
     variables = {variable_of(name) for name in Settings.model_fields}
     values = {name: value.strip() for name, value in environment.items() if name in variables}

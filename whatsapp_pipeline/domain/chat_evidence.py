@@ -15,8 +15,8 @@ from whatsapp_pipeline.domain import titles, vocabulary
 
 SESSION_GAP = timedelta(hours=24)
 
-# What is found of a chat: its sessions, numbered from 1. Times are naive, as in the file; the words of each
-# kind are in the order they were first said: by time, then as the file has them.
+# The sessions of a chat, numbered from 1. Times are naive, as in the file. The words of each kind are in the
+# order of their first use: by time, then by position in the file.
 SESSION_SCHEMA: Mapping[str, pl.DataType] = {
     "chat": pl.Int64(),
     "number": pl.Int64(),
@@ -34,14 +34,14 @@ _Finder = Callable[[str], Sequence[str]]
 # Nearly all letters that are not ASCII are these; replacing them costs a third of taking all apart.
 _LATIN = {letter: vocabulary.fold_ascii(letter) for letter in map(chr, range(0x80, 0x100))}
 
-# Stretches of a chat: what is known of its sessions so far.
+# The sessions of a chat that are known so far.
 _STRETCHES = {
     "chat": pl.Int64(),
     "start": pl.Datetime("us"),
     "end": pl.Datetime("us"),
     "count": pl.Int64(),
 }
-# What was said in them, each key of a kind where it was said first; a message's in order of appearance.
+# The first use of each key of a kind in a session; keys of one message are in order of appearance.
 _WORDS = {
     "chat": pl.Int64(),
     "timestamp": pl.Datetime("us"),
@@ -149,7 +149,7 @@ def _words(talk: pl.DataFrame) -> pl.DataFrame:
 
 
 def _folded(texts: pl.DataFrame) -> pl.DataFrame:
-    """Texts as `vocabulary.fold_ascii` has them, but for capitals; in no order."""
+    """Fold texts like `vocabulary.fold_ascii`, but keep capitals; the order of the result is undefined."""
     is_ascii = pl.col("text").str.len_bytes() == pl.col("text").str.len_chars()
     plain = texts.filter(is_ascii)
     accented = texts.filter(~is_ascii).with_columns(pl.col("text").str.replace_many(_LATIN))

@@ -1,4 +1,4 @@
-"""What a chat file is called, in every way that exports name files.
+"""Names of chat files, in all forms that exports use.
 
 What belongs here: from a file's path to its title, and what names a chat across files. What does not: what
 the title says (titles.py), and the phrases of native names (transcripts/languages/).
@@ -68,7 +68,7 @@ def _read(part: str) -> ChatName:
     stem = _COPY.sub("", _SUFFIX.sub("", unicodedata.normalize("NFC", part)).strip())
     if stem.lower() == _NAMELESS:
         return ChatName(None, None, True)
-    # Polars comes with it: not for every process that only loads the definitions.
+    # This import loads polars, which a process that only loads the definitions does not need.
     from whatsapp_pipeline.domain.transcripts.phrases import phrases
 
     if phrases().is_combined(stem):

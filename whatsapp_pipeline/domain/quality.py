@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-# None stands for rows that belong to no month, and for all rows of a check that is not monthly.
+# None means rows that belong to no month, and all rows of a check that is not monthly.
 Month: TypeAlias = str | None
 State: TypeAlias = Literal["red", "accepted", "passed", "empty"]
 _NAMED = 3  # the most months that a description names; the table has all of them

@@ -110,13 +110,13 @@ def name_of_key(phone_key: str) -> str:
 
 
 def names_in_text(text: str) -> Iterator[str]:
-    """Yield every name that a number in a text may stand for."""
+    """Yield the names of all identities that a number in a text may be."""
     for span in find_phone_spans(text):
         yield from map(name_of_key, span.keys)
 
 
 def names_in_path(path: str) -> Iterator[str]:
-    """Yield every name that a number in an archive path may stand for, except the time in a file name."""
+    """Yield the names of all identities that a number in an archive path may be, except times."""
     for part in path.split("/"):
         named = parse_file_name(part)
         yield from names_in_text(part if named is None else named.title)

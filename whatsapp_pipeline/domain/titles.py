@@ -1,4 +1,4 @@
-"""What a chat's title says: a phone, a name, an order, a device.
+"""The parts of a chat's title: a phone, a name, an order, a device.
 
 What belongs here: reading file names and titles. What does not: cleaning a name for comparison
 (domain/matching/names/) and what numbers mean (domain/phones.py).
@@ -18,7 +18,7 @@ from whatsapp_pipeline.domain.vocabulary import find_devices, find_title_words, 
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """What `WhatsApp - 2025-01-05 10 00 00 - <title>.txt` says; the time is metadata, no message's date."""
+    """The parts of `WhatsApp - 2025-01-05 10 00 00 - <title>.txt`; the time is not that of a message."""
 
     time: datetime
     title: str
@@ -26,7 +26,7 @@ class FileName:
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """A title's parts. `name` is what is left for a person or company, as written; None when nothing is.
+    """A title's parts. `name` is the rest, which names a person or company, as written; None if it is empty.
 
     WhatsApp's own identifiers (a privacy identifier, or the base64 identifier of an unsaved contact) are
     neither a phone nor a name: such a title has only its raw text. `is_cut`: a long label that the export
@@ -48,10 +48,10 @@ _FILE_NAME = re.compile(
 )
 
 # "OS 30123" in all its shapes. A strong mark (O.S., OS:, OS#, nº, ordem de serviço) takes short numbers too;
-# a bare "os" is also Portuguese for "the", so it takes four digits and more, and no year; so does what is
-# said in words ("sua OS é 31930", "os de número 31930").
-# The first letter is matched as it stands and looked behind only then: a text is passed over at the speed of
-# finding an "o", which counts because every message is searched.
+# a bare "os" is also Portuguese for "the", so it needs at least four digits that are not a year. The same
+# holds for words such as "sua OS é 31930" and "os de número 31930".
+# The expression begins with a letter, and the look-behind follows it. So the search is as fast as finding an
+# "o", which matters because every message is searched.
 _ORDER = re.compile(
     r"""(?-i:[oO]) (?<![^\W_].) (?:
         (?: \.\s?s\.? | rdem(?:\s+de\s+servi[cç]o)?
@@ -167,5 +167,5 @@ def _name(text: str) -> str | None:
         for start, end in reversed(find_title_words(folded)):
             plain = plain[:start] + " " + plain[end:]
     name = _EDGE.sub("", " ".join(plain.split()))
-    name = re.sub(r"\s+\d{1,3}$", "", name)  # what a model number leaves behind: "Ana iphone 11"
+    name = re.sub(r"\s+\d{1,3}$", "", name)  # the rest of a model number: "Ana iphone 11"
     return name if any(char.isalpha() for char in name) else None

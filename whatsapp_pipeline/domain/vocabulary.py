@@ -1,11 +1,11 @@
 """The words of a repair shop: devices, brands, and words said when an order opens or closes.
 
-What belongs here: finding them in a text. The words themselves stand in `vocabulary.toml`. What does not:
-how much a match of them counts (domain/matching/).
+What belongs here: finding them in a text. The words are in `vocabulary.toml`. What does not:
+the weight of a match (domain/matching/).
 
-Every message of an archive is searched, so a vocabulary is one expression whose phrases are grouped by their
-first letter: at a word that begins none of them it tries some twenty letters, not all the phrases. Columns of
-texts are searched by another engine first, with expressions made of the same phrases.
+Every message of an archive is searched, so a vocabulary is one expression that groups its phrases by their
+first letter. At a word that begins none of them it tries some twenty letters and not all phrases. polars
+searches columns of texts first, with expressions of the same phrases.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ def fold_ascii(text: str) -> str:
 
 def _expression(phrase: str) -> str:
     """Turn a phrase into an expression that takes a hyphen or nothing for its spaces."""
-    # The separators are spaces in Python, but not to the other engine.
+    # The separators \x1c to \x1f are spaces in Python, but not in polars.
     return re.escape(phrase).replace(r"\ ", r"[\s\x1c-\x1f-]?")
 
 
 class Finder:
     """Finds the phrases of a vocabulary in a text and names their keys.
 
-    `expression` cuts the words out of a folded text, be it with capitals: what `find` finds in each of them
-    is what it finds in the text. It is for polars, that is Rust's regex, which looks to neither side.
+    `expression` extracts words from a folded text, which may have capitals: `find` finds the same in these
+    words as in the text. It is for polars, whose regex engine (Rust) has no look-around.
     """
 
     def __init__(self, *groups: Mapping[str, Sequence[str]]) -> None:
@@ -55,8 +55,8 @@ class Finder:
             for letter, phrases in groupby(ordered, key=itemgetter(0))
         )
         self.pattern = re.compile(rf"(?<![a-z0-9])(?:{body})(?![a-z])")
-        # A digit may follow; what else does is left to the next word, which begins with what is no letter.
-        # An underscore can't be left, for it counts as a letter there: the rest is then cut out whole.
+        # A digit may follow. Any other character belongs to the next word, which begins with a character that
+        # is not a letter. An underscore counts as a letter there, so the expression takes the rest after it.
         self.expression = rf"(?i)(?:^|[^a-z0-9])(?:{body})(?:[0-9]|(?-u:\b{{end-half}})|_(?s:.)*)"
         self._spaces = re.compile(r"[\s-]+")
         self._keys = {phrase.replace(" ", ""): tuple(names) for phrase, names in keys.items()}
@@ -90,5 +90,5 @@ def find_stages(text: str) -> list[str]:
 
 
 def find_title_words(folded: str) -> list[tuple[int, int]]:
-    """Return the spans of words about devices and work in a folded title: what is no part of a name."""
+    """Return the spans of words about devices and work in a folded title, which are not part of a name."""
     return [match.span() for match in _TITLE_WORDS.pattern.finditer(folded)]

@@ -129,7 +129,7 @@ def lines(text: str) -> Markup:
 
 
 def marked(text: str, start: str, end: str) -> Markup:
-    """Escape text on one line; what stands between the marks stands out."""
+    """Escape text on one line; text between the marks is emphasised."""
     shown = _INVISIBLE.sub("\ufffd", " ".join(text.split()))
     parts = re.split(f"{re.escape(start)}(.*?){re.escape(end)}", shown)
     made = Markup("").join(

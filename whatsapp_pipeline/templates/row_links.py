@@ -1,4 +1,4 @@
-"""Where a value in a table of failing rows leads.
+"""Links of the values in a table of failing rows.
 
 What belongs here: the address of a chat, a customer or an order, the same for every page. What does not: the
 pages themselves, and who may open them.

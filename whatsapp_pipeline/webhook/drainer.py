@@ -100,7 +100,7 @@ class Drainer:
                 pause = min(_LONGEST_PAUSE, pause * 2)
 
     def _warn_about_schema(self) -> None:
-        """Warn once if the schema is not current. Draining goes on: an older schema may accept deliveries."""
+        """Warn once if the schema is not current; continue, because an older schema may accept deliveries."""
         try:
             problem = _UNMIGRATED if pending_migrations(self._url) else None
         except PipelineError as error:

@@ -41,7 +41,7 @@ def encode_record(
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The whole records at the start of some data, where the next would begin, and what is found there."""
+    """The complete records at the start of some data, the place of the next one, and how the data ends."""
 
     records: list[Record]
     next_offset: int

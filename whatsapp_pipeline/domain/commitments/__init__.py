@@ -1,4 +1,4 @@
-"""What staff and customers promise each other in messages: prices, deadlines, approvals, pick-ups, payments.
+"""Commitments of staff and customers in messages: prices, deadlines, approvals, pick-ups, payments.
 
 What belongs here: reading one message (pure rules over its words) and the state of one customer's
 commitments. What does not: SQL, files and wording for people.

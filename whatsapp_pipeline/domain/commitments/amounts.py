@@ -1,6 +1,6 @@
 """Amounts of money in a clause, and which of them are a price that the shop asks.
 
-What belongs here: reading amounts, and what stands around one that is no price. What does not: dates
+What belongs here: reading amounts, and the words around numbers that are not prices. What does not: dates
 (when.py).
 """
 
@@ -24,7 +24,7 @@ _NAMED = re.compile(
     rf"(?:\b(?:{around_amounts('named')})(?: (?:e|a|o|de|do|n|numero)){{0,2}}|[a-z]-|#|n°|nº) ?$"
 )
 _ADDRESS = re.compile(r"\b(?:rua|avenida|av|travessa|rodovia|alameda|estrada|praca|cep|bairro)\b[^,]*$")
-# What makes a bare number a price: the word before it in the clause, or what comes after it.
+# Words before or after a bare number that make it a price.
 _ASKS = re.compile(rf"\b(?:{around_amounts('asks')})\b[^,]*$")
 _AFTER = re.compile(rf" ?(?:{around_amounts('after')})")
 # What makes an amount none that is asked: denied, a discount, received, others' prices.
@@ -32,7 +32,7 @@ _NO_PRICE_BEFORE = re.compile(rf"\b(?:{around_amounts('no_price_before')})(?: r 
 _NO_PRICE_AFTER = re.compile(rf"(?: reais)? ?(?:{around_amounts('no_price_after')})")
 # "110 ou 220", "220v": the voltage of a device.
 _VOLTAGE = re.compile(r"\b(?:110|127|220)(?: ?v)? ?(?:/|ou|e|para) ?(?:110|127|220)\b")
-# A clause that begins with the amount and says what it is for, or is nothing but an amount in words.
+# A clause that begins with the amount and names its purpose, or that is only an amount in words.
 _LEADS = re.compile(r"(?:e |entao |olha |oi |so |uns |umas |da |ai )*$")
 _FOR = re.compile(r" (?:[oa]s? \w{3,}|n[oa]s? (?:pix|dinheiro|cartao|debito|troca|total)|a \w+cao)\b")
 _OTHERS = re.compile(rf"\b(?:{around_amounts('others')})\b")
@@ -54,12 +54,12 @@ def parse_amount(written: str) -> Decimal:
 
 
 def _names_something(before: str, after: str) -> bool:
-    """Whether a number is a measure, a model, an address, and no amount."""
+    """Return whether a number is a measure, a model or an address instead of an amount."""
     return bool(_MEASURE.match(after) or _NAMED.search(before) or _ADDRESS.search(before))
 
 
 def _is_asked(value: Decimal, before: str, after: str, *, in_words: bool, alone: bool) -> bool:
-    """Whether a bare number is a price: a word asks for it, it says what it is for, or it follows a price."""
+    """Return whether a bare number is a price: a word or price before it, or its purpose, shows it."""
     if _ASKS.search(before) or _AFTER.match(after):
         return True
     if alone and re.fullmatch(r"(?: reais)?(?: tudo)?", after):

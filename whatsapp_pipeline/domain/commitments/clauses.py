@@ -108,9 +108,9 @@ _SHORT = short_forms()
 
 
 def _mended(word: str) -> str:
-    """Return the word that a mistyped one stands for, or the word itself.
+    """Return the word that was mistyped, or the word itself.
 
-    First and last letters must agree, so that another tense or person is never taken for a slip.
+    First and last letters must agree, so that another tense or person is not treated as a typing error.
     """
     if word in _KNOWN or len(word) < 5:
         return word
@@ -170,7 +170,7 @@ def _thousands(match: re.Match[str]) -> str:
 
 
 class _Spelled(dict[str, str]):
-    """Words between spaces as they are spelled plainly; what is learnt of one is remembered."""
+    """Cache of words and their standard forms."""
 
     def __missing__(self, raw: str) -> str:
         spelled = " ".join(_WORD.sub(_spell, raw).replace("c/", "com ").split())
@@ -184,7 +184,7 @@ _SPELLED = _Spelled()
 
 
 def plain(folded: str) -> str:
-    """Spell a folded clause as rules expect it: no slang, numbers in digits."""
+    """Rewrite a folded clause in the form that rules expect: no slang, numbers in digits."""
     words = [_SPELLED[raw] for raw in folded.split()]
     text = _TWICE.sub(r"\1", _THOUSANDS.sub(_thousands, " ".join(words)))
     text = _NUM.sub("nao", text)

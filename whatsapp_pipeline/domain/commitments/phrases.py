@@ -47,5 +47,5 @@ def needed_words() -> frozenset[str]:
 
 
 def around_amounts(name: str) -> str:
-    """Return a list of what stands beside amounts, as alternatives."""
+    """Return a list of words beside amounts, as alternatives of an expression."""
     return "|".join(_TABLE["amounts"][name])

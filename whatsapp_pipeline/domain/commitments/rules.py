@@ -1,4 +1,4 @@
-"""What one message commits its writer to, by rules over its clauses.
+"""Commitments in one message, found by rules over its clauses.
 
 What belongs here: the patterns of each kind and what cancels them: questions, denials, conditions, the
 words and prices of others. What does not: amounts (amounts.py), dates (when.py) and what became of a
@@ -37,7 +37,7 @@ Side: TypeAlias = Literal["staff", "customer"]
 
 
 class Mention(NamedTuple):
-    """What a message says. `amount` in reais, `due` a code of when.py, `length` such as `90d`.
+    """A mention of a commitment. `amount` is in reais, `due` is a code of when.py, `length` is e.g. `90d`.
 
     `start`, `end` are the place of the clause in the message.
     """
@@ -51,8 +51,8 @@ class Mention(NamedTuple):
     length: str | None = None
 
 
-# Which kinds a word can belong to, as bits: most messages hold no such word and are not looked at any
-# further.
+# The kinds that a word may belong to, as bits. Most messages have no such word, so their clauses are not
+# read.
 _PRICE, _LENGTH, _DUE, _DATE, _FETCHED, _APPROVAL, _REFUSAL, _PAYMENT, _TAKING, _SHOWN = (
     1 << bit for bit in range(10)
 )
@@ -73,7 +73,7 @@ _COMPILED = tuple((bit, trigger(name)) for bit, name in _TRIGGERS)
 
 
 class _Bits(dict[str, int]):
-    """The bits of words; what is learnt of a word is remembered."""
+    """Cache of words and their bits."""
 
     def __missing__(self, word: str) -> int:
         bits = 0
@@ -136,7 +136,7 @@ _NO_PICKUP = phrase_pattern("no_pickup")
 
 
 def read_commitments(text: str, forms: Sequence[str] | None = None) -> tuple[Mention, ...]:
-    """Return what a message would say if staff wrote it, and what it would if the customer did.
+    """Return the mentions in a message, both if staff wrote it and if the customer did.
 
     `forms` are the message's tokens where they are known already.
     """
@@ -154,7 +154,7 @@ def read_commitments(text: str, forms: Sequence[str] | None = None) -> tuple[Men
 
 
 def _asked(sentence: Sentence, number: int) -> bool:
-    """Whether a clause is part of a question; in "fica 350, pode ser?" only the end is."""
+    """Return whether a clause is part of a question; in "fica 350, pode ser?" only the end is."""
     if not sentence.asks:
         return False
     if number == len(sentence.clauses) - 1:
@@ -312,7 +312,7 @@ def _deadline(text: str, following: str, warranties: set[str | None]) -> str | N
 
 
 def _shown(clause: Clause, bits: int) -> Mention | None:
-    """What a clause of staff shows of an earlier commitment: ready, late, paid."""
+    """Return the evidence of an earlier commitment in a clause of staff: ready, late, paid."""
     text, place = clause.text, (clause.start, clause.end)
     if bits & (_DUE | _SHOWN) and _LATE.search(text):
         return Mention("said_late", "staff", *place)

@@ -1,7 +1,7 @@
-"""What became of a customer's commitments: superseded, answered, kept or broken, each with what shows it.
+"""The state of a customer's commitments: superseded, answered, kept or broken, each with its evidence.
 
 What belongs here: following one customer's mentions in time. What does not: reading messages (rules.py),
-and what is due today, which the database works out for the day on which it is asked.
+and commitments that are due today, which the database computes for the day of the query.
 
 Rules
 - A quote is answered by the customer's next approval or refusal; a quote of another day takes its place.
@@ -23,7 +23,7 @@ from whatsapp_pipeline.domain.commitments.rules import EVIDENCE_KINDS, Mention
 from whatsapp_pipeline.domain.summaries.metrics import holidays_of
 
 Outcome: TypeAlias = Literal["superseded", "approved", "refused", "kept", "broken"]
-# Evidence of another matter: what is said so long afterwards is about something else.
+# A message that is later than this is about another matter.
 _REACH = timedelta(days=60)
 
 
@@ -110,7 +110,7 @@ class _Ledger:
         self.made[number] = replace(self.made[number], outcome=outcome, outcome_ref=ref)
 
     def add(self, commitment: Commitment) -> None:
-        """Take in a commitment and settle what it answers or replaces."""
+        """Add a commitment and settle those that it answers or replaces."""
         kind, one = commitment.said.mention.kind, commitment.said
         self.made.append(commitment)
         number = len(self.made) - 1

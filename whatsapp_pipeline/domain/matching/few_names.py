@@ -51,7 +51,7 @@ def word_agreement(title: str, name: str) -> float:
 
 
 class _Agreeing(NamedTuple):
-    """How many words of a title agree with a name, and whether one is the given name's other gender."""
+    """The number of words of a title that agree with a name, and whether one has the other gender."""
 
     words: int
     differs_in_gender: bool

@@ -1,1 +1,1 @@
-"""What is said of a customer: sentiment, topics, and the sentences made of the facts. Pure Python."""
+"""Summaries of a customer: sentiment, topics, and sentences made of facts. Pure Python."""

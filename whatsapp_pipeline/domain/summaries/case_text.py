@@ -1,4 +1,4 @@
-"""The sentences about the current case: what is wrong, what the shop offered, what the customer decided.
+"""Sentences about the current case: the fault, the offer of the shop, the decision of the customer.
 
 What belongs here: wording of typed facts. What does not: figures (text.py), reading messages
 (domain/commitments).
@@ -20,7 +20,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
     unique_refs,
 )
 
-# What was promised longer ago is another case.
+# Older commitments belong to another case.
 _CASE = timedelta(days=60)
 _SYMPTOMS_SHOWN = 3
 _TOPICS_SHOWN = 3
@@ -41,7 +41,7 @@ def _with_article(noun: str) -> str:
 
 
 def matter(terms: Sequence[CaseTerm], urgent_ref: str | None) -> Claim | None:
-    """What the customer wrote of: the device and what is wrong with it, otherwise the topics."""
+    """Return the device and its fault as the customer described them, otherwise the topics."""
     devices, symptoms, topics = (
         [term for term in terms if term["kind"] == kind] for kind in ("device", "symptom", "topic")
     )
@@ -98,7 +98,7 @@ def say_due(one: Commitment) -> str:
 
 
 def offer(commitments: Sequence[Commitment]) -> Claim | None:
-    """What the shop answered: price, deadline, warranty, an appointment to fetch the device."""
+    """Return the answers of the shop: price, deadline, warranty, an appointment for the pick-up."""
     quotes = _latest(commitments, "price_quoted")
     deadlines = _latest(commitments, "deadline_promised")
     warranties = _latest(commitments, "warranty_given")
@@ -122,7 +122,7 @@ def offer(commitments: Sequence[Commitment]) -> Claim | None:
 
 
 def decision(commitments: Sequence[Commitment]) -> Claim | None:
-    """What the customer decided or announced: approval, payment, pick-up."""
+    """Return the decisions and announcements of the customer: approval, payment, pick-up."""
     decided = sorted(
         (one for one in commitments if one.said.mention.kind in {"quote_approved", "quote_refused"}),
         key=lambda one: one.said.at,

@@ -27,7 +27,7 @@ _IRONY = -2.2
 
 @dataclass(frozen=True)
 class WordEntry:
-    """What one word does to a message: `value` is its polarity, the rest how it changes its neighbours."""
+    """The effect of a word on a message: `value` is its polarity; the other fields change its neighbours."""
 
     value: float = 0.0
     about: About = "shop"
@@ -50,7 +50,7 @@ class Lexicon:
     phrase_values: tuple[float, ...]
     phrase_denies: tuple[bool, ...]
     phrase_about: tuple[About, ...]
-    irony: frozenset[int]  # phrases that are meant as their opposite, whatever stands beside them
+    irony: frozenset[int]  # phrases that mean their opposite, whatever words are beside them
     mild_irony: frozenset[int]  # … unless the rest of the message praises
     devices: frozenset[str]
     shop: frozenset[str]
@@ -169,7 +169,7 @@ def _forms(block: str) -> frozenset[str]:
 
 
 def parse_lexicon(text: str) -> Lexicon:
-    """Read the lexicon's TOML; raises ValueError naming the entry that is wrong or stands twice."""
+    """Read the lexicon's TOML; raises ValueError naming the entry that is wrong or repeated."""
     table = tomllib.loads(text)
     words = _words(table)
     phrases = _Phrases(words)
@@ -202,5 +202,5 @@ def parse_lexicon(text: str) -> Lexicon:
 
 @cache
 def default_lexicon() -> Lexicon:
-    """Return the lexicon that comes with the package."""
+    """Return the lexicon of the package."""
     return parse_lexicon(files(__package__).joinpath("lexicon.toml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What the figures of a summary mean: the options that define them and the business calendar.
+"""The definitions of the figures in a summary: their options and the business calendar.
 
 What belongs here: definitions, their bounds, and business hours between two moments. What does not: counting
 messages, which the store's SQL does.
@@ -7,7 +7,7 @@ Definitions
 - conversation: messages of customer and staff, over all the contact's chats, without a gap over `gap`.
 - first response: from a conversation's opening message, if the customer wrote it, to the staff's next one.
 - reply: from the customer's first unanswered message, courtesies that end an exchange aside, to the staff's
-  next one. Both are told in calendar and in business seconds; an answer after `reply_limit` is none.
+  next one. Both are in calendar and in business seconds; an answer after `reply_limit` does not count.
 - open: the customer's last words are unanswered, courtesies and praise aside, or a linked order is neither
   finished, refused nor cancelled; since the first unanswered message or the order's date, the earlier.
 - frequency: see `FrequencyBounds`.
@@ -66,7 +66,7 @@ class FrequencyBounds:
 
 @dataclass(frozen=True, slots=True)
 class MetricOptions:
-    """What defines the figures."""
+    """Options that define the figures."""
 
     gap: timedelta
     reply_limit: timedelta

@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 _COMBINING = re.compile(r"[\u0300-\u036f]")
 _ELONGATED = re.compile(r"([a-z])\1{2,}")
 _LAUGHTER = re.compile(r"k{2,}|(?:ha){2,}h?|(?:he){2,}|(?:rs)+s?|(?:hua){1,}|(?:hau)+|(?:ks)+|a?hah?a+h?a*")
-# Word = how chats spell it.
+# word = its variants in chats
 _SPELLINGS = """
     nao=n,nn,naum,ñ voce=vc,ce voces=vcs,ces muito=mt,mto,muinto,mtu,mui muita=mta muitos=mtos
     muitas=mtas porque=pq que=q,oq tambem=tb,tbm tudo=td todos=tds beleza=blz
@@ -58,7 +58,7 @@ def fold_in_place(text: str) -> str:
 def _normalize(raw: str) -> str:
     """Undo elongation, slang and laughter of one folded token."""
     if not raw[0].isalnum():
-        # Marks are told by their strongest: "?!" asks, "..." ends.
+        # The strongest punctuation decides: "?!" is a question, "..." is an end.
         return next((mark for mark in "?!\n;.," if mark in raw), raw) if raw[0] in ".,;!?\n" else raw
     word = _COMBINING.sub("", raw) if not raw.isascii() else raw
     if word in _MISSPELLED:
@@ -92,8 +92,8 @@ def tokenize(text: str) -> list[str]:
 
 
 def place(text: str, first: int, last: int) -> tuple[int, int]:
-    """Return where tokens number `first` to `last` of `text` stand in it: start and end."""
-    # Only messages whose place is asked for pay for it.
+    """Return the start and end of the tokens `first` to `last` in `text`."""
+    # This is computed only for messages whose places are needed.
     found = list(islice(_TOKEN.finditer(fold_in_place(text)), first, last + 1))
     return found[0].start(), found[-1].end()
 
@@ -122,7 +122,7 @@ def _element(alternatives: str) -> _Element:
 
 
 class Pattern(NamedTuple):
-    """One entry of a rule file: its elements (None is a gap) and what it stands for."""
+    """One entry of a rule file: its elements (None is a gap) and its value."""
 
     elements: tuple[_Element | None, ...]
     payload: int
@@ -172,7 +172,7 @@ def parse_pattern(text: str, payload: int) -> Pattern:
 
 
 class Matcher:
-    """Finds which patterns can start at a word; what it learns of a word is remembered."""
+    """Finds the patterns that may start at a word, with a cache by word."""
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         self._exact: dict[str, list[Pattern]] = {}

@@ -1,7 +1,7 @@
 """Estimated mood of one customer message towards the shop, by lexicon and rules.
 
-What belongs here: negation, intensity, contrast, irony, and what is displeasure with the shop and what
-describes the customer's own matter. What does not: the words themselves (`lexicon.toml`) and how messages
+What belongs here: negation, intensity, contrast, irony, and distinguishing displeasure with the shop from the
+customer's own matter. What does not: the words themselves (`lexicon.toml`) and how messages
 add up to a conversation (the store's SQL).
 """
 
@@ -114,7 +114,7 @@ _OF_A_BRAND = frozenset({"a", "da", "na", "pela"})  # "a samsung não quis cobri
 _ADDRESSED = frozenset({"voces"})
 _OTHERS = frozenset({"outra", "outro", "ultima", "ultimo"})
 _SHOPS = frozenset({"loja", "assistencia", "lugar", "tecnico", "empresa", "oficina", "cara"})
-# Whoever else a customer is angry at.
+# Other people and firms at whom a customer may be angry.
 _THIRD_PARTIES = _OTHERS | {
     "concorrente",
     "concorrencia",
@@ -153,7 +153,7 @@ _HOPES = frozenset(
 
 
 class SentimentReader:
-    """Scores messages with one lexicon; what it learns of a word is remembered."""
+    """Scores messages with one lexicon, with a cache by word."""
 
     def __init__(self, lexicon: Lexicon | None = None) -> None:
         self.lexicon = lexicon or default_lexicon()
@@ -244,7 +244,7 @@ class SentimentReader:
                 if entry.contrast and hits:
                     contrast_at = at
             elif form == ",":
-                # What stands after a comma is another clause: "não, adorei".
+                # The text after a comma is another clause: "não, adorei".
                 bare_denial()
                 negator_at = -1
             elif form == "e" and at + 1 < size and forms[at + 1] in _ADDRESSED:

@@ -1,4 +1,4 @@
-"""What is wrong with a device, as a customer describes it: "não liga", "está com a tela quebrada".
+"""Faults of a device, as customers describe them: "não liga", "está com a tela quebrada".
 
 What belongs here: finding the symptoms of `symptoms.toml`. What does not: topics and devices (topics.py).
 """

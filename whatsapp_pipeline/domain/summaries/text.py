@@ -58,7 +58,7 @@ class OrderFact(TypedDict):
 
 
 class Facts(NamedTuple):
-    """What is known of a contact; times are local and naive, durations seconds."""
+    """Facts about a contact; times are local and naive, durations are in seconds."""
 
     messages: int
     customer: int

@@ -13,9 +13,9 @@ from whatsapp_pipeline.domain.summaries.sentiment import Mood, SentimentReader
 from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_symptoms
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
-# Raised when a rule in the code changes what is read: kept readings are then read again.
+# Increase it when a change of the code changes readings; all texts are then read again.
 RULES_VERSION = "4"
-# Longer texts are pasted documents: what the customer has to say stands at the beginning.
+# Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
 _HAPPY = 0.5
@@ -28,10 +28,10 @@ _MARKS = frozenset(".,;!\n")
 
 
 class Reading(NamedTuple):
-    """What one text says.
+    """The result of reading one text.
 
-    `score` is the mood towards the shop; `problem` that a defect or worry is described; `urgent` that it is
-    wanted soon. `start`, `end`: place of the phrase that decides the score, if any.
+    `score` is the mood towards the shop. `problem`: the text describes a defect or worry. `urgent`: the
+    customer wants it soon. `start` and `end`: place of the phrase that decides the score, if any.
     """
 
     score: float

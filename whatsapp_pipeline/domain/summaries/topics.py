@@ -23,7 +23,7 @@ _STRONG, _WEAK, _BLOCK = 1.0, 0.5, -100.0
 
 
 class Mentions(NamedTuple):
-    """What a message is about: topic names, equipment and part names, each in the taxonomy's order."""
+    """The topics of a message: topic names, equipment and part names, each in the order of the taxonomy."""
 
     topics: tuple[str, ...]
     equipment: tuple[str, ...]
@@ -69,14 +69,14 @@ class _Rules:
     def add_terms(self, kind: str, entries: list[list[str]]) -> tuple[str, ...]:
         for number, (_, *forms) in enumerate(entries):
             for form in forms:
-                # A device of another name is the writer's slip: KeyError, told as such.
+                # A device with an unknown name is an error in the file; the KeyError is reported as such.
                 for pattern in DEVICES[form[1:]] if form.startswith("@") else (form,):
                     self.add(pattern, kind, number, _STRONG)
         return tuple(entry[0] for entry in entries)
 
 
 def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
-    """Read the taxonomy's TOML; raises PipelineError that names what is wrong in `source`."""
+    """Read the taxonomy's TOML; raises PipelineError that names the error in `source`."""
     rules = _Rules()
     try:
         table: dict[str, Any] = tomllib.loads(text)
@@ -112,7 +112,7 @@ def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
 
 @cache
 def load_taxonomy(path: Path | None = None) -> Taxonomy:
-    """Return the taxonomy in `path`, or the one that comes with the package."""
+    """Return the taxonomy in `path`, or the one of the package."""
     if path is None:
         return parse_taxonomy(files(__package__).joinpath("taxonomy.toml").read_text(encoding="utf-8"))
     try:

@@ -111,7 +111,7 @@ def clean_title(text: str) -> CleanName:
 
 
 def _keeps_company(words: list[str], legal: list[str]) -> bool:
-    """Whether "Cia" is half of a name and not only its legal form, as in "Casa & Cia"."""
+    """Return whether "Cia" is part of a name, as in "Casa & Cia", and not only its legal form."""
     return legal[:1] == ["cia"] and len([word for word in words if word not in PARTICLES]) == 1
 
 

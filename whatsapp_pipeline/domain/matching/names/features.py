@@ -184,7 +184,7 @@ class _Evidence:
 
     @property
     def all_title(self) -> Bools:
-        """Every word of the title goes with one of the name."""
+        """Flag pairs in which every word of the title matches one of the name."""
         return np.asarray(~self.missed.any(axis=1) & self.counts.any(axis=1), dtype=np.bool_)
 
     @property
