@@ -122,7 +122,7 @@ class ErpClient:
                 self._wait(max(seconds, asked, self._pause), path, answer.kind)
 
     def _ask(self, path: str, params: Mapping[str, str | int], token: str) -> ErpAnswer:
-        """Send one request, after the pause that the last answer asked for; status 0 means no answer."""
+        """Send one request, after the pause that the last answer requested; status 0 means no answer."""
         if self._pause > 0:
             self._check_budget(self._pause, path, "its rate limit allows no request before then")
             if self._pause > 5:

@@ -26,5 +26,5 @@ class SystemClock:
         return time.time()
 
     def wait(self, seconds: float) -> None:
-        """Sleep, because the ERP asked for a pause or failed."""
+        """Sleep, because the ERP requested a pause or failed."""
         time.sleep(max(0.0, seconds))

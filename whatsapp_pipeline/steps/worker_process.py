@@ -34,7 +34,7 @@ class WorkerProcess:
         """Hold it from `send` to `receive`, where several threads may ask."""
 
     def send(self, request: object) -> None:
-        """Send a request, which the process answers while this one goes on; raises WorkerLostError."""
+        """Send a request, which the process answers while this one continues; raises WorkerLostError."""
         if self._process is not None and self._process.poll() is not None:
             self.stop()  # closes the pipes of a process that was killed
         if self._process is None:
@@ -47,7 +47,7 @@ class WorkerProcess:
             self.stop()
             raise WorkerLostError from error
 
-    def receive(self) -> Any:  # noqa: ANN401  # the caller knows what it asked for
+    def receive(self) -> Any:  # noqa: ANN401  # the caller knows the type of its request
         """Wait for the answer to the request that was sent; raises WorkerLostError."""
         assert self._process is not None and self._process.stdout is not None  # noqa: S101, PT018  # after send
         try:

@@ -1,4 +1,4 @@
-"""Who may read what: the roles, and the tables each of them sees.
+"""Rights: the roles, and the tables that each of them may read.
 
 What belongs here: the statements that make the roles. What does not: people's own logins, which an
 administrator puts into a role with `GRANT whatsapp_reader TO maria`.
@@ -18,7 +18,7 @@ READER, ANALYST, WRITER = "whatsapp_reader", "whatsapp_analyst", "whatsapp_write
 REVIEWER = "whatsapp_reviewer"
 """An analyst who also decides: links, verdicts."""
 CONSOLE = "whatsapp_console"
-"""What the web console itself logs people in with: users, sessions and login links, and nothing else."""
+"""The role with which the web console logs people in: it sees users, sessions and login links only."""
 ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE)
 
 # What a reader sees: customers' summaries and metrics, and how the pipeline did. No message, no phone column.
@@ -151,7 +151,7 @@ def statements(conn: Connection) -> list[str]:
         made.append(
             _grant(rights if table in _APPEND_ONLY | _ADOPTED else f"{rights}, DELETE", table, WRITER)
         )
-    # Whoever looks asks first whether the schema is current; these tables hold versions and checksums.
+    # Every reader checks first whether the schema is current; these tables have versions and checksums.
     made += [
         _grant("SELECT", table, role)
         for table in (MIGRATIONS_TABLE, CHECKSUMS_TABLE)

@@ -33,7 +33,7 @@ _MICROSECONDS = "CASE WHEN isfinite({0}) THEN (extract(epoch FROM {0}) * 1000000
 
 @dataclass(frozen=True, slots=True)
 class _TypeRule:
-    """How the server writes a type, how polars reads that text, and what is made of it."""
+    """A type: how the server writes it, how polars reads that text, and the type of the frame."""
 
     written: str
     read_as: pl.DataType

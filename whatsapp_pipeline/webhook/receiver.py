@@ -119,9 +119,7 @@ class Receiver:
                 self._load.hit("too_many_bytes")
                 return self._busy
             except ClientDisconnect:
-                return Response(
-                    status_code=400
-                )  # the client has left, so nobody reads this answer
+                return Response(status_code=400)  # the client has left, so nobody reads this answer
             return await self._take(request, body)
 
     async def _body(self, request: Request, share: HeldBytes) -> bytes:

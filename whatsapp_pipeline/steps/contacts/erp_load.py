@@ -39,7 +39,7 @@ _FUTURE = "data_atualizacao: a date in the future; incremental reading does not 
 
 @dataclass(slots=True)
 class Loaded:
-    """Counts of what was loaded."""
+    """Counts of the loaded rows."""
 
     inserted: int = 0
     updated: int = 0

@@ -48,7 +48,7 @@ _CHUNK = 5000
 
 @dataclass(frozen=True, slots=True)
 class LiveLinkReport:
-    """How many links changed."""
+    """Number of links that changed."""
 
     contacts: int = 0
     sessions: int = 0
@@ -60,7 +60,7 @@ class LiveLinkReport:
 class LiveLinking:
     """Links given conversations; the contacts' names and the order model are read once for all calls.
 
-    A conversation is decided again when its evidence differs from what it was linked by last.
+    A conversation is decided again when its evidence differs from that of its last decision.
     """
 
     def __init__(self, conn: Connection, *, log: logging.Logger, may_fit_orders: bool = False) -> None:
@@ -116,11 +116,11 @@ class LiveLinking:
 
 
 def link_live(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
-    """Compare every conversation with what it was linked by, and link those whose evidence changed.
+    """Compare every conversation with the evidence of its link, and link those whose evidence changed.
 
     Contacts and orders change in the user's own tables, where the pipeline has no triggers, so an order that
-    comes later is found here alone. It costs by all conversations: the nightly run and decisions of people
-    call it. Conversations with new messages are linked as their sessions are made (live_sessions.py).
+    comes later is found only here. Its cost grows with all conversations: the nightly run and decisions of
+    people call it. Conversations with new messages are linked as their sessions are made (live_sessions.py).
     A conversation that another worker is adding to at this moment is left to the next call.
     """
     linking = LiveLinking(conn, log=log, may_fit_orders=True)

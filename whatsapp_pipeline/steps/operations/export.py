@@ -33,7 +33,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(slots=True)
 class ExportOutcome:
-    """What was written: rows, and texts that a cell of Excel is too small for."""
+    """Number of written rows, and of texts that are too long for a cell of Excel."""
 
     rows: int = 0
     cut_texts: int = 0

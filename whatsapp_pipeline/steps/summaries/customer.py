@@ -1,4 +1,4 @@
-"""Everything known of one customer, gathered for a person to read."""
+"""All data about one customer, collected for a person to read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Dossier:
 
 
 class SeveralCustomersError(PipelineError):
-    """What was typed names several contacts; `ids` are theirs. The text holds no name and no phone."""
+    """The search text matches several contacts; `ids` are their ids. The text holds no name and no phone."""
 
     def __init__(self, what: str, ids: Sequence[int]) -> None:
         self.ids = tuple(ids)
@@ -66,7 +66,7 @@ def find_customer(conn: Connection, who: str, *, default_area_code: str | None =
 
 
 def dossier(conn: Connection, number: int, *, messages: int = 30) -> Dossier:
-    """Gather what is known of contact `number`, with the last `messages` messages."""
+    """Collect the data about contact `number`, with the last `messages` messages."""
     contact = store.contact_row(conn, number)
     if contact is None:
         raise PipelineError(f"there is no contact {number} in contatos")

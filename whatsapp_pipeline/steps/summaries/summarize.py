@@ -46,7 +46,7 @@ _SPEAKERS = {"from": "customer", "to": "staff"}
 
 @dataclass(frozen=True, slots=True)
 class SummaryOptions:
-    """How customers are summarised.
+    """Options for summarising customers.
 
     `as_of` is the moment that frequency windows end at (local, naive); None: the latest message known, so
     that the same content always gives the same summaries. `taxonomy` replaces the packaged one. `contacts`:
@@ -79,7 +79,7 @@ class SummaryOptions:
 
 @dataclass(frozen=True, slots=True)
 class SummaryReport:
-    """What the step did, in contacts, messages and texts."""
+    """Counts of the step, in contacts, messages and texts."""
 
     contacts: int = 0
     contacts_changed: int = 0

@@ -19,7 +19,7 @@ from whatsapp_pipeline.store.message_order import MESSAGE_KEY, NEWEST_FIRST
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What to find: words as typed into a search box (`"a phrase"`, `or`, `-not`), and where.
+    """A search: words as typed into a search box (`"a phrase"`, `or`, `-not`), and where.
 
     `since` is inclusive, `until` exclusive, both local; `direction` is `from` (the customer), `to` or None.
     """
@@ -77,7 +77,7 @@ SearchSort: TypeAlias = Literal["rank", "date"]
 
 @dataclass(frozen=True, slots=True)
 class MessageSearch:
-    """What a page of hits is about. `words` as in SearchQuery; '' only with a customer or an order.
+    """The subject of a page of hits. `words` as in SearchQuery; '' only with a customer or an order.
 
     `since` is inclusive, `until` exclusive, both local. `attachment` is a kind such as `image`. `after` is
     the last hit of the page before.
@@ -96,12 +96,12 @@ class MessageSearch:
 
     @property
     def is_scoped(self) -> bool:
-        """Whether only one customer's or one order's messages are searched."""
+        """Return whether the search is limited to one customer or one order."""
         return self.contact is not None or self.order is not None
 
 
 class PageHit(NamedTuple):
-    """A message that was found; `snippet` has what was found between MARK_START and MARK_END."""
+    """A message that matches; in `snippet` the matches are between MARK_START and MARK_END."""
 
     source: str
     message_id: int

@@ -35,7 +35,7 @@ def customers_like(
         name: Words in any order, without regard to accents and capitals.
         phone_parts: Digits that a phone's key contains; empty for no lookup by phone.
         with_phones: Whether the level reads phones and trade names.
-        limit: The most that are returned; the latest conversation comes first.
+        limit: Maximum number of results; the latest conversation comes first.
     """
     words = [word for word in name.split() if any(map(str.isalnum, word))]
     if not words and not phone_parts:

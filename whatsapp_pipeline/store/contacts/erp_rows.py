@@ -99,7 +99,7 @@ def fit_values(
 
 
 def _fit_value(column: UserColumn, value: Value) -> tuple[str | None, str | None]:
-    """Return the value as text for the column's type, and what was truncated, if anything."""
+    """Return the value as text for the column's type, and the truncated part, if any."""
     if value is None or value == "":
         if column.required and column.family != "text":
             raise _UnfitError(f"{column.type} takes no null")

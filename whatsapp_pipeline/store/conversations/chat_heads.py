@@ -1,4 +1,4 @@
-"""What a person reads above one conversation: whose it is and how sure that is.
+"""The head above one conversation on a page: its customer and the confidence of the link.
 
 What belongs here: reading it. What does not: the messages (message_stream.py), and linking (steps/links/).
 """

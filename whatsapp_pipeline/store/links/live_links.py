@@ -38,7 +38,7 @@ def next_conversations(conn: Connection, *, after: int, limit: int) -> list[int]
 
 
 def due_contacts(conn: Connection, conversations: Sequence[int], rules: str) -> list[DueConversation]:
-    """Return those of these conversations whose contact has to be decided, by id, but for locked ones."""
+    """Return those of these conversations whose contact has to be decided, by id, without locked ones."""
     values = {"conversations": list(conversations), "rules": rules}
     rows = conn.execute(queries.load("links/conversation_inputs"), values)
     return [DueConversation(*row) for row in rows]
@@ -59,7 +59,7 @@ def write_contacts(
     rows: Iterable[DecisionRow],
     candidates: Iterable[CandidateRow],
 ) -> int:
-    """Bring conversations to what was decided of their contacts; return how many changed."""
+    """Write the decided contacts to conversations; return how many changed."""
     changed, _ = decisions.write_decisions(conn, _PLACE, "links/conversation_links_update", rows, candidates)
     _keep_inputs(conn, "link_inputs", [(row.id, row.inputs) for row in due])
     return changed

@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from whatsapp_pipeline.store.connection import Connection
 
 MOST_SESSIONS = 200
-"""How many sessions of an order are read."""
+"""Maximum number of sessions that are read of an order."""
 
 
 class LinkedSession(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the console's review pages show: the queue over all months, one item, and the decisions of people.
+"""The data of the console's review pages: the queue over all months, one item, and decisions of people.
 
 What belongs here: statements that a reviewer's login may run. What does not: the queue of one month that the
 command steps through (review.py), and deciding (steps/links/decide.py).

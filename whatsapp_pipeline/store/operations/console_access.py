@@ -159,14 +159,14 @@ def end_session(conn: Connection, token_hash: bytes) -> None:
 
 
 class SessionUser(NamedTuple):
-    """Whose session a request belongs to."""
+    """The user of the session of a request."""
 
     id: int
     name: str
     level: Level
     has_password: bool
     is_stale: bool
-    """Whether the stored time of the last request is more than a minute old."""
+    """Whether the stored time of the last request is more than a minute ago."""
 
 
 def session_user(conn: Connection, token_hash: bytes) -> SessionUser | None:

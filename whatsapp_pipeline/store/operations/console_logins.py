@@ -4,8 +4,8 @@ What belongs here: their names, passwords and making them. What does not: the ro
 (grants.py), and people's accounts (console_access.py).
 
 A login is a member of one role, so the database itself refuses what a level may not see: a page that asks for
-too much fails, whoever wrote it. `SET ROLE` on a shared connection is no such limit, since a session can set
-the role back.
+too much fails, even if the code is wrong. `SET ROLE` on a shared connection is no such limit, since a session
+can set the role back.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ _RIGHTS_PROBE = {
 
 
 def _login_statements(conn: Connection, key: bytes) -> list[str]:
-    """Return the SQL that makes the logins; a password stands in it as a verifier only."""
+    """Return the SQL that makes the logins; it contains each password only as a verifier."""
     made = []
     for purpose, role in LOGIN_ROLES.items():
         name = login_name(conn.info.dbname, purpose)

@@ -34,7 +34,7 @@ def record_views(conn: Connection, session: bytes, action: ViewAction, subjects:
 
 
 class ViewRecord(NamedTuple):
-    """What one person saw of one subject in ten minutes."""
+    """The views of one subject by one person in ten minutes."""
 
     name: str
     action: str
@@ -63,7 +63,7 @@ def views(
 
 
 def delete_views_before(conn: Connection, months: int) -> int:
-    """Delete records that are older than so many months; return how many."""
+    """Delete records that are older than `months` months; return how many."""
     return conn.execute(
         "DELETE FROM console_views WHERE window_start < now() - make_interval(months => %s)", (months,)
     ).rowcount

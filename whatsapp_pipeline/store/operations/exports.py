@@ -1,4 +1,4 @@
-"""What can be exported, as queries whose rows are read in chunks.
+"""The kinds of export, as queries whose rows are read in chunks.
 
 What belongs here: which rows and columns each export has, and which of them are personal. What does not:
 files and masks (steps/operations/export.py).
@@ -21,7 +21,7 @@ from whatsapp_pipeline.store.table_frames import read_query
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One kind of export: its query, what it holds, and its personal columns by how each is masked."""
+    """One kind of export: its query, its content, and how each of its personal columns is masked."""
 
     query: str
     about: str

@@ -1,4 +1,4 @@
-"""What the console's home page shows: coverage by month, recent orders, failing checks.
+"""The data of the console's home page: coverage by month, recent orders, failing checks.
 
 What belongs here: statements that every level of access may run, so none reads a message, a title or a phone.
 What does not: how a failing check is judged with tolerances and acceptances (domain/quality.py).
@@ -16,7 +16,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class MonthOfChats(NamedTuple):
-    """How many chats of a month have a customer."""
+    """Number of chats of a month, and of those with a customer."""
 
     month: str
     chats: int
@@ -51,7 +51,7 @@ def recent_orders(conn: Connection, *, limit: int) -> list[RecentOrder]:
 
 
 class FailingCheck(NamedTuple):
-    """What the newest evaluation of a check found in a month."""
+    """The result of the newest evaluation of a check in a month."""
 
     check_name: str
     month: str | None

@@ -1,6 +1,6 @@
 """Tables that the user made from the project's plan before the pipeline came: found, set aside, carried over.
 
-What belongs here: the shapes of those tables, what stands in the way of taking them over, and the statements
+What belongs here: the shapes of those tables, the obstacles to adopting them, and the statements
 that move their rows. What does not: applying migrations (store/migrate.py) and the order of it all
 (steps/operations/adopt.py). A table of any other shape belongs to another program and is never touched.
 
@@ -113,7 +113,7 @@ class Existing:
 
 
 class Carried(NamedTuple):
-    """How many rows of a table of the plan were carried over, of how many."""
+    """Number of adopted rows of a table of the plan, and of all its rows."""
 
     table: str
     rows: int
@@ -121,7 +121,7 @@ class Carried(NamedTuple):
 
 
 class PlanMessage(NamedTuple):
-    """A row of the plan's chat_messages, as far as its identity needs it."""
+    """The columns of a row of the plan's chat_messages that identify it."""
 
     id: int
     text: str

@@ -110,7 +110,7 @@ def name_value(words: Iterable[str]) -> str:
 
 
 class ChatMarks(NamedTuple):
-    """What identifies a chat: its path and number, its title's phone, its chat key, its phones and times.
+    """The identifiers of a chat: path and number, phone of the title, chat key, phones and times.
 
     `is_linked` means that the chat is linked to a contact. Then its content does not count, only its path,
     phone and chat key.

@@ -1,4 +1,4 @@
-"""The lists of commitments: what is due, overdue, broken, or quoted without an answer.
+"""The lists of commitments that are due, overdue, broken, or quoted without an answer.
 
 What belongs here: questions that people and pages ask of the table commitments. What does not: filling it
 (store/summaries/commitments.py), and wording.
@@ -66,11 +66,11 @@ def commitment_lines(
     quiet_days: int = 0,
     limit: int = 100,
 ) -> list[CommitmentLine]:
-    """Return commitments of one list, what is due first at the top.
+    """Return the commitments of one list, sorted by due date.
 
     Args:
         conn: The connection.
-        which: `due` today, `overdue`, `waiting` (both, what is due today first), `broken`, `quotes` without
+        which: `due` today, `overdue`, `waiting` (both, those due today first), `broken`, `quotes` without
             an answer, all that are `open`, or `all`.
         today: The day that due and overdue are about.
         contact: Only this customer's; None: everybody's, and nothing said more than 90 days before `today`.
@@ -94,7 +94,7 @@ def commitment_lines(
 
 
 def commitment_counts(conn: Connection, *, today: date) -> dict[str, int]:
-    """Count what is due today, overdue, broken and quoted without an answer, of the last 90 days."""
+    """Count the commitments of the last 90 days that are due today, overdue, broken or unanswered quotes."""
     row = conn.execute(
         """
         SELECT count(*) FILTER (WHERE status = 'due'), count(*) FILTER (WHERE status = 'overdue'),

@@ -17,7 +17,7 @@ from whatsapp_pipeline.store.queries import load
 
 
 class ContactHour(NamedTuple):
-    """How many conversations customers opened in an hour of a weekday (1: Monday)."""
+    """Number of conversations that customers opened in an hour of a weekday (1: Monday)."""
 
     weekday: int
     hour: int

@@ -1,4 +1,4 @@
-"""What stands beside a customer's conversation: summary, orders, months, the pinned note.
+"""The data beside a customer's conversation: summary, orders, months, the pinned note.
 
 What belongs here: one statement for all of it, and the note. What does not: messages
 (store/conversations/message_stream.py).

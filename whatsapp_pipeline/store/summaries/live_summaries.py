@@ -1,4 +1,4 @@
-"""Which live customers' summaries are behind, and noting that they were made.
+"""The live customers whose summaries are out of date, and recording new summaries.
 
 What belongs here: the statements on conversations that say so. What does not: making summaries.
 """
@@ -29,7 +29,7 @@ def server_time(conn: Connection) -> datetime:
 
 
 def note_summarized(conn: Connection, started: datetime, contacts: Sequence[int] | None) -> None:
-    """Note that the summaries of these contacts (None: all) have what was said before `started`."""
+    """Record that the summaries of these contacts (None: all) include all messages before `started`."""
     conn.execute(
         load("summaries/live_mark"),
         {"started": started, "contacts": None if contacts is None else list(contacts)},

@@ -115,7 +115,7 @@ def stage_contacts(conn: Connection, options_digest: str, contacts: Sequence[int
 
 
 def stale(conn: Connection) -> list[int]:
-    """Return the staged contacts whose stored summary rests on other inputs, or is missing."""
+    """Return the staged contacts whose stored summary depends on other inputs, or is missing."""
     rows = conn.execute(
         """
         SELECT w.id_contato FROM work_contacts w
@@ -177,7 +177,7 @@ def _frequency_values(
 
 
 class Touched(NamedTuple):
-    """How many contacts are to be computed: their inputs changed, or only their frequency class did."""
+    """Number of contacts to compute: their inputs changed, or only their frequency class."""
 
     changed: int
     aged: int

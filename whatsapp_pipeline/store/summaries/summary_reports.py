@@ -1,7 +1,7 @@
-"""Questions asked of the summaries: distributions, and what is most urgent.
+"""Reports over the summaries: distributions, and the most urgent customers.
 
 What belongs here: reading customer_chat_summaries and customer_conversations. What does not: computing them
-(store/summaries/summaries.py), and masking, which is for whoever shows a name.
+(store/summaries/summaries.py), and masking, which the code that shows a name does.
 """
 
 from __future__ import annotations
