@@ -1,8 +1,8 @@
--- Find which marks of messages in the files given are to change, (id, the same message in the file of the lowest
--- rank or NULL), and count per file; a file whose messages are all marked is a duplicate of the one that holds most
--- of them.
--- A message's identity: chat, time, direction, in a group the sender, body, and which of several equal ones.
--- The hash comes first in what is sorted by: it decides nearly always, and is compared fastest.
+-- Find the duplicate flags of messages in the given files that have to change, as (id, the same message in the file of
+-- the lowest rank, or NULL), and count them by file. A file whose messages are all flagged is a duplicate of the file
+-- that has most of them.
+-- The identity of a message: chat, time, direction, in a group the sender, body, and its number among equal messages.
+-- The sort begins with the hash, because it nearly always decides and is the fastest to compare.
 WITH files AS (
     SELECT f.id, f.is_group, r.rank, dense_rank() OVER (ORDER BY f.chat_key) AS chat
     FROM unnest(%(ids)s::bigint[], %(ranks)s::bigint[]) AS r(id, rank) JOIN chat_files f ON f.id = r.id
@@ -10,7 +10,7 @@ WITH files AS (
     SELECT m.id, m.id_chat_file, m.ordinal, m.duplicate_of, m.body_hash, m.message_timestamp, m.direction,
            f.chat, f.rank, CASE WHEN f.is_group THEN coalesce(m.sender_phone, m.sender_name) END AS sender
     FROM files f JOIN chat_messages m ON m.id_chat_file = f.id
-    WHERE m.id_chat_file = ANY(%(ids)s::bigint[])  -- so that it takes the index, however little it knows of the table
+    WHERE m.id_chat_file = ANY(%(ids)s::bigint[])  -- so the planner uses the index even without statistics
 ), numbered AS (
     SELECT *, row_number() OVER (
                PARTITION BY body_hash, message_timestamp, chat, direction, sender, id_chat_file ORDER BY ordinal

@@ -1,5 +1,5 @@
--- Messages of the archive that hold the words, by the rules of messages_all and without its joins. The words stand in
--- the condition itself, so that the index over words can be used.
+-- Messages of the archive that contain the words, by the rules of messages_all but without its joins. The words are part
+-- of the condition, so that the planner can use the index over words.
     SELECT 'chat'::text AS source, m.id AS message_id, m.message_timestamp AS at, {score} AS score
       FROM chat_messages m
      WHERE m.search @@ %(query)s::tsquery AND m.message_text IS NOT NULL AND m.duplicate_of IS NULL

@@ -1,4 +1,4 @@
--- What was read of these contacts, and what the columns of contatos are expected to hold.
+-- The stored inputs of these contacts, and the values that the columns of contatos should have.
 INSERT INTO contact_phone_inputs AS p (id_contato, input_hash, celular_hash, telefone_hash, celular_digits, telefone_digits)
 SELECT id_contato, input_hash, celular_hash, telefone_hash, celular_digits, telefone_digits FROM incoming_inputs
 ON CONFLICT (id_contato) DO UPDATE

@@ -1,8 +1,8 @@
--- Lease the next due deliveries of a range, at most so many rows and bytes (always at least one row).
+-- Lease the next due deliveries of a range, up to a number of rows and bytes (at least one row).
 -- A row that still has a token lost its worker. That counts as a crash, unless the server has restarted since.
 -- Only calls with `suspects` lease such rows, one at a time, so that a body that kills its worker does not affect
 -- other deliveries.
--- A time further ahead than any pause or lease comes from a server whose clock was ahead, so it counts as due.
+-- A time later than any pause or lease was written while the clock of a server was wrong, so it counts as due.
 WITH locked AS (
     SELECT id, octet_length(body) AS size
       FROM webhook_inbox

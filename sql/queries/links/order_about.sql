@@ -1,4 +1,4 @@
--- A contact's orders, and those whose number or id is one of %(numbers)s; an id that stands twice counts once.
+-- A contact's orders, and those whose number or id is one of %(numbers)s; a repeated id counts once.
 SELECT DISTINCT ON (id) id, coalesce(ltrim(numero_ordem_servico::text, '0'), ''), id_contato,
        data_emissao::date, data_conclusao::date,
        concat_ws(' ', equipamento, linha_dispositivo)

@@ -1,5 +1,5 @@
 -- The orders of the staged sessions' contacts, and those whose number or id a session or title names;
--- an id that stands twice counts once.
+-- a repeated id counts once.
 WITH numbers AS (
     SELECT DISTINCT n.number FROM order_linking l, unnest(l.order_numbers) AS n(number)
     UNION

@@ -1,5 +1,5 @@
 -- Every decision in force on the order of a staged session: on the session itself, its chat's file, phone or title.
--- Which of them holds is the domain's.
+-- The domain decides which of them is in force.
 WITH in_force AS (
     SELECT * FROM link_overrides WHERE removed_at IS NULL AND decision IN ('order', 'no_order', 'not_order')
 ), chats AS (

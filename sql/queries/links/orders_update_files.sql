@@ -1,6 +1,6 @@
--- A chat has an order of its own when all its sessions agree on one. Its title's number is evidence like any other: it
--- chooses among the orders that sessions are linked to, and stands alone only where no session is linked and its order
--- is a candidate of one, so that the dates fit.
+-- A chat has an order if all its sessions agree on one. The number in its title is evidence like any other: it chooses
+-- among the orders of linked sessions. If no session is linked, it decides alone only if its order is a candidate of a
+-- session, so that the dates fit.
 WITH titled AS (
     SELECT DISTINCT l.id_chat_file, o.id AS target
     FROM order_linking l

@@ -1,6 +1,6 @@
--- What linking %(month)s reads of contacts: their phones that end as one of the month's chats does, and which of those
--- exist that a phone or an order's number of the month names. Names of all contacts are a part of their own, and what
--- decisions name is part of the decisions.
+-- Inputs of linking %(month)s from contacts: phones that end like a phone of the month's chats, and the existing ones
+-- among the contacts named by a phone or order number of the month. The names of all contacts are another part, and
+-- contacts named by decisions belong to the decisions.
 WITH chats AS MATERIALIZED (
     SELECT id, file_path, chat_number, title, phone_key, reference_os, is_group
     FROM chat_files WHERE month = %(month)s AND processing_status <> 'vanished'

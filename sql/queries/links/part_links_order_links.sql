@@ -1,4 +1,4 @@
--- The order links of %(month)s as they stand, of its chats and of their sessions.
+-- The current order links of %(month)s, of its chats and their sessions.
 SELECT (SELECT coalesce(sum(hash_record_extended(ROW(id, id_ordem_servico, order_match_method), 0)), 0)
         FROM chat_files WHERE month = %(month)s AND processing_status <> 'vanished'),
        (SELECT coalesce(sum(hash_record_extended(ROW(

@@ -1,6 +1,6 @@
--- What linking %(month)s reads of orders: those of its contacts and candidates, and those whose number it names. Orders
--- of a contact that is certain count near the month's chats only; those of candidates count always, since a device can
--- decide between them.
+-- Inputs of linking %(month)s from orders: orders of its contacts and candidates, and orders whose number it names.
+-- Orders of a contact that is certain count only near the dates of the month's chats. Orders of candidates always count,
+-- because a device can decide between the candidates.
 WITH chats AS MATERIALIZED (
     SELECT id, id_contato, match_status, phone_key, reference_os, first_message_at, last_message_at, file_date
     FROM chat_files WHERE month = %(month)s AND processing_status <> 'vanished'

@@ -1,4 +1,4 @@
--- What waits for a person, the most valuable first (review_value). What the reviewer put off is left out until it is due.
+-- The items that wait for a person, the most valuable first (review_value), without those that the reviewer postponed.
 WITH chats AS (
     SELECT f.id, f.month, f.title, f.file_path, f.chat_number, NULL::int AS session_number, f.phone_key,
            f.match_status AS status, f.match_flags AS flags, f.id_contato, coalesce(f.message_count, 0) AS messages,

@@ -1,4 +1,4 @@
--- What linking the chats of %(month)s reads of them: their own rows, their sessions' and their phones', by content.
+-- Inputs of linking the chats of %(month)s from the chats: their rows, sessions and phones, by content.
 WITH chats AS MATERIALIZED (
     SELECT id, file_path, chat_number, title, phone_number, phone_key, customer_name, reference_os, devices,
            is_group, coalesce(first_message_at, file_date)::date AS first_day,

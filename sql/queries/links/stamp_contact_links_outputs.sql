@@ -1,4 +1,4 @@
--- What linking the chats of %(month)s wrote, and the models that it asked.
+-- Results of linking the chats of %(month)s, and the models that were used.
 SELECT (SELECT coalesce(sum(hash_record_extended(ROW(
             id, match_status, match_method, match_confidence, id_contato, match_flags,
             processing_status = 'pending'), 0)), 0)

@@ -1,4 +1,4 @@
--- What linking the sessions of %(month)s wrote, in them and in their chats, and the model that it asked.
+-- Results of linking the sessions of %(month)s, in the sessions and their chats, and the model that was used.
 WITH chats AS MATERIALIZED (
     SELECT id, id_ordem_servico, order_match_method FROM chat_files
     WHERE month = %(month)s AND processing_status <> 'vanished'

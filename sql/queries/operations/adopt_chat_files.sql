@@ -1,6 +1,6 @@
--- Paths become those of the archive, from the year's folder on; a file without folders lies in those of its date. The
--- pipeline reads every file anew (pending), and what the user's program linked holds until then. A hash that no content
--- has says that there are messages to compare with.
+-- Change paths to those of the archive, from the year's folder on; a file without folders gets the folder of its date.
+-- The pipeline reads each file again (status pending), and the links of the user's program stay until then. The hash is
+-- one that no content has, which means that there are messages to compare with.
 WITH placed AS (
     SELECT f.*, replace(f.file_path, '\', '/') || CASE
                WHEN right(replace(f.file_path, '\', '/'), length(f.filename)) = f.filename THEN ''

@@ -1,4 +1,5 @@
--- In the order in which the user's program read them; what it left out of them comes when the files are read anew.
+-- Messages in the order of the user's program. The pipeline adds the messages that the program did not store when it
+-- reads the files again.
 INSERT INTO chat_messages (id, id_chat_file, ordinal, message_timestamp, timestamp_utc, direction, type, message_text,
                            responding_to, line, body_hash, occurrence)
 OVERRIDING SYSTEM VALUE

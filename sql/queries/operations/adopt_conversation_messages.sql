@@ -1,4 +1,4 @@
--- A message that WhatsApp named keeps that name, so that the same delivery sent again is no second message.
+-- A message with an id of WhatsApp keeps it, so that a repeated delivery does not store it twice.
 WITH named AS (
     SELECT m.*, c.phone_number_id,
            CASE WHEN json_typeof(m.raw_json) = 'object' THEN nullif(m.raw_json ->> 'id', '') END AS provider_id

@@ -1,5 +1,5 @@
--- Of rows with the same channel, account and correspondent the oldest holds. Its last message is the last of those that
--- adopt_conversation_messages.sql carries over.
+-- Of rows with equal channel, account and correspondent the oldest is adopted. Its last message is the last of those
+-- that adopt_conversation_messages.sql adopts.
 INSERT INTO conversations (id, tenant_id, channel, external_id, phone_number_id, is_active, created_at, updated_at,
                            last_message_at)
 OVERRIDING SYSTEM VALUE

@@ -1,5 +1,6 @@
--- Summaries of contacts whose messages came over, with what the messages give; the empty input hash makes the first run
--- write each anew under its id. A summary without messages would be shown without evidence, and stays behind.
+-- Adopt the summaries of contacts whose messages were adopted, with figures from these messages. The empty input hash
+-- makes the first run compute each summary again under its id. A summary without messages is not adopted, because it
+-- would be shown without evidence.
 WITH spoken AS (
     SELECT f.id_contato, m.message_timestamp AS said, m.direction,
            m.message_timestamp - lag(m.message_timestamp) OVER (

@@ -1,5 +1,5 @@
--- Statements that give on %(table)s what others than its owner may do with the table of that name in %(aside)s, or with
--- columns of it that the pipeline's table has, too.
+-- Statements that repeat on %(table)s the grants of others on the table of that name in %(aside)s, and on those of its
+-- columns that the pipeline's table has too.
 SELECT format('GRANT %%s ON %%I TO %%s%%s', a.privilege_type, c.relname,
               CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,
               CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)

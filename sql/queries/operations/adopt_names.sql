@@ -1,6 +1,6 @@
--- What has a name in %(schema)s (null: the schema where tables are made) that a migration gives: an index or relation of
--- %(indexes)s and a function of %(functions)s. Indexes of %(known)s go where their tables go. Tables in %(aside)s
--- would meet those that are set aside.
+-- Objects in %(schema)s (null: the schema where tables are created) whose names a migration needs: indexes or relations
+-- of %(indexes)s and functions of %(functions)s. Indexes of %(known)s tables move with their tables. Also the tables in
+-- %(aside)s that have the name of a table that moves there.
 WITH place AS (
     SELECT to_regnamespace(coalesce(%(schema)s, current_schema())) AS schema
 )

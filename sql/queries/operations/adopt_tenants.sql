@@ -1,4 +1,4 @@
--- Names are unique here; a name that several tenants share gets the id behind it.
+-- Names are unique here; a name that several tenants share gets the id appended.
 INSERT INTO tenants (id, name, created_at)
 OVERRIDING SYSTEM VALUE
 SELECT id,

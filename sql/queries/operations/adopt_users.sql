@@ -1,5 +1,5 @@
--- What of the user's own hangs on %(table)s and would go on with the table that is set aside, or be lost: views, foreign
--- keys of tables outside %(plan)s, triggers, rules, row security, functions, publications, and inheritance.
+-- Objects of the user that depend on %(table)s and would move with it or be lost: views, foreign keys of tables outside
+-- %(plan)s, triggers, rules, row security, functions, publications, and inheritance.
 SELECT DISTINCT 'the view ' || r.ev_class::regclass::text
 FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
 WHERE d.refobjid = %(table)s::regclass AND d.refclassid = 'pg_class'::regclass AND r.ev_class <> d.refobjid

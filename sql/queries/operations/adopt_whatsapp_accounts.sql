@@ -1,4 +1,4 @@
--- The number is the key here; of rows with the same number the oldest holds. Ids of accounts name nothing here.
+-- The number is the key here; of rows with the same number the oldest is adopted. Nothing refers to ids of accounts.
 INSERT INTO whatsapp_accounts (phone_number_id, tenant_id, display_phone_number, is_active, created_at)
 SELECT DISTINCT ON (a.phone_number_id) a.phone_number_id, t.id, coalesce(a.display_phone_number, a.phone_number),
        coalesce(a.is_active, true), coalesce(a.created_at AT TIME ZONE %(zone)s, now())

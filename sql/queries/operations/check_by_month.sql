@@ -1,5 +1,5 @@
--- What a check found, by month: rows examined, rows failing, and the first failing rows as JSON. The braces are
--- filled by store/operations/checks.py with the statements of the check's own file.
+-- The result of a check by month: rows examined, rows failing, and the first failing rows as JSON.
+-- store/operations/checks.py fills the braces with the statements of the check's own file.
 WITH examined AS ({examined}),
 failing AS MATERIALIZED ({failing}),
 placed AS (

@@ -1,5 +1,5 @@
--- Chats of the newest months that have any, and how many of them have a customer. The months are looked up one by one,
--- and the chats of each are counted, in chat_files_coverage_idx alone: it has the same condition.
+-- Number of chats of the newest months that have chats, and of those with a customer. The query looks up one month at a
+-- time and counts its chats in chat_files_coverage_idx alone, which has the same condition.
 WITH RECURSIVE newest (month, number) AS (
     (SELECT month, 1 FROM chat_files
       WHERE NOT is_group AND duplicate_of IS NULL AND processing_status <> 'vanished'

@@ -1,4 +1,4 @@
--- Each part of the schema: its object, kind, name, what identifies it, and a text of which the literals count.
+-- Each part of the schema: its object, kind, name, identifying text, and a text whose literals are compared.
 SELECT 'table ' || c.relname, 'column', a.attname,
        concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated),
        pg_get_expr(d.adbin, d.adrelid)

@@ -1,4 +1,4 @@
--- What a person could improve, by what it is worth: how many chats of the months depend on it.
+-- Things that a person could improve, by value: the number of chats of the months that depend on each.
 WITH chats AS (
     SELECT * FROM chat_files
     WHERE month = ANY(%(months)s) AND processing_status <> 'vanished' AND NOT is_group

@@ -1,5 +1,5 @@
--- Write what one check found, by month. The row of no month, and with every_month those of months that are not
--- among the given ones, are deleted where the check did not find them again.
+-- Write the result of one check by month. Rows of other months (with every_month) and the row without a month are
+-- deleted if the check did not find them again.
 WITH found AS (
     SELECT * FROM unnest(%(months)s::text[], %(examined)s::bigint[], %(failing)s::bigint[], %(samples)s::text[])
         AS f (month, examined, failing, sample)

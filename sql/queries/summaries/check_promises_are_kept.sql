@@ -1,4 +1,4 @@
--- What the staff promised in the last 90 days and did not do in time, or of which nothing shows that it was done.
+-- Commitments of staff in the last 90 days that were broken, or for whose fulfilment there is no evidence.
 
 -- name: examined
 SELECT count(*) AS examined FROM commitments

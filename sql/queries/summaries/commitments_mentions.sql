@@ -1,4 +1,4 @@
--- What the part's messages promise, in the order it was said, with the order that the conversation was linked to then.
+-- Commitments in the part's messages, in the order of the messages, with the order that the conversation had then.
 SELECT w.id_contato, w.source || ':' || w.id, w.at, w.direction, r.commitments,
        (SELECT s.id_ordem_servico FROM work_sessions s
          WHERE s.id_contato = w.id_contato AND w.at BETWEEN s.started_at AND s.ended_at

@@ -1,4 +1,4 @@
--- What stands beside a customer's conversation, in one row. The caller puts in the columns that the level may read.
+-- The data beside a customer's conversation, in one row. The caller inserts the columns that the level may read.
 SELECT c.id AS id_contato, c.nome::text, {phones},
        to_jsonb(s) AS summary, n.note, n.made_by AS note_by, n.made_at AS note_at,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(o.id, o.numero_ordem_servico::text,

@@ -1,5 +1,5 @@
 -- Note that summaries were made of the conversations of %(contacts)s (null: of everybody) as they were at %(started)s.
--- What another worker is adding to is left: it changed since.
+-- A conversation that another worker is changing is skipped, because it changed after %(started)s.
 WITH read AS (
     SELECT id, CASE WHEN match_status IN ('linked', 'manual') THEN id_contato END AS contact
       FROM conversations

@@ -1,4 +1,4 @@
--- How often a contact writes, by the conversations begun in windows that end at the moment asked for.
+-- How frequently a contact writes, by the conversations begun in windows that end at the given moment.
 INSERT INTO work_frequency (id_contato, class)
 SELECT id_contato,
        CASE WHEN count(*) FILTER (WHERE started_at > %(as_of)s - %(frequent_window)s) >= %(frequent_count)s

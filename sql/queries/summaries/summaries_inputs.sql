@@ -1,5 +1,5 @@
--- What each contact's summary depends on, as one hash: the set of its messages, orders and session links,
--- whatever order they came in. A contact whose hash is not the stored one is computed. %(contacts)s: only these.
+-- The inputs of each contact's summary as one hash: the set of its messages, orders and session links, in any order. A
+-- contact whose hash differs from the stored one is computed. %(contacts)s: only these.
 INSERT INTO work_contacts (id_contato, messages, input_hash)
 WITH said AS (
     SELECT id_contato, count(*) AS n,

@@ -1,6 +1,6 @@
 -- The messages of one part of the contacts, in one timeline per contact over archive and webhook, with the
--- conversation each belongs to. Notices, calls and deleted messages are nobody's words: they count, but belong to no
--- conversation. The contacts are given as a list, so that the view reads only theirs.
+-- conversation each belongs to. Notices, calls and deleted messages are counted, but belong to no conversation, because
+-- nobody wrote them. The contacts are given as a list, so that the view reads only theirs.
 INSERT INTO work_messages (id_contato, seq, source, id, at, direction, type, body, text_hash, conversation)
 WITH ordered AS (
     SELECT id_contato, source, message_id AS id, at, said.direction, type, nullif(text, '') AS body,
@@ -9,7 +9,7 @@ WITH ordered AS (
       FROM messages_all
       CROSS JOIN LATERAL speaking_side(side, type) AS said (direction)
      WHERE id_contato = ANY (%(contacts)s)
-       -- What an assistant wrote and nobody sent reached no customer: it counts in no number.
+       -- An answer of an assistant that was not sent reached no customer, so it is not counted.
        AND side IS DISTINCT FROM 'unsent'
 ), gaps AS (
     SELECT *, at - max(at) FILTER (WHERE talks) OVER (

@@ -1,10 +1,10 @@
--- What is unresolved: words that nobody answered, and linked orders with their state.
+-- Open matters: unanswered messages, and linked orders with their state.
 WITH spoken AS MATERIALIZED (
     SELECT id_contato, max(seq) FILTER (WHERE direction = 'to') AS last_staff_seq
       FROM work_talk
      GROUP BY id_contato
 ), waiting AS (
-    -- What the customer said after the staff's last word, courtesies and praise aside.
+    -- Messages of the customer after the last one of staff, without courtesies and praise.
     SELECT DISTINCT ON (t.id_contato) t.id_contato, t.at, t.ref
       FROM work_talk t
       JOIN spoken s USING (id_contato)

@@ -1,9 +1,9 @@
--- What customer and staff said in the part, with what the rules read in it.
+-- Messages of customer and staff in the part, with the readings of the rules.
 INSERT INTO work_talk (id_contato, seq, ref, at, direction, conversation, size, score, weight, opinion, closes,
                        evidence_start, evidence_end, topics, equipment, parts, problem, urgent, symptoms)
 SELECT w.id_contato, w.seq, w.source || ':' || w.id, w.at, w.direction, w.conversation, length(w.body),
        r.score, r.weight, w.direction = 'from' AND abs(r.score) >= %(opinion)s AND r.score IS NOT NULL,
-       -- A greeting that opens a conversation wants an answer.
+       -- A greeting that opens a conversation needs an answer.
        r.closes IS TRUE
            AND lag(w.conversation) OVER (PARTITION BY w.id_contato ORDER BY w.seq) IS NOT DISTINCT FROM w.conversation,
        r.evidence_start, r.evidence_end,

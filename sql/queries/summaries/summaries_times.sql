@@ -1,4 +1,4 @@
--- How long customers waited, and the exchanges that say so.
+-- The times that customers waited, and the exchanges with the median and the p90.
 WITH replies AS (
     SELECT id_contato, count(*) AS n,
            percentile_disc(0.5) WITHIN GROUP (ORDER BY seconds) AS median,
@@ -8,7 +8,7 @@ WITH replies AS (
       FROM work_replies
      GROUP BY id_contato
 ), reply_evidence AS (
-    -- The very exchange that is the median, and the one that is the p90.
+    -- The exchange whose time is the median, and the one whose time is the p90.
     SELECT DISTINCT ON (w.id_contato, which.name) w.id_contato, which.name,
            jsonb_build_array(asked.ref, answered.ref) AS refs
       FROM work_replies w

@@ -1,5 +1,5 @@
--- What is talked of: topics with their share of all mentions, the equipment and parts the customer names, each
--- with the message that shows it best.
+-- Topics with their share of all mentions, and the equipment and parts that the customer names, each with the message
+-- that shows it best.
 WITH topic_hits AS MATERIALIZED (
     SELECT t.id_contato, topic, t.ref, t.direction, t.size, t.seq
       FROM work_talk t, unnest(t.topics) AS topic

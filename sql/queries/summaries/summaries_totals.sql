@@ -1,4 +1,4 @@
--- How much each contact of the part and the staff wrote, and when. A message is named "chat:ID" or
+-- Number and times of the messages of each contact of the part and of staff. The name of a message is "chat:ID" or
 -- "webhook:ID".
 WITH totals AS (
     SELECT id_contato, count(*) AS messages, count(*) FILTER (WHERE direction = 'from') AS customer,
