@@ -119,7 +119,7 @@ def accept_command(name: str, month: str | None, reason: str, until: str | None,
         standing = standing_of(conn, check.rule)
     _show(standing)
     say(
-        f"{_place(check, month)}: {verdict.result.failing:,} failing rows are accepted until {last}; "
+        f"{_place(check, month)}: {_failing_rows(verdict.result.failing)} accepted until {last}; "
         "more of them are red again"
     )
 
@@ -153,6 +153,10 @@ def _checks(name: str | None) -> list[QaCheck]:
         words = ", ".join(sorted(check.name for check in known))
         raise click.BadParameter(f"no check is called {name!r}; there are {words}", param_hint="--check")
     return found
+
+
+def _failing_rows(count: int) -> str:
+    return "1 failing row is" if count == 1 else f"{count:,} failing rows are"
 
 
 def _last_day(until: str | None) -> date:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     help="Where contacts and orders come from: a folder of saved pages, `sandbox` (an invented ERP on "
     "loopback) or `tiny`. Left out: the tables contatos and ordens_servico as they are.",
 )
-@click.option("--months", default="all", show_default=True, help="2025-01..2025-03, 2025-01,2025-03 or all.")
+@click.option(
+    "--months", "--month", default="all", show_default=True, help="2025-01..2025-03, 2025-01,2025-03 or all."
+)
 @click.option("--sample", type=click.IntRange(min=1), help="Take so many files a month, stratified.")
 @click.option("--seed", default=0, show_default=True, help="Which sample.")
 @click.option("--dry-run", is_flag=True, help="Do everything in one transaction and roll it back.")

@@ -83,7 +83,7 @@ def test_a_fault_is_evaluated_accepted_and_withdrawn(run: Run, tmp_path: Path) -
         "qa", "accept", "--check", CHECK, "--month", "2025-01", "--reason", "a note", "--by", "ana"
     )
     assert accepted.exit_code == 0, accepted.output
-    assert f"1 failing rows are accepted until {until}" in accepted.output
+    assert f"1 failing row is accepted until {until}" in accepted.output
     assert _shown(tmp_path) == (True, f"passed, 1 month accepted until {until}")
     assert f"accepted by ana until {until}: a note" in run("qa", "list").output
     assert run("qa", "evaluate", "--check", CHECK).exit_code == 0

@@ -321,3 +321,38 @@ def test_evidence_gives_this_status_and_confidence(
 def test_five_candidates_are_listed() -> None:
     decision = decide_chat(PHONE, Evidence([phone(contact) for contact in range(1, 8)]), Policy())
     assert [candidate.id_contato for candidate in decision.candidates] == [1, 2, 3, 4, 5]
+
+
+def test_the_table_shows_every_reason_and_flag_by_the_name_that_is_stored() -> None:
+    decisions = [decide_chat(chat, evidence, Policy()) for chat, evidence, *_ in ROWS.values()]
+    reasons = {reason.name for one in decisions for found in one.candidates for reason in found.evidence}
+    assert reasons - {"words"} == {
+        "alone",
+        "assumed_area",
+        "doubt",
+        "equipment_ever",
+        "equipment_fits",
+        "equipment_near",
+        "exact_phone",
+        "header_differs",
+        "name_agrees",
+        "name_differs",
+        "name_elsewhere",
+        "normalized_phone",
+        "order_elsewhere",
+        "order_id_in_title",
+        "order_in_messages",
+        "order_in_title",
+        "outranked",
+        "phone_header",
+        "rivals",
+        "secondary_phone",
+        "unknown_area",
+    }
+    assert {flag for one in decisions for flag in one.flags} == {
+        "order_contact_disagree",
+        "order_name_disagree",
+        "phone_name_disagree",
+        "shared_phone",
+        "title_header_disagree",
+    }
