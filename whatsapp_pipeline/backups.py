@@ -23,5 +23,5 @@ def backup_options(settings: Settings) -> BackupOptions:
         keep_daily=settings.backup_keep_daily,
         keep_monthly=settings.backup_keep_monthly,
         bin_dir=settings.pg_bin_dir,
-        scratch_url=lambda: server_url(settings.local_dir, "postgres"),
+        scratch_url=lambda: server_url(settings.local_dir, "postgres", port=settings.embedded_port),
     )

@@ -11,7 +11,7 @@ import contextlib
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from whatsapp_pipeline.embedded import DAGSTER_DATABASE, PIPELINE_DATABASE, server_url
+from whatsapp_pipeline.embedded import DAGSTER_DATABASE, PIPELINE_DATABASE, server_url, tcp_url
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import connect, describe
@@ -29,7 +29,7 @@ def pipeline_url(settings: Settings) -> str:
                 f"PIPELINE_SCHEMA={settings.pipeline_schema} needs DATABASE_URL: nothing else is in the "
                 "embedded database; set DATABASE_URL, or leave PIPELINE_SCHEMA unset"
             )
-        return server_url(settings.local_dir, PIPELINE_DATABASE)
+        return server_url(settings.local_dir, PIPELINE_DATABASE, port=settings.embedded_port)
     url = settings.database_url.get_secret_value()
     describe(url)  # raises a one-line error if the text is not a URL
     if settings.pipeline_schema is None:
@@ -38,6 +38,22 @@ def pipeline_url(settings: Settings) -> str:
     options = conninfo_to_dict(url).get("options") or ""
     path = f"{options} -csearch_path={settings.pipeline_schema},public".strip()
     return make_conninfo(url, options=path)
+
+
+def shared_url(settings: Settings) -> str:
+    """Return the URL for another program on this machine: DATABASE_URL, or the embedded server's port.
+
+    Raises SettingError when the embedded server has no port.
+    """
+    if settings.database_url:
+        return settings.database_url.get_secret_value()
+    if settings.embedded_port is None:
+        raise SettingError(
+            "the embedded PostgreSQL has no address yet; set EMBEDDED_PORT in .env, for example to 5433, "
+            "stop `up`, `serve` and other commands, and start again"
+        )
+    pipeline_url(settings)
+    return tcp_url(settings.local_dir, PIPELINE_DATABASE, settings.embedded_port)
 
 
 def dagster_url(settings: Settings) -> str:
@@ -50,7 +66,7 @@ def dagster_url(settings: Settings) -> str:
     if settings.dagster_database_url:
         return settings.dagster_database_url.get_secret_value()
     if not settings.database_url:
-        return server_url(settings.local_dir, DAGSTER_DATABASE)
+        return server_url(settings.local_dir, DAGSTER_DATABASE, port=settings.embedded_port)
     users = settings.database_url.get_secret_value()
     describe(users)
     name = f"{conninfo_to_dict(users).get('dbname') or 'postgres'}_dagster"

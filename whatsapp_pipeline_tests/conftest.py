@@ -56,6 +56,7 @@ _LONGEST = (
     "test_extend.py",
     "test_ui_path.py",
     "test_up.py",
+    "test_serve.py",
     "test_backfill.py",
 )
 

@@ -29,6 +29,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "backfill": ("backfill:backfill", "Run the months that are missing, failed or stale."),
     "status": ("database:status_command", "Show what is in the database."),
     "migrate": ("database:migrate_command", "Bring the database to the current schema."),
+    "db": ("db:db", "Print the address of the database for other programs."),
     "psql": ("database:psql", "Open psql on the database."),
     "pause": ("control:pause_command", "Hold schedules, and runs after their batch."),
     "resume": ("control:resume_command", "Let schedules and runs go on."),

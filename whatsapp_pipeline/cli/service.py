@@ -10,7 +10,14 @@ import requests
 
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import Group
-from whatsapp_pipeline.cli.systemd_unit import NAME, Unit, owner_of_checkout, properties, systemctl, verify
+from whatsapp_pipeline.cli.systemd_unit import (
+    NAME,
+    Unit,
+    owner_of_checkout,
+    properties,
+    systemctl,
+    verify_unit,
+)
 from whatsapp_pipeline.errors import PipelineError
 
 _SYSTEM = click.option("--system", "of_system", is_flag=True, help="A unit of the machine, not of this user.")
@@ -40,7 +47,7 @@ def install(
         raise click.UsageError("--user belongs to --system; a unit of a user runs as that user")
     unit = Unit(of_system, (user or owner_of_checkout()) if of_system else None, serve_options)
     with tempfile.TemporaryDirectory() as folder:
-        verify(unit, Path(folder))
+        verify_unit(unit, Path(folder))
     if only_print:
         say(unit.text().rstrip())
         return

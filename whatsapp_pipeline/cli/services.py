@@ -29,6 +29,8 @@ from whatsapp_pipeline.cli.rotated_log import RotatedLog
 from whatsapp_pipeline.cli.service_manager import notify
 from whatsapp_pipeline.cli.supervisor import RestartPolicy, Service, Supervisor
 from whatsapp_pipeline.databases import dagster_url, pipeline_url
+from whatsapp_pipeline.embedded import restart_if_ended
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import Settings
 
 LOCATION = "whatsapp_pipeline"  # as in workspace.yaml: schedules keep their state by this name
@@ -133,6 +135,7 @@ def keep_running(
             inherited=[lock.fileno()],
             output=output.descriptor if output else None,
             say=partial(_say_and_log, output),
+            look_after=None if configured.database_url else partial(_look_after_server, configured, output),
         )
         if places.health_port is not None:
             page = HealthServer(places.health_port, supervisor.states, probes, database)
@@ -146,6 +149,15 @@ def _say_and_log(output: RotatedLog | None, text: str) -> None:
     say(text, err=True)
     if output is not None:
         output.write_line(text)
+
+
+def _look_after_server(configured: Settings, output: RotatedLog | None) -> None:
+    """Start the embedded server again if it was killed; its clients connect again by themselves."""
+    try:
+        if restart_if_ended(configured.local_dir):
+            _say_and_log(output, "the embedded PostgreSQL had ended and was started again")
+    except PipelineError as error:
+        _say_and_log(output, f"error: {error}")  # and the next look tries again
 
 
 def _require_free_ports(places: Places, *, receives: bool) -> None:

@@ -26,6 +26,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.process_families import end_family
 from whatsapp_pipeline.errors import PipelineError
 
+_SECONDS_BETWEEN_LOOKS = 2.0
 _KEEPER = "the keeper"
 _KEEPER_MODULE = f"{__package__}.process_keeper"
 
@@ -118,6 +119,7 @@ class Supervisor:
         inherited: Sequence[int] = (),
         output: int | None = None,
         say: Callable[[str], None] = lambda _: None,
+        look_after: Callable[[], None] | None = None,
     ) -> None:
         """Prepare; nothing is started.
 
@@ -128,6 +130,7 @@ class Supervisor:
             inherited: File descriptors that every process keeps open, such as the lock of the instance.
             output: Where each process writes; the supervisor's own output when None.
             say: Receives a line when a process ended or was started again.
+            look_after: Called every two seconds, for what is not a process of the supervisor's own.
         """
         self._running = {service.name: _Running(service) for service in services}
         self._environment = dict(environment)
@@ -135,6 +138,7 @@ class Supervisor:
         self._inherited = tuple(inherited)
         self._output = output
         self._say = say
+        self._look_after = look_after
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._stopping = False
         self._keeper = _Running(Service(_KEEPER, [sys.executable, "-m", _KEEPER_MODULE]))
@@ -210,9 +214,13 @@ class Supervisor:
     def _handle_next_event(self) -> None:
         """Wait for a process to end, for a signal, or for the moment of the next restart, and act on it."""
         due = [one.start_again_at for one in self._running.values() if one.start_again_at is not None]
+        if self._look_after is not None:
+            due.append(time.monotonic() + _SECONDS_BETWEEN_LOOKS)
         try:
             event, process = self._events.get(timeout=max(0.0, min(due) - time.monotonic()) if due else None)
         except queue.Empty:
+            if self._look_after is not None:
+                self._look_after()
             for one in self._running.values():
                 if one.start_again_at is not None and one.start_again_at <= time.monotonic():
                     self._start(one)

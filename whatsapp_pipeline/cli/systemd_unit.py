@@ -104,7 +104,7 @@ def _quoted(word: str) -> str:
     return f'"{plain}"' if not plain or any(character in plain for character in " '\";\\") else plain
 
 
-def verify(unit: Unit, folder: Path) -> None:
+def verify_unit(unit: Unit, folder: Path) -> None:
     """Let systemd check the text of the unit; raises PipelineError with its words if it finds a fault.
 
     Nothing is checked on a machine without systemd's programs.

@@ -1,7 +1,7 @@
-"""The databases of a server: finding and creating them.
+"""The databases of a server, and the password of its owner.
 
-What belongs here: statements about whole databases. What does not: the choice of the project's databases
-(databases.py), and starting a server (embedded.py).
+What belongs here: statements about whole databases and about the server's first role. What does not: the
+choice of the project's databases (databases.py), and starting a server (embedded.py).
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ def create_database(conn: Connection, name: str) -> None:
     with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
         # No session uses template0, so two processes can create databases at the same time.
         conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+
+
+def set_password(conn: Connection, role: str, password: str) -> None:
+    """Set the password of a role; the statement holds a verifier only, so that no log shows it."""
+    verifier = conn.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    conn.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))
 
 
 class RoleRights(NamedTuple):

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from whatsapp_pipeline import cli, settings
 from whatsapp_pipeline.cli.service_manager import notify
-from whatsapp_pipeline.cli.systemd_unit import NAME, Unit, verify
+from whatsapp_pipeline.cli.systemd_unit import NAME, Unit, verify_unit
 from whatsapp_pipeline.errors import PipelineError
 
 needs_systemd = pytest.mark.skipif(
@@ -84,7 +84,7 @@ def test_status_says_that_nothing_is_there(config: Path) -> None:
 @pytest.mark.parametrize("of_system", [False, True])
 def test_systemd_accepts_the_unit(of_system: bool, tmp_path: Path) -> None:
     odd = ["--log-file", str(tmp_path / 'a "b" %h $HOME \\ c;d.log')]
-    verify(Unit(of_system, "root" if of_system else None, odd), tmp_path)
+    verify_unit(Unit(of_system, "root" if of_system else None, odd), tmp_path)
 
 
 @needs_systemd
@@ -92,7 +92,7 @@ def test_a_unit_that_systemd_refuses_is_an_error(tmp_path: Path, monkeypatch: py
     # systemd refuses a working folder that is not absolute.
     monkeypatch.setattr(settings, "PROJECT_ROOT", Path("relative"))
     with pytest.raises(PipelineError, match=r"systemd refuses the unit: .*WorkingDirectory"):
-        verify(Unit(True, None), tmp_path)
+        verify_unit(Unit(True, None), tmp_path)
 
 
 def test_words_of_the_command_are_quoted_as_systemd_wants() -> None:

@@ -174,5 +174,17 @@ def _keeper_of(process: psutil.Process) -> psutil.Process:
     return keeper
 
 
+def test_what_is_no_process_of_its_own_is_looked_after() -> None:
+    looked = threading.Event()
+    lasting = Service("console", [sys.executable, "-c", "import signal; signal.pause()"])
+    supervisor = Supervisor([lasting], environment=os.environ, look_after=looked.set)
+    with beside(lambda: assert_happens(looked)):
+        supervisor.run()
+
+
+def assert_happens(event: threading.Event) -> None:
+    assert event.wait(30)
+
+
 def test_the_keeper_forgets_ids_that_ended() -> None:
     assert left_over(["11\n", "12\n", "-11\n", "13\n", "-99\n", "12"]) == [12, 13]

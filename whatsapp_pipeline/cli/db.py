@@ -1,0 +1,53 @@
+"""`db`: the address of the database, for programs such as DBeaver, a notebook or a BI tool."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import click
+from psycopg.conninfo import conninfo_to_dict
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.output import say
+from whatsapp_pipeline.cli.params import Group
+from whatsapp_pipeline.databases import shared_url
+from whatsapp_pipeline.embedded import is_shared
+
+
+@click.group(cls=Group)
+def db() -> None:
+    """Print the address of the database for other programs."""
+
+
+@db.command()
+@click.option(
+    "--level",
+    type=click.Choice(["reader", "analyst", "reviewer"]),
+    help="A login that may only do what this level may, as in the console. Left out: the owner.",
+)
+def url(level: str | None) -> None:
+    """Print the database's URL with its password. The embedded server needs EMBEDDED_PORT.
+
+    A reader sees no message text. The embedded server runs as long as `up`, `serve` or another command does.
+    """
+    from whatsapp_pipeline.console.server import prepare_logins
+
+    configured = settings.load_settings()
+    found = shared_url(configured)
+    if level is not None:
+        _, logins = prepare_logins(found)
+        found = logins[level]
+    say(_as_url(found))
+    if configured.database_url is None and not is_shared(configured.local_dir):
+        say("the server stops now, with this command; it runs while `up` or `serve` does", err=True)
+
+
+def _as_url(conninfo: str) -> str:
+    """Write the parameters of a connection as a URL, which every program takes."""
+    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items() if value is not None}
+    host, port = parts.pop("host", ""), parts.pop("port", "")
+    named = {name: quote(parts.pop(name, ""), safe="") for name in ("user", "password", "dbname")}
+    login = f"{named['user']}:{named['password']}@" if named["password"] else f"{named['user']}@"
+    place = quote(host, safe=":[]") + (f":{port}" if port else "")
+    rest = "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(parts.items()))
+    return f"postgresql://{login}{place}/{named['dbname']}" + (f"?{rest}" if rest else "")
