@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from whatsapp_pipeline.cli import review_live
+from whatsapp_pipeline.cli import review_live, review_session
 from whatsapp_pipeline.cli.link import link, signed
 from whatsapp_pipeline.cli.override import override
 from whatsapp_pipeline.cli.review import review
@@ -495,8 +495,8 @@ def test_live_review_notices_that_another_reviewer_decided(
 ) -> None:
     """Another reviewer decides while the item is shown, or between reading the queue and that."""
     _write_live(fresh)
-    name = "read_reason" if moment == "shown" else "live_queue"
-    own = getattr(review_live, name)
+    module, name = (review_session, "read_reason") if moment == "shown" else (review_live, "live_queue")
+    own = getattr(module, name)
 
     def another_first(*arguments: object, **options: object) -> object:
         found = own(*arguments, **options)
@@ -505,7 +505,7 @@ def test_live_review_notices_that_another_reviewer_decided(
             relink_months(fresh, [], default_area_code=None, log=LOG)
         return found
 
-    monkeypatch.setattr(review_live, name, another_first)
+    monkeypatch.setattr(module, name, another_first)
     keys = "1é a Ana\nq" if moment == "shown" else "q"
     result = run("--live", "--by", "maria", command=review, keys=keys)
     assert "was already decided by rui at 20" in result.output
