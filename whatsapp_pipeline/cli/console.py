@@ -1,4 +1,4 @@
-"""`console`: serve the web console, its users, and the record of who looked at whose messages."""
+"""`console`: serve the web console, its users and tokens, and the record of who looked at whose messages."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import PipelineHandler
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations.api_tokens import ApiToken, TokenLevel
 from whatsapp_pipeline.store.operations.console_access import ConsoleUser, Level
 
 _LEVELS = click.Choice(["reader", "analyst", "reviewer"])
@@ -111,6 +112,8 @@ def user_add(name: str, level: Level) -> None:
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9._@-]{0,62}", name.lower()):
         raise click.UsageError("a name has letters without accents, digits, and . _ @ - after the first")
+    if not store.is_person(name):
+        raise click.UsageError("names that begin with link. or client. are those of keys and programs")
     configured = settings.load_settings()
     with open_database(configured) as conn:
         id_user = store.add_user(conn, name, level)
@@ -169,6 +172,8 @@ def user_password(name: str, link: bool) -> None:
     from whatsapp_pipeline.store.operations import console_access as store
 
     configured = settings.load_settings()
+    if not store.is_person(name):
+        raise click.UsageError("nobody logs in as a key of links or as a program with a token")
     with open_database(configured) as conn:
         found = _user(conn, name)
         if link:
@@ -188,6 +193,90 @@ def _user(conn: Connection, name: str) -> ConsoleUser:
     if found is None:
         raise PipelineError("there is no such user; `whatsapp-pipeline console user list` shows all")
     return found
+
+
+@console.group(cls=Group)
+def token() -> None:
+    """Tokens of the programs that use the API (docs/api.md)."""
+
+
+@token.command("add")
+@click.argument("name")
+@click.option(
+    "--level",
+    type=click.Choice(["reader", "analyst", "reviewer", "manager"]),
+    required=True,
+    help="What the program may do; a manager manages tenants and business numbers, and reads nothing else.",
+)
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires; by default it does not.")
+def token_add(name: str, level: TokenLevel, days: int | None) -> None:
+    """Make a program's token and print it; it is shown this once.
+
+    Views of messages are on record under client.NAME (`console audit --user client.NAME`).
+    """
+    import re
+
+    from whatsapp_pipeline.console.access import new_token, token_hash
+    from whatsapp_pipeline.store.operations.api_tokens import add_token
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+        raise click.UsageError(
+            "a program's name has small letters without accents, digits, and _ - after one"
+        )
+    made = new_token()
+    with open_database(settings.load_settings()) as conn:
+        if not add_token(conn, name, level, token_hash(made), days=days):
+            raise PipelineError(
+                f"{name} has a token already; revoke it first (`console token revoke {name}`) or choose a "
+                "name for the new one"
+            )
+    say(made)
+
+
+@token.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per token.")
+def token_list(as_json: bool) -> None:
+    """List the tokens, revoked ones too."""
+    from whatsapp_pipeline.store.operations.api_tokens import tokens
+
+    with open_database(settings.load_settings()) as conn:
+        found = tokens(conn)
+    rows = [
+        {
+            "name": one.name,
+            "level": one.level,
+            "state": _token_state(one),
+            "made": f"{one.created_at:%Y-%m-%d}",
+            "expires": f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "never",
+            "last_used": f"{one.last_used_at:%Y-%m-%d %H:%M}" if one.last_used_at else "never",
+        }
+        for one in found
+    ]
+    if as_json:
+        for row in rows:
+            say_json(row)
+    elif rows:
+        print_table([list(rows[0]), *(list(row.values()) for row in rows)], right=())
+    else:
+        say("no program has a token; `console token add` makes one", err=True)
+
+
+def _token_state(one: ApiToken) -> str:
+    if one.revoked_at is not None:
+        return "revoked"
+    return "expired" if one.expires_at is not None and one.expires_at <= clock.now() else "active"
+
+
+@token.command("revoke")
+@click.argument("name")
+def token_revoke(name: str) -> None:
+    """End a program's token at once."""
+    from whatsapp_pipeline.store.operations.api_tokens import revoke_token
+
+    with open_database(settings.load_settings()) as conn:
+        if not revoke_token(conn, name):
+            raise PipelineError("no token of that name works; `console token list` shows all")
+    say(f"{name}: revoked")
 
 
 @console.command("link")

@@ -19,10 +19,8 @@ from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.console.passwords import hash_password, is_password
 from whatsapp_pipeline.console.pools import ConsolePools
 from whatsapp_pipeline.store.operations import console_access as store
-from whatsapp_pipeline.store.operations.console_access import SESSION_HOURS, Level
+from whatsapp_pipeline.store.operations.console_access import LEVELS, SESSION_HOURS, Level
 from whatsapp_pipeline.store.operations.console_logins import ACCESS
-
-_LEVELS: tuple[Level, ...] = ("reader", "analyst", "reviewer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Visitor:
 
     def may(self, level: Level) -> bool:
         """Return whether the user's level is at least `level`."""
-        return _LEVELS.index(self.level) >= _LEVELS.index(level)
+        return LEVELS.index(self.level) >= LEVELS.index(level)
 
 
 class WaitBeforeLoginError(Exception):
@@ -95,7 +93,7 @@ class Access:
         """Begin a session for a user that the proxy has authenticated; None for one who may not log in."""
         with self._pools.connection(ACCESS) as conn:
             user = store.user_named(conn, name)
-            if user is None or user.disabled_at is not None:
+            if user is None or user.disabled_at is not None or not store.is_person(name):
                 return None
             token = new_token()
             store.begin_session(conn, user.id, token_hash(token))

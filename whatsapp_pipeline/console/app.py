@@ -23,9 +23,10 @@ from starlette.types import ASGIApp
 
 from whatsapp_pipeline.archive.attachments import AttachmentFiles
 from whatsapp_pipeline.console.access import Access, set_session_cookie
+from whatsapp_pipeline.console.api.errors import PREFIX
 from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.console.error_pages import error_response, refusal_of
-from whatsapp_pipeline.console.guard import Guard
+from whatsapp_pipeline.console.guard import Guard, refusal_for
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages import (
     account,
@@ -60,6 +61,8 @@ def create_console_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -
         pools: One pool for each login of the database.
         key: The privacy key: it names customers in the record of views, and accounts in that of failures.
     """
+    from whatsapp_pipeline.console.api.application import api_application
+
     access = Access(pools, config, key)
     parts = ServerParts(config, pools, access, key, AttachmentFiles(config.archive))
     serve = PageServer(parts)
@@ -76,6 +79,7 @@ def create_console_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -
     routes = [
         Route("/health", health, methods=["GET"]),
         Mount("/static", VersionedFiles(directory=STATIC_FOLDER), name="static"),
+        Mount(PREFIX, api_application(parts), name="api"),
         Route("/login", login.form, methods=["GET"]),
         Route("/login", login.log_in, methods=["POST"]),
         Route("/login/once/{link}", login.once_form, methods=["GET"]),
@@ -181,11 +185,10 @@ def health(_: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-def _http_error(_: Request, error: Exception) -> Response:
+def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
-    return error_response(
-        {405: "wrong_method", 400: "bad_request", 413: "too_large"}.get(status, "not_found")
-    )
+    kind = {405: "wrong_method", 400: "bad_request", 413: "too_large"}.get(status, "not_found")
+    return refusal_for(request.scope, kind)
 
 
 def _failure(_: Request, error: Exception) -> Response:

@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from whatsapp_pipeline.console.api.errors import PREFIX, api_error
 from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.console.error_pages import error_response
 from whatsapp_pipeline.logs import fields
@@ -67,10 +69,12 @@ class Guard:
         if refusal is None:
             await self._app(scope, _limited(receive), send_with_headers)
         else:
-            await error_response(refusal)(scope, receive, send_with_headers)
+            await refusal_for(scope, refusal)(scope, receive, send_with_headers)
         # The route's pattern and not the path: a path can hold a login link. Never the query.
         route = scope.get("route")
         pattern, took = getattr(route, "path", "-"), round(1000 * (time.monotonic() - started))
+        if _is_api(scope) and route is not None:
+            pattern = PREFIX + pattern.removeprefix(PREFIX)
         if pattern in _UNLOGGED:
             return
         _LOG.info(
@@ -85,7 +89,9 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         if _host_name(headers.get("host", "")) not in self._config.hosts:
             return "unknown_host"
-        if scope["method"] not in _SAFE_METHODS and not is_same_origin(scope, headers):
+        # The API knows no cookie: a browser on another site has no token to send.
+        is_safe = scope["method"] in _SAFE_METHODS or _is_api(scope)
+        if not is_safe and not is_same_origin(scope, headers):
             return "forged"
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length[:18]) > MAX_BODY_BYTES:
@@ -104,6 +110,15 @@ def is_same_origin(scope: Scope, headers: Headers) -> bool:
         return site == "same-origin"
     origin = urlsplit(headers.get("origin", ""))
     return origin.scheme == scope["scheme"] and origin.netloc == headers.get("host", "") != ""
+
+
+def _is_api(scope: Scope) -> bool:
+    return str(scope["path"]).startswith(f"{PREFIX}/")
+
+
+def refusal_for(scope: Scope, kind: str) -> Response:
+    """Return the answer to a refused request: JSON for the API, otherwise a page."""
+    return api_error(kind) if _is_api(scope) else error_response(kind)
 
 
 def _believe_proxy(scope: Scope, config: ConsoleConfig) -> None:

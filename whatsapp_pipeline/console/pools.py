@@ -17,6 +17,8 @@ from whatsapp_pipeline.store.connection import Connection, prepare_console_conne
 
 WAIT_SECONDS = 5
 """How long a request waits for a connection before the page says that the console is busy."""
+_RARE = {"manager"}
+"""Logins whose connections are opened when a request needs one: programs alone use them, and seldom."""
 
 
 class ConsolePools:
@@ -28,7 +30,7 @@ class ConsolePools:
         self._pools = {
             purpose: ConnectionPool[Connection](
                 url,
-                min_size=1,
+                min_size=0 if purpose in _RARE else 1,
                 max_size=size,
                 timeout=WAIT_SECONDS,
                 max_lifetime=1800,

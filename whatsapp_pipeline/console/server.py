@@ -31,7 +31,7 @@ def login_link(conn: Connection, id_user: int, base: str) -> str:
 
 def first_login(conn: Connection, base: str) -> str | None:
     """Return a link for the first user, whom it makes; None once anybody has logged in or has a password."""
-    known = [user for user in store.users(conn) if not user.name.startswith(store.link_user(""))]
+    known = [user for user in store.users(conn) if store.is_person(user.name)]
     if any(user.last_login_at or user.password_hash for user in known):
         return None
     id_user = known[0].id if known else store.add_user(conn, FIRST_USER, "reviewer")

@@ -18,8 +18,10 @@ READER, ANALYST, WRITER = "whatsapp_reader", "whatsapp_analyst", "whatsapp_write
 REVIEWER = "whatsapp_reviewer"
 """An analyst who also decides: links, verdicts."""
 CONSOLE = "whatsapp_console"
-"""The role with which the web console logs people in: it sees users, sessions and login links only."""
-ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE)
+"""The role with which the web console logs people in: it sees users, sessions, links and tokens only."""
+MANAGER = "whatsapp_manager"
+"""The role of programs that manage tenants and business numbers; it reads nothing else."""
+ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE, MANAGER)
 
 # What a reader sees: customers' summaries and metrics, and how the pipeline did. No message, no phone column.
 _READER_TABLES = (
@@ -80,7 +82,12 @@ _CONSOLE_RIGHTS = {
     "console_sessions": "SELECT, INSERT, UPDATE, DELETE",
     "console_login_links": "SELECT, DELETE",
     "console_login_failures": "SELECT, INSERT, UPDATE, DELETE",
+    "api_tokens": "SELECT",
 }
+# Adding a business number gives its conversations and leads their tenant, and its deliveries their turn.
+_MANAGER_RIGHTS = {"tenants": "SELECT, INSERT", "whatsapp_accounts": "SELECT, INSERT, UPDATE"}
+_TENANTED = ("conversations", "leads")
+_UNPARK = sql.SQL("unpark_deliveries(text)")
 # What a person may change in the console, by level.
 _ANALYST_WRITES = {"customer_notes": "INSERT, UPDATE, DELETE", "handled_cases": "INSERT, UPDATE, DELETE"}
 _REVIEWER_WRITES = {
@@ -197,6 +204,7 @@ def _console(tables: list[str]) -> list[sql.Composable]:
         (CONSOLE, _CONSOLE_RIGHTS),
         (ANALYST, _ANALYST_WRITES),
         (REVIEWER, _REVIEWER_WRITES),
+        (MANAGER, _MANAGER_RIGHTS),
     ]
     made: list[sql.Composable] = [
         _grant(rights, table, role)
@@ -222,7 +230,24 @@ def _console(tables: list[str]) -> list[sql.Composable]:
         )
         viewers = sql.SQL(", ").join(sql.Identifier(role) for role in (READER, ANALYST, REVIEWER))
         made.append(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_RECORD_VIEWS, viewers))
+    if "api_tokens" in tables:
+        made += _manager()
     return made
+
+
+def _manager() -> list[sql.Composable]:
+    """Return the grants by which tokens are checked, and those of a manager that are not on whole tables."""
+    manager, both = sql.Identifier(MANAGER), sql.SQL(", ").join(map(sql.Identifier, (MANAGER, WRITER)))
+    return [
+        sql.SQL("GRANT UPDATE (last_used_at) ON api_tokens TO {}").format(sql.Identifier(CONSOLE)),
+        sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_UNPARK, both),
+        *(
+            sql.SQL("GRANT SELECT (id, phone_number_id, tenant_id), UPDATE (tenant_id) ON {} TO {}").format(
+                sql.Identifier(table), manager
+            )
+            for table in _TENANTED
+        ),
+    ]
 
 
 def _grant(rights: str, table: str, role: str) -> sql.Composable:

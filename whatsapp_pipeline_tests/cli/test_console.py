@@ -19,7 +19,7 @@ from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.console.access import token_hash
 from whatsapp_pipeline.console.passwords import is_password
 from whatsapp_pipeline.store.connection import Connection, connect
-from whatsapp_pipeline.store.operations import console_access
+from whatsapp_pipeline.store.operations import api_tokens, console_access
 from whatsapp_pipeline.store.operations.console_views import delete_views_before, record_views, view_subject
 from whatsapp_pipeline_tests.console.running import drop_roles
 
@@ -173,3 +173,30 @@ def test_a_link_to_an_order_is_signed(
     assert "there is no such order" in str(run("link", "--order", "999").exception)
     assert run("link", "--order", "30415", "--origin", "erp.example").exit_code == 2
     assert run("link", "--order", "30415", "--minutes", "0").exit_code == 2
+
+
+def test_a_programs_token_is_made_listed_and_revoked(environment: None, conn: Connection) -> None:
+    made = run("token", "add", "counter", "--level", "analyst", "--days", "90")
+    assert made.exit_code == 0
+    token = made.output.strip()
+    found = api_tokens.token_in_use(conn, token_hash(token))
+    assert found is not None
+    assert (found.name, found.level) == ("counter", "analyst")
+    assert "counter has a token already" in str(run("token", "add", "counter", "--level", "reader").exception)
+    assert run("token", "add", "Counter", "--level", "reader").exit_code == 2
+    assert run("token", "add", "other").exit_code == 2  # a level is chosen, never given by chance
+    listed = run("token", "list")
+    assert re.search(r"counter\s+analyst\s+active\s+\S+\s+\d{4}-\d\d-\d\d\s+never", listed.output)
+    assert token not in listed.output
+    assert run("token", "revoke", "counter").output == "counter: revoked\n"
+    assert api_tokens.token_in_use(conn, token_hash(token)) is None
+    assert "no token of that name works" in str(run("token", "revoke", "counter").exception)
+    assert '"state": "revoked"' in run("token", "list", "--json").output
+    assert run("token", "add", "counter", "--level", "manager").exit_code == 0
+
+
+def test_nobody_logs_in_as_a_program(environment: None, conn: Connection) -> None:
+    run("token", "add", "erp", "--level", "reviewer")
+    assert run("user", "password", "client.erp", "--link").exit_code == 2
+    assert run("user", "add", "client.other").exit_code == 2
+    assert run("user", "disable", "client.erp").output == "client.erp: disabled\n"

@@ -34,6 +34,7 @@ LOGINS = {
     "reviews": grants.REVIEWER,
     "writes": grants.WRITER,
     "logs_in": grants.CONSOLE,
+    "manages": grants.MANAGER,
 }
 
 
@@ -83,6 +84,16 @@ def _may(url: str, statement: str) -> bool:
         ("SELECT * FROM console_login_links", {"writes", "logs_in"}),
         ("SELECT * FROM console_login_failures", {"writes", "logs_in"}),
         ("SELECT * FROM console_views", {"writes"}),
+        ("SELECT * FROM api_tokens", {"writes", "logs_in"}),
+        ("UPDATE api_tokens SET last_used_at = now()", {"writes", "logs_in"}),
+        ("UPDATE api_tokens SET level = 'reviewer'", {"writes"}),
+        ("INSERT INTO tenants (name) VALUES ('Loja')", {"writes", "manages"}),
+        ("UPDATE whatsapp_accounts SET is_active = false", {"writes", "manages"}),
+        ("UPDATE conversations SET tenant_id = NULL", {"writes", "manages"}),
+        ("UPDATE conversations SET id_contato = NULL", {"writes"}),
+        ("SELECT external_id FROM conversations", {"analyses", "reviews", "writes"}),
+        ("SELECT unpark_deliveries('shop')", {"writes", "manages"}),
+        ("UPDATE webhook_inbox SET status = 'pending'", {"writes"}),
         ("INSERT INTO console_users (name, level) VALUES ('eve', 'reviewer')", {"writes"}),
         ("UPDATE console_users SET level = 'reviewer'", {"writes"}),
         ("DELETE FROM console_views", {"writes"}),

@@ -1,14 +1,20 @@
--- The first items of the review queue without what the reviewer put off: picked by their value first, described after.
+-- Items of the review queue from the first or from a place on, without what the reviewer put off: picked by their value
+-- first, described after.
 WITH picked AS (
     SELECT * FROM review_items i
      WHERE NOT EXISTS (
            SELECT FROM review_snoozes z
             WHERE z.id_chat_file = i.id AND z.session_number IS NOT DISTINCT FROM i.session_number
               AND z.reviewer = %(reviewer)s AND z.until > now())
-     ORDER BY value DESC, last_at DESC NULLS LAST, id, session_number NULLS FIRST
+       AND (%(is_first)s OR
+            (-i.value, -coalesce(extract(epoch FROM i.last_at)::float8, '-Infinity'), i.source, i.id,
+             coalesce(i.session_number, 0))
+            > (-%(value)s::float8, -coalesce(extract(epoch FROM %(last_at)s::timestamp)::float8, '-Infinity'),
+               %(source)s::text, %(id)s::bigint, %(session)s::integer))
+     ORDER BY value DESC, last_at DESC NULLS LAST, source, id, session_number NULLS FIRST
      LIMIT %(limit)s
 )
-SELECT p.id, p.session_number, f.title, p.status, p.messages, p.first_at, p.last_at, p.value, c.nome::text AS customer,
+SELECT p.source, p.id, p.session_number, f.title, p.status, p.messages, p.first_at, p.last_at, p.value, c.nome::text AS customer,
        best.label AS best, best.confidence
   FROM picked p
   JOIN chat_files f ON f.id = p.id
@@ -23,4 +29,4 @@ SELECT p.id, p.session_number, f.title, p.status, p.messages, p.first_at, p.last
            JOIN ordens_servico o ON o.id = m.id_ordem_servico
           WHERE p.session_number IS NOT NULL AND s.id_chat_file = p.id AND s.number = p.session_number)
        ) best ON true
- ORDER BY p.value DESC, p.last_at DESC NULLS LAST, p.id, p.session_number NULLS FIRST
+ ORDER BY p.value DESC, p.last_at DESC NULLS LAST, p.source, p.id, p.session_number NULLS FIRST

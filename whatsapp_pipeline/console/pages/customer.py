@@ -93,6 +93,7 @@ def _order(
     closed: str | None,
 ) -> dict[str, Any]:
     return {
+        "id": id_order,
         "address": order_address(number, id_order),
         "number": number or id_order,
         "status": ORDER_STATUS.get(status or "", ""),

@@ -22,6 +22,7 @@ from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
 from whatsapp_pipeline.console.pages.search import customers_named
+from whatsapp_pipeline.console.review_state import shown_state, shown_text
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.contacts.directory import customer_names, order_by_id, orders_numbered
 from whatsapp_pipeline.store.conversations.message_stream import Place, StreamScope
@@ -35,7 +36,7 @@ from whatsapp_pipeline.store.links.review_pages import (
 )
 
 if TYPE_CHECKING:
-    from whatsapp_pipeline.steps.links.decide import DecisionScope, NobodyKind, ShownState
+    from whatsapp_pipeline.steps.links.decide import DecisionScope, NobodyKind
 
 _Chosen = TypeVar("_Chosen", bound=str)
 _LISTED, _HISTORY = 20, 50
@@ -86,7 +87,7 @@ def item(page: Page) -> Response:
         item=found,
         path=path,
         conversation=conversation,
-        shown=_shown_text(found),
+        shown=shown_text(found),
         candidates=shown_candidates(found),
         others=_others(page, found),
         who=page.text("who"),
@@ -175,7 +176,7 @@ def post_decision(page: Page) -> Response:
         nobody_kind=_one_of(_NOBODY, nobody) if kind == "no_contact" else None,
     )
     try:
-        outcome = make_decision(page.conn, wanted, shown=_shown_state(fields.get("shown", "")))
+        outcome = make_decision(page.conn, wanted, shown=shown_state(fields.get("shown", "")))
     except AlreadyDecidedError:
         return _decided_meanwhile(page, found)
     except PipelineError:
@@ -272,21 +273,3 @@ def _whom(page: Page, kind: str, id_: int | None) -> str:
     if id_ not in names:
         raise NoPageError("not_found")
     return names[id_] or words.NO_NAME
-
-
-def _shown_text(found: ItemToReview) -> str:
-    """Write what the reviewer sees of the link, for the form to hand back."""
-    ids = ",".join(map(str, found.decisions))
-    return f"{found.status}|{found.id_contato or ''}|{found.id_ordem_servico or ''}|{ids}"
-
-
-def _shown_state(text: str) -> ShownState:
-    """Read what `_shown_text` wrote; anything else is a state that no item has."""
-    from whatsapp_pipeline.steps.links.decide import ShownState
-
-    match = re.fullmatch(r"([a-z]{1,20})\|([0-9]{0,19})\|([0-9]{0,19})\|((?:[0-9]{1,19},?)*)", text)
-    if match is None:
-        return ShownState(chat_state.LinkState("", None, None), ())
-    contact, order = (int(part) if part else None for part in match.group(2, 3))
-    decisions = tuple(int(part) for part in match[4].split(",") if part)
-    return ShownState(chat_state.LinkState(match[1], contact, order), decisions)

@@ -41,7 +41,7 @@ KINDS = ("image", "audio", "video", "document", "sticker", "contact", "location"
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class SearchWords:
     """What the address asks for. Unfit values count as not given."""
 
     words: str
@@ -115,16 +115,10 @@ def show_search(page: Page) -> Response:
     if may_read and (query.who or query.os):
         return _chosen(page, query)
     customers, orders = _people_and_orders(page, query)
-    hits: list[PageHit] = []
-    is_too_common = False
     wanted = query.has_words or (query.is_narrow and query.kind is not None)
-    if may_read and wanted:
-        parsed = parse_words(page.conn, query.text if query.has_words else "")
-        is_too_common = _is_too_common(page, query, parsed)
-        hits = [] if is_too_common else find_messages(page.conn, _message_search(query), parsed)
-    more, hits = len(hits) > _PAGE_SIZE, hits[:_PAGE_SIZE]
+    found = find_hits(page, query) if may_read and wanted else ([], None)
+    hits, following = found or ([], None)
     page.record("search", {(hit.id_contato, f"{hit.source}:{hit.chat}") for hit in hits})
-    last = hits[-1] if hits else None
     return page.render(
         "search.html",
         query=query,
@@ -132,15 +126,27 @@ def show_search(page: Page) -> Response:
         customers=customers,
         orders=orders,
         hits=[(hit, _address(hit), marked(hit.snippet, MARK_START, MARK_END)) for hit in hits],
-        is_too_common=is_too_common,
-        next=query.address(f"{last.score!r}~{last.source}:{last.message_id}") if last and more else None,
+        is_too_common=found is None,
+        next=query.address(following) if following else None,
         sides=SIDES,
         kinds=KINDS,
         choices=None,
     )
 
 
-def _chosen(page: Page, query: Query) -> Response:
+def find_hits(page: Page, query: SearchWords) -> tuple[list[PageHit], str | None] | None:
+    """Return one page of hits and where the next one begins; None where too many messages hold the words."""
+    parsed = parse_words(page.conn, query.text if query.has_words else "")
+    if _is_too_common(page, query, parsed):
+        return None
+    hits = find_messages(page.conn, _message_search(query), parsed)
+    if len(hits) <= _PAGE_SIZE:
+        return hits, None
+    last = hits[_PAGE_SIZE - 1]
+    return hits[:_PAGE_SIZE], f"{last.score!r}~{last.source}:{last.message_id}"
+
+
+def _chosen(page: Page, query: SearchWords) -> Response:
     """Answer a form that names a customer or an order in words: the search within it, or what to choose."""
     choices: list[tuple[str, str]] | None = None
     if query.who:
@@ -188,20 +194,20 @@ def customers_named(page: Page, who: str) -> list[tuple[int, str | None]]:
 
 
 def _narrowed(
-    candidates: list[tuple[Query, str]], query: Query
-) -> tuple[Query, list[tuple[str, str]] | None]:
+    candidates: list[tuple[SearchWords, str]], query: SearchWords
+) -> tuple[SearchWords, list[tuple[str, str]] | None]:
     """Return the only candidate and None; otherwise the query and the candidates, each with its address."""
     if len(candidates) == 1:
         return candidates[0][0], None
     return query, [(narrowed.address(), name) for narrowed, name in candidates]
 
 
-def _query(page: Page) -> Query:
+def _query(page: Page) -> SearchWords:
     sort: SearchSort = "date" if page.text("sort") == "date" else "rank"
     after = re.fullmatch(
         r"(\d{1,3}(?:\.\d{1,20})?(?:e-?\d{1,3})?)~(chat|webhook):(\d{1,18})", page.text("after")
     )
-    return Query(
+    return SearchWords(
         words=page.text("q"),
         phrase=page.text("phrase") == "1",
         since=page.day("since"),
@@ -221,7 +227,7 @@ def _order_id(page: Page) -> int | None:
     return number_or_none(page.text("order"))
 
 
-def _people_and_orders(page: Page, query: Query) -> tuple[list[object], list[object]]:
+def _people_and_orders(page: Page, query: SearchWords) -> tuple[list[object], list[object]]:
     """Return customers and orders that the words name; only on the first page of a search in everything."""
     if not query.has_words or query.is_narrow or query.after is not None:
         return [], []
@@ -238,14 +244,14 @@ def _people_and_orders(page: Page, query: Query) -> tuple[list[object], list[obj
     return list(customers), [shown_order(order) for order in orders]
 
 
-def _is_too_common(page: Page, query: Query, parsed: ParsedWords) -> bool:
+def _is_too_common(page: Page, query: SearchWords, parsed: ParsedWords) -> bool:
     """Return whether too many messages hold the words to rank them quickly; the newest are found at once."""
     if query.sort == "date" or query.is_narrow or (query.since is not None and query.until is not None):
         return False
     return estimated_hits(page.conn, parsed) > _TOO_COMMON
 
 
-def _message_search(query: Query) -> MessageSearch:
+def _message_search(query: SearchWords) -> MessageSearch:
     def start(day: date) -> datetime:
         return datetime(day.year, day.month, day.day)
 

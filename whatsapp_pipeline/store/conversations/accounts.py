@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg import sql
 
@@ -76,13 +76,66 @@ def disable_account(conn: Connection, phone_number_id: str) -> bool:
     )
 
 
-def accounts(conn: Connection) -> list[Account]:
-    """Read all accounts, sorted by phone_number_id."""
+def disable_accounts_of(conn: Connection, tenant_id: int) -> None:
+    """Disable every account of a tenant."""
+    conn.execute(
+        "UPDATE whatsapp_accounts SET is_active = false, updated_at = now()"
+        " WHERE tenant_id = %s AND is_active",
+        (tenant_id,),
+    )
+
+
+_ACCOUNTS: LiteralString = (
+    "SELECT a.phone_number_id, a.tenant_id, t.name, a.is_active FROM whatsapp_accounts a"
+    " LEFT JOIN tenants t ON t.id = a.tenant_id"
+)
+
+
+def accounts(conn: Connection, *, after: str | None = None, limit: int | None = None) -> list[Account]:
+    """Read accounts sorted by phone_number_id: all, or up to `limit` of those that follow `after`."""
     rows = conn.execute(
-        "SELECT a.phone_number_id, a.tenant_id, t.name, a.is_active FROM whatsapp_accounts a"
-        " LEFT JOIN tenants t ON t.id = a.tenant_id ORDER BY 1"
+        f"{_ACCOUNTS} WHERE %(after)s::text IS NULL OR a.phone_number_id > %(after)s"
+        " ORDER BY 1 LIMIT %(limit)s",
+        {"after": after, "limit": limit},
     ).fetchall()
     return [Account(*row) for row in rows]
+
+
+def account_with_id(conn: Connection, phone_number_id: str) -> Account | None:
+    """Read one account."""
+    row = conn.execute(f"{_ACCOUNTS} WHERE a.phone_number_id = %s", (phone_number_id,)).fetchone()
+    return Account(*row) if row else None
+
+
+class Tenant(NamedTuple):
+    """A tenant, and how many accounts it has."""
+
+    id: int
+    name: str
+    accounts: int
+    active_accounts: int
+
+
+_TENANTS: LiteralString = (
+    "SELECT t.id, t.name, count(a.phone_number_id), count(a.phone_number_id) FILTER (WHERE a.is_active)"
+    " FROM tenants t LEFT JOIN whatsapp_accounts a ON a.tenant_id = t.id"
+)
+
+
+def tenants(conn: Connection, *, after: str | None, limit: int) -> list[Tenant]:
+    """Read up to `limit` tenants by name, those that follow `after` where it is given."""
+    rows = conn.execute(
+        f"{_TENANTS} WHERE %(after)s::text IS NULL OR t.name > %(after)s"
+        " GROUP BY t.id ORDER BY t.name LIMIT %(limit)s",
+        {"after": after, "limit": limit},
+    ).fetchall()
+    return [Tenant(*row) for row in rows]
+
+
+def tenant_with_id(conn: Connection, tenant_id: int) -> Tenant | None:
+    """Read one tenant."""
+    row = conn.execute(f"{_TENANTS} WHERE t.id = %s GROUP BY t.id", (tenant_id,)).fetchone()
+    return Tenant(*row) if row else None
 
 
 def known_accounts(conn: Connection, phone_number_ids: Collection[str]) -> Mapping[str, Account]:

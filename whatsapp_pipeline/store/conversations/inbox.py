@@ -199,11 +199,8 @@ def release(conn: Connection, token: UUID) -> None:
 
 def unpark(conn: Connection, phone_number_id: str) -> int:
     """Make the deliveries that waited for this account due again; return how many."""
-    return conn.execute(
-        "UPDATE webhook_inbox SET status = 'pending', next_attempt_at = now()"
-        " WHERE status = 'parked' AND %s = ANY(waiting_for) AND body IS NOT NULL",
-        (phone_number_id,),
-    ).rowcount
+    row = conn.execute("SELECT unpark_deliveries(%s)", (phone_number_id,)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def replay(

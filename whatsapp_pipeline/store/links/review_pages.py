@@ -16,9 +16,23 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links.overrides import ABOUT
 
 
-class QueuedItem(NamedTuple):
-    """An item of the queue; `best` is the name or number of its best candidate."""
+class QueuePlace(NamedTuple):
+    """Where an item stands in the queue; `session` is 0 for a whole chat."""
 
+    value: float
+    last_at: datetime | None
+    source: str
+    id: int
+    session: int
+
+
+class QueuedItem(NamedTuple):
+    """An item of the queue; `best` is the name or number of its best candidate.
+
+    `source` is `chat`, or `webhook` for a live conversation; `id` is the id of either.
+    """
+
+    source: str
     id: int
     session_number: int | None
     title: str | None
@@ -30,6 +44,11 @@ class QueuedItem(NamedTuple):
     customer: str | None
     best: str | None
     confidence: float | None
+
+    @property
+    def place(self) -> QueuePlace:
+        """The item's place in the queue."""
+        return QueuePlace(self.value, self.last_at, self.source, self.id, self.session_number or 0)
 
 
 class ItemToReview(NamedTuple):
@@ -79,12 +98,14 @@ class PastDecision(NamedTuple):
         return (self.removed_at is None or self.superseded_by is not None) and self.removed_reason != "erased"
 
 
-def queued_items(conn: Connection, reviewer: str, *, limit: int) -> list[QueuedItem]:
-    """Return the most valuable items, without what the reviewer put off."""
+def queued_items(
+    conn: Connection, reviewer: str, *, limit: int, after: QueuePlace | None = None
+) -> list[QueuedItem]:
+    """Return the most valuable items, or those that follow a place, without what the reviewer put off."""
+    place = after or QueuePlace(0, None, "", 0, 0)
+    values = {"reviewer": reviewer, "limit": limit, "is_first": after is None, **place._asdict()}
     with conn.cursor(row_factory=class_row(QueuedItem)) as cursor:
-        return cursor.execute(
-            queries.load("links/review_page"), {"reviewer": reviewer, "limit": limit}
-        ).fetchall()
+        return cursor.execute(queries.load("links/review_page"), values).fetchall()
 
 
 def count_items(conn: Connection) -> int:

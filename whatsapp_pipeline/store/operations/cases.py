@@ -30,7 +30,14 @@ class OpenCase(NamedTuple):
     made_at: datetime | None
 
 
-def open_cases(conn: Connection, *, waiting: bool, handled: bool, limit: int) -> list[OpenCase]:
+def open_cases(
+    conn: Connection,
+    *,
+    waiting: bool,
+    handled: bool,
+    limit: int,
+    after: tuple[datetime, int] | None = None,
+) -> list[OpenCase]:
     """Return open cases, the longest open first.
 
     Args:
@@ -38,8 +45,10 @@ def open_cases(conn: Connection, *, waiting: bool, handled: bool, limit: int) ->
         waiting: Only those with words of the customer that nobody answered.
         handled: Those that a person has taken care of, and not the others.
         limit: The most that are returned.
+        after: When the last case of the page before was opened, and whose it is.
     """
-    values = {"waiting": waiting, "handled": handled, "limit": limit}
+    since, last = after or (None, None)
+    values = {"waiting": waiting, "handled": handled, "limit": limit, "since": since, "last": last}
     with conn.cursor(row_factory=class_row(OpenCase)) as cursor:
         return cursor.execute(queries.load("operations/open_cases"), values).fetchall()
 

@@ -18,12 +18,16 @@ from psycopg.rows import class_row
 from whatsapp_pipeline.store.connection import Connection
 
 Level: TypeAlias = Literal["reader", "analyst", "reviewer"]
+LEVELS: tuple[Level, ...] = ("reader", "analyst", "reviewer")
+"""Each level includes those before it."""
 
 IDLE_HOURS, SESSION_HOURS = 2, 12
 """A session ends after so long without a request, and after so long whatever happens."""
 FREE_FAILURES = 5
 """Failed logins that cost no waiting; each further one doubles the wait, up to LONGEST_WAIT_SECONDS."""
 LONGEST_WAIT_SECONDS = 900
+LINK_PREFIX, CLIENT_PREFIX = "link.", "client."
+"""What the names of users begin with who are no persons: keys of signed links, and programs with a token."""
 
 
 class ConsoleUser(NamedTuple):
@@ -132,7 +136,12 @@ def begin_session(conn: Connection, id_user: int, token_hash: bytes) -> None:
 
 def link_user(key: str) -> str:
     """Return the name under which views by links of a key are on record."""
-    return f"link.{key}"
+    return f"{LINK_PREFIX}{key}"
+
+
+def is_person(name: str) -> bool:
+    """Return whether a user's name is a person's, who logs in."""
+    return not name.lower().startswith((LINK_PREFIX, CLIENT_PREFIX))
 
 
 def add_link_users(conn: Connection, keys: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""The database logins that the console's pages are read with, one for each level of access.
+"""The database logins that the console's pages and API are read with, one for each level of access.
 
 What belongs here: their names, passwords and making them. What does not: the roles that they are members of
 (grants.py), and people's accounts (console_access.py).
@@ -27,6 +27,7 @@ LOGIN_ROLES = {
     "reader": grants.READER,
     "analyst": grants.ANALYST,
     "reviewer": grants.REVIEWER,
+    "manager": grants.MANAGER,
 }
 
 
@@ -96,11 +97,14 @@ _VIEWER_PROBE = (
     " AND has_table_privilege('handled_cases', 'SELECT')"
 )
 _RIGHTS_PROBE = {
-    ACCESS: "SELECT has_table_privilege('console_sessions', 'INSERT')",
+    ACCESS: "SELECT has_table_privilege('console_sessions', 'INSERT')"
+    " AND has_table_privilege('api_tokens', 'SELECT')",
     "reader": f"{_VIEWER_PROBE} AND NOT has_any_column_privilege('chat_messages', 'SELECT')",
     "analyst": f"{_VIEWER_PROBE} AND has_table_privilege('messages_all', 'SELECT')",
     "reviewer": f"{_VIEWER_PROBE} AND has_table_privilege('match_candidates', 'INSERT')"
     " AND has_table_privilege('review_items', 'SELECT')",
+    "manager": "SELECT has_table_privilege('whatsapp_accounts', 'UPDATE')"
+    " AND has_function_privilege('unpark_deliveries(text)', 'EXECUTE')",
 }
 
 

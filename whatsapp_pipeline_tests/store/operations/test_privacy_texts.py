@@ -8,6 +8,8 @@ from whatsapp_pipeline.store.operations.privacy_texts import _TEXTS
 
 # Columns of other tables that hold words of ours, hashes and ids: nobody writes what they like there.
 _OUR_WORDS = {
+    "api_tokens.level",
+    "api_tokens.name",
     "assistant_replies.state",
     "audit_log.action",
     "audit_log.actor",

@@ -1,0 +1,359 @@
+"""The shapes of the API's answers and of the bodies that it takes.
+
+What belongs here: one class per JSON object. What does not: reading them (reading.py, reviewing.py,
+managing.py).
+
+Times of messages are local times of the archive's zone, written with its offset.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Item = TypeVar("Item")
+BIGINT = 2**63 - 1
+Id = Annotated[int, Field(ge=1, le=BIGINT)]
+REF = r"^(chat|webhook):[0-9]{1,19}$"
+
+
+class Listing(BaseModel, Generic[Item]):
+    """One page of a list."""
+
+    items: list[Item]
+    next: str | None = Field(description="`cursor` of the next page; null: this is the last one")
+
+
+class ApiRefusal(BaseModel):
+    """Why a request was refused."""
+
+    error: str = Field(description="a word for programs")
+    message: str = Field(description="a sentence for people")
+    fields: list[dict[str, str]] = Field(description="values that are missing or unfit: `where`, `message`")
+
+
+class ApiCustomer(BaseModel):
+    """A customer in a list; phone and trade name are null at the level reader."""
+
+    id: int
+    name: str | None
+    trade_name: str | None
+    phone: str | None
+    last_message_on: date | None
+
+
+class ApiOrder(BaseModel):
+    """A service order; `device` is null at the level reader."""
+
+    id: int
+    number: str
+    status: str = Field(description="in Portuguese, as the pages say it; empty: unknown")
+    device: str | None
+    opened_on: date | None
+    closed_on: date | None
+    customer_id: int | None
+    customer_name: str | None
+    page: str = Field(description="path of the order's page in the console")
+
+
+class ApiSession(BaseModel):
+    """A session that is linked to an order."""
+
+    id: int
+    chat: str = Field(description="ref of the chat or live conversation")
+    customer_id: int | None
+    started_at: datetime
+    ended_at: datetime
+    messages: int
+    link_status: str = Field(description="linked (by the rules) or manual (by a person)")
+    link_method: str | None
+    link_confidence: float | None
+
+
+class ApiOrderDetail(ApiOrder):
+    """A service order with the sessions that are linked to it."""
+
+    sessions: list[ApiSession]
+
+
+class ApiClaim(BaseModel):
+    """A sentence of a summary and the messages that it cites."""
+
+    text: str
+    messages: list[str]
+
+
+class ApiSummary(BaseModel):
+    """What the summaries know of a customer."""
+
+    text: str
+    claims: list[ApiClaim]
+    sentiment: str | None
+    first_message_at: datetime | None
+    last_message_at: datetime | None
+    messages: int
+    open_since: datetime | None
+    open_reasons: list[str]
+
+
+class ApiCustomerDetail(BaseModel):
+    """A customer with orders, summary and note; phones are null at the level reader."""
+
+    id: int
+    name: str | None
+    trade_name: str | None
+    phones: list[str]
+    note: str | None
+    summary: ApiSummary | None
+    orders: list[ApiOrder] = Field(description="the newest 100")
+    page: str
+
+
+class ApiQuote(BaseModel):
+    """What a message answers."""
+
+    text: str | None
+    ref: str | None = Field(description="the quoted message; null: it is not known")
+
+
+class ApiMessage(BaseModel):
+    """A message."""
+
+    ref: str
+    at: datetime
+    side: str | None = Field(description="from (the customer), to (the shop), unsent, notification")
+    type: str
+    text: str | None
+    sender: str | None = Field(description="in groups: who wrote it")
+    customer_id: int | None
+    order_id: int | None
+    chat: str
+    attachment_kind: str | None
+    attachment_name: str | None
+    quote: ApiQuote | None
+    status: str | None
+    edited_at: datetime | None
+    page: str
+
+
+class ApiHit(BaseModel):
+    """A message that was found; `snippet` has what was found between « and »."""
+
+    ref: str
+    at: datetime
+    side: str | None
+    type: str
+    snippet: str
+    customer_id: int | None
+    customer_name: str | None
+    chat: str
+    page: str
+
+
+class ApiCase(BaseModel):
+    """A customer with something open."""
+
+    customer_id: int
+    customer_name: str | None
+    open_since: datetime
+    business_hours: int
+    reasons: list[str] = Field(description="unanswered, order")
+    last_message_at: datetime | None
+    handled_until: date | None
+    handled_by: str | None
+    handled_note: str | None
+
+
+class ApiQueuedItem(BaseModel):
+    """Something that waits for a decision: whose a chat is, or which order one of its sessions is about."""
+
+    item: str = Field(description="ref of the chat or live conversation")
+    session: int | None = Field(description="the session whose order is in doubt; null: whose chat it is")
+    title: str | None
+    status: str
+    messages: int
+    first_at: datetime | None
+    last_at: datetime | None
+    value: float = Field(description="the list is in the order of this value, the highest first")
+    customer_name: str | None
+    best: str | None = Field(description="name or number of the best candidate")
+    confidence: float | None
+
+
+class ApiReason(BaseModel):
+    """One piece of evidence: what it adds to the log odds, and their sum after it."""
+
+    words: str
+    weight: float
+    sum: float
+
+
+class ApiCandidate(BaseModel):
+    """A customer (or, for a session, an order) that an item may belong to."""
+
+    id: int
+    label: str | None
+    detail: dict[str, Any]
+    probability: float
+    log_odds: float
+    reasons: list[ApiReason]
+
+
+class ApiItem(BaseModel):
+    """An item of the review with its candidates."""
+
+    item: str
+    session: int | None
+    title: str | None
+    status: str
+    flags: list[str]
+    customer_id: int | None
+    order_id: int | None
+    messages: int
+    first_at: datetime | None
+    last_at: datetime | None
+    candidates: list[ApiCandidate]
+    state: str = Field(description="send it back with a decision, which is refused if something changed")
+
+
+class _NewDecision(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field("", max_length=500)
+    state: str = Field(max_length=500, description="`state` of the item, as it was read")
+
+
+Scope = Annotated[
+    Literal["chat", "phone", "title"] | None,
+    Field(description="which chats it is about; null: those of the phone, or the chat where it has none"),
+]
+SessionNumber = Annotated[int, Field(ge=1, le=2**31 - 1, description="the session of the item")]
+
+
+class ContactDecision(_NewDecision):
+    """A chat is a customer's."""
+
+    decision: Literal["contact"]
+    id: Id
+    scope: Scope = None
+
+
+class NobodyDecision(_NewDecision):
+    """A chat is no customer's."""
+
+    decision: Literal["no_contact"]
+    scope: Scope = None
+    nobody_kind: Literal["unregistered", "new_customer", "private_or_supplier", "wrong_number"] | None = None
+
+
+class NotContactDecision(_NewDecision):
+    """A chat is not this customer's; the rules decide again."""
+
+    decision: Literal["not_contact"]
+    id: Id
+
+
+class OrderDecision(_NewDecision):
+    """A session is about an order."""
+
+    decision: Literal["order"]
+    id: Id
+    session: SessionNumber
+
+
+class NoOrderDecision(_NewDecision):
+    """A session is about no order."""
+
+    decision: Literal["no_order"]
+    session: SessionNumber
+
+
+NewDecision = ContactDecision | NobodyDecision | NotContactDecision | OrderDecision | NoOrderDecision
+
+
+class MadeDecision(BaseModel):
+    """A decision that counts now, and the chats that it changed."""
+
+    id: int
+    chats: list[str]
+    outranked: list[str] = Field(description="chats for which a narrower or newer decision holds instead")
+
+
+class UndoneDecision(BaseModel):
+    """A decision that was taken back, and the chats that this changed."""
+
+    id: int
+    chats: list[str]
+
+
+class UndoReason(BaseModel):
+    """Why a decision is taken back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field("", max_length=500)
+
+
+class ApiDecision(BaseModel):
+    """A decision on record."""
+
+    id: int
+    decision: str
+    nobody_kind: str | None
+    target_kind: str
+    target: str
+    session: int | None
+    customer_id: int | None
+    order_id: int | None
+    reason: str
+    made_by: str
+    made_at: datetime
+    removed_at: datetime | None
+    removed_by: str | None
+    removed_reason: str | None
+    superseded_by: int | None
+
+
+class ApiTenant(BaseModel):
+    """A tenant and its business numbers."""
+
+    id: int
+    name: str
+    accounts: int
+    active_accounts: int
+
+
+class NewTenant(BaseModel):
+    """A tenant to add."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(
+        min_length=1, max_length=100, pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
+    )
+
+
+class ApiAccount(BaseModel):
+    """A business number."""
+
+    phone_number_id: str
+    tenant_id: int | None
+    tenant: str | None
+    is_active: bool
+
+
+class NewAccount(BaseModel):
+    """A business number to add, or to enable again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    phone_number_id: str = Field(pattern=r"^[0-9A-Za-z_-]{1,64}$", description="Meta's id of the number")
+    tenant_id: Id | None = Field(None, description="null: the tenant stays as it is")
+
+
+class AddedAccount(ApiAccount):
+    """A business number that is active now, and how many of its deliveries are back in line."""
+
+    deliveries_in_line: int

@@ -1,0 +1,149 @@
+"""What surrounds every request of the API: the token, the level, the transaction, the answer's ETag.
+
+What belongs here: everything between a request and a function that reads. What does not: routes
+(application.py) and what an answer says (reading.py, reviewing.py, managing.py).
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from whatsapp_pipeline.console.access import Visitor, token_hash
+from whatsapp_pipeline.console.api.errors import ApiError
+from whatsapp_pipeline.console.error_pages import refusal_of
+from whatsapp_pipeline.console.page import Page
+from whatsapp_pipeline.console.server_parts import ServerParts
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.operations import api_tokens as store
+from whatsapp_pipeline.store.operations.api_tokens import TokenLevel
+from whatsapp_pipeline.store.operations.console_access import LEVELS
+from whatsapp_pipeline.store.operations.console_logins import ACCESS
+
+_BEARER = re.compile(r"[Bb]earer ([!-~]{20,100})")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The program of a request, and the session in which its views are recorded."""
+
+    name: str
+    level: TokenLevel
+    session: bytes
+
+    def may(self, level: TokenLevel) -> bool:
+        """Return whether the client's level is `level` or includes it; a manager's includes no other."""
+        if self.level == "manager" or level == "manager":
+            return self.level == level
+        return LEVELS.index(self.level) >= LEVELS.index(level)
+
+
+class ApiServer:
+    """The parts of the console, as the API's functions use them."""
+
+    def __init__(self, parts: ServerParts) -> None:
+        self._parts = parts
+
+    @property
+    def zone(self) -> str:
+        """The archive's time zone: stored local times are in it."""
+        return self._parts.config.zone
+
+    def needs(self, level: TokenLevel) -> Callable[[Request], None]:
+        """Return a dependency that refuses requests without a token of at least this level.
+
+        It also refuses a query with a name that the OpenAPI document does not have there, or with one name
+        twice: a mistyped filter must not be left out in silence.
+        """
+
+        def check(request: Request) -> None:
+            client = self._client(request)
+            if not client.may(level):
+                raise ApiError("not_allowed")
+            given = [name for name, _ in request.query_params.multi_items()]
+            documented = _query_names(request)
+            if len(set(given)) < len(given) or not set(given) <= documented:
+                known = ", ".join(sorted(documented)) or "none"
+                raise ApiError("invalid", [{"where": "query", "message": f"each once, and only: {known}"}])
+            request.state.client = client
+
+        return check
+
+    def _client(self, request: Request) -> Client:
+        given = _BEARER.fullmatch(request.headers.get("authorization", ""))
+        if given is None:
+            raise ApiError("no_token")
+        with self._translated(), self._parts.pools.connection(ACCESS) as conn:
+            found = store.token_in_use(conn, token_hash(given[1]))
+            if found is None:
+                raise ApiError("no_token")
+            # No cookie can name this session: its hash is keyed.
+            session = hmac.digest(self._parts.key, f"api token:{found.id}".encode(), "sha256")
+            if found.is_stale:
+                store.touch_token(conn, found.id)
+            if found.level != "manager":
+                store.keep_client_session(conn, found.name, session)
+        return Client(store.client_user(found.name), found.level, session)
+
+    @contextmanager
+    def page(self, request: Request) -> Iterator[Page]:
+        """Yield what the functions of pages take, in a transaction of the client's level."""
+        client: Client = request.state.client
+        if client.level == "manager":
+            raise ApiError("not_allowed")
+        visitor = Visitor(0, client.name, client.level, False, client.session)
+        with self._translated(), self._transaction(client.level) as conn:
+            yield self._parts.page(request, b"", visitor, conn)
+
+    @contextmanager
+    def management(self) -> Iterator[Connection]:
+        """Yield a connection that manages tenants and business numbers, in a transaction."""
+        with self._translated(), self._transaction("manager") as conn:
+            yield conn
+
+    @contextmanager
+    def _transaction(self, level: TokenLevel) -> Iterator[Connection]:
+        with self._parts.pools.connection(level) as conn, conn.transaction():
+            yield conn
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn errors of the block into those of the API; the unexpected ones are logged."""
+        import psycopg
+
+        try:
+            yield
+        except ApiError:
+            raise
+        except psycopg.errors.InvalidAuthorizationSpecification:
+            raise ApiError("no_token") from None  # the user client.<name> was disabled
+        except Exception as error:
+            raise ApiError(refusal_of(error)) from None
+
+
+def _query_names(request: Request) -> set[str]:
+    document = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    return {one["name"] for one in document.get("parameters", []) if one["in"] == "query"}
+
+
+def answer(request: Request, content: BaseModel, *, status: int = 200) -> Response:
+    """Return the JSON of an answer; nothing but its ETag to a client that has it already."""
+    body = content.model_dump_json().encode()
+    if request.method != "GET":
+        return Response(body, status_code=status, media_type="application/json")
+    tag = f'"{sha256(body).hexdigest()[:32]}"'
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    known = [
+        given.strip().removeprefix("W/") for given in request.headers.get("if-none-match", "").split(",")
+    ]
+    if tag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, status_code=status, media_type="application/json", headers=headers)

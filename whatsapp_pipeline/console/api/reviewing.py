@@ -1,0 +1,243 @@
+"""Review over the API: the queue, an item with its candidates, deciding, undoing, the history.
+
+What belongs here: the endpoints of the level reviewer. What does not: what a decision is and does
+(steps/links/decide.py, imported where it is called: it loads numerical packages of 60 MB).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import Body, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from whatsapp_pipeline.console import words
+from whatsapp_pipeline.console.api.answers import (
+    BIGINT,
+    ApiCandidate,
+    ApiDecision,
+    ApiItem,
+    ApiQueuedItem,
+    ApiReason,
+    Listing,
+    MadeDecision,
+    NewDecision,
+    UndoneDecision,
+    UndoReason,
+)
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer
+from whatsapp_pipeline.console.api.errors import ApiError
+from whatsapp_pipeline.console.api.reading import (
+    IdInPath,
+    Limit,
+    RefInPath,
+    microseconds,
+    moment_of,
+    parse_ref_of,
+)
+from whatsapp_pipeline.console.page import Page
+from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
+from whatsapp_pipeline.console.review_state import shown_state, shown_text
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.links.review_pages import (
+    ItemToReview,
+    QueuePlace,
+    item_to_review,
+    past_decisions,
+    queued_items,
+)
+
+QueueCursor = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[0-9]{1,12}(\.[0-9]{1,17})?(e-[0-9]{1,2})?~([0-9]{1,16})?~(chat|webhook):[0-9]{1,18}~[0-9]{1,9}$",
+        description="`next` of the page before",
+    ),
+]
+DecisionCursor = Annotated[
+    str | None, Query(pattern="^[0-9]{1,18}$", description="`next` of the page before")
+]
+Session = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the session whose order is in doubt")]
+
+
+class ReviewingApi:
+    """The endpoints that review."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+        self._zone = ZoneInfo(server.zone)
+
+    def queue(self, request: Request, cursor: QueueCursor = None, limit: Limit = 50) -> Response:
+        """List what waits for a decision, the most valuable first."""
+        after = None if cursor is None else _place(cursor)
+        with self._server.page(request) as page:
+            found = queued_items(page.conn, page.visitor.name, limit=limit + 1, after=after)
+        items = [
+            ApiQueuedItem(
+                item=f"{one.source}:{one.id}",
+                session=one.session_number,
+                title=one.title,
+                status=one.status,
+                messages=one.messages,
+                first_at=self._local(one.first_at),
+                last_at=self._local(one.last_at),
+                value=one.value,
+                customer_name=one.customer,
+                best=one.best,
+                confidence=one.confidence,
+            )
+            for one in found[:limit]
+        ]
+        following = _cursor(found[limit - 1].place) if len(found) > limit else None
+        return answer(request, Listing[ApiQueuedItem](items=items, next=following))
+
+    def item(self, request: Request, ref: RefInPath, session: Session = None) -> Response:
+        """Return an item with its candidates, and the `state` that a decision on it hands back."""
+        with self._server.page(request) as page:
+            found = _item(page, ref, session)
+            page.record("view", {(None, ref)})
+        return answer(
+            request,
+            ApiItem(
+                item=ref,
+                session=session,
+                title=found.title,
+                status=found.status,
+                flags=found.flags,
+                customer_id=found.id_contato,
+                order_id=found.id_ordem_servico,
+                messages=found.messages,
+                first_at=self._local(found.first_at),
+                last_at=self._local(found.last_at),
+                candidates=_candidates(found),
+                state=shown_text(found),
+            ),
+        )
+
+    def decide(
+        self,
+        request: Request,
+        ref: RefInPath,
+        decision: Annotated[NewDecision, Body(discriminator="decision")],
+    ) -> Response:
+        """Decide whose a chat is, or which order a session is about; it counts at once."""
+        from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError, ChatDecision, make_decision
+
+        given = decision.model_dump()
+        with self._server.page(request) as page:
+            found = _item(page, ref, given.get("session"))
+            wanted = ChatDecision(
+                found.id,
+                decision.decision,
+                given.get("id"),
+                page.clean(decision.reason, longest=500) or words.REVIEW_REASON,
+                page.visitor.name,
+                given.get("scope"),
+                session=found.session_number,
+                nobody_kind=given.get("nobody_kind"),
+            )
+            try:
+                outcome = make_decision(page.conn, wanted, shown=shown_state(decision.state))
+            except AlreadyDecidedError:
+                raise ApiError("already_decided") from None
+            except PipelineError:
+                raise ApiError("not_found") from None
+        made = MadeDecision(
+            id=outcome.id_override,
+            chats=[f"chat:{chat}" for chat in outcome.chats],
+            outranked=[f"chat:{chat}" for chat in outcome.outranked],
+        )
+        return answer(request, made, status=201)
+
+    def decisions(self, request: Request, cursor: DecisionCursor = None, limit: Limit = 50) -> Response:
+        """List every decision, the newest first."""
+        before = None if cursor is None else int(cursor)
+        with self._server.page(request) as page:
+            found = past_decisions(page.conn, before=before, limit=limit + 1)
+        items = [
+            ApiDecision(
+                id=one.id,
+                decision=one.decision,
+                nobody_kind=one.nobody_kind,
+                target_kind=one.target_kind,
+                target=one.target,
+                session=one.session_number,
+                customer_id=one.id_contato,
+                order_id=one.id_ordem_servico,
+                reason=one.reason,
+                made_by=one.made_by,
+                made_at=one.made_at,
+                removed_at=one.removed_at,
+                removed_by=one.removed_by,
+                removed_reason=one.removed_reason,
+                superseded_by=one.superseded_by,
+            )
+            for one in found[:limit]
+        ]
+        following = str(found[limit - 1].id) if len(found) > limit else None
+        return answer(request, Listing[ApiDecision](items=items, next=following))
+
+    def undo(
+        self,
+        request: Request,
+        number: IdInPath,
+        why: Annotated[UndoReason, Body()],
+    ) -> Response:
+        """Take a decision back; what was in force before it holds again."""
+        from whatsapp_pipeline.steps.links.decide import undo_decision
+
+        with self._server.page(request) as page:
+            newest = past_decisions(page.conn, before=number + 1 if number < BIGINT else None, limit=1)
+            if not newest or newest[0].id != number:
+                raise ApiError("not_found")
+            reason = page.clean(why.reason, longest=500) or words.UNDO_REASON
+            try:
+                outcome = undo_decision(page.conn, number, reason=reason, removed_by=page.visitor.name)
+            except PipelineError:
+                raise ApiError("not_in_force") from None
+        return answer(request, UndoneDecision(id=number, chats=[f"chat:{chat}" for chat in outcome.chats]))
+
+    def _local(self, moment: datetime | None) -> datetime | None:
+        """Return a stored local time with the offset of the archive's zone."""
+        return None if moment is None else moment.replace(tzinfo=self._zone)
+
+
+def _item(page: Page, ref: str, session: int | None) -> ItemToReview:
+    source, number = parse_ref_of(ref)
+    found = item_to_review(page.conn, number, session) if source == "chat" else None
+    if found is None:
+        raise ApiError("not_found")
+    return found
+
+
+def _candidates(found: ItemToReview) -> list[ApiCandidate]:
+    return [
+        ApiCandidate(
+            id=one.id,
+            label=one.data.get("name") or one.data.get("number"),
+            detail={
+                name: value
+                for name, value in one.data.items()
+                if name not in {"id", "name", "number", "confidence", "evidence"}
+            },
+            probability=one.confidence,
+            log_odds=one.log_odds,
+            reasons=[ApiReason(words=step.words, weight=step.weight, sum=step.total) for step in one.steps],
+        )
+        for one in shown_candidates(found)
+    ]
+
+
+def _cursor(place: QueuePlace) -> str:
+    last_at = "" if place.last_at is None else str(microseconds(place.last_at))
+    return f"{place.value!r}~{last_at}~{place.source}:{place.id}~{place.session}"
+
+
+def _place(cursor: str) -> QueuePlace:
+    value, last_at, item, session = cursor.split("~")
+    source, number = item.split(":")
+    moment = moment_of(last_at) if last_at else None
+    return QueuePlace(float(value), moment, source, int(number), int(session))

@@ -1,0 +1,53 @@
+"""The OpenAPI document is true: requests made from it meet no server error and no undocumented answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline_tests.console.test_api import ALLOWED, LEVELS, Api, open_api
+
+_TRIES = 15
+
+
+@pytest.fixture(scope="module")
+def tried(database_url: str) -> Iterator[Api]:
+    with open_api(database_url) as made:
+        with connect(database_url) as conn:
+            conn.execute("INSERT INTO tenants (name) VALUES ('Loja')")
+            conn.execute("INSERT INTO whatsapp_accounts (phone_number_id, tenant_id) VALUES ('shop', 1)")
+        for level in LEVELS:
+            made.client(level)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def operations(tried: Api) -> list[Any]:
+    document = schemathesis.openapi.from_url(f"{tried.running.url}/api/v1/openapi.json")
+    found = [one.ok() for one in document.get_all_operations() if isinstance(one, Ok)]
+    assert len(found) == len(ALLOWED)
+    return found
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize("place", range(len(ALLOWED)))
+def test_every_answer_is_documented(
+    tried: Api, operations: list[Any], place: int, mode: GenerationMode
+) -> None:
+    """`mode` is whether the requests fit the document or break it in some place."""
+    operation = operations[place]
+    headers = {"Authorization": f"Bearer {tried.tokens[operation.tags[0]]}"}
+
+    @settings(max_examples=_TRIES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def try_it(case: Any) -> None:
+        case.call_and_validate(headers=headers)
+
+    try_it()
