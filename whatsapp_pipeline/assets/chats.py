@@ -18,6 +18,7 @@ from whatsapp_pipeline.assets.materialize import (
     Metadata,
     StepConfig,
     months_of,
+    open_in_console,
     preview,
     run_months,
 )
@@ -110,15 +111,11 @@ def chat_file_index(
             refuse_wrong_archive(conn, chats, months, max_missing_share=configured.max_missing_share)
 
     def more(conn: Connection, months: list[str]) -> Metadata:
-        rows = status.chat_preview(conn, months)
-        return {
-            "preview": preview(
-                [
-                    {"month": month, "title": mask_title(title), "messages": messages, "format": form}
-                    for month, title, messages, form in rows
-                ]
-            )
-        }
+        rows: list[dict[str, str | int | float | bool | None]] = [
+            {"month": month, "chat": i, "title": mask_title(title), "messages": messages, "format": form}
+            for i, month, title, messages, form in status.chat_preview(conn, months)
+        ]
+        return {"preview": preview(rows), **open_in_console(rows)}
 
     yield from run_months(
         context,
@@ -177,9 +174,10 @@ def chat_messages(
                         "type": kind,
                         "text": mask_text(text),
                     }
-                    for time, direction, kind, text in rows
+                    for _, time, direction, kind, text in rows
                 ]
             ),
+            **open_in_console({"source": "chat", "message_id": row[0]} for row in rows),
             "messages_by_type": preview(
                 [{"type": kind, "messages": count} for kind, count in status.messages_by_type(conn, months)]
             ),

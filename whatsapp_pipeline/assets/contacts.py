@@ -22,6 +22,7 @@ from whatsapp_pipeline.assets.materialize import (
     Metadata,
     StepConfig,
     is_dry_run,
+    open_in_console,
     preview,
     run_table,
 )
@@ -93,7 +94,8 @@ def tiny_contacts(
         return {
             "preview": preview(
                 [{"id": i, "nome": mask_name(n), "celular": mask_phone(c)} for i, n, c in rows]
-            )
+            ),
+            **open_in_console({"contact": row[0]} for row in rows),
         }
 
     with erp.open() as source:

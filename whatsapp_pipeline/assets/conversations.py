@@ -8,7 +8,15 @@ What belongs here: the assets and their configuration. What does not: the work (
 import dagster as dg
 from pydantic import Field
 
-from whatsapp_pipeline.assets.materialize import GROUP, OWNERS, PREVIEW_ROWS, column_schema, preview
+from whatsapp_pipeline.assets.materialize import (
+    GROUP,
+    OWNERS,
+    PREVIEW_ROWS,
+    Metadata,
+    column_schema,
+    open_in_console,
+    preview,
+)
 from whatsapp_pipeline.domain.masking import mask_name
 from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
@@ -94,18 +102,17 @@ def conversations(
                 "questions_pending": questions.pending,
                 "questions_failed": questions.failed,
                 "questions_expired": questions.expired,
-                "latest_conversations": _latest(conn),
+                **_latest(conn),
             }
         )
 
 
-def _latest(conn: Connection) -> dg.TableMetadataValue:
-    return preview(
-        [
-            {"conversation": i, "name": mask_name(name), "contact": status, "last message": at, "messages": n}
-            for i, name, status, at, n in latest_conversations(conn, PREVIEW_ROWS)
-        ]
-    )
+def _latest(conn: Connection) -> Metadata:
+    rows: list[dict[str, str | int | float | bool | None]] = [
+        {"conversation": i, "name": mask_name(name), "contact": status, "last message": at, "messages": n}
+        for i, name, status, at, n in latest_conversations(conn, PREVIEW_ROWS)
+    ]
+    return {"latest_conversations": preview(rows), **open_in_console(rows)}
 
 
 ASSETS: list[dg.AssetSpec | dg.AssetsDefinition] = [webhook_inbox, conversations]

@@ -65,6 +65,11 @@ class OrderLinkConfig(StepConfig):
     )
 
 
+def _review_link() -> Metadata:
+    """Return the address of the console's queue of links in doubt."""
+    return {"review_queue": dg.MetadataValue.url(f"{settings.load_settings().console_url}/review")}
+
+
 @dg.asset(
     partitions_def=MONTHS,
     backfill_policy=RANGED,
@@ -104,6 +109,7 @@ def contact_links(
             by_method[f"{state}: {method}" if method != "none" else state] += count
         return {
             "chart": bars("links by status and method", dict(by_method.most_common())),
+            **_review_link(),
             "links": preview(
                 [
                     {"month": month, "status": state, "method": method, "chats": count}
@@ -155,7 +161,8 @@ def order_links(
                     {"month": month, "status": state, "method": method, "sessions": count}
                     for month, state, method, count in status.order_methods(conn, months)
                 ]
-            )
+            ),
+            **_review_link(),
         }
 
     yield from run_months(

@@ -7,7 +7,7 @@ an asset (its module) and the meaning of its counts (the report of its step).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -22,6 +22,7 @@ from whatsapp_pipeline.run_tags import COMMAND_LINE, DRY_RUN, LAUNCHED_BY
 from whatsapp_pipeline.steps.operations import gates
 from whatsapp_pipeline.store import catalog
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.templates.row_links import console_links
 
 OWNERS = ["team:data-engineering"]
 # One group for all assets: with more than one, the Lineage page shows closed boxes instead of the chain.
@@ -75,6 +76,12 @@ def preview(rows: list[dict[str, str | int | float | bool | None]]) -> dg.TableM
         records,
         schema=dg.TableSchema(columns=[dg.TableColumn(name=name, type="string") for name in names]),
     )
+
+
+def open_in_console(rows: Iterable[Mapping[str, object]]) -> Metadata:
+    """Return links to the console's pages of what rows hold; nothing where there is no page."""
+    links = console_links(rows, settings.load_settings().console_url)
+    return {"open_in_console": dg.MetadataValue.md(links)} if links else {}
 
 
 def months_of(context: dg.AssetExecutionContext) -> list[str]:

@@ -25,6 +25,7 @@ from whatsapp_pipeline.assets.materialize import (
     Metadata,
     SecondTable,
     StepConfig,
+    open_in_console,
     preview,
     run_table,
 )
@@ -36,7 +37,6 @@ from whatsapp_pipeline.steps.operations.gates import red_months, refuse_red
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.summaries import summary_reports as reports
 from whatsapp_pipeline.store.summaries.commitment_lists import commitment_counts, commitment_lines
-from whatsapp_pipeline.templates.row_links import console_links
 
 
 class SummaryConfig(StepConfig):
@@ -159,18 +159,17 @@ def _what_they_show(conn: Connection) -> Metadata:
         }
         for issue in reports.most_urgent(conn)
     ]
-    console = settings.load_settings().console_url
-    opened = console_links(({"contact": line["contact"]} for line in urgent), console)
     return {
         **charts,
         "most_urgent_open_issues": preview(urgent),
-        "console": dg.MetadataValue.url(console),
-        **({"open_in_console": dg.MetadataValue.md(opened)} if opened else {}),
+        "console": dg.MetadataValue.url(settings.load_settings().console_url),
+        **open_in_console(urgent),
     }
 
 
 def _what_is_promised(conn: Connection) -> Metadata:
     today = clock.today()
+    lines = commitment_lines(conn, "overdue", today=today, limit=PREVIEW_ROWS)
     overdue: list[dict[str, str | int | float | bool | None]] = [
         {
             "contact": line.id_contato,
@@ -179,9 +178,16 @@ def _what_is_promised(conn: Connection) -> Metadata:
             "due": f"{line.due_on:%Y-%m-%d}" if line.due_on else None,
             "order": line.numero_ordem_servico,
         }
-        for line in commitment_lines(conn, "overdue", today=today, limit=PREVIEW_ROWS)
+        for line in lines
     ]
-    return {**commitment_counts(conn, today=today), "overdue_commitments": preview(overdue)}
+    return {
+        **commitment_counts(conn, today=today),
+        "overdue_commitments": preview(overdue),
+        **open_in_console(
+            {"contact": line.id_contato, "source": line.source, "message_id": line.message_id}
+            for line in lines
+        ),
+    }
 
 
 ASSETS = [customer_summaries]

@@ -111,5 +111,5 @@ def _head_lines(scope: StreamScope, head: ChatHead) -> list[str]:
         f"{words.CONVERSATION} {scope.kind}:{scope.id}: {head.name or words.NO_NAME} ({status}{sure})",
     ]
     if head.messages_elsewhere:
-        lines.append(f"Já constam de exportações anteriores: {head.messages_elsewhere} mensagens")
+        lines.append(f"{words.REPEATED}: {head.messages_elsewhere} {words.SESSION_COUNT}")
     return lines

@@ -144,7 +144,18 @@ READER_HAS_NO_MESSAGES = "As mensagens não aparecem no seu nível de acesso."
 
 # Conversations
 CONVERSATION = "Conversa"
+CONVERSATION_OF = "Conversa de"
 CHAT_WITHOUT_CUSTOMER = "Conversa sem cliente identificado"
+OPEN_CUSTOMER = "Ver o cliente"
+FILE_STATES = {
+    "pending": "ainda não lida",
+    "linked": "vinculada, com as mensagens ainda por carregar",
+    "loaded": "carregada",
+    "failed": "o arquivo não pôde ser lido",
+    "vanished": "o arquivo não está mais na pasta de conversas",
+}
+COPY_OF = "Cópia de"
+REPEATED = "Já constam de exportações anteriores"
 OLDER = "Mensagens mais antigas"
 NEWER = "Mensagens mais novas"
 NEWEST = "Ir para as últimas"

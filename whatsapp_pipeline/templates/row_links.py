@@ -1,46 +1,55 @@
-"""Links of the values in a table of failing rows.
+"""Where a value in a table of rows leads.
 
-What belongs here: the address of a chat, a customer or an order, the same for every page. What does not: the
-pages themselves, and who may open them.
+What belongs here: the address of a chat, a message, a customer or an order, the same for every page and for
+Dagster's metadata. What does not: the pages themselves, and who may open them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 
-# Column, as a check names it → the console's page of what it holds.
+# Column, as checks and previews name it → the console's page of what it holds.
 _PAGES = {
     "chat": "/chats/chat:{}",
+    "duplicate_of": "/chats/chat:{}",
     "conversation": "/chats/webhook:{}",
     "contact": "/customers/{}",
     "id_contato": "/customers/{}",
+    "first_contact": "/customers/{}",
+    "best_candidate": "/customers/{}",
+    "linked": "/customers/{}",
+    "decided": "/customers/{}",
     "id_ordem_servico": "/orders/-?id={}",
 }
 _LISTED = 20
 
 
-def row_link(column: str, value: object, on_page: Container[object], console: str) -> str | None:
+def row_link(column: str, row: Mapping[str, object], on_page: Container[object], console: str) -> str | None:
     """Return the address that a cell leads to, or None where there is no page for it.
 
     Args:
         column: The column as a check names it, such as `chat` or `id_contato`.
-        value: What the cell holds.
+        row: The whole row; the address of a message depends on its column `source`.
         on_page: Ids of the chats that the page itself lists.
         console: The address that links to the console begin with (CONSOLE_URL).
     """
+    value = row.get(column)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
     if column == "chat" and value in on_page:
         return f"#chat-{value}"
-    if column in _PAGES and isinstance(value, int) and not isinstance(value, bool):
-        return console + _PAGES[column].format(value)
-    return None
+    if column == "message_id":
+        # Only rows about live messages have no column that says where the message is.
+        return f"{console}/messages/{row.get('source', 'webhook')}:{value}"
+    return console + _PAGES[column].format(value) if column in _PAGES else None
 
 
 def console_links(rows: Iterable[Mapping[str, object]], console: str) -> str:
-    """Return a line of Markdown with a link for each chat, customer and order of the rows, at most 20."""
+    """Return a line of Markdown with a link for each thing of the rows that has a page, at most 20."""
     links = {
-        f"[{column} {value}]({address})": None
+        f"[{column} {row[column]}]({address})": None
         for row in rows
-        for column, value in row.items()
-        if (address := row_link(column, value, (), console))
+        for column in row
+        if (address := row_link(column, row, (), console))
     }
     return ", ".join(list(links)[:_LISTED])

@@ -10,22 +10,27 @@ BASE = "https://console.example.com"
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "address"),
+    ("column", "row", "address"),
     [
-        ("chat", 5, "#chat-5"),
-        ("chat", 6, f"{BASE}/chats/chat:6"),
-        ("contact", 7, f"{BASE}/customers/7"),
-        ("id_contato", 7, f"{BASE}/customers/7"),
-        ("id_ordem_servico", 8, f"{BASE}/orders/-?id=8"),
-        ("conversation", 9, f"{BASE}/chats/webhook:9"),
-        ("line", 5, None),
-        ("contact", "Ana", None),
-        ("contact", None, None),
-        ("contact", True, None),
+        ("chat", {"chat": 5}, "#chat-5"),
+        ("chat", {"chat": 6}, f"{BASE}/chats/chat:6"),
+        ("duplicate_of", {"chat": 6, "duplicate_of": 5}, f"{BASE}/chats/chat:5"),
+        ("contact", {"contact": 7}, f"{BASE}/customers/7"),
+        ("id_contato", {"id_contato": 7}, f"{BASE}/customers/7"),
+        ("best_candidate", {"best_candidate": 7}, f"{BASE}/customers/7"),
+        ("id_ordem_servico", {"id_ordem_servico": 8}, f"{BASE}/orders/-?id=8"),
+        ("conversation", {"conversation": 9}, f"{BASE}/chats/webhook:9"),
+        ("message_id", {"message_id": 3}, f"{BASE}/messages/webhook:3"),
+        ("message_id", {"source": "chat", "message_id": 3}, f"{BASE}/messages/chat:3"),
+        ("line", {"line": 5}, None),
+        ("contact", {"contact": "Ana"}, None),
+        ("contact", {"contact": None}, None),
+        ("contact", {"contact": True}, None),
+        ("contact", {}, None),
     ],
 )
-def test_a_cell_leads_to_its_page(column: str, value: object, address: str | None) -> None:
-    assert row_link(column, value, {5}, BASE) == address
+def test_a_cell_leads_to_its_page(column: str, row: dict[str, object], address: str | None) -> None:
+    assert row_link(column, row, {5}, BASE) == address
 
 
 def test_a_check_lists_each_page_once() -> None:

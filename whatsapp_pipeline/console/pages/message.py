@@ -8,6 +8,7 @@ from whatsapp_pipeline.console.addresses import message_address
 from whatsapp_pipeline.console.error_pages import NoPageError
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import parse_ref, read_conversation, seen_in
+from whatsapp_pipeline.store.conversations.chat_heads import chat_head
 from whatsapp_pipeline.store.conversations.message_stream import StreamScope, locate
 
 
@@ -24,11 +25,12 @@ def message(page: Page) -> Response:
 
 
 def show_chat(page: Page) -> Response:
-    """Show a chat or a live conversation that belongs to no known customer."""
+    """Show a chat or a live conversation alone: whose it is, what state it is in, and its messages."""
     source, number = parse_ref(page.request.path_params["ref"])
     scope = StreamScope("chat" if source == "chat" else "webhook", number)
-    conversation, messages = read_conversation(page, scope, f"/chats/{source}:{number}")
-    if conversation.is_empty:
+    head = chat_head(page.conn, scope)
+    if head is None:
         raise NoPageError("not_found")
-    page.record("view", seen_in(messages))
-    return page.render("chat.html", conversation=conversation)
+    conversation, messages = read_conversation(page, scope, f"/chats/{source}:{number}")
+    page.record("view", {(head.id_contato, f"{source}:{number}"), *seen_in(messages)})
+    return page.render("chat.html", head=head, source=source, conversation=conversation)

@@ -27,6 +27,10 @@ class ChatHead(NamedTuple):
     """The chat that holds every message of this one."""
     messages_elsewhere: int
     """Messages that an earlier export holds too; they are read there."""
+    month: str | None
+    """The month of the export; None for a live conversation."""
+    processing_status: str | None
+    """How far the pipeline is with the export; None for a live conversation."""
 
 
 _HEADS: dict[str, LiteralString] = {
@@ -34,14 +38,16 @@ _HEADS: dict[str, LiteralString] = {
         SELECT f.id, f.filename AS name, c.id AS id_contato, c.nome::text, f.match_status,
                f.match_confidence, f.duplicate_of,
                (SELECT count(*) FROM chat_messages m
-                 WHERE m.id_chat_file = f.id AND m.duplicate_of IS NOT NULL) AS messages_elsewhere
+                 WHERE m.id_chat_file = f.id AND m.duplicate_of IS NOT NULL) AS messages_elsewhere,
+               f.month, f.processing_status
           FROM chat_files f
           LEFT JOIN contatos c ON c.id = f.id_contato AND f.match_status IN ('linked', 'manual')
          WHERE f.id = %s
         """,
     "webhook": """
         SELECT v.id, v.profile_name AS name, c.id AS id_contato, c.nome::text, v.match_status,
-               v.match_confidence, NULL::bigint AS duplicate_of, 0::bigint AS messages_elsewhere
+               v.match_confidence, NULL::bigint AS duplicate_of, 0::bigint AS messages_elsewhere,
+               NULL AS month, NULL AS processing_status
           FROM conversations v
           LEFT JOIN contatos c ON c.id = v.id_contato AND v.match_status IN ('linked', 'manual')
          WHERE v.id = %s

@@ -71,15 +71,29 @@ _LOCATED: LiteralString = "source, message_id, id_contato, id_chat_file, convers
 _LOCATE: dict[str, LiteralString] = {
     # For a copy of a message in an earlier export, return that message.
     "chat": f"""SELECT {_LOCATED} FROM messages_all WHERE source = 'chat'
-        AND message_id = (SELECT coalesce(duplicate_of, id) FROM chat_messages WHERE id = %s)""",
-    "webhook": f"SELECT {_LOCATED} FROM messages_all WHERE source = 'webhook' AND message_id = %s",
+        AND message_id = (SELECT coalesce(duplicate_of, id) FROM chat_messages WHERE id = %(id)s)""",
+    # A live message that an export has come to hold is that export's: its address leads there.
+    "webhook": f"""
+        SELECT {_LOCATED} FROM messages_all WHERE source = 'webhook' AND message_id = %(id)s
+        UNION ALL
+        SELECT {_LOCATED} FROM messages_all WHERE source = 'chat' AND message_id = (
+            SELECT coalesce(a.duplicate_of, a.id)
+              FROM conversation_contact_messages w
+              JOIN conversation_identities i ON i.conversation_id = w.conversation_id
+              JOIN chat_files f ON f.phone_key = i.phone_key
+              JOIN chat_messages a ON a.id_chat_file = f.id
+             WHERE w.message_id = %(id)s AND a.message_timestamp::date = w.local_time::date
+               AND is_same_message(w.role, w.first_type, w.words, w.first_words, w.is_revoked, w.local_time,
+                                   a.direction, a.type, a.message_text, a.attachment_kind,
+                                   a.message_timestamp)
+             ORDER BY a.duplicate_of IS NOT NULL, f.duplicate_of IS NOT NULL, a.id LIMIT 1)""",
 }
 
 
 def locate(conn: Connection, source: str, message_id: int) -> LocatedMessage | None:
     """Return a message's place and ids; None if `messages_all` does not have the message."""
     with conn.cursor(row_factory=class_row(LocatedMessage)) as cursor:
-        return cursor.execute(_LOCATE[source], (message_id,)).fetchone()
+        return cursor.execute(_LOCATE[source], {"id": message_id}).fetchone()
 
 
 class StreamMessage(NamedTuple):

@@ -154,19 +154,19 @@ def order_methods(conn: Connection, months_of_run: list[str]) -> list[tuple[str,
 
 
 def chat_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> list[tuple[Any, ...]]:
-    """Return month, title, message count and format of a few chats; the caller masks the title."""
+    """Return id, month, title, message count and format of a few chats; the caller masks the title."""
     return conn.execute(
-        "SELECT month, title, message_count, format FROM chat_files"
+        "SELECT id, month, title, message_count, format FROM chat_files"
         " WHERE month = ANY(%s) ORDER BY id LIMIT %s",
         (months_of_run, limit),
     ).fetchall()
 
 
 def message_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> list[tuple[Any, ...]]:
-    """Return time, direction, type and text of a few messages; the caller masks the text."""
+    """Return id, time, direction, type and text of a few messages; the caller masks the text."""
     return conn.execute(
         f"""
-        SELECT m.message_timestamp, m.direction, m.type, m.message_text
+        SELECT m.id, m.message_timestamp, m.direction, m.type, m.message_text
         FROM (SELECT id FROM chat_files WHERE month = ANY(%(months)s) ORDER BY id LIMIT 1) f
         JOIN chat_messages m ON m.id_chat_file = f.id ORDER BY {CHAT_ORDER} LIMIT %(limit)s
         """,
