@@ -16,6 +16,7 @@ import polars as pl
 
 from whatsapp_pipeline.domain.transcripts.phrases import (
     INVISIBLE,
+    LAST_LETTERS,
     fold_phrase,
     kind_of_file,
     phrases,
@@ -75,27 +76,35 @@ def parse_native_body(body: str) -> Body:
     shown = visible(body).strip()
     folded = shown.casefold()
     if folded[:3] in table.folded_starts and (kind := table.type_of_text(folded)) is not None:
-        is_file = folded.removesuffix(".") in table.omitted
-        return Body("" if is_file else body, kind, attachment_kind=kind if is_file else None)
+        return _file_alone(shown) or Body(body, kind)
     if folded.endswith(table.edited):
         # Cut at the start of the mark in the raw text, because invisible characters may surround it.
         body = body[: body.rindex("<")].rstrip(f"\n {INVISIBLE}")
-        edited = _native_attachment(body, visible(body).strip()) or Body(body)
+        shown = visible(body).strip()
+        edited = _file_alone(shown) or _native_attachment(body, shown) or Body(body)
         return Body(edited.text, "edited", *edited[2:])
     return _native_attachment(body, shown) or plain_body(body)
 
 
+def _file_alone(shown: str) -> Body | None:
+    """Parse an omitted file without a caption: `imagem ocultada`."""
+    kind = phrases().omitted.get(shown.casefold().removesuffix("."))
+    return Body("", kind, attachment_kind=kind) if kind else None
+
+
 # A name with an extension that contains a letter, or the name that WhatsApp gives a file without extension.
-_FILE_NAME = re.compile(r"[^\n<>]*\w[^\n<>]*\.[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*|[A-Z]{3}-\d{8}-WA\d{4,}\.?")
+_OWN_NAME = r"[A-Z]{3}-\d{8}-WA\d{4,}"
+_FILE_NAME = re.compile(r"[^\n<>]*\w[^\n<>]*\.[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*|" rf"{_OWN_NAME}\.?")
 # iOS describes a document as `Nome.pdf • 2 páginas`, in the last line before its file.
 _BULLET = "•"
 _DESCRIPTION = re.compile(
-    rf"(?:(?P<caption>.*)\n)?(?P<name>[^\n]+?\.\w{{1,8}})(?: {_BULLET} [^\n]*)?", re.DOTALL
+    rf"(?:(?P<caption>.*)\n)?(?P<name>[^\n]+?\.\w{{1,8}})(?: {_BULLET}[^\n]*)?", re.DOTALL
 )
-_NAMED = re.compile(rf"(?:(?P<caption>.*)\n)?(?P<name>[^\n]+?) {_BULLET} [^\n]*", re.DOTALL)
+_NAMED = re.compile(rf"(?:(?P<caption>.*)\n)?(?P<name>[^\n]+?) {_BULLET}(?: \d[^\n]*)?", re.DOTALL)
 _BRACKETS = re.compile(r"(?P<before>.*)<(?P<inside>[^<>\n]+)>", re.DOTALL)
 _LAST_MARK = re.compile(r"(?P<before>.*)[\u200e\u200f]+(?P<phrase>[^\u200e\u200f\n]+)", re.DOTALL)
 _MARKS = frozenset("\u200e\u200f")
+_FILE_STARTS = _MARKS | {"<"}
 _EDGES = f" \n{INVISIBLE}"
 
 
@@ -108,36 +117,83 @@ def _native_attachment(body: str, shown: str) -> Body | None:
     `<anexado: X>`, or U+200E and `imagem ocultada`. In 2015: `X.jpg <anexado>`.
     """
     first, _, below = body.partition("\n")
+    below = below.lstrip("\n")
     if below:
         # The name of the file may be in the last line, below the caption, or in the first.
         return (
             _attachment_at_end(body, shown)
             or _attachment_at_end(first, visible(first).strip(), below)
-            or _left_out_file(first, below)
+            or _file_at_start(first, below)
         )
-    return _attachment_at_end(body, shown)
+    return _attachment_at_end(body, shown) or _file_at_start(first, "")
 
 
-def _left_out_file(first: str, below: str) -> Body | None:
-    """Parse `<Mídia oculta>` with a caption below."""
-    shown = visible(first).strip()
-    kind = phrases().omitted.get(shown.casefold().removesuffix("."))
-    if kind is None or not (shown.startswith("<") or first[:1] in INVISIBLE):
+# Android names files `IMG-20250105-WA0001.jpg (arquivo anexado)`; people do not.
+_OWN_FILE = re.compile(rf"({_OWN_NAME}\.\w{{1,5}}) +(\([^()\n]+\)) *")
+
+
+def _file_at_start(first: str, below: str) -> Body | None:
+    """Parse a file at the start of the first line: `<Mídia oculta>`, or U+200E and `imagem ocultada`.
+
+    The caption follows on the same line or below.
+    """
+    own = _OWN_FILE.match(first)
+    if own is None and first[:1] not in _FILE_STARTS:
         return None
-    return Body(below, kind, attachment_kind=kind)
+    shown = visible(first).strip()
+    folded, table = shown.casefold(), phrases()
+    if shown.startswith("<"):
+        end = shown.find(">") + 1
+        kind = table.omitted.get(folded[:end])
+    elif own is None:
+        phrase = max((found for found in table.omitted if folded.startswith(found)), key=len, default="")
+        end = len(phrase) + folded.startswith(".", len(phrase))
+        kind = table.omitted.get(phrase) if not folded[end : end + 1].strip() else None
+    else:
+        if own[2].casefold() not in table.attached_suffixes:
+            return None
+        return _file(own[1], _joined(first[own.end() :], below))
+    return Body(_joined(shown[end:].strip(), below), kind, attachment_kind=kind) if kind else None
+
+
+def parse_unmarked_caption(text: str) -> Body | None:
+    """Parse an omitted file and its caption in an iOS export without marks: `a foto imagem ocultada`.
+
+    A person who types these words puts an article before them: `a imagem ocultada`.
+    """
+    shown = visible(text).strip()
+    first, _, below = shown.partition("\n")
+    table = phrases()
+    if not below and shown.removesuffix(".")[-LAST_LETTERS:] not in table.omitted_ends:
+        return None
+    if first in table.left_out_lines:
+        kind = table.omitted[first.casefold().removesuffix(".")]
+        return Body(below.strip(), kind, attachment_kind=kind)
+    head, _, last = shown.rpartition("\n")
+    last = last.removesuffix(".")
+    for phrase, kind in table.omitted.items():
+        caption = last[: -len(phrase)].rstrip()
+        if caption and last.endswith(f" {phrase}"):
+            is_typed = _BULLET in caption or caption.split()[-1].casefold() in table.articles
+            return None if is_typed else Body(_joined(head, caption), kind, attachment_kind=kind)
+    return None
+
+
+def _joined(*lines: str) -> str:
+    return "\n".join(line for line in lines if line)
 
 
 def _attachment_at_end(text: str, shown: str, below: str = "") -> Body | None:
     """Parse a file at the end of a text; `shown` is the visible text, `below` has the lines after it."""
     table = phrases()
+    head, _, last = shown.rpartition("\n")
+    if head and not below and (kind := table.omitted.get(last.casefold().removesuffix("."))):
+        return Body(head.rstrip("\n"), kind, attachment_kind=kind)
     if shown.endswith(">"):
         if match := _BRACKETS.fullmatch(shown):
             return _in_brackets(match["before"].strip(), match["inside"].strip(), below)
     elif (folded := shown.casefold()).endswith(table.attached_suffixes):
         return _before_suffix(text, shown, folded, below)
-    head, _, last = shown.rpartition("\n")
-    if head and not below and (kind := table.omitted.get(last.casefold().removesuffix("."))):
-        return Body(head, kind, attachment_kind=kind)
     if _MARKS.isdisjoint(text):
         return _unmarked_document(shown, below) if _BULLET in last else None
     match = _LAST_MARK.fullmatch(text)
@@ -180,13 +236,12 @@ def _in_brackets(before: str, inside: str, below: str) -> Body | None:
 def _described(before: str, below: str, kind: str, name: str | None) -> Body:
     """Return a file with the text before it: the name and pages of a document, or a caption."""
     match = _DESCRIPTION.fullmatch(before) if kind == "document" else None
-    if match is None and name is not None and kind == "document":  # a name without an extension
+    if match is None and kind == "document":  # a name without an extension
         match = _NAMED.fullmatch(before)
-        match = match if match is not None and name.endswith(match["name"]) else None
+        match = match if match and (name is None or name.endswith(match["name"])) else None
     if match is not None and (name is None or name.endswith(match["name"]) or _BULLET in before):
         before, name = match["caption"] or "", name or match["name"]
-    caption = "\n".join(part for part in (before, below) if part)
-    return Body(caption, kind, name, kind)
+    return Body(_joined(before, below), kind, name, kind)
 
 
 def _file(name: str, caption: str) -> Body:

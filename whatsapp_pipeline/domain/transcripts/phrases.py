@@ -25,8 +25,10 @@ _DROP_INVISIBLE.update(dict.fromkeys(map(ord, SPACES), " "))
 _IS_ODD = re.compile(f"[{INVISIBLE}{SPACES}]").search
 
 _WORD = re.compile(r"[^\W\d_]+")
+_WORDS = re.compile(r"\w+").findall
 # No notice is longer. A person wrote longer texts, so they are not searched.
 LONGEST_PHRASE = 1_000
+LAST_LETTERS = 4
 
 FILE_KINDS = {
     "image": "jpg jpeg png heic webp-image bmp tiff",
@@ -64,7 +66,8 @@ class TimeWords:
 
     joiners: tuple[str, ...]
     day_periods: dict[str, str]
-    """`am`, `pm` or `night`; the night lasts from six in the evening to six in the morning."""
+    """`am`, `pm`, `night`, which lasts from six in the evening to six in the morning, or `clock` for words
+    such as "Uhr"."""
     months: dict[str, int]
 
 
@@ -75,12 +78,18 @@ class Phrases:
     statuses: frozenset[str]
     attachment_kinds: dict[str, str]
     omitted: dict[str, str]
+    omitted_ends: frozenset[str]
+    """The last LAST_LETTERS letters of each of these phrases."""
     left_out_lines: frozenset[str]
     """The same phrases as lines: as written, with and without a capital and a full stop."""
     attached_suffixes: tuple[str, ...]
     attached_prefixes: tuple[str, ...]
     attached_words: frozenset[str]
     """The prefixes without colons, which come after the name of a file."""
+    articles: frozenset[str]
+    """Words before the phrase of an omitted file that show that a person typed it: `a imagem ocultada`."""
+    streets: frozenset[str]
+    """First words of addresses, such as `Rua` and `Av.`, without full stops."""
     edited: tuple[str, ...]
     location: tuple[str, ...]
     poll: tuple[str, ...]
@@ -91,6 +100,10 @@ class Phrases:
     whole_texts: dict[str, str]
     text_patterns: re.Pattern[str]
     notification_patterns: re.Pattern[str]
+    notification_words: frozenset[str]
+    """One word of each notification pattern; a text that matches the pattern contains the word."""
+    notification_parts: tuple[str, ...]
+    """The same for patterns without a long whole word: a part that each matching text contains."""
     encryption: tuple[tuple[str, re.Pattern[str]], ...]
     vocabulary: frozenset[str]
     """All words of phrases; a line of WhatsApp without its names has only such words."""
@@ -118,11 +131,21 @@ class Phrases:
         match = self.text_patterns.fullmatch(folded) if len(folded) < LONGEST_PHRASE else None
         return match is not None and match.lastgroup == "call" and visible(text).lstrip()[:1].isupper()
 
+    def is_address(self, text: str) -> bool:
+        """Return whether a text begins like an address: `Rua das Flores, fundos`."""
+        return fold_phrase(text).partition(" ")[0].removesuffix(".") in self.streets
+
     def notification(self, text: str) -> str | None:
         """Return the kind of a notice (call, deleted, encryption, group, system); None for other texts."""
-        match = (
-            self.notification_patterns.fullmatch(fold_phrase(text)) if len(text) < LONGEST_PHRASE else None
-        )
+        if len(text) >= LONGEST_PHRASE:
+            return None
+        folded = fold_phrase(text).removesuffix(".")
+        # Few texts contain a word of a notice, and this check is far faster than all patterns.
+        if self.notification_words.isdisjoint(_WORDS(folded)) and not any(
+            part in folded for part in self.notification_parts
+        ):
+            return None
+        match = self.notification_patterns.fullmatch(folded)
         return match.lastgroup if match else None
 
     def title(self, name: str) -> str:
@@ -147,8 +170,13 @@ class Phrases:
 
 
 def _pattern(phrase: str) -> str:
-    """Return a phrase as an expression: `*` matches any text except an empty one, `#` a number."""
-    words = [re.escape(part).replace(r"\#", r"\d+") for part in fold_phrase(phrase).split("*")]
+    """Return a phrase as an expression, without a full stop at its end.
+
+    `*` matches any text except an empty one, `#` a number.
+    """
+    words = [
+        re.escape(part).replace(r"\#", r"\d+") for part in fold_phrase(phrase).removesuffix(".").split("*")
+    ]
     return ".+".join(words)
 
 
@@ -162,6 +190,25 @@ def _one_of(groups: dict[str, Iterable[str]]) -> re.Pattern[str]:
 def _open_end(phrase: str) -> str:
     """Let a trailing `*` also match an empty text, because the notice may end there."""
     return _pattern(phrase[:-1]) + ".*" if phrase.endswith("*") else _pattern(phrase)
+
+
+def _rare_part(phrase: str) -> tuple[str, bool]:
+    """Return a part of a pattern that each matching text contains, and whether it is a whole word there.
+
+    The part is the longest word that no `*` touches. If that word is short, and so frequent in any text, the
+    part is the longest one between `*` and `#`.
+    """
+    # As in `_open_end`, a blank before a last `*` is not part of the pattern.
+    is_open = phrase.endswith("*")
+    folded = fold_phrase(phrase.removesuffix("*")).removesuffix(".") + "*" * is_open
+    word = max(_WHOLE_WORD.findall(folded), key=len, default="")
+    if len(word) >= _RARE_LENGTH:
+        return word, True
+    return max(re.split(r"[*#]", folded), key=len), False
+
+
+_WHOLE_WORD = re.compile(r"(?<![\w*#])\w+(?![\w*#])")
+_RARE_LENGTH = 4
 
 
 def _calls(languages: dict[str, dict[str, Any]]) -> str:
@@ -204,7 +251,7 @@ def _folded(phrases: Iterable[str]) -> tuple[str, ...]:
 
 
 def _gather_texts(languages: dict[str, dict[str, Any]]) -> list[str]:
-    sections = [_gather(languages, "texts", kind) for kind in ("deleted", "call")]
+    sections = [_gather(languages, "texts", kind) for kind in ("deleted", "call", "location")]
     sections += [_gather(languages, "omitted", kind) for kind in _KINDS]
     sections += [_gather(languages, "marks", kind) for kind in ("location", "poll", "event")]
     sections.append(_gather(languages, "notifications", "encryption"))
@@ -225,7 +272,7 @@ def _time_words(languages: dict[str, dict[str, Any]]) -> TimeWords:
     }
     periods = {
         fold_phrase(phrase): half
-        for half in ("am", "pm", "night")
+        for half in ("am", "pm", "night", "clock")
         for phrase in _gather(languages, "time", half)
     }
     return TimeWords(tuple(_gather(languages, "time", "joiners")), periods, months)
@@ -242,17 +289,19 @@ def phrases() -> Phrases:
         for path in sorted(files(__package__).joinpath("languages").iterdir(), key=lambda path: path.name)
         if path.name.endswith(".toml")
     }
-    texts = {kind: _gather(languages, "texts", kind) for kind in ("deleted", "call")}
+    texts = {kind: _gather(languages, "texts", kind) for kind in ("deleted", "call", "location")}
     whole = _kinds(languages, "omitted")
     whole.update({fold_phrase(p): kind for kind, found in texts.items() for p in found if "*" not in p})
     whole = {phrase.removesuffix("."): kind for phrase, kind in whole.items()}
     open_texts = {kind: [p for p in found if "*" in p] for kind, found in texts.items()}
     deleted = "|".join(_open_end(phrase) for phrase in open_texts["deleted"])
     notices = ("encryption", "call", "deleted", "group", "system")
+    parts = [_rare_part(phrase) for kind in notices for phrase in _gather(languages, "notifications", kind)]
     return Phrases(
         statuses=frozenset(_folded(_gather(languages, "statuses"))),
         attachment_kinds=_kinds(languages, "attachment_kinds"),
-        omitted=_kinds(languages, "omitted"),
+        omitted=(omitted := _kinds(languages, "omitted")),
+        omitted_ends=frozenset(phrase[-LAST_LETTERS:] for phrase in omitted),
         left_out_lines=frozenset(
             form + stop
             for kind in _KINDS
@@ -263,6 +312,8 @@ def phrases() -> Phrases:
         attached_suffixes=_folded(_gather(languages, "attached", "suffixes")),
         attached_prefixes=(prefixes := _folded(_gather(languages, "attached", "prefixes"))),
         attached_words=frozenset(prefix.rstrip(":") for prefix in prefixes),
+        articles=frozenset(_folded(_gather(languages, "articles"))),
+        streets=frozenset(_folded(_gather(languages, "streets"))),
         edited=_folded(_gather(languages, "marks", "edited")),
         location=_folded(_gather(languages, "marks", "location")),
         poll=_folded(_gather(languages, "marks", "poll")),
@@ -276,6 +327,8 @@ def phrases() -> Phrases:
         whole_texts=whole,
         text_patterns=re.compile(f"(?P<deleted>{deleted})|(?P<call>{_calls(languages)})", re.DOTALL),
         notification_patterns=_one_of({kind: _gather(languages, "notifications", kind) for kind in notices}),
+        notification_words=frozenset(part for part, is_word in parts if is_word),
+        notification_parts=tuple(dict.fromkeys(part for part, is_word in parts if not is_word)),
         encryption=tuple(
             (name, re.compile("|".join(_pattern(p.rstrip("*")) for p in data["notifications"]["encryption"])))
             for name, data in languages.items()

@@ -42,7 +42,7 @@ _QUOTE, _QUOTE_END = ": «".encode(), "»".encode()
 _MARKS_LEAD = "«".encode()[0]  # the first byte of both
 _ANSWER = _QUOTE_END + b"\n\n"
 # A quote of a picture or a recording may lack its quotation marks: `➜ Respondendo para Rita, …: (Áudio)`.
-_BARE_QUOTE = re.compile(r"➜ [^\n]+, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): (\(([^()\n]+)\)) ?(?:\n\n+|\Z)")
+_BARE_QUOTE = re.compile(r"➜ [^\n]+, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): (\(([^()\n]+)\)) ?(?:\n+|\Z)")
 _SIZE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,3})?) ?(B|[KMG]i?B|bytes)")
 _DURATION = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
 _LONGEST_MEASURE = len("123456789.123 bytes")

@@ -43,7 +43,8 @@ def parse_who(text: str) -> Sender | None:
     if direction == "to":
         return Sender("to", None, None, status, number, ("to",))
     phone = None if is_private else number
-    return Sender("from", name or None, phone, status, number, ("from", name, number))
+    shown = name.removeprefix("~").lstrip()  # before the name of somebody who is no contact
+    return Sender("from", shown or None, phone, status, number, ("from", name, number))
 
 
 def _without_status(text: str) -> tuple[str, str | None]:

@@ -6,6 +6,7 @@ such a text (`bodies.py`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
@@ -14,7 +15,12 @@ import numpy as np
 import polars as pl
 
 from whatsapp_pipeline.domain.phones import is_phone
-from whatsapp_pipeline.domain.transcripts.bodies import Body, parse_native_body, read_notice
+from whatsapp_pipeline.domain.transcripts.bodies import (
+    Body,
+    parse_native_body,
+    parse_unmarked_caption,
+    read_notice,
+)
 from whatsapp_pipeline.domain.transcripts.columns import body_frame
 from whatsapp_pipeline.domain.transcripts.native.native_columns import Flags, Ints, each_once
 from whatsapp_pipeline.domain.transcripts.native.native_notices import UnknownNotices
@@ -44,12 +50,20 @@ class _Call(NamedTuple):
     text: str
 
 
+class _Captioned(NamedTuple):
+    """A text that ends like an omitted file, without a mark; WhatsApp writes so in a file without marks."""
+
+    body: Body
+
+
 class _Marked(NamedTuple):
     """A text that begins with a mark and reads like a notice; WhatsApp wrote it or a person pasted it."""
 
     text: str
     kind: str | None
     """The kind of the notice; None if no language file knows it."""
+    needs_name: bool = False
+    """Whether the text is a notice only if it begins with the name of a sender."""
 
     @property
     def names_sender(self) -> bool:
@@ -81,11 +95,17 @@ def parse_bodies(
     bodies = [_own_body(verdict) for verdict in verdicts]
     is_marked = np.array([mark is not None for mark in marked], bool)[numbers]
     is_pasted = np.zeros(len(special), bool)
-    for at in np.flatnonzero(is_marked).tolist():
-        is_pasted[at] = not notices_of(int(special[at])).are_marked
+    for at, number in zip(np.flatnonzero(is_marked).tolist(), numbers[is_marked].tolist(), strict=True):
+        of_file, mark = notices_of(place := int(special[at])), marked[number]
+        is_pasted[at] = not of_file.are_marked
+        if mark is not None and mark.needs_name:
+            is_pasted[at] |= not of_file.names_somebody(texts[place])
     is_call = np.array([isinstance(verdict, _Call) for verdict in verdicts], bool)[numbers]
     for at in np.flatnonzero(is_call).tolist():
         is_pasted[at] = not notices_of(place := int(special[at])).is_call(texts[place])
+    is_captioned = np.array([isinstance(verdict, _Captioned) for verdict in verdicts], bool)[numbers]
+    for at in np.flatnonzero(is_captioned).tolist():
+        is_pasted[at] = not notices_of(int(special[at])).may_repeat
     is_unknown = np.array([mark is not None and mark.kind is None for mark in marked], bool)[numbers]
     is_senders = np.array([mark is not None and mark.names_sender for mark in marked], bool)[numbers]
     is_own = np.array([verdict is None for verdict in verdicts], bool)[numbers]
@@ -110,24 +130,33 @@ def parse_bodies(
     )
 
 
+def may_be_captions(texts: pl.Series) -> Flags:
+    """Return which texts begin or end with the phrase of an omitted file: `a foto imagem ocultada`."""
+    lines = "|".join(map(pl.escape_regex, sorted(phrases().left_out_lines)))
+    found: Flags = texts.str.contains(rf"(?:\A|\n| )(?:{lines})(?:\n|\z)").to_numpy()
+    return found
+
+
 @cache
 def _special_starts() -> str:
     """Return an expression for the starts of all texts that WhatsApp writes."""
     starts = sorted(phrases().text_starts)
     whole = (pl.escape_regex(start) + (r"\z" if len(start) < _START else "") for start in starts)
-    return rf"\A(?:{'|'.join(whole)}|[{INVISIBLE}])"
+    return rf"\A(?:{'|'.join(whole)}|[{INVISIBLE}]|[A-Z]{{3}}-\d{{8}}-WA)"
 
 
-def _own_body(verdict: Body | _Marked | _Call | None) -> Body:
+def _own_body(verdict: Body | _Marked | _Call | _Captioned | None) -> Body:
     """Return the body of a message that keeps its sender; an empty body if there is none."""
     if isinstance(verdict, _Call):
         return Body(verdict.text, "call")
     if isinstance(verdict, _Marked):
         return Body(verdict.text, verdict.kind or "text")
+    if isinstance(verdict, _Captioned):
+        return verdict.body
     return verdict or Body("")
 
 
-def _special(text: str) -> Body | _Marked | _Call | None:
+def _special(text: str) -> Body | _Marked | _Call | _Captioned | None:
     """Parse the text of a person; None if WhatsApp wrote it, with or without a mark.
 
     iOS marks the lines that it writes itself, and names a person or the chat as their sender.
@@ -141,11 +170,36 @@ def _special(text: str) -> Body | _Marked | _Call | None:
     kind = phrases().notification(text)
     if kind == "encryption":
         return None
-    return _Marked(text, kind) if is_marked and (kind is not None or _may_be_own(text)) else body
+    if is_marked and (kind is not None or _may_be_own(text)):
+        return _Marked(text, kind, kind is None and not _is_sentence(text))
+    if not is_marked and kind is None and (captioned := parse_unmarked_caption(text)) is not None:
+        return _Captioned(captioned)
+    return body
+
+
+_QUOTED = re.compile('["“”«»][^"“”«»]*["“”«»]')
+_PHONE = re.compile(r"\+?\d[\d().\s\u2010-\u2015-]{6,}\d")
+# `2 min`, `24 horas`: notices contain such counts.
+_COUNT = re.compile(r"(?<![^\s(])\d{1,4} (?=[^\W\d_])")
+_FIGURE = re.compile(r"[\d@]")
+_WORD = re.compile(r"[^\W\d_]{4,}")  # names have shorter ones: `Ana dos Reis`
 
 
 def _may_be_own(text: str) -> bool:
-    """Return whether a marked text reads like a sentence of WhatsApp: several words, no link, no question."""
+    """Return whether WhatsApp may have written a marked text: several words, no link, no question."""
     shown = visible(text).strip()
-    is_sentence = " " in shown and "\n" not in shown and "://" not in shown and not shown.endswith("?")
-    return is_sentence and len(shown) < LONGEST_PHRASE and not is_phone(shown)
+    is_line = " " in shown and "\n" not in shown and "://" not in shown and not shown.endswith("?")
+    return is_line and len(shown) < LONGEST_PHRASE and not is_phone(shown)
+
+
+def _is_sentence(text: str) -> bool:
+    """Return whether a marked text reads like a notice, and not like a pasted address, price or name.
+
+    A notice begins with a capital and has a word in small letters, its verb, before any digit. Digits of
+    phones, counts and quotations do not matter.
+    """
+    shown = visible(text).strip()
+    if shown[:1].islower() or phrases().is_address(shown):
+        return False
+    bare = _COUNT.sub("", _PHONE.sub("", _QUOTED.sub("", shown)))
+    return any(not word[0].isupper() for word in _WORD.findall(_FIGURE.split(bare)[0]))

@@ -23,6 +23,7 @@ _MORNING = re.compile(r"a\.?\s?m\.?|ص|π\.?\s?μ\.?").fullmatch
 _NUMBERS = re.compile(r"\d+")
 _WORDS = re.compile(r"[^\W\d_]+")
 _IS_AMERICAN_CLOCK = re.compile(r"[AP]M").search  # all others write `pm`, `p. m.`
+_ZERO = re.compile(r"\b0\d").search
 _ERAS = {"R": 2018, "H": 1988, "S": 1925}
 _FIRST_YEAR = 2009  # WhatsApp began in this year
 _CJK = re.compile("[年년]")
@@ -87,7 +88,7 @@ class DateVotes:
         self._votes = {"dmy": 0, "mdy": 0, "ymd": 0}
         self._ambiguous: list[tuple[int, int, int]] = []
         self._short: list[tuple[int, int, int]] = []
-        self._has_long_years = self._has_names = False
+        self._has_long_years = self._has_names = self._has_zeros = False
         self._seen: set[str] = set()
         self._is_american = False
 
@@ -108,6 +109,7 @@ class DateVotes:
             return
         first, second, third = parts
         self._has_long_years |= max(first, third) > 99
+        self._has_zeros |= _ZERO(written) is not None
         self._short.append(parts)
         if first > 31 or visible(written)[:1].isalpha() or _CJK.search(written):
             self._votes["ymd"] += 1
@@ -155,8 +157,9 @@ class DateVotes:
     def _decide_elsewhere(self, context: DateContext) -> Decision:
         if (of_archive := context.archive_order()) is not None:
             return Decision(of_archive, "archive")
-        # Only the United States write two-digit years, slashes, and a 12-hour clock in capitals.
-        if self._is_american and not self._has_long_years:
+        # The United States write slashes and a 12-hour clock in capitals. Others do too with four-digit
+        # years, but they write zeros: `05/08/2023`.
+        if self._is_american and not (self._has_long_years and self._has_zeros):
             return Decision("mdy", "clock")
         if context.locale_order is not None:
             return Decision(context.locale_order, "locale")
@@ -256,7 +259,7 @@ def parse_clock_time(written: str) -> timedelta | None:
 
 
 def _half_of(word: str) -> str | None:
-    """Return the half of the day that a word names: `am`, `pm` or `night`; None for other words."""
+    """Return the half of the day that a word names: `am`, `pm`, `night` or `clock`; None for other words."""
     half = phrases().times.day_periods.get(word)
     if half is not None:
         return half

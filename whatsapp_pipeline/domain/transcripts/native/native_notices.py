@@ -30,13 +30,17 @@ class UnknownNotices:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._sample = ""
+        self._names: Iterable[str] = ()
         self.may_repeat = False
         """Whether notices repeat the name of the sender, as in exports of iOS without marks."""
         self._reported: set[str] = set()
 
-    def learn(self, sample: str) -> None:
-        """Store the start of the file; it is read if an unknown line occurs."""
-        self._sample = sample
+    def learn(self, sample: str, names: Iterable[str]) -> None:
+        """Store the start of the file, which is read if an unknown line occurs, and the senders' names.
+
+        The caller may add names while the file is read.
+        """
+        self._sample, self._names = sample, names
         self.may_repeat = self._layout.always_named and _MARK not in sample
 
     @property
@@ -59,19 +63,26 @@ class UnknownNotices:
     @cached_property
     def _is_mark_usual(self) -> bool | None:
         """Return whether the known notices at the start of the file have the mark; None if there are none."""
-        marked = unmarked = 0
-        for match in self._layout.header.finditer(f"\n{self._sample}"):
-            start, end = match.end() - 1, self._sample.find("\n", match.end() - 1)
-            _, colon, body = self._sample[start : end if end >= 0 else None].partition(": ")
+        sample, self._sample = self._sample, ""
+        has_unmarked = False
+        for match in self._layout.header.finditer(f"\n{sample}"):
+            start, end = match.end() - 1, sample.find("\n", match.end() - 1)
+            _, colon, body = sample[start : end if end >= 0 else None].partition(": ")
             if colon and _is_known(body):
-                marked += body.startswith(_MARK)
-                unmarked += not body.startswith(_MARK)
-        self._sample = ""
-        return marked > 0 if marked or unmarked else None
+                if body.startswith(_MARK):
+                    return True
+                has_unmarked = True
+        return False if has_unmarked else None
 
-    def finding(self, line: int, text: str, names: Iterable[str]) -> Finding | None:
+    def names_somebody(self, text: str) -> bool:
+        """Return whether a line begins with the name of a sender of the file."""
+        folded = fold_phrase(text).removeprefix("~").lstrip()
+        people = (fold_phrase(name).removeprefix("~").strip() for name in self._names)
+        return folded.startswith(tuple(f"{name} " for name in people if name))
+
+    def finding(self, line: int, text: str) -> Finding | None:
         """Return the finding for an unknown line; None if its phrase was reported before."""
-        phrase = _without_people(text, names)
+        phrase = _without_people(text, self._names)
         if phrase in self._reported:
             return None
         self._reported.add(phrase)
@@ -87,10 +98,10 @@ def _is_known(body: str) -> bool:
 
     A person may type the name of a call, so without a mark it is not a notice.
     """
-    if len(body) > LONGEST_PHRASE:
-        return False
     table = phrases()
-    kind = table.type_of_text(fold_phrase(body))
+    if len(body) > LONGEST_PHRASE or (folded := fold_phrase(body))[:3] not in table.folded_starts:
+        return False
+    kind = table.type_of_text(folded)
     if kind == "call" and not body.startswith(_MARK):
         return table.is_whole_call(body)
     return kind is not None or table.notification(body) == "encryption"

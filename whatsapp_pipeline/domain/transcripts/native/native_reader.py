@@ -22,7 +22,7 @@ from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder, Finding
 from whatsapp_pipeline.domain.transcripts.chats import Journal
 from whatsapp_pipeline.domain.transcripts.columns import ROW_SCHEMA, rows_together, with_bodies
 from whatsapp_pipeline.domain.transcripts.decoding import TextChunks, lenient, line_count, with_last
-from whatsapp_pipeline.domain.transcripts.native.native_bodies import parse_bodies
+from whatsapp_pipeline.domain.transcripts.native.native_bodies import may_be_captions, parse_bodies
 from whatsapp_pipeline.domain.transcripts.native.native_columns import (
     Ints,
     Times,
@@ -103,7 +103,7 @@ class NativeReader:
         sample = next(pieces, "")
         owner = (*self._options.owner, *(_VIEWERS_OWNER if self.layout.name == "viewer" else ()))
         self.senders = Senders(owner, self._title, sample, names_in(sample, self.layout, _NAMES))
-        self.notices.learn(sample)
+        self.notices.learn(sample, self.senders)
         decision = Decision(self._options.date_order, "option")
         if decision.order == "auto":
             votes, group = DateVotes(), self.layout.date_group - 1
@@ -310,9 +310,10 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
     may_be_more = may_name_files(texts, whole, line_ends, headers.at, more)
     if layout.always_named:
         may_be_more |= end_in_phrase(lines, headers.at, more, phrases().left_out_lines)
-    is_repeated = np.array([reader.notices.may_repeat for reader in readers])[part_of]
-    if is_repeated.any():
-        is_repeated &= written.repeated_in(texts)
+    is_unmarked = is_repeated = np.array([reader.notices.may_repeat for reader in readers])[part_of]
+    if is_unmarked.any():
+        is_repeated = is_unmarked & written.repeated_in(texts)
+        may_be_more |= is_unmarked & may_be_captions(texts)
     bodies = parse_bodies(
         texts,
         written.numbers == 0,
@@ -322,7 +323,7 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
     )
     for at in bodies.unknown.tolist():
         reader = readers[part_of[at]]
-        if (finding := reader.notices.finding(int(numbers[at]), texts[at], reader.senders)) is not None:
+        if (finding := reader.notices.finding(int(numbers[at]), texts[at])) is not None:
             reader.note(finding)
     written.numbers[bodies.own] = 0
     for at in bodies.of_groups.tolist():

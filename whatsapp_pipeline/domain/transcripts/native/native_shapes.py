@@ -131,7 +131,8 @@ def _viewer(date_part: str, time_part: str) -> str:
 def _between() -> str:
     """Return an expression for the text between date and time: a comma, blanks, or a word such as `às`."""
     joiner = _words(list(phrases().times.joiners))
-    return rf"(?:, |[,،]?{_SPACE}(?:{joiner}){_SPACE}|[,،]?{_MARK}{_SPACE}{{1,2}}{_MARK})"
+    # A word comes first: `às` would be read as a half of the day before the time otherwise.
+    return rf"(?:[,،]?{_SPACE}(?i:{joiner}){_SPACE}|, |[,،]?{_MARK}{_SPACE}{{1,2}}{_MARK})"
 
 
 @cache
