@@ -1,7 +1,7 @@
 """Connections to the project's database.
 
-What belongs here: opening, cloning and aborting connections, and their limits. What does not: statements, and
-the choice of the URL (databases.py).
+What belongs here: opening, cloning and aborting connections, their limits, reading one row. What does not:
+statements, and the choice of the URL (databases.py).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -18,6 +18,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
 
 Connection: TypeAlias = psycopg.Connection[Any]
+_Row = TypeVar("_Row")
 
 MINIMUM_SERVER_VERSION = 150000
 
@@ -111,3 +112,11 @@ def abort(conn: Connection) -> None:
             line.shutdown(socket.SHUT_RDWR)
         finally:
             line.detach()  # the connection owns the file descriptor
+
+
+def one_row(cursor: psycopg.Cursor[_Row]) -> _Row:
+    """Return the row of a statement that always returns one, such as an aggregate or `RETURNING`."""
+    row = cursor.fetchone()
+    if row is None:
+        raise LookupError("the statement returned no row")
+    return row

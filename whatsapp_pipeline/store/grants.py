@@ -11,7 +11,7 @@ import re
 import psycopg
 from psycopg import sql
 
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.migrate import CHECKSUMS_TABLE, MIGRATIONS_DIR, MIGRATIONS_TABLE
 
 READER, ANALYST, WRITER = "whatsapp_reader", "whatsapp_analyst", "whatsapp_writer"
@@ -140,8 +140,7 @@ def statements(conn: Connection) -> list[str]:
     """Return the SQL that makes the roles and grants, in order; running it twice changes nothing."""
     tables = _pipeline_tables(conn)
     made: list[sql.Composable] = [_create(role) for role in ROLES]
-    row = conn.execute("SELECT current_database(), current_schema()").fetchone()
-    assert row is not None  # noqa: S101  # a SELECT without FROM has one row
+    row = one_row(conn.execute("SELECT current_database(), current_schema()"))
     database, schema = (sql.Identifier(name) for name in row)
     everyone = sql.SQL(", ").join(sql.Identifier(role) for role in ROLES)
     made.append(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, everyone))

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 import polars as pl
 
 from whatsapp_pipeline.store import queries
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
 from whatsapp_pipeline.store.locks import named_lock
 
@@ -56,14 +56,15 @@ def reserve_ids(conn: Connection, count: int) -> int:
     """Reserve `count` consecutive message ids and return the first, so that replies can refer to ids."""
     with named_lock(conn, "message_ids"):  # parallel reservations would interleave
         while True:
-            row = conn.execute(
-                """SELECT min(v), max(v) FROM (
+            row = one_row(
+                conn.execute(
+                    """SELECT min(v), max(v) FROM (
                        SELECT nextval('chat_messages_id_seq') AS v
                        FROM generate_series(1, %s)
                    ) ids""",
-                (count,),
-            ).fetchone()
-            assert row is not None  # noqa: S101  # an aggregate always gives a row
+                    (count,),
+                )
+            )
             first, last = row
             if last - first + 1 == count:  # otherwise another session took ids in between: try again
                 return int(first)

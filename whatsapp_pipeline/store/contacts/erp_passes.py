@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.locks import free_lock
 
 # The lock that a run holds while it reads a resource.
@@ -101,12 +101,13 @@ def begin(conn: Connection, resource: str, scope: str, state: dict[str, Any]) ->
     if row is not None:
         conn.execute("UPDATE erp_passes SET status = 'running', finished_at = NULL WHERE id = %s", (row[0],))
         return Pass(row[0], resource, scope, row[1], resumed=True)
-    row = conn.execute(
-        """INSERT INTO erp_passes (resource, scope, status, cursor_state, started_at)
+    row = one_row(
+        conn.execute(
+            """INSERT INTO erp_passes (resource, scope, status, cursor_state, started_at)
            VALUES (%s, %s, 'running', %s, clock_timestamp()) RETURNING id""",
-        (resource, scope, Jsonb(state)),
-    ).fetchone()
-    assert row is not None  # noqa: S101  # RETURNING returns a row
+            (resource, scope, Jsonb(state)),
+        )
+    )
     return Pass(row[0], resource, scope, state)
 
 
@@ -145,8 +146,7 @@ def count_seen(conn: Connection, run: Pass, listing: str | None = None) -> int:
 
 def began(conn: Connection, run: Pass) -> datetime:
     """Return the beginning of the pass by the database's clock, in the ERP's local time without a zone."""
-    row = conn.execute(f"SELECT {_BEGAN} FROM erp_passes WHERE id = %s", (run.id,)).fetchone()
-    assert row is not None  # noqa: S101  # `begin` has inserted it
+    row = one_row(conn.execute(f"SELECT {_BEGAN} FROM erp_passes WHERE id = %s", (run.id,)))
     found: datetime = row[0]
     return found.replace(microsecond=0)
 

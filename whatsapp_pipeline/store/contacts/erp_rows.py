@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.operations.adoption import UserColumn
 
 Value: TypeAlias = str | int | Decimal | date | datetime | None
@@ -161,8 +161,7 @@ def upsert(conn: Connection, table: str, columns: Mapping[str, UserColumn], fitt
     inserted = updated = 0
     try:
         for names, rows in alike.items():
-            found = conn.execute(_statement(table, columns, names), (json.dumps(rows),)).fetchone()
-            assert found is not None  # noqa: S101  # count() always returns a row
+            found = one_row(conn.execute(_statement(table, columns, names), (json.dumps(rows),)))
             inserted, updated = inserted + found[0], updated + found[1]
     except psycopg.IntegrityError as error:
         rule = error.diag.column_name or error.diag.constraint_name or "a constraint"

@@ -13,7 +13,7 @@ from typing import Any
 
 from whatsapp_pipeline.domain.masking import mask_title
 from whatsapp_pipeline.store import queries
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.links import models
 
 
@@ -97,8 +97,7 @@ def match_report(conn: Connection, month: str, *, waiting: int = 50, show_names:
 
 def coverage(conn: Connection) -> Coverage:
     """Return the numbers of contacts and orders, in total and with a linked chat or session."""
-    row = conn.execute(queries.load("links/report_coverage")).fetchone()
-    assert row is not None  # noqa: S101  # count() always returns a row
+    row = one_row(conn.execute(queries.load("links/report_coverage")))
     return Coverage(*row)
 
 

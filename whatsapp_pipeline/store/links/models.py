@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from whatsapp_pipeline.domain.matching.phone_reliability import MethodVerdicts
 from whatsapp_pipeline.store import queries
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 
 
 class StoredModel(NamedTuple):
@@ -50,12 +50,13 @@ def save(
     reliability: Sequence[dict[str, Any]],
 ) -> int:
     """Store a fitted model as the newest of its kind, and return its id."""
-    row = conn.execute(
-        """INSERT INTO link_models (kind, version, seed, contacts, overrides, model, reliability)
+    row = one_row(
+        conn.execute(
+            """INSERT INTO link_models (kind, version, seed, contacts, overrides, model, reliability)
            VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb) RETURNING id""",
-        (kind, version, seed, contacts, overrides, model, json.dumps(list(reliability))),
-    ).fetchone()
-    assert row is not None  # noqa: S101  # an INSERT that succeeds returns its row
+            (kind, version, seed, contacts, overrides, model, json.dumps(list(reliability))),
+        )
+    )
     return int(row[0])
 
 

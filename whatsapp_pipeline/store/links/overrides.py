@@ -16,7 +16,7 @@ import psycopg
 from whatsapp_pipeline.domain.matching.overrides import PersonDecision
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store import queries
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 
 # Condition for a chat `f` that a decision `o` is about. A chat without a phone in its title has the most
 # frequent phone of its headers. link_overrides_for.sql has the same condition for staged chats.
@@ -95,14 +95,13 @@ def insert_override(conn: Connection, new: NewOverride) -> int:
     Raises PipelineError if the contact or order does not exist, or the decision is invalid.
     """
     try:
-        row = conn.execute("SELECT override_link(%s, %s, %s, %s, %s, %s, %s, %s, %s)", tuple(new)).fetchone()
+        made = conn.execute("SELECT override_link(%s, %s, %s, %s, %s, %s, %s, %s, %s)", tuple(new))
     except psycopg.errors.CheckViolation as error:
         rule = (error.diag.constraint_name or "").replace("_", " ")
         raise PipelineError(f"override: refused by the rule “{rule}”") from error
     except (psycopg.errors.ForeignKeyViolation, psycopg.errors.InvalidParameterValue) as error:
         raise PipelineError(f"override: {error.diag.message_primary}") from error
-    assert row is not None  # noqa: S101  # a function returns its row
-    return int(row[0])
+    return int(one_row(made)[0])
 
 
 def withdraw_override(conn: Connection, id_: int, *, reason: str, removed_by: str) -> bool:

@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store.connection import Connection, connect, describe
+from whatsapp_pipeline.store.connection import Connection, connect, describe, one_row
 from whatsapp_pipeline.store.pg_tools import Programs, environment
 
 # The server's own schemas, which are in no dump.
@@ -55,8 +55,7 @@ def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
     """
     with connect(url, application_name="whatsapp-pipeline backup") as conn, conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        row = conn.execute("SELECT pg_export_snapshot()").fetchone()
-        assert row is not None  # noqa: S101  # pg_export_snapshot always returns a name
+        row = one_row(conn.execute("SELECT pg_export_snapshot()"))
         counts = count_tables(conn)
         _run(
             [

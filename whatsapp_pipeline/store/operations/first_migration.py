@@ -12,7 +12,7 @@ from typing import Final
 
 from psycopg import sql
 
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.operations import adoption
 
 _NORMALIZED: Final = ("celular_normalizado", "telefone_normalizado")
@@ -27,12 +27,13 @@ def missing_rights(conn: Connection, schema: str | None, tables: Sequence[str]) 
     `tables` are the user's tables that are altered or moved. If the pipeline has its own schema, contatos and
     ordens_servico are moved there and back.
     """
-    row = conn.execute(
-        """SELECT current_user, current_database(), has_database_privilege(current_database(), 'CREATE'),
+    row = one_row(
+        conn.execute(
+            """SELECT current_user, current_database(), has_database_privilege(current_database(), 'CREATE'),
                   coalesce(%s, current_schema(), 'public')""",
-        (schema,),
-    ).fetchone()
-    assert row is not None  # noqa: S101  # a SELECT without FROM has one row
+            (schema,),
+        )
+    )
     role, database, may_create, place = row
     found = []
     if not may_create:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.queries import load
 
 
@@ -22,8 +22,7 @@ def quiet_and_stale(conn: Connection, *, quiet: timedelta, limit: int) -> list[t
 
 def server_time(conn: Connection) -> datetime:
     """Return the moment by the database's clock, as changes are noted."""
-    row = conn.execute("SELECT clock_timestamp()").fetchone()
-    assert row is not None  # noqa: S101  # a SELECT without FROM has one row
+    row = one_row(conn.execute("SELECT clock_timestamp()"))
     moment: datetime = row[0]
     return moment
 
