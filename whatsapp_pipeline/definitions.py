@@ -12,7 +12,7 @@ import dagster as dg
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import chats, contacts, conversations, links, operations, summaries
-from whatsapp_pipeline.automation import alert_sensor, live_summaries, schedules, webhook
+from whatsapp_pipeline.automation import alert_sensor, archive_folder, live_summaries, schedules, webhook
 from whatsapp_pipeline.automation import operations as upkeep
 from whatsapp_pipeline.checks import chats as chat_checks
 from whatsapp_pipeline.checks import contacts as contact_checks
@@ -78,7 +78,13 @@ def build_defs(
         asset_checks=_build_checks(with_erp=with_erp),
         jobs=[*schedules.JOBS, *webhook.JOBS, *live_summaries.JOBS, *upkeep.JOBS],
         schedules=[*schedules.SCHEDULES, *webhook.SCHEDULES, *upkeep.SCHEDULES],
-        sensors=[*schedules.SENSORS, *webhook.SENSORS, *live_summaries.SENSORS, *alert_sensor.SENSORS],
+        sensors=[
+            *schedules.SENSORS,
+            *archive_folder.SENSORS,
+            *webhook.SENSORS,
+            *live_summaries.SENSORS,
+            *alert_sensor.SENSORS,
+        ],
         resources=resources,
         # One process per run, because starting another process costs more than most steps.
         executor=dg.in_process_executor,

@@ -129,7 +129,7 @@ def _stale(
             then = last[asset][month].code_version
             if then is not None and then != versions[asset]:
                 found.append((month, f"{asset}: code version {then} → {versions[asset]}"))
-        if words := _files_changed(conn, archive, month):
+        if words := files_changed(conn, archive, month):
             found.append((month, words))
     return found
 
@@ -151,7 +151,7 @@ def _code_versions(graph: AssetGraph) -> dict[str, str | None]:
     return {asset: graph.get(dg.AssetKey(asset)).code_version for asset in MONTHLY}
 
 
-def _files_changed(conn: Connection, archive: ChatArchive, month: str) -> str | None:
+def files_changed(conn: Connection, archive: ChatArchive, month: str) -> str | None:
     """Compare the files in the month's folder with the index, by path, size and time."""
     ignored = ignored_paths(conn)
     files = [file for file in archive.listing(month).files if file.path not in ignored]

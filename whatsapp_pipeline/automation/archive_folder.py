@@ -1,0 +1,154 @@
+"""The sensor that loads new and changed exports minutes after they arrive. It is off by default.
+
+What belongs here: seeing that a month's files changed and then rested, and requesting the run of that month.
+What does not: comparing files with the index (backfill.py) and loading them (steps/chats/).
+
+The cursor remembers for each month a digest of its files, since when it is the same, and whether these files
+are loaded. So a tick at rest lists files and asks the database nothing about them. The index says whether
+files are loaded: after a failed run the month is requested again, each time later.
+"""
+
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from whatsapp_pipeline import clock, settings
+from whatsapp_pipeline.assets.partitions import MONTHS
+from whatsapp_pipeline.automation.backfill import files_changed
+from whatsapp_pipeline.automation.schedules import monthly_chats
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.run_tags import PARTITION, RANGE_END, RANGE_START
+from whatsapp_pipeline.steps.operations.gates import pause_in_words
+from whatsapp_pipeline.steps.operations.retention import first_month_kept
+from whatsapp_pipeline.store.connection import Connection
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.archive import ChatArchive
+
+QUIET = timedelta(minutes=2)
+"""A month is loaded when its files did not change for so long: an export may still be copied."""
+INTERVAL_SECONDS = 60
+MOST_MONTHS = 3
+"""How many months one tick requests. A large copy of old months does not fill the queue of runs."""
+_UNFINISHED = [
+    status for status in dg.DagsterRunStatus if status.name not in {"SUCCESS", "FAILURE", "CANCELED"}
+]
+
+
+@dg.sensor(
+    job=monthly_chats,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Load a month of the archive two minutes after the last of its files was added or changed. "
+    "Off by default: turn it on where exports arrive during the day.",
+)
+def archive_folder_sensor(
+    context: dg.SensorEvaluationContext, database: Database, archive: dg.ResourceParam[Archive]
+) -> dg.SensorResult:
+    """Request one run for each month whose files changed and rest."""
+    seen: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
+    try:
+        files = archive.open()
+        resting = _note_files(files, seen)
+        with database.connect(application_name="whatsapp-pipeline folder sensor") as conn:
+            if words := pause_in_words(conn):
+                return dg.SensorResult(skip_reason=words, cursor=json.dumps(seen))
+            requests, waiting = _requests(context.instance, conn, files, seen, resting)
+    except PipelineError as error:
+        return dg.SensorResult(skip_reason=f"not looked at: {error}", cursor=context.cursor)
+    waiting += [f"{month}: its files still change" for month in sorted(seen) if _is_changing(seen[month])]
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else "; ".join(waiting[:5]) or "no new or changed files",
+        cursor=json.dumps(seen),
+    )
+
+
+def _note_files(archive: "ChatArchive", seen: dict[str, Any]) -> list[str]:
+    """Write each month's digest into `seen`; return the months whose files rest and may not be loaded."""
+    known = set(MONTHS.get_partition_keys())
+    oldest = first_month_kept(settings.load_settings().retention_months, clock.today()) or ""
+    months = [month for month in archive.months() if month in known and month >= oldest]
+    for month in set(seen) - set(months):
+        del seen[month]
+    for month in months:
+        digest = hashlib.sha256()
+        for file in archive.listing(month).files:
+            digest.update(f"{file.path}\0{file.size}\0{file.modified_at.isoformat()}\n".encode())
+        short = digest.hexdigest()[:16]
+        if seen.get(month, {}).get("digest") != short:
+            seen[month] = {"digest": short, "since": clock.now().timestamp(), "loaded": False}
+    return [month for month in months if not seen[month]["loaded"] and not _is_changing(seen[month])]
+
+
+def _is_changing(state: dict[str, Any]) -> bool:
+    return clock.now() - datetime.fromtimestamp(state["since"], UTC) < QUIET
+
+
+def _requests(
+    instance: dg.DagsterInstance,
+    conn: Connection,
+    archive: "ChatArchive",
+    seen: dict[str, Any],
+    resting: list[str],
+) -> tuple[list[dg.RunRequest], list[str]]:
+    """Return the runs to request, and why other months wait; note in `seen` which months are loaded."""
+    requests: list[dg.RunRequest] = []
+    waiting: list[str] = []
+    under_way = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    for month in resting:
+        state = seen[month]
+        words = files_changed(conn, archive, month)
+        since = datetime.fromtimestamp(state["since"], UTC)
+        if words is None or _succeeded_after(instance, month, since):
+            state["loaded"] = True
+        elif any(_covers(run.tags, month) for run in under_way):
+            waiting.append(f"{month}: a run is under way")
+        elif (again := _try_again_at(instance, month)) > clock.now():
+            waiting.append(f"{month}: the last run failed; the next one is requested at {again:%H:%M} UTC")
+        elif len(requests) == MOST_MONTHS:
+            waiting.append(f"{month}: {words}")
+        else:
+            # Dagster never starts a run key twice, so the key contains the time of the request.
+            key = f"folder:{month}:{state['digest']}:{clock.now():%Y%m%dT%H%M%S}"
+            requests.append(dg.RunRequest(run_key=key, partition_key=month))
+    return requests, waiting
+
+
+def _covers(tags: Mapping[str, str], month: str) -> bool:
+    first, last = tags.get(RANGE_START), tags.get(RANGE_END)
+    return tags.get(PARTITION) == month or bool(first and last and first <= month <= last)
+
+
+def _records(instance: dg.DagsterInstance, month: str) -> list[dg.RunRecord]:
+    """Return the newest runs of the month's job, the newest first."""
+    chosen = dg.RunsFilter(job_name=monthly_chats.name, tags={PARTITION: month})
+    return list(instance.get_run_records(chosen, limit=10))
+
+
+def _succeeded_after(instance: dg.DagsterInstance, month: str, moment: datetime) -> bool:
+    """Return whether a run that saw these files succeeded; another one would do nothing."""
+    return any(
+        record.dagster_run.is_success and record.create_timestamp >= moment
+        for record in _records(instance, month)
+    )
+
+
+def _try_again_at(instance: dg.DagsterInstance, month: str) -> datetime:
+    """Return when a month may be requested, which is later after each failed run in a row."""
+    failed, newest = 0, datetime.min.replace(tzinfo=UTC)
+    for record in _records(instance, month):
+        if record.dagster_run.is_success:
+            break
+        failed, newest = failed + 1, max(newest, record.create_timestamp)
+    return newest + timedelta(minutes=min(60, 2**failed)) if failed else newest
+
+
+SENSORS = [archive_folder_sensor]
