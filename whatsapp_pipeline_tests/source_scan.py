@@ -169,6 +169,21 @@ def unused_names(trees: Trees, elsewhere: str = "") -> Iterator[Finding]:
                 yield Finding(_module(path), node.lineno, name)
 
 
+def repeated_names(trees: Trees) -> Iterator[str]:
+    """Yield each class and public function that several modules define, with these modules.
+
+    A search or a stack trace names a function without its module, so the name alone has to say which it is.
+    """
+    homes: dict[str, list[str]] = {}
+    for path, tree in trees.items():
+        for node in tree.body:
+            if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if isinstance(node, ast.ClassDef) or not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(_module(path))
+    yield from (f"{name}: {', '.join(modules)}" for name, modules in homes.items() if len(modules) > 1)
+
+
 def _uses(trees: Trees) -> dict[str, set[tuple[Path, int]]]:
     """Return where each name is read: as a name, an attribute, or a text that is an identifier."""
     uses: dict[str, set[tuple[Path, int]]] = {}

@@ -16,6 +16,7 @@ from whatsapp_pipeline_tests.source_scan import (
     other_text,
     package,
     parse,
+    repeated_names,
     sql_statements,
     unused_names,
 )
@@ -220,6 +221,20 @@ def command() -> None:
 def test_an_import_alone_is_no_use() -> None:
     trees = parse({Path("a.py"): "def f() -> int:\n    return 1\n", Path("b.py"): "from a import f\n"})
     assert [name for _, _, name in unused_names(trees)] == ["f"]
+
+
+def test_every_class_and_public_function_has_a_name_of_its_own() -> None:
+    found = list(repeated_names(package()))
+    assert not found, "rename all but one of each:\n" + "\n".join(found)
+
+
+def test_a_name_in_two_modules_is_found() -> None:
+    sources = {
+        "a.py": "class _Reader:\n    pass\n\n\ndef find():\n    pass\n\n\ndef _own():\n    pass\n",
+        "b.py": "class _Reader:\n    pass\n\n\nasync def find():\n    pass\n\n\ndef _own():\n    pass\n",
+    }
+    trees = parse({PACKAGE / name: text for name, text in sources.items()})
+    assert list(repeated_names(trees)) == ["_Reader: a.py, b.py", "find: a.py, b.py"]
 
 
 def test_tests_mirror_the_folders_of_the_package() -> None:

@@ -23,7 +23,7 @@ from whatsapp_pipeline.cli.params import MONTH, Group
 from whatsapp_pipeline.cli.review_item import item_lines, scope_line
 from whatsapp_pipeline.cli.review_live import review_conversations
 from whatsapp_pipeline.cli.review_sample import judge_sample
-from whatsapp_pipeline.cli.review_session import Answer, ReviewSession, Target
+from whatsapp_pipeline.cli.review_session import ReviewAnswer, ReviewSession, Target
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links import decide
 from whatsapp_pipeline.steps.links.chat_ends import chat_ends
@@ -147,7 +147,7 @@ class _ArchiveReview(ReviewSession):
         ]
 
     def _decide(
-        self, item: ReviewItem, shown: ShownState, scope: DecisionScope | None, answer: Answer
+        self, item: ReviewItem, shown: ShownState, scope: DecisionScope | None, answer: ReviewAnswer
     ) -> DecisionOutcome:
         kind: DecisionKind
         if item.session_number is None:

@@ -13,7 +13,7 @@ from functools import partial
 
 from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.cli.review_item import item_lines
-from whatsapp_pipeline.cli.review_session import Answer, ReviewSession, Target
+from whatsapp_pipeline.cli.review_session import ReviewAnswer, ReviewSession, Target
 from whatsapp_pipeline.steps.links import decide
 from whatsapp_pipeline.steps.links.chat_ends import lines_of
 from whatsapp_pipeline.steps.links.decide import DecisionOutcome
@@ -74,7 +74,7 @@ class _LiveReview(ReviewSession):
         )
         return [of_phone, of_conversation]
 
-    def _decide(self, item: ReviewItem, kind: str, target: str, answer: Answer) -> DecisionOutcome:
+    def _decide(self, item: ReviewItem, kind: str, target: str, answer: ReviewAnswer) -> DecisionOutcome:
         what = "contact" if item.session_number is None else "order"
         wanted = NewOverride(
             kind,

@@ -43,7 +43,7 @@ _ORDER_HELP = (
 )
 
 
-class Answer(NamedTuple):
+class ReviewAnswer(NamedTuple):
     """A reviewer's answer: the contact or order, or None with the kind of nobody."""
 
     chosen: int | None
@@ -55,7 +55,7 @@ class Target(NamedTuple):
     """A possible target of a decision; `words` show it, and `decide` stores the decision on it."""
 
     words: str
-    decide: Callable[[Answer], DecisionOutcome]
+    decide: Callable[[ReviewAnswer], DecisionOutcome]
 
 
 @dataclass
@@ -117,7 +117,7 @@ class ReviewSession(ABC):
                 return True
         return False
 
-    def _answer(self, item: ReviewItem, key: str) -> Answer | None:
+    def _answer(self, item: ReviewItem, key: str) -> ReviewAnswer | None:
         """Return the answer of a key; None if the reviewer typed an order that does not exist."""
         chosen, nobody = None, None
         if key == "n":
@@ -132,9 +132,9 @@ class ReviewSession(ABC):
             except PipelineError as error:
                 say(f"   {error}", err=True)
                 return None
-        return Answer(chosen, nobody, read_reason(_usual_reason(item, chosen)))
+        return ReviewAnswer(chosen, nobody, read_reason(_usual_reason(item, chosen)))
 
-    def _keep(self, item: ReviewItem, target: Target, answer: Answer) -> bool:
+    def _keep(self, item: ReviewItem, target: Target, answer: ReviewAnswer) -> bool:
         """Store the decision; return whether the item is decided, by this decision or another person's."""
         try:
             outcome = target.decide(answer)

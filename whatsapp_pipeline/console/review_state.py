@@ -22,7 +22,7 @@ def shown_text(found: ItemToReview) -> str:
     return f"{found.status}|{found.id_contato or ''}|{found.id_ordem_servico or ''}|{ids}"
 
 
-def shown_state(text: str) -> ShownState:
+def parse_shown_state(text: str) -> ShownState:
     """Read what `shown_text` wrote; anything else is a state that no item has."""
     from whatsapp_pipeline.steps.links.decide import ShownState
 

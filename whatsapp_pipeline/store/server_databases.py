@@ -27,7 +27,7 @@ def create_database(conn: Connection, name: str) -> None:
         conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
 
 
-def set_password(conn: Connection, role: str, password: str) -> None:
+def set_role_password(conn: Connection, role: str, password: str) -> None:
     """Set the password of a role; the statement holds a verifier only, so that no log shows it."""
     verifier = conn.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     conn.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))

@@ -255,7 +255,7 @@ class NotContactDecision(_NewDecision):
     id: Id
 
 
-class OrderDecision(_NewDecision):
+class NewOrderDecision(_NewDecision):
     """A session is about an order."""
 
     decision: Literal["order"]
@@ -270,7 +270,7 @@ class NoOrderDecision(_NewDecision):
     session: SessionNumber
 
 
-NewDecision = ContactDecision | NobodyDecision | NotContactDecision | OrderDecision | NoOrderDecision
+NewDecision = ContactDecision | NobodyDecision | NotContactDecision | NewOrderDecision | NoOrderDecision
 
 
 class MadeDecision(BaseModel):

@@ -40,7 +40,7 @@ from whatsapp_pipeline.console.api.reading import (
 )
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
-from whatsapp_pipeline.console.review_state import shown_state, shown_text
+from whatsapp_pipeline.console.review_state import parse_shown_state, shown_text
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.links.review_pages import (
     ItemToReview,
@@ -140,7 +140,7 @@ class ReviewingApi:
                 nobody_kind=given.get("nobody_kind"),
             )
             try:
-                outcome = make_decision(page.conn, wanted, shown=shown_state(decision.state))
+                outcome = make_decision(page.conn, wanted, shown=parse_shown_state(decision.state))
             except AlreadyDecidedError:
                 raise ApiError("already_decided") from None
             except PipelineError:

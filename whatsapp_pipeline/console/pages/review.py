@@ -22,7 +22,7 @@ from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
 from whatsapp_pipeline.console.pages.search import customers_named
-from whatsapp_pipeline.console.review_state import shown_state, shown_text
+from whatsapp_pipeline.console.review_state import parse_shown_state, shown_text
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.contacts.directory import customer_names, order_by_id, orders_numbered
 from whatsapp_pipeline.store.conversations.message_stream import Place, StreamScope
@@ -176,7 +176,7 @@ def post_decision(page: Page) -> Response:
         nobody_kind=_one_of(_NOBODY, nobody) if kind == "no_contact" else None,
     )
     try:
-        outcome = make_decision(page.conn, wanted, shown=shown_state(fields.get("shown", "")))
+        outcome = make_decision(page.conn, wanted, shown=parse_shown_state(fields.get("shown", "")))
     except AlreadyDecidedError:
         return _decided_meanwhile(page, found)
     except PipelineError:

@@ -77,8 +77,7 @@ _LOCATE: dict[str, LiteralString] = {
         SELECT {_LOCATED} FROM messages_all WHERE source = 'webhook' AND message_id = %(id)s
         UNION ALL
         SELECT {_LOCATED} FROM messages_all WHERE source = 'chat' AND message_id = (
-            SELECT coalesce(a.duplicate_of, a.id)
-              FROM conversation_contact_messages w
+            SELECT coalesce(a.duplicate_of, a.id) FROM conversation_contact_messages w
               JOIN conversation_identities i ON i.conversation_id = w.conversation_id
               JOIN chat_files f ON f.phone_key = i.phone_key
               JOIN chat_messages a ON a.id_chat_file = f.id
