@@ -14,11 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from whatsapp_pipeline.logs import fields
 
 _LOG = logging.getLogger(__name__)
+HEALTH_PATH = "/health"
+# The time for the headers of a connection beyond the limit. It is short, because there are few of them.
+_HEALTH_HEADER_SECONDS = 2.0
+_BUSY_HEADERS = [(b"content-type", b"application/json"), (b"connection", b"close"), (b"retry-after", b"30")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class HttpLimits:
     """Upper bounds. The largest body that Meta sends (3 MB) is below all of them if it is signed."""
 
     connections: int = 256
+    health_connections: int = 16
+    """Further connections, which may ask for HEALTH_PATH only: it answers while all others are in use."""
     header_seconds: float = 10
     body_seconds: float = 30
     held_bytes: int = 64 * 2**20
@@ -109,15 +116,22 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
 
     limits: ClassVar[HttpLimits]
     load: ClassVar[HttpLoad]
+    app: ASGIApp
     _deadline: asyncio.TimerHandle | None = None
+    _is_extra = False
+    """Whether the connection is beyond the limit and may only ask for HEALTH_PATH."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Accept the connection, unless there are too many, and set the deadline for its headers."""
         super().connection_made(transport)
-        if len(self.connections) > self.limits.connections:
+        extra = len(self.connections) - self.limits.connections
+        if extra > self.limits.health_connections:
             self.load.hit("too_many_connections")
             transport.abort()
             return
+        if extra > 0:
+            self._is_extra = True
+            self.app = _health_only(self.app, self.load)
         self._await_headers()
 
     def data_received(self, data: bytes) -> None:
@@ -138,7 +152,10 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
         return self.cycle is None or bool(self.cycle.response_complete)
 
     def _await_headers(self) -> None:
-        self._deadline = asyncio.get_running_loop().call_later(self.limits.header_seconds, self._too_slow)
+        seconds = self.limits.header_seconds
+        if self._is_extra:
+            seconds = min(seconds, _HEALTH_HEADER_SECONDS)
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._too_slow)
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
@@ -148,8 +165,22 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
     def _too_slow(self) -> None:
         self._deadline = None
         if self._is_idle() and not self.transport.is_closing():
-            self.load.hit("slow_headers")
+            self.load.hit("too_many_connections" if self._is_extra else "slow_headers")
             self.transport.abort()
+
+
+def _health_only(app: ASGIApp, load: HttpLoad) -> ASGIApp:
+    """Return the application of a connection beyond the limit: it refuses all but HEALTH_PATH."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == HEALTH_PATH:
+            await app(scope, receive, send)
+            return
+        load.hit("too_many_connections")
+        await send({"type": "http.response.start", "status": 503, "headers": _BUSY_HEADERS})
+        await send({"type": "http.response.body", "body": b'{"ok": false}'})
+
+    return answer
 
 
 def limited_protocol(limits: HttpLimits, load: HttpLoad) -> type[asyncio.Protocol]:

@@ -27,6 +27,7 @@ from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.webhook.drainer import CORRUPT, Drainer, damaged, drain_now
 from whatsapp_pipeline.webhook.http_limits import (
+    HEALTH_PATH,
     HeldBytes,
     HttpLimits,
     HttpLoad,
@@ -51,6 +52,8 @@ PATH = "/api/whatsapp/webhook"
 _OK = b'{"ok": true}'
 # A body over MAX_BODY_BYTES is read up to this size and discarded, so that its sender can read the answer.
 _DISCARD_BYTES = 4 * MAX_BODY_BYTES
+# The signature of a larger body takes milliseconds.
+_LARGE_BYTES = 256 * 2**10
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,11 @@ class Receiver:
         return self._config.insecure or any(name == HEADER for name, _ in request.scope["headers"])
 
     async def _take(self, request: Request, body: bytes) -> Response:
-        if not self._accepts(request, body):
+        if len(body) > _LARGE_BYTES:  # so that other requests are answered during the computation
+            accepted = await asyncio.to_thread(self._accepts, request, body)
+        else:
+            accepted = self._accepts(request, body)
+        if not accepted:
             self._quarantine.keep(body)
             return self._ok
         try:
@@ -239,7 +246,7 @@ def create_receiver_app(
     routes = [
         Route(PATH, receiver.receive, methods=["POST"]),
         Route(PATH, receiver.verify, methods=["GET"]),
-        Route("/health", health, methods=["GET"]),
+        Route(HEALTH_PATH, health, methods=["GET"]),
     ]
     return Starlette(routes=routes, lifespan=lifespan)
 

@@ -305,6 +305,29 @@ def test_more_connections_than_the_limit_are_refused(config: ReceiverConfig) -> 
         assert requests.get(base + "/health", timeout=5).json()["limits_hit"]["too_many_connections"] >= 1
 
 
+def test_health_answers_while_every_connection_receives_a_large_body(config: ReceiverConfig) -> None:
+    load = HttpLoad()
+    with limited(replace(config, limits=HttpLimits(connections=5, health_connections=2)), load) as port:
+        held = [begin(port, head(3_000_000) + b"x" * 100_000) for _ in range(5)]
+        wait_until(lambda: load.held_bytes == 5 * 100_000)
+        base = f"http://127.0.0.1:{port}"
+        for _ in range(3):
+            assert requests.get(base + "/health", timeout=5).json()["ok"]
+        assert load.too_many_connections == 0
+        # A delivery on such a connection is refused, and the sender tries again.
+        answer = post(base, b"{}")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+        assert load.too_many_connections == 1
+        more = [begin(port, b"GET /hea") for _ in range(3)]
+        assert all(is_closed(connection) for connection in more)
+        assert load.too_many_connections == 4
+        for connection in held:
+            connection.close()
+        wait_until(lambda: load.held_bytes == 0)
+        assert post(base, b"taken").status_code == 200
+    assert spooled(config) == [b"taken"]
+
+
 def _answers(base: str) -> bool:
     try:
         return requests.get(base + "/health", timeout=5).ok
