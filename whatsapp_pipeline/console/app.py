@@ -102,7 +102,7 @@ def create_console_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -
         Route("/review/history", serve.page(review.show_history, "reviewer"), methods=["GET"]),
         Route("/review/decisions/{id}/undo", serve.page(review.undo, "reviewer"), methods=["POST"]),
         *(
-            Route(f"/review/chat:{{id}}{path}", serve.page(function, "reviewer"), methods=[method])
+            Route(f"/review/{{source}}:{{id}}{path}", serve.page(function, "reviewer"), methods=[method])
             for path, function, method in (
                 ("", review.item, "GET"),
                 ("/decide", review.confirm, "GET"),

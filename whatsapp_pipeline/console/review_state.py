@@ -1,7 +1,7 @@
-"""The state of an item that a reviewer saw, as text that goes out with it and comes back with a decision.
+"""Items of the review for pages and for the API: the state that a reviewer saw, and deciding.
 
-What belongs here: writing and reading that text, for pages and for the API. What does not: comparing it with
-the present state (steps/links/decide.py).
+What belongs here: the state as text that goes out with an item and comes back with a decision, and which
+function decides on a chat and which on a live conversation. What does not: deciding (steps/links/decide.py).
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links.chat_state import LinkState
 from whatsapp_pipeline.store.links.review_pages import ItemToReview
 
 if TYPE_CHECKING:
-    from whatsapp_pipeline.steps.links.decide import ShownState
+    from whatsapp_pipeline.steps.links.decide import ChatDecision, DecisionOutcome, ScopeOffer, ShownState
 
 
 def shown_text(found: ItemToReview) -> str:
@@ -32,3 +33,19 @@ def parse_shown_state(text: str) -> ShownState:
     contact, order = (int(part) if part else None for part in match.group(2, 3))
     decisions = tuple(int(part) for part in match[4].split(",") if part)
     return ShownState(LinkState(match[1], contact, order), decisions)
+
+
+def scopes_of(conn: Connection, found: ItemToReview) -> list[ScopeOffer]:
+    """Return what a decision on an item can be about, the usual one first."""
+    from whatsapp_pipeline.steps.links.decide import live_scope_offers, scope_offers
+
+    return (scope_offers if found.source == "chat" else live_scope_offers)(conn, found.id)
+
+
+def decide_item(
+    conn: Connection, found: ItemToReview, wanted: ChatDecision, *, shown: ShownState
+) -> DecisionOutcome:
+    """Make a decision on an item; raises AlreadyDecidedError if it changed since it was shown."""
+    from whatsapp_pipeline.steps.links.decide import make_decision, make_live_decision
+
+    return (make_decision if found.source == "chat" else make_live_decision)(conn, wanted, shown=shown)

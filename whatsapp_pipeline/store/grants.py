@@ -115,6 +115,16 @@ _REVIEWER_COLUMNS = {
         "order_match_confidence",
         "id_ordem_servico",
     ),
+    "conversations": (
+        "match_status",
+        "match_method",
+        "match_confidence",
+        "match_flags",
+        "id_contato",
+        "link_inputs",
+        "order_inputs",
+        "updated_at",
+    ),
     "review_verdicts": ("withdrawn_at",),
 }
 # What the views of dashboards read the user's own tables with; a view's functions run as who asks.

@@ -86,3 +86,37 @@ def _session(conn: Connection) -> None:
             " evidence) VALUES (%s, %s, %s, %s, 'model', %s)",
             (row[0], rank, order, 0.6 / rank, json.dumps(EVIDENCE)),
         )
+
+
+def add_live_doubt(conn: Connection, number: str, name: str, messages: int) -> int:
+    """Write a live conversation with a phone that two contacts could have; return its id."""
+    row = conn.execute(
+        """
+        INSERT INTO conversations (external_id, phone_number_id, profile_name, match_status)
+        VALUES (%s, 'shop', %s, 'ambiguous') RETURNING id
+        """,
+        (f"55{number}", name),
+    ).fetchone()
+    assert row is not None
+    conn.execute(
+        "INSERT INTO conversation_identities (phone_number_id, value, kind, canonical, phone_key,"
+        " conversation_id) VALUES ('shop', %s, 'wa_id', %s, %s, %s)",
+        (f"55{number}", f"+55{number}", number, row[0]),
+    )
+    conn.execute(
+        """
+        INSERT INTO conversation_messages (conversation_id, role, type, text, origin, phone_number_id,
+                                           message_key, sent_at, inbox_id)
+        SELECT %s, 'user', 'text', 'ao vivo ' || n, 'message', 'shop', 'live' || %s::text || n,
+               '2025-02-10 12:00+00'::timestamptz + n * interval '1 minute', 100 + n
+          FROM generate_series(1, %s) n
+        """,
+        (row[0], number, messages),
+    )
+    for rank, (contact, confidence) in enumerate(((8, 0.6), (7, 0.3)), 1):
+        conn.execute(
+            "INSERT INTO conversation_candidates (id_conversation, rank, id_contato, confidence, method,"
+            " evidence) VALUES (%s, %s, %s, %s, 'phone', %s)",
+            (row[0], rank, contact, confidence, json.dumps(EVIDENCE)),
+        )
+    return int(row[0])

@@ -1,6 +1,6 @@
 -- One chat, or one of its sessions, with all that a person decides by: its link now, its candidates with what is known
 -- of them, and the decisions in force about it.
-SELECT f.id, s.number AS session_number, f.title, f.month, f.is_group,
+SELECT 'chat' AS source, f.id, s.number AS session_number, f.title, f.month, f.is_group,
        CASE WHEN s.id IS NULL THEN f.match_status ELSE s.order_match_status END AS status,
        CASE WHEN s.id IS NULL THEN f.match_flags ELSE s.order_flags END AS flags,
        f.id_contato, own.nome::text AS customer,

@@ -4,7 +4,12 @@ WITH picked AS (
     SELECT * FROM review_items i
      WHERE NOT EXISTS (
            SELECT FROM review_snoozes z
-            WHERE z.id_chat_file = i.id AND z.session_number IS NOT DISTINCT FROM i.session_number
+            WHERE i.source = 'chat' AND z.id_chat_file = i.id AND z.session_number IS NOT DISTINCT FROM i.session_number
+              AND z.reviewer = %(reviewer)s AND z.until > now())
+       AND NOT EXISTS (
+           SELECT FROM review_snoozes z
+            WHERE i.source = 'webhook' AND z.id_conversation = i.id
+              AND z.session_number IS NOT DISTINCT FROM i.session_number
               AND z.reviewer = %(reviewer)s AND z.until > now())
        AND (%(is_first)s OR
             (-i.value, -coalesce(extract(epoch FROM i.last_at)::float8, '-Infinity'), i.source, i.id,
@@ -14,19 +19,24 @@ WITH picked AS (
      ORDER BY value DESC, last_at DESC NULLS LAST, source, id, session_number NULLS FIRST
      LIMIT %(limit)s
 )
-SELECT p.source, p.id, p.session_number, f.title, p.status, p.messages, p.first_at, p.last_at, p.value, c.nome::text AS customer,
-       best.label AS best, best.confidence
+SELECT p.source, p.id, p.session_number, coalesce(f.title, v.profile_name, v.external_id) AS title, p.status, p.messages,
+       p.first_at, p.last_at, p.value, c.nome::text AS customer, best.label AS best, best.confidence
   FROM picked p
-  JOIN chat_files f ON f.id = p.id
+  LEFT JOIN chat_files f ON p.source = 'chat' AND f.id = p.id
+  LEFT JOIN conversations v ON p.source = 'webhook' AND v.id = p.id
   LEFT JOIN contatos c ON c.id = p.id_contato
   LEFT JOIN LATERAL (
         (SELECT k.nome::text AS label, m.confidence FROM match_candidates m JOIN contatos k ON k.id = m.id_contato
-          WHERE p.session_number IS NULL AND m.id_chat_file = p.id AND m.rank = 1)
+          WHERE p.session_number IS NULL AND m.id_chat_file = f.id AND m.rank = 1)
+        UNION ALL
+        (SELECT k.nome::text, m.confidence FROM conversation_candidates m JOIN contatos k ON k.id = m.id_contato
+          WHERE p.session_number IS NULL AND m.id_conversation = v.id AND m.rank = 1)
         UNION ALL
         (SELECT o.numero_ordem_servico::text, m.confidence
            FROM chat_sessions s
            JOIN order_candidates m ON m.id_chat_session = s.id AND m.rank = 1
            JOIN ordens_servico o ON o.id = m.id_ordem_servico
-          WHERE p.session_number IS NOT NULL AND s.id_chat_file = p.id AND s.number = p.session_number)
+          WHERE p.session_number IS NOT NULL AND s.number = p.session_number
+            AND (s.id_chat_file = f.id OR s.id_conversation = v.id))
        ) best ON true
  ORDER BY p.value DESC, p.last_at DESC NULLS LAST, p.source, p.id, p.session_number NULLS FIRST

@@ -7,7 +7,7 @@ What belongs here: the endpoints of the level reviewer. What does not: what a de
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import Body, Query
@@ -40,7 +40,7 @@ from whatsapp_pipeline.console.api.reading import (
 )
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
-from whatsapp_pipeline.console.review_state import parse_shown_state, shown_text
+from whatsapp_pipeline.console.review_state import decide_item, parse_shown_state, shown_text
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.links.review_pages import (
     ItemToReview,
@@ -49,6 +49,9 @@ from whatsapp_pipeline.store.links.review_pages import (
     past_decisions,
     queued_items,
 )
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.steps.links.decide import DecisionOutcome
 
 QueueCursor = Annotated[
     str | None,
@@ -124,7 +127,7 @@ class ReviewingApi:
         decision: Annotated[NewDecision, Body(discriminator="decision")],
     ) -> Response:
         """Decide whose a chat is, or which order a session is about; it counts at once."""
-        from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError, ChatDecision, make_decision
+        from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError, ChatDecision
 
         given = decision.model_dump()
         with self._server.page(request) as page:
@@ -140,14 +143,14 @@ class ReviewingApi:
                 nobody_kind=given.get("nobody_kind"),
             )
             try:
-                outcome = make_decision(page.conn, wanted, shown=parse_shown_state(decision.state))
+                outcome = decide_item(page.conn, found, wanted, shown=parse_shown_state(decision.state))
             except AlreadyDecidedError:
                 raise ApiError("already_decided") from None
             except PipelineError:
                 raise ApiError("not_found") from None
         made = MadeDecision(
             id=outcome.id_override,
-            chats=[f"chat:{chat}" for chat in outcome.chats],
+            chats=_refs(outcome),
             outranked=[f"chat:{chat}" for chat in outcome.outranked],
         )
         return answer(request, made, status=201)
@@ -198,7 +201,7 @@ class ReviewingApi:
                 outcome = undo_decision(page.conn, number, reason=reason, removed_by=page.visitor.name)
             except PipelineError:
                 raise ApiError("not_in_force") from None
-        return answer(request, UndoneDecision(id=number, chats=[f"chat:{chat}" for chat in outcome.chats]))
+        return answer(request, UndoneDecision(id=number, chats=_refs(outcome)))
 
     def _local(self, moment: datetime | None) -> datetime | None:
         """Return a stored local time with the offset of the archive's zone."""
@@ -207,10 +210,17 @@ class ReviewingApi:
 
 def _item(page: Page, ref: str, session: int | None) -> ItemToReview:
     source, number = parse_ref_of(ref)
-    found = item_to_review(page.conn, number, session) if source == "chat" else None
+    found = item_to_review(page.conn, source, number, session)
     if found is None:
         raise ApiError("not_found")
     return found
+
+
+def _refs(outcome: DecisionOutcome) -> list[str]:
+    return [
+        *(f"chat:{chat}" for chat in outcome.chats),
+        *(f"webhook:{one}" for one in outcome.conversations),
+    ]
 
 
 def _candidates(found: ItemToReview) -> list[ApiCandidate]:

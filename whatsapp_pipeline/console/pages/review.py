@@ -22,13 +22,14 @@ from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
 from whatsapp_pipeline.console.pages.search import customers_named
-from whatsapp_pipeline.console.review_state import parse_shown_state, shown_text
+from whatsapp_pipeline.console.review_state import decide_item, parse_shown_state, scopes_of, shown_text
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.contacts.directory import customer_names, order_by_id, orders_numbered
 from whatsapp_pipeline.store.conversations.message_stream import Place, StreamScope
-from whatsapp_pipeline.store.links import chat_state
+from whatsapp_pipeline.store.links import chat_state, live_review
 from whatsapp_pipeline.store.links.review_pages import (
     ItemToReview,
+    QueuedItem,
     count_items,
     item_to_review,
     past_decisions,
@@ -52,10 +53,7 @@ def _one_of(choices: tuple[_Chosen, ...], typed: str | None) -> _Chosen | None:
 
 def show_queue(page: Page) -> Response:
     """Show what waits, the most valuable first."""
-    items = [
-        (item, item_address(item.id, item.session_number))
-        for item in queued_items(page.conn, page.visitor.name, limit=_LISTED)
-    ]
+    items = [(item, item_address(item)) for item in queued_items(page.conn, page.visitor.name, limit=_LISTED)]
     return page.render(
         "review.html", items=items, total=count_items(page.conn), done=number_or_none(page.text("done"))
     )
@@ -66,22 +64,24 @@ def next_item(page: Page) -> Response:
     done = number_or_none(page.text("done"))
     query = f"?done={done}" if done is not None else ""
     first = queued_items(page.conn, page.visitor.name, limit=1)
-    path = item_address(first[0].id, first[0].session_number) if first else "/review"
+    path = item_address(first[0]) if first else "/review"
     return page.redirect(path + query)
 
 
-def item_address(id_chat_file: int, session: int | None) -> str:
+def item_address(found: QueuedItem | ItemToReview) -> str:
     """Return the path of an item's page."""
-    return f"/review/chat:{id_chat_file}" + (f"/{session}" if session is not None else "")
+    path = f"/review/{found.source}:{found.id}"
+    return path if found.session_number is None else f"{path}/{found.session_number}"
 
 
 def item(page: Page) -> Response:
     """Show an item: its messages beside its candidates."""
     found = _item(page)
-    path = item_address(found.id, found.session_number)
+    path = item_address(found)
     start = Place(found.first_at) if found.session_number is not None and found.first_at else None
-    conversation, messages = read_conversation(page, StreamScope("chat", found.id), path, start=start)
-    page.record("view", seen_in(messages) | {(None, f"chat:{found.id}")})
+    scope = StreamScope("chat" if found.source == "chat" else "webhook", found.id)
+    conversation, messages = read_conversation(page, scope, path, start=start)
+    page.record("view", seen_in(messages) | {(None, f"{found.source}:{found.id}")})
     return page.render(
         "review_item.html",
         item=found,
@@ -118,10 +118,8 @@ def confirm(page: Page) -> Response:
     """Show what a choice would mean, in words, before it is made."""
     found = _item(page)
     kind, id_ = _choice(page.text("choice"), found)
-    from whatsapp_pipeline.steps.links.decide import scope_offers
-
     try:
-        offers = scope_offers(page.conn, found.id) if found.session_number is None else []
+        offers = scopes_of(page.conn, found) if found.session_number is None else []
     except PipelineError:
         raise NoPageError("not_found") from None
     whom = _whom(page, kind, id_)
@@ -145,7 +143,7 @@ def confirm(page: Page) -> Response:
     return page.render(
         "review_confirm.html",
         item=found,
-        path=item_address(found.id, found.session_number),
+        path=item_address(found),
         kind=kind,
         choice=page.text("choice"),
         whom=whom,
@@ -158,7 +156,7 @@ def confirm(page: Page) -> Response:
 
 def post_decision(page: Page) -> Response:
     """Make the decision; it counts at once."""
-    from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError, ChatDecision, make_decision
+    from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError, ChatDecision
 
     found = _item(page)
     fields = page.form()
@@ -176,7 +174,7 @@ def post_decision(page: Page) -> Response:
         nobody_kind=_one_of(_NOBODY, nobody) if kind == "no_contact" else None,
     )
     try:
-        outcome = make_decision(page.conn, wanted, shown=parse_shown_state(fields.get("shown", "")))
+        outcome = decide_item(page.conn, found, wanted, shown=parse_shown_state(fields.get("shown", "")))
     except AlreadyDecidedError:
         return _decided_meanwhile(page, found)
     except PipelineError:
@@ -195,14 +193,15 @@ def _decided_meanwhile(page: Page, found: ItemToReview) -> Response:
         status=409,
         item=found,
         newest=newest,
-        path=item_address(found.id, found.session_number),
+        path=item_address(found),
     )
 
 
 def post_snooze(page: Page) -> Response:
     """Keep an item out of this reviewer's queue for a week."""
     found = _item(page)
-    chat_state.snooze(
+    put_off = chat_state.snooze if found.source == "chat" else live_review.snooze_conversation
+    put_off(
         page.conn,
         found.id,
         found.session_number,
@@ -241,10 +240,12 @@ def undo(page: Page) -> Response:
 
 
 def _item(page: Page) -> ItemToReview:
-    number = page.number("id")
+    source, number = page.request.path_params["source"], page.number("id")
     session = page.number("session") if "session" in page.request.path_params else None
-    found = item_to_review(page.conn, number, session)
-    if found is None or (session is not None and session > 2**31 - 1):
+    if source not in {"chat", "webhook"} or (session is not None and session > 2**31 - 1):
+        raise NoPageError("not_found")
+    found = item_to_review(page.conn, source, number, session)
+    if found is None:
         raise NoPageError("not_found")
     return found
 

@@ -29,10 +29,18 @@ from whatsapp_pipeline.steps.links.link_contacts import (
 from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
 from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.links import chat_state, link_report, live_review, overrides, verdicts
+from whatsapp_pipeline.store.links import (
+    chat_state,
+    link_report,
+    live_links,
+    live_review,
+    overrides,
+    verdicts,
+)
 from whatsapp_pipeline.store.links import contact_links as links
 from whatsapp_pipeline.store.links.chat_state import ChatTarget, LinkState
 from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, to_json
+from whatsapp_pipeline.store.links.live_review import LiveTarget
 from whatsapp_pipeline.store.links.overrides import NewOverride, Override
 
 DecisionScope = Literal["chat", "phone", "title"]
@@ -48,7 +56,7 @@ class AlreadyDecidedError(PipelineError):
 
 @dataclass(frozen=True, slots=True)
 class ScopeOffer:
-    """A possible target of a decision on a chat, and the chats that it would change.
+    """A possible target of a decision on a chat, and the chats and live conversations that it would change.
 
     `linked_now` counts these chats by their present contact, None for chats without one.
     """
@@ -75,6 +83,8 @@ class ShownState:
 class ChatDecision:
     """A decision to make on a chat, or with `session`, on the order of one of its sessions.
 
+    `chat` is the id of the chat, or of the live conversation where the decision is about one.
+
     `id` is the chosen or refused contact or order. Without `scope` the decision is about the chat's phone if
     it has one, otherwise about the chat only; refusals and decisions on orders are about the chat only.
     """
@@ -91,7 +101,7 @@ class ChatDecision:
 
 @dataclass(frozen=True, slots=True)
 class DecisionOutcome:
-    """The chats that a decision, or its withdrawal, changed.
+    """The chats and live conversations that a decision, or its withdrawal, changed.
 
     For the chats in `outranked` it does not hold, because of a narrower decision, a newer refusal, or a phone
     that contradicts a decision on a title.
@@ -101,6 +111,7 @@ class DecisionOutcome:
     chats: tuple[int, ...]
     months: tuple[str, ...]
     outranked: tuple[int, ...] = ()
+    conversations: tuple[int, ...] = ()
 
 
 def scope_offers(conn: Connection, chat: int) -> list[ScopeOffer]:
@@ -177,6 +188,61 @@ def decide_conversation(
         chat_state.lock_decisions(conn)
         refuse_if_decided_live(conn, conversation, session, since=since, own=own)
         return add_override(conn, new)
+
+
+def live_scope_offers(conn: Connection, conversation: int) -> list[ScopeOffer]:
+    """Return the possible targets of a decision on a live conversation, the usual one first."""
+    target = _live_target(conn, conversation)
+    offers = [_offer_of(conn, "chat", "conversation", target.name, known_as=target.name)]
+    if target.phone_key is not None:
+        offers.insert(0, _offer_of(conn, "phone", "phone", target.phone_key, known_as=target.phone_key))
+    return offers
+
+
+def shown_live_state(conn: Connection, conversation: int, session: int | None = None) -> ShownState:
+    """Return the state to show with a live conversation; pass it to `make_live_decision` with the answer."""
+    link = live_review.live_link_state(conn, conversation, session)
+    if link is None:
+        raise PipelineError(f"there is no live conversation {conversation} with such a session")
+    in_force = live_review.live_decisions_in_force(conn, conversation)
+    return ShownState(link, tuple(row.id for row in in_force))
+
+
+def make_live_decision(conn: Connection, wanted: ChatDecision, *, shown: ShownState) -> DecisionOutcome:
+    """Store a decision on a live conversation, or on the order of one of its sessions; it counts at once.
+
+    Without a scope it is about the phone if the conversation has one, otherwise about the conversation only.
+    Raises AlreadyDecidedError if the item has changed since it was `shown`.
+    """
+    target = _live_target(conn, wanted.chat)
+    usual = "phone" if wanted.kind in {"contact", "no_contact"} and target.phone_key else "chat"
+    scope = wanted.scope or usual
+    if scope == "title" or (scope == "phone" and target.phone_key is None):
+        raise PipelineError(f"live conversation {wanted.chat} has no {scope} that a decision can be about")
+    kind, name = ("phone", target.phone_key or "") if scope == "phone" else ("conversation", target.name)
+    with conn.transaction():
+        chat_state.lock_decisions(conn)
+        if shown_live_state(conn, wanted.chat, wanted.session) != shown:
+            raise AlreadyDecidedError(f"live conversation {wanted.chat} was decided after it was shown")
+        new = NewOverride(
+            kind,
+            name,
+            wanted.kind,
+            wanted.id,
+            wanted.reason,
+            wanted.made_by,
+            None,
+            wanted.session,
+            wanted.nobody_kind,
+        )
+        return _show(conn, overrides.insert_override(conn, new), judge=True)
+
+
+def _live_target(conn: Connection, conversation: int) -> LiveTarget:
+    target = live_review.live_targets(conn, conversation)
+    if target is None:
+        raise PipelineError(f"there is no live conversation {conversation}")
+    return target
 
 
 def refuse_if_decided_live(
@@ -285,16 +351,24 @@ def _offer(conn: Connection, target: ChatTarget, scope: DecisionScope) -> ScopeO
     else:
         kind, name = "title", target.title or ""
     known_as = overrides.title_key(conn, name) if kind == "title" else name
+    return _offer_of(conn, scope, kind, name, known_as=known_as, number=number)
+
+
+def _offer_of(
+    conn: Connection, scope: DecisionScope, kind: str, name: str, *, known_as: str, number: int | None = None
+) -> ScopeOffer:
     chats = overrides.chats_of_target(conn, kind, known_as, number)
+    live = live_review.conversations_of_target(conn, kind, known_as)
+    linked = Counter([*(chat.id_contato for chat in chats), *(one.id_contato for one in live)])
     return ScopeOffer(
         scope,
         kind,
         name,
         number,
-        len(chats),
-        sum(chat.messages for chat in chats),
+        len(chats) + len(live),
+        sum(chat.messages for chat in chats) + sum(one.messages for one in live),
         tuple(sorted({chat.month for chat in chats})),
-        tuple(Counter(chat.id_contato for chat in chats).most_common()),
+        tuple(linked.most_common()),
     )
 
 
@@ -338,7 +412,36 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
             for month in months:
                 of_month = [chat.id_chat_file for chat in about if chat.month == month]
                 link_report.record_decision_run(conn, month, before, {chat: after[chat] for chat in of_month})
-    return DecisionOutcome(id_override, tuple(chats), months, outranked)
+    live = _show_live(conn, decision) if decision is not None else ()
+    return DecisionOutcome(id_override, tuple(chats), months, outranked, live)
+
+
+def _show_live(conn: Connection, decision: Override) -> tuple[int, ...]:
+    """Write a new or withdrawn decision to the live conversations that it is about; return these."""
+    if decision.target_kind not in {"conversation", "phone"}:
+        return ()
+    found = live_review.conversations_of_target(conn, decision.target_kind, decision.target)
+    conversations = [one.id for one in found]
+    if not conversations:
+        return ()
+    if decision.decision in _ABOUT_ORDERS:
+        sessions = live_review.live_sessions_of(conn, conversations, decision.session_number)
+        _show_sessions(conn, decision, sessions)
+        live_review.decide_orders_again(conn, conversations)
+        return tuple(conversations)
+    rows = to_chats(live_links.stage(conn, conversations), None)  # staged with negative ids
+    phones = phone_evidence(conn, rows)
+    settled = settled_by_people(conn, {row.id: Evidence(phones=phones[row.id]) for row in rows})
+    decided: list[DecisionRow] = []
+    for row in rows:
+        holds = settled.get(row.id, SettledOverrides()).holds
+        decided.append(
+            DecisionRow(-row.id, "pending", None, None, None, [])
+            if holds is None
+            else DecisionRow(-row.id, "manual", "override", 1.0, holds.target, [])
+        )
+    live_review.write_people(conn, decided)
+    return tuple(conversations)
 
 
 def _show_contacts(conn: Connection, chats: Sequence[int]) -> dict[int, int]:
@@ -377,7 +480,10 @@ def _decided_first(
 
 def _show_orders(conn: Connection, decision: Override, chats: list[int]) -> None:
     """Write a decision on one session's order; reset other sessions, which linking decides again."""
-    sessions = chat_state.sessions_of(conn, chats, decision.session_number)
+    _show_sessions(conn, decision, chat_state.sessions_of(conn, chats, decision.session_number))
+
+
+def _show_sessions(conn: Connection, decision: Override, sessions: list[int]) -> None:
     if decision.session_number and decision.removed_at is None and decision.decision != "not_order":
         chat_state.write_session_orders(conn, sessions, decision.id_ordem_servico)
     else:

@@ -30,6 +30,13 @@ ABOUT: LiteralString = """(
             ORDER BY p.occurrences DESC, p.raw LIMIT 1)))
 )"""
 
+# Condition for a live conversation `f` that a decision `o` is about.
+ABOUT_CONVERSATION: LiteralString = """EXISTS (
+    SELECT FROM conversation_identities i
+     WHERE i.conversation_id = f.id
+       AND (o.target_kind = 'conversation' AND o.target = i.phone_number_id || '/' || i.canonical
+            OR o.target_kind = 'phone' AND o.target = i.phone_key))"""
+
 
 class Override(NamedTuple):
     """A stored decision; `removed_at` is None while it is in force.

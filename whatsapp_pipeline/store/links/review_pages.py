@@ -7,13 +7,13 @@ command steps through (review.py), and deciding (steps/links/decide.py).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg.rows import class_row
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.links.overrides import ABOUT
+from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION
 
 
 class QueuePlace(NamedTuple):
@@ -52,8 +52,9 @@ class QueuedItem(NamedTuple):
 
 
 class ItemToReview(NamedTuple):
-    """A chat or one of its sessions, with its candidates (JSON objects) and the decisions in force."""
+    """A chat, live conversation or session, its candidates (JSON objects) and the decisions in force."""
 
+    source: str
     id: int
     session_number: int | None
     title: str | None
@@ -98,6 +99,12 @@ class PastDecision(NamedTuple):
         return (self.removed_at is None or self.superseded_by is not None) and self.removed_reason != "erased"
 
 
+_ITEMS: dict[str, tuple[LiteralString, LiteralString]] = {
+    "chat": ("links/review_item", ABOUT),
+    "webhook": ("links/review_item_live", ABOUT_CONVERSATION),
+}
+
+
 def queued_items(
     conn: Connection, reviewer: str, *, limit: int, after: QueuePlace | None = None
 ) -> list[QueuedItem]:
@@ -114,11 +121,12 @@ def count_items(conn: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def item_to_review(conn: Connection, id_chat_file: int, session: int | None) -> ItemToReview | None:
-    """Return a chat, or one of its sessions, whether it is in doubt or not; None where there is none."""
-    statement = queries.load("links/review_item").replace("{about}", ABOUT)
+def item_to_review(conn: Connection, source: str, number: int, session: int | None) -> ItemToReview | None:
+    """Return a chat, a live conversation or a session, in doubt or not; None where there is none."""
+    name, about = _ITEMS[source]
+    statement = queries.load(name).replace("{about}", about)
     with conn.cursor(row_factory=class_row(ItemToReview)) as cursor:
-        return cursor.execute(statement.encode(), {"id": id_chat_file, "session": session}).fetchone()
+        return cursor.execute(statement.encode(), {"id": number, "session": session}).fetchone()
 
 
 def past_decisions(conn: Connection, *, before: int | None, limit: int) -> list[PastDecision]:

@@ -102,7 +102,8 @@ _RIGHTS_PROBE = {
     "reader": f"{_VIEWER_PROBE} AND NOT has_any_column_privilege('chat_messages', 'SELECT')",
     "analyst": f"{_VIEWER_PROBE} AND has_table_privilege('messages_all', 'SELECT')",
     "reviewer": f"{_VIEWER_PROBE} AND has_table_privilege('match_candidates', 'INSERT')"
-    " AND has_table_privilege('review_items', 'SELECT')",
+    " AND has_table_privilege('review_items', 'SELECT')"
+    " AND has_column_privilege('conversations', 'link_inputs', 'UPDATE')",
     "manager": "SELECT has_table_privilege('whatsapp_accounts', 'UPDATE')"
     " AND has_function_privilege('unpark_deliveries(text)', 'EXECUTE')",
 }
