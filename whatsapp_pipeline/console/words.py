@@ -128,6 +128,8 @@ OPEN_REASONS = {"unanswered": "sem resposta", "order": "OS em andamento"}
 FIGURES = "Números"
 ORDERS = "Ordens de serviço"
 CUSTOMER_WITHOUT_ORDERS = "Nenhuma ordem de serviço."
+OLDER_ORDERS = "Ordens mais antigas"
+MORE_ORDERS = "Há mais ordens: aqui estão as 100 mais recentes. As outras se encontram pelo número."
 SENTIMENT = "Mensagens por mês e sentimento estimado"
 SENTIMENTS = {"positive": "positivo", "neutral": "neutro", "negative": "negativo"}
 AS_TABLE = "Ver como tabela"
@@ -219,11 +221,12 @@ TO_THE_END = "o fim"
 SOURCES = "Fontes"
 FROM_ARCHIVE = "do arquivo de conversas"
 FROM_WEBHOOK = "recebidas ao vivo"
-SIDES_COUNTED = {
+SIDES_COUNTED: dict[str | None, str] = {
     "from": "do cliente",
     "to": "da equipe",
     "unsent": "não enviadas",
     "notification": "avisos",
+    None: "de lado desconhecido",
 }
 CUT_AT = "Aqui estão só as primeiras"
 CUT_HINT = "Escolha um período para ver o restante."
@@ -274,7 +277,7 @@ SIDE = "Quem escreveu"
 ANY_SIDE = "Todos"
 KIND = "Anexo"
 ANY_KIND = "Com ou sem"
-SORT = "Ordem"
+SORT = "Ordenar por"
 SORTS = {"rank": "Mais relevantes", "date": "Mais recentes"}
 CUSTOMER_FILTER = "Cliente"
 CUSTOMER_FILTER_HINT = "nome, telefone ou nº"

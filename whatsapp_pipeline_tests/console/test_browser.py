@@ -361,6 +361,36 @@ def test_every_page_is_accessible_and_fits(
     assert found == []
 
 
+def test_a_long_message_goes_on_on_the_next_sheet(
+    open_page: Callable[..., Any], console: RunningConsole, people: PreparedPeople
+) -> None:
+    """One that is kept together leaves the rest of the sheet before it empty."""
+    with connect(console.database_url) as conn:
+        chat = conn.execute(
+            "INSERT INTO chat_files (filename, file_path, month, title, id_contato, match_status,"
+            " processing_status) VALUES ('L', 'L', '2025-01', 'L', 8, 'linked', 'loaded') RETURNING id"
+        ).fetchone()
+        assert chat is not None
+        conn.execute(
+            "INSERT INTO chat_messages (id_chat_file, ordinal, message_timestamp, direction, type,"
+            " message_text, line, body_hash) VALUES (%(c)s, 1, '2025-01-05', 'from', 'text', %(t)s, 1, 1),"
+            " (%(c)s, 2, '2025-01-05', 'from', 'text', 'curta', 2, 2)",
+            {"c": chat[0], "t": "palavra " * 600},
+        )
+        page = open_page("analyst")
+        try:
+            for path, message in (("/print/customers/8", "li"), ("/customers/8", "article.said")):
+                page.goto(path)
+                page.emulate_media(media="print")
+                breaks = page.locator(message).evaluate_all(
+                    "all => all.map(m => getComputedStyle(m).breakInside)"
+                )
+                assert breaks == ["auto", "avoid"], path
+        finally:
+            conn.execute("DELETE FROM chat_messages WHERE id_chat_file = %s", chat)
+            conn.execute("DELETE FROM chat_files WHERE id = %s", chat)
+
+
 def test_the_export_opens_without_the_console(open_page: Callable[..., Any], tmp_path: Path) -> None:
     page = open_page("analyst")
     page.goto("/orders/30415")

@@ -538,6 +538,44 @@ def test_paper_and_file_say_where_they_are_from(analyst: httpx.Client, console: 
     assert analyst.get("/export/orders/99").status_code == 404
 
 
+def test_the_heading_counts_every_message(analyst: httpx.Client, console: RunningConsole) -> None:
+    with connect(console.database_url) as conn:
+        conn.execute(
+            "UPDATE chat_messages SET direction = NULL WHERE message_text LIKE 'mensagem sobre a tela 12_'"
+        )
+        try:
+            words = text_of(analyst.get("/print/customers/7").text)
+        finally:
+            conn.execute("UPDATE chat_messages SET direction = 'from' WHERE direction IS NULL")
+    found = re.search(
+        r"Mensagens 134 \((\d+) do cliente, (\d+) da equipe, (\d+) de lado desconhecido\)", words
+    )
+    assert found is not None
+    assert sum(map(int, found.groups())) == MESSAGES_OF_ANA
+    assert found[3] == "10"
+
+
+@pytest.mark.parametrize(("count", "folded", "is_cut"), [(7, 0, False), (100, 92, False), (101, 92, True)])
+def test_a_customer_s_older_orders_are_folded(
+    analyst: httpx.Client, console: RunningConsole, count: int, folded: int, is_cut: bool
+) -> None:
+    with connect(console.database_url) as conn:
+        conn.execute(
+            "INSERT INTO ordens_servico (id, numero_ordem_servico, situacao, data_emissao, id_contato)"
+            " SELECT 1000 + n, (40000 + n)::text, '0', date '2025-02-01' + n, 7"
+            " FROM generate_series(1, %s) n",
+            (count - 2,),  # Ana has two
+        )
+        try:
+            page = analyst.get("/customers/7").text
+        finally:
+            conn.execute("DELETE FROM ordens_servico WHERE id > 1000")
+    shown, _, rest = page.partition("Ordens mais antigas")
+    assert len(re.findall(r'<li><a href="/orders/', shown)) == min(count, 8)
+    assert len(re.findall(r'<li><a href="/orders/', rest)) == folded
+    assert ("Há mais ordens" in page) == is_cut
+
+
 def test_the_home_page_shows_what_was_promised(reader: httpx.Client, console: RunningConsole) -> None:
     with connect(console.database_url) as conn, conn.transaction():
         conn.execute(

@@ -5,7 +5,7 @@ SELECT c.id AS id_contato, c.nome::text, {phones},
                    o.situacao::text, {device}, o.data_emissao::date, o.data_conclusao::date)
                    ORDER BY o.data_emissao DESC NULLS LAST, o.id DESC), '[]')
           FROM (SELECT {order_columns} FROM ordens_servico WHERE id_contato = c.id
-                 ORDER BY data_emissao DESC NULLS LAST, id DESC LIMIT 100) o) AS orders,
+                 ORDER BY data_emissao DESC NULLS LAST, id DESC LIMIT %(orders)s) o) AS orders,
        (SELECT coalesce(jsonb_object_agg(month, counts), '{}') FROM (
             SELECT month, jsonb_object_agg(sentiment, messages) AS counts FROM (
                 SELECT to_char(started_at, 'YYYY-MM') AS month, sentiment,

@@ -14,7 +14,7 @@ from whatsapp_pipeline.console.pages.conversation import read_conversation, seen
 from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
 from whatsapp_pipeline.steps.summaries.customer_words import metrics
 from whatsapp_pipeline.store.conversations.message_stream import StreamScope
-from whatsapp_pipeline.store.summaries.customer_head import customer_head, set_note
+from whatsapp_pipeline.store.summaries.customer_head import MOST_ORDERS, customer_head, set_note
 
 _MONTHS_SHOWN = 36
 _DATES = ("first_interaction_date", "last_interaction_date", "open_since", "computed_at")
@@ -68,7 +68,8 @@ def read_head(page: Page, number: int) -> dict[str, Any]:
         "summary": summary,
         "claims": _claims(number, summary["claims"]) if summary else [],
         "metrics": metrics(summary) if summary else [],
-        "orders": [_order(*order) for order in found["orders"]],
+        "orders": [_order(*order) for order in found["orders"][:MOST_ORDERS]],
+        "has_more_orders": len(found["orders"]) > MOST_ORDERS,
         "months": _every_month(found["months"]),
     }
 

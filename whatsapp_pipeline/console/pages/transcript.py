@@ -26,6 +26,7 @@ from whatsapp_pipeline.store.contacts.directory import order_by_id
 from whatsapp_pipeline.store.conversations.message_stream import StreamMessage, StreamScope, messages_between
 from whatsapp_pipeline.store.operations.console_views import ViewAction
 from whatsapp_pipeline.store.summaries.customer_head import customer_head
+from whatsapp_pipeline.templates.render import number
 
 LONGEST = 5_000
 """Messages on one transcript; a longer conversation is printed by period."""
@@ -134,12 +135,15 @@ def _facts(
     """Return what the heading says: who, when, which period, from where, how many."""
     sides = Counter(message.side for message in messages)
     live = sum(message.origin != "archive" for message in messages)
-    counts = [f"{sides[side]} {words.SIDES_COUNTED[side]}" for side in words.SIDES_COUNTED if sides[side]]
+    counts = [f"{number(sides[side])} {name}" for side, name in words.SIDES_COUNTED.items() if sides[side]]
     period = f"{since:%d/%m/%Y}" if since else words.FROM_THE_START
     period += f" {words.UNTIL.lower()} " + (f"{until:%d/%m/%Y}" if until else words.TO_THE_END)
     return [
         (words.MADE_BY, f"{page.visitor.name}, {page.now:%d/%m/%Y %H:%M}"),
         (words.PERIOD, period),
-        (words.SOURCES, f"{len(messages) - live} {words.FROM_ARCHIVE}, {live} {words.FROM_WEBHOOK}"),
-        (words.MESSAGES, f"{len(messages)}" + (f" ({', '.join(counts)})" if counts else "")),
+        (
+            words.SOURCES,
+            f"{number(len(messages) - live)} {words.FROM_ARCHIVE}, {number(live)} {words.FROM_WEBHOOK}",
+        ),
+        (words.MESSAGES, number(len(messages)) + (f" ({', '.join(counts)})" if counts else "")),
     ]

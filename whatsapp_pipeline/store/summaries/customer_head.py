@@ -13,12 +13,16 @@ from psycopg.rows import dict_row
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
+MOST_ORDERS = 100
+"""How many orders of a customer a page shows."""
 _PHONES = ("fantasia", "telefone", "celular", "email")
 _HIDDEN = ", ".join(f"NULL AS {name}" for name in _PHONES)
 
 
 def customer_head(conn: Connection, id_contato: int, *, with_phones: bool) -> dict[str, Any] | None:
     """Return a contact with its summary, orders (newest first), messages by month, and pinned note.
+
+    There is one order more than MOST_ORDERS where the contact has more.
 
     Args:
         conn: A connection of the level that the page is for.
@@ -36,7 +40,7 @@ def customer_head(conn: Connection, id_contato: int, *, with_phones: bool) -> di
         .replace("{order_columns}", columns)
     )
     with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement.encode(), {"id": id_contato}).fetchone()
+        return cursor.execute(statement.encode(), {"id": id_contato, "orders": MOST_ORDERS + 1}).fetchone()
 
 
 def set_note(conn: Connection, id_contato: int, note: str, made_by: str) -> None:
