@@ -12,6 +12,8 @@ import dagster as dg
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import chats, contacts, conversations, links, operations, summaries
+from whatsapp_pipeline.assets.code_references import with_code_references
+from whatsapp_pipeline.assets.overview import overview
 from whatsapp_pipeline.automation import alert_sensor, archive_folder, live_summaries, schedules, webhook
 from whatsapp_pipeline.automation import operations as upkeep
 from whatsapp_pipeline.checks import chats as chat_checks
@@ -66,15 +68,18 @@ def build_defs(
         table_frames.KEY: table_frames.TableFrames(database=database),
         **overrides,
     }
+    configured = settings.load_settings()
+    # In the order in which data passes through them.
+    assets = [
+        *contacts.build_contact_assets(with_erp=with_erp),
+        *chats.ASSETS,
+        *links.build_link_assets(with_erp=with_erp),
+        *conversations.ASSETS,
+        *summaries.ASSETS,
+        *operations.ASSETS,
+    ]
     return dg.Definitions(
-        assets=[
-            *contacts.build_contact_assets(with_erp=with_erp),
-            *chats.ASSETS,
-            *links.build_link_assets(with_erp=with_erp),
-            *summaries.ASSETS,
-            *conversations.ASSETS,
-            *operations.ASSETS,
-        ],
+        assets=with_code_references(assets, configured.code_url),
         asset_checks=_build_checks(with_erp=with_erp),
         jobs=[*schedules.JOBS, *webhook.JOBS, *live_summaries.JOBS, *upkeep.JOBS],
         schedules=[*schedules.SCHEDULES, *webhook.SCHEDULES, *upkeep.SCHEDULES],
@@ -86,6 +91,7 @@ def build_defs(
             *alert_sensor.SENSORS,
         ],
         resources=resources,
+        metadata=overview(configured),
         # One process per run, because starting another process costs more than most steps.
         executor=dg.in_process_executor,
     )

@@ -106,6 +106,13 @@ _WebAddress = Annotated[
         "an address such as https://console.example.com",
     ),
 ]
+_CodeAddress = Annotated[
+    str,
+    _matches(
+        r"https?://[^\s?#\"'<>]+?/(-/)?tree/[^\s?#\"'<>/]+",
+        "an address with a branch or tag such as https://github.com/company/whatsapp-pipeline/tree/main",
+    ),
+]
 _Schema = Annotated[
     str,
     _matches(
@@ -401,6 +408,12 @@ class Settings(BaseModel):
         "The address that links to the console begin with.",
         "http://localhost:8090",
         example="https://console.example.com",
+    )
+    code_url: _CodeAddress | None = _setting(
+        "CODE_URL",
+        "Where the source of this version is on GitHub or GitLab. Dagster's page of an asset links there. "
+        "Left out: it links to the file on this machine.",
+        example="https://github.com/company/whatsapp-pipeline/tree/main",
     )
     dagster_ui_url: _WebAddress = _setting(
         "DAGSTER_UI_URL",

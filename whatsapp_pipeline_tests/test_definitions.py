@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from whatsapp_pipeline.automation import schedules
 from whatsapp_pipeline.checks.contacts import CHECKS
 from whatsapp_pipeline.definitions import build_defs, defs
+from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import from_mapping
 
 SUBJECTS = {"contacts", "chats", "links", "conversations", "summaries", "operations"}
@@ -192,3 +194,46 @@ def test_everything_that_starts_by_itself_says_what_it_does() -> None:
     automations = [*(defs.schedules or []), *(defs.sensors or [])]
     assert automations
     assert [one.name for one in automations if not getattr(one, "description", None)] == []
+
+
+def test_every_asset_links_to_the_lines_that_make_it() -> None:
+    found = _code_references(build_defs(with_erp=True))
+    assert len(found) >= 10
+    for name, reference in found.items():
+        assert isinstance(reference, dg.LocalFileCodeReference)
+        lines = Path(reference.file_path).read_text(encoding="utf-8").splitlines()
+        # The line of the decorator; the function is below it, after its arguments.
+        assert lines[(reference.line_number or 0) - 1].startswith(("@dg.", "    @dg.", "def ")), name
+
+
+@pytest.mark.parametrize("tree", ["github.com/company/shop/tree/v1", "git.example.com/a/b/shop/-/tree/v1"])
+def test_links_lead_to_the_source_at_a_host(tree: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODE_URL", f"https://{tree}")
+    reference = _code_references(build_defs(with_erp=True))["chat_messages"]
+    assert isinstance(reference, dg.UrlCodeReference)
+    assert re.fullmatch(rf"https://{re.escape(tree)}/whatsapp_pipeline/assets/chats\.py#L\d+", reference.url)
+
+
+def test_a_code_address_without_a_revision_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODE_URL", "https://github.com/company/shop")
+    with pytest.raises(SettingError, match="an address with a branch or tag"):
+        build_defs(with_erp=True)
+
+
+def _code_references(made: dg.Definitions) -> dict[str, object]:
+    graph = made.resolve_asset_graph()
+    found = {}
+    for key in graph.get_all_asset_keys():
+        if references := graph.get(key).metadata.get("dagster/code_references"):
+            (found[key.to_user_string()],) = references.code_references
+    return found
+
+
+def test_the_overview_names_every_asset_that_people_run() -> None:
+    made = build_defs(with_erp=True)
+    text = str(made.metadata["overview"].value)
+    graph = made.resolve_asset_graph()
+    run = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_executable}
+    named = set(re.findall(r"`(\w+)`", text))
+    assert named <= run
+    assert run - named == {"database_backup"}

@@ -1,0 +1,35 @@
+"""What the code location says of itself: where to begin, and where else to look.
+
+What belongs here: one page of text. What does not: the guides (docs/) and what single assets say.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from whatsapp_pipeline.settings import Settings
+
+_OVERVIEW = """\
+# WhatsApp Pipeline
+
+Chat exports and webhooks become linked, checked, searchable rows in PostgreSQL.
+
+1. **Contacts and orders**: `tiny_contacts` and `tiny_orders` read the ERP, where one is set;
+   `normalized_contacts` makes phones comparable.
+2. **Chats, month by month**: `chat_file_index` lists the exports, `contact_links` finds each chat's
+   customer, `order_links` its service orders, `chat_messages` stores every message.
+3. **Live**: `conversations` holds what the webhook received.
+4. **What was said**: `customer_summaries` and `commitments`, for each customer.
+
+*Materialize* months on the asset `chat_messages`, or let the schedules do it. A red check names the rows and
+the way to correct them. `qa_report` is the page to read every morning.
+"""
+
+
+def overview(configured: Settings) -> dict[str, dg.MetadataValue]:
+    """Return the metadata of the definitions: the text above and the addresses of the other pages."""
+    return {
+        "overview": dg.MetadataValue.md(_OVERVIEW),
+        "console": dg.MetadataValue.url(configured.console_url),
+        "first month": dg.MetadataValue.text(configured.first_month),
+    }
