@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -36,6 +35,13 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import named_lock
 from whatsapp_pipeline.store.summaries import commitments, live_summaries
 from whatsapp_pipeline.store.summaries import summaries as store
+from whatsapp_pipeline.store.summaries.summary_work import (
+    ContactFacts,
+    MeasuredPart,
+    StagedContacts,
+    StagedPart,
+    open_work,
+)
 
 # Part of the input hash: raised when a statement computes something else from the same messages.
 METRICS_VERSION = "5"
@@ -104,17 +110,15 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
     ):
         as_of = options.as_of or store.latest_message(conn, options.zone)
         started = live_summaries.server_time(conn)
-        store.prepare(conn)
-        contacts = store.stage_contacts(conn, options.digest(texts.reader.rules), options.contacts)
-        with conn.transaction():
-            removed = store.remove_gone(conn, options.contacts)
-        held = _hold(conn, options, log)
-        report = SummaryReport(contacts=contacts, contacts_held=held, summaries_removed=removed)
-        if as_of is not None:
-            report = _compute(conn, options, as_of, texts, report, log)
-        live_summaries.note_summarized(conn, started, options.contacts)
-        search_words.add_new_words(conn)
-        store.drop_work_tables(conn)
+        with open_work(conn, options.digest(texts.reader.rules), options.contacts) as staged:
+            with conn.transaction():
+                removed = staged.remove_missing()
+            held = _hold(staged, options, log)
+            report = SummaryReport(contacts=staged.count, contacts_held=held, summaries_removed=removed)
+            if as_of is not None:
+                report = _compute(staged, options, as_of, texts, report, log)
+            live_summaries.note_summarized(conn, started, options.contacts)
+            search_words.add_new_words(conn)
     log.info(
         "%d contacts, %d changed, %d summaries written, %d removed, %d messages measured",
         report.contacts,
@@ -127,11 +131,11 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
     return report
 
 
-def _hold(conn: Connection, options: SummaryOptions, log: logging.Logger) -> int:
-    """Leave the customers of held months out of this run; return how many have something new to say."""
+def _hold(staged: StagedContacts, options: SummaryOptions, log: logging.Logger) -> int:
+    """Leave the customers of held months out of this run; return how many of them have new inputs."""
     if not options.held_months:
         return 0
-    held = store.hold_contacts(conn, list(options.held_months))
+    held = staged.hold(list(options.held_months))
     why = ", ".join(f"{name} is red in {month}" for month, name in sorted(options.held_months.items()))
     log.warning(
         "%d changed summaries stay as they were: %s",
@@ -145,33 +149,29 @@ def _hold(conn: Connection, options: SummaryOptions, log: logging.Logger) -> int
 def stale_contacts(conn: Connection, options: SummaryOptions) -> tuple[int, list[int]]:
     """Return how many contacts have messages, and the ids of those whose summary was made of other input."""
     reader = MessageReader(options.taxonomy)
-    store.prepare(conn)
-    contacts = store.stage_contacts(conn, options.digest(reader.rules))
-    stale = store.stale(conn)
-    store.drop_work_tables(conn)
-    return contacts, stale
+    with open_work(conn, options.digest(reader.rules)) as staged:
+        return staged.count, staged.stale()
 
 
 def _compute(
-    conn: Connection,
+    staged: StagedContacts,
     options: SummaryOptions,
     as_of: datetime,
     texts: TextReader,
     report: SummaryReport,
     log: logging.Logger,
 ) -> SummaryReport:
-    touched = store.choose_touched(
-        conn, as_of, options.frequency, rebuild=options.rebuild, part_size=options.part_messages
-    )
-    report = replace(report, contacts_changed=touched.changed, contacts_aged=touched.aged)
-    numbers = store.parts(conn)
-    for done, part in enumerate(numbers, start=1):
-        with conn.transaction():
-            messages, count, written, promised = _compute_part(conn, options, as_of, texts, part)
+    parts = staged.cut(as_of, options.frequency, rebuild=options.rebuild, part_size=options.part_messages)
+    report = replace(report, contacts_changed=parts.changed, contacts_aged=parts.aged)
+    numbers = parts.numbers()
+    for done, number in enumerate(numbers, start=1):
+        with staged.conn.transaction():
+            part = parts.stage(number, gap=options.gap)
+            count, written, promised = _compute_part(part, options, texts)
         report = replace(
             report,
             summaries_written=report.summaries_written + written,
-            messages_measured=report.messages_measured + messages,
+            messages_measured=report.messages_measured + part.messages,
             texts_read=report.texts_read + count,
             commitments_changed=report.commitments_changed + promised,
         )
@@ -179,93 +179,69 @@ def _compute(
             "part %d of %d: %d messages",
             done,
             len(numbers),
-            messages,
-            extra=fields(part=done, parts=len(numbers), counts={"messages": messages}),
+            part.messages,
+            extra=fields(part=done, parts=len(numbers), counts={"messages": part.messages}),
         )
     return report
 
 
-def _compute_part(
-    conn: Connection, options: SummaryOptions, as_of: datetime, texts: TextReader, part: int
-) -> tuple[int, int, int, int]:
-    """Compute one part; return (messages, texts read, summaries written, commitments changed)."""
-    messages = store.stage_part(conn, part, gap=options.gap)
-    count = _read_texts(conn, texts)
-    days = store.staged_days(conn)
-    if days is not None:
-        store.save_business_days(conn, business_days(*days, options.hours))
-    customer_only = sorted(texts.reader.taxonomy.customer_only)
-    store.measure_part(
-        conn,
-        part,
+def _compute_part(part: StagedPart, options: SummaryOptions, texts: TextReader) -> tuple[int, int, int]:
+    """Compute one part; return (texts read, summaries written, commitments changed)."""
+    read = part.read(texts.reader.rules, texts.read, limit=TEXT_LIMIT)
+    measured = read.measure(
+        lambda first, last: business_days(first, last, options.hours),
         reply_limit=options.reply_limit,
         opinion=OPINION,
-        customer_only=customer_only,
-        as_of=as_of,
-        bounds=options.frequency,
+        customer_only=sorted(texts.reader.taxonomy.customer_only),
     )
-    settled = _settle(conn, options)
+    settled = _settle(measured, options)
     promised = commitments.save_commitments(
-        conn, part, ((contact, one) for contact, found in settled.items() for one in found)
+        measured, ((contact, one) for contact, found in settled.items() for one in found)
     )
-    facts = store.facts_of_part(conn, part, opinion=OPINION)
-    return (
-        messages,
-        count,
-        store.save_summaries(conn, [summary_row(row, settled.get(row["id_contato"], ())) for row in facts]),
-        promised,
-    )
+    rows = [summary_row(facts, settled.get(facts.id_contato, ())) for facts in measured.facts()]
+    return read.texts, store.save_summaries(measured, rows), promised
 
 
-def _settle(conn: Connection, options: SummaryOptions) -> dict[int, list[Commitment]]:
-    """Return what the part's customers and the staff promised each other, and what became of it."""
-    closed = commitments.orders_closed(conn)
+def _settle(part: MeasuredPart, options: SummaryOptions) -> dict[int, list[Commitment]]:
+    """Return the commitments of the part's customers and of the staff with their state."""
+    closed = commitments.orders_closed(part)
     holidays = national_holidays(options.hours.state)
-    return {contact: settle(said, closed, holidays) for contact, said in commitments.mentions_of_part(conn)}
-
-
-def _read_texts(conn: Connection, texts: TextReader) -> int:
-    count, rules = 0, texts.reader.rules
-    for batch in store.unread_texts(conn, rules, limit=TEXT_LIMIT):
-        readings = texts.read([text for _, text in batch])
-        store.save_readings(conn, rules, zip((number for number, _ in batch), readings, strict=True))
-        count += len(batch)
-    return count
+    return {contact: settle(said, closed, holidays) for contact, said in commitments.mentions_of_part(part)}
 
 
 def _rounded(value: Decimal | None) -> float | None:
     return None if value is None else float(round(value, 3))
 
 
-def _facts(row: dict[str, Any], mood: float | None, change: float | None) -> Facts:
-    refs = [*(row["median_refs"] or ()), *(row["p90_refs"] or ())]
+def _facts(row: ContactFacts, mood: float | None, change: float | None) -> Facts:
+    refs = [*(row.median_refs or ()), *(row.p90_refs or ())]
     return Facts(
-        messages=row["messages"],
-        customer=row["customer"],
-        staff=row["staff"],
-        conversations=row["conversations"],
-        first_at=row["first_at"],
-        last_at=row["last_at"],
-        first_ref=row["first_ref"],
-        last_ref=row["last_ref"],
-        last_speaker=_SPEAKERS.get(row["last_direction"] or ""),
-        frequency=row["frequency"],
-        topics=row["topics"] or (),
-        terms=row["terms"] or (),
+        messages=row.messages,
+        customer=row.customer,
+        staff=row.staff,
+        conversations=row.conversations,
+        first_at=row.first_at,
+        last_at=row.last_at,
+        first_ref=row.first_ref,
+        last_ref=row.last_ref,
+        last_speaker=_SPEAKERS.get(row.last_direction or ""),
+        frequency=row.frequency,
+        topics=row.topics or (),
+        terms=row.terms or (),
         sentiment=sentiment_label(mood or 0.0),
         mood=mood,
         mood_change=change,
-        mood_ref=row["mood_ref"],
-        reply_median=row["reply_median"],
-        reply_p90=row["reply_p90"],
-        reply_median_business=row["reply_median_business"],
+        mood_ref=row.mood_ref,
+        reply_median=row.reply_median,
+        reply_p90=row.reply_p90,
+        reply_median_business=row.reply_median_business,
         reply_refs=refs,
-        orders=row["orders"] or (),
-        waiting_since=row["waiting_since"],
-        waiting_ref=row["waiting_ref"],
-        replies=row["replies"] or 0,
-        case=row["case_terms"] or (),
-        urgent_ref=row["urgent_ref"],
+        orders=row.orders or (),
+        waiting_since=row.waiting_since,
+        waiting_ref=row.waiting_ref,
+        replies=row.replies or 0,
+        case=row.case_terms or (),
+        urgent_ref=row.urgent_ref,
     )
 
 
@@ -276,9 +252,9 @@ def _evidence(claims: Sequence[Claim], source: str) -> list[int]:
     )
 
 
-def summary_row(row: dict[str, Any], promised: Sequence[Commitment] = ()) -> store.SummaryRow:
+def summary_row(row: ContactFacts, promised: Sequence[Commitment] = ()) -> store.SummaryRow:
     """Turn one contact's facts and commitments into the row that is kept."""
-    mood, last, before = _rounded(row["mood"]), _rounded(row["mood_last"]), _rounded(row["mood_before"])
+    mood, last, before = _rounded(row.mood), _rounded(row.mood_last), _rounded(row.mood_before)
     change = round(last - before, 3) if last is not None and before is not None else None
     facts = _facts(row, mood, change)._replace(commitments=promised)
     claims = compose(facts)
@@ -286,9 +262,9 @@ def summary_row(row: dict[str, Any], promised: Sequence[Commitment] = ()) -> sto
     reasons = [
         name for name, holds in (("unanswered", facts.waiting_since is not None), ("order", pending)) if holds
     ]
-    since = min(filter(None, (row["waiting_since"], row["order_open_since"])), default=None)
+    since = min(filter(None, (row.waiting_since, row.order_open_since)), default=None)
     kept = {
-        "types": row["types"],
+        "types": row.types,
         "case": facts.case,
         "urgent": facts.urgent_ref,
         "topics": facts.topics,
@@ -298,44 +274,44 @@ def summary_row(row: dict[str, Any], promised: Sequence[Commitment] = ()) -> sto
             "score": mood,
             "last_conversation": last,
             "before": before,
-            "evidence": row["mood_ref"],
-            "evidence_start": row["mood_start"],
-            "evidence_end": row["mood_end"],
+            "evidence": row.mood_ref,
+            "evidence_start": row.mood_start,
+            "evidence_end": row.mood_end,
         },
-        "replies": {"count": row["replies"] or 0, "median": row["median_refs"], "p90": row["p90_refs"]},
-        "first_responses": row["first_responses"] or 0,
-        "waiting": row["waiting_ref"],
+        "replies": {"count": row.replies or 0, "median": row.median_refs, "p90": row.p90_refs},
+        "first_responses": row.first_responses or 0,
+        "waiting": row.waiting_ref,
         "resolution": next((order["closed"] for order in facts.orders if order["status"] == "3"), None),
     }
     return store.SummaryRow(
-        id_contato=row["id_contato"],
-        first_interaction_date=row["first_at"],
-        last_interaction_date=row["last_at"],
-        communication_frequency=row["frequency"],
+        id_contato=row.id_contato,
+        first_interaction_date=row.first_at,
+        last_interaction_date=row.last_at,
+        communication_frequency=row.frequency,
         common_topics=[topic["name"] for topic in facts.topics[:_TOPICS_KEPT]],
         sentiment_analysis=facts.sentiment,
         sentiment_score=mood,
         sentiment_change=change,
         summary=" ".join(claim["text"] for claim in claims),
-        message_count=row["messages"],
-        customer_messages=row["customer"],
-        staff_messages=row["staff"],
-        other_messages=row["other"],
-        conversation_count=row["conversations"],
+        message_count=row.messages,
+        customer_messages=row.customer,
+        staff_messages=row.staff,
+        other_messages=row.other,
+        conversation_count=row.conversations,
         last_speaker=facts.last_speaker,
-        first_response_median_s=row["first_median"],
-        first_response_p90_s=row["first_p90"],
-        first_response_median_business_s=row["first_median_business"],
-        first_response_p90_business_s=row["first_p90_business"],
-        reply_median_s=row["reply_median"],
-        reply_p90_s=row["reply_p90"],
-        reply_median_business_s=row["reply_median_business"],
-        reply_p90_business_s=row["reply_p90_business"],
+        first_response_median_s=row.first_median,
+        first_response_p90_s=row.first_p90,
+        first_response_median_business_s=row.first_median_business,
+        first_response_p90_business_s=row.first_p90_business,
+        reply_median_s=row.reply_median,
+        reply_p90_s=row.reply_p90,
+        reply_median_business_s=row.reply_median_business,
+        reply_p90_business_s=row.reply_p90_business,
         open_since=since,
         open_reasons=reasons,
         facts=Jsonb(kept),
         claims=Jsonb(claims),
         evidence_message_ids=_evidence(claims, "chat"),
         evidence_webhook_ids=_evidence(claims, "webhook"),
-        input_hash=row["input_hash"],
+        input_hash=row.input_hash,
     )

@@ -7,17 +7,19 @@ reading texts and following commitments (domain/commitments), and lists for peop
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
 from whatsapp_pipeline.domain.commitments.rules import Mention
 from whatsapp_pipeline.domain.commitments.status import Commitment, Said
-from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.queries import load
+
+if TYPE_CHECKING:
+    from whatsapp_pipeline.store.summaries.summary_work import MeasuredPart
 
 _COLUMNS = (
     "source",
@@ -53,10 +55,12 @@ def _decode(stored: list[Any]) -> Mention:
     return Mention(kind, side, start, end, None if amount is None else Decimal(amount), due, length)
 
 
-def mentions_of_part(conn: Connection) -> Iterator[tuple[int, list[Said]]]:
+def mentions_of_part(part: MeasuredPart) -> Iterator[tuple[int, list[Said]]]:
     """Yield each contact of the staged part that has mentions, with these in the order they were said."""
     contact, said = None, list[Said]()
-    for number, ref, at, direction, stored, order in conn.execute(load("summaries/commitments_mentions")):
+    for number, ref, at, direction, stored, order in part.conn.execute(
+        load("summaries/commitments_mentions")
+    ):
         if number != contact:
             if contact is not None:
                 yield contact, said
@@ -69,10 +73,10 @@ def mentions_of_part(conn: Connection) -> Iterator[tuple[int, list[Said]]]:
         yield contact, said
 
 
-def orders_closed(conn: Connection) -> dict[int, date]:
+def orders_closed(part: MeasuredPart) -> dict[int, date]:
     """Return the closing dates of the staged part's orders that are finished."""
     return dict(
-        conn.execute(
+        part.conn.execute(
             """
             SELECT id, data_conclusao::date FROM ordens_servico
              WHERE id IN (SELECT id_ordem_servico FROM work_sessions) AND data_conclusao IS NOT NULL
@@ -82,8 +86,9 @@ def orders_closed(conn: Connection) -> dict[int, date]:
     )
 
 
-def save_commitments(conn: Connection, part: int, found: Iterator[tuple[int, Commitment]]) -> int:
-    """Make the commitments of the part's contacts these; return how many rows were written or removed."""
+def save_commitments(part: MeasuredPart, found: Iterable[tuple[int, Commitment]]) -> int:
+    """Replace the commitments of the part's contacts; return how many rows were written or removed."""
+    conn = part.conn
     conn.execute("DROP TABLE IF EXISTS work_commitments")
     names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
     conn.execute(
@@ -101,7 +106,7 @@ def save_commitments(conn: Connection, part: int, found: Iterator[tuple[int, Com
            AND NOT EXISTS (SELECT FROM work_commitments w
                             WHERE (w.source, w.message_id, w.number) = (k.source, k.message_id, k.number))
         """,
-        {"part": part},
+        {"part": part.number},
     ).rowcount
     kept = sql.SQL(", ").join(sql.Identifier("kept", name) for name in _COLUMNS)
     new = sql.SQL(", ").join(sql.Identifier("excluded", name) for name in _COLUMNS)

@@ -1,0 +1,423 @@
+"""The work tables of one run over the customer summaries.
+
+What belongs here: the statements that find changed contacts and measure their messages. What does not: the
+result (summaries.py, commitments.py), definitions and wording (domain/summaries).
+
+The statements read tables that earlier ones fill. Each object below has only the methods for which the tables
+are filled, so that no step can run too early:
+
+    open_work ─► StagedContacts ─cut─► Parts ─stage─► StagedPart ─read─► ReadPart ─measure─► MeasuredPart
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from whatsapp_pipeline.domain.summaries.case_text import CaseTerm
+from whatsapp_pipeline.domain.summaries.metrics import BusinessDay, FrequencyBounds
+from whatsapp_pipeline.domain.summaries.text import OrderFact
+from whatsapp_pipeline.domain.summaries.text_reading import Reading
+from whatsapp_pipeline.store import statistics
+from whatsapp_pipeline.store.connection import Connection, one_row
+from whatsapp_pipeline.store.queries import load
+from whatsapp_pipeline.store.summaries.commitments import encode_mentions
+
+_FACTS = (
+    "summaries/summaries_totals",
+    "summaries/summaries_moods",
+    "summaries/summaries_topics",
+    "summaries/summaries_times",
+    "summaries/summaries_open",
+    "summaries/summaries_case",
+)
+_PART_TABLES = (
+    "work_messages",
+    "work_talk",
+    "work_sessions",
+    "work_replies",
+    "work_frequency",
+    "work_readings",
+)
+
+
+_BATCH = 5000  # texts that are read together
+
+
+class ContactFacts(NamedTuple):
+    """The measured facts about one contact of a part; a field is None if nothing was found.
+
+    The fields have the names and the order of the columns of the statements `_FACTS`.
+    """
+
+    id_contato: int
+    input_hash: str
+    messages: int
+    customer: int
+    staff: int
+    other: int
+    first_at: datetime
+    last_at: datetime
+    conversations: int
+    first_ref: str | None
+    last_ref: str | None
+    last_direction: str | None
+    frequency: str
+    types: dict[str, int]
+    mood: Decimal | None = None
+    mood_last: Decimal | None = None
+    mood_before: Decimal | None = None
+    mood_ref: str | None = None
+    mood_start: int | None = None
+    mood_end: int | None = None
+    topics: list[dict[str, Any]] | None = None
+    terms: list[dict[str, Any]] | None = None
+    first_responses: int | None = None
+    first_median: int | None = None
+    first_p90: int | None = None
+    first_median_business: int | None = None
+    first_p90_business: int | None = None
+    replies: int | None = None
+    reply_median: int | None = None
+    reply_p90: int | None = None
+    reply_median_business: int | None = None
+    reply_p90_business: int | None = None
+    median_refs: list[str] | None = None
+    p90_refs: list[str] | None = None
+    waiting_since: datetime | None = None
+    waiting_ref: str | None = None
+    orders: list[OrderFact] | None = None
+    order_open_since: datetime | None = None
+    case_terms: list[CaseTerm] | None = None
+    urgent_ref: str | None = None
+
+
+@contextmanager
+def open_work(
+    conn: Connection, options_digest: str, contacts: Sequence[int] | None = None
+) -> Iterator[StagedContacts]:
+    """Create the work tables and stage the contacts that have linked messages; drop the tables at the end.
+
+    `contacts`: stage only these, None for all.
+    """
+    conn.execute(load("summaries/summaries_work_tables"))
+    statistics.refresh(
+        conn, {"chat_files": (), "chat_sessions": (), "chat_messages": (), "conversation_messages": ()}
+    )
+    chosen = None if contacts is None else list(contacts)
+    values = {"options": options_digest, "contacts": chosen}
+    count = conn.execute(load("summaries/summaries_inputs"), values).rowcount
+    conn.execute("ANALYZE work_contacts")
+    yield StagedContacts(conn, chosen, count)
+    conn.execute(
+        "DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies, work_frequency, "
+        "business_days, work_readings, work_talk, work_summaries, work_commitments"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StagedContacts:
+    """The contacts of the run with their input hashes; `count` is their number."""
+
+    conn: Connection
+    contacts: list[int] | None
+    count: int
+
+    def stale(self) -> list[int]:
+        """Return the staged contacts whose stored summary depends on other inputs, or is missing."""
+        rows = self.conn.execute(
+            """
+            SELECT w.id_contato FROM work_contacts w
+             WHERE NOT EXISTS (SELECT FROM customer_chat_summaries s
+                                WHERE s.id_contato = w.id_contato AND s.input_hash = w.input_hash)
+             ORDER BY w.id_contato
+            """
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def remove_missing(self) -> int:
+        """Delete the summaries of contacts that have no linked message any more; return how many."""
+        values = {"contacts": self.contacts}
+        missing = """
+            WHERE (%(contacts)s::bigint[] IS NULL OR k.id_contato = ANY (%(contacts)s))
+              AND NOT EXISTS (SELECT FROM work_contacts w WHERE w.id_contato = k.id_contato)
+        """
+        self.conn.execute(f"DELETE FROM customer_conversations k {missing}", values)
+        self.conn.execute(f"DELETE FROM commitments k {missing}", values)
+        return self.conn.execute(f"DELETE FROM customer_chat_summaries k {missing}", values).rowcount
+
+    def hold(self, months: Sequence[str]) -> int:
+        """Unstage the contacts with chats in `months`; return how many of their summaries are not current."""
+        row = self.conn.execute(
+            """
+            WITH held AS (
+                DELETE FROM work_contacts w
+                 WHERE EXISTS (SELECT FROM chat_files f
+                                WHERE f.id_contato = w.id_contato AND f.month = ANY (%(months)s))
+                RETURNING w.id_contato, w.input_hash
+            )
+            SELECT count(*) FROM held h
+             WHERE NOT EXISTS (SELECT FROM customer_chat_summaries s
+                                WHERE s.id_contato = h.id_contato AND s.input_hash = h.input_hash)
+            """,
+            {"months": list(months)},
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def cut(self, as_of: datetime, bounds: FrequencyBounds, *, rebuild: bool, part_size: int) -> Parts:
+        """Cut the contacts to compute into parts of about `part_size` messages, and unstage the others.
+
+        `rebuild`: compute all contacts.
+        """
+        if rebuild:
+            aged = 0
+        else:
+            self.conn.execute(load("summaries/summaries_frequency"), _frequency_values(as_of, bounds, None))
+            aged = self.conn.execute(
+                """
+                UPDATE work_contacts w SET part = 0
+                  FROM customer_chat_summaries s
+                  LEFT JOIN work_frequency f USING (id_contato)
+                 WHERE s.id_contato = w.id_contato AND s.input_hash = w.input_hash
+                   AND s.communication_frequency <> coalesce(f.class, 'rare')
+                """
+            ).rowcount
+            self.conn.execute(
+                """
+                DELETE FROM work_contacts w USING customer_chat_summaries s
+                 WHERE s.id_contato = w.id_contato AND s.input_hash = w.input_hash AND w.part IS NULL
+                """
+            )
+        total = self.conn.execute(
+            """
+            WITH cut AS (
+                SELECT id_contato,
+                       (sum(messages) OVER (ORDER BY id_contato) - messages)::bigint / %(size)s AS part
+                  FROM work_contacts
+            )
+            UPDATE work_contacts w SET part = cut.part FROM cut WHERE cut.id_contato = w.id_contato
+            """,
+            {"size": part_size},
+        ).rowcount
+        return Parts(self.conn, as_of, bounds, changed=total - aged, aged=aged)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The contacts to compute, in parts: their inputs `changed`, or only their frequency class did (`aged`).
+
+    Frequency windows end at `as_of`.
+    """
+
+    conn: Connection
+    as_of: datetime
+    bounds: FrequencyBounds
+    changed: int
+    aged: int
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the parts that hold contacts, in order."""
+        rows = self.conn.execute("SELECT DISTINCT part FROM work_contacts ORDER BY part").fetchall()
+        return [row[0] for row in rows]
+
+    def stage(self, part: int, *, gap: timedelta) -> StagedPart:
+        """Stage the messages and order sessions of one part."""
+        self.conn.execute(
+            sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(sql.Identifier(name) for name in _PART_TABLES))
+        )
+        contacts = self.conn.execute(
+            "SELECT id_contato FROM work_contacts WHERE part = %s", (part,)
+        ).fetchall()
+        values = {"contacts": [number for (number,) in contacts], "gap": gap}
+        count = self.conn.execute(load("summaries/summaries_messages"), values).rowcount
+        self.conn.execute(load("summaries/summaries_sessions"), values)
+        self.conn.execute("ANALYZE work_messages")
+        return StagedPart(self, part, messages=count)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedPart:
+    """A part whose messages and order sessions are staged; `messages` is the number of messages."""
+
+    parts: Parts
+    number: int
+    messages: int
+
+    @property
+    def conn(self) -> Connection:
+        """Return the connection that has the work tables."""
+        return self.parts.conn
+
+    def read(self, rules: str, read: Callable[[Sequence[str]], Iterable[Reading]], *, limit: int) -> ReadPart:
+        """Read and store the part's texts, cut at `limit`, that `rules` have not read yet."""
+        count = 0
+        for batch in self._unread_texts(rules, limit):
+            readings = read([text for _, text in batch])
+            self._save_readings(rules, zip((text_hash for text_hash, _ in batch), readings, strict=True))
+            count += len(batch)
+        return ReadPart(self, texts=count)
+
+    def _unread_texts(self, rules: str, limit: int) -> Iterator[list[Any]]:
+        """Yield batches of (text_hash, text) of the part's texts that `rules` have not read yet."""
+        with self.conn.transaction(), self.conn.cursor(name="unread_texts") as cursor:
+            cursor.itersize = _BATCH
+            cursor.execute(
+                """
+                SELECT DISTINCT ON (w.text_hash) w.text_hash, left(w.body, %(limit)s)
+                  FROM work_messages w
+                 WHERE w.text_hash IS NOT NULL AND w.conversation IS NOT NULL
+                   AND NOT EXISTS (SELECT FROM message_readings r
+                                    WHERE r.text_hash = w.text_hash AND r.rules = %(rules)s)
+                """,
+                {"limit": limit, "rules": rules},
+            )
+            while rows := cursor.fetchmany(_BATCH):
+                yield rows
+
+    def _save_readings(self, rules: str, readings: Iterable[tuple[int, Reading]]) -> None:
+        """Store what the rules read in texts, by text hash."""
+        self.conn.execute("TRUNCATE work_readings")
+        with self.conn.cursor().copy("COPY work_readings FROM STDIN") as copy:
+            # Lines of our own making: adapting ten values a row took as long as reading the text.
+            copy.write("".join([_reading_line(text_hash, rules, reading) for text_hash, reading in readings]))
+        self.conn.execute(
+            """
+            INSERT INTO message_readings AS kept SELECT * FROM work_readings
+            ON CONFLICT (text_hash) DO UPDATE SET
+                rules = excluded.rules, score = excluded.score, weight = excluded.weight,
+                evidence_start = excluded.evidence_start, evidence_end = excluded.evidence_end,
+                closes = excluded.closes, topics = excluded.topics, equipment = excluded.equipment,
+                parts = excluded.parts, problem = excluded.problem, urgent = excluded.urgent,
+                commitments = excluded.commitments, symptoms = excluded.symptoms
+            """
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPart:
+    """A part whose texts are read; `texts` is the number of texts that were new to the rules."""
+
+    staged: StagedPart
+    texts: int
+
+    def measure(
+        self,
+        calendar: Callable[[date, date], Iterable[BusinessDay]],
+        *,
+        reply_limit: timedelta,
+        opinion: float,
+        customer_only: Sequence[str],
+    ) -> MeasuredPart:
+        """Measure replies, conversations and frequency; `calendar` returns the business days of a period."""
+        conn, parts, number = self.staged.conn, self.staged.parts, self.staged.number
+        _save_business_days(conn, calendar)
+        values = {
+            "part": number,
+            "reply_limit": reply_limit,
+            "opinion": opinion,
+            "customer_only": list(customer_only),
+        }
+        conn.execute(load("summaries/summaries_talk"), values)
+        conn.execute("ANALYZE work_talk")
+        conn.execute(load("summaries/summaries_replies"), values)
+        conn.execute("ANALYZE work_replies")
+        conn.execute(load("summaries/summaries_conversations"), values)
+        conn.execute(
+            """
+            DELETE FROM customer_conversations k USING work_contacts w
+             WHERE w.part = %(part)s AND k.id_contato = w.id_contato
+               AND k.number > (SELECT coalesce(max(m.conversation), 0) FROM work_messages m
+                                WHERE m.id_contato = w.id_contato)
+            """,
+            {"part": number},
+        )
+        conn.execute(
+            load("summaries/summaries_frequency"),
+            _frequency_values(parts.as_of, parts.bounds, number),
+        )
+        return MeasuredPart(conn, number, opinion)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPart:
+    """A part whose replies, conversations and frequencies are measured, so that it can be stored."""
+
+    conn: Connection
+    number: int
+    opinion: float
+
+    def facts(self) -> list[ContactFacts]:
+        """Return the facts about each contact of the part.
+
+        Several statements are faster than one, because each is planned on tables whose sizes are known.
+        """
+        values = {"part": self.number, "opinion": self.opinion}
+        facts: dict[int, dict[str, Any]] = {}
+        for name in _FACTS:
+            with self.conn.cursor(row_factory=dict_row) as cursor:
+                for row in cursor.execute(load(name), values):
+                    if name == _FACTS[0]:
+                        facts[row["id_contato"]] = row
+                    elif row["id_contato"] in facts:
+                        facts[row["id_contato"]].update(row)
+        return [ContactFacts(**row) for row in facts.values()]
+
+
+def _save_business_days(conn: Connection, calendar: Callable[[date, date], Iterable[BusinessDay]]) -> None:
+    """Replace the business days by those of the part's messages, if it has any."""
+    first, last = one_row(conn.execute("SELECT min(at)::date, max(at)::date FROM work_messages"))
+    if first is None:
+        return
+    conn.execute("TRUNCATE business_days")
+    with conn.cursor().copy("COPY business_days FROM STDIN") as copy:
+        for day in calendar(first, last):
+            copy.write_row(day)
+    conn.execute("ANALYZE business_days")
+
+
+def _frequency_values(
+    as_of: datetime, bounds: FrequencyBounds, part: int | None
+) -> dict[str, datetime | timedelta | int | None]:
+    return {
+        "as_of": as_of,
+        "part": part,
+        "frequent_window": timedelta(days=bounds.frequent_days),
+        "frequent_count": bounds.frequent_count,
+        "regular_window": timedelta(days=bounds.regular_days),
+        "regular_count": bounds.regular_count,
+        "occasional_window": timedelta(days=bounds.occasional_days),
+        "occasional_count": bounds.occasional_count,
+    }
+
+
+@lru_cache(maxsize=100_000)
+def _array(names: tuple[str, ...]) -> str:
+    """Write an array as COPY's text format has it: quoted for the array, then escaped for COPY."""
+    quoted = ('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"' for name in names)
+    array = "{" + ",".join(quoted) + "}"
+    return array.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _mentions(reading: Reading) -> str:
+    # Kinds, numbers and codes only: nothing that COPY's format or JSON would have to escape but quotes.
+    return json.dumps(encode_mentions(reading.commitments)) if reading.commitments else "\\N"
+
+
+def _reading_line(text_hash: int, rules: str, reading: Reading) -> str:
+    start = "\\N" if reading.start is None else reading.start
+    end = "\\N" if reading.end is None else reading.end
+    return (
+        f"{text_hash}\t{rules}\t{reading.score}\t{reading.weight}"
+        f"\t{start}\t{end}\t{reading.closes}"
+        f"\t{_array(reading.topics)}\t{_array(reading.equipment)}\t{_array(reading.parts)}"
+        f"\t{reading.problem}\t{reading.urgent}\t{_mentions(reading)}\t{_array(reading.symptoms)}\n"
+    )
