@@ -1,7 +1,7 @@
 """`review --sample`: links judged blind, in the order of their draws.
 
 What belongs here: the questions, and the display before and after a verdict. What does not: drawing links
-(store/links/precision_sample.py) and the effect of a verdict (steps/links/decide.py).
+(store/links/precision_sample.py) and verdicts (steps/links/blind_verdicts.py).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.cli.review_item import contact_label, digits, end_lines, read_key, read_reason
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links import decide
+from whatsapp_pipeline.steps.links.blind_verdicts import BlindAnswer, BlindOutcome, judge_blind
 from whatsapp_pipeline.steps.links.chat_ends import ChatEnds, chat_ends
-from whatsapp_pipeline.steps.links.decide import ChatDecision
 from whatsapp_pipeline.steps.links.guaranteed_precision import guaranteed_precision
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links.precision_sample import BlindItem, next_links
@@ -84,27 +84,20 @@ def _blind_lines(item: BlindItem, ends: ChatEnds) -> Iterator[str]:
 
 def _judge(conn: Connection, item: BlindItem, key: str, by: str) -> set[str]:
     """Store the verdict and show the link; return the months that must be linked again."""
-    if key == "?":
-        decide.give_verdict(conn, item.id_chat_file, "unsure", note=None, reviewer=by, is_blind=True)
-        say_lines([_linked_line(item, "unsure")])
+    chosen = None if key == "?" else _chosen(item, key)
+    is_agreed = key == "?" or chosen == item.id_contato
+    note = "" if is_agreed else read_reason("review: judged blind")
+    try:
+        found = judge_blind(conn, item.id_chat_file, BlindAnswer(chosen, key != "?", note, by))
+    except PipelineError as error:
+        say(f"   not kept: {error}", err=True)
         return set()
-    chosen = _chosen(item, key)
-    if chosen == item.id_contato:
-        decide.give_verdict(conn, item.id_chat_file, "right", note=None, reviewer=by, is_blind=True)
-        say_lines([_linked_line(item, "right")])
-        return set()
-    note = read_reason("review: judged blind")
-    outcome = decide.give_verdict(conn, item.id_chat_file, "wrong", note=note, reviewer=by, is_blind=True)
-    say_lines([_linked_line(item, "wrong")])
-    months = set(outcome.months) if outcome is not None else set()
-    if chosen is not None:
-        wanted = ChatDecision(item.id_chat_file, "contact", chosen, note, by, "chat")
-        try:
-            months |= set(decide.make_decision(conn, wanted).months)
-            say(f"   kept: the chat is contact {chosen}'s")
-        except PipelineError as error:
-            say(f"   not kept: {error}", err=True)
-    return months
+    say_lines([_linked_line(found)])
+    if found.not_kept:
+        say(f"   not kept: {found.not_kept}", err=True)
+    elif found.verdict == "wrong" and chosen is not None:
+        say(f"   kept: the chat is contact {chosen}'s")
+    return set(found.months)
 
 
 def _chosen(item: BlindItem, key: str) -> int | None:
@@ -115,6 +108,7 @@ def _chosen(item: BlindItem, key: str) -> int | None:
     return int(item.contacts[int(key) - 1]["id"])
 
 
-def _linked_line(item: BlindItem, verdict: str) -> str:
-    sure = "" if item.confidence is None else f", confidence {min(item.confidence, 0.999):.3f}"
-    return f"   {verdict}: the rules linked contact {item.id_contato} by {item.method or 'none'}{sure}"
+def _linked_line(found: BlindOutcome) -> str:
+    sure = "" if found.confidence is None else f", confidence {min(found.confidence, 0.999):.3f}"
+    linked = f"the rules linked contact {found.id_contato} by {found.method or 'none'}{sure}"
+    return f"   {found.verdict}: {linked}"

@@ -295,6 +295,34 @@ LAST_TALK = "última conversa em"
 SEARCH_IN_CUSTOMER = "Buscar nas mensagens deste cliente"
 SEARCH_IN_ORDER = "Buscar nas mensagens desta OS"
 
+# The blind sample of the review
+SAMPLE = "Amostra às cegas"
+SAMPLE_NOTE = "Você diz de quem é a conversa sem ver o vínculo; a resposta mede quantos estão certos."
+SAMPLE_BLIND = "O vínculo que as regras fizeram aparece só depois da sua resposta."
+SAMPLE_NONE = "Nenhum deles"
+SAMPLE_UNSURE = "Não dá para saber"
+SAMPLE_DONE = "Todos os vínculos das regras já foram conferidos."
+SAMPLE_MEANWHILE = "Este vínculo já foi conferido ou mudou desde que você abriu a página."
+SAMPLE_NEXT = "Próxima conversa da amostra"
+SAMPLE_REASON = "conferido às cegas no console"
+SAMPLE_VERDICTS = {
+    "right": "Certo.",
+    "wrong": "Errado: o vínculo foi desfeito.",
+    "unsure": "Sem certeza.",
+}
+SAMPLE_LINKED = "As regras tinham vinculado a"
+SAMPLE_GUARANTEE = "Vínculos certos: pelo menos"
+SAMPLE_VERDICTS_COUNTED = "conferidos"
+SAMPLE_NOT_RIGHT = "errados ou sem certeza"
+SAMPLE_LINKS = "vínculos ao todo"
+SAMPLE_KEY_LIST = (
+    ("1–9", "escolher o cliente"),
+    ("n", "nenhum deles"),
+    ("i", "não dá para saber"),
+    ("o", "procurar outro"),
+    ("?", "mostrar as teclas"),
+)
+
 # Review
 REVIEW = "Revisão"
 HISTORY = "Decisões tomadas"

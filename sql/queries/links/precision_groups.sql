@@ -1,7 +1,8 @@
--- The links of the rules in %(months)s by method: how many, their weights, and the verdicts in the order of the draws up
--- to the first link without one. Each method has an order of its own, and so have all together (`method` NULL).
+-- The links of the rules in %(months)s, or in all months, by method: how many, their weights, and the verdicts in the
+-- order of the draws up to the first link without one. Each method has an order of its own, and so have all together (`method` NULL).
 WITH links AS MATERIALIZED (
-    SELECT method, verdict, is_in_force, weight, draw FROM rule_links WHERE month = ANY(%(months)s)
+    SELECT method, verdict, is_in_force, weight, draw FROM rule_links
+     WHERE (%(months)s::text[] IS NULL OR month = ANY(%(months)s))
 ), grouped AS (
     SELECT method, count(*) AS links, sum(weight) AS total, min(weight) AS least,
            min(draw) FILTER (WHERE verdict IS NULL) AS first_open

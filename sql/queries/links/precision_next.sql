@@ -1,8 +1,9 @@
--- The links of the rules in %(months)s that are drawn next and have no verdict, with the contacts to choose from in an
--- order that does not say which one is linked: the linked contact, other candidates, and contacts picked by chance.
+-- The links of the rules in %(months)s, or in all months, that are drawn next and have no verdict, with the contacts
+-- to choose from in an order that does not say which one is linked: the linked contact, other candidates, and contacts picked by chance.
 WITH drawn AS (
     SELECT * FROM rule_links
-    WHERE month = ANY(%(months)s) AND verdict IS NULL
+    WHERE (%(months)s::text[] IS NULL OR month = ANY(%(months)s)) AND verdict IS NULL
+      AND (%(chat)s::bigint IS NULL OR id_chat_file = %(chat)s)
     ORDER BY draw LIMIT %(limit)s
 ), options AS (
     SELECT d.id_chat_file, d.id_contato FROM drawn d

@@ -28,8 +28,11 @@ class GuaranteedPrecision:
     by_method: dict[str, PrecisionBound]
 
 
-def guaranteed_precision(conn: Connection, months: Sequence[str]) -> GuaranteedPrecision:
-    """Return the precision that the verdicts on these months' links guarantee; "unsure" counts as wrong."""
+def guaranteed_precision(conn: Connection, months: Sequence[str] | None) -> GuaranteedPrecision:
+    """Return the precision that the verdicts on the links of months guarantee; "unsure" counts as wrong.
+
+    `months` is None for all months.
+    """
     overall: PrecisionBound | None = None
     by_method: dict[str, PrecisionBound] = {}
     for group in precision_sample.link_groups(conn, months):

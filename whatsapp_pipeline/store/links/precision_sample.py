@@ -47,13 +47,45 @@ class LinkGroup(NamedTuple):
     drawn: list[tuple[float, str, bool]]
 
 
-def link_groups(conn: Connection, months: Sequence[str]) -> list[LinkGroup]:
-    """Return the links of these months with their verdicts: first all together, then by method."""
-    rows = conn.execute(queries.load("links/precision_groups"), {"months": list(months)})
+def link_groups(conn: Connection, months: Sequence[str] | None) -> list[LinkGroup]:
+    """Return the links of months (None: all) with their verdicts: first all together, then by method."""
+    values = {"months": None if months is None else list(months)}
+    rows = conn.execute(queries.load("links/precision_groups"), values)
     return [LinkGroup(*row) for row in rows]
 
 
-def next_links(conn: Connection, months: Sequence[str], *, limit: int) -> list[BlindItem]:
-    """Return the next links to judge, in the order of the draws."""
-    rows = conn.execute(queries.load("links/precision_next"), {"months": list(months), "limit": limit})
+class RuleLink(NamedTuple):
+    """A link of the rules; `verdict` and `reviewer` are None while nobody judged it."""
+
+    id_contato: int
+    method: str | None
+    confidence: float | None
+    verdict: str | None
+    reviewer: str | None
+
+
+def next_links(
+    conn: Connection, months: Sequence[str] | None, *, limit: int, chat: int | None = None
+) -> list[BlindItem]:
+    """Return the next links to judge, in the order of the draws; of all months where `months` is None.
+
+    With `chat` only that chat's link is returned, if it waits for a verdict.
+    """
+    values = {"months": None if months is None else list(months), "limit": limit, "chat": chat}
+    rows = conn.execute(queries.load("links/precision_next"), values)
     return [BlindItem(*row) for row in rows]
+
+
+def rule_link(conn: Connection, chat: int) -> RuleLink | None:
+    """Return the link of a chat that the rules made, or that a verdict corrected; None without one."""
+    row = conn.execute(
+        "SELECT id_contato, method, confidence, verdict, reviewer FROM rule_links WHERE id_chat_file = %s",
+        (chat,),
+    ).fetchone()
+    return RuleLink(*row) if row else None
+
+
+def unjudged_link(conn: Connection, chat: int) -> RuleLink | None:
+    """Return the link of a chat that waits for a verdict; None where it does not, or no longer."""
+    found = rule_link(conn, chat)
+    return found if found is not None and found.verdict is None else None

@@ -1,0 +1,115 @@
+"""The blind sample: links of the rules that a reviewer judges without seeing them.
+
+What belongs here: the page before a verdict, which shows no score, no waterfall and no present link, and what
+it says after one. What does not: drawing links (store/links/precision_sample.py) and the effect of a verdict
+(steps/links/blind_verdicts.py).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from starlette.responses import Response
+
+from whatsapp_pipeline.console import words
+from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.page import Page, number_or_none
+from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
+from whatsapp_pipeline.console.pages.search import customers_named
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.contacts.directory import customer_names
+from whatsapp_pipeline.store.conversations.message_stream import StreamScope
+from whatsapp_pipeline.store.links.precision_sample import BlindItem, next_links, rule_link
+
+
+def sample(page: Page) -> Response:
+    """Go to the next link that is drawn; where none waits, say so."""
+    judged = number_or_none(page.text("judged"))
+    found = next_links(page.conn, None, limit=1)
+    if found:
+        query = f"?judged={judged}" if judged is not None else ""
+        return page.redirect(f"/review/sample/chat:{found[0].id_chat_file}{query}")
+    return _sample_page(page, None)
+
+
+def sample_item(page: Page) -> Response:
+    """Show a chat and the customers that it may belong to, in an order that says nothing."""
+    number = page.number("id")
+    found = next_links(page.conn, None, limit=1, chat=number)
+    if not found:
+        raise NoPageError("not_found")
+    return _sample_page(page, found[0])
+
+
+def judge(page: Page) -> Response:
+    """Take the reviewer's answer; it is compared with the link only now."""
+    from whatsapp_pipeline.steps.links.blind_verdicts import BlindAnswer, judge_blind
+    from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError
+
+    number, fields = page.number("id"), page.form()
+    answer = re.fullmatch(r"contact:([0-9]{1,19})|nobody|unsure", fields.get("answer", ""))
+    contact = number_or_none(answer[1]) if answer and answer[1] else None
+    if answer is None or (answer[1] and (contact is None or not customer_names(page.conn, [contact]))):
+        raise NoPageError("bad_request")
+    note = page.clean(fields.get("reason", ""), longest=500) or words.SAMPLE_REASON
+    given = BlindAnswer(contact, answer[0] != "unsure", note, page.visitor.name)
+    try:
+        judge_blind(page.conn, number, given)
+    except AlreadyDecidedError:
+        return page.render("review_sample_judged.html", status=409)
+    except PipelineError:
+        raise NoPageError("not_found") from None
+    return page.redirect(f"/review/sample?judged={number}")
+
+
+def _sample_page(page: Page, item: BlindItem | None) -> Response:
+    conversation, path = None, "/review/sample"
+    if item is not None:
+        path = f"/review/sample/chat:{item.id_chat_file}"
+        scope = StreamScope("chat", item.id_chat_file)
+        conversation, messages = read_conversation(page, scope, path)
+        page.record("view", {(None, f"chat:{item.id_chat_file}"), *seen_in(messages)})
+    who = page.text("who")
+    return page.render(
+        "review_sample.html",
+        item=item,
+        path=path,
+        conversation=conversation,
+        who=who,
+        others=customers_named(page, who) if who and item is not None else None,
+        judged=_judged(page),
+        precision=_precision(page) if item is None or page.text("judged") else None,
+    )
+
+
+def _judged(page: Page) -> dict[str, Any] | None:
+    """Return what the rules had linked, for a chat that this reviewer has judged."""
+    number = number_or_none(page.text("judged"))
+    link = rule_link(page.conn, number) if number is not None else None
+    if link is None or link.verdict is None or link.reviewer != page.visitor.name:
+        return None
+    return {
+        "verdict": link.verdict,
+        "customer": link.id_contato,
+        "name": customer_names(page.conn, [link.id_contato]).get(link.id_contato),
+        "method": link.method,
+        "confidence": None if link.confidence is None else min(100 * link.confidence, 99.9),
+    }
+
+
+def _precision(page: Page) -> dict[str, Any] | None:
+    """Return the share of right links that the verdicts guarantee, rounded down; None without verdicts."""
+    from whatsapp_pipeline.steps.links.guaranteed_precision import guaranteed_precision
+
+    bound = guaranteed_precision(page.conn, None).overall
+    if bound is None or not bound.verdicts:
+        return None
+    return {
+        "least": math.floor(bound.share * 1000) / 10,
+        "confidence": 100 * bound.confidence,
+        "verdicts": bound.verdicts,
+        "wrong": bound.wrong,
+        "links": bound.links,
+    }
