@@ -231,6 +231,8 @@ _SENDER = ("from", "from_user_id", "from_parent_user_id", "user_id", "parent_use
 _RECIPIENT = ("to", "to_user_id", "to_parent_user_id")
 # Parts of a change's value that describe the change; every other part contains items.
 _NO_ITEMS = frozenset({"messaging_product", "metadata", "contacts"})
+# Messages that WhatsApp itself writes: about a correspondent, or because one opened the chat.
+_WORDLESS = frozenset({"system", "request_welcome"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +293,7 @@ class _DeliveryReader:
             "history": self._history,
             "statuses": self._status,
             "user_id_update": self._user_id_update,
+            "user_preferences": self._user_preference,
             "errors": lambda shared, item: iter((self.other(shared.account, "error", item),)),
         }
         found = False
@@ -325,7 +328,7 @@ class _DeliveryReader:
         renaming = _number_change(fields, sender or identities)
         if renaming is not None:
             identities = tuple(dict.fromkeys(identities + renaming.old + renaming.new))
-        role: Role = "system" if message_type(fields) == "system" else "user"
+        role: Role = "system" if message_type(fields) in _WORDLESS else "user"
         said = _Spoken(identities, role, "message", name, sender or identities, renaming)
         yield self._as_message(shared, item, said)
 
@@ -392,7 +395,7 @@ class _DeliveryReader:
         if not thread:
             thread, name = shared.contacts.complete(sender, alone=shared.one_sender)
         identities = tuple(dict.fromkeys((*thread, *sender)))
-        role: Role = "system" if message_type(fields) == "system" else "user"
+        role: Role = "system" if message_type(fields) in _WORDLESS else "user"
         said = _Spoken(identities, role, "history", name, sender or identities)
         return self._as_message(shared, item, said)
 
@@ -419,6 +422,20 @@ class _DeliveryReader:
         notice = {**fields, "type": "user_id_update", "user_id_update": _mapping(item)}
         said = _Spoken(identities, "system", "message", renaming=Renaming(old, new), key=key)
         yield self._as_message(shared, notice, said)
+
+    def _user_preference(self, shared: _Change, item: object) -> Iterator[Item]:
+        """Read what a correspondent wants to receive, such as no more marketing, as a notice."""
+        if not isinstance(item, dict):
+            yield self.other(shared.account, "unexpected preference", item)
+            return
+        fields = _mapping(item)
+        named = _identities(*(fields.get(name) for name in ("wa_id", "user_id", "parent_user_id")))
+        identities, _ = shared.contacts.complete(named)
+        values = [id_text(fields.get(name)) for name in ("category", "value", "timestamp")]
+        names = ",".join(identity.canonical for identity in identities[:1])
+        key = f"user_preferences:{names}:{':'.join(map(str, values))}" if all(values) else None
+        notice = {**fields, "type": "user_preferences", "user_preferences": fields}
+        yield self._as_message(shared, notice, _Spoken(identities, "system", "message", key=key))
 
     def _as_message(self, shared: _Change, item: object, said: _Spoken) -> Item:
         if not isinstance(item, dict):
@@ -457,6 +474,11 @@ class _DeliveryReader:
         provider_id, status = id_text(fields.get("id")), fields.get("status")
         if not provider_id or not isinstance(status, str) or not status.strip():
             yield self.other(shared.account, "unexpected status", item)
+            return
+        subject = fields.get("type")
+        if isinstance(subject, str) and subject.strip().lower() not in ("", "message"):
+            # It is about a call or a payment, and says nothing about the delivery of a message.
+            yield self.other(shared.account, f"{subject} status", item)
             return
         recipient = _identities(
             *(fields.get(f"recipient_{name}") for name in ("id", "user_id", "parent_user_id"))

@@ -240,7 +240,7 @@ def _reasons(errors: object) -> str:
     reasons = []
     for error in _mappings(errors):
         data = error.get("error_data")
-        details = data.get("details") if isinstance(data, Mapping) else None
+        details = data.get("details") if isinstance(data, Mapping) else error.get("details")
         words = dict.fromkeys(
             word for value in (error.get("title"), error.get("message"), details) if (word := _string(value))
         )
@@ -297,6 +297,12 @@ def _system(fields: Mapping[str, Any]) -> str:
     return _string(fields.get("body"))
 
 
+def _preferences(fields: Mapping[str, Any]) -> str:
+    return _string(fields.get("detail")) or " ".join(
+        word for key in ("category", "value") if (word := _string(fields.get(key)))
+    )
+
+
 def _edit(fields: Mapping[str, Any]) -> str:
     edited = fields.get("message")
     return (
@@ -315,6 +321,7 @@ _RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "order": _order,
     "system": _system,
     "edit": _edit,
+    "user_preferences": _preferences,
 }
 _REPLIES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "button_reply": _choice,

@@ -71,6 +71,7 @@ SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
         "edit", {"original_message_id": "w0", "message": {"type": "text", "text": {"body": "novo"}}}
     ),
     ("messages", "revoke"): message("revoke", {"original_message_id": "w0"}),
+    ("messages", "request_welcome"): message("request_welcome"),
     ("messages", "any other"): message("poll", {"question": "Qual dia?"}),
     ("messages", "from the business's number"): change(
         "messages", messages=[of(SHOP, to=ANA, type="text", text={"body": "pronto"})]
@@ -80,6 +81,9 @@ SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ),
     ("messages", "statuses"): change(
         "messages", statuses=[{"id": "w1", "status": "failed", "timestamp": str(NOON), "errors": ERRORS}]
+    ),
+    ("messages", "statuses of a payment"): change(
+        "messages", statuses=[{"id": "w1", "type": "payment", "status": "failed", "timestamp": str(NOON)}]
     ),
     ("messages", "errors"): change("messages", errors=ERRORS),
     ("smb_message_echoes", "message_echoes"): change(
@@ -96,14 +100,41 @@ SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
         "history", history=[{"threads": [{"id": ANA, "messages": [of(type="media_placeholder")]}]}]
     ),
     ("history", "messages"): change("history", messages=[of(type="image", image={"caption": "a tela"})]),
+    ("history", "errors: not shared"): change("history", history=[{"errors": ERRORS}]),
     ("user_id_update", "user_id_update"): change(
         "user_id_update",
         user_id_update=[
             {"wa_id": ANA, "user_id": {"previous": "BR.1", "current": "BR.2"}, "detail": "new id"}
         ],
     ),
+    ("user_preferences", "user_preferences"): change(
+        "user_preferences",
+        user_preferences=[
+            {
+                "wa_id": ANA,
+                "detail": "no more marketing",
+                "category": "marketing_messages",
+                "value": "stop",
+                "timestamp": NOON,
+            }
+        ],
+    ),
     ("calls", "calls"): change("calls", calls=[{"id": "wacid.1", "from": ANA, "event": "connect"}]),
     ("calls", "calls beside errors"): change("calls", calls=[{"id": "wacid.1"}], errors=ERRORS),
+    ("calls", "statuses of a call"): change(
+        "calls", statuses=[{"id": "wacid.1", "type": "call", "status": "RINGING", "timestamp": str(NOON)}]
+    ),
+    ("group_lifecycle_update", "groups"): change(
+        "group_lifecycle_update", groups=[{"type": "group_create", "group_id": "g-1", "subject": "Obra"}]
+    ),
+    ("group_participants_update", "groups"): change(
+        "group_participants_update",
+        groups=[{"type": "group_participants_add", "added_participants": [{"wa_id": ANA}]}],
+    ),
+    ("message_template_status_update", "a template's state"): change(
+        "message_template_status_update", event="APPROVED", message_template_name="aviso"
+    ),
+    ("account_update", "the account's state"): change("account_update", event="ACCOUNT_RESTRICTION"),
     ("any other", "a part nobody knows"): change("smb_app_state_sync", state_sync=[{"type": "contact"}]),
 }
 
