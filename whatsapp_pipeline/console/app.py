@@ -100,9 +100,9 @@ def create_console_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -
         Route("/export/orders/{id}", serve.page(transcript.export_order, "analyst"), methods=["GET"]),
         Route("/review", serve.page(review.show_queue, "reviewer"), methods=["GET"]),
         Route("/review/next", serve.page(review.next_item, "reviewer"), methods=["GET"]),
-        Route("/review/sample", serve.page(review_sample.sample, "reviewer"), methods=["GET"]),
-        Route("/review/sample/chat:{id}", serve.page(review_sample.sample_item, "reviewer"), methods=["GET"]),
-        Route("/review/sample/chat:{id}", serve.page(review_sample.judge, "reviewer"), methods=["POST"]),
+        Route("/review/sample", serve.page(review_sample.blind_sample, "reviewer"), methods=["GET"]),
+        Route("/review/sample/chat:{id}", serve.page(review_sample.blind_item, "reviewer"), methods=["GET"]),
+        Route("/review/sample/chat:{id}", serve.page(review_sample.judge_link, "reviewer"), methods=["POST"]),
         Route("/review/history", serve.page(review.show_history, "reviewer"), methods=["GET"]),
         Route("/review/decisions/{id}/undo", serve.page(review.undo, "reviewer"), methods=["POST"]),
         *(

@@ -24,7 +24,7 @@ from whatsapp_pipeline.store.conversations.message_stream import StreamScope
 from whatsapp_pipeline.store.links.precision_sample import BlindItem, next_links, rule_link
 
 
-def sample(page: Page) -> Response:
+def blind_sample(page: Page) -> Response:
     """Go to the next link that is drawn; where none waits, say so."""
     judged = number_or_none(page.text("judged"))
     found = next_links(page.conn, None, limit=1)
@@ -34,7 +34,7 @@ def sample(page: Page) -> Response:
     return _sample_page(page, None)
 
 
-def sample_item(page: Page) -> Response:
+def blind_item(page: Page) -> Response:
     """Show a chat and the customers that it may belong to, in an order that says nothing."""
     number = page.number("id")
     found = next_links(page.conn, None, limit=1, chat=number)
@@ -43,7 +43,7 @@ def sample_item(page: Page) -> Response:
     return _sample_page(page, found[0])
 
 
-def judge(page: Page) -> Response:
+def judge_link(page: Page) -> Response:
     """Take the reviewer's answer; it is compared with the link only now."""
     from whatsapp_pipeline.steps.links.blind_verdicts import BlindAnswer, judge_blind
     from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError
