@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from whatsapp_pipeline.console import words
+from whatsapp_pipeline.console.message_words import labelled, said_words
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations.message_stream import (
@@ -125,15 +126,16 @@ def _said(message: StreamMessage) -> str:
     if message.type == "deleted":
         return f"[{words.DELETED}]"
     parts = []
-    if message.quote:
-        parts.append(f"[{words.IN_REPLY_TO}: “{' '.join(message.quote.split())[:_LONGEST_QUOTE]}”]")
+    if quote := labelled(message.quote_source, message.quote):
+        parts.append(f"[{words.IN_REPLY_TO}: “{' '.join(quote.split())[:_LONGEST_QUOTE]}”]")
     if message.attachment_kind:
         kind = words.ATTACHMENTS.get(message.attachment_kind, words.ATTACHMENTS["document"])
         parts.append(f"[{kind}: {message.attachment_name}]" if message.attachment_name else f"[{kind}]")
-    if message.text:
-        parts.append(message.text)
-    elif not message.attachment_kind:
-        parts.append(f"[{message.type}]")
+    said = said_words(message)
+    if said.label:
+        parts.append(f"[{said.label}]")
+    if said.text:
+        parts.append(said.text)
     if message.edited_at:
         parts.append(f"({words.EDITED} {message.edited_at:%d/%m/%Y %H:%M})")
     if message.status == "failed":

@@ -19,6 +19,7 @@ from whatsapp_pipeline.console import words
 from whatsapp_pipeline.console.access import Access, Visitor
 from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.message_words import labelled, said_words
 from whatsapp_pipeline.console.static_files import static_address
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations.console_views import ViewAction, record_views, view_subject
@@ -80,6 +81,8 @@ class Page:
             visitor=self.visitor,
             static=static_address,
             may_read=self.visitor.may("analyst"),
+            said_words=said_words,
+            labelled=labelled,
             **values,
         )
         return HTMLResponse(html, status_code=status)

@@ -198,6 +198,21 @@ ATTACHMENTS = {
     "media": "Mídia",
     "media_placeholder": "Mídia",
 }
+MESSAGE_TYPES = {
+    "text": "Mensagem sem texto",
+    "call": "Ligação",
+    "system": "Aviso",
+    "location": "Localização",
+    "contacts": "Contato",
+    "button": "Resposta por botão",
+    "interactive": "Resposta",
+    "reaction": "Reação",
+    "order": "Pedido do catálogo",
+    "template": "Mensagem automática",
+    "unsupported": "Mensagem que o WhatsApp não entrega aqui: veja no celular",
+}
+UNKNOWN_TYPE = "Mensagem de outro tipo"
+LED_HERE = {"referral": "Veio do anúncio", "product": "Sobre o produto"}
 STATES = {
     "sent": "enviada",
     "delivered": "entregue",

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from whatsapp_pipeline.console import words
 from whatsapp_pipeline.console.addresses import message_address
+from whatsapp_pipeline.console.message_words import labelled, type_words
 from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.order import shown_order
 from whatsapp_pipeline.domain.phone_parts import phone_key_parts
@@ -125,7 +127,7 @@ def show_search(page: Page) -> Response:
         wanted=wanted,
         customers=customers,
         orders=orders,
-        hits=[(hit, _address(hit), marked(hit.snippet, MARK_START, MARK_END)) for hit in hits],
+        hits=[(hit, _address(hit), _snippet(hit)) for hit in hits],
         is_too_common=found is None,
         next=query.address(following) if following else None,
         sides=SIDES,
@@ -268,6 +270,12 @@ def _message_search(query: SearchWords) -> MessageSearch:
         after=query.after,
         limit=_PAGE_SIZE,
     )
+
+
+def _snippet(hit: PageHit) -> Markup:
+    """Return where the words stand in a message, or what it is where it has none."""
+    text = labelled(hit.source, hit.snippet) or f"[{type_words(hit.type)}]"
+    return marked(text, MARK_START, MARK_END)
 
 
 def _address(hit: PageHit) -> str:

@@ -1,0 +1,52 @@
+"""What a message says, in words for a person at a service desk.
+
+What belongs here: the kind of a message in Portuguese, and its text without the labels that live messages are
+stored with (domain/webhook_message_types.py). What does not: markup.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from whatsapp_pipeline.console import words
+from whatsapp_pipeline.store.conversations.message_stream import StreamMessage
+
+# How a live message is stored: `[type: content]`, and below it what led to the message.
+_LABEL = re.compile(r"\[([a-z_]{1,40})(?:: (.*?))?\](?=\Z|\n\[(?:referral|product): )", re.DOTALL)
+_LED_HERE = re.compile(r"^\[(referral|product): (.*)\]$", re.MULTILINE)
+_LABEL_BEGINS = re.compile(r"\A\[([a-z_]{1,40})(?=: |\])")
+
+
+class SaidWords(NamedTuple):
+    """A message's words; `label` says what it is where that is no text, as `Localização`."""
+
+    label: str | None
+    text: str | None
+
+
+def said_words(message: StreamMessage) -> SaidWords:
+    """Return what a message says. An attachment is its own label, which pages show with the file's name."""
+    text = message.text
+    found = None
+    if message.source == "webhook" and text is not None:
+        found = _LABEL.match(text)
+        if found is not None and found[1] == message.type:
+            text = (found[2] or "") + text[found.end() :]
+        text = _LED_HERE.sub(lambda line: f"{words.LED_HERE[line[1]]}: {line[2]}", text).strip("\n")
+    is_labelled = not text or (found is not None and found[1] == message.type)
+    if message.attachment_kind or not is_labelled:
+        return SaidWords(None, text or None)
+    return SaidWords(type_words(message.type), text or None)
+
+
+def type_words(kind: str) -> str:
+    """Return a message's type, or an attachment's kind, in Portuguese."""
+    return (words.ATTACHMENTS | words.MESSAGE_TYPES).get(kind, words.UNKNOWN_TYPE)
+
+
+def labelled(source: str | None, text: str | None) -> str | None:
+    """Return a text, or the beginning of one, with the label of a live message in Portuguese."""
+    if source != "webhook" or text is None:
+        return text
+    return _LABEL_BEGINS.sub(lambda label: f"[{type_words(label[1])}", text)

@@ -1,0 +1,107 @@
+"""What messages without a plain text say on pages."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline_tests.console.people import PreparedPeople
+from whatsapp_pipeline_tests.console.running import RunningConsole, text_of
+
+# Type and stored text of a live message → what its page says of it.
+SAID = [
+    ("image", "[image: foto da tela]", "Imagem não está no arquivo de conversas foto da tela"),
+    ("location", "[location: Rua Exemplo, 10]", "Localização Rua Exemplo, 10"),
+    ("reaction", "[reaction: 👍]", "Reação 👍"),
+    ("interactive", "[interactive: Sim, pode fazer]", "Resposta Sim, pode fazer"),
+    ("contacts", "[contacts: Rui 41 99999-0000\nfim]", "Contato Rui 41 99999-0000 fim"),
+    ("unsupported", "[unsupported]", "Mensagem que o WhatsApp não entrega aqui: veja no celular"),
+    ("flux_capacitor", "[flux_capacitor: 88]", "Mensagem de outro tipo 88"),
+    ("text", "oi\n[referral: Conserto grátis]", "oi Veio do anúncio: Conserto grátis"),
+    ("text", "[text]", "Mensagem sem texto"),
+    ("text", "[image: escrito à mão]", "[image: escrito à mão]"),
+    ("text", "[1] e [2]", "[1] e [2]"),
+]
+
+
+@pytest.mark.parametrize(("kind", "stored", "shown"), SAID)
+def test_a_live_message_is_shown_as_what_it_is(
+    console: RunningConsole, people: PreparedPeople, kind: str, stored: str, shown: str
+) -> None:
+    live = people.edited + 3
+    with connect(console.database_url) as conn, console.client("analyst") as client:
+        conn.execute(
+            "UPDATE conversation_messages SET type = %s, text = %s WHERE id = %s", (kind, stored, live)
+        )
+        try:
+            page = client.get("/customers/7").text
+            paper = client.get("/print/customers/7?since=2025-02-01").text
+        finally:
+            conn.execute(
+                "UPDATE conversation_messages SET type = 'image', text = '[image: foto da tela]'"
+                " WHERE id = %s",
+                (live,),
+            )
+    said = re.search(rf'id="webhook:{live}">(.*?)<p class="meta">', page, re.DOTALL)
+    assert said is not None
+    assert text_of(said[1]) == shown
+    last = text_of(paper.rpartition("<li class=")[2].partition(">")[2])
+    words = last.partition("Cliente ")[2]
+    assert words.replace("[", "").replace("]", "") == shown.replace(
+        " não está no arquivo de conversas", ""
+    ).replace("[", "").replace("]", "")
+
+
+def test_a_call_and_a_message_without_words_are_in_portuguese(
+    console: RunningConsole, people: PreparedPeople
+) -> None:
+    with connect(console.database_url) as conn, console.client("analyst") as client:
+        for kind, shown in (("call", "Ligação"), ("system", "Aviso"), ("text", "Mensagem sem texto")):
+            conn.execute(
+                "UPDATE chat_messages SET type = %s, message_text = NULL WHERE id = %s",
+                (kind, people.stranger),
+            )
+            page = client.get(f"/messages/chat:{people.stranger}", follow_redirects=True).text
+            said = re.search(rf'id="chat:{people.stranger}">(.*?)<p class="meta">', page, re.DOTALL)
+            assert said is not None
+            assert text_of(said[1]) == shown
+        conn.execute(
+            "UPDATE chat_messages SET type = 'text', message_text = 'uma pergunta 1' WHERE id = %s",
+            (people.stranger,),
+        )
+
+
+def test_quotes_and_hits_have_labels_in_portuguese(console: RunningConsole, people: PreparedPeople) -> None:
+    quoted, answer = people.edited + 3, people.edited + 2
+    with connect(console.database_url) as conn, console.client("analyst") as client:
+        conn.execute("UPDATE conversation_messages SET reply_to_provider_id = 'k4' WHERE id = %s", (answer,))
+        try:
+            page = client.get(f"/customers/7?around=webhook:{answer}").text
+            hits = client.get("/search?q=foto").text
+        finally:
+            conn.execute(
+                "UPDATE conversation_messages SET reply_to_provider_id = 'k1' WHERE id = %s", (answer,)
+            )
+    assert f'#webhook:{quoted}"><span class="hidden">Em resposta a: </span><bdi>[Imagem: foto' in page
+    assert "[Imagem: <mark>foto</mark> da tela]" in hits
+
+
+def test_a_hit_without_words_says_what_it_is(console: RunningConsole, people: PreparedPeople) -> None:
+    with connect(console.database_url) as conn, console.client("analyst") as client:
+        conn.execute(
+            "UPDATE chat_messages SET type = 'audio', attachment_kind = 'audio', message_text = NULL"
+            " WHERE id = %s",
+            (people.first + 20,),
+        )
+        try:
+            page: httpx.Response = client.get("/search?customer=7&kind=audio")
+        finally:
+            conn.execute(
+                "UPDATE chat_messages SET type = 'text', attachment_kind = NULL,"
+                " message_text = 'mensagem sobre a tela 21' WHERE id = %s",
+                (people.first + 20,),
+            )
+    assert '<p dir="auto">[Áudio]</p>' in page.text
