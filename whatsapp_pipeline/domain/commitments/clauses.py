@@ -165,6 +165,11 @@ _HALVES = {"meio ano": "6 meses", "1 ano e meio": "18 meses"}
 _HALF = re.compile("|".join(rf"\b{half}\b" for half in _HALVES))
 
 
+_DIGIT = re.compile(r"\d")
+_COUNTS = frozenset(_UNITS) | {"meio"}
+_GOING = frozenset({"vou", "vamos", "vai", "quero", "irei", "num"})
+
+
 def _thousands(match: re.Match[str]) -> str:
     return f"{match[1]}{match[2] or 0}00"
 
@@ -186,15 +191,17 @@ _SPELLED = _Spelled()
 def plain(folded: str) -> str:
     """Rewrite a folded clause in the form that rules expect: no slang, numbers in digits."""
     words = [_SPELLED[raw] for raw in folded.split()]
-    text = _TWICE.sub(r"\1", _THOUSANDS.sub(_thousands, " ".join(words)))
-    text = _NUM.sub("nao", text)
-    text = _ORDINAL.sub(lambda match: _WEEKDAYS[int(match[1])], text)
-    if not _UNITS.keys().isdisjoint(words):
+    text = " ".join(words)
+    # Most clauses have neither a number nor a verb of going, and most patterns need one.
+    if _DIGIT.search(text):
+        text = _TWICE.sub(r"\1", _THOUSANDS.sub(_thousands, text))
+        text = _ORDINAL.sub(lambda match: _WEEKDAYS[int(match[1])], text)
+    if not _COUNTS.isdisjoint(words):
         text = " ".join(_NUMBER.sub(_number, text).split())
-    text = _INFINITIVE.sub(r"\1r", text)
-    if not any(char.isdigit() for char in text) and "meio" not in words:
-        return text
-    return _HALF.sub(lambda match: _HALVES[match[0]], text)
+        text = _HALF.sub(lambda match: _HALVES[match[0]], text)
+    if not _GOING.isdisjoint(words):
+        text = _INFINITIVE.sub(r"\1r", _NUM.sub("nao", text))
+    return text
 
 
 def sentences(text: str) -> list[Sentence]:

@@ -53,8 +53,8 @@ class Mention(NamedTuple):
 
 # The kinds that a word may belong to, as bits. Most messages have no such word, so their clauses are not
 # read.
-_PRICE, _LENGTH, _DUE, _DATE, _FETCHED, _APPROVAL, _REFUSAL, _PAYMENT, _TAKING, _SHOWN = (
-    1 << bit for bit in range(10)
+_PRICE, _LENGTH, _DUE, _DATE, _FETCHED, _APPROVAL, _REFUSAL, _PAYMENT, _TAKING, _SHOWN, _IF = (
+    1 << bit for bit in range(11)
 )
 _TRIGGERS = (
     (_PRICE, "price"),
@@ -67,6 +67,7 @@ _TRIGGERS = (
     (_PAYMENT, "payment"),
     (_TAKING, "taking"),
     (_SHOWN, "shown"),
+    (_IF, "condition"),
 )
 _CUSTOMER = _APPROVAL | _REFUSAL | _PAYMENT | _TAKING
 _COMPILED = tuple((bit, trigger(name)) for bit, name in _TRIGGERS)
@@ -342,19 +343,21 @@ def _dates_of_work(text: str, warranties: set[str | None]) -> list[when.When]:
 def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
     kinds: dict[Kind, Mention] = {}
     offered: Mention | None = None  # "quarta está bom para eu pegar? então combinado"
-    undecided = any(_UNDECIDED.search(sentence.text) for sentence in found)
     for sentence in found:
         unsure = False
         for number, clause in enumerate(sentence.clauses):
-            unsure = unsure or bool(_CONDITION.search(clause.text))
+            bits = _bits(clause.text.split())
+            unsure = unsure or bool(bits & _IF and _CONDITION.search(clause.text))
+            if not bits & _CUSTOMER and not offered:
+                continue
             if unsure or _asked(sentence, number) or (_QUESTION_WORD.search(clause.text) and sentence.asks):
-                offered = offered or next(_taken(clause, "", _bits(clause.text.split())), None)
+                offered = offered or next(_taken(clause, "", bits), None)
                 continue
             if offered and offered.due and _SETTLED.search(clause.text):
                 kinds.setdefault(offered.kind, offered)
             following = sentence.clauses[number + 1].text if number + 1 < len(sentence.clauses) else ""
             before = sentence.clauses[number - 1].text if number else ""
-            for mention in _said(clause, following, undecided=undecided):
+            for mention in _said(clause, following, bits, found):
                 if mention.kind == "pickup_agreed" and mention.due is None and not kinds:
                     mention = _dated(mention, before)  # noqa: PLW2901  # the same mention with its date
                 known = kinds.get(mention.kind)
@@ -378,19 +381,27 @@ _SETTLED = re.compile(r"\b(?:combinado|fechado|fechou|marcado|entao vou|entao pa
 _AGREED = re.compile(r"fechou|combinado|bora")
 
 
-def _said(clause: Clause, following: str, *, undecided: bool) -> Iterator[Mention]:
+def _is_undecided(found: list[Sentence]) -> bool:
+    """Whether the customer leaves a decision for later: "vou pensar"."""
+    return any(_UNDECIDED.search(sentence.text) for sentence in found)
+
+
+def _decision(text: str, following: str, bits: int) -> Kind | None:
+    """Return what a clause decides about a quote."""
+    if bits & _REFUSAL and _REFUSED.search(text) and not _NO_REFUSAL.search(text):
+        # "não quero trocar a placa, quero saber se dá pra recuperar"
+        return None if _WANTS_ELSE.match(following) else "quote_refused"
+    if bits & _APPROVAL and _APPROVED.search(text) and not _NO_APPROVAL.search(text):
+        # "fechou, vou pegar quinta"
+        return None if _AGREED.fullmatch(text) and _PICKUP.search(following) else "quote_approved"
+    return None
+
+
+def _said(clause: Clause, following: str, bits: int, found: list[Sentence]) -> Iterator[Mention]:
     text, place = clause.text, (clause.start, clause.end)
-    bits = _bits(text.split())
-    if not undecided and bits & (_REFUSAL | _APPROVAL):
-        if bits & _REFUSAL and _REFUSED.search(text) and not _NO_REFUSAL.search(text):
-            if _WANTS_ELSE.match(following):  # "não quero trocar a placa, quero saber se dá pra recuperar"
-                return
-            yield Mention("quote_refused", "customer", *place)
-        elif bits & _APPROVAL and _APPROVED.search(text) and not _NO_APPROVAL.search(text):
-            if _AGREED.fullmatch(text) and _PICKUP.search(following):  # "fechou, vou pegar quinta"
-                yield from _taken(clause, following, bits)
-                return
-            yield Mention("quote_approved", "customer", *place)
+    decision = _decision(text, following, bits) if bits & (_REFUSAL | _APPROVAL) else None
+    if decision and not _is_undecided(found):
+        yield Mention(decision, "customer", *place)
     if bits & _PAYMENT and _PAID.search(text) and not _NOT_PAID.search(text):
         dates = when.dates(text) if not re.search(r"\b(?:ja|acabei|ontem|fei(?:to|ta)|\w+ei)\b", text) else []
         due = dates[0].code.partition("@")[0] if dates else None
