@@ -272,6 +272,7 @@ NO_DATE = "não informada"
 RESULTS_MESSAGES = "Mensagens"
 RESULTS_CUSTOMERS = "Clientes"
 RESULTS_ORDERS = "Ordens de serviço"
+DID_YOU_MEAN = "Você quis dizer"
 NOTHING_FOUND = "Nenhuma mensagem encontrada."
 SEARCH_START = (
     "Escreva um nome, parte de um telefone, o número de uma OS ou palavras de uma mensagem. "

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from whatsapp_pipeline.console.pages import search
+from whatsapp_pipeline.store.chats.search_words import add_new_words
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
 from whatsapp_pipeline.store.operations.console_views import view_subject
@@ -283,6 +284,17 @@ def test_a_common_term_asks_for_less_and_offers_the_newest(
     assert "mensagens demais" not in page
     for narrow in ({"customer": "7"}, {"since": "2025-01-01", "until": "2025-01-31"}):
         assert len(_hits(analyst.get("/search", params={"q": "tela", **narrow}).text)) == 20
+
+
+def test_a_search_with_a_typo_says_what_it_took_it_for(
+    console: RunningConsole, analyst: httpx.Client
+) -> None:
+    with connect(console.database_url) as conn:
+        add_new_words(conn)
+    page = analyst.get("/search", params={"q": "orsamemto"}).text
+    assert "<mark>orçamento</mark>" in page
+    assert 'Você quis dizer <a href="/search?q=or%C3%A7amento"><bdi>orçamento</bdi></a>?' in page
+    assert "Você quis dizer" not in analyst.get("/search", params={"q": "orcamento"}).text
 
 
 @pytest.mark.parametrize(

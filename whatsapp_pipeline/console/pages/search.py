@@ -7,8 +7,10 @@ or an order that the form names in words (`who`, `os`) becomes an id in the addr
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from difflib import get_close_matches
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -20,6 +22,7 @@ from whatsapp_pipeline.console.message_words import labelled, type_words
 from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.order import shown_order
 from whatsapp_pipeline.domain.phone_parts import phone_key_parts
+from whatsapp_pipeline.domain.vocabulary import fold_ascii
 from whatsapp_pipeline.store.chats.search import (
     MARK_END,
     MARK_START,
@@ -31,6 +34,7 @@ from whatsapp_pipeline.store.chats.search import (
     find_messages,
     parse_words,
 )
+from whatsapp_pipeline.store.chats.search_words import unknown_words
 from whatsapp_pipeline.store.contacts.directory import customer_names, customers_like, orders_numbered
 from whatsapp_pipeline.templates.render import marked
 
@@ -38,6 +42,9 @@ _PAGE_SIZE = 20
 _LISTED = 8
 # Ranking reads every message that holds the words; this many take about 200 ms.
 _TOO_COMMON = 30_000
+# How alike a word that was typed and the one that was found for it are.
+_ALIKE = 0.6
+_MARKED = re.compile(f"{MARK_START}([^{MARK_END}]*){MARK_END}")
 SIDES = ("from", "to", "unsent", "notification")
 KINDS = ("image", "audio", "video", "document", "sticker", "contact", "location")
 
@@ -129,6 +136,7 @@ def show_search(page: Page) -> Response:
         orders=orders,
         hits=[(hit, _address(hit), _snippet(hit)) for hit in hits],
         is_too_common=found is None,
+        meant=_meant(page, query, hits) if hits else None,
         next=query.address(following) if following else None,
         sides=SIDES,
         kinds=KINDS,
@@ -146,6 +154,21 @@ def find_hits(page: Page, query: SearchWords) -> tuple[list[PageHit], str | None
         return hits, None
     last = hits[_PAGE_SIZE - 1]
     return hits[:_PAGE_SIZE], f"{last.score!r}~{last.source}:{last.message_id}"
+
+
+def _meant(page: Page, query: SearchWords, hits: Sequence[PageHit]) -> SearchWords | None:
+    """Return the query with its unknown words replaced by those that were found for them, or None."""
+    unknown = [] if query.phrase else unknown_words(page.conn, query.words)
+    found = {fold_ascii(word): word.lower() for hit in hits for word in _MARKED.findall(hit.snippet)}
+    typed = query.words
+    for word in re.findall(r"\w+", query.words):
+        if fold_ascii(word) not in unknown:
+            continue
+        alike = get_close_matches(fold_ascii(word), found, n=1, cutoff=_ALIKE)
+        if not alike:
+            return None
+        typed = re.sub(rf"\b{re.escape(word)}\b", found[alike[0]], typed)
+    return replace(query, words=typed, after=None) if typed != query.words else None
 
 
 def _chosen(page: Page, query: SearchWords) -> Response:
@@ -177,6 +200,7 @@ def _chosen(page: Page, query: SearchWords) -> Response:
         orders=[],
         hits=[],
         is_too_common=False,
+        meant=None,
         next=None,
         sides=SIDES,
         kinds=KINDS,

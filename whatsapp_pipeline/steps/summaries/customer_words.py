@@ -13,10 +13,17 @@ from whatsapp_pipeline.domain.summaries.wording import (
     say_duration,
 )
 
+FEWEST_FOR_PERCENTILE = 5
+"""Of fewer replies than this, the 90th percentile is only the slowest one and is left out."""
+
 
 def metrics(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """The figures of a summary as (name, value) in Portuguese, without those that are not known."""
-    times = {"Primeira resposta": "first_response", "Respostas": "reply"}
+    facts = summary["facts"] or {}
+    times = (
+        ("Primeira resposta", "first_response", facts.get("first_responses") or 0),
+        ("Respostas", "reply", (facts.get("replies") or {}).get("count") or 0),
+    )
     rows = [
         ("Primeiro contato", say_date(summary["first_interaction_date"])),
         ("Último contato", say_date(summary["last_interaction_date"])),
@@ -26,10 +33,12 @@ def metrics(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("Assuntos", ", ".join(summary["common_topics"]) or "—"),
         ("Sentimento estimado", SENTIMENT_WORDS[summary["sentiment_analysis"]]),
     ]
-    for name, column in times.items():
+    for name, column, count in times:
         median = summary[f"{column}_median_s"]
         if median is not None:
-            value = f"mediana {say_duration(median)}, p90 {say_duration(summary[f'{column}_p90_s'])}"
+            value = f"mediana {say_duration(median)}"
+            if count >= FEWEST_FOR_PERCENTILE:
+                value += f", 9 de cada 10 em até {say_duration(summary[f'{column}_p90_s'])}"
             business = say_duration(summary[f"{column}_median_business_s"])
             rows.append((name, f"{value}, mediana em horário comercial {business}"))
     rows.append(("Em aberto", _open_words(summary)))

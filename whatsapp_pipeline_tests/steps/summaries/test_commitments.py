@@ -111,6 +111,24 @@ def test_the_summary_tells_the_case(empty: Connection) -> None:
         assert said.text not in summary
 
 
+@pytest.mark.parametrize(("replies", "has_percentile"), [(4, False), (5, True)])
+def test_a_percentile_needs_five_replies(empty: Connection, replies: int, *, has_percentile: bool) -> None:
+    add_contact(empty, 1)
+    talk = [
+        Said(10 * number + minute, side, f"mensagem {number}")
+        for number in range(replies)
+        for minute, side in ((0, "from"), (3, "to"))
+    ]
+    add_chat(empty, 1, "a", talk)
+    run(empty)
+    shown = dossier(empty, 1).summary
+    assert shown is not None
+    figures = dict(metrics(shown))
+    assert "mediana 3 min" in figures["Respostas"]
+    assert ("9 de cada 10" in figures["Respostas"]) is has_percentile
+    assert "9 de cada 10" not in figures["Primeira resposta"]  # one conversation
+
+
 def test_increments_give_what_a_rebuild_gives(empty: Connection) -> None:
     add_contact(empty, 1)
     add_contact(empty, 2)
