@@ -262,6 +262,12 @@ LINK_METHODS = {
     "temporal_match": "pela data",
     "equipment_match": "pela data e pelo aparelho",
     "model": "pelo conjunto das evidências",
+    "exact_phone": "pelo telefone do título",
+    "normalized_phone": "pelo telefone do título",
+    "secondary_phone": "pelo telefone fixo",
+    "phone_header": "pelo telefone dentro do arquivo",
+    "order_number": "pelo número de uma OS",
+    "name_match": "pelo nome",
 }
 UNKNOWN_METHOD = "método não registrado"
 CONFIDENCE = "confiança"

@@ -185,7 +185,8 @@ class ApiQueuedItem(BaseModel):
 class ApiReason(BaseModel):
     """One piece of evidence: what it adds to the log odds, and their sum after it."""
 
-    words: str
+    name: str
+    words: str = Field(description="in Portuguese, as the pages say it")
     weight: float
     sum: float
 

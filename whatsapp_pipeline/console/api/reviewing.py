@@ -235,7 +235,10 @@ def _candidates(found: ItemToReview) -> list[ApiCandidate]:
             },
             probability=one.confidence,
             log_odds=one.log_odds,
-            reasons=[ApiReason(words=step.words, weight=step.weight, sum=step.total) for step in one.steps],
+            reasons=[
+                ApiReason(name=step.name, words=step.words, weight=step.weight, sum=step.total)
+                for step in one.steps
+            ],
         )
         for one in shown_candidates(found)
     ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from whatsapp_pipeline.console.evidence_words import evidence_sentence
 from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
 from whatsapp_pipeline.store.links.review_pages import ItemToReview
 
@@ -19,6 +20,7 @@ from whatsapp_pipeline.store.links.review_pages import ItemToReview
 class WeightStep:
     """One reason: what it adds, the sum after it, and its bar in percent of the drawing's width."""
 
+    name: str
     words: str
     weight: float
     total: float
@@ -59,7 +61,8 @@ def shown_candidates(found: ItemToReview) -> list[ShownCandidate]:
             sums[candidate["id"]][-1] if candidate["evidence"] else 0.0,
             [
                 WeightStep(
-                    feature["words"],
+                    feature["name"],
+                    evidence_sentence(feature["name"], feature["value"], feature["words"]),
                     feature["weight"],
                     after,
                     place(min(before, after)),
