@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
@@ -13,61 +15,63 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from starlette.routing import Route
 
+from whatsapp_pipeline import console as console_package
+from whatsapp_pipeline.console.app import create_console_app
+from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.console.pools import ConsolePools
 from whatsapp_pipeline.store.operations.console_logins import ensure_logins
 from whatsapp_pipeline_tests.console.people import PreparedPeople, write_people
 from whatsapp_pipeline_tests.console.running import KEY, LEVELS, RunningConsole, drop_roles, running_console
 
-PARAMETERS = (
-    "q",
-    "phrase",
-    "since",
-    "until",
-    "side",
-    "customer",
-    "order",
-    "kind",
-    "sort",
-    "after",
-    "before",
-    "around",
-    "day",
-    "find",
-    "hit",
-    "id",
-    "note",
-    "saved",
-    "next",
+PAGES = Path(console_package.__file__).parent
+# Every name that a page asks an address or a form for; conversations ask for three in a loop.
+PARAMETERS = sorted(
+    {"around", "before", "after"}
+    | {
+        name
+        for path in PAGES.rglob("*.py")
+        for name in re.findall(r'(?:text|day|get|clean)\(\s*"([a-z_]+)"', path.read_text(encoding="utf-8"))
+    }
 )
-PATHS = (
-    "/",
-    "/account",
-    "/login",
-    "/search",
-    "/customers/7",
-    "/customers/13",
-    "/orders/30415",
-    "/orders/555",
-    "/messages/chat:1",
-    "/chats/chat:1",
-    "/chats/webhook:1",
-    "/print/customers/7",
-    "/export/customers/7",
-    "/print/orders/70",
-    "/export/orders/70",
-    "/login/once/x",
-    "/customers/99999999999999999999",
-    "/customers/-1",
-    "/customers/7%00",
-    "/orders/%F0%9F%98%80",
-    "/orders/..%2F..",
-    "/messages/chat:%00",
-    "/static/console.css",
-    "/static/..%2F..%2Fapp.py",
-    "/static/",
-    "/orders/" + "9" * 300,
-)
+_APP: Any = create_console_app(ConsoleConfig(), ConsolePools({}, zone="UTC"), KEY)
+ROUTES = [
+    (route.path, method)
+    for route in _APP._app.routes  # inside of the guard
+    if isinstance(route, Route)
+    for method in route.methods or ()
+    if method in {"GET", "POST"}
+]
+# What stands in the place of each part of a route: things that exist, and what nobody means.
+PARTS = {
+    "id": ("7", "13", "70", "1", "99999999999999999999", "-1", "7%00", "x"),
+    "ref": ("chat:1", "webhook:1", "chat:131", "chat:%00", "mail:1", "chat:99999999999999999999"),
+    "number": ("30415", "555", "%F0%9F%98%80", "..%2F..", "9" * 300),
+    "number:path": ("30415", "555", "-", "%F0%9F%98%80", "..%2F..", "9" * 300, "a/b"),
+    "source": ("chat", "webhook", "mail", "%00"),
+    "session": ("1", "0", "99999999999", "x"),
+    "link": ("x", "%00", "9" * 300),
+}
+_LEFT_OUT = {"/logout"}  # it ends the session of the test's users
+
+
+def _paths(method: str) -> st.SearchStrategy[str]:
+    """Return addresses of every route, with parts that exist and parts that do not."""
+
+    def filled(pattern: str) -> st.SearchStrategy[str]:
+        pieces = re.split(r"\{([^}]+)\}", pattern)  # every second one is the name of a part
+        return st.tuples(
+            *(
+                st.sampled_from(PARTS[piece]) if place % 2 else st.just(piece)
+                for place, piece in enumerate(pieces)
+            )
+        ).map("".join)
+
+    patterns = [path for path, of in ROUTES if of == method and path not in _LEFT_OUT]
+    return st.sampled_from(patterns).flatmap(filled)
+
+
 _HOSTILE = [
     "",
     "%",
@@ -134,13 +138,13 @@ def clients(console: RunningConsole, people: PreparedPeople) -> Iterator[dict[st
 
 
 @settings(
-    max_examples=150,
+    max_examples=250,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     database=None,
 )
 @given(
-    path=st.sampled_from(PATHS),
+    path=_paths("GET") | st.sampled_from(["/static/console.css", "/static/..%2F..%2Fapp.py", "/static/"]),
     query=st.dictionaries(st.sampled_from(PARAMETERS), VALUES, max_size=5),
     level=st.sampled_from(LEVELS),
 )
@@ -161,22 +165,46 @@ def test_no_address_breaks_a_page(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    database=None,
 )
 @given(
-    path=st.sampled_from(
-        ["/login", "/customers/7/note", "/account/password", "/login/once/x", "/", "/search"]
-    ),
-    fields=st.dictionaries(
-        st.sampled_from(["name", "password", "next", "note", "new", "again", "current"]), VALUES, max_size=4
-    ),
+    path=_paths("POST"),
+    fields=st.dictionaries(st.sampled_from(PARAMETERS), VALUES, max_size=4),
+    level=st.sampled_from(LEVELS),
 )
-def test_no_form_breaks_a_page(clients: dict[str, httpx.Client], path: str, fields: dict[str, str]) -> None:
+def test_no_form_breaks_a_page(
+    clients: dict[str, httpx.Client], path: str, fields: dict[str, str], level: str
+) -> None:
     body = "&".join(f"{name}={value}" for name, value in fields.items()).encode("utf-8", "surrogatepass")
-    answer = clients["analyst"].post(
+    answer = clients[level].post(
         path, content=body, headers={"content-type": "application/x-www-form-urlencoded"}
     )
     assert answer.status_code < 500, (path, fields)
+
+
+def _every_path(method: str) -> Iterator[str]:
+    """Return the addresses of every route with every choice of its parts."""
+    for pattern in (path for path, of in ROUTES if of == method and path not in _LEFT_OUT):
+        pieces = re.split(r"\{([^}]+)\}", pattern)
+        choices = [PARTS[piece] if place % 2 else (piece,) for place, piece in enumerate(pieces)]
+        yield from map("".join, product(*choices))
+
+
+def test_a_reader_reaches_no_message_by_any_route(clients: dict[str, httpx.Client]) -> None:
+    secrets = ("mensagem sobre", "resposta da loja", "texto corrigido", "uma pergunta", "99999-00")
+    seen: Counter[int] = Counter()
+    for path in _every_path("GET"):
+        for query in ("", "?around=chat:1&find=tela&q=tela&who=ana&customer=7&id=70&note=edit"):
+            answer = clients["reader"].get(path + query)
+            seen[answer.status_code] += 1
+            assert [secret for secret in secrets if secret in answer.text] == [], path + query
+    assert max(seen) < 500
+    assert seen[200] > 10
+    # The same addresses show messages to an analyst.
+    assert "mensagem sobre" in clients["analyst"].get("/customers/7?around=chat:1&find=tela").text
 
 
 class _Counted(psycopg.Cursor[Any]):
