@@ -329,6 +329,7 @@ def test_the_form_asks_which_customer_or_order_is_meant(analyst: httpx.Client) -
         "/search?q=tela&amp;customer=7&amp;kind=image",
         "/search?q=tela&amp;customer=8&amp;kind=image",
     ]
+    assert "Ana Conceição Souza (cliente nº 7)" in text_of(part)
     page = analyst.get("/search", params={"q": "tela", "os": "555"}).text
     part = page.partition('id="choices"')[2].partition("</section>")[0]
     assert re.findall(r'href="([^"]+)"', part) == [

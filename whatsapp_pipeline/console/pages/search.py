@@ -176,7 +176,10 @@ def _chosen(page: Page, query: SearchWords) -> Response:
     choices: list[tuple[str, str]] | None = None
     if query.who:
         customers = [
-            (replace(query, who="", customer=id_), name or words.NO_NAME)
+            (
+                replace(query, who="", customer=id_),
+                f"{name or words.NO_NAME} ({words.CUSTOMER_NUMBER.lower()} {id_})",  # names occur twice
+            )
             for id_, name in customers_named(page, query.who)
         ]
         query, choices = _narrowed(customers, query)
