@@ -8,11 +8,13 @@ Rules
 - A deadline or an agreed pick-up is superseded by the next one about the same order.
 - Kept and broken need evidence: a message that says ready, late, paid or collected, or the order's closing
   date.
+- An order that was finished after a quote shows that the quote was approved; one that was turned down or
+  cancelled, that its quotes were refused and its deadlines and pick-ups no longer stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -56,7 +58,10 @@ def national_holidays(state: str | None) -> Callable[[int], frozenset[date]]:
 
 
 def settle(
-    said: Iterable[Said], closed: Mapping[int, date], holidays: Callable[[int], frozenset[date]]
+    said: Iterable[Said],
+    closed: Mapping[int, date],
+    holidays: Callable[[int], frozenset[date]],
+    turned_down: Collection[int] = frozenset(),
 ) -> list[Commitment]:
     """Return one customer's commitments in the order they were made.
 
@@ -64,6 +69,7 @@ def settle(
         said: The mentions of one customer's messages, oldest first, those of one message side by side.
         closed: The closing date of each order that has one.
         holidays: The holidays of a year.
+        turned_down: The orders that were not approved, or cancelled.
     """
     ledger = _Ledger()
     numbers: dict[str, int] = {}
@@ -74,23 +80,28 @@ def settle(
         numbers[one.ref] = numbers.get(one.ref, 0) + 1
         due, at = when.resolve_day(one.mention.due, one.at, holidays) if one.mention.due else (None, None)
         ledger.add(Commitment(one, numbers[one.ref], due, at))
-    return [_by_order(commitment, closed) for commitment in ledger.made]
+    return [_by_order(commitment, closed, turned_down) for commitment in ledger.made]
 
 
-def _by_order(commitment: Commitment, closed: Mapping[int, date]) -> Commitment:
-    """Settle a deadline or pick-up by its order's closing date, where no message did."""
-    order, due = commitment.said.order, commitment.due_on
-    day = closed.get(order) if order is not None else None
-    if (
-        commitment.outcome is not None
-        or day is None
-        or due is None
-        or commitment.said.mention.kind not in {"deadline_promised", "pickup_agreed"}
-        or day < commitment.said.at.date()
-        or day > commitment.said.at.date() + _REACH
-    ):
+_BY_ORDER = frozenset({"price_quoted", "deadline_promised", "pickup_agreed"})
+
+
+def _by_order(commitment: Commitment, closed: Mapping[int, date], turned_down: Collection[int]) -> Commitment:
+    """Settle a quote, deadline or pick-up by what became of its order, where no message did."""
+    order, kind = commitment.said.order, commitment.said.mention.kind
+    if commitment.outcome is not None or order is None or kind not in _BY_ORDER:
         return commitment
-    return replace(commitment, outcome="kept" if day <= due else "broken", outcome_order=order)
+    is_quote = kind == "price_quoted"
+    if order in turned_down:
+        return replace(commitment, outcome="refused" if is_quote else "superseded", outcome_order=order)
+    day, said_on = closed.get(order), commitment.said.at.date()
+    if day is None or not said_on <= day <= said_on + _REACH:
+        return commitment
+    if is_quote:
+        return replace(commitment, outcome="approved", outcome_order=order)
+    if commitment.due_on is None:
+        return commitment
+    return replace(commitment, outcome="kept" if day <= commitment.due_on else "broken", outcome_order=order)
 
 
 class _Ledger:

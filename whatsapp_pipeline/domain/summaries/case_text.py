@@ -107,8 +107,9 @@ def offer(commitments: Sequence[Commitment]) -> Claim | None:
     if quotes:
         parts.append(f"passou {say_quotes(quotes)} em {say_date(quotes[-1].said.at)}")
     if deadlines:
-        kept = {"kept": " e cumpriu", "broken": " e não cumpriu"}.get(deadlines[-1].outcome or "", "")
-        parts.append(f"prometeu o serviço para {say_due(deadlines[-1])}{kept}")
+        verbs = {"kept": "cumpriu o prazo de", "broken": "não cumpriu o prazo de"}
+        verb = verbs.get(deadlines[-1].outcome or "", "prometeu o serviço para")
+        parts.append(f"{verb} {say_due(deadlines[-1])}")
     if warranties and warranties[-1].said.mention.length:
         parts.append(f"deu garantia de {say_length(warranties[-1].said.mention.length)}")
     if pickups:
@@ -130,15 +131,29 @@ def decision(commitments: Sequence[Commitment]) -> Claim | None:
     payments = _latest(commitments, "payment_announced")
     pickups = _latest(commitments, "pickup_agreed", "customer")
     parts = []
+    quoted = max(
+        (one.said.at for one in commitments if one.said.mention.kind == "price_quoted"), default=None
+    )
     for one in decided:
-        verb = "aprovou" if one.said.mention.kind == "quote_approved" else "recusou"
-        parts.append(f"{verb} o orçamento em {say_date(one.said.at)}")
+        approved = one.said.mention.kind == "quote_approved"
+        # A price that comes after the decision is another one, or what the work cost in the end.
+        what = (
+            "o orçamento"
+            if quoted is None or quoted <= one.said.at
+            else "o serviço"
+            if approved
+            else "um orçamento anterior"
+        )
+        parts.append(f"{'aprovou' if approved else 'recusou'} {what} em {say_date(one.said.at)}")
     if payments:
         confirmed = ", confirmado pela loja" if payments[-1].outcome == "kept" else ""
         parts.append(f"falou do pagamento em {say_date(payments[-1].said.at)}{confirmed}")
     if pickups:
         on = f" em {say_due(pickups[-1])}" if pickups[-1].due_on else ""
-        parts.append(f"ficou de buscar o aparelho{on}")
+        offered = [one.said.at for one in commitments if one.said.mention.side == "staff"]
+        # Before the shop offered anything, the customer may well bring the device.
+        before = bool(on) and (not offered or pickups[-1].said.at < min(offered))
+        parts.append(f"ficou de {'passar na loja' if before else 'buscar o aparelho'}{on}")
     if not parts:
         return None
     used = [*decided, *payments[-1:], *pickups[-1:]]

@@ -34,7 +34,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "2"
+TEXT_VERSION = "3"
 NOTHING_OPEN = "Nada em aberto."
 
 _CHANGE = 0.2
@@ -111,7 +111,7 @@ def _contact(facts: Facts) -> Claim:
 def _sentiment(facts: Facts) -> Claim | None:
     if facts.mood is None or facts.sentiment == "neutral":
         return None
-    text = f"Mostrou {'satisfação' if facts.sentiment == 'positive' else 'insatisfação'} com a loja"
+    text = f"O cliente mostrou {'satisfação' if facts.sentiment == 'positive' else 'insatisfação'} com a loja"
     if facts.mood_change is not None and abs(facts.mood_change) >= _CHANGE:
         text += f"; a última conversa foi {'melhor' if facts.mood_change > 0 else 'pior'} que as anteriores"
     return Claim(kind="sentiment", text=text + ".", messages=unique_refs(facts.mood_ref), orders=[])

@@ -44,7 +44,7 @@ from whatsapp_pipeline.store.summaries.summary_work import (
 )
 
 # Part of the input hash: raised when a statement computes something else from the same messages.
-METRICS_VERSION = "5"
+METRICS_VERSION = "6"
 _PART_MESSAGES = 100_000
 _TOPICS_KEPT = 5
 _SPEAKERS = {"from": "customer", "to": "staff"}
@@ -206,7 +206,11 @@ def _settle(part: MeasuredPart, options: SummaryOptions) -> dict[int, list[Commi
     """Return the commitments of the part's customers and of the staff with their state."""
     closed = commitments.orders_closed(part)
     holidays = national_holidays(options.hours.state)
-    return {contact: settle(said, closed, holidays) for contact, said in commitments.mentions_of_part(part)}
+    turned_down = commitments.orders_turned_down(part)
+    return {
+        contact: settle(said, closed, holidays, turned_down)
+        for contact, said in commitments.mentions_of_part(part)
+    }
 
 
 def _rounded(value: Decimal | None) -> float | None:

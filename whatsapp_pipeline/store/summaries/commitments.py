@@ -86,6 +86,17 @@ def orders_closed(part: MeasuredPart) -> dict[int, date]:
     )
 
 
+def orders_turned_down(part: MeasuredPart) -> frozenset[int]:
+    """Return the staged part's orders that were not approved, or cancelled."""
+    rows = part.conn.execute(
+        """
+        SELECT id FROM ordens_servico
+         WHERE id IN (SELECT id_ordem_servico FROM work_sessions) AND situacao::text IN ('4', '7')
+        """
+    )
+    return frozenset(order for (order,) in rows)
+
+
 def save_commitments(part: MeasuredPart, found: Iterable[tuple[int, Commitment]]) -> int:
     """Replace the commitments of the part's contacts; return how many rows were written or removed."""
     conn = part.conn

@@ -165,6 +165,16 @@ def test_only_evidence_breaks_a_promise() -> None:
     assert settle(said, {6: date(2025, 3, 9)}, HOLIDAYS)[0].outcome is None  # another order's date
 
 
+def test_an_order_shows_what_became_of_its_quote() -> None:
+    said = _said(1, 4, "fica 350, pronto sexta", "staff", order=5)
+    assert [one.outcome for one in settle(said, {5: date(2025, 3, 9)}, HOLIDAYS)] == ["approved", "broken"]
+    assert [one.outcome for one in settle(said, {5: date(2025, 3, 3)}, HOLIDAYS)] == [None, None]  # before
+    assert [one.outcome for one in settle(said, {}, HOLIDAYS, {5})] == ["refused", "superseded"]
+    assert [one.outcome for one in settle(said, {}, HOLIDAYS, {6})] == [None, None]
+    answered = [*said, *_said(2, 5, "pode fazer", "customer", order=5)]
+    assert settle(answered, {}, HOLIDAYS, {5})[0].outcome == "approved"  # what was said stands
+
+
 def test_a_promise_about_another_order_is_another_promise() -> None:
     said = [
         *_said(1, 4, "fica pronto sexta", "staff", order=5),

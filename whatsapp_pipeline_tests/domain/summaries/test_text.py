@@ -167,6 +167,20 @@ def test_a_decision_answers_the_quote() -> None:
     assert texts["open"] == "Nada em aberto."
 
 
+def test_a_price_after_the_decision_does_not_reopen_it() -> None:
+    said = [
+        Said("chat:1", datetime(2025, 1, 5, 10), read_commitments("passo aí depois do almoço")[0], 7),
+        Said("chat:2", datetime(2025, 1, 5, 15), read_commitments("pode fazer")[0], 7),
+        Said("chat:3", datetime(2025, 1, 8, 11), read_commitments("ficou em R$ 360,00")[0], 7),
+    ]
+    closed = {7: datetime(2025, 1, 8).date()}
+    texts = _texts(commitments=settle(said, closed, national_holidays(None)))
+    assert texts["decision"] == (
+        "O cliente aprovou o serviço em 05/01/2025 e ficou de passar na loja em 05/01/2025."
+    )
+    assert texts["open"] == "Nada em aberto."
+
+
 @pytest.mark.parametrize(
     ("replies", "text"),
     [
@@ -184,5 +198,5 @@ def test_a_neutral_mood_is_not_worth_a_sentence() -> None:
     assert "sentiment" not in _texts(mood=0.1, mood_ref="chat:1")
     texts = _texts(mood=-0.5, mood_ref="chat:1", sentiment="negative", mood_change=-0.3)
     assert texts["sentiment"] == (
-        "Mostrou insatisfação com a loja; a última conversa foi pior que as anteriores."
+        "O cliente mostrou insatisfação com a loja; a última conversa foi pior que as anteriores."
     )

@@ -219,7 +219,7 @@ def test_patterns_over_customers(
     add_contact(empty, 2, "Bia Teste")
     chat = add_chat(empty, 1, "a", [Said(0, "from", "quanto fica?"), Said(10, "to", "fica 350")])
     add_chat(empty, 2, "b", [*TALK[:2], Said(2 * DAY, "from", "vou pensar")])
-    add_order(empty, chat, 1, 30123, "3")
+    add_order(empty, chat, 1, 30123, "1")
     empty.execute(
         "INSERT INTO ordens_servico"
         " (id, numero_ordem_servico, situacao, equipamento, data_emissao, id_contato)"
