@@ -199,11 +199,12 @@ def test_everything_that_starts_by_itself_says_what_it_does() -> None:
 def test_every_asset_links_to_the_lines_that_make_it() -> None:
     found = _code_references(build_defs(with_erp=True))
     assert len(found) >= 10
+    decorators = ("@dg.", "    @dg.", "@month_asset(", "@pipeline_asset(", "def ")
     for name, reference in found.items():
         assert isinstance(reference, dg.LocalFileCodeReference)
         lines = Path(reference.file_path).read_text(encoding="utf-8").splitlines()
         # The line of the decorator; the function is below it, after its arguments.
-        assert lines[(reference.line_number or 0) - 1].startswith(("@dg.", "    @dg.", "def ")), name
+        assert lines[(reference.line_number or 0) - 1].startswith(decorators), name
 
 
 @pytest.mark.parametrize("tree", ["github.com/company/shop/tree/v1", "git.example.com/a/b/shop/-/tree/v1"])

@@ -11,9 +11,8 @@ from pydantic import Field
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import lineage
+from whatsapp_pipeline.assets.declare import month_asset
 from whatsapp_pipeline.assets.materialize import (
-    GROUP,
-    OWNERS,
     Events,
     Metadata,
     StepConfig,
@@ -22,9 +21,7 @@ from whatsapp_pipeline.assets.materialize import (
     preview,
     run_months,
 )
-from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
 from whatsapp_pipeline.domain.masking import mask_text, mask_title
-from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.operations import gates
@@ -71,18 +68,7 @@ class LoadConfig(StepConfig):
     )
 
 
-@dg.asset(
-    partitions_def=MONTHS,
-    backfill_policy=RANGED,
-    group_name=GROUP,
-    io_manager_key=table_frames.KEY,
-    tags={"subject": "chats"},
-    kinds={"python", "file", "postgres"},
-    owners=OWNERS,
-    code_version="1",
-    output_required=False,
-    metadata={"dagster/table_name": "chat_files"},
-)
+@month_asset("chats", table="chat_files", kinds=("python", "file", "postgres"))
 def chat_file_index(
     context: dg.AssetExecutionContext, config: IndexConfig, database: Database, archive: Archive
 ) -> Events:
@@ -129,18 +115,12 @@ def chat_file_index(
     )
 
 
-@dg.asset(
-    partitions_def=MONTHS,
-    backfill_policy=RANGED,
-    group_name=GROUP,
-    io_manager_key=table_frames.KEY,
-    tags={"subject": "chats"},
-    kinds={"python", "file", "postgres"},
-    owners=OWNERS,
-    code_version="1",
-    output_required=False,
+@month_asset(
+    "chats",
+    table="chat_messages",
+    kinds=("python", "file", "postgres"),
     deps=[chat_file_index, "order_links"],
-    metadata={"dagster/table_name": "chat_messages", **lineage.CHAT_MESSAGES},
+    metadata=lineage.CHAT_MESSAGES,
 )
 def chat_messages(
     context: dg.AssetExecutionContext, config: LoadConfig, database: Database, archive: Archive

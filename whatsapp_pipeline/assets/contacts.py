@@ -15,6 +15,7 @@ from pydantic import Field
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import lineage
+from whatsapp_pipeline.assets.declare import pipeline_asset
 from whatsapp_pipeline.assets.materialize import (
     GROUP,
     OWNERS,
@@ -70,16 +71,7 @@ def _forget_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> N
         remove_old_passes(root, settings.load_settings().erp_backup_keep, log=context.log)
 
 
-@dg.asset(
-    group_name=GROUP,
-    io_manager_key=table_frames.KEY,
-    tags={"subject": "contacts", "source": "tiny"},
-    kinds={"python", "postgres"},
-    owners=OWNERS,
-    code_version="1",
-    output_required=False,
-    metadata={"dagster/table_name": "contatos"},
-)
+@pipeline_asset("contacts", table="contatos", tags={"source": "tiny"}, output_required=False)
 def tiny_contacts(
     context: dg.AssetExecutionContext, config: ErpConfig, database: Database, erp: Erp
 ) -> Events:
@@ -112,16 +104,8 @@ def tiny_contacts(
     _forget_old_pages(context, config)
 
 
-@dg.asset(
-    group_name=GROUP,
-    io_manager_key=table_frames.KEY,
-    tags={"subject": "contacts", "source": "tiny"},
-    kinds={"python", "postgres"},
-    owners=OWNERS,
-    code_version="1",
-    output_required=False,
-    deps=[tiny_contacts],
-    metadata={"dagster/table_name": "ordens_servico"},
+@pipeline_asset(
+    "contacts", table="ordens_servico", tags={"source": "tiny"}, deps=[tiny_contacts], output_required=False
 )
 def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: Database, erp: Erp) -> Events:
     """The ERP's service orders in `ordens_servico`, for databases that no other program fills.
@@ -146,16 +130,12 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
     _forget_old_pages(context, config)
 
 
-@dg.asset(
-    group_name=GROUP,
-    io_manager_key=table_frames.KEY,
-    tags={"subject": "contacts"},
-    kinds={"python", "postgres"},
-    owners=OWNERS,
-    code_version="1",
-    output_required=False,
+@pipeline_asset(
+    "contacts",
+    table="contact_phones",
     deps=["contatos", tiny_contacts],
-    metadata={"dagster/table_name": "contact_phones", **lineage.NORMALIZED_CONTACTS},
+    output_required=False,
+    metadata=lineage.NORMALIZED_CONTACTS,
 )
 def normalized_contacts(
     context: dg.AssetExecutionContext,

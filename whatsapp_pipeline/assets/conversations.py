@@ -8,6 +8,7 @@ What belongs here: the assets and their configuration. What does not: the work (
 import dagster as dg
 from pydantic import Field
 
+from whatsapp_pipeline.assets.declare import pipeline_asset
 from whatsapp_pipeline.assets.materialize import (
     GROUP,
     OWNERS,
@@ -18,7 +19,6 @@ from whatsapp_pipeline.assets.materialize import (
     preview,
 )
 from whatsapp_pipeline.domain.masking import mask_name
-from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 from whatsapp_pipeline.store import catalog
@@ -49,16 +49,7 @@ class ConversationsConfig(dg.Config):
     )
 
 
-@dg.asset(
-    group_name=GROUP,
-    io_manager_key=table_frames.KEY,
-    tags={"subject": "conversations"},
-    kinds={"python", "postgres"},
-    owners=OWNERS,
-    code_version="1",
-    deps=[webhook_inbox],
-    metadata={"dagster/table_name": "conversation_messages"},
-)
+@pipeline_asset("conversations", table="conversation_messages", deps=[webhook_inbox])
 def conversations(
     context: dg.AssetExecutionContext,
     config: ConversationsConfig,

@@ -20,17 +20,14 @@ from whatsapp_pipeline.assets.contacts import (
     tiny_orders,
     without_erp,
 )
+from whatsapp_pipeline.assets.declare import month_asset
 from whatsapp_pipeline.assets.materialize import (
-    GROUP,
-    OWNERS,
     Events,
     Metadata,
     StepConfig,
     preview,
     run_months,
 )
-from whatsapp_pipeline.assets.partitions import MONTHS, RANGED
-from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations.gates import refuse_red
@@ -70,18 +67,11 @@ def _review_link() -> Metadata:
     return {"review_queue": dg.MetadataValue.url(f"{settings.load_settings().console_url}/review")}
 
 
-@dg.asset(
-    partitions_def=MONTHS,
-    backfill_policy=RANGED,
-    group_name=GROUP,
-    io_manager_key=table_frames.KEY,
-    tags={"subject": "links"},
-    kinds={"python", "postgres"},
-    owners=OWNERS,
-    code_version="1",
-    output_required=False,
+@month_asset(
+    "links",
+    table="chat_files",
     deps=[chat_file_index, normalized_contacts, "ordens_servico", tiny_orders],
-    metadata={"dagster/table_name": "chat_files", **lineage.CONTACT_LINKS},
+    metadata=lineage.CONTACT_LINKS,
 )
 def contact_links(
     context: dg.AssetExecutionContext,
@@ -130,18 +120,11 @@ def contact_links(
     )
 
 
-@dg.asset(
-    partitions_def=MONTHS,
-    backfill_policy=RANGED,
-    group_name=GROUP,
-    io_manager_key=table_frames.KEY,
-    tags={"subject": "links"},
-    kinds={"python", "postgres"},
-    owners=OWNERS,
-    code_version="1",
-    output_required=False,
+@month_asset(
+    "links",
+    table="chat_sessions",
     deps=[contact_links, "ordens_servico", tiny_orders],
-    metadata={"dagster/table_name": "chat_sessions", **lineage.ORDER_LINKS},
+    metadata=lineage.ORDER_LINKS,
 )
 def order_links(
     context: dg.AssetExecutionContext,

@@ -8,10 +8,10 @@ import dagster as dg
 from pydantic import Field
 
 from whatsapp_pipeline import clock, settings
+from whatsapp_pipeline.assets.declare import pipeline_asset
 from whatsapp_pipeline.assets.history import run_history
-from whatsapp_pipeline.assets.materialize import GROUP, OWNERS, preview
+from whatsapp_pipeline.assets.materialize import preview
 from whatsapp_pipeline.backups import backup_options
-from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations import backup
@@ -25,14 +25,7 @@ class BackupConfig(dg.Config):
     reason: str = Field(default="daily", description="What the list of backups shall say of it.")
 
 
-@dg.asset(
-    group_name=GROUP,
-    io_manager_key=table_frames.KEY,
-    tags={"subject": "operations"},
-    kinds={"postgres", "file"},
-    owners=OWNERS,
-    code_version="1",
-)
+@pipeline_asset("operations", kinds=("postgres", "file"))
 def database_backup(
     context: dg.AssetExecutionContext, config: BackupConfig, database: Database
 ) -> dg.MaterializeResult[None]:
@@ -68,15 +61,7 @@ class ReportConfig(dg.Config):
     month: str | None = Field(default=None, description="One month, YYYY-MM. Left out: all of them.")
 
 
-@dg.asset(
-    group_name=GROUP,
-    io_manager_key=table_frames.KEY,
-    tags={"subject": "operations"},
-    kinds={"html", "file"},
-    owners=OWNERS,
-    code_version="1",
-    deps=["customer_summaries"],
-)
+@pipeline_asset("operations", kinds=("html", "file"), deps=["customer_summaries"])
 def qa_report(
     context: dg.AssetExecutionContext,
     config: ReportConfig,
