@@ -243,6 +243,7 @@ def _module(path: Path) -> str:
 
 
 def other_text() -> str:
-    """Return what names code without being Python: configuration and templates."""
-    paths = [PROJECT_ROOT / "pyproject.toml", PROJECT_ROOT / "dagster.yaml", *PACKAGE.rglob("*.html")]
+    """Return what names code without being Python: configuration, templates and the notebook."""
+    files = ("pyproject.toml", "dagster.yaml", "docs/notebook.ipynb")
+    paths = [*(PROJECT_ROOT / name for name in files), *PACKAGE.rglob("*.html")]
     return "\n".join(path.read_text(encoding="utf-8") for path in paths)

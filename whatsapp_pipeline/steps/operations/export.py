@@ -9,7 +9,6 @@ A file is written beside its place and moved there when it is whole, readable by
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,14 +171,12 @@ def _style(kind: pl.DataType, moment: object, day: object) -> object:
 
 
 def _write_parquet(path: Path, chunks: Iterable[pl.DataFrame]) -> None:
-    # Each chunk is a file of its own, and polars joins them without holding all of them.
+    # Each chunk is a file of its own, and polars joins them without holding all of them. These files are in
+    # Arrow's format without compression, so that rows are encoded once.
     with TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         parts = []
         for place, chunk in enumerate(chunks):
-            part = Path(folder) / f"{place:06d}.parquet"
-            chunk.write_parquet(part)
+            part = Path(folder) / f"{place:06d}.arrow"
+            chunk.write_ipc(part)
             parts.append(part)
-        if len(parts) == 1:
-            shutil.copyfile(parts[0], path)
-        else:
-            pl.scan_parquet(parts).sink_parquet(path)
+        pl.scan_ipc(parts).sink_parquet(path)
