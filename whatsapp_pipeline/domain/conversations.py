@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from whatsapp_pipeline.domain.phone_texts import plain_phone_text
-from whatsapp_pipeline.domain.phones import parse_phone, without_mobile_prefix
+from whatsapp_pipeline.domain.phones import is_lid, parse_phone, without_mobile_prefix
 from whatsapp_pipeline.domain.webhook_json import clean_text, dumps, id_text
 from whatsapp_pipeline.domain.webhook_message_types import (
     edited_text,
@@ -37,6 +37,8 @@ _BRAZILIAN_MOBILE = re.compile(r"55([1-9][1-9])9?([6-9]\d{7})")
 _USER_ID = re.compile(r"[A-Z]{2}\.\S+")
 _NOT_DIGITS = re.compile(r"\D")
 _NUMBER = re.compile(r"(?<!\d)\d{8,15}(?!\d)", re.ASCII)
+# Some senders write a number with the name of its server.
+_SERVER = re.compile(r"(?<=\d)(?:[.:_]\d+)*@(?:s\.whatsapp\.net|c\.us)", re.ASCII)
 _PHONE_SHAPE = re.compile(r"[\d\s()+.\-]+")
 
 
@@ -53,7 +55,7 @@ class Identity:
         """The phone key that contacts use for this number; None for a user id, group or service number."""
         if self.kind != "wa_id":
             return None
-        phone = parse_phone("+" + _NOT_DIGITS.sub("", self.value))
+        phone = parse_phone("+" + _NOT_DIGITS.sub("", self.canonical))
         return phone.key if phone else None
 
 
@@ -126,14 +128,18 @@ Item: TypeAlias = DeliveredMessage | Status | Other
 
 
 def wa_identity(value: str) -> Identity:
-    """Read a `from` or `wa_id`, which holds a phone (with or without its ninth digit) or a user id.
+    """Read a `from` or `wa_id`: a phone (with or without its ninth digit), a user id or a LID.
 
     All variants of a Brazilian, Mexican or Argentinian mobile number get one canonical form. Other numbers
-    are not changed.
+    are not changed. A LID (privacy identifier) is a user id, never a phone.
     """
     if _USER_ID.fullmatch(value):
         return Identity("user_id", value, f"id:{value}")
+    value = _SERVER.sub("", value)
     plain = plain_phone_text(value)
+    if is_lid(plain):
+        digits = _NOT_DIGITS.sub("", plain.partition("@")[0].partition(":")[0])
+        return Identity("user_id", value, f"id:{digits}")
     if not _PHONE_SHAPE.fullmatch(plain) or not (digits := _NOT_DIGITS.sub("", plain)):
         return Identity("wa_id", value, f"wa:{value}")
     mobile = _BRAZILIAN_MOBILE.fullmatch(digits)
@@ -395,8 +401,11 @@ class _DeliveryReader:
         if not thread:
             thread, name = shared.contacts.complete(sender, alone=shared.one_sender)
         identities = tuple(dict.fromkeys((*thread, *sender)))
+        renaming = _number_change(fields, sender or identities)
+        if renaming is not None:
+            identities = tuple(dict.fromkeys(identities + renaming.old + renaming.new))
         role: Role = "system" if message_type(fields) in _WORDLESS else "user"
-        said = _Spoken(identities, role, "history", name, sender or identities)
+        said = _Spoken(identities, role, "history", name, sender or identities, renaming)
         return self._as_message(shared, item, said)
 
     def _user_id_update(self, shared: _Change, item: object) -> Iterator[Item]:

@@ -289,6 +289,42 @@ def test_a_changed_number_is_one_person_with_one_lead(conn: Connection, tmp_path
     assert one(conn, "SELECT count(*) FROM leads") == one(conn, "SELECT count(*) FROM conversations") == 0
 
 
+def test_a_number_that_changed_in_the_history_is_one_person(conn: Connection) -> None:
+    notice = {**system(BIA, BIA_NEW), "id": "w2"}
+    payloads = [
+        change(
+            "history",
+            history=[{"threads": [{"id": BIA, "messages": [text("w1", "oi", sender=BIA), notice]}]}],
+        ),
+        change(
+            messages=[text("w3", "número novo", sender=BIA_NEW, at=NOON + 2)],
+            contacts=[contact(BIA_NEW, "Bia")],
+        ),
+    ]
+    assert [row[:3] for row in in_every_order(conn, payloads)] == [
+        ("w1", BIA_NEW, "user"), ("w2", BIA_NEW, "system"), ("w3", BIA_NEW, "user")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("server", ["@s.whatsapp.net", ":12@s.whatsapp.net", "@c.us"])
+def test_a_number_with_its_server_is_the_number(conn: Connection, server: str) -> None:
+    payloads = [
+        change(messages=[text("w1", "oi", sender=f"{BIA}{server}")]),
+        change(messages=[text("w2", "de novo", sender=BIA, at=NOON + 1)]),
+    ]
+    assert {row[1] for row in in_every_order(conn, payloads)} == {BIA}
+    keys = one(conn, "SELECT array_agg(DISTINCT phone_key) FROM conversation_identities")
+    assert keys == [BIA[2:4] + BIA[-8:]]
+
+
+@pytest.mark.parametrize("sender", ["246998877665544", "24699887766554", "246998877665544@lid"])
+def test_a_lid_is_a_person_without_a_number(conn: Connection, sender: str) -> None:
+    take(conn, change(messages=[text("w1", "oi", sender=sender)], contacts=[contact(sender, "Nilo")]))
+    assert one(conn, "SELECT external_id, profile_name FROM conversations") == (sender, "Nilo")
+    assert one(conn, "SELECT count(*) FROM leads") == 0
+    assert rows(conn, "SELECT phone_key FROM conversation_identities WHERE phone_key IS NOT NULL") == []
+
+
 def test_back_to_the_old_number(conn: Connection) -> None:
     payloads = [
         change(messages=[{**system(BIA, BIA_NEW), "id": "w1"}]),
