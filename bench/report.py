@@ -1,4 +1,4 @@
-"""What every bench ends with: the machine, a table of rivals measured in one run, as Markdown and as JSON.
+"""The report of every bench: the machine, and a table of competitors of one run, as Markdown and JSON.
 
 Figures of different runs are never put into one table.
 """

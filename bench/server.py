@@ -1,4 +1,4 @@
-"""What the database server's processor did, all its processes together."""
+"""Processor time of the database server, of all its processes together."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What evaluating every check over ten years costs."""
+"""The cost of evaluating every check over ten years."""

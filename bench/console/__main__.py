@@ -202,7 +202,7 @@ def _measure(
         return [(kind, kinds[kind][0](rng)) for kind in rng.choices(list(kinds), weights, k=count)]
 
     def alone(kind: str) -> list[float]:
-        """Return what requests of one kind take when nothing else is asked for."""
+        """Return the latencies of requests of one kind without other load."""
         address = kinds[kind][0]
         wanted = [(kind, address(rng)) for _ in range(round(options.rate * options.alone))]
         return steady(client, wanted, rate=options.rate)[kind]

@@ -1,1 +1,1 @@
-"""What Dagster adds: loading the definitions, starting its UI, launching a month from it."""
+"""The overhead of Dagster: loading the definitions, starting its UI, launching a month."""

@@ -1,4 +1,4 @@
-"""What Dagster adds, measured over its own GraphQL: `python -m bench.dagster_overhead`.
+"""The overhead of Dagster, measured through its GraphQL API: `python -m bench.dagster_overhead`.
 
     python -m bench.dagster_overhead [--runs 3] [--month 2025-02]
 

@@ -1,1 +1,1 @@
-"""The fault drill: whatever goes wrong during a backfill, the end state is that of an undisturbed one."""
+"""The fault drill: after any fault during a backfill, the end state equals that of an undisturbed one."""

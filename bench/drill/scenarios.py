@@ -1,4 +1,4 @@
-"""What goes wrong. Each scenario returns its database's URL and, in words, what was done to it.
+"""The faults. Each scenario returns the URL of its database and a text about the fault.
 
 The end state is compared with the undisturbed run's, or with that of the database a scenario names besides.
 """
@@ -160,7 +160,7 @@ def two_daemons(world: World) -> tuple[str, str]:
     """Let two of Dagster's daemons take the runs of one queued backfill."""
     url = world.database()
     archive = ("run", "--archive", str(world.archive), "--erp", str(world.pages))
-    world.run(url, *archive, "--months", world.months[0])  # contacts and orders, which a backfill rests on
+    world.run(url, *archive, "--months", world.months[0])  # contacts and orders, which a backfill needs
     workspace = str(PROJECT_ROOT / "workspace.yaml")
     queue = [f"{_BIN}/dagster", "job", "backfill", "-w", workspace, "-j", "monthly_chats", "--noprompt"]
     queueing = world.start_program([*queue, "--partitions", ",".join(world.months)], url)
@@ -197,7 +197,7 @@ def _wait_for_runs(url: str, queued: int, daemons: list[subprocess.Popen[str]]) 
 
 
 def clock_set_back(world: World) -> tuple[str, str]:
-    """Leave what a clock a year ahead leaves behind in files and tables, in the middle of a run; go on."""
+    """Leave the files and rows that a clock one year ahead writes, in the middle of a run; continue."""
     url = world.database()
     files = [path for path in world.archive.rglob("*") if path.is_file()]
     times = {path: (path.stat().st_atime_ns, path.stat().st_mtime_ns) for path in files}
@@ -230,7 +230,7 @@ def contacts_changed(world: World) -> tuple[str, str]:
         moved = conn.execute("SELECT count(*) FROM chat_files WHERE match_status <> 'linked'").fetchone()
         conn.execute("UPDATE contatos c SET celular = k.celular FROM kept k WHERE k.id = c.id")
         conn.execute("DROP TABLE kept")
-        conn.execute("DELETE FROM contact_sources")  # the ERP's own record is read anew below
+        conn.execute("DELETE FROM contact_sources")  # the ERP's own record is read again below
     world.finish(url)
     return url, f"all phones changed ({moved[0] if moved else 0} chats unlinked), and changed back"
 
@@ -248,7 +248,7 @@ def wrong_archive(world: World) -> tuple[str, str]:
 
 
 def spool_disk_full(world: World) -> tuple[str, str]:
-    """Fill the disk under the webhook spool; what was refused is sent again when there is room."""
+    """Fill the disk of the webhook spool; refused deliveries are sent again when there is space."""
     url = world.finished_database()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -296,7 +296,7 @@ def _post(port: int, body: bytes) -> int:
         except requests.ConnectionError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.2)  # it starts; only asking tells
+            time.sleep(0.2)  # it starts, which only polling shows
 
 
 def frozen(world: World) -> tuple[str, str]:
@@ -355,7 +355,7 @@ def erased(world: World, tables: Sequence[str] = _ERASED_TABLES) -> tuple[str, s
 
 
 def _kill_at(table: str, url: str, start: Callable[[], subprocess.Popen[str]]) -> None:
-    """Start a program and kill it while it waits to write to a table; raises when it never comes there."""
+    """Start a program and kill it while it waits to write to a table; raises if it never waits."""
     with connect(url) as conn, connect(url) as onlooker, conn.transaction():
         conn.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE".encode())
         waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid)))"

@@ -1,4 +1,4 @@
-"""Where the drill takes place: an archive with its ERP, a server of its own, runs as processes."""
+"""The environment of the drill: an archive with its ERP, a separate server, runs as processes."""
 
 from __future__ import annotations
 

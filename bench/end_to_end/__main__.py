@@ -145,7 +145,7 @@ def main() -> None:
 
 @dataclass
 class _Measured:
-    """What the runs gave."""
+    """The results of the runs."""
 
     plain: list[Run] = field(default_factory=list)
     again: list[Run] = field(default_factory=list)

@@ -119,7 +119,7 @@ def through_dagster(archive_root: str, erp: str, months: list[str]) -> dict[str,
 
 
 def main() -> None:
-    """Run as told and print the seconds as JSON."""
+    """Run with the arguments and print the seconds as JSON."""
     archive_root, erp, months, how = sys.argv[1:5]
     run = plain if how == "plain" else through_dagster
     print(json.dumps(run(archive_root, erp, months.split(","))))

@@ -1,1 +1,1 @@
-"""How well messages are read and found, on labelled files of somebody else."""
+"""Accuracy of reading and finding messages, on labelled files from elsewhere."""

@@ -36,7 +36,7 @@ RAPIDFUZZ_TITLES = 500
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Shares of the titles whose contact is in the table, but for the precisions and the errors."""
+    """Shares of the titles whose contact is in the table; precisions and errors are of all titles."""
 
     top1: float
     best_f1: float
@@ -59,7 +59,7 @@ def figures(answers: Sequence[Answer], truth: Sequence[int | None]) -> Figures:
         [answer[0] is not None and answer[0] == real for answer, real in zip(answers, truth, strict=True)]
     )
     present = sum(real is not None for real in truth)
-    # Answers of one score can't be told apart by a threshold: precision is taken after the last of them.
+    # A threshold can't separate answers with equal scores, so precision is computed after the last of them.
     order = np.argsort(-score, kind="stable")
     hits, count = np.cumsum(right[order]), np.arange(1, len(order) + 1)
     last = np.append(score[order][1:] != score[order][:-1], True)

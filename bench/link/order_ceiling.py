@@ -1,4 +1,4 @@
-"""How well anybody could tell orders that were left together: sessions judged jointly, knowing the generator.
+"""The upper bound for telling orders apart: sessions judged jointly, with knowledge of the generator.
 
     python -m bench.link.order_ceiling [--customers 500] [--sweeps 150]
 

@@ -72,7 +72,7 @@ SIMULATIONS: dict[str, tuple[Simulation, SpokenDays]] = {
 
 
 def usual(shops: int = 24, customers: int = 400) -> OrderModel:
-    """Average what is found for many invented shops, no two alike: where a client's own data are few."""
+    """Average the results of many different invented shops, for clients with few data."""
     rng = random.Random(11)
     fitted = []
     for number in range(shops):
@@ -112,7 +112,7 @@ def by_usual(task: Task) -> list[Found]:
 
 
 def by_month(task: Task, *, refitted: bool) -> list[Found]:
-    """What the database gives: each month judged by its own chats, with the shipped numbers or refitted."""
+    """Results over the database: each month judged by its own chats, with shipped or refitted numbers."""
     model = fit_orders(task.sessions, task.orders) if refitted else domain.default_model()
     return judged_by_month(task, model)
 

@@ -2,7 +2,7 @@
 
     python -m bench.link.phones [--contacts 500000] [--files 100000] [--seed 1]
 
-Rivals in the same run: `phonenumbers.parse` for reading numbers, and the plan's `LIKE` on the last eight
+Competitors in the same run: `phonenumbers.parse` for reading numbers, and the plan's `LIKE` on the last eight
 digits for matching, on a sample (it reads the whole table for each file).
 """
 

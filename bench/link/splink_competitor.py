@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
     titles, contacts = read(folder / "titles.csv"), read(folder / "contacts.csv")
     settings = SettingsCreator(
         link_type="link_only",
-        probability_two_random_records_match=0.8 / len(contacts),  # told what it can't know
+        probability_two_random_records_match=0.8 / len(contacts),  # given what it can't know
         comparisons=[
             cl.JaroWinklerAtThresholds("first", [0.9, 0.8]).configure(term_frequency_adjustments=True),
             cl.JaroWinklerAtThresholds("last", [0.9, 0.8]).configure(term_frequency_adjustments=True),

@@ -1,4 +1,4 @@
-"""What a name-linking task is, and the oracle that knows how its titles were made."""
+"""A name-linking task, and the oracle that knows how its titles were made."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Reading, parsing and COPY of an archive's messages, beside COPY alone of the same ready-made rows.
 
 Both fill the same table with all its indexes, on the same server, in turns; the table is emptied before each.
-The rival is one COPY of a file in the binary format, which the server reads fastest (0.6 µs a row, text 0.9,
-CSV 1.0). Run: `python -m bench.load`.
+The competitor is one COPY of a file in the binary format, which the server reads fastest (0.6 µs a row, text
+0.9, CSV 1.0). Run: `python -m bench.load`.
 """
 
 from __future__ import annotations

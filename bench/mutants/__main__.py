@@ -87,7 +87,7 @@ def report(trials: list[Trial], seed: int, total: int) -> str:
 
 
 def main() -> None:
-    """Read the arguments, try the changes and write what was found."""
+    """Read the arguments, try the changes and write the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -256,7 +256,7 @@ class _Finder(ast.NodeVisitor):
 
 
 def compiles(text: str) -> bool:
-    """Whether a changed file is still Python."""
+    """Return whether a changed file is still Python."""
     try:
         ast.parse(text)
     except SyntaxError:

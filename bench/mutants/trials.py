@@ -40,7 +40,7 @@ _REFUSED = re.compile(r"psycopg\.errors\.SyntaxError|^E\s+SyntaxError", re.MULTI
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How a change ended, and by which test."""
+    """The result of a change, and the test that decided it."""
 
     mutant: Mutant
     area: str
@@ -133,7 +133,7 @@ class Workshop:
         self._green.add(tests)
 
     def is_recorded(self, area: Area) -> bool:
-        """Whether the area's tests, as they are, were run unchanged before."""
+        """Return whether the current tests of the area were run before."""
         return (self._place(area) / "queries").exists()
 
     def _place(self, area: Area) -> Path:

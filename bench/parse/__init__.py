@@ -1,4 +1,4 @@
-"""How fast transcripts are read, beside other readers on the same files, and what each of them loses."""
+"""Speed of reading transcripts, compared with other readers on the same files, and the losses of each."""
 
 import os
 

@@ -25,7 +25,7 @@ TITLE = "Reading transcripts"
 
 @dataclass
 class File:
-    """A generated file and what is true of it."""
+    """A generated file and its true content."""
 
     path: Path
     truth: Truth

@@ -77,7 +77,7 @@ console.log(JSON.stringify(process.argv.slice(3).map(read)));
 
 
 def theirs(reader: str, paths: Sequence[Path]) -> list[list[Line] | str]:
-    """What another reader finds in each file, or the name of its error."""
+    """Return the results of another reader for each file, or the name of its error."""
     files = list(map(str, paths))
     if reader == "whatstk":
         command = [str(peers.FOLDER / "venv" / "bin" / "python"), "-c", _WHATSTK, *files]

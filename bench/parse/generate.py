@@ -66,7 +66,7 @@ MARK = "\u200e"
 
 @dataclass
 class Truth:
-    """What a file holds; `texts`: checksums of the messages that are words and nothing else."""
+    """The content of a file; `texts`: checksums of the messages that are only words."""
 
     lines: int = 0
     messages: int = 0
@@ -165,7 +165,7 @@ def write(path: Path, pieces: Iterator[str]) -> Path:
 
 
 class Endless(io.RawIOBase):
-    """A stream of at least so many bytes, made of one text again and again; nothing is kept on disk."""
+    """A stream of at least `size` bytes that repeats one text; nothing is stored on disk."""
 
     def __init__(self, text: bytes, size: int) -> None:
         self._text, self._left, self._rest = text, size, memoryview(b"")

@@ -1,4 +1,4 @@
-"""How well sentiment and topics read sentences that were written before the rules.
+"""Accuracy of sentiment and topics on sentences that were written before the rules.
 
     python -m bench.summaries.accuracy [--errors] [--sentiment FILE] [--topics FILE]
 

@@ -78,7 +78,7 @@ def search_times(conn: Connection) -> list[float]:
 
 
 def scan_times(conn: Connection) -> list[float]:
-    """Milliseconds of the rival: the words looked for in every message with ILIKE."""
+    """Milliseconds of the competitor: a search in every message with ILIKE."""
     out = []
     for _ in range(3):
         start = time.perf_counter()

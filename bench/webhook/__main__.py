@@ -1,4 +1,4 @@
-"""`python -m bench.webhook`: the receiver and the processing, beside their rivals, in one run.
+"""`python -m bench.webhook`: the receiver and the processing, with their competitors, in one run.
 
 Writes bench/webhook/RESULTS.md with `--write`. The load generator runs on the same machine.
 """

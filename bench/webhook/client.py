@@ -14,7 +14,7 @@ from whatsapp_pipeline.webhook.receiver import PATH
 
 @dataclass
 class Measured:
-    """What a run saw: seconds, answers by status, latencies in milliseconds."""
+    """Results of a run: seconds, answers by status, latencies in milliseconds."""
 
     seconds: float = 0.0
     answers: dict[int, int] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class _Connection(asyncio.Protocol):
 
 
 def load(port: int, requests: Iterable[bytes], *, connections: int, seconds: float) -> Measured:
-    """Post from so many connections until the requests or the seconds run out."""
+    """Post from several connections until the requests or the seconds are used up."""
     measured = Measured()
     source = iter(requests)
 

@@ -1,4 +1,4 @@
-"""What a run needs around it: a PostgreSQL of its own that may be hurt, a receiver that may be killed."""
+"""The environment of a run: a PostgreSQL that may be damaged, a receiver that may be killed."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class ReceiverProcess:
 
 @contextmanager
 def workshop() -> Iterator[Path]:
-    """A temporary folder, gone afterwards."""
+    """A temporary folder, which is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="webhook-bench-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
         yield Path(name)
