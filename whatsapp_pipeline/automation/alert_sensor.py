@@ -46,7 +46,9 @@ def alerts(
     """Report runs and checks that began to fail (ALERT_WEBHOOK_URL, ALERT_EMAIL_TO), each problem once."""
     configured = settings.load_settings()
     if not is_configured(configured):
-        return dg.SensorResult(skip_reason="set ALERT_WEBHOOK_URL or ALERT_EMAIL_TO to be told of failures")
+        return dg.SensorResult(
+            skip_reason="set ALERT_WEBHOOK_URL or ALERT_EMAIL_TO to be informed of failures"
+        )
     # Problems from before alerts were set up are not reported.
     state: dict[str, Any] = json.loads(context.cursor) if context.cursor else {"since": _now(), "open": []}
     now, open_ = _now(), set(state["open"])
@@ -56,7 +58,7 @@ def alerts(
         failing += red
         over |= {name for name in open_ if is_check(name)} - {alert.problem for alert in red}
     open_ -= over
-    told = 0
+    reported = 0
     for alert in failing:
         if alert.problem in open_:
             continue
@@ -71,9 +73,9 @@ def alerts(
             cursor = json.dumps({"since": state["since"], "open": sorted(open_)})
             return dg.SensorResult(skip_reason=f"not delivered: {error}", cursor=cursor)
         open_.add(alert.problem)
-        told += 1
+        reported += 1
     return dg.SensorResult(
-        skip_reason=f"{told} told, {len(open_)} open",
+        skip_reason=f"{reported} reported, {len(open_)} open",
         cursor=json.dumps({"since": now, "open": sorted(open_)}),
     )
 

@@ -43,7 +43,7 @@ CHECKS = [
         description="Chats whose title has no phone, no name and no order number.",
         how_to_fix="Rename the file after the customer, or `whatsapp-pipeline override add --file FILE "
         "--contact ID --reason WHY`.",
-        why="Only the phones inside such a chat can tell whose it is.",
+        why="Only the phones inside such a chat can show whose it is.",
         tolerated=0.02,
     ),
     QaCheck(

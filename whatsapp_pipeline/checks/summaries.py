@@ -112,7 +112,7 @@ CHECKS = [
         subject="summaries",
         asset="commitments",
         description="What the staff promised in the last 90 days, is overdue or was done too late.",
-        how_to_fix="See `whatsapp-pipeline commitments --overdue`; tell the customer, or close the order.",
+        how_to_fix="See `whatsapp-pipeline commitments --overdue`; inform the customer, or close the order.",
         why="A customer who was promised a day waits for it.",
         tolerated=0.25,
     ),

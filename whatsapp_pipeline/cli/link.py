@@ -132,7 +132,7 @@ def _decision_lines(decision: LinkDecision, names: dict[int, tuple[str, str]]) -
 
 def _waterfall(candidate: Candidate) -> Iterator[str]:
     yield from waterfall(candidate.evidence)
-    yield f"   → {candidate.confidence:.3f} among its rivals and none of them ({candidate.method})"
+    yield f"   → {candidate.confidence:.3f} among the other candidates and none of them ({candidate.method})"
 
 
 def waterfall(evidence: Sequence[Feature]) -> Iterator[str]:

@@ -69,13 +69,13 @@ def add_command(  # noqa: PLR0913, PLR0917  # one parameter an option of a stabl
     conversation: int | None,
 ) -> None:
     """Decide a link, and link the months it is about again. A decision before it is superseded."""
-    told = {
+    named = {
         "file": file,
         "phone": phone,
         "title": title,
         "conversation": None if conversation is None else str(conversation),
     }
-    targets = {kind: target for kind, target in told.items() if target is not None}
+    targets = {kind: target for kind, target in named.items() if target is not None}
     if len(targets) != 1:
         raise click.UsageError("give exactly one of --file, --phone, --title and --conversation")
     given: dict[str, int | str | bool | None] = {

@@ -227,9 +227,9 @@ def create_receiver_app(
         draining = {"drained": state.drained, "waiting": state.last_error} if state else {}
         ok = await receiver.takes_deliveries()
         problems = await asyncio.to_thread(spool_problems, config.spool_dir, drainer)
-        told = {"problems": problems} if problems else {}
+        shown = {"problems": problems} if problems else {}
         hit = {"limits_hit": refused} if (refused := load.refused()) else {}
-        return JSONResponse({"ok": ok, **draining, **told, **hit}, status_code=200 if ok else 503)
+        return JSONResponse({"ok": ok, **draining, **shown, **hit}, status_code=200 if ok else 503)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

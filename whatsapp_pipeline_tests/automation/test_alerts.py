@@ -153,7 +153,7 @@ def test_a_red_month_is_told_once_until_it_is_mended(receiver: Receiver, databas
             _tick(instance, state, database_url)
         assert receiver.problems == ["check fragile:holds 2025-01", "check fragile:holds 2025-02"]
         assert "2025-01 (3 of 9 fail)" in receiver.received[0]["text"]
-        assert "0 told, 1 open" in _tick(instance, state, database_url)
+        assert "0 reported, 1 open" in _tick(instance, state, database_url)
         _find(database_url, m1=1, m2=1)
         _tick(instance, state, database_url)
         assert receiver.problems[2:] == ["check fragile:holds 2025-01"]
@@ -178,7 +178,7 @@ def test_a_database_that_does_not_answer_closes_no_problem(receiver: Receiver, d
     with _world() as (instance, state):
         _find(database_url, m1=2)
         _tick(instance, state, database_url)
-        assert "0 told, 1 open" in _tick(instance, state)
+        assert "0 reported, 1 open" in _tick(instance, state)
         _tick(instance, state, database_url)
         assert len(receiver.problems) == 1
 

@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from whatsapp_pipeline.domain.commitments.phrases import needed_words, short_forms
-from whatsapp_pipeline.domain.summaries.patterns import fold_in_place, spell
+from whatsapp_pipeline.domain.summaries.patterns import fold_in_place, standard_form
 
 _SENTENCE = re.compile(r"[^!?;\n.]*(?:\.(?=[0-9a-z])[^!?;\n.]*)*[!?;\n.]*")
 _CUT = re.compile(r",(?!\d)|\b(?:mas|porem|so que|pois)\b|(?<=\w) - |\((?=[^)]* )")
@@ -128,7 +128,7 @@ def _mended(word: str) -> str:
 
 def _spell(match: re.Match[str]) -> str:
     word = match[0]
-    return _SHORT.get(word) or _mended(spell(word))
+    return _SHORT.get(word) or _mended(standard_form(word))
 
 
 def _number(match: re.Match[str]) -> str:

@@ -332,18 +332,18 @@ def _spell_shape(
     data: OrderData, counted: Doubles, quiet_months: Doubles, talk: tuple[float, float], usual: OrderModel
 ) -> float:
     """Return the shape of a contact's variation between thirds of a year, by the method of moments."""
-    spells = -(-len(data.months) // _SPELL_MONTHS)
-    if spells < 2:
+    periods = -(-len(data.months) // _SPELL_MONTHS)
+    if periods < 2:
         return usual.spell_shape
     at = np.arange(len(data.months)) // _SPELL_MONTHS
-    days = _sums(at, data.month_days * quiet_months, spells)
-    count = _sums(data.contact * spells + at[data.month], counted, data.contacts * spells)
-    table = count.reshape(data.contacts, spells)
+    days = _sums(at, data.month_days * quiet_months, periods)
+    count = _sums(data.contact * periods + at[data.month], counted, data.contacts * periods)
+    table = count.reshape(data.contacts, periods)
     mean, shape = talk
     rate = (shape + table.sum(axis=1)) / (shape / mean + days.sum())
     expected = rate[:, None] * days
     # The rate was estimated from the same counts, which reduces their variance by one part.
-    spread = float(((table - expected) ** 2).sum()) * spells / (spells - 1) - float(table.sum())
+    spread = float(((table - expected) ** 2).sum()) * periods / (periods - 1) - float(table.sum())
     square = float((expected**2).sum())
     prior = 20.0
     return float(np.clip((square + prior) / (max(spread, 0.0) + prior / usual.spell_shape), 0.1, 50))

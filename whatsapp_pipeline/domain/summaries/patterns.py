@@ -80,7 +80,7 @@ class _Forms(dict[str, str]):
 _FORMS = _Forms()
 
 
-def spell(word: str) -> str:
+def standard_form(word: str) -> str:
     """Return a folded word as it is spelled without slang and elongation."""
     return _FORMS[word]
 

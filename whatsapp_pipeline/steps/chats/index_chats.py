@@ -296,7 +296,7 @@ class _MonthIndex:
             for file in too_long
         ]
         lost_detail = (
-            "neither its folder, its name nor a message tells the month; move it to a month's folder"
+            "neither its folder, its name nor a message gives the month; move it to a month's folder"
         )
         lost_rows = [
             ExceptionRow(STAGE, file.path, None, None, None, "no_month", "error", lost_detail)

@@ -203,7 +203,7 @@ class NativeReader:
 
     def _finish(self) -> None:
         if self.senders.is_undecided:
-            detail = "who is staff could not be told: set the owner's name or number"
+            detail = "it is unknown who is staff: set the owner's name or number"
             self.note(Finding(0, "direction_unknown", "warning", detail))
         self.chat.totals.is_group |= self.senders.is_group
         for finding in self._text.findings:
