@@ -69,7 +69,7 @@ def tcp_url(local_dir: Path, database: str, port: int) -> str:
 
 
 def is_shared(local_dir: Path) -> bool:
-    """Return whether another process uses the server, so that it goes on after this one."""
+    """Return whether another process uses the server, so that it continues after this one."""
     with contextlib.suppress(OSError, ValueError):
         pids = json.loads((local_dir / "postgres" / ".handle_pids.json").read_text())
         return any(pid != os.getpid() and Path(f"/proc/{pid}").exists() for pid in pids)

@@ -41,7 +41,7 @@ def chat(chat_id: str, around: str | None, count: int, as_json: bool) -> None:
     """Show the conversation ID by days, with who spoke.
 
     ID is that of a chat (chat_files.id: 12 or chat:12) or of a live conversation (webhook:7). The name of
-    each message, for --around, stands before its text.
+    each message, for --around, is before its text.
     """
     kind, number = _parse_name(chat_id, "ID", "chat")
     scope = StreamScope("webhook" if kind == "webhook" else "chat", number)
@@ -82,7 +82,7 @@ def _find(conn: Connection, scope: StreamScope) -> tuple[StreamScope, ChatHead]:
 
 
 def _locate_in(conn: Connection, scope: StreamScope, around: str) -> LocatedMessage:
-    """Return where the message stands; raises PipelineError if it is in another conversation or in none."""
+    """Return the place of the message; raises PipelineError if it is not in this conversation."""
     source, number = _parse_name(around, "--around", scope.kind)
     found = locate(conn, source, number)
     if found is None:

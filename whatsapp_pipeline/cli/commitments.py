@@ -44,7 +44,7 @@ def commitments(  # one parameter an option
 ) -> None:
     """List prices quoted, deadlines, decisions, pick-ups, payments and warranties found in the messages.
 
-    Without an option: everything of the last 90 days that is open, what is due first at the top.
+    Without an option: all open commitments of the last 90 days, sorted by due date.
     """
     from whatsapp_pipeline.steps.summaries.commitment_words import commitment_line
     from whatsapp_pipeline.store.summaries.commitment_lists import commitment_lines

@@ -94,7 +94,7 @@ def _prepared_url(configured: Settings) -> str:
 
 @console.group(cls=Group)
 def user() -> None:
-    """Who may use the console, and at which level."""
+    """The users of the console, and their levels."""
 
 
 @user.command("add")
@@ -166,7 +166,7 @@ def user_disable(name: str, undo: bool) -> None:
 @click.argument("name")
 @click.option("--link", is_flag=True, help="Print a link that logs the user in once, and ask for nothing.")
 def user_password(name: str, link: bool) -> None:
-    """Set a user's password, which is asked for; the user's sessions end."""
+    """Ask for a new password of a user and set it; the user's sessions end."""
     from whatsapp_pipeline.console.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH, hash_password
     from whatsapp_pipeline.console.server import login_link
     from whatsapp_pipeline.store.operations import console_access as store
@@ -344,7 +344,7 @@ def audit_command(
 ) -> None:
     """List who looked at whose messages: one line per person, customer and ten minutes.
 
-    Customers stand as keyed hashes, so that the record outlives an erasure; --customer finds one by its id.
+    Customers are keyed hashes, so that the record stays after an erasure; --customer finds one by its id.
     """
     from whatsapp_pipeline import privacy_key
     from whatsapp_pipeline.store.operations.console_views import view_subject, views

@@ -39,12 +39,12 @@ class ConversationPart:
 
 
 def may_read_messages(conn: Connection) -> bool:
-    """Return whether the role may read what was said."""
+    """Return whether the role may read messages."""
     return may_read(conn, "messages_all")
 
 
 def require_messages(conn: Connection) -> None:
-    """Raise PipelineError if the role may not read what was said."""
+    """Raise PipelineError if the role may not read messages."""
     if not may_read_messages(conn):
         raise PipelineError(
             "this role may not read messages; `whatsapp-pipeline grants --print` shows which role may"
@@ -70,7 +70,7 @@ def read_part(
 def part_lines(part: ConversationPart, *, here: str | None = None) -> Iterator[str]:
     """Yield a part as lines with day headings; the message named `here` has an arrow.
 
-    Each further line of a text starts with a bar, so that no text can look like a message of its own.
+    Each further line of a text starts with a bar, so that no text can look like another message.
     """
     if part.has_older:
         yield f"… {words.OLDER.lower()}"

@@ -1,4 +1,4 @@
-"""`order`: one service order with its sessions and what was said in them."""
+"""`order`: one service order with its sessions and their messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`override`: decide a link for good, list what was decided, take a decision back.
+"""`override`: decide a link for good, list decisions, take a decision back.
 
 What belongs here: reading the command line. What does not: what a decision does (steps/links/decide.py).
 """
@@ -143,7 +143,7 @@ def _link_again(conn: Connection, outcome: decide.DecisionOutcome) -> None:
 
 
 def _resolve(conn: Connection, kind: str, target: str) -> str:
-    """Turn what was typed into what is stored, or say what is wrong with it."""
+    """Return the target to store for a typed one; raises PipelineError with the reason if it is wrong."""
     if kind == "phone":
         if re.fullmatch(r"\d{10}|xx\d{8}|\+\d{6,15}|lid:\d+", target):
             return target
@@ -195,7 +195,7 @@ def list_overrides_command(all_: bool, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why; kept for ever.")
 @click.option("--by", help="Who takes it back. Left out: your user name.")
 def remove_command(override_id: int, reason: str, by: str | None) -> None:
-    """Take any past decision back; what it had superseded holds again.
+    """Take any past decision back; the decision that it superseded is in force again.
 
     It stays on record. The months that it is about are linked again.
     """

@@ -80,7 +80,7 @@ def erase_command(
 ) -> None:
     """Erase a person's chats, messages, summaries, links, webhook data and saved ERP pages.
 
-    Every number that the person wrote from goes, and what they wrote in groups. A keyed hash stays, so that
+    Every number of the person is erased, and their messages in groups. A keyed hash stays, so that
     no later run brings the person back. What stays besides is named.
     """
     from whatsapp_pipeline.steps.operations.privacy import erase_person

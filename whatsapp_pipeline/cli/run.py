@@ -50,7 +50,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
 ) -> None:
     """Index, link, load and summarise the chats of an archive.
 
-    Ctrl-C ends it at any time; the same command goes on where it stopped. Exit status: 0 all well, 1 a step
+    Ctrl-C ends it at any time; the same command continues where it stopped. Exit status: 0 all well, 1 a step
     or a blocking check failed, 2 bad usage, 130 interrupted.
 
     \b

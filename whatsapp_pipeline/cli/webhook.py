@@ -103,7 +103,7 @@ def account_list() -> None:
 @account_group.command("disable")
 @click.option("--phone-number-id", required=True, help="Meta's id of the business number.")
 def account_disable(phone_number_id: str) -> None:
-    """Disable a business number: what it receives is kept and parked."""
+    """Disable a business number; deliveries to it are stored and wait."""
     from whatsapp_pipeline.store.conversations import accounts
 
     with _database() as conn:
@@ -122,7 +122,7 @@ def account_disable(phone_number_id: str) -> None:
     help="Everything received since then, local time: 2025-01-31, or '2025-01-31 08:00:00'.",
 )
 def replay_command(dead: bool, ids: tuple[int, ...], since: datetime | None) -> None:
-    """Put deliveries back in line; what was stored already is not stored again."""
+    """Process deliveries again; messages that are already stored are not stored twice."""
     from whatsapp_pipeline.store.conversations import inbox
 
     if not (dead or ids or since):
@@ -233,7 +233,7 @@ def retry() -> None:
 
 @webhook.command()
 def verify() -> None:
-    """Try the conversation functions on the database, and leave nothing behind."""
+    """Try the conversation functions on the database, and remove everything afterwards."""
     from whatsapp_pipeline.steps.conversations.verify_conversations import verify_conversations
 
     with _database() as conn:

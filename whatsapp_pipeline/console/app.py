@@ -133,7 +133,7 @@ def create_console_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -
 
 
 class PageServer:
-    """What turns a page's function into an endpoint: session, level, transaction, errors."""
+    """Turns a page's function into an endpoint: session, level, transaction, errors."""
 
     def __init__(self, parts: ServerParts) -> None:
         self._parts = parts

@@ -1,4 +1,4 @@
-"""How the console is reached: addresses, host names, TLS, proxies.
+"""The addresses of the console: host names, TLS, proxies.
 
 What belongs here: reading the console's part of the settings and refusing what is unsafe. What does not:
 serving (server.py).

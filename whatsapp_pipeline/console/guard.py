@@ -1,4 +1,4 @@
-"""What every request meets first: allowed hosts, forged requests, body size; and what every answer carries.
+"""The first checks of every request (allowed hosts, forged requests, body size), and headers of every answer.
 
 What belongs here: rules that hold for every route, as one ASGI layer around the application. What does not:
 who the user is (access.py).

@@ -1,4 +1,4 @@
-"""What a message says, in words for a person at a service desk.
+"""The text of a message for a person at a service desk.
 
 What belongs here: the kind of a message in Portuguese, and its text without the labels that live messages are
 stored with (domain/webhook_message_types.py). What does not: markup.
@@ -19,7 +19,7 @@ _LABEL_BEGINS = re.compile(r"\A\[([a-z_]{1,40})(?=: |\])")
 
 
 class SaidWords(NamedTuple):
-    """A message's words; `label` says what it is where that is no text, as `Localização`."""
+    """A message's words; `label` names its kind if it is not a text, such as `Localização`."""
 
     label: str | None
     text: str | None

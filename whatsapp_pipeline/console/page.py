@@ -1,4 +1,4 @@
-"""What the function of a page receives: the request, its user, and the connection of the user's level.
+"""The argument of a page's function: the request, its user, and the connection of the user's level.
 
 What belongs here: reading parameters safely, recording views, rendering. What does not: any single page.
 """

@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 from whatsapp_pipeline.store.connection import Connection, prepare_console_connection
 
 WAIT_SECONDS = 5
-"""How long a request waits for a connection before the page says that the console is busy."""
+"""Seconds that a request waits for a connection before the page says that the console is busy."""
 _RARE = {"manager"}
 """Logins whose connections are opened when a request needs one: programs alone use them, and seldom."""
 

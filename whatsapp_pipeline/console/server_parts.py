@@ -1,4 +1,4 @@
-"""What every endpoint needs besides the request: configuration, pools, access, key, files.
+"""The parts that every endpoint needs: configuration, pools, access, key, files.
 
 What belongs here: holding them and making a Page of them. What does not: routes (app.py).
 """

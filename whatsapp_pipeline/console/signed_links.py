@@ -28,7 +28,7 @@ _MOST_ORIGINS = 5
 
 @dataclass(frozen=True, slots=True)
 class OrderLink:
-    """What a link says; `expires` is in seconds since 1970, UTC."""
+    """The content of a link; `expires` is in seconds since 1970, UTC."""
 
     number: str
     order: int

@@ -76,7 +76,7 @@ class Conversation:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no message is shown."""
+        """Return whether no message is shown."""
         return not self.days
 
 
@@ -126,7 +126,7 @@ def _with_file(page: Page, messages: Iterable[StreamMessage]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """How much is shown before and after which place, and what is known before it is read."""
+    """The number of messages before and after a place, and the data that is known before reading."""
 
     place: Place
     before: int

@@ -1,4 +1,4 @@
-"""A customer's page: what is known of them beside their conversation, and the pinned note."""
+"""A customer's page: the data beside their conversation, and the pinned note."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def save_note(page: Page) -> Response:
 
 
 def read_head(page: Page, number: int) -> dict[str, Any]:
-    """Return what stands beside the conversation, as the template shows it.
+    """Return the data beside the conversation, for the template.
 
     Raises NoPageError (not_found) for nobody.
     """

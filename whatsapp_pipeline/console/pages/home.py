@@ -1,4 +1,4 @@
-"""The first page: search, open cases, recent orders, what was promised, coverage, what checks found."""
+"""The first page: search, open cases, recent orders, commitments, coverage, failing checks."""
 
 from __future__ import annotations
 

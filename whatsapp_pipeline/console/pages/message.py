@@ -1,4 +1,4 @@
-"""One message's address: it opens the conversation that the message stands in."""
+"""One message's address: it opens the conversation of the message."""
 
 from __future__ import annotations
 

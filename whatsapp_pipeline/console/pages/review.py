@@ -60,7 +60,7 @@ def show_queue(page: Page) -> Response:
 
 
 def next_item(page: Page) -> Response:
-    """Go to the most valuable item, or back to the empty queue; says what was decided before."""
+    """Go to the most valuable item, or back to the empty queue; show the decision before."""
     done = number_or_none(page.text("done"))
     query = f"?done={done}" if done is not None else ""
     first = queued_items(page.conn, page.visitor.name, limit=1)
@@ -98,7 +98,7 @@ def item(page: Page) -> Response:
 
 
 def _others(page: Page, found: ItemToReview) -> list[tuple[str, str]] | None:
-    """Return customers or orders that the reviewer looked for, as (choice, label); None without a search."""
+    """Return the customers or orders of a search, as (choice, label); None without a search."""
     who = page.text("who")
     if not who:
         return None
@@ -227,7 +227,7 @@ def show_history(page: Page) -> Response:
 
 
 def undo(page: Page) -> Response:
-    """Take a decision back; what was in force before it holds again."""
+    """Take a decision back; the decision before it is in force again."""
     from whatsapp_pipeline.steps.links.decide import undo_decision
 
     number = page.number("id")

@@ -1,4 +1,4 @@
-"""Why a candidate is one: its match weights as a waterfall, and the same as a table.
+"""The evidence for a candidate: its match weights as a waterfall and as a table.
 
 What belongs here: turning evidence into what the template draws. What does not: weights (domain/matching).
 
@@ -18,7 +18,7 @@ from whatsapp_pipeline.store.links.review_pages import ItemToReview
 
 @dataclass(frozen=True, slots=True)
 class WeightStep:
-    """One reason: what it adds, the sum after it, and its bar in percent of the drawing's width."""
+    """One reason: its weight, the sum after it, and its bar in percent of the drawing's width."""
 
     name: str
     words: str

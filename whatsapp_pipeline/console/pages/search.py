@@ -1,4 +1,4 @@
-"""Search: customers and orders by part of what is remembered, messages by their words.
+"""Search: customers and orders by a remembered part, messages by their words.
 
 The address holds the whole query, so a search can be kept and sent. Pages are cut by the last hit. A customer
 or an order that the form names in words (`who`, `os`) becomes an id in the address, or a choice.
@@ -51,7 +51,7 @@ KINDS = ("image", "audio", "video", "document", "sticker", "contact", "location"
 
 @dataclass(frozen=True, slots=True)
 class SearchWords:
-    """What the address asks for. Unfit values count as not given."""
+    """The search in the address; invalid values are ignored."""
 
     words: str
     phrase: bool
@@ -75,7 +75,7 @@ class SearchWords:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether a filter, and not the words alone, keeps the number of hits small."""
+        """Return whether a filter besides the words limits the number of hits."""
         return self.customer is not None or self.order is not None
 
     @property
@@ -95,7 +95,7 @@ class SearchWords:
 
     @property
     def has_words(self) -> bool:
-        """Whether there is anything to look for."""
+        """Return whether there is anything to search."""
         return any(map(str.isalnum, self.words))
 
     def address(self, after: str | None = None) -> str:
@@ -118,7 +118,7 @@ class SearchWords:
 
 
 def show_search(page: Page) -> Response:
-    """Show what was found."""
+    """Show the results."""
     query = _query(page)
     may_read = page.visitor.may("analyst")
     if may_read and (query.who or query.os):
@@ -300,7 +300,7 @@ def _message_search(query: SearchWords) -> MessageSearch:
 
 
 def _snippet(hit: PageHit) -> Markup:
-    """Return where the words stand in a message, or what it is where it has none."""
+    """Return the places of the words in a message, or its kind if it has no text."""
     text = labelled(hit.source, hit.snippet) or f"[{type_words(hit.type)}]"
     return marked(text, MARK_START, MARK_END)
 

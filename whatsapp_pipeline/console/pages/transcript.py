@@ -34,7 +34,7 @@ LONGEST = 5_000
 
 @dataclass(frozen=True, slots=True)
 class _Of:
-    """What a transcript is of."""
+    """The subject of a transcript."""
 
     scope: StreamScope
     id_contato: int | None
