@@ -70,9 +70,9 @@ def reparse(
 def _remember(
     conn: Connection, options: dict[str, object], path: str | None, month: str | None
 ) -> tuple[list[str], int]:
-    from whatsapp_pipeline.store.chats import chat_files
+    from whatsapp_pipeline.store.chats.parse_options import set_parse_options
 
-    chosen = chat_files.set_parse_options(conn, options, path=path, month=month)
+    chosen = set_parse_options(conn, options, path=path, month=month)
     if not chosen:
         what = "no indexed file has that path" if path else f"no file of {month} is indexed"
         raise PipelineError(

@@ -40,6 +40,7 @@ from whatsapp_pipeline.console.pages import (
     review_sample,
     search,
     transcript,
+    unread,
 )
 from whatsapp_pipeline.console.pages.embed import EmbeddedOrder
 from whatsapp_pipeline.console.pages.login import LoginPages
@@ -98,6 +99,9 @@ def create_console_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -
         Route("/print/orders/{id}", serve.page(transcript.print_order, "analyst"), methods=["GET"]),
         Route("/export/customers/{id}", serve.page(transcript.export_customer, "analyst"), methods=["GET"]),
         Route("/export/orders/{id}", serve.page(transcript.export_order, "analyst"), methods=["GET"]),
+        Route("/unread", serve.page(unread.unread, "analyst"), methods=["GET"]),
+        Route("/unread/file", serve.page(unread.unread_file, "analyst"), methods=["GET"]),
+        Route("/unread/file", serve.page(unread.read_otherwise, "reviewer"), methods=["POST"]),
         Route("/review", serve.page(review.show_queue, "reviewer"), methods=["GET"]),
         Route("/review/next", serve.page(review.next_item, "reviewer"), methods=["GET"]),
         Route("/review/sample", serve.page(review_sample.blind_sample, "reviewer"), methods=["GET"]),

@@ -118,3 +118,44 @@ def count_findings(conn: Connection, *, month: str | None, kind: str | None) -> 
         {"month": month, "kind": kind},
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+class UnreadFile(NamedTuple):
+    """A file of the archive with findings; `kinds` are those that occur, the most severe first."""
+
+    file_path: str
+    month: str | None
+    findings: int
+    lines: int
+    severity: str
+    kinds: list[str]
+
+
+_OF_FILES = "stage IN ('chat_file_index', 'chat_messages') AND severity IN ('warning', 'error')"
+
+
+def unread_files(conn: Connection, *, month: str | None, after: str | None, limit: int) -> list[UnreadFile]:
+    """Return files that could not be read in whole or in part, by path: up to `limit` that follow `after`."""
+    rows = conn.execute(
+        f"""
+        SELECT file_path, min(month), count(*), count(line),
+               CASE WHEN bool_or(severity = 'error') THEN 'error' ELSE 'warning' END,
+               array_agg(DISTINCT kind ORDER BY kind)
+          FROM exceptions
+         WHERE {_OF_FILES} AND (%(month)s::text IS NULL OR month = %(month)s)
+           AND (%(after)s::text IS NULL OR file_path > %(after)s)
+         GROUP BY file_path ORDER BY file_path LIMIT %(limit)s
+        """,
+        {"month": month, "after": after, "limit": limit},
+    ).fetchall()
+    return [UnreadFile(*row) for row in rows]
+
+
+def findings_of_file(conn: Connection, path: str, *, limit: int) -> list[ExceptionRow]:
+    """Return the first findings about one file of the archive, those about the whole file first."""
+    rows = conn.execute(
+        f"""SELECT {_COLUMNS} FROM exceptions WHERE {_OF_FILES} AND file_path = %s
+             ORDER BY line NULLS FIRST, chat_number, id LIMIT %s""",
+        (path, limit),
+    )
+    return [ExceptionRow(*row) for row in rows]

@@ -41,6 +41,8 @@ _READER_TABLES = (
     "v_orders",
     "v_open_cases",
     "v_link_quality",
+    "unread_counts",
+    "webhook_health",
 )
 _READER_COLUMNS = {
     "contatos": ("id", "nome"),
@@ -101,6 +103,7 @@ _REVIEWER_WRITES = {
 # A decision shows at once: its links change, and nothing else of a chat or a session does.
 _REVIEWER_COLUMNS = {
     "chat_files": (
+        "parse_options",
         "match_status",
         "match_method",
         "match_confidence",

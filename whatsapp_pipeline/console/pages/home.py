@@ -37,7 +37,7 @@ def home(page: Page) -> Response:
     promises = [
         {"contact": line.id_contato, "name": line.nome, "text": commitment_line(line)} for line in waiting
     ]
-    months, checks = store.coverage_and_checks(page.conn, months=_MONTHS, checks=_CHECKS)
+    months, checks, health = store.coverage_and_checks(page.conn, months=_MONTHS, checks=_CHECKS)
     return page.render(
         "home.html",
         orders=orders,
@@ -45,6 +45,7 @@ def home(page: Page) -> Response:
         promised=commitment_counts(page.conn, today=today),
         months=months,
         checks=checks,
+        health=health,
         dagster=page.config.dagster_url,
         open_cases=read_cases(page),
         handle_days=DAYS,

@@ -7,7 +7,6 @@ orders (store/links/), and messages (messages.py). Rows are never deleted: a mis
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
@@ -292,27 +291,3 @@ def mark_failed(conn: Connection, paths: Sequence[str]) -> None:
            WHERE file_path = ANY(%s) AND processing_status NOT IN ('failed', 'vanished')""",
         (list(paths),),
     )
-
-
-def set_parse_options(
-    conn: Connection, options: Mapping[str, Any], *, path: str | None, month: str | None
-) -> list[tuple[str, str]]:
-    """Store options of reading a file, or all files of a month; return (month, path) of the files.
-
-    An option that is None is removed; the reader then decides again.
-    """
-    kept = json.dumps({name: value for name, value in options.items() if value is not None})
-    forgotten = [name for name, value in options.items() if value is None]
-    return conn.execute(
-        """WITH chosen AS (
-               SELECT id, month, file_path,
-                      (parse_options - %(forgotten)s::text[]) || %(kept)s::jsonb AS wanted
-               FROM chat_files
-               WHERE (file_path = %(path)s OR month = %(month)s) AND processing_status <> 'vanished'
-           ), changed AS (
-               UPDATE chat_files f SET parse_options = c.wanted, updated_at = now()
-               FROM chosen c WHERE c.id = f.id AND f.parse_options IS DISTINCT FROM c.wanted
-           )
-           SELECT DISTINCT month, file_path FROM chosen ORDER BY 1, 2""",
-        {"forgotten": forgotten, "kept": kept, "path": path, "month": month},
-    ).fetchall()

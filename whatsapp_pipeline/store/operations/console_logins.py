@@ -95,6 +95,7 @@ def _works(url: str, purpose: str) -> bool:
 _VIEWER_PROBE = (
     "SELECT has_function_privilege('console_record_views(bytea, text, bytea[])', 'EXECUTE')"
     " AND has_table_privilege('handled_cases', 'SELECT')"
+    " AND has_table_privilege('webhook_health', 'SELECT')"
 )
 _RIGHTS_PROBE = {
     ACCESS: "SELECT has_table_privilege('console_sessions', 'INSERT')"

@@ -7,12 +7,12 @@ What does not: how a failing check is judged with tolerances and acceptances (do
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, LiteralString, NamedTuple
+from typing import LiteralString, NamedTuple
 
 from psycopg.rows import class_row
 
 from whatsapp_pipeline.store import queries
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 
 
 class MonthOfChats(NamedTuple):
@@ -67,21 +67,47 @@ _FAILING: LiteralString = """
 """
 
 
+class PipelineHealth(NamedTuple):
+    """What waits or failed: files and findings that could not be read, and webhook deliveries."""
+
+    unread_files: int
+    unread_findings: int
+    pending: int
+    oldest_pending_seconds: int
+    parked: int
+    dead: int
+
+
+_HEALTH: LiteralString = """
+    SELECT coalesce(sum(u.files), 0)::bigint AS unread_files,
+           coalesce(sum(u.findings), 0)::bigint AS unread_findings,
+           w.pending, w.oldest_pending_seconds, w.parked, w.dead
+      FROM webhook_health w LEFT JOIN unread_counts u ON true
+     GROUP BY w.pending, w.oldest_pending_seconds, w.parked, w.dead
+"""
+
+
 def coverage_and_checks(
     conn: Connection, *, months: int, checks: int
-) -> tuple[list[MonthOfChats], list[FailingCheck]]:
+) -> tuple[list[MonthOfChats], list[FailingCheck], PipelineHealth]:
     """Count the chats of the newest months, newest first, and list check results with failing rows.
 
     Groups and copies are left out of the counts; of the results errors come first, then the newest months.
-    Both come with one statement.
+    What could not be read and what waits comes with the same statement.
     """
     coverage = queries.load("operations/coverage_by_month")
-    row = conn.execute(
-        f"""
-        SELECT (SELECT coalesce(jsonb_agg(to_jsonb(c)), '[]') FROM ({coverage}) c),
-               (SELECT coalesce(jsonb_agg(to_jsonb(k)), '[]') FROM ({_FAILING}) k)
-        """,
-        (months, checks),
-    ).fetchone()
-    found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = row or ([], [])
-    return [MonthOfChats(**one) for one in found[0]], [FailingCheck(**one) for one in found[1]]
+    row = one_row(
+        conn.execute(
+            f"""
+            SELECT (SELECT coalesce(jsonb_agg(to_jsonb(c)), '[]') FROM ({coverage}) c),
+                   (SELECT coalesce(jsonb_agg(to_jsonb(k)), '[]') FROM ({_FAILING}) k),
+                   (SELECT to_jsonb(h) FROM ({_HEALTH}) h)
+            """,
+            (months, checks),
+        )
+    )
+    return (
+        [MonthOfChats(**one) for one in row[0]],
+        [FailingCheck(**one) for one in row[1]],
+        PipelineHealth(**row[2]),
+    )

@@ -9,7 +9,7 @@ import pytest
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.operations.home import MonthOfChats, coverage_and_checks
+from whatsapp_pipeline.store.operations.home import MonthOfChats, PipelineHealth, coverage_and_checks
 
 # Month, status of the link, has a customer, is a group, state of processing, and whether it is a copy.
 CHATS = [
@@ -68,7 +68,7 @@ def test_coverage_has_the_newest_months_with_chats_of_one_person(chats: Connecti
 def test_coverage_follows_a_decision_at_once(chats: Connection) -> None:
     chats.execute("UPDATE chat_files SET match_status = 'manual', id_contato = 1 WHERE month = '2025-03'")
     chats.execute("DELETE FROM chat_files WHERE month = '2025-05' AND match_status = 'ambiguous'")
-    months, _ = coverage_and_checks(chats, months=2, checks=1)
+    months, _, _ = coverage_and_checks(chats, months=2, checks=1)
     assert months == [MonthOfChats("2025-05", 1, 1), MonthOfChats("2025-03", 1, 1)]
 
 
@@ -82,4 +82,4 @@ def test_coverage_is_counted_in_its_index(chats: Connection) -> None:
 
 
 def test_an_empty_database_has_no_months(conn: Connection) -> None:
-    assert coverage_and_checks(conn, months=12, checks=12) == ([], [])
+    assert coverage_and_checks(conn, months=12, checks=12) == ([], [], PipelineHealth(0, 0, 0, 0, 0, 0))

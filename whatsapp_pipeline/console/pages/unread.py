@@ -1,0 +1,86 @@
+"""Files and lines of the archive that could not be read, and how to read a file otherwise.
+
+What belongs here: the list of such files, one file with its findings between their neighbouring lines, and
+remembering how the file is to be read. What does not: reading it again, which the month's next load does.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from whatsapp_pipeline.archive.raw_lines import lines_near
+from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.page import Page
+from whatsapp_pipeline.store.chats.parse_options import set_parse_options
+from whatsapp_pipeline.store.exceptions import findings_of_file, unread_files
+
+FORMATS, DATE_ORDERS = ("block", "android", "ios"), ("dmy", "mdy", "ymd")
+_LISTED, _FINDINGS, _CONTEXT = 50, 10, 2
+_PATH_LENGTH = 4000
+
+
+def unread(page: Page) -> Response:
+    """List the files with lines that could not be read, or that could not be read at all."""
+    month = page.text("month") if re.fullmatch(r"[0-9]{4}-[0-9]{2}", page.text("month")) else None
+    after = page.text("after", longest=_PATH_LENGTH) or None
+    found = unread_files(page.conn, month=month, after=after, limit=_LISTED + 1)
+    shown = found[:_LISTED]
+    more = {"month": month or "", "after": shown[-1].file_path} if len(found) > _LISTED else None
+    return page.render(
+        "unread.html",
+        files=[(one, _address(one.file_path)) for one in shown],
+        month=month,
+        more=f"/unread?{urlencode(more)}" if more else None,
+    )
+
+
+def unread_file(page: Page) -> Response:
+    """Show one file's findings, each with the lines around it; the lines are messages, so it is recorded."""
+    path = page.text("path", longest=_PATH_LENGTH)
+    findings = findings_of_file(page.conn, path, limit=_FINDINGS + 1)
+    if not findings:
+        raise NoPageError("not_found")
+    shown = findings[:_FINDINGS]
+    root = page.config.archive
+    lines = {one.line for one in shown if one.line is not None}
+    near = lines_near(root, path, lines, context=_CONTEXT) if root else {}
+    page.record("view", {(None, f"file:{path}")})
+    return page.render(
+        "unread_file.html",
+        path=path,
+        findings=[(one, near.get(one.line or 0, [])) for one in shown],
+        is_more=len(findings) > _FINDINGS,
+        month=findings[0].month,
+        formats=FORMATS,
+        date_orders=DATE_ORDERS,
+        may_choose=page.visitor.may("reviewer"),
+        saved=page.text("saved"),
+        has_archive=root is not None,
+    )
+
+
+def read_otherwise(page: Page) -> Response:
+    """Remember how a file is to be read; the next load of its month reads it so."""
+    fields = page.form()
+    path = page.clean(fields.get("path", ""), longest=_PATH_LENGTH)
+    form, date_order = fields.get("format", ""), fields.get("date_order", "")
+    if form not in {"", "auto", *FORMATS} or date_order not in {"", "auto", *DATE_ORDERS}:
+        raise NoPageError("bad_request")
+    options: dict[str, object] = {
+        name: None if value == "auto" else value
+        for name, value in (("format", form), ("date_order", date_order))
+        if value
+    }
+    if owner := page.clean(fields.get("owner", ""), longest=200):
+        options["owner"] = [owner]
+    if not options:
+        raise NoPageError("bad_request")
+    stored = set_parse_options(page.conn, options, path=path, month=None)
+    return page.redirect(_address(path) + ("&saved=1" if stored else "&saved=0"))
+
+
+def _address(path: str) -> str:
+    return f"/unread/file?{urlencode({'path': path})}"
