@@ -18,11 +18,23 @@ _LED_HERE = re.compile(r"^\[(referral|product): (.*)\]$", re.MULTILINE)
 _LABEL_BEGINS = re.compile(r"\A\[([a-z_]{1,40})(?=: |\])")
 
 
+# A text of more characters is folded in a conversation, so that a page of them stays small; so much is shown.
+_FOLDED_FROM, _SHOWN = 700, 560
+
+
 class SaidWords(NamedTuple):
     """A message's words; `label` names its kind if it is not a text, such as `Localização`."""
 
     label: str | None
     text: str | None
+
+    @property
+    def beginning(self) -> str | None:
+        """The beginning of a text that is folded in a conversation; None for one that is shown whole."""
+        if self.text is None or len(self.text) <= _FOLDED_FROM:
+            return None
+        cut = self.text[:_SHOWN]
+        return (cut.rpartition(" ")[0] or cut) + "…"
 
 
 def said_words(message: StreamMessage) -> SaidWords:

@@ -180,6 +180,7 @@ SIDES = {
 UNKNOWN_SIDE = "Lado desconhecido"
 DELETED = "Mensagem apagada"
 EDITED = "editada"
+READ_WHOLE = "Ler a mensagem inteira"
 BEFORE_EDIT = "Antes da edição"
 IN_REPLY_TO = "Em resposta a"
 NOT_IN_ARCHIVE = "não está no arquivo de conversas"

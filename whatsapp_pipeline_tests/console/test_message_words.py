@@ -89,6 +89,38 @@ def test_quotes_and_hits_have_labels_in_portuguese(console: RunningConsole, peop
     assert "[Imagem: <mark>foto</mark> da tela]" in hits
 
 
+def test_a_page_of_long_messages_folds_them(console: RunningConsole, people: PreparedPeople) -> None:
+    long = f"{'palavra ' * 620}agulha"
+    ref = f"chat:{people.first + 29}"
+    with connect(console.database_url) as conn, console.client("analyst") as client:
+        conn.execute(
+            "UPDATE chat_messages SET message_text = %s WHERE id BETWEEN %s AND %s",
+            (long, people.first + 20, people.first + 80),
+        )
+        try:
+            page = client.get(f"/customers/7?around=chat:{people.first + 50}")
+            opened = client.get(f"/customers/7?around={ref}")
+            found = client.get("/customers/7?find=agulha&hit=3")
+            paper = client.get("/print/customers/7")
+        finally:
+            conn.execute(
+                "UPDATE chat_messages SET message_text = 'mensagem sobre a tela ' || ordinal"
+                " WHERE id BETWEEN %s AND %s",
+                (people.first + 20, people.first + 80),
+            )
+            conn.execute(
+                "UPDATE chat_messages SET message_text = 'Qual o prazo do orçamento?' WHERE id = %s",
+                (people.first + 40,),
+            )
+    assert len(page.content) <= 60_000
+    assert f'href="/customers/7?around={ref}#{ref}">Ler a mensagem inteira' in page.text
+    assert page.text.count("agulha") == 1  # the message that the address names
+    assert f'id="{ref}"' in opened.text
+    assert opened.text.count("agulha") == found.text.partition("</form>")[2].count("palavra agulha") == 1
+    assert paper.text.count("agulha") == 61
+    assert "Ler a mensagem" not in paper.text
+
+
 def test_a_hit_without_words_says_what_it_is(console: RunningConsole, people: PreparedPeople) -> None:
     with connect(console.database_url) as conn, console.client("analyst") as client:
         conn.execute(
