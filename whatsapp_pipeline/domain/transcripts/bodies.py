@@ -117,7 +117,7 @@ def _native_attachment(body: str, shown: str) -> Body | None:
     `<anexado: X>`, or U+200E and `imagem ocultada`. In 2015: `X.jpg <anexado>`.
     """
     first, _, below = body.partition("\n")
-    below = below.lstrip("\n")
+    below = below.lstrip(_EDGES)
     if below:
         # The name of the file may be in the last line, below the caption, or in the first.
         return (

@@ -44,22 +44,28 @@ class Senders(dict[str, Sender]):
         self.is_group = False
         self.is_undecided = False
         """Whether the direction of some sender is unknown."""
-        self.with_colon = tuple(name for name in (*owner, title or "") if ": " in name)
+        known = (*owner, title or "")
+        self.with_colon = tuple(name for name in known if ": " in name)
         """Known names of the owner and the chat that contain `: `, which otherwise ends a name."""
-        self._owners = frozenset(_same(name) for name in owner if fold_phrase(name)) - {""}
+        self._owners = frozenset(_same(name) for name in known[:-1] if fold_phrase(name)) - {""}
         self._title = ""
         self._staff_of_title: str | None = None
         self._customer: str | None = None
         self._owner_speaks = False
         self._others: set[str] = set()
-        self._look_for(title, sample, names)
+        self._look_for(title, sample, names, [name for name in known if ":" in name])
 
-    def _look_for(self, title: str | None, sample: str, names: Iterable[str]) -> None:
-        """Find out whether the owner and the person in the title write in this chat."""
+    def _look_for(
+        self, title: str | None, sample: str, names: Iterable[str], with_colon: Iterable[str]
+    ) -> None:
+        """Find out whether the owner and the person in the title write in this chat.
+
+        `names` end at the first colon, so known names `with_colon` are looked for in the text itself.
+        """
         customer = self._title = _same(title) if title else ""
         wanted = {*self._owners, customer} - {""}
         folded = fold_phrase(sample) if wanted else ""
-        for name in self.with_colon:
+        for name in with_colon:
             if f"{fold_phrase(name)}: " in folded:
                 self._owner_speaks |= _same(name) in self._owners
                 self._customer = customer if _same(name) == customer else self._customer
