@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -235,6 +236,19 @@ def test_a_name_in_two_modules_is_found() -> None:
     }
     trees = parse({PACKAGE / name: text for name, text in sources.items()})
     assert list(repeated_names(trees)) == ["_Reader: a.py, b.py", "find: a.py, b.py"]
+
+
+def test_the_formatter_leaves_no_line_out() -> None:
+    left_out = re.compile(r"#\s*fmt:")
+    folders = [PACKAGE, PROJECT_ROOT / "whatsapp_pipeline_tests", PROJECT_ROOT / "bench"]
+    found = [
+        f"{path.relative_to(PROJECT_ROOT)}:{number}"
+        for folder in folders
+        for path in folder.rglob("*.py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if left_out.search(line)
+    ]
+    assert not found, "accept the formatter:\n" + "\n".join(found)
 
 
 def test_tests_mirror_the_folders_of_the_package() -> None:

@@ -10,9 +10,10 @@ from whatsapp_pipeline.cli.services import Places, keep_running, place_options
 @click.command()
 @place_options
 @click.option(
-    "--insecure-webhook", is_flag=True,
+    "--insecure-webhook",
+    is_flag=True,
     help="Start the receiver without a secret: it accepts unsigned bodies. For trying things out only.",
-)  # fmt: skip
+)
 def up(port: int, webhook_port: int, console_port: int, host: str, insecure_webhook: bool) -> None:
     """Serve Dagster's UI and daemon, the web console and the webhook receiver; Ctrl-C stops all of it.
 

@@ -302,8 +302,10 @@ def test_a_number_that_changed_in_the_history_is_one_person(conn: Connection) ->
         ),
     ]
     assert [row[:3] for row in in_every_order(conn, payloads)] == [
-        ("w1", BIA_NEW, "user"), ("w2", BIA_NEW, "system"), ("w3", BIA_NEW, "user")
-    ]  # fmt: skip
+        ("w1", BIA_NEW, "user"),
+        ("w2", BIA_NEW, "system"),
+        ("w3", BIA_NEW, "user"),
+    ]
 
 
 @pytest.mark.parametrize("server", ["@s.whatsapp.net", ":12@s.whatsapp.net", "@c.us"])
