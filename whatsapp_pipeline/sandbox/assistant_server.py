@@ -13,8 +13,10 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Final
+
+from whatsapp_pipeline.sandbox.loopback import serve_on_loopback
 
 ANSWER: Final = "Olá! Sua ordem de serviço está em andamento."
 
@@ -136,14 +138,8 @@ class _AssistantHandler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def serving_assistant(sandbox: AssistantSandbox) -> Iterator[str]:
     """Serve `sandbox` on a free port of loopback; yields the value for ASSISTANT_BASE_URL."""
-    handler = type("Handler", (_AssistantHandler,), {"sandbox": sandbox})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
+    with serve_on_loopback(_AssistantHandler, sandbox) as url:
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+            yield f"{url}/v1"
         finally:
             sandbox.ending.set()
-            server.shutdown()
-            thread.join()

@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 from whatsapp_pipeline.erp.source import SANDBOX_REFRESH_TOKEN
+from whatsapp_pipeline.sandbox.loopback import serve_on_loopback
 
 API: Final = "/public-api/v3"
 TOKEN_PATH: Final = "/realms/tiny/protocol/openid-connect/token"  # noqa: S105
@@ -336,16 +337,8 @@ def _json(body: object) -> bytes:
 @contextlib.contextmanager
 def serving(sandbox: ErpSandbox) -> Iterator[str]:
     """Serve `sandbox` on a free port of loopback; yields `http://127.0.0.1:port`."""
-    handler = type("Handler", (_ErpHandler,), {"sandbox": sandbox})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serve_on_loopback(_ErpHandler, sandbox) as url:
+        yield url
 
 
 @contextlib.contextmanager
