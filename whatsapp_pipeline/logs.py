@@ -16,6 +16,7 @@ from typing import Any
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.run_tags import COMMAND_LINE, LAUNCHED_BY, months_in_words
 from whatsapp_pipeline.safe_text import for_json, for_terminal
+from whatsapp_pipeline.status_line import status_line
 
 
 class PipelineHandler(logging.StreamHandler[Any]):
@@ -25,6 +26,14 @@ class PipelineHandler(logging.StreamHandler[Any]):
         super().__init__()
         self.setFormatter(_JsonLines() if settings.load_settings().log_format == "json" else _Short())
         self.addFilter(_is_ours_or_serious)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line; a terminal's status line takes the place of lines about progress."""
+        if (line := status_line()) is not None:
+            if "seconds_left" in _fields(record):
+                return
+            line.remove()
+        super().emit(record)
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Write the record unless it is filtered out; return whether it was written."""

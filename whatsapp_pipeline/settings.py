@@ -106,6 +106,9 @@ _WebAddress = Annotated[
         "an address such as https://console.example.com",
     ),
 ]
+_ModuleName = Annotated[
+    str, _matches(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a module's name such as own_reports")
+]
 _CodeAddress = Annotated[
     str,
     _matches(
@@ -408,6 +411,13 @@ class Settings(BaseModel):
         "The address that links to the console begin with.",
         "http://localhost:8090",
         example="https://console.example.com",
+    )
+    definitions_module: _ModuleName = _setting(
+        "DEFINITIONS_MODULE",
+        "The Python module whose `defs` Dagster loads; for assets of your own beside the pipeline's "
+        "(docs/extend.md).",
+        "whatsapp_pipeline.definitions",
+        example="own_reports",
     )
     code_url: _CodeAddress | None = _setting(
         "CODE_URL",

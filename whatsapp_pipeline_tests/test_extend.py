@@ -136,6 +136,7 @@ def test_the_guide_shows_all_that_its_examples_need() -> None:
     assert [title for title, _ in examples] == [
         "A check",
         "An asset",
+        "An asset of your own, outside this repository's code",
         "A column, and a migration",
         "A phrase language",
         "A name feature",

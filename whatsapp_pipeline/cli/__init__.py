@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import click
 
-from whatsapp_pipeline.cli.output import say
+from whatsapp_pipeline.cli.output import say, show_progress_on_terminal
 from whatsapp_pipeline.errors import PipelineError
 
 # Command → (module:attribute, one line for --help).
@@ -101,6 +101,7 @@ def cli(debug: bool, verbose: bool) -> None:
         os.environ["LOG_LEVEL"] = "debug"  # the processes that `up` starts inherit it
     from whatsapp_pipeline.settings import unknown_in_dotenv
 
+    show_progress_on_terminal()
     for line in unknown_in_dotenv():
         say(f"note: {line}", err=True)
 

@@ -16,6 +16,7 @@ import click
 
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.safe_text import for_json, for_terminal, on_one_line
+from whatsapp_pipeline.status_line import status_line, use_status_line
 
 # Beginning and end of a bold passage. A message with one of these characters can only move the end of the
 # bold.
@@ -27,12 +28,20 @@ def say(text: object = "", *, err: bool = False, newline: bool = True) -> None:
 
     On standard error it has the format of the log: JSON with LOG_FORMAT=json, unless it is a terminal.
     """
+    if (line := status_line()) is not None:
+        line.remove()
     if err and newline and not sys.stderr.isatty() and _log_is_json():
         from whatsapp_pipeline.logs import as_log_line
 
         click.echo(as_log_line(str(text).strip()), err=True)
     else:
         click.echo(for_terminal(str(text)), err=err, nl=newline)
+
+
+def show_progress_on_terminal() -> None:
+    """Let long work show a status line, if standard error is a terminal and its lines are no JSON."""
+    if sys.stderr.isatty() and not _log_is_json():
+        use_status_line(sys.stderr)
 
 
 def _log_is_json() -> bool:

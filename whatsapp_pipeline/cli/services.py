@@ -191,7 +191,7 @@ def _dagster_services(folder: Path, places: Places, *, development: bool, as_jso
     home = Path(_environment()["DAGSTER_HOME"])
     # Dagster warns of a dagster.yaml in the working folder that is not its instance's.
     beside = home if home.is_dir() else settings.PROJECT_ROOT
-    loaded = ["--module-name", "whatsapp_pipeline.definitions", "--location-name", LOCATION]
+    loaded = ["--module-name", settings.load_settings().definitions_module, "--location-name", LOCATION]
     patience = ["--heartbeat-ttl", str(CODE_SERVER_PATIENCE_SECONDS), "--inject-env-vars-from-instance"]
     code_server = [_program("dagster"), "code-server", "start", *loaded, "--socket", str(socket), *patience]
     ui = ["--workspace", str(workspace), "--port", str(places.port), "--host", places.host, *quiet]

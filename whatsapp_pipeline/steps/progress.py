@@ -1,6 +1,6 @@
-"""Progress of a long step, as a log line every few seconds.
+"""Progress of a long step: a log line every few seconds, and one line that moves where a terminal shows it.
 
-A progress bar would not help: the line must reach Dagster's log and JSON logs, where no terminal is.
+Log lines reach Dagster's log and JSON logs, where no terminal is.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import threading
 from time import monotonic
 
 from whatsapp_pipeline.logs import fields
+from whatsapp_pipeline.status_line import status_line
 
 _EVERY_SECONDS = 5.0
+_SHOWN_EVERY_SECONDS = 0.2
 
 
 class Progress:
@@ -25,6 +27,7 @@ class Progress:
         self._done = 0
         self._extra = 0
         self._started = self._logged = monotonic()
+        self._shown = 0.0
         self._lock = threading.Lock()
 
     def advance(self, done: int, extra: int = 0, extra_unit: str = "messages") -> None:
@@ -33,21 +36,13 @@ class Progress:
             self._done += done
             self._extra += extra
             now = monotonic()
+            self._show(now, extra_unit)
             if now - self._logged < _EVERY_SECONDS:
                 return
             self._logged = now
-        seconds = now - self._started
-        left = seconds / self._done * (self._total - self._done) if self._done else 0.0
-        more = f", {self._extra:,} {extra_unit} ({self._extra / seconds:,.0f}/s)" if self._extra else ""
+        words, left = self._in_words(now, extra_unit)
         self._log.info(
-            "%s: %s of %s %s (%.0f/s)%s, about %.0f s left",
-            self._what,
-            f"{self._done:,}",
-            f"{self._total:,}",
-            self._unit,
-            self._done / seconds,
-            more,
-            left,
+            words,
             extra=fields(
                 done=self._done,
                 total=self._total,
@@ -56,3 +51,23 @@ class Progress:
                 **({extra_unit: self._extra} if self._extra else {}),
             ),
         )
+
+    def _show(self, now: float, extra_unit: str) -> None:
+        """Show the state on the terminal, if there is one; the line goes with the last unit."""
+        line = status_line()
+        if line is None:
+            return
+        if self._done >= self._total:
+            line.remove()
+        elif now - self._shown >= _SHOWN_EVERY_SECONDS:
+            self._shown = now
+            line.show(self._in_words(now, extra_unit)[0])
+
+    def _in_words(self, now: float, extra_unit: str) -> tuple[str, float]:
+        """Return the state as one line, and the seconds that are left at the rate so far."""
+        seconds = max(now - self._started, 0.001)
+        left = seconds / self._done * (self._total - self._done) if self._done else 0.0
+        more = f", {self._extra:,} {extra_unit} ({self._extra / seconds:,.0f}/s)" if self._extra else ""
+        rate = f"{self._done / seconds:.0f}/s"
+        words = f"{self._what}: {self._done:,} of {self._total:,} {self._unit} ({rate}){more}"
+        return f"{words}, about {left:.0f} s left", left

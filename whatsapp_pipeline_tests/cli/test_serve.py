@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from whatsapp_pipeline.cli.health import HealthServer, Probe
+from whatsapp_pipeline.cli.services import Places, _dagster_services
 from whatsapp_pipeline.cli.supervisor import ServiceState
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline_tests.cli.test_up import _free_port, _wait_for
@@ -119,6 +120,17 @@ def test_a_signal_ends_it_in_order_with_status_0(fresh_database_url: str, tmp_pa
         process.kill()
         process.wait()
         drop_roles(fresh_database_url)
+
+
+def test_dagster_loads_the_module_that_the_settings_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFINITIONS_MODULE", "own_reports")
+    code_server, *_ = _dagster_services(
+        tmp_path, Places("127.0.0.1", 1, 2, 3), development=False, as_json=False
+    )
+    command = list(code_server.command)
+    assert command[command.index("--module-name") + 1] == "own_reports"
 
 
 def test_the_health_page_names_what_does_not_work(fresh_database_url: str) -> None:

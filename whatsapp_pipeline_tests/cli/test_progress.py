@@ -1,0 +1,100 @@
+"""Long work: a line that moves in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from whatsapp_pipeline.settings import PROJECT_ROOT
+
+_MAIN = "from whatsapp_pipeline.cli import main; main()"
+
+
+def _environment(url: str, folder: Path) -> dict[str, str]:
+    archive = PROJECT_ROOT / "data" / "organized_whatsapp_chats"
+    return {
+        **os.environ,
+        "DATABASE_URL": url,
+        "CHAT_ARCHIVE": str(archive),
+        "PIPELINE_LOCAL_DIR": str(folder / "local"),
+        "DAGSTER_HOME": "",
+        "CHECKPOINTS": "none",
+    }
+
+
+_RUN = [sys.executable, "-c", _MAIN, "run", "--months", "2025-01", "--dry-run"]
+
+
+# What a command does on a terminal, with a step of three files between two log lines.
+_STEP = """
+import logging
+from whatsapp_pipeline.cli.output import say, show_progress_on_terminal
+from whatsapp_pipeline.logs import PipelineHandler
+from whatsapp_pipeline.steps import progress as module
+module._SHOWN_EVERY_SECONDS = module._EVERY_SECONDS = 0
+log = logging.getLogger("step")
+log.handlers, log.level = [PipelineHandler()], logging.INFO
+show_progress_on_terminal()
+progress = module.Progress(log, "load", 3, "files")
+progress.advance(1, 40)
+log.info("a file could not be read")
+progress.advance(1, 2)
+say("from the command", err=True)
+progress.advance(1, 1)
+log.info("done")
+"""
+
+
+def test_a_terminal_shows_a_line_that_moves_and_goes() -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", _STEP], env={**os.environ, "LOG_FORMAT": ""}, stderr=theirs
+    ) as step:
+        os.close(theirs)
+        shown = re.sub(r"\d\d:\d\d:\d\d +|\([\d,]+/s\)|\d+ s left", "…", _all_of(ours))
+        assert step.wait() == 0
+    gone = "\r\x1b[K"
+    assert shown == (
+        f"{gone}load: 1 of 3 files …, 40 messages …, about …{gone}…a file could not be read\r\n"
+        f"{gone}load: 2 of 3 files …, 42 messages …, about …{gone}from the command\r\n"
+        "…done\r\n"  # the last file has removed the line
+    )
+
+
+def test_json_lines_stay_json_on_a_terminal() -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "LOG_FORMAT": "json"}
+    with subprocess.Popen([sys.executable, "-c", _STEP], env=environment, stderr=theirs) as step:
+        os.close(theirs)
+        lines = _all_of(ours).splitlines()
+        assert step.wait() == 0
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [line.get("done") for line in found] == [1, None, 2, 3, None]
+    assert found[0]["total"] == 3
+
+
+def _all_of(terminal: int) -> str:
+    """Read what a process writes to a terminal until it closes it, which is an error to the reader."""
+    found = b""
+    while True:
+        try:
+            found += os.read(terminal, 65_536)
+        except OSError:
+            os.close(terminal)
+            return found.decode()
+
+
+@pytest.mark.slow
+def test_elsewhere_there_are_plain_lines(fresh_database_url: str, tmp_path: Path) -> None:
+    environment = _environment(fresh_database_url, tmp_path)
+    done = subprocess.run(_RUN, env=environment, capture_output=True, text=True, check=True)
+    assert "\x1b" not in done.stderr
+    assert "\r" not in done.stderr
+    assert "chat_file_index" in done.stderr
