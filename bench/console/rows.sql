@@ -54,3 +54,12 @@ INSERT INTO qa_results (check_name, month, examined, failing, severity, run_id, 
 SELECT 'check_' || k, to_char(date '2015-01-01' + n * interval '1 month', 'YYYY-MM'), 1000, CASE (k + n) % 20 WHEN 0 THEN 3 ELSE 0 END,
        CASE WHEN k % 2 = 0 THEN 'error' ELSE 'warn' END, 'run', now()
   FROM generate_series(1, 60) k, generate_series(0, 119) n;
+-- 300,000 deliveries that were processed, some that wait, and findings about 3,000 files.
+INSERT INTO webhook_inbox (delivery_id, received_at, status, processed_at)
+SELECT gen_random_uuid(), now() - n * interval '1 minute', 'done', now() FROM generate_series(1, 300000) n;
+INSERT INTO webhook_inbox (delivery_id, received_at, body, status)
+SELECT gen_random_uuid(), now() - n * interval '1 minute', '{}', (ARRAY['pending', 'parked', 'dead'])[1 + n % 3]
+  FROM generate_series(1, 300) n;
+INSERT INTO exceptions (stage, file_path, month, line, kind, severity, detail)
+SELECT 'chat_messages', 'c' || n % 3000, '2024-0' || 1 + n % 9, n, 'unreadable', 'warning', 'x'
+  FROM generate_series(1, 20000) n;

@@ -81,5 +81,34 @@ def test_coverage_is_counted_in_its_index(chats: Connection) -> None:
     assert all("Index Only Scan" in line and "chat_files_coverage_idx" in line for line in scans), scans
 
 
+def test_health_counts_what_waits_and_what_was_not_read(conn: Connection) -> None:
+    with conn.transaction(force_rollback=True):
+        conn.execute(
+            "INSERT INTO webhook_inbox (delivery_id, received_at, status)"
+            " SELECT gen_random_uuid(), now() - n * interval '1 minute', status"
+            " FROM (VALUES ('done', 90), ('pending', 5), ('pending', 7), ('parked', 30), ('dead', 40),"
+            " ('dead', 50)) AS v (status, n)"
+        )
+        conn.execute(
+            "INSERT INTO exceptions (stage, file_path, month, line, kind, severity, detail)"
+            " SELECT stage, file, '2025-01', line, 'unreadable', severity, 'x'"
+            " FROM (VALUES ('chat_messages', 'a', 1, 'warning'), ('chat_messages', 'a', 2, 'error'),"
+            " ('chat_file_index', 'b', 1, 'error'), ('chat_messages', 'c', 1, 'info'),"
+            " ('tiny_contacts', 'd', 1, 'error')) AS v (stage, file, line, severity)"
+        )
+        _, _, health = coverage_and_checks(conn, months=1, checks=1)
+        assert health == PipelineHealth(2, 3, 2, 420, 1, 2)
+        assert conn.execute("SELECT * FROM unread_counts").fetchall() == [("2025-01", 2, 3, 2)]
+
+
+def test_deliveries_that_are_done_are_not_read_for_it(conn: Connection) -> None:
+    with conn.transaction(force_rollback=True):
+        conn.execute("SET LOCAL enable_seqscan = off")
+        plan = [line for (line,) in conn.execute("EXPLAIN SELECT * FROM webhook_health")]
+    assert sum("webhook_inbox_pending_idx" in line for line in plan) == 1, plan
+    assert sum("webhook_inbox_held_idx" in line for line in plan) == 1, plan
+    assert not any("Seq Scan" in line for line in plan), plan
+
+
 def test_an_empty_database_has_no_months(conn: Connection) -> None:
     assert coverage_and_checks(conn, months=12, checks=12) == ([], [], PipelineHealth(0, 0, 0, 0, 0, 0))
