@@ -175,6 +175,8 @@ def dates(clause: str) -> list[When]:
     matches = list(_WHEN.finditer(clause))
     if any(not match["later"] for match in matches):  # "amanhã no fim do dia" is tomorrow
         matches = [match for match in matches if not match["later"]]
+    if any(not match["today"] for match in matches):  # "agora é quarta"
+        matches = [match for match in matches if not match["today"] or "hoje" in match["today"]]
     for match in matches:
         if _PAST.match(clause[match.end() :]) or re.search(
             r"\b(?:ha|faz|contar de|desde) $", clause[: match.start()]
