@@ -31,6 +31,7 @@ _AFTER = re.compile(rf" ?(?:{around_amounts('after')})")
 _NO_PRICE_BEFORE = re.compile(rf"\b(?:{around_amounts('no_price_before')})(?: r ?\$)? ?$")
 _NO_PRICE_AFTER = re.compile(rf"(?: reais)? ?(?:{around_amounts('no_price_after')})")
 # "110 ou 220", "220v": the voltage of a device.
+_VOLTAGES = frozenset({110, 127, 220})
 _VOLTAGE = re.compile(r"\b(?:110|127|220)(?: ?v)? ?(?:/|ou|e|para) ?(?:110|127|220)\b")
 # A clause that begins with the amount and names its purpose, or that is only an amount in words.
 _LEADS = re.compile(r"(?:e |entao |olha |oi |so |uns |umas |da |ai )*$")
@@ -60,9 +61,10 @@ def _names_something(before: str, after: str) -> bool:
 
 def _is_asked(value: Decimal, before: str, after: str, *, in_words: bool, alone: bool) -> bool:
     """Return whether a bare number is a price: a word or price before it, or its purpose, shows it."""
-    if _ASKS.search(before) or _AFTER.match(after):
+    # What names a part before "garantia" asks for no number after it: "a tela tem garantia, a original 180".
+    if _ASKS.search(before.rpartition("garantia")[2]) or _AFTER.match(after):
         return True
-    if alone and re.fullmatch(r"(?: reais)?(?: tudo)?", after):
+    if alone and value not in _VOLTAGES and re.fullmatch(r"(?: reais)?(?: tudo)?", after):
         return True
     if not _LEADS.fullmatch(before) or value < 30 or value % 5:
         return False

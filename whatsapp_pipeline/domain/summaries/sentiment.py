@@ -145,6 +145,7 @@ _THIRD_PARTIES = _OTHERS | {
     "deles",
 }
 _ELSEWHERE = _THIRD_PARTIES | _BRANDS
+_SCORN = frozenset("🙄😡🤬😤🤡😒😑")
 _FILLERS = frozenset({"viu", "ne", "hein", "haha"})
 # After these, praise is a hope: "se ficar bom, eu indico".
 _HOPES = frozenset(
@@ -405,7 +406,7 @@ def _weigh(
     forms: list[str], hits: list[_Hit], contrast_at: int | None, conceded: list[tuple[int, int]]
 ) -> list[_Hit]:
     """Apply what reaches over the whole message: irony, contrast, concession, a question."""
-    hits = _meant(hits)
+    hits = _meant(forms, hits)
     hopes = any(a == "se" and b in _HOPES for a, b in pairwise(forms))
     out = []
     for hit in hits:
@@ -420,12 +421,16 @@ def _weigh(
     return out
 
 
-def _meant(hits: list[_Hit]) -> list[_Hit]:
+def _meant(forms: list[str], hits: list[_Hit]) -> list[_Hit]:
     """Drop praise that is meant as blame, and mild irony beside praise that is meant."""
+    words = [hit for hit in hits if forms[hit.first][0].isalnum()]
+    if not _SCORN.isdisjoint(forms) and any(hit.value > 0 for hit in words):
+        return [hit for hit in hits if hit.irony or hit.value < 0]  # "serviço de primeira 🙄"
     kinds = {hit.irony for hit in hits}
     if kinds == {""}:
         return hits
-    if "certain" not in kinds and any(not hit.irony and hit.value >= _SINCERE for hit in hits):
+    # A clap beside irony claps for nobody.
+    if "certain" not in kinds and any(not hit.irony and hit.value >= _SINCERE for hit in words):
         return [hit for hit in hits if not hit.irony]
     return [hit for hit in hits if hit.irony or hit.value < 0]
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from whatsapp_pipeline.domain.commitments.phrases import PHRASES_DIGEST
 from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
 from whatsapp_pipeline.domain.summaries.patterns import place, tokenize
-from whatsapp_pipeline.domain.summaries.sentiment import Mood, SentimentReader
+from whatsapp_pipeline.domain.summaries.sentiment import OPINION, Mood, SentimentReader
 from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_symptoms
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
-RULES_VERSION = "5"
+RULES_VERSION = "6"
 # Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
@@ -24,6 +24,8 @@ _SHORT = 3  # tokens
 _COURTESY = 0.19
 _LONGEST_FAREWELL = 16  # tokens
 _CONSENT = frozenset({"otimo", "perfeito", "show", "excelente", "maravilha", "top", "legal", "boa", "beleza"})
+_OPENING = _CONSENT | {"maravilhoso", "maravilhosa", "lindo", "bonito", "bacana", "parabens", "sensacional"}
+_AFTER_OPENING = frozenset(",.")
 _MARKS = frozenset(".,;!\n")
 
 
@@ -129,9 +131,13 @@ class MessageReader:
 
     def _mood(self, forms: list[str]) -> Mood:
         """Read the mood; "ótimo, pode fazer" begins with consent and not with praise."""
-        if len(forms) < _SHORT or forms[0] not in _CONSENT or forms[1] != ",":
-            return self._sentiment.read_forms(forms)
+        whole = self._sentiment.read_forms(forms)
+        if len(forms) < _SHORT or forms[0] not in _OPENING or forms[1] not in _AFTER_OPENING:
+            return whole
         mood = self._sentiment.read_forms(forms[2:])
+        # Praise before a complaint is no praise: "maravilhoso, sumiram com o parafuso".
+        if forms[0] not in _CONSENT and mood.score > -OPINION:
+            return whole
         if mood.first is None or mood.last is None:
             return mood
         return mood._replace(first=mood.first + 2, last=mood.last + 2)

@@ -55,6 +55,25 @@ def test_commitments_of_the_third_set_are_found_and_others_are_not(kind: str) ->
         assert measured.measures[kind].recall >= 0.90
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_commitments_in_our_own_words_are_found_and_others_are_not(kind: str) -> None:
+    kinds, _ = commitments_accuracy(DATA / "own" / "commitments.tsv")
+    assert kinds.measures[kind].precision >= 0.95
+    assert kinds.measures[kind].recall >= 0.95
+
+
+def test_moods_in_our_own_words() -> None:
+    measures = mood_accuracy(DATA / "own" / "mood.jsonl").measures
+    assert measures["negative"].precision >= 0.95
+    assert measures["negative"].recall >= 0.95
+
+
+def test_topics_of_the_third_set() -> None:
+    accuracy = topics_accuracy(DATA / "third" / "topics.tsv")
+    assert macro_f1(accuracy) >= 0.90
+    assert accuracy.measures["reclamação"].recall >= 0.85
+
+
 def test_the_customers_called_negative_are_and_most_of_the_negative_are_found() -> None:
     measures = mood_accuracy(DATA / "mood.jsonl").measures
     assert measures["negative"].precision >= 0.85
@@ -124,6 +143,7 @@ def test_topics_that_were_taken_for_another(text: str, topic: str, other: str) -
 def test_a_plain_request_for_repair_is_no_bad_mood() -> None:
     assert len(intake_negatives(DATA / "intake.txt")) <= 1
     assert len(intake_negatives(DATA / "second" / "intake.txt")) <= 1
+    assert len(intake_negatives(DATA / "third" / "intake.txt")) <= 1
 
 
 def test_the_moods_that_were_read_wrongly() -> None:
