@@ -331,7 +331,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_every_page_is_accessible_and_fits(
-    open_page: Callable[..., Any], look: str, doubts: dict[str, int]
+    open_page: Callable[..., Any], look: str, doubts: dict[str, int], console: RunningConsole
 ) -> None:
     import axe_playwright_python
 
@@ -346,7 +346,16 @@ def test_every_page_is_accessible_and_fits(
         f"{item}/decide?choice=contact:8&shown=x",
         f"{item}/decide?choice=no_contact&shown=x",
         "/review/history",
+        "/review/sample",
+        "/unread",
+        "/unread/file?path=ruim.txt",
     )
+    with connect(console.database_url) as conn:
+        conn.execute(
+            "INSERT INTO exceptions (stage, file_path, month, line, kind, severity, detail) VALUES"
+            " ('chat_messages', 'ruim.txt', '2025-01', 4, 'line_unread', 'error', 'no date that fits')"
+            " ON CONFLICT DO NOTHING"
+        )
     for path in (*PAGES, "/search?q=tela&who=9999", "/search?q=tela&os=1", *review):
         page.goto(path)
         page.evaluate(axe)

@@ -1,0 +1,175 @@
+"""In a real browser: thirty decisions that outlast the next run, and an order in another screen."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from whatsapp_pipeline.console.config import ConsoleConfig
+from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
+from whatsapp_pipeline.steps.links.decide import relink_months
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.operations import console_access
+from whatsapp_pipeline_tests.console.people import write_people
+from whatsapp_pipeline_tests.console.running import RunningConsole, running_console
+from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install Debian's `chromium`"),
+]
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is a development package")
+ITEMS = 30
+LINKS = (
+    "SELECT id, match_status, match_method, id_contato, match_flags FROM chat_files ORDER BY id",
+    "SELECT id_chat_file, rank, id_contato, confidence, method FROM match_candidates ORDER BY 1, 2",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield started
+        started.close()
+
+
+def _links(url: str) -> list[Any]:
+    with connect(url) as conn:
+        return [conn.execute(statement.encode()).fetchall() for statement in LINKS]
+
+
+def _run(url: str) -> None:
+    """Link the month again, as the next run of the pipeline does."""
+    with connect(url) as conn:
+        relink_months(conn, ["2025-01"], default_area_code=None, log=logging.getLogger(__name__))
+
+
+def test_thirty_decisions_by_keyboard_outlast_the_next_run(browser: Any, fresh_database_url: str) -> None:
+    """Each of thirty phones is of two contacts, so the rules leave thirty chats in doubt."""
+    url = fresh_database_url
+    with connect(url) as conn:
+        for n in range(ITEMS):
+            phone = f"(41) 99999-{n:04d}"
+            add_contact(conn, 2 * n + 1, f"Pessoa {n} Um", phone)
+            add_contact(conn, 2 * n + 2, f"Pessoa {n} Dois", phone)
+            add_chat(conn, f"+55 {phone}", path=f"2025/01/{n}.txt")
+        normalize_contacts(conn, default_area_code=None, log=logging.getLogger(__name__))
+    _run(url)
+    before = _links(url)
+    assert {row[1] for row in before[0]} == {"ambiguous"}
+    with running_console(url) as running:
+        decided = _decide_all(browser, running)
+        assert len(decided) == ITEMS
+        links = {row[0]: (row[1], row[3]) for row in _links(url)[0]}
+        assert links == {chat: ("manual", contact) for chat, contact in decided.items()}
+        _run(url)
+        assert {row[0]: (row[1], row[3]) for row in _links(url)[0]} == links
+        with connect(url) as conn:
+            made = [row[0] for row in conn.execute("SELECT id FROM link_overrides ORDER BY id")]
+        random.Random(23).shuffle(made)
+        with running.client("reviewer", name="rita") as rita:
+            for number in made:
+                undone = rita.post(f"/review/decisions/{number}/undo")
+                assert undone.headers["location"] == f"/review/history?undone={number}"
+        assert {row[1] for row in _links(url)[0]} == {"pending"}
+        _run(url)
+        assert _links(url) == before
+
+
+def _decide_all(browser: Any, running: RunningConsole) -> dict[int, int | None]:
+    """Decide on every item of the queue with keys alone; return the contact of each chat."""
+    context = browser.new_context(base_url=running.url, locale="pt-BR")
+    context.add_cookies([{"name": "console", "value": running.session("reviewer"), "url": running.url}])
+    page = context.new_page()
+    page.goto("/review/next")
+    decided: dict[int, int | None] = {}
+    while found := re.search(r"/review/chat:(\d+)", page.url):
+        key = ("1", "2", "n")[len(decided) % 3]
+        link = page.locator(".candidates .who a").nth(int(key) - 1) if key != "n" else None
+        decided[int(found[1])] = int(link.get_attribute("href").rpartition("/")[2]) if link else None
+        with page.expect_navigation():
+            page.keyboard.press(key)
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+    assert "Nada espera decisão" in page.locator("main").inner_text()
+    context.close()
+    return decided
+
+
+KEYS = (("k1", b"s" * 32),)
+
+
+@pytest.fixture
+def embedding(fresh_database_url: str) -> Iterator[RunningConsole]:
+    write_people(fresh_database_url)
+    with connect(fresh_database_url) as conn:
+        console_access.add_link_users(conn, dict(KEYS))
+    with running_console(fresh_database_url, ConsoleConfig(link_keys=KEYS)) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def _screen(running: RunningConsole, **settings: str) -> Iterator[str]:
+    """Run the guide's example program; yield its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "CONSOLE_URL": running.url,
+        "CONSOLE_LINK_KEYS": "k1:" + "s" * 32,
+        "PORT": str(port),
+        **settings,
+    }
+    program = PROJECT_ROOT / "docs" / "examples" / "order_screen.py"
+    with subprocess.Popen([sys.executable, program], env=environment, stderr=subprocess.DEVNULL) as process:
+        try:
+            ready = httpx.Client(transport=httpx.HTTPTransport(retries=30))
+            assert ready.get(f"http://127.0.0.1:{port}/").status_code == 404
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def test_the_guides_screen_frames_an_order(browser: Any, embedding: RunningConsole) -> None:
+    page = browser.new_page()
+    with _screen(embedding) as screen:
+        page.goto(f"{screen}/30415/70")
+        frame = page.frame_locator("iframe")
+        assert "mensagem sobre a tela 5" in frame.locator("main").inner_text()
+        # Older messages open in the frame, without a login.
+        assert frame.get_by_role("heading", level=1).inner_text() == "Ordem de serviço 30415"
+        assert page.context.cookies() == []
+    page.close()
+
+
+def test_no_other_origin_frames_an_order_and_none_another_page(
+    browser: Any, embedding: RunningConsole
+) -> None:
+    page = browser.new_page()
+
+    def refused(policy: str) -> Any:
+        return page.expect_console_message(lambda message: policy in message.text)
+
+    with _screen(embedding, ORIGIN="https://erp.example") as screen:
+        with refused("frame-ancestors https://erp.example"):
+            page.goto(f"{screen}/30415/70")
+        assert [frame.url for frame in page.frames[1:]] == ["chrome-error://chromewebdata/"]
+        with refused("frame-ancestors 'none'"):
+            page.evaluate(f"document.querySelector('iframe').src = '{embedding.url}/login'")
+    page.close()
