@@ -224,3 +224,9 @@ def test_a_link_is_never_made_below_the_policy(posteriors: list[float]) -> None:
     ranked = sorted(posteriors, reverse=True)
     status = status_of(ranked, POLICY)
     assert (status == "linked") == (bool(ranked) and ranked[0] >= POLICY.link)
+
+
+def test_a_share_of_words_is_stored_with_four_decimals() -> None:
+    chat = replace(CHAT, title="Ana Lima Prado +55 41 99999-0001", name="Ana Lima Prado")
+    (found,) = decide_chat(chat, Evidence([_phone(1)], names={1: ("Ana Lima", "")}), POLICY).candidates
+    assert {reason.name: reason.value for reason in found.evidence}["name_agrees"] == 0.6667
