@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,11 @@ from whatsapp_pipeline.cli.load_options import AssetConfig, load_options
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH
 from whatsapp_pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from whatsapp_pipeline.automation.launching import Task
 
 
 @click.command()
@@ -24,6 +31,14 @@ from whatsapp_pipeline.errors import PipelineError
 @click.option("--since", type=MONTH, help="Only months from this one on.")
 @click.option("--archive", "archive_root", help="Folder or URL of the chats.  [default: CHAT_ARCHIVE]")
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
+@click.option(
+    "--launch",
+    type=click.Choice(["ranges", "months"]),
+    is_flag=False,
+    flag_value="ranges",
+    help="Put the runs into the queue of the Dagster at DAGSTER_UI_URL and follow them: a run per range of "
+    "months, or with `--launch months` one per month. Ctrl-C leaves them running.",
+)
 @load_options
 def backfill(
     missing: bool,
@@ -32,11 +47,13 @@ def backfill(
     since: str | None,
     archive_root: str | None,
     dry_run: bool,
+    launch: str | None,
     config: AssetConfig,
 ) -> None:
     """Run the months that are missing, failed or stale, with one run per range of months.
 
-    Without --missing, --failed or --stale all three kinds are run. For older years, set FIRST_MONTH to their
+    The runs are in this process, or with --launch in the Dagster that `up` or `serve` started. Without
+    --missing, --failed or --stale all three kinds are run. For older years, set FIRST_MONTH to their
     first month. Exit status: 0 success, 1 a failure, 130 interrupted.
     """
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
@@ -44,12 +61,17 @@ def backfill(
     from whatsapp_pipeline.assets.partitions import MONTHS
     from whatsapp_pipeline.automation import headless
     from whatsapp_pipeline.automation.backfill import KINDS, plan
+    from whatsapp_pipeline.automation.launching import phases
     from whatsapp_pipeline.cli.qa_table import show
     from whatsapp_pipeline.definitions import build_defs
     from whatsapp_pipeline.resources.database import Database
     from whatsapp_pipeline.resources.sources import Archive
 
     first = MONTHS.get_first_partition_key()
+    if launch and archive_root:
+        raise click.UsageError(
+            "with --launch the runs read CHAT_ARCHIVE of that Dagster; leave out --archive"
+        )
     if since and first and since < first:
         raise PipelineError(
             f"{since} is before the first month of this project, {first}; set FIRST_MONTH={since}"
@@ -71,6 +93,36 @@ def backfill(
         say(f"{len(todo.months)} months to run: {', '.join(runs)}" if runs else "nothing is behind")
         if dry_run or not runs:
             return
+        if launch:
+            raise SystemExit(_launch(instance, phases(todo, config, per_month=launch == "months")))
         outcome = headless.run_chain(defs, instance, months=todo.months, with_erp=False, config=config)
     show(outcome, dry_run=False)
     raise SystemExit(outcome.exit_status)
+
+
+def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]]) -> int:
+    """Launch the tasks of each phase and follow them; return the exit status.
+
+    A failed run ends the launching, because later phases build on it.
+    """
+    from whatsapp_pipeline.automation.launching import LaunchedRuns
+
+    runs = LaunchedRuns(instance, settings.load_settings().dagster_ui_url)
+    try:
+        for tasks in phases:
+            runs.launch(tasks)
+            say(f"{tasks[0].job}: {len(tasks)} {'run' if len(tasks) == 1 else 'runs'} in the queue")
+            failed = False
+            for number, ended in enumerate(runs.follow(), 1):
+                name = " ".join(filter(None, (ended.task.job, ended.task.months)))
+                where = "" if ended.ok else f": {runs.address(ended.run_id)}"
+                say(f"{number} of {len(tasks)}  {name}  {ended.status.value.lower()}{where}")
+                failed = failed or not ended.ok
+            if failed:
+                return 1
+    except KeyboardInterrupt:
+        say("the launched runs go on; the same command plans and launches what is left then")
+        for run_id in runs.waiting:
+            say(f"follow or cancel: {runs.address(run_id)}")
+        return 130
+    return 0

@@ -1,0 +1,152 @@
+"""Launching runs through Dagster's webserver, and following them in the instance's storage.
+
+What belongs here: putting planned months into the instance's queue, and the state of what was launched. What
+does not: finding the months (backfill.py), and running them in this process (headless.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
+from gql.transport.exceptions import TransportError
+
+from whatsapp_pipeline.automation.backfill import Plan
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.run_tags import (
+    COMMAND_LINE,
+    LAUNCHED_BY,
+    PARTITION,
+    RANGE_END,
+    RANGE_START,
+    RUN_MONTHS,
+)
+
+_POLL_SECONDS = 1.0
+_REQUEST_SECONDS = 60  # the webserver may have to start the code server first
+# Dagster's tags of a failed run: whether its daemon starts another attempt, and the id of that run.
+_WILL_RETRY = "dagster/will_retry"
+_RETRIED_BY = "dagster/auto_retry_run_id"
+_ENDED = frozenset({dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED})
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A run to launch: its job, its months in words, its tags, the configuration of its assets by name, and
+    its assets if they are not all of the job's.
+    """
+
+    job: str
+    months: str
+    tags: dict[str, str] = field(default_factory=dict)
+    ops: dict[str, Any] = field(default_factory=dict)
+    assets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A launched run that is over, and its last attempt if it was tried again."""
+
+    task: Task
+    run_id: str
+    status: dg.DagsterRunStatus
+
+    @property
+    def ok(self) -> bool:
+        """True if the run, or its last attempt, succeeded."""
+        return self.status is dg.DagsterRunStatus.SUCCESS
+
+
+def phases(todo: Plan, config: Mapping[str, Any], *, per_month: bool) -> Iterator[list[Task]]:
+    """Yield the tasks of a plan: those of a list may run side by side, after the list before.
+
+    `config` is by monthly asset.
+
+    Contacts come first, because links depend on them. Summaries are not listed: Dagster's automation writes
+    them when the months' runs have changed chats.
+    """
+    ops = {asset: {"config": values} for asset, values in config.items()}
+    yield [Task("contacts", "", assets=("normalized_contacts",))]
+    if per_month:
+        yield [Task("monthly_chats", month, {PARTITION: month}, ops) for month in todo.months]
+        return
+    yield [
+        Task("monthly_load", _in_words(first, last), {RANGE_START: first, RANGE_END: last}, ops)
+        for first, last in todo.ranges
+    ]
+    yield [
+        Task(
+            "monthly_checks",
+            _in_words(first, last),
+            {RUN_MONTHS: ",".join(month for month in todo.months if first <= month <= last)},
+        )
+        for first, last in todo.ranges
+    ]
+
+
+def _in_words(first: str, last: str) -> str:
+    return first if first == last else f"{first}..{last}"
+
+
+class LaunchedRuns:
+    """Runs that were put into the queue of an instance through its webserver at `url`."""
+
+    def __init__(self, instance: dg.DagsterInstance, url: str) -> None:
+        self._instance = instance
+        self._url = url.rstrip("/")
+        scheme, _, rest = self._url.partition("://")
+        self._client = DagsterGraphQLClient(rest, use_https=scheme == "https", timeout=_REQUEST_SECONDS)
+        self._tasks: dict[str, Task] = {}
+
+    def launch(self, tasks: Sequence[Task]) -> None:
+        """Put one run per task into the queue, in their order; raises PipelineError if it is not taken."""
+        for task in tasks:
+            try:
+                run_id = self._client.submit_job_execution(
+                    task.job,
+                    tags={**task.tags, LAUNCHED_BY: COMMAND_LINE},
+                    run_config={"ops": task.ops} if task.ops else {},
+                    asset_selection=list(task.assets) or None,
+                )
+            except DagsterGraphQLClientError as error:
+                raise self._refusal(task, error) from error
+            self._tasks[run_id] = task
+
+    def _refusal(self, task: Task, error: DagsterGraphQLClientError) -> PipelineError:
+        if isinstance(error.__cause__, TransportError):
+            return PipelineError(
+                f"no Dagster answers at {self._url}; start it with `whatsapp-pipeline up`, "
+                "or name its address in DAGSTER_UI_URL"
+            )
+        words = " ".join((task.job, task.months, str(error).partition("\n")[0]))
+        return PipelineError(f"Dagster at {self._url} did not take a run: {words}")
+
+    @property
+    def waiting(self) -> Collection[str]:
+        """The ids of the runs that are not over."""
+        return self._tasks
+
+    def address(self, run_id: str) -> str:
+        """Return the address of a run in Dagster's UI."""
+        return f"{self._url}/runs/{run_id}"
+
+    def follow(self) -> Iterator[Ended]:
+        """Yield the runs in the order in which they end, until none is left.
+
+        A run that Dagster tries again is over when its last attempt is.
+        """
+        while self._tasks:
+            found = self._instance.get_runs(dg.RunsFilter(run_ids=list(self._tasks)))
+            ended = [run for run in found if run.status in _ENDED]
+            for run in ended:
+                if run.status is dg.DagsterRunStatus.FAILURE and run.tags.get(_WILL_RETRY) == "true":
+                    if (attempt := run.tags.get(_RETRIED_BY)) is not None:
+                        self._tasks[attempt] = self._tasks.pop(run.run_id)
+                    continue  # the daemon has not launched the next attempt yet
+                yield Ended(self._tasks.pop(run.run_id), run.run_id, run.status)
+            if not ended:
+                time.sleep(_POLL_SECONDS)  # Dagster has no signal for the end of a run

@@ -1,0 +1,199 @@
+"""`backfill --launch`: planned months through a real webserver, daemon and queue, and what it prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+import requests
+
+from whatsapp_pipeline.run_tags import PARTITION, RANGE_END, RANGE_START
+from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline_tests.conftest import create_database, drop_database
+from whatsapp_pipeline_tests.prepared import MONTHS, Prepared
+
+pytestmark = pytest.mark.slow
+
+_COMMAND = [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "backfill"]
+# The files of a month are read, and nothing about them can be stored.
+_REFUSED = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END';
+CREATE TRIGGER refused BEFORE UPDATE ON chat_files EXECUTE FUNCTION refuse();
+"""
+_LOCATION = "{workspaceOrError{... on Workspace{locationEntries{locationOrLoadError{__typename}}}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A webserver and a daemon that work on an instance, an archive and a database of their own."""
+
+    environment: dict[str, str]
+    archive: Path
+    database_url: str
+
+    def start(self, *options: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*_COMMAND, *options],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def backfill(self, *options: str) -> tuple[int, str]:
+        """Return the exit status and what the command printed."""
+        process = self.start(*options)
+        output, _ = process.communicate(timeout=300)
+        return process.returncode, output
+
+    def runs(self) -> list[dg.DagsterRun]:
+        """Return the instance's runs, the oldest first."""
+        name = "DAGSTER_DATABASE_URL"
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv(name, self.environment[name])
+            with dg.DagsterInstance.from_config(self.environment["DAGSTER_HOME"]) as instance:
+                return list(reversed(instance.get_runs()))
+
+    def change_files(self, *months: str) -> None:
+        for month in months:
+            path = min((self.archive / month.replace("-", "/")).rglob("*.txt"))
+            os.utime(path, (path.stat().st_mtime + 60,) * 2)
+
+
+@pytest.fixture(scope="module")
+def served(admin_url: str, prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    home = tmp_path_factory.mktemp("launch")
+    shutil.copy(PROJECT_ROOT / "dagster.yaml", home)
+    shutil.copytree(prepared.archive, home / "archive")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    name = f"launch_{uuid4().hex[:8]}"
+    url = create_database(admin_url, name, prepared.template)
+    dagster_url = create_database(admin_url, f"{name}_dagster", "template0")
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "DAGSTER_DATABASE_URL": dagster_url,
+        "DAGSTER_HOME": str(home),
+        "DAGSTER_UI_URL": f"http://127.0.0.1:{port}",
+        "CHAT_ARCHIVE": str(home / "archive"),
+        "PIPELINE_LOCAL_DIR": str(home / "local"),
+    }
+    workspace = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
+    tools = Path(sys.executable).parent
+    with ExitStack() as stack, (home / "dagster.log").open("w") as log:
+        for command in (["dagster-webserver", "-p", str(port)], ["dagster-daemon", "run"]):
+            process = subprocess.Popen(
+                [str(tools / command[0]), *command[1:], *workspace],
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+            stack.callback(process.wait, 60)
+            stack.callback(process.send_signal, signal.SIGINT)
+        _wait_until_loaded(environment["DAGSTER_UI_URL"])
+        yield Served(environment, home / "archive", url)
+    drop_database(admin_url, name)
+    drop_database(admin_url, f"{name}_dagster")
+
+
+def _wait_until_loaded(url: str) -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        try:
+            if "RepositoryLocation" in requests.post(f"{url}/graphql", json={"query": _LOCATION}).text:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.5)  # polls another process, which gives no signal
+    raise AssertionError("the code location was not loaded")
+
+
+def test_months_go_through_the_queue_and_are_followed(served: Served) -> None:
+    status, output = served.backfill("--launch", "months")
+    assert status == 0, output
+    assert "contacts: 1 run in the queue" in output
+    assert "monthly_chats: 3 runs in the queue" in output
+    assert sorted(re.findall(r"^\d of 3  monthly_chats (\S+)  success$", output, re.MULTILINE)) == list(
+        MONTHS
+    )
+    runs = served.runs()
+    assert sorted(run.tags[PARTITION] for run in runs if run.job_name == "monthly_chats") == list(MONTHS)
+    assert served.backfill("--dry-run")[1].rstrip().endswith("nothing is behind")
+
+    served.change_files("2025-02", "2025-03")
+    status, output = served.backfill("--launch")
+    assert status == 0, output
+    assert "1 of 1  monthly_load 2025-02..2025-03  success" in output
+    assert "1 of 1  monthly_checks 2025-02..2025-03  success" in output
+    loaded = [run for run in served.runs() if run.job_name == "monthly_load"][-1]
+    assert (loaded.tags[RANGE_START], loaded.tags[RANGE_END]) == ("2025-02", "2025-03")
+    assert served.backfill("--dry-run")[1].rstrip().endswith("nothing is behind")
+
+
+def test_ctrl_c_leaves_the_run_in_the_queue_and_says_where_it_is(served: Served) -> None:
+    served.change_files("2025-01")
+    before = {run.run_id for run in served.runs()}
+    process = served.start("--launch", "months")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "in the queue" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    (run_id,) = {run.run_id for run in served.runs()} - before
+    assert f"follow or cancel: {served.environment['DAGSTER_UI_URL']}/runs/{run_id}" in output
+    deadline = time.monotonic() + 120
+    while next(run for run in served.runs() if run.run_id == run_id).status != dg.DagsterRunStatus.SUCCESS:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)  # polls Dagster, which gives no signal
+
+
+def test_a_failed_run_ends_the_launching_with_its_last_attempt(served: Served) -> None:
+    served.change_files("2025-01")
+    with connect(served.database_url) as conn:
+        conn.execute(_REFUSED)
+        try:
+            status, output = served.backfill("--launch")
+        finally:
+            conn.execute("DROP TRIGGER refused ON chat_files")
+    assert status == 1
+    last = served.runs()[-1]
+    address = f"{served.environment['DAGSTER_UI_URL']}/runs/{last.run_id}"
+    assert re.search(rf"^1 of 1  monthly_load \S+  failure: {address}$", output, re.MULTILINE)
+    assert last.parent_run_id is not None  # Dagster tried it once more
+    assert "monthly_checks" not in output
+
+
+def test_without_a_dagster_it_says_how_to_start_one(served: Served) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = server.getsockname()[1]
+    served.environment["DAGSTER_UI_URL"], kept = (
+        f"http://127.0.0.1:{free}",
+        served.environment["DAGSTER_UI_URL"],
+    )
+    served.change_files("2025-01")
+    status, output = served.backfill("--launch")
+    served.environment["DAGSTER_UI_URL"] = kept
+    assert status == 1
+    assert f"no Dagster answers at http://127.0.0.1:{free}; start it with `whatsapp-pipeline up`" in output
+
+
+def test_an_archive_that_the_runs_would_not_read_is_refused(served: Served) -> None:
+    status, output = served.backfill("--launch", "--archive", str(served.archive))
+    assert (status, "leave out --archive" in output) == (2, True)
