@@ -113,10 +113,8 @@ def keep_running(
         dagster_url(configured)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whatsapp-pipeline-")))
         services = _dagster_services(folder, places, development=development, as_json=as_json)
-        probes = {} if development else _dagster_probes(places)
         if receives:
             services.append(_receiver(places, insecure=insecure_webhook))
-            probes["webhook"] = Probe(f"http://{_reachable(places.host)}:{places.webhook_port}/health")
         else:
             hint = ", or give --insecure-webhook" if development else ""
             say(f"webhook receiver: not started (set WHATSAPP_APP_SECRET{hint})", err=as_json)
@@ -124,7 +122,6 @@ def keep_running(
             say(f"console: not started ({reason})", err=as_json)
         else:
             services.append(_console(places))
-            probes["console"] = _console_probe(configured, places)
         output = None
         if log_file is not None:
             output = stack.enter_context(RotatedLog(log_file, LOG_MEGABYTES * 1_000_000, LOG_FILES))
@@ -138,8 +135,8 @@ def keep_running(
             look_after=None if configured.database_url else partial(_look_after_server, configured, output),
         )
         if places.health_port is not None:
-            page = HealthServer(places.health_port, supervisor.states, probes, database)
-            stack.enter_context(page)
+            probes = _probes(configured, places)
+            stack.enter_context(HealthServer(places.health_port, supervisor.states, probes, database))
             say(f"health: http://127.0.0.1:{places.health_port}", err=as_json)
         say(f"Dagster: http://{places.host}:{places.port}   (Ctrl-C stops everything)", err=as_json)
         supervisor.run(lambda: notify("READY=1"))
@@ -213,18 +210,18 @@ def _console(places: Places) -> Service:
     return Service("console", [_program("whatsapp-pipeline"), "console", "--port", str(places.console_port)])
 
 
-def _dagster_probes(places: Places) -> dict[str, Probe]:
-    web = f"http://{_reachable(places.host)}:{places.port}"
+def _probes(configured: Settings, places: Places) -> dict[str, Probe]:
+    """Return how each service is asked whether it works; a service that does not run is not asked."""
+    host = _reachable(places.host)
+    web = f"http://{host}:{places.port}"
+    scheme = "https" if configured.console_tls_cert else "http"
     return {
         "web server": Probe(f"{web}/server_info"),
         "code server": Probe(f"{web}/graphql", asks="code location"),
         "daemon": Probe(f"{web}/graphql", asks="daemons"),
+        "webhook": Probe(f"http://{host}:{places.webhook_port}/health"),
+        "console": Probe(f"{scheme}://127.0.0.1:{places.console_port}/health"),
     }
-
-
-def _console_probe(configured: Settings, places: Places) -> Probe:
-    scheme = "https" if configured.console_tls_cert else "http"
-    return Probe(f"{scheme}://127.0.0.1:{places.console_port}/health")
 
 
 def _reachable(host: str) -> str:
