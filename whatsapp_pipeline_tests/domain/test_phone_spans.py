@@ -224,6 +224,13 @@ def test_the_erasure_finds_what_the_mask_hides(text: str) -> None:
     assert "[telefone]" not in hide_personal(scrub_text(text, lambda _: True))
 
 
+@pytest.mark.parametrize(("digits", "key"), [("12345678", "xx12345678"), ("112345678", "xx12345678")])
+def test_eight_or_nine_digits_may_be_a_number_that_no_rule_knows(digits: str, key: str) -> None:
+    (span,) = find_phone_spans(f"liga {digits}")
+    assert key in span.keys
+    assert "xx" not in span.keys
+
+
 @pytest.mark.parametrize("written", ["99999-0000", "9999 0000", "3333–0000"])
 def test_numbers_without_an_area_code(written: str) -> None:
     assert hide_personal(f"liga {written} já") == "liga [telefone] já"

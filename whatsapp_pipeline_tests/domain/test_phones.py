@@ -297,6 +297,7 @@ def test_only_a_mobile_prefix_of_mexico_and_argentina_goes() -> None:
         ("98765432109876@lid", False, True),
         ("5541999990000@s.whatsapp.net", False, False),
         ("123.456.789-09", False, False),
+        ("01234567890", False, False),  # a CPF that looks like 0 and a number of area 12
         ("11222333000181", False, False),
         ("Maria +55 41 99999-0000", False, False),
         ("41 99999-0000 / 3333-4444", False, False),

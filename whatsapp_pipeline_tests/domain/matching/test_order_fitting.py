@@ -72,6 +72,14 @@ def test_sessions_of_a_customer_are_decided_together() -> None:
     assert together.calibration <= 0.02
 
 
+def test_an_order_has_one_opening_and_one_pick_up() -> None:
+    task = left_together(9, 500, Clues(unrelated=0.1))
+    found = fit_orders(task.sessions, task.orders).repeats
+    assert found["arrival"] == pytest.approx((1.8853, -3.0, -0.523, 0.0039), abs=0.0002)
+    assert found["leaving"] == pytest.approx((1.0979, -2.1949, -2.4662, 0.0075), abs=0.0002)
+    assert found["repair"] == (0.0, 0.0, 0.0, 0.0)  # how often one writes meanwhile depends on its length
+
+
 def test_a_session_takes_the_order_that_no_other_session_is_about() -> None:
     task = left_together(9, 500, Clues(unrelated=0.1))
     model = fit_orders(task.sessions, task.orders)
