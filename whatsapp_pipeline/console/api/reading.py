@@ -41,7 +41,7 @@ from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import seen_in
 from whatsapp_pipeline.console.pages.customer import read_head
 from whatsapp_pipeline.console.pages.order import shown_order
-from whatsapp_pipeline.console.pages.search import SearchWords, find_hits
+from whatsapp_pipeline.console.pages.search import FoundPage, SearchWords, find_hits
 from whatsapp_pipeline.domain.phone_parts import phone_key_parts
 from whatsapp_pipeline.domain.summaries.metrics import business_hours_between
 from whatsapp_pipeline.store.chats.search import MARK_END, MARK_START, PageHit
@@ -227,10 +227,10 @@ class ReadingApi:
                 sort=given.sort,
                 after=after,
             )
-            found = find_hits(page, words) if words.has_words else ([], None)
+            found = find_hits(page, words) if words.has_words else FoundPage([], None, [])
             if found is None:
                 raise ApiError("too_common")
-            hits, following = found
+            hits, following, _ = found
             page.record("search", {(hit.id_contato, f"{hit.source}:{hit.chat}") for hit in hits})
         return answer(request, Listing[ApiHit](items=[self._hit(hit) for hit in hits], next=following))
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -34,7 +35,6 @@ from whatsapp_pipeline.store.chats.search import (
     find_messages,
     parse_words,
 )
-from whatsapp_pipeline.store.chats.search_words import unknown_words
 from whatsapp_pipeline.store.contacts.directory import customer_names, customers_like, orders_numbered
 from whatsapp_pipeline.templates.render import marked
 
@@ -125,8 +125,8 @@ def show_search(page: Page) -> Response:
         return _chosen(page, query)
     customers, orders = _people_and_orders(page, query)
     wanted = query.has_words or (query.is_narrow and query.kind is not None)
-    found = find_hits(page, query) if may_read and wanted else ([], None)
-    hits, following = found or ([], None)
+    found = find_hits(page, query) if may_read and wanted else FoundPage([], None, [])
+    hits, following, unknown = found or FoundPage([], None, [])
     page.record("search", {(hit.id_contato, f"{hit.source}:{hit.chat}") for hit in hits})
     return page.render(
         "search.html",
@@ -136,7 +136,7 @@ def show_search(page: Page) -> Response:
         orders=orders,
         hits=[(hit, _address(hit), _snippet(hit)) for hit in hits],
         is_too_common=found is None,
-        meant=_meant(page, query, hits) if hits else None,
+        meant=_meant(query, hits, unknown) if hits and not query.phrase else None,
         next=query.address(following) if following else None,
         sides=SIDES,
         kinds=KINDS,
@@ -144,21 +144,28 @@ def show_search(page: Page) -> Response:
     )
 
 
-def find_hits(page: Page, query: SearchWords) -> tuple[list[PageHit], str | None] | None:
-    """Return one page of hits and where the next one begins; None where too many messages hold the words."""
+class FoundPage(NamedTuple):
+    """One page of hits, where the next one begins, and the typed words that no message holds."""
+
+    hits: list[PageHit]
+    following: str | None
+    unknown: list[str]
+
+
+def find_hits(page: Page, query: SearchWords) -> FoundPage | None:
+    """Return one page of hits; None where too many messages hold the words."""
     parsed = parse_words(page.conn, query.text if query.has_words else "")
     if _is_too_common(page, query, parsed):
         return None
     hits = find_messages(page.conn, _message_search(query), parsed)
     if len(hits) <= _PAGE_SIZE:
-        return hits, None
+        return FoundPage(hits, None, parsed.unknown)
     last = hits[_PAGE_SIZE - 1]
-    return hits[:_PAGE_SIZE], f"{last.score!r}~{last.source}:{last.message_id}"
+    return FoundPage(hits[:_PAGE_SIZE], f"{last.score!r}~{last.source}:{last.message_id}", parsed.unknown)
 
 
-def _meant(page: Page, query: SearchWords, hits: Sequence[PageHit]) -> SearchWords | None:
+def _meant(query: SearchWords, hits: Sequence[PageHit], unknown: Sequence[str]) -> SearchWords | None:
     """Return the query with its unknown words replaced by those that were found for them, or None."""
-    unknown = [] if query.phrase else unknown_words(page.conn, query.words)
     found = {fold_ascii(word): word.lower() for hit in hits for word in _MARKED.findall(hit.snippet)}
     typed = query.words
     for word in re.findall(r"\w+", query.words):

@@ -13,6 +13,7 @@ from typing import Any, Literal, LiteralString, NamedTuple, TypeAlias
 from psycopg.rows import class_row
 
 from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.chats.search_words import UNKNOWN_WORDS
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.message_order import MESSAGE_KEY, NEWEST_FIRST
 
@@ -128,12 +129,16 @@ class ParsedWords(NamedTuple):
 
     query: str
     recheck: str | None
+    unknown: list[str]
+    """The words that no message holds as they are typed; others are found for them."""
 
 
 def parse_words(conn: Connection, words: str) -> ParsedWords:
     """Return what words mean, for `estimated_hits` and `find_messages`."""
-    row = conn.execute("SELECT search_query(%(w)s)::text, search_recheck(%(w)s)", {"w": words}).fetchone()
-    return ParsedWords(*row) if row else ParsedWords("", None)
+    row = conn.execute(
+        f"SELECT search_query(%(w)s)::text, search_recheck(%(w)s), ARRAY({UNKNOWN_WORDS})", {"w": words}
+    ).fetchone()
+    return ParsedWords(*row) if row else ParsedWords("", None, [])
 
 
 def estimated_hits(conn: Connection, parsed: ParsedWords) -> int:
@@ -171,7 +176,7 @@ def find_messages(
     # server know whether the index over words or the one over times is the shorter way.
     prepare = None if search.is_scoped else False
     with conn.cursor(row_factory=class_row(PageHit)) as cursor:
-        return cursor.execute(statement.encode(), _values(search, *parsed), prepare=prepare).fetchall()
+        return cursor.execute(statement.encode(), _values(search, parsed), prepare=prepare).fetchall()
 
 
 def _filled(name: str, **parts: str) -> str:
@@ -244,10 +249,10 @@ def _filters(search: MessageSearch, *, at: str, side: str, attachment: str) -> l
     return [condition for value, condition in given if value is not None]
 
 
-def _values(search: MessageSearch, query: str, recheck: str | None) -> dict[str, Any]:
+def _values(search: MessageSearch, parsed: ParsedWords) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "query": query,
-        "recheck": recheck,
+        "query": parsed.query,
+        "recheck": parsed.recheck,
         "contact": search.contact,
         "order": search.order,
         "since": search.since,

@@ -44,16 +44,17 @@ def add_new_words(conn: Connection) -> int:
     return added
 
 
+UNKNOWN_WORDS: LiteralString = """
+    SELECT DISTINCT w FROM regexp_split_to_table(unaccent(lower(%(w)s)), '[^a-z]+') w
+     WHERE length(w) >= 3 AND numnode(to_tsquery('portuguese_unaccent', w)) = 1
+       AND EXISTS (SELECT FROM search_words_seen)
+       AND NOT EXISTS (SELECT FROM search_words s
+                        WHERE s.word = btrim(to_tsquery('portuguese_unaccent', w)::text, ''''))
+     ORDER BY w
+"""
+"""The words of the query `w` that no message holds as they are typed."""
+
+
 def unknown_words(conn: Connection, words: str) -> list[str]:
     """Return the words of a query that no message holds as they are typed."""
-    rows = conn.execute(
-        """
-        SELECT DISTINCT w FROM regexp_split_to_table(unaccent(lower(%s)), '[^a-z]+') w
-         WHERE length(w) >= 3 AND numnode(to_tsquery('portuguese_unaccent', w)) = 1
-           AND EXISTS (SELECT FROM search_words_seen)
-           AND NOT EXISTS (SELECT FROM search_words s
-                            WHERE s.word = btrim(to_tsquery('portuguese_unaccent', w)::text, ''''))
-        """,
-        (words,),
-    ).fetchall()
-    return sorted(word for (word,) in rows)
+    return [word for (word,) in conn.execute(UNKNOWN_WORDS, {"w": words})]
