@@ -81,9 +81,9 @@ def parse_native_body(body: str) -> Body:
         # Cut at the start of the mark in the raw text, because invisible characters may surround it.
         body = body[: body.rindex("<")].rstrip(f"\n {INVISIBLE}")
         shown = visible(body).strip()
-        edited = _file_alone(shown) or _native_attachment(body, shown) or Body(body)
+        edited = _file_alone(shown) or _native_attachment(body, shown, shown.casefold()) or Body(body)
         return Body(edited.text, "edited", *edited[2:])
-    return _native_attachment(body, shown) or plain_body(body)
+    return _native_attachment(body, shown, folded) or plain_body(body)
 
 
 def _file_alone(shown: str) -> Body | None:
@@ -108,10 +108,10 @@ _FILE_STARTS = _MARKS | {"<"}
 _EDGES = f" \n{INVISIBLE}"
 
 
-def _native_attachment(body: str, shown: str) -> Body | None:
+def _native_attachment(body: str, shown: str, folded: str) -> Body | None:
     """Parse a body with a file; the caption is before or below the name of the file.
 
-    `shown` is the visible text of the body.
+    `shown` is the visible text of the body, `folded` the same in small letters.
 
     Android: `X.jpg (arquivo anexado)` or `<Mídia oculta>`, and the caption below. iOS: the caption, then
     `<anexado: X>`, or U+200E and `imagem ocultada`. In 2015: `X.jpg <anexado>`.
@@ -121,11 +121,11 @@ def _native_attachment(body: str, shown: str) -> Body | None:
     if below:
         # The name of the file may be in the last line, below the caption, or in the first.
         return (
-            _attachment_at_end(body, shown)
-            or _attachment_at_end(first, visible(first).strip(), below)
+            _attachment_at_end(body, shown, folded)
+            or _attachment_at_end(first, visible(first).strip(), below=below)
             or _file_at_start(first, below)
         )
-    return _attachment_at_end(body, shown) or _file_at_start(first, "")
+    return _attachment_at_end(body, shown, folded) or _file_at_start(first, "")
 
 
 # Android names files `IMG-20250105-WA0001.jpg (arquivo anexado)`; people do not.
@@ -183,16 +183,21 @@ def _joined(*lines: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _attachment_at_end(text: str, shown: str, below: str = "") -> Body | None:
-    """Parse a file at the end of a text; `shown` is the visible text, `below` has the lines after it."""
+def _attachment_at_end(text: str, shown: str, folded: str = "", *, below: str = "") -> Body | None:
+    """Parse a file at the end of a text; `shown` is the visible text, `below` has the lines after it.
+
+    `folded` is `shown` in small letters; it is computed if it is empty.
+    """
     table = phrases()
-    head, _, last = shown.rpartition("\n")
-    if head and not below and (kind := table.omitted.get(last.casefold().removesuffix("."))):
-        return Body(head.rstrip("\n"), kind, attachment_kind=kind)
+    last = shown
+    if "\n" in shown:
+        head, _, last = shown.rpartition("\n")
+        if not below and (kind := table.omitted.get(last.casefold().removesuffix("."))):
+            return Body(head.rstrip("\n"), kind, attachment_kind=kind)
     if shown.endswith(">"):
         if match := _BRACKETS.fullmatch(shown):
             return _in_brackets(match["before"].strip(), match["inside"].strip(), below)
-    elif (folded := shown.casefold()).endswith(table.attached_suffixes):
+    elif (folded := folded or shown.casefold()).endswith(table.attached_suffixes):
         return _before_suffix(text, shown, folded, below)
     if _MARKS.isdisjoint(text):
         return _unmarked_document(shown, below) if _BULLET in last else None
