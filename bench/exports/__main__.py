@@ -105,13 +105,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="be-") as name:
         url = server_url(Path(name), "bench")
         migrate(url)
+        # One connection for all: the seconds of a backend that ends would appear at any later moment.
         with connect(url) as conn:
             fill(conn, messages=options.messages, customers=options.customers)
-        load = os.getloadavg()[0]
-        found: dict[str, dict[str, float]] = {}
-        for what in options.what:
-            with connect(url) as conn:
-                clock = ServerClock(conn)
+            clock, load = ServerClock(conn), os.getloadavg()[0]
+            found: dict[str, dict[str, float]] = {}
+            for what in options.what:
                 before = clock.seconds()
                 found[what] = _measured(what, url, Path(name))
                 found[what]["server"] = clock.seconds() - before
