@@ -102,7 +102,8 @@ def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, last: Ints, is_no
 def _phrased(lines: Lines, starts: Ints, ends: Ints, is_body: Flags) -> list[int]:
     """Return the indexes of bodies that begin like a phrase of WhatsApp."""
     is_short = ends - starts < _NUMBERED
-    may_be = is_body & (is_short | _begins_of_phrases()[_numbers(lines.words(starts))])
+    may_begin = _first_bytes(lines.words(starts)).is_in(_begins_of_phrases().implode())
+    may_be = is_body & (is_short | may_begin.to_numpy())
     longest, begins = len(_INVISIBLE_MARK) + 4 * _START, phrases().text_starts
     return [
         place
@@ -118,20 +119,19 @@ def _plain_type(text: str) -> str:
     return "text" if is_typed else kind
 
 
-def _numbers(words: Words) -> Words:
-    """Return a 16-bit hash of the first bytes of each word."""
-    return (words & np.uint64((1 << 8 * _NUMBERED) - 1)) * np.uint64(0x9E37_79B9_7F4A_7C15) >> np.uint64(48)
+def _first_bytes(words: Words) -> pl.Series:
+    """Return the first bytes of each word as a number."""
+    return pl.Series(words & np.uint64((1 << 8 * _NUMBERED) - 1))
 
 
 @cache
-def _begins_of_phrases() -> Flags:
-    """Return a table that is true at the hashes of WhatsApp's phrases, without the shorter ones."""
+def _begins_of_phrases() -> pl.Series:
+    """Return the first bytes of WhatsApp's phrases as numbers."""
     starts = [start.encode() for start in phrases().text_starts]
     starts += [_INVISIBLE_MARK + start for start in starts]
-    words = [int.from_bytes(start[:_NUMBERED], "little") for start in starts]
-    begins = np.zeros(1 << 16, np.bool_)
-    begins[_numbers(np.array(words, np.uint64))] = True
-    return begins
+    return _first_bytes(
+        np.array([int.from_bytes(start[:_NUMBERED], "little") for start in starts], np.uint64)
+    )
 
 
 def _types(kinds: Mapping[int, str], count: int) -> pl.Series:
