@@ -2,15 +2,10 @@
 -- first, described after.
 WITH picked AS (
     SELECT * FROM review_items i
-     WHERE NOT EXISTS (
-           SELECT FROM review_snoozes z
-            WHERE i.source = 'chat' AND z.id_chat_file = i.id AND z.session_number IS NOT DISTINCT FROM i.session_number
-              AND z.reviewer = %(reviewer)s AND z.until > now())
-       AND NOT EXISTS (
-           SELECT FROM review_snoozes z
-            WHERE i.source = 'webhook' AND z.id_conversation = i.id
-              AND z.session_number IS NOT DISTINCT FROM i.session_number
-              AND z.reviewer = %(reviewer)s AND z.until > now())
+     WHERE (i.source, i.id, coalesce(i.session_number, 0)) NOT IN (  -- hashed once; no column of it is null
+           SELECT CASE WHEN z.id_chat_file IS NULL THEN 'webhook' ELSE 'chat' END,
+                  coalesce(z.id_chat_file, z.id_conversation), coalesce(z.session_number, 0)
+             FROM review_snoozes z WHERE z.reviewer = %(reviewer)s AND z.until > now())
        AND (%(is_first)s OR
             (-i.value, -coalesce(extract(epoch FROM i.last_at)::float8, '-Infinity'), i.source, i.id,
              coalesce(i.session_number, 0))
