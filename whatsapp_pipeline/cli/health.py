@@ -33,7 +33,7 @@ _QUERIES = {
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How a service is asked whether it works: the status of a page, or an answer of Dagster's GraphQL."""
+    """The request that shows whether a service works: the status of a page, or Dagster's GraphQL."""
 
     url: str
     asks: Literal["page", "code location", "daemons"] = "page"
@@ -41,7 +41,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is known of one part.
+    """The state of one part.
 
     Attributes:
         name: The service, or `database`.
@@ -87,7 +87,7 @@ def _examine_database(url: str) -> Health:
 
 
 def _ask(probe: Probe) -> str:
-    """Return what is wrong with the answer of a service; empty when nothing is."""
+    """Return the error in the answer of a service; empty if there is none."""
     try:
         if probe.asks == "page":
             # The console's certificate is for its public name, and this asks on loopback.

@@ -1,4 +1,4 @@
-"""What a service manager such as systemd is told about the process that it started.
+"""Reports to a service manager such as systemd about the process that it started.
 
 What belongs here: the protocol of sd_notify. What does not: units (systemd_unit.py).
 """

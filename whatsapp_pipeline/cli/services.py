@@ -42,7 +42,7 @@ CODE_SERVER_PATIENCE_SECONDS = 30 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the processes listen.
+    """The addresses on which the processes listen.
 
     Attributes:
         host: The address of Dagster's UI and of the webhook receiver. The console and the health page listen

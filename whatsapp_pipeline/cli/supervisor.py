@@ -33,7 +33,7 @@ _KEEPER_MODULE = f"{__package__}.process_keeper"
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """How long to wait before an ended process is started again, and when to stop trying.
+    """The pause before an ended process is started again, and the number of attempts.
 
     Attributes:
         first_pause: Seconds before the first restart. Each further one within the period takes twice as long.
@@ -79,7 +79,7 @@ State: TypeAlias = Literal["starting", "running", "restarting"]
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """What is known of one service; `since` is the moment of its last start or end, in seconds since 1970."""
+    """The state of one service; `since` is the moment of its last start or end, in seconds since 1970."""
 
     name: str
     state: State
@@ -273,7 +273,7 @@ class Supervisor:
         self._watch(self._keeper.process)
 
     def _report_to_keeper(self, number: int) -> None:
-        with contextlib.suppress(BrokenPipeError):  # it ended; the next one is told all of them
+        with contextlib.suppress(BrokenPipeError):  # it ended; the next one receives all of them
             os.write(self._keeper_input, f"{number}\n".encode())
 
     def _end_all(self) -> None:

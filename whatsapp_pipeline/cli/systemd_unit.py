@@ -20,7 +20,7 @@ from whatsapp_pipeline.errors import PipelineError
 
 NAME = "whatsapp-pipeline.service"
 STOP_SECONDS = 180
-"""How long `serve` may take to end its processes: each of them has 20 s, and then it is killed."""
+"""Seconds that `serve` has to end its processes: each has 20 s before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Unit:
 
     @property
     def path(self) -> Path:
-        """Where systemd looks for it."""
+        """The path of the unit file."""
         if self.of_system:
             return Path("/etc/systemd/system") / NAME
         config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")

@@ -27,7 +27,7 @@ class Listing(BaseModel, Generic[Item]):
 
 
 class ApiRefusal(BaseModel):
-    """Why a request was refused."""
+    """The reason for refusing a request."""
 
     error: str = Field(description="a word for programs")
     message: str = Field(description="a sentence for people")
@@ -86,7 +86,7 @@ class ApiClaim(BaseModel):
 
 
 class ApiSummary(BaseModel):
-    """What the summaries know of a customer."""
+    """The summary of a customer."""
 
     text: str
     claims: list[ApiClaim]
@@ -112,7 +112,7 @@ class ApiCustomerDetail(BaseModel):
 
 
 class ApiQuote(BaseModel):
-    """What a message answers."""
+    """The message that a message answers."""
 
     text: str | None
     ref: str | None = Field(description="the quoted message; null: it is not known")

@@ -1,4 +1,4 @@
-"""What surrounds every request of the API: the token, the level, the transaction, the answer's ETag.
+"""The frame of every request to the API: token, level, transaction, and the ETag of the answer.
 
 What belongs here: everything between a request and a function that reads. What does not: routes
 (application.py) and what an answer says (reading.py, reviewing.py, managing.py).

@@ -1,4 +1,4 @@
-"""What the API reads: customers, orders, conversations, search, open cases.
+"""Reading through the API: customers, orders, conversations, search, open cases.
 
 What belongs here: the endpoints of the levels reader and analyst. What does not: reviewing.py, managing.py,
 and the shapes of answers (answers.py).
