@@ -3,7 +3,8 @@
 The supervisor starts `python -m whatsapp_pipeline.cli.process_keeper` beside its own processes. It writes the
 id of each process that it starts to this one's standard input, one a line, and `-ID` when a process and its
 descendants have ended. The end of that input says that the supervisor ended. After an orderly end no process
-is left; after SIGKILL, which the supervisor cannot answer, this one stops them.
+is left; after SIGKILL, which the supervisor cannot answer, this one stops them. Then it removes the folders
+that its arguments name.
 
 What belongs here: waiting for the end of the supervisor. What does not: how a process and its descendants are
 ended (process_families.py).
@@ -11,6 +12,7 @@ ended (process_families.py).
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable
 
@@ -43,3 +45,5 @@ def left_over(lines: Iterable[str]) -> list[int]:
 
 if __name__ == "__main__":
     keep_processes(sys.stdin)
+    for name in sys.argv[1:]:
+        shutil.rmtree(name, ignore_errors=True)

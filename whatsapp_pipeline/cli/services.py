@@ -130,6 +130,7 @@ def keep_running(
             environment=_environment(),
             policy=policy,
             inherited=[lock.fileno()],
+            folder=folder,
             output=output.descriptor if output else None,
             say=partial(_say_and_log, output),
             look_after=None if configured.database_url else partial(_look_after_server, configured, output),

@@ -120,6 +120,7 @@ class Supervisor:
         output: int | None = None,
         say: Callable[[str], None] = lambda _: None,
         look_after: Callable[[], None] | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Prepare; nothing is started.
 
@@ -131,6 +132,7 @@ class Supervisor:
             output: Where each process writes; the supervisor's own output when None.
             say: Receives a line when a process ended or was started again.
             look_after: Called every two seconds, for what is not a process of the supervisor's own.
+            folder: Removed when all processes have ended, also after SIGKILL.
         """
         self._running = {service.name: _Running(service) for service in services}
         self._environment = dict(environment)
@@ -141,7 +143,8 @@ class Supervisor:
         self._look_after = look_after
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._stopping = False
-        self._keeper = _Running(Service(_KEEPER, [sys.executable, "-m", _KEEPER_MODULE]))
+        removed = [] if folder is None else [str(folder)]
+        self._keeper = _Running(Service(_KEEPER, [sys.executable, "-m", _KEEPER_MODULE, *removed]))
         self._keeper_input = -1
 
     def run(self, on_started: Callable[[], None] = lambda: None) -> None:

@@ -148,7 +148,10 @@ def test_the_next_one_starts_when_the_file_is_there(tmp_path: Path) -> None:
 def test_a_killed_keeper_is_replaced_and_knows_all_processes(tmp_path: Path) -> None:
     """The second keeper ends the processes, although they were started before it."""
     os.mkfifo(tmp_path / "pids")
-    command = [sys.executable, "-c", _SUPERVISED, str(tmp_path / "pids"), _PARENT]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "workspace.yaml").write_text("{}")
+    command = [sys.executable, "-c", _SUPERVISED, str(tmp_path / "pids"), _PARENT, str(folder)]
     with psutil.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
         _keeper_of(process).kill()
@@ -158,14 +161,16 @@ def test_a_killed_keeper_is_replaced_and_knows_all_processes(tmp_path: Path) -> 
         process.wait()
         psutil.wait_procs([second], timeout=60)
         assert all(is_gone(pid) for pid in pids)
+        assert not folder.exists()
 
 
 _SUPERVISED = """
-import os, sys
+import os, pathlib, sys
 from whatsapp_pipeline.cli.supervisor import RestartPolicy, Service, Supervisor
 child = Service("dagster", [sys.executable, "-c", sys.argv[2], sys.argv[1], "stays"])
 sys.stdout.reconfigure(line_buffering=True)
-Supervisor([child], environment=os.environ, policy=RestartPolicy(first_pause=0.01), say=print).run()
+folder, policy = pathlib.Path(sys.argv[3]), RestartPolicy(first_pause=0.01)
+Supervisor([child], environment=os.environ, policy=policy, say=print, folder=folder).run()
 """
 
 
