@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,14 +82,8 @@ def restart_if_ended(local_dir: Path) -> bool:
     if postmaster_pid(local_dir / "postgres") is not None:
         return False
     server = _join(local_dir, None)
-    try:
-        with server._lock:
-            server.ensure_postgres_running()
-    except (OSError, subprocess.SubprocessError) as error:
-        raise PipelineError(
-            f"the embedded PostgreSQL under {local_dir.name}/ does not start ({type(error).__name__}); "
-            "its log is postgres/log in that folder"
-        ) from error
+    with _start_reported(local_dir), server._lock:
+        server.ensure_postgres_running()
     _start_keeper(server.pgdata)
     return True
 
@@ -110,7 +105,7 @@ def _join(local_dir: Path, port: int | None) -> PostgresServer:
     local_dir.mkdir(parents=True, exist_ok=True)
     pgdata = local_dir / "postgres"
     _forget_dead_handles(pgdata)
-    try:
+    with _start_reported(local_dir):
         deadline = time.monotonic() + RECOVERY_SECONDS
         while True:
             try:
@@ -119,10 +114,17 @@ def _join(local_dir: Path, port: int | None) -> PostgresServer:
                 # After a crash the server replays its log first. That may take longer than the package waits.
                 if time.monotonic() > deadline:
                     raise
+
+
+@contextlib.contextmanager
+def _start_reported(local_dir: Path) -> Iterator[None]:
+    """Raise PipelineError for any error of the package, which has no class of its own for a failed start."""
+    try:
+        yield
     except Exception as error:
         raise PipelineError(
             f"the embedded PostgreSQL under {local_dir.name}/ did not start ({type(error).__name__}); "
-            f"its log is {pgdata.name}/log in that folder; set DATABASE_URL to use your own server"
+            "its log is postgres/log in that folder; set DATABASE_URL to use your own server"
         ) from error
 
 

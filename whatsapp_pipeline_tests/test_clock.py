@@ -23,6 +23,7 @@ SERVERS_CLOCK = {
     "store/conversations/assistant.py": "leases and pauses between processes",
     "store/conversations/inbox.py": "leases and pauses between processes",
     "store/conversations/conversations.py": "a reply is stamped as it is stored",
+    "store/operations/api_tokens.py": "the life of a token, stored by the server's clock",
     "store/operations/console_access.py": "sessions and links to log in, stored by the server's clock",
     "store/operations/console_views.py": "looks at messages, stored by the server's clock",
 }

@@ -9,11 +9,10 @@ from typing import Literal
 import click
 
 from whatsapp_pipeline import clock, settings
-from whatsapp_pipeline.cli.database_option import migrated_url, open_database, require_free
+from whatsapp_pipeline.cli.database_option import current_url, open_database, require_free
 from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.cli.text_table import print_table
-from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import PipelineHandler
 from whatsapp_pipeline.settings import Settings
@@ -51,7 +50,7 @@ def _serve(host: str, port: int) -> None:
     try:
         serve_console(
             config,
-            _prepared_url(configured),
+            current_url(configured),
             audit_months=configured.console_audit_months,
             say=lambda text: say(text, err=True),
         )
@@ -70,7 +69,7 @@ def why_not_served(configured: Settings) -> str | None:
     from whatsapp_pipeline.store.operations.console_logins import LoginsRefusedError
 
     try:
-        prepare_logins(_prepared_url(configured))
+        prepare_logins(current_url(configured))
     except LoginsRefusedError:
         return (
             "it needs database logins that this role may not make; `whatsapp-pipeline console` prints the SQL"
@@ -78,18 +77,6 @@ def why_not_served(configured: Settings) -> str | None:
     except PipelineError as error:
         return str(error)
     return None
-
-
-def _prepared_url(configured: Settings) -> str:
-    """Return the URL of the database; the embedded server's is brought to the current schema."""
-    from whatsapp_pipeline.store.migrate import migrate, pending_migrations
-
-    if configured.database_url:
-        return migrated_url(configured)
-    url = pipeline_url(configured)
-    if pending_migrations(url):
-        migrate(url)
-    return url
 
 
 @console.group(cls=Group)

@@ -21,6 +21,21 @@ def migrated_url(configured: Settings) -> str:
     return url
 
 
+def current_url(configured: Settings) -> str:
+    """Return the URL of the database; the embedded server's is brought to the current schema.
+
+    Raises PipelineError if the schema of the user's own server is not current.
+    """
+    from whatsapp_pipeline.store.migrate import migrate
+
+    if configured.database_url:
+        return migrated_url(configured)
+    url = pipeline_url(configured)
+    if pending_migrations(url):
+        migrate(url)
+    return url
+
+
 @contextmanager
 def open_database(configured: Settings) -> Iterator[Connection]:
     """Open the database of the settings; raises PipelineError if its schema is not current."""

@@ -54,7 +54,7 @@ def install(
     try:
         unit.path.parent.mkdir(parents=True, exist_ok=True)
         unit.path.write_text(unit.text(), encoding="utf-8")
-    except PermissionError as error:
+    except OSError as error:
         raise PipelineError(
             f"{unit.path} can't be written ({error.strerror}); run this with sudo, or without --system"
         ) from error
@@ -110,7 +110,7 @@ def uninstall(of_system: bool) -> None:
     reason = systemctl(unit, "disable", "--now", NAME)
     try:
         unit.path.unlink()
-    except PermissionError as error:
+    except OSError as error:
         raise PipelineError(f"{unit.path} can't be removed ({error.strerror}); run this with sudo") from error
     say(f"removed: {unit.path}")
     if reason or (reason := systemctl(unit, "daemon-reload")):

@@ -21,7 +21,7 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.console import why_not_served
-from whatsapp_pipeline.cli.database_option import require_free
+from whatsapp_pipeline.cli.database_option import current_url, require_free
 from whatsapp_pipeline.cli.health import HealthServer, Probe
 from whatsapp_pipeline.cli.instance_lock import only_one
 from whatsapp_pipeline.cli.output import say
@@ -107,9 +107,9 @@ def keep_running(
     receives = configured.whatsapp_enabled and (bool(configured.whatsapp_app_secrets) or insecure_webhook)
     with contextlib.ExitStack() as stack:
         lock = stack.enter_context(only_one(configured.local_dir, command))
-        _require_free_ports(places, receives=receives)
         # Held by this process for as long as it lives, so that the embedded server outlasts each child.
-        database = pipeline_url(configured)
+        database = pipeline_url(configured) if development else current_url(configured)
+        _require_free_ports(places, receives=receives)
         dagster_url(configured)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whatsapp-pipeline-")))
         services = _dagster_services(folder, places, development=development, as_json=as_json)

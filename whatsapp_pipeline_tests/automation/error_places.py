@@ -19,12 +19,14 @@ from typing import Final, TypeAlias
 from uuid import uuid4
 
 import click
+import dagster as dg
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline import clock, databases, embedded
 from whatsapp_pipeline.assistant.client import assistant_from
+from whatsapp_pipeline.automation.launching import LaunchedRuns, Task
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.cli.database_option import require_free
 from whatsapp_pipeline.cli.review_item import read_key
@@ -292,18 +294,38 @@ def _decide(world: World, decision: str, number: int | None) -> object:
         )
 
 
+def _no_webserver(_: World) -> object:
+    with dg.DagsterInstance.ephemeral() as instance:
+        LaunchedRuns(instance, "http://127.0.0.1:1").launch([Task("contacts", "")])
+    return None
+
+
+def _no_folder_of_units(world: World) -> object:
+    world.monkeypatch.setenv("XDG_CONFIG_HOME", str(world.file))
+    return _command("service", "install", "--no-start")
+
+
+def _unit_is_a_folder(world: World) -> object:
+    world.monkeypatch.setenv("XDG_CONFIG_HOME", str(world.folder))
+    (world.folder / "systemd" / "user" / "whatsapp-pipeline.service").mkdir(parents=True)
+    return _command("service", "uninstall")
+
+
 FAULTS: Final[dict[str, Provoke]] = {
     "assistant.client _prompt": _assistant_prompt,
+    "automation.launching LaunchedRuns.launch": _no_webserver,
     "cli.customer customer": _customer_page,
     "cli.database_option require_free": _port_in_use,
     "cli.export export": _export_folder,
     "cli.link _model": _name_model,
     "cli.link _write": _decisions,
     "cli.review_item read_key": _no_terminal,
+    "cli.service install": _no_folder_of_units,
+    "cli.service uninstall": _unit_is_a_folder,
     "databases dagster_url": _dagster_database,
     "domain.summaries.topics parse_taxonomy": lambda _: topics.parse_taxonomy("topics = 1"),
     "domain.summaries.topics load_taxonomy": lambda world: topics.load_taxonomy(world.folder),
-    "embedded server_url": _embedded,
+    "embedded _start_reported": _embedded,
     "erp.folder _read": _saved_page,
     "erp.source ApiSource._page": lambda world: _erp(
         world, Fault("status", "/contatos", status=200, body='{"itens": []}')
@@ -317,7 +339,7 @@ FAULTS: Final[dict[str, Provoke]] = {
     "steps.operations.backup _private_folder": _backup_folder,
     "store.connection connect": _no_server,
     "store.operations.console_logins ensure_logins": _console_logins,
-    "store.links.overrides add": lambda world: _decide(world, "contact", None),
-    "store.links.overrides add #2": lambda world: _decide(world, "order", 9),
+    "store.links.overrides insert_override": lambda world: _decide(world, "contact", None),
+    "store.links.overrides insert_override #2": lambda world: _decide(world, "order", 9),
     "webhook.spool SpoolWriter.__init__": lambda world: SpoolWriter(world.file / "spool"),
 }

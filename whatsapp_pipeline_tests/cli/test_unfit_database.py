@@ -34,8 +34,12 @@ _WITHOUT_TABLES = {
     "restore": "makes the tables",
     "parse": "reads files",
     "sample": "writes files",
+    "db url": "prints an address",
     "erp authorize": "asks the ERP",
     "erp status": "asks the ERP",
+    "service install": "writes a unit of systemd",
+    "service status": "asks systemd",
+    "service uninstall": "removes a unit of systemd",
     "webhook serve": "takes deliveries on disk, and says why (test_webhook.py)",
 }
 # What a command cannot be called without.
@@ -53,6 +57,8 @@ _ARGUMENTS = {
     "customer": "1",
     "link": "Ana",
     "run": "--months 2025-01",
+    "console token add": "bi --level reader",
+    "console token revoke": "bi",
     "console user add": "ana",
     "console user disable": "ana",
     "console user password": "ana",

@@ -104,6 +104,7 @@ def _decide_all(browser: Any, running: RunningConsole) -> dict[int, int | None]:
         decided[int(found[1])] = int(link.get_attribute("href").rpartition("/")[2]) if link else None
         with page.expect_navigation():
             page.keyboard.press(key)
+        page.locator("button.primary:focus").wait_for()  # it is focused just after the page is loaded
         with page.expect_navigation():
             page.keyboard.press("Enter")
     assert "Nada espera decisão" in page.locator("main").inner_text()
