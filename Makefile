@@ -36,7 +36,7 @@ up: setup ## Dagster's UI and daemon, and the webhook receiver; Ctrl-C stops the
 
 # Each test file runs in one worker, so that its fixtures are set up once. SEED=N repeats an order.
 SEED := $(or $(SEED),$(shell date +%s))
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST = $(BIN)/pytest -q --randomly-seed=$(SEED) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: .venv/ready-dev ## all tests, on a real PostgreSQL, in random order, with coverage

@@ -57,6 +57,12 @@ _LONGEST = (
     "test_ui_path.py",
     "test_up.py",
     "test_serve.py",
+    "test_launching.py",
+    "test_erasure_is_complete.py",
+    "test_api_document.py",
+    "test_notebook.py",
+    "test_supervisor.py",
+    "test_browser_review.py",
     "test_backfill.py",
 )
 

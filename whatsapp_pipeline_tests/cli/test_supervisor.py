@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -152,7 +153,7 @@ def test_a_killed_keeper_is_replaced_and_knows_all_processes(tmp_path: Path) -> 
     folder.mkdir()
     (folder / "workspace.yaml").write_text("{}")
     command = [sys.executable, "-c", _SUPERVISED, str(tmp_path / "pids"), _PARENT, str(folder)]
-    with psutil.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with psutil.Popen(command, stdout=subprocess.PIPE, text=True) as process, killed_at_last(process):
         pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
         _keeper_of(process).kill()
         assert process.stdout.readline() == "the keeper ended (signal SIGKILL) and was started again\n"
@@ -174,9 +175,25 @@ Supervisor([child], environment=os.environ, policy=policy, say=print, folder=fol
 """
 
 
+@contextlib.contextmanager
+def killed_at_last(process: psutil.Process) -> Iterator[None]:
+    """Kill the process when the test is over, so that nobody waits for it."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
 def _keeper_of(process: psutil.Process) -> psutil.Process:
-    (keeper,) = (one for one in process.children() if "whatsapp_pipeline.cli.process_keeper" in one.cmdline())
-    return keeper
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for one in process.children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "whatsapp_pipeline.cli.process_keeper" in one.cmdline():
+                    return one
+        time.sleep(0.01)  # the command line of a process can be read only some moments after its start
+    raise AssertionError("there is no keeper")
 
 
 def test_what_is_no_process_of_its_own_is_looked_after() -> None:
