@@ -115,6 +115,33 @@ def test_who_says_it_and_how_decides(side: str, text: str, kinds: list[str]) -> 
     assert _kinds(text, side) == kinds
 
 
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("estou sem dinheiro hoje, pago sexta", False),
+        ("tô sem grana agora", False),
+        ("esse mês estou sem dinheiro", False),
+        ("estou sem dinheiro", True),
+        ("hoje não tenho como", False),
+        ("agora não tenho como", False),
+        ("agora não tenho como pagar", False),
+        ("não tenho como pagar isso hoje", False),
+        ("não tenho como", True),
+        ("não tenho como pagar isso", True),
+        ("pode devolver o carregador junto", False),
+        ("por favor devolva o carregador", False),
+        ("pode devolver sem pressa", False),
+        ("pode devolver", True),
+        ("pode devolver assim", True),
+        ("pode devolver o aparelho sem conserto", True),
+        ("pode devolver ele sem mexer", True),
+        ("só devolve então", True),
+    ],
+)
+def test_a_decision_put_off_or_an_accessory_sent_back_refuses_nothing(text: str, *, refused: bool) -> None:
+    assert ("quote_refused" in _kinds(text, "customer")) is refused
+
+
 def _said(number: int, day: int, text: str, side: str, order: int | None = None) -> list[Said]:
     at = datetime(2025, 3, day, 10)
     return [Said(f"chat:{number}", at, one, order) for one in read_commitments(text) if one.side == side]
