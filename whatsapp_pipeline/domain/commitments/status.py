@@ -9,7 +9,8 @@ Rules
 - Kept and broken need evidence: a message that says ready, late, paid or collected, or the order's closing
   date.
 - An order that was finished after a quote shows that the quote was approved; one that was turned down or
-  cancelled, that its quotes were refused and its deadlines and pick-ups no longer stand.
+  cancelled, that its quotes were refused and its deadlines no longer hold. Its pick-ups stay open, because
+  the customer still has to collect the device.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ def settle(
 
 
 _BY_ORDER = frozenset({"price_quoted", "deadline_promised", "pickup_agreed"})
+# Without pick-ups: the device of an order that was turned down still has to leave the shop.
+_TURNED_DOWN: Mapping[str, Outcome] = {"price_quoted": "refused", "deadline_promised": "superseded"}
 
 
 def _by_order(commitment: Commitment, closed: Mapping[int, date], turned_down: Collection[int]) -> Commitment:
@@ -93,7 +96,8 @@ def _by_order(commitment: Commitment, closed: Mapping[int, date], turned_down: C
         return commitment
     is_quote = kind == "price_quoted"
     if order in turned_down:
-        return replace(commitment, outcome="refused" if is_quote else "superseded", outcome_order=order)
+        settled = _TURNED_DOWN.get(kind)
+        return replace(commitment, outcome=settled, outcome_order=order) if settled else commitment
     day, said_on = closed.get(order), commitment.said.at.date()
     if day is None or not said_on <= day <= said_on + _REACH:
         return commitment

@@ -44,7 +44,7 @@ from whatsapp_pipeline.store.summaries.summary_work import (
 )
 
 # Part of the input hash: raised when a statement computes something else from the same messages.
-METRICS_VERSION = "6"
+METRICS_VERSION = "7"
 _PART_MESSAGES = 100_000
 _TOPICS_KEPT = 5
 _SPEAKERS = {"from": "customer", "to": "staff"}

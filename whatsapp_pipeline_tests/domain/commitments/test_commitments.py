@@ -202,6 +202,22 @@ def test_an_order_shows_what_became_of_its_quote() -> None:
     assert settle(answered, {}, HOLIDAYS, {5})[0].outcome == "approved"  # what was said stands
 
 
+def test_the_pick_up_of_an_order_that_was_turned_down_stays_open() -> None:
+    said = [
+        *_said(1, 4, "fica 350, pronto sexta", "staff", order=5),
+        *_said(2, 5, "não vou fazer, busco sexta", "customer", order=5),
+    ]
+    made = settle(said, {}, HOLIDAYS, {5})
+    assert [(one.said.mention.kind, one.outcome) for one in made] == [
+        ("price_quoted", "refused"),
+        ("deadline_promised", "superseded"),
+        ("quote_refused", None),
+        ("pickup_agreed", None),
+    ]
+    assert made[-1].due_on == date(2025, 3, 7)
+    assert settle(said, {5: date(2025, 3, 6)}, HOLIDAYS, {5})[-1].outcome is None
+
+
 def test_a_promise_about_another_order_is_another_promise() -> None:
     said = [
         *_said(1, 4, "fica pronto sexta", "staff", order=5),
