@@ -90,6 +90,8 @@ def value_of(mention: Mention, sent_at: datetime) -> str:
     if mention.due is None or mention.kind not in _DATED:
         return mention.kind
     day, time = resolve_day(mention.due, sent_at, national_holidays(None))
+    if day is None:
+        return mention.kind
     shown = f"T{time:%H:%M}" if time and mention.kind == "deadline_promised" else ""
     return f"{mention.kind}={day}{shown}"
 

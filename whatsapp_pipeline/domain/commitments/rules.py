@@ -304,7 +304,7 @@ def _deadline(text: str, following: str, warranties: set[str | None]) -> str | N
     elif found and "@" not in found[0].code and _ONLY_TIME.fullmatch(following):
         found = when.dates(f"{text} as {re.sub(r'^[a-z ]+', '', following)}")
     if not found and _STRONG.search(text) and (clock := when.clock(text)):  # "até as 18h fica pronto"
-        return f"t0{clock}"
+        return clock
     if not found:
         return None
     closest = min(found, key=lambda it: min(abs(it.start - verb.end()), abs(verb.start() - it.end)))
@@ -351,7 +351,8 @@ def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
             if not bits & _CUSTOMER and not offered:
                 continue
             if unsure or _asked(sentence, number) or (_QUESTION_WORD.search(clause.text) and sentence.asks):
-                offered = offered or next(_taken(clause, "", bits), None)
+                # A condition offers nothing: "se der eu passo quarta".
+                offered = offered or (None if unsure else next(_taken(clause, "", bits), None))
                 continue
             if offered and offered.due and _SETTLED.search(clause.text):
                 kinds.setdefault(offered.kind, offered)

@@ -6,7 +6,8 @@ with the business calendar. What does not: the commitments (rules.py).
 An expression is kept as a short code, so that a text is read once and resolved for each message that holds
 it: `t0` today, `t1` tomorrow, `t2`; `w4` the next Friday, `w4n` Friday of the next week; `W0`, `W1` end of
 this or the next week; `M0` end of this month; `d10` days, `b3` business days, `h2` hours, `m40` minutes;
-`D20/03`, `D14`; then `@15:00`.
+`D20/03`, `D14`; then `@15:00`. `c@15:00` is a time of day without a day: today if it is still to come,
+otherwise no due date.
 """
 
 from __future__ import annotations
@@ -79,7 +80,11 @@ _TIME = re.compile(
 _AT = re.compile(
     r"\b(?:as|antes das|ate as|depois das|la pelas) (?P<hour>[01]?\d|2[0-3])\b(?! ?(?:dias|horas)| \w+s\b)"
 )
-_BY_TIME = re.compile(r"\b(?:as|ate|pelas|umas|antes das|meio dia)\b ?(?:as )?\d{0,2}(?:h|:|$|\b)")
+# The hour needs "h" or a colon: "as 2 telas" is an article and a count.
+_BY_TIME = re.compile(
+    r"\b(?:meio[ -]dia\b|(?:as|ate|ate as|pelas|umas|antes das) (?:[01]?\d|2[0-3]) ?"
+    r"(?:h(?:s|oras?)?\b|h[0-5]\d\b|:[0-5]\d\b))"
+)
 _NOON = re.compile(r"\bmeio[ -]dia\b(?! e meia)")
 _LENGTHS = re.compile(
     r"(?:\d+ ?(?:a|ou|e) ?)?(?P<n>\d+)(?: ?\([^)]*\))? ?"
@@ -151,8 +156,9 @@ def _code(match: re.Match[str]) -> str:
 
 
 def clock(clause: str) -> str:
-    """Return `@18:00` where a clause names a time of day by which something is, else ''."""
-    return _time_in(clause, (0, 0)) if _BY_TIME.search(clause) else ""
+    """Return the code `c@18:00` where a clause names a time of day by which something is done, else ''."""
+    named = _time_in(clause, (0, 0)) if _BY_TIME.search(clause) else ""
+    return f"c{named}" if named else ""
 
 
 def _time_in(clause: str, around: tuple[int, int]) -> str:
@@ -200,11 +206,17 @@ def dates(clause: str) -> list[When]:
     return [when._replace(code=when.code + _time_in(clause, (when.start, when.end))) for when in found]
 
 
-def resolve_day(code: str, sent_at: datetime, holidays: Holidays) -> tuple[date, time | None]:
-    """Return the day that an expression means in a message of `sent_at`, and the time if one is named."""
+def resolve_day(code: str, sent_at: datetime, holidays: Holidays) -> tuple[date | None, time | None]:
+    """Return the day that an expression means in a message of `sent_at`, and the time if one is named.
+
+    Both are None for a time of day without a day that was past when the message was sent: "até as 10h fica
+    pronto", said in the evening, does not say of which day.
+    """
     expression, _, clock = code.partition("@")
     at = time.fromisoformat(clock) if clock else None
     letter, rest = expression[0], expression[1:]
+    if letter == "c" and at is not None:
+        return (None, None) if at < sent_at.time() else (sent_at.date(), at)
     if letter in "hm":
         span = timedelta(hours=int(rest)) if letter == "h" else timedelta(minutes=int(rest))
         moment = sent_at + span

@@ -37,9 +37,13 @@ TUESDAY = datetime(2025, 3, 4, 10, 0)
         ("D3", date(2025, 4, 3), None),
         ("D20/3", date(2025, 3, 20), None),
         ("D2/1", date(2026, 1, 2), None),
+        ("c@10:00", date(2025, 3, 4), time(10)),
+        ("c@18:00", date(2025, 3, 4), time(18)),
+        ("c@09:59", None, None),  # past when the message was sent
+        ("t0@09:00", date(2025, 3, 4), time(9)),  # "hoje" names the day
     ],
 )
-def test_a_date_means_a_day_after_the_message(code: str, day: date, at: time | None) -> None:
+def test_a_date_means_a_day_after_the_message(code: str, day: date | None, at: time | None) -> None:
     assert resolve_day(code, TUESDAY, HOLIDAYS) == (day, at)
 
 
@@ -140,6 +144,55 @@ def test_who_says_it_and_how_decides(side: str, text: str, kinds: list[str]) -> 
 )
 def test_a_decision_put_off_or_an_accessory_sent_back_refuses_nothing(text: str, *, refused: bool) -> None:
     assert ("quote_refused" in _kinds(text, "customer")) is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("até as 18h fica pronto", "c@18:00"),
+        ("fica pronto às 18:30", "c@18:30"),
+        ("lá pelas 17h30 fica pronto", "c@17:30"),
+        ("antes das 9h eu termino", "c@09:00"),
+        ("até as 16 horas fica pronto", "c@16:00"),
+        ("até meio dia fica pronto", "c@12:00"),
+        ("hoje até as 18h fica pronto", "t0@18:00"),
+        ("as 2 telas ficam prontas", None),
+        ("as 2 ficam prontas", None),
+        ("as 2 ficam prontas, a loja abre 8h", None),
+        ("vou entregar as 3 da senhora", None),
+        ("as telas da loja das 9h ficam prontas", None),
+    ],
+)
+def test_a_time_of_day_needs_an_hour_by_which_something_is_done(text: str, due: str | None) -> None:
+    found = [one.due for one in read_commitments(text) if one.kind == "deadline_promised"]
+    assert found == ([due] if due else [])
+
+
+def test_a_time_of_day_that_was_past_gives_no_due_date() -> None:
+    (mention,) = (one for one in read_commitments("até as 10h fica pronto") if one.side == "staff")
+    morning, evening = (Said("chat:1", datetime(2025, 3, 4, hour), mention, None) for hour in (8, 19))
+    (early,) = settle([morning], {}, HOLIDAYS)
+    (late,) = settle([evening], {}, HOLIDAYS)
+    assert (early.due_on, early.due_time) == (date(2025, 3, 4), time(10))
+    assert (late.due_on, late.due_time) == (None, None)
+    ready = _said(2, 5, "ficou pronto", "staff")  # the next morning
+    assert settle([evening, *ready], {}, HOLIDAYS)[0].outcome == "kept"
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("Se der eu passo quarta. Combinado", None),
+        ("Se der, passo quarta. Combinado", None),
+        ("Se eu receber eu passo quarta. Combinado", None),
+        ("Se ficar pronto eu passo quarta, combinado", None),
+        ("Eu passo quarta para pegar? Combinado", "w2"),
+        ("Eu passo quarta para pegar. Combinado", "w2"),
+    ],
+)
+def test_a_condition_agrees_to_no_pick_up(text: str, due: str | None) -> None:
+    found = [one.due for one in read_commitments(text) if one.side == "customer"]
+    assert found == ([due] if due else [])
 
 
 def _said(number: int, day: int, text: str, side: str, order: int | None = None) -> list[Said]:
