@@ -85,6 +85,35 @@ def test_a_repair_from_quote_to_pick_up(empty: Connection) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("situacao", "quote", "deadline"),
+    [("1", None, None), ("4", "refused", "superseded"), ("7", "refused", "superseded")],
+)
+def test_an_order_that_was_turned_down_or_cancelled_settles_its_quote_and_deadline(
+    empty: Connection, situacao: str, quote: str | None, deadline: str | None
+) -> None:
+    add_contact(empty, 1)
+    talk = [
+        Said(0, "from", "Bom dia, meu notebook não liga"),
+        Said(10, "to", "Fica R$ 350"),
+        Said(20, "to", "Quinta fica pronto"),
+        Said(30, "from", "passo sexta pra buscar"),
+    ]
+    add_order(empty, add_chat(empty, 1, "a", talk), 1, 30123, situacao)
+    run(empty)
+    by_order = ("order", 30123)
+    nothing = (None, None)
+    assert [
+        (row["kind"], row["outcome"], (row["outcome_source"], row["outcome_id"])) for row in kept(empty)
+    ] == [
+        ("price_quoted", quote, by_order if quote else nothing),
+        ("deadline_promised", deadline, by_order if deadline else nothing),
+        ("pickup_agreed", None, nothing),  # the customer still collects the device
+    ]
+    listed = commitment_lines(empty, "overdue", today=date(2025, 1, 11))
+    assert "pickup_agreed" in {line.kind for line in listed}
+
+
 def test_the_summary_tells_the_case(empty: Connection) -> None:
     add_contact(empty, 1)
     add_chat(empty, 1, "a", [*TALK, Said(40, "from", "fico no aguardo")])
