@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -109,19 +110,24 @@ def open_work(
 
     `contacts`: stage only these, None for all.
     """
-    conn.execute(load("summaries/summaries_work_tables"))
-    statistics.refresh(
-        conn, {"chat_files": (), "chat_sessions": (), "chat_messages": (), "conversation_messages": ()}
-    )
-    chosen = None if contacts is None else list(contacts)
-    values = {"options": options_digest, "contacts": chosen}
-    count = conn.execute(load("summaries/summaries_inputs"), values).rowcount
-    conn.execute("ANALYZE work_contacts")
-    yield StagedContacts(conn, chosen, count)
-    conn.execute(
-        "DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies, work_frequency, "
-        "business_days, work_readings, work_talk, work_summaries, work_commitments"
-    )
+    try:
+        conn.execute(load("summaries/summaries_work_tables"))
+        statistics.refresh(
+            conn, {"chat_files": (), "chat_sessions": (), "chat_messages": (), "conversation_messages": ()}
+        )
+        chosen = None if contacts is None else list(contacts)
+        values = {"options": options_digest, "contacts": chosen}
+        count = conn.execute(load("summaries/summaries_inputs"), values).rowcount
+        conn.execute("ANALYZE work_contacts")
+        yield StagedContacts(conn, chosen, count)
+    finally:
+        # On a closed connection or in an aborted transaction, DROP fails and the server removes the tables.
+        # That failure must not hide the first error.
+        with suppress(psycopg.Error):
+            conn.execute(
+                "DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies,"
+                " work_frequency, business_days, work_readings, work_talk, work_summaries, work_commitments"
+            )
 
 
 @dataclass(frozen=True, slots=True)
