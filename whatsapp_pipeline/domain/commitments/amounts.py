@@ -61,11 +61,12 @@ def _names_something(before: str, after: str) -> bool:
 
 def _is_asked(value: Decimal, before: str, after: str, *, in_words: bool, alone: bool) -> bool:
     """Return whether a bare number is a price: a word or price before it, or its purpose, shows it."""
-    # What names a part before "garantia" asks for no number after it: "a tela tem garantia, a original 180".
+    # A word before "garantia" says nothing about a number after it: "a tela tem garantia, a original 180".
     if _ASKS.search(before.rpartition("garantia")[2]) or _AFTER.match(after):
         return True
     if alone and value not in _VOLTAGES and re.fullmatch(r"(?: reais)?(?: tudo)?", after):
         return True
+    # Shops ask 30 or more, in steps of 5. A smaller number is a count; one between the steps is a code.
     if not _LEADS.fullmatch(before) or value < 30 or value % 5:
         return False
     return (in_words and not after) or bool(_FOR.match(after))  # "850 o conserto", "oitocentos e cinquenta"

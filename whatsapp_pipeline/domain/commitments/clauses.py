@@ -156,7 +156,7 @@ _INFINITIVE = re.compile(
     r"(?:paga|busca|pega|compra|faze|arruma|troca|conserta|retira|manda|deixa|leva|passa|fecha|aprova|autoriza|termina|entrega|fica|resolve|transferi|deposita|quere|"
     r"acerta|cancela|desisti|recolhe|libera))(?!\w)"
 )
-# "num vou": no contraction of "em um".
+# "num" as people say "não": "num vou". Before other words "num" is the contraction of "em um".
 _NUM = re.compile(r"\bnum(?= (?:vou|vai|vamos|quero|faz|precisa|compensa|tem|da|sei|consigo|pode)\b)")
 # "5a feira", "5ª".
 _ORDINAL = re.compile(r"\b([2-6]) ?(?:a|ª)?[ -]?feira")

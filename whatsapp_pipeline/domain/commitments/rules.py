@@ -239,7 +239,7 @@ def _warranty_length(text: str) -> when.Length | None:
 
 
 def _of_other_parts(text: str, first: str) -> list[when.Length]:
-    """Return the lengths that follow the first in a list of parts; a length of another matter is no such."""
+    """Return the lengths after the first in a list of parts, up to a length that is about something else."""
     found = when.lengths(text)
     at = next((number for number, it in enumerate(found) if it.code == first), len(found))
     others = []

@@ -429,7 +429,7 @@ def _meant(forms: list[str], hits: list[_Hit]) -> list[_Hit]:
     kinds = {hit.irony for hit in hits}
     if kinds == {""}:
         return hits
-    # A clap beside irony claps for nobody.
+    # Only words show praise that is meant; an emoji such as 👏 beside irony is part of the irony.
     if "certain" not in kinds and any(not hit.irony and hit.value >= _SINCERE for hit in words):
         return [hit for hit in hits if not hit.irony]
     return [hit for hit in hits if hit.irony or hit.value < 0]
