@@ -1,4 +1,4 @@
-"""How well commitments, moods and topics are read in sentences that somebody else wrote and labelled.
+"""How well commitments, moods and topics are read in labelled sentences.
 
 What belongs here: reading such a folder of files and measuring. What does not: printing (bench/insight),
 and the sentences (the tests' data).
