@@ -116,7 +116,7 @@ def measure(conn: Connection, messages: int) -> str:
             note=f"p95 {quantiles(searches, n=20)[-1]:,.0f} ms; memory: the peak, summaries included",
         ),
         measured(
-            "the rival: ILIKE",
+            "the competitor: ILIKE",
             "ms",
             scans,
             reference=median(scans),

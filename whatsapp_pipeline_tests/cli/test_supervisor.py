@@ -1,4 +1,4 @@
-"""The supervisor: what ends is started again, not for ever, and nothing is left when it stops."""
+"""The supervisor restarts what ends, gives up after some restarts, and leaves nothing when it stops."""
 
 from __future__ import annotations
 

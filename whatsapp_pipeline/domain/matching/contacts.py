@@ -339,6 +339,8 @@ def _name_tier(evidence: Evidence) -> _Reasons:
         odds = math.log(max(posterior, 1e-9) / rest)
         # The model's weights compare a candidate with the others. The last feature makes the sum equal
         # the log odds.
-        closing = Feature("rivals", 1, odds - _score(features), "compared with all other candidates and none")
+        closing = Feature(
+            "rivals", 1, odds - _score(features), "compared with the other candidates and with nobody"
+        )
         reasons[contact] = [*features, closing]
     return reasons

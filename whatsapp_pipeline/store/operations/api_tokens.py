@@ -53,7 +53,7 @@ def add_token(conn: Connection, name: str, level: TokenLevel, token_hash: bytes,
         name: The program.
         level: What it may do.
         token_hash: SHA-256 of the token.
-        days: After so many days it does not work any more; None: it works until it is revoked.
+        days: Days until it expires; None: it works until it is revoked.
     """
     with conn.transaction():
         made = conn.execute(

@@ -45,7 +45,7 @@ def report(filled: tuple[Connection, History]) -> QaReport:
 class _Page(HTMLParser):
     """Collects tags that were closed in order, what could be fetched, and headings.
 
-    A link to the console is fetched by whoever clicks on it, and not by the page.
+    The page itself fetches no link to the console; a browser follows one when a person clicks on it.
     """
 
     VOID = frozenset({"meta", "br"})
