@@ -137,16 +137,28 @@ class LaunchedRuns:
     def follow(self) -> Iterator[Ended]:
         """Yield the runs in the order in which they end, until none is left.
 
-        A run that Dagster tries again is over when its last attempt is.
+        A run that Dagster tries again is over when its last attempt is. Raises PipelineError for a run that
+        the instance does not hold.
         """
         while self._tasks:
-            found = self._instance.get_runs(dg.RunsFilter(run_ids=list(self._tasks)))
-            ended = [run for run in found if run.status in _ENDED]
-            for run in ended:
+            found = {
+                run.run_id: run for run in self._instance.get_runs(dg.RunsFilter(run_ids=list(self._tasks)))
+            }
+            if lost := self._tasks.keys() - found.keys():
+                raise PipelineError(
+                    f"{self.address(min(lost))} is not in this project's instance of Dagster: the run was "
+                    "deleted, or DAGSTER_UI_URL is the address of another instance"
+                )
+            changed = False
+            for run_id, run in found.items():
+                if run.status not in _ENDED:
+                    continue
                 if run.status is dg.DagsterRunStatus.FAILURE and run.tags.get(_WILL_RETRY) == "true":
                     if (attempt := run.tags.get(_RETRIED_BY)) is not None:
-                        self._tasks[attempt] = self._tasks.pop(run.run_id)
-                    continue  # the daemon has not launched the next attempt yet
-                yield Ended(self._tasks.pop(run.run_id), run.run_id, run.status)
-            if not ended:
+                        self._tasks[attempt] = self._tasks.pop(run_id)
+                        changed = True
+                    continue  # without that tag the daemon has not launched the next attempt yet
+                changed = True
+                yield Ended(self._tasks.pop(run_id), run_id, run.status)
+            if not changed:
                 time.sleep(_POLL_SECONDS)  # Dagster has no signal for the end of a run

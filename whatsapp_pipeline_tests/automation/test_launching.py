@@ -20,6 +20,8 @@ import dagster as dg
 import pytest
 import requests
 
+from whatsapp_pipeline.automation.launching import LaunchedRuns, Task
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.run_tags import PARTITION, RANGE_END, RANGE_START
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
@@ -178,6 +180,15 @@ def test_a_failed_run_ends_the_launching_with_its_last_attempt(served: Served) -
     assert re.search(rf"^1 of 1  monthly_load \S+  failure: {address}$", output, re.MULTILINE)
     assert last.parent_run_id is not None  # Dagster tried it once more
     assert "monthly_checks" not in output
+
+
+def test_a_run_that_the_instance_does_not_hold_is_named(served: Served) -> None:
+    """The address is that of another instance's webserver: its runs are not in this one's storage."""
+    with dg.DagsterInstance.ephemeral() as other:
+        runs = LaunchedRuns(other, served.environment["DAGSTER_UI_URL"])
+        runs.launch([Task("contacts", "", assets=("normalized_contacts",))])
+        with pytest.raises(PipelineError, match="DAGSTER_UI_URL is the address of another instance"):
+            list(runs.follow())
 
 
 def test_without_a_dagster_it_says_how_to_start_one(served: Served) -> None:
