@@ -27,7 +27,9 @@ def parse_shown_state(text: str) -> ShownState:
     """Read what `shown_text` wrote; anything else is a state that no item has."""
     from whatsapp_pipeline.steps.links.decide import ShownState
 
-    match = re.fullmatch(r"([a-z]{1,20})\|([0-9]{0,19})\|([0-9]{0,19})\|((?:[0-9]{1,19},?)*)", text)
+    match = re.fullmatch(
+        r"([a-z]{1,20})\|([0-9]{0,19})\|([0-9]{0,19})\|((?:[0-9]{1,19}(?:,[0-9]{1,19})*)?)", text
+    )
     if match is None:
         return ShownState(LinkState("", None, None), ())
     contact, order = (int(part) if part else None for part in match.group(2, 3))

@@ -257,6 +257,7 @@ def test_a_sessions_order_is_decided(api: Api) -> None:
         ({"decision": "not_contact", "scope": "phone"}, 422),
         ({"nobody_kind": "new_customer"}, 422),
         ({"state": ""}, 409),
+        ({"state": f"linked|1|1|{'1' * 60}x"}, 409),  # must not take longer, either
         ({"extra": 1}, 422),
     ],
 )
@@ -347,6 +348,7 @@ def test_every_route_is_for_its_level(shared: Api) -> None:
     for (route, needed), level in itertools.product(ALLOWED.items(), LEVELS):
         method, _, path = route.partition(" ")
         status = shared.client(level).request(method, path).status_code
+        assert status < 500, (route, level, status)
         assert (status != 403) == _may(level, needed), (route, level, status)
     for route in ALLOWED:
         method, _, path = route.partition(" ")
@@ -363,6 +365,8 @@ def test_the_database_enforces_the_level(shared: Api, monkeypatch: pytest.Monkey
     item = f"review/chat:{shared.chats['D1']}"
     body = {"decision": "contact", "id": 8, "state": shared.get(item)["state"]}
     assert shared.client("analyst").post(f"{item}/decisions", json=body).status_code == 403
+    for level in ("reader", "reviewer"):
+        assert shared.client(level).post("tenants", json={"name": "x"}).status_code == 403, level
     assert shared.rows("SELECT FROM link_overrides") == []
 
 
@@ -393,11 +397,18 @@ def test_no_changed_bit_of_a_token_is_accepted(shared: Api, place: int, bit: int
         "UPDATE console_users SET disabled_at = now() WHERE name = 'client.analyst'",
     ],
 )
-def test_a_token_that_ended_reads_no_message(api: Api, change: str) -> None:
+def test_a_token_that_ended_reads_nothing(api: Api, change: str) -> None:
     client = api.client("analyst")
-    assert client.get("customers/7/messages").status_code == 200
+    for path in ("customers/7/messages", "customers/7"):
+        assert client.get(path).status_code == 200
     api.rows(f"{change} RETURNING 1")
-    assert client.get("customers/7/messages").status_code == 401
+    for path in ("customers/7/messages", "customers/7"):
+        assert client.get(path).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["customers/999", "orders/999", "chats/chat:999999", "chats/webhook:999999"])
+def test_messages_of_what_is_not_there(shared: Api, path: str) -> None:
+    assert shared.client("analyst").get(f"{path}/messages").status_code == 404
 
 
 def test_tokens_are_stored_as_hashes_and_open_no_page(api: Api) -> None:

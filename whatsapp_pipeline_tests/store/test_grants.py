@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -222,3 +223,22 @@ def test_a_role_that_may_not_grant_gets_the_sql(database_url: str, conn: Connect
         conn.execute("DROP ROLE nobody")
     assert any("CREATE ROLE" in statement for statement in refused)
     assert any("GRANT SELECT" in statement and "whatsapp_analyst" in statement for statement in refused)
+
+
+def test_functions_with_their_owners_rights_look_at_temporary_tables_last(database_url: str) -> None:
+    with connect(database_url) as conn:
+        paths = dict(
+            conn.execute(
+                "SELECT proname::text, array_to_string(proconfig, ' ') FROM pg_proc"
+                " WHERE prosecdef AND pronamespace = current_schema()::regnamespace"
+            ).fetchall()
+        )
+    assert {"view_contacts", "view_orders", "console_record_views"} <= paths.keys()
+    assert [name for name, path in paths.items() if not re.search(r"search_path=.+, pg_temp$", path)] == []
+
+
+def test_a_readers_temporary_view_is_not_read_as_the_owner(logins: dict[str, str]) -> None:
+    with psycopg.connect(logins["reads"]) as conn:
+        conn.execute("CREATE TEMP VIEW contatos AS SELECT -7 AS id, 'of the caller' AS nome")
+        rows = conn.execute("SELECT id FROM view_contacts()").fetchall()
+    assert (-7,) not in rows

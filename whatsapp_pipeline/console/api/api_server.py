@@ -87,10 +87,10 @@ class ApiServer:
                 raise ApiError("no_token")
             # No cookie can name this session: its hash is keyed.
             session = hmac.digest(self._parts.key, f"api token:{found.id}".encode(), "sha256")
-            if found.is_stale:
+            if found.is_stale:  # once a minute; the session lasts an hour
                 store.touch_token(conn, found.id)
-            if found.level != "manager":
-                store.keep_client_session(conn, found.name, session)
+                if found.level != "manager":
+                    store.keep_client_session(conn, found.name, session)
         return Client(store.client_user(found.name), found.level, session)
 
     @contextmanager
@@ -104,9 +104,13 @@ class ApiServer:
             yield self._parts.page(request, b"", visitor, conn)
 
     @contextmanager
-    def management(self) -> Iterator[Connection]:
-        """Yield a connection that manages tenants and business numbers, in a transaction."""
-        with self._translated(), self._transaction("manager") as conn:
+    def management(self, request: Request) -> Iterator[Connection]:
+        """Yield a connection for tenants and business numbers, in a transaction of the client's level.
+
+        The database lets only managers read and write these tables.
+        """
+        client: Client = request.state.client
+        with self._translated(), self._transaction(client.level) as conn:
             yield conn
 
     @contextmanager

@@ -42,7 +42,7 @@ class ManagingApi:
 
     def tenants(self, request: Request, cursor: TenantCursor = None, limit: Limit = 50) -> Response:
         """List tenants by name, with how many business numbers each has."""
-        with self._server.management() as conn:
+        with self._server.management(request) as conn:
             found = store.tenants(conn, after=_clean(cursor), limit=limit + 1)
         items = [ApiTenant(**one._asdict()) for one in found[:limit]]
         return answer(
@@ -51,19 +51,19 @@ class ManagingApi:
 
     def add_tenant(self, request: Request, tenant: Annotated[NewTenant, Body()]) -> Response:
         """Add a tenant; one with the name that exists already is returned as it is."""
-        with self._server.management() as conn:
+        with self._server.management(request) as conn:
             return answer(request, _tenant(conn, store.ensure_tenant(conn, tenant.name)), status=201)
 
     def disable_tenant(self, request: Request, number: IdInPath) -> Response:
         """Disable every business number of a tenant: what they receive is kept and parked."""
-        with self._server.management() as conn:
+        with self._server.management(request) as conn:
             found = _tenant(conn, number)
             store.disable_accounts_of(conn, number)
             return answer(request, found.model_copy(update={"active_accounts": 0}))
 
     def accounts(self, request: Request, cursor: NumberCursor = None, limit: Limit = 50) -> Response:
         """List business numbers by their id."""
-        with self._server.management() as conn:
+        with self._server.management(request) as conn:
             found = store.accounts(conn, after=cursor, limit=limit + 1)
         items = [
             ApiAccount(
@@ -80,7 +80,7 @@ class ManagingApi:
     def add_account(self, request: Request, account: Annotated[NewAccount, Body()]) -> Response:
         """Add a business number, or enable it again; deliveries that waited for it are back in line."""
         number = account.phone_number_id
-        with self._server.management() as conn:
+        with self._server.management(request) as conn:
             if account.tenant_id is not None:
                 _tenant(conn, account.tenant_id)
             store.add_account(conn, number, account.tenant_id)
@@ -90,7 +90,7 @@ class ManagingApi:
 
     def disable_account(self, request: Request, phone_number_id: NumberInPath) -> Response:
         """Disable a business number: what it receives is kept and parked."""
-        with self._server.management() as conn:
+        with self._server.management(request) as conn:
             if not store.disable_account(conn, phone_number_id):
                 raise ApiError("not_found")
             return answer(request, _account(conn, phone_number_id))

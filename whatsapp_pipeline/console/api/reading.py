@@ -47,10 +47,12 @@ from whatsapp_pipeline.domain.summaries.metrics import business_hours_between
 from whatsapp_pipeline.store.chats.search import MARK_END, MARK_START, PageHit
 from whatsapp_pipeline.store.contacts.directory import (
     OrderListed,
+    customer_names,
     customers_like,
     order_by_id,
     orders_numbered,
 )
+from whatsapp_pipeline.store.conversations.chat_heads import chat_head
 from whatsapp_pipeline.store.conversations.message_stream import (
     END,
     Place,
@@ -164,7 +166,8 @@ class ReadingApi:
     ) -> Response:
         """Return a customer's messages, of all chats in one stream."""
         with self._server.page(request) as page:
-            read_head(page, number)
+            if not customer_names(page.conn, [number]):
+                raise ApiError("not_found")
             return self._messages(page, StreamScope("customer", number), order, cursor, limit)
 
     def order_messages(
@@ -191,8 +194,11 @@ class ReadingApi:
     ) -> Response:
         """Return the messages of one chat or live conversation."""
         source, number = parse_ref_of(ref)
+        scope = StreamScope(source, number)
         with self._server.page(request) as page:
-            return self._messages(page, StreamScope(source, number), order, cursor, limit)
+            if chat_head(page.conn, scope) is None:
+                raise ApiError("not_found")
+            return self._messages(page, scope, order, cursor, limit)
 
     def message(self, request: Request, ref: RefInPath) -> Response:
         """Return one message; for a copy in another export, the message that it is a copy of."""

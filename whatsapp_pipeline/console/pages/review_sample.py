@@ -30,6 +30,8 @@ def blind_sample(page: Page) -> Response:
     found = next_links(page.conn, None, limit=1)
     if found:
         query = f"?judged={judged}" if judged is not None else ""
+        if query and page.text("kept") == "0":
+            query += "&kept=0"
         return page.redirect(f"/review/sample/chat:{found[0].id_chat_file}{query}")
     return _sample_page(page, None)
 
@@ -56,12 +58,13 @@ def judge_link(page: Page) -> Response:
     note = page.clean(fields.get("reason", ""), longest=500) or words.SAMPLE_REASON
     given = BlindAnswer(contact, answer[0] != "unsure", note, page.visitor.name)
     try:
-        judge_blind(page.conn, number, given)
+        outcome = judge_blind(page.conn, number, given)
     except AlreadyDecidedError:
         return page.render("review_sample_judged.html", status=409)
     except PipelineError:
         raise NoPageError("not_found") from None
-    return page.redirect(f"/review/sample?judged={number}")
+    lost = "&kept=0" if outcome.not_kept is not None else ""
+    return page.redirect(f"/review/sample?judged={number}{lost}")
 
 
 def _sample_page(page: Page, item: BlindItem | None) -> Response:
@@ -80,6 +83,7 @@ def _sample_page(page: Page, item: BlindItem | None) -> Response:
         who=who,
         others=customers_named(page, who) if who and item is not None else None,
         judged=_judged(page),
+        is_kept=page.text("kept") != "0",
         precision=_precision(page) if item is None or page.text("judged") else None,
     )
 

@@ -40,7 +40,7 @@ class Batch:
     first_id: int
     last_id: int
     attempt: int
-    count_deliveries: str
+    status: str
     requested_at: datetime
 
 

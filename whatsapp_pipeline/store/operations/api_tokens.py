@@ -88,15 +88,18 @@ def revoke_token(conn: Connection, name: str) -> bool:
 
 
 def token_in_use(conn: Connection, token_hash: bytes) -> TokenInUse | None:
-    """Return the token with this hash; None where there is none, or it is revoked or too old."""
+    """Return the token with this hash; None where there is none, it ended, or its user is disabled."""
     with conn.cursor(row_factory=class_row(TokenInUse)) as cursor:
         return cursor.execute(
             """
             SELECT id, name, level, coalesce(last_used_at < now() - interval '1 minute', true) AS is_stale
               FROM api_tokens
              WHERE token_hash = %s AND revoked_at IS NULL AND coalesce(expires_at > now(), true)
+               AND NOT EXISTS (
+                     SELECT FROM console_users u
+                      WHERE u.name = %s || api_tokens.name AND u.disabled_at IS NOT NULL)
             """,
-            (token_hash,),
+            (token_hash, CLIENT_PREFIX),
         ).fetchone()
 
 
