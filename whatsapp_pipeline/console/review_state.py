@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from whatsapp_pipeline.steps.links.decide import ChatDecision, DecisionOutcome, ScopeOffer, ShownState
 
 
+# Each text has one reading only, so that a long one is refused as fast as a short one.
+_SHOWN = re.compile(r"([a-z]{1,20})\|([0-9]{0,19})\|([0-9]{0,19})\|((?:[0-9]{1,19}(?:,[0-9]{1,19})*)?)")
+
+
 def shown_text(found: ItemToReview) -> str:
     """Return what the reviewer sees of the link, to be handed back."""
     ids = ",".join(map(str, found.decisions))
@@ -27,9 +31,7 @@ def parse_shown_state(text: str) -> ShownState:
     """Read what `shown_text` wrote; anything else is a state that no item has."""
     from whatsapp_pipeline.steps.links.decide import ShownState
 
-    match = re.fullmatch(
-        r"([a-z]{1,20})\|([0-9]{0,19})\|([0-9]{0,19})\|((?:[0-9]{1,19}(?:,[0-9]{1,19})*)?)", text
-    )
+    match = _SHOWN.fullmatch(text)
     if match is None:
         return ShownState(LinkState("", None, None), ())
     contact, order = (int(part) if part else None for part in match.group(2, 3))

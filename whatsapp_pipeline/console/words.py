@@ -334,7 +334,9 @@ SAMPLE_VERDICTS = {
     "unsure": "Sem certeza.",
 }
 SAMPLE_LINKED = "As regras tinham vinculado a"
-SAMPLE_NOT_KEPT = "O cliente que você indicou não pôde ser gravado, porque outra decisão vale para esta conversa: decida na fila."
+SAMPLE_NOT_KEPT = (
+    "O cliente indicado não pôde ser gravado, porque outra decisão vale para esta conversa: decida na fila."
+)
 SAMPLE_GUARANTEE = "Vínculos certos: pelo menos"
 SAMPLE_VERDICTS_COUNTED = "conferidos"
 SAMPLE_NOT_RIGHT = "errados ou sem certeza"
