@@ -174,7 +174,7 @@ def _meant(query: SearchWords, hits: Sequence[PageHit], unknown: Sequence[str]) 
         alike = get_close_matches(fold_ascii(word), found, n=1, cutoff=_ALIKE)
         if not alike:
             return None
-        typed = re.sub(rf"\b{re.escape(word)}\b", lambda _, meant=found[alike[0]]: str(meant), typed)
+        typed = re.sub(rf"\b{re.escape(word)}\b", found[alike[0]].replace("\\", r"\\"), typed)
     return replace(query, words=typed, after=None) if typed != query.words else None
 
 
