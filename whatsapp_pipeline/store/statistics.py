@@ -3,7 +3,8 @@
 What belongs here: ANALYZE before such tables are joined, and VACUUM after an erasure. What does not: keeping
 statistics current, which autovacuum does. It runs once a minute. Until then the planner uses old statistics,
 for example a thousand messages where there are a million, and chooses plans that sort all contacts or read
-all messages once per contact.
+all messages once per contact. Autovacuum can also look at a table while its first rows are being written: it
+counts only committed rows, so that the planner takes the table for empty until the next look.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 def refresh(conn: Connection, columns: Mapping[str, tuple[str, ...]]) -> None:
-    """Analyze the tables that were never analyzed, or have grown by a fifth since.
+    """Analyze the tables that were never analyzed, were empty then, or have grown by a fifth since.
 
     `columns` maps each table to the columns that plans depend on; () means all. A table is skipped if another
     session has locked it or if the role may not analyze it.
@@ -24,7 +25,8 @@ def refresh(conn: Connection, columns: Mapping[str, tuple[str, ...]]) -> None:
     rows = conn.execute(
         """SELECT relname FROM pg_class
            WHERE oid = ANY(%s::regclass[])
-             AND pg_relation_size(oid) > 1.2 * relpages * current_setting('block_size')::bigint""",
+             AND (pg_relation_size(oid) > 1.2 * relpages * current_setting('block_size')::bigint
+                  OR (reltuples <= 0 AND pg_relation_size(oid) > 0))""",
         (list(columns),),
     )
     grown = [_named(table, columns[table]) for (table,) in rows.fetchall()]

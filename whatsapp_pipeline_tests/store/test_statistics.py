@@ -48,6 +48,19 @@ def test_a_table_is_looked_at_again_once_it_grew_by_a_fifth(conn: Connection) ->
     assert _known(conn) == (1500, ["id", "note"])
 
 
+def test_a_table_that_was_analyzed_before_its_first_rows_were_committed(
+    conn: Connection, fresh_database_url: str
+) -> None:
+    conn.execute("TRUNCATE filled")
+    with connect(fresh_database_url) as other:
+        with conn.transaction():
+            _fill(conn, 1, 1000)
+            other.execute("ANALYZE filled")
+        assert _known(conn) == (0, [])
+    statistics.refresh(conn, {"filled": ("id",)})
+    assert _known(conn) == (1000, ["id"])
+
+
 def test_somebody_else_who_is_at_it_is_not_waited_for(conn: Connection, fresh_database_url: str) -> None:
     with connect(fresh_database_url) as other, other.transaction():
         other.execute("ANALYZE filled")

@@ -20,7 +20,7 @@ from whatsapp_pipeline.steps.chats.load_batch import STAGE
 from whatsapp_pipeline.steps.chats.load_plan import LoadOptions, MonthPlan
 from whatsapp_pipeline.steps.chats.load_writers import Writers
 from whatsapp_pipeline.steps.progress import Progress
-from whatsapp_pipeline.store.chats import chat_files
+from whatsapp_pipeline.store.chats import chat_files, messages
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import await_writers, month_lock
 
@@ -112,6 +112,8 @@ class MessageLoading:
                 progress = Progress(self._log, f"chat_messages {month}", len(plan.todo), "files")
                 writers = Writers(conn, month, self._options, progress, self._log)
                 counts = writers.load(plan.shares, meanwhile=lambda: self._read_following(conn, month))
+                if plan.todo:
+                    messages.refresh_statistics(conn)
             finally:
                 plan.end()
             counts["stopped"] = min(1, counts["stopped"])

@@ -13,10 +13,12 @@ from typing import NamedTuple, TypeAlias
 
 import polars as pl
 
-from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store import queries, statistics
 from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
 from whatsapp_pipeline.store.locks import named_lock
+
+_JOINED = ("id", "id_chat_file", "ordinal", "message_timestamp", "direction", "reply_to_id", "duplicate_of")
 
 # Columns of the table → their names in frames of messages (MESSAGE_SCHEMA). Generated columns are not listed.
 _MESSAGE_COLUMNS: Mapping[str, str] = {
@@ -146,6 +148,11 @@ def merge_changed(conn: Connection, file_ids: Sequence[int]) -> MergeCounts:
     updated = conn.execute(queries.load("chats/messages_update")).rowcount
     inserted = conn.execute(queries.load("chats/messages_insert")).rowcount
     return MergeCounts(inserted, updated, gone)
+
+
+def refresh_statistics(conn: Connection) -> None:
+    """Analyze the columns that checks and pages join and filter, if the table has grown much."""
+    statistics.refresh(conn, {"chat_messages": _JOINED})
 
 
 def unresolved_replies(conn: Connection, file_ids: Sequence[int]) -> list[int]:

@@ -493,6 +493,14 @@ def test_months_read_ahead_end_as_each_by_itself(db: Connection, two_months: Pat
     assert content(db) == together
 
 
+def test_the_planner_knows_the_messages_after_a_load(db: Connection, two_months: Path) -> None:
+    """Not only after autovacuum's next look: until then every join reads all messages once per message."""
+    db.execute("ALTER TABLE chat_messages SET (autovacuum_enabled = false)")
+    load(db, two_months, JANUARY)
+    known = db.execute("SELECT reltuples FROM pg_class WHERE oid = 'chat_messages'::regclass").fetchone()
+    assert known == (12_000,)
+
+
 def test_a_month_that_changed_since_it_was_read_ahead_is_read_again(db: Connection, two_months: Path) -> None:
     with _loading(two_months) as loading:
         loading.load(db, JANUARY)
@@ -773,7 +781,7 @@ def test_statements_do_not_grow_with_the_files(fresh_database_url: str, tmp_path
             before = _Counting.statements
             both(conn, tmp_path, month.replace("/", "-"))
             counted.append(_Counting.statements - before)
-    assert counted[0] == counted[1]
+    assert abs(counted[0] - counted[1]) <= 1  # a table that has grown by a fifth is analyzed
     assert counted[0] < 60
 
 
