@@ -76,7 +76,7 @@ class MonthPlan:
             )
             for path, group in groupby(rows, key=lambda row: row.file_path)
         ]
-        return cls(files, suppression.entries(conn))
+        return cls(files, suppression.entries_of_migrated(conn))
 
     @property
     def todo(self) -> list[FileToLoad]:

@@ -243,8 +243,11 @@ def add_hashes(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> int:
 
 def entries(conn: Connection) -> list[tuple[str, bytes]]:
     """Return the whole list as (kind, hash); empty if the database is too old to have the list's table."""
-    if not has_list(conn):
-        return []
+    return entries_of_migrated(conn) if has_list(conn) else []
+
+
+def entries_of_migrated(conn: Connection) -> list[tuple[str, bytes]]:
+    """Return the whole list as (kind, hash). The database must have the list's table."""
     rows = conn.execute("SELECT kind, key_hash FROM privacy_suppressions ORDER BY kind, key_hash")
     return [(kind, bytes(key_hash)) for kind, key_hash in rows]
 
