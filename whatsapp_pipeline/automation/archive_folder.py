@@ -4,8 +4,10 @@ What belongs here: seeing that a month's files changed and then rested, and requ
 What does not: comparing files with the index (backfill.py) and loading them (steps/chats/).
 
 The cursor remembers for each month a digest of its files, since when it is the same, and whether these files
-are loaded. So a tick at rest lists files and asks the database nothing about them. The index says whether
-files are loaded: after a failed run the month is requested again, each time later.
+are loaded. So a tick at rest lists files and asks the database nothing about them. Files are loaded when a
+run has seen them and Dagster has recorded its `chat_messages` of the month. A run that ends early because of
+a pause is successful and has not. After such a run, or a failed one, the month is requested again, each time
+later.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -13,7 +15,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dagster as dg
 
@@ -36,7 +38,8 @@ QUIET = timedelta(minutes=2)
 """A month is loaded when its files did not change for so long: an export may still be copied."""
 INTERVAL_SECONDS = 60
 MOST_MONTHS = 3
-"""How many months one tick requests. A large copy of old months does not fill the queue of runs."""
+"""How many runs of monthly_chats may be under way before further months wait. A large copy of old months does
+not fill the queue of runs."""
 _UNFINISHED = [
     status for status in dg.DagsterRunStatus if status.name not in {"SUCCESS", "FAILURE", "CANCELED"}
 ]
@@ -103,18 +106,25 @@ def _requests(
     requests: list[dg.RunRequest] = []
     waiting: list[str] = []
     under_way = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    room = MOST_MONTHS - sum(run.job_name == monthly_chats.name for run in under_way)
     for month in resting:
         state = seen[month]
         words = files_changed(conn, archive, month)
         since = datetime.fromtimestamp(state["since"], UTC)
-        if words is None or _succeeded_after(instance, month, since):
+        loaded = _newest(instance, "chat_messages", month)
+        failed, in_vain = _runs_after(instance, month, loaded)
+        if loaded and loaded.run_began >= since:
+            state["loaded"] = True  # the run saw these files; another one would do nothing
+        elif words is None and not failed and not _index_is_newer(instance, month, loaded):
             state["loaded"] = True
         elif any(_covers(run.tags, month) for run in under_way):
             waiting.append(f"{month}: a run is under way")
-        elif (again := _try_again_at(instance, month)) > clock.now():
-            waiting.append(f"{month}: the last run failed; the next one is requested at {again:%H:%M} UTC")
-        elif len(requests) == MOST_MONTHS:
-            waiting.append(f"{month}: {words}")
+        elif (again := _try_again_at(in_vain)) > clock.now():
+            waiting.append(
+                f"{month}: the last run failed or was held; the next one is requested at {again:%H:%M} UTC"
+            )
+        elif len(requests) >= room:
+            waiting.append(f"{month}: {words or 'its messages are not loaded'}")
         else:
             # Dagster never starts a run key twice, so the key contains the time of the request.
             key = f"folder:{month}:{state['digest']}:{clock.now():%Y%m%dT%H%M%S}"
@@ -127,28 +137,52 @@ def _covers(tags: Mapping[str, str], month: str) -> bool:
     return tags.get(PARTITION) == month or bool(first and last and first <= month <= last)
 
 
-def _records(instance: dg.DagsterInstance, month: str) -> list[dg.RunRecord]:
-    """Return the newest runs of the month's job, the newest first."""
+class _Load(NamedTuple):
+    """The newest materialization of an asset in a month: its moment, and when its run or the run that it
+    repeats was created.
+    """
+
+    at: datetime
+    run_began: datetime
+
+
+def _newest(instance: dg.DagsterInstance, asset: str, month: str) -> _Load | None:
+    chosen = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[month])
+    found = instance.fetch_materializations(chosen, limit=1).records
+    if not found:
+        return None
+    at = datetime.fromtimestamp(found[0].timestamp, UTC)
+    # Another attempt skips the steps that succeeded before, so the first attempt has listed the files.
+    run = instance.get_run_by_id(found[0].run_id)
+    record = instance.get_run_record_by_id((run and run.root_run_id) or found[0].run_id)
+    return _Load(at, record.create_timestamp if record else datetime.min.replace(tzinfo=UTC))
+
+
+def _index_is_newer(instance: dg.DagsterInstance, month: str, loaded: _Load | None) -> bool:
+    """Return whether a run has indexed the month's files and not loaded their messages."""
+    indexed = _newest(instance, "chat_file_index", month)
+    return indexed is not None and (loaded is None or indexed.at > loaded.at)
+
+
+def _runs_after(
+    instance: dg.DagsterInstance, month: str, loaded: _Load | None
+) -> tuple[bool, list[dg.RunRecord]]:
+    """Return whether the month's newest run failed, and the runs that ended since the newest load."""
     chosen = dg.RunsFilter(job_name=monthly_chats.name, tags={PARTITION: month})
-    return list(instance.get_run_records(chosen, limit=10))
+    records = [
+        record
+        for record in instance.get_run_records(chosen, limit=10)
+        if record.dagster_run.is_finished and (loaded is None or record.create_timestamp > loaded.at)
+    ]
+    return bool(records) and not records[0].dagster_run.is_success, records
 
 
-def _succeeded_after(instance: dg.DagsterInstance, month: str, moment: datetime) -> bool:
-    """Return whether a run that saw these files succeeded; another one would do nothing."""
-    return any(
-        record.dagster_run.is_success and record.create_timestamp >= moment
-        for record in _records(instance, month)
-    )
-
-
-def _try_again_at(instance: dg.DagsterInstance, month: str) -> datetime:
-    """Return when a month may be requested, which is later after each failed run in a row."""
-    failed, newest = 0, datetime.min.replace(tzinfo=UTC)
-    for record in _records(instance, month):
-        if record.dagster_run.is_success:
-            break
-        failed, newest = failed + 1, max(newest, record.create_timestamp)
-    return newest + timedelta(minutes=min(60, 2**failed)) if failed else newest
+def _try_again_at(in_vain: list[dg.RunRecord]) -> datetime:
+    """Return when a month may be requested, which is later after each run in vain in a row."""
+    if not in_vain:
+        return datetime.min.replace(tzinfo=UTC)
+    newest = max(record.create_timestamp for record in in_vain)
+    return newest + timedelta(minutes=min(60, 2 ** len(in_vain)))
 
 
 SENSORS = [archive_folder_sensor]

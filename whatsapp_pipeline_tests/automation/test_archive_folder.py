@@ -181,7 +181,14 @@ def test_one_tick_requests_few_months(folder: Folder) -> None:
     assert len(first) == MOST_MONTHS
     for request in first:
         folder.note_run(dg.DagsterRunStatus.STARTING, **{PARTITION: str(request.partition_key)})
-    assert _keys(folder.tick(1)[0]) == ["2025-04", "2025-05"]
+    requests, why = folder.tick(1)
+    assert requests == []
+    assert "2025-04: files: 1 new" in str(why)
+    # A run that is over makes room for one month.
+    (over,) = folder.instance.get_runs(dg.RunsFilter(tags={PARTITION: "2025-01"}))
+    folder.instance.delete_run(over.run_id)
+    assert folder.run(first[0])
+    assert _keys(folder.tick(1)[0]) == ["2025-04"]
 
 
 def test_a_pause_holds_it_and_loses_nothing(folder: Folder) -> None:
@@ -204,3 +211,49 @@ def test_an_archive_that_is_not_mounted_is_named_and_forgets_nothing(folder: Fol
     assert folder.cursor == before
     folder.root = root
     assert _keys(folder.tick(1)[0]) == ["2025-01"]
+
+
+def test_a_pause_after_the_request_loses_nothing(folder: Folder) -> None:
+    """The run ends as a success and loads nothing."""
+    folder.tick()
+    (request,), _ = folder.tick(2)
+    with connect(folder.url) as conn:
+        pause(conn, reason="month-end closing")
+    assert folder.run(request)
+    assert "month-end closing" in str(folder.tick(1)[1])
+    with connect(folder.url) as conn:
+        resume(conn)
+    (again,), _ = folder.tick(2)
+    assert folder.run(again)
+    assert folder.messages() == 2
+    assert folder.tick(1) == ([], "no new or changed files")
+
+
+_REFUSED = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END';
+CREATE TRIGGER refused BEFORE INSERT ON chat_messages EXECUTE FUNCTION refuse();
+"""
+
+
+def test_a_month_that_is_indexed_and_not_loaded_is_requested_again(folder: Folder) -> None:
+    folder.tick()
+    (request,), _ = folder.tick(2)
+    with connect(folder.url) as conn:
+        conn.execute(_REFUSED)
+    assert not folder.run(request)
+    with connect(folder.url) as conn:
+        assert conn.execute("SELECT count(*) FROM chat_files").fetchone() == (1,)
+        conn.execute("DROP TRIGGER refused ON chat_messages")
+    folder.tick(0)
+    (again,), _ = folder.tick(2)
+    assert again.partition_key == "2025-01"
+    assert folder.run(again)
+    assert folder.messages() == 2
+    assert folder.tick(1) == ([], "no new or changed files")
+
+
+def test_a_run_that_began_before_the_files_changed_has_not_seen_them(folder: Folder) -> None:
+    assert folder.run(dg.RunRequest(partition_key="2025-01"))
+    folder.put("01", 1, messages=5)
+    folder.tick(1)
+    assert _keys(folder.tick(2)[0]) == ["2025-01"]
