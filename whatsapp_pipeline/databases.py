@@ -41,12 +41,13 @@ def pipeline_url(settings: Settings) -> str:
 
 
 def shared_url(settings: Settings) -> str:
-    """Return the URL for another program on this machine: DATABASE_URL, or the embedded server's port.
+    """Return the URL for another program on this machine: DATABASE_URL with PIPELINE_SCHEMA as its search
+    path, or the embedded server's port.
 
     Raises SettingError when the embedded server has no port.
     """
     if settings.database_url:
-        return settings.database_url.get_secret_value()
+        return pipeline_url(settings)
     if settings.embedded_port is None:
         raise SettingError(
             "the embedded PostgreSQL has no address yet; set EMBEDDED_PORT in .env, for example to 5433, "

@@ -17,7 +17,7 @@ from whatsapp_pipeline.errors import PipelineError
 if TYPE_CHECKING:
     import dagster as dg
 
-    from whatsapp_pipeline.automation.launching import Task
+    from whatsapp_pipeline.automation.launching import LaunchedRuns, Task
 
 
 @click.command()
@@ -121,8 +121,16 @@ def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]]) -> int:
             if failed:
                 return 1
     except KeyboardInterrupt:
-        say("the launched runs go on; the same command plans and launches what is left then")
-        for run_id in runs.waiting:
-            say(f"follow or cancel: {runs.address(run_id)}")
+        _name_launched(runs)
         return 130
+    except PipelineError:
+        if runs.waiting:
+            _name_launched(runs)
+        raise
     return 0
+
+
+def _name_launched(runs: LaunchedRuns) -> None:
+    say("the launched runs go on; the same command plans and launches what is left then")
+    for run_id in runs.waiting:
+        say(f"follow or cancel: {runs.address(run_id)}")

@@ -24,8 +24,11 @@ def migrated_url(configured: Settings) -> str:
 def current_url(configured: Settings) -> str:
     """Return the URL of the database; the embedded server's is brought to the current schema.
 
+    People who were erased before, on the list in `.local`, are erased from a database that was migrated.
     Raises PipelineError if the schema of the user's own server is not current.
     """
+    from whatsapp_pipeline.cli.backup import cli_log
+    from whatsapp_pipeline.steps.operations.privacy import recall_erasures
     from whatsapp_pipeline.store.migrate import migrate
 
     if configured.database_url:
@@ -33,6 +36,7 @@ def current_url(configured: Settings) -> str:
     url = pipeline_url(configured)
     if pending_migrations(url):
         migrate(url)
+        recall_erasures(url, configured, log=cli_log())
     return url
 
 

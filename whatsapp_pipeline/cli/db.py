@@ -30,11 +30,11 @@ def url(level: str | None) -> None:
 
     A reader sees no message text. The embedded server runs as long as `up`, `serve` or another command does.
     """
-    from whatsapp_pipeline.console.server import prepare_logins
-
     configured = settings.load_settings()
     found = shared_url(configured)
     if level is not None:
+        from whatsapp_pipeline.console.server import prepare_logins
+
         _, logins = prepare_logins(found)
         found = logins[level]
     say(_as_url(found))

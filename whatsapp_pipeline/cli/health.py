@@ -94,10 +94,14 @@ def _ask(probe: Probe) -> str:
             answer = requests.get(probe.url, timeout=_SECONDS, verify=False)  # noqa: S501
             return "" if answer.status_code < 500 else f"it answered with status {answer.status_code}"
         answer = requests.post(probe.url, json={"query": _QUERIES[probe.asks]}, timeout=_SECONDS)
+        if answer.status_code >= 500:
+            return f"Dagster answered with status {answer.status_code}; its database may be down"
         data = answer.json()["data"]
-    except (requests.RequestException, ValueError, KeyError) as error:
+        return _code_location_problem(data) if probe.asks == "code location" else _daemon_problem(data)
+    except requests.RequestException as error:
         return f"it did not answer ({type(error).__name__})"
-    return _code_location_problem(data) if probe.asks == "code location" else _daemon_problem(data)
+    except (ValueError, KeyError, TypeError, AttributeError):  # GraphQL answers null for what failed
+        return "Dagster's answer has no data; its database may be down"
 
 
 def _code_location_problem(data: Any) -> str:  # noqa: ANN401  # GraphQL's answer

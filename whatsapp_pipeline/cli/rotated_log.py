@@ -17,6 +17,8 @@ _READ_BYTES = 64 * 1024
 class RotatedLog:
     """Writes what arrives at `descriptor` to a file, and rotates the file between two lines.
 
+    Only a line as long as a whole file is divided.
+
     `log` becomes `log.1`, `log.1` becomes `log.2`, and so on. Only its owner can read the file.
     """
 
@@ -57,10 +59,13 @@ class RotatedLog:
         while data := os.read(self._reads, _READ_BYTES):
             if size + len(data) > self._most_bytes and size:
                 # Up to the end of the line that the old file ends with.
-                head, newline, data = data.partition(b"\n")
+                head, newline, rest = data.partition(b"\n")
                 self._write(head + newline)
+                size += len(head)
+                if not newline and size < 2 * self._most_bytes:  # the line goes on in the next chunk
+                    continue
                 self._rotate()
-                size = 0
+                size, data = 0, rest
             self._write(data)
             size += len(data)
         os.close(self._reads)

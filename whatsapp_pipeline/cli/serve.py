@@ -43,8 +43,9 @@ def serve(
 ) -> None:
     """Serve Dagster, the console and the webhook receiver, and start again what ends.
 
-    Pauses before restarts grow from half a second to a minute. The health page is JSON at /health, with
-    status 503 when something does not work. `whatsapp-pipeline service install` lets systemd start this.
+    The pauses before restarts grow, with the defaults from half a second to 8 seconds. The health page is
+    JSON at /health, with status 503 when something does not work. `whatsapp-pipeline service install` lets
+    systemd start this.
     """
     keep_running(
         "serve",

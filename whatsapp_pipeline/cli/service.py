@@ -80,24 +80,43 @@ def _refuse_bad_options(options: tuple[str, ...]) -> None:
 @_SYSTEM
 @click.option("--health-port", default=8099, show_default=True, help="Port of the health page.")
 def status(of_system: bool, health_port: int) -> None:
-    """Say whether the unit is there, runs, and all of its parts work; exit status 1 if not."""
+    """Say whether the unit is there, runs, and all of its parts work; exit status 1 if not.
+
+    The health page is also asked of a `serve` that was started by hand.
+    """
     unit = Unit(of_system, None)
     found = properties(unit)
-    if not unit.path.exists():
+    installed = unit.path.exists()
+    if not installed:
         say(f"not installed: {unit.path} is not there")
     elif found:
         say(f"{NAME}: {', '.join(value for value in found.values() if value)}")
     else:
         say(f"{unit.path} is there; systemd does not answer")
+    runs = installed and found.get("ActiveState", "active") == "active"
+    raise SystemExit(0 if _all_parts_work(health_port) and runs else 1)
+
+
+def _all_parts_work(health_port: int) -> bool:
+    """Ask the health page, and show each part as it says; a page that does not answer is shown too."""
+    url = f"http://127.0.0.1:{health_port}/health"
     try:
-        answer = requests.get(f"http://127.0.0.1:{health_port}/health", timeout=30).json()
-    except (requests.RequestException, ValueError):
-        say(f"nothing answers on http://127.0.0.1:{health_port}/health")
-        raise SystemExit(1) from None
-    for part in answer["parts"]:
-        restarts = f", {part['restarts']} restarts" if part["restarts"] else ""
-        say(f"  {part['name']}: {'works' if part['ok'] else part['problem']}{restarts}")
-    raise SystemExit(0 if answer["ok"] else 1)
+        answer = requests.get(url, timeout=30).json()
+        ok = bool(answer["ok"])
+        lines = [
+            f"  {part['name']}: {'works' if part['ok'] else part['problem']}"
+            + (f", {part['restarts']} restarts" if part["restarts"] else "")
+            for part in answer["parts"]
+        ]
+    except (requests.ConnectionError, requests.Timeout):
+        say(f"nothing answers on {url}")
+        return False
+    except (requests.RequestException, ValueError, KeyError, TypeError):
+        say(f"{url} is not the health page of `serve`; name its port with --health-port")
+        return False
+    for line in lines:
+        say(line)
+    return ok
 
 
 @service.command()

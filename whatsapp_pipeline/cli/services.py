@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from whatsapp_pipeline.cli.supervisor import RestartPolicy, Service, Supervisor
 from whatsapp_pipeline.databases import dagster_url, pipeline_url
 from whatsapp_pipeline.embedded import restart_if_ended
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import as_log_line
 from whatsapp_pipeline.settings import Settings
 
 LOCATION = "whatsapp_pipeline"  # as in workspace.yaml: schedules keep their state by this name
@@ -107,6 +108,10 @@ def keep_running(
     receives = configured.whatsapp_enabled and (bool(configured.whatsapp_app_secrets) or insecure_webhook)
     with contextlib.ExitStack() as stack:
         lock = stack.enter_context(only_one(configured.local_dir, command))
+        output = None
+        if log_file is not None:
+            output = stack.enter_context(RotatedLog(log_file, LOG_MEGABYTES * 1_000_000, LOG_FILES))
+            stack.enter_context(_errors_logged(output))
         # Held by this process for as long as it lives, so that the embedded server outlasts each child.
         database = pipeline_url(configured) if development else current_url(configured)
         _require_free_ports(places, receives=receives)
@@ -122,9 +127,6 @@ def keep_running(
             say(f"console: not started ({reason})", err=as_json)
         else:
             services.append(_console(places))
-        output = None
-        if log_file is not None:
-            output = stack.enter_context(RotatedLog(log_file, LOG_MEGABYTES * 1_000_000, LOG_FILES))
         supervisor = Supervisor(
             services,
             environment=_environment(),
@@ -146,7 +148,23 @@ def keep_running(
 def _say_and_log(output: RotatedLog | None, text: str) -> None:
     say(text, err=True)
     if output is not None:
-        output.write_line(text)
+        _log(output, text)
+
+
+def _log(output: RotatedLog, text: str) -> None:
+    """Write a line to the log file, in the format of the lines around it."""
+    as_json = settings.load_settings().log_format == "json"
+    output.write_line(as_log_line(text) if as_json else text)
+
+
+@contextlib.contextmanager
+def _errors_logged(output: RotatedLog) -> Iterator[None]:
+    """Write the error that ends the block to the log file. The command line writes it to standard error."""
+    try:
+        yield
+    except PipelineError as error:
+        _log(output, f"error: {error}")
+        raise
 
 
 def _look_after_server(configured: Settings, output: RotatedLog | None) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 import click
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.database_option import require_free
+from whatsapp_pipeline.cli.database_option import current_url, require_free
 from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.databases import pipeline_url
@@ -20,23 +20,9 @@ from whatsapp_pipeline.store.connection import Connection, connect
 
 @contextmanager
 def _database() -> Iterator[Connection]:
-    with connect(_url(), application_name="whatsapp-pipeline webhook") as conn:
+    url = current_url(settings.load_settings())
+    with connect(url, application_name="whatsapp-pipeline webhook") as conn:
         yield conn
-
-
-def _url() -> str:
-    from whatsapp_pipeline.cli.backup import cli_log
-    from whatsapp_pipeline.steps.operations.privacy import recall_erasures
-    from whatsapp_pipeline.store.migrate import migrate, pending_migrations
-
-    configured = settings.load_settings()
-    url = pipeline_url(configured)
-    if pending_migrations(url):
-        if configured.database_url:
-            raise PipelineError("the database is not migrated; run `whatsapp-pipeline migrate`")
-        migrate(url)
-        recall_erasures(url, configured, log=cli_log())
-    return url
 
 
 @click.group(cls=Group)
@@ -64,7 +50,7 @@ def serve_command(host: str, port: int, insecure: bool) -> None:
 def _receiver_url() -> str:
     """Name the database without needing it: deliveries are taken while it is down."""
     configured = settings.load_settings()
-    return pipeline_url(configured) if configured.database_url else _url()
+    return pipeline_url(configured) if configured.database_url else current_url(configured)
 
 
 @webhook.group(cls=Group)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from whatsapp_pipeline.cli.rotated_log import RotatedLog
+from whatsapp_pipeline_tests.cli.test_up import _wait_for
 
 
 def _files(path: Path) -> list[str]:
@@ -45,3 +47,28 @@ def test_a_full_disk_stops_no_process() -> None:
     with RotatedLog(Path("/dev/full"), most_bytes=10_000_000, keep=1) as log:
         for _ in range(50):  # more than a pipe holds
             os.write(log.descriptor, b"x" * 65_535 + b"\n")
+
+
+def test_a_line_that_arrives_in_pieces_stays_whole(tmp_path: Path) -> None:
+    path = tmp_path / "serve.log"
+    with RotatedLog(path, most_bytes=20, keep=3) as log:
+        for piece in (b"first and half ", b"of a line", b" and its end\nnext\n"):
+            os.write(log.descriptor, piece)
+            _wait_for(partial(_is_written, path, piece.partition(b"\n")[0]), 30)
+    assert (tmp_path / "serve.log.1").read_bytes() == b"first and half of a line and its end\n"
+    assert path.read_bytes() == b"next\n"
+
+
+def test_a_program_that_never_ends_its_line_fills_no_disk(tmp_path: Path) -> None:
+    path = tmp_path / "serve.log"
+    with RotatedLog(path, most_bytes=100_000, keep=2) as log:
+        for number in range(500_000):
+            os.write(log.descriptor, b"\r%6d" % number)
+    assert path.read_bytes().endswith(b"499999")
+    assert _files(path) == ["serve.log", "serve.log.1", "serve.log.2"]
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 800_000
+
+
+def _is_written(path: Path, text: bytes) -> bool:
+    rotated = path.with_name(f"{path.name}.1")
+    return any(text in file.read_bytes() for file in (path, rotated) if file.exists())

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import pytest
@@ -19,6 +24,7 @@ import requests
 from whatsapp_pipeline.cli.health import HealthServer, Probe
 from whatsapp_pipeline.cli.services import Places, _dagster_services
 from whatsapp_pipeline.cli.supervisor import ServiceState
+from whatsapp_pipeline.cli.systemd_unit import NAME
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline_tests.cli.test_up import _free_port, _wait_for
 from whatsapp_pipeline_tests.console.running import drop_roles
@@ -77,9 +83,18 @@ def test_each_part_comes_back_and_of_a_killed_serve_nothing_is_left(
         assert "all well" in page.text
         assert page.text.count("<td>works</td>") == 6
         status = [sys.executable, "-c", program, "service", "status", "--health-port", str(health)]
-        shown = subprocess.run(status, env=environment, capture_output=True, text=True, check=False)
-        assert shown.returncode == 0
-        assert "  console: works, 1 restarts" in shown.stdout
+        # There is no systemctl on this path, so the unit of this test is not asked for.
+        alone = {**environment, "XDG_CONFIG_HOME": str(tmp_path), "PATH": str(tmp_path)}
+        for installed in (False, True):
+            shown = subprocess.run(
+                status, env=alone, capture_output=True, text=True, timeout=120, check=False
+            )
+            assert shown.returncode == (0 if installed else 1)
+            assert ("not installed" in shown.stdout) == (not installed)
+            assert "  console: works, 1 restarts" in shown.stdout
+            unit = tmp_path / "systemd" / "user" / NAME
+            unit.parent.mkdir(parents=True, exist_ok=True)
+            unit.touch()
         said = log.read_text()
         assert "console: http://localhost" in said  # of the console's process
         assert "daemon ended (signal SIGKILL); it is started again in 0.5 s" in said
@@ -152,3 +167,84 @@ def test_the_health_page_names_what_does_not_work(fresh_database_url: str) -> No
         assert page.status_code == 503
         assert "something does not work" in page.text
         assert requests.get(f"http://127.0.0.1:{port}/other", timeout=30).status_code == 404
+
+
+@contextlib.contextmanager
+def answering(status: int, body: str) -> Iterator[int]:
+    """Serve one answer to every request on loopback, and yield the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name in the base class
+            """Write nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "problem"),
+    [
+        (500, '{"data": null, "errors": []}', "Dagster answered with status 500; its database may be down"),
+        (200, '{"data": null}', "Dagster's answer has no data; its database may be down"),
+        (200, "[]", "Dagster's answer has no data; its database may be down"),
+        (200, '{"data": {"instance": null, "workspaceOrError": null}}', "Dagster's answer has no data"),
+    ],
+)
+@pytest.mark.parametrize("asks", ["daemons", "code location"])
+def test_the_health_page_answers_when_dagsters_database_is_down(
+    fresh_database_url: str,
+    status: int,
+    body: str,
+    problem: str,
+    asks: Literal["daemons", "code location"],
+) -> None:
+    states = [ServiceState("daemon", "running", 12, 0, time.time())]
+    port = _free_port()
+    with answering(status, body) as dagster:
+        probes = {"daemon": Probe(f"http://127.0.0.1:{dagster}/graphql", asks=asks)}
+        with HealthServer(port, lambda: states, probes, fresh_database_url):
+            parts = _health(port) or {}  # status 503
+    assert not parts["ok"]
+    assert problem in parts["daemon"]["problem"]
+    assert parts["database"]["ok"]
+
+
+@pytest.mark.parametrize("log_format", ["", "json"])
+def test_the_log_file_says_why_it_gave_up(fresh_database_url: str, tmp_path: Path, log_format: str) -> None:
+    (tmp_path / "dagster.yaml").write_text("nonsense: true")  # the daemon and the web server refuse it
+    environment = {
+        **os.environ,
+        "DATABASE_URL": fresh_database_url,
+        "DAGSTER_DATABASE_URL": fresh_database_url,
+        "DAGSTER_HOME": str(tmp_path),
+        "PIPELINE_LOCAL_DIR": str(tmp_path / "local"),
+        "LOG_FORMAT": log_format,
+    }
+    log = tmp_path / "serve.log"
+    names = ("--port", "--webhook-port", "--console-port", "--health-port")
+    ports = [word for name in names for word in (name, str(_free_port()))]
+    options = [*ports, "--restarts", "0", "--log-file", str(log)]
+    command = [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "serve", *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1, done.stderr
+    last = log.read_text().splitlines()[-1]
+    if log_format:
+        line = json.loads(last)
+        last = f"{line['level']}: {line['message']}"
+    assert re.match(r"error: (daemon|web server) ended unexpectedly \(exit status 1\) after 0 restarts", last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -14,6 +15,7 @@ from whatsapp_pipeline import cli, settings
 from whatsapp_pipeline.cli.service_manager import notify
 from whatsapp_pipeline.cli.systemd_unit import NAME, Unit, verify_unit
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline_tests.cli.test_serve import answering
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
@@ -78,6 +80,45 @@ def test_status_says_that_nothing_is_there(config: Path) -> None:
     assert status == 1
     assert f"not installed: {config} is not there" in shown
     assert f"nothing answers on http://127.0.0.1:{port}/health" in shown
+
+
+_HEALTHY = {"name": "console", "ok": True, "problem": "", "restarts": 0}
+_FAILING = {"name": "daemon", "ok": False, "problem": "it does not answer", "restarts": 2}
+
+
+@pytest.mark.parametrize(
+    ("active", "body", "expected", "words"),
+    [
+        ("active", {"ok": True, "parts": [_HEALTHY]}, 0, "console: works\n"),
+        (None, {"ok": True, "parts": [_HEALTHY]}, 0, "systemd does not answer"),
+        ("active", {"ok": False, "parts": [_HEALTHY, _FAILING]}, 1, "daemon: it does not answer, 2 restarts"),
+        ("inactive", {"ok": True, "parts": [_HEALTHY]}, 1, "inactive"),
+        ("missing", {"ok": True, "parts": [_HEALTHY]}, 1, "not installed"),
+        # Another program listens on the port.
+        (
+            "active",
+            {"status": "up"},
+            1,
+            "is not the health page of `serve`; name its port with --health-port",
+        ),
+        ("active", {"ok": True, "parts": ["all"]}, 1, "is not the health page"),
+        ("active", ["up"], 1, "is not the health page"),
+    ],
+)
+def test_status_1_when_the_unit_or_a_part_does_not_work(
+    config: Path, active: str | None, body: object, expected: int, words: str
+) -> None:
+    if active != "missing":
+        config.parent.mkdir(parents=True)
+        config.touch()
+    if active is not None:
+        systemctl = config.parents[2] / "bin" / "systemctl"
+        systemctl.write_text(f"#!/bin/sh\necho ActiveState={active}\n")
+        systemctl.chmod(0o755)
+    with answering(200, json.dumps(body)) as port:
+        status, shown = _service("status", "--health-port", str(port))
+    assert status == expected, shown
+    assert words in shown
 
 
 @needs_systemd
