@@ -78,8 +78,31 @@ def put(
     inbox.add_deliveries(conn, [(delivery_id or uuid4(), received, body) for body in bodies])
 
 
-def process(conn: Connection, **options: Any) -> ProcessReport:
-    return process_due(conn, ProcessOptions(**options), log=LOG)
+def process(conn: Connection, *, has_bad_item: bool = False, **options: Any) -> ProcessReport:
+    """Process what is due, in one pass for each chunk.
+
+    Only a chunk with a bad item may be stored again item by item: the second way hides what the first does
+    wrong.
+    """
+    warnings = _Warnings()
+    LOG.addHandler(warnings)
+    try:
+        report = process_due(conn, ProcessOptions(**options), log=LOG)
+    finally:
+        LOG.removeHandler(warnings)
+    assert has_bad_item == any("stored item by item" in text for text in warnings.texts), warnings.texts
+    return report
+
+
+class _Warnings(logging.Handler):
+    """Keeps the texts of the warnings."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
 
 
 def take(conn: Connection, *payloads: Any, received: datetime = RECEIVED, **options: Any) -> ProcessReport:

@@ -10,6 +10,7 @@ every page costs the same, and its content does not shift when messages are adde
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, LiteralString, NamedTuple, TypeAlias
@@ -45,7 +46,7 @@ class Place(NamedTuple):
     ordinal: int = 0
 
 
-END = Place(datetime(9999, 12, 31), None, 2**62)
+END = Place(datetime.max, None, sys.maxsize)
 """The place after every message."""
 
 

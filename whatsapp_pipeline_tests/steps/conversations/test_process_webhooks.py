@@ -222,7 +222,8 @@ def test_a_bad_item_never_blocks_its_siblings(conn: Connection) -> None:
     try:
         good = [text(f"w{n}", "boa") for n in range(50)]
         bad = delivery(*good[:25], text("wp", "veneno"), *good[25:])
-        report = take(conn, delivery(text("x", "antes")), bad, delivery(text("y", "depois")), max_attempts=2)
+        around = delivery(text("x", "antes")), bad, delivery(text("y", "depois"))
+        report = take(conn, *around, max_attempts=2, has_bad_item=True)
         assert (report.messages, report.failed, report.dead) == (52, 1, 0)
         found = one(conn, "SELECT status, attempts, error FROM webhook_inbox WHERE attempts > 0")
         assert found[:2] == ("pending", 1)
@@ -230,7 +231,7 @@ def test_a_bad_item_never_blocks_its_siblings(conn: Connection) -> None:
         assert "veneno" not in found[2]
         assert process(conn).deliveries == 0  # it waits
         conn.execute("UPDATE webhook_inbox SET next_attempt_at = now()")
-        assert process(conn, max_attempts=2).dead == 1
+        assert process(conn, max_attempts=2, has_bad_item=True).dead == 1
         assert inbox.dead_letters(conn)[0][2] == 2
     finally:
         conn.execute("ALTER TABLE conversation_messages DROP CONSTRAINT poison")
