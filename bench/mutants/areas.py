@@ -98,6 +98,7 @@ AREAS = (
             "steps/links/test_name_evidence.py",
             "steps/links/test_link_stamps.py",
             "steps/links/test_staleness.py",
+            "steps/links/test_live_inputs.py",
             "steps/links/test_live_links.py",
             "store/links/test_*.py",
         ),
@@ -123,6 +124,7 @@ AREAS = (
             "steps/links/test_link_orders.py",
             "steps/links/test_order_evidence.py",
             "steps/links/test_link_stamps.py",
+            "steps/links/test_live_links.py",
         ),
     ),
     Area(

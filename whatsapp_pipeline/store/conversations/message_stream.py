@@ -46,7 +46,7 @@ class Place(NamedTuple):
     ordinal: int = 0
 
 
-END = Place(datetime.max, None, sys.maxsize)
+END = Place(datetime(9999, 12, 31), None, sys.maxsize)
 """The place after every message."""
 
 

@@ -1,4 +1,4 @@
-"""Pages of messages around a place: which messages a scope has, in which order, and where a message stands."""
+"""Pages of messages: those of a scope, in order, around any place."""
 
 from __future__ import annotations
 
@@ -49,7 +49,12 @@ def ids(database_url: str) -> Iterator[Ids]:
             conn,
             1,
             "ana 1.txt",
-            [Said(0, "from", "a1 tela"), Said(1, "to", "a2"), Said(1, "from", "a3"), Said(9, "to", "a4 tela")],
+            [
+                Said(0, "from", "a1 tela"),
+                Said(1, "to", "a2"),
+                Said(1, "from", "a3"),
+                Said(9, "to", "a4 tela"),
+            ],
         )
         later = add_chat(conn, 1, "ana 2.txt", [Said(1, "from", "b1 tela"), Said(20, "to", "b2")])
         live = add_webhook(
@@ -167,9 +172,8 @@ def test_a_period_is_from_its_first_time_until_before_its_last(
 
 def test_the_newest_hits_of_a_word_are_given_oldest_first(conn: Connection, ids: Ids) -> None:
     found = word_hits(conn, StreamScope("customer", 1), "tela", limit=3)
-    texts = [
-        words(messages_around(conn, StreamScope("customer", 1), hit.place, before=0, after=1)) for hit in found
-    ]
+    ana = StreamScope("customer", 1)
+    texts = [words(messages_around(conn, ana, hit.place, before=0, after=1)) for hit in found]
     assert texts == ["| b1", "| w1", "| a4"]
     assert word_hits(conn, StreamScope("customer", 1), "bateria", limit=3) == []
 
