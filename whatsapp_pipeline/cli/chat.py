@@ -21,6 +21,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, use_time_zone
 from whatsapp_pipeline.store.conversations.chat_heads import ChatHead, chat_head
 from whatsapp_pipeline.store.conversations.message_stream import LocatedMessage, StreamScope, locate
+from whatsapp_pipeline.templates.render import counted
 
 
 @click.command()
@@ -111,5 +112,5 @@ def _head_lines(scope: StreamScope, head: ChatHead) -> list[str]:
         f"{words.CONVERSATION} {scope.kind}:{scope.id}: {head.name or words.NO_NAME} ({status}{sure})",
     ]
     if head.messages_elsewhere:
-        lines.append(f"{words.REPEATED}: {head.messages_elsewhere} {words.SESSION_COUNT}")
+        lines.append(f"{words.REPEATED}: {counted(head.messages_elsewhere, words.MESSAGES_COUNTED)}")
     return lines

@@ -16,6 +16,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import use_time_zone
 from whatsapp_pipeline.store.operations.cases import OpenCase, open_cases
 from whatsapp_pipeline.store.readable import may_read
+from whatsapp_pipeline.templates.render import counted
 
 
 @click.command("open")
@@ -57,7 +58,7 @@ def _case_line(case: OpenCase, now: datetime) -> str:
     hours = business_hours_between(case.open_since, now)
     line = (
         f"{case.id_contato:>8}  {(case.nome or words.NO_NAME)[:28]:<28}  {words.SINCE_MOMENT} "
-        f"{case.open_since:%d/%m/%Y %H:%M}  {hours:>6} {words.BUSINESS_HOURS}  {reasons}"
+        f"{case.open_since:%d/%m/%Y %H:%M}  {counted(hours, words.BUSINESS_HOURS):>18}  {reasons}"
     )
     if case.until is None:
         return line

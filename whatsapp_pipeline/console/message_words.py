@@ -20,6 +20,8 @@ _LABEL_BEGINS = re.compile(r"\A\[([a-z_]{1,40})(?=: |\])")
 
 # A text of more characters is folded in a conversation, so that a page of them stays small; so much is shown.
 _FOLDED_FROM, _SHOWN = 700, 560
+# A text of more characters or lines than this may continue on the next sheet of paper.
+_WHOLE_ON_A_SHEET, _LINES_ON_A_SHEET = 900, 10
 
 
 class SaidWords(NamedTuple):
@@ -35,6 +37,13 @@ class SaidWords(NamedTuple):
             return None
         cut = self.text[:_SHOWN]
         return (cut.rpartition(" ")[0] or cut) + "…"
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the text may be divided between two sheets of paper."""
+        return self.text is not None and (
+            len(self.text) > _WHOLE_ON_A_SHEET or self.text.count("\n") > _LINES_ON_A_SHEET
+        )
 
 
 def said_words(message: StreamMessage) -> SaidWords:

@@ -86,12 +86,17 @@ REFUSALS = {
 }
 BACK_HOME = "Voltar ao início"
 
+# Nouns that follow a count: (one, more)
+MESSAGES_COUNTED = ("mensagem", "mensagens")
+CHATS_COUNTED = ("conversa", "conversas")
+DAYS_COUNTED = ("dia", "dias")
+
 # Home
 COVERAGE = "Conversas com cliente identificado, por mês"
 MONTH = "Mês"
 CHATS = "Conversas"
 LINKED = "Com cliente"
-SHARE = "Parte"
+SHARE = "Parcela"
 RECENT_ORDERS = "Ordens de serviço recentes"
 NO_ORDERS = "Nenhuma ordem de serviço ainda."
 NO_COVERAGE = "Nenhuma conversa carregada ainda."
@@ -129,7 +134,7 @@ FIGURES = "Números"
 ORDERS = "Ordens de serviço"
 CUSTOMER_WITHOUT_ORDERS = "Nenhuma ordem de serviço."
 OLDER_ORDERS = "Ordens mais antigas"
-MORE_ORDERS = "Há mais ordens: aqui estão as 100 mais recentes. As outras se encontram pelo número."
+MORE_ORDERS = "Há mais ordens de serviço; aqui estão as mais recentes. Busque as outras pelo número."
 SENTIMENT = "Mensagens por mês e sentimento estimado"
 SENTIMENTS = {"positive": "positivo", "neutral": "neutro", "negative": "negativo"}
 AS_TABLE = "Ver como tabela"
@@ -255,8 +260,7 @@ CLOSED = "Conclusão"
 DEVICE = "Equipamento"
 SESSIONS = "Atendimentos ligados a esta OS"
 NO_SESSIONS = "Nenhuma conversa foi ligada a esta ordem de serviço."
-SESSION_COUNT = "mensagens"
-BEFORE_SESSION = "mensagens de outros assuntos antes"
+BEFORE_SESSION = ("mensagem de outro assunto antes", "mensagens de outros assuntos antes")
 LINK_METHODS = {
     "override": "decidido por uma pessoa",
     "direct_os_ref": "número da OS citado",
@@ -307,8 +311,8 @@ CUSTOMER_FILTER_HINT = "nome, telefone ou nº"
 ORDER_FILTER = "Nº da OS"
 WHICH_ONE = "Qual deles?"
 NOBODY_FITS = "Nenhum cliente ou nenhuma OS com o que foi informado. Corrija ou apague o campo."
-ONLY_CUSTOMER = "Só o cliente nº"
-ONLY_ORDER = "Só a OS de id"
+ONLY_CUSTOMER = "Só nas mensagens de"
+ONLY_ORDER = "Só na OS"
 REMOVE_FILTER = "remover"
 NEXT_PAGE = "Próximos resultados"
 FIRST_PAGE = "Primeiros resultados"
@@ -423,7 +427,7 @@ SCOPES = {
     "phone": "Para todas as conversas do telefone",
     "title": "Para todas as conversas com este título, seja de quem for",
 }
-MOVES_FROM = "passam de"
+MOVES_FROM = ("passa de", "passam de")
 MOVES_TO = "para"
 REASON_WHY = "Motivo (opcional)"
 REASON = "Motivo"
@@ -460,29 +464,68 @@ ALL_OPEN = "Todos"
 CUSTOMER_SPOKE_LAST = "Cliente falou por último"
 HANDLED = "Tratados"
 SINCE_MOMENT = "desde"
-BUSINESS_HOURS = "h úteis"
+BUSINESS_HOURS = ("hora útil", "horas úteis")
 HANDLED_BY = "tratado por"
 REOPEN = "Reabrir"
 HANDLE = "Marcar como tratado"
 FOR_DAYS = "Por"
-DAY, DAYS = "dia", "dias"
 HANDLE_NOTE = "O que foi feito (opcional)"
 MORE_CASES = "Há mais: aqui estão os que esperam há mais tempo."
 NO_CASES = "Nada em aberto."
 
 # What could not be read, and what waits
 HEALTH = "Leitura e recebimento"
-FILES_UNREAD = "arquivos com o que não foi lido"
-DELIVERIES_WAIT = "mensagens recebidas na fila; a mais antiga espera há"
-MINUTES = "min"
-NO_DELIVERY_WAITS = "Nenhuma mensagem recebida espera na fila."
-DELIVERIES_PARKED = "mensagens recebidas esperam o cadastro do número"
-DELIVERIES_DEAD = "mensagens recebidas falharam demais e pararam:"
+FILES_UNREAD = ("arquivo com partes não lidas", "arquivos com partes não lidas")
+DELIVERIES_WAIT = ("entrega do WhatsApp na fila", "entregas do WhatsApp na fila")
+OLDEST_WAITS = "a mais antiga espera há"
+NO_DELIVERY_WAITS = "Nenhuma entrega do WhatsApp espera na fila."
+DELIVERIES_PARKED = (
+    "entrega do WhatsApp espera o cadastro do número",
+    "entregas do WhatsApp esperam o cadastro do número",
+)
+DELIVERIES_DEAD = (
+    "entrega do WhatsApp falhou várias vezes e parou:",
+    "entregas do WhatsApp falharam várias vezes e pararam:",
+)
 UNREAD = "O que não foi lido"
 UNREAD_FILES = "Arquivos"
 UNREAD_NOTE = "Arquivos de conversas que não foram lidos, no todo ou em algumas linhas."
 UNREAD_FINDINGS = "Ocorrências"
+FINDINGS_COUNTED = ("ocorrência", "ocorrências")
 UNREAD_KINDS = "O que houve"
+# What happened to a file or a line, by the finding's kind (`exceptions.kind`).
+FINDINGS = {
+    "changed_since_indexed": "arquivo mudou depois de indexado",
+    "cut_off": "arquivo termina no meio de uma mensagem",
+    "date_order_assumed": "ordem das datas incerta",
+    "direction_unknown": "não se sabe quem é da equipe",
+    "encoding_assumed": "texto em codificação antiga",
+    "file_unreadable": "arquivo não pôde ser aberto",
+    "forged_header": "trecho que parece colado de outra conversa",
+    "impossible_time": "mensagens com data impossível",
+    "invalid_date": "data ou hora que não existe",
+    "link_outside": "atalho para fora da pasta de conversas",
+    "mixed_dates": "datas em mais de uma ordem",
+    "month_name_differs": "mês do nome diferente do mês da pasta",
+    "name_unreadable": "nome de arquivo ilegível",
+    "no_messages": "nenhuma mensagem reconhecida",
+    "no_month": "arquivo sem mês",
+    "nul_character": "caracteres inválidos",
+    "outside_months": "arquivo fora das pastas dos meses",
+    "oversized_message": "mensagem grande demais",
+    "path_too_long": "nome da pasta ou do arquivo longo demais",
+    "preamble": "linhas antes da primeira mensagem",
+    "reader_failed": "falha na leitura",
+    "unknown_format": "formato de exportação desconhecido",
+    "unknown_label": "trecho de outra conversa dentro de uma mensagem",
+    "vanished": "arquivo não está mais na pasta",
+    "zip_damaged": "arquivo zip danificado",
+    "zip_member_refused": "arquivo recusado dentro do zip",
+    "zip_refused": "zip recusado por segurança",
+    "zip_unsupported": "zip compactado de um jeito não aceito",
+    "zip_without_chat": "zip sem conversa",
+}
+OTHER_FINDING = "outra ocorrência"
 NOTHING_UNREAD = "Tudo o que está no arquivo de conversas foi lido."
 NEXT_FILES = "Próximos arquivos"
 FILE = "Arquivo"

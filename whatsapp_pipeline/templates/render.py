@@ -43,6 +43,8 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "number": number,
+        "counted": counted,
+        "duration": duration,
         "share": share,
         "moment": moment,
         "day": day,
@@ -70,6 +72,20 @@ def number(value: float | None, places: int = 0) -> str:
     if value is None:
         return "–"
     return f"{value:,.{places}f}".translate(str.maketrans(",.", ".,"))
+
+
+def counted(count: int, noun: tuple[str, str]) -> str:
+    """Write a count with its noun, which is given as singular and plural: `1 mensagem`, `1.234 mensagens`."""
+    return f"{number(count)} {noun[count != 1]}"
+
+
+def duration(seconds: float) -> str:
+    """Write how long something has lasted, in whole minutes, hours or days: `25 min`, `3 h`, `9 dias`."""
+    if seconds < 3600:
+        return f"{number(seconds // 60)} min"
+    if seconds < 2 * 86_400:
+        return f"{number(seconds // 3600)} h"
+    return f"{number(seconds // 86_400)} dias"
 
 
 def share(part: float, whole: float) -> str:

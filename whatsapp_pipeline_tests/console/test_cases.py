@@ -44,7 +44,7 @@ def test_the_longest_open_comes_first(desk: tuple[RunningConsole, httpx.Client])
     page = client.get("/").text
     assert _listed(page) == [8, 7]
     assert "desde 01/02/2025 00:00" in text_of(page)
-    assert "h úteis" in text_of(page)
+    assert "horas úteis" in text_of(page)
     assert _listed(client.get("/?waiting=1").text) == [7]
     assert _listed(client.get("/?handled=1").text) == []
 

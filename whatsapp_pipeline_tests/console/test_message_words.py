@@ -7,6 +7,7 @@ import re
 import httpx
 import pytest
 
+from whatsapp_pipeline.console.message_words import SaidWords
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.console.people import PreparedPeople
 from whatsapp_pipeline_tests.console.running import RunningConsole, text_of
@@ -137,3 +138,11 @@ def test_a_hit_without_words_says_what_it_is(console: RunningConsole, people: Pr
                 (people.first + 20,),
             )
     assert '<p dir="auto">[Áudio]</p>' in page.text
+
+
+@pytest.mark.parametrize(
+    ("text", "is_long"),
+    [(None, False), ("a" * 900, False), ("a" * 901, True), ("\n" * 10, False), ("\n" * 11, True)],
+)
+def test_only_a_long_text_is_divided_between_sheets(text: str | None, is_long: bool) -> None:
+    assert SaidWords(None, text).is_long is is_long

@@ -345,6 +345,8 @@ def test_the_form_asks_which_customer_or_order_is_meant(analyst: httpx.Client) -
 
 def test_a_filter_is_taken_away_alone(analyst: httpx.Client) -> None:
     page = analyst.get("/search", params={"q": "tela", "customer": "7", "order": "70", "side": "to"}).text
+    assert "Só nas mensagens de Ana Conceição Souza · remover" in text_of(page)
+    assert "Só na OS 30415 · remover" in text_of(page)
     assert 'href="/search?q=tela&amp;side=to&amp;order=70">remover' in page
     assert 'href="/search?q=tela&amp;side=to&amp;customer=7">remover' in page
 

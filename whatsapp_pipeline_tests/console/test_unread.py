@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import zipfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
 
 from whatsapp_pipeline.archive.raw_lines import lines_near
+from whatsapp_pipeline.console import words
 from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.exceptions import ExceptionRow, replace_for_files
 from whatsapp_pipeline_tests.console.running import RunningConsole, running_console, text_of
+from whatsapp_pipeline_tests.source_scan import package
 
 BAD = "2025/01/ruim.txt"
 LINES = [f"05/01/2025 10:0{n} - Ana: linha {n}" for n in range(1, 8)]
@@ -36,8 +40,10 @@ def archive(tmp_path: Path) -> Path:
 def desk(fresh_database_url: str, archive: Path) -> Iterator[tuple[RunningConsole, httpx.Client]]:
     with connect(fresh_database_url) as conn:
         rows = [
-            ExceptionRow("chat_messages", BAD, 1, "2025-01", 4, "line_unread", "error", "no date that fits"),
-            ExceptionRow("chat_messages", BAD, 1, "2025-01", 7, "line_odd", "warning", "a sender is missing"),
+            ExceptionRow("chat_messages", BAD, 1, "2025-01", 4, "invalid_date", "error", "no date that fits"),
+            ExceptionRow(
+                "chat_messages", BAD, 1, "2025-01", 7, "forged_header", "warning", "a sender is missing"
+            ),
         ]
         replace_for_files(conn, "chat_messages", [BAD], rows)
         other = "2025/02/<i>outro</i>.zip"
@@ -67,14 +73,14 @@ def desk(fresh_database_url: str, archive: Path) -> Iterator[tuple[RunningConsol
 def test_home_counts_what_was_not_read_and_what_waits(desk: tuple[RunningConsole, httpx.Client]) -> None:
     running, client = desk
     page = client.get("/")
-    words = text_of(page.text)
-    assert "2 arquivos com o que não foi lido 3 ocorrências" in words
-    assert "1 mensagens recebidas na fila; a mais antiga espera há 25 min" in words
-    assert "1 mensagens recebidas falharam demais" in words
+    said = text_of(page.text)
+    assert "2 arquivos com partes não lidas 3 ocorrências" in said
+    assert "1 entrega do WhatsApp na fila; a mais antiga espera há 25 min" in said
+    assert "1 entrega do WhatsApp falhou várias vezes e parou" in said
     assert 'href="/unread"' in page.text
     with running.client("reader") as reader:
         seen = reader.get("/").text
-        assert "2 arquivos com o que não foi lido" in text_of(seen)
+        assert "2 arquivos com partes não lidas" in text_of(seen)
         assert 'href="/unread"' not in seen
         assert reader.get("/unread").status_code == 403
         assert reader.get("/unread/file", params={"path": BAD}).status_code == 403
@@ -85,22 +91,56 @@ def test_the_list_has_files_and_no_mere_notes(desk: tuple[RunningConsole, httpx.
     page = client.get("/unread").text
     assert "2025/02/&lt;i&gt;outro&lt;/i&gt;.zip" in page
     assert "nota.zip" not in page
-    assert "line_odd, line_unread" in page
+    assert "trecho que parece colado de outra conversa, data ou hora que não existe" in page
+    assert "forged_header" not in page
     january = client.get("/unread", params={"month": "2025-01"}).text
     assert "ruim.txt" in january
     assert "outro" not in january
     assert "ruim.txt" not in client.get("/unread", params={"after": BAD}).text
 
 
+def _kinds_of_trouble() -> set[str]:
+    """Return the kinds of finding that the code of reading writes as a warning or an error."""
+    found = set()
+    for path, tree in package().items():
+        if not {"archive", "transcripts", "chats"} & set(path.parts):
+            continue
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            texts = [one.value if isinstance(one, ast.Constant) else None for one in call.args]
+            for kind, severity in pairwise(texts):
+                if severity in {"warning", "error"} and isinstance(kind, str):
+                    found.add(kind)
+            if getattr(call.func, "id", "") == "UnreadableFileError" and isinstance(texts[0], str):
+                found.add(texts[0])
+            if getattr(call.func, "id", "") == "FileProblemError" and isinstance(texts[1], str):
+                found.add(texts[1])
+    return found
+
+
+def test_every_kind_of_finding_has_words_in_portuguese() -> None:
+    kinds = _kinds_of_trouble()
+    assert {"zip_damaged", "changed_since_indexed", "invalid_date", "vanished"} <= kinds
+    assert sorted(kinds) == sorted(words.FINDINGS)
+
+
+def test_a_kind_without_words_is_another_finding(desk: tuple[RunningConsole, httpx.Client]) -> None:
+    running, client = desk
+    with connect(running.database_url) as conn:
+        conn.execute("UPDATE exceptions SET kind = 'of_tomorrow' WHERE line = 4")
+    assert "outra ocorrência" in text_of(client.get("/unread").text)
+    assert "outra ocorrência · linha 4" in text_of(client.get("/unread/file", params={"path": BAD}).text)
+
+
 def test_a_file_shows_each_finding_between_its_neighbours(desk: tuple[RunningConsole, httpx.Client]) -> None:
     running, client = desk
     page = client.get("/unread/file", params={"path": BAD}).text
-    words = text_of(page)
+    said = text_of(page)
     assert "99/99/9999 &lt;b&gt;torta&lt;/b&gt;" in page
-    assert "linha 2" in words
-    assert "linha 6" in words
-    assert "linha 1 " not in words
-    assert "no date that fits" in words
+    assert "linha 2" in said
+    assert "linha 6" in said
+    assert "linha 1 " not in said
+    assert "no date that fits" in said
+    assert "data ou hora que não existe · linha 4" in said
     with connect(running.database_url) as conn:
         assert conn.execute("SELECT count(*) FROM console_views").fetchone() == (1,)
     missing = client.get("/unread/file", params={"path": "2025/01/nenhum.txt"})

@@ -9,7 +9,16 @@ import pytest
 from jinja2 import UndefinedError
 
 from whatsapp_pipeline import templates
-from whatsapp_pipeline.templates.render import commands, lines, moment, number, render, share
+from whatsapp_pipeline.templates.render import (
+    commands,
+    counted,
+    duration,
+    lines,
+    moment,
+    number,
+    render,
+    share,
+)
 
 HOSTILE = "<script>alert('x')</script>&\x1b[31m\u202egnp\x00"
 
@@ -45,6 +54,28 @@ def test_every_template_ends_in_html() -> None:
 )
 def test_numbers_are_written_as_brazilians_do(value: float | None, places: int, shown: str) -> None:
     assert number(value, places) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, "0 dias"), (1, "1 dia"), (2, "2 dias"), (1234, "1.234 dias")]
+)
+def test_a_noun_follows_its_count(count: int, shown: str) -> None:
+    assert counted(count, ("dia", "dias")) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (59, "0 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (172_799, "47 h"),
+        (172_800, "2 dias"),
+        (1e8, "1.157 dias"),
+    ],
+)
+def test_a_duration_is_in_the_unit_a_person_would_use(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
 
 
 def test_shares_and_moments() -> None:

@@ -17,6 +17,8 @@ from whatsapp_pipeline.store.conversations.message_stream import StreamScope
 from whatsapp_pipeline.store.summaries.customer_head import MOST_ORDERS, customer_head, set_note
 
 _MONTHS_SHOWN = 36
+# The other orders of a customer open with a click.
+_ORDERS_SHOWN = 8
 _DATES = ("first_interaction_date", "last_interaction_date", "open_since", "computed_at")
 
 
@@ -33,6 +35,8 @@ def show_customer(page: Page) -> Response:
     return page.render(
         "customer.html",
         head=head,
+        orders=head["orders"][:_ORDERS_SHOWN],
+        older_orders=head["orders"][_ORDERS_SHOWN:],
         conversation=conversation,
         edit_note=page.text("note") == "edit",
         query="",

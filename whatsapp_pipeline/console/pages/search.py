@@ -18,7 +18,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from whatsapp_pipeline.console import words
-from whatsapp_pipeline.console.addresses import message_address
+from whatsapp_pipeline.console.addresses import message_address, order_address
 from whatsapp_pipeline.console.message_words import labelled, type_words
 from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.order import shown_order
@@ -35,7 +35,12 @@ from whatsapp_pipeline.store.chats.search import (
     find_messages,
     parse_words,
 )
-from whatsapp_pipeline.store.contacts.directory import customer_names, customers_like, orders_numbered
+from whatsapp_pipeline.store.contacts.directory import (
+    customer_names,
+    customers_like,
+    order_by_id,
+    orders_numbered,
+)
 from whatsapp_pipeline.templates.render import marked
 
 _PAGE_SIZE = 20
@@ -131,6 +136,7 @@ def show_search(page: Page) -> Response:
     return page.render(
         "search.html",
         query=query,
+        scope=_scope_names(page, query) if may_read else None,
         wanted=wanted,
         customers=customers,
         orders=orders,
@@ -142,6 +148,25 @@ def show_search(page: Page) -> Response:
         kinds=KINDS,
         choices=None,
     )
+
+
+class _ScopeNames(NamedTuple):
+    """What people call the customer and the order that a search is limited to; their ids where unknown."""
+
+    customer: str
+    order: str
+    order_path: str
+
+
+def _scope_names(page: Page, query: SearchWords) -> _ScopeNames:
+    customer, order = str(query.customer), None
+    if query.customer is not None:
+        customer = customer_names(page.conn, [query.customer]).get(query.customer) or customer
+    if query.order is not None:
+        order = order_by_id(page.conn, query.order, with_device=False)
+    number = order.numero if order else None
+    path = order_address(number, query.order) if query.order is not None else ""
+    return _ScopeNames(customer, number or str(query.order), path)
 
 
 class FoundPage(NamedTuple):
@@ -205,6 +230,7 @@ def _chosen(page: Page, query: SearchWords) -> Response:
     return page.render(
         "search.html",
         query=query,
+        scope=_scope_names(page, query),
         wanted=False,
         customers=[],
         orders=[],

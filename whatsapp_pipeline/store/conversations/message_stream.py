@@ -133,11 +133,6 @@ class StreamMessage(NamedTuple):
         """The message's name in addresses: `chat:12` or `webhook:7`."""
         return f"{self.source}:{self.message_id}"
 
-    @property
-    def is_long(self) -> bool:
-        """Whether the text has more than ten lines or so; on paper it may go on on the next sheet."""
-        return self.text is not None and (len(self.text) > 900 or self.text.count("\n") > 10)
-
 
 _PICKED: LiteralString = (
     "source, message_id, at, file, ordinal, side, origin, type, text, id_contato, id_chat_session, "

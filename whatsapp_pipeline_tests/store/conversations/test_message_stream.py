@@ -178,17 +178,6 @@ def test_the_newest_hits_of_a_word_are_given_oldest_first(conn: Connection, ids:
     assert word_hits(conn, StreamScope("customer", 1), "bateria", limit=3) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "is_long"),
-    [("x" * 900, False), ("x" * 901, True), ("\n" * 10, False), ("\n" * 11, True), (None, False)],
-)
-def test_a_text_is_long_after_900_characters_or_ten_lines(
-    conn: Connection, ids: Ids, text: str | None, is_long: bool
-) -> None:
-    message = messages_around(conn, StreamScope("customer", 1), END, before=1, after=0)[0]
-    assert message._replace(text=text).is_long is is_long
-
-
 def test_a_copy_leads_to_the_message_that_is_shown(conn: Connection, ids: Ids) -> None:
     """The address of a copy, in a later export or in the webhook, leads to the message that pages show."""
     with conn.transaction(force_rollback=True):
