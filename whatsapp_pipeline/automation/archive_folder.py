@@ -22,6 +22,7 @@ import dagster as dg
 from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.automation.backfill import files_changed
+from whatsapp_pipeline.automation.run_status import UNFINISHED
 from whatsapp_pipeline.automation.schedules import monthly_chats
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
@@ -40,9 +41,6 @@ INTERVAL_SECONDS = 60
 MOST_MONTHS = 3
 """How many runs of monthly_chats may be under way before further months wait. A large copy of old months does
 not fill the queue of runs."""
-_UNFINISHED = [
-    status for status in dg.DagsterRunStatus if status.name not in {"SUCCESS", "FAILURE", "CANCELED"}
-]
 
 
 @dg.sensor(
@@ -105,7 +103,7 @@ def _requests(
     """Return the runs to request, and why other months wait; note in `seen` which months are loaded."""
     requests: list[dg.RunRequest] = []
     waiting: list[str] = []
-    under_way = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    under_way = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     room = MOST_MONTHS - sum(run.job_name == monthly_chats.name for run in under_way)
     for month in resting:
         state = seen[month]

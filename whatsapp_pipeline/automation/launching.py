@@ -16,6 +16,7 @@ from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 from gql.transport.exceptions import TransportError
 
 from whatsapp_pipeline.automation.backfill import Plan
+from whatsapp_pipeline.automation.run_status import ENDED
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.run_tags import (
     COMMAND_LINE,
@@ -24,6 +25,7 @@ from whatsapp_pipeline.run_tags import (
     RANGE_END,
     RANGE_START,
     RUN_MONTHS,
+    months_in_words,
 )
 
 _POLL_SECONDS = 1.0
@@ -31,7 +33,6 @@ _REQUEST_SECONDS = 60  # the webserver may have to start the code server first
 # Dagster's tags of a failed run: whether its daemon starts another attempt, and the id of that run.
 _WILL_RETRY = "dagster/will_retry"
 _RETRIED_BY = "dagster/auto_retry_run_id"
-_ENDED = frozenset({dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +76,18 @@ def phases(todo: Plan, config: Mapping[str, Any], *, per_month: bool) -> Iterato
         yield [Task("monthly_chats", month, {PARTITION: month}, ops) for month in todo.months]
         return
     yield [
-        Task("monthly_load", _in_words(first, last), {RANGE_START: first, RANGE_END: last}, ops)
+        Task("monthly_load", months_in_words(ends), ends, ops)
         for first, last in todo.ranges
+        for ends in [{RANGE_START: first, RANGE_END: last}]
     ]
     yield [
         Task(
             "monthly_checks",
-            _in_words(first, last),
+            months_in_words({RANGE_START: first, RANGE_END: last}),
             {RUN_MONTHS: ",".join(month for month in todo.months if first <= month <= last)},
         )
         for first, last in todo.ranges
     ]
-
-
-def _in_words(first: str, last: str) -> str:
-    return first if first == last else f"{first}..{last}"
 
 
 class LaunchedRuns:
@@ -151,7 +149,7 @@ class LaunchedRuns:
                 )
             changed = False
             for run_id, run in found.items():
-                if run.status not in _ENDED:
+                if run.status not in ENDED:
                     continue
                 if run.status is dg.DagsterRunStatus.FAILURE and run.tags.get(_WILL_RETRY) == "true":
                     if (attempt := run.tags.get(_RETRIED_BY)) is not None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 import dagster as dg
 
 from whatsapp_pipeline import clock, settings
+from whatsapp_pipeline.automation.run_status import UNFINISHED
 from whatsapp_pipeline.automation.schedule_factory import Job, at, once_a_day
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.resources.database import Database
@@ -20,14 +21,6 @@ from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.store.conversations.assistant import QuestionStatus, question_status, settle_needless
 from whatsapp_pipeline.webhook import quarantine, spool
 
-# Of a run that has begun or waits to begin.
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 BATCH_TAG = "webhook/batch"
 ATTEMPT_TAG = "webhook/attempt"
 ANSWERS_TAG = "webhook/answers"
@@ -91,7 +84,7 @@ def _may_ask(context: dg.SensorEvaluationContext) -> bool:
     """Return whether the assistant is set and no run that only asks it is running."""
     if not settings.load_settings().assistant_base_url:
         return False
-    runs = context.instance.get_runs(dg.RunsFilter(tags={ANSWERS_TAG: "true"}, statuses=_UNFINISHED), limit=1)
+    runs = context.instance.get_runs(dg.RunsFilter(tags={ANSWERS_TAG: "true"}, statuses=UNFINISHED), limit=1)
     return not runs
 
 
