@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 from whatsapp_pipeline_tests.prepared import MONTHS, Prepared
+from whatsapp_pipeline_tests.processes import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -81,8 +81,7 @@ def served(admin_url: str, prepared: Prepared, tmp_path_factory: pytest.TempPath
     home = tmp_path_factory.mktemp("launch")
     shutil.copy(PROJECT_ROOT / "dagster.yaml", home)
     shutil.copytree(prepared.archive, home / "archive")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     name = f"launch_{uuid4().hex[:8]}"
     url = create_database(admin_url, name, prepared.template)
     dagster_url = create_database(admin_url, f"{name}_dagster", "template0")
@@ -192,8 +191,7 @@ def test_a_run_that_the_instance_does_not_hold_is_named(served: Served) -> None:
 
 
 def test_without_a_dagster_it_says_how_to_start_one(served: Served) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        free = server.getsockname()[1]
+    free = free_port()
     served.environment["DAGSTER_UI_URL"], kept = (
         f"http://127.0.0.1:{free}",
         served.environment["DAGSTER_UI_URL"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.operations import api_tokens, console_access
 from whatsapp_pipeline.store.operations.console_views import delete_views_before, record_views, view_subject
 from whatsapp_pipeline_tests.console.running import drop_roles
+from whatsapp_pipeline_tests.processes import free_port
 
 
 @pytest.fixture
@@ -96,9 +96,7 @@ def test_the_record_of_views_is_listed_by_customer_user_and_day(
 
 @pytest.mark.slow
 def test_the_command_serves_and_logs_no_word_of_a_query(fresh_database_url: str, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = tmp_path / "console.log"
     command = [str(Path(sys.executable).parent / "whatsapp-pipeline"), "console", "--port", str(port)]
     environment = {**os.environ, "DATABASE_URL": fresh_database_url, "PIPELINE_LOCAL_DIR": str(tmp_path)}

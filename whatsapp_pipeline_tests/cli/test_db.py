@@ -15,7 +15,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from whatsapp_pipeline.cli.db import _as_url
-from whatsapp_pipeline_tests.cli.test_up import _free_port, _wait_for
+from whatsapp_pipeline_tests.processes import free_port, wait_for
 
 _MAIN = "from whatsapp_pipeline.cli import main; main()"
 
@@ -56,7 +56,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "PIPELINE_LOCAL_DIR": str(folder), "EMBEDDED_PORT": str(_free_port())}
+    return {**os.environ, "PIPELINE_LOCAL_DIR": str(folder), "EMBEDDED_PORT": str(free_port())}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_without_a_port_the_way_is_named(environment: dict[str, str], user: subp
     assert done.returncode == 1
     assert "set EMBEDDED_PORT in .env" in done.stderr
     # A port that was set after the server had started.
-    other = str(_free_port())
+    other = str(free_port())
     done = _url({**environment, "EMBEDDED_PORT": other})
     assert done.returncode == 1
     assert f"started without EMBEDDED_PORT={other}" in done.stderr
@@ -132,7 +132,7 @@ def test_a_killed_server_is_started_again_on_its_port(
     assert is_restarted() == "False"
     url = _url(environment).stdout.strip()
     os.kill(int((folder / "postgres/postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
-    _wait_for(lambda: is_restarted() == "True", 30)
+    wait_for(lambda: is_restarted() == "True", 30)
     with psycopg.connect(url) as conn:
         assert conn.execute("SELECT 1").fetchone() == (1,)
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from whatsapp_pipeline.cli.rotated_log import RotatedLog
-from whatsapp_pipeline_tests.cli.test_up import _wait_for
+from whatsapp_pipeline_tests.processes import wait_for
 
 
 def _files(path: Path) -> list[str]:
@@ -54,7 +54,7 @@ def test_a_line_that_arrives_in_pieces_stays_whole(tmp_path: Path) -> None:
     with RotatedLog(path, most_bytes=20, keep=3) as log:
         for piece in (b"first and half ", b"of a line", b" and its end\nnext\n"):
             os.write(log.descriptor, piece)
-            _wait_for(partial(_is_written, path, piece.partition(b"\n")[0]), 30)
+            wait_for(partial(_is_written, path, piece.partition(b"\n")[0]), 30)
     assert (tmp_path / "serve.log.1").read_bytes() == b"first and half of a line and its end\n"
     assert path.read_bytes() == b"next\n"
 

@@ -26,8 +26,8 @@ from whatsapp_pipeline.cli.services import Places, _dagster_services
 from whatsapp_pipeline.cli.supervisor import ServiceState
 from whatsapp_pipeline.cli.systemd_unit import NAME
 from whatsapp_pipeline.settings import PROJECT_ROOT
-from whatsapp_pipeline_tests.cli.test_up import _free_port, _wait_for
 from whatsapp_pipeline_tests.console.running import drop_roles
+from whatsapp_pipeline_tests.processes import free_port, wait_for
 
 
 def _health(port: int) -> dict[str, Any] | None:
@@ -52,7 +52,7 @@ def _restarted(port: int, name: str) -> Callable[[], bool]:
 def test_each_part_comes_back_and_of_a_killed_serve_nothing_is_left(
     fresh_database_url: str, tmp_path: Path
 ) -> None:
-    ports = {name: _free_port() for name in ("port", "webhook-port", "console-port", "health-port")}
+    ports = {name: free_port() for name in ("port", "webhook-port", "console-port", "health-port")}
     shutil.copy(PROJECT_ROOT / "dagster.yaml", tmp_path)
     environment = {
         **os.environ,
@@ -69,15 +69,15 @@ def test_each_part_comes_back_and_of_a_killed_serve_nothing_is_left(
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     family: list[psutil.Process] = []
     try:
-        _wait_for(_all_work(health), 180)
+        wait_for(_all_work(health), 180)
         parts = _health(health) or {}
         services = ["code server", "web server", "daemon", "webhook", "console"]
         assert set(parts) == {"ok", *services, "database"}
         for name in services:
             os.kill(parts[name]["pid"], signal.SIGKILL)
-            _wait_for(_restarted(health, name), 30)
+            wait_for(_restarted(health, name), 30)
         # Dagster's UI has found its way to the new code server, the receiver takes deliveries.
-        _wait_for(_all_work(health), 120)
+        wait_for(_all_work(health), 120)
         page = requests.get(f"http://127.0.0.1:{health}/", timeout=30)
         assert page.status_code == 200
         assert "all well" in page.text
@@ -118,15 +118,15 @@ def test_a_signal_ends_it_in_order_with_status_0(fresh_database_url: str, tmp_pa
         "PIPELINE_LOCAL_DIR": str(tmp_path / "local"),
         "NOTIFY_SOCKET": "",
     }
-    health = _free_port()
+    health = free_port()
     names = ("--port", "--webhook-port", "--console-port")
-    options = [word for name in names for word in (name, str(_free_port()))]
+    options = [word for name in names for word in (name, str(free_port()))]
     program = "from whatsapp_pipeline.cli import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", program, "serve", *options, "--health-port", str(health)], env=environment
     )
     try:
-        _wait_for(_all_work(health), 180)
+        wait_for(_all_work(health), 180)
         family = psutil.Process(process.pid).children(recursive=True)
         process.terminate()
         assert process.wait(120) == 0
@@ -149,7 +149,7 @@ def test_dagster_loads_the_module_that_the_settings_name(
 
 
 def test_the_health_page_names_what_does_not_work(fresh_database_url: str) -> None:
-    port, silent = _free_port(), _free_port()
+    port, silent = free_port(), free_port()
     states = [
         ServiceState("webhook", "running", 11, 0, time.time()),
         ServiceState("console", "restarting", None, 4, time.time()),
@@ -215,7 +215,7 @@ def test_the_health_page_answers_when_dagsters_database_is_down(
     asks: Literal["daemons", "code location"],
 ) -> None:
     states = [ServiceState("daemon", "running", 12, 0, time.time())]
-    port = _free_port()
+    port = free_port()
     with answering(status, body) as dagster:
         probes = {"daemon": Probe(f"http://127.0.0.1:{dagster}/graphql", asks=asks)}
         with HealthServer(port, lambda: states, probes, fresh_database_url):
@@ -238,7 +238,7 @@ def test_the_log_file_says_why_it_gave_up(fresh_database_url: str, tmp_path: Pat
     }
     log = tmp_path / "serve.log"
     names = ("--port", "--webhook-port", "--console-port", "--health-port")
-    ports = [word for name in names for word in (name, str(_free_port()))]
+    ports = [word for name in names for word in (name, str(free_port()))]
     options = [*ports, "--restarts", "0", "--log-file", str(log)]
     command = [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "serve", *options]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)

@@ -16,6 +16,7 @@ from whatsapp_pipeline.cli.service_manager import notify
 from whatsapp_pipeline.cli.systemd_unit import NAME, Unit, verify_unit
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline_tests.cli.test_serve import answering
+from whatsapp_pipeline_tests.processes import free_port
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
@@ -74,8 +75,7 @@ def test_a_unit_of_the_machine_names_its_user(config: Path) -> None:
 
 
 def test_status_says_that_nothing_is_there(config: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     status, shown = _service("status", "--health-port", str(port))
     assert status == 1
     assert f"not installed: {config} is not there" in shown

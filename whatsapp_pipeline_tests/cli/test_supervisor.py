@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -51,10 +52,10 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    thread = threading.Thread(target=work_and_stop)
-    thread.start()
-    yield
-    thread.join()
+    with ThreadPoolExecutor(1) as threads:
+        done = threads.submit(work_and_stop)
+        yield
+        done.result()  # what failed in the thread fails the test
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,9 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -25,6 +23,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.console.running import drop_roles
+from whatsapp_pipeline_tests.processes import ended_at_last, free_port, wait_for
 
 # `up` without Dagster: it holds the lock of an instance and runs one child that does not stop when asked.
 _UP = """
@@ -50,23 +49,24 @@ def test_a_killed_one_leaves_nobody_behind_and_holds_the_instance_until_then(tmp
     os.mkfifo(tmp_path / "pids")
     command = [sys.executable, "-c", _UP, str(tmp_path), _STUBBORN, str(tmp_path / "pids")]
     process = subprocess.Popen(command)
-    up_pid, child_pid, grandchild_pid = map(int, (tmp_path / "pids").read_text().split())
-    assert up_pid == process.pid
-    family = [psutil.Process(child_pid), psutil.Process(grandchild_pid)]
-    with pytest.raises(PipelineError, match=f"another `up` runs on this instance .process {up_pid}"):
+    with ended_at_last(process):
+        up_pid, child_pid, grandchild_pid = map(int, (tmp_path / "pids").read_text().split())
+        assert up_pid == process.pid
+        family = [psutil.Process(child_pid), psutil.Process(grandchild_pid)]
+        with pytest.raises(PipelineError, match=f"another `up` runs on this instance .process {up_pid}"):
+            _enter(tmp_path)
+        process.kill()
+        process.wait()
+        # The child has 20 seconds to stop, and does not. Until it is killed no second `up` may start.
+        with pytest.raises(PipelineError, match=rf"was killed .process {up_pid}.*kill .*{child_pid}"):
+            _enter(tmp_path)
+        _, left = psutil.wait_procs(family, timeout=60)
+        assert not left
+        # The keeper ends after the processes that it stopped.
+        for pid in holders_of(tmp_path / "up.lock"):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).wait(30)
         _enter(tmp_path)
-    process.kill()
-    process.wait()
-    # The child has 20 seconds to stop, and does not. Until it is killed no second `up` may start.
-    with pytest.raises(PipelineError, match=rf"was killed .process {up_pid}.*kill .*{child_pid}"):
-        _enter(tmp_path)
-    _, left = psutil.wait_procs(family, timeout=60)
-    assert not left
-    # The keeper ends after the processes that it stopped.
-    for pid in holders_of(tmp_path / "up.lock"):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).wait(30)
-    _enter(tmp_path)
 
 
 def _enter(local_dir: Path) -> None:
@@ -86,18 +86,6 @@ def _plan_request(port: int) -> list[str]:
 
 
 _LOCATION = "{workspaceOrError{... on Workspace{locationEntries{locationOrLoadError{__typename}}}}}"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def _wait_for(what: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.5)  # polls another process, which gives no signal
 
 
 def _location_is_loaded(port: int) -> bool:
@@ -146,13 +134,13 @@ def _up_command(port: int, webhook_port: int, console_port: int) -> list[str]:
 def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
     fresh_database_url: str, tmp_path: Path
 ) -> None:
-    port, webhook_port, console_port = _free_port(), _free_port(), _free_port()
+    port, webhook_port, console_port = free_port(), free_port(), free_port()
     environment = _instance(tmp_path, fresh_database_url)
     command = _up_command(port, webhook_port, console_port)
     with (tmp_path / "up.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        _wait_for(lambda: _location_is_loaded(port), 180)
+        wait_for(lambda: _location_is_loaded(port), 180)
         second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert second.returncode == 1
         assert f"another `up` runs on this instance (process {process.pid}" in second.stderr
@@ -163,7 +151,7 @@ def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
         time.sleep(75)  # the freeze itself: Dagster gives its code server up after 45 s
         for one in reversed(family):
             one.resume()
-        _wait_for(lambda: _location_is_loaded(port), 60)
+        wait_for(lambda: _location_is_loaded(port), 60)
         answer = subprocess.run(_plan_request(webhook_port), capture_output=True, text=True, check=True)
         assert json.loads(answer.stdout) == {"ok": True}
         link = re.search(
@@ -171,7 +159,7 @@ def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
         )
         assert link
         assert "Entrar" in requests.get(link[0], timeout=10).text
-        _wait_for(lambda: _message_count(fresh_database_url) == 1, 120)
+        wait_for(lambda: _message_count(fresh_database_url) == 1, 120)
     finally:
         process.send_signal(signal.SIGTERM)
         status = process.wait(120)
@@ -187,12 +175,12 @@ def test_up_survives_a_freeze_takes_the_plans_request_and_is_the_only_one(
 
 @pytest.mark.slow
 def test_of_a_killed_up_nothing_is_left(fresh_database_url: str, tmp_path: Path) -> None:
-    port = _free_port()
+    port = free_port()
     environment = _instance(tmp_path, fresh_database_url)
-    command = _up_command(port, _free_port(), _free_port())
+    command = _up_command(port, free_port(), free_port())
     process = subprocess.Popen(command, env=environment)
     try:
-        _wait_for(lambda: _location_is_loaded(port), 180)
+        wait_for(lambda: _location_is_loaded(port), 180)
         family = psutil.Process(process.pid).children(recursive=True)
         receiver = next(one for one in family if {"webhook", "serve"} <= set(one.cmdline()))
         receiver.suspend()  # it cannot stop when asked, so the second `up` certainly finds it

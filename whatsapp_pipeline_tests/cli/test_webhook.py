@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,16 +20,10 @@ from whatsapp_pipeline.sandbox.assistant_server import AssistantSandbox, Habit, 
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline.webhook.receiver import PATH
+from whatsapp_pipeline_tests.processes import free_port
 from whatsapp_pipeline_tests.webhook.deliveries import clear, delivery, one, put, text
 
 COMMAND = [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "webhook"]
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

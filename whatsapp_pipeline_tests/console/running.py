@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.operations import console_access
 from whatsapp_pipeline.store.operations.console_access import Level
 from whatsapp_pipeline.store.operations.console_logins import LOGIN_ROLES, ensure_logins, login_name
+from whatsapp_pipeline_tests.processes import free_port
 
 KEY = b"a key of the tests, and of nothing else"
 LEVELS: tuple[Level, ...] = ("reader", "analyst", "reviewer")
@@ -65,9 +65,7 @@ def running_console(
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[RunningConsole]:
     """Serve the console on a free port; afterwards no process, connection or role is left."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = replace(config or ConsoleConfig(), port=port)
     urls = ensure_logins(database_url, KEY)
     pools = ConsolePools(urls, zone=config.zone, size=pool_size, options=options)

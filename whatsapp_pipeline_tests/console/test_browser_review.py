@@ -8,7 +8,6 @@ import os
 import random
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.operations import console_access
 from whatsapp_pipeline_tests.console.people import write_people
 from whatsapp_pipeline_tests.console.running import RunningConsole, running_console
+from whatsapp_pipeline_tests.processes import free_port
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -127,9 +127,7 @@ def embedding(fresh_database_url: str) -> Iterator[RunningConsole]:
 @contextlib.contextmanager
 def _screen(running: RunningConsole, **settings: str) -> Iterator[str]:
     """Run the guide's example program; yield its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "CONSOLE_URL": running.url,
