@@ -204,19 +204,20 @@ def test_stored_script_does_not_run(open_page: Callable[..., Any]) -> None:
 
 
 @pytest.fixture
-def doubts(console: RunningConsole, people: PreparedPeople) -> dict[str, int]:
-    """Thirty chats in doubt, each with two candidates, for one test."""
+def doubts(console: RunningConsole, people: PreparedPeople) -> Iterator[dict[str, int]]:
+    """Thirty chats in doubt, each with two candidates, for one test; other tests count messages."""
     from uuid import uuid4
 
     from whatsapp_pipeline_tests.console.doubts import add_candidates, add_doubt
 
     prefix = uuid4().hex[:8]  # decisions on the chats of another test are about their paths
     with connect(console.database_url) as conn, conn.transaction():
-        conn.execute("DELETE FROM chat_files WHERE filename LIKE '%-K%'")
         chats = {f"K{n}": add_doubt(conn, f"{prefix}-K{n}", "ambiguous", None, 2) for n in range(30)}
         for number, chat in enumerate(chats.values()):
             add_candidates(conn, chat, [(7, 0.6), (8, 0.3)] if number % 2 else [(8, 0.6), (7, 0.3)])
-    return chats
+    yield chats
+    with connect(console.database_url) as conn:
+        conn.execute("DELETE FROM chat_files WHERE filename LIKE %s", (f"{prefix}-K%",))
 
 
 def test_a_reviewer_decides_by_keyboard_alone(
@@ -375,9 +376,10 @@ def test_a_long_message_goes_on_on_the_next_sheet(
 ) -> None:
     """One that is kept together leaves the rest of the sheet before it empty."""
     with connect(console.database_url) as conn:
+        conn.execute("INSERT INTO contatos (id, nome) VALUES (8008, 'Lara Longo')")
         chat = conn.execute(
             "INSERT INTO chat_files (filename, file_path, month, title, id_contato, match_status,"
-            " processing_status) VALUES ('L', 'L', '2025-01', 'L', 8, 'linked', 'loaded') RETURNING id"
+            " processing_status) VALUES ('L', 'L', '2025-01', 'L', 8008, 'linked', 'loaded') RETURNING id"
         ).fetchone()
         assert chat is not None
         conn.execute(
@@ -388,7 +390,7 @@ def test_a_long_message_goes_on_on_the_next_sheet(
         )
         page = open_page("analyst")
         try:
-            for path, message in (("/print/customers/8", "li"), ("/customers/8", "article.said")):
+            for path, message in (("/print/customers/8008", "li"), ("/customers/8008", "article.said")):
                 page.goto(path)
                 page.emulate_media(media="print")
                 breaks = page.locator(message).evaluate_all(
@@ -398,6 +400,7 @@ def test_a_long_message_goes_on_on_the_next_sheet(
         finally:
             conn.execute("DELETE FROM chat_messages WHERE id_chat_file = %s", chat)
             conn.execute("DELETE FROM chat_files WHERE id = %s", chat)
+            conn.execute("DELETE FROM contatos WHERE id = 8008")
 
 
 def test_the_export_opens_without_the_console(open_page: Callable[..., Any], tmp_path: Path) -> None:
