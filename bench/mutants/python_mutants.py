@@ -1,7 +1,8 @@
 """Every small change that is made to a Python file.
 
 What belongs here: finding places and their changes. What does not: statements in strings (sql_mutants.py).
-Docstrings, annotations, log calls, texts of errors and decorators are left alone: no rule is in them.
+Docstrings, annotations, log calls, texts of errors, decorators and `__all__` are left alone: no rule is in
+them. (The linter refuses an `__all__` with a name that the module does not have.)
 """
 
 from __future__ import annotations
@@ -132,6 +133,10 @@ class _Finder(ast.NodeVisitor):
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value and "TypeAlias" not in ast.unparse(node.annotation):
             self.visit(node.value)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        if "__all__" not in map(ast.unparse, node.targets):
+            self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
         pass

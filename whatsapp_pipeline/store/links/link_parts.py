@@ -21,7 +21,7 @@ CHANGED_MEANWHILE: Final = "changed while the month was linked"
 """A value that equals no part, so that the month is linked again."""
 
 _DECISIONS: Final = f"""
-    SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(f.id, o.id, c.id), 0)), 0)
+    SELECT sum(hash_record_extended(ROW(f.id, o.id, c.id), 0))
     FROM chat_files f JOIN link_overrides o ON {overrides.ABOUT} LEFT JOIN contatos c ON c.id = o.id_contato
     WHERE f.month = %(month)s AND f.processing_status <> 'vanished' AND o.removed_at IS NULL"""
 _NAMED: Final = """EXISTS (
@@ -44,7 +44,7 @@ def names_part(conn: Connection) -> str:
     """Return a hash of all contacts' names, which linking reads for months with a name in a title."""
     return _hash(
         conn,
-        """SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(id, nome, fantasia), 0)), 0)
+        """SELECT sum(hash_record_extended(ROW(id, nome, fantasia), 0))
            FROM contatos""",
         {},
     )
@@ -65,7 +65,7 @@ def orders_version(conn: Connection) -> str:
     """Return a hash of the version of every order; if it is equal later, no order was written in between."""
     return _hash(
         conn,
-        """SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(t.ctid, t.xmin), 0)), 0)
+        """SELECT sum(hash_record_extended(ROW(t.ctid, t.xmin), 0))
            FROM ordens_servico t""",
         {},
     )
@@ -82,7 +82,7 @@ def month_parts(conn: Connection, stage: Stage, month: str) -> dict[str, str]:
     chats = [queries.load(f"links/stamp_{stage}_inputs")]
     if stage == "order_links":
         sessions = queries.load("links/order_sessions")
-        chats.append(f"SELECT count(*), sum(hash_record_extended(l, 0)) FROM ({sessions}) l")
+        chats.append(f"SELECT sum(hash_record_extended(l, 0)) FROM ({sessions}) l")
     return {
         "decisions": _hash(conn, _DECISIONS, values),
         "chats": " ".join(_hash(conn, statement, values) for statement in chats),

@@ -323,32 +323,45 @@ def test_five_candidates_are_listed() -> None:
     assert [candidate.id_contato for candidate in decision.candidates] == [1, 2, 3, 4, 5]
 
 
-def test_the_table_shows_every_reason_and_flag_by_the_name_that_is_stored() -> None:
+REASONS = {
+    "alone": "nothing else speaks for it",
+    "assumed_area": "an area code is not written: the default one was assumed",
+    "doubt": "an order and a name that disagree are for a person to decide",
+    "equipment_ever": "the only candidate with an order for this device",
+    "equipment_fits": "has an order for this device at that time",
+    "equipment_near": "the only candidate with an order for this device at that time",
+    "exact_phone": "the title's phone is this contact's mobile, digit by digit",
+    "header_differs": "the title holds another phone, which no contact has",
+    "name_agrees": "the title's name fits this contact's",
+    "name_differs": "the title's name has nothing of this contact's",
+    "name_elsewhere": "the title's name fits another contact better",
+    "normalized_phone": "the title's phone is this contact's mobile once both are normalized",
+    "order_elsewhere": "the order in the title belongs to another contact",
+    "order_id_in_title": "the number in the title is the id of an order of this contact's",
+    "order_in_messages": "an order named in the messages is this contact's",
+    "order_in_title": "the order in the title is this contact's",
+    "outranked": "a phone or order outranks a name",
+    "phone_header": "the phone inside the file is this contact's",
+    "rivals": "compared with the other candidates and with nobody",
+    "secondary_phone": "the title's phone is this contact's telephone",
+    "unknown_area": "an area code is unknown: only the last eight digits are compared",
+}
+
+
+def test_the_table_shows_every_reason_and_flag_as_it_is_stored_and_read() -> None:
     decisions = [decide_chat(chat, evidence, Policy()) for chat, evidence, *_ in ROWS.values()]
-    reasons = {reason.name for one in decisions for found in one.candidates for reason in found.evidence}
-    assert reasons - {"words"} == {
-        "alone",
-        "assumed_area",
-        "doubt",
-        "equipment_ever",
-        "equipment_fits",
-        "equipment_near",
-        "exact_phone",
-        "header_differs",
-        "name_agrees",
-        "name_differs",
-        "name_elsewhere",
-        "normalized_phone",
-        "order_elsewhere",
-        "order_id_in_title",
-        "order_in_messages",
-        "order_in_title",
-        "outranked",
-        "phone_header",
-        "rivals",
-        "secondary_phone",
-        "unknown_area",
-    }
+    reasons = [reason for one in decisions for found in one.candidates for reason in found.evidence]
+    assert {(reason.name, reason.words) for reason in reasons if reason.name != "words"} == set(
+        REASONS.items()
+    )
+    # What is simply so has the value 1; that of a name is how well it fits.
+    simple = set(REASONS) - {"name_agrees", "name_elsewhere", "rivals"}
+    assert {reason.value for reason in reasons if reason.name in simple} == {1}
+    third = replace(NAME, title="Ana Lima Rocha")
+    found = decide_chat(
+        replace(third, phone=PHONE.phone), Evidence([phone(1)], names=CONTACTS), Policy()
+    ).candidates[0]
+    assert {reason.name: reason.value for reason in found.evidence}["name_agrees"] == 0.6667
     assert {flag for one in decisions for flag in one.flags} == {
         "order_contact_disagree",
         "order_name_disagree",

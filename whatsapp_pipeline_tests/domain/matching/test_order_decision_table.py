@@ -362,3 +362,85 @@ def test_five_orders_are_listed(policy: OrderPolicy) -> None:
     assert [c.id_ordem_servico for c in link_session(SESSION, orders, [], policy).candidates] == [
         *range(10, 15)
     ]
+
+
+REASONS = {
+    ("both_words", "words of an opening and of a closing, at such a time"),
+    ("closing_words", "words of a closing, at such a time"),
+    ("days", "days between opening and session"),
+    ("device_other", "only other devices are named"),
+    ("device_same", "a device that is named is this order's"),
+    ("device_unknown", "a device is named, and the order names none"),
+    ("device_unsaid", "no device is named"),
+    ("no_words", "no words of an opening or a closing"),
+    ("number_other", "another order's number is named"),
+    ("number_same", "its number is named"),
+    ("number_same", "its number is named, but the chat has no contact"),
+    ("number_unsaid", "no number is named"),
+    ("opening_words", "words of an opening, at such a time"),
+    ("small_talk", "how much the contact writes about no order at all (sessions a day)"),
+    ("title_other", "another order's number is in the chat's title"),
+    ("title_same", "its number is in the chat's title"),
+}
+
+
+def test_the_table_shows_every_reason_and_flag_as_it_is_stored_and_read() -> None:
+    decisions = [
+        link_session(session, own, named, policy) for session, own, named, policy, *_ in ROWS.values()
+    ]
+    reasons = {
+        (reason.name, reason.words)
+        for one in decisions
+        for candidate in one.candidates
+        for reason in candidate.evidence
+    }
+    assert {reason for reason in reasons if reason[0] != "when"} == REASONS
+    assert {flag for one in decisions for flag in one.flags} == {
+        "order_number_unknown",
+        "order_of_another_contact",
+    }
+
+
+@pytest.mark.parametrize(
+    ("length", "day", "words"),
+    [
+        (0, -31, "the order is far away in time"),
+        (0, -30, "the session is 16 to 30 days before the opening"),
+        (0, -15, "the session is 8 to 15 days before the opening"),
+        (0, -7, "the session is 4 to 7 days before the opening"),
+        (0, -3, "the session is 3 days before the opening"),
+        (0, -2, "the session is 2 days before the opening"),
+        (0, -1, "the session is a day before the opening"),
+        (2, 0, "the session is on the day of the opening"),
+        (0, 0, "the session is on the day of the opening"),
+        (2, 2, "the session is on the day of the closing"),
+        (3, 1, "the session lies between opening and closing"),
+        (7, 1, "the session lies between opening and closing, near the opening"),
+        (12, 4, "the session lies between opening and closing"),
+        (12, 11, "the session lies between opening and closing, on the eve of the closing"),
+        (0, 1, "the session is a day after the closing"),
+        (0, 2, "the session is 2 days after the closing"),
+        (0, 3, "the session is 3 days after the closing"),
+        (0, 5, "the session is 4 to 5 days after the closing"),
+        (0, 6, "the session is 6 to 7 days after the closing"),
+        (0, 10, "the session is 8 to 10 days after the closing"),
+        (0, 15, "the session is 11 to 15 days after the closing"),
+        (0, 30, "the session is 16 to 30 days after the closing"),
+        (0, 60, "the session is 31 to 60 days after the closing"),
+        (0, 61, "the order is far away in time"),
+        (None, 1, "the session is a day after the opening, and nothing was closed"),
+        (None, 3, "the session is 2 to 3 days after the opening, and nothing was closed"),
+        (None, 7, "the session is 4 to 7 days after the opening, and nothing was closed"),
+        (None, 15, "the session is 8 to 15 days after the opening, and nothing was closed"),
+        (None, 30, "the session is 16 to 30 days after the opening, and nothing was closed"),
+        (None, 60, "the session is 31 to 60 days after the opening, and nothing was closed"),
+        (None, 120, "the session is 61 to 120 days after the opening, and nothing was closed"),
+        (None, 121, "the order is far away in time"),
+    ],
+)
+def test_a_reader_sees_when_the_session_was(length: int | None, day: int, words: str) -> None:
+    session = said(numbers=("30010",))  # so that an order far away is a candidate, too
+    named = order(opened=-day, length=length)
+    decision = link_session(session, [named], [named], OrderPolicy())
+    found = {reason.name: reason.words for reason in decision.candidates[0].evidence}
+    assert found["when"] == words
