@@ -113,6 +113,7 @@ def _decide_all(browser: Any, running: RunningConsole) -> dict[int, int | None]:
 
 
 KEYS = (("k1", b"s" * 32),)
+ERROR_FRAME = "chrome-error://chromewebdata/"
 
 
 @pytest.fixture
@@ -146,13 +147,24 @@ def _screen(running: RunningConsole, **settings: str) -> Iterator[str]:
 
 
 def test_the_guides_screen_frames_an_order(browser: Any, embedding: RunningConsole) -> None:
+    """Older messages open in the frame, without a login."""
+    with connect(embedding.database_url) as conn:  # with more messages than a page shows
+        conn.execute("UPDATE chat_sessions SET ended_at = '2025-01-06 06:00' WHERE number = 3")
     page = browser.new_page()
     with _screen(embedding) as screen:
         page.goto(f"{screen}/30415/70")
         frame = page.frame_locator("iframe")
-        assert "mensagem sobre a tela 5" in frame.locator("main").inner_text()
-        # Older messages open in the frame, without a login.
         assert frame.get_by_role("heading", level=1).inner_text() == "Ordem de serviço 30415"
+        first = frame.get_by_text("mensagem sobre a tela 1", exact=True)
+        assert first.count() == 0
+        while not first.count():
+            begins_with = frame.locator("li").first.inner_text()
+            frame.get_by_role("link", name="Mensagens mais antigas").click()
+            sync_api.expect(frame.locator("li").first).not_to_have_text(begins_with, use_inner_text=True)
+        assert frame.get_by_role("link", name="Mensagens mais antigas").count() == 0
+        frame.get_by_role("link", name="Mensagens mais novas").click()
+        sync_api.expect(first).to_have_count(0)
+        assert page.url == f"{screen}/30415/70"
         assert page.context.cookies() == []
     page.close()
 
@@ -162,13 +174,19 @@ def test_no_other_origin_frames_an_order_and_none_another_page(
 ) -> None:
     page = browser.new_page()
 
-    def refused(policy: str) -> Any:
-        return page.expect_console_message(lambda message: policy in message.text)
+    @contextlib.contextmanager
+    def refused(policy: str) -> Iterator[None]:
+        """Wait until the browser has named the policy and shows its own error in the frame instead."""
+        with (
+            page.expect_console_message(lambda message: policy in message.text),
+            page.expect_event("framenavigated", lambda frame: frame.url == ERROR_FRAME),
+        ):
+            yield
 
     with _screen(embedding, ORIGIN="https://erp.example") as screen:
         with refused("frame-ancestors https://erp.example"):
             page.goto(f"{screen}/30415/70")
-        assert [frame.url for frame in page.frames[1:]] == ["chrome-error://chromewebdata/"]
         with refused("frame-ancestors 'none'"):
             page.evaluate(f"document.querySelector('iframe').src = '{embedding.url}/login'")
+        assert [frame.url for frame in page.frames[1:]] == [ERROR_FRAME]
     page.close()
