@@ -99,9 +99,14 @@ class PastDecision(NamedTuple):
         return (self.removed_at is None or self.superseded_by is not None) and self.removed_reason != "erased"
 
 
-_ITEMS: dict[str, tuple[LiteralString, LiteralString]] = {
-    "chat": ("links/review_item", ABOUT),
-    "webhook": ("links/review_item_live", ABOUT_CONVERSATION),
+# By source: the statement, its candidates, and which decisions are about it.
+_ITEMS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
+    "chat": ("links/review_item", "match_candidates WHERE id_chat_file = f.id", ABOUT),
+    "webhook": (
+        "links/review_item_live",
+        "conversation_candidates WHERE id_conversation = f.id",
+        ABOUT_CONVERSATION,
+    ),
 }
 
 
@@ -123,8 +128,10 @@ def count_items(conn: Connection) -> int:
 
 def item_to_review(conn: Connection, source: str, number: int, session: int | None) -> ItemToReview | None:
     """Return a chat, a live conversation or a session, in doubt or not; None where there is none."""
-    name, about = _ITEMS[source]
-    statement = queries.load(name).replace("{about}", about)
+    name, candidates_of, about = _ITEMS[source]
+    candidates = queries.load("links/review_candidates")
+    statement = queries.load(name).replace("{candidates}", candidates)
+    statement = statement.replace("{candidates_of}", candidates_of).replace("{about}", about)
     with conn.cursor(row_factory=class_row(ItemToReview)) as cursor:
         return cursor.execute(statement.encode(), {"id": number, "session": session}).fetchone()
 
