@@ -226,7 +226,7 @@ def _before_suffix(text: str, shown: str, folded: str, below: str) -> Body | Non
 
 
 def _in_brackets(before: str, inside: str, below: str) -> Body | None:
-    """Parse `<anexado: X>` after a caption, or `X <anexado>`."""
+    """Parse `<anexado: X>` after a caption, `X <anexado>`, or an unknown `<… omitida>`."""
     table = phrases()
     folded = inside.casefold()
     if folded.startswith(table.attached_prefixes):
@@ -235,6 +235,9 @@ def _in_brackets(before: str, inside: str, below: str) -> Body | None:
         return _described(before, below, kind_of_file(name), name) if name else None
     if folded in table.attached_words and _FILE_NAME.fullmatch(before):
         return _file(before, below)
+    # A new phrase for a file that was left out: `<Mídia de visualização única omitida>`.
+    if not before and " " in folded and folded.removesuffix(".").split()[-1] in table.omitted_words:
+        return Body(below, "media", attachment_kind="media")
     return None
 
 

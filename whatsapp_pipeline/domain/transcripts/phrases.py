@@ -80,6 +80,8 @@ class Phrases:
     omitted: dict[str, str]
     omitted_ends: frozenset[str]
     """The last LAST_LETTERS letters of each of these phrases."""
+    omitted_words: frozenset[str]
+    """The last word of each of these phrases that is in angle brackets."""
     left_out_lines: frozenset[str]
     """The same phrases as lines: as written, with and without a capital and a full stop."""
     attached_suffixes: tuple[str, ...]
@@ -302,6 +304,7 @@ def phrases() -> Phrases:
         attachment_kinds=_kinds(languages, "attachment_kinds"),
         omitted=(omitted := _kinds(languages, "omitted")),
         omitted_ends=frozenset(phrase[-LAST_LETTERS:] for phrase in omitted),
+        omitted_words=frozenset(phrase.rstrip(">").split()[-1] for phrase in omitted if phrase[0] == "<"),
         left_out_lines=frozenset(
             form + stop
             for kind in _KINDS

@@ -31,7 +31,7 @@ from whatsapp_pipeline.domain.transcripts.chat_message import (
 from whatsapp_pipeline.errors import PipelineError
 
 # Raise it when the reader returns other messages for the same file; every file is then read again.
-READER_VERSION = 7
+READER_VERSION = 8
 HASH_BYTES = 20
 
 

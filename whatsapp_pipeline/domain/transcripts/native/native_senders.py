@@ -7,7 +7,9 @@ lines (`native_columns.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,8 @@ from whatsapp_pipeline.domain.transcripts.phrases import fold_phrase, phrases, v
 NOTIFICATION = Sender("notification", None, None, None, None, ("notification",))
 
 _LONGEST_NAME = 120
+# A quotation that goes on after the colon: `Grupo "Obra: Centro" criado`. A name may end in inches: `15"`.
+_OPEN_QUOTE = re.compile('(?:^| )["“«][^"”»]*$').search
 _HAS_DIGIT = re.compile(r"\d").search
 # At most four words that begin with a capital, with Portuguese particles between them: `Ana da Luz`,
 # `João - Oficina`, `Ana (mãe)`.
@@ -70,7 +74,7 @@ class Senders(dict[str, Sender]):
                 self._owner_speaks |= _same(name) in self._owners
                 self._customer = customer if _same(name) == customer else self._customer
         # A number may have another format; a name must occur in the text.
-        wanted = {name for name in wanted if name.isdigit() or name in folded}
+        wanted = {name for name in wanted if name.isdigit() or _occurs(name, folded)}
         for name in names if wanted else ():
             same = _same(visible(name))
             if same in wanted:
@@ -84,6 +88,8 @@ class Senders(dict[str, Sender]):
         """Return the sender of a new name; None if it is the start of a system line."""
         shown = visible(written).strip().removeprefix("~").strip()
         if not shown or "\n" in written or len(shown) > _LONGEST_NAME or phrases().notification(shown):
+            return None
+        if _OPEN_QUOTE(shown):
             return None
         number = _written_number(shown)
         same = _comparable(fold_phrase(shown), number)
@@ -106,8 +112,11 @@ class Senders(dict[str, Sender]):
         same = _same(shown)
         if same in self._owners or same == self._title or _written_number(shown) is not None:
             return True
-        is_name = _PERSON.fullmatch(shown) and phrases().notification(shown) is None
-        return bool(is_name) and not phrases().vocabulary.issuperset(fold_phrase(shown).split())
+        return _PERSON.fullmatch(shown) is not None and not _is_of_whatsapp(shown)
+
+    def are_known(self, written: str) -> bool:
+        """Return whether a name is that of the owner or of the chat, or was met before in the file."""
+        return written in self or (same := _same(written)) in self._owners or (same == self._title != "")
 
     def _direction(self, name: str, same: str) -> str | None:
         if same in self._owners or fold_phrase(name) in phrases().you:
@@ -121,6 +130,17 @@ class Senders(dict[str, Sender]):
         return None
 
 
+def _occurs(name: str, folded: str) -> bool:
+    """Return whether a folded text contains a name, whose accents may be characters of their own."""
+    return name in folded or (not name.isascii() and unicodedata.normalize("NFD", name) in folded)
+
+
+def _is_of_whatsapp(shown: str) -> bool:
+    """Return whether the start of a line is a notice, or has only words of notices."""
+    table = phrases()
+    return table.notification(shown) is not None or table.vocabulary.issuperset(fold_phrase(shown).split())
+
+
 def _same(name: str) -> str:
     """Return a key that is equal for the forms of a name or phone."""
     shown = fold_phrase(name).removeprefix("~").strip()
@@ -132,7 +152,7 @@ def _comparable(shown: str, number: str | None) -> str:
     if number is not None:
         # A Brazilian mobile number may lack its ninth digit; the last eight digits are always equal.
         return "".join(filter(str.isdigit, number))[-8:]
-    return shown
+    return shown if shown.isascii() else unicodedata.normalize("NFC", shown)
 
 
 def _written_number(name: str) -> str | None:
@@ -186,6 +206,7 @@ def who_wrote(
     if len(bare):
         is_alone = (more[bare.to_numpy()] == 0).tolist()
         speakers = _Speakers(headers, part_of, known, are_all=always_named)
+        speakers.count(written.to_list(), part_of[bare.to_numpy()].tolist())
         pairs = [
             _name_and_text(text, is_alone=alone, part=part, speakers=speakers)
             for alone, text, part in zip(
@@ -196,7 +217,11 @@ def who_wrote(
         texts = replaced(texts, bare, pl.Series([text for _, text in pairs], dtype=pl.String))
     if any(senders.with_colon for senders in known):
         names, texts = _with_colons(names, texts, part_of, known)
-    senders, numbers = _learned(names, part_of, known)
+    distinct = _distinct(names)
+    if tight := {name for name in distinct.to_list() if ":" in name}:
+        names, texts = _without_text(names, texts, part_of, known, tight)
+        distinct = _distinct(names)
+    senders, numbers = _learned(names, distinct, part_of, known)
     refused = np.flatnonzero((numbers == 0) & names.is_not_null().to_numpy())
     if len(refused):
         after = (": " + headers.texts.gather(refused)).fill_null("")
@@ -206,6 +231,7 @@ def who_wrote(
 
 # Matches `Bob:Oi`, but not `https://…`, a time or a quotation; names have no punctuation of sentences.
 _NOTICE_MARKS = ("\u200e", "\u200f")
+_FILE_STARTS = (*_NOTICE_MARKS, "<")
 _TIGHT_NAME = re.compile(r"([^:\n“”\"!?]{1,60})(?:(?<!\d):|:(?!\d\d\b))(?!//)(?=\S)(.*)", re.DOTALL)
 
 
@@ -213,14 +239,21 @@ class _Speakers:
     """The possible senders of a line whose colon has no blank after it.
 
     In a format where every line has a name, anybody is possible. Otherwise only senders of other lines of the
-    file, the owner, the person in the title, and personal names, because lines of WhatsApp contain colons
-    too.
+    file, the owner, the person in the title, personal names, and names of several such lines, because lines
+    of WhatsApp contain colons too.
     """
 
     def __init__(self, headers: Headers, part_of: Ints, known: Sequence[Senders], *, are_all: bool) -> None:
         self._headers, self._part_of, self._known = headers, part_of, known
         self._are_all = are_all
         self._found: dict[int, set[str]] = {}
+        self._tight: Counter[tuple[int, str]] = Counter()
+
+    def count(self, lines: Sequence[str], parts: Sequence[int]) -> None:
+        """Count the different lines of each file that have the same text before their first colon."""
+        for text, part in set(zip(lines, parts, strict=True)):
+            if match := _TIGHT_NAME.fullmatch(text):
+                self._tight[part, match[1]] += 1
 
     def include(self, name: str, part: int) -> bool:
         """Return whether the name is a possible sender in the file of the part."""
@@ -229,7 +262,8 @@ class _Speakers:
         if part not in self._found:
             here = pl.Series(self._part_of == part) & self._headers.texts.is_not_null()
             self._found[part] = set(self._headers.names.filter(here).unique().to_list())
-        return name in self._found[part]
+        is_repeated = self._tight[part, name] > 1 and not _is_of_whatsapp(visible(name).strip())
+        return is_repeated or name in self._found[part]
 
 
 def _name_and_text(text: str, *, is_alone: bool, part: int, speakers: _Speakers) -> tuple[str | None, str]:
@@ -239,6 +273,34 @@ def _name_and_text(text: str, *, is_alone: bool, part: int, speakers: _Speakers)
         return text[:-1], ""
     match = None if text.startswith(_NOTICE_MARKS) else _TIGHT_NAME.fullmatch(text)
     return (match[1], match[2]) if match and speakers.include(match[1], part) else (None, text)
+
+
+def _without_text(
+    names: pl.Series, texts: pl.Series, part_of: Ints, known: Sequence[Senders], tight: Set[str]
+) -> tuple[pl.Series, pl.Series]:
+    """Cut text off names in files without a blank after the sender's colon: `Ana:nota: 5` is Ana's `nota: 5`.
+
+    A name ends at a colon if it is a sender of the same file without the rest, or if a file follows it.
+    """
+    at = names.is_in(list(tight)).arg_true()
+    others: dict[int, set[str]] = {}
+    new_names, new_texts = names.gather(at).to_list(), texts.gather(at).to_list()
+    for row, (part, name) in enumerate(zip(part_of[at.to_numpy()].tolist(), new_names, strict=True)):
+        if known[part].are_known(name):
+            continue
+        if part not in others:
+            others[part] = {*_distinct(names.filter(pl.Series(part_of == part))).to_list()} - tight
+        ends = [end for end in range(len(name) - 1, 0, -1) if name[end] == ":"]
+        for end in ends:
+            head, rest = name[:end], name[end + 1 :]
+            is_sender = head in others[part] or known[part].are_known(head) or is_phone(head)
+            if is_sender or rest.startswith(_FILE_STARTS):
+                new_names[row], new_texts[row] = head, f"{rest}: {new_texts[row]}"
+                break
+    return (
+        replaced(names, at, pl.Series(new_names, dtype=pl.String)),
+        replaced(texts, at, pl.Series(new_texts, dtype=pl.String)),
+    )
 
 
 def _with_colons(
@@ -259,9 +321,14 @@ def _with_colons(
     return pl.Series(whole_names, dtype=pl.String), pl.Series(rests, dtype=pl.String)
 
 
-def _learned(names: pl.Series, part_of: Ints, known: Sequence[Senders]) -> tuple[list[Sender], Ints]:
+def _distinct(names: pl.Series) -> pl.Series:
+    return names.unique(maintain_order=True).drop_nulls()
+
+
+def _learned(
+    names: pl.Series, distinct: pl.Series, part_of: Ints, known: Sequence[Senders]
+) -> tuple[list[Sender], Ints]:
     """Return the senders, and the index of the sender of each message; 0 if its name is not a sender."""
-    distinct = names.unique(maintain_order=True).drop_nulls()
     codes = names.cast(pl.Enum(distinct)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
     pairs = np.where(codes < 0, -1, part_of * len(distinct) + codes)
     firsts, which = _first_places(pairs + 1, len(known) * len(distinct) + 1)

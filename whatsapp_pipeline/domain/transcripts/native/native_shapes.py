@@ -62,6 +62,7 @@ def any_date() -> str:
     named = (
         rf"\d{{1,2}}\.?{_SPACE}?{of}{_WORD},?{_SPACE}?{of}\d{{4}}"
         rf"|{_WORD}{_SPACE}\d{{1,2}},?{_SPACE}\d{{4}}"
+        rf"|\d{{1,2}}-{_WORD}-\d{{4}}"
         rf"|\d{{2,4}}[年년]{_SPACE}?\d{{1,2}}[月월]{_SPACE}?\d{{1,2}}[日일]"
     )
     spaced = rf"\d{{1,4}}\.{_SPACE}\d{{1,2}}\.{_SPACE}\d{{1,4}}\.?"

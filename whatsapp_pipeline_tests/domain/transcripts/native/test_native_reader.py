@@ -32,6 +32,7 @@ MARK = "\u200e"
         ("25.01.25, 09:05 - ", "2025-01-25 09:05:00", "android", "dmy"),
         ("25-01-2025, 09:05 - ", "2025-01-25 09:05:00", "android", "dmy"),
         ("25/01/2025, 09:05 – ", "2025-01-25 09:05:00", "android", "dmy"),
+        ("25-Jan-2025 09:05 - ", "2025-01-25 09:05:00", "android", "dmy"),
         ("[25/01/25 09.05.07] ", "2025-01-25 09:05:07", "ios", "dmy"),
         ("[2025-01-25, 3:05:07 PM] ", "2025-01-25 15:05:07", "ios", "ymd"),
         ("25/1/25, 3:05 p. m. - ", "2025-01-25 15:05:00", "android", "dmy"),
@@ -108,6 +109,10 @@ def test_a_header_of_no_true_date_is_text() -> None:
         ("<Arquivo de mídia oculto>", ("", "media", None)),
         ("<Media omitted>", ("", "media", None)),
         ("<Multimedia omitido>", ("", "media", None)),
+        ("<Mídia de visualização única omitida>", ("", "media", None)),
+        ("<Mídia de visualização única omitida>\nolha", ("olha", "media", None)),
+        ("<View once photo omitted>", ("", "media", None)),
+        ("veja <a parte omitida>", ("veja <a parte omitida>", "text", None)),
         (f"{MARK}imagem ocultada", ("", "image", None)),
         (f"{MARK}áudio ocultado", ("", "audio", None)),
         (f"{MARK}vídeo omitido", ("", "video", None)),
@@ -268,6 +273,73 @@ def test_a_name_needs_no_blank_behind_its_colon(line: str, name: str | None, tex
     chat = f"25/01/2025 10:00 - Ana: oi\n25/01/2025 10:01 - {line}\n"
     message = parse(chat, ParseOptions(owner=("Loja Centro",))).messages[-1]
     assert (message.sender_name, message.text) == (name, text)
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "name", "text"),
+    [
+        ("25/01/2025 10:01 - ", "Ana:nota: 5", "Ana", "nota: 5"),
+        ("[25/01/2025, 10:01:00] ", "Ana:nota: 5\nbom", "Ana", "nota: 5\nbom"),
+        ("25/01/2025 10:01 - ", "+55 41 99900-0106:obs: ok", None, "obs: ok"),
+        ("25/01/2025 10:01 - ", "Ana:Centro:obs: ok", "Ana:Centro", "obs: ok"),
+        ("25/01/2025 10:01 - ", "Bia:Norte: oi", "Bia:Norte", "oi"),
+    ],
+)
+def test_a_text_with_a_colon_may_follow_a_name_without_a_blank(
+    header: str, line: str, name: str | None, text: str
+) -> None:
+    options = ParseOptions(owner=("Ana:Centro",))
+    message = parse(f"{header}Ana: oi\n{header}{line}\n", options).messages[-1]
+    assert (message.sender_name, message.text) == (name, text)
+
+
+def test_a_file_may_follow_a_name_without_a_blank() -> None:
+    header = "[25/01/2025, 10:01:00] "
+    result = parse(f"{header}Ana: oi\n{header}Bia:{MARK}<anexado: 00000003-PHOTO-1.jpg>\n")
+    message = result.messages[-1]
+    assert (message.sender_name, message.type) == ("Bia", "image")
+    assert message.attachment_name == "00000003-PHOTO-1.jpg"
+
+
+def test_a_file_without_any_blank_after_names_is_read() -> None:
+    header = "25/01/2025 10:00 - "
+    lines = ["dona Lia do mercado 24h:oi", "Ana:oi", "dona Lia do mercado 24h:obs: 5", "Lia do mercado:oi"]
+    lines += ["As mensagens temporárias:a", "As mensagens temporárias:b", "dona Lia do mercado 24h:tem?"]
+    result = parse("".join(f"{header}{line}\n" for line in lines))
+    lia = "dona Lia do mercado 24h"
+    assert [(m.sender_name, m.text) for m in result.messages] == [
+        (lia, "oi"),
+        ("Ana", "oi"),
+        (lia, "obs: 5"),
+        (None, "Lia do mercado:oi"),
+        (None, "As mensagens temporárias:a"),
+        (None, "As mensagens temporárias:b"),
+        (lia, "tem?"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('Grupo "Obra: Centro" criado por Ana', None),
+        ("Ana trocou o apelido para “Ana: loja”", None),
+        ('Ana notebook 15": oi', 'Ana notebook 15"'),
+        ('"Ana": oi', '"Ana"'),
+        ("Ana “Nana”: oi", "Ana “Nana”"),
+    ],
+)
+def test_a_quotation_that_goes_on_after_the_colon_is_no_name(line: str, name: str | None) -> None:
+    message = parse(f"25/01/2025 10:00 - Bia: oi\n25/01/2025 10:01 - {line}\n").messages[-1]
+    assert (message.sender_name, message.text) == (name, "oi" if name else line)
+
+
+@pytest.mark.parametrize(("title", "sender"), [("João", "Joa\u0303o"), ("Joa\u0303o", "João")])
+def test_accents_may_be_characters_of_their_own(title: str, sender: str) -> None:
+    text = f"25/01/2025 10:00 - {sender}: oi\n25/01/2025 10:01 - Ana: olá\n"
+    by_title = parse(text, ParseOptions(default_title=f"Conversa do WhatsApp com {title}"))
+    by_owner = parse(text, ParseOptions(owner=(title,)))
+    assert [message.direction for message in by_title.messages] == ["from", "to"]
+    assert [message.direction for message in by_owner.messages] == ["to", "from"]
 
 
 CHAT = "25/01/2025 10:00 - Maria: oi\n25/01/2025 10:01 - Loja Técnica: olá\n25/01/2025 10:02 - +55 41 99999-0000: e eu\n"
