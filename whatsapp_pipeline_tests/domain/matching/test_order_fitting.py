@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -141,3 +141,194 @@ def test_a_wrong_clock_does_not_stretch_the_days_seen() -> None:
 def test_no_sessions_and_no_orders() -> None:
     assert fit_orders([], {}).rates == default_model().rates
     assert with_rates([SESSION], {}, default_model())[0].unrelated_rate == default_model().small_talk
+
+
+def _client() -> tuple[Sequence[SessionToLink], dict[int, list[Order]]]:
+    """A client with every kind of order: a fifth is closed on its first day, a seventh was never closed."""
+    task = left_together(5, 150, Clues(unrelated=0.4))
+    orders = {
+        contact: [
+            replace(order, closed=order.opened if order.id % 5 == 0 else None)
+            if order.id % 5 == 0 or order.id % 7 == 0
+            else order
+            for order in own
+        ]
+        for contact, own in task.orders.items()
+    }
+    return task.sessions, orders
+
+
+# What the fit finds for this client. Every step of the fit has a part in these figures, so a change that is
+# meant to improve the fit shows here how much it changes, and one that is not meant fails.
+RATES = {
+    "before_30": 0.0003846,
+    "before_15": 0.000733,
+    "before_7": 0.001249,
+    "before_3": 0.004314,
+    "before_2": 0.1241,
+    "before_1": 0.2173,
+    "opening": 0.3757,
+    "same_day": 0.4467,
+    "closing": 0.4262,
+    "stay_2": 0.1563,
+    "stay_3": 0.8716,
+    "stay_4": 0.416,
+    "stay_5": 0.421,
+    "first_8": 0.2503,
+    "first_14": 0.1277,
+    "first_24": 0.1252,
+    "first_45": 0.03154,
+    "first_90": 0.03107,
+    "first_91": 0.03577,
+    "middle_8": 0.1829,
+    "middle_14": 0.1637,
+    "middle_24": 0.1156,
+    "middle_45": 0.06919,
+    "middle_90": 0.02851,
+    "middle_91": 0.02245,
+    "last_8": 0.4836,
+    "last_14": 0.1682,
+    "last_24": 0.2465,
+    "last_45": 0.1745,
+    "last_90": 0.1057,
+    "last_91": 0.03395,
+    "after_1": 0.1222,
+    "after_2": 0.1047,
+    "after_3": 0.04639,
+    "after_4": 0.05649,
+    "after_6": 0.05008,
+    "after_8": 0.0176,
+    "after_11": 0.01937,
+    "after_16": 0.01306,
+    "after_31": 0.005314,
+    "open_1": 0.1201,
+    "open_2": 0.1624,
+    "open_4": 0.1455,
+    "open_8": 0.08792,
+    "open_16": 0.0558,
+    "open_31": 0.006072,
+    "open_61": 0.001639,
+}
+STAGES = {
+    "arrival": (0.4813, 0.5034, 0.01505, 0.0002312),
+    "same_day": (0.4623, 0.5017, 0.03337, 0.002627),
+    "leaving": (0.5991, 0.04101, 0.3596, 0.0002985),
+    "repair": (0.8812, 0.04206, 0.07657, 0.0001443),
+    "afterwards": (0.7529, 0.05002, 0.1969, 0.0001441),
+    "unclosed": (0.7811, 0.01477, 0.2037, 0.0003965),
+    "none": (0.8978, 0.04898, 0.05309, 9.298e-05),
+}
+SHARES = {
+    "device_said": 0.4501,
+    "device_same": 0.999,
+    "device_none": 0.07129,
+    "named": 0.1376,
+    "small_talk": 0.00327,
+    "small_talk_shape": 1.949,
+    "spell_shape": 24.04,
+    "calibration_error": 0.1237,
+}
+REPEATED = {
+    "arrival": (1.0133, -2.4666, -1.0229, 0.018),
+    "same_day": (0.7824, -1.9504, -0.7499, 0.0408),
+    "leaving": (0.6162, -0.6911, -2.4665, 0.0329),
+    "repair": (0.0, 0.0, 0.0, 0.0),
+    "afterwards": (0.0, 0.0, 0.0, 0.0),
+    "unclosed": (0.0, 0.0, 0.0, 0.0),
+}
+BANDS = [
+    (0.0, 0.1, 20, 0.02408, 0.0),
+    (0.1, 0.2, 9, 0.1619, 0.0),
+    (0.2, 0.3, 16, 0.24, 0.0),
+    (0.3, 0.4, 24, 0.3439, 0.6057),
+    (0.4, 0.5, 81, 0.4738, 0.2692),
+    (0.5, 0.6, 91, 0.5497, 0.3195),
+    (0.6, 0.7, 75, 0.6529, 0.6784),
+    (0.7, 0.8, 155, 0.7527, 0.1876),
+    (0.8, 0.9, 124, 0.8468, 0.7034),
+    (0.9, 0.95, 93, 0.9284, 1.0),
+    (0.95, 0.99, 125, 0.9732, 1.0),
+    (0.99, 1.0, 544, 0.9983, 1.0),
+]
+MONTHS = {
+    "2022-02": (1.84, 1.951),
+    "2022-03": (1.137, 0.8219),
+    "2023-07": (1.241, 0.8678),
+    "2024-11": (1.025, 1.006),
+    "2024-12": (2.075, 1.728),
+}
+DEVICES = {"acer": 0.066558, "notebook": 0.202922, "tv": 0.163961}
+TALK = [
+    0.00196,
+    0.001988,
+    0.002911,
+    0.001092,
+    0.003448,
+    0.003441,
+    0.003448,
+    0.003228,
+    0.002554,
+    0.002553,
+    0.002539,
+    0.002856,
+]
+OTHERS: list[dict[int, float]] = [
+    {100: 0.998},
+    {100: 0.926},
+    {100: 0.0},
+    {},
+    {200: 0.0},
+    {200: 2.123},
+    {200: 2.116},
+    {200: 2.429},
+    {201: 2.1},
+    {201: 2.1},
+    {201: 2.126},
+    {201: 2.823},
+    {},
+    {200: 2.681},
+    {},
+    {300: 0.007, 301: 0.993},
+]
+
+
+def test_the_fit_finds_these_figures_for_one_client() -> None:
+    sessions, orders = _client()
+    model = fit_orders(sessions, orders, (date(2022, 2, 13), date(2024, 12, 15)))
+    assert model.rates == pytest.approx(RATES, rel=2e-3)
+    assert set(model.stages) == set(STAGES)
+    for zone, shares in STAGES.items():
+        assert model.stages[zone] == pytest.approx(shares, rel=2e-3)
+    assert {name: getattr(model, name) for name in SHARES} == pytest.approx(SHARES, rel=2e-3)
+    assert model.repeats == {zone: pytest.approx(odds, abs=2e-3) for zone, odds in REPEATED.items()}
+    assert (model.span, model.sessions) == (("2022-02-13", "2024-12-15"), 1784)
+    found = [(b.low, b.high, b.count, b.predicted, b.observed) for b in model.reliability]
+    assert [band[:3] for band in found] == [band[:3] for band in BANDS]
+    for band, (*_, predicted, observed) in zip(found, BANDS, strict=True):
+        assert list(band[3:]) == pytest.approx([predicted, observed], rel=2e-3)
+    # The first month has 16 days of the span, the last one 15; some of their sessions are outside.
+    months = {month: (model.months[month], model.quiet_months[month]) for month in MONTHS}
+    assert months == {month: pytest.approx(factors, rel=2e-3) for month, factors in MONTHS.items()}
+    assert len(model.months) == len(model.quiet_months) == 35
+    named = {device: model.device_shares[device] for device in DEVICES}
+    assert named == pytest.approx(DEVICES, rel=2e-3)
+
+
+def test_one_month_of_this_client_is_rated_so() -> None:
+    """The small talk of a contact, and how many of its other sessions are about each order."""
+    sessions, orders = _client()
+    model = fit_orders(sessions, orders, (date(2022, 2, 13), date(2024, 12, 15)))
+    rated = with_rates(sessions[:300], orders, model)
+    assert [session.unrelated_rate for session in rated[:12]] == pytest.approx(TALK, rel=2e-3)
+    assert [dict(session.others) for session in rated[:16]] == [
+        pytest.approx(others, abs=2e-3) for others in OTHERS
+    ]
+
+
+def test_two_hundred_sessions_are_enough() -> None:
+    task = reference(5, 60)
+    assert fit_orders(task.sessions[:199], task.orders).rates == default_model().rates
+    assert fit_orders(task.sessions[:200], task.orders).rates != default_model().rates
+    # Those of contacts without orders say nothing.
+    strangers = [replace(session, id_contato=10**6) for session in task.sessions[:100]]
+    assert fit_orders([*task.sessions[:199], *strangers], task.orders).rates == default_model().rates
