@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import pytest
 
 from whatsapp_pipeline.domain.matching.order_data import span_of
-from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, with_rates
+from whatsapp_pipeline.domain.matching.order_fitting import ENOUGH, fit_orders, quarter_begin, with_rates
 from whatsapp_pipeline.domain.matching.order_model import Order, OrderModel, SessionToLink, default_model
 from whatsapp_pipeline.domain.matching.orders import OrderPolicy, link_session
 from whatsapp_pipeline_tests.truth.order_answers import (
@@ -332,3 +332,9 @@ def test_two_hundred_sessions_are_enough() -> None:
     # Those of contacts without orders say nothing.
     strangers = [replace(session, id_contato=10**6) for session in task.sessions[:100]]
     assert fit_orders([*task.sessions[:199], *strangers], task.orders).rates == default_model().rates
+
+
+def test_a_quarter_begins_on_the_first_of_january_april_july_and_october() -> None:
+    begins = [quarter_begin(date(2025, month, 17)) for month in range(1, 13)]
+    assert begins == [date(2025, month, 1) for month in (1, 1, 1, 4, 4, 4, 7, 7, 7, 10, 10, 10)]
+    assert quarter_begin(date(2025, 4, 1)) == date(2025, 4, 1)
