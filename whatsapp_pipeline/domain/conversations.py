@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 from whatsapp_pipeline.domain.phone_texts import plain_phone_text
 from whatsapp_pipeline.domain.phones import is_lid, parse_phone, without_mobile_prefix
-from whatsapp_pipeline.domain.webhook_json import clean_text, dumps, id_text
+from whatsapp_pipeline.domain.webhook_json import clean_text, dumps, id_text, loads
 from whatsapp_pipeline.domain.webhook_message_types import (
     edited_text,
     error_reasons,
@@ -36,7 +36,8 @@ _AHEAD = timedelta(minutes=5)
 _BRAZILIAN_MOBILE = re.compile(r"55([1-9][1-9])9?([6-9]\d{7})")
 _USER_ID = re.compile(r"[A-Z]{2}\.\S+")
 _NOT_DIGITS = re.compile(r"\D")
-_NUMBER = re.compile(r"(?<!\d)\d{8,15}(?!\d)", re.ASCII)
+# A number or a user id in the text of a notice: `changed from 5541… to 5541…`.
+_NAME = re.compile(r"(?<![\w.])(?:[A-Z]{2}\.(?:ENT\.)?\w+|\d{8,15})(?!\w)", re.ASCII)
 # Some senders write a number with the name of its server.
 _SERVER = re.compile(r"(?<=\d)(?:[.:_]\d+)*@(?:s\.whatsapp\.net|c\.us)", re.ASCII)
 _PHONE_SHAPE = re.compile(r"[\d\s()+.\-]+")
@@ -69,7 +70,7 @@ class Renaming:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredMessage:
-    """One message of a delivery. `identities` and `text` are never empty.
+    """One message of a delivery. `text` is never empty, and `identities` only inside an `Unaddressed`.
 
     `identities` name the conversation. `sender` is the author, who in a group is another person. `key`
     identifies an item that has no wamid (message id of the provider) but whose content identifies it.
@@ -122,6 +123,16 @@ class Other:
     phone_number_id: str
     kind: str
     raw_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unaddressed(Other):
+    """A message of the staff that names no recipient, such as a medium of the history.
+
+    A copy of it, its placeholder in a thread, names the conversation. `message` has no identities.
+    """
+
+    message: DeliveredMessage
 
 
 Item: TypeAlias = DeliveredMessage | Status | Other
@@ -183,6 +194,20 @@ def read_delivery(payload: object, received_at: datetime) -> Iterator[Item]:
         for change in changes:
             yield from reader.change(change)
     yield from reader.rest()
+
+
+def read_unaddressed(account: str, kind: str, raw_json: str, received_at: datetime) -> Unaddressed | None:
+    """Read a stored `Unaddressed` again from its event; None if the event is something else."""
+    item = loads(raw_json.encode())
+    section = "message_echoes" if kind.startswith("echo") else "messages"
+    value = {
+        "metadata": {"phone_number_id": account, "display_phone_number": _mapping(item).get("from")},
+        section: [item],
+    }
+    field = "history" if kind.startswith("history") else section
+    payload = {"entry": [{"changes": [{"field": field, "value": value}]}]}
+    (found,) = read_delivery(payload, received_at)
+    return found if isinstance(found, Unaddressed) else None
 
 
 def _items(value: object) -> list[Any]:
@@ -378,7 +403,9 @@ class _DeliveryReader:
                 fields.get("parent_user_id"),
             )
             more = (context.get("wa_id"), context.get("user_id"), context.get("parent_user_id"))
-            identities, name = shared.contacts.complete(_identities(*named, *more))
+            # A thread may be named by the business instead of the customer, who is then the sender.
+            others = (i for i in _identities(*named, *more) if i.canonical not in shared.business)
+            identities, name = shared.contacts.complete(tuple(others))
             messages = _items(fields.get("messages"))
             if not messages:
                 yield self.other(shared.account, "history without messages", thread)
@@ -452,18 +479,19 @@ class _DeliveryReader:
         identities, profile_name = said.identities, said.name if said.role == "user" else None
         if group := id_text(item.get("group_id")):
             identities, profile_name = (Identity("group", group, f"group:{group}"),), None
-        if not identities:
+        provider_id = id_text(item.get("id"))
+        if not identities and (said.role != "assistant" or provider_id is None):
             return self.other(shared.account, f"{said.origin} without sender", item)
         kind = message_type(item)
         shown = {**item, "errors": list(shared.errors)} if shared.errors and "errors" not in item else item
         status = _mapping(item.get("history_context")).get("status")
-        return DeliveredMessage(
+        message = DeliveredMessage(
             position=self._next(),
             phone_number_id=shared.account,
             identities=identities,
             role=said.role,
             origin=said.origin,
-            provider_id=id_text(item.get("id")),
+            provider_id=provider_id,
             provider_time=provider_time(item.get("timestamp"), self._received_at),
             type=kind,
             text=message_text(shown, kind),
@@ -476,6 +504,11 @@ class _DeliveryReader:
             sender_name=said.name if said.role != "assistant" else None,
             renaming=said.renaming,
             key=said.key,
+        )
+        if identities:
+            return message
+        return Unaddressed(
+            message.position, shared.account, f"{said.origin} without sender", message.raw_json, message
         )
 
     def _status(self, shared: _Change, item: object) -> Iterator[Item]:
@@ -524,22 +557,39 @@ def _shared(value: Mapping[str, Any]) -> _Change:
     )
 
 
+_NEW_NAMES = ("wa_id", "new_wa_id", "user_id", "new_user_id", "parent_user_id", "new_parent_user_id")
+_OLD_NAMES = (
+    "customer",
+    *(f"{age}_{name}" for age in ("old", "previous") for name in ("wa_id", "user_id", "parent_user_id")),
+)
+
+
 def _number_change(fields: Mapping[str, Any], sender: tuple[Identity, ...]) -> Renaming | None:
     """Read a notice that a correspondent changed their number or id; None for any other message.
 
     The sender is usually the old number. If a provider gives the new number as sender, the old number is read
-    from the text of the notice.
+    from the text of the notice. The new one is read from it if the notice has no field for it.
     """
     system = _mapping(fields.get("system"))
-    new = _identities(*(system.get(name) for name in ("wa_id", "new_wa_id", "user_id", "new_user_id")))
-    old = tuple(dict.fromkeys(sender + _identities(system.get("customer"), system.get("old_wa_id"))))
+    new = _identities(*(system.get(name) for name in _NEW_NAMES))
+    old = _identities(*(system.get(name) for name in _OLD_NAMES))
+    written = _changed_names(system)
+    known = {identity.canonical for identity in sender + old}
+    if not new and len(written) == 2 and written[0].canonical in known:
+        new = written[1:]
     canonicals = {identity.canonical for identity in new}
-    old = tuple(identity for identity in old if identity.canonical not in canonicals)
-    body = system.get("body")
-    if new and not old and isinstance(body, str):
-        written = [wa_identity(number) for number in _NUMBER.findall(body)]
+    old = tuple(identity for identity in dict.fromkeys(sender + old) if identity.canonical not in canonicals)
+    if new and not old:
         old = tuple(identity for identity in written[:1] if identity.canonical not in canonicals)
     return Renaming(old, new) if new and old else None
+
+
+def _changed_names(system: Mapping[str, Any]) -> tuple[Identity, ...]:
+    """Return the names in the text of a notice that somebody changed them, the old one first."""
+    body, kind = system.get("body"), system.get("type")
+    if not isinstance(body, str) or (isinstance(kind, str) and "identity" in kind):
+        return ()
+    return tuple(wa_identity(name) for name in _NAME.findall(body))
 
 
 def _refers_to(message: Mapping[str, Any], kind: str) -> str | None:

@@ -136,7 +136,9 @@ def _interactive(fields: Mapping[str, Any]) -> str:
         reply = fields.get(name)
         if isinstance(reply, Mapping):
             return render(reply)
-    return _any_words(fields)
+    # Of an unknown kind of reply, all values are text: `payment_method: pix`.
+    kind = fields.get("type")
+    return _any_words(fields) or _answers(fields.get(kind) if isinstance(kind, str) else None)
 
 
 def _choice(reply: Mapping[str, Any]) -> str:

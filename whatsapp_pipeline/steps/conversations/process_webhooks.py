@@ -293,7 +293,7 @@ def _split_off_unknown(
     """
     for read in reads:
         inbox.replace_body(conn, read.delivery.id, read.body_without_erased)
-    named = {r.item.phone_number_id for read in reads for r in read.received if not isinstance(r.item, Other)}
+    named = {name for read in reads for r in read.received if (name := _account(r)) is not None}
     known = accounts.known_accounts(conn, named)
     refused = {
         name
@@ -311,7 +311,7 @@ def _split_off_unknown(
 
 def _account(received: Received) -> str | None:
     """Return the account that must be known; None for an event that belongs to no conversation."""
-    return None if isinstance(received.item, Other) else received.item.phone_number_id
+    return None if type(received.item) is Other else received.item.phone_number_id
 
 
 def _settle(conn: Connection, token: UUID, reads: Sequence[_Read], options: ProcessOptions) -> None:

@@ -7,13 +7,20 @@ not depend on the order or grouping of the items. What does not: leases and retr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from whatsapp_pipeline.domain.conversations import DeliveredMessage, Item, Other, Status
+from whatsapp_pipeline.domain.conversations import (
+    DeliveredMessage,
+    Item,
+    Other,
+    Status,
+    Unaddressed,
+    read_unaddressed,
+)
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations.assistant import add_questions
 from whatsapp_pipeline.store.conversations.conversations import (
@@ -24,6 +31,7 @@ from whatsapp_pipeline.store.conversations.conversations import (
 )
 from whatsapp_pipeline.store.queries import load
 
+_LAST_INBOX_ID = 2**63 - 1  # of a delivery that the inbox no longer holds
 # Types of messages that change an earlier message.
 _CHANGES = ("edit", "revoke")
 
@@ -69,8 +77,12 @@ def store_items(
         _of(received, Status),
         _of(received, Other),
     )
-    lock_accounts(conn, (r.item.phone_number_id for r in received if not isinstance(r.item, Other)))
+    lock_accounts(
+        conn,
+        (r.item.phone_number_id for r in received if type(r.item) is not Other),
+    )
     inserted, conversations = _add_messages(conn, messages, tenants) if messages else ([], 0)
+    others = _complete_copies(conn, messages, others)
     _apply_changes(conn, [m for _, m in messages])
     leads = _add_leads(conn, messages, tenants)
     added_statuses = _add_statuses(conn, statuses)
@@ -123,6 +135,30 @@ class _MessageRow(NamedTuple):
     sender_name: str | None
 
 
+def _message_row(r: Received, m: DeliveredMessage, conversation_id: int) -> _MessageRow:
+    return _MessageRow(
+        conversation_id,
+        m.role,
+        m.text,
+        m.raw_json,
+        m.origin,
+        m.type,
+        m.phone_number_id,
+        m.provider_id,
+        _message_key(r, m),
+        m.provider_time,
+        m.provider_time or r.received_at,
+        r.inbox_id,
+        m.position,
+        m.status,
+        m.reply_to,
+        m.new_text,
+        m.sender.value if m.sender else None,
+        m.sender.canonical if m.sender else None,
+        m.sender_name,
+    )
+
+
 # The same ranks as the database functions message_richness, message_origin_rank and message_status_rank.
 _RICHNESS = {"media_placeholder": 0, "unknown": 1, "unsupported": 2}
 _ORIGINS = ("message", "echo", "history")
@@ -159,37 +195,7 @@ def _add_messages(
 ) -> tuple[list[int], int]:
     """Insert the new messages; return their ids, and how many conversations were created."""
     ids, made = resolve_conversations(conn, [(m.phone_number_id, m.identities) for _, m in messages], tenants)
-    first: dict[tuple[str, str], _MessageRow] = {}
-    for (r, m), conversation_id in sorted(
-        zip(messages, ids, strict=True), key=lambda pair: (pair[0][0].inbox_id, pair[0][1].position)
-    ):
-        key = _message_key(r, m)
-        row = _MessageRow(
-            conversation_id,
-            m.role,
-            m.text,
-            m.raw_json,
-            m.origin,
-            m.type,
-            m.phone_number_id,
-            m.provider_id,
-            key,
-            m.provider_time,
-            m.provider_time or r.received_at,
-            r.inbox_id,
-            m.position,
-            m.status,
-            m.reply_to,
-            m.new_text,
-            m.sender.value if m.sender else None,
-            m.sender.canonical if m.sender else None,
-            m.sender_name,
-        )
-        known = first.get((m.phone_number_id, key))
-        first[m.phone_number_id, key] = row if known is None else _with_copy(known, row)
-    rows = conn.execute(
-        load("conversations/add_messages"), [list(column) for column in zip(*first.values(), strict=True)]
-    ).fetchall()
+    rows = _write_rows(conn, (_message_row(*pair, of) for pair, of in zip(messages, ids, strict=True)))
     _touch_conversations(conn, messages, ids)
     note_renamings(
         conn,
@@ -200,6 +206,78 @@ def _add_messages(
         ],
     )
     return [row_id for row_id, is_new in rows if is_new], made
+
+
+def _write_rows(conn: Connection, rows: Iterable[_MessageRow]) -> list[tuple[int, bool]]:
+    """Insert messages or complete stored ones; return the id of each written row, and whether it is new."""
+    first: dict[tuple[str, str], _MessageRow] = {}
+    for row in sorted(rows, key=lambda row: (row.inbox_id, row.position)):
+        known = first.get((row.phone_number_id, row.message_key))
+        first[row.phone_number_id, row.message_key] = row if known is None else _with_copy(known, row)
+    return conn.execute(
+        load("conversations/add_messages"), [list(column) for column in zip(*first.values(), strict=True)]
+    ).fetchall()
+
+
+def _complete_copies(
+    conn: Connection,
+    messages: Sequence[tuple[Received, DeliveredMessage]],
+    others: Sequence[tuple[Received, Other]],
+) -> list[tuple[Received, Other]]:
+    """Complete stored messages by copies that name no recipient; return the items that complete none.
+
+    The copies are those of this pass, and those that became events because they came before.
+    """
+    copies = [(r, o.message) for r, o in others if isinstance(o, Unaddressed)]
+    keys = {(m.phone_number_id, m.provider_id) for _, m in copies}
+    keys |= {(m.phone_number_id, m.provider_id) for _, m in messages if m.role == "assistant"}
+    wanted = sorted((account, name) for account, name in keys if name is not None)
+    if not wanted:
+        return list(others)
+    columns = [list(column) for column in zip(*wanted, strict=True)]
+    conversation = {
+        (account, name): conversation_id
+        for account, name, conversation_id in conn.execute(
+            """
+            SELECT m.phone_number_id, m.message_key, m.conversation_id
+              FROM unnest(%s::text[], %s::text[]) AS k (account, name)
+              JOIN conversation_messages m ON m.phone_number_id = k.account AND m.message_key = k.name
+            """,
+            columns,
+        )
+    }
+    copies += _waiting_copies(conn, columns) if messages else []
+    found = [pair for pair in copies if (pair[1].phone_number_id, pair[1].provider_id) in conversation]
+    if found:
+        of = [conversation[m.phone_number_id, m.provider_id or ""] for _, m in found]
+        _write_rows(conn, (_message_row(*pair, at) for pair, at in zip(found, of, strict=True)))
+    completed = {id(m) for _, m in found}
+    return [(r, o) for r, o in others if not (isinstance(o, Unaddressed) and id(o.message) in completed)]
+
+
+def _waiting_copies(conn: Connection, keys: Sequence[list[str]]) -> list[tuple[Received, DeliveredMessage]]:
+    """Take the copies of some messages out of the events, which they are until the message is stored."""
+    rows = conn.execute(
+        """
+        WITH taken AS (
+            DELETE FROM webhook_events e
+             USING unnest(%s::text[], %s::text[]) AS k (account, name)
+             WHERE e.phone_number_id = k.account AND e.provider_id = k.name
+               AND EXISTS (SELECT FROM conversation_messages m
+                            WHERE m.phone_number_id = k.account AND m.message_key = k.name)
+            RETURNING e.id, e.delivery_id, e.position, e.phone_number_id, e.kind, e.raw_json, e.received_at)
+        SELECT coalesce(i.id, %s), t.delivery_id, t.position, t.received_at, t.phone_number_id, t.kind,
+               t.raw_json::text
+          FROM taken t LEFT JOIN webhook_inbox i USING (delivery_id) ORDER BY t.id
+        """,
+        (*keys, _LAST_INBOX_ID),
+    ).fetchall()
+    copies = []
+    for inbox_id, delivery_id, position, received_at, account, kind, raw_json in rows:
+        if (copy := read_unaddressed(account, kind, raw_json, received_at)) is not None:
+            message = replace(copy.message, position=position)
+            copies.append((Received(inbox_id, delivery_id, received_at, copy), message))
+    return copies
 
 
 def _apply_changes(conn: Connection, messages: Sequence[DeliveredMessage]) -> None:
@@ -326,10 +404,12 @@ def _add_others(conn: Connection, others: Sequence[tuple[Received, Other]]) -> i
         return 0
     return conn.execute(
         """
-        INSERT INTO webhook_events (delivery_id, position, phone_number_id, kind, raw_json, received_at)
-        SELECT e.delivery_id, e.position, e.account, e.kind, e.raw_json::json, e.received_at
-          FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
-               AS e (delivery_id, position, account, kind, raw_json, received_at)
+        INSERT INTO webhook_events
+               (delivery_id, position, phone_number_id, kind, raw_json, received_at, provider_id)
+        SELECT e.delivery_id, e.position, e.account, e.kind, e.raw_json::json, e.received_at, e.provider_id
+          FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+                      %s::text[])
+               AS e (delivery_id, position, account, kind, raw_json, received_at, provider_id)
         ON CONFLICT (delivery_id, position) DO NOTHING
         """,
         [
@@ -339,5 +419,6 @@ def _add_others(conn: Connection, others: Sequence[tuple[Received, Other]]) -> i
             [o.kind for _, o in others],
             [o.raw_json for _, o in others],
             [r.received_at for r, _ in others],
+            [o.message.provider_id if isinstance(o, Unaddressed) else None for _, o in others],
         ],
     ).rowcount

@@ -126,6 +126,43 @@ def test_what_the_business_sent_is_the_staffs(conn: Connection, payload: Any) ->
     assert one(conn, "SELECT side FROM messages_all") == "to"
 
 
+def test_a_picture_of_the_staff_may_name_no_recipient(conn: Connection) -> None:
+    """Its placeholder stands in the thread of the customer; another account may use the same id."""
+    payloads = [
+        thread(ANA, of(SHOP, "w1", **PLACEHOLDER), of(ANA, "w2", NOON + 1, type="text", text={"body": "oi"})),
+        change("history", messages=[of(SHOP, "w1", **IMAGE), of(SHOP, "w3", **IMAGE)]),
+        change(
+            "history",
+            messages=[of(SHOP, "w1", type="image", image={"caption": "de outra conta"})],
+            metadata={"phone_number_id": "acc-2", "display_phone_number": SHOP},
+        ),
+    ]
+    found = in_every_order(conn, payloads, ask_assistant=True)
+    assert found == [
+        ("w1", ANA, "assistant", "history", "image", "[image: tela quebrada]"),
+        ("w2", ANA, "user", "history", "text", "oi"),
+    ]
+    assert one(conn, "SELECT status FROM conversation_messages WHERE provider_id = 'w1'") == "read"
+    waiting = "SELECT phone_number_id, provider_id, kind FROM webhook_events ORDER BY 1"
+    assert rows(conn, waiting) == [
+        ("acc-1", "w3", "history without sender"),
+        ("acc-2", "w1", "history without sender"),
+    ]
+    # The same deliveries again, and one whose placeholder comes last.
+    take(conn, *payloads, thread(ANA, of(SHOP, "w3", NOON + 2, **PLACEHOLDER)))
+    assert {(row[0], row[4]) for row in stored(conn)} == {("w1", "image"), ("w2", "text"), ("w3", "image")}
+    assert {row[:2] for row in rows(conn, waiting)} == {("acc-2", "w1")}
+
+
+def test_a_thread_named_by_the_business_joins_no_customers(conn: Connection) -> None:
+    payloads = [thread(SHOP, of(person, f"w-{person}", **IMAGE)) for person in (ANA, BIA)]
+    payloads.append(thread(SHOP, of(SHOP, "w1", to=ANA, **IMAGE)))
+    found = in_every_order(conn, payloads)
+    assert {(row[0], row[1]) for row in found} == {(f"w-{ANA}", ANA), (f"w-{BIA}", BIA), ("w1", ANA)}
+    named = rows(conn, "SELECT value FROM conversation_identities ORDER BY value")
+    assert named == [(BIA,), (ANA,)]
+
+
 def test_the_business_is_nobodys_customer(conn: Connection) -> None:
     """A message from the business's own number in an ordinary change is staff's, like an echo."""
     take(
@@ -263,7 +300,13 @@ def system(old: str, new: str, **more: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "notice",
-    [system(BIA, BIA_NEW), system(BIA_NEW, BIA_NEW), system(BIA_NEW, BIA_NEW, customer=BIA)],
+    [
+        system(BIA, BIA_NEW),
+        system(BIA_NEW, BIA_NEW),
+        system(BIA_NEW, BIA_NEW, customer=BIA),
+        system(BIA, ""),
+        system(BIA[:4] + BIA[5:], "", body=f"O cliente mudou de {BIA} para {BIA_NEW}."),
+    ],
 )
 def test_a_changed_number_is_one_person_with_one_lead(conn: Connection, tmp_path: Path, notice: Any) -> None:
     payloads = [
@@ -287,6 +330,37 @@ def test_a_changed_number_is_one_person_with_one_lead(conn: Connection, tmp_path
     erase_contact(conn, 9, tmp_path)
     assert BIA[4:] not in str(rows(conn, "SELECT convert_from(body, 'UTF8') FROM webhook_inbox"))
     assert one(conn, "SELECT count(*) FROM leads") == one(conn, "SELECT count(*) FROM conversations") == 0
+
+
+@pytest.mark.parametrize(
+    ("sender", "fields"),
+    [
+        ({"from_user_id": "BR.1"}, {"user_id": "BR.2"}),
+        ({"from_user_id": "BR.1"}, {"parent_user_id": "BR.ENT.2"}),
+        ({"from_user_id": "BR.2"}, {"user_id": "BR.2", "previous_user_id": "BR.1"}),
+        ({"from_user_id": "BR.2"}, {"user_id": "BR.2", "body": "Nilo changed from BR.1 to BR.2"}),
+        ({"from_user_id": "BR.1"}, {"body": "User Nilo changed from BR.1 to BR.ENT.2."}),
+    ],
+)
+def test_a_notice_of_a_new_user_id_is_the_same_person(
+    conn: Connection, sender: dict[str, str], fields: dict[str, str]
+) -> None:
+    new = "BR.ENT.2" if "BR.ENT.2" in str(fields) else "BR.2"
+    notice = {"type": "user_changed_user_id", "body": "Nilo changed", **fields}
+    payloads = [
+        change(messages=[by_id("w1", "oi", from_user_id="BR.1")]),
+        change(
+            messages=[{"id": "w2", "timestamp": str(NOON + 1), "type": "system", "system": notice, **sender}]
+        ),
+        change(messages=[by_id("w3", "de novo", NOON + 2, from_user_id=new)]),
+    ]
+    assert {row[1] for row in in_every_order(conn, payloads)} == {new}
+
+
+def test_a_notice_of_a_new_security_code_changes_no_number(conn: Connection) -> None:
+    words = {"type": "customer_identity_changed", "body": f"{BIA} changed to {BIA_NEW}", "identity": "x"}
+    take(conn, change(messages=[of(BIA, "w1", type="system", system=words)]))
+    assert rows(conn, "SELECT value FROM conversation_identities") == [(BIA,)]
 
 
 def test_a_number_that_changed_in_the_history_is_one_person(conn: Connection) -> None:
@@ -466,6 +540,14 @@ CARD: dict[str, Any] = {
             },
             "tem este?\n[product: bateria-x]",
             "bateria",
+        ),
+        (
+            {
+                "type": "interactive",
+                "interactive": {"type": "payment_method", "payment_method": {"method": "pix", "total": 350}},
+            },
+            "[interactive: method: pix; total: 350]",
+            "pix",
         ),
         (
             {
