@@ -70,14 +70,19 @@ def _who(conn: Connection) -> dict[int, str]:
 
 
 def _due(conn: Connection, rules: str | None = None) -> set[str]:
-    who = _who(conn)
-    return {who[row.id] for row in store.due_contacts(conn, list(who), rules or rules_hash())}
+    """Conversations whose contact is due; the same are when each is asked about alone."""
+    who, text = _who(conn), rules or rules_hash()
+    together = {row.id for row in store.due_contacts(conn, list(who), text)}
+    assert {row.id for one in who for row in store.due_contacts(conn, [one], text)} == together
+    return {who[number] for number in together}
 
 
 def _due_orders(conn: Connection) -> set[str]:
-    """Conversations whose sessions are due, when the rules are those of before."""
+    """Conversations whose sessions are due, by the rules that were in force before the change."""
     who = _who(conn)
-    return {who[number] for number, _ in store.due_orders(conn, list(who), RULES)}
+    together = {number for number, _ in store.due_orders(conn, list(who), RULES)}
+    assert {number for one in who for number, _ in store.due_orders(conn, [one], RULES)} == together
+    return {who[number] for number in together}
 
 
 CHANGES: list[tuple[str, str, set[str], set[str]]] = [
