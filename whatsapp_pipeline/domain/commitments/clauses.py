@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from whatsapp_pipeline.domain.commitments.phrases import needed_words, short_forms
-from whatsapp_pipeline.domain.summaries.patterns import fold_in_place, standard_form
+from whatsapp_pipeline.domain.summaries.patterns import NUM_DENIES, fold_in_place, standard_form
 
 _SENTENCE = re.compile(r"[^!?;\n.]*(?:\.(?=[0-9a-z])[^!?;\n.]*)*[!?;\n.]*")
 _CUT = re.compile(r",(?!\d)|\b(?:mas|porem|so que|pois)\b|(?<=\w) - |\((?=[^)]* )")
@@ -156,8 +156,7 @@ _INFINITIVE = re.compile(
     r"(?:paga|busca|pega|compra|faze|arruma|troca|conserta|retira|manda|deixa|leva|passa|fecha|aprova|autoriza|termina|entrega|fica|resolve|transferi|deposita|quere|"
     r"acerta|cancela|desisti|recolhe|libera))(?!\w)"
 )
-# "num" as people say "não": "num vou". Before other words "num" is the contraction of "em um".
-_NUM = re.compile(r"\bnum(?= (?:vou|vai|vamos|quero|faz|precisa|compensa|tem|da|sei|consigo|pode)\b)")
+_NUM_FOR_NAO = re.compile(rf"\bnum(?= (?:{'|'.join(sorted(NUM_DENIES))})\b)")
 # "5a feira", "5ª".
 _ORDINAL = re.compile(r"\b([2-6]) ?(?:a|ª)?[ -]?feira")
 _WEEKDAYS = {2: "segunda", 3: "terca", 4: "quarta", 5: "quinta", 6: "sexta"}
@@ -200,7 +199,7 @@ def plain(folded: str) -> str:
         text = " ".join(_NUMBER.sub(_number, text).split())
         text = _HALF.sub(lambda match: _HALVES[match[0]], text)
     if not _GOING.isdisjoint(words):
-        text = _INFINITIVE.sub(r"\1r", _NUM.sub("nao", text))
+        text = _INFINITIVE.sub(r"\1r", _NUM_FOR_NAO.sub("nao", text))
     return text
 
 

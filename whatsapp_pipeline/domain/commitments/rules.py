@@ -272,8 +272,11 @@ _DATE_FOLLOWS = re.compile(
 _ONLY_TIME = re.compile(
     r"(?:(?:as|ate|ate as|umas|(?:la )?pelas|depois das|antes das|por volta das) )?\d{1,2}(?:h|:\d\d|h\d\d)?"
 )
-_OF_TODAY = re.compile(r"\bhoje\b|fim d[oa]|final d[oa]|tarde|noite")
-_STRONG = re.compile(r"\b(?:prazo|previsao)\b|pront|entreg|termin|finaliz|conclu|devolv")
+_OF_TODAY = re.compile(r"\bhoje\b|fim d[oa]|final d[oa]|tarde|noite|almoco|mesmo dia")
+_STRONG = re.compile(
+    r"\b(?:prazo|previsao)\b|pront|entreg|termin|finaliz|conclu|devolv|^(?:da|fica|consigo|conseguimos) sim\b|"
+    r"no maximo|pode (?:vir|passar|buscar|pegar|retirar)\b"
+)
 
 
 def _fetch(clause: Clause) -> Mention | None:

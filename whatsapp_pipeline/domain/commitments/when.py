@@ -36,7 +36,7 @@ _MONTHS = {
 }
 _LENGTH = r"(?:(?:\d+ ?(?:a|ou|-|e) ?)?(?P<{0}>\d+)(?: ?\(\w+\))?)"
 _NOW = (
-    "hoje mesmo|ainda hoje|hoje|agora|agorinha|daqui a pouco|ja estou|mais tarde|a caminho|indo ai|"
+    "hoje mesmo|ainda hoje|hoje|mesmo dia|agora|agorinha|daqui a pouco|ja estou|mais tarde|a caminho|indo ai|"
     "passando ai|logo mais|ja (?:busco|pego|retiro)"
 )
 _WHEN = re.compile(
@@ -47,7 +47,7 @@ _WHEN = re.compile(
             r"(?P<tomorrow>\bamanha\b)",
             rf"(?P<today>\b(?:{_NOW})\b)",
             r"(?P<half>\bmeia hor(?:a|inha)\b)",
-            r"(?P<later>\b(?:ja ja|indo (?:buscar|pegar|retirar)|hora do almoco|"
+            r"(?P<later>\b(?:ja ja|indo (?:buscar|pegar|retirar)|(?:hora|antes) d[eo] almoco|"
             r"depois do (?:expediente|trabalho|almoco|servico)|saio do trabalho|"
             r"(?:fim|final) d[oa] (?:dia|tarde)|(?:a|de|da) (?:tarde|noite)\b(?! toda)))",
             _LENGTH.format("business") + r" ?(?:dias?|dia\w*zinhos?) (?:uteis|util)",
@@ -83,7 +83,8 @@ _AT = re.compile(
 # The hour needs "h" or a colon: "as 2 telas" is an article and a count.
 _BY_TIME = re.compile(
     r"\b(?:meio[ -]dia\b|(?:as|ate|ate as|pelas|umas|antes das) (?:[01]?\d|2[0-3]) ?"
-    r"(?:h(?:s|oras?)?\b|h[0-5]\d\b|:[0-5]\d\b))"
+    r"(?:h(?:s|oras?)?\b|h[0-5]\d\b|:[0-5]\d\b)"
+    r"|(?:[01]?\d|2[0-3])(?:h|h[0-5]\d|:[0-5]\d) (?:no maximo|pront[oa]|em ponto))"
 )
 _NOON = re.compile(r"\bmeio[ -]dia\b(?! e meia)")
 _LENGTHS = re.compile(

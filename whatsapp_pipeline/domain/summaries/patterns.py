@@ -41,6 +41,16 @@ _MISSPELLED = {
     for word, _, spellings in (entry.partition("=") for entry in _SPELLINGS.split())
     for written in spellings.split(",")
 }
+# Before these words "num" is how people say "não" ("num vou"); before others it is "em um" ("num golpe").
+NUM_DENIES = frozenset(
+    {
+        *("vou", "vai", "vamos", "vao", "quero", "quer", "queria", "posso", "pode", "podem", "consigo", "consegui"),
+        *("sei", "sabia", "tem", "tenho", "tinha", "da", "deu", "faz", "fez", "fiz", "precisa", "preciso"),
+        *("compensa", "gostei", "gosto", "liga", "ligou", "funciona", "funcionou", "resolveu", "resolveram", "entendi"),
+        *("presta", "prestou", "recebi", "chegou", "veio", "ficou", "fica", "foi", "responde", "respondem", "esta"),
+        *("estou", "e", "era", "vi", "paguei", "fui", "aceito", "autorizo", "carrega", "pega", "abre", "me", "se"),
+    }
+)
 GAP = "..."
 _GAP_WORDS = 3
 SENTENCE_END = frozenset(".!?;\n")
@@ -88,7 +98,12 @@ def standard_form(word: str) -> str:
 def tokenize(text: str) -> list[str]:
     """Cut a message into words, marks and emoji, each in its normalized form."""
     forms = _FORMS
-    return [forms[raw] for raw in _TOKEN.findall(fold_in_place(text))]
+    found = [forms[raw] for raw in _TOKEN.findall(fold_in_place(text))]
+    if "num" in found:
+        for at, following in enumerate(found[1:]):
+            if found[at] == "num" and following in NUM_DENIES:
+                found[at] = "nao"
+    return found
 
 
 def place(text: str, first: int, last: int) -> tuple[int, int]:

@@ -19,6 +19,10 @@ Label = Literal["positive", "neutral", "negative"]
 # A score at least this far from 0 is an opinion.
 OPINION = 0.2
 _NEGATION_REACH = 5  # words
+_WEAK_REACH = 3  # of "sem" and "nem"
+_INFINITIVE = ("ar", "er", "ir")
+# The verb adds nothing to what "sem" denies: "sem dar problema".
+_LIGHT_VERBS = frozenset({"dar", "ter", "haver", "causar"})
 _SPREAD = 5.0  # how much evidence makes a score extreme
 _DENIED_GOOD = -0.9
 _DENIED_BAD = -0.6
@@ -118,6 +122,7 @@ _SHOPS = frozenset({"loja", "assistencia", "lugar", "tecnico", "empresa", "ofici
 _THIRD_PARTIES = _OTHERS | {
     "concorrente",
     "concorrencia",
+    "autorizada",
     "correio",
     "correios",
     "operadora",
@@ -145,6 +150,8 @@ _THIRD_PARTIES = _OTHERS | {
     "deles",
 }
 _ELSEWHERE = _THIRD_PARTIES | _BRANDS
+# "devia ter levado em outro lugar" blames this shop and not the other.
+_LEAVING = frozenset({"levar", "levado", "procurar", "procurado", "ido", "mandado"})
 _SCORN = frozenset("🙄😡🤬😤🤡😒😑")
 _FILLERS = frozenset({"viu", "ne", "hein", "haha"})
 # After these, praise is a hope: "se ficar bom, eu indico".
@@ -266,7 +273,7 @@ class SentimentReader:
             elif entry.negator and not (form == "nada" and negator_at >= 0 and at + 1 == size):
                 if negator_at < 0:
                     negator_at, negator_weak = at, entry.weak_negator
-                negated_until = at + _NEGATION_REACH
+                negated_until = at + (_weak_reach(forms, at) if negator_weak else _NEGATION_REACH)
             elif entry.intensity and (not entry.value or self._is_opinion(forms, at + 1)):
                 intensity, intensity_until = max(entry.intensity, intensity), max(at + 3, intensity_until)
             elif entry.value or entry.expected:
@@ -344,8 +351,9 @@ class SentimentReader:
             about = hit.about
             if about == "either":
                 about = "matter" if self._names_device(forms, hit) else "shop"
-                if hit.value < 0 and _asks(forms, hit.last) and self.lexicon.shop.isdisjoint(forms):
-                    about = "matter"  # "é ruim usar peça paralela?"
+                shop = self.lexicon.shop - _ADDRESSED
+                if hit.value < 0 and _asks(forms, hit.last) and shop.isdisjoint(forms):
+                    about = "matter"  # "é ruim usar peça paralela?", "vocês demoram para responder?"
             if about == "shop" and hit.value < 0 and not _ELSEWHERE.isdisjoint(forms):
                 about = "matter" if _names_a_third_party(forms) else "shop"
             if about == "shop":
@@ -374,7 +382,9 @@ class SentimentReader:
 def _names_a_third_party(forms: list[str]) -> bool:
     """Return whether another shop or somebody else is spoken of, and this shop is not."""
     others = any(
-        (a in _OTHERS and b in _SHOPS) or (a in _SHOPS and b == "antigo") for a, b in pairwise(forms)
+        ((a in _OTHERS and b in _SHOPS) or (a in _SHOPS and b == "antigo"))
+        and _LEAVING.isdisjoint(forms[max(0, at - 3) : at])
+        for at, (a, b) in enumerate(pairwise(forms))
     )
     others = others or any(a in _OF_A_BRAND and b in _BRANDS for a, b in pairwise(forms))
     named = _THIRD_PARTIES - _OTHERS - {"antigo"}
@@ -387,6 +397,12 @@ def _answers(forms: list[str], at: int) -> bool:
         return False
     following = forms[at + 1] if at + 1 < len(forms) else ""
     return following in _PAUSES or (following == "nao" and at + 2 < len(forms) and forms[at + 2] in _PAUSES)
+
+
+def _weak_reach(forms: list[str], at: int) -> int:
+    """Return how many words after it a "sem" denies: only the verb in "fiquei sem trabalhar por essa demora"."""
+    following = forms[at + 1] if at + 1 < len(forms) else ""
+    return 1 if following.endswith(_INFINITIVE) and following not in _LIGHT_VERBS else _WEAK_REACH
 
 
 def _is_comparison(forms: list[str], at: int) -> bool:

@@ -14,12 +14,13 @@ from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_sy
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
-RULES_VERSION = "7"
+RULES_VERSION = "8"
 # Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
 _HAPPY = 0.5
-_CLEAR = 0.6  # a mood that is praise or a complaint by itself
+_CLEAR = 0.6  # a mood that is praise by itself
+_DISPLEASED = 0.45  # a mood that is a complaint by itself
 _SHORT = 3  # tokens
 _COURTESY = 0.19
 _LONGEST_FAREWELL = 16  # tokens
@@ -121,7 +122,7 @@ class MessageReader:
             and not found & set(taxonomy.committed.values())
         ):
             found |= taxonomy.faults
-        if score <= -_CLEAR:
+        if score <= -_DISPLEASED:
             found |= taxonomy.complaints
         elif score >= _CLEAR:
             found |= taxonomy.praises

@@ -73,6 +73,21 @@ def test_moods_in_our_own_words() -> None:
     assert measures["negative"].recall >= 0.95
 
 
+def test_urgency_in_our_own_words() -> None:
+    reader = MessageReader()
+    with (DATA / "own" / "urgency.tsv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    wrong = [row["text"] for row in rows if reader.read(row["text"]).urgent is not (row["urgent"] == "yes")]
+    assert len(rows) >= 100
+    assert len(wrong) <= 3, wrong
+
+
+def test_topics_in_our_own_words() -> None:
+    accuracy = topics_accuracy(DATA / "own" / "topics.tsv")
+    assert macro_f1(accuracy) >= 0.90
+    assert accuracy.measures["reclamação"].recall >= 0.95
+
+
 def test_topics_of_the_third_set() -> None:
     accuracy = topics_accuracy(DATA / "third" / "topics.tsv")
     assert macro_f1(accuracy) >= 0.90
