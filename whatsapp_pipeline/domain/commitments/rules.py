@@ -164,7 +164,7 @@ def _asked(sentence: Sentence, number: int) -> bool:
 
 
 # "fica 210 tá bom?" states and then asks for consent.
-_TAG = re.compile(r"\b(?:esta bom|esta certo|esta ok|viu|esta)$|\bpode ser$")
+_TAG = re.compile(r"\b(?:esta bom|esta certo|esta ok|ok|viu|esta)$|\bpode ser$")
 
 
 def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Mention]:

@@ -47,7 +47,7 @@ _WHEN = re.compile(
             r"(?P<tomorrow>\bamanha\b)",
             rf"(?P<today>\b(?:{_NOW})\b)",
             r"(?P<half>\bmeia hor(?:a|inha)\b)",
-            r"(?P<later>\b(?:ja ja|indo (?:buscar|pegar|retirar)|(?:hora|antes) d[eo] almoco|"
+            r"(?P<later>\b(?:ja ja|estou chegando|indo (?:buscar|pegar|retirar)|(?:hora|antes) d[eo] almoco|"
             r"depois do (?:expediente|trabalho|almoco|servico)|saio do trabalho|"
             r"(?:fim|final) d[oa] (?:dia|tarde)|(?:a|de|da) (?:tarde|noite)\b(?! toda)))",
             _LENGTH.format("business") + r" ?(?:dias?|dia\w*zinhos?) (?:uteis|util)",

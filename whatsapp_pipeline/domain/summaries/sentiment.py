@@ -149,6 +149,9 @@ _THIRD_PARTIES = _OTHERS | {
     "vizinha",
     "deles",
 }
+# Firms and people who do business with the customer beside the shop.
+_FIRMS = frozenset({"autorizada", "correio", "correios", "transportadora", "operadora", "fabricante", "concorrente"})
+_BLAME_REACH = 5  # words
 _ELSEWHERE = _THIRD_PARTIES | _BRANDS
 # "devia ter levado em outro lugar" blames this shop and not the other.
 _LEAVING = frozenset({"levar", "levado", "procurar", "procurado", "ido", "mandado"})
@@ -355,7 +358,7 @@ class SentimentReader:
                 if hit.value < 0 and _asks(forms, hit.last) and shop.isdisjoint(forms):
                     about = "matter"  # "é ruim usar peça paralela?", "vocês demoram para responder?"
             if about == "shop" and hit.value < 0 and not _ELSEWHERE.isdisjoint(forms):
-                about = "matter" if _names_a_third_party(forms) else "shop"
+                about = "matter" if _names_a_third_party(forms) or _blames_another(forms, hit) else "shop"
             if about == "shop":
                 out.append(hit._replace(about="shop"))
             elif hit.value < 0:
@@ -389,6 +392,13 @@ def _names_a_third_party(forms: list[str]) -> bool:
     others = others or any(a in _OF_A_BRAND and b in _BRANDS for a, b in pairwise(forms))
     named = _THIRD_PARTIES - _OTHERS - {"antigo"}
     return others or (not named.isdisjoint(forms) and _ADDRESSED.isdisjoint(forms))
+
+
+def _blames_another(forms: list[str], hit: _Hit) -> bool:
+    """Return whether somebody else does what a hit says: "a autorizada me enrolou, aí vim falar com vocês"."""
+    before = forms[max(0, hit.first - _BLAME_REACH) : hit.first + 1]
+    named = [at for at, form in enumerate(before) if form in _FIRMS]
+    return bool(named) and _ADDRESSED.isdisjoint(before[named[-1] :])
 
 
 def _answers(forms: list[str], at: int) -> bool:

@@ -61,6 +61,27 @@ def test_commitments_of_the_third_set_are_found_and_others_are_not(kind: str) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_commitments_of_the_fourth_set_are_found_and_others_are_not(kind: str) -> None:
+    kinds, values = commitments_accuracy(DATA / "fourth" / "commitments.tsv")
+    for measured in (kinds, values):
+        assert measured.measures[kind].precision >= 0.95
+        assert measured.measures[kind].recall >= 0.88
+
+
+def test_moods_of_the_fourth_set() -> None:
+    measures = mood_accuracy(DATA / "fourth" / "mood.jsonl").measures
+    assert measures["negative"].precision >= 0.93
+    assert measures["negative"].recall >= 0.90
+    assert measures["urgent"].f1 >= 0.85
+
+
+def test_topics_of_the_fourth_set() -> None:
+    accuracy = topics_accuracy(DATA / "fourth" / "topics.tsv")
+    assert macro_f1(accuracy) >= 0.84
+    assert accuracy.measures["reclamação"].recall >= 0.75
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_commitments_in_our_own_words_are_found_and_others_are_not(kind: str) -> None:
     kinds, _ = commitments_accuracy(DATA / "own" / "commitments.tsv")
     assert kinds.measures[kind].precision >= 0.95
