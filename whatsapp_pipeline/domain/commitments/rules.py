@@ -274,8 +274,8 @@ _ONLY_TIME = re.compile(
 )
 _OF_TODAY = re.compile(r"\bhoje\b|fim d[oa]|final d[oa]|tarde|noite|almoco|mesmo dia")
 _STRONG = re.compile(
-    r"\b(?:prazo|previsao)\b|pront|entreg|termin|finaliz|conclu|devolv|^(?:da|fica|consigo|conseguimos) sim\b|"
-    r"no maximo|pode (?:vir|passar|buscar|pegar|retirar)\b"
+    r"\b(?:prazo|previsao)\b|pront|entreg|termin|finaliz|conclu|devolv|"
+    r"^(?:da|fica|consigo|conseguimos) sim\b|no maximo|pode (?:vir|passar|buscar|pegar|retirar)\b"
 )
 
 

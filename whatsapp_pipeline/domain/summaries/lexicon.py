@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from whatsapp_pipeline.domain.summaries.patterns import (
     Matcher,
@@ -40,6 +40,21 @@ class WordEntry:
     concession: bool = False
 
 
+class Others(NamedTuple):
+    """Whom else than the shop a customer may be angry at, as the lexicon's section `others` says.
+
+    `named` is every word that names one of them.
+    """
+
+    brands: frozenset[str] = frozenset()
+    people: frozenset[str] = frozenset()
+    firms: frozenset[str] = frozenset()
+    other: frozenset[str] = frozenset()
+    shops: frozenset[str] = frozenset()
+    leaving: frozenset[str] = frozenset()
+    named: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True)
 class Lexicon:
     """The lexicon in memory. `phrase_values[payload]`, `phrase_denies[payload]` … describe a phrase."""
@@ -59,6 +74,10 @@ class Lexicon:
     contrast_phrases: frozenset[int]
     closing: frozenset[str]
     closing_phrases: Matcher
+    others: Others
+    scorn: frozenset[str]
+    fillers: frozenset[str]
+    hopes: frozenset[str]
     digest: str
 
     def ends(self, forms: list[str]) -> bool:
@@ -168,6 +187,11 @@ def _forms(block: str) -> frozenset[str]:
     return frozenset("".join(words_of(word)) for word in _entries(block))
 
 
+def _others(table: dict[str, str]) -> Others:
+    found = Others(**{name: _forms(block) for name, block in table.items()})
+    return found._replace(named=found.people | found.brands | found.firms | found.other | {"antigo"})
+
+
 def parse_lexicon(text: str) -> Lexicon:
     """Read the lexicon's TOML; raises ValueError naming the entry that is wrong or repeated."""
     table = tomllib.loads(text)
@@ -179,6 +203,7 @@ def parse_lexicon(text: str) -> Lexicon:
     irony = table.get("irony", {})
     certain = phrases.add_block(irony.get("certain", ""), _IRONY)
     mild = phrases.add_block(irony.get("mild", ""), _IRONY)
+    signs = table.get("signs", {})
     matters = table.get("matters", {})
     return Lexicon(
         exact=words.exact,
@@ -196,6 +221,10 @@ def parse_lexicon(text: str) -> Lexicon:
         contrast_phrases=contrast,
         closing=_forms(table["closing"]["words"]),
         closing_phrases=_patterns(table["closing"].get("phrases", "")),
+        others=_others(table.get("others", {})),
+        scorn=frozenset(signs.get("scorn", "").split()),
+        fillers=_forms(signs.get("fillers", "")),
+        hopes=_forms(signs.get("hopes", "")),
         digest=sha256(text.encode()).hexdigest()[:16],
     )
 

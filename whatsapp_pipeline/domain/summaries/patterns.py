@@ -42,15 +42,13 @@ _MISSPELLED = {
     for written in spellings.split(",")
 }
 # Before these words "num" is how people say "não" ("num vou"); before others it is "em um" ("num golpe").
-NUM_DENIES = frozenset(
-    {
-        *("vou", "vai", "vamos", "vao", "quero", "quer", "queria", "posso", "pode", "podem", "consigo", "consegui"),
-        *("sei", "sabia", "tem", "tenho", "tinha", "da", "deu", "faz", "fez", "fiz", "precisa", "preciso"),
-        *("compensa", "gostei", "gosto", "liga", "ligou", "funciona", "funcionou", "resolveu", "resolveram", "entendi"),
-        *("presta", "prestou", "recebi", "chegou", "veio", "ficou", "fica", "foi", "responde", "respondem", "esta"),
-        *("estou", "e", "era", "vi", "paguei", "fui", "aceito", "autorizo", "carrega", "pega", "abre", "me", "se"),
-    }
-)
+_VERBS_AFTER_NUM = """
+    vou vai vamos vao quero quer queria posso pode podem consigo consegui sei sabia tem tenho tinha da deu faz
+    fez fiz precisa preciso compensa gostei gosto liga ligou funciona funcionou resolveu resolveram entendi
+    presta prestou recebi chegou veio ficou fica foi responde respondem esta estou e era vi paguei fui aceito
+    autorizo carrega pega abre me se
+"""
+NUM_DENIES = frozenset(_VERBS_AFTER_NUM.split())
 GAP = "..."
 _GAP_WORDS = 3
 SENTENCE_END = frozenset(".!?;\n")

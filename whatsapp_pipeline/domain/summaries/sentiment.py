@@ -11,7 +11,13 @@ import math
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from whatsapp_pipeline.domain.summaries.lexicon import About, Lexicon, WordEntry, default_lexicon
+from whatsapp_pipeline.domain.summaries.lexicon import (
+    About,
+    Lexicon,
+    Others,
+    WordEntry,
+    default_lexicon,
+)
 from whatsapp_pipeline.domain.summaries.patterns import SENTENCE_END, place, tokenize
 
 Label = Literal["positive", "neutral", "negative"]
@@ -79,88 +85,10 @@ class _Phrase(NamedTuple):
 _NOTHING = WordEntry()
 _NO_MOOD = Mood(0.0, None, None, False)
 _PAUSES = frozenset(".,!?;\n")
-_BRANDS = frozenset(
-    {
-        "samsung",
-        "apple",
-        "lg",
-        "motorola",
-        "xiaomi",
-        "dell",
-        "hp",
-        "epson",
-        "brastemp",
-        "consul",
-        "electrolux",
-        "multilaser",
-        "lenovo",
-        "acer",
-        "asus",
-        "philco",
-        "sony",
-        "positivo",
-        "arno",
-        "mondial",
-        "canon",
-        "brother",
-        "microsoft",
-        "philips",
-        "britania",
-        "midea",
-        "panasonic",
-        "vivo",
-        "tim",
-        "claro",
-    }
-)
-_OF_A_BRAND = frozenset({"a", "da", "na", "pela"})  # "a samsung não quis cobrir", but "meu samsung"
 # The shop as "you" is nobody's fault in "vocês consertam tela quebrada?".
 _ADDRESSED = frozenset({"voces"})
-_OTHERS = frozenset({"outra", "outro", "ultima", "ultimo"})
-_SHOPS = frozenset({"loja", "assistencia", "lugar", "tecnico", "empresa", "oficina", "cara"})
-# Other people and firms at whom a customer may be angry.
-_THIRD_PARTIES = _OTHERS | {
-    "concorrente",
-    "concorrencia",
-    "autorizada",
-    "correio",
-    "correios",
-    "operadora",
-    "fabricante",
-    "marca",
-    "chefe",
-    "patrao",
-    "banco",
-    "antigo",
-    "sogra",
-    "prefeitura",
-    "ifood",
-    "transito",
-    "shopee",
-    "amazon",
-    "magalu",
-    "olx",
-    "aliexpress",
-    "vendedor",
-    "vendedora",
-    "seguradora",
-    "seguro",
-    "vizinho",
-    "vizinha",
-    "deles",
-}
-# Firms and people who do business with the customer beside the shop.
-_FIRMS = frozenset({"autorizada", "correio", "correios", "transportadora", "operadora", "fabricante", "concorrente"})
+_OF_A_BRAND = frozenset({"a", "da", "na", "pela"})  # "a samsung não quis cobrir", but "meu samsung"
 _BLAME_REACH = 5  # words
-_ELSEWHERE = _THIRD_PARTIES | _BRANDS
-# "devia ter levado em outro lugar" blames this shop and not the other.
-_LEAVING = frozenset({"levar", "levado", "procurar", "procurado", "ido", "mandado"})
-_SCORN = frozenset("🙄😡🤬😤🤡😒😑")
-_FILLERS = frozenset({"viu", "ne", "hein", "haha"})
-# After these, praise is a hope: "se ficar bom, eu indico".
-_HOPES = frozenset(
-    {"ficar", "ficarem", "for", "der", "estiver", "fizer", "fizerem", "conseguir", "conseguirem", "resolver"}
-)
 
 
 class SentimentReader:
@@ -196,7 +124,7 @@ class SentimentReader:
         found = self._hits(forms)
         if not found[0]:
             return _NO_MOOD
-        hits = _weigh(forms, self._without_matters(forms, found[0]), *found[1:])
+        hits = _weigh(forms, self._without_matters(forms, found[0]), self.lexicon, *found[1:])
         total = _total(hits)
         if not hits:
             return _NO_MOOD
@@ -313,7 +241,7 @@ class SentimentReader:
     def _denied_before(self, forms: list[str], at: int, hits: list[_Hit]) -> list[_Hit] | None:
         """Return the hits after a denial that follows its word ("gostei não"); None where none does."""
         following = forms[at + 1] if at + 1 < len(forms) else "."
-        ends = following in _FILLERS or (following in _PAUSES and following != "?")
+        ends = following in self.lexicon.fillers or (following in _PAUSES and following != "?")
         if forms[at] != "nao" or not ends or at == 0:
             return None
         last = hits[-1] if hits else None
@@ -357,8 +285,10 @@ class SentimentReader:
                 shop = self.lexicon.shop - _ADDRESSED
                 if hit.value < 0 and _asks(forms, hit.last) and shop.isdisjoint(forms):
                     about = "matter"  # "é ruim usar peça paralela?", "vocês demoram para responder?"
-            if about == "shop" and hit.value < 0 and not _ELSEWHERE.isdisjoint(forms):
-                about = "matter" if _names_a_third_party(forms) or _blames_another(forms, hit) else "shop"
+            if about == "shop" and hit.value < 0 and not self.lexicon.others.named.isdisjoint(forms):
+                others = self.lexicon.others
+                blamed = _names_a_third_party(forms, others) or _blames_another(forms, hit, others)
+                about = "matter" if blamed else "shop"
             if about == "shop":
                 out.append(hit._replace(about="shop"))
             elif hit.value < 0:
@@ -382,22 +312,23 @@ class SentimentReader:
         return not words.isdisjoint(self.lexicon.devices) and words.isdisjoint(shop)
 
 
-def _names_a_third_party(forms: list[str]) -> bool:
+def _names_a_third_party(forms: list[str], others: Others) -> bool:
     """Return whether another shop or somebody else is spoken of, and this shop is not."""
-    others = any(
-        ((a in _OTHERS and b in _SHOPS) or (a in _SHOPS and b == "antigo"))
-        and _LEAVING.isdisjoint(forms[max(0, at - 3) : at])
-        for at, (a, b) in enumerate(pairwise(forms))
+    pairs = list(pairwise(forms))
+    another_shop = any(
+        ((a in others.other and b in others.shops) or (a in others.shops and b == "antigo"))
+        and others.leaving.isdisjoint(forms[max(0, at - 3) : at])
+        for at, (a, b) in enumerate(pairs)
     )
-    others = others or any(a in _OF_A_BRAND and b in _BRANDS for a, b in pairwise(forms))
-    named = _THIRD_PARTIES - _OTHERS - {"antigo"}
-    return others or (not named.isdisjoint(forms) and _ADDRESSED.isdisjoint(forms))
+    brand = any(a in _OF_A_BRAND and b in others.brands for a, b in pairs)
+    person = not others.people.isdisjoint(forms) and _ADDRESSED.isdisjoint(forms)
+    return another_shop or brand or person
 
 
-def _blames_another(forms: list[str], hit: _Hit) -> bool:
-    """Return whether somebody else does what a hit says: "a autorizada me enrolou, aí vim falar com vocês"."""
+def _blames_another(forms: list[str], hit: _Hit, others: Others) -> bool:
+    """Return whether a firm does what a hit says, and the shop is addressed only later."""
     before = forms[max(0, hit.first - _BLAME_REACH) : hit.first + 1]
-    named = [at for at, form in enumerate(before) if form in _FIRMS]
+    named = [at for at, form in enumerate(before) if form in others.firms]
     return bool(named) and _ADDRESSED.isdisjoint(before[named[-1] :])
 
 
@@ -410,7 +341,10 @@ def _answers(forms: list[str], at: int) -> bool:
 
 
 def _weak_reach(forms: list[str], at: int) -> int:
-    """Return how many words after it a "sem" denies: only the verb in "fiquei sem trabalhar por essa demora"."""
+    """Return how many words after it a "sem" denies.
+
+    It is one in "fiquei sem trabalhar por essa demora".
+    """
     following = forms[at + 1] if at + 1 < len(forms) else ""
     return 1 if following.endswith(_INFINITIVE) and following not in _LIGHT_VERBS else _WEAK_REACH
 
@@ -429,11 +363,15 @@ def _asks(forms: list[str], at: int, ends: frozenset[str] = SENTENCE_END) -> boo
 
 
 def _weigh(
-    forms: list[str], hits: list[_Hit], contrast_at: int | None, conceded: list[tuple[int, int]]
+    forms: list[str],
+    hits: list[_Hit],
+    lexicon: Lexicon,
+    contrast_at: int | None,
+    conceded: list[tuple[int, int]],
 ) -> list[_Hit]:
     """Apply what reaches over the whole message: irony, contrast, concession, a question."""
-    hits = _meant(forms, hits)
-    hopes = any(a == "se" and b in _HOPES for a, b in pairwise(forms))
+    hits = _meant(forms, hits, lexicon.scorn)
+    hopes = any(a == "se" and b in lexicon.hopes for a, b in pairwise(forms))
     out = []
     for hit in hits:
         factor = 1.0
@@ -447,10 +385,10 @@ def _weigh(
     return out
 
 
-def _meant(forms: list[str], hits: list[_Hit]) -> list[_Hit]:
+def _meant(forms: list[str], hits: list[_Hit], scorn: frozenset[str]) -> list[_Hit]:
     """Drop praise that is meant as blame, and mild irony beside praise that is meant."""
     words = [hit for hit in hits if forms[hit.first][0].isalnum()]
-    if not _SCORN.isdisjoint(forms) and any(hit.value > 0 for hit in words):
+    if not scorn.isdisjoint(forms) and any(hit.value > 0 for hit in words):
         return [hit for hit in hits if hit.irony or hit.value < 0]  # "serviço de primeira 🙄"
     kinds = {hit.irony for hit in hits}
     if kinds == {""}:
