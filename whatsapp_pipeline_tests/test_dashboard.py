@@ -1,0 +1,87 @@
+"""The example dashboard for Superset: every column, metric and filter that it names works on the views."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.store import catalog, grants
+from whatsapp_pipeline.store.connection import connect
+
+FOLDER = PROJECT_ROOT / "docs" / "dashboard"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _all(kind: str) -> list[dict[str, Any]]:
+    return [_read(path) for path in sorted((FOLDER / kind).rglob("*.yaml"))]
+
+
+DATASETS = {dataset["uuid"]: dataset for dataset in _all("datasets")}
+CHARTS = _all("charts")
+
+
+def _names(chart: dict[str, Any]) -> set[str]:
+    """Return the columns that a chart shows, groups or filters by."""
+    params = chart["params"]
+    filters = [one["subject"] for one in params["adhoc_filters"]]
+    axis = [params["x_axis"]] if "x_axis" in params else []
+    return {*axis, *params.get("groupby", ()), *params.get("all_columns", ()), *filters}
+
+
+def _metrics(chart: dict[str, Any]) -> list[str]:
+    params = chart["params"]
+    return [*params.get("metrics", ()), *([params["metric"]] if "metric" in params else [])]
+
+
+def test_each_dataset_names_columns_of_its_view_with_their_types(prepared_url: str) -> None:
+    with connect(prepared_url) as conn:
+        for dataset in DATASETS.values():
+            types = {
+                column.name: column.type.upper()
+                for column in catalog.table_columns(conn, dataset["table_name"])
+            }
+            stored = {
+                one["column_name"]: one["type"] for one in dataset["columns"] if "expression" not in one
+            }
+            assert stored.items() <= types.items(), dataset["table_name"]
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=[str(chart["slice_name"]) for chart in CHARTS])
+def test_a_reader_gets_rows_for_each_chart(prepared_url: str, chart: dict[str, Any]) -> None:
+    dataset = DATASETS[chart["dataset_uuid"]]
+    expressions = {
+        one["column_name"]: one.get("expression", one["column_name"]) for one in dataset["columns"]
+    }
+    metrics = {one["metric_name"]: one["expression"] for one in dataset["metrics"]}
+    assert _names(chart) <= expressions.keys()
+    shown = [*(expressions[name] for name in _names(chart)), *(metrics[name] for name in _metrics(chart))]
+    groups = [expressions[name] for name in _names(chart)] if _metrics(chart) else []
+    group_by = f" GROUP BY {', '.join(groups)}" if groups else ""
+    with connect(prepared_url) as conn, conn.transaction(force_rollback=True):
+        grants.apply(conn)
+        conn.execute("SET LOCAL ROLE whatsapp_reader")
+        rows = conn.execute(f"SELECT {', '.join(shown)} FROM {dataset['table_name']}{group_by}").fetchall()
+    assert rows
+    assert all(row[-1] is not None for row in rows)
+
+
+def test_the_dashboard_holds_each_chart_once() -> None:
+    (dashboard,) = _all("dashboards")
+    placed = [part["meta"]["uuid"] for part in dashboard["position"].values() if _is_chart(part)]
+    assert sorted(placed) == sorted(chart["uuid"] for chart in CHARTS)
+    (database,) = _all("databases")
+    assert {dataset["database_uuid"] for dataset in DATASETS.values()} == {database["uuid"]}
+    assert "XXXXXXXXXX" in database["sqlalchemy_uri"]  # Superset asks for the password
+
+
+def _is_chart(part: dict[str, Any] | str) -> bool:
+    """Say whether a part of the dashboard's layout is a chart; one entry of the layout is its version."""
+    return isinstance(part, dict) and part["type"] == "CHART"
