@@ -58,7 +58,7 @@ def build_defs(
     if with_erp is None:
         with_erp = "erp" in overrides or settings.load_settings().erp_source is not None
     database = overrides.pop("database", Database())
-    assert isinstance(database, Database)  # noqa: S101  # every other resource may be anything with its methods
+    assert isinstance(database, Database)  # every other resource may be anything with its methods
     resources: dict[str, object] = {
         "database": database,
         "archive": Archive(),

@@ -151,7 +151,7 @@ def _start_keeper(pgdata: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-    subprocess.Popen(  # noqa: S603
+    subprocess.Popen(
         [sys.executable, "-m", "whatsapp_pipeline.embedded_keeper", str(pgdata)],
         start_new_session=True,
         stdin=subprocess.DEVNULL,

@@ -51,7 +51,7 @@ class _ListeningServer(PostgresServer):
                 folder.chmod(0o777)  # the server runs as another user then, as in the package
             options = f"-h {LOOPBACK} -p {self._port} -k {folder}"
             command = [str(POSTGRES_BIN_PATH / "pg_ctl"), "-D", str(self.pgdata), "-w", "-o", options]
-            subprocess.run(  # noqa: S603  # the package's own program
+            subprocess.run(
                 [*command, "-l", str(self.log), "start"],
                 check=True,
                 timeout=10,

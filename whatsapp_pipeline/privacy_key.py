@@ -36,7 +36,7 @@ def find_or_make() -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_new(path, secrets.token_hex(32))
     made = find_key()
-    assert made is not None  # noqa: S101  # written above, by this process or by another at the same moment
+    assert made is not None  # written above, by this process or by another at the same moment
     return made
 
 

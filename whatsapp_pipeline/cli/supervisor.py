@@ -185,7 +185,7 @@ class Supervisor:
         if service.ready is not None:
             service.ready.unlink(missing_ok=True)
         # A session of its own: Ctrl-C reaches this process first, and its whole family can be ended.
-        running.process = subprocess.Popen(  # noqa: S603  # a command of ours
+        running.process = subprocess.Popen(
             list(service.command),
             cwd=service.folder,
             env=self._environment,
@@ -266,7 +266,7 @@ class Supervisor:
             os.close(self._keeper_input)
         reads, self._keeper_input = os.pipe()
         command = list(self._keeper.service.command)
-        self._keeper.process = subprocess.Popen(  # noqa: S603  # a command of ours
+        self._keeper.process = subprocess.Popen(
             command, stdin=reads, start_new_session=True, pass_fds=self._inherited
         )
         os.close(reads)

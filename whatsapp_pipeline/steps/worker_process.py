@@ -39,7 +39,7 @@ class WorkerProcess:
             self.stop()  # closes the pipes of a process that was killed
         if self._process is None:
             self._process = self._start()
-        assert self._process.stdin is not None  # noqa: S101  # a pipe, see _start
+        assert self._process.stdin is not None  # a pipe, see _start
         try:
             pickle.dump(request, self._process.stdin, pickle.HIGHEST_PROTOCOL)
             self._process.stdin.flush()
@@ -49,7 +49,8 @@ class WorkerProcess:
 
     def receive(self) -> Any:  # noqa: ANN401  # the caller knows the type of its request
         """Wait for the answer to the request that was sent; raises WorkerLostError."""
-        assert self._process is not None and self._process.stdout is not None  # noqa: S101, PT018  # after send
+        assert self._process is not None  # after send
+        assert self._process.stdout is not None
         try:
             return pickle.load(self._process.stdout)  # noqa: S301  # written by the child of this process
         except (OSError, EOFError, pickle.UnpicklingError) as error:
@@ -65,7 +66,7 @@ class WorkerProcess:
             atexit.unregister(self.stop)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(  # noqa: S603  # a module of this package, no shell
+        process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -89,7 +89,7 @@ def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
         _refuse_other_schema(conn)
         _refuse_early_schema(conn, directory)
         _refuse_changed_files(conn, directory)
-    result = subprocess.run(  # noqa: S603  # a fixed program, no shell
+    result = subprocess.run(
         [
             _dbmate(),
             "--migrations-dir",

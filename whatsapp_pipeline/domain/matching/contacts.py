@@ -331,7 +331,7 @@ def _near(chat: ChatToLink, owned: OwnedDevice) -> bool:
 
 def _name_tier(evidence: Evidence) -> _Reasons:
     """Return the name model's candidates with reasons that add up to the log odds of its posteriors."""
-    assert evidence.name is not None  # noqa: S101  # the caller checked
+    assert evidence.name is not None  # the caller checked
     listed = evidence.name.candidates
     rest = max(1.0 - math.fsum(posterior for _, posterior, _ in listed), 1e-6)
     reasons: _Reasons = {}

@@ -285,7 +285,7 @@ def _orders(
 
 
 def _session(tables: Tables, chat: ChatToLink, decision: LinkDecision) -> SessionToLink:
-    assert chat.first_day is not None  # noqa: S101  # the caller passes only such chats
+    assert chat.first_day is not None  # the caller passes only such chats
     is_known = decision.candidates and decision.status in ("linked", "proposed")
     contact = decision.candidates[0].id_contato if is_known else None
     session = SessionToLink(

@@ -149,7 +149,7 @@ class Pattern(NamedTuple):
     def _match_after_gap(self, forms: list[str], at: int) -> int | None:
         """Match the common pattern `first ... last`, with no call for each word of the gap."""
         last = self.elements[2]
-        assert last is not None  # noqa: S101  # parse_pattern refuses it
+        assert last is not None  # parse_pattern refuses it
         exact, stems = last
         for start in range(at, min(at + _GAP_WORDS + 1, len(forms))):
             form = forms[start]
@@ -192,7 +192,7 @@ class Matcher:
         self._stems: dict[str, list[Pattern]] = {}
         for pattern in patterns:
             first = pattern.elements[0]
-            assert first is not None  # noqa: S101  # parse_pattern refuses it
+            assert first is not None  # parse_pattern refuses it
             for word in first.exact:
                 self._exact.setdefault(word, []).append(pattern)
             for stem in first.stems:

@@ -129,7 +129,7 @@ class _Reading:
         parts, self._waiting, self._size = self._waiting, [], 0
         rows = rows_together(list(_rows(parts)))
         del parts  # the text is in the rows
-        assert self._zone is not None, "a source came before its rows"  # noqa: S101
+        assert self._zone is not None, "a source came before its rows"
         frame = messages_of(rows, self._journal, self._zone, identities=self._identities)
         return self._journal.window(frame)
 

@@ -205,7 +205,7 @@ def _add_chats(
     options: ScanOptions,
     archive_order: str | None,
 ) -> None:
-    assert scan.content_hash is not None  # noqa: S101  # the caller has set it
+    assert scan.content_hash is not None  # the caller has set it
     blank = _blank_row(job)._replace(
         content_hash=scan.content_hash,
         indexed_hash=options.hash_of(scan.content_hash, job.file.path, job.remembered, archive_order),

@@ -40,7 +40,7 @@ def first_month_kept(months: int | None, today: date) -> str | None:
 def delete_old(conn: Connection, months: int, *, today: date, log: logging.Logger) -> RetentionReport:
     """Delete the chats of months before the oldest to keep, with their messages, and record it."""
     first = first_month_kept(months, today)
-    assert first is not None  # noqa: S101  # not None, because `months` is a number
+    assert first is not None  # not None, because `months` is a number
     with conn.transaction():
         deleted = privacy.delete_months_before(conn, first)
         if deleted:

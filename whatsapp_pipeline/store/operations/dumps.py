@@ -93,8 +93,8 @@ def load_dump(url: str, programs: Programs, source: Path, *, clean: bool) -> Non
     with connect(url) as conn:
         major = conn.info.server_version // 10000
     with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader,  # noqa: S603
-        subprocess.Popen(  # noqa: S603
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader,
+        subprocess.Popen(
             psql,
             env=environment(url),
             stdin=subprocess.PIPE,
@@ -102,8 +102,10 @@ def load_dump(url: str, programs: Programs, source: Path, *, clean: bool) -> Non
             stderr=subprocess.PIPE,
         ) as writer,
     ):
-        assert reader.stdout is not None and reader.stderr is not None  # noqa: S101, PT018  # piped above
-        assert writer.stdin is not None and writer.stderr is not None  # noqa: S101, PT018
+        assert reader.stdout is not None  # piped above, as the others
+        assert reader.stderr is not None
+        assert writer.stdin is not None
+        assert writer.stderr is not None
         with contextlib.suppress(BrokenPipeError):  # psql stopped early; its error message follows
             _pass_on(reader.stdout, writer.stdin, major)
         with contextlib.suppress(BrokenPipeError):
@@ -155,7 +157,7 @@ def count_differences(expected: Mapping[str, int], found: Mapping[str, int]) -> 
 
 
 def _run(command: list[str], url: str | None, failed: str) -> str:
-    result = subprocess.run(  # noqa: S603  # PostgreSQL's own programs, no shell
+    result = subprocess.run(
         command, env=environment(url) if url else None, capture_output=True, text=True, check=False
     )
     if result.returncode != 0:

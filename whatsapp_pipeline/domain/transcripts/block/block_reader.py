@@ -150,7 +150,7 @@ class BlockReader:
 
     @property
     def _open_chat(self) -> Chat:
-        assert self._chat is not None, "a part begins inside a chat"  # noqa: S101
+        assert self._chat is not None, "a part begins inside a chat"
         return self._chat
 
     def _note(self, line: int, kind: str, severity: Severity, detail: str) -> None:
