@@ -22,9 +22,11 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from whatsapp_pipeline.archive.local_files import leads_out, open_regular
-from whatsapp_pipeline.archive.sources import member_refusal
+from whatsapp_pipeline.archive.sources import UnreadableFileError, member_refusal
+from whatsapp_pipeline.errors import PipelineError
 
 _CHUNK = 1 << 18
+_PATIENCE_SECONDS = 5.0  # that a person waits for an object store
 _PLAIN_NAME = re.compile(r"[^/\\:\x00-\x1f\x7f]{1,255}")
 
 
@@ -85,7 +87,14 @@ class AttachmentFiles:
                     found = self._open_member(opened, full, name)
                 else:
                     found = self._open_raw(opened, _beside(full, name))
-            except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+            except (
+                OSError,
+                PipelineError,
+                UnreadableFileError,
+                zipfile.BadZipFile,
+                NotImplementedError,
+                RuntimeError,
+            ):
                 return None
             if found is None:
                 return None
@@ -100,11 +109,13 @@ class AttachmentFiles:
         if self._is_local:
             stream: BinaryIO = opened.enter_context(_open_local(self._root, full))
             return stream, os.fstat(stream.fileno()).st_size
-        from upath import UPath
+        from whatsapp_pipeline.archive.object_store import ObjectStore, open_store
 
-        path = UPath(full)
-        stream = opened.enter_context(path.fs.open(path.path, "rb"))
-        return stream, int(path.stat().st_size)
+        store = ObjectStore(open_store(self._root), patience=_PATIENCE_SECONDS)
+        stream = opened.enter_context(store.open(open_store(full).path))
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        return stream, size
 
     def _open_member(self, opened: ExitStack, full: str, name: str) -> tuple[BinaryIO, int] | None:
         packed = opened.enter_context(zipfile.ZipFile(self._open_raw(opened, full)[0]))

@@ -3,24 +3,27 @@
 A file belongs to the month of its folder (`YYYY/MM/`, at any depth below). Outside such folders the date in
 its name decides, otherwise the date of its first message. Paths are relative to the root and use `/`.
 
-What belongs here: listing and opening files. What does not belong here: what is inside a file (sources.py).
+What belongs here: listing and opening files. What does not belong here: what is inside a file (sources.py),
+and the requests to an object store (object_store.py).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 from upath import UPath
 
 from whatsapp_pipeline.archive.local_files import leads_out, open_regular
+from whatsapp_pipeline.archive.object_store import ObjectStore, open_store
 from whatsapp_pipeline.archive.peek import first_message_month
 from whatsapp_pipeline.archive.sources import ChatSource, UnreadableFileError, open_source
 from whatsapp_pipeline.domain.titles import parse_file_name
@@ -37,6 +40,10 @@ _YEAR = re.compile(r"[12]\d{3}")
 _MONTH = re.compile(r"0[1-9]|1[0-2]")
 _MOST_LOOKED_AT = 200  # the most files read to find the order of day and month near a month
 _CHAT_SUFFIXES = (".txt", ".zip")
+# Entries of an object store's listings that are kept, some 300 bytes each; a larger archive is listed again.
+_MOST_KEPT = 100_000
+# Bytes of text that are scanned in the time that the requests for one object take the processor.
+_REQUEST_BYTES = 16 << 10
 
 
 class ArchiveFile(NamedTuple):
@@ -73,14 +80,22 @@ def _empty_listing() -> MonthListing:
 
 
 class ChatArchive:
-    """The chat files under `root`, which is a folder or any URL that fsspec knows (`s3://…`, `memory://…`)."""
+    """The chat files under `root`, which is a folder or any URL that fsspec knows (`s3://…`, `memory://…`).
+
+    One object lists each folder of an object store once, as a run needs it. Open another to see new files.
+    """
 
     def __init__(self, root: str) -> None:
-        self.root = UPath(root).absolute()
-        self._fs: Any = self.root.fs
+        path = UPath(root)
         # Local files are opened without fsspec, because fsspec takes longer than reading a median chat.
-        self._is_local = self._fs.protocol in ("file", ("file", "local"))
+        self._is_local = path.protocol in ("", "file", "local")
+        self.root = path.absolute() if self._is_local else open_store(root)
+        self._fs: Any = self.root.fs
         self._base = self.root.path.rstrip("/")
+        self._store = None if self._is_local else ObjectStore(self.root)
+        self._kept: dict[tuple[str, bool], dict[str, dict[str, Any]]] = {}
+        self.opening = uuid4().hex
+        """Identifies this object, so that another process knows when it has to list the files again."""
         self._peeked: dict[tuple[str, int, datetime], str | None] = {}
         self._orders: dict[str, DateOrder | None] = {}  # by month
         self._file_orders: dict[str, DateOrder | None] = {}  # by the path of a file
@@ -95,11 +110,17 @@ class ChatArchive:
         """True if another process can read the same files."""
         return "memory" not in str(self.root.protocol)
 
+    @property
+    def request_bytes(self) -> int:
+        """Bytes of text that are scanned in the time that opening one more file takes the processor."""
+        return 0 if self._is_local else _REQUEST_BYTES
+
     def months(self) -> list[str]:
         """Return the months that have files, sorted, as `YYYY-MM`.
 
         Raises PipelineError when the archive does not exist.
         """
+        self._peek(self.outside())
         found = {f"{year}-{month}" for year, month, _ in self._month_folders()}
         found.update(month for file in self.outside() if (month := self.month_of(file)) is not None)
         return sorted(found)
@@ -112,7 +133,9 @@ class ChatArchive:
         if not self._leads_out(folder):
             for path, info in self._find(folder):
                 self._sort_in(listing, path, info, month)
-        listing.files.extend(file for file in self.outside() if self.month_of(file) == month)
+        outside = self.outside()
+        self._peek(outside)
+        listing.files.extend(file for file in outside if self.month_of(file) == month)
         listing.files.sort()
         return listing
 
@@ -145,14 +168,26 @@ class ChatArchive:
         named = parse_file_name(file.name)
         if named is not None:
             return f"{named.time:%Y-%m}"
-        key = (file.path, file.size, file.modified_at)
-        if key not in self._peeked:
-            try:
-                with self.open(file.path) as source:
-                    self._peeked[key] = first_message_month(source)
-            except UnreadableFileError:
-                self._peeked[key] = None
-        return self._peeked[key]
+        self._peek([file])
+        return self._peeked[file.path, file.size, file.modified_at]
+
+    def _peek(self, files: Sequence[ArchiveFile]) -> None:
+        """Read the first message of the files whose folder and name give no month, once for each."""
+        unknown = [
+            file
+            for file in files
+            if (file.path, file.size, file.modified_at) not in self._peeked
+            and file.folder_month is None
+            and parse_file_name(file.name) is None
+        ]
+        with self.opening_ahead([file.path for file in unknown]) as open_file:
+            for file in unknown:
+                try:
+                    with open_file(file.path) as source:
+                        month = first_message_month(source)
+                except UnreadableFileError:
+                    month = None
+                self._peeked[file.path, file.size, file.modified_at] = month
 
     def date_order_near(self, path: str) -> DateOrder | None:
         """Return the order of day and month in the native exports nearest to a file; None if they disagree.
@@ -173,44 +208,80 @@ class ChatArchive:
         for _, ring in groupby(months, key=lambda other: _months_between(month, other)):
             files = [file for other in ring for file in self.listing(other).files]
             files.sort(key=lambda file: parse_file_name(file.name) is not None)
-            yield [self._date_order_of(file.path) for file in files[:left]]
+            yield self._date_orders_of([file.path for file in files[:left]])
             left -= len(files)
             if left <= 0:
                 return
 
-    def _date_order_of(self, path: str) -> DateOrder | None:
-        if path not in self._file_orders:
-            try:
-                with self.open(path) as source:
-                    order = common_order(date_order_of(head) for head in source.heads(HEAD_BYTES))
-            except UnreadableFileError:
-                order = None
-            self._file_orders[path] = order
-        return self._file_orders[path]
+    def _date_orders_of(self, paths: Sequence[str]) -> list[DateOrder | None]:
+        unknown = [path for path in paths if path not in self._file_orders]
+        with self.opening_ahead(unknown) as open_file:
+            for path in unknown:
+                try:
+                    with open_file(path) as source:
+                        order = common_order(date_order_of(head) for head in source.heads(HEAD_BYTES))
+                except UnreadableFileError:
+                    order = None
+                self._file_orders[path] = order
+        return [self._file_orders[path] for path in paths]
 
     def exists(self, path: str) -> bool:
         """Return whether a file still exists."""
-        return bool(self._fs.exists(f"{self._base}/{path}"))
+        full = f"{self._base}/{path}"
+        return self._store.exists(full) if self._store else bool(self._fs.exists(full))
 
     def open(self, path: str) -> AbstractContextManager[ChatSource]:
         """Open the transcripts of a file; sources.open_source lists the errors."""
-        return open_source(path.rsplit("/", 1)[-1], self._opener(path))
-
-    def _opener(self, path: str) -> Callable[[], BinaryIO]:
         full = f"{self._base}/{path}"
-        if self._is_local:
-            opener = partial(open_regular, self._base)
-            return lambda: open(full, "rb", opener=opener)  # joining Paths takes a fourth of the time
-        return lambda: self._fs.open(full, "rb")
+        if self._store:
+            return open_source(path.rsplit("/", 1)[-1], partial(self._store.open, full))
+        opener = partial(open_regular, self._base)
+        # Joining Paths takes a fourth of the time.
+        return open_source(path.rsplit("/", 1)[-1], lambda: open(full, "rb", opener=opener))
+
+    @contextmanager
+    def opening_ahead(
+        self, paths: Sequence[str]
+    ) -> Iterator[Callable[[str], AbstractContextManager[ChatSource]]]:
+        """Yield an `open` for `paths`, to be called in their order.
+
+        The next objects of a store are fetched while the caller reads one.
+        """
+        if self._store is None:
+            yield self.open
+            return
+        with self._store.fetching([f"{self._base}/{path}" for path in paths]) as fetcher:
+
+            def open_fetched(path: str) -> AbstractContextManager[ChatSource]:
+                return open_source(path.rsplit("/", 1)[-1], partial(fetcher.open, f"{self._base}/{path}"))
+
+            yield open_fetched
 
     def _entries(self, folder: str) -> list[dict[str, Any]]:
         try:
-            entries: list[dict[str, Any]] = self._fs.ls(folder, detail=True)
+            return list(self._listed(folder, is_deep=False).values())
         except (FileNotFoundError, NotADirectoryError):
             raise PipelineError(
                 f"there is no chat archive at {self.root}; give --archive or set CHAT_ARCHIVE"
             ) from None
-        return entries
+
+    def _listed(self, folder: str, *, is_deep: bool) -> dict[str, dict[str, Any]]:
+        """Return what is in a folder, or every file below it, by path."""
+        if self._store is None:
+            if is_deep:
+                found: dict[str, dict[str, Any]] = self._fs.find(folder, detail=True, withdirs=False)
+                return found
+            return {entry["name"]: entry for entry in self._fs.ls(folder, detail=True)}
+        key = (folder.rstrip("/"), is_deep)
+        if key in self._kept:
+            return self._kept[key]
+        if is_deep:
+            listed = self._store.below(folder)
+        else:
+            listed = {entry["name"]: entry for entry in self._store.entries(folder)}
+        if sum(map(len, self._kept.values())) + len(listed) <= _MOST_KEPT:
+            self._kept[key] = listed
+        return listed
 
     def _month_folders(self) -> Iterator[tuple[str, str, str]]:
         """Yield (year, month, folder) of each `YYYY/MM` folder."""
@@ -226,8 +297,7 @@ class ChatArchive:
 
     def _find(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every file below a folder with its details; nothing if the folder does not exist."""
-        found: dict[str, dict[str, Any]] = self._fs.find(folder, detail=True, withdirs=False)
-        yield from found.items()
+        yield from self._listed(folder, is_deep=True).items()
 
     def _sort_in(self, listing: MonthListing, full: str, info: dict[str, Any], month: str | None) -> None:
         path = full.removeprefix(self._base).lstrip("/")

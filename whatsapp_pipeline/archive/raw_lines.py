@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 
 from whatsapp_pipeline.archive.local_files import leads_out, open_regular
 from whatsapp_pipeline.archive.sources import UnreadableFileError, open_source
+from whatsapp_pipeline.errors import PipelineError
 
 _LONGEST = 2000  # characters of a line; the rest is passed over
 _FURTHEST = 2_000_000  # lines that are read to get to the last one
+_PATIENCE_SECONDS = 5.0  # that a person waits for an object store
 
 
 def lines_near(
@@ -42,7 +44,7 @@ def lines_near(
                         if abs(number - line) <= context:
                             found.append((number, text))
                 break
-    except (UnreadableFileError, OSError):
+    except (UnreadableFileError, PipelineError, OSError):
         return {}
     return {line: found for line, found in wanted.items() if found}
 
@@ -68,8 +70,8 @@ def _open_raw(root: str, path: str) -> BinaryIO:
         if leads_out(folder, full):
             raise OSError("the path leads out of the archive")
         return open(full, "rb", opener=partial(open_regular, folder))
-    from upath import UPath
+    from whatsapp_pipeline.archive.object_store import ObjectStore, open_store
 
-    found = UPath(f"{root.rstrip('/')}/{path}")
-    opened: BinaryIO = found.fs.open(found.path, "rb")
-    return opened
+    return ObjectStore(open_store(root), patience=_PATIENCE_SECONDS).open(
+        open_store(f"{root.rstrip('/')}/{path}").path
+    )

@@ -228,21 +228,22 @@ class _Run:
 
     def _sources(self) -> Generator[Source]:
         """Yield the transcripts of the files, opened one after the other."""
-        for file in self._files:
-            self._in_hand = file
-            request = self._requests[file]
-            order = ArchiveOrder(self._archive, request.path)
-            try:
-                with self._archive.open(request.path) as source:
-                    for member, stream in source.streams():
-                        name = read_chat_name(request.path, member.path)
-                        self._transcripts.append((file, name))
-                        yield Source(stream, parse_options(self._reading, request, name, order))
-                    content_hash = source.content_hash()
-                    self._read[file] = ReadFile(file, content_hash, source.findings, order.answer)
-            except UnreadableFileError as error:
-                self._failed[file] = error
-            self._passed = file + 1
+        with self._archive.opening_ahead([self._requests[file].path for file in self._files]) as open_file:
+            for file in self._files:
+                self._in_hand = file
+                request = self._requests[file]
+                order = ArchiveOrder(self._archive, request.path)
+                try:
+                    with open_file(request.path) as source:
+                        for member, stream in source.streams():
+                            name = read_chat_name(request.path, member.path)
+                            self._transcripts.append((file, name))
+                            yield Source(stream, parse_options(self._reading, request, name, order))
+                        content_hash = source.content_hash()
+                        self._read[file] = ReadFile(file, content_hash, source.findings, order.answer)
+                except UnreadableFileError as error:
+                    self._failed[file] = error
+                self._passed = file + 1
 
     def _take(self, window: Window) -> FileWindow:
         """Set the numbers of the window's chats, and record the files whose streams failed."""
@@ -297,7 +298,7 @@ def _unreadable(error: Exception) -> UnreadableFileError:
     """
     if isinstance(error, UnreadableFileError):
         return error
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError | PipelineError):  # no fault of the file, such as a store that is away
         raise error
     place = traceback.extract_tb(error.__traceback__)[-1]
     return UnreadableFileError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.domain.gc_disabled import gc_disabled
@@ -30,7 +30,8 @@ def scan_spread(
     archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions, *, workers: int
 ) -> Iterator[Scans]:
     """Yield the scans of `jobs`, in order; `workers` 0 uses every core if there is enough text."""
-    wanted = workers or (_cores() if sum(job.file.size for job in jobs) >= _SPREAD_BYTES else 1)
+    work = sum(job.file.size + archive.request_bytes for job in jobs)
+    wanted = workers or (_cores() if work >= _SPREAD_BYTES else 1)
     if wanted == 1 or not archive.is_shared:
         yield from scan_files(archive, jobs, options)
         return
@@ -124,7 +125,8 @@ class _Spread:
                     self._changed.wait()
             try:
                 with worker.lock:
-                    worker.send((self._archive.url, self._options, list(self._chunks[number])))
+                    archive = self._archive
+                    worker.send((archive.url, archive.opening, self._options, self._chunks[number]))
                     scans = worker.receive()
             except WorkerLostError:
                 scans = self._scan_here(number)
@@ -137,16 +139,17 @@ def _worker(number: int) -> WorkerProcess:
     return WorkerProcess("whatsapp_pipeline.steps.chats.scan_pool")
 
 
-@cache
-def _archive(url: str) -> ChatArchive:
+@lru_cache(maxsize=1)
+def _archive(url: str, _opening: str) -> ChatArchive:
+    """Return the archive that the parent has opened; a later opening sees new files."""
     return ChatArchive(url)
 
 
-def _scan(request: tuple[str, ScanOptions, list[ScanJob]]) -> list[Scans]:
+def _scan(request: tuple[str, str, ScanOptions, Sequence[ScanJob]]) -> list[Scans]:
     """Answer a request of the parent process."""
-    url, options, jobs = request
+    url, opening, options, jobs = request
     with gc_disabled():
-        return list(scan_files(_archive(url), jobs, options))
+        return list(scan_files(_archive(url, opening), jobs, options))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Indexing and loading an archive in an object store whose requests take their time."""

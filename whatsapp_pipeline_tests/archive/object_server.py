@@ -1,0 +1,126 @@
+"""A real object store for tests and benches: SeaweedFS, which speaks S3, as one process on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+KEY, SECRET = "tester", "a-secret-of-the-tests"
+BUCKET = "archive"
+_START_SECONDS = 90
+
+
+def weed() -> str | None:
+    """Return the path of SeaweedFS's program; None if it or s3fs is not installed."""
+    if find_spec("s3fs") is None:
+        return None
+    beside = Path(sys.executable).with_name("weed")
+    return str(beside) if beside.exists() else shutil.which("weed")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectServer:
+    """A running store with one bucket."""
+
+    port: int
+    fs: Any
+
+    def upload(self, root: Path, prefix: str) -> None:
+        """Put every file below a folder into the bucket."""
+        files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+
+        def put(path: Path) -> None:
+            self.put(f"{prefix}/{path.relative_to(root).as_posix()}", path.read_bytes())
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(put, files))
+
+    def put(self, key: str, content: bytes) -> None:
+        """Write one object."""
+        self.fs.pipe_file(f"{BUCKET}/{key}", content)
+
+    def delete(self, key: str) -> None:
+        """Delete one object."""
+        self.fs.rm_file(f"{BUCKET}/{key}")
+
+
+def environment(port: int) -> Mapping[str, str]:
+    """Return the variables with which s3:// means the store behind a port of this machine."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+@contextmanager
+def object_server(folder: Path) -> Iterator[ObjectServer]:
+    """Run SeaweedFS with its data in `folder`, and make the bucket."""
+    import s3fs
+
+    program = weed()
+    assert program is not None, "SeaweedFS is not installed; run `make setup-dev`"
+    ports = _free_ports(8)
+    users = {"name": "tester", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [users]}))
+    data = folder / "data"
+    data.mkdir()
+    names = ("master.port", "volume.port", "filer.port", "s3.port")
+    options = [f"-{name}={ports[at]}" for at, name in enumerate(names)]
+    options += [f"-{name}.grpc={ports[4 + at]}" for at, name in enumerate(names)]
+    command = [program, "-logtostderr=true", "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+    command += [*options, "-s3", f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    command += ["-master.telemetry=false", "-volume.max=3", "-master.volumeSizeLimitMB=256"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "HOME": str(folder)})
+    try:
+        _await_answer(ports[3], process, folder / "log")
+        fs = s3fs.S3FileSystem(
+            key=KEY,
+            secret=SECRET,
+            endpoint_url=f"http://127.0.0.1:{ports[3]}",
+            use_listings_cache=False,
+            skip_instance_cache=True,
+            config_kwargs={"max_pool_connections": 32},
+        )
+        fs.mkdir(BUCKET)
+        yield ObjectServer(ports[3], fs)
+    finally:
+        process.kill()  # it takes 15 seconds to stop on its own, and its data are thrown away
+        process.wait()
+
+
+def _await_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
+        except urllib.error.HTTPError:
+            return  # it answers, and wants a signature
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"SeaweedFS did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
