@@ -38,7 +38,7 @@ _LONGEST_PAUSE = 5.0
 @contextmanager
 def ownership(directory: Path) -> Iterator[bool]:
     """Try to take the lock that allows draining this spool; yield whether it was taken."""
-    descriptor = os.open(directory / "drain.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(directory / spool.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,6 +59,8 @@ class DrainState:
     owner: bool = False
     offsets: dict[Path, int] = field(default_factory=dict)
     unreadable: dict[Path, str] = field(default_factory=dict)
+    lock_error: str | None = None
+    """Why the file of the drainer's lock cannot be opened."""
 
 
 class Drainer:
@@ -74,10 +76,15 @@ class Drainer:
     def run(self, stop: threading.Event) -> None:
         """Drain until `stop` is set. While the database fails, retry with growing pauses."""
         while not stop.is_set():
-            with ownership(self._directory) as mine:
-                self.state.owner = mine
-                if mine:
-                    self._run_as_owner(stop)
+            try:
+                self._move_strays()
+                with ownership(self._directory) as mine:
+                    self.state.owner, self.state.lock_error = mine, None
+                    if mine:
+                        self._run_as_owner(stop)
+            except OSError as error:  # of the lock's file: its owner or its disk may be wrong
+                self.state.lock_error = error.strerror or type(error).__name__
+                self._failed(error)
             stop.wait(1)
 
     def _run_as_owner(self, stop: threading.Event) -> None:

@@ -34,6 +34,8 @@ class HttpLimits:
     health_connections: int = 16
     """Further connections, which may ask for HEALTH_PATH only: it answers while all others are in use."""
     header_seconds: float = 10
+    header_bytes: int = 64 * 2**10
+    """Bytes of a request besides its body: the first line, headers, the framing of chunks, trailers."""
     body_seconds: float = 30
     held_bytes: int = 64 * 2**20
     """Bytes of bodies that are being received or wait for the disk, over all connections."""
@@ -48,6 +50,7 @@ class HttpLoad:
     held_bytes: int = 0
     too_many_connections: int = 0
     slow_headers: int = 0
+    large_headers: int = 0
     slow_bodies: int = 0
     too_many_bytes: int = 0
     _logged: set[str] = field(default_factory=set)
@@ -65,7 +68,7 @@ class HttpLoad:
 
     def refused(self) -> dict[str, int]:
         """Return how often each limit was hit, without the limits that were never hit."""
-        names = ("too_many_connections", "slow_headers", "slow_bodies", "too_many_bytes")
+        names = ("too_many_connections", "slow_headers", "large_headers", "slow_bodies", "too_many_bytes")
         return {name: count for name in names if (count := getattr(self, name))}
 
 
@@ -106,10 +109,12 @@ def held_bytes(load: HttpLoad, most: int) -> Iterator[HeldBytes]:
 
 # At run time uvicorn decides which of its two implementations this is.
 _HttpProtocol: Any = AutoHTTPProtocol
+# The other implementation has no such method, and limits the bytes of headers itself.
+_SHOWS_BODIES = hasattr(_HttpProtocol, "on_body")
 
 
 class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of type Any, as above
-    """uvicorn's HTTP protocol with a limit on connections and on the time that headers take.
+    """uvicorn's HTTP protocol with a limit on connections, and on the time and bytes that headers take.
 
     uvicorn makes one instance per connection; `limited_protocol` gives the class its limits.
     """
@@ -118,6 +123,8 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
     load: ClassVar[HttpLoad]
     app: ASGIApp
     _deadline: asyncio.TimerHandle | None = None
+    _header_bytes = 0
+    """Bytes of the request beyond its body. Each byte of the body allows another one, for chunks."""
     _is_extra = False
     """Whether the connection is beyond the limit and may only ask for HEALTH_PATH."""
 
@@ -138,9 +145,23 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
         """Set the deadline when another request begins; cancel it once its headers are complete."""
         if self._deadline is None and self._is_idle():
             self._await_headers()
+        self._header_bytes += len(data)
         super().data_received(data)
         if not self._is_idle():
             self._stop_waiting()
+        if _SHOWS_BODIES and self._header_bytes > self.limits.header_bytes:
+            self.load.hit("large_headers")
+            self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        """Count the bytes of another request."""
+        self._header_bytes = 0
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body out of the count."""
+        self._header_bytes -= 2 * len(body)
+        super().on_body(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the deadline."""

@@ -39,6 +39,7 @@ from whatsapp_pipeline.webhook.quarantine import Quarantine, quarantine_director
 from whatsapp_pipeline.webhook.records import MAX_BODY_BYTES
 from whatsapp_pipeline.webhook.signature import HEADER, is_signed
 from whatsapp_pipeline.webhook.spool import (
+    LOCK,
     STRAY,
     SpoolError,
     SpoolWriter,
@@ -313,4 +314,10 @@ def spool_problems(directory: Path, drainer: Drainer | None) -> list[str]:
         "segment(s) cannot be read; they hold accepted deliveries: correct the file permissions, "
         "do not delete them": sorted(drainer.state.unreadable) if drainer else [],
     }
-    return [f"{len(found)} {words}" for words, found in counted.items() if found]
+    problems = [f"{len(found)} {words}" for words, found in counted.items() if found]
+    if drainer and (reason := drainer.state.lock_error):
+        problems.append(
+            f"{LOCK} cannot be opened ({reason}), so accepted deliveries wait in the spool: "
+            "correct its owner and permissions"
+        )
+    return problems

@@ -29,9 +29,11 @@ SEGMENT_BYTES = 16 * 2**20
 SUFFIX = ".seg"
 STRAY = "stray"
 _UNBORN = ".new"
-_SEGMENT_NAME = re.compile(r"\d{20}-\d+\.seg", re.ASCII)
+# A time in nanoseconds. It must not reach its highest value, because the next segment has a higher one.
+_SEGMENT_NAME = re.compile(r"[01]\d{19}-\d+\.seg", re.ASCII)
 # The other names that belong in a spool's folder.
-_OWN = frozenset({STRAY, "corrupt", "quarantine", "drain.lock", "lost+found"})
+_OWN_FOLDERS = frozenset({STRAY, "corrupt", "quarantine", "lost+found"})
+LOCK = "drain.lock"
 _OWN_NAMES = re.compile(r"probe-\d+|\d{20}-\d+\.new|\..*", re.ASCII)
 _PROBE_BYTES = 64 * 1024
 
@@ -67,11 +69,13 @@ def move_strays(directory: Path) -> list[str]:
     moved = []
     for entry in _entries(directory):
         name = entry.name
-        is_ours = name in _OWN or _OWN_NAMES.fullmatch(name)
-        if is_ours or (_SEGMENT_NAME.fullmatch(name) and entry.is_file(follow_symlinks=False)):
+        if _is_ours(entry):
             continue
         aside = directory / STRAY
         with suppress(OSError):
+            if name == STRAY:  # a file in place of the folder, which moves there under another name
+                name = f"{STRAY}.file"
+                os.rename(aside, directory / name)
             aside.mkdir(exist_ok=True, mode=0o700)
             target, number = aside / name, 1
             while os.path.lexists(target):
@@ -79,6 +83,15 @@ def move_strays(directory: Path) -> list[str]:
             os.rename(directory / name, target)
             moved.append(name)
     return moved
+
+
+def _is_ours(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry of the spool's folder has a name and a type that the receiver makes."""
+    if entry.name in _OWN_FOLDERS:
+        return entry.is_dir(follow_symlinks=False)
+    if entry.name == LOCK or _SEGMENT_NAME.fullmatch(entry.name):
+        return entry.is_file(follow_symlinks=False)
+    return _OWN_NAMES.fullmatch(entry.name) is not None
 
 
 def _entries(directory: Path) -> list[os.DirEntry[str]]:

@@ -23,7 +23,7 @@ from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import from_mapping
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.webhook import quarantine, records, spool
-from whatsapp_pipeline.webhook.drainer import Drainer
+from whatsapp_pipeline.webhook.drainer import Drainer, damaged
 from whatsapp_pipeline.webhook.http_limits import HttpLimits, HttpLoad, limited_protocol
 from whatsapp_pipeline.webhook.receiver import (
     PATH,
@@ -281,6 +281,38 @@ def test_headers_that_trickle_end_the_connection(config: ReceiverConfig) -> None
         assert post(f"http://127.0.0.1:{port}", b"{}").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /health HTTP/1.1\r\nHost: x\r\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nX-Long: ",
+        b"GET /",
+        head(5)[:-2] + b"X-More: x\r\n",
+        b"POST "
+        + PATH.encode()
+        + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n",
+        b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;",
+    ],
+    ids=["many headers", "one long header", "address", "signed", "trailers", "extension of a chunk"],
+)
+def test_headers_without_end_end_the_connection(config: ReceiverConfig, start: bytes) -> None:
+    load = HttpLoad()
+    more = b"x" * 900 if start.endswith((b"GET /", b": ", b";")) else b"X-Name: " + b"x" * 900 + b"\r\n"
+    with limited(config, load) as port:
+        connection = begin(port, start)
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            for _ in range(20_000):
+                connection.sendall(more * 10)
+        assert is_closed(connection)
+        assert (load.large_headers, load.held_bytes) == (1, 0)
+        # A body in chunks, and headers of the usual length, are below the limit.
+        url = f"http://127.0.0.1:{port}"
+        chunks = (b"y" * 1000 for _ in range(1000))
+        answer = requests.post(url + PATH, data=chunks, headers={"x-long": "x" * 8000}, timeout=10)
+        assert answer.status_code == 200
+        assert requests.get(url + "/health", timeout=5).json()["limits_hit"] == {"large_headers": 1}
+
+
 def test_a_body_that_trickles_is_given_up(config: ReceiverConfig) -> None:
     load = HttpLoad()
     with limited(replace(config, limits=HttpLimits(body_seconds=0.3)), load) as port:
@@ -361,7 +393,7 @@ def test_of_what_nobody_signed_only_a_part_is_held(config: ReceiverConfig) -> No
     assert {len(body) for body in kept} == {config.limits.unsigned_bytes}
 
 
-@pytest.mark.parametrize("shape", ["file", "folder", "symlink", "pipe", "huge number"])
+@pytest.mark.parametrize("shape", ["file", "folder", "symlink", "pipe", "huge number", "highest number"])
 def test_a_stray_in_the_spool_is_moved_away_and_said_to_be(
     conn: Connection, database_url: str, config: ReceiverConfig, shape: str
 ) -> None:
@@ -378,7 +410,8 @@ def test_a_stray_in_the_spool_is_moved_away_and_said_to_be(
                 path.write_bytes(b"not a segment")
 
     config.spool_dir.mkdir(parents=True)
-    add_stray("99999999999999999999999-x.seg" if shape == "huge number" else "backup.seg")
+    names = {"huge number": "99999999999999999999999-x.seg", "highest number": f"{'9' * 20}-1.seg"}
+    add_stray(names.get(shape, "backup.seg"))
     with running(config, database_url) as base:
         assert post(base, b"one").status_code == 200
         add_stray("zzz.seg")  # while it runs
@@ -402,6 +435,46 @@ def test_a_stray_is_moved_away_while_the_database_is_down(config: ReceiverConfig
         problems = requests.get(base + "/health", timeout=5).json()["problems"]
     assert problems == ["1 stray file(s) in stray/: the receiver did not write them and moved them there"]
     assert spooled(config) == [b"one"]
+
+
+@pytest.mark.parametrize("name", ["stray", "corrupt", "quarantine", "drain.lock"])
+def test_a_stray_in_place_of_the_receivers_own_files_is_moved_away(
+    conn: Connection, database_url: str, config: ReceiverConfig, name: str
+) -> None:
+    config.spool_dir.mkdir(parents=True)
+    path = config.spool_dir / name
+    path.mkdir() if name == "drain.lock" else path.write_bytes(b"not the receiver's")
+    (config.spool_dir / "00000000000000000001-1.seg").write_bytes(b"damaged")
+    with running(config, database_url) as base:
+        assert post(base, b"one").status_code == 200
+        assert post(base, b"forged", secret="other").status_code == 200
+        wait_until(lambda: len(rows(conn, "SELECT FROM webhook_inbox")) == 1)
+        wait_until(lambda: len(requests.get(base + "/health", timeout=5).json().get("problems", ())) == 2)
+    assert len(spool.list_stray(config.spool_dir)) == 1
+    assert [path.name for path in damaged(config.spool_dir)] == ["00000000000000000001-1.seg"]
+    assert quarantine.count_bodies(quarantine.quarantine_directory(config.spool_dir)) == 1
+    clear(conn)
+
+
+def test_a_lock_of_another_user_holds_the_spool_and_health_says_so(
+    conn: Connection, database_url: str, config: ReceiverConfig
+) -> None:
+    with ordinary_user(conn) as folder:
+        config = replace(config, spool_dir=folder / "spool")
+        with running(config, None) as base:
+            assert post(base, b"waits").status_code == 200
+        lock = config.spool_dir / spool.LOCK
+        lock.touch()
+        lock.chmod(0)
+        with running(config, database_url) as base:
+            wait_until(lambda: "problems" in requests.get(base + "/health", timeout=5).json())
+            health = requests.get(base + "/health", timeout=5).json()
+            assert health["ok"]
+            assert health["problems"][0].startswith("drain.lock cannot be opened (Permission denied)")
+            lock.chmod(0o600)
+            wait_until(lambda: len(rows(conn, "SELECT FROM webhook_inbox")) == 1)
+            wait_until(lambda: "problems" not in requests.get(base + "/health", timeout=5).json())
+    clear(conn)
 
 
 def test_an_unreadable_segment_holds_up_no_other(
