@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from whatsapp_pipeline.store.chats.search_words import add_new_words
 from whatsapp_pipeline.store.connection import Connection
 
 _FILL = Path(__file__).with_name("rows.sql").read_text(encoding="utf-8")
@@ -18,4 +19,5 @@ def fill(conn: Connection, *, messages: int, customers: int) -> None:
     per_chat = max(1, round((messages - customers / 500 * 1000) / customers))
     statements = _FILL.replace(":customers", str(customers)).replace(":per_chat", str(per_chat))
     conn.execute(statements.encode())
+    add_new_words(conn)
     conn.execute("VACUUM ANALYZE")

@@ -3,7 +3,6 @@
     SELECT 'chat'::text AS source, m.id AS message_id, m.message_timestamp AS at, {score} AS score
       FROM chat_messages m
      WHERE m.search @@ %(query)s::tsquery AND m.message_text IS NOT NULL AND m.duplicate_of IS NULL
-       AND (%(recheck)s::text IS NULL
-            OR plain_text(left(m.message_text, 5000)) ~ %(recheck)s)
+       AND {recheck}
        AND m.id_chat_file NOT IN (SELECT id FROM chat_files WHERE duplicate_of IS NOT NULL)
        AND {conditions}

@@ -2,6 +2,5 @@
     SELECT 'webhook'::text AS source, w.message_id, w.local_time AS at, {score} AS score
       FROM conversation_contact_messages w
      WHERE w.search @@ %(query)s::tsquery AND w.text IS NOT NULL AND NOT w.in_archive
-       AND (%(recheck)s::text IS NULL
-            OR plain_text(left(w.text, 5000)) ~ %(recheck)s)
+       AND {recheck}
        AND {conditions}

@@ -1,5 +1,5 @@
 -- One page of messages that were found, with the name of their customer. The caller puts in how they are found
--- (search_in_scope.sql or search_everywhere.sql), their order, and the last hit of the page before.
+-- (search_in_scope.sql or search_located.sql), their order, and the last hit of the page before.
 WITH wanted AS (SELECT {query} AS query),
 found AS (
 {found}

@@ -29,14 +29,13 @@ from whatsapp_pipeline.store.chats.search import (
     MARK_START,
     MessageSearch,
     PageHit,
-    ParsedWords,
     SearchSort,
-    estimated_hits,
     find_messages,
     parse_words,
 )
 from whatsapp_pipeline.store.contacts.directory import (
     customer_names,
+    customers_and_orders,
     customers_like,
     order_by_id,
     orders_numbered,
@@ -179,8 +178,8 @@ class FoundPage(NamedTuple):
 
 def find_hits(page: Page, query: SearchWords) -> FoundPage | None:
     """Return one page of hits; None where too many messages hold the words."""
-    parsed = parse_words(page.conn, query.text if query.has_words else "")
-    if _is_too_common(page, query, parsed):
+    parsed = parse_words(page.conn, query.text if query.has_words else "", estimate=_needs_estimate(query))
+    if (parsed.estimate or 0) > _TOO_COMMON:
         return None
     hits = find_messages(page.conn, _message_search(query), parsed)
     if len(hits) <= _PAGE_SIZE:
@@ -295,22 +294,21 @@ def _people_and_orders(page: Page, query: SearchWords) -> tuple[list[object], li
         return [], []
     may_read = page.visitor.may("analyst")
     parts = phone_key_parts(query.words) if may_read else []
-    customers = customers_like(page.conn, query.words, parts, with_phones=may_read, limit=_LISTED + 1)
     number = query.words.strip().lstrip("#").strip()
     is_number = re.fullmatch(r"(?:os\s*:?\s*)?#?(\w{1,20})", number, re.IGNORECASE)
-    orders = (
-        orders_numbered(page.conn, is_number[1], with_device=may_read, limit=_LISTED)
-        if is_number and re.search(r"\d", number) and is_number[1].strip("0")
-        else []
+    if not (is_number and re.search(r"\d", number) and is_number[1].strip("0")):
+        customers = customers_like(page.conn, query.words, parts, with_phones=may_read, limit=_LISTED + 1)
+        return list(customers), []
+    customers, orders = customers_and_orders(
+        page.conn, query.words, parts, is_number[1], with_private=may_read, limit=_LISTED + 1
     )
-    return list(customers), [shown_order(order) for order in orders]
+    return list(customers), [shown_order(order) for order in orders[:_LISTED]]
 
 
-def _is_too_common(page: Page, query: SearchWords, parsed: ParsedWords) -> bool:
-    """Return whether too many messages hold the words to rank them quickly; the newest are found at once."""
-    if query.sort == "date" or query.is_narrow or (query.since is not None and query.until is not None):
-        return False
-    return estimated_hits(page.conn, parsed) > _TOO_COMMON
+def _needs_estimate(query: SearchWords) -> bool:
+    """Return whether the messages that hold the words may be too many to rank them quickly."""
+    is_in_a_period = query.since is not None and query.until is not None
+    return query.sort == "rank" and not query.is_narrow and not is_in_a_period
 
 
 def _message_search(query: SearchWords) -> MessageSearch:

@@ -131,27 +131,21 @@ class ParsedWords(NamedTuple):
     recheck: str | None
     unknown: list[str]
     """The words that no message holds as they are typed; others are found for them."""
+    estimate: int | None
+    """About how many messages hold the words, from the server's statistics, if the caller asked."""
 
 
-def parse_words(conn: Connection, words: str) -> ParsedWords:
-    """Return what words mean, for `estimated_hits` and `find_messages`."""
+def parse_words(conn: Connection, words: str, *, estimate: bool = False) -> ParsedWords:
+    """Return what words mean, for `find_messages`; with `estimate` also how many messages hold them."""
     row = conn.execute(
-        f"SELECT search_query(%(w)s)::text, search_recheck(%(w)s), ARRAY({UNKNOWN_WORDS})", {"w": words}
-    ).fetchone()
-    return ParsedWords(*row) if row else ParsedWords("", None, [])
-
-
-def estimated_hits(conn: Connection, parsed: ParsedWords) -> int:
-    """Return about how many messages hold the words, from the server's statistics; it reads no message."""
-    row = conn.execute(
-        """
-        EXPLAIN (FORMAT JSON)
-        SELECT FROM chat_messages WHERE search @@ %(query)s::tsquery
-        UNION ALL SELECT FROM conversation_messages WHERE search @@ %(query)s::tsquery
+        f"""
+        SELECT q.query::text, search_recheck(%(w)s), ARRAY({UNKNOWN_WORDS}),
+               CASE WHEN %(estimate)s THEN search_estimate(q.query) END
+          FROM (SELECT search_query(%(w)s) AS query OFFSET 0) q
         """,
-        {"query": parsed.query},
+        {"w": words, "estimate": estimate},
     ).fetchone()
-    return int(row[0][0]["Plan"]["Plan Rows"]) if row else 0
+    return ParsedWords(*row) if row else ParsedWords("", None, [], None)
 
 
 def find_messages(
@@ -164,7 +158,12 @@ def find_messages(
     parsed = parsed or parse_words(conn, search.words)
     has_words = bool(search.words)
     by_rank = search.sort == "rank" and has_words
-    found = _found_in_scope(search, by_rank) if search.is_scoped else _found_everywhere(search, by_rank)
+    values = _values(search, parsed)
+    if search.is_scoped:
+        found = _found_in_scope(search, by_rank)
+    else:
+        found = _filled("chats/search_located", columns=_COLUMNS)
+        values |= _found_everywhere(conn, search, parsed, by_rank)
     statement = _filled(
         "chats/search_page",
         query="%(query)s::tsquery" if has_words else "NULL::tsquery",
@@ -172,11 +171,8 @@ def find_messages(
         order=f"score DESC, {NEWEST_FIRST}" if by_rank else NEWEST_FIRST,
         after=_after(search, by_rank=by_rank),
     )
-    # A prepared statement could be planned once for all words and periods; only with the word itself does the
-    # server know whether the index over words or the one over times is the shorter way.
-    prepare = None if search.is_scoped else False
     with conn.cursor(row_factory=class_row(PageHit)) as cursor:
-        return cursor.execute(statement.encode(), _values(search, parsed), prepare=prepare).fetchall()
+        return cursor.execute(statement.encode(), values).fetchall()
 
 
 def _filled(name: str, **parts: str) -> str:
@@ -210,16 +206,21 @@ def _found_in_scope(search: MessageSearch, by_rank: bool) -> str:
     )
 
 
-def _found_everywhere(search: MessageSearch, by_rank: bool) -> str:
-    def matching(source: str, table: str, *, at: str, attachment: str) -> str:
-        conditions = _filters(
-            search, at=f"{table}.{at}", side=f"{table}.direction", attachment=f"{table}.{attachment}"
-        )
-        score = f"ts_rank({table}.search, (SELECT query FROM wanted))::float8" if by_rank else "0::float8"
-        return _filled(
-            f"chats/search_matching_{source}", score=score, conditions=" AND ".join(conditions or ["true"])
-        )
+# The text that a hit's words are compared with, by source.
+_TEXTS: dict[str, str] = {
+    "chats": "SELECT m.message_text AS text FROM chat_messages m WHERE m.id = found.message_id",
+    "live": "SELECT w.text FROM conversation_contact_messages w WHERE w.message_id = found.message_id",
+}
+# Most messages with the words fit. The planner expects one in 200 to fit a pattern, and would read all with a
+# common word instead of the newest. It expects one CASE in two to be true.
+_FITS = "CASE WHEN plain_text(left({text}, 5000)) ~ %(recheck)s THEN true ELSE false END"
 
+
+def _found_everywhere(
+    conn: Connection, search: MessageSearch, parsed: ParsedWords, by_rank: bool
+) -> dict[str, Any]:
+    """Find messages of all customers; return their sources, ids and scores for search_located.sql."""
+    order = "score DESC, at DESC" if by_rank else "at DESC"
     last = "(SELECT at FROM messages_all WHERE source = %(after_source)s AND message_id = %(after_id)s)"
     beyond, tied = "true", "false"
     if search.after is not None and by_rank:
@@ -227,15 +228,53 @@ def _found_everywhere(search: MessageSearch, by_rank: bool) -> str:
         tied = f"score = %(after_score)s AND at = {last}"
     elif search.after is not None:
         beyond, tied = f"at < {last}", f"at = {last}"
-    return _filled(
+
+    def matching(source: str, condition: str, order: str) -> str:
+        """Return the statement that finds the messages of a source that meet a condition, in an order.
+
+        Comparing a text with the pattern takes longer than ranking it. So hits are ranked first, and compared
+        in that order until a page is full. By time, the server may follow the index over times instead.
+        """
+        compares_last = by_rank and parsed.recheck is not None
+        text = "m.message_text" if source == "chats" else "w.text"
+        statement = _filled(
+            f"chats/search_matching_{source}",
+            score=f"ts_rank({text[0]}.search, (SELECT query FROM wanted))::float8"
+            if by_rank
+            else "0::float8",
+            conditions=" AND ".join(_filters_of(source, search) or ["true"]),
+            recheck="true" if compares_last or parsed.recheck is None else _FITS.replace("{text}", text),
+        )
+        statement = f"SELECT * FROM ({statement}) matching WHERE {condition}"
+        if not compares_last:
+            return statement
+        fits = _FITS.replace("{text}", f"({_TEXTS[source]})")
+        return f"SELECT * FROM ({statement} {order} OFFSET 0) found WHERE {fits}"
+
+    statement = _filled(
         "chats/search_everywhere",
-        chats=matching("chats", "m", at="message_timestamp", attachment="attachment_kind = %(attachment)s"),
-        live=matching("live", "w", at="local_time", attachment="type = %(attachment)s"),
-        beyond=beyond,
-        tied=tied,
-        order="score DESC, at DESC" if by_rank else "at DESC",
-        columns=_COLUMNS,
+        chats=matching("chats", beyond, f"ORDER BY {order}"),
+        live=matching("live", beyond, f"ORDER BY {order}"),
+        tied_chats=matching("chats", tied, ""),
+        tied_live=matching("live", tied, ""),
+        order=order,
     )
+    # A prepared statement could be planned once for all words and periods; only with the word itself does the
+    # server know whether the index over words or the one over times is the shorter way.
+    found = conn.execute(statement.encode(), _values(search, parsed), prepare=False).fetchall()
+    return {
+        "sources": [source for source, _, _ in found],
+        "ids": [number for _, number, _ in found],
+        "scores": [score for _, _, score in found],
+    }
+
+
+def _filters_of(source: str, search: MessageSearch) -> list[str]:
+    """Return the conditions of the filters on the messages of a source."""
+    if source == "chats":
+        attachment = "m.attachment_kind = %(attachment)s"
+        return _filters(search, at="m.message_timestamp", side="m.direction", attachment=attachment)
+    return _filters(search, at="w.local_time", side="w.direction", attachment="w.type = %(attachment)s")
 
 
 def _filters(search: MessageSearch, *, at: str, side: str, attachment: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg.rows import class_row
 
@@ -37,9 +37,18 @@ def customers_like(
         with_phones: Whether the level reads phones and trade names.
         limit: Maximum number of results; the latest conversation comes first.
     """
-    words = [word for word in name.split() if any(map(str.isalnum, word))]
-    if not words and not phone_parts:
+    statement, values = _customers(name, phone_parts, with_phones=with_phones, limit=limit)
+    if not statement:
         return []
+    with conn.cursor(row_factory=class_row(CustomerFound)) as cursor:
+        return cursor.execute(statement.encode(), values).fetchall()
+
+
+def _customers(
+    name: str, phone_parts: Sequence[str], *, with_phones: bool, limit: int
+) -> tuple[str, dict[str, object]]:
+    """Return the statement of `customers_like` and its values; '' where nothing is asked."""
+    words = [word for word in name.split() if any(map(str.isalnum, word))]
     fields = ("nome", "fantasia") if with_phones else ("nome",)
     by_name = " UNION ".join(
         f"SELECT id FROM contatos WHERE {_every_word(field, len(words))}" for field in fields
@@ -51,7 +60,7 @@ def customers_like(
         part for part, wanted in ((by_name, words), (by_phone, phone_parts)) if part and wanted
     )
     if not found:
-        return []
+        return "", {}
     shown = "c.fantasia::text, c.celular::text" if with_phones else "NULL AS fantasia, NULL AS celular"
     statement = f"""
         SELECT c.id, c.nome::text, {shown}, s.last_interaction_date::date AS last_at
@@ -61,8 +70,7 @@ def customers_like(
     """
     values: dict[str, object] = {"limit": limit, "phones": [f"%{part}%" for part in phone_parts]}
     values |= {f"word{place}": f"%{_literal(word)}%" for place, word in enumerate(words)}
-    with conn.cursor(row_factory=class_row(CustomerFound)) as cursor:
-        return cursor.execute(statement.encode(), values).fetchall()
+    return statement, values
 
 
 def customer_names(conn: Connection, ids: Sequence[int]) -> dict[int, str | None]:
@@ -98,13 +106,46 @@ def orders_numbered(
     conn: Connection, number: str, *, with_device: bool, limit: int = 20
 ) -> list[OrderListed]:
     """Return the orders with that number, newest first; leading zeros and a `#` before it do not count."""
-    return _orders(
-        conn,
-        "ltrim(o.numero_ordem_servico::text, '0') = %(value)s",
-        number.strip().lstrip("#").strip().lstrip("0"),
-        with_device=with_device,
-        limit=limit,
+    return _orders(conn, _NUMBERED, _bare(number), with_device=with_device, limit=limit)
+
+
+_NUMBERED = "ltrim(o.numero_ordem_servico::text, '0') = %(value)s"
+
+
+def _bare(number: str) -> str:
+    return number.strip().lstrip("#").strip().lstrip("0")
+
+
+def customers_and_orders(
+    conn: Connection, name: str, phone_parts: Sequence[str], number: str, *, with_private: bool, limit: int
+) -> tuple[list[CustomerFound], list[OrderListed]]:
+    """Return what `customers_like` and `orders_numbered` find, by one statement.
+
+    Args:
+        conn: A connection of the level that the page is for.
+        name: As for `customers_like`.
+        phone_parts: As for `customers_like`.
+        number: As for `orders_numbered`.
+        with_private: Whether the level reads phones, trade names and devices.
+        limit: Maximum number of customers, and of orders.
+    """
+    customers, values = _customers(name, phone_parts, with_phones=with_private, limit=limit)
+    orders = _orders_statement(_NUMBERED, with_device=with_private)
+    statement = f"""
+        SELECT (SELECT coalesce(jsonb_agg(c), '[]') FROM ({customers or "SELECT WHERE false"}) c),
+               (SELECT coalesce(jsonb_agg(o), '[]') FROM ({orders}) o)
+    """
+    row = conn.execute(statement.encode(), {**values, "value": _bare(number), "limit": limit}).fetchone()
+    found_customers, found_orders = row or ([], [])
+    return (
+        [CustomerFound(**_dated(found, "last_at")) for found in found_customers],
+        [OrderListed(**_dated(found, "data_emissao", "data_conclusao")) for found in found_orders],
     )
+
+
+def _dated(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return a JSON object with dates in the place of their text."""
+    return row | {name: date.fromisoformat(row[name]) for name in names if row[name] is not None}
 
 
 def order_by_id(conn: Connection, id_order: int, *, with_device: bool) -> OrderListed | None:
@@ -116,12 +157,16 @@ def order_by_id(conn: Connection, id_order: int, *, with_device: bool) -> OrderL
 def _orders(
     conn: Connection, condition: str, value: object, *, with_device: bool, limit: int
 ) -> list[OrderListed]:
+    statement = _orders_statement(condition, with_device=with_device)
+    with conn.cursor(row_factory=class_row(OrderListed)) as cursor:
+        return cursor.execute(statement.encode(), {"value": value, "limit": limit}).fetchall()
+
+
+def _orders_statement(condition: str, *, with_device: bool) -> str:
     device = "o.equipamento::text" if with_device else "NULL AS equipamento"
-    statement = f"""
+    return f"""
         SELECT o.id, o.numero_ordem_servico::text AS numero, o.situacao::text, {device}, o.data_emissao::date,
                o.data_conclusao::date, o.id_contato, c.nome::text
           FROM ordens_servico o LEFT JOIN contatos c ON c.id = o.id_contato
          WHERE {condition} ORDER BY o.data_emissao DESC NULLS LAST, o.id DESC LIMIT %(limit)s
     """
-    with conn.cursor(row_factory=class_row(OrderListed)) as cursor:
-        return cursor.execute(statement.encode(), {"value": value, "limit": limit}).fetchall()

@@ -31,6 +31,20 @@ def test_queries_as_people_type_them(conn: Connection, folder: str) -> None:
         ('"tela quebrada"', "a tela quebrada", "quebrada a tela"),
         ("retirada", "posso retirar hoje?", "estive fora"),
         ("mesa", "caiu da mesa", "mesmo assim"),
+        ("9 9999-00", "anote: 99999-0012", "anote: 99998-0012"),
+        ("041 99999-0012", "anote: 99999-0012", "anote: 041 99998-0012"),
+        ("(041) 99999-0012", "anote: 99999 0012", "anote: 041 99998-0012"),
+        ("041999990012", "anote: 41 9 9999-0012", "anote: 41 99998-0012"),
+        ("0xx41 99999-0012", "anote: 9999-0012", "anote: 0xx41 99998-0012"),
+        ("9  9999 - 0012", "anote: 99999-0012", "anote: 9 9998-0012"),
+        ("9999 0012", "anote: 41999990012", "anote: 9999"),
+        ("tela - bateria", "tela e bateria", "só a tela"),
+        ("08005550012", "ligue 08005550012", "ligue 41 95550-0012"),
+        (
+            "30001 30002 30003 30004 30005 30006 30007 30008 30009",
+            "30001 30002 30003 30004 30005 30006 30007 30008 30009",
+            "30001 30002 30003 30004 30005 30006 30007 30008",
+        ),
     ],
 )
 def test_spellings(conn: Connection, query: str, found: str, other: str) -> None:

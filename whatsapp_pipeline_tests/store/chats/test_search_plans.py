@@ -7,7 +7,8 @@ from datetime import datetime
 
 import pytest
 
-from whatsapp_pipeline.store.chats.search import MessageSearch, find_messages
+from whatsapp_pipeline.store.chats.search import MessageSearch, find_messages, parse_words
+from whatsapp_pipeline.store.chats.search_words import add_new_words
 from whatsapp_pipeline.store.connection import Connection, connect
 
 MESSAGES = 20_000
@@ -33,6 +34,9 @@ def filled(fresh_database_url: str) -> Iterator[Connection]:
             (MESSAGES,),
         )
         conn.execute("VACUUM ANALYZE chat_messages")
+        # As after a load: the words are known, so hits are compared with the word as it was typed.
+        add_new_words(conn)
+        assert parse_words(conn, "comum").recheck is not None
         yield conn
 
 
@@ -57,6 +61,36 @@ def test_the_newest_hits_of_a_common_word_end_the_search(
             assert len(hits) == 21
         assert _read_from(filled, "chat_messages_search_idx") == 0
         assert _read_from(filled, "chat_messages_timestamp_idx") < OFTEN * 100
+
+
+def test_ranked_hits_are_compared_until_a_page_is_full(filled: Connection) -> None:
+    """Each hit that is compared is looked up once, and one in 2,000 of all messages has the word `raro`."""
+    with filled.transaction():
+        assert len(find_messages(filled, MessageSearch("comum", limit=20))) == 21
+        # Some are looked up for the comparison and some again for the page.
+        assert _read_from(filled, "chat_messages_pkey") < 100
+
+
+def test_a_page_is_filled_although_most_hits_do_not_fit(filled: Connection) -> None:
+    """`casa` and `caso` have one stem; only the one that was typed may be shown."""
+    filled.execute(
+        "UPDATE chat_messages SET message_text = CASE WHEN ordinal % 800 = 0 THEN 'casa' ELSE 'caso' END"
+        " WHERE ordinal % 10 = 0"
+    )
+    filled.execute("INSERT INTO search_words (word) VALUES ('cas')")
+    seen: list[int] = []
+    after = None
+    while True:
+        hits = find_messages(filled, MessageSearch("casa", after=after, limit=9))
+        seen += [hit.message_id for hit in hits[:9]]
+        if len(hits) <= 9:
+            break
+        after = (hits[8].score, hits[8].source, hits[8].message_id)
+    rows = filled.execute(
+        "SELECT id FROM chat_messages WHERE message_text = 'casa' ORDER BY message_timestamp DESC"
+    )
+    assert seen == [row[0] for row in rows]
+    assert len(seen) == MESSAGES // 800
 
 
 def test_a_rare_word_is_found_by_the_index_over_words(filled: Connection) -> None:
