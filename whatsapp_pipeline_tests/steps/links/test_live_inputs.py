@@ -6,6 +6,7 @@ The conversations are stored and linked once. Each case makes its change, asks, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from string import Template
 from typing import Any
 
@@ -15,6 +16,7 @@ from whatsapp_pipeline.steps.links.link_rules import rules_hash
 from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import live_links as store
+from whatsapp_pipeline.store.links.contact_links import StagedChat
 from whatsapp_pipeline_tests.webhook.deliveries import LOG, clear, delivery, rows, take, text
 
 # Who writes: the number, and the name in the profile.
@@ -351,6 +353,92 @@ def test_who_is_due_is_locked_and_who_is_locked_is_left_out(linked: Connection, 
         with linked.transaction(force_rollback=True):
             assert _due(linked, "other rules") == ALL - {"bia"}
             assert _due_orders(linked) == ALL - {"bia"} | {"eva"}
+
+
+def test_a_conversation_is_staged_with_all_that_linking_asks_of_a_chat(linked: Connection) -> None:
+    with linked.transaction(force_rollback=True):
+        ids = {who: number for number, who in _who(linked).items()}
+        for value, key, replaced in (
+            ("5541988880199", "4188880199", "now()"),
+            ("554188880101", "4188880101", "NULL"),
+            ("5541988880155", "4188880155", "NULL"),
+            ("BR.1", None, "NULL"),
+        ):
+            linked.execute(
+                "INSERT INTO conversation_identities (phone_number_id, value, canonical, kind, phone_key,"
+                f" conversation_id, replaced_at) VALUES ('acc-1', %s, %s, 'wa_id', %s, %s, {replaced})"
+                " ON CONFLICT DO NOTHING".encode(),
+                (value, f"wa:{value}", key, ids["ana"]),
+            )
+        linked.execute(
+            "INSERT INTO chat_sessions (id_conversation, number, started_at, ended_at, message_count,"
+            " order_numbers, devices) VALUES (%s, 2, '2026-03-05 08:00', '2026-03-07', 1, '{77,9}', '{tv}'),"
+            " (%s, 3, '2026-03-06', '2026-03-06', 1, '{9}', '{tv,lg}')",
+            (ids["ana"], ids["ana"]),
+        )
+        for statement in (
+            "UPDATE conversation_identities SET phone_key = NULL WHERE conversation_id = %s",
+            "DELETE FROM chat_sessions WHERE id_conversation = %s",
+        ):
+            linked.execute(statement.encode(), (ids["zoe"],))
+        staged = {-row.id: row for row in store.stage(linked, [ids["zoe"], ids["ana"]])}
+    ana = staged.pop(ids["ana"])
+    assert ana._replace(order_numbers=[], seen_devices=[]) == StagedChat(
+        id=-ids["ana"],
+        title="",
+        phone_number="+5541988880101",
+        phone_key="4188880101",
+        name=None,
+        order_reference=None,
+        devices=[],
+        is_group=False,
+        first_day=date(2026, 3, 2),
+        last_day=date(2026, 3, 7),
+        header_keys=["4188880155", "4188880199"],  # the one that was replaced comes last
+        seen_devices=[],
+        order_numbers=[],
+    )
+    assert (sorted(ana.order_numbers), sorted(ana.seen_devices)) == (["77", "9"], ["lg", "tv"])
+    zoe = staged.pop(ids["zoe"])
+    assert (zoe.phone_number, zoe.phone_key, zoe.header_keys) == (None, None, [])
+    assert (zoe.first_day, zoe.last_day, zoe.seen_devices, zoe.order_numbers) == (None, None, [], [])
+    assert staged == {}
+
+
+def test_a_decision_says_how_many_conversations_it_is_about(linked: Connection) -> None:
+    with linked.transaction(force_rollback=True):
+        ids = {who: number for number, who in _who(linked).items()}
+        assert store.live_target(linked, ids["ana"]) == "acc-1/wa:554188880101"
+        assert store.live_target(linked, 10**9) is None
+        for kind, target, expected in (
+            ("conversation", "acc-1/wa:554188880101", 1),
+            ("conversation", "acc-2/wa:554188880101", 0),
+            ("phone", "4188880102", 1),
+            ("phone", "4188880199", 0),
+            ("title", "Ana Souza", 0),
+        ):
+            ((made,),) = rows(
+                linked, "SELECT override_link(%s, %s, 'no_contact', NULL, 'por quê')", kind, target
+            )
+            assert store.conversations_of(linked, made) == expected, target
+        # The name under which it is known outside comes first, the others in their order.
+        for value in ("5541988880100", "5541988880109"):
+            linked.execute(
+                "INSERT INTO conversation_identities (phone_number_id, value, canonical, kind, conversation_id)"
+                " VALUES ('acc-1', %s, %s, 'wa_id', %s)",
+                (value, f"wa:{value}", ids["ana"]),
+            )
+        assert store.live_target(linked, ids["ana"]) == "acc-1/wa:554188880101"
+        linked.execute("UPDATE conversations SET external_id = 'x' WHERE id = %s", (ids["ana"],))
+        assert store.live_target(linked, ids["ana"]) == "acc-1/wa:5541988880100"
+
+
+def test_conversations_of_persons_are_read_in_pages(linked: Connection) -> None:
+    who = _who(linked)
+    persons = sorted(number for number, name in who.items() if name != "group")
+    assert store.next_conversations(linked, after=0, limit=100) == persons
+    assert store.next_conversations(linked, after=persons[1], limit=2) == persons[2:4]
+    assert store.next_conversations(linked, after=persons[-1], limit=2) == []
 
 
 def test_other_rules_make_all_due_but_groups_and_those_a_person_decided(linked: Connection) -> None:

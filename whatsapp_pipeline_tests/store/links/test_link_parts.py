@@ -15,6 +15,7 @@ from whatsapp_pipeline.store.links import fingerprints, link_parts
 from whatsapp_pipeline_tests.steps.links.linking_rows import Session, add_chat, add_contact, add_order
 
 MONTH = "2025-01"
+STAGES: tuple[fingerprints.Stage, ...] = ("contact_links", "order_links")
 NOBODYS = 9  # a contact that no chat of the month may be about
 LONG_AGO = date(1999, 1, 1)
 
@@ -40,6 +41,12 @@ def written(database_url: str) -> Iterator[Connection]:
         hidden = add_chat(conn, "+55 41 99999-0005", sessions=(Session(order_numbers=["30009"]),))
         february = add_chat(conn, "+55 41 99999-0006", month="2025-02", path="2025/02/a.txt")
         conn.execute("UPDATE chat_files SET processing_status = 'vanished' WHERE id = %s", (hidden,))
+        for chat, key in ((hidden, "4199990015"), (february, "4199990016")):
+            conn.execute(
+                "INSERT INTO chat_phones (id_chat_file, raw, key, kind, occurrences)"
+                " VALUES (%s, 'x', %s, 'mobile', 5)",
+                (chat, key),
+            )
         links = ((sure, 1, "linked"), (named, 5, "linked"), (torn, 6, "linked"), (february, 8, "linked"))
         for chat, contact, status in links:
             conn.execute(
@@ -71,8 +78,8 @@ def _parts(conn: Connection) -> dict[str, str]:
         "contacts": link_parts.contacts_part(conn, MONTH, link_parts.names_part(conn)),
         "orders": link_parts.orders_part(conn, MONTH),
     }
-    stages: tuple[tuple[fingerprints.Stage, str], ...] = (("contact_links", "c"), ("order_links", "o"))
-    for stage, short in stages:
+    for stage in STAGES:
+        short = stage[0]
         for name, value in link_parts.month_parts(conn, stage, MONTH).items():
             found[f"{name}/{short}"] = value
         found[f"stamp/{short}"] = fingerprints.input_fingerprint(conn, stage, MONTH).hex()
@@ -160,6 +167,8 @@ def _phone(contact: int, key: str, kind: str = "mobile") -> str:
         (_phone(NOBODYS, "xx99990003", "unknown_area"), {"contacts", "orders"}),  # a header's
         (_phone(NOBODYS, "4199990005"), set()),  # that of a deleted file
         (_phone(NOBODYS, "4199990006"), set()),  # another month's
+        (_phone(NOBODYS, "4199990015"), set()),
+        (_phone(NOBODYS, "4199990016"), set()),
         ("UPDATE contact_phones SET kind = 'fixed' WHERE id_contato = 1", {"contacts"}),
         ("UPDATE contact_phones SET field = 'telefone' WHERE id_contato = 1", {"contacts"}),
         ("UPDATE contact_phones SET had_ninth_digit = true WHERE id_contato = 2", {"contacts"}),
@@ -269,6 +278,61 @@ OF_SURE = f"(SELECT id FROM chat_files {ON_SURE})"
 )
 def test_a_change_concerns_its_part(written: Connection, statement: str, changed: set[str]) -> None:
     assert _changed(written, statement) == changed
+
+
+OF_OTHERS = "(SELECT id FROM chat_files WHERE month = '2025-02' OR processing_status = 'vanished')"
+
+
+@pytest.mark.parametrize(
+    ("statement", "stages"),
+    [
+        (f"UPDATE chat_files SET match_confidence = 0.123 {ON_SURE}", "c"),
+        (f"UPDATE chat_files SET match_flags = '{{x}}' {ON_SURE}", "c"),
+        (f"UPDATE chat_files SET processing_status = 'loaded' {ON_SURE}", "c"),  # it no longer waits
+        (f"UPDATE match_candidates SET rank = rank WHERE id_chat_file = {OF_SURE}", "c"),
+        (f"DELETE FROM match_candidates WHERE id_chat_file = {OF_SURE}", "c"),
+        (f"UPDATE chat_files SET order_match_method = 'x' {ON_SURE}", "o"),
+        (f"UPDATE chat_files SET id_ordem_servico = 900 {ON_SURE}", "o"),
+        (f"UPDATE chat_sessions SET order_match_status = 'linked' WHERE id_chat_file = {OF_SURE}", "o"),
+        (f"UPDATE chat_sessions SET order_match_confidence = 0.1 WHERE id_chat_file = {OF_SURE}", "o"),
+        (
+            f"INSERT INTO order_candidates SELECT id, 1, 900, 0.9, 'm', '[]' FROM chat_sessions"
+            f" WHERE id_chat_file = {OF_SURE}",
+            "o",
+        ),
+        (MODEL.format("names", "{}"), "c"),
+        (MODEL.format("phones", "{}"), "c"),
+        (MODEL.format("orders", "{}"), "o"),
+        # Other months and deleted files.
+        (
+            "UPDATE chat_files SET match_confidence = 0.123, order_match_method = 'x' WHERE id IN"
+            f" {OF_OTHERS}",
+            "",
+        ),
+        (f"UPDATE chat_sessions SET order_match_confidence = 0.1 WHERE id_chat_file IN {OF_OTHERS}", ""),
+        (f"INSERT INTO match_candidates SELECT id, 1, 1, 0.9, 'm', '[]' FROM {OF_OTHERS} o", ""),
+        (
+            "INSERT INTO order_candidates SELECT id, 1, 900, 0.9, 'm', '[]' FROM chat_sessions"
+            f" WHERE id_chat_file IN {OF_OTHERS}",
+            "",
+        ),
+        (f"UPDATE chat_files SET title = 'Rui', message_count = 7 {ON_SURE}", ""),
+    ],
+)
+def test_links_are_current_until_something_that_was_written_changes(
+    written: Connection, statement: str, stages: str
+) -> None:
+    with written.transaction(force_rollback=True):
+        for stage in STAGES:
+            assert not fingerprints.is_current(written, stage, MONTH, b"x")
+            fingerprints.store_fingerprint(written, stage, MONTH, b"y")
+            fingerprints.store_fingerprint(written, stage, MONTH, b"x")
+            assert fingerprints.is_current(written, stage, MONTH, b"x")
+            assert not fingerprints.is_current(written, stage, MONTH, b"y")
+            assert not fingerprints.is_current(written, stage, "2025-02", b"x")
+        written.execute(statement.encode())
+        changed = [stage[0] for stage in STAGES if not fingerprints.is_current(written, stage, MONTH, b"x")]
+        assert "".join(changed) == stages
 
 
 def test_a_month_without_phones_has_no_phone_weights(written: Connection) -> None:
