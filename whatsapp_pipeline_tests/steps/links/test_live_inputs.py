@@ -424,8 +424,8 @@ def test_a_decision_says_how_many_conversations_it_is_about(linked: Connection) 
         # The name under which it is known outside comes first, the others in their order.
         for value in ("5541988880100", "5541988880109"):
             linked.execute(
-                "INSERT INTO conversation_identities (phone_number_id, value, canonical, kind, conversation_id)"
-                " VALUES ('acc-1', %s, %s, 'wa_id', %s)",
+                "INSERT INTO conversation_identities (phone_number_id, value, canonical, kind,"
+                " conversation_id) VALUES ('acc-1', %s, %s, 'wa_id', %s)",
                 (value, f"wa:{value}", ids["ana"]),
             )
         assert store.live_target(linked, ids["ana"]) == "acc-1/wa:554188880101"
