@@ -154,6 +154,8 @@ class Drainer:
         for path in spool.segments(self._directory):
             try:
                 drained += self._drain_segment(conn, path)
+            except FileNotFoundError:  # the writer deleted it, because its disk was full
+                continue
             except OSError as error:
                 unreadable[path] = error.strerror or type(error).__name__
                 if path not in self.state.unreadable:

@@ -155,6 +155,12 @@ class _Segment:
             raise
         self.size += len(data)
 
+    def discard_if_empty(self) -> None:
+        """Delete the file if it holds nothing, so that a full disk does not fill with empty files."""
+        with suppress(OSError):
+            if os.fstat(self._descriptor).st_size == 0:
+                self.path.unlink()
+
     def close(self) -> None:
         """Release the lock, which makes the file final."""
         os.close(self._descriptor)
@@ -260,6 +266,7 @@ class SpoolWriter:
             self._segment.append(data)
         except OSError:
             # After a failed sync it is unknown what the disk holds of this file, so use a new one.
+            self._segment.discard_if_empty()
             self._close_segment()
             raise
         if self._segment.size >= self._segment_bytes:

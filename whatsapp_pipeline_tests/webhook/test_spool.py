@@ -159,6 +159,26 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_record_leaves_whole_ones(
     assert not (directory / CORRUPT).exists()
 
 
+def test_a_full_disk_leaves_no_empty_segments(conn: Connection, directory: Path) -> None:
+    async def scenario() -> None:
+        writer = spool.SpoolWriter(directory)
+        await writer.append(b"a" * 1000)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1100, hard))
+        try:
+            for _ in range(5):
+                with pytest.raises(spool.SpoolError, match="File too large"):
+                    await writer.append(b"b" * 5000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert len(spool.segments(directory)) == 1
+        await writer.append(b"c")
+        writer.close()
+
+    asyncio.run(scenario())
+    assert drained(conn, directory) == [b"a" * 1000, b"c"]
+
+
 def test_one_owner_at_a_time(conn: Connection, directory: Path) -> None:
     fill(directory, [b"a"])
     with ownership(directory) as mine:
