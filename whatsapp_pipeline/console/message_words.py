@@ -36,7 +36,7 @@ class SaidWords(NamedTuple):
         if self.text is None or len(self.text) <= _FOLDED_FROM:
             return None
         cut = self.text[:_SHOWN]
-        return (cut.rpartition(" ")[0] or cut) + "…"
+        return (cut.rpartition(" ")[0] or cut).rstrip(" .,;:…") + "…"
 
     @property
     def is_long(self) -> bool:

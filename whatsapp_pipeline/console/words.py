@@ -15,7 +15,7 @@ SEARCH_BUTTON = "Buscar"
 SEARCH_HINT_READER = "Nome do cliente ou nº da OS"
 LOG_OUT = "Sair"
 ACCOUNT = "Minha conta"
-LEVELS = {"reader": "Leitura", "analyst": "Análise", "reviewer": "Revisão"}
+LEVELS = {"reader": "Leitor", "analyst": "Analista", "reviewer": "Revisor"}
 LEVEL_MEANS = {
     "reader": "Você vê resumos, ordens de serviço e indicadores. Mensagens e telefones não aparecem.",
     "analyst": "Você vê também as mensagens. Cada consulta a mensagens fica registrada.",

@@ -150,7 +150,7 @@ def test_a_login_link_works_once_and_only_after_a_click(console: RunningConsole)
         assert (entered.status_code, entered.headers["location"]) == (303, "/account")
         page = client.get("/account").text
         assert 'name="current"' not in page  # there is no password yet
-        assert "Leitura" in text_of(page)
+        assert "Nível de acesso: Leitor" in text_of(page)
         assert client.post(link).status_code == 401
         saved = client.post("/account/password", data={"new": PASSWORD, "again": PASSWORD})
         assert saved.headers["location"] == "/account?saved=1"

@@ -146,3 +146,11 @@ def test_a_hit_without_words_says_what_it_is(console: RunningConsole, people: Pr
 )
 def test_only_a_long_text_is_divided_between_sheets(text: str | None, is_long: bool) -> None:
     assert SaidWords(None, text).is_long is is_long
+
+
+def test_the_beginning_of_a_text_ends_with_a_word() -> None:
+    """The sign that says that the text goes on follows no full stop."""
+    beginning = SaidWords(None, "Certo. " * 101).beginning
+    assert beginning is not None
+    assert beginning.endswith("Certo. Certo…")
+    assert SaidWords(None, "Certo. " * 100).beginning is None

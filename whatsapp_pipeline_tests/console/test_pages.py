@@ -343,6 +343,33 @@ def test_the_form_asks_which_customer_or_order_is_meant(analyst: httpx.Client) -
         assert "remover" not in page
 
 
+def test_a_choice_of_many_customers_says_that_there_are_more(
+    analyst: httpx.Client, console: RunningConsole
+) -> None:
+    def choices() -> tuple[int, bool]:
+        page = analyst.get("/search", params={"q": "tela", "who": "homônimo"}).text
+        part = page.partition('id="choices"')[2].partition("</section>")[0]
+        return part.count("<li>"), "Há mais clientes" in part
+
+    with connect(console.database_url) as conn:
+        conn.execute(
+            "INSERT INTO contatos (id, nome) SELECT 900 + n, 'Homônimo ' || n FROM generate_series(1, 8) n"
+        )
+        try:
+            assert choices() == (8, False)
+            conn.execute("INSERT INTO contatos (id, nome) VALUES (909, 'Homônimo 9')")
+            assert choices() == (8, True)
+        finally:
+            conn.execute("DELETE FROM contatos WHERE id > 900")
+
+
+def test_an_order_without_sessions_says_so_once(console: RunningConsole) -> None:
+    for level in ("reader", "analyst"):
+        with console.client(level) as client:
+            page = text_of(client.get("/orders/555?id=71").text)
+        assert page.count("Nenhuma conversa foi ligada a esta ordem de serviço.") == 1
+
+
 def test_a_filter_is_taken_away_alone(analyst: httpx.Client) -> None:
     page = analyst.get("/search", params={"q": "tela", "customer": "7", "order": "70", "side": "to"}).text
     assert "Só nas mensagens de Ana Conceição Souza · remover" in text_of(page)

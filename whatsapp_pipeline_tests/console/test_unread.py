@@ -74,7 +74,7 @@ def test_home_counts_what_was_not_read_and_what_waits(desk: tuple[RunningConsole
     running, client = desk
     page = client.get("/")
     said = text_of(page.text)
-    assert "2 arquivos com partes não lidas 3 ocorrências" in said
+    assert "2 arquivos com partes não lidas · 3 ocorrências" in said
     assert "1 entrega do WhatsApp na fila; a mais antiga espera há 25 min" in said
     assert "1 entrega do WhatsApp falhou várias vezes e parou" in said
     assert 'href="/unread"' in page.text

@@ -146,6 +146,7 @@ def show_search(page: Page) -> Response:
         sides=SIDES,
         kinds=KINDS,
         choices=None,
+        has_more_choices=False,
     )
 
 
@@ -205,13 +206,16 @@ def _meant(query: SearchWords, hits: Sequence[PageHit], unknown: Sequence[str]) 
 def _chosen(page: Page, query: SearchWords) -> Response:
     """Answer a form that names a customer or an order in words: the search within it, or what to choose."""
     choices: list[tuple[str, str]] | None = None
+    has_more = False
     if query.who:
+        named = customers_named(page, query.who, limit=_LISTED + 1)
+        has_more = len(named) > _LISTED
         customers = [
             (
                 replace(query, who="", customer=id_),
                 f"{name or words.NO_NAME} ({words.CUSTOMER_NUMBER.lower()} {id_})",  # names occur twice
             )
-            for id_, name in customers_named(page, query.who)
+            for id_, name in named[:_LISTED]
         ]
         query, choices = _narrowed(customers, query)
     if query.os and choices is None:
@@ -240,17 +244,18 @@ def _chosen(page: Page, query: SearchWords) -> Response:
         sides=SIDES,
         kinds=KINDS,
         choices=choices,
+        has_more_choices=has_more,
     )
 
 
-def customers_named(page: Page, who: str) -> list[tuple[int, str | None]]:
+def customers_named(page: Page, who: str, *, limit: int = _LISTED) -> list[tuple[int, str | None]]:
     """Return id and name of the customers that the form may mean; an exact id is meant alone."""
     number = None if who.startswith("0") else number_or_none(who)
     if number is not None and (names := customer_names(page.conn, [number])):
         return list(names.items())
     if not any(map(str.isalnum, who)):
         return []
-    found = customers_like(page.conn, who, phone_key_parts(who), with_phones=True, limit=_LISTED)
+    found = customers_like(page.conn, who, phone_key_parts(who), with_phones=True, limit=limit)
     return [(one.id, one.nome) for one in found]
 
 
