@@ -193,6 +193,8 @@ _SEVERAL = re.compile(
     r"(?:\+?55[\s.-]*)?(?:\(?0?[1-9]{2}\)?[\s.-]*)?(?<!\d\d\d)(?:9[\s.-]?\d{4}|[2-9]\d{3})[\s.-]?\d{4}(?!\d)"
 )
 _UNKNOWN_MARK = "~"
+# The form of the United States and Canada without the country code; no Brazilian area code has three digits.
+_NORTH_AMERICAN = re.compile(r"\([2-9]\d\d\)[\s.-]?\d{3}[\s.-]\d{4}", re.ASCII)
 
 
 def _parse_uncommon(text: str, default_area_code: str | None) -> list[Phone]:
@@ -263,7 +265,7 @@ def _read(  # noqa: PLR0911  # one return per kind of number keeps the rules rea
     digits = _digits(chunk)
     if len(digits) < 8:
         return None
-    if len(set(digits)) == 1:
+    if len(set(digits)) == 1 or _NORTH_AMERICAN.fullmatch(chunk):
         return Phone(chunk, None, PhoneKind.UNKNOWN_AREA, None, None)
     plus = chunk.lstrip("( ").startswith("+")
     if not plus and digits.startswith("00") and _is_dialled_abroad(digits):

@@ -17,7 +17,7 @@ from whatsapp_pipeline.store.contacts import phones as store
 from whatsapp_pipeline.store.locks import named_lock
 
 # Part of each contact's input hash, so that a change of the rules reads every contact again.
-RULES_VERSION = "3"
+RULES_VERSION = "4"
 _BATCH = 20_000
 
 
