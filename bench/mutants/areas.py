@@ -125,6 +125,8 @@ AREAS = (
             "steps/links/test_order_evidence.py",
             "steps/links/test_link_stamps.py",
             "steps/links/test_live_links.py",
+            "store/links/test_link_parts.py",
+            "store/links/test_order*.py",
         ),
     ),
     Area(

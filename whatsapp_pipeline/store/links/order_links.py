@@ -136,8 +136,9 @@ def write_session_links(
         """UPDATE chat_files f SET order_match_method = NULL
            WHERE order_match_method = 'override' AND id_ordem_servico IS NOT NULL
              AND EXISTS (
-                 SELECT FROM order_linking l JOIN decided d USING (id)
-                 WHERE l.id_chat_file = f.id AND d.status = 'manual' AND d.target IS NULL)"""
+                 SELECT FROM order_linking l JOIN decided d USING (id) WHERE l.id_chat_file = f.id
+                 HAVING count(DISTINCT d.target) <> 1
+                    AND bool_or(d.status = 'manual' AND d.target IS NULL))"""
     )
     files = conn.execute(queries.load("links/orders_update_files")).rowcount
     return {"sessions": sessions, "candidates": changed, "files": files}

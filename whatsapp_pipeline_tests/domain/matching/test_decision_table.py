@@ -318,6 +318,19 @@ def test_evidence_gives_this_status_and_confidence(
     assert (decision.id_contato is not None) == (status == "linked")
 
 
+@pytest.mark.parametrize(
+    "more", [{"orders": [SAID]}, {"devices": {1: owned(-3)}}], ids=["an order in the messages", "a device"]
+)
+def test_the_method_stays_where_other_evidence_changes_no_status(more: dict[str, list[object]]) -> None:
+    evidence = Evidence([phone(1, "telefone", area="unknown")], **more)  # type: ignore[arg-type]
+    strict = Policy(link=0.99999)
+    decision = decide_chat(PHONE_AND_DEVICE, evidence, strict)
+    assert (decision.status, decision.method) == ("proposed", "secondary_phone")
+    assert decision.confidence is not None
+    assert decision.confidence > 0.9
+    assert decide_chat(PHONE_AND_DEVICE, evidence, Policy(link=0.9)).method != "secondary_phone"
+
+
 def test_five_candidates_are_listed() -> None:
     decision = decide_chat(PHONE, Evidence([phone(contact) for contact in range(1, 8)]), Policy())
     assert [candidate.id_contato for candidate in decision.candidates] == [1, 2, 3, 4, 5]

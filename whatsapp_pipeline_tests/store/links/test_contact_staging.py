@@ -261,28 +261,30 @@ def test_only_what_differs_is_written(empty: Connection) -> None:
     status = "SELECT processing_status FROM chat_files ORDER BY id"
     assert empty.execute(status).fetchall() == [("linked",), ("loaded",)]
     assert store.stored_candidates(empty, [first, second]) == listed
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"status": "proposed", "target": None},
         {"method": "name"},
         {"confidence": 0.8},
         {"target": 2},
         {"flags": []},
-    ):
+    ]
+    for change in changes:
         with empty.transaction(force_rollback=True):
-            changed = store.write_chat_links(empty, [rows[0]._replace(**change), rows[1]], listed)  # type: ignore[arg-type]
+            changed = store.write_chat_links(empty, [rows[0]._replace(**change), rows[1]], listed)
             assert changed == {"chats": 1, "candidates": 0}, change
             found = empty.execute(
                 "SELECT match_status, match_method, match_confidence, id_contato, match_flags FROM chat_files"
                 " WHERE id = %s",
                 (first,),
             ).fetchone()
-            assert found == rows[0]._replace(**change)[1:]  # type: ignore[arg-type]
+            assert found == rows[0]._replace(**change)[1:]
     with empty.transaction(force_rollback=True):  # a chat that waits is linked, though its link is right
         empty.execute("UPDATE chat_files SET processing_status = 'pending' WHERE id = %s", (first,))
         assert store.write_chat_links(empty, rows, listed)["chats"] == 1
-    for change in ({"target": 2}, {"confidence": 0.5}, {"method": "n"}, {"evidence": "[]"}):
+    changes = [{"target": 2}, {"confidence": 0.5}, {"method": "n"}, {"evidence": "[]"}]
+    for change in changes:
         with empty.transaction(force_rollback=True):
-            new = [listed[0]._replace(**change), listed[1]]  # type: ignore[arg-type]
+            new = [listed[0]._replace(**change), listed[1]]
             assert store.write_chat_links(empty, rows, new) == {"chats": 0, "candidates": 1}
             assert store.stored_candidates(empty, [first]) == new
     assert store.write_chat_links(empty, rows[1:], []) == {"chats": 0, "candidates": 0}  # not about the first
