@@ -46,8 +46,13 @@ def _phone(dash: str, blank: str) -> Speaker:
     return Speaker(f"\u202a+55{blank}41{blank}99900{dash}0011\u202c", None, DIGITS)
 
 
-words = st.text("abcdeãçéõABC 0123456789.,", min_size=1, max_size=30).map(str.strip).filter(str.isprintable)
-words = words.filter(lambda text: len(text) > 2 and text[0].isalpha() and not text.endswith("."))
+_LETTERS, _FIGURES = "abcdeãçéõABC", "0123456789"
+words = st.builds(
+    lambda first, middle, last: first + middle + last,
+    st.sampled_from(_LETTERS),
+    st.text(f"{_LETTERS} {_FIGURES}.,", min_size=1, max_size=28),
+    st.sampled_from(f"{_LETTERS}{_FIGURES},"),
+)
 captions = st.lists(words, min_size=1, max_size=3).map("\n".join)
 stems = st.sampled_from(["Orçamento", "Nota Fiscal - março", "nota v1.2", "IMG-20240814-WA0001"])
 speakers = st.one_of(
