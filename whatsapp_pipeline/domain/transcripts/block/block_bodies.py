@@ -63,6 +63,8 @@ class BlockBodies(NamedTuple):
     """The columns of BODY_SCHEMA; one row per body."""
     of_groups: list[int]
     """Indexes of the bodies that occur only in groups."""
+    own: Ints
+    """Indexes of the bodies that WhatsApp wrote, although their headers name a person."""
 
 
 class _Measure(NamedTuple):
@@ -82,8 +84,15 @@ def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, last: Ints, is_no
     """
     starts, ends = starts.copy(), ends.copy()
     is_body = ~is_notice & (starts < ends)
-    is_special = is_body & lines.begin_with(_MARK, starts)
-    columns = _take_replies(lines, starts, ends, np.flatnonzero(is_special))
+    leads = np.flatnonzero(is_body & (lines.byte(starts) == _MARK[0]))
+    own = _own_notices(lines, starts, ends, leads)
+    if len(own):
+        is_notice = is_notice.copy()
+        is_notice[own], is_body[own] = True, False
+    is_special = np.zeros(len(starts), np.bool_)
+    replies = leads[lines.begin_with(_MARK, starts[leads])]
+    is_special[replies] = True
+    columns = _take_replies(lines, starts, ends, replies)
     is_body &= starts < ends
     phrased = _phrased(lines, starts, ends, is_body)
     is_special[phrased] = True
@@ -96,7 +105,19 @@ def parse_block_bodies(lines: Lines, starts: Ints, ends: Ints, last: Ints, is_no
     notices = dict(zip(places.tolist(), map(read_notice, texts[places]), strict=True))
     kinds.update((place, notice.body.type) for place, notice in notices.items())
     columns["type"] = _types(kinds, len(starts))
-    return BlockBodies(columns, [place for place, notice in notices.items() if notice.is_group])
+    return BlockBodies(columns, [place for place, notice in notices.items() if notice.is_group], own)
+
+
+def _own_notices(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> Ints:
+    """Return the bodies of people that are known notices of WhatsApp with its mark.
+
+    Calls and deleted messages are not among them, because they are about their sender.
+    """
+    marked = places[lines.begin_with(_INVISIBLE_MARK, starts[places])]
+    if not len(marked):
+        return marked
+    kinds = map(phrases().notification, lines.texts(starts[marked], ends[marked]))
+    return marked[[kind not in (None, "call", "deleted") for kind in kinds]]
 
 
 def _phrased(lines: Lines, starts: Ints, ends: Ints, is_body: Flags) -> list[int]:

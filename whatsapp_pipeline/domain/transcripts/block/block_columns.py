@@ -115,11 +115,15 @@ def rows_of(blocks: Blocks, runs: Sequence[Run], *, trusted: bool) -> pl.DataFra
     bodies = parse_block_bodies(blocks.lines, *_bodies(blocks, headers.line), is_notice)
     for at in blocks.run[bodies.of_groups].tolist():
         runs[at].chat.totals.is_group = True
+    who = headers.who
+    if len(bodies.own):
+        who, senders = who.copy(), [*senders, NOTIFICATION]
+        who[bodies.own] = len(senders) - 1
     columns = {
         "chat": pl.Series(np.array([run.chat.number for run in runs])[blocks.run]),
         "line": pl.Series(line),
         "timestamp": pl.Series(headers.times).cast(pl.Datetime("us")),
-        **sender_columns(senders, headers.who),
+        **sender_columns(senders, who),
         **bodies.columns,
         "hashed": bodies.columns["text"],
     }

@@ -286,6 +286,30 @@ def test_a_person_who_types_the_name_of_a_call_did_not_call(text: str, kind: str
     assert (message.direction, message.text, message.type) == ("from", text, kind)
 
 
+@pytest.mark.parametrize(
+    ("text", "direction", "kind"),
+    [
+        ("\u200eAna ativou as mensagens temporárias.", "notification", "system"),
+        (
+            "\u200eAna mudou para um novo número. \u200eToque para enviar uma mensagem",
+            "notification",
+            "system",
+        ),
+        ("\u200eAna criou este grupo", "notification", "system"),
+        ("\u200eAna ativou a leitura em voz alta da conversa", "from", "text"),
+        ("Ana ativou as mensagens temporárias.", "from", "text"),
+        ("\u200eEsta mensagem foi apagada.", "from", "deleted"),
+    ],
+)
+def test_a_known_notice_with_the_mark_is_nobodys_words(text: str, direction: str, kind: str) -> None:
+    result = parse(block(FROM, "oi") + block(FROM, text) + block(FROM, "tchau"))
+    assert [message.direction for message in result.messages] == ["from", direction, "from"]
+    message = result.messages[1]
+    assert (message.text, message.type) == (text, kind)
+    assert (message.sender_name is None) is (direction == "notification")
+    assert result.summaries[0].is_group is ("grupo" in text)
+
+
 def test_a_group_names_its_members() -> None:
     text = block("2025-01-05 10:00:00 from Ana - Lida", "a", "Turma") + block(
         "2025-01-05 10:00:00 from Bia - Lida", "b", "Turma"
