@@ -11,6 +11,9 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 # The return type of `define_asset_job`.
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+# What a run launcher is given, and answers when Dagster's daemon asks whether a run's process is alive.
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+
 # The origin of a run, which the Jobs page and the Timeline ask for and `execute_in_process` leaves out.
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
@@ -28,10 +31,13 @@ from dagster._serdes import ConfigurableClassData
 __all__ = [
     "AssetCheckExecutionRecordStatus",
     "AssetGraph",
+    "CheckRunHealthResult",
     "ConfigurableClassData",
+    "LaunchRunContext",
     "LoadableTargetOrigin",
     "ManagedGrpcPythonEnvCodeLocationOrigin",
     "RemoteJobOrigin",
     "RemoteRepositoryOrigin",
     "UnresolvedAssetJobDefinition",
+    "WorkerStatus",
 ]

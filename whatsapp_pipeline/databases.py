@@ -24,6 +24,11 @@ def pipeline_url(settings: Settings) -> str:
     Raises SettingError for PIPELINE_SCHEMA without DATABASE_URL: the setting would have no effect.
     """
     if not settings.database_url:
+        if settings.several_hosts:
+            raise SettingError(
+                "SEVERAL_HOSTS=1 needs DATABASE_URL: the embedded server serves one host. Set DATABASE_URL "
+                "to a PostgreSQL that all hosts reach, or leave SEVERAL_HOSTS unset"
+            )
         if settings.pipeline_schema:
             raise SettingError(
                 f"PIPELINE_SCHEMA={settings.pipeline_schema} needs DATABASE_URL: nothing else is in the "

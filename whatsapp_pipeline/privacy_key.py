@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.errors import PipelineError, SettingError
 
 KEY_FILE = "privacy.key"
 _MINIMUM_LENGTH = 16
@@ -22,6 +22,12 @@ def find_key() -> bytes | None:
     configured = settings.load_settings()
     if configured.privacy_key:
         return _checked(configured.privacy_key.get_secret_value(), "PRIVACY_KEY")
+    if configured.several_hosts:
+        raise SettingError(
+            "SEVERAL_HOSTS=1 needs PRIVACY_KEY: the other hosts do not know a key that one host generates, "
+            f"and would load erased people again. Put the content of the first host's {KEY_FILE} into "
+            "PRIVACY_KEY on every host; where there is none yet, make one with `openssl rand -hex 32`"
+        )
     path = configured.local_dir / KEY_FILE
     with contextlib.suppress(FileNotFoundError):
         return _checked(path.read_text(encoding="ascii").strip(), f"{path.parent.name}/{KEY_FILE}")

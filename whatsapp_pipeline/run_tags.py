@@ -19,6 +19,11 @@ LAUNCHED_BY = "launched_by"
 COMMAND_LINE = "command line"  # the value of LAUNCHED_BY; a command prints why its run failed or paused
 DRY_RUN = "whatsapp_pipeline/dry_run"  # "true": every asset of the run rolls back
 
+# Dagster's tags of a job whose failed runs are tried again: once, or only when the run's process was lost,
+# where a sensor asks for failed work again itself.
+RETRIED = {"dagster/max_retries": "1"}
+RETRIED_WHEN_LOST = {**RETRIED, "dagster/retry_on_asset_or_op_failure": "false"}
+
 
 def months_in_words(tags: Mapping[str, str]) -> str:
     """Return the month of a run, or its range as `2025-01..2025-03`; "" for a run without months.

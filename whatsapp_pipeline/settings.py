@@ -359,6 +359,25 @@ class Settings(BaseModel):
         "SMTP_URL", "smtp://user:password@host:587 (STARTTLS where offered) or smtps://…:465"
     )
 
+    # --- Several hosts
+    several_hosts: bool = _setting(
+        "SEVERAL_HOSTS",
+        "1: more than one host works on the same database. Each process then compares its code with the "
+        "database's before it works, and state that only one host could see is refused.",
+        False,
+        example="1",
+    )
+    celery_broker_url: SecretStr | None = _setting(
+        "CELERY_BROKER_URL",
+        "The queue between Dagster and Celery workers (docs/scale.md).",
+        example="redis://broker:6379/0",
+    )
+    celery_result_backend: SecretStr | None = _setting(
+        "CELERY_RESULT_BACKEND",
+        "Where Celery workers keep the states of tasks; not rpc://.",
+        example="redis://broker:6379/1",
+    )
+
     # --- Privacy
     privacy_key: SecretStr | None = _setting(
         "PRIVACY_KEY",
@@ -531,6 +550,7 @@ _SECTIONS = {
     "whatsapp_app_secrets": "Webhooks",
     "assistant_base_url": "Assistant (off by default)",
     "backup_dir": "Operation",
+    "several_hosts": "Several hosts (docs/scale.md)",
     "privacy_key": "Privacy",
     "console_hosts": "Console",
     "log_format": "Logs",

@@ -245,5 +245,6 @@ def _module(path: Path) -> str:
 def other_text() -> str:
     """Return what names code without being Python: configuration, templates and the notebook."""
     files = ("pyproject.toml", "dagster.yaml", "docs/notebook.ipynb")
-    paths = [*(PROJECT_ROOT / name for name in files), *PACKAGE.rglob("*.html")]
+    deployed = (PROJECT_ROOT / "deploy" / "dagster").glob("*.yaml")
+    paths = [*(PROJECT_ROOT / name for name in files), *deployed, *PACKAGE.rglob("*.html")]
     return "\n".join(path.read_text(encoding="utf-8") for path in paths)

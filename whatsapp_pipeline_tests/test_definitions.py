@@ -142,6 +142,17 @@ def test_what_the_night_starts_is_tried_again() -> None:
         assert int(job.tags["dagster/max_retries"]) >= 1, job.name
 
 
+def test_every_job_is_tried_again_when_its_process_is_lost() -> None:
+    """Retention and backups ran once: a killed worker left them undone until the next night or week."""
+    jobs = [job for job in defs.resolve_all_job_defs() if not job.name.startswith("__")]
+    assert len(jobs) > 10
+    for job in jobs:
+        assert job.tags.get("dagster/max_retries") == "1", job.name
+    # The sensors of these ask for failed work again themselves.
+    by_sensor = [job.name for job in jobs if job.tags.get("dagster/retry_on_asset_or_op_failure") == "false"]
+    assert sorted(by_sensor) == ["live_summaries", "process_webhooks"]
+
+
 def _described() -> dict[str, Any]:
     graph = defs.resolve_asset_graph()
     assets = {}

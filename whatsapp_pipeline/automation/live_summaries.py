@@ -12,6 +12,7 @@ import dagster as dg
 from whatsapp_pipeline.assets.contacts import TABLES_AND_ERP
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
+from whatsapp_pipeline.run_tags import RETRIED_WHEN_LOST
 from whatsapp_pipeline.steps.operations.gates import held_in_words, pause_in_words
 from whatsapp_pipeline.store.summaries.live_summaries import quiet_and_stale
 
@@ -23,6 +24,7 @@ live_summaries = dg.define_asset_job(
     "live_summaries",
     selection=dg.AssetSelection.assets("customer_summaries", "commitments").without_checks(),
     description="The summaries of the customers who wrote live a few minutes ago.",
+    tags=RETRIED_WHEN_LOST,
 )
 
 

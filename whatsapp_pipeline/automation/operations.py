@@ -13,6 +13,7 @@ from whatsapp_pipeline.automation.schedules import monthly_chats
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.run_tags import RETRIED
 from whatsapp_pipeline.steps.operations.retention import delete_old
 from whatsapp_pipeline.store.operations.console_views import delete_views_before
 
@@ -20,6 +21,7 @@ backups = dg.define_asset_job(
     "backups",
     selection=dg.AssetSelection.assets("database_backup"),
     description="A verified backup of the database.",
+    tags=RETRIED,
 )
 
 
@@ -27,6 +29,7 @@ reports = dg.define_asset_job(
     "reports",
     selection=dg.AssetSelection.assets("qa_report"),
     description="The QA report over all months.",
+    tags=RETRIED,
 )
 
 
@@ -91,7 +94,8 @@ def delete_old_views(context: dg.OpExecutionContext, database: Database) -> None
 
 
 @dg.job(
-    description="Retention by age: RETENTION_MONTHS for chats, CONSOLE_AUDIT_MONTHS for records of views."
+    description="Retention by age: RETENTION_MONTHS for chats, CONSOLE_AUDIT_MONTHS for records of views.",
+    tags=RETRIED,
 )
 def retention() -> None:
     """Delete data that is older than the settings of retention allow."""

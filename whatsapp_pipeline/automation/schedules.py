@@ -10,7 +10,7 @@ from whatsapp_pipeline.assets.partition_status import MONTHLY
 from whatsapp_pipeline.assets.partitions import FORMAT
 from whatsapp_pipeline.automation.pausing import unless_paused
 from whatsapp_pipeline.automation.schedule_factory import at, once_a_day
-from whatsapp_pipeline.run_tags import DRY_RUN
+from whatsapp_pipeline.run_tags import DRY_RUN, RETRIED
 
 MONTHLY_ASSETS = dg.AssetSelection.assets("chat_file_index", "contact_links", "order_links", "chat_messages")
 
@@ -20,7 +20,7 @@ monthly_chats = dg.define_asset_job(
     "monthly_chats",
     selection=MONTHLY_ASSETS,
     description="One month of the archive: index, link, load, check. For a range: monthly_load.",
-    tags={"dagster/max_retries": "1"},
+    tags=RETRIED,
 )
 # Dagster plans a check once per month of a run but evaluates it once. So a range is loaded without checks,
 # and another run evaluates them afterwards.
@@ -28,25 +28,25 @@ monthly_load = dg.define_asset_job(
     "monthly_load",
     selection=MONTHLY_ASSETS.without_checks(),
     description="A range of months of the archive: index, link, load. Run monthly_checks after it.",
-    tags={"dagster/max_retries": "1"},
+    tags=RETRIED,
 )
 monthly_dry_run = dg.define_asset_job(
     "monthly_dry_run",
     selection=MONTHLY_ASSETS.without_checks(),
     description="What a run of the months would do: everything is rolled back, and no check changes.",
-    tags={DRY_RUN: "true"},
+    tags={DRY_RUN: "true", **RETRIED},
 )
 monthly_checks = dg.define_asset_job(
     "monthly_checks",
     selection=dg.AssetSelection.checks_for_assets(*MONTHLY),
     description="The checks of the monthly assets; the tag whatsapp_pipeline/months names some months.",
-    tags={"dagster/max_retries": "1"},
+    tags=RETRIED,
 )
 all_checks = dg.define_asset_job(
     "all_checks",
     selection=dg.AssetSelection.all_asset_checks(),
     description="Every check over all months: overrides, erasing and SQL change data without a run.",
-    tags={"dagster/max_retries": "1"},
+    tags=RETRIED,
 )
 # The tag selects tiny_contacts and tiny_orders where an ERP is set, and nothing elsewhere. The checks of
 # external assets run only in a job that names them.
@@ -56,14 +56,14 @@ contacts = dg.define_asset_job(
     | dg.AssetSelection.assets("normalized_contacts")
     | dg.AssetSelection.checks_for_assets("contatos", "ordens_servico"),
     description="Contacts and orders from the ERP where one is set, and the contacts' phones normalized.",
-    tags={"dagster/max_retries": "1"},
+    tags=RETRIED,
 )
 # The job includes conversations, because new contacts and orders may change their links.
 summaries = dg.define_asset_job(
     "summaries",
     selection=dg.AssetSelection.assets("conversations", "customer_summaries", "commitments"),
     description="The summaries of customers whose chats or orders changed, live conversations linked before.",
-    tags={"dagster/max_retries": "1"},
+    tags=RETRIED,
 )
 
 

@@ -17,6 +17,7 @@ from whatsapp_pipeline.automation.schedule_factory import Job, at, once_a_day
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
+from whatsapp_pipeline.run_tags import RETRIED, RETRIED_WHEN_LOST
 from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.store.conversations.assistant import QuestionStatus, question_status, settle_needless
 from whatsapp_pipeline.webhook import quarantine, spool
@@ -32,6 +33,7 @@ process_webhooks = dg.define_asset_job(
     "process_webhooks",
     selection=dg.AssetSelection.assets("conversations"),
     description="A batch of raw deliveries into conversations, messages, statuses and leads.",
+    tags=RETRIED_WHEN_LOST,
 )
 
 
@@ -161,7 +163,7 @@ def forget_old_runs(context: dg.OpExecutionContext) -> None:
     context.log.info(f"{len(records)} runs deleted", extra=fields(counts={"runs_deleted": len(records)}))
 
 
-@dg.job(description="Redact raw webhook bodies, delete old run logs.")
+@dg.job(description="Redact raw webhook bodies, delete old run logs.", tags=RETRIED)
 def webhook_retention() -> None:
     """Delete webhook data that is older than the settings of retention allow."""
     redact_raw_bodies()

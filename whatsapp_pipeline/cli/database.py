@@ -28,6 +28,7 @@ def migrate_command() -> None:
         refuse_unfit_database,
     )
     from whatsapp_pipeline.steps.operations.backup import before_migration
+    from whatsapp_pipeline.steps.operations.current_code import record_deployment
     from whatsapp_pipeline.steps.operations.privacy import recall_erasures
     from whatsapp_pipeline.store.migrate import migrate as apply
     from whatsapp_pipeline.store.migrate import pending_migrations
@@ -46,6 +47,7 @@ def migrate_command() -> None:
         left = f"; {table.rows - table.carried:,} could not be placed" if table.rows > table.carried else ""
         say(f"{table.table}: {table.carried:,} of {table.rows:,} rows adopted{left}; all stay in {ASIDE}")
     apply(url)
+    record_deployment(url)
     applied = [name for name in missing if name not in pending_migrations(url)]
     say(f"{describe(url)}: {len(applied)} migration(s) applied" + "".join(f"\n  {n}" for n in applied))
     if erased := recall_erasures(url, configured, log=cli_log()):

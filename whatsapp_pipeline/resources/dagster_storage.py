@@ -12,7 +12,9 @@ from dagster_postgres import DagsterPostgresStorage
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.dagster_private import ConfigurableClassData
-from whatsapp_pipeline.databases import dagster_url, sqlalchemy_url
+from whatsapp_pipeline.databases import dagster_url, pipeline_url, sqlalchemy_url
+from whatsapp_pipeline.resources.daemon_lock import hold_daemon_lock, is_daemon
+from whatsapp_pipeline.steps.operations.current_code import why_not_current
 
 
 class PipelineDagsterStorage(DagsterPostgresStorage):
@@ -27,5 +29,14 @@ class PipelineDagsterStorage(DagsterPostgresStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: object
     ) -> PipelineDagsterStorage:
-        """Build the storage; called by Dagster."""
-        return cls(postgres_url=sqlalchemy_url(dagster_url(settings.load_settings())), inst_data=inst_data)
+        """Build the storage; called by Dagster.
+
+        Every daemon opens the storage, however it was started. So this is where a second one ends.
+        """
+        configured = settings.load_settings()
+        url = dagster_url(configured)
+        if is_daemon():
+            hold_daemon_lock(url)
+            if configured.several_hosts and (problem := why_not_current(pipeline_url(configured))):
+                raise SystemExit(f"this daemon launches no run: {problem}")
+        return cls(postgres_url=sqlalchemy_url(url), inst_data=inst_data)

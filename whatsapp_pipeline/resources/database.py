@@ -23,6 +23,7 @@ from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations.backup import before_first_write
+from whatsapp_pipeline.steps.operations.current_code import why_not_current
 from whatsapp_pipeline.steps.operations.privacy import recall_erasures
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate, pending_migrations
@@ -42,6 +43,8 @@ def _ready_url(url: str | None, configured: Settings) -> str:
                 "run `whatsapp-pipeline migrate`"
             )
         migrate(resolved)  # no other program uses the embedded server
+    if configured.several_hosts and (problem := why_not_current(resolved)):
+        raise PipelineError(f"nothing was done: {problem}")
     recall_erasures(resolved, configured, log=logging.getLogger("whatsapp_pipeline.privacy"))
     return resolved
 

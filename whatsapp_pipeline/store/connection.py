@@ -21,6 +21,9 @@ Connection: TypeAlias = psycopg.Connection[Any]
 _Row = TypeVar("_Row")
 
 MINIMUM_SERVER_VERSION = 150000
+# Both sides notice after a minute that the other one's host is gone; the default is two hours. Until then the
+# server keeps the locks of a lost run.
+_KEEPALIVES = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
 
 
 def describe(url: str) -> str:
@@ -48,7 +51,13 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
     place = describe(url)
     try:
         conn = psycopg.connect(
-            url, autocommit=True, application_name=application_name[:63], connect_timeout=10
+            url,
+            autocommit=True,
+            application_name=application_name[:63],
+            connect_timeout=10,
+            keepalives_idle=_KEEPALIVES["tcp_keepalives_idle"],
+            keepalives_interval=_KEEPALIVES["tcp_keepalives_interval"],
+            keepalives_count=_KEEPALIVES["tcp_keepalives_count"],
         )
     except psycopg.OperationalError as error:
         # libpq's error may quote the user name, but never the password.
@@ -68,7 +77,11 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
                 "created with ENCODING 'UTF8' (TEMPLATE template0)"
             )
         # Local times are those of the archive's zone and not of the server or the role.
-        conn.execute("SELECT set_config('TimeZone', %s, false)", (settings.load_settings().zone,))
+        session = {"TimeZone": settings.load_settings().zone, **_KEEPALIVES}
+        conn.execute(
+            "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s (name, value)",
+            (list(session), [str(value) for value in session.values()]),
+        )
         yield conn
 
 

@@ -58,6 +58,21 @@ def named_lock(conn: Connection, name: str, *, on_wait: Callable[[], None] | Non
         _unlock(conn, key)
 
 
+def hold_if_free(conn: Connection, name: str) -> bool:
+    """Take the lock `name` until the connection ends; return False if another session holds it."""
+    row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (_key(name),)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def still_answers(conn: Connection) -> bool:
+    """Return whether the server still answers on this connection, so that its locks are still held."""
+    try:
+        conn.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True
+
+
 @contextmanager
 def free_lock(conn: Connection, name: str) -> Iterator[bool]:
     """Yield whether the lock `name` is free, without waiting; no session can take it until the block ends.

@@ -1,0 +1,169 @@
+"""Runs on Celery workers: the application of the workers, and the launcher that `dagster.yaml` names.
+
+What belongs here: what dagster-celery leaves open. The run of a lost worker is found, and a worker takes no
+run with other code than the database's. What does not: queues and executing runs (dagster-celery).
+
+A worker is started with
+
+    celery -A whatsapp_pipeline.resources.celery_workers worker --queues dagster --concurrency 1
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from time import monotonic
+from typing import Any
+
+from celery import Celery, Task
+from celery.signals import worker_init
+from dagster import DagsterRun
+from dagster_celery.launcher import CeleryRunLauncher
+from dagster_celery.make_app import make_app
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
+from dagster_celery.tasks import create_execute_job_task
+
+from whatsapp_pipeline import settings
+from whatsapp_pipeline.dagster_private import CheckRunHealthResult, ConfigurableClassData, WorkerStatus
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.errors import SettingError
+from whatsapp_pipeline.steps.operations.current_code import why_not_current
+
+# dagster-celery makes the same task again at every launch, which Celery warns of and then leaves as it was.
+warnings.filterwarnings("ignore", message="Task name 'execute_job' is already registered")
+
+_QUEUE = "dagster"
+_OPTIONS = {
+    # A task that is delivered twice ends as "duplicate run ignored" and hides that its run was lost.
+    "task_acks_late": False,
+    "task_reject_on_worker_lost": False,
+    # A run has a process of its own: it sees new settings, and its memory is given back.
+    "worker_max_tasks_per_child": 1,
+    # A busy worker reserves no other run, where the broker is Redis or Valkey.
+    "worker_prefetch_multiplier": 1,
+    "worker_disable_prefetch": True,
+    # Otherwise Celery swallows what Dagster stores as the run's output.
+    "worker_redirect_stdouts": False,
+    "broker_connection_retry_on_startup": True,
+}
+# Seconds to wait for the answers of all workers, and to use them for all runs of one look.
+_ANSWER_SECONDS = 3.0
+_SAME_LOOK_SECONDS = 2.0
+# Looks in a row without a worker that has the run, until it counts as lost: a worker may connect again.
+_LOOKS = 2
+
+
+def app_options() -> dict[str, Any]:
+    """Return the options of the Celery application; raises SettingError when the broker is not set."""
+    configured = settings.load_settings()
+    if not configured.celery_broker_url or not configured.celery_result_backend:
+        raise SettingError(
+            "runs on Celery need CELERY_BROKER_URL and CELERY_RESULT_BACKEND, for example "
+            "redis://broker:6379/0 and redis://broker:6379/1; rpc:// does not fit, because it forgets the "
+            "result of a worker that ended"
+        )
+    return {
+        "broker": configured.celery_broker_url.get_secret_value(),
+        "backend": configured.celery_result_backend.get_secret_value(),
+        "config_source": _OPTIONS,
+        "task_default_queue": _QUEUE,
+    }
+
+
+def worker_problem() -> str | None:
+    """Return why this worker must take no run; None if its code and schema are the database's."""
+    return why_not_current(pipeline_url(settings.load_settings()))
+
+
+class CurrentCodeTask(Task):  # type: ignore[misc]  # Celery is not typed
+    """A task that only a worker with the database's code and schema executes."""
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        """Execute the task, or give it back to the queue and stop this worker."""
+        if problem := worker_problem():
+            logging.getLogger("whatsapp_pipeline.worker").error("this worker takes no run: %s", problem)
+            self.app.control.shutdown(destination=[self.request.hostname])
+            raise self.retry(countdown=1, max_retries=None)
+        return super().__call__(*args, **kwargs)
+
+
+def _refuse_to_start(**_: object) -> None:
+    """End a worker that must take no run before it connects to the broker."""
+    if problem := worker_problem():
+        raise SystemExit(f"this worker takes no run: {problem}")
+
+
+def make_worker_app() -> Celery:
+    """Return the application that a worker runs."""
+    made = make_app(app_options())
+    create_execute_job_task(made, base=CurrentCodeTask)
+    worker_init.connect(_refuse_to_start, weak=False)
+    return made
+
+
+def __getattr__(name: str) -> Celery:
+    """Make `app` when the `celery` command asks for it: the launcher needs none, and tests no broker."""
+    if name in ("app", "celery"):
+        globals()["app"] = made = make_worker_app()
+        return made
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagster-celery is not typed here
+    """Launches runs as Celery tasks, and asks the workers themselves whether they still have a run.
+
+    Celery keeps the state STARTED of a task whose worker was killed, so its own answer never says that a run
+    is lost.
+    """
+
+    _misses: dict[str, int]
+    _active: set[str]
+    _asked_at: float
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """Accept no options in dagster.yaml, because addresses belong in the settings."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: object
+    ) -> PipelineCeleryLauncher:
+        """Build the launcher; called by Dagster."""
+        options = app_options()
+        launcher = cls(
+            default_queue=_QUEUE,
+            broker=options["broker"],
+            backend=options["backend"],
+            config_source=options["config_source"],
+            inst_data=inst_data,
+        )
+        launcher._misses, launcher._active, launcher._asked_at = {}, set(), -_SAME_LOOK_SECONDS
+        return launcher
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """Return RUNNING while a worker has the run, FAILED when none has had it in two looks in a row."""
+        task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
+        if task_id is None:
+            return CheckRunHealthResult(WorkerStatus.UNKNOWN, "the run has no Celery task")
+        try:
+            if task_id in self._active_tasks():
+                self._misses.pop(run.run_id, None)
+                return CheckRunHealthResult(WorkerStatus.RUNNING)
+        except Exception as error:  # of the broker's library; says nothing about the run
+            return CheckRunHealthResult(
+                WorkerStatus.RUNNING, f"the broker gave no answer ({type(error).__name__})"
+            )
+        self._misses[run.run_id] = misses = self._misses.get(run.run_id, 0) + 1
+        if misses < _LOOKS:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has the run; looking again")
+        del self._misses[run.run_id]
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"no worker had the run's task in {_LOOKS} looks")
+
+    def _active_tasks(self) -> set[str]:
+        """Return the ids of the tasks that workers execute; one question serves all runs of a look."""
+        if monotonic() - self._asked_at > _SAME_LOOK_SECONDS:
+            answers = self.celery.control.inspect(timeout=_ANSWER_SECONDS).active() or {}
+            self._active = {task["id"] for tasks in answers.values() for task in tasks}
+            self._asked_at = monotonic()
+        return self._active

