@@ -209,8 +209,9 @@ def _found_in_scope(search: MessageSearch, by_rank: bool) -> str:
 # The text that a hit's words are compared with, by source.
 _TEXTS: dict[str, str] = {
     "chats": "SELECT m.message_text AS text FROM chat_messages m WHERE m.id = found.message_id",
-    "live": "SELECT w.text FROM conversation_contact_messages w WHERE w.message_id = found.message_id",
+    "live": "SELECT w.text FROM conversation_messages w WHERE w.id = found.message_id",
 }
+_TIED = "UNION ALL SELECT source, message_id, score FROM ({} UNION ALL {}) tied"
 # Most messages with the words fit. The planner expects one in 200 to fit a pattern, and would read all with a
 # common word instead of the newest. It expects one CASE in two to be true.
 _FITS = "CASE WHEN plain_text(left({text}, 5000)) ~ %(recheck)s THEN true ELSE false END"
@@ -222,7 +223,7 @@ def _found_everywhere(
     """Find messages of all customers; return their sources, ids and scores for search_located.sql."""
     order = "score DESC, at DESC" if by_rank else "at DESC"
     last = "(SELECT at FROM messages_all WHERE source = %(after_source)s AND message_id = %(after_id)s)"
-    beyond, tied = "true", "false"
+    beyond, tied = "true", ""
     if search.after is not None and by_rank:
         beyond = f"(score < %(after_score)s OR score = %(after_score)s AND at < {last})"
         tied = f"score = %(after_score)s AND at = {last}"
@@ -255,8 +256,9 @@ def _found_everywhere(
         "chats/search_everywhere",
         chats=matching("chats", beyond, f"ORDER BY {order}"),
         live=matching("live", beyond, f"ORDER BY {order}"),
-        tied_chats=matching("chats", tied, ""),
-        tied_live=matching("live", tied, ""),
+        tied=""
+        if search.after is None
+        else _TIED.format(matching("chats", tied, ""), matching("live", tied, "")),
         order=order,
     )
     # A prepared statement could be planned once for all words and periods; only with the word itself does the
