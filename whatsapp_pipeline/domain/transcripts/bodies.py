@@ -235,10 +235,12 @@ def _in_brackets(before: str, inside: str, below: str) -> Body | None:
         return _described(before, below, kind_of_file(name), name) if name else None
     if folded in table.attached_words and _FILE_NAME.fullmatch(before):
         return _file(before, below)
-    # A new phrase for a file that was left out: `<Mídia de visualização única omitida>`.
-    if not before and " " in folded and folded.removesuffix(".").split()[-1] in table.omitted_words:
-        return Body(below, "media", attachment_kind="media")
-    return None
+    # A phrase of iOS in brackets, or a new one: `<imagem ocultada>`, `<Mídia de visualização única omitida>`.
+    folded = folded.removesuffix(".")
+    kind = table.omitted.get(folded)
+    if kind is None and " " in folded and folded.split()[-1] in table.omitted_words:
+        kind = "media"
+    return Body(below, kind, attachment_kind=kind) if kind and not before else None
 
 
 def _described(before: str, below: str, kind: str, name: str | None) -> Body:

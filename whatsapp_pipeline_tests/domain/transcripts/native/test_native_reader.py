@@ -112,6 +112,7 @@ def test_a_header_of_no_true_date_is_text() -> None:
         ("<Mídia de visualização única omitida>", ("", "media", None)),
         ("<Mídia de visualização única omitida>\nolha", ("olha", "media", None)),
         ("<View once photo omitted>", ("", "media", None)),
+        ("<imagem ocultada>", ("", "image", None)),
         ("veja <a parte omitida>", ("veja <a parte omitida>", "text", None)),
         (f"{MARK}imagem ocultada", ("", "image", None)),
         (f"{MARK}áudio ocultado", ("", "audio", None)),
