@@ -36,6 +36,8 @@ _MAX_TYPE_LENGTH = 40
 _MAX_WORDS = 10_000  # characters of one message's text; raw_json has the rest
 _MAX_ITEMS = 50
 _MAX_DEPTH = 6
+# Keys whose values mean nothing to a person.
+_TECHNICAL = re.compile(r"(?:^|_)(?:ids?|type|url|sha256|timestamp|token|key|hash)$")
 # Keys that hold text for people in an object of an unknown type.
 _WORD_KEYS = frozenset(
     {
@@ -88,7 +90,7 @@ def _own_text(message: Mapping[str, Any], kind: str) -> str:
         declared = _string(content.get("type")) if isinstance(content, Mapping) else ""
         words = ": ".join(word for word in (declared, reasons) if word)
     elif isinstance(content, Mapping):
-        words = _RENDERERS.get(kind, _any_words)(content)
+        words = _RENDERERS.get(kind, _words_or_values)(content)
     else:
         words = _string(content)
     words = words or reasons
@@ -201,8 +203,19 @@ def _any_words(fields: Mapping[str, Any]) -> str:
     return " — ".join(dict.fromkeys(found))
 
 
+def _words_or_values(fields: Mapping[str, Any]) -> str:
+    """Return the texts for people in an object of an unknown type; if it has none, its other values."""
+    if words := _any_words(fields):
+        return words
+    return _answers({key: value for key, value in fields.items() if not _TECHNICAL.search(str(key))})
+
+
 def _shared_contacts(content: object) -> str:
-    """Return shared contacts as text, each with its name, company, numbers and e-mail addresses."""
+    """Return shared contacts as text, each with its name, company, numbers and e-mail addresses.
+
+    A single contact may stand in place of the list.
+    """
+    content = [content] if isinstance(content, Mapping) else content
     if not isinstance(content, list):
         return ""
     cards = [words for card in content[:_MAX_ITEMS] if isinstance(card, Mapping) and (words := _card(card))]

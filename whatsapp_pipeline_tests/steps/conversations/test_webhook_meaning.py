@@ -542,6 +542,16 @@ CARD: dict[str, Any] = {
             "bateria",
         ),
         (
+            {"type": "poll_vote", "poll_vote": {"poll_id": "7", "mime_type": "x", "options": ["Segunda"]}},
+            "[poll_vote: options: Segunda]",
+            "segunda",
+        ),
+        (
+            {"type": "contacts", "contacts": CARD},
+            "[contacts: Hugo Lima +55 41 98888-0199]",
+            "hugo",
+        ),
+        (
             {
                 "type": "interactive",
                 "interactive": {"type": "payment_method", "payment_method": {"method": "pix", "total": 350}},
