@@ -9,6 +9,7 @@ the same machine. Writes bench/console/RESULTS.md with `--write`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import random
@@ -66,6 +67,15 @@ def requests_of(customers: int) -> Requests:
         "find in a conversation of 1,000": (lambda rng: f"/customers/{large(rng)}?find=comum", 50, 4),
         "name": (lambda rng: f"/search?q=souza%20{some(rng)}", 100, 6),
         "part of a phone": (lambda rng: f"/search?q={80000000 + some(rng)}", 100, 6),
+        "review: 6,000 items": (lambda _: "/review", 50, 3),
+        "review: a chat": (lambda rng: f"/review/chat:{customers + rng.randint(1, 3000)}", 50, 3),
+        "review: a session": (
+            lambda rng: f"/review/chat:{25 * rng.randint(0, customers // 25 - 1) + 3}/1",
+            50,
+            2,
+        ),
+        "review: a live conversation": (lambda rng: f"/review/webhook:{rng.randint(1, 1000)}", 50, 1),
+        "review: the next of the sample": (lambda _: "/review/sample", 50, 1),
     }
 
 
@@ -74,7 +84,7 @@ def console(url: str, folder: Path) -> Iterator[tuple[httpx.Client, psutil.Proce
     """Run the console's own command; yield a logged-in client and the process."""
     token = new_token()
     with connect(url) as conn:
-        console_access.add_user(conn, "bench", "analyst")
+        console_access.add_user(conn, "bench", "reviewer")
         user = console_access.user_named(conn, "bench")
         assert user is not None
         console_access.begin_session(conn, user.id, token_hash(token))
@@ -95,6 +105,7 @@ def _client(token: str) -> httpx.Client:
         base_url=f"http://127.0.0.1:{PORT}",
         cookies={"console": token},
         timeout=60,
+        follow_redirects=True,
         limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
     )
     for _ in range(600):
@@ -175,14 +186,17 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=50)
     parser.add_argument("--seconds", type=float, default=60, help="how long the mix is sent")
     parser.add_argument("--alone", type=float, default=10, help="how long each kind is sent alone")
+    parser.add_argument("--folder", type=Path, help="keep the database here, and use it again")
+    parser.add_argument("--only", help="measure the kinds that begin so")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bc-") as name:
-        folder = Path(name)
+    with contextlib.ExitStack() as stack:
+        folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bc-")))
         url = server_url(folder, "bench")
         migrate(url)
         with connect(url) as conn:
-            fill(conn, messages=options.messages, customers=options.customers)
+            if conn.execute("SELECT FROM contatos LIMIT 1").fetchone() is None:
+                fill(conn, messages=options.messages, customers=options.customers)
         with console(url, folder) as (client, process):
             text = _measure(client, process, options, partial(processor_seconds, process, folder))
     print(text)
@@ -195,7 +209,11 @@ def _measure(
 ) -> str:
     rng = random.Random(1)
     at_rest = process.memory_info().rss / 2**20
-    kinds = requests_of(options.customers)
+    kinds = {
+        kind: one
+        for kind, one in requests_of(options.customers).items()
+        if kind.startswith(options.only or "")
+    }
     weights = [share for _, _, share in kinds.values()]
 
     def mix(count: int) -> list[tuple[str, str]]:

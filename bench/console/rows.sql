@@ -63,3 +63,38 @@ SELECT gen_random_uuid(), now() - n * interval '1 minute', '{}', (ARRAY['pending
 INSERT INTO exceptions (stage, file_path, month, line, kind, severity, detail)
 SELECT 'chat_messages', 'c' || n % 3000, '2024-0' || 1 + n % 9, n, 'unreadable', 'warning', 'x'
   FROM generate_series(1, 20000) n;
+-- 6,000 items in doubt: chats that three customers could have, sessions of linked chats without a sure order, and live
+-- conversations.
+INSERT INTO chat_files (filename, file_path, month, title, match_status, processing_status, phone_key, message_count,
+                        first_message_at, last_message_at)
+SELECT 'd' || n, 'd' || n, '2024-0' || 1 + n % 9, 'd' || n, (ARRAY['ambiguous', 'proposed', 'unmatched'])[1 + n % 3], 'loaded',
+       '42' || (80000000 + n), 10, timestamp '2024-01-01' + n * interval '1 hour', timestamp '2024-01-02' + n * interval '1 hour'
+  FROM generate_series(1, 3000) n;
+INSERT INTO chat_messages (id_chat_file, ordinal, message_timestamp, direction, type, message_text, line, body_hash)
+SELECT f.id, n, f.first_message_at + n * interval '7 minutes', CASE WHEN n % 3 = 0 THEN 'to' ELSE 'from' END, 'text',
+       'palavra' || n, n, n
+  FROM chat_files f, generate_series(1, 10) n WHERE f.id > :customers;
+INSERT INTO match_candidates (id_chat_file, rank, id_contato, confidence, method, evidence)
+SELECT f.id, r, 1 + (f.id * 7 + r * 13) % :customers, 0.6 / r, 'name_match',
+       '[{"name": "prior", "value": 1, "weight": -3, "words": "x"}, {"name": "name", "value": 0.9, "weight": 4, "words": "y"}]'
+  FROM chat_files f, generate_series(1, 3) r WHERE f.id > :customers AND f.match_status <> 'unmatched';
+UPDATE chat_sessions SET order_match_status = 'proposed', id_ordem_servico = NULL, order_match_confidence = 0.5
+ WHERE id_chat_file % 25 = 3 AND id_chat_file <= :customers;
+INSERT INTO order_candidates (id_chat_session, rank, id_ordem_servico, confidence, method, evidence)
+SELECT s.id, r, 1 + (s.id * 7 + r * 13) % :customers, 0.5 / r, 'model',
+       '[{"name": "prior", "value": 1, "weight": -1, "words": "x"}, {"name": "near", "value": 0.9, "weight": 1, "words": "y"}]'
+  FROM chat_sessions s, generate_series(1, 2) r WHERE s.order_match_status = 'proposed';
+INSERT INTO conversations (external_id, phone_number_id, profile_name, match_status)
+SELECT '5543' || (80000000 + n), 'shop', 'v' || n, 'ambiguous' FROM generate_series(1, 1000) n;
+INSERT INTO conversation_identities (phone_number_id, value, kind, canonical, phone_key, conversation_id)
+SELECT 'shop', external_id, 'wa_id', right(external_id, 10), right(external_id, 10), id FROM conversations;
+INSERT INTO conversation_messages (conversation_id, role, type, text, origin, phone_number_id, message_key, sent_at, inbox_id)
+SELECT c.id, 'user', 'text', 'palavra' || n, 'message', 'shop', 'live' || c.id || '-' || n,
+       timestamptz '2024-06-01' + c.id * interval '1 hour' + n * interval '1 minute', c.id
+  FROM conversations c, generate_series(1, 5) n;
+INSERT INTO conversation_candidates (id_conversation, rank, id_contato, confidence, method, evidence)
+SELECT c.id, r, 1 + (c.id * 7 + r * 13) % :customers, 0.5 / r, 'phone', '[]' FROM conversations c, generate_series(1, 2) r;
+-- Links that are judged already, and decisions on record.
+INSERT INTO review_verdicts (id_chat_file, verdict, reviewer, match_status, match_method, match_confidence, id_contato, is_blind)
+SELECT l.id_chat_file, 'right', 'bench', 'linked', l.method, l.confidence, l.id_contato, true
+  FROM (SELECT * FROM rule_links ORDER BY draw LIMIT 300) l;

@@ -484,8 +484,8 @@ DELIVERIES_PARKED = (
     "entregas do WhatsApp esperam o cadastro do número",
 )
 DELIVERIES_DEAD = (
-    "entrega do WhatsApp falhou várias vezes e parou:",
-    "entregas do WhatsApp falharam várias vezes e pararam:",
+    "entrega do WhatsApp falhou várias vezes e parou",
+    "entregas do WhatsApp falharam várias vezes e pararam",
 )
 UNREAD = "O que não foi lido"
 UNREAD_FILES = "Arquivos"
@@ -533,8 +533,9 @@ LINE = "linha"
 MORE_FINDINGS = "Há mais ocorrências neste arquivo: corrija estas primeiro."
 NO_ARCHIVE_HERE = "O console não tem acesso ao arquivo de conversas, por isso as linhas não aparecem."
 REREAD = "Ler de outro jeito"
-REREAD_NOTE = "A escolha fica guardada e vale a partir da próxima carga do mês deste arquivo."
-REREAD_SAVED = "Escolha guardada: o arquivo será lido assim na próxima carga do mês."
+REREAD_NOTE = (
+    "A escolha fica guardada com o seu nome, e o arquivo espera a próxima carga do mês para ser lido assim."
+)
 REREAD_UNKNOWN = "Nada mudou: este arquivo ainda não foi indexado."
 FORMAT = "Formato da exportação"
 FORMATS = {"block": "arquivo do mês", "android": "Android", "ios": "iPhone"}
@@ -543,3 +544,51 @@ DATE_ORDERS = {"dmy": "dia/mês/ano", "mdy": "mês/dia/ano", "ymd": "ano-mês-di
 SHOP_NAME = "Nome ou número da loja nesta conversa"
 UNCHANGED = "como está"
 AUTOMATIC = "automático"
+
+# Files that a person chose another reading for
+REREAD_PENDING = "Releitura pedida"
+REREAD_BY = "por"
+REREAD_WAITS = "O arquivo ainda não foi lido assim."
+REREAD_WHEN = (
+    "Com o Dagster em execução, a carga do mês começa sozinha em cerca de um minuto; "
+    "senão, vale na próxima carga do mês. Até lá, as mensagens são as da leitura anterior."
+)
+REREAD_DONE = "Lido de novo em"
+REREAD_STILL = "As ocorrências abaixo são dessa leitura."
+REREAD_CLEAN = "Tudo o que está neste arquivo foi lido."
+REREAD_CHOICE = "Escolha"
+REREAD_OPTIONS = {"format": "formato", "date_order": "datas", "owner": "loja"}
+REREADS_PENDING = ("arquivo espera nova leitura", "arquivos esperam nova leitura")
+
+# Deliveries that failed too often
+DEAD_LETTERS = "Entregas que falharam"
+DEAD_LETTERS_STOPPED = "Paradas"
+DEAD_LETTERS_NOTE = (
+    "Entregas do WhatsApp que falharam várias vezes. Depois de corrigir a causa, processe de novo: "
+    "mensagens que já foram gravadas não se repetem. O pedido fica registrado com o seu nome."
+)
+DELIVERY = "Entrega"
+RECEIVED = "Recebida em"
+ATTEMPTS = "Tentativas"
+WHY_FAILED = "Motivo"
+NO_REASON = "motivo desconhecido"
+REPLAY = "Processar de novo"
+REPLAY_ALL = "Processar todas de novo"
+REPLAYED = ("entrega voltou para a fila.", "entregas voltaram para a fila.")
+NOT_REPLAYED = "Nada mudou: a entrega já estava na fila, ou o conteúdo dela já foi apagado."
+BODY_DELETED = "o conteúdo já foi apagado"
+OLDER_DELIVERIES = "Entregas mais antigas"
+NO_DEAD_LETTERS = "Nenhuma entrega parada."
+
+# Evidence for different people, by the flag of a link
+FLAGS = {
+    "title_header_disagree": "o telefone do título não aparece dentro da conversa",
+    "phone_name_disagree": "o telefone e o nome são de pessoas diferentes",
+    "order_contact_disagree": "a OS do título é de outro cliente",
+    "order_name_disagree": "a OS e o nome são de pessoas diferentes",
+    "order_of_another_contact": "a conversa cita a OS de outro cliente",
+    "order_number_unknown": "a conversa cita uma OS que não existe",
+    "shared_phone": "o telefone está no cadastro de mais de um cliente",
+}
+ATTENTION = "Atenção"
+DISAGREES = "vinculada, com evidências contrárias"

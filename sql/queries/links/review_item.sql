@@ -7,7 +7,9 @@ SELECT 'chat' AS source, f.id, s.number AS session_number, f.title, f.month, f.i
        CASE WHEN s.id IS NULL THEN f.id_ordem_servico ELSE s.id_ordem_servico END AS id_ordem_servico,
        coalesce(CASE WHEN s.id IS NULL THEN f.message_count ELSE s.message_count END, 0) AS messages,
        coalesce(s.started_at, f.first_message_at) AS first_at, coalesce(s.ended_at, f.last_message_at) AS last_at,
-{candidates}
+{candidates},
+       EXISTS (SELECT FROM review_items i
+                WHERE i.source = 'chat' AND i.id = f.id AND i.session = coalesce(s.number, 0)) AS waits
   FROM chat_files f
   LEFT JOIN chat_sessions s ON s.id_chat_file = f.id AND s.number = %(session)s
   LEFT JOIN contatos own ON own.id = f.id_contato

@@ -8,7 +8,9 @@ SELECT 'webhook' AS source, f.id, s.number AS session_number, coalesce(f.profile
        s.id_ordem_servico,
        coalesce(s.message_count::bigint, said.messages) AS messages,
        coalesce(s.started_at, said.first_at) AS first_at, coalesce(s.ended_at, said.last_at) AS last_at,
-{candidates}
+{candidates},
+       EXISTS (SELECT FROM review_items i
+                WHERE i.source = 'webhook' AND i.id = f.id AND i.session = coalesce(s.number, 0)) AS waits
   FROM conversations f
  CROSS JOIN LATERAL (
        SELECT count(*) AS messages, min(m.local_time) AS first_at, max(m.local_time) AS last_at

@@ -93,7 +93,6 @@ def item(page: Page) -> Response:
         who=page.text("who"),
         done=number_or_none(page.text("done")),
         nobody=_NOBODY,
-        is_open=found.status not in {"linked", "manual", "group"},
     )
 
 

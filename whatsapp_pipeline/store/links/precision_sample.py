@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
@@ -64,6 +64,10 @@ class RuleLink(NamedTuple):
     reviewer: str | None
 
 
+_OF_MONTHS: LiteralString = "f.month = ANY(%(months)s)"
+_OF_CHAT: LiteralString = "f.id = %(chat)s"
+
+
 def next_links(
     conn: Connection, months: Sequence[str] | None, *, limit: int, chat: int | None = None
 ) -> list[BlindItem]:
@@ -72,7 +76,9 @@ def next_links(
     With `chat` only that chat's link is returned, if it waits for a verdict.
     """
     values = {"months": None if months is None else list(months), "limit": limit, "chat": chat}
-    rows = conn.execute(queries.load("links/precision_next"), values)
+    which = [part for given, part in ((months, _OF_MONTHS), (chat, _OF_CHAT)) if given is not None]
+    statement = queries.load("links/precision_next").replace("{which}", " AND ".join(which) or "true")
+    rows = conn.execute(statement.encode(), values)
     return [BlindItem(*row) for row in rows]
 
 

@@ -52,7 +52,10 @@ class QueuedItem(NamedTuple):
 
 
 class ItemToReview(NamedTuple):
-    """A chat, live conversation or session, its candidates (JSON objects) and the decisions in force."""
+    """A chat, live conversation or session, its candidates (JSON objects) and the decisions in force.
+
+    `waits` says whether it is in the queue.
+    """
 
     source: str
     id: int
@@ -70,6 +73,7 @@ class ItemToReview(NamedTuple):
     last_at: datetime | None
     candidates: list[dict[str, Any]]
     decisions: list[int]
+    waits: bool
 
 
 class PastDecision(NamedTuple):
@@ -110,14 +114,22 @@ _ITEMS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
 }
 
 
+# In the direction of review_queue_value_idx: the next page is one range of it.
+_AFTER: LiteralString = """
+       AND ((-i.value), (-coalesce(extract(epoch FROM i.last_at)::float8, '-Infinity')), i.source, i.id,
+            i.session)
+           > (-%(value)s::float8, -coalesce(extract(epoch FROM %(last_at)s::timestamp)::float8, '-Infinity'),
+              %(source)s::text, %(id)s::bigint, %(session)s::integer)"""
+
+
 def queued_items(
     conn: Connection, reviewer: str, *, limit: int, after: QueuePlace | None = None
 ) -> list[QueuedItem]:
     """Return the most valuable items, or those that follow a place, without what the reviewer put off."""
-    place = after or QueuePlace(0, None, "", 0, 0)
-    values = {"reviewer": reviewer, "limit": limit, "is_first": after is None, **place._asdict()}
+    values = {"reviewer": reviewer, "limit": limit, **(after._asdict() if after else {})}
+    statement = queries.load("links/review_page").replace("{after}", _AFTER if after else "")
     with conn.cursor(row_factory=class_row(QueuedItem)) as cursor:
-        return cursor.execute(queries.load("links/review_page"), values).fetchall()
+        return cursor.execute(statement.encode(), values).fetchall()
 
 
 def count_items(conn: Connection) -> int:
