@@ -14,7 +14,14 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets import chats, contacts, conversations, links, operations, summaries
 from whatsapp_pipeline.assets.code_references import with_code_references
 from whatsapp_pipeline.assets.overview import overview
-from whatsapp_pipeline.automation import alert_sensor, archive_folder, live_summaries, schedules, webhook
+from whatsapp_pipeline.automation import (
+    alert_sensor,
+    archive_folder,
+    live_summaries,
+    rereading,
+    schedules,
+    webhook,
+)
 from whatsapp_pipeline.automation import operations as upkeep
 from whatsapp_pipeline.checks import chats as chat_checks
 from whatsapp_pipeline.checks import contacts as contact_checks
@@ -86,6 +93,7 @@ def build_defs(
         sensors=[
             *schedules.SENSORS,
             *archive_folder.SENSORS,
+            *rereading.SENSORS,
             *webhook.SENSORS,
             *live_summaries.SENSORS,
             *alert_sensor.SENSORS,

@@ -99,6 +99,7 @@ _REVIEWER_WRITES = {
     "review_snoozes": "INSERT, UPDATE, DELETE",
     "match_candidates": "INSERT, UPDATE, DELETE",
     "link_runs": "INSERT",
+    "chat_rereads": "INSERT, UPDATE",
 }
 # A decision shows at once: its links change, and nothing else of a chat or a session does.
 _REVIEWER_COLUMNS = {
@@ -133,6 +134,7 @@ _REVIEWER_COLUMNS = {
 # What the views of dashboards read the user's own tables with; a view's functions run as who asks.
 _VIEW_FUNCTIONS = sql.SQL("view_contacts(), view_orders()")
 _RECORD_VIEWS = sql.SQL("console_record_views(bytea, text, bytea[])")
+_REPLAY = sql.SQL("replay_dead_deliveries(bytea, bigint[])")
 # What not even an analyst sees: raw deliveries, and what privacy is kept with.
 _NO_ANALYST = {
     "webhook_inbox",
@@ -242,6 +244,8 @@ def _console(tables: list[str]) -> list[sql.Composable]:
         )
         viewers = sql.SQL(", ").join(sql.Identifier(role) for role in (READER, ANALYST, REVIEWER))
         made.append(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_RECORD_VIEWS, viewers))
+    if "dead_deliveries" in tables:
+        made.append(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_REPLAY, sql.Identifier(REVIEWER)))
     if "api_tokens" in tables:
         made += _manager()
     return made

@@ -308,6 +308,37 @@ def test_a_number_that_is_added_takes_its_deliveries(api: Api) -> None:
     assert api.rows("SELECT status FROM webhook_inbox") == [("pending",)]
 
 
+def test_dead_letters_are_listed_and_replayed(api: Api) -> None:
+    with connect(api.running.database_url) as conn:
+        conn.execute(
+            "INSERT INTO webhook_inbox (delivery_id, received_at, body, status, attempts, error)"
+            " SELECT gen_random_uuid(), now(), CASE WHEN n < 4 THEN '{}'::bytea END, 'dead', 8,"
+            " 'reason ' || n FROM generate_series(1, 4) n"
+        )
+    letters = api.all_items("dead-letters", "analyst", limit=1)
+    assert [(one["error"], one["attempts"], one["can_be_replayed"]) for one in letters] == [
+        ("reason 4", 8, False),
+        ("reason 3", 8, True),
+        ("reason 2", 8, True),
+        ("reason 1", 8, True),
+    ]
+    assert api.client("analyst").post("dead-letters/replay", json={"ids": None}).status_code == 403
+    reviewer, first = api.client("reviewer"), letters[-1]["id"]
+    bodies: list[dict[str, Any]] = [{}, {"ids": []}, {"ids": [0]}, {"ids": ["x"]}, {"all": True}]
+    for unfit in bodies:
+        assert reviewer.post("dead-letters/replay", json=unfit).status_code == 422, unfit
+    assert reviewer.post("dead-letters/replay", json={"ids": [first, 10**15]}).json() == {"replayed": 1}
+    assert api.rows("SELECT id, attempts, error FROM webhook_inbox WHERE status = 'pending'") == [
+        (first, 0, None)
+    ]
+    assert reviewer.post("dead-letters/replay", json={"ids": None}).json() == {"replayed": 2}
+    assert reviewer.post("dead-letters/replay", json={"ids": None}).json() == {"replayed": 0}
+    assert api.rows("SELECT actor, action, jsonb_array_length(detail->'deliveries') FROM audit_log") == [
+        ("client.reviewer", "replay", 1),
+        ("client.reviewer", "replay", 2),
+    ]
+
+
 # Every route with the levels that may use it: the same table as in docs/api.md, written by hand.
 ALLOWED = {
     "GET customers?q=ana": "reader",
@@ -325,6 +356,8 @@ ALLOWED = {
     "POST review/chat:1/decisions": "reviewer",
     "GET decisions": "reviewer",
     "POST decisions/1/undo": "reviewer",
+    "GET dead-letters": "analyst",
+    "POST dead-letters/replay": "reviewer",
     "GET tenants": "manager",
     "POST tenants": "manager",
     "POST tenants/1/disable": "manager",
@@ -365,6 +398,10 @@ def test_the_database_enforces_the_level(shared: Api, monkeypatch: pytest.Monkey
     item = f"review/chat:{shared.chats['D1']}"
     body = {"decision": "contact", "id": 8, "state": shared.get(item)["state"]}
     assert shared.client("analyst").post(f"{item}/decisions", json=body).status_code == 403
+    for other in LEVELS:
+        replayed = shared.client(other).post("dead-letters/replay", json={"ids": None})
+        assert (replayed.status_code == 403) == (other != "reviewer"), other
+    assert shared.client("reader").get("dead-letters").status_code == 403
     for level in ("reader", "reviewer"):
         assert shared.client(level).post("tenants", json={"name": "x"}).status_code == 403, level
     assert shared.rows("SELECT FROM link_overrides") == []
@@ -521,7 +558,7 @@ def test_the_guides_requests_work_as_typed(api: Api) -> None:
         )
         assert run.returncode == 0, (block, run.stderr)
         said.append(run.stdout)
-    assert len(said) == 4
+    assert len(said) == 5
     example = re.search(r"^```json\n(\{\"items.*?)\n```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
     assert example is not None
     assert said[0] == example[1]

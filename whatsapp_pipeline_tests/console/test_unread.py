@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import logging
+import re
 import zipfile
 from collections.abc import Iterator
 from itertools import pairwise
@@ -11,9 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.archive.raw_lines import lines_near
 from whatsapp_pipeline.console import words
 from whatsapp_pipeline.console.config import ConsoleConfig
+from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
+from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.exceptions import ExceptionRow, replace_for_files
 from whatsapp_pipeline_tests.console.running import RunningConsole, running_console, text_of
@@ -158,7 +163,10 @@ def test_how_a_file_is_read_is_remembered(desk: tuple[RunningConsole, httpx.Clie
     form = {"path": BAD, "format": "android", "date_order": "mdy", "owner": "Loja"}
     saved = client.post("/unread/file", data=form)
     assert saved.headers["location"].endswith("&saved=1")
-    assert "Escolha guardada" in text_of(client.get(saved.headers["location"]).text)
+    words = text_of(client.get(saved.headers["location"]).text)
+    assert "Releitura pedida" in words
+    assert "datas mês/dia/ano · formato Android · loja Loja por rita" in words
+    assert "O arquivo ainda não foi lido assim." in words
     assert options() == {"format": "android", "date_order": "mdy", "owner": ["Loja"]}
     client.post("/unread/file", data={"path": BAD, "format": "auto", "date_order": ""})
     assert options() == {"date_order": "mdy", "owner": ["Loja"]}
@@ -169,6 +177,28 @@ def test_how_a_file_is_read_is_remembered(desk: tuple[RunningConsole, httpx.Clie
     with running.client("analyst") as analyst:
         assert analyst.post("/unread/file", data=form).status_code == 403
         assert "Ler de outro jeito" not in analyst.get("/unread/file", params={"path": BAD}).text
+
+
+def test_a_choice_is_shown_as_pending_until_a_load_has_read_the_file(
+    desk: tuple[RunningConsole, httpx.Client], archive: Path
+) -> None:
+    running, client = desk
+    address = client.post("/unread/file", data={"path": BAD, "format": "android"}).headers["location"]
+    listed = text_of(client.get("/unread").text)
+    assert re.search(r"1 arquivo espera nova leitura Com o Dagster [^/]* 2025/01/ruim.txt", listed)
+    chats, log = ChatArchive(str(archive)), logging.getLogger(__name__)
+    with connect(running.database_url) as conn:
+        index_month(conn, chats, "2025-01", IndexOptions(workers=1), log=log)
+        load_month(conn, chats, "2025-01", LoadOptions(), log=log)
+    page = text_of(client.get(address).text)
+    assert "Lido de novo em" in page
+    assert "Releitura pedida" not in page
+    assert "espera nova leitura" not in text_of(client.get("/unread").text)
+    with connect(running.database_url) as conn:
+        conn.execute("DELETE FROM exceptions")
+    clean = client.get(address)
+    assert clean.status_code == 200
+    assert "Tudo o que está neste arquivo foi lido." in text_of(clean.text)
 
 
 def test_lines_are_those_of_the_file(archive: Path) -> None:

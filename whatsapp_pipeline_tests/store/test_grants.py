@@ -100,6 +100,12 @@ def _may(url: str, statement: str) -> bool:
         ("SELECT external_id FROM conversations", {"analyses", "reviews", "writes"}),
         ("SELECT unpark_deliveries('shop')", {"writes", "manages"}),
         ("UPDATE webhook_inbox SET status = 'pending'", {"writes"}),
+        ("SELECT * FROM dead_deliveries", {"analyses", "reviews", "writes"}),
+        ("SELECT * FROM chat_rereads", {"analyses", "reviews", "writes"}),
+        ("UPDATE chat_rereads SET read_at = now()", {"reviews", "writes"}),
+        ("SELECT * FROM review_queue", {"analyses", "reviews", "writes"}),
+        ("DELETE FROM review_queue", {"writes"}),
+        ("SELECT refresh_review_queue('chat', '{1}')", set()),
         ("INSERT INTO console_users (name, level) VALUES ('eve', 'reviewer')", {"writes"}),
         ("UPDATE console_users SET level = 'reviewer'", {"writes"}),
         ("DELETE FROM console_views", {"writes"}),
@@ -127,6 +133,20 @@ def test_each_role_may_do_its_own_and_no_more(
     logins: dict[str, str], statement: str, allowed: set[str]
 ) -> None:
     assert {login for login, url in logins.items() if _may(url, statement)} == allowed
+
+
+def test_only_a_reviewer_replays_dead_letters_by_a_session(logins: dict[str, str]) -> None:
+    """The writer has the inbox itself."""
+    may = "SELECT has_function_privilege('replay_dead_deliveries(bytea, bigint[])', 'EXECUTE')"
+    allowed = set()
+    for login, url in logins.items():
+        with psycopg.connect(url) as conn:
+            if conn.execute(may).fetchone() == (True,):
+                allowed.add(login)
+    assert allowed == {"reviews"}
+    refused = pytest.raises(psycopg.errors.InvalidAuthorizationSpecification, match="no valid session")
+    with psycopg.connect(logins["reviews"]) as conn, refused:
+        conn.execute("SELECT replay_dead_deliveries('no session', NULL)")
 
 
 def test_a_writer_runs_the_pipeline(logins: dict[str, str]) -> None:

@@ -317,6 +317,36 @@ class ApiDecision(BaseModel):
     superseded_by: int | None
 
 
+class ApiDeadLetter(BaseModel):
+    """A webhook delivery that failed too often; `error` quotes nothing of what was in it."""
+
+    id: int
+    received_at: datetime
+    attempts: int
+    error: str
+    can_be_replayed: bool = Field(description="false: its content was deleted since")
+
+
+# Up to the largest number that a program in JavaScript keeps, which no inbox reaches.
+_Delivery = Annotated[int, Field(ge=1, le=2**53 - 1)]
+
+
+class ReplayWanted(BaseModel):
+    """The dead letters to put back in line."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: Annotated[list[_Delivery], Field(min_length=1, max_length=1000)] | None = Field(
+        description="null: all of them"
+    )
+
+
+class Replayed(BaseModel):
+    """How many dead letters are back in line; a delivery that is in line already is not counted."""
+
+    replayed: int
+
+
 class ApiTenant(BaseModel):
     """A tenant and its business numbers."""
 

@@ -1,7 +1,7 @@
 """The API's application: its routes, its OpenAPI document, and its answers to what is no good request.
 
 What belongs here: which address leads to which function, at which level. What does not: the functions
-(reading.py, reviewing.py, managing.py).
+(reading.py, reviewing.py, deliveries.py, managing.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from whatsapp_pipeline.console.api import answers as shapes
 from whatsapp_pipeline.console.api.api_server import ApiServer
+from whatsapp_pipeline.console.api.deliveries import DeliveriesApi
 from whatsapp_pipeline.console.api.errors import STATUSES, ApiError, api_error, message_of
 from whatsapp_pipeline.console.api.managing import ManagingApi
 from whatsapp_pipeline.console.api.reading import ReadingApi
@@ -71,6 +72,7 @@ def api_application(parts: ServerParts) -> FastAPI:
 
 def _routes(server: ApiServer) -> list[_ApiRoute]:
     read, review, manage = ReadingApi(server), ReviewingApi(server), ManagingApi(server)
+    letters = DeliveriesApi(server)
     messages = shapes.Listing[shapes.ApiMessage]
     return [
         _ApiRoute("reader", "GET", "/customers", read.customers, shapes.Listing[shapes.ApiCustomer]),
@@ -88,6 +90,10 @@ def _routes(server: ApiServer) -> list[_ApiRoute]:
         _ApiRoute("reviewer", "POST", "/review/{ref}/decisions", review.decide, shapes.MadeDecision, 201),
         _ApiRoute("reviewer", "GET", "/decisions", review.decisions, shapes.Listing[shapes.ApiDecision]),
         _ApiRoute("reviewer", "POST", "/decisions/{id}/undo", review.undo, shapes.UndoneDecision),
+        _ApiRoute(
+            "analyst", "GET", "/dead-letters", letters.dead_letters, shapes.Listing[shapes.ApiDeadLetter]
+        ),
+        _ApiRoute("reviewer", "POST", "/dead-letters/replay", letters.replay, shapes.Replayed),
         _ApiRoute("manager", "GET", "/tenants", manage.tenants, shapes.Listing[shapes.ApiTenant]),
         _ApiRoute("manager", "POST", "/tenants", manage.add_tenant, shapes.ApiTenant, 201),
         _ApiRoute("manager", "POST", "/tenants/{id}/disable", manage.disable_tenant, shapes.ApiTenant),

@@ -1,7 +1,8 @@
 """Files and lines of the archive that could not be read, and how to read a file otherwise.
 
 What belongs here: the list of such files, one file with its findings between their neighbouring lines, and
-remembering how the file is to be read. What does not: reading it again, which the month's next load does.
+recording how the file is to be read. What does not: reading it again, which a run of its month does
+(automation/rereading.py requests one).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from whatsapp_pipeline.archive.raw_lines import lines_near
 from whatsapp_pipeline.console.error_pages import NoPageError
 from whatsapp_pipeline.console.page import Page
-from whatsapp_pipeline.store.chats.parse_options import set_parse_options
+from whatsapp_pipeline.store.chats.rereads import request_reread, reread_of_file, waiting_files
 from whatsapp_pipeline.store.exceptions import findings_of_file, unread_files
 
 FORMATS, DATE_ORDERS = ("block", "android", "ios"), ("dmy", "mdy", "ymd")
@@ -34,6 +35,7 @@ def unread(page: Page) -> Response:
         files=[(one, _address(one.file_path)) for one in shown],
         month=month,
         more=f"/unread?{urlencode(more)}" if more else None,
+        waiting=[(one, _address(one)) for one in waiting_files(page.conn, _LISTED)],
     )
 
 
@@ -41,7 +43,8 @@ def unread_file(page: Page) -> Response:
     """Show one file's findings, each with the lines around it; the lines are messages, so it is recorded."""
     path = page.text("path", longest=_PATH_LENGTH)
     findings = findings_of_file(page.conn, path, limit=_FINDINGS + 1)
-    if not findings:
+    reread = reread_of_file(page.conn, path)
+    if not findings and reread is None:
         raise NoPageError("not_found")
     shown = findings[:_FINDINGS]
     root = page.config.archive
@@ -53,7 +56,8 @@ def unread_file(page: Page) -> Response:
         path=path,
         findings=[(one, near.get(one.line or 0, [])) for one in shown],
         is_more=len(findings) > _FINDINGS,
-        month=findings[0].month,
+        month=findings[0].month if findings else None,
+        reread=reread,
         formats=FORMATS,
         date_orders=DATE_ORDERS,
         may_choose=page.visitor.may("reviewer"),
@@ -63,7 +67,7 @@ def unread_file(page: Page) -> Response:
 
 
 def read_otherwise(page: Page) -> Response:
-    """Remember how a file is to be read; the next load of its month reads it so."""
+    """Record how a file is to be read. It waits until a run of its month has read it so."""
     fields = page.form()
     path = page.clean(fields.get("path", ""), longest=_PATH_LENGTH)
     form, date_order = fields.get("format", ""), fields.get("date_order", "")
@@ -78,7 +82,7 @@ def read_otherwise(page: Page) -> Response:
         options["owner"] = [owner]
     if not options:
         raise NoPageError("bad_request")
-    stored = set_parse_options(page.conn, options, path=path, month=None)
+    stored = request_reread(page.conn, path, options, requested_by=page.visitor.name)
     return page.redirect(_address(path) + ("&saved=1" if stored else "&saved=0"))
 
 

@@ -31,7 +31,7 @@ from whatsapp_pipeline.steps.chats.scan import (
 from whatsapp_pipeline.steps.chats.scan_pool import scan_spread
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.store import exceptions
-from whatsapp_pipeline.store.chats import chat_files, duplicates
+from whatsapp_pipeline.store.chats import chat_files, duplicates, rereads
 from whatsapp_pipeline.store.chats.chat_files import KnownFile
 from whatsapp_pipeline.store.chats.ignored import ignored_paths
 from whatsapp_pipeline.store.connection import Connection
@@ -139,7 +139,18 @@ class _MonthIndex:
         with self._conn.transaction():
             self._mark_vanished(sorted(missing))
             self._note_listing(listing, too_long)
+            self._record_rereads()
         return IndexReport(**self._counts)
+
+    def _record_rereads(self) -> None:
+        """Record which files were read as a person chose before this run began."""
+        requested = [
+            known.waits_since
+            for known in self._known.values()
+            if known.waits_since is not None and known.month == self._month
+        ]
+        if requested and not self._options.sample:
+            rereads.record_indexed(self._conn, self._month, until=max(requested))
 
     def _missing(self, listing: MonthListing) -> set[str]:
         """Return the paths of this month that are in the database and no longer in the archive."""

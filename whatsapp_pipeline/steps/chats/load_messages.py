@@ -20,7 +20,7 @@ from whatsapp_pipeline.steps.chats.load_batch import STAGE
 from whatsapp_pipeline.steps.chats.load_plan import LoadOptions, MonthPlan
 from whatsapp_pipeline.steps.chats.load_writers import Writers
 from whatsapp_pipeline.steps.progress import Progress
-from whatsapp_pipeline.store.chats import chat_files, messages
+from whatsapp_pipeline.store.chats import chat_files, messages, rereads
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import await_writers, month_lock
 
@@ -117,6 +117,10 @@ class MessageLoading:
             finally:
                 plan.end()
             counts["stopped"] = min(1, counts["stopped"])
+            # A choice of reading that was made after the plan waits for the next load.
+            requested = [chat.waits_since for file in plan.files for chat in file.chats if chat.waits_since]
+            if requested and not counts["stopped"]:
+                rereads.record_read(conn, month, until=max(requested))
             return LoadReport(files=len(plan.files), unchanged=len(plan.files) - len(plan.todo), **counts)
 
     def _plan(self, conn: Connection, month: str) -> MonthPlan:

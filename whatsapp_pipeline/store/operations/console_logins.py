@@ -101,10 +101,13 @@ _RIGHTS_PROBE = {
     ACCESS: "SELECT has_table_privilege('console_sessions', 'INSERT')"
     " AND has_table_privilege('api_tokens', 'SELECT')",
     "reader": f"{_VIEWER_PROBE} AND NOT has_any_column_privilege('chat_messages', 'SELECT')",
-    "analyst": f"{_VIEWER_PROBE} AND has_table_privilege('messages_all', 'SELECT')",
+    "analyst": f"{_VIEWER_PROBE} AND has_table_privilege('messages_all', 'SELECT')"
+    " AND has_table_privilege('dead_deliveries', 'SELECT') AND has_table_privilege('chat_rereads', 'SELECT')",
     "reviewer": f"{_VIEWER_PROBE} AND has_table_privilege('match_candidates', 'INSERT')"
     " AND has_table_privilege('review_items', 'SELECT')"
-    " AND has_column_privilege('conversations', 'link_inputs', 'UPDATE')",
+    " AND has_column_privilege('conversations', 'link_inputs', 'UPDATE')"
+    " AND has_function_privilege('replay_dead_deliveries(bytea, bigint[])', 'EXECUTE')"
+    " AND has_table_privilege('chat_rereads', 'UPDATE')",
     "manager": "SELECT has_table_privilege('whatsapp_accounts', 'UPDATE')"
     " AND has_function_privilege('unpark_deliveries(text)', 'EXECUTE')",
 }

@@ -27,6 +27,7 @@ from whatsapp_pipeline.store.operations.privacy_webhooks import OTHER_DIGITS
 # Columns with free text from people or steps. The rows stay; only the number is removed.
 _TEXTS: dict[LiteralString, tuple[LiteralString, ...]] = {
     "assistant_replies": ("reason",),
+    "chat_rereads": ("options",),
     "checkpoint_waivers": ("reason",),
     "conversation_candidates": ("evidence",),
     "customer_chat_summaries": (

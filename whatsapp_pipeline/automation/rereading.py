@@ -1,0 +1,74 @@
+"""The sensor that reads files again for which somebody chose another reading in the console.
+
+What belongs here: requesting the run of a month with such files. What does not: the choice (console/pages/)
+and reading (steps/chats/). The sensor has no cursor but the table: a month is requested until a run has read
+its files, after a failed run each time later.
+"""
+
+# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from whatsapp_pipeline import clock
+from whatsapp_pipeline.assets.partitions import MONTHS
+from whatsapp_pipeline.automation.schedules import monthly_chats
+from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.run_tags import PARTITION
+from whatsapp_pipeline.steps.operations.gates import pause_in_words
+from whatsapp_pipeline.store.chats.rereads import WaitingMonth, waiting_months
+
+INTERVAL_SECONDS = 60
+MOST_MONTHS = 3
+"""How many months one tick requests: many old ones do not fill the queue of runs."""
+
+
+@dg.sensor(
+    job=monthly_chats,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Load the month of a file again for which a reviewer chose another reading in the console.",
+)
+def reread_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult:
+    """Request one run for each month with files that wait to be read again."""
+    with database.connect(application_name="whatsapp-pipeline reread sensor") as conn:
+        if words := pause_in_words(conn):
+            return dg.SensorResult(skip_reason=words)
+        waiting = waiting_months(conn)
+    known = set(MONTHS.get_partition_keys())
+    requests: list[dg.RunRequest] = []
+    reasons: list[str] = []
+    for one in waiting:
+        if one.month not in known:
+            reasons.append(f"{one.month}: no month of the pipeline")
+        elif reason := _reason_to_wait(context.instance, one):
+            reasons.append(f"{one.month}: {reason}")
+        elif len(requests) < MOST_MONTHS:
+            # Dagster never starts a run key twice, so the key contains the time of the request.
+            key = f"reread:{one.month}:{clock.now():%Y%m%dT%H%M%S}"
+            requests.append(dg.RunRequest(run_key=key, partition_key=one.month))
+    skipped = "; ".join(reasons[:5]) or "no file waits to be read again"
+    return dg.SensorResult(run_requests=requests, skip_reason=None if requests else skipped)
+
+
+def _reason_to_wait(instance: dg.DagsterInstance, waiting: WaitingMonth) -> str | None:
+    """Return why no run is requested now; None to request one."""
+    chosen = dg.RunsFilter(job_name=monthly_chats.name, tags={PARTITION: waiting.month})
+    in_vain = 0
+    newest: datetime | None = None
+    for record in instance.get_run_records(chosen, limit=10):
+        if not record.dagster_run.is_finished:
+            return "a run is under way"
+        if record.create_timestamp < waiting.requested_at:
+            break
+        newest = newest or record.create_timestamp
+        in_vain += 1
+    if newest is None:
+        return None
+    again = newest + timedelta(minutes=min(60, 2**in_vain))
+    if again <= clock.now():
+        return None
+    return f"the last {in_vain} run(s) did not read it; the next one is requested at {again:%H:%M} UTC"
+
+
+SENSORS = [reread_sensor]

@@ -1,0 +1,42 @@
+"""Dead letters of the webhook over the API: the list, and putting them back in line.
+
+What belongs here: the endpoints. What does not: the tenants and numbers that deliveries are for (managing.py)
+and processing a delivery (steps/conversations/).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Body, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from whatsapp_pipeline.console.api.answers import ApiDeadLetter, Listing, Replayed, ReplayWanted
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer
+from whatsapp_pipeline.console.api.reading import Limit
+from whatsapp_pipeline.store.conversations.dead_letters import dead_deliveries, replay_dead_deliveries
+
+LetterCursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="`next` of the page before")]
+
+
+class DeliveriesApi:
+    """The endpoints about deliveries that failed too often."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+
+    def dead_letters(self, request: Request, cursor: LetterCursor = None, limit: Limit = 50) -> Response:
+        """List dead letters, the newest first, each with the reason and nothing of its content."""
+        before = None if cursor is None else int(cursor)
+        with self._server.page(request) as page:
+            found = dead_deliveries(page.conn, before=before, limit=limit + 1)
+        items = [ApiDeadLetter(**one._asdict()) for one in found[:limit]]
+        following = str(items[-1].id) if len(found) > limit else None
+        return answer(request, Listing[ApiDeadLetter](items=items, next=following))
+
+    def replay(self, request: Request, wanted: Annotated[ReplayWanted, Body()]) -> Response:
+        """Put dead letters back in line, those of the ids or all; no stored message is repeated."""
+        with self._server.page(request) as page:
+            count = replay_dead_deliveries(page.conn, page.visitor.session, wanted.ids)
+        return answer(request, Replayed(replayed=count))

@@ -1,0 +1,124 @@
+"""Files for which a person chose another reading, and whether a load has read them so.
+
+What belongs here: recording the choice, what waits, and what a load has done. What does not: reading files
+(steps/chats/) and the options alone (parse_options.py), which `reparse` stores too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg.rows import class_row
+
+from whatsapp_pipeline.store.chats.parse_options import set_parse_options
+from whatsapp_pipeline.store.connection import Connection
+
+
+class Reread(NamedTuple):
+    """The last choice for a file: who made it and when, and when a load read the file so (None: not yet)."""
+
+    options: dict[str, Any]
+    requested_by: str
+    requested_at: datetime
+    read_at: datetime | None
+
+
+class WaitingMonth(NamedTuple):
+    """A month with files that wait to be read again, and when the last of them was requested."""
+
+    month: str
+    files: int
+    requested_at: datetime
+
+
+def request_reread(conn: Connection, path: str, options: Mapping[str, Any], *, requested_by: str) -> bool:
+    """Store how a file is to be read, and that it waits for it; return whether such a file is indexed.
+
+    An option that is None is removed; the reader then decides again.
+    """
+    with conn.transaction():
+        if not set_parse_options(conn, options, path=path, month=None):
+            return False
+        conn.execute(
+            """
+            INSERT INTO chat_rereads (id_chat_file, options, requested_by)
+            SELECT id, %(options)s, %(by)s FROM chat_files
+             WHERE file_path = %(path)s AND processing_status <> 'vanished'
+            ON CONFLICT (id_chat_file) DO UPDATE
+               SET options = EXCLUDED.options, requested_by = EXCLUDED.requested_by, requested_at = now(),
+                   indexed_at = NULL, read_at = NULL
+            """,
+            {"path": path, "options": json.dumps(dict(options)), "by": requested_by},
+        )
+    return True
+
+
+def reread_of_file(conn: Connection, path: str) -> Reread | None:
+    """Return the last choice for a file; None where nobody chose."""
+    with conn.cursor(row_factory=class_row(Reread)) as cursor:
+        return cursor.execute(
+            """
+            SELECT r.options, r.requested_by, r.requested_at, r.read_at
+              FROM chat_files f JOIN chat_rereads r ON r.id_chat_file = f.id
+             WHERE f.file_path = %s ORDER BY r.requested_at DESC LIMIT 1
+            """,
+            (path,),
+        ).fetchone()
+
+
+def waiting_files(conn: Connection, limit: int) -> list[str]:
+    """Return the paths of files that wait to be read again, those that wait longest first."""
+    rows = conn.execute(
+        """
+        SELECT f.file_path FROM chat_rereads r JOIN chat_files f ON f.id = r.id_chat_file
+         WHERE r.read_at IS NULL GROUP BY f.file_path ORDER BY min(r.requested_at), f.file_path LIMIT %s
+        """,
+        (limit,),
+    )
+    return [row[0] for row in rows]
+
+
+def waiting_months(conn: Connection) -> list[WaitingMonth]:
+    """Return the months with files that wait to be read again, in order."""
+    with conn.cursor(row_factory=class_row(WaitingMonth)) as cursor:
+        return cursor.execute(
+            """
+            SELECT f.month, count(DISTINCT f.file_path) AS files, max(r.requested_at) AS requested_at
+              FROM chat_rereads r JOIN chat_files f ON f.id = r.id_chat_file
+             WHERE r.read_at IS NULL GROUP BY f.month ORDER BY f.month
+            """
+        ).fetchall()
+
+
+def record_indexed(conn: Connection, month: str, *, until: datetime) -> None:
+    """Record that a run has indexed the month's files whose reading was requested up to a moment.
+
+    A file in which the index found no message is read: loading passes it over.
+    """
+    conn.execute(
+        """
+        UPDATE chat_rereads r SET indexed_at = now(),
+               read_at = CASE WHEN coalesce(f.message_count, 0) = 0 THEN now() END
+          FROM chat_files f
+         WHERE f.id = r.id_chat_file AND f.month = %s AND r.read_at IS NULL AND r.requested_at <= %s
+        """,
+        (month, until),
+    )
+
+
+def record_read(conn: Connection, month: str, *, until: datetime) -> None:
+    """Record that a load has read the month's files whose reading was requested up to a moment.
+
+    A file that was not indexed since still waits: its sessions and evidence are of the reading before.
+    """
+    conn.execute(
+        """
+        UPDATE chat_rereads r SET read_at = now() FROM chat_files f
+         WHERE f.id = r.id_chat_file AND f.month = %s AND r.read_at IS NULL AND r.requested_at <= %s
+           AND r.indexed_at IS NOT NULL
+        """,
+        (month, until),
+    )
