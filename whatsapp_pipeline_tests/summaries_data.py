@@ -50,8 +50,10 @@ def add_chat(
     return int(row[0])
 
 
-def add_webhook(conn: Connection, contact: int, messages: Iterable[Said], *, status: str = "linked") -> int:
-    """Put a contact's live conversation into the tables; return its id."""
+def add_webhook(
+    conn: Connection, contact: int | None, messages: Iterable[Said], *, status: str = "linked"
+) -> int:
+    """Put a live conversation of a contact, or of nobody, into the tables; return its id."""
     row = conn.execute(
         "INSERT INTO conversations (external_id, phone_number_id, id_contato, match_status)"
         " VALUES (%s, '1', %s, %s) RETURNING id",

@@ -15,6 +15,7 @@ from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.run_tags import RETRIED_WHEN_LOST
 from whatsapp_pipeline.steps.operations.gates import held_in_words, pause_in_words
 from whatsapp_pipeline.store.summaries.live_summaries import quiet_and_stale
+from whatsapp_pipeline.store.summaries.unlinked_work import unlinked_change
 
 QUIET = timedelta(minutes=5)
 INTERVAL_SECONDS = 60
@@ -44,7 +45,8 @@ def quiet_conversations_sensor(
         if words := held_in_words(conn, rule_book.blocking(*TABLES_AND_ERP)):
             return dg.SkipReason(words)
         waiting = quiet_and_stale(conn, quiet=QUIET, limit=MOST_CONTACTS)
-    if not waiting:
+        without_customer = unlinked_change(conn, quiet=QUIET)
+    if not waiting and without_customer is None:
         return dg.SkipReason("no live customer waits for a summary")
     records = context.instance.get_run_records(dg.RunsFilter(job_name=live_summaries.name), limit=10)
     if any(not record.dagster_run.is_finished for record in records):
@@ -60,7 +62,7 @@ def quiet_conversations_sensor(
             return dg.SkipReason(
                 f"the last {failed} run(s) failed; {len(waiting)} customers wait until {again:%H:%M} UTC"
             )
-    newest = max(changed for _, changed in waiting)
+    newest = max(filter(None, (without_customer, *(changed for _, changed in waiting))))
     config = {"contacts": sorted(contact for contact, _ in waiting)}
     return dg.RunRequest(
         # Dagster never starts a run key twice, so the key contains the time of the request.

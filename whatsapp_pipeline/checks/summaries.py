@@ -102,7 +102,8 @@ CHECKS = [
         name="commitments_cite_their_customer",
         subject="summaries",
         asset="commitments",
-        description="Commitments whose message or evidence is missing or another contact's.",
+        description="Commitments whose message or evidence is missing, another contact's, or listed without"
+        " the customer that their chat has.",
         how_to_fix="Materialize customer_summaries with `rebuild`; it makes the commitments too.",
         why="Staff would hold a customer to what somebody else said.",
         severity="error",

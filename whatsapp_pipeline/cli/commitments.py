@@ -44,9 +44,10 @@ def commitments(  # one parameter an option
 ) -> None:
     """List prices quoted, deadlines, decisions, pick-ups, payments and warranties found in the messages.
 
-    Without an option: all open commitments of the last 90 days, sorted by due date.
+    Without an option: all open commitments of the last 90 days, sorted by due date. A chat that is linked to
+    no customer is listed by its number.
     """
-    from whatsapp_pipeline.steps.summaries.commitment_words import commitment_line
+    from whatsapp_pipeline.steps.summaries.commitment_words import commitment_line, whose_commitment
     from whatsapp_pipeline.store.summaries.commitment_lists import commitment_lines
 
     if sum(given is not None for given in (due, which, quiet_days)) > 1:
@@ -77,7 +78,7 @@ def commitments(  # one parameter an option
             say_json(_as_json(line))
         return
     say_lines(
-        f"{line.id_contato:>8}  {(line.nome or 'Sem nome')[:28]:<28}  {commitment_line(line)}"
+        f"{line.id_contato or '':>8}  {whose_commitment(line)[:28]:<28}  {commitment_line(line)}"
         for line in lines
     )
     if not lines:

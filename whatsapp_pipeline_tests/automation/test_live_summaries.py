@@ -62,6 +62,20 @@ def pass_minutes(conn: Connection, minutes: int) -> None:
     )
 
 
+def test_what_is_promised_to_nobody_we_know_is_read_once(
+    conn: Connection, database_url: str, instance: dg.DagsterInstance
+) -> None:
+    take(conn, delivery(text("w1", "passo amanhã pra buscar", sender="5541988880199")))
+    pass_minutes(conn, 6)
+    (request,), _ = tick(instance, database_url)
+    assert request.run_config["ops"]["customer_summaries"]["config"] == {"contacts": []}
+    assert run(instance, database_url, request)
+    assert rows(conn, "SELECT kind, id_contato, conversation_id IS NOT NULL FROM commitments") == [
+        ("pickup_agreed", None, True)
+    ]
+    assert tick(instance, database_url)[0] == []
+
+
 def test_a_quiet_customer_is_summarised_once(
     conn: Connection, database_url: str, instance: dg.DagsterInstance
 ) -> None:

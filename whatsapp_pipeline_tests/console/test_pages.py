@@ -636,6 +636,31 @@ def test_the_home_page_shows_what_was_promised(reader: httpx.Client, console: Ru
             conn.execute("DELETE FROM commitments")
 
 
+def test_the_home_page_shows_what_was_promised_in_a_chat_without_a_customer(
+    reader: httpx.Client, analyst: httpx.Client, console: RunningConsole
+) -> None:
+    with connect(console.database_url) as conn, conn.transaction():
+        row = conn.execute(
+            "INSERT INTO commitments (source, message_id, number, id_chat_file, kind, side, said_at, due_on,"
+            " evidence_start, evidence_end)"
+            " SELECT 'chat', id, 1, id_chat_file, 'deadline_promised', 'staff', now() - interval '2 days',"
+            " current_date - 1, 0, 1 FROM chat_messages ORDER BY id LIMIT 1"
+            " RETURNING message_id, id_chat_file"
+        ).fetchone()
+    assert row is not None
+    message, chat = row
+    try:
+        shown = reader.get("/").text
+        assert f"chat {chat} (sem cliente)" in text_of(shown)
+        assert f"/messages/chat:{message}" not in shown  # a reader reads no messages
+        link = f"/messages/chat:{message}"
+        assert f'href="{link}"' in analyst.get("/").text
+        assert analyst.get(link, follow_redirects=True).status_code == 200
+    finally:
+        with connect(console.database_url) as conn:
+            conn.execute("DELETE FROM commitments")
+
+
 def test_the_home_page_counts_what_is_there(analyst: httpx.Client, console: RunningConsole) -> None:
     words = text_of(analyst.get("/").text)
     assert "01/2025 3 2 66,7%" in words

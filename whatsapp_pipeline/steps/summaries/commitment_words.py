@@ -29,6 +29,14 @@ STATUS_WORDS = {
 }
 
 
+def whose_commitment(line: CommitmentLine) -> str:
+    """The customer's name, or the chat where nobody is known: "chat 12 (sem cliente)"."""
+    if line.id_contato is not None:
+        return line.nome or "Sem nome"
+    chat = f"chat {line.id_chat_file}" if line.id_chat_file else f"conversa {line.conversation_id}"
+    return f"{chat} (sem cliente)"
+
+
 def commitment_line(line: CommitmentLine) -> str:
     """One commitment in a line: what, for when, of which order, since when, its state."""
     what = KIND_WORDS[line.kind]

@@ -30,11 +30,13 @@ from whatsapp_pipeline.domain.summaries.text_reading import TEXT_LIMIT, MessageR
 from whatsapp_pipeline.domain.summaries.wording import Claim
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.summaries.read_texts import TextReader
+from whatsapp_pipeline.steps.summaries.unlinked import UnlinkedReport, settle_unlinked
 from whatsapp_pipeline.store.chats import search_words
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.locks import named_lock
 from whatsapp_pipeline.store.summaries import commitments, live_summaries
 from whatsapp_pipeline.store.summaries import summaries as store
+from whatsapp_pipeline.store.summaries.commitments import Owner
 from whatsapp_pipeline.store.summaries.summary_work import (
     ContactFacts,
     MeasuredPart,
@@ -42,6 +44,7 @@ from whatsapp_pipeline.store.summaries.summary_work import (
     StagedPart,
     open_work,
 )
+from whatsapp_pipeline.store.summaries.unlinked_work import UnlinkedScope
 
 # Part of the input hash: raised when a statement computes something else from the same messages.
 METRICS_VERSION = "7"
@@ -96,6 +99,7 @@ class SummaryReport:
     messages_measured: int = 0
     texts_read: int = 0
     commitments_changed: int = 0
+    chats_without_customer_read: int = 0
 
     def counts(self) -> dict[str, int]:
         """Return the counts, ready to show."""
@@ -115,8 +119,10 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
                 removed = staged.remove_missing()
             held = _hold(staged, options, log)
             report = SummaryReport(contacts=staged.count, contacts_held=held, summaries_removed=removed)
+            unlinked = _settle_unlinked(staged.conn, options, texts, started)
             if as_of is not None:
                 report = _compute(staged, options, as_of, texts, report, log)
+            report = _with_unlinked(report, unlinked)
             live_summaries.note_summarized(conn, started, options.contacts)
             search_words.add_new_words(conn)
     log.info(
@@ -129,6 +135,38 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
         extra=fields(counts=report.counts()),
     )
     return report
+
+
+def _settle_unlinked(
+    conn: Connection, options: SummaryOptions, texts: TextReader, started: datetime
+) -> UnlinkedReport:
+    """Bring the commitments of chats without a customer up to date.
+
+    This is done before the customers are computed, so that a chat that was linked gives its commitments to
+    its customer in the same run. A run for chosen customers looks at live conversations only.
+    """
+    return settle_unlinked(
+        conn,
+        texts,
+        UnlinkedScope(
+            options.digest(texts.reader.rules),
+            started,
+            live_only=options.contacts is not None,
+            held_months=sorted(options.held_months),
+        ),
+        holidays=national_holidays(options.hours.state),
+        rebuild=options.rebuild,
+        part_messages=options.part_messages,
+    )
+
+
+def _with_unlinked(report: SummaryReport, unlinked: UnlinkedReport) -> SummaryReport:
+    return replace(
+        report,
+        texts_read=report.texts_read + unlinked.texts_read,
+        commitments_changed=report.commitments_changed + unlinked.commitments_changed,
+        chats_without_customer_read=unlinked.chats_read,
+    )
 
 
 def _hold(staged: StagedContacts, options: SummaryOptions, log: logging.Logger) -> int:
@@ -196,7 +234,7 @@ def _compute_part(part: StagedPart, options: SummaryOptions, texts: TextReader) 
     )
     settled = _settle(measured, options)
     promised = commitments.save_commitments(
-        measured, ((contact, one) for contact, found in settled.items() for one in found)
+        measured, ((Owner(contact), one) for contact, found in settled.items() for one in found)
     )
     rows = [summary_row(facts, settled.get(facts.id_contato, ())) for facts in measured.facts()]
     return read.texts, store.save_summaries(measured, rows), promised
@@ -209,7 +247,7 @@ def _settle(part: MeasuredPart, options: SummaryOptions) -> dict[int, list[Commi
     turned_down = commitments.orders_turned_down(part)
     return {
         contact: settle(said, closed, holidays, turned_down)
-        for contact, said in commitments.mentions_of_part(part)
+        for contact, said in commitments.staged_mentions(part.conn)
     }
 
 

@@ -187,7 +187,8 @@ _EXPORTS: dict[str, LiteralString] = {
         WHERE id_contato = %(id)s OR (target_kind = 'phone' AND target = ANY(%(keys)s))""",
     "customer_chat_summaries": "SELECT to_jsonb(t) FROM customer_chat_summaries t WHERE id_contato = %(id)s",
     "customer_conversations": "SELECT to_jsonb(t) FROM customer_conversations t WHERE id_contato = %(id)s",
-    "commitments": "SELECT to_jsonb(t) FROM commitments t WHERE id_contato = %(id)s",
+    "commitments": """
+        SELECT to_jsonb(t) FROM commitments t WHERE id_contato = %(id)s OR id_chat_file = ANY(%(chats)s)""",
     "customer_notes": "SELECT to_jsonb(t) FROM customer_notes t WHERE id_contato = %(id)s",
     "handled_cases": "SELECT to_jsonb(t) FROM handled_cases t WHERE id_contato = %(id)s",
     "review_verdicts": "SELECT to_jsonb(t) FROM review_verdicts t WHERE id_chat_file = ANY(%(chats)s)",
@@ -289,7 +290,11 @@ def erase_rows(conn: Connection, subject: Subject, *, keep_contact_row: bool) ->
         # word stays, because the server keeps the statistics of an empty table, and in them deleted words.
         "search_words": _rows(conn, "DELETE FROM search_words WHERE word <> 'apagado'", p)
         + _rows(conn, "DELETE FROM search_words_seen", p),
-        "commitments": _rows(conn, "DELETE FROM commitments WHERE id_contato = %(id)s", p),
+        "commitments": _rows(
+            conn,
+            "DELETE FROM commitments WHERE id_contato = %(id)s OR id_chat_file = ANY(%(chats)s)",
+            p,
+        ),
         "customer_notes": _rows(conn, "DELETE FROM customer_notes WHERE id_contato = %(id)s", p),
         "handled_cases": _rows(conn, "DELETE FROM handled_cases WHERE id_contato = %(id)s", p),
         "match_candidates": _rows(conn, "DELETE FROM match_candidates WHERE id_contato = %(id)s", p),

@@ -19,9 +19,12 @@ CommitmentList: TypeAlias = Literal["due", "overdue", "waiting", "broken", "quot
 
 
 class CommitmentLine(NamedTuple):
-    """One commitment to show; `nome` is personal data. `days` since it was due, or since a quote was made."""
+    """One commitment to show; `nome` is personal data.
 
-    id_contato: int
+    Where `id_contato` is None, nobody knows the customer, and `id_chat_file` or `conversation_id` is given.
+    """
+
+    id_contato: int | None
     nome: str | None
     kind: str
     side: str
@@ -37,6 +40,8 @@ class CommitmentLine(NamedTuple):
     message_id: int
     outcome_source: str | None
     outcome_id: int | None
+    id_chat_file: int | None = None
+    conversation_id: int | None = None
 
 
 # A quote or a promise that is this old waits for nobody any more.

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
 
 from whatsapp_pipeline.domain.commitments.rules import Mention
 from whatsapp_pipeline.domain.commitments.status import Commitment, Said
+from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.queries import load
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _COLUMNS = (
     "message_id",
     "number",
     "id_contato",
+    "id_chat_file",
+    "conversation_id",
     "kind",
     "side",
     "said_at",
@@ -42,6 +45,14 @@ _COLUMNS = (
 )
 
 
+class Owner(NamedTuple):
+    """Whose a commitment is: a customer, or a chat or live conversation without one. One field is given."""
+
+    id_contato: int | None = None
+    id_chat_file: int | None = None
+    conversation_id: int | None = None
+
+
 def encode_mentions(mentions: Sequence[Mention]) -> list[list[Any]]:
     """Return mentions as they are stored in message_readings."""
     return [
@@ -55,12 +66,10 @@ def _decode(stored: list[Any]) -> Mention:
     return Mention(kind, side, start, end, None if amount is None else Decimal(amount), due, length)
 
 
-def mentions_of_part(part: MeasuredPart) -> Iterator[tuple[int, list[Said]]]:
-    """Yield each contact of the staged part that has mentions, with these in the order they were said."""
+def staged_mentions(conn: Connection) -> Iterator[tuple[int, list[Said]]]:
+    """Yield each contact or chat of work_messages that has mentions, with the mentions, oldest first."""
     contact, said = None, list[Said]()
-    for number, ref, at, direction, stored, order in part.conn.execute(
-        load("summaries/commitments_mentions")
-    ):
+    for number, ref, at, direction, stored, order in conn.execute(load("summaries/commitments_mentions")):
         if number != contact:
             if contact is not None:
                 yield contact, said
@@ -97,20 +106,10 @@ def orders_turned_down(part: MeasuredPart) -> frozenset[int]:
     return frozenset(order for (order,) in rows)
 
 
-def save_commitments(part: MeasuredPart, found: Iterable[tuple[int, Commitment]]) -> int:
+def save_commitments(part: MeasuredPart, found: Iterable[tuple[Owner, Commitment]]) -> int:
     """Replace the commitments of the part's contacts; return how many rows were written or removed."""
-    conn = part.conn
-    conn.execute("DROP TABLE IF EXISTS work_commitments")
-    names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
-    conn.execute(
-        sql.SQL("CREATE TEMP TABLE work_commitments AS SELECT {} FROM commitments LIMIT 0").format(names)
-    )
-    with conn.cursor().copy(sql.SQL("COPY work_commitments ({}) FROM STDIN").format(names)) as copy:
-        for contact, commitment in found:
-            copy.write_row(_row(contact, commitment))
-    conn.execute("CREATE INDEX ON work_commitments (source, message_id, number)")
-    conn.execute("ANALYZE work_commitments")
-    removed = conn.execute(
+    _stage_commitments(part.conn, found)
+    removed = part.conn.execute(
         """
         DELETE FROM commitments k USING work_contacts c
          WHERE c.part = %(part)s AND k.id_contato = c.id_contato
@@ -119,9 +118,44 @@ def save_commitments(part: MeasuredPart, found: Iterable[tuple[int, Commitment]]
         """,
         {"part": part.number},
     ).rowcount
+    return removed + _write_commitments(part.conn)
+
+
+def save_unlinked_commitments(conn: Connection, part: int, found: Iterable[tuple[Owner, Commitment]]) -> int:
+    """Replace the commitments of a part's chats without a customer; return how many rows changed."""
+    _stage_commitments(conn, found)
+    removed = conn.execute(
+        """
+        DELETE FROM commitments k USING work_unlinked u
+         WHERE u.part = %(part)s AND coalesce(k.id_chat_file, -k.conversation_id) = u.key
+           AND NOT EXISTS (SELECT FROM work_commitments w
+                            WHERE (w.source, w.message_id, w.number) = (k.source, k.message_id, k.number))
+        """,
+        {"part": part},
+    ).rowcount
+    return removed + _write_commitments(conn)
+
+
+def _stage_commitments(conn: Connection, found: Iterable[tuple[Owner, Commitment]]) -> None:
+    """Put commitments into the temporary table work_commitments."""
+    conn.execute("DROP TABLE IF EXISTS work_commitments")
+    names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
+    conn.execute(
+        sql.SQL("CREATE TEMP TABLE work_commitments AS SELECT {} FROM commitments LIMIT 0").format(names)
+    )
+    with conn.cursor().copy(sql.SQL("COPY work_commitments ({}) FROM STDIN").format(names)) as copy:
+        for owner, commitment in found:
+            copy.write_row(_row(owner, commitment))
+    conn.execute("CREATE INDEX ON work_commitments (source, message_id, number)")
+    conn.execute("ANALYZE work_commitments")
+
+
+def _write_commitments(conn: Connection) -> int:
+    """Write work_commitments into the table; return how many rows are new or differ."""
+    names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
     kept = sql.SQL(", ").join(sql.Identifier("kept", name) for name in _COLUMNS)
     new = sql.SQL(", ").join(sql.Identifier("excluded", name) for name in _COLUMNS)
-    written = conn.execute(
+    return conn.execute(
         sql.SQL(
             """
             INSERT INTO commitments AS kept ({names}) SELECT {names} FROM work_commitments
@@ -130,10 +164,9 @@ def save_commitments(part: MeasuredPart, found: Iterable[tuple[int, Commitment]]
             """
         ).format(names=names, kept=kept, new=new)
     ).rowcount
-    return removed + written
 
 
-def _row(contact: int, commitment: Commitment) -> tuple[object, ...]:
+def _row(owner: Owner, commitment: Commitment) -> tuple[object, ...]:
     said, mention = commitment.said, commitment.said.mention
     source, _, number = said.ref.partition(":")
     shown_in: tuple[str | None, int | None] = (None, None)
@@ -146,7 +179,7 @@ def _row(contact: int, commitment: Commitment) -> tuple[object, ...]:
         source,
         int(number),
         commitment.number,
-        contact,
+        *owner,
         mention.kind,
         mention.side,
         said.at,

@@ -126,7 +126,8 @@ def open_work(
         with suppress(psycopg.Error):
             conn.execute(
                 "DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies,"
-                " work_frequency, business_days, work_readings, work_talk, work_summaries, work_commitments"
+                " work_frequency, business_days, work_readings, work_talk, work_summaries, work_commitments,"
+                " work_unlinked"
             )
 
 
@@ -158,7 +159,8 @@ class StagedContacts:
               AND NOT EXISTS (SELECT FROM work_contacts w WHERE w.id_contato = k.id_contato)
         """
         self.conn.execute(f"DELETE FROM customer_conversations k {missing}", values)
-        self.conn.execute(f"DELETE FROM commitments k {missing}", values)
+        # Those of chats without a customer are another step's (unlinked_work.py).
+        self.conn.execute(f"DELETE FROM commitments k {missing} AND k.id_contato IS NOT NULL", values)
         return self.conn.execute(f"DELETE FROM customer_chat_summaries k {missing}", values).rowcount
 
     def hold(self, months: Sequence[str]) -> int:
@@ -237,9 +239,7 @@ class Parts:
 
     def stage(self, part: int, *, gap: timedelta) -> StagedPart:
         """Stage the messages and order sessions of one part."""
-        self.conn.execute(
-            sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(sql.Identifier(name) for name in _PART_TABLES))
-        )
+        truncate_part_tables(self.conn)
         contacts = self.conn.execute(
             "SELECT id_contato FROM work_contacts WHERE part = %s", (part,)
         ).fetchall()
@@ -265,47 +265,7 @@ class StagedPart:
 
     def read(self, rules: str, read: Callable[[Sequence[str]], Iterable[Reading]], *, limit: int) -> ReadPart:
         """Read and store the part's texts, cut at `limit`, that `rules` have not read yet."""
-        count = 0
-        for batch in self._unread_texts(rules, limit):
-            readings = read([text for _, text in batch])
-            self._save_readings(rules, zip((text_hash for text_hash, _ in batch), readings, strict=True))
-            count += len(batch)
-        return ReadPart(self, texts=count)
-
-    def _unread_texts(self, rules: str, limit: int) -> Iterator[list[Any]]:
-        """Yield batches of (text_hash, text) of the part's texts that `rules` have not read yet."""
-        with self.conn.transaction(), self.conn.cursor(name="unread_texts") as cursor:
-            cursor.itersize = _BATCH
-            cursor.execute(
-                """
-                SELECT DISTINCT ON (w.text_hash) w.text_hash, left(w.body, %(limit)s)
-                  FROM work_messages w
-                 WHERE w.text_hash IS NOT NULL AND w.conversation IS NOT NULL
-                   AND NOT EXISTS (SELECT FROM message_readings r
-                                    WHERE r.text_hash = w.text_hash AND r.rules = %(rules)s)
-                """,
-                {"limit": limit, "rules": rules},
-            )
-            while rows := cursor.fetchmany(_BATCH):
-                yield rows
-
-    def _save_readings(self, rules: str, readings: Iterable[tuple[int, Reading]]) -> None:
-        """Store what the rules read in texts, by text hash."""
-        self.conn.execute("TRUNCATE work_readings")
-        with self.conn.cursor().copy("COPY work_readings FROM STDIN") as copy:
-            # Lines of our own making: adapting ten values a row took as long as reading the text.
-            copy.write("".join([_reading_line(text_hash, rules, reading) for text_hash, reading in readings]))
-        self.conn.execute(
-            """
-            INSERT INTO message_readings AS kept SELECT * FROM work_readings
-            ON CONFLICT (text_hash) DO UPDATE SET
-                rules = excluded.rules, score = excluded.score, weight = excluded.weight,
-                evidence_start = excluded.evidence_start, evidence_end = excluded.evidence_end,
-                closes = excluded.closes, topics = excluded.topics, equipment = excluded.equipment,
-                parts = excluded.parts, problem = excluded.problem, urgent = excluded.urgent,
-                commitments = excluded.commitments, symptoms = excluded.symptoms
-            """
-        )
+        return ReadPart(self, texts=read_staged_texts(self.conn, rules, read, limit=limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +336,61 @@ class MeasuredPart:
                     elif row["id_contato"] in facts:
                         facts[row["id_contato"]].update(row)
         return [ContactFacts(**row) for row in facts.values()]
+
+
+def truncate_part_tables(conn: Connection) -> None:
+    """Empty the tables that hold one part."""
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in _PART_TABLES)
+    conn.execute(sql.SQL("TRUNCATE {}").format(names))
+
+
+def read_staged_texts(
+    conn: Connection, rules: str, read: Callable[[Sequence[str]], Iterable[Reading]], *, limit: int
+) -> int:
+    """Read and store the texts of work_messages that `rules` have not read yet; return how many."""
+    count = 0
+    for batch in _unread_texts(conn, rules, limit):
+        readings = read([text for _, text in batch])
+        _save_readings(conn, rules, zip((text_hash for text_hash, _ in batch), readings, strict=True))
+        count += len(batch)
+    return count
+
+
+def _unread_texts(conn: Connection, rules: str, limit: int) -> Iterator[list[Any]]:
+    """Yield batches of (text_hash, text) of the staged texts that `rules` have not read yet."""
+    with conn.transaction(), conn.cursor(name="unread_texts") as cursor:
+        cursor.itersize = _BATCH
+        cursor.execute(
+            """
+            SELECT DISTINCT ON (w.text_hash) w.text_hash, left(w.body, %(limit)s)
+              FROM work_messages w
+             WHERE w.text_hash IS NOT NULL AND w.conversation IS NOT NULL
+               AND NOT EXISTS (SELECT FROM message_readings r
+                                WHERE r.text_hash = w.text_hash AND r.rules = %(rules)s)
+            """,
+            {"limit": limit, "rules": rules},
+        )
+        while rows := cursor.fetchmany(_BATCH):
+            yield rows
+
+
+def _save_readings(conn: Connection, rules: str, readings: Iterable[tuple[int, Reading]]) -> None:
+    """Store what the rules read in texts, by text hash."""
+    conn.execute("TRUNCATE work_readings")
+    with conn.cursor().copy("COPY work_readings FROM STDIN") as copy:
+        # Lines of our own making: adapting ten values a row took as long as reading the text.
+        copy.write("".join([_reading_line(text_hash, rules, reading) for text_hash, reading in readings]))
+    conn.execute(
+        """
+        INSERT INTO message_readings AS kept SELECT * FROM work_readings
+        ON CONFLICT (text_hash) DO UPDATE SET
+            rules = excluded.rules, score = excluded.score, weight = excluded.weight,
+            evidence_start = excluded.evidence_start, evidence_end = excluded.evidence_end,
+            closes = excluded.closes, topics = excluded.topics, equipment = excluded.equipment,
+            parts = excluded.parts, problem = excluded.problem, urgent = excluded.urgent,
+            commitments = excluded.commitments, symptoms = excluded.symptoms
+        """
+    )
 
 
 def _save_business_days(conn: Connection, calendar: Callable[[date, date], Iterable[BusinessDay]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,7 @@ from whatsapp_pipeline.steps.summaries.customer_words import metrics
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, SummaryReport, summarize
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.summaries.commitment_lists import commitment_counts, commitment_lines
+from whatsapp_pipeline.store.summaries.unlinked_work import unlinked_change
 from whatsapp_pipeline_tests.summaries_data import Said, add_chat, add_contact, add_order, add_webhook
 
 LOG = logging.getLogger(__name__)
@@ -178,13 +179,16 @@ def test_increments_give_what_a_rebuild_gives(empty: Connection) -> None:
     assert kept(empty) == by_increments
 
 
-def test_a_chat_that_goes_takes_its_commitments_along(empty: Connection) -> None:
+def test_a_chat_that_leaves_its_customer_takes_its_commitments_along(empty: Connection) -> None:
     add_contact(empty, 1)
     chat = add_chat(empty, 1, "a", TALK)
     run(empty)
     empty.execute(
         "UPDATE chat_files SET match_status = 'unmatched', id_contato = NULL WHERE id = %s", (chat,)
     )
+    run(empty)
+    assert {(row["id_contato"], row["id_chat_file"]) for row in kept(empty)} == {(None, chat)}
+    empty.execute("UPDATE chat_files SET duplicate_of = id WHERE id = %s", (chat,))
     run(empty)
     assert kept(empty) == []
 
@@ -273,3 +277,125 @@ def test_patterns_over_customers(
     assert (silent["id_contato"], silent["amount"], silent["days"]) == (1, "350.00", 7)
     assert "segunda" in later.output
     assert "350" not in later.output
+
+
+UNLINKED = [
+    Said(0, "from", "Quanto fica pra trocar a tela?"),
+    Said(10, "to", "Fica R$ 350"),
+    Said(20, "to", "Quinta às 15h fica pronto"),
+]
+
+
+def owners(conn: Connection) -> list[tuple[str, int | None, int | None, int | None]]:
+    return conn.execute(
+        "SELECT kind, id_contato, id_chat_file, conversation_id FROM commitments"
+        " ORDER BY source, said_at, message_id, number"
+    ).fetchall()
+
+
+def link(conn: Connection, table: str, number: int, contact: int | None) -> None:
+    status = "linked" if contact else "unmatched"
+    conn.execute(
+        f"UPDATE {table} SET id_contato = %s, match_status = %s WHERE id = %s", (contact, status, number)
+    )
+
+
+def test_a_promise_in_a_chat_without_a_customer_is_kept_and_goes_to_the_customer(empty: Connection) -> None:
+    chat = add_chat(empty, None, "a", UNLINKED, status="unmatched")
+    report = run(empty)
+    assert (report.chats_without_customer_read, report.commitments_changed) == (1, 2)
+    assert owners(empty) == [("price_quoted", None, chat, None), ("deadline_promised", None, chat, None)]
+    again = run(empty)
+    assert (again.chats_without_customer_read, again.commitments_changed) == (0, 0)
+    assert run(empty, rebuild=True).commitments_changed == 0
+
+    # More is said, and what was promised is kept.
+    empty.execute(
+        "INSERT INTO chat_messages (id_chat_file, ordinal, message_timestamp, direction, type, message_text,"
+        " line, body_hash) VALUES (%s, 9, '2025-01-09 14:00', 'to', 'text', 'Seu celular está pronto', 9, 9)",
+        (chat,),
+    )
+    assert run(empty).chats_without_customer_read == 1
+    assert [row["outcome"] for row in kept(empty)] == [None, "kept"]
+
+    # The chat is linked: the customer has the same rows, and a link that is taken back gives them back.
+    add_contact(empty, 1)
+    link(empty, "chat_files", chat, 1)
+    run(empty)
+    assert owners(empty) == [("price_quoted", 1, None, None), ("deadline_promised", 1, None, None)]
+    link(empty, "chat_files", chat, None)
+    run(empty)
+    assert owners(empty) == [("price_quoted", None, chat, None), ("deadline_promised", None, chat, None)]
+    empty.execute("DELETE FROM chat_files")
+    run(empty)
+    assert kept(empty) == []
+
+
+def test_groups_proposals_and_held_months_among_chats_without_a_customer(empty: Connection) -> None:
+    add_contact(empty, 1)
+    proposed = add_chat(empty, 1, "a", UNLINKED, status="proposed")
+    group = add_chat(empty, None, "b", UNLINKED, status="unmatched")
+    empty.execute("UPDATE chat_files SET is_group = true WHERE id = %s", (group,))
+    run(empty)
+    assert [row[1:] for row in owners(empty)] == [(None, proposed, None)] * 2
+    add_chat(empty, None, "c", UNLINKED, status="unmatched")
+    before = owners(empty)
+    assert run(empty, held_months={"2025-01": "a_check"}).chats_without_customer_read == 0
+    assert owners(empty) == before
+
+
+def test_live_conversations_without_a_customer_are_read_between_the_full_runs(empty: Connection) -> None:
+    talk = add_webhook(empty, None, UNLINKED, status="unmatched")
+    assert unlinked_change(empty, quiet=timedelta()) is not None
+    assert unlinked_change(empty, quiet=timedelta(hours=1)) is None
+    assert run(empty, contacts=()).chats_without_customer_read == 1
+    assert [row[1:] for row in owners(empty)] == [(None, None, talk)] * 2
+    assert unlinked_change(empty, quiet=timedelta()) is None
+    assert run(empty, contacts=()).chats_without_customer_read == 0
+    add_contact(empty, 7)
+    link(empty, "conversations", talk, 7)
+    run(empty, contacts=(7,))
+    assert [row[1:] for row in owners(empty)] == [(7, None, None)] * 2
+
+
+def test_a_live_conversation_whose_messages_are_all_in_an_export_waits_for_no_run(empty: Connection) -> None:
+    add_webhook(empty, None, [], status="unmatched")
+    assert unlinked_change(empty, quiet=timedelta()) is not None
+    assert run(empty, contacts=()).chats_without_customer_read == 0
+    assert unlinked_change(empty, quiet=timedelta()) is None
+
+
+@pytest.mark.parametrize("part_messages", [1, 4, 100_000])
+def test_parts_of_any_size_give_the_same_commitments_without_customers(
+    empty: Connection, part_messages: int
+) -> None:
+    chats = [add_chat(empty, None, str(number), UNLINKED, status="unmatched") for number in range(5)]
+    report = run(empty, part_messages=part_messages)
+    assert report.chats_without_customer_read == 5
+    assert sorted({row[2] or 0 for row in owners(empty)}) == chats
+
+
+def test_what_is_promised_without_a_customer_is_listed_and_checked(
+    empty: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_contact(empty, 1)
+    chat = add_chat(empty, None, "a", UNLINKED, status="unmatched")
+    run(empty)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    with clock.set_to(datetime(2025, 1, 20, 15, tzinfo=UTC)):
+        shown = CliRunner().invoke(cli, ["commitments", "--overdue"])
+        as_json = CliRunner().invoke(cli, ["commitments", "--overdue", "--json"])
+    assert shown.exit_code == 0, shown.output
+    assert f"chat {chat} (sem cliente)" in shown.output
+    line = json.loads(as_json.output)
+    assert (line["id_contato"], line["id_chat_file"], line["kind"]) == (None, chat, "deadline_promised")
+
+    rules = {check.name: check for check in CHECKS}
+    scope = CheckScope(empty, [], Archive(), now=datetime(2025, 1, 20, 12, tzinfo=UTC))
+    assert rules["promises_are_kept"].find(scope).failing == 1
+    cited = rules["commitments_cite_their_customer"]
+    assert cited.find(scope).failing == 0
+    link(empty, "chat_files", chat, 1)
+    assert cited.find(scope).failing == 2  # the chat has a customer, and the list does not say so
+    run(empty)
+    assert cited.find(scope).failing == 0

@@ -1,0 +1,178 @@
+"""The work tables of commitments in chats and live conversations that are linked to no customer.
+
+What belongs here: finding such chats whose messages changed, staging their messages, and forgetting the
+commitments of chats that have a customer now. What does not: writing commitments (commitments.py), and the
+tables themselves, which one run shares with the customers' summaries (summary_work.py).
+
+The key of a chat in `work_unlinked` is its id; the key of a live conversation is its id with a minus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.queries import load
+from whatsapp_pipeline.store.summaries.summary_work import truncate_part_tables
+
+
+class UnlinkedScope(NamedTuple):
+    """Which chats without a customer a run looks at, and what their commitments depend on.
+
+    `options_digest` names what they depend on besides the messages, `started` is the start of the run by the
+    server's clock. `live_only`: look at live conversations that changed since they were read, and at no chat
+    of the archive. The chats of `held_months` stay as they are.
+    """
+
+    options_digest: str
+    started: datetime
+    live_only: bool = False
+    held_months: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkedChats:
+    """The staged chats without a customer."""
+
+    conn: Connection
+    scope: UnlinkedScope
+
+    def remove_missing(self) -> int:
+        """Delete the commitments of chats that have a customer now, or no message; return how many."""
+        values = {"held": list(self.scope.held_months)}
+        linked = """
+            conversation_id IN (
+                SELECT id FROM conversations
+                 WHERE is_group OR id_contato IS NOT NULL AND match_status IN ('linked', 'manual'))
+        """
+        missing_chat = """
+            id_chat_file IS NOT NULL AND NOT EXISTS (SELECT FROM work_unlinked w WHERE w.key = id_chat_file)
+            AND NOT EXISTS (SELECT FROM chat_files f WHERE f.id = id_chat_file AND f.month = ANY (%(held)s))
+        """
+        self.conn.execute(f"DELETE FROM unlinked_chats_read WHERE {linked}", values)
+        if self.scope.live_only:
+            self._note_empty_conversations()
+            return self.conn.execute(f"DELETE FROM commitments WHERE {linked}", values).rowcount
+        self.conn.execute(f"DELETE FROM unlinked_chats_read WHERE {missing_chat}", values)
+        self._note_empty_conversations()
+        missing_conversation = """
+            conversation_id IS NOT NULL
+            AND NOT EXISTS (SELECT FROM work_unlinked w WHERE w.key = -conversation_id)
+        """
+        return self.conn.execute(
+            f"DELETE FROM commitments WHERE {missing_chat} OR {missing_conversation}", values
+        ).rowcount
+
+    def _note_empty_conversations(self) -> None:
+        """Record that live conversations whose messages are all in exports have nothing to read."""
+        self.conn.execute(
+            """
+            INSERT INTO unlinked_chats_read AS kept (conversation_id, input_hash, read_at)
+            SELECT c.id, 'empty', %(started)s FROM conversations c
+             WHERE NOT c.is_group AND (c.id_contato IS NULL OR c.match_status NOT IN ('linked', 'manual'))
+               AND NOT EXISTS (SELECT FROM work_unlinked w WHERE w.key = -c.id)
+               AND NOT EXISTS (SELECT FROM unlinked_chats_read r
+                                WHERE r.conversation_id = c.id AND r.read_at >= c.changed_at
+                                  AND (%(live_only)s OR r.input_hash = 'empty'))
+            ON CONFLICT (conversation_id) DO UPDATE SET input_hash = 'empty', read_at = excluded.read_at
+            """,
+            {"started": self.scope.started, "live_only": self.scope.live_only},
+        )
+
+    def cut(self, *, rebuild: bool, part_size: int) -> list[int]:
+        """Cut the chats whose messages changed into parts; return the numbers of the parts.
+
+        A part has about `part_size` messages. `rebuild`: take all chats.
+        """
+        if not rebuild:
+            self.conn.execute(
+                """
+                UPDATE unlinked_chats_read r SET read_at = %(started)s
+                  FROM work_unlinked w, conversations c
+                 WHERE w.key = r.key AND c.id = r.conversation_id AND w.input_hash = r.input_hash
+                   AND c.changed_at > r.read_at
+                """,
+                {"started": self.scope.started},
+            )
+            self.conn.execute(
+                """
+                DELETE FROM work_unlinked w USING unlinked_chats_read r
+                 WHERE w.key = r.key AND w.input_hash = r.input_hash
+                """
+            )
+        self.conn.execute(
+            """
+            WITH cut AS (
+                SELECT key, (sum(messages) OVER (ORDER BY key) - messages)::bigint / %(size)s AS part
+                  FROM work_unlinked
+            )
+            UPDATE work_unlinked w SET part = cut.part FROM cut WHERE cut.key = w.key
+            """,
+            {"size": part_size},
+        )
+        rows = self.conn.execute("SELECT DISTINCT part FROM work_unlinked ORDER BY part").fetchall()
+        return [number for (number,) in rows]
+
+    def stage(self, part: int) -> list[int]:
+        """Stage the messages of one part; return the keys of its chats."""
+        truncate_part_tables(self.conn)
+        rows = self.conn.execute("SELECT key FROM work_unlinked WHERE part = %s ORDER BY key", (part,))
+        keys = [key for (key,) in rows.fetchall()]
+        values = {
+            "chats": [key for key in keys if key > 0],
+            "conversations": [-key for key in keys if key < 0],
+        }
+        self.conn.execute(load("summaries/unlinked_messages"), values)
+        self.conn.execute("ANALYZE work_messages")
+        return keys
+
+    def note_read(self, part: int) -> None:
+        """Record that the messages of the part's chats were read."""
+        self.conn.execute(
+            "DELETE FROM unlinked_chats_read r USING work_unlinked w"
+            " WHERE w.part = %(part)s AND w.key = r.key",
+            {"part": part},
+        )
+        self.conn.execute(
+            """
+            INSERT INTO unlinked_chats_read (id_chat_file, conversation_id, input_hash, read_at)
+            SELECT CASE WHEN key > 0 THEN key END, CASE WHEN key < 0 THEN -key END, input_hash, %(started)s
+              FROM work_unlinked WHERE part = %(part)s
+            """,
+            {"part": part, "started": self.scope.started},
+        )
+
+
+def stage_unlinked(conn: Connection, scope: UnlinkedScope) -> UnlinkedChats:
+    """Stage the chats and live conversations that are linked to no customer, with their input hashes."""
+    conn.execute("TRUNCATE work_unlinked")
+    conn.execute(
+        load("summaries/unlinked_inputs"),
+        {
+            "options": scope.options_digest,
+            "live_only": scope.live_only,
+            "held": list(scope.held_months),
+        },
+    )
+    conn.execute("ANALYZE work_unlinked")
+    return UnlinkedChats(conn, scope)
+
+
+def unlinked_change(conn: Connection, *, quiet: timedelta) -> datetime | None:
+    """Return the last change of live conversations without a customer that were not read since, or None.
+
+    Only conversations count to which nothing was added for the time `quiet`.
+    """
+    row = conn.execute(
+        """
+        SELECT max(c.changed_at) FROM conversations c
+          LEFT JOIN unlinked_chats_read r ON r.conversation_id = c.id
+         WHERE NOT c.is_group AND (c.id_contato IS NULL OR c.match_status NOT IN ('linked', 'manual'))
+           AND c.changed_at <= now() - %(quiet)s AND (r.read_at IS NULL OR r.read_at < c.changed_at)
+        """,
+        {"quiet": quiet},
+    ).fetchone()
+    return row[0] if row else None
