@@ -149,7 +149,7 @@ def wa_identity(value: str) -> Identity:
     value = _SERVER.sub("", value)
     plain = plain_phone_text(value)
     if is_lid(plain):
-        digits = _NOT_DIGITS.sub("", plain.partition("@")[0].partition(":")[0])
+        digits = _NOT_DIGITS.sub("", plain.partition(":")[0])
         return Identity("user_id", value, f"id:{digits}")
     if not _PHONE_SHAPE.fullmatch(plain) or not (digits := _NOT_DIGITS.sub("", plain)):
         return Identity("wa_id", value, f"wa:{value}")

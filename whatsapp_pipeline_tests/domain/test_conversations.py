@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -266,3 +266,270 @@ def test_nothing_that_is_json_raises(value: object) -> None:
 def test_any_message_keeps_its_sibling(message: object, contacts: object) -> None:
     payload = delivery(message, text("sibling", "irmã"), contacts=[contacts])
     assert "sibling" in {message.provider_id for message in messages(payload)}
+
+
+def change(value: object, field: object = "messages") -> dict[str, Any]:
+    return {"entry": [{"changes": [{"field": field, "value": value}]}]}
+
+
+OTHERS: list[tuple[Any, str]] = [
+    (7, "unexpected body"),
+    ({}, "no entry"),
+    ({"entry": [None]}, "no entry"),
+    ({"entry": [7]}, "unexpected entry"),
+    ({"entry": [{"changes": []}]}, "unexpected entry"),
+    ({"entry": [{"changes": [7]}]}, "unexpected change"),
+    (change({}), "field messages"),
+    (change({}, field=7), "no items"),
+    (change({}, field="f" * 100), "field " + "f" * 74),
+    (change({"messages": [7]}), "unexpected message"),
+    (change({"messages": [7], "contacts": [{"wa_id": SENDER}]}), "unexpected message"),
+    (change({"messages": [{"id": "w"}]}), "message without sender"),
+    (change({"message_echoes": [{"text": {"body": "x"}}]}), "echo without sender"),
+    (change({"errors": [{"code": 1}]}), "error"),
+    (change({"history": [{}]}, "history"), "history without threads"),
+    (change({"history": [{"threads": [{"id": SENDER}]}]}, "history"), "history without messages"),
+    (change({"user_preferences": [7]}), "unexpected preference"),
+    (change({"statuses": [{"id": "w"}]}), "unexpected status"),
+    (change({"statuses": [{"status": "read"}]}), "unexpected status"),
+    (change({"statuses": [{"id": "w", "status": " "}]}), "unexpected status"),
+    (change({"statuses": [{"id": "w", "status": "x", "type": "Call"}]}), "Call status"),
+]
+
+
+@pytest.mark.parametrize(("payload", "kind"), OTHERS)
+def test_what_is_no_message_is_kept_under_a_name(payload: Any, kind: str) -> None:
+    (found,) = (item for item in read(payload) if isinstance(item, Other))
+    assert found.kind == kind
+
+
+def test_sections_that_nobody_knows_come_last_and_know_their_account() -> None:
+    value = {
+        "metadata": {"phone_number_id": 77},
+        "messaging_product": "whatsapp",
+        "contacts": [],
+        "new": [{"a": 1}, {"b": 2}],
+        "messages": [text("w1", "oi")],
+        "one": {"c": 3},
+    }
+    found = read(change(value))
+    assert [(item.position, item.phone_number_id) for item in found] == [(n, "77") for n in range(4)]
+    kept = [(item.kind, item.raw_json) for item in found if isinstance(item, Other)]
+    assert kept == [("section new", '{"a":1}'), ("section new", '{"b":2}'), ("section one", '{"c":3}')]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"from": SENDER}, [SENDER]),
+        ({"from_user_id": "BR.1"}, ["BR.1"]),
+        ({"from_parent_user_id": "BR.2"}, ["BR.2"]),
+        ({"user_id": "BR.3"}, ["BR.3"]),
+        ({"parent_user_id": "BR.4"}, ["BR.4"]),
+        ({"from": SENDER, "user_id": "BR.3", "from_user_id": "BR.1"}, [SENDER, "BR.1", "BR.3"]),
+    ],
+)
+def test_whoever_wrote_is_read_from_any_of_their_names(fields: dict[str, str], expected: list[str]) -> None:
+    payload = delivery({"id": "w", "timestamp": str(NOON), "text": {"body": "oi"}, **fields})
+    (found,) = messages(payload)
+    assert [identity.value for identity in found.identities] == expected
+    assert found.sender is not None
+    assert found.sender.value == expected[0]
+    assert (found.role, found.origin, found.provider_id, found.provider_time) == (
+        "user",
+        "message",
+        "w",
+        RECEIVED,
+    )
+
+
+@pytest.mark.parametrize("name", ["to", "to_user_id", "to_parent_user_id"])
+def test_an_echo_belongs_to_its_recipient(name: str) -> None:
+    (found,) = messages(delivery(message_echoes=[{"id": "e", name: "BR.1", "text": {"body": "oi"}}]))
+    assert ([i.value for i in found.identities], found.role, found.origin) == (["BR.1"], "assistant", "echo")
+    assert (found.sender, found.sender_name, found.profile_name) == (None, None, None)
+
+
+@pytest.mark.parametrize("kind", ["system", "request_welcome"])
+def test_what_whatsapp_writes_is_nobodys_word(kind: str) -> None:
+    contacts = [{"wa_id": SENDER, "profile": {"name": "Ana"}}]
+    (found,) = messages(delivery({"from": SENDER, "id": "w", "type": kind}, contacts=contacts))
+    assert (found.role, found.profile_name, found.sender_name) == ("system", None, "Ana")
+
+
+@pytest.mark.parametrize(
+    ("thread", "expected"),
+    [
+        ({"id": SENDER}, [SENDER]),
+        ({"wa_id": SENDER}, [SENDER]),
+        ({"user_id": "BR.1"}, ["BR.1"]),
+        ({"parent_user_id": "BR.1"}, ["BR.1"]),
+        ({"context": {"wa_id": SENDER}}, [SENDER]),
+        ({"context": {"user_id": "BR.1"}}, ["BR.1"]),
+        ({"context": {"parent_user_id": "BR.1"}}, ["BR.1"]),
+        ({"id": SENDER, "context": {"user_id": "BR.1"}}, [SENDER, "BR.1"]),
+    ],
+)
+def test_a_thread_of_the_history_is_named_in_any_place(thread: dict[str, Any], expected: list[str]) -> None:
+    said = {"id": "h", "timestamp": str(NOON), "text": {"body": "oi"}}
+    (found,) = messages(change({"history": [{"threads": [{**thread, "messages": [said]}]}]}, "history"))
+    assert [identity.value for identity in found.identities] == expected
+    assert (found.role, found.origin) == ("user", "history")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"recipient_id": SENDER}, ("wa:554199990000", None)),
+        ({"recipient_user_id": "BR.1"}, ("id:BR.1", None)),
+        ({"recipient_parent_user_id": "BR.1"}, ("id:BR.1", None)),
+        ({"recipient_id": "G1", "recipient_type": "group"}, ("group:G1", None)),
+        ({"recipient_participant_id": SENDER}, (None, "wa:554199990000")),
+        ({"recipient_participant_user_id": "BR.1"}, (None, "id:BR.1")),
+        ({"recipient_participant_parent_user_id": "BR.1"}, (None, "id:BR.1")),
+        ({}, (None, None)),
+    ],
+)
+def test_a_receipt_names_who_received(
+    fields: dict[str, str], expected: tuple[str | None, str | None]
+) -> None:
+    receipt = {"id": " w1 ", "status": " READ ", "timestamp": str(NOON), "type": "Message", **fields}
+    (found,) = read(delivery(statuses=[receipt]))
+    assert isinstance(found, Status)
+    assert (found.provider_id, found.status, found.time, found.reason) == ("w1", "read", RECEIVED, None)
+    assert (found.recipient, found.participant) == expected
+
+
+@pytest.mark.parametrize(
+    ("update", "old", "new"),
+    [
+        ({"user_id": {"previous": "BR.1", "current": "BR.2"}}, ["BR.1"], ["BR.2"]),
+        ({"user_id": {"old": "BR.1", "new": "BR.2"}}, ["BR.1"], ["BR.2"]),
+        ({"parent_user_id": {"previous": "BR.1", "current": "BR.2"}}, ["BR.1"], ["BR.2"]),
+        ({"previous_user_id": "BR.1", "current_user_id": "BR.2"}, ["BR.1"], ["BR.2"]),
+        ({"old_parent_user_id": "BR.1", "new_parent_user_id": "BR.2"}, ["BR.1"], ["BR.2"]),
+    ],
+)
+def test_a_changed_user_id_is_read_from_any_of_its_fields(
+    update: dict[str, Any], old: list[str], new: list[str]
+) -> None:
+    for more in ({}, {"wa_id": SENDER}, {"from": SENDER}, {"from_user_id": "BR.9"}):
+        (found,) = messages(delivery(user_id_update=[{**update, **more, "timestamp": str(NOON)}]))
+        assert found.renaming is not None
+        assert [identity.value for identity in found.renaming.old] == old
+        assert [identity.value for identity in found.renaming.new] == new
+        assert [identity.value for identity in found.identities] == [*more.values(), *old, *new]
+        assert (found.role, found.origin, found.type) == ("system", "message", "user_id_update")
+        assert found.key == f"user_id_update:id:BR.1>id:BR.2:{NOON}"
+
+
+@pytest.mark.parametrize(
+    ("missing", "key"),
+    [(None, f"user_preferences:wa:554199990000:marketing:stop:{NOON}"), ("timestamp", None), ("value", None)],
+)
+def test_a_preference_is_the_same_when_it_is_told_again(missing: str | None, key: str | None) -> None:
+    told = {"wa_id": SENDER, "category": "marketing", "value": "stop", "timestamp": NOON}
+    (found,) = messages(delivery(user_preferences=[{k: v for k, v in told.items() if k != missing}]))
+    assert (found.role, found.type, found.key) == ("system", "user_preferences", key)
+
+
+def test_texts_of_strangers_are_cut_to_what_a_column_holds() -> None:
+    contacts = [{"wa_id": SENDER, "profile": {"name": f"  {'n' * 300} "}}]
+    said = text("w1", "oi", history_context={"status": "S" * 60})
+    (found,) = messages(delivery(said, contacts=contacts))
+    assert (found.profile_name, found.status) == ("n" * 200, "s" * 40)
+    (receipt,) = read(delivery(statuses=[{"id": "w", "status": "S" * 60}]))
+    assert isinstance(receipt, Status)
+    assert receipt.status == "s" * 40
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (datetime(2009, 1, 1, tzinfo=UTC), True),
+        (datetime(2008, 12, 31, 23, 59, 59, tzinfo=UTC), False),
+        (RECEIVED + timedelta(minutes=5), True),
+        (RECEIVED + timedelta(minutes=5, seconds=1), False),
+    ],
+)
+def test_times_from_2009_until_five_minutes_ahead_are_believed(value: datetime, expected: bool) -> None:
+    seconds = int(value.timestamp())
+    for written in (seconds, str(seconds), seconds * 1000):
+        assert (provider_time(written, RECEIVED) == value) is expected
+    assert provider_time("0" * 10 + str(NOON), RECEIVED) == RECEIVED
+    assert provider_time("0" * 11 + str(NOON), RECEIVED) is None  # 21 characters
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "canonical"),
+    [
+        ("BR.1a", "user_id", "id:BR.1a"),
+        ("B.1a", "wa_id", "wa:B.1a"),
+        ("246998877665544:12@lid", "user_id", "id:246998877665544"),
+        ("5541999990000:7@s.whatsapp.net", "wa_id", "wa:554199990000"),
+        ("5541999990000@c.us", "wa_id", "wa:554199990000"),
+        ("554133330000", "wa_id", "wa:554133330000"),  # a landline has no ninth digit
+        ("ana@example.org", "wa_id", "wa:ana@example.org"),
+        ("--", "wa_id", "wa:--"),
+    ],
+)
+def test_an_identity_has_one_canonical_form(value: str, kind: str, canonical: str) -> None:
+    found = wa_identity(value)
+    assert (found.kind, found.canonical) == (kind, canonical)
+
+
+NEW, OLD = "5541988880001", "5541988880002"
+
+
+@pytest.mark.parametrize(
+    ("sender", "system", "old", "new"),
+    [
+        *[
+            (OLD, {name: NEW}, [OLD], [NEW])
+            for name in (
+                "wa_id",
+                "new_wa_id",
+                "user_id",
+                "new_user_id",
+                "parent_user_id",
+                "new_parent_user_id",
+            )
+        ],
+        *[
+            (NEW, {"wa_id": NEW, name: OLD}, [OLD], [NEW])
+            for name in (
+                "customer",
+                "old_wa_id",
+                "old_user_id",
+                "old_parent_user_id",
+                "previous_wa_id",
+                "previous_user_id",
+                "previous_parent_user_id",
+            )
+        ],
+        (OLD, {"body": f"de {OLD} para {NEW}"}, [OLD], [NEW]),  # no field has the new one
+        (NEW, {"wa_id": NEW, "body": f"de {OLD} para {NEW}"}, [OLD], [NEW]),  # no field has the old one
+        (OLD, {"body": f"{OLD}, {NEW}, {SENDER}"}, None, None),  # which of them is new?
+        (SENDER, {"body": f"de {OLD} para {NEW}"}, None, None),  # about others
+        (OLD, {"body": f"de {OLD} para {NEW}", "type": "customer_identity_changed"}, None, None),
+        (NEW, {"wa_id": NEW}, None, None),
+        (NEW, {"wa_id": NEW, "body": f"agora {NEW}"}, None, None),
+        (OLD, {}, None, None),
+    ],
+)
+def test_a_changed_number_is_read_from_fields_or_words(
+    sender: str, system: dict[str, str], old: list[str] | None, new: list[str] | None
+) -> None:
+    notice = {"from": sender, "id": "w", "type": "system", "system": system}
+    (live,) = messages(delivery(notice))
+    thread = {"id": sender, "messages": [notice]}
+    (past,) = messages(change({"history": [{"threads": [thread]}]}, "history"))
+    for found in (live, past):
+        if old is None or new is None:
+            assert found.renaming is None
+            assert [identity.value for identity in found.identities] == [sender]
+        else:
+            assert found.renaming is not None
+            assert [identity.value for identity in found.renaming.old] == old
+            assert [identity.value for identity in found.renaming.new] == new
+            assert {identity.value for identity in found.identities} == {sender, *old, *new}
