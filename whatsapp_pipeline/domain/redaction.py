@@ -182,13 +182,12 @@ def without_person(payload: object, is_person: NameTest) -> Cleaned:
             return {str(clean(key)): _cleaned_field(key, child) for key, child in value.items()}
         if isinstance(value, list):
             return [_cleaned_item(child) for child in value]
-        if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-            text = str(value)
-            scrubbed = scrub_text(text, is_person)
-            if scrubbed != text:
-                is_changed = True
-                return scrubbed
-        return value
+        text = str(value)  # a number may be written as a number, too
+        scrubbed = scrub_text(text, is_person)
+        if scrubbed == text:
+            return value
+        is_changed = True
+        return scrubbed
 
     def _cleaned_field(key: str, child: object) -> object:
         return child if key in _NO_PERSON and not isinstance(child, dict | list) else clean(child, key)
