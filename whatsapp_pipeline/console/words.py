@@ -289,6 +289,7 @@ SEARCH_START = (
     "Escreva um nome, parte de um telefone, o número de uma OS ou palavras de uma mensagem. "
     'Use aspas para uma frase exata ("tela quebrada"), OR entre alternativas e - para excluir uma palavra.'
 )
+SEARCH_START_READER = "Escreva o nome de um cliente ou o número de uma OS."
 TOO_COMMON = (
     "O termo aparece em mensagens demais para ordenar por relevância. Informe início e fim do período, um "
     "cliente ou mais uma palavra."

@@ -13,10 +13,17 @@ from __future__ import annotations
 import re
 
 _SHORTEST, _LONGEST = 4, 15
+# Text before a number that is no part of it: a label, or the beginning of a link to a WhatsApp chat. In
+# "0xx41" the trunk zero and a carrier come before the area code.
+_BEFORE = re.compile(
+    r"^\s*(?:(?:https?://)?wa\.me/|(?:telefone|tel|celular|cel|fone|whatsapp|whats|zap)\b[.:]?)?\s*(?:\(?0xx)?",
+    re.IGNORECASE,
+)
 
 
 def phone_key_parts(text: str) -> list[str]:
     """Return the digit sequences that a matching phone key may contain; `[]` if the text is no phone part."""
+    text = _BEFORE.sub("", text, count=1)
     if re.search(r"[^\d\s()+.\-/]", text):
         return []
     digits = re.sub(r"\D", "", text)

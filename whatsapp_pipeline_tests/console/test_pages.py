@@ -15,7 +15,7 @@ from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
 from whatsapp_pipeline.store.operations.console_views import view_subject
 from whatsapp_pipeline_tests.console.people import PreparedPeople
-from whatsapp_pipeline_tests.console.running import KEY, RunningConsole, text_of
+from whatsapp_pipeline_tests.console.running import KEY, LEVELS, RunningConsole, text_of
 
 MESSAGES_OF_ANA = 134
 
@@ -368,6 +368,15 @@ def test_an_order_without_sessions_says_so_once(console: RunningConsole) -> None
         with console.client(level) as client:
             page = text_of(client.get("/orders/555?id=71").text)
         assert page.count("Nenhuma conversa foi ligada a esta ordem de serviço.") == 1
+
+
+def test_an_empty_search_says_what_the_level_may_search(console: RunningConsole) -> None:
+    for level in LEVELS[:2]:
+        is_for_messages = level == "analyst"
+        with console.client(level) as client:
+            page = text_of(client.get("/search").text)
+        assert ("palavras de uma mensagem" in page) is is_for_messages
+        assert ("Escreva o nome de um cliente ou o número de uma OS." in page) is not is_for_messages
 
 
 def test_a_filter_is_taken_away_alone(analyst: httpx.Client) -> None:

@@ -19,6 +19,13 @@ from whatsapp_pipeline.domain.phones import parse_phones
         ("+41/3333.44", ["41333344"]),
         ("4444x", []),
         ("Ana 4444", []),
+        ("tel: 4444", ["4444"]),
+        ("Telefone 3333-44", ["333344"]),
+        ("telha 4444", []),
+        ("https://wa.me/5541999990000", ["4199990000"]),
+        ("wa.me/", []),
+        ("0xx41 99999-0000", ["4199990000"]),
+        ("(0xx41) 3333-4444", ["4133334444"]),
         ("", []),
         # The country code goes with a whole number only: 55 is an area too.
         ("554133334444", ["4133334444"]),

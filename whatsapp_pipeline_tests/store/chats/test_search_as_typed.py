@@ -63,3 +63,13 @@ def test_words_that_no_message_holds_are_told(conn: Connection) -> None:
     add_chat(conn, None, "a", [Said(0, "from", "a impressora parou")], status="unmatched")
     add_new_words(conn)
     assert unknown_words(conn, "impresora parou") == ["impresora"]
+
+
+@pytest.mark.parametrize("letters", [61, 255, 256, 900])
+def test_a_very_long_word_finds_nothing_and_breaks_nothing(conn: Connection, letters: int) -> None:
+    conn.execute("TRUNCATE chat_files, search_words, search_words_seen RESTART IDENTITY CASCADE")
+    add_chat(conn, None, "a", [Said(0, "from", "a tela")], status="unmatched")
+    add_new_words(conn)
+    for letter in ("x", "\ufb03", "\u2167"):  # the others are three and four letters without ligature
+        assert search_messages(conn, SearchQuery(letters * letter)) == []
+        assert search_messages(conn, SearchQuery(f"tela OR {letters * letter}"))
