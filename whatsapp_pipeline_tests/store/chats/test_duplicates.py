@@ -26,15 +26,15 @@ def add_file(
 ) -> None:
     """Store a file whose messages are given as `minute` + `text`, as in `0a 1b`; a capital is staff's."""
     said = [(int(word[:-1]), word[-1]) for word in messages.split()]
-    times = [START + timedelta(minutes=minute) for minute, _ in said] or [None]
+    times = [START + timedelta(minutes=minute) for minute, _ in said]
     values: dict[str, Any] = {
         "month": "2025-01",
         "file_path": f"{id_}.txt",
         "filename": "f",
         "chat_key": key,
         "loaded_hash": b"l" if loaded else None,
-        "first_message_at": times[0],
-        "last_message_at": times[-1],
+        "first_message_at": times[0] if times else None,
+        "last_message_at": times[-1] if times else None,
         **more,
     }
     conn.execute(
