@@ -8,6 +8,7 @@ and "" where the ERP states that it is empty.
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -75,6 +76,7 @@ LARGEST_ID: Final = 2**63 - 1
 _LONGEST_ID: Final = 19  # digits of LARGEST_ID
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 _ISO_DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?")
+_ENTITY: Final = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[a-zA-Z]{2,24}\d{0,2});")
 _BR_DATE: Final = re.compile(r"(\d{2})/(\d{2})/(\d{4})(?: (\d{2}):(\d{2})(?::(\d{2}))?)?")
 
 
@@ -301,9 +303,14 @@ def _wrong_type(raw: object) -> str | None:
 
 
 def _text(raw: object) -> str:
-    """Return a JSON value as text that PostgreSQL can store: without NUL and lone surrogates."""
+    """Return a JSON value as text that PostgreSQL can store: without NUL and lone surrogates.
+
+    The ERP writes some marks as HTML entities: `Casa &amp; Cia`.
+    """
     if raw is None:
         return ""
+    if isinstance(raw, str) and "&" in raw:
+        raw = _ENTITY.sub(lambda entity: html.unescape(entity[0]), raw)
     if isinstance(raw, str) and raw.isascii() and "\x00" not in raw:
         return raw.strip()
     return str(raw).replace("\x00", "").encode("utf-8", "replace").decode().strip()

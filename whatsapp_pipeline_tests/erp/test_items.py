@@ -148,3 +148,20 @@ def test_what_is_no_object_keeps_its_place_in_a_page() -> None:
 
 def test_text_that_postgresql_cannot_keep_is_mended() -> None:
     assert read_contact({"id": 1, "nome": "a\x00b\ud83d"}).values["nome"] == "ab?"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Casa &amp; Cia", "Casa & Cia"),
+        ("D&#39;Ávila &quot;Loja&quot;", 'D\'Ávila "Loja"'),
+        ("Casa & Cia; Filhos", "Casa & Cia; Filhos"),
+        ("R&reg Som", "R&reg Som"),
+        ("a&#0;b&#xD800;", "a\ufffdb\ufffd"),
+        ("&nao_existe;", "&nao_existe;"),
+    ],
+)
+def test_html_entities_are_marks(written: str, shown: str) -> None:
+    assert read_contact({"id": 1, "nome": written}).values["nome"] == shown
+    order = read_order({"id": 1, "equipamento": written})
+    assert order.values["equipamento"] == shown
