@@ -100,6 +100,7 @@ lock: .venv/ready-dev ## pin the newest packages that pyproject.toml allows
 	$(PIP) uv
 	$(BIN)/uv pip compile -q --upgrade --universal -p 3.11 --no-emit-index-url --no-header --no-annotate pyproject.toml --group build -o requirements.lock
 	$(BIN)/uv pip compile -q --universal -p 3.11 --no-emit-index-url --no-header --no-annotate pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal -p 3.11 --no-emit-index-url --no-header --no-annotate pyproject.toml --group build --extra cluster -c requirements-dev.lock -o requirements-cluster.lock
 
 # What is in .local/, for a person who decides what to delete.
 define name_what_stays

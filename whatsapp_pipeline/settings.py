@@ -18,7 +18,7 @@ import textwrap
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -523,7 +523,28 @@ def _dotenv() -> Mapping[str, str]:
 
 def load_settings() -> Settings:
     """Read the settings of this process: its environment, and `.env` for what the environment leaves out."""
-    return from_mapping({**_dotenv(), **os.environ})
+    given = {**_dotenv(), **os.environ}
+    return from_mapping({**_secrets_in_files(given), **given})
+
+
+def _secrets_in_files(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets that are named as files: DATABASE_URL_FILE=/run/secrets/database_url.
+
+    Raises SettingError where a file can't be read, and where the variable itself is set, too.
+    """
+    found = {}
+    for name, field in Settings.model_fields.items():
+        variable = variable_of(name)
+        path = given.get(f"{variable}_FILE")
+        if not path or SecretStr not in (field.annotation, *get_args(field.annotation)):
+            continue
+        if given.get(variable):
+            raise SettingError(f"{variable} and {variable}_FILE are both set; leave one out")
+        try:
+            found[variable] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingError(f"{variable}_FILE={path} can't be read ({type(error).__name__})") from None
+    return found
 
 
 def unknown_in_dotenv() -> list[str]:
@@ -561,7 +582,8 @@ def example_file() -> str:
     """Return the text of `.env.example`: every setting, commented out, below its description."""
     lines = [
         "# Copy to .env and fill in what you need: everything has a default that works for the demo.",
-        "# Values already in the environment win over this file.",
+        "# Values already in the environment win over this file. A secret may be in a file of its own, named",
+        "# by the variable with _FILE: DATABASE_URL_FILE=/run/secrets/database_url.",
     ]
     for name, field in Settings.model_fields.items():
         if title := _SECTIONS.get(name):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from whatsapp_pipeline.errors import SettingError
-from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, example_file, from_mapping
+from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, example_file, from_mapping, load_settings
 
 
 def test_defaults_need_no_environment() -> None:
@@ -95,3 +95,23 @@ def test_a_name_that_is_no_setting_is_reported_with_the_one_that_is_meant(tmp_pa
         "note: .env: CHAT_ARCHVE is no setting of this project; is CHAT_ARCHIVE meant?",
         "note: .env: OWN_THING is no setting of this project",
     ]
+
+
+def test_a_secret_may_be_in_a_file_and_a_file_that_is_no_secret_is_not_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "url").write_text("postgresql://a:b@c/d\n")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
+    monkeypatch.setenv("CHAT_ARCHIVE_FILE", str(tmp_path / "url"))
+    configured = load_settings()
+    assert configured.database_url is not None
+    assert configured.database_url.get_secret_value() == "postgresql://a:b@c/d"
+    assert configured.archive is None
+    monkeypatch.setenv("DATABASE_URL", "postgresql://e:f@g/h")
+    with pytest.raises(SettingError, match="DATABASE_URL and DATABASE_URL_FILE are both set"):
+        load_settings()
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "missing"))
+    with pytest.raises(SettingError, match=r"DATABASE_URL_FILE=.*missing can't be read \(File"):
+        load_settings()

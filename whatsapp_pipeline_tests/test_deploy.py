@@ -1,0 +1,253 @@
+"""deploy/: the image, compose, Kubernetes and Dagster's instances, with the tools that check such files."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dagster._config import Shape, process_config
+from dagster._core.instance.config import dagster_instance_config_schema
+
+from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, from_mapping, load_settings, variable_of
+
+DEPLOY = PROJECT_ROOT / "deploy"
+INSTANCES = ("celery", "docker", "kubernetes")
+# What an instance of several hosts has different from dagster.yaml in the root.
+DIFFERENCES = {
+    "run_launcher",
+    "concurrency",
+    "run_monitoring",
+    "run_retries",
+    "compute_logs",
+    "run_queue",
+}
+ROLES = ("migrate", "code", "webserver", "daemon", "worker", "receiver", "console")
+
+
+def _yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _problems(fields: Any, value: Any) -> list[str]:
+    shape: Any = Shape
+    return [error.message for error in process_config(shape(fields), value).errors or []]
+
+
+@pytest.mark.parametrize("name", INSTANCES)
+def test_an_instance_is_valid_and_differs_from_the_one_of_one_machine_in_few_keys(name: str) -> None:
+    configured = _yaml(DEPLOY / "dagster" / f"{name}.yaml")
+    assert _problems(dagster_instance_config_schema(), configured) == []
+    single = _yaml(PROJECT_ROOT / "dagster.yaml")
+    assert {key for key in {*configured, *single} if configured.get(key) != single.get(key)} <= DIFFERENCES
+    assert configured["run_retries"]["enabled"]
+    assert configured["run_retries"]["max_retries"] >= 1
+    assert configured["run_monitoring"]["enabled"]
+
+
+def test_the_launchers_accept_their_configuration_and_no_other_key() -> None:
+    pytest.importorskip("dagster_k8s", reason="dagster-k8s is not installed: run `make setup-dev`")
+    from dagster_docker import DockerRunLauncher
+    from dagster_k8s import K8sRunLauncher
+
+    for name, launcher in (("docker", DockerRunLauncher), ("kubernetes", K8sRunLauncher)):
+        config = _yaml(DEPLOY / "dagster" / f"{name}.yaml")["run_launcher"]["config"]
+        assert _problems(launcher.config_type(), config) == []
+        assert _problems(launcher.config_type(), {**config, "imag": "x"}) != []
+
+
+def _snake(value: Any) -> Any:
+    """Return the chart's camelCase keys as Dagster's own."""
+    if isinstance(value, dict):
+        return {re.sub(r"(?<!^)([A-Z])", r"_\1", key).lower(): _snake(inner) for key, inner in value.items()}
+    return [_snake(inner) for inner in value] if isinstance(value, list) else value
+
+
+def test_the_values_of_the_chart_are_those_of_the_instance() -> None:
+    """The chart's templates write these keys into its dagster.yaml. The chart is in no package index."""
+    pytest.importorskip("dagster_k8s", reason="dagster-k8s is not installed: run `make setup-dev`")
+    from dagster_k8s import K8sRunLauncher
+
+    values = _yaml(DEPLOY / "helm" / "values.yaml")
+    launcher = _snake(values["runLauncher"]["config"]["k8sRunLauncher"])
+    names = {
+        key: [entry["name"] for entry in launcher.pop(key)] for key in ("env_secrets", "env_config_maps")
+    }
+    config = {
+        **launcher,
+        **names,
+        "service_account_name": "x",
+        "instance_config_map": "x",
+        "dagster_home": "x",
+        "postgres_password_secret": "x",
+    }
+    assert _problems(K8sRunLauncher.config_type(), config) == []
+    own = _yaml(DEPLOY / "dagster" / "kubernetes.yaml")
+    daemon = values["dagsterDaemon"]
+    assert _snake(daemon["runMonitoring"]) == own["run_monitoring"]
+    assert daemon["runRetries"]["maxRetries"] == own["run_retries"]["max_retries"]
+    queue = daemon["runCoordinator"]["config"]["queuedRunCoordinator"]
+    assert queue["maxConcurrentRuns"] == own["concurrency"]["runs"]["max_concurrent_runs"]
+    assert values["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"
+    images = [values[part]["image"] for part in ("dagsterWebserver", "dagsterDaemon")]
+    images += [deployment["image"] for deployment in values["dagster-user-deployments"]["deployments"]]
+    assert {f"{image['repository']}:{image['tag']}" for image in images} == {_image()}
+
+
+def _image() -> str:
+    """Return the image that every role of compose.yaml has by default."""
+    named = _yaml(DEPLOY / "compose.yaml")["x-role"]["image"]
+    return re.sub(r"\$\{\w+:-(.+?)\}", r"\1", named)
+
+
+def _manifests() -> Iterator[dict[str, Any]]:
+    for path in sorted((DEPLOY / "kubernetes").glob("*.yaml")):
+        yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
+
+
+def _containers() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield each pod's specification with each of its containers."""
+    for manifest in _manifests():
+        pod = manifest.get("spec", {}).get("template", {}).get("spec")
+        for container in pod["containers"] if pod else []:
+            yield pod, container
+
+
+@pytest.mark.skipif(
+    find_spec("kubernetes_validate") is None, reason="kubernetes-validate is missing: run `make setup-dev`"
+)
+def test_the_manifests_are_valid_and_a_wrong_key_is_found() -> None:
+    import kubernetes_validate
+
+    newest = kubernetes_validate.latest_version()
+    found = list(_manifests())
+    for manifest in found:
+        kubernetes_validate.validate(manifest, newest, strict=True)
+    wrong = next(manifest for manifest in found if manifest["kind"] == "Deployment")
+    wrong["spec"]["template"]["spec"]["containers"][0]["imag"] = "x"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, newest, strict=True)
+
+
+def test_pods_have_no_rights_and_a_limit_of_memory() -> None:
+    found = list(_containers())
+    assert {container["name"] for _, container in found} == {"console", "migrate", "receiver"}
+    for pod, container in found:
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["securityContext"]["runAsUser"] == 10001
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["limits"]["memory"]
+        assert container["image"] == _image()
+        assert _is_program(container["args"][0])
+
+
+def _is_program(name: str) -> bool:
+    return Path(sys.executable).with_name(name).exists() or name == "python"
+
+
+def test_compose_has_every_role_with_a_check_a_limit_and_secrets_in_files() -> None:
+    compose = _yaml(DEPLOY / "compose.yaml")
+    services = compose["services"]
+    assert set(services) == {*ROLES, "postgres", "objects", "broker"}
+    for name, service in services.items():
+        assert service["healthcheck"], name
+        assert service["deploy"]["resources"]["limits"]["memory"], name
+        assert re.search(r":(\$\{PIPELINE_VERSION:-)?\d+\.\d+", service["image"]), name
+        assert set(service.get("secrets", [])) <= set(compose["secrets"]), name
+        assert set(service.get("depends_on", {})) <= set(services), name
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), name
+    for name in ROLES:
+        role = services[name]
+        assert (role["read_only"], role["cap_drop"], "user" in role) == (True, ["ALL"], False), name
+        assert _is_program(role["command"][0]), name
+        check = role["healthcheck"].get("test", [])
+        words = shlex.split(check[1]) if check[:1] == ["CMD-SHELL"] else check[1:]
+        assert not words or _is_program(words[0]), name
+    assert services["daemon"]["deploy"]["replicas"] == 1
+    celery = _yaml(DEPLOY / "dagster" / "celery.yaml")
+    workers = services["worker"]["deploy"]["replicas"]
+    assert celery["concurrency"]["runs"]["max_concurrent_runs"] == workers
+
+
+def test_the_variables_of_compose_are_settings() -> None:
+    known = {variable_of(name) for name in Settings.model_fields}
+    for service in _yaml(DEPLOY / "compose.yaml")["services"].values():
+        for variable in service.get("environment", {}):
+            if not variable.startswith(("AWS_", "POSTGRES_")):
+                assert variable.removesuffix("_FILE") in known
+    for variable in _yaml(DEPLOY / "dagster" / "docker.yaml")["run_launcher"]["config"]["env_vars"]:
+        assert variable.startswith("AWS_") or variable in known
+
+
+def test_the_made_secrets_are_read_from_their_files_and_never_made_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(DEPLOY / "make-secrets", tmp_path)
+    subprocess.run(["sh", str(tmp_path / "make-secrets")], check=True, capture_output=True)
+    made = {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()}
+    assert set(made) == set(_yaml(DEPLOY / "compose.yaml")["secrets"])
+    subprocess.run(["sh", str(tmp_path / "make-secrets")], check=True, capture_output=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()} == made
+    for variable in ("DATABASE_URL", "PRIVACY_KEY", "WHATSAPP_APP_SECRET"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv(f"{variable}_FILE", str(tmp_path / "secrets" / variable.lower()))
+    configured = load_settings()
+    assert configured.privacy_key is not None
+    assert configured.privacy_key.get_secret_value().encode() == made["privacy_key"]
+    assert configured.database_url is not None
+    assert made["postgres_password"].decode() in configured.database_url.get_secret_value()
+    assert from_mapping({}).database_url is None
+
+
+@pytest.mark.skipif(
+    not _is_program("hadolint"), reason="hadolint is missing: run `make setup-dev` to check the Dockerfile"
+)
+def test_the_dockerfile_passes_the_linter() -> None:
+    hadolint = str(Path(sys.executable).with_name("hadolint"))
+    checked = subprocess.run(
+        [hadolint, str(DEPLOY / "Dockerfile")], capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_the_image_copies_files_that_are_there_and_runs_as_a_number() -> None:
+    lines = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    sent = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    sources = [
+        source
+        for line in lines
+        if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
+    ]
+    assert sources
+    for source in sources:
+        assert (PROJECT_ROOT / source).exists(), source
+        assert f"!{source}" in sent, source
+    assert sent[1] == "*"
+    assert [line for line in lines if line.startswith("USER ")] == ["USER 10001:10001"]
+    for line in lines:
+        if line.startswith("FROM "):
+            assert re.match(r"FROM python:\d+\.\d+\.\d+-slim-\w+\b", line)
+
+
+def test_the_lock_of_a_cluster_is_the_base_lock_and_the_extras() -> None:
+    def lock(name: str) -> set[str]:
+        return set((PROJECT_ROOT / name).read_text(encoding="utf-8").splitlines())
+
+    base, cluster, development = (lock(f"requirements{name}.lock") for name in ("", "-cluster", "-dev"))
+    assert base < cluster
+    assert cluster < development, "what the image installs is what the tests ran on"
+    assert not any(line.startswith(("s3fs", "celery", "kubernetes")) for line in base)
