@@ -21,7 +21,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, use_time_zone
 from whatsapp_pipeline.store.conversations.chat_heads import ChatHead, chat_head
 from whatsapp_pipeline.store.conversations.message_stream import LocatedMessage, StreamScope, locate
-from whatsapp_pipeline.templates.render import counted
+from whatsapp_pipeline.templates.render import certainty, counted
 
 
 @click.command()
@@ -105,7 +105,11 @@ def _head_lines(scope: StreamScope, head: ChatHead) -> list[str]:
         if head.id_contato is not None
         else words.CHAT_WITHOUT_CUSTOMER
     )
-    sure = f", {words.CONFIDENCE} {head.match_confidence:.0%}" if head.match_confidence is not None else ""
+    sure = (
+        f", {words.CONFIDENCE} {certainty(head.match_confidence)}"
+        if head.match_confidence is not None
+        else ""
+    )
     status = words.DOUBTS.get(head.match_status, head.match_status)
     lines = [
         whose,

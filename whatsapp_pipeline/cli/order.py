@@ -26,7 +26,7 @@ from whatsapp_pipeline.store.contacts.directory import OrderListed, order_by_id
 from whatsapp_pipeline.store.conversations.message_stream import StreamScope
 from whatsapp_pipeline.store.links.order_sessions import MOST_SESSIONS, LinkedSession, sessions_of_order
 from whatsapp_pipeline.store.readable import readable_columns
-from whatsapp_pipeline.templates.render import counted
+from whatsapp_pipeline.templates.render import certainty, counted
 
 
 @click.command()
@@ -81,7 +81,7 @@ def _session_lines(sessions: Sequence[LinkedSession]) -> Iterator[str]:
             yield f"    {counted(session.messages_before, words.BEFORE_SESSION)}"
         method = words.LINK_METHODS.get(session.order_match_method or "", words.UNKNOWN_METHOD)
         confidence = session.order_match_confidence
-        sure = "" if confidence is None else f", {words.CONFIDENCE} {confidence:.0%}"
+        sure = "" if confidence is None else f", {words.CONFIDENCE} {certainty(confidence)}"
         yield (
             f"  {session.started_at:%d/%m/%Y %H:%M} – {session.ended_at:%d/%m/%Y %H:%M}  "
             f"{session.source}:{session.chat}  "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from functools import cache
+from math import floor
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -44,6 +45,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "number": number,
         "counted": counted,
+        "certainty": certainty,
         "duration": duration,
         "share": share,
         "moment": moment,
@@ -77,6 +79,11 @@ def number(value: float | None, places: int = 0) -> str:
 def counted(count: int, noun: tuple[str, str]) -> str:
     """Write a count with its noun, which is given as singular and plural: `1 mensagem`, `1.234 mensagens`."""
     return f"{number(count)} {noun[count != 1]}"
+
+
+def certainty(confidence: float) -> str:
+    """Write a confidence as a percentage that is not rounded up: 0.9999 is `99%`, and only 1 is `100%`."""
+    return f"{floor(100 * confidence + 1e-9)}%"
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from whatsapp_pipeline.console.pages import search
+from whatsapp_pipeline.console.pages import conversation, search
 from whatsapp_pipeline.store.chats.search_words import add_new_words
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
@@ -267,6 +267,15 @@ def test_every_filter_of_a_search_counts(analyst: httpx.Client, people: Prepared
         assert len(_hits(analyst.get("/search", params=query).text)) == count, query
     marked = analyst.get("/search", params={"q": "orcamento"}).text
     assert "<mark>orçamento</mark>" in marked
+
+
+def test_more_hits_in_a_conversation_than_are_counted_are_the_newest(
+    analyst: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "_MOST_HITS", 20)
+    assert "20 de 20 mais recentes" in text_of(analyst.get("/customers/7?find=tela").text)
+    monkeypatch.setattr(conversation, "_MOST_HITS", 130)
+    assert "mais recentes" not in text_of(analyst.get("/customers/7?find=tela").text)
 
 
 def test_a_common_term_asks_for_less_and_offers_the_newest(

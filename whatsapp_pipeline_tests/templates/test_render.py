@@ -10,6 +10,7 @@ from jinja2 import UndefinedError
 
 from whatsapp_pipeline import templates
 from whatsapp_pipeline.templates.render import (
+    certainty,
     commands,
     counted,
     duration,
@@ -61,6 +62,13 @@ def test_numbers_are_written_as_brazilians_do(value: float | None, places: int, 
 )
 def test_a_noun_follows_its_count(count: int, shown: str) -> None:
     assert counted(count, ("dia", "dias")) == shown
+
+
+@pytest.mark.parametrize(
+    ("confidence", "shown"), [(0.0, "0%"), (0.29, "29%"), (0.995, "99%"), (0.99999, "99%"), (1.0, "100%")]
+)
+def test_only_what_is_certain_is_100_percent(confidence: float, shown: str) -> None:
+    assert certainty(confidence) == shown
 
 
 @pytest.mark.parametrize(
