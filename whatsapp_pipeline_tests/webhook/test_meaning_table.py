@@ -100,6 +100,9 @@ SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
         "history", history=[{"threads": [{"id": ANA, "messages": [of(type="media_placeholder")]}]}]
     ),
     ("history", "messages"): change("history", messages=[of(type="image", image={"caption": "a tela"})]),
+    ("history", "messages of the business, no recipient"): change(
+        "history", messages=[of(SHOP, type="image", image={"caption": "a tela"})]
+    ),
     ("history", "errors: not shared"): change("history", history=[{"errors": ERRORS}]),
     ("user_id_update", "user_id_update"): change(
         "user_id_update",
