@@ -18,8 +18,17 @@ _SUFFIX = re.compile(r"\.(?:txt|zip)$", re.IGNORECASE)
 _COPY = re.compile(r"\s*\(\d{1,3}\)$")
 # An iOS export's chat, whose title is the name of the zip or folder around it.
 _NAMELESS = "_chat"
-# Folders in a zip that name no chat.
-_GENERAL_FOLDERS = frozenset({"", ".", "whatsapp", "chat", "chats", "export", "exports", "backup", "media"})
+# Names in a zip that name no chat, of folders and of files.
+_GENERAL_NAMES = frozenset(
+    {
+        *("", ".", "chat", "chats", "backup", "export", "exports", "media"),
+        *("conversa", "conversas", "mensagens", "messages"),
+        *("whatsapp", "whatsapp chat", "conversa do whatsapp", "chat de whatsapp"),
+    }
+)
+_DATE = re.compile(r"[\d\s._-]{1,7}", re.ASCII)
+# An archive's folder begins with the time of the chat's last message.
+_FOLDER_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T_]\d\d[ ._:-]\d\d[ ._:-]\d\d\s+-\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ def read_chat_name(path: str, member: str | None = None) -> ChatName:
     """Read the name of the file at `path` (`/` separators), or of `member`, the chat's path inside that zip.
 
     A nameless chat (`_chat.txt`) takes its title from the folder or the zip that holds it, the innermost that
-    has a known name. A name of no known shape is its own title.
+    has a known name. A name of no known shape is its own title, unless it is general (`chat.txt`).
     """
     parts = path.split("/")
     inner: list[str] = []
@@ -50,15 +59,21 @@ def read_chat_name(path: str, member: str | None = None) -> ChatName:
     else:
         last, holders = parts[-1], parts[-2:-1]
     name = _read(last)
-    if name.is_combined or (name.title is not None and (name.is_known or not inner)):
+    has_title = name.title is not None and not _is_general(name.title)
+    if name.is_combined or (has_title and (name.is_known or not inner)):
         return name
     known = (holder for holder in map(_read, holders) if holder.is_known and holder.title is not None)
     if (holder := next(known, None)) is not None:
         return holder
-    if name.title is not None:
+    if has_title:
         return name
-    titles = (_read(folder) for folder in inner[::-1] if folder.casefold() not in _GENERAL_FOLDERS)
-    return next(titles, ChatName(None, None, True))
+    folders = (folder for folder in inner[::-1] if not _is_general(folder))
+    return next((_read(_FOLDER_TIME.sub("", folder)) for folder in folders), name)
+
+
+def _is_general(name: str) -> bool:
+    """Return whether a name says nothing about the chat, such as `chat`, a year or a month."""
+    return name.casefold() in _GENERAL_NAMES or _DATE.fullmatch(name) is not None
 
 
 def _read(part: str) -> ChatName:

@@ -35,7 +35,7 @@ from whatsapp_pipeline.store.exceptions import ExceptionRow
 
 STAGE = "chat_file_index"
 # Raise it when the rules of evidence change; every file is then scanned again.
-EVIDENCE_VERSION = "4"
+EVIDENCE_VERSION = "5"
 
 # Kinds of phones that identify a person, and so may identify a personal chat.
 _PERSONAL = {PhoneKind.MOBILE, PhoneKind.FIXED, PhoneKind.FOREIGN, PhoneKind.LID}
