@@ -272,7 +272,7 @@ _DATE_FOLLOWS = re.compile(
 _ONLY_TIME = re.compile(
     r"(?:(?:as|ate|ate as|umas|(?:la )?pelas|depois das|antes das|por volta das) )?\d{1,2}(?:h|:\d\d|h\d\d)?"
 )
-_OF_TODAY = re.compile(r"\bhoje\b|fim d[oa]|final d[oa]|tarde|noite|almoco|mesmo dia")
+_OF_TODAY = re.compile(r"\bhoje\b|fim d[oa]|final d[oa]|tarde|noite|almoco")
 _STRONG = re.compile(
     r"\b(?:prazo|previsao)\b|pront|entreg|termin|finaliz|conclu|devolv|"
     r"^(?:da|fica|consigo|conseguimos) sim\b|no maximo|pode (?:vir|passar|buscar|pegar|retirar)\b"

@@ -5,7 +5,8 @@ and commitments that are due today, which the database computes for the day of t
 
 Rules
 - A quote is answered by the customer's next approval or refusal; a quote of another day takes its place.
-- A deadline or an agreed pick-up is superseded by the next one about the same order.
+- A deadline or an agreed pick-up is superseded by the next one about the same order, and a deadline also by
+  the customer's refusal: work that is not done has no deadline.
 - Kept and broken need evidence: a message that says ready, late, paid or collected, or the order's closing
   date.
 - An order that was finished after a quote shows that the quote was approved; one that was turned down or
@@ -156,6 +157,8 @@ class _Ledger:
         for quote in self._quotes:
             if one.at - self.made[quote].said.at <= _REACH and _same_order(self.made[quote].said, one):
                 self._set(quote, outcome, one.ref)
+        if outcome == "refused":
+            self._drop_deadlines(one)
         before = self._decision
         if before is not None and self.made[before].said.mention.kind != one.mention.kind:
             known = self.made[before].said
@@ -163,8 +166,19 @@ class _Ledger:
                 self._set(before, "superseded", one.ref)
         self._decision = number
 
+    def _drop_deadlines(self, refusal: Said) -> None:
+        """Settle the deadlines of work that the customer does not want."""
+        pending = self._pending["deadline_promised"]
+        for number in [*pending]:
+            known = self.made[number].said
+            if refusal.at - known.at <= _REACH and _same_order(known, refusal):
+                self._set(number, "superseded", refusal.ref)
+                pending.remove(number)
+
     def show(self, evidence: Said) -> None:
         """Settle the commitments that a message shows to be kept or broken."""
+        if evidence.mention.kind == "said_collected":
+            self._keep_deadlines(evidence)
         kind = {
             "said_ready": "deadline_promised",
             "said_late": "deadline_promised",
@@ -183,6 +197,16 @@ class _Ledger:
             else:
                 self._set(number, "kept" if in_time else "broken", evidence.ref)
             self._pending[kind].remove(number)
+
+    def _keep_deadlines(self, collected: Said) -> None:
+        """Settle the deadlines up to whose day the customer had the device; a later day shows nothing."""
+        pending = self._pending["deadline_promised"]
+        for number in [*pending]:
+            commitment = self.made[number]
+            due = commitment.due_on
+            if due and collected.at.date() <= due and _same_order(commitment.said, collected):
+                self._set(number, "kept", collected.ref)
+                pending.remove(number)
 
 
 def _same_order(a: Said, b: Said) -> bool:

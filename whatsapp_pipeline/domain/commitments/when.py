@@ -36,7 +36,7 @@ _MONTHS = {
 }
 _LENGTH = r"(?:(?:\d+ ?(?:a|ou|-|e) ?)?(?P<{0}>\d+)(?: ?\(\w+\))?)"
 _NOW = (
-    "hoje mesmo|ainda hoje|hoje|mesmo dia|agora|agorinha|daqui a pouco|ja estou|mais tarde|a caminho|indo ai|"
+    "hoje mesmo|ainda hoje|hoje|agora|agorinha|daqui a pouco|ja estou|mais tarde|a caminho|indo ai|"
     "passando ai|logo mais|ja (?:busco|pego|retiro)"
 )
 _WHEN = re.compile(

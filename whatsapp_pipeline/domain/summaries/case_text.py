@@ -22,9 +22,27 @@ from whatsapp_pipeline.domain.summaries.wording import (
 
 # Older commitments belong to another case.
 _CASE = timedelta(days=60)
+_ONE_OFFER = timedelta(days=14)
 _SYMPTOMS_SHOWN = 3
 _TOPICS_SHOWN = 3
 _FEMININE = ("a", "televisão")
+
+
+# How a sentence names a topic. Praise and complaints have a sentence of their own.
+_TOPIC_WORDS = {
+    "orçamento": "o orçamento",
+    "prazo": "o prazo",
+    "pagamento": "o pagamento",
+    "garantia": "a garantia",
+    "defeito": "um conserto",
+    "retirada/entrega": "a entrega ou retirada",
+    "agendamento": "um horário marcado",
+    "peças": "peças",
+    "horário e endereço": "o horário e o endereço da loja",
+    "dados": "os dados do aparelho",
+}
+_MOODS = frozenset({"elogio", "reclamação"})
+_WITH = "está com "
 
 
 class CaseTerm(TypedDict):
@@ -40,27 +58,43 @@ def _with_article(noun: str) -> str:
     return f"{'uma' if first.endswith(_FEMININE) else 'um'} {noun}"
 
 
+def _say_topics(topics: Sequence[CaseTerm]) -> str:
+    return join_words([_TOPIC_WORDS.get(topic["name"], topic["name"]) for topic in topics])
+
+
+def _say_symptoms(symptoms: Sequence[CaseTerm]) -> str:
+    """Join symptoms: "está com a bateria ruim e com a tela quebrada"."""
+    names = [symptom["name"] for symptom in symptoms]
+    names.sort(key=lambda name: not name.startswith(_WITH))
+    return join_words(
+        [
+            name.removeprefix("está ") if at and name.startswith(_WITH) else name
+            for at, name in enumerate(names)
+        ]
+    )
+
+
 def matter(terms: Sequence[CaseTerm], urgent_ref: str | None) -> Claim | None:
     """Return the device and its fault as the customer described them, otherwise the topics."""
     devices, symptoms, topics = (
         [term for term in terms if term["kind"] == kind] for kind in ("device", "symptom", "topic")
     )
-    devices, topics = devices[:2], topics[:_TOPICS_SHOWN]
+    devices, topics = devices[:2], [one for one in topics if one["name"] not in _MOODS][:_TOPICS_SHOWN]
     symptoms = symptoms[:_SYMPTOMS_SHOWN]
     named = join_words([_with_article(term["name"]) for term in devices]) if devices else ""
     used = [*devices]
     if symptoms and len(devices) < 2:
         what = named or "um aparelho"
-        text = f"O cliente escreveu sobre {what} que {join_words([term['name'] for term in symptoms])}"
+        text = f"O cliente escreveu sobre {what} que {_say_symptoms(symptoms)}"
         used += symptoms
     elif symptoms:
-        text = f"O cliente escreveu sobre {named}, com defeito"
+        text = f"O cliente escreveu sobre {named} e descreveu um defeito"
         used += symptoms
     elif named and topics:
-        text = f"O cliente escreveu sobre {named}; o assunto foi {join_words([t['name'] for t in topics])}"
+        text = f"O cliente escreveu sobre {named}; falou sobre {_say_topics(topics)}"
         used += topics
     elif topics:
-        text = f"O cliente tratou de {join_words([term['name'] for term in topics])}"
+        text = f"O cliente falou sobre {_say_topics(topics)}"
         used += topics
     elif named:
         text = f"O cliente escreveu sobre {named}"
@@ -98,7 +132,12 @@ def say_due(one: Commitment) -> str:
 
 
 def offer(commitments: Sequence[Commitment]) -> Claim | None:
-    """Return the answers of the shop: price, deadline, warranty, an appointment for the pick-up."""
+    """Return the answers of the shop: price, deadline, warranty, an appointment for the pick-up.
+
+    What the shop said more than two weeks before its last answer was about something else.
+    """
+    latest = max((one.said.at for one in commitments if one.said.mention.side == "staff"), default=None)
+    commitments = [one for one in commitments if latest is None or one.said.at >= latest - _ONE_OFFER]
     quotes = _latest(commitments, "price_quoted")
     deadlines = _latest(commitments, "deadline_promised")
     warranties = _latest(commitments, "warranty_given")
@@ -147,7 +186,7 @@ def decision(commitments: Sequence[Commitment]) -> Claim | None:
         parts.append(f"{'aprovou' if approved else 'recusou'} {what} em {say_date(one.said.at)}")
     if payments:
         confirmed = ", confirmado pela loja" if payments[-1].outcome == "kept" else ""
-        parts.append(f"falou do pagamento em {say_date(payments[-1].said.at)}{confirmed}")
+        parts.append(f"avisou o pagamento em {say_date(payments[-1].said.at)}{confirmed}")
     if pickups:
         on = f" em {say_due(pickups[-1])}" if pickups[-1].due_on else ""
         offered = [one.said.at for one in commitments if one.said.mention.side == "staff"]

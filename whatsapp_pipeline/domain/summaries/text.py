@@ -34,7 +34,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "3"
+TEXT_VERSION = "4"
 NOTHING_OPEN = "Nada em aberto."
 
 _CHANGE = 0.2
@@ -101,10 +101,9 @@ def _contact(facts: Facts) -> Claim:
         else f"de {say_date(facts.first_at)} a {say_date(facts.last_at)}"
     )
     speaker = "do cliente" if facts.last_speaker == "customer" else "da equipe"
-    text = (
-        f"Contato {FREQUENCY_WORDS[facts.frequency]}: "
-        f"{count_of(facts.conversations, 'conversa', 'conversas')} {when}; a última mensagem foi {speaker}."
-    )
+    talks = f"Contato {FREQUENCY_WORDS[facts.frequency]}: {facts.conversations} conversas"
+    talks = "Houve uma conversa" if facts.conversations == 1 else talks
+    text = f"{talks} {when}; a última mensagem foi {speaker}."
     return Claim(kind="contact", text=text, messages=unique_refs(facts.first_ref, facts.last_ref), orders=[])
 
 
@@ -148,6 +147,15 @@ def _orders(facts: Facts) -> Claim | None:
     )
 
 
+def _say_pending(pending: Sequence[OrderFact]) -> str:
+    oldest = min((order["opened"] for order in pending if order["opened"]), default=None)
+    if len(pending) == 1:
+        opened = f", aberta em {say_date(oldest)}" if oldest else ""
+        return f"falta encerrar a OS {pending[0]['number'] or pending[0]['id']}{opened}"
+    since = f", a mais antiga de {say_date(oldest)}" if oldest else ""
+    return f"falta encerrar {len(pending)} ordens{since}"
+
+
 def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
     if not facts.conversations:
         return None
@@ -161,9 +169,7 @@ def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
     if deadlines:
         parts.append(f"falta confirmar o serviço prometido para {say_due(deadlines[-1])}")
     if pending:
-        oldest = min((order["opened"] for order in pending if order["opened"]), default=None)
-        since = f" desde {say_date(oldest)}" if oldest else ""
-        parts.append(f"{count_of(len(pending), 'ordem não encerrada', 'ordens não encerradas')}{since}")
+        parts.append(_say_pending(pending))
     if not parts:
         return Claim(kind="open", text=NOTHING_OPEN, messages=unique_refs(facts.last_ref), orders=[])
     refs = [one.said.ref for one in (*quotes, *deadlines)]

@@ -14,7 +14,7 @@ from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_sy
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
-RULES_VERSION = "8"
+RULES_VERSION = "9"
 # Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
@@ -28,6 +28,7 @@ _CONSENT = frozenset({"otimo", "perfeito", "show", "excelente", "maravilha", "to
 _OPENING = _CONSENT | {"maravilhoso", "maravilhosa", "lindo", "bonito", "bacana", "parabens", "sensacional"}
 _AFTER_OPENING = frozenset(",.")
 _MARKS = frozenset(".,;!\n")
+_ASKING = frozenset({"preciso", "quero", "queria", "gostaria", "manda", "mandem", "quanto", "quando", "mas"})
 
 
 class Reading(NamedTuple):
@@ -49,6 +50,16 @@ class Reading(NamedTuple):
     urgent: bool
     commitments: tuple[Mention, ...]
     symptoms: tuple[str, ...]
+
+
+# What the customer announces and the shop need not answer. An approval is no such thing: the work waits.
+_ANNOUNCED = frozenset({"quote_refused", "pickup_agreed", "payment_announced", "said_collected"})
+
+
+def _only_announces(forms: list[str], commitments: tuple[Mention, ...]) -> bool:
+    """Return whether a message only says what its writer does: "busquei, obrigado", "passo sexta"."""
+    said = {one.kind for one in commitments if one.side == "customer"}
+    return bool(said) and said <= _ANNOUNCED and "?" not in forms
 
 
 class MessageReader:
@@ -81,7 +92,7 @@ class MessageReader:
             score = min(score, _COURTESY)  # "perfeito", "show": said to agree
         topics, equipment, parts = self._topics.read_forms(forms)
         commitments = read_commitments(text, forms)
-        symptoms = read_symptoms(forms) if mood.problem or topics else ()
+        symptoms = read_symptoms(forms) if mood.problem or topics or equipment else ()
         topics = self._topics_besides(topics, score, commitments, has_symptoms=bool(symptoms))
         describes = (
             score < 0
@@ -92,6 +103,16 @@ class MessageReader:
             courtesy
             or ends
             or (score >= _HAPPY and self.taxonomy.praises.issuperset(topics) and "?" not in forms)
+            or (len(forms) <= _LONGEST_FAREWELL and score > -OPINION and _only_announces(forms, commitments))
+            or (
+                # Praise may name what it praises: "melhor loja, preço justo e rápido".
+                len(forms) <= _LONGEST_FAREWELL
+                and score >= _CLEAR
+                and not self.taxonomy.praises.isdisjoint(topics)
+                and not mood.problem
+                and "?" not in forms
+                and _ASKING.isdisjoint(forms)
+            )
         )
         return Reading(
             score,

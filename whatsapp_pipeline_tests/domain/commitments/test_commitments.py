@@ -168,6 +168,36 @@ def test_a_time_of_day_needs_an_hour_by_which_something_is_done(text: str, due: 
     assert found == ([due] if due else [])
 
 
+@pytest.mark.parametrize(
+    ("text", "collected"),
+    [
+        ("peguei, obrigada", True),
+        ("busquei agora, ficou perfeita", True),
+        ("já retirei", True),
+        ("não peguei ainda", False),
+        ("peguei chuva no caminho", False),
+        ("busquei na internet", False),
+    ],
+)
+def test_what_the_customer_collected(text: str, *, collected: bool) -> None:
+    kinds = {one.kind for one in read_commitments(text) if one.side == "customer"}
+    assert ("said_collected" in kinds) is collected
+
+
+@pytest.mark.parametrize(
+    ("text", "fetches"),
+    [
+        ("o motoboy passa aí amanhã pra retirar", True),
+        ("nossa equipe retira na quarta", True),
+        ("o técnico passa aí hoje às 15h", False),  # a visit
+        ("nossa equipe passa aí quinta pra avaliar", False),
+    ],
+)
+def test_a_visit_is_no_pick_up(text: str, *, fetches: bool) -> None:
+    kinds = {one.kind for one in read_commitments(text) if one.side == "staff"}
+    assert ("pickup_agreed" in kinds) is fetches
+
+
 def test_a_time_of_day_that_was_past_gives_no_due_date() -> None:
     (mention,) = (one for one in read_commitments("até as 10h fica pronto") if one.side == "staff")
     morning, evening = (Said("chat:1", datetime(2025, 3, 4, hour), mention, None) for hour in (8, 19))
@@ -234,6 +264,29 @@ def test_a_deadline_is_kept_until_its_day(day: int, outcome: str) -> None:
         *_said(2, day, "seu aparelho já está pronto", "staff"),
     ]
     assert _outcomes(settle(said, {}, HOLIDAYS)) == [("deadline_promised", outcome, "chat:2")]
+
+
+def test_a_refusal_ends_the_deadline_of_the_work() -> None:
+    said = [
+        *_said(1, 4, "a tela fica 350", "staff"),
+        *_said(2, 4, "fica pronto sexta", "staff"),
+        *_said(3, 5, "não vou fazer", "customer"),
+    ]
+    assert _outcomes(settle(said, {}, HOLIDAYS)) == [
+        ("price_quoted", "refused", "chat:3"),
+        ("deadline_promised", "superseded", "chat:3"),
+        ("quote_refused", None, None),
+    ]
+
+
+@pytest.mark.parametrize(("day", "outcome"), [(6, "kept"), (7, "kept"), (8, None)])
+def test_who_has_the_device_in_time_shows_that_the_deadline_was_kept(day: int, outcome: str | None) -> None:
+    said = [
+        *_said(1, 4, "fica pronto sexta", "staff"),  # the 7th
+        *_said(2, day, "peguei, obrigada", "customer"),
+    ]
+    shown = "chat:2" if outcome else None
+    assert _outcomes(settle(said, {}, HOLIDAYS)) == [("deadline_promised", outcome, shown)]
 
 
 def test_only_evidence_breaks_a_promise() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from whatsapp_pipeline.domain.commitments.rules import read_commitments
 from whatsapp_pipeline.domain.commitments.status import Commitment, Said, national_holidays, settle
-from whatsapp_pipeline.domain.summaries.text import Facts, compose
+from whatsapp_pipeline.domain.summaries.text import Facts, OrderFact, compose
 from whatsapp_pipeline.domain.summaries.wording import say_duration
 
 FACTS = Facts(
@@ -130,17 +131,66 @@ def _terms(**kinds: list[str]) -> list[dict[str, str]]:
         (_terms(symptom=["não liga"]), "O cliente escreveu sobre um aparelho que não liga."),
         (
             _terms(device=["impressora", "televisão"], symptom=["não liga"]),
-            "O cliente escreveu sobre uma impressora e uma televisão, com defeito.",
+            "O cliente escreveu sobre uma impressora e uma televisão e descreveu um defeito.",
         ),
         (
             _terms(device=["celular"], topic=["orçamento", "prazo"]),
-            "O cliente escreveu sobre um celular; o assunto foi orçamento e prazo.",
+            "O cliente escreveu sobre um celular; falou sobre o orçamento e o prazo.",
         ),
-        (_terms(topic=["orçamento"]), "O cliente tratou de orçamento."),
+        (_terms(topic=["orçamento"]), "O cliente falou sobre o orçamento."),
+        # Praise and complaints have a sentence of their own.
+        (
+            _terms(device=["celular"], topic=["elogio", "prazo"]),
+            "O cliente escreveu sobre um celular; falou sobre o prazo.",
+        ),
+        (
+            _terms(
+                device=["celular"], symptom=["caiu", "está com a tela quebrada", "está com a bateria ruim"]
+            ),
+            "O cliente escreveu sobre um celular que está com a tela quebrada, com a bateria ruim e caiu.",
+        ),
     ],
 )
 def test_the_first_sentence_says_what_is_wrong_with_what(terms: list[dict[str, str]], text: str) -> None:
     assert _texts(case=terms)["matter"] == text
+
+
+def _order(number: int) -> OrderFact:
+    return OrderFact(
+        id=number,
+        number=str(number),
+        status="1",
+        equipment=None,
+        opened="2025-01-05",
+        closed=None,
+        evidence="chat:1",
+        open=True,
+    )
+
+
+def test_what_is_open_names_the_order_or_counts_them() -> None:
+    assert (
+        _texts(orders=[_order(30415)])["open"]
+        == "Em aberto: falta encerrar a OS 30415, aberta em 05/01/2025."
+    )
+    assert (
+        _texts(orders=[_order(1), _order(2)])["open"]
+        == "Em aberto: falta encerrar 2 ordens, a mais antiga de 05/01/2025."
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [
+        (14, "A loja passou orçamento de R$ 350,00 em 19/01/2025 e prometeu o serviço para 06/01/2025."),
+        (15, "A loja passou orçamento de R$ 350,00 em 20/01/2025."),
+    ],
+)
+def test_what_was_offered_weeks_before_the_last_offer_is_left_out(days: int, text: str) -> None:
+    old, (quote,) = committed("fica pronto amanhã", "staff"), committed("fica 350", "staff")
+    at = quote.said.at + timedelta(days=days)
+    later = replace(quote, said=quote.said._replace(at=at))
+    assert _texts(commitments=[*old, later], last_at=at)["offer"] == text
 
 
 def test_the_case_is_told_from_offer_to_what_is_open() -> None:

@@ -113,6 +113,17 @@ def test_the_bar_on_sentences_written_before_the_rules() -> None:
         ("obrigado, mas não liga", False),
         ("", False),
         ("quanto?", False),
+        ("peguei, obrigada", True),
+        ("pix feito", True),
+        ("não vou querer, obrigada", True),
+        ("passo sexta pra buscar", True),
+        ("passo sexta pra buscar, quanto fica?", False),
+        ("pode fazer", False),  # the work waits
+        ("recebi, obrigado", True),
+        ("vou levar amanhã cedo", True),
+        ("melhor assistência que já fui, preço justo e rápido", True),
+        ("vocês são ótimos, preciso de outro orçamento", False),
+        ("paguei e continua com defeito", False),
     ],
 )
 def test_what_asks_for_no_answer(text: str, closes: bool) -> None:
