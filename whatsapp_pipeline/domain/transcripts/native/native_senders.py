@@ -232,6 +232,8 @@ def who_wrote(
 # Matches `Bob:Oi`, but not `https://…`, a time or a quotation; names have no punctuation of sentences.
 _NOTICE_MARKS = ("\u200e", "\u200f")
 _FILE_STARTS = (*_NOTICE_MARKS, "<")
+# A contact's name may have the number of an order: `João OS:30123 saiu`.
+_ORDER_IN_NAME = re.compile(r"[^:\n]*\bo\.?s\.?:\d", re.IGNORECASE).match
 _TIGHT_NAME = re.compile(r"([^:\n“”\"!?]{1,60})(?:(?<!\d):|:(?!\d\d\b))(?!//)(?=\S)(.*)", re.DOTALL)
 
 
@@ -259,11 +261,19 @@ class _Speakers:
         """Return whether the name is a possible sender in the file of the part."""
         if self._are_all or name in self._known[part] or self._known[part].may_be_person(name):
             return True
+        is_repeated = self._tight[part, name] > 1 and not _is_of_whatsapp(visible(name).strip())
+        return is_repeated or name in self._names_in(part)
+
+    def begins_with_whole_name(self, text: str, part: int) -> bool:
+        """Return whether a line begins with the name of a sender that contains a colon itself."""
+        return any(":" in name and text.startswith(f"{name} ") for name in self._names_in(part))
+
+    def _names_in(self, part: int) -> set[str]:
+        """Return the names of the lines of a file that have a blank after their colon."""
         if part not in self._found:
             here = pl.Series(self._part_of == part) & self._headers.texts.is_not_null()
             self._found[part] = set(self._headers.names.filter(here).unique().to_list())
-        is_repeated = self._tight[part, name] > 1 and not _is_of_whatsapp(visible(name).strip())
-        return is_repeated or name in self._found[part]
+        return self._found[part]
 
 
 def _name_and_text(text: str, *, is_alone: bool, part: int, speakers: _Speakers) -> tuple[str | None, str]:
@@ -272,7 +282,9 @@ def _name_and_text(text: str, *, is_alone: bool, part: int, speakers: _Speakers)
     if is_alone and text.endswith(":"):
         return text[:-1], ""
     match = None if text.startswith(_NOTICE_MARKS) else _TIGHT_NAME.fullmatch(text)
-    return (match[1], match[2]) if match and speakers.include(match[1], part) else (None, text)
+    if match is None or _ORDER_IN_NAME(text) or speakers.begins_with_whole_name(text, part):
+        return None, text
+    return (match[1], match[2]) if speakers.include(match[1], part) else (None, text)
 
 
 def _without_text(

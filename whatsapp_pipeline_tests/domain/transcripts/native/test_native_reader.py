@@ -319,6 +319,19 @@ def test_a_file_without_any_blank_after_names_is_read() -> None:
     ]
 
 
+def test_a_notice_may_begin_with_a_name_that_has_a_colon() -> None:
+    header = "25/01/2025 10:00 - "
+    lines = ["João OS:30123 saiu", "Ana: oi", "João OS:30123 entrou", "Loja:Sul: olá", "Loja:Sul saiu"]
+    result = parse("".join(f"{header}{line}\n" for line in lines))
+    assert [(m.direction, m.sender_name, m.text) for m in result.messages] == [
+        ("notification", None, "João OS:30123 saiu"),
+        (None, "Ana", "oi"),
+        ("notification", None, "João OS:30123 entrou"),
+        (None, "Loja:Sul", "olá"),
+        ("notification", None, "Loja:Sul saiu"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "name"),
     [
