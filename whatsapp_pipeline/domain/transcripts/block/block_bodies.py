@@ -43,6 +43,10 @@ _MARKS_LEAD = "«".encode()[0]  # the first byte of both
 _ANSWER = _QUOTE_END + b"\n\n"
 # A quote of a picture or a recording may lack its quotation marks: `➜ Respondendo para Rita, …: (Áudio)`.
 _BARE_QUOTE = re.compile(r"➜ [^\n]+, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): (\(([^()\n]+)\)) ?(?:\n+|\Z)")
+# Any other quote without them ends at a blank line.
+_PLAIN_QUOTE = re.compile(
+    r"➜ [^\n]+, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): ([^\n]+(?:\n[^\n]+)*?)\n(?:[ \t]*\n)+"
+)
 _SIZE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,3})?) ?(B|[KMG]i?B|bytes)")
 _DURATION = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
 _LONGEST_MEASURE = len("123456789.123 bytes")
@@ -230,11 +234,13 @@ def _take_bare_quotes(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> l
             continue
         text = lines.data[start:end].decode()
         match = _BARE_QUOTE.match(text)
+        if match is None or match[3].lower() not in kinds:
+            match = _PLAIN_QUOTE.match(text)
         time = parse_header_time(match[1]) if match else None
-        if match is None or time is None or match[3].lower() not in kinds:
+        if match is None or time is None:
             continue
         starts[place] = start + len(match[0].encode())
-        found.append(_BareReply(place, time, match[2]))
+        found.append(_BareReply(place, time, match[2].rstrip(" ")))
     return found
 
 

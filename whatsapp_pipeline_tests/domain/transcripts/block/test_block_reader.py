@@ -234,6 +234,29 @@ def test_replies(lead: str, quote: str, original: str, ordinal: int | None) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("body", "quote", "text", "ordinal"),
+    [
+        ("2025-01-05 10:00:00: quanto custa?\n\n100 reais\n\ncada", "quanto custa?", "100 reais\n\ncada", 1),
+        ("2025-01-05 10:00:00: quanto\ncusta?\n\n100", "quanto\ncusta?", "100", 1),
+        ("2025-01-05 10:00:00: quanto custa? \n \n100", "quanto custa?", "100", 1),
+        ("2025-01-05 10:00:00: outra coisa\n\n100", "outra coisa", "100", None),
+        ("2025-01-05 10:00:00: quanto custa?\n100", None, None, None),
+        ("2025-01-05 10:00:00: quanto custa?", None, None, None),
+        ("2025-13-05 10:00:00: quanto custa?\n\n100", None, None, None),
+        ("amanhã: quanto custa?\n\n100", None, None, None),
+    ],
+)
+def test_a_quote_may_lack_its_quotation_marks(
+    body: str, quote: str | None, text: str | None, ordinal: int | None
+) -> None:
+    written = f"➜ Respondendo para Ana, {body}"
+    result = parse(block(FROM, "quanto custa?") + block("2025-01-05 10:05:00 to Maria - Lida", written))
+    reply = result.messages[1]
+    assert (reply.reply_quote, reply.text) == (quote, written if text is None else text)
+    assert reply.reply_ordinal == ordinal
+
+
 def test_a_reply_may_hold_only_an_attachment_and_an_arrow_may_be_typed() -> None:
     reply = "➜ Respondendo para X, 2025-01-05 10:00:00: « oi »\n\nfoto.jpg (Imagem)\n1 KB"
     result = parse(block(FROM, "oi") + block(FROM, reply) + block(FROM, "➜ veja « isto »"))
