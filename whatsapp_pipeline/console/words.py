@@ -436,6 +436,15 @@ REASON = "Motivo"
 REVIEW_REASON = "decidido na revisão"
 UNDO_REASON = "desfeito no console"
 DECISION_KEPT = "Decisão registrada: nº"
+CHANGED_NOW = "Já vale para"
+PENDING_NOW = (
+    "pendente até a próxima execução do mês",
+    "pendentes até a próxima execução do mês",
+)
+OUTRANKED_NOW = (
+    "não mudou, porque vale outra decisão mais específica ou mais nova",
+    "não mudaram, porque vale outra decisão mais específica ou mais nova",
+)
 COUNTS_AT_ONCE = "Já vale; o que as regras precisam decidir de novo fica pendente."
 UNDO = "Desfazer"
 UNDONE = "Decisão desfeita: nº"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from whatsapp_pipeline.console.passwords import hash_password
+from whatsapp_pipeline.store.chats.rereads import request_reread
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.operations import console_access
 from whatsapp_pipeline_tests.console.people import PreparedPeople
@@ -350,11 +351,23 @@ def test_every_page_is_accessible_and_fits(
         "/review/sample",
         "/unread",
         "/unread/file?path=ruim.txt",
+        "/deliveries?replayed=1",
     )
     with connect(console.database_url) as conn:
         conn.execute(
             "INSERT INTO exceptions (stage, file_path, month, line, kind, severity, detail) VALUES"
             " ('chat_messages', 'ruim.txt', '2025-01', 4, 'line_unread', 'error', 'no date that fits')"
+            " ON CONFLICT DO NOTHING"
+        )
+        # A group is nobody's, so it does not wait for a reviewer.
+        conn.execute(
+            "INSERT INTO chat_files (filename, file_path, month, match_status, is_group)"
+            " VALUES ('ruim.txt', 'ruim.txt', '2025-01', 'group', true) ON CONFLICT DO NOTHING"
+        )
+        request_reread(conn, "ruim.txt", {"format": "ios", "date_order": None}, requested_by="rita")
+        conn.execute(
+            "INSERT INTO webhook_inbox (delivery_id, received_at, body, status, error) VALUES"
+            " ('00000000-0000-0000-0000-000000000009', now(), '{}', 'dead', 'KeyError')"
             " ON CONFLICT DO NOTHING"
         )
     for path in (*PAGES, "/search?q=tela&who=9999", "/search?q=tela&os=1", *review):

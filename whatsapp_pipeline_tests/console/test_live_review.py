@@ -75,7 +75,7 @@ def test_a_decision_on_the_phone_counts_for_chats_and_live_conversations(desk: L
     assert f"Para todas as conversas do telefone {PHONE} 2 conversas, 15 mensagens" in confirm
     assert "Só para esta conversa 1 conversa, 12 mensagens" in confirm
     made = desk.decide(desk.path, "contact:8", scope="phone")
-    assert re.fullmatch(r"/review/next\?done=\d+", made.headers["location"])
+    assert re.fullmatch(r"/review/next\?done=\d+&chats=\d&outranked=0&pending=0", made.headers["location"])
     assert desk.link() == ("manual", 8)
     chat = "SELECT match_status, id_contato FROM chat_files WHERE id = %s"
     assert desk.rows(chat, desk.chat) == [("manual", 8)]
@@ -100,7 +100,7 @@ def test_an_undone_decision_leaves_it_to_the_rules(desk: LiveDesk) -> None:
     desk.relink()
     before = desk.link()
     made = desk.decide(desk.path, "contact:7", scope="chat")
-    number = made.headers["location"].rpartition("=")[2]
+    number = re.findall(r"done=(\d+)", made.headers["location"])[0]
     desk.client.post(f"/review/decisions/{number}/undo")
     assert desk.link() == ("pending", None)
     desk.relink()

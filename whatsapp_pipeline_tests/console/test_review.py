@@ -110,7 +110,7 @@ def test_a_decision_counts_at_once_for_its_scope(desk: Desk) -> None:
         ("title", ""),
     ]
     answer = desk.decide(desk.path("D1"), "contact:8", scope="phone", reason="  voz conhecida ")
-    assert re.fullmatch(r"/review/next\?done=\d+", answer.headers["location"])
+    assert re.fullmatch(r"/review/next\?done=\d+&chats=3&outranked=0&pending=0", answer.headers["location"])
     assert [desk.state(chat) for chat in ("D1", "D2", "D3")] == [("manual", 8)] * 3
     assert desk.state("D4") == ("proposed", None)
     assert desk.rows("SELECT made_by, reason, target_kind FROM link_overrides") == [
@@ -118,9 +118,44 @@ def test_a_decision_counts_at_once_for_its_scope(desk: Desk) -> None:
     ]
     following = desk.client.get(answer.headers["location"]).headers["location"]
     assert following.startswith(f"{desk.path('D4')}?done=")
-    assert "Decisão registrada" in desk.client.get(following).text
+    said = text_of(desk.client.get(following).text)
+    assert re.search(r"Decisão registrada: nº \d+: é de Rui Melo . Já vale para 3 conversas.", said)
     # The customer's page has the conversation now.
     assert "conversa D1 40" in desk.client.get("/customers/8").text
+
+
+def test_the_page_says_what_a_decision_changed(desk: Desk) -> None:
+    """A decision on one chat outranks one on its phone, and a refusal leaves the chat to the rules."""
+    desk.decide(desk.path("D2"), "contact:7", scope="chat")
+    answer = desk.decide(desk.path("D1"), "contact:8", scope="phone")
+    page = desk.client.get(desk.client.get(answer.headers["location"]).headers["location"])
+    assert "Já vale para 2 conversas; 1 não mudou, porque vale outra decisão" in text_of(page.text)
+    assert "pendente até" not in text_of(page.text)
+    assert [desk.state(chat) for chat in ("D1", "D2", "D3")] == [("manual", 8), ("manual", 7), ("manual", 8)]
+    refused = desk.decide(desk.path("D4"), "not_contact:7")
+    page = desk.client.get(desk.client.get(refused.headers["location"]).headers["location"])
+    assert "não é de Ana Conceição Souza" in text_of(page.text)
+    assert "1 pendente até a próxima execução do mês" in text_of(page.text)
+    for made_up in ("999", "0", "9223372036854775807", "x"):
+        page = desk.client.get("/review", params={"done": made_up, "chats": "7"})
+        assert page.status_code == 200
+        assert "Decisão registrada" not in page.text, made_up
+
+
+def test_a_link_with_contrary_evidence_waits_and_says_what_disagrees(desk: Desk) -> None:
+    desk.rows(
+        "UPDATE chat_files SET match_status = 'linked', id_contato = 8, match_confidence = 0.9,"
+        " match_flags = '{phone_name_disagree}' WHERE filename = 'D4' RETURNING id"
+    )
+    page = text_of(desk.client.get("/review").text)
+    assert re.search(r"D4 vinculada, com evidências contrárias 20 .* 2,1", page)  # 21 × (1 − 0.9)
+    item = text_of(desk.client.get(desk.path("D4")).text)
+    assert "Atenção : o telefone e o nome são de pessoas diferentes." in item.replace("Atenção:", "Atenção :")
+    assert "já está vinculada" not in item
+    desk.decide(desk.path("D4"), "contact:8", scope="chat")
+    assert desk.state("D4") == ("manual", 8)
+    assert "D4" not in text_of(desk.client.get("/review").text)
+    assert "já está vinculada" in text_of(desk.client.get(desk.path("D4")).text)
 
 
 def test_what_would_move_is_said_before(desk: Desk) -> None:
@@ -211,7 +246,7 @@ def test_decisions_are_undone_in_any_order(desk: Desk) -> None:
             ("D2", "contact:8", "chat"),
         ):
             answer = desk.decide(desk.path(chat), choice, scope=scope)
-            made.append(int(answer.headers["location"].rpartition("=")[2]))
+            made.append(int(re.findall(r"done=(\d+)", answer.headers["location"])[0]))
         rng.shuffle(made)
         for number in made:
             undone = desk.client.post(f"/review/decisions/{number}/undo", data={"reason": "engano"})

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _Chosen = TypeVar("_Chosen", bound=str)
 _LISTED, _HISTORY = 20, 50
+_DONE = ("done", "chats", "outranked", "pending")
+"""The parameters that say what the decision before changed."""
 _SNOOZE = timedelta(days=7)
 _NOBODY: tuple[NobodyKind, ...] = ("unregistered", "new_customer", "private_or_supplier", "wrong_number")
 _SCOPES: tuple[DecisionScope, ...] = ("chat", "phone", "title")
@@ -54,18 +56,27 @@ def _one_of(choices: tuple[_Chosen, ...], typed: str | None) -> _Chosen | None:
 def show_queue(page: Page) -> Response:
     """Show what waits, the most valuable first."""
     items = [(item, item_address(item)) for item in queued_items(page.conn, page.visitor.name, limit=_LISTED)]
-    return page.render(
-        "review.html", items=items, total=count_items(page.conn), done=number_or_none(page.text("done"))
-    )
+    return page.render("review.html", items=items, total=count_items(page.conn), done=_decided_just_now(page))
 
 
 def next_item(page: Page) -> Response:
     """Go to the most valuable item, or back to the empty queue; show the decision before."""
-    done = number_or_none(page.text("done"))
-    query = f"?done={done}" if done is not None else ""
+    counts = {name: number_or_none(page.text(name)) for name in _DONE}
+    query = "?" + urlencode({name: count for name, count in counts.items() if count is not None})
     first = queued_items(page.conn, page.visitor.name, limit=1)
     path = item_address(first[0]) if first else "/review"
-    return page.redirect(path + query)
+    return page.redirect(path + query.removesuffix("?"))
+
+
+def _decided_just_now(page: Page) -> dict[str, Any] | None:
+    """Return the decision that led to this page, with how many chats it changed when it was made."""
+    number = number_or_none(page.text("done"))
+    if number is None or number == 2**63 - 1:
+        return None
+    newest = past_decisions(page.conn, before=number + 1, limit=1)
+    if not newest or newest[0].id != number:
+        return None
+    return {"decision": newest[0], **{name: number_or_none(page.text(name)) or 0 for name in _DONE[1:]}}
 
 
 def item_address(found: QueuedItem | ItemToReview) -> str:
@@ -91,7 +102,7 @@ def item(page: Page) -> Response:
         candidates=shown_candidates(found),
         others=_others(page, found),
         who=page.text("who"),
-        done=number_or_none(page.text("done")),
+        done=_decided_just_now(page),
         nobody=_NOBODY,
     )
 
@@ -178,7 +189,14 @@ def post_decision(page: Page) -> Response:
         return _decided_meanwhile(page, found)
     except PipelineError:
         raise NoPageError("bad_request") from None
-    return page.redirect(f"/review/next?done={outcome.id_override}")
+    about = len(outcome.chats) + len(outcome.conversations)
+    changed = {
+        "done": outcome.id_override,
+        "chats": about - len(outcome.outranked),
+        "outranked": len(outcome.outranked),
+        "pending": chat_state.count_pending(page.conn, outcome.chats, outcome.conversations),
+    }
+    return page.redirect(f"/review/next?{urlencode(changed)}")
 
 
 def _decided_meanwhile(page: Page, found: ItemToReview) -> Response:
