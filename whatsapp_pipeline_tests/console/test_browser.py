@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from whatsapp_pipeline.console.pages import conversation
 from whatsapp_pipeline.console.passwords import hash_password
 from whatsapp_pipeline.store.chats.rereads import request_reread
 from whatsapp_pipeline.store.connection import connect
@@ -178,6 +179,29 @@ def test_the_script_saves_clicks(open_page: Callable[..., Any], console: Running
     page.wait_for_selector("#status:not(:empty)", state="attached")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == console.url + str(link.get_attribute("href"))
+
+
+def test_older_and_newer_messages_name_each_session_once(
+    open_page: Callable[..., Any], people: PreparedPeople, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first page begins in the middle of a session, and so does the last one."""
+    monkeypatch.setattr(conversation, "PAGE_SIZE", 8)
+    page = open_page("analyst")
+    for start, name in (
+        ("", "Mensagens mais antigas"),
+        (f"&around=chat:{people.first}", "Mensagens mais novas"),
+    ):
+        page.goto(f"/orders/30415?id=70{start}")
+        link = page.get_by_role("link", name=name)
+        while link.count():
+            shown = page.locator(".said").count()
+            link.click()
+            page.wait_for_function("count => document.querySelectorAll('.said').length > count", arg=shown)
+        assert page.locator(".said").count() == 21 + 13
+        sessions = page.locator(".session strong").all_inner_texts()
+        assert sessions == ["05/01/2025 08:10", "05/01/2025 14:00"]
+        assert page.locator(".day").count() == 1
+        assert page.locator(".folded").all_inner_texts() == ["14 mensagens de outros assuntos antes"]
 
 
 def test_a_reader_sees_no_messages(open_page: Callable[..., Any], people: PreparedPeople) -> None:

@@ -372,6 +372,14 @@ def test_a_choice_of_many_customers_says_that_there_are_more(
             conn.execute("DELETE FROM contatos WHERE id > 900")
 
 
+def test_a_page_that_begins_within_a_session_does_not_say_what_was_before_the_session(
+    analyst: httpx.Client, people: PreparedPeople
+) -> None:
+    inside = text_of(analyst.get(f"/orders/30415?id=70&after=chat:{people.first + 38}").text)
+    assert "05/01/2025 14:00 Vínculo" in inside
+    assert "mensagens de outros assuntos antes" not in inside
+
+
 def test_an_order_without_sessions_says_so_once(console: RunningConsole) -> None:
     for level in ("reader", "analyst"):
         with console.client(level) as client:

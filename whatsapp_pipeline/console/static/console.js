@@ -54,6 +54,12 @@ async function extend(link) {
   const rows = [...page.querySelectorAll(".talk > *")].map((row) => document.adoptNode(row));
   const next = page.querySelector(`[data-more="${link.dataset.more}"]`);
   const height = document.documentElement.scrollHeight;
+  // Where both parts have messages of a session of an order, its line stays once: where the session begins.
+  const [first, then] = older ? [rows, [...talk.children]] : [[...talk.children], rows];
+  const begun = new Set(first.map((row) => row.dataset.session).filter(Boolean));
+  const again = then.find((row) => begun.has(row.dataset.session));
+  if (again && older) again.remove();
+  if (again && !older) rows.splice(rows.indexOf(again), 1);
   if (older) {
     // The first day of what is shown may be the last day of what came.
     const first = talk.querySelector(".day");
