@@ -243,8 +243,8 @@ def word_hits(conn: Connection, scope: StreamScope, words: str, *, limit: int) -
     """Return the newest messages of a scope that contain the words, at most `limit`, in order.
 
     The query reads the scope's messages first and then searches them, because the index over the words of all
-    customers would be slower. OFFSET 0 keeps the planner from using that index. The subquery parses the words
-    once and not for every message.
+    customers would be slower. OFFSET 0 keeps the planner from using that index. The subqueries parse the
+    words once and not for every message. As in the search, words that only share a stem are told apart.
     """
     statement: LiteralString = f"""
         SELECT source, message_id, at, file, ordinal FROM (
@@ -253,6 +253,7 @@ def word_hits(conn: Connection, scope: StreamScope, words: str, *, limit: int) -
                  WHERE {_SCOPES[scope.kind]} OFFSET 0
             ) mine
             WHERE search @@ (SELECT search_query(%(words)s)) AND text IS NOT NULL
+              AND coalesce(plain_text(left(text, 5000)) ~ (SELECT search_recheck(%(words)s)), true)
             ORDER BY {NEWEST_FIRST} LIMIT %(limit)s
         ) newest ORDER BY {MESSAGE_ORDER}
     """

@@ -178,6 +178,16 @@ def test_the_newest_hits_of_a_word_are_given_oldest_first(conn: Connection, ids:
     assert word_hits(conn, StreamScope("customer", 1), "bateria", limit=3) == []
 
 
+def test_a_word_that_only_shares_the_stem_is_no_hit(conn: Connection, ids: Ids) -> None:
+    with conn.transaction(force_rollback=True):
+        add_chat(conn, 1, "casas.txt", [Said(0, "from", "meu caso"), Said(HOUR, "from", "minha casa")])
+        assert len(word_hits(conn, StreamScope("customer", 1), "casa", limit=9)) == 2  # no word is known yet
+        conn.execute("INSERT INTO search_words (word) VALUES ('cas') ON CONFLICT DO NOTHING")
+        (hit,) = word_hits(conn, StreamScope("customer", 1), "casa", limit=9)
+        (message,) = messages_around(conn, StreamScope("customer", 1), hit.place, before=0, after=1)
+        assert message.text == "minha casa"
+
+
 def test_a_copy_leads_to_the_message_that_is_shown(conn: Connection, ids: Ids) -> None:
     """The address of a copy, in a later export or in the webhook, leads to the message that pages show."""
     with conn.transaction(force_rollback=True):
