@@ -14,6 +14,7 @@ from psycopg import sql
 
 from whatsapp_pipeline.domain.chat_names import chat_key
 from whatsapp_pipeline.domain.redaction import (
+    ERASED,
     NameTest,
     name_of_key,
     names_in_text,
@@ -186,5 +187,5 @@ def cleaned_title(known: list[str | None], is_person: NameTest, *, is_group: boo
     if is_key or scrubbed != title:
         key = chat_key(scrubbed, phone_key, is_group=is_group)
     if scrubbed != title:
-        name = parse_title(scrubbed or "").name
+        name = parse_title((scrubbed or "").replace(ERASED, " ")).name
     return [scrubbed, name, phone, phone_key, key]
