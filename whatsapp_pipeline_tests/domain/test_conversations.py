@@ -67,7 +67,7 @@ def test_every_entry_change_and_message_counts() -> None:
         ({"type": "unsupported", "errors": [{"code": 131051}]}, "[unsupported]"),
         ({"type": "edit", "edit": {"message": {"text": {"body": "novo"}}}}, "[edit: novo]"),
         ({"type": "revoke", "revoke": {"original_message_id": "w"}}, "[revoke]"),
-        ({"type": "holograma", "holograma": {"x": 1}}, "[holograma]"),
+        ({"type": "holograma", "holograma": {"x": 1}}, "[holograma: x: 1]"),
         ({}, "[unknown]"),
     ],
 )
