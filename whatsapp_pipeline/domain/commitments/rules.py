@@ -296,6 +296,10 @@ def _deadline(text: str, following: str, warranties: set[str | None]) -> str | N
     if verb is None:
         if not _DONE.search(following) or _NOT_DONE.search(following) or not when.dates(text):
             return None
+        days = _dates_of_work(text, warranties)
+        if days and (clock := when.clock(following)) and not when.dates(following):
+            # "pode trazer amanhã às 9h, fica pronto às 17h"
+            return f"{days[0].code.partition('@')[0]}{clock.removeprefix('c')}"
         text, following = f"{text} , {following}", ""
         verb = _DONE.search(text)
     if verb is None or _NOT_DONE.search(text):

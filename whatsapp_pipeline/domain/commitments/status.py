@@ -104,7 +104,8 @@ def _by_order(commitment: Commitment, closed: Mapping[int, date], turned_down: C
         return commitment
     if is_quote:
         return replace(commitment, outcome="approved", outcome_order=order)
-    if commitment.due_on is None:
+    # "Em 40 minutos" counts from when the device is brought, of which an order's date says nothing.
+    if commitment.due_on is None or (commitment.said.mention.due or "")[:1] in {"h", "m"}:
         return commitment
     return replace(commitment, outcome="kept" if day <= commitment.due_on else "broken", outcome_order=order)
 

@@ -38,9 +38,11 @@ _TOPIC_WORDS = {
     "retirada/entrega": "a entrega ou retirada",
     "agendamento": "um horário marcado",
     "peças": "peças",
-    "horário e endereço": "o horário e o endereço da loja",
+    "horário e endereço": "horário ou endereço",
     "dados": "os dados do aparelho",
 }
+# What is only said when the shop has the device.
+_DEVICE_IS_THERE = frozenset({"quote_approved", "quote_refused", "deadline_promised"})
 _MOODS = frozenset({"elogio", "reclamação"})
 _WITH = "está com "
 
@@ -147,8 +149,11 @@ def offer(commitments: Sequence[Commitment]) -> Claim | None:
         parts.append(f"passou {say_quotes(quotes)} em {say_date(quotes[-1].said.at)}")
     if deadlines:
         verbs = {"kept": "cumpriu o prazo de", "broken": "não cumpriu o prazo de"}
-        verb = verbs.get(deadlines[-1].outcome or "", "prometeu o serviço para")
-        parts.append(f"{verb} {say_due(deadlines[-1])}")
+        verb, due = verbs.get(deadlines[-1].outcome or ""), deadlines[-1].due_on
+        # Evidence is compared by the day, so a kept deadline is named without its time.
+        parts.append(
+            f"{verb} {say_date(due)}" if verb and due else f"prometeu o serviço para {say_due(deadlines[-1])}"
+        )
     if warranties and warranties[-1].said.mention.length:
         parts.append(f"deu garantia de {say_length(warranties[-1].said.mention.length)}")
     if pickups:
@@ -189,10 +194,12 @@ def decision(commitments: Sequence[Commitment]) -> Claim | None:
         parts.append(f"avisou o pagamento em {say_date(payments[-1].said.at)}{confirmed}")
     if pickups:
         on = f" em {say_due(pickups[-1])}" if pickups[-1].due_on else ""
-        offered = [one.said.at for one in commitments if one.said.mention.side == "staff"]
-        # Before the shop offered anything, the customer may well bring the device.
-        before = bool(on) and (not offered or pickups[-1].said.at < min(offered))
-        parts.append(f"ficou de {'passar na loja' if before else 'buscar o aparelho'}{on}")
+        # Before the customer decided and the shop promised a day, they may bring the device, or buy a cable.
+        there = any(
+            one.said.mention.kind in _DEVICE_IS_THERE and one.said.at <= pickups[-1].said.at
+            for one in commitments
+        )
+        parts.append(f"ficou de {'buscar o aparelho' if there or not on else 'passar na loja'}{on}")
     if not parts:
         return None
     used = [*decided, *payments[-1:], *pickups[-1:]]

@@ -34,7 +34,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "4"
+TEXT_VERSION = "5"
 NOTHING_OPEN = "Nada em aberto."
 
 _CHANGE = 0.2
@@ -160,12 +160,16 @@ def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
     if not facts.conversations:
         return None
     pending = [order for order in facts.orders if order["open"]]
-    quotes, deadlines = unanswered_offer(case), awaited(case)
+    quotes = unanswered_offer(case)
+    # The deadline of work that the customer has not decided on does not run yet.
+    deadlines = [] if quotes else awaited(case)
     parts = []
     if facts.waiting_since is not None:
         parts.append(f"a loja deve uma resposta ao cliente desde {say_date(facts.waiting_since)}")
     if quotes:
-        parts.append(f"falta a resposta do cliente ao {say_quotes(quotes)}")
+        parts.append(
+            f"falta a resposta do cliente {'ao' if len(quotes) == 1 else 'aos'} {say_quotes(quotes)}"
+        )
     if deadlines:
         parts.append(f"falta confirmar o serviço prometido para {say_due(deadlines[-1])}")
     if pending:

@@ -168,6 +168,25 @@ def test_a_time_of_day_needs_an_hour_by_which_something_is_done(text: str, due: 
     assert found == ([due] if due else [])
 
 
+def test_the_time_of_a_promise_is_that_of_the_work_and_not_of_bringing_the_device() -> None:
+    found = [one.due for one in read_commitments("pode trazer amanhã às 9h, fica pronto às 17h") if one.due]
+    assert found == ["t1@17:00"]
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("fica pronto hoje", "broken"),
+        # It counts from when the device is brought, of which the order's date says nothing.
+        ("em 40 minutos fica pronto", None),
+        ("em 2 horas fica pronto", None),
+    ],
+)
+def test_an_order_closed_later_breaks_no_promise_of_minutes(text: str, outcome: str | None) -> None:
+    (made,) = settle(_said(1, 4, text, "staff", order=5), {5: date(2025, 3, 6)}, HOLIDAYS)
+    assert made.outcome == outcome
+
+
 @pytest.mark.parametrize(
     ("text", "collected"),
     [

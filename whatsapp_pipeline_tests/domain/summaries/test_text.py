@@ -193,6 +193,24 @@ def test_what_was_offered_weeks_before_the_last_offer_is_left_out(days: int, tex
     assert _texts(commitments=[*old, later], last_at=at)["offer"] == text
 
 
+def test_a_deadline_waits_for_the_answer_to_its_quote() -> None:
+    offered = committed("fica 350 ou 480, pronto amanhã às 15h", "staff")
+    assert (
+        "falta a resposta do cliente aos orçamentos de R$ 350,00 e R$ 480,00."
+        in _texts(commitments=offered)["open"]
+    )
+    assert "falta confirmar" not in _texts(commitments=offered)["open"]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "words"),
+    [("fica 350", "ficou de passar na loja em"), ("fica pronto amanhã", "ficou de buscar o aparelho em")],
+)
+def test_who_comes_before_anything_was_decided_may_bring_the_device(earlier: str, words: str) -> None:
+    said = [*committed(earlier, "staff"), *committed("passo aí amanhã", "customer")]
+    assert words in _texts(commitments=said)["decision"]
+
+
 def test_the_case_is_told_from_offer_to_what_is_open() -> None:
     said = [*committed("fica R$ 1.350,00 com 90 dias de garantia, pronto amanhã às 15h", "staff")]
     texts = _texts(commitments=said, waiting_since=datetime(2025, 1, 6, 9), waiting_ref="chat:3")
@@ -202,8 +220,8 @@ def test_the_case_is_told_from_offer_to_what_is_open() -> None:
     )
     assert "decision" not in texts
     assert texts["open"] == (
-        "Em aberto: a loja deve uma resposta ao cliente desde 06/01/2025, falta a resposta do cliente ao"
-        " orçamento de R$ 1.350,00 e falta confirmar o serviço prometido para 06/01/2025 às 15:00."
+        "Em aberto: a loja deve uma resposta ao cliente desde 06/01/2025 e falta a resposta do cliente ao"
+        " orçamento de R$ 1.350,00."
     )
 
 

@@ -121,6 +121,8 @@ def test_the_bar_on_sentences_written_before_the_rules() -> None:
         ("pode fazer", False),  # the work waits
         ("recebi, obrigado", True),
         ("vou levar amanhã cedo", True),
+        ("vou ver com minha esposa", True),
+        ("top, vou aí agora", True),
         ("melhor assistência que já fui, preço justo e rápido", True),
         ("vocês são ótimos, preciso de outro orçamento", False),
         ("paguei e continua com defeito", False),
