@@ -308,6 +308,53 @@ def test_a_number_that_is_added_takes_its_deliveries(api: Api) -> None:
     assert api.rows("SELECT status FROM webhook_inbox") == [("pending",)]
 
 
+def test_the_state_is_that_of_the_home_page(api: Api) -> None:
+    with connect(api.running.database_url) as conn:
+        conn.execute(
+            "INSERT INTO exceptions (stage, file_path, month, line, kind, severity, detail)"
+            " SELECT 'chat_messages', 'f' || n % 2 || '.txt', '2025-0' || 1 + n % 2, n, 'invalid_date',"
+            " CASE n WHEN 3 THEN 'error' ELSE 'warning' END, 'x' FROM generate_series(1, 4) n"
+        )
+        conn.execute(
+            "INSERT INTO webhook_inbox (delivery_id, received_at, body, status)"
+            " SELECT gen_random_uuid(), now() - interval '1 hour', '{}', s"
+            " FROM unnest('{pending,pending,parked,dead,done}'::text[]) s"
+        )
+        conn.execute(
+            "INSERT INTO qa_results (check_name, month, examined, failing, severity, run_id, evaluated_at)"
+            " VALUES ('dates', '2025-01', 9, 2, 'error', 'r', now()), ('names', '2025-01', 9, 0, 'warn', 'r',"
+            " now())"
+        )
+    state = api.get("state", "reader")
+    assert 3600 <= state.pop("oldest_waiting_seconds") < 4000
+    (month,) = state.pop("months")
+    assert month == {"month": "2025-01", "chats": 7, "linked": 2}
+    assert state == {
+        "failing_checks": [
+            {
+                "check": "dates",
+                "month": "2025-01",
+                "failing": 2,
+                "examined": 9,
+                "severity": "error",
+                "run_id": "r",
+            }
+        ],
+        "unread_files": 2,
+        "unread_findings": 4,
+        "deliveries_waiting": 2,
+        "deliveries_parked": 1,
+        "deliveries_dead": 1,
+    }
+    files = api.all_items("unread", "analyst", limit=1)
+    assert [(one["file"], one["month"], one["findings"], one["severity"]) for one in files] == [
+        ("f0.txt", "2025-01", 2, "warning"),
+        ("f1.txt", "2025-02", 2, "error"),
+    ]
+    assert [one["file"] for one in api.all_items("unread", "analyst", month="2025-02")] == ["f1.txt"]
+    assert api.client("reader").get("unread").status_code == 403
+
+
 def test_dead_letters_are_listed_and_replayed(api: Api) -> None:
     with connect(api.running.database_url) as conn:
         conn.execute(
@@ -356,6 +403,8 @@ ALLOWED = {
     "POST review/chat:1/decisions": "reviewer",
     "GET decisions": "reviewer",
     "POST decisions/1/undo": "reviewer",
+    "GET state": "reader",
+    "GET unread": "analyst",
     "GET dead-letters": "analyst",
     "POST dead-letters/replay": "reviewer",
     "GET tenants": "manager",

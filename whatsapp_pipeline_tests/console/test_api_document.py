@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
@@ -48,6 +48,8 @@ def test_every_answer_is_documented(
     @settings(max_examples=_TRIES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def try_it(case: Any) -> None:
+        # An address has no form for an object or a list: their parts are sent, which may well be valid.
+        assume(not any(isinstance(value, (dict, list)) for value in (case.query or {}).values()))
         case.call_and_validate(headers=headers)
 
     try_it()

@@ -5,7 +5,7 @@ What belongs here: the API's routes, its answers' shapes, and the tokens of prog
 
     program ─► guard ─► application (routes, OpenAPI) ─► api_server (token, level, transaction, ETag)
                                                               │
-                   answers (shapes) ◄─ reading, reviewing, deliveries, managing ◄─ store ◄─ pools
+                   answers (shapes) ◄─ reading, reviewing, managing … ◄─ store ◄─ pools
 
 Glossary: a *client* is a program with a token. A *ref* is the name of a message, chat or live conversation,
 such as `chat:12` or `webhook:7`. A *cursor* is where the next page begins.

@@ -317,6 +317,49 @@ class ApiDecision(BaseModel):
     superseded_by: int | None
 
 
+class ApiMonth(BaseModel):
+    """The chats of a month and those with a customer, without groups and copies."""
+
+    month: str
+    chats: int
+    linked: int
+
+
+class ApiCheck(BaseModel):
+    """The newest result of a check with failing rows; `month` is null for a check of no month."""
+
+    check: str
+    month: str | None
+    failing: int
+    examined: int
+    severity: str
+    run_id: str | None
+
+
+class ApiState(BaseModel):
+    """How the pipeline does: the newest 24 months, at most 100 failing checks, what waits."""
+
+    months: list[ApiMonth]
+    failing_checks: list[ApiCheck]
+    unread_files: int
+    unread_findings: int
+    deliveries_waiting: int
+    oldest_waiting_seconds: int
+    deliveries_parked: int = Field(description="they wait for their business number to be added")
+    deliveries_dead: int
+
+
+class ApiUnreadFile(BaseModel):
+    """A file of the archive with findings; `kinds` are those that occur."""
+
+    file: str
+    month: str | None
+    findings: int
+    lines: int
+    severity: str
+    kinds: list[str]
+
+
 class ApiDeadLetter(BaseModel):
     """A webhook delivery that failed too often; `error` quotes nothing of what was in it."""
 

@@ -1,7 +1,8 @@
 """The API's application: its routes, its OpenAPI document, and its answers to what is no good request.
 
 What belongs here: which address leads to which function, at which level. What does not: the functions
-(reading.py, reviewing.py, deliveries.py, managing.py).
+(reading.py, reviewing.py, deliveries.py, pipeline_state.py,
+managing.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from whatsapp_pipeline.console.api.api_server import ApiServer
 from whatsapp_pipeline.console.api.deliveries import DeliveriesApi
 from whatsapp_pipeline.console.api.errors import STATUSES, ApiError, api_error, message_of
 from whatsapp_pipeline.console.api.managing import ManagingApi
+from whatsapp_pipeline.console.api.pipeline_state import PipelineStateApi
 from whatsapp_pipeline.console.api.reading import ReadingApi
 from whatsapp_pipeline.console.api.reviewing import ReviewingApi
 from whatsapp_pipeline.console.server_parts import ServerParts
@@ -72,7 +74,7 @@ def api_application(parts: ServerParts) -> FastAPI:
 
 def _routes(server: ApiServer) -> list[_ApiRoute]:
     read, review, manage = ReadingApi(server), ReviewingApi(server), ManagingApi(server)
-    letters = DeliveriesApi(server)
+    letters, pipeline = DeliveriesApi(server), PipelineStateApi(server)
     messages = shapes.Listing[shapes.ApiMessage]
     return [
         _ApiRoute("reader", "GET", "/customers", read.customers, shapes.Listing[shapes.ApiCustomer]),
@@ -90,6 +92,8 @@ def _routes(server: ApiServer) -> list[_ApiRoute]:
         _ApiRoute("reviewer", "POST", "/review/{ref}/decisions", review.decide, shapes.MadeDecision, 201),
         _ApiRoute("reviewer", "GET", "/decisions", review.decisions, shapes.Listing[shapes.ApiDecision]),
         _ApiRoute("reviewer", "POST", "/decisions/{id}/undo", review.undo, shapes.UndoneDecision),
+        _ApiRoute("reader", "GET", "/state", pipeline.state, shapes.ApiState),
+        _ApiRoute("analyst", "GET", "/unread", pipeline.unread, shapes.Listing[shapes.ApiUnreadFile]),
         _ApiRoute(
             "analyst", "GET", "/dead-letters", letters.dead_letters, shapes.Listing[shapes.ApiDeadLetter]
         ),

@@ -22,6 +22,7 @@ UPDATE order_candidates SET confidence = 0.{n} WHERE rank = 1;
 DELETE FROM order_candidates WHERE id_chat_session % 4 = {n};
 UPDATE conversations SET match_status = '{s}', match_confidence = 0.{n}, id_contato = {n}
     WHERE id % 2 = {n} % 2;
+INSERT INTO conversations (external_id, phone_number_id) VALUES ('x' || random(), 'shop');
 UPDATE conversations SET is_group = NOT is_group WHERE id = {n};
 DELETE FROM conversations WHERE id = {n} + 5;
 INSERT INTO conversation_candidates SELECT id, 8, {n}, 0.{n}, 'm', '[]'
