@@ -1,4 +1,4 @@
-"""Amounts of money in a clause, and which of them are a price that the shop asks.
+"""Prices in a clause: amounts of money that the shop asks for.
 
 What belongs here: reading amounts, and the words around numbers that are not prices. What does not: dates
 (when.py).
@@ -27,13 +27,13 @@ _ADDRESS = re.compile(r"\b(?:rua|avenida|av|travessa|rodovia|alameda|estrada|pra
 # Words before or after a bare number that make it a price.
 _ASKS = re.compile(rf"\b(?:{around_amounts('asks')})\b[^,]*$")
 _AFTER = re.compile(rf" ?(?:{around_amounts('after')})")
-# What makes an amount none that is asked: denied, a discount, received, others' prices.
+# Words beside an amount that the shop does not ask for: it is denied, a discount, paid, or another shop's.
 _NO_PRICE_BEFORE = re.compile(rf"\b(?:{around_amounts('no_price_before')})(?: r ?\$)? ?$")
 _NO_PRICE_AFTER = re.compile(rf"(?: reais)? ?(?:{around_amounts('no_price_after')})")
 # "110 ou 220", "220v": the voltage of a device.
 _VOLTAGES = frozenset({110, 127, 220})
 _VOLTAGE = re.compile(r"\b(?:110|127|220)(?: ?v)? ?(?:/|ou|e|para) ?(?:110|127|220)\b")
-# A clause that begins with the amount and names its purpose, or that is only an amount in words.
+# Words before an amount that begins its clause, and words after it that name its purpose.
 _LEADS = re.compile(r"(?:e |entao |olha |oi |so |uns |umas |da |ai )*$")
 _FOR = re.compile(r" (?:[oa]s? \w{3,}|n[oa]s? (?:pix|dinheiro|cartao|debito|troca|total)|a \w+cao)\b")
 _OTHERS = re.compile(rf"\b(?:{around_amounts('others')})\b")

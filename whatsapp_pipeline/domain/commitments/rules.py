@@ -168,6 +168,7 @@ _TAG = re.compile(r"\b(?:esta bom|esta certo|esta ok|ok|viu|esta)$|\bpode ser$")
 
 
 def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Mention]:
+    """Yield the mentions in a message of the staff: at most one deadline, and each price once."""
     dated = False
     quoted: set[Decimal] = set()
     for sentence in found:
@@ -227,6 +228,7 @@ def _given(length: str, first: Clause, last: Clause) -> Mention:
 
 
 def _warranty_length(text: str) -> when.Length | None:
+    """Return the length that stands closest to a word of warranty."""
     named = list(_WARRANTY.finditer(text))
     found = when.lengths(text) if named and not _NO_WARRANTY.search(text) else []
     if not found:
@@ -252,7 +254,7 @@ def _of_other_parts(text: str, first: str) -> list[when.Length]:
 
 
 def _promise(sentence: Sentence, number: int, warranties: Sequence[Mention]) -> Mention | None:
-    """A deadline, or an appointment to fetch something, in a clause or in it and the one after."""
+    """Return the deadline or pick-up that a clause promises, alone or together with the next clause."""
     clause = sentence.clauses[number]
     before = sentence.clauses[number - 1].text if number else ""
     if _CONDITION.search(clause.text) or _CONDITION.search(before):
@@ -280,7 +282,7 @@ _STRONG = re.compile(
 
 
 def _fetch(clause: Clause) -> Mention | None:
-    """An appointment that staff fetch something."""
+    """Return the day on which the staff fetch something, or None."""
     if not _FETCH.search(clause.text) or _NO_FETCH.search(clause.text):
         return None
     found = when.dates(clause.text)
@@ -348,6 +350,7 @@ def _dates_of_work(text: str, warranties: set[str | None]) -> list[when.When]:
 
 
 def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
+    """Yield the mentions in a message of the customer, at most one of each kind."""
     kinds: dict[Kind, Mention] = {}
     offered: Mention | None = None  # "quarta está bom para eu pegar? então combinado"
     for sentence in found:
@@ -390,7 +393,7 @@ _AGREED = re.compile(r"fechou|combinado|bora")
 
 
 def _is_undecided(found: list[Sentence]) -> bool:
-    """Whether the customer leaves a decision for later: "vou pensar"."""
+    """Return whether the customer decides later: "vou pensar"."""
     return any(_UNDECIDED.search(sentence.text) for sentence in found)
 
 
@@ -406,6 +409,7 @@ def _decision(text: str, following: str, bits: int) -> Kind | None:
 
 
 def _said(clause: Clause, following: str, bits: int, found: list[Sentence]) -> Iterator[Mention]:
+    """Yield what a clause of the customer decides, pays and fetches."""
     text, place = clause.text, (clause.start, clause.end)
     decision = _decision(text, following, bits) if bits & (_REFUSAL | _APPROVAL) else None
     if decision and not _is_undecided(found):

@@ -34,7 +34,7 @@ _TOPIC_WORDS = {
     "prazo": "o prazo",
     "pagamento": "o pagamento",
     "garantia": "a garantia",
-    "defeito": "um conserto",
+    "defeito": "um defeito ou conserto",
     "retirada/entrega": "a entrega ou retirada",
     "agendamento": "um horário marcado",
     "peças": "peças",
@@ -166,6 +166,16 @@ def offer(commitments: Sequence[Commitment]) -> Claim | None:
     return Claim(kind="offer", text=f"A loja {join_words(parts)}.", messages=refs, orders=orders)
 
 
+def _decided_on(one: Commitment, quoted: datetime | None) -> str:
+    """Return what a decision was about; `quoted` is when the last price was named."""
+    if quoted is not None and quoted <= one.said.at:
+        return "o orçamento"
+    # A price that comes after the decision is another one, or what the work cost in the end.
+    if one.said.mention.kind == "quote_approved":
+        return "o serviço"
+    return "o orçamento" if quoted is None else "um orçamento anterior"
+
+
 def decision(commitments: Sequence[Commitment]) -> Claim | None:
     """Return the decisions and announcements of the customer: approval, payment, pick-up."""
     decided = sorted(
@@ -179,16 +189,8 @@ def decision(commitments: Sequence[Commitment]) -> Claim | None:
         (one.said.at for one in commitments if one.said.mention.kind == "price_quoted"), default=None
     )
     for one in decided:
-        approved = one.said.mention.kind == "quote_approved"
-        # A price that comes after the decision is another one, or what the work cost in the end.
-        what = (
-            "o orçamento"
-            if quoted is None or quoted <= one.said.at
-            else "o serviço"
-            if approved
-            else "um orçamento anterior"
-        )
-        parts.append(f"{'aprovou' if approved else 'recusou'} {what} em {say_date(one.said.at)}")
+        verb = "aprovou" if one.said.mention.kind == "quote_approved" else "recusou"
+        parts.append(f"{verb} {_decided_on(one, quoted)} em {say_date(one.said.at)}")
     if payments:
         confirmed = ", confirmado pela loja" if payments[-1].outcome == "kept" else ""
         parts.append(f"avisou o pagamento em {say_date(payments[-1].said.at)}{confirmed}")

@@ -34,7 +34,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "5"
+TEXT_VERSION = "6"
 NOTHING_OPEN = "Nada em aberto."
 
 _CHANGE = 0.2

@@ -173,6 +173,7 @@ def test_topics_of_the_second_set() -> None:
         ("tô sendo feita de boba por vocês", "reclamação", "elogio"),
         ("parabéns pela demora viu", "reclamação", "elogio"),
         ("a garantia cobre se molhar?", "garantia", "defeito"),
+        ("parabéns pelo trabalho, o notebook ficou excelente", "elogio", "dados"),
     ],
 )
 def test_topics_that_were_taken_for_another(text: str, topic: str, other: str) -> None:

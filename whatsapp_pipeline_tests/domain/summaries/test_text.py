@@ -193,6 +193,11 @@ def test_what_was_offered_weeks_before_the_last_offer_is_left_out(days: int, tex
     assert _texts(commitments=[*old, later], last_at=at)["offer"] == text
 
 
+def test_an_approval_without_a_price_is_of_the_service() -> None:
+    texts = _texts(commitments=committed("pode fazer", "customer"))
+    assert texts["decision"] == "O cliente aprovou o serviço em 05/01/2025."
+
+
 def test_a_deadline_waits_for_the_answer_to_its_quote() -> None:
     offered = committed("fica 350 ou 480, pronto amanhã às 15h", "staff")
     assert (

@@ -122,6 +122,7 @@ def test_the_bar_on_sentences_written_before_the_rules() -> None:
         ("recebi, obrigado", True),
         ("vou levar amanhã cedo", True),
         ("vou ver com minha esposa", True),
+        ("vlw, chego em 20 min", True),
         ("top, vou aí agora", True),
         ("melhor assistência que já fui, preço justo e rápido", True),
         ("vocês são ótimos, preciso de outro orçamento", False),
