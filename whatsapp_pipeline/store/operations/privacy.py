@@ -188,7 +188,9 @@ _EXPORTS: dict[str, LiteralString] = {
     "customer_chat_summaries": "SELECT to_jsonb(t) FROM customer_chat_summaries t WHERE id_contato = %(id)s",
     "customer_conversations": "SELECT to_jsonb(t) FROM customer_conversations t WHERE id_contato = %(id)s",
     "commitments": """
-        SELECT to_jsonb(t) FROM commitments t WHERE id_contato = %(id)s OR id_chat_file = ANY(%(chats)s)""",
+        SELECT to_jsonb(t) FROM commitments t
+        WHERE id_contato = %(id)s OR id_chat_file = ANY(%(chats)s)
+           OR conversation_id = ANY(%(conversations)s)""",
     "customer_notes": "SELECT to_jsonb(t) FROM customer_notes t WHERE id_contato = %(id)s",
     "handled_cases": "SELECT to_jsonb(t) FROM handled_cases t WHERE id_contato = %(id)s",
     "review_verdicts": "SELECT to_jsonb(t) FROM review_verdicts t WHERE id_chat_file = ANY(%(chats)s)",
@@ -212,7 +214,12 @@ def export_rows(conn: Connection, subject: Subject) -> dict[str, list[dict[str, 
 
 
 def _parameters(subject: Subject) -> dict[str, Any]:
-    return {"id": subject.id_contato, "keys": list(subject.phone_keys), "chats": list(subject.chat_ids)}
+    return {
+        "id": subject.id_contato,
+        "keys": list(subject.phone_keys),
+        "chats": list(subject.chat_ids),
+        "conversations": list(subject.person.conversation_ids),
+    }
 
 
 def suppression_entries(conn: Connection, subject: Subject) -> list[tuple[Any, str]]:
@@ -252,7 +259,6 @@ def _full_names(conn: Connection, subject: Subject) -> set[frozenset[str]]:
         """,
         {
             **_parameters(subject),
-            "conversations": list(subject.person.conversation_ids),
             "names": sorted(subject.person.canonicals),
         },
     ).fetchall()
@@ -292,7 +298,8 @@ def erase_rows(conn: Connection, subject: Subject, *, keep_contact_row: bool) ->
         + _rows(conn, "DELETE FROM search_words_seen", p),
         "commitments": _rows(
             conn,
-            "DELETE FROM commitments WHERE id_contato = %(id)s OR id_chat_file = ANY(%(chats)s)",
+            "DELETE FROM commitments WHERE id_contato = %(id)s OR id_chat_file = ANY(%(chats)s)"
+            " OR conversation_id = ANY(%(conversations)s)",
             p,
         ),
         "customer_notes": _rows(conn, "DELETE FROM customer_notes WHERE id_contato = %(id)s", p),

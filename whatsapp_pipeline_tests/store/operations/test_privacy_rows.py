@@ -52,6 +52,9 @@ ROWS = (
     " VALUES (%(id)s, 1, now(), now(), 'customer', 'staff', 1, 1, 0, 0, 'neutral')",
     "INSERT INTO commitments (source, message_id, number, id_contato, kind, side, said_at, evidence_start,"
     " evidence_end) VALUES ('chat', %(id)s, 1, %(id)s, 'price_quoted', 'staff', now(), 0, 1)",
+    "INSERT INTO commitments (source, message_id, number, id_chat_file, kind, side, said_at, evidence_start,"
+    " evidence_end) VALUES ('chat', %(id)s, 2, %(id)s * 100, 'price_quoted', 'staff', now(), 0, 1)",
+    "INSERT INTO unlinked_chats_read (id_chat_file, input_hash, read_at) VALUES (%(id)s * 100, 'h', now())",
     "INSERT INTO customer_notes (id_contato, note, made_by) VALUES (%(id)s, 'n', 'vera')",
     "INSERT INTO handled_cases (id_contato, until, made_by) VALUES (%(id)s, '2030-01-01', 'vera')",
     "INSERT INTO exceptions (stage, file_path, kind, severity, detail, month)"
@@ -66,6 +69,9 @@ ROWS = (
     "INSERT INTO conversations (id, external_id, phone_number_id, id_contato, match_status, profile_name)"
     " OVERRIDING SYSTEM VALUE"
     " VALUES (%(id)s * 10000, %(key)s, 'acc', %(id)s, 'linked', 'Perfil ' || %(name)s)",
+    "INSERT INTO commitments (source, message_id, number, conversation_id, kind, side, said_at,"
+    " evidence_start, evidence_end)"
+    " VALUES ('webhook', %(id)s, 1, %(id)s * 10000, 'price_quoted', 'staff', now(), 0, 1)",
     "INSERT INTO conversation_candidates VALUES (%(id)s * 10000, 1, %(id)s, 0.9, 'm', '[]')",
 )
 
@@ -103,7 +109,7 @@ def _rows(conn: Connection, contact: int) -> dict[str, list[Any]]:
         "review_verdicts": chat,
         "customer_chat_summaries": own,
         "customer_conversations": own,
-        "commitments": own,
+        "commitments": f"{own} OR {chat} OR conversation_id = {contact * 10000}",
         "customer_notes": own,
         "handled_cases": own,
         "exceptions": f"file_path IN ('contatos/{contact}', 'p{contact}')",
@@ -167,7 +173,7 @@ def test_an_erasure_takes_every_row_of_the_person_and_none_of_another(
             "chat_messages": 2,
             "customer_chat_summaries": 1,
             "customer_conversations": 1,
-            "commitments": 1,
+            "commitments": 3,
             "customer_notes": 1,
             "handled_cases": 1,
             "match_candidates": 1,
