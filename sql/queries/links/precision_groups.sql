@@ -14,16 +14,16 @@ SELECT g.method, g.links, g.total, g.least,
                 FILTER (WHERE l.draw IS NOT NULL), '[]')
   FROM grouped g
   LEFT JOIN LATERAL (
-        SELECT link_draw(f.file_path, f.chat_number, f.id_contato, f.match_confidence) AS draw
+        SELECT link_draw(f.file_path, f.chat_number, f.id_contato, f.match_method, f.match_confidence) AS draw
           FROM chat_files f
          WHERE f.match_status = 'linked' AND f.processing_status <> 'vanished'
            AND (%(months)s::text[] IS NULL OR f.month = ANY(%(months)s))
            AND (g.method IS NULL OR f.match_method = g.method)
-           AND link_draw(f.file_path, f.chat_number, f.id_contato, f.match_confidence) <= (SELECT max(draw) FROM judged)
+           AND link_draw(f.file_path, f.chat_number, f.id_contato, f.match_method, f.match_confidence) <= (SELECT max(draw) FROM judged)
            AND NOT EXISTS (SELECT FROM review_verdicts v
                             WHERE v.id_chat_file = f.id AND v.id_contato = f.id_contato AND v.match_status = 'linked'
                               AND v.withdrawn_at IS NULL)
-         ORDER BY link_draw(f.file_path, f.chat_number, f.id_contato, f.match_confidence) LIMIT 1
+         ORDER BY link_draw(f.file_path, f.chat_number, f.id_contato, f.match_method, f.match_confidence) LIMIT 1
        ) opened ON true
   LEFT JOIN judged l ON (g.method IS NULL OR l.method = g.method) AND l.draw < coalesce(opened.draw, 'infinity')
  WHERE g.links > 0

@@ -4,13 +4,13 @@
 WITH drawn AS (
     SELECT f.id AS id_chat_file, f.month, f.file_path, f.chat_number, f.title, f.message_count, f.first_message_at,
            f.last_message_at, f.id_contato, f.match_method AS method, f.match_confidence AS confidence,
-           link_draw(f.file_path, f.chat_number, f.id_contato, f.match_confidence) AS draw
+           link_draw(f.file_path, f.chat_number, f.id_contato, f.match_method, f.match_confidence) AS draw
       FROM chat_files f
      WHERE f.match_status = 'linked' AND f.processing_status <> 'vanished' AND {which}
        AND NOT EXISTS (SELECT FROM review_verdicts v
                         WHERE v.id_chat_file = f.id AND v.id_contato = f.id_contato AND v.match_status = 'linked'
                           AND v.withdrawn_at IS NULL)
-     ORDER BY link_draw(f.file_path, f.chat_number, f.id_contato, f.match_confidence) LIMIT %(limit)s
+     ORDER BY link_draw(f.file_path, f.chat_number, f.id_contato, f.match_method, f.match_confidence) LIMIT %(limit)s
 ), started AS (
     SELECT d.id_chat_file, d.month, d.id_contato,
            m.first + mod(abs(hashint8(d.id_chat_file)::bigint), m.last - m.first + 1) AS start
