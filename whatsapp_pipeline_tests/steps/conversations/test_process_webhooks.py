@@ -62,6 +62,10 @@ def test_a_message_is_stored_once_for_ever(conn: Connection) -> None:
     assert take(conn, delivery(text("w1", "oi"), account="acc-2")).messages == 1
 
 
+def test_a_run_over_nothing_counts_nothing(conn: Connection) -> None:
+    assert set(process(conn).counts().values()) == {0}
+
+
 def test_without_id_and_time_the_same_body_counts_each_time_it_is_posted(conn: Connection) -> None:
     payload = delivery(text(None, "oi", at=None))
     take(conn, payload)
