@@ -7,6 +7,7 @@ does not: finding the months (backfill.py), and running them in this process (he
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ from whatsapp_pipeline.run_tags import (
 )
 
 _POLL_SECONDS = 1.0
+# Looks at a failed run until it counts as not tried again: Dagster decides a moment after the failure.
+_UNDECIDED_LOOKS = 10
 _REQUEST_SECONDS = 60  # the webserver may have to start the code server first
 # Dagster's tags of a failed run: whether its daemon starts another attempt, and the id of that run.
 _WILL_RETRY = "dagster/will_retry"
@@ -99,6 +102,7 @@ class LaunchedRuns:
         scheme, _, rest = self._url.partition("://")
         self._client = DagsterGraphQLClient(rest, use_https=scheme == "https", timeout=_REQUEST_SECONDS)
         self._tasks: dict[str, Task] = {}
+        self._undecided: Counter[str] = Counter()
 
     def launch(self, tasks: Sequence[Task]) -> None:
         """Put one run per task into the queue, in their order; raises PipelineError if it is not taken."""
@@ -151,6 +155,8 @@ class LaunchedRuns:
             for run_id, run in found.items():
                 if run.status not in ENDED:
                     continue
+                if self._is_undecided(run):
+                    continue
                 if run.status is dg.DagsterRunStatus.FAILURE and run.tags.get(_WILL_RETRY) == "true":
                     if (attempt := run.tags.get(_RETRIED_BY)) is not None:
                         self._tasks[attempt] = self._tasks.pop(run_id)
@@ -160,3 +166,12 @@ class LaunchedRuns:
                 yield Ended(self._tasks.pop(run_id), run_id, run.status)
             if not changed:
                 time.sleep(_POLL_SECONDS)  # Dagster has no signal for the end of a run
+
+    def _is_undecided(self, run: dg.DagsterRun) -> bool:
+        """Return whether Dagster has not yet stored if it will try a failed run again."""
+        if run.status is not dg.DagsterRunStatus.FAILURE or _WILL_RETRY in run.tags:
+            return False
+        if not self._instance.run_retries_enabled:
+            return False
+        self._undecided[run.run_id] += 1
+        return self._undecided[run.run_id] <= _UNDECIDED_LOOKS
