@@ -104,7 +104,7 @@ def create_console_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -
         Route("/unread/file", serve.page(unread.unread_file, "analyst"), methods=["GET"]),
         Route("/unread/file", serve.page(unread.read_otherwise, "reviewer"), methods=["POST"]),
         Route("/deliveries", serve.page(deliveries.show_dead_letters, "analyst"), methods=["GET"]),
-        Route("/deliveries/replay", serve.page(deliveries.replay, "reviewer"), methods=["POST"]),
+        Route("/deliveries/replay", serve.page(deliveries.replay_deliveries, "reviewer"), methods=["POST"]),
         Route("/review", serve.page(review.show_queue, "reviewer"), methods=["GET"]),
         Route("/review/next", serve.page(review.next_item, "reviewer"), methods=["GET"]),
         Route("/review/sample", serve.page(review_sample.blind_sample, "reviewer"), methods=["GET"]),

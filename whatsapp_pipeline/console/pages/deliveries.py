@@ -33,7 +33,7 @@ def show_dead_letters(page: Page) -> Response:
     )
 
 
-def replay(page: Page) -> Response:
+def replay_deliveries(page: Page) -> Response:
     """Put one dead letter, or all of them, back in line."""
     wanted = page.form().get("delivery", "")
     number = number_or_none(wanted)
