@@ -58,6 +58,8 @@ _LONGEST = (
     "test_up.py",
     "test_serve.py",
     "test_launching.py",
+    "test_celery_workers.py",
+    "test_object_store.py",
     "test_erasure_is_complete.py",
     "test_api_document.py",
     "test_notebook.py",
