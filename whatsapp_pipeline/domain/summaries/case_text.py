@@ -127,19 +127,45 @@ def say_quotes(quotes: Sequence[Commitment]) -> str:
 
 
 def say_due(one: Commitment) -> str:
-    """Write a due date, with the time if it has one."""
+    """Write a due date, with the time if it has one, or an empty string where the day is not known."""
     if one.due_on is None:
-        return "data não informada"
+        return ""
     return say_date(one.due_on) + (f" às {one.due_time:%H:%M}" if one.due_time else "")
 
 
-def offer(commitments: Sequence[Commitment]) -> Claim | None:
-    """Return the answers of the shop: price, deadline, warranty, an appointment for the pick-up.
+def _same_work(quote: Commitment, latest: Commitment, staff: Sequence[Commitment]) -> bool:
+    """Return whether the last answer of the shop is about the work of an earlier, approved quote."""
+    ordered, now = quote.said.order, latest.said.order
+    if quote.outcome != "approved" or (None not in {ordered, now} and ordered != now):
+        return False
+    if ordered is not None and ordered == now:
+        return True
+    # An order that was closed, or a deadline that was kept, ended that work.
+    return quote.outcome_ref is not None and not any(
+        one.outcome == "kept" and one is not latest and one.said.at >= quote.said.at for one in staff
+    )
 
-    What the shop said more than two weeks before its last answer was about something else.
+
+def _last_matter(commitments: Sequence[Commitment]) -> list[Commitment]:
+    """Return what the shop said about the matter of its last answer.
+
+    An answer of more than two weeks before is about something else, unless it began with a quote that the
+    customer approved: a repair may take longer.
     """
-    latest = max((one.said.at for one in commitments if one.said.mention.side == "staff"), default=None)
-    commitments = [one for one in commitments if latest is None or one.said.at >= latest - _ONE_OFFER]
+    staff = [one for one in commitments if one.said.mention.side == "staff"]
+    if not staff:
+        return []
+    latest = max(staff, key=lambda one: one.said.at)
+    since = latest.said.at - _ONE_OFFER
+    quotes = _latest(staff, "price_quoted")
+    if quotes and any(_same_work(quote, latest, staff) for quote in quotes):
+        since = min(since, quotes[0].said.at)
+    return [one for one in staff if one.said.at >= since]
+
+
+def offer(commitments: Sequence[Commitment]) -> Claim | None:
+    """Return the answers of the shop: price, deadline, warranty, an appointment for the pick-up."""
+    commitments = _last_matter(commitments)
     quotes = _latest(commitments, "price_quoted")
     deadlines = _latest(commitments, "deadline_promised")
     warranties = _latest(commitments, "warranty_given")
@@ -150,10 +176,13 @@ def offer(commitments: Sequence[Commitment]) -> Claim | None:
     if deadlines:
         verbs = {"kept": "cumpriu o prazo de", "broken": "não cumpriu o prazo de"}
         verb, due = verbs.get(deadlines[-1].outcome or ""), deadlines[-1].due_on
-        # Evidence is compared by the day, so a kept deadline is named without its time.
-        parts.append(
-            f"{verb} {say_date(due)}" if verb and due else f"prometeu o serviço para {say_due(deadlines[-1])}"
-        )
+        if due is None:
+            parts.append("prometeu o serviço sem dizer o dia")
+        else:
+            # Evidence is compared by the day, so a kept deadline is named without its time.
+            parts.append(
+                f"{verb} {say_date(due)}" if verb else f"prometeu o serviço para {say_due(deadlines[-1])}"
+            )
     if warranties and warranties[-1].said.mention.length:
         parts.append(f"deu garantia de {say_length(warranties[-1].said.mention.length)}")
     if pickups:
@@ -193,7 +222,7 @@ def decision(commitments: Sequence[Commitment]) -> Claim | None:
         parts.append(f"{verb} {_decided_on(one, quoted)} em {say_date(one.said.at)}")
     if payments:
         confirmed = ", confirmado pela loja" if payments[-1].outcome == "kept" else ""
-        parts.append(f"avisou o pagamento em {say_date(payments[-1].said.at)}{confirmed}")
+        parts.append(f"avisou sobre o pagamento em {say_date(payments[-1].said.at)}{confirmed}")
     if pickups:
         on = f" em {say_due(pickups[-1])}" if pickups[-1].due_on else ""
         # Before the customer decided and the shop promised a day, they may bring the device, or buy a cable.

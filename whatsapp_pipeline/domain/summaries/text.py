@@ -34,7 +34,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "6"
+TEXT_VERSION = "7"
 NOTHING_OPEN = "Nada em aberto."
 
 _CHANGE = 0.2
@@ -171,7 +171,8 @@ def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
             f"falta a resposta do cliente {'ao' if len(quotes) == 1 else 'aos'} {say_quotes(quotes)}"
         )
     if deadlines:
-        parts.append(f"falta confirmar o serviço prometido para {say_due(deadlines[-1])}")
+        due = say_due(deadlines[-1])
+        parts.append(f"falta confirmar o serviço prometido{f' para {due}' if due else ''}")
     if pending:
         parts.append(_say_pending(pending))
     if not parts:

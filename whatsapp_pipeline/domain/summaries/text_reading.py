@@ -52,7 +52,8 @@ class Reading(NamedTuple):
     symptoms: tuple[str, ...]
 
 
-# What the customer announces and the shop need not answer. An approval is no such thing: the work waits.
+# What the customer announces and the shop need not answer. An approval is not among them, because the shop
+# has to begin the work.
 _ANNOUNCED = frozenset({"quote_refused", "pickup_agreed", "payment_announced", "said_collected"})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -191,6 +191,56 @@ def test_what_was_offered_weeks_before_the_last_offer_is_left_out(days: int, tex
     at = quote.said.at + timedelta(days=days)
     later = replace(quote, said=quote.said._replace(at=at))
     assert _texts(commitments=[*old, later], last_at=at)["offer"] == text
+
+
+def _repair(*said: tuple[int, str, str, int | None], closed: dict[int, date] | None = None) -> str:
+    """Return the sentence of the offer for messages of days from 1 January on: day, side, text, order."""
+    mentions = [
+        Said(f"chat:{number}", datetime(2025, 1, 1, 10) + timedelta(days=day), one, order)
+        for number, (day, side, text, order) in enumerate(said)
+        for one in read_commitments(text)
+        if one.side == side
+    ]
+    made = settle(mentions, closed or {}, national_holidays(None))
+    return _texts(commitments=made, last_at=max(one.said.at for one in made))["offer"]
+
+
+QUOTED = (4, "staff", "fica 350 com 90 dias de garantia", None)
+APPROVED = (5, "customer", "pode fazer", None)
+NAMED = "A loja passou orçamento de R$ 350,00 em 05/01/2025, prometeu"
+
+
+def test_a_repair_that_takes_weeks_keeps_its_approved_quote() -> None:
+    later = (25, "staff", "fica pronto amanhã", None)
+    assert _repair(QUOTED, APPROVED, later) == (
+        f"{NAMED} o serviço para 27/01/2025 e deu garantia de 90 dias."
+    )
+    assert "350" not in _repair(QUOTED, later)
+    # The approved work was done, or the answer is about another order.
+    promised = (6, "staff", "fica pronto amanhã", None)
+    assert "350" in _repair(QUOTED, APPROVED, promised, later)
+    assert "350" not in _repair(QUOTED, APPROVED, promised, (7, "staff", "ficou pronto", None), later)
+    first, second, same = (*QUOTED[:3], 1), (*later[:3], 2), (*later[:3], 1)
+    assert "350" not in _repair(first, APPROVED, second)
+    assert "350" in _repair(first, APPROVED, same)
+
+
+def test_a_promise_whose_day_is_not_known_names_none() -> None:
+    at = datetime(2025, 1, 5, 19)
+    (mention,) = (one for one in read_commitments("até as 10h fica pronto") if one.side == "staff")
+    made = settle([Said("chat:1", at, mention, None)], {}, national_holidays(None))
+    texts = _texts(commitments=made, last_at=at)
+    assert texts["offer"] == "A loja prometeu o serviço sem dizer o dia."
+    assert texts["open"] == "Em aberto: falta confirmar o serviço prometido."
+    late = [*made, *committed("a garantia é de 90 dias", "staff", day=6)]
+    assert _texts(commitments=late)["offer"] == (
+        "A loja prometeu o serviço sem dizer o dia e deu garantia de 90 dias."
+    )
+
+
+def test_a_payment_is_announced_in_plain_words() -> None:
+    texts = _texts(commitments=committed("fiz o pix agora", "customer"))
+    assert texts["decision"] == "O cliente avisou sobre o pagamento em 05/01/2025."
 
 
 def test_an_approval_without_a_price_is_of_the_service() -> None:

@@ -21,6 +21,7 @@ from whatsapp_pipeline.steps.summaries.customer import dossier
 from whatsapp_pipeline.steps.summaries.customer_words import metrics
 from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, SummaryReport, summarize
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.queries import load
 from whatsapp_pipeline.store.summaries.commitment_lists import commitment_counts, commitment_lines
 from whatsapp_pipeline.store.summaries.unlinked_work import unlinked_change
 from whatsapp_pipeline_tests.summaries_data import Said, add_chat, add_contact, add_order, add_webhook
@@ -356,6 +357,23 @@ def test_live_conversations_without_a_customer_are_read_between_the_full_runs(em
     link(empty, "conversations", talk, 7)
     run(empty, contacts=(7,))
     assert [row[1:] for row in owners(empty)] == [(7, None, None)] * 2
+
+
+@pytest.mark.parametrize("live_only", [True, False])
+def test_a_run_of_live_conversations_reads_no_message_of_the_archive(
+    empty: Connection, *, live_only: bool
+) -> None:
+    add_chat(empty, None, "a", UNLINKED, status="unmatched")
+    add_webhook(empty, None, UNLINKED, status="unmatched")
+    values = {"options": "o", "live_only": live_only, "held": []}
+    with empty.transaction(force_rollback=True):
+        empty.execute(load("summaries/summaries_work_tables"))
+        explain = b"EXPLAIN (COSTS OFF) " + load("summaries/unlinked_inputs").encode()
+        lines = empty.execute(explain, values).fetchall()
+    plan = "\n".join(line for (line,) in lines)
+    assert "conversation_messages" in plan
+    # Both arms of messages_all are appended; the archive's is left out of the plan for live ones.
+    assert ("Append" in plan) is not live_only
 
 
 def test_a_live_conversation_whose_messages_are_all_in_an_export_waits_for_no_run(empty: Connection) -> None:

@@ -147,6 +147,29 @@ def test_an_export_holds_every_row_of_the_person_and_none_of_another(two: Connec
     assert [row["message_text"] for row in held["chat_messages"]] == ["um", "dois"]
 
 
+def test_commitments_of_a_live_conversation_without_a_customer_are_exported_and_erased(
+    two: Connection,
+) -> None:
+    with two.transaction(force_rollback=True):
+        for number in (7, 8):
+            two.execute(
+                "INSERT INTO conversations (id, external_id, phone_number_id, match_status)"
+                " OVERRIDING SYSTEM VALUE VALUES (%s, %s, 'acc', 'unmatched')",
+                (number, f"419999000{number}"),
+            )
+            two.execute(
+                "INSERT INTO commitments (source, message_id, number, conversation_id, kind, side, said_at,"
+                " evidence_start, evidence_end)"
+                " VALUES ('webhook', %s, 1, %s, 'price_quoted', 'staff', now(), 0, 1)",
+                (number * 100, number),
+            )
+        subject = privacy.find_conversation(two, 7)
+        assert [row["message_id"] for row in privacy.export_rows(two, subject)["commitments"]] == [700]
+        assert privacy.erase_rows(two, subject, keep_contact_row=False)["commitments"] == 1
+        left = two.execute("SELECT message_id FROM commitments WHERE message_id >= 700").fetchall()
+        assert left == [(800,)]
+
+
 @pytest.mark.parametrize("keep_contact_row", [False, True])
 def test_an_erasure_takes_every_row_of_the_person_and_none_of_another(
     two: Connection, keep_contact_row: bool
