@@ -147,6 +147,65 @@ def test_a_decision_put_off_or_an_accessory_sent_back_refuses_nothing(text: str,
 
 
 @pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("a tv do meu tio não quer ligar mais", False),
+        ("a tv do meu tio não quer mais", False),
+        ("o micro-ondas da minha sogra não quer esquentar", False),
+        ("a impressora do escritório não quer puxar papel", False),
+        ("minha esposa disse que a TV não quer funcionar", False),
+        ("o notebook da minha filha não quer ligar", False),
+        ("o celular do meu filho não quer mais carregar", False),
+        ("o computador da empresa não quer nem ligar", False),
+        ("a tv não quis ligar", False),
+        ("o celular não aceita o chip", False),
+        ("meu marido não quer que eu espere", False),
+        ("meu marido não quer esperar até sexta", False),
+        ("minha filha não quer ficar sem o celular", False),
+        ("minha esposa não quer trocar de celular agora", False),
+        ("minha esposa não quer", True),
+        ("minha mulher não quer mais", True),
+        ("meu esposo não quer não", True),
+        ("meu pai disse que não quer consertar", True),
+        ("a empresa não quer gastar com isso", True),
+        ("meu marido falou que não quer pagar tudo isso", True),
+        ("o seguro não quer pagar o conserto", True),
+        ("meu filho não quer mandar arrumar", True),
+        ("meu pai não quer trocar a placa", True),
+        ("minha filha não quer mais o conserto", True),
+        ("o cliente não quer fazer", True),
+        ("meu marido não aceitou", True),
+    ],
+)
+def test_a_faulty_device_refuses_nothing(text: str, *, refused: bool) -> None:
+    assert ("quote_refused" in _kinds(text, "customer")) is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "approved"),
+    [
+        ("fecha as 18h", False),
+        ("ok fecha as 18h", False),
+        ("sim fecha as 6", False),
+        ("fecha as 5 da tarde", False),
+        ("fecha as seis", False),
+        ("fecha a 1h", False),
+        ("fecha ao meio dia", False),
+        ("fecha a loja as 18h", False),
+        ("fecha o portão", False),
+        ("fecha o serviço", True),
+        ("ok fecha as duas telas", True),
+        ("fecha os dois", True),
+        ("sim fecha a troca", True),
+        ("beleza fecha tudo", True),
+        ("fecha essa", True),
+    ],
+)
+def test_a_closing_time_approves_nothing(text: str, *, approved: bool) -> None:
+    assert ("quote_approved" in _kinds(text, "customer")) is approved
+
+
+@pytest.mark.parametrize(
     ("text", "due"),
     [
         ("até as 18h fica pronto", "c@18:00"),
@@ -195,6 +254,14 @@ def test_an_order_closed_later_breaks_no_promise_of_minutes(text: str, outcome: 
         ("já retirei", True),
         ("não peguei ainda", False),
         ("peguei chuva no caminho", False),
+        ("acabei de buscar", True),
+        ("acabei de pegar o celular", True),
+        ("acabei de pegar chuva", False),
+        # The answer to "entrega ou retirada?".
+        ("Buscar", False),
+        ("Retirar", False),
+        ("ok, pegar", False),
+        ("sim retirar", False),
         ("busquei na internet", False),
     ],
 )
