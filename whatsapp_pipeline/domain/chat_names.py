@@ -26,7 +26,8 @@ _GENERAL_NAMES = frozenset(
         *("whatsapp", "whatsapp chat", "conversa do whatsapp", "chat de whatsapp"),
     }
 )
-_DATE = re.compile(r"[\d\s._-]{1,7}", re.ASCII)
+# A year, a month, or both. A longer number is a name: often that of an order.
+_DATE = re.compile(r"(?:19|20)\d\d(?:[\s._-]?(?:0?[1-9]|1[0-2]))?|0?[1-9]|1[0-2]", re.ASCII)
 # An archive's folder begins with the time of the chat's last message.
 _FOLDER_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T_]\d\d[ ._:-]\d\d[ ._:-]\d\d\s+-\s+")
 
@@ -49,7 +50,8 @@ def read_chat_name(path: str, member: str | None = None) -> ChatName:
     """Read the name of the file at `path` (`/` separators), or of `member`, the chat's path inside that zip.
 
     A nameless chat (`_chat.txt`) takes its title from the folder or the zip that holds it, the innermost that
-    has a known name. A name of no known shape is its own title, unless it is general (`chat.txt`).
+    has a known name. A name of no known shape is its own title. A general one (`chat.txt`) is none, because
+    the chats of different people have it; the name of a folder inside the zip takes its place.
     """
     parts = path.split("/")
     inner: list[str] = []
@@ -68,7 +70,8 @@ def read_chat_name(path: str, member: str | None = None) -> ChatName:
     if has_title:
         return name
     folders = (folder for folder in inner[::-1] if not _is_general(folder))
-    return next((_read(_FOLDER_TIME.sub("", folder)) for folder in folders), name)
+    untitled = ChatName(name.time, None, name.is_known)
+    return next((_read(_FOLDER_TIME.sub("", folder)) for folder in folders), untitled)
 
 
 def _is_general(name: str) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from html.entities import html5
 from typing import Any, Final, Literal, TypeAlias
 
 Item: TypeAlias = Mapping[str, Any]
@@ -302,6 +303,12 @@ def _wrong_type(raw: object) -> str | None:
     return "a list" if isinstance(raw, list) else None
 
 
+def _unescaped(entity: re.Match[str]) -> str:
+    # `html.unescape` would also replace the beginning of a word: `&notavel;` by `¬avel;`.
+    is_known = entity[0][1] == "#" or entity[0][1:] in html5
+    return html.unescape(entity[0]) if is_known else entity[0]
+
+
 def _text(raw: object) -> str:
     """Return a JSON value as text that PostgreSQL can store: without NUL and lone surrogates.
 
@@ -310,7 +317,7 @@ def _text(raw: object) -> str:
     if raw is None:
         return ""
     if isinstance(raw, str) and "&" in raw:
-        raw = _ENTITY.sub(lambda entity: html.unescape(entity[0]), raw)
+        raw = _ENTITY.sub(_unescaped, raw)
     if isinstance(raw, str) and raw.isascii() and "\x00" not in raw:
         return raw.strip()
     return str(raw).replace("\x00", "").encode("utf-8", "replace").decode().strip()

@@ -156,6 +156,8 @@ def test_text_that_postgresql_cannot_keep_is_mended() -> None:
         ("Casa &amp; Cia", "Casa & Cia"),
         ("D&#39;Ávila &quot;Loja&quot;", 'D\'Ávila "Loja"'),
         ("Casa & Cia; Filhos", "Casa & Cia; Filhos"),
+        ("Com &regiao; X", "Com &regiao; X"),
+        ("A &notavel; B", "A &notavel; B"),
         ("R&reg Som", "R&reg Som"),
         ("a&#0;b&#xD800;", "a\ufffdb\ufffd"),
         ("&nao_existe;", "&nao_existe;"),

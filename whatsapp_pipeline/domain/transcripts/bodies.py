@@ -226,7 +226,7 @@ def _before_suffix(text: str, shown: str, folded: str, below: str) -> Body | Non
 
 
 def _in_brackets(before: str, inside: str, below: str) -> Body | None:
-    """Parse `<anexado: X>` after a caption, `X <anexado>`, or an unknown `<… omitida>`."""
+    """Parse `<anexado: X>` after a caption, `X <anexado>`, or a phrase for a left-out file."""
     table = phrases()
     folded = inside.casefold()
     if folded.startswith(table.attached_prefixes):

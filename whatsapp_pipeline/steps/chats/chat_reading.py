@@ -298,7 +298,9 @@ def _unreadable(error: Exception) -> UnreadableFileError:
     """
     if isinstance(error, UnreadableFileError):
         return error
-    if isinstance(error, MemoryError | PipelineError):  # no fault of the file, such as a store that is away
+    if isinstance(
+        error, MemoryError | PipelineError
+    ):  # no fault of the file, such as a store that does not answer
         raise error
     place = traceback.extract_tb(error.__traceback__)[-1]
     return UnreadableFileError(

@@ -88,6 +88,16 @@ def test_a_full_pass_brings_every_status(conn: Connection, sync: Callable[..., S
     assert _one(conn, "SELECT count(*) FROM erp_pass_items") == 0
 
 
+def test_a_name_with_an_entity_of_an_older_version_is_read_again(
+    conn: Connection, sync: Callable[..., SyncReport]
+) -> None:
+    sync()
+    conn.execute("UPDATE contatos SET nome = 'Casa &amp; Cia' WHERE nome = 'Cliente 0'")
+    report = sync(full=True)
+    assert (report.updated, report.unchanged) == (1, 249)
+    assert _one(conn, "SELECT count(*) FROM contatos WHERE nome = 'Cliente 0'") == 1
+
+
 def test_running_twice_touches_no_row(conn: Connection, sync: Callable[..., SyncReport]) -> None:
     sync()
     before = _table(conn, "contatos"), _table(conn, "contact_sources")

@@ -44,9 +44,8 @@ _ANSWER = _QUOTE_END + b"\n\n"
 # A quote of a picture or a recording may lack its quotation marks: `➜ Respondendo para Rita, …: (Áudio)`.
 _BARE_QUOTE = re.compile(r"➜ [^\n]+, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): (\(([^()\n]+)\)) ?(?:\n+|\Z)")
 # Any other quote without them ends at a blank line.
-_PLAIN_QUOTE = re.compile(
-    r"➜ [^\n]+, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): ([^\n]+(?:\n[^\n]+)*?)\n(?:[ \t]*\n)+"
-)
+_PLAIN_QUOTE = re.compile(r"➜ [^\n]+?, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): (?=[^\n])")
+_BLANK_LINE = re.compile(r"\n(?:[ \t]*\n)+")
 _SIZE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,3})?) ?(B|[KMG]i?B|bytes)")
 _DURATION = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
 _LONGEST_MEASURE = len("123456789.123 bytes")
@@ -226,22 +225,40 @@ class _BareReply(NamedTuple):
 def _take_bare_quotes(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> list[_BareReply]:
     """Find replies whose quote has no quotation marks, and move their `starts` to the answers."""
     found: list[_BareReply] = []
-    kinds = phrases().attachment_kinds
     for place, start, end in _ranges(starts, ends, places):
         # A quote with quotation marks has them in its first line.
         first_end = lines.data.find(b"\n", start, end)
         if lines.data.find(_QUOTE, start, first_end if first_end >= 0 else end) >= 0:
             continue
         text = lines.data[start:end].decode()
-        match = _BARE_QUOTE.match(text)
-        if match is None or match[3].lower() not in kinds:
-            match = _PLAIN_QUOTE.match(text)
-        time = parse_header_time(match[1]) if match else None
-        if match is None or time is None:
+        quote = _media_quote(text) or _text_quote(text)
+        time = parse_header_time(quote.time) if quote else None
+        if quote is None or time is None:
             continue
-        starts[place] = start + len(match[0].encode())
-        found.append(_BareReply(place, time, match[2].rstrip(" ")))
+        starts[place] = start + len(text[: quote.end].encode())
+        found.append(_BareReply(place, time, quote.text.rstrip(" ")))
     return found
+
+
+class _FoundQuote(NamedTuple):
+    time: str
+    text: str
+    end: int  # where the answer begins
+
+
+def _media_quote(text: str) -> _FoundQuote | None:
+    match = _BARE_QUOTE.match(text)
+    if match is None or match[3].lower() not in phrases().attachment_kinds:
+        return None
+    return _FoundQuote(match[1], match[2], match.end())
+
+
+def _text_quote(text: str) -> _FoundQuote | None:
+    match = _PLAIN_QUOTE.match(text)
+    blank = _BLANK_LINE.search(text, match.end()) if match else None
+    if match is None or blank is None:
+        return None
+    return _FoundQuote(match[1], text[match.end() : blank.start()], blank.end())
 
 
 def _quotes(lines: Lines, marks: Ints, starts: Ints) -> Ints:

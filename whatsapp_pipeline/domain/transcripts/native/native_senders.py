@@ -240,15 +240,16 @@ _TIGHT_NAME = re.compile(r"([^:\n“”\"!?]{1,60})(?:(?<!\d):|:(?!\d\d\b))(?!//
 class _Speakers:
     """The possible senders of a line whose colon has no blank after it.
 
-    In a format where every line has a name, anybody is possible. Otherwise only senders of other lines of the
-    file, the owner, the person in the title, personal names, and names of several such lines, because lines
-    of WhatsApp contain colons too.
+    In a format where every line has a name, anybody is possible. Otherwise only senders of other lines, the
+    owner, the person in the title, personal names, and names of several such lines, because lines of WhatsApp
+    contain colons too. The lines of a file that is read in several windows are compared within a window.
     """
 
     def __init__(self, headers: Headers, part_of: Ints, known: Sequence[Senders], *, are_all: bool) -> None:
         self._headers, self._part_of, self._known = headers, part_of, known
         self._are_all = are_all
         self._found: dict[int, set[str]] = {}
+        self._with_colon: dict[int, tuple[set[str], int]] = {}  # and the length of the longest
         self._tight: Counter[tuple[int, str]] = Counter()
 
     def count(self, lines: Sequence[str], parts: Sequence[int]) -> None:
@@ -266,7 +267,11 @@ class _Speakers:
 
     def begins_with_whole_name(self, text: str, part: int) -> bool:
         """Return whether a line begins with the name of a sender that contains a colon itself."""
-        return any(":" in name and text.startswith(f"{name} ") for name in self._names_in(part))
+        if part not in self._with_colon:
+            found = {name for name in self._names_in(part) if ":" in name}
+            self._with_colon[part] = found, max(map(len, found), default=0)
+        names, longest = self._with_colon[part]
+        return any(text[end] == " " and text[:end] in names for end in range(min(longest + 1, len(text))))
 
     def _names_in(self, part: int) -> set[str]:
         """Return the names of the lines of a file that have a blank after their colon."""

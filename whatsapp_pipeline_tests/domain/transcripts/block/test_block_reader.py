@@ -241,6 +241,8 @@ def test_replies(lead: str, quote: str, original: str, ordinal: int | None) -> N
         ("2025-01-05 10:00:00: quanto\ncusta?\n\n100", "quanto\ncusta?", "100", 1),
         ("2025-01-05 10:00:00: quanto custa? \n \n100", "quanto custa?", "100", 1),
         ("2025-01-05 10:00:00: outra coisa\n\n100", "outra coisa", "100", None),
+        # The first time is the quoted message's; what looks like another one is part of the quote.
+        ("2025-01-05 10:00:00: oi, 2024-01-05 10:00:00: a\n\n5", "oi, 2024-01-05 10:00:00: a", "5", None),
         ("2025-01-05 10:00:00: quanto custa?\n100", None, None, None),
         ("2025-01-05 10:00:00: quanto custa?", None, None, None),
         ("2025-13-05 10:00:00: quanto custa?\n\n100", None, None, None),
