@@ -1,7 +1,7 @@
 """Words and phrases of a rule file, matched over a message's tokens.
 
-What belongs here: how a message is cut into normalized tokens and how patterns (`stem*`, `a|b`, `...`) are
-found in them. What does not: what a match means — sentiment and topics decide that.
+What belongs here: how a message is cut into normalized tokens and how patterns (`stem*`, `a|b`, `...`, `$`)
+are found in them. What does not: what a match means — sentiment and topics decide that.
 """
 
 from __future__ import annotations
@@ -52,6 +52,9 @@ NUM_DENIES = frozenset(_VERBS_AFTER_NUM.split())
 GAP = "..."
 _GAP_WORDS = 3
 SENTENCE_END = frozenset(".!?;\n")
+# Stands last in a pattern: a statement or its clause ends there. A question does not.
+STATEMENT_END = "$"
+_ENDS_STATEMENT = frozenset(".!;,\n")
 _MEMO_LIMIT = 300_000
 
 
@@ -173,7 +176,8 @@ class Pattern(NamedTuple):
             return None
         if at < len(forms) and element.fits(forms[at]):
             return self._match(forms, at + 1, element_number + 1)
-        return None
+        ends = STATEMENT_END in element.exact and (at == len(forms) or forms[at] in _ENDS_STATEMENT)
+        return at if ends else None
 
 
 def parse_pattern(text: str, payload: int) -> Pattern:
@@ -181,6 +185,9 @@ def parse_pattern(text: str, payload: int) -> Pattern:
     elements = tuple(None if part == GAP else _element(part) for part in text.split())
     if not elements or elements[0] is None or elements[-1] is None:
         raise ValueError(f"pattern {text!r}: expected words, with ... only between them")
+    places = [at for at, element in enumerate(elements) if element and STATEMENT_END in element.exact]
+    if places and (places != [len(elements) - 1] or len(elements) < 3 or elements[-2] is None):
+        raise ValueError(f"pattern {text!r}: expected {STATEMENT_END} last, after two words")
     return Pattern(elements, payload)
 
 

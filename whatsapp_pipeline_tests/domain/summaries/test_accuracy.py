@@ -226,6 +226,86 @@ def test_mood_is_towards_the_shop(text: str, mood: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "o serviço de segunda ficou pronto?",
+        "vocês fizeram o serviço de quinta?",
+        "o conserto de terça ficou bom?",
+        "a peça de segunda chegou?",
+        "meu notebook está cheio de poeira, precisa de limpeza",
+        "o teclado está sujo de graxa",
+        "nem precisava ter se incomodado, obrigada",
+        "nem precisava ter trazido",
+        "quero meu notebook de volta quando ficar pronto",
+        "quero meu celular de volta na sexta",
+        "o notebook está lá parado, posso levar amanhã?",
+        "a tv está aí parada?",
+        "aqui não dá sinal",
+        "aqui não dá pra ouvir",
+        "assim fica complicado de achar a rua",
+        "assim fica difícil?",
+        "faz um mês que estou com ele",
+        "faz duas semanas que levei na outra loja",
+        "há dois meses com meu celular novo",
+        "já foram dois dias de uso",
+        "o mínimo era 100?",
+        "o mínimo seria 100, né",
+        "que loja é essa?",
+        "que serviço é esse?",
+        "não era para hoje, era amanhã",
+        "combinamos sexta e hoje é quinta, né",
+        "queria levar para quem entende",
+        "vou levar pra quem entende de som",
+        "me passa um valor e depois eu vejo",
+        "o prazo da garantia já venceu?",
+        "assim não dá pra ver a tela",
+        "sério que vocês consertam isso?",
+        "vocês vão ter que abrir ele?",
+        "vou escrever pelo instagram, posso falar pela internet?",
+    ],
+)
+def test_words_of_complaint_without_the_shop_complain_of_nothing(text: str) -> None:
+    assert sentiment_label(MessageReader().read(text).score) == "neutral"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "que serviço de quinta",
+        "vocês fizeram um serviço de segunda",
+        "serviço de quinta categoria",
+        "devolveram cheio de poeira",
+        "entregaram o notebook cheio de cola",
+        "nem precisava ter levado aí",
+        "quero meu notebook de volta agora",
+        "meu notebook está aí parado há um mês",
+        "assim fica difícil",
+        "assim fica difícil confiar em vocês",
+        "faz um mês que está aí e nada",
+        "faz dois meses que deixei meu notebook com vocês",
+        "vocês estão há dois meses com meu notebook",
+        "já são quinze dias",
+        "o mínimo era avisar",
+        "o mínimo que se espera é respeito",
+        "que loja é essa, ninguém responde",
+        "que serviço é esse!",
+        "não era pra ontem?",
+        "não era para hoje?",
+        "vocês combinaram sexta e hoje já é segunda",
+        "vou levar pra quem sabe",
+        "me cobraram um valor e depois outro",
+        "o prazo já venceu",
+        "assim não dá",
+        "sério que vocês ainda não fizeram",
+        "vocês vão ter que pagar",
+        "vou escrever no instagram o que vocês fizeram",
+    ],
+)
+def test_the_same_words_about_the_shop_complain(text: str) -> None:
+    assert sentiment_label(MessageReader().read(text).score) == "negative"
+
+
+@pytest.mark.parametrize(
     ("text", "problem", "urgent"),
     [
         ("meu notebook não liga", True, False),

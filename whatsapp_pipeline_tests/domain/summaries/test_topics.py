@@ -66,9 +66,16 @@ def test_pattern_language(text: str, found: bool) -> None:
     assert (TopicReader(parse_taxonomy(TAXONOMY)).read(text).topics == ("café",)) is found
 
 
+@pytest.mark.parametrize(
+    ("text", "end"), [("a b", 2), ("a b!", 2), ("a b, c", 2), ("a b\nc", 2), ("a b c", None), ("a b?", None)]
+)
+def test_a_pattern_may_ask_for_the_end_of_a_statement(text: str, end: int | None) -> None:
+    assert parse_pattern("a b $", 0).match(words_of(text), 0) == end
+
+
 def test_a_pattern_needs_words_at_both_ends() -> None:
     assert parse_pattern("a ... b", 0).match(words_of("a x b"), 0) == 3
-    for wrong in ("", "... a", "a ..."):
+    for wrong in ("", "... a", "a ...", "$", "a $", "a $ b", "a ... $", "$ a b"):
         with pytest.raises(ValueError, match="pattern"):
             parse_pattern(wrong, 0)
 
