@@ -70,6 +70,15 @@ CHECKS = [
         " by itself.",
     ),
     QaCheck(
+        name="live_review_queue_is_current",
+        subject="conversations",
+        asset="conversations",
+        description="Every live conversation stands in the review queue as its link says.",
+        how_to_fix="`whatsapp-pipeline webhook process` links all live conversations and repairs their rows.",
+        why="Reviewers would miss what waits for them, or see what is decided.",
+        severity="error",
+    ),
+    QaCheck(
         name="no_duplicate_messages",
         subject="conversations",
         asset="conversations",

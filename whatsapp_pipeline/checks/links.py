@@ -146,6 +146,15 @@ CHECKS = [
         tolerated=0.10,
     ),
     QaCheck(
+        name="review_queue_is_current",
+        subject="links",
+        asset="contact_links",
+        description="Chats and sessions that stand in the review queue otherwise than their links say.",
+        how_to_fix="Materialize contact_links for the month again: it repairs rows of current links, too.",
+        why="Reviewers would miss what waits for them, or see what is decided.",
+        severity="error",
+    ),
+    QaCheck(
         name="orders_belong_to_the_contact",
         subject="links",
         asset="order_links",

@@ -134,6 +134,7 @@ _REVIEWER_COLUMNS = {
 # What the views of dashboards read the user's own tables with; a view's functions run as who asks.
 _VIEW_FUNCTIONS = sql.SQL("view_contacts(), view_orders()")
 _RECORD_VIEWS = sql.SQL("console_record_views(bytea, text, bytea[])")
+_REFRESH = sql.SQL("refresh_review_queue(text, bigint[]), repair_review_queue(text, text)")
 _REPLAY = sql.SQL("replay_dead_deliveries(bytea, bigint[])")
 # What not even an analyst sees: raw deliveries, and what privacy is kept with.
 _NO_ANALYST = {
@@ -182,6 +183,8 @@ def statements(conn: Connection) -> list[str]:
         sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}").format(schema, sql.Identifier(WRITER))
     )
     made += _console(tables)
+    if "review_queue" in tables:  # linking a month refreshes its rows once, at its end
+        made.append(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_REFRESH, sql.Identifier(WRITER)))
     if "v_orders" in tables:
         people = sql.SQL(", ").join(map(sql.Identifier, (READER, ANALYST, REVIEWER, WRITER)))
         made.append(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_VIEW_FUNCTIONS, people))

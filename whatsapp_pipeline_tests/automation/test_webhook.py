@@ -132,6 +132,7 @@ def test_a_failed_item_fails_no_run_and_the_checks_say_so(
         "no_dead_webhooks": False,
         "no_parked_accounts": True,
         "questions_are_answered": True,
+        "live_review_queue_is_current": True,
         "no_duplicate_messages": True,
         "spool_drained": True,
     }

@@ -94,6 +94,7 @@ PLANTS: dict[str, str] = {
     "groups_belong_to_nobody": f"UPDATE chat_files SET is_group = true WHERE id = {_A_LINK}",
     "reviewers_agree": "INSERT INTO review_verdicts (id_chat_file, verdict, match_status, id_contato,"
     " id_ordem_servico) SELECT id, 'wrong', match_status, id_contato, id_ordem_servico FROM chat_files",
+    "review_queue_is_current": "UPDATE review_queue SET value = value + 1",
     "orders_belong_to_the_contact": f"UPDATE chat_sessions SET id_ordem_servico = (SELECT min(o.id) FROM"
     f" ordens_servico o WHERE o.id_contato <> (SELECT id_contato FROM chat_files WHERE id = {_A_LINK})),"
     f" order_match_status = 'linked' WHERE id = {_A_SESSION}",

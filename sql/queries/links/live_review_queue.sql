@@ -33,7 +33,7 @@ WITH conversations_in_doubt AS (
               FROM order_candidates m JOIN ordens_servico o ON o.id = m.id_ordem_servico
              WHERE m.id_chat_session = s.id) k
      WHERE c.match_status IN ('linked', 'manual') AND c.id_contato IS NOT NULL
-       AND s.order_match_status IN ('proposed', 'unmatched', 'pending')
+       AND s.order_match_status IN ('proposed', 'unmatched')
        AND EXISTS (SELECT FROM ordens_servico o WHERE o.id_contato = c.id_contato)
 )
 SELECT i.id, '' AS month, coalesce(c.profile_name, c.external_id), 'live conversation ' || i.id, 1, i.session_number,

@@ -33,7 +33,7 @@ WITH chats AS (
         WHERE m.id_chat_session = s.id
     ) c
     WHERE f.month = ANY(%(months)s) AND f.processing_status <> 'vanished' AND f.id_contato IS NOT NULL
-      AND s.order_match_status IN ('proposed', 'unmatched', 'pending')
+      AND s.order_match_status IN ('proposed', 'unmatched')
       AND EXISTS (SELECT FROM ordens_servico o WHERE o.id_contato = f.id_contato)
 )
 SELECT i.id, i.month, coalesce(i.title, ''), i.file_path, i.chat_number, i.session_number, i.phone_key, i.status,

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal, TypeAlias
 
 from whatsapp_pipeline.domain.gc_disabled import gc_disabled
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.links.link_counts import LinkReport, count_links
 from whatsapp_pipeline.steps.links.link_rules import rules_hash
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.links import fingerprints, link_parts
+from whatsapp_pipeline.store.links import fingerprints, link_parts, queue_refresh
 from whatsapp_pipeline.store.links.decisions import Tally
 from whatsapp_pipeline.store.links.fingerprints import Stage
 from whatsapp_pipeline.store.locks import in_transaction, month_lock
@@ -39,7 +40,8 @@ class MonthLinking(ABC):
     def link(self, conn: Connection, month: str) -> LinkReport:
         """Link every chat or session of `month` (`YYYY-MM`), in one transaction.
 
-        A second run changes nothing. If nothing that the links depend on has changed, it decides nothing.
+        A second run changes nothing. If nothing that the links depend on has changed, it decides nothing, and
+        only repairs rows of the review queue that differ from the links.
         """
         with month_lock(conn, self.stage, month), gc_disabled():
             return in_transaction(conn, lambda: self._link(conn, month))
@@ -54,12 +56,20 @@ class MonthLinking(ABC):
         inputs = fingerprints.input_fingerprint(conn, self.stage, month, self._versions, rules_hash(), *rules)
         changed: Mapping[str, int] = dict.fromkeys(self.written, 0)
         if not fingerprints.is_current(conn, self.stage, month, inputs):
-            changed = self._decide_and_write(conn, month)
+            with queue_refresh.refresh_month_at_end(conn, month):
+                changed = self._decide_and_write(conn, month)
             fingerprints.store_fingerprint(conn, self.stage, month, inputs)
             same = link_parts.orders_version(conn) == self._orders
             orders = link_parts.orders_part(conn, month) if same else link_parts.CHANGED_MEANWHILE
             parts = {**self.parts(conn, month), **before, "orders": orders}
             link_parts.keep_parts(conn, self.stage, month, parts)
+        elif differing := queue_refresh.repair_month(conn, month):
+            self._log.warning(
+                "%s: %s chats stood in the review queue otherwise than their links say; repaired",
+                month,
+                differing,
+                extra=fields(month=month),
+            )
         return count_links(month, self.unit, self._tally(conn, month), changed)
 
     @abstractmethod

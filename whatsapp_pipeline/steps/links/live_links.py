@@ -39,7 +39,7 @@ from whatsapp_pipeline.steps.links.name_evidence import TitleNames
 from whatsapp_pipeline.steps.links.order_evidence import order_model, stored_order_model
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import live_links as store
-from whatsapp_pipeline.store.links import order_links
+from whatsapp_pipeline.store.links import order_links, queue_refresh
 from whatsapp_pipeline.store.locks import in_transaction, named_lock
 
 # Conversations that one transaction of the comparison of all looks at.
@@ -130,6 +130,11 @@ def link_live(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
         last = chunk[-1]
         with lock_live_links(conn):
             report += in_transaction(conn, partial(linking.link, chunk))
+    if differing := queue_refresh.repair_live(conn):
+        log.warning(
+            "%s live conversations stood in the review queue otherwise than their links say; repaired",
+            differing,
+        )
     return report
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import random
 from pathlib import Path
+from threading import Thread
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.links.queue_refresh import refresh_month_at_end, repair_live, repair_month
 from whatsapp_pipeline.store.links.review_pages import QueuedItem, count_items, queued_items
 
 COLUMNS = (
@@ -60,8 +62,9 @@ def _fill(conn: Connection) -> None:
     )
     conn.execute(
         """
-        INSERT INTO chat_sessions (id_conversation, number, started_at, ended_at, message_count)
-        SELECT id, 1, '2025-01-01', '2025-01-02', id FROM conversations
+        INSERT INTO chat_sessions (id_conversation, number, started_at, ended_at, message_count,
+                                   order_match_status)
+        SELECT id, k, '2025-01-01', '2025-01-02', id, 'unmatched' FROM conversations, generate_series(1, 2) k
         """
     )
     conn.execute(
@@ -155,3 +158,105 @@ def _read(conn: Connection) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_candidate_that_is_written_while_its_chat_enters_the_queue_counts(
+    fresh_database_url: str, leaves: bool
+) -> None:
+    """One transaction sets the chat's status; another writes its candidate before the first commits."""
+    with connect(fresh_database_url) as conn, connect(fresh_database_url) as other:
+        _fill(conn)
+        chat, status = (2, "linked") if leaves else (1, "proposed")
+        listed = conn.execute(
+            "SELECT count(*) FROM review_queue WHERE source = 'chat' AND session_number = 0 AND id = %s",
+            (chat,),
+        )
+        assert listed.fetchone() == (int(leaves),)
+        with contextlib.ExitStack() as first:
+            first.enter_context(conn.transaction())
+            conn.execute(
+                "UPDATE chat_files SET match_status = %s, match_method = 'm', match_confidence = 0.99,"
+                " id_contato = 1 WHERE id = %s",
+                (status, chat),
+            )
+            thread = Thread(
+                target=other.execute, args=("UPDATE match_candidates SET confidence = confidence * 1.7",)
+            )
+            thread.start()
+            _await_lock(fresh_database_url, other.info.backend_pid, thread)
+        thread.join()
+        assert _differences(conn) == []
+
+
+def _await_lock(url: str, backend: int, thread: Thread) -> None:
+    """Return when the backend waits for a lock, or its statement has ended."""
+    with connect(url) as looking:
+        while thread.is_alive():
+            waits = looking.execute(
+                "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s", (backend,)
+            ).fetchone()
+            if waits and waits[0]:
+                return
+
+
+def _written(conn: Connection) -> int:
+    """Return how many rows of the queue were inserted, changed or deleted so far."""
+    conn.execute("SELECT pg_stat_force_next_flush()")
+    row = conn.execute(
+        "SELECT n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE relname = 'review_queue'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_linking_a_month_writes_each_row_of_the_queue_once(fresh_database_url: str) -> None:
+    """Sessions that only wait for the rules never enter it, and no statement on the way is followed."""
+    with connect(fresh_database_url) as conn:
+        _fill(conn)
+        conn.execute("UPDATE chat_sessions SET order_match_status = 'pending'")
+        conn.execute("UPDATE chat_files SET match_status = 'pending', id_contato = NULL")
+        before = _written(conn)
+        with conn.transaction(), refresh_month_at_end(conn, "2025-01"):
+            for status in ("proposed", "ambiguous", "linked"):
+                conn.execute("UPDATE chat_files SET match_status = %s, id_contato = 1", (status,))
+                conn.execute("UPDATE match_candidates SET confidence = confidence * 0.9")
+        assert _written(conn) - before == 20  # the twenty chats leave it
+        assert _differences(conn) == []
+        with conn.transaction(), refresh_month_at_end(conn, "2025-01"):
+            conn.execute(
+                "UPDATE chat_sessions SET order_match_status = 'unmatched' WHERE id_chat_file IS NOT NULL"
+            )
+            conn.execute("UPDATE order_candidates SET confidence = confidence * 0.9")
+        assert _differences(conn) == []
+        conn.execute("UPDATE chat_files SET match_status = 'proposed' WHERE id = 3")
+        assert _differences(conn) == [], "triggers follow single changes again"
+
+
+def test_a_run_that_fails_leaves_neither_links_nor_the_setting(fresh_database_url: str) -> None:
+    with connect(fresh_database_url) as conn:
+        _fill(conn)
+        with contextlib.suppress(RuntimeError), conn.transaction(), refresh_month_at_end(conn, "2025-01"):
+            conn.execute("UPDATE chat_files SET match_status = 'proposed'")
+            raise RuntimeError("killed")
+        assert _differences(conn) == []
+        conn.execute("UPDATE chat_files SET match_status = 'proposed'")
+        assert _differences(conn) == []
+
+
+def test_rows_that_differ_are_repaired(fresh_database_url: str) -> None:
+    with connect(fresh_database_url) as conn:
+        _fill(conn)
+        conn.execute("UPDATE review_queue SET value = value + 1 WHERE id = 2")
+        conn.execute("DELETE FROM review_queue WHERE id = 3")
+        conn.execute(
+            "INSERT INTO review_queue (source, id, session_number, status, messages, value)"
+            " VALUES ('chat', 13, 9, 'proposed', 1, 1)"
+        )
+        assert repair_month(conn, "2025-02") == 0
+        assert {row[0] for row in _differences(conn)} == {"chat", "webhook"}
+        assert repair_month(conn, "2025-01") > 0
+        assert {row[0] for row in _differences(conn)} == {"webhook"}
+        assert repair_live(conn) > 0
+        assert _differences(conn) == []
+        assert repair_month(conn, "2025-01") == repair_live(conn) == 0
