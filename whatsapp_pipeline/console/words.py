@@ -96,7 +96,7 @@ COVERAGE = "Conversas com cliente identificado, por mês"
 MONTH = "Mês"
 CHATS = "Conversas"
 LINKED = "Com cliente"
-SHARE = "Parcela"
+SHARE = "Percentual"
 RECENT_ORDERS = "Ordens de serviço recentes"
 NO_ORDERS = "Nenhuma ordem de serviço ainda."
 NO_COVERAGE = "Nenhuma conversa carregada ainda."
@@ -442,8 +442,8 @@ PENDING_NOW = (
     "pendentes até a próxima execução do mês",
 )
 OUTRANKED_NOW = (
-    "não mudou, porque vale outra decisão mais específica ou mais nova",
-    "não mudaram, porque vale outra decisão mais específica ou mais nova",
+    "não mudou, porque vale outra decisão mais específica ou mais recente",
+    "não mudaram, porque vale outra decisão mais específica ou mais recente",
 )
 COUNTS_AT_ONCE = "Já vale; o que as regras precisam decidir de novo fica pendente."
 UNDO = "Desfazer"
@@ -563,6 +563,11 @@ REREAD_WAITS = "O arquivo ainda não foi lido assim."
 REREAD_WHEN = (
     "Com o Dagster em execução, a carga do mês começa sozinha em cerca de um minuto; "
     "senão, vale na próxima carga do mês. Até lá, as mensagens são as da leitura anterior."
+)
+REREAD_FAILED = "O arquivo não pôde ser aberto"
+REREAD_FAILED_WHY = (
+    "Ele não está mais na pasta do mês, ou está ilegível. "
+    "A escolha vale quando o arquivo puder ser aberto de novo."
 )
 REREAD_DONE = "Lido de novo em"
 REREAD_STILL = "As ocorrências abaixo são dessa leitura."

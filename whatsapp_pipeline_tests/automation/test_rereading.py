@@ -19,7 +19,14 @@ from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.run_tags import PARTITION
 from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
 from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, load_month
-from whatsapp_pipeline.store.chats.rereads import request_reread, reread_of_file
+from whatsapp_pipeline.store.chats.rereads import (
+    record_indexed,
+    record_read,
+    request_reread,
+    reread_of_file,
+    waiting_files,
+    waiting_rereads,
+)
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.operations.gates import pause, resume
 
@@ -167,3 +174,52 @@ def test_a_file_that_is_not_indexed_takes_no_choice(url: str) -> None:
         conn.execute("UPDATE chat_files SET processing_status = 'vanished'")
         assert not request_reread(conn, PATH, {"format": "ios"}, requested_by="rita")
         assert conn.execute("SELECT count(*) FROM chat_rereads").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("how", ["missing", "unreadable"])
+def test_the_wait_for_a_file_that_cannot_be_opened_ends(
+    instance: dg.DagsterInstance, url: str, archive: Path, how: str
+) -> None:
+    _choose(url)
+    file = archive / PATH
+    file.unlink()
+    if how == "unreadable":
+        file.with_suffix(".zip").write_bytes(b"PK no zip")
+        with connect(url) as conn:
+            conn.execute("UPDATE chat_files SET file_path = %s", (PATH.replace(".txt", ".zip"),))
+    else:
+        other = file.with_name("Conversa do WhatsApp com Rui.txt")
+        other.write_text(TEXT.replace("Ana", "Rui"), encoding="utf-8")
+    with connect(url) as conn:
+        _index(conn, archive)
+        load_month(conn, ChatArchive(str(archive)), MONTH, LoadOptions(), log=LOG)
+        row = conn.execute(
+            "SELECT file_path FROM chat_files JOIN chat_rereads ON id = id_chat_file"
+        ).fetchone()
+        assert row is not None
+        found = reread_of_file(conn, row[0])
+        assert found is not None
+        assert (found.read_at is not None, found.can_be_opened) == (True, False)
+        assert waiting_files(conn, 9) == []
+    assert _tick(instance, url) == ([], "no file waits to be read again")
+
+
+def test_a_choice_that_begins_before_the_run_and_commits_after_it_still_waits(
+    url: str, archive: Path
+) -> None:
+    """Its transaction began before that of another choice, which the run sees."""
+    with connect(url) as conn, connect(url) as other:
+        second = archive / "2025/01/Conversa do WhatsApp com Rui.txt"
+        second.write_text(TEXT.replace("Ana", "Rui"), encoding="utf-8")
+        _index(conn, archive)
+        path = str(second.relative_to(archive))
+        with other.transaction():
+            request_reread(other, path, {"date_order": "mdy"}, requested_by="rui")
+            _choose(url)
+            seen = waiting_rereads(conn, MONTH)
+        record_indexed(conn, seen)
+        record_read(conn, seen)
+        late, seen_one = reread_of_file(conn, path), reread_of_file(conn, PATH)
+        assert late is not None
+        assert seen_one is not None
+        assert (late.read_at is None, seen_one.read_at is None) == (True, False)

@@ -120,6 +120,8 @@ class _MonthIndex:
         self._ignored = ignored_paths(self._conn)
         listing = replace(listing, files=[file for file in listing.files if file.path not in self._ignored])
         outside = [file.path for file in listing.files if file.folder_month is None]
+        # A choice of reading that is made after this waits for the next run.
+        requested = rereads.waiting_rereads(self._conn, self._month)
         self._known = chat_files.known_files(self._conn, self._month, outside)
         too_long = [file for file in listing.files if _is_too_long(file)]
         kept = [file for file in listing.files if not _is_too_long(file)]
@@ -139,18 +141,9 @@ class _MonthIndex:
         with self._conn.transaction():
             self._mark_vanished(sorted(missing))
             self._note_listing(listing, too_long)
-            self._record_rereads()
+            if requested and not self._options.sample:
+                rereads.record_indexed(self._conn, requested)
         return IndexReport(**self._counts)
-
-    def _record_rereads(self) -> None:
-        """Record which files were read as a person chose before this run began."""
-        requested = [
-            known.waits_since
-            for known in self._known.values()
-            if known.waits_since is not None and known.month == self._month
-        ]
-        if requested and not self._options.sample:
-            rereads.record_indexed(self._conn, self._month, until=max(requested))
 
     def _missing(self, listing: MonthListing) -> set[str]:
         """Return the paths of this month that are in the database and no longer in the archive."""

@@ -104,6 +104,8 @@ class MessageLoading:
                     "the server is still at what a killed run of %s sent", month, extra=fields(month=month)
                 ),
             )
+            # A choice of reading that is made after this waits for the next load.
+            requested = rereads.waiting_rereads(conn, month)
             plan = self._plan(conn, month)
             try:
                 # Deleted links and restored files do not change message rows, so replies are resolved again.
@@ -117,10 +119,8 @@ class MessageLoading:
             finally:
                 plan.end()
             counts["stopped"] = min(1, counts["stopped"])
-            # A choice of reading that was made after the plan waits for the next load.
-            requested = [chat.waits_since for file in plan.files for chat in file.chats if chat.waits_since]
             if requested and not counts["stopped"]:
-                rereads.record_read(conn, month, until=max(requested))
+                rereads.record_read(conn, requested)
             return LoadReport(files=len(plan.files), unchanged=len(plan.files) - len(plan.todo), **counts)
 
     def _plan(self, conn: Connection, month: str) -> MonthPlan:

@@ -106,10 +106,7 @@ _CHAT_SCHEMA: Mapping[str, pl.DataType] = {
 
 
 class KnownFile(NamedTuple):
-    """The data of a file in the database that shows whether it changed.
-
-    `waits_since`: when a person chose how it is read, if no load has read it so yet.
-    """
+    """The data of a file in the database that shows whether it changed."""
 
     file_path: str
     month: str
@@ -119,11 +116,10 @@ class KnownFile(NamedTuple):
     indexed_hash: bytes | None
     parse_options: dict[str, Any]
     processing_status: str
-    waits_since: datetime | None
 
 
 class LoadRow(NamedTuple):
-    """A chat in the index, for loading its messages; `waits_since` as in KnownFile."""
+    """A chat in the index, for loading its messages."""
 
     id: int
     file_path: str
@@ -137,7 +133,6 @@ class LoadRow(NamedTuple):
     size_bytes: int
     processing_status: str
     indexed_hash: bytes | None = None
-    waits_since: datetime | None = None
 
 
 class IndexCounts(NamedTuple):
@@ -152,9 +147,8 @@ def known_files(conn: Connection, month: str, paths: Sequence[str]) -> dict[str,
     """Return the stored data of the files of `month` and of those at `paths`, by path."""
     rows = conn.execute(
         """SELECT DISTINCT ON (file_path) file_path, month, size_bytes, modified_at, content_hash,
-                  indexed_hash, parse_options, processing_status, r.requested_at
-           FROM chat_files f
-           LEFT JOIN chat_rereads r ON r.id_chat_file = f.id AND r.read_at IS NULL
+                  indexed_hash, parse_options, processing_status
+           FROM chat_files
            WHERE month = %s OR file_path = ANY(%s)
            ORDER BY file_path, processing_status = 'vanished', chat_number""",
         (month, list(paths)),
@@ -260,10 +254,8 @@ def to_load(conn: Connection, month: str) -> list[LoadRow]:
     """Return the readable chats of `month`, by path and number."""
     rows = conn.execute(
         """SELECT id, file_path, chat_number, title, chat_key, content_hash, loaded_hash, parse_options,
-                  coalesce(message_count, 0), coalesce(size_bytes, 0), processing_status, indexed_hash,
-                  r.requested_at
-           FROM chat_files f
-           LEFT JOIN chat_rereads r ON r.id_chat_file = f.id AND r.read_at IS NULL
+                  coalesce(message_count, 0), coalesce(size_bytes, 0), processing_status, indexed_hash
+           FROM chat_files
            WHERE month = %s AND content_hash IS NOT NULL AND processing_status <> 'vanished'
              AND coalesce(message_count, 0) > 0
            ORDER BY file_path, chat_number""",

@@ -7,7 +7,7 @@ What belongs here: recording the choice, what waits, and what a load has done. W
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,12 +18,23 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class Reread(NamedTuple):
-    """The last choice for a file: who made it and when, and when a load read the file so (None: not yet)."""
+    """The last choice for a file: who made it and when, and when its wait ended (None: it still waits).
+
+    `can_be_opened`: False where the file is missing from the archive, or the index could not open it.
+    """
 
     options: dict[str, Any]
     requested_by: str
     requested_at: datetime
     read_at: datetime | None
+    can_be_opened: bool
+
+
+class WaitingReread(NamedTuple):
+    """One choice that waits; a later choice for the same chat has another `requested_at`."""
+
+    id_chat_file: int
+    requested_at: datetime
 
 
 class WaitingMonth(NamedTuple):
@@ -61,9 +72,10 @@ def reread_of_file(conn: Connection, path: str) -> Reread | None:
     with conn.cursor(row_factory=class_row(Reread)) as cursor:
         return cursor.execute(
             """
-            SELECT r.options, r.requested_by, r.requested_at, r.read_at
+            SELECT r.options, r.requested_by, r.requested_at, r.read_at,
+                   f.processing_status <> 'vanished' AND f.content_hash IS NOT NULL AS can_be_opened
               FROM chat_files f JOIN chat_rereads r ON r.id_chat_file = f.id
-             WHERE f.file_path = %s ORDER BY r.requested_at DESC LIMIT 1
+             WHERE f.file_path = %s ORDER BY r.requested_at DESC, f.processing_status = 'vanished' LIMIT 1
             """,
             (path,),
         ).fetchone()
@@ -93,32 +105,52 @@ def waiting_months(conn: Connection) -> list[WaitingMonth]:
         ).fetchall()
 
 
-def record_indexed(conn: Connection, month: str, *, until: datetime) -> None:
-    """Record that a run has indexed the month's files whose reading was requested up to a moment.
+def waiting_rereads(conn: Connection, month: str) -> list[WaitingReread]:
+    """Return the month's choices that wait. Call it before reading the options that a run works with."""
+    rows = conn.execute(
+        """
+        SELECT r.id_chat_file, r.requested_at FROM chat_rereads r JOIN chat_files f ON f.id = r.id_chat_file
+         WHERE f.month = %s AND r.read_at IS NULL
+        """,
+        (month,),
+    )
+    return [WaitingReread(*row) for row in rows]
 
-    A file in which the index found no message is read: loading passes it over.
+
+def record_indexed(conn: Connection, seen: Sequence[WaitingReread]) -> None:
+    """Record that a run which saw these choices has indexed their files.
+
+    The wait ends for a file in which the index found no message, that it could not open, or that is missing:
+    loading passes it over.
     """
     conn.execute(
         """
         UPDATE chat_rereads r SET indexed_at = now(),
-               read_at = CASE WHEN coalesce(f.message_count, 0) = 0 THEN now() END
-          FROM chat_files f
-         WHERE f.id = r.id_chat_file AND f.month = %s AND r.read_at IS NULL AND r.requested_at <= %s
+               read_at = CASE WHEN coalesce(f.message_count, 0) = 0 OR f.content_hash IS NULL
+                                   OR f.processing_status = 'vanished' THEN now() END
+          FROM chat_files f, unnest(%s::bigint[], %s::timestamptz[]) AS seen (id, requested_at)
+         WHERE f.id = r.id_chat_file AND r.id_chat_file = seen.id AND r.requested_at = seen.requested_at
+           AND r.read_at IS NULL
         """,
-        (month, until),
+        _columns(seen),
     )
 
 
-def record_read(conn: Connection, month: str, *, until: datetime) -> None:
-    """Record that a load has read the month's files whose reading was requested up to a moment.
+def record_read(conn: Connection, seen: Sequence[WaitingReread]) -> None:
+    """Record that a load which saw these choices has read their files.
 
     A file that was not indexed since still waits: its sessions and evidence are of the reading before.
     """
     conn.execute(
         """
-        UPDATE chat_rereads r SET read_at = now() FROM chat_files f
-         WHERE f.id = r.id_chat_file AND f.month = %s AND r.read_at IS NULL AND r.requested_at <= %s
-           AND r.indexed_at IS NOT NULL
+        UPDATE chat_rereads r SET read_at = now()
+          FROM unnest(%s::bigint[], %s::timestamptz[]) AS seen (id, requested_at)
+         WHERE r.id_chat_file = seen.id AND r.requested_at = seen.requested_at
+           AND r.read_at IS NULL AND r.indexed_at IS NOT NULL
         """,
-        (month, until),
+        _columns(seen),
     )
+
+
+def _columns(seen: Sequence[WaitingReread]) -> tuple[list[int], list[datetime]]:
+    return [one.id_chat_file for one in seen], [one.requested_at for one in seen]

@@ -293,7 +293,6 @@ def test_a_file_is_found_by_its_month_or_path(conn: Connection) -> None:
         b"i",
         {"owner": "x"},
         "pending",
-        None,
     )
     assert chat_files.paths_with_content(conn, [b"c", b"x"]) == [
         (b"c", BASE.file_path),
@@ -356,7 +355,6 @@ def test_the_readable_chats_of_a_month_are_loaded(conn: Connection, columns: str
         4,
         "pending",
         b"i",
-        None,
     )
     if is_loaded:
         assert found[1].size_bytes in (10, 0)
