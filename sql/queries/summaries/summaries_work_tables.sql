@@ -1,6 +1,6 @@
 -- Temporary tables of one run; made anew, so that a dry run inside one transaction works as well.
 DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies, work_frequency, business_days,
-    work_readings, work_talk, work_unlinked;
+    work_readings, work_talk, work_unlinked, work_nobodys;
 CREATE TEMP TABLE work_contacts (
     id_contato bigint PRIMARY KEY, messages bigint, input_hash text, part integer);
 CREATE TEMP TABLE work_messages (
@@ -23,3 +23,4 @@ CREATE TEMP TABLE business_days (
     day date PRIMARY KEY, opens_s integer, closes_s integer, seconds_before bigint);
 CREATE TEMP TABLE work_readings (LIKE message_readings);
 CREATE TEMP TABLE work_unlinked (key bigint PRIMARY KEY, messages bigint, input_hash text, part integer);
+CREATE TEMP TABLE work_nobodys (key bigint PRIMARY KEY);

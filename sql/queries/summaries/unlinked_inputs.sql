@@ -1,6 +1,6 @@
 -- Chats and live conversations without a customer, with their messages as one hash; the key of a live one is negative.
 -- %(live_only)s: only live ones that changed since they were read. Chats of the months %(held)s are left as they are.
--- The condition on m.source keeps a run of live ones from reading every message of the archive: `f.id IS NULL` alone is
+-- Those that a person decided are nobody's (work_nobodys) are left out. The condition on m.source keeps a run of live ones from reading every message of the archive: `f.id IS NULL` alone is
 -- tested only after messages and chats are joined.
 INSERT INTO work_unlinked (key, messages, input_hash)
 SELECT coalesce(m.id_chat_file, -m.conversation_id), count(*),
@@ -14,4 +14,5 @@ SELECT coalesce(m.id_chat_file, -m.conversation_id), count(*),
    AND (f.id IS NULL OR NOT %(live_only)s AND f.month <> ALL (%(held)s::text[]))
    AND (c.id IS NULL OR NOT %(live_only)s
         OR NOT EXISTS (SELECT FROM unlinked_chats_read r WHERE r.conversation_id = c.id AND r.read_at >= c.changed_at))
+   AND NOT EXISTS (SELECT FROM work_nobodys n WHERE n.key = coalesce(m.id_chat_file, -m.conversation_id))
  GROUP BY 1

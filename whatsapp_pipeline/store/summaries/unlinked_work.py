@@ -15,8 +15,22 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION
 from whatsapp_pipeline.store.queries import load
 from whatsapp_pipeline.store.summaries.summary_work import truncate_part_tables
+
+# A person decided that these are no customer's: a supplier, a private chat, a wrong number. The work of
+# somebody who is only not registered yet counts.
+_NOBODYS = """
+    SELECT f.id FROM {table} f
+     WHERE f.match_status = 'manual' AND f.id_contato IS NULL
+       AND NOT EXISTS (
+           SELECT FROM link_overrides o
+            WHERE o.removed_at IS NULL AND o.decision = 'no_contact'
+              AND o.nobody_kind IN ('unregistered', 'new_customer') AND {about})
+"""
+_NOBODYS_CHATS = _NOBODYS.format(table="chat_files", about=ABOUT)
+_NOBODYS_CONVERSATIONS = _NOBODYS.format(table="conversations", about=ABOUT_CONVERSATION)
 
 
 class UnlinkedScope(NamedTuple):
@@ -41,12 +55,16 @@ class UnlinkedChats:
     scope: UnlinkedScope
 
     def remove_missing(self) -> int:
-        """Delete the commitments of chats that have a customer now, or no message; return how many."""
+        """Delete the commitments of chats that have a customer now, are nobody's, or have no message.
+
+        Returns how many.
+        """
         values = {"held": list(self.scope.held_months)}
         linked = """
             conversation_id IN (
                 SELECT id FROM conversations
-                 WHERE is_group OR id_contato IS NOT NULL AND match_status IN ('linked', 'manual'))
+                 WHERE is_group OR id_contato IS NOT NULL AND match_status IN ('linked', 'manual')
+                UNION ALL SELECT -key FROM work_nobodys WHERE key < 0)
         """
         missing_chat = """
             id_chat_file IS NOT NULL AND NOT EXISTS (SELECT FROM work_unlinked w WHERE w.key = id_chat_file)
@@ -74,6 +92,7 @@ class UnlinkedChats:
             SELECT c.id, 'empty', %(started)s FROM conversations c
              WHERE NOT c.is_group AND (c.id_contato IS NULL OR c.match_status NOT IN ('linked', 'manual'))
                AND NOT EXISTS (SELECT FROM work_unlinked w WHERE w.key = -c.id)
+               AND NOT EXISTS (SELECT FROM work_nobodys n WHERE n.key = -c.id)
                AND NOT EXISTS (SELECT FROM unlinked_chats_read r
                                 WHERE r.conversation_id = c.id AND r.read_at >= c.changed_at
                                   AND (%(live_only)s OR r.input_hash = 'empty'))
@@ -147,8 +166,17 @@ class UnlinkedChats:
 
 
 def stage_unlinked(conn: Connection, scope: UnlinkedScope) -> UnlinkedChats:
-    """Stage the chats and live conversations that are linked to no customer, with their input hashes."""
-    conn.execute("TRUNCATE work_unlinked")
+    """Stage the chats and live conversations that are linked to no customer, with their input hashes.
+
+    Those that a person decided are nobody's are left out.
+    """
+    conn.execute("TRUNCATE work_unlinked, work_nobodys")
+    conn.execute(
+        f"INSERT INTO work_nobodys SELECT id FROM ({_NOBODYS_CHATS}) f WHERE NOT %s".encode(),
+        (scope.live_only,),
+    )
+    conn.execute(f"INSERT INTO work_nobodys SELECT -id FROM ({_NOBODYS_CONVERSATIONS}) f".encode())
+    conn.execute("ANALYZE work_nobodys")
     conn.execute(
         load("summaries/unlinked_inputs"),
         {
@@ -162,17 +190,18 @@ def stage_unlinked(conn: Connection, scope: UnlinkedScope) -> UnlinkedChats:
 
 
 def unlinked_change(conn: Connection, *, quiet: timedelta) -> datetime | None:
-    """Return the last change of live conversations without a customer that were not read since, or None.
+    """Return the last change of live conversations that may be a customer's and were not read since, or None.
 
     Only conversations count to which nothing was added for the time `quiet`.
     """
     row = conn.execute(
-        """
+        f"""
         SELECT max(c.changed_at) FROM conversations c
           LEFT JOIN unlinked_chats_read r ON r.conversation_id = c.id
          WHERE NOT c.is_group AND (c.id_contato IS NULL OR c.match_status NOT IN ('linked', 'manual'))
            AND c.changed_at <= now() - %(quiet)s AND (r.read_at IS NULL OR r.read_at < c.changed_at)
-        """,
+           AND c.id NOT IN ({_NOBODYS_CONVERSATIONS})
+        """.encode(),
         {"quiet": quiet},
     ).fetchone()
     return row[0] if row else None

@@ -383,6 +383,48 @@ def test_a_live_conversation_whose_messages_are_all_in_an_export_waits_for_no_ru
     assert unlinked_change(empty, quiet=timedelta()) is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "counts"),
+    [("wrong_number", False), ("private_or_supplier", False), (None, False), ("new_customer", True)],
+)
+def test_chats_that_a_person_decided_are_nobodys_have_no_commitments(
+    empty: Connection, kind: str | None, *, counts: bool
+) -> None:
+    chat = add_chat(empty, None, "a", UNLINKED, status="unmatched")
+    talk = add_webhook(empty, None, UNLINKED, status="unmatched")
+    empty.execute(
+        "INSERT INTO conversation_identities (conversation_id, channel, phone_number_id, kind, value,"
+        " canonical)"
+        " SELECT id, channel, phone_number_id, 'wa_id', external_id, external_id FROM conversations"
+    )
+    run(empty)
+    assert len(owners(empty)) == 4
+    for target_kind, target in (
+        ("file", "(SELECT file_path FROM chat_files)"),
+        ("conversation", "(SELECT phone_number_id || '/' || external_id FROM conversations)"),
+    ):
+        empty.execute(
+            f"SELECT override_link('{target_kind}', {target}, 'no_contact', NULL, 'w', 'rita',"
+            " nobody_kind => %s)".encode(),
+            (kind,),
+        )
+    for table in ("conversations", "chat_files"):
+        empty.execute(f"UPDATE {table} SET match_status = 'manual', match_method = 'override'".encode())
+    empty.execute("UPDATE conversations SET changed_at = now()")
+    assert (unlinked_change(empty, quiet=timedelta()) is not None) is counts
+    run(empty, contacts=())
+    assert {row[1:] for row in owners(empty)} == {(None, chat, None)} | (
+        {(None, None, talk)} if counts else set()
+    )
+    run(empty)
+    assert len(owners(empty)) == (4 if counts else 0)
+    # The decision is taken back.
+    for table in ("conversations", "chat_files"):
+        empty.execute(f"UPDATE {table} SET match_status = 'pending', match_method = NULL".encode())
+    run(empty)
+    assert len(owners(empty)) == 4
+
+
 @pytest.mark.parametrize("part_messages", [1, 4, 100_000])
 def test_parts_of_any_size_give_the_same_commitments_without_customers(
     empty: Connection, part_messages: int
