@@ -15,7 +15,6 @@ from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.run_tags import RETRIED_WHEN_LOST
 from whatsapp_pipeline.steps.operations.gates import held_in_words, pause_in_words
 from whatsapp_pipeline.store.summaries.live_summaries import quiet_and_stale
-from whatsapp_pipeline.store.summaries.unlinked_work import unlinked_change
 
 QUIET = timedelta(minutes=5)
 INTERVAL_SECONDS = 60
@@ -39,6 +38,9 @@ def quiet_conversations_sensor(
     context: dg.SensorEvaluationContext, database: Database, rule_book: dg.ResourceParam[RuleBook]
 ) -> dg.RunRequest | dg.SkipReason:
     """Request one run for the waiting customers, and never two at a time."""
+    # Imported here, because the rules of commitments take longer to load than the definitions may.
+    from whatsapp_pipeline.store.summaries.unlinked_work import unlinked_change
+
     with database.connect(application_name="whatsapp-pipeline summaries sensor") as conn:
         if words := pause_in_words(conn):
             return dg.SkipReason(words)
