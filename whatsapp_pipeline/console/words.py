@@ -438,12 +438,12 @@ UNDO_REASON = "desfeito no console"
 DECISION_KEPT = "Decisão registrada: nº"
 CHANGED_NOW = "Já vale para"
 PENDING_NOW = (
-    "pendente até a próxima execução do mês",
-    "pendentes até a próxima execução do mês",
+    "conversa fica pendente até as regras decidirem de novo",
+    "conversas ficam pendentes até as regras decidirem de novo",
 )
 OUTRANKED_NOW = (
-    "não mudou, porque vale outra decisão mais específica ou mais recente",
-    "não mudaram, porque vale outra decisão mais específica ou mais recente",
+    "conversa não mudou, porque vale outra decisão mais específica ou mais recente",
+    "conversas não mudaram, porque vale outra decisão mais específica ou mais recente",
 )
 COUNTS_AT_ONCE = "Já vale; o que as regras precisam decidir de novo fica pendente."
 UNDO = "Desfazer"

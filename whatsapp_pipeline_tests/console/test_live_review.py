@@ -75,7 +75,7 @@ def test_a_decision_on_the_phone_counts_for_chats_and_live_conversations(desk: L
     assert f"Para todas as conversas do telefone {PHONE} 2 conversas, 15 mensagens" in confirm
     assert "Só para esta conversa 1 conversa, 12 mensagens" in confirm
     made = desk.decide(desk.path, "contact:8", scope="phone")
-    assert re.fullmatch(r"/review/next\?done=\d+&chats=\d&outranked=0&pending=0", made.headers["location"])
+    assert re.fullmatch(r"/review/next\?done=\d+", made.headers["location"])
     assert desk.link() == ("manual", 8)
     chat = "SELECT match_status, id_contato FROM chat_files WHERE id = %s"
     assert desk.rows(chat, desk.chat) == [("manual", 8)]
@@ -94,6 +94,15 @@ def test_a_decision_on_the_conversation_alone_leaves_the_chat(desk: LiveDesk) ->
     assert desk.rows("SELECT match_status FROM chat_files WHERE id = %s", desk.chat) == [("ambiguous",)]
     desk.relink()
     assert desk.link() == ("manual", None)
+
+
+def test_a_live_conversation_that_another_decision_outranks_is_not_counted(desk: LiveDesk) -> None:
+    desk.decide(desk.path, "contact:7", scope="chat")
+    made = desk.decide(f"/review/chat:{desk.chat}", "contact:8", scope="phone")
+    assert desk.link() == ("manual", 7)
+    following = desk.client.get(made.headers["location"]).headers["location"]
+    said = text_of(desk.client.get(following).text)
+    assert "Já vale para 1 conversa. 1 conversa não mudou, porque vale outra decisão" in said
 
 
 def test_an_undone_decision_leaves_it_to_the_rules(desk: LiveDesk) -> None:

@@ -99,6 +99,44 @@ def test_an_item_has_messages_beside_candidates(desk: Desk) -> None:
     ]
 
 
+def _said(desk: Desk, answer: httpx.Response, extra: str = "") -> str:
+    """Return what the page after a decision says of it."""
+    following = desk.client.get(answer.headers["location"] + extra).headers["location"]
+    words = text_of(desk.client.get(following).text)
+    found = re.search(r"Decisão registrada: nº \d+: (.*?) Desfazer", words)
+    return found[1] if found else ""
+
+
+def test_the_page_after_a_decision_says_what_the_tables_do(desk: Desk) -> None:
+    alone = desk.decide(desk.path("D2"), "contact:7", scope="chat")
+    assert _said(desk, alone).endswith("Já vale para 1 conversa.")
+    wide = desk.decide(desk.path("D1"), "contact:8", scope="phone")
+    words = "Já vale para 2 conversas. 1 conversa não mudou, porque vale outra decisão mais específica"
+    assert words in _said(desk, wide)
+    assert words in _said(desk, wide, "&chats=999&pending=999&outranked=999"), "nobody makes figures up"
+    refused = desk.decide(desk.path("D4"), "not_contact:7")
+    assert _said(desk, refused).endswith("1 conversa fica pendente até as regras decidirem de novo.")
+    assert "Já vale" not in _said(desk, refused)
+    number = re.findall(r"done=(\d+)", refused.headers["location"])[0]
+    desk.client.post(f"/review/decisions/{number}/undo")
+    assert _said(desk, refused) == ""
+
+
+def test_the_page_after_a_decision_on_an_order_counts_its_sessions(desk: Desk) -> None:
+    ((chat,),) = desk.rows("SELECT id FROM chat_files WHERE filename = 'A'")
+    path = f"/review/chat:{chat}/2"
+    ((choice,),) = desk.rows("SELECT min(id) FROM ordens_servico")
+    made = desk.decide(path, f"order:{choice}")
+    assert _said(desk, made).endswith("Já vale para 1 conversa.")
+    with connect(desk.running.database_url) as conn:
+        conn.execute(
+            "UPDATE chat_sessions SET order_match_status = 'pending', id_ordem_servico = NULL"
+            " WHERE id_chat_file = %s AND number = 2",
+            (chat,),
+        )
+    assert _said(desk, made).endswith("1 conversa fica pendente até as regras decidirem de novo.")
+
+
 def test_a_decision_counts_at_once_for_its_scope(desk: Desk) -> None:
     confirm = desk.client.get(f"{desk.path('D1')}/decide", params={"choice": "contact:8", "shown": "x"}).text
     words = text_of(confirm)
@@ -110,7 +148,7 @@ def test_a_decision_counts_at_once_for_its_scope(desk: Desk) -> None:
         ("title", ""),
     ]
     answer = desk.decide(desk.path("D1"), "contact:8", scope="phone", reason="  voz conhecida ")
-    assert re.fullmatch(r"/review/next\?done=\d+&chats=3&outranked=0&pending=0", answer.headers["location"])
+    assert re.fullmatch(r"/review/next\?done=\d+", answer.headers["location"])
     assert [desk.state(chat) for chat in ("D1", "D2", "D3")] == [("manual", 8)] * 3
     assert desk.state("D4") == ("proposed", None)
     assert desk.rows("SELECT made_by, reason, target_kind FROM link_overrides") == [
@@ -129,13 +167,13 @@ def test_the_page_says_what_a_decision_changed(desk: Desk) -> None:
     desk.decide(desk.path("D2"), "contact:7", scope="chat")
     answer = desk.decide(desk.path("D1"), "contact:8", scope="phone")
     page = desk.client.get(desk.client.get(answer.headers["location"]).headers["location"])
-    assert "Já vale para 2 conversas; 1 não mudou, porque vale outra decisão" in text_of(page.text)
+    assert "Já vale para 2 conversas. 1 conversa não mudou, porque vale outra" in text_of(page.text)
     assert "pendente até" not in text_of(page.text)
     assert [desk.state(chat) for chat in ("D1", "D2", "D3")] == [("manual", 8), ("manual", 7), ("manual", 8)]
     refused = desk.decide(desk.path("D4"), "not_contact:7")
     page = desk.client.get(desk.client.get(refused.headers["location"]).headers["location"])
     assert "não é de Ana Conceição Souza" in text_of(page.text)
-    assert "1 pendente até a próxima execução do mês" in text_of(page.text)
+    assert "1 conversa fica pendente até as regras decidirem de novo." in text_of(page.text)
     for made_up in ("999", "0", "9223372036854775807", "x"):
         page = desk.client.get("/review", params={"done": made_up, "chats": "7"})
         assert page.status_code == 200

@@ -371,7 +371,7 @@ class ApiDeadLetter(BaseModel):
 
 
 # Up to the largest number that a program in JavaScript keeps, which no inbox reaches.
-_Delivery = Annotated[int, Field(ge=1, le=2**53 - 1)]
+_Delivery = Annotated[int, Field(strict=True, ge=1, le=2**53 - 1)]
 
 
 class ReplayWanted(BaseModel):

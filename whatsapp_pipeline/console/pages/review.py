@@ -31,6 +31,7 @@ from whatsapp_pipeline.store.links.review_pages import (
     ItemToReview,
     QueuedItem,
     count_items,
+    decision_effect,
     item_to_review,
     past_decisions,
     queued_items,
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 _Chosen = TypeVar("_Chosen", bound=str)
 _LISTED, _HISTORY = 20, 50
-_DONE = ("done", "chats", "outranked", "pending")
-"""The parameters that say what the decision before changed."""
 _SNOOZE = timedelta(days=7)
 _NOBODY: tuple[NobodyKind, ...] = ("unregistered", "new_customer", "private_or_supplier", "wrong_number")
 _SCOPES: tuple[DecisionScope, ...] = ("chat", "phone", "title")
@@ -61,22 +60,22 @@ def show_queue(page: Page) -> Response:
 
 def next_item(page: Page) -> Response:
     """Go to the most valuable item, or back to the empty queue; show the decision before."""
-    counts = {name: number_or_none(page.text(name)) for name in _DONE}
-    query = "?" + urlencode({name: count for name, count in counts.items() if count is not None})
+    done = number_or_none(page.text("done"))
+    query = "" if done is None else f"?{urlencode({'done': done})}"
     first = queued_items(page.conn, page.visitor.name, limit=1)
     path = item_address(first[0]) if first else "/review"
-    return page.redirect(path + query.removesuffix("?"))
+    return page.redirect(path + query)
 
 
 def _decided_just_now(page: Page) -> dict[str, Any] | None:
-    """Return the decision that led to this page, with how many chats it changed when it was made."""
+    """Return the decision that led to this page, with what it changed; None if it was taken back since."""
     number = number_or_none(page.text("done"))
     if number is None or number == 2**63 - 1:
         return None
     newest = past_decisions(page.conn, before=number + 1, limit=1)
-    if not newest or newest[0].id != number:
+    if not newest or newest[0].id != number or newest[0].removed_at is not None:
         return None
-    return {"decision": newest[0], **{name: number_or_none(page.text(name)) or 0 for name in _DONE[1:]}}
+    return {"decision": newest[0], **decision_effect(page.conn, number)._asdict()}
 
 
 def item_address(found: QueuedItem | ItemToReview) -> str:
@@ -189,14 +188,7 @@ def post_decision(page: Page) -> Response:
         return _decided_meanwhile(page, found)
     except PipelineError:
         raise NoPageError("bad_request") from None
-    about = len(outcome.chats) + len(outcome.conversations)
-    changed = {
-        "done": outcome.id_override,
-        "chats": about - len(outcome.outranked),
-        "outranked": len(outcome.outranked),
-        "pending": chat_state.count_pending(page.conn, outcome.chats, outcome.conversations),
-    }
-    return page.redirect(f"/review/next?{urlencode(changed)}")
+    return page.redirect(f"/review/next?{urlencode({'done': outcome.id_override})}")
 
 
 def _decided_meanwhile(page: Page, found: ItemToReview) -> Response:

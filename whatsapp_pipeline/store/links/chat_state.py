@@ -6,7 +6,6 @@ snoozes. What does not: decisions (overrides.py) and the queue (review.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -116,18 +115,6 @@ def reopen_sessions(conn: Connection, sessions: list[int]) -> None:
                   order_match_confidence = NULL, id_ordem_servico = NULL WHERE id = ANY(%s)""",
         (sessions,),
     )
-
-
-def count_pending(conn: Connection, chats: Sequence[int], conversations: Sequence[int]) -> int:
-    """Count those of these chats and live conversations that the rules have to decide again."""
-    row = conn.execute(
-        """
-        SELECT (SELECT count(*) FROM chat_files WHERE id = ANY(%s) AND match_status = 'pending')
-               + (SELECT count(*) FROM conversations WHERE id = ANY(%s) AND match_status = 'pending')
-        """,
-        (list(chats), list(conversations)),
-    ).fetchone()
-    return int(row[0]) if row else 0
 
 
 def sessions_of(conn: Connection, chats: list[int], session_number: int | None) -> list[int]:

@@ -103,6 +103,17 @@ class PastDecision(NamedTuple):
         return (self.removed_at is None or self.superseded_by is not None) and self.removed_reason != "erased"
 
 
+class DecisionEffect(NamedTuple):
+    """Counts of a decision's chats and live conversations.
+
+    `chats`: it holds. `pending`: the rules have to decide again. `outranked`: another decision holds.
+    """
+
+    chats: int
+    pending: int
+    outranked: int
+
+
 # By source: the statement, its candidates, and which decisions are about it.
 _ITEMS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
     "chat": ("links/review_item", "match_candidates WHERE id_chat_file = f.id", ABOUT),
@@ -154,3 +165,11 @@ def past_decisions(conn: Connection, *, before: int | None, limit: int) -> list[
         return cursor.execute(
             queries.load("links/review_history"), {"before": before, "limit": limit}
         ).fetchall()
+
+
+def decision_effect(conn: Connection, id_override: int) -> DecisionEffect:
+    """Return what a decision changed, by the links as they are now."""
+    statement = queries.load("links/decision_effect").replace("{about_chat}", ABOUT)
+    statement = statement.replace("{about_conversation}", ABOUT_CONVERSATION)
+    row = conn.execute(statement.encode(), {"id": id_override}).fetchone()
+    return DecisionEffect(*row) if row else DecisionEffect(0, 0, 0)

@@ -1,0 +1,36 @@
+-- What a decision changed, by the links as they are now: chats and live conversations for which it holds, those that the
+-- rules have to decide again, and those for which another decision holds. A decision on orders is about sessions: a chat
+-- counts by those of its sessions that the decision is about.
+WITH o AS MATERIALIZED (
+    SELECT * FROM link_overrides WHERE id = %(id)s
+), places AS (
+    SELECT 'chat' AS source, f.id, f.match_status AS status, f.id_contato
+      FROM o JOIN chat_files f ON {about_chat}
+     WHERE f.processing_status <> 'vanished'
+    UNION ALL
+    SELECT 'webhook', f.id, f.match_status, f.id_contato
+      FROM o JOIN conversations f ON {about_conversation}
+     WHERE NOT f.is_group
+), links AS (
+    SELECT p.source, p.id, p.status, p.id_contato AS target FROM o, places p
+     WHERE o.decision IN ('contact', 'no_contact', 'not_contact')
+    UNION ALL
+    SELECT p.source, p.id, s.order_match_status, s.id_ordem_servico
+      FROM o JOIN places p ON p.source = 'chat'
+      JOIN chat_sessions s ON s.id_chat_file = p.id AND coalesce(o.session_number, s.number) = s.number
+     WHERE o.decision IN ('order', 'no_order', 'not_order')
+    UNION ALL
+    SELECT p.source, p.id, s.order_match_status, s.id_ordem_servico
+      FROM o JOIN places p ON p.source = 'webhook'
+      JOIN chat_sessions s ON s.id_conversation = p.id AND coalesce(o.session_number, s.number) = s.number
+     WHERE o.decision IN ('order', 'no_order', 'not_order')
+), states AS (
+    SELECT bool_or(l.status = 'pending') AS is_pending,
+           bool_and(CASE WHEN o.decision IN ('not_contact', 'not_order') THEN l.status <> 'manual'
+                         ELSE l.status = 'manual' AND l.target IS NOT DISTINCT FROM coalesce(o.id_ordem_servico, o.id_contato)
+                    END) AS holds
+      FROM o, links l GROUP BY l.source, l.id
+)
+SELECT count(*) FILTER (WHERE holds AND NOT is_pending) AS chats, count(*) FILTER (WHERE is_pending) AS pending,
+       count(*) FILTER (WHERE NOT holds AND NOT is_pending) AS outranked
+  FROM states
