@@ -20,8 +20,9 @@ COMMAND_LINE = "command line"  # the value of LAUNCHED_BY; a command prints why 
 DRY_RUN = "whatsapp_pipeline/dry_run"  # "true": every asset of the run rolls back
 
 # Dagster's tags of a job whose failed runs are tried again: once, or only when the run's process was lost,
-# where a sensor asks for failed work again itself.
-RETRIED = {"dagster/max_retries": "1"}
+# where a sensor asks for failed work again itself. Each sets the second tag, because the default differs
+# between instances: it is true in dagster.yaml and false in deploy/dagster/.
+RETRIED = {"dagster/max_retries": "1", "dagster/retry_on_asset_or_op_failure": "true"}
 RETRIED_WHEN_LOST = {**RETRIED, "dagster/retry_on_asset_or_op_failure": "false"}
 
 

@@ -30,6 +30,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
 )
+from pydantic.fields import FieldInfo
 
 from whatsapp_pipeline.errors import SettingError
 
@@ -524,27 +525,43 @@ def _dotenv() -> Mapping[str, str]:
 def load_settings() -> Settings:
     """Read the settings of this process: its environment, and `.env` for what the environment leaves out."""
     given = {**_dotenv(), **os.environ}
-    return from_mapping({**_secrets_in_files(given), **given})
+    return from_mapping({**given, **_secrets_in_files(given)})
 
 
 def _secrets_in_files(given: Mapping[str, str]) -> dict[str, str]:
     """Return the secrets that are named as files: DATABASE_URL_FILE=/run/secrets/database_url.
 
-    Raises SettingError where a file can't be read, and where the variable itself is set, too.
+    An empty variable counts as not set here, too. Raises SettingError where a file is empty or can't be read,
+    and where the variable itself is set as well. The error leaves out the path, because a person may have put
+    the secret itself there.
     """
     found = {}
     for name, field in Settings.model_fields.items():
         variable = variable_of(name)
         path = given.get(f"{variable}_FILE")
-        if not path or SecretStr not in (field.annotation, *get_args(field.annotation)):
+        if not path or not _is_secret(field):
             continue
         if given.get(variable):
             raise SettingError(f"{variable} and {variable}_FILE are both set; leave one out")
         try:
             found[variable] = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingError(f"{variable}_FILE={path} can't be read ({type(error).__name__})") from None
+        except (OSError, ValueError) as error:  # a ValueError of a path with a null, or of text not in UTF-8
+            raise SettingError(
+                f"{variable}_FILE: the file can't be read ({type(error).__name__}); "
+                "set it to the path of a text file that holds the secret"
+            ) from None
+        if not found[variable]:
+            raise SettingError(f"{variable}_FILE: the file is empty; write the secret into it")
     return found
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return SecretStr in (field.annotation, *get_args(field.annotation))
+
+
+def file_variables() -> list[str]:
+    """Name the variables that may name a file with a secret: each secret's own, with _FILE."""
+    return [f"{variable_of(name)}_FILE" for name, field in Settings.model_fields.items() if _is_secret(field)]
 
 
 def unknown_in_dotenv() -> list[str]:
@@ -552,7 +569,7 @@ def unknown_in_dotenv() -> list[str]:
 
     They are not refused: Dagster and other programs read the same file.
     """
-    known = [variable_of(name) for name in Settings.model_fields]
+    known = [*(variable_of(name) for name in Settings.model_fields), *file_variables()]
     lines = []
     for name in _dotenv():
         if name not in known and not name.startswith(("DAGSTER_", "PG")):

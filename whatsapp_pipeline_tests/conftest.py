@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.embedded import server_url
-from whatsapp_pipeline.settings import Settings, variable_of
+from whatsapp_pipeline.settings import Settings, file_variables, variable_of
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline_tests.fast_tests import pytest_runtest_setup, pytest_runtest_teardown
@@ -30,17 +30,15 @@ __all__ = ["pytest_runtest_setup", "pytest_runtest_teardown"]  # pytest finds th
 
 # No test depends on the settings of the person who runs it, or writes to that person's `.local`. An empty
 # variable counts as not set, and wins over `.env`.
-os.environ.update({variable_of(field): "" for field in Settings.model_fields})
+_VARIABLES = (*(variable_of(field) for field in Settings.model_fields), *file_variables())
+os.environ.update(dict.fromkeys(_VARIABLES, ""))
 _LOCAL_DIR = Path(tempfile.mkdtemp(prefix="wp-"))  # a short path: socket names have a length limit
 atexit.register(shutil.rmtree, _LOCAL_DIR, ignore_errors=True)  # runs after the server's own exit handler
 os.environ["PIPELINE_LOCAL_DIR"] = str(_LOCAL_DIR)
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
 # What decides where a command reads and writes, as it is before the first test.
-_SETTINGS = {
-    name: os.environ.get(name)
-    for name in (*(variable_of(field) for field in Settings.model_fields), "DAGSTER_HOME")
-}
+_SETTINGS = {name: os.environ.get(name) for name in (*_VARIABLES, "DAGSTER_HOME")}
 
 # The files that take longest, longest first. They begin first, whatever the order of the others: a worker
 # that began one of them last would work on alone when all else is done. pytest-randomly shuffles before the

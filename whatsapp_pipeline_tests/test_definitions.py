@@ -140,6 +140,7 @@ def test_what_the_night_starts_is_tried_again() -> None:
     for schedule in schedules.SCHEDULES:
         job = defs.resolve_job_def(schedule.job_name)
         assert int(job.tags["dagster/max_retries"]) >= 1, job.name
+        assert job.tags["dagster/retry_on_asset_or_op_failure"] == "true", job.name
 
 
 def test_every_job_is_tried_again_when_its_process_is_lost() -> None:

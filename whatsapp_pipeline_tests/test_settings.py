@@ -73,7 +73,9 @@ def test_the_example_file_is_made_from_the_settings() -> None:
 def test_a_name_that_is_no_setting_is_reported_with_the_one_that_is_meant(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     shutil.copytree(PROJECT_ROOT / "whatsapp_pipeline", checkout / "whatsapp_pipeline")
-    (checkout / ".env").write_text("CHAT_ARCHVE=/x\nOWN_THING=1\nDAGSTER_HOME=/y\nCHAT_LOCALE=es_MX\n")
+    (checkout / ".env").write_text(
+        "CHAT_ARCHVE=/x\nOWN_THING=1\nDAGSTER_HOME=/y\nCHAT_LOCALE=es_MX\nPRIVACY_KEY_FILE=\nCHECKPOINTS_FILE=x\n"
+    )
     program = (
         "from whatsapp_pipeline.cli import cli; cli.main(['--verbose', 'sample', '--help'])",
         "from whatsapp_pipeline import settings; print(settings.load_settings().locale)",
@@ -94,6 +96,7 @@ def test_a_name_that_is_no_setting_is_reported_with_the_one_that_is_meant(tmp_pa
     assert told.stderr.splitlines() == [
         "note: .env: CHAT_ARCHVE is no setting of this project; is CHAT_ARCHIVE meant?",
         "note: .env: OWN_THING is no setting of this project",
+        "note: .env: CHECKPOINTS_FILE is no setting of this project; is CHECKPOINTS meant?",
     ]
 
 
@@ -112,6 +115,18 @@ def test_a_secret_may_be_in_a_file_and_a_file_that_is_no_secret_is_not_read(
     with pytest.raises(SettingError, match="DATABASE_URL and DATABASE_URL_FILE are both set"):
         load_settings()
     monkeypatch.delenv("DATABASE_URL")
-    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "missing"))
-    with pytest.raises(SettingError, match=r"DATABASE_URL_FILE=.*missing can't be read \(File"):
+    monkeypatch.setenv("DATABASE_URL", "")  # an empty variable counts as not set
+    assert load_settings().database_url == configured.database_url
+    (tmp_path / "url").write_text(" \n")
+    with pytest.raises(SettingError, match="DATABASE_URL_FILE: the file is empty"):
         load_settings()
+
+
+@pytest.mark.parametrize("value", ["postgresql://u:hush@h/d", "hush\n", "hush" * 2000])
+def test_a_secret_in_place_of_its_file_is_not_in_the_error(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL_FILE", value)
+    with pytest.raises(SettingError, match="DATABASE_URL_FILE: the file can't be read") as caught:
+        load_settings()
+    assert "hush" not in str(caught.value)

@@ -12,6 +12,7 @@ import dagster as dg
 
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.assets.partitions import MONTHS
+from whatsapp_pipeline.automation.run_status import UNFINISHED
 from whatsapp_pipeline.automation.schedules import monthly_chats
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.run_tags import PARTITION
@@ -20,7 +21,8 @@ from whatsapp_pipeline.store.chats.rereads import WaitingMonth, waiting_months
 
 INTERVAL_SECONDS = 60
 MOST_MONTHS = 3
-"""How many months one tick requests: many old ones do not fill the queue of runs."""
+"""How many runs of monthly_chats may be under way before further months wait. Many old months do not fill the
+queue of runs."""
 
 
 @dg.sensor(
@@ -36,6 +38,9 @@ def reread_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg
             return dg.SensorResult(skip_reason=words)
         waiting = waiting_months(conn)
     known = set(MONTHS.get_partition_keys())
+    under_way = context.instance.get_runs_count(
+        dg.RunsFilter(job_name=monthly_chats.name, statuses=UNFINISHED)
+    )
     requests: list[dg.RunRequest] = []
     reasons: list[str] = []
     for one in waiting:
@@ -43,7 +48,9 @@ def reread_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg
             reasons.append(f"{one.month}: no month of the pipeline")
         elif reason := _reason_to_wait(context.instance, one):
             reasons.append(f"{one.month}: {reason}")
-        elif len(requests) < MOST_MONTHS:
+        elif len(requests) + under_way >= MOST_MONTHS:
+            reasons.append(f"{one.month}: {MOST_MONTHS} runs are under way or requested")
+        else:
             # Dagster never starts a run key twice, so the key contains the time of the request.
             key = f"reread:{one.month}:{clock.now():%Y%m%dT%H%M%S}"
             requests.append(dg.RunRequest(run_key=key, partition_key=one.month))

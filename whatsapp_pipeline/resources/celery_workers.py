@@ -78,12 +78,15 @@ def worker_problem() -> str | None:
 class CurrentCodeTask(Task):  # type: ignore[misc]  # Celery is not typed
     """A task that only a worker with the database's code and schema executes."""
 
+    # None means without end. As an argument of `retry` it would mean the default, which is 3.
+    max_retries = None
+
     def __call__(self, *args: object, **kwargs: object) -> object:
         """Execute the task, or give it back to the queue and stop this worker."""
         if problem := worker_problem():
             logging.getLogger("whatsapp_pipeline.worker").error("this worker takes no run: %s", problem)
             self.app.control.shutdown(destination=[self.request.hostname])
-            raise self.retry(countdown=1, max_retries=None)
+            raise self.retry(countdown=1)
         return super().__call__(*args, **kwargs)
 
 

@@ -12,6 +12,8 @@ import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import psycopg
+
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.locks import hold_if_free, still_answers
@@ -55,7 +57,7 @@ class DaemonLock:
         while not pause.wait(_WATCH_SECONDS):
             if self._conn is not None and still_answers(self._conn):
                 continue
-            with suppress(PipelineError):  # the server is still away
+            with suppress(PipelineError, psycopg.Error):  # the server is still away, or went away again
                 if not self.take():
                     sys.stderr.write(f"{_REFUSED}\n")
                     sys.stderr.flush()

@@ -124,7 +124,9 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
     app: ASGIApp
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes = 0
-    """Bytes of the request beyond its body. Each byte of the body allows another one, for chunks."""
+    """Bytes of the request beyond its body. A byte of the body also pays for one byte of its chunks' framing,
+    but never for later bytes: the count does not fall below zero.
+    """
     _is_extra = False
     """Whether the connection is beyond the limit and may only ask for HEALTH_PATH."""
 
@@ -159,8 +161,8 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
         super().on_message_begin()
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body out of the count."""
-        self._header_bytes -= 2 * len(body)
+        """Subtract a piece of the body from the count."""
+        self._header_bytes = max(0, self._header_bytes - 2 * len(body))
         super().on_body(body)
 
     def connection_lost(self, exc: Exception | None) -> None:

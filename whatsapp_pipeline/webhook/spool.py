@@ -67,28 +67,36 @@ def move_strays(directory: Path) -> list[str]:
     Hidden files and a file system's `lost+found` stay, and so do files that this process may not move.
     """
     moved = []
-    for entry in _entries(directory):
+    # A file in place of the folder comes first, because no other entry can move before the folder exists.
+    for entry in sorted(_entries(directory), key=lambda entry: entry.name != STRAY):
         name = entry.name
         if _is_ours(entry):
             continue
         aside = directory / STRAY
         with suppress(OSError):
             if name == STRAY:  # a file in place of the folder, which moves there under another name
-                name = f"{STRAY}.file"
-                os.rename(aside, directory / name)
+                at_first = _free_path(directory / f"{STRAY}.file")
+                os.rename(aside, at_first)
+            else:
+                at_first = directory / name
             aside.mkdir(exist_ok=True, mode=0o700)
-            target, number = aside / name, 1
-            while os.path.lexists(target):
-                target, number = aside / f"{name}.{number}", number + 1
-            os.rename(directory / name, target)
+            os.rename(at_first, _free_path(aside / at_first.name))
             moved.append(name)
     return moved
+
+
+def _free_path(wanted: Path) -> Path:
+    """Return `wanted`, or with the first number after it that no entry of its folder has."""
+    path, number = wanted, 1
+    while os.path.lexists(path):
+        path, number = wanted.with_name(f"{wanted.name}.{number}"), number + 1
+    return path
 
 
 def _is_ours(entry: os.DirEntry[str]) -> bool:
     """Return whether an entry of the spool's folder has a name and a type that the receiver makes."""
     if entry.name in _OWN_FOLDERS:
-        return entry.is_dir(follow_symlinks=False)
+        return os.path.isdir(entry.path)  # or a link to one: the operator may put a folder on another disk
     if entry.name == LOCK or _SEGMENT_NAME.fullmatch(entry.name):
         return entry.is_file(follow_symlinks=False)
     return _OWN_NAMES.fullmatch(entry.name) is not None

@@ -313,6 +313,23 @@ def test_headers_without_end_end_the_connection(config: ReceiverConfig, start: b
         assert requests.get(url + "/health", timeout=5).json()["limits_hit"] == {"large_headers": 1}
 
 
+@pytest.mark.parametrize("chunks", [1, 64])
+def test_a_large_body_in_chunks_allows_no_more_trailers(config: ReceiverConfig, chunks: int) -> None:
+    """The body is 1 MiB and the trailers are a little less, which is many times the limit of headers."""
+    load = HttpLoad()
+    size = 2**20 // chunks
+    start = b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = (b"%x\r\n" % size + b"x" * size + b"\r\n") * chunks + b"0\r\n"
+    trailers = (b"X-Name: " + b"x" * 900 + b"\r\n") * 1000
+    with limited(config, load) as port:
+        connection = begin(port, start)
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            connection.sendall(body + trailers + b"\r\n")
+        assert is_closed(connection)
+        assert load.large_headers == 1
+        wait_until(lambda: load.held_bytes == 0)
+
+
 def test_a_body_that_trickles_is_given_up(config: ReceiverConfig) -> None:
     load = HttpLoad()
     with limited(replace(config, limits=HttpLimits(body_seconds=0.3)), load) as port:
@@ -454,6 +471,30 @@ def test_a_stray_in_place_of_the_receivers_own_files_is_moved_away(
     assert [path.name for path in damaged(config.spool_dir)] == ["00000000000000000001-1.seg"]
     assert quarantine.count_bodies(quarantine.quarantine_directory(config.spool_dir)) == 1
     clear(conn)
+
+
+@pytest.mark.parametrize("name", ["stray", "corrupt", "quarantine"])
+def test_a_link_to_a_folder_stays_in_place_of_the_receivers_folder(
+    config: ReceiverConfig, tmp_path: Path, name: str
+) -> None:
+    config.spool_dir.mkdir(parents=True)
+    elsewhere = tmp_path / "larger disk"
+    elsewhere.mkdir()
+    (config.spool_dir / name).symlink_to(elsewhere)
+    assert spool.move_strays(config.spool_dir) == []
+    assert (config.spool_dir / name).is_dir()
+    (config.spool_dir / name).unlink()
+    (config.spool_dir / name).symlink_to(tmp_path / "not mounted")
+    assert spool.move_strays(config.spool_dir) == [name]
+
+
+def test_moving_strays_replaces_no_file(tmp_path: Path) -> None:
+    contents = {"stray": b"one", "stray.1": b"two", "stray.file": b"three"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    assert sorted(spool.move_strays(tmp_path)) == sorted(contents)
+    kept = [path.read_bytes() for path in spool.list_stray(tmp_path)]
+    assert sorted(kept) == sorted(contents.values())
 
 
 def test_a_lock_of_another_user_holds_the_spool_and_health_says_so(
