@@ -54,6 +54,7 @@ _LONGEST = (
     "test_extend.py",
     "test_ui_path.py",
     "test_up.py",
+    "test_celery_workers.py",
     "test_serve.py",
     "test_launching.py",
     "test_celery_workers.py",
@@ -63,6 +64,10 @@ _LONGEST = (
     "test_notebook.py",
     "test_supervisor.py",
     "test_browser_review.py",
+    "test_object_store.py",
+    "test_browser_upkeep.py",
+    "test_daemon_lock.py",
+    "test_privacy_mentions.py",
     "test_backfill.py",
 )
 
