@@ -197,17 +197,22 @@ def read_delivery(payload: object, received_at: datetime) -> Iterator[Item]:
 
 
 def read_unaddressed(account: str, kind: str, raw_json: str, received_at: datetime) -> Unaddressed | None:
-    """Read a stored `Unaddressed` again from its event; None if the event is something else."""
+    """Read a stored `Unaddressed` again from its event; None if the event is something else.
+
+    The event does not have the business's number. One of the sender's names was it, so each is tried.
+    """
     item = loads(raw_json.encode())
     section = "message_echoes" if kind.startswith("echo") else "messages"
-    value = {
-        "metadata": {"phone_number_id": account, "display_phone_number": _mapping(item).get("from")},
-        section: [item],
-    }
     field = "history" if kind.startswith("history") else section
-    payload = {"entry": [{"changes": [{"field": field, "value": value}]}]}
-    (found,) = read_delivery(payload, received_at)
-    return found if isinstance(found, Unaddressed) else None
+    for name in _SENDER:
+        if (number := _mapping(item).get(name)) is None:
+            continue
+        value = {"metadata": {"phone_number_id": account, "display_phone_number": number}, section: [item]}
+        payload = {"entry": [{"changes": [{"field": field, "value": value}]}]}
+        found = list(read_delivery(payload, received_at))
+        if len(found) == 1 and isinstance(found[0], Unaddressed):
+            return found[0]
+    return None
 
 
 def _items(value: object) -> list[Any]:

@@ -256,27 +256,30 @@ def _complete_copies(
 
 
 def _waiting_copies(conn: Connection, keys: Sequence[list[str]]) -> list[tuple[Received, DeliveredMessage]]:
-    """Take the copies of some messages out of the events, which they are until the message is stored."""
+    """Take the copies of some messages out of the events, which they are until the message is stored.
+
+    An event that can't be read as a copy stays where it is.
+    """
     rows = conn.execute(
         """
-        WITH taken AS (
-            DELETE FROM webhook_events e
-             USING unnest(%s::text[], %s::text[]) AS k (account, name)
-             WHERE e.phone_number_id = k.account AND e.provider_id = k.name
-               AND EXISTS (SELECT FROM conversation_messages m
-                            WHERE m.phone_number_id = k.account AND m.message_key = k.name)
-            RETURNING e.id, e.delivery_id, e.position, e.phone_number_id, e.kind, e.raw_json, e.received_at)
-        SELECT coalesce(i.id, %s), t.delivery_id, t.position, t.received_at, t.phone_number_id, t.kind,
-               t.raw_json::text
-          FROM taken t LEFT JOIN webhook_inbox i USING (delivery_id) ORDER BY t.id
+        SELECT e.id, coalesce(i.id, %s), e.delivery_id, e.position, e.received_at, e.phone_number_id, e.kind,
+               e.raw_json::text
+          FROM webhook_events e LEFT JOIN webhook_inbox i USING (delivery_id)
+         WHERE (e.phone_number_id, e.provider_id) IN (
+               SELECT k.account, k.name FROM unnest(%s::text[], %s::text[]) AS k (account, name)
+                 JOIN conversation_messages m ON m.phone_number_id = k.account AND m.message_key = k.name)
+         ORDER BY e.id FOR UPDATE OF e
         """,
-        (*keys, _LAST_INBOX_ID),
+        (_LAST_INBOX_ID, *keys),
     ).fetchall()
+    taken: list[int] = []
     copies = []
-    for inbox_id, delivery_id, position, received_at, account, kind, raw_json in rows:
+    for id_, inbox_id, delivery_id, position, received_at, account, kind, raw_json in rows:
         if (copy := read_unaddressed(account, kind, raw_json, received_at)) is not None:
             message = replace(copy.message, position=position)
             copies.append((Received(inbox_id, delivery_id, received_at, copy), message))
+            taken.append(id_)
+    conn.execute("DELETE FROM webhook_events WHERE id = ANY(%s)", (taken,))
     return copies
 
 

@@ -154,6 +154,23 @@ def test_a_picture_of_the_staff_may_name_no_recipient(conn: Connection) -> None:
     assert {row[:2] for row in rows(conn, waiting)} == {("acc-2", "w1")}
 
 
+def test_a_copy_whose_user_id_is_the_business_completes_its_placeholder(conn: Connection) -> None:
+    copy = {"user_id": SHOP, "id": "w1", "timestamp": str(NOON), **IMAGE}
+    payloads = [thread(ANA, of(SHOP, "w1", **PLACEHOLDER)), change("history", messages=[copy])]
+    found = in_every_order(conn, payloads)
+    assert found == [("w1", ANA, "assistant", "history", "image", "[image: tela quebrada]")]
+    assert rows(conn, "SELECT kind FROM webhook_events") == []
+
+
+@pytest.mark.parametrize("raw", ["{}", "[]", '{"from": "554133330000", "id": "w1", "to": "5541988880106"}'])
+def test_an_event_that_is_no_copy_is_kept(conn: Connection, raw: str) -> None:
+    take(conn, change("history", messages=[of(SHOP, "w1", **IMAGE)]))
+    conn.execute("UPDATE webhook_events SET raw_json = %s", (raw,))
+    take(conn, thread(ANA, of(SHOP, "w1", **PLACEHOLDER)))
+    assert one(conn, "SELECT type FROM conversation_messages") == "media_placeholder"
+    assert rows(conn, "SELECT provider_id, raw_json::text FROM webhook_events") == [("w1", raw)]
+
+
 def test_a_thread_named_by_the_business_joins_no_customers(conn: Connection) -> None:
     payloads = [thread(SHOP, of(person, f"w-{person}", **IMAGE)) for person in (ANA, BIA)]
     payloads.append(thread(SHOP, of(SHOP, "w1", to=ANA, **IMAGE)))
