@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -17,6 +18,8 @@ import yaml
 from dagster._config import Shape, process_config
 from dagster._core.instance.config import dagster_instance_config_schema
 
+from whatsapp_pipeline.console.config import ConsoleConfig, console_config
+from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, from_mapping, load_settings, variable_of
 
 DEPLOY = PROJECT_ROOT / "deploy"
@@ -50,6 +53,7 @@ def test_an_instance_is_valid_and_differs_from_the_one_of_one_machine_in_few_key
     assert {key for key in {*configured, *single} if configured.get(key) != single.get(key)} <= DIFFERENCES
     assert configured["run_retries"]["enabled"]
     assert configured["run_retries"]["max_retries"] >= 1
+    assert configured["run_retries"]["retry_on_asset_or_op_failure"] is False
     assert configured["run_monitoring"]["enabled"]
 
 
@@ -62,6 +66,8 @@ def test_the_launchers_accept_their_configuration_and_no_other_key() -> None:
         config = _yaml(DEPLOY / "dagster" / f"{name}.yaml")["run_launcher"]["config"]
         assert _problems(launcher.config_type(), config) == []
         assert _problems(launcher.config_type(), {**config, "imag": "x"}) != []
+        # Without it, the code location must name the image, and a code server that is started by hand does not.
+        assert config["image" if name == "docker" else "job_image"] == _image()
 
 
 def _snake(value: Any) -> Any:
@@ -93,7 +99,11 @@ def test_the_values_of_the_chart_are_those_of_the_instance() -> None:
     own = _yaml(DEPLOY / "dagster" / "kubernetes.yaml")
     daemon = values["dagsterDaemon"]
     assert _snake(daemon["runMonitoring"]) == own["run_monitoring"]
-    assert daemon["runRetries"]["maxRetries"] == own["run_retries"]["max_retries"]
+    assert _snake(daemon["runRetries"]) == own["run_retries"]
+    webserver = values["dagsterWebserver"]
+    port = webserver["service"]["port"]
+    assert port >= 1024, "the container listens on it, and its user may not listen on a lower one"
+    assert webserver["readinessProbe"]["httpGet"]["port"] == port
     queue = daemon["runCoordinator"]["config"]["queuedRunCoordinator"]
     assert queue["maxConcurrentRuns"] == own["concurrency"]["runs"]["max_concurrent_runs"]
     assert values["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"
@@ -188,8 +198,42 @@ def test_the_variables_of_compose_are_settings() -> None:
         for variable in service.get("environment", {}):
             if not variable.startswith(("AWS_", "POSTGRES_")):
                 assert variable.removesuffix("_FILE") in known
-    for variable in _yaml(DEPLOY / "dagster" / "docker.yaml")["run_launcher"]["config"]["env_vars"]:
-        assert variable.startswith("AWS_") or variable in known
+    passed_on = _yaml(DEPLOY / "dagster" / "docker.yaml")["run_launcher"]["config"]["env_vars"]
+    assert set(passed_on) <= known
+    # The launcher fails for a name that its own process does not have, so these are what all hosts must have.
+    assert set(passed_on) == {"DATABASE_URL", "PRIVACY_KEY", "CHAT_ARCHIVE"}
+
+
+def _console_config(environment: dict[str, str], command: list[str]) -> ConsoleConfig:
+    """Return the configuration of a console with these variables; their files of secrets are not read."""
+    host, port = (command[command.index(option) + 1] for option in ("--host", "--port"))
+    settings = from_mapping({name: value for name, value in environment.items() if "$" not in value})
+    return console_config(settings, host=host, port=int(port))
+
+
+def test_the_console_of_compose_starts_with_its_required_variables_and_not_without() -> None:
+    service = _yaml(DEPLOY / "compose.yaml")["services"]["console"]
+    required = {"CONSOLE_HOSTS": "console.example.com", "CONSOLE_PROXIES": "172.18.0.1"}
+    variables = service["environment"]
+    assert {name for name, value in variables.items() if ":?" in value} == set(required)
+    config = _console_config({**variables, **required}, service["command"])
+    assert config.hosts[0] == "console.example.com"
+    assert config.is_trusted_proxy("172.18.0.1")
+    assert set(variables) >= set(_yaml(DEPLOY / "compose.yaml")["x-role"]["environment"])
+    with pytest.raises(SettingError, match="CONSOLE_PROXIES"):
+        _console_config(variables, service["command"])
+
+
+def test_the_console_of_kubernetes_starts_and_answers_its_probes() -> None:
+    (container,) = (container for _, container in _containers() if container["name"] == "console")
+    (settings,) = (manifest["data"] for manifest in _manifests() if manifest["kind"] == "ConfigMap")
+    own = {entry["name"]: entry["value"] for entry in container["env"]}
+    config = _console_config({**settings, **own}, container["args"])
+    probes = [container[name]["httpGet"] for name in ("startupProbe", "readinessProbe")]
+    for probe in probes:
+        (header,) = probe["httpHeaders"]
+        assert header["name"] == "Host"
+        assert header["value"] in config.hosts
 
 
 def test_the_made_secrets_are_read_from_their_files_and_never_made_twice(
@@ -201,6 +245,11 @@ def test_the_made_secrets_are_read_from_their_files_and_never_made_twice(
     assert set(made) == set(_yaml(DEPLOY / "compose.yaml")["secrets"])
     subprocess.run(["sh", str(tmp_path / "make-secrets")], check=True, capture_output=True)
     assert {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()} == made
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    if os.getuid() == 0:
+        # SeaweedFS's container gives up root and works as user 1000.
+        owners = {path.name: path.stat().st_uid for path in (tmp_path / "secrets").iterdir()}
+        assert owners == {name: 1000 if name == "object_store_users" else 10001 for name in made}
     for variable in ("DATABASE_URL", "PRIVACY_KEY", "WHATSAPP_APP_SECRET"):
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.setenv(f"{variable}_FILE", str(tmp_path / "secrets" / variable.lower()))
