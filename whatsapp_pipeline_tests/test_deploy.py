@@ -66,7 +66,7 @@ def test_the_launchers_accept_their_configuration_and_no_other_key() -> None:
         config = _yaml(DEPLOY / "dagster" / f"{name}.yaml")["run_launcher"]["config"]
         assert _problems(launcher.config_type(), config) == []
         assert _problems(launcher.config_type(), {**config, "imag": "x"}) != []
-        # Without it, the code location must name the image, and a code server that is started by hand does not.
+        # Otherwise the code location must name the image, and a code server started by hand names none.
         assert config["image" if name == "docker" else "job_image"] == _image()
 
 
