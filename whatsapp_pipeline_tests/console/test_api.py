@@ -493,6 +493,19 @@ def test_a_token_that_ended_reads_nothing(api: Api, change: str) -> None:
         assert client.get(path).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "ended",
+    ["DELETE FROM console_sessions", "UPDATE console_sessions SET expires_at = now() - interval '1 second'"],
+)
+def test_a_program_reads_at_once_after_its_session_ended(api: Api, ended: str) -> None:
+    """Its user was disabled and enabled again, or the console began again with another key."""
+    client = api.client("analyst")
+    assert client.get("customers/7/messages").status_code == 200
+    api.rows(f"{ended} RETURNING 1")
+    assert client.get("customers/7/messages").status_code == 200
+    assert api.rows("SELECT count(*) FROM console_sessions WHERE expires_at > now()") == [(1,)]
+
+
 @pytest.mark.parametrize("path", ["customers/999", "orders/999", "chats/chat:999999", "chats/webhook:999999"])
 def test_messages_of_what_is_not_there(shared: Api, path: str) -> None:
     assert shared.client("analyst").get(f"{path}/messages").status_code == 404

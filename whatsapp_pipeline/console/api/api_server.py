@@ -89,8 +89,9 @@ class ApiServer:
             session = hmac.digest(self._parts.key, f"api token:{found.id}".encode(), "sha256")
             if found.is_stale:  # once a minute; the session lasts an hour
                 store.touch_token(conn, found.id)
-                if found.level != "manager":
-                    store.keep_client_session(conn, found.name, session)
+            # Disabling the program's user deletes its session, and another key has another one.
+            if found.level != "manager" and (found.is_stale or not store.has_client_session(conn, session)):
+                store.keep_client_session(conn, found.name, session)
         return Client(store.client_user(found.name), found.level, session)
 
     @contextmanager

@@ -108,6 +108,15 @@ def touch_token(conn: Connection, id_token: int) -> None:
     conn.execute("UPDATE api_tokens SET last_used_at = now() WHERE id = %s", (id_token,))
 
 
+def has_client_session(conn: Connection, session: bytes) -> bool:
+    """Return whether this session can record views now."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM console_sessions WHERE token_hash = %s AND expires_at > now())",
+        (session,),
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def keep_client_session(conn: Connection, name: str, session: bytes) -> None:
     """Begin the session that a program's views are recorded in, or keep it for another hour."""
     conn.execute(
