@@ -38,6 +38,9 @@ def test_queries_as_people_type_them(conn: Connection, folder: str) -> None:
         ("0xx41 99999-0012", "anote: 9999-0012", "anote: 0xx41 99998-0012"),
         ("9  9999 - 0012", "anote: 99999-0012", "anote: 9 9998-0012"),
         ("9999 0012", "anote: 41999990012", "anote: 9999"),
+        ("2023 - 2024", "notas de 2024 e de 2023", "notas de 2023"),
+        ("1500 - 1800", "entre 1500 e 1800 reais", "no máximo 1800"),
+        ("9999 - 0012", "anote: 99999-0012", "anote: 9999"),
         ("tela - bateria", "tela e bateria", "só a tela"),
         ("08005550012", "ligue 08005550012", "ligue 41 95550-0012"),
         (
