@@ -64,6 +64,25 @@ def _keep(conn: Connection) -> None:
         fingerprints.store_fingerprint(conn, stage, MONTH, _inputs(conn, stage))
 
 
+def _queue(conn: Connection, name: LiteralString) -> list[tuple[object, ...]]:
+    columns = "source, id, session_number, status, id_contato, messages, value"
+    return conn.execute(f"SELECT {columns} FROM {name} ORDER BY 1, 2, 3").fetchall()
+
+
+def test_a_run_leaves_the_review_queue_as_its_links_say(linked: Connection) -> None:
+    """A run that decides refreshes it once; one whose links are current repairs what differs."""
+    add_chat(linked, "+55 41 99999-0009", sessions=(Session(),))
+    _link(linked)
+    assert _queue(linked, "review_queue") == _queue(linked, "review_doubts") != []
+    linked.execute("UPDATE review_queue SET value = value + 1")
+    linked.execute(
+        "INSERT INTO review_queue (source, id, session_number, status, messages, value)"
+        " SELECT 'chat', min(id), 1, 'proposed', 1, 1 FROM chat_files"
+    )
+    _link(linked)
+    assert _queue(linked, "review_queue") == _queue(linked, "review_doubts")
+
+
 def test_a_run_over_links_that_stand_reports_the_same_and_changes_nothing(linked: Connection) -> None:
     first = _link(linked)
     assert first[0]["linked"] == 1
