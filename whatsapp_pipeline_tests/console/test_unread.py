@@ -201,6 +201,27 @@ def test_a_choice_is_shown_as_pending_until_a_load_has_read_the_file(
     assert "Tudo o que está neste arquivo foi lido." in text_of(clean.text)
 
 
+def test_a_file_that_cannot_be_opened_does_not_wait_for_ever(
+    desk: tuple[RunningConsole, httpx.Client], archive: Path
+) -> None:
+    running, client = desk
+    saved = client.post("/unread/file", data={"path": BAD, "date_order": "dmy"})
+    assert "espera nova leitura" in text_of(client.get("/unread").text)
+    (archive / BAD).unlink()
+    with connect(running.database_url) as conn:
+        index_month(
+            conn,
+            ChatArchive(str(archive)),
+            "2025-01",
+            IndexOptions(workers=1),
+            log=logging.getLogger(__name__),
+        )
+    page = text_of(client.get(saved.headers["location"]).text)
+    assert "O arquivo não pôde ser aberto" in page
+    assert "Lido de novo em" not in page
+    assert "espera nova leitura" not in text_of(client.get("/unread").text)
+
+
 def test_lines_are_those_of_the_file(archive: Path) -> None:
     root = str(archive)
     assert lines_near(root, BAD, [1], context=1) == {1: [(1, LINES[0]), (2, LINES[1])]}
