@@ -10,7 +10,7 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import psutil
 
@@ -31,15 +31,22 @@ def wait_for(what: Callable[[], bool], seconds: float) -> None:
 
 @contextlib.contextmanager
 def ended_at_last(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterator[None]:
-    """Kill the process and all that it started when the block ends, also when the test fails in it."""
+    """Kill the process and all that it started when the block ends, also when the test fails in it.
+
+    It does not find the children of a process that was waited for inside the block. A test that kills and
+    awaits its process collects them first and passes them to `kill_all`.
+    """
     try:
         yield
     finally:
-        family: list[psutil.Process] = []
         with contextlib.suppress(psutil.NoSuchProcess):
             root = psutil.Process(process.pid)
-            family = [root, *root.children(recursive=True)]
-        for one in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                one.kill()
+            kill_all([root, *root.children(recursive=True)])
         process.wait()
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """Kill those of the processes that still run."""
+    for one in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()

@@ -2,9 +2,10 @@
 
     python -m bench.objects [--files 2000] [--delay 0.03] [--runs 3] [--write]
 
-The store is SeaweedFS on this machine, behind a proxy that adds the delay to each request; the rival without
-the delay goes through the same proxy. The other rivals are the local disk, fsspec's own `open` one file at a
-time (as this project did before it fetched ahead), and fetching the same objects without indexing them.
+The store is SeaweedFS on this machine, behind a proxy that adds the delay to each request. It is compared
+with the same store through the same proxy without the delay, with the local disk, with fsspec's own `open`
+one file at a time (as this project did before it fetched ahead), and with fetching the same objects without
+indexing them.
 """
 
 from __future__ import annotations

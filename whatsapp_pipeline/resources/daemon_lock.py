@@ -45,8 +45,10 @@ class DaemonLock:
     def take(self) -> bool:
         """Take the lock; return False if another daemon has it. Raises PipelineError without a server."""
         self._opened.close()
-        self._conn = self._opened.enter_context(connect(self._url, application_name="dagster-daemon lock"))
-        if hold_if_free(self._conn, _LOCK):
+        self._conn = None  # until the lock is held: `watch` takes a connection that answers for the lock
+        conn = self._opened.enter_context(connect(self._url, application_name="dagster-daemon lock"))
+        if hold_if_free(conn, _LOCK):
+            self._conn = conn
             return True
         self._opened.close()
         return False

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.locks import hold_if_free, named_lock
-from whatsapp_pipeline_tests.processes import ended_at_last, wait_for
+from whatsapp_pipeline_tests.processes import ended_at_last, kill_all, wait_for
 
 _HOLDERS = """
 SELECT a.pid FROM pg_stat_activity a JOIN pg_locks l USING (pid)
@@ -70,6 +71,7 @@ def test_a_second_daemon_ends_with_one_line_and_a_third_follows_a_killed_first(
         assert errors.strip().splitlines()[-1].startswith("another dagster-daemon already runs")
         assert "Traceback" not in errors
         holder = _holders(conn)
+        stack.callback(kill_all, psutil.Process(first.pid).children(recursive=True))
         first.send_signal(signal.SIGKILL)
         first.wait()
         stack.enter_context(started())
@@ -108,6 +110,37 @@ def test_a_daemon_whose_lock_another_took_while_the_server_was_away_ends(fresh_d
             thread.join()
         assert process.returncode == 1
         assert errors.startswith("another dagster-daemon already runs")
+
+
+# Taking the lock fails after the connection was made. The sequence counts the attempts, because no rollback
+# takes a value back.
+_REFUSED = """
+CREATE SCHEMA refusing;
+CREATE SEQUENCE refusing.attempts;
+CREATE FUNCTION refusing.pg_try_advisory_lock(bigint) RETURNS boolean LANGUAGE plpgsql AS
+'BEGIN PERFORM nextval(''refusing.attempts''); RAISE ''no''; END';
+"""
+
+
+@pytest.mark.slow
+def test_the_watch_goes_on_after_an_error_of_the_server(fresh_database_url: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, fresh_database_url], stdout=subprocess.PIPE, text=True
+    )
+    with ended_at_last(process), connect(fresh_database_url) as conn:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        [before] = _holders(conn)
+        conn.execute(_REFUSED)
+        database = conn.info.dbname
+        conn.execute(f'ALTER DATABASE "{database}" SET search_path = refusing, pg_catalog, public')
+        conn.execute("SELECT pg_terminate_backend(%s)", (before,))
+        attempts = "SELECT last_value FROM refusing.attempts WHERE is_called"
+        wait_for(lambda: (conn.execute(attempts).fetchone() or (0,))[0] >= 3, 30)
+        assert _holders(conn) == []
+        conn.execute(f'ALTER DATABASE "{database}" RESET search_path')
+        wait_for(lambda: _holders(conn) not in ([], [before]), 30)
+        assert process.poll() is None
 
 
 @pytest.mark.slow
