@@ -277,7 +277,6 @@ _BOTH_TABLES = {
     "sql/queries/summaries/check_summaries_cite_their_customer.sql": "whose the cited ids are",
     "sql/queries/summaries/check_commitments_cite_their_customer.sql": "whose their messages are",
     "whatsapp_pipeline/store/conversations/message_stream.py": "the export that holds a live message",
-    "whatsapp_pipeline/store/chats/search.py": "an estimate of the hits, which reads no message",
 }
 
 
