@@ -20,6 +20,7 @@ _BUSY = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code>'
     b"<Message>Please reduce your request rate.</Message></Error>"
 )
+_TOGETHER_SECONDS = 60.0
 
 
 class Request(NamedTuple):
@@ -48,6 +49,9 @@ class FaultProxy:
         self.requests: list[Request] = []
         self.port = 0
         self.in_flight = self.most_in_flight = 0
+        self.together = 0
+        # How many requests must be under way at once before any is answered; 0: each is answered as it comes.
+        self._are_together = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
         self.loop = asyncio.new_event_loop()
@@ -64,6 +68,15 @@ class FaultProxy:
             self._server = None
         for client in list(self._clients):
             client.transport.abort()
+
+    def answer_together(self, count: int) -> None:
+        """Answer no further request before `count` are under way at once; then answer all as they come."""
+
+        def hold() -> None:
+            self.together = count
+            self._are_together.clear()
+
+        self.loop.call_soon_threadsafe(hold)
 
     def go_away(self, seconds: float | None) -> None:
         """Refuse connections for some time, from any thread; None: until `come_back`."""
@@ -109,6 +122,9 @@ class FaultProxy:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
+            if self.in_flight >= self.together:
+                self._are_together.set()
+            await asyncio.wait_for(self._are_together.wait(), _TOGETHER_SECONDS)
             fault = self.fault(request)
             if self.delay:
                 await asyncio.sleep(self.delay)
