@@ -26,6 +26,13 @@ MINIMUM_SERVER_VERSION = 150000
 _KEEPALIVES = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
 
 
+def _keepalives_besides(url: str) -> dict[str, Any]:
+    """Return libpq's parameters of keepalives that the URL does not set itself."""
+    given = conninfo_to_dict(url)
+    ours = {name.removeprefix("tcp_"): seconds for name, seconds in _KEEPALIVES.items()}
+    return {name: seconds for name, seconds in ours.items() if name not in given}
+
+
 def describe(url: str) -> str:
     """Return the name of a database for messages, without user and password: `host:port/dbname`.
 
@@ -55,9 +62,7 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
             autocommit=True,
             application_name=application_name[:63],
             connect_timeout=10,
-            keepalives_idle=_KEEPALIVES["tcp_keepalives_idle"],
-            keepalives_interval=_KEEPALIVES["tcp_keepalives_interval"],
-            keepalives_count=_KEEPALIVES["tcp_keepalives_count"],
+            **_keepalives_besides(url),
         )
     except psycopg.OperationalError as error:
         # libpq's error may quote the user name, but never the password.

@@ -127,7 +127,7 @@ def open_work(
             conn.execute(
                 "DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies,"
                 " work_frequency, business_days, work_readings, work_talk, work_summaries, work_commitments,"
-                " work_unlinked"
+                " work_unlinked, work_nobodys"
             )
 
 
