@@ -27,6 +27,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.dagster_private import CheckRunHealthResult, ConfigurableClassData, WorkerStatus
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import SettingError
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.operations.current_code import why_not_current
 
 # dagster-celery makes the same task again at every launch, which Celery warns of and then leaves as it was.
@@ -84,7 +85,8 @@ class CurrentCodeTask(Task):  # type: ignore[misc]  # Celery is not typed
     def __call__(self, *args: object, **kwargs: object) -> object:
         """Execute the task, or give it back to the queue and stop this worker."""
         if problem := worker_problem():
-            logging.getLogger("whatsapp_pipeline.worker").error("this worker takes no run: %s", problem)
+            log = logging.getLogger("whatsapp_pipeline.worker")
+            log.error("this worker takes no run: %s", problem, extra=fields(problem=problem))
             self.app.control.shutdown(destination=[self.request.hostname])
             raise self.retry(countdown=1)
         return super().__call__(*args, **kwargs)

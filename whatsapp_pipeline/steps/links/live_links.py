@@ -20,6 +20,7 @@ from functools import partial
 
 from whatsapp_pipeline.domain.matching.link_types import LinkDecision
 from whatsapp_pipeline.domain.titles import parse_title
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.links.link_contacts import (
     ContactLinking,
     LinkOptions,
@@ -132,8 +133,9 @@ def link_live(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
             report += in_transaction(conn, partial(linking.link, chunk))
     if differing := queue_refresh.repair_live(conn):
         log.warning(
-            "%s live conversations stood in the review queue otherwise than their links say; repaired",
+            "the review queue had other values than the links for %s live conversations; repaired",
             differing,
+            extra=fields(conversations=differing),
         )
     return report
 
