@@ -37,6 +37,7 @@ PASSWORD = "uma senha comprida"
 def maria(console: RunningConsole) -> Iterator[int]:
     """An analyst with a password, and no failed logins."""
     with connect(console.database_url) as conn:
+        conn.execute("DELETE FROM console_login_failures")  # also those of other tests' users and addresses
         console_access.add_user(conn, "maria", "analyst")
         found = console_access.user_named(conn, "maria")
         assert found is not None
