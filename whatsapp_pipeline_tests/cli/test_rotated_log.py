@@ -64,7 +64,8 @@ def test_a_program_that_never_ends_its_line_fills_no_disk(tmp_path: Path) -> Non
     with RotatedLog(path, most_bytes=100_000, keep=2) as log:
         for number in range(500_000):
             os.write(log.descriptor, b"\r%6d" % number)
-    assert path.read_bytes().endswith(b"499999")
+    rotated = path.with_name(f"{path.name}.1")  # the newest file is empty if the last chunk filled one
+    assert (rotated.read_bytes() + path.read_bytes()).endswith(b"499999")
     assert _files(path) == ["serve.log", "serve.log.1", "serve.log.2"]
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 800_000
 

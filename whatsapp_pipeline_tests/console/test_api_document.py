@@ -36,6 +36,15 @@ def operations(tried: Api) -> list[Any]:
     return found
 
 
+def _largest(value: object) -> float:
+    """Return the largest number in a JSON value; 0 without one."""
+    if isinstance(value, dict):
+        return max(map(_largest, value.values()), default=0)
+    if isinstance(value, list):
+        return max(map(_largest, value), default=0)
+    return value if isinstance(value, (int, float)) else 0
+
+
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize("place", range(len(ALLOWED)))
 def test_every_answer_is_documented(
@@ -50,6 +59,8 @@ def test_every_answer_is_documented(
     def try_it(case: Any) -> None:
         # An address has no form for an object or a list: their parts are sent, which may well be valid.
         assume(not any(isinstance(value, (dict, list)) for value in (case.query or {}).values()))
+        # The generator rounds the largest id to a double, which is larger.
+        assume(mode is not GenerationMode.POSITIVE or _largest(case.body) <= 2**63 - 1)
         case.call_and_validate(headers=headers)
 
     try_it()

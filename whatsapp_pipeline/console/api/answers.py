@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Item = TypeVar("Item")
 BIGINT = 2**63 - 1
@@ -370,8 +370,16 @@ class ApiDeadLetter(BaseModel):
     can_be_replayed: bool = Field(description="false: its content was deleted since")
 
 
+def _number(value: object) -> object:
+    """Refuse a JSON value that is no number, which pydantic would convert."""
+    if isinstance(value, (bool, str)):
+        raise ValueError("Input should be a valid integer")
+    return value
+
+
 # Up to the largest number that a program in JavaScript keeps, which no inbox reaches.
-_Delivery = Annotated[int, Field(strict=True, ge=1, le=2**53 - 1)]
+# In JSON 7.0 is the integer 7, but neither true nor "7" is one.
+_Delivery = Annotated[int, Field(ge=1, le=2**53 - 1), BeforeValidator(_number)]
 
 
 class ReplayWanted(BaseModel):
