@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.report import machine
+from bench.webhook.baselines import POOL
 from bench.webhook.bodies import delivery, message, senders
 from bench.webhook.client import Measured, load, requests_of
 from bench.webhook.machine import Postgres, ReceiverProcess, postgres, workshop
-from bench.webhook.rivals import POOL
 from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, process_due
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.conversations import inbox
@@ -28,7 +28,7 @@ from whatsapp_pipeline.webhook import records
 from whatsapp_pipeline.webhook.spool import segments
 
 CONNECTIONS = 64
-RIVAL = [sys.executable, "-m", "bench.webhook.rivals"]
+BASELINE = [sys.executable, "-m", "bench.webhook.baselines"]
 
 
 def bodies(count: int, seed: int) -> list[bytes]:
@@ -121,8 +121,8 @@ def compare(server: Postgres, directory: Path, seconds: float, rounds: int) -> I
     ways: dict[str, list[Measured]] = {}
     for n in range(rounds):
         for name, command in (
-            ("nothing: no storage at all", [*RIVAL, "none"]),
-            (f"bare INSERT + commit a request, over {POOL} connections", [*RIVAL, "insert"]),
+            ("nothing: no storage at all", [*BASELINE, "none"]),
+            (f"bare INSERT + commit a request, over {POOL} connections", [*BASELINE, "insert"]),
             ("**spool with grouped fdatasync, drained meanwhile**", None),
         ):
             ways.setdefault(name, []).append(measure(server, directory / f"spool-{n}", seconds, command))

@@ -32,7 +32,7 @@ _SENTENCES = {
     "outranked": "um telefone ou uma OS vale mais que um nome",
     "doubt": "a OS e o nome discordam: uma pessoa decide",
     "alone": "nada mais aponta para este cliente",
-    "rivals": "comparado com os outros candidatos e com a chance de não ser nenhum deles",
+    "other_candidates": "comparado com os outros candidatos e com a chance de não ser nenhum deles",
     "override_on_title": "decidido pelo título, mas o telefone é de outro cliente",
     "words_agree": "{v} palavra(s) do título combinam",
     "words_missed": "{v} palavra(s) do título faltam neste nome",

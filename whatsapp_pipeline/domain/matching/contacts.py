@@ -340,7 +340,10 @@ def _name_tier(evidence: Evidence) -> _Reasons:
         # The model's weights compare a candidate with the others. The last feature makes the sum equal
         # the log odds.
         closing = Feature(
-            "rivals", 1, odds - _score(features), "compared with the other candidates and with nobody"
+            "other_candidates",
+            1,
+            odds - _score(features),
+            "compared with the other candidates and with nobody",
         )
         reasons[contact] = [*features, closing]
     return reasons

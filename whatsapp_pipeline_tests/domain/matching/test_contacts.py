@@ -171,7 +171,7 @@ def test_a_device_of_other_days_or_of_no_known_day_is_not_near() -> None:
     assert status(chat, OwnedDevice("tv", day, None)) != "linked"
 
 
-def test_a_device_decides_only_when_one_rival_alone_has_it() -> None:
+def test_a_device_decides_only_when_one_candidate_alone_has_it() -> None:
     day = date(2025, 1, 10)
     chat = replace(CHAT, devices=("notebook",), first_day=day, last_day=day)
     near = [OwnedDevice("notebook", day, None)]

@@ -355,7 +355,7 @@ REASONS = {
     "order_in_title": "the order in the title is this contact's",
     "outranked": "a phone or order outranks a name",
     "phone_header": "the phone inside the file is this contact's",
-    "rivals": "compared with the other candidates and with nobody",
+    "other_candidates": "compared with the other candidates and with nobody",
     "secondary_phone": "the title's phone is this contact's telephone",
     "unknown_area": "an area code is unknown: only the last eight digits are compared",
 }
@@ -368,7 +368,7 @@ def test_the_table_shows_every_reason_and_flag_as_it_is_stored_and_read() -> Non
         REASONS.items()
     )
     # What is simply so has the value 1; that of a name is how well it fits.
-    simple = set(REASONS) - {"name_agrees", "name_elsewhere", "rivals"}
+    simple = set(REASONS) - {"name_agrees", "name_elsewhere", "other_candidates"}
     assert {reason.value for reason in reasons if reason.name in simple} == {1}
     third = replace(NAME, title="Ana Lima Rocha")
     found = decide_chat(

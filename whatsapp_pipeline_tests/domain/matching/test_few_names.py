@@ -85,7 +85,7 @@ def test_the_best_of_two_spellings_is_first_and_the_other_gender_second() -> Non
     assert [c[0] for c in match_few(["Marcela Lima Prado"], names)[0].candidates] == [2, 1]
 
 
-def test_namesakes_are_rivals_and_five_are_listed() -> None:
+def test_namesakes_compete_and_five_are_listed() -> None:
     names = [ContactName(number, "Ana Lima", "") for number in range(1, 8)]
     candidates = match_few(["Ana Lima"], names)[0].candidates
     assert [candidate[0] for candidate in candidates] == [1, 2, 3, 4, 5]

@@ -96,7 +96,7 @@ def test_a_rare_name_is_found_however_it_is_written(index: NameIndex, title: str
     assert match.candidates[0].posterior > 0.6
 
 
-def test_equal_rivals_share_the_mass(index: NameIndex) -> None:
+def test_equal_candidates_share_the_mass(index: NameIndex) -> None:
     match = _match(index, "Ricardo Tavares")
     first_three = match.candidates[:3]
     assert {candidate.id_contato for candidate in first_three} == set(NAMESAKES)

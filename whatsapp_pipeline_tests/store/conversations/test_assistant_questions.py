@@ -31,7 +31,7 @@ def conn(database_url: str) -> Iterator[Connection]:
 def say(
     conn: Connection, id_: int, *, minutes: float = 0, conversation: int = 1, type_: str = "text", **more: Any
 ) -> int:
-    """Store a message of the user, so many minutes from now."""
+    """Store a message of the user, that many minutes from now."""
     values: dict[str, Any] = {
         "role": "user",
         "text": f"m{id_}",

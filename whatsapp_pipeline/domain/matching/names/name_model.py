@@ -22,7 +22,7 @@ from whatsapp_pipeline.domain.matching.names.nobody import NONE_FEATURES
 
 Doubles = npt.NDArray[np.float64]
 
-MODEL_VERSION = 4
+MODEL_VERSION = 5
 DEFAULT_PRIOR_NONE = 0.2
 WEIGHT_SPREAD = 3.0
 # Bounds of weights, in log odds. A surname usually comes with the same particle, so an equal particle is

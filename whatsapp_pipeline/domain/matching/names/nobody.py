@@ -31,11 +31,11 @@ NONE_FEATURES: dict[str, str] = {
     "title_initials": "{v:.0f} initial(s)",
     "uncovered": "share of the title that the best candidate does not explain ({v:.2f})",
     "uncovered_information": "words that the best candidate does not explain are this rare ({v:.1f})",
-    "rivals": "number of candidates that fit about as well as the best (log {v:.1f})",
+    "near_candidates": "number of candidates that fit about as well as the best (log {v:.1f})",
     "same": "somebody has all the words of the title",
     "same_namesakes": "… and several people of this name are expected (log {v:.1f})",
     "same_no_namesakes": "… and nobody else of this name is expected (log {v:.1f})",
-    "same_rivals": "… and others have them too (log {v:.1f})",
+    "same_near_candidates": "… and others have them too (log {v:.1f})",
     "same_two_words": "… and these are two",
     "best_inexact": "the best candidate is only alike, not the same ({v:.1f})",
     "company_title": "the title names a company",
@@ -65,7 +65,7 @@ def none_values(
     first = np.minimum(words.first_information[batch.word[:, 0]], INFORMATION_CAP) * counts[:, 0]
     # If words are independent: the names that begin with the first word and have the others.
     namesakes = table.log_size - (total - information[:, 0] + first)
-    covered, rivals, inexact = _best_candidates(information, start, title, kind, fit)
+    covered, near_count, inexact = _best_candidates(information, start, title, kind, fit)
     has = start[1:] > start[:-1]
     same = has & (total - covered < 0.01) & (inexact < 0.01)
     one_letter = words.initial[batch.word]
@@ -82,11 +82,11 @@ def none_values(
         "title_initials": (one_letter & counts).sum(axis=1),
         "uncovered": 1 - covered / np.maximum(total, 1e-3),
         "uncovered_information": total - covered,
-        "rivals": rivals,
+        "near_candidates": near_count,
         "same": same,
         "same_namesakes": same * np.clip(namesakes, 0, 8),
         "same_no_namesakes": same * np.clip(namesakes, -8, 0),
-        "same_rivals": same * rivals,
+        "same_near_candidates": same * near_count,
         "same_two_words": same * (n_words == 2),
         "best_inexact": inexact,
         "company_title": batch.company,
@@ -105,16 +105,16 @@ def _best_candidates(
     """
     count = len(information)
     covered = np.zeros(count, dtype=np.float32)
-    rivals, inexact, best = covered.copy(), covered.copy(), covered.copy()
+    near_count, inexact, best = covered.copy(), covered.copy(), covered.copy()
     has = start[1:] > start[:-1]
     if not has.any():
-        return covered, rivals, inexact
+        return covered, near_count, inexact
     at = start[:-1][has]
     best[has] = np.maximum.reduceat(fit, at)
     near = fit >= best[title] - _NEAR
-    rivals[has] = np.log(np.add.reduceat(near.astype(np.float32), at))
+    near_count[has] = np.log(np.add.reduceat(near.astype(np.float32), at))
     by_word = information[title]
     covered[has] = np.maximum.reduceat((by_word * (kind > 0)).sum(axis=1) * near, at)
     pair_inexact = (by_word * (kind > Likeness.EXACT)).sum(axis=1)
     inexact[has] = np.minimum.reduceat(np.where(near, pair_inexact, np.inf), at)
-    return covered, rivals, inexact
+    return covered, near_count, inexact

@@ -1,7 +1,7 @@
 """The two ways to receive that the spool is measured against, in the same framework and server.
 
 `insert`: what most receivers do, an INSERT and a COMMIT per request. `none`: no storage at all, the ceiling.
-Run as `python -m bench.webhook.rivals insert --port N`.
+Run as `python -m bench.webhook.baselines insert --port N`.
 """
 
 from __future__ import annotations
